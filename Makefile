@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo demo-distributed wheel test test-all list-test-all test-timed test-threads test-derivatives test-checked test-cuda test-gpu test-machines test-lanes test-numba test-packages test-doors test-distributed search mutations reliability test-boundaries test-gradients \
+.PHONY: help package-graph demo demo-distributed wheel test test-all list-test-all test-timed test-threads test-derivatives test-checked test-cuda test-gpu test-machines test-lanes test-numba test-packages test-doors test-distributed search mutations reliability test-boundaries test-gradients \
 	test-random-programs test-bad-input test-hostile-files test-faults test-memory test-accuracy test-versions lint lint-rules lint-format lint-words lint-types lint-imports names conformance conformance-suites \
 	bench bench-quick bench-compare bench-distributed gate asv-machine peers-env peers gradbench tables dashboard performance clean
 
@@ -213,6 +213,10 @@ conformance: ## compare with real TensorFlow, in an environment of its own
 	@PYTHON='$(PYTHON)' PYTHON_BELOW=3.14 tools/environment.sh .venv-conformance conformance
 	@$(ENVIRONMENT) test
 	@FASTGRAD_REFEREE_PYTHON='$(CURDIR)/.venv-conformance/bin/python' $(PYTHON_HERE) -m pytest tests/conformance tests/core/test_names.py tests/keras/saving $(ARGS)
+
+package-graph: ## write into docs/design.md which packages import which
+	@$(ENVIRONMENT) test
+	@$(PYTHON_HERE) tools/package_graph.py
 
 names: ## write the table of the names of TensorFlow and Keras, and the pages that list them
 	@PYTHON='$(PYTHON)' PYTHON_BELOW=3.14 tools/environment.sh .venv-conformance conformance

@@ -12,6 +12,10 @@ from fastgrad._src.jit.phases import report as _report
 if _report is not None:
     _report.enter("import")
 
+from fastgrad._src import compat as _compat  # noqa: F401  # these packages register what they do for packages below
+from fastgrad._src import compiler as _compiler  # noqa: F401
+from fastgrad._src import cuda as _cuda  # noqa: F401
+from fastgrad._src import files as _files  # noqa: F401
 from fastgrad._src.core.dtypes import DType as DType
 from fastgrad._src.core.dtypes import as_dtype as as_dtype
 from fastgrad._src.core.dtypes import bfloat16 as bfloat16

@@ -1,5 +1,5 @@
 """Settings of the running process (``tf.config``)."""
 
-from fastgrad._src.core.config import *
-from fastgrad._src.core.config import __dir__ as __dir__
-from fastgrad._src.core.config import __getattr__ as __getattr__
+from fastgrad._src.compiler.config import *
+from fastgrad._src.compiler.config import __dir__ as __dir__
+from fastgrad._src.compiler.config import __getattr__ as __getattr__

@@ -131,3 +131,20 @@ def test_objects_whose_encoding_has_other_numbers_of_rows_are_refused():
         tf.data.Dataset.from_tensor_slices(Words([1, 2], tf.ragged.constant([[1]])))
     with pytest.raises(tf.errors.InvalidArgumentError, match="one number of rows"):
         tf.data.Dataset.from_tensor_slices(Words(1, tf.ragged.constant([[1]])))
+
+
+def test_functions_within_fastgrad_are_dispatched_too():
+    """A layer calls functions where they are defined, not by their public names."""
+
+    class Shifted(tf.experimental.ExtensionType):
+        values: tf.Tensor
+
+    @tf.experimental.dispatch_for_api(tf.convert_to_tensor, {"value": Shifted})
+    def values_of(value, dtype=None, dtype_hint=None, name=None):
+        return value.values + 1.0
+
+    try:
+        assert tf.keras.activations.linear is not None
+        assert tf.keras.activations.relu6(Shifted(tf.constant([-3.0, 7.0]))).numpy().tolist() == [0.0, 6.0]
+    finally:
+        tf.experimental.unregister_dispatch_for(values_of)

@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-import fastgrad as tf
+from fastgrad._src.compiler import function as function_ops
+from fastgrad._src.core.tape import GradientTape
 from fastgrad._src.keras import losses
 from fastgrad._src.keras.optimizers import namespace as optimizers
+from fastgrad._src.ops.creation import constant
 from fastgrad.keras import Model, Sequential, layers, utils
 
 BATCH, LARGE_BATCH = 32, 256
@@ -224,13 +226,13 @@ def _train(
 
     @function
     def step(x: Any, y: Any) -> Any:
-        with tf.GradientTape() as tape:
+        with GradientTape() as tape:
             loss = loss_function(y, model(x, training=True))
         gradients = tape.gradient(loss, model.trainable_variables)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
         return loss
 
-    batch = tf.constant(x[:batch_size]), tf.constant(y[:batch_size])
+    batch = constant(x[:batch_size]), constant(y[:batch_size])
     for _ in range(STEPS):
         float(step(*batch))
 
@@ -241,7 +243,7 @@ def _as_it_is(step: Any) -> Any:
 
 LOOPS: dict[str, Callable[..., None]] = {
     "fit": _fit,
-    "function": partial(_train, tf.function),
+    "function": partial(_train, function_ops.function),
     "eager": partial(_train, _as_it_is),
 }
 

@@ -12,9 +12,9 @@ from typing import Any as _Any
 
 import numpy as np
 
+from fastgrad._src.compiler.config import list_physical_devices as _list_physical_devices
 from fastgrad._src.core import nest as _nest
 from fastgrad._src.core.argument_checks import checked_callable as _checked_callable
-from fastgrad._src.core.config import list_physical_devices as _list_physical_devices
 from fastgrad._src.core.dtypes import as_dtype as _as_dtype
 from fastgrad._src.core.names import missing_member_getattr as _missing_member_getattr
 from fastgrad._src.core.names import namespace_hooks as _namespace_hooks

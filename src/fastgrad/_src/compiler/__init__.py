@@ -1,17 +1,8 @@
 """The compiler: call → recording → graph → fusion → plan → replay, with a package for each stage."""
 
-from __future__ import annotations
+from fastgrad._src.core.hooks import Hook, register
 
-from typing import Any
-
-from fastgrad._src.core import recording
-
-
-def _control_flow_of(recorder: Any) -> Any:
-    """Returns the recorder of branches and loops of a recording; imported at its first use."""
-    from fastgrad._src.compiler.control_flow.control_flow import ControlFlow
-
-    return ControlFlow(recorder)
-
-
-recording.control_flow_factory = _control_flow_of
+register(Hook.LARGE_ELEMENTWISE, f"{__name__}.fusion.alone")
+register(Hook.BACKWARD_PROGRAMS, f"{__name__}.dispatch.backward_program")
+register(Hook.ROWS_AT_ONCE, f"{__name__}.control_flow.batching")
+register(Hook.CONTROL_FLOW, f"{__name__}.control_flow.control_flow")

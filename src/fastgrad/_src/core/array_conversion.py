@@ -11,6 +11,7 @@ from fastgrad._src.core import dtypes
 from fastgrad._src.core.dtypes import DType
 from fastgrad._src.core.errors import UnimplementedError
 from fastgrad._src.core.floating_errors import ERROR_STATE_RAISING_ON_OVERFLOW, QUIET, errors_reset, errors_set
+from fastgrad._src.core.hooks import Hook, module_of
 from fastgrad._src.core.narrow_casts import cast_narrow, check_narrow_cast
 from fastgrad._src.core.shape import TensorShape
 
@@ -225,7 +226,7 @@ def _array_from_foreign(value: Any, dtype: DType | None) -> np.ndarray:
     if isinstance(value, range):
         return array_of(list(value), dtype)
     if hasattr(value, "__dlpack_device__") or hasattr(value, "__cuda_array_interface__"):
-        from fastgrad._src.cuda.devices import available
+        available = module_of(Hook.GPUS)
 
         if available.is_on_gpu(value):
             return _array_from_gpu(value, dtype)
@@ -239,7 +240,7 @@ def _array_from_foreign(value: Any, dtype: DType | None) -> np.ndarray:
 
 
 def _array_from_gpu(value: Any, dtype: DType | None) -> Any:
-    from fastgrad._src.cuda.devices import available
+    available = module_of(Hook.GPUS)
 
     array = available.copy_of_foreign_array(value)
     array_dtype = dtypes.DTYPE_OF_NUMPY.get(array.dtype)

@@ -7,12 +7,12 @@ that records a function makes no kernels, because the program of the function ha
 from __future__ import annotations
 
 import functools
-import importlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.hooks import Hook, module_of
 from fastgrad._src.core.operation import LARGE
 from fastgrad._src.core.recording import recorders
 from fastgrad._src.core.result_rules import ArraySpec
@@ -157,7 +157,5 @@ def _kernel_of(
     shape = np.broadcast_shapes(*[x.shape for x in arrays])
     if tuple(spec.shape) != shape:
         return None  # each operand repeats one element
-    made = importlib.import_module("fastgrad._src.compiler.fusion.alone").launches_with_bits_of_run(
-        row, plain, spec, attributes
-    )
+    made = module_of(Hook.LARGE_ELEMENTWISE).launches_with_bits_of_run(row, plain, spec, attributes)
     return None if made is None else (made[0], spec, made[1])

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastgrad._src.core.errors import InvalidArgumentError
+from fastgrad._src.core.hooks import Hook, module_of
 
 if TYPE_CHECKING:
     from fastgrad._src.cuda.devices.memory import Device, DeviceArray
@@ -192,7 +193,7 @@ def device_named(name: Any, function: str) -> Device | None:
         )
     if (match["kind"] or "").lower() != "gpu":
         return None
-    from fastgrad._src.cuda.devices import available
+    available = module_of(Hook.GPUS)
 
     number = match["number"]
     number = 0 if number in {None, "*"} else int(number)
@@ -242,7 +243,7 @@ def set_default_device(device_name: str | None) -> None:
     """
     selected_device = None if device_name is None else device_named(device_name, "tf.config.set_default_device")
     if selected_device is None and device_name is not None and "gpu" in device_name.lower():
-        from fastgrad._src.cuda.devices import available
+        available = module_of(Hook.GPUS)
 
         raise ValueError(
             f"tf.config.set_default_device: there is no {device_name}; {available.problem() or f'GPUs are {available.count()}'}"

@@ -87,9 +87,6 @@ class _Recorders(threading.local):
     active: tuple[Recorder, ...] = ()
 
 
-control_flow_factory: Callable[[Recorder], Any] = lambda recorder: None
-"""Returns the handler of branches and loops of a recording; set by the compiler, which recordings must not import."""
-
 recorders = _Recorders()
 """The calling thread's recorders, outermost first: ``recorders.active``."""
 

@@ -6,7 +6,6 @@ often gets a program (``compiler/dispatch/backward_program.py``). The program's 
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ import numpy as np
 from fastgrad._src.core import settings_version
 from fastgrad._src.core.backward import TapeEntry, backward_pass
 from fastgrad._src.core.dispatch import dispatchers
+from fastgrad._src.core.hooks import Hook, module_of
 from fastgrad._src.core.operation import Operation
 from fastgrad._src.core.recording import recorders
 from fastgrad._src.core.tensor import Tensor
@@ -212,7 +212,7 @@ def gradients_of_tape(entries: list[TapeEntry], targets: list[Tensor], keys: lis
         if structure.runs < RUNS_BEFORE_PROGRAM or compiling_threads:
             structure.runs += 1
             return backward_pass(entries, targets, keys)
-        maker = importlib.import_module("fastgrad._src.compiler.dispatch.backward_program")
+        maker = module_of(Hook.BACKWARD_PROGRAMS)
         program, arena_bytes = maker.make_backward_program(entries, targets, keys, tensors)
         programs.add_program(structure, program, arena_bytes)
     try:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.argument_checks import checked_integer, checked_number
 from fastgrad._src.core.errors import InvalidArgumentError
@@ -25,17 +24,26 @@ from fastgrad._src.image.colors import (
 )
 from fastgrad._src.image.geometry import checked_images
 from fastgrad._src.ops.arguments import as_python_ints
+from fastgrad._src.ops.arithmetic import add
+from fastgrad._src.ops.comparison import greater, less
+from fastgrad._src.ops.division import floormod
+from fastgrad._src.ops.indexing import gather
+from fastgrad._src.ops.random_ops import uniform
+from fastgrad._src.ops.random_stateless import stateless_uniform
+from fastgrad._src.ops.reordering import reverse
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import reshape
 
 Draw = Callable[..., Tensor]
 """Takes a shape, the bounds and a dtype; returns uniform numbers."""
 
 
 def _draw_of(seed: Any) -> Draw:
-    return lambda shape, low, high, dtype=dtypes.float32: tf.random.uniform(shape, low, high, dtype, seed)
+    return lambda shape, low, high, dtype=dtypes.float32: uniform(shape, low, high, dtype, seed)
 
 
 def _stateless_draw_of(seed: Any) -> Draw:
-    return lambda shape, low, high, dtype=dtypes.float32: tf.random.stateless_uniform(shape, seed, low, high, dtype)
+    return lambda shape, low, high, dtype=dtypes.float32: stateless_uniform(shape, seed, low, high, dtype)
 
 
 def _check_range(name: str, lower: Any, upper: Any) -> None:
@@ -60,10 +68,10 @@ def _check_max_delta(name: str, max_delta: Any, limit: float) -> None:
 def _flipped(name: str, image: Any, axis: int, draw: Draw) -> Tensor:
     x = checked_images(name, image)
     if x._array.ndim == 3:
-        return tf.where(tf.less(draw([], 0.0, 1.0), 0.5), tf.reverse(x, [axis]), x)
+        return where(less(draw([], 0.0, 1.0), 0.5), reverse(x, [axis]), x)
     batch = x._array.shape[0]
-    flips = tf.greater(draw([batch], 0.0, 1.0), 0.5)  # TensorFlow rounds the number of each image of a batch
-    return tf.where(tf.reshape(flips, (batch, 1, 1, 1)), tf.reverse(x, [axis + 1]), x)
+    flips = greater(draw([batch], 0.0, 1.0), 0.5)  # TensorFlow rounds the number of each image of a batch
+    return where(reshape(flips, (batch, 1, 1, 1)), reverse(x, [axis + 1]), x)
 
 
 def random_flip_left_right(image: Any, seed: Any = None) -> Tensor:
@@ -105,11 +113,11 @@ def _random_part(name: str, value: Any, size: Any, draw: Draw) -> Tensor:
         raise InvalidArgumentError(f"{name}: Need value.shape >= size, got {list(shape)} and {list(sizes)}.")
     limits = np.subtract(shape, sizes).astype(np.int32) + np.int32(1)
     numbers = draw([len(shape)], 0, dtypes.int32.max, dtypes.int32)
-    offsets = tf.math.floormod(numbers, constant_tensor(limits))
+    offsets = floormod(numbers, constant_tensor(limits))
     for axis, part in enumerate(sizes):
         if part != shape[axis]:
             # The offset is a tensor, so that a compiled step draws another one each time.
-            x = tf.gather(x, tf.add(constant_tensor(np.arange(part, dtype=np.int32)), offsets[axis]), axis=axis)
+            x = gather(x, add(constant_tensor(np.arange(part, dtype=np.int32)), offsets[axis]), axis=axis)
     return x
 
 

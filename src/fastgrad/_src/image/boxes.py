@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.argument_checks import checked_number
 from fastgrad._src.core.errors import InvalidArgumentError
@@ -22,6 +21,16 @@ from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor
 from fastgrad._src.image.interpolation import interpolate
 from fastgrad._src.ops.arguments import as_python_int, as_python_ints, scalar_of_dtype, tensor_of_dtype
+from fastgrad._src.ops.arithmetic import add, multiply, subtract
+from fastgrad._src.ops.assertion import assert_greater_equal, assert_less, assert_less_equal
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.comparison import greater_equal, less_equal, logical_and
+from fastgrad._src.ops.joining import unstack
+from fastgrad._src.ops.random_ops import uniform
+from fastgrad._src.ops.random_stateless import stateless_uniform
+from fastgrad._src.ops.rounding import floor
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import broadcast_to, expand_dims, reshape
 
 _DEFAULT_COLORS = np.array(
     [
@@ -48,10 +57,10 @@ def _sample_positions(low: Tensor, high: Tensor, length: int, count: int) -> Ten
     """Returns ``count`` positions from ``low`` to ``high``, shape (boxes, count), in pixels of a line of ``length``."""
     last = constant_tensor(np.float32(length - 1))
     if count == 1:
-        return tf.expand_dims(tf.multiply(tf.multiply(tf.add(low, high), 0.5), last), 1)
-    step = tf.multiply(tf.subtract(high, low), constant_tensor(np.float32((length - 1) / (count - 1))))
+        return expand_dims(multiply(multiply(add(low, high), 0.5), last), 1)
+    step = multiply(subtract(high, low), constant_tensor(np.float32((length - 1) / (count - 1))))
     numbers = constant_tensor(np.arange(count, dtype=np.float32))
-    return tf.add(tf.expand_dims(tf.multiply(low, last), 1), tf.multiply(tf.expand_dims(step, 1), numbers))
+    return add(expand_dims(multiply(low, last), 1), multiply(expand_dims(step, 1), numbers))
 
 
 def crop_and_resize(
@@ -103,10 +112,10 @@ def crop_and_resize(
     if method not in ("bilinear", "nearest"):
         raise InvalidArgumentError(f"crop_and_resize: method must be 'bilinear' or 'nearest', got {method!r}.")
     check_size(what, (count, *sizes, shape[3]), np.dtype(np.float32))
-    for check, bound in ((tf.debugging.assert_greater_equal, 0), (tf.assert_less, shape[0])):
+    for check, bound in ((assert_greater_equal, 0), (assert_less, shape[0])):
         check(numbers, bound, message=f"{what}: box_indices must be in [0, {shape[0]}), the images of the batch")
-    x = tf.cast(x, dtypes.float32)
-    y1, x1, y2, x2 = tf.unstack(edges, axis=1)
+    x = cast(x, dtypes.float32)
+    y1, x1, y2, x2 = unstack(edges, axis=1)
     rows = _sample_positions(y1, y2, shape[1], sizes[0])
     columns = _sample_positions(x1, x2, shape[2], sizes[1])
     if method == "nearest":
@@ -116,23 +125,23 @@ def crop_and_resize(
     grid, points = (count, *sizes), (count, sizes[0] * sizes[1])
     values = interpolate(
         x,
-        tf.cast(numbers, dtypes.int32),
-        tf.reshape(tf.broadcast_to(tf.expand_dims(rows, 2), grid), points),
-        tf.reshape(tf.broadcast_to(tf.expand_dims(columns, 1), grid), points),
+        cast(numbers, dtypes.int32),
+        reshape(broadcast_to(expand_dims(rows, 2), grid), points),
+        reshape(broadcast_to(expand_dims(columns, 1), grid), points),
         method="nearest" if method == "nearest" else "clamped_bilinear",
         fill=outside,
     )
-    return tf.reshape(values, (*grid, shape[3]))
+    return reshape(values, (*grid, shape[3]))
 
 
 def _marked_outside(pixels: Tensor, positions: Tensor, length: int) -> Tensor:
     """Returns ``pixels``, and -2 where ``positions`` are outside of a line of ``length`` pixels, or NaN."""
-    inside = tf.logical_and(tf.greater_equal(positions, 0.0), tf.less_equal(positions, float(length - 1)))
-    return tf.where(inside, pixels, constant_tensor(np.float32(-2)))
+    inside = logical_and(greater_equal(positions, 0.0), less_equal(positions, float(length - 1)))
+    return where(inside, pixels, constant_tensor(np.float32(-2)))
 
 
 def _nearest_pixels(positions: Tensor, length: int) -> Tensor:
-    return _marked_outside(tf.floor(tf.add(positions, constant_tensor(np.float32(0.5)))), positions, length)
+    return _marked_outside(floor(add(positions, constant_tensor(np.float32(0.5)))), positions, length)
 
 
 # ---- drawing ------------------------------------------------------------------------------------------
@@ -333,11 +342,9 @@ def _sampled_box(  # noqa: PLR0913  # TensorFlow's arguments
         raise InvalidArgumentError(f"{name}: max_attempts must be positive, got {attempts}.")
     least_part = scalar_of_dtype(min_object_covered, dtypes.float32, name, "min_object_covered")
     zero = constant_tensor(np.float32(0))
-    tf.debugging.assert_greater_equal(least_part, zero, message=f"{name}: min_object_covered must not be negative")
-    tf.debugging.assert_greater_equal(boxes, zero, message=f"{name}: bounding_boxes must be in [0, 1]")
-    tf.debugging.assert_less_equal(
-        boxes, constant_tensor(np.float32(1)), message=f"{name}: bounding_boxes must be in [0, 1]"
-    )
+    assert_greater_equal(least_part, zero, message=f"{name}: min_object_covered must not be negative")
+    assert_greater_equal(boxes, zero, message=f"{name}: bounding_boxes must be in [0, 1]")
+    assert_less_equal(boxes, constant_tensor(np.float32(1)), message=f"{name}: bounding_boxes must be in [0, 1]")
     numbers = draw((attempts, _NUMBERS_PER_ATTEMPT))
     return BoundingBoxSample(*_sample(size, boxes, numbers, least_part, aspect_range=ranges[0], area_range=ranges[1]))
 
@@ -377,7 +384,7 @@ def sample_distorted_bounding_box(  # noqa: PLR0913  # TensorFlow's arguments
         "sample_distorted_bounding_box",
         image_size,
         bounding_boxes,
-        lambda shape: tf.random.uniform(shape, seed=seed or None),
+        lambda shape: uniform(shape, seed=seed or None),
         min_object_covered,
         aspect_ratio_range,
         area_range,
@@ -402,7 +409,7 @@ def stateless_sample_distorted_bounding_box(  # noqa: PLR0913  # TensorFlow's ar
         "stateless_sample_distorted_bounding_box",
         image_size,
         bounding_boxes,
-        lambda shape: tf.random.stateless_uniform(shape, seed),
+        lambda shape: stateless_uniform(shape, seed),
         min_object_covered,
         aspect_ratio_range,
         area_range,

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.argument_checks import checked_number
 from fastgrad._src.core.errors import FailedPreconditionError, InvalidArgumentError
@@ -31,9 +30,23 @@ from fastgrad._src.kernels.elementwise.colors import (
 )
 from fastgrad._src.kernels.elementwise.half import through_float32
 from fastgrad._src.kernels.runtime.launch import Input, Launches, Output, Spec, single_launch
+from fastgrad._src.ops import arithmetic, power
 from fastgrad._src.ops.arguments import scalar_of_dtype
+from fastgrad._src.ops.arithmetic import add, maximum, multiply, subtract
+from fastgrad._src.ops.assertion import Assert
+from fastgrad._src.ops.casting import cast, saturate_cast
+from fastgrad._src.ops.clipping import clip_by_value
+from fastgrad._src.ops.comparison import equal, greater, greater_equal, less, less_equal, logical_and
+from fastgrad._src.ops.creation import identity
+from fastgrad._src.ops.division import divide, floormod
+from fastgrad._src.ops.einsum import tensordot
+from fastgrad._src.ops.joining import stack, unstack
 from fastgrad._src.ops.kernel_launches import KERNEL_FLOATS, kernel_operation
+from fastgrad._src.ops.reduction import reduce_all, reduce_mean
 from fastgrad._src.ops.references import gradient_of_reference, in_float32
+from fastgrad._src.ops.repeating import tile
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.statistics import reduce_std
 
 # ---- dtypes -------------------------------------------------------------------------------------------
 
@@ -58,18 +71,18 @@ def convert_image_dtype(image: Any, dtype: Any, saturate: bool = False, name: st
                 f"convert_image_dtype: {what} must be either floating point or integer, got {candidate.name}."
             )
     if source is target:
-        return tf.identity(x)
-    to_target = tf.saturate_cast if saturate else tf.cast
+        return identity(x)
+    to_target = saturate_cast if saturate else cast
     if source.is_floating and target.is_floating:
-        return tf.cast(x, target)
+        return cast(x, target)
     if source.is_integer and target.is_floating:
-        return tf.multiply(tf.cast(x, target), _constant(1.0 / int(source.max), target))
+        return multiply(cast(x, target), _constant(1.0 / int(source.max), target))
     if source.is_floating:
-        return to_target(tf.multiply(x, _constant(int(target.max) + 0.5, source)), target)
+        return to_target(multiply(x, _constant(int(target.max) + 0.5, source)), target)
     steps_in, steps_out = int(source.max) + 1, int(target.max) + 1
     if steps_in > steps_out:
         return to_target(x // _constant(steps_in // steps_out, source), target)
-    return tf.multiply(to_target(x, target), _constant(steps_out // steps_in, target))
+    return multiply(to_target(x, target), _constant(steps_out // steps_in, target))
 
 
 def _constant(value: Any, dtype: dtypes.DType) -> Tensor:
@@ -117,7 +130,7 @@ def adjust_brightness(image: Any, delta: Any) -> Tensor:
     Raises:
         AttributeError: ``image`` holds no numbers.
     """
-    return _in_floats(image, lambda x: tf.add(x, tf.cast(delta, x.dtype)), saturate=True)
+    return _in_floats(image, lambda x: add(x, cast(delta, x.dtype)), saturate=True)
 
 
 def adjust_contrast(images: Any, contrast_factor: Any) -> Tensor:
@@ -135,15 +148,15 @@ def adjust_contrast(images: Any, contrast_factor: Any) -> Tensor:
 
     def adjust(x: Tensor) -> Tensor:
         checked_colors("adjust_contrast", x, least_rank=3)
-        wide = tf.cast(x, dtypes.float32)
-        mean = tf.reduce_mean(wide, [-3, -2], keepdims=True)
-        return tf.cast(_adjust_contrast(wide, mean, factor), x.dtype)
+        wide = cast(x, dtypes.float32)
+        mean = reduce_mean(wide, [-3, -2], keepdims=True)
+        return cast(_adjust_contrast(wide, mean, factor), x.dtype)
 
     return _in_floats(images, adjust, saturate=True)
 
 
 def _adjust_contrast_by_operations(x: Tensor, means: Tensor, factor: Tensor) -> Tensor:
-    return tf.add(tf.multiply(tf.subtract(x, means), factor), means)
+    return add(multiply(subtract(x, means), factor), means)
 
 
 def _adjust_contrast_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
@@ -177,12 +190,10 @@ def adjust_gamma(image: Any, gamma: Any = 1, gain: Any = 1) -> Tensor:
         AttributeError: ``image`` holds no numbers.
     """
     if as_tensor_or_none(gamma) is not None:
-        tf.Assert(
-            tf.reduce_all(tf.greater_equal(gamma, 0)), ["adjust_gamma: Gamma should be a non-negative real number."]
-        )
+        Assert(reduce_all(greater_equal(gamma, 0)), ["adjust_gamma: Gamma should be a non-negative real number."])
     elif not checked_number("adjust_gamma", "gamma", gamma) >= 0:
         raise ValueError(f"adjust_gamma: Gamma should be a non-negative real number, got {gamma}.")
-    return _in_floats(image, lambda x: tf.multiply(gain, tf.pow(x, gamma)), saturate=True)
+    return _in_floats(image, lambda x: multiply(gain, power.pow(x, gamma)), saturate=True)
 
 
 def per_image_standardization(image: Any) -> Tensor:
@@ -198,11 +209,11 @@ def per_image_standardization(image: Any) -> Tensor:
         ValueError: a rank below 3, or no pixels.
     """
     rank = convert_to_tensor(image)._array.ndim
-    x = tf.cast(checked_images("per_image_standardization", image, ranks=(max(rank, 3),)), dtypes.float32)
+    x = cast(checked_images("per_image_standardization", image, ranks=(max(rank, 3),)), dtypes.float32)
     axes = [-1, -2, -3]
     least = np.float32(1) / np.sqrt(np.float32(np.prod(x._array.shape[-3:])))
-    deviation = tf.maximum(tf.math.reduce_std(x, axes, keepdims=True), constant_tensor(np.asarray(least)))
-    return tf.divide(tf.subtract(x, tf.reduce_mean(x, axes, keepdims=True)), deviation)
+    deviation = maximum(reduce_std(x, axes, keepdims=True), constant_tensor(np.asarray(least)))
+    return divide(subtract(x, reduce_mean(x, axes, keepdims=True)), deviation)
 
 
 # ---- hue and saturation -------------------------------------------------------------------------------
@@ -224,83 +235,83 @@ def _checked_pixels(name: str, images: Any, error: type[Exception] = InvalidArgu
 
 def _extremes(red: Tensor, green: Tensor, blue: Tensor) -> tuple[Tensor, Tensor]:
     """The greatest and the least channel of each pixel; among equals, the gradient goes to one, as in TensorFlow."""
-    greatest = tf.where(
-        tf.logical_and(tf.greater_equal(red, green), tf.greater_equal(red, blue)),
+    greatest = where(
+        logical_and(greater_equal(red, green), greater_equal(red, blue)),
         red,
-        tf.where(tf.greater_equal(green, blue), green, blue),
+        where(greater_equal(green, blue), green, blue),
     )
-    least = tf.where(
-        tf.logical_and(tf.less_equal(blue, red), tf.less_equal(blue, green)),
+    least = where(
+        logical_and(less_equal(blue, red), less_equal(blue, green)),
         blue,
-        tf.where(tf.less_equal(green, red), green, red),
+        where(less_equal(green, red), green, red),
     )
     return greatest, least
 
 
 def _hue(red: Tensor, green: Tensor, blue: Tensor, greatest: Tensor, spread: Tensor) -> Tensor:
     """The hue in [0, 1): 0 for red, 1/3 for green, 2/3 for blue."""
-    has_hue = tf.greater(spread, _constant(0, spread.dtype))
-    sixth = tf.divide(_constant(1 / 6, spread.dtype), tf.where(has_hue, spread, _constant(1, spread.dtype)))
-    hue = tf.where(
-        tf.equal(red, greatest),
-        tf.multiply(sixth, tf.subtract(green, blue)),
-        tf.where(
-            tf.equal(green, greatest),
-            tf.add(tf.multiply(sixth, tf.subtract(blue, red)), _constant(2 / 6, spread.dtype)),
-            tf.add(tf.multiply(sixth, tf.subtract(red, green)), _constant(4 / 6, spread.dtype)),
+    has_hue = greater(spread, _constant(0, spread.dtype))
+    sixth = divide(_constant(1 / 6, spread.dtype), where(has_hue, spread, _constant(1, spread.dtype)))
+    hue = where(
+        equal(red, greatest),
+        multiply(sixth, subtract(green, blue)),
+        where(
+            equal(green, greatest),
+            add(multiply(sixth, subtract(blue, red)), _constant(2 / 6, spread.dtype)),
+            add(multiply(sixth, subtract(red, green)), _constant(4 / 6, spread.dtype)),
         ),
     )
-    hue = tf.where(tf.less(hue, _constant(0, hue.dtype)), tf.add(hue, _constant(1, hue.dtype)), hue)
-    return tf.where(has_hue, hue, _constant(0, hue.dtype))
+    hue = where(less(hue, _constant(0, hue.dtype)), add(hue, _constant(1, hue.dtype)), hue)
+    return where(has_hue, hue, _constant(0, hue.dtype))
 
 
 def _hue_weights(hue: Tensor) -> list[Tensor]:
     """How much of red, green and blue the pure colour of a hue has, in [0, 1]."""
-    sextant = tf.multiply(hue, _constant(6, hue.dtype))
+    sextant = multiply(hue, _constant(6, hue.dtype))
     ramps = [
-        tf.add(
-            tf.multiply(tf.abs(tf.subtract(sextant, _constant(centre, hue.dtype))), _constant(slope, hue.dtype)),
+        add(
+            multiply(arithmetic.abs(subtract(sextant, _constant(centre, hue.dtype))), _constant(slope, hue.dtype)),
             _constant(offset, hue.dtype),
         )
         for centre, slope, offset in ((3, 1, -1), (2, -1, 2), (4, -1, 2))
     ]
-    return [tf.clip_by_value(ramp, 0.0, 1.0) for ramp in ramps]
+    return [clip_by_value(ramp, 0.0, 1.0) for ramp in ramps]
 
 
 def _hsv_of(red: Tensor, green: Tensor, blue: Tensor) -> list[Tensor]:
     value, least = _extremes(red, green, blue)
-    spread = tf.subtract(value, least)
+    spread = subtract(value, least)
     zero, one = _constant(0, value.dtype), _constant(1, value.dtype)
-    is_positive = tf.greater(value, zero)
-    saturation = tf.where(is_positive, tf.divide(spread, tf.where(is_positive, value, one)), zero)
+    is_positive = greater(value, zero)
+    saturation = where(is_positive, divide(spread, where(is_positive, value, one)), zero)
     return [_hue(red, green, blue, value, spread), saturation, value]
 
 
 def _rgb_of(hue: Tensor, saturation: Tensor, value: Tensor) -> list[Tensor]:
-    white = tf.subtract(_constant(1, value.dtype), saturation)
-    return [tf.multiply(tf.add(white, tf.multiply(saturation, weight)), value) for weight in _hue_weights(hue)]
+    white = subtract(_constant(1, value.dtype), saturation)
+    return [multiply(add(white, multiply(saturation, weight)), value) for weight in _hue_weights(hue)]
 
 
 def _rgb_to_hsv_by_operations(x: Tensor) -> Tensor:
-    return tf.stack(_hsv_of(*tf.unstack(x, axis=-1)), axis=-1)
+    return stack(_hsv_of(*unstack(x, axis=-1)), axis=-1)
 
 
 def _hsv_to_rgb_by_operations(x: Tensor) -> Tensor:
-    return tf.stack(_rgb_of(*tf.unstack(x, axis=-1)), axis=-1)
+    return stack(_rgb_of(*unstack(x, axis=-1)), axis=-1)
 
 
 def _adjust_hue_by_operations(x: Tensor, delta: Tensor) -> Tensor:
-    red, green, blue = tf.unstack(x, axis=-1)
+    red, green, blue = unstack(x, axis=-1)
     greatest, least = _extremes(red, green, blue)
-    spread = tf.subtract(greatest, least)
-    hue = tf.add(_hue(red, green, blue, greatest, spread), delta)
-    weights = _hue_weights(tf.math.floormod(hue, _constant(1, hue.dtype)))
-    return tf.stack([tf.add(least, tf.multiply(spread, weight)) for weight in weights], axis=-1)
+    spread = subtract(greatest, least)
+    hue = add(_hue(red, green, blue, greatest, spread), delta)
+    weights = _hue_weights(floormod(hue, _constant(1, hue.dtype)))
+    return stack([add(least, multiply(spread, weight)) for weight in weights], axis=-1)
 
 
 def _adjust_saturation_by_operations(x: Tensor, factor: Tensor) -> Tensor:
-    hue, saturation, value = _hsv_of(*tf.unstack(x, axis=-1))
-    return tf.stack(_rgb_of(hue, tf.clip_by_value(tf.multiply(saturation, factor), 0.0, 1.0), value), axis=-1)
+    hue, saturation, value = _hsv_of(*unstack(x, axis=-1))
+    return stack(_rgb_of(hue, clip_by_value(multiply(saturation, factor), 0.0, 1.0), value), axis=-1)
 
 
 def _row_of_pixels(name: str, kernel: Kernel, reference: Callable[..., Tensor]) -> Operation:
@@ -361,15 +372,15 @@ def adjust_hue(image: Any, delta: Any, name: str | None = None) -> Tensor:
     """
     offset = as_tensor_or_none(delta)
     if offset is not None:
-        in_range = tf.logical_and(tf.greater_equal(offset, -1), tf.less_equal(offset, 1))
-        tf.Assert(in_range, ["adjust_hue: delta must be in the interval [-1, 1]"])
+        in_range = logical_and(greater_equal(offset, -1), less_equal(offset, 1))
+        Assert(in_range, ["adjust_hue: delta must be in the interval [-1, 1]"])
     elif not -1 <= checked_number("adjust_hue", "delta", delta) <= 1:
         raise ValueError(f"adjust_hue: delta must be in the interval [-1, 1], got {delta}.")
     distance = scalar_of_dtype(delta, dtypes.float32, "adjust_hue", "delta")
 
     def adjust(x: Tensor) -> Tensor:
         checked_colors("adjust_hue", x, least_rank=3)
-        return tf.cast(_adjust_hue(_checked_pixels("adjust_hue", tf.cast(x, dtypes.float32)), distance), x.dtype)
+        return cast(_adjust_hue(_checked_pixels("adjust_hue", cast(x, dtypes.float32)), distance), x.dtype)
 
     return _in_floats(image, adjust)
 
@@ -389,8 +400,8 @@ def adjust_saturation(image: Any, saturation_factor: Any, name: str | None = Non
 
     def adjust(x: Tensor) -> Tensor:
         checked_colors("adjust_saturation", x, least_rank=3)
-        pixels = _checked_pixels("adjust_saturation", tf.cast(x, dtypes.float32))
-        return tf.cast(_adjust_saturation(pixels, factor), x.dtype)
+        pixels = _checked_pixels("adjust_saturation", cast(x, dtypes.float32))
+        return cast(_adjust_saturation(pixels, factor), x.dtype)
 
     return _in_floats(image, adjust)
 
@@ -411,7 +422,7 @@ _GRAY_OF_RGB = [[0.2989], [0.5870], [0.1140]]
 
 def _linear(name: str, images: Any, matrix: Sequence[Sequence[float]]) -> Tensor:
     x = _checked_pixels(name, images)
-    return tf.tensordot(x, _constant(matrix, x.dtype), [[x._array.ndim - 1], [0]])
+    return tensordot(x, _constant(matrix, x.dtype), [[x._array.ndim - 1], [0]])
 
 
 def rgb_to_yiq(images: Any) -> Tensor:
@@ -475,4 +486,4 @@ def grayscale_to_rgb(images: Any, name: str | None = None) -> Tensor:
         raise ValueError(
             f"grayscale_to_rgb: Last dimension of a grayscale image should be size 1, got shape {TensorShape(shape)}."
         )
-    return tf.tile(x, [*[1] * (len(shape) - 1), 3])
+    return tile(x, [*[1] * (len(shape) - 1), 3])

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.argument_checks import checked_integer, checked_number
 from fastgrad._src.core.errors import InvalidArgumentError, OutOfRangeError, UnimplementedError
@@ -20,7 +19,19 @@ from fastgrad._src.core.operation import REAL_DTYPES
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.image.resampling import INTERPOLATION_METHODS, resized_axis
+from fastgrad._src.ops import shaping
 from fastgrad._src.ops.arguments import as_python_int, as_python_ints, check_dtype, tensor_of_dtype
+from fastgrad._src.ops.arithmetic import add, maximum, minimum, multiply, subtract
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.comparison import equal, logical_and
+from fastgrad._src.ops.indexing import gather
+from fastgrad._src.ops.padding import pad
+from fastgrad._src.ops.random_ops import normal, uniform
+from fastgrad._src.ops.reduction import reduce_max, reduce_mean, reduce_min
+from fastgrad._src.ops.reordering import reverse
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import reshape
+from fastgrad._src.ops.statistics import reduce_std
 
 
 class ResizeMethod:
@@ -88,13 +99,13 @@ def flip_left_right(image: Any) -> Tensor:
         ValueError: another rank, or no pixels.
     """
     x, rows = _image_or_batch("flip_left_right", image)
-    return tf.reverse(x, [rows + 1])
+    return reverse(x, [rows + 1])
 
 
 def flip_up_down(image: Any) -> Tensor:
     """``image``, or each image of a batch, with its rows in reverse order; see ``flip_left_right``."""
     x, rows = _image_or_batch("flip_up_down", image)
-    return tf.reverse(x, [rows])
+    return reverse(x, [rows])
 
 
 def transpose(image: Any, name: str | None = None) -> Tensor:
@@ -104,7 +115,7 @@ def transpose(image: Any, name: str | None = None) -> Tensor:
 
 
 def _transposed(x: Tensor, rows: int) -> Tensor:
-    return tf.transpose(x, [*range(rows), rows + 1, rows, rows + 2])
+    return shaping.transpose(x, [*range(rows), rows + 1, rows, rows + 2])
 
 
 def rot90(image: Any, k: Any = 1, name: str | None = None) -> Tensor:
@@ -126,10 +137,10 @@ def rot90(image: Any, k: Any = 1, name: str | None = None) -> Tensor:
     if turns == 0:
         return x
     if turns == 1:
-        return _transposed(tf.reverse(x, [rows + 1]), rows)
+        return _transposed(reverse(x, [rows + 1]), rows)
     if turns == 2:
-        return tf.reverse(x, [rows, rows + 1])
-    return tf.reverse(_transposed(x, rows), [rows + 1])
+        return reverse(x, [rows, rows + 1])
+    return reverse(_transposed(x, rows), [rows + 1])
 
 
 # ---- crops and paddings -------------------------------------------------------------------------------
@@ -144,7 +155,7 @@ def _padded(x: Tensor, rows: int, top: int, left: int, height: int, width: int) 
     below, right = height - top - sizes[rows], width - left - sizes[rows + 1]
     if not (top or left or below or right):
         return x
-    return tf.pad(x, [*[(0, 0)] * rows, (top, below), (left, right), (0, 0)])
+    return pad(x, [*[(0, 0)] * rows, (top, below), (left, right), (0, 0)])
 
 
 def central_crop(image: Any, central_fraction: Any) -> Tensor:
@@ -324,7 +335,7 @@ def _resized(x: Tensor, rows: int, sizes: Sequence[int], method: Any, antialias:
     if 0 in x._array.shape[rows:]:
         raise InvalidArgumentError(f"resize: input image must be of non-zero size, got {TensorShape(x._array.shape)}.")
     if method != "nearest":
-        x = tf.cast(x, dtypes.float32)
+        x = cast(x, dtypes.float32)
     # Rows are sums of vectors, so columns, the slower ones, are resized where there are fewer rows.
     for axis in (rows, rows + 1) if sizes[0] < shape[rows] else (rows + 1, rows):
         x = resized_axis(x, sizes[axis - rows], axis, method, antialias)
@@ -448,13 +459,13 @@ def _patches(caller: str, images: Any, rank: int, sizes: Any, strides: Any, rate
         paddings.append((missing // 2, missing - missing // 2))
         positions.append(np.arange(count)[:, None] * stride + np.arange(patch) * rate)
     if any(after for _, after in paddings):
-        x = tf.pad(x, [*paddings, (0, 0)])
+        x = pad(x, [*paddings, (0, 0)])
     batch, channels = x._array.shape[0], x._array.shape[-1]
     for dimension, numbers in enumerate(positions):
-        x = tf.gather(x, numbers, axis=1 + 2 * dimension)
+        x = gather(x, numbers, axis=1 + 2 * dimension)
     outer = range(1, 2 * rank, 2)
-    x = tf.transpose(x, [0, *outer, *(axis + 1 for axis in outer), 2 * rank + 1])
-    return tf.reshape(x, (batch, *counts, math.prod(windows[0]) * channels))
+    x = shaping.transpose(x, [0, *outer, *(axis + 1 for axis in outer), 2 * rank + 1])
+    return reshape(x, (batch, *counts, math.prod(windows[0]) * channels))
 
 
 def extract_glimpse(
@@ -500,22 +511,20 @@ def extract_glimpse(
     check_size("extract_glimpse", (shape[0], *sizes, shape[3]), x._array.dtype)
     lengths, window = (np.array(pair, np.float32) for pair in (shape[1:3], sizes))
     if normalized:
-        places = tf.multiply(places, constant_tensor(lengths / np.float32(2 if centered else 1)))
+        places = multiply(places, constant_tensor(lengths / np.float32(2 if centered else 1)))
     if centered:
-        places = tf.add(places, constant_tensor((lengths - window) / 2 if normalized else lengths / 2))
-    starts = tf.cast(places, dtypes.int32)
+        places = add(places, constant_tensor((lengths - window) / 2 if normalized else lengths / 2))
+    starts = cast(places, dtypes.int32)
     is_inside = None
     pixels = x
     for axis, (length, part) in enumerate(zip(shape[1:3], sizes, strict=True), 1):
-        positions = tf.add(starts[:, axis - 1 : axis], constant_tensor(np.arange(part, dtype=np.int32)))
+        positions = add(starts[:, axis - 1 : axis], constant_tensor(np.arange(part, dtype=np.int32)))
         limits = constant_tensor(np.int32(0)), constant_tensor(np.int32(length - 1))
-        clipped = tf.minimum(tf.maximum(positions, limits[0]), limits[1])
-        pixels = tf.gather(pixels, clipped, axis=axis, batch_dims=1)
-        inside = tf.reshape(
-            tf.equal(positions, clipped), (shape[0], *[part if other == axis else 1 for other in (1, 2)], 1)
-        )
-        is_inside = inside if is_inside is None else tf.logical_and(is_inside, inside)
-    return tf.where(is_inside, pixels, _noise(x, (shape[0], *sizes, shape[3]), noise))
+        clipped = minimum(maximum(positions, limits[0]), limits[1])
+        pixels = gather(pixels, clipped, axis=axis, batch_dims=1)
+        inside = reshape(equal(positions, clipped), (shape[0], *[part if other == axis else 1 for other in (1, 2)], 1))
+        is_inside = inside if is_inside is None else logical_and(is_inside, inside)
+    return where(is_inside, pixels, _noise(x, (shape[0], *sizes, shape[3]), noise))
 
 
 def _noise(x: Tensor, shape: Sequence[int], noise: str) -> Tensor:
@@ -523,7 +532,7 @@ def _noise(x: Tensor, shape: Sequence[int], noise: str) -> Tensor:
         return constant_tensor(np.zeros((), x._array.dtype))
     axes = [1, 2, 3]
     if noise == "gaussian":
-        mean, deviation = tf.reduce_mean(x, axes, keepdims=True), tf.math.reduce_std(x, axes, keepdims=True)
-        return tf.add(mean, tf.multiply(tf.random.normal(shape, dtype=x.dtype), deviation))
-    low, high = tf.reduce_min(x, axes, keepdims=True), tf.reduce_max(x, axes, keepdims=True)
-    return tf.add(low, tf.multiply(tf.random.uniform(shape, dtype=x.dtype), tf.subtract(high, low)))
+        mean, deviation = reduce_mean(x, axes, keepdims=True), reduce_std(x, axes, keepdims=True)
+        return add(mean, multiply(normal(shape, dtype=x.dtype), deviation))
+    low, high = reduce_min(x, axes, keepdims=True), reduce_max(x, axes, keepdims=True)
+    return add(low, multiply(uniform(shape, dtype=x.dtype), subtract(high, low)))

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.image.interpolation import interpolate
+from fastgrad._src.ops import arithmetic, creation
+from fastgrad._src.ops.arithmetic import sign
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.clipping import clip_by_value
+from fastgrad._src.ops.comparison import not_equal
+from fastgrad._src.ops.creation import constant, ones
+from fastgrad._src.ops.rounding import floor
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import broadcast_to, reshape
 
 
 def projective_transform(x: Tensor, matrices: Tensor, interpolation: str, fill_mode: str, fill_value: Any) -> Tensor:
@@ -21,32 +30,32 @@ def projective_transform(x: Tensor, matrices: Tensor, interpolation: str, fill_m
         fill_value: the constant.
     """
     images, height, width, _ = x.shape
-    columns = tf.range(width, dtype=tf.float32)[None, None, :]
-    rows = tf.range(height, dtype=tf.float32)[None, :, None]
+    columns = creation.range(width, dtype=dtypes.float32)[None, None, :]
+    rows = creation.range(height, dtype=dtypes.float32)[None, :, None]
     a0, a1, a2, b0, b1, b2, c0, c1 = [matrices[:, position, None, None] for position in range(8)]
     k = c0 * columns + c1 * rows + 1.0
-    is_finite = tf.not_equal(k, 0.0)
-    k = tf.where(is_finite, k, tf.ones((), tf.float32))
+    is_finite = not_equal(k, 0.0)
+    k = where(is_finite, k, ones((), dtypes.float32))
     source_columns = _mapped((a0 * columns + a1 * rows + a2) / k, width, fill_mode)
     source_rows = _mapped((b0 * columns + b1 * rows + b2) / k, height, fill_mode)
-    compute_dtype = x.dtype if x.dtype is tf.float64 else tf.float32
+    compute_dtype = x.dtype if x.dtype is dtypes.float64 else dtypes.float32
     if interpolation == "nearest":
         source_rows, source_columns = _round(source_rows), _round(source_columns)
-    outside = tf.constant(-2.0)
-    places = [tf.where(is_finite, place, outside) for place in (source_rows, source_columns)]
+    outside = constant(-2.0)
+    places = [where(is_finite, place, outside) for place in (source_rows, source_columns)]
     y = interpolate(
-        tf.cast(x, compute_dtype),
-        tf.range(images, dtype=tf.int32),
-        *[tf.reshape(tf.broadcast_to(place, (images, height, width)), (images, height * width)) for place in places],
+        cast(x, compute_dtype),
+        creation.range(images, dtype=dtypes.int32),
+        *[reshape(broadcast_to(place, (images, height, width)), (images, height * width)) for place in places],
         method=interpolation,
         fill=float(fill_value),
     )
-    return tf.cast(tf.reshape(y, x.shape), x.dtype)
+    return cast(reshape(y, x.shape), x.dtype)
 
 
 def _round(x: Tensor) -> Tensor:
     """Rounds halves away from 0, as C does."""
-    return tf.sign(x) * tf.floor(tf.abs(x) + 0.5)
+    return sign(x) * floor(arithmetic.abs(x) + 0.5)
 
 
 def _mapped(x: Tensor, size: int, fill_mode: str) -> Tensor:
@@ -56,20 +65,20 @@ def _mapped(x: Tensor, size: int, fill_mode: str) -> Tensor:
     last = float(size - 1)
     if fill_mode == "reflect" and size > 1:
         period = 2.0 * size
-        below = tf.where(x < period, period * _whole(-x / period) + x, x)
-        below = tf.where(below < -float(size), below + period, -below - 1.0)
+        below = where(x < period, period * _whole(-x / period) + x, x)
+        below = where(below < -float(size), below + period, -below - 1.0)
         above = x - period * _whole(x / period)
-        above = tf.where(above >= float(size), period - above - 1.0, above)
-        x = tf.where(x < 0.0, below, tf.where(x > last, above, x))
+        above = where(above >= float(size), period - above - 1.0, above)
+        x = where(x < 0.0, below, where(x > last, above, x))
     elif fill_mode == "wrap" and size > 1:
-        x = tf.where(
+        x = where(
             x < 0.0,
             x + size * (_whole(-x / last) + 1.0),
-            tf.where(x > last, x - size * _whole(x / last), x),
+            where(x > last, x - size * _whole(x / last), x),
         )
-    return tf.clip_by_value(x, 0.0, last)
+    return clip_by_value(x, 0.0, last)
 
 
 def _whole(x: Tensor) -> Tensor:
     """Drops the fraction."""
-    return tf.sign(x) * tf.floor(tf.abs(x))
+    return sign(x) * floor(arithmetic.abs(x))

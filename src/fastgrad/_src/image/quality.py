@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.argument_checks import checked_number
 from fastgrad._src.core.errors import InvalidArgumentError
@@ -20,9 +19,22 @@ from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.image.colors import convert_image_dtype
 from fastgrad._src.kernels.convolution.resampling import LEAST_VECTOR_WIDTH, window_sums
 from fastgrad._src.kernels.runtime.launch import Constant, Input, Launches, Output, Spec, single_launch
+from fastgrad._src.ops import arithmetic, power
+from fastgrad._src.ops.activation import relu
 from fastgrad._src.ops.arguments import as_python_int, tensor_of_dtype
+from fastgrad._src.ops.arithmetic import add, multiply, squared_difference, subtract
 from fastgrad._src.ops.batching import shift_axes_rule
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.convolution import depthwise_conv2d
+from fastgrad._src.ops.division import divide
+from fastgrad._src.ops.exponential import log
+from fastgrad._src.ops.joining import stack
 from fastgrad._src.ops.kernel_launches import KERNEL_FLOATS, kernel_operation
+from fastgrad._src.ops.padding import pad
+from fastgrad._src.ops.pooling import avg_pool2d
+from fastgrad._src.ops.power import square
+from fastgrad._src.ops.reduction import reduce_mean, reduce_prod, reduce_sum
+from fastgrad._src.ops.shaping import reshape
 
 _MSSSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """The exponents of Wang, Simoncelli and Bovik, "Multi-scale structural similarity for image quality assessment" (2003)."""
@@ -51,9 +63,9 @@ def total_variation(images: Any, name: str | None = None) -> Tensor:
             f"total_variation: 'images' must be either 3 or 4-dimensional, got shape {TensorShape(x._array.shape)}."
         )
     axes = None if rank == 3 else [1, 2, 3]
-    vertical = tf.subtract(x[..., 1:, :, :], x[..., :-1, :, :])
-    horizontal = tf.subtract(x[..., :, 1:, :], x[..., :, :-1, :])
-    return tf.add(tf.reduce_sum(tf.abs(vertical), axes), tf.reduce_sum(tf.abs(horizontal), axes))
+    vertical = subtract(x[..., 1:, :, :], x[..., :-1, :, :])
+    horizontal = subtract(x[..., :, 1:, :], x[..., :, :-1, :])
+    return add(reduce_sum(arithmetic.abs(vertical), axes), reduce_sum(arithmetic.abs(horizontal), axes))
 
 
 def image_gradients(image: Any) -> tuple[Tensor, Tensor]:
@@ -73,9 +85,9 @@ def image_gradients(image: Any) -> tuple[Tensor, Tensor]:
         raise ValueError(
             f"image_gradients expects a 4D tensor [batch_size, h, w, d], not {TensorShape(x._array.shape)}."
         )
-    vertical = tf.subtract(x[:, 1:], x[:, :-1])
-    horizontal = tf.subtract(x[:, :, 1:], x[:, :, :-1])
-    return tf.pad(vertical, [(0, 0), (0, 1), (0, 0), (0, 0)]), tf.pad(horizontal, [(0, 0), (0, 0), (0, 1), (0, 0)])
+    vertical = subtract(x[:, 1:], x[:, :-1])
+    horizontal = subtract(x[:, :, 1:], x[:, :, :-1])
+    return pad(vertical, [(0, 0), (0, 1), (0, 0), (0, 0)]), pad(horizontal, [(0, 0), (0, 0), (0, 1), (0, 0)])
 
 
 def sobel_edges(image: Any) -> Tensor:
@@ -99,8 +111,8 @@ def sobel_edges(image: Any) -> Tensor:
     filters = np.stack([np.outer(slope, smooth), np.outer(smooth, slope)], -1)[:, :, None]
     channels = x._array.shape[-1]
     kernels = constant_tensor(np.tile(filters, (1, 1, channels, 1)).astype(x._array.dtype))
-    padded = tf.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="REFLECT")
-    return tf.reshape(tf.nn.depthwise_conv2d(padded, kernels, [1, 1, 1, 1], "VALID"), (*x._array.shape, 2))
+    padded = pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="REFLECT")
+    return reshape(depthwise_conv2d(padded, kernels, [1, 1, 1, 1], "VALID"), (*x._array.shape, 2))
 
 
 # ---- two images ---------------------------------------------------------------------------------------
@@ -122,7 +134,7 @@ def _compared(name: str, images: Sequence[Any], max_val: Any) -> tuple[Tensor, T
         raise InvalidValueError(
             f"{name}: Two images are not compatible: {TensorShape(shapes[0])} and {TensorShape(shapes[1])}"
         )
-    greatest = tf.cast(max_val, x.dtype)
+    greatest = cast(max_val, x.dtype)
     return tuple(convert_image_dtype(value, dtypes.float32) for value in (x, y, greatest))  # type: ignore[return-value]
 
 
@@ -141,10 +153,10 @@ def psnr(a: Any, b: Any, max_val: Any, name: str | None = None) -> Tensor:
         ValueError: the shapes are not compatible.
     """
     x, y, greatest = _compared("psnr", (a, b), max_val)
-    error = tf.reduce_mean(tf.math.squared_difference(x, y), [-3, -2, -1])
-    return tf.subtract(
-        tf.divide(tf.multiply(20.0, tf.math.log(greatest)), np.float32(math.log(10.0))),
-        tf.multiply(np.float32(10 / math.log(10)), tf.math.log(error)),
+    error = reduce_mean(squared_difference(x, y), [-3, -2, -1])
+    return subtract(
+        divide(multiply(20.0, log(greatest)), np.float32(math.log(10.0))),
+        multiply(np.float32(10 / math.log(10)), log(error)),
     )
 
 
@@ -188,7 +200,7 @@ def _window_sum_result(x: Any, axis: int, weights: tuple[float, ...]) -> ArraySp
 def _window_sum_gradient(g: Tensor, y: Tensor, x: Tensor, axis: int, weights: tuple[float, ...]) -> Tensor:
     paddings = [(0, 0)] * x._array.ndim
     paddings[axis] = (len(weights) - 1, len(weights) - 1)
-    return _window_sums(tf.pad(g, paddings), axis=axis, weights=weights[::-1])
+    return _window_sums(pad(g, paddings), axis=axis, weights=weights[::-1])
 
 
 _window_sums: Operation = kernel_operation(
@@ -213,14 +225,14 @@ def _similarities(
         rank = values._array.ndim
         return _window_sums(_window_sums(values, axis=rank - 3, weights=window), axis=rank - 2, weights=window)
 
-    c1, c2 = tf.square(tf.multiply(k1, greatest)), tf.square(tf.multiply(k2, greatest))
+    c1, c2 = square(multiply(k1, greatest)), square(multiply(k2, greatest))
     mean_x, mean_y = mean(x), mean(y)
-    products = tf.multiply(tf.multiply(mean_x, mean_y), 2.0)
-    squares = tf.add(tf.square(mean_x), tf.square(mean_y))
-    luminance = tf.divide(tf.add(products, c1), tf.add(squares, c1))
-    covariances = tf.subtract(tf.multiply(mean(tf.multiply(x, y)), 2.0), products)
-    variances = tf.subtract(mean(tf.add(tf.square(x), tf.square(y))), squares)
-    return luminance, tf.divide(tf.add(covariances, c2), tf.add(variances, c2))
+    products = multiply(multiply(mean_x, mean_y), 2.0)
+    squares = add(square(mean_x), square(mean_y))
+    luminance = divide(add(products, c1), add(squares, c1))
+    covariances = subtract(multiply(mean(multiply(x, y)), 2.0), products)
+    variances = subtract(mean(add(square(x), square(y))), squares)
+    return luminance, divide(add(covariances, c2), add(variances, c2))
 
 
 def ssim(
@@ -252,8 +264,8 @@ def ssim(
     x, y, greatest = _compared("ssim", (img1, img2), max_val)
     window = _gaussian_window("ssim", (x, y), filter_size, filter_sigma)
     luminance, structure = _similarities("ssim", x, y, greatest, window, k1, k2)
-    similarity = tf.multiply(luminance, structure)
-    return tf.reduce_mean(similarity if return_index_map else tf.reduce_mean(similarity, [-3, -2]), [-1])
+    similarity = multiply(luminance, structure)
+    return reduce_mean(similarity if return_index_map else reduce_mean(similarity, [-3, -2]), [-1])
 
 
 def ssim_multiscale(
@@ -295,16 +307,16 @@ def ssim_multiscale(
             x, y = _halved(x), _halved(y)
         luminance, structure = _similarities("ssim_multiscale", x, y, greatest, window, k1, k2)
         last = scale == scales - 1
-        factors.append(tf.nn.relu(tf.reduce_mean(tf.multiply(luminance, structure) if last else structure, [-3, -2])))
-    return tf.reduce_mean(tf.reduce_prod(tf.pow(tf.stack(factors, axis=-1), exponents), [-1]), [-1])
+        factors.append(relu(reduce_mean(multiply(luminance, structure) if last else structure, [-3, -2])))
+    return reduce_mean(reduce_prod(power.pow(stack(factors, axis=-1), exponents), [-1]), [-1])
 
 
 def _halved(x: Tensor) -> Tensor:
     """Returns the means of blocks of 2 by 2 pixels; an odd last row or column counts twice."""
     shape = x._array.shape
-    flat = tf.reshape(x, (-1, *shape[-3:]))
+    flat = reshape(x, (-1, *shape[-3:]))
     odd_rows, odd_columns = shape[-3] % 2, shape[-2] % 2
     if odd_rows or odd_columns:
-        flat = tf.pad(flat, [(0, 0), (0, odd_rows), (0, odd_columns), (0, 0)], mode="SYMMETRIC")
-    halves = tf.nn.avg_pool2d(flat, 2, 2, "VALID")
-    return tf.reshape(halves, (*shape[:-3], *halves._array.shape[1:]))
+        flat = pad(flat, [(0, 0), (0, odd_rows), (0, odd_columns), (0, 0)], mode="SYMMETRIC")
+    halves = avg_pool2d(flat, 2, 2, "VALID")
+    return reshape(halves, (*shape[:-3], *halves._array.shape[1:]))

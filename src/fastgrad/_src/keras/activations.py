@@ -11,11 +11,12 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-import fastgrad as tf
 from fastgrad._src.core.composite import Composite as _Composite
 from fastgrad._src.core.composite import CompositeOperand as _CompositeOperand
+from fastgrad._src.core.errors import InvalidArgumentError as _InvalidArgumentError
 from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.core.tensor import convert_to_tensor as _convert_to_tensor
 from fastgrad._src.keras.axes import axis_from_front as _axis_from_front
 from fastgrad._src.keras.saving.objects import (
     deserialize_keras_object,
@@ -26,6 +27,41 @@ from fastgrad._src.keras.saving.objects import (
 from fastgrad._src.keras.settings import floatx
 from fastgrad._src.keras.symbolic_functions import FUNCTIONS as _FUNCTIONS
 from fastgrad._src.keras.symbolic_functions import add_operator as _add_operator
+from fastgrad._src.ops.activation import elu as _elu
+from fastgrad._src.ops.activation import gelu as _gelu
+from fastgrad._src.ops.activation import leaky_relu as _leaky_relu
+from fastgrad._src.ops.activation import relu as _relu
+from fastgrad._src.ops.activation import relu6 as _relu6
+from fastgrad._src.ops.activation import selu as _selu
+from fastgrad._src.ops.activation import silu as _silu
+from fastgrad._src.ops.arithmetic import abs as _abs
+from fastgrad._src.ops.arithmetic import maximum as _maximum
+from fastgrad._src.ops.arithmetic import minimum as _minimum
+from fastgrad._src.ops.casting import cast as _cast
+from fastgrad._src.ops.clipping import clip_by_value as _clip_by_value
+from fastgrad._src.ops.creation import ones_like as _ones_like
+from fastgrad._src.ops.creation import range as _range
+from fastgrad._src.ops.creation import zeros_like as _zeros_like
+from fastgrad._src.ops.custom_gradient import stop_gradient as _stop_gradient
+from fastgrad._src.ops.exponential import exp as _exp
+from fastgrad._src.ops.exponential import expm1 as _expm1
+from fastgrad._src.ops.exponential import log_sigmoid as _log_sigmoid
+from fastgrad._src.ops.exponential import sigmoid as _sigmoid
+from fastgrad._src.ops.exponential import softplus as _softplus
+from fastgrad._src.ops.exponential import softsign as _softsign
+from fastgrad._src.ops.exponential import tanh as _tanh
+from fastgrad._src.ops.joining import split as _split
+from fastgrad._src.ops.power import sqrt as _sqrt
+from fastgrad._src.ops.power import square as _square
+from fastgrad._src.ops.reduction import reduce_max as _reduce_max
+from fastgrad._src.ops.reduction import reduce_sum as _reduce_sum
+from fastgrad._src.ops.scan import cumsum as _cumsum
+from fastgrad._src.ops.selection import where as _where
+from fastgrad._src.ops.shaping import reshape as _reshape
+from fastgrad._src.ops.shaping import transpose as _transpose
+from fastgrad._src.ops.softmax import log_softmax as _log_softmax
+from fastgrad._src.ops.softmax import softmax as _softmax
+from fastgrad._src.ops.sorting import sort as _sort
 
 
 def linear(x: Any) -> Any:
@@ -35,30 +71,30 @@ def linear(x: Any) -> Any:
 
 def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Tensor:
     """``x`` above ``threshold``, ``negative_slope * (x - threshold)`` below, at most ``max_value``."""
-    x = tf.convert_to_tensor(x)
+    x = _convert_to_tensor(x)
     if negative_slope:
         if max_value is None and not threshold:
-            return tf.nn.leaky_relu(x, negative_slope)
-        negative_part = tf.nn.relu(threshold - x)
+            return _leaky_relu(x, negative_slope)
+        negative_part = _relu(threshold - x)
     if threshold:
-        y = tf.where(x > threshold, x, tf.zeros_like(x))
+        y = _where(x > threshold, x, _zeros_like(x))
     elif max_value == 6:
-        y = tf.nn.relu6(x)
+        y = _relu6(x)
     else:
-        y = tf.nn.relu(x)
+        y = _relu(x)
     if max_value is not None and (threshold or max_value != 6):
-        y = tf.clip_by_value(y, 0.0, max_value)
+        y = _clip_by_value(y, 0.0, max_value)
     return y - negative_slope * negative_part if negative_slope else y
 
 
 def leaky_relu(x: Any, negative_slope: float = 0.2) -> Tensor:
     """``x`` where it is positive, ``negative_slope * x`` elsewhere."""
-    return tf.nn.leaky_relu(x, negative_slope)
+    return _leaky_relu(x, negative_slope)
 
 
 def relu6(x: Any) -> Tensor:
     """``min(max(x, 0), 6)``."""
-    return tf.nn.relu6(x)
+    return _relu6(x)
 
 
 def softmax(x: Any, axis: Any = -1) -> Tensor:
@@ -67,11 +103,11 @@ def softmax(x: Any, axis: Any = -1) -> Tensor:
     With one axis, the result keeps ``x``, from which cross-entropies are computed. A ragged ``x`` takes the last axis only.
     """
     if isinstance(x, _Composite) and not x.is_rectangular:
-        return tf.nn.softmax(x, axis)
-    logits = tf.convert_to_tensor(x)
+        return _softmax(x, axis)
+    logits = _convert_to_tensor(x)
     if isinstance(axis, (tuple, list)):
-        return _apply_along_axes(tf.nn.softmax, logits, axis)
-    y = tf.nn.softmax(logits, axis)
+        return _apply_along_axes(_softmax, logits, axis)
+    y = _softmax(logits, axis)
     y._logits = logits
     return y
 
@@ -79,71 +115,71 @@ def softmax(x: Any, axis: Any = -1) -> Tensor:
 def log_softmax(x: Any, axis: Any = -1) -> Tensor:
     """The logarithm of the softmax of ``x``, along an axis."""
     if isinstance(axis, (tuple, list)):
-        return _apply_along_axes(tf.nn.log_softmax, tf.convert_to_tensor(x), axis)
-    return tf.nn.log_softmax(x, axis)
+        return _apply_along_axes(_log_softmax, _convert_to_tensor(x), axis)
+    return _log_softmax(x, axis)
 
 
 def _apply_along_axes(function: Callable[..., Tensor], x: Tensor, axes: Any) -> Tensor:
     """Applies ``function`` along several axes: joins them to one last axis, then restores the shape."""
     reduced_axes = [_axis_from_front("softmax", axis, x._array.shape) for axis in axes]
     order = [*(axis for axis in range(x.ndim) if axis not in reduced_axes), *reduced_axes]
-    transposed = tf.transpose(x, order)
+    transposed = _transpose(x, order)
     kept_sizes = transposed.shape[: x.ndim - len(reduced_axes)]
-    y = tf.reshape(function(tf.reshape(transposed, [*kept_sizes, -1]), -1), transposed.shape)
-    return tf.transpose(y, [order.index(axis) for axis in range(x.ndim)])
+    y = _reshape(function(_reshape(transposed, [*kept_sizes, -1]), -1), transposed.shape)
+    return _transpose(y, [order.index(axis) for axis in range(x.ndim)])
 
 
 def sigmoid(x: Any) -> Tensor:
     """``1 / (1 + exp(-x))``; the result keeps ``x``, from which cross-entropies are computed."""
-    logits = tf.convert_to_tensor(x)
-    y = tf.sigmoid(logits)
+    logits = _convert_to_tensor(x)
+    y = _sigmoid(logits)
     y._logits = logits
     return y
 
 
 def log_sigmoid(x: Any) -> Tensor:
     """The logarithm of the sigmoid of ``x``."""
-    return tf.math.log_sigmoid(x)
+    return _log_sigmoid(x)
 
 
 def _apply_to_floats(function: Callable[[Any], Tensor], x: Any) -> Tensor:
     """Returns ``function(x)``, where integers, which ``function`` does not take, are first cast to ``floatx()``."""
     try:
         return function(x)
-    except tf.errors.InvalidArgumentError:
-        return function(tf.cast(x, floatx()))
+    except _InvalidArgumentError:
+        return function(_cast(x, floatx()))
 
 
 def tanh(x: Any) -> Tensor:
     """The hyperbolic tangent."""
-    return _apply_to_floats(tf.tanh, x)
+    return _apply_to_floats(_tanh, x)
 
 
 def elu(x: Any, alpha: float = 1.0) -> Tensor:
     """``x`` where it is positive, ``alpha * (exp(x) - 1)`` elsewhere."""
-    y = tf.nn.elu(x)
-    return y if alpha == 1.0 else tf.where(y > 0, y, alpha * y)
+    y = _elu(x)
+    return y if alpha == 1.0 else _where(y > 0, y, alpha * y)
 
 
 def selu(x: Any) -> Tensor:
     """``elu`` scaled so that mean 0 and variance 1 are kept (Klambauer et al. 2017)."""
-    return tf.nn.selu(x)
+    return _selu(x)
 
 
 def celu(x: Any, alpha: float = 1.0) -> Tensor:
     """``max(x, 0) + alpha * (exp(min(x, 0) / alpha) - 1)``."""
-    x = tf.convert_to_tensor(x)
-    return tf.maximum(x, 0.0) + alpha * tf.math.expm1(tf.minimum(x, 0.0) / alpha)
+    x = _convert_to_tensor(x)
+    return _maximum(x, 0.0) + alpha * _expm1(_minimum(x, 0.0) / alpha)
 
 
 def gelu(x: Any, approximate: bool = False) -> Tensor:
     """``x`` times the normal distribution's cumulative function at ``x``; ``approximate`` uses tanh."""
-    return tf.nn.gelu(x, approximate)
+    return _gelu(x, approximate)
 
 
 def silu(x: Any) -> Tensor:
     """``x * sigmoid(x)``."""
-    return tf.nn.silu(x)
+    return _silu(x)
 
 
 swish = silu
@@ -151,39 +187,39 @@ swish = silu
 
 def mish(x: Any) -> Tensor:
     """``x * tanh(softplus(x))``."""
-    x = tf.convert_to_tensor(x)
-    return x * tf.tanh(tf.math.softplus(x))
+    x = _convert_to_tensor(x)
+    return x * _tanh(_softplus(x))
 
 
 def softplus(x: Any) -> Tensor:
     """``log(1 + exp(x))``."""
-    return tf.math.softplus(x)
+    return _softplus(x)
 
 
 def softsign(x: Any) -> Tensor:
     """``x / (1 + |x|)``."""
-    return tf.nn.softsign(x)
+    return _softsign(x)
 
 
 def squareplus(x: Any, b: float = 4) -> Tensor:
     """``(x + sqrt(x**2 + b)) / 2``."""
-    x = tf.convert_to_tensor(x)
-    return (x + tf.sqrt(tf.square(x) + b)) / 2.0
+    x = _convert_to_tensor(x)
+    return (x + _sqrt(_square(x) + b)) / 2.0
 
 
 def exponential(x: Any) -> Tensor:
     """``exp(x)``."""
-    return _apply_to_floats(tf.exp, x)
+    return _apply_to_floats(_exp, x)
 
 
 def hard_sigmoid(x: Any) -> Tensor:
     """``relu6(x + 3) / 6``."""
-    return tf.nn.relu6(tf.convert_to_tensor(x) + 3.0) / 6.0
+    return _relu6(_convert_to_tensor(x) + 3.0) / 6.0
 
 
 def hard_silu(x: Any) -> Tensor:
     """``x * hard_sigmoid(x)``."""
-    x = tf.convert_to_tensor(x)
+    x = _convert_to_tensor(x)
     return x * hard_sigmoid(x)
 
 
@@ -192,73 +228,73 @@ hard_swish = hard_silu
 
 def hard_tanh(x: Any) -> Tensor:
     """``x`` clipped to [-1, 1]."""
-    return tf.clip_by_value(x, -1.0, 1.0)
+    return _clip_by_value(x, -1.0, 1.0)
 
 
 def hard_shrink(x: Any, threshold: float = 0.5) -> Tensor:
     """``x`` where its absolute value is above ``threshold``, 0 elsewhere."""
-    x = tf.convert_to_tensor(x)
-    return tf.where(tf.abs(x) > threshold, x, tf.zeros_like(x))
+    x = _convert_to_tensor(x)
+    return _where(_abs(x) > threshold, x, _zeros_like(x))
 
 
 def soft_shrink(x: Any, threshold: float = 0.5) -> Tensor:
     """``x`` moved towards 0 by ``threshold``, 0 within it."""
-    x = tf.convert_to_tensor(x)
-    negative_side = tf.where(x < -threshold, x + threshold, tf.zeros_like(x))
-    return tf.where(x > threshold, x - threshold, negative_side)
+    x = _convert_to_tensor(x)
+    negative_side = _where(x < -threshold, x + threshold, _zeros_like(x))
+    return _where(x > threshold, x - threshold, negative_side)
 
 
 def tanh_shrink(x: Any) -> Tensor:
     """``x - tanh(x)``."""
-    x = tf.convert_to_tensor(x)
-    return x - tf.tanh(x)
+    x = _convert_to_tensor(x)
+    return x - _tanh(x)
 
 
 def threshold(x: Any, threshold: float, default_value: float) -> Tensor:
     """``x`` above ``threshold``, ``default_value`` elsewhere."""
-    x = tf.convert_to_tensor(x)
-    return tf.where(x > threshold, x, tf.zeros_like(x) + default_value)
+    x = _convert_to_tensor(x)
+    return _where(x > threshold, x, _zeros_like(x) + default_value)
 
 
 def glu(x: Any, axis: int = -1) -> Tensor:
     """The first half along ``axis`` times the sigmoid of the second half; ValueError if the axis has an odd size."""
-    x = tf.convert_to_tensor(x)
+    x = _convert_to_tensor(x)
     if x.shape[_axis_from_front("glu", axis, x._array.shape)] % 2:
         raise ValueError(f"axis size must be divisible by 2. Received: x.shape={x.shape} with axis={axis}")
-    values, gates = tf.split(x, 2, axis)
-    return values * tf.sigmoid(gates)
+    values, gates = _split(x, 2, axis)
+    return values * _sigmoid(gates)
 
 
 def sparse_plus(x: Any) -> Tensor:
     """0 up to -1, ``(x + 1)**2 / 4`` up to 1, ``x`` above."""
-    x = tf.convert_to_tensor(x)
-    middle = 0.25 * tf.square(x + 1.0)
-    return tf.where(x <= -1.0, tf.zeros_like(x), tf.where(x < 1.0, middle, x))
+    x = _convert_to_tensor(x)
+    middle = 0.25 * _square(x + 1.0)
+    return _where(x <= -1.0, _zeros_like(x), _where(x < 1.0, middle, x))
 
 
 def sparse_sigmoid(x: Any) -> Tensor:
     """``(x + 1) / 2`` clipped to [0, 1]."""
-    x = tf.convert_to_tensor(x)
-    return tf.where(x <= -1.0, tf.zeros_like(x), tf.where(x >= 1.0, tf.ones_like(x), 0.5 * (x + 1.0)))
+    x = _convert_to_tensor(x)
+    return _where(x <= -1.0, _zeros_like(x), _where(x >= 1.0, _ones_like(x), 0.5 * (x + 1.0)))
 
 
 def sparsemax(x: Any, axis: int = -1) -> Tensor:
     """The nearest point of the probability simplex, along ``axis`` (Martins and Astudillo 2016)."""
-    x = tf.convert_to_tensor(x)
+    x = _convert_to_tensor(x)
     try:
         count = x.shape[_axis_from_front("sparsemax", axis, x._array.shape)]
     except IndexError as error:
-        raise tf.errors.InvalidArgumentError(str(error)) from None
-    x = x - tf.stop_gradient(tf.reduce_max(x, axis, keepdims=True))  # a shift changes nothing but the size of the sums
-    ordered = tf.sort(x, axis, "DESCENDING")
+        raise _InvalidArgumentError(str(error)) from None
+    x = x - _stop_gradient(_reduce_max(x, axis, keepdims=True))  # a shift changes nothing but the size of the sums
+    ordered = _sort(x, axis, "DESCENDING")
     shape = [1] * x.ndim
     shape[axis] = count
-    ranks = tf.reshape(tf.range(1, count + 1, dtype=x.dtype), shape)
-    sums = tf.cumsum(ordered, axis)
-    support = tf.cast(ordered * ranks > sums - 1.0, x.dtype)
-    size = tf.reduce_sum(support, axis, keepdims=True)
-    threshold = (tf.reduce_sum(ordered * support, axis, keepdims=True) - 1.0) / size
-    return tf.nn.relu(x - threshold)
+    ranks = _reshape(_range(1, count + 1, dtype=x.dtype), shape)
+    sums = _cumsum(ordered, axis)
+    support = _cast(ordered * ranks > sums - 1.0, x.dtype)
+    size = _reduce_sum(support, axis, keepdims=True)
+    threshold = (_reduce_sum(ordered * support, axis, keepdims=True) - 1.0) / size
+    return _relu(x - threshold)
 
 
 def _for_keras_tensors(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
+from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.image.projection import projective_transform
 from fastgrad._src.keras.settings import standardize_data_format
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.creation import ones_like, zeros_like
+from fastgrad._src.ops.custom_gradient import stop_gradient
+from fastgrad._src.ops.joining import concat
+from fastgrad._src.ops.linear_algebra import solve
+from fastgrad._src.ops.shaping import reshape, transpose
 
 INTERPOLATIONS = ("nearest", "bilinear")
 FILL_MODES = ("constant", "nearest", "wrap", "mirror", "reflect")
@@ -51,10 +58,10 @@ def affine_transform(
             f"Invalid value for argument `fill_mode`. Expected of one {FILL_MODES}. Received: fill_mode={fill_mode}"
         )
     if fill_mode not in _TENSORFLOW_FILL_MODES:
-        raise tf.errors.InvalidArgumentError(
+        raise InvalidArgumentError(
             None, None, f"affine_transform: fill_mode {fill_mode!r} is none of {_TENSORFLOW_FILL_MODES}; use 'reflect'."
         )
-    x, matrices = convert_to_tensor(images), tf.stop_gradient(tf.cast(convert_to_tensor(transform), tf.float32))
+    x, matrices = convert_to_tensor(images), stop_gradient(cast(convert_to_tensor(transform), dtypes.float32))
     if x.ndim not in (3, 4):
         raise ValueError(
             "Invalid images rank: expected rank 3 (single image) or rank 4 (batch of images). Received input with shape: "
@@ -69,17 +76,17 @@ def affine_transform(
     batch = x[None] if is_single else x
     matrices = matrices[None] if matrices.ndim == 1 else matrices
     if matrices.shape[1] != 8 or matrices.shape[0] not in (1, batch.shape[0]):
-        raise tf.errors.InvalidArgumentError(
+        raise InvalidArgumentError(
             None,
             None,
             f"affine_transform: Input transform should be num_images x 8 or 1 x 8, got shape {list(matrices.shape)} for "
             f"{batch.shape[0]} images.",
         )
     if data_format == "channels_first":
-        batch = tf.transpose(batch, (0, 2, 3, 1))
+        batch = transpose(batch, (0, 2, 3, 1))
     y = projective_transform(batch, matrices, interpolation, fill_mode, fill_value)
     if data_format == "channels_first":
-        y = tf.transpose(y, (0, 3, 1, 2))
+        y = transpose(y, (0, 3, 1, 2))
     return y[0] if is_single else y
 
 
@@ -94,11 +101,11 @@ def homography(start_points: Any, end_points: Any) -> Tensor:
         Numbers for ``affine_transform``, float32 of shape (1, 8) or (batch, 8).
     """
     start, end = [
-        tf.reshape(tf.cast(convert_to_tensor(points), tf.float32), [-1, 4, 2]) for points in (start_points, end_points)
+        reshape(cast(convert_to_tensor(points), dtypes.float32), [-1, 4, 2]) for points in (start_points, end_points)
     ]
-    ones, zeros = tf.ones_like(end[..., :1]), tf.zeros_like(end)
+    ones, zeros = ones_like(end[..., :1]), zeros_like(end)
     # A pixel (x, y) of the result is at ((a x + b y + c) / k, (d x + e y + f) / k) of the image, k = g x + h y + 1.
-    for_columns = tf.concat([end, ones, zeros, zeros[..., :1], -start[..., :1] * end], -1)
-    for_rows = tf.concat([zeros, zeros[..., :1], end, ones, -start[..., 1:] * end], -1)
-    unknowns = tf.linalg.solve(tf.concat([for_columns, for_rows], 1), tf.concat([start[..., :1], start[..., 1:]], 1))
+    for_columns = concat([end, ones, zeros, zeros[..., :1], -start[..., :1] * end], -1)
+    for_rows = concat([zeros, zeros[..., :1], end, ones, -start[..., 1:] * end], -1)
+    unknowns = solve(concat([for_columns, for_rows], 1), concat([start[..., :1], start[..., 1:]], 1))
     return unknowns[..., 0]

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
 from fastgrad._src.core.argument_checks import checked_number
 from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.core.tensor import convert_to_tensor as _convert_to_tensor
 from fastgrad._src.keras.configured import ConfiguredFunction as _ConfiguredFunction
 from fastgrad._src.keras.naming import to_snake_case as _to_snake_case
 from fastgrad._src.keras.saving.objects import deserialize_keras_object, resolve_identifier, serialize_keras_object
 from fastgrad._src.keras.settings import epsilon
+from fastgrad._src.ops.arithmetic import maximum as _maximum
+from fastgrad._src.ops.clipping import clip_by_value as _clip_by_value
+from fastgrad._src.ops.power import sqrt as _sqrt
+from fastgrad._src.ops.power import square as _square
+from fastgrad._src.ops.reduction import reduce_sum as _reduce_sum
 
 
 class Constraint(_ConfiguredFunction):
@@ -23,7 +28,7 @@ class Constraint(_ConfiguredFunction):
 
 
 def _norms(w: Tensor, axis: Any) -> Tensor:
-    return tf.sqrt(tf.reduce_sum(tf.square(w), axis, keepdims=True))
+    return _sqrt(_reduce_sum(_square(w), axis, keepdims=True))
 
 
 class NonNeg(Constraint):
@@ -31,7 +36,7 @@ class NonNeg(Constraint):
 
     def __call__(self, w: Any) -> Tensor:
         """``max(w, 0)``."""
-        return tf.maximum(tf.convert_to_tensor(w), 0.0)
+        return _maximum(_convert_to_tensor(w), 0.0)
 
 
 class MaxNorm(Constraint):
@@ -49,10 +54,10 @@ class MaxNorm(Constraint):
 
     def __call__(self, w: Any) -> Tensor:
         """Returns ``w`` with its norms limited."""
-        w = tf.convert_to_tensor(w)
+        w = _convert_to_tensor(w)
         norms = _norms(w, self.axis)
         return w * (
-            tf.clip_by_value(norms, 0.0, checked_number("MaxNorm", "max_value", self.max_value)) / (epsilon() + norms)
+            _clip_by_value(norms, 0.0, checked_number("MaxNorm", "max_value", self.max_value)) / (epsilon() + norms)
         )
 
 
@@ -66,7 +71,7 @@ class UnitNorm(Constraint):
 
     def __call__(self, w: Any) -> Tensor:
         """``w`` divided by its norms."""
-        w = tf.convert_to_tensor(w)
+        w = _convert_to_tensor(w)
         return w / (epsilon() + _norms(w, self.axis))
 
 
@@ -86,9 +91,9 @@ class MinMaxNorm(Constraint):
 
     def __call__(self, w: Any) -> Tensor:
         """Returns ``w`` with its norms moved between the bounds."""
-        w = tf.convert_to_tensor(w)
+        w = _convert_to_tensor(w)
         norms = _norms(w, self.axis)
-        clipped = tf.clip_by_value(
+        clipped = _clip_by_value(
             norms,
             checked_number("MinMaxNorm", "min_value", self.min_value),
             checked_number("MinMaxNorm", "max_value", self.max_value),

@@ -8,9 +8,25 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras import settings
+from fastgrad._src.ops import arithmetic, creation, rounding
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.clipping import clip_by_value
+from fastgrad._src.ops.comparison import logical_and
+from fastgrad._src.ops.convolution import conv2d
+from fastgrad._src.ops.creation import ones, zeros_like
+from fastgrad._src.ops.division import divide_no_nan, floormod
+from fastgrad._src.ops.exponential import exp
+from fastgrad._src.ops.indexing import gather_nd
+from fastgrad._src.ops.joining import stack
+from fastgrad._src.ops.power import square
+from fastgrad._src.ops.random_stateless import stateless_normal
+from fastgrad._src.ops.reduction import reduce_sum
+from fastgrad._src.ops.rounding import floor
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import reshape
 
 
 def elastic_shift(
@@ -26,24 +42,24 @@ def elastic_shift(
         seed: of ``tf.random.stateless_normal``.
         dtype: a float dtype.
     """
-    sigma = tf.cast(sigma, dtype)
-    noise = tf.random.stateless_normal((*shape, 1), seed, dtype=dtype) * sigma
+    sigma = cast(sigma, dtype)
+    noise = stateless_normal((*shape, 1), seed, dtype=dtype) * sigma
     # The kernel has the size for the greatest sigma, with zeros beyond that of this sigma: a compiled step keeps its shapes.
     radius = 3 * int(greatest_sigma + 1e-3)
-    distance = tf.abs(tf.range(-radius, radius + 1))
-    weights = tf.exp(-0.5 * tf.square(tf.math.divide_no_nan(tf.cast(distance, dtype), sigma)))  # no noise: no change
-    weights = tf.where(distance <= 3 * tf.cast(sigma, tf.int32), weights, tf.zeros_like(weights))
-    weights /= tf.reduce_sum(weights)
+    distance = arithmetic.abs(creation.range(-radius, radius + 1))
+    weights = exp(-0.5 * square(divide_no_nan(cast(distance, dtype), sigma)))  # no noise: no change
+    weights = where(distance <= 3 * cast(sigma, dtypes.int32), weights, zeros_like(weights))
+    weights /= reduce_sum(weights)
     for axis in (0, 1):
-        kernel = tf.reshape(weights, [-1, 1, 1, 1] if axis == 0 else [1, -1, 1, 1])
-        noise = tf.nn.conv2d(noise, kernel, [1, 1, 1, 1], "SAME")
-    return noise[..., 0] * tf.cast(alpha, dtype)
+        kernel = reshape(weights, [-1, 1, 1, 1] if axis == 0 else [1, -1, 1, 1])
+        noise = conv2d(noise, kernel, [1, 1, 1, 1], "SAME")
+    return noise[..., 0] * cast(alpha, dtype)
 
 
 def shifted(x: Tensor, shift: Tensor, interpolation: str, fill_mode: str, fill_value: Any) -> Tensor:
     """Returns images (batch, height, width, channels) with the values ``shift`` rows below and columns to the right."""
-    rows = tf.range(x.shape[1], dtype=shift.dtype)[None, :, None] + shift
-    columns = tf.range(x.shape[2], dtype=shift.dtype)[None, None, :] + shift
+    rows = creation.range(x.shape[1], dtype=shift.dtype)[None, :, None] + shift
+    columns = creation.range(x.shape[2], dtype=shift.dtype)[None, None, :] + shift
     order = ("nearest", "bilinear").index(interpolation)
     return values_at(x, [rows, columns], order, fill_mode, fill_value, is_batch=True)
 
@@ -68,36 +84,36 @@ def values_at(
     sizes = x.shape[1 : 1 + len(places)] if is_batch else x.shape
     for position, size in zip(places, sizes, strict=True):
         if order == 0:
-            nearest = position if position.dtype.is_integer else tf.round(position)
-            nodes = [(tf.cast(nearest, tf.int32), tf.ones((), position.dtype))]
+            nearest = position if position.dtype.is_integer else rounding.round(position)
+            nodes = [(cast(nearest, dtypes.int32), ones((), position.dtype))]
         else:
-            position = position if position.dtype.is_floating else tf.cast(position, settings.floatx())
-            lower = tf.floor(position)
-            index, weight = tf.cast(lower, tf.int32), position - lower
+            position = position if position.dtype.is_floating else cast(position, settings.floatx())
+            lower = floor(position)
+            index, weight = cast(lower, dtypes.int32), position - lower
             nodes = [(index, 1.0 - weight), (index + 1, weight)]
         axes.append([(*_inside(index, size, fill_mode), weight) for index, weight in nodes])
     y: Any = 0.0
     for corner in itertools.product(*axes):
         indices, is_inside, weights = zip(*corner, strict=True)
-        weight, is_valid = functools.reduce(operator.mul, weights), functools.reduce(tf.logical_and, is_inside)
+        weight, is_valid = functools.reduce(operator.mul, weights), functools.reduce(logical_and, is_inside)
         if is_batch:
             is_valid = is_valid[..., None]
             weight = weight[..., None] if weight.ndim else weight
-        values = tf.cast(tf.gather_nd(x, tf.stack(indices, -1), batch_dims=int(is_batch)), weight.dtype)
+        values = cast(gather_nd(x, stack(indices, -1), batch_dims=int(is_batch)), weight.dtype)
         if fill_mode == "constant":
-            values = tf.where(is_valid, values, tf.cast(fill_value, values.dtype))
-        y = weight * values + tf.cast(y, values.dtype)
-    return tf.cast(tf.round(y) if x.dtype.is_integer and y.dtype.is_floating else y, x.dtype)
+            values = where(is_valid, values, cast(fill_value, values.dtype))
+        y = weight * values + cast(y, values.dtype)
+    return cast(rounding.round(y) if x.dtype.is_integer and y.dtype.is_floating else y, x.dtype)
 
 
 def _inside(index: Tensor, size: int, fill_mode: str) -> tuple[Tensor, Tensor]:
     """Returns the indices inside of an axis that ``index`` stands for, and where it was inside."""
-    is_inside = tf.logical_and(index >= 0, index < size)
+    is_inside = logical_and(index >= 0, index < size)
     if fill_mode == "wrap":
-        index = tf.math.floormod(index, size)
+        index = floormod(index, size)
     elif fill_mode in ("mirror", "reflect"):
-        index = tf.math.floormod(tf.abs(index), 2 * size)
-        index = tf.where(index < size, index, 2 * size - index - (1 if fill_mode == "reflect" else 0))
+        index = floormod(arithmetic.abs(index), 2 * size)
+        index = where(index < size, index, 2 * size - index - (1 if fill_mode == "reflect" else 0))
     else:
-        index = tf.clip_by_value(index, 0, size - 1)
+        index = clip_by_value(index, 0, size - 1)
     return index, is_inside

@@ -6,9 +6,11 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-import fastgrad as tf
+from fastgrad._src.compiler.function import function as _function
+from fastgrad._src.core.dtypes import as_dtype as _as_dtype
 from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.core.tensor_spec import TensorSpec
+from fastgrad._src.files.saved_model.saving import save as _save
 
 DEFAULT_ENDPOINT = "serve"
 _SERVING_DEFAULT = "serving_default"
@@ -90,7 +92,7 @@ class ExportArchive:
                 )
             function = fn
         else:
-            function = tf.function(fn, input_signature=_specs_of(input_signature))
+            function = _function(fn, input_signature=_specs_of(input_signature))
         self._endpoints[name] = function
         return function
 
@@ -130,7 +132,7 @@ class ExportArchive:
         vars(exported).update({**collections, **self._collections, **self._endpoints})
         signatures = dict(self._endpoints)
         signatures.setdefault(_SERVING_DEFAULT, next(iter(self._endpoints.values())))
-        tf.saved_model.save(exported, filepath, signatures=signatures, options=options)
+        _save(exported, filepath, signatures=signatures, options=options)
         if verbose:
             names = "\n".join([f"* Endpoint '{name}'" for name in self._endpoints])
             print(f"Saved artifact at '{filepath}'. The following endpoints are available:\n\n{names}")
@@ -174,7 +176,7 @@ def input_specs_of(model: Any) -> list[Any]:
     shapes = (model._build_shapes or {}).get("input_shape")
     if shapes is None:
         raise ValueError("The model's input shape is unknown: call the model, or give `input_signature`.")
-    return [_specs_of_shapes(shapes, tf.as_dtype(model.compute_dtype))]
+    return [_specs_of_shapes(shapes, _as_dtype(model.compute_dtype))]
 
 
 def _specs_of_shapes(shapes: Any, dtype: Any) -> Any:

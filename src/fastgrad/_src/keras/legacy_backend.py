@@ -5,64 +5,113 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
+from fastgrad._src.core.tensor import convert_to_tensor, is_tensor
+from fastgrad._src.core.variable import Variable
+from fastgrad._src.image.geometry import resize
 from fastgrad._src.keras import activations
 from fastgrad._src.keras.settings import epsilon, floatx, image_data_format
+from fastgrad._src.ops import convolution as convolution_ops
+from fastgrad._src.ops import creation, custom_gradient, power, repeating, transposed_convolution
+from fastgrad._src.ops import reduction as reduction_ops
+from fastgrad._src.ops import softmax as softmax_ops
+from fastgrad._src.ops.arithmetic import maximum
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.clipping import clip_by_value
+from fastgrad._src.ops.contraction import matmul
+from fastgrad._src.ops.control_flow import cond
+from fastgrad._src.ops.creation import constant, eye, zeros_like
+from fastgrad._src.ops.einsum import einsum, tensordot
+from fastgrad._src.ops.exponential import log, sigmoid, softplus, softsign
+from fastgrad._src.ops.indexing import gather_nd
+from fastgrad._src.ops.inspection import argmax, argmin
+from fastgrad._src.ops.joining import concat, stack
+from fastgrad._src.ops.loss import (
+    sigmoid_cross_entropy_with_logits,
+    softmax_cross_entropy_with_logits,
+    sparse_softmax_cross_entropy_with_logits,
+)
+from fastgrad._src.ops.normalization import batch_normalization
+from fastgrad._src.ops.norms import l2_normalize
+from fastgrad._src.ops.one_hot import one_hot, sequence_mask
+from fastgrad._src.ops.padding import pad
+from fastgrad._src.ops.pooling import pool
+from fastgrad._src.ops.power import sqrt
+from fastgrad._src.ops.random_ops import dropout, normal, truncated_normal, uniform
+from fastgrad._src.ops.reduction import reduce_sum
+from fastgrad._src.ops.reordering import reverse
+from fastgrad._src.ops.repeating import tile
+from fastgrad._src.ops.scan import cumprod, cumsum
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import expand_dims, reshape, squeeze, transpose
+from fastgrad._src.ops.sorting import in_top_k
+from fastgrad._src.ops.statistics import reduce_std, reduce_variance
+from fastgrad._src.ops.transposed_convolution import atrous_conv2d_transpose
+from fastgrad._src.structures.sparse.conversion import to_dense
+from fastgrad._src.structures.sparse.label_sequences import (
+    collapse_repeated,
+    ctc_beam_search_decoder,
+    ctc_greedy_decoder,
+    ctc_loss,
+)
+from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
 
 _AS_IN_TF = (
     "abs cast cos equal exp foldl foldr gather greater greater_equal less less_equal map_fn maximum minimum not_equal ones_like pow "
     "reshape round shape sigmoid sign sin square stack tanh transpose zeros_like"
 )
-LEGACY: dict[str, Callable[..., Any]] = {name: getattr(tf, name) for name in _AS_IN_TF.split()}
+_tf: Any = importlib.import_module("fastgrad")
+LEGACY: dict[str, Callable[..., Any]] = {name: getattr(_tf, name) for name in _AS_IN_TF.split()}
 LEGACY |= {
-    "arange": lambda start, stop=None, step=1, dtype="int32": tf.cast(
-        tf.range(start, stop, step) if stop is not None else tf.range(start), dtype
+    "arange": lambda start, stop=None, step=1, dtype="int32": cast(
+        creation.range(start, stop, step) if stop is not None else creation.range(start), dtype
     ),
-    "argmax": lambda x, axis=-1: tf.argmax(x, axis),
-    "argmin": lambda x, axis=-1: tf.argmin(x, axis),
-    "batch_flatten": lambda x: tf.reshape(x, (-1, math.prod(x.shape[1:]))),
+    "argmax": lambda x, axis=-1: argmax(x, axis),
+    "argmin": lambda x, axis=-1: argmin(x, axis),
+    "batch_flatten": lambda x: reshape(x, (-1, math.prod(x.shape[1:]))),
     "batch_get_value": lambda tensors: [x.numpy() for x in tensors],
-    "batch_normalization": lambda x, mean, var, beta, gamma, axis=-1, epsilon=1e-3: tf.nn.batch_normalization(
+    "batch_normalization": lambda x, mean, var, beta, gamma, axis=-1, epsilon=1e-3: batch_normalization(
         x, mean, var, beta, gamma, epsilon
     ),
-    "constant": lambda value, dtype=None, shape=None, name=None: tf.constant(value, dtype or floatx(), shape),
+    "constant": lambda value, dtype=None, shape=None, name=None: constant(value, dtype or floatx(), shape),
     "count_params": lambda x: math.prod(x.shape),
-    "cumprod": lambda x, axis=0: tf.math.cumprod(x, axis),
-    "cumsum": lambda x, axis=0: tf.cumsum(x, axis),
-    "dropout": lambda x, level, noise_shape=None, seed=None: tf.nn.dropout(x, level, noise_shape, seed),
+    "cumprod": lambda x, axis=0: cumprod(x, axis),
+    "cumsum": lambda x, axis=0: cumsum(x, axis),
+    "dropout": lambda x, level, noise_shape=None, seed=None: dropout(x, level, noise_shape, seed),
     "dtype": lambda x: x.dtype.name,
     "elu": activations.elu,
-    "expand_dims": lambda x, axis=-1: tf.expand_dims(x, axis),
-    "eye": lambda size, dtype=None, name=None: variable(tf.eye(size, dtype=dtype or floatx()), dtype, name),
-    "flatten": lambda x: tf.reshape(x, (-1,)),
-    "in_top_k": lambda predictions, targets, k: tf.math.in_top_k(targets, predictions, k),
+    "expand_dims": lambda x, axis=-1: expand_dims(x, axis),
+    "eye": lambda size, dtype=None, name=None: variable(eye(size, dtype=dtype or floatx()), dtype, name),
+    "flatten": lambda x: reshape(x, (-1,)),
+    "in_top_k": lambda predictions, targets, k: in_top_k(targets, predictions, k),
     "int_shape": lambda x: tuple(x.shape),
-    "l2_normalize": lambda x, axis=None: tf.linalg.l2_normalize(x, axis),
-    "log": tf.math.log,
-    "moving_average_update": lambda x, value, momentum: x.assign_sub((x - tf.cast(value, x.dtype)) * (1 - momentum)),
+    "l2_normalize": lambda x, axis=None: l2_normalize(x, axis),
+    "log": log,
+    "moving_average_update": lambda x, value, momentum: x.assign_sub((x - cast(value, x.dtype)) * (1 - momentum)),
     "ndim": lambda x: x.shape.rank,
-    "one_hot": tf.one_hot,
-    "permute_dimensions": tf.transpose,
-    "random_normal": lambda shape, mean=0.0, stddev=1.0, dtype=None, seed=None: tf.random.normal(
+    "one_hot": one_hot,
+    "permute_dimensions": transpose,
+    "random_normal": lambda shape, mean=0.0, stddev=1.0, dtype=None, seed=None: normal(
         shape, mean, stddev, dtype or floatx(), seed
     ),
-    "random_uniform": lambda shape, minval=0.0, maxval=1.0, dtype=None, seed=None: tf.random.uniform(
+    "random_uniform": lambda shape, minval=0.0, maxval=1.0, dtype=None, seed=None: uniform(
         shape, minval, maxval, dtype or floatx(), seed
     ),
-    "reverse": lambda x, axes: tf.reverse(x, [axes] if isinstance(axes, int) else axes),
-    "softplus": tf.math.softplus,
-    "softsign": tf.math.softsign,
-    "sqrt": lambda x: tf.sqrt(tf.maximum(x, 0.0)),
-    "squeeze": lambda x, axis: tf.squeeze(x, [axis]),
-    "tile": lambda x, n: tf.tile(x, [n] if isinstance(n, int) else n),
+    "reverse": lambda x, axes: reverse(x, [axes] if isinstance(axes, int) else axes),
+    "softplus": softplus,
+    "softsign": softsign,
+    "sqrt": lambda x: sqrt(maximum(x, 0.0)),
+    "squeeze": lambda x, axis: squeeze(x, [axis]),
+    "tile": lambda x, n: tile(x, [n] if isinstance(n, int) else n),
     "to_dense": lambda x: x,
-    "truncated_normal": lambda shape, mean=0.0, stddev=1.0, dtype=None, seed=None: tf.random.truncated_normal(
+    "truncated_normal": lambda shape, mean=0.0, stddev=1.0, dtype=None, seed=None: truncated_normal(
         shape, mean, stddev, dtype or floatx(), seed
     ),
     "update": lambda x, new_x: x.assign(new_x),
@@ -81,20 +130,20 @@ def _add_reductions() -> None:
 
     def add(name: str, function: Callable[..., Any], dtype_of_bool: str) -> None:
         def reduction(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-            x = tf.convert_to_tensor(x)
-            if dtype_of_bool == "bool" or x.dtype == tf.bool:
-                x = tf.cast(x, dtype_of_bool)
+            x = convert_to_tensor(x)
+            if dtype_of_bool == "bool" or x.dtype == dtypes.bool:
+                x = cast(x, dtype_of_bool)
             return function(x, axis, keepdims)
 
         reduction.__name__ = name
         LEGACY[name] = reduction
 
     for name in ("all", "any"):
-        add(name, getattr(tf, f"reduce_{name}"), "bool")
+        add(name, getattr(reduction_ops, f"reduce_{name}"), "bool")
     for name in ("max", "mean", "min", "prod", "sum"):
-        add(name, getattr(tf, f"reduce_{name}"), floatx())
-    add("std", tf.math.reduce_std, floatx())
-    add("var", tf.math.reduce_variance, floatx())
+        add(name, getattr(reduction_ops, f"reduce_{name}"), floatx())
+    add("std", reduce_std, floatx())
+    add("var", reduce_variance, floatx())
 
 
 _add_reductions()
@@ -106,19 +155,19 @@ _add_reductions()
 @_legacy
 def variable(value: Any, dtype: Any = None, name: str | None = None, constraint: Any = None) -> Any:
     """Returns a variable, by default of ``floatx()``."""
-    return tf.Variable(value, dtype=dtype or floatx(), name=name, constraint=constraint)
+    return Variable(value, dtype=dtype or floatx(), name=name, constraint=constraint)
 
 
 @_legacy
 def zeros(shape: Any, dtype: Any = None, name: str | None = None) -> Any:
     """Returns a variable of zeros."""
-    return variable(tf.zeros(shape, dtype or floatx()), dtype, name)
+    return variable(creation.zeros(shape, dtype or floatx()), dtype, name)
 
 
 @_legacy
 def ones(shape: Any, dtype: Any = None, name: str | None = None) -> Any:
     """Returns a variable of ones."""
-    return variable(tf.ones(shape, dtype or floatx()), dtype, name)
+    return variable(creation.ones(shape, dtype or floatx()), dtype, name)
 
 
 @_legacy
@@ -126,7 +175,7 @@ def random_normal_variable(
     shape: Any, mean: float, scale: float, dtype: Any = None, name: str | None = None, seed: Any = None
 ) -> Any:
     """Returns a variable of normal numbers."""
-    return variable(tf.random.normal(shape, mean, scale, dtype or floatx(), seed), dtype, name)
+    return variable(normal(shape, mean, scale, dtype or floatx(), seed), dtype, name)
 
 
 @_legacy
@@ -134,20 +183,20 @@ def random_uniform_variable(
     shape: Any, low: float, high: float, dtype: Any = None, name: str | None = None, seed: Any = None
 ) -> Any:
     """Returns a variable of uniform numbers."""
-    return variable(tf.random.uniform(shape, low, high, dtype or floatx(), seed), dtype, name)
+    return variable(uniform(shape, low, high, dtype or floatx(), seed), dtype, name)
 
 
 @_legacy
 def random_bernoulli(shape: Any, p: float = 0.0, dtype: Any = None, seed: Any = None) -> Any:
     """Returns ones with probability ``p``, else zeros."""
     dtype = dtype or floatx()
-    return tf.cast(tf.random.uniform(shape, dtype=dtype, seed=seed) <= p, dtype)
+    return cast(uniform(shape, dtype=dtype, seed=seed) <= p, dtype)
 
 
 @_legacy
 def get_value(x: Any) -> Any:
     """Returns the array of a tensor or a variable; other values as they are."""
-    return x.numpy() if tf.is_tensor(x) else x
+    return x.numpy() if is_tensor(x) else x
 
 
 LEGACY["eval"] = get_value
@@ -172,7 +221,7 @@ def batch_set_value(tuples: Sequence[tuple[Any, Any]]) -> None:
 @_legacy
 def cast_to_floatx(x: Any) -> Any:
     """Returns a tensor or an array of ``floatx()``."""
-    return tf.cast(x, floatx()) if tf.is_tensor(x) else np.asarray(x, floatx())
+    return cast(x, floatx()) if is_tensor(x) else np.asarray(x, floatx())
 
 
 @_legacy
@@ -180,19 +229,23 @@ def clip(x: Any, min_value: Any, max_value: Any) -> Any:
     """Returns values in a range; None for an open end. A maximum below the minimum counts as the minimum."""
     if isinstance(min_value, (int, float)) and isinstance(max_value, (int, float)):
         max_value = max(min_value, max_value)
-    return tf.clip_by_value(x, -np.inf if min_value is None else min_value, np.inf if max_value is None else max_value)
+    return clip_by_value(x, -np.inf if min_value is None else min_value, np.inf if max_value is None else max_value)
 
 
 @_legacy
 def concatenate(tensors: Sequence[Any], axis: int = -1) -> Any:
     """Returns tensors joined along an axis."""
-    return tf.concat(tensors, axis)
+    return concat(tensors, axis)
 
 
 @_legacy
 def stop_gradient(variables: Any) -> Any:
     """Returns tensors that are constants for gradients; of a list a ``map``."""
-    return map(tf.stop_gradient, variables) if isinstance(variables, (list, tuple)) else tf.stop_gradient(variables)
+    return (
+        map(custom_gradient.stop_gradient, variables)
+        if isinstance(variables, (list, tuple))
+        else custom_gradient.stop_gradient(variables)
+    )
 
 
 @_legacy
@@ -204,29 +257,29 @@ def repeat(x: Any, n: int) -> Any:
     """
     if x.shape.rank != 2:
         raise ValueError(f"Expected input `x` to have rank 2. Received: rank(x)={x.shape.rank}")
-    return tf.tile(tf.expand_dims(x, 1), [1, n, 1])
+    return tile(expand_dims(x, 1), [1, n, 1])
 
 
 @_legacy
 def repeat_elements(x: Any, rep: int, axis: int) -> Any:
     """Returns each slice along an axis ``rep`` times."""
-    return tf.repeat(x, rep, axis)
+    return repeating.repeat(x, rep, axis)
 
 
 @_legacy
 def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:
     """Returns one of two tensors, or of the results of two functions, by a scalar or by each element."""
-    condition = tf.cast(condition, tf.bool)
+    condition = cast(condition, dtypes.bool)
     then, otherwise = (f if callable(f) else lambda value=f: value for f in (then_expression, else_expression))
     if not condition.shape.rank:
-        return tf.cond(condition, then, otherwise)
-    x, y = tf.convert_to_tensor(then()), tf.convert_to_tensor(otherwise())
+        return cond(condition, then, otherwise)
+    x, y = convert_to_tensor(then()), convert_to_tensor(otherwise())
     if condition.shape.rank > x.shape.rank:
         raise ValueError(
             "Rank of `condition` should be less than or equal to rank of `then_expression` and `else_expression`. "
             f"ndim(condition)={condition.shape.rank}, ndim(then_expression)={x.shape.rank}"
         )
-    return tf.where(tf.reshape(condition, (*condition.shape, *[1] * (x.shape.rank - condition.shape.rank))), x, y)
+    return where(reshape(condition, (*condition.shape, *[1] * (x.shape.rank - condition.shape.rank))), x, y)
 
 
 # ---- activations and losses -----------------------------------------------------------------------------------------
@@ -241,7 +294,7 @@ def relu(x: Any, alpha: float = 0.0, max_value: float | None = None, threshold: 
 @_legacy
 def hard_sigmoid(x: Any) -> Any:
     """Returns 0.2 x + 0.5 between 0 and 1."""
-    return tf.clip_by_value(0.2 * x + 0.5, 0.0, 1.0)
+    return clip_by_value(0.2 * x + 0.5, 0.0, 1.0)
 
 
 @_legacy
@@ -257,40 +310,40 @@ def softmax(x: Any, axis: int = -1) -> Any:
 
 
 def _inside(probabilities: Any) -> Any:
-    return tf.clip_by_value(probabilities, epsilon(), 1.0 - epsilon())
+    return clip_by_value(probabilities, epsilon(), 1.0 - epsilon())
 
 
 @_legacy
 def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Any:
     """Returns the cross-entropy of each element."""
-    target, output = tf.convert_to_tensor(target), tf.convert_to_tensor(output)
+    target, output = convert_to_tensor(target), convert_to_tensor(output)
     if from_logits:
-        return tf.nn.sigmoid_cross_entropy_with_logits(target, output)
+        return sigmoid_cross_entropy_with_logits(target, output)
     output = _inside(output)
-    return -(target * tf.math.log(output + epsilon()) + (1 - target) * tf.math.log(1 - output + epsilon()))
+    return -(target * log(output + epsilon()) + (1 - target) * log(1 - output + epsilon()))
 
 
 @_legacy
 def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
     """Returns the cross-entropy of each row."""
-    target, output = tf.convert_to_tensor(target), tf.convert_to_tensor(output)
+    target, output = convert_to_tensor(target), convert_to_tensor(output)
     if from_logits:
-        return tf.nn.softmax_cross_entropy_with_logits(target, output, axis)
-    output = _inside(output / tf.reduce_sum(output, axis, keepdims=True))
-    return -tf.reduce_sum(target * tf.math.log(output), axis)
+        return softmax_cross_entropy_with_logits(target, output, axis)
+    output = _inside(output / reduce_sum(output, axis, keepdims=True))
+    return -reduce_sum(target * log(output), axis)
 
 
 @_legacy
 def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
     """Returns the cross-entropy of each row, for targets that are numbers of classes."""
-    target, output = tf.cast(target, tf.int64), tf.convert_to_tensor(output)
+    target, output = cast(target, dtypes.int64), convert_to_tensor(output)
     if not from_logits:
-        output = tf.math.log(_inside(output))
+        output = log(_inside(output))
     rank = output.shape.rank
     if axis % rank != rank - 1:
-        output = tf.transpose(output, [*[a for a in range(rank) if a != axis % rank], axis % rank])
-    target = tf.reshape(target, output.shape[:-1])
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(target, output)
+        output = transpose(output, [*[a for a in range(rank) if a != axis % rank], axis % rank])
+    target = reshape(target, output.shape[:-1])
+    return sparse_softmax_cross_entropy_with_logits(target, output)
 
 
 # ---- products, convolutions, padding --------------------------------------------------------------------------------
@@ -300,8 +353,8 @@ def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool 
 def dot(x: Any, y: Any) -> Any:
     """Returns the product over the last axis of ``x`` and the last but one of ``y``."""
     if x.shape.rank <= 2 and y.shape.rank <= 2:
-        return tf.matmul(x, y)
-    return tf.tensordot(x, y, [[x.shape.rank - 1], [max(y.shape.rank - 2, 0)]])
+        return matmul(x, y)
+    return tensordot(x, y, [[x.shape.rank - 1], [max(y.shape.rank - 2, 0)]])
 
 
 @_legacy
@@ -340,8 +393,8 @@ def batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
     second = ["a", *[next(letters) for _ in range(ranks[1] - 1)]]
     second[b] = first[a]
     rest = [c for n, c in enumerate(first) if n != a] + [c for n, c in enumerate(second) if n not in (0, b)]
-    product = tf.einsum(f"{''.join(first)},{''.join(second)}->{''.join(rest)}", x, y)
-    return tf.expand_dims(product, 1) if product.shape.rank == 1 else product
+    product = einsum(f"{''.join(first)},{''.join(second)}->{''.join(rest)}", x, y)
+    return expand_dims(product, 1) if product.shape.rank == 1 else product
 
 
 def _has_channels_first(data_format: str | None) -> bool:
@@ -376,10 +429,10 @@ def bias_add(x: Any, bias: Any, data_format: str | None = None) -> Any:
     if bias.shape.rank not in (1, rank - 1):
         raise ValueError(f"Unexpected bias dimensions {bias.shape.rank}. Expected it to be 1 or {rank - 1} dimensions")
     if bias.shape.rank > 1:
-        return x + tf.expand_dims(
-            tf.transpose(bias, [bias.shape.rank - 1, *range(bias.shape.rank - 1)]) if is_first else bias, 0
+        return x + expand_dims(
+            transpose(bias, [bias.shape.rank - 1, *range(bias.shape.rank - 1)]) if is_first else bias, 0
         )
-    return x + (tf.reshape(bias, (-1, *[1] * (rank - 2))) if is_first else bias)
+    return x + (reshape(bias, (-1, *[1] * (rank - 2))) if is_first else bias)
 
 
 def _convolution(rank: int, name: str) -> None:
@@ -394,7 +447,7 @@ def _convolution(rank: int, name: str) -> None:
         layout = _layout(rank, data_format)
         if padding == "causal" and rank == 1:
             x, padding = temporal_padding(x, (dilation_rate * (kernel.shape[0] - 1), 0)), "valid"
-        return tf.nn.convolution(x, kernel, strides, _padding(padding), layout, dilation_rate)
+        return convolution_ops.convolution(x, kernel, strides, _padding(padding), layout, dilation_rate)
 
     convolution.__name__ = name
     LEGACY[name] = convolution
@@ -416,7 +469,7 @@ def _pooling(rank: int, name: str) -> None:
         layout = _layout(rank, data_format)
         if pool_mode not in ("max", "avg"):
             raise ValueError(f"Invalid pooling mode: {pool_mode}")
-        return tf.nn.pool(x, pool_size, pool_mode.upper(), strides, _padding(padding), layout)
+        return pool(x, pool_size, pool_mode.upper(), strides, _padding(padding), layout)
 
     pooling.__name__ = name
     LEGACY[name] = pooling
@@ -431,7 +484,7 @@ def temporal_padding(x: Any, padding: Sequence[int] = (1, 1)) -> Any:
     """Returns sequences with zeros before and after."""
     if len(padding) != 2:
         raise ValueError(f"Expected `padding` to be a tuple of 2 integers. Received: padding={padding}")
-    return tf.pad(x, [(0, 0), tuple(padding), (0, 0)])
+    return pad(x, [(0, 0), tuple(padding), (0, 0)])
 
 
 def _spatial_padding(rank: int, name: str) -> None:
@@ -442,7 +495,7 @@ def _spatial_padding(rank: int, name: str) -> None:
             )
         is_first = _has_channels_first(data_format)
         pairs = [tuple(pair) for pair in padding]
-        return tf.pad(x, [(0, 0), (0, 0), *pairs] if is_first else [(0, 0), *pairs, (0, 0)])
+        return pad(x, [(0, 0), (0, 0), *pairs] if is_first else [(0, 0), *pairs, (0, 0)])
 
     spatial_padding.__name__ = name
     LEGACY[name] = spatial_padding
@@ -480,13 +533,13 @@ def rnn(
     for time in reversed(times) if go_backwards else times:
         output, new_states = step_function(inputs[:, time], states + tuple(constants or ()))
         if mask is not None:
-            keep = tf.cast(mask, tf.bool)[:, time]
-            before = outputs[-1] if outputs else tf.zeros_like(output)
+            keep = cast(mask, dtypes.bool)[:, time]
+            before = outputs[-1] if outputs else zeros_like(output)
             output = switch(keep, output, before)
             new_states = tuple(switch(keep, new, old) for new, old in zip(new_states, states, strict=True))
         outputs.append(output)
         states = tuple(new_states)
-    return outputs[-1], tf.stack(outputs, axis=1), states
+    return outputs[-1], stack(outputs, axis=1), states
 
 
 def _pair(strides: Any) -> tuple[int, ...]:
@@ -509,7 +562,9 @@ def depthwise_conv2d(
     """Returns a convolution of each channel with kernels of its own."""
     layout = _layout(2, data_format)
     strides = _strides_of(layout, strides)
-    return tf.nn.depthwise_conv2d(x, depthwise_kernel, strides, _padding(padding), layout, _pair(dilation_rate))
+    return convolution_ops.depthwise_conv2d(
+        x, depthwise_kernel, strides, _padding(padding), layout, _pair(dilation_rate)
+    )
 
 
 @_legacy
@@ -527,7 +582,7 @@ def separable_conv2d(
         raise ValueError(f"`strides` must be a tuple of 2 integers. Received: strides={strides}")
     layout = _layout(2, data_format)
     options = _strides_of(layout, strides), _padding(padding), layout, _pair(dilation_rate)
-    return tf.nn.separable_conv2d(x, depthwise_kernel, pointwise_kernel, *options)
+    return convolution_ops.separable_conv2d(x, depthwise_kernel, pointwise_kernel, *options)
 
 
 @_legacy
@@ -544,17 +599,19 @@ def conv2d_transpose(
     layout, rates = _layout(2, data_format), _pair(dilation_rate)
     sizes = [x.shape[0] if size is None else size for size in output_shape]
     if rates == (1, 1):
-        return tf.nn.conv2d_transpose(x, kernel, sizes, _strides_of(layout, strides), _padding(padding), layout)
+        return transposed_convolution.conv2d_transpose(
+            x, kernel, sizes, _strides_of(layout, strides), _padding(padding), layout
+        )
     if rates[0] != rates[1]:
         raise ValueError(
             "Expected the 2 dimensions of the `dilation_rate` argument to be equal to each other. "
             f"Received: dilation_rate={dilation_rate}"
         )
     if layout == "NHWC":
-        return tf.nn.atrous_conv2d_transpose(x, kernel, sizes, rates[0], _padding(padding))
+        return atrous_conv2d_transpose(x, kernel, sizes, rates[0], _padding(padding))
     last = [sizes[axis] for axis in (0, 2, 3, 1)]
-    y = tf.nn.atrous_conv2d_transpose(tf.transpose(x, [0, 2, 3, 1]), kernel, last, rates[0], _padding(padding))
-    return tf.transpose(y, [0, 3, 1, 2])
+    y = atrous_conv2d_transpose(transpose(x, [0, 2, 3, 1]), kernel, last, rates[0], _padding(padding))
+    return transpose(y, [0, 3, 1, 2])
 
 
 @_legacy
@@ -566,9 +623,9 @@ def resize_images(
     if interpolation not in methods:
         raise ValueError(f"`interpolation` argument should be one of: {methods}. Received: {interpolation!r}.")
     is_first = _has_channels_first(data_format)
-    x = tf.transpose(x, [0, 2, 3, 1]) if is_first else x
-    y = tf.image.resize(x, (x.shape[1] * height_factor, x.shape[2] * width_factor), interpolation)
-    return tf.transpose(y, [0, 3, 1, 2]) if is_first else y
+    x = transpose(x, [0, 2, 3, 1]) if is_first else x
+    y = resize(x, (x.shape[1] * height_factor, x.shape[2] * width_factor), interpolation)
+    return transpose(y, [0, 3, 1, 2]) if is_first else y
 
 
 @_legacy
@@ -576,14 +633,14 @@ def resize_volumes(x: Any, depth_factor: int, height_factor: int, width_factor: 
     """Returns volumes in which each element is repeated along depth, height and width."""
     first = 2 if _has_channels_first(data_format) else 1
     for axis, factor in enumerate((depth_factor, height_factor, width_factor), first):
-        x = tf.repeat(x, factor, axis=axis)
+        x = repeating.repeat(x, factor, axis=axis)
     return x
 
 
 @_legacy
 def is_sparse(tensor: Any) -> bool:
     """True for a ``SparseTensor``."""
-    return isinstance(tensor, tf.SparseTensor)
+    return isinstance(tensor, SparseTensor)
 
 
 @_legacy
@@ -596,9 +653,9 @@ def binary_focal_crossentropy(
     from_logits: bool = False,
 ) -> Any:
     """Returns the binary cross-entropy times a power of the distance from the label; of each element."""
-    probabilities = tf.sigmoid(output) if from_logits else output
+    probabilities = sigmoid(output) if from_logits else output
     match = target * probabilities + (1 - target) * (1 - probabilities)
-    losses = tf.pow(1.0 - match, gamma) * LEGACY["binary_crossentropy"](target, output, from_logits=from_logits)
+    losses = power.pow(1.0 - match, gamma) * LEGACY["binary_crossentropy"](target, output, from_logits=from_logits)
     return losses * (target * alpha + (1 - target) * (1 - alpha)) if apply_class_balancing else losses
 
 
@@ -607,19 +664,19 @@ def categorical_focal_crossentropy(
     target: Any, output: Any, alpha: float = 0.25, gamma: float = 2.0, from_logits: bool = False, axis: int = -1
 ) -> Any:
     """Returns the cross-entropy of classes times a power of the distance from the label."""
-    target, output = tf.convert_to_tensor(target), tf.convert_to_tensor(output)
-    output = tf.nn.softmax(output, axis=axis) if from_logits else output
-    output = output / tf.reduce_sum(output, axis=axis, keepdims=True)
-    output = tf.clip_by_value(output, epsilon(), 1.0 - epsilon())
-    return tf.reduce_sum(tf.pow(1.0 - output, gamma) * alpha * (-target * tf.math.log(output)), axis=axis)
+    target, output = convert_to_tensor(target), convert_to_tensor(output)
+    output = softmax_ops.softmax(output, axis=axis) if from_logits else output
+    output = output / reduce_sum(output, axis=axis, keepdims=True)
+    output = clip_by_value(output, epsilon(), 1.0 - epsilon())
+    return reduce_sum(power.pow(1.0 - output, gamma) * alpha * (-target * log(output)), axis=axis)
 
 
 @_legacy
 def ctc_label_dense_to_sparse(labels: Any, label_lengths: Any) -> Any:
     """Returns the first ``label_lengths`` labels of each row as a ``SparseTensor``."""
-    labels = tf.convert_to_tensor(labels)
-    indices = tf.where(tf.sequence_mask(label_lengths, labels.shape[1]))
-    return tf.SparseTensor(indices, tf.gather_nd(labels, indices), labels.shape)
+    labels = convert_to_tensor(labels)
+    indices = where(sequence_mask(label_lengths, labels.shape[1]))
+    return SparseTensor(indices, gather_nd(labels, indices), labels.shape)
 
 
 @_legacy
@@ -631,16 +688,16 @@ def ctc_batch_cost(y_true: Any, y_pred: Any, input_length: Any, label_length: An
         y_pred: probabilities of the classes, of which the last is the blank; shape (batch, time, classes).
         input_length, label_length: how much of both counts, shape (batch, 1).
     """
-    logits = tf.math.log(tf.convert_to_tensor(y_pred) + epsilon())
-    losses = tf.nn.ctc_loss(
-        tf.cast(y_true, tf.int32),
+    logits = log(convert_to_tensor(y_pred) + epsilon())
+    losses = ctc_loss(
+        cast(y_true, dtypes.int32),
         logits,
-        tf.cast(tf.squeeze(label_length, -1), tf.int32),
-        tf.cast(tf.squeeze(input_length, -1), tf.int32),
+        cast(squeeze(label_length, -1), dtypes.int32),
+        cast(squeeze(input_length, -1), dtypes.int32),
         logits_time_major=False,
         blank_index=-1,
     )
-    return tf.expand_dims(losses, 1)
+    return expand_dims(losses, 1)
 
 
 @_legacy
@@ -655,21 +712,21 @@ def ctc_decode(
         greedy: whether to take the best class of each time; else a beam search of ``beam_width`` gives ``top_paths``.
         beam_width, top_paths: of the beam search.
     """
-    logits = tf.math.log(tf.transpose(y_pred, [1, 0, 2]) + epsilon())
-    lengths = tf.cast(input_length, tf.int32)
+    logits = log(transpose(y_pred, [1, 0, 2]) + epsilon())
+    lengths = cast(input_length, dtypes.int32)
     if greedy:
-        decoded, scores = tf.nn.ctc_greedy_decoder(logits, lengths)
+        decoded, scores = ctc_greedy_decoder(logits, lengths)
     else:
-        decoded, scores = tf.nn.ctc_beam_search_decoder(logits, lengths, beam_width, top_paths)
+        decoded, scores = ctc_beam_search_decoder(logits, lengths, beam_width, top_paths)
     shape = logits.shape[1], logits.shape[0]
-    paths = [tf.sparse.to_dense(tf.SparseTensor(path.indices, path.values, shape), -1) for path in decoded]
+    paths = [to_dense(SparseTensor(path.indices, path.values, shape), -1) for path in decoded]
     return paths if greedy else [_without_repetitions(path) for path in paths], scores
 
 
 def _without_repetitions(labels: Any) -> Any:
     """Returns each run of a label once, filled up with -1, as the beam search of TensorFlow 1 does."""
-    counts = tf.reduce_sum(tf.cast(labels >= 0, tf.int32), 1)
-    merged, counts = tf.nn.collapse_repeated(labels, counts)
-    is_label = tf.sequence_mask(counts, merged.shape[1])
-    merged = tf.where(is_label, merged, tf.constant(-1, merged.dtype))
-    return tf.pad(merged, [[0, 0], [0, labels.shape[1] - merged.shape[1]]], constant_values=-1)
+    counts = reduce_sum(cast(labels >= 0, dtypes.int32), 1)
+    merged, counts = collapse_repeated(labels, counts)
+    is_label = sequence_mask(counts, merged.shape[1])
+    merged = where(is_label, merged, constant(-1, merged.dtype))
+    return pad(merged, [[0, 0], [0, labels.shape[1] - merged.shape[1]]], constant_values=-1)

@@ -4,12 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes as _dtypes
+from fastgrad._src.core.dtypes import as_dtype as _as_dtype
 from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
+from fastgrad._src.core.recording import init_scope as _init_scope
+from fastgrad._src.core.tensor import convert_to_tensor as _convert_to_tensor
+from fastgrad._src.core.variable import Variable as _Variable
 from fastgrad._src.keras.configured import Configured as _Configured
 from fastgrad._src.keras.default_seed import make_default_seed as _make_default_seed
 from fastgrad._src.keras.naming import auto_name as _auto_name
 from fastgrad._src.keras.settings import floatx as _floatx
+from fastgrad._src.ops.arithmetic import add as _add
+from fastgrad._src.ops.casting import cast as _cast
+from fastgrad._src.ops.creation import constant as _constant
+from fastgrad._src.ops.creation import zeros_like as _zeros_like
+from fastgrad._src.ops.division import floormod as _floormod
+from fastgrad._src.ops.indexing import gather as _gather
+from fastgrad._src.ops.random_stateless import stateless_binomial as _stateless_binomial
+from fastgrad._src.ops.random_stateless import stateless_categorical as _stateless_categorical
+from fastgrad._src.ops.random_stateless import stateless_dropout as _stateless_dropout
+from fastgrad._src.ops.random_stateless import stateless_gamma as _stateless_gamma
+from fastgrad._src.ops.random_stateless import stateless_normal as _stateless_normal
+from fastgrad._src.ops.random_stateless import stateless_truncated_normal as _stateless_truncated_normal
+from fastgrad._src.ops.random_stateless import stateless_uniform as _stateless_uniform
+from fastgrad._src.ops.shaping import broadcast_to as _broadcast_to
+from fastgrad._src.ops.sorting import argsort as _argsort
 
 
 class SeedGenerator(_Configured):
@@ -33,7 +52,7 @@ class SeedGenerator(_Configured):
             seed = _make_default_seed()
         if not isinstance(seed, int):
             raise ValueError(f"Argument `seed` must be an integer. Received: seed={seed}")
-        self.state = tf.Variable([seed, 0], dtype=tf.int64, trainable=False, name="seed_generator_state")
+        self.state = _Variable([seed, 0], dtype=_dtypes.int64, trainable=False, name="seed_generator_state")
 
     def next(self, ordered: bool = True) -> Any:
         """Returns the seed of a draw, int64 of shape (2,), and goes on to the next one.
@@ -42,7 +61,7 @@ class SeedGenerator(_Configured):
             ordered: whether the second number counts the draws; else both change.
         """
         seed = self.state * 1
-        self.state.assign(tf.add(seed, [0, 1]) if ordered else (seed + 1) * 5387 % 933199)
+        self.state.assign(_add(seed, [0, 1]) if ordered else (seed + 1) * 5387 % 933199)
         return seed
 
     def get_config(self) -> dict[str, Any]:
@@ -63,10 +82,10 @@ def _seed_of_draw(seed: Any) -> Any:
     if isinstance(seed, SeedGenerator):
         drawn = seed.next()
     elif isinstance(seed, int):
-        drawn = tf.constant([seed, 0], tf.int64)
+        drawn = _constant([seed, 0], _dtypes.int64)
     elif seed is None:
         if not _global_generator:
-            with tf.init_scope():
+            with _init_scope():
                 _global_generator.append(SeedGenerator())
         drawn = _global_generator[0].next(ordered=False)
     else:
@@ -74,7 +93,7 @@ def _seed_of_draw(seed: Any) -> Any:
             "Argument `seed` must be either an integer or an instance of `SeedGenerator`. "
             f"Received: seed={seed} (of type {type(seed)})"
         )
-    return tf.cast(tf.math.floormod(drawn, tf.int32.max - 1), tf.int32)
+    return _cast(_floormod(drawn, _dtypes.int32.max - 1), _dtypes.int32)
 
 
 def normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
@@ -86,19 +105,19 @@ def normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, se
         dtype: a float dtype; None for ``keras.config.floatx()``.
         seed: an integer, which gives the same numbers in each call; a ``SeedGenerator``; or None for a global one.
     """
-    return tf.random.stateless_normal(shape, _seed_of_draw(seed), mean, stddev, dtype or _floatx())
+    return _stateless_normal(shape, _seed_of_draw(seed), mean, stddev, dtype or _floatx())
 
 
 def truncated_normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
     """Numbers of a normal distribution, drawn again beyond two standard deviations; arguments as for ``normal``."""
-    return tf.random.stateless_truncated_normal(shape, _seed_of_draw(seed), mean, stddev, dtype or _floatx())
+    return _stateless_truncated_normal(shape, _seed_of_draw(seed), mean, stddev, dtype or _floatx())
 
 
 def uniform(shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
     """Numbers in [minval, maxval), all as likely; arguments as for ``normal``."""
     dtype = dtype or _floatx()
-    low, high = tf.cast(minval, dtype), tf.cast(maxval, dtype)
-    return tf.random.stateless_uniform(shape, _seed_of_draw(seed), low, high, dtype)
+    low, high = _cast(minval, dtype), _cast(maxval, dtype)
+    return _stateless_uniform(shape, _seed_of_draw(seed), low, high, dtype)
 
 
 def randint(shape: Any, minval: Any, maxval: Any, dtype: Any = "int32", seed: Any = None) -> Any:
@@ -107,11 +126,11 @@ def randint(shape: Any, minval: Any, maxval: Any, dtype: Any = "int32", seed: An
     Raises:
         ValueError: the dtype is a float.
     """
-    dtype = tf.as_dtype(dtype)
+    dtype = _as_dtype(dtype)
     if dtype.is_floating:
         raise ValueError(f"`keras.random.randint` requires an integer `dtype`. Received: dtype={dtype.name}")
-    drawn = tf.int32 if dtype == tf.int32 else tf.int64
-    return tf.cast(tf.random.stateless_uniform(shape, _seed_of_draw(seed), minval, maxval, drawn), dtype)
+    drawn = _dtypes.int32 if dtype == _dtypes.int32 else _dtypes.int64
+    return _cast(_stateless_uniform(shape, _seed_of_draw(seed), minval, maxval, drawn), dtype)
 
 
 def categorical(logits: Any, num_samples: Any, dtype: Any = "int32", seed: Any = None) -> Any:
@@ -126,12 +145,12 @@ def categorical(logits: Any, num_samples: Any, dtype: Any = "int32", seed: Any =
     Raises:
         ValueError: ``logits`` has another rank.
     """
-    logits = tf.convert_to_tensor(logits)
+    logits = _convert_to_tensor(logits)
     if logits.shape.rank != 2:
         raise ValueError(
             f"`logits` should be a 2-D tensor with shape [batch_size, num_classes]. Received: logits={logits}"
         )
-    return tf.cast(tf.random.stateless_categorical(logits, num_samples, _seed_of_draw(seed)), dtype)
+    return _cast(_stateless_categorical(logits, num_samples, _seed_of_draw(seed)), dtype)
 
 
 def dropout(inputs: Any, rate: Any, noise_shape: Any = None, seed: Any = None) -> Any:
@@ -143,9 +162,9 @@ def dropout(inputs: Any, rate: Any, noise_shape: Any = None, seed: Any = None) -
         noise_shape: the shape of the draws, which broadcasts with the inputs; None as a size stands for that of the inputs.
         seed: as for ``normal``.
     """
-    inputs = tf.convert_to_tensor(inputs)
+    inputs = _convert_to_tensor(inputs)
     if rate == 1.0:
-        return tf.zeros_like(inputs)
+        return _zeros_like(inputs)
     if rate == 0.0:
         return inputs
     seed = _seed_of_draw(seed)
@@ -153,14 +172,14 @@ def dropout(inputs: Any, rate: Any, noise_shape: Any = None, seed: Any = None) -
         noise_shape = [
             size if wanted is None else wanted for wanted, size in zip(noise_shape, inputs.shape, strict=False)
         ]
-    return tf.nn.experimental.stateless_dropout(inputs, rate, seed, noise_shape=noise_shape)
+    return _stateless_dropout(inputs, rate, seed, noise_shape=noise_shape)
 
 
 def shuffle(x: Any, axis: int = 0, seed: Any = None) -> Any:
     """The slices of a tensor along an axis in a random order; ``seed`` as for ``normal``."""
-    x = tf.convert_to_tensor(x)
-    order = tf.argsort(tf.random.stateless_uniform([x.shape[axis]], _seed_of_draw(seed)))
-    return tf.gather(x, order, axis=axis)
+    x = _convert_to_tensor(x)
+    order = _argsort(_stateless_uniform([x.shape[axis]], _seed_of_draw(seed)))
+    return _gather(x, order, axis=axis)
 
 
 def gamma(shape: Any, alpha: Any, dtype: Any = None, seed: Any = None) -> Any:
@@ -169,28 +188,24 @@ def gamma(shape: Any, alpha: Any, dtype: Any = None, seed: Any = None) -> Any:
 
 
 def _gamma(shape: Any, alpha: Any, dtype: Any, seed: Any) -> Any:
-    drawn = "float32" if tf.as_dtype(dtype) == tf.bfloat16 else dtype
-    return tf.cast(tf.random.stateless_gamma(shape, seed, alpha=alpha, dtype=drawn), dtype)
+    drawn = "float32" if _as_dtype(dtype) == _dtypes.bfloat16 else dtype
+    return _cast(_stateless_gamma(shape, seed, alpha=alpha, dtype=drawn), dtype)
 
 
 def beta(shape: Any, alpha: Any, beta: Any, dtype: Any = None, seed: Any = None) -> Any:
     """Numbers of a beta distribution of the parameters ``alpha`` and ``beta``; other arguments as for ``normal``."""
     dtype = dtype or _floatx()
     first_seed = _seed_of_draw(seed)
-    first = _gamma(shape, tf.broadcast_to(tf.cast(alpha, dtype), shape), dtype, first_seed)
-    second = _gamma(
-        shape, tf.broadcast_to(tf.cast(beta, dtype), shape), dtype, first_seed + 12
-    )  # the number is Keras's
+    first = _gamma(shape, _broadcast_to(_cast(alpha, dtype), shape), dtype, first_seed)
+    second = _gamma(shape, _broadcast_to(_cast(beta, dtype), shape), dtype, first_seed + 12)  # the number is Keras's
     return first / (first + second)
 
 
 def binomial(shape: Any, counts: Any, probabilities: Any, dtype: Any = None, seed: Any = None) -> Any:
     """The number of successes in ``counts`` trials with these ``probabilities``; other arguments as for ``normal``."""
     dtype = dtype or _floatx()
-    drawn = "float32" if tf.as_dtype(dtype) == tf.bfloat16 else dtype
-    return tf.cast(
-        tf.random.stateless_binomial(shape, _seed_of_draw(seed), counts, probabilities, output_dtype=drawn), dtype
-    )
+    drawn = "float32" if _as_dtype(dtype) == _dtypes.bfloat16 else dtype
+    return _cast(_stateless_binomial(shape, _seed_of_draw(seed), counts, probabilities, output_dtype=drawn), dtype)
 
 
 __getattr__, __dir__ = _namespace_hooks("tf.keras.random", globals())

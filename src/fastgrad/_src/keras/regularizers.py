@@ -5,13 +5,23 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes as _dtypes
 from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.core.tensor import convert_to_tensor as _convert_to_tensor
 from fastgrad._src.keras.configured import ConfiguredFunction as _ConfiguredFunction
 from fastgrad._src.keras.naming import to_snake_case as _to_snake_case
 from fastgrad._src.keras.saving.objects import deserialize_keras_object, resolve_identifier, serialize_keras_object
 from fastgrad._src.keras.settings import epsilon
+from fastgrad._src.ops.arithmetic import abs as _abs
+from fastgrad._src.ops.casting import cast as _cast
+from fastgrad._src.ops.contraction import matmul as _matmul
+from fastgrad._src.ops.creation import eye as _eye
+from fastgrad._src.ops.creation import zeros as _zeros
+from fastgrad._src.ops.norms import l2_normalize as _l2_normalize
+from fastgrad._src.ops.power import square as _square
+from fastgrad._src.ops.reduction import reduce_sum as _reduce_sum
+from fastgrad._src.ops.shaping import transpose as _transpose
 
 
 class Regularizer(_ConfiguredFunction):
@@ -35,8 +45,8 @@ class _Penalty(Regularizer):
 
 
 def _cast_to_float(x: Any) -> Tensor:
-    x = tf.convert_to_tensor(x)
-    return x if x.dtype.is_floating or x.dtype.is_complex else tf.cast(x, tf.float32)
+    x = _convert_to_tensor(x)
+    return x if x.dtype.is_floating or x.dtype.is_complex else _cast(x, _dtypes.float32)
 
 
 class L1L2(_Penalty):
@@ -58,11 +68,11 @@ class L1L2(_Penalty):
     def __call__(self, x: Any) -> Tensor:
         """The penalty of ``x``, a scalar of its dtype."""
         x = _cast_to_float(x)
-        penalty = tf.zeros([], x.dtype)
+        penalty = _zeros([], x.dtype)
         if self.l1:
-            penalty += self.l1 * tf.reduce_sum(tf.abs(x))
+            penalty += self.l1 * _reduce_sum(_abs(x))
         if self.l2:
-            penalty += self.l2 * tf.reduce_sum(tf.square(x))
+            penalty += self.l2 * _reduce_sum(_square(x))
         return penalty
 
 
@@ -76,7 +86,7 @@ class L1(_Penalty):
 
     def __call__(self, x: Any) -> Tensor:
         """The penalty of ``x``, a scalar of its dtype."""
-        return self.l1 * tf.reduce_sum(tf.abs(_cast_to_float(x)))
+        return self.l1 * _reduce_sum(_abs(_cast_to_float(x)))
 
 
 class L2(_Penalty):
@@ -89,7 +99,7 @@ class L2(_Penalty):
 
     def __call__(self, x: Any) -> Tensor:
         """The penalty of ``x``, a scalar of its dtype."""
-        return self.l2 * tf.reduce_sum(tf.square(_cast_to_float(x)))
+        return self.l2 * _reduce_sum(_square(_cast_to_float(x)))
 
 
 class OrthogonalRegularizer(_Penalty):
@@ -112,13 +122,13 @@ class OrthogonalRegularizer(_Penalty):
 
     def __call__(self, inputs: Any) -> Tensor:
         """The penalty of a matrix; ValueError for another rank."""
-        x = tf.convert_to_tensor(inputs)
+        x = _convert_to_tensor(inputs)
         if x.ndim != 2:
             raise ValueError(f"Inputs to OrthogonalRegularizer must have rank 2. Received: inputs.shape={x.shape}")
-        rows = tf.math.l2_normalize(x if self.mode == "rows" else tf.transpose(x), axis=1, epsilon=epsilon() ** 2)
+        rows = _l2_normalize(x if self.mode == "rows" else _transpose(x), axis=1, epsilon=epsilon() ** 2)
         size = rows.shape[0]
-        off_diagonal = tf.matmul(rows, rows, transpose_b=True) * (1.0 - tf.eye(size, dtype=x.dtype))
-        return self.factor * 0.5 * tf.reduce_sum(tf.abs(off_diagonal)) / (size * (size - 1.0) / 2.0)
+        off_diagonal = _matmul(rows, rows, transpose_b=True) * (1.0 - _eye(size, dtype=x.dtype))
+        return self.factor * 0.5 * _reduce_sum(_abs(off_diagonal)) / (size * (size - 1.0) / 2.0)
 
 
 def _checked_factor(value: Any, name: str) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 from fastgrad._src.core import dtypes, nest
 from fastgrad._src.core.composite import Composite, CompositeSpec
 from fastgrad._src.core.errors import InvalidArgumentError, OutOfRangeError
+from fastgrad._src.core.hooks import Hook, module_of
 from fastgrad._src.core.operation import TABLE
 from fastgrad._src.core.recording import control_flow_handler, hidden_from_recorders
 from fastgrad._src.core.shape import TensorShape
@@ -372,10 +373,8 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop:
 
     results: list[Tensor] | None
     if count:
-        from fastgrad._src.compiler.control_flow.batching import vectorized
-
         rows = [flat[position] for position in row_positions]
-        results = vectorized(lambda row: run_iteration([], row)[1], rows)
+        results = module_of(Hook.ROWS_AT_ONCE).vectorized(lambda row: run_iteration([], row)[1], rows)
         if results is None:
             if not fallback_to_while_loop:
                 raise ValueError(

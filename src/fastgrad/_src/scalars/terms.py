@@ -12,7 +12,7 @@ import operator
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any
 
-from fastgrad._src.kernels.elementwise.activation import (
+from fastgrad._src.scalars.constants import (
     ROOT_HALF_OVER_PI,
     SELU_SCALE,
     SELU_SCALED_ALPHA,

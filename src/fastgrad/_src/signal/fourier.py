@@ -12,16 +12,21 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operation import COMPLEX_DTYPES, Form, Operation, operation
 from fastgrad._src.core.result_rules import ArraySpec
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.kernels.runtime.thread_pool import compute_pool
+from fastgrad._src.ops import complex_numbers
 from fastgrad._src.ops.arguments import as_python_int, axis_of
+from fastgrad._src.ops.arithmetic import multiply
 from fastgrad._src.ops.batching import leading_axes_rule
+from fastgrad._src.ops.complex_numbers import real
+from fastgrad._src.ops.joining import concat
 from fastgrad._src.ops.kernel_launches import KERNEL_FLOATS
+from fastgrad._src.ops.padding import pad
+from fastgrad._src.ops.reordering import roll
 
 LEAST_ELEMENTS_FOR_SCIPY = 1 << 15
 """The number of elements from which transforms run on all threads."""
@@ -57,7 +62,7 @@ def _resized(x: Tensor, axes: tuple[int, ...], lengths: tuple[int, ...]) -> Tens
         x = x[tuple([slice(0, size) for size in kept])]
     wanted = _resized_shape(shape, axes, lengths)
     if wanted != kept:
-        x = tf.pad(x, [(0, size - before) for size, before in zip(wanted, kept, strict=True)])
+        x = pad(x, [(0, size - before) for size, before in zip(wanted, kept, strict=True)])
     return x
 
 
@@ -103,7 +108,7 @@ def _run_irfft(x: np.ndarray, axes: tuple[int, ...], length: int) -> np.ndarray:
 
 
 def _scaled(x: Tensor, factor: float) -> Tensor:
-    return tf.multiply(x, constant_tensor(np.asarray(factor, x._array.dtype)))
+    return multiply(x, constant_tensor(np.asarray(factor, x._array.dtype)))
 
 
 def _elements(x: Tensor, axes: tuple[int, ...]) -> int:
@@ -113,7 +118,7 @@ def _elements(x: Tensor, axes: tuple[int, ...]) -> int:
 def _rfft_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...]) -> Tensor:
     # The result is the first part of the transform of a complex number; the other part has no cotangent.
     whole = _resized(g, axes[-1:], _lengths_of(x, axes[-1:]))
-    return _scaled(tf.math.real(_ifft(whole, axes=axes)), _elements(x, axes))
+    return _scaled(real(_ifft(whole, axes=axes)), _elements(x, axes))
 
 
 def _irfft_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], length: int) -> Tensor:
@@ -123,7 +128,7 @@ def _irfft_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], leng
     if length % 2 == 0:
         weights[-1] = 1.0
     weights = weights.reshape(-1, *[1] * (-axes[-1] - 1)) / _elements(g, axes)
-    return tf.multiply(_rfft(g, axes=axes), constant_tensor(weights.astype(x._array.dtype)))
+    return multiply(_rfft(g, axes=axes), constant_tensor(weights.astype(x._array.dtype)))
 
 
 def _transform(name: str, run: Any, gradient: Any, dtypes: Any, result: Any) -> Operation:
@@ -459,7 +464,7 @@ def _shifted(name: str, value: Any, axes: Any, sign: int) -> Tensor:
     rank = x._array.ndim
     numbers = range(rank) if axes is None else np.atleast_1d(np.asarray(axes)).tolist()
     along = [axis_of(axis, rank, name) for axis in numbers]
-    return tf.roll(x, [sign * (x._array.shape[axis] // 2) for axis in along], along)
+    return roll(x, [sign * (x._array.shape[axis] // 2) for axis in along], along)
 
 
 # ---- cosine transforms ---------------------------------------------------------------------------------------
@@ -527,7 +532,7 @@ def _cosine_transform(x: Tensor, type: int, n: Any, norm: str | None) -> Tensor:
         x = _resized(x, (-1,), (as_python_int(n, "dct: n"),))
     size, dtype = x._array.shape[-1], x._array.dtype
     if type == 1:
-        return tf.math.real(rfft(tf.concat([x, x[..., -2:0:-1]], -1)))
+        return real(rfft(concat([x, x[..., -2:0:-1]], -1)))
     if type == 4:
         even = _cosine_transform(x, 2, 2 * size, None)[..., 1::2]
         return even if norm is None else _scaled(even, math.sqrt(0.5 / size))
@@ -539,5 +544,7 @@ def _cosine_transform(x: Tensor, type: int, n: Any, norm: str | None) -> Tensor:
         weights[0] = math.sqrt(size) if type == 3 else 0.5 / math.sqrt(size)
     spectrum_factors = constant_tensor((factors * weights).astype(_COMPLEX_OF_REAL[dtype]))
     if type == 2:
-        return tf.math.real(rfft(x, [2 * size])[..., :size] * spectrum_factors)
-    return irfft(tf.complex(x, constant_tensor(np.zeros((), dtype))) * spectrum_factors, [2 * size])[..., :size]
+        return real(rfft(x, [2 * size])[..., :size] * spectrum_factors)
+    return irfft(complex_numbers.complex(x, constant_tensor(np.zeros((), dtype))) * spectrum_factors, [2 * size])[
+        ..., :size
+    ]

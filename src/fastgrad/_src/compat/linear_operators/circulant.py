@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.compat.linear_operators.linear_operator import (
     LinearOperator,
     assert_real,
@@ -21,6 +20,18 @@ from fastgrad._src.compat.linear_operators.linear_operator import (
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
+from fastgrad._src.ops import arithmetic, diagonals
+from fastgrad._src.ops.assertion import assert_equal, assert_less, assert_positive
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.complex_numbers import conj, imag
+from fastgrad._src.ops.creation import zeros_like
+from fastgrad._src.ops.diagonals import matrix_transpose
+from fastgrad._src.ops.exponential import log
+from fastgrad._src.ops.indexing import gather
+from fastgrad._src.ops.joining import concat
+from fastgrad._src.ops.reduction import reduce_max, reduce_min, reduce_prod, reduce_sum
+from fastgrad._src.ops.reordering import reverse
+from fastgrad._src.ops.shaping import broadcast_to, reshape
 from fastgrad._src.signal import fourier
 
 _TRANSFORMS = {
@@ -32,7 +43,7 @@ _TRANSFORMS = {
 
 def _as_complex(x: Any) -> Tensor:
     x = convert_to_tensor(x)
-    return x if x.dtype.is_complex else tf.cast(x, dtypes.complex128 if x.dtype is dtypes.float64 else dtypes.complex64)
+    return x if x.dtype.is_complex else cast(x, dtypes.complex128 if x.dtype is dtypes.float64 else dtypes.complex64)
 
 
 class LinearOperatorCirculant(LinearOperator, is_made_of_parameters=True):
@@ -99,25 +110,25 @@ class LinearOperatorCirculant(LinearOperator, is_made_of_parameters=True):
 
     def convolution_kernel(self, name: str = "convolution_kernel") -> Tensor:
         """Returns the first columns, the inverse Fourier transform of ``spectrum``."""
-        return tf.cast(_TRANSFORMS[self._depth][1](_as_complex(self._spectrum)), self.dtype)
+        return cast(_TRANSFORMS[self._depth][1](_as_complex(self._spectrum)), self.dtype)
 
     def assert_hermitian_spectrum(self, name: str = "assert_hermitian_spectrum") -> None:
         """Raises InvalidArgumentError unless the matrices are real up to rounding."""
         kernel = _TRANSFORMS[self._depth][1](_as_complex(self._spectrum))
-        error = tf.abs(tf.math.imag(kernel))
+        error = arithmetic.abs(imag(kernel))
         limit = np.finfo(error.dtype.numpy).eps * self.domain_dimension
-        tf.assert_less(error, error.dtype.numpy.type(limit), "Spectrum was not Hermitian")
+        assert_less(error, error.dtype.numpy.type(limit), "Spectrum was not Hermitian")
 
     def _shape(self) -> TensorShape:
         size = prod(self.block_shape)
         return self._spectrum.shape[: -self._depth].concatenate([size, size])
 
     def _assert_non_singular(self) -> None:
-        tf.debugging.assert_positive(tf.abs(self._spectrum), "Singular operator: Spectrum contained zero values.")
+        assert_positive(arithmetic.abs(self._spectrum), "Singular operator: Spectrum contained zero values.")
 
     def _assert_positive_definite(self) -> None:
         values = real_part(convert_to_tensor(self._spectrum))
-        tf.debugging.assert_positive(values, "Not positive definite: Real part of spectrum was not all positive.")
+        assert_positive(values, "Not positive definite: Real part of spectrum was not all positive.")
 
     def _assert_self_adjoint(self) -> None:
         values = convert_to_tensor(self._spectrum)
@@ -127,7 +138,7 @@ class LinearOperatorCirculant(LinearOperator, is_made_of_parameters=True):
         return type(self)(spectrum, input_output_dtype=self.dtype, **hints)
 
     def _linop_adjoint(self) -> LinearOperator:
-        return self._with_spectrum(tf.math.conj(self._spectrum), self._hints())
+        return self._with_spectrum(conj(self._spectrum), self._hints())
 
     def _linop_inverse(self) -> LinearOperator:
         return self._with_spectrum(1.0 / convert_to_tensor(self._spectrum), self._hints())
@@ -147,41 +158,39 @@ class LinearOperatorCirculant(LinearOperator, is_made_of_parameters=True):
     def _filtered(self, x: Tensor, factors: Tensor, adjoint: bool) -> Tensor:
         """Returns the columns of ``x`` with their Fourier transforms multiplied by ``factors``."""
         transform, inverse = _TRANSFORMS[self._depth]
-        factors = tf.math.conj(factors) if adjoint else factors
-        rows = tf.linalg.matrix_transpose(tf.cast(x, factors.dtype))  # (..., R, N)
-        blocks = tf.reshape(rows, [*rows.shape[:-1], *self.block_shape])
-        factors = tf.reshape(factors, [*factors.shape[: -self._depth], 1, *self.block_shape])
+        factors = conj(factors) if adjoint else factors
+        rows = matrix_transpose(cast(x, factors.dtype))  # (..., R, N)
+        blocks = reshape(rows, [*rows.shape[:-1], *self.block_shape])
+        factors = reshape(factors, [*factors.shape[: -self._depth], 1, *self.block_shape])
         result = inverse(factors * transform(blocks))
-        return tf.cast(
-            tf.linalg.matrix_transpose(tf.reshape(result, [*result.shape[: -self._depth], rows.shape[-1]])), self.dtype
-        )
+        return cast(matrix_transpose(reshape(result, [*result.shape[: -self._depth], rows.shape[-1]])), self.dtype)
 
     def _matmul(self, x: Any, adjoint: bool = False, adjoint_arg: bool = False) -> Tensor:
-        return self._filtered(tf.linalg.adjoint(x) if adjoint_arg else x, _as_complex(self._spectrum), adjoint)
+        return self._filtered(diagonals.adjoint(x) if adjoint_arg else x, _as_complex(self._spectrum), adjoint)
 
     def _solve(self, rhs: Any, adjoint: bool = False, adjoint_arg: bool = False) -> Tensor:
         return self._filtered(
-            tf.linalg.adjoint(rhs) if adjoint_arg else rhs, 1.0 / _as_complex(self._spectrum), adjoint
+            diagonals.adjoint(rhs) if adjoint_arg else rhs, 1.0 / _as_complex(self._spectrum), adjoint
         )
 
     def _eigvals(self) -> Tensor:
-        return tf.reshape(self._spectrum, self.shape[:-1])
+        return reshape(self._spectrum, self.shape[:-1])
 
     def _determinant(self) -> Tensor:
-        return tf.cast(tf.reduce_prod(self._eigvals(), axis=-1), self.dtype)
+        return cast(reduce_prod(self._eigvals(), axis=-1), self.dtype)
 
     def _log_abs_determinant(self) -> Tensor:
-        return tf.cast(tf.reduce_sum(tf.math.log(tf.abs(self._eigvals())), axis=-1), self.dtype)
+        return cast(reduce_sum(log(arithmetic.abs(self._eigvals())), axis=-1), self.dtype)
 
     def _cond(self) -> Tensor:
-        values = tf.abs(self._eigvals())
-        return tf.reduce_max(values, axis=-1) / tf.reduce_min(values, axis=-1)
+        values = arithmetic.abs(self._eigvals())
+        return reduce_max(values, axis=-1) / reduce_min(values, axis=-1)
 
     def _trace(self) -> Tensor:
-        return tf.cast(tf.reduce_sum(self._eigvals(), axis=-1), self.dtype)
+        return cast(reduce_sum(self._eigvals(), axis=-1), self.dtype)
 
     def _diag_part(self) -> Tensor:
-        return tf.broadcast_to((self.trace() / self.domain_dimension)[..., None], self.shape[:-1])
+        return broadcast_to((self.trace() / self.domain_dimension)[..., None], self.shape[:-1])
 
 
 class LinearOperatorCirculant2D(LinearOperatorCirculant, is_made_of_parameters=True):
@@ -257,29 +266,29 @@ class LinearOperatorToeplitz(LinearOperator, is_made_of_parameters=True):
         return shape.concatenate(shape[-1:])
 
     def _assert_self_adjoint(self) -> None:
-        tf.assert_equal(self._row, self._col, "row and col are not the same, and so this operator is not self-adjoint.")
+        assert_equal(self._row, self._col, "row and col are not the same, and so this operator is not self-adjoint.")
 
     def _sides(self) -> tuple[Tensor, Tensor]:
         """Returns the first column and the first row, with equal leading dimensions."""
-        return tf.broadcast_to(self._col, self.shape[:-1]), tf.broadcast_to(self._row, self.shape[:-1])
+        return broadcast_to(self._col, self.shape[:-1]), broadcast_to(self._row, self.shape[:-1])
 
     def _matmul(self, x: Any, adjoint: bool = False, adjoint_arg: bool = False) -> Tensor:
         # The matrix is a corner of a circulant matrix of twice the size.
-        x = tf.linalg.adjoint(x) if adjoint_arg else x
+        x = diagonals.adjoint(x) if adjoint_arg else x
         col, row = self._sides()
-        first_column = tf.concat([col, tf.zeros_like(col[..., :1]), tf.reverse(row[..., 1:], [-1])], -1)
+        first_column = concat([col, zeros_like(col[..., :1]), reverse(row[..., 1:], [-1])], -1)
         circulant = LinearOperatorCirculant(fourier.fft(_as_complex(first_column)), input_output_dtype=self.dtype)
-        product = circulant.matmul(tf.concat([x, tf.zeros_like(x)], -2), adjoint=adjoint)
+        product = circulant.matmul(concat([x, zeros_like(x)], -2), adjoint=adjoint)
         return product[..., : self.domain_dimension, :]
 
     def _to_dense(self) -> Tensor:
         col, row = self._sides()
-        elements = tf.concat([tf.reverse(col, [-1]), row[..., 1:]], -1)
+        elements = concat([reverse(col, [-1]), row[..., 1:]], -1)
         size = self.domain_dimension
-        return tf.gather(elements, np.arange(size) + np.arange(size - 1, -1, -1)[:, None], axis=-1)
+        return gather(elements, np.arange(size) + np.arange(size - 1, -1, -1)[:, None], axis=-1)
 
     def _trace(self) -> Tensor:
         return self.domain_dimension * self._sides()[0][..., 0]
 
     def _diag_part(self) -> Tensor:
-        return tf.broadcast_to(self._sides()[0][..., :1], self.shape[:-1])
+        return broadcast_to(self._sides()[0][..., :1], self.shape[:-1])

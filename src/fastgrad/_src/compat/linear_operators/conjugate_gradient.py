@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import fastgrad as tf
 from fastgrad._src.compat.linear_operators.linear_operator import LinearOperator
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.names import Namespace
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.ops.arguments import tensor_of
+from fastgrad._src.ops.comparison import greater, less, logical_and
+from fastgrad._src.ops.complex_numbers import conj
+from fastgrad._src.ops.control_flow import while_loop
+from fastgrad._src.ops.creation import constant, zeros_like
+from fastgrad._src.ops.norms import norm
+from fastgrad._src.ops.reduction import reduce_any, reduce_sum
+from fastgrad._src.ops.shape_query import broadcast_static_shape
+from fastgrad._src.ops.shaping import broadcast_to, expand_dims
 
 
 class CGState(NamedTuple):
@@ -66,34 +73,34 @@ def conjugate_gradient(
         return residual if preconditioner is None else preconditioner.matvec(residual)
 
     def dot(a: Tensor, b: Tensor) -> Tensor:
-        return tf.reduce_sum(tf.math.conj(a) * b, -1)
+        return reduce_sum(conj(a) * b, -1)
 
     b = tensor_of(rhs)
-    batch = tf.broadcast_static_shape(b.shape[:-1], operator.batch_shape)
+    batch = broadcast_static_shape(b.shape[:-1], operator.batch_shape)
     if preconditioner is not None:
-        batch = tf.broadcast_static_shape(batch, preconditioner.batch_shape)
-    residual = tf.broadcast_to(b, TensorShape(batch).concatenate(b.shape[-1:]))
-    limit = tol * tf.norm(residual, axis=-1)
+        batch = broadcast_static_shape(batch, preconditioner.batch_shape)
+    residual = broadcast_to(b, TensorShape(batch).concatenate(b.shape[-1:]))
+    limit = tol * norm(residual, axis=-1)
     if x is None:
-        start = tf.zeros_like(residual)
+        start = zeros_like(residual)
     else:
         start = tensor_of(x)
         residual = b - operator.matvec(start)
     first = direction(residual)
 
     def goes_on(i: Tensor, x: Tensor, r: Tensor, p: Tensor, gamma: Tensor) -> Tensor:
-        return tf.logical_and(tf.less(i, max_iter), tf.reduce_any(tf.greater(tf.norm(r, axis=-1), limit)))
+        return logical_and(less(i, max_iter), reduce_any(greater(norm(r, axis=-1), limit)))
 
     def step(i: Tensor, x: Tensor, r: Tensor, p: Tensor, gamma: Tensor) -> tuple[Tensor, ...]:
         z = operator.matvec(p)
-        alpha = tf.expand_dims(gamma / dot(p, z), -1)
+        alpha = expand_dims(gamma / dot(p, z), -1)
         residual = r - alpha * z
         q = direction(residual)
         product = dot(residual, q)
-        return i + 1, x + alpha * p, residual, q + tf.expand_dims(product / gamma, -1) * p, product
+        return i + 1, x + alpha * p, residual, q + expand_dims(product / gamma, -1) * p, product
 
     return CGState(
-        *tf.while_loop(goes_on, step, [tf.constant(0, dtypes.int32), start, residual, first, dot(residual, first)])
+        *while_loop(goes_on, step, [constant(0, dtypes.int32), start, residual, first, dot(residual, first)])
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
 from fastgrad._src.compat.linear_operators.linear_operator import (
     LinearOperator,
     hints_of_commuting,
@@ -14,6 +13,13 @@ from fastgrad._src.compat.linear_operators.linear_operator import (
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
+from fastgrad._src.ops import arithmetic, diagonals
+from fastgrad._src.ops.assertion import assert_positive
+from fastgrad._src.ops.contraction import matmul
+from fastgrad._src.ops.diagonals import band_part, diag_part
+from fastgrad._src.ops.exponential import log
+from fastgrad._src.ops.linear_algebra import triangular_solve
+from fastgrad._src.ops.reduction import reduce_prod, reduce_sum
 
 _MATRIX_DTYPES = (dtypes.float16, dtypes.float32, dtypes.float64, dtypes.complex64, dtypes.complex128)
 
@@ -69,7 +75,7 @@ class LinearOperatorFullMatrix(LinearOperator, is_made_of_parameters=True):
         return self._matrix.shape
 
     def _matmul(self, x: Any, adjoint: bool = False, adjoint_arg: bool = False) -> Tensor:
-        return tf.matmul(self._matrix, x, adjoint_a=adjoint, adjoint_b=adjoint_arg)
+        return matmul(self._matrix, x, adjoint_a=adjoint, adjoint_b=adjoint_arg)
 
     def _to_dense(self) -> Tensor:
         return convert_to_tensor(self._matrix)
@@ -115,10 +121,10 @@ class LinearOperatorLowerTriangular(LinearOperator, is_made_of_parameters=True):
         return self._tril.shape
 
     def _assert_non_singular(self) -> None:
-        tf.debugging.assert_positive(tf.abs(self._diag_part()), "Singular operator: Diagonal contained zero values.")
+        assert_positive(arithmetic.abs(self._diag_part()), "Singular operator: Diagonal contained zero values.")
 
     def _matmul(self, x: Any, adjoint: bool = False, adjoint_arg: bool = False) -> Tensor:
-        return tf.matmul(self._to_dense(), x, adjoint_a=adjoint, adjoint_b=adjoint_arg)
+        return matmul(self._to_dense(), x, adjoint_a=adjoint, adjoint_b=adjoint_arg)
 
     def _linop_matmul(self, left_operator: Any, right_operator: LinearOperator) -> LinearOperator:
         from fastgrad._src.compat.linear_operators.diagonal import LinearOperatorDiag
@@ -130,21 +136,19 @@ class LinearOperatorLowerTriangular(LinearOperator, is_made_of_parameters=True):
         return LinearOperatorLowerTriangular(left_operator.to_dense() * diagonal[..., None, :], **hints)
 
     def _determinant(self) -> Tensor:
-        return tf.reduce_prod(self._diag_part(), axis=-1)
+        return reduce_prod(self._diag_part(), axis=-1)
 
     def _log_abs_determinant(self) -> Tensor:
-        return tf.reduce_sum(tf.math.log(tf.abs(self._diag_part())), axis=-1)
+        return reduce_sum(log(arithmetic.abs(self._diag_part())), axis=-1)
 
     def _solve(self, rhs: Any, adjoint: bool = False, adjoint_arg: bool = False) -> Tensor:
-        return tf.linalg.triangular_solve(
-            self._to_dense(), tf.linalg.adjoint(rhs) if adjoint_arg else rhs, adjoint=adjoint
-        )
+        return triangular_solve(self._to_dense(), diagonals.adjoint(rhs) if adjoint_arg else rhs, adjoint=adjoint)
 
     def _to_dense(self) -> Tensor:
-        return tf.linalg.band_part(self._tril, -1, 0)
+        return band_part(self._tril, -1, 0)
 
     def _diag_part(self) -> Tensor:
-        return tf.linalg.diag_part(self._tril)
+        return diag_part(self._tril)
 
     def _eigvals(self) -> Tensor:
         return self._diag_part()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
 from fastgrad._src.compat.linear_operators.dense import LinearOperatorLowerTriangular
 from fastgrad._src.compat.linear_operators.identity import LinearOperatorScaledIdentity
 from fastgrad._src.compat.linear_operators.linear_operator import (
@@ -18,7 +17,14 @@ from fastgrad._src.compat.linear_operators.linear_operator import (
 )
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
-from fastgrad._src.ops.diagonals import diag
+from fastgrad._src.ops import arithmetic, diagonals
+from fastgrad._src.ops.assertion import assert_positive
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.complex_numbers import conj
+from fastgrad._src.ops.diagonals import diag, diag_part, set_diag
+from fastgrad._src.ops.exponential import log
+from fastgrad._src.ops.power import sqrt
+from fastgrad._src.ops.reduction import reduce_max, reduce_min, reduce_prod, reduce_sum
 
 
 class LinearOperatorDiag(LinearOperator, is_made_of_parameters=True):
@@ -63,25 +69,23 @@ class LinearOperatorDiag(LinearOperator, is_made_of_parameters=True):
         return self._diag.shape.concatenate(self._diag.shape[-1:])
 
     def _assert_non_singular(self) -> None:
-        tf.debugging.assert_positive(tf.abs(self._diag), "Singular operator: Diagonal contained zero values.")
+        assert_positive(arithmetic.abs(self._diag), "Singular operator: Diagonal contained zero values.")
 
     def _assert_positive_definite(self) -> None:
-        tf.debugging.assert_positive(
-            real_part(self._diag_part()), "Diagonal operator had entries whose real part is not positive."
-        )
+        assert_positive(real_part(self._diag_part()), "Diagonal operator had entries whose real part is not positive.")
 
     def _assert_self_adjoint(self) -> None:
         assert_real(self._diag_part(), "This diagonal operator contained non-zero imaginary values.")
 
     def _linop_adjoint(self) -> LinearOperator:
-        return LinearOperatorDiag(tf.math.conj(self._diag), **self._hints())
+        return LinearOperatorDiag(conj(self._diag), **self._hints())
 
     def _linop_inverse(self) -> LinearOperator:
         return LinearOperatorDiag(1.0 / self._diag_part(), **self._hints())
 
     def _linop_cholesky(self) -> LinearOperator:
         return LinearOperatorDiag(
-            tf.sqrt(self._diag), is_non_singular=True, is_self_adjoint=True, is_positive_definite=True
+            sqrt(self._diag), is_non_singular=True, is_self_adjoint=True, is_positive_definite=True
         )
 
     def _linop_matmul(self, left_operator: Any, right_operator: Any) -> LinearOperator:
@@ -95,22 +99,22 @@ class LinearOperatorDiag(LinearOperator, is_made_of_parameters=True):
         )
 
     def _matmul(self, x: Any, adjoint: bool = False, adjoint_arg: bool = False) -> Tensor:
-        return self._factor(adjoint)[..., None] * (tf.linalg.adjoint(x) if adjoint_arg else x)
+        return self._factor(adjoint)[..., None] * (diagonals.adjoint(x) if adjoint_arg else x)
 
     def _matvec(self, x: Any, adjoint: bool = False) -> Tensor:
         return self._factor(adjoint) * x
 
     def _factor(self, adjoint: bool) -> Tensor:
-        return tf.math.conj(self._diag_part()) if adjoint else self._diag_part()
+        return conj(self._diag_part()) if adjoint else self._diag_part()
 
     def _solve(self, rhs: Any, adjoint: bool = False, adjoint_arg: bool = False) -> Tensor:
-        return (tf.linalg.adjoint(rhs) if adjoint_arg else rhs) / self._factor(adjoint)[..., None]
+        return (diagonals.adjoint(rhs) if adjoint_arg else rhs) / self._factor(adjoint)[..., None]
 
     def _determinant(self) -> Tensor:
-        return tf.reduce_prod(self._diag, axis=-1)
+        return reduce_prod(self._diag, axis=-1)
 
     def _log_abs_determinant(self) -> Tensor:
-        return tf.cast(tf.reduce_sum(tf.math.log(tf.abs(self._diag)), axis=-1), self.dtype)
+        return cast(reduce_sum(log(arithmetic.abs(self._diag)), axis=-1), self.dtype)
 
     def _to_dense(self) -> Tensor:
         return diag(self._diag)
@@ -119,14 +123,14 @@ class LinearOperatorDiag(LinearOperator, is_made_of_parameters=True):
         return convert_to_tensor(self._diag)
 
     def _add_to_tensor(self, x: Any) -> Tensor:
-        return tf.linalg.set_diag(x, tf.linalg.diag_part(x) + self._diag)
+        return set_diag(x, diag_part(x) + self._diag)
 
     def _eigvals(self) -> Tensor:
         return self._diag_part()
 
     def _cond(self) -> Tensor:
-        values = tf.abs(self._diag)
-        return tf.reduce_max(values, axis=-1) / tf.reduce_min(values, axis=-1)
+        values = arithmetic.abs(self._diag)
+        return reduce_max(values, axis=-1) / reduce_min(values, axis=-1)
 
 
 def _product(diagonal: Tensor, left: LinearOperator, right: Any) -> LinearOperator | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
 from fastgrad._src.compat.linear_operators.linear_operator import (
     LinearOperator,
     assert_real,
@@ -19,7 +18,18 @@ from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
+from fastgrad._src.ops import arithmetic, diagonals
 from fastgrad._src.ops.arguments import as_python_int
+from fastgrad._src.ops.assertion import assert_positive
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.comparison import equal
+from fastgrad._src.ops.complex_numbers import conj
+from fastgrad._src.ops.creation import ones, zeros
+from fastgrad._src.ops.diagonals import diag_part, set_diag
+from fastgrad._src.ops.exponential import log
+from fastgrad._src.ops.power import sqrt
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import broadcast_to
 
 
 def _checked_size(value: Any, argument: str) -> int:
@@ -46,7 +56,7 @@ def _checked_batch_shape(value: Any) -> tuple[int, ...] | None:
 
 
 def _with_batch(x: Tensor, batch_shape: TensorShape) -> Tensor:
-    return tf.broadcast_to(x, broadcast_shapes([batch_shape, x.shape[:-2]]).concatenate(x.shape[-2:]))
+    return broadcast_to(x, broadcast_shapes([batch_shape, x.shape[:-2]]).concatenate(x.shape[-2:]))
 
 
 class LinearOperatorIdentity(LinearOperator, is_made_of_parameters=True):
@@ -109,29 +119,29 @@ class LinearOperatorIdentity(LinearOperator, is_made_of_parameters=True):
     _linop_solve = _linop_matmul
 
     def _matmul(self, x: Any, adjoint: bool = False, adjoint_arg: bool = False) -> Tensor:
-        return _with_batch(tf.linalg.adjoint(x) if adjoint_arg else x, self.batch_shape)
+        return _with_batch(diagonals.adjoint(x) if adjoint_arg else x, self.batch_shape)
 
     def _solve(self, rhs: Any, adjoint: bool = False, adjoint_arg: bool = False) -> Tensor:
         return self._matmul(rhs, adjoint, adjoint_arg)
 
     def _determinant(self) -> Tensor:
-        return tf.ones(self.batch_shape, self.dtype)
+        return ones(self.batch_shape, self.dtype)
 
     _cond = _determinant
 
     def _log_abs_determinant(self) -> Tensor:
-        return tf.zeros(self.batch_shape, self.dtype)
+        return zeros(self.batch_shape, self.dtype)
 
     def _trace(self) -> Tensor:
-        return self._num_rows * tf.ones(self.batch_shape, self.dtype)
+        return self._num_rows * ones(self.batch_shape, self.dtype)
 
     def _diag_part(self) -> Tensor:
-        return tf.ones(self.shape[:-1], self.dtype)
+        return ones(self.shape[:-1], self.dtype)
 
     _eigvals = _diag_part
 
     def _add_to_tensor(self, x: Any) -> Tensor:
-        return tf.linalg.set_diag(x, tf.linalg.diag_part(x) + 1)
+        return set_diag(x, diag_part(x) + 1)
 
 
 class LinearOperatorScaledIdentity(LinearOperator, is_made_of_parameters=True):
@@ -182,12 +192,10 @@ class LinearOperatorScaledIdentity(LinearOperator, is_made_of_parameters=True):
         return self._multiplier.shape.concatenate([self._num_rows, self._num_rows])
 
     def _assert_non_singular(self) -> None:
-        tf.debugging.assert_positive(tf.abs(self._multiplier), "LinearOperator was singular.")
+        assert_positive(arithmetic.abs(self._multiplier), "LinearOperator was singular.")
 
     def _assert_positive_definite(self) -> None:
-        tf.debugging.assert_positive(
-            real_part(convert_to_tensor(self._multiplier)), "LinearOperator was not positive definite."
-        )
+        assert_positive(real_part(convert_to_tensor(self._multiplier)), "LinearOperator was not positive definite.")
 
     def _assert_self_adjoint(self) -> None:
         assert_real(convert_to_tensor(self._multiplier), "LinearOperator was not self-adjoint.")
@@ -196,13 +204,13 @@ class LinearOperatorScaledIdentity(LinearOperator, is_made_of_parameters=True):
         return LinearOperatorScaledIdentity(self._num_rows, multiplier, **hints)
 
     def _linop_adjoint(self) -> LinearOperator:
-        return self._times(tf.math.conj(self._multiplier), self._hints())
+        return self._times(conj(self._multiplier), self._hints())
 
     def _linop_inverse(self) -> LinearOperator:
         return self._times(1.0 / convert_to_tensor(self._multiplier), self._hints())
 
     def _linop_cholesky(self) -> LinearOperator:
-        return self._times(tf.sqrt(self._multiplier), dict.fromkeys(self._hints(), True))
+        return self._times(sqrt(self._multiplier), dict.fromkeys(self._hints(), True))
 
     def _linop_matmul(self, left_operator: Any, right_operator: LinearOperator) -> LinearOperator:
         factor = convert_to_tensor(left_operator.multiplier)
@@ -224,34 +232,34 @@ class LinearOperatorScaledIdentity(LinearOperator, is_made_of_parameters=True):
 
     def _factor(self, adjoint: bool) -> Tensor:
         multiplier = convert_to_tensor(self._multiplier)[..., None, None]
-        return tf.math.conj(multiplier) if adjoint else multiplier
+        return conj(multiplier) if adjoint else multiplier
 
     def _matmul(self, x: Any, adjoint: bool = False, adjoint_arg: bool = False) -> Tensor:
-        return (tf.linalg.adjoint(x) if adjoint_arg else x) * self._factor(adjoint)
+        return (diagonals.adjoint(x) if adjoint_arg else x) * self._factor(adjoint)
 
     def _solve(self, rhs: Any, adjoint: bool = False, adjoint_arg: bool = False) -> Tensor:
-        return (tf.linalg.adjoint(rhs) if adjoint_arg else rhs) / self._factor(adjoint)
+        return (diagonals.adjoint(rhs) if adjoint_arg else rhs) / self._factor(adjoint)
 
     def _determinant(self) -> Tensor:
         return convert_to_tensor(self._multiplier) ** self._num_rows
 
     def _log_abs_determinant(self) -> Tensor:
-        return self._num_rows * tf.math.log(tf.abs(self._multiplier))
+        return self._num_rows * log(arithmetic.abs(self._multiplier))
 
     def _trace(self) -> Tensor:
         return self._num_rows * convert_to_tensor(self._multiplier)
 
     def _diag_part(self) -> Tensor:
-        return tf.broadcast_to(convert_to_tensor(self._multiplier)[..., None], self.shape[:-1])
+        return broadcast_to(convert_to_tensor(self._multiplier)[..., None], self.shape[:-1])
 
     _eigvals = _diag_part
 
     def _add_to_tensor(self, x: Any) -> Tensor:
-        return tf.linalg.set_diag(x, tf.linalg.diag_part(x) + convert_to_tensor(self._multiplier)[..., None])
+        return set_diag(x, diag_part(x) + convert_to_tensor(self._multiplier)[..., None])
 
     def _cond(self) -> Tensor:
-        one = tf.ones(self.batch_shape, self.dtype)
-        return tf.where(tf.equal(self._multiplier, tf.cast(0, self.dtype)), tf.cast(float("nan"), self.dtype), one)
+        one = ones(self.batch_shape, self.dtype)
+        return where(equal(self._multiplier, cast(0, self.dtype)), cast(float("nan"), self.dtype), one)
 
 
 class LinearOperatorZeros(LinearOperator, is_made_of_parameters=True):
@@ -331,15 +339,15 @@ class LinearOperatorZeros(LinearOperator, is_made_of_parameters=True):
     def _matmul(self, x: Any, adjoint: bool = False, adjoint_arg: bool = False) -> Tensor:
         rows = self._num_columns if adjoint else self._num_rows
         batch = broadcast_shapes([self.batch_shape, x.shape[:-2]])
-        return tf.zeros(batch.concatenate([rows, x.shape[-2 if adjoint_arg else -1]]), self.dtype)
+        return zeros(batch.concatenate([rows, x.shape[-2 if adjoint_arg else -1]]), self.dtype)
 
     def _determinant(self) -> Tensor:
-        return tf.zeros(self.batch_shape, self.dtype)
+        return zeros(self.batch_shape, self.dtype)
 
     _trace = _determinant
 
     def _diag_part(self) -> Tensor:
-        return tf.zeros(self.batch_shape.concatenate([min(self.shape[-2:])]), self.dtype)
+        return zeros(self.batch_shape.concatenate([min(self.shape[-2:])]), self.dtype)
 
     _eigvals = _diag_part
 

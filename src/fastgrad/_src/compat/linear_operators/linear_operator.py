@@ -10,15 +10,22 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.core import dtypes, settings_version
 from fastgrad._src.core.composite import Composite, CompositeSpec
 from fastgrad._src.core.module import Module
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
+from fastgrad._src.ops import arithmetic, diagonals
+from fastgrad._src.ops.assertion import assert_equal, assert_less, assert_positive
+from fastgrad._src.ops.complex_numbers import imag, real
+from fastgrad._src.ops.creation import eye, zeros_like
+from fastgrad._src.ops.decompositions import eigvalsh, svd
 from fastgrad._src.ops.diagonals import diag_part
-from fastgrad._src.ops.linear_algebra import cholesky, solve
+from fastgrad._src.ops.exponential import exp, log
+from fastgrad._src.ops.linear_algebra import cholesky, cholesky_solve, det, slogdet, solve
+from fastgrad._src.ops.reduction import reduce_max, reduce_min, reduce_sum
+from fastgrad._src.ops.shaping import broadcast_to, expand_dims, squeeze
 from fastgrad._src.structures.extension_types.structure import (
     NoCommonType,
     are_compatible,
@@ -60,14 +67,14 @@ def solve_with_broadcast(matrix: Any, rhs: Tensor, adjoint: bool = False) -> Ten
     """Solves ``matrix @ x = rhs``; the leading dimensions broadcast."""
     matrix = convert_to_tensor(matrix)
     batch = broadcast_shapes([matrix.shape[:-2], rhs.shape[:-2]])
-    matrix = tf.broadcast_to(matrix, batch.concatenate(matrix.shape[-2:]))
-    return solve(matrix, tf.broadcast_to(rhs, batch.concatenate(rhs.shape[-2:])), adjoint=adjoint)
+    matrix = broadcast_to(matrix, batch.concatenate(matrix.shape[-2:]))
+    return solve(matrix, broadcast_to(rhs, batch.concatenate(rhs.shape[-2:])), adjoint=adjoint)
 
 
 def broadcast_batches(matrices: Sequence[Tensor]) -> list[Tensor]:
     """Returns the matrices with equal leading dimensions."""
     batch = broadcast_shapes([matrix.shape[:-2] for matrix in matrices])
-    return [tf.broadcast_to(matrix, batch.concatenate(matrix.shape[-2:])) for matrix in matrices]
+    return [broadcast_to(matrix, batch.concatenate(matrix.shape[-2:])) for matrix in matrices]
 
 
 class LinearOperator(Module, Composite, ABC):
@@ -250,10 +257,10 @@ class LinearOperator(Module, Composite, ABC):
     def _assert_non_singular(self) -> None:
         if self._can_use_cholesky():
             return self.assert_positive_definite()
-        values = tf.linalg.svd(self.to_dense(), compute_uv=False)
+        values = svd(self.to_dense(), compute_uv=False)
         epsilon = np.finfo(values.dtype.numpy).eps * max(100.0, *self.shape[-2:])
-        return tf.assert_less(
-            tf.reduce_max(values, axis=-1) / tf.reduce_min(values, axis=-1),
+        return assert_less(
+            reduce_max(values, axis=-1) / reduce_min(values, axis=-1),
             values.dtype.numpy.type(1 / epsilon),
             "Singular matrix up to precision epsilon.",
         )
@@ -264,11 +271,11 @@ class LinearOperator(Module, Composite, ABC):
                 "assert_positive_definite is not implemented for operators without is_self_adjoint=True."
             )
         diagonal = diag_part(cholesky(self.to_dense()))
-        tf.debugging.assert_positive(real_part(diagonal), "Matrix was not positive definite.")
+        assert_positive(real_part(diagonal), "Matrix was not positive definite.")
 
     def _assert_self_adjoint(self) -> None:
         dense = self.to_dense()
-        tf.assert_equal(dense, tf.linalg.adjoint(dense), "Matrix was not equal to its adjoint.")
+        assert_equal(dense, diagonals.adjoint(dense), "Matrix was not equal to its adjoint.")
 
     # ---- products
 
@@ -363,17 +370,17 @@ class LinearOperator(Module, Composite, ABC):
         """Returns the product with a tensor; the arguments are those of ``matmul``, checked."""
 
     def _matvec(self, x: Any, adjoint: bool = False) -> Tensor:
-        return tf.squeeze(self.matmul(tf.expand_dims(x, -1), adjoint=adjoint), axis=-1)
+        return squeeze(self.matmul(expand_dims(x, -1), adjoint=adjoint), axis=-1)
 
     def _solve(self, rhs: Any, adjoint: bool = False, adjoint_arg: bool = False) -> Tensor:
         if adjoint_arg:
-            rhs = tf.linalg.adjoint(rhs)
+            rhs = diagonals.adjoint(rhs)
         if self._can_use_cholesky():
-            return tf.linalg.cholesky_solve(cholesky(self.to_dense()), rhs)
+            return cholesky_solve(cholesky(self.to_dense()), rhs)
         return solve_with_broadcast(self.to_dense(), rhs, adjoint)
 
     def _solvevec(self, rhs: Any, adjoint: bool = False) -> Tensor:
-        return tf.squeeze(self.solve(tf.expand_dims(rhs, -1), adjoint=adjoint), axis=-1)
+        return squeeze(self.solve(expand_dims(rhs, -1), adjoint=adjoint), axis=-1)
 
     # ---- operators from operators
 
@@ -519,31 +526,31 @@ class LinearOperator(Module, Composite, ABC):
         return self._cond()
 
     def _to_dense(self) -> Tensor:
-        return self.matmul(tf.eye(self.domain_dimension, batch_shape=list(self.batch_shape), dtype=self.dtype))
+        return self.matmul(eye(self.domain_dimension, batch_shape=list(self.batch_shape), dtype=self.dtype))
 
     def _determinant(self) -> Tensor:
-        return tf.exp(self.log_abs_determinant()) if self._can_use_cholesky() else tf.linalg.det(self.to_dense())
+        return exp(self.log_abs_determinant()) if self._can_use_cholesky() else det(self.to_dense())
 
     def _log_abs_determinant(self) -> Tensor:
         if self._can_use_cholesky():
-            return 2 * tf.reduce_sum(tf.math.log(diag_part(cholesky(self.to_dense()))), axis=-1)
-        return tf.linalg.slogdet(self.to_dense())[1]
+            return 2 * reduce_sum(log(diag_part(cholesky(self.to_dense()))), axis=-1)
+        return slogdet(self.to_dense())[1]
 
     def _diag_part(self) -> Tensor:
         return diag_part(self.to_dense())
 
     def _trace(self) -> Tensor:
-        return tf.reduce_sum(self.diag_part(), axis=-1)
+        return reduce_sum(self.diag_part(), axis=-1)
 
     def _add_to_tensor(self, x: Any) -> Tensor:
         return self.to_dense() + x
 
     def _eigvals(self) -> Tensor:
-        return tf.linalg.eigvalsh(self.to_dense())
+        return eigvalsh(self.to_dense())
 
     def _cond(self) -> Tensor:
-        values = tf.abs(self._eigvals()) if self.is_self_adjoint else tf.linalg.svd(self.to_dense(), compute_uv=False)
-        return tf.reduce_max(values, axis=-1) / tf.reduce_min(values, axis=-1)
+        values = arithmetic.abs(self._eigvals()) if self.is_self_adjoint else svd(self.to_dense(), compute_uv=False)
+        return reduce_max(values, axis=-1) / reduce_min(values, axis=-1)
 
     # ---- arguments and results of functions
 
@@ -633,13 +640,13 @@ def _sizes_tensor(sizes: Any) -> Tensor:
 
 def real_part(x: Tensor) -> Tensor:
     """Returns the real part of a complex tensor, and other tensors as they are."""
-    return tf.math.real(x) if x.dtype.is_complex else x
+    return real(x) if x.dtype.is_complex else x
 
 
 def assert_real(x: Tensor, problem: str) -> None:
     """Raises InvalidArgumentError if ``x`` has an imaginary part."""
     if x.dtype.is_complex:
-        tf.assert_equal(tf.math.imag(x), tf.zeros_like(tf.math.imag(x)), problem)
+        assert_equal(imag(x), zeros_like(imag(x)), problem)
 
 
 # ---- hints of products -----------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.compat.linear_operators.linear_operator import (
     LinearOperator,
     broadcast_shapes,
@@ -18,6 +17,16 @@ from fastgrad._src.core.eager import inside_function
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
+from fastgrad._src.ops import diagonals
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.comparison import equal
+from fastgrad._src.ops.complex_numbers import conj
+from fastgrad._src.ops.contraction import matmul
+from fastgrad._src.ops.creation import eye, ones, zeros
+from fastgrad._src.ops.indexing import gather
+from fastgrad._src.ops.norms import l2_normalize
+from fastgrad._src.ops.shaping import broadcast_to, expand_dims, reshape
+from fastgrad._src.ops.sorting import argsort
 
 
 class LinearOperatorHouseholder(LinearOperator, is_made_of_parameters=True):
@@ -79,31 +88,31 @@ class LinearOperatorHouseholder(LinearOperator, is_made_of_parameters=True):
         return self
 
     def _matmul(self, x: Any, adjoint: bool = False, adjoint_arg: bool = False) -> Tensor:
-        x = tf.linalg.adjoint(x) if adjoint_arg else x
-        normal = tf.expand_dims(tf.math.l2_normalize(self._reflection_axis, axis=-1), -1)
-        return x - 2 * normal * tf.matmul(normal, x, adjoint_a=True)
+        x = diagonals.adjoint(x) if adjoint_arg else x
+        normal = expand_dims(l2_normalize(self._reflection_axis, axis=-1), -1)
+        return x - 2 * normal * matmul(normal, x, adjoint_a=True)
 
     def _solve(self, rhs: Any, adjoint: bool = False, adjoint_arg: bool = False) -> Tensor:
         return self._matmul(rhs, adjoint, adjoint_arg)
 
     def _determinant(self) -> Tensor:
-        return -tf.ones(self.batch_shape, self.dtype)
+        return -ones(self.batch_shape, self.dtype)
 
     def _log_abs_determinant(self) -> Tensor:
-        return tf.zeros(self.batch_shape, self.dtype)
+        return zeros(self.batch_shape, self.dtype)
 
     def _cond(self) -> Tensor:
-        return tf.ones(self.batch_shape, self.dtype)
+        return ones(self.batch_shape, self.dtype)
 
     def _trace(self) -> Tensor:
-        return (self.domain_dimension - 2) * tf.ones(self.batch_shape, self.dtype)
+        return (self.domain_dimension - 2) * ones(self.batch_shape, self.dtype)
 
     def _to_dense(self) -> Tensor:
-        return self._matmul(tf.eye(self.domain_dimension, dtype=self.dtype))
+        return self._matmul(eye(self.domain_dimension, dtype=self.dtype))
 
     def _diag_part(self) -> Tensor:
-        normal = tf.math.l2_normalize(self._reflection_axis, axis=-1)
-        return 1 - 2 * normal * tf.math.conj(normal)
+        normal = l2_normalize(self._reflection_axis, axis=-1)
+        return 1 - 2 * normal * conj(normal)
 
     def _eigvals(self) -> Tensor:
         values = np.ones(tuple(self.shape[:-1]), self.dtype.numpy)
@@ -171,30 +180,28 @@ class LinearOperatorPermutation(LinearOperator, is_made_of_parameters=True):
         """Permutations never are singular."""
 
     def _matmul(self, x: Any, adjoint: bool = False, adjoint_arg: bool = False) -> Tensor:
-        x = tf.linalg.adjoint(x) if adjoint_arg else x
-        perm = (
-            tf.argsort(self._perm, axis=-1) if adjoint and not self.is_self_adjoint else convert_to_tensor(self._perm)
-        )
+        x = diagonals.adjoint(x) if adjoint_arg else x
+        perm = argsort(self._perm, axis=-1) if adjoint and not self.is_self_adjoint else convert_to_tensor(self._perm)
         batch = broadcast_shapes([x.shape[:-2], perm.shape[:-1]])
         size, columns = x.shape[-2:]
-        flat_x = tf.reshape(tf.broadcast_to(x, batch.concatenate([size, columns])), [-1, size, columns])
-        flat_perm = tf.reshape(tf.broadcast_to(perm, batch.concatenate([size])), [-1, size])
-        return tf.reshape(tf.gather(flat_x, flat_perm, axis=-2, batch_dims=1), batch.concatenate([size, columns]))
+        flat_x = reshape(broadcast_to(x, batch.concatenate([size, columns])), [-1, size, columns])
+        flat_perm = reshape(broadcast_to(perm, batch.concatenate([size])), [-1, size])
+        return reshape(gather(flat_x, flat_perm, axis=-2, batch_dims=1), batch.concatenate([size, columns]))
 
     def _solve(self, rhs: Any, adjoint: bool = False, adjoint_arg: bool = False) -> Tensor:
         return self._matmul(rhs, adjoint=not adjoint, adjoint_arg=adjoint_arg)
 
     def _log_abs_determinant(self) -> Tensor:
-        return tf.zeros(self.batch_shape, self.dtype)
+        return zeros(self.batch_shape, self.dtype)
 
     def _cond(self) -> Tensor:
-        return tf.ones(self.batch_shape, self.dtype)
+        return ones(self.batch_shape, self.dtype)
 
     def _numbers(self) -> Tensor:
         return constant_tensor(np.arange(self.domain_dimension, dtype=self._perm.dtype.numpy))
 
     def _to_dense(self) -> Tensor:
-        return tf.cast(tf.equal(self._numbers(), tf.expand_dims(self._perm, -1)), self.dtype)
+        return cast(equal(self._numbers(), expand_dims(self._perm, -1)), self.dtype)
 
     def _diag_part(self) -> Tensor:
-        return tf.cast(tf.equal(self._numbers(), self._perm), self.dtype)
+        return cast(equal(self._numbers(), self._perm), self.dtype)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
 from fastgrad._src.compat.linear_operators.linear_operator import (
     LinearOperator,
     broadcast_shapes,
@@ -13,6 +12,13 @@ from fastgrad._src.compat.linear_operators.linear_operator import (
 )
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
+from fastgrad._src.ops import diagonals as diagonals_ops
+from fastgrad._src.ops.complex_numbers import conj
+from fastgrad._src.ops.diagonals import diag, diag_part
+from fastgrad._src.ops.joining import stack
+from fastgrad._src.ops.reordering import roll
+from fastgrad._src.ops.shaping import broadcast_to
+from fastgrad._src.ops.tridiagonal import tridiagonal_matmul, tridiagonal_solve
 
 _FORMATS = ("compact", "matrix", "sequence")
 
@@ -88,35 +94,35 @@ class LinearOperatorTridiag(LinearOperator, is_made_of_parameters=True):
     def _compact(self) -> Tensor:
         """Returns the diagonals in the format "compact"."""
         if self._diagonals_format == "matrix":
-            return tf.linalg.diag_part(self._diagonals, k=(-1, 1), align="LEFT_RIGHT")
+            return diag_part(self._diagonals, k=(-1, 1), align="LEFT_RIGHT")
         if self._diagonals_format == "compact":
             return convert_to_tensor(self._diagonals)
-        return tf.stack([tf.broadcast_to(diagonal, self.shape[:-1]) for diagonal in self._diagonals], axis=-2)
+        return stack([broadcast_to(diagonal, self.shape[:-1]) for diagonal in self._diagonals], axis=-2)
 
     def _compact_adjoint(self) -> Tensor:
-        diagonals = tf.math.conj(self._compact())
-        upper, lower = tf.roll(diagonals[..., 2, :], -1, -1), tf.roll(diagonals[..., 0, :], 1, -1)
-        return tf.stack([upper, diagonals[..., 1, :], lower], axis=-2)
+        diagonals = conj(self._compact())
+        upper, lower = roll(diagonals[..., 2, :], -1, -1), roll(diagonals[..., 0, :], 1, -1)
+        return stack([upper, diagonals[..., 1, :], lower], axis=-2)
 
     def _matmul(self, x: Any, adjoint: bool = False, adjoint_arg: bool = False) -> Tensor:
-        x = tf.linalg.adjoint(x) if adjoint_arg else x
-        return tf.linalg.tridiagonal_matmul(*self._operands(x, adjoint))
+        x = diagonals_ops.adjoint(x) if adjoint_arg else x
+        return tridiagonal_matmul(*self._operands(x, adjoint))
 
     def _solve(self, rhs: Any, adjoint: bool = False, adjoint_arg: bool = False) -> Tensor:
-        rhs = tf.linalg.adjoint(rhs) if adjoint_arg else rhs
-        return tf.linalg.tridiagonal_solve(*self._operands(rhs, adjoint))
+        rhs = diagonals_ops.adjoint(rhs) if adjoint_arg else rhs
+        return tridiagonal_solve(*self._operands(rhs, adjoint))
 
     def _operands(self, x: Tensor, adjoint: bool) -> tuple[Tensor, Tensor]:
         """Returns the diagonals and ``x`` with equal leading dimensions."""
         diagonals = self._compact_adjoint() if adjoint else self._compact()
         batch = broadcast_shapes([diagonals.shape[:-2], x.shape[:-2]])
         return (
-            tf.broadcast_to(diagonals, batch.concatenate(diagonals.shape[-2:])),
-            tf.broadcast_to(x, batch.concatenate(x.shape[-2:])),
+            broadcast_to(diagonals, batch.concatenate(diagonals.shape[-2:])),
+            broadcast_to(x, batch.concatenate(x.shape[-2:])),
         )
 
     def _diag_part(self) -> Tensor:
         return self._compact()[..., 1, :]
 
     def _to_dense(self) -> Tensor:
-        return tf.linalg.diag(self._compact(), k=(-1, 1), align="LEFT_RIGHT")
+        return diag(self._compact(), k=(-1, 1), align="LEFT_RIGHT")

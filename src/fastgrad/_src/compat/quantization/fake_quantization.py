@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.ops.arguments import as_python_int, check_dtype, tensor_of
+from fastgrad._src.ops.clipping import clip_by_value
+from fastgrad._src.ops.comparison import equal, is_finite, logical_and
+from fastgrad._src.ops.creation import constant, ones_like, zeros_like
+from fastgrad._src.ops.custom_gradient import stop_gradient
+from fastgrad._src.ops.rounding import floor
+from fastgrad._src.ops.selection import where
 
 _FLOAT32 = frozenset([dtypes.float32.numpy])
 
@@ -33,7 +38,7 @@ def fake_quant_with_min_max_args(
         ValueError: ``inputs`` has another dtype.
     """
     caller = "fake_quant_with_min_max_args"
-    lower, upper = tf.constant(min, dtypes.float32), tf.constant(max, dtypes.float32)
+    lower, upper = constant(min, dtypes.float32), constant(max, dtypes.float32)
     if not float(lower) < float(upper):
         raise InvalidArgumentError(f"{caller}: min has to be smaller than max, was: {min} >= {max}.")
     return _fake_quantized(caller, convert_to_tensor(inputs, dtypes.float32), lower, upper, num_bits, narrow_range)
@@ -91,19 +96,19 @@ def _fake_quantized(
         if bound.shape != wanted:
             raise InvalidArgumentError(f"{caller}: {label} must have shape {list(wanted)}, got {list(bound.shape)}.")
     lowest, highest = float(bool(narrow_range)), float(2**bits - 1)
-    both_zero = tf.logical_and(tf.equal(lower, 0.0), tf.equal(upper, 0.0))
-    width = tf.where(both_zero, tf.ones_like(lower), upper - lower)
+    both_zero = logical_and(equal(lower, 0.0), equal(upper, 0.0))
+    width = where(both_zero, ones_like(lower), upper - lower)
     scale, inverse_scale = width / (highest - lowest), (highest - lowest) / width
     # TensorFlow rounds half up, so these are no `round`, which rounds half to even.
-    zero_level = tf.floor(tf.clip_by_value(lowest - lower / scale, lowest, highest) + 0.5)
+    zero_level = floor(clip_by_value(lowest - lower / scale, lowest, highest) + 0.5)
     first, last = (lowest - zero_level) * scale, (highest - zero_level) * scale
-    clipped = tf.clip_by_value(x, _with_gradient_of(first, lower), _with_gradient_of(last, upper))
-    level_of_zero = tf.floor(-first * inverse_scale + 0.5)
-    rounded = tf.floor((tf.clip_by_value(x, first, last) - first) * inverse_scale - level_of_zero + 0.5) * scale
-    passed = tf.where(tf.math.is_finite(x), x, tf.zeros_like(x))  # infinity less infinity would be no number
-    return _with_gradient_of(tf.where(both_zero, tf.zeros_like(x), rounded), tf.where(both_zero, passed, clipped))
+    clipped = clip_by_value(x, _with_gradient_of(first, lower), _with_gradient_of(last, upper))
+    level_of_zero = floor(-first * inverse_scale + 0.5)
+    rounded = floor((clip_by_value(x, first, last) - first) * inverse_scale - level_of_zero + 0.5) * scale
+    passed = where(is_finite(x), x, zeros_like(x))  # infinity less infinity would be no number
+    return _with_gradient_of(where(both_zero, zeros_like(x), rounded), where(both_zero, passed, clipped))
 
 
 def _with_gradient_of(value: Tensor, source: Tensor) -> Tensor:
     """Returns ``value``, with the gradient of ``source`` in place of its own."""
-    return tf.stop_gradient(value) + (source - tf.stop_gradient(source))
+    return stop_gradient(value) + (source - stop_gradient(source))

@@ -7,9 +7,40 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
-from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.core import dtypes
+from fastgrad._src.core.eager import get_static_value
+from fastgrad._src.core.errors import UnimplementedError
+from fastgrad._src.core.tape import GradientTape
+from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.kernels.elementwise.activation import SELU_SCALE
+from fastgrad._src.ops import convolution, creation, normalization, shape_query, statistics
+from fastgrad._src.ops import softmax as softmax_ops
+from fastgrad._src.ops.arithmetic import maximum
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.comparison import logical_and, logical_not
+from fastgrad._src.ops.creation import fill, identity, ones_like, zeros_like
+from fastgrad._src.ops.decompositions import eigh, eigvalsh, svd
+from fastgrad._src.ops.division import realdiv, truncatediv
+from fastgrad._src.ops.indexing import gather
+from fastgrad._src.ops.loss import softmax_cross_entropy_with_logits, sparse_softmax_cross_entropy_with_logits
+from fastgrad._src.ops.one_hot import one_hot
+from fastgrad._src.ops.pooling import avg_pool, max_pool, max_pool_with_argmax
+from fastgrad._src.ops.random_ops import gamma, uniform
+from fastgrad._src.ops.random_stateless import stateless_uniform
+from fastgrad._src.ops.reduction import reduce_any, reduce_max, reduce_sum
+from fastgrad._src.ops.selection import boolean_mask, where
+from fastgrad._src.ops.shaping import broadcast_to, expand_dims, reshape
+from fastgrad._src.ops.sorting import sort
+from fastgrad._src.ops.statistics import moments
+from fastgrad._src.structures.ragged import factories
+from fastgrad._src.structures.sparse import array_ops
+from fastgrad._src.structures.sparse.array_ops import concat, reorder
+from fastgrad._src.structures.sparse.conversion import to_dense
+from fastgrad._src.structures.sparse.elementwise import add, softmax
+from fastgrad._src.structures.sparse.label_sequences import ctc_greedy_decoder, ctc_loss
+from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
+from fastgrad._src.structures.strings.splitting import split
+from fastgrad._src.structures.strings.unicode import unicode_decode
 
 _SELU_SCALE_ALPHA = 1.7580993408473768
 """TensorFlow's number: the product of the rounded scale and alpha is another."""
@@ -17,11 +48,11 @@ _SELU_SCALE_ALPHA = 1.7580993408473768
 
 def pullback(function: Callable[[Tensor], Tensor], x: Any, cotangent: Any) -> Tensor:
     """Returns the cotangent of ``x`` for the ``cotangent`` of ``function(x)``."""
-    x = tf.convert_to_tensor(x)
-    with tf.GradientTape() as tape:
+    x = convert_to_tensor(x)
+    with GradientTape() as tape:
         tape.watch(x)
         y = function(x)
-    gradient: Tensor = tape.gradient(y, x, output_gradients=tf.convert_to_tensor(cotangent, y.dtype))
+    gradient: Tensor = tape.gradient(y, x, output_gradients=convert_to_tensor(cotangent, y.dtype))
     return gradient
 
 
@@ -32,106 +63,94 @@ def window_padding(padding: str, explicit_paddings: Sequence[int]) -> Any:
 
 def elu_gradient(gradients: Any, outputs: Any) -> Any:
     """The cotangent of the input of elu, from the output."""
-    outputs = tf.convert_to_tensor(outputs)
-    return gradients * tf.where(outputs < 0, outputs + 1, tf.ones_like(outputs))
+    outputs = convert_to_tensor(outputs)
+    return gradients * where(outputs < 0, outputs + 1, ones_like(outputs))
 
 
 def selu_gradient(gradients: Any, outputs: Any) -> Any:
     """The cotangent of the input of selu, from the output."""
-    outputs = tf.convert_to_tensor(outputs)
-    return gradients * tf.where(
-        outputs < 0, outputs + _SELU_SCALE_ALPHA, tf.fill(tf.shape(outputs), tf.cast(SELU_SCALE, outputs.dtype))
+    outputs = convert_to_tensor(outputs)
+    return gradients * where(
+        outputs < 0, outputs + _SELU_SCALE_ALPHA, fill(shape_query.shape(outputs), cast(SELU_SCALE, outputs.dtype))
     )
 
 
 def leaky_relu_gradient(gradients: Any, features: Any, alpha: float) -> Any:
     """The cotangent of the input of leaky_relu."""
-    return tf.where(tf.convert_to_tensor(features) > 0, gradients, gradients * tf.cast(alpha, gradients.dtype))
+    return where(convert_to_tensor(features) > 0, gradients, gradients * cast(alpha, gradients.dtype))
 
 
 def relu6_gradient(gradients: Any, features: Any) -> Any:
     """The cotangent of the input of relu6."""
-    inside = tf.logical_and(tf.convert_to_tensor(features) > 0, tf.convert_to_tensor(features) < 6)
-    return tf.where(inside, gradients, tf.zeros_like(gradients))
+    inside = logical_and(convert_to_tensor(features) > 0, convert_to_tensor(features) < 6)
+    return where(inside, gradients, zeros_like(gradients))
 
 
 def divide(x: Any, y: Any) -> Any:
     """The quotient; of integers, rounded towards zero."""
-    x = tf.convert_to_tensor(x)
-    return tf.truncatediv(x, y) if x.dtype.is_integer else tf.realdiv(x, y)
+    x = convert_to_tensor(x)
+    return truncatediv(x, y) if x.dtype.is_integer else realdiv(x, y)
 
 
 def bias_gradient(out_backprop: Any, data_format: str) -> Any:
     """The cotangent of the bias of bias_add."""
-    rank = tf.convert_to_tensor(out_backprop).ndim
+    rank = convert_to_tensor(out_backprop).ndim
     channel = 1 if data_format == "NCHW" else rank - 1
-    return tf.reduce_sum(out_backprop, [axis for axis in range(rank) if axis != channel])
+    return reduce_sum(out_backprop, [axis for axis in range(rank) if axis != channel])
 
 
 def bincount(values: Any, size: Any, weights: Any, binary_output: bool, axis: int | None) -> Any:
     """The counts, or sums of weights, of the numbers from 0 to ``size`` - 1; ``axis`` -1 counts each row of a matrix alone."""
-    values, weights = tf.convert_to_tensor(values), tf.convert_to_tensor(weights)
+    values, weights = convert_to_tensor(values), convert_to_tensor(weights)
     factors = weights if 0 not in weights.shape else None
     rows = axis if values.ndim == 2 else None
-    return tf.math.bincount(values, factors, size, size, weights.dtype, axis=rows, binary_output=binary_output)
-
-
-def bucketize(input: Any, boundaries: Sequence[float]) -> Any:
-    """The number of ``boundaries`` that are at most each element of ``input``, int32."""
-    if not tf.is_tensor(boundaries) and np.any(np.diff(boundaries) < 0):
-        raise tf.errors.InvalidArgumentError(
-            None, None, f"Bucketize: boundaries must be in ascending order, got {list(boundaries)}. Sort them."
-        )
-    input = tf.convert_to_tensor(input)
-    precise = input if input.dtype.is_floating and input.dtype.size > 4 else tf.cast(input, tf.float32)
-    places = tf.searchsorted(tf.cast(boundaries, precise.dtype), tf.reshape(precise, [-1]), side="right")
-    return tf.reshape(places, tf.shape(input))
+    return statistics.bincount(values, factors, size, size, weights.dtype, axis=rows, binary_output=binary_output)
 
 
 def list_difference(x: Any, y: Any, out_idx: Any) -> tuple[Any, Any]:
     """The elements of ``x`` that are not in ``y``, and their positions."""
-    x = tf.convert_to_tensor(x)
-    is_new = tf.logical_not(tf.reduce_any(tf.expand_dims(x, 1) == tf.expand_dims(y, 0), 1))
-    return tf.boolean_mask(x, is_new), tf.cast(tf.reshape(tf.where(is_new), [-1]), out_idx)
+    x = convert_to_tensor(x)
+    is_new = logical_not(reduce_any(expand_dims(x, 1) == expand_dims(y, 0), 1))
+    return boolean_mask(x, is_new), cast(reshape(where(is_new), [-1]), out_idx)
 
 
 def select(condition: Any, x: Any, y: Any) -> Any:
     """The elements of ``x`` where ``condition`` holds, else of ``y``; a vector chooses rows."""
-    condition, x = tf.convert_to_tensor(condition, tf.bool), tf.convert_to_tensor(x)
+    condition, x = convert_to_tensor(condition, dtypes.bool), convert_to_tensor(x)
     if condition.shape.rank == 1 and x.shape.rank > 1:
-        condition = tf.reshape(condition, [-1] + [1] * (x.shape.rank - 1))
-    return tf.where(condition, x, y)
+        condition = reshape(condition, [-1] + [1] * (x.shape.rank - 1))
+    return where(condition, x, y)
 
 
 def softmax_loss(features: Any, labels: Any) -> tuple[Any, Any]:
     """The cross-entropy of each row and its gradient with respect to the logits."""
-    loss = tf.nn.softmax_cross_entropy_with_logits(labels, features)
-    return loss, tf.nn.softmax(features) - tf.cast(labels, loss.dtype)
+    loss = softmax_cross_entropy_with_logits(labels, features)
+    return loss, softmax_ops.softmax(features) - cast(labels, loss.dtype)
 
 
 def sparse_softmax_loss(features: Any, labels: Any) -> tuple[Any, Any]:
     """The cross-entropy of each row with a class number and its gradient with respect to the logits."""
-    features = tf.convert_to_tensor(features)
-    loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, features)
-    return loss, tf.nn.softmax(features) - tf.one_hot(labels, tf.shape(features)[-1], dtype=features.dtype)
+    features = convert_to_tensor(features)
+    loss = sparse_softmax_cross_entropy_with_logits(labels, features)
+    return loss, softmax_ops.softmax(features) - one_hot(labels, shape_query.shape(features)[-1], dtype=features.dtype)
 
 
 def symmetric_eigenvalues(input: Any, compute_v: bool) -> tuple[Any, Any]:
     """The eigenvalues and eigenvectors of self-adjoint matrices."""
     if compute_v:
-        values, vectors = tf.linalg.eigh(input)
+        values, vectors = eigh(input)
         return values, vectors
-    values = tf.linalg.eigvalsh(input)
-    return values, tf.zeros([0], values.dtype)
+    values = eigvalsh(input)
+    return values, creation.zeros([0], values.dtype)
 
 
 def singular_values(input: Any, compute_uv: bool, full_matrices: bool) -> tuple[Any, Any, Any]:
     """The singular values and vectors of matrices."""
     if compute_uv:
-        s, u, v = tf.linalg.svd(input, full_matrices)
+        s, u, v = svd(input, full_matrices)
         return s, u, v
-    s = tf.linalg.svd(input, full_matrices, False)
-    empty = tf.zeros([0], tf.convert_to_tensor(input).dtype)
+    s = svd(input, full_matrices, False)
+    empty = creation.zeros([0], convert_to_tensor(input).dtype)
     return s, empty, empty
 
 
@@ -145,30 +164,32 @@ def conv2d(
     dilations: Any,
 ) -> Any:
     """The two-dimensional convolution."""
-    return tf.nn.conv2d(input, filter, strides, window_padding(padding, explicit_paddings), data_format, dilations)
+    return convolution.conv2d(
+        input, filter, strides, window_padding(padding, explicit_paddings), data_format, dilations
+    )
 
 
 def conv2d_input_gradient(input_sizes: Any, filter: Any, out_backprop: Any, *options: Any) -> Any:
     """The cotangent of the input of a convolution."""
-    zeros = tf.zeros(input_sizes, tf.convert_to_tensor(filter).dtype)
+    zeros = creation.zeros(input_sizes, convert_to_tensor(filter).dtype)
     return pullback(lambda x: conv2d(x, filter, *options), zeros, out_backprop)
 
 
 def conv2d_filter_gradient(input: Any, filter_sizes: Any, out_backprop: Any, *options: Any) -> Any:
     """The cotangent of the filter of a convolution."""
-    zeros = tf.zeros(filter_sizes, tf.convert_to_tensor(input).dtype)
+    zeros = creation.zeros(filter_sizes, convert_to_tensor(input).dtype)
     return pullback(lambda weights: conv2d(input, weights, *options), zeros, out_backprop)
 
 
 def max_pool_gradient(orig_input: Any, grad: Any, *options: Any) -> Any:
     """The cotangent of the input of max_pool."""
-    return pullback(lambda x: tf.nn.max_pool(x, *options), orig_input, grad)
+    return pullback(lambda x: max_pool(x, *options), orig_input, grad)
 
 
 def average_pool_gradient(orig_input_shape: Any, grad: Any, *options: Any) -> Any:
     """The cotangent of the input of avg_pool."""
-    zeros = tf.zeros(orig_input_shape, tf.convert_to_tensor(grad).dtype)
-    return pullback(lambda x: tf.nn.avg_pool(x, *options), zeros, grad)
+    zeros = creation.zeros(orig_input_shape, convert_to_tensor(grad).dtype)
+    return pullback(lambda x: avg_pool(x, *options), zeros, grad)
 
 
 def batch_normalization(  # noqa: PLR0913  # TensorFlow's arguments
@@ -183,16 +204,16 @@ def batch_normalization(  # noqa: PLR0913  # TensorFlow's arguments
     is_training: bool,
 ) -> tuple[Any, ...]:
     """The normalised images, then the new mean and variance, then the mean and variance that normalised them."""
-    x = tf.convert_to_tensor(x)
+    x = convert_to_tensor(x)
     channel = 1 if data_format == "NCHW" else 3
     axes = [axis for axis in range(4) if axis != channel]
-    floats = tf.cast(x, tf.float32)
-    mean, variance = tf.convert_to_tensor(mean, tf.float32), tf.convert_to_tensor(variance, tf.float32)
+    floats = cast(x, dtypes.float32)
+    mean, variance = convert_to_tensor(mean, dtypes.float32), convert_to_tensor(variance, dtypes.float32)
     used_mean, used_variance = mean, variance
     if is_training:
-        used_mean, used_variance = tf.nn.moments(floats, axes)
-        count = tf.cast(tf.size(x) / tf.shape(x)[channel], tf.float32)
-        unbiased = used_variance * (count / tf.maximum(count - 1.0, 1.0))
+        used_mean, used_variance = moments(floats, axes)
+        count = cast(shape_query.size(x) / shape_query.shape(x)[channel], dtypes.float32)
+        unbiased = used_variance * (count / maximum(count - 1.0, 1.0))
         kept = 1.0 - exponential_avg_factor
         if kept:
             mean = mean * kept + used_mean * exponential_avg_factor
@@ -201,32 +222,31 @@ def batch_normalization(  # noqa: PLR0913  # TensorFlow's arguments
             mean, variance = used_mean, unbiased
 
     def along_channels(vector: Any) -> Any:
-        return tf.reshape(vector, [-1 if axis == channel else 1 for axis in range(4)])
+        return reshape(vector, [-1 if axis == channel else 1 for axis in range(4)])
 
-    y = tf.nn.batch_normalization(floats, *map(along_channels, (used_mean, used_variance, offset, scale)), epsilon)
-    return tf.cast(y, x.dtype), *map(tf.identity, (mean, variance, used_mean, used_variance))
+    parameters: list[Any] = list(map(along_channels, (used_mean, used_variance, offset, scale)))
+    y = normalization.batch_normalization(floats, *parameters, epsilon)  # type: ignore[call-arg]  # mypy counts no list
+    return cast(y, x.dtype), *map(identity, (mean, variance, used_mean, used_variance))
 
 
 def batch_normalization_3(*arguments: Any) -> tuple[Any, ...]:
     """The results of ``batch_normalization``, then an empty tensor: only GPUs keep more for the gradient."""
-    return *batch_normalization(*arguments), tf.zeros([0])
+    return *batch_normalization(*arguments), creation.zeros([0])
 
 
 def sparse_to_dense(sparse_indices: Any, output_shape: Any, sparse_values: Any, default_value: Any, check: bool) -> Any:
     """A tensor with ``sparse_values`` at ``sparse_indices`` and ``default_value`` elsewhere."""
-    indices = tf.cast(sparse_indices, tf.int64)
+    indices = cast(sparse_indices, dtypes.int64)
     if indices.shape.rank < 2:
-        indices = tf.reshape(indices, [-1, 1])
-    values = tf.broadcast_to(sparse_values, tf.shape(indices)[:1])
-    sparse = tf.SparseTensor(indices, values, tf.cast(output_shape, tf.int64))
-    return tf.sparse.to_dense(sparse, default_value, check)
+        indices = reshape(indices, [-1, 1])
+    values = broadcast_to(sparse_values, shape_query.shape(indices)[:1])
+    sparse = SparseTensor(indices, values, cast(output_shape, dtypes.int64))
+    return to_dense(sparse, default_value, check)
 
 
 def split_strings(input: Any, sep: Any, maxsplit: int) -> tuple[Any, Any, Any]:
     """The parts of each string as indices, values and shape of a sparse matrix."""
-    parts = tf.strings.split(
-        input, tf.get_static_value(tf.convert_to_tensor(sep)).decode() or None, maxsplit
-    ).to_sparse()
+    parts = split(input, get_static_value(convert_to_tensor(sep)).decode() or None, maxsplit).to_sparse()
     return parts.indices, parts.values, parts.dense_shape
 
 
@@ -237,75 +257,75 @@ def sparse_parts(sparse: Any) -> tuple[Any, Any, Any]:
 
 def sparse_softmax(sparse: Any) -> Any:
     """The values of the softmax of each row of a sparse tensor."""
-    return tf.sparse.softmax(sparse).values
+    return softmax(sparse).values
 
 
 def sparse_reorder(sparse: Any) -> tuple[Any, Any]:
     """The indices and values of a sparse tensor in row-major order."""
-    return sparse_parts(tf.sparse.reorder(sparse))[:2]
+    return sparse_parts(reorder(sparse))[:2]
 
 
 def sparse_reshape(input_indices: Any, input_shape: Any, new_shape: Any) -> tuple[Any, Any]:
     """The indices and shape of a sparse tensor of another shape."""
-    values = tf.zeros(tf.shape(input_indices)[:1])
-    result = tf.sparse.reshape(tf.SparseTensor(input_indices, values, input_shape), new_shape)
+    values = creation.zeros(shape_query.shape(input_indices)[:1])
+    result = array_ops.reshape(SparseTensor(input_indices, values, input_shape), new_shape)
     return result.indices, result.dense_shape
 
 
 def sparse_concat(indices: Any, values: Any, shapes: Any, concat_dim: int) -> tuple[Any, Any, Any]:
     """The parts of sparse tensors joined along a dimension."""
-    return sparse_parts(tf.sparse.concat(concat_dim, list(map(tf.SparseTensor, indices, values, shapes))))
+    return sparse_parts(concat(concat_dim, list(map(SparseTensor, indices, values, shapes))))
 
 
 def sparse_slice(sparse: Any, start: Any, size: Any) -> tuple[Any, Any, Any]:
     """The parts of a slice of a sparse tensor."""
-    return sparse_parts(tf.sparse.slice(sparse, start, size))
+    return sparse_parts(array_ops.slice(sparse, start, size))
 
 
 def sparse_add(first: Any, second: Any, thresh: Any) -> tuple[Any, Any, Any]:
     """The parts of the sum of two sparse tensors."""
-    return sparse_parts(tf.sparse.add(first, second, thresh))
+    return sparse_parts(add(first, second, thresh))
 
 
 def ragged_range(starts: Any, limits: Any, deltas: Any, Tsplits: Any) -> tuple[Any, Any]:
     """The row splits and values of ranges, one per row."""
-    ranges = tf.ragged.range(starts, limits, deltas, row_splits_dtype=Tsplits)
+    ranges = factories.range(starts, limits, deltas, row_splits_dtype=Tsplits)
     return ranges.row_splits, ranges.flat_values
 
 
 def decoded_code_points(text: Any, *options: Any) -> tuple[Any, Any]:
     """The row splits and values of the code points of each string."""
-    points = tf.strings.unicode_decode(tf.reshape(text, [-1]), *options)
+    points = unicode_decode(reshape(text, [-1]), *options)
     return points.row_splits, points.flat_values
 
 
 def nth_element(input: Any, n: Any, reverse: bool) -> Any:
     """The ``n``-th smallest element of each row, or the ``n``-th largest."""
-    return tf.gather(tf.sort(input, direction="DESCENDING" if reverse else "ASCENDING"), n, axis=-1)
+    return gather(sort(input, direction="DESCENDING" if reverse else "ASCENDING"), n, axis=-1)
 
 
 def pooled_with_argmax(*options: Any) -> Any:
     """The maxima of windows and their flat positions."""
     input, ksize, strides, padding, dtype, include_batch = options
-    return tf.nn.max_pool_with_argmax(input, ksize, strides, padding, "NHWC", dtype, include_batch)
+    return max_pool_with_argmax(input, ksize, strides, padding, "NHWC", dtype, include_batch)
 
 
 def uniform_integers(shape: Any, minval: Any, maxval: Any, seed: int | None) -> Any:
     """Integers from ``minval`` up to ``maxval``, which is left out."""
-    minval = tf.convert_to_tensor(minval)
-    return tf.random.uniform(shape, minval, maxval, minval.dtype, seed)
+    minval = convert_to_tensor(minval)
+    return uniform(shape, minval, maxval, minval.dtype, seed)
 
 
 def stateless_uniform_integers(shape: Any, seed: Any, minval: Any, maxval: Any) -> Any:
     """Integers from ``minval`` up to ``maxval``, which is left out, from a seed of two numbers."""
-    minval = tf.convert_to_tensor(minval)
-    return tf.random.stateless_uniform(shape, seed, minval, maxval, minval.dtype)
+    minval = convert_to_tensor(minval)
+    return stateless_uniform(shape, seed, minval, maxval, minval.dtype)
 
 
 def gamma_draws(shape: Any, alpha: Any, seed: int | None) -> Any:
     """Draws from gamma distributions, of the dtype of ``alpha``."""
-    alpha = tf.convert_to_tensor(alpha)
-    return tf.random.gamma(shape, alpha, dtype=alpha.dtype, seed=seed)
+    alpha = convert_to_tensor(alpha)
+    return gamma(shape, alpha, dtype=alpha.dtype, seed=seed)
 
 
 def ctc_loss_and_gradient(
@@ -313,19 +333,19 @@ def ctc_loss_and_gradient(
 ) -> tuple[Any, Any]:
     """The loss of connectionist temporal classification, whose blank is the last class, and its gradient for the logits."""
     if options != (False, True, False):
-        raise tf.errors.UnimplementedError(
+        raise UnimplementedError(
             None, None, f"CTCLoss: the options must have their defaults (False, True, False), got {options}."
         )
-    logits = tf.convert_to_tensor(inputs)
-    batch, longest = logits.shape[1], int(tf.reduce_max(tf.convert_to_tensor(labels_indices)[:, 1])) + 1
-    labels = tf.SparseTensor(labels_indices, labels_values, [batch, longest])
-    with tf.GradientTape() as tape:
+    logits = convert_to_tensor(inputs)
+    batch, longest = logits.shape[1], int(reduce_max(convert_to_tensor(labels_indices)[:, 1])) + 1
+    labels = SparseTensor(labels_indices, labels_values, [batch, longest])
+    with GradientTape() as tape:
         tape.watch(logits)
-        loss = tf.nn.ctc_loss(labels, logits, None, sequence_length, blank_index=-1)
+        loss = ctc_loss(labels, logits, None, sequence_length, blank_index=-1)
     return loss, tape.gradient(loss, logits)
 
 
 def greedy_decoding(*options: Any) -> tuple[Any, Any, Any, Any]:
     """The parts of the decoded sequences as a sparse matrix, and the negative sums of the largest logits."""
-    (decoded,), scores = tf.nn.ctc_greedy_decoder(*options)
+    (decoded,), scores = ctc_greedy_decoder(*options)
     return *sparse_parts(decoded), scores

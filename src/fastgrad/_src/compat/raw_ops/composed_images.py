@@ -6,10 +6,18 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.compat.raw_ops.composed import pullback
+from fastgrad._src.core import dtypes
+from fastgrad._src.core.errors import InvalidArgumentError, UnimplementedError
+from fastgrad._src.core.tensor import convert_to_tensor
+from fastgrad._src.image.geometry import resize
 from fastgrad._src.image.projection import projective_transform
+from fastgrad._src.image.suppression import non_max_suppression_with_scores
+from fastgrad._src.ops import creation, padding, shape_query
 from fastgrad._src.ops.arguments import as_python_ints
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.indexing import gather
+from fastgrad._src.ops.shape_query import shape
 
 _METHODS_OF_OLD_CENTRES = ("bilinear", "nearest")
 
@@ -22,16 +30,14 @@ def resized(method: str, images: Any, size: Any, align_corners: bool, half_pixel
         InvalidArgumentError: both options.
     """
     if align_corners and half_pixel_centers:
-        raise tf.errors.InvalidArgumentError(
-            None, None, "Resize: If half_pixel_centers is True, align_corners must be False."
-        )
+        raise InvalidArgumentError(None, None, "Resize: If half_pixel_centers is True, align_corners must be False.")
     if half_pixel_centers:
-        return tf.image.resize(images, size, method)
+        return resize(images, size, method)
     if method not in _METHODS_OF_OLD_CENTRES:
-        raise tf.errors.UnimplementedError(
+        raise UnimplementedError(
             None, None, f"Resize: {method} needs half_pixel_centers=True; use bilinear or nearest without it."
         )
-    x = tf.convert_to_tensor(images)
+    x = convert_to_tensor(images)
     for axis, new_size in zip((1, 2), as_python_ints(size, "Resize: size"), strict=True):
         old_size = x.shape[axis]
         scale = np.float32(old_size) / np.float32(new_size)
@@ -41,12 +47,12 @@ def resized(method: str, images: Any, size: Any, align_corners: bool, half_pixel
         if method == "nearest":
             # C rounds halves away from 0.
             whole = np.floor(places + np.float32(0.5)) if align_corners else np.floor(places)
-            x = tf.gather(x, np.minimum(whole, old_size - 1).astype(np.int32), axis=axis)
+            x = gather(x, np.minimum(whole, old_size - 1).astype(np.int32), axis=axis)
             continue
-        x = tf.cast(x, tf.float32)
+        x = cast(x, dtypes.float32)
         low = np.floor(places).astype(np.int32)
-        upper = tf.gather(x, np.minimum(low + 1, old_size - 1), axis=axis)
-        lower = tf.gather(x, low, axis=axis)
+        upper = gather(x, np.minimum(low + 1, old_size - 1), axis=axis)
+        lower = gather(x, low, axis=axis)
         x = lower + (upper - lower) * np.reshape(places - low, [-1 if axis == other else 1 for other in range(4)])
     return x
 
@@ -54,23 +60,21 @@ def resized(method: str, images: Any, size: Any, align_corners: bool, half_pixel
 def resized_by_area(images: Any, size: Any, align_corners: bool) -> Any:
     """Images of another size, whose pixels are means of areas; ``align_corners`` must be False."""
     if align_corners:
-        raise tf.errors.UnimplementedError(
-            None, None, "ResizeArea: align_corners=True is not there; use ResizeBilinear."
-        )
-    return tf.image.resize(images, size, "area")
+        raise UnimplementedError(None, None, "ResizeArea: align_corners=True is not there; use ResizeBilinear.")
+    return resize(images, size, "area")
 
 
 def resize_gradient(method: str, grads: Any, original_image: Any, align_corners: bool, half_pixel_centers: bool) -> Any:
     """The cotangent of images that were resized."""
-    size = tf.shape(grads)[1:3]
+    size = shape(grads)[1:3]
     return pullback(lambda x: resized(method, x, size, align_corners, half_pixel_centers), original_image, grads)
 
 
 def resize_nearest_gradient(grads: Any, size: Any, align_corners: bool, half_pixel_centers: bool) -> Any:
     """The cotangent of images of the size ``size`` that were resized to their nearest pixels."""
-    grads = tf.convert_to_tensor(grads)
+    grads = convert_to_tensor(grads)
     height, width = as_python_ints(size, "ResizeNearestNeighborGrad: size")
-    zeros = tf.zeros([grads.shape[0], height, width, grads.shape[3]], grads.dtype)
+    zeros = creation.zeros([grads.shape[0], height, width, grads.shape[3]], grads.dtype)
     return resize_gradient("nearest", grads, zeros, align_corners, half_pixel_centers)
 
 
@@ -82,15 +86,15 @@ def image_transform(
     Raises:
         UnimplementedError: ``output_shape`` is not the size of the images.
     """
-    images = tf.convert_to_tensor(images)
+    images = convert_to_tensor(images)
     sizes = as_python_ints(output_shape, "ImageProjectiveTransform: output_shape")
     if sizes != tuple(images.shape[1:3]):
-        raise tf.errors.UnimplementedError(
+        raise UnimplementedError(
             None,
             None,
             f"ImageProjectiveTransform: the output shape must be that of the images, {list(images.shape[1:3])}, got {list(sizes)}.",
         )
-    matrices = tf.convert_to_tensor(transforms, tf.float32)
+    matrices = convert_to_tensor(transforms, dtypes.float32)
     return projective_transform(images, matrices, interpolation.lower(), fill_mode.lower(), fill_value)
 
 
@@ -98,11 +102,11 @@ def suppressed(
     boxes: Any, scores: Any, most: Any, iou_threshold: Any, score_threshold: Any, sigma: Any, pad: bool
 ) -> tuple[Any, Any, Any]:
     """The indices and scores of the boxes that stay, with zeros behind if ``pad`` is set, and the number of these boxes."""
-    indices, kept = tf.image.non_max_suppression_with_scores(boxes, scores, most, iou_threshold, score_threshold, sigma)
-    count = tf.size(indices)
+    indices, kept = non_max_suppression_with_scores(boxes, scores, most, iou_threshold, score_threshold, sigma)
+    count = shape_query.size(indices)
     if pad:
         missing = [[0, most - count]]
-        indices, kept = tf.pad(indices, missing), tf.pad(kept, missing)
+        indices, kept = padding.pad(indices, missing), padding.pad(kept, missing)
     return indices, kept, count
 
 

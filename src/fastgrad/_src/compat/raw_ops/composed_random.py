@@ -5,32 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
+from fastgrad._src.core.dtypes import as_dtype
+from fastgrad._src.core.tensor import convert_to_tensor
 from fastgrad._src.ops import random_draws as draws
+from fastgrad._src.ops.joining import concat
 from fastgrad._src.ops.random_generator import normal_from, uniform_from
+from fastgrad._src.ops.shaping import bitcast
 
 
 def key_and_counter(seed: Any) -> tuple[Any, Any]:
     """The key, uint64 [1], and the counter, uint64 [2], of Philox for a seed of two integers."""
-    words = draws.philox_words(tf.convert_to_tensor(seed))
-    return tf.bitcast(words[2:], tf.uint64), tf.bitcast(words[:2], tf.uint64)
+    words = draws.philox_words(convert_to_tensor(seed))
+    return bitcast(words[2:], dtypes.uint64), bitcast(words[:2], dtypes.uint64)
 
 
 def draw_words(key: Any, counter: Any) -> Callable[[Any], Any]:
     """Returns a function that gives the words of a draw, of whatever shape."""
-    words = tf.concat([tf.bitcast(tf.convert_to_tensor(part, tf.uint64), tf.int64) for part in (counter, key)], 0)
+    words = concat([bitcast(convert_to_tensor(part, dtypes.uint64), dtypes.int64) for part in (counter, key)], 0)
     return lambda shape: words
 
 
 def uniform(shape: Any, key: Any, counter: Any, dtype: Any) -> Any:
     """Uniform numbers from 0 up to 1, which is left out; of an integer dtype, from all of its numbers."""
-    low = 0 if tf.as_dtype(dtype).is_floating else None
+    low = 0 if as_dtype(dtype).is_floating else None
     return uniform_from(draw_words(key, counter), "StatelessRandomUniformV2", shape, low, None, dtype)
 
 
 def uniform_integers(shape: Any, key: Any, counter: Any, minval: Any, maxval: Any) -> Any:
     """Integers from ``minval`` up to ``maxval``, which is left out."""
-    minval = tf.convert_to_tensor(minval)
+    minval = convert_to_tensor(minval)
     words = draw_words(key, counter)
     return uniform_from(words, "StatelessRandomUniformIntV2", shape, minval, maxval, minval.dtype)
 

@@ -7,15 +7,38 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.compat.raw_ops.composed import sparse_parts
+from fastgrad._src.core import dtypes
+from fastgrad._src.core.eager import get_static_value
+from fastgrad._src.core.errors import InvalidArgumentError
+from fastgrad._src.core.shape import TensorShape
+from fastgrad._src.core.tensor import convert_to_tensor
+from fastgrad._src.files.records.example_parsing import parse_example
+from fastgrad._src.files.records.features import FixedLenFeature, FixedLenSequenceFeature, RaggedFeature, VarLenFeature
+from fastgrad._src.ops import creation, shape_query
 from fastgrad._src.ops.arguments import as_python_ints
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.creation import constant
+from fastgrad._src.ops.indexing import gather, gather_nd
+from fastgrad._src.ops.scan import cumsum
+from fastgrad._src.ops.shaping import broadcast_to, reshape
+from fastgrad._src.ops.statistics import bincount
+from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor
+from fastgrad._src.structures.sparse import set_operations
+from fastgrad._src.structures.sparse.array_ops import fill_empty_rows, split
+from fastgrad._src.structures.sparse.crossing import cross, cross_hashed
+from fastgrad._src.structures.sparse.elementwise import maximum, minimum
+from fastgrad._src.structures.sparse.reductions import reduce_max, reduce_sum
+from fastgrad._src.structures.sparse.set_operations import difference
+from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
+from fastgrad._src.structures.strings import splitting
+from fastgrad._src.structures.strings.unicode import unicode_decode_with_offsets
 
 
 def nested_rows(splits: Sequence[Any], values: Any) -> Any:
     """Returns the ragged tensor of nested row splits, the outer ones first."""
-    return tf.RaggedTensor.from_nested_row_splits(
-        tf.convert_to_tensor(values), [tf.convert_to_tensor(part) for part in splits], validate=False
+    return RaggedTensor.from_nested_row_splits(
+        convert_to_tensor(values), [convert_to_tensor(part) for part in splits], validate=False
     )
 
 
@@ -35,23 +58,21 @@ def dense_rows(
     if types[:1] == ["FIRST_DIM_SIZE"] and set(types[1:]) == {"VALUE_ROWIDS"}:
         row_counts = [
             partitions[0],
-            *[tf.size(ids, out_type=ids.dtype) for ids in map(tf.convert_to_tensor, partitions[1:-1])],
+            *[shape_query.size(ids, out_type=ids.dtype) for ids in map(convert_to_tensor, partitions[1:-1])],
         ]
         for ids, count in zip(partitions[:0:-1], row_counts[::-1], strict=True):
-            values = tf.RaggedTensor.from_value_rowids(values, ids, tf.cast(count, tf.int64), validate=False)
+            values = RaggedTensor.from_value_rowids(values, ids, cast(count, dtypes.int64), validate=False)
     elif types and set(types) == {"ROW_SPLITS"}:
         values = nested_rows(partitions, values)
     else:
-        raise tf.errors.InvalidArgumentError(
+        raise InvalidArgumentError(
             None,
             None,
             "RaggedTensorToTensor: row_partition_types must be ROW_SPLITS, or FIRST_DIM_SIZE and then VALUE_ROWIDS; got "
             f"{types}.",
         )
-    sizes = tf.convert_to_tensor(shape)
-    known = [
-        None if size < 0 else size for size in as_python_ints(tf.reshape(sizes, [-1]), "RaggedTensorToTensor: shape")
-    ]
+    sizes = convert_to_tensor(shape)
+    known = [None if size < 0 else size for size in as_python_ints(reshape(sizes, [-1]), "RaggedTensorToTensor: shape")]
     return values.to_tensor(default_value, shape=known if sizes.shape.rank else None)
 
 
@@ -62,10 +83,10 @@ def sparse_rows(splits: Sequence[Any], values: Any) -> tuple[Any, Any, Any]:
 
 def ragged_bincount(splits: Any, values: Any, size: Any, weights: Any, binary_output: bool) -> Any:
     """The counts, or sums of weights, of the numbers from 0 to ``size`` - 1 in each row."""
-    weights = tf.convert_to_tensor(weights)
+    weights = convert_to_tensor(weights)
     rows = nested_rows([splits], values)
     factors = rows.with_flat_values(weights) if weights.shape[0] else None
-    return tf.math.bincount(
+    return bincount(
         rows, factors, minlength=size, maxlength=size, dtype=weights.dtype, axis=-1, binary_output=binary_output
     )
 
@@ -81,7 +102,7 @@ def ngrams(
     preserve_short_sequences: bool,
 ) -> tuple[Any, Any]:
     """The n-grams of the strings of each row, and their row splits; a negative ``pad_width`` pads as far as needed."""
-    result = tf.strings.ngrams(
+    result = splitting.ngrams(
         nested_rows([data_splits], data),
         list(ngram_widths),
         separator,
@@ -89,7 +110,7 @@ def ngrams(
         pad_width if pad_width > 0 else None,
         preserve_short_sequences,
     )
-    return result.flat_values, tf.cast(result.row_splits, tf.convert_to_tensor(data_splits).dtype)
+    return result.flat_values, cast(result.row_splits, convert_to_tensor(data_splits).dtype)
 
 
 def crossed(
@@ -102,10 +123,10 @@ def crossed(
     hash_key: int,
 ) -> tuple[Any, Any, Any]:
     """The parts of the sparse matrix of crossed features: texts, or their hashes."""
-    inputs = [*map(tf.SparseTensor, indices, values, shapes), *map(tf.convert_to_tensor, dense_inputs)]
+    inputs = [*map(SparseTensor, indices, values, shapes), *map(convert_to_tensor, dense_inputs)]
     if not hashed_output:
-        return sparse_parts(tf.sparse.cross(inputs))
-    return sparse_parts(tf.sparse.cross_hashed(inputs, num_buckets, hash_key))
+        return sparse_parts(cross(inputs))
+    return sparse_parts(cross_hashed(inputs, num_buckets, hash_key))
 
 
 def broadcast_gradient_axes(s0: Any, s1: Any) -> tuple[Any, Any]:
@@ -114,8 +135,8 @@ def broadcast_gradient_axes(s0: Any, s1: Any) -> tuple[Any, Any]:
     rank = len(np.broadcast_shapes(*shapes))
     padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
     axes = [[axis for axis in range(rank) if sizes[axis] == 1 and shapes[0] != shapes[1]] for sizes in padded]
-    dtype = tf.convert_to_tensor(s0).dtype
-    return tf.constant(axes[0], dtype, [len(axes[0])]), tf.constant(axes[1], dtype, [len(axes[1])])
+    dtype = convert_to_tensor(s0).dtype
+    return constant(axes[0], dtype, [len(axes[0])]), constant(axes[1], dtype, [len(axes[1])])
 
 
 def parsed_examples(  # noqa: PLR0913  # TensorFlow's arguments
@@ -132,12 +153,12 @@ def parsed_examples(  # noqa: PLR0913  # TensorFlow's arguments
 ) -> tuple[Any, ...]:
     """The features of serialized examples: lists of the parts of sparse, then of dense, then of ragged ones."""
     sparse, dense, ragged = [_texts(keys) for keys in (sparse_keys, dense_keys, ragged_keys)]
-    features: dict[str, Any] = {key: tf.io.VarLenFeature(kind) for key, kind in zip(sparse, sparse_types, strict=True)}
+    features: dict[str, Any] = {key: VarLenFeature(kind) for key, kind in zip(sparse, sparse_types, strict=True)}
     for key, default, sizes in zip(dense, dense_defaults, dense_shapes, strict=True):
-        features[key] = _dense_feature(tf.convert_to_tensor(default), tf.TensorShape(sizes))
+        features[key] = _dense_feature(convert_to_tensor(default), TensorShape(sizes))
     for key, kind, splits in zip(ragged, ragged_value_types, ragged_split_types, strict=True):
-        features[key] = tf.io.RaggedFeature(kind, row_splits_dtype=splits)
-    parsed = tf.io.parse_example(serialized, features)
+        features[key] = RaggedFeature(kind, row_splits_dtype=splits)
+    parsed = parse_example(serialized, features)
     parts = [sparse_parts(parsed[key]) for key in sparse]
     return (
         *[[part[position] for part in parts] for position in range(3)],
@@ -148,20 +169,20 @@ def parsed_examples(  # noqa: PLR0913  # TensorFlow's arguments
 
 
 def _texts(keys: Any) -> list[str]:
-    names = tf.convert_to_tensor(keys, tf.string)
-    return [key.decode() for key in tf.get_static_value(names).reshape(-1).tolist()]
+    names = convert_to_tensor(keys, dtypes.string)
+    return [key.decode() for key in get_static_value(names).reshape(-1).tolist()]
 
 
 def _dense_feature(default: Any, shape: Any) -> Any:
     if shape.rank and shape[0] is None:
-        return tf.io.FixedLenSequenceFeature(
+        return FixedLenSequenceFeature(
             shape[1:],
             default.dtype,
             allow_missing=True,
             default_value=default if default.shape.num_elements() else None,
         )
     has_default = default.shape.num_elements() or not shape.num_elements()
-    return tf.io.FixedLenFeature(shape, default.dtype, tf.reshape(default, shape) if has_default else None)
+    return FixedLenFeature(shape, default.dtype, reshape(default, shape) if has_default else None)
 
 
 def parsed_single_example(
@@ -180,50 +201,47 @@ def parsed_single_example(
 
 def code_points_with_offsets(text: Any, *options: Any) -> tuple[Any, Any, Any]:
     """The row splits and values of the code points of each string, and the offsets of their first bytes."""
-    points, offsets = tf.strings.unicode_decode_with_offsets(tf.reshape(text, [-1]), *options)
+    points, offsets = unicode_decode_with_offsets(reshape(text, [-1]), *options)
     return points.row_splits, points.flat_values, offsets.flat_values
 
 
 def sparse_maxima(sparse: Any, axis: Any, keep_dims: bool) -> tuple[Any, Any, Any]:
     """The parts of the maxima of a sparse tensor along axes."""
-    return sparse_parts(tf.sparse.reduce_max(sparse, axis, keep_dims, output_is_sparse=True))
+    return sparse_parts(reduce_max(sparse, axis, keep_dims, output_is_sparse=True))
 
 
 def sparse_sums(sparse: Any, axis: Any, keep_dims: bool) -> tuple[Any, Any, Any]:
     """The parts of the sums of a sparse tensor along axes."""
-    return sparse_parts(tf.sparse.reduce_sum(sparse, axis, keep_dims, output_is_sparse=True))
+    return sparse_parts(reduce_sum(sparse, axis, keep_dims, output_is_sparse=True))
 
 
 def sparse_maximum(first: Any, second: Any) -> tuple[Any, Any]:
     """The indices and values of the larger elements of two sparse tensors."""
-    return sparse_parts(tf.sparse.maximum(first, second))[:2]
+    return sparse_parts(maximum(first, second))[:2]
 
 
 def sparse_minimum(first: Any, second: Any) -> tuple[Any, Any]:
     """The indices and values of the smaller elements of two sparse tensors."""
-    return sparse_parts(tf.sparse.minimum(first, second))[:2]
+    return sparse_parts(minimum(first, second))[:2]
 
 
 def sparse_split(sparse: Any, num_split: int, axis: Any) -> tuple[list[Any], list[Any], list[Any]]:
     """Lists of the indices, values and shapes of the parts of a sparse tensor along an axis."""
-    parts = [
-        sparse_parts(part)
-        for part in tf.sparse.split(sparse, num_split, as_python_ints([axis], "SparseSplit: axis")[0])
-    ]
+    parts = [sparse_parts(part) for part in split(sparse, num_split, as_python_ints([axis], "SparseSplit: axis")[0])]
     return [part[0] for part in parts], [part[1] for part in parts], [part[2] for part in parts]
 
 
 def filled_rows(sparse: Any, default_value: Any) -> tuple[Any, Any, Any, Any]:
     """The indices and values of a matrix with an element in each empty row, which rows these are, and where elements went."""
-    filled, is_empty = tf.sparse.fill_empty_rows(sparse, default_value)
-    empty_before = tf.cumsum(tf.cast(is_empty, tf.int64))
-    places = tf.range(tf.size(sparse.values, tf.int64)) + tf.gather(empty_before, sparse.indices[:, 0])
+    filled, is_empty = fill_empty_rows(sparse, default_value)
+    empty_before = cumsum(cast(is_empty, dtypes.int64))
+    places = creation.range(shape_query.size(sparse.values, dtypes.int64)) + gather(empty_before, sparse.indices[:, 0])
     return filled.indices, filled.values, is_empty, places
 
 
 def dense_elements(dense: Any, indices: Any, shape: Any) -> Any:
     """Returns the elements of a tensor, broadcast to ``shape``, at indices."""
-    return tf.gather_nd(tf.broadcast_to(dense, shape), indices)
+    return gather_nd(broadcast_to(dense, shape), indices)
 
 
 def set_operation(first: Any, second: Any, operation: str, validate_indices: bool) -> tuple[Any, Any, Any]:
@@ -233,15 +251,15 @@ def set_operation(first: Any, second: Any, operation: str, validate_indices: boo
         InvalidArgumentError: another operation.
     """
     if operation == "a-b":
-        return sparse_parts(tf.sets.difference(first, second, True, validate_indices))
+        return sparse_parts(difference(first, second, True, validate_indices))
     if operation == "b-a":
-        return sparse_parts(tf.sets.difference(first, second, False, validate_indices))
+        return sparse_parts(difference(first, second, False, validate_indices))
     if operation not in ("intersection", "union"):
-        raise tf.errors.InvalidArgumentError(None, None, f"Invalid set_operation {operation}.")
-    return sparse_parts(getattr(tf.sets, operation)(first, second, validate_indices))
+        raise InvalidArgumentError(None, None, f"Invalid set_operation {operation}.")
+    return sparse_parts(getattr(set_operations, operation)(first, second, validate_indices))
 
 
 def gathered_rows(rows: Any, indices: Any) -> tuple[list[Any], Any]:
     """The nested row splits and the values of rows of a ragged tensor."""
-    result = tf.gather(rows, indices)
+    result = gather(rows, indices)
     return list(result.nested_row_splits), result.flat_values

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 from collections import namedtuple
 from collections.abc import Callable
 from types import EllipsisType
 from typing import Any, cast
-
-import fastgrad as tf
 
 PublicArguments = Callable[..., tuple[Any, ...] | EllipsisType]
 """A function of a raw operation's arguments that returns those of the public function; ``...`` for the same."""
@@ -51,7 +50,7 @@ class RawOperation:
     def _compute(self) -> Callable[..., Any]:
         if not isinstance(self._function, str):
             return self._function
-        function: Any = functools.reduce(getattr, self._function.split("."), cast("Any", tf))
+        function: Any = functools.reduce(getattr, self._function.split("."), importlib.import_module("fastgrad"))
         return cast("Callable[..., Any]", function)
 
     def __call__(self, *positional: Any, **arguments: Any) -> Any:
@@ -91,5 +90,5 @@ class RawOperation:
 
 
 def _named(name: str) -> RawOperation:  # named in pickles
-    operation: RawOperation = getattr(tf.raw_ops, name)
+    operation: RawOperation = getattr(importlib.import_module("fastgrad.raw_ops"), name)
     return operation

@@ -10,9 +10,22 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import fastgrad as tf
 from fastgrad._src.compat.raw_ops import composed, composed_images, composed_random, composed_rows
 from fastgrad._src.compat.raw_ops.raw_operation import PublicArguments, RawOperation
+from fastgrad._src.core import dtypes
+from fastgrad._src.core.tensor import convert_to_tensor
+from fastgrad._src.ops import arithmetic
+from fastgrad._src.ops.arithmetic import subtract
+from fastgrad._src.ops.composed.bucketize import bucketize
+from fastgrad._src.ops.composed.morphology import dilation2d
+from fastgrad._src.ops.convolution import conv3d, depthwise_conv2d
+from fastgrad._src.ops.creation import zeros, zeros_like
+from fastgrad._src.ops.exponential import sigmoid
+from fastgrad._src.ops.normalization import local_response_normalization
+from fastgrad._src.ops.pooling import avg_pool3d, max_pool3d
+from fastgrad._src.ops.power import square
+from fastgrad._src.ops.shaping import squeeze
+from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
 
 # The arguments of rows have TensorFlow's names, some of which are those of Python's functions.
 # ruff: noqa: A006
@@ -55,7 +68,7 @@ _rows(
     Xlogy="math.xlogy"
 )
 _rows(lambda x, y, incompatible_shape_error=True: (x, y), Equal="equal", NotEqual="not_equal")
-_rows(lambda x, y, tolerance=1e-05: (tf.abs(tf.subtract(x, y)), tolerance), ApproximateEqual="less")
+_rows(lambda x, y, tolerance=1e-05: (arithmetic.abs(subtract(x, y)), tolerance), ApproximateEqual="less")
 _rows(lambda y, x: ..., Atan2="atan2")
 _rows(lambda x1, x2: ..., NextAfter="math.nextafter")
 _rows(lambda a, x: ..., Igamma="math.igamma", Igammac="math.igammac", Polygamma="math.polygamma")
@@ -63,19 +76,19 @@ _rows(lambda x, q: ..., Zeta="math.zeta")
 _rows(lambda a, b, x: ..., Betainc="math.betainc")
 _rows(lambda inputs: ..., AddN="add_n")
 _rows(lambda input: ..., Conj="math.conj")
-_rows(lambda real, imag, Tout=tf.complex64: (real, imag), Complex="complex")
-_rows(lambda x, Tout=tf.float32: (x,), ComplexAbs="abs")
-_rows(lambda input, Tout=tf.float32: (input,), Angle="math.angle", Imag="math.imag", Real="math.real")
+_rows(lambda real, imag, Tout=dtypes.complex64: (real, imag), Complex="complex")
+_rows(lambda x, Tout=dtypes.float32: (x,), ComplexAbs="abs")
+_rows(lambda input, Tout=dtypes.float32: (input,), Angle="math.angle", Imag="math.imag", Real="math.real")
 _rows(lambda x, DstT, Truncate=False: (x, DstT), Cast="cast")
 _rows(lambda input, type: ..., Bitcast="bitcast")
 _rows(lambda t, clip_value_min, clip_value_max: ..., ClipByValue="clip_by_value")
 _rows(lambda condition, x, y: ..., Select=composed.select)
 _rows(lambda condition, t, e: ..., SelectV2="where")
-_rows(lambda y, dy: (-tf.convert_to_tensor(dy) * y, y), InvGrad="multiply", ReciprocalGrad="multiply")
-_rows(lambda y, dy: (tf.convert_to_tensor(dy) * -0.5 * y, tf.square(y)), RsqrtGrad="multiply")
-_rows(lambda y, dy: (tf.convert_to_tensor(dy) * 0.5, y), SqrtGrad="divide")
-_rows(lambda y, dy: (tf.convert_to_tensor(dy) * y, 1 - tf.convert_to_tensor(y)), SigmoidGrad="multiply")
-_rows(lambda y, dy: (dy, 1 - tf.square(y)), TanhGrad="multiply")
+_rows(lambda y, dy: (-convert_to_tensor(dy) * y, y), InvGrad="multiply", ReciprocalGrad="multiply")
+_rows(lambda y, dy: (convert_to_tensor(dy) * -0.5 * y, square(y)), RsqrtGrad="multiply")
+_rows(lambda y, dy: (convert_to_tensor(dy) * 0.5, y), SqrtGrad="divide")
+_rows(lambda y, dy: (convert_to_tensor(dy) * y, 1 - convert_to_tensor(y)), SigmoidGrad="multiply")
+_rows(lambda y, dy: (dy, 1 - square(y)), TanhGrad="multiply")
 
 # ---- reductions and scans -----------------------------------------------------------------------------
 
@@ -84,7 +97,7 @@ _rows(
     EuclideanNorm="math.reduce_euclidean_norm", Max="reduce_max", Mean="reduce_mean", Min="reduce_min",
     Prod="reduce_prod", Sum="reduce_sum"
 )
-_rows(lambda input, dimension, output_type=tf.int64: ..., ArgMax="argmax", ArgMin="argmin")
+_rows(lambda input, dimension, output_type=dtypes.int64: ..., ArgMax="argmax", ArgMin="argmin")
 _rows(
     lambda x, axis, exclusive=False, reverse=False: ..., Cumprod="math.cumprod", Cumsum="cumsum",
     CumulativeLogsumexp="math.cumulative_logsumexp"
@@ -95,8 +108,8 @@ _rows(
     lambda input, size, weights, binary_output=False: (input, size, weights, binary_output, -1),
     DenseBincount=composed.bincount
 )
-_rows(lambda input, boundaries: ..., Bucketize=composed.bucketize)
-_rows(lambda values, value_range, nbins, dtype=tf.int32: ..., HistogramFixedWidth="histogram_fixed_width")
+_rows(lambda input, boundaries: ..., Bucketize=bucketize)
+_rows(lambda values, value_range, nbins, dtype=dtypes.int32: ..., HistogramFixedWidth="histogram_fixed_width")
 _rows(
     lambda data, segment_ids: ..., SegmentMax="math.segment_max", SegmentMean="math.segment_mean",
     SegmentMin="math.segment_min", SegmentProd="math.segment_prod", SegmentSum="math.segment_sum"
@@ -134,7 +147,7 @@ _rows(
     MatrixSquareRoot="linalg.sqrtm", DiagPart="linalg.tensor_diag_part", MatrixDiagPart="linalg.diag_part"
 )
 _rows(lambda input: ..., "sign log_abs_determinant", LogMatrixDeterminant="linalg.slogdet")
-_rows(lambda input, output_idx_type=tf.int32: ..., "lu p", Lu="linalg.lu")
+_rows(lambda input, output_idx_type=dtypes.int32: ..., "lu p", Lu="linalg.lu")
 _rows(lambda input, full_matrices=False: ..., "q r", Qr="linalg.qr")
 _rows(lambda input, compute_uv=True, full_matrices=False: ..., "s u v", Svd=composed.singular_values)
 _rows(lambda input, compute_v=True: ..., "e v", SelfAdjointEigV2=composed.symmetric_eigenvalues)
@@ -157,7 +170,7 @@ _rows(
 )
 _rows(lambda input, diagonal, k: (input, diagonal, "set_diag", k, "LEFT_LEFT"), MatrixSetDiagV2="linalg.set_diag")
 _rows(
-    lambda superdiag, maindiag, subdiag, rhs: ([tf.squeeze(diagonal, -2) for diagonal in (superdiag, maindiag,
+    lambda superdiag, maindiag, subdiag, rhs: ([squeeze(diagonal, -2) for diagonal in (superdiag, maindiag,
     subdiag)], rhs, "sequence"), TridiagonalMatMul="linalg.tridiagonal_matmul"
 )
 _rows(
@@ -179,7 +192,7 @@ _rows(
     None, partial_pivoting, perturb_singular), TridiagonalSolve="linalg.tridiagonal_solve"
 )
 _rows(
-    lambda a_indices, a_values, a_shape, b, adjoint_a=False, adjoint_b=False: (tf.SparseTensor(a_indices, a_values,
+    lambda a_indices, a_values, a_shape, b, adjoint_a=False, adjoint_b=False: (SparseTensor(a_indices, a_values,
     a_shape), b, adjoint_a, adjoint_b), SparseTensorDenseMatMul="sparse.sparse_dense_matmul"
 )
 
@@ -193,16 +206,16 @@ _rows(lambda features, alpha=0.2: ..., LeakyRelu="nn.leaky_relu")
 _rows(lambda logits: ..., LogSoftmax="nn.log_softmax", Softmax="nn.softmax")
 _rows(lambda gradients, outputs: ..., EluGrad=composed.elu_gradient, SeluGrad=composed.selu_gradient)
 _rows(
-    lambda gradients, features: (tf.convert_to_tensor(features) > 0, gradients, tf.zeros_like(gradients)),
+    lambda gradients, features: (convert_to_tensor(features) > 0, gradients, zeros_like(gradients)),
     ReluGrad="where"
 )
 _rows(lambda gradients, features: ..., Relu6Grad=composed.relu6_gradient)
 _rows(
-    lambda gradients, features, alpha=0.2: (tf.convert_to_tensor(gradients), features, alpha),
+    lambda gradients, features, alpha=0.2: (convert_to_tensor(gradients), features, alpha),
     LeakyReluGrad=composed.leaky_relu_gradient
 )
-_rows(lambda gradients, features: (gradients, tf.sigmoid(features)), SoftplusGrad="multiply")
-_rows(lambda gradients, features: (gradients, tf.square(1 + tf.abs(features))), SoftsignGrad="divide")
+_rows(lambda gradients, features: (gradients, sigmoid(features)), SoftplusGrad="multiply")
+_rows(lambda gradients, features: (gradients, square(1 + arithmetic.abs(features))), SoftsignGrad="divide")
 _rows(lambda features, labels: ..., "loss backprop", SoftmaxCrossEntropyWithLogits=composed.softmax_loss)
 _rows(lambda features, labels: ..., "loss backprop", SparseSoftmaxCrossEntropyWithLogits=composed.sparse_softmax_loss)
 _rows(lambda value, bias, data_format="NHWC": ..., BiasAdd="nn.bias_add")
@@ -225,24 +238,24 @@ _rows(
 _rows(lambda input, filter, strides, padding, data_format="NDHWC", dilations=(1, 1, 1, 1, 1): ..., Conv3D="nn.conv3d")
 _rows(
     lambda input_sizes, filter, out_backprop, strides, padding, data_format="NDHWC", dilations=(1, 1, 1, 1, 1): (lambda
-    x: tf.nn.conv3d(x, filter, strides, padding, data_format, dilations), tf.zeros(input_sizes,
-    tf.convert_to_tensor(filter).dtype), out_backprop), Conv3DBackpropInputV2=composed.pullback
+    x: conv3d(x, filter, strides, padding, data_format, dilations), zeros(input_sizes,
+    convert_to_tensor(filter).dtype), out_backprop), Conv3DBackpropInputV2=composed.pullback
 )
 _rows(
     lambda input, filter_sizes, out_backprop, strides, padding, data_format="NDHWC", dilations=(1, 1, 1, 1, 1): (lambda
-    x: tf.nn.conv3d(input, x, strides, padding, data_format, dilations), tf.zeros(filter_sizes,
-    tf.convert_to_tensor(input).dtype), out_backprop), Conv3DBackpropFilterV2=composed.pullback
+    x: conv3d(input, x, strides, padding, data_format, dilations), zeros(filter_sizes,
+    convert_to_tensor(input).dtype), out_backprop), Conv3DBackpropFilterV2=composed.pullback
 )
 _rows(
     lambda input_sizes, filter, out_backprop, strides, padding, explicit_paddings=(), data_format="NHWC",
-    dilations=(1, 1, 1, 1): (lambda x: tf.nn.depthwise_conv2d(x, filter, strides, composed.window_padding(padding,
-    explicit_paddings), data_format, dilations[1:3]), tf.zeros(input_sizes, tf.convert_to_tensor(filter).dtype),
+    dilations=(1, 1, 1, 1): (lambda x: depthwise_conv2d(x, filter, strides, composed.window_padding(padding,
+    explicit_paddings), data_format, dilations[1:3]), zeros(input_sizes, convert_to_tensor(filter).dtype),
     out_backprop), DepthwiseConv2dNativeBackpropInput=composed.pullback
 )
 _rows(
     lambda input, filter_sizes, out_backprop, strides, padding, explicit_paddings=(), data_format="NHWC",
-    dilations=(1, 1, 1, 1): (lambda x: tf.nn.depthwise_conv2d(input, x, strides, composed.window_padding(padding,
-    explicit_paddings), data_format, dilations[1:3]), tf.zeros(filter_sizes, tf.convert_to_tensor(input).dtype),
+    dilations=(1, 1, 1, 1): (lambda x: depthwise_conv2d(input, x, strides, composed.window_padding(padding,
+    explicit_paddings), data_format, dilations[1:3]), zeros(filter_sizes, convert_to_tensor(input).dtype),
     out_backprop), DepthwiseConv2dNativeBackpropFilter=composed.pullback
 )
 _rows(
@@ -250,21 +263,21 @@ _rows(
     Dilation2D="nn.dilation2d"
 )
 _rows(
-    lambda input, filter, out_backprop, strides, rates, padding: (lambda x: tf.nn.dilation2d(x, filter, strides,
+    lambda input, filter, out_backprop, strides, rates, padding: (lambda x: dilation2d(x, filter, strides,
     padding, "NHWC", rates), input, out_backprop), Dilation2DBackpropInput=composed.pullback
 )
 _rows(
-    lambda input, filter, out_backprop, strides, rates, padding: (lambda x: tf.nn.dilation2d(input, x, strides,
+    lambda input, filter, out_backprop, strides, rates, padding: (lambda x: dilation2d(input, x, strides,
     padding, "NHWC", rates), filter, out_backprop), Dilation2DBackpropFilter=composed.pullback
 )
 _rows(
-    lambda orig_input_shape, grad, ksize, strides, padding, data_format="NDHWC": (lambda x: tf.nn.avg_pool3d(x, ksize,
-    strides, padding, data_format), tf.zeros(orig_input_shape, tf.convert_to_tensor(grad).dtype), grad),
+    lambda orig_input_shape, grad, ksize, strides, padding, data_format="NDHWC": (lambda x: avg_pool3d(x, ksize,
+    strides, padding, data_format), zeros(orig_input_shape, convert_to_tensor(grad).dtype), grad),
     AvgPool3DGrad=composed.pullback
 )
 _rows(
     lambda orig_input, orig_output, grad, ksize, strides, padding, data_format="NDHWC": (lambda x:
-    tf.nn.max_pool3d(x, ksize, strides, padding, data_format), orig_input, grad), MaxPool3DGrad=composed.pullback
+    max_pool3d(x, ksize, strides, padding, data_format), orig_input, grad), MaxPool3DGrad=composed.pullback
 )
 _rows(
     lambda orig_input, orig_output, grad, ksize, strides, padding, data_format="NHWC": (orig_input, grad, ksize,
@@ -272,7 +285,7 @@ _rows(
 )
 _rows(
     lambda input_grads, input_image, output_image, depth_radius=5, bias=1.0, alpha=1.0, beta=0.5: (lambda x:
-    tf.nn.local_response_normalization(x, depth_radius, bias, alpha, beta), input_image, input_grads),
+    local_response_normalization(x, depth_radius, bias, alpha, beta), input_image, input_grads),
     LRNGrad=composed.pullback
 )
 _rows(
@@ -315,7 +328,7 @@ _rows(
     MaxPoolGrad=composed.max_pool_gradient
 )
 _rows(
-    lambda input, ksize, strides, padding, Targmax=tf.int64, include_batch_in_index=False: ..., "output argmax",
+    lambda input, ksize, strides, padding, Targmax=dtypes.int64, include_batch_in_index=False: ..., "output argmax",
     MaxPoolWithArgmax=composed.pooled_with_argmax
 )
 _rows(lambda input, depth_radius=5, bias=1, alpha=1, beta=0.5: ..., LRN="nn.lrn")
@@ -337,7 +350,7 @@ _rows(
     lambda input: ..., GuaranteeConst="identity", Identity="identity", IdentityN="identity_n", Rank="rank",
     Snapshot="identity", StopGradient="stop_gradient"
 )
-_rows(lambda input, out_type=tf.int32: ..., Shape="shape", ShapeN="shape_n", Size="size")
+_rows(lambda input, out_type=dtypes.int32: ..., Shape="shape", ShapeN="shape_n", Size="size")
 _rows(lambda tensor, message: ..., CheckNumerics="debugging.check_numerics")
 _rows(lambda condition, data, summarize=3: ..., Assert="debugging.Assert")
 _rows(lambda s0, s1: ..., BroadcastArgs="broadcast_dynamic_shape")
@@ -395,18 +408,18 @@ _rows(lambda data, partitions, num_partitions: ..., DynamicPartition="dynamic_pa
 _rows(lambda indices, data: ..., DynamicStitch="dynamic_stitch", ParallelDynamicStitch="dynamic_stitch")
 _rows(lambda condition: ..., Where="where")
 _rows(lambda indices, dims: ..., UnravelIndex="unravel_index")
-_rows(lambda input, k, sorted=True, index_type=tf.int32: ..., "values indices", TopKV2="math.top_k")
+_rows(lambda input, k, sorted=True, index_type=dtypes.int32: ..., "values indices", TopKV2="math.top_k")
 _rows(lambda input, indices, updates, bad_indices_policy="": ..., ScatterNdNonAliasingAdd="tensor_scatter_nd_add")
 _rows(lambda input, n, reverse=False: ..., NthElement=composed.nth_element)
-_rows(lambda x, out_idx=tf.int32: ..., "y idx", Unique="unique")
-_rows(lambda x, out_idx=tf.int32: ..., "y idx count", UniqueWithCounts="unique_with_counts")
-_rows(lambda x, y, out_idx=tf.int32: ..., "out idx", ListDiff=composed.list_difference)
+_rows(lambda x, out_idx=dtypes.int32: ..., "y idx", Unique="unique")
+_rows(lambda x, out_idx=dtypes.int32: ..., "y idx count", UniqueWithCounts="unique_with_counts")
+_rows(lambda x, y, out_idx=dtypes.int32: ..., "out idx", ListDiff=composed.list_difference)
 _rows(
-    lambda sorted_inputs, values, out_type=tf.int32: (sorted_inputs, values, "left", out_type),
+    lambda sorted_inputs, values, out_type=dtypes.int32: (sorted_inputs, values, "left", out_type),
     LowerBound="searchsorted"
 )
 _rows(
-    lambda sorted_inputs, values, out_type=tf.int32: (sorted_inputs, values, "right", out_type),
+    lambda sorted_inputs, values, out_type=dtypes.int32: (sorted_inputs, values, "right", out_type),
     UpperBound="searchsorted"
 )
 
@@ -416,10 +429,10 @@ _rows(
     lambda input: ..., FFT="signal.fft", FFT2D="signal.fft2d", FFT3D="signal.fft3d", IFFT="signal.ifft",
     IFFT2D="signal.ifft2d", IFFT3D="signal.ifft3d"
 )
-_rows(lambda input, fft_length, Tcomplex=tf.complex64: (input, fft_length), RFFT="signal.rfft", RFFT2D="signal.rfft2d")
-_rows(lambda input, fft_length, Treal=tf.float32: (input, fft_length), IRFFT="signal.irfft", IRFFT2D="signal.irfft2d")
-_rows(lambda input, fft_length, Tcomplex=tf.complex64: (input, fft_length), RFFT3D="signal.rfft3d")
-_rows(lambda input, fft_length, Treal=tf.float32: (input, fft_length), IRFFT3D="signal.irfft3d")
+_rows(lambda input, fft_length, Tcomplex=dtypes.complex64: (input, fft_length), RFFT="signal.rfft", RFFT2D="signal.rfft2d")
+_rows(lambda input, fft_length, Treal=dtypes.float32: (input, fft_length), IRFFT="signal.irfft", IRFFT2D="signal.irfft2d")
+_rows(lambda input, fft_length, Tcomplex=dtypes.complex64: (input, fft_length), RFFT3D="signal.rfft3d")
+_rows(lambda input, fft_length, Treal=dtypes.float32: (input, fft_length), IRFFT3D="signal.irfft3d")
 _rows(lambda input, ksizes, strides, padding: ..., ExtractVolumePatches="extract_volume_patches")
 _rows(lambda images: ..., HSVToRGB="image.hsv_to_rgb", RGBToHSV="image.rgb_to_hsv")
 _rows(lambda images, delta: ..., AdjustHue="image.adjust_hue")
@@ -490,17 +503,17 @@ _rows(
     acceptable_fraction=1, dct_method="": ..., DecodeAndCropJpeg="io.decode_and_crop_jpeg"
 )
 _rows(
-    lambda contents, channels=0, dtype=tf.uint8, expand_animations=True: (contents, channels, dtype, None,
+    lambda contents, channels=0, dtype=dtypes.uint8, expand_animations=True: (contents, channels, dtype, None,
     expand_animations), DecodeImage="io.decode_image"
 )
 _rows(lambda contents, channels=0: ..., DecodeBmp="io.decode_bmp")
 _rows(lambda contents: ..., DecodeGif="io.decode_gif")
-_rows(lambda contents, output_type=tf.int32: ..., ExtractJpegShape="io.extract_jpeg_shape")
+_rows(lambda contents, output_type=dtypes.int32: ..., ExtractJpegShape="io.extract_jpeg_shape")
 _rows(
     lambda image, format="", quality=95, progressive=False, optimize_size=False, chroma_downsampling=True,
     density_unit="in", x_density=300, y_density=300, xmp_metadata="": ..., EncodeJpeg="io.encode_jpeg"
 )
-_rows(lambda contents, channels=0, dtype=tf.uint8: ..., DecodePng="io.decode_png")
+_rows(lambda contents, channels=0, dtype=dtypes.uint8: ..., DecodePng="io.decode_png")
 _rows(lambda image, compression=-1: ..., EncodePng="io.encode_png")
 
 # ---- strings and files --------------------------------------------------------------------------------
@@ -517,7 +530,7 @@ _rows(lambda input, unit="BYTE": ..., StringLength="strings.length")
 _rows(lambda string_tensor, num_buckets: ..., StringToHashBucket="strings.to_hash_bucket")
 _rows(lambda input, num_buckets: ..., StringToHashBucketFast="strings.to_hash_bucket_fast")
 _rows(lambda input, num_buckets, key: ..., StringToHashBucketStrong="strings.to_hash_bucket_strong")
-_rows(lambda string_tensor, out_type=tf.float32: ..., StringToNumber="strings.to_number")
+_rows(lambda string_tensor, out_type=dtypes.float32: ..., StringToNumber="strings.to_number")
 _rows(
     lambda inputs, template="%s", placeholder="%s", summarize=3: (template, inputs, placeholder, summarize),
     StringFormat="strings.format"
@@ -539,7 +552,7 @@ _rows(
 )
 _rows(
     lambda input, input_encoding, errors="replace", replacement_char=65533, replace_control_characters=False,
-    Tsplits=tf.int64: (input, input_encoding, errors, replacement_char, replace_control_characters),
+    Tsplits=dtypes.int64: (input, input_encoding, errors, replacement_char, replace_control_characters),
     "row_splits char_values", UnicodeDecode=composed.decoded_code_points
 )
 _rows(lambda input, sep, maxsplit=-1: ..., "indices values shape", StringSplitV2=composed.split_strings)
@@ -574,7 +587,7 @@ _rows(
 )
 _rows(
     lambda input, input_encoding, errors="replace", replacement_char=65533, replace_control_characters=False,
-    Tsplits=tf.int64: (input, input_encoding, errors, replacement_char, replace_control_characters),
+    Tsplits=dtypes.int64: (input, input_encoding, errors, replacement_char, replace_control_characters),
     "row_splits char_values char_to_byte_starts", UnicodeDecodeWithOffsets=composed_rows.code_points_with_offsets
 )
 _rows(lambda serialized, out_type: ..., ParseTensor="io.parse_tensor")
@@ -592,7 +605,7 @@ _rows(
     SparseToDense=composed.sparse_to_dense
 )
 _rows(
-    lambda input_indices, input_values, input_shape: (tf.SparseTensor(input_indices, input_values, input_shape),),
+    lambda input_indices, input_values, input_shape: (SparseTensor(input_indices, input_values, input_shape),),
     "output_indices output_values", SparseReorder=composed.sparse_reorder
 )
 _rows(
@@ -604,39 +617,39 @@ _rows(
     SparseConcat=composed.sparse_concat
 )
 _rows(
-    lambda a_indices, a_values, a_shape, b_indices, b_values, b_shape, thresh: (tf.SparseTensor(a_indices, a_values,
-    a_shape), tf.SparseTensor(b_indices, b_values, b_shape), thresh), "sum_indices sum_values sum_shape",
+    lambda a_indices, a_values, a_shape, b_indices, b_values, b_shape, thresh: (SparseTensor(a_indices, a_values,
+    a_shape), SparseTensor(b_indices, b_values, b_shape), thresh), "sum_indices sum_values sum_shape",
     SparseAdd=composed.sparse_add
 )
 _rows(
-    lambda indices, values, shape, start, size: (tf.SparseTensor(indices, values, shape), start, size),
+    lambda indices, values, shape, start, size: (SparseTensor(indices, values, shape), start, size),
     "output_indices output_values output_shape", SparseSlice=composed.sparse_slice
 )
 _rows(
-    lambda sp_indices, sp_values, sp_shape: (tf.SparseTensor(sp_indices, sp_values, sp_shape),),
+    lambda sp_indices, sp_values, sp_shape: (SparseTensor(sp_indices, sp_values, sp_shape),),
     SparseSoftmax=composed.sparse_softmax
 )
 _rows(
-    lambda input_indices, input_values, input_shape, reduction_axes, keep_dims=False: (tf.SparseTensor(input_indices,
+    lambda input_indices, input_values, input_shape, reduction_axes, keep_dims=False: (SparseTensor(input_indices,
     input_values, input_shape), reduction_axes, keep_dims), SparseReduceMax="sparse.reduce_max",
     SparseReduceSum="sparse.reduce_sum"
 )
 _rows(
-    lambda input_indices, input_values, input_shape, reduction_axes, keep_dims=False: (tf.SparseTensor(input_indices,
+    lambda input_indices, input_values, input_shape, reduction_axes, keep_dims=False: (SparseTensor(input_indices,
     input_values, input_shape), reduction_axes, keep_dims), "output_indices output_values output_shape",
     SparseReduceMaxSparse=composed_rows.sparse_maxima, SparseReduceSumSparse=composed_rows.sparse_sums
 )
 _rows(
-    lambda a_indices, a_values, a_shape, b_indices, b_values, b_shape: (tf.SparseTensor(a_indices, a_values, a_shape),
-    tf.SparseTensor(b_indices, b_values, b_shape)), "output_indices output_values",
+    lambda a_indices, a_values, a_shape, b_indices, b_values, b_shape: (SparseTensor(a_indices, a_values, a_shape),
+    SparseTensor(b_indices, b_values, b_shape)), "output_indices output_values",
     SparseSparseMaximum=composed_rows.sparse_maximum, SparseSparseMinimum=composed_rows.sparse_minimum
 )
 _rows(
-    lambda split_dim, indices, values, shape, num_split: (tf.SparseTensor(indices, values, shape), num_split,
+    lambda split_dim, indices, values, shape, num_split: (SparseTensor(indices, values, shape), num_split,
     split_dim), "output_indices output_values output_shape", SparseSplit=composed_rows.sparse_split
 )
 _rows(
-    lambda indices, values, dense_shape, default_value: (tf.SparseTensor(indices, values, dense_shape),
+    lambda indices, values, dense_shape, default_value: (SparseTensor(indices, values, dense_shape),
     default_value), "output_indices output_values empty_row_indicator reverse_index_map",
     SparseFillEmptyRows=composed_rows.filled_rows
 )
@@ -649,7 +662,7 @@ _rows(
     sp_shape)), SparseDenseCwiseAdd="add", SparseDenseCwiseDiv=composed.divide
 )
 _rows(
-    lambda a_indices, a_values, a_shape, b: (tf.SparseTensor(a_indices, a_values, a_shape), b),
+    lambda a_indices, a_values, a_shape, b: (SparseTensor(a_indices, a_values, a_shape), b),
     SparseTensorDenseAdd="sparse.add"
 )
 _rows(
@@ -658,17 +671,17 @@ _rows(
 )
 _rows(
     lambda set1, set2_indices, set2_values, set2_shape, set_operation, validate_indices=True: (set1,
-    tf.SparseTensor(set2_indices, set2_values, set2_shape), set_operation, validate_indices),
+    SparseTensor(set2_indices, set2_values, set2_shape), set_operation, validate_indices),
     "result_indices result_values result_shape", DenseToSparseSetOperation=composed_rows.set_operation
 )
 _rows(
     lambda set1_indices, set1_values, set1_shape, set2_indices, set2_values, set2_shape, set_operation,
-    validate_indices=True: (tf.SparseTensor(set1_indices, set1_values, set1_shape), tf.SparseTensor(set2_indices,
+    validate_indices=True: (SparseTensor(set1_indices, set1_values, set1_shape), SparseTensor(set2_indices,
     set2_values, set2_shape), set_operation, validate_indices), "result_indices result_values result_shape",
     SparseToSparseSetOperation=composed_rows.set_operation
 )
 _rows(
-    lambda set_indices, set_values, set_shape, validate_indices=True: (tf.SparseTensor(set_indices, set_values,
+    lambda set_indices, set_values, set_shape, validate_indices=True: (SparseTensor(set_indices, set_values,
     set_shape), validate_indices), SetSize="sets.size"
 )
 _rows(
@@ -692,7 +705,7 @@ _rows(
 )
 _rows(lambda s0, s1: ..., "r0 r1", BroadcastGradientArgs=composed_rows.broadcast_gradient_axes)
 _rows(
-    lambda starts, limits, deltas, Tsplits=tf.int64: ..., "rt_nested_splits rt_dense_values",
+    lambda starts, limits, deltas, Tsplits=dtypes.int64: ..., "rt_nested_splits rt_dense_values",
     RaggedRange=composed.ragged_range
 )
 
@@ -707,8 +720,8 @@ _rows(
 )
 _rows(
     lambda hypothesis_indices, hypothesis_values, hypothesis_shape, truth_indices, truth_values, truth_shape, normalize=True: (
-        tf.SparseTensor(hypothesis_indices, hypothesis_values, hypothesis_shape),
-        tf.SparseTensor(truth_indices, truth_values, truth_shape), normalize
+        SparseTensor(hypothesis_indices, hypothesis_values, hypothesis_shape),
+        SparseTensor(truth_indices, truth_values, truth_shape), normalize
     ), EditDistance="edit_distance"
 )
 
@@ -728,32 +741,32 @@ _rows(
 )
 _rows(lambda shape, alpha, seed=0, seed2=0: (shape, alpha, seed2 or seed or None), RandomGamma=composed.gamma_draws)
 _rows(
-    lambda shape, rate, seed=0, seed2=0, dtype=tf.int64: (shape, rate, dtype, seed2 or seed or None),
+    lambda shape, rate, seed=0, seed2=0, dtype=dtypes.int64: (shape, rate, dtype, seed2 or seed or None),
     RandomPoissonV2="random.poisson"
 )
 _rows(lambda value, seed=0, seed2=0: (value, seed2 or seed or None), RandomShuffle="random.shuffle")
 _rows(
-    lambda logits, num_samples, seed=0, seed2=0, output_dtype=tf.int64: (logits, num_samples, output_dtype, seed2 or
+    lambda logits, num_samples, seed=0, seed2=0, output_dtype=dtypes.int64: (logits, num_samples, output_dtype, seed2 or
     seed or None), Multinomial="random.categorical"
 )
 _rows(
-    lambda shape, seed, dtype=tf.float32: (shape, seed, 0.0, 1.0, dtype),
+    lambda shape, seed, dtype=dtypes.float32: (shape, seed, 0.0, 1.0, dtype),
     StatelessRandomNormal="random.stateless_normal", StatelessTruncatedNormal="random.stateless_truncated_normal"
 )
 _rows(lambda seed: ..., "key counter", StatelessRandomGetKeyCounter=composed_random.key_and_counter)
 _rows(
-    lambda shape, key, counter, alg, dtype=tf.float32: (shape, key, counter, dtype),
+    lambda shape, key, counter, alg, dtype=dtypes.float32: (shape, key, counter, dtype),
     StatelessRandomNormalV2=composed_random.normal, StatelessRandomUniformV2=composed_random.uniform,
     StatelessTruncatedNormalV2=composed_random.truncated_normal
 )
 _rows(lambda shape, seed, lam, dtype: ..., StatelessRandomPoisson="random.stateless_poisson")
-_rows(lambda shape, seed, counts, probs, dtype=tf.int64: ..., StatelessRandomBinomial="random.stateless_binomial")
+_rows(lambda shape, seed, counts, probs, dtype=dtypes.int64: ..., StatelessRandomBinomial="random.stateless_binomial")
 _rows(
-    lambda shape, seed, alpha: (shape, seed, alpha, None, tf.convert_to_tensor(alpha).dtype),
+    lambda shape, seed, alpha: (shape, seed, alpha, None, convert_to_tensor(alpha).dtype),
     StatelessRandomGammaV2="random.stateless_gamma"
 )
 _rows(
-    lambda shape, key, counter, alg, dtype=tf.uint64: (shape, key, counter, dtype),
+    lambda shape, key, counter, alg, dtype=dtypes.uint64: (shape, key, counter, dtype),
     StatelessRandomUniformFullIntV2=composed_random.uniform
 )
 _rows(
@@ -761,12 +774,12 @@ _rows(
     StatelessRandomUniformIntV2=composed_random.uniform_integers
 )
 _rows(
-    lambda shape, seed, dtype=tf.uint64: (shape, seed, None, None, dtype),
+    lambda shape, seed, dtype=dtypes.uint64: (shape, seed, None, None, dtype),
     StatelessRandomUniformFullInt="random.stateless_uniform"
 )
 _rows(
-    lambda shape, seed, dtype=tf.float32: (shape, seed, 0, None, dtype),
+    lambda shape, seed, dtype=dtypes.float32: (shape, seed, 0, None, dtype),
     StatelessRandomUniform="random.stateless_uniform"
 )
 _rows(lambda shape, seed, minval, maxval: ..., StatelessRandomUniformInt=composed.stateless_uniform_integers)
-_rows(lambda logits, num_samples, seed, output_dtype=tf.int64: ..., StatelessMultinomial="random.stateless_categorical")
+_rows(lambda logits, num_samples, seed, output_dtype=dtypes.int64: ..., StatelessMultinomial="random.stateless_categorical")

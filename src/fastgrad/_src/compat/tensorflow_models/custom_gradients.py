@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import fastgrad as tf
 from fastgrad._src.compat.tensorflow_models.graph_functions import Compute, GraphFunction
 from fastgrad._src.compat.tensorflow_models.structures import decode
+from fastgrad._src.ops import creation
+from fastgrad._src.ops import custom_gradient as custom_gradient_ops
 
 
 class CustomGradient(NamedTuple):
@@ -53,9 +54,9 @@ class CustomGradient(NamedTuple):
                 results = iter(function.run([*cotangents, *captured]))
                 return [next(results) if is_there else None for is_there in self.has_cotangent]
 
-            @tf.custom_gradient
+            @custom_gradient_ops.custom_gradient
             def identity(*passed: Any) -> Any:
-                return [tf.identity(value) for value in passed], gradient
+                return [creation.identity(value) for value in passed], gradient
 
             return list(identity(*values))
 

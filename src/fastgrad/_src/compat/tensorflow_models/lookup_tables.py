@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import fastgrad as tf
 from fastgrad._src.compat.tensorflow_models.attributes import Attributes
+from fastgrad._src.ops.creation import zeros
+from fastgrad._src.structures.lookup.initializers import KeyValueTensorInitializer, TextFileInitializer
 from fastgrad._src.structures.lookup.tables import DenseHashTable, MutableHashTable, StaticHashTable, _HashTable
 
 
@@ -24,12 +25,12 @@ def _mutable(value: Any) -> MutableHashTable:
 
 def _static_table(attributes: Attributes) -> StaticHashTable:
     key_dtype, value_dtype = attributes["key_dtype"], attributes["value_dtype"]
-    nothing = tf.lookup.KeyValueTensorInitializer(tf.zeros([0], key_dtype), tf.zeros([0], value_dtype))
-    return StaticHashTable(nothing, tf.zeros([], value_dtype))
+    nothing = KeyValueTensorInitializer(zeros([0], key_dtype), zeros([0], value_dtype))
+    return StaticHashTable(nothing, zeros([], value_dtype))
 
 
 def _default(attributes: Attributes) -> Any:
-    return tf.zeros(attributes.get("value_shape", []), attributes["value_dtype"])
+    return zeros(attributes.get("value_shape", []), attributes["value_dtype"])
 
 
 def _mutable_table(attributes: Attributes) -> MutableHashTable:
@@ -43,14 +44,14 @@ def _dense_table(attributes: Attributes, empty_key: Any, deleted_key: Any) -> De
 
 def _import(attributes: Attributes, table: Any, keys: Any, values: Any) -> None:
     if isinstance(table, StaticHashTable):
-        tf.lookup.KeyValueTensorInitializer(keys, values).initialize(table)
+        KeyValueTensorInitializer(keys, values).initialize(table)
     else:
         _mutable(table).insert(keys, values)
 
 
 def _read_file(attributes: Attributes, table: Any, filename: Any) -> None:
     size = attributes["vocab_size"]
-    tf.lookup.TextFileInitializer(
+    TextFileInitializer(
         filename,
         table.key_dtype,
         attributes["key_index"],

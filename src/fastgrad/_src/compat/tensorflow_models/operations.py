@@ -7,14 +7,22 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import fastgrad as tf
 from fastgrad._src.compat.raw_ops.raw_operation import RawOperation
 from fastgrad._src.compat.raw_ops.table import TABLE
 from fastgrad._src.compat.tensorflow_models.attributes import Attributes
 from fastgrad._src.compat.tensorflow_models.graph_functions import Compute, GraphFunction
 from fastgrad._src.compat.tensorflow_models.lookup_tables import ON_TABLES
+from fastgrad._src.core import dtypes
+from fastgrad._src.core.eager import get_static_value
+from fastgrad._src.core.errors import UnimplementedError
+from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
+from fastgrad._src.ops import shape_query
 from fastgrad._src.ops.arguments import as_python_int
+from fastgrad._src.ops.comparison import not_equal
+from fastgrad._src.ops.control_flow import cond, switch_case, while_loop
+from fastgrad._src.ops.creation import constant, identity, zeros_like
+from fastgrad._src.ops.indexing import gather, gather_nd
 from fastgrad._src.ops.random_draws import RESERVED_COUNTERS, advance_generator
 from fastgrad._src.ops.tensor_array import TensorArray
 
@@ -52,7 +60,7 @@ def compute_of(operation: str, attributes: Attributes, functions: Functions, mis
 
 
 def _refuse(inputs: list[Any]) -> Sequence[Any]:
-    raise tf.errors.UnimplementedError("fastgrad lacks this operation of a SavedModel.")
+    raise UnimplementedError("fastgrad lacks this operation of a SavedModel.")
 
 
 # ---- raw operations -----------------------------------------------------------------------------------
@@ -115,7 +123,7 @@ def _new_list(dtype: Any, shape: Any, size: Any, dynamic_size: bool = False) -> 
     """Returns a list of tensors; a scalar in place of the shape stands for an unknown rank."""
     if int(size) > _MOST_LIST_ELEMENTS:
         raise ValueError(f"a list has {int(size)} elements")
-    sizes = tf.get_static_value(shape)
+    sizes = get_static_value(shape)
     known = None if sizes is None or sizes.ndim == 0 else [None if axis < 0 else axis for axis in sizes.tolist()]
     return TensorArray(dtype, size, dynamic_size, clear_after_read=False, infer_shape=False, element_shape=known)
 
@@ -129,17 +137,17 @@ def _set_item(attributes: Attributes, array: TensorArray, index: Any, item: Any)
 
 
 def _pass_on(attributes: Attributes, value: Any) -> Any:
-    return tf.identity(value) if isinstance(value, tf.Tensor) else value
+    return identity(value) if isinstance(value, Tensor) else value
 
 
 def _gather_rows(attributes: Attributes, resource: Any, indices: Any) -> Any:
     batch_dims = attributes.get("batch_dims", 0)
-    return tf.gather(_variable(resource), indices, axis=batch_dims, batch_dims=batch_dims)
+    return gather(_variable(resource), indices, axis=batch_dims, batch_dims=batch_dims)
 
 
 def _read_and_skip(attributes: Attributes, resource: Any, algorithm: Any, delta: Any) -> Any:
     """Returns the state of a generator and advances it by ``delta`` numbers."""
-    state = tf.convert_to_tensor(_variable(resource))
+    state = convert_to_tensor(_variable(resource))
     count = as_python_int(delta, "RngReadAndSkip: delta") * RESERVED_COUNTERS
     _variable(resource).assign(advance_generator(state, count=count))
     return state
@@ -147,17 +155,17 @@ def _read_and_skip(attributes: Attributes, resource: Any, algorithm: Any, delta:
 
 _ON_HANDLES: dict[str, Callable[..., Any]] = {
     **ON_TABLES,
-    "Const": lambda attributes: tf.constant(attributes["value"]),
+    "Const": lambda attributes: constant(attributes["value"]),
     "Identity": _pass_on,
     "PreventGradient": _pass_on,
     "PlaceholderWithDefault": _pass_on,
     "DisableCopyOnRead": lambda attributes, resource: None,
-    "ReadVariableOp": lambda attributes, resource: tf.convert_to_tensor(_variable(resource)),
-    "VarIsInitializedOp": lambda attributes, resource: tf.constant(isinstance(resource, Variable)),
-    "VariableShape": lambda attributes, resource: tf.shape(_variable(resource), attributes["out_type"]),
+    "ReadVariableOp": lambda attributes, resource: convert_to_tensor(_variable(resource)),
+    "VarIsInitializedOp": lambda attributes, resource: constant(isinstance(resource, Variable)),
+    "VariableShape": lambda attributes, resource: shape_query.shape(_variable(resource), attributes["out_type"]),
     "RngReadAndSkip": _read_and_skip,
     "ResourceGather": _gather_rows,
-    "ResourceGatherNd": lambda attributes, resource, indices: tf.gather_nd(_variable(resource), indices),
+    "ResourceGatherNd": lambda attributes, resource, indices: gather_nd(_variable(resource), indices),
     "AssignVariableOp": _change("assign"),
     "AssignAddVariableOp": _change("assign_add"),
     "AssignSubVariableOp": _change("assign_sub"),
@@ -217,8 +225,8 @@ def _branch(attributes: Attributes, functions: Functions) -> Compute:
 
     def compute(inputs: list[Any]) -> Sequence[Any]:
         predicate, *rest = inputs
-        is_true = predicate if predicate.dtype is tf.bool else tf.not_equal(predicate, tf.zeros_like(predicate))
-        result = tf.cond(is_true, lambda: _results(on_true, rest), lambda: _results(on_false, rest))
+        is_true = predicate if predicate.dtype is dtypes.bool else not_equal(predicate, zeros_like(predicate))
+        result = cond(is_true, lambda: _results(on_true, rest), lambda: _results(on_false, rest))
         return list(result)[: on_true.result_count]
 
     return compute
@@ -233,13 +241,13 @@ def _case(attributes: Attributes, functions: Functions) -> Compute:
     def compute(inputs: list[Any]) -> Sequence[Any]:
         index, *rest = inputs
         choices = [functools.partial(_results, branch, rest) for branch in branches]
-        return list(tf.switch_case(index, choices))[: branches[0].result_count]
+        return list(switch_case(index, choices))[: branches[0].result_count]
 
     return compute
 
 
 def _results(function: GraphFunction, arguments: list[Any]) -> list[Any]:
-    return function.run(arguments) or [tf.constant(0)]  # branches without results have effects only
+    return function.run(arguments) or [constant(0)]  # branches without results have effects only
 
 
 def _loop(attributes: Attributes, functions: Functions) -> Compute:
@@ -249,7 +257,7 @@ def _loop(attributes: Attributes, functions: Functions) -> Compute:
         raise ValueError(f"the function {condition.name!r:.100} is no condition of the loop of {body.name!r:.100}")
 
     def compute(inputs: list[Any]) -> Sequence[Any]:
-        moving = [number for number, value in enumerate(inputs) if isinstance(value, (tf.Tensor, TensorArray))]
+        moving = [number for number, value in enumerate(inputs) if isinstance(value, (Tensor, TensorArray))]
 
         def all_values(values: Sequence[Any]) -> list[Any]:
             merged = list(inputs)  # handles of variables stay as they are
@@ -265,7 +273,7 @@ def _loop(attributes: Attributes, functions: Functions) -> Compute:
 
         return (
             all_values(
-                tf.while_loop(
+                while_loop(
                     lambda *values: condition.run(all_values(values))[0],
                     next_values,
                     [inputs[number] for number in moving],

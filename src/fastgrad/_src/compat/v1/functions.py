@@ -5,8 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import fastgrad as tf
+from fastgrad._src.compat.conversions import as_bytes
+from fastgrad._src.core import dtypes, printing
+from fastgrad._src.core.dtypes import as_dtype
 from fastgrad._src.core.errors import UnimplementedError
+from fastgrad._src.core.nest import map_structure
+from fastgrad._src.core.tensor import convert_to_tensor
+from fastgrad._src.data.readers import TFRecordDataset
+from fastgrad._src.ops import blocks, casting, indexing, loss, norms, random_ops, shape_query
+from fastgrad._src.ops.activation import relu
+from fastgrad._src.ops.arithmetic import maximum
+from fastgrad._src.ops.contraction import matmul
+from fastgrad._src.ops.creation import identity
+from fastgrad._src.ops.custom_gradient import stop_gradient
+from fastgrad._src.ops.dense import bias_add
+from fastgrad._src.ops.python_function import py_function
+from fastgrad._src.structures.ragged.factories import constant
+from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
 
 
 def Print(  # TensorFlow's name
@@ -26,20 +41,20 @@ def Print(  # TensorFlow's name
         summarize: the number of elements at each end of an axis that are printed.
         first_n, name: kept for TensorFlow's signature.
     """
-    tf.print(message or "", *data, summarize=summarize, sep="")
-    return tf.identity(input_)
+    printing.print(message or "", *data, summarize=summarize, sep="")
+    return identity(input_)
 
 
 def clip_by_average_norm(t: Any, clip_norm: Any, name: str | None = None) -> Any:
     """Returns ``t``, scaled so that its norm divided by the number of its elements is at most ``clip_norm``."""
-    t = tf.convert_to_tensor(t)
-    norm = tf.linalg.norm(t) / tf.cast(tf.size(t), t.dtype)
-    return t * clip_norm / tf.maximum(norm, clip_norm)
+    t = convert_to_tensor(t)
+    norm = norms.norm(t) / casting.cast(shape_query.size(t), t.dtype)
+    return t * clip_norm / maximum(norm, clip_norm)
 
 
 def div(x: Any, y: Any, name: str | None = None) -> Any:
     """Returns the quotient as Python 2 has it: rounded down for integers."""
-    x = tf.convert_to_tensor(x)
+    x = convert_to_tensor(x)
     return x // y if x.dtype.is_integer else x / y
 
 
@@ -49,10 +64,10 @@ def convert_to_tensor_or_sparse_tensor(value: Any, dtype: Any = None, name: str 
     Raises:
         RuntimeError: ``value`` is sparse and has another dtype than ``dtype``.
     """
-    if not isinstance(value, tf.SparseTensor):
-        return tf.convert_to_tensor(value, dtype)
-    if dtype is not None and tf.as_dtype(dtype) != value.dtype:
-        raise RuntimeError(f"Sparse dtype mismatch. Requested: {tf.as_dtype(dtype).name}, Actual: {value.dtype.name}")
+    if not isinstance(value, SparseTensor):
+        return convert_to_tensor(value, dtype)
+    if dtype is not None and as_dtype(dtype) != value.dtype:
+        raise RuntimeError(f"Sparse dtype mismatch. Requested: {as_dtype(dtype).name}, Actual: {value.dtype.name}")
     return value
 
 
@@ -72,17 +87,17 @@ def sparse_placeholder(dtype: Any, shape: Any = None, name: str | None = None) -
 
 def placeholder_with_default(input: Any, shape: Any, name: str | None = None) -> Any:
     """Returns ``input`` as a tensor: eager code has nothing to put in its place."""
-    return tf.convert_to_tensor(input)
+    return convert_to_tensor(input)
 
 
 def py_func(func: Any, inp: Any, Tout: Any, stateful: bool = True, name: str | None = None) -> Any:
     """Calls ``func`` with the tensors of ``inp`` in eager code; see ``tf.py_function``."""
-    return tf.py_function(func, inp, Tout)
+    return py_function(func, inp, Tout)
 
 
 def _cast(name: str, dtype: Any) -> Any:
     def cast(x: Any, name: str | None = None) -> Any:
-        return tf.cast(x, dtype)
+        return casting.cast(x, dtype)
 
     cast.__name__ = cast.__qualname__ = name
     cast.__doc__ = f"Returns ``x`` as {dtype.name}."
@@ -90,10 +105,10 @@ def _cast(name: str, dtype: Any) -> Any:
 
 
 to_bfloat16, to_complex128, to_complex64 = (
-    _cast(f"to_{dtype.name}", dtype) for dtype in (tf.bfloat16, tf.complex128, tf.complex64)
+    _cast(f"to_{dtype.name}", dtype) for dtype in (dtypes.bfloat16, dtypes.complex128, dtypes.complex64)
 )
-to_double, to_float = _cast("to_double", tf.float64), _cast("to_float", tf.float32)
-to_int32, to_int64 = _cast("to_int32", tf.int32), _cast("to_int64", tf.int64)
+to_double, to_float = _cast("to_double", dtypes.float64), _cast("to_float", dtypes.float32)
+to_int32, to_int64 = _cast("to_int32", dtypes.int32), _cast("to_int64", dtypes.int64)
 
 
 def string_split(
@@ -119,14 +134,14 @@ def string_split(
     """
     if result_type not in ("SparseTensor", "RaggedTensor"):
         raise ValueError(f"string_split: result_type must be 'SparseTensor' or 'RaggedTensor', got {result_type!r}.")
-    characters = tf.compat.as_bytes(delimiter if sep is None else sep)
+    characters = as_bytes(delimiter if sep is None else sep)
     rows = []
-    for text in tf.convert_to_tensor(source).numpy().tolist():
+    for text in convert_to_tensor(source).numpy().tolist():
         for character in characters[1:]:
             text = text.replace(bytes([character]), characters[:1])
         parts = text.split(characters[:1]) if characters else [bytes([byte]) for byte in text]
         rows.append([part for part in parts if part or not skip_empty])
-    ragged = tf.ragged.constant(rows, tf.string, 1)
+    ragged = constant(rows, dtypes.string, 1)
     return ragged if result_type == "RaggedTensor" else ragged.to_sparse()
 
 
@@ -135,7 +150,7 @@ def space_to_batch(
 ) -> Any:
     """``tf.space_to_batch`` of pictures, with blocks of ``block_size`` (or ``block_shape``) pixels in both directions."""
     size = block_size if block_shape is None else block_shape
-    return tf.space_to_batch(input, [size, size] if isinstance(size, int) else size, paddings)
+    return blocks.space_to_batch(input, [size, size] if isinstance(size, int) else size, paddings)
 
 
 def batch_to_space(
@@ -143,7 +158,7 @@ def batch_to_space(
 ) -> Any:
     """``tf.batch_to_space`` of pictures, with blocks of ``block_size`` (or ``block_shape``) pixels in both directions."""
     size = block_size if block_shape is None else block_shape
-    return tf.batch_to_space(input, [size, size] if isinstance(size, int) else size, crops)
+    return blocks.batch_to_space(input, [size, size] if isinstance(size, int) else size, crops)
 
 
 # ---- nn ------------------------------------------------------------------------------------------------------
@@ -165,7 +180,7 @@ def dropout(
     """
     if (keep_prob is None) == (rate is None):
         raise ValueError(f"dropout: Exactly one of keep_prob and rate must be given, got {keep_prob!r} and {rate!r}.")
-    return tf.nn.dropout(x, 1.0 - keep_prob if rate is None else rate, noise_shape, seed)
+    return random_ops.dropout(x, 1.0 - keep_prob if rate is None else rate, noise_shape, seed)
 
 
 def embedding_lookup(
@@ -185,25 +200,25 @@ def embedding_lookup(
         raise UnimplementedError(
             f"embedding_lookup: several tables need partition_strategy='div', got {partition_strategy!r} and {len(params)} tables."
         )
-    return tf.nn.embedding_lookup(params, ids, max_norm)
+    return indexing.embedding_lookup(params, ids, max_norm)
 
 
 def softmax_cross_entropy_with_logits(
     labels: Any = None, logits: Any = None, dim: int = -1, name: str | None = None, axis: Any = None
 ) -> Any:
     """``tf.nn.softmax_cross_entropy_with_logits`` without a gradient of the labels."""
-    labels = tf.stop_gradient(tf.convert_to_tensor(labels))
-    return tf.nn.softmax_cross_entropy_with_logits(labels, logits, dim if axis is None else axis)
+    labels = stop_gradient(convert_to_tensor(labels))
+    return loss.softmax_cross_entropy_with_logits(labels, logits, dim if axis is None else axis)
 
 
 def xw_plus_b(x: Any, weights: Any, biases: Any, name: str | None = None) -> Any:
     """Returns ``x @ weights + biases``."""
-    return tf.nn.bias_add(tf.matmul(x, weights), biases)
+    return bias_add(matmul(x, weights), biases)
 
 
 def relu_layer(x: Any, weights: Any, biases: Any, name: str | None = None) -> Any:
     """Returns ``relu(x @ weights + biases)``."""
-    return tf.nn.relu(xw_plus_b(x, weights, biases))
+    return relu(xw_plus_b(x, weights, biases))
 
 
 # ---- datasets and files of records ----------------------------------------------------------------------------
@@ -211,17 +226,17 @@ def relu_layer(x: Any, weights: Any, biases: Any, name: str | None = None) -> An
 
 def get_output_types(dataset_or_iterator: Any) -> Any:
     """Returns the dtypes of the elements, in their structure."""
-    return tf.nest.map_structure(lambda spec: spec.dtype, dataset_or_iterator.element_spec)
+    return map_structure(lambda spec: spec.dtype, dataset_or_iterator.element_spec)
 
 
 def get_output_shapes(dataset_or_iterator: Any) -> Any:
     """Returns the shapes of the elements, in their structure."""
-    return tf.nest.map_structure(lambda spec: spec.shape, dataset_or_iterator.element_spec)
+    return map_structure(lambda spec: spec.shape, dataset_or_iterator.element_spec)
 
 
 def get_output_classes(dataset_or_iterator: Any) -> Any:
     """Returns the classes of the elements, in their structure."""
-    return tf.nest.map_structure(lambda spec: spec.value_type, dataset_or_iterator.element_spec)
+    return map_structure(lambda spec: spec.value_type, dataset_or_iterator.element_spec)
 
 
 def make_one_shot_iterator(dataset: Any) -> Any:
@@ -239,4 +254,4 @@ def make_initializable_iterator(dataset: Any, shared_name: str | None = None) ->
 def tf_record_iterator(path: Any, options: Any = None) -> Iterator[bytes]:
     """Returns an iterator of the records of a file, as bytes."""
     compression = getattr(options, "compression_type", None) or ""
-    return (record.numpy() for record in tf.data.TFRecordDataset(path, compression))
+    return (record.numpy() for record in TFRecordDataset(path, compression))

@@ -4,7 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
+from fastgrad._src.core.tensor import convert_to_tensor
+from fastgrad._src.ops import arithmetic
+from fastgrad._src.ops.activation import relu
+from fastgrad._src.ops.arithmetic import minimum, squared_difference
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.creation import ones_like
+from fastgrad._src.ops.custom_gradient import stop_gradient
+from fastgrad._src.ops.division import divide_no_nan
+from fastgrad._src.ops.exponential import log
+from fastgrad._src.ops.loss import (
+    sigmoid_cross_entropy_with_logits,
+    softmax_cross_entropy_with_logits,
+    sparse_softmax_cross_entropy_with_logits,
+)
+from fastgrad._src.ops.reduction import reduce_sum
+from fastgrad._src.ops.shape_query import size
+from fastgrad._src.ops.shaping import broadcast_to, squeeze
 
 
 class Reduction:
@@ -47,24 +64,24 @@ def compute_weighted_loss(
         ValueError: another reduction, or a shape of ``weights`` that does not fit.
     """
     Reduction.validate(reduction)
-    losses = tf.convert_to_tensor(losses)
+    losses = convert_to_tensor(losses)
     dtype = losses.dtype
-    losses, weights = tf.cast(losses, tf.float32), tf.cast(weights, tf.float32)
+    losses, weights = cast(losses, dtypes.float32), cast(weights, dtypes.float32)
     sizes = [tuple(losses.shape), tuple(weights.shape)]
     if sizes[1] and (len(sizes[0]) != len(sizes[1]) or any(w not in (1, n) for n, w in zip(*sizes, strict=True))):
         raise ValueError(f"weights can not be broadcast to values. values.shape={sizes[0]}. weights.shape={sizes[1]}.")
     weighted = losses * weights
     if reduction == Reduction.NONE:
-        return tf.cast(weighted, dtype)
-    total = tf.reduce_sum(weighted)
+        return cast(weighted, dtype)
+    total = reduce_sum(weighted)
     if reduction == Reduction.MEAN:
-        total = tf.math.divide_no_nan(total, tf.reduce_sum(tf.ones_like(losses) * weights))
+        total = divide_no_nan(total, reduce_sum(ones_like(losses) * weights))
     elif reduction == Reduction.SUM_BY_NONZERO_WEIGHTS:
-        present = tf.cast(tf.broadcast_to(weights, losses.shape) != 0.0, tf.float32)
-        total = tf.math.divide_no_nan(total, tf.reduce_sum(present))
+        present = cast(broadcast_to(weights, losses.shape) != 0.0, dtypes.float32)
+        total = divide_no_nan(total, reduce_sum(present))
     elif reduction == Reduction.SUM_OVER_BATCH_SIZE:
-        total = tf.math.divide_no_nan(total, tf.cast(tf.size(losses), tf.float32))
-    return tf.cast(total, dtype)
+        total = divide_no_nan(total, cast(size(losses), dtypes.float32))
+    return cast(total, dtype)
 
 
 def _pair(name: str, labels: Any, predictions: Any) -> tuple[Any, Any]:
@@ -72,7 +89,7 @@ def _pair(name: str, labels: Any, predictions: Any) -> tuple[Any, Any]:
     for key, value in (("labels", labels), ("predictions", predictions)):
         if value is None:
             raise ValueError(f"{name}: Argument `{key}` must not be None.")
-    labels, predictions = tf.cast(labels, tf.float32), tf.cast(predictions, tf.float32)
+    labels, predictions = cast(labels, dtypes.float32), cast(predictions, dtypes.float32)
     if labels.shape != predictions.shape:
         raise ValueError(f"{name}: Shapes {predictions.shape} and {labels.shape} are incompatible")
     return labels, predictions
@@ -88,7 +105,7 @@ def absolute_difference(
 ) -> Any:
     """Returns ``abs(predictions - labels)`` as one number; see ``compute_weighted_loss``."""
     labels, predictions = _pair("absolute_difference", labels, predictions)
-    return compute_weighted_loss(tf.abs(predictions - labels), weights, reduction=reduction)
+    return compute_weighted_loss(arithmetic.abs(predictions - labels), weights, reduction=reduction)
 
 
 def cosine_distance(  # TensorFlow's arguments
@@ -110,7 +127,7 @@ def cosine_distance(  # TensorFlow's arguments
     if axis is None:
         raise ValueError("You must specify argument `axis`.")
     labels, predictions = _pair("cosine_distance", labels, predictions)
-    distances = 1.0 - tf.reduce_sum(labels * predictions, axis, keepdims=True)
+    distances = 1.0 - reduce_sum(labels * predictions, axis, keepdims=True)
     return compute_weighted_loss(distances, weights, reduction=reduction)
 
 
@@ -124,7 +141,7 @@ def hinge_loss(
 ) -> Any:
     """Returns ``max(0, 1 - (2 labels - 1) logits)`` for labels 0 and 1 as one number; see ``compute_weighted_loss``."""
     labels, logits = _pair("hinge_loss", labels, logits)
-    return compute_weighted_loss(tf.nn.relu(1.0 - (2.0 * labels - 1.0) * logits), weights, reduction=reduction)
+    return compute_weighted_loss(relu(1.0 - (2.0 * labels - 1.0) * logits), weights, reduction=reduction)
 
 
 def huber_loss(  # TensorFlow's arguments
@@ -138,8 +155,8 @@ def huber_loss(  # TensorFlow's arguments
 ) -> Any:
     """Returns Huber's loss as one number: quadratic up to ``delta``, linear from there; see ``compute_weighted_loss``."""
     labels, predictions = _pair("huber_loss", labels, predictions)
-    error = tf.abs(predictions - labels)
-    quadratic = tf.minimum(error, delta)
+    error = arithmetic.abs(predictions - labels)
+    quadratic = minimum(error, delta)
     return compute_weighted_loss(
         0.5 * quadratic * quadratic + delta * (error - quadratic), weights, reduction=reduction
     )
@@ -156,7 +173,7 @@ def log_loss(  # TensorFlow's arguments
 ) -> Any:
     """Returns the binary cross-entropy of probabilities as one number; see ``compute_weighted_loss``."""
     labels, predictions = _pair("log_loss", labels, predictions)
-    losses = -labels * tf.math.log(predictions + epsilon) - (1.0 - labels) * tf.math.log(1.0 - predictions + epsilon)
+    losses = -labels * log(predictions + epsilon) - (1.0 - labels) * log(1.0 - predictions + epsilon)
     return compute_weighted_loss(losses, weights, reduction=reduction)
 
 
@@ -170,7 +187,7 @@ def mean_squared_error(
 ) -> Any:
     """Returns ``(predictions - labels) ** 2`` as one number; see ``compute_weighted_loss``."""
     labels, predictions = _pair("mean_squared_error", labels, predictions)
-    return compute_weighted_loss(tf.math.squared_difference(predictions, labels), weights, reduction=reduction)
+    return compute_weighted_loss(squared_difference(predictions, labels), weights, reduction=reduction)
 
 
 def sigmoid_cross_entropy(  # TensorFlow's arguments
@@ -189,10 +206,10 @@ def sigmoid_cross_entropy(  # TensorFlow's arguments
         label_smoothing: how far labels move to 1/2, from 0 to 1.
         logits, weights, scope, loss_collection, reduction: as in the other losses.
     """
-    logits = tf.convert_to_tensor(logits)
+    logits = convert_to_tensor(logits)
     labels, _ = _pair("sigmoid_cross_entropy", multi_class_labels, logits)
-    labels = tf.cast(labels * (1.0 - label_smoothing) + 0.5 * label_smoothing, logits.dtype)
-    return compute_weighted_loss(tf.nn.sigmoid_cross_entropy_with_logits(labels, logits), weights, reduction=reduction)
+    labels = cast(labels * (1.0 - label_smoothing) + 0.5 * label_smoothing, logits.dtype)
+    return compute_weighted_loss(sigmoid_cross_entropy_with_logits(labels, logits), weights, reduction=reduction)
 
 
 def softmax_cross_entropy(  # TensorFlow's arguments
@@ -211,10 +228,10 @@ def softmax_cross_entropy(  # TensorFlow's arguments
         label_smoothing: how far labels move to equal probabilities, from 0 to 1.
         logits, weights, scope, loss_collection, reduction: as in the other losses.
     """
-    logits = tf.convert_to_tensor(logits)
+    logits = convert_to_tensor(logits)
     labels, _ = _pair("softmax_cross_entropy", onehot_labels, logits)
     labels = labels * (1.0 - label_smoothing) + label_smoothing / labels.shape[1] if label_smoothing > 0 else labels
-    losses = tf.nn.softmax_cross_entropy_with_logits(tf.stop_gradient(tf.cast(labels, logits.dtype)), logits)
+    losses = softmax_cross_entropy_with_logits(stop_gradient(cast(labels, logits.dtype)), logits)
     return compute_weighted_loss(losses, weights, reduction=reduction)
 
 
@@ -229,8 +246,8 @@ def sparse_softmax_cross_entropy(
     """Returns the cross-entropy of logits and numbers of classes as one number; see ``compute_weighted_loss``."""
     if labels is None or logits is None:
         raise ValueError("sparse_softmax_cross_entropy: Arguments `labels` and `logits` must not be None.")
-    labels = tf.convert_to_tensor(labels)
-    if labels.ndim == tf.convert_to_tensor(logits).ndim:
-        labels = tf.squeeze(labels, [-1])
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    labels = convert_to_tensor(labels)
+    if labels.ndim == convert_to_tensor(logits).ndim:
+        labels = squeeze(labels, [-1])
+    losses = sparse_softmax_cross_entropy_with_logits(labels, logits)
     return compute_weighted_loss(losses, weights, reduction=reduction)

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import fastgrad as tf
+from fastgrad._src.data.readers import TFRecordDataset
+from fastgrad._src.keras.optimizers.schedules.cosine import CosineDecay, CosineDecayRestarts
+from fastgrad._src.keras.optimizers.schedules.learning_rate_schedule import (
+    ExponentialDecay,
+    InverseTimeDecay,
+    PiecewiseConstantDecay,
+    PolynomialDecay,
+)
+from fastgrad._src.ops.arithmetic import negative
+from fastgrad._src.ops.exponential import exp
 
 
 def _schedule(make: Callable[..., Any], x: Any, *args: Any) -> Callable[[], Any]:
@@ -23,7 +32,7 @@ def exponential_decay(
     name: str | None = None,
 ) -> Callable[[], Any]:
     """Returns a function that gives ``learning_rate * decay_rate ** (global_step / decay_steps)``; see ``ExponentialDecay``."""
-    schedule = tf.keras.optimizers.schedules.ExponentialDecay
+    schedule = ExponentialDecay
     return _schedule(schedule, global_step, learning_rate, decay_steps, decay_rate, staircase)
 
 
@@ -36,7 +45,7 @@ def natural_exp_decay(
     name: str | None = None,
 ) -> Callable[[], Any]:
     """Returns a function that gives ``learning_rate * exp(-decay_rate * global_step / decay_steps)``."""
-    natural_rate = tf.exp(tf.negative(decay_rate))
+    natural_rate = exp(negative(decay_rate))
     return exponential_decay(learning_rate, global_step, decay_steps, natural_rate, staircase)
 
 
@@ -49,7 +58,7 @@ def inverse_time_decay(
     name: str | None = None,
 ) -> Callable[[], Any]:
     """Returns a function that gives ``learning_rate / (1 + decay_rate * global_step / decay_steps)``; see ``InverseTimeDecay``."""
-    schedule = tf.keras.optimizers.schedules.InverseTimeDecay
+    schedule = InverseTimeDecay
     return _schedule(schedule, global_step, learning_rate, decay_steps, decay_rate, staircase)
 
 
@@ -63,7 +72,7 @@ def polynomial_decay(
     name: str | None = None,
 ) -> Callable[[], Any]:
     """Returns a function that gives a rate which falls to ``end_learning_rate``; see ``PolynomialDecay``."""
-    schedule = tf.keras.optimizers.schedules.PolynomialDecay
+    schedule = PolynomialDecay
     return _schedule(schedule, global_step, learning_rate, decay_steps, end_learning_rate, power, cycle)
 
 
@@ -71,7 +80,7 @@ def cosine_decay(
     learning_rate: Any, global_step: Any, decay_steps: Any, alpha: Any = 0.0, name: str | None = None
 ) -> Callable[[], Any]:
     """Returns a function that gives a rate which falls as a cosine; see ``CosineDecay``."""
-    return _schedule(tf.keras.optimizers.schedules.CosineDecay, global_step, learning_rate, decay_steps, alpha)
+    return _schedule(CosineDecay, global_step, learning_rate, decay_steps, alpha)
 
 
 def cosine_decay_restarts(
@@ -84,17 +93,17 @@ def cosine_decay_restarts(
     name: str | None = None,
 ) -> Callable[[], Any]:
     """Returns a function that gives a rate which falls as a cosine, again and again; see ``CosineDecayRestarts``."""
-    schedule = tf.keras.optimizers.schedules.CosineDecayRestarts
+    schedule = CosineDecayRestarts
     return _schedule(schedule, global_step, learning_rate, first_decay_steps, t_mul, m_mul, alpha)
 
 
 def piecewise_constant(x: Any, boundaries: Any, values: Any, name: str | None = None) -> Callable[[], Any]:
     """Returns a function that gives the value between two boundaries; see ``PiecewiseConstantDecay``."""
-    return _schedule(tf.keras.optimizers.schedules.PiecewiseConstantDecay, x, boundaries, values)
+    return _schedule(PiecewiseConstantDecay, x, boundaries, values)
 
 
 def summary_iterator(path: Any) -> Iterator[Any]:
     """Returns an iterator of the ``Event`` messages of an event file."""
     from tensorboardX.proto.event_pb2 import Event
 
-    return (Event.FromString(record.numpy()) for record in tf.data.TFRecordDataset(path))
+    return (Event.FromString(record.numpy()) for record in TFRecordDataset(path))

@@ -7,7 +7,18 @@ import enum
 from collections.abc import Iterator
 from typing import Any
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
+from fastgrad._src.core.dtypes import as_dtype
+from fastgrad._src.core.indexed_slices import IndexedSlices
+from fastgrad._src.core.scopes import name_scope
+from fastgrad._src.core.shape import TensorShape
+from fastgrad._src.core.tensor import convert_to_tensor
+from fastgrad._src.core.variable import Variable
+from fastgrad._src.keras.initializers import GlorotUniform
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.creation import constant
+from fastgrad._src.ops.initialization import zeros_initializer
+from fastgrad._src.ops.shaping import broadcast_to
 
 
 class _Reuse(enum.Enum):
@@ -20,7 +31,7 @@ AUTO_REUSE = _Reuse.AUTO_REUSE
 class VariableScope:
     """The name, the reuse and the initializer of an open ``variable_scope``."""
 
-    def __init__(self, name: str, reuse: Any = False, initializer: Any = None, dtype: Any = tf.float32) -> None:
+    def __init__(self, name: str, reuse: Any = False, initializer: Any = None, dtype: Any = dtypes.float32) -> None:
         self.name, self.reuse, self.initializer, self.dtype = name, reuse, initializer, dtype
         self.original_name_scope = f"{name}/" if name else ""
 
@@ -75,7 +86,7 @@ def variable_scope(  # noqa: PLR0913  # TensorFlow's arguments
     scope.initializer, scope.dtype = initializer or scope.initializer, dtype or scope.dtype
     _scopes.append(scope)
     try:
-        with tf.name_scope(short_name) if auxiliary_name_scope and short_name else contextlib.nullcontext():
+        with name_scope(short_name) if auxiliary_name_scope and short_name else contextlib.nullcontext():
             yield scope
     finally:
         _scopes.remove(scope)
@@ -117,23 +128,23 @@ def get_variable(  # noqa: PLR0913  # TensorFlow's arguments
     scope = _scopes[-1]
     initializer = scope.initializer if initializer is None else initializer
     is_value = initializer is not None and not callable(initializer)
-    target = tf.as_dtype(dtype or (tf.convert_to_tensor(initializer).dtype if is_value else scope.dtype))
+    target = as_dtype(dtype or (convert_to_tensor(initializer).dtype if is_value else scope.dtype))
     if is_value:
         if shape is not None:
             raise ValueError("If initializer is a constant, do not specify shape.")
-        value = tf.convert_to_tensor(initializer, target)
+        value = convert_to_tensor(initializer, target)
     elif shape is None and initializer is None:
         raise ValueError(f"get_variable: Shape of a new variable ({name}) must be fully defined, got None.")
     else:
         if initializer is None:
-            floats = tf.keras.initializers.GlorotUniform() if target.is_floating else tf.zeros_initializer()
+            floats = GlorotUniform() if target.is_floating else zeros_initializer()
             initializer = floats
         elif isinstance(initializer, type):
             initializer = initializer()
-        value = initializer() if shape is None else initializer(tf.TensorShape(shape).as_list(), dtype=target)
+        value = initializer() if shape is None else initializer(TensorShape(shape).as_list(), dtype=target)
     full_name = f"{scope.name}/{name}".removeprefix("/")
-    with tf.name_scope(""):  # the name is complete
-        return tf.Variable(
+    with name_scope(""):  # the name is complete
+        return Variable(
             value,
             trainable=True if trainable is None else trainable,
             name=full_name,
@@ -166,7 +177,7 @@ initialize_all_tables = global_variables_initializer
 
 def is_variable_initialized(variable: Any) -> Any:
     """Returns True, as a tensor."""
-    return tf.constant(True)
+    return constant(True)
 
 
 def assign(ref: Any, value: Any, validate_shape: Any = None, use_locking: Any = None, name: str | None = None) -> Any:
@@ -189,9 +200,9 @@ def _scatter(method: str, by_rows: bool) -> Any:
         if not by_rows:
             return getattr(ref, method)(indices, updates)
         # a value for all rows is taken, too
-        indices = tf.convert_to_tensor(indices)
-        rows = tf.broadcast_to(tf.cast(updates, ref.dtype), [*indices.shape, *ref.shape[1:]])
-        return getattr(ref, method)(tf.IndexedSlices(rows, indices))
+        indices = convert_to_tensor(indices)
+        rows = broadcast_to(cast(updates, ref.dtype), [*indices.shape, *ref.shape[1:]])
+        return getattr(ref, method)(IndexedSlices(rows, indices))
 
     scatter.__name__ = scatter.__qualname__ = method
     scatter.__doc__ = (

@@ -18,6 +18,7 @@ from fastgrad._src.compiler.dispatch.function_type import (
     with_path_names,
 )
 from fastgrad._src.core import nest
+from fastgrad._src.core.hooks import Hook, module_of
 from fastgrad._src.core.names import missing_member_getattr
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor
@@ -79,9 +80,7 @@ class ConcreteFunction:
 
     @cached_property
     def _outline(self) -> Any:
-        from fastgrad._src.files.saved_model.function_recording import outline
-
-        return outline(self._call, self.arguments, self.name)
+        return module_of(Hook.OUTLINES).outline(self._call, self.arguments, self.name)
 
     @property
     def inputs(self) -> list[TensorSpec]:

@@ -18,6 +18,7 @@ from fastgrad._src.compiler.recording.host_call import HostCall
 from fastgrad._src.compiler.recording.state import SavedVariables
 from fastgrad._src.core import recording
 from fastgrad._src.core.errors import TraceError as TraceError
+from fastgrad._src.core.hooks import Hook, module_of
 from fastgrad._src.core.operation import TABLE
 from fastgrad._src.core.placement import device_of, placement
 from fastgrad._src.core.tensor import Tensor, listeners, refuse_use, scalars
@@ -172,7 +173,7 @@ class Recording(recording.Recorder):
     @property
     def control_flow_recorder(self) -> Any:
         """The recorder of branches and loops as operations."""
-        return recording.control_flow_factory(self)
+        return module_of(Hook.CONTROL_FLOW).ControlFlow(self)
 
     def is_constant_result(self, tensor: Tensor) -> bool:
         """True if a returned tensor existed before, or is always the same."""

@@ -16,6 +16,7 @@ import numpy as np
 from fastgrad._src.core import nest
 from fastgrad._src.core.argument_checks import checked_path
 from fastgrad._src.core.damaged_file import parser_errors_as_one
+from fastgrad._src.core.hooks import Hook, module_of
 from fastgrad._src.core.tensor import constant_tensor
 from fastgrad._src.core.tensor_spec import TensorSpec
 from fastgrad._src.core.variable import Variable
@@ -85,10 +86,7 @@ def load(export_dir: Any, tags: Any = None, options: Any = None) -> Any:
     listed = [tags] if isinstance(tags, str) else None if tags is None else list(tags)
     if not os.path.exists(path):
         if os.path.isfile(os.path.join(folder, TENSORFLOW_FILE)):
-            # Not at the top: most programs have no SavedModel of TensorFlow.
-            from fastgrad._src.compat.tensorflow_models.objects import load as load_of_tensorflow
-
-            return load_of_tensorflow(folder, listed)
+            return module_of(Hook.TENSORFLOW_MODELS).load(folder, listed)
         if contains_saved_model(folder):
             raise ValueError(
                 f"{folder} holds a SavedModel of TensorFlow as text, which fastgrad does not read. Save it again, as {TENSORFLOW_FILE}."

@@ -7,8 +7,10 @@ import os
 from collections import Counter
 from typing import Any
 
-import fastgrad as tf
 from fastgrad._src.core.argument_checks import checked_path
+from fastgrad._src.core.errors import InvalidArgumentError
+from fastgrad._src.files.checkpoints.checkpoint import Checkpoint
+from fastgrad._src.files.checkpoints.random_state import RandomState
 from fastgrad._src.keras.callbacks.callback import Callback, Logs
 from fastgrad._src.ops.replica_messages import from_first_replica
 
@@ -69,17 +71,17 @@ class BackupAndRestore(Callback):
         """
         self._batches = 0
         model = self.model
-        self._checkpoint = tf.train.Checkpoint(
+        self._checkpoint = Checkpoint(
             model=model,
             optimizer=model.optimizer,
             metrics=_by_name(model.single_metrics()),
-            random=tf.train.RandomState(),
+            random=RandomState(),
             fitting=self.fitting,
         )
         if from_first_replica(model._replicas, os.path.exists(self._path), "whether there is a backup"):
             try:
                 self._checkpoint.read(self._path).assert_consumed()
-            except (AssertionError, ValueError, tf.errors.InvalidArgumentError) as error:
+            except (AssertionError, ValueError, InvalidArgumentError) as error:
                 raise ValueError(
                     f"The backup {self._path!r} is of another model or another `fit`: {error} Delete it to start again."
                 ) from error

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
-from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.keras import activations, regularizers
 from fastgrad._src.keras.layers.input_spec import InputSpec
 from fastgrad._src.keras.layers.same_shape import SameShape
 from fastgrad._src.keras.layers.weight_arguments import add_weight_of, weight_arguments, with_weight_arguments
+from fastgrad._src.ops.activation import leaky_relu, relu
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.creation import zeros_like
+from fastgrad._src.ops.exponential import exp
+from fastgrad._src.ops.reduction import reduce_logsumexp
+from fastgrad._src.ops.selection import where
 
 
 class _Elementwise(SameShape):
@@ -96,7 +101,7 @@ class LeakyReLU(_Elementwise):
 
     def call(self, inputs: Any) -> Tensor:
         """The activation of ``inputs``."""
-        return tf.nn.leaky_relu(inputs, self.negative_slope)
+        return leaky_relu(inputs, self.negative_slope)
 
 
 class ELU(_Elementwise):
@@ -141,16 +146,16 @@ class Softmax(_Elementwise):
         if mask is not None:
             mask = self._checked_mask(inputs, mask)
             low = -3e4 if inputs.dtype == "float16" else -1e9
-            inputs = tf.where(mask, inputs, tf.zeros_like(inputs) + low)
+            inputs = where(mask, inputs, zeros_like(inputs) + low)
         if isinstance(self.axis, (tuple, list)) and len(self.axis) > 1:
-            y = tf.exp(inputs - tf.reduce_logsumexp(inputs, self.axis, keepdims=True))
+            y = exp(inputs - reduce_logsumexp(inputs, self.axis, keepdims=True))
         else:
             axis = self.axis[0] if isinstance(self.axis, (tuple, list)) else self.axis
             y = activations.softmax(inputs, axis)
-        return y if mask is None else tf.where(mask, y, tf.zeros_like(y))
+        return y if mask is None else where(mask, y, zeros_like(y))
 
     def _checked_mask(self, inputs: Tensor, mask: Any) -> Tensor:
-        mask = tf.convert_to_tensor(mask)
+        mask = convert_to_tensor(mask)
         shape, input_shape = tuple(mask.shape), tuple(inputs.shape)
         if len(shape) > len(input_shape):
             raise ValueError(
@@ -162,7 +167,7 @@ class Softmax(_Elementwise):
                 "The `mask` must be broadcastable to `inputs`. Each mask dimension must be 1 or match the corresponding input "
                 f"dimension. Received: inputs.shape={input_shape}, mask.shape={shape}"
             )
-        return mask if mask.dtype == "bool" else mask > tf.cast(0.5, mask.dtype)
+        return mask if mask.dtype == "bool" else mask > cast(0.5, mask.dtype)
 
 
 class PReLU(SameShape):
@@ -209,7 +214,7 @@ class PReLU(SameShape):
 
     def call(self, inputs: Any) -> Tensor:
         """The activation of ``inputs``."""
-        return tf.nn.relu(inputs) - self.alpha._read() * tf.nn.relu(-inputs)
+        return relu(inputs) - self.alpha._read() * relu(-inputs)
 
 
 class ActivityRegularization(_Elementwise):

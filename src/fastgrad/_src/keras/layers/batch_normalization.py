@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.tensor import Tensor, constant_tensor
@@ -17,9 +16,17 @@ from fastgrad._src.keras.layers.same_shape import SameShape
 from fastgrad._src.keras.layers.weight_arguments import add_weight_of, with_weight_arguments
 from fastgrad._src.keras.settings import epsilon
 from fastgrad._src.keras.weight import Weight
+from fastgrad._src.ops.activation import relu
+from fastgrad._src.ops.arithmetic import maximum, minimum
 from fastgrad._src.ops.batch_moments import batch_moments, normalized
-from fastgrad._src.ops.casting import cast_narrow_to_float32
+from fastgrad._src.ops.casting import cast, cast_narrow_to_float32
+from fastgrad._src.ops.clipping import clip_by_value
 from fastgrad._src.ops.collectives import all_reduce
+from fastgrad._src.ops.custom_gradient import stop_gradient
+from fastgrad._src.ops.power import sqrt, square
+from fastgrad._src.ops.reduction import reduce_max, reduce_sum
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import broadcast_to, expand_dims, reshape
 
 
 def _checked_float(argument: str, number: Any) -> float:
@@ -135,7 +142,7 @@ class BatchNormalization(SameShape):
         self.input_spec = InputSpec(ndim=rank, axes={self.axis: size})
 
     def _initial_stddev(self, shape: Any, dtype: Any = None) -> Tensor:
-        return tf.sqrt(self.moving_variance_initializer(shape, dtype=dtype))
+        return sqrt(self.moving_variance_initializer(shape, dtype=dtype))
 
     def call(self, inputs: Tensor, training: bool | None = None, mask: Any = None) -> Tensor:
         """Normalises ``inputs``; with ``training``, also updates the moving statistics from the batch."""
@@ -143,9 +150,7 @@ class BatchNormalization(SameShape):
             return map_vectors(lambda values: self.call(values, training), inputs, (self.axis,))
         x = cast_narrow_to_float32(inputs)
         axis = self.axis % x.ndim
-        gamma, beta = (
-            None if weight is None else tf.cast(weight._read(), x.dtype) for weight in (self.gamma, self.beta)
-        )
+        gamma, beta = (None if weight is None else cast(weight._read(), x.dtype) for weight in (self.gamma, self.beta))
         is_synchronized = self.synchronized and self._replicas.size > 1
         has_rows = x._array.shape[0] > 0 or self._replicas.size == 1  # a replica may have no rows of the last batch
         if training and self.trainable and (has_rows or is_synchronized):
@@ -158,30 +163,30 @@ class BatchNormalization(SameShape):
                 _update_moving_moment(self.moving_mean, mean, self.momentum)
                 _update_moving_moment(self.moving_variance, variance, self.momentum)
         else:
-            mean, variance = tf.cast(self.moving_mean._read(), x.dtype), tf.cast(self.moving_variance._read(), x.dtype)
+            mean, variance = cast(self.moving_mean._read(), x.dtype), cast(self.moving_variance._read(), x.dtype)
         y = normalized(x, mean, variance, gamma, beta, self.epsilon, axis)
-        return y if y.dtype is self._layer_dtype else tf.cast(y, self._layer_dtype)
+        return y if y.dtype is self._layer_dtype else cast(y, self._layer_dtype)
 
     def _renormalized(
         self, mean: Tensor, variance: Tensor, gamma: Tensor | None, beta: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """Returns scale and offset of batch renormalization; updates the moving moments from the batch."""
-        stddev = tf.sqrt(variance + self.epsilon)
-        running_stddev = tf.maximum(tf.cast(self.renorm_stddev._read(), mean.dtype), self.epsilon**0.5)
-        ratio, shift = stddev / running_stddev, (mean - tf.cast(self.renorm_mean._read(), mean.dtype)) / running_stddev
+        stddev = sqrt(variance + self.epsilon)
+        running_stddev = maximum(cast(self.renorm_stddev._read(), mean.dtype), self.epsilon**0.5)
+        ratio, shift = stddev / running_stddev, (mean - cast(self.renorm_mean._read(), mean.dtype)) / running_stddev
         clipping = self.renorm_clipping
         if clipping.get("rmin") is not None:
-            ratio = tf.maximum(ratio, clipping["rmin"])
+            ratio = maximum(ratio, clipping["rmin"])
         if clipping.get("rmax") is not None:
-            ratio = tf.minimum(ratio, clipping["rmax"])
+            ratio = minimum(ratio, clipping["rmax"])
         if clipping.get("dmax") is not None:
-            shift = tf.clip_by_value(shift, -clipping["dmax"], clipping["dmax"])
-        ratio, shift = tf.stop_gradient(ratio), tf.stop_gradient(shift)
+            shift = clip_by_value(shift, -clipping["dmax"], clipping["dmax"])
+        ratio, shift = stop_gradient(ratio), stop_gradient(shift)
         _update_moving_moment(self.renorm_mean, mean, self.renorm_momentum)
         _update_moving_moment(self.renorm_stddev, stddev, self.renorm_momentum)
         _update_moving_moment(self.moving_mean, mean, self.momentum)
         _update_moving_moment(self.moving_stddev, stddev, self.momentum)
-        self.moving_variance.assign(tf.nn.relu(tf.square(self.moving_stddev._read()) - self.epsilon))
+        self.moving_variance.assign(relu(square(self.moving_stddev._read()) - self.epsilon))
         if gamma is not None:
             ratio, shift = ratio * gamma, shift * gamma
         return ratio, shift if beta is None else shift + beta
@@ -195,7 +200,7 @@ class BatchNormalization(SameShape):
             mean, variance = batch_moments(x, axis)
         else:
             # Sums over no rows: zeros that depend on x, so that this replica runs the gradient's collective, too.
-            mean = variance = tf.reduce_sum(x, [dim for dim in range(x.ndim) if dim != axis])
+            mean = variance = reduce_sum(x, [dim for dim in range(x.ndim) if dim != axis])
         return mean, variance, constant_tensor(np.array(count, np.float64))
 
     def _masked_moments(self, x: Tensor, mask: Any, axis: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -205,15 +210,15 @@ class BatchNormalization(SameShape):
                 "The mask provided should be one dimension less than the inputs. Received: "
                 f"mask.shape={tuple(mask.shape)}, inputs.shape={tuple(x.shape)}"
             )
-        visible = tf.broadcast_to(tf.expand_dims(tf.cast(mask, dtypes.bool), -1), x.shape)
+        visible = broadcast_to(expand_dims(cast(mask, dtypes.bool), -1), x.shape)
         axes = [dim for dim in range(x.ndim) if dim != axis]
         zero = constant_tensor(np.zeros((), x._array.dtype))
-        number = tf.reduce_sum(tf.cast(visible, x.dtype), axes, keepdims=True)
+        number = reduce_sum(cast(visible, x.dtype), axes, keepdims=True)
         count = number + epsilon()
-        mean = tf.reduce_sum(tf.where(visible, x, zero), axes, keepdims=True) / count
-        deviation = tf.where(visible, x - mean, zero)
-        variance = tf.reshape(tf.reduce_sum(deviation * deviation, axes, keepdims=True) / count, (-1,))
-        return tf.reshape(mean, (-1,)), variance, tf.reduce_max(tf.cast(number, dtypes.float64))
+        mean = reduce_sum(where(visible, x, zero), axes, keepdims=True) / count
+        deviation = where(visible, x - mean, zero)
+        variance = reshape(reduce_sum(deviation * deviation, axes, keepdims=True) / count, (-1,))
+        return reshape(mean, (-1,)), variance, reduce_max(cast(number, dtypes.float64))
 
 
 def _moments_of_replicas(mean: Tensor, variance: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
@@ -225,17 +230,17 @@ def _moments_of_replicas(mean: Tensor, variance: Tensor, count: Tensor) -> tuple
         mean, variance: of this replica, vectors.
         count: the number of elements of this replica, a float64 scalar.
     """
-    wide_mean = tf.cast(mean, dtypes.float64)
-    squares = tf.cast(variance, dtypes.float64) + wide_mean * wide_mean
+    wide_mean = cast(mean, dtypes.float64)
+    squares = cast(variance, dtypes.float64) + wide_mean * wide_mean
     total, total_of_squares, number = all_reduce([wide_mean * count, squares * count, count])
-    number = tf.maximum(number, 1.0)
+    number = maximum(number, 1.0)
     joint_mean = total / number
-    joint_variance = tf.maximum(total_of_squares / number - joint_mean * joint_mean, 0.0)
-    return tf.cast(joint_mean, mean.dtype), tf.cast(joint_variance, variance.dtype)
+    joint_variance = maximum(total_of_squares / number - joint_mean * joint_mean, 0.0)
+    return cast(joint_mean, mean.dtype), cast(joint_variance, variance.dtype)
 
 
 def _update_moving_moment(moving: Weight, new: Tensor, momentum: float) -> None:
-    moving.assign(moving * momentum + tf.cast(new, moving._dtype) * (1.0 - momentum))
+    moving.assign(moving * momentum + cast(new, moving._dtype) * (1.0 - momentum))
 
 
 def _check_clipping(clipping: dict[str, Any]) -> None:

@@ -9,8 +9,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
+from fastgrad._src.ops.arithmetic import maximum, minimum
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.creation import ones_like, zeros_like
+from fastgrad._src.ops.division import divide_no_nan
+from fastgrad._src.ops.indexing import gather
+from fastgrad._src.ops.joining import concat, split, stack, unstack
+from fastgrad._src.ops.linear_algebra import cross
+from fastgrad._src.ops.reduction import reduce_max, reduce_min
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import reshape
 from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor
 
 FORMATS = (
@@ -56,7 +65,7 @@ def convert_format(
         raise ValueError(
             f"Invalid source or target format. Supported formats: {FORMATS}. Received: source={source}, target={target}"
         )
-    x = tf.cast(x, dtype)
+    x = cast(x, dtype)
     is_relative = old.startswith("rel_"), new.startswith("rel_")
     if any(is_relative) and (height is None or width is None):
         raise ValueError(
@@ -65,13 +74,13 @@ def convert_format(
         )
     if old == new:
         return x
-    corners = _corners(tf.split(x, 4, axis=-1), old.removeprefix("rel_"))
+    corners = _corners(split(x, 4, axis=-1), old.removeprefix("rel_"))
     if is_relative[0] != is_relative[1]:
-        sizes = [tf.cast(size, x.dtype) for size in (width, height, width, height)]
+        sizes = [cast(size, x.dtype) for size in (width, height, width, height)]
         corners = [
             corner * size if is_relative[0] else corner / size for corner, size in zip(corners, sizes, strict=True)
         ]
-    return tf.concat(_columns(corners, new.removeprefix("rel_")), axis=-1)
+    return concat(_columns(corners, new.removeprefix("rel_")), axis=-1)
 
 
 def _corners(columns: Any, form: str) -> list[Tensor]:
@@ -118,16 +127,16 @@ def clip_to_image_size(
         raise ValueError("`height` and `width` must be set if `format='xyxy'`.")
     boxes = convert_to_tensor(bounding_boxes["boxes"])
     limits = (1.0, 1.0) if bounding_box_format == "rel_xyxy" else (width, height)
-    most = tf.stack([tf.cast(limit, boxes.dtype) for limit in limits * 2])
-    boxes = tf.minimum(tf.maximum(boxes, tf.zeros_like(most)), most)
+    most = stack([cast(limit, boxes.dtype) for limit in limits * 2])
+    boxes = minimum(maximum(boxes, zeros_like(most)), most)
     clipped = {**bounding_boxes, "boxes": boxes}
     if bounding_boxes.get("labels") is not None:
         labels = convert_to_tensor(bounding_boxes["labels"])
-        left, top, right, bottom = tf.unstack(boxes, axis=-1)
+        left, top, right, bottom = unstack(boxes, axis=-1)
         is_left = (right - left) * (bottom - top) > 0
         if labels.ndim == boxes.ndim and labels.shape[:-1] == boxes.shape[:-1]:
             is_left = is_left[..., None]
-        clipped["labels"] = tf.where(is_left, labels, -tf.ones_like(labels))
+        clipped["labels"] = where(is_left, labels, -ones_like(labels))
     return clipped
 
 
@@ -166,7 +175,7 @@ def dense_bounding_boxes(bounding_boxes: Any) -> dict[str, Any]:
 def scaled_boxes(boxes: Tensor, top: Any, left: Any, height_scale: Any, width_scale: Any) -> Tensor:
     """Boxes of format ``"xyxy"`` after the pixel (``left``, ``top``) became the first one, and the image was scaled."""
     start, scale = [
-        tf.stack([tf.cast(number, boxes.dtype) for number in numbers * 2])
+        stack([cast(number, boxes.dtype) for number in numbers * 2])
         for numbers in ((left, top), (width_scale, height_scale))
     ]
     return (boxes - start) * scale
@@ -181,11 +190,11 @@ def projected_boxes(boxes: Tensor, matrices: Tensor) -> Tensor:
             without an inverse leaves boxes of 0.
     """
     x, y = (
-        tf.gather(boxes, columns, axis=-1)[..., None] for columns in ([0, 2, 0, 2], [1, 1, 3, 3])
+        gather(boxes, columns, axis=-1)[..., None] for columns in ([0, 2, 0, 2], [1, 1, 3, 3])
     )  # (batch, boxes, 4, 1)
-    rows = tf.reshape(tf.concat([matrices, tf.ones_like(matrices[:, :1])], 1), [-1, 1, 1, 3, 3])
+    rows = reshape(concat([matrices, ones_like(matrices[:, :1])], 1), [-1, 1, 1, 3, 3])
     first, second, third = (rows[..., row, :] for row in range(3))
     # The columns of a multiple of the inverse are cross products of rows; homogeneous coordinates may be multiplied.
-    points = x * tf.linalg.cross(second, third) + y * tf.linalg.cross(third, first) + tf.linalg.cross(first, second)
-    moved = tf.math.divide_no_nan(points[..., :2], points[..., 2:])
-    return tf.concat([tf.reduce_min(moved, -2), tf.reduce_max(moved, -2)], -1)
+    points = x * cross(second, third) + y * cross(third, first) + cross(first, second)
+    moved = divide_no_nan(points[..., :2], points[..., 2:])
+    return concat([reduce_min(moved, -2), reduce_max(moved, -2)], -1)

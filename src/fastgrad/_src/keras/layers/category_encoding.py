@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
 from fastgrad._src.core.composite import Composite
+from fastgrad._src.core.dtypes import as_dtype
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.layers.symbolic import KerasTensor
+from fastgrad._src.ops import creation
+from fastgrad._src.ops.arithmetic import minimum
+from fastgrad._src.ops.assertion import assert_less, assert_non_negative
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.comparison import logical_and
+from fastgrad._src.ops.creation import constant, zeros
+from fastgrad._src.ops.one_hot import one_hot
+from fastgrad._src.ops.reduction import reduce_max, reduce_sum
+from fastgrad._src.ops.segments import unsorted_segment_sum
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import broadcast_to, expand_dims, reshape, squeeze
 from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor
+from fastgrad._src.structures.sparse.conversion import from_dense
 from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
 
 
@@ -48,27 +61,27 @@ def encode_categories(
         (..., depth); in mode ``"one_hot"`` a last dimension of 1 is left out before, and rows of a ``RaggedTensor`` are ragged.
     """
     if output_mode == "int":
-        return tf.cast(numbers, dtype)
+        return cast(numbers, dtype)
     if not isinstance(numbers, Composite) and not numbers.ndim:
-        numbers = tf.expand_dims(numbers, 0)
+        numbers = expand_dims(numbers, 0)
     if output_mode == "one_hot":
         if isinstance(numbers, RaggedTensor) and not sparse:
-            return numbers.with_flat_values(tf.one_hot(numbers.flat_values, depth, dtype=dtype))
+            return numbers.with_flat_values(one_hot(numbers.flat_values, depth, dtype=dtype))
         if isinstance(numbers, Composite):
             raise ValueError(f"output_mode 'one_hot' takes tensors, got a {type(numbers).__name__}. Use .to_tensor().")
         if numbers.ndim > 1 and numbers.shape[-1] == 1:
-            numbers = tf.squeeze(numbers, -1)
-        rows = tf.one_hot(numbers, depth, dtype=dtype)
+            numbers = squeeze(numbers, -1)
+        rows = one_hot(numbers, depth, dtype=dtype)
     elif not isinstance(numbers, Composite) and numbers.ndim > 2:
-        rows = tf.one_hot(numbers, depth, dtype=dtype)
+        rows = one_hot(numbers, depth, dtype=dtype)
         if weights is not None:
-            rows = rows * tf.expand_dims(tf.cast(weights, dtype), -1)
-        rows = tf.reduce_max(rows, 1) if output_mode == "multi_hot" else tf.reduce_sum(rows, 1)
+            rows = rows * expand_dims(cast(weights, dtype), -1)
+        rows = reduce_max(rows, 1) if output_mode == "multi_hot" else reduce_sum(rows, 1)
     else:
         rows = _counts(numbers, depth, dtype, weights)
         if output_mode == "multi_hot":
-            rows = tf.minimum(rows, tf.ones((), dtype))
-    return tf.sparse.from_dense(rows) if sparse else rows
+            rows = minimum(rows, creation.ones((), dtype))
+    return from_dense(rows) if sparse else rows
 
 
 def _counts(numbers: Any, depth: int, dtype: Any, weights: Any) -> Tensor:
@@ -79,16 +92,16 @@ def _counts(numbers: Any, depth: int, dtype: Any, weights: Any) -> Tensor:
     elif isinstance(numbers, SparseTensor):
         flat, samples, count = numbers.values, numbers.indices[:, 0], numbers.shape[0]
     else:
-        flat, samples = tf.reshape(numbers, [-1]), tf.zeros((), tf.int64)
+        flat, samples = reshape(numbers, [-1]), zeros((), dtypes.int64)
         if numbers.ndim == 2:
             count = numbers.shape[0]
-            samples = tf.reshape(tf.broadcast_to(tf.range(count, dtype=tf.int64)[:, None], numbers.shape), [-1])
-    flat = tf.cast(flat, tf.int64)
-    is_counted = tf.logical_and(flat >= 0, flat < depth)
-    positions = tf.where(is_counted, tf.cast(samples, tf.int64) * depth + flat, tf.constant(-1, tf.int64))
-    ones = tf.ones(flat.shape, dtype) if weights is None else tf.reshape(tf.cast(weights, dtype), [-1])
-    sums = tf.math.unsorted_segment_sum(ones, positions, depth * (1 if count is None else count))
-    return sums if count is None else tf.reshape(sums, (count, depth))
+            samples = reshape(broadcast_to(creation.range(count, dtype=dtypes.int64)[:, None], numbers.shape), [-1])
+    flat = cast(flat, dtypes.int64)
+    is_counted = logical_and(flat >= 0, flat < depth)
+    positions = where(is_counted, cast(samples, dtypes.int64) * depth + flat, constant(-1, dtypes.int64))
+    ones = creation.ones(flat.shape, dtype) if weights is None else reshape(cast(weights, dtype), [-1])
+    sums = unsorted_segment_sum(ones, positions, depth * (1 if count is None else count))
+    return sums if count is None else reshape(sums, (count, depth))
 
 
 def encoded_shape(shape: Any, output_mode: str, depth: int | None) -> tuple[int | None, ...]:
@@ -108,7 +121,7 @@ def as_categories(value: Any, dtype: Any) -> Any:
         TypeError, ValueError: the value does not make a tensor of ``dtype``.
     """
     x: Any = value if isinstance(value, Composite) else convert_to_tensor(value)
-    return x if dtype is None or tf.as_dtype(x.dtype) is tf.as_dtype(dtype) else tf.cast(x, dtype)
+    return x if dtype is None or as_dtype(x.dtype) is as_dtype(dtype) else cast(x, dtype)
 
 
 class CategoricalLayer(Layer):
@@ -170,7 +183,7 @@ class CategoryEncoding(Layer):
                 "`count_weights` is not used when `output_mode` is not `'count'`. "
                 f"Received `count_weights={count_weights}`."
             )
-        numbers = tf.cast(inputs, tf.int64)
+        numbers = cast(inputs, dtypes.int64)
         message = f"CategoryEncoding '{self.name}': input values must be in [0, num_tokens={self.num_tokens})"
         values = (
             numbers.flat_values
@@ -179,8 +192,8 @@ class CategoryEncoding(Layer):
             if isinstance(numbers, SparseTensor)
             else numbers
         )
-        tf.debugging.assert_non_negative(values, message)
-        tf.debugging.assert_less(values, tf.constant(self.num_tokens, tf.int64), message)
+        assert_non_negative(values, message)
+        assert_less(values, constant(self.num_tokens, dtypes.int64), message)
         return encode_categories(numbers, self.output_mode, self.num_tokens, self.dtype, self.sparse, count_weights)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:

@@ -7,12 +7,16 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
 from fastgrad._src.core.names import lacks
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none
 from fastgrad._src.keras.layers.category_encoding import checked_output_mode, encode_categories, encoded_shape
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.layers.symbolic import KerasTensor
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.creation import constant
+from fastgrad._src.ops.shaping import reshape
+from fastgrad._src.ops.sorting import searchsorted
 
 
 @lacks("finalize_state", "reset_state", "update_state")
@@ -92,9 +96,9 @@ class Discretization(Layer):
                 "You need to either pass the `bin_boundaries` argument at construction time or call `adapt(dataset)` before you can "
                 "start using the `Discretization` layer."
             )
-        x = inputs if inputs.dtype.is_floating else tf.cast(inputs, tf.float32)
-        boundaries = tf.constant(np.asarray(self.bin_boundaries, np.float32).reshape(-1), x.dtype)
-        numbers = tf.reshape(tf.searchsorted(boundaries, tf.reshape(x, [-1]), side="right"), x.shape)
+        x = inputs if inputs.dtype.is_floating else cast(inputs, dtypes.float32)
+        boundaries = constant(np.asarray(self.bin_boundaries, np.float32).reshape(-1), x.dtype)
+        numbers = reshape(searchsorted(boundaries, reshape(x, [-1]), side="right"), x.shape)
         depth = len(self.bin_boundaries) + 1
         return encode_categories(numbers, self.output_mode, depth, self.output_dtype, self.sparse)
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.keras import constraints, initializers, masks, regularizers
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.layers.symbolic import KerasTensor
 from fastgrad._src.keras.layers.weight_arguments import add_weight_of, weight_arguments
 from fastgrad._src.keras.weight import Weight
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.comparison import not_equal
+from fastgrad._src.ops.indexing import gather
+from fastgrad._src.structures.ragged.elementwise import map_flat_values
+from fastgrad._src.structures.sparse.conversion import to_dense
 
 
 class Embedding(Layer):
@@ -78,16 +83,16 @@ class Embedding(Layer):
     def call(self, inputs: Any) -> Any:
         """Returns the table's rows by number; floats are truncated to integers. Ragged numbers give ragged rows; numbers that a sparse tensor lacks are 0."""
         if isinstance(inputs, Composite) and inputs.is_rectangular:
-            inputs = tf.sparse.to_dense(inputs)
+            inputs = to_dense(inputs)
         if isinstance(inputs, Composite):
-            return tf.ragged.map_flat_values(self.call, inputs)
+            return map_flat_values(self.call, inputs)
         if inputs._array.dtype.name not in ("int32", "int64"):
-            inputs = tf.cast(inputs, tf.int32)
-        return tf.gather(self._embeddings._read(), inputs)
+            inputs = cast(inputs, dtypes.int32)
+        return gather(self._embeddings._read(), inputs)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """A mask that is True where ``inputs`` are not 0, if ``mask_zero``; otherwise None."""
-        return tf.not_equal(inputs, 0) if self.mask_zero else None
+        return not_equal(inputs, 0) if self.mask_zero else None
 
     def compute_output_spec(self, inputs: Any) -> KerasTensor:
         """Returns a ``KerasTensor`` for the rows, ragged if ``inputs`` are."""

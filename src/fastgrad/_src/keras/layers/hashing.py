@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras import settings
 from fastgrad._src.keras.layers.category_encoding import (
@@ -17,7 +17,14 @@ from fastgrad._src.keras.layers.category_encoding import (
 from fastgrad._src.keras.layers.index_lookup import checked_salt, hash_buckets
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.layers.symbolic import KerasTensor
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.comparison import equal
+from fastgrad._src.ops.creation import constant
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import reshape
+from fastgrad._src.structures.sparse.crossing import cross_hashed
 from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
+from fastgrad._src.structures.strings.formatting import as_string
 
 
 class Hashing(CategoricalLayer):
@@ -76,13 +83,13 @@ class Hashing(CategoricalLayer):
     def _bins(self, x: Tensor) -> Tensor:
         has_mask_bin = self.mask_value is not None and self.num_bins > 1
         strings = x
-        if x.dtype is not tf.string:
-            strings = tf.strings.as_string(tf.cast(x, tf.int64) if x.dtype.is_floating else x)
+        if x.dtype is not dtypes.string:
+            strings = as_string(cast(x, dtypes.int64) if x.dtype.is_floating else x)
         numbers = hash_buckets(strings, self.num_bins - has_mask_bin, self.salt)
         if not has_mask_bin:
             return numbers
-        is_mask = tf.equal(x, tf.constant(self.mask_value, x.dtype))
-        return tf.where(is_mask, tf.constant(0, tf.int64), numbers + 1)
+        is_mask = equal(x, constant(self.mask_value, x.dtype))
+        return where(is_mask, constant(0, dtypes.int64), numbers + 1)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the input in mode ``"int"``; else that of the rows."""
@@ -132,7 +139,7 @@ class HashedCrossing(Layer):
                 raise ValueError(
                     f"All `HashedCrossing` inputs should have equal shape. Received: inputs={[y.shape for y in inputs]}"
                 )
-            if not (x.dtype.is_integer or x.dtype is tf.string):
+            if not (x.dtype.is_integer or x.dtype is dtypes.string):
                 raise ValueError(
                     f"All `HashedCrossing` inputs should have an integer or string dtype. Received: {x.dtype.name}"
                 )
@@ -141,8 +148,8 @@ class HashedCrossing(Layer):
                 "All `HashedCrossing` inputs should have shape `()`, `(batch_size)` or `(batch_size, 1)`. "
                 f"Received: inputs={[x.shape for x in inputs]}"
             )
-        crossed = tf.sparse.cross_hashed([tf.reshape(x, (-1, 1)) for x in inputs], self.num_bins)
-        numbers = tf.reshape(crossed.values, shape)
+        crossed = cross_hashed([reshape(x, (-1, 1)) for x in inputs], self.num_bins)
+        numbers = reshape(crossed.values, shape)
         return encode_categories(numbers, self.output_mode, self.num_bins, self.dtype, self.sparse)
 
     def compute_output_shape(self, input_shape: Any) -> Any:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-import fastgrad as tf
-from fastgrad._src.core import nest
+from fastgrad._src.core import dtypes, nest
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.keras.layers.bounding_boxes import dense_bounding_boxes
 from fastgrad._src.keras.layers.image_colors import (
@@ -25,6 +24,14 @@ from fastgrad._src.keras.layers.image_preprocessing import (
     factor_range,
 )
 from fastgrad._src.keras.layers.image_transformation import RandomRotation, RandomShear, RandomTranslation
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.clipping import clip_by_value
+from fastgrad._src.ops.comparison import equal
+from fastgrad._src.ops.creation import zeros_like
+from fastgrad._src.ops.joining import unstack
+from fastgrad._src.ops.random_stateless import stateless_gamma
+from fastgrad._src.ops.reduction import reduce_sum
+from fastgrad._src.ops.selection import where
 
 
 class _Augmentation(RandomImageLayer):
@@ -73,17 +80,17 @@ class _Augmentation(RandomImageLayer):
     def _draw_changes(self, shape: tuple[int, ...], count: int, choices: int) -> dict[str, Any]:
         """Draws ``count`` numbers below ``choices``, and a transformation of each change."""
         return {
-            "layer_idxes": tf.cast(self._uniform((count,), 0.0, float(choices)), tf.int32),
+            "layer_idxes": cast(self._uniform((count,), 0.0, float(choices)), dtypes.int32),
             "transforms": {name: layer._draw(shape) for name, layer in self._changes.items()},
         }
 
     def _changed(self, value: Any, transformation: Any, method: str, *options: Any) -> Any:
         """Returns ``value`` after changes that were drawn, one after another, by a method of layers; some numbers stand for no change."""
-        for number in tf.unstack(transformation["layer_idxes"]):
+        for number in unstack(transformation["layer_idxes"]):
             result = value
             for place, (name, layer) in enumerate(self._changes.items()):
                 changed = getattr(layer, method)(value, transformation["transforms"][name], *options)
-                result = nest.map_structure(functools.partial(tf.where, tf.equal(number, place)), changed, result)
+                result = nest.map_structure(functools.partial(where, equal(number, place)), changed, result)
             value = result
         return value
 
@@ -141,7 +148,7 @@ class RandAugment(_Augmentation):
         if not training or transformation is None:
             return bounding_boxes
         dense = dense_bounding_boxes(bounding_boxes)
-        dense["boxes"] = tf.cast(dense["boxes"], tf.float32)
+        dense["boxes"] = cast(dense["boxes"], dtypes.float32)
         return self._changed(dense, transformation, "transform_bounding_boxes")
 
 
@@ -194,11 +201,11 @@ class AugMix(_Augmentation):
         super().__init__(value_range, factor, interpolation, all_ops, seed, data_format, **kwargs)
 
     def _draw(self, shape: tuple[int, ...]) -> Any:
-        gammas = tf.random.stateless_gamma([self.num_chains + 2], self._seed_of_draw(), float(self.alpha))
-        weights, kept = gammas[2:] / tf.reduce_sum(gammas[2:]), gammas[0] / (gammas[0] + gammas[1])  # kept: beta
+        gammas = stateless_gamma([self.num_chains + 2], self._seed_of_draw(), float(self.alpha))
+        weights, kept = gammas[2:] / reduce_sum(gammas[2:]), gammas[0] / (gammas[0] + gammas[1])  # kept: beta
         return {
-            "chain_mixing_weights": tf.cast(weights, self.compute_dtype),
-            "weight_sample": tf.cast(kept, self.compute_dtype),
+            "chain_mixing_weights": cast(weights, self.compute_dtype),
+            "weight_sample": cast(kept, self.compute_dtype),
             "chain_transforms": [
                 [self._draw_changes(shape, 1, len(self._changes) + 1) for _ in range(self.chain_depth)]
                 for _ in range(self.num_chains)
@@ -207,24 +214,24 @@ class AugMix(_Augmentation):
 
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
         low, high = self.value_range
-        return tf.clip_by_value(self._mixed(x, transformation, "_apply", None), low, high)
+        return clip_by_value(self._mixed(x, transformation, "_apply", None), low, high)
 
     def _mixed(self, x: Tensor, transformation: Any, method: str, *options: Any) -> Tensor:
-        mean = tf.zeros_like(x)
-        weights = tf.unstack(tf.cast(transformation["chain_mixing_weights"], x.dtype))
+        mean = zeros_like(x)
+        weights = unstack(cast(transformation["chain_mixing_weights"], x.dtype))
         for weight, changes in zip(weights, transformation["chain_transforms"], strict=True):
             chain = x
             for change in changes:
                 chain = self._changed(chain, change, method, *options)
             mean += weight * chain
-        kept = tf.cast(transformation["weight_sample"], x.dtype)
+        kept = cast(transformation["weight_sample"], x.dtype)
         return kept * x + (1.0 - kept) * mean
 
     def transform_segmentation_masks(
         self, segmentation_masks: Any, transformation: Any = None, training: bool = True
     ) -> Any:
         """Mixes masks as images, in the layer's compute dtype, without changes of colour; arguments as in ``transform_images``."""
-        masks = tf.cast(convert_to_tensor(segmentation_masks), self.compute_dtype)
+        masks = cast(convert_to_tensor(segmentation_masks), self.compute_dtype)
         if not training or transformation is None:
             return masks
         return self._mixed(masks, transformation, "transform_segmentation_masks")

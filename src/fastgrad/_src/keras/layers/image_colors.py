@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras import settings
 from fastgrad._src.keras.layers.image_layer import BatchImageLayer, RandomImageLayer, image_count, of_each_image
@@ -14,6 +14,23 @@ from fastgrad._src.keras.layers.image_preprocessing import (
     checked_value_range,
     factor_range,
 )
+from fastgrad._src.keras.ops.image import gaussian_blur, hsv_to_rgb, rgb_to_grayscale, rgb_to_hsv
+from fastgrad._src.ops import rounding
+from fastgrad._src.ops.arithmetic import maximum
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.clipping import clip_by_value
+from fastgrad._src.ops.convolution import depthwise_conv2d
+from fastgrad._src.ops.creation import constant, ones_like
+from fastgrad._src.ops.division import divide_no_nan
+from fastgrad._src.ops.indexing import gather
+from fastgrad._src.ops.joining import concat, split, stack, unstack
+from fastgrad._src.ops.reduction import reduce_max, reduce_min, reduce_sum
+from fastgrad._src.ops.repeating import tile
+from fastgrad._src.ops.rounding import floor
+from fastgrad._src.ops.scan import cumsum
+from fastgrad._src.ops.segments import unsorted_segment_sum
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import transpose
 
 
 def rescaled(x: Tensor, old: Any, new: Any) -> Tensor:
@@ -57,7 +74,7 @@ class _FactorOfColors(BatchImageLayer):
 
     def _in_range(self, x: Tensor) -> Tensor:
         low, high = self.value_range
-        return tf.clip_by_value(x, low, high)
+        return clip_by_value(x, low, high)
 
 
 class RandomHue(_FactorOfColors):
@@ -75,20 +92,20 @@ class RandomHue(_FactorOfColors):
     """
 
     def _draw(self, shape: tuple[int, ...]) -> Any:
-        sign = tf.where(self._uniform((image_count(shape),), 0.0, 1.0) > 0.5, -1.0, 1.0)
+        sign = where(self._uniform((image_count(shape),), 0.0, 1.0) > 0.5, -1.0, 1.0)
         factor = super()._draw(shape)["factor"]
-        return {"factor": tf.cast(sign, factor.dtype) * factor * 0.5}
+        return {"factor": cast(sign, factor.dtype) * factor * 0.5}
 
     def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
         turn = of_each_image(transformation["factor"], x, x.dtype)
         axis = 1 if self.data_format == "channels_first" else -1
-        hsv = tf.keras.ops.image.rgb_to_hsv(rescaled(x, self.value_range, (0, 1)), self.data_format)
-        hue, saturation, value = tf.split(hsv, 3, axis)
+        hsv = rgb_to_hsv(rescaled(x, self.value_range, (0, 1)), self.data_format)
+        hue, saturation, value = split(hsv, 3, axis)
         hue += turn
-        hue = tf.where(hue > 1.0, hue - 1.0, hue)
-        hue = tf.where(hue < 0.0, hue + 1.0, hue)
-        rgb = tf.keras.ops.image.hsv_to_rgb(tf.concat([hue, saturation, value], axis), self.data_format)
-        return rescaled(tf.clip_by_value(rgb, 0.0, 1.0), (0, 1), self.value_range)
+        hue = where(hue > 1.0, hue - 1.0, hue)
+        hue = where(hue < 0.0, hue + 1.0, hue)
+        rgb = hsv_to_rgb(concat([hue, saturation, value], axis), self.data_format)
+        return rescaled(clip_by_value(rgb, 0.0, 1.0), (0, 1), self.value_range)
 
 
 class RandomSaturation(_FactorOfColors):
@@ -112,9 +129,9 @@ class RandomSaturation(_FactorOfColors):
     def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
         factor = of_each_image(transformation["factor"], x, x.dtype)
         axis = 1 if self.data_format == "channels_first" else -1
-        hue, saturation, value = tf.split(tf.keras.ops.image.rgb_to_hsv(x, self.data_format), 3, axis)
+        hue, saturation, value = split(rgb_to_hsv(x, self.data_format), 3, axis)
         saturation = self._in_range(saturation * factor)
-        return tf.keras.ops.image.hsv_to_rgb(tf.concat([hue, saturation, value], axis), self.data_format)
+        return hsv_to_rgb(concat([hue, saturation, value], axis), self.data_format)
 
 
 class RandomColorDegeneration(_FactorOfColors):
@@ -132,7 +149,7 @@ class RandomColorDegeneration(_FactorOfColors):
     """
 
     def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
-        grey = tf.keras.ops.image.rgb_to_grayscale(x, self.data_format)
+        grey = rgb_to_grayscale(x, self.data_format)
         return self._in_range(x + of_each_image(transformation["factor"], x, x.dtype) * (grey - x))
 
 
@@ -153,12 +170,12 @@ class RandomPosterization(_FactorOfColors):
     _factor_bounds = (1, 8)
 
     def _draw(self, shape: tuple[int, ...]) -> Any:
-        return {"shift_factor": tf.cast(8.0 - tf.floor(super()._draw(shape)["factor"]), tf.uint8)}
+        return {"shift_factor": cast(8.0 - floor(super()._draw(shape)["factor"]), dtypes.uint8)}
 
     def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
-        step = 2.0 ** of_each_image(transformation["shift_factor"], x, tf.float32)
-        values = tf.floor(tf.cast(rescaled(x, self.value_range, (0, 255)), tf.float32))
-        return rescaled(tf.cast(tf.floor(values / step) * step, x.dtype), (0, 255), self.value_range)
+        step = 2.0 ** of_each_image(transformation["shift_factor"], x, dtypes.float32)
+        values = floor(cast(rescaled(x, self.value_range, (0, 255)), dtypes.float32))
+        return rescaled(cast(floor(values / step) * step, x.dtype), (0, 255), self.value_range)
 
 
 class RandomSharpness(_FactorOfColors):
@@ -179,12 +196,12 @@ class RandomSharpness(_FactorOfColors):
 
     def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
         factor = 2.0 * of_each_image(transformation["factor"], x, x.dtype)
-        last = tf.transpose(x, [0, 2, 3, 1]) if self.data_format == "channels_first" else x
-        kernel = tf.constant([[1.0, 1.0, 1.0], [1.0, 5.0, 1.0], [1.0, 1.0, 1.0]], x.dtype) / 13.0
-        kernel = tf.tile(kernel[:, :, None, None], [1, 1, last.shape[-1], 1])
-        smooth = tf.nn.depthwise_conv2d(last, kernel, [1, 1, 1, 1], "SAME")
+        last = transpose(x, [0, 2, 3, 1]) if self.data_format == "channels_first" else x
+        kernel = constant([[1.0, 1.0, 1.0], [1.0, 5.0, 1.0], [1.0, 1.0, 1.0]], x.dtype) / 13.0
+        kernel = tile(kernel[:, :, None, None], [1, 1, last.shape[-1], 1])
+        smooth = depthwise_conv2d(last, kernel, [1, 1, 1, 1], "SAME")
         if self.data_format == "channels_first":
-            smooth = tf.transpose(smooth, [0, 3, 1, 2])
+            smooth = transpose(smooth, [0, 3, 1, 2])
         return self._in_range(x + (1.0 - factor) * (smooth - x))
 
 
@@ -218,7 +235,7 @@ class RandomInvert(_FactorOfColors):
         return {"apply_inversion": self._chosen(shape, self.factor)}
 
     def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
-        return tf.where(of_each_image(transformation["apply_inversion"], x), self.value_range[1] - x, x)
+        return where(of_each_image(transformation["apply_inversion"], x), self.value_range[1] - x, x)
 
 
 class RandomGrayscale(BatchImageLayer):
@@ -248,7 +265,7 @@ class RandomGrayscale(BatchImageLayer):
         return self._uniform((image_count(shape), 1, 1, 1), 0.0, 1.0) < self.factor
 
     def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
-        return tf.where(of_each_image(transformation, x), tf.keras.ops.image.rgb_to_grayscale(x, self.data_format), x)
+        return where(of_each_image(transformation, x), rgb_to_grayscale(x, self.data_format), x)
 
 
 class RandomGaussianBlur(BatchImageLayer):
@@ -295,10 +312,10 @@ class RandomGaussianBlur(BatchImageLayer):
 
     def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
         is_blurred = of_each_image(transformation["should_apply_blur"], x)
-        sigma = tf.unstack(tf.cast(transformation["blur_factor"], x.dtype))
-        blurred = tf.keras.ops.image.gaussian_blur(x, self.kernel_size, sigma, self.data_format)
+        sigma = unstack(cast(transformation["blur_factor"], x.dtype))
+        blurred = gaussian_blur(x, self.kernel_size, sigma, self.data_format)
         low, high = self.value_range
-        return tf.clip_by_value(tf.where(is_blurred, blurred, x), low, high)
+        return clip_by_value(where(is_blurred, blurred, x), low, high)
 
 
 class RandomColorJitter(BatchImageLayer):
@@ -409,8 +426,8 @@ class Solarization(BatchImageLayer):
 
     def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
         added, threshold = [of_each_image(transformation[key], x, x.dtype) for key in ("additions", "thresholds")]
-        x = tf.clip_by_value(rescaled(x, self.value_range, (0, 255)) + added, 0.0, 255.0)
-        return rescaled(tf.where(x < threshold, x, 255.0 - x), (0, 255), self.value_range)
+        x = clip_by_value(rescaled(x, self.value_range, (0, 255)) + added, 0.0, 255.0)
+        return rescaled(where(x < threshold, x, 255.0 - x), (0, 255), self.value_range)
 
 
 class AutoContrast(BatchImageLayer):
@@ -437,10 +454,10 @@ class AutoContrast(BatchImageLayer):
     def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
         axes = [self._height_axis, self._height_axis + 1]
         values = rescaled(x, self.value_range, (0, 255))
-        low, high = tf.reduce_min(values, axes, keepdims=True), tf.reduce_max(values, axes, keepdims=True)
-        scale = tf.math.divide_no_nan(tf.constant(255.0, x.dtype), high - low)
-        stretched = tf.clip_by_value(values * scale - low * scale, 0.0, 255.0)
-        return tf.where(high > low, rescaled(stretched, (0, 255), self.value_range), x)
+        low, high = reduce_min(values, axes, keepdims=True), reduce_max(values, axes, keepdims=True)
+        scale = divide_no_nan(constant(255.0, x.dtype), high - low)
+        stretched = clip_by_value(values * scale - low * scale, 0.0, 255.0)
+        return where(high > low, rescaled(stretched, (0, 255), self.value_range), x)
 
 
 class Equalization(BatchImageLayer):
@@ -466,19 +483,17 @@ class Equalization(BatchImageLayer):
 
     def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
         axis = 1 if self.data_format == "channels_first" else -1
-        channels = tf.unstack(rescaled(x, self.value_range, (0, 255)), axis=axis)
-        return rescaled(tf.stack([self._equalized(channel) for channel in channels], axis), (0, 255), self.value_range)
+        channels = unstack(rescaled(x, self.value_range, (0, 255)), axis=axis)
+        return rescaled(stack([self._equalized(channel) for channel in channels], axis), (0, 255), self.value_range)
 
     def _equalized(self, channel: Tensor) -> Tensor:
         last = self.bins - 1
-        places = tf.clip_by_value(tf.cast(tf.cast(channel, tf.float32) * last / 255.0, tf.int32), 0, last)
-        counts = tf.math.unsorted_segment_sum(
-            tf.ones_like(places, tf.int32), places, self.bins
-        )  # one for each interval
-        below = tf.cumsum(counts)
-        least = tf.reduce_min(tf.where(below > 0, below, below[-1]))
-        share = tf.cast((below - least) * 255, tf.float32) / tf.cast(tf.maximum(below[-1] - least, 1), tf.float32)
-        table = tf.cast(tf.clip_by_value(tf.round(share), 0.0, 255.0), channel.dtype)
-        index = tf.cast(tf.clip_by_value(channel / 255.0 * last, 0.0, float(last)), tf.int32)
-        is_even = tf.reduce_sum(tf.cast(counts > 0, tf.int32)) <= 1
-        return tf.where(is_even, channel, tf.gather(table, index))
+        places = clip_by_value(cast(cast(channel, dtypes.float32) * last / 255.0, dtypes.int32), 0, last)
+        counts = unsorted_segment_sum(ones_like(places, dtypes.int32), places, self.bins)  # one for each interval
+        below = cumsum(counts)
+        least = reduce_min(where(below > 0, below, below[-1]))
+        share = cast((below - least) * 255, dtypes.float32) / cast(maximum(below[-1] - least, 1), dtypes.float32)
+        table = cast(clip_by_value(rounding.round(share), 0.0, 255.0), channel.dtype)
+        index = cast(clip_by_value(channel / 255.0 * last, 0.0, float(last)), dtypes.int32)
+        is_even = reduce_sum(cast(counts > 0, dtypes.int32)) <= 1
+        return where(is_even, channel, gather(table, index))

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.keras.layers.image_colors import rescaled
 from fastgrad._src.keras.layers.image_layer import ImageLayer
 from fastgrad._src.keras.layers.image_preprocessing import checked_value_range
+from fastgrad._src.ops import creation
+from fastgrad._src.ops.arithmetic import minimum
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.clipping import clip_by_value
+from fastgrad._src.ops.comparison import equal
+from fastgrad._src.ops.creation import ones_like
+from fastgrad._src.ops.indexing import gather
+from fastgrad._src.ops.padding import pad
+from fastgrad._src.ops.reduction import reduce_min, reduce_sum
+from fastgrad._src.ops.rounding import floor
+from fastgrad._src.ops.scan import cumsum
+from fastgrad._src.ops.segments import unsorted_segment_sum
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import reshape, transpose
 
 _LEVELS = 256
 
@@ -64,31 +78,31 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
         x = convert_to_tensor(images)
         batch = x if x.ndim == 4 else x[None]
         if self.data_format == "channels_first":
-            batch = tf.transpose(batch, [0, 2, 3, 1])
+            batch = transpose(batch, [0, 2, 3, 1])
         is_other_range = tuple(self.value_range) != (0, 255)
-        values = rescaled(tf.cast(batch, tf.float32) if is_other_range else batch, self.value_range, (0, 255))
+        values = rescaled(cast(batch, dtypes.float32) if is_other_range else batch, self.value_range, (0, 255))
         y = rescaled(self._equalized(values), (0, 255), self.value_range)
         if self.data_format == "channels_first":
-            y = tf.transpose(y, [0, 3, 1, 2])
-        return tf.cast(y if x.ndim == 4 else y[0], x.dtype)
+            y = transpose(y, [0, 3, 1, 2])
+        return cast(y if x.ndim == 4 else y[0], x.dtype)
 
     def _equalized(self, x: Tensor) -> Tensor:
         count, height, width, channels = x.shape
         rows, columns = self.tile_grid_size
         tall, wide = -(-height // rows), -(-width // columns)
         paddings = [[0, 0], [0, tall * rows - height], [0, wide * columns - width], [0, 0]]
-        pixels = tf.cast(tf.clip_by_value(tf.cast(x, tf.float32), 0.0, 255.0), tf.int32)
-        pixels = tf.pad(pixels, paddings, "SYMMETRIC")
-        table = tf.reshape(self._levels(pixels, rows, tall, columns, wide), [-1])
+        pixels = cast(clip_by_value(cast(x, dtypes.float32), 0.0, 255.0), dtypes.int32)
+        pixels = pad(pixels, paddings, "SYMMETRIC")
+        table = reshape(self._levels(pixels, rows, tall, columns, wide), [-1])
 
         (top, below), (left, beside) = _middles(tall, rows), _middles(wide, columns)
-        image = tf.reshape(tf.range(count), [-1, 1, 1, 1]) * (rows * columns)
-        channel = tf.range(channels) * _LEVELS + pixels
+        image = reshape(creation.range(count), [-1, 1, 1, 1]) * (rows * columns)
+        channel = creation.range(channels) * _LEVELS + pixels
 
         def mapped(row: Tensor, column: Tensor) -> Tensor:
             tile = image + (row[:, None, None] * columns + column[:, None])
-            index = tf.cast(tile, tf.int64) * (channels * _LEVELS) + tf.cast(channel, tf.int64)
-            return tf.gather(table, index)
+            index = cast(tile, dtypes.int64) * (channels * _LEVELS) + cast(channel, dtypes.int64)
+            return gather(table, index)
 
         across, down = beside[:, None], below[:, None, None]
         upper = mapped(top[0], left[0]) * (1.0 - across) + mapped(top[0], left[1]) * across
@@ -98,25 +112,25 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
     def _levels(self, pixels: Tensor, rows: int, tall: int, columns: int, wide: int) -> Tensor:
         """Returns what each level becomes in each tile: shape (batch, rows, columns, channels, levels)."""
         count, channels = pixels.shape[0], pixels.shape[-1]
-        tiles = tf.transpose(tf.reshape(pixels, [count, rows, tall, columns, wide, channels]), [0, 1, 3, 5, 2, 4])
+        tiles = transpose(reshape(pixels, [count, rows, tall, columns, wide, channels]), [0, 1, 3, 5, 2, 4])
         shape = [count, rows, columns, channels]
         histograms = count * rows * columns * channels
-        places = tf.reshape(tf.range(histograms), [-1, 1]) * _LEVELS + tf.reshape(tiles, [histograms, tall * wide])
-        counts = tf.math.unsorted_segment_sum(tf.ones_like(places, tf.float32), places, histograms * _LEVELS)
-        counts = tf.reshape(counts, [*shape, _LEVELS])
+        places = reshape(creation.range(histograms), [-1, 1]) * _LEVELS + reshape(tiles, [histograms, tall * wide])
+        counts = unsorted_segment_sum(ones_like(places, dtypes.float32), places, histograms * _LEVELS)
+        counts = reshape(counts, [*shape, _LEVELS])
         if self.clip_limit > 0:
-            clipped = tf.minimum(counts, self.clip_limit * (tall * wide) / _LEVELS)
-            counts = clipped + tf.reduce_sum(counts - clipped, -1, keepdims=True) / _LEVELS
-        below = tf.cumsum(counts, -1)
-        least = tf.reduce_min(below, -1, keepdims=True)
+            clipped = minimum(counts, self.clip_limit * (tall * wide) / _LEVELS)
+            counts = clipped + reduce_sum(counts - clipped, -1, keepdims=True) / _LEVELS
+        below = cumsum(counts, -1)
+        least = reduce_min(below, -1, keepdims=True)
         others = float(tall * wide) - least
-        others = tf.where(tf.equal(others, 0.0), tf.ones_like(others), others)
-        return tf.clip_by_value((below - least) * 255.0 / others, 0.0, 255.0)
+        others = where(equal(others, 0.0), ones_like(others), others)
+        return clip_by_value((below - least) * 255.0 / others, 0.0, 255.0)
 
 
 def _middles(size: int, tiles: int) -> tuple[list[Tensor], Tensor]:
     """Returns for each pixel along an axis the tiles whose middles are before and after it, and the weight of the second."""
-    place = (tf.range(size * tiles, dtype=tf.float32) - size / 2.0) / float(size)
-    before = tf.floor(place)
-    first = tf.cast(before, tf.int32)
-    return [tf.clip_by_value(first + step, 0, tiles - 1) for step in (0, 1)], place - before
+    place = (creation.range(size * tiles, dtype=dtypes.float32) - size / 2.0) / float(size)
+    before = floor(place)
+    first = cast(before, dtypes.int32)
+    return [clip_by_value(first + step, 0, tiles - 1) for step in (0, 1)], place - before

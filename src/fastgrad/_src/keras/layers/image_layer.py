@@ -6,15 +6,20 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import fastgrad as tf
-from fastgrad._src.core import nest
+from fastgrad._src.core import dtypes, nest
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.keras.layers.bounding_boxes import clip_to_image_size, convert_format, dense_bounding_boxes
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.layers.seeds import SeededDraws, generator_of_seed
 from fastgrad._src.keras.settings import standardize_data_format
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.comparison import logical_and, logical_or
+from fastgrad._src.ops.creation import zeros_like
 from fastgrad._src.ops.default_generators import default_philox_words
 from fastgrad._src.ops.random_generator import uniform_from
+from fastgrad._src.ops.reduction import reduce_all
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import reshape
 
 
 class ImageLayer(Layer):
@@ -94,7 +99,7 @@ class ImageLayer(Layer):
                     f"`bounding_box_format` argument to your {type(self).__name__} layer, e.g. `bounding_box_format='xyxy'`."
                 )
             boxes = dense_bounding_boxes(data["bounding_boxes"])
-            boxes["boxes"] = tf.cast(boxes["boxes"], tf.float32)
+            boxes["boxes"] = cast(boxes["boxes"], dtypes.float32)
             result["bounding_boxes"] = transform(self.transform_bounding_boxes, boxes)
         for key, method in (
             ("labels", self.transform_labels),
@@ -141,7 +146,7 @@ class ImageLayer(Layer):
         Returns:
             Images of the layer's compute dtype.
         """
-        x = tf.cast(convert_to_tensor(images), self.compute_dtype)
+        x = cast(convert_to_tensor(images), self.compute_dtype)
         return self._apply(x, transformation, None) if training and transformation is not None else x
 
     def transform_labels(self, labels: Any, transformation: Any = None, training: bool = True) -> Any:
@@ -160,7 +165,7 @@ class ImageLayer(Layer):
         if not (self._moves_pixels and training) or transformation is None:
             return segmentation_masks
         masks = convert_to_tensor(segmentation_masks)
-        return tf.cast(self._apply(masks, transformation, "nearest"), masks.dtype)
+        return cast(self._apply(masks, transformation, "nearest"), masks.dtype)
 
     def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True) -> Any:
         """Moves boxes with the pixels, and cuts them to the image; those of which nothing is left get the label -1.
@@ -186,9 +191,9 @@ class ImageLayer(Layer):
         else:
             moved = self._moved_boxes(boxes, transformation)
         first = bounding_boxes["boxes"][..., :1]
-        is_filling = tf.reduce_all(bounding_boxes["boxes"] == first, -1, keepdims=True)
-        is_filling = tf.logical_and(is_filling, tf.logical_or(first == 0, first == -1))
-        moved = tf.where(is_filling, tf.zeros_like(moved), moved)
+        is_filling = reduce_all(bounding_boxes["boxes"] == first, -1, keepdims=True)
+        is_filling = logical_and(is_filling, logical_or(first == 0, first == -1))
+        moved = where(is_filling, zeros_like(moved), moved)
         height, width = getattr(self, "height", height), getattr(self, "width", width)
         clipped = clip_to_image_size({**bounding_boxes, "boxes": moved}, height, width)
         return convert_format(clipped, "xyxy", self._box_format, height, width)
@@ -301,10 +306,10 @@ def image_count(shape: tuple[int, ...]) -> int:
 def of_each_image(numbers: Any, images: Tensor, dtype: Any = None) -> Tensor:
     """Returns a number for each image, or one for all, with axes for height, width and channels."""
     x = convert_to_tensor(numbers)
-    x = x if dtype is None else tf.cast(x, dtype)
+    x = x if dtype is None else cast(x, dtype)
     if x.ndim == images.ndim:
         return x
-    return tf.reshape(x, [-1, 1, 1, 1] if images.ndim == 4 else [1, 1, 1])
+    return reshape(x, [-1, 1, 1, 1] if images.ndim == 4 else [1, 1, 1])
 
 
 class BatchImageLayer(RandomImageLayer):

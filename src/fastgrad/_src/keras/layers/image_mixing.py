@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.keras.layers.bounding_boxes import dense_bounding_boxes
 from fastgrad._src.keras.layers.image_layer import RandomImageLayer, image_count, of_each_image
 from fastgrad._src.keras.layers.image_preprocessing import checked_value_range, factor_range
+from fastgrad._src.ops import creation
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.clipping import clip_by_value
+from fastgrad._src.ops.comparison import logical_and
+from fastgrad._src.ops.creation import constant
+from fastgrad._src.ops.division import divide_no_nan
+from fastgrad._src.ops.indexing import gather
+from fastgrad._src.ops.joining import concat
+from fastgrad._src.ops.power import sqrt
+from fastgrad._src.ops.random_stateless import stateless_gamma, stateless_normal
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import reshape
+from fastgrad._src.ops.sorting import argsort
 
 
 def _rectangles(
@@ -27,10 +40,12 @@ def _rectangles(
         size = shape[axis]
         length = share * size
         start = layer._uniform((image_count(shape), 1, 1, 1), 0.0, 1.0) * (size - length)
-        place = tf.reshape(tf.range(size, dtype=length.dtype), [size if each == axis else 1 for each in range(-4, 0)])
-        insides.append(tf.logical_and(place >= start, place < start + length))
+        place = reshape(
+            creation.range(size, dtype=length.dtype), [size if each == axis else 1 for each in range(-4, 0)]
+        )
+        insides.append(logical_and(place >= start, place < start + length))
         area *= length / size
-    return tf.logical_and(*insides), area
+    return logical_and(*insides), area
 
 
 class _MixingLayer(RandomImageLayer):
@@ -47,21 +62,21 @@ class _MixingLayer(RandomImageLayer):
         Returns:
             Labels of the layer's compute dtype.
         """
-        x = tf.cast(convert_to_tensor(labels), self.compute_dtype)
+        x = cast(convert_to_tensor(labels), self.compute_dtype)
         return self._weighted(x, transformation) if training and transformation is not None else x
 
     def _weighted(self, x: Tensor, transformation: Any) -> Tensor:
-        share = tf.reshape(tf.cast(transformation["mix_weight"], x.dtype), [-1, *[1] * max(x.ndim - 1, 0)])
-        return share * x + (1.0 - share) * tf.gather(x, transformation["permutation_order"])
+        share = reshape(cast(transformation["mix_weight"], x.dtype), [-1, *[1] * max(x.ndim - 1, 0)])
+        return share * x + (1.0 - share) * gather(x, transformation["permutation_order"])
 
     def _order(self, shape: tuple[int, ...]) -> Tensor:
-        return tf.argsort(self._uniform((image_count(shape),), 0.0, 1.0))
+        return argsort(self._uniform((image_count(shape),), 0.0, 1.0))
 
     def _beta(self, shape: tuple[int, ...], alpha: Any) -> Tensor:
         """Returns a number of the beta distribution (alpha, alpha) for each image, shape (batch,)."""
         sizes = [2, image_count(shape)]
-        gammas = tf.random.stateless_gamma(sizes, self._seed_of_draw(), tf.cast(alpha, tf.float32))
-        return tf.cast(tf.math.divide_no_nan(gammas[0], gammas[0] + gammas[1]), self.compute_dtype)
+        gammas = stateless_gamma(sizes, self._seed_of_draw(), cast(alpha, dtypes.float32))
+        return cast(divide_no_nan(gammas[0], gammas[0] + gammas[1]), self.compute_dtype)
 
 
 class MixUp(_MixingLayer):
@@ -89,8 +104,8 @@ class MixUp(_MixingLayer):
         return {"permutation_order": self._order(shape), "mix_weight": self._beta(shape, self.alpha)}
 
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
-        share = tf.reshape(tf.cast(transformation["mix_weight"], x.dtype), [-1, 1, 1, 1])
-        return share * x + (1.0 - share) * tf.gather(x, transformation["permutation_order"])
+        share = reshape(cast(transformation["mix_weight"], x.dtype), [-1, 1, 1, 1])
+        return share * x + (1.0 - share) * gather(x, transformation["permutation_order"])
 
     def transform_segmentation_masks(
         self, segmentation_masks: Any, transformation: Any = None, training: bool = True
@@ -111,12 +126,12 @@ class MixUp(_MixingLayer):
         """
         if not training or transformation is None:
             return bounding_boxes
-        order = tf.cast(transformation["permutation_order"], tf.int32)
+        order = cast(transformation["permutation_order"], dtypes.int32)
         dense = dense_bounding_boxes(bounding_boxes)
         return {
             **dense,
             **{
-                key: tf.concat([dense[key], tf.gather(dense[key], order)], min(1, dense[key].ndim - 1))
+                key: concat([dense[key], gather(dense[key], order)], min(1, dense[key].ndim - 1))
                 for key in ("boxes", "labels")
             },
         }
@@ -147,12 +162,12 @@ class CutMix(_MixingLayer):
     def _draw(self, shape: tuple[int, ...]) -> Any:
         if len(shape) == 3:
             return None  # there is no other image
-        side = tf.sqrt(1.0 - self._beta(shape, self._uniform((), *self.factor) + 1e-6))[:, None, None, None]
+        side = sqrt(1.0 - self._beta(shape, self._uniform((), *self.factor) + 1e-6))[:, None, None, None]
         is_pasted, area = _rectangles(self, shape, side, side)
         return {"permutation_order": self._order(shape), "batch_masks": is_pasted, "mix_weight": 1.0 - area}
 
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
-        return tf.where(transformation["batch_masks"], tf.gather(x, transformation["permutation_order"]), x)
+        return where(transformation["batch_masks"], gather(x, transformation["permutation_order"]), x)
 
     _moves_pixels = True
 
@@ -197,28 +212,28 @@ class RandomErasing(RandomImageLayer):
 
     def _draw(self, shape: tuple[int, ...]) -> Any:
         images = image_count(shape)
-        sides = [tf.sqrt(self._uniform((images, 1, 1, 1), *self.scale)) for _ in range(2)]
+        sides = [sqrt(self._uniform((images, 1, 1, 1), *self.scale)) for _ in range(2)]
         is_erased, _ = _rectangles(self, shape, *sides)
         low, high = self.value_range
         return {
             "apply_erasing": self._chosen(shape, self.factor),
             "batch_masks": is_erased,
-            "fill_value": tf.clip_by_value(self._fill(shape), low, high),
+            "fill_value": clip_by_value(self._fill(shape), low, high),
         }
 
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
-        is_erased = tf.logical_and(transformation["batch_masks"], of_each_image(transformation["apply_erasing"], x))
-        return tf.where(is_erased, tf.cast(transformation["fill_value"], x.dtype), x)
+        is_erased = logical_and(transformation["batch_masks"], of_each_image(transformation["apply_erasing"], x))
+        return where(is_erased, cast(transformation["fill_value"], x.dtype), x)
 
     def _fill(self, shape: tuple[int, ...]) -> Tensor:
         if self.fill_value is None:
-            noise = tf.random.stateless_normal(shape, self._seed_of_draw(), dtype=self.compute_dtype)
+            noise = stateless_normal(shape, self._seed_of_draw(), dtype=self.compute_dtype)
             return noise * self.value_range[1]
         if isinstance(self.fill_value, (tuple, list)) and len(self.fill_value) == 3:
             channels = [3, 1, 1] if self.data_format == "channels_first" else [3]
-            return tf.reshape(tf.constant(self.fill_value, self.compute_dtype), channels)
+            return reshape(constant(self.fill_value, self.compute_dtype), channels)
         if isinstance(self.fill_value, (int, float)):
-            return tf.constant(self.fill_value, self.compute_dtype)
+            return constant(self.fill_value, self.compute_dtype)
         raise ValueError(
             "The `fill_value` argument should be a number (or a list of three numbers). "
             f"Received: fill_value={self.fill_value}"

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
 from fastgrad._src.core.argument_checks import checked_integer
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
-from fastgrad._src.image.geometry import resize
+from fastgrad._src.image.geometry import crop_to_bounding_box, resize
 from fastgrad._src.keras.layers.bounding_boxes import scaled_boxes
 from fastgrad._src.keras.layers.image_layer import ImageLayer, RandomImageLayer, of_each_image
+from fastgrad._src.ops import creation, rounding
+from fastgrad._src.ops.casting import cast, saturate_cast
+from fastgrad._src.ops.clipping import clip_by_value
+from fastgrad._src.ops.indexing import gather
+from fastgrad._src.ops.joining import stack, unstack
+from fastgrad._src.ops.padding import pad
+from fastgrad._src.ops.reduction import reduce_mean
+from fastgrad._src.ops.reordering import reverse
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import reshape, transpose
 
 
 def _middle(size: tuple[Any, Any], target: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -123,18 +133,18 @@ class Resizing(_SizeLayer):
         dtype, target = x.dtype, (self.height, self.width)
         x = _channels_last(x) if self.data_format == "channels_first" else x
         if self.crop_to_aspect_ratio:
-            x = tf.image.crop_to_bounding_box(x, *_middle(x.shape[-3:-1], target))
+            x = crop_to_bounding_box(x, *_middle(x.shape[-3:-1], target))
         elif self.pad_to_aspect_ratio:
             top, left = _borders(x.shape[-3:-1], target)
             borders = [(top, top), (left, left), (0, 0)]  # equal ones, as in Keras
             fill_value = self.fill_value
             if dtype.is_integer and float(fill_value).is_integer():
                 fill_value = int(fill_value)  # of bytes and masks
-            x = tf.pad(x, [*[(0, 0)] * (x.ndim - 3), *borders], constant_values=fill_value)
+            x = pad(x, [*[(0, 0)] * (x.ndim - 3), *borders], constant_values=fill_value)
         resized = resize(x, target, interpolation or self.interpolation, antialias=self.antialias)
         if dtype.is_integer and resized.dtype.is_floating:
-            resized = tf.round(resized)
-        resized = tf.saturate_cast(resized, dtype)
+            resized = rounding.round(resized)
+        resized = saturate_cast(resized, dtype)
         return _channels_first(resized) if self.data_format == "channels_first" else resized
 
 
@@ -148,12 +158,12 @@ def _checked_size(name: str, height: Any, width: Any) -> tuple[int, int]:
 
 def _channels_last(x: Tensor) -> Tensor:
     batch = range(x.ndim - 3)
-    return tf.transpose(x, [*batch, *[len(batch) + axis for axis in (1, 2, 0)]])
+    return transpose(x, [*batch, *[len(batch) + axis for axis in (1, 2, 0)]])
 
 
 def _channels_first(x: Tensor) -> Tensor:
     batch = range(x.ndim - 3)
-    return tf.transpose(x, [*batch, *[len(batch) + axis for axis in (2, 0, 1)]])
+    return transpose(x, [*batch, *[len(batch) + axis for axis in (2, 0, 1)]])
 
 
 class CenterCrop(_SizeLayer):
@@ -177,7 +187,7 @@ class CenterCrop(_SizeLayer):
 
     def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
         """Crops ``images``, in training or not."""
-        return self._apply(tf.cast(convert_to_tensor(images), self.compute_dtype), transformation, "bilinear")
+        return self._apply(cast(convert_to_tensor(images), self.compute_dtype), transformation, "bilinear")
 
     def _moved_boxes(self, boxes: Tensor, transformation: Any) -> Tensor:
         height, width = self._image_size(transformation)
@@ -202,7 +212,7 @@ def _resized_middle(x: Tensor, target: tuple[int, int], interpolation: str | Non
     from fastgrad._src.keras.preprocessing.image import smart_resize  # which imports models, which have layers
 
     resized = smart_resize(x, target, interpolation or "bilinear", data_format=data_format)
-    return tf.cast(resized, x.dtype)
+    return cast(resized, x.dtype)
 
 
 def _boxes_of_middle(boxes: Tensor, size: tuple[Any, Any], target: tuple[int, int]) -> Tensor:
@@ -244,19 +254,19 @@ class RandomFlip(RandomImageLayer):
         return {"horizontal": (1,), "vertical": (0,), "horizontal_and_vertical": (1, 0)}.get(self.mode, ())
 
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
-        flipped = tf.reverse(x, [self._height_axis + axis for axis in self._flipped_axes])
-        return tf.where(of_each_image(transformation["flips"], x), flipped, x)
+        flipped = reverse(x, [self._height_axis + axis for axis in self._flipped_axes])
+        return where(of_each_image(transformation["flips"], x), flipped, x)
 
     def _moved_boxes(self, boxes: Tensor, transformation: Any) -> Tensor:
         flipped = boxes
-        height, width = [tf.cast(size, boxes.dtype) for size in self._image_size(transformation)]
+        height, width = [cast(size, boxes.dtype) for size in self._image_size(transformation)]
         for axis in self._flipped_axes:
-            left, top, right, bottom = tf.unstack(flipped, axis=-1)
+            left, top, right, bottom = unstack(flipped, axis=-1)
             corners = (
                 [width - right, top, width - left, bottom] if axis else [left, height - bottom, right, height - top]
             )
-            flipped = tf.stack(corners, -1)
-        return tf.where(tf.reshape(transformation["flips"], [-1, 1, 1]), flipped, boxes)
+            flipped = stack(corners, -1)
+        return where(reshape(transformation["flips"], [-1, 1, 1]), flipped, boxes)
 
 
 class RandomCrop(RandomImageLayer):
@@ -285,7 +295,7 @@ class RandomCrop(RandomImageLayer):
             return {"start": None, "input_shape": shape}
         # The place is a tensor, so that a compiled step draws another one each time.
         start = [
-            tf.cast(self._uniform((), 0.0, float(size - target + 1)), tf.int32)
+            cast(self._uniform((), 0.0, float(size - target + 1)), dtypes.int32)
             for size, target in zip(sizes, targets, strict=True)
         ]
         return {"start": start, "input_shape": shape}
@@ -296,7 +306,7 @@ class RandomCrop(RandomImageLayer):
             return _resized_middle(x, targets, interpolation, self.data_format)
         starts = transformation["start"]
         for axis, (start, target) in enumerate(zip(starts, targets, strict=True), x.ndim + self._height_axis):
-            x = tf.gather(x, start + tf.range(target), axis=axis)
+            x = gather(x, start + creation.range(target), axis=axis)
         return x
 
     def _moved_boxes(self, boxes: Tensor, transformation: Any) -> Tensor:
@@ -357,7 +367,7 @@ class RandomBrightness(RandomImageLayer):
 
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
         low, high = self.value_range
-        return tf.clip_by_value(x + of_each_image(transformation["rgb_delta"], x, x.dtype), low, high)
+        return clip_by_value(x + of_each_image(transformation["rgb_delta"], x, x.dtype), low, high)
 
 
 class RandomContrast(RandomImageLayer):
@@ -385,8 +395,8 @@ class RandomContrast(RandomImageLayer):
 
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
         factor = of_each_image(transformation["contrast_factor"], x, x.dtype)
-        mean = tf.reduce_mean(x, [self._height_axis, self._height_axis + 1], keepdims=True)
-        return tf.clip_by_value((x - mean) * factor + mean, *self.value_range)
+        mean = reduce_mean(x, [self._height_axis, self._height_axis + 1], keepdims=True)
+        return clip_by_value((x - mean) * factor + mean, *self.value_range)
 
 
 class MaxNumBoundingBoxes(ImageLayer):
@@ -439,7 +449,7 @@ class MaxNumBoundingBoxes(ImageLayer):
         for key in ("boxes", "labels"):
             x = convert_to_tensor(bounding_boxes[key])[:, : self.max_number]
             paddings = [[0, 0], [0, self.max_number - x.shape[1]], *[[0, 0]] * (x.ndim - 2)]
-            result[key] = tf.pad(x, paddings, constant_values=self.fill_value)
+            result[key] = pad(x, paddings, constant_values=self.fill_value)
         return result
 
     def compute_output_shape(self, input_shape: Any) -> Any:

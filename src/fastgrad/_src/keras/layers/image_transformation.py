@@ -5,14 +5,23 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.affine_transform import FILL_MODES, INTERPOLATIONS, affine_transform, homography
 from fastgrad._src.keras.elastic_transform import elastic_shift, shifted
 from fastgrad._src.keras.layers.bounding_boxes import projected_boxes
 from fastgrad._src.keras.layers.image_layer import RandomImageLayer, image_count, of_each_image
 from fastgrad._src.keras.layers.image_preprocessing import checked_value_range, factor_range
+from fastgrad._src.keras.ops.image import perspective_transform
+from fastgrad._src.keras.ops.namespace import moveaxis
 from fastgrad._src.keras.random import _seed_of_draw
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.clipping import clip_by_value
+from fastgrad._src.ops.creation import constant, zeros
+from fastgrad._src.ops.exponential import cos, sin
+from fastgrad._src.ops.joining import concat, stack, unstack
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import broadcast_to, reshape
 
 _FILL_MODES = ("reflect", "wrap", "constant", "nearest")
 
@@ -44,17 +53,17 @@ class _RandomTransform(RandomImageLayer):
 
     def _draw_of_each_image(self, shape: tuple[int, ...], factor: tuple[float, float], offset: float = 0.0) -> Tensor:
         """Returns a number for each image, float32 of shape (batch, 1)."""
-        return tf.cast(self._uniform((image_count(shape), 1), offset + factor[0], offset + factor[1]), tf.float32)
+        return cast(self._uniform((image_count(shape), 1), offset + factor[0], offset + factor[1]), dtypes.float32)
 
     def _numbers(self, transformation: Any, height: Any, width: Any) -> tuple[Any, ...]:
         """Returns a0, a1, a2, b0, b1, b2 of ``affine_transform``, each a number or one for each image, for images of a size."""
         raise NotImplementedError
 
     def _matrices(self, transformation: Any, size: tuple[Any, Any]) -> Tensor:
-        numbers = [tf.cast(number, tf.float32) for number in self._numbers(transformation, *size)]
+        numbers = [cast(number, dtypes.float32) for number in self._numbers(transformation, *size)]
         images = max(number.shape.num_elements() for number in numbers)
-        columns = [tf.broadcast_to(tf.reshape(number, [-1]), [images]) for number in numbers]
-        return tf.stack([*columns, *[tf.zeros([images])] * 2], 1)
+        columns = [broadcast_to(reshape(number, [-1]), [images]) for number in numbers]
+        return stack([*columns, *[zeros([images])] * 2], 1)
 
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
         matrices = self._matrices(transformation, self._size(x.shape))
@@ -107,12 +116,12 @@ class RandomRotation(_RandomTransform):
 
     def _numbers(self, transformation: Any, height: Any, width: Any) -> tuple[Any, ...]:
         angle = transformation["angle"] * (math.pi / 180.0)
-        cosine, sine = tf.cos(angle), tf.sin(angle)
+        cosine, sine = cos(angle), sin(angle)
         x, y = 0.5 * (width - 1), 0.5 * (height - 1)
         return cosine, -sine, x - x * cosine + y * sine, sine, cosine, y - x * sine - y * cosine
 
     def _matrices(self, transformation: Any, size: tuple[Any, Any]) -> Tensor:
-        return tf.reshape(tf.cast(transformation["rotation_matrix"], tf.float32), [-1, 8])
+        return reshape(cast(transformation["rotation_matrix"], dtypes.float32), [-1, 8])
 
     def _image_size(self, transformation: Any) -> tuple[Any, Any]:
         return transformation["image_height"], transformation["image_width"]
@@ -222,10 +231,10 @@ class RandomTranslation(_RandomTransformOfAxes):
         height, width = self._size(shape)
         down = self._draw_of_each_image(shape, self._height_range) * height
         right = self._draw_of_each_image(shape, self._width_range) * width
-        return {"translations": tf.concat([right, down], 1), "input_shape": shape}
+        return {"translations": concat([right, down], 1), "input_shape": shape}
 
     def _numbers(self, transformation: Any, height: Any, width: Any) -> tuple[Any, ...]:
-        right, down = tf.unstack(transformation["translations"], axis=1)
+        right, down = unstack(transformation["translations"], axis=1)
         return 1.0, 0.0, -right, 0.0, 1.0, -down
 
 
@@ -259,12 +268,12 @@ class RandomShear(_RandomTransform):
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
 
     def _draw(self, shape: tuple[int, ...]) -> Any:
-        sign = tf.where(self._draw_of_each_image(shape, (0.0, 1.0)) > 0.5, -1.0, 1.0)
+        sign = where(self._draw_of_each_image(shape, (0.0, 1.0)) > 0.5, -1.0, 1.0)
         factors = [self._draw_of_each_image(shape, factor) for factor in (self.x_factor, self.y_factor)]
-        return {"shear_factor": sign * tf.concat(factors, 1), "input_shape": shape}
+        return {"shear_factor": sign * concat(factors, 1), "input_shape": shape}
 
     def _numbers(self, transformation: Any, height: Any, width: Any) -> tuple[Any, ...]:
-        x, y = tf.unstack(transformation["shear_factor"], axis=1)
+        x, y = unstack(transformation["shear_factor"], axis=1)
         return 1.0, x, 0.0, y, 1.0, 0.0
 
 
@@ -326,10 +335,10 @@ class RandomPerspective(RandomImageLayer):
 
     def _draw(self, shape: tuple[int, ...]) -> Any:
         bottom, right = [float(size - 1) for size in self._size(shape)]
-        corners = tf.constant([[[0.0, 0.0], [right, 0.0], [0.0, bottom], [right, bottom]]], self.compute_dtype)
+        corners = constant([[[0.0, 0.0], [right, 0.0], [0.0, bottom], [right, bottom]]], self.compute_dtype)
         is_moved = self._chosen(shape, self.factor)
         moves = self._uniform((image_count(shape), 4, 2), -0.5 * self.scale, 0.5 * self.scale)
-        start = tf.broadcast_to(corners, moves.shape)
+        start = broadcast_to(corners, moves.shape)
         return {
             "apply_perspective": is_moved,
             "start_points": start,
@@ -340,12 +349,12 @@ class RandomPerspective(RandomImageLayer):
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
         points = transformation["start_points"], transformation["end_points"]
         options = interpolation or self.interpolation, self.fill_value, self.data_format
-        moved = tf.keras.ops.image.perspective_transform(x, *points, *options)
-        return tf.where(of_each_image(transformation["apply_perspective"], x), moved, x)
+        moved = perspective_transform(x, *points, *options)
+        return where(of_each_image(transformation["apply_perspective"], x), moved, x)
 
     def _moved_boxes(self, boxes: Tensor, transformation: Any) -> Tensor:
         moved = projected_boxes(boxes, homography(transformation["start_points"], transformation["end_points"]))
-        return tf.where(tf.reshape(transformation["apply_perspective"], [-1, 1, 1]), moved, boxes)
+        return where(reshape(transformation["apply_perspective"], [-1, 1, 1]), moved, boxes)
 
 
 class RandomElasticTransform(RandomImageLayer):
@@ -429,9 +438,9 @@ class RandomElasticTransform(RandomImageLayer):
                 "RandomElasticTransform: Invalid value for argument `fill_mode`. Expected one of 'constant', 'nearest', 'wrap' and "
                 "'reflect'. Received: fill_mode=mirror"
             )
-        last = tf.keras.ops.moveaxis(x, -3, -1) if self.data_format == "channels_first" else x
+        last = moveaxis(x, -3, -1) if self.data_format == "channels_first" else x
         last = last if x.ndim == 4 else last[None]
-        strength, seed = tf.cast(transformation["distortion_factor"], self.compute_dtype), transformation["seed"]
+        strength, seed = cast(transformation["distortion_factor"], self.compute_dtype), transformation["seed"]
         height, width = last.shape[1:3]
         alpha, sigma = self.get_elastic_transform_params(height, width, strength)
         greatest_sigma = self.get_elastic_transform_params(height, width, 1.0)[1]
@@ -440,10 +449,10 @@ class RandomElasticTransform(RandomImageLayer):
         shift = elastic_shift(last.shape[:3], alpha, sigma, greatest_sigma, seed, self.compute_dtype)
         moved = shifted(last, shift, interpolation or self.interpolation, self.fill_mode, self.fill_value)
         moved = moved if x.ndim == 4 else moved[0]
-        moved = tf.keras.ops.moveaxis(moved, -1, -3) if self.data_format == "channels_first" else moved
+        moved = moveaxis(moved, -1, -3) if self.data_format == "channels_first" else moved
         is_moved = transformation["apply_transform"]
-        y = tf.where(of_each_image(is_moved, x), moved, x)
-        return y if interpolation else tf.clip_by_value(y, *self.value_range)
+        y = where(of_each_image(is_moved, x), moved, x)
+        return y if interpolation else clip_by_value(y, *self.value_range)
 
     def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True) -> Any:
         """Raises a NotImplementedError, as in Keras: a box does not stay one.

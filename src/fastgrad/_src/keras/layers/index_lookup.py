@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.errors import FailedPreconditionError
 from fastgrad._src.core.names import lacks
@@ -24,11 +24,22 @@ from fastgrad._src.keras.layers.category_encoding import (
     encoded_shape,
 )
 from fastgrad._src.keras.saving.registration import in_safe_mode
+from fastgrad._src.ops.assertion import Assert
+from fastgrad._src.ops.comparison import equal, logical_not
+from fastgrad._src.ops.creation import constant
+from fastgrad._src.ops.division import floormod
 from fastgrad._src.ops.hash_tables import distinct_elements
+from fastgrad._src.ops.reduction import reduce_any
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import expand_dims
 from fastgrad._src.structures.lookup.initializers import KeyValueTensorInitializer, TextFileIndex, TextFileInitializer
 from fastgrad._src.structures.lookup.tables import StaticHashTable
+from fastgrad._src.structures.ragged.elementwise import map_flat_values
 from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor
+from fastgrad._src.structures.sparse.conversion import from_dense
 from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
+from fastgrad._src.structures.strings.formatting import as_string
+from fastgrad._src.structures.strings.hashing import to_hash_bucket_fast, to_hash_bucket_strong
 
 _MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
 VOCABULARY_FILE = "vocabulary.txt"
@@ -45,7 +56,7 @@ def batches_of(data: Any, steps: int | None, dtype: Any) -> Iterator[Any]:
     is_array = isinstance(data, (list, tuple, np.ndarray, str, Composite)) or as_tensor_or_none(data) is not None
     if is_array or not isinstance(data, Iterable):
         x = as_categories(data, dtype)
-        yield tf.expand_dims(x, -1) if len(x.shape) == 1 else x
+        yield expand_dims(x, -1) if len(x.shape) == 1 else x
         return
     for number, batch in enumerate(data):
         if steps is not None and number >= steps:
@@ -381,17 +392,17 @@ class IndexLookup(CategoricalLayer):
             )
         numbers = self._look_up_all(inputs)
         if self.output_mode != "tf_idf":
-            return encode_categories(numbers, self.output_mode, depth, tf.int64, self.sparse)
+            return encode_categories(numbers, self.output_mode, depth, dtypes.int64, self.sparse)
         if self._idf_weights is None:
             raise ValueError("When `output_mode` is `'tf_idf'`, `idf_weights` must be provided.")
-        rows = encode_categories(numbers, "count", depth, self._idf_weights.dtype) * tf.constant(self._idf_weights)
-        return tf.sparse.from_dense(rows) if self.sparse else rows
+        rows = encode_categories(numbers, "count", depth, self._idf_weights.dtype) * constant(self._idf_weights)
+        return from_dense(rows) if self.sparse else rows
 
     def _look_up_all(self, inputs: Any) -> Any:
         if isinstance(inputs, SparseTensor):
             return SparseTensor(inputs.indices, self._look_up(inputs.values), inputs.dense_shape)
         if isinstance(inputs, RaggedTensor):
-            return tf.ragged.map_flat_values(self._look_up, inputs)
+            return map_flat_values(self._look_up, inputs)
         return self._look_up(inputs)
 
     def _look_up(self, keys: Tensor) -> Tensor:
@@ -403,23 +414,23 @@ class IndexLookup(CategoricalLayer):
         results: Tensor = self._table.lookup(keys)
         is_mask = None
         if self.mask_token is not None:
-            is_mask = tf.equal(keys, tf.constant(0 if self.invert else self.mask_token, self._key_dtype))
-            masked = self.mask_token if self.invert else 0 if self.output_mode == "int" else tf.int64.max
-            results = tf.where(is_mask, tf.constant(masked, results.dtype), results)
+            is_mask = equal(keys, constant(0 if self.invert else self.mask_token, self._key_dtype))
+            masked = self.mask_token if self.invert else 0 if self.output_mode == "int" else dtypes.int64.max
+            results = where(is_mask, constant(masked, results.dtype), results)
         if self.invert or self.num_oov_indices == 1:
             return results
-        is_missing = tf.equal(results, tf.constant(-1, tf.int64))
+        is_missing = equal(results, constant(-1, dtypes.int64))
         if self.num_oov_indices:
-            return tf.where(is_missing, self._buckets(keys) + self._first_oov_number, results)
+            return where(is_missing, self._buckets(keys) + self._first_oov_number, results)
         message = "When `num_oov_indices=0` all inputs should be in vocabulary, consider setting `num_oov_indices=1`. Received:"
-        tf.Assert(tf.logical_not(tf.reduce_any(is_missing)), [message, keys])
+        Assert(logical_not(reduce_any(is_missing)), [message, keys])
         return results
 
     def _buckets(self, keys: Tensor) -> Tensor:
         if self.vocabulary_dtype != "string":
             if self.oov_method == "floormod":
-                return tf.math.floormod(keys, tf.constant(self.num_oov_indices, tf.int64))
-            keys = tf.strings.as_string(keys)
+                return floormod(keys, constant(self.num_oov_indices, dtypes.int64))
+            keys = as_string(keys)
         return hash_buckets(keys, self.num_oov_indices, self.salt)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -489,8 +500,8 @@ class IndexLookup(CategoricalLayer):
 def hash_buckets(strings: Tensor, buckets: int, salt: list[int] | None) -> Tensor:
     """Returns the number of the bucket of each string, by TensorFlow's hash, or by its strong hash with a ``salt``."""
     if salt is None:
-        return tf.strings.to_hash_bucket_fast(strings, buckets)
-    return tf.strings.to_hash_bucket_strong(strings, buckets, salt)
+        return to_hash_bucket_fast(strings, buckets)
+    return to_hash_bucket_strong(strings, buckets, salt)
 
 
 def checked_salt(layer: str, salt: Any) -> list[int] | None:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
-from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.core import dtypes
+from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.keras.layers.same_shape import SameShape
 from fastgrad._src.keras.masks import any_mask_flag, give_mask
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.comparison import not_equal
+from fastgrad._src.ops.creation import zeros_like
+from fastgrad._src.ops.reduction import reduce_any
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import expand_dims
 
 
 class Masking(SameShape):
@@ -30,13 +36,13 @@ class Masking(SameShape):
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Tensor:
         """A mask that is True where a feature differs from ``mask_value``."""
-        x = tf.convert_to_tensor(inputs)
-        x = x if x.dtype.is_floating else tf.cast(x, tf.float64)  # the value may be between two integers
-        return tf.reduce_any(tf.not_equal(x, self.mask_value), axis=-1)
+        x = convert_to_tensor(inputs)
+        x = x if x.dtype.is_floating else cast(x, dtypes.float64)  # the value may be between two integers
+        return reduce_any(not_equal(x, self.mask_value), axis=-1)
 
     def call(self, inputs: Tensor) -> Tensor:
         """Returns ``inputs`` with zeros at the masked time steps."""
         mask = self.compute_mask(inputs)
-        outputs = tf.where(tf.expand_dims(mask, -1), inputs, tf.zeros_like(inputs))
+        outputs = where(expand_dims(mask, -1), inputs, zeros_like(inputs))
         give_mask(outputs, mask)
         return outputs

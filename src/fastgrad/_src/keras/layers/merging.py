@@ -6,13 +6,23 @@ from collections.abc import Callable
 from functools import reduce
 from typing import Any
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras import masks
 from fastgrad._src.keras.axes import axis_from_front
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.weight import with_common_dtype
+from fastgrad._src.ops import arithmetic
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.comparison import logical_or
+from fastgrad._src.ops.creation import ones, ones_like, zeros_like
+from fastgrad._src.ops.einsum import einsum
+from fastgrad._src.ops.joining import concat
+from fastgrad._src.ops.norms import l2_normalize
+from fastgrad._src.ops.reduction import reduce_any
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import broadcast_to, expand_dims, reshape
 
 
 class Merge(Layer):
@@ -89,7 +99,7 @@ class Merge(Layer):
         input_masks = checked_masks(inputs, previous_mask)
         if not input_masks or any(mask is None for mask in input_masks):
             return None
-        return reduce(tf.logical_or, [tf.cast(mask, tf.bool) for mask in input_masks])
+        return reduce(logical_or, [cast(mask, dtypes.bool) for mask in input_masks])
 
 
 def _is_list_of_shapes(shapes: Any) -> bool:
@@ -117,7 +127,7 @@ def _broadcast_masks(inputs: list[Tensor]) -> list[Tensor | None]:
     """The mask of each tensor, broadcast to the tensor's shape; None for a tensor without a mask."""
     input_masks = [masks.mask_of(x) for x in inputs]
     return [
-        None if mask is None else tf.broadcast_to(tf.expand_dims(tf.cast(mask, tf.bool), -1), x.shape)
+        None if mask is None else broadcast_to(expand_dims(cast(mask, dtypes.bool), -1), x.shape)
         for x, mask in zip(inputs, input_masks, strict=True)
     ]
 
@@ -126,14 +136,14 @@ def _with_rank(x: Tensor, rank: int) -> Tensor:
     shape = tuple(x.shape)
     if len(shape) == rank or not shape:
         return x
-    return tf.reshape(x, (shape[0], *[1] * (rank - len(shape)), *shape[1:]))
+    return reshape(x, (shape[0], *[1] * (rank - len(shape)), *shape[1:]))
 
 
 class Add(Merge):
     """A layer that adds its inputs, element by element."""
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
-        return reduce(tf.add, inputs)
+        return reduce(arithmetic.add, inputs)
 
 
 class Subtract(Merge):
@@ -159,20 +169,20 @@ class Multiply(Merge):
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
         if not masks.any_mask_flag.is_set:
-            return reduce(tf.multiply, inputs)
+            return reduce(arithmetic.multiply, inputs)
         input_masks = _broadcast_masks(inputs)
         pairs = zip(inputs, input_masks, strict=True)
-        output = reduce(tf.multiply, [x if m is None else tf.where(m, x, tf.ones_like(x)) for x, m in pairs])
+        output = reduce(arithmetic.multiply, [x if m is None else where(m, x, ones_like(x)) for x, m in pairs])
         if any(mask is None for mask in input_masks):
             return output
-        return tf.where(reduce(tf.logical_or, input_masks), output, tf.zeros_like(output))
+        return where(reduce(logical_or, input_masks), output, zeros_like(output))
 
 
 class Average(Merge):
     """A layer that returns the mean of its inputs, element by element."""
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
-        return reduce(tf.add, inputs) / len(inputs)
+        return reduce(arithmetic.add, inputs) / len(inputs)
 
 
 class _Extreme(Merge):
@@ -188,10 +198,10 @@ class _Extreme(Merge):
         visible, *other_masks = _broadcast_masks(inputs)
         for x, mask in zip(other_inputs, other_masks, strict=True):
             if mask is not None:
-                x = tf.where(mask, x, output)
+                x = where(mask, x, output)
             if visible is not None:
-                output = tf.where(visible, output, x)
-            visible = None if visible is None or mask is None else tf.logical_or(visible, mask)
+                output = where(visible, output, x)
+            visible = None if visible is None or mask is None else logical_or(visible, mask)
             output = function(output, x)
         return output
 
@@ -199,13 +209,13 @@ class _Extreme(Merge):
 class Maximum(_Extreme):
     """A layer that returns the greatest of its inputs, element by element."""
 
-    _function = tf.maximum
+    _function = arithmetic.maximum
 
 
 class Minimum(_Extreme):
     """A layer that returns the least of its inputs, element by element."""
 
-    _function = tf.minimum
+    _function = arithmetic.minimum
 
 
 class Concatenate(Layer):
@@ -237,8 +247,8 @@ class Concatenate(Layer):
     def call(self, inputs: Any) -> Tensor:
         """Concatenates ``inputs``; ragged ones give a ragged result."""
         if any(isinstance(x, Composite) for x in inputs):
-            return tf.concat(list(inputs), self.axis)
-        return tf.concat(with_common_dtype(inputs), self.axis)
+            return concat(list(inputs), self.axis)
+        return concat(with_common_dtype(inputs), self.axis)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the concatenation."""
@@ -279,16 +289,16 @@ class Concatenate(Layer):
         full_masks = []
         for x, mask in zip(inputs, input_masks, strict=True):
             if mask is None:
-                full_masks.append(tf.ones(x.shape, tf.bool))
+                full_masks.append(ones(x.shape, dtypes.bool))
             else:
-                mask = tf.cast(mask, tf.bool)
+                mask = cast(mask, dtypes.bool)
                 while mask.ndim < len(x.shape):
-                    mask = tf.expand_dims(mask, -1)
+                    mask = expand_dims(mask, -1)
                 shape = [
                     mask_size if size is None else size for size, mask_size in zip(x.shape, mask.shape, strict=True)
                 ]
-                full_masks.append(tf.broadcast_to(mask, shape))
-        return tf.reduce_any(tf.concat(full_masks, self.axis), -1)
+                full_masks.append(broadcast_to(mask, shape))
+        return reduce_any(concat(full_masks, self.axis), -1)
 
 
 class Dot(Layer):
@@ -355,7 +365,7 @@ class Dot(Layer):
         x, y = with_common_dtype(inputs)
         a, b = self._contracted_axes([x._array.shape, y._array.shape])
         if self.normalize:
-            x, y = tf.math.l2_normalize(x, a), tf.math.l2_normalize(y, b)
+            x, y = l2_normalize(x, a), l2_normalize(y, b)
         letters = "abcdefgh"
         left_letters = ["z", *letters[: x.ndim - 1]]
         right_letters = ["z", *letters[x.ndim - 1 : x.ndim + y.ndim - 2]]
@@ -363,8 +373,8 @@ class Dot(Layer):
         output_letters = [letter for letter in left_letters if letter != "y"] + [
             letter for letter in right_letters[1:] if letter != "y"
         ]
-        products = tf.einsum(f"{''.join(left_letters)},{''.join(right_letters)}->{''.join(output_letters)}", x, y)
-        return tf.expand_dims(products, 1) if products.ndim == 1 else products
+        products = einsum(f"{''.join(left_letters)},{''.join(right_letters)}->{''.join(output_letters)}", x, y)
+        return expand_dims(products, 1) if products.ndim == 1 else products
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The batch, the remaining sizes of the first input, then the remaining sizes of the second input."""

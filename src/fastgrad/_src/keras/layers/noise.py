@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.layers.same_shape import SameShape
 from fastgrad._src.keras.layers.seeds import generator_of_seed
 from fastgrad._src.kernels.elementwise.activation import SELU_SCALED_ALPHA
 from fastgrad._src.ops import random_draws
+from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.default_generators import default_philox_words
 from fastgrad._src.ops.random_generator import normal_from, uniform_from
 from fastgrad._src.ops.random_ops import noise_sizes
@@ -122,8 +123,8 @@ class AlphaDropout(_Noise):
 
     def _add_noise(self, inputs: Tensor, draw_words: Any) -> Tensor:
         sizes = inputs._array.shape if self.noise_shape is None else noise_sizes(inputs, self.noise_shape)
-        keep_mask = tf.cast(
-            uniform_from(draw_words, "AlphaDropout", sizes, 0.0, 1.0, tf.float32) >= self._amount, inputs.dtype
+        keep_mask = cast(
+            uniform_from(draw_words, "AlphaDropout", sizes, 0.0, 1.0, dtypes.float32) >= self._amount, inputs.dtype
         )
         low, rate = -SELU_SCALED_ALPHA, self._amount
         scale = ((1 - rate) * (1 + rate * low**2)) ** -0.5

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-import fastgrad as tf
 from fastgrad._src.core import nest
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras import naming
@@ -20,6 +19,7 @@ from fastgrad._src.keras.layers.symbolic import FirstCallDescriptor, KerasTensor
 from fastgrad._src.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad._src.keras.saving.registration import in_safe_mode
 from fastgrad._src.keras.symbolic_functions import FUNCTIONS
+from fastgrad._src.ops.comparison import equal, not_equal
 
 # Item access, and the operators in files of fastgrad before it had Keras's classes: their values are TensorFlow's.
 _OPERATOR_FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -33,8 +33,8 @@ _OPERATOR_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "matmul": operator.matmul,
     "negative": operator.neg,
     "absolute": operator.abs,
-    "equal": tf.equal,
-    "not_equal": tf.not_equal,
+    "equal": equal,
+    "not_equal": not_equal,
     "less": operator.lt,
     "less_equal": operator.le,
     "greater": operator.gt,

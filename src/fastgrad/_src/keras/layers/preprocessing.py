@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad._src.keras import settings
 from fastgrad._src.keras.layers.same_shape import SameShape
 from fastgrad._src.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+from fastgrad._src.ops.arithmetic import maximum
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.power import sqrt
+from fastgrad._src.ops.shaping import broadcast_to, reshape
 
 
 class Rescaling(SameShape):
@@ -34,8 +37,8 @@ class Rescaling(SameShape):
         """Scales ``inputs``."""
         scale, offset = [convert_to_tensor(value, self.compute_dtype) for value in (self.scale, self.offset)]
         if scale.ndim and settings.image_data_format() == "channels_first":
-            scale = tf.reshape(scale, (*scale.shape, *(1,) * (3 - scale.ndim)))
-        return tf.cast(inputs, self.compute_dtype) * scale + offset
+            scale = reshape(scale, (*scale.shape, *(1,) * (3 - scale.ndim)))
+        return cast(inputs, self.compute_dtype) * scale + offset
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments by name."""
@@ -113,8 +116,8 @@ class Normalization(SameShape):
         if statistic is None:
             value = getattr(self, weight)._read()
         else:
-            value = tf.broadcast_to(convert_to_tensor(statistic, self.compute_dtype), self._kept_sizes)
-        return tf.cast(tf.reshape(value, self._broadcast_sizes), self.compute_dtype)
+            value = broadcast_to(convert_to_tensor(statistic, self.compute_dtype), self._kept_sizes)
+        return cast(reshape(value, self._broadcast_sizes), self.compute_dtype)
 
     @property
     def mean(self) -> Tensor | None:
@@ -168,9 +171,9 @@ class Normalization(SameShape):
 
     def call(self, inputs: Tensor) -> Tensor:
         """Normalises ``inputs``."""
-        x = tf.cast(inputs, self.compute_dtype)
+        x = cast(inputs, self.compute_dtype)
         mean: Any = self.mean
-        deviation = tf.maximum(tf.sqrt(self.variance), settings.epsilon())
+        deviation = maximum(sqrt(self.variance), settings.epsilon())
         return mean + x * deviation if self.invert else (x - mean) / deviation
 
     def get_config(self) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import fastgrad as tf
 from fastgrad._src.core.operation import TABLE
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.layers.input_spec import InputSpec
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.settings import standardize_data_format
+from fastgrad._src.ops.shaping import broadcast_to, expand_dims, transpose
 
 
 class Identity(Layer):
@@ -52,7 +52,7 @@ class Flatten(Layer):
     def call(self, inputs: Tensor) -> Tensor:
         """Reshapes ``inputs`` to a matrix."""
         if self.data_format == "channels_first" and inputs.ndim > 2:
-            inputs = tf.transpose(inputs, [0, *range(2, inputs.ndim), 1])
+            inputs = transpose(inputs, [0, *range(2, inputs.ndim), 1])
         shape = inputs._array.shape
         return TABLE["reshape"](inputs, shape=(shape[0], math.prod(shape[1:])))
 
@@ -138,7 +138,7 @@ class Permute(Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         """Transposes ``inputs``."""
-        return tf.transpose(inputs, (0, *self.dims))
+        return transpose(inputs, (0, *self.dims))
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """Returns the input's sizes in the order of the permutation."""
@@ -172,7 +172,7 @@ class RepeatVector(Layer):
     def call(self, inputs: Tensor) -> Tensor:
         """Repeats ``inputs`` along a new dimension in the middle."""
         rows, features = inputs._array.shape
-        return tf.broadcast_to(tf.expand_dims(inputs, 1), (rows, self.n, features))
+        return broadcast_to(expand_dims(inputs, 1), (rows, self.n, features))
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """Returns the shape of the output, ``(batch, n, features)``."""

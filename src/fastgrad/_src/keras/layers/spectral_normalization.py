@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.initializers import TruncatedNormal
 from fastgrad._src.keras.layers.input_spec import InputSpec
 from fastgrad._src.keras.layers.wrapper import Wrapper
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.contraction import matmul
+from fastgrad._src.ops.custom_gradient import stop_gradient
+from fastgrad._src.ops.norms import l2_normalize
+from fastgrad._src.ops.reduction import reduce_all
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import reshape
 
 
 class SpectralNormalization(Wrapper):
@@ -56,10 +62,10 @@ class SpectralNormalization(Wrapper):
         """Returns the layer's output in the dtype of ``inputs``; normalises the kernel before, if ``training``."""
         if training:
             vector_u, kernel = self.normalized_weights()
-            is_zero = tf.reduce_all(self.kernel == 0.0)
-            self.vector_u.assign(tf.where(is_zero, self.vector_u, vector_u))
-            self.kernel.assign(tf.where(is_zero, self.kernel, kernel))
-        return tf.cast(self.layer(inputs), inputs.dtype)
+            is_zero = reduce_all(self.kernel == 0.0)
+            self.vector_u.assign(where(is_zero, self.vector_u, vector_u))
+            self.kernel.assign(where(is_zero, self.kernel, kernel))
+        return cast(self.layer(inputs), inputs.dtype)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the layer's output."""
@@ -68,15 +74,15 @@ class SpectralNormalization(Wrapper):
     def normalized_weights(self) -> tuple[Tensor, Tensor]:
         """Returns the next ``vector_u``, and the kernel divided by its spectral norm."""
         kernel = self.kernel
-        matrix = tf.reshape(kernel, (-1, kernel.shape[-1]))
+        matrix = reshape(kernel, (-1, kernel.shape[-1]))
         vector_u: Any = self.vector_u
         for _ in range(self.power_iterations):
-            vector_v = _unit_vector(tf.matmul(vector_u, matrix, transpose_b=True))
-            vector_u = _unit_vector(tf.matmul(vector_v, matrix))
-        vector_u, vector_v = tf.stop_gradient(vector_u), tf.stop_gradient(vector_v)
-        norm = tf.matmul(tf.matmul(vector_v, matrix), vector_u, transpose_b=True)
-        return vector_u, kernel / tf.reshape(norm, ())
+            vector_v = _unit_vector(matmul(vector_u, matrix, transpose_b=True))
+            vector_u = _unit_vector(matmul(vector_v, matrix))
+        vector_u, vector_v = stop_gradient(vector_u), stop_gradient(vector_v)
+        norm = matmul(matmul(vector_v, matrix), vector_u, transpose_b=True)
+        return vector_u, kernel / reshape(norm, ())
 
 
 def _unit_vector(x: Tensor) -> Tensor:
-    return tf.math.l2_normalize(x)
+    return l2_normalize(x)

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import fastgrad as tf
 from fastgrad._src.core.names import lacks
 from fastgrad._src.keras.layers.category_encoding import CategoricalLayer, checked_output_mode
 from fastgrad._src.keras.layers.index_lookup import MISSING, StringLookup, as_list, batches_of
 from fastgrad._src.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+from fastgrad._src.ops.padding import pad
+from fastgrad._src.ops.shaping import squeeze
 from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor
+from fastgrad._src.structures.strings import splitting
+from fastgrad._src.structures.strings.elements import lower
+from fastgrad._src.structures.strings.regular_expressions import regex_replace
+from fastgrad._src.structures.strings.unicode import unicode_split
 
 _PUNCTUATION = r'[!"#$%&()\*\+,-\./:;<=>?@\[\\\]^_`{|}~\']'
 
@@ -130,9 +135,9 @@ class TextVectorization(CategoricalLayer):
             x = self._standardize(x)
         elif self._standardize is not None:
             if self._standardize != "strip_punctuation":
-                x = tf.strings.lower(x)
+                x = lower(x)
             if self._standardize != "lower":
-                x = tf.strings.regex_replace(x, _PUNCTUATION, "")
+                x = regex_replace(x, _PUNCTUATION, "")
         if self._split is not None:
             if len(x.shape) > 1:
                 if x.shape[-1] != 1:
@@ -140,17 +145,17 @@ class TextVectorization(CategoricalLayer):
                         "When using `TextVectorization` to tokenize strings, the input rank must be 1 or the last shape dimension "
                         f"must be 1. Received: inputs.shape={tuple(x.shape)} with rank={len(x.shape)}"
                     )
-                x = tf.squeeze(x, -1)
+                x = squeeze(x, -1)
             if callable(self._split):
                 x = self._split(x)
             elif self._split == "whitespace":
-                x = tf.strings.split(x)
+                x = splitting.split(x)
             else:
-                x = tf.strings.unicode_split(x, "UTF-8")
+                x = unicode_split(x, "UTF-8")
         if self._ngrams is None:
             return x
         widths = tuple(range(1, self._ngrams + 1)) if isinstance(self._ngrams, int) else self._ngrams
-        return tf.strings.ngrams(x, widths)
+        return splitting.ngrams(x, widths)
 
     def call(self, inputs: Any) -> Any:
         """Returns the numbers of words, (batch, words) with zeros behind, or the encoded rows."""
@@ -168,7 +173,7 @@ class TextVectorization(CategoricalLayer):
         numbers = numbers[..., :length]
         if self._ragged:
             return numbers
-        return tf.pad(numbers, [*[(0, 0)] * (numbers.ndim - 1), (0, length - numbers.shape[-1])])
+        return pad(numbers, [*[(0, 0)] * (numbers.ndim - 1), (0, length - numbers.shape[-1])])
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """(batch, words), or the shape of the rows."""

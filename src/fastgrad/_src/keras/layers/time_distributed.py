@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.layers.wrapper import Wrapper
+from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.higher_order import loop_over_rows
+from fastgrad._src.ops.shaping import transpose
 
 
 class TimeDistributed(Wrapper):
@@ -52,11 +53,11 @@ class TimeDistributed(Wrapper):
         options: dict[str, Any] = {}
         if self.layer._signature.takes_training:
             options["training"] = training
-        rows = [tf.transpose(inputs, [1, 0, *range(2, inputs._array.ndim)])]
+        rows = [transpose(inputs, [1, 0, *range(2, inputs._array.ndim)])]
         if mask is not None:
             self._check_mask(inputs, mask)
             if self.layer._signature.takes_mask:
-                rows.append(tf.transpose(mask, [1, 0, *range(2, mask.ndim)]))
+                rows.append(transpose(mask, [1, 0, *range(2, mask.ndim)]))
 
         def run_step(carry: list[Tensor], step_inputs: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
             mask_option = {"mask": step_inputs[1]} if len(step_inputs) > 1 else {}
@@ -64,8 +65,8 @@ class TimeDistributed(Wrapper):
 
         outputs = loop_over_rows(run_step, [], rows)[1][0]
         if outputs.dtype.is_floating and self._layer_dtype.is_floating:
-            outputs = tf.cast(outputs, self._layer_dtype)
-        return tf.transpose(outputs, [1, 0, *range(2, outputs.ndim)])
+            outputs = cast(outputs, self._layer_dtype)
+        return transpose(outputs, [1, 0, *range(2, outputs.ndim)])
 
     def _check_mask(self, inputs: Tensor, mask: Tensor) -> None:
         if mask.ndim < 2:

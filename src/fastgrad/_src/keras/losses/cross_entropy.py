@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
 from fastgrad._src.core.argument_checks import checked_number
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.jit.user_lines import warn
 from fastgrad._src.keras.losses.loss import NamedLoss, as_tensor
 from fastgrad._src.keras.masks import give_mask
 from fastgrad._src.keras.settings import epsilon
+from fastgrad._src.ops import power
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.clipping import clip_by_value
+from fastgrad._src.ops.comparison import not_equal
+from fastgrad._src.ops.creation import zeros_like
+from fastgrad._src.ops.exponential import log, sigmoid
+from fastgrad._src.ops.loss import (
+    sigmoid_cross_entropy_with_logits,
+    softmax_cross_entropy_with_logits,
+    sparse_softmax_cross_entropy_with_logits,
+)
+from fastgrad._src.ops.one_hot import one_hot
+from fastgrad._src.ops.reduction import reduce_mean, reduce_sum
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import expand_dims, squeeze
+from fastgrad._src.ops.softmax import softmax
 
 
 def _logits_of(name: str, activation: str, y_pred: Tensor, from_logits: bool) -> tuple[Tensor, bool]:
@@ -94,13 +110,13 @@ def categorical_crossentropy(
     _check_shapes(labels, predictions)
     predictions, from_logits = _logits_of("categorical_crossentropy", "Softmax", predictions, from_logits)
     if from_logits:
-        return tf.nn.softmax_cross_entropy_with_logits(labels, predictions, axis)
-    return -tf.reduce_sum(labels * tf.math.log(_clipped_probabilities(predictions, axis)), axis)
+        return softmax_cross_entropy_with_logits(labels, predictions, axis)
+    return -reduce_sum(labels * log(_clipped_probabilities(predictions, axis)), axis)
 
 
 def _clipped_probabilities(y_pred: Tensor, axis: int) -> Tensor:
-    probabilities = y_pred / tf.reduce_sum(y_pred, axis, keepdims=True)
-    return tf.clip_by_value(probabilities, epsilon(), 1.0 - epsilon())
+    probabilities = y_pred / reduce_sum(y_pred, axis, keepdims=True)
+    return clip_by_value(probabilities, epsilon(), 1.0 - epsilon())
 
 
 def categorical_focal_crossentropy(
@@ -126,9 +142,9 @@ def categorical_focal_crossentropy(
         "categorical_focal_crossentropy", y_true, y_pred, label_smoothing, axis
     )
     if from_logits:
-        predictions = tf.nn.softmax(predictions, axis)
+        predictions = softmax(predictions, axis)
     probabilities = _clipped_probabilities(predictions, axis)
-    return tf.reduce_sum(tf.pow(1.0 - probabilities, gamma) * alpha * -labels * tf.math.log(probabilities), axis)
+    return reduce_sum(power.pow(1.0 - probabilities, gamma) * alpha * -labels * log(probabilities), axis)
 
 
 def sparse_categorical_crossentropy(
@@ -157,7 +173,7 @@ def sparse_categorical_crossentropy(
     if not rank:
         raise ValueError(f"Argument `output` must be at least rank 1. Received: output.shape={predictions.shape}")
     if labels.ndim == rank and labels._array.shape[-1] == 1:
-        labels = tf.squeeze(labels, -1)
+        labels = squeeze(labels, -1)
     if labels.ndim != rank - 1:
         raise ValueError(
             "Argument `output` must have rank (ndim) `target.ndim - 1`. "
@@ -169,18 +185,18 @@ def sparse_categorical_crossentropy(
             f"target.shape={labels.shape}, output.shape={predictions.shape}"
         )
     if labels.dtype.name not in ("int32", "int64"):
-        labels = tf.cast(labels, tf.int64)
+        labels = cast(labels, dtypes.int64)
     predictions, from_logits = _logits_of("sparse_categorical_crossentropy", "Softmax", predictions, from_logits)
     label_mask = None
     if ignore_class is not None:
-        label_mask = tf.not_equal(labels, ignore_class)
-        labels = tf.where(label_mask, labels, tf.zeros_like(labels))
-        predictions = tf.where(tf.expand_dims(label_mask, -1), predictions, tf.zeros_like(predictions))
+        label_mask = not_equal(labels, ignore_class)
+        labels = where(label_mask, labels, zeros_like(labels))
+        predictions = where(expand_dims(label_mask, -1), predictions, zeros_like(predictions))
     if not from_logits:
-        predictions = tf.math.log(tf.clip_by_value(predictions, epsilon(), 1.0 - epsilon()))
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, predictions)
+        predictions = log(clip_by_value(predictions, epsilon(), 1.0 - epsilon()))
+    losses = sparse_softmax_cross_entropy_with_logits(labels, predictions)
     if label_mask is not None:
-        losses = tf.where(label_mask, losses, tf.zeros_like(losses))
+        losses = where(label_mask, losses, zeros_like(losses))
         give_mask(losses, label_mask, to_layers=False)
     return losses
 
@@ -204,7 +220,7 @@ def binary_crossentropy(
         ValueError: the shapes differ.
     """
     labels, predictions = _with_smoothed_labels(y_true, y_pred, label_smoothing)
-    return tf.reduce_mean(binary_losses(labels, predictions, from_logits), axis)
+    return reduce_mean(binary_losses(labels, predictions, from_logits), axis)
 
 
 def _with_smoothed_labels(y_true: Any, y_pred: Any, label_smoothing: float) -> tuple[Tensor, Tensor]:
@@ -220,9 +236,9 @@ def binary_losses(labels: Tensor, predictions: Tensor, from_logits: bool) -> Ten
     _check_shapes(labels, predictions)
     predictions, from_logits = _logits_of("binary_crossentropy", "Sigmoid", predictions, from_logits)
     if from_logits:
-        return tf.nn.sigmoid_cross_entropy_with_logits(labels, predictions)
-    predictions = tf.clip_by_value(predictions, epsilon(), 1.0 - epsilon())
-    return -(labels * tf.math.log(predictions) + (1.0 - labels) * tf.math.log(1.0 - predictions))
+        return sigmoid_cross_entropy_with_logits(labels, predictions)
+    predictions = clip_by_value(predictions, epsilon(), 1.0 - epsilon())
+    return -(labels * log(predictions) + (1.0 - labels) * log(1.0 - predictions))
 
 
 def binary_focal_crossentropy(
@@ -245,12 +261,12 @@ def binary_focal_crossentropy(
     """
     labels, predictions = _with_smoothed_labels(y_true, y_pred, label_smoothing)
     if from_logits:
-        predictions = tf.sigmoid(predictions)
+        predictions = sigmoid(predictions)
     true_class_probabilities = labels * predictions + (1.0 - labels) * (1.0 - predictions)
-    losses = tf.pow(1.0 - true_class_probabilities, gamma) * binary_losses(labels, predictions, False)
+    losses = power.pow(1.0 - true_class_probabilities, gamma) * binary_losses(labels, predictions, False)
     if apply_class_balancing:
         losses *= labels * alpha + (1.0 - labels) * (1.0 - alpha)
-    return tf.reduce_mean(losses, axis)
+    return reduce_mean(losses, axis)
 
 
 class BinaryCrossentropy(NamedLoss, function=binary_crossentropy):
@@ -289,8 +305,8 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) ->
         q: in (0, 1); the loss is close to a cross-entropy near 0, and an absolute error at 1.
     """
     predictions = as_tensor(y_pred, None)
-    labels = tf.one_hot(as_tensor(y_true, tf.int64), predictions.shape[-1], dtype=predictions.dtype)
-    return (1 - tf.pow(tf.reduce_sum(predictions * labels, -1), q)) / q
+    labels = one_hot(as_tensor(y_true, dtypes.int64), predictions.shape[-1], dtype=predictions.dtype)
+    return (1 - power.pow(reduce_sum(predictions * labels, -1), q)) / q
 
 
 class CategoricalGeneralizedCrossEntropy(NamedLoss):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.losses.loss import NamedLoss, labels_and_predictions
 from fastgrad._src.keras.settings import epsilon
+from fastgrad._src.ops.reduction import reduce_sum
 
 
 def _check_factor(name: str, factor: Any) -> None:
@@ -29,17 +29,17 @@ def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axi
     _check_factor("alpha", alpha)
     _check_factor("beta", beta)
     labels, predictions = labels_and_predictions(y_true, y_pred)
-    overlap = tf.reduce_sum(labels * predictions, axis)
-    only_true = tf.reduce_sum(labels * (1 - predictions), axis)
-    only_predicted = tf.reduce_sum(predictions * (1 - labels), axis)
+    overlap = reduce_sum(labels * predictions, axis)
+    only_true = reduce_sum(labels * (1 - predictions), axis)
+    only_predicted = reduce_sum(predictions * (1 - labels), axis)
     return 1 - overlap / (overlap + only_true * alpha + only_predicted * beta + epsilon())
 
 
 def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Tensor:
     """``1 - 2 sum(y_true * y_pred) / (sum(y_true) + sum(y_pred))``; arguments as in ``tversky``."""
     labels, predictions = labels_and_predictions(y_true, y_pred)
-    total = tf.reduce_sum(labels, axis) + tf.reduce_sum(predictions, axis)
-    return 1 - 2.0 * tf.reduce_sum(labels * predictions, axis) / (total + epsilon())
+    total = reduce_sum(labels, axis) + reduce_sum(predictions, axis)
+    return 1 - 2.0 * reduce_sum(labels * predictions, axis) / (total + epsilon())
 
 
 class Dice(NamedLoss, function=dice, order=("reduction", "name", "axis", "dtype")):

@@ -5,10 +5,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import fastgrad as tf
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.losses.loss import NamedLoss, labels_and_predictions
 from fastgrad._src.keras.settings import epsilon
+from fastgrad._src.ops import arithmetic
+from fastgrad._src.ops.arithmetic import maximum, squared_difference
+from fastgrad._src.ops.clipping import clip_by_value
+from fastgrad._src.ops.exponential import log, softplus
+from fastgrad._src.ops.power import rsqrt, square
+from fastgrad._src.ops.reduction import reduce_mean, reduce_sum
+from fastgrad._src.ops.selection import where
 
 
 def mean_squared_error(y_true: Any, y_pred: Any) -> Tensor:
@@ -21,68 +27,68 @@ def mean_squared_error(y_true: Any, y_pred: Any) -> Tensor:
         Shape (...).
     """
     labels, predictions = labels_and_predictions(y_true, y_pred)
-    return tf.reduce_mean(tf.math.squared_difference(labels, predictions), -1)
+    return reduce_mean(squared_difference(labels, predictions), -1)
 
 
 def mean_absolute_error(y_true: Any, y_pred: Any) -> Tensor:
     """``mean(|y_true - y_pred|)``."""
     labels, predictions = labels_and_predictions(y_true, y_pred)
-    return tf.reduce_mean(tf.abs(labels - predictions), -1)
+    return reduce_mean(arithmetic.abs(labels - predictions), -1)
 
 
 def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Tensor:
     """``100 * mean(|y_true - y_pred| / |y_true|)``, the divisor at least ``epsilon()``."""
     labels, predictions = labels_and_predictions(y_true, y_pred)
-    error = tf.abs((labels - predictions) / tf.maximum(tf.abs(labels), epsilon()))
-    return 100.0 * tf.reduce_mean(error, -1)
+    error = arithmetic.abs((labels - predictions) / maximum(arithmetic.abs(labels), epsilon()))
+    return 100.0 * reduce_mean(error, -1)
 
 
 def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Tensor:
     """``mean((log(y_true + 1) - log(y_pred + 1))**2)``, both at least ``epsilon()``."""
     labels, predictions = labels_and_predictions(y_true, y_pred)
-    log_predictions = tf.math.log(tf.maximum(predictions, epsilon()) + 1.0)
-    log_labels = tf.math.log(tf.maximum(labels, epsilon()) + 1.0)
-    return tf.reduce_mean(tf.math.squared_difference(log_predictions, log_labels), -1)
+    log_predictions = log(maximum(predictions, epsilon()) + 1.0)
+    log_labels = log(maximum(labels, epsilon()) + 1.0)
+    return reduce_mean(squared_difference(log_predictions, log_labels), -1)
 
 
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
     """The negative cosine of the angle between ``y_true`` and ``y_pred`` along ``axis``: -1 for the same direction, 0 for a zero vector."""
     labels, predictions = labels_and_predictions(y_true, y_pred)
-    return -tf.reduce_sum(unit_vectors(labels, axis) * unit_vectors(predictions, axis), axis)
+    return -reduce_sum(unit_vectors(labels, axis) * unit_vectors(predictions, axis), axis)
 
 
 def unit_vectors(x: Tensor, axis: int) -> Tensor:
     """Returns ``x`` divided by its norm along ``axis``; the divisor is at least ``epsilon()``."""
-    return x * tf.math.rsqrt(tf.maximum(tf.reduce_sum(tf.square(x), axis, keepdims=True), epsilon() ** 2))
+    return x * rsqrt(maximum(reduce_sum(square(x), axis, keepdims=True), epsilon() ** 2))
 
 
 def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Tensor:
     """``e**2 / 2`` for errors ``|e|`` up to ``delta``; ``delta * |e| - delta**2 / 2`` above (Huber 1964)."""
     labels, predictions = labels_and_predictions(y_true, y_pred)
     error = predictions - labels
-    size = tf.abs(error)
-    return tf.reduce_mean(tf.where(size <= delta, 0.5 * tf.square(error), delta * size - 0.5 * delta**2), -1)
+    size = arithmetic.abs(error)
+    return reduce_mean(where(size <= delta, 0.5 * square(error), delta * size - 0.5 * delta**2), -1)
 
 
 def log_cosh(y_true: Any, y_pred: Any) -> Tensor:
     """``mean(log(cosh(y_pred - y_true)))``."""
     labels, predictions = labels_and_predictions(y_true, y_pred)
     error = predictions - labels
-    return tf.reduce_mean(error + tf.math.softplus(error * -2.0) - math.log(2.0), -1)
+    return reduce_mean(error + softplus(error * -2.0) - math.log(2.0), -1)
 
 
 def kl_divergence(y_true: Any, y_pred: Any) -> Tensor:
     """``sum(y_true * log(y_true / y_pred))`` of distributions, both clipped to [``epsilon()``, 1]."""
     labels, predictions = labels_and_predictions(y_true, y_pred)
-    labels = tf.clip_by_value(labels, epsilon(), 1.0)
-    predictions = tf.clip_by_value(predictions, epsilon(), 1.0)
-    return tf.reduce_sum(labels * tf.math.log(labels / predictions), -1)
+    labels = clip_by_value(labels, epsilon(), 1.0)
+    predictions = clip_by_value(predictions, epsilon(), 1.0)
+    return reduce_sum(labels * log(labels / predictions), -1)
 
 
 def poisson(y_true: Any, y_pred: Any) -> Tensor:
     """``mean(y_pred - y_true * log(y_pred + epsilon()))``."""
     labels, predictions = labels_and_predictions(y_true, y_pred)
-    return tf.reduce_mean(predictions - labels * tf.math.log(predictions + epsilon()), -1)
+    return reduce_mean(predictions - labels * log(predictions + epsilon()), -1)
 
 
 class MeanSquaredError(NamedLoss, function=mean_squared_error):

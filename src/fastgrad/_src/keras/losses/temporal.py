@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.losses.loss import NamedLoss, as_tensor
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.inspection import count_nonzero
+from fastgrad._src.ops.shaping import transpose
 from fastgrad._src.structures.sparse.label_sequences import path_loss
 
 
@@ -27,7 +30,7 @@ def ctc(y_true: Any, y_pred: Any) -> Tensor:
         ValueError: other ranks.
         InvalidArgumentError: a label is outside the classes.
     """
-    labels, logits = as_tensor(y_true, tf.int32), as_tensor(y_pred, None)
+    labels, logits = as_tensor(y_true, dtypes.int32), as_tensor(y_pred, None)
     if labels.ndim != 2:
         raise ValueError(
             "Targets `y_true` are expected to be a tensor of shape `(batch_size, max_length)` in integer format. Received: "
@@ -38,9 +41,9 @@ def ctc(y_true: Any, y_pred: Any) -> Tensor:
             "Logits `y_pred` are expected to be a tensor of shape `(batch_size, max_length, num_classes)`. Received: "
             f"y_pred.shape={tuple(logits.shape)}"
         )
-    logits = tf.cast(logits, tf.float32) if logits.dtype.size < 4 else logits
-    length = tf.math.count_nonzero(labels, -1, dtype=tf.int32)
-    return path_loss(labels, tf.transpose(logits, (1, 0, 2)), length, None, 0)
+    logits = cast(logits, dtypes.float32) if logits.dtype.size < 4 else logits
+    length = count_nonzero(labels, -1, dtype=dtypes.int32)
+    return path_loss(labels, transpose(logits, (1, 0, 2)), length, None, 0)
 
 
 class CTC(NamedLoss, function=ctc):

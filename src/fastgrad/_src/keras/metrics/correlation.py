@@ -4,34 +4,42 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
 from fastgrad._src.core.recording import hidden_from_tapes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.losses.loss import align_ranks, as_tensor, labels_and_predictions
 from fastgrad._src.keras.metrics.metric import Metric
 from fastgrad._src.keras.metrics.reduction import NamedMetric, weights_of_elements
 from fastgrad._src.keras.settings import epsilon
+from fastgrad._src.ops.arithmetic import squared_difference
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.comparison import is_inf
+from fastgrad._src.ops.creation import zeros
+from fastgrad._src.ops.power import sqrt
+from fastgrad._src.ops.reduction import reduce_mean, reduce_sum
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shape_query import size
+from fastgrad._src.ops.shaping import squeeze
 
 
 def _centred_values(y_true: Any, y_pred: Any, axis: Any) -> tuple[Tensor, Tensor, Tensor]:
     """Returns ``y_true`` and ``y_pred`` minus their means, and the difference of the means."""
     labels, predictions = labels_and_predictions(y_true, y_pred)
-    means = [tf.reduce_mean(tensor, axis, keepdims=True) for tensor in (labels, predictions)]
-    return labels - means[0], predictions - means[1], tf.squeeze(means[0] - means[1], axis)
+    means = [reduce_mean(tensor, axis, keepdims=True) for tensor in (labels, predictions)]
+    return labels - means[0], predictions - means[1], squeeze(means[0] - means[1], axis)
 
 
 def pearson_correlation(y_true: Any, y_pred: Any, axis: Any = -1) -> Tensor:
     """Returns ``cov(y, p) / (std(y) * std(p))`` along ``axis``; NaN where one of both is constant."""
     y, p, _ = _centred_values(y_true, y_pred, axis)
-    std_product = tf.sqrt(tf.reduce_mean(y * y, axis)) * tf.sqrt(tf.reduce_mean(p * p, axis))
-    return tf.reduce_mean(y * p, axis) / std_product
+    std_product = sqrt(reduce_mean(y * y, axis)) * sqrt(reduce_mean(p * p, axis))
+    return reduce_mean(y * p, axis) / std_product
 
 
 def concordance_correlation(y_true: Any, y_pred: Any, axis: Any = -1) -> Tensor:
     """Returns ``2 cov(y, p) / (var(y) + var(p) + (mean(y) - mean(p))^2)`` along ``axis`` (Lin 1989)."""
     y, p, mean_difference = _centred_values(y_true, y_pred, axis)
-    denominator = tf.reduce_mean(y * y, axis) + tf.reduce_mean(p * p, axis) + mean_difference * mean_difference
-    return 2.0 * tf.reduce_mean(y * p, axis) / (denominator + epsilon())
+    denominator = reduce_mean(y * y, axis) + reduce_mean(p * p, axis) + mean_difference * mean_difference
+    return 2.0 * reduce_mean(y * p, axis) / (denominator + epsilon())
 
 
 class PearsonCorrelation(NamedMetric, function=pearson_correlation):
@@ -100,29 +108,29 @@ class R2Score(Metric):
                     f"y_pred.shape={p.shape} and y_true.shape={y.shape}."
                 )
             weight = weights_of_elements(self, sample_weight, y.shape)
-            terms = {"squared_sum": y * y, "sum": y, "residual": tf.math.squared_difference(y, p), "count": 1.0}
-            sums = {name: tf.reduce_sum(term * weight, 0) for name, term in terms.items()}
+            terms = {"squared_sum": y * y, "sum": y, "residual": squared_difference(y, p), "count": 1.0}
+            sums = {name: reduce_sum(term * weight, 0) for name, term in terms.items()}
         for name, total in sums.items():
             attribute = "total_mse" if name == "residual" else name
             if attribute not in self.__dict__:
                 setattr(self, attribute, self.add_variable(total.shape, "zeros", self._dtype, name=name))
             getattr(self, attribute).assign_add(total)
-        self.num_samples.assign_add(tf.cast(tf.size(y), self._dtype))
+        self.num_samples.assign_add(cast(size(y), self._dtype))
 
     def result(self) -> Tensor:
         """Returns the R2 score so far, 0 before the first batch."""
         if "count" not in self.__dict__:
-            return tf.zeros((), self._dtype)
+            return zeros((), self._dtype)
         mean = self.sum.read_value() / self.count.read_value()
         variance = self.squared_sum.read_value() - self.sum.read_value() * mean
         scores = 1 - self.total_mse.read_value() / variance
-        scores = tf.where(tf.math.is_inf(scores), 0.0, scores)
+        scores = where(is_inf(scores), 0.0, scores)
         if self.class_aggregation == "uniform_average":
-            scores = tf.reduce_mean(scores)
+            scores = reduce_mean(scores)
         elif self.class_aggregation is not None:
-            scores = tf.reduce_sum(variance * scores) / tf.reduce_sum(variance)
+            scores = reduce_sum(variance * scores) / reduce_sum(variance)
         if not self.num_regressors:
             return scores
         degrees_of_freedom = self.num_samples.read_value() - 1.0 - self.num_regressors
         adjusted_scores = 1.0 - (1.0 - scores) * (self.num_samples.read_value() - 1.0) / degrees_of_freedom
-        return tf.where(degrees_of_freedom > 0.0, adjusted_scores, scores)
+        return where(degrees_of_freedom > 0.0, adjusted_scores, scores)

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.core.argument_checks import checked_integer, checked_number
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras import settings
@@ -22,6 +21,14 @@ from fastgrad._src.keras.metrics.confusion import (
     are_evenly_spaced,
     evenly_spaced_thresholds,
 )
+from fastgrad._src.ops.activation import relu
+from fastgrad._src.ops.arithmetic import maximum, minimum
+from fastgrad._src.ops.comparison import equal, logical_and
+from fastgrad._src.ops.creation import zeros
+from fastgrad._src.ops.division import divide_no_nan
+from fastgrad._src.ops.exponential import log, sigmoid
+from fastgrad._src.ops.reduction import reduce_max, reduce_mean, reduce_sum
+from fastgrad._src.ops.selection import where
 
 _CURVES = {"ROC", "PR", "PRGAIN"}
 _SUMMATION_METHODS = {"interpolation", "majoring", "minoring"}
@@ -115,30 +122,30 @@ class AUC(_AllFourCounts):
                 )
             if not self._own_variables:
                 self._make_count_variables(predictions.shape[-1])
-        super().update_state(y_true, tf.sigmoid(predictions) if self._from_logits else predictions, sample_weight)
+        super().update_state(y_true, sigmoid(predictions) if self._from_logits else predictions, sample_weight)
 
     def result(self) -> Tensor:
         """Returns the area under the curve, 0 before the first batch."""
         if not self._own_variables:
-            return tf.zeros((), self._dtype)
+            return zeros((), self._dtype)
         areas = (
             self._interpolated_areas()
             if (self.curve, self.summation_method) == ("PR", "interpolation")
             else self._areas_between_thresholds()
         )
-        total = tf.reduce_sum(areas, 0)
+        total = reduce_sum(areas, 0)
         if not self.multi_label:
             return total
         if self.label_weights is None:
-            return tf.reduce_mean(total)
+            return reduce_mean(total)
         weights = as_tensor(self.label_weights, self._dtype)
-        return tf.math.divide_no_nan(tf.reduce_sum(total * weights), tf.reduce_sum(weights))
+        return divide_no_nan(reduce_sum(total * weights), reduce_sum(weights))
 
     def _areas_between_thresholds(self) -> Tensor:
         """Returns the curve's area between each two neighbouring thresholds: width times height."""
         if self.curve == "ROC":
             negatives = self.false_positives.read_value() + self.true_negatives.read_value()
-            x, y = tf.math.divide_no_nan(self.false_positives.read_value(), negatives), self._ratio(*RECALL_COUNT_NAMES)
+            x, y = divide_no_nan(self.false_positives.read_value(), negatives), self._ratio(*RECALL_COUNT_NAMES)
         elif self.curve == "PR":
             x, y = self._ratio(*RECALL_COUNT_NAMES), self._ratio(*PRECISION_COUNT_NAMES)
         else:
@@ -146,32 +153,30 @@ class AUC(_AllFourCounts):
         if self.summation_method == "interpolation":
             heights = (y[:-1] + y[1:]) / 2.0
         else:
-            heights = (tf.minimum if self.summation_method == "minoring" else tf.maximum)(y[:-1], y[1:])
+            heights = (minimum if self.summation_method == "minoring" else maximum)(y[:-1], y[1:])
         return (x[:-1] - x[1:]) * heights
 
     def _recall_and_precision_gains(self) -> tuple[Tensor, Tensor]:
         """Returns recall and precision on a scale where a constant positive prediction has the value 0."""
         hits = self.true_positives.read_value()
         positives = hits + self.false_negatives.read_value()
-        odds = tf.math.divide_no_nan(positives, self.true_negatives.read_value() + self.false_positives.read_value())
-        recall = 1.0 - odds * tf.math.divide_no_nan(self.false_negatives.read_value(), hits)
-        precision = 1.0 - odds * tf.math.divide_no_nan(self.false_positives.read_value(), hits)
-        no_true_positives = tf.equal(hits, 0.0)
-        return tf.nn.relu(tf.where(no_true_positives, 0.0, recall)), tf.where(no_true_positives, 1.0, precision)
+        odds = divide_no_nan(positives, self.true_negatives.read_value() + self.false_positives.read_value())
+        recall = 1.0 - odds * divide_no_nan(self.false_negatives.read_value(), hits)
+        precision = 1.0 - odds * divide_no_nan(self.false_positives.read_value(), hits)
+        no_true_positives = equal(hits, 0.0)
+        return relu(where(no_true_positives, 0.0, recall)), where(no_true_positives, 1.0, precision)
 
     def _interpolated_areas(self) -> Tensor:
         """Returns areas of a precision-recall curve with interpolated true positives (Davis, Goadrich)."""
         hits = self.true_positives.read_value()
         predictions_above = hits + self.false_positives.read_value()
         step, predicted_step = (hits[:-1] - hits[1:], predictions_above[:-1] - predictions_above[1:])
-        slope = tf.math.divide_no_nan(step, tf.maximum(predicted_step, 0.0))
+        slope = divide_no_nan(step, maximum(predicted_step, 0.0))
         intercept = hits[1:] - slope * predictions_above[1:]
-        both_positive = tf.logical_and(predictions_above[:-1] > 0.0, predictions_above[1:] > 0.0)
-        ratio = tf.where(
-            both_positive, tf.math.divide_no_nan(predictions_above[:-1], tf.maximum(predictions_above[1:], 0.0)), 1.0
-        )
-        positives = tf.maximum(hits[1:] + self.false_negatives.read_value()[1:], 0.0)
-        return tf.math.divide_no_nan(slope * (step + intercept * tf.math.log(ratio)), positives)
+        both_positive = logical_and(predictions_above[:-1] > 0.0, predictions_above[1:] > 0.0)
+        ratio = where(both_positive, divide_no_nan(predictions_above[:-1], maximum(predictions_above[1:], 0.0)), 1.0)
+        positives = maximum(hits[1:] + self.false_negatives.read_value()[1:], 0.0)
+        return divide_no_nan(slope * (step + intercept * log(ratio)), positives)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
@@ -235,7 +240,7 @@ class _BestUnderConstraint(_AllFourCounts):
     def result(self) -> Tensor:
         """Returns the best value, 0 if the other ratio is too small everywhere."""
         best, constrained = [self._ratio(*counts) for counts in self._ratios]
-        return tf.reduce_max(tf.where(constrained >= self.value, best, 0.0))
+        return reduce_max(where(constrained >= self.value, best, 0.0))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""

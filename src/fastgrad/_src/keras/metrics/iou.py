@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
 from fastgrad._src.core.recording import hidden_from_tapes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.jit.user_lines import warn
@@ -16,6 +16,15 @@ from fastgrad._src.keras.losses.loss import as_tensor
 from fastgrad._src.keras.metrics.metric import Metric
 from fastgrad._src.keras.metrics.reduction import weights_of_elements
 from fastgrad._src.keras.settings import epsilon
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.comparison import not_equal
+from fastgrad._src.ops.diagonals import diag_part
+from fastgrad._src.ops.indexing import gather
+from fastgrad._src.ops.inspection import argmax
+from fastgrad._src.ops.reduction import reduce_sum
+from fastgrad._src.ops.segments import unsorted_segment_sum
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import reshape
 
 
 class IoU(Metric):
@@ -96,36 +105,35 @@ class IoU(Metric):
         with hidden_from_tapes():
             values_with_form = ((y_true, self.sparse_y_true), (y_pred, self.sparse_y_pred))
             labels, predictions = [
-                as_tensor(value if is_sparse else tf.argmax(value, self.axis), tf.int64)
+                as_tensor(value if is_sparse else argmax(value, self.axis), dtypes.int64)
                 for value, is_sparse in values_with_form
             ]
             # Weights may also have the shape of the predictions, or be as flat as the labels are below.
             given_shape = tuple(weights.shape)
             other_shapes = (tuple(predictions.shape), (math.prod(labels.shape),))
             weights = weights_of_elements(self, weights, given_shape if given_shape in other_shapes else labels.shape)
-            labels, predictions, weights = [tf.reshape(part, [-1]) for part in (labels, predictions, weights)]
+            labels, predictions, weights = [reshape(part, [-1]) for part in (labels, predictions, weights)]
             is_counted = (
                 (labels >= 0) & (labels < self.num_classes) & (predictions >= 0) & (predictions < self.num_classes)
             )
             if self.ignore_class is not None:
-                is_counted &= tf.not_equal(labels, self.ignore_class)
-            segments = tf.where(is_counted, labels * self.num_classes + predictions, -1)
-            counts = tf.math.unsorted_segment_sum(weights, segments, self.num_classes**2)
-            counts = tf.reshape(counts, self.total_cm.shape)
+                is_counted &= not_equal(labels, self.ignore_class)
+            segments = where(is_counted, labels * self.num_classes + predictions, -1)
+            counts = unsorted_segment_sum(weights, segments, self.num_classes**2)
+            counts = reshape(counts, self.total_cm.shape)
         self.total_cm.assign_add(counts)
 
     def result(self) -> Tensor:
         """Returns the mean intersection over union of the target classes, 0 if no class has occurred."""
         counts = self.total_cm.read_value()
-        intersection = tf.linalg.diag_part(counts)
-        union = tf.reduce_sum(counts, 0) + tf.reduce_sum(counts, 1) - intersection
+        intersection = diag_part(counts)
+        union = reduce_sum(counts, 0) + reduce_sum(counts, 1) - intersection
         intersection, union = [
-            tf.cast(tf.gather(class_counts, self.target_class_ids), tf.float32)
-            for class_counts in (intersection, union)
+            cast(gather(class_counts, self.target_class_ids), dtypes.float32) for class_counts in (intersection, union)
         ]
         is_present = union > 1e-9
-        ratios = tf.where(is_present, intersection / (union + epsilon()), 0.0)
-        return tf.reduce_sum(ratios) / (tf.reduce_sum(tf.cast(is_present, tf.float32)) + epsilon())
+        ratios = where(is_present, intersection / (union + epsilon()), 0.0)
+        return reduce_sum(ratios) / (reduce_sum(cast(is_present, dtypes.float32)) + epsilon())
 
 
 class BinaryIoU(IoU):
@@ -152,7 +160,7 @@ class BinaryIoU(IoU):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Adds a batch to the confusion matrix."""
         with hidden_from_tapes():
-            predicted_classes = tf.cast(as_tensor(y_pred, tf.float32) >= self.threshold, tf.int64)
+            predicted_classes = cast(as_tensor(y_pred, dtypes.float32) >= self.threshold, dtypes.int64)
         super().update_state(y_true, predicted_classes, sample_weight)
 
 

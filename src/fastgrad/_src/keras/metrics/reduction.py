@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.core.argument_checks import checked_callable
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.recording import hidden_from_tapes
@@ -18,6 +17,9 @@ from fastgrad._src.keras.losses.loss import align_ranks, as_tensor, masked_weigh
 from fastgrad._src.keras.masks import mask_of, mask_of_losses
 from fastgrad._src.keras.metrics.metric import Metric
 from fastgrad._src.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+from fastgrad._src.ops.division import divide_no_nan
+from fastgrad._src.ops.reduction import reduce_mean, reduce_sum
+from fastgrad._src.ops.shaping import broadcast_to, reshape
 
 
 def weighted_values_per_sample(
@@ -52,11 +54,11 @@ def weighted_values_per_sample(
                 weights = masked_weight(weights, mask_of_values, dtype, "sum")
             per_element, weights = align_ranks(values, weights)
             if weights.ndim == 0:  # a batch with one weight counts by its samples, as without weights
-                weights = tf.broadcast_to(weights, per_element.shape[:1])
+                weights = broadcast_to(weights, per_element.shape[:1])
             rank = weights.ndim
             if per_element.ndim > rank:
                 per_element = reduce(per_element, list(range(rank, per_element.ndim)))
-            weights = tf.broadcast_to(weights, per_element.shape)
+            weights = broadcast_to(weights, per_element.shape)
             values = per_element * weights
             if rank > 1:
                 weights = reduce(weights, list(range(1, rank)))
@@ -100,7 +102,7 @@ def weights_of_elements(metric: Metric, sample_weight: Any, shape: Any) -> Tenso
             f"Metric '{metric.name}': `sample_weight` of shape {tuple(weights.shape)} cannot weigh labels of shape {shape}. "
             "Give a number, a weight for each sample, or a weight for each element."
         )
-    return tf.broadcast_to(tf.reshape(weights, weight_shape), shape)
+    return broadcast_to(reshape(weights, weight_shape), shape)
 
 
 class Sum(Metric):
@@ -117,8 +119,8 @@ class Sum(Metric):
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Adds ``values`` times ``sample_weight``."""
         with hidden_from_tapes():
-            values, _ = weighted_values_per_sample(self, values, sample_weight, tf.reduce_sum)
-            total = tf.reduce_sum(values)
+            values, _ = weighted_values_per_sample(self, values, sample_weight, reduce_sum)
+            total = reduce_sum(values)
         self.total.assign_add(total)
 
     def result(self) -> Tensor:
@@ -145,10 +147,10 @@ class Mean(Metric):
     def _add(self, values: Any, sample_weight: Any, mask: Any = None) -> None:
         """Adds ``values``, weighted by ``sample_weight`` and by ``mask``, that of the predictions."""
         with hidden_from_tapes():
-            values, weights = weighted_values_per_sample(self, values, sample_weight, tf.reduce_mean, mask)
-            total = tf.reduce_sum(values) if values.ndim else values
+            values, weights = weighted_values_per_sample(self, values, sample_weight, reduce_mean, mask)
+            total = reduce_sum(values) if values.ndim else values
             if weights is not None:
-                count: Any = tf.reduce_sum(weights)
+                count: Any = reduce_sum(weights)
             else:
                 count = constant_tensor(np.array(len(values) if values.ndim else 1, self._dtype.numpy))
         self.total.assign_add(total)
@@ -156,7 +158,7 @@ class Mean(Metric):
 
     def result(self) -> Tensor:
         """Returns the weighted mean of all values so far, 0 if there were none."""
-        return tf.math.divide_no_nan(self.total, self.count)
+        return divide_no_nan(self.total, self.count)
 
 
 class MeanMetricWrapper(Mean):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
 from fastgrad._src.core.recording import hidden_from_tapes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.losses import regression as losses
 from fastgrad._src.keras.losses.loss import align_ranks, as_tensor
 from fastgrad._src.keras.metrics.reduction import Mean, NamedMetric
+from fastgrad._src.ops.arithmetic import squared_difference
+from fastgrad._src.ops.power import sqrt
 
 
 class MeanSquaredError(NamedMetric, function=losses.mean_squared_error):
@@ -56,9 +57,9 @@ class RootMeanSquaredError(Mean):
         """Adds a batch of labels and predictions."""
         with hidden_from_tapes():
             labels, predictions = align_ranks(as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype))
-            errors = tf.math.squared_difference(labels, predictions)
+            errors = squared_difference(labels, predictions)
         super().update_state(errors, sample_weight)
 
     def result(self) -> Tensor:
         """Returns the root of the mean squared error so far."""
-        return tf.sqrt(super().result())
+        return sqrt(super().result())

@@ -6,7 +6,6 @@ import importlib
 from collections.abc import Sequence
 from typing import Any
 
-import fastgrad as tf
 from fastgrad._src.core import nest
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.tensor import Tensor
@@ -19,6 +18,10 @@ from fastgrad._src.keras.layers.symbolic import KerasTensor, Node, map_keras_ten
 from fastgrad._src.keras.models.model import Model
 from fastgrad._src.keras.naming import running_layers
 from fastgrad._src.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.shaping import expand_dims, squeeze
+from fastgrad._src.structures.sparse.conversion import to_dense
+from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
 
 
 class CallGraph:
@@ -430,18 +433,18 @@ def _fit_to_input(model: Model, value: Any, input_tensor: KerasTensor) -> Any:
         return None
     dtype = settings.standardize_dtype(input_tensor.dtype)
     if isinstance(value, Composite):
-        if input_tensor.sparse or not isinstance(value, tf.SparseTensor):
-            return tf.cast(value, dtype)
-        value = tf.sparse.to_dense(value)
+        if input_tensor.sparse or not isinstance(value, SparseTensor):
+            return cast(value, dtype)
+        value = to_dense(value)
     if not isinstance(value, Tensor):
         return value
     if value._array.dtype != dtype.numpy:
-        value = tf.cast(value, dtype)
+        value = cast(value, dtype)
     shape = tuple(value._array.shape)
     if len(shape) == len(input_tensor.shape) - 1 and input_tensor.shape[-1] == 1:
-        value = tf.expand_dims(value, -1)
+        value = expand_dims(value, -1)
     elif len(shape) == len(input_tensor.shape) + 1 and shape[-1] == 1:
-        value = tf.squeeze(value, -1)
+        value = squeeze(value, -1)
     shape = tuple(value._array.shape)
     if len(shape) != len(input_tensor.shape) or any(
         w not in (None, s) for w, s in zip(input_tensor.shape[1:], shape[1:], strict=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fastgrad._src.compiler.function import function
 from fastgrad._src.core import nest
 from fastgrad._src.core.names import lacks
+from fastgrad._src.core.tensor_spec import TensorSpec
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.masks import give_mask
 from fastgrad._src.keras.saving import model_files
@@ -272,13 +274,12 @@ class Model(Trainer, Layer):
         """Returns the function of the default signature of ``tf.saved_model.save``; None if the model is not built."""
         if not self.built:
             return None
-        import fastgrad as tf
         from fastgrad._src.keras.export import input_specs_of, serving_function
 
         (spec,) = input_specs_of(self)
-        if isinstance(spec, tf.TensorSpec):
-            spec = tf.TensorSpec(spec.shape, spec.dtype, "inputs")
-        return tf.function(serving_function(self, "inputs"), input_signature=[spec])
+        if isinstance(spec, TensorSpec):
+            spec = TensorSpec(spec.shape, spec.dtype, "inputs")
+        return function(serving_function(self, "inputs"), input_signature=[spec])
 
     def to_json(self, **options: Any) -> str:
         """Returns the configuration as JSON for ``keras.models.model_from_json``; ``options`` go to ``json.dumps``."""

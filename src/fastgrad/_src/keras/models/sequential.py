@@ -7,8 +7,7 @@ from itertools import pairwise
 from typing import Any
 from weakref import ref
 
-import fastgrad as tf
-from fastgrad._src.core import nest
+from fastgrad._src.core import dtypes, nest
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor
@@ -23,6 +22,10 @@ from fastgrad._src.keras.models.functional import Functional
 from fastgrad._src.keras.models.model import Model, shapes_of
 from fastgrad._src.keras.naming import to_snake_case
 from fastgrad._src.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.shaping import expand_dims, squeeze
+from fastgrad._src.structures.sparse.conversion import to_dense
+from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
 
 
 class Sequential(Model):
@@ -206,15 +209,15 @@ class Sequential(Model):
         """Makes a sparse tensor dense unless the ``Input`` is sparse, or a model that comes first knows that."""
         has_own_inputs = self._bottom is None and self._layers and isinstance(self._layers[0], (Functional, Sequential))
         takes_sparse = has_own_inputs or (self._bottom is not None and self._bottom.sparse)
-        return inputs if takes_sparse or not isinstance(inputs, tf.SparseTensor) else tf.sparse.to_dense(inputs)
+        return inputs if takes_sparse or not isinstance(inputs, SparseTensor) else to_dense(inputs)
 
     def _with_rank(self, inputs: Tensor) -> Tensor:
         """Adds or removes a last dimension of size 1, as Keras does; ValueError if the rank still differs."""
         expected_shape, actual_shape = self.input_shape, inputs.shape
         if len(actual_shape) == len(expected_shape) - 1 and expected_shape[-1] == 1:
-            return tf.expand_dims(inputs, -1)
+            return expand_dims(inputs, -1)
         if len(actual_shape) == len(expected_shape) + 1 and actual_shape[-1] == 1:
-            return tf.squeeze(inputs, -1)
+            return squeeze(inputs, -1)
         raise ValueError(
             f"Invalid input shape for '{self.name}'. Expected shape {expected_shape}, but input has incompatible shape {actual_shape}"
         )
@@ -223,14 +226,14 @@ class Sequential(Model):
         """Casts numbers to the dtype of the ``Input``, without one to the first layer's compute dtype, as Keras does."""
         first = self._layers[0]
         dtype = first._layer_dtype if self._bottom is None else self._bottom._layer_dtype
-        if inputs.dtype == dtype or tf.string in (inputs.dtype, dtype):
+        if inputs.dtype == dtype or dtypes.string in (inputs.dtype, dtype):
             return inputs
         if isinstance(
             first, (Embedding, Functional, Sequential)
         ):  # ids stay exact; such a model casts by its own inputs
             return inputs
         input_mask = mask_of(inputs)
-        inputs = tf.cast(inputs, dtype)
+        inputs = cast(inputs, dtype)
         if input_mask is not None:
             give_mask(inputs, input_mask)
         return inputs

@@ -9,29 +9,32 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes as dtypes_ops
 from fastgrad._src.core.composite import Composite
+from fastgrad._src.core.dtypes import DType, as_dtype
 from fastgrad._src.core.tensor import convert_to_tensor
 from fastgrad._src.keras import settings
 from fastgrad._src.keras.layers.symbolic import keras_tensors
 from fastgrad._src.keras.symbolic_functions import FUNCTIONS, add_operator
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.creation import constant
 
 
 def tensor(x: Any, dtype: Any = None) -> Any:
     """Converts ``x`` to a tensor, and casts it to ``dtype`` if one is given; composite tensors stay such."""
     x = x if isinstance(x, Composite) else convert_to_tensor(x)
-    return x if dtype is None else tf.cast(x, settings.standardize_dtype(dtype))
+    return x if dtype is None else cast(x, settings.standardize_dtype(dtype))
 
 
 def floats(x: Any) -> Any:
     """Converts ``x`` to a tensor; integers and truth values become ``floatx()``."""
     x = tensor(x)
-    return x if x.dtype.is_floating or x.dtype.is_complex else tf.cast(x, settings.floatx())
+    return x if x.dtype.is_floating or x.dtype.is_complex else cast(x, settings.floatx())
 
 
 def common_dtype(*operands: Any) -> Any:
     """Returns the dtype that Keras gives to operands of several dtypes; Python's numbers only tell the kind of number."""
-    return _common_dtype([tf.as_dtype(x.dtype) if hasattr(x, "dtype") else type(x) for x in operands])
+    return _common_dtype([as_dtype(x.dtype) if hasattr(x, "dtype") else type(x) for x in operands])
 
 
 def result_type(*dtypes: Any) -> str:
@@ -51,31 +54,31 @@ def result_type(*dtypes: Any) -> str:
 
 
 def _common_dtype(kinds: list[Any]) -> Any:
-    dtypes = [kind for kind in kinds if isinstance(kind, tf.DType)]
-    python = [kind for kind in kinds if not isinstance(kind, tf.DType)]
+    dtypes = [kind for kind in kinds if isinstance(kind, DType)]
+    python = [kind for kind in kinds if not isinstance(kind, DType)]
     floating = {dtype for dtype in dtypes if dtype.is_floating or dtype.is_complex}
     if floating:
-        if floating == {tf.float16, tf.bfloat16}:
-            return tf.float32
+        if floating == {dtypes_ops.float16, dtypes_ops.bfloat16}:
+            return dtypes_ops.float32
         if any(dtype.is_complex for dtype in floating):
-            return tf.as_dtype(np.result_type(*[dtype.numpy for dtype in floating]))
+            return as_dtype(np.result_type(*[dtype.numpy for dtype in floating]))
         return max(floating, key=lambda dtype: (dtype.size, dtype.name))
     if float in python:
-        return tf.as_dtype(settings.floatx())
+        return as_dtype(settings.floatx())
     if not dtypes:
-        return tf.int32 if int in python else tf.bool
-    whole = [np.dtype(dtype.numpy) for dtype in dtypes if dtype is not tf.bool]
+        return dtypes_ops.int32 if int in python else dtypes_ops.bool
+    whole = [np.dtype(dtype.numpy) for dtype in dtypes if dtype is not dtypes_ops.bool]
     if not whole:
-        return tf.int32 if int in python else tf.bool
+        return dtypes_ops.int32 if int in python else dtypes_ops.bool
     dtype = np.result_type(*whole)
-    return tf.as_dtype(settings.floatx() if dtype.kind == "f" else dtype)
+    return as_dtype(settings.floatx() if dtype.kind == "f" else dtype)
 
 
 def common(*operands: Any) -> Any:
     """Converts operands to a list of tensors of their common dtype."""
     arrays = [x if isinstance(x, (bool, int, float)) else tensor(x) for x in operands]
     dtype = common_dtype(*arrays)
-    return [tf.cast(x, dtype) if hasattr(x, "dtype") else tf.constant(x, dtype) for x in arrays]
+    return [cast(x, dtype) if hasattr(x, "dtype") else constant(x, dtype) for x in arrays]
 
 
 def public(namespace: str, table: Mapping[str, Callable[..., Any]]) -> dict[str, Callable[..., Any]]:

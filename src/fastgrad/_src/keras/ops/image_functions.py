@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
+from fastgrad._src.image.colors import hsv_to_rgb, rgb_to_grayscale, rgb_to_hsv
+from fastgrad._src.image.geometry import extract_patches
 from fastgrad._src.image.projection import projective_transform
+from fastgrad._src.image.quality import sobel_edges, ssim
 from fastgrad._src.keras.affine_transform import affine_transform, homography
 from fastgrad._src.keras.elastic_transform import elastic_shift, shifted, values_at
 from fastgrad._src.keras.layers.image_preprocessing import Resizing
@@ -17,6 +20,22 @@ from fastgrad._src.keras.ops.function import common, floats, tensor
 from fastgrad._src.keras.ops.nn_functions import TABLE as NN_FUNCTIONS
 from fastgrad._src.keras.random import _seed_of_draw
 from fastgrad._src.keras.settings import standardize_data_format
+from fastgrad._src.ops import arithmetic, creation, rounding
+from fastgrad._src.ops import padding as padding_ops
+from fastgrad._src.ops.arithmetic import maximum
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.clipping import clip_by_value
+from fastgrad._src.ops.comparison import logical_and
+from fastgrad._src.ops.convolution import depthwise_conv2d
+from fastgrad._src.ops.creation import constant, eye, ones_like, zeros_like
+from fastgrad._src.ops.einsum import tensordot
+from fastgrad._src.ops.exponential import exp, sin
+from fastgrad._src.ops.joining import unstack
+from fastgrad._src.ops.power import square
+from fastgrad._src.ops.reduction import reduce_max, reduce_min, reduce_sum
+from fastgrad._src.ops.repeating import tile
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import reshape, transpose
 
 
 def _resize(
@@ -49,8 +68,8 @@ def _channels_last(function: Callable[..., Any]) -> Callable[..., Any]:
         if standardize_data_format(data_format) == "channels_last":
             return function(x)
         axes = list(range(x.ndim))
-        y = function(tf.transpose(x, [*axes[:-3], *axes[-2:], axes[-3]]))
-        return tf.transpose(y, [*axes[:-3], axes[-1], *axes[-3:-1]])
+        y = function(transpose(x, [*axes[:-3], *axes[-2:], axes[-3]]))
+        return transpose(y, [*axes[:-3], axes[-1], *axes[-3:-1]])
 
     return call
 
@@ -69,7 +88,7 @@ def _extract_patches(
     steps, rates = pair(size if strides is None else strides), pair(dilation_rate)
 
     def patches(x: Any) -> Any:
-        return tf.image.extract_patches(x, (1, *pair(size), 1), (1, *steps, 1), (1, *rates, 1), padding.upper())
+        return extract_patches(x, (1, *pair(size), 1), (1, *steps, 1), (1, *rates, 1), padding.upper())
 
     return _channels_last(_of_batches(patches))(images, data_format)
 
@@ -153,7 +172,7 @@ def _pad_images(
     def pad(x: Any) -> Any:
         rows = widths(top_padding, bottom_padding, target_height, x.shape[-3])
         columns = widths(left_padding, right_padding, target_width, x.shape[-2])
-        return tf.pad(x, [*[[0, 0]] * (x.ndim - 3), rows, columns, [0, 0]])
+        return padding_ops.pad(x, [*[[0, 0]] * (x.ndim - 3), rows, columns, [0, 0]])
 
     return _channels_last(pad)(x, data_format)
 
@@ -174,7 +193,7 @@ def _extract_patches_3d(
     batch = x if x.ndim == 5 else x[None]
     channels = batch.shape[-1 if form == "channels_last" else 1]
     elements = math.prod(sizes) * channels
-    kernel = tf.reshape(tf.eye(elements, dtype=x.dtype), [*sizes, channels, elements])
+    kernel = reshape(eye(elements, dtype=x.dtype), [*sizes, channels, elements])
     y = NN_FUNCTIONS["conv"](batch, kernel, sizes if strides is None else strides, padding, form, dilation_rate)
     return y if x.ndim == 5 else y[0]
 
@@ -183,9 +202,9 @@ def _gaussian_kernel(sizes: Any, sigma: Any, dtype: Any) -> Any:
     rows = []
     for size, deviation in zip(sizes, sigma, strict=True):
         x = np.arange(size) - (size - 1) / 2
-        weights = tf.exp(-0.5 * tf.square(tf.constant(x, dtype) / tf.cast(deviation, dtype)))
-        rows.append(weights / tf.reduce_sum(weights))
-    return tf.reshape(rows[1][:, None] * rows[0][None, :], [*sizes, 1, 1])  # Keras has this order of width and height
+        weights = exp(-0.5 * square(constant(x, dtype) / cast(deviation, dtype)))
+        rows.append(weights / reduce_sum(weights))
+    return reshape(rows[1][:, None] * rows[0][None, :], [*sizes, 1, 1])  # Keras has this order of width and height
 
 
 def _gaussian_blur(
@@ -195,8 +214,8 @@ def _gaussian_blur(
     _is_image(x)
 
     def blur(x: Any) -> Any:
-        kernel = tf.tile(_gaussian_kernel(kernel_size, sigma, x.dtype), [1, 1, x.shape[-1], 1])
-        return tf.nn.depthwise_conv2d(x, kernel, [1, 1, 1, 1], "SAME")
+        kernel = tile(_gaussian_kernel(kernel_size, sigma, x.dtype), [1, 1, x.shape[-1], 1])
+        return depthwise_conv2d(x, kernel, [1, 1, 1, 1], "SAME")
 
     return _channels_last(_of_batches(blur))(x, data_format)
 
@@ -219,7 +238,7 @@ def _map_coordinates(
         )
     if order not in (0, 1):
         raise NotImplementedError(f"map_coordinates currently requires order<=1. Received: order={order}")
-    return values_at(x, tf.unstack(places), order, fill_mode, fill_value)
+    return values_at(x, unstack(places), order, fill_mode, fill_value)
 
 
 def _elastic_transform(
@@ -274,9 +293,9 @@ def _perspective_transform(
 
 def _lanczos(radius: float) -> Callable[..., Any]:
     def kernel(x: Any) -> Any:
-        angle = math.pi * tf.where(x > 1e-3, x, tf.ones_like(x))
-        y = radius * tf.sin(angle) * tf.sin(angle / radius) / tf.square(angle)
-        return tf.where(x > radius, tf.zeros_like(x), tf.where(x > 1e-3, y, tf.ones_like(x)))
+        angle = math.pi * where(x > 1e-3, x, ones_like(x))
+        y = radius * sin(angle) * sin(angle / radius) / square(angle)
+        return where(x > radius, zeros_like(x), where(x > 1e-3, y, ones_like(x)))
 
     return kernel
 
@@ -284,11 +303,11 @@ def _lanczos(radius: float) -> Callable[..., Any]:
 def _cubic(x: Any) -> Any:
     """Keys's cubic convolution with a = -0.5."""
     near, far = ((1.5 * x - 2.5) * x) * x + 1.0, ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
-    return tf.where(x >= 2.0, tf.zeros_like(x), tf.where(x >= 1.0, far, near))
+    return where(x >= 2.0, zeros_like(x), where(x >= 1.0, far, near))
 
 
 _RESAMPLING_KERNELS: dict[str, Callable[..., Any]] = {
-    **dict.fromkeys(("linear", "bilinear", "trilinear", "triangle"), lambda x: tf.maximum(1.0 - x, tf.zeros_like(x))),
+    **dict.fromkeys(("linear", "bilinear", "trilinear", "triangle"), lambda x: maximum(1.0 - x, zeros_like(x))),
     **dict.fromkeys(("cubic", "bicubic", "tricubic"), _cubic),
     "lanczos3": _lanczos(3.0),
     "lanczos5": _lanczos(5.0),
@@ -309,32 +328,34 @@ def _scale_and_translate(
             f"Invalid value for argument `method`. Expected of one {set(_RESAMPLING_KERNELS)}. Received: method={method}"
         )
     x, (scales, shifts) = tensor(images), common(scale, translation)
-    y = x if x.dtype.is_floating else tf.cast(x, tf.float32)
+    y = x if x.dtype.is_floating else cast(x, dtypes.float32)
     for number, dimension in enumerate(spatial_dims):
         axis = dimension % x.ndim
         size, inverse = x.shape[axis], 1.0 / scales[number]
-        places = (tf.range(output_shape[axis], dtype=inverse.dtype) + 0.5) * inverse - shifts[number] * inverse - 0.5
-        distance = tf.abs(places[None, :] - tf.range(size, dtype=places.dtype)[:, None])
-        widened = tf.maximum(inverse, tf.ones_like(inverse)) if antialias else tf.ones_like(inverse)
+        places = (
+            (creation.range(output_shape[axis], dtype=inverse.dtype) + 0.5) * inverse - shifts[number] * inverse - 0.5
+        )
+        distance = arithmetic.abs(places[None, :] - creation.range(size, dtype=places.dtype)[:, None])
+        widened = maximum(inverse, ones_like(inverse)) if antialias else ones_like(inverse)
         weights = _RESAMPLING_KERNELS[method](distance / widened)
-        total = tf.reduce_sum(weights, 0, keepdims=True)
-        is_there = tf.abs(total) > 1000.0 * float(np.finfo(np.float32).eps)
-        weights = tf.where(is_there, weights / tf.where(is_there, total, tf.ones_like(total)), tf.zeros_like(weights))
-        is_inside = tf.logical_and(places >= -0.5, places <= size - 0.5)
-        weights = tf.where(is_inside[None, :], weights, tf.zeros_like(weights))
-        y = tf.tensordot(y, tf.cast(weights, y.dtype), [[axis], [0]])
-        y = tf.transpose(y, [*range(axis), x.ndim - 1, *range(axis, x.ndim - 1)])
+        total = reduce_sum(weights, 0, keepdims=True)
+        is_there = arithmetic.abs(total) > 1000.0 * float(np.finfo(np.float32).eps)
+        weights = where(is_there, weights / where(is_there, total, ones_like(total)), zeros_like(weights))
+        is_inside = logical_and(places >= -0.5, places <= size - 0.5)
+        weights = where(is_inside[None, :], weights, zeros_like(weights))
+        y = tensordot(y, cast(weights, y.dtype), [[axis], [0]])
+        y = transpose(y, [*range(axis), x.ndim - 1, *range(axis, x.ndim - 1)])
     if x.dtype.is_floating:
         return y
-    low, high = [tf.cast(limit(x), y.dtype) for limit in (tf.reduce_min, tf.reduce_max)]
-    return tf.cast(tf.clip_by_value(tf.round(y), low, high), x.dtype)
+    low, high = [cast(limit(x), y.dtype) for limit in (reduce_min, reduce_max)]
+    return cast(clip_by_value(rounding.round(y), low, high), x.dtype)
 
 
 def _sobel_edges(images: Any, data_format: str | None = None) -> Any:
     x = tensor(images)
     if standardize_data_format(data_format) == "channels_last":
-        return tf.image.sobel_edges(x)
-    return tf.transpose(tf.image.sobel_edges(tf.transpose(x, [0, 2, 3, 1])), [0, 3, 1, 2, 4])
+        return sobel_edges(x)
+    return transpose(sobel_edges(transpose(x, [0, 2, 3, 1])), [0, 3, 1, 2, 4])
 
 
 def _ssim(
@@ -355,10 +376,10 @@ def _ssim(
         x = floats(x)
         if standardize_data_format(data_format) == "channels_last":
             return x
-        return tf.transpose(x, [*range(x.ndim - 3), x.ndim - 2, x.ndim - 1, x.ndim - 3])
+        return transpose(x, [*range(x.ndim - 3), x.ndim - 2, x.ndim - 1, x.ndim - 3])
 
-    y = tf.image.ssim(moved(first), moved(second), max_val, filter_size, filter_sigma, k1, k2)
-    return tf.cast(y, first.dtype)
+    y = ssim(moved(first), moved(second), max_val, filter_size, filter_sigma, k1, k2)
+    return cast(y, first.dtype)
 
 
 TABLE: dict[str, Callable[..., Any]] = {
@@ -368,13 +389,13 @@ TABLE: dict[str, Callable[..., Any]] = {
     "extract_patches": _extract_patches,
     "extract_patches_3d": _extract_patches_3d,
     "gaussian_blur": _gaussian_blur,
-    "hsv_to_rgb": _channels_last(tf.image.hsv_to_rgb),
+    "hsv_to_rgb": _channels_last(hsv_to_rgb),
     "map_coordinates": _map_coordinates,
     "pad_images": _pad_images,
     "perspective_transform": _perspective_transform,
     "resize": _resize,
-    "rgb_to_grayscale": _channels_last(tf.image.rgb_to_grayscale),
-    "rgb_to_hsv": _channels_last(tf.image.rgb_to_hsv),
+    "rgb_to_grayscale": _channels_last(rgb_to_grayscale),
+    "rgb_to_hsv": _channels_last(rgb_to_hsv),
     "scale_and_translate": _scale_and_translate,
     "sobel_edges": _sobel_edges,
     "ssim": _ssim,

@@ -8,13 +8,40 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
+from fastgrad._src.core.tensor import convert_to_tensor
+from fastgrad._src.image.geometry import extract_patches
 from fastgrad._src.keras import activations, legacy_backend, settings
 from fastgrad._src.keras.layers import adaptive_pooling
 from fastgrad._src.keras.layers.convolution.transposed import transposed_sizes
 from fastgrad._src.keras.layers.window_arguments import joined_shape, spatial_integers, split_shape, tensor_format
 from fastgrad._src.keras.losses import cross_entropy
 from fastgrad._src.keras.ops.function import common, floats, tensor
+from fastgrad._src.ops import complex_numbers, pooling
+from fastgrad._src.ops.arithmetic import maximum, squared_difference
+from fastgrad._src.ops.blocks import depth_to_space, space_to_depth
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.comparison import logical_and
+from fastgrad._src.ops.convolution import convolution, depthwise_conv2d
+from fastgrad._src.ops.creation import constant
+from fastgrad._src.ops.einsum import einsum
+from fastgrad._src.ops.exponential import cos, log, sin
+from fastgrad._src.ops.joining import concat, stack
+from fastgrad._src.ops.norms import norm
+from fastgrad._src.ops.one_hot import one_hot
+from fastgrad._src.ops.padding import pad
+from fastgrad._src.ops.power import rsqrt
+from fastgrad._src.ops.reduction import reduce_max, reduce_mean, reduce_sum
+from fastgrad._src.ops.repeating import repeat
+from fastgrad._src.ops.segments import unsorted_segment_sum
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import expand_dims, reshape, squeeze, transpose
+from fastgrad._src.ops.softmax import softmax
+from fastgrad._src.ops.statistics import moments
+from fastgrad._src.ops.transposed_convolution import conv_transpose
+from fastgrad._src.structures.sparse.conversion import from_dense, to_dense
+from fastgrad._src.structures.sparse.label_sequences import ctc_beam_search_decoder, ctc_greedy_decoder, ctc_loss
+from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
 
 _ACTIVATIONS = (
     "celu elu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu log_sigmoid log_softmax relu6 selu "
@@ -23,7 +50,7 @@ _ACTIVATIONS = (
 
 
 def _binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Any:
-    return cross_entropy.binary_losses(tf.convert_to_tensor(target), tf.convert_to_tensor(output), from_logits)
+    return cross_entropy.binary_losses(convert_to_tensor(target), convert_to_tensor(output), from_logits)
 
 
 def _relu(x: Any) -> Any:
@@ -45,7 +72,7 @@ def _pool(kind: str) -> Callable[..., Any]:
         x = tensor(inputs)
         steps = pool_size if strides is None else strides
         _, layout, sizes = _windows(x, data_format, pool_size=pool_size, strides=steps)
-        return tf.nn.pool(x, sizes["pool_size"], kind, sizes["strides"], padding.upper(), layout)
+        return pooling.pool(x, sizes["pool_size"], kind, sizes["strides"], padding.upper(), layout)
 
     return pool
 
@@ -60,7 +87,7 @@ def _conv(
 ) -> Any:
     x, weights = common(inputs, kernel)
     _, layout, sizes = _windows(x, data_format, strides=strides, dilation_rate=dilation_rate)
-    return tf.nn.convolution(x, weights, sizes["strides"], padding.upper(), layout, sizes["dilation_rate"])
+    return convolution(x, weights, sizes["strides"], padding.upper(), layout, sizes["dilation_rate"])
 
 
 def _conv_transpose(
@@ -79,7 +106,7 @@ def _conv_transpose(
     extra = None if output_padding is None else spatial_integers(output_padding, rank, "output_padding", min_value=0)
     spatial = transposed_sizes(split_shape(x.shape, form)[0], weights.shape[:-2], steps, rates, padding, extra)
     shape = joined_shape(x.shape[0], spatial, weights.shape[-2], form)
-    return tf.nn.conv_transpose(x, weights, shape, steps, padding.upper(), layout, rates)
+    return conv_transpose(x, weights, shape, steps, padding.upper(), layout, rates)
 
 
 def _adaptive_pool(kind: str) -> Callable[..., Any]:
@@ -108,12 +135,12 @@ def _unfold(x: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, strid
         raise ValueError(
             f"unfold: expected images of shape (batch, channels, height, width). Received {tuple(x.shape)}."
         )
-    x = tf.pad(x, [[0, 0], [0, 0], *[[border, border] for border in borders]])
+    x = pad(x, [[0, 0], [0, 0], *[[border, border] for border in borders]])
     batch, channels = x.shape[:2]
-    x = tf.transpose(x, [0, 2, 3, 1])
-    patches = tf.image.extract_patches(x, [1, *sizes, 1], [1, *steps, 1], [1, *rates, 1], "VALID")
-    patches = tf.reshape(patches, [batch, -1, math.prod(sizes), channels])
-    return tf.reshape(tf.transpose(patches, [0, 3, 2, 1]), [batch, channels * math.prod(sizes), -1])
+    x = transpose(x, [0, 2, 3, 1])
+    patches = extract_patches(x, [1, *sizes, 1], [1, *steps, 1], [1, *rates, 1], "VALID")
+    patches = reshape(patches, [batch, -1, math.prod(sizes), channels])
+    return reshape(transpose(patches, [0, 3, 2, 1]), [batch, channels * math.prod(sizes), -1])
 
 
 def _fold(x: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
@@ -134,18 +161,18 @@ def _fold(x: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding
         )
     batch, channels = x.shape[0], x.shape[1] // math.prod(cells)
     places = rows[:, None, :, None] * width + columns[None, :, None, :]
-    patches = tf.transpose(tf.reshape(x, [batch * channels, -1]))
-    y = tf.math.unsorted_segment_sum(patches, tf.constant(places.reshape(-1), tf.int32), height * width)
-    y = tf.reshape(tf.transpose(y), [batch, channels, height, width])
+    patches = transpose(reshape(x, [batch * channels, -1]))
+    y = unsorted_segment_sum(patches, constant(places.reshape(-1), dtypes.int32), height * width)
+    y = reshape(transpose(y), [batch, channels, height, width])
     return y[:, :, borders[0] : height - borders[0], borders[1] : width - borders[1]]
 
 
 def _ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, mask_index: int = 0) -> Any:
     logits = floats(output)
-    dtype = tf.float64 if logits.dtype is tf.float64 else tf.float32
-    labels, logits = tensor(target, "int32"), tf.cast(logits, tf.float32)
-    loss = tf.nn.ctc_loss(labels, logits, target_length, output_length, False, blank_index=mask_index)
-    return tf.cast(loss, dtype)
+    dtype = dtypes.float64 if logits.dtype is dtypes.float64 else dtypes.float32
+    labels, logits = tensor(target, "int32"), cast(logits, dtypes.float32)
+    loss = ctc_loss(labels, logits, target_length, output_length, False, blank_index=mask_index)
+    return cast(loss, dtype)
 
 
 def _ctc_decode(
@@ -159,29 +186,26 @@ def _ctc_decode(
 ) -> Any:
     x = floats(inputs)
     samples, steps, classes = x.shape
-    x = tf.transpose(x if x.dtype is tf.float64 else tf.cast(x, tf.float32), [1, 0, 2])
+    x = transpose(x if x.dtype is dtypes.float64 else cast(x, dtypes.float32), [1, 0, 2])
     lengths = tensor(sequence_lengths, "int32")
     if strategy == "greedy":
-        decoded, scores = tf.nn.ctc_greedy_decoder(x, lengths, merge_repeated, mask_index)
+        decoded, scores = ctc_greedy_decoder(x, lengths, merge_repeated, mask_index)
     elif strategy == "beam_search":
         blank = classes - 1 if mask_index is None else mask_index % classes
-        x = tf.concat([x[..., :blank], x[..., blank + 1 :], x[..., blank : blank + 1]], -1)
-        decoded, scores = tf.nn.ctc_beam_search_decoder(x, lengths, beam_width, top_paths)
+        x = concat([x[..., :blank], x[..., blank + 1 :], x[..., blank : blank + 1]], -1)
+        decoded, scores = ctc_beam_search_decoder(x, lengths, beam_width, top_paths)
     else:
         raise ValueError(f"Invalid strategy {strategy}. Supported values are 'greedy' and 'beam_search'.")
-    paths = [
-        tf.sparse.to_dense(tf.SparseTensor(path.indices, path.values, (samples, steps)), default_value=-1)
-        for path in decoded
-    ]
-    labels = tf.cast(tf.stack(paths), tf.int32)
+    paths = [to_dense(SparseTensor(path.indices, path.values, (samples, steps)), default_value=-1) for path in decoded]
+    labels = cast(stack(paths), dtypes.int32)
     if strategy == "beam_search":
-        labels = tf.where(labels >= blank, labels + 1, labels)
+        labels = where(labels >= blank, labels + 1, labels)
     return labels, scores
 
 
 def _polar(abs_: Any, angle: Any) -> Any:
     radius, phase = [floats(x) for x in common(abs_, angle)]
-    return tf.complex(radius * tf.cos(phase), radius * tf.sin(phase))
+    return complex_numbers.complex(radius * cos(phase), radius * sin(phase))
 
 
 def _depthwise_conv(
@@ -197,11 +221,11 @@ def _depthwise_conv(
     steps, rates = sizes["strides"], sizes["dilation_rate"]
     if rank == 1:  # a picture of one row
         axis = 2 if layout == "NCW" else 1
-        x, weights, steps, rates = tf.expand_dims(x, axis), weights[None], steps * 2, (1, *rates)
+        x, weights, steps, rates = expand_dims(x, axis), weights[None], steps * 2, (1, *rates)
         layout = layout.replace("W", "HW")
     window = (1, 1, *steps) if layout == "NCHW" else (1, *steps, 1)
-    y = tf.nn.depthwise_conv2d(x, weights, window, padding.upper(), layout, rates)
-    return tf.squeeze(y, axis) if rank == 1 else y
+    y = depthwise_conv2d(x, weights, window, padding.upper(), layout, rates)
+    return squeeze(y, axis) if rank == 1 else y
 
 
 def _separable_conv(
@@ -218,14 +242,14 @@ def _separable_conv(
 
 
 def _one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:
-    rows = tf.one_hot(tensor(x, "int64"), num_classes, axis=axis, dtype=settings.standardize_dtype(dtype))
-    return tf.sparse.from_dense(rows) if sparse else rows
+    rows = one_hot(tensor(x, "int64"), num_classes, axis=axis, dtype=settings.standardize_dtype(dtype))
+    return from_dense(rows) if sparse else rows
 
 
 def _multi_hot(inputs: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:
     x = tensor(inputs)
-    rows = tf.reduce_max(_one_hot(x, num_classes, axis, dtype), 1 if x.ndim > 1 else 0)
-    return tf.sparse.from_dense(rows) if sparse else rows
+    rows = reduce_max(_one_hot(x, num_classes, axis, dtype), 1 if x.ndim > 1 else 0)
+    return from_dense(rows) if sparse else rows
 
 
 def _along(axis: Any, rank: int) -> list[int]:
@@ -236,8 +260,8 @@ def _scaled(y: Any, axis: Any, scale: Any, offset: Any = None) -> Any:
     """Multiplies and adds weights of the axes ``axis``."""
     places = _along(axis, y.ndim)
     shape = [size if place in places else 1 for place, size in enumerate(y.shape)]
-    y = y if scale is None else y * tf.cast(tf.reshape(scale, shape), y.dtype)
-    return y if offset is None else y + tf.cast(tf.reshape(offset, shape), y.dtype)
+    y = y if scale is None else y * cast(reshape(scale, shape), y.dtype)
+    return y if offset is None else y + cast(reshape(offset, shape), y.dtype)
 
 
 def _batch_normalization(
@@ -245,32 +269,30 @@ def _batch_normalization(
 ) -> Any:
     x = tensor(x)
     y = _scaled(x, axis, None, -tensor(mean, x.dtype))
-    return _scaled(
-        y, axis, tf.math.rsqrt(tensor(variance, x.dtype) + epsilon) * (1.0 if scale is None else scale), offset
-    )
+    return _scaled(y, axis, rsqrt(tensor(variance, x.dtype) + epsilon) * (1.0 if scale is None else scale), offset)
 
 
 def _layer_normalization(
     x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float | None = None
 ) -> Any:
     x = floats(x)
-    mean, variance = tf.nn.moments(x, _along(axis, x.ndim), keepdims=True)
-    y = (x - mean) * tf.math.rsqrt(variance + (settings.epsilon() if epsilon is None else epsilon))
+    mean, variance = moments(x, _along(axis, x.ndim), keepdims=True)
+    y = (x - mean) * rsqrt(variance + (settings.epsilon() if epsilon is None else epsilon))
     return _scaled(y, axis, gamma, beta)
 
 
 def _rms_normalization(x: Any, scale: Any = None, axis: Any = -1, epsilon: float | None = None) -> Any:
     x = floats(x)
-    squares = tf.reduce_mean(x * x, _along(axis, x.ndim), keepdims=True)
-    return _scaled(x * tf.math.rsqrt(squares + (settings.epsilon() if epsilon is None else epsilon)), axis, scale)
+    squares = reduce_mean(x * x, _along(axis, x.ndim), keepdims=True)
+    return _scaled(x * rsqrt(squares + (settings.epsilon() if epsilon is None else epsilon)), axis, scale)
 
 
 def _normalize(x: Any, axis: Any = -1, order: int = 2, epsilon: float | None = None) -> Any:
     x = floats(x)
     least = settings.epsilon() if epsilon is None else epsilon
     if order == 2:
-        return x * tf.math.rsqrt(tf.maximum(tf.reduce_sum(x * x, axis, keepdims=True), least**2))
-    return x / tf.maximum(tf.norm(x, order, axis, keepdims=True), least)
+        return x * rsqrt(maximum(reduce_sum(x * x, axis, keepdims=True), least**2))
+    return x / maximum(norm(x, order, axis, keepdims=True), least)
 
 
 def _attention(
@@ -301,28 +323,26 @@ def _attention(
         )
     heads, key_heads = q.shape[2], k.shape[2]
     if 1 < key_heads < heads:
-        k, v = [tf.repeat(x, heads // key_heads, 2) for x in (k, v)]
-    scores = tf.einsum("bthd,bshd->bhts", q, k) * (q.shape[-1] ** -0.5 if scale is None else scale)
-    scores = scores if bias is None else scores + tf.cast(bias, scores.dtype)
+        k, v = [repeat(x, heads // key_heads, 2) for x in (k, v)]
+    scores = einsum("bthd,bshd->bhts", q, k) * (q.shape[-1] ** -0.5 if scale is None else scale)
+    scores = scores if bias is None else scores + cast(bias, scores.dtype)
     allowed = None if mask is None else tensor(mask, "bool")
     if is_causal:
-        earlier = tf.constant(np.tri(q.shape[1], k.shape[1], dtype=bool))
-        allowed = earlier if allowed is None else tf.logical_and(allowed, earlier)
+        earlier = constant(np.tri(q.shape[1], k.shape[1], dtype=bool))
+        allowed = earlier if allowed is None else logical_and(allowed, earlier)
     if allowed is not None:
-        scores = tf.where(allowed, scores, tf.constant(-0.7, scores.dtype) * scores.dtype.max)
-    return tf.einsum("bhts,bshd->bthd", tf.nn.softmax(scores), v)
+        scores = where(allowed, scores, constant(-0.7, scores.dtype) * scores.dtype.max)
+    return einsum("bhts,bshd->bthd", softmax(scores), v)
 
 
 def _psnr(x1: Any, x2: Any, max_val: Any) -> Any:
     a, b = common(x1, x2)
-    peak = tf.cast(max_val, a.dtype)
-    return (20.0 * tf.math.log(peak) - 10.0 * tf.math.log(tf.reduce_mean(tf.math.squared_difference(a, b)))) / np.log(
-        10.0
-    )
+    peak = cast(max_val, a.dtype)
+    return (20.0 * log(peak) - 10.0 * log(reduce_mean(squared_difference(a, b)))) / np.log(10.0)
 
 
 def _moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = False) -> Any:
-    return tf.nn.moments(tensor(x), axes, keepdims=keepdims)
+    return moments(tensor(x), axes, keepdims=keepdims)
 
 
 TABLE: dict[str, Callable[..., Any]] = {
@@ -354,10 +374,10 @@ TABLE: dict[str, Callable[..., Any]] = {
     "normalize": _normalize,
     "dot_product_attention": _attention,
     "psnr": _psnr,
-    "depth_to_space": lambda x, block_size, data_format="channels_last": tf.nn.depth_to_space(
+    "depth_to_space": lambda x, block_size, data_format="channels_last": depth_to_space(
         tensor(x), block_size, tensor_format(data_format, 2)
     ),
-    "space_to_depth": lambda x, block_size, data_format="channels_last": tf.nn.space_to_depth(
+    "space_to_depth": lambda x, block_size, data_format="channels_last": space_to_depth(
         tensor(x), block_size, tensor_format(data_format, 2)
     ),
 }

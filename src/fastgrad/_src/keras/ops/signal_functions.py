@@ -7,13 +7,22 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
 from fastgrad._src.keras import settings
 from fastgrad._src.keras.ops.function import common, floats, tensor
+from fastgrad._src.ops import complex_numbers
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.complex_numbers import imag
+from fastgrad._src.ops.convolution import conv1d
+from fastgrad._src.ops.creation import constant
+from fastgrad._src.ops.padding import pad
+from fastgrad._src.signal import windows
+from fastgrad._src.signal.fourier import fft, fft2d, ifft2d, irfft, rfft
+from fastgrad._src.signal.frames import frame, inverse_stft, inverse_stft_window_fn, stft
 
 
 def _window(function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda x: tf.constant(function(int(x)), settings.floatx())
+    return lambda x: constant(function(int(x)), settings.floatx())
 
 
 def _complex(x: Any) -> Any:
@@ -30,11 +39,11 @@ def _complex(x: Any) -> Any:
         raise ValueError(
             f"Input `x` should be two tensors of floats. Received: {real.dtype.name} and {imaginary.dtype.name}."
         )
-    return tf.complex(real, imaginary)
+    return complex_numbers.complex(real, imaginary)
 
 
 def _parts(x: Any) -> tuple[Any, Any]:
-    return tf.math.real(x), tf.math.imag(x)
+    return complex_numbers.real(x), imag(x)
 
 
 def _fft_length(length: int | None) -> list[int] | None:
@@ -50,7 +59,7 @@ def _analysis_window(window: Any, sequence_length: int, fft_length: int, dtype: 
             raise ValueError(
                 f'If a string is passed to `window`, it must be one of `"hann"`, `"hamming"`. Received: window={window}'
             )
-        weights = getattr(tf.signal, f"{window}_window")(sequence_length, periodic=True, dtype=dtype)
+        weights = getattr(windows, f"{window}_window")(sequence_length, periodic=True, dtype=dtype)
     else:
         weights = tensor(window, dtype)
     if tuple(weights.shape) != (sequence_length,):
@@ -58,14 +67,14 @@ def _analysis_window(window: Any, sequence_length: int, fft_length: int, dtype: 
             f"The shape of `window` must be equal to [sequence_length]. Received: window shape={tuple(weights.shape)}"
         )
     before = (fft_length - sequence_length) // 2
-    return tf.pad(weights, [[before, fft_length - sequence_length - before]])
+    return pad(weights, [[before, fft_length - sequence_length - before]])
 
 
 def _stft(
     x: Any, sequence_length: int, sequence_stride: int, fft_length: int, window: Any = "hann", center: bool = True
 ) -> Any:
     x = tensor(x)
-    if x.dtype not in (tf.float32, tf.float64):
+    if x.dtype not in (dtypes.float32, dtypes.float64):
         raise TypeError(f"Invalid input type. Expected `float32` or `float64`. Received: input type={x.dtype.name}")
     if fft_length < sequence_length:
         raise ValueError(
@@ -74,9 +83,9 @@ def _stft(
         )
     weights = _analysis_window(window, sequence_length, fft_length, x.dtype)
     if center:
-        x = tf.pad(x, [[0, 0]] * (x.ndim - 1) + [[fft_length // 2] * 2], "REFLECT")
+        x = pad(x, [[0, 0]] * (x.ndim - 1) + [[fft_length // 2] * 2], "REFLECT")
     window_fn = None if weights is None else lambda frame_length, dtype: weights
-    return _parts(tf.signal.stft(x, fft_length, sequence_stride, fft_length, window_fn))
+    return _parts(stft(x, fft_length, sequence_stride, fft_length, window_fn))
 
 
 def _istft(
@@ -89,11 +98,11 @@ def _istft(
     center: bool = True,
 ) -> Any:
     spectrum = _complex(x)
-    weights = _analysis_window(window, sequence_length, fft_length, tf.math.real(spectrum).dtype)
+    weights = _analysis_window(window, sequence_length, fft_length, complex_numbers.real(spectrum).dtype)
     window_fn = None
     if weights is not None:
-        window_fn = tf.signal.inverse_stft_window_fn(sequence_stride, lambda frame_length, dtype: weights)
-    y = tf.signal.inverse_stft(spectrum, fft_length, sequence_stride, fft_length, window_fn)
+        window_fn = inverse_stft_window_fn(sequence_stride, lambda frame_length, dtype: weights)
+    y = inverse_stft(spectrum, fft_length, sequence_stride, fft_length, window_fn)
     start = fft_length // 2 if center else 0
     if length is not None:
         return y[..., start : start + length]
@@ -101,7 +110,7 @@ def _istft(
 
 
 def _ifft2(x: Any) -> tuple[Any, Any]:
-    return _parts(tf.signal.ifft2d(_complex(x)))
+    return _parts(ifft2d(_complex(x)))
 
 
 def _correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
@@ -111,11 +120,11 @@ def _correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
     if a.ndim != 1 or b.ndim != 1:
         raise ValueError(f"correlate: expected two vectors. Received shapes {tuple(a.shape)} and {tuple(b.shape)}.")
     if not a.dtype.is_floating:
-        a, b = [tf.cast(x, tf.float64 if x.dtype is tf.int64 else tf.float32) for x in (a, b)]
+        a, b = [cast(x, dtypes.float64 if x.dtype is dtypes.int64 else dtypes.float32) for x in (a, b)]
     n, m = a.shape[0], b.shape[0]
     if mode != "valid":
-        a = tf.pad(a, [[m - 1, m - 1]])
-    y = tf.nn.conv1d(a[None, :, None], b[:, None, None], 1, "VALID")[0, :, 0]
+        a = pad(a, [[m - 1, m - 1]])
+    y = conv1d(a[None, :, None], b[:, None, None], 1, "VALID")[0, :, 0]
     if mode == "same":
         start = (n + m - 1 - max(n, m)) // 2
         return y[start : start + max(n, m)]
@@ -123,20 +132,18 @@ def _correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
 
 
 TABLE: dict[str, Callable[..., Any]] = {
-    "extract_sequences": lambda x, sequence_length, sequence_stride: tf.signal.frame(
-        tensor(x), sequence_length, sequence_stride
-    ),
-    "fft": lambda x: _parts(tf.signal.fft(_complex(x))),
-    "fft2": lambda x: _parts(tf.signal.fft2d(_complex(x))),
+    "extract_sequences": lambda x, sequence_length, sequence_stride: frame(tensor(x), sequence_length, sequence_stride),
+    "fft": lambda x: _parts(fft(_complex(x))),
+    "fft2": lambda x: _parts(fft2d(_complex(x))),
     "ifft2": _ifft2,
-    "rfft": lambda x, fft_length=None: _parts(tf.signal.rfft(floats(x), _fft_length(fft_length))),
-    "irfft": lambda x, fft_length=None: tf.signal.irfft(_complex(x), _fft_length(fft_length)),
+    "rfft": lambda x, fft_length=None: _parts(rfft(floats(x), _fft_length(fft_length))),
+    "irfft": lambda x, fft_length=None: irfft(_complex(x), _fft_length(fft_length)),
     "stft": _stft,
     "istft": _istft,
 }
 ARRAY_TABLE: dict[str, Callable[..., Any]] = {
     **{name: _window(getattr(np, name)) for name in ("bartlett", "blackman", "hamming", "hanning")},
-    "kaiser": lambda x, beta: tf.constant(np.kaiser(int(x), float(beta)), settings.floatx()),
+    "kaiser": lambda x, beta: constant(np.kaiser(int(x), float(beta)), settings.floatx()),
     "correlate": _correlate,
 }
 """Functions that NumPy has: also in ``keras.ops.numpy``."""

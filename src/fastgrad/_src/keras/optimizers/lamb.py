@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import fastgrad as tf
+from fastgrad._src.core.tensor import convert_to_tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras.optimizers.moments import MomentOptimizer
+from fastgrad._src.ops import power
+from fastgrad._src.ops.arithmetic import minimum
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.creation import ones_like
+from fastgrad._src.ops.norms import norm
+from fastgrad._src.ops.power import sqrt, square
+from fastgrad._src.ops.selection import where
 
 
 class Lamb(MomentOptimizer):
@@ -40,12 +47,12 @@ class Lamb(MomentOptimizer):
         """Updates one variable, and its slots, by its gradient."""
         position = self._get_variable_index(variable)
         m, v = self._momentums[position], self._velocities[position]
-        g = tf.cast(tf.convert_to_tensor(gradient), variable.dtype)
-        step = tf.cast(self.iterations + 1, variable.dtype)
+        g = cast(convert_to_tensor(gradient), variable.dtype)
+        step = cast(self.iterations + 1, variable.dtype)
         m.assign_add((g - m) * (1.0 - self.beta_1))
-        v.assign_add((tf.square(g) - v) * (1.0 - self.beta_2))
-        denominator = tf.sqrt(v / (1.0 - tf.pow(tf.cast(self.beta_2, g.dtype), step))) + self.epsilon
-        update = m / (1.0 - tf.pow(tf.cast(self.beta_1, g.dtype), step)) / denominator
-        norms = tf.norm(variable), tf.norm(update)
-        ratio = tf.where(tf.minimum(*norms) > 0, norms[0] / norms[1], tf.ones_like(norms[0]))
-        variable.assign_sub(ratio * tf.cast(learning_rate, g.dtype) * update)
+        v.assign_add((square(g) - v) * (1.0 - self.beta_2))
+        denominator = sqrt(v / (1.0 - power.pow(cast(self.beta_2, g.dtype), step))) + self.epsilon
+        update = m / (1.0 - power.pow(cast(self.beta_1, g.dtype), step)) / denominator
+        norms = norm(variable), norm(update)
+        ratio = where(minimum(*norms) > 0, norms[0] / norms[1], ones_like(norms[0]))
+        variable.assign_sub(ratio * cast(learning_rate, g.dtype) * update)

@@ -6,11 +6,16 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import fastgrad as tf
-from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras.optimizers.arguments import checked_number
 from fastgrad._src.keras.optimizers.optimizer import Optimizer, with_optimizer_options
+from fastgrad._src.ops import power
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.contraction import matmul
+from fastgrad._src.ops.norms import norm
+from fastgrad._src.ops.power import sqrt, square
+from fastgrad._src.ops.shaping import transpose
 
 
 class Muon(Optimizer):
@@ -104,8 +109,8 @@ class Muon(Optimizer):
         """Updates one variable, and its slots, by its gradient."""
         position = self._get_variable_index(variable)
         m, v = self._momentums[position], self._velocities[position]
-        g = tf.cast(tf.convert_to_tensor(gradient), variable.dtype)
-        rate = tf.cast(learning_rate, g.dtype)
+        g = cast(convert_to_tensor(gradient), variable.dtype)
+        rate = cast(learning_rate, g.dtype)
         if v is None:
             m.assign(m * self.momentum + g)
             update = self._orthogonal(g + m * self.momentum if self.nesterov else m._read())
@@ -115,24 +120,22 @@ class Muon(Optimizer):
             return
         if self.adam_weight_decay is not None and super()._use_weight_decay(variable):
             variable.assign_sub(variable * (rate * self.adam_weight_decay))
-        step = tf.cast(self.iterations + 1, g.dtype)
-        beta_powers = [tf.pow(tf.cast(beta, g.dtype), step) for beta in (self.adam_beta_1, self.adam_beta_2)]
-        step_size = rate * self.adam_lr_ratio * tf.sqrt(1.0 - beta_powers[1]) / (1.0 - beta_powers[0])
+        step = cast(self.iterations + 1, g.dtype)
+        beta_powers = [power.pow(cast(beta, g.dtype), step) for beta in (self.adam_beta_1, self.adam_beta_2)]
+        step_size = rate * self.adam_lr_ratio * sqrt(1.0 - beta_powers[1]) / (1.0 - beta_powers[0])
         m.assign_add((g - m) * (1.0 - self.adam_beta_1))
-        v.assign_add((tf.square(g) - v) * (1.0 - self.adam_beta_2))
-        variable.assign_sub(m * step_size / (tf.sqrt(v) + self.epsilon))
+        v.assign_add((square(g) - v) * (1.0 - self.adam_beta_2))
+        variable.assign_sub(m * step_size / (sqrt(v) + self.epsilon))
 
     def _orthogonal(self, x: Tensor) -> Tensor:
         """Returns a matrix with the singular vectors of ``x`` and singular values near 1."""
         is_high = x.shape[0] > x.shape[1]
-        x = tf.transpose(x) if is_high else x
-        x /= tf.norm(x) + 1e-7
+        x = transpose(x) if is_high else x
+        x /= norm(x) + 1e-7
         for _ in range(self.ns_steps):
-            gram_matrix = tf.matmul(x, x, transpose_b=True)
-            x = self.muon_a * x + tf.matmul(
-                self.muon_b * gram_matrix + self.muon_c * tf.matmul(gram_matrix, gram_matrix), x
-            )
-        return tf.transpose(x) if is_high else x
+            gram_matrix = matmul(x, x, transpose_b=True)
+            x = self.muon_a * x + matmul(self.muon_b * gram_matrix + self.muon_c * matmul(gram_matrix, gram_matrix), x)
+        return transpose(x) if is_high else x
 
     def _use_weight_decay(self, variable: Variable) -> bool:
         return super()._use_weight_decay(variable) and not self._uses_adam(variable)

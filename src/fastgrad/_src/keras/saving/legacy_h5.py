@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from typing import Any, NamedTuple
@@ -230,14 +231,12 @@ def _inbound_nodes(layer: Any) -> list[Any]:
 
 def _keras_module_of_class(name: str) -> str | None:
     """Returns the Keras module that has a class of this name."""
-    from fastgrad import keras
-
     if name == "Functional":
         return "keras.src.models.functional"
     if name in ("Sequential", "Model", "DTypePolicy"):
         return "keras"
     for module_name in _CLASS_NAMESPACES:
-        namespace: Any = keras
+        namespace: Any = importlib.import_module("fastgrad.keras")
         for name_part in module_name.split("."):
             namespace = getattr(namespace, name_part)
         if isinstance(vars(namespace).get(name), type):

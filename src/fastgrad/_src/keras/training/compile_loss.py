@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.core.argument_checks import named_argument
 from fastgrad._src.core.errors import InvalidArgumentError
+from fastgrad._src.core.nest import flatten, is_nested, map_structure, pack_sequence_as
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras import losses
 from fastgrad._src.keras.layers.shapes import is_shape
@@ -132,7 +132,7 @@ class CompileLoss:
     """
 
     def __init__(self, loss: Any, loss_weights: Any, output_names: Sequence[str] | None) -> None:
-        for factor in tf.nest.flatten(loss_weights):
+        for factor in flatten(loss_weights):
             if factor is not None and (not hasattr(factor, "__float__") or np.ndim(factor)):
                 raise ValueError(
                     "compile: Expected `loss_weights` argument to be a number (single output case) or a list, tuple, or dict of "
@@ -160,7 +160,7 @@ class CompileLoss:
         names = output_names_of(y_pred, self._output_names)
         labels = self._labels(y_true, y_pred, names)
         terms = self._loss_terms(
-            self._weighted_losses(y_pred, names), labels, y_pred, tf.nest.pack_sequence_as(y_pred, names), ()
+            self._weighted_losses(y_pred, names), labels, y_pred, pack_sequence_as(y_pred, names), ()
         )
         self._check_labels(terms, labels, y_pred, names)
         self.metrics = [Mean(name=f"{term.name}_loss") for term in terms] if len(terms) > 1 else []
@@ -170,7 +170,7 @@ class CompileLoss:
         """Returns each loss with its factor, in the structure of the ``loss`` argument of ``compile``."""
         loss, factors = self._given, self._weights
         loss_items = loss.values() if isinstance(loss, dict) else loss if isinstance(loss, (list, tuple)) else ()
-        if not any(tf.nest.is_nested(item) for item in loss_items) and is_flat(y_pred):
+        if not any(is_nested(item) for item in loss_items) and is_flat(y_pred):
             unknown = [key for key in loss if key not in names] if isinstance(loss, dict) else []
             if unknown and isinstance(y_pred, dict):
                 raise KeyError(
@@ -179,53 +179,53 @@ class CompileLoss:
                 )
             losses_of_outputs = by_output(loss, y_pred, names, "loss")
             factors = by_output(factors, y_pred, names, "loss_weights")
-            if any(map(tf.nest.is_nested, factors)):
+            if any(map(is_nested, factors)):
                 raise ValueError(
                     f"`loss_weights` must have one number for each loss. Received: loss_weights={self._weights} for the outputs {names}."
                 )
             pairs = [_WeightedLoss(*pair) for pair in zip(losses_of_outputs, factors, strict=True)]
-            packed_losses = tf.nest.pack_sequence_as(y_pred, pairs)
+            packed_losses = pack_sequence_as(y_pred, pairs)
             # Logs and results keep the order of the dict that `compile` got.
             return (
                 {key: packed_losses[key] for key in loss}
                 if isinstance(loss, dict) and isinstance(packed_losses, dict)
                 else packed_losses
             )
-        if not tf.nest.is_nested(loss):
-            loss = tf.nest.map_structure(lambda _: self._given, y_pred)
-        flat_losses = tf.nest.flatten(loss)
-        flat_factors = [None] * len(flat_losses) if factors is None else tf.nest.flatten(factors)
+        if not is_nested(loss):
+            loss = map_structure(lambda _: self._given, y_pred)
+        flat_losses = flatten(loss)
+        flat_factors = [None] * len(flat_losses) if factors is None else flatten(factors)
         if len(flat_factors) != len(flat_losses):
             raise ValueError(
                 f"`loss_weights` must match the number of losses, got {len(flat_losses)} losses and {len(flat_factors)} weights."
             )
         pairs = [_WeightedLoss(*pair) for pair in zip(flat_losses, flat_factors, strict=True)]
-        packed_losses = tf.nest.pack_sequence_as(loss, pairs)
+        packed_losses = pack_sequence_as(loss, pairs)
         if isinstance(packed_losses, dict) and not isinstance(y_pred, dict) and set(packed_losses) <= set(names):
             items = [packed_losses.get(name) for name in names]
-            return tf.nest.pack_sequence_as(y_pred, items)
+            return pack_sequence_as(y_pred, items)
         return packed_losses
 
     def _loss_terms(self, loss: Any, y_true: Any, y_pred: Any, names: Any, path: tuple[Any, ...]) -> list[LossTerm]:
         """Returns the summands of ``loss`` for the part of the outputs at ``path``."""
         if loss is None:
             return []
-        if not tf.nest.is_nested(loss):
+        if not is_nested(loss):
             if loss.loss is None:
                 return []
-            has_labels = all(label is not None for label in tf.nest.flatten(y_true))
+            has_labels = all(label is not None for label in flatten(y_true))
             resolved_loss = loss_of_identifier(loss.loss, y_true, y_pred) if has_labels else None
-            if tf.nest.is_nested(names):
-                joined_names = "_".join(tf.nest.flatten(names))
+            if is_nested(names):
+                joined_names = "_".join(flatten(names))
                 label = "/".join(map(str, path)) or joined_names
             else:
                 keys = (names,) if not path else (*path[:-1], names) if isinstance(path[-1], int) else path
                 label = "/".join(map(str, keys))
             return [LossTerm(path, resolved_loss, loss.factor, label)]
         is_list = isinstance(loss, (list, tuple))
-        if is_list and not any(map(tf.nest.is_nested, loss)) and len(loss) == len(tf.nest.flatten(y_pred)):
-            loss = tf.nest.pack_sequence_as(y_pred, list(loss))
-            if not tf.nest.is_nested(loss):
+        if is_list and not any(map(is_nested, loss)) and len(loss) == len(flatten(y_pred)):
+            loss = pack_sequence_as(y_pred, list(loss))
+            if not is_nested(loss):
                 return self._loss_terms(loss, y_true, y_pred, names, path)
         elif is_list and not isinstance(y_pred, type(loss)):
             return [term for item_loss in loss for term in self._loss_terms(item_loss, y_true, y_pred, names, path)]
@@ -245,19 +245,19 @@ class CompileLoss:
 
     def _labels(self, y_true: Any, y_pred: Any, names: list[str]) -> Any:
         """Returns the labels in the structure of the outputs; None for an output without labels."""
-        return tf.nest.pack_sequence_as(y_pred, labels_by_output(y_true, y_pred, names, self._given))
+        return pack_sequence_as(y_pred, labels_by_output(y_true, y_pred, names, self._given))
 
     def _check_labels(self, terms: Sequence[LossTerm], labels: Any, y_pred: Any, names: list[str]) -> None:
         """Raises ValueError if an output that has a loss lacks its labels."""
-        names_in_structure = tf.nest.pack_sequence_as(y_pred, names)
+        names_in_structure = pack_sequence_as(y_pred, names)
         missing: list[str] = []
         for term in terms:
-            parts = tf.nest.flatten(_part_at_path(term.path, labels))
-            part_names = tf.nest.flatten(_part_at_path(term.path, names_in_structure))
+            parts = flatten(_part_at_path(term.path, labels))
+            part_names = flatten(_part_at_path(term.path, names_in_structure))
             missing += [name for name, part in zip(part_names, parts, strict=True) if part is None]
         if missing:
             missing = list(dict.fromkeys(missing))
-            given = [name for name, part in zip(names, tf.nest.flatten(labels), strict=True) if part is not None]
+            given = [name for name, part in zip(names, flatten(labels), strict=True) if part is not None]
             raise ValueError(
                 f"Outputs {missing} have a loss but no labels: `y` has labels for the outputs {given}. Give labels for {missing}, "
                 "too, or set the loss of an output that is not trained to None in `compile`."
@@ -275,20 +275,20 @@ class CompileLoss:
         names = output_names_of(y_pred, self._output_names)
         labels = self._labels(y_true, y_pred, names)
         self._check_labels(self._terms, labels, y_pred, names)
-        weights = tf.nest.pack_sequence_as(y_pred, by_output(sample_weight, y_pred, names, "sample_weight"))
+        weights = pack_sequence_as(y_pred, by_output(sample_weight, y_pred, names, "sample_weight"))
         total = None
         trackers = iter(self.metrics)
         for path, loss, factor, _ in self._terms:
             output = _part_at_path(path, y_pred)
             weight = _part_at_path(path, weights)
-            if tf.nest.is_nested(weight):
-                weight_items = tf.nest.flatten(weight)
+            if is_nested(weight):
+                weight_items = flatten(weight)
                 weight = (
                     weight_items[0] if all(weight_item is weight_items[0] for weight_item in weight_items) else weight
                 )
             assert loss is not None
             value = loss(_part_at_path(path, labels), output, weight)
             if self.metrics:
-                track_loss(next(trackers), value, tf.nest.flatten(output)[0].shape[0])
+                track_loss(next(trackers), value, flatten(output)[0].shape[0])
             total = add_losses(total, value if factor is None else value * factor)
         return total

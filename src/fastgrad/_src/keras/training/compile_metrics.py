@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import fastgrad as tf
 from fastgrad._src.core.argument_checks import named_argument
+from fastgrad._src.core.nest import flatten, is_nested, map_structure
 from fastgrad._src.keras import metrics as all_metrics
 from fastgrad._src.keras.metrics.metric import Metric
 from fastgrad._src.keras.metrics.reduction import MeanMetricWrapper
@@ -41,10 +41,10 @@ def _items_by_output(y_pred: Any, metrics: Any, argument: str) -> list[Any]:
     Raises:
         ValueError: ``metrics`` has another structure.
     """
-    if not tf.nest.is_nested(y_pred):
+    if not is_nested(y_pred):
         return [metrics]
     if metrics is None:
-        return [None] * len(tf.nest.flatten(y_pred))
+        return [None] * len(flatten(y_pred))
     if isinstance(y_pred, dict):
         matches = isinstance(metrics, dict) and set(metrics) <= set(y_pred)
         pairs = [(y_pred[key], metrics.get(key)) for key in sorted(y_pred)] if matches else []
@@ -52,7 +52,7 @@ def _items_by_output(y_pred: Any, metrics: Any, argument: str) -> list[Any]:
         matches = isinstance(metrics, (list, tuple)) and len(metrics) == len(y_pred)
         pairs = list(zip(y_pred, metrics, strict=True)) if matches else []
     if not matches:
-        structure = tf.nest.map_structure(lambda _: "X", y_pred)
+        structure = map_structure(lambda _: "X", y_pred)
         raise ValueError(
             f"Invalid `{argument}`: it does not match the output structure {structure}. Received: {argument}={metrics}"
         )
@@ -127,7 +127,7 @@ class CompileMetrics:
         """
         self._names = output_names_of(y_pred, self._output_names)
         labels = labels_by_output(y_true, y_pred, self._names, self._loss)
-        outputs = tf.nest.flatten(y_pred)
+        outputs = flatten(y_pred)
         metric_lists = []
         for argument, argument_name in zip(self._given, ("metrics", "weighted_metrics"), strict=True):
             lists = self._metric_lists(argument, y_pred, argument_name)
@@ -157,7 +157,7 @@ class CompileMetrics:
             self.build(y_true, y_pred)
         assert self._metrics is not None
         labels = labels_by_output(y_true, y_pred, self._names, self._loss)
-        outputs = tf.nest.flatten(y_pred)
+        outputs = flatten(y_pred)
         weights = by_output(sample_weight, y_pred, self._names, "sample_weight")
         unweighted, weighted = self._metrics
         for number, (label, output) in enumerate(zip(labels, outputs, strict=True)):

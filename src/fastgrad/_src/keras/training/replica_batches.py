@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.core import nest
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.replicas import ReplicaGroup
@@ -16,6 +15,7 @@ from fastgrad._src.data.dataset import Dataset
 from fastgrad._src.distribute.distributed_dataset import DistributedDataset
 from fastgrad._src.keras.metrics.metric import Metric
 from fastgrad._src.keras.training.batches import Batches
+from fastgrad._src.ops.indexing import gather
 from fastgrad._src.ops.replica_messages import common_values, gathered
 
 
@@ -29,7 +29,7 @@ def row_range(group: ReplicaGroup, total: int) -> tuple[int, int]:
 
 
 def _rows(array: Any, rows: np.ndarray) -> Any:
-    return tf.gather(array, rows) if isinstance(array, Composite) else tensor_of_data(array[rows])
+    return gather(array, rows) if isinstance(array, Composite) else tensor_of_data(array[rows])
 
 
 def row_count(batch: Any) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
+from fastgrad._src.compiler import function as function_ops
 from fastgrad._src.core import nest
 from fastgrad._src.core.argument_checks import (
     check_counts,
@@ -25,7 +25,8 @@ from fastgrad._src.core.argument_checks import (
 )
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.replicas import replica_step, replicas
-from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.core.tape import GradientTape
+from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.data.dataset import Dataset
 from fastgrad._src.jit.user_lines import warn
 from fastgrad._src.keras.callbacks.backup import BackupAndRestore
@@ -52,7 +53,13 @@ from fastgrad._src.keras.training.replica_batches import (
     part_of_replica,
 )
 from fastgrad._src.keras.training.running_fit import RunningFit
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.joining import concat
+from fastgrad._src.ops.reduction import reduce_sum
 from fastgrad._src.ops.replica_messages import average_on_read, gathered
+from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor
+from fastgrad._src.structures.sparse import array_ops
+from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
 
 
 def _in_replicas(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -101,7 +108,7 @@ class Trainer(Compiled):
             self._check_labels(y)
             total = compiled(y, y_pred, sample_weight)
         for loss in self.losses:
-            total = add_losses(total, scale_loss(tf.reduce_sum(tf.cast(loss, "float32"))))
+            total = add_losses(total, scale_loss(reduce_sum(cast(loss, "float32"))))
         if total is None:
             raise ValueError("No loss to compute. Provide a `loss` argument in `compile()`.")
         return total
@@ -169,7 +176,7 @@ class Trainer(Compiled):
             raise ValueError(
                 f"{type(self).__name__}.fit: the model was compiled with optimizer=None: it can't be trained."
             )
-        with tf.GradientTape() as tape:
+        with GradientTape() as tape:
             y_pred = self._call_model(x, True)
             loss = self._call_compute_loss(x, y, y_pred, sample_weight, True)
             scaled_loss = optimizer.scale_loss(loss)
@@ -223,7 +230,7 @@ class Trainer(Compiled):
 
             function: Any = run_step if self._replicas.strategy is None else run_replica_step
             function.runs = (self, step)  # whose changes a recorded program notices
-            functions[kind] = function if self.run_eagerly else tf.function(function)
+            functions[kind] = function if self.run_eagerly else function_ops.function(function)
         step_function: Callable[..., Any] = functions[kind]
         return step_function
 
@@ -480,7 +487,7 @@ class Trainer(Compiled):
         if group.size == 1:
             return outputs
         parts = gathered(group, nest.map_structure(lambda output: output.numpy(), outputs), "outputs of predict")
-        return nest.map_structure(lambda *arrays: tf.convert_to_tensor(np.concatenate(arrays)), *parts)
+        return nest.map_structure(lambda *arrays: convert_to_tensor(np.concatenate(arrays)), *parts)
 
     def _join_own_variables(self) -> None:
         """Averages the weights that each replica updates by itself, such as moving means of its own batches."""
@@ -578,16 +585,16 @@ def _concatenate_rows(*parts: Any) -> Any:
 
     Parts whose other dimensions differ become a ragged tensor.
     """
-    if isinstance(parts[0], tf.SparseTensor):
-        return tf.sparse.concat(0, parts)
+    if isinstance(parts[0], SparseTensor):
+        return array_ops.concat(0, parts)
     if isinstance(parts[0], Composite):
-        return tf.concat(parts, 0)
+        return concat(parts, 0)
     shapes = [part.shape[1:] for part in parts]
     ragged_rank = max(
         [axis for shape in shapes for axis, size in enumerate(shape, 1) if size != shapes[0][axis - 1]], default=0
     )
     if ragged_rank:
-        return tf.concat([tf.RaggedTensor.from_tensor(part, ragged_rank=ragged_rank) for part in parts], 0)
+        return concat([RaggedTensor.from_tensor(part, ragged_rank=ragged_rank) for part in parts], 0)
     return np.concatenate([part.numpy() for part in parts])
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
-from fastgrad._src.core.tensor import as_tensor_or_none
+from fastgrad._src.core.errors import InvalidArgumentError
+from fastgrad._src.core.tensor import as_tensor_or_none, convert_to_tensor
 from fastgrad._src.keras.axes import axis_from_front as _axis_from_front
 from fastgrad._src.keras.settings import standardize_dtype as _standardize_dtype
+from fastgrad._src.ops.casting import cast
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> Any:
@@ -40,7 +41,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Any:
         invalid_class = int(numbers.min() if numbers.min() < 0 else numbers.max())
         raise IndexError(f"to_categorical: class number {invalid_class} is outside [0, {count}).")
     rows = numbers[..., None] == np.arange(count)
-    return rows.astype(np.float64) if tensor is None else tf.cast(rows, _standardize_dtype(None))
+    return rows.astype(np.float64) if tensor is None else cast(rows, _standardize_dtype(None))
 
 
 def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
@@ -63,11 +64,11 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
         try:
             _axis_from_front("normalize", axis, array.shape)
         except IndexError as error:
-            raise (ValueError if tensor is None else tf.errors.InvalidArgumentError)(str(error)) from None
+            raise (ValueError if tensor is None else InvalidArgumentError)(str(error)) from None
     norms = np.atleast_1d(np.linalg.norm(array, order, axis))
     norms[norms == 0] = 1
     scaled = array / np.expand_dims(norms, axis)
-    return scaled if tensor is None else tf.convert_to_tensor(scaled)
+    return scaled if tensor is None else convert_to_tensor(scaled)
 
 
 def standardize_dtype(dtype: Any) -> str:

@@ -5,12 +5,32 @@ from __future__ import annotations
 import math as _math
 from typing import Any
 
-import fastgrad as _tf
 from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.core.tensor import convert_to_tensor as _convert_to_tensor
 from fastgrad._src.keras.layers.bounding_boxes import clip_to_image_size as clip_to_image_size
 from fastgrad._src.keras.layers.bounding_boxes import convert_format as convert_format
 from fastgrad._src.keras.settings import epsilon as _epsilon
+from fastgrad._src.ops.arithmetic import maximum as _maximum
+from fastgrad._src.ops.arithmetic import minimum as _minimum
+from fastgrad._src.ops.casting import cast as _cast
+from fastgrad._src.ops.comparison import logical_or as _logical_or
+from fastgrad._src.ops.creation import constant as _constant
+from fastgrad._src.ops.exponential import atan as _atan
+from fastgrad._src.ops.exponential import cos as _cos
+from fastgrad._src.ops.exponential import exp as _exp
+from fastgrad._src.ops.exponential import log as _log
+from fastgrad._src.ops.exponential import sin as _sin
+from fastgrad._src.ops.exponential import tan as _tan
+from fastgrad._src.ops.joining import concat as _concat
+from fastgrad._src.ops.joining import split as _split
+from fastgrad._src.ops.joining import stack as _stack
+from fastgrad._src.ops.power import square as _square
+from fastgrad._src.ops.reduction import reduce_max as _reduce_max
+from fastgrad._src.ops.reduction import reduce_min as _reduce_min
+from fastgrad._src.ops.reduction import reduce_prod as _reduce_prod
+from fastgrad._src.ops.reduction import reduce_sum as _reduce_sum
+from fastgrad._src.ops.selection import where as _where
+from fastgrad._src.ops.shaping import broadcast_to as _broadcast_to
 
 __getattr__, __dir__ = _namespace_hooks("tf.keras.utils.bounding_boxes", globals())
 
@@ -22,7 +42,7 @@ def _corners(name: str, boxes: Any, bounding_box_format: str) -> tuple[Any, ...]
             f"{name}: bounding_box_format must be 'xyxy', got {bounding_box_format!r}; use convert_format."
         )
     x = _convert_to_tensor(boxes)
-    return tuple(_tf.split(x if x.dtype.is_floating else _tf.cast(x, "float32"), 4, axis=-1))
+    return tuple(_split(x if x.dtype.is_floating else _cast(x, "float32"), 4, axis=-1))
 
 
 def crop(boxes: Any, top: Any, left: Any, height: Any, width: Any, bounding_box_format: str = "xyxy") -> Any:
@@ -37,12 +57,12 @@ def crop(boxes: Any, top: Any, left: Any, height: Any, width: Any, bounding_box_
     Raises:
         NotImplementedError: another format.
     """
-    moved = _tf.concat(_corners("crop", boxes, bounding_box_format), -1) - _numbers((left, top, left, top))
-    return _tf.minimum(_tf.maximum(moved, 0.0), _numbers((width, height, width, height)))
+    moved = _concat(_corners("crop", boxes, bounding_box_format), -1) - _numbers((left, top, left, top))
+    return _minimum(_maximum(moved, 0.0), _numbers((width, height, width, height)))
 
 
 def _numbers(values: tuple[Any, ...]) -> Any:
-    return _tf.stack([_tf.cast(value, "float32") for value in values])
+    return _stack([_cast(value, "float32") for value in values])
 
 
 def pad(
@@ -59,7 +79,7 @@ def pad(
     Raises:
         NotImplementedError: another format.
     """
-    return _tf.concat(_corners("pad", boxes, bounding_box_format), -1) + _numbers((left, top, left, top))
+    return _concat(_corners("pad", boxes, bounding_box_format), -1) + _numbers((left, top, left, top))
 
 
 def affine_transform(
@@ -92,16 +112,15 @@ def affine_transform(
     """
     left, top, right, bottom = _corners("affine_transform", boxes, bounding_box_format)
     angle, translate_x, translate_y, scale, shear_x, shear_y, height, width = [
-        _tf.cast(value, left.dtype)
-        for value in (angle, translate_x, translate_y, scale, shear_x, shear_y, height, width)
+        _cast(value, left.dtype) for value in (angle, translate_x, translate_y, scale, shear_x, shear_y, height, width)
     ]
     x0, y0 = [(0.5 if part is None else part) * (size - 1.0) for part, size in ((center_x, width), (center_y, height))]
     turn, x_angle, y_angle = [-value * (_math.pi / 180.0) for value in (angle, shear_x, shear_y)]
     # The inverse of rotation, scale and shear, as in torchvision's functional transforms.
-    a = _tf.cos(turn - y_angle) / _tf.cos(y_angle)
-    b = a * _tf.tan(x_angle) + _tf.sin(turn)
-    c = -_tf.sin(turn - y_angle) / _tf.cos(y_angle)
-    d = _tf.cos(turn) - c * _tf.tan(x_angle)
+    a = _cos(turn - y_angle) / _cos(y_angle)
+    b = a * _tan(x_angle) + _sin(turn)
+    c = -_sin(turn - y_angle) / _cos(y_angle)
+    d = _cos(turn) - c * _tan(x_angle)
     across, down = x0 - translate_x * (width - 1.0), y0 - translate_y * (height - 1.0)
     columns = []
     for origin, of_x, of_y in ((x0, d * scale, -b * scale), (y0, -c * scale, a * scale)):
@@ -110,11 +129,9 @@ def affine_transform(
             of_x[..., None, None] * x + of_y[..., None, None] * y + start
             for x, y in ((left, top), (right, top), (right, bottom), (left, bottom))
         ]
-        columns.append(_tf.concat(corners, -1))
-    least, most = [
-        _tf.stack([reduce(column, -1) for column in columns], -1) for reduce in (_tf.reduce_min, _tf.reduce_max)
-    ]
-    return _tf.concat([least, most], -1)
+        columns.append(_concat(corners, -1))
+    least, most = [_stack([reduce(column, -1) for column in columns], -1) for reduce in (_reduce_min, _reduce_max)]
+    return _concat([least, most], -1)
 
 
 def _size(image_shape: Any) -> dict[str, Any]:
@@ -156,14 +173,14 @@ def compute_iou(
                 f"Received {name}.shape={tuple(boxes.shape)}"
             )
     first, second = first[..., :, None, :], second[..., None, :, :]
-    sides = _tf.minimum(first[..., 2:], second[..., 2:]) - _tf.maximum(first[..., :2], second[..., :2])
-    intersection = _tf.reduce_prod(_tf.maximum(sides, 0.0), -1)
-    areas = [_tf.reduce_prod(boxes[..., 2:] - boxes[..., :2], -1) for boxes in (first, second)]
+    sides = _minimum(first[..., 2:], second[..., 2:]) - _maximum(first[..., :2], second[..., :2])
+    intersection = _reduce_prod(_maximum(sides, 0.0), -1)
+    areas = [_reduce_prod(boxes[..., 2:] - boxes[..., :2], -1) for boxes in (first, second)]
     result = intersection / (areas[0] + areas[1] - intersection + _epsilon())
     if not use_masking:
         return result
-    is_masked = _tf.logical_or(*[_tf.reduce_max(boxes, -1) < 0.0 for boxes in (first, second)])
-    return _tf.where(is_masked, _tf.cast(mask_val, result.dtype), result)
+    is_masked = _logical_or(*[_reduce_max(boxes, -1) < 0.0 for boxes in (first, second)])
+    return _where(is_masked, _cast(mask_val, result.dtype), result)
 
 
 def compute_ciou(boxes1: Any, boxes2: Any, bounding_box_format: str, image_shape: Any = None) -> Any:
@@ -183,18 +200,18 @@ def compute_ciou(boxes1: Any, boxes2: Any, bounding_box_format: str, image_shape
     first, second = [
         convert_format(boxes, bounding_box_format, "xyxy", **_size(image_shape)) for boxes in (boxes1, boxes2)
     ]
-    sizes = [boxes[..., 2:] - boxes[..., :2] + _tf.constant([0.0, _epsilon()]) for boxes in (first, second)]
-    sides = _tf.minimum(first[..., 2:], second[..., 2:]) - _tf.maximum(first[..., :2], second[..., :2])
-    intersection = _tf.reduce_prod(_tf.maximum(sides, 0.0), -1)
-    areas = [_tf.reduce_prod(size, -1) for size in sizes]
+    sizes = [boxes[..., 2:] - boxes[..., :2] + _constant([0.0, _epsilon()]) for boxes in (first, second)]
+    sides = _minimum(first[..., 2:], second[..., 2:]) - _maximum(first[..., :2], second[..., :2])
+    intersection = _reduce_prod(_maximum(sides, 0.0), -1)
+    areas = [_reduce_prod(size, -1) for size in sizes]
     iou = intersection / (areas[0] + areas[1] - intersection + 2 * _epsilon())
-    hull = _tf.maximum(first[..., 2:], second[..., 2:]) - _tf.minimum(first[..., :2], second[..., :2])
+    hull = _maximum(first[..., 2:], second[..., 2:]) - _minimum(first[..., :2], second[..., :2])
     centers = [(boxes[..., :2] + boxes[..., 2:]) / 2.0 for boxes in (first, second)]
-    distance = _tf.reduce_sum(_tf.square(centers[0] - centers[1]), -1)
-    ratios = [_tf.atan(size[..., 0] / size[..., 1]) for size in sizes]
-    shape_term = 4.0 / _math.pi**2 * _tf.square(ratios[1] - ratios[0])
+    distance = _reduce_sum(_square(centers[0] - centers[1]), -1)
+    ratios = [_atan(size[..., 0] / size[..., 1]) for size in sizes]
+    shape_term = 4.0 / _math.pi**2 * _square(ratios[1] - ratios[0])
     weight = shape_term / (shape_term - iou + (1.0 + _epsilon()))
-    return iou - (distance / (_tf.reduce_sum(_tf.square(hull), -1) + _epsilon()) + shape_term * weight)
+    return iou - (distance / (_reduce_sum(_square(hull), -1) + _epsilon()) + shape_term * weight)
 
 
 def _checked_encoding(argument: str, encoding: str, variance: Any) -> Any:
@@ -203,7 +220,7 @@ def _checked_encoding(argument: str, encoding: str, variance: Any) -> Any:
         raise ValueError(f"`{argument}` should be one of 'center_xywh' or 'center_yxhw', got {encoding}")
     if variance is None:
         return 1.0
-    numbers = _tf.cast(_convert_to_tensor(variance), "float32")
+    numbers = _cast(_convert_to_tensor(variance), "float32")
     if numbers.ndim != 1 or numbers.shape[0] != 4:
         raise ValueError(f"`variance` must be length 4, got {variance}")
     return numbers
@@ -237,10 +254,10 @@ def encode_box_to_deltas(
     numbers = _checked_encoding("encoding_format", encoding_format, variance)
     anchors = convert_format(anchors, anchor_format, encoding_format, **_size(image_shape))
     boxes = convert_format(boxes, box_format, encoding_format, **_size(image_shape))
-    sides, box_sides = [_tf.maximum(x[..., 2:], _epsilon()) for x in (anchors, boxes)]
+    sides, box_sides = [_maximum(x[..., 2:], _epsilon()) for x in (anchors, boxes)]
     moves = (boxes[..., :2] - anchors[..., :2]) / sides
-    stretches = _tf.broadcast_to(_tf.math.log(box_sides / sides), moves.shape)
-    return _tf.concat([moves, stretches], -1) / numbers
+    stretches = _broadcast_to(_log(box_sides / sides), moves.shape)
+    return _concat([moves, stretches], -1) / numbers
 
 
 def decode_deltas_to_boxes(
@@ -273,7 +290,7 @@ def decode_deltas_to_boxes(
         options = anchor_format, box_format, encoded_format, variance, image_shape
         return {level: decode_deltas_to_boxes(anchors[level], boxes_delta[level], *options) for level in anchors}
     anchors = convert_format(anchors, anchor_format, encoded_format, **_size(image_shape))
-    deltas = _tf.cast(_convert_to_tensor(boxes_delta), "float32") * numbers
+    deltas = _cast(_convert_to_tensor(boxes_delta), "float32") * numbers
     sides = anchors[..., 2:]
-    boxes = _tf.concat([deltas[..., :2] * sides + anchors[..., :2], _tf.exp(deltas[..., 2:]) * sides], -1)
+    boxes = _concat([deltas[..., :2] * sides + anchors[..., :2], _exp(deltas[..., 2:]) * sides], -1)
     return convert_format(boxes, encoded_format, box_format, **_size(image_shape))

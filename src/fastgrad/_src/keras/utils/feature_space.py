@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
 from fastgrad._src.core.composite import Composite
+from fastgrad._src.core.dtypes import as_dtype
+from fastgrad._src.core.nest import map_structure
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.data.dataset import Dataset
 from fastgrad._src.keras.configured import Configured
@@ -23,6 +25,7 @@ from fastgrad._src.keras.layers.text_vectorization import TextVectorization
 from fastgrad._src.keras.naming import auto_name
 from fastgrad._src.keras.saving.model_files import save_model
 from fastgrad._src.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+from fastgrad._src.ops.shaping import expand_dims, reshape, squeeze
 
 
 def _checked_mode(owner: str, output_mode: str, modes: tuple[str, ...]) -> str:
@@ -246,7 +249,7 @@ class FeatureSpace(Layer):
             if rank == 0:
                 column = column.batch(32)
             if rank < 2:
-                column = column.map(lambda values: tf.expand_dims(values, -1))
+                column = column.map(lambda values: expand_dims(values, -1))
             self.preprocessors[name].adapt(column)
         self._is_adapted = True
         self.encoded_features = None
@@ -282,8 +285,8 @@ class FeatureSpace(Layer):
         if self.output_mode == "dict":
             return encoded
         for name, value in encoded.items():
-            dtype = tf.as_dtype(value.dtype)
-            if dtype.is_integer or dtype is tf.string:
+            dtype = as_dtype(value.dtype)
+            if dtype.is_integer or dtype is dtypes.string:
                 raise ValueError(
                     f"Cannot concatenate features because feature '{name}' has not been encoded (it has dtype {dtype.name}). "
                     "Consider using `output_mode='dict'`."
@@ -294,10 +297,10 @@ class FeatureSpace(Layer):
     def _one_hot(self, name: str, numbers: Any) -> Any:
         if name not in self.one_hot_encoders:
             layer = self.preprocessors.get(name) or self.crossers[name]
-            if not tf.as_dtype(numbers.dtype).is_integer:
+            if not as_dtype(numbers.dtype).is_integer:
                 raise ValueError(
                     f"Feature '{name}' has `output_mode='one_hot'`. Thus its preprocessor should return an integer dtype. "
-                    f"Instead it returns a {tf.as_dtype(numbers.dtype).name} dtype."
+                    f"Instead it returns a {as_dtype(numbers.dtype).name} dtype."
                 )
             if isinstance(layer, IndexLookup):
                 depth: Any = layer.vocabulary_size()
@@ -332,13 +335,11 @@ class FeatureSpace(Layer):
         for name, value in data.items():
             x = value if isinstance(value, (Tensor, Composite)) else convert_to_tensor(value)
             is_single = is_single or x.shape.rank == 0
-            columns[name] = (
-                tf.reshape(x, (1, 1)) if x.shape.rank == 0 else tf.expand_dims(x, -1) if x.shape.rank == 1 else x
-            )
+            columns[name] = reshape(x, (1, 1)) if x.shape.rank == 0 else expand_dims(x, -1) if x.shape.rank == 1 else x
         encoded = self._encoded(columns)
         if not is_single:
             return encoded
-        return tf.nest.map_structure(lambda x: tf.squeeze(x, 0) if x.shape.rank == 2 else x, encoded)
+        return map_structure(lambda x: squeeze(x, 0) if x.shape.rank == 2 else x, encoded)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments, features and crosses as their configurations."""

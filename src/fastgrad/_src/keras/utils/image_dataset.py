@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
 from fastgrad._src.image import resampling
 from fastgrad._src.keras.settings import standardize_data_format
 from fastgrad._src.keras.utils.images import load_img, pillow_image
@@ -101,7 +101,7 @@ def image_dataset_from_directory(
         return np.ascontiguousarray(fitted.transpose(2, 0, 1)) if is_first else fitted
 
     return labelled_datasets(
-        request, "image", _IMAGE_FILE_ENDINGS, load, tf.uint8 if method == "nearest" else tf.float32
+        request, "image", _IMAGE_FILE_ENDINGS, load, dtypes.uint8 if method == "nearest" else dtypes.float32
     )
 
 

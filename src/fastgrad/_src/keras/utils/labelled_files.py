@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.core.argument_checks import checked_path
+from fastgrad._src.core.dtypes import DType
+from fastgrad._src.data.dataset import AUTOTUNE, Dataset
+from fastgrad._src.ops.python_function import numpy_function
 
 
 class FilesRequest(NamedTuple):
@@ -67,7 +69,7 @@ def check_request(request: FilesRequest, file_kind: str) -> None:
 
 
 def labelled_datasets(
-    request: FilesRequest, file_kind: str, endings: tuple[str, ...], load: Callable[[str], np.ndarray], dtype: tf.DType
+    request: FilesRequest, file_kind: str, endings: tuple[str, ...], load: Callable[[str], np.ndarray], dtype: DType
 ) -> Any:
     """Returns a dataset of files and their labels, or a list of two if ``subset`` is ``"both"``.
 
@@ -129,23 +131,23 @@ def _dataset_of_files(
     shuffled: bool,
     seed: int,
     load: Callable[[str], np.ndarray],
-    dtype: tf.DType,
+    dtype: DType,
     names: list[str] | None,
 ) -> Any:
     def load_file(number: Any) -> Any:
-        return tf.numpy_function(lambda place: load(paths[int(place)]), [number], dtype)
+        return numpy_function(lambda place: load(paths[int(place)]), [number], dtype)
 
     numbers = np.arange(len(paths))
-    batches = tf.data.Dataset.from_tensor_slices(numbers if values is None else (numbers, values))
+    batches = Dataset.from_tensor_slices(numbers if values is None else (numbers, values))
     if shuffled:
         batches = batches.shuffle(8 * request.batch_size if request.batch_size else 1024, seed)
     if values is None:
-        batches = batches.map(load_file, tf.data.AUTOTUNE)
+        batches = batches.map(load_file, AUTOTUNE)
     else:
-        batches = batches.map(lambda number, label: (load_file(number), label), tf.data.AUTOTUNE)
+        batches = batches.map(lambda number, label: (load_file(number), label), AUTOTUNE)
     batches = batches.batch(request.batch_size) if request.batch_size is not None else batches
-    batches = batches.prefetch(tf.data.AUTOTUNE)
-    batches.class_names, batches.file_paths = names, paths  # attributes as in Keras
+    batches = batches.prefetch(AUTOTUNE)
+    batches.class_names, batches.file_paths = names, paths  # type: ignore[attr-defined]  # attributes as in Keras
     return batches
 
 

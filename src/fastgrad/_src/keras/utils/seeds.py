@@ -6,9 +6,8 @@ import random
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.keras.random import _reset_global_generator
-from fastgrad._src.ops.default_generators import follow_python
+from fastgrad._src.ops.default_generators import follow_python, set_seed
 
 
 def set_random_seed(seed: int) -> None:
@@ -21,6 +20,6 @@ def set_random_seed(seed: int) -> None:
         raise ValueError(f"Expected `seed` argument to be an integer. Received: seed={seed} (of type {type(seed)})")
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002  # programs use the global generator
-    tf.random.set_seed(seed)
+    set_seed(seed)
     follow_python()
     _reset_global_generator()

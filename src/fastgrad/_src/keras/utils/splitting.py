@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.core import nest
+from fastgrad._src.data.dataset import Dataset
 from fastgrad._src.keras.training.batches import PyDataset
 
 
@@ -41,7 +41,7 @@ def split_dataset(
 
 
 def _element_list(dataset: Any) -> list[Any]:
-    if isinstance(dataset, tf.data.Dataset):
+    if isinstance(dataset, Dataset):
         return list(dataset.as_numpy_iterator())
     if isinstance(dataset, PyDataset):
         return list(dataset)
@@ -82,4 +82,4 @@ def _split_sizes(left: Any, right: Any, total: int) -> tuple[int, int]:
 
 def _dataset_of_elements(elements: list[Any]) -> Any:
     columns = [np.array(column) for column in zip(*map(nest.flatten, elements), strict=True)]
-    return tf.data.Dataset.from_tensor_slices(nest.pack_sequence_as(elements[0], columns))
+    return Dataset.from_tensor_slices(nest.pack_sequence_as(elements[0], columns))

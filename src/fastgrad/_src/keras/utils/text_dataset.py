@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
 from fastgrad._src.core.damaged_file import open_regular
 from fastgrad._src.keras.utils.labelled_files import FilesRequest, check_request, labelled_datasets
 
@@ -53,4 +53,4 @@ def text_dataset_from_directory(
             text[()] = file.read(-1 if max_length is None else max_length)
         return text
 
-    return labelled_datasets(request, "text", (".txt",), load, tf.string)
+    return labelled_datasets(request, "text", (".txt",), load, dtypes.string)

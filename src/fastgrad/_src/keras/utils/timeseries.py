@@ -6,7 +6,12 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
+from fastgrad._src.core.tensor import convert_to_tensor
+from fastgrad._src.data.dataset import AUTOTUNE, Dataset
+from fastgrad._src.ops import creation
+from fastgrad._src.ops.indexing import gather
+from fastgrad._src.ops.shaping import expand_dims
 
 
 def timeseries_dataset_from_array(
@@ -69,14 +74,14 @@ def timeseries_dataset_from_array(
     if targets is not None:
         count = min(count, len(targets))
     starts = np.arange(0, max(count, 0), sequence_stride)
-    steps = tf.convert_to_tensor(data)[first:last]
-    offsets = tf.range(0, sequence_length * sampling_rate, sampling_rate, dtype=tf.int64)
-    target_values = None if targets is None else tf.convert_to_tensor(targets)[first:last]
+    steps = convert_to_tensor(data)[first:last]
+    offsets = creation.range(0, sequence_length * sampling_rate, sampling_rate, dtype=dtypes.int64)
+    target_values = None if targets is None else convert_to_tensor(targets)[first:last]
 
     def windows(begin: Any) -> Any:
-        window_values = tf.gather(steps, tf.expand_dims(begin, -1) + offsets)
-        return window_values if target_values is None else (window_values, tf.gather(target_values, begin))
+        window_values = gather(steps, expand_dims(begin, -1) + offsets)
+        return window_values if target_values is None else (window_values, gather(target_values, begin))
 
-    rows = tf.data.Dataset.from_tensor_slices(starts)
+    rows = Dataset.from_tensor_slices(starts)
     rows = rows.shuffle(len(starts), seed) if shuffle else rows
-    return (rows if batch_size is None else rows.batch(batch_size)).map(windows).prefetch(tf.data.AUTOTUNE)
+    return (rows if batch_size is None else rows.batch(batch_size)).map(windows).prefetch(AUTOTUNE)

@@ -19,13 +19,12 @@ from fastgrad._src.kernels.math.vector_math import (
     positive_part,
     quotient_times_exponential,
 )
+from fastgrad._src.scalars.constants import ROOT_HALF_OVER_PI, SELU_SCALE, SELU_SCALED_ALPHA, TANH_GELU_CUBIC
 
 FLOATS = ("float32", "float64")
 ELEMENT_NANOSECONDS = 1.0  # about, for an element
 
 ROOT_8_OVER_PI = 1.5957691216057307  # 2 sqrt(2 / pi)
-TANH_GELU_CUBIC = 0.044715
-ROOT_HALF_OVER_PI = 0.3989422804014327  # 1 / sqrt(2 pi)
 # 2 sqrt(2 / pi) and 0.044715 times that, each in two parts, the first of which has few bits.
 TANH_GELU_LINEAR_HIGH = constant_by_dtype(float32=1.59576416015625, float64=1.59576912160628126)
 TANH_GELU_LINEAR_LOW = constant_by_dtype(float32=4.96144948071175978e-6, float64=-5.50548268697243722e-13)
@@ -33,9 +32,6 @@ TANH_GELU_CUBIC_HIGH = constant_by_dtype(float32=0.071354813873767852783, float6
 TANH_GELU_CUBIC_LOW = constant_by_dtype(float32=2.39883239599313563e-9, float64=-6.17514991815531545e-19)
 # Beyond it a / (1 + e^u) is 0, with the u of `_tanh_parts`.
 TANH_GELU_END = constant_by_dtype(float32=11.0, float64=22.0)
-
-SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
-SELU_SCALED_ALPHA = SELU_SCALE * SELU_ALPHA
 
 
 @scalar_function

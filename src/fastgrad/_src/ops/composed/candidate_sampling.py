@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.argument_checks import checked_number
 from fastgrad._src.core.damaged_file import open_regular
@@ -21,9 +20,30 @@ from fastgrad._src.core.errors import InvalidArgumentError, NotFoundError
 from fastgrad._src.core.recording import init_scope
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
+from fastgrad._src.ops import creation
 from fastgrad._src.ops import random_draws as draws
 from fastgrad._src.ops.arguments import as_python_int, tensor_of, tensor_of_dtype
+from fastgrad._src.ops.assertion import assert_greater_equal, assert_less
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.comparison import equal, logical_and
+from fastgrad._src.ops.contraction import matmul
+from fastgrad._src.ops.creation import fill, ones, ones_like, zeros_like
+from fastgrad._src.ops.custom_gradient import stop_gradient
 from fastgrad._src.ops.default_generators import default_philox_words
+from fastgrad._src.ops.exponential import expm1, log, log1p
+from fastgrad._src.ops.indexing import embedding_lookup, gather, gather_nd
+from fastgrad._src.ops.inspection import argmax
+from fastgrad._src.ops.joining import concat
+from fastgrad._src.ops.loss import sigmoid_cross_entropy_with_logits, softmax_cross_entropy_with_logits
+from fastgrad._src.ops.one_hot import one_hot
+from fastgrad._src.ops.reduction import reduce_any, reduce_sum
+from fastgrad._src.ops.reordering import reverse
+from fastgrad._src.ops.rounding import floor
+from fastgrad._src.ops.scan import cumsum
+from fastgrad._src.ops.segments import unsorted_segment_sum
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import expand_dims, reshape
+from fastgrad._src.ops.sorting import top_k
 
 _LOWEST = float(np.finfo(np.float32).min)
 
@@ -78,7 +98,7 @@ def uniform_candidate_sampler(
     """
     caller = "uniform_candidate_sampler"
     true, count, size = _checked_arguments(caller, true_classes, num_true, num_sampled, unique, range_max)
-    return _sampled(tf.fill([size], constant_tensor(np.asarray(1.0 / size))), true, count, unique, seed)
+    return _sampled(fill([size], constant_tensor(np.asarray(1.0 / size))), true, count, unique, seed)
 
 
 def log_uniform_candidate_sampler(
@@ -96,8 +116,8 @@ def log_uniform_candidate_sampler(
     """
     caller = "log_uniform_candidate_sampler"
     true, count, size = _checked_arguments(caller, true_classes, num_true, num_sampled, unique, range_max)
-    classes = tf.range(size, dtype=dtypes.float64)
-    return _sampled(tf.math.log1p(1.0 / (classes + 1.0)) / np.log1p(size), true, count, unique, seed)
+    classes = creation.range(size, dtype=dtypes.float64)
+    return _sampled(log1p(1.0 / (classes + 1.0)) / np.log1p(size), true, count, unique, seed)
 
 
 _learned_counts: dict[tuple[Any, ...], Variable] = {}
@@ -126,9 +146,9 @@ def learned_unigram_candidate_sampler(
             _learned_counts[key] = Variable(np.ones(size), trainable=False)
     counts = _learned_counts[key]
     weights = counts.read_value()
-    samples = _sampled(weights / tf.reduce_sum(weights), true, count, unique, seed)
-    flat = tf.reshape(true, [-1])
-    counts.assign_add(tf.math.unsorted_segment_sum(tf.ones_like(flat, dtypes.float64), flat, size))
+    samples = _sampled(weights / reduce_sum(weights), true, count, unique, seed)
+    flat = reshape(true, [-1])
+    counts.assign_add(unsorted_segment_sum(ones_like(flat, dtypes.float64), flat, size))
     return samples
 
 
@@ -206,7 +226,7 @@ def all_candidate_sampler(
     Arguments, results and errors as of ``uniform_candidate_sampler``.
     """
     true, count, _ = _checked_arguments("all_candidate_sampler", true_classes, num_true, num_sampled, True, num_sampled)
-    return CandidateSamples(tf.range(count, dtype=dtypes.int64), tf.ones(true.shape), tf.ones([count]))
+    return CandidateSamples(creation.range(count, dtype=dtypes.int64), ones(true.shape), ones([count]))
 
 
 def _checked_arguments(
@@ -230,8 +250,8 @@ def _checked_arguments(
             f"{caller}: Sampler's range is too small: num_sampled={count} distinct samples from range_max={size} classes."
         )
     message = f"{caller}: true_classes must be in [0, {size})"
-    tf.debugging.assert_greater_equal(true, 0, message)
-    tf.assert_less(true, size, message)
+    assert_greater_equal(true, 0, message)
+    assert_less(true, size, message)
     return true, count, size
 
 
@@ -253,22 +273,18 @@ def _sampled(probabilities: Tensor, true: Tensor, count: int, unique: Any, seed:
     draw_words, float64 = default_philox_words(seed), "float64"
     if unique:
         shape = probabilities._array.shape
-        times = -tf.math.log1p(-draws.uniform(draw_words(shape), shape=shape, dtype=float64)) / probabilities
-        samples = tf.cast(tf.math.top_k(-times, count).indices, dtypes.int64)
+        times = -log1p(-draws.uniform(draw_words(shape), shape=shape, dtype=float64)) / probabilities
+        samples = cast(top_k(-times, count).indices, dtypes.int64)
         # After i distinct samples, the draws that repeat one of them are geometric: a draw repeats with their probability.
-        repeated = tf.cumsum(tf.gather(probabilities, samples))[:-1]
+        repeated = cumsum(gather(probabilities, samples))[:-1]
         fractions = 1.0 - draws.uniform(draw_words((count - 1,)), shape=(count - 1,), dtype=float64)
-        tries = count + tf.reduce_sum(tf.floor(tf.math.log(fractions) / tf.math.log(repeated)))
+        tries = count + reduce_sum(floor(log(fractions) / log(repeated)))
     else:
-        samples = draws.categories(
-            tf.math.log(probabilities)[None], draw_words((1, count)), count=count, dtype="int64"
-        )[0]
+        samples = draws.categories(log(probabilities)[None], draw_words((1, count)), count=count, dtype="int64")[0]
         tries = constant_tensor(np.asarray(float(count)))
-    expected = tf.where(
-        tf.equal(tries, float(count)), probabilities * count, -tf.math.expm1(tries * tf.math.log1p(-probabilities))
-    )
-    expected = tf.cast(expected, dtypes.float32)
-    return CandidateSamples(samples, tf.gather(expected, true), tf.gather(expected, samples))
+    expected = where(equal(tries, float(count)), probabilities * count, -expm1(tries * log1p(-probabilities)))
+    expected = cast(expected, dtypes.float32)
+    return CandidateSamples(samples, gather(expected, true), gather(expected, samples))
 
 
 # ---- accidental hits and losses ----------------------------------------------------------------------
@@ -296,9 +312,9 @@ def compute_accidental_hits(
     true = tensor_of_dtype(true_classes, dtypes.int64, caller, "true_classes")
     sampled = tensor_of_dtype(sampled_candidates, dtypes.int64, caller, "sampled_candidates")
     hit, last = _hits(caller, true, sampled, num_true)
-    positions = tf.where(hit)
-    rows = tf.cast(positions[:, 0], dtypes.int32)
-    return ComputeAccidentalHits(rows, tf.gather_nd(last, positions), tf.ones_like(rows, dtypes.float32) * _LOWEST)
+    positions = where(hit)
+    rows = cast(positions[:, 0], dtypes.int32)
+    return ComputeAccidentalHits(rows, gather_nd(last, positions), ones_like(rows, dtypes.float32) * _LOWEST)
 
 
 def _hits(caller: str, true: Tensor, sampled: Tensor, num_true: Any) -> tuple[Tensor, Tensor]:
@@ -312,9 +328,9 @@ def _hits(caller: str, true: Tensor, sampled: Tensor, num_true: Any) -> tuple[Te
         raise InvalidArgumentError(
             f"{caller}: the samples must be a vector that is not empty, got shape {list(sampled.shape)}."
         )
-    matches = tf.equal(tf.expand_dims(true, 2), sampled)
-    last = sampled._array.shape[0] - 1 - tf.argmax(tf.cast(tf.reverse(matches, [2]), dtypes.int32), 2)
-    return tf.reduce_any(matches, 2), last
+    matches = equal(expand_dims(true, 2), sampled)
+    last = sampled._array.shape[0] - 1 - argmax(cast(reverse(matches, [2]), dtypes.int32), 2)
+    return reduce_any(matches, 2), last
 
 
 def sampled_softmax_loss(
@@ -353,7 +369,7 @@ def sampled_softmax_loss(
     """
     logits, truths = _sampled_logits("sampled_softmax_loss", weights, biases, labels, inputs, num_sampled, num_classes,
                                      num_true, sampled_values, remove_accidental_hits, seed)  # fmt: skip
-    return tf.nn.softmax_cross_entropy_with_logits(tf.stop_gradient(truths), logits)
+    return softmax_cross_entropy_with_logits(stop_gradient(truths), logits)
 
 
 def nce_loss(
@@ -374,7 +390,7 @@ def nce_loss(
     """
     logits, truths = _sampled_logits("nce_loss", weights, biases, labels, inputs, num_sampled, num_classes,
                                      num_true, sampled_values, remove_accidental_hits, None)  # fmt: skip
-    return tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(truths, logits), 1)
+    return reduce_sum(sigmoid_cross_entropy_with_logits(truths, logits), 1)
 
 
 def _sampled_logits(
@@ -391,7 +407,7 @@ def _sampled_logits(
     seed: Any,
 ) -> tuple[Tensor, Tensor]:
     """Returns logits of the labels and samples, less the logarithms of their expected counts, and the shares of the labels."""
-    x, true = tensor_of(inputs), tf.cast(convert_to_tensor(labels), dtypes.int64)
+    x, true = tensor_of(inputs), cast(convert_to_tensor(labels), dtypes.int64)
     columns = as_python_int(num_true, f"{caller}: num_true")
     if x._array.ndim != 2 or not x.dtype.is_floating or columns < 1 or true._array.size != x._array.shape[0] * columns:
         raise InvalidArgumentError(
@@ -400,25 +416,25 @@ def _sampled_logits(
         )
     if sampled_values is None:
         sampled_values = log_uniform_candidate_sampler(true, columns, num_sampled, True, num_classes, seed)
-    sampled, true_count, sampled_count = (tf.stop_gradient(tensor_of(value)) for value in sampled_values)
-    sampled = tf.cast(sampled, dtypes.int64)
-    ids = tf.concat([tf.reshape(true, [-1]), sampled], 0)
-    rows, offsets = (tf.cast(tf.nn.embedding_lookup(table, ids), x.dtype) for table in (weights, biases))
+    sampled, true_count, sampled_count = (stop_gradient(tensor_of(value)) for value in sampled_values)
+    sampled = cast(sampled, dtypes.int64)
+    ids = concat([reshape(true, [-1]), sampled], 0)
+    rows, offsets = (cast(embedding_lookup(table, ids), x.dtype) for table in (weights, biases))
     if rows._array.ndim != 2 or rows._array.shape[1] != x._array.shape[1] or offsets._array.ndim != 1:
         raise InvalidArgumentError(
             f"{caller}: weights must have {x._array.shape[1]} columns as inputs, and biases be a vector; the rows of the classes "
             f"have shape {list(rows.shape)} and the biases {list(offsets.shape)}."
         )
     size = true._array.size
-    true_rows = tf.reshape(rows[:size], [-1, columns, x._array.shape[1]])
-    true_logits = tf.reduce_sum(tf.expand_dims(x, 1) * true_rows, 2) + tf.reshape(offsets[:size], [-1, columns])
-    sampled_logits = tf.matmul(x, rows[size:], transpose_b=True) + offsets[size:]
+    true_rows = reshape(rows[:size], [-1, columns, x._array.shape[1]])
+    true_logits = reduce_sum(expand_dims(x, 1) * true_rows, 2) + reshape(offsets[:size], [-1, columns])
+    sampled_logits = matmul(x, rows[size:], transpose_b=True) + offsets[size:]
     if remove_accidental_hits:
         hit, last = _hits(caller, true, sampled, columns)
-        at_hits = tf.one_hot(last, sampled._array.shape[0], on_value=True, off_value=False)
-        removed = tf.reduce_any(tf.logical_and(at_hits, tf.expand_dims(hit, 2)), 1)
-        sampled_logits = sampled_logits + tf.cast(removed, x.dtype) * x.dtype.as_numpy_dtype(_LOWEST)
-    true_logits = true_logits - tf.math.log(true_count)
-    sampled_logits = sampled_logits - tf.math.log(sampled_count)
-    truths = tf.concat([tf.ones_like(true_logits) / columns, tf.zeros_like(sampled_logits)], 1)
-    return tf.concat([true_logits, sampled_logits], 1), truths
+        at_hits = one_hot(last, sampled._array.shape[0], on_value=True, off_value=False)
+        removed = reduce_any(logical_and(at_hits, expand_dims(hit, 2)), 1)
+        sampled_logits = sampled_logits + cast(removed, x.dtype) * x.dtype.as_numpy_dtype(_LOWEST)
+    true_logits = true_logits - log(true_count)
+    sampled_logits = sampled_logits - log(sampled_count)
+    truths = concat([ones_like(true_logits) / columns, zeros_like(sampled_logits)], 1)
+    return concat([true_logits, sampled_logits], 1), truths

@@ -8,11 +8,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError, UnimplementedError
-from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.core.tensor import Tensor, convert_to_tensor
+from fastgrad._src.ops.arithmetic import minimum
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.creation import constant
+from fastgrad._src.ops.division import truncatediv
+from fastgrad._src.ops.indexing import gather
+from fastgrad._src.ops.joining import concat
+from fastgrad._src.ops.random_ops import uniform
+from fastgrad._src.ops.random_stateless import stateless_uniform
+from fastgrad._src.ops.reduction import reduce_max, reduce_sum
+from fastgrad._src.ops.rounding import ceil
+from fastgrad._src.ops.scan import cumsum
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import reshape
+from fastgrad._src.ops.sorting import argsort
 
-_DTYPES = (tf.float32, tf.float64, tf.int32, tf.int64)
+_DTYPES = (dtypes.float32, dtypes.float64, dtypes.int32, dtypes.int64)
 
 
 class FractionalMaxPool(NamedTuple):
@@ -58,9 +72,9 @@ def fractional_max_pool(
     x, sequences, windows = _windows(
         "fractional_max_pool", value, _checked_ratios(pooling_ratio), pseudo_random, overlapping, seed
     )
-    lowest = tf.constant(-np.inf if x.dtype.is_floating else x.dtype.min, x.dtype)
+    lowest = constant(-np.inf if x.dtype.is_floating else x.dtype.min, x.dtype)
     for axis, (places, is_inside) in enumerate(windows, 1):
-        x = tf.reduce_max(tf.where(_along(is_inside, axis), tf.gather(x, places, axis=axis), lowest), axis + 1)
+        x = reduce_max(where(_along(is_inside, axis), gather(x, places, axis=axis), lowest), axis + 1)
     return FractionalMaxPool(x, *sequences)
 
 
@@ -94,25 +108,25 @@ def fractional_avg_pool(
             f"{pooling_ratio!r}."
         )
     x, sequences, windows = _windows("fractional_avg_pool", value, pooling_ratio[1:3], pseudo_random, overlapping, seed)
-    count = tf.constant(1, x.dtype)
+    count = constant(1, x.dtype)
     for axis, (places, is_inside) in enumerate(windows, 1):
-        weights = tf.cast(_along(is_inside, axis), x.dtype)
-        x = tf.reduce_sum(tf.gather(x, places, axis=axis) * weights, axis + 1)
-        count = count * tf.reduce_sum(weights, axis + 1)
-    return FractionalAvgPool(x / count if x.dtype.is_floating else tf.truncatediv(x, count), *sequences)
+        weights = cast(_along(is_inside, axis), x.dtype)
+        x = reduce_sum(gather(x, places, axis=axis) * weights, axis + 1)
+        count = count * reduce_sum(weights, axis + 1)
+    return FractionalAvgPool(x / count if x.dtype.is_floating else truncatediv(x, count), *sequences)
 
 
 def _along(is_inside: Tensor, axis: int) -> Tensor:
     """Returns the mask of windows (windows, positions) for an array that has both at ``axis`` of five dimensions."""
     windows, positions = is_inside.shape
-    return tf.reshape(is_inside, [1] * axis + [windows, positions] + [1] * (3 - axis))
+    return reshape(is_inside, [1] * axis + [windows, positions] + [1] * (3 - axis))
 
 
 def _windows(
     function: str, value: Any, ratios: Sequence[float], pseudo_random: bool, overlapping: bool, seed: int
 ) -> tuple[Tensor, list[Tensor], list[tuple[Tensor, Tensor]]]:
     """Returns the checked tensor, the sequences of rows and columns, and for both the positions of windows and their mask."""
-    x = tf.convert_to_tensor(value)
+    x = convert_to_tensor(value)
     if x.ndim != 4 or x.dtype not in _DTYPES:
         raise InvalidArgumentError(
             f"{function}: value must be 4-dimensional and float32, float64, int32 or int64, got {x.dtype.name} of shape "
@@ -130,9 +144,9 @@ def _windows(
         sequence = _sequence(size, count, pseudo_random, (int(seed), axis) if seed else None)
         widest = size // count + (size % count > 0) + bool(overlapping)
         positions = sequence[:-1, None] + np.arange(widest)
-        last = tf.minimum(sequence[1:, None] - (0 if overlapping else 1), size - 1)
+        last = minimum(sequence[1:, None] - (0 if overlapping else 1), size - 1)
         sequences.append(sequence)
-        windows.append((tf.minimum(positions, size - 1), positions <= last))
+        windows.append((minimum(positions, size - 1), positions <= last))
     return x, sequences, windows
 
 
@@ -156,16 +170,16 @@ def _sequence(size: int, count: int, pseudo_random: bool, seed: tuple[int, int] 
 
     def draws(shape: list[int]) -> Tensor:
         if seed is None:
-            return tf.random.uniform(shape, dtype=tf.float64)
-        return tf.random.stateless_uniform(shape, seed, dtype=tf.float64)
+            return uniform(shape, dtype=dtypes.float64)
+        return stateless_uniform(shape, seed, dtype=dtypes.float64)
 
     if pseudo_random:
         alpha = size / count
         whole = int(alpha)
         highest = min((whole + 2) / alpha - 1, (size + 1 - whole) / alpha - (count - 1))
-        inner = tf.cast(tf.math.ceil(alpha * (np.arange(1, count) + draws([]) * highest)), tf.int64) - 1
-        return tf.concat([[0], inner, [size]], 0)
+        inner = cast(ceil(alpha * (np.arange(1, count) + draws([]) * highest)), dtypes.int64) - 1
+        return concat([[0], inner, [size]], 0)
     widths = np.full(count, size // count)
     widths[: size % count] += 1
-    shuffled = tf.gather(tf.constant(widths, tf.int64), tf.argsort(draws([count])))
-    return tf.concat([[0], tf.cumsum(shuffled)], 0)
+    shuffled = gather(constant(widths, dtypes.int64), argsort(draws([count])))
+    return concat([[0], cumsum(shuffled)], 0)

@@ -5,13 +5,20 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import fastgrad as tf
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operation import FLOAT_DTYPES
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.ops.arguments import broadcasts_to, check_dtype, tensors_of
+from fastgrad._src.ops.assertion import assert_less, assert_positive
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.clipping import clip_by_value
+from fastgrad._src.ops.comparison import greater
+from fastgrad._src.ops.custom_gradient import stop_gradient
+from fastgrad._src.ops.error_function import erfc, ndtri
 from fastgrad._src.ops.random_generator import shape_of
+from fastgrad._src.ops.random_stateless import stateless_uniform
+from fastgrad._src.ops.selection import where
 
 
 def stateless_parameterized_truncated_normal(
@@ -47,14 +54,14 @@ def stateless_parameterized_truncated_normal(
             raise InvalidArgumentError(
                 f"{caller}: the parameters must broadcast to shape {list(sizes)}, got shape {list(value.shape)}."
             )
-    mean, deviation, low, high = (tf.stop_gradient(tf.cast(value, dtypes.float64)) for value in parameters)
-    tf.debugging.assert_positive(deviation, f"{caller}: stddevs must be above 0")
-    tf.assert_less(low, high, f"{caller}: minvals must be below maxvals")
+    mean, deviation, low, high = (stop_gradient(cast(value, dtypes.float64)) for value in parameters)
+    assert_positive(deviation, f"{caller}: stddevs must be above 0")
+    assert_less(low, high, f"{caller}: minvals must be below maxvals")
     first, last = (low - mean) / deviation, (high - mean) / deviation
     # Numbers of the lower tail have more digits, so an interval above the mean is mirrored.
-    is_upper = tf.greater(first, 0.0)
-    first, last = tf.where(is_upper, -last, first), tf.where(is_upper, -first, last)
-    below, above = (0.5 * tf.math.erfc(-bound / math.sqrt(2.0)) for bound in (first, last))
-    quantile = tf.math.ndtri(below + tf.random.stateless_uniform(sizes, seed, dtype=dtypes.float64) * (above - below))
-    numbers = mean + deviation * tf.where(is_upper, -quantile, quantile)
-    return tf.cast(tf.clip_by_value(numbers, low, high), parameters[0].dtype)
+    is_upper = greater(first, 0.0)
+    first, last = where(is_upper, -last, first), where(is_upper, -first, last)
+    below, above = (0.5 * erfc(-bound / math.sqrt(2.0)) for bound in (first, last))
+    quantile = ndtri(below + stateless_uniform(sizes, seed, dtype=dtypes.float64) * (above - below))
+    numbers = mean + deviation * where(is_upper, -quantile, quantile)
+    return cast(clip_by_value(numbers, low, high), parameters[0].dtype)

@@ -162,11 +162,11 @@ def _entry_for(api: Any) -> _Dispatched:
     places = [
         (module, name)
         for path, module in list(sys.modules.items())
-        if path.partition(".")[0] == "fastgrad" and "__getattr__" in vars(module)
+        if path.partition(".")[0] == "fastgrad"
         for name, value in list(vars(module).items())
         if value is api
     ]
-    if not callable(api) or not places:
+    if not callable(api) or not any("__getattr__" in vars(module) for module, _ in places):
         raise ValueError(f"dispatch_for_api: {api!r} does not support dispatch: it is no public function of tf.")
     signature, targets = inspect.signature(api), list[tuple[Mapping[str, Any], Callable[..., Any]]]()
 

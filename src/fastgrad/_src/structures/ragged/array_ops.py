@@ -7,18 +7,23 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.core.composite import overrides
 from fastgrad._src.core.dtypes import DType
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operand_errors import InvalidValueError
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
-from fastgrad._src.ops import joining
+from fastgrad._src.ops import joining, selection
 from fastgrad._src.ops.arguments import as_python_int, as_python_ints
+from fastgrad._src.ops.assertion import assert_equal
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.indexing import gather
 from fastgrad._src.ops.reordering import reverse as reverse_of_tensor
 from fastgrad._src.ops.repeating import tile as tile_of_tensor
+from fastgrad._src.ops.segments import unsorted_segment_sum
 from fastgrad._src.ops.selection import dynamic_partition as partitioned
+from fastgrad._src.ops.selection import where
 from fastgrad._src.ops.shaping import expand_dims as expand_dims_of_tensor
+from fastgrad._src.ops.shaping import reshape, transpose
 from fastgrad._src.ops.shaping import squeeze as squeeze_of_tensor
 from fastgrad._src.structures.ragged import dense, partition
 from fastgrad._src.structures.ragged.indexing import rows_at
@@ -88,8 +93,8 @@ def _concat_rows(xs: list[RaggedTensor], uniform: int | None) -> RaggedTensor:
 def _join_corresponding_rows(whole: RaggedTensor, parts: int) -> RaggedTensor:
     """Joins row i of each part to row i of the result; ``whole`` holds the rows of all ``parts`` one after another."""
     rows = (len(whole.row_splits) - 1) // parts
-    row_numbers = tf.reshape(partition.index_range(parts * rows, whole.row_splits.dtype), [parts, rows])
-    reordered = rows_at(whole, tf.reshape(tf.transpose(row_numbers), [-1]))
+    row_numbers = reshape(partition.index_range(parts * rows, whole.row_splits.dtype), [parts, rows])
+    reordered = rows_at(whole, reshape(transpose(row_numbers), [-1]))
     return RaggedTensor._of(reordered.values, reordered.row_splits[::parts])
 
 
@@ -191,10 +196,10 @@ def boolean_mask(data: Any, mask: Any, name: str | None = None) -> Any:
 def _apply_mask(x: Any, mask: Any) -> Any:
     if isinstance(mask, Tensor) and mask.ndim == 1:
         if isinstance(x, Tensor):
-            return tf.boolean_mask(x, mask)
+            return selection.boolean_mask(x, mask)
         if len(mask) != len(x.row_splits) - 1:
             raise ValueError(f"boolean_mask: Shapes {x.shape} and {mask.shape} are incompatible.")
-        return rows_at(x, tf.reshape(tf.where(mask), [-1]))
+        return rows_at(x, reshape(where(mask), [-1]))
     levels = mask.shape.rank - 1
     dtype = next(
         (operand.row_splits.dtype for operand in (x, mask) if isinstance(operand, RaggedTensor)),
@@ -206,7 +211,7 @@ def _apply_mask(x: Any, mask: Any) -> Any:
     if isinstance(mask.values, RaggedTensor):
         return x._with(values)
     rows = len(x.row_splits) - 1
-    lengths = tf.math.unsorted_segment_sum(tf.cast(mask.values, dtype), mask.value_rowids(), rows)
+    lengths = unsorted_segment_sum(cast(mask.values, dtype), mask.value_rowids(), rows)
     return RaggedTensor._of(values, partition.splits_of_lengths(lengths))
 
 
@@ -235,8 +240,8 @@ def _tile_along_axes(x: Any, counts: tuple[int, ...]) -> Any:
     count = int(splits[-1])
     ids = partition.row_numbers(splits, count)
     sources = ids % max(len(lengths), 1)
-    positions = (partition.index_range(count, splits.dtype) - tf.gather(splits, ids)) % tf.gather(lengths, sources)
-    values = rows_at(values, tf.gather(x.row_splits, sources) + positions)
+    positions = (partition.index_range(count, splits.dtype) - gather(splits, ids)) % gather(lengths, sources)
+    values = rows_at(values, gather(x.row_splits, sources) + positions)
     return RaggedTensor._of(values, splits, None if x._uniform is None else x._uniform * repeats)
 
 
@@ -262,7 +267,7 @@ def _reverse_along_axes(x: Any, axes: set[int]) -> Any:
         x = x._with(_reverse_along_axes(x.values, inner))
     if 1 in axes:
         ids = x.value_rowids()
-        ends = tf.gather(x.row_splits[:-1] + x.row_splits[1:] - 1, ids)
+        ends = gather(x.row_splits[:-1] + x.row_splits[1:] - 1, ids)
         x = x._with(rows_at(x.values, ends - partition.index_range(len(ids), ids.dtype)))
     if 0 in axes:
         x = rows_at(x, row_count(x) - 1 - partition.index_range(row_count(x), x.row_splits.dtype))
@@ -293,7 +298,7 @@ def _squeeze_axis(x: Any, axis: int) -> Any:
     if axis > 1:
         return x._with(_squeeze_axis(x.values, axis - 1))
     lengths = x.row_lengths() if axis else constant_tensor(np.array([len(x.row_splits) - 1]))
-    tf.assert_equal(lengths, 1, f"squeeze: the sizes of dimension {axis} are not all 1")
+    assert_equal(lengths, 1, f"squeeze: the sizes of dimension {axis} are not all 1")
     return x.values
 
 

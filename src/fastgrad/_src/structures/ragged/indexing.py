@@ -6,15 +6,21 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.core.composite import overrides
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operand_errors import InvalidValueError
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.ops.arguments import as_python_int
+from fastgrad._src.ops.arithmetic import maximum, minimum
+from fastgrad._src.ops.assertion import assert_less, assert_non_negative
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.comparison import less
+from fastgrad._src.ops.division import floordiv
 from fastgrad._src.ops.indexing import gather
 from fastgrad._src.ops.indexing import gather_nd as gather_nd_of_tensor
+from fastgrad._src.ops.joining import concat
 from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import broadcast_to, reshape
 from fastgrad._src.structures.ragged import dense, partition
 from fastgrad._src.structures.ragged.partition import index_range
 from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor, row_count
@@ -164,12 +170,12 @@ def _slice_each_row(x: RaggedTensor, key: slice) -> RaggedTensor:
     def bound(limit: int | None, default: Any) -> Any:
         if limit is None:
             return default
-        return tf.minimum(tf.maximum(lengths + limit if limit < 0 else lengths * 0 + limit, lowest), highest)
+        return minimum(maximum(lengths + limit if limit < 0 else lengths * 0 + limit, lowest), highest)
 
     start = bound(key.start, lengths * 0 if step > 0 else highest)
     stop = bound(key.stop, highest if step > 0 else lengths * 0 - 1)
     span = stop - start if step > 0 else start - stop
-    counts = where(tf.less(0, span), tf.math.floordiv(span + (abs(step) - 1), abs(step)), lengths * 0)
+    counts = where(less(0, span), floordiv(span + (abs(step) - 1), abs(step)), lengths * 0)
     splits = partition.splits_of_lengths(counts)
     count = int(splits[-1])
     ids = partition.row_numbers(splits, count)
@@ -189,7 +195,7 @@ def gather_rows(params: Any, indices: Any) -> Any:
     ids = convert_to_tensor(indices)
     if not ids.ndim:
         return _row_at(params, ids)
-    result = rows_at(params, tf.reshape(ids, [-1]) if ids.ndim > 1 else ids)
+    result = rows_at(params, reshape(ids, [-1]) if ids.ndim > 1 else ids)
     for axis in range(ids.ndim - 1, 0, -1):
         size, rows = ids._array.shape[axis], int(np.prod(ids._array.shape[:axis]))
         result = RaggedTensor._of(result, partition.uniform_splits(size, rows, params.row_splits.dtype))
@@ -225,7 +231,7 @@ def gather_along(params: Any, indices: Any, axis: Any, batch_dims: Any) -> Any:
             single_row = RaggedTensor._of(indices, partition.uniform_splits(row_count(indices), 1, index_type))
             return gather_along(x, gather_rows(single_row, np.zeros(rows, np.int64)), 1, 1)
         ids = convert_to_tensor(indices)
-        return gather_along(x, tf.broadcast_to(ids, [rows, *ids._array.shape]), 1, 1)
+        return gather_along(x, broadcast_to(ids, [rows, *ids._array.shape]), 1, 1)
     if batch == 1 and gather_axis > 1:  # each batch element's indices apply to all of its rows
         return x._with(_gather_along(x.values, gather_rows(indices, x.value_rowids()), gather_axis - 1, 1))
     if batch > 1:
@@ -238,12 +244,12 @@ def gather_along(params: Any, indices: Any, axis: Any, batch_dims: Any) -> Any:
         outer = indices if indices.ragged_rank == 1 else indices.merge_dims(1, indices.ragged_rank)
         return indices._with_flat_values(rows_at(x.values, _flat_positions(x, outer.value_rowids(), flat)))
     ids = convert_to_tensor(indices)
-    flat = tf.reshape(ids, [-1])
+    flat = reshape(ids, [-1])
     row_ids = constant_tensor(np.repeat(np.arange(rows, dtype=index_type.numpy), len(flat._array) // max(rows, 1)))
     result = rows_at(x.values, _flat_positions(x, row_ids, flat))
     shape = ids._array.shape
     if isinstance(result, Tensor):
-        return tf.reshape(result, [*shape, *result._array.shape[1:]])
+        return reshape(result, [*shape, *result._array.shape[1:]])
     for level in range(len(shape) - 1, 0, -1):
         result = RaggedTensor._of(
             result, partition.uniform_splits(shape[level], int(np.prod(shape[:level])), index_type), shape[level]
@@ -263,9 +269,9 @@ def _flat_positions(x: RaggedTensor, rows: Tensor, places: Tensor) -> Tensor:
     Raises:
         InvalidArgumentError: a position is outside of its row.
     """
-    places = tf.cast(places, x.row_splits.dtype)
-    tf.debugging.assert_non_negative(places, "gather: an index is negative")
-    tf.assert_less(places, gather(x.row_lengths(), rows), "gather: an index is beyond the end of its row")
+    places = cast(places, x.row_splits.dtype)
+    assert_non_negative(places, "gather: an index is negative")
+    assert_less(places, gather(x.row_lengths(), rows), "gather: an index is beyond the end of its row")
     return gather(x.row_splits, rows) + places
 
 
@@ -292,11 +298,11 @@ def gather_nd(params: Any, indices: Any, batch_dims: Any) -> Any:
         )
     if depth == 1:
         return gather_rows(params, ids[..., 0])
-    flat_positions = tf.reshape(
-        _flat_positions(params, tf.reshape(ids[..., 0], [-1]), tf.reshape(ids[..., 1], [-1])),
+    flat_positions = reshape(
+        _flat_positions(params, reshape(ids[..., 0], [-1]), reshape(ids[..., 1], [-1])),
         [*ids._array.shape[:-1], 1],
     )
-    return gather_nd(params.values, tf.concat([flat_positions, tf.cast(ids[..., 2:], flat_positions.dtype)], -1), 0)
+    return gather_nd(params.values, concat([flat_positions, cast(ids[..., 2:], flat_positions.dtype)], -1), 0)
 
 
 @overrides(RaggedTensor, where)
@@ -305,7 +311,7 @@ def true_positions(condition: RaggedTensor) -> Tensor:
     inner = where(condition.flat_values)
     coordinates, position = [inner[:, 1:]], inner[:, 0]
     for level in reversed(condition._list_of_levels()):
-        rows = tf.cast(gather(level.value_rowids(), position), "int64")
-        coordinates.insert(0, tf.reshape(position - tf.cast(gather(level.row_splits, rows), "int64"), [-1, 1]))
+        rows = cast(gather(level.value_rowids(), position), "int64")
+        coordinates.insert(0, reshape(position - cast(gather(level.row_splits, rows), "int64"), [-1, 1]))
         position = rows
-    return tf.concat([tf.reshape(position, [-1, 1]), *coordinates], 1)
+    return concat([reshape(position, [-1, 1]), *coordinates], 1)

@@ -8,12 +8,20 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.core.composite import overrides
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.ops import reduction, segments
 from fastgrad._src.ops.arguments import as_python_int, as_python_ints
+from fastgrad._src.ops.arithmetic import maximum
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.comparison import equal, greater, is_finite, less, logical_not
+from fastgrad._src.ops.custom_gradient import stop_gradient
+from fastgrad._src.ops.exponential import exp, log
+from fastgrad._src.ops.indexing import gather, gather_nd
+from fastgrad._src.ops.power import sqrt, square
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import reshape
 from fastgrad._src.ops.softmax import softmax as softmax_of_tensor
 from fastgrad._src.ops.statistics import bincount as bincount_of_tensor
 from fastgrad._src.ops.statistics import reduce_variance as variance_of_tensor
@@ -26,17 +34,17 @@ Segments = Callable[[Tensor, Tensor, int], Tensor]
 
 
 def _segment_any(data: Tensor, ids: Tensor, count: int) -> Tensor:
-    return tf.greater(segments.unsorted_segment_sum(tf.cast(data, "int32"), ids, count), 0)
+    return greater(segments.unsorted_segment_sum(cast(data, "int32"), ids, count), 0)
 
 
 def _segment_all(data: Tensor, ids: Tensor, count: int) -> Tensor:
-    return tf.equal(segments.unsorted_segment_sum(tf.cast(tf.logical_not(data), "int32"), ids, count), 0)
+    return equal(segments.unsorted_segment_sum(cast(logical_not(data), "int32"), ids, count), 0)
 
 
 def _segment_logsumexp(data: Tensor, ids: Tensor, count: int) -> Tensor:
-    largest = segments.unsorted_segment_max(tf.stop_gradient(data), ids, count)
-    largest = tf.where(tf.math.is_finite(largest), largest, 0)
-    return tf.math.log(segments.unsorted_segment_sum(tf.exp(data - tf.gather(largest, ids)), ids, count)) + largest
+    largest = segments.unsorted_segment_max(stop_gradient(data), ids, count)
+    largest = where(is_finite(largest), largest, 0)
+    return log(segments.unsorted_segment_sum(exp(data - gather(largest, ids)), ids, count)) + largest
 
 
 _SEGMENT_REDUCTIONS: dict[Callable[..., Any], Segments] = {
@@ -113,10 +121,10 @@ def _reduce_segments(reduce: Segments, data: Any, ids: Tensor, count: int) -> An
     if isinstance(data, Tensor):
         return reduce(data, ids, count)
     lengths = data.row_lengths()
-    longest = tf.maximum(segments.unsorted_segment_max(lengths, ids, count), 0)
+    longest = maximum(segments.unsorted_segment_max(lengths, ids, count), 0)
     splits = partition.splits_of_lengths(longest)
     rows, positions = data.value_rowids(), partition.index_range(row_count(data.values), splits.dtype)
-    target = tf.gather(tf.gather(splits, ids) - data.row_splits[:-1], rows) + positions
+    target = gather(gather(splits, ids) - data.row_splits[:-1], rows) + positions
     return RaggedTensor._of(_reduce_segments(reduce, data.values, target, int(splits[-1])), splits)
 
 
@@ -147,7 +155,7 @@ def unsorted_segment(function: Callable[..., Any], data: Any, segment_ids: Any, 
     counts = _reduce_segments(segments.unsorted_segment_sum, ones, ids, count)
     total = _reduce_segments(segments.unsorted_segment_sum, data, ids, count)
     return total / (
-        counts if function is segments.unsorted_segment_mean else counts._with_flat_values(tf.sqrt(counts.flat_values))
+        counts if function is segments.unsorted_segment_mean else counts._with_flat_values(sqrt(counts.flat_values))
     )
 
 
@@ -164,17 +172,17 @@ def _check_shape_prefix(name: str, data: RaggedTensor, ids: RaggedTensor) -> Non
 def reduce_variance(x: Any, axis: Any, keepdims: Any) -> Any:
     """``tf.math.reduce_variance``; along an axis: the mean of squares minus the square of the mean, in float64."""
     if axis is None:
-        values = tf.cast(x.flat_values, "float64") if x.dtype.is_integer else x.flat_values
+        values = cast(x.flat_values, "float64") if x.dtype.is_integer else x.flat_values
         variance = variance_of_tensor(values)
         for _ in range(x.shape.rank if keepdims else 0):
             variance = expand_dims(variance, 0)
         return variance
-    wide_x = x._with_flat_values(tf.cast(x.flat_values, "float64"))
+    wide_x = x._with_flat_values(cast(x.flat_values, "float64"))
     mean_of_squares = reduced(
-        reduction.reduce_mean, wide_x._with_flat_values(tf.square(wide_x.flat_values)), axis, keepdims
+        reduction.reduce_mean, wide_x._with_flat_values(square(wide_x.flat_values)), axis, keepdims
     )
-    variance = tf.maximum(mean_of_squares - tf.square(reduced(reduction.reduce_mean, wide_x, axis, keepdims)), 0.0)
-    return variance if x.dtype.is_integer else tf.cast(variance, x.dtype)
+    variance = maximum(mean_of_squares - square(reduced(reduction.reduce_mean, wide_x, axis, keepdims)), 0.0)
+    return variance if x.dtype.is_integer else cast(variance, x.dtype)
 
 
 @overrides(RaggedTensor, softmax_of_tensor)
@@ -191,9 +199,9 @@ def softmax(x: Any, axis: Any) -> Any:
         return x._with_flat_values(softmax_of_tensor(x.flat_values))
     level = x._list_of_levels()[-1]
     ids, rows = level.value_rowids(), len(level.row_splits) - 1
-    largest = tf.gather(segments.unsorted_segment_max(x.flat_values, ids, rows), ids)
-    exponentials = tf.exp(x.flat_values - largest)
-    return x._with_flat_values(exponentials / tf.gather(segments.unsorted_segment_sum(exponentials, ids, rows), ids))
+    largest = gather(segments.unsorted_segment_max(x.flat_values, ids, rows), ids)
+    exponentials = exp(x.flat_values - largest)
+    return x._with_flat_values(exponentials / gather(segments.unsorted_segment_sum(exponentials, ids, rows), ids))
 
 
 @overrides(RaggedTensor, bincount_of_tensor)
@@ -214,12 +222,12 @@ def bincount(
         return bincount_of_tensor(x.flat_values, weights, minlength, maxlength, axis=axis, **options)
     rows, values = len(x.row_splits) - 1, x.flat_values
     size = len(bincount_of_tensor(values, None, minlength, maxlength))
-    inside_positions = tf.where(tf.less(values, size))
-    values, row_ids = tf.gather_nd(values, inside_positions), tf.gather_nd(x.value_rowids(), inside_positions)
-    weights = None if weights is None else tf.gather_nd(weights, inside_positions)
-    bin_numbers = tf.cast(row_ids, "int64") * size + tf.cast(values, "int64")
+    inside_positions = where(less(values, size))
+    values, row_ids = gather_nd(values, inside_positions), gather_nd(x.value_rowids(), inside_positions)
+    weights = None if weights is None else gather_nd(weights, inside_positions)
+    bin_numbers = cast(row_ids, "int64") * size + cast(values, "int64")
     counts = bincount_of_tensor(bin_numbers, weights, rows * size, rows * size, **options)
-    return tf.reshape(counts, [rows, size])
+    return reshape(counts, [rows, size])
 
 
 _function: Callable[..., Any]

@@ -7,14 +7,21 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.core.argument_checks import checked_integer
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.operand_errors import InvalidValueError, check_size
 from fastgrad._src.core.operation import TABLE
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor
+from fastgrad._src.ops import joining
 from fastgrad._src.ops.arguments import as_python_int, as_python_ints, axis_of, scalar_of_dtype
+from fastgrad._src.ops.comparison import equal, greater_equal, less, logical_not
+from fastgrad._src.ops.indexing import gather
+from fastgrad._src.ops.reduction import reduce_all, reduce_any, reduce_max
+from fastgrad._src.ops.scattering import tensor_scatter_nd_update
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import broadcast_to
+from fastgrad._src.ops.sorting import argsort
 from fastgrad._src.structures.sparse.elementwise import positions_of
 from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor, as_sparse, check_positions, linear_positions
 
@@ -27,13 +34,13 @@ def reorder(sp_input: Any, name: str | None = None) -> SparseTensor:
     """
     sparse = as_sparse(sp_input, "reorder")
     check_positions("reorder", sparse)
-    return _take(sparse, tf.argsort(linear_positions(sparse.indices, sparse._shape)))
+    return _take(sparse, argsort(linear_positions(sparse.indices, sparse._shape)))
 
 
 def _take(sparse: SparseTensor, elements: Tensor) -> SparseTensor:
     """Returns the elements with the numbers ``elements``."""
     gather_rows = TABLE["gather_segments"]  # its gradient is dense, as those of TensorFlow's sparse operations
-    return SparseTensor._of(tf.gather(sparse.indices, elements), gather_rows(sparse.values, elements), sparse._shape)
+    return SparseTensor._of(gather(sparse.indices, elements), gather_rows(sparse.values, elements), sparse._shape)
 
 
 def retain(sp_input: Any, to_retain: Any) -> SparseTensor:
@@ -48,8 +55,8 @@ def retain(sp_input: Any, to_retain: Any) -> SparseTensor:
         raise ValueError(
             f"retain: to_retain must have shape [{len(sparse.values)}], one for each value, got {list(keep.shape)}."
         )
-    elements = tf.where(keep)[:, 0]
-    return SparseTensor._of(tf.gather(sparse.indices, elements), tf.gather(sparse.values, elements), sparse._shape)
+    elements = where(keep)[:, 0]
+    return SparseTensor._of(gather(sparse.indices, elements), gather(sparse.values, elements), sparse._shape)
 
 
 def transpose(sp_input: Any, perm: Any = None, name: str | None = None) -> SparseTensor:
@@ -63,7 +70,7 @@ def transpose(sp_input: Any, perm: Any = None, name: str | None = None) -> Spars
     axes = tuple(reversed(range(rank))) if perm is None else as_python_ints(perm, "transpose: perm")
     if sorted(axes) != list(range(rank)):
         raise InvalidValueError(f"transpose: perm {list(axes)} is no permutation of {rank} dimensions.")
-    indices = tf.gather(sparse.indices, constant_tensor(np.array(axes, np.int64)), axis=1)
+    indices = gather(sparse.indices, constant_tensor(np.array(axes, np.int64)), axis=1)
     return reorder(SparseTensor._of(indices, sparse.values, [sparse._shape[axis] for axis in axes]))
 
 
@@ -110,7 +117,7 @@ def expand_dims(sp_input: Any, axis: Any = None, name: str | None = None) -> Spa
     rank = len(sparse._shape)
     axis = axis_of(-1 if axis is None else axis, rank + 1, "expand_dims")
     zeros = constant_tensor(np.zeros((len(sparse.values), 1), np.int64))
-    indices = tf.concat([sparse.indices[:, :axis], zeros, sparse.indices[:, axis:]], 1)
+    indices = joining.concat([sparse.indices[:, :axis], zeros, sparse.indices[:, axis:]], 1)
     return SparseTensor._of(indices, sparse.values, (*sparse._shape[:axis], 1, *sparse._shape[axis:]))
 
 
@@ -154,8 +161,8 @@ def concat(axis: Any, sp_inputs: Any, expand_nonconcat_dims: bool = False, name:
     for x in inputs:
         check_positions("concat", x)
     indices = [_shift(x.indices, axis, int(start)) for x, start in zip(inputs, starts, strict=False)]
-    values = tf.concat([x.values for x in inputs], 0)
-    return reorder(SparseTensor._of(tf.concat(indices, 0), values, shape))
+    values = joining.concat([x.values for x in inputs], 0)
+    return reorder(SparseTensor._of(joining.concat(indices, 0), values, shape))
 
 
 def _shift(indices: Tensor, axis: int, distance: int) -> Tensor:
@@ -186,10 +193,8 @@ def slice(sp_input: Any, start: Any, size: Any, name: str | None = None) -> Spar
     ends = [min(first + count, end) for first, count, end in zip(starts, sizes, sparse._shape, strict=True)]
     shape = [max(end - first, 0) for first, end in zip(starts, ends, strict=True)]
     first = constant_tensor(np.array(starts, np.int64))
-    is_inside = tf.greater_equal(sparse.indices, first) & tf.less(
-        sparse.indices, constant_tensor(np.array(ends, np.int64))
-    )
-    part = _take(sparse, tf.where(tf.reduce_all(is_inside, 1))[:, 0])
+    is_inside = greater_equal(sparse.indices, first) & less(sparse.indices, constant_tensor(np.array(ends, np.int64)))
+    part = _take(sparse, where(reduce_all(is_inside, 1))[:, 0])
     return SparseTensor._of(part.indices - first, part.values, shape)
 
 
@@ -232,7 +237,7 @@ def reset_shape(sp_input: Any, new_shape: Any = None) -> SparseTensor:
     sparse = as_sparse(sp_input, "reset_shape")
     if new_shape is None:
         shape = (
-            as_python_ints(tf.reduce_max(sparse.indices, 0) + 1, "reset_shape")
+            as_python_ints(reduce_max(sparse.indices, 0) + 1, "reset_shape")
             if len(sparse.values)
             else [0] * len(sparse._shape)
         )
@@ -268,13 +273,13 @@ def fill_empty_rows(sp_input: Any, default_value: Any, name: str | None = None) 
     default = scalar_of_dtype(default_value, sparse.dtype, "fill_empty_rows", "default_value")
     check_size("fill_empty_rows", (shape[0],), np.dtype(bool))
     marks = constant_tensor(np.ones(len(sparse.values), bool))
-    has_elements = tf.tensor_scatter_nd_update(constant_tensor(np.zeros(shape[0], bool)), sparse.indices[:, :1], marks)
-    is_empty = tf.logical_not(has_elements)
-    rows = tf.where(is_empty)
+    has_elements = tensor_scatter_nd_update(constant_tensor(np.zeros(shape[0], bool)), sparse.indices[:, :1], marks)
+    is_empty = logical_not(has_elements)
+    rows = where(is_empty)
     others = constant_tensor(np.zeros((len(rows), len(shape) - 1), np.int64))
-    indices = tf.concat([sparse.indices, tf.concat([rows, others], 1)], 0)
-    values = tf.concat([sparse.values, tf.broadcast_to(default, [len(rows)])], 0)
-    order = tf.argsort(indices[:, 0])
+    indices = joining.concat([sparse.indices, joining.concat([rows, others], 1)], 0)
+    values = joining.concat([sparse.values, broadcast_to(default, [len(rows)])], 0)
+    order = argsort(indices[:, 0])
     return _take(SparseTensor._of(indices, values, shape), order), is_empty
 
 
@@ -292,5 +297,5 @@ def mask(a: Any, mask_indices: Any, name: str | None = None) -> IndexedSlices:
     if not isinstance(a, IndexedSlices):
         raise TypeError(f"mask: Argument `a` must be IndexedSlices, got {type(a).__name__}.")
     masked = convert_like(mask_indices, a.indices._array.dtype)
-    rows = tf.where(tf.logical_not(tf.reduce_any(tf.equal(a.indices[:, None], masked[None, :]), 1)))[:, 0]
-    return IndexedSlices(tf.gather(a.values, rows), tf.gather(a.indices, rows), a.dense_shape)
+    rows = where(logical_not(reduce_any(equal(a.indices[:, None], masked[None, :]), 1)))[:, 0]
+    return IndexedSlices(gather(a.values, rows), gather(a.indices, rows), a.dense_shape)

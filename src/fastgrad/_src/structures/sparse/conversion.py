@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.argument_checks import checked_integer
 from fastgrad._src.core.errors import InvalidArgumentError
@@ -14,6 +13,14 @@ from fastgrad._src.core.operand_errors import check_size
 from fastgrad._src.core.operation import NUMERIC_DTYPES
 from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad._src.ops.arguments import scalar_of_dtype, tensor_of
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.comparison import not_equal
+from fastgrad._src.ops.creation import fill, zeros, zeros_like
+from fastgrad._src.ops.indexing import gather_nd
+from fastgrad._src.ops.joining import concat
+from fastgrad._src.ops.scattering import scatter_nd, tensor_scatter_nd_update
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import expand_dims
 from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor, as_sparse, check_positions
 
 
@@ -25,8 +32,8 @@ def from_dense(tensor: Any, name: str | None = None) -> SparseTensor:
         name: kept for TensorFlow's signature, here and in all functions of ``tf.sparse``.
     """
     x = tensor_of(tensor)
-    indices = tf.where(tf.not_equal(x, tf.zeros_like(x)))
-    return SparseTensor._of(indices, tf.gather_nd(x, indices), x._array.shape)
+    indices = where(not_equal(x, zeros_like(x)))
+    return SparseTensor._of(indices, gather_nd(x, indices), x._array.shape)
 
 
 def from_scipy(matrix: Any) -> SparseTensor:
@@ -61,11 +68,11 @@ def to_dense(
     if validate_indices:
         check_positions("to_dense", sparse, in_order=True)
         if default_value is None and values._array.dtype in NUMERIC_DTYPES:
-            return tf.scatter_nd(sparse.indices, values, shape)
+            return scatter_nd(sparse.indices, values, shape)
     if default_value is None:
-        return tf.tensor_scatter_nd_update(tf.zeros(shape, values.dtype), sparse.indices, values)
+        return tensor_scatter_nd_update(zeros(shape, values.dtype), sparse.indices, values)
     default = scalar_of_dtype(default_value, values.dtype, "to_dense", "default_value")
-    return tf.tensor_scatter_nd_update(tf.fill(shape, default), sparse.indices, values)
+    return tensor_scatter_nd_update(fill(shape, default), sparse.indices, values)
 
 
 def to_indicator(sp_input: Any, vocab_size: Any, name: str | None = None) -> Tensor:
@@ -88,9 +95,9 @@ def to_indicator(sp_input: Any, vocab_size: Any, name: str | None = None) -> Ten
         raise InvalidArgumentError(f"to_indicator: vocab_size must not be negative, got {size}.")
     shape = (*sparse._shape[:-1], size)
     check_size("to_indicator", shape, np.dtype(bool))
-    positions = tf.concat([sparse.indices[:, :-1], tf.expand_dims(tf.cast(sparse.values, dtypes.int64), 1)], 1)
+    positions = concat([sparse.indices[:, :-1], expand_dims(cast(sparse.values, dtypes.int64), 1)], 1)
     marks = constant_tensor(np.ones(len(sparse.values), bool))
-    return tf.tensor_scatter_nd_update(constant_tensor(np.zeros(shape, bool)), positions, marks)
+    return tensor_scatter_nd_update(constant_tensor(np.zeros(shape, bool)), positions, marks)
 
 
 def eye(num_rows: Any, num_columns: Any = None, dtype: Any = dtypes.float32, name: str | None = None) -> SparseTensor:

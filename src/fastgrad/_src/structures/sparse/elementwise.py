@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.core import dtypes, nest
 from fastgrad._src.core.argument_checks import checked_callable
 from fastgrad._src.core.composite import OVERRIDES, CompositeOperand, overrides
@@ -19,10 +18,19 @@ from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_like, con
 from fastgrad._src.ops import arithmetic, segments, shape_query
 from fastgrad._src.ops.arguments import scalar_of_dtype
 from fastgrad._src.ops.arithmetic import multiply
+from fastgrad._src.ops.assertion import assert_equal
 from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.comparison import equal, greater_equal, logical_or
 from fastgrad._src.ops.creation import identity
 from fastgrad._src.ops.custom_gradient import stop_gradient
-from fastgrad._src.ops.division import truediv
+from fastgrad._src.ops.division import divide, truediv
+from fastgrad._src.ops.exponential import exp
+from fastgrad._src.ops.indexing import gather, gather_nd
+from fastgrad._src.ops.joining import concat
+from fastgrad._src.ops.scan import cumsum
+from fastgrad._src.ops.scattering import tensor_scatter_nd_add, tensor_scatter_nd_update
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.sorting import argsort, unique, unique_with_counts
 from fastgrad._src.structures.sparse.sparse_tensor import (
     SparseTensor,
     as_sparse,
@@ -54,7 +62,7 @@ def map_values(op: Callable[..., Any], *args: Any, **kwargs: Any) -> SparseTenso
         if other._shape != first._shape:
             raise InvalidArgumentError(f"map_values: Mismatched shapes! {list(first._shape)} and {list(other._shape)}.")
         if other.indices is not first.indices:
-            tf.assert_equal(first.indices, other.indices, message="map_values: Mismatched indices!")
+            assert_equal(first.indices, other.indices, message="map_values: Mismatched indices!")
     values_of = lambda x: x.values if isinstance(x, SparseTensor) else x
     args, kwargs = nest.map_structure(values_of, (args, kwargs))
     values = convert_to_tensor(op(*args, **kwargs))
@@ -85,7 +93,7 @@ def _values_beside(sparse: SparseTensor, dense: Any, name: str) -> Tensor:
         return x
     check_positions(name, sparse)
     stays = constant_tensor(np.array([size != 1 for size in sizes], np.int64))
-    return tf.gather_nd(x, sparse.indices[:, len(shape) - len(sizes) :] * stays)
+    return gather_nd(x, sparse.indices[:, len(shape) - len(sizes) :] * stays)
 
 
 @overrides(SparseTensor, cast)
@@ -112,7 +120,7 @@ def _map_elementwise(function: Callable[..., Any], *operands: Any) -> SparseTens
         dense = operands[first is sparse]
         if function in (multiply, TABLE["multiply"]):
             return sparse._with_flat_values(sparse.values * _values_beside(sparse, dense, "multiply"))
-        if function in (tf.divide, truediv) and sparse is first:
+        if function in (divide, truediv) and sparse is first:
             return sparse._with_flat_values(truediv(sparse.values, _values_beside(sparse, dense, "truediv")))
     raise CompositeOperand(sparse)
 
@@ -160,10 +168,10 @@ def merge_positions(sparse_tensors: Sequence[SparseTensor], shape: Sequence[int]
         The row-major numbers of the distinct positions, ascending; for each tensor, the place of each element's number among
         them; and their count.
     """
-    numbers = tf.concat([linear_positions(sparse.indices, shape) for sparse in sparse_tensors], 0)
-    order = tf.argsort(numbers)
-    distinct, places_in_order = tf.unique(tf.gather(numbers, order), dtypes.int64)
-    places = tf.tensor_scatter_nd_update(places_in_order, order[:, None], places_in_order)
+    numbers = concat([linear_positions(sparse.indices, shape) for sparse in sparse_tensors], 0)
+    order = argsort(numbers)
+    distinct, places_in_order = unique(gather(numbers, order), dtypes.int64)
+    places = tensor_scatter_nd_update(places_in_order, order[:, None], places_in_order)
     ends = np.cumsum([len(sparse.values) for sparse in sparse_tensors]).tolist()
     return (
         distinct,
@@ -199,26 +207,26 @@ def add(a: Any, b: Any, threshold: Any = 0) -> Any:
     if not isinstance(b, SparseTensor):
         dense = convert_like(b, a.values._array.dtype)
         _check_same_form("add", a, dense.dtype, dense._array.shape)
-        return tf.tensor_scatter_nd_add(dense, a.indices, a.values)
+        return tensor_scatter_nd_add(dense, a.indices, a.values)
     _check_same_form("add", a, b.dtype, b._shape)
     check_positions("add", a)
     check_positions("add", b)
-    positions = tf.concat([a.indices, b.indices], 0)
+    positions = concat([a.indices, b.indices], 0)
     numbers = linear_positions(positions, a._shape)
-    order = tf.argsort(numbers)
-    distinct, places, counts = tf.unique_with_counts(tf.gather(numbers, order), dtypes.int64)
-    values = tf.gather(tf.concat([a.values, b.values], 0), order)
+    order = argsort(numbers)
+    distinct, places, counts = unique_with_counts(gather(numbers, order), dtypes.int64)
+    values = gather(concat([a.values, b.values], 0), order)
     total = segments.unsorted_segment_sum(values, places, len(distinct))
-    firsts = tf.gather(order, tf.cumsum(counts, exclusive=True))
-    result = SparseTensor._of(tf.gather(positions, firsts), total, a._shape)
+    firsts = gather(order, cumsum(counts, exclusive=True))
+    result = SparseTensor._of(gather(positions, firsts), total, a._shape)
     if isinstance(threshold, (int, float)) and threshold <= 0:
         return result
     magnitude = arithmetic.abs(total)
     smallest = scalar_of_dtype(threshold, magnitude.dtype, "add", "threshold")
-    is_single = tf.equal(counts, 1)
-    large = tf.greater_equal(magnitude, smallest)
-    elements = tf.where(tf.logical_or(is_single, large))[:, 0]
-    return SparseTensor._of(tf.gather(result.indices, elements), tf.gather(total, elements), a._shape)
+    is_single = equal(counts, 1)
+    large = greater_equal(magnitude, smallest)
+    elements = where(logical_or(is_single, large))[:, 0]
+    return SparseTensor._of(gather(result.indices, elements), gather(total, elements), a._shape)
 
 
 def _check_same_form(name: str, a: SparseTensor, dtype: dtypes.DType, shape: Sequence[int]) -> None:
@@ -270,10 +278,10 @@ def softmax(sp_input: Any, name: str | None = None) -> SparseTensor:
     if len(shape) < 2:
         raise InvalidArgumentError(f"softmax: Input should have rank >= 2, got {len(shape)}.")
     check_positions("softmax", sparse)
-    rows, ids = tf.unique(linear_positions(sparse.indices[:, :-1], shape[:-1]), dtypes.int64)
+    rows, ids = unique(linear_positions(sparse.indices[:, :-1], shape[:-1]), dtypes.int64)
     count = len(rows)
     if not len(values):
         return sparse
     largest = stop_gradient(segments.unsorted_segment_max(values, ids, count))
-    weights = tf.exp(values - tf.gather(largest, ids))
-    return sparse._with_flat_values(weights / tf.gather(segments.unsorted_segment_sum(weights, ids, count), ids))
+    weights = exp(values - gather(largest, ids))
+    return sparse._with_flat_values(weights / gather(segments.unsorted_segment_sum(weights, ids, count), ids))

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
 from fastgrad._src.core.argument_checks import checked_number
 from fastgrad._src.core.operation import HALF_DTYPES
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.comparison import greater, greater_equal, logical_not
+from fastgrad._src.ops.division import divide_no_nan
+from fastgrad._src.ops.indexing import embedding_lookup
+from fastgrad._src.ops.power import sqrt, square
 from fastgrad._src.ops.segments import segment_mean, segment_sum
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import reshape
 from fastgrad._src.structures.sparse.array_ops import fill_empty_rows, retain
 from fastgrad._src.structures.sparse.array_ops import reshape as reshape_sparse
 from fastgrad._src.structures.sparse.reductions import sorted_segment_sqrt_n
@@ -57,7 +63,7 @@ def embedding_lookup_sparse(
     if max_norm is not None and as_tensor_or_none(max_norm) is None:
         checked_number("embedding_lookup_sparse", "max_norm", max_norm)
     ids = sp_ids.indices[:, 0]
-    rows = tf.nn.embedding_lookup(params, sp_ids.values, max_norm)
+    rows = embedding_lookup(params, sp_ids.values, max_norm)
     if sp_weights is None:
         return _COMBINERS[combiner](rows, ids)
     if sp_weights.indices.shape != sp_ids.indices.shape:
@@ -67,14 +73,14 @@ def embedding_lookup_sparse(
         )
     dtype = rows.dtype
     if dtype.numpy in HALF_DTYPES:
-        rows = tf.cast(rows, "float32")
-    weights = tf.reshape(tf.cast(sp_weights.values, rows.dtype), [-1, *[1] * (rows.ndim - 1)])
+        rows = cast(rows, "float32")
+    weights = reshape(cast(sp_weights.values, rows.dtype), [-1, *[1] * (rows.ndim - 1)])
     total = segment_sum(rows * weights, ids)
     if combiner == "mean":
-        total = tf.math.divide_no_nan(total, segment_sum(weights, ids))
+        total = divide_no_nan(total, segment_sum(weights, ids))
     elif combiner == "sqrtn":
-        total = tf.math.divide_no_nan(total, tf.sqrt(segment_sum(tf.square(weights), ids)))
-    return tf.cast(total, dtype)
+        total = divide_no_nan(total, sqrt(segment_sum(square(weights), ids)))
+    return cast(total, dtype)
 
 
 def safe_embedding_lookup_sparse(
@@ -115,13 +121,13 @@ def safe_embedding_lookup_sparse(
     outer = sparse_ids._shape[:-1]
     ids = reshape_sparse(sparse_ids, [-1, sparse_ids._shape[-1]])
     weights = None if sparse_weights is None else ids.with_values(sparse_weights.values)
-    is_valid = tf.greater_equal(ids.values, 0)
+    is_valid = greater_equal(ids.values, 0)
     if weights is not None and combiner != "sum":
-        is_valid = is_valid & tf.greater(weights.values, 0)
+        is_valid = is_valid & greater(weights.values, 0)
     ids, is_row_empty = fill_empty_rows(retain(ids, is_valid), default_id or 0)
     if weights is not None:
         weights, _ = fill_empty_rows(retain(weights, is_valid), 1.0)
     result = embedding_lookup_sparse(embedding_weights, ids, weights, combiner, max_norm)
     if default_id is None:
-        result = tf.where(tf.logical_not(is_row_empty)[:, None], result, 0)
-    return tf.reshape(result, [*outer, *result._array.shape[1:]])
+        result = where(logical_not(is_row_empty)[:, None], result, 0)
+    return reshape(result, [*outer, *result._array.shape[1:]])

@@ -7,13 +7,31 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
+from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import FailedPreconditionError, InvalidArgumentError
 from fastgrad._src.core.operation import Form, Operation, operation
 from fastgrad._src.core.result_rules import ArraySpec
-from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.core.tensor import Tensor, convert_to_tensor
+from fastgrad._src.ops import creation
 from fastgrad._src.ops.arguments import as_python_int
+from fastgrad._src.ops.arithmetic import maximum
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.comparison import equal, is_inf, logical_and, logical_or
+from fastgrad._src.ops.creation import constant, fill, ones, zeros, zeros_like
 from fastgrad._src.ops.higher_order import loop_over_rows
+from fastgrad._src.ops.indexing import gather
+from fastgrad._src.ops.inspection import argmax, count_nonzero
+from fastgrad._src.ops.joining import concat, stack, unstack
+from fastgrad._src.ops.one_hot import sequence_mask
+from fastgrad._src.ops.python_function import numpy_function
+from fastgrad._src.ops.reduction import reduce_any, reduce_logsumexp, reduce_max, reduce_sum
+from fastgrad._src.ops.scan import cumsum
+from fastgrad._src.ops.scattering import scatter_nd
+from fastgrad._src.ops.selection import boolean_mask, where
+from fastgrad._src.ops.shaping import expand_dims, reshape, transpose
+from fastgrad._src.ops.softmax import log_softmax
+from fastgrad._src.ops.statistics import bincount
+from fastgrad._src.structures.sparse.conversion import to_dense
 from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
 
 _LOG_OF_ZERO = -1e30  # the logarithm of probability 0; an infinite value has no gradient
@@ -36,39 +54,39 @@ def path_loss(labels: Tensor, logits: Tensor, label_length: Tensor, logit_length
     """
     batch, count = labels.shape
     # A blank before, between and after all labels.
-    blanks = tf.fill((batch, count), tf.constant(blank, tf.int32))
-    first = tf.fill((batch, 1), tf.constant(blank, tf.int32))
-    path_labels = tf.concat([first, tf.reshape(tf.stack([labels, blanks], -1), (batch, 2 * count))], 1)
+    blanks = fill((batch, count), constant(blank, dtypes.int32))
+    first = fill((batch, 1), constant(blank, dtypes.int32))
+    path_labels = concat([first, reshape(stack([labels, blanks], -1), (batch, 2 * count))], 1)
     positions = np.arange(2 * count + 1)
-    log_probs = tf.transpose(tf.nn.log_softmax(logits), (1, 0, 2))
-    label_log_probs = tf.gather(log_probs, path_labels, axis=2, batch_dims=1)
-    steps = tf.transpose(label_log_probs, (1, 0, 2))
-    impossible = tf.fill((batch, 2), tf.constant(_LOG_OF_ZERO, logits.dtype))
+    log_probs = transpose(log_softmax(logits), (1, 0, 2))
+    label_log_probs = gather(log_probs, path_labels, axis=2, batch_dims=1)
+    steps = transpose(label_log_probs, (1, 0, 2))
+    impossible = fill((batch, 2), constant(_LOG_OF_ZERO, logits.dtype))
     # The blank between two labels may be skipped, unless they are equal.
-    two_before = tf.concat([tf.zeros((batch, 2), tf.int32), path_labels], 1)[:, :-2]
-    skip_scores = tf.where(
-        tf.logical_and(positions % 2 == 1, path_labels != two_before),
-        tf.zeros_like(label_log_probs[:, 0]),
+    two_before = concat([zeros((batch, 2), dtypes.int32), path_labels], 1)[:, :-2]
+    skip_scores = where(
+        logical_and(positions % 2 == 1, path_labels != two_before),
+        zeros_like(label_log_probs[:, 0]),
         _LOG_OF_ZERO,
     )
 
     def step(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        shifted = tf.concat([impossible, carried[0]], 1)
-        predecessors = tf.stack([carried[0], shifted[:, 1:-1], shifted[:, :-2] + skip_scores])
-        new = tf.maximum(tf.reduce_logsumexp(predecessors, 0) + rows[0], _LOG_OF_ZERO)
-        return [tf.where(rows[1], new, carried[0]) if len(rows) > 1 else new], []
+        shifted = concat([impossible, carried[0]], 1)
+        predecessors = stack([carried[0], shifted[:, 1:-1], shifted[:, :-2] + skip_scores])
+        new = maximum(reduce_logsumexp(predecessors, 0) + rows[0], _LOG_OF_ZERO)
+        return [where(rows[1], new, carried[0]) if len(rows) > 1 else new], []
 
-    path_log_probs = tf.where(positions < 2, steps[0], _LOG_OF_ZERO)
+    path_log_probs = where(positions < 2, steps[0], _LOG_OF_ZERO)
     if steps.shape[0] > 1:
         rows = [steps[1:]]
         if logit_length is not None:
-            is_running = np.arange(1, steps.shape[0])[:, None] < tf.cast(logit_length, tf.int64)[None]
-            rows.append(tf.expand_dims(is_running, 2))
+            is_running = np.arange(1, steps.shape[0])[:, None] < cast(logit_length, dtypes.int64)[None]
+            rows.append(expand_dims(is_running, 2))
         (path_log_probs,), _ = loop_over_rows(step, [path_log_probs], rows)
-    length = tf.expand_dims(tf.cast(label_length, tf.int32), -1)
-    is_path_end = tf.logical_or(positions == 2 * length, positions == 2 * length - 1)
-    loss = -tf.reduce_logsumexp(tf.where(is_path_end, path_log_probs, _LOG_OF_ZERO), -1)
-    return tf.where(loss > -_LOG_OF_ZERO / 2, math.inf, loss)
+    length = expand_dims(cast(label_length, dtypes.int32), -1)
+    is_path_end = logical_or(positions == 2 * length, positions == 2 * length - 1)
+    loss = -reduce_logsumexp(where(is_path_end, path_log_probs, _LOG_OF_ZERO), -1)
+    return where(loss > -_LOG_OF_ZERO / 2, math.inf, loss)
 
 
 def ctc_loss(
@@ -99,7 +117,7 @@ def ctc_loss(
         ValueError: ``labels`` is sparse and ``blank_index`` is None.
         InvalidArgumentError: shapes do not fit, or a row of sparse labels needs more steps than it has.
     """
-    x = tf.convert_to_tensor(logits)
+    x = convert_to_tensor(logits)
     if x.ndim != 3 or not x.dtype.is_floating:
         raise InvalidArgumentError(
             f"ctc_loss: logits must be floats of shape (steps, batch, classes), got {x.dtype.name} of shape {list(x.shape)}."
@@ -107,16 +125,16 @@ def ctc_loss(
     if isinstance(labels, SparseTensor):
         if blank_index is None:
             raise ValueError("ctc_loss: Argument `blank_index` must be provided when `labels` is a `SparseTensor`.")
-        label_length = tf.math.bincount(
-            tf.cast(labels.indices[:, 0], tf.int32), minlength=labels.shape[0], maxlength=labels.shape[0]
+        label_length = bincount(
+            cast(labels.indices[:, 0], dtypes.int32), minlength=labels.shape[0], maxlength=labels.shape[0]
         )
-        dense = tf.sparse.to_dense(labels)
+        dense = to_dense(labels)
     else:
-        dense = tf.convert_to_tensor(labels)
-    length = tf.convert_to_tensor(label_length)
-    steps = x if logits_time_major else tf.transpose(x, (1, 0, 2))
+        dense = convert_to_tensor(labels)
+    length = convert_to_tensor(label_length)
+    steps = x if logits_time_major else transpose(x, (1, 0, 2))
     batch, classes = steps.shape[1:]
-    running = tf.convert_to_tensor(logit_length)
+    running = convert_to_tensor(logit_length)
     if dense.ndim != 2 or any(list(shape) != [batch] for shape in (dense.shape[:1], length.shape, running.shape)):
         raise InvalidArgumentError(
             f"ctc_loss: {batch} rows of logits need labels of shape ({batch}, n), label_length and logit_length of shape "
@@ -124,14 +142,14 @@ def ctc_loss(
         )
     blank = as_python_int(blank_index or 0, "ctc_loss: blank_index")
     blank += classes if blank < 0 else 0
-    dense = tf.where(tf.sequence_mask(length, dense.shape[1]), tf.cast(dense, tf.int32), blank)  # the rest is padding
-    precise = tf.cast(steps, tf.float32) if x.dtype.size < 4 else steps
+    dense = where(sequence_mask(length, dense.shape[1]), cast(dense, dtypes.int32), blank)  # the rest is padding
+    precise = cast(steps, dtypes.float32) if x.dtype.size < 4 else steps
     loss = path_loss(dense, precise, length, running, blank)
-    if isinstance(labels, SparseTensor) and bool(tf.reduce_any(tf.math.is_inf(loss))):
+    if isinstance(labels, SparseTensor) and bool(reduce_any(is_inf(loss))):
         raise InvalidArgumentError(
             "ctc_loss: Not enough time for target transition sequence: a row of labels is too long."
         )
-    return tf.cast(loss, x.dtype)
+    return cast(loss, x.dtype)
 
 
 def ctc_greedy_decoder(
@@ -155,31 +173,31 @@ def ctc_greedy_decoder(
     x, lengths = _decoder_inputs("ctc_greedy_decoder", inputs, sequence_length)
     steps, batch, classes = x.shape
     blank = classes - 1 if blank_index is None else blank_index + (classes if blank_index < 0 else 0)
-    is_running = tf.sequence_mask(lengths, steps)
-    best = tf.transpose(tf.argmax(x, 2))
-    is_label = tf.logical_and(is_running, best != blank)
+    is_running = sequence_mask(lengths, steps)
+    best = transpose(argmax(x, 2))
+    is_label = logical_and(is_running, best != blank)
     if merge_repeated:
-        is_new = tf.concat([tf.ones((batch, 1), tf.bool), best[:, 1:] != best[:, :-1]], 1)
-        is_label = tf.logical_and(is_label, is_new)
-    positions = tf.cumsum(tf.cast(is_label, tf.int64), 1, exclusive=True)
-    rows = tf.where(is_label)
-    indices = tf.stack([rows[:, 0], tf.boolean_mask(positions, is_label)], 1)
-    longest = int(tf.reduce_max(tf.math.count_nonzero(is_label, 1)))
-    decoded = SparseTensor._of(indices, tf.boolean_mask(best, is_label), (batch, longest))
-    largest = tf.where(is_running, tf.transpose(tf.reduce_max(x, 2)), tf.zeros((), x.dtype))
-    return [decoded], -tf.reduce_sum(largest, 1, keepdims=True)
+        is_new = concat([ones((batch, 1), dtypes.bool), best[:, 1:] != best[:, :-1]], 1)
+        is_label = logical_and(is_label, is_new)
+    positions = cumsum(cast(is_label, dtypes.int64), 1, exclusive=True)
+    rows = where(is_label)
+    indices = stack([rows[:, 0], boolean_mask(positions, is_label)], 1)
+    longest = int(reduce_max(count_nonzero(is_label, 1)))
+    decoded = SparseTensor._of(indices, boolean_mask(best, is_label), (batch, longest))
+    largest = where(is_running, transpose(reduce_max(x, 2)), zeros((), x.dtype))
+    return [decoded], -reduce_sum(largest, 1, keepdims=True)
 
 
 def _decoder_inputs(name: str, inputs: Any, sequence_length: Any) -> tuple[Tensor, Tensor]:
     """Returns the logits and lengths of a decoder as tensors; FailedPreconditionError if they do not fit."""
-    x = tf.convert_to_tensor(inputs)
-    lengths = tf.convert_to_tensor(sequence_length)
+    x = convert_to_tensor(inputs)
+    lengths = convert_to_tensor(sequence_length)
     if x.ndim != 3 or list(lengths.shape) != [x.shape[1]]:
         raise FailedPreconditionError(
             f"{name}: inputs of shape (steps, batch, classes) need one length per row, got shapes {list(x.shape)} and "
             f"{list(lengths.shape)}."
         )
-    if int(tf.reduce_max(lengths)) > x.shape[0]:
+    if int(reduce_max(lengths)) > x.shape[0]:
         raise FailedPreconditionError(f"{name}: sequence_length must be at most {x.shape[0]}, got {lengths!r}.")
     return x, lengths
 
@@ -225,12 +243,12 @@ def ctc_beam_search_decoder(
                 paths[number, row, : len(prefix)] = prefix
         return paths, scores
 
-    paths, scores = tf.numpy_function(search, [x, lengths], [tf.int64, x.dtype])
+    paths, scores = numpy_function(search, [x, lengths], [dtypes.int64, x.dtype])
     decoded = []
-    for path in tf.unstack(paths):
+    for path in unstack(paths):
         is_label = path >= 0
-        longest = int(tf.reduce_max(tf.math.count_nonzero(is_label, 1)))
-        decoded.append(SparseTensor._of(tf.where(is_label), tf.boolean_mask(path, is_label), (path.shape[0], longest)))
+        longest = int(reduce_max(count_nonzero(is_label, 1)))
+        decoded.append(SparseTensor._of(where(is_label), boolean_mask(path, is_label), (path.shape[0], longest)))
     return decoded, scores
 
 
@@ -288,7 +306,7 @@ def collapse_repeated(labels: Any, seq_length: Any, name: str | None = None) -> 
         InvalidArgumentError: ``labels`` is no matrix.
         ValueError: ``seq_length`` has another number of rows.
     """
-    x, lengths = tf.convert_to_tensor(labels), tf.convert_to_tensor(seq_length)
+    x, lengths = convert_to_tensor(labels), convert_to_tensor(seq_length)
     if x.ndim != 2:
         raise InvalidArgumentError(f"collapse_repeated: labels must have shape (batch, n), got {list(x.shape)}.")
     if list(lengths.shape) != [x.shape[0]]:
@@ -297,13 +315,13 @@ def collapse_repeated(labels: Any, seq_length: Any, name: str | None = None) -> 
             f"{list(lengths.shape)}."
         )
     batch, count = x.shape
-    is_new = tf.concat([tf.ones((batch, min(count, 1)), tf.bool), x[:, 1:] != x[:, :-1]], 1)
-    is_kept = tf.logical_and(is_new, tf.sequence_mask(lengths, count))
-    kept = tf.reduce_sum(tf.cast(is_kept, tf.int32), 1)
-    longest = int(tf.reduce_max(kept))
-    positions = tf.cumsum(tf.cast(is_kept, tf.int64), 1, exclusive=True)
-    places = tf.stack([tf.where(is_kept)[:, 0], tf.boolean_mask(positions, is_kept)], 1)
-    return tf.scatter_nd(places, tf.boolean_mask(x, is_kept), [batch, longest]), tf.cast(kept, lengths.dtype)
+    is_new = concat([ones((batch, min(count, 1)), dtypes.bool), x[:, 1:] != x[:, :-1]], 1)
+    is_kept = logical_and(is_new, sequence_mask(lengths, count))
+    kept = reduce_sum(cast(is_kept, dtypes.int32), 1)
+    longest = int(reduce_max(kept))
+    positions = cumsum(cast(is_kept, dtypes.int64), 1, exclusive=True)
+    places = stack([where(is_kept)[:, 0], boolean_mask(positions, is_kept)], 1)
+    return scatter_nd(places, boolean_mask(x, is_kept), [batch, longest]), cast(kept, lengths.dtype)
 
 
 def _levenshtein(first: list[Any], second: list[Any]) -> int:
@@ -369,8 +387,8 @@ def edit_distance(hypothesis: Any, truth: Any, normalize: bool = True, name: str
             f"{list(hypothesis._shape)} and {truth.dtype.name} of shape {list(truth._shape)}."
         )
     shape = tuple(max(sizes) for sizes in zip(hypothesis._shape[:-1], truth._shape[:-1], strict=True))
-    strides = tf.constant([math.prod(shape[axis + 1 :]) for axis in range(len(shape))], tf.int64)
-    first, second = [tf.reduce_sum(x.indices[:, :-1] * strides, 1) for x in (hypothesis, truth)]
+    strides = constant([math.prod(shape[axis + 1 :]) for axis in range(len(shape))], dtypes.int64)
+    first, second = [reduce_sum(x.indices[:, :-1] * strides, 1) for x in (hypothesis, truth)]
     distances: Tensor = _edit_distance(
         first, hypothesis.values, second, truth.values, shape=shape, normalize=bool(normalize)
     )
@@ -391,13 +409,13 @@ def ctc_unique_labels(labels: Any, name: str | None = None) -> list[Tensor]:
     Raises:
         InvalidArgumentError: another rank.
     """
-    x = tf.convert_to_tensor(labels)
+    x = convert_to_tensor(labels)
     if x.ndim != 2:
         raise InvalidArgumentError(f"ctc_unique_labels: labels must be a matrix, got shape {list(x.shape)}.")
-    first = tf.argmax(tf.cast(tf.equal(x[:, :, None], x[:, None, :]), tf.int32), 2, output_type=tf.int32)
-    positions = tf.range(x.shape[1])
-    is_first = tf.equal(first, positions)
-    ranks = tf.cumsum(tf.cast(is_first, tf.int32), 1) - 1
-    is_at = tf.logical_and(is_first[:, :, None], tf.equal(ranks[:, :, None], positions))
-    unique = tf.reduce_sum(tf.where(is_at, tf.cast(x, tf.int64)[:, :, None], tf.constant(0, tf.int64)), 1)
-    return [unique, tf.gather(ranks, first, batch_dims=1)]
+    first = argmax(cast(equal(x[:, :, None], x[:, None, :]), dtypes.int32), 2, output_type=dtypes.int32)
+    positions = creation.range(x.shape[1])
+    is_first = equal(first, positions)
+    ranks = cumsum(cast(is_first, dtypes.int32), 1) - 1
+    is_at = logical_and(is_first[:, :, None], equal(ranks[:, :, None], positions))
+    unique = reduce_sum(where(is_at, cast(x, dtypes.int64)[:, :, None], constant(0, dtypes.int64)), 1)
+    return [unique, gather(ranks, first, batch_dims=1)]

@@ -8,14 +8,22 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.composite import overrides
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operation import FLOAT_DTYPES, NUMERIC_DTYPES, REAL_DTYPES, TABLE
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
+from fastgrad._src.ops import reduction as reduction_ops
 from fastgrad._src.ops import segments
 from fastgrad._src.ops.arguments import as_python_int, as_python_ints, check_dtype, tensor_of
+from fastgrad._src.ops.assertion import assert_equal, assert_less
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.comparison import less
+from fastgrad._src.ops.indexing import gather
+from fastgrad._src.ops.reduction import reduce_min
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import reshape
+from fastgrad._src.ops.sorting import argsort, unique
 from fastgrad._src.ops.statistics import bincount as bincount_of_tensor
 from fastgrad._src.structures.sparse.conversion import to_dense
 from fastgrad._src.structures.sparse.elementwise import positions_of
@@ -44,12 +52,12 @@ def _reduce(
     remaining = [number for number in range(rank) if number not in reduced]
     sizes = [sparse._shape[number] for number in remaining]
     shape = [1 if number in reduced else size for number, size in enumerate(sparse._shape)] if keepdims else sizes
-    ids = linear_positions(tf.gather(sparse.indices, constant_tensor(np.array(remaining, np.int64)), axis=1), sizes)
+    ids = linear_positions(gather(sparse.indices, constant_tensor(np.array(remaining, np.int64)), axis=1), sizes)
     if not output_is_sparse:
-        return tf.reshape(reduce(sparse.values, ids, num_segments=math.prod(sizes)), shape)
-    order = tf.argsort(ids)
-    distinct, places = tf.unique(tf.gather(ids, order), dtypes.int64)
-    total = reduce(tf.gather(sparse.values, order), places, num_segments=len(distinct))
+        return reshape(reduce(sparse.values, ids, num_segments=math.prod(sizes)), shape)
+    order = argsort(ids)
+    distinct, places = unique(gather(ids, order), dtypes.int64)
+    total = reduce(gather(sparse.values, order), places, num_segments=len(distinct))
     return SparseTensor._of(positions_of(distinct, shape), total, shape)
 
 
@@ -125,25 +133,25 @@ def bincount(
         )
     numbers, shape, rows, weights = _counted_numbers(values, weights)
     check_dtype("bincount", numbers._array.dtype, _COUNTED_DTYPES)
-    if len(numbers) and tf.reduce_min(numbers) < 0:
+    if len(numbers) and reduce_min(numbers) < 0:
         raise InvalidArgumentError("bincount: Input values must all be non-negative.")
     by_row = axis == -1 and len(shape) > 1
     size = 0 if minlength is None else as_python_int(minlength, "bincount: minlength")
     if maxlength is not None:
         limit = as_python_int(maxlength, "bincount: maxlength")
-        inside = tf.where(tf.less(numbers, limit))[:, 0]
-        numbers, rows = tf.gather(numbers, inside), tf.gather(rows, inside)
-        weights = None if weights is None else tf.gather(weights, inside)
+        inside = where(less(numbers, limit))[:, 0]
+        numbers, rows = gather(numbers, inside), gather(rows, inside)
+        weights = None if weights is None else gather(weights, inside)
         size = limit or size
     elif len(numbers):
-        size = max(size, int(tf.reduce_max(numbers)) + 1)
-    keys = tf.cast(numbers, dtypes.int64)
+        size = max(size, int(reduction_ops.reduce_max(numbers)) + 1)
+    keys = cast(numbers, dtypes.int64)
     if by_row:
         keys += rows * size
-    order = tf.argsort(keys)
-    distinct, places = tf.unique(tf.gather(keys, order), dtypes.int64)
+    order = argsort(keys)
+    distinct, places = unique(gather(keys, order), dtypes.int64)
     if weights is not None:
-        counts = segments.unsorted_segment_sum(tf.gather(weights, order), places, len(distinct))
+        counts = segments.unsorted_segment_sum(gather(weights, order), places, len(distinct))
     else:
         ones = constant_tensor(np.ones(len(distinct if binary_output else keys), numbers._array.dtype))
         counts = ones if binary_output else segments.unsorted_segment_sum(ones, places, len(distinct))
@@ -164,7 +172,7 @@ def _counted_numbers(values: Any, weights: Any) -> tuple[Tensor, tuple[int, ...]
                     "bincount: 'weights' and 'values' must have the same dense shape and indices."
                 )
             if weights.indices is not values.indices:
-                tf.assert_equal(
+                assert_equal(
                     weights.indices,
                     values.indices,
                     message="bincount: 'weights' and 'values' must have the same indices.",
@@ -179,9 +187,9 @@ def _counted_numbers(values: Any, weights: Any) -> tuple[Tensor, tuple[int, ...]
             raise InvalidArgumentError(
                 f"bincount: weights of shape {list(weights.shape)} for values of shape {list(shape)}."
             )
-        weights = tf.reshape(weights, [-1])
+        weights = reshape(weights, [-1])
     rows = np.repeat(np.arange(shape[0], dtype=np.int64), math.prod(shape[1:])) if shape else np.zeros(1, np.int64)
-    return tf.reshape(x, [-1]), shape, constant_tensor(rows), weights
+    return reshape(x, [-1]), shape, constant_tensor(rows), weights
 
 
 # ---- gathered rows -------------------------------------------------------------------------------------------
@@ -200,12 +208,12 @@ def _reduce_gathered(
     check_dtype(name, table._array.dtype, allowed)
     if not table._array.ndim:
         raise InvalidArgumentError(f"{name}: data must have 1 dimension or more, got a scalar.")
-    rows = tf.gather(table, indices)
+    rows = gather(table, indices)
     if num_segments is None:
         return sorted_reduction(rows, segment_ids)
     _, ids, _ = segments._checked_sorted_ids(name, rows, segment_ids)
     count = as_python_int(num_segments, f"{name}: num_segments")
-    tf.assert_less(ids, count, message=f"{name}: segment ids must be less than num_segments.")
+    assert_less(ids, count, message=f"{name}: segment ids must be less than num_segments.")
     total: Tensor = reduction(rows, ids, count)
     return total
 
@@ -284,4 +292,4 @@ def _dense_bincount(
     if axis in (None, 0):
         return bincount_of_tensor(numbers, weights_of_numbers, minlength, maxlength, dtype, None, binary_output)
     counts = to_dense(bincount(arr, weights, axis, minlength, maxlength, binary_output))
-    return tf.cast(counts, counts.dtype if weights is not None else dtype)
+    return cast(counts, counts.dtype if weights is not None else dtype)

@@ -7,10 +7,16 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.compat.experimental.numpy.functions import TABLE
 from fastgrad._src.compat.experimental.numpy.promotion import promoted, settings
-from fastgrad._src.core.tensor import as_tensor_or_none
+from fastgrad._src.core import dtypes
+from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
+from fastgrad._src.core.variable import Variable
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.indexing import gather_nd
+from fastgrad._src.ops.joining import stack
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import transpose
 
 _BINARY_OPERATORS = ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor"]
 _COMPARISONS = ["lt", "le", "gt", "ge", "eq", "ne"]
@@ -33,7 +39,7 @@ def experimental_enable_numpy_behavior(prefer_float32: bool = False, dtype_conve
     if dtype_conversion_mode not in ("legacy", "off"):
         raise ValueError(f"dtype_conversion_mode must be 'legacy' or 'off', got {dtype_conversion_mode!r}.")
     settings["prefers_float32"] = prefer_float32
-    for kind in (tf.Tensor, tf.Variable):
+    for kind in (Tensor, Variable):
         if dtype_conversion_mode == "legacy":
             for name in [*_BINARY_OPERATORS, *[f"r{name}" for name in _BINARY_OPERATORS], *_COMPARISONS]:
                 _wrap(kind, f"__{name}__", _promoting)
@@ -41,7 +47,7 @@ def experimental_enable_numpy_behavior(prefer_float32: bool = False, dtype_conve
             setattr(kind, "__rmatmul__", lambda x, y: TABLE["matmul"](y, x))  # noqa: B010
         _wrap(kind, "__getitem__", _with_array_indices)
     for name, value in _MEMBERS.items():
-        setattr(tf.Tensor, name, value)
+        setattr(Tensor, name, value)
 
 
 def _wrap(kind: type, name: str, wrapper: Callable[..., Any]) -> None:
@@ -61,14 +67,16 @@ def _promoting(method: Callable[..., Any]) -> Callable[..., Any]:
 def _with_array_indices(method: Callable[..., Any]) -> Callable[..., Any]:
     def getitem(x: Any, key: Any) -> Any:
         keys = key if isinstance(key, tuple) else (key,)
-        return _at(tf.convert_to_tensor(x), keys) if any(map(_is_array, keys)) else method(x, key)
+        return _at(convert_to_tensor(x), keys) if any(map(_is_array, keys)) else method(x, key)
 
     return getitem
 
 
 def _is_array(key: Any) -> bool:
     tensor = as_tensor_or_none(key)
-    return isinstance(key, (list, np.ndarray)) or (tensor is not None and (tensor.ndim > 0 or tensor.dtype is tf.bool))
+    return isinstance(key, (list, np.ndarray)) or (
+        tensor is not None and (tensor.ndim > 0 or tensor.dtype is dtypes.bool)
+    )
 
 
 def _at(x: Any, keys: tuple[Any, ...]) -> Any:
@@ -76,7 +84,7 @@ def _at(x: Any, keys: tuple[Any, ...]) -> Any:
     arrays = [TABLE["asarray"](key) if _is_array(key) else key for key in keys]
     expanded: list[Any] = []
     for key in arrays:
-        is_mask = isinstance(key, tf.Tensor) and key.dtype is tf.bool
+        is_mask = isinstance(key, Tensor) and key.dtype is dtypes.bool
         expanded += TABLE["nonzero"](key) if is_mask else [key]
     used = sum(key is not None and key is not Ellipsis for key in expanded)
     if used > x.ndim:
@@ -86,17 +94,17 @@ def _at(x: Any, keys: tuple[Any, ...]) -> Any:
     # Slices and new axes first; what stays are indices of single axes.
     x = x[tuple(key if key is None or isinstance(key, slice) else slice(None) for key in expanded)]
     axes = [n for n, key in enumerate(expanded) if key is not None and not isinstance(key, slice)]
-    indices = TABLE["broadcast_arrays"](*[tf.cast(expanded[n], tf.int64) for n in axes])
-    indices = [tf.where(index < 0, index + x.shape[n], index) for index, n in zip(indices, axes, strict=True)]
+    indices = TABLE["broadcast_arrays"](*[cast(expanded[n], dtypes.int64) for n in axes])
+    indices = [where(index < 0, index + x.shape[n], index) for index, n in zip(indices, axes, strict=True)]
     rest = [n for n in range(x.ndim) if n not in axes]
-    y = tf.gather_nd(tf.transpose(x, [*axes, *rest]), tf.stack(indices, -1))
+    y = gather_nd(transpose(x, [*axes, *rest]), stack(indices, -1))
     # As in TensorFlow an integer only removes its axis; in NumPy it counts as an array, and parts arrays from others.
     kept = [n for n in range(x.ndim) if n in rest or getattr(expanded[n], "ndim", None)]
     places = [place for place, n in enumerate(kept) if n in axes]
     if places != list(range(places[0], places[-1] + 1)):
         return y  # arrays that do not follow each other: their axes come first
     rank, before = indices[0].ndim, places[0]
-    return tf.transpose(y, [*range(rank, rank + before), *range(rank), *range(rank + before, y.ndim)])
+    return transpose(y, [*range(rank, rank + before), *range(rank), *range(rank + before, y.ndim)])
 
 
 def _method(name: str) -> Callable[..., Any]:
@@ -112,11 +120,11 @@ def _reshape(self: Any, *shape: Any, order: str = "C") -> Any:
 
 
 def _transpose(self: Any, *axes: Any) -> Any:
-    return tf.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
+    return transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
 
 
 _MEMBERS: dict[str, Any] = {
     **{name: _method(name) for name in ("clip", "flatten", "max", "mean", "min", "ravel")}, "__round__": _method("around"),
-    "T": property(tf.transpose), "__pos__": lambda self: self, "astype": tf.cast, "data": property(lambda self: self), "reshape": _reshape,
+    "T": property(transpose), "__pos__": lambda self: self, "astype": cast, "data": property(lambda self: self), "reshape": _reshape,
     "size": property(TABLE["size"]), "tolist": lambda self: self.numpy().tolist(), "transpose": _transpose,
 }  # fmt: skip

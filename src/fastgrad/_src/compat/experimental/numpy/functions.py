@@ -9,10 +9,56 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.compat.experimental.numpy.promotion import asarray, inexact, promoted, result_type
+from fastgrad._src.core import dtypes
+from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.keras.ops.array_functions import FLOAT_FUNCTIONS
 from fastgrad._src.keras.ops.array_functions import TABLE as KERAS_FUNCTIONS
+from fastgrad._src.ops import arithmetic, bitwise, comparison, creation, power, rounding
+from fastgrad._src.ops.arithmetic import add, maximum, minimum, multiply, negative, nextafter, polyval, sign, subtract
+from fastgrad._src.ops.bitwise import invert
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.clipping import clip_by_value
+from fastgrad._src.ops.comparison import (
+    equal,
+    greater,
+    greater_equal,
+    is_finite,
+    is_inf,
+    is_nan,
+    less,
+    less_equal,
+    logical_and,
+    logical_not,
+    logical_or,
+    not_equal,
+)
+from fastgrad._src.ops.complex_numbers import angle, conj, imag, real
+from fastgrad._src.ops.contraction import matmul
+from fastgrad._src.ops.creation import constant, identity, linspace, ones, ones_like, zeros, zeros_like
+from fastgrad._src.ops.division import divide, floordiv, floormod
+from fastgrad._src.ops.einsum import einsum, tensordot
+from fastgrad._src.ops.exponential import atan2
+from fastgrad._src.ops.indexing import gather
+from fastgrad._src.ops.inspection import count_nonzero
+from fastgrad._src.ops.joining import concat, stack, unstack
+from fastgrad._src.ops.padding import pad
+from fastgrad._src.ops.power import reciprocal, square
+from fastgrad._src.ops.reduction import (
+    reduce_all,
+    reduce_any,
+    reduce_max,
+    reduce_mean,
+    reduce_min,
+    reduce_prod,
+    reduce_sum,
+)
+from fastgrad._src.ops.reordering import reverse
+from fastgrad._src.ops.repeating import meshgrid
+from fastgrad._src.ops.rounding import ceil, floor
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import broadcast_to, reshape, transpose
+from fastgrad._src.ops.statistics import reduce_std, reduce_variance
 
 _INF = float("inf")
 
@@ -31,20 +77,20 @@ def _binary(function: Callable[..., Any], of_booleans: Callable[..., Any] | None
 
     def call(x1: Any, x2: Any) -> Any:
         a, b = promoted(x1, x2)
-        return (of_booleans if of_booleans is not None and a.dtype is tf.bool else function)(a, b)
+        return (of_booleans if of_booleans is not None and a.dtype is dtypes.bool else function)(a, b)
 
     return call
 
 
 def _of_integers(function: Callable[..., Any], dtype: Any) -> Callable[..., Any]:
     """Returns a function of truth values that computes with integers of ``dtype``."""
-    return lambda a, b: function(tf.cast(a, dtype), tf.cast(b, dtype))
+    return lambda a, b: function(cast(a, dtype), cast(b, dtype))
 
 
 def _true_divide(a: Any, b: Any) -> Any:
-    if a.dtype in (tf.int32, tf.int64):
+    if a.dtype in (dtypes.int32, dtypes.int64):
         a, b = inexact(a), inexact(b)
-    return tf.divide(a, b)
+    return divide(a, b)
 
 
 def _array_function(name: str) -> Callable[..., Any]:
@@ -69,30 +115,30 @@ def _reduction(
 
     def call(a: Any, axis: Any = None, dtype: Any = None, keepdims: Any = None) -> Any:
         x = asarray(a, dtype)
-        if x.dtype is tf.bool and of_booleans is not None and (dtype is not None or preserves_booleans):
+        if x.dtype is dtypes.bool and of_booleans is not None and (dtype is not None or preserves_booleans):
             return of_booleans(x, axis, bool(keepdims))
-        if dtype is None and (x.dtype.is_integer or x.dtype is tf.bool):
+        if dtype is None and (x.dtype.is_integer or x.dtype is dtypes.bool):
             if promotion == "float":
-                x = tf.cast(x, result_type(float))
+                x = cast(x, result_type(float))
             elif promotion == "integer":
-                x = tf.cast(x, tf.uint64 if x.dtype.name.startswith("u") else tf.int64)
+                x = cast(x, dtypes.uint64 if x.dtype.name.startswith("u") else dtypes.int64)
         return function(x, axis, bool(keepdims))
 
     return call
 
 
-_sum = _reduction(tf.reduce_sum, "integer", tf.reduce_any)
-_mean = _reduction(tf.reduce_mean, "float")
-_std = _reduction(tf.math.reduce_std, "float")
-_max = _reduction(tf.reduce_max, None, tf.reduce_any, True)
-_min = _reduction(tf.reduce_min, None, tf.reduce_all, True)
+_sum = _reduction(reduce_sum, "integer", reduce_any)
+_mean = _reduction(reduce_mean, "float")
+_std = _reduction(reduce_std, "float")
+_max = _reduction(reduce_max, None, reduce_any, True)
+_min = _reduction(reduce_min, None, reduce_all, True)
 
 
 def _var(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: int = 0, keepdims: Any = None) -> Any:
     _one_of(out, None)
 
     def variance(x: Any, axis: Any, keepdims: bool) -> Any:
-        y = tf.math.reduce_variance(x, axis, keepdims)
+        y = reduce_variance(x, axis, keepdims)
         if not ddof:
             return y
         axes = range(x.ndim) if axis is None else np.atleast_1d(axis).tolist()
@@ -100,12 +146,12 @@ def _var(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: int
         return y * (count / (count - ddof))
 
     y = _reduction(variance, "float")(a, axis, None if dtype is None else result_type(a, dtype), keepdims)
-    return y if dtype is None else tf.cast(y, result_type(dtype))
+    return y if dtype is None else cast(y, result_type(dtype))
 
 
 def _array(val: Any, dtype: Any = None, copy: bool = True, ndmin: int = 0) -> Any:
-    x = tf.identity(asarray(val, dtype))
-    return tf.reshape(x, [1] * max(ndmin - x.ndim, 0) + [*x.shape])
+    x = identity(asarray(val, dtype))
+    return reshape(x, [1] * max(ndmin - x.ndim, 0) + [*x.shape])
 
 
 def _arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Any:
@@ -113,13 +159,13 @@ def _arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> A
         raise ValueError("arange: step must be non-zero.")
     first, last = (0, start) if stop is None else (start, stop)
     kind = result_type(start, step, *([] if stop is None else [stop])) if dtype is None else result_type(dtype)
-    return tf.constant(np.arange(first, last, step, dtype=kind.numpy))
+    return constant(np.arange(first, last, step, dtype=kind.numpy))
 
 
 def _atleast(rank: int, shape_of: Callable[[tuple[int, ...]], Any]) -> Callable[..., Any]:
     def call(*arys: Any) -> Any:
         arrays = [asarray(a) for a in arys]
-        results = [x if x.ndim >= rank else tf.reshape(x, shape_of(tuple(x.shape))) for x in arrays]
+        results = [x if x.ndim >= rank else reshape(x, shape_of(tuple(x.shape))) for x in arrays]
         return results[0] if len(results) == 1 else results
 
     return call
@@ -133,42 +179,42 @@ _atleast_3d = _atleast(3, lambda shape: [1, *shape, 1] if len(shape) == 1 else [
 def _stacked(convert: Callable[..., Any], axis: int) -> Callable[..., Any]:
     def call(tup: Any) -> Any:
         arrays = promoted(*[convert(a) for a in tup])
-        return tf.concat(arrays, axis if arrays[0].ndim > axis else 0)
+        return concat(arrays, axis if arrays[0].ndim > axis else 0)
 
     return call
 
 
 def _stack(arrays: Any, axis: int = 0) -> Any:
-    return tf.stack(promoted(*arrays), axis)
+    return stack(promoted(*arrays), axis)
 
 
 def _concatenate(arys: Any, axis: int = 0) -> Any:
     if not len(arys):
         raise ValueError("Need at least one array to concatenate. Received an empty list.")
-    return tf.concat(promoted(*arys), axis)
+    return concat(promoted(*arys), axis)
 
 
 def _take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str = "clip") -> Any:
     _one_of(out, None)
     _one_of(mode, "clip", "wrap")
     x, places = asarray(a), asarray(indices)
-    x, axis = (tf.reshape(x, [-1]), 0) if axis is None else (x, axis)
+    x, axis = (reshape(x, [-1]), 0) if axis is None else (x, axis)
     size = x.shape[axis]
-    places = tf.clip_by_value(places, 0, size - 1) if mode == "clip" else tf.math.floormod(places, size)
-    return tf.gather(x, places, axis=axis)
+    places = clip_by_value(places, 0, size - 1) if mode == "clip" else floormod(places, size)
+    return gather(x, places, axis=axis)
 
 
 def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
     if (x is None) != (y is None):
         raise ValueError("where: both x and y must be arrays, or both must be None.")
-    return TABLE["nonzero"](condition) if x is None else tf.where(asarray(condition, bool), *promoted(x, y))
+    return TABLE["nonzero"](condition) if x is None else where(asarray(condition, bool), *promoted(x, y))
 
 
 def _reshape(a: Any, newshape: Any, order: str = "C") -> Any:
     _one_of(order, "C", "F")
     shape = [newshape] if isinstance(newshape, int) else newshape
     x = asarray(a)
-    return tf.reshape(x, shape) if order == "C" else tf.transpose(tf.reshape(tf.transpose(x), list(shape)[::-1]))
+    return reshape(x, shape) if order == "C" else transpose(reshape(transpose(x), list(shape)[::-1]))
 
 
 def _linspace(
@@ -185,17 +231,17 @@ def _linspace(
     kind = result_type(inexact(start), inexact(stop))
     first, last = asarray(start, kind), asarray(stop, kind)
     count = num - 1 if endpoint else num
-    step = (last - first) / max(count, 1) if count > 0 else tf.constant(math.nan, kind)
-    y = tf.linspace(first, last if endpoint or num < 2 else last - step, num, axis=axis)
+    step = (last - first) / max(count, 1) if count > 0 else constant(math.nan, kind)
+    y = linspace(first, last if endpoint or num < 2 else last - step, num, axis=axis)
     return (y, step) if retstep else y
 
 
 def _matmul(a: Any, b: Any) -> Any:
     try:
         if b.ndim == 1:
-            return tf.tensordot(a, b, 1)
-        return tf.tensordot(a, b, [[0], [-2]]) if a.ndim == 1 else tf.matmul(a, b)
-    except tf.errors.InvalidArgumentError as error:
+            return tensordot(a, b, 1)
+        return tensordot(a, b, [[0], [-2]]) if a.ndim == 1 else matmul(a, b)
+    except InvalidArgumentError as error:
         raise ValueError(str(error)) from None
 
 
@@ -204,17 +250,17 @@ def _clip(a: Any, a_min: Any, a_max: Any) -> Any:
     if a_min is None or a_max is None:
         return TABLE["minimum"](a, a_max) if a_min is None else TABLE["maximum"](a, a_min)
     x, low, high = promoted(a, a_min, a_max)
-    return tf.minimum(tf.maximum(x, low), high)
+    return minimum(maximum(x, low), high)
 
 
 def _average(a: Any, axis: int | None = None, weights: Any = None, returned: bool = False) -> Any:
     x = inexact(a)
-    x, factors = (x, tf.ones_like(x)) if weights is None else promoted(x, weights)
+    x, factors = (x, ones_like(x)) if weights is None else promoted(x, weights)
     if factors.ndim != x.ndim and axis is not None:
-        factors = tf.reshape(factors, [-1 if place == axis % x.ndim else 1 for place in range(x.ndim)])
-    factors = tf.broadcast_to(factors, x.shape)
-    y = tf.reduce_sum(x * factors, axis) / tf.reduce_sum(factors, axis)
-    return (y, tf.reduce_sum(factors, axis)) if returned else y
+        factors = reshape(factors, [-1 if place == axis % x.ndim else 1 for place in range(x.ndim)])
+    factors = broadcast_to(factors, x.shape)
+    y = reduce_sum(x * factors, axis) / reduce_sum(factors, axis)
+    return (y, reduce_sum(factors, axis)) if returned else y
 
 
 def _diff(a: Any, n: int = 1, axis: int = -1) -> Any:
@@ -228,8 +274,8 @@ def _meshgrid(*xi: Any, sparse: bool = False, copy: bool = True, indexing: str =
     if sparse or not copy:
         raise ValueError(f"meshgrid: sparse must be False and copy True. Received: sparse={sparse}, copy={copy}")
     arrays = [asarray(x) for x in xi]
-    places = tf.meshgrid(*[tf.range(x.shape[0]) for x in arrays], indexing=indexing)
-    return [tf.gather(x, place) for x, place in zip(arrays, places, strict=True)]
+    places = meshgrid(*[creation.range(x.shape[0]) for x in arrays], indexing=indexing)
+    return [gather(x, place) for x, place in zip(arrays, places, strict=True)]
 
 
 def _ix(*args: Any) -> list[Any]:
@@ -237,30 +283,30 @@ def _ix(*args: Any) -> list[Any]:
     for position, x in enumerate(arrays):
         if x.ndim != 1:
             raise ValueError(f"ix_: arguments must be 1-d, got argument {position} of rank {x.ndim}")
-        if not (x.dtype.is_integer or x.dtype is tf.bool):
+        if not (x.dtype.is_integer or x.dtype is dtypes.bool):
             raise ValueError(
                 f"ix_: only integer and bool dtypes are supported, got {x.dtype.name} in argument {position}"
             )
-    places = [tf.where(x)[:, 0] if x.dtype is tf.bool else x for x in arrays]
-    return [tf.reshape(x, [-1 if i == axis else 1 for i in range(len(places))]) for axis, x in enumerate(places)]
+    places = [where(x)[:, 0] if x.dtype is dtypes.bool else x for x in arrays]
+    return [reshape(x, [-1 if i == axis else 1 for i in range(len(places))]) for axis, x in enumerate(places)]
 
 
 def _isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
     x, y = promoted(a, b)
     if not (x.dtype.is_floating or x.dtype.is_complex):
-        return tf.equal(x, y)
-    is_near = tf.abs(x - y) <= atol + rtol * tf.abs(y)
-    return tf.logical_or(is_near, tf.logical_and(tf.math.is_nan(x), tf.math.is_nan(y))) if equal_nan else is_near
+        return equal(x, y)
+    is_near = arithmetic.abs(x - y) <= atol + rtol * arithmetic.abs(y)
+    return logical_or(is_near, logical_and(is_nan(x), is_nan(y))) if equal_nan else is_near
 
 
 def _over_log(x: Any, base: float) -> Any:
     """Divides by the logarithm of ``base``, a NumPy number: the result is float64, as in TensorFlow."""
-    return tf.divide(*promoted(x, np.log(base)))
+    return divide(*promoted(x, np.log(base)))
 
 
 def _filled(value: int) -> Callable[..., Any]:
     def call(shape: Any, dtype: Any = float) -> Any:
-        return tf.fill(np.atleast_1d(shape) if np.size(shape) else [], tf.cast(value, result_type(dtype or float)))
+        return creation.fill(np.atleast_1d(shape) if np.size(shape) else [], cast(value, result_type(dtype or float)))
 
     return call
 
@@ -277,13 +323,13 @@ def _select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 def _compress(condition: Any, a: Any, axis: int | None = None) -> Any:
     if np.ndim(condition) != 1:
         raise ValueError(f"compress: condition must be a 1-d array. Received one of rank {np.ndim(condition)}.")
-    x = asarray(a) if axis is not None else tf.reshape(asarray(a), [-1])
-    return tf.gather(x, TABLE["nonzero"](condition)[0], axis=axis or 0)
+    x = asarray(a) if axis is not None else reshape(asarray(a), [-1])
+    return gather(x, TABLE["nonzero"](condition)[0], axis=axis or 0)
 
 
 def _without_nan(a: Any, fill: int) -> Any:
     x = asarray(a)
-    return tf.where(tf.math.is_nan(x), tf.constant(fill, x.dtype), x) if x.dtype.is_floating else x
+    return where(is_nan(x), constant(fill, x.dtype), x) if x.dtype.is_floating else x
 
 
 def _sum_dtype(a: Any, dtype: Any) -> Any:
@@ -297,15 +343,15 @@ def _one_of(value: Any, *allowed: Any) -> Any:
 
 
 _PLAIN_FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "abs": tf.abs, "absolute": tf.abs, "conj": tf.math.conj, "conjugate": tf.math.conj, "fabs": tf.abs, "imag": lambda x: tf.math.imag(x) if x.dtype is not tf.bool else tf.zeros_like(x),
-    "negative": tf.negative, "positive": tf.identity, "real": tf.math.real, "reciprocal": tf.math.reciprocal, "square": tf.square,
-    "bitwise_not": lambda x: tf.logical_not(x) if x.dtype is tf.bool else tf.bitwise.invert(x), "ravel": lambda x: tf.reshape(x, [-1]),
-    "signbit": lambda x: tf.zeros(x.shape, tf.bool) if x.dtype is tf.bool else x < 0, "copy": tf.identity,
-    "isreal": lambda x: tf.equal(tf.math.imag(x), 0) if x.dtype.is_complex else tf.ones(x.shape, tf.bool), "iscomplex": lambda x: tf.not_equal(tf.math.imag(x), 0) if x.dtype.is_complex else tf.zeros(x.shape, tf.bool), "fliplr": lambda x: tf.reverse(x, [1]), "flipud": lambda x: tf.reverse(x, [0]),
+    "abs": arithmetic.abs, "absolute": arithmetic.abs, "conj": conj, "conjugate": conj, "fabs": arithmetic.abs, "imag": lambda x: imag(x) if x.dtype is not dtypes.bool else zeros_like(x),
+    "negative": negative, "positive": identity, "real": real, "reciprocal": reciprocal, "square": square,
+    "bitwise_not": lambda x: logical_not(x) if x.dtype is dtypes.bool else invert(x), "ravel": lambda x: reshape(x, [-1]),
+    "signbit": lambda x: zeros(x.shape, dtypes.bool) if x.dtype is dtypes.bool else x < 0, "copy": identity,
+    "isreal": lambda x: equal(imag(x), 0) if x.dtype.is_complex else ones(x.shape, dtypes.bool), "iscomplex": lambda x: not_equal(imag(x), 0) if x.dtype.is_complex else zeros(x.shape, dtypes.bool), "fliplr": lambda x: reverse(x, [1]), "flipud": lambda x: reverse(x, [0]),
 }  # fmt: skip
 _ADDED_FLOAT_FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "fix": lambda x: tf.where(x < 0, tf.math.ceil(x), tf.floor(x)), "isfinite": tf.math.is_finite, "isinf": tf.math.is_inf, "isnan": tf.math.is_nan,
-    "isposinf": lambda x: tf.equal(x, _INF), "isneginf": lambda x: tf.equal(x, -_INF),
+    "fix": lambda x: where(x < 0, ceil(x), floor(x)), "isfinite": is_finite, "isinf": is_inf, "isnan": is_nan,
+    "isposinf": lambda x: equal(x, _INF), "isneginf": lambda x: equal(x, -_INF),
 }  # fmt: skip
 _SHARED_FLOAT_FUNCTIONS = (
     "arccos arccosh arcsin arcsinh arctan arctanh cbrt ceil cos cosh deg2rad exp exp2 expm1 floor log log10 log1p log2 "
@@ -316,46 +362,46 @@ _SHARED_ARRAY_FUNCTIONS = (
     "swapaxes tile transpose tril triu vsplit"
 )
 _BINARY_FUNCTIONS: dict[str, tuple[Callable[..., Any], ...]] = {
-    "add": (tf.add, tf.logical_or), "subtract": (tf.subtract,), "multiply": (tf.multiply, tf.logical_and), "divide": (_true_divide,),
-    "true_divide": (_true_divide,), "floor_divide": (tf.math.floordiv, _of_integers(tf.math.floordiv, tf.int8)),
-    "mod": (tf.math.floormod, _of_integers(tf.math.floormod, tf.int8)), "remainder": (tf.math.floormod, _of_integers(tf.math.floormod, tf.int8)),
-    "maximum": (tf.maximum, tf.logical_or), "minimum": (tf.minimum, tf.logical_and), "power": (tf.pow,), "float_power": (tf.pow,),
-    "arctan2": (lambda a, b: tf.atan2(inexact(a), inexact(b)),), "nextafter": (tf.math.nextafter,), "heaviside": (lambda a, b: inexact(tf.where(a < 0, tf.zeros_like(b), tf.where(a > 0, tf.ones_like(b), b))),), "dot": (KERAS_FUNCTIONS["dot"],), "matmul": (_matmul,),
-    "kron": (KERAS_FUNCTIONS["kron"],), "inner": (KERAS_FUNCTIONS["inner"],), "outer": (lambda a, b: tf.reshape(a, [-1, 1]) * tf.reshape(b, [-1]),),
-    "vdot": (lambda a, b: tf.tensordot(tf.math.conj(tf.reshape(a, [-1])), tf.reshape(b, [-1]), 1),),
-    "gcd": (KERAS_FUNCTIONS["gcd"],), "lcm": (KERAS_FUNCTIONS["lcm"],), "equal": (tf.equal,), "not_equal": (tf.not_equal,),
-    **{name: (function, _of_integers(function, tf.int32)) for name, function in {"less": tf.less, "less_equal": tf.less_equal, "greater": tf.greater, "greater_equal": tf.greater_equal}.items()},
-    **{f"bitwise_{name}": (getattr(tf.bitwise, f"bitwise_{name}"), getattr(tf.math, f"logical_{name}")) for name in ("and", "or", "xor")},
+    "add": (add, logical_or), "subtract": (subtract,), "multiply": (multiply, logical_and), "divide": (_true_divide,),
+    "true_divide": (_true_divide,), "floor_divide": (floordiv, _of_integers(floordiv, dtypes.int8)),
+    "mod": (floormod, _of_integers(floormod, dtypes.int8)), "remainder": (floormod, _of_integers(floormod, dtypes.int8)),
+    "maximum": (maximum, logical_or), "minimum": (minimum, logical_and), "power": (power.pow,), "float_power": (power.pow,),
+    "arctan2": (lambda a, b: atan2(inexact(a), inexact(b)),), "nextafter": (nextafter,), "heaviside": (lambda a, b: inexact(where(a < 0, zeros_like(b), where(a > 0, ones_like(b), b))),), "dot": (KERAS_FUNCTIONS["dot"],), "matmul": (_matmul,),
+    "kron": (KERAS_FUNCTIONS["kron"],), "inner": (KERAS_FUNCTIONS["inner"],), "outer": (lambda a, b: reshape(a, [-1, 1]) * reshape(b, [-1]),),
+    "vdot": (lambda a, b: tensordot(conj(reshape(a, [-1])), reshape(b, [-1]), 1),),
+    "gcd": (KERAS_FUNCTIONS["gcd"],), "lcm": (KERAS_FUNCTIONS["lcm"],), "equal": (equal,), "not_equal": (not_equal,),
+    **{name: (function, _of_integers(function, dtypes.int32)) for name, function in {"less": less, "less_equal": less_equal, "greater": greater, "greater_equal": greater_equal}.items()},
+    **{f"bitwise_{name}": (getattr(bitwise, f"bitwise_{name}"), getattr(comparison, f"logical_{name}")) for name in ("and", "or", "xor")},
 }  # fmt: skip
 TABLE: dict[str, Callable[..., Any]] = {
     **{name: _unary(FLOAT_FUNCTIONS[name]) for name in _SHARED_FLOAT_FUNCTIONS.split()}, **{name: _unary(function) for name, function in _ADDED_FLOAT_FUNCTIONS.items()},
     **{name: _unary(function, asarray) for name, function in _PLAIN_FUNCTIONS.items()}, **{name: _array_function(name) for name in _SHARED_ARRAY_FUNCTIONS.split()},
     **{name: _binary(*functions) for name, functions in _BINARY_FUNCTIONS.items()},
-    **{f"logical_{name}": lambda x1, x2, name=name: getattr(tf.math, f"logical_{name}")(asarray(x1, bool), asarray(x2, bool)) for name in ("and", "or", "xor")}, "logical_not": lambda x: tf.logical_not(asarray(x, bool)),
-    "logaddexp": _binary(lambda a, b: KERAS_FUNCTIONS["logaddexp"](inexact(a), inexact(b))), "logaddexp2": _binary(lambda a, b: tf.cast(KERAS_FUNCTIONS["logaddexp2"](inexact(a), inexact(b)), result_type(a, np.float64))), "log2": lambda x: _over_log(TABLE["log"](x), 2.0), "log10": lambda x: _over_log(TABLE["log"](x), 10.0), "hypot": lambda x1, x2: TABLE["sqrt"](TABLE["add"](TABLE["square"](x1), TABLE["square"](x2))), "divmod": lambda x1, x2: (TABLE["floor_divide"](x1, x2), TABLE["mod"](x1, x2)),
-    "tensordot": lambda a, b, axes=2: _binary(functools.partial(tf.tensordot, axes=axes))(a, b), "isclose": _isclose, "allclose": lambda a, b, rtol=1e-5, atol=1e-8, equal_nan=False: tf.reduce_all(_isclose(a, b, rtol, atol, equal_nan)),
-    "array_equal": _binary(lambda a, b: tf.reduce_all(tf.equal(a, b)) if a.shape == b.shape else tf.constant(False)), "polyval": _binary(lambda p, x: tf.broadcast_to(tf.math.polyval(tf.unstack(tf.reshape(p, [-1])), x), x.shape)), "clip": _clip,
-    "angle": lambda z, deg=False: tf.math.angle(inexact(z)) * (180.0 / math.pi if deg else 1.0), "sign": lambda x: tf.sign(asarray(x)), "around": lambda a, decimals=0: tf.cast(tf.round(inexact(a) * 10.0**decimals) / 10.0**decimals, asarray(a).dtype),
+    **{f"logical_{name}": lambda x1, x2, name=name: getattr(comparison, f"logical_{name}")(asarray(x1, bool), asarray(x2, bool)) for name in ("and", "or", "xor")}, "logical_not": lambda x: logical_not(asarray(x, bool)),
+    "logaddexp": _binary(lambda a, b: KERAS_FUNCTIONS["logaddexp"](inexact(a), inexact(b))), "logaddexp2": _binary(lambda a, b: cast(KERAS_FUNCTIONS["logaddexp2"](inexact(a), inexact(b)), result_type(a, np.float64))), "log2": lambda x: _over_log(TABLE["log"](x), 2.0), "log10": lambda x: _over_log(TABLE["log"](x), 10.0), "hypot": lambda x1, x2: TABLE["sqrt"](TABLE["add"](TABLE["square"](x1), TABLE["square"](x2))), "divmod": lambda x1, x2: (TABLE["floor_divide"](x1, x2), TABLE["mod"](x1, x2)),
+    "tensordot": lambda a, b, axes=2: _binary(functools.partial(tensordot, axes=axes))(a, b), "isclose": _isclose, "allclose": lambda a, b, rtol=1e-5, atol=1e-8, equal_nan=False: reduce_all(_isclose(a, b, rtol, atol, equal_nan)),
+    "array_equal": _binary(lambda a, b: reduce_all(equal(a, b)) if a.shape == b.shape else constant(False)), "polyval": _binary(lambda p, x: broadcast_to(polyval(unstack(reshape(p, [-1])), x), x.shape)), "clip": _clip,
+    "angle": lambda z, deg=False: angle(inexact(z)) * (180.0 / math.pi if deg else 1.0), "sign": lambda x: sign(asarray(x)), "around": lambda a, decimals=0: cast(rounding.round(inexact(a) * 10.0**decimals) / 10.0**decimals, asarray(a).dtype),
     "round": lambda a, decimals=0: TABLE["around"](a, decimals), "diff": _diff, "cross": lambda a, b, axisa=-1, axisb=-1, axisc=-1, axis=None: KERAS_FUNCTIONS["cross"](*promoted(a, b), axisa, axisb, axisc, axis),
-    "einsum": lambda subscripts, *operands, casting="safe", optimize=False: tf.einsum(subscripts, *(promoted(*operands) if _one_of(casting, "safe", "no") == "safe" else map(asarray, operands))),
-    "all": lambda a, axis=None, keepdims=None: tf.reduce_all(asarray(a, bool), axis, bool(keepdims)), "any": lambda a, axis=None, keepdims=None: tf.reduce_any(asarray(a, bool), axis, bool(keepdims)),
-    "sum": _sum, "prod": _reduction(tf.reduce_prod, "integer", tf.reduce_all), "mean": lambda a, axis=None, dtype=None, out=None, keepdims=None: _mean(a, axis, _one_of(out, None) or dtype, keepdims), "var": _var, "std": lambda a, axis=None, keepdims=None: _std(a, axis, None, keepdims),
+    "einsum": lambda subscripts, *operands, casting="safe", optimize=False: einsum(subscripts, *(promoted(*operands) if _one_of(casting, "safe", "no") == "safe" else map(asarray, operands))),
+    "all": lambda a, axis=None, keepdims=None: reduce_all(asarray(a, bool), axis, bool(keepdims)), "any": lambda a, axis=None, keepdims=None: reduce_any(asarray(a, bool), axis, bool(keepdims)),
+    "sum": _sum, "prod": _reduction(reduce_prod, "integer", reduce_all), "mean": lambda a, axis=None, dtype=None, out=None, keepdims=None: _mean(a, axis, _one_of(out, None) or dtype, keepdims), "var": _var, "std": lambda a, axis=None, keepdims=None: _std(a, axis, None, keepdims),
     "amax": lambda a, axis=None, out=None, keepdims=None: _max(a, axis, _one_of(out, None), keepdims), "amin": lambda a, axis=None, out=None, keepdims=None: _min(a, axis, _one_of(out, None), keepdims),
     "max": lambda a, axis=None, keepdims=None: _max(a, axis, None, keepdims), "min": lambda a, axis=None, keepdims=None: _min(a, axis, None, keepdims),
     "ptp": lambda a, axis=None, keepdims=None: TABLE["max"](a, axis, keepdims) - TABLE["min"](a, axis, keepdims),
     "nansum": lambda a, axis=None, dtype=None, keepdims=False: _sum(_without_nan(a, 0), axis, dtype, keepdims), "nanprod": lambda a, axis=None, dtype=None, keepdims=False: TABLE["prod"](_without_nan(a, 1), axis, dtype, keepdims),
     "nanmean": lambda a, axis=None, dtype=None, keepdims=None: KERAS_FUNCTIONS["nanmean"](asarray(a, dtype), axis, bool(keepdims)) if asarray(a).dtype.is_floating else _mean(a, axis, dtype, keepdims), **{name: lambda a, axis=None, dtype=None, name=name: KERAS_FUNCTIONS[name](asarray(a, _sum_dtype(a, dtype)), axis) for name in ("cumsum", "cumprod")},
-    "count_nonzero": lambda a, axis=None: tf.math.count_nonzero(asarray(a), axis), **{name: lambda a, axis=None, name=name: tf.cast(KERAS_FUNCTIONS[name](asarray(a), axis), tf.int64) for name in ("argmax", "argmin")}, "average": _average, "trace": lambda a, offset=0, axis1=0, axis2=1, dtype=None: tf.reduce_sum(KERAS_FUNCTIONS["diagonal"](asarray(a, dtype), offset, axis1, axis2), -1) if not offset and axis1 == 0 else _sum(KERAS_FUNCTIONS["diagonal"](asarray(a, dtype), offset, axis1, axis2), -1, dtype),
+    "count_nonzero": lambda a, axis=None: count_nonzero(asarray(a), axis), **{name: lambda a, axis=None, name=name: cast(KERAS_FUNCTIONS[name](asarray(a), axis), dtypes.int64) for name in ("argmax", "argmin")}, "average": _average, "trace": lambda a, offset=0, axis1=0, axis2=1, dtype=None: reduce_sum(KERAS_FUNCTIONS["diagonal"](asarray(a, dtype), offset, axis1, axis2), -1) if not offset and axis1 == 0 else _sum(KERAS_FUNCTIONS["diagonal"](asarray(a, dtype), offset, axis1, axis2), -1, dtype),
     "array": _array, "asarray": asarray, "asanyarray": asarray, "ascontiguousarray": lambda a, dtype=None: _array(a, dtype, ndmin=1), "arange": _arange, "linspace": _linspace, "logspace": lambda start, stop, num=50, endpoint=True, base=10.0, dtype=None, axis=0: base ** _linspace(start, stop, num, endpoint, axis=axis),
-    "geomspace": lambda start, stop, num=50, endpoint=True, dtype=None, axis=0: tf.cast(tf.sign(inexact(start)) * TABLE["logspace"](TABLE["log10"](abs(start)), TABLE["log10"](abs(stop)), num, endpoint, axis=axis), result_type(start, stop, float) if dtype is None else dtype),
+    "geomspace": lambda start, stop, num=50, endpoint=True, dtype=None, axis=0: cast(sign(inexact(start)) * TABLE["logspace"](TABLE["log10"](abs(start)), TABLE["log10"](abs(stop)), num, endpoint, axis=axis), result_type(start, stop, float) if dtype is None else dtype),
     "zeros": _filled(0), "empty": _filled(0), "ones": _filled(1), **{f"{name}_like": lambda a, dtype=None, name=name: TABLE[name](asarray(a).shape, result_type(a if dtype is None else dtype)) for name in ("zeros", "empty", "ones")},
-    "full": lambda shape, fill_value, dtype=None: tf.broadcast_to(asarray(fill_value, dtype), tf.reshape(asarray(shape, np.int32), [-1])), "full_like": lambda a, fill_value, dtype=None, order="K": TABLE["full"](asarray(a).shape, fill_value, _one_of(order, "K") and (dtype or asarray(a).dtype)),
-    "eye": lambda N, M=None, k=0, dtype=float: tf.constant(np.eye(N, M, k), result_type(dtype or float)), "identity": lambda n, dtype=float: TABLE["eye"](n, dtype=dtype),
-    "tri": lambda N, M=None, k=0, dtype=None: tf.constant(np.tri(N, M, k), result_type(dtype or float)), "vander": lambda x, N=None, increasing=False: KERAS_FUNCTIONS["vander"](asarray(x), N, increasing), "meshgrid": _meshgrid, "ix_": _ix, "diag_indices": lambda n, ndim=2: (tf.constant(np.diag_indices(n, 1)[0], tf.int32),) * ndim, "broadcast_arrays": lambda *args: [tf.broadcast_to(asarray(a), np.broadcast_shapes(*[tuple(asarray(b).shape) for b in args])) for a in args],
+    "full": lambda shape, fill_value, dtype=None: broadcast_to(asarray(fill_value, dtype), reshape(asarray(shape, np.int32), [-1])), "full_like": lambda a, fill_value, dtype=None, order="K": TABLE["full"](asarray(a).shape, fill_value, _one_of(order, "K") and (dtype or asarray(a).dtype)),
+    "eye": lambda N, M=None, k=0, dtype=float: constant(np.eye(N, M, k), result_type(dtype or float)), "identity": lambda n, dtype=float: TABLE["eye"](n, dtype=dtype),
+    "tri": lambda N, M=None, k=0, dtype=None: constant(np.tri(N, M, k), result_type(dtype or float)), "vander": lambda x, N=None, increasing=False: KERAS_FUNCTIONS["vander"](asarray(x), N, increasing), "meshgrid": _meshgrid, "ix_": _ix, "diag_indices": lambda n, ndim=2: (constant(np.diag_indices(n, 1)[0], dtypes.int32),) * ndim, "broadcast_arrays": lambda *args: [broadcast_to(asarray(a), np.broadcast_shapes(*[tuple(asarray(b).shape) for b in args])) for a in args],
     "atleast_1d": _atleast_1d, "atleast_2d": _atleast_2d, "atleast_3d": _atleast_3d, "hstack": _stacked(_atleast_1d, 1), "vstack": _stacked(_atleast_2d, 0), "dstack": _stacked(_atleast_3d, 2),
-    "stack": _stack, "concatenate": _concatenate, "append": lambda arr, values, axis=None: _concatenate([tf.reshape(asarray(x), [-1]) if axis is None else x for x in (arr, values)], axis or 0), "reshape": _reshape, "flatten": lambda a, order="C": _reshape(a, -1, "F" if _one_of(order, "C", "A", "K", "F") == "F" else "C"),
-    "pad": lambda array, pad_width, mode, constant_values=0: tf.pad(asarray(array), asarray(pad_width, np.int32), _one_of(mode, "constant", "reflect", "symmetric").upper(), constant_values), "take": _take, "take_along_axis": lambda arr, indices, axis: KERAS_FUNCTIONS["take_along_axis"](asarray(arr), asarray(indices), axis),
-    "where": _where, "nonzero": lambda a: tf.unstack(tf.where(tf.cast(_atleast_1d(a), tf.bool)), axis=1), "select": _select, "compress": _compress, "sort": lambda a, axis=-1, kind="quicksort": KERAS_FUNCTIONS["sort"](asarray(a), _one_of(kind, "quicksort") and axis), "argsort": lambda a, axis=-1, kind="quicksort": tf.cast(KERAS_FUNCTIONS["argsort"](asarray(a), _one_of(kind, "quicksort", "stable") and axis), tf.int64),
+    "stack": _stack, "concatenate": _concatenate, "append": lambda arr, values, axis=None: _concatenate([reshape(asarray(x), [-1]) if axis is None else x for x in (arr, values)], axis or 0), "reshape": _reshape, "flatten": lambda a, order="C": _reshape(a, -1, "F" if _one_of(order, "C", "A", "K", "F") == "F" else "C"),
+    "pad": lambda array, pad_width, mode, constant_values=0: pad(asarray(array), asarray(pad_width, np.int32), _one_of(mode, "constant", "reflect", "symmetric").upper(), constant_values), "take": _take, "take_along_axis": lambda arr, indices, axis: KERAS_FUNCTIONS["take_along_axis"](asarray(arr), asarray(indices), axis),
+    "where": _where, "nonzero": lambda a: unstack(where(cast(_atleast_1d(a), dtypes.bool)), axis=1), "select": _select, "compress": _compress, "sort": lambda a, axis=-1, kind="quicksort": KERAS_FUNCTIONS["sort"](asarray(a), _one_of(kind, "quicksort") and axis), "argsort": lambda a, axis=-1, kind="quicksort": cast(KERAS_FUNCTIONS["argsort"](asarray(a), _one_of(kind, "quicksort", "stable") and axis), dtypes.int64),
     "ndim": lambda a: a.ndim if hasattr(a, "ndim") else asarray(a).ndim, "shape": lambda a: asarray(a).shape, "size": lambda x: np.prod(asarray(x).shape, dtype=int) if np.ndim(x) else 1,
     "isscalar": np.isscalar, "iscomplexobj": lambda x: asarray(x).dtype.is_complex, "isrealobj": lambda x: not asarray(x).dtype.is_complex,
 }  # fmt: skip

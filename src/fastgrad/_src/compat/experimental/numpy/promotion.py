@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.core import nest
+from fastgrad._src.core.dtypes import DType, as_dtype
 from fastgrad._src.core.tensor import as_tensor_or_none
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.creation import constant
+from fastgrad._src.ops.joining import stack
 
 settings = {"prefers_float32": False}
 """Whether Python's floats are float32 and its complex numbers complex64, instead of twice the size."""
@@ -21,10 +24,10 @@ def _numpy_kind(x: Any) -> Any:
         return np.float32 if isinstance(x, float) or x is float else np.complex64
     if isinstance(x, (numbers.Number, np.ndarray)):
         return x
-    if isinstance(x, tf.DType):
+    if isinstance(x, DType):
         return np.dtype(x.numpy)
     dtype = getattr(x, "dtype", None)
-    return np.dtype(dtype.numpy) if isinstance(dtype, tf.DType) else x
+    return np.dtype(dtype.numpy) if isinstance(dtype, DType) else x
 
 
 def result_type(*arrays_and_dtypes: Any) -> Any:
@@ -34,7 +37,7 @@ def result_type(*arrays_and_dtypes: Any) -> Any:
         TypeError: an argument has no dtype.
     """
     kinds = [_numpy_kind(x) for x in nest.flatten(arrays_and_dtypes)]
-    return tf.as_dtype(np.result_type(*kinds) if kinds else np.float64)
+    return as_dtype(np.result_type(*kinds) if kinds else np.float64)
 
 
 def promote_types(type1: Any, type2: Any) -> Any:
@@ -52,16 +55,16 @@ def asarray(a: Any, dtype: Any = None) -> Any:
     wanted = None if dtype is None else result_type(dtype)
     tensor = as_tensor_or_none(a)
     if tensor is None and isinstance(a, (str, bytes)):
-        return tf.constant(a)
+        return constant(a)
     if tensor is None:
         leaves = nest.flatten(a)
         if wanted is None:
             wanted = result_type(a) if leaves else result_type(float)
         if any(as_tensor_or_none(leaf) is not None for leaf in leaves):
-            tensor = tf.stack([asarray(item, wanted) for item in a])
+            tensor = stack([asarray(item, wanted) for item in a])
         else:
-            tensor = tf.constant(np.asarray(a).astype(wanted.numpy))
-    return tensor if wanted is None else tf.cast(tensor, wanted)
+            tensor = constant(np.asarray(a).astype(wanted.numpy))
+    return tensor if wanted is None else cast(tensor, wanted)
 
 
 def promoted(*operands: Any) -> list[Any]:
@@ -73,4 +76,4 @@ def promoted(*operands: Any) -> list[Any]:
 def inexact(a: Any) -> Any:
     """Converts ``a`` to a tensor of floats or complex numbers."""
     x = asarray(a)
-    return x if x.dtype.is_floating or x.dtype.is_complex else tf.cast(x, result_type(float))
+    return x if x.dtype.is_floating or x.dtype.is_complex else cast(x, result_type(float))

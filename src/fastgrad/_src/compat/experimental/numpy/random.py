@@ -6,10 +6,15 @@ from typing import Any
 
 import numpy as np
 
-import fastgrad as tf
 from fastgrad._src.compat.experimental.numpy.promotion import asarray as _asarray
 from fastgrad._src.compat.experimental.numpy.promotion import result_type as _result_type
+from fastgrad._src.core import dtypes as _dtypes
 from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
+from fastgrad._src.ops.default_generators import set_seed as _set_seed
+from fastgrad._src.ops.random_ops import normal as _normal
+from fastgrad._src.ops.random_ops import poisson as _poisson
+from fastgrad._src.ops.random_ops import uniform as _uniform
+from fastgrad._src.ops.shape_query import broadcast_static_shape as _broadcast_static_shape
 
 
 def _shape(size: Any) -> Any:
@@ -19,14 +24,14 @@ def _shape(size: Any) -> Any:
 def seed(s: Any) -> None:
     """Sets the seed of all draws, an integer, as ``tf.random.set_seed``; ValueError for something else."""
     try:
-        tf.random.set_seed(int(s))
+        _set_seed(int(s))
     except TypeError:
         raise ValueError(f"Argument `s` got an invalid value {s}. Only integers are supported.") from None
 
 
 def standard_normal(size: Any = None) -> Any:
     """Returns normally distributed numbers of shape ``size``, a scalar for None."""
-    return tf.random.normal(_shape(size), dtype=_result_type(float))
+    return _normal(_shape(size), dtype=_result_type(float))
 
 
 def randn(*args: int) -> Any:
@@ -37,8 +42,8 @@ def randn(*args: int) -> Any:
 def uniform(low: Any = 0.0, high: Any = 1.0, size: Any = None) -> Any:
     """Returns numbers from ``low`` up to ``high``, of shape ``size``; default: that of ``low`` and ``high``."""
     first, last = _asarray(low, float), _asarray(high, float)
-    shape = tf.broadcast_static_shape(first.shape, last.shape) if size is None else _shape(size)
-    return tf.random.uniform(shape, dtype=first.dtype) * (last - first) + first
+    shape = _broadcast_static_shape(first.shape, last.shape) if size is None else _shape(size)
+    return _uniform(shape, dtype=first.dtype) * (last - first) + first
 
 
 def random(size: Any = None) -> Any:
@@ -53,15 +58,15 @@ def rand(*size: int) -> Any:
 
 def poisson(lam: Any = 1.0, size: Any = None) -> Any:
     """Returns Poisson distributed integers of mean ``lam``, of shape ``size``."""
-    return tf.random.poisson(_shape(size), lam, dtype=tf.int64)
+    return _poisson(_shape(size), lam, dtype=_dtypes.int64)
 
 
 def randint(low: Any, high: Any = None, size: Any = None, dtype: Any = np.int64) -> Any:
     """Returns integers from ``low`` (or 0, without ``high``) up to, but without ``high``; ``dtype`` is int32 or int64."""
-    if _result_type(dtype) not in (tf.int32, tf.int64):
+    if _result_type(dtype) not in (_dtypes.int32, _dtypes.int64):
         raise ValueError(f"Argument `dtype` got an invalid value {dtype}. Only int32 and int64 are supported.")
     first, last = (0, int(low)) if high is None else (int(low), int(high))
-    return tf.random.uniform(_shape(size), first, last, _result_type(dtype))
+    return _uniform(_shape(size), first, last, _result_type(dtype))
 
 
 __getattr__, __dir__ = _namespace_hooks("tf.experimental.numpy.random", globals())

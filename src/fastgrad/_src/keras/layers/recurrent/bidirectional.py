@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.joining import concat
+from fastgrad._src.ops.reordering import reverse
 
 _MERGE_MODES = ("sum", "mul", "ave", "concat", None)
 
@@ -140,9 +142,9 @@ class Bidirectional(Layer):
         if self.return_state:
             states = (*y[1:], *z[1:])
             y, z = y[0], z[0]
-        y, z = tf.cast(y, self._layer_dtype), tf.cast(z, self._layer_dtype)
+        y, z = cast(y, self._layer_dtype), cast(z, self._layer_dtype)
         if self.return_sequences:
-            z = tf.reverse(z, [1])
+            z = reverse(z, [1])
         if self.merge_mode is None:
             return (y, z, *states)
         merged_output = _merge_outputs(self.merge_mode, y, z)
@@ -177,7 +179,7 @@ def _renamed_copy(layer: Layer, prefix: str, **changes: Any) -> Any:
 def _merge_outputs(mode: str, y: Tensor, z: Tensor) -> Tensor:
     match mode:
         case "concat":
-            return tf.concat([y, z], -1)
+            return concat([y, z], -1)
         case "sum":
             return y + z
         case "ave":

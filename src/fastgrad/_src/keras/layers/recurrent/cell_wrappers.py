@@ -6,19 +6,26 @@ As in TensorFlow 2.21, a wrapper is a ``tf.Module`` and no layer of Keras 3: ``k
 from __future__ import annotations
 
 import hashlib
+import importlib
 import inspect
 import math
 from collections.abc import Callable
 from typing import Any
 
-import fastgrad as tf
-from fastgrad._src.core import nest
+from fastgrad._src.core import dtypes, nest, placement
+from fastgrad._src.core.dtypes import as_dtype
 from fastgrad._src.core.module import Module
 from fastgrad._src.core.names import missing_member_getattr
-from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.core.shape import TensorShape
+from fastgrad._src.core.tensor import Tensor, convert_to_tensor
+from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras import naming
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.creation import zeros
+from fastgrad._src.ops.random_ops import dropout, uniform
+from fastgrad._src.ops.rounding import floor
 
 
 class _CellWrapper(Module):
@@ -47,7 +54,7 @@ class _CellWrapper(Module):
         self.cell = cell
         self.built = False
         self.trainable = trainable
-        self.dtype = tf.as_dtype("float32" if dtype is None else dtype).name
+        self.dtype = as_dtype("float32" if dtype is None else dtype).name
         parameters = inspect.signature(cell.call).parameters.values()
         self._takes_training = any(p.name == "training" or p.kind is p.VAR_KEYWORD for p in parameters)
 
@@ -80,7 +87,7 @@ class _CellWrapper(Module):
 
     def __call__(self, inputs: Any, state: Any, training: bool | None = None, **kwargs: Any) -> tuple[Any, Any]:
         """Builds the cell at the first call, then runs ``call``; ``training`` goes to a cell that takes it."""
-        inputs = nest.map_structure(tf.convert_to_tensor, inputs)
+        inputs = nest.map_structure(convert_to_tensor, inputs)
         if not self.built:
             self.build(nest.map_structure(lambda x: tuple(x.shape), inputs))
         if training is not None and self._takes_training:
@@ -116,7 +123,7 @@ class _CellWrapper(Module):
             ValueError: the number of rows or the dtype is not known.
         """
         if inputs is not None:
-            x = tf.convert_to_tensor(inputs)
+            x = convert_to_tensor(inputs)
             batch_size, dtype = x.shape[0], x.dtype
         if batch_size is None or dtype is None:
             raise ValueError(
@@ -125,7 +132,7 @@ class _CellWrapper(Module):
                 "keras.layers.RNN takes cells of Keras.)"
             )
         return nest.map_structure(
-            lambda size: tf.zeros([batch_size, *([size] if isinstance(size, int) else size)], dtype), self.state_size
+            lambda size: zeros([batch_size, *([size] if isinstance(size, int) else size)], dtype), self.state_size
         )
 
     def zero_state(self, batch_size: Any, dtype: Any) -> Any:
@@ -146,7 +153,7 @@ class _CellWrapper(Module):
         """Makes the wrapper of a configuration, with a new cell."""
         config = dict(config)
         cell_config = config.pop("cell")
-        layer = getattr(tf.keras.layers, cell_config["class_name"], None)
+        layer = getattr(importlib.import_module("fastgrad.keras.layers"), cell_config["class_name"], None)
         if isinstance(layer, type) and issubclass(layer, Layer):
             return cls(layer.from_config(cell_config["config"]), **config)
         return cls(deserialize_keras_object(cell_config, custom_objects), **config)
@@ -228,12 +235,12 @@ class RNNCellDeviceWrapper(_CellWrapper):
         self._device = device
 
     def _call_cell(self, inputs: Any, state: Any, **kwargs: Any) -> tuple[Any, Any]:
-        with tf.device(self._device):
+        with placement.device(self._device):
             return super()._call_cell(inputs, state, **kwargs)
 
     def zero_state(self, batch_size: Any, dtype: Any) -> Any:
         """Returns ``cell.zero_state(batch_size, dtype)`` on the device."""
-        with tf.device(self._device):
+        with placement.device(self._device):
             return super().zero_state(batch_size, dtype)
 
     def get_config(self) -> dict[str, Any]:
@@ -313,11 +320,8 @@ class RNNCellDropoutWrapper(_CellWrapper):
 
     def _draw_noise(self, kind: str, sizes: list[Any]) -> list[Tensor]:
         """Returns a random number in [0, 1) for each element of a row; the rows share them."""
-        shapes = [[size] if isinstance(size, int) else list(tf.TensorShape(size)) for size in sizes]
-        return [
-            tf.random.uniform([1, *shape], dtype=self.dtype, seed=self._seed_of(kind, i))
-            for i, shape in enumerate(shapes)
-        ]
+        shapes = [[size] if isinstance(size, int) else list(TensorShape(size)) for size in sizes]
+        return [uniform([1, *shape], dtype=self.dtype, seed=self._seed_of(kind, i)) for i, shape in enumerate(shapes)]
 
     def _seed_of(self, kind: str, index: int) -> int | None:
         """Returns the seed of one of the tensors, as TensorFlow makes it of ``seed``."""
@@ -335,11 +339,11 @@ class RNNCellDropoutWrapper(_CellWrapper):
             if not drops:
                 results.append(value)
             elif self._variational_recurrent:
-                keep = tf.cast(keep_probability, value.dtype)
-                kept = tf.floor(keep + tf.cast(self._noise[kind][i], value.dtype))
+                keep = cast(keep_probability, value.dtype)
+                kept = floor(keep + cast(self._noise[kind][i], value.dtype))
                 results.append(value / keep * kept)
             else:
-                results.append(tf.nn.dropout(value, 1.0 - keep_probability, seed=self._seed_of(kind, i)))
+                results.append(dropout(value, 1.0 - keep_probability, seed=self._seed_of(kind, i)))
         return nest.pack_sequence_as(values, results)
 
     def _call_cell(self, inputs: Any, state: Any, **kwargs: Any) -> tuple[Any, Any]:
@@ -385,10 +389,10 @@ class RNNCellDropoutWrapper(_CellWrapper):
 
 def _checked_probability(name: str, value: Any) -> Any:
     """Returns a number as a float, and another scalar tensor as it is; ValueError outside of [0, 1]."""
-    if isinstance(value, (Tensor, tf.Variable)) and not hasattr(value, "numpy"):
+    if isinstance(value, (Tensor, Variable)) and not hasattr(value, "numpy"):
         return value
     number = (
-        float(tf.convert_to_tensor(value, tf.float32).numpy()) if not isinstance(value, (int, float)) else float(value)
+        float(convert_to_tensor(value, dtypes.float32).numpy()) if not isinstance(value, (int, float)) else float(value)
     )
     if math.isnan(number) or not 0 <= number <= 1:
         raise ValueError(f"RNNCellDropoutWrapper: Parameter {name} must be between 0 and 1: {number}")

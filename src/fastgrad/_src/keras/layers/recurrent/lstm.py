@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras import activations
 from fastgrad._src.keras.layers.recurrent.cell import RecurrentCell
 from fastgrad._src.keras.layers.recurrent.cell_layer import CellLayer
 from fastgrad._src.keras.layers.weight_arguments import with_weight_arguments
+from fastgrad._src.ops.creation import ones
+from fastgrad._src.ops.joining import concat, split
 from fastgrad._src.ops.recurrent import lstm
 
 
@@ -74,10 +75,10 @@ class LSTMCell(RecurrentCell):
         def bias_with_forget_gate_ones(shape: Any, dtype: Any = None) -> Tensor:
             gate_biases = [
                 initializer((units,), dtype=dtype),
-                tf.ones((units,), dtype),
+                ones((units,), dtype),
                 initializer((2 * units,), dtype=dtype),
             ]
-            return tf.concat(gate_biases, 0)
+            return concat(gate_biases, 0)
 
         return bias_with_forget_gate_ones
 
@@ -90,7 +91,7 @@ class LSTMCell(RecurrentCell):
         )
         if self.bias is not None:
             z = z + self.bias
-        i, f, g, o = tf.split(z, 4, axis=1)
+        i, f, g, o = split(z, 4, axis=1)
         gate = self.recurrent_activation
         c = gate(f) * c + gate(i) * self.activation(g)
         h = gate(o) * self.activation(c)

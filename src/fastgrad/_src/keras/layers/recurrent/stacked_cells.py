@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastgrad as tf
 from fastgrad._src.core import nest
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+from fastgrad._src.ops.creation import zeros
 
 
 class StackedRNNCells(Layer):
@@ -47,9 +47,9 @@ class StackedRNNCells(Layer):
             if getattr(cell, "get_initial_state", None):
                 states.append(cell.get_initial_state(batch_size=batch_size))
             elif isinstance(cell.state_size, int):
-                states.append(tf.zeros((batch_size, cell.state_size), self._layer_dtype))
+                states.append(zeros((batch_size, cell.state_size), self._layer_dtype))
             else:
-                states.append([tf.zeros((batch_size, size), self._layer_dtype) for size in cell.state_size])
+                states.append([zeros((batch_size, size), self._layer_dtype) for size in cell.state_size])
         return states
 
     def call(self, inputs: Any, states: Any, training: bool = False, **kwargs: Any) -> Any:

@@ -3,7 +3,7 @@
 import pytest
 
 import fastgrad as tf
-from fastgrad._src.core import config
+from fastgrad._src.compiler import config
 from fastgrad._src.jit.progress import COMPILATION_PROGRESS
 
 

@@ -18,6 +18,8 @@ from fastgrad._src.compiler.dispatch.eager_execution import run_functions_eagerl
 from fastgrad._src.core import settings_version as _mutation
 from fastgrad._src.core.argument_checks import checked_flag as _checked_flag
 from fastgrad._src.core.argument_checks import checked_integer as _checked_integer
+from fastgrad._src.core.hooks import Hook as _Hook
+from fastgrad._src.core.hooks import module_of as _module_of
 from fastgrad._src.core.malloc_tuning import memory_of_process as _memory_of_process
 from fastgrad._src.core.names import Namespace as _Namespace
 from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
@@ -128,7 +130,7 @@ def get_logical_device_configuration(device: PhysicalDevice) -> list[LogicalDevi
 def _devices(device_type: str | None) -> list[tuple[str, int]]:
     counts = {"CPU": 1 if device_type in {None, "CPU"} else 0, "GPU": 0}
     if device_type in {None, "GPU"}:
-        from fastgrad._src.cuda.devices import available
+        available = _module_of(_Hook.GPUS)
 
         counts["GPU"] = available.count()
     return [(kind, number) for kind, count in counts.items() for number in range(count)]
@@ -188,7 +190,7 @@ def set_soft_device_placement(enabled: bool) -> None:
 
 def why_no_gpu() -> str | None:
     """Returns why the list of GPUs is empty, in one line with a remedy; None if a GPU is usable. Not in TensorFlow."""
-    from fastgrad._src.cuda.devices import available
+    available = _module_of(_Hook.GPUS)
 
     return available.problem()
 
@@ -238,7 +240,7 @@ def _get_device_details(device: PhysicalDevice) -> dict[str, str]:
     kind, number = _checked_physical_device("get_device_details", device).name.split(":")[-2:]
     if kind == "CPU":
         return {}
-    from fastgrad._src.cuda.devices import available
+    available = _module_of(_Hook.GPUS)
 
     return {"device_name": available.device(int(number)).driver.name}
 
