@@ -265,8 +265,6 @@ _NAMESPACES = (
     "nn",
     "optimizers",
     "profiler",
-    "quantization",
-    "queue",
     "ragged",
     "random",
     "raw_ops",

@@ -68,35 +68,6 @@ def shapes(tf):
     }
 
 
-def conjugate_gradients(tf):
-    solve = tf.linalg.experimental.conjugate_gradient
-    matrix = tf.constant([[4.0, 1.0, 0.5], [1.0, 3.0, 0.0], [0.5, 0.0, 2.0]])
-    operator = tf.linalg.LinearOperatorFullMatrix(matrix, is_self_adjoint=True, is_positive_definite=True)
-    batch = tf.linalg.LinearOperatorFullMatrix(
-        tf.stack([matrix, 2.0 * matrix]), is_self_adjoint=True, is_positive_definite=True
-    )
-    preconditioner = tf.linalg.LinearOperatorDiag(1.0 / tf.linalg.diag_part(matrix))
-    b = tf.constant([1.0, 2.0, 3.0])
-
-    def solution(*arguments, **options):
-        return solve(*arguments, **options).x
-
-    @tf.function
-    def compiled(b):
-        return solve(operator, b).x
-
-    return {
-        "solution": lambda: solution(operator, b),
-        "one iteration": lambda: solve(operator, b, max_iter=1),
-        "iterations": lambda: solve(operator, b, tol=0.3).i,
-        "preconditioned": lambda: solution(operator, b, preconditioner),
-        "start": lambda: solve(operator, b, x=tf.constant([0.1, 0.6, 1.4]), max_iter=2)[:2],
-        "batch": lambda: solution(batch, b),
-        "compiled": lambda: compiled(b),
-        "not said to be positive definite": lambda: solve(tf.linalg.LinearOperatorFullMatrix(matrix), b),
-    }
-
-
 def devices(tf):
     spec = tf.DeviceSpec
 

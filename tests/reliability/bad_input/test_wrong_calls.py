@@ -23,7 +23,7 @@ CALLS = [(family, call) for family, calls in families().items() for call in call
 IDS = [f"{family}: {call.text}" for family, call in CALLS]
 # Families of operations: their calls are also made inside compiled functions, on arguments.
 OF_OPERATIONS = {
-    "arguments", "axes", "creation", "dtypes", "functions", "gathering", "image", "indices", "linalg", "lookup", "math", "nn", "quantization", "random", "ragged", "reductions",
+    "arguments", "axes", "creation", "dtypes", "functions", "gathering", "image", "indices", "linalg", "lookup", "math", "nn", "random", "ragged", "reductions",
     "sets", "shapes", "shaping", "signal", "slicing", "sparse", "strings",
 }  # fmt: skip
 COMPILED = [(family, call) for family, call in CALLS if family in OF_OPERATIONS and "tf.function" not in call.text]

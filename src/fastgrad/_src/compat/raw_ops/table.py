@@ -289,21 +289,6 @@ _rows(
     LRNGrad=composed.pullback
 )
 _rows(
-    lambda inputs, min=-6, max=6, num_bits=8, narrow_range=False: ...,
-    FakeQuantWithMinMaxArgs="quantization.fake_quant_with_min_max_args"
-)
-_rows(
-    lambda inputs, min, max, num_bits=8, narrow_range=False: ...,
-    FakeQuantWithMinMaxVars="quantization.fake_quant_with_min_max_vars",
-    FakeQuantWithMinMaxVarsPerChannel="quantization.fake_quant_with_min_max_vars_per_channel"
-)
-_rows(
-    lambda input, input_min, input_max, signed_input=True, num_bits=8, range_given=False, round_mode="HALF_TO_EVEN",
-    narrow_range=False, axis=-1: (input, input_min, input_max, signed_input, num_bits, range_given, round_mode, None,
-    narrow_range, None if axis == -1 else axis), QuantizeAndDequantizeV2="quantization.quantize_and_dequantize_v2",
-    QuantizeAndDequantizeV4="quantization.quantize_and_dequantize_v2"
-)
-_rows(
     lambda input, filter, strides, padding, explicit_paddings=(), data_format="NHWC", dilations=(1, 1, 1, 1): (input,
     filter, strides, composed.window_padding(padding, explicit_paddings), data_format, dilations[1:3]),
     DepthwiseConv2dNative="nn.depthwise_conv2d"

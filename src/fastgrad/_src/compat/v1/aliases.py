@@ -37,7 +37,7 @@ _AS_IN_TF = _words(
 )
 
 _NAMESPACES_AS_IN_TF = _words(
-    "autograph bitwise config data debugging dtypes errors image io io.gfile linalg lookup math math.special nest nn quantization "
+    "autograph bitwise config data debugging dtypes errors image io io.gfile linalg lookup math math.special nest nn "
     "ragged random saved_model sets signal sparse strings test train types version"
 )
 """A name of these namespaces is that of ``tf``, if no table below has it and it is not refused."""
@@ -87,10 +87,6 @@ _RENAMED = {
     **_each("signal.", "fft fft2d fft3d ifft ifft2d ifft3d"),
     **_each(
         "signal.", "dct fft fft2d fft3d idct ifft ifft2d ifft3d irfft irfft2d irfft3d rfft rfft2d rfft3d", "spectral."
-    ),
-    **_each(
-        "quantization.",
-        "dequantize fake_quant_with_min_max_args fake_quant_with_min_max_vars fake_quant_with_min_max_vars_per_channel quantize",
     ),
     **_each("random.", "gamma normal shuffle uniform", "random_"),
     **_each("", "as_dtype as_string cast saturate_cast", "dtypes."),
