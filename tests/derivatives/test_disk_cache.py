@@ -17,8 +17,7 @@ import pytest
 
 import fastgrad as fg
 from fastgrad._src.derivatives.functions.functions import is_of_library
-from fastgrad._src.derivatives.runtime.disk_cache import UNKEYED, content_of
-from fastgrad._src.derivatives.runtime.numba_features import ORIGINS
+from fastgrad._src.derivatives.runtime.disk_cache import ORIGINS, UNKEYED, content_of
 from fastgrad._src.jit import cache
 from fastgrad._src.jit.source_files import source_files
 

@@ -10,7 +10,7 @@ import pytest
 
 import fastgrad as fg
 from fastgrad._src.derivatives.runtime import disk_cache, exponential
-from fastgrad._src.derivatives.runtime.numba_internals import cpu_target
+from fastgrad._src.jit.numba_internals import cpu_target
 
 DRAWN = np.random.default_rng(0)
 ARGUMENTS = {

@@ -10,7 +10,7 @@ from numba.core import event
 
 import fastgrad as fg
 from fastgrad._src.derivatives.runtime.inferred_callees import InferredOverload, is_deriving
-from fastgrad._src.derivatives.runtime.numba_internals import JITCodeLibrary
+from fastgrad._src.jit.numba_internals import JITCodeLibrary
 
 pytestmark = pytest.mark.usefixtures("no_kept_derivatives")  # a derivative that is loaded infers nothing
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
-from fastgrad._src.derivatives.runtime.numba_canaries import Feature
-from fastgrad._src.derivatives.runtime.numba_features import PLAIN_VARIABLE, features, is_plain
+from fastgrad._src.jit.numba_canaries import Feature
+from fastgrad._src.jit.numba_features import PLAIN_VARIABLE, features, is_plain
 from tests.derivatives.cases import PROGRAMS, arguments_of
 from tests.derivatives.table import active
 

@@ -17,8 +17,14 @@ PUBLIC = {"cuda", "extending", "typed", "types"}
 PRIVATE_IN = {
     "cuda/codegen": ["numba_cuda.py"],
     "custom_operations": ["scalar_step.py"],
-    "derivatives/runtime": ["numba_internals.py"],
-    "jit": ["checked_pointers.py", "frontend.py", "intrinsics.py", "numba_target.py", "phases.py"],
+    "jit": [
+        "checked_pointers.py",
+        "frontend.py",
+        "intrinsics.py",
+        "numba_internals.py",
+        "numba_target.py",
+        "phases.py",
+    ],
     "derivatives/functions": ["dispatchers.py"],
 }
 """The files that import private parts, by folder; docs/numba.md tells of them."""

@@ -14,8 +14,7 @@ from fastgrad import keras
 from fastgrad._src.compiler.dispatch import retracing
 from fastgrad._src.cuda.devices import blas
 from fastgrad._src.cuda.runtime import program
-from fastgrad._src.derivatives.runtime import numba_features
-from fastgrad._src.jit import jit_switch, user_lines
+from fastgrad._src.jit import jit_switch, numba_features, user_lines
 
 SOURCE = Path(tf.__file__).parent
 X, Y = np.ones((4, 2), np.float32), np.ones((4, 1), np.float32)

@@ -24,7 +24,7 @@ import numba
 
 from fastgrad._src.derivatives.call_check import STATUSES, check_call
 from fastgrad._src.derivatives.recorded_calls import Call, CallRecorder, python_function_of
-from fastgrad._src.derivatives.runtime.numba_internals import CPUDispatcher, DUFunc, parallel
+from fastgrad._src.jit.numba_internals import CPUDispatcher, DUFunc, parallel
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -27,8 +27,8 @@ from fastgrad._src.derivatives.frontend.typed_functions import typed_function
 from fastgrad._src.derivatives.ir.representation import CallRule, Constant, literal
 from fastgrad._src.derivatives.ir.representation import zero as zero_of
 from fastgrad._src.derivatives.runtime.compilation import wrapped_function
-from fastgrad._src.derivatives.runtime.numba_internals import CFunc, Dispatcher, NumbaError
 from fastgrad._src.derivatives.transforms import pullback
+from fastgrad._src.jit.numba_internals import CFunc, Dispatcher, NumbaError
 
 
 def adjoint(f: Any, *, tangent: Callable[..., Any] | None = None, zero: bool = False) -> Any:

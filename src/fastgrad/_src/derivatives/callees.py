@@ -37,10 +37,9 @@ from fastgrad._src.derivatives.ir.values import Options, parts_of
 from fastgrad._src.derivatives.runtime.chunks import COMPILED as CHUNKS
 from fastgrad._src.derivatives.runtime.chunks import INTERPRETED as INTERPRETED_CHUNKS
 from fastgrad._src.derivatives.runtime.chunks import MAX_CHUNKS
-from fastgrad._src.derivatives.runtime.compilation import OPTIONS, generated_function
+from fastgrad._src.derivatives.runtime.compilation import OPTIONS
 from fastgrad._src.derivatives.runtime.inferred_callees import linked_pipeline
 from fastgrad._src.derivatives.runtime.jumps import BLOCK_VARIABLE, DirectJumpCompiler
-from fastgrad._src.derivatives.runtime.numba_internals import CPUDispatcher, global_compiler_lock
 from fastgrad._src.derivatives.runtime.tape_memory import ALL_STACKS, COMPILED, INTERPRETED
 from fastgrad._src.derivatives.transform.checkpoints import bytes_of_a_loop
 from fastgrad._src.derivatives.transform.emission import Derivative, DerivedCall
@@ -50,6 +49,8 @@ from fastgrad._src.derivatives.transform.record_stacks import STACKS, STACKS_OF_
 from fastgrad._src.derivatives.transform.reverse_mode import ReverseMode
 from fastgrad._src.derivatives.transform.simplification import simplify
 from fastgrad._src.derivatives.transform.tangents import Tangents
+from fastgrad._src.jit.generated_source import generated_function
+from fastgrad._src.jit.numba_internals import CPUDispatcher, global_compiler_lock
 
 _ACQUIRE = "values, codes, arrays = acquire(owner, 0, 8), acquire(owner, 1, 1), acquire(owner, 2, 8)"
 _EMPTY_STACKS = "values, 0, capacity(values), codes, 0, capacity(codes), arrays, 0"

@@ -21,7 +21,6 @@ from fastgrad._src.derivatives.runtime.compilation import (
     with_parameters,
     wrapped_function,
 )
-from fastgrad._src.derivatives.runtime.numba_internals import dispatcher
 from fastgrad._src.derivatives.runtime.random_states import copy_of_states, drawing_from
 from fastgrad._src.derivatives.runtime.record_fields import (
     State,
@@ -32,6 +31,7 @@ from fastgrad._src.derivatives.runtime.record_fields import (
     state_of,
 )
 from fastgrad._src.derivatives.transforms import forward_dispatcher, pullback, result_leaves
+from fastgrad._src.jit.numba_internals import dispatcher
 
 _LEVELS = 4
 _MOST_CERTAIN = 0.05

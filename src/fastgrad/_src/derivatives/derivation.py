@@ -20,7 +20,6 @@ from fastgrad._src.derivatives.runtime.compilation import (
     Types,
     check_directions,
     check_types,
-    line_of_user,
     parameter_names,
     place,
     wrapped_function,
@@ -29,6 +28,7 @@ from fastgrad._src.derivatives.transform.forward_mode import ForwardMode
 from fastgrad._src.derivatives.transform.parallel_loops import outline_parallel_loops
 from fastgrad._src.derivatives.transform.reverse_mode import ReverseMode
 from fastgrad._src.derivatives.transform.simplification import simplify
+from fastgrad._src.jit.generated_source import line_of_user
 from fastgrad._src.jit.user_lines import warn_at
 
 Form = Callable[[str, list[str]], str]

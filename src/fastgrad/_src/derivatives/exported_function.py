@@ -15,17 +15,16 @@ from numba import types
 from fastgrad._src.derivatives.functions.functions import compile_error
 from fastgrad._src.derivatives.runtime.compilation import (
     Types,
-    generated_function,
     parameter_names,
     parameter_positions,
     place,
     unused_name,
     wrapped_function,
 )
-from fastgrad._src.derivatives.runtime.numba_internals import Dispatcher, as_dtype, cpu_target, errors
 from fastgrad._src.derivatives.transforms import draws_random_numbers, pullback, second_pullback
 from fastgrad._src.derivatives.transforms import result_leaves as leaves_of
-from fastgrad._src.jit.generated_source import name_in_source
+from fastgrad._src.jit.generated_source import generated_function, name_in_source
+from fastgrad._src.jit.numba_internals import Dispatcher, as_dtype, cpu_target, errors
 
 
 class ExportedFunction:

@@ -14,13 +14,11 @@ from fastgrad._src.derivatives.derivation import Form, lowered_function, written
 from fastgrad._src.derivatives.ir.representation import CallRule, Constant, leaf_types_of, literal, zero
 from fastgrad._src.derivatives.runtime.compilation import (
     Types,
-    generated_function,
     is_differentiable,
     parameter_names,
     place,
     wrapped_function,
 )
-from fastgrad._src.derivatives.runtime.numba_internals import dispatcher
 from fastgrad._src.derivatives.transforms import (
     draws_random_numbers,
     forward_dispatcher,
@@ -29,6 +27,8 @@ from fastgrad._src.derivatives.transforms import (
     second_pullback,
     value_and_grad,
 )
+from fastgrad._src.jit.generated_source import generated_function
+from fastgrad._src.jit.numba_internals import dispatcher
 
 
 def rule_of_gradient(

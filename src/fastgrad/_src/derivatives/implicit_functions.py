@@ -18,7 +18,6 @@ from fastgrad._src.derivatives.matrices import jacobian
 from fastgrad._src.derivatives.runtime.compilation import (
     DerivedDispatcher,
     Types,
-    generated_function,
     is_differentiable,
     make_stub,
     named_by_place,
@@ -26,9 +25,9 @@ from fastgrad._src.derivatives.runtime.compilation import (
     place,
     wrapped_function,
 )
-from fastgrad._src.derivatives.runtime.numba_internals import Dispatcher, NumbaError
 from fastgrad._src.derivatives.transforms import forward_dispatcher, pullback
-from fastgrad._src.jit.generated_source import name_in_source
+from fastgrad._src.jit.generated_source import generated_function, name_in_source
+from fastgrad._src.jit.numba_internals import Dispatcher, NumbaError
 
 
 def implicit_root(f: Callable[..., Any], solver: Callable[..., Any]) -> Any:

@@ -16,7 +16,6 @@ from fastgrad._src.derivatives.runtime.compilation import (
     DerivedDispatcher,
     Types,
     check_types,
-    generated_function,
     is_number,
     parameter_names,
     parameter_positions,
@@ -35,6 +34,7 @@ from fastgrad._src.derivatives.transforms import (
     hvp,
     result_text,
 )
+from fastgrad._src.jit.generated_source import generated_function
 
 
 def _columns(

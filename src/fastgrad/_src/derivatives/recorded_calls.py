@@ -11,8 +11,8 @@ from unittest import mock
 
 import numpy as np
 
-from fastgrad._src.derivatives.runtime.numba_internals import CPUDispatcher, DUFunc
 from fastgrad._src.derivatives.transforms import copies, type_of
+from fastgrad._src.jit.numba_internals import CPUDispatcher, DUFunc
 
 _SECONDS_IN_PYTHON = 3.0
 

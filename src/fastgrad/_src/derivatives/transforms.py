@@ -33,7 +33,6 @@ from fastgrad._src.derivatives.runtime.compilation import (
     wrapped_function,
 )
 from fastgrad._src.derivatives.runtime.disk_cache import RecentlyUsed
-from fastgrad._src.derivatives.runtime.numba_internals import dispatcher
 from fastgrad._src.derivatives.runtime.random_states import copy_of_states, drawing_from
 from fastgrad._src.derivatives.runtime.record_fields import (
     instances_as,
@@ -43,6 +42,7 @@ from fastgrad._src.derivatives.runtime.record_fields import (
     memory_of,
     state_of,
 )
+from fastgrad._src.jit.numba_internals import dispatcher
 
 
 def result_text(texts: list[str], is_single: bool) -> str:

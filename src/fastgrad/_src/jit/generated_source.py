@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import linecache
 import weakref
 from types import FunctionType
@@ -38,3 +39,28 @@ def temporary_function_from_source(name: str, source: str, filename: str, scope:
     del scope[name]
     weakref.finalize(function, linecache.cache.pop, filename, None)
     return function
+
+
+Line = tuple[str, int]
+"""A file and the number of a line."""
+_LINES: dict[str, dict[int, Line]] = {}
+_numbers = itertools.count()
+
+
+def generated_function(
+    name: str, source: str, what: str, scope: dict[str, Any], lines: dict[int, Line] | None = None
+) -> FunctionType:
+    """Returns the function ``name`` of a text, which tracebacks call ``what``; ``lines`` are those that lines of the text come from."""
+    filename = f"<{what} {next(_numbers)}: {name}>"
+    if lines:
+        _LINES[filename] = lines
+    return function_from_source(name, source, filename, {"__name__": __name__, **scope})
+
+
+def line_of_user(file: str, number: int) -> Line:
+    """Returns the line of the user's file that a line of a text, or of a text that is derived from a text, comes from."""
+    while file in _LINES:
+        lines = _LINES[file]
+        nearest = max((line for line in lines if line <= number), default=min(lines))
+        file, number = lines[nearest]
+    return file, number

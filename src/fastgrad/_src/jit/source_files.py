@@ -96,8 +96,9 @@ def imported_names(source: bytes) -> Iterator[str]:
         while start >= 0:
             end = source.find(b"\n", start)
             words = source[start:end].decode().replace(",", " ").split()
-            if words[1] in (_ROOT, f"{_ROOT}._src") and words[0] == "from":
+            is_statement = not source[source.rfind(b"\n", 0, start) + 1 : start].strip()  # no example in a docstring
+            if is_statement and words[0] == "from" and words[1] in (_ROOT, f"{_ROOT}._src"):
                 yield from (f"{words[1]}.{name}" for name in words[3:])
-            elif words[1] == _ROOT or words[1].startswith(f"{_ROOT}."):
+            elif is_statement and (words[1] == _ROOT or words[1].startswith(f"{_ROOT}.")):
                 yield words[1]
             start = source.find(keyword + _ROOT.encode(), end)

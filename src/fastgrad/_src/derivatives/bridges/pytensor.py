@@ -24,15 +24,14 @@ from fastgrad._src.derivatives.exported_function import (
 )
 from fastgrad._src.derivatives.runtime.compilation import (
     Types,
-    generated_function,
     parameter_names,
     parameter_positions,
     place,
     wrapped_function,
 )
-from fastgrad._src.derivatives.runtime.numba_internals import impl_ret_borrowed
 from fastgrad._src.derivatives.transforms import pullback, second_pullback, value_and_grad
-from fastgrad._src.jit.generated_source import name_in_source
+from fastgrad._src.jit.generated_source import generated_function, name_in_source
+from fastgrad._src.jit.numba_internals import impl_ret_borrowed
 
 try:
     import pytensor.tensor as pt

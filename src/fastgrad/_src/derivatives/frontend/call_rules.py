@@ -20,11 +20,12 @@ from numba import types
 from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.ir.representation import CallRule, zero
 from fastgrad._src.derivatives.ir.scalar_operations import TEXT_GLOBALS
-from fastgrad._src.derivatives.runtime.compilation import Types, generated_function
+from fastgrad._src.derivatives.runtime.compilation import Types
 from fastgrad._src.derivatives.runtime.complex_arrays import complex_of_parts, real_parts
 from fastgrad._src.derivatives.runtime.exceptional_exits import ReleasingCompiler
-from fastgrad._src.derivatives.runtime.numba_internals import CFunc, cpu_target
 from fastgrad._src.derivatives.runtime.tape_memory import contiguous
+from fastgrad._src.jit.generated_source import generated_function
+from fastgrad._src.jit.numba_internals import CFunc, cpu_target
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.lowering import Lowering

@@ -56,7 +56,7 @@ from fastgrad._src.derivatives.ir.values import (
 from fastgrad._src.derivatives.numpy import loop_sources
 from fastgrad._src.derivatives.runtime.compilation import place, signature_of
 from fastgrad._src.derivatives.runtime.inferred_callees import called_functions, line_of_with_block
-from fastgrad._src.derivatives.runtime.numba_internals import (
+from fastgrad._src.jit.numba_internals import (
     DUFunc,
     ForceLiteralArg,
     GUFunc,

@@ -41,8 +41,8 @@ from fastgrad._src.derivatives.ir.values import (
     type_of,
 )
 from fastgrad._src.derivatives.runtime.library_functions import library_function
-from fastgrad._src.derivatives.runtime.numba_internals import as_dtype
 from fastgrad._src.derivatives.runtime.record_fields import members_of
+from fastgrad._src.jit.numba_internals import as_dtype
 from fastgrad._src.scalars.terms import ADD, DIVISION_COST, MULTIPLY
 
 if TYPE_CHECKING:

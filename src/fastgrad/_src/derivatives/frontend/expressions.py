@@ -24,7 +24,7 @@ from fastgrad._src.derivatives.ir.values import (
     type_of,
 )
 from fastgrad._src.derivatives.numpy.loop_sources import common_size
-from fastgrad._src.derivatives.runtime.numba_internals import ir
+from fastgrad._src.jit.numba_internals import ir
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.lowering import Lowering

@@ -10,7 +10,7 @@ from numba import types
 from fastgrad._src.derivatives.frontend.typed_functions import TypedFunction
 from fastgrad._src.derivatives.ir.representation import Block, Location
 from fastgrad._src.derivatives.ir.values import Iterable, NumberList, Options
-from fastgrad._src.derivatives.runtime.numba_internals import ir, ir_utils
+from fastgrad._src.jit.numba_internals import ir, ir_utils
 
 
 def reverse_postorder(blocks: dict[int, ir.Block]) -> list[int]:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from numba import njit
 
 from fastgrad._src.derivatives.functions.functions import has_given_types
-from fastgrad._src.derivatives.runtime.numba_internals import build_definitions, compiler, dispatcher, ir, ir_utils
+from fastgrad._src.jit.numba_internals import build_definitions, compiler, dispatcher, ir, ir_utils
 
 MAX_YIELDS = 16
 """The most `yield` expressions of a generator that is inlined: each takes a copy of the loop's body."""

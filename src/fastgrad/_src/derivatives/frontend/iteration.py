@@ -35,7 +35,7 @@ from fastgrad._src.derivatives.ir.values import (
     describe,
 )
 from fastgrad._src.derivatives.numpy import loop_sources
-from fastgrad._src.derivatives.runtime.numba_internals import ir
+from fastgrad._src.jit.numba_internals import ir
 from fastgrad._src.scalars.terms import ADD, DIVISION_COST, MULTIPLY, SUBTRACT
 
 if TYPE_CHECKING:

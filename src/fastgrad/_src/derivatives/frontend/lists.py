@@ -28,8 +28,8 @@ from fastgrad._src.derivatives.ir.values import (
     describe,
     static_value,
 )
-from fastgrad._src.derivatives.runtime.numba_internals import arg_sort_backwards, arg_sort_forwards
 from fastgrad._src.jit.generated_source import function_from_source
+from fastgrad._src.jit.numba_internals import arg_sort_backwards, arg_sort_forwards
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.lowering import Lowering

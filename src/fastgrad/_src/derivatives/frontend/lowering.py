@@ -68,14 +68,14 @@ from fastgrad._src.derivatives.ir.values import (
 from fastgrad._src.derivatives.runtime.disk_cache import NoKeyError, content_of
 from fastgrad._src.derivatives.runtime.extensions import Extensions
 from fastgrad._src.derivatives.runtime.inferred_callees import called_functions
-from fastgrad._src.derivatives.runtime.numba_internals import (
+from fastgrad._src.derivatives.transform.simplification import simplify
+from fastgrad._src.jit.numba_internals import (
     ForceLiteralArg,
     NumbaError,
     global_compiler_lock,
     ir,
     ir_utils,
 )
-from fastgrad._src.derivatives.transform.simplification import simplify
 from fastgrad._src.scalars.terms import ScalarOperation
 
 

@@ -41,8 +41,8 @@ from fastgrad._src.derivatives.ir.values import (
     without_step,
 )
 from fastgrad._src.derivatives.runtime.complex_arrays import real_parts
-from fastgrad._src.derivatives.runtime.numba_internals import cpu_target, ir
 from fastgrad._src.derivatives.runtime.record_fields import members_of
+from fastgrad._src.jit.numba_internals import cpu_target, ir
 from fastgrad._src.scalars.terms import ScalarOperation
 
 if TYPE_CHECKING:

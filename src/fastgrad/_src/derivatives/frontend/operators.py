@@ -46,7 +46,7 @@ from fastgrad._src.derivatives.ir.values import (
     type_of,
 )
 from fastgrad._src.derivatives.runtime.library_functions import library_function
-from fastgrad._src.derivatives.runtime.numba_internals import ir
+from fastgrad._src.jit.numba_internals import ir
 from fastgrad._src.scalars import terms
 from fastgrad._src.scalars.terms import EQUAL, NOT, OPERANDS, OPERATORS, SELECT, ScalarOperation, Singularity, where
 

@@ -37,7 +37,7 @@ from fastgrad._src.derivatives.ir.values import (
     describe,
     without_step,
 )
-from fastgrad._src.derivatives.runtime.numba_internals import ir
+from fastgrad._src.jit.numba_internals import ir
 from fastgrad._src.scalars.terms import EQUAL
 
 if TYPE_CHECKING:

@@ -25,8 +25,8 @@ from fastgrad._src.derivatives.ir.values import (
     static_value,
     type_of,
 )
-from fastgrad._src.derivatives.runtime.numba_internals import JitClassType, ol_isinstance
 from fastgrad._src.derivatives.runtime.record_fields import field_of
+from fastgrad._src.jit.numba_internals import JitClassType, ol_isinstance
 from fastgrad._src.scalars.terms import FUNCTION_COST, OPERANDS, digamma
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from fastgrad._src.derivatives.ir.values import (
     without_step,
 )
 from fastgrad._src.derivatives.numpy.loop_sources import checked_index
-from fastgrad._src.derivatives.runtime.numba_internals import ir
+from fastgrad._src.jit.numba_internals import ir
 from fastgrad._src.scalars import terms
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from fastgrad._src.derivatives.ir.representation import (
 )
 from fastgrad._src.derivatives.ir.scalar_operations import CASTS, POWER_OF_FLOAT
 from fastgrad._src.derivatives.ir.values import Complex, is_hashable, leaves
-from fastgrad._src.derivatives.runtime.numba_internals import cpu_target
+from fastgrad._src.jit.numba_internals import cpu_target
 from fastgrad._src.scalars import terms
 from fastgrad._src.scalars.terms import OPERANDS, OPERATORS, SELECT, Number, Term, key_of
 

@@ -19,9 +19,9 @@ from fastgrad._src.derivatives.runtime.disk_cache import Reached, reached_by
 from fastgrad._src.derivatives.runtime.extensions import Extensions
 from fastgrad._src.derivatives.runtime.inferred_callees import called_functions, inferred_callees, line_of_with_block
 from fastgrad._src.derivatives.runtime.jumps import DirectJumps, quick_liveness
-from fastgrad._src.derivatives.runtime.numba_canaries import Feature
-from fastgrad._src.derivatives.runtime.numba_features import require
-from fastgrad._src.derivatives.runtime.numba_internals import (
+from fastgrad._src.jit.numba_canaries import Feature
+from fastgrad._src.jit.numba_features import require
+from fastgrad._src.jit.numba_internals import (
     ExtractByteCode,
     FixupArgs,
     FunctionPass,

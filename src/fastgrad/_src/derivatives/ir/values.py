@@ -19,7 +19,7 @@ from fastgrad._src.derivatives.ir.representation import (
     View,
     is_constant,
 )
-from fastgrad._src.derivatives.runtime.numba_internals import ParallelOptions, config, cpu_target
+from fastgrad._src.jit.numba_internals import ParallelOptions, config, cpu_target
 
 
 class Options(NamedTuple):

@@ -30,11 +30,11 @@ from fastgrad._src.derivatives.runtime.disk_cache import (
 from fastgrad._src.derivatives.runtime.extensions import Extensions
 from fastgrad._src.derivatives.runtime.inferred_callees import inferred_callees
 from fastgrad._src.derivatives.runtime.jumps import DirectJumpCompiler
-from fastgrad._src.derivatives.runtime.numba_internals import CPUDispatcher, Dispatcher, _FunctionCompiler, cpu_target
 from fastgrad._src.derivatives.runtime.record_fields import cotangent_type_of, is_differentiable, members_of
 from fastgrad._src.jit.body import digest
-from fastgrad._src.jit.generated_source import function_from_source, name_in_source
+from fastgrad._src.jit.generated_source import generated_function, name_in_source
 from fastgrad._src.jit.jit_switch import DISABLE_JIT_VARIABLE, jit_is_disabled
+from fastgrad._src.jit.numba_internals import CPUDispatcher, Dispatcher, _FunctionCompiler, cpu_target
 from fastgrad._src.jit.phases import watch_numba
 
 watch_numba()
@@ -155,30 +155,6 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
             number = key[:NAME_LENGTH]
         function.__qualname__ = f"{function.__name__}_{number}"
         return function
-
-
-Line = tuple[str, int]
-"""A file and the number of a line."""
-_LINES: dict[str, dict[int, Line]] = {}
-
-
-def generated_function(
-    name: str, source: str, what: str, scope: dict[str, Any], lines: dict[int, Line] | None = None
-) -> FunctionType:
-    """Returns the function ``name`` of a text, which tracebacks call ``what``; ``lines`` are those that lines of the text come from."""
-    filename = f"<{what} {next(_numbers)}: {name}>"
-    if lines:
-        _LINES[filename] = lines
-    return function_from_source(name, source, filename, {"__name__": __name__, **scope})
-
-
-def line_of_user(file: str, number: int) -> Line:
-    """Returns the line of the user's file that a line of a text, or of a text that is derived from a text, comes from."""
-    while file in _LINES:
-        lines = _LINES[file]
-        nearest = max((line for line in lines if line <= number), default=min(lines))
-        file, number = lines[nearest]
-    return file, number
 
 
 def stub_of(function: FunctionType, prefix: str, more: Sequence[str] = ()) -> FunctionType:

@@ -9,7 +9,7 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic, overload
 
-from fastgrad._src.derivatives.runtime.numba_internals import cgutils, make_array, populate_array
+from fastgrad._src.jit.numba_internals import cgutils, make_array, populate_array
 
 
 def real_parts(array: np.ndarray) -> np.ndarray:

@@ -31,9 +31,13 @@ from fastgrad._src.derivatives.functions.functions import (
     outside_values,
 )
 from fastgrad._src.derivatives.runtime import exponential, ordered_sums
-from fastgrad._src.derivatives.runtime.numba_canaries import Feature
-from fastgrad._src.derivatives.runtime.numba_features import features_text, is_on, sources
-from fastgrad._src.derivatives.runtime.numba_internals import (
+from fastgrad._src.derivatives.runtime.stack_slots import register_symbols
+from fastgrad._src.jit import cache, store
+from fastgrad._src.jit.body import digest
+from fastgrad._src.jit.native import undefined_symbols
+from fastgrad._src.jit.numba_canaries import Feature
+from fastgrad._src.jit.numba_features import features_text, is_on
+from fastgrad._src.jit.numba_internals import (
     FunctionPass,
     NullCache,
     codegen,
@@ -49,10 +53,7 @@ from fastgrad._src.derivatives.runtime.numba_internals import (
     sigutils,
     values_read,
 )
-from fastgrad._src.derivatives.runtime.stack_slots import register_symbols
-from fastgrad._src.jit import cache, store
-from fastgrad._src.jit.body import digest
-from fastgrad._src.jit.native import undefined_symbols
+from fastgrad._src.jit.source_files import sources_key
 
 _PLAIN = (type(None), type(Ellipsis), bool, int, float, complex, str, bytes)
 _CODE_FIELDS = (
@@ -266,10 +267,14 @@ def _version(module: str) -> str:
     return str(getattr(package, "__version__", "")) if is_of_library(module) else ""
 
 
+ORIGINS = ("fastgrad._src.ops", "fastgrad._src.derivatives")
+"""The packages that derivatives follow from. The first fills the operation table, whose gradients are the partials of scalar functions."""
+
+
 @functools.cache
 def _surroundings() -> str:
     """Returns the text of what derives and compiles: versions, and the source files that derivatives follow from."""
-    return f"fastgrad {VERSION} {sources()} numba {numba.__version__} numpy {np.__version__} python {sys.version}"
+    return f"fastgrad {VERSION} {sources_key(*ORIGINS)} numba {numba.__version__} numpy {np.__version__} python {sys.version}"
 
 
 # ---- machine code ---------------------------------------------------------------------------------------------------

@@ -9,9 +9,10 @@ from typing import Any
 
 from llvmlite import ir
 
-from fastgrad._src.derivatives.runtime.numba_canaries import Feature
-from fastgrad._src.derivatives.runtime.numba_features import is_on
-from fastgrad._src.derivatives.runtime.numba_internals import (
+from fastgrad._src.derivatives.runtime.tape_memory import OWNER, free_stacks
+from fastgrad._src.jit.numba_canaries import Feature
+from fastgrad._src.jit.numba_features import is_on
+from fastgrad._src.jit.numba_internals import (
     RETCODE_NONE,
     RETCODE_OK,
     CompilerBase,
@@ -23,7 +24,6 @@ from fastgrad._src.derivatives.runtime.numba_internals import (
     lowering,
     register_pass,
 )
-from fastgrad._src.derivatives.runtime.tape_memory import OWNER, free_stacks
 
 
 class _CallConvention(CPUCallConv):  # type: ignore[misc]  # Numba has no types

@@ -18,10 +18,10 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
-from fastgrad._src.derivatives.runtime.numba_canaries import Feature
-from fastgrad._src.derivatives.runtime.numba_features import is_on
-from fastgrad._src.derivatives.runtime.numba_internals import config
 from fastgrad._src.jit.body import digest
+from fastgrad._src.jit.numba_canaries import Feature
+from fastgrad._src.jit.numba_features import is_on
+from fastgrad._src.jit.numba_internals import config
 from fastgrad._src.jit.object_code import run_passes
 
 INTRINSIC = "llvm.exp.f64"

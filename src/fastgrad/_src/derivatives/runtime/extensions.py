@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from fastgrad._src.derivatives.functions.functions import is_of_library
-from fastgrad._src.derivatives.runtime.numba_internals import builtin_registry
+from fastgrad._src.jit.numba_internals import builtin_registry
 
 
 class Extensions:

@@ -20,9 +20,11 @@ from numba import types
 
 from fastgrad._src.derivatives.runtime.disk_cache import UseDerivativeLibrary
 from fastgrad._src.derivatives.runtime.exceptional_exits import ReleasingCompiler
-from fastgrad._src.derivatives.runtime.numba_canaries import Feature
-from fastgrad._src.derivatives.runtime.numba_features import is_on
-from fastgrad._src.derivatives.runtime.numba_internals import (
+from fastgrad._src.derivatives.runtime.shape_errors import REPLACEMENTS
+from fastgrad._src.jit.gc_pause import without_collections
+from fastgrad._src.jit.numba_canaries import Feature
+from fastgrad._src.jit.numba_features import is_on
+from fastgrad._src.jit.numba_internals import (
     ConfigStack,
     CPUDispatcher,
     Dispatcher,
@@ -41,9 +43,7 @@ from fastgrad._src.derivatives.runtime.numba_internals import (
     register_pass,
     user_function,
 )
-from fastgrad._src.derivatives.runtime.numba_internals import signature as signature_of_types
-from fastgrad._src.derivatives.runtime.shape_errors import REPLACEMENTS
-from fastgrad._src.jit.gc_pause import without_collections
+from fastgrad._src.jit.numba_internals import signature as signature_of_types
 
 _PACKAGE = f"{__name__.partition('.')[0]}."
 _compile_now = Dispatcher.compile

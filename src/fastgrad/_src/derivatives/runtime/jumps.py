@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastgrad._src.derivatives.runtime.exceptional_exits import ReleasingCompiler
-from fastgrad._src.derivatives.runtime.numba_canaries import Feature
-from fastgrad._src.derivatives.runtime.numba_features import is_on
-from fastgrad._src.derivatives.runtime.numba_internals import (
+from fastgrad._src.jit.numba_canaries import Feature
+from fastgrad._src.jit.numba_features import is_on
+from fastgrad._src.jit.numba_internals import (
     DeadBranchPrune,
     FindLiterallyCalls,
     FixupArgs,

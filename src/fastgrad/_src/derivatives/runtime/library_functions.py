@@ -16,9 +16,11 @@ from fastgrad._src.derivatives.runtime.disk_cache import (
     UseDerivativeLibrary,
     type_text,
 )
-from fastgrad._src.derivatives.runtime.numba_canaries import Feature
-from fastgrad._src.derivatives.runtime.numba_features import is_on
-from fastgrad._src.derivatives.runtime.numba_internals import (
+from fastgrad._src.jit.body import digest
+from fastgrad._src.jit.jit_switch import jit_is_disabled
+from fastgrad._src.jit.numba_canaries import Feature
+from fastgrad._src.jit.numba_features import is_on
+from fastgrad._src.jit.numba_internals import (
     CompilerBase,
     CPUDispatcher,
     DefaultPassBuilder,
@@ -26,8 +28,6 @@ from fastgrad._src.derivatives.runtime.numba_internals import (
     PassManager,
     _FunctionCompiler,
 )
-from fastgrad._src.jit.body import digest
-from fastgrad._src.jit.jit_switch import jit_is_disabled
 
 
 class _Compiler(CompilerBase):  # type: ignore[misc]  # Numba has no types

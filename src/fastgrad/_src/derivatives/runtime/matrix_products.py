@@ -13,10 +13,10 @@ from numba import types
 from numba.extending import intrinsic, overload
 
 from fastgrad._src.derivatives.runtime.library_functions import LibraryFunction, library_function
-from fastgrad._src.derivatives.runtime.numba_canaries import Feature
-from fastgrad._src.derivatives.runtime.numba_features import is_on
-from fastgrad._src.derivatives.runtime.numba_internals import cgutils
 from fastgrad._src.jit.jit_switch import jit_is_disabled
+from fastgrad._src.jit.numba_canaries import Feature
+from fastgrad._src.jit.numba_features import is_on
+from fastgrad._src.jit.numba_internals import cgutils
 
 LARGE = 128
 """The multiplications from which BLAS computes a product."""

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import llvmlite.binding as llvm
 
-from fastgrad._src.derivatives.runtime.numba_canaries import Feature
-from fastgrad._src.derivatives.runtime.numba_features import is_on
+from fastgrad._src.jit.numba_canaries import Feature
+from fastgrad._src.jit.numba_features import is_on
 
 _OPTION = "-force-ordered-reductions"
 _PROCESSORS = ("x86_64", "i386", "i686", "amd64")

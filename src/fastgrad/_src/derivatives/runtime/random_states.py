@@ -11,9 +11,9 @@ import numba
 import numpy as np
 from numba import types
 
-from fastgrad._src.derivatives.runtime.numba_canaries import Feature
-from fastgrad._src.derivatives.runtime.numba_features import require
-from fastgrad._src.derivatives.runtime.numba_internals import _helperlib
+from fastgrad._src.jit.numba_canaries import Feature
+from fastgrad._src.jit.numba_features import require
+from fastgrad._src.jit.numba_internals import _helperlib
 
 
 class _State(ctypes.Structure):

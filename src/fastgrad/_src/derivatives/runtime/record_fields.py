@@ -12,7 +12,7 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic, overload
 
-from fastgrad._src.derivatives.runtime.numba_internals import (
+from fastgrad._src.jit.numba_internals import (
     as_dtype,
     cgutils,
     impl_ret_borrowed,

@@ -12,7 +12,7 @@ from typing import Any
 from numba import types
 from numba.extending import intrinsic
 
-from fastgrad._src.derivatives.runtime.numba_internals import cgutils, ol_raise_with_shape_context_cpu
+from fastgrad._src.jit.numba_internals import cgutils, ol_raise_with_shape_context_cpu
 
 _DIGITS = 22  # of a number of 64 bits, with the sign, and the comma and the space after it
 

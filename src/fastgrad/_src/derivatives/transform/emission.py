@@ -44,10 +44,10 @@ from fastgrad._src.derivatives.ir.representation import (
     zero,
 )
 from fastgrad._src.derivatives.ir.scalar_operations import TEXT_GLOBALS
-from fastgrad._src.derivatives.runtime.compilation import Line
 from fastgrad._src.derivatives.runtime.complex_arrays import complex_of_parts, real_parts
 from fastgrad._src.derivatives.runtime.jumps import BLOCK_VARIABLE
 from fastgrad._src.derivatives.runtime.record_fields import field_of
+from fastgrad._src.jit.generated_source import Line
 
 
 class DerivedCall(NamedTuple):

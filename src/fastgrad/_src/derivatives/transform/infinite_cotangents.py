@@ -12,8 +12,8 @@ from typing import Any
 import numba
 import numpy as np
 
-from fastgrad._src.derivatives.runtime.compilation import generated_function
 from fastgrad._src.derivatives.runtime.exceptional_exits import ReleasingCompiler
+from fastgrad._src.jit.generated_source import generated_function
 
 
 @numba.njit

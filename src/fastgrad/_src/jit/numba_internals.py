@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import CellType, FunctionType
 from typing import Any
 
-from fastgrad._src.derivatives.runtime.numba_canaries import advice
+from fastgrad._src.jit.numba_canaries import advice
 
 try:
     from numba import _helperlib as _helperlib

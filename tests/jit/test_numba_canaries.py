@@ -18,15 +18,14 @@ from fastgrad._src.derivatives.runtime import (
     chunks,
     disk_cache,
     exponential,
-    numba_canaries,
-    numba_features,
     ordered_sums,
 )
 from fastgrad._src.derivatives.runtime.exceptional_exits import NativeLowering, ReleasingCompiler
 from fastgrad._src.derivatives.runtime.inferred_callees import inferred_callees
 from fastgrad._src.derivatives.runtime.jumps import DirectJumps, quick_liveness
-from fastgrad._src.derivatives.runtime.numba_canaries import CANARIES, Feature
-from fastgrad._src.derivatives.runtime.numba_features import features, is_on, known_differences, require
+from fastgrad._src.jit import numba_canaries, numba_features
+from fastgrad._src.jit.numba_canaries import CANARIES, Feature
+from fastgrad._src.jit.numba_features import features, is_on, known_differences, require
 
 OPTIONAL = [feature for feature in Feature if feature.is_optional]
 SWITCHES = [feature for feature in OPTIONAL if feature not in (Feature.KERNELS, Feature.LOCKS)]
@@ -179,7 +178,7 @@ def python(code, **environment):
 def test_imports_do_not_look_at_numba():
     run = python(
         "import fastgrad, fastgrad._src.derivatives\n"
-        "from fastgrad._src.derivatives.runtime.numba_features import known_differences\n"
+        "from fastgrad._src.jit.numba_features import known_differences\n"
         "assert known_differences.cache_info().currsize == 0"
     )
     assert run.returncode == 0, run.stderr

@@ -9,14 +9,12 @@ from __future__ import annotations
 import functools
 import os
 
-from fastgrad._src.derivatives.runtime.numba_canaries import Feature, advice, differences, fingerprint, part_of
 from fastgrad._src.jit import cache, store
+from fastgrad._src.jit.numba_canaries import Feature, advice, differences, fingerprint, part_of
 from fastgrad._src.jit.source_files import sources_key
 from fastgrad._src.jit.user_lines import warn
 
 PLAIN_VARIABLE = "FASTGRAD_PLAIN_NUMBA"
-ORIGINS = ("fastgrad", "fastgrad._src.derivatives")
-"""The packages that derivatives follow from. The first fills the operation table, whose gradients are the partials of scalar functions."""
 
 
 def is_plain() -> bool:
@@ -69,7 +67,7 @@ def features_text() -> str:
 @functools.cache
 def known_differences() -> dict[Feature, tuple[str, ...]]:
     """Returns the features whose private parts of Numba differ from the known ones, with these parts."""
-    content = f"canaries of numba {part_of('numba:__version__')}\n{fingerprint()}\n{sources()}"
+    content = f"canaries of numba {part_of('numba:__version__')}\n{fingerprint()}\n{sources_key(__package__)}"
     entry = store.load(content)
     if entry is None:
         found = differences()
@@ -80,9 +78,3 @@ def known_differences() -> dict[Feature, tuple[str, ...]]:
         name, part = line.split(" ")
         by_feature[Feature[name]] = (*by_feature.get(Feature[name], ()), part)
     return by_feature
-
-
-@functools.cache
-def sources() -> str:
-    """Returns the hash of the source files that derivatives follow from."""
-    return sources_key(*ORIGINS)
