@@ -10,7 +10,7 @@ from fastgrad._src.files.checkpoints.checkpoint_state import list_variables as l
 from fastgrad._src.files.checkpoints.checkpoint_state import load_checkpoint as load_checkpoint
 from fastgrad._src.files.checkpoints.checkpoint_state import load_variable as load_variable
 from fastgrad._src.files.checkpoints.random_state import RandomState as RandomState
-from fastgrad._src.ops.moving_average import ExponentialMovingAverage as ExponentialMovingAverage
+from fastgrad._src.ops.composed.moving_average import ExponentialMovingAverage as ExponentialMovingAverage
 
 # The classes of messages are made by protobuf, which is imported at first use.
 _MODULE_OF_LAZY_NAME = {

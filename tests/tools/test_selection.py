@@ -92,7 +92,7 @@ def graph():
 @pytest.mark.parametrize(
     ("path", "some", "others"),
     [
-        ("src/fastgrad/_src/ops/moving_average.py", ["tests/ops"], ["tests/keras", "tests/data"]),
+        ("src/fastgrad/_src/ops/composed/moving_average.py", ["tests/ops/composed"], ["tests/keras", "tests/data"]),
         (
             "src/fastgrad/_src/scalars/terms.py",
             ["tests/core", "tests/derivatives", "tests/derivatives/functions"],

@@ -8,4 +8,5 @@ import importlib
 import pkgutil
 
 for _family in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_family.name}")
+    if not _family.ispkg:  # functions of `composed` are imported when a program asks for them
+        importlib.import_module(f"{__name__}.{_family.name}")
