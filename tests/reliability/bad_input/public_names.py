@@ -6,6 +6,7 @@ A name of ``fastgrad`` is public if its module defines it or re-exports it by ``
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 from collections.abc import Iterator
 from types import ModuleType
@@ -40,12 +41,14 @@ KERAS_NAMESPACES = (
 def exported(module: ModuleType) -> set[str]:
     """Names without an underscore that a module defines, re-exports or imports when first used."""
     found: set[str] = {
-        *getattr(module, "_LAZY", ()),
+        *getattr(module, "_NAMESPACES", ()),
         *getattr(module, "_MODULE_OF_LAZY_NAME", ()),
         *getattr(module, "_OF_VERSION_1", ()),
     }
     for node in ast.parse(inspect.getsource(module)).body:
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
+        if isinstance(node, ast.ImportFrom) and node.module and node.names[0].name == "*":
+            found |= exported(importlib.import_module(node.module))
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
             found |= {alias.name for alias in node.names if alias.asname == alias.name}
         elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             found.add(node.name)
