@@ -21,9 +21,9 @@ def defines(node):
         return not isinstance(node.value, ast.Constant | ast.Call)
     if isinstance(node, ast.If):
         return any(map(defines, node.body))
-    if not isinstance(node, ast.Assign):
+    if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
         return True
-    (target,) = node.targets
+    (target,) = [node.target] if isinstance(node, ast.AnnAssign) else node.targets
     names = [element.id for element in getattr(target, "elts", [target])]
     is_hook = names == ["__getattr__", "__dir__"]
     is_table = names[0].startswith("_") and not any(isinstance(part, ast.Lambda) for part in ast.walk(node.value))

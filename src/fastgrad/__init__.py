@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sys as _sys
 
+import numpy as _numpy  # noqa: F401, ICN001  # first: at the depth of later imports, CPython 3.11 runs NumPy's modules of types six times slower
+
 from fastgrad._src.jit.phases import report as _report
 
 if _report is not None:

@@ -60,6 +60,6 @@ from fastgrad._src.distribute.strategy import in_cross_replica_context as in_cro
 from fastgrad.distribute import cluster_resolver as cluster_resolver
 from fastgrad.distribute import experimental as experimental
 
-_MODULE_OF_NAME = {"callbacks": "keras.callbacks.horovod:"}  # Keras's callbacks are above this package
+_MODULE_OF_NAME = {"callbacks": ("keras.callbacks.horovod", None)}  # Keras's callbacks are above this package
 
 __getattr__, __dir__ = _namespace_hooks("tf.distribute", globals(), _MODULE_OF_NAME)

@@ -31,7 +31,7 @@ _NAMESPACES = frozenset(
     ]
 )
 
-_MODULE_OF_NAME = {
+_MODULE_OF_NAME: dict[str, str | tuple[str, str | None]] = {
     "DTypePolicy": "keras.dtype_policy",
     "Functional": "keras.models.functional",
     "Initializer": "keras.initializers",
@@ -45,7 +45,7 @@ _MODULE_OF_NAME = {
     "Optimizer": "keras.optimizers.optimizer",
     "Regularizer": "keras.regularizers",
     "Sequential": "keras.models.sequential",
-    "Variable": "keras.weight:Weight",
+    "Variable": ("keras.weight", "Weight"),
     "name_scope": "keras.naming",
 }
 

@@ -227,7 +227,6 @@ def _array_from_foreign(value: Any, dtype: DType | None) -> np.ndarray:
         return array_of(list(value), dtype)
     if hasattr(value, "__dlpack_device__") or hasattr(value, "__cuda_array_interface__"):
         available = module_of(Hook.GPUS)
-
         if available.is_on_gpu(value):
             return _array_from_gpu(value, dtype)
     if hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
@@ -241,7 +240,6 @@ def _array_from_foreign(value: Any, dtype: DType | None) -> np.ndarray:
 
 def _array_from_gpu(value: Any, dtype: DType | None) -> Any:
     available = module_of(Hook.GPUS)
-
     array = available.copy_of_foreign_array(value)
     array_dtype = dtypes.DTYPE_OF_NUMPY.get(array.dtype)
     if array_dtype is None or (dtype is not None and dtype is not array_dtype):

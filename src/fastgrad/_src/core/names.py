@@ -48,7 +48,7 @@ class _Answer:
 def namespace_hooks(
     namespace: str,
     module_globals: dict[str, Any],
-    lazy_names: Mapping[str, str] = MappingProxyType({}),
+    lazy_names: Mapping[str, str | tuple[str, str | None]] = MappingProxyType({}),
     submodules: Iterable[str] = (),
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Returns ``__getattr__`` and ``__dir__`` of a public module.
@@ -59,8 +59,8 @@ def namespace_hooks(
     Args:
         namespace: ``"tf"``, ``"tf.nn"`` ...
         module_globals: the module's ``globals()``; loses the name ``annotations`` that ``from __future__ import annotations`` sets.
-        lazy_names: for each name that is imported when it is asked for, the module below ``fastgrad._src`` that has it, and its
-            name there if that differs: ``"keras.naming"``, ``"keras.weight:Weight"``; or ``"keras.callbacks.horovod:"``, a module.
+        lazy_names: for each name that is imported when it is asked for, the module below ``fastgrad._src`` that has it. A pair
+            is the module and the name there, if that differs: ``("keras.weight", "Weight")``; None stands for the module itself.
         submodules: the public modules in the namespace that are imported when they are asked for.
     """
     module = _PUBLIC_PACKAGE + namespace.removeprefix("tf")
@@ -72,12 +72,11 @@ def namespace_hooks(
             with importing():
                 return importlib.import_module(f"{module}.{name}")
         if name in lazy_names:
-            home, _, other_name = lazy_names[name].partition(":")
+            entry = lazy_names[name]
+            home, name_there = (entry, name) if isinstance(entry, str) else entry
             with importing():
                 value = importlib.import_module(f"{_PRIVATE_PACKAGE}.{home}")
-            if not lazy_names[name].endswith(":"):
-                value = getattr(value, other_name or name)
-            module_globals[name] = value
+            module_globals[name] = value = value if name_there is None else getattr(value, name_there)
             return value
         frame = sys._getframe(1)
         while frame.f_code.co_name == "__getattr__" and frame.f_back is not None:
@@ -99,13 +98,13 @@ def namespace_hooks(
 
     def __dir__() -> list[str]:  # noqa: N807
         path = module_globals["__name__"]
-        present = [name for name, value in module_globals.items() if _is_ours(path, name, value)]
+        present = [name for name, value in module_globals.items() if _is_listed(path, name, value)]
         return sorted({*present, *lazy_names, *submodules})
 
     return __getattr__, __dir__
 
 
-def _is_ours(path: str, name: str, value: Any) -> bool:
+def _is_listed(path: str, name: str, value: Any) -> bool:
     """True for a name that ``dir`` of the module ``path`` lists: those with two underscores, and the public ones that fastgrad defines.
 
     The modules of a package are left out: Python makes them attributes when something imports them.

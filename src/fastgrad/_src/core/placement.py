@@ -194,7 +194,6 @@ def device_named(name: Any, function: str) -> Device | None:
     if (match["kind"] or "").lower() != "gpu":
         return None
     available = module_of(Hook.GPUS)
-
     number = match["number"]
     number = 0 if number in {None, "*"} else int(number)
     if number < available.count() and number not in placement.hidden_gpus:
@@ -244,7 +243,6 @@ def set_default_device(device_name: str | None) -> None:
     selected_device = None if device_name is None else device_named(device_name, "tf.config.set_default_device")
     if selected_device is None and device_name is not None and "gpu" in device_name.lower():
         available = module_of(Hook.GPUS)
-
         raise ValueError(
             f"tf.config.set_default_device: there is no {device_name}; {available.problem() or f'GPUs are {available.count()}'}"
         )

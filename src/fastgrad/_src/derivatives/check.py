@@ -1,6 +1,6 @@
 """``check_gradients``: reverse mode, forward mode and central differences of a function, compared number by number.
 
-``Comparer`` compares one direction at a time; ``python -m fastgrad._src.commands.differentiate`` uses it, too.
+``Comparer`` compares one direction at a time; ``python -m fastgrad.differentiate`` uses it, too.
 """
 
 from __future__ import annotations

@@ -45,7 +45,6 @@ from fastgrad._src.structures.lookup.tables import TABLE_METHODS, TableCall, _Ha
 _Spec = tuple[tuple[int, ...], np.dtype]
 """The shape and dtype of a value."""
 
-_ROOT = __name__.partition(".files.")[0]
 _PACKAGES_WITH_LATE_ROWS = ("image", "ops.composed", "signal", "structures.sparse", "structures.strings")
 """The packages whose rows are in the operation table after their import only; a process that loads a graph may not have imported them."""
 _MAX_DEPTH = 32
@@ -622,11 +621,16 @@ def _unknown_operations(data: Any) -> list[str]:
     """Returns the names of a graph's operations that fastgrad lacks."""
     names = _operation_names(data)
     if not names <= TABLE.keys():
-        for package in _PACKAGES_WITH_LATE_ROWS:
-            folder = importlib.import_module(f"{_ROOT}.{package}").__path__
-            for module in pkgutil.iter_modules(folder):
-                importlib.import_module(f"{_ROOT}.{package}.{module.name}")
+        import_late_rows()
     return sorted(names - TABLE.keys())
+
+
+def import_late_rows() -> None:
+    """Imports the modules that add rows to the operation table, and that a program imports when it asks for their names."""
+    for name in _PACKAGES_WITH_LATE_ROWS:
+        package = importlib.import_module(f"fastgrad._src.{name}")
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
 
 
 def _operation_names(data: Any) -> set[str]:
