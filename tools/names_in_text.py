@@ -137,6 +137,8 @@ def _parameters(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> 
             }
         else:
             fields = set()
+        if node.keywords:  # which may make the constructor, as `arguments` of layers of images
+            return None
         makers = [
             item for item in node.body if isinstance(item, ast.FunctionDef) and item.name in {"__init__", "__new__"}
         ]

@@ -49,7 +49,7 @@ def test_losses_and_metrics_take_the_options_of_their_function():
     assert names(metrics.PrecisionAtRecall)[0] == metrics.PrecisionAtRecall._argument == "recall"
 
 
-@pytest.mark.parametrize("kind", [L.Dense, L.Conv2D, L.LSTM, metrics.RecallAtPrecision])
+@pytest.mark.parametrize("kind", [L.Dense, L.Conv2D, L.LSTM, L.RandomRotation, metrics.RecallAtPrecision])
 def test_errors_and_annotations_are_those_of_a_written_method(kind):
     first = names(kind)[0]
     with pytest.raises(TypeError, match=rf"{kind.__name__}\.__init__\(\) missing .*'{first}'|_Convolution.*'{first}'"):
@@ -60,3 +60,10 @@ def test_errors_and_annotations_are_those_of_a_written_method(kind):
     assert hints.keys() == inspect.signature(kind.__init__).parameters.keys() - {"self"} | {"return"}
     assert hints["return"] is type(None)
     assert "body(self, " in inspect.getsource(kind.__init__)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in vars(L).values() if "get_random_transformation" in dir(kind)])
+def test_the_docstring_of_a_layer_of_images_has_its_arguments(kind):
+    listed = kind.__doc__.partition("    Args:\n")[2].partition("\n\n")[0].replace(",", ":").replace(":", " : ").split()
+    assert set(names(kind)) <= set(listed)
+    assert names(kind)[:1] == listed[:1]

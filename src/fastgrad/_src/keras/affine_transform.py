@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.image.projection import projective_transform
+from fastgrad._src.keras.image_axes import in_batch, in_channels_last
 from fastgrad._src.keras.settings import standardize_data_format
 from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.creation import ones_like, zeros_like
 from fastgrad._src.ops.custom_gradient import stop_gradient
 from fastgrad._src.ops.joining import concat
 from fastgrad._src.ops.linear_algebra import solve
-from fastgrad._src.ops.shaping import reshape, transpose
+from fastgrad._src.ops.shaping import reshape
 
 INTERPOLATIONS = ("nearest", "bilinear")
 FILL_MODES = ("constant", "nearest", "wrap", "mirror", "reflect")
@@ -72,22 +74,19 @@ def affine_transform(
             "Invalid transform rank: expected rank 1 (single transform) or rank 2 (batch of transforms). Received input with shape: "
             f"transform.shape={tuple(matrices.shape)}"
         )
-    is_single = x.ndim == 3
-    batch = x[None] if is_single else x
     matrices = matrices[None] if matrices.ndim == 1 else matrices
-    if matrices.shape[1] != 8 or matrices.shape[0] not in (1, batch.shape[0]):
+    images = x.shape[0] if x.ndim == 4 else 1
+    if matrices.shape[1] != 8 or matrices.shape[0] not in (1, images):
         raise InvalidArgumentError(
             None,
             None,
-            f"affine_transform: Input transform should be num_images x 8 or 1 x 8, got shape {list(matrices.shape)} for "
-            f"{batch.shape[0]} images.",
+            f"affine_transform: Input transform should be num_images x 8 or 1 x 8, got shape {list(matrices.shape)} for {images} images.",
         )
-    if data_format == "channels_first":
-        batch = transpose(batch, (0, 2, 3, 1))
-    y = projective_transform(batch, matrices, interpolation, fill_mode, fill_value)
-    if data_format == "channels_first":
-        y = transpose(y, (0, 3, 1, 2))
-    return y[0] if is_single else y
+
+    def transformed(batch: Tensor) -> Tensor:
+        return projective_transform(batch, matrices, interpolation, fill_mode, fill_value)
+
+    return in_channels_last(functools.partial(in_batch, transformed), x, data_format)
 
 
 def homography(start_points: Any, end_points: Any) -> Tensor:

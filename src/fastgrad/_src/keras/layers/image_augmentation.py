@@ -8,6 +8,7 @@ from typing import Any
 from fastgrad._src.core import dtypes, nest
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.keras.layers.bounding_boxes import dense_bounding_boxes
+from fastgrad._src.keras.layers.image_arguments import DATA_FORMAT, SEED, VALUE_RANGE, Argument, factor_argument
 from fastgrad._src.keras.layers.image_colors import (
     AutoContrast,
     Equalization,
@@ -17,12 +18,7 @@ from fastgrad._src.keras.layers.image_colors import (
     Solarization,
 )
 from fastgrad._src.keras.layers.image_layer import RandomImageLayer
-from fastgrad._src.keras.layers.image_preprocessing import (
-    RandomBrightness,
-    RandomContrast,
-    checked_value_range,
-    factor_range,
-)
+from fastgrad._src.keras.layers.image_preprocessing import RandomBrightness, RandomContrast
 from fastgrad._src.keras.layers.image_transformation import RandomRotation, RandomShear, RandomTranslation
 from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.clipping import clip_by_value
@@ -33,32 +29,25 @@ from fastgrad._src.ops.random_stateless import stateless_gamma
 from fastgrad._src.ops.reduction import reduce_sum
 from fastgrad._src.ops.selection import where
 
+_COLORS = {
+    "random_brightness": RandomBrightness,
+    "random_color_degeneration": RandomColorDegeneration,
+    "random_contrast": RandomContrast,
+    "random_sharpness": RandomSharpness,
+}
+
 
 class _Augmentation(RandomImageLayer):
     """The base of layers that choose among changes of one strength."""
 
-    def __init__(
-        self,
-        value_range: Any,
-        factor: Any,
-        interpolation: str,
-        changes_colors: bool,
-        seed: int | None,
-        data_format: str | None,
-        **kwargs: Any,
-    ) -> None:
-        self.factor, self.value_range = factor_range(factor, 0, 1), checked_value_range(value_range)
-        self.interpolation = interpolation
-        super().__init__(seed, data_format, **kwargs)
+    all_ops = True
+
+    def _finish_init(self) -> None:
         strength = self.factor
-        options: dict[str, Any] = {
-            "data_format": data_format,
-            "dtype": self.dtype_policy,
-            "bounding_box_format": self.bounding_box_format,
-        }
-        of_draws = {**options, "seed": seed}
-        of_places = {**of_draws, "interpolation": interpolation}
-        of_values = {**of_draws, "value_range": value_range}
+        options = {"dtype": self.dtype_policy, **self._config_of(("data_format", "bounding_box_format"))}
+        of_draws = {**options, "seed": self.seed}
+        of_places = {**of_draws, "interpolation": self.interpolation}
+        of_values = {**of_draws, "value_range": self.value_range}
         bits = max(1, int(8 * strength[1]))
         self._changes: dict[str, RandomImageLayer] = {
             "random_shear": RandomShear(strength, strength, **of_places),
@@ -66,16 +55,11 @@ class _Augmentation(RandomImageLayer):
             "random_rotation": RandomRotation(strength, **of_places),
             "random_posterization": RandomPosterization(bits, **of_values),
             "solarization": Solarization(strength, strength, **of_values),
-            "auto_contrast": AutoContrast(value_range, **options),
-            "equalization": Equalization(value_range, **options),
+            "auto_contrast": AutoContrast(self.value_range, **options),
+            "equalization": Equalization(self.value_range, **options),
         }
-        if changes_colors:
-            self._changes |= {
-                "random_brightness": RandomBrightness(strength, **of_values),
-                "random_color_degeneration": RandomColorDegeneration(strength, **of_values),
-                "random_contrast": RandomContrast(strength, **of_values),
-                "random_sharpness": RandomSharpness(strength, **of_values),
-            }
+        if self.all_ops:
+            self._changes |= {name: layer(strength, **of_values) for name, layer in _COLORS.items()}
 
     def _draw_changes(self, shape: tuple[int, ...], count: int, choices: int) -> dict[str, Any]:
         """Draws ``count`` numbers below ``choices``, and a transformation of each change."""
@@ -95,7 +79,17 @@ class _Augmentation(RandomImageLayer):
         return value
 
 
-class RandAugment(_Augmentation):
+class RandAugment(
+    _Augmentation,
+    arguments=(
+        VALUE_RANGE,
+        Argument("num_ops", "int", 2),
+        factor_argument(0, 1, 0.5),
+        Argument("interpolation", "str", "bilinear"),
+        SEED,
+        DATA_FORMAT,
+    ),
+):
     """In training, changes images several times, each time by one of eleven random changes (Cubuk et al. 2019).
 
     Args:
@@ -112,21 +106,7 @@ class RandAugment(_Augmentation):
         NotImplementedError: another ``interpolation``.
     """
 
-    _config_names = ("data_format", "value_range", "num_ops", "factor", "interpolation", "seed")
-
-    def __init__(
-        self,
-        value_range: Any = (0, 255),
-        num_ops: int = 2,
-        factor: Any = 0.5,
-        interpolation: str = "bilinear",
-        seed: int | None = None,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        self.num_ops = num_ops
-        super().__init__(value_range, factor, interpolation, True, seed, data_format, **kwargs)
-
+    num_ops: int
     _moves_pixels = True
 
     def _draw(self, shape: tuple[int, ...]) -> Any:
@@ -152,7 +132,20 @@ class RandAugment(_Augmentation):
         return self._changed(dense, transformation, "transform_bounding_boxes")
 
 
-class AugMix(_Augmentation):
+class AugMix(
+    _Augmentation,
+    arguments=(
+        VALUE_RANGE,
+        Argument("num_chains", "int", 3),
+        Argument("chain_depth", "int", 3),
+        factor_argument(0, 1, 0.3),
+        Argument("alpha", "float", 1.0),
+        Argument("all_ops", "bool", True),
+        Argument("interpolation", "str", "bilinear"),
+        SEED,
+        DATA_FORMAT,
+    ),
+):
     """In training, mixes images with a weighted mean of several chains of random changes (Hendrycks et al. 2020).
 
     Args:
@@ -172,33 +165,9 @@ class AugMix(_Augmentation):
         NotImplementedError: another ``interpolation``.
     """
 
-    _config_names = (
-        "data_format",
-        "value_range",
-        "num_chains",
-        "chain_depth",
-        "factor",
-        "alpha",
-        "all_ops",
-        "interpolation",
-        "seed",
-    )
-
-    def __init__(
-        self,
-        value_range: Any = (0, 255),
-        num_chains: int = 3,
-        chain_depth: int = 3,
-        factor: Any = 0.3,
-        alpha: float = 1.0,
-        all_ops: bool = True,
-        interpolation: str = "bilinear",
-        seed: int | None = None,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        self.num_chains, self.chain_depth, self.alpha, self.all_ops = num_chains, chain_depth, alpha, all_ops
-        super().__init__(value_range, factor, interpolation, all_ops, seed, data_format, **kwargs)
+    num_chains: int
+    chain_depth: int
+    alpha: float
 
     def _draw(self, shape: tuple[int, ...]) -> Any:
         gammas = stateless_gamma([self.num_chains + 2], self._seed_of_draw(), float(self.alpha))

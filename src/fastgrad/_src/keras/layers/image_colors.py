@@ -6,15 +6,21 @@ from typing import Any
 
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.image.colors import hsv_to_rgb, rgb_to_grayscale, rgb_to_hsv
 from fastgrad._src.keras import settings
-from fastgrad._src.keras.layers.image_layer import BatchImageLayer, RandomImageLayer, image_count, of_each_image
-from fastgrad._src.keras.layers.image_preprocessing import (
-    RandomBrightness,
-    RandomContrast,
-    checked_value_range,
+from fastgrad._src.keras.layers.image_arguments import (
+    ANY_VALUE_RANGE,
+    DATA_FORMAT,
+    SEED,
+    VALUE_RANGE,
+    Argument,
+    factor_argument,
     factor_range,
+    number_argument,
 )
-from fastgrad._src.keras.ops.image import gaussian_blur, hsv_to_rgb, rgb_to_grayscale, rgb_to_hsv
+from fastgrad._src.keras.layers.image_layer import BatchImageLayer, RandomImageLayer, image_count, of_each_image
+from fastgrad._src.keras.layers.image_preprocessing import RandomBrightness, RandomContrast
+from fastgrad._src.keras.ops.image import gaussian_blur
 from fastgrad._src.ops import rounding
 from fastgrad._src.ops.arithmetic import maximum
 from fastgrad._src.ops.casting import cast
@@ -30,7 +36,6 @@ from fastgrad._src.ops.rounding import floor
 from fastgrad._src.ops.scan import cumsum
 from fastgrad._src.ops.segments import unsorted_segment_sum
 from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import transpose
 
 
 def rescaled(x: Tensor, old: Any, new: Any) -> Tensor:
@@ -40,34 +45,11 @@ def rescaled(x: Tensor, old: Any, new: Any) -> Tensor:
     return (x - old[0]) / (old[1] - old[0]) * (new[1] - new[0]) + new[0]
 
 
-class _FactorOfColors(BatchImageLayer):
-    """The base of layers of a factor and a range of values.
+_FURTHER_ARGUMENTS = VALUE_RANGE, DATA_FORMAT, SEED
 
-    Args:
-        factor: the bounds of the number that is drawn for each image: a pair, or a number.
-        value_range: the least and the greatest value of images.
-        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
-        seed: an integer, or None.
-        **kwargs: as in ``Layer``.
 
-    Raises:
-        ValueError: another ``factor`` or ``value_range``; at a call another rank.
-    """
-
-    _config_names = ("data_format", "factor", "value_range", "seed")
-    _factor_bounds = (-1, 1)
-
-    def __init__(
-        self,
-        factor: Any,
-        value_range: Any = (0, 255),
-        data_format: str | None = None,
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        self.factor = factor_range(factor, *self._factor_bounds)
-        self.value_range = checked_value_range(value_range)
-        super().__init__(seed, data_format, **kwargs)
+class _FactorOfColors(RandomImageLayer):
+    """The base of layers that draw ``factor`` for each image."""
 
     def _draw(self, shape: tuple[int, ...]) -> Any:
         return {"factor": self._uniform((image_count(shape),), *self.factor)}
@@ -77,7 +59,7 @@ class _FactorOfColors(BatchImageLayer):
         return clip_by_value(x, low, high)
 
 
-class RandomHue(_FactorOfColors):
+class RandomHue(_FactorOfColors, BatchImageLayer, arguments=(factor_argument(-1, 1), *_FURTHER_ARGUMENTS)):
     """In training, turns the hues of each image by up to ``factor`` half turns, in one of the two directions.
 
     Args:
@@ -98,17 +80,15 @@ class RandomHue(_FactorOfColors):
 
     def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
         turn = of_each_image(transformation["factor"], x, x.dtype)
-        axis = 1 if self.data_format == "channels_first" else -1
-        hsv = rgb_to_hsv(rescaled(x, self.value_range, (0, 1)), self.data_format)
-        hue, saturation, value = split(hsv, 3, axis)
+        hue, saturation, value = split(rgb_to_hsv(rescaled(x, self.value_range, (0, 1))), 3, -1)
         hue += turn
         hue = where(hue > 1.0, hue - 1.0, hue)
         hue = where(hue < 0.0, hue + 1.0, hue)
-        rgb = hsv_to_rgb(concat([hue, saturation, value], axis), self.data_format)
+        rgb = hsv_to_rgb(concat([hue, saturation, value], -1))
         return rescaled(clip_by_value(rgb, 0.0, 1.0), (0, 1), self.value_range)
 
 
-class RandomSaturation(_FactorOfColors):
+class RandomSaturation(_FactorOfColors, BatchImageLayer, arguments=(factor_argument(-1, 1), *_FURTHER_ARGUMENTS)):
     """In training, multiplies the saturation of each image by f / (1 - f) for a number f; 0.5 changes nothing.
 
     Args:
@@ -128,13 +108,14 @@ class RandomSaturation(_FactorOfColors):
 
     def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
         factor = of_each_image(transformation["factor"], x, x.dtype)
-        axis = 1 if self.data_format == "channels_first" else -1
-        hue, saturation, value = split(rgb_to_hsv(x, self.data_format), 3, axis)
+        hue, saturation, value = split(rgb_to_hsv(x), 3, -1)
         saturation = self._in_range(saturation * factor)
-        return hsv_to_rgb(concat([hue, saturation, value], axis), self.data_format)
+        return hsv_to_rgb(concat([hue, saturation, value], -1))
 
 
-class RandomColorDegeneration(_FactorOfColors):
+class RandomColorDegeneration(
+    _FactorOfColors, BatchImageLayer, arguments=(factor_argument(-1, 1), *_FURTHER_ARGUMENTS)
+):
     """In training, mixes each image with its grey one: 0 changes nothing, 1 makes it grey.
 
     Args:
@@ -149,11 +130,11 @@ class RandomColorDegeneration(_FactorOfColors):
     """
 
     def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
-        grey = rgb_to_grayscale(x, self.data_format)
+        grey = rgb_to_grayscale(x)
         return self._in_range(x + of_each_image(transformation["factor"], x, x.dtype) * (grey - x))
 
 
-class RandomPosterization(_FactorOfColors):
+class RandomPosterization(_FactorOfColors, arguments=(factor_argument(1, 8), *_FURTHER_ARGUMENTS)):
     """In training, keeps the highest bits of the values, of which there are eight.
 
     Args:
@@ -167,18 +148,16 @@ class RandomPosterization(_FactorOfColors):
         ValueError: another ``factor`` or ``value_range``; at a call another rank.
     """
 
-    _factor_bounds = (1, 8)
-
     def _draw(self, shape: tuple[int, ...]) -> Any:
         return {"shift_factor": cast(8.0 - floor(super()._draw(shape)["factor"]), dtypes.uint8)}
 
-    def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
         step = 2.0 ** of_each_image(transformation["shift_factor"], x, dtypes.float32)
         values = floor(cast(rescaled(x, self.value_range, (0, 255)), dtypes.float32))
         return rescaled(cast(floor(values / step) * step, x.dtype), (0, 255), self.value_range)
 
 
-class RandomSharpness(_FactorOfColors):
+class RandomSharpness(_FactorOfColors, BatchImageLayer, arguments=(factor_argument(0, 1), *_FURTHER_ARGUMENTS)):
     """In training, blurs or sharpens each image: 0.5 changes nothing, less blurs it, more sharpens it.
 
     Args:
@@ -192,20 +171,15 @@ class RandomSharpness(_FactorOfColors):
         ValueError: another ``factor`` or ``value_range``; at a call another rank.
     """
 
-    _factor_bounds = (0, 1)
-
     def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
         factor = 2.0 * of_each_image(transformation["factor"], x, x.dtype)
-        last = transpose(x, [0, 2, 3, 1]) if self.data_format == "channels_first" else x
         kernel = constant([[1.0, 1.0, 1.0], [1.0, 5.0, 1.0], [1.0, 1.0, 1.0]], x.dtype) / 13.0
-        kernel = tile(kernel[:, :, None, None], [1, 1, last.shape[-1], 1])
-        smooth = depthwise_conv2d(last, kernel, [1, 1, 1, 1], "SAME")
-        if self.data_format == "channels_first":
-            smooth = transpose(smooth, [0, 3, 1, 2])
+        kernel = tile(kernel[:, :, None, None], [1, 1, x.shape[-1], 1])
+        smooth = depthwise_conv2d(x, kernel, [1, 1, 1, 1], "SAME")
         return self._in_range(x + (1.0 - factor) * (smooth - x))
 
 
-class RandomInvert(_FactorOfColors):
+class RandomInvert(_FactorOfColors, arguments=(factor_argument(0, 1, 1.0), VALUE_RANGE, SEED, DATA_FORMAT)):
     """In training, inverts the values of some images.
 
     Args:
@@ -219,26 +193,14 @@ class RandomInvert(_FactorOfColors):
         ValueError: another ``factor`` or ``value_range``; at a call another rank.
     """
 
-    _factor_bounds = (0, 1)
-
-    def __init__(
-        self,
-        factor: Any = 1.0,
-        value_range: Any = (0, 255),
-        seed: int | None = None,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(factor, value_range, data_format, seed, **kwargs)
-
     def _draw(self, shape: tuple[int, ...]) -> Any:
         return {"apply_inversion": self._chosen(shape, self.factor)}
 
-    def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
         return where(of_each_image(transformation["apply_inversion"], x), self.value_range[1] - x, x)
 
 
-class RandomGrayscale(BatchImageLayer):
+class RandomGrayscale(BatchImageLayer, arguments=(number_argument("factor", 0, 1, 0.5), DATA_FORMAT, SEED)):
     """In training, makes some images grey.
 
     Args:
@@ -251,24 +213,31 @@ class RandomGrayscale(BatchImageLayer):
         ValueError: another ``factor``; at a call another rank.
     """
 
-    _config_names = ("data_format", "factor", "seed")
-
-    def __init__(
-        self, factor: float = 0.5, data_format: str | None = None, seed: int | None = None, **kwargs: Any
-    ) -> None:
-        if not 0 <= factor <= 1:
-            raise ValueError(f"`factor` should be between 0 and 1. Received: factor={factor}")
-        self.factor = factor
-        super().__init__(seed, data_format, **kwargs)
-
     def _draw(self, shape: tuple[int, ...]) -> Any:
         return self._uniform((image_count(shape), 1, 1, 1), 0.0, 1.0) < self.factor
 
     def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
-        return where(of_each_image(transformation, x), rgb_to_grayscale(x, self.data_format), x)
+        return where(of_each_image(transformation, x), rgb_to_grayscale(x), x)
 
 
-class RandomGaussianBlur(BatchImageLayer):
+def _odd_sizes(layer: str, argument: str, value: Any) -> tuple[int, int]:
+    sizes = value if isinstance(value, (tuple, list)) else (value, value)
+    if len(sizes) != 2 or not all(isinstance(size, int) and size > 0 and size % 2 for size in sizes):
+        raise ValueError(f"`{argument}` must be an odd number, or two of them. Received: {argument}={value}")
+    return tuple(sizes)
+
+
+class RandomGaussianBlur(
+    BatchImageLayer,
+    arguments=(
+        factor_argument(0, 1, 1.0),
+        Argument("kernel_size", default=3, check=_odd_sizes),
+        factor_argument(0, 1, 1.0, "sigma"),
+        VALUE_RANGE,
+        DATA_FORMAT,
+        SEED,
+    ),
+):
     """In training, blurs some images.
 
     Args:
@@ -284,27 +253,8 @@ class RandomGaussianBlur(BatchImageLayer):
         ValueError: another ``factor``, ``kernel_size`` or ``sigma``; at a call another rank.
     """
 
-    _config_names = ("data_format", "factor", "kernel_size", "sigma", "value_range", "seed")
-
-    def __init__(
-        self,
-        factor: Any = 1.0,
-        kernel_size: Any = 3,
-        sigma: Any = 1.0,
-        value_range: Any = (0, 255),
-        data_format: str | None = None,
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        self.factor, self.sigma = factor_range(factor, 0, 1), factor_range(sigma, 0, 1, "sigma")
-        sizes = kernel_size if isinstance(kernel_size, (tuple, list)) else (kernel_size, kernel_size)
-        if len(sizes) != 2 or not all(isinstance(size, int) and size > 0 and size % 2 for size in sizes):
-            raise ValueError(
-                f"`kernel_size` must be an odd number, or two of them. Received: kernel_size={kernel_size}"
-            )
-        self.kernel_size = tuple(sizes)
-        self.value_range = checked_value_range(value_range)
-        super().__init__(seed, data_format, **kwargs)
+    kernel_size: tuple[int, int]
+    sigma: tuple[float, float]
 
     def _draw(self, shape: tuple[int, ...]) -> Any:
         is_blurred = self._chosen(shape, self.factor)
@@ -313,12 +263,28 @@ class RandomGaussianBlur(BatchImageLayer):
     def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
         is_blurred = of_each_image(transformation["should_apply_blur"], x)
         sigma = unstack(cast(transformation["blur_factor"], x.dtype))
-        blurred = gaussian_blur(x, self.kernel_size, sigma, self.data_format)
+        blurred = gaussian_blur(x, self.kernel_size, sigma, "channels_last")
         low, high = self.value_range
         return clip_by_value(where(is_blurred, blurred, x), low, high)
 
 
-class RandomColorJitter(BatchImageLayer):
+_JITTER = {
+    "brightness": RandomBrightness,
+    "contrast": RandomContrast,
+    "saturation": RandomSaturation,
+    "hue": RandomHue,
+}
+
+
+class RandomColorJitter(
+    RandomImageLayer,
+    arguments=(
+        ANY_VALUE_RANGE,
+        *[Argument(f"{name}_factor", default=None) for name in _JITTER],
+        SEED,
+        DATA_FORMAT,
+    ),
+):
     """In training, changes brightness, contrast, saturation and hue, in this order.
 
     Args:
@@ -333,62 +299,36 @@ class RandomColorJitter(BatchImageLayer):
         ValueError: a factor or ``value_range`` is one that these layers refuse; at a call another rank.
     """
 
-    _config_names = (
-        "data_format",
-        "value_range",
-        "brightness_factor",
-        "contrast_factor",
-        "saturation_factor",
-        "hue_factor",
-        "seed",
-    )
-
-    def __init__(
-        self,
-        value_range: Any = (0, 255),
-        brightness_factor: Any = None,
-        contrast_factor: Any = None,
-        saturation_factor: Any = None,
-        hue_factor: Any = None,
-        seed: int | None = None,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        self.value_range = value_range
-        self.brightness_factor, self.contrast_factor = brightness_factor, contrast_factor
-        self.saturation_factor, self.hue_factor = saturation_factor, hue_factor
-        super().__init__(seed, data_format, **kwargs)
-        factors = {
-            "random_brightness": (RandomBrightness, brightness_factor),
-            "random_contrast": (RandomContrast, contrast_factor),
-            "random_saturation": (RandomSaturation, saturation_factor),
-            "random_hue": (RandomHue, hue_factor),
-        }
-        options: dict[str, Any] = {
-            "value_range": value_range,
-            "seed": seed,
-            "data_format": data_format,
-            "dtype": self.dtype_policy,
-        }
+    def _finish_init(self) -> None:
+        options = {"dtype": self.dtype_policy, **self._config_of(("value_range", "seed", "data_format"))}
+        factors = {name: getattr(self, f"{name}_factor") for name in _JITTER}
         self._changes: dict[str, RandomImageLayer] = {
-            name: layer(factor, **options) for name, (layer, factor) in factors.items() if factor is not None
+            f"random_{name}": layer(factors[name], **options)
+            for name, layer in _JITTER.items()
+            if factors[name] is not None
         }
 
     def _draw(self, shape: tuple[int, ...]) -> Any:
         return {name: layer._draw(shape) for name, layer in self._changes.items()}
 
-    def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
         for name, layer in self._changes.items():
             x = layer._apply(x, transformation[name], None)
         return x
 
 
-def _range_from_zero(factor: Any, argument: str) -> tuple[float, float]:
-    low, high = factor_range(factor, 0, 1, argument)
-    return (low, high) if isinstance(factor, (tuple, list)) else (0, high)
+def _factor_from_zero(name: str) -> Argument:
+    def check(layer: str, argument: str, value: Any) -> tuple[float, float]:
+        low, high = factor_range(value, 0, 1, argument)
+        return (low, high) if isinstance(value, (tuple, list)) else (0, high)
+
+    return Argument(name, default=0.0, check=check)
 
 
-class Solarization(BatchImageLayer):
+class Solarization(
+    RandomImageLayer,
+    arguments=(_factor_from_zero("addition_factor"), _factor_from_zero("threshold_factor"), VALUE_RANGE, SEED),
+):
     """In training, adds a number to each image, and inverts the values above a threshold.
 
     Args:
@@ -403,19 +343,8 @@ class Solarization(BatchImageLayer):
     """
 
     _config_names = ("data_format", "value_range", "addition_factor", "threshold_factor", "seed")
-
-    def __init__(
-        self,
-        addition_factor: Any = 0.0,
-        threshold_factor: Any = 0.0,
-        value_range: Any = (0, 255),
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        self.addition_factor = _range_from_zero(addition_factor, "addition_factor")
-        self.threshold_factor = _range_from_zero(threshold_factor, "threshold_factor")
-        self.value_range = checked_value_range(value_range)
-        super().__init__(seed, **kwargs)
+    addition_factor: tuple[float, float]
+    threshold_factor: tuple[float, float]
 
     def _draw(self, shape: tuple[int, ...]) -> Any:
         added, threshold = [
@@ -424,13 +353,13 @@ class Solarization(BatchImageLayer):
         ]
         return {"additions": added, "thresholds": threshold}
 
-    def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
         added, threshold = [of_each_image(transformation[key], x, x.dtype) for key in ("additions", "thresholds")]
         x = clip_by_value(rescaled(x, self.value_range, (0, 255)) + added, 0.0, 255.0)
         return rescaled(where(x < threshold, x, 255.0 - x), (0, 255), self.value_range)
 
 
-class AutoContrast(BatchImageLayer):
+class AutoContrast(RandomImageLayer, arguments=(VALUE_RANGE,)):
     """Stretches the values of each channel of each image to the whole range, also out of training.
 
     Args:
@@ -441,17 +370,11 @@ class AutoContrast(BatchImageLayer):
         ValueError: another ``value_range``; at a call another rank.
     """
 
-    _config_names = ("data_format", "value_range")
-
-    def __init__(self, value_range: Any = (0, 255), **kwargs: Any) -> None:
-        self.value_range = checked_value_range(value_range)
-        super().__init__(None, **kwargs)
-
     def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
         """Stretches ``images``, in training or not."""
         return super().transform_images(images, {})
 
-    def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
         axes = [self._height_axis, self._height_axis + 1]
         values = rescaled(x, self.value_range, (0, 255))
         low, high = reduce_min(values, axes, keepdims=True), reduce_max(values, axes, keepdims=True)
@@ -460,7 +383,7 @@ class AutoContrast(BatchImageLayer):
         return where(high > low, rescaled(stretched, (0, 255), self.value_range), x)
 
 
-class Equalization(BatchImageLayer):
+class Equalization(RandomImageLayer, arguments=(VALUE_RANGE, Argument("bins", "int", 256), DATA_FORMAT)):
     """In training, makes the values of each channel of a batch equally frequent.
 
     Args:
@@ -474,15 +397,10 @@ class Equalization(BatchImageLayer):
     """
 
     _config_names = ("data_format", "bins", "value_range")
+    bins: int
 
-    def __init__(
-        self, value_range: Any = (0, 255), bins: int = 256, data_format: str | None = None, **kwargs: Any
-    ) -> None:
-        self.bins, self.value_range = bins, checked_value_range(value_range)
-        super().__init__(None, data_format, **kwargs)
-
-    def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
-        axis = 1 if self.data_format == "channels_first" else -1
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
+        axis = -3 if self.data_format == "channels_first" else -1
         channels = unstack(rescaled(x, self.value_range, (0, 255)), axis=axis)
         return rescaled(stack([self._equalized(channel) for channel in channels], axis), (0, 255), self.value_range)
 

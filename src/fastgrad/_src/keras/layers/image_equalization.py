@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
+from fastgrad._src.keras.image_axes import in_batch, in_channels_last
+from fastgrad._src.keras.layers.image_arguments import CHECKED_VALUE_RANGE, DATA_FORMAT, Argument
 from fastgrad._src.keras.layers.image_colors import rescaled
 from fastgrad._src.keras.layers.image_layer import ImageLayer
-from fastgrad._src.keras.layers.image_preprocessing import checked_value_range
 from fastgrad._src.ops import creation
 from fastgrad._src.ops.arithmetic import minimum
 from fastgrad._src.ops.casting import cast
@@ -27,7 +29,24 @@ from fastgrad._src.ops.shaping import reshape, transpose
 _LEVELS = 256
 
 
-class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
+def _tile_counts(layer: str, argument: str, value: Any) -> Any:
+    sizes = value if isinstance(value, (tuple, list)) else ()
+    if len(sizes) != 2 or not all(isinstance(size, int) and size > 0 for size in sizes):
+        raise ValueError(
+            f"{layer}: `{argument}` must be two positive integers, (height, width). Received: {argument}={value}"
+        )
+    return value
+
+
+class ContrastLimitedAdaptiveHistogramEqualization(
+    ImageLayer,
+    arguments=(
+        CHECKED_VALUE_RANGE,
+        Argument("clip_limit", "float", 4.0),
+        Argument("tile_grid_size", default=(8, 8), check=_tile_counts),
+        DATA_FORMAT,
+    ),
+):
     """Makes the values of each part of an image equally frequent, also out of training, but amplifies noise only to a limit.
 
     The image is cut into tiles. Between the middles of tiles a value is mapped as in the four nearest ones, by linear interpolation. It
@@ -45,25 +64,8 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
         InvalidArgumentError: at a call a side is shorter than what fills up its last tiles.
     """
 
-    _config_names = ("data_format", "value_range", "clip_limit", "tile_grid_size")
-
-    def __init__(
-        self,
-        value_range: Any = (0, 255),
-        clip_limit: float = 4.0,
-        tile_grid_size: Any = (8, 8),
-        data_format: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        checked_value_range(value_range)
-        sizes = tile_grid_size if isinstance(tile_grid_size, (tuple, list)) else ()
-        if len(sizes) != 2 or not all(isinstance(size, int) and size > 0 for size in sizes):
-            raise ValueError(
-                "ContrastLimitedAdaptiveHistogramEqualization: `tile_grid_size` must be two positive integers, (height, width). "
-                f"Received: tile_grid_size={tile_grid_size}"
-            )
-        self.value_range, self.clip_limit, self.tile_grid_size = value_range, clip_limit, tile_grid_size
-        super().__init__(data_format, **kwargs)
+    clip_limit: float
+    tile_grid_size: Any
 
     def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
         """Makes histograms of tiles even, in training or not.
@@ -76,15 +78,13 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
             The shape and dtype of ``images``.
         """
         x = convert_to_tensor(images)
-        batch = x if x.ndim == 4 else x[None]
-        if self.data_format == "channels_first":
-            batch = transpose(batch, [0, 2, 3, 1])
-        is_other_range = tuple(self.value_range) != (0, 255)
-        values = rescaled(cast(batch, dtypes.float32) if is_other_range else batch, self.value_range, (0, 255))
-        y = rescaled(self._equalized(values), (0, 255), self.value_range)
-        if self.data_format == "channels_first":
-            y = transpose(y, [0, 3, 1, 2])
-        return cast(y if x.ndim == 4 else y[0], x.dtype)
+
+        def equalize(batch: Tensor) -> Tensor:
+            is_other_range = tuple(self.value_range) != (0, 255)
+            values = rescaled(cast(batch, dtypes.float32) if is_other_range else batch, self.value_range, (0, 255))
+            return rescaled(self._equalized(values), (0, 255), self.value_range)
+
+        return cast(in_channels_last(functools.partial(in_batch, equalize), x, self.data_format), x.dtype)
 
     def _equalized(self, x: Tensor) -> Tensor:
         count, height, width, channels = x.shape

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from inspect import Parameter
 from typing import Any
 
 from fastgrad._src.core import dtypes, nest
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
+from fastgrad._src.keras.constructor import constructor
+from fastgrad._src.keras.image_axes import in_batch, in_channels_last
 from fastgrad._src.keras.layers.bounding_boxes import clip_to_image_size, convert_format, dense_bounding_boxes
+from fastgrad._src.keras.layers.image_arguments import Argument
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.layers.seeds import SeededDraws, generator_of_seed
 from fastgrad._src.keras.settings import standardize_data_format
@@ -26,7 +30,8 @@ class ImageLayer(Layer):
     """The base of layers of images: (height, width, channels) or (batch, height, width, channels), or with the channels first.
 
     A call draws a transformation, and changes images by it; in a dict also bounding boxes, labels and segmentation masks. Subclasses say how
-    by ``_draw``, ``_apply`` and ``_moved_boxes``.
+    by ``_draw``, ``_apply`` and ``_moved_boxes``. The class keyword ``arguments`` lists the arguments of the constructor. ``get_config`` has them
+    in this order, unless ``_config_names`` has another one.
     """
 
     _leaf = True
@@ -34,9 +39,42 @@ class ImageLayer(Layer):
     _takes_python_values = True
     # Whether pixels move, so that boxes and masks move with them.
     _moves_pixels = False
+    # Attributes of those layers that list them in ``arguments``.
+    height: int
+    width: int
+    factor: tuple[float, float]
+    value_range: Any
+    interpolation: str
+    fill_mode: str
+    fill_value: Any
 
-    def __init__(self, data_format: str | None = None, bounding_box_format: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init_subclass__(cls, arguments: Sequence[Argument] = (), **options: Any) -> None:
+        if arguments:
+            if "_config_names" not in cls.__dict__:
+                cls._config_names = tuple(dict.fromkeys(["data_format", *[argument.name for argument in arguments]]))
+            parameters = [
+                *[argument.parameter for argument in arguments],
+                Parameter("kwargs", Parameter.VAR_KEYWORD, annotation="Any"),
+            ]
+
+            def body(self: ImageLayer, **values: Any) -> None:
+                for argument in arguments:
+                    if argument.check is not None:
+                        value = argument.check(type(self).__name__, argument.name, values.pop(argument.name))
+                        setattr(self, argument.name, value)
+                super(cls, self).__init__(**values)
+                self._finish_init()
+
+            cls.__init__ = constructor(cls.__module__, cls.__qualname__, parameters, body)  # type: ignore[method-assign]
+        super().__init_subclass__(**options)
+
+    def _finish_init(self) -> None:
+        """Checks arguments together, and makes sublayers; runs when the attributes are there."""
+
+    def __init__(
+        self, *args: Any, data_format: str | None = None, bounding_box_format: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
         self.data_format = standardize_data_format(data_format)
         self.bounding_box_format = bounding_box_format
         self._build_at_init()
@@ -258,10 +296,11 @@ def _images_of(data: Any) -> Any:
 class RandomImageLayer(ImageLayer):
     """The base of layers that draw numbers in training."""
 
-    def __init__(self, seed: int | None = None, data_format: str | None = None, **kwargs: Any) -> None:
-        self.seed = seed
-        self._generator: Any = generator_of_seed(seed)
-        super().__init__(data_format, **kwargs)
+    seed: int | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._generator: Any = generator_of_seed(self.seed)
+        super().__init__(*args, **kwargs)
 
     def _transformation(self, shape: tuple[int, ...], training: bool, seed: Any) -> Any:
         if not training:
@@ -313,12 +352,13 @@ def of_each_image(numbers: Any, images: Tensor, dtype: Any = None) -> Tensor:
 
 
 class BatchImageLayer(RandomImageLayer):
-    """The base of layers that change batches of images; a single image is a batch of one."""
+    """The base of layers that change batches of images with the channels last; other images are brought into this form."""
 
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
-        if x.ndim == 4:
-            return self._apply_to_batch(x, transformation)
-        return self._apply_to_batch(x[None], transformation)[0]
+        def apply(x: Tensor) -> Tensor:
+            return in_batch(functools.partial(self._apply_to_batch, transformation=transformation), x)
+
+        return in_channels_last(apply, x, self.data_format)
 
     def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
         raise NotImplementedError

@@ -7,8 +7,14 @@ from typing import Any
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.keras.layers.bounding_boxes import dense_bounding_boxes
+from fastgrad._src.keras.layers.image_arguments import (
+    DATA_FORMAT,
+    SEED,
+    VALUE_RANGE,
+    Argument,
+    factor_argument,
+)
 from fastgrad._src.keras.layers.image_layer import RandomImageLayer, image_count, of_each_image
-from fastgrad._src.keras.layers.image_preprocessing import checked_value_range, factor_range
 from fastgrad._src.ops import creation
 from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.clipping import clip_by_value
@@ -79,7 +85,7 @@ class _MixingLayer(RandomImageLayer):
         return cast(divide_no_nan(gammas[0], gammas[0] + gammas[1]), self.compute_dtype)
 
 
-class MixUp(_MixingLayer):
+class MixUp(_MixingLayer, arguments=(Argument("alpha", "float", 0.2), DATA_FORMAT, SEED)):
     """In training, replaces each image and label by a weighted mean with another one of the batch (Zhang et al. 2018).
 
     Args:
@@ -92,13 +98,7 @@ class MixUp(_MixingLayer):
         ValueError: at a call another rank.
     """
 
-    _config_names = ("data_format", "alpha", "seed")
-
-    def __init__(
-        self, alpha: float = 0.2, data_format: str | None = None, seed: int | None = None, **kwargs: Any
-    ) -> None:
-        self.alpha = alpha
-        super().__init__(seed, data_format, **kwargs)
+    alpha: float
 
     def _draw(self, shape: tuple[int, ...]) -> Any:
         return {"permutation_order": self._order(shape), "mix_weight": self._beta(shape, self.alpha)}
@@ -137,7 +137,7 @@ class MixUp(_MixingLayer):
         }
 
 
-class CutMix(_MixingLayer):
+class CutMix(_MixingLayer, arguments=(factor_argument(0, 1, 1.0), SEED, DATA_FORMAT)):
     """In training, pastes a rectangle of another image of the batch into each one, and mixes labels by area (Yun et al. 2019).
 
     Args:
@@ -150,14 +150,6 @@ class CutMix(_MixingLayer):
     Raises:
         ValueError: another ``factor``; at a call another rank.
     """
-
-    _config_names = ("data_format", "factor", "seed")
-
-    def __init__(
-        self, factor: Any = 1.0, seed: int | None = None, data_format: str | None = None, **kwargs: Any
-    ) -> None:
-        self.factor = factor_range(factor, 0, 1)
-        super().__init__(seed, data_format, **kwargs)
 
     def _draw(self, shape: tuple[int, ...]) -> Any:
         if len(shape) == 3:
@@ -178,7 +170,17 @@ class CutMix(_MixingLayer):
         )
 
 
-class RandomErasing(RandomImageLayer):
+class RandomErasing(
+    RandomImageLayer,
+    arguments=(
+        factor_argument(0, 1, 1.0),
+        factor_argument(0, 1, (0.02, 0.33), "scale"),
+        Argument("fill_value", default=None),
+        VALUE_RANGE,
+        SEED,
+        DATA_FORMAT,
+    ),
+):
     """In training, fills a rectangle of some images (Zhong et al. 2020).
 
     Args:
@@ -194,21 +196,7 @@ class RandomErasing(RandomImageLayer):
         ValueError: another ``factor``, ``scale`` or ``value_range``; at a call another rank or ``fill_value``.
     """
 
-    _config_names = ("data_format", "factor", "scale", "fill_value", "value_range", "seed")
-
-    def __init__(
-        self,
-        factor: Any = 1.0,
-        scale: Any = (0.02, 0.33),
-        fill_value: Any = None,
-        value_range: Any = (0, 255),
-        seed: int | None = None,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        self.factor, self.scale = factor_range(factor, 0, 1), factor_range(scale, 0, 1, "scale")
-        self.fill_value, self.value_range = fill_value, checked_value_range(value_range)
-        super().__init__(seed, data_format, **kwargs)
+    scale: tuple[float, float]
 
     def _draw(self, shape: tuple[int, ...]) -> Any:
         images = image_count(shape)

@@ -5,10 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad._src.core import dtypes
-from fastgrad._src.core.argument_checks import checked_integer
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.image.geometry import crop_to_bounding_box, resize
+from fastgrad._src.keras.image_axes import in_channels_last
 from fastgrad._src.keras.layers.bounding_boxes import scaled_boxes
+from fastgrad._src.keras.layers.image_arguments import (
+    ANY_VALUE_RANGE,
+    DATA_FORMAT,
+    FILL_VALUE,
+    SEED,
+    SIZE,
+    VALUE_RANGE,
+    Argument,
+    factor_argument,
+)
 from fastgrad._src.keras.layers.image_layer import ImageLayer, RandomImageLayer, of_each_image
 from fastgrad._src.ops import creation, rounding
 from fastgrad._src.ops.casting import cast, saturate_cast
@@ -19,7 +29,7 @@ from fastgrad._src.ops.padding import pad
 from fastgrad._src.ops.reduction import reduce_mean
 from fastgrad._src.ops.reordering import reverse
 from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import reshape, transpose
+from fastgrad._src.ops.shaping import reshape
 
 
 def _middle(size: tuple[Any, Any], target: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -54,7 +64,19 @@ class _SizeLayer(ImageLayer):
         return super().transform_bounding_boxes(bounding_boxes, transformation)
 
 
-class Resizing(_SizeLayer):
+class Resizing(
+    _SizeLayer,
+    arguments=(
+        *SIZE,
+        Argument("interpolation", "str", "bilinear"),
+        Argument("crop_to_aspect_ratio", "bool", False),
+        Argument("pad_to_aspect_ratio", "bool", False),
+        Argument("fill_mode", "str", "constant"),
+        FILL_VALUE,
+        Argument("antialias", "bool", False, lambda layer, argument, value: bool(value)),
+        DATA_FORMAT,
+    ),
+):
     """Resizes images.
 
     Args:
@@ -73,40 +95,15 @@ class Resizing(_SizeLayer):
         ValueError: one of them is not positive, ``fill_mode`` is another, or both proportions are asked for; at a call another rank or interpolation.
     """
 
-    _config_names = (
-        "height",
-        "width",
-        "interpolation",
-        "crop_to_aspect_ratio",
-        "pad_to_aspect_ratio",
-        "fill_mode",
-        "fill_value",
-        "antialias",
-        "data_format",
-    )
+    crop_to_aspect_ratio: bool
+    pad_to_aspect_ratio: bool
+    antialias: bool
 
-    def __init__(  # Keras's arguments
-        self,
-        height: int,
-        width: int,
-        interpolation: str = "bilinear",
-        crop_to_aspect_ratio: bool = False,
-        pad_to_aspect_ratio: bool = False,
-        fill_mode: str = "constant",
-        fill_value: float = 0.0,
-        antialias: bool = False,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        if crop_to_aspect_ratio and pad_to_aspect_ratio:
+    def _finish_init(self) -> None:
+        if self.crop_to_aspect_ratio and self.pad_to_aspect_ratio:
             raise ValueError("Only one of `pad_to_aspect_ratio` & `crop_to_aspect_ratio` can be `True`.")
-        if fill_mode != "constant":
-            raise ValueError(f"Resizing: fill_mode must be 'constant', got {fill_mode!r}.")
-        self.height, self.width = _checked_size("Resizing", height, width)
-        self.interpolation = interpolation
-        self.crop_to_aspect_ratio, self.pad_to_aspect_ratio = crop_to_aspect_ratio, pad_to_aspect_ratio
-        self.fill_mode, self.fill_value, self.antialias = fill_mode, fill_value, bool(antialias)
-        super().__init__(data_format, **kwargs)
+        if self.fill_mode != "constant":
+            raise ValueError(f"Resizing: fill_mode must be 'constant', got {self.fill_mode!r}.")
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
         """The height and width of images, or of those in a dict; there is no chance in it."""
@@ -130,8 +127,10 @@ class Resizing(_SizeLayer):
         return scaled_boxes(boxes, top, left, self.height / height, self.width / width)
 
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
+        return in_channels_last(lambda x: self._resized(x, interpolation or self.interpolation), x, self.data_format)
+
+    def _resized(self, x: Tensor, interpolation: str) -> Tensor:
         dtype, target = x.dtype, (self.height, self.width)
-        x = _channels_last(x) if self.data_format == "channels_first" else x
         if self.crop_to_aspect_ratio:
             x = crop_to_bounding_box(x, *_middle(x.shape[-3:-1], target))
         elif self.pad_to_aspect_ratio:
@@ -141,32 +140,13 @@ class Resizing(_SizeLayer):
             if dtype.is_integer and float(fill_value).is_integer():
                 fill_value = int(fill_value)  # of bytes and masks
             x = pad(x, [*[(0, 0)] * (x.ndim - 3), *borders], constant_values=fill_value)
-        resized = resize(x, target, interpolation or self.interpolation, antialias=self.antialias)
+        resized = resize(x, target, interpolation, antialias=self.antialias)
         if dtype.is_integer and resized.dtype.is_floating:
             resized = rounding.round(resized)
-        resized = saturate_cast(resized, dtype)
-        return _channels_first(resized) if self.data_format == "channels_first" else resized
+        return saturate_cast(resized, dtype)
 
 
-def _checked_size(name: str, height: Any, width: Any) -> tuple[int, int]:
-    """Returns the height and width of the result; TypeError or ValueError unless they are positive integers."""
-    size = checked_integer(name, "height", height), checked_integer(name, "width", width)
-    if min(size) < 1:
-        raise ValueError(f"{name}: `height` and `width` must be positive. Received: height={height}, width={width}")
-    return size
-
-
-def _channels_last(x: Tensor) -> Tensor:
-    batch = range(x.ndim - 3)
-    return transpose(x, [*batch, *[len(batch) + axis for axis in (1, 2, 0)]])
-
-
-def _channels_first(x: Tensor) -> Tensor:
-    batch = range(x.ndim - 3)
-    return transpose(x, [*batch, *[len(batch) + axis for axis in (2, 0, 1)]])
-
-
-class CenterCrop(_SizeLayer):
+class CenterCrop(_SizeLayer, arguments=(*SIZE, DATA_FORMAT)):
     """The middle of images; smaller images are cropped to the proportions of the result, and resized.
 
     Args:
@@ -178,12 +158,6 @@ class CenterCrop(_SizeLayer):
         TypeError: ``height`` or ``width`` is no integer.
         ValueError: one of them is not positive; at a call another rank.
     """
-
-    _config_names = ("height", "width", "data_format")
-
-    def __init__(self, height: int, width: int, data_format: str | None = None, **kwargs: Any) -> None:
-        self.height, self.width = _checked_size("CenterCrop", height, width)
-        super().__init__(data_format, **kwargs)
 
     def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
         """Crops ``images``, in training or not."""
@@ -221,7 +195,7 @@ def _boxes_of_middle(boxes: Tensor, size: tuple[Any, Any], target: tuple[int, in
     return scaled_boxes(boxes, top, left, target[0] / height, target[1] / width)
 
 
-class RandomFlip(RandomImageLayer):
+class RandomFlip(RandomImageLayer, arguments=(Argument("mode", "str", "horizontal_and_vertical"), SEED, DATA_FORMAT)):
     """In training, flips one half of the images.
 
     Args:
@@ -231,18 +205,7 @@ class RandomFlip(RandomImageLayer):
         **kwargs: as in ``Layer``.
     """
 
-    _config_names = ("mode", "seed", "data_format")
-
-    def __init__(
-        self,
-        mode: str = "horizontal_and_vertical",
-        seed: int | None = None,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        self.mode = mode
-        super().__init__(seed, data_format, **kwargs)
-
+    mode: str
     _moves_pixels = True
 
     def _draw(self, shape: tuple[int, ...]) -> Any:
@@ -269,7 +232,7 @@ class RandomFlip(RandomImageLayer):
         return where(reshape(transformation["flips"], [-1, 1, 1]), flipped, boxes)
 
 
-class RandomCrop(RandomImageLayer):
+class RandomCrop(RandomImageLayer, arguments=(*SIZE, SEED, DATA_FORMAT)):
     """In training, a part of the images at a random place; smaller images are cropped and resized.
 
     Args:
@@ -278,14 +241,6 @@ class RandomCrop(RandomImageLayer):
         data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
         **kwargs: as in ``Layer``.
     """
-
-    _config_names = ("height", "width", "seed", "data_format")
-
-    def __init__(
-        self, height: int, width: int, seed: int | None = None, data_format: str | None = None, **kwargs: Any
-    ) -> None:
-        self.height, self.width = _checked_size("RandomCrop", height, width)
-        super().__init__(seed, data_format, **kwargs)
 
     _moves_pixels = True
 
@@ -316,32 +271,7 @@ class RandomCrop(RandomImageLayer):
         return scaled_boxes(boxes, top, left, 1.0, 1.0)
 
 
-def factor_range(factor: Any, low: float, high: float, argument: str = "factor") -> tuple[float, float]:
-    """Returns the bounds of ``factor``, a number for both sides of 0 or a pair."""
-    message = (
-        f"The `{argument}` argument should be a number (or a list of two numbers) in the range [{low}, {high}]. "
-        f"Received: {argument}={factor}"
-    )
-    if isinstance(factor, (tuple, list)):
-        if len(factor) != 2 or factor[0] > high or factor[1] < low:
-            raise ValueError(message)
-        least, most = sorted(factor)
-        return least, most
-    if not isinstance(factor, (int, float)) or not low <= factor <= high:
-        raise ValueError(message)
-    return max(-abs(factor), low), abs(factor)
-
-
-def checked_value_range(value_range: Any) -> list[float]:
-    """Returns the least and the greatest value of images; ValueError unless they are two numbers."""
-    if not isinstance(value_range, (tuple, list)) or len(value_range) != 2:
-        raise ValueError(
-            f"The `value_range` argument should be a list of two numbers. Received: value_range={value_range}"
-        )
-    return sorted(value_range)
-
-
-class RandomBrightness(RandomImageLayer):
+class RandomBrightness(RandomImageLayer, arguments=(factor_argument(-1, 1), VALUE_RANGE, SEED)):
     """In training, adds a number to each image, and clips it.
 
     Args:
@@ -354,13 +284,6 @@ class RandomBrightness(RandomImageLayer):
         ValueError: another ``factor`` or ``value_range``.
     """
 
-    _config_names = ("factor", "value_range", "seed", "data_format")
-
-    def __init__(self, factor: Any, value_range: Any = (0, 255), seed: int | None = None, **kwargs: Any) -> None:
-        self.factor = factor_range(factor, -1, 1)
-        self.value_range = checked_value_range(value_range)
-        super().__init__(seed, **kwargs)
-
     def _draw(self, shape: tuple[int, ...]) -> Any:
         low, high = self.value_range
         return {"rgb_delta": self._number_of_each_image(shape, *self.factor) * (high - low)}
@@ -370,7 +293,7 @@ class RandomBrightness(RandomImageLayer):
         return clip_by_value(x + of_each_image(transformation["rgb_delta"], x, x.dtype), low, high)
 
 
-class RandomContrast(RandomImageLayer):
+class RandomContrast(RandomImageLayer, arguments=(factor_argument(0, 1), ANY_VALUE_RANGE, SEED)):
     """In training, multiplies the distance of each pixel from the mean of its channel, and clips the result.
 
     Args:
@@ -383,13 +306,6 @@ class RandomContrast(RandomImageLayer):
         ValueError: another ``factor``.
     """
 
-    _config_names = ("factor", "value_range", "seed", "data_format")
-
-    def __init__(self, factor: Any, value_range: Any = (0, 255), seed: int | None = None, **kwargs: Any) -> None:
-        self.factor = factor_range(factor, 0, 1)
-        self.value_range = value_range
-        super().__init__(seed, **kwargs)
-
     def _draw(self, shape: tuple[int, ...]) -> Any:
         return {"contrast_factor": self._number_of_each_image(shape, 1.0 - self.factor[0], 1.0 + self.factor[1])}
 
@@ -399,7 +315,20 @@ class RandomContrast(RandomImageLayer):
         return clip_by_value((x - mean) * factor + mean, *self.value_range)
 
 
-class MaxNumBoundingBoxes(ImageLayer):
+def _whole_number(layer: str, argument: str, value: Any) -> int:
+    try:
+        number = int(value)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{layer}: `{argument}` must be an integer. Received: {argument}={value!r}") from None
+    if argument == "max_number" and number < 0:
+        raise ValueError(f"{layer}: `{argument}` must not be negative. Received: {argument}={value}")
+    return number
+
+
+class MaxNumBoundingBoxes(
+    ImageLayer,
+    arguments=(Argument("max_number", "int", check=_whole_number), Argument("fill_value", "int", -1, _whole_number)),
+):
     """Gives each image the same number of bounding boxes: cuts rows of more, and fills up rows of fewer; images stay as they are.
 
     Args:
@@ -412,23 +341,7 @@ class MaxNumBoundingBoxes(ImageLayer):
             ``bounding_box_format``.
     """
 
-    _config_names = ("data_format", "max_number", "fill_value")
     max_number: int
-    fill_value: int
-
-    def __init__(self, max_number: int, fill_value: int = -1, **kwargs: Any) -> None:
-        for argument, value in (("max_number", max_number), ("fill_value", fill_value)):
-            try:
-                setattr(self, argument, int(value))
-            except (TypeError, ValueError) as error:
-                raise type(error)(
-                    f"MaxNumBoundingBoxes: `{argument}` must be an integer. Received: {argument}={value!r}"
-                ) from None
-        if self.max_number < 0:
-            raise ValueError(
-                f"MaxNumBoundingBoxes: `max_number` must not be negative. Received: max_number={max_number}"
-            )
-        super().__init__(**kwargs)
 
     def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
         """Returns ``images`` as they are."""

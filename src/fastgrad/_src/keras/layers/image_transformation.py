@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from inspect import Parameter
 from typing import Any
 
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import Tensor
-from fastgrad._src.keras.affine_transform import FILL_MODES, INTERPOLATIONS, affine_transform, homography
+from fastgrad._src.keras.affine_transform import affine_transform, homography
 from fastgrad._src.keras.elastic_transform import elastic_shift, shifted
+from fastgrad._src.keras.image_axes import in_batch, in_channels_last
 from fastgrad._src.keras.layers.bounding_boxes import projected_boxes
+from fastgrad._src.keras.layers.image_arguments import (
+    CHECKED_VALUE_RANGE,
+    DATA_FORMAT,
+    FILL_MODE,
+    FILL_MODE_OR_MIRROR,
+    FILL_VALUE,
+    INTERPOLATION,
+    SEED,
+    Argument,
+    factor_argument,
+    factor_error,
+    number_argument,
+)
 from fastgrad._src.keras.layers.image_layer import RandomImageLayer, image_count, of_each_image
-from fastgrad._src.keras.layers.image_preprocessing import checked_value_range, factor_range
 from fastgrad._src.keras.ops.image import perspective_transform
-from fastgrad._src.keras.ops.namespace import moveaxis
 from fastgrad._src.keras.random import _seed_of_draw
 from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.clipping import clip_by_value
@@ -23,31 +37,9 @@ from fastgrad._src.ops.joining import concat, stack, unstack
 from fastgrad._src.ops.selection import where
 from fastgrad._src.ops.shaping import broadcast_to, reshape
 
-_FILL_MODES = ("reflect", "wrap", "constant", "nearest")
-
 
 class _RandomTransform(RandomImageLayer):
     """The base of layers that transform each image by a matrix of its own."""
-
-    def __init__(
-        self,
-        fill_mode: str,
-        interpolation: str,
-        seed: int | None,
-        fill_value: float,
-        data_format: str | None,
-        **kwargs: Any,
-    ) -> None:
-        for argument, value, choices in (
-            ("fill_mode", fill_mode, _FILL_MODES),
-            ("interpolation", interpolation, INTERPOLATIONS),
-        ):
-            if value not in choices:
-                raise NotImplementedError(
-                    f"{type(self).__name__}: Unknown `{argument}` {value}. Expected of one {choices}."
-                )
-        self.fill_mode, self.interpolation, self.fill_value = fill_mode, interpolation, fill_value
-        super().__init__(seed, data_format, **kwargs)
 
     _moves_pixels = True
 
@@ -74,7 +66,10 @@ class _RandomTransform(RandomImageLayer):
         return projected_boxes(boxes, self._matrices(transformation, self._image_size(transformation)))
 
 
-class RandomRotation(_RandomTransform):
+_FURTHER_ARGUMENTS = FILL_MODE, INTERPOLATION, SEED, FILL_VALUE, DATA_FORMAT
+
+
+class RandomRotation(_RandomTransform, arguments=(factor_argument(-1, 1), *_FURTHER_ARGUMENTS)):
     """In training, rotates each image around its centre.
 
     Args:
@@ -92,19 +87,6 @@ class RandomRotation(_RandomTransform):
     """
 
     _config_names = ("data_format", "factor", "fill_mode", "fill_value", "interpolation", "seed")
-
-    def __init__(
-        self,
-        factor: Any,
-        fill_mode: str = "reflect",
-        interpolation: str = "bilinear",
-        seed: int | None = None,
-        fill_value: float = 0.0,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        self.factor = factor_range(factor, -1, 1)
-        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
 
     def _draw(self, shape: tuple[int, ...]) -> Any:
         low, high = self.factor
@@ -127,40 +109,36 @@ class RandomRotation(_RandomTransform):
         return transformation["image_height"], transformation["image_width"]
 
 
-def _checked_factor(name: str, argument: str, factor: Any, allows_least: bool) -> tuple[float, float]:
-    """Returns the bounds of a factor in [-1, 1], -1 only with ``allows_least``; ValueError for others."""
-    bounds = factor if isinstance(factor, (tuple, list)) else (factor, factor)
-    if (
-        len(bounds) != 2
-        or not all(isinstance(bound, (int, float)) for bound in bounds)
-        or not all(-1.0 <= bound <= 1.0 and (allows_least or bound > -1.0) for bound in bounds)
-    ):
-        raise ValueError(
-            f"{name}: `{argument}` should be a number (or a list of two numbers) in the range {'[' if allows_least else '('}-1.0, 1.0]. "
-            f"Received: {argument}={factor}"
+def _factor_of_axis(name: str, allows_least: bool, default: Any = Parameter.empty) -> Argument:
+    """An argument in [-1, 1], -1 only with ``allows_least``, or the default; the attribute is the value as it is."""
+
+    def check(layer: str, argument: str, value: Any) -> Any:
+        bounds = value if isinstance(value, (tuple, list)) else (value, value)
+        is_factor = len(bounds) == 2 and all(
+            isinstance(bound, (int, float)) and -1.0 <= bound <= 1.0 and (allows_least or bound > -1.0)
+            for bound in bounds
         )
-    if bounds is factor:
-        low, high = sorted(bounds)
-        return low, high
-    return -abs(factor), abs(factor)
+        if not is_factor and (value is not None or default is not None):
+            raise factor_error(argument, f"{'[' if allows_least else '('}-1.0, 1.0]", value)
+        return value
+
+    return Argument(name, default=default, check=check)
 
 
-class _RandomTransformOfAxes(_RandomTransform):
-    """The base of layers with a factor for each axis."""
-
-    _config_names = ("data_format", "height_factor", "width_factor", "fill_mode", "interpolation", "seed", "fill_value")
-    _width_range: tuple[float, float] | None
-
-    def _set_factors(self, height_factor: Any, width_factor: Any, allows_least: bool) -> None:
-        name = type(self).__name__
-        self._height_range = _checked_factor(name, "height_factor", height_factor, allows_least)
-        self._width_range = None
-        if width_factor is not None or allows_least:
-            self._width_range = _checked_factor(name, "width_factor", width_factor, allows_least)
-        self.height_factor, self.width_factor = height_factor, width_factor
+def _bounds(factor: Any) -> tuple[float, float]:
+    """Returns a pair in ascending order; of a number that and its opposite."""
+    low, high = sorted(factor if isinstance(factor, (tuple, list)) else (-factor, factor))
+    return low, high
 
 
-class RandomZoom(_RandomTransformOfAxes):
+class RandomZoom(
+    _RandomTransform,
+    arguments=(
+        _factor_of_axis("height_factor", allows_least=False),
+        _factor_of_axis("width_factor", allows_least=False, default=None),
+        *_FURTHER_ARGUMENTS,
+    ),
+):
     """In training, zooms each image around its centre.
 
     Args:
@@ -174,24 +152,13 @@ class RandomZoom(_RandomTransformOfAxes):
         NotImplementedError: another ``fill_mode`` or ``interpolation``.
     """
 
-    def __init__(
-        self,
-        height_factor: Any,
-        width_factor: Any = None,
-        fill_mode: str = "reflect",
-        interpolation: str = "bilinear",
-        seed: int | None = None,
-        fill_value: float = 0.0,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        self._set_factors(height_factor, width_factor, allows_least=False)
-        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
+    height_factor: Any
+    width_factor: Any
 
     def _draw(self, shape: tuple[int, ...]) -> Any:
-        tall = wide = self._draw_of_each_image(shape, self._height_range, 1.0)
-        if self._width_range is not None:
-            wide = self._draw_of_each_image(shape, self._width_range, 1.0)
+        tall = wide = self._draw_of_each_image(shape, _bounds(self.height_factor), 1.0)
+        if self.width_factor is not None:
+            wide = self._draw_of_each_image(shape, _bounds(self.width_factor), 1.0)
         return {"height_zoom": tall, "width_zoom": wide, "input_shape": shape}
 
     def _numbers(self, transformation: Any, height: Any, width: Any) -> tuple[Any, ...]:
@@ -199,7 +166,14 @@ class RandomZoom(_RandomTransformOfAxes):
         return wide, 0.0, (width - 1) / 2 * (1.0 - wide), 0.0, tall, (height - 1) / 2 * (1.0 - tall)
 
 
-class RandomTranslation(_RandomTransformOfAxes):
+class RandomTranslation(
+    _RandomTransform,
+    arguments=(
+        _factor_of_axis("height_factor", allows_least=True),
+        _factor_of_axis("width_factor", allows_least=True),
+        *_FURTHER_ARGUMENTS,
+    ),
+):
     """In training, moves each image.
 
     Args:
@@ -212,25 +186,13 @@ class RandomTranslation(_RandomTransformOfAxes):
         NotImplementedError: another ``fill_mode`` or ``interpolation``.
     """
 
-    def __init__(
-        self,
-        height_factor: Any,
-        width_factor: Any,
-        fill_mode: str = "reflect",
-        interpolation: str = "bilinear",
-        seed: int | None = None,
-        fill_value: float = 0.0,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        self._set_factors(height_factor, width_factor, allows_least=True)
-        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
+    height_factor: Any
+    width_factor: Any
 
     def _draw(self, shape: tuple[int, ...]) -> Any:
-        assert self._width_range is not None
         height, width = self._size(shape)
-        down = self._draw_of_each_image(shape, self._height_range) * height
-        right = self._draw_of_each_image(shape, self._width_range) * width
+        down = self._draw_of_each_image(shape, _bounds(self.height_factor)) * height
+        right = self._draw_of_each_image(shape, _bounds(self.width_factor)) * width
         return {"translations": concat([right, down], 1), "input_shape": shape}
 
     def _numbers(self, transformation: Any, height: Any, width: Any) -> tuple[Any, ...]:
@@ -238,7 +200,35 @@ class RandomTranslation(_RandomTransformOfAxes):
         return 1.0, 0.0, -right, 0.0, 1.0, -down
 
 
-class RandomShear(_RandomTransform):
+def _shear_factor(name: str) -> Argument:
+    """An argument that is a pair in [0, 1], or a number for both sides of 0; the attribute is the pair."""
+
+    def check(layer: str, argument: str, value: Any) -> tuple[float, float]:
+        bounds = value if isinstance(value, (tuple, list)) else (value, value)
+        # A number may come back from a configuration as the pair of its two sides.
+        is_of_number = len(bounds) == 2 and isinstance(bounds[1], (int, float)) and bounds[0] == -bounds[1]
+        if len(bounds) != 2 or not all(
+            isinstance(bound, (int, float)) and (0 <= bound <= 1 or is_of_number) and abs(bound) <= 1
+            for bound in bounds
+        ):
+            raise factor_error(argument, "[0, 1.0]", value)
+        return _bounds(value)
+
+    return Argument(name, default=0.0, check=check)
+
+
+class RandomShear(
+    _RandomTransform,
+    arguments=(
+        _shear_factor("x_factor"),
+        _shear_factor("y_factor"),
+        INTERPOLATION,
+        FILL_MODE,
+        FILL_VALUE,
+        DATA_FORMAT,
+        SEED,
+    ),
+):
     """In training, shears each image, in one of the two directions.
 
     Args:
@@ -252,20 +242,8 @@ class RandomShear(_RandomTransform):
     """
 
     _config_names = ("data_format", "x_factor", "y_factor", "fill_mode", "interpolation", "seed", "fill_value")
-
-    def __init__(
-        self,
-        x_factor: Any = 0.0,
-        y_factor: Any = 0.0,
-        interpolation: str = "bilinear",
-        fill_mode: str = "reflect",
-        fill_value: float = 0.0,
-        data_format: str | None = None,
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        self.x_factor, self.y_factor = _shear_range("x_factor", x_factor), _shear_range("y_factor", y_factor)
-        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
+    x_factor: tuple[float, float]
+    y_factor: tuple[float, float]
 
     def _draw(self, shape: tuple[int, ...]) -> Any:
         sign = where(self._draw_of_each_image(shape, (0.0, 1.0)) > 0.5, -1.0, 1.0)
@@ -277,22 +255,17 @@ class RandomShear(_RandomTransform):
         return 1.0, x, 0.0, y, 1.0, 0.0
 
 
-def _shear_range(argument: str, factor: Any) -> tuple[float, float]:
-    bounds = factor if isinstance(factor, (tuple, list)) else (factor, factor)
-    # A number may come back from a configuration as the pair of its two sides.
-    is_of_number = len(bounds) == 2 and isinstance(bounds[1], (int, float)) and bounds[0] == -bounds[1]
-    if len(bounds) != 2 or not all(
-        isinstance(bound, (int, float)) and (0 <= bound <= 1 or is_of_number) and abs(bound) <= 1 for bound in bounds
-    ):
-        raise ValueError(
-            f"The `{argument}` argument should be a number (or a list of two numbers) in the range [0, 1.0]. "
-            f"Received: {argument}={factor}"
-        )
-    low, high = sorted(bounds)
-    return (low, high) if bounds is factor else (-high, high)
-
-
-class RandomPerspective(RandomImageLayer):
+class RandomPerspective(
+    RandomImageLayer,
+    arguments=(
+        factor_argument(0, 1, 1.0),
+        number_argument("scale", 0, 1, 1.0),
+        INTERPOLATION,
+        FILL_VALUE,
+        SEED,
+        DATA_FORMAT,
+    ),
+):
     """In training, moves the corners of some images, as if they were seen from another point.
 
     Args:
@@ -309,28 +282,7 @@ class RandomPerspective(RandomImageLayer):
         NotImplementedError: another ``interpolation``.
     """
 
-    _config_names = ("data_format", "factor", "scale", "interpolation", "fill_value", "seed")
-
-    def __init__(
-        self,
-        factor: Any = 1.0,
-        scale: float = 1.0,
-        interpolation: str = "bilinear",
-        fill_value: float = 0.0,
-        seed: int | None = None,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        self.factor = factor_range(factor, 0, 1)
-        if not 0.0 <= scale <= 1.0:
-            raise ValueError(f"The `scale` argument should be a number in the range [0,1]. Received: scale={scale}")
-        if interpolation not in INTERPOLATIONS:
-            raise NotImplementedError(
-                f"RandomPerspective: Unknown `interpolation` {interpolation}. Expected of one {INTERPOLATIONS}."
-            )
-        self.scale, self.interpolation, self.fill_value = scale, interpolation, fill_value
-        super().__init__(seed, data_format, **kwargs)
-
+    scale: float
     _moves_pixels = True
 
     def _draw(self, shape: tuple[int, ...]) -> Any:
@@ -357,7 +309,19 @@ class RandomPerspective(RandomImageLayer):
         return where(reshape(transformation["apply_perspective"], [-1, 1, 1]), moved, boxes)
 
 
-class RandomElasticTransform(RandomImageLayer):
+class RandomElasticTransform(
+    RandomImageLayer,
+    arguments=(
+        factor_argument(0, 1, 1.0),
+        factor_argument(0, 1, 1.0, "scale"),
+        INTERPOLATION,
+        FILL_MODE_OR_MIRROR,
+        FILL_VALUE,
+        CHECKED_VALUE_RANGE,
+        SEED,
+        DATA_FORMAT,
+    ),
+):
     """In training, moves the pixels of some images by smooth noise, as if they were drawn on rubber.
 
     Args:
@@ -376,43 +340,8 @@ class RandomElasticTransform(RandomImageLayer):
         NotImplementedError: another ``fill_mode`` or ``interpolation``; at a call bounding boxes, which Keras does not move, either.
     """
 
-    _config_names = (
-        "data_format",
-        "factor",
-        "scale",
-        "interpolation",
-        "fill_mode",
-        "fill_value",
-        "value_range",
-        "seed",
-    )
+    scale: tuple[float, float]
     _moves_pixels = True
-
-    def __init__(
-        self,
-        factor: Any = 1.0,
-        scale: Any = 1.0,
-        interpolation: str = "bilinear",
-        fill_mode: str = "reflect",
-        fill_value: float = 0.0,
-        value_range: Any = (0, 255),
-        seed: int | None = None,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        self.factor, self.scale = factor_range(factor, 0, 1), factor_range(scale, 0, 1, "scale")
-        for argument, value, choices in (
-            ("fill_mode", fill_mode, FILL_MODES),
-            ("interpolation", interpolation, INTERPOLATIONS),
-        ):
-            if value not in choices:
-                raise NotImplementedError(
-                    f"RandomElasticTransform: Unknown `{argument}` {value}. Expected of one {choices}."
-                )
-        checked_value_range(value_range)
-        self.interpolation, self.fill_mode, self.fill_value = interpolation, fill_mode, fill_value
-        self.value_range = value_range
-        super().__init__(seed, data_format, **kwargs)
 
     def _draw(self, shape: tuple[int, ...]) -> Any:
         if not self.factor[1] or not self.scale[1]:
@@ -438,18 +367,18 @@ class RandomElasticTransform(RandomImageLayer):
                 "RandomElasticTransform: Invalid value for argument `fill_mode`. Expected one of 'constant', 'nearest', 'wrap' and "
                 "'reflect'. Received: fill_mode=mirror"
             )
-        last = moveaxis(x, -3, -1) if self.data_format == "channels_first" else x
-        last = last if x.ndim == 4 else last[None]
         strength, seed = cast(transformation["distortion_factor"], self.compute_dtype), transformation["seed"]
-        height, width = last.shape[1:3]
-        alpha, sigma = self.get_elastic_transform_params(height, width, strength)
-        greatest_sigma = self.get_elastic_transform_params(height, width, 1.0)[1]
         seed = seed if isinstance(seed, Tensor) else _seed_of_draw(seed)
-        # Masks move by the noise of the images, whose dtype is this one.
-        shift = elastic_shift(last.shape[:3], alpha, sigma, greatest_sigma, seed, self.compute_dtype)
-        moved = shifted(last, shift, interpolation or self.interpolation, self.fill_mode, self.fill_value)
-        moved = moved if x.ndim == 4 else moved[0]
-        moved = moveaxis(moved, -1, -3) if self.data_format == "channels_first" else moved
+
+        def move(x: Tensor) -> Tensor:
+            height, width = x.shape[1:3]
+            alpha, sigma = self.get_elastic_transform_params(height, width, strength)
+            greatest_sigma = self.get_elastic_transform_params(height, width, 1.0)[1]
+            # Masks move by the noise of the images, whose dtype is this one.
+            shift = elastic_shift(x.shape[:3], alpha, sigma, greatest_sigma, seed, self.compute_dtype)
+            return shifted(x, shift, interpolation or self.interpolation, self.fill_mode, self.fill_value)
+
+        moved = in_channels_last(functools.partial(in_batch, move), x, self.data_format)
         is_moved = transformation["apply_transform"]
         y = where(of_each_image(is_moved, x), moved, x)
         return y if interpolation else clip_by_value(y, *self.value_range)

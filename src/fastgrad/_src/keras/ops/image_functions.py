@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,7 @@ from fastgrad._src.image.projection import projective_transform
 from fastgrad._src.image.quality import sobel_edges, ssim
 from fastgrad._src.keras.affine_transform import affine_transform, homography
 from fastgrad._src.keras.elastic_transform import elastic_shift, shifted, values_at
+from fastgrad._src.keras.image_axes import in_batch, in_channels_last, with_channels_last
 from fastgrad._src.keras.layers.image_preprocessing import Resizing
 from fastgrad._src.keras.ops.function import common, floats, tensor
 from fastgrad._src.keras.ops.nn_functions import TABLE as NN_FUNCTIONS
@@ -55,23 +57,18 @@ def _resize(
     return layer.call(tensor(images))
 
 
-def _of_batches(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns a function of a batch of images for single images, too."""
-    return lambda x: function(x) if x.ndim == 4 else function(x[None])[0]
-
-
-def _channels_last(function: Callable[..., Any]) -> Callable[..., Any]:
+def _of_images(function: Callable[..., Any]) -> Callable[..., Any]:
     """Returns a function of images with the channels last, for both data formats."""
 
     def call(images: Any, data_format: str | None = None) -> Any:
-        x = tensor(images)
-        if standardize_data_format(data_format) == "channels_last":
-            return function(x)
-        axes = list(range(x.ndim))
-        y = function(transpose(x, [*axes[:-3], *axes[-2:], axes[-3]]))
-        return transpose(y, [*axes[:-3], axes[-1], *axes[-3:-1]])
+        return in_channels_last(function, tensor(images), standardize_data_format(data_format))
 
     return call
+
+
+def _of_batches(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a function of a batch of images with the channels last, for single images and both data formats, too."""
+    return _of_images(functools.partial(in_batch, function))
 
 
 def _extract_patches(
@@ -90,7 +87,7 @@ def _extract_patches(
     def patches(x: Any) -> Any:
         return extract_patches(x, (1, *pair(size), 1), (1, *steps, 1), (1, *rates, 1), padding.upper())
 
-    return _channels_last(_of_batches(patches))(images, data_format)
+    return _of_batches(patches)(images, data_format)
 
 
 def _is_image(x: Any, name: str = "images") -> None:
@@ -144,7 +141,7 @@ def _crop_images(
         rows = bounds(top_cropping, bottom_cropping, target_height, x.shape[-3])
         return x[..., rows, bounds(left_cropping, right_cropping, target_width, x.shape[-2]), :]
 
-    return _channels_last(crop)(x, data_format)
+    return _of_images(crop)(x, data_format)
 
 
 def _pad_images(
@@ -174,7 +171,7 @@ def _pad_images(
         columns = widths(left_padding, right_padding, target_width, x.shape[-2])
         return padding_ops.pad(x, [*[[0, 0]] * (x.ndim - 3), rows, columns, [0, 0]])
 
-    return _channels_last(pad)(x, data_format)
+    return _of_images(pad)(x, data_format)
 
 
 def _extract_patches_3d(
@@ -217,7 +214,7 @@ def _gaussian_blur(
         kernel = tile(_gaussian_kernel(kernel_size, sigma, x.dtype), [1, 1, x.shape[-1], 1])
         return depthwise_conv2d(x, kernel, [1, 1, 1, 1], "SAME")
 
-    return _channels_last(_of_batches(blur))(x, data_format)
+    return _of_batches(blur)(x, data_format)
 
 
 def _map_coordinates(
@@ -264,7 +261,7 @@ def _elastic_transform(
         shift = elastic_shift(batch.shape[:3], alpha, sigma, sigma, _seed_of_draw(seed), batch.dtype)
         return shifted(batch, shift, interpolation, fill_mode, fill_value)
 
-    return _channels_last(_of_batches(transform))(x, data_format)
+    return _of_batches(transform)(x, data_format)
 
 
 def _perspective_transform(
@@ -288,7 +285,7 @@ def _perspective_transform(
     def transform(x: Any) -> Any:
         return projective_transform(x, matrices, interpolation, "constant", fill_value)
 
-    return _channels_last(_of_batches(transform))(x, data_format)
+    return _of_batches(transform)(x, data_format)
 
 
 def _lanczos(radius: float) -> Callable[..., Any]:
@@ -351,13 +348,6 @@ def _scale_and_translate(
     return cast(clip_by_value(rounding.round(y), low, high), x.dtype)
 
 
-def _sobel_edges(images: Any, data_format: str | None = None) -> Any:
-    x = tensor(images)
-    if standardize_data_format(data_format) == "channels_last":
-        return sobel_edges(x)
-    return transpose(sobel_edges(transpose(x, [0, 2, 3, 1])), [0, 3, 1, 2, 4])
-
-
 def _ssim(
     image1: Any,
     image2: Any,
@@ -372,13 +362,9 @@ def _ssim(
     _is_image(first, "image1")
     _is_image(second, "image2")
 
-    def moved(x: Any) -> Any:
-        x = floats(x)
-        if standardize_data_format(data_format) == "channels_last":
-            return x
-        return transpose(x, [*range(x.ndim - 3), x.ndim - 2, x.ndim - 1, x.ndim - 3])
-
-    y = ssim(moved(first), moved(second), max_val, filter_size, filter_sigma, k1, k2)
+    form = standardize_data_format(data_format)
+    pictures = with_channels_last(floats(first), form), with_channels_last(floats(second), form)
+    y = ssim(*pictures, max_val, filter_size, filter_sigma, k1, k2)
     return cast(y, first.dtype)
 
 
@@ -389,14 +375,14 @@ TABLE: dict[str, Callable[..., Any]] = {
     "extract_patches": _extract_patches,
     "extract_patches_3d": _extract_patches_3d,
     "gaussian_blur": _gaussian_blur,
-    "hsv_to_rgb": _channels_last(hsv_to_rgb),
+    "hsv_to_rgb": _of_images(hsv_to_rgb),
     "map_coordinates": _map_coordinates,
     "pad_images": _pad_images,
     "perspective_transform": _perspective_transform,
     "resize": _resize,
-    "rgb_to_grayscale": _channels_last(rgb_to_grayscale),
-    "rgb_to_hsv": _channels_last(rgb_to_hsv),
+    "rgb_to_grayscale": _of_images(rgb_to_grayscale),
+    "rgb_to_hsv": _of_images(rgb_to_hsv),
     "scale_and_translate": _scale_and_translate,
-    "sobel_edges": _sobel_edges,
+    "sobel_edges": _of_images(sobel_edges),
     "ssim": _ssim,
 }

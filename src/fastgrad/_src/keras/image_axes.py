@@ -1,0 +1,36 @@
+"""Images in both data formats and single images, for functions of batches with the channels last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.ops.shaping import transpose
+
+
+def with_channels_last(x: Tensor, data_format: str) -> Tensor:
+    """Returns images (..., channels, height, width) of ``"channels_first"`` as (..., height, width, channels)."""
+    if data_format == "channels_last":
+        return x
+    batch = x.ndim - 3
+    return transpose(x, [*range(batch), batch + 1, batch + 2, batch])
+
+
+def in_channels_last(function: Callable[[Tensor], Tensor], x: Tensor, data_format: str) -> Tensor:
+    """Returns ``function(x)`` for a function of images with the channels last; ``x`` and the result have ``data_format``.
+
+    Args:
+        function: its result has the axes of its argument, and maybe more behind.
+        x: images, shape (..., height, width, channels) or (..., channels, height, width).
+        data_format: ``"channels_last"`` or ``"channels_first"``.
+    """
+    y = function(with_channels_last(x, data_format))
+    if data_format == "channels_last":
+        return y
+    batch = x.ndim - 3
+    return transpose(y, [*range(batch), batch + 2, batch, batch + 1, *range(x.ndim, y.ndim)])
+
+
+def in_batch(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Returns ``function(x)`` for a function of batches of images; a single image is a batch of one."""
+    return function(x) if x.ndim == 4 else function(x[None])[0]
