@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.image.projection import projective_transform
-from fastgrad._src.keras.image_axes import in_batch, in_channels_last
+from fastgrad._src.keras.image_axes import checked_images, in_batch, in_channels_last
 from fastgrad._src.keras.settings import standardize_data_format
 from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.creation import ones_like, zeros_like
@@ -20,7 +21,15 @@ from fastgrad._src.ops.shaping import reshape
 
 INTERPOLATIONS = ("nearest", "bilinear")
 FILL_MODES = ("constant", "nearest", "wrap", "mirror", "reflect")
-_TENSORFLOW_FILL_MODES = ("constant", "nearest", "wrap", "reflect")
+FILL_MODES_OF_TENSORFLOW = ("constant", "nearest", "wrap", "reflect")
+
+
+def check_choice(argument: str, value: Any, choices: Sequence[Any]) -> None:
+    """ValueError unless ``value`` is one of ``choices``."""
+    if value not in choices:
+        raise ValueError(
+            f"Invalid value for argument `{argument}`. Expected one of {choices}. Received: {argument}={value}"
+        )
 
 
 def affine_transform(
@@ -51,24 +60,15 @@ def affine_transform(
         InvalidArgumentError: the fill mode is ``"mirror"``, which TensorFlow lacks, or there are neither one nor ``batch`` transforms.
     """
     data_format = standardize_data_format(data_format)
-    if interpolation not in INTERPOLATIONS:
-        raise ValueError(
-            f"Invalid value for argument `interpolation`. Expected of one {INTERPOLATIONS}. Received: interpolation={interpolation}"
-        )
-    if fill_mode not in FILL_MODES:
-        raise ValueError(
-            f"Invalid value for argument `fill_mode`. Expected of one {FILL_MODES}. Received: fill_mode={fill_mode}"
-        )
-    if fill_mode not in _TENSORFLOW_FILL_MODES:
+    check_choice("interpolation", interpolation, INTERPOLATIONS)
+    check_choice("fill_mode", fill_mode, FILL_MODES)
+    if fill_mode not in FILL_MODES_OF_TENSORFLOW:
         raise InvalidArgumentError(
-            None, None, f"affine_transform: fill_mode {fill_mode!r} is none of {_TENSORFLOW_FILL_MODES}; use 'reflect'."
+            None,
+            None,
+            f"affine_transform: fill_mode {fill_mode!r} is none of {FILL_MODES_OF_TENSORFLOW}; use 'reflect'.",
         )
-    x, matrices = convert_to_tensor(images), stop_gradient(cast(convert_to_tensor(transform), dtypes.float32))
-    if x.ndim not in (3, 4):
-        raise ValueError(
-            "Invalid images rank: expected rank 3 (single image) or rank 4 (batch of images). Received input with shape: "
-            f"images.shape={tuple(x.shape)}"
-        )
+    x, matrices = checked_images(images), stop_gradient(cast(convert_to_tensor(transform), dtypes.float32))
     if matrices.ndim not in (1, 2):
         raise ValueError(
             "Invalid transform rank: expected rank 1 (single transform) or rank 2 (batch of transforms). Received input with shape: "

@@ -11,6 +11,7 @@ from typing import Any
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras import settings
+from fastgrad._src.keras.affine_transform import INTERPOLATIONS
 from fastgrad._src.ops import arithmetic, creation, rounding
 from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.clipping import clip_by_value
@@ -60,7 +61,7 @@ def shifted(x: Tensor, shift: Tensor, interpolation: str, fill_mode: str, fill_v
     """Returns images (batch, height, width, channels) with the values ``shift`` rows below and columns to the right."""
     rows = creation.range(x.shape[1], dtype=shift.dtype)[None, :, None] + shift
     columns = creation.range(x.shape[2], dtype=shift.dtype)[None, None, :] + shift
-    order = ("nearest", "bilinear").index(interpolation)
+    order = INTERPOLATIONS.index(interpolation)
     return values_at(x, [rows, columns], order, fill_mode, fill_value, is_batch=True)
 
 

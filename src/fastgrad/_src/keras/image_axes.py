@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.ops.shaping import transpose
+
+
+def checked_images(images: Any, name: str = "images") -> Tensor:
+    """Converts an image or a batch of images to a tensor; ValueError for another rank."""
+    x = convert_to_tensor(images)
+    if x.ndim not in (3, 4):
+        raise ValueError(
+            f"Invalid {name} rank: expected rank 3 (single image) or rank 4 (batch of images). Received input with shape: "
+            f"{name}.shape={tuple(x.shape)}"
+        )
+    return x
 
 
 def with_channels_last(x: Tensor, data_format: str) -> Tensor:

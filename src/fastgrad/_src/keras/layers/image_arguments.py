@@ -8,7 +8,7 @@ from inspect import Parameter
 from typing import Any
 
 from fastgrad._src.core.argument_checks import checked_integer
-from fastgrad._src.keras.affine_transform import FILL_MODES, INTERPOLATIONS
+from fastgrad._src.keras.affine_transform import FILL_MODES, FILL_MODES_OF_TENSORFLOW, INTERPOLATIONS
 
 Check = Callable[[str, str, Any], Any]
 """Takes the name of the layer, that of the argument, and its value; returns the attribute, or raises an error."""
@@ -115,7 +115,7 @@ VALUE_RANGE = Argument("value_range", default=(0, 255), check=lambda layer, argu
 CHECKED_VALUE_RANGE = Argument("value_range", default=(0, 255), check=_checked_value_range)
 """The attribute is the value as it is."""
 ANY_VALUE_RANGE = Argument("value_range", default=(0, 255))
-FILL_MODE = choice_argument("fill_mode", ("reflect", "wrap", "constant", "nearest"), "reflect")
+FILL_MODE = choice_argument("fill_mode", FILL_MODES_OF_TENSORFLOW, "reflect")
 FILL_MODE_OR_MIRROR = choice_argument("fill_mode", FILL_MODES, "reflect")
 FILL_VALUE = Argument("fill_value", "float", 0.0)
 INTERPOLATION = choice_argument("interpolation", INTERPOLATIONS, "bilinear")

@@ -9,7 +9,7 @@ from typing import Any
 
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import Tensor
-from fastgrad._src.keras.affine_transform import affine_transform, homography
+from fastgrad._src.keras.affine_transform import FILL_MODES_OF_TENSORFLOW, affine_transform, check_choice, homography
 from fastgrad._src.keras.elastic_transform import elastic_shift, shifted
 from fastgrad._src.keras.image_axes import in_batch, in_channels_last
 from fastgrad._src.keras.layers.bounding_boxes import projected_boxes
@@ -362,11 +362,7 @@ class RandomElasticTransform(
         return max(height, width) * (0.1 * factor), min(height, width) * (0.05 * factor)
 
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
-        if self.fill_mode == "mirror":
-            raise ValueError(
-                "RandomElasticTransform: Invalid value for argument `fill_mode`. Expected one of 'constant', 'nearest', 'wrap' and "
-                "'reflect'. Received: fill_mode=mirror"
-            )
+        check_choice("fill_mode", self.fill_mode, FILL_MODES_OF_TENSORFLOW)
         strength, seed = cast(transformation["distortion_factor"], self.compute_dtype), transformation["seed"]
         seed = seed if isinstance(seed, Tensor) else _seed_of_draw(seed)
 

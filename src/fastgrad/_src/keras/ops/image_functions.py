@@ -14,9 +14,16 @@ from fastgrad._src.image.colors import hsv_to_rgb, rgb_to_grayscale, rgb_to_hsv
 from fastgrad._src.image.geometry import extract_patches
 from fastgrad._src.image.projection import projective_transform
 from fastgrad._src.image.quality import sobel_edges, ssim
-from fastgrad._src.keras.affine_transform import affine_transform, homography
+from fastgrad._src.keras.affine_transform import (
+    FILL_MODES,
+    FILL_MODES_OF_TENSORFLOW,
+    INTERPOLATIONS,
+    affine_transform,
+    check_choice,
+    homography,
+)
 from fastgrad._src.keras.elastic_transform import elastic_shift, shifted, values_at
-from fastgrad._src.keras.image_axes import in_batch, in_channels_last, with_channels_last
+from fastgrad._src.keras.image_axes import checked_images, in_batch, in_channels_last, with_channels_last
 from fastgrad._src.keras.layers.image_preprocessing import Resizing
 from fastgrad._src.keras.ops.function import common, floats, tensor
 from fastgrad._src.keras.ops.nn_functions import TABLE as NN_FUNCTIONS
@@ -90,22 +97,6 @@ def _extract_patches(
     return _of_batches(patches)(images, data_format)
 
 
-def _is_image(x: Any, name: str = "images") -> None:
-    if x.ndim not in (3, 4):
-        raise ValueError(
-            f"Invalid {name} rank: expected rank 3 (single image) or rank 4 (batch of images). Received input with "
-            f"shape: {name}.shape={tuple(x.shape)}"
-        )
-
-
-def _check_interpolation(interpolation: Any) -> None:
-    if interpolation not in ("nearest", "bilinear"):
-        raise ValueError(
-            "Invalid value for argument `interpolation`. Expected 'nearest' or 'bilinear'. Received: "
-            f"interpolation={interpolation}"
-        )
-
-
 def _checked(**sizes: int | None) -> None:
     """ValueError unless exactly two of the three sizes are there, and none is negative."""
     received = ", ".join(f"{name}={value}" for name, value in sizes.items())
@@ -125,8 +116,7 @@ def _crop_images(
     target_width: int | None = None,
     data_format: str | None = None,
 ) -> Any:
-    x = tensor(images)
-    _is_image(x)
+    x = checked_images(images)
     _checked(top_cropping=top_cropping, bottom_cropping=bottom_cropping, target_height=target_height)
     _checked(left_cropping=left_cropping, right_cropping=right_cropping, target_width=target_width)
 
@@ -154,8 +144,7 @@ def _pad_images(
     target_width: int | None = None,
     data_format: str | None = None,
 ) -> Any:
-    x = tensor(images)
-    _is_image(x)
+    x = checked_images(images)
     _checked(top_padding=top_padding, bottom_padding=bottom_padding, target_height=target_height)
     _checked(left_padding=left_padding, right_padding=right_padding, target_width=target_width)
 
@@ -207,8 +196,7 @@ def _gaussian_kernel(sizes: Any, sigma: Any, dtype: Any) -> Any:
 def _gaussian_blur(
     images: Any, kernel_size: Any = (3, 3), sigma: Any = (1.0, 1.0), data_format: str | None = None
 ) -> Any:
-    x = tensor(images)
-    _is_image(x)
+    x = checked_images(images)
 
     def blur(x: Any) -> Any:
         kernel = tile(_gaussian_kernel(kernel_size, sigma, x.dtype), [1, 1, x.shape[-1], 1])
@@ -228,11 +216,7 @@ def _map_coordinates(
         )
     if places.ndim < 2:
         raise ValueError(f"Invalid coordinates rank: expected at least rank 2. Received shape: {tuple(places.shape)}")
-    if fill_mode not in ("constant", "nearest", "wrap", "mirror", "reflect"):
-        raise ValueError(
-            "Invalid value for argument `fill_mode`. Expected one of 'constant', 'nearest', 'wrap', 'mirror' and "
-            f"'reflect'. Received: fill_mode={fill_mode}"
-        )
+    check_choice("fill_mode", fill_mode, FILL_MODES)
     if order not in (0, 1):
         raise NotImplementedError(f"map_coordinates currently requires order<=1. Received: order={order}")
     return values_at(x, unstack(places), order, fill_mode, fill_value)
@@ -248,14 +232,9 @@ def _elastic_transform(
     seed: Any = None,
     data_format: str | None = None,
 ) -> Any:
-    _check_interpolation(interpolation)
-    if fill_mode not in ("constant", "nearest", "wrap", "reflect"):
-        raise ValueError(
-            "Invalid value for argument `fill_mode`. Expected one of 'constant', 'nearest', 'wrap' and 'reflect'. "
-            f"Received: fill_mode={fill_mode}"
-        )
-    x = tensor(images)
-    _is_image(x)
+    check_choice("interpolation", interpolation, INTERPOLATIONS)
+    check_choice("fill_mode", fill_mode, FILL_MODES_OF_TENSORFLOW)
+    x = checked_images(images)
 
     def transform(batch: Any) -> Any:
         shift = elastic_shift(batch.shape[:3], alpha, sigma, sigma, _seed_of_draw(seed), batch.dtype)
@@ -272,9 +251,8 @@ def _perspective_transform(
     fill_value: float = 0,
     data_format: str | None = None,
 ) -> Any:
-    x, start, end = tensor(images), tensor(start_points, "float32"), tensor(end_points, "float32")
-    _check_interpolation(interpolation)
-    _is_image(x)
+    check_choice("interpolation", interpolation, INTERPOLATIONS)
+    x, start, end = checked_images(images), tensor(start_points, "float32"), tensor(end_points, "float32")
     if start.shape != end.shape or start.ndim not in (2, 3) or tuple(start.shape[-2:]) != (4, 2):
         raise ValueError(
             "start_points and end_points must have one shape, (4, 2) for a single image or (batch, 4, 2) for a batch. "
@@ -320,10 +298,7 @@ def _scale_and_translate(
     method: str,
     antialias: bool = True,
 ) -> Any:
-    if method not in _RESAMPLING_KERNELS:
-        raise ValueError(
-            f"Invalid value for argument `method`. Expected of one {set(_RESAMPLING_KERNELS)}. Received: method={method}"
-        )
+    check_choice("method", method, tuple(_RESAMPLING_KERNELS))
     x, (scales, shifts) = tensor(images), common(scale, translation)
     y = x if x.dtype.is_floating else cast(x, dtypes.float32)
     for number, dimension in enumerate(spatial_dims):
@@ -358,9 +333,7 @@ def _ssim(
     k2: float = 0.03,
     data_format: str | None = None,
 ) -> Any:
-    first, second = tensor(image1), tensor(image2)
-    _is_image(first, "image1")
-    _is_image(second, "image2")
+    first, second = checked_images(image1, "image1"), checked_images(image2, "image2")
 
     form = standardize_data_format(data_format)
     pictures = with_channels_last(floats(first), form), with_channels_last(floats(second), form)
