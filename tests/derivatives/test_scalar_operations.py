@@ -16,7 +16,8 @@ from fastgrad._src.derivatives.frontend.operators import checked_quotient
 from fastgrad._src.derivatives.ir import scalar_operations
 from fastgrad._src.derivatives.ir.representation import Function, Location
 from fastgrad._src.derivatives.ir.scalar_operations import POWER_OF_FLOAT, RAISING
-from fastgrad._src.scalars.terms import OPERANDS, OPERATORS, SELECT, ScalarOperation
+from fastgrad._src.scalars.formulas import OPERANDS, OPERATORS, ScalarOperation
+from fastgrad._src.scalars.terms import SELECT
 
 NAMED = [value for value in vars(scalar_operations).values() if isinstance(value, ScalarOperation)]
 OPERATIONS = list(dict.fromkeys([*NAMED, *OPERATORS.values()]))

@@ -34,7 +34,7 @@ from fastgrad._src.derivatives.transform.forward_mode import ForwardMode
 from fastgrad._src.derivatives.transforms import copies, type_of
 from fastgrad._src.jit.generated_source import generated_function
 from fastgrad._src.jit.numba_internals import CPUDispatcher, DUFunc
-from fastgrad._src.scalars.terms import ScalarOperation
+from fastgrad._src.scalars.formulas import ScalarOperation
 
 _MOST_NOISE = 1e-5
 """Relative noise of results above which differences say too little."""

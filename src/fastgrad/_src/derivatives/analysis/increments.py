@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, written_by
-from fastgrad._src.derivatives.ir.partials import COTANGENT
 from fastgrad._src.derivatives.ir.representation import (
     Block,
     Compute,
@@ -17,6 +16,7 @@ from fastgrad._src.derivatives.ir.representation import (
     View,
     equal_operands,
 )
+from fastgrad._src.scalars.formulas import COTANGENT
 
 
 class Increments:

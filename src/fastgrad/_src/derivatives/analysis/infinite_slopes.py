@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from numba import types
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families
-from fastgrad._src.derivatives.ir.partials import COTANGENT, RESULT, is_plain_selection
+from fastgrad._src.derivatives.ir.partials import is_plain_selection
 from fastgrad._src.derivatives.ir.representation import (
     Block,
     Call,
@@ -36,7 +36,17 @@ from fastgrad._src.derivatives.ir.representation import (
     Store,
     View,
 )
-from fastgrad._src.scalars.terms import ANYWHERE, MULTIPLY, NO_SINGULARITY, Leaf, Singularity, Term, nodes_of
+from fastgrad._src.scalars.formulas import (
+    ANYWHERE,
+    COTANGENT,
+    NO_SINGULARITY,
+    RESULT,
+    Leaf,
+    Singularity,
+    Term,
+    nodes_of,
+)
+from fastgrad._src.scalars.terms import MULTIPLY
 
 _Writers = Mapping[Root, list[Store | Call]]
 

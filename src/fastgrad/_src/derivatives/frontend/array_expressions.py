@@ -32,7 +32,8 @@ from fastgrad._src.derivatives.ir.values import Elements
 from fastgrad._src.derivatives.numpy.loop_sources import broadcast_size, broadcast_step, copy_loops
 from fastgrad._src.jit.generated_source import temporary_function_from_source
 from fastgrad._src.jit.numba_internals import DUFunc, Signature, ir
-from fastgrad._src.scalars.terms import ADD, MULTIPLY, OPERATORS
+from fastgrad._src.scalars.formulas import OPERATORS
+from fastgrad._src.scalars.terms import ADD, MULTIPLY
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.lowering import Lowering

@@ -28,17 +28,8 @@ from fastgrad._src.derivatives.ir.scalar_operations import RAISING
 from fastgrad._src.derivatives.ir.scalar_rules import NUMBA_FUNCTIONS
 from fastgrad._src.derivatives.ir.values import Complex, is_hashable
 from fastgrad._src.derivatives.numpy.loop_sources import CHECKS_OF_SIZES
-from fastgrad._src.scalars.terms import (
-    ADD,
-    MULTIPLY,
-    OPERANDS,
-    SUBTRACT,
-    ScalarOperation,
-    Term,
-    key_of,
-    substitute,
-    transform,
-)
+from fastgrad._src.scalars.formulas import OPERANDS, ScalarOperation, Term, key_of, substitute, transform
+from fastgrad._src.scalars.terms import ADD, MULTIPLY, SUBTRACT
 
 _FOLDED = {ADD: int.__add__, SUBTRACT: int.__sub__, MULTIPLY: int.__mul__}
 

@@ -36,7 +36,8 @@ from fastgrad._src.derivatives.ir.values import (
 )
 from fastgrad._src.derivatives.numpy import loop_sources
 from fastgrad._src.jit.numba_internals import ir
-from fastgrad._src.scalars.terms import ADD, DIVISION_COST, MULTIPLY, SUBTRACT
+from fastgrad._src.scalars.formulas import DIVISION_COST
+from fastgrad._src.scalars.terms import ADD, MULTIPLY, SUBTRACT
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.lowering import Lowering

@@ -76,7 +76,7 @@ from fastgrad._src.jit.numba_internals import (
     ir,
     ir_utils,
 )
-from fastgrad._src.scalars.terms import ScalarOperation
+from fastgrad._src.scalars.formulas import ScalarOperation
 
 
 def lower(function: Any, argument_types: tuple[types.Type, ...], options: Options = DEFAULT_OPTIONS) -> Function:

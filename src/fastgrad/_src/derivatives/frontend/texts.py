@@ -7,7 +7,7 @@ from typing import Any
 from fastgrad._src.derivatives.frontend.builder import Builder
 from fastgrad._src.derivatives.ir.representation import INDEX, Compute, Operand, index_constant, refuse
 from fastgrad._src.derivatives.ir.values import NumberedText, Static, Text, describe
-from fastgrad._src.scalars.terms import ScalarOperation
+from fastgrad._src.scalars.formulas import ScalarOperation
 
 
 def quote(text: Any) -> str:

@@ -17,7 +17,7 @@ from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.ir.partials import Partial, value_text
 from fastgrad._src.jit.generated_source import line_of_user
 from fastgrad._src.jit.numba_internals import ir as numba_ir
-from fastgrad._src.scalars.terms import NO_SINGULARITY, ScalarOperation
+from fastgrad._src.scalars.formulas import NO_SINGULARITY, ScalarOperation
 
 Location: TypeAlias = numba_ir.Loc
 

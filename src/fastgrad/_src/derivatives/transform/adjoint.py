@@ -23,14 +23,7 @@ from fastgrad._src.derivatives.analysis.infinite_slopes import (
     statements_before_infinite_slopes,
 )
 from fastgrad._src.derivatives.analysis.unused_numbers import statements_without_use
-from fastgrad._src.derivatives.ir.partials import (
-    RESULT,
-    guard,
-    is_used,
-    skip_zeros,
-    sums_by_operand,
-    with_zero_cotangents,
-)
+from fastgrad._src.derivatives.ir.partials import guard, is_used, skip_zeros, sums_by_operand, with_zero_cotangents
 from fastgrad._src.derivatives.ir.representation import (
     Allocate,
     Block,
@@ -52,7 +45,7 @@ from fastgrad._src.derivatives.ir.representation import (
     View,
     refuse,
 )
-from fastgrad._src.scalars.terms import OPERANDS, Singularity, Term
+from fastgrad._src.scalars.formulas import OPERANDS, RESULT, Singularity, Term
 
 # ---- statements ---------------------------------------------------------------------------------------------------
 

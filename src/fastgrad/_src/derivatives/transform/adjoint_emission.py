@@ -7,7 +7,7 @@ from typing import Any
 
 from fastgrad._src.derivatives.analysis.cotangent_arrays import CotangentArrays
 from fastgrad._src.derivatives.analysis.residuals import Residuals
-from fastgrad._src.derivatives.ir.partials import RESULT, is_used, partial_text
+from fastgrad._src.derivatives.ir.partials import is_used, partial_text
 from fastgrad._src.derivatives.ir.representation import (
     Compute,
     Constant,
@@ -43,7 +43,7 @@ from fastgrad._src.derivatives.transform.adjoint import (
 from fastgrad._src.derivatives.transform.emission import Emitter, flat_index, from_start
 from fastgrad._src.derivatives.transform.infinite_cotangents import guarded_adjoint
 from fastgrad._src.derivatives.transform.record_stacks import STACKS_OF_REVERSE, TOPS, RecordStacks
-from fastgrad._src.scalars.terms import OPERANDS
+from fastgrad._src.scalars.formulas import OPERANDS, RESULT
 
 Text = Callable[[Operand], str]
 """Returns the text of a number that a statement reads."""

@@ -32,7 +32,7 @@ from fastgrad._src.derivatives.runtime.jumps import BLOCK_VARIABLE
 from fastgrad._src.derivatives.runtime.tape_memory import contiguous
 from fastgrad._src.derivatives.transform.emission import Derivative, Emitter
 from fastgrad._src.derivatives.transform.tangents import Tangents
-from fastgrad._src.scalars.terms import ScalarOperation, Term
+from fastgrad._src.scalars.formulas import ScalarOperation, Term
 
 WIDTH = 8
 """The tangents that one run computes for a matrix: they share the function's own numbers."""

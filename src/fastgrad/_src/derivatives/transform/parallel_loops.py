@@ -14,7 +14,7 @@ from numba import types
 from fastgrad._src.derivatives.analysis.activity import Activity
 from fastgrad._src.derivatives.analysis.aliases import check_stores
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families, scalars_of, written_by
-from fastgrad._src.derivatives.ir.partials import COTANGENT, Partial
+from fastgrad._src.derivatives.ir.partials import Partial
 from fastgrad._src.derivatives.ir.representation import (
     COST_OF_EFFECTS,
     INDEX,
@@ -50,7 +50,8 @@ from fastgrad._src.derivatives.ir.representation import (
 from fastgrad._src.derivatives.ir.scalar_operations import ADD_PRODUCT, COPY, SHARE_END, SHARE_START
 from fastgrad._src.derivatives.ir.values import parts_of
 from fastgrad._src.derivatives.runtime.chunks import chunk_count
-from fastgrad._src.scalars.terms import ADD, MULTIPLY, OPERANDS, SUBTRACT, ScalarOperation
+from fastgrad._src.scalars.formulas import COTANGENT, OPERANDS, ScalarOperation
+from fastgrad._src.scalars.terms import ADD, MULTIPLY, SUBTRACT
 
 _COST_OF_BOUNDS = 100
 """The bounds of a chunk are kept, not computed again."""

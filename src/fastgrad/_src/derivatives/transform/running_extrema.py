@@ -25,7 +25,8 @@ from fastgrad._src.derivatives.ir.representation import (
     index_constant,
 )
 from fastgrad._src.derivatives.transform.simplification import copy_at_exit
-from fastgrad._src.scalars.terms import EQUAL, NOT_EQUAL, OPERANDS, SELECT, transform
+from fastgrad._src.scalars.formulas import OPERANDS, transform
+from fastgrad._src.scalars.terms import EQUAL, NOT_EQUAL, SELECT
 
 
 class _Choice(NamedTuple):

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, TypeGuard
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, possible_memory
-from fastgrad._src.derivatives.ir.partials import COTANGENT
 from fastgrad._src.derivatives.ir.representation import (
     Allocate,
     Axis,
@@ -44,6 +43,7 @@ from fastgrad._src.derivatives.transform.redundancy import (
     recognize_counted_loops,
     replace_induction_variables,
 )
+from fastgrad._src.scalars.formulas import COTANGENT
 
 _COST_OF_COPIES = 10**5
 """A copy at a loop's exit is kept or recorded: computing it again would need a record of each iteration."""

@@ -21,7 +21,6 @@ from fastgrad._src.derivatives.analysis.infinite_slopes import (
     statements_after_infinite_slopes,
 )
 from fastgrad._src.derivatives.ir.partials import (
-    COTANGENT,
     GUARDS,
     decision_of,
     guard,
@@ -66,7 +65,7 @@ from fastgrad._src.derivatives.ir.representation import (
     refuse,
 )
 from fastgrad._src.derivatives.ir.values import Complex, Fields, parts_of
-from fastgrad._src.scalars.terms import OPERANDS, Singularity, Term
+from fastgrad._src.scalars.formulas import COTANGENT, OPERANDS, Singularity, Term
 
 
 @numba.njit
