@@ -157,16 +157,16 @@ _EXPONENTIAL: dict[str, Any] = {"flat_at": Singularity.LOGARITHM}
 _CONSTANT = (lambda g, y, x: 0,)
 """The partial of a function that is constant but for jumps."""
 
-where = _function_of(
+where: ScalarOperation = _function_of(
     "where",
     3,
     CHEAP_COST,
     partials=(None, lambda g, z, keep, x, y: masked(g, keep), lambda g, z, keep, x, y: masked(g, logical_not(keep))),
 )
 logical_and, logical_or, logical_not = AND, OR, NOT
-cast = _function_of("cast", 1, CHEAP_COST)
+cast: ScalarOperation = _function_of("cast", 1, CHEAP_COST)
 """The conversion to the dtype of the row's result."""
-abs = _function_of(
+abs: ScalarOperation = _function_of(
     "abs",
     1,
     CHEAP_COST,
@@ -175,26 +175,26 @@ abs = _function_of(
     flat_at=Singularity.ROOT,
     partials=(lambda g, y, x: cast_like(g, x) * sign(x),),
 )
-sign = _function_of("sign", 1, CHEAP_COST, partials=_CONSTANT)
-floor = _function_of("floor", 1, CHEAP_COST)
-ceil = _function_of("ceil", 1, CHEAP_COST)
-rint = _function_of("rint", 1, CHEAP_COST)
-isnan = _function_of("isnan", 1, CHEAP_COST)
-isinf = _function_of("isinf", 1, CHEAP_COST)
-isfinite = _function_of("isfinite", 1, CHEAP_COST)
-maximum = _function_of(
+sign: ScalarOperation = _function_of("sign", 1, CHEAP_COST, partials=_CONSTANT)
+floor: ScalarOperation = _function_of("floor", 1, CHEAP_COST)
+ceil: ScalarOperation = _function_of("ceil", 1, CHEAP_COST)
+rint: ScalarOperation = _function_of("rint", 1, CHEAP_COST)
+isnan: ScalarOperation = _function_of("isnan", 1, CHEAP_COST)
+isinf: ScalarOperation = _function_of("isinf", 1, CHEAP_COST)
+isfinite: ScalarOperation = _function_of("isfinite", 1, CHEAP_COST)
+maximum: ScalarOperation = _function_of(
     "maximum",
     2,
     CHEAP_COST,
     partials=(lambda g, z, x, y: masked(g, x >= y), lambda g, z, x, y: masked(g, logical_not(x >= y))),
 )
-minimum = _function_of(
+minimum: ScalarOperation = _function_of(
     "minimum",
     2,
     CHEAP_COST,
     partials=(lambda g, z, x, y: masked(g, x <= y), lambda g, z, x, y: masked(g, logical_not(x <= y))),
 )
-clip = _function_of(
+clip: ScalarOperation = _function_of(
     "clip",
     3,
     partials=(
@@ -203,10 +203,10 @@ clip = _function_of(
         lambda g, y, x, low, high: masked(g, logical_not(maximum(x, low) <= high)),
     ),
 )
-copysign = _function_of(
+copysign: ScalarOperation = _function_of(
     "copysign", 2, partials=(lambda g, z, x, y: g * (sign(x) * copysign(1, y)), lambda g, z, x, y: 0)
 )
-square = _function_of(
+square: ScalarOperation = _function_of(
     "square",
     1,
     CHEAP_COST,
@@ -215,7 +215,7 @@ square = _function_of(
     flat_at=Singularity.ROOT,
     partials=(lambda g, y, x: g * (conj(x) * 2),),
 )
-reciprocal = _function_of(
+reciprocal: ScalarOperation = _function_of(
     "reciprocal",
     1,
     CHEAP_COST,
@@ -224,7 +224,7 @@ reciprocal = _function_of(
     flat_at=AT_INFINITY,
     partials=(lambda g, y, x: reciprocal_gradient(g, conj(y)),),
 )
-sqrt = _function_of(
+sqrt: ScalarOperation = _function_of(
     "sqrt",
     1,
     DIVISION_COST,
@@ -234,28 +234,32 @@ sqrt = _function_of(
     flat_at=AT_INFINITY,
     partials=(lambda g, y, x: sqrt_gradient(g, conj(y)),),
 )
-cbrt = _function_of(
+cbrt: ScalarOperation = _function_of(
     "cbrt", **_ROOT, is_singular_at_0_only=True, flat_at=AT_INFINITY, partials=(lambda g, y, x: g / (3 * y * y),)
 )
-exp = _function_of("exp", is_never_negative=True, **_EXPONENTIAL, partials=(lambda g, y, x: g * conj(y),))
-exp2 = _function_of("exp2", partials=(lambda g, y, x: g * (y * math.log(2)),))
-expm1 = _function_of("expm1", **_EXPONENTIAL, partials=(lambda g, y, x: g * conj(exp(x)),))
-log = _function_of("log", is_singular_at_0_only=True, **_LOGARITHM, partials=(lambda g, y, x: g * conj(reciprocal(x)),))
-log1p = _function_of("log1p", **_LOGARITHM, partials=(lambda g, y, x: g * conj(reciprocal(x + 1)),))
-log2 = _function_of(
+exp: ScalarOperation = _function_of(
+    "exp", is_never_negative=True, **_EXPONENTIAL, partials=(lambda g, y, x: g * conj(y),)
+)
+exp2: ScalarOperation = _function_of("exp2", partials=(lambda g, y, x: g * (y * math.log(2)),))
+expm1: ScalarOperation = _function_of("expm1", **_EXPONENTIAL, partials=(lambda g, y, x: g * conj(exp(x)),))
+log: ScalarOperation = _function_of(
+    "log", is_singular_at_0_only=True, **_LOGARITHM, partials=(lambda g, y, x: g * conj(reciprocal(x)),)
+)
+log1p: ScalarOperation = _function_of("log1p", **_LOGARITHM, partials=(lambda g, y, x: g * conj(reciprocal(x + 1)),))
+log2: ScalarOperation = _function_of(
     "log2",
     is_singular_at_0_only=True,
     **_LOGARITHM,
     partials=(lambda g, y, x: g * (reciprocal(x) * (1 / math.log(2))),),
 )
-log10 = _function_of(
+log10: ScalarOperation = _function_of(
     "log10",
     is_singular_at_0_only=True,
     **_LOGARITHM,
     partials=(lambda g, y, x: g * (reciprocal(x) * (1 / math.log(10))),),
 )
 # Both operands may be -inf.
-logaddexp = _function_of(
+logaddexp: ScalarOperation = _function_of(
     "logaddexp",
     2,
     flat_at=Singularity.LOGARITHM,
@@ -264,7 +268,7 @@ logaddexp = _function_of(
         lambda g, z, x, y: SELECT(y != z, g * exp(y - z), g),
     ),
 )
-logaddexp2 = _function_of(
+logaddexp2: ScalarOperation = _function_of(
     "logaddexp2",
     2,
     flat_at=Singularity.LOGARITHM,
@@ -273,41 +277,45 @@ logaddexp2 = _function_of(
         lambda g, z, x, y: SELECT(y != z, g * 2 ** (y - z), g),
     ),
 )
-sin = _function_of("sin", partials=(lambda g, y, x: g * conj(cos(x)),))
-cos = _function_of("cos", partials=(lambda g, y, x: -(g * conj(sin(x))),))
-tan = _function_of("tan", partials=(lambda g, y, x: g * conj(square(y) + 1),))
-asin = _function_of(
+sin: ScalarOperation = _function_of("sin", partials=(lambda g, y, x: g * conj(cos(x)),))
+cos: ScalarOperation = _function_of("cos", partials=(lambda g, y, x: -(g * conj(sin(x))),))
+tan: ScalarOperation = _function_of("tan", partials=(lambda g, y, x: g * conj(square(y) + 1),))
+asin: ScalarOperation = _function_of(
     "asin", other_names=("arcsin",), **_ROOT, partials=(lambda g, y, x: g * conj(rsqrt(1 - square(x))),)
 )
-acos = _function_of(
+acos: ScalarOperation = _function_of(
     "acos", other_names=("arccos",), **_ROOT, partials=(lambda g, y, x: -(g * conj(rsqrt(1 - square(x)))),)
 )
-atan = _function_of(
+atan: ScalarOperation = _function_of(
     "atan",
     other_names=("arctan",),
     flat_at=AT_INFINITY,
     partials=(lambda g, y, x: g * conj(reciprocal(square(x) + 1)),),
 )
-sinh = _function_of("sinh", partials=(lambda g, y, x: g * conj(cosh(x)),))
-cosh = _function_of("cosh", partials=(lambda g, y, x: g * conj(sinh(x)),))
-tanh = _function_of("tanh", **_EXPONENTIAL, partials=(lambda g, y, x: g * conj(1 - square(y)),))
-asinh = _function_of(
+sinh: ScalarOperation = _function_of("sinh", partials=(lambda g, y, x: g * conj(cosh(x)),))
+cosh: ScalarOperation = _function_of("cosh", partials=(lambda g, y, x: g * conj(sinh(x)),))
+tanh: ScalarOperation = _function_of("tanh", **_EXPONENTIAL, partials=(lambda g, y, x: g * conj(1 - square(y)),))
+asinh: ScalarOperation = _function_of(
     "asinh", other_names=("arcsinh",), flat_at=AT_INFINITY, partials=(lambda g, y, x: g / conj(cosh(y)),)
 )
-acosh = _function_of("acosh", other_names=("arccosh",), **_ROOT, partials=(lambda g, y, x: g / conj(sinh(y)),))
-atanh = _function_of(
+acosh: ScalarOperation = _function_of(
+    "acosh", other_names=("arccosh",), **_ROOT, partials=(lambda g, y, x: g / conj(sinh(y)),)
+)
+atanh: ScalarOperation = _function_of(
     "atanh",
     other_names=("arctanh",),
     singularity=Singularity.LOGARITHM,
     partials=(lambda g, y, x: g * conj(reciprocal(1 - square(x))),),
 )
-erf = _function_of("erf", **_EXPONENTIAL, partials=(lambda g, y, x: g * (exp(-square(x)) * (2 / math.sqrt(math.pi))),))
-erfc = _function_of(
+erf: ScalarOperation = _function_of(
+    "erf", **_EXPONENTIAL, partials=(lambda g, y, x: g * (exp(-square(x)) * (2 / math.sqrt(math.pi))),)
+)
+erfc: ScalarOperation = _function_of(
     "erfc", **_EXPONENTIAL, partials=(lambda g, y, x: g * (exp(-square(x)) * (-2 / math.sqrt(math.pi))),)
 )
-lgamma = _function_of("lgamma", other_names=("gammaln",), partials=(lambda g, y, x: g * digamma(x),))
-digamma = _function_of("digamma", other_names=("psi",))
-atan2 = _function_of(
+lgamma: ScalarOperation = _function_of("lgamma", other_names=("gammaln",), partials=(lambda g, y, x: g * digamma(x),))
+digamma: ScalarOperation = _function_of("digamma", other_names=("psi",))
+atan2: ScalarOperation = _function_of(
     "atan2",
     2,
     other_names=("arctan2",),
@@ -316,56 +324,62 @@ atan2 = _function_of(
         lambda g, z, x, y: -(g * (x / (square(x) + square(y)))),
     ),
 )
-hypot = _function_of(
+hypot: ScalarOperation = _function_of(
     "hypot",
     2,
     partials=(lambda g, z, x, y: g * divide_no_nan(x, z), lambda g, z, x, y: g * divide_no_nan(y, z)),
 )
-pow = _function_of(
+pow: ScalarOperation = _function_of(
     "pow", 2, other_names=("power", "float_power"), is_singular_at_0_only=True, partials=_PARTIALS_OF_POWER
 )
-fmod = _function_of("fmod", 2, partials=(lambda g, z, x, y: g, lambda g, z, x, y: -(g * truncatediv(x, y))))
-nextafter = _function_of("nextafter", 2, partials=(lambda g, z, x, y: g, lambda g, z, x, y: 0))
-degrees = _function_of("degrees", other_names=("rad2deg",), partials=(lambda g, y, x: g * (180 / math.pi),))
-radians = _function_of("radians", other_names=("deg2rad",), partials=(lambda g, y, x: g * (math.pi / 180),))
-log1p_of_fraction = _function_of("log1p_of_fraction", definition=log1p)
+fmod: ScalarOperation = _function_of(
+    "fmod", 2, partials=(lambda g, z, x, y: g, lambda g, z, x, y: -(g * truncatediv(x, y)))
+)
+nextafter: ScalarOperation = _function_of("nextafter", 2, partials=(lambda g, z, x, y: g, lambda g, z, x, y: 0))
+degrees: ScalarOperation = _function_of(
+    "degrees", other_names=("rad2deg",), partials=(lambda g, y, x: g * (180 / math.pi),)
+)
+radians: ScalarOperation = _function_of(
+    "radians", other_names=("deg2rad",), partials=(lambda g, y, x: g * (math.pi / 180),)
+)
+log1p_of_fraction: ScalarOperation = _function_of("log1p_of_fraction", definition=log1p)
 """``log1p`` of a number between 0 and 1."""
-sigmoid = _function_of(
+sigmoid: ScalarOperation = _function_of(
     "sigmoid",
     other_names=("expit",),
     definition=lambda x: 1 / (1 + exp(-x)),
     **_EXPONENTIAL,
     partials=(lambda g, y, x: g * conj(y * (1 - y)),),
 )
-log_sigmoid = _function_of(
+log_sigmoid: ScalarOperation = _function_of(
     "log_sigmoid",
     definition=lambda x: minimum(x, 0) - log1p(exp(-abs(x))),
     **_EXPONENTIAL,
     partials=(lambda g, y, x: g * sigmoid(-x),),
 )
-softplus = _function_of(
+softplus: ScalarOperation = _function_of(
     "softplus",
     definition=lambda x: maximum(x, 0) + log1p(exp(-abs(x))),
     **_EXPONENTIAL,
     partials=(lambda g, y, x: g * sigmoid(x),),
 )
 # Computed from x, not from the result, so that it has a derivative; at 0 the second derivative is 0.
-elu_of = _function_of(
+elu_of: ScalarOperation = _function_of(
     "elu_of",
     definition=lambda x: where(x >= 0, x, expm1(minimum(x, 0))),
     partials=(lambda g, y, x: g * exp(minimum(0, x)),),
 )
-selu_of = _function_of(
+selu_of: ScalarOperation = _function_of(
     "selu_of",
     definition=lambda x: where(x >= 0, SELU_SCALE * x, SELU_SCALED_ALPHA * expm1(minimum(x, 0))),
     partials=(lambda g, y, x: g * selu_slope(x),),
 )
-selu_slope = _function_of(
+selu_slope: ScalarOperation = _function_of(
     "selu_slope",
     definition=lambda x: where(x >= 0, SELU_SCALE, SELU_SCALED_ALPHA * exp(minimum(x, 0))),
     partials=(lambda g, y, x: g * y * cast_like(x < 0, x),),
 )
-sigmoid_cross_entropy_of = _function_of(
+sigmoid_cross_entropy_of: ScalarOperation = _function_of(
     "sigmoid_cross_entropy_of",
     2,
     definition=lambda x, z: maximum(x, 0) - x * z + log1p(exp(-abs(x))),
@@ -373,13 +387,13 @@ sigmoid_cross_entropy_of = _function_of(
 )
 """Of a logit ``x`` and a label ``z``."""
 _SQRT_HALF = 0.7071067811865476
-gelu_of = _function_of(
+gelu_of: ScalarOperation = _function_of(
     "gelu_of",
     definition=lambda x: where(x < -40.0, 0.0, 0.5 * x * erfc(x * -_SQRT_HALF)),
     partials=(lambda g, y, x: gelu_gradient(g, x),),
 )
 """``x`` times the normal distribution function of ``x``."""
-gelu_slope = _function_of(
+gelu_slope: ScalarOperation = _function_of(
     "gelu_slope",
     definition=lambda x: where(
         x < -40.0, 0.0, where(x > 40.0, 1.0, 0.5 * erfc(x * -_SQRT_HALF) + x * exp(-0.5 * x * x) * ROOT_HALF_OVER_PI)
@@ -387,7 +401,7 @@ gelu_slope = _function_of(
     partials=(lambda g, y, x: g * _gelu_second_derivative(x),),
 )
 _SQRT_2_OVER_PI, _TWICE_SQRT_2_OVER_PI = 0.7978845608028654, 1.5957691216057308
-gelu_tanh_of = _function_of(
+gelu_tanh_of: ScalarOperation = _function_of(
     "gelu_tanh_of",
     definition=lambda x: where(
         x < -40.0, 0.0, x / (1.0 + exp(-_TWICE_SQRT_2_OVER_PI * (x + TANH_GELU_CUBIC * x * x * x)))
@@ -407,7 +421,7 @@ def _gelu_tanh_slope(x: Any) -> Term:
     )
 
 
-gelu_tanh_slope = _function_of(
+gelu_tanh_slope: ScalarOperation = _function_of(
     "gelu_tanh_slope",
     definition=_gelu_tanh_slope,
     partials=(lambda g, y, x: g * _gelu_tanh_second_derivative(x),),
@@ -434,27 +448,29 @@ def _gelu_tanh_second_derivative(x: Any) -> Term:
 
 # ---- functions of rows and of partials ----------------------------------------------------------------------------------
 
-conj = _row_function(lambda x: x, "conj")
+conj: ScalarOperation = _row_function(lambda x: x, "conj")
 """The complex conjugate."""
-cast_like = _row_function(lambda value, x: value, "cast_like")
+cast_like: ScalarOperation = _row_function(lambda value, x: value, "cast_like")
 """The first operand in the dtype of the second."""
-masked = _row_function(
+masked: ScalarOperation = _row_function(
     lambda x, keep: where(keep, x, 0), "masked", partials=(lambda g, y, x, keep: masked(g, keep), None)
 )
-log_of_base = _row_function(lambda x: log(where(x > 0, x, 1)), "log_of_base")
+log_of_base: ScalarOperation = _row_function(lambda x: log(where(x > 0, x, 1)), "log_of_base")
 """The logarithm; 0 where it is not finite or not real, as in TensorFlow's gradient of exponents."""
-floordiv = _row_function(lambda x, y: floor(x / y), "floordiv")
-truncatediv = _row_function(
+floordiv: ScalarOperation = _row_function(lambda x, y: floor(x / y), "floordiv")
+truncatediv: ScalarOperation = _row_function(
     lambda x, y: x // y + where(logical_and(x % y != 0, (x < 0) != (y < 0)), 1, 0), "truncatediv"
 )
-rsqrt = _row_function(lambda x: 1 / sqrt(x), "rsqrt", partials=(lambda g, y, x: rsqrt_gradient(g, conj(y)),))
+rsqrt: ScalarOperation = _row_function(
+    lambda x: 1 / sqrt(x), "rsqrt", partials=(lambda g, y, x: rsqrt_gradient(g, conj(y)),)
+)
 # What is masked out does not count: the gradients are 0 where the cotangent is, as in TensorFlow.
-sqrt_gradient = _row_function(
+sqrt_gradient: ScalarOperation = _row_function(
     lambda g, y: where(g == 0, g, g * 0.5 / y),
     "sqrt_gradient",
     partials=(lambda gg, z, g, y: sqrt_gradient(gg, conj(y)), lambda gg, z, g, y: -(gg * conj(z * reciprocal(y)))),
 )
-rsqrt_gradient = _row_function(
+rsqrt_gradient: ScalarOperation = _row_function(
     lambda g, y: where(g == 0, g, g * -0.5 * (y * y * y)),
     "rsqrt_gradient",
     partials=(
@@ -462,7 +478,7 @@ rsqrt_gradient = _row_function(
         lambda gg, z, g, y: gg * conj(g) * -1.5 * conj(square(y)),
     ),
 )
-reciprocal_gradient = _row_function(
+reciprocal_gradient: ScalarOperation = _row_function(
     lambda g, y: where(g == 0, g, -(g * (y * y))),
     "reciprocal_gradient",
     partials=(
@@ -470,7 +486,7 @@ reciprocal_gradient = _row_function(
         lambda gg, z, g, y: gg * conj(g) * -2 * conj(y),
     ),
 )
-divide_no_nan = _row_function(
+divide_no_nan: ScalarOperation = _row_function(
     lambda x, y: where(y == 0, 0, x / y),
     "divide_no_nan",
     partials=(
@@ -478,7 +494,7 @@ divide_no_nan = _row_function(
         lambda g, z, x, y: -(g * conj(divide_no_nan(z, y))),
     ),
 )
-multiply_no_nan = _row_function(
+multiply_no_nan: ScalarOperation = _row_function(
     lambda x, y: where(y == 0, 0, x * y),
     "multiply_no_nan",
     partials=(
@@ -486,7 +502,7 @@ multiply_no_nan = _row_function(
         lambda g, z, x, y: multiply_no_nan(conj(x), g),
     ),
 )
-xdivy = _row_function(
+xdivy: ScalarOperation = _row_function(
     lambda x, y: where(x == 0, 0, x / y),
     "xdivy",
     partials=(
@@ -494,7 +510,7 @@ xdivy = _row_function(
         lambda g, z, x, y: g * conj(xdivy(-x, square(y))),
     ),
 )
-xlogy = _row_function(
+xlogy: ScalarOperation = _row_function(
     lambda x, y: where(x == 0, 0, x * log(y)),
     "xlogy",
     partials=(
@@ -502,7 +518,7 @@ xlogy = _row_function(
         lambda g, z, x, y: g * conj(xdivy(x, y)),
     ),
 )
-xlog1py = _row_function(
+xlog1py: ScalarOperation = _row_function(
     lambda x, y: where(x == 0, 0, x * log1p(y)),
     "xlog1py",
     partials=(
@@ -510,30 +526,34 @@ xlog1py = _row_function(
         lambda g, z, x, y: g * conj(xdivy(x, y + 1)),
     ),
 )
-relu = _row_function(lambda x: maximum(x, 0), "relu", partials=(lambda g, y, x: relu_gradient(g, y),))
-relu6 = _row_function(lambda x: minimum(maximum(x, 0), 6), "relu6", partials=(lambda g, y, x: relu6_gradient(g, y),))
-softsign = _row_function(lambda x: x / (1 + abs(x)), "softsign", partials=(lambda g, y, x: g / square(abs(x) + 1),))
-squared_difference = _row_function(
+relu: ScalarOperation = _row_function(lambda x: maximum(x, 0), "relu", partials=(lambda g, y, x: relu_gradient(g, y),))
+relu6: ScalarOperation = _row_function(
+    lambda x: minimum(maximum(x, 0), 6), "relu6", partials=(lambda g, y, x: relu6_gradient(g, y),)
+)
+softsign: ScalarOperation = _row_function(
+    lambda x: x / (1 + abs(x)), "softsign", partials=(lambda g, y, x: g / square(abs(x) + 1),)
+)
+squared_difference: ScalarOperation = _row_function(
     lambda x, y: (x - y) * (x - y),
     "squared_difference",
     partials=(lambda g, z, x, y: g * ((x - y) * 2), lambda g, z, x, y: g * ((y - x) * 2)),
 )
-relu_gradient = _row_function(
+relu_gradient: ScalarOperation = _row_function(
     lambda g, y: where(y > 0, g, 0),
     "relu_gradient",
     partials=(lambda gg, z, g, y: relu_gradient(gg, y), lambda gg, z, g, y: 0),
 )
-relu6_gradient = _row_function(
+relu6_gradient: ScalarOperation = _row_function(
     lambda g, y: where(y > 0, where(y < 6, g, 0), 0),
     "relu6_gradient",
     partials=(lambda gg, z, g, y: relu6_gradient(gg, y), lambda gg, z, g, y: 0),
 )
-gelu_gradient = _row_function(
+gelu_gradient: ScalarOperation = _row_function(
     lambda g, x: g * gelu_slope(x),
     "gelu_gradient",
     partials=(lambda gg, z, g, x: gelu_gradient(gg, x), lambda gg, z, g, x: gg * g * _gelu_second_derivative(x)),
 )
-gelu_tanh_gradient = _row_function(
+gelu_tanh_gradient: ScalarOperation = _row_function(
     lambda g, x: g * gelu_tanh_slope(x),
     "gelu_tanh_gradient",
     partials=(
