@@ -28,7 +28,9 @@ from fastgrad._src.derivatives.check import (
     zeros_of,
 )
 from fastgrad._src.derivatives.derivation import lowered_function
-from fastgrad._src.derivatives.ir.representation import COST_OF_EFFECTS, Compute, Function, Scalar, Statement
+from fastgrad._src.derivatives.ir.operands import Scalar
+from fastgrad._src.derivatives.ir.representation import Function
+from fastgrad._src.derivatives.ir.statements import COST_OF_EFFECTS, Compute, Statement
 from fastgrad._src.derivatives.recorded_calls import TimeIsOver, python_function_of, time_limit
 from fastgrad._src.derivatives.transform.forward_mode import ForwardMode
 from fastgrad._src.derivatives.transforms import copies, type_of

@@ -157,13 +157,13 @@ _EXPONENTIAL: dict[str, Any] = {"flat_at": Singularity.LOGARITHM}
 _CONSTANT = (lambda g, y, x: 0,)
 """The partial of a function that is constant but for jumps."""
 
+logical_and, logical_or, logical_not = AND, OR, NOT
 where: ScalarOperation = _function_of(
     "where",
     3,
     CHEAP_COST,
     partials=(None, lambda g, z, keep, x, y: masked(g, keep), lambda g, z, keep, x, y: masked(g, logical_not(keep))),
 )
-logical_and, logical_or, logical_not = AND, OR, NOT
 cast: ScalarOperation = _function_of("cast", 1, CHEAP_COST)
 """The conversion to the dtype of the row's result."""
 abs: ScalarOperation = _function_of(

@@ -22,18 +22,9 @@ from fastgrad._src.derivatives.frontend.typed_functions import (
     signatures_of,
 )
 from fastgrad._src.derivatives.ir import scalar_rules, special_functions
-from fastgrad._src.derivatives.ir.representation import (
-    COST_OF_EFFECTS,
-    Callee,
-    CallRule,
-    Constant,
-    Location,
-    Operand,
-    Scalar,
-    View,
-    leaf_types_of,
-    refuse,
-)
+from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule
+from fastgrad._src.derivatives.ir.operands import Constant, Location, Operand, Scalar, View, leaf_types_of, refuse
+from fastgrad._src.derivatives.ir.statements import COST_OF_EFFECTS
 from fastgrad._src.derivatives.ir.values import (
     Complex,
     Fields,

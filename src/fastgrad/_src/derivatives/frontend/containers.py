@@ -16,16 +16,7 @@ from numba import types
 from fastgrad._src.derivatives.frontend import array_expressions
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.builder import Builder
-from fastgrad._src.derivatives.ir.representation import (
-    Axis,
-    Field,
-    Operand,
-    Root,
-    Scalar,
-    View,
-    index_constant,
-    refuse,
-)
+from fastgrad._src.derivatives.ir.operands import Axis, Field, Operand, Root, Scalar, View, index_constant, refuse
 from fastgrad._src.derivatives.ir.scalar_operations import AT_LEAST_0, may_raise
 from fastgrad._src.derivatives.ir.values import (
     ArrayList,

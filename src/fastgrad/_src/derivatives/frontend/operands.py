@@ -12,8 +12,7 @@ from numba import types
 from fastgrad._src.derivatives.frontend import array_expressions, complex_numbers, containers
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.views import Slice
-from fastgrad._src.derivatives.ir.partials import Partial
-from fastgrad._src.derivatives.ir.representation import (
+from fastgrad._src.derivatives.ir.operands import (
     INDEX,
     Constant,
     Operand,
@@ -24,6 +23,7 @@ from fastgrad._src.derivatives.ir.representation import (
     item_name,
     refuse,
 )
+from fastgrad._src.derivatives.ir.partials import Partial
 from fastgrad._src.derivatives.ir.scalar_operations import may_raise
 from fastgrad._src.derivatives.ir.values import (
     Complex,

@@ -11,17 +11,8 @@ from numba import types
 from fastgrad._src.derivatives.frontend import array_expressions, complex_numbers, containers, lists, mappings
 from fastgrad._src.derivatives.frontend.texts import quote
 from fastgrad._src.derivatives.ir import scalar_rules
-from fastgrad._src.derivatives.ir.partials import (
-    ZERO_PRODUCT,
-    Partial,
-    deciding_comparison,
-    number_of_type,
-    with_operand,
-    without_zeros,
-)
-from fastgrad._src.derivatives.ir.representation import (
+from fastgrad._src.derivatives.ir.operands import (
     INDEX,
-    Compute,
     Constant,
     Operand,
     Scalar,
@@ -30,7 +21,16 @@ from fastgrad._src.derivatives.ir.representation import (
     is_constant,
     refuse,
 )
+from fastgrad._src.derivatives.ir.partials import (
+    ZERO_PRODUCT,
+    Partial,
+    deciding_comparison,
+    number_of_type,
+    with_operand,
+    without_zeros,
+)
 from fastgrad._src.derivatives.ir.scalar_operations import IS_TRUE, POWER_OF_FLOAT, may_raise
+from fastgrad._src.derivatives.ir.statements import Compute
 from fastgrad._src.derivatives.ir.values import (
     Items,
     Mapping,

@@ -12,8 +12,8 @@ from numba import types
 from numba.typed import Dict, List
 
 from fastgrad._src.derivatives.frontend import complex_numbers, containers, lists, mappings
+from fastgrad._src.derivatives.ir.operands import Constant, Scalar, View, index_constant
 from fastgrad._src.derivatives.ir.partials import Partial, call_operation
-from fastgrad._src.derivatives.ir.representation import Constant, Scalar, View, index_constant
 from fastgrad._src.derivatives.ir.values import (
     Complex,
     Fields,

@@ -13,6 +13,7 @@ import numba
 import numpy as np
 from numba import types
 
+from fastgrad._src.derivatives.ir.operands import Constant
 from fastgrad._src.derivatives.ir.partials import (
     GUARDS,
     PRODUCTS,
@@ -22,8 +23,8 @@ from fastgrad._src.derivatives.ir.partials import (
     number_of_type,
     where,
 )
-from fastgrad._src.derivatives.ir.representation import Compute, Constant
 from fastgrad._src.derivatives.ir.scalar_operations import POWER_OF_FLOAT, TEXT_GLOBALS
+from fastgrad._src.derivatives.ir.statements import Compute
 from fastgrad._src.scalars import terms
 from fastgrad._src.scalars.formulas import (
     ANYWHERE,

@@ -16,6 +16,7 @@ import numpy as np
 from numba import types
 from numba.extending import get_cython_function_address
 
+from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar, refuse
 from fastgrad._src.derivatives.ir.parameter_derivatives import (
     beta_density,
     betainc_by_parameter,
@@ -36,7 +37,7 @@ from fastgrad._src.derivatives.ir.parameter_derivatives import (
     voigt_by_parameter,
 )
 from fastgrad._src.derivatives.ir.partials import ZERO_PRODUCT, Partial, call_operation, slope_of
-from fastgrad._src.derivatives.ir.representation import Compute, Constant, Operand, Scalar, refuse
+from fastgrad._src.derivatives.ir.statements import Compute
 from fastgrad._src.scalars import terms
 from fastgrad._src.scalars.formulas import COTANGENT, FUNCTION_COST, OPERANDS, RESULT, Term, partials_of, substitute
 from fastgrad._src.scalars.terms import SELECT
