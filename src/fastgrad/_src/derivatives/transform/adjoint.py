@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fastgrad._src.derivatives.analysis.activity import Activity
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, scalars_of
@@ -303,7 +303,7 @@ class Adjoint:
             statements += statement.adjoint(self)
         phis = [phi for phi in block.phis if phi.target in self.activity]
         takes: list[AdjointStatement] = [
-            _take(phi.target, is_phi=True) for phi in phis if isinstance(phi.target, Scalar)
+            take(phi.target, is_phi=True) for phi in phis if isinstance(phi.target, Scalar)
         ]
         edges = {before: [*self._edge(block, phis, before)] for before in self._flow.predecessors[block]}
         return WayBack(statements, takes, edges)
@@ -331,7 +331,7 @@ class Adjoint:
     def of_load(self, load: Load) -> Iterator[AdjointStatement]:
         """Yields what adds the cotangent of a number to that of the element that it was loaded from."""
         if load not in self._increments.statements:
-            yield _take(load.target)
+            yield take(load.target)
             if load.root in self.activity:
                 reads = [*self._index(load.root, load.operands), *load.guards]
                 yield AddToElement(load=load, cotangent=load.target, reads=reads)
@@ -357,7 +357,7 @@ class Adjoint:
 
     def of_compute(self, statement: Compute) -> Iterator[AdjointStatement]:
         """Yields what adds the partials of a number to the cotangents of its operands."""
-        yield _take(statement.target)
+        yield take(statement.target)
         is_guarded = statement in self._guarded
         partials = statement.partials
         if is_guarded:
@@ -376,7 +376,7 @@ class Adjoint:
                 may_skip = statement in self._without_use or Singularity.LOGARITHM in statement.singularity
                 if may_skip and not is_indeterminate and may_be_nan(partial, statement.operands):
                     partial = skip_zeros(partial, type)
-                yield _add_partial(operand, statement, partial, statement in self._flat, is_doubtful)
+                yield add_partial(operand, statement, partial, statement in self._flat, is_doubtful)
 
     # ---- calls ----------------------------------------------------------------------------------------------------
 
@@ -458,7 +458,7 @@ class Adjoint:
     def _take_results(self, results: Sequence[Scalar | Root]) -> Iterator[TakeCotangent]:
         for result in results:
             if isinstance(result, Scalar) and result in self.activity:
-                yield _take(result)
+                yield take(result)
 
     def _reads_of_results(self, results: Sequence[Scalar | Root]) -> list[Operand]:
         """Returns what the cotangents of a call's results read."""
@@ -530,7 +530,8 @@ class Adjoint:
         return self._flow.live_arrays()
 
 
-def _take(scalar: Scalar, is_phi: bool = False) -> TakeCotangent:
+def take(scalar: Scalar, is_phi: bool = False) -> TakeCotangent:
+    """Returns the statement that takes the cotangent of a number."""
     return TakeCotangent(scalar=scalar, is_phi=is_phi, cotangent=scalar)
 
 
@@ -538,7 +539,17 @@ def _clear(root: Root) -> ClearArray:
     return ClearArray(root=root, reads=[] if root.is_growing else root.dims)
 
 
-def _add_partial(target: Scalar, statement: Compute, partial: Term, may_be_flat: bool, is_doubtful: bool) -> AddPartial:
+def add_partial(
+    target: Scalar, statement: Any, partial: Term, may_be_flat: bool = False, is_doubtful: bool = False
+) -> AddPartial:
+    """Returns the statement that adds a partial of a statement with one result to the cotangent of an operand.
+
+    Args:
+        target: the operand.
+        statement: has a ``target`` and ``operands``.
+        partial: a term of the result's cotangent, the result and the operands.
+        may_be_flat, is_doubtful: see `AddPartial`.
+    """
     operands = zip(OPERANDS, statement.operands, strict=False)
     reads = [operand for leaf, operand in operands if is_used(leaf, partial)]
     reads += [statement.target] if is_used(RESULT, partial) else []

@@ -283,7 +283,9 @@ class _Loop:
         if not isinstance(statement, Compute) or statement.target.type != types.boolean:
             return False
         users = [other for other in self._statements if statement.target in _uses(other)]
-        parts: list[object] = [part for block in self._region for value in _values_of_end(block) for part in parts_of_value(value)]
+        parts: list[object] = [
+            part for block in self._region for value in _values_of_end(block) for part in parts_of_value(value)
+        ]
         parts += [value for block in self._region for phi in block.phis for value in phi.incoming.values()]
         return statement.target not in parts and all(
             isinstance(user, Compute) and user.operands == [*statement.operands, statement.target] for user in users
