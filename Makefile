@@ -46,7 +46,7 @@ demo-distributed: ## train the digits on two ranks of MPI and in one process, an
 OTHER_TARGETS = tests/cuda tests/distribute tests/reliability/random_programs
 # Side by side tests have one thread each; those of threads run with all of them.
 IN_ONE_PROCESS = tests/kernels/runtime tests/test_threads_and_fork.py
-DERIVATIVES = tests/derivatives tests/derivatives/functions
+DERIVATIVES = tests/derivatives
 # Without FULL=1 a run selects a shard of the tests, which the commit's tree names (tests/selection.py).
 SHARDS = 12
 SHARD_OF = $(if $(FULL),,--shards $(1) $(if $(SHARD),--shard $(SHARD)))
@@ -157,7 +157,7 @@ test-versions: ## run the suite with the lowest Python and dependencies, with th
 	@$(PYTHON_HERE) -m tests.reliability.machines $(ARGS)
 
 # Bodies, functions of numbers, tiles, emitted groups, users' functions, whole steps and derivatives: all that is asked of Numba.
-NUMBA_TESTS = tests/jit tests/kernels/math tests/kernels/gemm tests/compiler/fusion tests/compiler/test_optimizer_steps.py tests/custom_operations tests/derivatives/functions \
+NUMBA_TESTS = tests/jit tests/kernels/math tests/kernels/gemm tests/compiler/fusion tests/compiler/test_optimizer_steps.py tests/custom_operations \
 	$(patsubst %,tests/derivatives/test_%.py,$(NUMBERS_OF_DERIVATIVES) disk_cache exceptional_exits exponential inferred_callees numba_canaries ordered_sums plain_numba stages typed_functions)
 # Derivatives' values and gradients, which are the same by Numba's own pipeline; the others are about what fastgrad puts in its place.
 NUMBERS_OF_DERIVATIVES = callees complex_numbers gradients language linear_algebra matrix_products parallel_loops random_draws second_derivatives special_functions

@@ -7,7 +7,7 @@ import fastgrad as tf
 from fastgrad._src.core import large_arrays
 from fastgrad._src.core.operation import LARGE, LARGE_FOR_SLOW_FUNCTIONS, NEVER, TABLE, Form
 from fastgrad._src.kernels.runtime.thread_pool import compute_pool
-from fastgrad._src.scalars.terms import arity_of
+from fastgrad._src.scalars.formulas import arity_of
 
 RNG = np.random.default_rng(0)
 SPECIAL = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 1e-40, -1e-40, 3e38, 0.5, 2.0])

@@ -8,7 +8,7 @@ from numba.core import types
 from fastgrad._src.derivatives.analysis.activity import Activity
 from fastgrad._src.derivatives.analysis.cotangent_arrays import CotangentArrays
 from fastgrad._src.derivatives.derivation import lowered_function
-from fastgrad._src.derivatives.ir.representation import Call, Compute, Load
+from fastgrad._src.derivatives.ir.statements import Call, Compute, Load
 from fastgrad._src.derivatives.transform.adjoint import (
     AddElement,
     AddPartial,

@@ -14,9 +14,11 @@ from fastgrad._src.derivatives.frontend.calls import KEPT_CALLS
 from fastgrad._src.derivatives.frontend.operands import checked_optional
 from fastgrad._src.derivatives.frontend.operators import checked_quotient
 from fastgrad._src.derivatives.ir import scalar_operations
-from fastgrad._src.derivatives.ir.representation import Function, Location
+from fastgrad._src.derivatives.ir.operands import Location
+from fastgrad._src.derivatives.ir.representation import Function
 from fastgrad._src.derivatives.ir.scalar_operations import POWER_OF_FLOAT, RAISING
-from fastgrad._src.scalars.terms import OPERANDS, OPERATORS, SELECT, ScalarOperation
+from fastgrad._src.scalars.formulas import OPERANDS, OPERATORS, ScalarOperation
+from fastgrad._src.scalars.terms import SELECT
 
 NAMED = [value for value in vars(scalar_operations).values() if isinstance(value, ScalarOperation)]
 OPERATIONS = list(dict.fromkeys([*NAMED, *OPERATORS.values()]))

@@ -20,7 +20,7 @@ import fastgrad as tf
 from fastgrad import linalg, nn, random  # noqa: F401  # whose rows are in the table once they are imported
 from fastgrad._src.core.operation import TABLE, Binary, Form, Unary
 from fastgrad._src.core.recording import Recorder
-from fastgrad._src.scalars import terms
+from fastgrad._src.scalars.formulas import Number, arity_of, expand, text_of, trace
 from tests.gradients import check_gradient
 from tests.ops.samples import SAMPLES, Sample, recorded
 
@@ -94,7 +94,7 @@ def _scalar_names() -> dict[str, Any]:
 @cache
 def _compiled(name: str) -> Any:
     code = TABLE[name].lowering.code
-    names = ["x", "y", "z", "w"][: terms.arity_of(code)]
+    names = ["x", "y", "z", "w"][: arity_of(code)]
     return len(names), eval(f"lambda {', '.join(names)}: {_source(name, names)}", _scalar_names())
 
 
@@ -102,9 +102,9 @@ def _source(name: str, names: Sequence[str] = ("x", "y", "z", "w")) -> str:
     """The Python expression of a row's code."""
 
     def text_of_leaf(leaf: Any) -> str:
-        return f"({leaf.value!r})" if isinstance(leaf, terms.Number) else names[leaf.position]
+        return f"({leaf.value!r})" if isinstance(leaf, Number) else names[leaf.position]
 
-    return terms.text_of(terms.expand(terms.trace(TABLE[name].lowering.code)), text_of_leaf)
+    return text_of(expand(trace(TABLE[name].lowering.code)), text_of_leaf)
 
 
 def _operands(name: str, arity: int, values: list[float]) -> list[list[Any]]:

@@ -95,7 +95,7 @@ def graph():
         ("src/fastgrad/_src/ops/composed/moving_average.py", ["tests/ops/composed"], ["tests/keras", "tests/data"]),
         (
             "src/fastgrad/_src/scalars/terms.py",
-            ["tests/core", "tests/derivatives", "tests/derivatives/functions"],
+            ["tests/core", "tests/derivatives", "tests/scalars"],
             ["tests/data"],
         ),
         (

@@ -14,7 +14,7 @@ from fastgrad._src.compiler.graph.graph import Kind
 from fastgrad._src.compiler.graph.interpret import interpret
 from fastgrad._src.core.operation import TABLE, Form
 from fastgrad._src.kernels.runtime.launch import run_launches
-from fastgrad._src.scalars.terms import arity_of
+from fastgrad._src.scalars.formulas import arity_of
 from tests.compiler.fusion.awkward_numbers import AWKWARD
 from tests.compiler.recorded import record
 

@@ -18,7 +18,7 @@ from fastgrad._src.core.operation import TABLE
 from fastgrad._src.cuda.codegen.kernel import DeviceKernel, device_kernel_of
 from fastgrad._src.cuda.kernels.choice import REPLACEMENT_TABLES, launches_on_device, row_launches_on_device
 from fastgrad._src.jit.build import Kernel
-from fastgrad._src.scalars.terms import arity_of
+from fastgrad._src.scalars.formulas import arity_of
 from fastgrad.errors import InvalidArgumentError
 from tests.compiler.programs import row_cases as rows
 from tests.compiler.recorded import with_gradient

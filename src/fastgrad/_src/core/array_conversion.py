@@ -14,6 +14,7 @@ from fastgrad._src.core.floating_errors import ERROR_STATE_RAISING_ON_OVERFLOW, 
 from fastgrad._src.core.hooks import Hook, module_of
 from fastgrad._src.core.narrow_casts import cast_narrow, check_narrow_cast
 from fastgrad._src.core.shape import TensorShape
+from fastgrad._src.jit.captured_values import short_repr
 
 _INT64_RANGE = range(-(2**63), 2**63)
 
@@ -263,9 +264,3 @@ def _unsupported_type_error(value: Any) -> ValueError:
     return ValueError(
         f"Attempt to convert a value ({short_repr(value)}) with an unsupported type ({type(value)}) to a Tensor.{remedy}"
     )
-
-
-def short_repr(value: Any) -> str:
-    """Returns the repr of ``value`` for an error message, at most 80 characters."""
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core.errors import InvalidArgumentError
+from fastgrad._src.core.gradient_of_terms import computes
 from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.operation import TABLE, Form, JointGradient
 from fastgrad._src.core.tensor import Tensor, constant_like, convert_to_tensor
@@ -201,6 +202,7 @@ def dense_gradient(g: Any) -> Any:
     return g.to_dense() if type(g) is IndexedSlices else g
 
 
+@computes("zeros_of")
 def zeros_of(x: Tensor | Variable) -> Tensor:
     """Returns zeros of the shape and dtype of ``x``."""
     return constant_like(np.zeros(x._array.shape, x._array.dtype), x)

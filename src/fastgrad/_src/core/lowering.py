@@ -10,7 +10,7 @@ import numpy as np
 
 from fastgrad._src.kernels.movement.strided import ViewLayouts
 from fastgrad._src.kernels.runtime.launch import Launches
-from fastgrad._src.scalars.terms import CHEAP_COST, ScalarOperation, expand, nodes_of, trace
+from fastgrad._src.scalars.formulas import CHEAP_COST, ScalarOperation, expand, nodes_of, trace
 
 LaunchFunction = Callable[..., Launches | None]
 
@@ -71,7 +71,7 @@ class Lowering(NamedTuple):
         reference: a function of tensors and attributes that returns the results by simpler operations. GPUs run it in place of the
             row's kernels, and batching runs it in place of a rule (compiler/passes/expand_references.py).
         formula: for an element-wise operation made of others: a function of the inputs' dtypes that returns its formula, or
-            None if it has none (see derivatives/functions/formula.py). Programs run the rows of the formula in its place.
+            None if it has none (see custom_operations/formula.py). Programs run the rows of the formula in its place.
         simplifications: a function ``(rules)`` that returns the algebraic rules of the operation, in their order
             (``rules`` is the module compiler/passes/algebra_rules.py).
         recomputation: a function ``(builder, others, *inputs, **attributes)`` that computes the first of several results

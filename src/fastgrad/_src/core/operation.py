@@ -7,7 +7,8 @@ read ``run`` and ``gradient``; the compiler reads all. ``elementwise`` and ``ope
 of ``ops/`` declares one family of operations and the public functions on top of it.
 
 Gradient rules. ``gradient`` is one of
-  * None: no gradient flows (comparisons, argmax ...);
+  * None: no gradient flows (comparisons, argmax ...), or the row computes a scalar function of ``scalars/terms.py``, whose partials
+    say the gradient;
   * a function ``(g, y, *inputs, **attributes)`` that returns the cotangent of the only input;
   * a tuple of such functions, one for each input, None where no gradient flows. The tape only calls the
     functions of inputs that depend on a source;
@@ -23,6 +24,7 @@ over broadcast dimensions.
 from __future__ import annotations
 
 import enum
+import functools
 import importlib
 import sys
 from collections.abc import Callable
@@ -35,6 +37,7 @@ from fastgrad._src.core import dtypes
 from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.dispatch import dispatched, dispatchers, report_results
 from fastgrad._src.core.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad._src.core.gradient_of_terms import gradient_of
 from fastgrad._src.core.lowering import NO_LOWERING, Lowering, complex_launches
 from fastgrad._src.core.operand_errors import dtype_error, mixed_dtypes_error, shapes_error, size_error
 from fastgrad._src.core.recording import recorders
@@ -44,7 +47,7 @@ from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, convert_like, c
 from fastgrad._src.core.variable import LARGE as LARGE
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.kernels.movement.strided import make_view_launches
-from fastgrad._src.scalars.terms import arity_of
+from fastgrad._src.scalars.formulas import ScalarOperation, arity_of
 
 _ndarray = np.ndarray
 
@@ -123,7 +126,6 @@ class Operation:
     """
 
     name: str
-    gradient: Any = None
     form: Form
     dtypes: frozenset[np.dtype] = ALL_DTYPES
     domain: tuple[float, float] | None = None
@@ -158,7 +160,8 @@ class Operation:
         TABLE[name] = self
         self.name = self.__name__ = name
         self.run = run
-        self.gradient = gradient
+        if gradient is not None:
+            self.gradient = gradient
         self.form = form
         self.dtypes = dtypes
         self.domain = domain
@@ -181,6 +184,12 @@ class Operation:
         elif form is Form.ELEMENTWISE and has_kernel_with_bits:
             is_fast = isinstance(run, np.ufunc) and run not in _SLOW_UFUNCS
             self.large = LARGE if is_fast else LARGE_FOR_SLOW_FUNCTIONS
+
+    @functools.cached_property
+    def gradient(self) -> Any:
+        """That of the scalar function which the row computes, if the row says no other."""
+        code = self.lowering.code
+        return gradient_of(self.name, code, TABLE) if isinstance(code, ScalarOperation) and code.partials else None
 
     # What the functions of a user's operation reach (``Snapshot``, derivatives/functions/functions.py).
     reached: Any = None

@@ -30,11 +30,10 @@ from fastgrad._src.core.operation import (
 from fastgrad._src.core.recording import recorders
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, convert_like, convert_to_tensor
 from fastgrad._src.core.variable import Variable
+from fastgrad._src.custom_operations.formula import BOOL, FLOAT32, FLOAT64, Formula, promoted_dtype
 from fastgrad._src.custom_operations.native_step import dispatcher_of
 from fastgrad._src.custom_operations.scalar_step import ScalarStep, cotangent_count_error
-from fastgrad._src.derivatives.functions.formula import BOOL, FLOAT32, FLOAT64, Formula, promoted_dtype
-from fastgrad._src.derivatives.functions.functions import Snapshot, UserFunction, python_function, unique_name
-from fastgrad._src.derivatives.functions.symbols import (
+from fastgrad._src.custom_operations.symbols import (
     OPERATIONS_THAT_MAY_FAIL,
     NotFollowedError,
     Symbol,
@@ -42,7 +41,8 @@ from fastgrad._src.derivatives.functions.symbols import (
     operand_terms,
     trace_of_symbols,
 )
-from fastgrad._src.derivatives.functions.tracer import trace
+from fastgrad._src.custom_operations.tracer import trace
+from fastgrad._src.derivatives.functions.functions import Snapshot, UserFunction, python_function, unique_name
 from fastgrad._src.jit.body import digest
 from fastgrad._src.jit.generated_source import function_from_source
 from fastgrad._src.jit.locks import new_rlock

@@ -15,7 +15,7 @@ import numpy as np
 
 from fastgrad._src.compiler.fusion.scalar_casts import element_type, load_code, store_code
 from fastgrad._src.core.operation import FLOAT_DTYPES
-from fastgrad._src.derivatives.functions.formula import promoted_dtype
+from fastgrad._src.custom_operations.formula import promoted_dtype
 from fastgrad._src.jit import cache, store
 from fastgrad._src.jit.body import digest, fingerprint
 from fastgrad._src.jit.build import Kernel

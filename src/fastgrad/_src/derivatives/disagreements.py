@@ -28,13 +28,15 @@ from fastgrad._src.derivatives.check import (
     zeros_of,
 )
 from fastgrad._src.derivatives.derivation import lowered_function
-from fastgrad._src.derivatives.ir.representation import COST_OF_EFFECTS, Compute, Function, Scalar, Statement
+from fastgrad._src.derivatives.ir.operands import Scalar
+from fastgrad._src.derivatives.ir.representation import Function
+from fastgrad._src.derivatives.ir.statements import COST_OF_EFFECTS, Compute, Statement
 from fastgrad._src.derivatives.recorded_calls import TimeIsOver, python_function_of, time_limit
 from fastgrad._src.derivatives.transform.forward_mode import ForwardMode
 from fastgrad._src.derivatives.transforms import copies, type_of
 from fastgrad._src.jit.generated_source import generated_function
 from fastgrad._src.jit.numba_internals import CPUDispatcher, DUFunc
-from fastgrad._src.scalars.terms import ScalarOperation
+from fastgrad._src.scalars.formulas import ScalarOperation
 
 _MOST_NOISE = 1e-5
 """Relative noise of results above which differences say too little."""

@@ -11,7 +11,8 @@ from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.derivation import Form, lowered_function, written_positions
-from fastgrad._src.derivatives.ir.representation import CallRule, Constant, leaf_types_of, literal, zero
+from fastgrad._src.derivatives.ir.call_rules import CallRule
+from fastgrad._src.derivatives.ir.operands import Constant, leaf_types_of, literal, zero
 from fastgrad._src.derivatives.runtime.compilation import (
     Types,
     is_differentiable,

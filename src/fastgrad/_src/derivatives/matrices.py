@@ -65,7 +65,7 @@ def _columns(
             lowered_function,
             written_positions,
         )
-        from fastgrad._src.derivatives.ir.representation import Constant, literal
+        from fastgrad._src.derivatives.ir.operands import Constant, literal
         from fastgrad._src.derivatives.transform.forward_mode import tangents_of_a_run
 
         argument_types = function_types_of(argument_types, len(argument_types), positions)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,11 +23,12 @@ from fastgrad._src.core.operation import (
     elementwise,
     operation,
 )
-from fastgrad._src.core.tensor import convert_like, convert_to_tensor
+from fastgrad._src.core.tensor import convert_to_tensor
 from fastgrad._src.kernels.elementwise import activation as kernels
 from fastgrad._src.ops.arguments import axis_of
 from fastgrad._src.ops.kernel_launches import make_float_kernel_run, make_pair_kernel_run
 from fastgrad._src.scalars import terms
+from fastgrad._src.scalars.formulas import ScalarOperation
 
 
 def through_float32(run: Any, arrays: tuple[np.ndarray, ...], **attributes: Any) -> Any:
@@ -50,32 +50,28 @@ relu_gradient: Operation = elementwise(
     "relu_gradient",
     "``g`` where ``y`` is positive, else 0: the gradient of relu from its result ``y``.",
     run=lambda g, y: np.where(y > _ZERO_OF[y.dtype], g, _ZERO_OF[g.dtype]),
-    code=lambda x, y: terms.where(y > 0, x, 0),
-    gradient=(lambda gg, z, g, y: relu_gradient(gg, y), lambda gg, z, g, y: zeros_of(y)),
+    code=terms.relu_gradient,
     dtypes=REAL_DTYPES,
 )
 _relu = elementwise(
     "relu",
     "max(features, 0)",
     run=lambda x: np.maximum(x, _ZERO_OF[x.dtype]),
-    code=lambda x: terms.maximum(x, 0),
-    gradient=lambda g, y, x: relu_gradient(g, y),
+    code=terms.relu,
     dtypes=REAL_DTYPES,
 )
 _relu6 = elementwise(
     "relu6",
     "min(max(features, 0), 6)",
     run=lambda x: np.minimum(np.maximum(x, x.dtype.type(0)), x.dtype.type(6)),
-    code=lambda x: terms.minimum(terms.maximum(x, 0), 6),
-    gradient=lambda g, y, x: _relu6_gradient(g, y),
+    code=terms.relu6,
     dtypes=REAL_DTYPES,
 )
 _relu6_gradient: Operation = elementwise(
     "relu6_gradient",
     "``g`` where ``0 < y < 6``, else 0: the gradient of relu6 from its result ``y``.",
     run=lambda g, y: np.where((y > 0) & (y < 6), g, g.dtype.type(0)),
-    code=lambda x, y: terms.where(y > 0, terms.where(y < 6, x, 0), 0),
-    gradient=(lambda gg, z, g, y: _relu6_gradient(gg, y), lambda gg, z, g, y: zeros_of(y)),
+    code=terms.relu6_gradient,
     dtypes=REAL_DTYPES,
 )
 
@@ -153,8 +149,6 @@ _elu = elementwise(
         "elu", lambda x: np.where(x >= 0, x, np.expm1(np.minimum(x, x.dtype.type(0)))), "activation"
     ),
     code=terms.elu_of,
-    # Computed from x, not from y, so that it has a derivative; at 0 the second derivative is 0, as above.
-    gradient=lambda g, y, x: g * TABLE["exp"](TABLE["minimum"](0.0, x)),
     dtypes=FLOAT_DTYPES,
     large=NEVER,
 )
@@ -171,7 +165,6 @@ _selu = elementwise(
         "activation",
     ),
     code=terms.selu_of,
-    gradient=lambda g, y, x: g * _selu_slope(x),
     dtypes=FLOAT_DTYPES,
     large=NEVER,
 )
@@ -188,7 +181,6 @@ _selu_slope: Operation = elementwise(
         "activation",
     ),
     code=terms.selu_slope,
-    gradient=lambda g, y, x: g * y * TABLE["cast"](TABLE["less"](x, 0.0), dtype=x.dtype.name),
     dtypes=FLOAT_DTYPES,
     large=NEVER,
 )
@@ -236,47 +228,19 @@ swish = silu
 # ---- gelu ------------------------------------------------------------------------------------------
 
 
-_SQRT_2_OVER_PI = 0.7978845608028654  # sqrt(2 / pi)
-
-
-def _clipped(x: Tensor, bound: float) -> Tensor:
-    """Clips ``x`` to the bounds; beyond them second derivatives are 0, and powers of ``x`` would overflow."""
-    low, high = [convert_like(limit, x._array.dtype) for limit in (-bound, bound)]
-    clipped: Tensor = TABLE["minimum"](TABLE["maximum"](x, low), high)
-    return clipped
-
-
-def _gelu_erf_second_derivative(x: Tensor) -> Tensor:
-    """The second derivative of gelu: ``(2 - x^2) * exp(-x^2 / 2) / sqrt(2 pi)``."""
-    x = _clipped(x, 40.0)
-    square = x * x
-    return (2.0 - square) * TABLE["exp"](square * -0.5) * kernels.ROOT_HALF_OVER_PI
-
-
-def _gelu_tanh_second_derivative(x: Tensor) -> Tensor:
-    """The second derivative of ``x / 2 * (1 + tanh(u(x)))`` with ``u = sqrt(2 / pi) * (x + 0.044715 x^3)``."""
-    x = _clipped(x, 16.0)
-    square = x * x
-    t = TABLE["tanh"](_SQRT_2_OVER_PI * (x + 0.044715 * (square * x)))
-    u1, u2 = _SQRT_2_OVER_PI * (1.0 + 0.134145 * square), (_SQRT_2_OVER_PI * 0.26829) * x
-    s = 1.0 - t * t
-    return s * (u1 + 0.5 * (x * (u2 - 2.0 * (t * (u1 * u1)))))
-
-
 def _gelu_operations(
     name: str,
     form: str,
-    code: terms.ScalarOperation,
-    slope: terms.ScalarOperation,
-    second_derivative: Callable[[Tensor], Tensor],
+    code: ScalarOperation,
+    slope: ScalarOperation,
+    product: ScalarOperation,
 ) -> Unary:
     """Declares the operations of gelu, exact or by tanh: its value, its derivative, and the gradient's product.
 
     Args:
         name: the name of the row; its kernels have this name, too.
         form: the words for it in docstrings.
-        code, slope: the scalar functions of gelu and of its derivative.
-        second_derivative: the second derivative, in operations.
+        code, slope, product: the scalar functions of gelu, of its derivative, and of the product of a cotangent and the derivative.
     """
     slope_row: Unary = elementwise(
         f"{name}_slope",
@@ -284,7 +248,6 @@ def _gelu_operations(
         "(compiler/passes/share_activation_gradients.py).",
         run=lambda x: gradient.run(np.ones_like(x), x),
         code=slope,
-        gradient=lambda g, y, x: g * second_derivative(x),
         dtypes=FLOAT_DTYPES,
         rounds_once=True,
     )
@@ -296,8 +259,7 @@ def _gelu_operations(
             lambda g, x: through_float32(gradient.run, (g, x)),
             nanoseconds=kernels.ELEMENT_NANOSECONDS,
         ),
-        code=lambda x, y: x * slope(y),
-        gradient=(lambda gg, z, g, x: gradient(gg, x), lambda gg, z, g, x: gg * g * second_derivative(x)),
+        code=product,
         dtypes=FLOAT_DTYPES,
         rounds_once=True,
         slope=slope_row,
@@ -310,7 +272,6 @@ def _gelu_operations(
             name, lambda x: through_float32(row.run, (x,)), "activation", kernels.ELEMENT_NANOSECONDS
         ),
         code=code,
-        gradient=lambda g, y, x: gradient(g, x),
         dtypes=FLOAT_DTYPES,
         rounds_once=True,
         slope=slope_row,
@@ -324,14 +285,14 @@ _gelu_erf = _gelu_operations(
     "gelu",
     code=terms.gelu_of,
     slope=terms.gelu_slope,
-    second_derivative=_gelu_erf_second_derivative,
+    product=terms.gelu_gradient,
 )
 _gelu_tanh = _gelu_operations(
     "gelu_tanh",
     "gelu's tanh form",
     code=terms.gelu_tanh_of,
     slope=terms.gelu_tanh_slope,
-    second_derivative=_gelu_tanh_second_derivative,
+    product=terms.gelu_tanh_gradient,
 )
 
 

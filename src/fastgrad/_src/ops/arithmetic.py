@@ -10,6 +10,7 @@ import numpy as np
 from fastgrad._src.core.backward import zeros_of
 from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.errors import InvalidArgumentError
+from fastgrad._src.core.gradient_of_terms import computes
 from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.operation import (
     COMPLEX_DTYPES,
@@ -36,7 +37,6 @@ from fastgrad._src.core.variable import Variable
 from fastgrad._src.ops.arguments import check_dtype, tensors_of
 from fastgrad._src.ops.batching import leading_axes_rule
 from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import greater_equal, less_equal, logical_not, masked
 from fastgrad._src.ops.kernel_launches import KERNEL_FLOATS
 from fastgrad._src.scalars import terms
 
@@ -48,8 +48,7 @@ add = elementwise(
         x, y: tensors of one numeric dtype, or strings (joined).
     """,
     run=np.add,
-    code=lambda x, y: x + y,
-    gradient=(lambda g, z, x, y: g, lambda g, z, x, y: g),
+    code=terms.ADD,
     dtypes=NUMERIC_DTYPES | STRING_DTYPES,
     keeps_rows=True,
     # x + 0.0 is not x where x is -0.0, but x + -0.0 is.
@@ -59,8 +58,7 @@ subtract = elementwise(
     "subtract",
     "``x - y``, element by element, broadcast.",
     run=np.subtract,
-    code=lambda x, y: x - y,
-    gradient=(lambda g, z, x, y: g, lambda g, z, x, y: negative(g)),
+    code=terms.SUBTRACT,
     keeps_rows=True,
     simplifications=lambda rules: (rules.drop_neutral_operand(0.0, NUMERIC_DTYPES, 1),),
 )
@@ -68,8 +66,7 @@ multiply: Binary = elementwise(
     "multiply",
     "``x * y``, element by element, broadcast.",
     run=np.multiply,
-    code=lambda x, y: x * y,
-    gradient=(lambda g, z, x, y: multiply(g, conjugate(y)), lambda g, z, x, y: multiply(g, conjugate(x))),
+    code=terms.MULTIPLY,
     # x * 1 is not x where x is complex and infinite.
     simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL_DTYPES, 0, 1),),
 )
@@ -77,14 +74,14 @@ negative: Unary = elementwise(
     "negative",
     "``-x``, element by element.",
     run=np.negative,
-    code=lambda x: -x,
-    gradient=lambda g, y, x: negative(g),
+    code=terms.NEGATIVE,
     dtypes=SIGNED_DTYPES | FLOAT_DTYPES | COMPLEX_DTYPES,
     keeps_rows=True,
     simplifications=lambda rules: (rules.cancel_involution,),
 )
 
 
+@computes("conj")
 def conjugate(x: Tensor) -> Tensor:
     """The complex conjugate of ``x``, or ``x`` itself if it is real; for gradient rules."""
     return TABLE["conj"](x) if x._array.dtype.kind == "c" else x
@@ -121,7 +118,6 @@ abs = elementwise(
     """,
     run=np.abs,
     code=terms.abs,
-    gradient=lambda g, y, x: multiply(cast(g, x.dtype), sign(x)),
     dtypes=SIGNED_DTYPES | FLOAT_DTYPES | COMPLEX_DTYPES,
     result=broadcast_with_real_dtype,
     simplifications=lambda rules: (rules.drop_inner_operation("negative"), rules.merge_idempotent),
@@ -139,10 +135,6 @@ maximum = elementwise(
     "The larger of two, element by element, broadcast; NaN if one is NaN. At ties the gradient goes to ``x``.",
     run=np.maximum,
     code=terms.maximum,
-    gradient=(
-        lambda g, z, x, y: masked(g, greater_equal(x, y)),
-        lambda g, z, x, y: masked(g, logical_not(greater_equal(x, y))),
-    ),
     dtypes=REAL_DTYPES,
     simplifications=lambda rules: (rules.merge_equal_inputs,),
 )
@@ -151,10 +143,6 @@ minimum = elementwise(
     "The smaller of two, element by element, broadcast; NaN if one is NaN. At ties the gradient goes to ``x``.",
     run=np.minimum,
     code=terms.minimum,
-    gradient=(
-        lambda g, z, x, y: masked(g, less_equal(x, y)),
-        lambda g, z, x, y: masked(g, logical_not(less_equal(x, y))),
-    ),
     dtypes=REAL_DTYPES,
     simplifications=lambda rules: (rules.merge_equal_inputs,),
 )
@@ -169,21 +157,13 @@ squared_difference = elementwise(
     "squared_difference",
     "``(x - y)**2``, for complex numbers ``|x - y|**2``, element by element, broadcast.",
     run=_squared_difference,
-    code=lambda x, y: (x - y) * (x - y),
-    gradient=(
-        lambda g, z, x, y: multiply(g, multiply(subtract(x, y), 2)),
-        lambda g, z, x, y: multiply(g, multiply(subtract(y, x), 2)),
-    ),
+    code=terms.squared_difference,
 )
 multiply_no_nan: Binary = elementwise(
     "multiply_no_nan",
     "``x * y``, and 0 where ``y`` is 0 even if ``x`` is infinite or NaN; element by element, broadcast.",
     run=lambda x, y: np.where(y == 0, x.dtype.type(0), np.multiply(x, y)),
-    code=lambda x, y: terms.where(y == 0, 0, x * y),
-    gradient=(
-        lambda g, z, x, y: multiply_no_nan(g, conjugate(y)),
-        lambda g, z, x, y: multiply_no_nan(conjugate(x), g),
-    ),
+    code=terms.multiply_no_nan,
     dtypes=INEXACT_DTYPES,
     simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL_DTYPES, 1),),
 )
@@ -192,7 +172,6 @@ _nextafter = elementwise(
     "The next number after ``x`` on the way to ``y``.",
     run=np.nextafter,
     code=terms.nextafter,
-    gradient=(lambda g, z, x, y: g, lambda g, z, x, y: zeros_of(y)),
     dtypes=FLOAT_DTYPES,
 )
 

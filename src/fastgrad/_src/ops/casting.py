@@ -9,6 +9,7 @@ import numpy as np
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.errors import UnimplementedError
+from fastgrad._src.core.gradient_of_terms import computes
 from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.narrow_casts import cast_narrow, check_narrow_cast
 from fastgrad._src.core.operation import HALF_DTYPES, TABLE, Form, Operation
@@ -88,6 +89,12 @@ def cast_narrow_to_float32(x: Tensor) -> Tensor:
     """Casts half-width floats, integers and booleans to float32; returns other tensors unchanged."""
     dtype = x._array.dtype
     return _cast_operation(x, dtype="float32") if dtype in HALF_DTYPES or dtype.kind in "iub" else x
+
+
+@computes("cast_like")
+def cast_like(x: Tensor, like: Tensor) -> Tensor:
+    """Returns ``x`` in the dtype of ``like``, in gradients."""
+    return x if x._array.dtype == like._array.dtype else TABLE["cast"](x, dtype=like.dtype.name)
 
 
 def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Any:

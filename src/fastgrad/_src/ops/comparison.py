@@ -20,6 +20,7 @@ from fastgrad._src.core.operation import (
 )
 from fastgrad._src.core.result_rules import broadcast_of
 from fastgrad._src.scalars import terms
+from fastgrad._src.scalars.formulas import ScalarOperation
 
 _predicate = partial(elementwise, result=broadcast_of(bool))
 
@@ -39,7 +40,7 @@ equal = _predicate(
 def _comparison(
     name: str,
     sign: str,
-    code: terms.ScalarOperation,
+    code: ScalarOperation,
     run: np.ufunc,
     dtypes: frozenset[np.dtype] = REAL_DTYPES,
     **row: Any,
@@ -81,7 +82,7 @@ logical_xor = elementwise(
     "logical_xor",
     "Whether exactly one is true, element by element, broadcast; booleans only.",
     run=np.logical_xor,
-    code=lambda x, y: x != y,
+    code=terms.NOT_EQUAL,
     dtypes=BOOL_DTYPES,
 )
 logical_not = elementwise(
@@ -112,9 +113,8 @@ is_finite = _predicate(
 masked: Operation = Operation(
     "masked",
     lambda x, keep: np.where(keep, x, x.dtype.type(0)),
-    (lambda g, y, x, keep: masked(g, keep), None),
     form=Form.ELEMENTWISE,
-    code=lambda x, y: terms.where(y, x, 0),
+    code=terms.masked,
     dtypes=NUMERIC_DTYPES,
     doc="``x`` where ``keep`` is true, zero elsewhere, whatever ``x`` is there (NaN included): a part of gradients.",
 )

@@ -22,11 +22,8 @@ from fastgrad._src.core.operation import (
 )
 from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad._src.ops.arguments import tensor_of
-from fastgrad._src.ops.arithmetic import conjugate, multiply, negative
 from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import not_equal
 from fastgrad._src.ops.kernel_launches import launches_from
-from fastgrad._src.ops.power import square
 from fastgrad._src.scalars import terms
 
 _QUOTIENT_DTYPES: dict[np.dtype, str] = {
@@ -38,11 +35,7 @@ realdiv: Binary = elementwise(
     "divide",
     "``x / y`` of floats or complex numbers, element by element, broadcast.",
     run=np.divide,
-    code=lambda x, y: x / y,
-    gradient=(
-        lambda g, z, x, y: realdiv(g, conjugate(y)),
-        lambda g, z, x, y: negative(multiply(g, conjugate(realdiv(z, y)))),
-    ),
+    code=terms.DIVIDE,
     dtypes=INEXACT_DTYPES,
     simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL_DTYPES, 1),),
 )
@@ -101,11 +94,7 @@ _divide_no_nan: Binary = elementwise(
     "divide_no_nan",
     "``x / y``, and 0 where ``y`` is 0.",
     run=lambda x, y: np.where(y == 0, x.dtype.type(0), np.divide(x, y)),
-    code=lambda x, y: terms.where(y == 0, 0, x / y),
-    gradient=(
-        lambda g, z, x, y: _divide_no_nan(g, conjugate(y)),
-        lambda g, z, x, y: negative(multiply(g, conjugate(_divide_no_nan(z, y)))),
-    ),
+    code=terms.divide_no_nan,
     dtypes=INEXACT_DTYPES,
     simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL_DTYPES, 1),),
 )
@@ -145,11 +134,7 @@ xdivy: Binary = elementwise(
     "xdivy",
     "``x / y``, and 0 where ``x`` is 0, even beside 0, NaN and infinity; element by element, broadcast.",
     run=lambda x, y: np.where(x == 0, x.dtype.type(0), np.divide(x, y)),
-    code=lambda x, y: terms.where(x == 0, 0, x / y),
-    gradient=(
-        lambda g, z, x, y: multiply(g, conjugate(xdivy(cast(not_equal(x, 0), x.dtype), y))),
-        lambda g, z, x, y: multiply(g, conjugate(xdivy(negative(x), square(y)))),
-    ),
+    code=terms.xdivy,
     dtypes=INEXACT_DTYPES,
 )
 
@@ -175,7 +160,6 @@ def _integer_division_operation(
     summary: str,
     divide: Callable[..., Any],
     code: Callable[..., Any],
-    gradient: Any = None,
     like: str = "",
     **row: Any,
 ) -> Any:
@@ -189,7 +173,6 @@ def _integer_division_operation(
     """,
         run=_checking_zero_divisors(like or name, divide),
         code=code,
-        gradient=gradient,
         dtypes=REAL_DTYPES,
         launches=launches_from("elementwise.elementwise", f"{like or name}_launches"),
         **row,
@@ -205,29 +188,28 @@ floordiv = _integer_division_operation(
     "floordiv",
     "``floor(x / y)``, element by element, broadcast; of floats the rounded quotient, so that ``1.0 // 0.1`` is 10. No gradient flows.",
     lambda x, y: np.floor_divide(x, y) if x.dtype.kind in "iu" else np.floor(np.divide(x, y)),
-    lambda x, y: terms.floor(x / y),
+    terms.floordiv,
     simplifications=lambda rules: (rules.drop_neutral_operand(1, INTEGER_DTYPES, 1),),
 )
 floor_divide = _integer_division_operation(
     "floor_divide",
     "``x // y`` as in Python and NumPy, whose functions users write: of floats the exact quotient rounded down, ``1.0 // 0.1`` is 9.",
     np.floor_divide,
-    lambda x, y: x // y,
+    terms.FLOOR_DIVIDE,
     like="floordiv",
 )
 floormod = _integer_division_operation(
     "floormod",
     "``x % y`` as in Python: the remainder has the sign of ``y``; element by element, broadcast.",
     np.remainder,
-    lambda x, y: x % y,
-    (lambda g, z, x, y: g, lambda g, z, x, y: negative(multiply(g, floordiv(x, y)))),
+    terms.REMAINDER,
 )
 mod = floormod
 truncatediv = _integer_division_operation(
     "truncatediv",
     "``x / y`` rounded towards 0, element by element, broadcast. No gradient flows.",
     _truncated_quotient,
-    lambda x, y: x // y + terms.where(terms.logical_and(x % y != 0, (x < 0) != (y < 0)), 1, 0),
+    terms.truncatediv,
     simplifications=lambda rules: (rules.drop_neutral_operand(1, INTEGER_DTYPES, 1),),
 )
 truncatemod = _integer_division_operation(
@@ -235,5 +217,4 @@ truncatemod = _integer_division_operation(
     "The remainder of ``truncatediv``: it has the sign of ``x``; element by element, broadcast.",
     np.fmod,
     terms.fmod,
-    (lambda g, z, x, y: g, lambda g, z, x, y: negative(multiply(g, truncatediv(x, y)))),
 )

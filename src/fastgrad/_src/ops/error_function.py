@@ -10,7 +10,7 @@ import numpy as np
 
 from fastgrad._src.core.operation import FLOAT_DTYPES, HALF_DTYPES, NEVER, Binary, Form, Operation, Unary, elementwise
 from fastgrad._src.core.result_rules import broadcast
-from fastgrad._src.ops.arithmetic import multiply, negative
+from fastgrad._src.ops.arithmetic import multiply
 from fastgrad._src.ops.exponential import exp
 from fastgrad._src.ops.kernel_launches import launches_from, make_float_kernel_run, make_kernel_run
 from fastgrad._src.ops.power import square
@@ -37,7 +37,6 @@ erf = elementwise(
     "The error function ``2/sqrt(pi)`` times the integral of ``exp(-t**2)`` from 0 to ``x``, element by element.",
     run=make_float_kernel_run("erf", from_scipy("erf")),
     code=terms.erf,
-    gradient=lambda g, y, x: multiply(g, multiply(exp(negative(square(x))), 2 / math.sqrt(math.pi))),
     dtypes=FLOAT_DTYPES,
     large=NEVER,
 )
@@ -46,7 +45,6 @@ erfc = elementwise(
     "``1 - erf(x)``, element by element, exact for large ``x``.",
     run=make_float_kernel_run("erfc", from_scipy("erfc")),
     code=terms.erfc,
-    gradient=lambda g, y, x: multiply(g, multiply(exp(negative(square(x))), -2 / math.sqrt(math.pi))),
     dtypes=FLOAT_DTYPES,
     large=NEVER,
 )

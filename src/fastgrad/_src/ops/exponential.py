@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,14 +12,9 @@ from fastgrad._src.core.operation import FLOAT_DTYPES, INEXACT_DTYPES, NEVER, Bi
 from fastgrad._src.core.result_rules import same
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.kernels.elementwise.activation import ELEMENT_NANOSECONDS
-from fastgrad._src.ops.arithmetic import abs as absolute
-from fastgrad._src.ops.arithmetic import add, conjugate, multiply, negative, subtract
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import not_equal
-from fastgrad._src.ops.division import divide_no_nan, realdiv, xdivy
 from fastgrad._src.ops.kernel_launches import make_float_kernel_run, make_kernel_run, make_pair_kernel_run
-from fastgrad._src.ops.power import reciprocal, rsqrt, square
 from fastgrad._src.scalars import terms
+from fastgrad._src.scalars.formulas import ScalarOperation
 
 # ---- exponentials and logarithms -----------------------------------------------------------------------
 
@@ -29,7 +23,6 @@ def _transcendental_operation(
     name: str,
     doc: str,
     by_numpy: Callable[[np.ndarray], Any],
-    gradient: Callable[[Tensor, Tensor, Tensor], Tensor],
     domain: tuple[float, float] | None = None,
 ) -> Unary:
     """Declares an element-wise function of floats and complex numbers; ``name`` also names its kernels."""
@@ -39,7 +32,6 @@ def _transcendental_operation(
         doc,
         run=run,
         code=terms.FUNCTIONS[name],
-        gradient=gradient,
         dtypes=INEXACT_DTYPES,
         domain=domain,
         large=NEVER,
@@ -51,19 +43,16 @@ exp = _transcendental_operation(
     "exp",
     "``e**x``, element by element.",
     np.exp,
-    lambda g, y, x: multiply(g, conjugate(y)),
 )
 expm1 = _transcendental_operation(
     "expm1",
     "``e**x - 1``, element by element, exact near 0.",
     np.expm1,
-    lambda g, y, x: multiply(g, conjugate(exp(x))),
 )
 log = _transcendental_operation(
     "log",
     "The natural logarithm, element by element: -inf at 0, NaN below. The gradient at 0 is infinite.",
     np.log,
-    lambda g, y, x: multiply(g, conjugate(reciprocal(x))),
     domain=(0.0, np.inf),
 )
 
@@ -75,20 +64,18 @@ log1p = _transcendental_operation(
     "log1p",
     "``log(1 + x)``, element by element, exact near 0.",
     lambda x: _complex_log1p(x) if x.dtype.kind == "c" else np.log1p(x),
-    lambda g, y, x: multiply(g, conjugate(reciprocal(add(x, 1)))),
     domain=(-1.0, np.inf),
 )
 
 
 def _logarithm_to_base(base: int, by_numpy: Callable[[np.ndarray], Any]) -> Unary:
     """Declares the logarithm to a base, which is exact for powers of the base."""
-    name, factor = f"log{base}", 1.0 / math.log(base)
+    name = f"log{base}"
     row: Unary = elementwise(
         name,
         f"The logarithm to the base {base}, element by element: -inf at 0, NaN below.",
         run=make_float_kernel_run(name, by_numpy),
         code=terms.FUNCTIONS[name],
-        gradient=lambda g, y, x: multiply(g, multiply(reciprocal(x), factor)),
         dtypes=FLOAT_DTYPES,
         domain=(0.0, np.inf),
         large=NEVER,
@@ -100,17 +87,13 @@ log2 = _logarithm_to_base(2, np.log2)
 log10 = _logarithm_to_base(10, np.log10)
 
 
-def _times_logarithm(name: str, doc: str, log_operation: Unary, log_argument_of: Callable[[Tensor], Tensor]) -> Binary:
-    """Declares ``x * log_operation(y)``, 0 where ``x`` is 0; the derivative by ``y`` is ``x / log_argument_of(y)``."""
+def _times_logarithm(name: str, doc: str, code: ScalarOperation, log_operation: Unary) -> Binary:
+    """Declares ``x * log_operation(y)``, 0 where ``x`` is 0."""
     row: Binary = elementwise(
         name,
         doc,
         run=lambda x, y: np.where(x == 0, x.dtype.type(0), np.multiply(x, log_operation.run(y))),
-        code=lambda x, y: terms.where(x == 0, 0, x * terms.FUNCTIONS[log_operation.name](y)),
-        gradient=(
-            lambda g, z, x, y: multiply(g, conjugate(row(cast(not_equal(x, 0), x.dtype), y))),
-            lambda g, z, x, y: multiply(g, conjugate(xdivy(x, log_argument_of(y)))),
-        ),
+        code=code,
         dtypes=INEXACT_DTYPES,
         domain=log_operation.domain,
     )
@@ -120,14 +103,14 @@ def _times_logarithm(name: str, doc: str, log_operation: Unary, log_argument_of:
 xlogy = _times_logarithm(
     "xlogy",
     "``x * log(y)``, and 0 where ``x`` is 0, whatever ``y`` is; element by element, broadcast.",
+    terms.xlogy,
     log,
-    lambda y: y,
 )
 xlog1py = _times_logarithm(
     "xlog1py",
     "``x * log(1 + y)``, and 0 where ``x`` is 0, whatever ``y`` is; element by element, broadcast.",
+    terms.xlog1py,
     log1p,
-    lambda y: add(y, 1),
 )
 
 
@@ -137,46 +120,39 @@ sin = _transcendental_operation(
     "sin",
     "The sine of an angle in radians, element by element; NaN at infinity.",
     np.sin,
-    lambda g, y, x: multiply(g, conjugate(cos(x))),
 )
 cos: Unary = _transcendental_operation(
     "cos",
     "The cosine of an angle in radians, element by element; NaN at infinity.",
     np.cos,
-    lambda g, y, x: negative(multiply(g, conjugate(sin(x)))),
 )
 tan = _transcendental_operation(
     "tan",
     "The tangent of an angle in radians, element by element; NaN at infinity.",
     np.tan,
-    lambda g, y, x: multiply(g, conjugate(add(square(y), 1))),
 )
 asin = _transcendental_operation(
     "asin",
     "The inverse of ``sin``, element by element, in [-pi/2, pi/2]; NaN outside [-1, 1].",
     np.arcsin,
-    lambda g, y, x: multiply(g, conjugate(rsqrt(subtract(1, square(x))))),
     domain=(-1.0, 1.0),
 )
 acos = _transcendental_operation(
     "acos",
     "The inverse of ``cos``, element by element, in [0, pi]; NaN outside [-1, 1].",
     np.arccos,
-    lambda g, y, x: negative(multiply(g, conjugate(rsqrt(subtract(1, square(x)))))),
     domain=(-1.0, 1.0),
 )
 atan = _transcendental_operation(
     "atan",
     "The inverse of ``tan``, element by element, in [-pi/2, pi/2].",
     np.arctan,
-    lambda g, y, x: multiply(g, conjugate(reciprocal(add(square(x), 1)))),
 )
 hypot = elementwise(
     "hypot",
     "The root of ``x**2 + y**2``, element by element, broadcast, also if the squares are out of range.",
     run=make_pair_kernel_run("hypot", np.hypot, "transcendental"),
     code=terms.hypot,
-    gradient=(lambda g, z, x, y: multiply(g, divide_no_nan(x, z)), lambda g, z, x, y: multiply(g, divide_no_nan(y, z))),
     dtypes=FLOAT_DTYPES,
     large=NEVER,
 )
@@ -186,10 +162,6 @@ _atan2 = elementwise(
     run=np.arctan2,
     code=terms.atan2,
     rounds_as_run=False,
-    gradient=(
-        lambda g, z, x, y: multiply(g, realdiv(y, add(square(x), square(y)))),
-        lambda g, z, x, y: negative(multiply(g, realdiv(x, add(square(x), square(y))))),
-    ),
     dtypes=FLOAT_DTYPES,
 )
 
@@ -211,38 +183,32 @@ sinh = _transcendental_operation(
     "sinh",
     "The hyperbolic sine, element by element.",
     np.sinh,
-    lambda g, y, x: multiply(g, conjugate(cosh(x))),
 )
 cosh: Unary = _transcendental_operation(
     "cosh",
     "The hyperbolic cosine, element by element.",
     np.cosh,
-    lambda g, y, x: multiply(g, conjugate(sinh(x))),
 )
 tanh = _transcendental_operation(
     "tanh",
     "The hyperbolic tangent, element by element.",
     np.tanh,
-    lambda g, y, x: multiply(g, conjugate(subtract(1, square(y)))),
 )
 asinh = _transcendental_operation(
     "asinh",
     "The inverse of ``sinh``, element by element.",
     np.arcsinh,
-    lambda g, y, x: realdiv(g, conjugate(cosh(y))),
 )
 acosh = _transcendental_operation(
     "acosh",
     "The inverse of ``cosh``, element by element, not negative; NaN below 1.",
     np.arccosh,
-    lambda g, y, x: realdiv(g, conjugate(sinh(y))),
     domain=(1.0, np.inf),
 )
 atanh = _transcendental_operation(
     "atanh",
     "The inverse of ``tanh``, element by element: infinite at -1 and 1, NaN beyond.",
     np.arctanh,
-    lambda g, y, x: multiply(g, conjugate(reciprocal(subtract(1, square(x))))),
     domain=(-1.0, 1.0),
 )
 
@@ -263,7 +229,6 @@ sigmoid: Unary = elementwise(
     "``1 / (1 + exp(-x))``, element by element.",
     run=make_float_kernel_run("sigmoid", _sigmoid_by_numpy, "activation", ELEMENT_NANOSECONDS),
     code=terms.sigmoid,
-    gradient=lambda g, y, x: multiply(g, conjugate(multiply(y, subtract(1, y)))),
     dtypes=INEXACT_DTYPES,
     rounds_once=True,
     large=NEVER,
@@ -276,7 +241,6 @@ log_sigmoid = elementwise(
         lambda x: np.subtract(np.minimum(x, x.dtype.type(0)), np.log1p(np.exp(np.negative(np.abs(x))))),
     ),
     code=terms.log_sigmoid,
-    gradient=lambda g, y, x: multiply(g, sigmoid(negative(x))),
     dtypes=FLOAT_DTYPES,
     large=NEVER,
 )
@@ -290,7 +254,6 @@ _softplus_operation = elementwise(
         ELEMENT_NANOSECONDS,
     ),
     code=terms.softplus,
-    gradient=lambda g, y, x: multiply(g, sigmoid(x)),
     dtypes=FLOAT_DTYPES,
     large=NEVER,
 )
@@ -298,8 +261,7 @@ _softsign_operation = elementwise(
     "softsign",
     "``x / (1 + |x|)``",
     run=lambda x: np.divide(x, np.add(np.abs(x), x.dtype.type(1))),
-    code=lambda x: x / (1 + terms.abs(x)),
-    gradient=lambda g, y, x: realdiv(g, square(add(absolute(x), 1))),
+    code=terms.softsign,
     dtypes=FLOAT_DTYPES,
 )
 

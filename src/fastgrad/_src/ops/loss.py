@@ -340,10 +340,6 @@ _sigmoid_cross_entropy_operation: Binary = elementwise(
         "sigmoid_cross_entropy", lambda x, z: through_float32(_sigmoid_cross_entropy_operation.run, (x, z))
     ),
     code=terms.sigmoid_cross_entropy_of,
-    gradient=(
-        lambda g, y, x, z: g * (TABLE["sigmoid"](x) - z),
-        lambda g, y, x, z: TABLE["negative"](g * x),
-    ),
     dtypes=FLOAT_DTYPES,
     rounds_once=True,
     large=NEVER,

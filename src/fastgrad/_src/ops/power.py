@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastgrad._src.core.errors import InvalidArgumentError
+from fastgrad._src.core.gradient_of_terms import computes
 from fastgrad._src.core.operation import (
     COMPLEX_DTYPES,
     FLOAT_DTYPES,
@@ -13,12 +14,10 @@ from fastgrad._src.core.operation import (
     SIGNED_DTYPES,
     TABLE,
     Binary,
-    Operation,
     Unary,
     elementwise,
 )
 from fastgrad._src.core.tensor import Tensor, constant_tensor
-from fastgrad._src.ops.arithmetic import conjugate, multiply, negative, subtract
 from fastgrad._src.ops.comparison import greater, not_equal
 from fastgrad._src.ops.kernel_launches import launches_from
 from fastgrad._src.scalars import terms
@@ -44,6 +43,7 @@ def _run_pow(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.power(x, y)
 
 
+@computes("log_of_base")
 def _log_of_base(x: Tensor) -> Tensor:
     """``log(x)``, or 0 where the logarithm is not finite or not real, as in TensorFlow's gradient of exponents."""
     keep = not_equal(x, 0) if x._array.dtype.kind == "c" else greater(x, 0)
@@ -64,11 +64,6 @@ pow: Binary = elementwise(
     run=_run_pow,
     code=terms.pow,
     rounds_as_run=False,
-    gradient=(
-        # Multiplies g by y first, as TensorFlow does: y times the power could overflow where g is 0.
-        lambda g, z, x, y: multiply(multiply(g, conjugate(y)), conjugate(pow(x, subtract(y, 1)))),
-        lambda g, z, x, y: multiply(g, conjugate(multiply(z, _log_of_base(x)))),
-    ),
     dtypes=SIGNED_DTYPES | FLOAT_DTYPES | COMPLEX_DTYPES,
     domain=(0.0, np.inf),
     launches=launches_from("elementwise.elementwise", "pow_launches"),
@@ -78,19 +73,14 @@ square = elementwise(
     "square",
     "``x * x``, element by element.",
     run=np.square,
-    code=lambda x: x * x,
-    gradient=lambda g, y, x: multiply(g, multiply(conjugate(x), 2)),
+    code=terms.square,
     dtypes=NUMERIC_DTYPES,
 )
-sqrt_gradient: Operation = elementwise(
+sqrt_gradient = elementwise(
     "sqrt_gradient",
     "``g / (2 * y)``, and 0 where the cotangent ``g`` is 0: what is masked out does not count, as in TensorFlow.",
     run=lambda g, y: np.where(g == 0, g, np.divide(np.multiply(g, g.dtype.type(0.5)), y)),
-    code=lambda x, y: terms.where(x == 0, x, x * 0.5 / y),
-    gradient=(
-        lambda gg, z, g, y: sqrt_gradient(gg, conjugate(y)),
-        lambda gg, z, g, y: negative(multiply(gg, conjugate(multiply(z, reciprocal(y))))),
-    ),
+    code=terms.sqrt_gradient,
     dtypes=INEXACT_DTYPES,
 )
 sqrt = elementwise(
@@ -98,46 +88,35 @@ sqrt = elementwise(
     "The square root, element by element: NaN below 0. The gradient at 0 is infinite.",
     run=np.sqrt,
     code=terms.sqrt,
-    gradient=lambda g, y, x: sqrt_gradient(g, conjugate(y)),
     dtypes=INEXACT_DTYPES,
     domain=(0.0, np.inf),
 )
-rsqrt_gradient: Operation = elementwise(
+rsqrt_gradient = elementwise(
     "rsqrt_gradient",
     "``g * -0.5 * y**3``, and 0 where the cotangent ``g`` is 0, as in TensorFlow.",
     run=lambda g, y: np.where(g == 0, g, np.multiply(np.multiply(g, g.dtype.type(-0.5)), np.multiply(np.square(y), y))),
-    code=lambda x, y: terms.where(x == 0, x, x * -0.5 * (y * y * y)),
-    gradient=(
-        lambda gg, z, g, y: rsqrt_gradient(gg, conjugate(y)),
-        lambda gg, z, g, y: multiply(multiply(multiply(gg, conjugate(g)), -1.5), conjugate(square(y))),
-    ),
+    code=terms.rsqrt_gradient,
     dtypes=INEXACT_DTYPES,
 )
 rsqrt = elementwise(
     "rsqrt",
     "``1 / sqrt(x)``, element by element: infinite at 0, NaN below.",
     run=lambda x: np.divide(x.dtype.type(1), np.sqrt(x)),
-    code=lambda x: 1 / terms.sqrt(x),
-    gradient=lambda g, y, x: rsqrt_gradient(g, conjugate(y)),
+    code=terms.rsqrt,
     dtypes=INEXACT_DTYPES,
     domain=(0.0, np.inf),
 )
-reciprocal_gradient: Operation = elementwise(
+reciprocal_gradient = elementwise(
     "reciprocal_gradient",
     "``-g * y**2``, and 0 where the cotangent ``g`` is 0, as in TensorFlow.",
     run=lambda g, y: np.where(g == 0, g, np.negative(np.multiply(g, np.square(y)))),
-    code=lambda x, y: terms.where(x == 0, x, -(x * (y * y))),
-    gradient=(
-        lambda gg, z, g, y: reciprocal_gradient(gg, conjugate(y)),
-        lambda gg, z, g, y: multiply(multiply(multiply(gg, conjugate(g)), -2), conjugate(y)),
-    ),
+    code=terms.reciprocal_gradient,
     dtypes=INEXACT_DTYPES,
 )
 reciprocal: Unary = elementwise(
     "reciprocal",
     "``1 / x``, element by element.",
     run=lambda x: np.divide(x.dtype.type(1), x),
-    code=lambda x: 1 / x,
-    gradient=lambda g, y, x: reciprocal_gradient(g, conjugate(y)),
+    code=terms.reciprocal,
     dtypes=INEXACT_DTYPES,
 )

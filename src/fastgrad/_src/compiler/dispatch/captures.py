@@ -28,17 +28,14 @@ from weakref import ref
 
 import numpy as np
 
-from fastgrad._src.compiler.dispatch.bytecode import NamePath, name_paths_of
 from fastgrad._src.compiler.dispatch.identity import weak_or_strong_reference
 from fastgrad._src.core import settings_version
-from fastgrad._src.core.array_conversion import short_repr
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable
+from fastgrad._src.jit.bytecode import NamePath, name_paths_of
+from fastgrad._src.jit.captured_values import VALUE_TYPES, ReachedValue, has_changed, value_text
 
-_VALUE_TYPES = (bool, int, float, complex, str, bytes, type(None))
-PLAIN_TYPES = (*_VALUE_TYPES, np.generic)
-"""The types of values that users' operations compare by value."""
 _UNSEARCHED_LIBRARIES = frozenset(["fastgrad", "numpy", "scipy", "numba", "llvmlite", "ml_dtypes", "builtins"])
 _STANDARD_LIBRARY_FOLDER = os.path.dirname(os.__file__)
 _MOST_CAPTURED_NAMES = 1000
@@ -49,18 +46,6 @@ _HELD_HOLDERS = (dict, CellType)
 _NO_VALUE = object()
 CALL_CHANGED = object()
 """The result of generated code if a value has changed."""
-
-
-def has_changed(found: Any, wanted: Any) -> bool:
-    """True if a number or string has changed: other type, other value or another sign of zero."""
-    if type(found) is not type(wanted):
-        return True
-    return bool(repr(found) != repr(wanted) if isinstance(wanted, (float, complex, np.generic)) else found != wanted)
-
-
-def value_text(value: Any) -> str:
-    """Returns a value as text for a message: numbers and strings in full, objects by their type."""
-    return short_repr(value) if isinstance(value, _VALUE_TYPES) else f"a {type(value).__name__} (at {id(value):#x})"
 
 
 class _Read(NamedTuple):
@@ -138,38 +123,6 @@ class Capture(NamedTuple):
         changed = f"{value} is not {recorded}{'()' if self.is_weak else ''}"
         more = f" and differs({value}, {recorded})" if self.by_value else ""
         return [f"{value} = {self.expression}", f"if {changed}{more}: return CALL_CHANGED"]
-
-
-class ReachedValue(NamedTuple):
-    """A value that users' operations read from outside, and its value when they were made (``Snapshot``, derivatives/functions/functions.py).
-
-    Attributes:
-        label: as the user writes it: ``SCALE``, ``settings.scale``.
-        read: returns the value now; raises KeyError, ValueError or AttributeError if it is deleted.
-        recorded: the value then.
-    """
-
-    label: str
-    read: Callable[[], Any]
-    recorded: Any
-
-    @property
-    def shown(self) -> str:
-        """The recorded value, as text."""
-        return value_text(self.recorded)
-
-    def current(self) -> Any:
-        """Returns the value now; None if it is deleted."""
-        try:
-            return self.read()
-        except (AttributeError, KeyError, ValueError):
-            return None
-
-    def differs(self, value: Any) -> bool:
-        """True if a value is not the recorded one."""
-        return value is not self.recorded and (
-            not isinstance(self.recorded, PLAIN_TYPES) or has_changed(value, self.recorded)
-        )
 
 
 class CheckCode(NamedTuple):
@@ -431,9 +384,9 @@ class Captures:
         self._captured_expressions.add(expression)
         if isinstance(value, (ModuleType, BuiltinFunctionType)):
             return
-        if isinstance(value, _VALUE_TYPES) and label in self._settled:
+        if isinstance(value, VALUE_TYPES) and label in self._settled:
             return
-        by_value, is_weak, recorded = isinstance(value, _VALUE_TYPES), False, value
+        by_value, is_weak, recorded = isinstance(value, VALUE_TYPES), False, value
         if not by_value:
             self._names.setdefault(id(value), f"v{len(self._captures)}")
             reference = weak_or_strong_reference(value, _DeletionCallback(self._gone_callbacks))
@@ -457,7 +410,7 @@ class Captures:
         elif isinstance(value, (list, tuple, dict)):
             # The objects in a container are not compared, but the names that they read when they are called are.
             for item in list(value.values() if isinstance(value, dict) else value)[:_MOST_SEARCHED_CONTAINER_ITEMS]:
-                if not isinstance(item, (*_VALUE_TYPES, Tensor, Variable, np.ndarray)) and id(item) not in self._held:
+                if not isinstance(item, (*VALUE_TYPES, Tensor, Variable, np.ndarray)) and id(item) not in self._held:
                     self._held.add(id(item))
                     self._alive.append(item)
                     self._capture_names_read_by(item)
@@ -542,7 +495,7 @@ def _contained_objects(containers: Sequence[Any]) -> list[Any]:
         ]:
             if _is_filled_container(item) and len(queue) < _MOST_SEARCHED_CONTAINER_ITEMS:
                 queue.append(item)
-            elif not isinstance(item, (*_VALUE_TYPES, Tensor, Variable, np.ndarray, list, tuple, dict)):
+            elif not isinstance(item, (*VALUE_TYPES, Tensor, Variable, np.ndarray, list, tuple, dict)):
                 objects[id(item)] = item
     return list(objects.values())[:_MOST_SEARCHED_CONTAINER_ITEMS]
 

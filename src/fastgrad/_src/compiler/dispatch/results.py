@@ -12,12 +12,12 @@ from fastgrad._src.compiler.dispatch.signature import COMPOSITE_TENSOR_TYPES
 from fastgrad._src.compiler.recording.record import Recording
 from fastgrad._src.compiler.recording.scalar import Scalar
 from fastgrad._src.core import nest
-from fastgrad._src.core.array_conversion import short_repr
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.dtypes import int32
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad._src.core.variable import Variable
+from fastgrad._src.jit.captured_values import short_repr
 from fastgrad._src.ops.tensor_array import TensorArray
 
 COMPUTED, ARGUMENT, SAME, CONSTANT = range(4)

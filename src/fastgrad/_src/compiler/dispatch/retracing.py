@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from fastgrad._src.compiler.dispatch.cache import Key
-from fastgrad._src.compiler.dispatch.captures import value_text
 from fastgrad._src.compiler.dispatch.signature import Call
+from fastgrad._src.jit.captured_values import value_text
 from fastgrad._src.jit.user_lines import line_text, warn
 
 _WARN_AFTER_SAME_CHANGES = 8

@@ -13,7 +13,7 @@ import numpy as np
 from fastgrad._src.compiler.dispatch.identity import Identity
 from fastgrad._src.compiler.recording.scalar import Scalar
 from fastgrad._src.core import nest
-from fastgrad._src.core.array_conversion import array_of, short_repr
+from fastgrad._src.core.array_conversion import array_of
 from fastgrad._src.core.composite import Composite, CompositeSpec
 from fastgrad._src.core.dtypes import DType
 from fastgrad._src.core.indexed_slices import IndexedSlices
@@ -24,6 +24,7 @@ from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.core.tensor_spec import TensorSpec
 from fastgrad._src.core.variable import Variable
+from fastgrad._src.jit.captured_values import short_repr
 
 _TYPES_COMPARED_BY_VALUE = frozenset(
     [bool, int, complex, str, bytes, type(None), type(Ellipsis), DType, np.dtype, range, frozenset]

@@ -29,6 +29,7 @@ from fastgrad._src.core.operation import HALF_DTYPES, INTEGER_DTYPES, TABLE
 from fastgrad._src.jit.body import fingerprint, round_down, round_to_even, round_up
 from fastgrad._src.kernels.elementwise import activation, half
 from fastgrad._src.kernels.math import circular, error_function, hyperbolic, power, scalars, vector_math
+from fastgrad._src.scalars.formulas import OPERATORS, Leaf, Number, Term, arity_of, trace
 from fastgrad._src.scalars.terms import (
     ADD,
     AND,
@@ -39,16 +40,10 @@ from fastgrad._src.scalars.terms import (
     MULTIPLY,
     NEGATIVE,
     NOT,
-    OPERATORS,
     OR,
     REMAINDER,
     SELECT,
     SUBTRACT,
-    Leaf,
-    Number,
-    Term,
-    arity_of,
-    trace,
 )
 
 FUSIBLE_DTYPES = frozenset({BOOL, FLOAT32, FLOAT64}) | HALF_DTYPES | INTEGER_DTYPES

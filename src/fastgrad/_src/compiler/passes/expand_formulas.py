@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad._src.compiler.passes.rewriting import Replacement, rewritten
 from fastgrad._src.core.operation import TABLE
-from fastgrad._src.scalars.terms import Term
+from fastgrad._src.scalars.formulas import Term
 
 
 def expand_formulas(graph: Graph) -> Graph:

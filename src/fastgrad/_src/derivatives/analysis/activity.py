@@ -8,21 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fastgrad._src.derivatives.ir.representation import (
-    Block,
-    Call,
-    Callee,
-    Compute,
-    Draw,
-    Function,
-    Load,
-    Return,
-    Root,
-    Scalar,
-    Store,
-    View,
-    refuse,
-)
+from fastgrad._src.derivatives.ir.call_rules import Callee
+from fastgrad._src.derivatives.ir.operands import Root, Scalar, View, refuse
+from fastgrad._src.derivatives.ir.representation import Block, Function
+from fastgrad._src.derivatives.ir.statements import Call, Draw
 
 
 class Activity:
@@ -130,27 +119,18 @@ class Activity:
                 ):
                     self._flow(phi.target, value.root)  # the arrays may be one
         for statement in block.statements:
-            if isinstance(statement, Compute):
-                for operand, partial in zip(statement.operands, statement.partials, strict=True):
-                    if partial is not None:
-                        self._flow(operand, statement.target)
-            elif isinstance(statement, Load):
-                self._flow(statement.root, statement.target)
-            elif isinstance(statement, Call):
-                for source in statement.inputs:
-                    for target in statement.outputs:
-                        self._flow(source, target)
-                if self._is_forward and any(self.is_useful(target) for target in statement.outputs):
-                    # The function of the tangents computes those of all results.
-                    self._useful |= {_memory(target) for target in statement.outputs if target.is_real}
-            elif isinstance(statement, Store):
-                self._flow(statement.operands[0], statement.root)
-        if isinstance(block.end, Return):
-            values = block.end.values if self._leaf is None else [block.end.values[self._leaf]]
-            for value in values:
-                part = value.root.memory if isinstance(value, View) else value
-                if isinstance(part, (Scalar, Root)) and part.is_real:
-                    self._useful.add(part)
+            for source, target in statement.flows:
+                self._flow(source, target)
+            if not isinstance(statement, Call) or not self._is_forward:
+                continue
+            if any(self.is_useful(target) for target in statement.outputs):
+                # The function of the tangents computes those of all results.
+                self._useful |= {_memory(target) for target in statement.outputs if target.is_real}
+        results = block.results
+        for value in results if self._leaf is None or not results else [results[self._leaf]]:
+            part = value.root.memory if isinstance(value, View) else value
+            if isinstance(part, (Scalar, Root)) and part.is_real:
+                self._useful.add(part)
 
 
 def _memory(part: Any) -> Any:

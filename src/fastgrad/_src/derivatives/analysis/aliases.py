@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, written_by
-from fastgrad._src.derivatives.ir.representation import (
-    Allocate,
-    Block,
-    Call,
-    Function,
-    Grow,
-    Root,
-    Statement,
-    Store,
-    View,
-    refuse,
-)
+from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
+from fastgrad._src.derivatives.ir.operands import Root, View, refuse
+from fastgrad._src.derivatives.ir.representation import Block, Function
+from fastgrad._src.derivatives.ir.statements import Allocate, Call, Grow, Statement, Store
 
 PHI, COPY, ITEM = "phi", "copy", "item"
 Pair = tuple[frozenset[Root], str]
@@ -116,7 +107,7 @@ def _conflicts(function: Function, flow: ControlFlow) -> Iterator[tuple[Statemen
             pairs = aliases.after(statement, pairs)
         alive = flow.live_at_end(block, live)
         for statement, pairs in zip(reversed(block.statements), reversed(pairs_at), strict=True):
-            for memory in written_by(statement):
+            for memory in statement.writes:
                 for names, kind in pairs:
                     if memory not in names:
                         continue

@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from fastgrad._src.derivatives.ir.representation import (
-    Allocate,
-    Block,
-    Branch,
-    Call,
-    Counter,
-    Function,
-    Grow,
-    Load,
-    Return,
-    Root,
-    Scalar,
-    Statement,
-    Store,
-    View,
-)
+from fastgrad._src.derivatives.ir.operands import Counter, Root, Scalar, View
+from fastgrad._src.derivatives.ir.representation import Block, Function
+from fastgrad._src.derivatives.ir.statements import Branch, Call, Statement
 
 
 class ControlFlow:
@@ -152,19 +139,13 @@ class ControlFlow:
                 value = phi.incoming.get(block)
                 if isinstance(value, View) and phi.target in live[successor]:
                     alive.add(value.root.memory)
-        if isinstance(block.end, Return):
-            alive |= {value.root.memory for value in block.end.values if isinstance(value, View)}
+        alive |= {value.root.memory for value in block.results if isinstance(value, View)}
         return alive
 
     def make_live_before(self, statement: Statement, alive: set[Root]) -> None:
         """Turns what is live after a statement into what is live before it."""
-        if isinstance(statement, Allocate):
-            alive.discard(statement.root)
-        elif isinstance(statement, Call):
-            alive -= {result for result in statement.results if isinstance(result, Root)}
-            alive |= {value.root.memory for value in statement.arguments if isinstance(value, View)}
-        elif isinstance(statement, (Grow, Load, Store)):
-            alive.add(statement.root.memory)
+        alive.difference_update(statement.definitions)  # numbers are never live
+        alive.update(root.memory for root in (*statement.reads, *statement.writes))
 
 
 def _in_reverse_postorder(entry: Block) -> list[Block]:
@@ -189,24 +170,14 @@ def _loop_exit_first(block: Block) -> list[Block]:
     return [block.end.otherwise, block.end.then] if isinstance(block.end, Branch) else block.successors
 
 
-def written_by(statement: Statement) -> set[Root]:
-    """Returns the memory that a statement writes."""
-    if isinstance(statement, Call):
-        return statement.written
-    return {statement.root.memory} if isinstance(statement, Store) else set()
-
-
 def written_in(block: Block) -> set[Root]:
     """Returns the memory that a block writes."""
-    return set().union(*map(written_by, block.statements))
+    return {memory for statement in block.statements for memory in statement.writes}
 
 
 def written_memory(statement: Statement) -> set[Root]:
     """Returns the memory that a statement writes or makes."""
-    if isinstance(statement, (Allocate, Grow)):
-        return {statement.root.memory}
-    made = statement.results if isinstance(statement, Call) else []
-    return written_by(statement) | {result for result in made if isinstance(result, Root)}
+    return {*statement.writes, *statement.makes}
 
 
 def possible_memory(function: Function) -> dict[Root, set[Root]]:
@@ -256,12 +227,9 @@ def memory_families(function: Function) -> dict[Root, set[Root]]:
     return families
 
 
-def targets_of(statement: object) -> list[Scalar]:
+def targets_of(statement: Statement) -> list[Scalar]:
     """Returns the scalars that a statement defines."""
-    if isinstance(statement, Call):
-        return [result for result in statement.results if isinstance(result, Scalar)]
-    targets = [getattr(statement, "target", None), getattr(statement, "is_valid", None)]
-    return [target for target in targets if isinstance(target, Scalar)]
+    return [target for target in statement.definitions if isinstance(target, Scalar)]
 
 
 def scalars_of(blocks: list[Block]) -> list[Scalar]:

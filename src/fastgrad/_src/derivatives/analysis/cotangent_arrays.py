@@ -6,18 +6,10 @@ import functools
 
 from fastgrad._src.derivatives.analysis.activity import Activity
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families, written_memory
-from fastgrad._src.derivatives.ir.representation import (
-    Block,
-    Call,
-    Callee,
-    CallRule,
-    Function,
-    ProductRule,
-    Return,
-    Root,
-    Statement,
-    View,
-)
+from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule, ProductRule
+from fastgrad._src.derivatives.ir.operands import Root, View
+from fastgrad._src.derivatives.ir.representation import Block, Function
+from fastgrad._src.derivatives.ir.statements import Call, Return, Statement
 from fastgrad._src.derivatives.ir.values import type_of
 
 

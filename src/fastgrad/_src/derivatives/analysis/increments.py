@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, written_by
-from fastgrad._src.derivatives.ir.partials import COTANGENT
-from fastgrad._src.derivatives.ir.representation import (
-    Block,
-    Compute,
-    Constant,
-    Load,
-    Operand,
-    Return,
-    Scalar,
-    Statement,
-    Store,
-    View,
-    equal_operands,
-)
+from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
+from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar, View, equal_operands
+from fastgrad._src.derivatives.ir.representation import Block
+from fastgrad._src.derivatives.ir.statements import Compute, Load, Statement, Store
+from fastgrad._src.scalars.formulas import COTANGENT
 
 
 class Increments:
@@ -48,11 +38,10 @@ class Increments:
                 for value in phi.incoming.values():
                     use(value, None)
             for statement in block.statements:
-                for operand in statement.reads:
+                for operand in statement.uses:
                     use(operand, block)
-            if isinstance(block.end, Return):
-                for value in block.end.values:
-                    use(value, block)
+            for value in block.results:
+                use(value, block)
         return users
 
     def _find(self) -> None:
@@ -62,10 +51,9 @@ class Increments:
                 for operand in statement.operands:
                     if isinstance(operand, Scalar):
                         uses[operand] = uses.get(operand, 0) + 1
-            if isinstance(block.end, Return):
-                for value in block.end.values:
-                    if isinstance(value, Scalar):
-                        uses[value] = uses.get(value, 0) + 1
+            for value in block.results:
+                if isinstance(value, Scalar):
+                    uses[value] = uses.get(value, 0) + 1
         for block in self._flow.blocks:
             loads: dict[Scalar, Load] = {}
             for statement in block.statements:
@@ -74,7 +62,7 @@ class Increments:
                 elif isinstance(statement, Store):
                     self._note(statement, loads, uses, block)
                     loads = {target: load for target, load in loads.items() if not _may_write(statement, load)}
-                elif written := written_by(statement):
+                elif written := statement.writes:
                     loads = {target: load for target, load in loads.items() if load.root.memory not in written}
 
     def _note(self, store: Store, loads: dict[Scalar, Load], uses: dict[Scalar, int], block: Block) -> None:

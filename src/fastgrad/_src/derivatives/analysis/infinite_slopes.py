@@ -17,28 +17,24 @@ from typing import Any, NamedTuple
 from numba import types
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families
-from fastgrad._src.derivatives.ir.partials import COTANGENT, RESULT, is_plain_selection
-from fastgrad._src.derivatives.ir.representation import (
-    Block,
-    Call,
-    Callee,
-    Compute,
-    Constant,
-    Function,
-    Load,
-    Operand,
-    Phi,
-    ProductRule,
-    Return,
-    Root,
-    Scalar,
-    Statement,
-    Store,
-    View,
+from fastgrad._src.derivatives.ir.call_rules import Callee, ProductRule
+from fastgrad._src.derivatives.ir.operands import Constant, Operand, Root, Scalar, View
+from fastgrad._src.derivatives.ir.partials import is_plain_selection
+from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
+from fastgrad._src.derivatives.ir.statements import Call, Compute, Load, Statement
+from fastgrad._src.scalars.formulas import (
+    ANYWHERE,
+    COTANGENT,
+    NO_SINGULARITY,
+    RESULT,
+    Leaf,
+    Singularity,
+    Term,
+    nodes_of,
 )
-from fastgrad._src.scalars.terms import ANYWHERE, MULTIPLY, NO_SINGULARITY, Leaf, Singularity, Term, nodes_of
+from fastgrad._src.scalars.terms import MULTIPLY
 
-_Writers = Mapping[Root, list[Store | Call]]
+_Writers = Mapping[Root, list[Statement]]
 
 
 class IndeterminateForms(NamedTuple):
@@ -81,7 +77,7 @@ def indeterminate_forms(
                 zero.update([statement] if operands else [])
             elif isinstance(statement, Call) and _may_be_flat(statement, singularities):
                 passed += statement.inputs
-        passed += block.end.values if is_callee and isinstance(block.end, Return) else []
+        passed += block.results if is_callee else []
     passed += [root for root in function.roots if is_callee and root.kind == "parameter" and root.is_written]
     before_calls = _infinite_before([(part, ANYWHERE) for part in passed], singularities, function)
     return IndeterminateForms(
@@ -181,20 +177,10 @@ def _ways_of(blocks: Sequence[Block]) -> Iterator[tuple[Scalar | Root, Scalar | 
                 if isinstance(value, View):  # a store to a phi is one to the array that it names
                     yield from way(phi.target, value)
         for statement in block.statements:
-            if isinstance(statement, Compute):
-                falls_quicker = statement.flat_at is Singularity.LOGARITHM  # than a pole rises, whatever follows
-                for operand, partial in zip(statement.operands, statement.partials, strict=True):
-                    if partial is not None:
-                        kinds = ANYWHERE & ~Singularity.POLE if falls_quicker else ANYWHERE
-                        yield from way(operand, statement.target, kinds)
-            elif isinstance(statement, Load):
-                yield from way(statement.root, statement.target)
-            elif isinstance(statement, Store):
-                yield from way(statement.operands[0], statement.root)
-            elif isinstance(statement, Call):
-                for source in statement.inputs:
-                    for target in statement.outputs:
-                        yield from way(source, target)
+            # The slope falls quicker than a pole rises, whatever follows.
+            falls_quicker = isinstance(statement, Compute) and statement.flat_at is Singularity.LOGARITHM
+            for source, target in statement.flows:
+                yield from way(source, target, ANYWHERE & ~Singularity.POLE if falls_quicker else ANYWHERE)
 
 
 def _part_of(value: object) -> Scalar | Root | None:
@@ -222,20 +208,13 @@ def statements_before_infinite_slopes(
 def _writers_of(function: Function) -> _Writers:
     """Returns for each array the statements that may write its memory."""
     families = memory_families(function)
-    writers: dict[Root, list[Store | Call]] = defaultdict(list)
+    writers: dict[Root, list[Statement]] = defaultdict(list)
     for block in function.blocks:
         for statement in block.statements:
-            for root in _written_by(statement):
-                for other in families[root.memory]:
-                    writers[other].append(statement)  # type: ignore[arg-type]
+            for target in {target.memory for _, target in statement.flows if isinstance(target, Root)}:
+                for other in families[target]:
+                    writers[other].append(statement)
     return writers
-
-
-def _written_by(statement: Statement) -> list[Root]:
-    if isinstance(statement, Store):
-        return [statement.root.memory]
-    outputs = statement.outputs if isinstance(statement, Call) else []
-    return [value for value in outputs if isinstance(value, Root)]
 
 
 def statements_after_infinite_slopes(flow: ControlFlow, active: Container[Scalar | Root]) -> frozenset[Statement]:
@@ -299,9 +278,7 @@ def _statements_before(
         for writer in writers.get(number, ()) if isinstance(number, Root) else ():
             if isinstance(writer, Call):
                 found.add(writer)
-                pending += writer.inputs
-            else:
-                pending.append(writer.operands[0])
+            pending += [source for source, target in writer.flows if isinstance(target, Root)]
     return frozenset(found)
 
 

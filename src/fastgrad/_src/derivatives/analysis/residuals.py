@@ -10,24 +10,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families, targets_of, written_memory
-from fastgrad._src.derivatives.ir.representation import (
-    Block,
-    Branch,
-    Call,
-    Callee,
-    Compute,
-    Counter,
-    Function,
-    Load,
-    NextIteration,
-    Operand,
-    Return,
-    Scalar,
-    Size,
-    View,
-    has_effect,
-    operands_of_view,
-)
+from fastgrad._src.derivatives.ir.call_rules import Callee
+from fastgrad._src.derivatives.ir.operands import Counter, Operand, Scalar, View, operands_of_view
+from fastgrad._src.derivatives.ir.representation import Block, Function
+from fastgrad._src.derivatives.ir.statements import Branch, Call, Compute, Load, NextIteration, Return
 
 RECOMPUTATION_LIMIT = 8
 """A number is computed again if that costs at most this much, where an addition costs 1 and a load 2."""
@@ -226,7 +212,7 @@ class Residuals:
                 if isinstance(definition, Load)
                 else 0
             )
-            operands = definition.reads if definition is not None else []
+            operands = definition.uses if definition is not None else []
             visited[operand] = own + sum(self.recomputation_cost(part, visited) for part in operands)
         return visited[operand]
 
@@ -242,7 +228,7 @@ class Residuals:
                 if self.recomputation_cost(operand) > RECOMPUTATION_LIMIT // 2:
                     sources.add(operand)
             elif self._can_be_computed_again(operand) and operand.definition is not None:
-                pending += operand.definition.reads
+                pending += operand.definition.uses
             elif not self.is_free(operand) and operand not in self.recorded:
                 return set()
         self.recorded |= sources
@@ -266,7 +252,7 @@ class Residuals:
                 continue
             readers[scalar].add(reader)
             if scalar not in self.recorded and scalar.definition is not None:
-                pending += [(part, reader) for part in scalar.definition.reads if isinstance(part, Scalar)]
+                pending += [(part, reader) for part in scalar.definition.uses if isinstance(part, Scalar)]
         return readers
 
     def way_back(self, block: Block) -> Way | None:
@@ -369,9 +355,7 @@ class Residuals:
                 else:
                     views += [value for value in phi.incoming.values() if isinstance(value, View)]
             for statement in block.statements:
-                is_pure = isinstance(statement, (Compute, Load, Size, NextIteration)) and not has_effect(statement)
-                pending += [] if is_pure else statement.reads
-                views += [value for value in getattr(statement, "arguments", []) if isinstance(value, View)]
+                pending += [] if statement.is_pure else statement.uses
             if isinstance(block.end, Branch):
                 pending.append(block.end.condition)
         for view in views:
@@ -382,7 +366,7 @@ class Residuals:
             if isinstance(scalar, Scalar) and scalar not in found:
                 found.add(scalar)
                 pending += phis.get(scalar, [])  # type: ignore[arg-type]
-                pending += scalar.definition.reads if scalar.definition is not None else []
+                pending += scalar.definition.uses if scalar.definition is not None else []
         return found
 
     def _reserve(self) -> None:

@@ -10,21 +10,9 @@ from numba import types
 
 from fastgrad._src.derivatives.analysis.activity import Activity
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
-from fastgrad._src.derivatives.ir.representation import (
-    Block,
-    Branch,
-    Call,
-    Compute,
-    Function,
-    Load,
-    Location,
-    Phi,
-    Return,
-    Root,
-    Scalar,
-    Store,
-    View,
-)
+from fastgrad._src.derivatives.ir.operands import Location, Root, Scalar, View
+from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
+from fastgrad._src.derivatives.ir.statements import Branch, Compute, Store
 
 
 class Search(NamedTuple):
@@ -148,11 +136,11 @@ def _is_parameter(part: Any, position: int) -> bool:
 
 def _results(blocks: list[Block], leaf: int | None) -> Iterator[Scalar | Root]:
     for block in blocks:
-        if isinstance(block.end, Return):
-            for value in block.end.values if leaf is None else [block.end.values[leaf]]:
-                part = value.root.memory if isinstance(value, View) else value
-                if isinstance(part, (Scalar, Root)):
-                    yield part
+        results = block.results
+        for value in results if leaf is None or not results else [results[leaf]]:
+            part = value.root.memory if isinstance(value, View) else value
+            if isinstance(part, (Scalar, Root)):
+                yield part
 
 
 def _uses(blocks: list[Block]) -> dict[Any, set[Any]]:
@@ -170,15 +158,8 @@ def _uses(blocks: list[Block]) -> dict[Any, set[Any]]:
         for phi in block.phis:
             note(list(phi.incoming.values()), phi.target)
         for statement in block.statements:
-            if isinstance(statement, Compute):
-                note(statement.operands, statement.target)
-            elif isinstance(statement, Load):
-                note([statement.root, *statement.operands], statement.target)
-            elif isinstance(statement, Store):
-                note(statement.operands, statement.root)
-            elif isinstance(statement, Call):
-                for target in statement.outputs:
-                    note(statement.inputs, target)
+            for source, target in statement.dependences:
+                note([source], target)
     return uses
 
 

@@ -12,26 +12,20 @@ from collections.abc import Iterable, Sequence
 from numba import types
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, scalars_of
+from fastgrad._src.derivatives.ir.call_rules import ProductRule
+from fastgrad._src.derivatives.ir.operands import Counter, Operand, Root, Scalar, View, equal_operands
 from fastgrad._src.derivatives.ir.partials import is_selection
-from fastgrad._src.derivatives.ir.representation import (
+from fastgrad._src.derivatives.ir.representation import Block, Phi
+from fastgrad._src.derivatives.ir.statements import (
     Allocate,
-    Block,
     Call,
     Compute,
-    Counter,
     Load,
     NextIteration,
-    Operand,
-    Phi,
-    ProductRule,
     Return,
-    Root,
-    Scalar,
     Size,
     Statement,
     Store,
-    View,
-    equal_operands,
 )
 
 _Place = Block | tuple[Block, Block]
@@ -104,7 +98,7 @@ def _uses_of(flow: ControlFlow) -> tuple[_Uses, dict[Scalar, list[Operand]]]:
             else:
                 for operand in statement.operands:
                     add(operand, (block, None))
-        for value in block.end.values if isinstance(block.end, Return) else ():
+        for value in block.results:
             add(value, (block, None))
     return uses, stored
 
@@ -128,9 +122,7 @@ def _accesses_of(flow: ControlFlow) -> dict[Root, list[_Access]]:
         for phi in block.phis:
             add(block, phi, [phi.target, *phi.incoming.values()])
         for statement in block.statements:
-            add(block, statement, [getattr(statement, "root", None)])
-            if isinstance(statement, Call):
-                add(block, statement, [*statement.arguments, *statement.results])
+            add(block, statement, [*statement.arrays, *statement.definitions])
         if isinstance(block.end, Return):
             add(block, block.end, block.end.values)
     return accesses

@@ -18,9 +18,8 @@ from numba import types
 
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.builder import Builder
-from fastgrad._src.derivatives.ir.representation import (
+from fastgrad._src.derivatives.ir.operands import (
     Axis,
-    Compute,
     Constant,
     Operand,
     View,
@@ -28,11 +27,13 @@ from fastgrad._src.derivatives.ir.representation import (
     index_constant,
     is_constant,
 )
+from fastgrad._src.derivatives.ir.statements import Compute
 from fastgrad._src.derivatives.ir.values import Elements
 from fastgrad._src.derivatives.numpy.loop_sources import broadcast_size, broadcast_step, copy_loops
 from fastgrad._src.jit.generated_source import temporary_function_from_source
 from fastgrad._src.jit.numba_internals import DUFunc, Signature, ir
-from fastgrad._src.scalars.terms import ADD, MULTIPLY, OPERATORS
+from fastgrad._src.scalars.formulas import OPERATORS
+from fastgrad._src.scalars.terms import ADD, MULTIPLY
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.lowering import Lowering

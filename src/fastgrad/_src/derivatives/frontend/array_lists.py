@@ -14,18 +14,8 @@ from numba import types
 
 from fastgrad._src.derivatives.frontend import array_expressions, containers
 from fastgrad._src.derivatives.frontend import views as view_rules
-from fastgrad._src.derivatives.ir.representation import (
-    INDEX,
-    Axis,
-    Grow,
-    Operand,
-    Root,
-    Statement,
-    Store,
-    View,
-    index_constant,
-    refuse,
-)
+from fastgrad._src.derivatives.ir.operands import INDEX, Axis, Operand, Root, View, index_constant, refuse
+from fastgrad._src.derivatives.ir.statements import Grow, Statement, Store
 from fastgrad._src.derivatives.ir.values import ArrayList, Items, Iterable, NumberList, Static, describe
 from fastgrad._src.scalars.terms import MULTIPLY
 

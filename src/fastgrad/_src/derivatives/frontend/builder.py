@@ -10,35 +10,29 @@ import numba
 import numpy as np
 from numba import types
 
-from fastgrad._src.derivatives.ir import representation as ir
-from fastgrad._src.derivatives.ir.partials import Partial, partial_text
-from fastgrad._src.derivatives.ir.representation import (
-    Block,
+from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule
+from fastgrad._src.derivatives.ir.operands import (
+    INDEX,
     Constant,
     Operand,
     Root,
     Scalar,
     View,
     index_constant,
+    is_constant,
     is_natural_number,
     leaf_types_of,
     refuse,
 )
+from fastgrad._src.derivatives.ir.partials import Partial, partial_text
+from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.scalar_operations import RAISING
 from fastgrad._src.derivatives.ir.scalar_rules import NUMBA_FUNCTIONS
+from fastgrad._src.derivatives.ir.statements import Allocate, Call, Compute, Draw, Grow, Jump, Load, Size, Store
 from fastgrad._src.derivatives.ir.values import Complex, is_hashable
 from fastgrad._src.derivatives.numpy.loop_sources import CHECKS_OF_SIZES
-from fastgrad._src.scalars.terms import (
-    ADD,
-    MULTIPLY,
-    OPERANDS,
-    SUBTRACT,
-    ScalarOperation,
-    Term,
-    key_of,
-    substitute,
-    transform,
-)
+from fastgrad._src.scalars.formulas import OPERANDS, ScalarOperation, Term, key_of, substitute, transform
+from fastgrad._src.scalars.terms import ADD, MULTIPLY, SUBTRACT
 
 _FOLDED = {ADD: int.__add__, SUBTRACT: int.__sub__, MULTIPLY: int.__mul__}
 
@@ -71,7 +65,7 @@ class Builder:
     checks_bounds = False
     is_in_try = False
 
-    def __init__(self, function: ir.Function, caller: Builder | None = None) -> None:
+    def __init__(self, function: Function, caller: Builder | None = None) -> None:
         self.function = function
         self.location = function.location
         self._names: dict[str, int] = {}
@@ -107,7 +101,7 @@ class Builder:
 
     def jump(self, target: Block) -> None:
         """Ends the current block with a jump."""
-        self.block.end = ir.Jump(target)
+        self.block.end = Jump(target)
 
     def name(self, hint: str) -> str:
         """Returns a variable's name that is not yet used. No name that the derivative makes of another one starts with ``v_``."""
@@ -148,7 +142,7 @@ class Builder:
         target = self.scalar(type, hint)
         partials = partials and [None if partial is None else self.with_names(partial) for partial in partials]
         parts = (self.location, target, operation, operands, cost, partials)
-        statement = ir.Draw(draw, *parts) if draw else ir.Compute(*parts)
+        statement = Draw(draw, *parts) if draw else Compute(*parts)
         target.definition = statement
         self.block.statements.append(statement)
         return target
@@ -211,16 +205,16 @@ class Builder:
         constants = [int(operand.value) for operand in operands if isinstance(operand, Constant)]
         if len(constants) == len(operands) and operation in _FOLDED:
             return index_constant(_FOLDED[operation](*constants))
-        if operation in _FOLDED and all(operand.type == ir.INDEX for operand in operands):
+        if operation in _FOLDED and all(operand.type == INDEX for operand in operands):
             neutral = 1 if operation is MULTIPLY else 0
-            if ir.is_constant(operands[1], neutral):
+            if is_constant(operands[1], neutral):
                 return operands[0]
-            if ir.is_constant(operands[0], neutral) and operation is not SUBTRACT:
+            if is_constant(operands[0], neutral) and operation is not SUBTRACT:
                 return operands[1]
         key = (operation, *[operand.value if isinstance(operand, Constant) else operand for operand in operands])
         target = self._computed.get(key)
         if target is None:
-            target = self._computed[key] = self.compute(ir.INDEX, operation, list(operands), cost, hint="i")
+            target = self._computed[key] = self.compute(INDEX, operation, list(operands), cost, hint="i")
             is_closed = operation in (ADD, MULTIPLY) and all(map(is_natural_number, operands))
             target.is_natural = is_natural or is_closed
         return target
@@ -228,7 +222,7 @@ class Builder:
     def load(self, root: Root, indices: list[Operand], hint: str = "t") -> Scalar:
         """Appends a ``Load`` and returns the element."""
         target = self.scalar(root.type.dtype, hint)
-        target.definition = ir.Load(self.location, target, root, indices)
+        target.definition = Load(self.location, target, root, indices)
         self.block.statements.append(target.definition)
         return target
 
@@ -237,7 +231,7 @@ class Builder:
         self.note_write(root)
         if not root.is_real and isinstance(value.type, types.Float) and isinstance(value, Scalar):
             raise refuse("a float is stored in an array of integers, where its derivative would be lost", self.location)
-        self.block.statements.append(ir.Store(self.location, root, value, indices))
+        self.block.statements.append(Store(self.location, root, value, indices))
 
     def note_write(self, root: Root) -> None:
         """Notes that an array is written."""
@@ -264,9 +258,9 @@ class Builder:
     def read_dims(self, root: Root, type: types.Array) -> None:
         """Appends a ``Size`` for each axis of a root of an array of ``type``."""
         for axis in range(type.ndim):
-            size = self.scalar(ir.INDEX, "n")
+            size = self.scalar(INDEX, "n")
             size.is_natural = True
-            size.definition = ir.Size(self.location, size, root, axis)
+            size.definition = Size(self.location, size, root, axis)
             self.block.statements.append(size.definition)
             root.dims.append(size)
         if isinstance(type.dtype, types.Complex):
@@ -275,24 +269,24 @@ class Builder:
     def grow(self, root: Root, size: Operand) -> None:
         """Appends a ``Grow``."""
         self.function.globals["grown"] = grown
-        self.block.statements.append(ir.Grow(self.location, root, size))
+        self.block.statements.append(Grow(self.location, root, size))
 
     def allocate(self, dtype: types.Type, dims: list[Operand], function: str, hint: str = "array") -> View:
         """Appends an ``Allocate`` and returns the array."""
         root = self.root(types.Array(dtype, len(dims), "C"), "local", hint, dims)
-        self.block.statements.append(ir.Allocate(self.location, root, function))
+        self.block.statements.append(Allocate(self.location, root, function))
         return View.whole(root, dtype)
 
     def call(
-        self, rule: ir.CallRule | ir.Callee, arguments: list[Operand | View], type: types.Type
+        self, rule: CallRule | Callee, arguments: list[Operand | View], type: types.Type
     ) -> list[Scalar | Complex | View]:
         """Appends a ``Call`` and returns its results, the leaves of a value of ``type``."""
         if self.is_in_try:
             raise refuse("a call that may raise can't be differentiated within try", self.location)
         leaf_types = [leaf for leaf in leaf_types_of(type) if not isinstance(leaf, types.NoneType)]
         results: list[Scalar | Root] = []
-        statement = ir.Call(self.location, rule, arguments, results)
-        for root in statement.written:
+        statement = Call(self.location, rule, arguments, results)
+        for root in statement.writes:
             self.note_write(root)
         self.block.statements.append(statement)
         values: list[Scalar | Complex | View] = []

@@ -22,19 +22,9 @@ from fastgrad._src.derivatives.frontend.typed_functions import (
     signatures_of,
 )
 from fastgrad._src.derivatives.ir import scalar_rules, special_functions
-from fastgrad._src.derivatives.ir.partials import COTANGENT, RESULT
-from fastgrad._src.derivatives.ir.representation import (
-    COST_OF_EFFECTS,
-    Callee,
-    CallRule,
-    Constant,
-    Location,
-    Operand,
-    Scalar,
-    View,
-    leaf_types_of,
-    refuse,
-)
+from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule
+from fastgrad._src.derivatives.ir.operands import Constant, Location, Operand, Scalar, View, leaf_types_of, refuse
+from fastgrad._src.derivatives.ir.statements import COST_OF_EFFECTS
 from fastgrad._src.derivatives.ir.values import (
     Complex,
     Fields,
@@ -66,7 +56,7 @@ from fastgrad._src.jit.numba_internals import (
     ir,
 )
 from fastgrad._src.scalars import terms
-from fastgrad._src.scalars.terms import DIVISION_COST, OPERANDS, Term
+from fastgrad._src.scalars.formulas import COTANGENT, DIVISION_COST, OPERANDS, RESULT, Term
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.lowering import Lowering

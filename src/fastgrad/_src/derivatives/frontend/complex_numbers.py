@@ -25,23 +25,14 @@ from fastgrad._src.derivatives.ir.complex_rules import (
     SLOPES_OF_QUOTIENT,
     Slope,
 )
-from fastgrad._src.derivatives.ir.partials import COTANGENT, RESULT, Partial, call_operation
-from fastgrad._src.derivatives.ir.representation import Compute, Constant, Operand, Scalar, View, is_constant, refuse
+from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar, View, is_constant, refuse
+from fastgrad._src.derivatives.ir.partials import Partial, call_operation
 from fastgrad._src.derivatives.ir.scalar_operations import CASTS
+from fastgrad._src.derivatives.ir.statements import Compute
 from fastgrad._src.derivatives.ir.values import Complex, Items, Method, Static, describe, is_complex
 from fastgrad._src.derivatives.runtime.complex_arrays import complex_of_parts, real_parts
-from fastgrad._src.scalars.terms import (
-    CHEAP_COST,
-    DIVIDE,
-    FUNCTION_COST,
-    MULTIPLY,
-    OPERANDS,
-    POWER,
-    SELECT,
-    ScalarOperation,
-    Term,
-    names_of,
-)
+from fastgrad._src.scalars.formulas import CHEAP_COST, COTANGENT, FUNCTION_COST, OPERANDS, RESULT, ScalarOperation, Term
+from fastgrad._src.scalars.terms import DIVIDE, MULTIPLY, POWER, SELECT, names_of
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.lowering import Lowering

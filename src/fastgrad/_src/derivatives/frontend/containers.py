@@ -16,16 +16,7 @@ from numba import types
 from fastgrad._src.derivatives.frontend import array_expressions
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.builder import Builder
-from fastgrad._src.derivatives.ir.representation import (
-    Axis,
-    Field,
-    Operand,
-    Root,
-    Scalar,
-    View,
-    index_constant,
-    refuse,
-)
+from fastgrad._src.derivatives.ir.operands import Axis, Field, Operand, Root, Scalar, View, index_constant, refuse
 from fastgrad._src.derivatives.ir.scalar_operations import AT_LEAST_0, may_raise
 from fastgrad._src.derivatives.ir.values import (
     ArrayList,
@@ -43,7 +34,8 @@ from fastgrad._src.derivatives.ir.values import (
 from fastgrad._src.derivatives.runtime.library_functions import library_function
 from fastgrad._src.derivatives.runtime.record_fields import members_of
 from fastgrad._src.jit.numba_internals import as_dtype
-from fastgrad._src.scalars.terms import ADD, DIVISION_COST, MULTIPLY
+from fastgrad._src.scalars.formulas import DIVISION_COST
+from fastgrad._src.scalars.terms import ADD, MULTIPLY
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.lowering import Lowering

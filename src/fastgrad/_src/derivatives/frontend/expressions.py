@@ -9,7 +9,7 @@ from numba import types
 
 from fastgrad._src.derivatives.frontend import containers, lists, mappings
 from fastgrad._src.derivatives.frontend import views as view_rules
-from fastgrad._src.derivatives.ir.representation import INDEX, Constant, Scalar, View, index_constant, refuse
+from fastgrad._src.derivatives.ir.operands import INDEX, Constant, Scalar, View, index_constant, refuse
 from fastgrad._src.derivatives.ir.values import (
     Complex,
     Elements,

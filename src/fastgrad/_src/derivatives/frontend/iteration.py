@@ -8,12 +8,10 @@ from numba import types
 
 from fastgrad._src.derivatives.frontend import containers, lists, mappings
 from fastgrad._src.derivatives.frontend import views as view_rules
-from fastgrad._src.derivatives.ir.representation import (
+from fastgrad._src.derivatives.ir.operands import (
     INDEX,
-    BeginLoop,
     Constant,
     Counter,
-    NextIteration,
     Operand,
     Scalar,
     View,
@@ -22,6 +20,7 @@ from fastgrad._src.derivatives.ir.representation import (
     is_natural_number,
     refuse,
 )
+from fastgrad._src.derivatives.ir.statements import BeginLoop, NextIteration
 from fastgrad._src.derivatives.ir.values import (
     Fields,
     Items,
@@ -36,7 +35,8 @@ from fastgrad._src.derivatives.ir.values import (
 )
 from fastgrad._src.derivatives.numpy import loop_sources
 from fastgrad._src.jit.numba_internals import ir
-from fastgrad._src.scalars.terms import ADD, DIVISION_COST, MULTIPLY, SUBTRACT
+from fastgrad._src.scalars.formulas import DIVISION_COST
+from fastgrad._src.scalars.terms import ADD, MULTIPLY, SUBTRACT
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.lowering import Lowering

@@ -14,7 +14,8 @@ from numba.typed import List
 
 from fastgrad._src.derivatives.frontend import array_lists, containers
 from fastgrad._src.derivatives.frontend import views as view_rules
-from fastgrad._src.derivatives.ir.representation import INDEX, CallRule, Operand, Scalar, View, index_constant, refuse
+from fastgrad._src.derivatives.ir.call_rules import CallRule
+from fastgrad._src.derivatives.ir.operands import INDEX, Operand, Scalar, View, index_constant, refuse
 from fastgrad._src.derivatives.ir.values import (
     ArrayList,
     Items,

@@ -29,25 +29,19 @@ from fastgrad._src.derivatives.frontend.phis import Phis
 from fastgrad._src.derivatives.frontend.subscripts import Subscripts
 from fastgrad._src.derivatives.frontend.texts import Texts, quote
 from fastgrad._src.derivatives.frontend.typed_functions import TypedFunction, typed_function
-from fastgrad._src.derivatives.ir.representation import (
-    COST_OF_EFFECTS,
-    Block,
-    Branch,
-    Callee,
+from fastgrad._src.derivatives.ir.call_rules import Callee
+from fastgrad._src.derivatives.ir.operands import (
     Constant,
-    Function,
-    Jump,
     Location,
-    NextIteration,
     Operand,
-    Raise,
-    Return,
     Root,
     Scalar,
     View,
     index_constant,
     refuse,
 )
+from fastgrad._src.derivatives.ir.representation import Block, Function
+from fastgrad._src.derivatives.ir.statements import COST_OF_EFFECTS, Branch, Jump, NextIteration, Raise, Return
 from fastgrad._src.derivatives.ir.values import (
     DEFAULT_OPTIONS,
     Complex,
@@ -76,7 +70,7 @@ from fastgrad._src.jit.numba_internals import (
     ir,
     ir_utils,
 )
-from fastgrad._src.scalars.terms import ScalarOperation
+from fastgrad._src.scalars.formulas import ScalarOperation
 
 
 def lower(function: Any, argument_types: tuple[types.Type, ...], options: Options = DEFAULT_OPTIONS) -> Function:

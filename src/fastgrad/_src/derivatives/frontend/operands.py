@@ -12,8 +12,7 @@ from numba import types
 from fastgrad._src.derivatives.frontend import array_expressions, complex_numbers, containers
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.views import Slice
-from fastgrad._src.derivatives.ir.partials import COTANGENT, Partial
-from fastgrad._src.derivatives.ir.representation import (
+from fastgrad._src.derivatives.ir.operands import (
     INDEX,
     Constant,
     Operand,
@@ -24,6 +23,7 @@ from fastgrad._src.derivatives.ir.representation import (
     item_name,
     refuse,
 )
+from fastgrad._src.derivatives.ir.partials import Partial
 from fastgrad._src.derivatives.ir.scalar_operations import may_raise
 from fastgrad._src.derivatives.ir.values import (
     Complex,
@@ -43,7 +43,7 @@ from fastgrad._src.derivatives.ir.values import (
 from fastgrad._src.derivatives.runtime.complex_arrays import real_parts
 from fastgrad._src.derivatives.runtime.record_fields import members_of
 from fastgrad._src.jit.numba_internals import cpu_target, ir
-from fastgrad._src.scalars.terms import ScalarOperation
+from fastgrad._src.scalars.formulas import COTANGENT, ScalarOperation
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.lowering import Lowering

@@ -11,18 +11,8 @@ from numba import types
 from fastgrad._src.derivatives.frontend import array_expressions, complex_numbers, containers, lists, mappings
 from fastgrad._src.derivatives.frontend.texts import quote
 from fastgrad._src.derivatives.ir import scalar_rules
-from fastgrad._src.derivatives.ir.partials import (
-    COTANGENT,
-    ZERO_PRODUCT,
-    Partial,
-    deciding_comparison,
-    number_of_type,
-    with_operand,
-    without_zeros,
-)
-from fastgrad._src.derivatives.ir.representation import (
+from fastgrad._src.derivatives.ir.operands import (
     INDEX,
-    Compute,
     Constant,
     Operand,
     Scalar,
@@ -31,7 +21,16 @@ from fastgrad._src.derivatives.ir.representation import (
     is_constant,
     refuse,
 )
+from fastgrad._src.derivatives.ir.partials import (
+    ZERO_PRODUCT,
+    Partial,
+    deciding_comparison,
+    number_of_type,
+    with_operand,
+    without_zeros,
+)
 from fastgrad._src.derivatives.ir.scalar_operations import IS_TRUE, POWER_OF_FLOAT, may_raise
+from fastgrad._src.derivatives.ir.statements import Compute
 from fastgrad._src.derivatives.ir.values import (
     Items,
     Mapping,
@@ -48,7 +47,8 @@ from fastgrad._src.derivatives.ir.values import (
 from fastgrad._src.derivatives.runtime.library_functions import library_function
 from fastgrad._src.jit.numba_internals import ir
 from fastgrad._src.scalars import terms
-from fastgrad._src.scalars.terms import EQUAL, NOT, OPERANDS, OPERATORS, SELECT, ScalarOperation, Singularity, where
+from fastgrad._src.scalars.formulas import COTANGENT, OPERANDS, OPERATORS, ScalarOperation, Singularity
+from fastgrad._src.scalars.terms import EQUAL, NOT, POWER, SELECT, where
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.lowering import Lowering
@@ -297,27 +297,26 @@ class Operators:
             return [None] * len(numbers)
         if not any(isinstance(number, Scalar) and number.is_real for number in numbers):
             return [None] * len(numbers)
-        name = scalar_rules.rule_name(function)
-        if function not in scalar_rules.PARTIALS and name is None:
+        partials = scalar_rules.partials(function, type)
+        if partials is None:
             raise refuse(f"{describe(Static(function))} has no derivative", self._builder.location)
-        dtypes = [
-            int(number.value)
-            if name == "power" and isinstance(number, Constant) and isinstance(number.type, types.Integer)
-            else np.dtype(str(type))
-            for number in numbers
-        ]
-        partials = list(scalar_rules.PARTIALS.get(function) or scalar_rules.partials(str(name), tuple(dtypes)))
-        if name == "power" and isinstance(numbers[1], Scalar):  # 0 if the exponent is, also of 0 ** 0
-            base, exponent = OPERANDS[:2]
-            partials[0] = ZERO_PRODUCT(exponent, COTANGENT * terms.pow(base, exponent - number_of_type(1.0, type)))
-        elif name == "power" and is_constant(numbers[1], 0):
-            partials[0] = None
+        if scalar_rules.operation_of(function) is POWER:
+            partials = [self._partial_of_base(numbers[1], partials[0], type), partials[1]]
         if partials[0] is not None and Singularity.ROOT in scalar_rules.singularity_of(function, numbers):
-            partials[0] = without_zeros(partials[0], type)
+            partials = [without_zeros(partials[0], type), *partials[1:]]
         return [
             partial if isinstance(number, Scalar) and number.is_real else None
             for partial, number in zip(partials, numbers, strict=True)
         ]
+
+    def _partial_of_base(self, exponent: Operand, partial: Partial, type: types.Float) -> Partial:
+        """Returns the partial of the base of a power; ``partial`` is that for an exponent of which nothing is known."""
+        if isinstance(exponent, Constant) and (isinstance(exponent.type, types.Integer) or exponent.value == 0):
+            return scalar_rules.partial_of_power(int(exponent.value), type)
+        if isinstance(exponent, Scalar):  # 0 if the exponent is, also of 0 ** 0
+            base, power = OPERANDS[:2]
+            return ZERO_PRODUCT(power, COTANGENT * terms.pow(base, power - number_of_type(1.0, type)))
+        return partial
 
     def select_number(self, values: list[Any], index: Operand, type: types.Type) -> Operand:
         """Returns the number of ``values`` at a position, by a chain of choices."""

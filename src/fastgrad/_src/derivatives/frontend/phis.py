@@ -9,19 +9,9 @@ from numba import types
 
 from fastgrad._src.derivatives.frontend import containers
 from fastgrad._src.derivatives.frontend.views import Slice
-from fastgrad._src.derivatives.ir.representation import (
-    INDEX,
-    Block,
-    Branch,
-    Constant,
-    Operand,
-    Phi,
-    Root,
-    Scalar,
-    View,
-    index_constant,
-    refuse,
-)
+from fastgrad._src.derivatives.ir.operands import INDEX, Constant, Operand, Root, Scalar, View, index_constant, refuse
+from fastgrad._src.derivatives.ir.representation import Block, Phi
+from fastgrad._src.derivatives.ir.statements import Branch
 from fastgrad._src.derivatives.ir.values import (
     Complex,
     Deferred,

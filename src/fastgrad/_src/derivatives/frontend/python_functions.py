@@ -12,8 +12,8 @@ from numba import types
 from numba.typed import Dict, List
 
 from fastgrad._src.derivatives.frontend import complex_numbers, containers, lists, mappings
-from fastgrad._src.derivatives.ir.partials import COTANGENT, RESULT, Partial, call_operation
-from fastgrad._src.derivatives.ir.representation import Constant, Scalar, View, index_constant
+from fastgrad._src.derivatives.ir.operands import Constant, Scalar, View, index_constant
+from fastgrad._src.derivatives.ir.partials import Partial, call_operation
 from fastgrad._src.derivatives.ir.values import (
     Complex,
     Fields,
@@ -27,7 +27,8 @@ from fastgrad._src.derivatives.ir.values import (
 )
 from fastgrad._src.derivatives.runtime.record_fields import field_of
 from fastgrad._src.jit.numba_internals import JitClassType, ol_isinstance
-from fastgrad._src.scalars.terms import FUNCTION_COST, OPERANDS, digamma
+from fastgrad._src.scalars.formulas import COTANGENT, FUNCTION_COST, OPERANDS, RESULT
+from fastgrad._src.scalars.terms import digamma
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.lowering import Lowering

@@ -13,7 +13,7 @@ from numba import types
 
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.array_expressions import broadcast, joint_size
-from fastgrad._src.derivatives.ir.representation import Constant, Operand, Scalar, View, index_constant, refuse
+from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar, View, index_constant, refuse
 from fastgrad._src.derivatives.ir.values import Items
 from fastgrad._src.derivatives.numpy.loop_sources import (
     assigned_step,

@@ -9,28 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from numba import types
 
 from fastgrad._src.derivatives.frontend import views as view_rules
-from fastgrad._src.derivatives.ir.representation import (
-    Axis,
-    BeginLoop,
-    Block,
-    Branch,
-    Call,
+from fastgrad._src.derivatives.ir.operands import Axis, Operand, Root, Scalar, View, index_constant, refuse
+from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
+from fastgrad._src.derivatives.ir.statements import (
     Compute,
-    Function,
-    Load,
-    Operand,
-    Phi,
     Raise,
     Reshape,
     Return,
-    Root,
-    Scalar,
     Size,
-    Statement,
-    Store,
-    View,
-    index_constant,
-    refuse,
 )
 from fastgrad._src.derivatives.ir.values import Complex, Fields, Items, Static
 from fastgrad._src.scalars.terms import MULTIPLY
@@ -53,7 +39,7 @@ class Spliced(NamedTuple):
 
 def splice(lowering: Lowering, spliced: Spliced, values: list[Any]) -> Any:
     """Appends the blocks of a function to the one that is lowered; returns its result for the values of its arguments."""
-    return _Splice(lowering, spliced.function_of(lowering, values)).result_for(values, spliced.argument_count)
+    return Splice(lowering, spliced.function_of(lowering, values)).result_for(values, spliced.argument_count)
 
 
 def _ranges_meet(
@@ -81,7 +67,7 @@ def _range_of(view: View, root_axis: int) -> list[Operand]:
     return [view.starts[root_axis], axis.step, axis.size]
 
 
-class _Splice:
+class Splice:
     """Appends the blocks of a function, with the values of the arguments in the place of its parameters."""
 
     def __init__(self, lowering: Lowering, function: Function) -> None:
@@ -109,14 +95,15 @@ class _Splice:
             statements, block.statements = block.statements, []
             for statement in statements:
                 builder.location = statement.location
-                self._append(statement)
+                if statement.splice(self):
+                    builder.block.statements.append(statement)
             self._end(block)
         for block in function.blocks:
             for phi in block.phis:
                 self._complete(phi)
         builder.function.scalars += [scalar for scalar in function.scalars if scalar not in self._numbers]
         for root in function.roots:
-            root.dims = [self._number(size) for size in root.dims]
+            root.dims = [self.number(size) for size in root.dims]
         builder.function.roots += [root for root in function.roots if root not in self._arrays]
         builder.function.counters += function.counters
         builder.function.copies.update(function.copies)
@@ -195,57 +182,60 @@ class _Splice:
 
     # ---- statements ----------------------------------------------------------------------------------------------------
 
-    def _number(self, operand: Operand) -> Operand:
+    def number(self, operand: Operand) -> Operand:
+        """Returns the caller's number for a parameter, or a number that came of one."""
         while isinstance(operand, Scalar) and operand in self._numbers:
             operand = self._numbers[operand]
         return operand
 
-    def _append(self, statement: Statement) -> None:
-        builder = self._builder
-        statement.operands = [self._number(operand) for operand in statement.operands]
-        root = getattr(statement, "root", None)
-        view = None if root is None or isinstance(statement, Reshape) else self._arrays.get(root)
-        if isinstance(statement, Size) and view is not None:
-            self._numbers[statement.target] = view.axes[statement.axis].size
-            return
-        if isinstance(statement, Load) and view is not None:
-            statement.root, statement.operands = view.root, view_rules.root_indices(builder, view, statement.operands)
-        elif isinstance(statement, Store) and view is not None:
-            value, *indices = statement.operands
-            builder.note_write(view.root)
-            statement.root, statement.operands = view.root, [value, *view_rules.root_indices(builder, view, indices)]
-        elif isinstance(statement, Reshape) and statement.root.source in self._arrays:
-            source = self._arrays[statement.root.source]
-            self._arrays[statement.root] = view_rules.reshape(builder, source, statement.operands, True)
-            return
-        elif isinstance(statement, Call):
-            statement.arguments = [self._value(argument) for argument in statement.arguments]
-            for written in statement.written:
-                builder.note_write(written)
-        elif isinstance(statement, BeginLoop):
-            (statement.counter.count,) = statement.operands
-        elif isinstance(statement, Compute) and builder.is_in_try:
-            builder.check_in_try(statement.operation)
-        builder.block.statements.append(statement)
+    def check_in_try(self, statement: Compute) -> None:
+        """Checks an operation that the caller has inside ``try``."""
+        if self._builder.is_in_try:
+            self._builder.check_in_try(statement.operation)
 
-    def _value(self, value: Operand | View) -> Operand | View:
-        return self._compose(value) if isinstance(value, View) else self._number(value)
+    def has_size(self, statement: Size) -> bool:
+        """True if an array is the caller's; notes the size that a statement asks for."""
+        view = self._arrays.get(statement.root)
+        if view is not None:
+            self._numbers[statement.target] = view.axes[statement.axis].size
+        return view is not None
+
+    def element(self, root: Root, indices: list[Operand]) -> tuple[Root, list[Operand]]:
+        """Returns the array and the indices by which the caller knows an element."""
+        view = self._arrays.get(root)
+        return (root, indices) if view is None else (view.root, view_rules.root_indices(self._builder, view, indices))
+
+    def note_write(self, root: Root) -> None:
+        """Notes that the function writes an array of the caller's, or an array of its own that a call writes."""
+        view = self._arrays.get(root)
+        self._builder.note_write(root if view is None else view.root)
+
+    def reshapes(self, statement: Reshape) -> bool:
+        """True if an array is the caller's; notes the view that a statement makes of it."""
+        source = self._arrays.get(statement.source)
+        if source is not None:
+            self._arrays[statement.root] = view_rules.reshape(self._builder, source, statement.operands, True)
+        return source is not None
+
+    def value(self, value: Operand | View) -> Operand | View:
+        """Returns the caller's number or view."""
+        return self._compose(value) if isinstance(value, View) else self.number(value)
 
     def _compose(self, view: View) -> View:
         """Returns a view of a parameter as a view of the argument; others with the caller's numbers."""
         builder, outer = self._builder, self._arrays.get(view.root)
         if outer is None:
-            axes = [Axis(axis.root_axis, axis.step, self._number(axis.size)) for axis in view.axes]
-            return View(view.root, [self._number(start) for start in view.starts], axes, layout=view.layout)
+            axes = [Axis(axis.root_axis, axis.step, self.number(axis.size)) for axis in view.axes]
+            return View(view.root, [self.number(start) for start in view.starts], axes, layout=view.layout)
         if view.is_whole():
             return outer
-        starts = view_rules.root_indices(builder, outer, [self._number(start) for start in view.starts])
+        starts = view_rules.root_indices(builder, outer, [self.number(start) for start in view.starts])
         axes = []
         for axis in view.axes:
             of_root = None if axis.root_axis is None else outer.axes[axis.root_axis]
             root_axis = None if of_root is None else of_root.root_axis
             step = axis.step if of_root is None else builder.index(MULTIPLY, axis.step, of_root.step)
-            axes.append(Axis(root_axis, step, self._number(axis.size)))
+            axes.append(Axis(root_axis, step, self.number(axis.size)))
         return View(outer.root, starts, axes, layout=view.layout)
 
     # ---- phis and ends of blocks ---------------------------------------------------------------------------------------
@@ -254,14 +244,14 @@ class _Splice:
         """Gives a phi the caller's values."""
         for before, value in phi.incoming.items():
             self._builder.enter(before)
-            phi.incoming[before] = self._value(value)
+            phi.incoming[before] = self.value(value)
 
     def _end(self, block: Block) -> None:
         end = block.end
-        if isinstance(end, Branch):
-            end.condition = self._number(end.condition)
-        elif isinstance(end, Return):
-            end.values = [self._value(value) for value in end.values]
-        elif isinstance(end, Raise):
+        if isinstance(end, Return):
+            end.values = [self.value(value) for value in end.values]
+        elif end is not None:
+            end.replace(self.number)
+        if isinstance(end, Raise):
             block.end = None
             self._lowering.raise_(end)

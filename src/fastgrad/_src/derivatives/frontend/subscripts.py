@@ -12,7 +12,7 @@ from numba import types
 from fastgrad._src.derivatives.frontend import array_expressions, containers, lists, mappings, selections
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.views import Slice
-from fastgrad._src.derivatives.ir.representation import Constant, Operand, Scalar, View, index_constant, refuse
+from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar, View, index_constant, refuse
 from fastgrad._src.derivatives.ir.values import (
     ArrayList,
     Deferred,

@@ -12,24 +12,16 @@ from numba import types
 from fastgrad._src.core.errors import InternalError
 from fastgrad._src.derivatives.frontend import complex_numbers
 from fastgrad._src.derivatives.ir import special_functions
-from fastgrad._src.derivatives.ir.partials import COTANGENT, RESULT, where
-from fastgrad._src.derivatives.ir.representation import (
-    Block,
-    Branch,
-    Compute,
-    Constant,
-    Function,
-    Location,
-    Operand,
-    Root,
-    Scalar,
-    View,
-)
+from fastgrad._src.derivatives.ir.operands import Constant, Location, Operand, Root, Scalar, View
+from fastgrad._src.derivatives.ir.partials import where
+from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.scalar_operations import CASTS, POWER_OF_FLOAT
+from fastgrad._src.derivatives.ir.statements import Branch, Compute
 from fastgrad._src.derivatives.ir.values import Complex, is_hashable, leaves
 from fastgrad._src.jit.numba_internals import cpu_target
 from fastgrad._src.scalars import terms
-from fastgrad._src.scalars.terms import OPERANDS, OPERATORS, SELECT, Number, Term, key_of
+from fastgrad._src.scalars.formulas import COTANGENT, OPERANDS, OPERATORS, RESULT, Number, Term, key_of
+from fastgrad._src.scalars.terms import SELECT
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.lowering import Lowering

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad._src.derivatives.frontend.builder import Builder
-from fastgrad._src.derivatives.ir.representation import INDEX, Compute, Operand, index_constant, refuse
+from fastgrad._src.derivatives.ir.operands import INDEX, Operand, index_constant, refuse
+from fastgrad._src.derivatives.ir.statements import Compute
 from fastgrad._src.derivatives.ir.values import NumberedText, Static, Text, describe
-from fastgrad._src.scalars.terms import ScalarOperation
+from fastgrad._src.scalars.formulas import ScalarOperation
 
 
 def quote(text: Any) -> str:

@@ -13,7 +13,7 @@ from numba import types
 
 from fastgrad._src.derivatives.frontend.generators import inline_generators
 from fastgrad._src.derivatives.functions.functions import is_of_library
-from fastgrad._src.derivatives.ir.representation import refuse
+from fastgrad._src.derivatives.ir.operands import refuse
 from fastgrad._src.derivatives.runtime.compilation import signature_of
 from fastgrad._src.derivatives.runtime.disk_cache import Reached, reached_by
 from fastgrad._src.derivatives.runtime.extensions import Extensions

@@ -7,12 +7,10 @@ from typing import Any, NamedTuple
 from numba import types
 
 from fastgrad._src.derivatives.frontend.builder import Builder
-from fastgrad._src.derivatives.ir.representation import (
-    COST_OF_EFFECTS,
+from fastgrad._src.derivatives.ir.operands import (
     Axis,
     Constant,
     Operand,
-    Reshape,
     Root,
     Scalar,
     View,
@@ -29,9 +27,11 @@ from fastgrad._src.derivatives.ir.scalar_operations import (
     STEPS,
     may_raise,
 )
+from fastgrad._src.derivatives.ir.statements import COST_OF_EFFECTS, Reshape
 from fastgrad._src.derivatives.ir.values import Complex
 from fastgrad._src.derivatives.runtime.library_functions import library_function
-from fastgrad._src.scalars.terms import ADD, DIVISION_COST, FLOOR_DIVIDE, MULTIPLY, SUBTRACT
+from fastgrad._src.scalars.formulas import DIVISION_COST
+from fastgrad._src.scalars.terms import ADD, FLOOR_DIVIDE, MULTIPLY, SUBTRACT
 
 
 class Slice(NamedTuple):

@@ -16,12 +16,12 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from fastgrad._src.compiler.dispatch.bytecode import HANDLER_OPCODES, name_paths_of, opcodes_in
-from fastgrad._src.compiler.dispatch.captures import PLAIN_TYPES, ReachedValue, has_changed
 from fastgrad._src.core.settings_version import count_change
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.derivatives.functions.dispatchers import renewed_dispatcher
+from fastgrad._src.jit.bytecode import HANDLER_OPCODES, name_paths_of, opcodes_in
+from fastgrad._src.jit.captured_values import PLAIN_TYPES, ReachedValue, has_changed
 from fastgrad._src.jit.generated_source import function_from_source, name_in_source
 from fastgrad._src.jit.locks import new_rlock
 

@@ -18,16 +18,10 @@ from numba import types
 
 from fastgrad._src.derivatives.runtime.library_functions import library_function
 from fastgrad._src.scalars import terms
-from fastgrad._src.scalars.terms import (
-    COMPARISONS,
-    DIVIDE,
-    EQUAL,
-    FLOOR_DIVIDE,
-    MULTIPLY,
-    NOT,
+from fastgrad._src.scalars.formulas import (
+    COTANGENT,
     OPERANDS,
-    POWER,
-    SELECT,
+    RESULT,
     Leaf,
     Number,
     ScalarOperation,
@@ -38,11 +32,8 @@ from fastgrad._src.scalars.terms import (
     text_of,
     transform,
 )
+from fastgrad._src.scalars.terms import COMPARISONS, DIVIDE, EQUAL, FLOOR_DIVIDE, MULTIPLY, NOT, POWER, SELECT
 
-COTANGENT = Leaf("cotangent")
-"""The cotangent of a statement's result."""
-RESULT = Leaf("result")
-"""A statement's result."""
 Partial = Term | None
 """That of an operand; None if the statement has no derivative with respect to it."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.scalars.terms import DIVISION_COST, FUNCTION_COST, ScalarOperation
+from fastgrad._src.scalars.formulas import DIVISION_COST, FUNCTION_COST, ScalarOperation
 
 RAISING: set[Any] = set()
 """The functions of this package that may raise; see `may_raise`."""

@@ -1,73 +1,71 @@
-"""Derivatives of scalar functions, taken from the gradient rules of the operation table."""
+"""Derivatives of scalar functions of ``math`` and NumPy: those of the table in scalars/terms.py, and where Numba code needs others."""
 
 from __future__ import annotations
 
+import cmath
 import functools
 import math
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numba
 import numpy as np
 from numba import types
 
-from fastgrad._src.core.errors import InternalError
-from fastgrad._src.derivatives.functions.formula import FLOAT64, Branch, Formula, RowOperation, TermPool, TermTree
-from fastgrad._src.derivatives.functions.symbols import (
-    FUNCTIONS,
-    RULES_OF_OPERATORS,
-    Symbol,
-    Trace,
-    apply_function,
-    name_of_operation,
-)
+from fastgrad._src.derivatives.ir.operands import Constant
 from fastgrad._src.derivatives.ir.partials import (
-    COTANGENT,
     GUARDS,
     PRODUCTS,
-    RESULT,
     ZERO_PRODUCT,
     Partial,
     call_operation,
+    number_of_type,
     where,
 )
-from fastgrad._src.derivatives.ir.representation import Compute, Constant
-from fastgrad._src.derivatives.ir.scalar_operations import CASTS, POWER_OF_FLOAT, TEXT_GLOBALS
+from fastgrad._src.derivatives.ir.scalar_operations import POWER_OF_FLOAT, TEXT_GLOBALS
+from fastgrad._src.derivatives.ir.statements import Compute
 from fastgrad._src.scalars import terms
-from fastgrad._src.scalars.terms import (
+from fastgrad._src.scalars.formulas import (
     ANYWHERE,
     AT_INFINITY,
     CHEAP_COST,
+    COTANGENT,
     FUNCTION_COST,
     NO_SINGULARITY,
-    NOT,
     OPERANDS,
     OPERATORS,
-    SELECT,
+    RESULT,
     Number,
     ScalarOperation,
     Singularity,
     Term,
-    exp,
     expand,
-    substitute,
+    partials_of,
     transform,
 )
+from fastgrad._src.scalars.terms import FUNCTIONS, NOT, OTHER_NAMES, POSITIVE, POWER, SELECT
 
-_RULES: dict[Any, str] = {
-    **RULES_OF_OPERATORS,
-    math.pow: "power",
-    math.fabs: "fabs",
-    pow: "power",
-    float: "float",
-    np.float64: "float",
-    np.float32: "float",
-    np.fabs: "fabs",
-    np.conjugate: "positive",
-    np.float_power: "power",
+_OPERATIONS: dict[Any, ScalarOperation] = {
+    **{
+        getattr(module, name): FUNCTIONS[OTHER_NAMES.get(name, name)]
+        for module in (math, cmath, np)
+        for name in (*FUNCTIONS, *OTHER_NAMES)
+        if callable(getattr(module, name, None))
+    },
+    **OPERATORS,
+    **dict.fromkeys([float, np.float64, np.float32, np.conjugate, np.positive], POSITIVE),
+    **dict.fromkeys([pow, math.pow, np.power, np.float_power], POWER),
+    abs: terms.abs,
+    np.add: terms.ADD,
+    np.subtract: terms.SUBTRACT,
+    np.multiply: terms.MULTIPLY,
+    np.divide: terms.DIVIDE,
+    np.true_divide: terms.DIVIDE,
+    np.negative: terms.NEGATIVE,
+    np.remainder: terms.REMAINDER,
 }
-"""The names of the rules of operators and functions whose own names differ."""
+"""The operations of functions of numbers."""
 
 _MODULES_OF_STEPS: list[tuple[Any, tuple[str, ...]]] = [
     (operator, ("floordiv", "lt", "le", "gt", "ge", "eq", "ne", "not_", "is_", "is_not")),
@@ -75,7 +73,8 @@ _MODULES_OF_STEPS: list[tuple[Any, tuple[str, ...]]] = [
     (math, ("floor", "ceil", "trunc", "isnan", "isinf", "isfinite", "gcd")),
     (np, ("floor", "ceil", "trunc", "rint", "round", "around", "sign", "signbit", "spacing", "floor_divide")),
     (np, ("isnan", "isinf", "isfinite", "less", "less_equal", "greater", "greater_equal", "equal", "not_equal")),
-    (np, ("logical_and", "logical_or", "logical_not", "bitwise_and", "bitwise_or", "bitwise_xor", "gcd", "lcm")),
+    (np, ("logical_and", "logical_or", "logical_not", "logical_xor", "bitwise_and", "bitwise_or", "bitwise_xor")),
+    (np, ("invert", "left_shift", "right_shift", "gcd", "lcm")),
     (np, ("bool_", "intp", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")),
 ]
 WITHOUT_DERIVATIVE: frozenset[Any] = frozenset(
@@ -110,71 +109,31 @@ PARTIALS: dict[Any, list[Partial]] = {
     np.reciprocal: [ZERO_PRODUCT(COTANGENT, -(RESULT * RESULT))],
     **dict.fromkeys([operator.truediv, np.divide, np.true_divide], _SLOPES_OF_QUOTIENT),
     **dict.fromkeys([math.exp, np.exp], _SLOPE_OF_EXP),
-    np.cbrt: [COTANGENT / (3.0 * RESULT * RESULT)],
-    np.logaddexp: [
-        SELECT(x != RESULT, COTANGENT * exp(x - RESULT), COTANGENT) for x in OPERANDS[:2]
-    ],  # both may be -inf
-    np.logaddexp2: [SELECT(x != RESULT, COTANGENT * 2.0 ** (x - RESULT), COTANGENT) for x in OPERANDS[:2]],
     math.hypot: _SLOPES_OF_HYPOT,
     np.hypot: _SLOPES_OF_HYPOT,
     max: _SLOPES_OF_MAX,
     min: _SLOPES_OF_MIN,
     math.ldexp: _SLOPES_OF_LDEXP,
     np.ldexp: _SLOPES_OF_LDEXP,
-    math.nextafter: [COTANGENT, None],
-    np.nextafter: [COTANGENT, None],
-    np.deg2rad: [COTANGENT * (math.pi / 180)],
-    np.rad2deg: [COTANGENT * (180 / math.pi)],
 }
-"""The partials of functions that the operation table does not have, or whose slope at a kink is NaN there."""
+"""The partials that differ from those of the table: at kinks, at infinite results and at ties they are what loops of numbers need."""
 
 
-_WITHOUT_ROW: dict[str, ScalarOperation] = {
-    "cbrt": ScalarOperation(
-        "cbrt({0})",
-        name="cbrt",
-        cost=FUNCTION_COST,
-        singularity=Singularity.ROOT,
-        is_singular_at_0_only=True,
-        flat_at=AT_INFINITY,
-    ),
-    "square": ScalarOperation("square({0})", name="square", is_never_negative=True, flat_at=Singularity.ROOT),
-    "reciprocal": ScalarOperation(
-        "reciprocal({0})", name="reciprocal", singularity=Singularity.POLE, flat_at=AT_INFINITY
-    ),
-    **{
-        name: ScalarOperation(name + "({0}, {1})", name=name, cost=FUNCTION_COST, flat_at=Singularity.LOGARITHM)
-        for name in ("logaddexp", "logaddexp2")
-    },
-}
-"""The facts of functions that are no functions of terms."""
-
-
-_OPERATORS_OF_FUNCTIONS: dict[Any, Any] = {
-    pow: operator.pow,
-    np.multiply: operator.mul,
-    np.divide: operator.truediv,
-    np.true_divide: operator.truediv,
-}
-
-
-def _operation_of(function: Any) -> ScalarOperation | None:
+def operation_of(function: Any) -> ScalarOperation | None:
     """Returns the operation that has the facts of an operator or a function of ``math``, ``cmath``, NumPy or Python, or None."""
     if isinstance(function, ScalarOperation):
         return function
-    function = _OPERATORS_OF_FUNCTIONS.get(function, function)
-    operation = OPERATORS.get(function)
-    if operation is not None:
-        return operation
-    name = rule_name(function) or str(getattr(function, "__name__", ""))
-    return terms.function_named(name) or _WITHOUT_ROW.get(name)
+    try:
+        return _OPERATIONS.get(function)
+    except TypeError:  # it has no hash
+        return None
 
 
 def cost_of(function: Any, numbers: Sequence[Any] = ()) -> int:
     """Returns the cost of a function of numbers, where an addition costs 1. Of a power with a small constant exponent LLVM makes products."""
     if function in (operator.pow, pow) and getattr(numbers[1], "value", None) in (2, 3, 4):
         return CHEAP_COST
-    operation = _operation_of(function)
+    operation = operation_of(function)
     if operation is not None:
         return operation.cost
     is_cheap = getattr(function, "__module__", None) in ("_operator", "builtins") or isinstance(function, type)
@@ -183,7 +142,7 @@ def cost_of(function: Any, numbers: Sequence[Any] = ()) -> int:
 
 def singularity_of(function: Any, numbers: Sequence[Any]) -> Singularity:
     """Returns where the slope of a function of numbers is infinite at finite numbers."""
-    operation = _operation_of(function)
+    operation = operation_of(function)
     if operation is None or (operation.is_singular_at_0_only and is_positive(numbers[0])):
         return NO_SINGULARITY
     if operation in (terms.POWER, terms.pow):
@@ -199,7 +158,7 @@ def singularity_of(function: Any, numbers: Sequence[Any]) -> Singularity:
 
 def flat_at(function: Any, numbers: Sequence[Any]) -> Singularity:
     """Returns the singularities of its operands at which a slope of a function of numbers may be 0, see `ScalarOperation`."""
-    operation = _operation_of(function)
+    operation = operation_of(function)
     if operation in (terms.POWER, terms.pow) and isinstance(numbers[1], Constant):
         return Singularity.ROOT if numbers[1].value > 1 else AT_INFINITY
     return ANYWHERE if operation is None else operation.flat_at
@@ -223,75 +182,53 @@ def is_positive(number: Any, or_zero: bool = False) -> bool:
         return operands[0] is operands[1] or all(is_positive(operand, or_zero=True) for operand in operands)
     if operation in (terms.POWER, POWER_OF_FLOAT):
         return isinstance(operands[1], Constant) and operands[1].value % 2 == 0
-    facts = operation if operation.function is None else _operation_of(operation.function)
+    facts = operation if operation.function is None else operation_of(operation.function)
     return facts is not None and facts.is_never_negative
-
-
-def rule_name(function: Any) -> str | None:
-    """Returns the name of a function's rule, or None."""
-    try:
-        name = _RULES.get(function) or str(getattr(function, "__name__", ""))
-    except TypeError:
-        return None
-    return name if name in FUNCTIONS and (function in _RULES or _is_known_function(function)) else None
-
-
-def _is_known_function(function: Any) -> bool:
-    name = getattr(function, "__name__", "")
-    return function is getattr(math, name, None) or function is getattr(np, name, None)
 
 
 def is_known(function: Any) -> bool:
     """True if ``function`` is a function of numbers with a rule."""
-    return rule_name(function) is not None or function in WITHOUT_DERIVATIVE or function in PARTIALS
+    operation = operation_of(function)
+    has_partials = operation is not None and bool(operation.partials)
+    return has_partials or function in WITHOUT_DERIVATIVE or function in PARTIALS
 
 
 @functools.cache
-def partials(name: str, dtypes: tuple[np.dtype | int, ...]) -> list[Partial]:
-    """Returns the partial of each operand of a function of numbers; None if it is 0.
+def partials(function: Any, type: types.Float) -> list[Partial] | None:
+    """Returns the partial of each operand of a function of numbers, None if it is 0; None for a function without partials.
 
     Args:
-        name: the function's name in ``derivatives.functions.symbols.FUNCTIONS``.
-        dtypes: of the operands; an int is an operand that is that constant.
+        function: an operator, or a function of ``math``, NumPy or Python.
+        type: that of the result.
     """
-    pool = TermPool()
-    trace = Trace(pool, (), 16)
-    inputs = [pool.input(position, FLOAT64 if isinstance(x, int) else x) for position, x in enumerate(dtypes)]
-    operands = [x if isinstance(x, int) else Symbol(term, trace) for x, term in zip(dtypes, inputs, strict=True)]
-    result = apply_function(name, *operands)._term
-    formula = Formula(tuple(inputs), result, pool)
-    found: list[Partial] = []
-    for position, dtype in enumerate(dtypes):
-        if isinstance(dtype, int) or dtype.kind != "f":
-            found.append(None)
-            continue
-        slope = formula.derivative(position)
-        values = {result: RESULT, **dict(zip(slope.inputs, (COTANGENT, *OPERANDS), strict=False))}
-        is_zero = isinstance(slope.tree, Number) and slope.tree.value == 0
-        found.append(None if is_zero else _partial_of_tree(slope.tree, values))
-    return found
+    if function in PARTIALS:
+        return PARTIALS[function]
+    operation = operation_of(function)
+    if operation is None or not operation.partials:
+        return None
+    return [
+        None if partial is None or isinstance(partial, Number) else _with_numbers_of_type(expand(partial), type)
+        for partial in partials_of(operation)
+    ]
 
 
-def _partial_of_tree(tree: TermTree, values: Mapping[Term, Term]) -> Term:
-    """Returns the partial of a derivative's tree, with the terms of ``values`` in place of some of its terms."""
-    if isinstance(tree, Branch):
-        branches = [_partial_of_tree(branch, values) for branch in (tree.then, tree.otherwise)]
-        return SELECT(_partial_of_tree(tree.condition, values), *branches)
-    return expand(transform(substitute(tree, values), _as_in_partial))
+def _with_numbers_of_type(partial: Term, type: types.Float) -> Term:
+    """Returns a partial whose constants have a type, so that it is computed in that type."""
+    return transform(
+        partial, lambda node: number_of_type(float(node.value), type) if isinstance(node, Number) else None
+    )
 
 
-def _as_in_partial(term: Term) -> Term | None:
-    """Returns what a partial has for a constant or a conversion of a formula; None for other terms."""
-    if isinstance(term, Number):
-        is_narrow = isinstance(term.value, float) and term.dtype == np.float32
-        return Number(term.value, term.dtype if is_narrow else None)
-    if name_of_operation(term) == "cast" and term.dtype is not None:
-        return CASTS[term.dtype.name](*term.operands)
-    if isinstance(term.operation, RowOperation) and term.operation.definition is None:
-        raise InternalError(
-            f"the operation {term.operation.name} has no formula, so it can't be a part of a derivative."
-        )
-    return None
+def partial_of_power(exponent: int, type: types.Float) -> Partial:
+    """Returns the partial of the base of a power with a constant whole exponent."""
+    base, factor = OPERANDS[0], number_of_type(float(exponent), type)
+    if exponent == 0:
+        return None
+    if exponent == 1:
+        return COTANGENT
+    if exponent in (2, 3, 4):
+        return COTANGENT * (factor * functools.reduce(operator.mul, [base] * (exponent - 1)))
+    return COTANGENT * factor * terms.pow(base, number_of_type(exponent - 1.0, type))
 
 
 # ---- the functions that partials call ---------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import numpy as np
 from numba import types
 from numba.extending import get_cython_function_address
 
+from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar, refuse
 from fastgrad._src.derivatives.ir.parameter_derivatives import (
     beta_density,
     betainc_by_parameter,
@@ -35,11 +36,11 @@ from fastgrad._src.derivatives.ir.parameter_derivatives import (
     trigamma,
     voigt_by_parameter,
 )
-from fastgrad._src.derivatives.ir.partials import COTANGENT, RESULT, ZERO_PRODUCT, Partial, call_operation, slope_of
-from fastgrad._src.derivatives.ir.representation import Compute, Constant, Operand, Scalar, refuse
-from fastgrad._src.derivatives.ir.scalar_rules import PARTIALS
+from fastgrad._src.derivatives.ir.partials import ZERO_PRODUCT, Partial, call_operation, slope_of
+from fastgrad._src.derivatives.ir.statements import Compute
 from fastgrad._src.scalars import terms
-from fastgrad._src.scalars.terms import FUNCTION_COST, OPERANDS, SELECT, Term, substitute
+from fastgrad._src.scalars.formulas import COTANGENT, FUNCTION_COST, OPERANDS, RESULT, Term, partials_of, substitute
+from fastgrad._src.scalars.terms import SELECT
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.lowering import Lowering
@@ -88,7 +89,7 @@ RULES: dict[str, Rule] = {
     "exp10": [COTANGENT * (RESULT * math.log(10.0))],
     "expm1": [COTANGENT * (RESULT + 1.0)],
     "log1p": [COTANGENT / (1.0 + _X)],
-    "cbrt": PARTIALS[np.cbrt],
+    "cbrt": [*partials_of(terms.cbrt)],
     "exprel": [COTANGENT * _EXPREL_SLOPE(_X, RESULT)],
     "expi": [COTANGENT * (terms.exp(_X) / _X)],
     "exp1": [COTANGENT * (-terms.exp(-_X) / _X)],

@@ -8,17 +8,8 @@ from typing import Any, NamedTuple
 
 from numba import types
 
-from fastgrad._src.derivatives.ir.representation import (
-    Axis,
-    Constant,
-    Counter,
-    Function,
-    Operand,
-    Root,
-    Scalar,
-    View,
-    is_constant,
-)
+from fastgrad._src.derivatives.ir.operands import Axis, Constant, Counter, Operand, Root, Scalar, View, is_constant
+from fastgrad._src.derivatives.ir.representation import Function
 from fastgrad._src.jit.numba_internals import ParallelOptions, config, cpu_target
 
 

@@ -25,7 +25,7 @@ from fastgrad._src.derivatives.frontend.array_expressions import (
     reads_apart,
 )
 from fastgrad._src.derivatives.frontend.typed_functions import signatures_of_method
-from fastgrad._src.derivatives.ir.representation import (
+from fastgrad._src.derivatives.ir.operands import (
     INDEX,
     Constant,
     Operand,

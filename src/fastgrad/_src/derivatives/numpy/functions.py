@@ -16,7 +16,7 @@ from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.array_expressions import joint_size
 from fastgrad._src.derivatives.frontend.selections import select
 from fastgrad._src.derivatives.frontend.views import FULL_SLICE, NEW_AXIS, Slice
-from fastgrad._src.derivatives.ir.representation import (
+from fastgrad._src.derivatives.ir.operands import (
     INDEX,
     Axis,
     Constant,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numba
 from numba import types
 
-from fastgrad._src.derivatives.ir.representation import View, refuse
+from fastgrad._src.derivatives.ir.operands import View, refuse
 from fastgrad._src.derivatives.ir.scalar_operations import may_raise
 from fastgrad._src.derivatives.ir.values import Static, Window, describe
 from fastgrad._src.derivatives.numpy.array_functions import check_overlap, rank_of

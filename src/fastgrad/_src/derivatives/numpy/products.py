@@ -11,7 +11,7 @@ from numba import types
 
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.array_expressions import materialize
-from fastgrad._src.derivatives.ir.representation import ProductRule
+from fastgrad._src.derivatives.ir.call_rules import ProductRule
 from fastgrad._src.derivatives.ir.values import is_complex
 from fastgrad._src.derivatives.numpy.array_functions import rank_of, register
 from fastgrad._src.derivatives.numpy.loop_sources import common_size, loops_from_source

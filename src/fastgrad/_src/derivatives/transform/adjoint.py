@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fastgrad._src.derivatives.analysis.activity import Activity
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, scalars_of
@@ -23,36 +23,12 @@ from fastgrad._src.derivatives.analysis.infinite_slopes import (
     statements_before_infinite_slopes,
 )
 from fastgrad._src.derivatives.analysis.unused_numbers import statements_without_use
-from fastgrad._src.derivatives.ir.partials import (
-    RESULT,
-    guard,
-    is_used,
-    skip_zeros,
-    sums_by_operand,
-    with_zero_cotangents,
-)
-from fastgrad._src.derivatives.ir.representation import (
-    Allocate,
-    Block,
-    Call,
-    Callee,
-    CallRule,
-    Compute,
-    Constant,
-    Function,
-    Load,
-    Operand,
-    Phi,
-    ProductRule,
-    Return,
-    Root,
-    Scalar,
-    Statement,
-    Store,
-    View,
-    refuse,
-)
-from fastgrad._src.scalars.terms import OPERANDS, Singularity, Term
+from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule, ProductRule
+from fastgrad._src.derivatives.ir.operands import Constant, Operand, Root, Scalar, View, refuse
+from fastgrad._src.derivatives.ir.partials import guard, is_used, skip_zeros, sums_by_operand, with_zero_cotangents
+from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
+from fastgrad._src.derivatives.ir.statements import Allocate, Call, Compute, Load, Return, Store
+from fastgrad._src.scalars.formulas import OPERANDS, RESULT, Singularity, Term
 
 # ---- statements ---------------------------------------------------------------------------------------------------
 
@@ -324,10 +300,10 @@ class Adjoint:
     def _way_back(self, block: Block, seed: int | None) -> WayBack:
         statements = [*self._seeds(block.end, seed)] if isinstance(block.end, Return) else []
         for statement in reversed(block.statements):
-            statements += self._undo(statement)
+            statements += statement.adjoint(self)
         phis = [phi for phi in block.phis if phi.target in self.activity]
         takes: list[AdjointStatement] = [
-            _take(phi.target, is_phi=True) for phi in phis if isinstance(phi.target, Scalar)
+            take(phi.target, is_phi=True) for phi in phis if isinstance(phi.target, Scalar)
         ]
         edges = {before: [*self._edge(block, phis, before)] for before in self._flow.predecessors[block]}
         return WayBack(statements, takes, edges)
@@ -352,35 +328,36 @@ class Adjoint:
         """Returns what tells the place of an element's cotangent."""
         return [*(root.dims[1:] if self._arrays.is_flat(root) else []), *indices]
 
-    def _undo(self, statement: Statement) -> Iterator[AdjointStatement]:
-        activity = self.activity
-        if isinstance(statement, Compute):
-            if statement.target in activity:
-                yield from self._undo_compute(statement)
-        elif isinstance(statement, Load):
-            if statement.target in activity and statement not in self._increments.statements:
-                yield _take(statement.target)
-                if statement.root in activity:
-                    index = self._index(statement.root, statement.operands)
-                    reads = [*index, *statement.guards]
-                    yield AddToElement(load=statement, cotangent=statement.target, reads=reads)
-        elif isinstance(statement, Store):
-            if statement.root in activity:
-                value, *indices = statement.operands
-                index = self._index(statement.root, indices)
-                if isinstance(value, Scalar) and value in activity:
-                    yield AddElement(target=value, store=statement, reads=index)
-                if statement not in self._increments.statements:
-                    yield ClearElement(store=statement, reads=index)
-        elif isinstance(statement, Allocate):
-            if statement.root in activity and self._arrays.is_buffer(statement.root):
-                yield _clear(statement.root)
-        elif isinstance(statement, Call) and activity.is_active_call(statement):
-            callee = self._arrays.callee_of(statement)
-            yield from self._undo_call(statement) if callee is None else self._reverse_call(statement, callee)
+    def of_load(self, load: Load) -> Iterator[AdjointStatement]:
+        """Yields what adds the cotangent of a number to that of the element that it was loaded from."""
+        if load not in self._increments.statements:
+            yield take(load.target)
+            if load.root in self.activity:
+                reads = [*self._index(load.root, load.operands), *load.guards]
+                yield AddToElement(load=load, cotangent=load.target, reads=reads)
 
-    def _undo_compute(self, statement: Compute) -> Iterator[AdjointStatement]:
-        yield _take(statement.target)
+    def of_store(self, store: Store) -> Iterator[AdjointStatement]:
+        """Yields what moves the cotangent of an element to that of the number that was stored."""
+        value, *indices = store.operands
+        index = self._index(store.root, indices)
+        if isinstance(value, Scalar) and value in self.activity:
+            yield AddElement(target=value, store=store, reads=index)
+        if store not in self._increments.statements:
+            yield ClearElement(store=store, reads=index)
+
+    def of_allocate(self, allocation: Allocate) -> Iterator[AdjointStatement]:
+        """Yields what clears the cotangent of an array whose memory is used again."""
+        if self._arrays.is_buffer(allocation.root):
+            yield _clear(allocation.root)
+
+    def of_call(self, call: Call) -> Iterator[AdjointStatement]:
+        """Yields what calls the adjoint of a function."""
+        callee = self._arrays.callee_of(call)
+        yield from self._undo_call(call) if callee is None else self._reverse_call(call, callee)
+
+    def of_compute(self, statement: Compute) -> Iterator[AdjointStatement]:
+        """Yields what adds the partials of a number to the cotangents of its operands."""
+        yield take(statement.target)
         is_guarded = statement in self._guarded
         partials = statement.partials
         if is_guarded:
@@ -399,7 +376,7 @@ class Adjoint:
                 may_skip = statement in self._without_use or Singularity.LOGARITHM in statement.singularity
                 if may_skip and not is_indeterminate and may_be_nan(partial, statement.operands):
                     partial = skip_zeros(partial, type)
-                yield _add_partial(operand, statement, partial, statement in self._flat, is_doubtful)
+                yield add_partial(operand, statement, partial, statement in self._flat, is_doubtful)
 
     # ---- calls ----------------------------------------------------------------------------------------------------
 
@@ -481,7 +458,7 @@ class Adjoint:
     def _take_results(self, results: Sequence[Scalar | Root]) -> Iterator[TakeCotangent]:
         for result in results:
             if isinstance(result, Scalar) and result in self.activity:
-                yield _take(result)
+                yield take(result)
 
     def _reads_of_results(self, results: Sequence[Scalar | Root]) -> list[Operand]:
         """Returns what the cotangents of a call's results read."""
@@ -553,7 +530,8 @@ class Adjoint:
         return self._flow.live_arrays()
 
 
-def _take(scalar: Scalar, is_phi: bool = False) -> TakeCotangent:
+def take(scalar: Scalar, is_phi: bool = False) -> TakeCotangent:
+    """Returns the statement that takes the cotangent of a number."""
     return TakeCotangent(scalar=scalar, is_phi=is_phi, cotangent=scalar)
 
 
@@ -561,7 +539,17 @@ def _clear(root: Root) -> ClearArray:
     return ClearArray(root=root, reads=[] if root.is_growing else root.dims)
 
 
-def _add_partial(target: Scalar, statement: Compute, partial: Term, may_be_flat: bool, is_doubtful: bool) -> AddPartial:
+def add_partial(
+    target: Scalar, statement: Any, partial: Term, may_be_flat: bool = False, is_doubtful: bool = False
+) -> AddPartial:
+    """Returns the statement that adds a partial of a statement with one result to the cotangent of an operand.
+
+    Args:
+        target: the operand.
+        statement: has a ``target`` and ``operands``.
+        partial: a term of the result's cotangent, the result and the operands.
+        may_be_flat, is_doubtful: see `AddPartial`.
+    """
     operands = zip(OPERANDS, statement.operands, strict=False)
     reads = [operand for leaf, operand in operands if is_used(leaf, partial)]
     reads += [statement.target] if is_used(RESULT, partial) else []

@@ -7,19 +7,9 @@ from typing import Any
 
 from fastgrad._src.derivatives.analysis.cotangent_arrays import CotangentArrays
 from fastgrad._src.derivatives.analysis.residuals import Residuals
-from fastgrad._src.derivatives.ir.partials import RESULT, is_used, partial_text
-from fastgrad._src.derivatives.ir.representation import (
-    Compute,
-    Constant,
-    Load,
-    NextIteration,
-    Operand,
-    Root,
-    Scalar,
-    View,
-    literal,
-    zero,
-)
+from fastgrad._src.derivatives.ir.operands import Constant, Operand, Root, Scalar, View, literal, zero
+from fastgrad._src.derivatives.ir.partials import is_used, partial_text
+from fastgrad._src.derivatives.ir.statements import Compute, Load, NextIteration
 from fastgrad._src.derivatives.runtime.matrix_products import COLUMN, FLAT, MATRIX, ROW, TRANSPOSED
 from fastgrad._src.derivatives.transform.adjoint import (
     AddArray,
@@ -43,7 +33,7 @@ from fastgrad._src.derivatives.transform.adjoint import (
 from fastgrad._src.derivatives.transform.emission import Emitter, flat_index, from_start
 from fastgrad._src.derivatives.transform.infinite_cotangents import guarded_adjoint
 from fastgrad._src.derivatives.transform.record_stacks import STACKS_OF_REVERSE, TOPS, RecordStacks
-from fastgrad._src.scalars.terms import OPERANDS
+from fastgrad._src.scalars.formulas import OPERANDS, RESULT
 
 Text = Callable[[Operand], str]
 """Returns the text of a number that a statement reads."""

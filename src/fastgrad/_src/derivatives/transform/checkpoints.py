@@ -13,25 +13,20 @@ import os
 from typing import TYPE_CHECKING
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families, written_in
-from fastgrad._src.derivatives.ir.representation import (
+from fastgrad._src.derivatives.ir.call_rules import Callee
+from fastgrad._src.derivatives.ir.operands import Constant, Counter, Root, Scalar, View
+from fastgrad._src.derivatives.ir.representation import Block, Function
+from fastgrad._src.derivatives.ir.statements import (
     COST_OF_EFFECTS,
-    Block,
     Branch,
     Call,
-    Callee,
     Compute,
-    Constant,
-    Counter,
-    Function,
     Grow,
     Load,
     NextIteration,
     Reshape,
-    Root,
-    Scalar,
     Size,
     Store,
-    View,
 )
 from fastgrad._src.derivatives.runtime.tape_memory import ALL_STACKS, POPS
 

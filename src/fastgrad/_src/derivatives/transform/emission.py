@@ -10,32 +10,14 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
-from fastgrad._src.derivatives.ir.representation import (
-    Allocate,
-    BeginLoop,
-    Block,
-    Branch,
-    Call,
-    Callee,
-    CallRule,
-    Compute,
+from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule, TangentOf
+from fastgrad._src.derivatives.ir.operands import (
     Constant,
     Counter,
-    Function,
-    Grow,
-    Jump,
-    Load,
     Location,
-    NextIteration,
     Operand,
-    Raise,
-    Reshape,
     Root,
     Scalar,
-    Size,
-    Statement,
-    Store,
-    TangentOf,
     View,
     is_constant,
     item_name,
@@ -43,7 +25,15 @@ from fastgrad._src.derivatives.ir.representation import (
     refuse,
     zero,
 )
+from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.scalar_operations import TEXT_GLOBALS
+from fastgrad._src.derivatives.ir.statements import (
+    Branch,
+    Call,
+    Jump,
+    Load,
+    Raise,
+)
 from fastgrad._src.derivatives.runtime.complex_arrays import complex_of_parts, real_parts
 from fastgrad._src.derivatives.runtime.jumps import BLOCK_VARIABLE
 from fastgrad._src.derivatives.runtime.record_fields import field_of
@@ -223,42 +213,6 @@ class Emitter:
 
     # ---- forward order ------------------------------------------------------------------------------------------
 
-    def forward_statement(self, statement: Statement) -> None:
-        """Writes what the user's function does."""
-        operands = [self.operand(operand) for operand in statement.operands]
-        if isinstance(statement, Compute):
-            self.write(f"{statement.target.name} = {statement.operation.text.format(*operands)}")
-        elif isinstance(statement, Size):
-            self.write(f"{statement.target.name} = {statement.root.name}.shape[{statement.axis}]")
-        elif isinstance(statement, Load):
-            self.write(
-                f"{statement.target.name} = {self.load(statement, operands, list(map(self.operand, statement.guards)))}"
-            )
-        elif isinstance(statement, Store):
-            self.write(f"{self.element(statement.root, operands[1:])} = {operands[0]}")
-        elif isinstance(statement, Allocate):
-            dtype = statement.root.type.dtype
-            self.write(
-                f"{statement.root.name} = np.{statement.function}({self.shape(statement.root.dims)}, {self.dtype(dtype)})"
-            )
-        elif isinstance(statement, Grow):
-            self.write(f"{statement.root.name} = grown({statement.root.name}, {operands[0]})")
-        elif isinstance(statement, Reshape):
-            source = statement.root.source
-            assert source is not None
-            self.write(f"{statement.root.name} = {source.name}.reshape({self.shape(statement.root.dims)})")
-        elif isinstance(statement, Call):
-            self._call(statement)
-        elif isinstance(statement, BeginLoop):
-            counter = statement.counter
-            self.write(f"{counter.name}_count = {operands[0]}")
-            self.write(f"{counter.name} = -1")
-        elif isinstance(statement, NextIteration):
-            counter = statement.counter
-            self.write(f"{counter.name} += 1")
-            self.write(f"{statement.is_valid.name} = {counter.name} < {self.end_of(counter)}")
-            self.write(f"{statement.target.name} = {counter.name}")
-
     def end_of(self, counter: Counter) -> str:
         """Returns the text of the iteration before which a loop ends."""
         return f"{counter.name}_count"
@@ -276,7 +230,7 @@ class Emitter:
         """Returns the text of an argument of a call."""
         return self.view(value) if isinstance(value, View) else self.operand(value)
 
-    def _call(self, statement: Call) -> None:
+    def call(self, statement: Call) -> None:
         """Writes a call of a function with derivatives of its own."""
         rule = statement.rule
         arguments = [self.argument(value) for value in statement.arguments]

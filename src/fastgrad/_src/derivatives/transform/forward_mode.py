@@ -8,31 +8,26 @@ from typing import Any
 from numba import types
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
-from fastgrad._src.derivatives.ir.partials import partial_text
-from fastgrad._src.derivatives.ir.representation import (
-    Block,
-    Call,
-    Callee,
-    CallRule,
-    Compute,
+from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule
+from fastgrad._src.derivatives.ir.operands import (
     Constant,
-    Function,
     Location,
     Operand,
-    Raise,
-    Return,
     Root,
     Scalar,
     View,
     is_real,
     leaf_types_of,
 )
+from fastgrad._src.derivatives.ir.partials import partial_text
+from fastgrad._src.derivatives.ir.representation import Block, Function
+from fastgrad._src.derivatives.ir.statements import Call, Compute, Raise, Return
 from fastgrad._src.derivatives.ir.values import parts_of
 from fastgrad._src.derivatives.runtime.jumps import BLOCK_VARIABLE
 from fastgrad._src.derivatives.runtime.tape_memory import contiguous
 from fastgrad._src.derivatives.transform.emission import Derivative, Emitter
 from fastgrad._src.derivatives.transform.tangents import Tangents
-from fastgrad._src.scalars.terms import ScalarOperation, Term
+from fastgrad._src.scalars.formulas import ScalarOperation, Term
 
 WIDTH = 8
 """The tangents that one run computes for a matrix: they share the function's own numbers."""
@@ -149,7 +144,7 @@ class ForwardMode(Emitter):
             self.write(f"{phi.target.name} = p_{phi.target.name}")
         for statement in block.statements:
             self.note_line(statement.location)
-            self.forward_statement(statement)
+            statement.write(self)
         end = block.end
         if isinstance(end, Return):
             self.note_line(end.location)

@@ -13,44 +13,45 @@ from numba import types
 
 from fastgrad._src.derivatives.analysis.activity import Activity
 from fastgrad._src.derivatives.analysis.aliases import check_stores
-from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families, scalars_of, written_by
-from fastgrad._src.derivatives.ir.partials import COTANGENT, Partial
-from fastgrad._src.derivatives.ir.representation import (
-    COST_OF_EFFECTS,
+from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families, scalars_of
+from fastgrad._src.derivatives.ir.call_rules import Callee
+from fastgrad._src.derivatives.ir.operands import (
     INDEX,
-    Allocate,
     Axis,
-    BeginLoop,
-    Block,
-    Branch,
-    Call,
-    Callee,
-    Compute,
     Constant,
     Counter,
-    Function,
+    Location,
+    Operand,
+    Root,
+    Scalar,
+    View,
+    parts_of_value,
+)
+from fastgrad._src.derivatives.ir.partials import Partial
+from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
+from fastgrad._src.derivatives.ir.scalar_operations import ADD_PRODUCT, COPY, SHARE_END, SHARE_START
+from fastgrad._src.derivatives.ir.statements import (
+    COST_OF_EFFECTS,
+    Allocate,
+    BeginLoop,
+    Branch,
+    Call,
+    Compute,
     Grow,
     Jump,
     Load,
-    Location,
     NextIteration,
-    Operand,
-    Phi,
     Raise,
     Reshape,
     Return,
-    Root,
-    Scalar,
     Size,
     Statement,
     Store,
-    View,
-    operands_of_view,
 )
-from fastgrad._src.derivatives.ir.scalar_operations import ADD_PRODUCT, COPY, SHARE_END, SHARE_START
 from fastgrad._src.derivatives.ir.values import parts_of
 from fastgrad._src.derivatives.runtime.chunks import chunk_count
-from fastgrad._src.scalars.terms import ADD, MULTIPLY, OPERANDS, SUBTRACT, ScalarOperation
+from fastgrad._src.scalars.formulas import COTANGENT, OPERANDS, ScalarOperation
+from fastgrad._src.scalars.terms import ADD, MULTIPLY, SUBTRACT
 
 _COST_OF_BOUNDS = 100
 """The bounds of a chunk are kept, not computed again."""
@@ -212,10 +213,10 @@ class _Loop:
                     if block is self._head or any(view.root.memory.block not in self._inside for view in views):
                         return False
                 if block not in self._inside:
-                    used |= {part for value in phi.incoming.values() for part in _parts(value)}
+                    used |= {part for value in phi.incoming.values() for part in parts_of_value(value)}
             if block not in self._inside:
                 used |= {part for statement in block.statements for part in _uses(statement)}
-                used |= {part for value in _values_of_end(block) for part in _parts(value)}
+                used |= {part for value in _values_of_end(block) for part in parts_of_value(value)}
         carried = {phi.target for phi in self._head.phis}
         return not any(getattr(part, "block", None) in self._inside for part in used - carried)
 
@@ -253,7 +254,12 @@ class _Loop:
             for other in phis:
                 if any(value in members for value in other.incoming.values()):
                     members.add(other.target)
-        if any(part in members for block in self._region for value in _values_of_end(block) for part in _parts(value)):
+        if any(
+            part in members
+            for block in self._region
+            for value in _values_of_end(block)
+            for part in parts_of_value(value)
+        ):
             return None
         joined = [other for other in phis if other.target in members]
         incoming = [value for before, value in phi.incoming.items() if before in self._inside]
@@ -277,7 +283,9 @@ class _Loop:
         if not isinstance(statement, Compute) or statement.target.type != types.boolean:
             return False
         users = [other for other in self._statements if statement.target in _uses(other)]
-        parts = [part for block in self._region for value in _values_of_end(block) for part in _parts(value)]
+        parts: list[object] = [
+            part for block in self._region for value in _values_of_end(block) for part in parts_of_value(value)
+        ]
         parts += [value for block in self._region for phi in block.phis for value in phi.incoming.values()]
         return statement.target not in parts and all(
             isinstance(user, Compute) and user.operands == [*statement.operands, statement.target] for user in users
@@ -298,7 +306,7 @@ class _Loop:
                         sliced = {axis.root_axis for axis in value.axes}
                         starts = [None if axis in sliced else start for axis, start in enumerate(value.starts)]
                         self._note(value.root, starts)
-            self._written |= {memory for memory in written_by(statement) if memory.block not in self._inside}
+            self._written |= {memory for memory in statement.writes if memory.block not in self._inside}
         families = memory_families(self._function)
         copied = {*self._function.copies, *[source.memory for source, _, _ in self._function.copies.values()]}
         for memory in self._written:
@@ -422,9 +430,9 @@ class _Loop:
                 for phi in block.phis
                 if block is not self._head
                 for v in phi.incoming.values()
-                for part in _parts(v)
+                for part in parts_of_value(v)
             ]
-            parts += [part for value in _values_of_end(block) for part in _parts(value)]
+            parts += [part for value in _values_of_end(block) for part in parts_of_value(value)]
         for part in parts:
             if isinstance(part, Root) and self._outer(part).block not in self._inside:
                 roots[self._outer(part)] = None
@@ -633,23 +641,12 @@ def _neutral_number(operation: ScalarOperation, type: types.Type) -> float | Non
     return _EXTREMES.get(operation.function) if is_float else None
 
 
-def _parts(value: object) -> list[object]:
-    """Returns the numbers and arrays that an operand or a view is made of."""
-    return [value.root, *operands_of_view(value)] if isinstance(value, View) else [value]
-
-
 def _uses(statement: Statement) -> list[object]:
-    """Returns the numbers and arrays that a statement uses."""
-    parts: list[object] = [*statement.reads]
-    if isinstance(statement, Call):
-        parts += [part for value in statement.arguments for part in _parts(value)]
-    root = getattr(statement, "root", None)
-    if root is not None:
-        parts += [root, *root.dims]
-    return parts
+    """Returns the numbers and arrays that a statement uses, and the sizes of the arrays."""
+    arrays = [root for root in (*statement.arrays, *statement.definitions) if isinstance(root, Root)]
+    return [*statement.uses, *arrays, *[size for root in arrays for size in root.dims]]
 
 
-def _values_of_end(block: Block) -> list[object]:
+def _values_of_end(block: Block) -> list[Operand | View]:
     """Returns what a block's end reads."""
-    end = block.end
-    return [*end.values] if isinstance(end, Return) else [end.condition] if isinstance(end, Branch) else []
+    return [] if block.end is None else block.end.uses

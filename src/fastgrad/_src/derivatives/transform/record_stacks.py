@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from numba import types
 
-from fastgrad._src.derivatives.ir.representation import Counter, Scalar
+from fastgrad._src.derivatives.ir.operands import Counter, Scalar
 from fastgrad._src.derivatives.runtime.tape_memory import ALL_STACKS
 
 STACKS = "values, values_top, values_room, codes, codes_top, codes_room, arrays, arrays_top"

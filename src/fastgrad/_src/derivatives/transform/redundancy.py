@@ -7,28 +7,29 @@ from collections.abc import Callable
 from numba import types
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families, written_memory
-from fastgrad._src.derivatives.ir.representation import (
-    COST_OF_EFFECTS,
+from fastgrad._src.derivatives.ir.operands import (
     INDEX,
-    BeginLoop,
-    Block,
-    Branch,
-    Compute,
     Constant,
     Counter,
-    Function,
-    Load,
-    NextIteration,
     Operand,
     Root,
     Scalar,
-    Statement,
-    Store,
     View,
     equal_operands,
     is_natural_number,
 )
+from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.scalar_operations import ADD_PRODUCT, FROM_START, SUBTRACT_TWO
+from fastgrad._src.derivatives.ir.statements import (
+    COST_OF_EFFECTS,
+    BeginLoop,
+    Branch,
+    Compute,
+    Load,
+    NextIteration,
+    Statement,
+    Store,
+)
 from fastgrad._src.scalars.terms import ADD, GREATER, GREATER_EQUAL, LESS, LESS_EQUAL, SUBTRACT
 
 Replace = Callable[[dict[Scalar, Operand]], None]
@@ -307,5 +308,5 @@ def _is_arithmetic(statement: Statement) -> bool:
 
 def _is_invariant(statement: Statement, body: set[Block]) -> bool:
     """True if all that a statement reads is defined outside of a loop."""
-    parts: list[object] = [*statement.reads, *([statement.root] if isinstance(statement, Load) else [])]
+    parts = [*statement.uses, *statement.arrays]
     return all(getattr(part, "block", None) not in body for part in parts)

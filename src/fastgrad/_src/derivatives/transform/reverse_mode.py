@@ -15,32 +15,33 @@ from fastgrad._src.derivatives.analysis.aliases import check_stores
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, scalars_of
 from fastgrad._src.derivatives.analysis.cotangent_arrays import CotangentArrays, unwritten_arrays
 from fastgrad._src.derivatives.analysis.residuals import Needs, Residuals
-from fastgrad._src.derivatives.ir.partials import GUARDS
-from fastgrad._src.derivatives.ir.representation import (
-    Allocate,
-    BeginLoop,
-    Block,
-    Branch,
-    Call,
-    Callee,
-    Compute,
+from fastgrad._src.derivatives.ir.call_rules import Callee
+from fastgrad._src.derivatives.ir.operands import (
     Counter,
-    Function,
-    Grow,
-    NextIteration,
     Operand,
-    Raise,
-    Return,
     Root,
     Scalar,
-    Size,
-    Statement,
-    Store,
     View,
     is_natural_number,
     leaf_types_of,
     refuse,
     zero,
+)
+from fastgrad._src.derivatives.ir.partials import GUARDS
+from fastgrad._src.derivatives.ir.representation import Block, Function
+from fastgrad._src.derivatives.ir.statements import (
+    Allocate,
+    BeginLoop,
+    Branch,
+    Call,
+    Compute,
+    Grow,
+    NextIteration,
+    Raise,
+    Return,
+    Size,
+    Statement,
+    Store,
 )
 from fastgrad._src.derivatives.ir.values import Complex, Fields, Items
 from fastgrad._src.derivatives.runtime.jumps import BLOCK_VARIABLE
@@ -377,7 +378,7 @@ class ReverseMode(Emitter):
                 self._augmented_call(statement, callee)
                 self._make_cotangents_without_axes(statement)
                 continue
-            self.forward_statement(statement)
+            statement.write(self)
             self._after_statement(statement, block)
         if is_calling:
             count = len(at_end)

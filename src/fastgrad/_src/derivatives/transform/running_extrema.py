@@ -13,19 +13,13 @@ from typing import NamedTuple
 from numba import types
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
+from fastgrad._src.derivatives.ir.operands import INDEX, Scalar, index_constant
 from fastgrad._src.derivatives.ir.partials import Decision, decision_of
-from fastgrad._src.derivatives.ir.representation import (
-    INDEX,
-    Block,
-    Compute,
-    Function,
-    NextIteration,
-    Phi,
-    Scalar,
-    index_constant,
-)
+from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
+from fastgrad._src.derivatives.ir.statements import Compute, NextIteration
 from fastgrad._src.derivatives.transform.simplification import copy_at_exit
-from fastgrad._src.scalars.terms import EQUAL, NOT_EQUAL, OPERANDS, SELECT, transform
+from fastgrad._src.scalars.formulas import OPERANDS, transform
+from fastgrad._src.scalars.terms import EQUAL, NOT_EQUAL, SELECT
 
 
 class _Choice(NamedTuple):
@@ -111,7 +105,7 @@ def _readers(body: set[Block], scalar: Scalar) -> Iterator[object]:
                 pairs = zip(statement.operands, statement.partials, strict=True)
                 if any(operand is scalar and partial is not None for operand, partial in pairs):
                     yield statement
-            elif scalar in statement.reads:
+            elif scalar in statement.uses:
                 yield statement
 
 

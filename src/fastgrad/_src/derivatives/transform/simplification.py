@@ -3,47 +3,36 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeGuard
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, possible_memory
-from fastgrad._src.derivatives.ir.partials import COTANGENT
-from fastgrad._src.derivatives.ir.representation import (
-    Allocate,
-    Axis,
-    BeginLoop,
-    Block,
-    Branch,
-    Call,
-    Callee,
-    Compute,
+from fastgrad._src.derivatives.ir.operands import (
     Constant,
-    Function,
-    Grow,
-    Jump,
-    Load,
-    NextIteration,
     Operand,
-    Phi,
-    Reshape,
-    Return,
     Root,
     Scalar,
-    Size,
-    Statement,
-    Store,
     View,
-    has_effect,
-    operands_of_view,
+    parts_of_value,
     refuse,
+    value_with,
 )
+from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
 from fastgrad._src.derivatives.ir.scalar_operations import COPY
+from fastgrad._src.derivatives.ir.statements import (
+    Call,
+    Compute,
+    Jump,
+    Return,
+    Statement,
+)
 from fastgrad._src.derivatives.transform.redundancy import (
     hoist_loads,
     merge_equal_numbers,
     recognize_counted_loops,
     replace_induction_variables,
 )
+from fastgrad._src.scalars.formulas import COTANGENT
 
 _COST_OF_COPIES = 10**5
 """A copy at a loop's exit is kept or recorded: computing it again would need a record of each iteration."""
@@ -184,18 +173,10 @@ def _replace_scalars(function: Function, replaced: dict[Scalar, Operand]) -> Non
     final = functools.partial(_final_operand, replaced)
     for block in function.blocks:
         for phi in block.phis:
-            phi.incoming = {before: _final_value(value, final) for before, value in phi.incoming.items()}
+            phi.incoming = {before: value_with(value, final) for before, value in phi.incoming.items()}
         _replace_uses(block, final)
     for root in function.roots:
         root.dims = [final(size) for size in root.dims]
-
-
-def _final_value(value, final):  # type: ignore[no-untyped-def]
-    """Returns a number or a view with its numbers replaced. Several places share a view, so the result is a new one."""
-    if isinstance(value, View):
-        axes = [Axis(axis.root_axis, final(axis.step), final(axis.size)) for axis in value.axes]
-        return View(value.root, [final(start) for start in value.starts], axes, layout=value.layout)
-    return final(value)
 
 
 def _merge_chains(function: Function) -> None:
@@ -265,7 +246,7 @@ def _copy_at_exits(function: Function) -> None:
                 _replace_uses(block, copy_of)
             for phi in block.phis:
                 phi.incoming = {
-                    before: value if before in body else _final_value(value, copy_of)
+                    before: value if before in body else value_with(value, copy_of)
                     for before, value in phi.incoming.items()
                 }
         after.statements[:0] = [copy.definition for copy in copies.values()]  # type: ignore[union-attr, misc]
@@ -288,93 +269,49 @@ def _is_copy_at_exit(statement: Statement) -> TypeGuard[Compute]:
 def _replace_uses(block: Block, final: Callable[[Operand], Operand]) -> None:
     """Replaces the operands of a block's statements and of its end."""
     for statement in block.statements:
-        statement.operands = [final(operand) for operand in statement.operands]
-        if isinstance(statement, Load):
-            statement.guards = [final(count) for count in statement.guards]
-        if isinstance(statement, Call):
-            statement.arguments = [_final_value(argument, final) for argument in statement.arguments]
-        if isinstance(statement, BeginLoop):
-            statement.counter.count = statement.operands[0]
-    if isinstance(block.end, Branch):
-        block.end.condition = final(block.end.condition)
-    elif isinstance(block.end, Return):
-        block.end.values = [_final_value(value, final) for value in block.end.values]
+        statement.replace(final)
+    if block.end is not None:
+        block.end.replace(final)
 
 
-def _drop_unused(function: Function) -> None:  # noqa: C901 - one walk over all kinds of statements
+def _drop_unused(function: Function) -> None:
     """Drops statements and phis that nothing needs; stores, loops, branches and random draws are needed."""
     used: set[Scalar | Root] = set()
     definitions: dict[Scalar | Root, Statement | Phi] = {}
     pending: list[Scalar | Root] = []
 
-    def use(value: Operand | View | Root) -> None:
-        parts = [value.root, *operands_of_view(value)] if isinstance(value, View) else [value]
+    def use(*parts: Operand | Root) -> None:
         for part in parts:
             if not isinstance(part, Constant) and part not in used:
                 used.add(part)
                 pending.append(part)
 
+    def use_values(values: Iterable[Operand | View]) -> None:
+        for value in values:
+            use(*parts_of_value(value))
+
     for block in function.blocks:
-        for phi in block.phis:
-            definitions[phi.target] = phi
+        definitions |= {phi.target: phi for phi in block.phis}
         for statement in block.statements:
-            if isinstance(statement, (Compute, Load, Size)):
-                definitions[statement.target] = statement
-                is_needed = has_effect(statement)
-            elif isinstance(statement, (Allocate, Reshape)):
-                definitions[statement.root] = statement
-                is_needed = False
-            elif isinstance(statement, Call):
-                definitions |= dict.fromkeys(statement.results, statement)
-                is_needed = isinstance(statement.rule, Callee)
-            else:
-                is_needed = True
-            if is_needed:
-                for operand in statement.reads:
-                    use(operand)
-                if isinstance(statement, (Grow, Store)):
-                    use(statement.root)
-                elif isinstance(statement, Call):
-                    # The way back takes cotangents of all results, in the sizes that they have.
-                    for value in (*statement.arguments, *statement.results):
-                        use(value)
-        if isinstance(block.end, Branch):
-            use(block.end.condition)
-        elif isinstance(block.end, Return):
-            for value in block.end.values:
-                use(value)
+            definitions |= dict.fromkeys(statement.definitions, statement)
+            if statement.is_needed:
+                use(*statement.definitions, *statement.uses, *statement.arrays)
+        use_values([] if block.end is None else block.end.uses)
     while pending:
         part = pending.pop()
         if isinstance(part, Root):
-            for size in part.dims:
-                use(size)
-            if part.source is not None:
-                use(part.source)
+            use(*part.dims, *([] if part.source is None else [part.source]))
         definition = definitions.get(part)
         if isinstance(definition, Phi):
-            for value in definition.incoming.values():
-                use(value)
+            use_values(definition.incoming.values())
         elif definition is not None:
-            for operand in definition.reads:
-                use(operand)
-            if isinstance(definition, (Load, Size)):
-                use(definition.root)
-            elif isinstance(definition, Call):
-                for argument in definition.arguments:
-                    use(argument)
-                for result in definition.results:
-                    use(result)
+            # The reverse sweep takes cotangents of all results of a call, in the sizes that they have.
+            use(*definition.definitions, *definition.uses, *definition.arrays)
     for block in function.blocks:
         block.phis = [phi for phi in block.phis if phi.target in used]
-        block.statements = [statement for statement in block.statements if _is_kept(statement, used)]
+        block.statements = [
+            statement
+            for statement in block.statements
+            if statement.is_needed or not used.isdisjoint(statement.definitions)
+        ]
     function.roots = [root for root in function.roots if root in used or root.kind == "parameter"]
-
-
-def _is_kept(statement: Statement, used: set[Scalar | Root]) -> bool:
-    if isinstance(statement, (Compute, Load, Size)):
-        return statement.target in used or has_effect(statement)
-    if isinstance(statement, (Allocate, Reshape)):
-        return statement.root in used
-    if isinstance(statement, Call):
-        return isinstance(statement.rule, Callee) or any(result in used for result in statement.results)
-    return isinstance(statement, (BeginLoop, Grow, NextIteration, Store))

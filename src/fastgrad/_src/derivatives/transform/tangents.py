@@ -14,14 +14,28 @@ from numba import types
 
 from fastgrad._src.derivatives.analysis.activity import Activity
 from fastgrad._src.derivatives.analysis.aliases import check_stores
-from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, targets_of
+from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
 from fastgrad._src.derivatives.analysis.infinite_slopes import (
     indeterminate_forms,
     may_be_zero,
     statements_after_infinite_slopes,
 )
+from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule, ProductRule, TangentOf
+from fastgrad._src.derivatives.ir.operands import (
+    INDEX,
+    Axis,
+    Constant,
+    Location,
+    Operand,
+    Root,
+    Scalar,
+    View,
+    index_constant,
+    is_real,
+    leaf_types_of,
+    refuse,
+)
 from fastgrad._src.derivatives.ir.partials import (
-    COTANGENT,
     GUARDS,
     decision_of,
     guard,
@@ -30,43 +44,22 @@ from fastgrad._src.derivatives.ir.partials import (
     with_zero_slopes,
     without_zeros,
 )
-from fastgrad._src.derivatives.ir.representation import (
-    INDEX,
+from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
+from fastgrad._src.derivatives.ir.statements import (
     Allocate,
-    Axis,
     BeginLoop,
-    Block,
     Branch,
     Call,
-    Callee,
-    CallRule,
     Compute,
-    Constant,
-    Function,
-    Grow,
     Jump,
-    Load,
-    Location,
     NextIteration,
-    Operand,
-    Phi,
-    ProductRule,
-    Reshape,
     Return,
-    Root,
-    Scalar,
     Size,
     Statement,
     Store,
-    TangentOf,
-    View,
-    index_constant,
-    is_real,
-    leaf_types_of,
-    refuse,
 )
 from fastgrad._src.derivatives.ir.values import Complex, Fields, parts_of
-from fastgrad._src.scalars.terms import OPERANDS, Singularity, Term
+from fastgrad._src.scalars.formulas import COTANGENT, OPERANDS, Singularity, Term
 
 
 @numba.njit
@@ -198,19 +191,14 @@ class Tangents:
             for phi in block.phis:
                 phi.target.block = block
             for statement in block.statements:
-                for target in targets_of(statement):
+                for target in statement.definitions:
                     target.block = block
-                if isinstance(statement, (Allocate, Reshape)):
-                    statement.root.block = block
-                elif isinstance(statement, BeginLoop):
+                    if isinstance(target, Scalar) and isinstance(statement, Call):
+                        target.definition = statement
+                if isinstance(statement, BeginLoop):
                     statement.counter.block = block
                 elif isinstance(statement, NextIteration):
                     statement.counter.head = block
-                elif isinstance(statement, Call):
-                    for result in statement.results:
-                        result.block = block
-                        if isinstance(result, Scalar):
-                            result.definition = statement
 
     # ---- new numbers, arrays and blocks --------------------------------------------------------------------------------
 
@@ -222,7 +210,8 @@ class Tangents:
         self.function.blocks.append(block)
         self._statements.block = block
 
-    def _append(self, statement: Statement) -> None:
+    def append(self, statement: Statement) -> None:
+        """Appends a statement to the current block."""
         self._block.statements.append(statement)
 
     def _name(self, name: str, lane: int = 0) -> str:
@@ -255,7 +244,7 @@ class Tangents:
         self.function.roots.append(root)
         return root
 
-    def _new_array(self, root: Root, kind: str = "local", dims: list[Operand] | None = None) -> Root:
+    def new_array(self, root: Root, kind: str = "local", dims: list[Operand] | None = None) -> Root:
         """Returns a new array for the tangents of an array, by default of its sizes."""
         dims, layout = [*(root.dims if dims is None else dims), *self._lanes], root.type.layout
         # Several functions that become parts of one have parameters of one name.
@@ -272,7 +261,7 @@ class Tangents:
             size = self._scalar(self._statements.name("n"), INDEX)
             size.is_natural = True
             size.definition = Size(root.location, size, root, axis)
-            self._append(size.definition)
+            self.append(size.definition)
             sizes.append(size)
         return sizes
 
@@ -310,8 +299,8 @@ class Tangents:
                 continue
             if root not in self._arrays:
                 if root in self._active:
-                    array = self._new_array(root, dims=self._sizes_of(root))
-                    self._append(Allocate(root.location, array, "zeros"))
+                    array = self.new_array(root, dims=self._sizes_of(root))
+                    self.append(Allocate(root.location, array, "zeros"))
             elif not self._is_callee:
                 if root.dims:
                     self._check_shape(root, self._arrays[root])
@@ -330,7 +319,7 @@ class Tangents:
             return Complex(*[self._parameter(part, name_of, number) for part in (value.real, value.imag)])
         if isinstance(value, View):
             root = value.root
-            array = self._new_array(root, "parameter")
+            array = self.new_array(root, "parameter")
             array.name, array.block, array.position = name_of(root.name), None, number
             if root.field is not None:
                 array.field = root.field._replace(owner=name_of(root.field.owner))
@@ -357,7 +346,7 @@ class Tangents:
         if phi.target not in self._active:
             return
         if isinstance(phi.target, Root):
-            targets: list[Any] = [self._new_array(phi.target, "phi")]
+            targets: list[Any] = [self.new_array(phi.target, "phi")]
         else:
             targets = self._new_numbers(phi.target)
         self._block.phis += [Phi(target, phi.location) for target in targets]
@@ -408,9 +397,9 @@ class Tangents:
         if self._width == 1:
             return [*numbers]
         array = self._root(self._statements.name("dot"), value.type, [*self._lanes], location)
-        self._append(Allocate(location, array, "empty"))
+        self.append(Allocate(location, array, "empty"))
         for lane, number in enumerate(numbers):
-            self._append(Store(location, array, number, [index_constant(lane)]))
+            self.append(Store(location, array, number, [index_constant(lane)]))
         return [View.whole(array)]
 
     def _result_type(self) -> types.Type:
@@ -418,8 +407,8 @@ class Tangents:
         if self._is_callee:
             leaf_types = leaf_types_of(result)
             return types.Tuple([*leaf_types, *filter(is_real, leaf_types)])
-        ends = [block.end for block in self._flow.blocks if isinstance(block.end, Return)]
-        return types.Tuple([result, self._tangent_type(result, iter(ends[0].values) if ends else iter(()))])
+        results = [block.results for block in self._flow.blocks if block.results]
+        return types.Tuple([result, self._tangent_type(result, iter(results[0] if results else ()))])
 
     def _tangent_type(self, type: types.Type, values: Iterator[Operand | View]) -> types.Type:
         """Returns the type of the tangent of a result of ``type``, which consists of ``values``."""
@@ -444,31 +433,26 @@ class Tangents:
         if isinstance(statement, Call):
             self._call(statement)
             return
-        self._append(statement)
-        if isinstance(statement, Compute) and statement.target in self._active:
-            self._compute(statement)
-        elif isinstance(statement, Load) and statement.target in self._active:
-            for lane, target in enumerate(self._new_numbers(statement.target)):
-                assert isinstance(target, Scalar)
-                indices = [*statement.operands, *self._lane(lane)]
-                target.definition = Load(statement.location, target, self._arrays[statement.root], indices)
-                self._append(target.definition)
-        elif isinstance(statement, Store) and statement.root in self._active:
-            value, *indices = statement.operands
-            for lane in range(self._width):
-                number = self._tangent(value, lane)
-                self._append(
-                    Store(statement.location, self._arrays[statement.root], number, [*indices, *self._lane(lane)])
-                )
-        elif isinstance(statement, Allocate) and statement.root in self._active:
-            self._append(Allocate(statement.location, self._new_array(statement.root), "zeros"))
-        elif isinstance(statement, Grow) and statement.root in self._active:
-            self._append(Grow(statement.location, self._arrays[statement.root], statement.operands[0]))
-        elif isinstance(statement, Reshape) and statement.root in self._active:
-            assert statement.root.source is not None
-            array = self._new_array(statement.root, "reshaped")
-            array.source = self._arrays[statement.root.source]
-            self._append(Reshape(statement.location, array))
+        self.append(statement)
+        statement.add_tangents(self)
+
+    def __contains__(self, part: Scalar | Root) -> bool:
+        return part in self._active
+
+    def array(self, root: Root) -> Root:
+        """Returns the array of the tangents of an array."""
+        return self._arrays[root]
+
+    def numbers(self, operand: Operand) -> Iterator[tuple[Operand, list[Constant]]]:
+        """Yields the tangents of a number, each with the index of its lane in arrays of tangents, if there are several."""
+        for lane in range(self._width):
+            yield self._tangent(operand, lane), self._lane(lane)
+
+    def new_numbers(self, scalar: Scalar) -> Iterator[tuple[Scalar, list[Constant]]]:
+        """Yields new numbers for the tangents of a number, without definitions yet, each with the index of its lane."""
+        for lane, number in enumerate(self._new_numbers(scalar)):
+            assert isinstance(number, Scalar)
+            yield number, self._lane(lane)
 
     def _lane(self, lane: int) -> list[Constant]:
         return [index_constant(lane)] if self._width > 1 else []
@@ -479,7 +463,7 @@ class Tangents:
             return self._numbers[operand][lane]
         return Constant(0, operand.type)
 
-    def _compute(self, statement: Compute) -> None:
+    def compute(self, statement: Compute) -> None:
         """Appends the tangents of a number."""
         type, partials = statement.target.type, statement.partials
         if statement in self._guarded or statement in self._indeterminate.zero:
@@ -550,7 +534,7 @@ class Tangents:
         if view.root not in self._active:
             dims = [*[axis.size for axis in view.axes], *self._lanes]
             array = self._root(self._statements.name("dot"), view.root.type.dtype, dims, location)
-            self._append(Allocate(location, array, "zeros"))
+            self.append(Allocate(location, array, "zeros"))
             return View.whole(array)
         array = self._arrays[view.root]
         axes = []
@@ -577,7 +561,7 @@ class Tangents:
         rule, active = statement.rule, self._active_arguments(statement)
         has_tangents = self._active.is_active_call(statement)
         if not has_tangents:
-            self._append(statement)
+            self.append(statement)
         elif isinstance(rule, Callee):
             arguments = [*statement.arguments, *self._tangents_of_arguments(statement, active)]
             self._append_together(statement, _callee_with_tangents(rule, active), arguments)
@@ -588,7 +572,7 @@ class Tangents:
                 self._statements.call(statement.location, function, arguments, statement.results)
             self._append_together(statement, CallRule(function, None, None, ()), arguments)
         else:
-            self._append(statement)
+            self.append(statement)
             self._call_before = statement
 
     def _tangents_of_arguments(self, statement: Call, positions: tuple[int, ...]) -> list[Operand | View]:
@@ -599,7 +583,7 @@ class Tangents:
         """Appends a call that returns the results of a statement and their tangents."""
         tangents = [self._new_result(result) for result in statement.results if result.is_real]
         call = Call(statement.location, rule, arguments, [*statement.results, *tangents])
-        self._append(call)
+        self.append(call)
 
     def _new_result(self, result: Scalar | Root) -> Scalar | Root:
         """Returns a new number or array for a tangent of a call's result."""
@@ -607,7 +591,7 @@ class Tangents:
             (number,) = self._new_numbers(result)
             assert isinstance(number, Scalar)
             return number
-        return self._new_array(result)
+        return self.new_array(result)
 
     def _append_tangents_of_call(self) -> None:
         """Appends the call of the function of the tangents of the arguments, the results and the arguments, by lane."""
@@ -657,7 +641,7 @@ class Tangents:
         array = lanes[0]
         if self._width > 1:
             views: list[Operand | View] = [View.whole(lane) for lane in lanes]
-            (array,) = self._statements.call(location, join, views, [self._new_array(result)])
+            (array,) = self._statements.call(location, join, views, [self.new_array(result)])
         assert isinstance(array, Root)
         return array
 

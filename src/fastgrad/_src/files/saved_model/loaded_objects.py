@@ -8,7 +8,6 @@ from typing import Any
 
 from fastgrad._src.compiler.function import Function
 from fastgrad._src.core import nest
-from fastgrad._src.core.array_conversion import short_repr
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.object_graph import dict_of_unique_names, nested_items
@@ -25,6 +24,7 @@ from fastgrad._src.files.saved_model.composites import (
     with_tensors,
 )
 from fastgrad._src.files.saved_model.stored_graph import StoredGraph
+from fastgrad._src.jit.captured_values import short_repr
 
 _MOST_KNOWN_SIZES = 64
 

@@ -216,7 +216,7 @@ def _kernel_and_python_versions(
     function: FunctionType, reached: Any, owner: str
 ) -> tuple[Any, Callable[..., Any], str]:
     """Returns a rule's function for kernels, its version for Python numbers, and a hash of its computation."""
-    from fastgrad._src.derivatives.functions.formula_function import formula_function, formulas_of
+    from fastgrad._src.custom_operations.formula_function import formula_function, formulas_of
 
     formulas = None if reached.refusal else formulas_of(function)
     choice = None if formulas is None else formula_function(function.__name__, formulas)

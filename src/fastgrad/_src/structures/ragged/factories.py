@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
-from fastgrad._src.core.array_conversion import short_repr
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
+from fastgrad._src.jit.captured_values import short_repr
 from fastgrad._src.ops.arguments import as_python_int, as_python_ints
 from fastgrad._src.ops.arithmetic import maximum
 from fastgrad._src.ops.casting import cast

@@ -1,6 +1,6 @@
 """Which names a function reads, found in its bytecode: the same for every version of Python."""
 
-from fastgrad._src.compiler.dispatch.bytecode import NamePath, name_paths_of
+from fastgrad._src.jit.bytecode import NamePath, name_paths_of
 
 
 def found(function):

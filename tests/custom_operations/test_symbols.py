@@ -9,8 +9,8 @@ import pytest
 from scipy import special
 
 import fastgrad as fg
-from fastgrad._src.derivatives.functions.symbols import FUNCTIONS, NotFollowedError
-from fastgrad._src.derivatives.functions.tracer import trace
+from fastgrad._src.custom_operations.symbols import FUNCTIONS, NotFollowedError
+from fastgrad._src.custom_operations.tracer import trace
 
 FLOAT32, FLOAT64, INT32, BOOL = map(np.dtype, (np.float32, np.float64, np.int32, bool))
 X = np.array([-2.5, -1.0, -0.3, -0.0, 0.0, 0.4, 1.0, 1.5, 3.0, math.inf, -math.inf, math.nan])

@@ -16,9 +16,9 @@ import numpy as np
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operation import FLOAT_DTYPES, INTEGER_DTYPES
-from fastgrad._src.derivatives.functions.formula import BOOL, FLOAT64, TermPool, promoted_dtype
+from fastgrad._src.custom_operations.formula import BOOL, FLOAT64, TermPool, promoted_dtype
 from fastgrad._src.scalars import terms
-from fastgrad._src.scalars.terms import CHEAP_COST, Number, Term, arity_of
+from fastgrad._src.scalars.formulas import CHEAP_COST, Number, Term, arity_of
 
 _PYTHON_NUMBERS = (bool, int, float)
 INT64: np.dtype = np.dtype(np.int64)
@@ -351,14 +351,18 @@ def cast_rule(dtype: np.dtype) -> TermRule:
 _UNARY_FLOAT_OPERATIONS = [
     name
     for name, function in terms.FUNCTIONS.items()
-    if function.cost > CHEAP_COST and function.definition is None and arity_of(function) == 1
+    if function.cost > CHEAP_COST and function.definition is None and arity_of(function) == 1 and name != "cbrt"
 ]
 _NUMBER_OPERATIONS = ("add", "subtract", "multiply", "maximum", "minimum", "negative", "square", "sign", "abs")
 
 FUNCTIONS: dict[str, TermRule] = {
     **{name: _operation_rule(name, _as_floats) for name in _UNARY_FLOAT_OPERATIONS},
     **{name: _operation_rule(name, _as_floats) for name in ("atan2", "hypot")},
-    **{name: _operation_rule(function, _as_floats) for name, function in terms.OTHER_NAMES.items()},
+    **{
+        name: _operation_rule(function, _as_floats)
+        for name, function in terms.OTHER_NAMES.items()
+        if function not in ("degrees", "radians")
+    },
     **dict.fromkeys(("divide", "true_divide"), _quotient_rule),
     **{name: _operation_rule(name, _as_numbers) for name in _NUMBER_OPERATIONS},
     "absolute": _operation_rule("abs", _as_numbers),

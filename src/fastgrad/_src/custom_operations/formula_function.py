@@ -9,12 +9,12 @@ import numpy as np
 
 from fastgrad._src.compiler.fusion.scalar_code import KERNEL_GLOBALS, constant_expression, scalar_code
 from fastgrad._src.core.operation import BOOL_DTYPES
-from fastgrad._src.derivatives.functions.formula import Formula, RowOperation
-from fastgrad._src.derivatives.functions.symbols import NotFollowedError
-from fastgrad._src.derivatives.functions.tracer import trace
+from fastgrad._src.custom_operations.formula import Formula, RowOperation
+from fastgrad._src.custom_operations.symbols import NotFollowedError
+from fastgrad._src.custom_operations.tracer import trace
 from fastgrad._src.jit.body import ByDtype, by_dtype, digest
 from fastgrad._src.jit.generated_source import function_from_source, name_in_source
-from fastgrad._src.scalars.terms import Number, Term, in_postorder
+from fastgrad._src.scalars.formulas import Number, Term, in_postorder
 
 FLOAT_DTYPE_NAMES = ("float32", "float64")
 

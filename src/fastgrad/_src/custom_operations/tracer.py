@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
-from fastgrad._src.derivatives.functions.formula import (
+from fastgrad._src.custom_operations.formula import (
     BOOL,
     FLOAT64,
     Branch,
@@ -25,13 +25,7 @@ from fastgrad._src.derivatives.functions.formula import (
     leaves_of,
     promoted_dtype,
 )
-from fastgrad._src.derivatives.functions.functions import (
-    has_given_types,
-    has_own_adjoint,
-    is_user_function,
-    outside_values,
-)
-from fastgrad._src.derivatives.functions.symbols import (
+from fastgrad._src.custom_operations.symbols import (
     NotFollowedError,
     Symbol,
     Trace,
@@ -41,7 +35,13 @@ from fastgrad._src.derivatives.functions.symbols import (
     term_of,
     trace_of_symbols,
 )
-from fastgrad._src.scalars.terms import Term
+from fastgrad._src.derivatives.functions.functions import (
+    has_given_types,
+    has_own_adjoint,
+    is_user_function,
+    outside_values,
+)
+from fastgrad._src.scalars.formulas import Term
 
 MAX_PATHS = 16
 """The limit on paths through a function's branches. A loop that depends on values exceeds it."""

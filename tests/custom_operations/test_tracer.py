@@ -8,9 +8,9 @@ import numba
 import numpy as np
 import pytest
 
-from fastgrad._src.derivatives.functions.formula import Branch
-from fastgrad._src.derivatives.functions.symbols import NotFollowedError
-from fastgrad._src.derivatives.functions.tracer import MAX_PATHS, trace
+from fastgrad._src.custom_operations.formula import Branch
+from fastgrad._src.custom_operations.symbols import NotFollowedError
+from fastgrad._src.custom_operations.tracer import MAX_PATHS, trace
 
 FLOAT64 = np.dtype(np.float64)
 X = np.linspace(-2, 2, 9)

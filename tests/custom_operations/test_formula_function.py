@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from fastgrad._src.derivatives.functions.formula_function import formula_function, formulas_of
+from fastgrad._src.custom_operations.formula_function import formula_function, formulas_of
 
 
 def smooth(x, slope):

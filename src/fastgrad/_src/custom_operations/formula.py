@@ -18,7 +18,8 @@ from fastgrad._src.core.operation import FLOAT_DTYPES, TABLE, Form, Operation
 from fastgrad._src.core.placement import on_host_scope
 from fastgrad._src.core.result_rules import ArraySpec
 from fastgrad._src.core.tensor import Tensor
-from fastgrad._src.scalars.terms import FUNCTIONS, Leaf, Number, ScalarOperation, Term, in_postorder
+from fastgrad._src.scalars.formulas import Leaf, Number, ScalarOperation, Term, in_postorder
+from fastgrad._src.scalars.terms import FUNCTIONS
 
 _NO_ATTRIBUTES: dict[str, Any] = {}
 BOOL: np.dtype = np.dtype(bool)

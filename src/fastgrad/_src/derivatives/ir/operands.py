@@ -1,0 +1,353 @@
+"""Numbers and arrays of the intermediate representation.
+
+Scalars are in SSA form. An access names a root, an array with memory of its own, and one index for each of its axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numba import types
+
+from fastgrad._src.core.errors import DifferentiationError
+from fastgrad._src.derivatives.ir.partials import value_text
+from fastgrad._src.jit.generated_source import line_of_user
+from fastgrad._src.jit.numba_internals import ir as numba_ir
+
+if TYPE_CHECKING:
+    from fastgrad._src.derivatives.ir.representation import Block
+    from fastgrad._src.derivatives.ir.statements import Statement
+
+Location: TypeAlias = numba_ir.Loc
+
+
+def refuse(reason: str, location: Location) -> DifferentiationError:
+    """Returns the error for code that can't be differentiated, with its file and line."""
+    file, line = line_of_user(location.filename, location.line)
+    return DifferentiationError(f"{file}:{line}: {reason}")
+
+
+def leaf_types_of(type: types.Type) -> list[types.Type]:
+    """Returns the types of the numbers and arrays of a value of ``type``, from left to right."""
+    if isinstance(type, types.BaseTuple):
+        return [leaf for item in type for leaf in leaf_types_of(item)]
+    return [] if isinstance(type, types.NoneType) else [type]
+
+
+def is_real(type: types.Type) -> bool:
+    """True if numbers or arrays of ``type`` may have derivatives."""
+    return isinstance(type.dtype if isinstance(type, types.Array) else type, types.Float)
+
+
+class Constant:
+    """A number that is known."""
+
+    __slots__ = ("type", "value")
+
+    def __init__(self, value: Any, type: types.Type) -> None:
+        self.value = value
+        self.type = type
+
+
+class Scalar:
+    """A number that one statement, phi or parameter defines.
+
+    Attributes:
+        name: its variable in the derivative's text.
+        type: its Numba type.
+        block: the block that defines it. None for parameters.
+        definition: the statement that defines it. None for parameters and phis.
+        position: the number of the parameter. None for others.
+        is_natural: whether it is known to be an integer of at least 0.
+    """
+
+    __slots__ = ("block", "definition", "is_natural", "name", "position", "type")
+
+    def __init__(self, name: str, type: types.Type, block: Block | None, position: int | None = None) -> None:
+        self.name = name
+        self.type = type
+        self.block = block
+        self.position = position
+        self.definition: Statement | None = None
+        self.is_natural = isinstance(type, types.Integer) and not type.signed
+
+    @property
+    def is_real(self) -> bool:
+        """Whether it is a real float, which may have a derivative."""
+        return isinstance(self.type, types.Float)
+
+
+Operand = Constant | Scalar
+INDEX = types.intp
+
+
+def index_constant(value: int) -> Constant:
+    """Returns an integer constant for indices and sizes."""
+    return Constant(int(value), INDEX)
+
+
+def is_constant(operand: Operand, value: Any) -> bool:
+    """True if ``operand`` is the constant ``value``."""
+    return isinstance(operand, Constant) and operand.value == value
+
+
+def equal_operands(first: Operand, second: Operand) -> bool:
+    """True if two operands are one scalar, or equal constants."""
+    if isinstance(first, Constant) and isinstance(second, Constant):
+        return bool(first.value == second.value)
+    return first is second
+
+
+class Field(NamedTuple):
+    """A field of a parameter.
+
+    Attributes:
+        owner: the parameter's variable in the derivative's text.
+        name: of the field.
+        is_complex: whether it has complex numbers.
+        is_of_record: whether the owner is a record or an array of records, whose fields share no memory; else it is an instance of ``jitclass``.
+    """
+
+    owner: str
+    name: str
+    is_complex: bool
+    is_of_record: bool
+
+
+class Root:
+    """An array with memory of its own.
+
+    Attributes:
+        name: its variable in the derivative's text.
+        type: its Numba type.
+        kind: "parameter"; "global"; "local", made by an ``Allocate``; "reshaped", by a ``Reshape``; "phi", one of several arrays,
+            as the way to its block decides.
+        block: the block that defines it. None for parameters and globals.
+        position: the number of the parameter. None for others.
+        dims: its sizes, one operand for each axis.
+        field: which field of a parameter it is, a record, an array of records or an instance. None for others.
+        source: the root whose memory a reshaped array shares.
+        is_written: whether a statement stores elements of it.
+        is_growing: whether a ``Grow`` may replace its memory by larger memory. No view of it outlives that.
+    """
+
+    __slots__ = (
+        "block",
+        "dims",
+        "field",
+        "is_growing",
+        "is_written",
+        "kind",
+        "location",
+        "name",
+        "position",
+        "source",
+        "type",
+    )
+
+    def __init__(self, name: str, type: types.Array, kind: str, block: Block | None, location: Location) -> None:
+        self.name = name
+        self.type = type
+        self.kind = kind
+        self.block = block
+        self.location = location
+        self.position: int | None = None
+        self.dims: list[Operand] = []
+        self.field: Field | None = None
+        self.source: Root | None = None
+        self.is_written = False
+        self.is_growing = False
+
+    def is_beside(self, other: Root) -> bool:
+        """True if both are fields of one record or array of records: they share no memory."""
+        field, second = self.field, other.field
+        return field is not None and second is not None and field.owner == second.owner and field.is_of_record
+
+    @property
+    def memory(self) -> Root:
+        """The root that owns the memory."""
+        return self if self.source is None else self.source.memory
+
+    @property
+    def is_real(self) -> bool:
+        """Whether its elements are real floats, which may have derivatives."""
+        return isinstance(self.type.dtype, types.Float)
+
+
+class Axis:
+    """An axis of a view.
+
+    Attributes:
+        root_axis: the axis of the root that it runs along. None for an axis that repeats one element.
+        step: how far one step of it goes along the root's axis.
+        size: the number of elements.
+    """
+
+    __slots__ = ("root_axis", "size", "step")
+
+    def __init__(self, root_axis: int | None, step: Operand, size: Operand) -> None:
+        self.root_axis = root_axis
+        self.step = step
+        self.size = size
+
+
+class View:
+    """An array as the elements of a root: a start along each axis of the root, and the view's own axes.
+
+    Attributes:
+        root: the array that has the memory.
+        starts: the position of the first element along each axis of the root.
+        axes: the view's own axes.
+        parts: of an array of complex numbers the axis of size 2 along which their real and imaginary parts are; else None. The
+            intermediate representation has no such views.
+        layout: that of Numba's type of the variable that the view belongs to, which decides what is copied; None where there is no variable.
+    """
+
+    __slots__ = ("axes", "layout", "parts", "root", "starts")
+
+    def __init__(
+        self,
+        root: Root,
+        starts: list[Operand],
+        axes: list[Axis],
+        parts: Axis | None = None,
+        layout: str | None = None,
+    ) -> None:
+        self.root = root
+        self.starts = starts
+        self.axes = axes
+        self.parts = parts
+        self.layout = layout
+
+    @classmethod
+    def whole(cls, root: Root, dtype: types.Type | None = None) -> View:
+        """Returns the view of all elements of a root; with a complex ``dtype`` as complex numbers."""
+        one = index_constant(1)
+        axes = [Axis(axis, one, size) for axis, size in enumerate(root.dims)]
+        view = cls(root, [index_constant(0)] * len(axes), axes)
+        return view.complex() if isinstance(dtype, types.Complex) else view
+
+    @property
+    def dtype(self) -> types.Type:
+        """The type of the elements."""
+        dtype = self.root.type.dtype
+        return dtype if self.parts is None else types.complex128 if dtype == types.float64 else types.complex64
+
+    def real(self) -> View:
+        """Returns an array of complex numbers as one of floats with one more axis, the last; other arrays as they are."""
+        if self.parts is None:
+            return self
+        layout = self.layout if self.layout in (None, "C") else "A"
+        return View(self.root, self.starts, [*self.axes, self.parts], layout=layout)
+
+    def complex(self) -> View:
+        """Returns an array of floats, whose last axis has real and imaginary parts, as one of complex numbers."""
+        return View(self.root, self.starts, self.axes[:-1], self.axes[-1])
+
+    def is_whole(self) -> bool:
+        """True if the view has the root's elements in the root's order."""
+        return len(self.axes) == len(self.starts) and all(
+            axis.root_axis == number and is_constant(axis.step, 1) and axis.size is self.root.dims[number]
+            for number, axis in enumerate(self.axes)
+        )
+
+    def has_slices(self) -> bool:
+        """True if its axes are slices of different axes of the root, or new axes of one element."""
+        root_axes = [axis.root_axis for axis in self.axes if axis.root_axis is not None]
+        return (
+            len(set(root_axes)) == len(root_axes)
+            and (bool(root_axes) or not self.axes)
+            and all(isinstance(axis.step, Constant) for axis in self.axes)
+            and all(axis.root_axis is not None or is_constant(axis.size, 1) for axis in self.axes)
+        )
+
+    @property
+    def slice_operands(self) -> list[Operand]:
+        """The numbers that its slices of the root read; none if it is the whole root."""
+        sizes = [axis.size for axis in self.axes if axis.root_axis is not None]
+        return [] if self.is_whole() else [*self.starts, *sizes]
+
+    def same_elements(self, other: View) -> bool:
+        """True if two views are certain to have the same elements in the same order."""
+        return (
+            self.root is other.root
+            and self.dtype == other.dtype
+            and len(self.axes) == len(other.axes)
+            and all(map(equal_operands, self.starts, other.starts))
+            and all(
+                a.root_axis == b.root_axis and equal_operands(a.step, b.step) and equal_operands(a.size, b.size)
+                for a, b in zip(self.axes, other.axes, strict=True)
+            )
+        )
+
+
+class Counter:
+    """The state of a ``for`` loop: the number of the iteration, from 0.
+
+    Attributes:
+        name: its variable in the derivative's text.
+        count: the number of iterations.
+        block: the block that begins the loop.
+        head: the block that steps it. None before that is known.
+        is_internal: whether it implements a function of NumPy, not a loop of the user.
+        is_parallel: whether Numba runs the loop on several threads.
+    """
+
+    __slots__ = ("block", "count", "head", "is_internal", "is_parallel", "name")
+
+    def __init__(
+        self, name: str, count: Operand, block: Block, is_internal: bool = False, is_parallel: bool = False
+    ) -> None:
+        self.name = name
+        self.count = count
+        self.block = block
+        self.head: Block | None = None
+        self.is_internal = is_internal
+        self.is_parallel = is_parallel
+
+
+def item_name(name: str, number: int) -> str:
+    """Returns the variable of an item of the tuple whose variable is ``name``."""
+    return f"item_{number}_of_{name}"
+
+
+def literal(constant: Constant) -> str:
+    """Returns the text of a constant, which Numba gives the constant's type."""
+    value = constant.value
+    if isinstance(value, str):
+        return repr(value)
+    if isinstance(value, (bool, np.bool_)) or isinstance(constant.type, types.Boolean):
+        return repr(bool(value))
+    is_float = isinstance(constant.type, types.Float)
+    text = value_text(float(value) if is_float else int(value))
+    return text if constant.type in (types.float64, types.int64, types.intp) else f"_{constant.type}({text})"
+
+
+def zero(type: types.Type) -> str:
+    """Returns the text of 0 of a type."""
+    return literal(Constant(False if isinstance(type, types.Boolean) else 0, type))
+
+
+def value_with(value: Operand | View, final: Callable[[Operand], Operand]) -> Operand | View:
+    """Returns a number or a view with its numbers replaced. Several places share a view, so the result is a new one."""
+    if isinstance(value, View):
+        axes = [Axis(axis.root_axis, final(axis.step), final(axis.size)) for axis in value.axes]
+        return View(value.root, [final(start) for start in value.starts], axes, layout=value.layout)
+    return final(value)
+
+
+def parts_of_value(value: Operand | View) -> list[Operand | Root]:
+    """Returns the numbers and the array that an operand or a view is made of."""
+    return [value.root, *operands_of_view(value)] if isinstance(value, View) else [value]
+
+
+def operands_of_view(view: View) -> list[Operand]:
+    """Returns the numbers that a view is made of."""
+    return [*view.starts, *[axis.step for axis in view.axes], *[axis.size for axis in view.axes]]
+
+
+def is_natural_number(operand: Operand) -> bool:
+    """True if ``operand`` is known to be an integer of at least 0."""
+    return operand.value >= 0 if isinstance(operand, Constant) else operand.is_natural

@@ -1,0 +1,654 @@
+"""Statements of the intermediate representation, and how blocks end.
+
+Passes ask a statement what it uses and defines, which arrays it reads and writes, and what is computed from what. The text, the tangents
+and the adjoint of a statement are methods of it, too. So a new statement is one class here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule
+from fastgrad._src.derivatives.ir.operands import (
+    Counter,
+    Location,
+    Operand,
+    Root,
+    Scalar,
+    View,
+    operands_of_view,
+    value_with,
+)
+from fastgrad._src.derivatives.ir.partials import Partial
+from fastgrad._src.scalars.formulas import NO_SINGULARITY, ScalarOperation
+
+if TYPE_CHECKING:
+    from fastgrad._src.derivatives.frontend.splicing import Splice
+    from fastgrad._src.derivatives.ir.representation import Block
+    from fastgrad._src.derivatives.transform.adjoint import Adjoint
+    from fastgrad._src.derivatives.transform.emission import Emitter
+    from fastgrad._src.derivatives.transform.tangents import Tangents
+
+Flow = tuple[Operand | Root, Scalar | Root]
+COST_OF_EFFECTS = 10**6
+"""The cost of a number that must be computed once: a random draw, or a print."""
+
+
+class Statement:
+    """The base of statements.
+
+    Attributes:
+        operands: the scalars and constants that it is written with. `uses` may have more.
+    """
+
+    __slots__ = ("location", "operands")
+
+    may_raise = False
+    """Whether it may raise an exception."""
+    is_needed = True
+    """Whether it is needed though nothing uses what it defines."""
+    is_pure = False
+    """Whether what it defines is all that it does."""
+    defined: tuple[str, ...] = ()
+    """The attributes that `definitions` has; the next ones are those of `reads`, `writes`, `makes` and `arrays`."""
+    read: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
+    made: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
+
+    def __init__(self, location: Location, operands: list[Operand]) -> None:
+        self.location = location
+        self.operands = operands
+
+    @property
+    def uses(self) -> list[Operand]:
+        """All scalars and constants that it reads."""
+        return self.operands
+
+    @property
+    def definitions(self) -> list[Scalar | Root]:
+        """The scalars and arrays that it gives their values."""
+        return [getattr(self, name) for name in self.defined]
+
+    @property
+    def reads(self) -> list[Root]:
+        """The arrays whose elements it reads."""
+        return [getattr(self, name) for name in self.read]
+
+    @property
+    def writes(self) -> list[Root]:
+        """The memory that it writes elements of."""
+        return [getattr(self, name).memory for name in self.written]
+
+    @property
+    def makes(self) -> list[Root]:
+        """The memory that it makes, or replaces by other memory."""
+        return [getattr(self, name).memory for name in self.made]
+
+    @property
+    def arrays(self) -> list[Root]:
+        """The arrays that it names, other than those that it defines."""
+        return [*self.reads, *[getattr(self, name) for name in self.named]]
+
+    @property
+    def flows(self) -> list[Flow]:
+        """Pairs of a number or array and one that depends smoothly on it."""
+        return []
+
+    @property
+    def dependences(self) -> list[Flow]:
+        """Pairs of a number or array and one that depends on it, smoothly or not, other than by its size."""
+        return self.flows
+
+    def replace(self, final: Callable[[Operand], Operand]) -> None:
+        """Replaces each operand by what ``final`` returns for it."""
+        self.operands = [final(operand) for operand in self.operands]
+
+    def write(self, text: Emitter) -> None:
+        """Writes what the user's function does here."""
+        raise NotImplementedError
+
+    def add_tangents(self, tangents: Tangents) -> None:
+        """Appends to a derivative in forward mode what computes the tangents, after the statement itself."""
+
+    def adjoint(self, adjoint: Adjoint) -> Iterable[Any]:
+        """Yields the statements of reverse mode that move cotangents from what it defines to what it uses."""
+        return ()
+
+    def splice(self, splice: Splice) -> bool:
+        """Names the caller's numbers and arrays in place of the parameters; returns whether the statement stays."""
+        self.replace(splice.number)
+        return True
+
+
+class Compute(Statement):
+    """A number from numbers.
+
+    Attributes:
+        target: the result.
+        operation: computes the target from the operands.
+        cost: of computing it once more, where an addition has cost 1.
+        partials: for each operand its partial, see `partials.py`; None if it has no derivative. By default none has one.
+        singularity: where its slopes are infinite at finite operands.
+        flat_at: the singularities of its operands at which a slope may be 0, see `ScalarOperation`.
+    """
+
+    __slots__ = ("cost", "flat_at", "operation", "partials", "singularity", "target")
+    defined = ("target",)
+
+    def __init__(
+        self,
+        location: Location,
+        target: Scalar,
+        operation: ScalarOperation,
+        operands: list[Operand],
+        cost: int | None = None,
+        partials: list[Partial] | None = None,
+    ) -> None:
+        super().__init__(location, operands)
+        self.target = target
+        self.operation = operation
+        self.cost = operation.cost if cost is None else cost
+        self.partials: list[Partial] = partials or [None] * len(operands)
+        self.singularity = NO_SINGULARITY
+        self.flat_at = operation.flat_at
+
+    @property
+    def may_raise(self) -> bool:  # type: ignore[override]  # a constant of other statements
+        """Whether its operation may raise an exception."""
+        return self.operation.may_raise
+
+    @property
+    def is_needed(self) -> bool:  # type: ignore[override]
+        """True for a random draw, a print, and a test that may raise."""
+        return self.cost >= COST_OF_EFFECTS or self.operation.may_raise
+
+    @property
+    def is_pure(self) -> bool:  # type: ignore[override]
+        """True unless it is needed for its effect."""
+        return not self.is_needed
+
+    @property
+    def flows(self) -> list[Flow]:
+        """From the operands that have partials to the result."""
+        pairs = zip(self.operands, self.partials, strict=True)
+        return [(operand, self.target) for operand, partial in pairs if partial is not None]
+
+    @property
+    def dependences(self) -> list[Flow]:
+        """From the operands to the result."""
+        return [(operand, self.target) for operand in self.operands]
+
+    def write(self, text: Emitter) -> None:
+        """Writes the assignment."""
+        operands = map(text.operand, self.operands)
+        text.write(f"{self.target.name} = {self.operation.text.format(*operands)}")
+
+    def add_tangents(self, tangents: Tangents) -> None:
+        """Appends the sum of the partials."""
+        if self.target in tangents:
+            tangents.compute(self)
+
+    def adjoint(self, adjoint: Adjoint) -> Iterable[Any]:
+        """Adds the partials to the cotangents of the operands."""
+        return adjoint.of_compute(self) if self.target in adjoint.activity else ()
+
+    def splice(self, splice: Splice) -> bool:
+        """Checks the operation inside ``try``."""
+        splice.check_in_try(self)
+        return super().splice(splice)
+
+
+class Draw(Compute):
+    """A random draw that jumps where an operand without a partial changes: it is refused where such an operand depends on the inputs.
+
+    Attributes:
+        name: of the function, for messages.
+    """
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.name = name
+
+
+class Size(Statement):
+    """The size of an array along an axis."""
+
+    __slots__ = ("axis", "root", "target")
+    defined, named = ("target",), ("root",)
+    is_needed = False
+    is_pure = True
+
+    def __init__(self, location: Location, target: Scalar, root: Root, axis: int) -> None:
+        super().__init__(location, [])
+        self.target = target
+        self.root = root
+        self.axis = axis
+
+    def write(self, text: Emitter) -> None:
+        """Writes the assignment."""
+        text.write(f"{self.target.name} = {self.root.name}.shape[{self.axis}]")
+
+    def splice(self, splice: Splice) -> bool:
+        """Drops the statement if the array is an argument, whose size is known."""
+        return not splice.has_size(self)
+
+
+class Load(Statement):
+    """Reads an element of a root; the operands are the indices.
+
+    Attributes:
+        guards: it reads nothing, and the result is 0, unless all of these are above 0.
+    """
+
+    __slots__ = ("guards", "root", "target")
+    defined, read = ("target",), ("root",)
+    is_needed = False
+    is_pure = True
+
+    def __init__(self, location: Location, target: Scalar, root: Root, indices: list[Operand]) -> None:
+        super().__init__(location, indices)
+        self.target = target
+        self.root = root
+        self.guards: list[Operand] = []
+
+    @property
+    def uses(self) -> list[Operand]:
+        """The indices and the guards."""
+        return [*self.operands, *self.guards]
+
+    @property
+    def flows(self) -> list[Flow]:
+        """From the array to the element."""
+        return [(self.root, self.target)]
+
+    @property
+    def dependences(self) -> list[Flow]:
+        """From the array and the indices to the element."""
+        return [(source, self.target) for source in (self.root, *self.operands)]
+
+    def replace(self, final: Callable[[Operand], Operand]) -> None:
+        """Replaces the indices and the guards."""
+        super().replace(final)
+        self.guards = [final(guard) for guard in self.guards]
+
+    def write(self, text: Emitter) -> None:
+        """Writes the assignment."""
+        indices, guards = list(map(text.operand, self.operands)), list(map(text.operand, self.guards))
+        text.write(f"{self.target.name} = {text.load(self, indices, guards)}")
+
+    def add_tangents(self, tangents: Tangents) -> None:
+        """Loads the tangents of the element."""
+        if self.target in tangents:
+            for target, lane in tangents.new_numbers(self.target):
+                target.definition = Load(self.location, target, tangents.array(self.root), [*self.operands, *lane])
+                tangents.append(target.definition)
+
+    def adjoint(self, adjoint: Adjoint) -> Iterable[Any]:
+        """Adds the cotangent to that of the element."""
+        return adjoint.of_load(self) if self.target in adjoint.activity else ()
+
+    def splice(self, splice: Splice) -> bool:
+        """Loads the element of the argument, if the array is a parameter."""
+        super().splice(splice)
+        self.root, self.operands = splice.element(self.root, self.operands)
+        return True
+
+
+class Store(Statement):
+    """Writes an element of a root; the operands are the value and the indices."""
+
+    __slots__ = ("root",)
+    written, named = ("root",), ("root",)
+
+    def __init__(self, location: Location, root: Root, value: Operand, indices: list[Operand]) -> None:
+        super().__init__(location, [value, *indices])
+        self.root = root
+
+    @property
+    def flows(self) -> list[Flow]:
+        """From the value to the array."""
+        return [(self.operands[0], self.root)]
+
+    @property
+    def dependences(self) -> list[Flow]:
+        """From the value and the indices to the array."""
+        return [(operand, self.root) for operand in self.operands]
+
+    def write(self, text: Emitter) -> None:
+        """Writes the assignment."""
+        value, *indices = map(text.operand, self.operands)
+        text.write(f"{text.element(self.root, indices)} = {value}")
+
+    def add_tangents(self, tangents: Tangents) -> None:
+        """Stores the tangents of the value."""
+        value, *indices = self.operands
+        for tangent, lane in tangents.numbers(value) if self.root in tangents else ():
+            tangents.append(Store(self.location, tangents.array(self.root), tangent, [*indices, *lane]))
+
+    def adjoint(self, adjoint: Adjoint) -> Iterable[Any]:
+        """Moves the cotangent of the element to that of the value."""
+        return adjoint.of_store(self) if self.root in adjoint.activity else ()
+
+    def splice(self, splice: Splice) -> bool:
+        """Stores to the argument, if the array is a parameter."""
+        super().splice(splice)
+        value, *indices = self.operands
+        splice.note_write(self.root)
+        self.root, indices = splice.element(self.root, indices)
+        self.operands = [value, *indices]
+        return True
+
+
+class Allocate(Statement):
+    """Makes an array of the sizes that are its operands; ``function`` is "zeros" or "empty"."""
+
+    __slots__ = ("function", "root")
+    defined, made = ("root",), ("root",)
+    is_needed = False
+
+    def __init__(self, location: Location, root: Root, function: str) -> None:
+        super().__init__(location, list(root.dims))
+        self.root = root
+        self.function = function
+
+    def write(self, text: Emitter) -> None:
+        """Writes the assignment."""
+        dtype = text.dtype(self.root.type.dtype)
+        text.write(f"{self.root.name} = np.{self.function}({text.shape(self.root.dims)}, {dtype})")
+
+    def add_tangents(self, tangents: Tangents) -> None:
+        """Makes an array of zeros for the tangents."""
+        if self.root in tangents:
+            tangents.append(Allocate(self.location, tangents.new_array(self.root), "zeros"))
+
+    def adjoint(self, adjoint: Adjoint) -> Iterable[Any]:
+        """Clears the cotangent of the array, if the memory is used again."""
+        return adjoint.of_allocate(self) if self.root in adjoint.activity else ()
+
+
+class Grow(Statement):
+    """Moves the elements of a root to larger memory, unless it has as many as the operand."""
+
+    __slots__ = ("root",)
+    read, made = ("root",), ("root",)
+
+    def __init__(self, location: Location, root: Root, size: Operand) -> None:
+        super().__init__(location, [size])
+        self.root = root
+
+    def write(self, text: Emitter) -> None:
+        """Writes the call that moves the elements."""
+        text.write(f"{self.root.name} = grown({self.root.name}, {text.operand(self.operands[0])})")
+
+    def add_tangents(self, tangents: Tangents) -> None:
+        """Moves the tangents, too."""
+        if self.root in tangents:
+            tangents.append(Grow(self.location, tangents.array(self.root), self.operands[0]))
+
+
+class Reshape(Statement):
+    """Names the elements of a contiguous root by other indices; the operands are the new sizes."""
+
+    __slots__ = ("root",)
+    defined, named = ("root",), ("source",)
+    is_needed = False
+
+    def __init__(self, location: Location, root: Root) -> None:
+        super().__init__(location, list(root.dims))
+        self.root = root
+
+    @property
+    def source(self) -> Root:
+        """The root whose memory it names."""
+        assert self.root.source is not None
+        return self.root.source
+
+    def write(self, text: Emitter) -> None:
+        """Writes the assignment."""
+        text.write(f"{self.root.name} = {self.source.name}.reshape({text.shape(self.root.dims)})")
+
+    def add_tangents(self, tangents: Tangents) -> None:
+        """Names the tangents by other indices, too."""
+        if self.root in tangents:
+            array = tangents.new_array(self.root, "reshaped")
+            array.source = tangents.array(self.source)
+            tangents.append(Reshape(self.location, array))
+
+    def splice(self, splice: Splice) -> bool:
+        """Drops the statement if the array is an argument, of which it is another view."""
+        super().splice(splice)
+        return not splice.reshapes(self)
+
+
+class Call(Statement):
+    """A call of a function that has derivatives of its own.
+
+    Attributes:
+        rule: the function and its derivatives.
+        arguments: numbers and views.
+        results: scalars, and roots of arrays that the call makes.
+    """
+
+    __slots__ = ("arguments", "results", "rule")
+
+    def __init__(
+        self, location: Location, rule: CallRule | Callee, arguments: list[Operand | View], results: list[Scalar | Root]
+    ) -> None:
+        super().__init__(location, [argument for argument in arguments if not isinstance(argument, View)])
+        self.rule = rule
+        self.arguments = arguments
+        self.results = results
+
+    @property
+    def inputs(self) -> list[Operand | Root]:
+        """The arguments that have derivatives, arrays as their roots."""
+        arguments = [self.arguments[position] for position in self.rule.active]
+        return [value.root if isinstance(value, View) else value for value in arguments]
+
+    @property
+    def writes(self) -> list[Root]:
+        """The memory that the call writes."""
+        arguments = [self.arguments[position] for position in sorted(self.rule.written)]
+        return list(dict.fromkeys(value.root.memory for value in arguments if isinstance(value, View)))
+
+    @property
+    def outputs(self) -> list[Scalar | Root]:
+        """The results, and the memory that the call writes."""
+        return [*self.results, *self.writes]
+
+    @property
+    def is_needed(self) -> bool:  # type: ignore[override]
+        """True for a function that is not inlined: it may raise an exception, write, or draw."""
+        return isinstance(self.rule, Callee)
+
+    may_raise = is_needed
+
+    @property
+    def views(self) -> list[View]:
+        """The arguments that are arrays."""
+        return [argument for argument in self.arguments if isinstance(argument, View)]
+
+    @property
+    def uses(self) -> list[Operand]:
+        """The numbers among the arguments, and those that views are made of."""
+        return [*self.operands, *[number for view in self.views for number in operands_of_view(view)]]
+
+    @property
+    def definitions(self) -> list[Scalar | Root]:
+        """The results."""
+        return self.results
+
+    @property
+    def reads(self) -> list[Root]:
+        """The arrays among the arguments."""
+        return [view.root for view in self.views]
+
+    @property
+    def makes(self) -> list[Root]:
+        """The arrays among the results."""
+        return [result for result in self.results if isinstance(result, Root)]
+
+    @property
+    def flows(self) -> list[Flow]:
+        """From the arguments that have derivatives to the results and the arrays that it writes."""
+        return [(source, target) for source in self.inputs for target in self.outputs]
+
+    def replace(self, final: Callable[[Operand], Operand]) -> None:
+        """Replaces the arguments, and the numbers that views are made of."""
+        super().replace(final)
+        self.arguments = [value_with(argument, final) for argument in self.arguments]
+
+    def write(self, text: Emitter) -> None:
+        """Writes the call."""
+        text.call(self)
+
+    def adjoint(self, adjoint: Adjoint) -> Iterable[Any]:
+        """Calls the function's adjoint."""
+        return adjoint.of_call(self) if adjoint.activity.is_active_call(self) else ()
+
+    def splice(self, splice: Splice) -> bool:
+        """Passes the caller's numbers and arrays."""
+        self.operands = [splice.number(operand) for operand in self.operands]
+        self.arguments = [splice.value(argument) for argument in self.arguments]
+        for written in self.writes:
+            splice.note_write(written)
+        return True
+
+
+class BeginLoop(Statement):
+    """Sets a loop's counter; the operand is the number of iterations."""
+
+    __slots__ = ("counter",)
+
+    def __init__(self, location: Location, counter: Counter) -> None:
+        super().__init__(location, [counter.count])
+        self.counter = counter
+
+    def replace(self, final: Callable[[Operand], Operand]) -> None:
+        """Replaces the number of iterations."""
+        super().replace(final)
+        (self.counter.count,) = self.operands
+
+    def write(self, text: Emitter) -> None:
+        """Writes the counter, and the count."""
+        text.write(f"{self.counter.name}_count = {text.operand(self.operands[0])}")
+        text.write(f"{self.counter.name} = -1")
+
+
+class NextIteration(Statement):
+    """Steps a loop's counter: ``target`` is the number of the iteration, ``is_valid`` False after the last one."""
+
+    __slots__ = ("counter", "is_valid", "target")
+    defined = ("target", "is_valid")
+    is_pure = True
+
+    def __init__(self, location: Location, counter: Counter, target: Scalar, is_valid: Scalar) -> None:
+        super().__init__(location, [])
+        self.counter = counter
+        self.target = target
+        self.is_valid = is_valid
+
+    def write(self, text: Emitter) -> None:
+        """Writes the step and the test."""
+        name = self.counter.name
+        text.write(f"{name} += 1")
+        text.write(f"{self.is_valid.name} = {name} < {text.end_of(self.counter)}")
+        text.write(f"{self.target.name} = {name}")
+
+
+class End:
+    """The base of ends of blocks."""
+
+    __slots__ = ()
+
+    @property
+    def successors(self) -> list[Block]:
+        """The blocks that may follow, each once."""
+        return []
+
+    @property
+    def uses(self) -> list[Operand | View]:
+        """The numbers and arrays that it reads."""
+        return []
+
+    @property
+    def results(self) -> list[Operand | View]:
+        """The leaves of the function's result, if the function ends here."""
+        return []
+
+    def replace(self, final: Callable[[Operand], Operand]) -> None:
+        """Replaces each operand by what ``final`` returns for it."""
+
+
+class Jump(End):
+    """The end of a block that has one successor."""
+
+    __slots__ = ("target",)
+
+    def __init__(self, target: Block) -> None:
+        self.target = target
+
+    @property
+    def successors(self) -> list[Block]:
+        """The block that follows."""
+        return [self.target]
+
+
+class Branch(End):
+    """The end of a block that has two successors."""
+
+    __slots__ = ("condition", "otherwise", "then")
+
+    def __init__(self, condition: Operand, then: Block, otherwise: Block) -> None:
+        self.condition = condition
+        self.then = then
+        self.otherwise = otherwise
+
+    @property
+    def successors(self) -> list[Block]:
+        """The blocks that may follow, each once."""
+        return [self.then] if self.then is self.otherwise else [self.then, self.otherwise]
+
+    @property
+    def uses(self) -> list[Operand | View]:
+        """The condition."""
+        return [self.condition]
+
+    def replace(self, final: Callable[[Operand], Operand]) -> None:
+        """Replaces the condition."""
+        self.condition = final(self.condition)
+
+
+class Return(End):
+    """The end of the function. ``values`` are the leaves of the result: operands and views."""
+
+    __slots__ = ("location", "values")
+
+    def __init__(self, values: list[Operand | View], location: Location) -> None:
+        self.values = values
+        self.location = location
+
+    @property
+    def uses(self) -> list[Operand | View]:
+        """The leaves of the result."""
+        return self.values
+
+    results = uses
+
+    def replace(self, final: Callable[[Operand], Operand]) -> None:
+        """Replaces the leaves of the result, and the numbers that views are made of."""
+        self.values = [value_with(value, final) for value in self.values]
+
+
+class Raise(End):
+    """The end of a block that raises an exception, with constant arguments."""
+
+    __slots__ = ("arguments", "exception")
+
+    def __init__(self, exception: type[BaseException], arguments: tuple[Any, ...]) -> None:
+        self.exception = exception
+        self.arguments = arguments
