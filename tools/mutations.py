@@ -39,6 +39,7 @@ COPIED = (
     "tools",
     "pyproject.toml",
     "Makefile",
+    "noxfile.py",
     "README.md",
     "LICENSE",
     "asv.conf.json",
