@@ -45,6 +45,9 @@ lint: FORCE ## check style, format, words, types and import arrows
 conformance: FORCE ## compare with real TensorFlow
 	$(SESSION)
 
+record: FORCE ## ask TensorFlow for the recorded answers that are missing or stale
+	$(SESSION)
+
 wheel: FORCE ## build a wheel with compiled kernels, in dist/
 	$(SESSION)
 

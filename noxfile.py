@@ -351,6 +351,14 @@ def conformance(session: nox.Session) -> None:
     pytest(session, environment(session, "test"), tests, FASTGRAD_REFEREE_PYTHON=referee)
 
 
+@nox.session
+def record(session: nox.Session) -> None:
+    """Asks TensorFlow for recorded answers that are missing or stale (arguments: files, whose answers are all asked again)."""
+    referee = tensorflow(session)
+    python = environment(session, "test")
+    run(session, python, "-m", "tests.record", *session.posargs, FASTGRAD_REFEREE_PYTHON=referee)
+
+
 @nox.session(name="conformance-suites")
 def conformance_suites(session: nox.Session) -> None:
     """Runs the peers' own tests from copies: KERAS=folder TENSORFLOW=folder; writes docs/conformance.md."""
