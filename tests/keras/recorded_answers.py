@@ -99,11 +99,15 @@ def assert_agrees(got: Any, expected: Any) -> None:
         from tests.record import skip_unanswered  # Keras's Python has no pytest
 
         skip_unanswered(["the expression"])
+    _assert_parts_agree(got, expected)
+
+
+def _assert_parts_agree(got: Any, expected: Any) -> None:
     if isinstance(expected, list):
         assert isinstance(got, list), (got, expected)
         assert len(got) == len(expected), (got, expected)
         for a, b in zip(got, expected, strict=True):
-            assert_agrees(a, b)
+            _assert_parts_agree(a, b)
     elif isinstance(expected, dict):
         assert got == expected
     elif isinstance(expected, float):
