@@ -1,6 +1,6 @@
 """The models of the PyMC examples in numpyro, whose loops are JAX's scans: effective samples in a second beside those of the examples.
 
-pip install "fastgrad[doors]"
+pip install "fastgrad[bridges]"
 python examples/numpyro_models.py
 """
 

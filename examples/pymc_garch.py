@@ -1,6 +1,6 @@
 """A GARCH(1,1) model in PyMC: the package arch computes the variances, and nutpie samples with the derived gradient of its function.
 
-pip install "fastgrad[doors]"
+pip install "fastgrad[bridges]"
 python examples/pymc_garch.py [--output build]
 
 PyMC's alternative for a likelihood without a gradient is the Slice sampler.

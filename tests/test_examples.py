@@ -390,7 +390,7 @@ def test_adam_finds_the_masses_of_a_simulation_in_numba():
 
 def test_numpyro_samples_the_same_models():
     for package in ("numpyro", "pymc", "arch"):
-        pytest.importorskip(package, reason="pip install fastgrad[doors]")
+        pytest.importorskip(package, reason="pip install fastgrad[bridges]")
     module = load("numpyro_models")
     for name, (means, _) in module.main().items():
         for parameter, true in module.MODELS[name][1].items():
@@ -399,7 +399,7 @@ def test_numpyro_samples_the_same_models():
 
 def test_pymc_samples_likelihoods_that_are_loops_with_derived_gradients(tmp_path, capsys):
     for package in ("pymc", "nutpie", "arviz", "arch"):
-        pytest.importorskip(package, reason="pip install fastgrad[doors]")
+        pytest.importorskip(package, reason="pip install fastgrad[bridges]")
     for module in (load("pymc_hidden_markov"), load("pymc_sir"), load("pymc_garch")):
         means, speeds = module.main(["--output", str(tmp_path)])
         for parameter, true in module.TRUE.items():

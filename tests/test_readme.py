@@ -56,10 +56,3 @@ def test_the_readme_has_a_program_of_about_fifteen_lines():
 def test_links_lead_to_files_that_are_there(page):
     targets = [target for target in _LINK.findall(page.read_text(encoding="utf-8")) if "://" not in target]
     assert [target for target in targets if not (page.parent / target).exists()] == []
-
-
-def test_commands_of_the_readme_are_targets_of_the_makefile():
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    named = re.findall(r"^make ([a-z-]+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert named
-    assert set(named) <= targets

@@ -39,6 +39,7 @@ COPIED = (
     "tools",
     "pyproject.toml",
     "Makefile",
+    "noxfile.py",
     "README.md",
     "LICENSE",
     "asv.conf.json",
@@ -131,7 +132,7 @@ class Copy:
         self.root = Path(tempfile.mkdtemp(prefix="mutations-"))
         self.options = options
         for name in COPIED:
-            source = (tests if name in {"tests", "pyproject.toml", "Makefile"} else ROOT) / name
+            source = (tests if name in {"tests", "pyproject.toml", "Makefile", "noxfile.py"} else ROOT) / name
             (shutil.copytree if source.is_dir() else shutil.copy)(source, self.root / name)
 
     def first_failure(self, groups: list[list[str]]) -> str | None:

@@ -11,6 +11,7 @@ import ast
 import gzip
 import inspect
 import sys
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +25,9 @@ FOLDERS = (ROOT / "src" / "fastgrad" / "_src", ROOT / "src" / "fastgrad")
 
 PEERS = FOLDERS[0] / "core" / "peer_names.txt.gz"
 """The peers' names: a line for each of their namespaces and classes."""
+
+USE = ROOT / "tools" / "name_use.txt"
+"""How many files of public programs name a name or a namespace: a line for each."""
 
 START = "<!-- tools/names_table.py writes what follows -->\n"
 _HEAD = (
@@ -232,6 +236,72 @@ def _counts(rows: list[Row]) -> str:
     return f"{len(rows)} names: {numbers}. {without} mean nothing on one CPU; {share(rows):.1f} % of the others are there.\n\n"
 
 
+def files_that_name() -> dict[str, int]:
+    """The counts of `USE`, by name or namespace."""
+    lines = (line.split() for line in USE.read_text(encoding="utf-8").splitlines() if not line.startswith("#"))
+    return {name: int(files) for name, files in lines}
+
+
+def names_by_entry(entries: Iterable[str], names: Iterable[str]) -> dict[str, list[str]]:
+    """For each entry of a list of names and namespaces: the names in it that are in no longer entry."""
+    result: dict[str, list[str]] = {entry: [] for entry in entries}
+    for name in names:
+        entry = name
+        while entry and entry not in result:
+            entry = entry.rpartition(".")[0]
+        if entry:
+            result[entry].append(name)
+    return result
+
+
+def shares_by_use(files: dict[str, int], is_there: dict[str, bool]) -> tuple[float, dict[str, float | None]]:
+    """The percentage of names that are there, weighted by use; and that of each entry, None for one without a name.
+
+    The files of an entry count for its names in equal parts.
+
+    Args:
+        files: the number of files that name each entry, which is a name or a namespace.
+        is_there: for each name whether the package has it.
+    """
+    shares = {
+        entry: 100 * sum(is_there[name] for name in names) / len(names) if names else None
+        for entry, names in names_by_entry(files, is_there).items()
+    }
+    counted = {entry: share for entry, share in shares.items() if share is not None}
+    total = sum(files[entry] for entry in counted)
+    return sum(files[entry] * share for entry, share in counted.items()) / total, shares
+
+
+def weighted_by_use() -> str:
+    """The share of names of TensorFlow, Keras and TensorFlow 1 weighted by use, and a table of the counts."""
+    from fastgrad._src.core.peer_names import peers
+
+    rows = [row for page in (PAGE, KERAS_PAGE) for row in rows_of(namespaces_of(page)) if row.has_meaning]
+    unlisted = [f"tf.raw_ops.{name}" for name in peers()[0]["tf.raw_ops"]] + _names_of_version_1()
+    is_there = {row.name: row.status in ("supported", "differs") for row in rows}
+    is_there |= {name: _value_of(name)[0] == name for name in unlisted}
+    files = files_that_name()
+    share, shares = shares_by_use(files, is_there)
+    lines = [
+        f"| `{entry}` | {files[entry]} | {'no list of its names' if part is None else f'{part:.1f} %'} |\n"
+        for entry, part in shares.items()
+    ]
+    return (
+        f"Weighted by use, {share:.1f} % are there. The weights are numbers of files in public programs that name these; "
+        "names in a namespace have equal parts of its weight, and a name without a line has none:\n\n"
+        "| name or namespace | files | there |\n| --- | --- | --- |\n" + "".join(lines) + "\n"
+    )
+
+
+def _names_of_version_1() -> list[str]:
+    """The names of TensorFlow 1 in ``tf.compat.v1`` that TensorFlow 2 does not have under the same name."""
+    from fastgrad._src.core.peer_names import peers
+
+    former = peers()[1]
+    names = (f"tf.compat.v1{space.removeprefix('tf')}.{name}" for space, names in former.items() for name in names)
+    return sorted(name for name in names if ".contrib" not in name)
+
+
 def _list_of_missing(title: str, names: list[str]) -> str:
     missing = [name for name in names if _value_of(name)[0] != name]
     words = ", ".join(
@@ -247,16 +317,14 @@ def written(page: Path) -> str:
     rows = rows_of(namespaces_of(page))
     text = (
         _counts(rows)
+        + (weighted_by_use() if page == PAGE else "")
         + _HEAD
         + "".join(f"| `{row.name}` | {row.status} | {row.text} |\n".replace("|  |", "| |") for row in rows)
     )
     if page == PAGE:
-        current, former, _ = peers()
+        current = peers()[0]
         text += _list_of_missing("tf.raw_ops", sorted(f"tf.raw_ops.{name}" for name in current["tf.raw_ops"]))
-        version_1 = (
-            f"tf.compat.v1{space.removeprefix('tf')}.{name}" for space, names in former.items() for name in names
-        )
-        text += _list_of_missing("tf.compat.v1", sorted(name for name in version_1 if ".contrib" not in name))
+        text += _list_of_missing("tf.compat.v1", _names_of_version_1())
     return text
 
 

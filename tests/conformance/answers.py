@@ -31,22 +31,31 @@ def ask(tf: ModuleType, program: str) -> Answers:
 
     A case that raises before it has named its questions answers them all by one entry `"*"`.
     """
-    module = importlib.import_module(f".{program}", programs.__name__)
-    cases = [
-        (name, case)
-        for name, case in vars(module).items()
-        if callable(case) and case.__module__ == module.__name__ and not name.startswith("_")
-    ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return {name: _ask_case(tf, case) for name, case in cases}
+        return {name: _answers(tf, questions) for name, questions in questions_of(tf, program).items()}
 
 
-def _ask_case(tf: ModuleType, case: Callable[[ModuleType], Mapping[str, Any]]) -> dict[str, Any]:
+def questions_of(tf: ModuleType, program: str) -> dict[str, Mapping[str, Any] | Exception]:
+    """The questions of a program that a module can be asked, by case; what is raised by a case that does not name them."""
+    module = importlib.import_module(f".{program}", programs.__name__)
+    return {
+        name: _questions(tf, case)
+        for name, case in vars(module).items()
+        if callable(case) and case.__module__ == module.__name__ and not name.startswith("_")
+    }
+
+
+def _questions(tf: ModuleType, case: Callable[[ModuleType], Mapping[str, Any]]) -> Mapping[str, Any] | Exception:
     try:
-        questions = case(tf)
+        return case(tf)
     except Exception as error:  # noqa: BLE001 (the exception is the answer)
-        return {"*": _raised(tf, error)}
+        return error
+
+
+def _answers(tf: ModuleType, questions: Mapping[str, Any] | Exception) -> dict[str, Any]:
+    if isinstance(questions, Exception):
+        return {"*": _raised(tf, questions)}
     answers = {}
     for name, question in questions.items():
         try:

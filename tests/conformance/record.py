@@ -1,15 +1,11 @@
-"""Records TensorFlow's answers: `python -m tests.conformance.record [PROGRAM ...]`.
-
-TensorFlow is looked for in the Python that the environment variable FASTGRAD_REFEREE_PYTHON names, else in
-`.venv-conformance`, which `make conformance` makes.
-"""
+"""Keeps TensorFlow's answers to the programs, and runs TensorFlow in a process of its own for all suites (`tests/record.py`)."""
 
 import json
 import os
 import subprocess
-import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +27,18 @@ def referee_python() -> Path | None:
         return Path(named).absolute()
     made = ROOT / ".venv-conformance" / "bin" / "python"
     return made if made.exists() else None
+
+
+def required_python() -> Path:
+    """The Python that has TensorFlow.
+
+    Raises:
+        SystemExit: there is none.
+    """
+    python = referee_python()
+    if python is None:
+        raise SystemExit("no TensorFlow: run `make record`, or name a Python that has it in FASTGRAD_REFEREE_PYTHON")
+    return python
 
 
 def recorded() -> dict[str, dict[str, Any]]:
@@ -86,19 +94,39 @@ def write(answers: dict[str, dict[str, Any]]) -> None:
         (EXPECTED / f"{program}.json").write_text(text, encoding="utf-8")
 
 
-def main() -> None:
-    """Asks TensorFlow every question, or those of the named programs, and writes its answers."""
-    python = referee_python()
-    if python is None:
-        raise SystemExit(
-            "no TensorFlow: run `make conformance`, or name a Python that has it in FASTGRAD_REFEREE_PYTHON"
-        )
-    programs = sys.argv[1:]
-    answers = asked_now(python, programs)
-    write(dict(sorted({**recorded(), **answers}.items())) if programs else answers)
-    questions = sum(len(case) for program in answers.values() for case in program["answers"].values())
-    print(f"{questions} answers of {len(answers)} programs recorded in {EXPECTED.relative_to(ROOT)}")
+def asked() -> dict[str, set[str]]:
+    """The questions of each program, as `case: question`; of a case that fails, those that are recorded."""
+    import fastgrad
+
+    from .answers import program_names, questions_of
+
+    known = recorded()
+    result: dict[str, set[str]] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for program in program_names():
+            answers = known.get(program, {"answers": {}})["answers"]
+            result[program] = {
+                f"{case}: {question}"
+                for case, questions in questions_of(fastgrad, program).items()
+                for question in (answers.get(case, ()) if isinstance(questions, Exception) else questions)
+            }
+    return result
 
 
-if __name__ == "__main__":
-    main()
+def answered() -> dict[str, set[str]]:
+    """The questions of each program that have answers."""
+    return {
+        program: {f"{case}: {question}" for case, answers in record["answers"].items() for question in answers}
+        for program, record in recorded().items()
+    }
+
+
+def record(files: Collection[str], *, again: bool) -> None:
+    """Asks TensorFlow the questions of programs, and writes its answers."""
+    from .answers import program_names
+
+    programs = program_names()
+    known = {program: answers for program, answers in recorded().items() if program in programs}
+    named = [file for file in files if file in programs]
+    write(dict(sorted({**known, **(asked_now(required_python(), named) if named else {})}.items())))

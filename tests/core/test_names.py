@@ -81,6 +81,24 @@ def test_each_status_is_that_of_the_package():
             assert any((folder / row.text.strip("`")).exists() for folder in names_table.FOLDERS), row
 
 
+def test_the_share_by_use_counts_a_name_in_its_longest_entry():
+    is_there = {"tf.image": True, "tf.image.a": False, "tf.image.resize": True, "tf.images": False, "tf.io.b": False}
+    share, shares = names_table.shares_by_use(
+        {"tf.image": 10, "tf.image.resize": 20, "tf.io": 10, "tf.contrib": 60}, is_there
+    )
+    assert shares == {"tf.image": 50.0, "tf.image.resize": 100.0, "tf.io": 0.0, "tf.contrib": None}
+    assert share == (10 * 50 + 20 * 100) / 40
+
+
+def test_names_in_use_are_there():
+    counts = names_table.files_that_name()
+    assert counts["tf.GradientTape"] > counts["tf.queue"] >= 0
+    words = {*CURRENT, *(f"{space}.{name}" for space, names in CURRENT.items() for name in names)}
+    assert {*counts} - words == {"tf.contrib", "tf.compat.v1"}
+    text = names_table.weighted_by_use()
+    assert float(re.findall(r"Weighted by use, ([\d.]+) %", text)[0]) >= 93
+
+
 def test_most_names_with_a_meaning_on_one_cpu_are_there():
     assert names_table.share(ROWS) >= 92
     assert names_table.share(KERAS_ROWS) >= 94

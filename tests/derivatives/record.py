@@ -1,4 +1,4 @@
-"""What the programs of the table must give, recorded: `python -m tests.derivatives.record` records the modules that have changed.
+"""What the programs of the table must give, recorded: `make record` records the modules that have changed. It needs no TensorFlow for these.
 
 For each call Numba computes what Python does in extended precision, and the gradients by differences are certain: both are checked before they
 are recorded. So tests of derivatives compare with numbers that are right, and need not compute them again.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Collection
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -125,20 +126,29 @@ def _array(numbers: Any) -> Any:
     return np.asarray(numbers, np.float64)[()]
 
 
-def main() -> None:
-    """Records the modules that have changed."""
+def programs_of_modules() -> dict[str, list[Program]]:
+    """Returns the programs of each module, in alphabetical order of modules."""
     by_module: dict[str, list[Program]] = {}
     for program in all_programs().values():
         by_module.setdefault(program.tags[0], []).append(program)
-    old = recorded() if FILE.exists() else {}
-    content = {}
-    for module, programs in sorted(by_module.items()):
-        is_recorded = module in old and old[module]["digest"] == digest(module)
-        content[module] = old[module] if is_recorded else record_of(module, programs)
-        print(f"{module}: {len(content[module]['references'])} references{'' if is_recorded else ' recorded now'}")
-        lines = [f'"{name}": {json.dumps(part)}' for name, part in content.items()]
+    return dict(sorted(by_module.items()))
+
+
+def asked() -> dict[str, set[str]]:
+    """Returns the digest of each module: its calls are recorded together."""
+    return {module: {f"digest {digest(module)}"} for module in programs_of_modules()}
+
+
+def answered() -> dict[str, set[str]]:
+    """Returns the digest with which each module was recorded."""
+    return {module: {f"digest {record['digest']}"} for module, record in recorded().items()}
+
+
+def record(files: Collection[str], *, again: bool) -> None:
+    """Records modules."""
+    content = {
+        module: record_of(module, programs) if module in files else recorded()[module]
+        for module, programs in programs_of_modules().items()
+    }
+    lines = [f'"{name}": {json.dumps(part)}' for name, part in content.items()]
     FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

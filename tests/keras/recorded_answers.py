@@ -1,19 +1,21 @@
 """Answers of Keras to calls that are written as text: each file of ``answers/`` maps an expression to its result.
 
-``python tests/keras/recorded_answers.py``, run by a Python that has Keras 3.15 on TensorFlow, writes all answers again; a new
-expression is a new key, with null for the answer.
+A new expression is a new key, with ``"?"`` for the answer until `make record` (`tests/record.py`).
 """
 
 from __future__ import annotations
 
 import json
 import pathlib
+import sys
 import tempfile
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
 FOLDER = pathlib.Path(__file__).parent / "answers"
+UNANSWERED = "?"
 
 
 def names_for(tf: Any, folder: str) -> dict[str, Any]:
@@ -92,12 +94,20 @@ def recorded(name: str) -> dict[str, Any]:
 
 
 def assert_agrees(got: Any, expected: Any) -> None:
-    """Compares two answers: floats nearly, all else exactly."""
+    """Compares two answers: floats nearly, all else exactly. Skips the test if the expected one is not recorded."""
+    if expected == UNANSWERED:
+        from tests.record import skip_unanswered  # Keras's Python has no pytest
+
+        skip_unanswered(["the expression"])
+    _assert_parts_agree(got, expected)
+
+
+def _assert_parts_agree(got: Any, expected: Any) -> None:
     if isinstance(expected, list):
         assert isinstance(got, list), (got, expected)
         assert len(got) == len(expected), (got, expected)
         for a, b in zip(got, expected, strict=True):
-            assert_agrees(a, b)
+            _assert_parts_agree(a, b)
     elif isinstance(expected, dict):
         assert got == expected
     elif isinstance(expected, float):
@@ -106,14 +116,37 @@ def assert_agrees(got: Any, expected: Any) -> None:
         assert (type(got), got) == (type(expected), expected)
 
 
-def record() -> None:
+def asked() -> dict[str, set[str]]:
+    """The expressions of each file."""
+    return {path.stem: {*recorded(path.stem)} for path in sorted(FOLDER.glob("*.json"))}
+
+
+def answered() -> dict[str, set[str]]:
+    """The expressions of each file that have answers."""
+    return {
+        path.stem: {expression for expression, value in recorded(path.stem).items() if value != UNANSWERED}
+        for path in sorted(FOLDER.glob("*.json"))
+    }
+
+
+def record(files: Collection[str], *, again: bool) -> None:
+    """Asks Keras the expressions without an answer, or all `again`, and writes the answers, an expression a line."""
+    from tests.conformance.record import required_python, run_tensorflow
+
+    known = {} if again else answered()
+    expressions = {file: sorted(asked()[file] - known.get(file, set())) for file in files}
+    run_tensorflow(required_python(), "tests.keras.recorded_answers", json.dumps(expressions))
+
+
+def main(expressions_of_files: dict[str, list[str]]) -> None:
+    """Asks Keras, which this Python has."""
     import tensorflow as tf
 
-    for path in sorted(FOLDER.glob("*.json")):
-        answers = {expression: answer(tf, expression) for expression in json.loads(path.read_text())}
+    for file, expressions in expressions_of_files.items():
+        answers = recorded(file) | {expression: answer(tf, expression) for expression in expressions}
         lines = [f"{json.dumps(expression)}: {json.dumps(result)}" for expression, result in answers.items()]
-        path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+        (FOLDER / f"{file}.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
 if __name__ == "__main__":
-    record()
+    main(json.loads(sys.argv[1]))

@@ -26,7 +26,7 @@ PARTS = {
     "accuracy": "test-accuracy",
     "machines": "test-machines",
 }
-"""The parts in the order of the page, with the targets of `make` that run their long form."""
+"""The parts in the order of the page, with the sessions of noxfile.py that run their long form."""
 
 HEAD = """# Reliability
 

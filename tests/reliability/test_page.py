@@ -18,9 +18,9 @@ def test_the_pages_are_up_to_date():
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_part_has_a_suite_and_a_target(part):
+def test_a_part_has_a_suite_and_a_session(part):
     assert list((FOLDER / part).glob("test_*.py"))
-    assert f"\n{PARTS[part]}:" in (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert f'"{PARTS[part]}"' in (ROOT / "noxfile.py").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("part", PARTS)

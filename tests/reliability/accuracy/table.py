@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +11,7 @@ import fastgrad as tf
 from tests.reliability.accuracy.functions import COMPLEX as COMPLEX_ROWS
 from tests.reliability.accuracy.functions import ROWS, Row
 from tests.reliability.accuracy.points import COMPLEX, HALVES, points
-from tests.reliability.accuracy.record import DTYPES, FILE, distances
+from tests.reliability.accuracy.record import DTYPES, distances, recorded
 
 PAGE = Path(__file__).parents[3] / "docs" / "accuracy.md"
 HEADING = "## All element-wise functions, beside TensorFlow's\n"
@@ -27,7 +25,7 @@ TensorFlow takes subnormal numbers for zero. In subtractions, losses and shrinki
 Written by `python -m tests.reliability.accuracy.table`.
 """
 NOT_OF_HALVES = ("zeta", "polygamma", "betainc")
-TENSORFLOW: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+TENSORFLOW = recorded()
 
 
 def results(row: Row, arguments: list[np.ndarray]) -> list[np.ndarray]:

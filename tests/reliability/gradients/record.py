@@ -1,16 +1,15 @@
-"""Records TensorFlow's derivatives: `python -m tests.reliability.gradients.record [MODULE ...]`."""
+"""Keeps TensorFlow's derivatives of the cases (`tests/record.py`)."""
 
 from __future__ import annotations
 
 import gzip
 import json
-import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.conformance.record import referee_python, run_tensorflow
+from tests.conformance.record import required_python, run_tensorflow
 
 EXPECTED = Path(__file__).parent / "expected"
 
@@ -33,17 +32,34 @@ def asked_now(python: Path, modules: Sequence[str] = ()) -> dict[str, dict[str, 
     return answers
 
 
-def main() -> None:
-    """Asks TensorFlow for the derivatives of all cases, or those of the named modules, and writes them."""
-    python = referee_python()
-    if python is None:
-        raise SystemExit("no TensorFlow: name a Python that has it in FASTGRAD_REFEREE_PYTHON")
-    EXPECTED.mkdir(exist_ok=True)
-    for module, cases in asked_now(python, sys.argv[1:]).items():
-        data = gzip.compress(json.dumps(cases, separators=(",", ":")).encode(), 9, mtime=0)
-        (EXPECTED / f"{module}.json.gz").write_bytes(data)
-        print(f"{module}: {len(cases)} cases, {len(data):,} bytes")
+def asked() -> dict[str, set[str]]:
+    """The questions of each module of cases, as `case: mode dtype`."""
+    from .case import all_cases
+    from .derivatives import questions
+
+    return {
+        module: {
+            f"{name}: {mode} {dtype}" for name, case in cases.items() for mode, dtype in questions(case, full=True)
+        }
+        for module, cases in all_cases().items()
+    }
 
 
-if __name__ == "__main__":
-    main()
+def answered() -> dict[str, set[str]]:
+    """The questions of each module that have answers."""
+    modules = [file.name.partition(".")[0] for file in EXPECTED.glob("*.json.gz")]
+    return {
+        module: {f"{name}: {question}" for name, answers in recorded(module).items() for question in answers}
+        for module in modules
+    }
+
+
+def record(files: Collection[str], *, again: bool) -> None:
+    """Asks TensorFlow for the derivatives of all cases of modules, and writes them."""
+    answers = asked_now(required_python(), [*files])
+    for module in files:
+        file = EXPECTED / f"{module}.json.gz"
+        if module in answers:
+            file.write_bytes(gzip.compress(json.dumps(answers[module], separators=(",", ":")).encode(), 9, mtime=0))
+        else:
+            file.unlink()
