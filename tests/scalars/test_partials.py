@@ -96,7 +96,9 @@ def test_element_wise_rows_have_the_gradients_of_their_scalar_functions():
 def test_the_text_of_a_gradient_calls_rows():
     import inspect
 
-    assert inspect.getsource(TABLE["sin"].gradient) == "def gradient(g, y, x0):\n    return multiply(g, conj(cos(x0)))\n"
+    assert (
+        inspect.getsource(TABLE["sin"].gradient) == "def gradient(g, y, x0):\n    return multiply(g, conj(cos(x0)))\n"
+    )
 
 
 def test_an_operand_that_changes_the_result_by_jumps_has_the_gradient_zero():

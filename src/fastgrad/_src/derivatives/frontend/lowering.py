@@ -56,7 +56,6 @@ from fastgrad._src.derivatives.ir.values import (
     Text,
     Window,
     describe,
-    leaves,
     parts_of,
 )
 from fastgrad._src.derivatives.runtime.disk_cache import NoKeyError, content_of
@@ -247,7 +246,7 @@ class Lowering:
             self.texts.number_parameters()
         self.result.result = typed.result
         results: list[Operand | View] = []
-        for leaf in leaves(value):
+        for leaf in value.leaves:
             if isinstance(leaf, Complex):
                 results += [leaf.real, leaf.imag]
             elif isinstance(leaf, Fields):
@@ -487,7 +486,7 @@ class Lowering:
         builder.enter(after)
         merged = self.phis.of_type(frame.function.result, "result")
         for block, value in frame.returns:
-            self.phis.add_incoming(merged, block, value)
+            merged.add_incoming(self.phis, block, value)
         return merged
 
     def _statement(self, label: int, statement: Any) -> None:
