@@ -16,9 +16,11 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
-from fastgrad._src.derivatives.functions.functions import is_of_library
-from fastgrad._src.derivatives.runtime.disk_cache import ORIGINS, UNKEYED, content_of
+from fastgrad._src.derivatives.functions.content import content_of
 from fastgrad._src.jit import cache
+from fastgrad._src.jit.code_library import UNKEYED
+from fastgrad._src.jit.dispatcher_cache import ORIGINS
+from fastgrad._src.jit.libraries import is_of_library
 from fastgrad._src.jit.source_files import source_files
 
 MODEL = """
@@ -395,16 +397,16 @@ def test_no_code_puts_texts_together(tmp_path):
 import numba
 import numpy as np
 import fastgrad as fg
-from fastgrad._src.derivatives.runtime.disk_cache import DerivativeLibrary
+from fastgrad._src.jit.code_library import (CodeLibrary)
 
 names = []
-optimize = DerivativeLibrary._optimize_final_module
+optimize = CodeLibrary._optimize_final_module
 
 def noted(library):
     names.extend(function.name for function in library._final_module.functions)
     optimize(library)
 
-DerivativeLibrary._optimize_final_module = noted
+CodeLibrary._optimize_final_module = noted
 
 @numba.njit
 def written(x, y):

@@ -32,7 +32,6 @@ from fastgrad._src.derivatives.runtime.compilation import (
     with_parameters,
     wrapped_function,
 )
-from fastgrad._src.derivatives.runtime.disk_cache import RecentlyUsed
 from fastgrad._src.derivatives.runtime.random_states import copy_of_states, drawing_from
 from fastgrad._src.derivatives.runtime.record_fields import (
     instances_as,
@@ -42,6 +41,7 @@ from fastgrad._src.derivatives.runtime.record_fields import (
     memory_of,
     state_of,
 )
+from fastgrad._src.jit.dispatcher_cache import RecentlyUsed
 from fastgrad._src.jit.numba_internals import dispatcher
 
 

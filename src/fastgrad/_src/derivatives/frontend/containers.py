@@ -31,8 +31,8 @@ from fastgrad._src.derivatives.ir.values import (
     tuple_of,
     type_of,
 )
-from fastgrad._src.derivatives.runtime.library_functions import library_function
 from fastgrad._src.derivatives.runtime.record_fields import members_of
+from fastgrad._src.jit.library_functions import library_function
 from fastgrad._src.jit.numba_internals import as_dtype
 from fastgrad._src.scalars.formulas import DIVISION_COST
 from fastgrad._src.scalars.terms import ADD, MULTIPLY

@@ -29,6 +29,7 @@ from fastgrad._src.derivatives.frontend.phis import Phis
 from fastgrad._src.derivatives.frontend.subscripts import Subscripts
 from fastgrad._src.derivatives.frontend.texts import Texts, quote
 from fastgrad._src.derivatives.frontend.typed_functions import TypedFunction, typed_function
+from fastgrad._src.derivatives.functions.content import content_of
 from fastgrad._src.derivatives.ir.call_rules import Callee
 from fastgrad._src.derivatives.ir.operands import (
     Constant,
@@ -58,10 +59,10 @@ from fastgrad._src.derivatives.ir.values import (
     describe,
     parts_of,
 )
-from fastgrad._src.derivatives.runtime.disk_cache import NoKeyError, content_of
 from fastgrad._src.derivatives.runtime.extensions import Extensions
 from fastgrad._src.derivatives.runtime.inferred_callees import called_functions
 from fastgrad._src.derivatives.transform.simplification import simplify
+from fastgrad._src.jit.key_texts import NoKeyError
 from fastgrad._src.jit.numba_internals import (
     ForceLiteralArg,
     NumbaError,

@@ -15,25 +15,18 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
+from fastgrad._src.derivatives.functions.content import content_of
 from fastgrad._src.derivatives.functions.functions import CALLED, caller_of, has_given_types
-from fastgrad._src.derivatives.runtime.disk_cache import (
-    NAME_LENGTH,
-    UNKEYED,
-    DerivativeCache,
-    NoKeyError,
-    RecentlyUsed,
-    UseDerivativeLibrary,
-    UseLaneLibrary,
-    content_of,
-    type_text,
-)
 from fastgrad._src.derivatives.runtime.extensions import Extensions
 from fastgrad._src.derivatives.runtime.inferred_callees import inferred_callees
 from fastgrad._src.derivatives.runtime.jumps import DirectJumpCompiler
 from fastgrad._src.derivatives.runtime.record_fields import cotangent_type_of, is_differentiable, members_of
 from fastgrad._src.jit.body import digest
+from fastgrad._src.jit.code_library import NAME_LENGTH, UNKEYED, UseCodeLibrary, UseLaneLibrary
+from fastgrad._src.jit.dispatcher_cache import DispatcherCache, RecentlyUsed
 from fastgrad._src.jit.generated_source import generated_function, name_in_source
 from fastgrad._src.jit.jit_switch import DISABLE_JIT_VARIABLE, jit_is_disabled
+from fastgrad._src.jit.key_texts import NoKeyError, type_text
 from fastgrad._src.jit.numba_internals import CPUDispatcher, Dispatcher, _FunctionCompiler, cpu_target
 from fastgrad._src.jit.phases import watch_numba
 
@@ -51,7 +44,7 @@ OPTIONS = {"nopython": True, "nogil": True, "error_model": "numpy"}
 class DerivativeCompiler(DirectJumpCompiler):
     """Numba's nopython pipeline with direct jumps, and a code library of its own."""
 
-    use_library = UseDerivativeLibrary
+    use_library = UseCodeLibrary
 
 
 class LaneCompiler(DerivativeCompiler):
@@ -105,7 +98,7 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
         self._derive = derive
         self._call_rule = derive if call_rule is None else call_rule
         self._compiler: Any = _DerivedFunctionCompiler(stub, self.targetdescr, self._named_function, pipeline)
-        self._cache = DerivativeCache(self.key)
+        self._cache = DispatcherCache(self.key)
         self._results = RecentlyUsed()
 
     def __reduce__(self) -> tuple[Any, ...]:
