@@ -14,16 +14,10 @@ from fastgrad._src.derivatives.analysis.searches import searches_of
 from fastgrad._src.derivatives.callees import compiled_text, tangents_of
 from fastgrad._src.derivatives.frontend.lowering import Lowering, lower, lowering_of
 from fastgrad._src.derivatives.frontend.splicing import Spliced
+from fastgrad._src.derivatives.functions.argument_types import check_directions, check_types
+from fastgrad._src.derivatives.functions.parameters import Types, parameter_names, place, wrapped_function
 from fastgrad._src.derivatives.ir.representation import Function
 from fastgrad._src.derivatives.ir.values import Options
-from fastgrad._src.derivatives.runtime.compilation import (
-    Types,
-    check_directions,
-    check_types,
-    parameter_names,
-    place,
-    wrapped_function,
-)
 from fastgrad._src.derivatives.transform.forward_mode import ForwardMode
 from fastgrad._src.derivatives.transform.parallel_loops import outline_parallel_loops
 from fastgrad._src.derivatives.transform.reverse_mode import ReverseMode

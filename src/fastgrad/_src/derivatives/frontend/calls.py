@@ -21,6 +21,7 @@ from fastgrad._src.derivatives.frontend.typed_functions import (
     result_type_of_call,
     signatures_of,
 )
+from fastgrad._src.derivatives.functions.parameters import place, signature_of
 from fastgrad._src.derivatives.ir import scalar_rules, special_functions
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule
 from fastgrad._src.derivatives.ir.operands import (
@@ -51,7 +52,6 @@ from fastgrad._src.derivatives.ir.values import (
     tuple_of,
 )
 from fastgrad._src.derivatives.numpy import loop_sources
-from fastgrad._src.derivatives.runtime.compilation import place, signature_of
 from fastgrad._src.derivatives.runtime.inferred_callees import called_functions, line_of_with_block
 from fastgrad._src.jit.numba_internals import (
     DUFunc,
