@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,18 @@ class NoKeyError(TypeError):
     """A derivative depends on a value that has no text, and is not kept."""
 
 
-def type_text(type: types.Type) -> str:
+def type_text(type: types.Type, value_text: Callable[[Any], str] | None = None) -> str:
     """Returns the text of a Numba type.
+
+    Args:
+        type: the type.
+        value_text: returns the text of the default value of an argument; by default numbers, texts and tuples of them have one.
 
     Raises:
         NoKeyError: it belongs to an object of this process: a function, a class.
     """
     if isinstance(type, types.Omitted):
-        return f"omitted {_default_text(type.value)}"
+        return f"omitted {(value_text or _default_text)(type.value)}"
     is_array = type.__class__ is types.Array
     if is_array and isinstance(type.dtype, (types.Number, types.Boolean)):
         return str(type)

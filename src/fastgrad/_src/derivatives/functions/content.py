@@ -168,3 +168,12 @@ def _check_library(module: str) -> None:
 def _version(module: str) -> str:
     package = sys.modules.get(module.partition(".")[0])
     return str(getattr(package, "__version__", "")) if is_of_library(module) else ""
+
+
+def argument_text(type: types.Type) -> str:
+    """Returns the text of the type of an argument, which may be a default value.
+
+    Raises:
+        NoKeyError: it belongs to an object of this process.
+    """
+    return type_text(type, lambda value: _text(value, ()))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.derivatives.functions.content import content_of
+from fastgrad._src.derivatives.functions.content import argument_text, content_of
 from fastgrad._src.derivatives.functions.parameters import Types, parameter_names, unused_name
 from fastgrad._src.derivatives.runtime.extensions import Extensions
 from fastgrad._src.derivatives.runtime.inferred_callees import inferred_callees
@@ -20,7 +20,7 @@ from fastgrad._src.jit.code_library import NAME_LENGTH, UNKEYED, UseCodeLibrary,
 from fastgrad._src.jit.dispatcher_cache import DispatcherCache, RecentlyUsed
 from fastgrad._src.jit.generated_source import generated_function, name_in_source
 from fastgrad._src.jit.jit_switch import DISABLE_JIT_VARIABLE, jit_is_disabled
-from fastgrad._src.jit.key_texts import NoKeyError, type_text
+from fastgrad._src.jit.key_texts import NoKeyError
 from fastgrad._src.jit.numba_internals import CPUDispatcher, _FunctionCompiler
 from fastgrad._src.jit.phases import watch_numba
 
@@ -107,7 +107,7 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
         """Returns the hash of all that the derivative for argument types depends on, or None if that can't be told."""
         try:
             settings = [os.environ.get(variable, "") for variable in SETTINGS]
-            return digest("\n".join([content_of(self), *map(type_text, argument_types), *settings]).encode())
+            return digest("\n".join([content_of(self), *map(argument_text, argument_types), *settings]).encode())
         except NoKeyError:
             return None
 
