@@ -19,10 +19,11 @@ from fastgrad._src.derivatives.functions.parameters import (
     parameter_names,
     parameter_positions,
     place,
+    stub_of,
     takes_any_number,
     wrapped_function,
 )
-from fastgrad._src.derivatives.runtime.compilation import DerivedDispatcher, stub_of
+from fastgrad._src.derivatives.runtime.compilation import DerivedDispatcher
 from fastgrad._src.derivatives.runtime.random_states import functions_of_states
 from fastgrad._src.derivatives.runtime.record_fields import field_of
 from fastgrad._src.derivatives.runtime.tape_memory import may_share_memory

@@ -24,11 +24,12 @@ from fastgrad._src.derivatives.functions.parameters import (
     is_number,
     parameter_names,
     parameter_positions,
+    stub_of,
     takes_any_number,
     with_parameters,
     wrapped_function,
 )
-from fastgrad._src.derivatives.runtime.compilation import DerivativeCompiler, DerivedDispatcher, LaneCompiler, stub_of
+from fastgrad._src.derivatives.runtime.compilation import DerivativeCompiler, DerivedDispatcher, LaneCompiler
 from fastgrad._src.derivatives.runtime.random_states import copy_of_states, drawing_from
 from fastgrad._src.derivatives.runtime.record_fields import instances_as, is_instance, memory_of, state_of
 from fastgrad._src.jit.dispatcher_cache import RecentlyUsed

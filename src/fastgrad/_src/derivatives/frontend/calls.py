@@ -21,6 +21,7 @@ from fastgrad._src.derivatives.frontend.typed_functions import (
     result_type_of_call,
     signatures_of,
 )
+from fastgrad._src.derivatives.functions.options import Options
 from fastgrad._src.derivatives.functions.parameters import place, signature_of
 from fastgrad._src.derivatives.ir import scalar_rules, special_functions
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule
@@ -42,7 +43,6 @@ from fastgrad._src.derivatives.ir.values import (
     Items,
     Mapping,
     Method,
-    Options,
     Selection,
     Static,
     describe,

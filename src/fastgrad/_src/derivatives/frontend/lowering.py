@@ -30,6 +30,7 @@ from fastgrad._src.derivatives.frontend.subscripts import Subscripts
 from fastgrad._src.derivatives.frontend.texts import Texts, quote
 from fastgrad._src.derivatives.frontend.typed_functions import TypedFunction, typed_function
 from fastgrad._src.derivatives.functions.content import content_of
+from fastgrad._src.derivatives.functions.options import DEFAULT_OPTIONS, Options
 from fastgrad._src.derivatives.ir.call_rules import Callee
 from fastgrad._src.derivatives.ir.operands import (
     Constant,
@@ -44,14 +45,12 @@ from fastgrad._src.derivatives.ir.operands import (
 from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.statements import COST_OF_EFFECTS, Branch, Jump, NextIteration, Raise, Return
 from fastgrad._src.derivatives.ir.values import (
-    DEFAULT_OPTIONS,
     Complex,
     Fields,
     Iterable,
     Member,
     NumberedText,
     NumberList,
-    Options,
     Static,
     Step,
     Text,

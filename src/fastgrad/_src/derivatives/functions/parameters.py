@@ -167,3 +167,27 @@ def parameter_positions(argnums: Any, function: FunctionType, owner: str, is_sin
 def place(function: FunctionType) -> str:
     """Returns the file and the line of a function."""
     return f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
+
+
+# ---- stubs ---------------------------------------------------------------------------------------------------------
+
+
+def stub_of(function: FunctionType, prefix: str, more: Sequence[str] = ()) -> FunctionType:
+    """Returns a stub with the parameters of ``function``, with ``more`` after them, and a name that starts with ``prefix``."""
+    parameters = parameter_names(function)
+    for parameter in more:
+        parameters.append(unused_name(parameter, parameters))
+    stub = make_stub(f"{prefix}_{name_in_source(function.__name__)}", parameters)
+    if not more:
+        stub.__defaults__ = function.__defaults__
+    stub.__doc__ = function.__doc__
+    return stub
+
+
+def make_stub(name: str, parameters: Sequence[str]) -> FunctionType:
+    """Returns the Python function of a dispatcher whose text is made for argument types.
+
+    Nothing runs or compiles it but ``numba.cfunc`` of a derivative, which must fail: its text has no value.
+    """
+    source = f"def {name}({', '.join(parameters)}):\n    return compile_derivatives_by_fastgrad_cfunc\n"
+    return generated_function(name, source, "signature", {})

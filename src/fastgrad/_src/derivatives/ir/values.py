@@ -4,47 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import FunctionType, ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from numba import types
 
 from fastgrad._src.derivatives.ir.operands import Axis, Constant, Counter, Operand, Root, Scalar, Value, View
 from fastgrad._src.derivatives.ir.representation import Function
-from fastgrad._src.jit.numba_internals import ParallelOptions, config, cpu_target
+from fastgrad._src.jit.numba_internals import cpu_target
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.phis import Phis
     from fastgrad._src.derivatives.frontend.splicing import Splice
     from fastgrad._src.derivatives.ir.representation import Block
-
-
-class Options(NamedTuple):
-    """The options of ``numba.njit`` that say what a function computes.
-
-    Attributes:
-        error_model: "python" or "numpy".
-        is_parallel: whether its ``prange`` loops run on several threads.
-        checks_bounds: whether an index beyond an array's end is an error.
-    """
-
-    error_model: str = "python"
-    is_parallel: bool = False
-    checks_bounds: bool = False
-
-    @classmethod
-    def of(cls, function: Any) -> Options:
-        """Returns the options of a function, which Numba may have compiled."""
-        options = getattr(function, "targetoptions", {})
-        is_parallel = bool(ParallelOptions(options.get("parallel", False)).prange)
-        checks_bounds = bool(options.get("boundscheck") or config.BOUNDSCHECK)
-        return cls(str(options.get("error_model", "python")), is_parallel, checks_bounds)
-
-    def agree(self, other: Options) -> bool:
-        """True if a statement computes and raises the same under both options."""
-        return self.error_model == other.error_model and self.checks_bounds == other.checks_bounds
-
-
-DEFAULT_OPTIONS = Options()
 
 
 class Static(Value):

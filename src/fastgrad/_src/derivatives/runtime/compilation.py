@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
 import numpy as np
 
 from fastgrad._src.derivatives.functions.content import argument_text, content_of
-from fastgrad._src.derivatives.functions.parameters import Types, parameter_names, unused_name
+from fastgrad._src.derivatives.functions.parameters import Types
 from fastgrad._src.derivatives.runtime.extensions import Extensions
 from fastgrad._src.derivatives.runtime.inferred_callees import inferred_callees
 from fastgrad._src.derivatives.runtime.jumps import DirectJumpCompiler
 from fastgrad._src.jit.body import digest
 from fastgrad._src.jit.code_library import NAME_LENGTH, UNKEYED, UseCodeLibrary, UseLaneLibrary
 from fastgrad._src.jit.dispatcher_cache import DispatcherCache, RecentlyUsed
-from fastgrad._src.jit.generated_source import generated_function, name_in_source
 from fastgrad._src.jit.jit_switch import DISABLE_JIT_VARIABLE, jit_is_disabled
 from fastgrad._src.jit.key_texts import NoKeyError
-from fastgrad._src.jit.numba_internals import CPUDispatcher, _FunctionCompiler
+from fastgrad._src.jit.numba_internals import CPUDispatcher, _FunctionCompiler, sigutils
 from fastgrad._src.jit.phases import watch_numba
 
 watch_numba()
@@ -93,6 +92,7 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
         self._compiler: Any = _DerivedFunctionCompiler(stub, self.targetdescr, self._named_function, pipeline)
         self._cache = DispatcherCache(self.key)
         self._results = RecentlyUsed()
+        self._key_of_compilation: tuple[Types, str | None] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         maker, *arguments = self.recipe
@@ -100,11 +100,23 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
 
     def compile(self, signature: Any) -> Any:
         """Derives and compiles the function for a signature."""
-        with inferred_callees():
-            return super().compile(signature)
+        argument_types = sigutils.normalize_signature(signature)[0]
+        self._key_of_compilation = argument_types, self._new_key(argument_types)
+        try:
+            with inferred_callees():
+                return super().compile(signature)
+        finally:
+            self._key_of_compilation = None
 
     def key(self, argument_types: Types) -> str | None:
-        """Returns the hash of all that the derivative for argument types depends on, or None if that can't be told."""
+        """Returns the hash of all that the derivative for argument types depends on, or None if that can't be told.
+
+        While the derivative is compiled it is the one from the beginning.
+        """
+        known = self._key_of_compilation
+        return known[1] if known is not None and known[0] == argument_types else self._new_key(argument_types)
+
+    def _new_key(self, argument_types: Types) -> str | None:
         try:
             settings = [os.environ.get(variable, "") for variable in SETTINGS]
             return digest("\n".join([content_of(self), *map(argument_text, argument_types), *settings]).encode())
@@ -141,24 +153,3 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
             number = key[:NAME_LENGTH]
         function.__qualname__ = f"{function.__name__}_{number}"
         return function
-
-
-def stub_of(function: FunctionType, prefix: str, more: Sequence[str] = ()) -> FunctionType:
-    """Returns a stub with the parameters of ``function``, with ``more`` after them, and a name that starts with ``prefix``."""
-    parameters = parameter_names(function)
-    for parameter in more:
-        parameters.append(unused_name(parameter, parameters))
-    stub = make_stub(f"{prefix}_{name_in_source(function.__name__)}", parameters)
-    if not more:
-        stub.__defaults__ = function.__defaults__
-    stub.__doc__ = function.__doc__
-    return stub
-
-
-def make_stub(name: str, parameters: Sequence[str]) -> FunctionType:
-    """Returns the Python function of a dispatcher whose text is made for argument types.
-
-    Nothing runs or compiles it but ``numba.cfunc`` of a derivative, which must fail: its text has no value.
-    """
-    source = f"def {name}({', '.join(parameters)}):\n    return compile_derivatives_by_fastgrad_cfunc\n"
-    return generated_function(name, source, "signature", {})
