@@ -85,9 +85,9 @@ def _draws_do_not_depend_on_other_tests(request):
 @pytest.fixture
 def no_kept_derivatives(monkeypatch):
     """Have this test derive: a derivative in memory, or on disk from an earlier run, is not derived again."""
-    from fastgrad._src.derivatives.runtime.disk_cache import DerivativeCache
+    from fastgrad._src.jit.dispatcher_cache import DispatcherCache
 
-    monkeypatch.setattr(DerivativeCache, "load_overload", lambda self, signature, target: None)
+    monkeypatch.setattr(DispatcherCache, "load_overload", lambda self, signature, target: None)
 
 
 def _settings_of_the_process():

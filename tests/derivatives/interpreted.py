@@ -9,8 +9,8 @@ from numba.core.dispatcher import Dispatcher
 from fastgrad._src.derivatives import callees, derivation
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
 from fastgrad._src.derivatives.frontend.lowering import lower, lowering_of
+from fastgrad._src.derivatives.functions.options import Options
 from fastgrad._src.derivatives.ir.representation import Function
-from fastgrad._src.derivatives.ir.values import Options
 from fastgrad._src.derivatives.runtime import compilation
 from fastgrad._src.derivatives.transform.emission import Derivative, DerivedCall
 from fastgrad._src.derivatives.transform.forward_mode import ForwardMode, tangents_of_a_run

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
-from fastgrad._src.derivatives.runtime import disk_cache, exponential
+from fastgrad._src.jit import dispatcher_cache as disk_cache
+from fastgrad._src.jit import exponential
 from fastgrad._src.jit.numba_internals import cpu_target
 
 DRAWN = np.random.default_rng(0)

@@ -13,9 +13,9 @@ from numba import prange
 import fastgrad as fg
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
 from fastgrad._src.derivatives.frontend.lowering import lower
+from fastgrad._src.derivatives.functions.options import Options
 from fastgrad._src.derivatives.ir.call_rules import Callee
 from fastgrad._src.derivatives.ir.statements import Call
-from fastgrad._src.derivatives.ir.values import Options
 from fastgrad._src.derivatives.transform.parallel_loops import ParallelLoop, outline_parallel_loops
 from fastgrad._src.derivatives.transform.simplification import simplify
 from tests.derivatives.interpreted import run_derivative

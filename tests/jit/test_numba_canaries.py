@@ -14,16 +14,12 @@ import pytest
 from numba.core import analysis, dispatcher
 
 import fastgrad as fg
-from fastgrad._src.derivatives.runtime import (
-    chunks,
-    disk_cache,
-    exponential,
-    ordered_sums,
-)
+from fastgrad._src.derivatives.runtime import chunks
 from fastgrad._src.derivatives.runtime.exceptional_exits import NativeLowering, ReleasingCompiler
 from fastgrad._src.derivatives.runtime.inferred_callees import inferred_callees
 from fastgrad._src.derivatives.runtime.jumps import DirectJumps, quick_liveness
-from fastgrad._src.jit import numba_canaries, numba_features
+from fastgrad._src.jit import dispatcher_cache as disk_cache
+from fastgrad._src.jit import exponential, numba_canaries, numba_features, ordered_sums
 from fastgrad._src.jit.numba_canaries import CANARIES, Feature
 from fastgrad._src.jit.numba_features import features, is_on, known_differences, require
 
@@ -231,7 +227,7 @@ def test_numba_computes_lifetimes(without):
 
 def test_pipelines_are_those_of_numba(without):
     from fastgrad._src.derivatives.runtime.compilation import DerivativeCompiler, LaneCompiler
-    from fastgrad._src.derivatives.runtime.library_functions import _Compiler
+    from fastgrad._src.jit.library_functions import _Compiler
 
     own = [DerivativeCompiler, LaneCompiler, ReleasingCompiler, _Compiler]
     numbas = passes_of(numba.core.compiler.Compiler)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import fastgrad
-from fastgrad._src.derivatives.runtime.disk_cache import ORIGINS
+from fastgrad._src.jit.dispatcher_cache import ORIGINS
 from fastgrad._src.jit.source_files import imported_names, source_files
 
 PACKAGE = Path(fastgrad.__file__).parent

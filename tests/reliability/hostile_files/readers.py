@@ -29,9 +29,9 @@ import fastgrad as fg
 import fastgrad as tf
 from fastgrad import keras
 from fastgrad._src.commands.script_names import check_script
-from fastgrad._src.derivatives.runtime import disk_cache
 from fastgrad._src.files.formats.tensor_file import load_tensors, save_tensors
 from fastgrad._src.jit import cache
+from fastgrad._src.jit import dispatcher_cache as disk_cache
 from fastgrad._src.keras.datasets import cifar, fashion_mnist, reading, word_numbers
 from tests.files.checkpoints import tensorflow_checkpoints
 

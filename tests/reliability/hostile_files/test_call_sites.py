@@ -45,7 +45,7 @@ READERS = {
     "data/cache.py": (2, "dataset index"),
     "data/readers.py": (1, "Parquet"),
     "commands/differentiate.py": (4, OWN),
-    "derivatives/runtime/disk_cache.py": (2, "derivative"),
+    "jit/dispatcher_cache.py": (2, "derivative"),
     "distribute/horovod.py": (1, NO_FILE),
     "image/codecs.py": (1, "contents of a JPEG"),
     "files/records/files.py": (1, "contents of a JPEG"),

@@ -24,10 +24,10 @@ from fastgrad._src.derivatives.frontend.call_rules import (
 )
 from fastgrad._src.derivatives.frontend.lowering import lower
 from fastgrad._src.derivatives.frontend.typed_functions import typed_function
+from fastgrad._src.derivatives.functions.parameters import wrapped_function
 from fastgrad._src.derivatives.ir.call_rules import CallRule
 from fastgrad._src.derivatives.ir.operands import Constant, literal
 from fastgrad._src.derivatives.ir.operands import zero as zero_of
-from fastgrad._src.derivatives.runtime.compilation import wrapped_function
 from fastgrad._src.derivatives.transforms import pullback
 from fastgrad._src.jit.numba_internals import CFunc, Dispatcher, NumbaError
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numba
 
-from fastgrad._src.derivatives.runtime.compilation import wrapped_function
+from fastgrad._src.derivatives.functions.parameters import wrapped_function
 
 
 def cfunc(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:

@@ -20,11 +20,12 @@ from fastgrad._src.derivatives.analysis.aliases import check_stores
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
 from fastgrad._src.derivatives.frontend.lowering import Lowering, lowering_of
 from fastgrad._src.derivatives.frontend.tangent_numbers import TangentNumbers
+from fastgrad._src.derivatives.functions.options import Options
 from fastgrad._src.derivatives.ir.call_rules import Callee, TangentOf
 from fastgrad._src.derivatives.ir.operands import Root, Scalar, is_real, leaf_types_of, zero
 from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.statements import Return, Size
-from fastgrad._src.derivatives.ir.values import Options, parts_of
+from fastgrad._src.derivatives.ir.values import parts_of
 from fastgrad._src.derivatives.runtime.chunks import COMPILED as CHUNKS
 from fastgrad._src.derivatives.runtime.chunks import INTERPRETED as INTERPRETED_CHUNKS
 from fastgrad._src.derivatives.runtime.chunks import MAX_CHUNKS

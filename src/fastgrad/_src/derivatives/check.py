@@ -15,21 +15,15 @@ from typing import Any, Literal, NamedTuple
 import numba
 import numpy as np
 
-from fastgrad._src.derivatives.runtime.compilation import (
+from fastgrad._src.derivatives.functions.argument_types import cotangent_type_of
+from fastgrad._src.derivatives.functions.parameters import (
     parameter_positions,
     takes_any_number,
     with_parameters,
     wrapped_function,
 )
 from fastgrad._src.derivatives.runtime.random_states import copy_of_states, drawing_from
-from fastgrad._src.derivatives.runtime.record_fields import (
-    State,
-    cotangent_type_of,
-    field_of,
-    instances_as,
-    is_instance,
-    state_of,
-)
+from fastgrad._src.derivatives.runtime.record_fields import State, field_of, instances_as, is_instance, state_of
 from fastgrad._src.derivatives.transforms import forward_dispatcher, pullback, result_leaves
 from fastgrad._src.jit.numba_internals import dispatcher
 

@@ -14,16 +14,10 @@ from fastgrad._src.derivatives.analysis.searches import searches_of
 from fastgrad._src.derivatives.callees import compiled_text, tangents_of
 from fastgrad._src.derivatives.frontend.lowering import Lowering, lower, lowering_of
 from fastgrad._src.derivatives.frontend.splicing import Spliced
+from fastgrad._src.derivatives.functions.argument_types import check_directions, check_types
+from fastgrad._src.derivatives.functions.options import Options
+from fastgrad._src.derivatives.functions.parameters import Types, parameter_names, place, wrapped_function
 from fastgrad._src.derivatives.ir.representation import Function
-from fastgrad._src.derivatives.ir.values import Options
-from fastgrad._src.derivatives.runtime.compilation import (
-    Types,
-    check_directions,
-    check_types,
-    parameter_names,
-    place,
-    wrapped_function,
-)
 from fastgrad._src.derivatives.transform.forward_mode import ForwardMode
 from fastgrad._src.derivatives.transform.parallel_loops import outline_parallel_loops
 from fastgrad._src.derivatives.transform.reverse_mode import ReverseMode
@@ -61,7 +55,7 @@ def reverse_mode(
     python_function = wrapped_function(function, owner)
     function_types = function_types_of(argument_types, len(parameter_names(python_function)), positions)
     check_types(python_function, function_types, positions, owner)
-    lowered, flow = lowered_function(function, function_types, is_reverse=True)
+    lowered, flow = lowered_function(function, function_types, python_function, is_reverse=True)
     if seed == 0:
         check_result(lowered.result, python_function, owner, has_aux)
     _warn_of_searches(lowered, flow, positions, seed)
@@ -151,9 +145,11 @@ def _lowering_for_forward_mode(
     return lowering
 
 
-def lowered_function(function: Any, argument_types: Types, is_reverse: bool = False) -> tuple[Function, ControlFlow]:
-    """Returns a function in the intermediate representation, and its control flow; ``is_reverse`` says that a way back follows."""
-    lowered = lower(wrapped_function(function, ""), argument_types, Options.of(function))
+def lowered_function(
+    function: Any, argument_types: Types, python_function: FunctionType | None = None, is_reverse: bool = False
+) -> tuple[Function, ControlFlow]:
+    """Returns a function in the intermediate representation, and its control flow; ``is_reverse`` says that reverse mode follows."""
+    lowered = lower(python_function or wrapped_function(function, ""), argument_types, Options.of(function))
     simplify(lowered, is_reverse)
     return lowered, ControlFlow(lowered)
 

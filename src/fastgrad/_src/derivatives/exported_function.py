@@ -13,7 +13,7 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.derivatives.functions.functions import compile_error
-from fastgrad._src.derivatives.runtime.compilation import (
+from fastgrad._src.derivatives.functions.parameters import (
     Types,
     parameter_names,
     parameter_positions,

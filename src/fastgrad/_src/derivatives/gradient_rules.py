@@ -11,15 +11,10 @@ from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.derivation import Form, lowered_function, written_positions
+from fastgrad._src.derivatives.functions.argument_types import is_differentiable
+from fastgrad._src.derivatives.functions.parameters import Types, parameter_names, place, wrapped_function
 from fastgrad._src.derivatives.ir.call_rules import CallRule
 from fastgrad._src.derivatives.ir.operands import Constant, leaf_types_of, literal, zero
-from fastgrad._src.derivatives.runtime.compilation import (
-    Types,
-    is_differentiable,
-    parameter_names,
-    place,
-    wrapped_function,
-)
 from fastgrad._src.derivatives.transforms import (
     draws_random_numbers,
     forward_dispatcher,

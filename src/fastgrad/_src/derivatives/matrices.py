@@ -12,10 +12,9 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
-from fastgrad._src.derivatives.runtime.compilation import (
-    DerivedDispatcher,
+from fastgrad._src.derivatives.functions.argument_types import check_types, members_of
+from fastgrad._src.derivatives.functions.parameters import (
     Types,
-    check_types,
     is_number,
     parameter_names,
     parameter_positions,
@@ -24,8 +23,9 @@ from fastgrad._src.derivatives.runtime.compilation import (
     takes_any_number,
     wrapped_function,
 )
+from fastgrad._src.derivatives.runtime.compilation import DerivedDispatcher
 from fastgrad._src.derivatives.runtime.random_states import functions_of_states
-from fastgrad._src.derivatives.runtime.record_fields import field_of, members_of
+from fastgrad._src.derivatives.runtime.record_fields import field_of
 from fastgrad._src.derivatives.runtime.tape_memory import may_share_memory
 from fastgrad._src.derivatives.transforms import (
     DerivativeOfAnyNumber,

@@ -17,13 +17,10 @@ import numba
 import numpy as np
 from numba import types
 
+from fastgrad._src.derivatives.functions.argument_types import check_types, is_differentiable, members_of
 from fastgrad._src.derivatives.functions.functions import Snapshot
-from fastgrad._src.derivatives.runtime.compilation import (
-    DerivativeCompiler,
-    DerivedDispatcher,
-    LaneCompiler,
+from fastgrad._src.derivatives.functions.parameters import (
     Types,
-    check_types,
     is_number,
     parameter_names,
     parameter_positions,
@@ -32,16 +29,10 @@ from fastgrad._src.derivatives.runtime.compilation import (
     with_parameters,
     wrapped_function,
 )
-from fastgrad._src.derivatives.runtime.disk_cache import RecentlyUsed
+from fastgrad._src.derivatives.runtime.compilation import DerivativeCompiler, DerivedDispatcher, LaneCompiler
 from fastgrad._src.derivatives.runtime.random_states import copy_of_states, drawing_from
-from fastgrad._src.derivatives.runtime.record_fields import (
-    instances_as,
-    is_differentiable,
-    is_instance,
-    members_of,
-    memory_of,
-    state_of,
-)
+from fastgrad._src.derivatives.runtime.record_fields import instances_as, is_instance, memory_of, state_of
+from fastgrad._src.jit.dispatcher_cache import RecentlyUsed
 from fastgrad._src.jit.numba_internals import dispatcher
 
 

@@ -22,7 +22,7 @@ from fastgrad._src.derivatives.exported_function import (
     result_leaves,
     result_type,
 )
-from fastgrad._src.derivatives.runtime.compilation import (
+from fastgrad._src.derivatives.functions.parameters import (
     Types,
     parameter_names,
     parameter_positions,

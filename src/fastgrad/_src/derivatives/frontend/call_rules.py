@@ -18,10 +18,10 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
+from fastgrad._src.derivatives.functions.parameters import Types
 from fastgrad._src.derivatives.ir.call_rules import CallRule
 from fastgrad._src.derivatives.ir.operands import zero
 from fastgrad._src.derivatives.ir.scalar_operations import TEXT_GLOBALS
-from fastgrad._src.derivatives.runtime.compilation import Types
 from fastgrad._src.derivatives.runtime.complex_arrays import complex_of_parts, real_parts
 from fastgrad._src.derivatives.runtime.exceptional_exits import ReleasingCompiler
 from fastgrad._src.derivatives.runtime.tape_memory import contiguous

@@ -21,9 +21,20 @@ from fastgrad._src.derivatives.frontend.typed_functions import (
     result_type_of_call,
     signatures_of,
 )
+from fastgrad._src.derivatives.functions.options import Options
+from fastgrad._src.derivatives.functions.parameters import place, signature_of
 from fastgrad._src.derivatives.ir import scalar_rules, special_functions
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule
-from fastgrad._src.derivatives.ir.operands import Constant, Location, Operand, Scalar, View, leaf_types_of, refuse
+from fastgrad._src.derivatives.ir.operands import (
+    Constant,
+    Location,
+    Operand,
+    Scalar,
+    Value,
+    View,
+    leaf_types_of,
+    refuse,
+)
 from fastgrad._src.derivatives.ir.statements import COST_OF_EFFECTS
 from fastgrad._src.derivatives.ir.values import (
     Complex,
@@ -32,19 +43,15 @@ from fastgrad._src.derivatives.ir.values import (
     Items,
     Mapping,
     Method,
-    Options,
     Selection,
     Static,
     describe,
     is_complex,
     is_hashable,
-    is_value,
-    leaves,
     static_value,
     tuple_of,
 )
 from fastgrad._src.derivatives.numpy import loop_sources
-from fastgrad._src.derivatives.runtime.compilation import place, signature_of
 from fastgrad._src.derivatives.runtime.inferred_callees import called_functions, line_of_with_block
 from fastgrad._src.jit.numba_internals import (
     DUFunc,
@@ -166,7 +173,7 @@ class Calls:
         """Lowers a call of a function that Numba compiled, with default values for arguments that are not given."""
         signature = inspect.signature(getattr(function, "py_func", function))
         bound = signature.bind(*arguments, **keywords)
-        given = []
+        given: list[Any] = []
         for name, parameter in signature.parameters.items():
             value = bound.arguments.get(name)
             if parameter.kind is parameter.VAR_POSITIONAL:
@@ -181,7 +188,7 @@ class Calls:
             given = [self._lowering.operands.cast(value, type) for value, type in zip(given, chosen.args, strict=True)]
         is_recursive = isinstance(function, dispatcher.Dispatcher) and function in called_functions(function.py_func)
         if is_recursive or self._is_called_apart(function, given):
-            parts = [leaf for value in given for leaf in leaves(value)]
+            parts = [leaf for value in given for leaf in value.leaves]
             parts = [
                 part
                 for part in parts
@@ -428,7 +435,7 @@ class Calls:
                 if signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
                     values += value
                 else:
-                    values.append(value if is_value(value) else self._lowering.operands.static(value))
+                    values.append(value if isinstance(value, Value) else self._lowering.operands.static(value))
             return values, {}, target if isinstance(target, View) else None
         return arguments, keywords, None
 
@@ -571,7 +578,8 @@ class Calls:
         bound = signature.bind(*arguments, **keywords)
         bound.apply_defaults()
         values = [
-            value if is_value(value) else self._lowering.operands.static(value) for value in bound.arguments.values()
+            value if isinstance(value, Value) else self._lowering.operands.static(value)
+            for value in bound.arguments.values()
         ]
         return values, tuple(self._lowering.operands.types_of(values))
 
@@ -580,7 +588,7 @@ class Calls:
         if any(map(is_complex, values)) and not isinstance(rule, TypedRule):
             raise refuse("a gradient of a function of complex numbers can't be differentiated", self._builder.location)
         parts: list[Operand | View] = []
-        for leaf in [leaf for value in values for leaf in leaves(value) if not isinstance(leaf, Static)]:
+        for leaf in [leaf for value in values for leaf in value.leaves if not isinstance(leaf, Static)]:
             if isinstance(leaf, Complex):
                 parts += [leaf.real, leaf.imag]
             else:

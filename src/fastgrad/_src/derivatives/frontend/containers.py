@@ -16,6 +16,7 @@ from numba import types
 from fastgrad._src.derivatives.frontend import array_expressions
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.builder import Builder
+from fastgrad._src.derivatives.functions.argument_types import members_of
 from fastgrad._src.derivatives.ir.operands import Axis, Field, Operand, Root, Scalar, View, index_constant, refuse
 from fastgrad._src.derivatives.ir.scalar_operations import AT_LEAST_0, may_raise
 from fastgrad._src.derivatives.ir.values import (
@@ -31,8 +32,7 @@ from fastgrad._src.derivatives.ir.values import (
     tuple_of,
     type_of,
 )
-from fastgrad._src.derivatives.runtime.library_functions import library_function
-from fastgrad._src.derivatives.runtime.record_fields import members_of
+from fastgrad._src.jit.library_functions import library_function
 from fastgrad._src.jit.numba_internals import as_dtype
 from fastgrad._src.scalars.formulas import DIVISION_COST
 from fastgrad._src.scalars.terms import ADD, MULTIPLY

@@ -8,9 +8,10 @@ from typing import Any
 from numba import types
 
 from fastgrad._src.derivatives.frontend.typed_functions import TypedFunction
+from fastgrad._src.derivatives.functions.options import Options
 from fastgrad._src.derivatives.ir.operands import Location
 from fastgrad._src.derivatives.ir.representation import Block
-from fastgrad._src.derivatives.ir.values import Iterable, NumberList, Options
+from fastgrad._src.derivatives.ir.values import Iterable, NumberList
 from fastgrad._src.jit.numba_internals import ir, ir_utils
 
 

@@ -29,6 +29,8 @@ from fastgrad._src.derivatives.frontend.phis import Phis
 from fastgrad._src.derivatives.frontend.subscripts import Subscripts
 from fastgrad._src.derivatives.frontend.texts import Texts, quote
 from fastgrad._src.derivatives.frontend.typed_functions import TypedFunction, typed_function
+from fastgrad._src.derivatives.functions.content import content_of
+from fastgrad._src.derivatives.functions.options import DEFAULT_OPTIONS, Options
 from fastgrad._src.derivatives.ir.call_rules import Callee
 from fastgrad._src.derivatives.ir.operands import (
     Constant,
@@ -43,26 +45,23 @@ from fastgrad._src.derivatives.ir.operands import (
 from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.statements import COST_OF_EFFECTS, Branch, Jump, NextIteration, Raise, Return
 from fastgrad._src.derivatives.ir.values import (
-    DEFAULT_OPTIONS,
     Complex,
     Fields,
     Iterable,
     Member,
     NumberedText,
     NumberList,
-    Options,
     Static,
     Step,
     Text,
     Window,
     describe,
-    leaves,
     parts_of,
 )
-from fastgrad._src.derivatives.runtime.disk_cache import NoKeyError, content_of
 from fastgrad._src.derivatives.runtime.extensions import Extensions
 from fastgrad._src.derivatives.runtime.inferred_callees import called_functions
 from fastgrad._src.derivatives.transform.simplification import simplify
+from fastgrad._src.jit.key_texts import NoKeyError
 from fastgrad._src.jit.numba_internals import (
     ForceLiteralArg,
     NumbaError,
@@ -247,7 +246,7 @@ class Lowering:
             self.texts.number_parameters()
         self.result.result = typed.result
         results: list[Operand | View] = []
-        for leaf in leaves(value):
+        for leaf in value.leaves:
             if isinstance(leaf, Complex):
                 results += [leaf.real, leaf.imag]
             elif isinstance(leaf, Fields):
@@ -487,7 +486,7 @@ class Lowering:
         builder.enter(after)
         merged = self.phis.of_type(frame.function.result, "result")
         for block, value in frame.returns:
-            self.phis.add_incoming(merged, block, value)
+            merged.add_incoming(self.phis, block, value)
         return merged
 
     def _statement(self, label: int, statement: Any) -> None:

@@ -12,6 +12,7 @@ from numba import types
 from fastgrad._src.derivatives.frontend import array_expressions, complex_numbers, containers
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.views import Slice
+from fastgrad._src.derivatives.functions.argument_types import members_of
 from fastgrad._src.derivatives.ir.operands import (
     INDEX,
     Constant,
@@ -41,7 +42,6 @@ from fastgrad._src.derivatives.ir.values import (
     without_step,
 )
 from fastgrad._src.derivatives.runtime.complex_arrays import real_parts
-from fastgrad._src.derivatives.runtime.record_fields import members_of
 from fastgrad._src.jit.numba_internals import cpu_target, ir
 from fastgrad._src.scalars.formulas import COTANGENT, ScalarOperation
 

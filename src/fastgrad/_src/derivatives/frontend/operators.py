@@ -44,7 +44,7 @@ from fastgrad._src.derivatives.ir.values import (
     static_value,
     type_of,
 )
-from fastgrad._src.derivatives.runtime.library_functions import library_function
+from fastgrad._src.jit.library_functions import library_function
 from fastgrad._src.jit.numba_internals import ir
 from fastgrad._src.scalars import terms
 from fastgrad._src.scalars.formulas import COTANGENT, OPERANDS, OPERATORS, ScalarOperation, Singularity

@@ -67,7 +67,7 @@ class Phis:
         """Returns the phi of the results of branches."""
         merged = self.of_type(type, "item")
         for block, value in incoming:
-            self.add_incoming(merged, block, value)
+            merged.add_incoming(self, block, value)
         return merged
 
     def phi(self, name: str, value: ir.Expr) -> Any:
@@ -101,7 +101,7 @@ class Phis:
         index = self.of_type(INDEX, "function")
         return FunctionChoice(tuple(dict.fromkeys(functions)), index, type.get_precise())
 
-    def _number_of_function(self, choice: FunctionChoice, block: Block, value: Any) -> Operand:
+    def number_of_function(self, choice: FunctionChoice, block: Block, value: Any) -> Operand:
         """Returns the number in ``choice`` of the function that ``value`` is at the end of ``block``."""
         if not isinstance(value, FunctionChoice):
             return index_constant(choice.functions.index(value.value) if isinstance(value, Static) else 0)
@@ -181,56 +181,45 @@ class Phis:
                 if label in frame.last_blocks and label in frame.reached:
                     value = None if variable is ir.UNDEFINED else without_step(frame.values.get(variable.name))
                     for block in [frame.last_blocks[label], *frame.raising.get((label, target), [])]:
-                        self.add_incoming(phi, block, value)
+                        phi.add_incoming(self, block, value)
 
-    def add_incoming(self, phi: Any, block: Block, value: Any) -> None:
-        """Adds the value that a phi has if the way to it comes from ``block``; None is a variable that has no value there."""
-        if isinstance(phi, Items):
-            items = [None] * len(phi.values) if value is None else value.values
-            for item, item_value in zip(phi.values, items, strict=True):
-                self.add_incoming(item, block, item_value)
-        elif isinstance(phi, Maybe):
-            is_none = value is None or (isinstance(value, Static) and value.value is None)
-            is_set = value.is_set if isinstance(value, Maybe) else self._builder.constant(not is_none)
-            self.add_incoming(phi.is_set, block, is_set)
-            self.add_incoming(phi.value, block, None if is_none else value.value if isinstance(value, Maybe) else value)
-        elif isinstance(phi, NumberedText):
-            here, self._builder.block = self._builder.block, block
-            number = index_constant(0) if value is None else self._lowering.texts.number_of(value)
-            self._builder.block = here
-            self.add_incoming(phi.number, block, number)
-        elif isinstance(phi, Member):
-            self.add_incoming(
-                phi.number, block, None if value is None else self._lowering.operands.number_of_member(value)
+    def truth(self, value: bool) -> Constant:
+        """Returns a truth value."""
+        return self._builder.constant(value)
+
+    def number_of_text(self, block: Block, value: Any) -> Operand:
+        """Returns the number of a text, at the end of ``block``; 0 if there is none."""
+        here, self._builder.block = self._builder.block, block
+        number = index_constant(0) if value is None else self._lowering.texts.number_of(value)
+        self._builder.block = here
+        return number
+
+    def number_of_member(self, value: Any) -> Operand:
+        """Returns the value of a member of an enumeration."""
+        return self._lowering.operands.number_of_member(value)
+
+    def add_number(self, phi: Scalar, block: Block, value: Any) -> None:
+        """Adds the number that a phi has if the way to it comes from ``block``; 0 if it has none there."""
+        statement = self._statement_of(phi)
+        if value is None or isinstance(value, Step):
+            value = Constant(0, phi.type)
+        if not isinstance(value, (Constant, Scalar)):
+            raise refuse(f"a variable is a number on one way and {describe(value)} on another", statement.location)
+        statement.incoming[block] = value
+
+    def add_array(self, phi: View, block: Block, value: Any) -> None:
+        """Adds the array that a phi has if the way to it comes from ``block``; one without elements if it has none there."""
+        statement = self._statement_of(phi.root)
+        if isinstance(value, Selection):
+            raise refuse(
+                "an array of a tuple that is written can't be one of several arrays in a derivative; index the tuple where it is used",
+                statement.location,
             )
-        elif isinstance(phi, Range):
-            for part in ("start", "stop", "step"):
-                self.add_incoming(getattr(phi, part), block, None if value is None else getattr(value, part))
-        elif isinstance(phi, FunctionChoice):
-            self.add_incoming(phi.index, block, self._number_of_function(phi, block, value))
-        elif isinstance(phi, Complex):
-            is_real = isinstance(value, (Constant, Scalar))
-            self.add_incoming(phi.real, block, value.real if isinstance(value, Complex) else value)
-            self.add_incoming(phi.imag, block, value.imag if isinstance(value, Complex) else None if is_real else value)
-        elif isinstance(phi, Scalar):
-            statement = self._statement_of(phi)
-            if value is None or isinstance(value, Step):
-                value = Constant(0, phi.type)
-            if not isinstance(value, (Constant, Scalar)):
-                raise refuse(f"a variable is a number on one way and {describe(value)} on another", statement.location)
-            statement.incoming[block] = value
-        elif isinstance(phi, View):
-            statement = self._statement_of(phi.root)
-            if isinstance(value, Selection):
-                raise refuse(
-                    "an array of a tuple that is written can't be one of several arrays in a derivative; index the tuple where it is used",
-                    statement.location,
-                )
-            if value is None:
-                value = self._empty_array(phi.root, block)
-            if not isinstance(value, View):
-                raise refuse(f"a variable is an array on one way and {describe(value)} on another", statement.location)
-            statement.incoming[block] = value.real()
+        if value is None:
+            value = self._empty_array(phi.root, block)
+        if not isinstance(value, View):
+            raise refuse(f"a variable is an array on one way and {describe(value)} on another", statement.location)
+        statement.incoming[block] = value.real()
 
     def _empty_array(self, phi: Root, block: Block) -> View:
         """Returns what an array without a value is in Numba: one without elements, made at the end of ``block``."""

@@ -18,7 +18,7 @@ from fastgrad._src.derivatives.ir.statements import (
     Return,
     Size,
 )
-from fastgrad._src.derivatives.ir.values import Complex, Fields, Items, Static
+from fastgrad._src.derivatives.ir.values import Complex, Items, Static
 from fastgrad._src.scalars.terms import MULTIPLY
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Splice:
     def result_for(self, values: list[Any], argument_count: int) -> Any:
         builder, function, location = self._builder, self._function, self._builder.location
         for parameter, value in zip(function.arguments, values, strict=True):
-            self._bind(parameter, value)
+            parameter.bind(self, value)
         self._check_memory(
             [root for root in self._arrays if root.position is not None and root.position < argument_count]
         )
@@ -130,28 +130,24 @@ class Splice:
 
     # ---- arguments -----------------------------------------------------------------------------------------------------
 
-    def _bind(self, parameter: Any, value: Any) -> None:
-        """Notes what the numbers and arrays of a parameter stand for."""
-        lowering = self._lowering
-        if isinstance(parameter, Items):
-            for item, item_value in zip(parameter.values, value.values, strict=True):
-                self._bind(item, item_value)
-        elif isinstance(parameter, Fields):
-            names = value.type.fields if isinstance(value, Items) else ()
-            for name, part in parameter.parts.items():
-                self._bind(part, value.values[names.index(name)] if names else value.parts[name])
-        elif isinstance(parameter, Complex):
-            number = lowering.operands.cast(lowering.operands.number(value), parameter.type)
-            self._bind(parameter.real, number.real)
-            self._bind(parameter.imag, number.imag)
-        elif isinstance(parameter, Scalar):
-            self._numbers[parameter] = lowering.operands.cast(lowering.operands.scalar(value), parameter.type)
-        elif isinstance(parameter, View):
-            if not isinstance(value, View):  # a number that is the field of a tangent
-                value = self._array_of(value, parameter)
-            elif (value.parts is None) != (parameter.parts is None):
-                raise refuse("a tangent is real where its number is complex", self._builder.location)
-            self._arrays[parameter.root] = value.real()
+    def complex_number(self, value: Any, type: types.Complex) -> Complex:
+        """Returns the caller's complex number."""
+        operands = self._lowering.operands
+        number: Complex = operands.cast(operands.number(value), type)
+        return number
+
+    def bind_number(self, parameter: Scalar, value: Any) -> None:
+        """Notes the caller's number for a parameter."""
+        operands = self._lowering.operands
+        self._numbers[parameter] = operands.cast(operands.scalar(value), parameter.type)
+
+    def bind_array(self, parameter: View, value: Any) -> None:
+        """Notes the caller's array for a parameter."""
+        if not isinstance(value, View):  # a number that is the field of a tangent
+            value = self._array_of(value, parameter)
+        elif (value.parts is None) != (parameter.parts is None):
+            raise refuse("a tangent is real where its number is complex", self._builder.location)
+        self._arrays[parameter.root] = value.real()
 
     def _array_of(self, value: Any, parameter: View) -> View:
         """Returns an array without axes that has a number."""

@@ -17,7 +17,7 @@ from fastgrad._src.derivatives.ir.partials import where
 from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.scalar_operations import CASTS, POWER_OF_FLOAT
 from fastgrad._src.derivatives.ir.statements import Branch, Compute
-from fastgrad._src.derivatives.ir.values import Complex, is_hashable, leaves
+from fastgrad._src.derivatives.ir.values import Complex, is_hashable
 from fastgrad._src.jit.numba_internals import cpu_target
 from fastgrad._src.scalars import terms
 from fastgrad._src.scalars.formulas import COTANGENT, OPERANDS, OPERATORS, RESULT, Number, Term, key_of
@@ -113,7 +113,7 @@ class TangentNumbers:
         with lowering.internal_frame(location):
             type = _result_type(function, tuple(lowering.operands.types_of(arguments)))
             value = lowering.calls.call(function, arguments, {}, type, "t")
-            return [self._whole(leaf) if isinstance(leaf, View) else leaf for leaf in leaves(value)]
+            return [self._whole(leaf) if isinstance(leaf, View) else leaf for leaf in value.leaves]
 
     def copy(self, location: Location, view: View) -> Root:
         """Returns a copy of an array."""
@@ -219,7 +219,7 @@ class TangentNumbers:
         builder.enter(after)
         result = self._lowering.phis.of_type(type, "t")
         for value, block in ways:
-            self._lowering.phis.add_incoming(result, block, value)
+            result.add_incoming(self._lowering.phis, block, value)
         return result
 
     def _choice(self, condition: Operand, first: Operand, second: Operand) -> Any:

@@ -12,13 +12,13 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.derivatives.frontend.generators import inline_generators
-from fastgrad._src.derivatives.functions.functions import is_of_library
+from fastgrad._src.derivatives.functions.content import Reached, reached_by
+from fastgrad._src.derivatives.functions.parameters import signature_of
 from fastgrad._src.derivatives.ir.operands import refuse
-from fastgrad._src.derivatives.runtime.compilation import signature_of
-from fastgrad._src.derivatives.runtime.disk_cache import Reached, reached_by
 from fastgrad._src.derivatives.runtime.extensions import Extensions
 from fastgrad._src.derivatives.runtime.inferred_callees import called_functions, inferred_callees, line_of_with_block
 from fastgrad._src.derivatives.runtime.jumps import DirectJumps, quick_liveness
+from fastgrad._src.jit.libraries import is_of_library
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import require
 from fastgrad._src.jit.numba_internals import (

@@ -29,7 +29,7 @@ from fastgrad._src.derivatives.ir.scalar_operations import (
 )
 from fastgrad._src.derivatives.ir.statements import COST_OF_EFFECTS, Reshape
 from fastgrad._src.derivatives.ir.values import Complex
-from fastgrad._src.derivatives.runtime.library_functions import library_function
+from fastgrad._src.jit.library_functions import library_function
 from fastgrad._src.scalars.formulas import DIVISION_COST
 from fastgrad._src.scalars.terms import ADD, FLOOR_DIVIDE, MULTIPLY, SUBTRACT
 

@@ -8,7 +8,6 @@ import inspect
 import itertools
 import os
 import random
-import sys
 import types
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -23,14 +22,13 @@ from fastgrad._src.derivatives.functions.dispatchers import renewed_dispatcher
 from fastgrad._src.jit.bytecode import HANDLER_OPCODES, name_paths_of, opcodes_in
 from fastgrad._src.jit.captured_values import PLAIN_TYPES, ReachedValue, has_changed
 from fastgrad._src.jit.generated_source import function_from_source, name_in_source
+from fastgrad._src.jit.libraries import is_of_library
 from fastgrad._src.jit.locks import new_rlock
 
 _name_counts: Counter[str] = Counter()
 _numbers = itertools.count()  # unique names in conditions, so that those of several snapshots can be joined
 _NO_VALUE = object()
 _TYPES_WITHOUT_ATTRIBUTES = (*PLAIN_TYPES, Tensor, Variable, np.ndarray, list, tuple, dict, set, types.FunctionType)
-_LIBRARIES = frozenset(["numpy", "scipy", "numba", "llvmlite", "fastgrad", *sys.stdlib_module_names]) - {"__main__"}
-_STANDARD_LIBRARY = os.path.join(os.path.dirname(os.__file__), "")
 _CHANGING_MODULES = ("random", "numpy.random", "time", "datetime", "secrets", "uuid")
 _CHANGING_BUILTINS = (next, input, os.urandom)
 
@@ -124,20 +122,6 @@ def has_own_adjoint(value: Any) -> bool:
 def is_user_function(value: Any) -> TypeGuard[types.FunctionType]:
     """True for a Python function that no library has."""
     return isinstance(value, types.FunctionType) and not is_of_library(value.__module__)
-
-
-def is_of_library(module_name: str | None) -> bool:
-    """True for the name of a module that users did not write. They may write one that has the name of one of the standard library."""
-    package = (module_name or "").partition(".")[0]
-    return package in _LIBRARIES and not hides_standard_module(package)
-
-
-def hides_standard_module(package: str) -> bool:
-    """True for the name of a user's module that hides one of the standard library."""
-    file = getattr(sys.modules.get(package), "__file__", None)
-    if package not in sys.stdlib_module_names or file is None:
-        return False
-    return not file.startswith(_STANDARD_LIBRARY) or "-packages" in file
 
 
 def _varies_between_calls(value: Any) -> bool:

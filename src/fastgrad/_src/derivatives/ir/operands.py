@@ -17,6 +17,8 @@ from fastgrad._src.jit.generated_source import line_of_user
 from fastgrad._src.jit.numba_internals import ir as numba_ir
 
 if TYPE_CHECKING:
+    from fastgrad._src.derivatives.frontend.phis import Phis
+    from fastgrad._src.derivatives.frontend.splicing import Splice
     from fastgrad._src.derivatives.ir.representation import Block
     from fastgrad._src.derivatives.ir.statements import Statement
 
@@ -41,7 +43,40 @@ def is_real(type: types.Type) -> bool:
     return isinstance(type.dtype if isinstance(type, types.Array) else type, types.Float)
 
 
-class Constant:
+class Value:
+    """The base of what a variable stands for while a function is lowered. Each kind says what it is made of and how phis and calls take it."""
+
+    __slots__ = ()
+
+    is_none = False
+    """Whether it is None."""
+    is_complex = False
+    """Whether it is a complex number, or an array of complex numbers."""
+    python_value: Any = None
+    """The Python value, if it is known."""
+
+    @property
+    def leaves(self) -> list[Any]:
+        """The numbers and arrays that it is made of, from left to right."""
+        return [self]
+
+    @property
+    def argument_type(self) -> types.Type:
+        """Its Numba type, as an argument of a call."""
+        raise TypeError(f"no type for {self.describe()}")
+
+    def describe(self) -> str:
+        """Returns words for it in an error message."""
+        return f"a {type(self).__name__.lower()}"
+
+    def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
+        """Gives it, the value of a phi, the value that it has if the way to it comes from ``block``; None if it has none there."""
+
+    def bind(self, splice: Splice, value: Any) -> None:
+        """Notes what it, a parameter of a function that becomes part of another one, stands for."""
+
+
+class Constant(Value):
     """A number that is known."""
 
     __slots__ = ("type", "value")
@@ -50,8 +85,22 @@ class Constant:
         self.value = value
         self.type = type
 
+    @property
+    def python_value(self) -> Any:
+        """The number."""
+        return self.value
 
-class Scalar:
+    @property
+    def argument_type(self) -> types.Type:
+        """Its Numba type, as an argument of a call."""
+        return types.unliteral(self.type)
+
+    def describe(self) -> str:
+        """Returns words for it in an error message."""
+        return "a number"
+
+
+class Scalar(Value):
     """A number that one statement, phi or parameter defines.
 
     Attributes:
@@ -72,6 +121,23 @@ class Scalar:
         self.position = position
         self.definition: Statement | None = None
         self.is_natural = isinstance(type, types.Integer) and not type.signed
+
+    @property
+    def argument_type(self) -> types.Type:
+        """Its Numba type, as an argument of a call."""
+        return types.unliteral(self.type)
+
+    def describe(self) -> str:
+        """Returns words for it in an error message."""
+        return "a number"
+
+    def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
+        """Adds the number to the phi; 0 if there is none."""
+        phis.add_number(self, block, value)
+
+    def bind(self, splice: Splice, value: Any) -> None:
+        """Notes the caller's number."""
+        splice.bind_number(self, value)
 
     @property
     def is_real(self) -> bool:
@@ -193,7 +259,7 @@ class Axis:
         self.size = size
 
 
-class View:
+class View(Value):
     """An array as the elements of a root: a start along each axis of the root, and the view's own axes.
 
     Attributes:
@@ -228,6 +294,41 @@ class View:
         axes = [Axis(axis, one, size) for axis, size in enumerate(root.dims)]
         view = cls(root, [index_constant(0)] * len(axes), axes)
         return view.complex() if isinstance(dtype, types.Complex) else view
+
+    @property
+    def argument_type(self) -> types.Type:
+        """Its Numba type, as an argument of a call."""
+        real = self.real()
+        layout = self.layout or (self.root.type.layout if real.is_whole() else "C" if real.is_row() else "A")
+        return types.Array(self.dtype, len(self.axes), layout)
+
+    @property
+    def is_complex(self) -> bool:  # type: ignore[override]  # a constant of other values
+        """Whether the elements are complex numbers."""
+        return self.parts is not None
+
+    def describe(self) -> str:
+        """Returns words for it in an error message."""
+        return "an array"
+
+    def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
+        """Adds the array to the phi; one without elements if there is none."""
+        phis.add_array(self, block, value)
+
+    def bind(self, splice: Splice, value: Any) -> None:
+        """Notes the caller's array."""
+        splice.bind_array(self, value)
+
+    def is_row(self) -> bool:
+        """True if the view, one of a contiguous root, is the whole of its last axes."""
+        root, rank = self.root, len(self.axes)
+        return root.type.layout == "C" and all(
+            axis.root_axis is not None
+            and axis.root_axis == root.type.ndim - rank + number
+            and is_constant(axis.step, 1)
+            and (axis.size is root.dims[axis.root_axis] or number == 0)
+            for number, axis in enumerate(self.axes)
+        )
 
     @property
     def dtype(self) -> types.Type:

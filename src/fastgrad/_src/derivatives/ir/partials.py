@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
-from fastgrad._src.derivatives.runtime.library_functions import library_function
+from fastgrad._src.jit.library_functions import library_function
 from fastgrad._src.scalars import terms
 from fastgrad._src.scalars.formulas import (
     COTANGENT,

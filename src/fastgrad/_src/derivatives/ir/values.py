@@ -4,45 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import FunctionType, ModuleType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from numba import types
 
-from fastgrad._src.derivatives.ir.operands import Axis, Constant, Counter, Operand, Root, Scalar, View, is_constant
+from fastgrad._src.derivatives.ir.operands import Axis, Constant, Counter, Operand, Root, Scalar, Value, View
 from fastgrad._src.derivatives.ir.representation import Function
-from fastgrad._src.jit.numba_internals import ParallelOptions, config, cpu_target
+from fastgrad._src.jit.numba_internals import cpu_target
+
+if TYPE_CHECKING:
+    from fastgrad._src.derivatives.frontend.phis import Phis
+    from fastgrad._src.derivatives.frontend.splicing import Splice
+    from fastgrad._src.derivatives.ir.representation import Block
 
 
-class Options(NamedTuple):
-    """The options of ``numba.njit`` that say what a function computes.
-
-    Attributes:
-        error_model: "python" or "numpy".
-        is_parallel: whether its ``prange`` loops run on several threads.
-        checks_bounds: whether an index beyond an array's end is an error.
-    """
-
-    error_model: str = "python"
-    is_parallel: bool = False
-    checks_bounds: bool = False
-
-    @classmethod
-    def of(cls, function: Any) -> Options:
-        """Returns the options of a function, which Numba may have compiled."""
-        options = getattr(function, "targetoptions", {})
-        is_parallel = bool(ParallelOptions(options.get("parallel", False)).prange)
-        checks_bounds = bool(options.get("boundscheck") or config.BOUNDSCHECK)
-        return cls(str(options.get("error_model", "python")), is_parallel, checks_bounds)
-
-    def agree(self, other: Options) -> bool:
-        """True if a statement computes and raises the same under both options."""
-        return self.error_model == other.error_model and self.checks_bounds == other.checks_bounds
-
-
-DEFAULT_OPTIONS = Options()
-
-
-class Static:
+class Static(Value):
     """A Python value that is known: a function, a module, None."""
 
     __slots__ = ("value",)
@@ -50,8 +26,40 @@ class Static:
     def __init__(self, value: Any) -> None:
         self.value = value
 
+    @property
+    def is_none(self) -> bool:  # type: ignore[override]
+        """Whether it is None."""
+        return self.value is None
 
-class FunctionChoice:
+    @property
+    def python_value(self) -> Any:
+        """The value."""
+        return self.value
+
+    @property
+    def leaves(self) -> list[Any]:
+        """None has no parts."""
+        return [] if self.value is None else [self]
+
+    @property
+    def argument_type(self) -> types.Type:
+        """Its Numba type, as an argument of a call."""
+        if isinstance(self.value, tuple) and type(self.value).__name__ == "Slice":
+            return types.slice2_type
+        return types.none if self.value is None else cpu_target.typing_context.resolve_value_type(self.value)
+
+    def describe(self) -> str:
+        """Returns words for it in an error message."""
+        known = self.value
+        module = getattr(known, "__module__", "")
+        name = getattr(known, "__name__", None)
+        if isinstance(known, ModuleType) or not isinstance(name, str):
+            shown = repr(known)
+            return f"a {type(known).__name__}" if " object at 0x" in shown else shown
+        return f"{module}.{name}" if module and module not in ("builtins", "_operator") else str(name)
+
+
+class FunctionChoice(Value):
     """A function that is one of several, by its number, which is known when the derivative runs."""
 
     __slots__ = ("functions", "index", "type")
@@ -61,8 +69,21 @@ class FunctionChoice:
         self.index = index
         self.type = type
 
+    def describe(self) -> str:
+        """Returns words for it in an error message."""
+        return "a function"
 
-class Items:
+    @property
+    def argument_type(self) -> types.Type:
+        """Its Numba type, as an argument of a call."""
+        return self.type
+
+    def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
+        """Adds the number of the function."""
+        self.index.add_incoming(phis, block, phis.number_of_function(self, block, value))
+
+
+class Items(Value):
     """A tuple or list whose items are values."""
 
     __slots__ = ("type", "values")
@@ -71,8 +92,44 @@ class Items:
         self.values = values
         self.type = type
 
+    @property
+    def leaves(self) -> list[Any]:
+        """Those of the items."""
+        return [leaf for item in self.values for leaf in item.leaves]
 
-class Selection:
+    @property
+    def python_value(self) -> Any:
+        """The tuple of the items' values, if all are known."""
+        items = [static_value(item) for item in self.values]
+        return None if None in items else tuple(items)
+
+    @property
+    def argument_type(self) -> types.Type:
+        """Its Numba type, as an argument of a call."""
+        items = [type_of(item) for item in self.values]
+        if isinstance(self.type, types.List):
+            return self.type
+        if isinstance(self.type, types.BaseNamedTuple):
+            return types.NamedTuple(items, self.type.instance_class)
+        return types.Tuple(items)
+
+    def describe(self) -> str:
+        """Returns words for it in an error message."""
+        return "a list" if isinstance(self.type, types.List) else "a tuple"
+
+    def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
+        """Adds the items."""
+        items = [None] * len(self.values) if value is None else value.values
+        for item, item_value in zip(self.values, items, strict=True):
+            item.add_incoming(phis, block, item_value)
+
+    def bind(self, splice: Splice, value: Any) -> None:
+        """Notes the items."""
+        for item, item_value in zip(self.values, value.values, strict=True):
+            item.bind(splice, item_value)
+
+
+class Selection(Value):
     """An array of a tuple, by its number: accesses to elements are branches to those of the arrays, so that each name of an array sees a write."""
 
     __slots__ = ("index", "items", "type")
@@ -83,7 +140,7 @@ class Selection:
         self.type = type
 
 
-class NumberList:
+class NumberList(Value):
     """A list of numbers: an array that grows, and an array that holds the length.
 
     The length of an item of a list of lists is the number that it had when the item was read.
@@ -96,8 +153,17 @@ class NumberList:
         self.length = length
         self.type = type
 
+    def describe(self) -> str:
+        """Returns words for it in an error message."""
+        return "a list"
 
-class ArrayList:
+    @property
+    def argument_type(self) -> types.Type:
+        """Its Numba type, as an argument of a call."""
+        return self.type
+
+
+class ArrayList(Value):
     """A list of arrays of one rank, or of lists of numbers.
 
     Attributes:
@@ -117,8 +183,17 @@ class ArrayList:
         self.sizes = sizes
         self.type = type
 
+    def describe(self) -> str:
+        """Returns words for it in an error message."""
+        return "a list"
 
-class TupleList:
+    @property
+    def argument_type(self) -> types.Type:
+        """Its Numba type, as an argument of a call."""
+        return self.type
+
+
+class TupleList(Value):
     """A list of tuples: a list for each item of the tuples."""
 
     __slots__ = ("columns", "type")
@@ -127,8 +202,17 @@ class TupleList:
         self.columns = columns
         self.type = type
 
+    def describe(self) -> str:
+        """Returns words for it in an error message."""
+        return "a list"
 
-class Mapping:
+    @property
+    def argument_type(self) -> types.Type:
+        """Its Numba type, as an argument of a call."""
+        return self.type
+
+
+class Mapping(Value):
     """A dictionary of numbers, or a set: the lists of the numbers that keys are made of, and a list of values; None for a set.
 
     ``history`` has the lists of what was done to a set: of the operations, and of their keys. None if no loop goes through the set.
@@ -142,8 +226,17 @@ class Mapping:
         self.type = type
         self.history: tuple[NumberList, NumberList] | None = None
 
+    @property
+    def argument_type(self) -> types.Type:
+        """Its Numba type, as an argument of a call."""
+        return self.type
 
-class MappingView:
+    def describe(self) -> str:
+        """Returns words for it in an error message."""
+        return "a set" if self.values is None else "a dictionary"
+
+
+class MappingView(Value):
     """The "keys", "values" or "items" of a dictionary, as they are when they are gone through."""
 
     __slots__ = ("mapping", "parts", "type")
@@ -153,8 +246,17 @@ class MappingView:
         self.parts = parts
         self.type = type
 
+    @property
+    def argument_type(self) -> types.Type:
+        """Its Numba type, as an argument of a call."""
+        return self.type
 
-class Window:
+    def describe(self) -> str:
+        """Returns words for it in an error message."""
+        return f"the {self.parts} of a dictionary"
+
+
+class Window(Value):
     """An array in the kernel of a stencil, whose indices are relative to a place.
 
     Attributes:
@@ -170,8 +272,13 @@ class Window:
         self.place = place
         self.starts = starts
 
+    @property
+    def argument_type(self) -> types.Type:
+        """Its Numba type, as an argument of a call."""
+        return type_of(self.array)
 
-class Elements:
+
+class Elements(Value):
     """An array that is not in memory: each read computes the element.
 
     Attributes:
@@ -189,8 +296,18 @@ class Elements:
         self.axes = axes
         self.dtype = dtype
 
+    @property
+    def is_complex(self) -> bool:  # type: ignore[override]
+        """Whether the elements are complex numbers."""
+        return isinstance(self.dtype, types.Complex)
 
-class Fields:
+    @property
+    def argument_type(self) -> types.Type:
+        """Its Numba type, as an argument of a call."""
+        return types.Array(self.dtype, len(self.axes), "C")
+
+
+class Fields(Value):
     """A record, an array of records, or an instance of ``jitclass``: an array for each field.
 
     ``depth`` is the number of calls around the constructor of an instance while it runs, else None.
@@ -203,8 +320,25 @@ class Fields:
         self.parts = parts
         self.type = type
 
+    @property
+    def argument_type(self) -> types.Type:
+        """Its Numba type, as an argument of a call."""
+        return self.type
 
-class Complex:
+    def describe(self) -> str:
+        """Returns words for it in an error message."""
+        if isinstance(self.type, types.ClassInstanceType):
+            return "an instance of a jitclass"
+        return "an array of records" if isinstance(self.type, types.Array) else "a record"
+
+    def bind(self, splice: Splice, value: Any) -> None:
+        """Notes the fields."""
+        names = value.type.fields if isinstance(value, Items) else ()
+        for name, part in self.parts.items():
+            part.bind(splice, value.values[names.index(name)] if names else value.parts[name])
+
+
+class Complex(Value):
     """A complex number: its real and its imaginary part, and its type."""
 
     __slots__ = ("imag", "real", "type")
@@ -214,8 +348,31 @@ class Complex:
         self.imag = imag
         self.type = types.complex64 if real.type == imag.type == types.float32 else types.complex128
 
+    def describe(self) -> str:
+        """Returns words for it in an error message."""
+        return "a complex number"
 
-class Maybe:
+    @property
+    def argument_type(self) -> types.Type:
+        """Its Numba type, as an argument of a call."""
+        return self.type
+
+    is_complex = True
+
+    def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
+        """Adds the real and the imaginary part."""
+        is_real = isinstance(value, (Constant, Scalar))
+        self.real.add_incoming(phis, block, value.real if isinstance(value, Complex) else value)
+        self.imag.add_incoming(phis, block, value.imag if isinstance(value, Complex) else None if is_real else value)
+
+    def bind(self, splice: Splice, value: Any) -> None:
+        """Notes the real and the imaginary part."""
+        number = splice.complex_number(value, self.type)
+        self.real.bind(splice, number.real)
+        self.imag.bind(splice, number.imag)
+
+
+class Maybe(Value):
     """A number or array, or None: whether it is one, and the number or array."""
 
     __slots__ = ("is_set", "value")
@@ -224,8 +381,20 @@ class Maybe:
         self.is_set = is_set
         self.value = value
 
+    @property
+    def argument_type(self) -> types.Type:
+        """Its Numba type, as an argument of a call."""
+        return types.Optional(type_of(self.value))
 
-class Text:
+    def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
+        """Adds whether there is a value, and the value."""
+        has_none = value is None or value.is_none
+        is_maybe = isinstance(value, Maybe)
+        self.is_set.add_incoming(phis, block, value.is_set if is_maybe else phis.truth(not has_none))
+        self.value.add_incoming(phis, block, None if has_none else value.value if is_maybe else value)
+
+
+class Text(Value):
     """A parameter that is a text: its name."""
 
     __slots__ = ("name",)
@@ -233,8 +402,13 @@ class Text:
     def __init__(self, name: str) -> None:
         self.name = name
 
+    @property
+    def argument_type(self) -> types.Type:
+        """Its Numba type, as an argument of a call."""
+        return types.unicode_type
 
-class NumberedText:
+
+class NumberedText(Value):
     """A text that is known when the derivative runs: its number among the texts of the function."""
 
     __slots__ = ("number",)
@@ -242,8 +416,21 @@ class NumberedText:
     def __init__(self, number: Operand) -> None:
         self.number = number
 
+    def describe(self) -> str:
+        """Returns words for it in an error message."""
+        return "a text"
 
-class Member:
+    @property
+    def argument_type(self) -> types.Type:
+        """Its Numba type, as an argument of a call."""
+        return types.unicode_type
+
+    def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
+        """Adds the number of the text."""
+        self.number.add_incoming(phis, block, phis.number_of_text(block, value))
+
+
+class Member(Value):
     """A member of an enumeration that is known when the derivative runs: its value."""
 
     __slots__ = ("number", "type")
@@ -252,8 +439,21 @@ class Member:
         self.number = number
         self.type = type
 
+    def describe(self) -> str:
+        """Returns words for it in an error message."""
+        return "a member of an enumeration"
 
-class Method:
+    @property
+    def argument_type(self) -> types.Type:
+        """Its Numba type, as an argument of a call."""
+        return self.type
+
+    def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
+        """Adds the value of the member."""
+        self.number.add_incoming(phis, block, None if value is None else phis.number_of_member(value))
+
+
+class Method(Value):
     """A method of an array."""
 
     __slots__ = ("name", "owner")
@@ -263,7 +463,7 @@ class Method:
         self.name = name
 
 
-class Deferred:
+class Deferred(Value):
     """A value that can't be differentiated: an error where it is used."""
 
     __slots__ = ("reason",)
@@ -272,7 +472,7 @@ class Deferred:
         self.reason = reason
 
 
-class Range:
+class Range(Value):
     """The range of a ``for`` loop; ``is_parallel`` of a ``prange``."""
 
     __slots__ = ("is_parallel", "start", "step", "stop")
@@ -283,8 +483,18 @@ class Range:
         self.step = step
         self.is_parallel = is_parallel
 
+    @property
+    def argument_type(self) -> types.Type:
+        """Its Numba type, as an argument of a call."""
+        return types.range_state64_type
 
-class Iterable:
+    def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
+        """Adds where it begins, where it ends, and the step."""
+        for part in ("start", "stop", "step"):
+            getattr(self, part).add_incoming(phis, block, None if value is None else getattr(value, part))
+
+
+class Iterable(Value):
     """What a ``for`` loop goes through: the number of items, a function from a number to the item, and lists that must not grow meanwhile.
 
     ``selection`` is the function from a number to the item of a tuple of arrays, if the item is written. An iterator of the user's, such as one of
@@ -307,8 +517,19 @@ class Iterable:
         self.origin: Any = None
         self.selection: Callable[[Scalar], Selection] | None = None
 
+    def describe(self) -> str:
+        """Returns words for it in an error message."""
+        return "an iterator"
 
-class LoopState:
+    @property
+    def argument_type(self) -> types.Type:
+        """Its Numba type, as an argument of a call."""
+        if self.type is None:
+            raise TypeError(f"no type for {self.describe()}")
+        return self.type
+
+
+class LoopState(Value):
     """An iterator."""
 
     __slots__ = ("counter", "iterable")
@@ -318,7 +539,7 @@ class LoopState:
         self.iterable = iterable
 
 
-class Step:
+class Step(Value):
     """What an iterator gives: whether there is an item, and the item, which is read where the loop's body begins."""
 
     __slots__ = ("is_resolved", "is_valid", "item", "make", "select")
@@ -337,89 +558,36 @@ class Step:
             self.is_resolved = True
 
 
-def is_complex(value: Any) -> bool:
-    """True if ``value`` is a complex number or an array of complex numbers."""
-    if isinstance(value, (Elements, View)):
-        return isinstance(value.dtype, types.Complex)
-    return isinstance(value, Complex)
-
-
-def type_of(value: Any) -> types.Type:
-    """Returns the Numba type of a value, as an argument of a call."""
-    if isinstance(value, (Constant, Scalar)):
-        return types.unliteral(value.type)
-    if isinstance(value, View):
-        real = value.real()
-        layout = value.layout or (value.root.type.layout if real.is_whole() else "C" if _is_row(real) else "A")
-        return types.Array(value.dtype, len(value.axes), layout)
-    if isinstance(value, Elements):
-        return types.Array(value.dtype, len(value.axes), "C")
-    if isinstance(value, Window):
-        return type_of(value.array)
-    if isinstance(value, Items):
-        items = [type_of(item) for item in value.values]
-        if isinstance(value.type, types.List):
-            return value.type
-        if isinstance(value.type, types.BaseNamedTuple):
-            return types.NamedTuple(items, value.type.instance_class)
-        return types.Tuple(items)
-    if isinstance(
-        value, (ArrayList, Complex, NumberList, TupleList, Mapping, MappingView, Member, Fields, FunctionChoice)
-    ):
-        return value.type
-    if isinstance(value, Iterable) and value.type is not None:
-        return value.type
-    if isinstance(value, Maybe):
-        return types.Optional(type_of(value.value))
-    if isinstance(value, (NumberedText, Text)):
-        return types.unicode_type
-    if isinstance(value, Static):
-        if isinstance(value.value, tuple) and type(value.value).__name__ == "Slice":
-            return types.slice2_type
-        return types.none if value.value is None else cpu_target.typing_context.resolve_value_type(value.value)
-    if isinstance(value, Range):
-        return types.range_state64_type
-    raise TypeError(f"no type for {describe(value)}")
-
-
 def tuple_of(items: list[Any]) -> Items:
     """Returns the tuple of values."""
     return Items(items, types.Tuple([type_of(item) for item in items]))
 
 
-def _is_row(view: View) -> bool:
-    """True if a view of a contiguous root is the whole of its last axes."""
-    root, rank = view.root, len(view.axes)
-    return root.type.layout == "C" and all(
-        axis.root_axis is not None
-        and axis.root_axis == root.type.ndim - rank + number
-        and is_constant(axis.step, 1)
-        and (axis.size is root.dims[axis.root_axis] or number == 0)
-        for number, axis in enumerate(view.axes)
-    )
+def is_complex(value: Any) -> bool:
+    """True if ``value`` is a complex number or an array of complex numbers."""
+    return isinstance(value, Value) and value.is_complex
 
 
-def is_value(value: Any) -> bool:
-    """True if ``value`` is what a variable stands for, not a plain Python value."""
-    numbers = (Constant, Scalar, Complex, Maybe, Member, NumberedText, Text)
-    arrays = (ArrayList, Elements, Fields, Items, Mapping, MappingView, NumberList, Selection, TupleList, View, Window)
-    return isinstance(
-        value, (*numbers, *arrays, Static, FunctionChoice, Method, Deferred, Range, Iterable, LoopState, Step)
-    )
+def type_of(value: Any) -> types.Type:
+    """Returns the Numba type of a value, as an argument of a call."""
+    if not isinstance(value, Value):
+        raise TypeError(f"no type for {describe(value)}")
+    return value.argument_type
 
 
-def leaves(value: Any) -> list[Any]:
-    """Returns the numbers and arrays of a value, from left to right."""
-    if isinstance(value, Items):
-        return [leaf for item in value.values for leaf in leaves(item)]
-    if isinstance(value, Static) and value.value is None:
-        return []
-    return [value]
+def static_value(value: Any) -> Any:
+    """Returns the Python value of a known value, else None."""
+    return value.python_value if isinstance(value, Value) else None
+
+
+def describe(value: Any) -> str:
+    """Returns words for a value in an error message."""
+    return value.describe() if isinstance(value, Value) else f"a {type(value).__name__.lower()}"
 
 
 def parts_of(function: Function) -> list[Any]:
     """Returns the scalars and roots that the parameters of a function are made of, from left to right."""
-    parts = [leaf.root if isinstance(leaf, View) else leaf for value in function.arguments for leaf in leaves(value)]
+    parts = [leaf.root if isinstance(leaf, View) else leaf for value in function.arguments for leaf in value.leaves]
     return [part for part in parts if isinstance(part, (Scalar, Root))]
 
 
@@ -428,55 +596,6 @@ def without_step(value: Any) -> Any:
     while isinstance(value, Step) and value.is_resolved:
         value = value.item
     return value
-
-
-def static_value(value: Any) -> Any:
-    """Returns the Python value of a known value, else None."""
-    if isinstance(value, (Constant, Static)):
-        return value.value
-    if isinstance(value, Items):
-        items = [static_value(item) for item in value.values]
-        return None if None in items else tuple(items)
-    return None
-
-
-def describe(value: Any) -> str:
-    """Returns words for a value in an error message."""
-    if isinstance(value, Static):
-        known = value.value
-        module = getattr(known, "__module__", "")
-        name = getattr(known, "__name__", None)
-        if isinstance(known, ModuleType) or not isinstance(name, str):
-            shown = repr(known)
-            return f"a {type(known).__name__}" if " object at 0x" in shown else shown
-        return f"{module}.{name}" if module and module not in ("builtins", "_operator") else str(name)
-    if isinstance(value, View):
-        return "an array"
-    if isinstance(value, Items):
-        return "a list" if isinstance(value.type, types.List) else "a tuple"
-    if isinstance(value, (Constant, Scalar)):
-        return "a number"
-    if isinstance(value, Complex):
-        return "a complex number"
-    if isinstance(value, (ArrayList, NumberList, TupleList)):
-        return "a list"
-    if isinstance(value, FunctionChoice):
-        return "a function"
-    if isinstance(value, NumberedText):
-        return "a text"
-    if isinstance(value, Member):
-        return "a member of an enumeration"
-    if isinstance(value, Mapping):
-        return "a set" if value.values is None else "a dictionary"
-    if isinstance(value, MappingView):
-        return f"the {value.parts} of a dictionary"
-    if isinstance(value, Iterable):
-        return "an iterator"
-    if isinstance(value, Fields) and isinstance(value.type, types.ClassInstanceType):
-        return "an instance of a jitclass"
-    if isinstance(value, Fields):
-        return "an array of records" if isinstance(value.type, types.Array) else "a record"
-    return f"a {type(value).__name__.lower()}"
 
 
 def is_hashable(value: Any) -> bool:

@@ -11,8 +11,8 @@ import numba
 import numpy as np
 
 from fastgrad._src.derivatives.ir.scalar_operations import may_raise
-from fastgrad._src.derivatives.runtime.library_functions import library_function
 from fastgrad._src.jit.generated_source import function_from_source
+from fastgrad._src.jit.library_functions import library_function
 
 _numbers = itertools.count()
 

@@ -16,7 +16,7 @@ from fastgrad._src.derivatives.ir.values import is_complex
 from fastgrad._src.derivatives.numpy.array_functions import rank_of, register
 from fastgrad._src.derivatives.numpy.loop_sources import common_size, loops_from_source
 from fastgrad._src.derivatives.runtime import matrix_products
-from fastgrad._src.derivatives.runtime.library_functions import LibraryFunction
+from fastgrad._src.jit.library_functions import LibraryFunction
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.lowering import Lowering

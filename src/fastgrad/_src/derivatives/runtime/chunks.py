@@ -17,8 +17,8 @@ from numba.extending import intrinsic
 
 from fastgrad._src.derivatives.runtime.exceptional_exits import ReleasingCompiler
 from fastgrad._src.derivatives.runtime.inferred_callees import linked_pipeline
-from fastgrad._src.derivatives.runtime.library_functions import library_function
 from fastgrad._src.derivatives.runtime.tape_memory import CODES, capacity, copy_memory, grow, push_value, release
+from fastgrad._src.jit.library_functions import library_function
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import is_on
 from fastgrad._src.jit.numba_internals import cgutils, parallel

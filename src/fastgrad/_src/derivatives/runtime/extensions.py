@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from fastgrad._src.derivatives.functions.functions import is_of_library
+from fastgrad._src.jit.libraries import is_of_library
 from fastgrad._src.jit.numba_internals import builtin_registry
 
 

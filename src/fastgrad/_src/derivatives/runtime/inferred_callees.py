@@ -18,9 +18,9 @@ from typing import Any
 
 from numba import types
 
-from fastgrad._src.derivatives.runtime.disk_cache import UseDerivativeLibrary
 from fastgrad._src.derivatives.runtime.exceptional_exits import ReleasingCompiler
 from fastgrad._src.derivatives.runtime.shape_errors import REPLACEMENTS
+from fastgrad._src.jit.code_library import UseCodeLibrary
 from fastgrad._src.jit.gc_pause import without_collections
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import is_on
@@ -90,7 +90,7 @@ class _LinkedLibrary(JITCodeLibrary):  # type: ignore[misc]
 
 
 @register_pass(mutates_CFG=False, analysis_only=True)
-class _UseLinkedLibrary(UseDerivativeLibrary):
+class _UseLinkedLibrary(UseCodeLibrary):
     """Makes the code library of a function that is only linked.
 
     A function that may call itself, directly or not, keeps Numba's library: Numba looks up the symbol of such a call when the code is loaded.

@@ -12,8 +12,8 @@ from llvmlite import ir as llvm_ir
 from numba import types
 from numba.extending import intrinsic, overload
 
-from fastgrad._src.derivatives.runtime.library_functions import LibraryFunction, library_function
 from fastgrad._src.jit.jit_switch import jit_is_disabled
+from fastgrad._src.jit.library_functions import LibraryFunction, library_function
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import is_on
 from fastgrad._src.jit.numba_internals import cgutils

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-from collections import namedtuple
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -31,39 +29,6 @@ def field_of(owner, name):  # type: ignore[no-untyped-def]
         return np.asarray(getattr(owner, name))
     # A record of NumPy shows its memory to an array of it.
     return (owner if isinstance(owner, np.ndarray) else np.ndarray((), owner.dtype, owner))[name]
-
-
-def members_of(type: types.Type) -> dict[str, types.Type] | None:
-    """Returns the types of the fields of records and of instances of ``jitclass``, by name; None for other types."""
-    if isinstance(type, types.ClassInstanceType):
-        return dict(type.struct)
-    record = type.dtype if isinstance(type, types.Array) else type
-    return dict(record.members) if isinstance(record, types.Record) else None
-
-
-def is_differentiable(type: types.Type) -> bool:
-    """True for floats and complex numbers, arrays of them, and tuples, records and instances of ``jitclass`` with one of these."""
-    type = types.unliteral(type)
-    if isinstance(type, types.BaseTuple):
-        return any(map(is_differentiable, type))
-    fields = members_of(type)
-    if fields is not None:
-        return any(map(is_differentiable, fields.values()))
-    type = type.dtype if isinstance(type, types.Array) else type
-    return isinstance(type, (types.Float, types.Complex)) and type != types.float16
-
-
-@functools.lru_cache(maxsize=256)
-def cotangent_type_of(type: types.Type) -> Any:
-    """Returns what the cotangents and tangents of records and instances are: a dtype of the fields of floats, for an instance a named tuple of them.
-
-    Fields of an instance may be arrays of any size, which no dtype has; Numba returns no dictionary of numbers and arrays.
-    """
-    fields = {name: field for name, field in members_of(type).items() if is_differentiable(field)}  # type: ignore[union-attr]
-    if isinstance(type, types.ClassInstanceType):
-        return namedtuple(type.classname, fields, rename=True)  # noqa: PYI024  # the names are those of a class of the user
-    dtype = as_dtype(type.dtype if isinstance(type, types.Array) else type)
-    return np.dtype([(name, dtype[name]) for name in fields], align=True)
 
 
 def is_instance(value: Any) -> bool:

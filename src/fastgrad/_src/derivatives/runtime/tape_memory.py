@@ -18,10 +18,10 @@ from llvmlite import ir as llvm_ir
 from numba import types
 from numba.extending import intrinsic
 
-from fastgrad._src.derivatives.runtime.library_functions import library_function
 from fastgrad._src.derivatives.runtime.matrix_products import add_product, add_product_in_python
-from fastgrad._src.derivatives.runtime.stack_slots import SLOTS_SYMBOL, STACKS
+from fastgrad._src.jit.library_functions import library_function
 from fastgrad._src.jit.numba_internals import cgutils
+from fastgrad._src.jit.stack_slots import SLOTS_SYMBOL, STACKS
 
 KEPT_BYTES = int(os.environ.get("FASTGRAD_TAPE_BYTES") or 1 << 30)
 """The size above which a stack is freed when a call ends."""

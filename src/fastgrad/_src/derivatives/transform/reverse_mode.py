@@ -15,6 +15,7 @@ from fastgrad._src.derivatives.analysis.aliases import check_stores
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, scalars_of
 from fastgrad._src.derivatives.analysis.cotangent_arrays import CotangentArrays, unwritten_arrays
 from fastgrad._src.derivatives.analysis.residuals import Needs, Residuals
+from fastgrad._src.derivatives.functions.argument_types import cotangent_type_of
 from fastgrad._src.derivatives.ir.call_rules import Callee
 from fastgrad._src.derivatives.ir.operands import (
     Counter,
@@ -45,7 +46,6 @@ from fastgrad._src.derivatives.ir.statements import (
 )
 from fastgrad._src.derivatives.ir.values import Complex, Fields, Items
 from fastgrad._src.derivatives.runtime.jumps import BLOCK_VARIABLE
-from fastgrad._src.derivatives.runtime.record_fields import cotangent_type_of
 from fastgrad._src.derivatives.runtime.tape_memory import ALL_STACKS, MAX_CODES
 from fastgrad._src.derivatives.transform.adjoint import Adjoint
 from fastgrad._src.derivatives.transform.adjoint_emission import MET_FLAT, AdjointEmitter

@@ -8,16 +8,11 @@ from typing import Any
 
 from numba import types
 
-from fastgrad._src.derivatives.runtime.disk_cache import (
-    NAME_LENGTH,
-    UNKEYED,
-    DerivativeCache,
-    NoKeyError,
-    UseDerivativeLibrary,
-    type_text,
-)
 from fastgrad._src.jit.body import digest
+from fastgrad._src.jit.code_library import NAME_LENGTH, UNKEYED, UseCodeLibrary
+from fastgrad._src.jit.dispatcher_cache import DispatcherCache
 from fastgrad._src.jit.jit_switch import jit_is_disabled
+from fastgrad._src.jit.key_texts import NoKeyError, type_text
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import is_on
 from fastgrad._src.jit.numba_internals import (
@@ -37,7 +32,7 @@ class _Compiler(CompilerBase):  # type: ignore[misc]  # Numba has no types
         """Returns the passes."""
         passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
         if is_on(Feature.LIBRARIES):
-            passes.add_pass_after(UseDerivativeLibrary, FixupArgs)
+            passes.add_pass_after(UseCodeLibrary, FixupArgs)
             passes.finalize()
         return [passes]
 
@@ -65,7 +60,7 @@ class LibraryFunction(CPUDispatcher):  # type: ignore[misc]
     def __init__(self, function: FunctionType, options: dict[str, Any]) -> None:
         super().__init__(function, targetoptions={"nopython": True, **options})
         self._compiler: Any = _NamingCompiler(function, self.targetdescr, self.targetoptions, self.key)
-        self._cache = DerivativeCache(self.key)
+        self._cache = DispatcherCache(self.key)
 
     def get_call_template(self, args: Any, kws: Any) -> Any:
         """Returns the template of a call; numbers in the code of the caller are arguments as all others, so that they need no code of their own."""

@@ -1,0 +1,102 @@
+"""The types of arguments: which have derivatives, and of which type cotangents and tangents are."""
+
+from __future__ import annotations
+
+import functools
+from collections import namedtuple
+from collections.abc import Sequence
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from fastgrad._src.core.errors import DifferentiationError
+from fastgrad._src.derivatives.functions.functions import CALLED
+from fastgrad._src.derivatives.functions.parameters import Types, parameter_names, place, signature_of
+from fastgrad._src.jit.numba_internals import as_dtype
+
+
+def members_of(type: types.Type) -> dict[str, types.Type] | None:
+    """Returns the types of the fields of records and of instances of ``jitclass``, by name; None for other types."""
+    if isinstance(type, types.ClassInstanceType):
+        return dict(type.struct)
+    record = type.dtype if isinstance(type, types.Array) else type
+    return dict(record.members) if isinstance(record, types.Record) else None
+
+
+def is_differentiable(type: types.Type) -> bool:
+    """True for floats and complex numbers, arrays of them, and tuples, records and instances of ``jitclass`` with one of these."""
+    type = types.unliteral(type)
+    if isinstance(type, types.BaseTuple):
+        return any(map(is_differentiable, type))
+    fields = members_of(type)
+    if fields is not None:
+        return any(map(is_differentiable, fields.values()))
+    type = type.dtype if isinstance(type, types.Array) else type
+    return isinstance(type, (types.Float, types.Complex)) and type != types.float16
+
+
+@functools.lru_cache(maxsize=256)
+def cotangent_type_of(type: types.Type) -> Any:
+    """Returns what the cotangents and tangents of records and instances are: a dtype of the fields of floats, for an instance a named tuple of them.
+
+    Fields of an instance may be arrays of any size, which no dtype has; Numba returns no dictionary of numbers and arrays.
+    """
+    fields = {name: field for name, field in members_of(type).items() if is_differentiable(field)}  # type: ignore[union-attr]
+    if isinstance(type, types.ClassInstanceType):
+        return namedtuple(type.classname, fields, rename=True)  # noqa: PYI024  # the names are those of a class of the user
+    dtype = as_dtype(type.dtype if isinstance(type, types.Array) else type)
+    return np.dtype([(name, dtype[name]) for name in fields], align=True)
+
+
+def check_types(function: FunctionType, argument_types: Types, positions: tuple[int, ...], owner: str) -> None:
+    """Raises DifferentiationError if an argument to differentiate with respect to has no derivative, or Numba does not know an argument's type.
+
+    Raises TypeError if no signature of ``numba.njit`` takes the arguments.
+    """
+    signature_of(getattr(function, CALLED, None), argument_types, allow_ambiguous=False)
+    for position, (name, type) in enumerate(zip(parameter_names(function), argument_types, strict=True)):
+        argument = f"{place(function)}: {owner}: the argument {name} of {function.__name__} is of type {type}, which"
+        if position in positions and not is_differentiable(type):
+            raise DifferentiationError(
+                f"{argument} has no derivative. Pass float64 or float32, or choose other arguments with argnums."
+            )
+        if (type.dtype if isinstance(type, types.Array) else type) == types.pyobject:
+            raise DifferentiationError(
+                f"{argument} Numba can't compile. Pass numbers, arrays of numbers, or tuples of them."
+            )
+
+
+def check_directions(
+    function: FunctionType, names: Sequence[str], primals: Types, directions: Types, owner: str
+) -> None:
+    """Raises DifferentiationError if a tangent or cotangent has not the type of what it belongs to."""
+    for name, primal, direction in zip(names, primals, directions, strict=True):
+        fields = members_of(primal)
+        if fields is not None:
+            _check_fields(f"{place(function)}: {owner}: {name} of {function.__name__}", primal, direction)
+            continue
+        rank, given = [type.ndim if isinstance(type, types.Array) else 0 for type in (primal, direction)]
+        number = direction.dtype if isinstance(direction, types.Array) else types.unliteral(direction)
+        if rank != given or not isinstance(number, (types.Float, types.Complex, types.Integer)):
+            raise DifferentiationError(
+                f"{place(function)}: {owner}: {name} of {function.__name__} is of type {direction}, for a value of type {primal}. "
+                "Pass floats of the shape of the value."
+            )
+
+
+def _check_fields(what: str, primal: types.Type, direction: types.Type) -> None:
+    """Raises DifferentiationError if the direction of a record, an array of records or an instance has not their fields of floats."""
+    wanted = cotangent_type_of(primal)
+    if isinstance(direction, types.BaseNamedTuple):
+        fields: Any = dict(zip(direction.fields, direction, strict=True))
+    else:
+        fields = members_of(direction) or {}
+    ranks = [getattr(type, "ndim", 0) for type in (primal, direction)]
+    names = wanted._fields if isinstance(primal, types.ClassInstanceType) else wanted.names
+    if ranks[0] != ranks[1] or not all(is_differentiable(fields.get(name, types.none)) for name in names):
+        raise DifferentiationError(
+            f"{what} is of type {direction}, for a value of type {primal}. Pass the fields {', '.join(names)}, of the shapes of the value: "
+            f"{'a named tuple or an instance' if isinstance(primal, types.ClassInstanceType) else f'an array of the dtype {wanted}'}."
+        )

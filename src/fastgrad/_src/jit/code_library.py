@@ -1,0 +1,126 @@
+"""The code libraries of dispatchers whose machine code is kept on disk, and the passes that make them."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from fastgrad._src.jit import exponential, ordered_sums
+from fastgrad._src.jit.libraries import is_of_library
+from fastgrad._src.jit.numba_canaries import Feature
+from fastgrad._src.jit.numba_features import is_on
+from fastgrad._src.jit.numba_internals import FunctionPass, codegen, environment, register_pass
+from fastgrad._src.jit.stack_slots import register_symbols
+
+NAME_LENGTH = 24
+"""The number of digits of a key that a function's name has."""
+ARRAY_EXPRESSION = "__numba_array_expr"
+UNKEYED = "unkeyed"
+"""The start of these digits of a function without a key."""
+
+
+_UNWRAPPER = "__excinfo_unwrap_args"
+"""The names of functions that make the arguments of an exception begin with this. Those of one name read environments of their own."""
+
+
+class CodeLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]  # Numba has no types
+    """The code of a derivative, with all that it calls as private functions.
+
+    Numba tells functions of one name apart by numbers that count up in each process, so that a loaded function could take the place of another.
+    Here only the derivative itself is public, whose name ends with the hash of its key.
+    """
+
+    def __init__(self, owner: Any, name: str) -> None:
+        super().__init__(owner, name)
+        self.environments: list[tuple[str, Any]] = []
+        self.has_foreign_code = False
+        self._reload_init.add(register_symbols)
+        self.enable_object_caching()
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout
+        for function in ll_module.functions:
+            if not function.is_declaration:
+                manager, builder = self._codegen._function_pass_manager(opt=1)  # the module is optimized after it
+                manager.run(function, builder)
+
+    def _optimize_final_module(self) -> None:
+        own = self.name.rpartition("_")[2]
+        for function in self._final_module.functions:
+            is_unwrapper = function.name.startswith(_UNWRAPPER)
+            is_private = is_unwrapper or function.name.startswith("_ZN")
+            if is_private and own not in function.name and not function.is_declaration:
+                self.has_foreign_code |= not is_unwrapper and _is_foreign(function.name)
+                function.linkage = (
+                    "internal"  # LLVM may change how it is called: code that is loaded later must not find it
+                )
+                function.name = f"{function.name}_{own}"
+        for variable in self._final_module.global_variables:
+            if variable.name.startswith("_ZN08NumbaEnv") and own not in variable.name:
+                values = environment.lookup_environment(variable.name)
+                variable.name = f"{variable.name}_{own}"
+                if values is not None:
+                    self.environments.append((variable.name, values))
+        exponential.replace_exponentials(self._final_module, self._codegen)
+        with ordered_sums.vector_code(self._final_module.triple):
+            super()._optimize_final_module()
+            self._optimize_more()
+        exponential.inline_exponentials(self._final_module, self._codegen)
+
+    def _optimize_more(self) -> None:
+        """Runs passes after those of Numba."""
+
+    def _finalize_specific(self) -> None:
+        super()._finalize_specific()
+        for name, values in self.environments:
+            self.codegen.set_env(name, values)
+
+
+class LaneLibrary(CodeLibrary):
+    """The code of a derivative that computes several tangents in the lanes of vectors."""
+
+    def _optimize_more(self) -> None:
+        # Numba leaves out the SLP vectorizer because LLVM miscompiled with it (numba/numba#8852). Tests compare its tangents with those of single runs.
+        if is_on(Feature.LANES):
+            passes, builder = self._codegen._module_pass_manager(slp_vectorize=True)
+            passes.run(self._final_module, builder)
+
+
+def _is_foreign(symbol: str) -> bool:
+    """True for a mangled name of a function that no key knows. Array expressions are parts of functions with names of their own."""
+    return UNKEYED in symbol or (ARRAY_EXPRESSION not in symbol and not is_of_library(_package_of(symbol)))
+
+
+def _package_of(symbol: str) -> str:
+    """Returns the package of the function that has a mangled name."""
+    position, name = len("_ZN"), "cpython"
+    while name in {"cpython", "cfunc"}:  # the namespaces of wrappers
+        length = int("".join(itertools.takewhile(str.isdigit, symbol[position:])) or 0)
+        position += len(str(length))
+        name = symbol[position : position + length]
+        position += length
+    return name
+
+
+@register_pass(mutates_CFG=False, analysis_only=True)
+class UseCodeLibrary(FunctionPass):  # type: ignore[misc]
+    """Makes the code library of a derivative."""
+
+    _name = "fastgrad_derivative_library"
+    library = CodeLibrary
+
+    def __init__(self) -> None:
+        FunctionPass.__init__(self)
+
+    def run_pass(self, state: Any) -> bool:
+        """Sets ``state.library``."""
+        state.library = self.library(state.targetctx.codegen(), state.func_id.func_qualname)
+        return False
+
+
+@register_pass(mutates_CFG=False, analysis_only=True)
+class UseLaneLibrary(UseCodeLibrary):
+    """Makes the code library of a derivative that computes several tangents."""
+
+    _name = "fastgrad_lane_library"
+    library = LaneLibrary

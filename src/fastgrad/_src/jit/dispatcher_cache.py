@@ -1,0 +1,163 @@
+"""Compiled functions in memory and on disk: a second process that compiles the same function loads machine code, and compiles nothing.
+
+The key is all that a function depends on, and the versions of what derives and compiles.
+"""
+
+from __future__ import annotations
+
+import functools
+import pickle
+import sys
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import llvmlite.binding as llvm
+import numba
+import numpy as np
+
+from fastgrad._src.jit import cache, exponential, store
+from fastgrad._src.jit.code_library import ARRAY_EXPRESSION, NAME_LENGTH
+from fastgrad._src.jit.key_texts import NoKeyError, type_text
+from fastgrad._src.jit.native import undefined_symbols
+from fastgrad._src.jit.numba_canaries import Feature
+from fastgrad._src.jit.numba_features import features_text, is_on
+from fastgrad._src.jit.numba_internals import (
+    NullCache,
+    compiler,
+    config,
+    environment,
+    parallel,
+    rtsys,
+    serialize,
+    sigutils,
+)
+from fastgrad._src.jit.source_files import sources_key
+
+_MOST_IN_MEMORY = 256
+
+
+class RecentlyUsed:
+    """A dict of the keys that were used last."""
+
+    def __init__(self) -> None:
+        self._values: OrderedDict[Any, Any] = OrderedDict()
+
+    def get(self, key: Any) -> Any:
+        """Returns a value, or None."""
+        if key in self._values:
+            self._values.move_to_end(key)
+        return self._values.get(key)
+
+    def put(self, key: Any, value: Any) -> None:
+        """Keeps a value."""
+        self._values[key] = value
+        if len(self._values) > _MOST_IN_MEMORY:
+            self._values.popitem(last=False)
+
+
+COMPILED = RecentlyUsed()
+"""What Numba made of derivatives, by the text that it depends on: derivatives of one text are compiled once."""
+
+
+class DispatcherCache(NullCache):  # type: ignore[misc]
+    """The cache of a derivative's dispatcher, in memory and on disk. It keeps nothing if derivatives have Numba's own code libraries.
+
+    Args:
+        key_of: maps argument types to the key, or to None.
+    """
+
+    def __init__(self, key_of: Callable[[tuple[Any, ...]], str | None]) -> None:
+        self._key_of = key_of
+
+    def load_overload(self, signature: Any, target: Any) -> Any:
+        """Returns what Numba made of a derivative for argument types, in this process or an earlier one; None if it has to be compiled."""
+        key = self._key_of(sigutils.normalize_signature(signature)[0]) if is_on(Feature.LIBRARIES) else None
+        if key is None:
+            return None
+        content = _content(key)
+        result = COMPILED.get(content)
+        if result is not None:  # each dispatcher has an entry of its own, which it removes when it is deleted
+            entry = target.get_executable(result.library, result.fndesc, result.environment)
+            return result._replace(entry_point=entry, metadata=None)
+        entry = store.load(content)
+        if entry is None:
+            return None
+        reduced, environments = pickle.loads(zlib.decompress(entry.code))  # noqa: S301 - other users can't write it, see jit/cache.py
+        rtsys.initialize(target)
+        if "numba_parallel_for" in entry.symbols:
+            parallel._launch_threads()  # Numba knows it from then on
+        if not _has_symbols(entry.symbols):
+            target.refresh()  # loads all that Numba has: it takes longer than all else here
+            if not _has_symbols(entry.symbols):
+                return None
+        result = compiler.CompileResult._rebuild(target, *reduced)
+        result.library.environments = [(name, _environment(*values)) for name, *values in environments]
+        for name, values in result.library.environments:
+            result.library.codegen.set_env(name, values)
+        COMPILED.put(content, result)
+        return result
+
+    def save_overload(self, signature: Any, result: Any) -> None:
+        """Keeps what Numba made of a derivative, if it holds in other processes."""
+        key = self._key_of(sigutils.normalize_signature(signature)[0]) if is_on(Feature.LIBRARIES) else None
+        library = result.library
+        if key is None or library.has_foreign_code or result.fndesc.qualname.rpartition("_")[2] != key[:NAME_LENGTH]:
+            return
+        if library.has_dynamic_globals or not all(map(_can_be_kept, library.environments)):
+            return
+        try:
+            type_text(result.signature.return_type)
+        except NoKeyError:
+            return
+        content = _content(key)
+        COMPILED.put(content, result)
+        environments = [
+            (name, values.globals.get("__name__", __name__), values.consts) for name, values in library.environments
+        ]
+        reduced = result._reduce()
+        _, _, (machine_code, _) = reduced[0]
+        symbols = undefined_symbols(machine_code)
+        if symbols is not None:
+            code = zlib.compress(serialize.dumps((reduced, environments)), 1)
+            store.save(content, cache.Entry(code, tuple(symbols)))
+
+
+def _can_be_kept(named: tuple[str, Any]) -> bool:
+    """True if an environment can be made again; those of Numba's array expressions have no module, and need none."""
+    name, values = named
+    return ARRAY_EXPRESSION in name or values.can_cache()
+
+
+def _has_symbols(names: Sequence[str]) -> bool:
+    return all(llvm.address_of_symbol(name) is not None for name in names)
+
+
+_OF_NO_CODE = ("CACHE", "THREAD", "COLOR", "WARN", "DUMP", "HELP")
+"""Words in the names of Numba's settings that no code depends on."""
+
+
+def _content(key: str) -> str:
+    settings = [
+        f"{name}={value!r}"
+        for name, value in sorted(vars(config).items())
+        if name.isupper() and not any(word in name for word in _OF_NO_CODE)
+    ]
+    return f"derivative {key}\n{_surroundings()}\n{settings} {exponential.is_known()} {features_text()}"
+
+
+def _environment(module: str, constants: list[Any]) -> Any:
+    values = environment.Environment({"__name__": module})  # compiled code reads the constants alone
+    values.consts[:] = constants
+    return values
+
+
+ORIGINS = ("fastgrad._src.derivatives",)
+"""The packages that keep dispatchers; their code follows from them, and from what they import."""
+
+
+@functools.cache
+def _surroundings() -> str:
+    """Returns the text of what derives and compiles: versions, and the source files that derivatives follow from."""
+    return f"fastgrad {sources_key(*ORIGINS)} numba {numba.__version__} numpy {np.__version__} python {sys.version}"
