@@ -5,7 +5,6 @@ A sum is the sum of the sums of its blocks, in order. So its bits do not depend 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from math import prod
 
@@ -99,14 +98,6 @@ def sums_of_squares_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) ->
     )
     last = Launch(sums_of_squares_of_arrays[dtype], (arrays, Scratch(0), Output(0)))
     return Launches((first, last), ((np.dtype(np.float64), blocks),))
-
-
-@functools.lru_cache(maxsize=256)
-def block_squares_launches(dtype: np.dtype, sizes: tuple[int, ...]) -> Launches:
-    """Returns the launches for the block sums of arrays of these sizes; each output has `block_count` elements."""
-    kernel, cost = block_squares[dtype], BLOCK_ELEMENTS * ELEMENT_NANOSECONDS
-    launches = [Launch(kernel, (Input(i), Output(i), size), block_count(size), cost) for i, size in enumerate(sizes)]
-    return Launches(tuple(launches))
 
 
 def block_count(size: int) -> int:
