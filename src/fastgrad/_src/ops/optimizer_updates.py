@@ -233,9 +233,7 @@ sum_rows = kernel_operation(
 and their number. Raises InvalidArgumentError, which names ``owner``, for an index outside [0, limit)."""
 
 
-def _update_rows_launches(
-    inputs: Any, outputs: Any, rule: str, moves: int, flag_count: int = 0
-) -> Launches | None:
+def _update_rows_launches(inputs: Any, outputs: Any, rule: str, moves: int, flag_count: int = 0) -> Launches | None:
     update_rule = RULES[rule]
     state_count = len(update_rule.state)
     rows_at = state_count + flag_count
