@@ -80,12 +80,13 @@ class RuleOptimizer(KernelOptimizer):
             TypeError: ``rule`` is not an update rule.
             ValueError: the rule takes a hyper-parameter that the optimizer does not have.
         """
-        if self.built:
+        if self.built and not self._takes_new_variables:
             return
         rule = self._checked_rule()
         names = [self.slot_names.get(slot, slot) for slot in rule.slots]
         super().build(variables)
-        self._slots = self._new_slots(variables, names)
+        new_slots = self._new_slots(variables, names)
+        self._slots = [[*old, *new] for old, new in zip(self._slots or [[]] * len(names), new_slots, strict=True)]
 
     def _new_slots(self, variables: Sequence[Variable], names: list[str]) -> list[list[OptimizerVariable]]:
         """Makes the slots, variable by variable; returns for each name the slots of all variables."""
