@@ -126,6 +126,11 @@ class GroupedUpdate:
         slots: for each kind of slot, the slot of each variable.
         counter: the optimizer's step counter, which each update changes.
         decays: for each variable, whether weight decay applies.
+
+    Attributes:
+        variables: as above.
+        groups: the groups of the variables.
+        single: whether there is one group, of all variables in their order.
     """
 
     def __init__(
@@ -164,10 +169,6 @@ class GroupedUpdate:
         if self._last_read_at_release != LastReadNumber.last or recorders.active:
             make_writable(self._state)
             self._last_read_at_release = LastReadNumber.last
-
-    def members_of(self, gradients: Sequence[Any], group: Group) -> Any:
-        """Returns the members of ``gradients`` whose variables belong to ``group``."""
-        return gradients if self.single else [gradients[i] for i in group.positions]
 
 
 def make_writable(variables: Iterable[Variable]) -> None:

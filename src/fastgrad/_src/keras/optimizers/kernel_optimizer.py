@@ -173,4 +173,5 @@ class KernelOptimizer(Optimizer):
         """
         for group in update.groups:
             amount = decay if group.decays else as_float64_scalar(0.0) if isinstance(decay, Tensor) else 0.0
-            self._update_group(group, update.members_of(gradients, group), (*numbers, amount), factor)
+            group_gradients = gradients if update.single else [gradients[i] for i in group.positions]
+            self._update_group(group, group_gradients, (*numbers, amount), factor)

@@ -33,14 +33,6 @@ def sums_of_squares(g, count, sizes, out):
         out[k] = total
 
 
-@kernel("x: in[T], out: out[float64], size: int, first: int, last: int", T=FLOATS)
-def block_squares(x, out, size, first, last):
-    """Writes the sums of the squares of the blocks [first, last) of an array."""
-    lanes = local_array(T, 256)
-    for block in range(first, last):
-        out[block] = sum_of_block_squares(x, block * BLOCK_ELEMENTS, least((block + 1) * BLOCK_ELEMENTS, size), lanes)
-
-
 @kernel("g: ins[T], count: count, sizes: sizes, out: out[float64], first: int, last: int", T=FLOATS)
 def sums_of_squares_of_blocks(g, count, sizes, out, first, last):
     """Writes the sums of the squares of blocks of several arrays, whose blocks are numbered array after array."""
@@ -81,7 +73,8 @@ def sum_of_squares_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> 
     """Returns the launches for the sum of squares of one array, in its dtype."""
     dtype, size = inputs[0].dtype, prod(inputs[0].shape)
     blocks = block_count(size)
-    first = Launch(block_squares[dtype], (Input(0), Scratch(0), size), blocks, BLOCK_ELEMENTS * ELEMENT_NANOSECONDS)
+    operands = (Input(0),), Scratch(0)
+    first = Launch(sums_of_squares_of_blocks[dtype], operands, blocks, BLOCK_ELEMENTS * ELEMENT_NANOSECONDS)
     last = Launch(total_of_blocks[dtype], (Scratch(0), Output(0), blocks))
     return Launches((first, last), ((np.dtype(np.float64), blocks),))
 
