@@ -203,11 +203,14 @@ class RuleOptimizer(KernelOptimizer):
     @property
     def _zero_gradient_mode(self) -> int:
         """The effect of a zero gradient on a row of a variable, one of the constants ``ZERO_GRADIENT_...``."""
-        return self.rule.zero_gradient
+        mode: int = self.rule.zero_gradient
+        # 0 / 0 is NaN, in the dense update too.
+        has_no_epsilon = mode == ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS and not getattr(self, "epsilon", 1.0)
+        return ZERO_GRADIENT_MOVES if has_no_epsilon else mode
 
     def _update_rows(self, position: int, rows: SummedRows, numbers: Sequence[Any]) -> None:
         state = [self._trainable_variables[position], *self._slots_of(position)]
-        rule, mode, flags = self.rule, self._zero_gradient_mode_for_epsilon(), self._row_flags(position)
+        rule, mode, flags = self.rule, self._zero_gradient_mode, self._row_flags(position)
         if isinstance(rows.sums, Tensor):
             operation, attributes = update_rows, {"rule": rule.key, "moves": mode}
             if flags is not None:
@@ -226,17 +229,8 @@ class RuleOptimizer(KernelOptimizer):
 
     def _row_flags(self, position: int) -> Variable | None:
         """Returns the flags of nonzero slots of a variable, up to date; None if a zero gradient has another effect."""
-        is_flagged = self._zero_gradient_mode_for_epsilon() == ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS
+        is_flagged = self._zero_gradient_mode == ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS
         return self._nonzero_slot_flags(position, self._slots_of(position)) if is_flagged else None
-
-    def _zero_gradient_mode_for_epsilon(self) -> int:
-        zero_gradient_mode = self._zero_gradient_mode
-        # 0 / 0 is NaN, in the dense update too.
-        return (
-            ZERO_GRADIENT_MOVES
-            if zero_gradient_mode == ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS and not getattr(self, "epsilon", 1.0)
-            else zero_gradient_mode
-        )
 
     def _update_rows_in_float32(
         self,
