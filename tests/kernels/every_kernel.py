@@ -425,7 +425,7 @@ def numbers_of_steps(dtype: str) -> Iterator[tuple[str, Any]]:
     """Kernels that run the steps of others: what follows a product, and the drivers of programs."""
     from fastgrad._src.kernels.gemm import epilogue
     from fastgrad._src.kernels.gemm.steps import product_launches
-    from fastgrad._src.kernels.optimizers.norms import block_squares_launches
+    from fastgrad._src.kernels.optimizers.norms import sums_of_squares_of_blocks
     from fastgrad._src.kernels.runtime import driver
     from fastgrad._src.kernels.runtime.eager_launch import EagerFrame
     from fastgrad._src.kernels.runtime.launch import Input, Launch, Launches, Output
@@ -442,7 +442,7 @@ def numbers_of_steps(dtype: str) -> Iterator[tuple[str, Any]]:
         run_launches(product_launches([a, b], epilogue=launch), [a, b], outputs)
         yield f"{name} {dtype}", outputs
 
-    found: Launches = block_squares_launches(np.dtype(dtype), (54,))
+    found = Launches((Launch(sums_of_squares_of_blocks[dtype], ((Input(0),), Output(0)), 1),))
     sums = np.zeros(1)
     frame = EagerFrame(found, (a,), (sums,))
     pool = np.zeros(driver.FIRST_PARKED_FLAG + 2 * driver.CACHE_LINE_WORDS, np.int64)

@@ -157,18 +157,17 @@ def test_sums_of_squares():
 
 
 def test_large_sums_of_squares_are_the_same_by_any_threads(monkeypatch):
-    arrays = [
-        np.random.default_rng(0).normal(size=shape).astype(np.float32) for shape in [(300, 70), (), (0,), (9999,)]
-    ]
+    r = np.random.default_rng(0)
+    arrays = [r.normal(size=shape).astype(np.float32) for shape in [(500, 300), (), (0,), (9999,)]]
+    assert arrays[0].size >= updates._MIN_ELEMENTS_FOR_THREADS
     arrays[0] = arrays[0].T  # not contiguous
-    wanted = updates.array_square_sums(*arrays)
-    monkeypatch.setattr(updates, "_MIN_ELEMENTS_FOR_THREADS", 0)
+    wanted = updates.serial_square_sums(*arrays)
     monkeypatch.setattr(eager_launch, "LEAST_POOL_NANOSECONDS", 0.0)
     threads = config.get_num_threads()
     try:
         for count in (1, 2, 5):
             config.set_num_threads(count)
-            np.testing.assert_array_equal(updates.array_square_sums(*arrays), wanted)
+            np.testing.assert_array_equal(updates.sums_of_squares_of_arrays.run(*arrays), wanted)
     finally:
         config.set_num_threads(threads)
 
@@ -191,7 +190,7 @@ def test_sums_of_squares_in_any_shares(dtype, sizes, shares):
     launches = updates.sums_of_squares_of_arrays.lowering.launches(arrays, [found])
     assert sum(launch.units for launch in launches.launches) > 1
     assert run_launches(launches, arrays, [found], shares) is None
-    np.testing.assert_array_equal(found, updates.array_square_sums(*arrays))
+    np.testing.assert_array_equal(found, updates.serial_square_sums(*arrays))
     exact = [np.square(a.astype(np.float64)).sum() for a in arrays]
     np.testing.assert_allclose(found, exact, rtol=1e-14 if dtype == "float64" else 1e-6)
 

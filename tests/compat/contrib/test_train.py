@@ -85,6 +85,33 @@ def test_variables_may_come_at_any_time_and_share_the_step_count():
     assert len(optimizer.variables()) == 4
 
 
+def test_new_variables_come_in_compiled_steps_as_in_eager_ones():
+    results = []
+    for wrap in (tf.function, lambda function: function):
+        optimizer = tf.train.AdamOptimizer(RATE)
+        first, second = tf.Variable([1.0, 2.0]), tf.Variable([3.0])
+        step_of_first = wrap(lambda v=first, o=optimizer: o.apply_gradients([(v * v, v)]))
+        step_of_second = wrap(lambda v=second, o=optimizer: o.apply_gradients([(v * v, v)]))
+        step_of_both = wrap(lambda v=first, w=second, o=optimizer: o.apply_gradients([(w + 1.0, w), (v + 1.0, v)]))
+        for step in (step_of_first, step_of_first, step_of_second, step_of_first, step_of_both, step_of_second):
+            step()
+        results.append([x.numpy() for x in (first, second, *optimizer.variables())])
+    assert len(results[0]) == 6
+    for compiled, eager in zip(*results, strict=True):
+        np.testing.assert_allclose(compiled, eager, rtol=1e-6)
+
+
+def test_a_gradient_that_does_not_fit_a_new_variable_changes_nothing():
+    optimizer, first, second = tf.train.AdamOptimizer(RATE), tf.Variable([1.0]), tf.Variable([1.0])
+    optimizer.apply_gradients([(tf.ones(1), first)])
+    before = [x.numpy() for x in (first, *optimizer.variables())]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Incompatible shapes"):
+        optimizer.apply_gradients([(tf.ones(1), first), (tf.ones(2), second)])
+    np.testing.assert_array_equal(before, [x.numpy() for x in (first, *optimizer.variables())])
+    optimizer.apply_gradients([(tf.ones(1), second)])
+    assert second.numpy() < 1.0
+
+
 def test_rates_may_be_integers_tensors_variables_and_functions():
     variable, rate = tf.Variable([0.0]), tf.Variable(0.5)
     optimizer = tf.train.GradientDescentOptimizer(rate)

@@ -31,7 +31,7 @@ ONLY_ON_A_CPU = {
     *("softmax", "softmax_gradient", "log_softmax", "log_softmax_gradient"),
     *("softmax_across", "softmax_across_gradient", "log_softmax_across", "log_softmax_across_gradient"),
     *("cross_entropy", "sparse_cross_entropy_and_gradient"),
-    *("block_squares", "sums_of_squares", "sums_of_squares_of_blocks"),
+    *("sums_of_squares", "sums_of_squares_of_blocks"),
     *("layer_norm", "layer_norm_gradient", "layer_norm_parameter_sums", "layer_norm_parameters_gradient"),
     *("attention", "attention_gradient", "row_products"),
     "order_ids",

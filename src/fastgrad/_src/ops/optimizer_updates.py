@@ -21,16 +21,16 @@ from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.kernels.elementwise.half import through_float32
 from fastgrad._src.kernels.movement.embedding import add_summed_rows, group_ids, sum_groups
 from fastgrad._src.kernels.optimizers.adafactor import adafactor_matrix, adafactor_vector
-from fastgrad._src.kernels.optimizers.norms import (
-    block_count,
-    block_squares_launches,
-    sums_of_squares,
-    sums_of_squares_launches,
-)
+from fastgrad._src.kernels.optimizers.norms import sums_of_squares, sums_of_squares_launches
 from fastgrad._src.kernels.optimizers.optimizers import completed_rounds, is_last_of_round
-from fastgrad._src.kernels.optimizers.update_rule import FLOATS, INDEX_DTYPES, RULES, ZERO_GRADIENT_RESTS
-from fastgrad._src.kernels.runtime.eager_launch import run_eagerly
-from fastgrad._src.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, run_launches
+from fastgrad._src.kernels.optimizers.update_rule import (
+    FLOATS,
+    INDEX_DTYPES,
+    NANOSECONDS_PER_UPDATED_ROW,
+    RULES,
+    ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS,
+)
+from fastgrad._src.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
 from fastgrad._src.ops.joining import stack
 from fastgrad._src.ops.kernel_launches import kernel_operation
 
@@ -43,25 +43,32 @@ def is_half(dtype: np.dtype) -> bool:
     return dtype.itemsize == 2 and dtype.kind in "fV"
 
 
-def _run_on_copies(
-    launches: Callable[..., Launches | None], changed_input_count: Callable[..., int]
-) -> Callable[..., Any]:
-    """Returns a ``run`` that calls the kernels of ``launches`` on copies of the inputs that the kernels change."""
+def _update_operation(
+    name: str,
+    form: Form,
+    launches: Callable[..., Launches | None],
+    state_count: Callable[..., int],
+    **options: Any,
+) -> Operation:
+    """Declares an operation whose results replace its first inputs, ``state_count(**attributes)`` in number."""
+    return kernel_operation(
+        name,
+        form,
+        launches=through_float32(launches),
+        result=lambda *inputs, **attributes: like_inputs(*range(state_count(**attributes)))(*inputs),
+        **options,
+    )
 
-    def update_copies(*inputs: np.ndarray, **attributes: Any) -> tuple[np.ndarray, ...]:
-        outputs = tuple([np.array(x, order="C") for x in inputs[: changed_input_count(**attributes)]])
-        plan = launches(inputs, outputs, **attributes)
-        if plan is not None:  # None if there are no elements
-            run_launches(plan, [np.asarray(x, order="C") for x in inputs], outputs)
-        return outputs
 
-    return update_copies
+def _launches_in_place(launch: Launch, state_count: int) -> Launches:
+    """Returns the launches of a kernel that changes the first inputs, each the memory of the result of its number."""
+    pairs = tuple([(i, i) for i in range(state_count)])
+    return Launches((launch,), in_place=pairs, starts_as=pairs)
 
 
 # ---- all variables of a dtype ---------------------------------------------------------------------------
 
 
-@through_float32
 def _update_launches(inputs: Any, outputs: Any, rule: str, count: int) -> Launches | None:
     update_rule, dtype = RULES[rule], inputs[0].dtype
     if dtype not in _KERNEL_DTYPES:
@@ -70,17 +77,12 @@ def _update_launches(inputs: Any, outputs: Any, rule: str, count: int) -> Launch
     state = [tuple([Output(k * count + i) for i in range(count)]) for k in range(state_count)]
     gradients = tuple([Input(state_count * count + i) for i in range(count)])
     numbers = [Input(number) for number in range((state_count + 1) * count, len(inputs))]
-    pairs = tuple([(i, i) for i in range(state_count * count)])
     launch = update_rule.launch(update_rule.variables[dtype], outputs[:count], (*state, gradients, *numbers))
-    return Launches((launch,), in_place=pairs, starts_as=pairs)
+    return _launches_in_place(launch, state_count * count)
 
 
-update_variables = operation(
-    "apply_update",
-    Form.FUSED,
-    run=_run_on_copies(_update_launches, lambda rule, count: count * len(RULES[rule].state)),
-    launches=_update_launches,
-    result=lambda *inputs, rule, count: like_inputs(*range(count * len(RULES[rule].state)))(*inputs),
+update_variables = _update_operation(
+    "apply_update", Form.FUSED, _update_launches, lambda rule, count: count * len(RULES[rule].state)
 )
 """One step of an ``UpdateRule`` for ``count`` variables of one dtype, in one kernel call.
 
@@ -109,26 +111,16 @@ def _matrix_sizes(shape: tuple[int, ...]) -> tuple[int, int, int]:
     return math.prod(shape[:-2]), shape[-2], shape[-1]
 
 
-def _adafactor_operation(name: str, kernel: Any, changed_input_count: int, kernel_sizes_of: Any) -> Operation:
-    @through_float32
+def _adafactor_operation(name: str, kernel: Any, state_count: int, kernel_sizes_of: Any) -> Operation:
     def adafactor_launches(inputs: Any, outputs: Any) -> Launches | None:
         p = inputs[0]
         if p.dtype not in _KERNEL_DTYPES or not math.prod(p.shape):
             return None
-        numbers = [Input(i) for i in range(changed_input_count + 1, len(inputs))]
-        operands = (
-            *[Output(i) for i in range(changed_input_count)],
-            Input(changed_input_count),
-            *kernel_sizes_of(p.shape),
-            *numbers,
-        )
-        pairs = tuple([(i, i) for i in range(changed_input_count)])
-        return Launches((Launch(kernel[p.dtype], operands),), in_place=pairs, starts_as=pairs)
+        state, numbers = map(Output, range(state_count)), map(Input, range(state_count + 1, len(inputs)))
+        operands = (*state, Input(state_count), *kernel_sizes_of(p.shape), *numbers)
+        return _launches_in_place(Launch(kernel[p.dtype], operands), state_count)
 
-    run = _run_on_copies(adafactor_launches, lambda: changed_input_count)
-    return operation(
-        name, Form.FUSED, run=run, launches=adafactor_launches, result=like_inputs(*range(changed_input_count))
-    )
+    return _update_operation(name, Form.FUSED, adafactor_launches, lambda: state_count)
 
 
 adafactor_of_matrix = _adafactor_operation("apply_adafactor_matrix", adafactor_matrix, 4, _matrix_sizes)
@@ -142,23 +134,15 @@ adafactor_of_vector = _adafactor_operation(
 
 # ---- norms -----------------------------------------------------------------------------------------------
 
-_MIN_ELEMENTS_FOR_THREADS = 1 << 21
-"""The number of elements from which threads share the sums of squares."""
+_MIN_ELEMENTS_FOR_THREADS = 1 << 17
+"""The number of elements of the largest array from which threads share the sums of squares."""
 
 
-def array_square_sums(*arrays: np.ndarray) -> np.ndarray:
-    """The sum of squares of each array, in float64; all arrays have one dtype."""
+def serial_square_sums(*arrays: np.ndarray) -> np.ndarray:
+    """Returns the sum of squares of each array, in float64, by one thread; all arrays have one dtype."""
     totals = np.empty(len(arrays))
-    wide = [a.astype(np.float32) if is_half(a.dtype) else a for a in arrays]
-    dtype = wide[0].dtype
-    if sum([a.size for a in wide]) < _MIN_ELEMENTS_FOR_THREADS:
-        sums_of_squares[dtype](wide, totals)
-        return totals
-    sizes = tuple([a.size for a in wide])
-    blocks = [np.empty(block_count(size)) for size in sizes]
-    run_eagerly(block_squares_launches(dtype, sizes), [np.ascontiguousarray(a) for a in wide], blocks)
-    for i, sums in enumerate(blocks):
-        totals[i] = np.add.accumulate(sums)[-1] if sums.size else 0.0  # in sequence, like the kernel for all arrays
+    float_arrays = [a.astype(np.float32) if is_half(a.dtype) else a for a in arrays]
+    sums_of_squares[float_arrays[0].dtype](float_arrays, totals)
     return totals
 
 
@@ -174,11 +158,12 @@ def _square_sums_by_operations(*arrays: Tensor) -> Tensor:
     return total
 
 
-sums_of_squares_of_arrays = operation(
+sums_of_squares_of_arrays = kernel_operation(
     "sums_of_squares",
     Form.REDUCE,
-    run=array_square_sums,
     launches=_array_square_sums_launches,
+    by_numpy=serial_square_sums,
+    min_elements=_MIN_ELEMENTS_FOR_THREADS,
     reference=_square_sums_by_operations,
     result=lambda *arrays: ArraySpec((len(arrays),), np.dtype(np.float64)),
 )
@@ -224,10 +209,6 @@ def _has_kernel(array: Any, ids: Any) -> bool:
     return array.dtype in _KERNEL_DTYPES and ids.dtype in _KERNEL_INDEX_DTYPES
 
 
-NANOSECONDS_PER_UPDATED_ROW = 15.0
-"""The cost of fetching a table row from memory, without the work on its elements."""
-
-
 @through_float32
 def _sum_rows_launches(inputs: Any, outputs: Any, limit: int, owner: str) -> Launches | None:
     values, ids = inputs
@@ -252,40 +233,29 @@ sum_rows = kernel_operation(
 and their number. Raises InvalidArgumentError, which names ``owner``, for an index outside [0, limit)."""
 
 
-@through_float32
-def _update_rows_launches(inputs: Any, outputs: Any, rule: str, moves: int) -> Launches | None:
+def _update_rows_launches(inputs: Any, outputs: Any, rule: str, moves: int, flag_count: int = 0) -> Launches | None:
     update_rule = RULES[rule]
     state_count = len(update_rule.state)
-    table, ids = inputs[0], inputs[state_count + 1]
+    rows_at = state_count + flag_count
+    table, ids = inputs[0], inputs[rows_at + 1]
     if not _has_kernel(table, ids):
         return None
+    state, rows = [*map(Output, range(state_count))], [*map(Input, range(rows_at, rows_at + 3))]
     # A ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS rule may use the table kernel: its formula does not change rows with zero
     # slots and gradient.
-    numbers = [Input(i) for i in range(state_count + 3, len(inputs))]
-    operands = *[Output(i) for i in range(state_count)], *[Input(state_count + i) for i in range(3)]
-    limit, width = table.shape[0], math.prod(table.shape[1:])
-    if moves == ZERO_GRADIENT_RESTS:
-        kernel = update_rule.row_kernel[table.dtype, ids.dtype]
-        launch = Launch(
-            kernel,
-            (*operands, limit, width, *numbers),
-            ids.shape[0],
-            NANOSECONDS_PER_UPDATED_ROW + width * update_rule.nanoseconds,
-        )
-    else:
-        kernel = update_rule.table_kernel[table.dtype, ids.dtype]
-        launch = Launch(kernel, (*operands, width, *numbers), limit, width * update_rule.nanoseconds)
-    pairs = tuple([(i, i) for i in range(state_count)])
-    return Launches((launch,), in_place=pairs, starts_as=pairs)
+    kernel, operands, units, unit_cost = update_rule.row_call(
+        moves, table, ids, state, rows, Output(state_count) if flag_count else None
+    )
+    numbers = map(Input, range(rows_at + 3, len(inputs)))
+    return _launches_in_place(Launch(kernel, (*operands, *numbers), units, unit_cost), rows_at)
 
 
-update_rows = operation(
+update_rows = _update_operation(
     "apply_update_to_rows",
     Form.SCATTER,
+    _update_rows_launches,
+    lambda rule, moves: len(RULES[rule].state),
     partial_update="rows",
-    run=_run_on_copies(_update_rows_launches, lambda rule, moves: len(RULES[rule].state)),
-    launches=_update_rows_launches,
-    result=lambda *inputs, rule, moves: like_inputs(*range(len(RULES[rule].state)))(*inputs),
 )
 """One step of an ``UpdateRule`` for one variable whose gradient is zero except in some rows.
 
@@ -294,31 +264,16 @@ Attributes: rule (its name), moves (the effect of a zero gradient on a row, a `Z
 """
 
 
-@through_float32
 def _update_nonzero_rows_launches(inputs: Any, outputs: Any, rule: str) -> Launches | None:
-    update_rule = RULES[rule]
-    state_count = len(update_rule.state)
-    table, row_flags, ids = inputs[0], inputs[state_count], inputs[state_count + 2]
-    if not _has_kernel(table, ids):
-        return None
-    numbers = [Input(i) for i in range(state_count + 4, len(inputs))]
-    state = [Output(i) for i in range(state_count)]
-    rows = Output(state_count), Input(state_count + 2), Input(state_count + 3)
-    limit, width = table.shape[0], math.prod(table.shape[1:])
-    operands = *state, Input(state_count + 1), *rows, limit, width, *numbers
-    kernel = update_rule.flagged_row_kernel[table.dtype, ids.dtype]
-    pairs = tuple([(i, i) for i in range(state_count + 1)])
-    launch = Launch(kernel, operands, row_flags.shape[0], 8 * width * update_rule.nanoseconds)
-    return Launches((launch,), in_place=pairs, starts_as=pairs)
+    return _update_rows_launches(inputs, outputs, rule, ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS, flag_count=1)
 
 
-update_nonzero_rows = operation(
+update_nonzero_rows = _update_operation(
     "apply_update_to_live_rows",
     Form.SCATTER,
+    _update_nonzero_rows_launches,
+    lambda rule: len(RULES[rule].state) + 1,
     partial_update="rows",
-    run=_run_on_copies(_update_nonzero_rows_launches, lambda rule: len(RULES[rule].state) + 1),
-    launches=_update_nonzero_rows_launches,
-    result=lambda *inputs, rule: like_inputs(*range(len(RULES[rule].state) + 1))(*inputs),
 )
 """One step of an ``UpdateRule`` for some rows of a variable, without the rows whose gradient and slots are zero.
 

@@ -10,19 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.argument_checks import checked_number
-from fastgrad._src.core.recording import state_is_recorded
 from fastgrad._src.core.restoration import restore_deferred_values
 from fastgrad._src.core.tape import GradientTape
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras.optimizers.adagrad import Adagrad
 from fastgrad._src.keras.optimizers.adam import Adam
-from fastgrad._src.keras.optimizers.kernel_optimizer import KernelOptimizer
 from fastgrad._src.keras.optimizers.rmsprop import RMSprop
+from fastgrad._src.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad._src.keras.optimizers.sgd import SGD
 from fastgrad._src.kernels.optimizers import optimizers as rules
 from fastgrad._src.kernels.optimizers.update_rule import ZERO_GRADIENT_RESTS, UpdateRule
@@ -33,27 +30,22 @@ class Optimizer:
 
     Args:
         learning_rate: a number, a tensor or variable that is read at each step, or a function without arguments.
-        make: creates the Keras optimizer that does the work, from the learning rate.
+        make: creates the Keras optimizer that makes the steps, from the learning rate.
         name: the result of ``get_name``.
 
     Raises:
         ValueError: a number is not finite, is negative or is out of range.
     """
 
-    def __init__(self, learning_rate: Any, make: Callable[[Any], KernelOptimizer], name: str) -> None:
+    def __init__(self, learning_rate: Any, make: Callable[[Any], RuleOptimizer], name: str) -> None:
         self._name = name
         rate = learning_rate
-        if callable(rate):
-            self._make = lambda: make(rate)
-        elif isinstance(rate, (Tensor, Variable)):
-            self._make = lambda: make(lambda: rate)
-        else:
-            self._make = lambda: make(checked_number(type(self).__name__, "learning_rate", rate))
-        # A Keras optimizer only updates the variables it was built for, so each new set of variables gets its own.
-        self._workers: list[KernelOptimizer] = []
-        self._next_worker = self._make()
-        self._worker_indices: dict[int, int] = {}  # keyed by id(variable); its worker keeps the variable alive
-        self._steps = Variable(0, trainable=False, name="steps", dtype=dtypes.int64)
+        if isinstance(rate, (Tensor, Variable)):
+            rate = lambda: learning_rate
+        elif not callable(rate):
+            rate = checked_number(type(self).__name__, "learning_rate", rate)
+        self._keras_optimizer = make(rate)
+        self._keras_optimizer._takes_new_variables = True
 
     def get_name(self) -> str:
         """Returns the name of the optimizer."""
@@ -61,15 +53,13 @@ class Optimizer:
 
     def variables(self) -> list[Any]:
         """Returns all slots created so far."""
-        return [
-            variable
-            for worker in [*self._workers, self._next_worker]
-            for variable in worker.variables
-            if variable is not worker._iterations and variable is not worker._learning_rate
-        ]
+        optimizer = self._keras_optimizer
+        others = optimizer._iterations, optimizer._learning_rate
+        return [variable for variable in optimizer.variables if not any(variable is other for other in others)]
 
     def _saved_variables(self) -> dict[str, Variable]:
-        return {**{str(position): slot for position, slot in enumerate(self.variables())}, "steps": self._steps}
+        slots = {str(position): slot for position, slot in enumerate(self.variables())}
+        return {**slots, "steps": self._keras_optimizer._iterations}
 
     def apply_gradients(
         self,
@@ -94,32 +84,17 @@ class Optimizer:
         pairs_with_gradient = [(gradient, variable) for gradient, variable in pairs if gradient is not None]
         if not pairs_with_gradient:
             raise ValueError(f"No gradients provided for any variable: {[str(variable) for _, variable in pairs]}.")
-        self._apply_gradient_pairs(pairs_with_gradient)
+        optimizer = self._keras_optimizer
+        if "_deferred" in self.__dict__:
+            new_variables = [
+                variable for _, variable in pairs_with_gradient if id(variable) not in optimizer._positions
+            ]
+            if new_variables:
+                optimizer.build(new_variables)
+                restore_deferred_values(self)
+        optimizer.apply_gradients(pairs_with_gradient)
         if global_step is not None:
             global_step.assign_add(1)
-
-    def _apply_gradient_pairs(self, pairs: list[tuple[Any, Variable]]) -> None:
-        pairs_by_worker: dict[int, list[tuple[Any, Variable]]] = {}
-        for pair in pairs:
-            pairs_by_worker.setdefault(self._worker_indices.get(id(pair[1]), len(self._workers)), []).append(pair)
-        workers = [*self._workers, self._next_worker]
-        if len(pairs_by_worker) > 1:
-            with np.errstate(all="ignore"):
-                for worker_index, worker_pairs in pairs_by_worker.items():
-                    workers[worker_index]._gradient_pairs(*zip(*worker_pairs, strict=True))
-        if len(self._workers) in pairs_by_worker and "_deferred" in self.__dict__:
-            self._next_worker.build([variable for _, variable in pairs_by_worker[len(self._workers)]])
-            restore_deferred_values(self)
-        for worker_index, worker_pairs in pairs_by_worker.items():
-            worker = workers[worker_index]
-            if state_is_recorded() or worker._iterations._array != self._steps._array:
-                worker._iterations.assign(self._steps)
-            worker.apply_gradients(worker_pairs)
-        if len(self._workers) in pairs_by_worker:
-            for _, variable in pairs_by_worker[len(self._workers)]:
-                self._worker_indices[id(variable)] = len(self._workers)
-            self._workers, self._next_worker = workers, self._make()
-        self._steps.assign_add(1)
 
     def compute_gradients(
         self,
@@ -303,10 +278,8 @@ class _RMSProp(RMSprop):
     def _zero_gradient_mode(self) -> int:
         return ZERO_GRADIENT_RESTS  # like TensorFlow 1's sparse update
 
-    def build(self, variables: Sequence[Variable]) -> None:
-        super().build(variables)
-        for slot in self.slot("velocity"):
-            slot.assign(np.ones(slot.shape, slot._dtype.numpy))
+    def initial_value(self, slot: str) -> Any:
+        return 1.0 if slot == "velocity" else super().initial_value(slot)
 
 
 _global_steps: list[Variable] = []

@@ -32,8 +32,7 @@ def exponential_decay(
     name: str | None = None,
 ) -> Callable[[], Any]:
     """Returns a function that gives ``learning_rate * decay_rate ** (global_step / decay_steps)``; see ``ExponentialDecay``."""
-    schedule = ExponentialDecay
-    return _schedule(schedule, global_step, learning_rate, decay_steps, decay_rate, staircase)
+    return _schedule(ExponentialDecay, global_step, learning_rate, decay_steps, decay_rate, staircase)
 
 
 def natural_exp_decay(
@@ -58,8 +57,7 @@ def inverse_time_decay(
     name: str | None = None,
 ) -> Callable[[], Any]:
     """Returns a function that gives ``learning_rate / (1 + decay_rate * global_step / decay_steps)``; see ``InverseTimeDecay``."""
-    schedule = InverseTimeDecay
-    return _schedule(schedule, global_step, learning_rate, decay_steps, decay_rate, staircase)
+    return _schedule(InverseTimeDecay, global_step, learning_rate, decay_steps, decay_rate, staircase)
 
 
 def polynomial_decay(
@@ -72,8 +70,7 @@ def polynomial_decay(
     name: str | None = None,
 ) -> Callable[[], Any]:
     """Returns a function that gives a rate which falls to ``end_learning_rate``; see ``PolynomialDecay``."""
-    schedule = PolynomialDecay
-    return _schedule(schedule, global_step, learning_rate, decay_steps, end_learning_rate, power, cycle)
+    return _schedule(PolynomialDecay, global_step, learning_rate, decay_steps, end_learning_rate, power, cycle)
 
 
 def cosine_decay(
@@ -93,8 +90,7 @@ def cosine_decay_restarts(
     name: str | None = None,
 ) -> Callable[[], Any]:
     """Returns a function that gives a rate which falls as a cosine, again and again; see ``CosineDecayRestarts``."""
-    schedule = CosineDecayRestarts
-    return _schedule(schedule, global_step, learning_rate, first_decay_steps, t_mul, m_mul, alpha)
+    return _schedule(CosineDecayRestarts, global_step, learning_rate, first_decay_steps, t_mul, m_mul, alpha)
 
 
 def piecewise_constant(x: Any, boundaries: Any, values: Any, name: str | None = None) -> Callable[[], Any]:

@@ -8,17 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.core.tensor import Tensor, constant_tensor
+from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras.optimizers.arguments import OptimizerOptions, Unpack, checked_number
-from fastgrad._src.keras.optimizers.gradients import SummedRows, run_operation, scaled_gradient
-from fastgrad._src.keras.optimizers.grouped_update import GroupedUpdate, assign_all
-from fastgrad._src.keras.optimizers.kernel_optimizer import KernelOptimizer, no_decay
+from fastgrad._src.keras.optimizers.gradients import scaled_gradient
+from fastgrad._src.keras.optimizers.grouped_update import Group, assign_all
+from fastgrad._src.keras.optimizers.kernel_optimizer import KernelOptimizer
 from fastgrad._src.keras.optimizers.optimizer import with_optimizer_options
 from fastgrad._src.keras.optimizers.recorded_attributes import minimum
 from fastgrad._src.kernels.optimizers.adafactor import adafactor_matrix, adafactor_vector
-from fastgrad._src.kernels.optimizers.update_rule import ZERO_GRADIENT_MOVES
-from fastgrad._src.ops.optimizer_updates import adafactor_of_matrix, adafactor_of_vector, add_rows, is_half
+from fastgrad._src.ops.optimizer_updates import adafactor_of_matrix, adafactor_of_vector
 
 
 class Adafactor(KernelOptimizer):
@@ -86,55 +85,31 @@ class Adafactor(KernelOptimizer):
             self._v.append(self.add_variable_from_reference(variable, "velocity"))
         self._slots = [self._r, self._c, self._v]
 
-    @property
-    def _zero_gradient_mode(self) -> int:
-        return ZERO_GRADIENT_MOVES
-
     def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
         """Returns the arguments of the kernels; see ``RuleOptimizer``."""
         beta_2 = 1.0 - step**self.beta_2_decay
         return minimum(learning_rate, step**-0.5), beta_2, self.epsilon_1, self.epsilon_2, self.clip_threshold
 
-    def _update_dense(
-        self, update: GroupedUpdate, gradients: Sequence[Any], numbers: Sequence[Any], decay: Any, factor: float = 1.0
-    ) -> None:
-        for group in update.groups:
-            group_numbers = (*numbers, decay if group.decays else no_decay(decay))
-            group_gradients = update.members_of(gradients, group)
-            if isinstance(decay, Tensor):
-                for p, r, c, v, g in zip(group.variables, *group.slots, group_gradients, strict=True):
-                    state, operation = (
-                        ((p, r, c, v), adafactor_of_matrix) if p._array.ndim >= 2 else ((p, v), adafactor_of_vector)
-                    )
-                    assign_all(state, operation(*[variable._read() for variable in state], g, *group_numbers))
-                continue
-            if factor != 1.0 and not group.half:
-                group_gradients = [scaled_gradient(g, factor) for g in group_gradients]
-            for arrays in zip(*group.arrays, group_gradients, strict=True):
-                _update_arrays(arrays, group_numbers)
-
-    _decays_rows_itself = True
-
-    def _update_rows(self, position: int, rows: SummedRows, numbers: Sequence[Any]) -> None:
-        array = self._trainable_variables[position]._array
-        zeros = np.zeros(array.shape, array.dtype)
-        is_recorded = isinstance(rows.sums, Tensor)
-        dense = run_operation(add_rows, constant_tensor(zeros) if is_recorded else zeros, *rows)
-        self._update_dense(self._grouped_update_of((position,)), [dense], numbers[:-1], numbers[-1])
+    def _update_group(self, group: Group, gradients: Sequence[Any], numbers: Sequence[Any], factor: float) -> None:
+        if isinstance(numbers[0], Tensor):
+            for p, r, c, v, g in zip(group.variables, *group.slots, gradients, strict=True):
+                is_matrix = p._array.ndim >= 2
+                state, operation = ((p, r, c, v), adafactor_of_matrix) if is_matrix else ((p, v), adafactor_of_vector)
+                assign_all(state, operation(*[variable._read() for variable in state], g, *numbers))
+        elif group.half:
+            group.update_in_float32(lambda *lists: _update_arrays(lists, numbers), gradients)
+        else:
+            scaled = gradients if factor == 1.0 else [scaled_gradient(g, factor) for g in gradients]
+            _update_arrays((*group.arrays, scaled), numbers)
 
 
-def _update_arrays(arrays: Sequence[Any], numbers: Sequence[float]) -> None:
-    p, r, c, v, g = arrays
-    if not p.size:
-        return
-    if is_half(p.dtype):
-        float32_arrays = [array.astype(np.float32) for array in arrays]
-        _update_arrays(float32_arrays, numbers)
-        with np.errstate(all="ignore"):
-            for array, new in zip((p, r, c, v), float32_arrays, strict=False):
-                array[...] = new
-    elif p.ndim < 2:
-        adafactor_vector[p.dtype](p, v, g, p.size, *numbers)
-    else:
-        rows, columns = p.shape[-2:]
-        adafactor_matrix[p.dtype](p, r, c, v, g, math.prod(p.shape[:-2]), rows, columns, *numbers)
+def _update_arrays(lists: Sequence[Sequence[np.ndarray]], numbers: Sequence[float]) -> None:
+    """Updates variables in place; the lists have the variables, the three kinds of slots, and the gradients."""
+    for p, r, c, v, g in zip(*lists, strict=True):
+        if not p.size:
+            continue
+        if p.ndim < 2:
+            adafactor_vector[p.dtype](p, v, g, p.size, *numbers)
+        else:
+            rows, columns = p.shape[-2:]
+            adafactor_matrix[p.dtype](p, r, c, v, g, math.prod(p.shape[:-2]), rows, columns, *numbers)

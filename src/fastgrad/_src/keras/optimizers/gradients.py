@@ -21,7 +21,7 @@ from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras.optimizers.recorded_attributes import as_float64_scalar
 from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.optimizer_updates import sum_rows, summed_rows, sums_of_squares_of_arrays
+from fastgrad._src.ops.optimizer_updates import add_rows, sum_rows, summed_rows, sums_of_squares_of_arrays
 
 
 class SummedRows(NamedTuple):
@@ -128,6 +128,14 @@ def as_user_gradient(gradient: Gradient, variable: Variable) -> Any:
     count = int(gradient.number)  # the arrays have one item per row, so another number needs another program
     shape = constant_tensor(np.array(variable._array.shape, np.int64))
     return IndexedSlices(sums[:count], ids[:count], shape)
+
+
+def dense_gradient(gradient: Gradient, variable: Variable) -> Any:
+    """Returns a gradient as one array or tensor of the shape of ``variable``."""
+    if not isinstance(gradient, SummedRows):
+        return gradient
+    zeros = np.zeros(variable._array.shape, variable._array.dtype)
+    return run_operation(add_rows, constant_tensor(zeros) if isinstance(gradient.sums, Tensor) else zeros, *gradient)
 
 
 def run_operation(operation: Any, *values: Any, **attributes: Any) -> Any:

@@ -5,7 +5,7 @@ The hot path of eager steps: ``Group.update`` is the only place that knows wheth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import is_
 from typing import Any
 
@@ -80,16 +80,21 @@ class Group:
             count = len(self.variables)
             assign_all(state, update_variables(*values, *gradients, *numbers, rule=rule.key, count=count))
         elif self.half:
-            float32_lists = [[array.astype(np.float32) for array in arrays] for arrays in (*self.arrays, gradients)]
-            rule.variables[float32_lists[0][0].dtype](*float32_lists, 0, self._units, *numbers)
-            with np.errstate(all="ignore"):
-                for old, new in zip(self.arrays, float32_lists, strict=False):
-                    for target, array in zip(old, new, strict=True):
-                        target[...] = array
+            kernel = rule.variables["float32"]
+            self.update_in_float32(lambda *lists: kernel(*lists, 0, self._units, *numbers), gradients)
         elif factor == 1.0:
             self._call(rule, rule.variables[self.dtype], gradients, numbers)
         else:
             self._call(rule, rule.scaled_variables[self.dtype], gradients, (factor, *numbers))
+
+    def update_in_float32(self, update: Callable[..., object], gradients: Sequence[np.ndarray]) -> None:
+        """Calls ``update`` with float32 copies of the lists ``arrays`` and of the gradients; rounds what it has changed."""
+        float32_lists = [[array.astype(np.float32) for array in arrays] for arrays in (*self.arrays, gradients)]
+        update(*float32_lists)
+        with np.errstate(all="ignore"):
+            for old, new in zip(self.arrays, float32_lists, strict=False):
+                for target, array in zip(old, new, strict=True):
+                    target[...] = array
 
     def _call(self, rule: UpdateRule, kernel: Any, gradients: Sequence[np.ndarray], numbers: Sequence[float]) -> None:
         """Calls a kernel that updates the variables in place, on the thread pool if there is much work."""
@@ -121,6 +126,11 @@ class GroupedUpdate:
         slots: for each kind of slot, the slot of each variable.
         counter: the optimizer's step counter, which each update changes.
         decays: for each variable, whether weight decay applies.
+
+    Attributes:
+        variables: as above.
+        groups: the groups of the variables.
+        single: whether there is one group, of all variables in their order.
     """
 
     def __init__(
@@ -159,10 +169,6 @@ class GroupedUpdate:
         if self._last_read_at_release != LastReadNumber.last or recorders.active:
             make_writable(self._state)
             self._last_read_at_release = LastReadNumber.last
-
-    def members_of(self, gradients: Sequence[Any], group: Group) -> Any:
-        """Returns the members of ``gradients`` whose variables belong to ``group``."""
-        return gradients if self.single else [gradients[i] for i in group.positions]
 
 
 def make_writable(variables: Iterable[Variable]) -> None:

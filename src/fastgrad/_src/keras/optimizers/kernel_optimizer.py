@@ -5,63 +5,50 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from fastgrad._src.core.placement import moved, on_device_of
-from fastgrad._src.core.recording import hidden_from_recorders, state_is_recorded
-from fastgrad._src.core.replicas import ALONE, replicas
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable
-from fastgrad._src.keras.optimizers.gradients import Gradient, SummedRows, read_gradient, scaled_gradient
-from fastgrad._src.keras.optimizers.grouped_update import GroupedUpdate, assign_all, make_writable
+from fastgrad._src.keras.optimizers.gradients import (
+    Gradient,
+    SummedRows,
+    dense_gradient,
+    read_gradient,
+    scaled_gradient,
+)
+from fastgrad._src.keras.optimizers.grouped_update import Group, GroupedUpdate, make_writable
 from fastgrad._src.keras.optimizers.optimizer import Optimizer
 from fastgrad._src.keras.optimizers.recorded_attributes import as_float64_scalar
 from fastgrad._src.keras.optimizers.step import Step
 from fastgrad._src.keras.optimizers.variable import OptimizerVariable
-from fastgrad._src.kernels.optimizers.update_rule import (
-    ZERO_GRADIENT_MOVES,
-    ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS,
-    UpdateRule,
-    unit_count,
-)
-from fastgrad._src.ops.optimizer_updates import is_half, update_nonzero_rows, update_rows
-
-_EIGHT_ROW_FLAGS_SET = np.uint64(0x0101010101010101)
-"""The flags of eight rows, all set: every row may change."""
-
-_ROWS_PER_NONZERO_TEST = 65536
-"""The number of rows per scan: a mask of a whole table would be a quarter of its size."""
+from fastgrad._src.ops.optimizer_updates import is_half
 
 
 class KernelOptimizer(Optimizer):
     """The base of optimizers whose update is a kernel.
 
-    A subclass has ``rule``, ``_slots`` and ``hyperparameters``; see ``RuleOptimizer``.
+    A subclass has ``_slots``, ``hyperparameters`` and ``_update_group``; and ``_update_rows``, if it takes rows.
     """
 
     _slots: Sequence[list[OptimizerVariable]] = ()
-    """For each kind of slot, in the order of the rule's parameters: the slots of all variables."""
-
-    @property
-    def rule(self) -> UpdateRule:
-        """The update rule of the optimizer, whose kernels compute a step.
-
-        Raises:
-            TypeError: the class has no rule.
-        """
-        raise TypeError(
-            f"{type(self).__name__}: its attribute `rule` must be an update rule, a function declared with "
-            "@keras.optimizers.update_rule; it has none."
-        )
+    """For each kind of slot, in the order of the kernel's parameters: the slots of all variables."""
+    _takes_rows = False  # else gradients that are rows are made dense
 
     def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
         """Returns the numeric arguments of the kernels, without the decay."""
         raise NotImplementedError
 
-    @property
-    def _zero_gradient_mode(self) -> int:
-        """The effect of a zero gradient on a row of a variable, one of the constants ``ZERO_GRADIENT_...``."""
-        return self.rule.zero_gradient
+    def _update_group(self, group: Group, gradients: Sequence[Any], numbers: Sequence[Any], factor: float) -> None:
+        """Updates the variables of a group; the arguments are those of ``Group.update`` after the rule."""
+        raise NotImplementedError
+
+    def _update_rows(self, position: int, rows: SummedRows, numbers: Sequence[Any]) -> None:
+        """Updates a variable by a gradient of some rows; the result is that of the dense gradient.
+
+        Args:
+            position: the variable's position.
+            rows: the gradient.
+            numbers: the values of the kernels' numbers, as in ``_update_dense``, with the decay.
+        """
+        raise NotImplementedError
 
     def _begin_step(self, step: Any) -> None:
         """Updates state that belongs to no single variable, before each step; ``step`` is a float or a tensor."""
@@ -119,6 +106,8 @@ class KernelOptimizer(Optimizer):
         Without ``is_whole``, this is a part of a step that a subclass's ``update_step`` does: weights do not decay.
         """
         positions = [self._positions[id(variable)] for variable in variables]
+        if not self._takes_rows:
+            gradients = [dense_gradient(g, v) for g, v in zip(gradients, variables, strict=True)]
         sparse_indices = [i for i, gradient in enumerate(gradients) if type(gradient) is SummedRows]
         if factor != 1.0:
             # The update kernel scales the dense gradients that it reads, so they are read twice only. Rows and half-precision
@@ -143,7 +132,7 @@ class KernelOptimizer(Optimizer):
             update.make_writable()
             for i in sparse_indices:
                 make_writable((variables[i], *self._slots_of(positions[i])))
-                self._row_flags(positions[i])
+            self._update_slot_flags([variables[i] for i in sparse_indices])
         if is_whole:
             step.live._begin_step(step.number)
         decays = is_whole and bool(self.weight_decay)
@@ -153,11 +142,9 @@ class KernelOptimizer(Optimizer):
         amount = step.live.weight_decay * step.rate if decays else step.scalar(0.0)
         self._update_dense(update, dense_gradients, numbers, amount, factor)
         for i in sparse_indices:
-            is_decayed = decays and self._use_weight_decay(variables[i])
-            if is_decayed and not self._decays_rows_itself:
+            if decays and self._use_weight_decay(variables[i]):
                 step.decay([variables[i]])
-            decay = amount if is_decayed and self._decays_rows_itself else step.scalar(0.0)
-            self._update_rows(positions[i], gradients[i], [*numbers, decay])
+            self._update_rows(positions[i], gradients[i], [*numbers, step.scalar(0.0)])
 
     def _grouped_update_of(self, variable_positions: tuple[int, ...]) -> GroupedUpdate:
         update = self._grouped_updates.get(variable_positions)
@@ -184,122 +171,7 @@ class KernelOptimizer(Optimizer):
             decay: the amount of weight decay, a number like these.
             factor: a number by which gradients that are not half-precision are multiplied.
         """
-        if self._live:
-            self._flag_all_rows(update.variables)
         for group in update.groups:
-            group.update(
-                self.rule,
-                update.members_of(gradients, group),
-                (*numbers, decay if group.decays else no_decay(decay)),
-                factor,
-            )
-
-    def _flag_all_rows(self, variables: Sequence[Variable]) -> None:
-        for variable in variables:
-            slot_flags = self._live.get(self._positions[id(variable)])
-            if slot_flags is not None and state_is_recorded():
-                slot_flags.assign(np.full(slot_flags._array.shape, _EIGHT_ROW_FLAGS_SET))
-            elif slot_flags is not None:
-                slot_flags._array.fill(_EIGHT_ROW_FLAGS_SET)
-
-    # ---- some rows of a variable ------------------------------------------------------------------
-
-    _decays_rows_itself = False  # whether the update of a sparse gradient applies weight decay
-
-    def _update_rows(self, position: int, rows: SummedRows, numbers: Sequence[Any]) -> None:
-        """Updates a variable by a gradient of some rows; the result is that of the dense gradient.
-
-        Args:
-            position: the variable's position.
-            rows: the gradient.
-            numbers: the values of the kernels' numbers, as in ``_update_dense``, with the decay.
-        """
-        state = [self._trainable_variables[position], *self._slots_of(position)]
-        rule, mode, flags = self.rule, self._zero_gradient_mode_for_epsilon(), self._row_flags(position)
-        if isinstance(rows.sums, Tensor):
-            operation, attributes = update_rows, {"rule": rule.key, "moves": mode}
-            if flags is not None:
-                state, operation, attributes = [*state, flags], update_nonzero_rows, {"rule": rule.key}
-            assign_all(state, operation(*[variable._read() for variable in state], *rows, *numbers, **attributes))
-            return
-        arrays, flag_array = [variable._array for variable in state], None if flags is None else flags._array
-        if is_half(arrays[0].dtype):
-            self._update_rows_in_float32(arrays, rows, numbers, mode, flag_array)
-        else:
-            rule.update_rows(mode, arrays, rows.sums, rows.ids, numbers, flag_array, rows.number)
-
-    def _row_flags(self, position: int) -> Variable | None:
-        """Returns the flags of nonzero slots of a variable, up to date; None if a zero gradient has another effect."""
-        is_flagged = self._zero_gradient_mode_for_epsilon() == ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS
-        return self._nonzero_slot_flags(position, self._slots_of(position)) if is_flagged else None
-
-    def _zero_gradient_mode_for_epsilon(self) -> int:
-        zero_gradient_mode = self._zero_gradient_mode
-        # 0 / 0 is NaN, in the dense update too.
-        return (
-            ZERO_GRADIENT_MOVES
-            if zero_gradient_mode == ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS and not getattr(self, "epsilon", 1.0)
-            else zero_gradient_mode
-        )
-
-    def _update_rows_in_float32(
-        self,
-        arrays: list[np.ndarray],
-        row_gradient: SummedRows,
-        numbers: Sequence[float],
-        zero_gradient_mode: int,
-        slot_flags: np.ndarray | None,
-    ) -> None:
-        """Runs ``_update_rows`` for float16 and bfloat16, on float32 copies of the rows that change."""
-        row_ids = row_gradient.ids
-        if slot_flags is not None:
-            flags = slot_flags.view(np.uint8)
-            flags[row_gradient.ids] = 1
-            row_ids = np.flatnonzero(flags)
-        elif zero_gradient_mode == ZERO_GRADIENT_MOVES:
-            row_ids = np.arange(len(arrays[0]))
-        float32_rows = [array[row_ids].astype(np.float32) for array in arrays]
-        gradient = np.zeros_like(float32_rows[0])
-        gradient[np.searchsorted(row_ids, row_gradient.ids)] = row_gradient.sums
-        lists = [[array] for array in (*float32_rows, gradient)]
-        self.rule.variables[gradient.dtype](*lists, 0, unit_count([gradient]), *numbers)
-        for array, new in zip(arrays, float32_rows, strict=True):
-            array[row_ids] = new
-
-    def _nonzero_slot_flags(self, position: int, slots: Sequence[Any]) -> Variable:
-        """Returns one byte per row, set if a slot is not zero; the kernel also sets bytes of rows with gradients."""
-        variable = self._live.get(position)
-        if variable is not None and not any(slot.rewritten for slot in slots):
-            return variable
-        rows = len(slots[0]._array)
-        is_untrained = (
-            not int(moved(self._iterations._array, None)) and not self._iterations.rewritten and variable is None
-        )
-        if variable is None:
-            with hidden_from_recorders(), on_device_of(slots[0]._array), replicas(ALONE):
-                variable = self._live[position] = Variable(np.zeros(-(-rows // 8), np.uint64), trainable=False)
-            for slot in slots:
-                slot.live = variable
-            self._invalidate_programs()  # existing programs do not set the flags of rows that they update
-        if not is_untrained or any(slot.rewritten for slot in slots):
-            words = np.zeros(variable._array.shape, np.uint64)
-            flags = words.view(np.uint8)
-            for slot in slots:
-                table = moved(slot._array, None).reshape(rows, -1)
-                for start in range(0, rows, _ROWS_PER_NONZERO_TEST):
-                    flags[start : min(start + _ROWS_PER_NONZERO_TEST, rows)] |= (
-                        table[start : start + _ROWS_PER_NONZERO_TEST] != 0
-                    ).any(axis=1)
-                slot.rewritten = False
-            with hidden_from_recorders():
-                variable.assign(words)
-        return variable
-
-    def _update_slot_flags(self, variables: Sequence[Variable]) -> None:
-        for variable in variables:
-            self._row_flags(self._positions[id(variable)])
-
-
-def no_decay(decay: Any) -> Any:
-    """Returns 0 in the form of ``decay``: a float, or a float64 scalar if state is recorded."""
-    return as_float64_scalar(0.0) if isinstance(decay, Tensor) else 0.0
+            amount = decay if group.decays else as_float64_scalar(0.0) if isinstance(decay, Tensor) else 0.0
+            group_gradients = gradients if update.single else [gradients[i] for i in group.positions]
+            self._update_group(group, group_gradients, (*numbers, amount), factor)

@@ -99,6 +99,8 @@ class Optimizer(OptimizerState):
         *("ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps"),
     )
 
+    _takes_new_variables = False  # whether later steps may update variables that the optimizer was not built with
+
     def __init__(
         self,
         learning_rate: Any,
@@ -170,8 +172,8 @@ class Optimizer(OptimizerState):
             self._accumulated = self.add_optimizer_variables(variables, "gradient_accumulator")
             for slot in self._accumulated:
                 slot.aggregation = "mean"  # of the replicas, when it is saved
-        self._trainable_variables = variables
-        self._positions = {id(variable): position for position, variable in enumerate(variables)}
+        self._trainable_variables = [*self._trainable_variables, *variables] if self._takes_new_variables else variables
+        self._positions = {id(variable): position for position, variable in enumerate(self._trainable_variables)}
         self.built = True
 
     # ---- updates -----------------------------------------------------------------------------------
@@ -305,7 +307,7 @@ class Optimizer(OptimizerState):
                 raise ValueError(
                     f"{name}: can only update variables, got {variable!r} of type {type(variable).__name__}."
                 )
-            if self.built and id(variable) not in self._positions:
+            if self.built and not self._takes_new_variables and id(variable) not in self._positions:
                 raise ValueError(
                     f"Unknown variable: {variable}. This optimizer can only be called for the variables it was originally "
                     "built with. When working with a new set of variables, you should recreate a new optimizer instance."
@@ -326,6 +328,10 @@ class Optimizer(OptimizerState):
             rate = None if is_recorded else self._rate()  # before anything is built: a schedule may fail
             if not self.built:
                 build_unrecorded(self, variables)
+            elif self._takes_new_variables:
+                new_variables = [variable for variable in variables if id(variable) not in self._positions]
+                if new_variables:
+                    build_unrecorded(self, new_variables)
             if is_recorded:
                 self._update_slot_flags([v for v, gradient in pairs if isinstance(gradient, SummedRows)])
             Step(self, rate).run([v for v, _ in pairs], [gradient for _, gradient in pairs])
@@ -338,11 +344,11 @@ class Optimizer(OptimizerState):
         )
 
     def _build_or_undo(self, variables: list[Variable]) -> None:
-        old_variables = self._variables[:]
+        old_state = self._variables[:], self._trainable_variables, self._positions, self.built
         try:
             self.build(variables)
         except BaseException:
-            self._variables, self.built = old_variables, False
+            self._variables, self._trainable_variables, self._positions, self.built = old_state
             raise
         self.built = True
 

@@ -9,15 +9,31 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core.indexed_slices import IndexedSlices
-from fastgrad._src.core.recording import hidden_from_tapes, state_is_recorded
+from fastgrad._src.core.placement import moved, on_device_of
+from fastgrad._src.core.recording import hidden_from_recorders, hidden_from_tapes, state_is_recorded
+from fastgrad._src.core.replicas import ALONE, replicas
+from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable
+from fastgrad._src.keras.optimizers.gradients import SummedRows
+from fastgrad._src.keras.optimizers.grouped_update import Group, assign_all
 from fastgrad._src.keras.optimizers.kernel_optimizer import KernelOptimizer
 from fastgrad._src.keras.optimizers.recorded_attributes import as_float64_scalar, proxy_if_recorded
 from fastgrad._src.keras.optimizers.step import build_unrecorded
 from fastgrad._src.keras.optimizers.variable import OptimizerVariable
-from fastgrad._src.kernels.optimizers.update_rule import UpdateRule
+from fastgrad._src.kernels.optimizers.update_rule import (
+    ZERO_GRADIENT_MOVES,
+    ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS,
+    UpdateRule,
+    unit_count,
+)
 from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.optimizer_updates import add_rows, sum_rows
+from fastgrad._src.ops.optimizer_updates import add_rows, is_half, sum_rows, update_nonzero_rows, update_rows
+
+_EIGHT_ROW_FLAGS_SET = np.uint64(0x0101010101010101)
+"""The flags of eight rows, all set: every row may change."""
+
+_ROWS_PER_NONZERO_TEST = 65536
+"""The number of rows per scan: a mask of a whole table would be a quarter of its size."""
 
 
 class RuleOptimizer(KernelOptimizer):
@@ -51,8 +67,10 @@ class RuleOptimizer(KernelOptimizer):
             on TensorFlow, instead of the square of their sum. False; ``Adam``, ``AdamW``, ``Nadam``, ``RMSprop`` and ``Adagrad`` take True.
     """
 
+    rule: Any = None
     slot_names: Mapping[str, str] = MappingProxyType({})
     squares_repeated_rows_apart: bool = False
+    _takes_rows = True
     _slot_of_squares: tuple[str, str | None] | None = None  # its name, and the attribute that is its decay rate
 
     def build(self, variables: Sequence[Variable]) -> None:
@@ -62,12 +80,13 @@ class RuleOptimizer(KernelOptimizer):
             TypeError: ``rule`` is not an update rule.
             ValueError: the rule takes a hyper-parameter that the optimizer does not have.
         """
-        if self.built:
+        if self.built and not self._takes_new_variables:
             return
         rule = self._checked_rule()
         names = [self.slot_names.get(slot, slot) for slot in rule.slots]
         super().build(variables)
-        self._slots = self._new_slots(variables, names)
+        new_slots = self._new_slots(variables, names)
+        self._slots = [[*old, *new] for old, new in zip(self._slots or [[]] * len(names), new_slots, strict=True)]
 
     def _new_slots(self, variables: Sequence[Variable], names: list[str]) -> list[list[OptimizerVariable]]:
         """Makes the slots, variable by variable; returns for each name the slots of all variables."""
@@ -155,7 +174,7 @@ class RuleOptimizer(KernelOptimizer):
         if not isinstance(rule, UpdateRule):
             raise TypeError(
                 f"{class_name}: its attribute `rule` must be an update rule, a function declared with "
-                f"@keras.optimizers.update_rule; got {rule!r}."
+                f"@keras.optimizers.update_rule; {'it has none' if rule is None else f'got {rule!r}'}."
             )
         if type(self).hyperparameters is RuleOptimizer.hyperparameters:
             missing = [n for n in rule.hyper_numbers if n not in ("learning_rate", "step") and not hasattr(self, n)]
@@ -165,3 +184,103 @@ class RuleOptimizer(KernelOptimizer):
                     "attribute. Give it one in __init__, or define hyperparameters(learning_rate, step)."
                 )
         return rule
+
+    # ---- updates by the rule ------------------------------------------------------------------------
+
+    def _update_group(self, group: Group, gradients: Sequence[Any], numbers: Sequence[Any], factor: float) -> None:
+        if self._live:
+            self._flag_all_rows(group.variables)
+        group.update(self.rule, gradients, numbers, factor)
+
+    def _flag_all_rows(self, variables: Sequence[Variable]) -> None:
+        for variable in variables:
+            slot_flags = self._live.get(self._positions[id(variable)])
+            if slot_flags is not None and state_is_recorded():
+                slot_flags.assign(np.full(slot_flags._array.shape, _EIGHT_ROW_FLAGS_SET))
+            elif slot_flags is not None:
+                slot_flags._array.fill(_EIGHT_ROW_FLAGS_SET)
+
+    @property
+    def _zero_gradient_mode(self) -> int:
+        """The effect of a zero gradient on a row of a variable, one of the constants ``ZERO_GRADIENT_...``."""
+        mode: int = self.rule.zero_gradient
+        # 0 / 0 is NaN, in the dense update too.
+        has_no_epsilon = mode == ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS and not getattr(self, "epsilon", 1.0)
+        return ZERO_GRADIENT_MOVES if has_no_epsilon else mode
+
+    def _update_rows(self, position: int, rows: SummedRows, numbers: Sequence[Any]) -> None:
+        state = [self._trainable_variables[position], *self._slots_of(position)]
+        rule, mode, flags = self.rule, self._zero_gradient_mode, self._row_flags(position)
+        if isinstance(rows.sums, Tensor):
+            operation, attributes = update_rows, {"rule": rule.key, "moves": mode}
+            if flags is not None:
+                state, operation, attributes = [*state, flags], update_nonzero_rows, {"rule": rule.key}
+            assign_all(state, operation(*[variable._read() for variable in state], *rows, *numbers, **attributes))
+            return
+        arrays, flag_array = [variable._array for variable in state], None if flags is None else flags._array
+        if is_half(arrays[0].dtype):
+            self._update_rows_in_float32(arrays, rows, numbers, mode, flag_array)
+        else:
+            rule.update_rows(mode, arrays, rows.sums, rows.ids, numbers, flag_array, rows.number)
+
+    def _update_slot_flags(self, variables: Sequence[Variable]) -> None:
+        for variable in variables:
+            self._row_flags(self._positions[id(variable)])
+
+    def _row_flags(self, position: int) -> Variable | None:
+        """Returns the flags of nonzero slots of a variable, up to date; None if a zero gradient has another effect."""
+        is_flagged = self._zero_gradient_mode == ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS
+        return self._nonzero_slot_flags(position, self._slots_of(position)) if is_flagged else None
+
+    def _update_rows_in_float32(
+        self,
+        arrays: list[np.ndarray],
+        row_gradient: SummedRows,
+        numbers: Sequence[float],
+        zero_gradient_mode: int,
+        slot_flags: np.ndarray | None,
+    ) -> None:
+        """Runs ``_update_rows`` for float16 and bfloat16, on float32 copies of the rows that change."""
+        row_ids = row_gradient.ids
+        if slot_flags is not None:
+            flags = slot_flags.view(np.uint8)
+            flags[row_gradient.ids] = 1
+            row_ids = np.flatnonzero(flags)
+        elif zero_gradient_mode == ZERO_GRADIENT_MOVES:
+            row_ids = np.arange(len(arrays[0]))
+        float32_rows = [array[row_ids].astype(np.float32) for array in arrays]
+        gradient = np.zeros_like(float32_rows[0])
+        gradient[np.searchsorted(row_ids, row_gradient.ids)] = row_gradient.sums
+        lists = [[array] for array in (*float32_rows, gradient)]
+        self.rule.variables[gradient.dtype](*lists, 0, unit_count([gradient]), *numbers)
+        for array, new in zip(arrays, float32_rows, strict=True):
+            array[row_ids] = new
+
+    def _nonzero_slot_flags(self, position: int, slots: Sequence[Any]) -> Variable:
+        """Returns one byte per row, set if a slot is not zero; the kernel also sets bytes of rows with gradients."""
+        variable = self._live.get(position)
+        if variable is not None and not any(slot.rewritten for slot in slots):
+            return variable
+        rows = len(slots[0]._array)
+        is_untrained = (
+            not int(moved(self._iterations._array, None)) and not self._iterations.rewritten and variable is None
+        )
+        if variable is None:
+            with hidden_from_recorders(), on_device_of(slots[0]._array), replicas(ALONE):
+                variable = self._live[position] = Variable(np.zeros(-(-rows // 8), np.uint64), trainable=False)
+            for slot in slots:
+                slot.live = variable
+            self._invalidate_programs()  # existing programs do not set the flags of rows that they update
+        if not is_untrained or any(slot.rewritten for slot in slots):
+            words = np.zeros(variable._array.shape, np.uint64)
+            flags = words.view(np.uint8)
+            for slot in slots:
+                table = moved(slot._array, None).reshape(rows, -1)
+                for start in range(0, rows, _ROWS_PER_NONZERO_TEST):
+                    flags[start : min(start + _ROWS_PER_NONZERO_TEST, rows)] |= (
+                        table[start : start + _ROWS_PER_NONZERO_TEST] != 0
+                    ).any(axis=1)
+                slot.rewritten = False
+            with hidden_from_recorders():
+                variable.assign(words)
+        return variable

@@ -5,7 +5,6 @@ A sum is the sum of the sums of its blocks, in order. So its bits do not depend 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from math import prod
 
@@ -32,14 +31,6 @@ def sums_of_squares(g, count, sizes, out):
         for start in range(0, n, BLOCK_ELEMENTS):
             total += sum_of_block_squares(x, start, least(start + BLOCK_ELEMENTS, n), lanes)
         out[k] = total
-
-
-@kernel("x: in[T], out: out[float64], size: int, first: int, last: int", T=FLOATS)
-def block_squares(x, out, size, first, last):
-    """Writes the sums of the squares of the blocks [first, last) of an array."""
-    lanes = local_array(T, 256)
-    for block in range(first, last):
-        out[block] = sum_of_block_squares(x, block * BLOCK_ELEMENTS, least((block + 1) * BLOCK_ELEMENTS, size), lanes)
 
 
 @kernel("g: ins[T], count: count, sizes: sizes, out: out[float64], first: int, last: int", T=FLOATS)
@@ -82,7 +73,8 @@ def sum_of_squares_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> 
     """Returns the launches for the sum of squares of one array, in its dtype."""
     dtype, size = inputs[0].dtype, prod(inputs[0].shape)
     blocks = block_count(size)
-    first = Launch(block_squares[dtype], (Input(0), Scratch(0), size), blocks, BLOCK_ELEMENTS * ELEMENT_NANOSECONDS)
+    operands = (Input(0),), Scratch(0)
+    first = Launch(sums_of_squares_of_blocks[dtype], operands, blocks, BLOCK_ELEMENTS * ELEMENT_NANOSECONDS)
     last = Launch(total_of_blocks[dtype], (Scratch(0), Output(0), blocks))
     return Launches((first, last), ((np.dtype(np.float64), blocks),))
 
@@ -99,14 +91,6 @@ def sums_of_squares_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) ->
     )
     last = Launch(sums_of_squares_of_arrays[dtype], (arrays, Scratch(0), Output(0)))
     return Launches((first, last), ((np.dtype(np.float64), blocks),))
-
-
-@functools.lru_cache(maxsize=256)
-def block_squares_launches(dtype: np.dtype, sizes: tuple[int, ...]) -> Launches:
-    """Returns the launches for the block sums of arrays of these sizes; each output has `block_count` elements."""
-    kernel, cost = block_squares[dtype], BLOCK_ELEMENTS * ELEMENT_NANOSECONDS
-    launches = [Launch(kernel, (Input(i), Output(i), size), block_count(size), cost) for i, size in enumerate(sizes)]
-    return Launches(tuple(launches))
 
 
 def block_count(size: int) -> int:

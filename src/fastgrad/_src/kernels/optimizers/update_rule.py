@@ -50,6 +50,8 @@ FLOATS = ("float32", "float64")
 INDEX_DTYPES = ("int32", "int64")
 UNIT_ELEMENTS = 4096
 """Elements in one unit of work, counted through all variables."""
+NANOSECONDS_PER_UPDATED_ROW = 15.0
+"""The cost of fetching a table row from memory, without the work on its elements."""
 
 ZERO_GRADIENT_MOVES, ZERO_GRADIENT_RESTS, ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS = range(3)
 """The effect of a zero gradient on an element: changes it, leaves it, or leaves it if its slots are zero."""
@@ -354,16 +356,31 @@ class UpdateRule:
             row_flags: flags of the rows that have had a gradient, in words of eight; None if all rows may change.
             id_count: an array of the number of ids; with it, the call allocates no memory.
         """
-        limit, width, dtypes = len(state[0]), math.prod(state[0].shape[1:]), (state[0].dtype, ids.dtype)
-        rows = ids, np.array(len(ids)) if id_count is None else id_count
+        rows = gradient_rows, ids, np.array(len(ids)) if id_count is None else id_count
+        kernel, operands, units, _ = self.row_call(zero_gradient, state[0], ids, state, rows, row_flags)
+        kernel(*operands, 0, units, *hyper_values)
+
+    def row_call(
+        self, zero_gradient: int, table: Any, ids: Any, state: Sequence[Any], rows: Sequence[Any], row_flags: Any
+    ) -> tuple[Any, tuple[Any, ...], int, float]:
+        """Returns a kernel that updates a table by rows, its operands before the numbers, its units, and the cost of a unit.
+
+        Args:
+            zero_gradient: the effect of a zero gradient on a row.
+            table, ids: these arrays, or their shapes and dtypes.
+            state: operands for the table and its slots.
+            rows: operands for the rows of the gradient, their ids, and the number of ids.
+            row_flags: an operand for the flags of rows; None if all rows may change.
+        """
+        limit, width, dtypes = table.shape[0], math.prod(table.shape[1:]), (table.dtype, ids.dtype)
+        cost = width * self.nanoseconds
+        if row_flags is not None:
+            operands = (*state, rows[0], row_flags, *rows[1:], limit, width)
+            return self.flagged_row_kernel[dtypes], operands, -(-limit // 8), 8 * cost
         if zero_gradient == ZERO_GRADIENT_RESTS:
-            self.row_kernel[dtypes](*state, gradient_rows, *rows, limit, width, 0, len(ids), *hyper_values)
-        elif row_flags is None:
-            self.table_kernel[dtypes](*state, gradient_rows, *rows, width, 0, limit, *hyper_values)
-        else:
-            self.flagged_row_kernel[dtypes](
-                *state, gradient_rows, row_flags, *rows, limit, width, 0, len(row_flags), *hyper_values
-            )
+            row_cost = NANOSECONDS_PER_UPDATED_ROW + cost
+            return self.row_kernel[dtypes], (*state, *rows, limit, width), ids.shape[0], row_cost
+        return self.table_kernel[dtypes], (*state, *rows, width), limit, cost
 
     def launch(self, kernel: Any, arrays: Sequence[Any], operands: tuple[Any, ...]) -> Launch:
         """Returns the launch of a kernel that updates all variables of a model.
