@@ -1,4 +1,4 @@
-"""Variables that exchange arrays in a loop: the way back exchanges their cotangents, and copies none."""
+"""Variables that exchange arrays in a loop: the reverse sweep exchanges their cotangents, and copies none."""
 
 import inspect
 
@@ -272,7 +272,7 @@ def test_other_derivatives_agree(program):
 
 @numba.njit
 def sum_of_squares_after(u, k, steps):
-    """Runs itself again, so its derivative has functions of the way forward and of the way back."""
+    """Runs itself again, so its derivative has functions of the forward sweep and of the reverse sweep."""
     if steps == 0:
         return (u * u).sum()
     a, b = u.copy(), u.copy()

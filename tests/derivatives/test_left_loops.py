@@ -1,4 +1,4 @@
-"""The way back leaves a loop at once where all cotangents are 0: what it has recorded is dropped, and what comes before is right."""
+"""The reverse sweep leaves a loop at once where all cotangents are 0: what it has recorded is dropped, and what comes before is right."""
 
 import numba
 import numpy as np
@@ -237,7 +237,7 @@ def test_a_loop_with_an_inner_loop_is_left_by_a_jump():
     assert lines[place + 3] == "continue"
 
 
-def test_the_way_back_of_a_minimum_begins_at_the_last_choice():
+def test_the_reverse_sweep_of_a_minimum_begins_at_the_last_choice():
     lines = lines_of_reverse_mode(closest)
     assert "v_k_3 = v_least_2_place_last + 1" in lines
     assert "push_value(values, values_top, v_least_2_place_last)" in lines

@@ -163,7 +163,7 @@ def solve_and_change(a, v):
 
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_an_argument_of_any_order_that_changes_later(order):
-    """What the way back reads is kept as it was, in the order in which it is read."""
+    """What the reverse sweep reads is kept as it was, in the order in which it is read."""
     a = np.array(A, order=order)
     gradient = fg.grad(solve_and_change)(a.copy(order=order), V)
     expected = differences(lambda x: solve_and_change(np.array(x, order=order), V), [a])[0]

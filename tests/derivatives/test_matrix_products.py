@@ -322,7 +322,7 @@ def recursive(a, b, n):
 
 
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
-def test_products_in_functions_with_a_way_back_of_their_own(size):
+def test_products_in_functions_with_a_reverse_sweep_of_their_own(size):
     a, b = operands(size)
     fg.check_gradients(in_parallel, a, b)
     fg.check_gradients(recursive, a, b, 3)

@@ -1,4 +1,4 @@
-"""What the way back need not record, compute or run: gradients stay right, and the derivative's text shows it."""
+"""What the reverse sweep need not record, compute or run: gradients stay right, and the derivative's text shows it."""
 
 import inspect
 import sys

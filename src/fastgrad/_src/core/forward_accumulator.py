@@ -35,7 +35,7 @@ class ForwardAccumulator(recording.Recorder):
         nest.assert_same_structure(primals, tangents, check_types=False)
         self._tangents: dict[int, Tensor] = {}
         # The ids of tensors that depend on a primal and have no tangent: those that are constant almost everywhere, as masks and
-        # positions are and what is computed from them alone, and those whose slope has no rule.
+        # positions are and what is computed from them alone, and those whose derivative has no rule.
         self._constants: set[int] = set()
         self._without_rule: set[int] = set()
         self._variables: dict[int, Tensor] = {}
@@ -129,7 +129,7 @@ class ForwardAccumulator(recording.Recorder):
         is_sparse = several and type(rule) is JointGradient and not rule.zeros
         if is_sparse and any(tangent is not None for tangent in tangents):
             return tangents  # the rule tells which outputs depend on the inputs
-        # A cotangent that is 0 whatever the unit is, as that of a slope of relu, is the derivative of an output that depends on the input.
+        # A cotangent that is 0 whatever the unit is, as that of a derivative of relu, is the derivative of an output that depends on the input.
         return [
             zeros_of(y) if tangent is None and y.dtype.is_differentiable else tangent
             for y, tangent in zip(outputs, tangents, strict=True)

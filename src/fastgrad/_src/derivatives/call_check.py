@@ -133,12 +133,12 @@ class _WithFloatResults:
         texts = [self._parameter(name, value) for name, value in zip(names, copies(values), strict=False)]
         self._call = f"callee({', '.join(texts)})"
         self.positions = tuple(
-            number for number, value in enumerate(self.arguments) if is_float(value) and _has_slope(value)
+            number for number, value in enumerate(self.arguments) if is_float(value) and _has_derivative(value)
         )
         later = copies(self.arguments)
         result = self._compile("return result")(*later)
         leaves = list(_leaves("result", result))
-        self.results = [text for text, value in leaves if is_float(value) and _has_slope(value)]
+        self.results = [text for text, value in leaves if is_float(value) and _has_derivative(value)]
         for name, before, after in zip(self.names, self.arguments, later, strict=True):
             is_result = any(np.may_share_memory(value, after) for _, value in leaves if isinstance(value, np.ndarray))
             if (
@@ -193,7 +193,7 @@ class _WithFloatResults:
         return numba.njit(generated_function(self._name, source, "call", {**self._constants, "callee": self._callee}))
 
 
-def _has_slope(value: Any) -> bool:
+def _has_derivative(value: Any) -> bool:
     return is_differentiable(type_of(value))
 
 

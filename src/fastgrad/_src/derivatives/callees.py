@@ -51,7 +51,7 @@ _dispatchers: dict[DerivedCall, Any] = {}
 
 
 class SplitMode(ReverseMode):
-    """Writes the way forward and the way back as two functions.
+    """Writes the forward sweep and the reverse sweep as two functions.
 
     Args:
         function: the function; its parts have been numbered.
@@ -84,8 +84,8 @@ class SplitMode(ReverseMode):
         parameters = [part for part in self.function.roots if part.kind == "parameter" and part.position in positions]
         return Activity(self.function, self.flow.blocks, positions, is_forward=False, results=parameters)
 
-    def known_on_way_back(self) -> set[Scalar]:
-        """Returns the sizes of the arrays that the way back takes."""
+    def known_on_reverse_sweep(self) -> set[Scalar]:
+        """Returns the sizes of the arrays that the reverse sweep takes."""
         self._sizes: dict[Any, str] = {}
         for block in self.flow.blocks:
             for statement in block.statements:
@@ -100,15 +100,15 @@ class SplitMode(ReverseMode):
         return {*self._sizes}
 
     def make_cotangent(self, root: Root) -> None:
-        """Writes the size that the way back gives the cotangent of an array."""
+        """Writes the size that the reverse sweep gives the cotangent of an array."""
         self.grow_buffer(root, " * ".join(self.operand(size) for size in root.dims) or "1")
 
     def grow_buffer(self, root: Root, count: str) -> None:
-        """Writes the size that the way back gives the buffer of a cotangent."""
+        """Writes the size that the reverse sweep gives the buffer of a cotangent."""
         self.write(f"n_{root.name} = max(n_{root.name}, {count})")
 
     def turn(self, block: Block, end: Return) -> None:
-        """Writes the records of what the way back needs, and the results."""
+        """Writes the records of what the reverse sweep needs, and the results."""
         sizes = [f"n_{root.name}" for root in self._arrays]
         names = [*[item.name for item in self._records], *sizes]
         self.stacks.ensure_numbers(len(names))
@@ -138,7 +138,7 @@ class SplitMode(ReverseMode):
         for block in self.flow.blocks:
             if block.successors or isinstance(block.end, Return):
                 self.begin_block(len(self.flow.blocks) + block.number)
-                self._way_back(block)
+                self._reverse_sweep(block)
         self.write_exits()
         parts = [part for part in parts_of(self.function) if part.position in self.positions]
         cotangents = [

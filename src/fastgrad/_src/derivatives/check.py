@@ -161,8 +161,8 @@ class Comparer:
         tangents = [zeros_of(self._values[number]) for number in self._positions]
         place = self._positions.index(position)
         tangents[place] = _moved_field(tangents[place], field, element, change)
-        slopes = self.apply_weights(self._run(self._forward, *tangents)[1])
-        slope = float(slopes.sum())
+        derivatives = self.apply_weights(self._run(self._forward, *tangents)[1])
+        derivative = float(derivatives.sum())
         cotangent = float(np.real(np.sum(np.conj(change) * np.asarray(_part(self._cotangents[place], field))[element])))
         size, eps = self.size(direction), noise or self._eps
 
@@ -170,17 +170,19 @@ class Comparer:
             return self.results_at(direction, step)
 
         difference, error = central_difference(results_at_step, size, eps)
-        scale = max(abs(cotangent), abs(slope), abs(difference))
-        is_equal = abs(cotangent - slope) <= 1e3 * eps * (max(scale, float(np.abs(slopes).sum())) + 1.0)
+        scale = max(abs(cotangent), abs(derivative), abs(difference))
+        is_equal = abs(cotangent - derivative) <= 1e3 * eps * (max(scale, float(np.abs(derivatives).sum())) + 1.0)
         is_exact = error <= _MOST_CERTAIN * max(scale, 1.0)
         # A result that changes by less than its rounding at the largest step does not change at all.
-        unseen = eps * float(np.abs(results_at_step(0.0)[slopes != 0.0]).sum()) / largest_step(size, eps)
+        unseen = eps * float(np.abs(results_at_step(0.0)[derivatives != 0.0]).sum()) / largest_step(size, eps)
         is_close = abs(cotangent - difference) <= 10 * error + 100 * math.sqrt(self._eps) * scale + unseen
-        is_smooth = math.isfinite(difference) and is_exact and (is_close or _has_one_slope(results_at_step, size, eps))
+        is_smooth = (
+            math.isfinite(difference) and is_exact and (is_close or _has_one_derivative(results_at_step, size, eps))
+        )
         status: Any = "right" if is_equal and is_smooth and is_close else "wrong" if is_smooth else "not smooth"
-        return Comparison(cotangent, slope, difference, error, status)
+        return Comparison(cotangent, derivative, difference, error, status)
 
-    def has_two_slopes(self, direction: Direction) -> bool:
+    def has_two_derivatives(self, direction: Direction) -> bool:
         """True if differences from the left converge to one number, and those from the right to another."""
         step = self._eps**0.25 * max(self.size(direction), 0.01)
         here = self.results_at(direction, 0.0)
@@ -278,7 +280,7 @@ def largest_step(x: float, eps: float) -> float:
     return float(eps**0.25 * max(abs(x), 0.01) * 2.0)
 
 
-def _has_one_slope(function: Callable[[float], np.ndarray], x: float, eps: float) -> bool:
+def _has_one_derivative(function: Callable[[float], np.ndarray], x: float, eps: float) -> bool:
     """True if differences from the left and from the right of a sum approach each other as the step shrinks."""
     here = function(0.0)
     gaps = []

@@ -80,7 +80,7 @@ def explain(function: Any, comparer: Comparer, direction: Direction, comparison:
         return "search", comparison
     if _is_at_branch(function, comparer, direction):
         return "at a branch", comparison
-    is_kink = without_noise.status == "not smooth" and comparer.has_two_slopes(direction)  # which looks like noise
+    is_kink = without_noise.status == "not smooth" and comparer.has_two_derivatives(direction)  # which looks like noise
     return ("not smooth", without_noise) if is_kink else ("wrong", comparison)
 
 

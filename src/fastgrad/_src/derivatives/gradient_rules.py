@@ -49,7 +49,7 @@ def rule_of_gradient(
         )
     names = [f"a_{name}" for name in parameter_names(python_function)]
     if all(isinstance(argument_types[position], (types.Float, types.Complex)) for position in positions):
-        return _slopes(f, names, positions, argument_types, form, has_aux)
+        return _derivatives(f, names, positions, argument_types, form, has_aux)
     for name, type in zip(parameter_names(python_function), argument_types, strict=True):
         numbers = [leaf.dtype if isinstance(leaf, types.Array) else leaf for leaf in leaf_types_of(type)]
         if not all(isinstance(number, (types.Number, types.Boolean, types.Dispatcher)) for number in numbers):
@@ -103,7 +103,7 @@ def rule_of_gradient(
     return CallRule(function, adjoint, None, active, with_tangent=with_tangent), type
 
 
-def _slopes(
+def _derivatives(
     f: Any, names: list[str], positions: tuple[int, ...], argument_types: Types, form: Form, has_aux: bool
 ) -> FunctionType:
     """Returns the Python function that computes a gradient with respect to numbers by forward mode, which can be differentiated again."""
@@ -111,7 +111,7 @@ def _slopes(
     def call(position: int, direction: str) -> str:
         return f"tangent_{position}({', '.join(names)}, {direction})"
 
-    def slope(position: int) -> str:
+    def derivative(position: int) -> str:
         type, item = argument_types[position], "[1][0]" if has_aux else "[1]"
         if isinstance(type, types.Complex):
             directions = ("complex(1.0, 0.0)", "complex(0.0, 1.0)")
@@ -120,10 +120,10 @@ def _slopes(
 
     direction = "1.0" if argument_types[positions[0]] != types.float32 else "_float32(1.0)"
     value = call(positions[0], direction) + "[0]"
-    source = f"def slopes({', '.join(names)}):\n    return {form(value, [slope(position) for position in positions])}\n"
+    source = f"def derivatives({', '.join(names)}):\n    return {form(value, [derivative(position) for position in positions])}\n"
     scope: dict[str, Any] = {f"tangent_{position}": forward_dispatcher(f, (position,)) for position in positions}
     scope |= {"_float32": np.float32, "complex64": np.complex64, "complex128": np.complex128}
-    return generated_function("slopes", source, "slope", scope)
+    return generated_function("derivatives", source, "derivative", scope)
 
 
 def _gradient_of_leaves(

@@ -197,10 +197,10 @@ def _solvers(unknown: types.Type) -> tuple[Any, Any]:
 
 
 @numba.njit
-def _quotient(slope, right):  # type: ignore[no-untyped-def]
-    if slope == 0.0:
-        raise np.linalg.LinAlgError("The slope of the function is 0 at its root: the root has no derivative.")
-    return right / slope
+def _quotient(derivative, right):  # type: ignore[no-untyped-def]
+    if derivative == 0.0:
+        raise np.linalg.LinAlgError("The derivative of the function is 0 at its root: the root has no derivative.")
+    return right / derivative
 
 
 @numba.njit

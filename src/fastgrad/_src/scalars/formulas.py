@@ -17,7 +17,7 @@ CHEAP_COST, DIVISION_COST, FUNCTION_COST = 1, 4, 20
 
 
 class Singularity(enum.Flag):
-    """Kinds of operands where a slope is infinite.
+    """Kinds of operands where a derivative is infinite.
 
     Attributes:
         ROOT: the result is finite, as that of a square root at 0.
@@ -48,10 +48,10 @@ class ScalarOperation:
         is_speculatable: whether it may be computed where its result may not be needed: it costs little and raises nothing.
         keeps_naturals: whether the result is an integer of at least 0 if all operands are.
         reads_parameter: whether it reads a parameter that is no number and no array.
-        singularity: where its slope is infinite at a finite operand.
-        is_singular_at_0_only: whether its slope is infinite at 0 alone.
-        flat_at: the singularities of its operands at which its slope may be 0, so that the product of both slopes may have any limit.
-            The slope of a square is 0 at that of a root. That of a reciprocal is 0 where the operand is infinite. That of ``exp`` falls quicker
+        singularity: where its derivative is infinite at a finite operand.
+        is_singular_at_0_only: whether its derivative is infinite at 0 alone.
+        flat_at: the singularities of its operands at which its derivative may be 0, so that the product of both derivatives may have any limit.
+            The derivative of a square is 0 at that of a root. That of a reciprocal is 0 where the operand is infinite. That of ``exp`` falls quicker
             than a pole rises, but not than a logarithm does.
         is_never_negative: whether no result is below 0.
         partials: for each operand a function from the cotangent of the result, the result and the operands to the cotangent of this

@@ -82,7 +82,7 @@ class Activity:
                     )
 
     def _add_arrays_of_callees(self, blocks: list[Block]) -> None:
-        """Makes all arrays of the calls of functions active: the way back of such a function adds to the cotangents of each."""
+        """Makes all arrays of the calls of functions active: the reverse sweep of such a function adds to the cotangents of each."""
         calls = [statement for block in blocks for statement in block.statements if isinstance(statement, Call)]
         calls = [call for call in calls if isinstance(call.rule, Callee) and not call.rule.is_exact]
         size = -1

@@ -1,4 +1,4 @@
-"""The cotangents of arrays: where they are in memory, and which arrays of calls the way back finds as they were."""
+"""The cotangents of arrays: where they are in memory, and which arrays of calls the reverse sweep finds as they were."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from fastgrad._src.derivatives.ir.values import type_of
 
 
 class CotangentArrays:
-    """Facts of the arrays of a function that has a way back.
+    """Facts of the arrays of a function that has a reverse sweep.
 
     Args:
         function: the function.
         flow: its control flow.
         activity: what has cotangents.
-        is_apart: whether the way back is a function of its own: then no variable stays for it, and it adds to the caller's cotangents of arguments.
+        is_apart: whether the reverse sweep is a function of its own: then no variable stays for it, and it adds to the caller's cotangents of arguments.
 
     Attributes:
         families: for each memory all memory that may be the same.
@@ -54,7 +54,7 @@ class CotangentArrays:
         return self._is_apart or self._flow.is_in_loop(self._block_of_call[call])
 
     def _is_unchanged(self, array: View | Root, call: Call) -> bool:
-        """True if the way back finds the contents of an array of a call where they were: nothing writes them later, and the array is made once."""
+        """True if the reverse sweep finds the contents of an array of a call where they were: nothing writes them later, and the array is made once."""
         root = array.root if isinstance(array, View) else array
         block = self._block_of_call[call]
         later = block.statements[block.statements.index(call) + 1 :]
@@ -70,7 +70,7 @@ class CotangentArrays:
         return self._flow.writes_after()
 
     def saved_arrays(self, call: Call) -> dict[int, tuple[str, View | Root]]:
-        """Returns the arrays whose contents are kept for the way back, with their variables, by their number among results and arguments."""
+        """Returns the arrays whose contents are kept for the reverse sweep, with their variables, by their number among results and arguments."""
         unread = self.rule_of(call).unread
         parts = [*call.results, *call.arguments]
         return {
@@ -88,7 +88,7 @@ class CotangentArrays:
         )
 
     def callee_of(self, statement: Statement) -> Callee | None:
-        """Returns the function of a call that is not inlined and has a way back."""
+        """Returns the function of a call that is not inlined and has a reverse sweep."""
         if (
             isinstance(statement, Call)
             and isinstance(statement.rule, Callee)
@@ -104,7 +104,7 @@ class CotangentArrays:
 
 
 def unwritten_arrays(call: Call) -> tuple[int, ...]:
-    """Returns the numbers of the arguments that are arrays which nothing writes, so that the way back may read them."""
+    """Returns the numbers of the arguments that are arrays which nothing writes, so that the reverse sweep may read them."""
     return tuple(
         position
         for position, value in enumerate(call.arguments)

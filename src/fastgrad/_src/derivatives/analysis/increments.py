@@ -1,4 +1,4 @@
-"""Increments: ``a[i] = a[i] + e`` with nothing between, whose cotangent stays where it is on the way back."""
+"""Increments: ``a[i] = a[i] + e`` with nothing between, whose cotangent stays where it is on the reverse sweep."""
 
 from __future__ import annotations
 

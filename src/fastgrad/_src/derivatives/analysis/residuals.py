@@ -1,6 +1,6 @@
-"""The plan of what a derivative keeps for its way back.
+"""The plan of what a derivative keeps for its reverse sweep.
 
-A number that the way back needs is kept in its variable, if its block runs once; computed again, if that is cheap and reads no array that
+A number that the reverse sweep needs is kept in its variable, if its block runs once; computed again, if that is cheap and reads no array that
 the function writes later; or recorded. So overwriting arrays is safe.
 """
 
@@ -24,7 +24,7 @@ _INFINITE = 10**9
 
 
 class Needs(NamedTuple):
-    """The scalars that the way back through a block reads directly.
+    """The scalars that the reverse sweep through a block reads directly.
 
     Attributes:
         of_block: those that it reads before it undoes the block's phis: they have the values of the block's present run.
@@ -36,11 +36,11 @@ class Needs(NamedTuple):
 
 
 Reader = Block | tuple[Block]
-"""The way back through a block, or after its phis are undone."""
+"""The reverse sweep through a block, or after its phis are undone."""
 
 
 class Way(NamedTuple):
-    """How the way back finds the block that came before a join.
+    """How the reverse sweep finds the block that came before a join.
 
     Attributes:
         kind: "only", "condition", "counter" or "code".
@@ -61,13 +61,13 @@ class Residuals:
     Args:
         function: the function.
         flow: its control flow.
-        known: if the way back is a function of its own, the numbers that it knows without records. Then ``kept`` are those whose last values it
-            gets from the way forward.
+        known: if the reverse sweep is a function of its own, the numbers that it knows without records. Then ``kept`` are those whose last values it
+            gets from the forward sweep.
 
     Attributes:
         recorded: the scalars that are recorded.
-        kept: the scalars whose variables are read on the way back.
-        at_end: for each block the scalars that are recorded when it ends: only its own way back reads them, or those of blocks before.
+        kept: the scalars whose variables are read on the reverse sweep.
+        at_end: for each block the scalars that are recorded when it ends: only its own reverse sweep reads them, or those of blocks before.
         read_before: the latter.
         at_start: for each block the scalars and counters whose last values are recorded when it begins again.
         whole_loops: the counters of loops that end when their count is reached, never before: their last number is known.
@@ -98,20 +98,20 @@ class Residuals:
             for statement in block.statements:
                 for target in targets_of(statement):
                     self._order[target] = len(self._order)
-                if isinstance(statement, Compute):  # the way back alone computes some operands
+                if isinstance(statement, Compute):  # the reverse sweep alone computes some operands
                     for operand in statement.operands:
                         if isinstance(operand, Scalar):
                             self._order.setdefault(operand, len(self._order))
         self._final_loads = self._find_final_loads(function)
 
     def _find_final_loads(self, function: Function) -> set[Scalar]:
-        """Returns the scalars that are loaded from memory which keeps its contents from then on: the way back may read it again."""
+        """Returns the scalars that are loaded from memory which keeps its contents from then on: the reverse sweep may read it again."""
         flow = self._flow
         families = memory_families(function)
         returns = [block for block in flow.blocks if isinstance(block.end, Return)]
         is_apart = (
             self._known is not None
-        )  # the way back is a function of its own: it has the arrays that nothing writes
+        )  # the reverse sweep is a function of its own: it has the arrays that nothing writes
         lasting = {
             root
             for root in function.roots
@@ -137,7 +137,7 @@ class Residuals:
         return loads
 
     def is_free(self, operand: Operand) -> bool:
-        """True if the variable of ``operand`` has one value, which the way back finds in it."""
+        """True if the variable of ``operand`` has one value, which the reverse sweep finds in it."""
         if self._known is not None and isinstance(operand, Scalar):
             return operand.block is None or operand in self._known
         return not isinstance(operand, Scalar) or not self._flow.is_in_loop(operand.block)
@@ -146,7 +146,7 @@ class Residuals:
         """Decides.
 
         Args:
-            needs_of_block: returns what the way back through a block reads. It may ask for the decisions so far.
+            needs_of_block: returns what the reverse sweep through a block reads. It may ask for the decisions so far.
         """
         needs: dict[Scalar, set[Reader]] = {}
         for _ in range(2):  # whether a join asks a condition again depends on what is recorded
@@ -180,9 +180,9 @@ class Residuals:
         self._reserve()
 
     def _comes_after(self, block: Block, readers: set[Reader]) -> bool:
-        """True if a block comes after those whose ways back read what it defines: its own way back comes before theirs.
+        """True if a block comes after those whose reverse sweeps read what it defines: its own reverse sweep comes before theirs.
 
-        What ways back read after they have undone their phis has the value of the run before, so it says nothing.
+        What reverse sweeps read after they have undone their phis has the value of the run before, so it says nothing.
         """
         return all(isinstance(reader, Block) and block not in self._flow.dominators[reader] for reader in readers)
 
@@ -240,7 +240,7 @@ class Residuals:
         return sum(scalar.block in body for body in self._flow.loops.values())
 
     def _readers(self, needs: dict[Scalar, set[Reader]]) -> dict[Scalar, set[Reader]]:
-        """Returns the ways back that read a number, directly or to compute another one."""
+        """Returns the reverse sweeps that read a number, directly or to compute another one."""
         readers: dict[Scalar, set[Reader]] = {}
         pending = [(scalar, reader) for scalar, found in needs.items() for reader in found]
         while pending:
@@ -255,8 +255,8 @@ class Residuals:
                 pending += [(part, reader) for part in scalar.definition.uses if isinstance(part, Scalar)]
         return readers
 
-    def way_back(self, block: Block) -> Way | None:
-        """Returns how the way back leaves a block; None at the start of the function."""
+    def reverse_sweep(self, block: Block) -> Way | None:
+        """Returns how the reverse sweep leaves a block; None at the start of the function."""
         before = self._flow.predecessors[block]
         if not before:
             return None
@@ -301,7 +301,7 @@ class Residuals:
 
     def writes_code(self, block: Block) -> bool:
         """True if the way into ``block`` is recorded as a code."""
-        way = self.way_back(block)
+        way = self.reverse_sweep(block)
         if way is None or way.kind in ("only", "condition"):
             return False
         return way.kind == "code" or len(way.first) > 1 or len(way.second) > 1
@@ -320,7 +320,7 @@ class Residuals:
         latches = [block for block in flow.predecessors[head] if block in body]
         if flow.counted.get(head) not in self.whole_loops:
             return None
-        way = self.way_back(head)
+        way = self.reverse_sweep(head)
         assert way is not None
         values, codes = len(self.pushes(head)), int(len(way.second) > 1)
         for block in body - {head}:

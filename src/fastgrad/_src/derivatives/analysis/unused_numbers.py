@@ -1,4 +1,4 @@
-"""Numbers that the result of a function may not need: their cotangent may be 0, also where a slope is NaN.
+"""Numbers that the result of a function may not need: their cotangent may be 0, also where a derivative is NaN.
 
 A number that nothing uses, as one that ``np.nansum`` skips or that a loop overwrites, has the cotangent 0. The operands of its product with NaN have derivatives of 0, too.
 """

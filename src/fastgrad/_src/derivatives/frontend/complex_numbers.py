@@ -19,11 +19,11 @@ from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.ir import scalar_rules
 from fastgrad._src.derivatives.ir.complex_rules import (
     COMPLEX,
+    DERIVATIVES,
+    DERIVATIVES_OF_POWER,
+    DERIVATIVES_OF_QUOTIENT,
     PARTS,
-    SLOPES,
-    SLOPES_OF_POWER,
-    SLOPES_OF_QUOTIENT,
-    Slope,
+    Derivative,
 )
 from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar, View, is_constant, refuse
 from fastgrad._src.derivatives.ir.partials import Partial, call_operation
@@ -43,12 +43,12 @@ FUNCTIONS: dict[Any, Rule] = {}
 _REAL_SIN, _REAL_COS = call_operation(math.sin, 1), call_operation(math.cos, 1)
 
 
-def _with_slopes(value: Any, *slopes: Slope) -> Rule:
+def _with_derivatives(value: Any, *derivatives: Derivative) -> Rule:
     """Returns the rule of a holomorphic function.
 
     Args:
         value: the function, or the operation of an operator.
-        *slopes: the derivative with respect to each operand.
+        *derivatives: the derivative with respect to each operand.
     """
 
     def rule(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
@@ -62,8 +62,8 @@ def _with_slopes(value: Any, *slopes: Slope) -> Rule:
         result = COMPLEX(*OPERANDS[len(numbers) : len(numbers) + 2])
         of_real: list[Term] = []
         of_imag: list[Term] = []
-        for slope in slopes:
-            real, imag = [part(slope(*arguments, result)) for part in PARTS]
+        for derivative in derivatives:
+            real, imag = [part(derivative(*arguments, result)) for part in PARTS]
             of_real += [COTANGENT * real, -COTANGENT * imag]
             of_imag += [COTANGENT * imag, COTANGENT * real]
         number = _with_partials(lowering, numbers, values, of_real, of_imag)
@@ -189,8 +189,8 @@ def _square(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
     return _product(lowering, operands * 2, type)
 
 
-_NUMPY_DIVISION = _with_slopes(np.divide, *SLOPES_OF_QUOTIENT)
-_DIVISION = _with_slopes(DIVIDE, *SLOPES_OF_QUOTIENT)
+_NUMPY_DIVISION = _with_derivatives(np.divide, *DERIVATIVES_OF_QUOTIENT)
+_DIVISION = _with_derivatives(DIVIDE, *DERIVATIVES_OF_QUOTIENT)
 FUNCTIONS[np.divide] = _NUMPY_DIVISION
 
 
@@ -200,11 +200,11 @@ def _quotient(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
     return (_NUMPY_DIVISION if lowering.frame.is_internal else _DIVISION)(lowering, operands, type)
 
 
-FUNCTIONS[operator.pow] = FUNCTIONS[pow] = _with_slopes(POWER, *SLOPES_OF_POWER)
-FUNCTIONS[np.power] = _with_slopes(np.power, *SLOPES_OF_POWER)
-for _name, _slope in SLOPES.items():
+FUNCTIONS[operator.pow] = FUNCTIONS[pow] = _with_derivatives(POWER, *DERIVATIVES_OF_POWER)
+FUNCTIONS[np.power] = _with_derivatives(np.power, *DERIVATIVES_OF_POWER)
+for _name, _derivative in DERIVATIVES.items():
     for _value in {getattr(module, name, None) for module in (cmath, np) for name in names_of(_name)} - {None}:
-        FUNCTIONS[_value] = _with_slopes(_value, _slope)
+        FUNCTIONS[_value] = _with_derivatives(_value, _derivative)
 
 
 _LOGARITHM = FUNCTIONS[cmath.log]

@@ -1,6 +1,6 @@
 """Inlines generators into the `for` loops that consume them, in Numba's IR before SSA form and types.
 
-The generator's body takes the place of the loop's head. Each `yield` becomes a jump to a copy of the loop's body, whose way back to the head goes to
+The generator's body takes the place of the loop's head. Each `yield` becomes a jump to a copy of the loop's body, whose reverse sweep to the head goes to
 what follows the `yield`. So state between items is state of variables, and control flow stays reducible. A generator that is consumed otherwise stays
 a call, which is refused later.
 """

@@ -197,7 +197,7 @@ class Operators:
         operation, cost = self._operation(function, numbers), scalar_rules.cost_of(function, numbers)
         partials = self._partials(function, numbers, type)
         comparison = deciding_comparison(partials)
-        if comparison is not None:  # a number of its own: the way back needs it alone, not what it compares
+        if comparison is not None:  # a number of its own: the reverse sweep needs it alone, not what it compares
             assert comparison.operation is not None
             partials = [*[with_operand(partial, comparison, len(numbers)) for partial in partials], None]
             numbers = [*numbers, builder.compute(types.boolean, comparison.operation, numbers)]

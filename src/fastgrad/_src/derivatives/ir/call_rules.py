@@ -107,7 +107,7 @@ class CallRule:
 
 
 class ProductRule(CallRule):
-    """A product of two matrices, or of a matrix and a vector. Its way back adds to the cotangents of the operands in place.
+    """A product of two matrices, or of a matrix and a vector. Its reverse sweep adds to the cotangents of the operands in place.
 
     Args:
         function: a dispatcher of the operands.

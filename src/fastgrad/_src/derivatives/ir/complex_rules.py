@@ -1,4 +1,4 @@
-"""Derivatives of functions of complex numbers: the complex slope of each, a term of the operands and the value."""
+"""Derivatives of functions of complex numbers: the complex derivative of each, a term of the operands and the value."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ COMPLEX = ScalarOperation("complex({0}, {1})")
 PARTS = REAL, IMAG = ScalarOperation("{0}.real"), ScalarOperation("{0}.imag")
 """The complex number of two real ones, and its parts."""
 
-Slope = Callable[..., Term]
+Derivative = Callable[..., Term]
 """A derivative as a term: of the operands, then the value."""
 
 
-def _slope_of_tangent(z: Term) -> Term:
+def _derivative_of_tangent(z: Term) -> Term:
     secant = QUOTIENT(1.0, _COS(z))
     return SELECT(absolute(IMAG(z)) > 300.0, COMPLEX(0.0 * REAL(z), 0.0), secant * secant)
 
 
-def _slope_of_arcsine(z: Term) -> Term:
+def _derivative_of_arcsine(z: Term) -> Term:
     """Returns the derivative of ``asin``, on the branch cuts on the side that the sign of 0 tells."""
     x, y = REAL(z), IMAG(z)
     return QUOTIENT(1.0, _SQRT(COMPLEX(1.0 - x, -y)) * _SQRT(COMPLEX(1.0 + x, y)))
 
 
-def _slope_of_area_cosine(z: Term) -> Term:
+def _derivative_of_area_cosine(z: Term) -> Term:
     x, y = REAL(z), IMAG(z)
     return QUOTIENT(1.0, _SQRT(COMPLEX(x - 1.0, y)) * _SQRT(COMPLEX(x + 1.0, y)))
 
@@ -46,7 +46,7 @@ def _times_i(z: Term) -> Term:
     return COMPLEX(-IMAG(z), REAL(z))
 
 
-SLOPES: dict[str, Slope] = {
+DERIVATIVES: dict[str, Derivative] = {
     "exp": lambda z, w: w,
     "exp2": lambda z, w: w * math.log(2.0),
     "expm1": lambda z, w: _EXP(z),
@@ -57,22 +57,25 @@ SLOPES: dict[str, Slope] = {
     "sqrt": lambda z, w: QUOTIENT(0.5, w),
     "sin": lambda z, w: _COS(z),
     "cos": lambda z, w: -_SIN(z),
-    "tan": lambda z, w: _slope_of_tangent(z),
+    "tan": lambda z, w: _derivative_of_tangent(z),
     "sinh": lambda z, w: _COSH(z),
     "cosh": lambda z, w: _SINH(z),
-    "tanh": lambda z, w: _slope_of_tangent(_times_i(z)),
-    "asin": lambda z, w: _slope_of_arcsine(z),
-    "acos": lambda z, w: -_slope_of_arcsine(z),
+    "tanh": lambda z, w: _derivative_of_tangent(_times_i(z)),
+    "asin": lambda z, w: _derivative_of_arcsine(z),
+    "acos": lambda z, w: -_derivative_of_arcsine(z),
     "atan": lambda z, w: QUOTIENT(1.0, 1.0 + z * z),
-    "asinh": lambda z, w: _slope_of_arcsine(_times_i(z)),
-    "acosh": lambda z, w: _slope_of_area_cosine(z),
+    "asinh": lambda z, w: _derivative_of_arcsine(_times_i(z)),
+    "acosh": lambda z, w: _derivative_of_area_cosine(z),
     "atanh": lambda z, w: QUOTIENT(1.0, 1.0 - z * z),
     "reciprocal": lambda z, w: -w * w,
 }
 """The derivatives of functions of ``z`` whose values are ``w``."""
 
-SLOPES_OF_QUOTIENT: tuple[Slope, Slope] = (lambda a, b, w: QUOTIENT(1.0, b), lambda a, b, w: -QUOTIENT(w, b))
-SLOPES_OF_POWER: tuple[Slope, Slope] = (
+DERIVATIVES_OF_QUOTIENT: tuple[Derivative, Derivative] = (
+    lambda a, b, w: QUOTIENT(1.0, b),
+    lambda a, b, w: -QUOTIENT(w, b),
+)
+DERIVATIVES_OF_POWER: tuple[Derivative, Derivative] = (
     lambda z, b, w: SELECT(b == 0, 0.0 * z, b * z ** (b - 1.0)),
     lambda z, b, w: SELECT(z == 0, 0.0 * z, w * LOG(z)),
 )

@@ -54,7 +54,7 @@ _TAIL = 20.0
 
 
 @numba.njit
-def log_ndtr_slope(x, value):  # type: ignore[no-untyped-def]
+def log_ndtr_derivative(x, value):  # type: ignore[no-untyped-def]
     """Returns the derivative of ``log_ndtr(x)``, whose value is ``value``: far below 0 by a continued fraction, where the logarithms cancel."""
     if x > -_TAIL:
         return math.exp(-0.5 * x * x - value) / _SQRT_2PI
@@ -65,7 +65,7 @@ def log_ndtr_slope(x, value):  # type: ignore[no-untyped-def]
 
 
 @numba.njit
-def erfcx_slope(x, value):  # type: ignore[no-untyped-def]
+def erfcx_derivative(x, value):  # type: ignore[no-untyped-def]
     """Returns the derivative of ``erfcx(x)``, whose value is ``value``: far above 0 by its asymptotic series, where the terms cancel."""
     if x < _TAIL:
         return 2.0 * x * value - 2.0 / _SQRT_PI
@@ -77,7 +77,7 @@ def erfcx_slope(x, value):  # type: ignore[no-untyped-def]
 
 
 @numba.njit
-def dawsn_slope(x, value):  # type: ignore[no-untyped-def]
+def dawsn_derivative(x, value):  # type: ignore[no-untyped-def]
     """Returns the derivative of ``dawsn(x)``, whose value is ``value``: far from 0 by its asymptotic series, where the terms cancel."""
     if abs(x) < _TAIL:
         return 1.0 - 2.0 * x * value
@@ -89,7 +89,7 @@ def dawsn_slope(x, value):  # type: ignore[no-untyped-def]
 
 
 @numba.njit
-def exprel_slope(x, value):  # type: ignore[no-untyped-def]
+def exprel_derivative(x, value):  # type: ignore[no-untyped-def]
     """Returns the derivative of ``exprel(x)``, whose value is ``value``: near 0 by its Taylor series, where the terms cancel."""
     if x >= 1.0:
         return value * (1.0 - 1.0 / x) + 1.0 / x
@@ -105,7 +105,7 @@ def exprel_slope(x, value):  # type: ignore[no-untyped-def]
 
 
 @numba.njit
-def elliptic_slope(m, complement, kind):  # type: ignore[no-untyped-def]
+def elliptic_derivative(m, complement, kind):  # type: ignore[no-untyped-def]
     """Returns the derivative of ``ellipk(m)`` (``kind`` 1) or ``ellipe(m)`` (``kind`` 2) by the arithmetic-geometric mean of 1 and ``√complement``.
 
     ``complement`` is ``1 - m``. The sum has half the differences of the means divided by ``m``, so no terms cancel at ``m = 0``. (19.8 of the Digital Library.)
@@ -228,7 +228,7 @@ def _beta_fraction(a, b, x, count):  # type: ignore[no-untyped-def]
 
 
 @numba.njit
-def _beta_slopes(a, b, x):  # type: ignore[no-untyped-def]
+def _beta_derivatives(a, b, x):  # type: ignore[no-untyped-def]
     """Returns the derivatives of ``betainc(a, b, x)`` with respect to ``a`` and ``b``, where the continued fraction converges quickly."""
     scale = x * (1.0 - x) * beta_density(a, b, x) / a
     # A term is 0 if b is an integer, and later terms change only derivatives with respect to b: those of by_a, too.
@@ -236,9 +236,9 @@ def _beta_slopes(a, b, x):  # type: ignore[no-untyped-def]
     by_a, _ = _beta_fraction(complex(a, _STEP), complex(b, 0.0), x, count)
     by_b, _ = _beta_fraction(complex(a, 0.0), complex(b, _STEP), x, count)
     both = digamma(a + b)
-    slope_of_a = by_a.real * (math.log(x) + both - digamma(a) - 1.0 / a) + by_a.imag / _STEP
-    slope_of_b = by_b.real * (math.log1p(-x) + both - digamma(b)) + by_b.imag / _STEP
-    return scale * slope_of_a, scale * slope_of_b
+    derivative_of_a = by_a.real * (math.log(x) + both - digamma(a) - 1.0 / a) + by_a.imag / _STEP
+    derivative_of_b = by_b.real * (math.log1p(-x) + both - digamma(b)) + by_b.imag / _STEP
+    return scale * derivative_of_a, scale * derivative_of_b
 
 
 @numba.njit
@@ -247,10 +247,10 @@ def betainc_by_parameter(a, b, x, is_first):  # type: ignore[no-untyped-def]
     if x <= 0.0 or x >= 1.0:
         return 0.0
     if x < (a + 1.0) / (a + b + 2.0):
-        slopes = _beta_slopes(a, b, x)
-        return slopes[0] if is_first == 1 else slopes[1]
-    slopes = _beta_slopes(b, a, 1.0 - x)
-    return -slopes[1] if is_first == 1 else -slopes[0]
+        derivatives = _beta_derivatives(a, b, x)
+        return derivatives[0] if is_first == 1 else derivatives[1]
+    derivatives = _beta_derivatives(b, a, 1.0 - x)
+    return -derivatives[1] if is_first == 1 else -derivatives[0]
 
 
 # ---- Student's t distribution --------------------------------------------------------------------------------------
@@ -275,12 +275,12 @@ def student_by_degrees(df, t):  # type: ignore[no-untyped-def]
     if t * t < df:
         y = t * t / total
         by_parameter = 0.5 * betainc_by_parameter(0.5, 0.5 * df, y, 0)
-        slope = 0.5 * (beta_density(0.5, 0.5 * df, y) * y / total - by_parameter)
-        return slope if t < 0.0 else -slope
+        derivative = 0.5 * (beta_density(0.5, 0.5 * df, y) * y / total - by_parameter)
+        return derivative if t < 0.0 else -derivative
     x = df / total
     by_parameter = 0.5 * betainc_by_parameter(0.5 * df, 0.5, x, 1)
-    slope = 0.5 * (by_parameter + beta_density(0.5 * df, 0.5, x) * t * t / (total * total))
-    return slope if t < 0.0 else -slope
+    derivative = 0.5 * (by_parameter + beta_density(0.5 * df, 0.5, x) * t * t / (total * total))
+    return derivative if t < 0.0 else -derivative
 
 
 # ---- Voigt profile ----------------------------------------------------------------------------------------------------
@@ -353,7 +353,7 @@ def log_kv_by_order(order, x):  # type: ignore[no-untyped-def]
     peak = math.asinh(n / x)
     highest = n * peak - 2.0 * x * math.sinh(0.5 * peak) ** 2
     step = min(0.2, 0.6 / (x * x + n * n) ** 0.25)
-    whole, slope, t = 0.5 * math.exp(-highest), 0.0, step
+    whole, derivative, t = 0.5 * math.exp(-highest), 0.0, step
     while True:
         exponent = n * t - 2.0 * x * math.sinh(0.5 * t) ** 2 - highest
         if t > peak and exponent < -50.0:
@@ -361,9 +361,9 @@ def log_kv_by_order(order, x):  # type: ignore[no-untyped-def]
         decay = math.exp(-2.0 * n * t)
         term = 0.5 * math.exp(exponent)
         whole += term * (1.0 + decay)
-        slope -= term * math.expm1(-2.0 * n * t) * t
+        derivative -= term * math.expm1(-2.0 * n * t) * t
         t += step
-    return math.copysign(slope / whole, order)
+    return math.copysign(derivative / whole, order)
 
 
 @numba.njit

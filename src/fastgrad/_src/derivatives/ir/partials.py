@@ -54,15 +54,21 @@ def zero_product_of_both(factor, other):  # type: ignore[no-untyped-def]
 
 
 @library_function(error_model="numpy")
-def zero_product_of_infinite(slope, tangent):  # type: ignore[no-untyped-def]
-    """Returns the product of a slope and a tangent: 0 if the tangent is 0, or if the slope is 0 and the tangent infinite."""
-    return tangent if tangent == 0 else slope if slope == 0 and math.isinf(tangent) else slope * tangent
+def zero_product_of_infinite(derivative, tangent):  # type: ignore[no-untyped-def]
+    """Returns the product of a derivative and a tangent: 0 if the tangent is 0, or if the derivative is 0 and the tangent infinite."""
+    return tangent if tangent == 0 else derivative if derivative == 0 and math.isinf(tangent) else derivative * tangent
 
 
 @library_function(error_model="numpy")
-def finite_product(tangent, slope):  # type: ignore[no-untyped-def]
-    """Returns the product of a tangent and a slope: 0 if the tangent is 0, NaN if only the slope is infinite."""
-    return tangent if tangent == 0 else tangent * (slope - slope) if math.isinf(slope) else tangent * slope
+def finite_product(tangent, derivative):  # type: ignore[no-untyped-def]
+    """Returns the product of a tangent and a derivative: 0 if the tangent is 0, NaN if only the derivative is infinite."""
+    return (
+        tangent
+        if tangent == 0
+        else tangent * (derivative - derivative)
+        if math.isinf(derivative)
+        else tangent * derivative
+    )
 
 
 @library_function(error_model="numpy")
@@ -90,14 +96,14 @@ def number_of_type(value: float, type: types.Type) -> Number:
     return Number(value, None if type == types.float64 else np.dtype(str(type)))
 
 
-def slope_of(partial: Term, type: types.Type) -> Term:
+def derivative_of(partial: Term, type: types.Type) -> Term:
     """Returns the derivative in a partial of a result of ``type``: the partial for a cotangent of 1."""
     return substitute(partial, {COTANGENT: number_of_type(1.0, type)})
 
 
 def without_zeros(partial: Term, type: types.Type) -> Term:
     """Returns a partial that is 0 if the cotangent of the result is, also where the derivative is infinite."""
-    return ZERO_PRODUCT(COTANGENT, slope_of(partial, type))
+    return ZERO_PRODUCT(COTANGENT, derivative_of(partial, type))
 
 
 def with_zero_cotangents(partial: Term) -> Term:
@@ -106,14 +112,14 @@ def with_zero_cotangents(partial: Term) -> Term:
     return MULTIPLY(*partial.operands) if is_guarded and partial.operands[0] is COTANGENT else partial
 
 
-def with_finite_slopes(partial: Term, type: types.Type) -> Term:
+def with_finite_derivatives(partial: Term, type: types.Type) -> Term:
     """Returns the partial of a tangent that is NaN where the derivative is infinite, unless the tangent is 0."""
-    return partial if _is_of_numerator(partial) else _FINITE_PRODUCT(COTANGENT, slope_of(partial, type))
+    return partial if _is_of_numerator(partial) else _FINITE_PRODUCT(COTANGENT, derivative_of(partial, type))
 
 
-def with_zero_slopes(partial: Term, type: types.Type) -> Term:
+def with_zero_derivatives(partial: Term, type: types.Type) -> Term:
     """Returns the partial of a tangent that is 0 where the derivative is 0 and the tangent infinite, but NaN where the tangent is NaN."""
-    return _ZERO_PRODUCT_OF_INFINITE(slope_of(partial, type), COTANGENT)
+    return _ZERO_PRODUCT_OF_INFINITE(derivative_of(partial, type), COTANGENT)
 
 
 def _is_of_numerator(partial: Term) -> bool:
@@ -133,7 +139,7 @@ def guard(partial: Term, type: types.Type) -> Term:
         return partial
     if _is_of_numerator(partial) or not any(node.operation in _PRODUCTS for node in nodes_of(partial)):
         return partial
-    return ZERO_PRODUCT(slope_of(partial, type), COTANGENT)
+    return ZERO_PRODUCT(derivative_of(partial, type), COTANGENT)
 
 
 def sums_by_operand(partials: Sequence[Partial], operands: Sequence[Any], type: types.Type) -> list[Partial]:
@@ -146,8 +152,8 @@ def sums_by_operand(partials: Sequence[Partial], operands: Sequence[Any], type: 
     for operand in operands:
         terms = of_operand.pop(operand, [])
         if len(terms) > 1:
-            slope = functools.reduce(operator.add, [slope_of(term, type) for term in terms])
-            terms = [ZERO_PRODUCT(slope, COTANGENT)]
+            derivative = functools.reduce(operator.add, [derivative_of(term, type) for term in terms])
+            terms = [ZERO_PRODUCT(derivative, COTANGENT)]
         sums.append(terms[0] if terms else None)
     return sums
 

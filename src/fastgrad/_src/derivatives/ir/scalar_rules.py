@@ -82,39 +82,42 @@ WITHOUT_DERIVATIVE: frozenset[Any] = frozenset(
 )
 """The functions of numbers that are constant but for jumps."""
 
-_SLOPES_OF_QUOTIENT: list[Partial] = [COTANGENT / OPERANDS[1], ZERO_PRODUCT(COTANGENT, -(RESULT / OPERANDS[1]))]
+_DERIVATIVES_OF_QUOTIENT: list[Partial] = [COTANGENT / OPERANDS[1], ZERO_PRODUCT(COTANGENT, -(RESULT / OPERANDS[1]))]
 """A cotangent of 0 adds 0, also where the quotient is infinite."""
-_SLOPE_OF_SQRT: list[Partial] = [COTANGENT / (RESULT + RESULT)]
-_SLOPES_OF_ZERO_PRODUCT: list[Partial] = [ZERO_PRODUCT(COTANGENT, OPERANDS[1]), ZERO_PRODUCT(OPERANDS[0], COTANGENT)]
-_SLOPE_OF_EXP: list[Partial] = [ZERO_PRODUCT(RESULT, COTANGENT)]
-"""Where the result is 0 the slope is, also if the tangent is infinite."""
-_SLOPES_OF_HYPOT: list[Partial] = [COTANGENT * SELECT(RESULT != 0.0, x / RESULT, x) for x in OPERANDS[:2]]
+_DERIVATIVE_OF_SQRT: list[Partial] = [COTANGENT / (RESULT + RESULT)]
+_DERIVATIVES_OF_ZERO_PRODUCT: list[Partial] = [
+    ZERO_PRODUCT(COTANGENT, OPERANDS[1]),
+    ZERO_PRODUCT(OPERANDS[0], COTANGENT),
+]
+_DERIVATIVE_OF_EXP: list[Partial] = [ZERO_PRODUCT(RESULT, COTANGENT)]
+"""Where the result is 0 the derivative is, also if the tangent is infinite."""
+_DERIVATIVES_OF_HYPOT: list[Partial] = [COTANGENT * SELECT(RESULT != 0.0, x / RESULT, x) for x in OPERANDS[:2]]
 """At the origin it is 0, as that of the norm."""
 _IS_SECOND_LARGER, _IS_SECOND_SMALLER = OPERANDS[0] < OPERANDS[1], OPERANDS[0] > OPERANDS[1]
-_SLOPES_OF_MAX: list[Partial] = [
+_DERIVATIVES_OF_MAX: list[Partial] = [
     terms.where(NOT(_IS_SECOND_LARGER), COTANGENT, 0),
     terms.where(_IS_SECOND_LARGER, COTANGENT, 0),
 ]
-_SLOPES_OF_MIN: list[Partial] = [
+_DERIVATIVES_OF_MIN: list[Partial] = [
     terms.where(NOT(_IS_SECOND_SMALLER), COTANGENT, 0),
     terms.where(_IS_SECOND_SMALLER, COTANGENT, 0),
 ]
 """Python's ``max`` and ``min`` take the second number only if the comparison holds: of 1 and NaN the first."""
-_SLOPES_OF_LDEXP: list[Partial] = [call_operation(math.ldexp, 2)(COTANGENT, OPERANDS[1]), None]
+_DERIVATIVES_OF_LDEXP: list[Partial] = [call_operation(math.ldexp, 2)(COTANGENT, OPERANDS[1]), None]
 
 PARTIALS: dict[Any, list[Partial]] = {
-    **dict.fromkeys(PRODUCTS, _SLOPES_OF_ZERO_PRODUCT),
-    math.sqrt: _SLOPE_OF_SQRT,
-    np.sqrt: _SLOPE_OF_SQRT,
+    **dict.fromkeys(PRODUCTS, _DERIVATIVES_OF_ZERO_PRODUCT),
+    math.sqrt: _DERIVATIVE_OF_SQRT,
+    np.sqrt: _DERIVATIVE_OF_SQRT,
     np.reciprocal: [ZERO_PRODUCT(COTANGENT, -(RESULT * RESULT))],
-    **dict.fromkeys([operator.truediv, np.divide, np.true_divide], _SLOPES_OF_QUOTIENT),
-    **dict.fromkeys([math.exp, np.exp], _SLOPE_OF_EXP),
-    math.hypot: _SLOPES_OF_HYPOT,
-    np.hypot: _SLOPES_OF_HYPOT,
-    max: _SLOPES_OF_MAX,
-    min: _SLOPES_OF_MIN,
-    math.ldexp: _SLOPES_OF_LDEXP,
-    np.ldexp: _SLOPES_OF_LDEXP,
+    **dict.fromkeys([operator.truediv, np.divide, np.true_divide], _DERIVATIVES_OF_QUOTIENT),
+    **dict.fromkeys([math.exp, np.exp], _DERIVATIVE_OF_EXP),
+    math.hypot: _DERIVATIVES_OF_HYPOT,
+    np.hypot: _DERIVATIVES_OF_HYPOT,
+    max: _DERIVATIVES_OF_MAX,
+    min: _DERIVATIVES_OF_MIN,
+    math.ldexp: _DERIVATIVES_OF_LDEXP,
+    np.ldexp: _DERIVATIVES_OF_LDEXP,
 }
 """The partials that differ from those of the table: at kinks, at infinite results and at ties they are what loops of numbers need."""
 
@@ -141,7 +144,7 @@ def cost_of(function: Any, numbers: Sequence[Any] = ()) -> int:
 
 
 def singularity_of(function: Any, numbers: Sequence[Any]) -> Singularity:
-    """Returns where the slope of a function of numbers is infinite at finite numbers."""
+    """Returns where the derivative of a function of numbers is infinite at finite numbers."""
     operation = operation_of(function)
     if operation is None or (operation.is_singular_at_0_only and is_positive(numbers[0])):
         return NO_SINGULARITY
@@ -157,7 +160,7 @@ def singularity_of(function: Any, numbers: Sequence[Any]) -> Singularity:
 
 
 def flat_at(function: Any, numbers: Sequence[Any]) -> Singularity:
-    """Returns the singularities of its operands at which a slope of a function of numbers may be 0, see `ScalarOperation`."""
+    """Returns the singularities of its operands at which a derivative of a function of numbers may be 0, see `ScalarOperation`."""
     operation = operation_of(function)
     if operation in (terms.POWER, terms.pow) and isinstance(numbers[1], Constant):
         return Singularity.ROOT if numbers[1].value > 1 else AT_INFINITY

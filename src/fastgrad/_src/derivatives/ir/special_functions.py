@@ -20,15 +20,15 @@ from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar, ref
 from fastgrad._src.derivatives.ir.parameter_derivatives import (
     beta_density,
     betainc_by_parameter,
-    dawsn_slope,
-    elliptic_slope,
-    erfcx_slope,
-    exprel_slope,
+    dawsn_derivative,
+    elliptic_derivative,
+    erfcx_derivative,
+    exprel_derivative,
     gamma_density,
     gammainc_by_shape,
     log_iv_by_order,
     log_kv_by_order,
-    log_ndtr_slope,
+    log_ndtr_derivative,
     noncentral_by_degrees,
     noncentral_density,
     student_by_degrees,
@@ -36,7 +36,7 @@ from fastgrad._src.derivatives.ir.parameter_derivatives import (
     trigamma,
     voigt_by_parameter,
 )
-from fastgrad._src.derivatives.ir.partials import ZERO_PRODUCT, Partial, call_operation, slope_of
+from fastgrad._src.derivatives.ir.partials import ZERO_PRODUCT, Partial, call_operation, derivative_of
 from fastgrad._src.derivatives.ir.statements import Compute
 from fastgrad._src.scalars import terms
 from fastgrad._src.scalars.formulas import COTANGENT, FUNCTION_COST, OPERANDS, RESULT, Term, partials_of, substitute
@@ -49,9 +49,9 @@ if TYPE_CHECKING:
 
 _X, _Y, _Z = OPERANDS[:3]
 _TRIGAMMA = call_operation(trigamma, 1)
-_LOG_NDTR_SLOPE, _ERFCX_SLOPE = call_operation(log_ndtr_slope, 2), call_operation(erfcx_slope, 2)
-_DAWSN_SLOPE, _EXPREL_SLOPE = call_operation(dawsn_slope, 2), call_operation(exprel_slope, 2)
-_ELLIPTIC_SLOPE = call_operation(elliptic_slope, 3)
+_LOG_NDTR_DERIVATIVE, _ERFCX_DERIVATIVE = call_operation(log_ndtr_derivative, 2), call_operation(erfcx_derivative, 2)
+_DAWSN_DERIVATIVE, _EXPREL_DERIVATIVE = call_operation(dawsn_derivative, 2), call_operation(exprel_derivative, 2)
+_ELLIPTIC_DERIVATIVE = call_operation(elliptic_derivative, 3)
 _GAMMA_DENSITY, _GAMMAINC_BY_SHAPE = call_operation(gamma_density, 2), call_operation(gammainc_by_shape, 2)
 _BETA_DENSITY, _BETAINC_BY_PARAMETER = call_operation(beta_density, 3), call_operation(betainc_by_parameter, 4)
 _STUDENT_DENSITY, _STUDENT_BY_DEGREES = call_operation(student_density, 2), call_operation(student_by_degrees, 2)
@@ -68,12 +68,12 @@ Rule = list[Partial]
 RULES: dict[str, Rule] = {
     "ndtr": [COTANGENT * _NORMAL_DENSITY],
     "ndtri": [COTANGENT * (_SQRT_2PI * terms.exp(0.5 * RESULT * RESULT))],
-    "log_ndtr": [COTANGENT * _LOG_NDTR_SLOPE(_X, RESULT)],
+    "log_ndtr": [COTANGENT * _LOG_NDTR_DERIVATIVE(_X, RESULT)],
     "erf": [COTANGENT * (2.0 / _SQRT_PI * terms.exp(-_X * _X))],
     "erfc": [COTANGENT * (-2.0 / _SQRT_PI * terms.exp(-_X * _X))],
-    "erfcx": [COTANGENT * _ERFCX_SLOPE(_X, RESULT)],
+    "erfcx": [COTANGENT * _ERFCX_DERIVATIVE(_X, RESULT)],
     "erfi": [COTANGENT * (2.0 / _SQRT_PI * terms.exp(_X * _X))],
-    "dawsn": [COTANGENT * _DAWSN_SLOPE(_X, RESULT)],
+    "dawsn": [COTANGENT * _DAWSN_DERIVATIVE(_X, RESULT)],
     "erfinv": [COTANGENT * (0.5 * _SQRT_PI * terms.exp(RESULT * RESULT))],
     "erfcinv": [COTANGENT * (-0.5 * _SQRT_PI * terms.exp(RESULT * RESULT))],
     "gammaln": [COTANGENT * terms.digamma(_X)],
@@ -90,13 +90,13 @@ RULES: dict[str, Rule] = {
     "expm1": [COTANGENT * (RESULT + 1.0)],
     "log1p": [COTANGENT / (1.0 + _X)],
     "cbrt": [*partials_of(terms.cbrt)],
-    "exprel": [COTANGENT * _EXPREL_SLOPE(_X, RESULT)],
+    "exprel": [COTANGENT * _EXPREL_DERIVATIVE(_X, RESULT)],
     "expi": [COTANGENT * (terms.exp(_X) / _X)],
     "exp1": [COTANGENT * (-terms.exp(-_X) / _X)],
     "wrightomega": [COTANGENT * (RESULT / (1.0 + RESULT))],
-    "ellipk": [COTANGENT * _ELLIPTIC_SLOPE(_X, 1.0 - _X, 1)],
-    "ellipkm1": [COTANGENT * -_ELLIPTIC_SLOPE(1.0 - _X, _X, 1)],
-    "ellipe": [COTANGENT * _ELLIPTIC_SLOPE(_X, 1.0 - _X, 2)],
+    "ellipk": [COTANGENT * _ELLIPTIC_DERIVATIVE(_X, 1.0 - _X, 1)],
+    "ellipkm1": [COTANGENT * -_ELLIPTIC_DERIVATIVE(1.0 - _X, _X, 1)],
+    "ellipe": [COTANGENT * _ELLIPTIC_DERIVATIVE(_X, 1.0 - _X, 2)],
     "xlogy": [
         SELECT(terms.logical_and(_X == 0.0, _Y == 0.0), 0.0, COTANGENT * terms.log(_Y)),
         ZERO_PRODUCT(_X, COTANGENT / _Y),
@@ -145,15 +145,15 @@ RULES: dict[str, Rule] = {
 
 def _rule_of_inverse(rule: Rule, place: int) -> Rule:
     """Returns the partials of the inverse of a function in the operand of number ``place``."""
-    slopes = [
-        substitute(slope_of(partial, types.float64), {OPERANDS[place]: RESULT})
+    derivatives = [
+        substitute(derivative_of(partial, types.float64), {OPERANDS[place]: RESULT})
         for partial in rule
         if partial is not None
     ]
-    density = slopes[place]
+    density = derivatives[place]
     return [
-        COTANGENT / density if number == place else COTANGENT * (-slope / density)
-        for number, slope in enumerate(slopes)
+        COTANGENT / density if number == place else COTANGENT * (-derivative / density)
+        for number, derivative in enumerate(derivatives)
     ]
 
 

@@ -130,8 +130,8 @@ class Compute(Statement):
         operation: computes the target from the operands.
         cost: of computing it once more, where an addition has cost 1.
         partials: for each operand its partial, see `partials.py`; None if it has no derivative. By default none has one.
-        singularity: where its slopes are infinite at finite operands.
-        flat_at: the singularities of its operands at which a slope may be 0, see `ScalarOperation`.
+        singularity: where its derivatives are infinite at finite operands.
+        flat_at: the singularities of its operands at which a derivative may be 0, see `ScalarOperation`.
     """
 
     __slots__ = ("cost", "flat_at", "operation", "partials", "singularity", "target")

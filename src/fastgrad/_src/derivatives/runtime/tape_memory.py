@@ -1,4 +1,4 @@
-"""The memory in which a derivative records numbers on its way forward: three stacks of raw bytes.
+"""The memory in which a derivative records numbers on its forward sweep: three stacks of raw bytes.
 
 A finished call leaves its stacks for the next call of any derivative: fresh pages cost more than arithmetic. The operating system may take
 back the pages of a stack beyond ``OWN_BYTES`` when it needs memory (``madvise``), which takes as long as the stack is large: it is said once after

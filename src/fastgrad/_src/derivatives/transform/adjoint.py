@@ -1,6 +1,6 @@
 """The adjoint of a function as data: for each block the statements that undo it.
 
-The way back through a block runs its statements, takes the cotangents of its phis, and adds them to those of the values that the phis had on
+The reverse sweep through a block runs its statements, takes the cotangents of its phis, and adds them to those of the values that the phis had on
 the way from the block before. Which cotangents may differ from 0 is a fact of these statements: others are left out, and the first addition to a
 cotangent that is 0 is an assignment. LLVM may not drop an addition to 0.0, which would change -0.0.
 """
@@ -16,11 +16,11 @@ from fastgrad._src.derivatives.analysis.activity import Activity
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, scalars_of
 from fastgrad._src.derivatives.analysis.cotangent_arrays import CotangentArrays, unwritten_arrays
 from fastgrad._src.derivatives.analysis.increments import Increments
-from fastgrad._src.derivatives.analysis.infinite_slopes import (
+from fastgrad._src.derivatives.analysis.infinite_derivatives import (
     indeterminate_forms,
     may_be_nan,
     may_be_zero,
-    statements_before_infinite_slopes,
+    statements_before_infinite_derivatives,
 )
 from fastgrad._src.derivatives.analysis.unused_numbers import statements_without_use
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule, ProductRule
@@ -35,10 +35,10 @@ from fastgrad._src.scalars.formulas import OPERANDS, RESULT, Singularity, Term
 
 @dataclass(eq=False, kw_only=True, slots=True)
 class AdjointStatement:
-    """The base of the statements of a way back.
+    """The base of the statements of a reverse sweep.
 
     Attributes:
-        reads: the numbers of the way forward that it reads.
+        reads: the numbers of the forward sweep that it reads.
         cotangent: the number whose cotangent it adds. If that is certain to be 0, the statement is left out. None for other statements.
         target: the number to whose cotangent it adds; None for other statements.
     """
@@ -61,8 +61,8 @@ class AddPartial(AdjointStatement):
     """Adds the partial of a ``Compute`` to the cotangent of an operand.
 
     Attributes:
-        may_be_flat: whether the way back notes that the slope is 0.
-        is_doubtful: whether a cotangent of 0 times an infinite slope is NaN if a slope of 0 was noted, and else 0.
+        may_be_flat: whether the reverse sweep notes that the derivative is 0.
+        is_doubtful: whether a cotangent of 0 times an infinite derivative is NaN if a derivative of 0 was noted, and else 0.
     """
 
     statement: Compute
@@ -73,7 +73,7 @@ class AddPartial(AdjointStatement):
 
 @dataclass(eq=False, kw_only=True, slots=True)
 class AddVariable(AdjointStatement):
-    """Adds a variable of the way back, or a constant, to the cotangent of a number."""
+    """Adds a variable of the reverse sweep, or a constant, to the cotangent of a number."""
 
     source: str | Constant
 
@@ -108,7 +108,7 @@ class ClearArray(AdjointStatement):
 
 @dataclass(eq=False, kw_only=True, slots=True)
 class AddArray(AdjointStatement):
-    """Adds a variable of the way back, an array, to the cotangent of a view's elements; ``is_flat`` says that it has one axis."""
+    """Adds a variable of the reverse sweep, an array, to the cotangent of a view's elements; ``is_flat`` says that it has one axis."""
 
     view: View
     source: str
@@ -165,7 +165,7 @@ class AddProduct(AdjointStatement):
 
 @dataclass(eq=False, kw_only=True, slots=True)
 class CallReverse(AdjointStatement):
-    """Calls the way back of a function that is not inlined; ``variables`` get the cotangents of its active numbers.
+    """Calls the reverse sweep of a function that is not inlined; ``variables`` get the cotangents of its active numbers.
 
     ``unwritten`` are the numbers of its arguments that are arrays which nothing writes.
     """
@@ -184,8 +184,8 @@ def sizes_of(array: View | Root) -> list[Operand]:
 # ---- the adjoint --------------------------------------------------------------------------------------------------
 
 
-class WayBack(NamedTuple):
-    """The statements of the way back through a block.
+class BlockAdjoint(NamedTuple):
+    """The statements of the reverse sweep through a block.
 
     Attributes:
         statements: undo the block's statements.
@@ -211,13 +211,13 @@ class Adjoint:
 
     Attributes:
         activity: what has cotangents.
-        local: the numbers whose cotangents only one run of the way back through a block uses.
+        local: the numbers whose cotangents only one run of the reverse sweep through a block uses.
         is_guarded: whether a partial is guarded against products of 0 and infinity.
-        indeterminate: the statements whose slope may be infinite where their cotangent is 0, see `IndeterminateForms`.
+        indeterminate: the statements whose derivative may be infinite where their cotangent is 0, see `IndeterminateForms`.
         doubtful: those of them whose cotangent is also 0 where nothing uses their result. They are not in ``indeterminate``.
-        ways: the way back through each block.
-        nonzero: for each block the numbers whose cotangents may differ from 0 where its way back begins.
-        nonzero_at_end: the same where the way back leaves a block to one that came before it.
+        ways: the reverse sweep through each block.
+        nonzero: for each block the numbers whose cotangents may differ from 0 where its reverse sweep begins.
+        nonzero_at_end: the same where the reverse sweep leaves a block to one that came before it.
         assignments: the statements that add to a cotangent that is 0.
         taken: the numbers whose cotangents are taken.
     """
@@ -236,7 +236,7 @@ class Adjoint:
         self._arrays = arrays
         self._increments = Increments(flow)
         forms = indeterminate_forms(function, flow, activity, is_callee)
-        self._guarded = statements_before_infinite_slopes(function, forms.infinite)
+        self._guarded = statements_before_infinite_derivatives(function, forms.infinite)
         self.is_guarded = bool(self._guarded)
         users = self._increments.users
         self._without_use = statements_without_use(flow)
@@ -248,7 +248,7 @@ class Adjoint:
             for scalar in scalars_of(flow.blocks)
             if scalar in activity and users.get(scalar, set()) <= {scalar.block}
         }
-        self.ways = {block: self._way_back(block, seed) for block in flow.blocks}
+        self.ways = {block: self._reverse_sweep(block, seed) for block in flow.blocks}
         self.nonzero: dict[Block, set[Scalar]] = {block: set() for block in flow.blocks}
         self.nonzero_at_end: dict[tuple[Block, Block], set[Scalar]] = {}
         self.assignments: set[AdjointStatement] = set()
@@ -266,8 +266,8 @@ class Adjoint:
             ways = {block: self._without_zeros(block) for block in reversed(self._flow.blocks)}
         self.ways = ways
 
-    def _without_zeros(self, block: Block) -> WayBack:
-        """Returns the way back through a block without what adds zeros, and tells the blocks before what may differ from 0."""
+    def _without_zeros(self, block: Block) -> BlockAdjoint:
+        """Returns the reverse sweep through a block without what adds zeros, and tells the blocks before what may differ from 0."""
         nonzero = set(self.nonzero[block])
 
         def follow(statements: list[AdjointStatement], nonzero: set[Scalar]) -> Iterator[AdjointStatement]:
@@ -293,11 +293,11 @@ class Adjoint:
             edges[before] = [*follow(edge, at_end)]
             self.nonzero_at_end[block, before] = at_end
             self.nonzero[before] |= at_end
-        return WayBack(statements, phis, edges)
+        return BlockAdjoint(statements, phis, edges)
 
     # ---- statements -----------------------------------------------------------------------------------------------
 
-    def _way_back(self, block: Block, seed: int | None) -> WayBack:
+    def _reverse_sweep(self, block: Block, seed: int | None) -> BlockAdjoint:
         statements = [*self._seeds(block.end, seed)] if isinstance(block.end, Return) else []
         for statement in reversed(block.statements):
             statements += statement.adjoint(self)
@@ -306,7 +306,7 @@ class Adjoint:
             take(phi.target, is_phi=True) for phi in phis if isinstance(phi.target, Scalar)
         ]
         edges = {before: [*self._edge(block, phis, before)] for before in self._flow.predecessors[block]}
-        return WayBack(statements, takes, edges)
+        return BlockAdjoint(statements, takes, edges)
 
     def _add(self, value: Operand, source: str | Constant, cotangent: Scalar | None = None) -> Iterator[AddVariable]:
         if isinstance(value, Scalar) and value in self.activity:
@@ -381,7 +381,7 @@ class Adjoint:
     # ---- calls ----------------------------------------------------------------------------------------------------
 
     def _undo_call(self, call: Call) -> Iterator[AdjointStatement]:
-        """Yields the way back through a call of a function that has an adjoint of its own."""
+        """Yields the reverse sweep through a call of a function that has an adjoint of its own."""
         rule = self._arrays.rule_of(call)
         if isinstance(rule, ProductRule):
             yield from self._undo_product(call, rule)
@@ -415,7 +415,7 @@ class Adjoint:
             yield RestoreArrays(arrays=arrays, reads=[size for _, array in arrays for size in sizes_of(array)])
 
     def _undo_product(self, call: Call, rule: ProductRule) -> Iterator[AdjointStatement]:
-        """Yields the way back through a product of matrices and vectors."""
+        """Yields the reverse sweep through a product of matrices and vectors."""
         yield from self._restore_arrays(call)
         saved = self._arrays.saved_arrays(call)
         (result,) = call.results
@@ -432,7 +432,7 @@ class Adjoint:
         yield from self._clear_results(call)
 
     def _reverse_call(self, call: Call, callee: Callee) -> Iterator[AdjointStatement]:
-        """Yields the way back through a call of a function that is not inlined: it adds to the cotangents of arrays, and returns those of numbers."""
+        """Yields the reverse sweep through a call of a function that is not inlined: it adds to the cotangents of arrays, and returns those of numbers."""
         results = [result for result in call.results if result.is_real]
         yield from self._take_results(results)
         unwritten = unwritten_arrays(call)

@@ -40,7 +40,7 @@ Text = Callable[[Operand], str]
 
 
 MET_FLAT = "met_flat"
-"""The variable that is True when the way back has met a slope of 0 that may be part of an indeterminate form."""
+"""The variable that is True when the reverse sweep has met a derivative of 0 that may be part of an indeterminate form."""
 
 
 class AdjointEmitter:
@@ -93,12 +93,12 @@ class AdjointEmitter:
         self._writers[type(statement)](statement, lambda operand: _text(operand, texts))
 
     def begin(self, indent: int = 3) -> None:
-        """Begins the way back through a block, or an edge: numbers that were computed again have values of another run."""
+        """Begins the reverse sweep through a block, or an edge: numbers that were computed again have values of another run."""
         self._computed_again = {}
         self._indent = indent
 
     def use(self, operand: Operand) -> str:
-        """Returns the text of a number on the way back; writes what computes it again."""
+        """Returns the text of a number on the reverse sweep; writes what computes it again."""
         if isinstance(operand, Constant):
             return literal(operand)
         if self._residuals.is_free(operand) or operand in self._residuals.recorded:

@@ -1,7 +1,7 @@
 """Checkpoints: the records of a long loop stay below a number of bytes (A. Griewank and A. Walther, Revolve, 2000).
 
 A loop starts with records of all its iterations. When they reach a limit, later iterations share the memory of a segment of records, and
-snapshots of the loop's state are stored at some segments' starts. The way back restores the last snapshot, runs the segment before the
+snapshots of the loop's state are stored at some segments' starts. The reverse sweep restores the last snapshot, runs the segment before the
 records that are left, and undoes it. The same blocks run again, so the gradients have the same bits.
 
 A segment begins when the loop's head is entered, and ends in it, where the loop would end. So both ways meet within the head.
@@ -71,11 +71,11 @@ class CheckpointedLoop:
     Attributes:
         name: of the counter.
         head, body: the loop's head and its blocks.
-        start, stop, boundary, way_back: the numbers of the blocks that begin a segment, end it, go on from one segment's way back to the
-            segment before, and enter the loop's way back.
+        start, stop, boundary, reverse_sweep: the numbers of the blocks that begin a segment, end it, go on from one segment's reverse sweep to the
+            segment before, and enter the loop's reverse sweep.
         phis: the numbers and arrays that the head takes from the iteration before.
         restored: the arrays from before the loop that iterations read, and that the loop or later code writes.
-        final: the arrays from before the loop whose contents the way back changes.
+        final: the arrays from before the loop whose contents the reverse sweep changes.
     """
 
     def __init__(self, mode: ReverseMode, counter: Counter, number: int) -> None:
@@ -85,7 +85,7 @@ class CheckpointedLoop:
         self._counter = counter
         self.head = counter.head
         self.body = mode.flow.loops[self.head]
-        self.start, self.stop, self._without_end, self.boundary, self._again, self.way_back = range(
+        self.start, self.stop, self._without_end, self.boundary, self._again, self.reverse_sweep = range(
             number, number + BLOCKS
         )
         self.phis = [phi.target for phi in self.head.phis]
@@ -189,7 +189,7 @@ class CheckpointedLoop:
         mode.leave_loop_backward(self.head)
         mode.begin_block(self._again)
         self._write_again()
-        mode.begin_block(self.way_back)
+        mode.begin_block(self.reverse_sweep)
         mode.jump(len(mode.flow.blocks) + self.head.number)
 
     def _write_stop(self) -> None:
@@ -198,7 +198,7 @@ class CheckpointedLoop:
         arrays = self._array_names()
         size = " + ".join([str(len(values)), *(f"{array}.size" for array in arrays)])
         self._write(f"if {k} == {k}_end:")
-        mode.jump(self.way_back, 4)
+        mode.jump(self.reverse_sweep, 4)
         self._write(f"if {k}_snapshots == 0:")
         self._write(
             f"{k}_slots = snapshot_slots({k}, {k}_count, {_BYTES} - {k}_bytes, 8*({size}), {bytes_of_a_loop() // 2})", 4
@@ -260,7 +260,7 @@ if pop_int64(values, {k}_values - 1) == {k}_end:
         for root in self.final:
             self._write(f"load_array(f_{root.name}, 0, {root.name})", 5)
             self._write(f"free_memory(f_{root.name})", 5)
-        mode.jump(self.way_back, 5)
+        mode.jump(self.reverse_sweep, 5)
         position = count - len(self._variables)
         for number in self._numbers:
             self._write(f"p_{number.name} = pop_{number.type}(values, {k}_values - {position})")

@@ -88,7 +88,7 @@ class ParallelLoop:
         self.__name__ = f"parallel_{chunk.__name__}"
 
     def numbers_to_run_again(self, frozen: tuple[int, ...]) -> list[int]:
-        """Returns the numbers of the arguments that are no arrays, if the way back may run chunks again: nothing writes the arrays, the ``frozen`` ones."""
+        """Returns the numbers of the arguments that are no arrays, if the reverse sweep may run chunks again: nothing writes the arrays, the ``frozen`` ones."""
         places = range(len(self.chunk.lowered.types) - 1)
         numbers = [place for place in places if not isinstance(self.chunk.lowered.types[place], types.Array)]
         return numbers if {*numbers, *frozen, *self.partials} == {*places} else []

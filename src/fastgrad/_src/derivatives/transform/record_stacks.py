@@ -12,7 +12,7 @@ from fastgrad._src.derivatives.runtime.tape_memory import ALL_STACKS
 STACKS = "values, values_top, values_room, codes, codes_top, codes_room, arrays, arrays_top"
 STACKS_OF_REVERSE = "values, values_top, codes, codes_top, arrays, arrays_top"
 TOPS = "values_top, codes_top, arrays_top"
-"""The variables that calls of functions that are not inlined take and return: forward, and on the way back."""
+"""The variables that calls of functions that are not inlined take and return: forward, and on the reverse sweep."""
 
 
 def position(offset: int, row: str = "") -> str:

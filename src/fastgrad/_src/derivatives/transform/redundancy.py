@@ -1,4 +1,4 @@
-"""Removes redundant loads and counters, and moves loads out of loops. So the way back records less."""
+"""Removes redundant loads and counters, and moves loads out of loops. So the reverse sweep records less."""
 
 from __future__ import annotations
 

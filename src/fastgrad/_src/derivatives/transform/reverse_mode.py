@@ -1,7 +1,7 @@
 """Reverse mode: the text of a function that runs forward, then backward from the result's cotangent to those of the arguments.
 
-The blocks of the way back have the numbers of the forward blocks plus their count. Each undoes its block: statements in reverse order, then
-phis, then a jump to the way back of the block that came before.
+The blocks of the reverse sweep have the numbers of the forward blocks plus their count. Each undoes its block: statements in reverse order, then
+phis, then a jump to the reverse sweep of the block that came before.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ from fastgrad._src.derivatives.transform.running_extrema import record_last_choi
 
 
 class ReverseMode(Emitter):
-    """Writes the way forward with its records, and the way back.
+    """Writes the forward sweep with its records, and the reverse sweep.
 
     Args:
         function: the function.
@@ -66,7 +66,7 @@ class ReverseMode(Emitter):
     """
 
     is_apart = False
-    """Whether the way back is a function of its own."""
+    """Whether the reverse sweep is a function of its own."""
     has_checkpoints = True
     """Whether loops may have checkpoints: both ways are one function, which may run a loop again."""
 
@@ -86,7 +86,7 @@ class ReverseMode(Emitter):
             for block in flow.blocks
             if any(self.arrays.callee_of(statement) is not None for statement in block.statements)
         }
-        self.residuals = Residuals(function, flow, self.known_on_way_back())
+        self.residuals = Residuals(function, flow, self.known_on_reverse_sweep())
         self.residuals.plan(self._needs)
         self.stacks = RecordStacks(self.write)
         self.backward = AdjointEmitter(self, self.adjoint, self.arrays, self.residuals, self.stacks)
@@ -107,13 +107,13 @@ class ReverseMode(Emitter):
     def _activity(self) -> Activity:
         return Activity(self.function, self.flow.blocks, frozenset(self.positions), is_forward=False, leaf=self.seed)
 
-    def known_on_way_back(self) -> set[Scalar] | None:
-        """Returns the numbers that a way back of its own knows without records; None if it is part of the same function."""
+    def known_on_reverse_sweep(self) -> set[Scalar] | None:
+        """Returns the numbers that a reverse sweep of its own knows without records; None if it is part of the same function."""
         return None
 
     def _needs(self, block: Block) -> Needs:
-        """Returns the scalars that the way back through a block reads directly, and those that its edges read."""
-        adjoint, way = self.adjoint.ways[block], self.residuals.way_back(block)
+        """Returns the scalars that the reverse sweep through a block reads directly, and those that its edges read."""
+        adjoint, way = self.adjoint.ways[block], self.residuals.reverse_sweep(block)
         of_block = [operand for statement in adjoint.statements for operand in statement.reads]
         if way is not None and way.condition is not None:
             of_block.append(way.condition)
@@ -122,15 +122,15 @@ class ReverseMode(Emitter):
         return Needs(_scalars(of_block), _scalars(of_edges))
 
     def _loop_after(self, before: Block, block: Block) -> Counter | None:
-        """Returns the counter of the loop that the way back enters from ``block`` at its head ``before``, if its last number is known."""
+        """Returns the counter of the loop that the reverse sweep enters from ``block`` at its head ``before``, if its last number is known."""
         counter = self.flow.counted.get(before)
         is_whole = counter in self.residuals.whole_loops
         return counter if is_whole and block not in self.flow.loops[before] else None
 
-    # ---- the way back ---------------------------------------------------------------------------------------------------
+    # ---- the reverse sweep ---------------------------------------------------------------------------------------------------
 
-    def _way_back(self, block: Block, choices: list[Block] | None = None) -> None:
-        """Writes the way back through a block, to one of ``choices`` if they are known to come before it."""
+    def _reverse_sweep(self, block: Block, choices: list[Block] | None = None) -> None:
+        """Writes the reverse sweep through a block, to one of ``choices`` if they are known to come before it."""
         loop = self._checkpointed.get(block)
         if loop is not None and choices is None:
             self.write(f"if {loop.name} == {loop.name}_first:")
@@ -142,7 +142,7 @@ class ReverseMode(Emitter):
         self._pop_at_end(block)
         for statement in adjoint.statements:
             self.backward.write(statement)
-        way = self.residuals.way_back(block)
+        way = self.residuals.reverse_sweep(block)
         if loop is not None and way is not None and choices is None:
             choices = way.second
         if way is not None and way.kind == "condition":
@@ -206,7 +206,7 @@ class ReverseMode(Emitter):
         indent: int,
         leave: Callable[[Block, int], None] | None = None,
     ) -> None:
-        """Writes the jump to the start of a loop whose way back would only add zeros: all cotangents that it reads are 0.
+        """Writes the jump to the start of a loop whose reverse sweep would only add zeros: all cotangents that it reads are 0.
 
         An innermost loop is skipped as a whole, so that LLVM can vectorize it; others are left at any iteration.
 
@@ -230,7 +230,7 @@ class ReverseMode(Emitter):
             leave(head, indent + 1)
 
     def _skip_to_last_choice(self, head: Block, may_differ: set[Scalar], indent: int) -> None:
-        """Writes where the way back of a loop begins if it brings the cotangents of running minima and maxima alone."""
+        """Writes where the reverse sweep of a loop begins if it brings the cotangents of running minima and maxima alone."""
         records = self._droppable_records(head)
         nonzero = [scalar for scalar in may_differ if scalar.block in self.flow.loops[head]]
         if (
@@ -250,7 +250,7 @@ class ReverseMode(Emitter):
         self.write(f"{name} = {last} + 1", indent)
 
     def _droppable_records(self, head: Block) -> tuple[int, int, int] | None:
-        """Returns what ``records_of_iteration`` does, or None also where the way back of a loop reads cotangents of arrays."""
+        """Returns what ``records_of_iteration`` does, or None also where the reverse sweep of a loop reads cotangents of arrays."""
         reads_arrays = any(self._reads_arrays(block) for block in self.flow.loops[head])
         return None if reads_arrays else self.residuals.records_of_iteration(head)
 
@@ -266,7 +266,7 @@ class ReverseMode(Emitter):
                 self.write(f"{stack}_top -= {iterations}*{step}", indent)
 
     def _reads_arrays(self, block: Block) -> bool:
-        """True if the way back through a block reads or clears cotangents of arrays."""
+        """True if the reverse sweep through a block reads or clears cotangents of arrays."""
         statements = any(
             statement.root in self.activity
             if isinstance(statement, (Allocate, Store))
@@ -276,7 +276,7 @@ class ReverseMode(Emitter):
         return statements or any(isinstance(phi.target, Root) and phi.target in self.activity for phi in block.phis)
 
     def _leave(self, block: Block, before: Block, indent: int) -> None:
-        """Writes the jump from the way back of a block to that of the block that came before it."""
+        """Writes the jump from the reverse sweep of a block to that of the block that came before it."""
         self.backward.begin(indent)
         for statement in self.adjoint.ways[block].edges[before]:
             self.backward.write(statement)
@@ -292,7 +292,7 @@ class ReverseMode(Emitter):
             if loop is None and self._is_innermost(before):
                 self._skip_zeros(before, may_differ, indent)
         is_inside = loop is None or block in loop.body
-        self.jump(len(self.flow.blocks) + before.number if is_inside else loop.way_back, indent)  # type: ignore[union-attr]
+        self.jump(len(self.flow.blocks) + before.number if is_inside else loop.reverse_sweep, indent)  # type: ignore[union-attr]
 
     def _final_number(self, counter: Counter) -> str:
         """Returns the text of a counter's value after its loop."""
@@ -343,10 +343,10 @@ class ReverseMode(Emitter):
         self._pop_at_start(head)
 
     def leave_loop_backward(self, head: Block) -> None:
-        """Writes the way back from the first iteration of a loop to what comes before the loop."""
-        way = self.residuals.way_back(head)
+        """Writes the reverse sweep from the first iteration of a loop to what comes before the loop."""
+        way = self.residuals.reverse_sweep(head)
         assert way is not None
-        self._way_back(head, way.first)
+        self._reverse_sweep(head, way.first)
 
     def saves_arrays(self, block: Block) -> bool:
         """True if a block keeps the contents of arrays."""
@@ -354,7 +354,7 @@ class ReverseMode(Emitter):
             isinstance(statement, Call) and self.activity.is_active_call(statement) for statement in block.statements
         )
 
-    # ---- the way forward ------------------------------------------------------------------------------------------------
+    # ---- the forward sweep ------------------------------------------------------------------------------------------------
 
     def _forward(self, block: Block) -> None:
         at_start, at_end = self.residuals.at_start.get(block, []), self.residuals.at_end.get(block, [])
@@ -394,7 +394,7 @@ class ReverseMode(Emitter):
             self.turn(block, end)
 
     def _after_statement(self, statement: Statement, block: Block) -> None:
-        """Writes what the way back needs of a statement: memory for cotangents and records."""
+        """Writes what the reverse sweep needs of a statement: memory for cotangents and records."""
         if isinstance(statement, (Allocate, Size, Grow)) and statement.root not in self.activity:
             return
         if isinstance(statement, Allocate):
@@ -466,7 +466,7 @@ class ReverseMode(Emitter):
         self.phi_values(block, target, indent)
         if block in self._rows and target not in self.flow.loops[block]:
             self.write(f"values_top += {self._rows[block] - 1}*{self._row_of[block]}", indent)
-        way = self.residuals.way_back(target)
+        way = self.residuals.reverse_sweep(target)
         if way is not None and self.residuals.writes_code(target):
             choices = way.first if block in way.first else way.second
             if len(choices) > 1:
@@ -477,7 +477,7 @@ class ReverseMode(Emitter):
         self.jump(target.number if loop is None or block in loop.body else loop.start, indent)
 
     def turn(self, block: Block, end: Return) -> None:
-        """Writes how the way forward ends."""
+        """Writes how the forward sweep ends."""
         self._save_result(end)
         self.jump(len(self.flow.blocks) + block.number)
 
@@ -493,7 +493,7 @@ class ReverseMode(Emitter):
     def _check_codes(self) -> None:
         """Refuses joins of more ways than the code of a way, a byte, can tell."""
         for block in self.flow.blocks:
-            way = self.residuals.way_back(block)
+            way = self.residuals.reverse_sweep(block)
             if way is not None and max(len(way.first), len(way.second)) > MAX_CODES:
                 raise refuse(f"more than {MAX_CODES} ways meet here", self.function.location)
 
@@ -514,7 +514,7 @@ class ReverseMode(Emitter):
             if isinstance(block.end, Raise):
                 continue
             self.begin_block(len(self.flow.blocks) + block.number)
-            self._way_back(block)
+            self._reverse_sweep(block)
         self.write_exits()
         for loop in self._checkpointed.values():
             loop.write_blocks()
@@ -542,7 +542,7 @@ class ReverseMode(Emitter):
         return self.result(f"derivative_of_{function.name}", parameters, body)
 
     def _head(self) -> list[str]:
-        """Returns the lines before the first block: checks, and what the way back may read without having been set."""
+        """Returns the lines before the first block: checks, and what the reverse sweep may read without having been set."""
         function = self.function
         lines = self.unpacked_parameters()
         lines += [*self.checks_of_memory(function), *self.initial_records(), *self.initial_cotangents()]

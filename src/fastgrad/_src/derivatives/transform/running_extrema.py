@@ -1,7 +1,7 @@
-"""A running minimum or maximum of a loop: its way back needs the iteration that gave the last value, not what each iteration chose.
+"""A running minimum or maximum of a loop: its reverse sweep needs the iteration that gave the last value, not what each iteration chose.
 
 ``least = min(least, x)`` takes ``x`` in some iterations. The cotangent of the last value of ``least`` goes to the ``x`` of the last of
-them. Its number is computed on the way forward, beside the minimum. So a loop records one number in place of one an iteration, and a way
+them. Its number is computed on the forward sweep, beside the minimum. So a loop records one number in place of one an iteration, and a way
 back that has no other cotangents begins at that iteration.
 """
 
@@ -40,10 +40,10 @@ class _Choice(NamedTuple):
 
 
 def record_last_choices(function: Function, flow: ControlFlow) -> None:
-    """Makes running minima and maxima decide on the way back by a comparison of iterations, which the way forward does not compute.
+    """Makes running minima and maxima decide on the reverse sweep by a comparison of iterations, which the forward sweep does not compute.
 
     Args:
-        function: a function whose way back comes next; ``last_choices`` has what is found. Several ways back of one function may.
+        function: a function whose reverse sweep comes next; ``last_choices`` has what is found. Several reverse sweeps of one function may.
         flow: its control flow.
     """
     for head, counter in flow.counted.items():
@@ -113,7 +113,7 @@ def _add_place(function: Function, choice: _Choice, iteration: Scalar, after: Bl
     """Adds the number of the last iteration in which a choice takes the other value.
 
     Returns:
-        The number after the loop, and the truth value whether an iteration is that one. No statement of the way forward computes the latter.
+        The number after the loop, and the truth value whether an iteration is that one. No statement of the forward sweep computes the latter.
     """
     statement, decision, head = choice.statement, choice.decision, iteration.block
     block = statement.target.block

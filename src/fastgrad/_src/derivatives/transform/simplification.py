@@ -43,7 +43,7 @@ def simplify(function: Function, is_reverse: bool = False) -> None:
 
     Args:
         function: the function.
-        is_reverse: whether a way back follows, which pays for moving loads out of loops.
+        is_reverse: whether a reverse sweep follows, which pays for moving loads out of loops.
     """
     _drop_unreached(function)
     _replace_trivial_phis(function)
@@ -219,7 +219,7 @@ def _merge_chains(function: Function) -> None:
 def _copy_at_exits(function: Function) -> None:
     """Copies each number that a loop defines and that is used after it, at the loop's only exit.
 
-    The way back needs the last value alone then, so that not each iteration records one.
+    The reverse sweep needs the last value alone then, so that not each iteration records one.
     """
     flow = ControlFlow(function)
     for body in sorted(flow.loops.values(), key=len):

@@ -15,10 +15,10 @@ from numba import types
 from fastgrad._src.derivatives.analysis.activity import Activity
 from fastgrad._src.derivatives.analysis.aliases import check_stores
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
-from fastgrad._src.derivatives.analysis.infinite_slopes import (
+from fastgrad._src.derivatives.analysis.infinite_derivatives import (
     indeterminate_forms,
     may_be_zero,
-    statements_after_infinite_slopes,
+    statements_after_infinite_derivatives,
 )
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule, ProductRule, TangentOf
 from fastgrad._src.derivatives.ir.operands import (
@@ -40,8 +40,8 @@ from fastgrad._src.derivatives.ir.partials import (
     decision_of,
     guard,
     sums_by_operand,
-    with_finite_slopes,
-    with_zero_slopes,
+    with_finite_derivatives,
+    with_zero_derivatives,
     without_zeros,
 )
 from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
@@ -135,7 +135,7 @@ class Tangents:
         self._lanes = [index_constant(width)] if width > 1 else []
         self._active = Activity(function, flow.blocks, frozenset(positions), is_forward=True)
         self._active.check_draws(flow.blocks)
-        self._guarded = statements_after_infinite_slopes(flow, self._active)
+        self._guarded = statements_after_infinite_derivatives(flow, self._active)
         self._indeterminate = indeterminate_forms(function, flow, self._active, is_callee)
         self._numbers: dict[Scalar, list[Operand]] = {}
         self._arrays: dict[Root, Root] = {}
@@ -495,11 +495,11 @@ class Tangents:
     def _in_zeros(self, partial: Term, statement: Compute, type: types.Type) -> Term:
         """Returns the partial of a statement with what it is for products of 0 and infinite numbers."""
         if statement in self._indeterminate.infinite:
-            return with_finite_slopes(partial, type)
+            return with_finite_derivatives(partial, type)
         if Singularity.LOGARITHM in statement.singularity:
             partial = without_zeros(partial, type)
         if statement in self._indeterminate.zero:
-            return with_zero_slopes(partial, type)
+            return with_zero_derivatives(partial, type)
         if statement in self._guarded and may_be_zero(partial, statement.operands):
             return guard(partial, type)
         return partial

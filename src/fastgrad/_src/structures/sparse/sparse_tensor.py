@@ -28,7 +28,7 @@ class SparseTensor(Composite):
     others. Gradients are those of ``values``.
 
     Models take SciPy's sparse matrices: ``model.fit(matrix, y)``. Elsewhere their parts make a sparse tensor: for
-    ``coo = scipy.sparse.coo_array(m)`` it is ``tf.SparseTensor(np.stack(coo.coords, 1), coo.data, coo.shape)``. The way back is
+    ``coo = scipy.sparse.coo_array(m)`` it is ``tf.SparseTensor(np.stack(coo.coords, 1), coo.data, coo.shape)``. The other direction is
     ``scipy.sparse.coo_array((x.values.numpy(), x.indices.numpy().T), x.shape)``.
 
     Args:

@@ -1,10 +1,10 @@
-"""Products of 0 and a slope that is infinite or NaN: for which of them derivatives add 0.
+"""Products of 0 and a derivative that is infinite or NaN: for which of them derivatives add 0.
 
-The cotangent of the operand of ``sqrt`` is infinite at 0. In ``sqrt(x * x)`` the slope of ``x * x`` is 0 there. Forward mode multiplies the 0 by the infinite
-slope, where the rule of ``sqrt`` takes 0 for the product. Reverse mode multiplies the infinite cotangent by the 0, so ``x * x`` needs such a rule, too. In ``sqrt(x) * y``
+The cotangent of the operand of ``sqrt`` is infinite at 0. In ``sqrt(x * x)`` the derivative of ``x * x`` is 0 there. Forward mode multiplies the 0 by the infinite
+derivative, where the rule of ``sqrt`` takes 0 for the product. Reverse mode multiplies the infinite cotangent by the 0, so ``x * x`` needs such a rule, too. In ``sqrt(x) * y``
 it is forward mode that multiplies an infinite tangent by 0, so the product needs the rule there.
 
-The product is 0 if its zero does not come of the infinite slope's own operand. In ``sqrt(x) ** 2`` it does: the slope of the square is 0 where that of the root is infinite,
+The product is 0 if its zero does not come of the infinite derivative's own operand. In ``sqrt(x) ** 2`` it does: the derivative of the square is 0 where that of the root is infinite,
 and the limit of their product is 1. Such a product is an indeterminate form, and NaN.
 """
 
@@ -38,12 +38,12 @@ _Writers = Mapping[Root, list[Statement]]
 
 
 class IndeterminateForms(NamedTuple):
-    """Statements one of which has a slope that is infinite where the slope of another one, which follows, is 0.
+    """Statements one of which has a derivative that is infinite where the derivative of another one, which follows, is 0.
 
     Attributes:
-        infinite: the statements whose slope is infinite.
-        zero: the statements whose slope is 0.
-        before_calls: those of ``infinite`` whose results flow into other functions, which may have slopes of 0.
+        infinite: the statements whose derivative is infinite.
+        zero: the statements whose derivative is 0.
+        before_calls: those of ``infinite`` whose results flow into other functions, which may have derivatives of 0.
     """
 
     infinite: frozenset[Compute]
@@ -54,13 +54,13 @@ class IndeterminateForms(NamedTuple):
 def indeterminate_forms(
     function: Function, flow: ControlFlow, active: Container[Scalar | Root], is_callee: bool = False
 ) -> IndeterminateForms:
-    """Returns the statements whose slopes may be infinite and 0 at one number, so that the product of both may have any limit.
+    """Returns the statements whose derivatives may be infinite and 0 at one number, so that the product of both may have any limit.
 
     Args:
         function: the function.
         flow: its control flow.
         active: the numbers and arrays that have derivatives.
-        is_callee: whether other functions call it. Their statements may have slopes that are 0 or infinite, as those of calls may.
+        is_callee: whether other functions call it. Their statements may have derivatives that are 0 or infinite, as those of calls may.
     """
     unknown = _parts_of_other_functions(function, is_callee)
     singularities = _singularities_before(flow, active, [part for part in unknown if part in active])
@@ -117,7 +117,7 @@ def _parts_of_other_functions(function: Function, is_callee: bool) -> Iterator[S
 
 
 def _may_be_flat(call: Call, singularities: Mapping[Scalar | Root, Singularity]) -> bool:
-    """True if the slope of a call may be 0 at a singularity that its arguments come from: that of a product if both operands do."""
+    """True if the derivative of a call may be 0 at a singularity that its arguments come from: that of a product if both operands do."""
     found = [singularities.get(part, NO_SINGULARITY) for part in map(_part_of, call.inputs)]  # type: ignore[arg-type]
     if isinstance(call.rule, ProductRule):
         first, second = found
@@ -128,7 +128,7 @@ def _may_be_flat(call: Call, singularities: Mapping[Scalar | Root, Singularity])
 def _flat_operands(
     statement: Compute, singularities: Mapping[Scalar | Root, Singularity]
 ) -> Iterator[tuple[Operand, Singularity]]:
-    """Yields the operands of a statement that come of singularities at which the slope with respect to them may be 0, with these."""
+    """Yields the operands of a statement that come of singularities at which the derivative with respect to them may be 0, with these."""
     known = {operand: singularities[operand] for operand in statement.operands if operand in singularities}  # type: ignore[index]
     if not known or statement.target not in singularities:
         return
@@ -177,7 +177,7 @@ def _ways_of(blocks: Sequence[Block]) -> Iterator[tuple[Scalar | Root, Scalar | 
                 if isinstance(value, View):  # a store to a phi is one to the array that it names
                     yield from way(phi.target, value)
         for statement in block.statements:
-            # The slope falls quicker than a pole rises, whatever follows.
+            # The derivative falls quicker than a pole rises, whatever follows.
             falls_quicker = isinstance(statement, Compute) and statement.flat_at is Singularity.LOGARITHM
             for source, target in statement.flows:
                 yield from way(source, target, ANYWHERE & ~Singularity.POLE if falls_quicker else ANYWHERE)
@@ -190,10 +190,10 @@ def _part_of(value: object) -> Scalar | Root | None:
     return value if isinstance(value, (Scalar, Root)) else None
 
 
-def statements_before_infinite_slopes(
+def statements_before_infinite_derivatives(
     function: Function, indeterminate: Iterable[Compute]
 ) -> frozenset[Compute | Call]:
-    """Returns the statements whose results flow into a function that has an infinite slope at a finite value, or into one of an indeterminate form.
+    """Returns the statements whose results flow into a function that has an infinite derivative at a finite value, or into one of an indeterminate form.
 
     Arrays are followed, whatever they are, and calls of functions that have derivatives of their own.
     """
@@ -217,8 +217,8 @@ def _writers_of(function: Function) -> _Writers:
     return writers
 
 
-def statements_after_infinite_slopes(flow: ControlFlow, active: Container[Scalar | Root]) -> frozenset[Statement]:
-    """Returns the statements that read a number whose tangent may be infinite: it comes from a function that has an infinite slope at a finite operand.
+def statements_after_infinite_derivatives(flow: ControlFlow, active: Container[Scalar | Root]) -> frozenset[Statement]:
+    """Returns the statements that read a number whose tangent may be infinite: it comes from a function that has an infinite derivative at a finite operand.
 
     Of calls these are products.
 
