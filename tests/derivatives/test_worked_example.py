@@ -15,13 +15,14 @@ README = Path(fastgrad._src.derivatives.__file__).with_name("README.md").read_te
 
 
 def test_the_text_of_the_readme_is_that_of_the_derivative():
-    function_text, text = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[:2]
+    function_text, text = re.findall(r"```(?:python|text)\n(.*?)```", README, re.DOTALL)[:2]
     scope = {"numba": numba, "math": math}
     exec(function_text, scope)
     lowered, flow = lowered_function(scope["f"], (types.float64, types.int64), is_reverse=True)
     derivative = ReverseMode(lowered, flow, (0,), 0).derivative(lambda result, cotangents: f"{result}, {cotangents[0]}")
 
-    def without_numbers(lines):  # the names of Numba's variables have positions in the bytecode, which differ among versions of Python
+    # The names of Numba's variables have positions in the bytecode, which differ among versions of Python.
+    def without_numbers(lines):
         return [re.sub(r"v_\d+call|mul\d+", "", line.partition("#")[0]).strip() for line in lines]
 
     source, shown = without_numbers(derivative.source.splitlines()), without_numbers(text.splitlines())
