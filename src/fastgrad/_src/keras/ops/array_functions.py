@@ -14,20 +14,9 @@ from fastgrad._src.keras.ops import signal_functions
 from fastgrad._src.keras.ops.function import common, floats, tensor
 from fastgrad._src.ops import arithmetic, bitwise, complex_numbers, creation, rounding, shape_query
 from fastgrad._src.ops import power as power_ops
-from fastgrad._src.ops.arithmetic import add, maximum, minimum, multiply, nextafter, sign, subtract
+from fastgrad._src.ops.arithmetic import maximum, minimum, nextafter, sign
 from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import (
-    equal,
-    greater,
-    greater_equal,
-    less,
-    less_equal,
-    logical_and,
-    logical_not,
-    logical_or,
-    logical_xor,
-    not_equal,
-)
+from fastgrad._src.ops.comparison import equal, logical_and, logical_not, logical_or, logical_xor
 from fastgrad._src.ops.complex_numbers import imag, real
 from fastgrad._src.ops.composed.bucketize import bucketize
 from fastgrad._src.ops.composed.numpy_functions import (
@@ -40,7 +29,7 @@ from fastgrad._src.ops.composed.numpy_functions import (
 from fastgrad._src.ops.composed.numpy_functions.elementwise import nan_positions, without_nan
 from fastgrad._src.ops.composed.numpy_functions.operands import flattened
 from fastgrad._src.ops.creation import constant, eye, linspace
-from fastgrad._src.ops.division import divide, divide_no_nan, floordiv, floormod, truncatemod
+from fastgrad._src.ops.division import divide, divide_no_nan, truncatemod
 from fastgrad._src.ops.einsum import einsum, tensordot
 from fastgrad._src.ops.exponential import atan2, hypot, log
 from fastgrad._src.ops.joining import concat, stack
@@ -230,11 +219,7 @@ _PLAIN_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "trunc": lambda x: elementwise.truncated(x) if x.dtype.is_floating else x,
 }  # fmt: skip
 _BINARY_FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "add": add, "subtract": subtract, "multiply": multiply, "maximum": maximum, "minimum": minimum, "equal": equal,
-    "not_equal": not_equal, "less": less, "less_equal": less_equal, "greater": greater, "greater_equal": greater_equal,
-    "mod": floormod, "floor_divide": floordiv, "power": power_ops.pow, "fmod": truncatemod,
-    "matmul": products.matmul, "outer": products.outer, "inner": products.inner, "dot": products.dot, "kron": products.kron,
-    "gcd": elementwise.gcd, "lcm": elementwise.lcm,
+    **elementwise.BINARY_FUNCTIONS, **products.TABLE, "matmul": products.matmul, "fmod": truncatemod,
     "vdot": lambda a, b: reduce_sum(reshape(a, [-1]) * reshape(b, [-1])),
     "fmax": lambda a, b: where(nan_positions(a), b, where(nan_positions(b), a, maximum(a, b))),
     "fmin": lambda a, b: where(nan_positions(a), b, where(nan_positions(b), a, minimum(a, b))),

@@ -13,28 +13,17 @@ from fastgrad._src.compat.experimental.numpy.promotion import asarray, inexact, 
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.ops import arithmetic, bitwise, comparison, creation, power
-from fastgrad._src.ops.arithmetic import add, maximum, minimum, multiply, nextafter, polyval, sign, subtract
+from fastgrad._src.ops.arithmetic import nextafter, polyval, sign
 from fastgrad._src.ops.bitwise import invert
 from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.clipping import clip_by_value
-from fastgrad._src.ops.comparison import (
-    equal,
-    greater,
-    greater_equal,
-    is_nan,
-    less,
-    less_equal,
-    logical_and,
-    logical_not,
-    logical_or,
-    not_equal,
-)
+from fastgrad._src.ops.comparison import equal, is_nan, logical_and, logical_not, logical_or, logical_xor, not_equal
 from fastgrad._src.ops.complex_numbers import angle, conj, imag
 from fastgrad._src.ops.composed.numpy_functions import elementwise, products, rearrangement, reductions
 from fastgrad._src.ops.composed.numpy_functions.operands import flattened
 from fastgrad._src.ops.contraction import matmul
 from fastgrad._src.ops.creation import constant, identity, linspace, ones_like, zeros, zeros_like
-from fastgrad._src.ops.division import divide, floordiv, floormod
+from fastgrad._src.ops.division import divide, floormod
 from fastgrad._src.ops.einsum import einsum, tensordot
 from fastgrad._src.ops.exponential import atan2
 from fastgrad._src.ops.indexing import gather
@@ -335,22 +324,22 @@ _SHARED_ARRAY_FUNCTIONS = (
     "broadcast_to diag diagflat diagonal dsplit expand_dims flip hsplit moveaxis repeat roll rot90 split squeeze "
     "swapaxes tile transpose tril triu vsplit"
 )
-_BINARY_FUNCTIONS: dict[str, tuple[Callable[..., Any], ...]] = {
-    "add": (add, logical_or), "subtract": (subtract,), "multiply": (multiply, logical_and), "divide": (_true_divide,),
-    "true_divide": (_true_divide,), "floor_divide": (floordiv, _of_integers(floordiv, dtypes.int8)),
-    "mod": (floormod, _of_integers(floormod, dtypes.int8)), "remainder": (floormod, _of_integers(floormod, dtypes.int8)),
-    "maximum": (maximum, logical_or), "minimum": (minimum, logical_and), "power": (power.pow,), "float_power": (power.pow,),
-    "arctan2": (lambda a, b: atan2(inexact(a), inexact(b)),), "nextafter": (nextafter,), "heaviside": (lambda a, b: inexact(elementwise.heaviside(a, b)),), "dot": (products.dot,), "matmul": (_matmul,),
-    "kron": (products.kron,), "inner": (products.inner,), "outer": (products.outer,),
-    "vdot": (lambda a, b: tensordot(conj(reshape(a, [-1])), reshape(b, [-1]), 1),),
-    "gcd": (elementwise.gcd,), "lcm": (elementwise.lcm,), "equal": (equal,), "not_equal": (not_equal,),
-    **{name: (function, _of_integers(function, dtypes.int32)) for name, function in {"less": less, "less_equal": less_equal, "greater": greater, "greater_equal": greater_equal}.items()},
-    **{f"bitwise_{name}": (getattr(bitwise, f"bitwise_{name}"), getattr(comparison, f"logical_{name}")) for name in ("and", "or", "xor")},
+_BINARY_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    **elementwise.BINARY_FUNCTIONS, **products.TABLE, "matmul": _matmul, "divide": _true_divide, "true_divide": _true_divide, "remainder": floormod,
+    "float_power": power.pow, "nextafter": nextafter, "arctan2": lambda a, b: atan2(inexact(a), inexact(b)), "heaviside": lambda a, b: inexact(elementwise.heaviside(a, b)),
+    "vdot": lambda a, b: tensordot(conj(reshape(a, [-1])), reshape(b, [-1]), 1), "bitwise_and": bitwise.bitwise_and, "bitwise_or": bitwise.bitwise_or,
+    "bitwise_xor": bitwise.bitwise_xor,
+}  # fmt: skip
+_BINARY_FUNCTIONS_OF_BOOLEANS: dict[str, Callable[..., Any]] = {
+    "add": logical_or, "multiply": logical_and, "maximum": logical_or, "minimum": logical_and,
+    "bitwise_and": logical_and, "bitwise_or": logical_or, "bitwise_xor": logical_xor,
+    **{name: _of_integers(_BINARY_FUNCTIONS[name], dtypes.int8) for name in ("floor_divide", "mod", "remainder")},
+    **{name: _of_integers(_BINARY_FUNCTIONS[name], dtypes.int32) for name in ("less", "less_equal", "greater", "greater_equal")},
 }  # fmt: skip
 TABLE: dict[str, Callable[..., Any]] = {
     **{name: _unary(elementwise.FLOAT_FUNCTIONS[name]) for name in _SHARED_FLOAT_FUNCTIONS.split()}, "fix": _unary(elementwise.truncated),
     **{name: _unary(function, asarray) for name, function in _PLAIN_FUNCTIONS.items()}, **{name: _array_function(name) for name in _SHARED_ARRAY_FUNCTIONS.split()},
-    **{name: _binary(*functions) for name, functions in _BINARY_FUNCTIONS.items()},
+    **{name: _binary(function, _BINARY_FUNCTIONS_OF_BOOLEANS.get(name)) for name, function in _BINARY_FUNCTIONS.items()},
     **{f"logical_{name}": lambda x1, x2, name=name: getattr(comparison, f"logical_{name}")(asarray(x1, bool), asarray(x2, bool)) for name in ("and", "or", "xor")}, "logical_not": lambda x: logical_not(asarray(x, bool)),
     "logaddexp": _binary(lambda a, b: elementwise.logaddexp(inexact(a), inexact(b))), "logaddexp2": _binary(lambda a, b: cast(elementwise.logaddexp2(inexact(a), inexact(b)), result_type(a, np.float64))), "log2": lambda x: _over_log(TABLE["log"](x), 2.0), "log10": lambda x: _over_log(TABLE["log"](x), 10.0), "hypot": lambda x1, x2: TABLE["sqrt"](TABLE["add"](TABLE["square"](x1), TABLE["square"](x2))), "divmod": lambda x1, x2: (TABLE["floor_divide"](x1, x2), TABLE["mod"](x1, x2)),
     "tensordot": lambda a, b, axes=2: _binary(functools.partial(tensordot, axes=axes))(a, b), "isclose": _isclose, "allclose": lambda a, b, rtol=1e-5, atol=1e-8, equal_nan=False: reduce_all(_isclose(a, b, rtol, atol, equal_nan)),

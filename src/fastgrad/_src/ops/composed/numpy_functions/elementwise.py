@@ -9,9 +9,21 @@ from typing import Any
 from fastgrad._src.core import dtypes
 from fastgrad._src.ops import arithmetic, rounding
 from fastgrad._src.ops import power as power_ops
-from fastgrad._src.ops.arithmetic import maximum, minimum, negative, sign
+from fastgrad._src.ops.arithmetic import add, maximum, minimum, multiply, negative, sign, subtract
 from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import equal, is_finite, is_inf, is_nan, logical_or, logical_xor, not_equal
+from fastgrad._src.ops.comparison import (
+    equal,
+    greater,
+    greater_equal,
+    is_finite,
+    is_inf,
+    is_nan,
+    less,
+    less_equal,
+    logical_or,
+    logical_xor,
+    not_equal,
+)
 from fastgrad._src.ops.complex_numbers import angle, conj, imag, real
 from fastgrad._src.ops.composed.numpy_functions.operands import tensor
 from fastgrad._src.ops.control_flow import while_loop
@@ -180,3 +192,9 @@ PLAIN_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "fliplr": lambda x: reverse(x, [1]), "flipud": lambda x: reverse(x, [0]),
 }  # fmt: skip
 """Functions of a tensor of any dtype."""
+BINARY_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "add": add, "subtract": subtract, "multiply": multiply, "maximum": maximum, "minimum": minimum, "equal": equal,
+    "not_equal": not_equal, "less": less, "less_equal": less_equal, "greater": greater, "greater_equal": greater_equal,
+    "mod": floormod, "floor_divide": floordiv, "power": power_ops.pow, "gcd": gcd, "lcm": lcm,
+}  # fmt: skip
+"""Functions of two tensors of one dtype."""

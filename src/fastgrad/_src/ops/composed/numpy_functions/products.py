@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -85,3 +86,7 @@ def correlate(a: Any, b: Any, mode: str) -> Any:
         start = (n + m - 1 - max(n, m)) // 2
         return y[start : start + max(n, m)]
     return y
+
+
+TABLE: dict[str, Callable[..., Any]] = {"dot": dot, "inner": inner, "kron": kron, "outer": outer}
+"""Products of tensors of any rank, by name."""
