@@ -58,6 +58,11 @@ def test_it_is_imported_when_it_is_asked_for() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
+def test_it_does_not_import_keras() -> None:
+    code = "import fastgrad as tf, sys; tf.experimental.numpy.sum([1]); print([name for name in sys.modules if '_src.keras' in name])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
 def test_a_matrix_times_a_vector_is_that_of_numpy() -> None:
     code = """
 import fastgrad as tf

@@ -144,6 +144,14 @@ def test_nothing_is_imported_before_it_is_used() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
+def test_resize_uses_no_names_of_layers() -> None:
+    first = tf.keras.layers.Resizing(2, 2).name
+    tf.keras.ops.image.resize(np.zeros((4, 4, 3), np.float32), (2, 2))
+    second = tf.keras.layers.Resizing(2, 2).name
+    numbers = [int(name.rpartition("_")[2]) if name != "resizing" else 0 for name in (first, second)]
+    assert numbers[1] == numbers[0] + 1
+
+
 def test_relu_has_no_options_as_in_keras() -> None:
     """A file with such an operation would be one that Keras can't read; ``activations.relu`` has the options."""
     x = tf.keras.Input((4,))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -172,10 +171,11 @@ def DistributedOptimizer(  # Horovod's name
         return optimizer.sharded(average=op == Average)
     base = type(optimizer)
     reduction = _GradientReduction(compression, op, sparse_as_dense, "DistributedOptimizer")
-    twin = copy.copy(optimizer)
-    twin.__class__ = type(
+    reducing_class: Any = type(
         base.__name__, (_ReducingOptimizer, base), {"__module__": base.__module__, "__doc__": base.__doc__}
     )
+    twin = reducing_class.__new__(reducing_class)
+    twin.__dict__.update(optimizer.__getstate__())
     twin._reduce = reduction
     if name is not None:
         twin.name = name

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from inspect import Parameter
 from typing import Any
 
-from fastgrad._src.core.argument_checks import checked_integer
 from fastgrad._src.keras.affine_transform import FILL_MODES, FILL_MODES_OF_TENSORFLOW, INTERPOLATIONS
+from fastgrad._src.keras.image_resizing import checked_size
 
 Check = Callable[[str, str, Any], Any]
 """Takes the name of the layer, that of the argument, and its value; returns the attribute, or raises an error."""
@@ -100,14 +100,7 @@ def choice_argument(name: str, choices: Sequence[str], default: str) -> Argument
     return Argument(name, "str", default, check)
 
 
-def _positive_integer(layer: str, argument: str, value: Any) -> int:
-    size = checked_integer(layer, argument, value)
-    if size < 1:
-        raise ValueError(f"{layer}: `{argument}` must be positive. Received: {argument}={value}")
-    return size
-
-
-SIZE = Argument("height", "int", check=_positive_integer), Argument("width", "int", check=_positive_integer)
+SIZE = Argument("height", "int", check=checked_size), Argument("width", "int", check=checked_size)
 SEED = Argument("seed", "int | None", None)
 DATA_FORMAT = Argument("data_format", "str | None", None, check=None)
 VALUE_RANGE = Argument("value_range", default=(0, 255), check=lambda layer, argument, value: checked_value_range(value))

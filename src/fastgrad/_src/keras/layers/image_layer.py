@@ -10,7 +10,7 @@ from typing import Any
 from fastgrad._src.core import dtypes, nest
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.keras.constructor import constructor
-from fastgrad._src.keras.image_axes import in_batch, in_channels_last
+from fastgrad._src.keras.image_axes import check_image_rank, in_batch, in_channels_last
 from fastgrad._src.keras.layers.bounding_boxes import clip_to_image_size, convert_format, dense_bounding_boxes
 from fastgrad._src.keras.layers.image_arguments import Argument
 from fastgrad._src.keras.layers.layer import Layer
@@ -162,11 +162,7 @@ class ImageLayer(Layer):
             ValueError: images of another rank, or a dict without images.
         """
         shape = tuple(_images_of(data).shape)
-        if len(shape) not in (3, 4):
-            raise ValueError(
-                "Expected the input image to be rank 3 or 4. Expected image tensor to have rank 3 (single image) or 4 (batch of images). "
-                f"Received: data.shape={shape}"
-            )
+        check_image_rank(shape)
         return self._transformation(shape, training, seed)
 
     def _transformation(self, shape: tuple[int, ...], training: bool, seed: Any) -> Any:

@@ -6,8 +6,8 @@ from typing import Any
 
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
-from fastgrad._src.image.geometry import crop_to_bounding_box, resize
 from fastgrad._src.keras.image_axes import in_channels_last
+from fastgrad._src.keras.image_resizing import borders, check_proportions, middle_part, resized_images
 from fastgrad._src.keras.layers.bounding_boxes import scaled_boxes
 from fastgrad._src.keras.layers.image_arguments import (
     ANY_VALUE_RANGE,
@@ -20,8 +20,8 @@ from fastgrad._src.keras.layers.image_arguments import (
     factor_argument,
 )
 from fastgrad._src.keras.layers.image_layer import ImageLayer, RandomImageLayer, of_each_image
-from fastgrad._src.ops import creation, rounding
-from fastgrad._src.ops.casting import cast, saturate_cast
+from fastgrad._src.ops import creation
+from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.clipping import clip_by_value
 from fastgrad._src.ops.indexing import gather
 from fastgrad._src.ops.joining import stack, unstack
@@ -30,22 +30,6 @@ from fastgrad._src.ops.reduction import reduce_mean
 from fastgrad._src.ops.reordering import reverse
 from fastgrad._src.ops.selection import where
 from fastgrad._src.ops.shaping import reshape
-
-
-def _middle(size: tuple[Any, Any], target: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Returns top, left, height and width of the largest middle part of images of ``size`` with the proportions of ``target``."""
-    height, width = (int(length) for length in size)
-    part_height = max(1, min(height, int(width * target[0] / target[1])))
-    part_width = max(1, min(width, int(height * target[1] / target[0])))
-    return (height - part_height) // 2, (width - part_width) // 2, part_height, part_width
-
-
-def _borders(size: tuple[Any, Any], target: tuple[int, int]) -> tuple[int, int]:
-    """Returns the borders at the top and at the left that give images of ``size`` the proportions of ``target``; the others are as wide."""
-    height, width = (int(length) for length in size)
-    whole_height = max(height, int(width * target[0] / target[1]))
-    whole_width = max(width, int(height * target[1] / target[0]))
-    return (whole_height - height) // 2, (whole_width - width) // 2
 
 
 class _SizeLayer(ImageLayer):
@@ -100,10 +84,7 @@ class Resizing(
     antialias: bool
 
     def _finish_init(self) -> None:
-        if self.crop_to_aspect_ratio and self.pad_to_aspect_ratio:
-            raise ValueError("Only one of `pad_to_aspect_ratio` & `crop_to_aspect_ratio` can be `True`.")
-        if self.fill_mode != "constant":
-            raise ValueError(f"Resizing: fill_mode must be 'constant', got {self.fill_mode!r}.")
+        check_proportions(self.crop_to_aspect_ratio, self.pad_to_aspect_ratio, self.fill_mode)
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
         """The height and width of images, or of those in a dict; there is no chance in it."""
@@ -120,30 +101,16 @@ class Resizing(
         height, width = transformation
         top, left = 0, 0
         if self.crop_to_aspect_ratio:
-            top, left, height, width = _middle(transformation, (self.height, self.width))
+            top, left, height, width = middle_part(transformation, (self.height, self.width))
         elif self.pad_to_aspect_ratio:
-            top, left = _borders(transformation, (self.height, self.width))
+            top, left = borders(transformation, (self.height, self.width))
             top, left, height, width = -top, -left, height + 2 * top, width + 2 * left
         return scaled_boxes(boxes, top, left, self.height / height, self.width / width)
 
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
-        return in_channels_last(lambda x: self._resized(x, interpolation or self.interpolation), x, self.data_format)
-
-    def _resized(self, x: Tensor, interpolation: str) -> Tensor:
-        dtype, target = x.dtype, (self.height, self.width)
-        if self.crop_to_aspect_ratio:
-            x = crop_to_bounding_box(x, *_middle(x.shape[-3:-1], target))
-        elif self.pad_to_aspect_ratio:
-            top, left = _borders(x.shape[-3:-1], target)
-            borders = [(top, top), (left, left), (0, 0)]  # equal ones, as in Keras
-            fill_value = self.fill_value
-            if dtype.is_integer and float(fill_value).is_integer():
-                fill_value = int(fill_value)  # of bytes and masks
-            x = pad(x, [*[(0, 0)] * (x.ndim - 3), *borders], constant_values=fill_value)
-        resized = resize(x, target, interpolation, antialias=self.antialias)
-        if dtype.is_integer and resized.dtype.is_floating:
-            resized = rounding.round(resized)
-        return saturate_cast(resized, dtype)
+        options = self.crop_to_aspect_ratio, self.pad_to_aspect_ratio, self.fill_value, self.antialias
+        target, interpolation = (self.height, self.width), interpolation or self.interpolation
+        return in_channels_last(lambda x: resized_images(x, target, interpolation, *options), x, self.data_format)
 
 
 class CenterCrop(_SizeLayer, arguments=(*SIZE, DATA_FORMAT)):
@@ -191,7 +158,7 @@ def _resized_middle(x: Tensor, target: tuple[int, int], interpolation: str | Non
 
 def _boxes_of_middle(boxes: Tensor, size: tuple[Any, Any], target: tuple[int, int]) -> Tensor:
     """Returns boxes as ``_resized_middle`` moves what is inside of them."""
-    top, left, height, width = _middle(size, target)
+    top, left, height, width = middle_part(size, target)
     return scaled_boxes(boxes, top, left, target[0] / height, target[1] / width)
 
 

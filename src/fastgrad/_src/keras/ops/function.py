@@ -10,19 +10,18 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes as dtypes_ops
-from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.dtypes import DType, as_dtype
-from fastgrad._src.core.tensor import convert_to_tensor
 from fastgrad._src.keras import settings
 from fastgrad._src.keras.layers.symbolic import keras_tensors
 from fastgrad._src.keras.symbolic_functions import FUNCTIONS, add_operator
 from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.composed.numpy_functions.operands import tensor as operand
 from fastgrad._src.ops.creation import constant
 
 
 def tensor(x: Any, dtype: Any = None) -> Any:
     """Converts ``x`` to a tensor, and casts it to ``dtype`` if one is given; composite tensors stay such."""
-    x = x if isinstance(x, Composite) else convert_to_tensor(x)
+    x = operand(x)
     return x if dtype is None else cast(x, settings.standardize_dtype(dtype))
 
 
@@ -94,7 +93,7 @@ def public(namespace: str, table: Mapping[str, Callable[..., Any]]) -> dict[str,
 
 
 def _public_function(namespace: str, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    if function.__module__.startswith("fastgrad._src.keras.ops."):
+    if function.__module__.startswith(("fastgrad._src.keras.ops.", "fastgrad._src.ops.composed.numpy_functions.")):
         function.__name__ = function.__qualname__ = name  # Python's errors for wrong arguments tell it
 
     @functools.wraps(function)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.tensor import convert_to_tensor
 from fastgrad._src.image.colors import hsv_to_rgb, rgb_to_grayscale, rgb_to_hsv
 from fastgrad._src.image.geometry import extract_patches
 from fastgrad._src.image.projection import projective_transform
@@ -23,8 +24,14 @@ from fastgrad._src.keras.affine_transform import (
     homography,
 )
 from fastgrad._src.keras.elastic_transform import elastic_shift, shifted, values_at
-from fastgrad._src.keras.image_axes import checked_images, in_batch, in_channels_last, with_channels_last
-from fastgrad._src.keras.layers.image_preprocessing import Resizing
+from fastgrad._src.keras.image_axes import (
+    check_image_rank,
+    checked_images,
+    in_batch,
+    in_channels_last,
+    with_channels_last,
+)
+from fastgrad._src.keras.image_resizing import check_proportions, checked_size, resized_images
 from fastgrad._src.keras.ops.function import common, floats, tensor
 from fastgrad._src.keras.ops.nn_functions import TABLE as NN_FUNCTIONS
 from fastgrad._src.keras.random import _seed_of_draw
@@ -59,9 +66,17 @@ def _resize(
     data_format: str | None = None,
 ) -> Any:
     height, width = size
-    proportions = crop_to_aspect_ratio, pad_to_aspect_ratio
-    layer = Resizing(height, width, interpolation, *proportions, fill_mode, fill_value, antialias, data_format)
-    return layer.call(tensor(images))
+    target = checked_size("Resizing", "height", height), checked_size("Resizing", "width", width)
+    form = standardize_data_format(data_format)
+    check_proportions(crop_to_aspect_ratio, pad_to_aspect_ratio, fill_mode)
+    x = convert_to_tensor(images)
+    check_image_rank(tuple(x.shape))
+    options = crop_to_aspect_ratio, pad_to_aspect_ratio, fill_value, bool(antialias)
+
+    def resized(x: Any) -> Any:
+        return resized_images(x, target, interpolation, *options)
+
+    return in_channels_last(functools.partial(in_batch, resized), x, form)
 
 
 def _of_images(function: Callable[..., Any]) -> Callable[..., Any]:

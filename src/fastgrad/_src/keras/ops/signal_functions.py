@@ -11,9 +11,8 @@ from fastgrad._src.core import dtypes
 from fastgrad._src.keras import settings
 from fastgrad._src.keras.ops.function import common, floats, tensor
 from fastgrad._src.ops import complex_numbers
-from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.complex_numbers import imag
-from fastgrad._src.ops.convolution import conv1d
+from fastgrad._src.ops.composed.numpy_functions.products import correlate
 from fastgrad._src.ops.creation import constant
 from fastgrad._src.ops.padding import pad
 from fastgrad._src.signal import windows
@@ -117,18 +116,7 @@ def _correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
     if mode not in ("full", "same", "valid"):
         raise ValueError(f"Invalid mode: '{mode}'. Mode must be one of: 'full', 'same', 'valid'.")
     a, b = common(x1, x2)
-    if a.ndim != 1 or b.ndim != 1:
-        raise ValueError(f"correlate: expected two vectors. Received shapes {tuple(a.shape)} and {tuple(b.shape)}.")
-    if not a.dtype.is_floating:
-        a, b = [cast(x, dtypes.float64 if x.dtype is dtypes.int64 else dtypes.float32) for x in (a, b)]
-    n, m = a.shape[0], b.shape[0]
-    if mode != "valid":
-        a = pad(a, [[m - 1, m - 1]])
-    y = conv1d(a[None, :, None], b[:, None, None], 1, "VALID")[0, :, 0]
-    if mode == "same":
-        start = (n + m - 1 - max(n, m)) // 2
-        return y[start : start + max(n, m)]
-    return y
+    return correlate(a, b, mode)
 
 
 TABLE: dict[str, Callable[..., Any]] = {

@@ -12,38 +12,25 @@ import numpy as np
 from fastgrad._src.compat.experimental.numpy.promotion import asarray, inexact, promoted, result_type
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError
-from fastgrad._src.keras.ops.array_functions import FLOAT_FUNCTIONS
-from fastgrad._src.keras.ops.array_functions import TABLE as KERAS_FUNCTIONS
-from fastgrad._src.ops import arithmetic, bitwise, comparison, creation, power, rounding
-from fastgrad._src.ops.arithmetic import add, maximum, minimum, multiply, negative, nextafter, polyval, sign, subtract
+from fastgrad._src.ops import arithmetic, bitwise, comparison, creation, power
+from fastgrad._src.ops.arithmetic import nextafter, polyval, sign
 from fastgrad._src.ops.bitwise import invert
 from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.clipping import clip_by_value
-from fastgrad._src.ops.comparison import (
-    equal,
-    greater,
-    greater_equal,
-    is_finite,
-    is_inf,
-    is_nan,
-    less,
-    less_equal,
-    logical_and,
-    logical_not,
-    logical_or,
-    not_equal,
-)
-from fastgrad._src.ops.complex_numbers import angle, conj, imag, real
+from fastgrad._src.ops.comparison import equal, is_nan, logical_and, logical_not, logical_or, logical_xor, not_equal
+from fastgrad._src.ops.complex_numbers import angle, conj, imag
+from fastgrad._src.ops.composed.numpy_functions import elementwise, products, rearrangement, reductions
+from fastgrad._src.ops.composed.numpy_functions.operands import flattened
 from fastgrad._src.ops.contraction import matmul
-from fastgrad._src.ops.creation import constant, identity, linspace, ones, ones_like, zeros, zeros_like
-from fastgrad._src.ops.division import divide, floordiv, floormod
+from fastgrad._src.ops.creation import constant, identity, linspace, ones_like, zeros, zeros_like
+from fastgrad._src.ops.division import divide, floormod
 from fastgrad._src.ops.einsum import einsum, tensordot
 from fastgrad._src.ops.exponential import atan2
 from fastgrad._src.ops.indexing import gather
 from fastgrad._src.ops.inspection import count_nonzero
 from fastgrad._src.ops.joining import concat, stack, unstack
 from fastgrad._src.ops.padding import pad
-from fastgrad._src.ops.power import reciprocal, square
+from fastgrad._src.ops.power import reciprocal
 from fastgrad._src.ops.reduction import (
     reduce_all,
     reduce_any,
@@ -53,9 +40,7 @@ from fastgrad._src.ops.reduction import (
     reduce_prod,
     reduce_sum,
 )
-from fastgrad._src.ops.reordering import reverse
 from fastgrad._src.ops.repeating import meshgrid
-from fastgrad._src.ops.rounding import ceil, floor
 from fastgrad._src.ops.selection import where
 from fastgrad._src.ops.shaping import broadcast_to, reshape, transpose
 from fastgrad._src.ops.statistics import reduce_std, reduce_variance
@@ -94,8 +79,8 @@ def _true_divide(a: Any, b: Any) -> Any:
 
 
 def _array_function(name: str) -> Callable[..., Any]:
-    """Returns the function of ``keras.ops`` that keeps the dtype of its first argument."""
-    return lambda a, *args, **kwargs: KERAS_FUNCTIONS[name](asarray(a), *args, **kwargs)
+    """Returns the function that keeps the dtype of its first argument."""
+    return lambda a, *args, **kwargs: rearrangement.TABLE[name](asarray(a), *args, **kwargs)
 
 
 def _reduction(
@@ -162,26 +147,17 @@ def _arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> A
     return constant(np.arange(first, last, step, dtype=kind.numpy))
 
 
-def _atleast(rank: int, shape_of: Callable[[tuple[int, ...]], Any]) -> Callable[..., Any]:
+def _atleast(shaped: Callable[[Any], Any]) -> Callable[..., Any]:
     def call(*arys: Any) -> Any:
-        arrays = [asarray(a) for a in arys]
-        results = [x if x.ndim >= rank else reshape(x, shape_of(tuple(x.shape))) for x in arrays]
+        results = [shaped(asarray(a)) for a in arys]
         return results[0] if len(results) == 1 else results
 
     return call
 
 
-_atleast_1d = _atleast(1, lambda shape: [1])
-_atleast_2d = _atleast(2, lambda shape: [1] * (2 - len(shape)) + [*shape])
-_atleast_3d = _atleast(3, lambda shape: [1, *shape, 1] if len(shape) == 1 else [*shape, 1] if shape else [1, 1, 1])
-
-
-def _stacked(convert: Callable[..., Any], axis: int) -> Callable[..., Any]:
-    def call(tup: Any) -> Any:
-        arrays = promoted(*[convert(a) for a in tup])
-        return concat(arrays, axis if arrays[0].ndim > axis else 0)
-
-    return call
+_atleast_1d = _atleast(lambda x: x if x.ndim else reshape(x, [1]))
+_atleast_2d = _atleast(lambda x: x if x.ndim > 1 else reshape(x, [1, -1]))
+_atleast_3d = _atleast(rearrangement.atleast_3d)
 
 
 def _stack(arrays: Any, axis: int = 0) -> Any:
@@ -198,7 +174,7 @@ def _take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: 
     _one_of(out, None)
     _one_of(mode, "clip", "wrap")
     x, places = asarray(a), asarray(indices)
-    x, axis = (reshape(x, [-1]), 0) if axis is None else (x, axis)
+    x, axis = flattened(x, axis)
     size = x.shape[axis]
     places = clip_by_value(places, 0, size - 1) if mode == "clip" else floormod(places, size)
     return gather(x, places, axis=axis)
@@ -249,8 +225,7 @@ def _clip(a: Any, a_min: Any, a_max: Any) -> Any:
     _one_of(a_min is None and a_max is None, False)
     if a_min is None or a_max is None:
         return TABLE["minimum"](a, a_max) if a_min is None else TABLE["maximum"](a, a_min)
-    x, low, high = promoted(a, a_min, a_max)
-    return minimum(maximum(x, low), high)
+    return elementwise.clip(*promoted(a, a_min, a_max))
 
 
 def _average(a: Any, axis: int | None = None, weights: Any = None, returned: bool = False) -> Any:
@@ -258,16 +233,15 @@ def _average(a: Any, axis: int | None = None, weights: Any = None, returned: boo
     x, factors = (x, ones_like(x)) if weights is None else promoted(x, weights)
     if factors.ndim != x.ndim and axis is not None:
         factors = reshape(factors, [-1 if place == axis % x.ndim else 1 for place in range(x.ndim)])
-    factors = broadcast_to(factors, x.shape)
-    y = reduce_sum(x * factors, axis) / reduce_sum(factors, axis)
-    return (y, reduce_sum(factors, axis)) if returned else y
+    y, total = reductions.weighted_average(x, factors, axis)
+    return (y, total) if returned else y
 
 
 def _diff(a: Any, n: int = 1, axis: int = -1) -> Any:
     x = asarray(a)
     if n < 0 or not -x.ndim <= axis < x.ndim:
         raise ValueError(f"diff: n must not be negative, axis one of {x.ndim} axes. Received: n={n}, axis={axis}")
-    return KERAS_FUNCTIONS["diff"](x, n, axis)
+    return rearrangement.diff(x, n, axis)
 
 
 def _meshgrid(*xi: Any, sparse: bool = False, copy: bool = True, indexing: str = "xy") -> Any:
@@ -295,7 +269,7 @@ def _isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: 
     x, y = promoted(a, b)
     if not (x.dtype.is_floating or x.dtype.is_complex):
         return equal(x, y)
-    is_near = arithmetic.abs(x - y) <= atol + rtol * arithmetic.abs(y)
+    is_near = elementwise.is_near(x, y, rtol, atol)
     return logical_or(is_near, logical_and(is_nan(x), is_nan(y))) if equal_nan else is_near
 
 
@@ -314,10 +288,8 @@ def _filled(value: int) -> Callable[..., Any]:
 def _select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     if not condlist:
         raise ValueError("select: condlist must be non-empty.")
-    *choices, y = promoted(*choicelist, default)
-    for condition, choice in reversed(list(zip(condlist, choices, strict=True))):
-        y = _where(condition, choice, y)
-    return y
+    *choices, default = promoted(*choicelist, default)
+    return elementwise.select(_where, condlist, choices, default)
 
 
 def _compress(condition: Any, a: Any, axis: int | None = None) -> Any:
@@ -325,11 +297,6 @@ def _compress(condition: Any, a: Any, axis: int | None = None) -> Any:
         raise ValueError(f"compress: condition must be a 1-d array. Received one of rank {np.ndim(condition)}.")
     x = asarray(a) if axis is not None else reshape(asarray(a), [-1])
     return gather(x, TABLE["nonzero"](condition)[0], axis=axis or 0)
-
-
-def _without_nan(a: Any, fill: int) -> Any:
-    x = asarray(a)
-    return where(is_nan(x), constant(fill, x.dtype), x) if x.dtype.is_floating else x
 
 
 def _sum_dtype(a: Any, dtype: Any) -> Any:
@@ -342,66 +309,62 @@ def _one_of(value: Any, *allowed: Any) -> Any:
     return value
 
 
+_SHARED_PLAIN_FUNCTIONS = "abs absolute conj conjugate copy fliplr flipud isreal negative ravel real square"
 _PLAIN_FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "abs": arithmetic.abs, "absolute": arithmetic.abs, "conj": conj, "conjugate": conj, "fabs": arithmetic.abs, "imag": lambda x: imag(x) if x.dtype is not dtypes.bool else zeros_like(x),
-    "negative": negative, "positive": identity, "real": real, "reciprocal": reciprocal, "square": square,
-    "bitwise_not": lambda x: logical_not(x) if x.dtype is dtypes.bool else invert(x), "ravel": lambda x: reshape(x, [-1]),
-    "signbit": lambda x: zeros(x.shape, dtypes.bool) if x.dtype is dtypes.bool else x < 0, "copy": identity,
-    "isreal": lambda x: equal(imag(x), 0) if x.dtype.is_complex else ones(x.shape, dtypes.bool), "iscomplex": lambda x: not_equal(imag(x), 0) if x.dtype.is_complex else zeros(x.shape, dtypes.bool), "fliplr": lambda x: reverse(x, [1]), "flipud": lambda x: reverse(x, [0]),
-}  # fmt: skip
-_ADDED_FLOAT_FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "fix": lambda x: where(x < 0, ceil(x), floor(x)), "isfinite": is_finite, "isinf": is_inf, "isnan": is_nan,
-    "isposinf": lambda x: equal(x, _INF), "isneginf": lambda x: equal(x, -_INF),
+    **{name: elementwise.PLAIN_FUNCTIONS[name] for name in _SHARED_PLAIN_FUNCTIONS.split()},
+    "fabs": arithmetic.abs, "reciprocal": reciprocal, "positive": identity, "imag": lambda x: imag(x) if x.dtype is not dtypes.bool else zeros_like(x),
+    "bitwise_not": lambda x: logical_not(x) if x.dtype is dtypes.bool else invert(x), "signbit": lambda x: zeros(x.shape, dtypes.bool) if x.dtype is dtypes.bool else x < 0,
+    "iscomplex": lambda x: not_equal(imag(x), 0) if x.dtype.is_complex else zeros(x.shape, dtypes.bool),
 }  # fmt: skip
 _SHARED_FLOAT_FUNCTIONS = (
-    "arccos arccosh arcsin arcsinh arctan arctanh cbrt ceil cos cosh deg2rad exp exp2 expm1 floor log log10 log1p log2 "
+    "arccos arccosh arcsin arcsinh arctan arctanh cbrt ceil cos cosh deg2rad exp exp2 expm1 floor isfinite isinf isnan isneginf isposinf log log10 log1p log2 "
     "rad2deg sin sinc sinh sqrt tan tanh"
 )
 _SHARED_ARRAY_FUNCTIONS = (
     "broadcast_to diag diagflat diagonal dsplit expand_dims flip hsplit moveaxis repeat roll rot90 split squeeze "
     "swapaxes tile transpose tril triu vsplit"
 )
-_BINARY_FUNCTIONS: dict[str, tuple[Callable[..., Any], ...]] = {
-    "add": (add, logical_or), "subtract": (subtract,), "multiply": (multiply, logical_and), "divide": (_true_divide,),
-    "true_divide": (_true_divide,), "floor_divide": (floordiv, _of_integers(floordiv, dtypes.int8)),
-    "mod": (floormod, _of_integers(floormod, dtypes.int8)), "remainder": (floormod, _of_integers(floormod, dtypes.int8)),
-    "maximum": (maximum, logical_or), "minimum": (minimum, logical_and), "power": (power.pow,), "float_power": (power.pow,),
-    "arctan2": (lambda a, b: atan2(inexact(a), inexact(b)),), "nextafter": (nextafter,), "heaviside": (lambda a, b: inexact(where(a < 0, zeros_like(b), where(a > 0, ones_like(b), b))),), "dot": (KERAS_FUNCTIONS["dot"],), "matmul": (_matmul,),
-    "kron": (KERAS_FUNCTIONS["kron"],), "inner": (KERAS_FUNCTIONS["inner"],), "outer": (lambda a, b: reshape(a, [-1, 1]) * reshape(b, [-1]),),
-    "vdot": (lambda a, b: tensordot(conj(reshape(a, [-1])), reshape(b, [-1]), 1),),
-    "gcd": (KERAS_FUNCTIONS["gcd"],), "lcm": (KERAS_FUNCTIONS["lcm"],), "equal": (equal,), "not_equal": (not_equal,),
-    **{name: (function, _of_integers(function, dtypes.int32)) for name, function in {"less": less, "less_equal": less_equal, "greater": greater, "greater_equal": greater_equal}.items()},
-    **{f"bitwise_{name}": (getattr(bitwise, f"bitwise_{name}"), getattr(comparison, f"logical_{name}")) for name in ("and", "or", "xor")},
+_BINARY_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    **elementwise.BINARY_FUNCTIONS, **products.TABLE, "matmul": _matmul, "divide": _true_divide, "true_divide": _true_divide, "remainder": floormod,
+    "float_power": power.pow, "nextafter": nextafter, "arctan2": lambda a, b: atan2(inexact(a), inexact(b)), "heaviside": lambda a, b: inexact(elementwise.heaviside(a, b)),
+    "vdot": lambda a, b: tensordot(conj(reshape(a, [-1])), reshape(b, [-1]), 1), "bitwise_and": bitwise.bitwise_and, "bitwise_or": bitwise.bitwise_or,
+    "bitwise_xor": bitwise.bitwise_xor,
+}  # fmt: skip
+_BINARY_FUNCTIONS_OF_BOOLEANS: dict[str, Callable[..., Any]] = {
+    "add": logical_or, "multiply": logical_and, "maximum": logical_or, "minimum": logical_and,
+    "bitwise_and": logical_and, "bitwise_or": logical_or, "bitwise_xor": logical_xor,
+    **{name: _of_integers(_BINARY_FUNCTIONS[name], dtypes.int8) for name in ("floor_divide", "mod", "remainder")},
+    **{name: _of_integers(_BINARY_FUNCTIONS[name], dtypes.int32) for name in ("less", "less_equal", "greater", "greater_equal")},
 }  # fmt: skip
 TABLE: dict[str, Callable[..., Any]] = {
-    **{name: _unary(FLOAT_FUNCTIONS[name]) for name in _SHARED_FLOAT_FUNCTIONS.split()}, **{name: _unary(function) for name, function in _ADDED_FLOAT_FUNCTIONS.items()},
+    **{name: _unary(elementwise.FLOAT_FUNCTIONS[name]) for name in _SHARED_FLOAT_FUNCTIONS.split()}, "fix": _unary(elementwise.truncated),
     **{name: _unary(function, asarray) for name, function in _PLAIN_FUNCTIONS.items()}, **{name: _array_function(name) for name in _SHARED_ARRAY_FUNCTIONS.split()},
-    **{name: _binary(*functions) for name, functions in _BINARY_FUNCTIONS.items()},
+    **{name: _binary(function, _BINARY_FUNCTIONS_OF_BOOLEANS.get(name)) for name, function in _BINARY_FUNCTIONS.items()},
     **{f"logical_{name}": lambda x1, x2, name=name: getattr(comparison, f"logical_{name}")(asarray(x1, bool), asarray(x2, bool)) for name in ("and", "or", "xor")}, "logical_not": lambda x: logical_not(asarray(x, bool)),
-    "logaddexp": _binary(lambda a, b: KERAS_FUNCTIONS["logaddexp"](inexact(a), inexact(b))), "logaddexp2": _binary(lambda a, b: cast(KERAS_FUNCTIONS["logaddexp2"](inexact(a), inexact(b)), result_type(a, np.float64))), "log2": lambda x: _over_log(TABLE["log"](x), 2.0), "log10": lambda x: _over_log(TABLE["log"](x), 10.0), "hypot": lambda x1, x2: TABLE["sqrt"](TABLE["add"](TABLE["square"](x1), TABLE["square"](x2))), "divmod": lambda x1, x2: (TABLE["floor_divide"](x1, x2), TABLE["mod"](x1, x2)),
+    "logaddexp": _binary(lambda a, b: elementwise.logaddexp(inexact(a), inexact(b))), "logaddexp2": _binary(lambda a, b: cast(elementwise.logaddexp2(inexact(a), inexact(b)), result_type(a, np.float64))), "log2": lambda x: _over_log(TABLE["log"](x), 2.0), "log10": lambda x: _over_log(TABLE["log"](x), 10.0), "hypot": lambda x1, x2: TABLE["sqrt"](TABLE["add"](TABLE["square"](x1), TABLE["square"](x2))), "divmod": lambda x1, x2: (TABLE["floor_divide"](x1, x2), TABLE["mod"](x1, x2)),
     "tensordot": lambda a, b, axes=2: _binary(functools.partial(tensordot, axes=axes))(a, b), "isclose": _isclose, "allclose": lambda a, b, rtol=1e-5, atol=1e-8, equal_nan=False: reduce_all(_isclose(a, b, rtol, atol, equal_nan)),
     "array_equal": _binary(lambda a, b: reduce_all(equal(a, b)) if a.shape == b.shape else constant(False)), "polyval": _binary(lambda p, x: broadcast_to(polyval(unstack(reshape(p, [-1])), x), x.shape)), "clip": _clip,
-    "angle": lambda z, deg=False: angle(inexact(z)) * (180.0 / math.pi if deg else 1.0), "sign": lambda x: sign(asarray(x)), "around": lambda a, decimals=0: cast(rounding.round(inexact(a) * 10.0**decimals) / 10.0**decimals, asarray(a).dtype),
-    "round": lambda a, decimals=0: TABLE["around"](a, decimals), "diff": _diff, "cross": lambda a, b, axisa=-1, axisb=-1, axisc=-1, axis=None: KERAS_FUNCTIONS["cross"](*promoted(a, b), axisa, axisb, axisc, axis),
+    "angle": lambda z, deg=False: angle(inexact(z)) * (180.0 / math.pi if deg else 1.0), "sign": lambda x: sign(asarray(x)), "around": lambda a, decimals=0: cast(elementwise.rounded(inexact(a), decimals), asarray(a).dtype),
+    "round": lambda a, decimals=0: TABLE["around"](a, decimals), "diff": _diff, "cross": lambda a, b, axisa=-1, axisb=-1, axisc=-1, axis=None: _binary(functools.partial(products.cross, axisa=axisa, axisb=axisb, axisc=axisc, axis=axis))(a, b),
     "einsum": lambda subscripts, *operands, casting="safe", optimize=False: einsum(subscripts, *(promoted(*operands) if _one_of(casting, "safe", "no") == "safe" else map(asarray, operands))),
     "all": lambda a, axis=None, keepdims=None: reduce_all(asarray(a, bool), axis, bool(keepdims)), "any": lambda a, axis=None, keepdims=None: reduce_any(asarray(a, bool), axis, bool(keepdims)),
     "sum": _sum, "prod": _reduction(reduce_prod, "integer", reduce_all), "mean": lambda a, axis=None, dtype=None, out=None, keepdims=None: _mean(a, axis, _one_of(out, None) or dtype, keepdims), "var": _var, "std": lambda a, axis=None, keepdims=None: _std(a, axis, None, keepdims),
     "amax": lambda a, axis=None, out=None, keepdims=None: _max(a, axis, _one_of(out, None), keepdims), "amin": lambda a, axis=None, out=None, keepdims=None: _min(a, axis, _one_of(out, None), keepdims),
     "max": lambda a, axis=None, keepdims=None: _max(a, axis, None, keepdims), "min": lambda a, axis=None, keepdims=None: _min(a, axis, None, keepdims),
     "ptp": lambda a, axis=None, keepdims=None: TABLE["max"](a, axis, keepdims) - TABLE["min"](a, axis, keepdims),
-    "nansum": lambda a, axis=None, dtype=None, keepdims=False: _sum(_without_nan(a, 0), axis, dtype, keepdims), "nanprod": lambda a, axis=None, dtype=None, keepdims=False: TABLE["prod"](_without_nan(a, 1), axis, dtype, keepdims),
-    "nanmean": lambda a, axis=None, dtype=None, keepdims=None: KERAS_FUNCTIONS["nanmean"](asarray(a, dtype), axis, bool(keepdims)) if asarray(a).dtype.is_floating else _mean(a, axis, dtype, keepdims), **{name: lambda a, axis=None, dtype=None, name=name: KERAS_FUNCTIONS[name](asarray(a, _sum_dtype(a, dtype)), axis) for name in ("cumsum", "cumprod")},
-    "count_nonzero": lambda a, axis=None: count_nonzero(asarray(a), axis), **{name: lambda a, axis=None, name=name: cast(KERAS_FUNCTIONS[name](asarray(a), axis), dtypes.int64) for name in ("argmax", "argmin")}, "average": _average, "trace": lambda a, offset=0, axis1=0, axis2=1, dtype=None: reduce_sum(KERAS_FUNCTIONS["diagonal"](asarray(a, dtype), offset, axis1, axis2), -1) if not offset and axis1 == 0 else _sum(KERAS_FUNCTIONS["diagonal"](asarray(a, dtype), offset, axis1, axis2), -1, dtype),
+    "nansum": lambda a, axis=None, dtype=None, keepdims=False: _sum(elementwise.without_nan(asarray(a), 0), axis, dtype, keepdims), "nanprod": lambda a, axis=None, dtype=None, keepdims=False: TABLE["prod"](elementwise.without_nan(asarray(a), 1), axis, dtype, keepdims),
+    "nanmean": lambda a, axis=None, dtype=None, keepdims=None: reductions.nanmean(asarray(a, dtype), axis, bool(keepdims)) if asarray(a).dtype.is_floating else _mean(a, axis, dtype, keepdims), **{name: lambda a, axis=None, dtype=None, name=name: reductions.TABLE[name](asarray(a, _sum_dtype(a, dtype)), axis) for name in ("cumsum", "cumprod")},
+    "count_nonzero": lambda a, axis=None: count_nonzero(asarray(a), axis), **{name: lambda a, axis=None, name=name: cast(reductions.TABLE[name](asarray(a), axis), dtypes.int64) for name in ("argmax", "argmin")}, "average": _average, "trace": lambda a, offset=0, axis1=0, axis2=1, dtype=None: reduce_sum(rearrangement.diagonal(asarray(a, dtype), offset, axis1, axis2), -1) if not offset and axis1 == 0 else _sum(rearrangement.diagonal(asarray(a, dtype), offset, axis1, axis2), -1, dtype),
     "array": _array, "asarray": asarray, "asanyarray": asarray, "ascontiguousarray": lambda a, dtype=None: _array(a, dtype, ndmin=1), "arange": _arange, "linspace": _linspace, "logspace": lambda start, stop, num=50, endpoint=True, base=10.0, dtype=None, axis=0: base ** _linspace(start, stop, num, endpoint, axis=axis),
     "geomspace": lambda start, stop, num=50, endpoint=True, dtype=None, axis=0: cast(sign(inexact(start)) * TABLE["logspace"](TABLE["log10"](abs(start)), TABLE["log10"](abs(stop)), num, endpoint, axis=axis), result_type(start, stop, float) if dtype is None else dtype),
     "zeros": _filled(0), "empty": _filled(0), "ones": _filled(1), **{f"{name}_like": lambda a, dtype=None, name=name: TABLE[name](asarray(a).shape, result_type(a if dtype is None else dtype)) for name in ("zeros", "empty", "ones")},
     "full": lambda shape, fill_value, dtype=None: broadcast_to(asarray(fill_value, dtype), reshape(asarray(shape, np.int32), [-1])), "full_like": lambda a, fill_value, dtype=None, order="K": TABLE["full"](asarray(a).shape, fill_value, _one_of(order, "K") and (dtype or asarray(a).dtype)),
     "eye": lambda N, M=None, k=0, dtype=float: constant(np.eye(N, M, k), result_type(dtype or float)), "identity": lambda n, dtype=float: TABLE["eye"](n, dtype=dtype),
-    "tri": lambda N, M=None, k=0, dtype=None: constant(np.tri(N, M, k), result_type(dtype or float)), "vander": lambda x, N=None, increasing=False: KERAS_FUNCTIONS["vander"](asarray(x), N, increasing), "meshgrid": _meshgrid, "ix_": _ix, "diag_indices": lambda n, ndim=2: (constant(np.diag_indices(n, 1)[0], dtypes.int32),) * ndim, "broadcast_arrays": lambda *args: [broadcast_to(asarray(a), np.broadcast_shapes(*[tuple(asarray(b).shape) for b in args])) for a in args],
-    "atleast_1d": _atleast_1d, "atleast_2d": _atleast_2d, "atleast_3d": _atleast_3d, "hstack": _stacked(_atleast_1d, 1), "vstack": _stacked(_atleast_2d, 0), "dstack": _stacked(_atleast_3d, 2),
+    "tri": lambda N, M=None, k=0, dtype=None: constant(np.tri(N, M, k), result_type(dtype or float)), "vander": lambda x, N=None, increasing=False: products.vander(asarray(x), N, increasing), "meshgrid": _meshgrid, "ix_": _ix, "diag_indices": lambda n, ndim=2: (constant(np.diag_indices(n, 1)[0], dtypes.int32),) * ndim, "broadcast_arrays": lambda *args: [broadcast_to(asarray(a), np.broadcast_shapes(*[tuple(asarray(b).shape) for b in args])) for a in args],
+    "atleast_1d": _atleast_1d, "atleast_2d": _atleast_2d, "atleast_3d": _atleast_3d, "hstack": lambda tup: rearrangement.hstack(promoted(*map(asarray, tup))), "vstack": lambda tup: concat(promoted(*map(_atleast_2d, tup)), 0), "dstack": lambda tup: rearrangement.dstack(promoted(*map(asarray, tup))),
     "stack": _stack, "concatenate": _concatenate, "append": lambda arr, values, axis=None: _concatenate([reshape(asarray(x), [-1]) if axis is None else x for x in (arr, values)], axis or 0), "reshape": _reshape, "flatten": lambda a, order="C": _reshape(a, -1, "F" if _one_of(order, "C", "A", "K", "F") == "F" else "C"),
-    "pad": lambda array, pad_width, mode, constant_values=0: pad(asarray(array), asarray(pad_width, np.int32), _one_of(mode, "constant", "reflect", "symmetric").upper(), constant_values), "take": _take, "take_along_axis": lambda arr, indices, axis: KERAS_FUNCTIONS["take_along_axis"](asarray(arr), asarray(indices), axis),
-    "where": _where, "nonzero": lambda a: unstack(where(cast(_atleast_1d(a), dtypes.bool)), axis=1), "select": _select, "compress": _compress, "sort": lambda a, axis=-1, kind="quicksort": KERAS_FUNCTIONS["sort"](asarray(a), _one_of(kind, "quicksort") and axis), "argsort": lambda a, axis=-1, kind="quicksort": cast(KERAS_FUNCTIONS["argsort"](asarray(a), _one_of(kind, "quicksort", "stable") and axis), dtypes.int64),
+    "pad": lambda array, pad_width, mode, constant_values=0: pad(asarray(array), asarray(pad_width, np.int32), _one_of(mode, "constant", "reflect", "symmetric").upper(), constant_values), "take": _take, "take_along_axis": lambda arr, indices, axis: rearrangement.take_along_axis(asarray(arr), asarray(indices), axis),
+    "where": _where, "nonzero": lambda a: rearrangement.nonzero(cast(_atleast_1d(a), dtypes.bool)), "select": _select, "compress": _compress, "sort": lambda a, axis=-1, kind="quicksort": rearrangement.TABLE["sort"](asarray(a), _one_of(kind, "quicksort") and axis), "argsort": lambda a, axis=-1, kind="quicksort": cast(rearrangement.TABLE["argsort"](asarray(a), _one_of(kind, "quicksort", "stable") and axis), dtypes.int64),
     "ndim": lambda a: a.ndim if hasattr(a, "ndim") else asarray(a).ndim, "shape": lambda a: asarray(a).shape, "size": lambda x: np.prod(asarray(x).shape, dtype=int) if np.ndim(x) else 1,
     "isscalar": np.isscalar, "iscomplexobj": lambda x: asarray(x).dtype.is_complex, "isrealobj": lambda x: not asarray(x).dtype.is_complex,
 }  # fmt: skip

@@ -1,20 +1,19 @@
-"""The functions of ``keras.ops`` that sort or count elements, by name: quantiles, unique elements, histograms."""
+"""NumPy's functions that sort or count elements of tensors: quantiles, unique elements, histograms."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError
-from fastgrad._src.keras.ops.function import floats, tensor
 from fastgrad._src.ops import creation, rounding
 from fastgrad._src.ops.arithmetic import maximum
 from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.comparison import equal, is_nan, logical_and, logical_not
+from fastgrad._src.ops.composed.numpy_functions.operands import flattened, tensor
 from fastgrad._src.ops.creation import constant, linspace, ones_like, zeros
 from fastgrad._src.ops.indexing import gather
 from fastgrad._src.ops.joining import concat, split, unstack
@@ -25,12 +24,24 @@ from fastgrad._src.ops.rounding import ceil, floor
 from fastgrad._src.ops.segments import unsorted_segment_min, unsorted_segment_sum
 from fastgrad._src.ops.selection import boolean_mask, where
 from fastgrad._src.ops.shaping import reshape, transpose
-from fastgrad._src.ops.sorting import argsort, invert_permutation, searchsorted, sort, unique
+from fastgrad._src.ops.sorting import argsort, invert_permutation, searchsorted, sort
+from fastgrad._src.ops.sorting import unique as _unique
 from fastgrad._src.ops.statistics import bincount
 
 
-def _quantile(x: Any, q: Any, axis: Any, method: str, keepdims: bool, skips_nan: bool = False) -> Any:
-    x, q = floats(x), floats(q)
+def quantile(x: Any, q: Any, axis: Any, method: str, keepdims: bool, skips_nan: bool = False) -> Any:
+    """Quantiles along one axis or several.
+
+    Args:
+        x, q: tensors of floats; ``q`` in [0, 1]. The axes of ``q`` are the first of the result.
+        axis: an axis, several, or None for all.
+        method: ``"linear"``, ``"lower"``, ``"higher"``, ``"midpoint"`` or ``"nearest"``.
+        keepdims: whether the axes stay, with size 1.
+        skips_nan: whether NaNs do not count; else a NaN makes the result NaN.
+
+    Raises:
+        ValueError: another ``method``.
+    """
     axes = list(range(x.ndim)) if axis is None else [a % x.ndim for a in np.atleast_1d(axis).tolist()]
     rest = [a for a in range(x.ndim) if a not in axes]
     rows = reshape(transpose(x, rest + axes), [*[x.shape[a] for a in rest], -1])
@@ -64,16 +75,17 @@ def _quantile(x: Any, q: Any, axis: Any, method: str, keepdims: bool, skips_nan:
     return reshape(y, [*q.shape, *[1 if a in axes else x.shape[a] for a in range(x.ndim)]]) if keepdims else y
 
 
-def _argpartition(x: Any, kth: int, axis: Any = -1) -> Any:
-    x = tensor(x)
-    x, axis = (reshape(x, [-1]), 0) if axis is None else (x, axis)
+def argpartition(x: Any, kth: int, axis: Any = -1) -> Any:
+    """Positions that bring the ``kth`` smallest element to its place, smaller ones before it."""
+    x, axis = flattened(x, axis)
     order = argsort(x, axis, stable=True)
     size = x.shape[axis]
     first, rest = split(order, [min(max(int(kth), 0), size - 1) + 1, -1], axis)
     return concat([first, reverse(rest, [axis])], axis)  # Keras has the larger elements in descending order
 
 
-def _histogram(x: Any, bins: int = 10, range: Any = None) -> Any:  # Keras's name
+def histogram(x: Any, bins: int = 10, range: Any = None) -> Any:  # NumPy's name
+    """Returns the number of elements of a vector in each of ``bins`` equal intervals, and their ends; errors as in Keras."""
     if not isinstance(bins, int):
         raise TypeError(f"histogram: `bins` must be of type `int`. Received: bins={bins} of type {type(bins).__name__}")
     if bins < 1:
@@ -96,8 +108,8 @@ def _row_numbers(rows: Any) -> Any:
     """Returns for each row of a matrix the number of its kind: rows are of one kind if all their elements are equal."""
     numbers = zeros([rows.shape[0]], dtypes.int64)
     for column in unstack(rows, axis=1):
-        keys = unique(column, dtypes.int64)[1]
-        numbers = unique(numbers * rows.shape[0] + keys, dtypes.int64)[1]
+        keys = _unique(column, dtypes.int64)[1]
+        numbers = _unique(numbers * rows.shape[0] + keys, dtypes.int64)[1]
     return cast(numbers, dtypes.int32)
 
 
@@ -109,7 +121,7 @@ def _row_order(rows: Any) -> Any:
     return order
 
 
-def _unique(
+def unique(
     x: Any,
     sorted: bool = True,
     return_index: bool = False,
@@ -119,14 +131,20 @@ def _unique(
     size: int | None = None,
     fill_value: Any = None,
 ) -> Any:
+    """Unique elements, or with ``axis`` unique parts; with ``size``, cut or filled to that number of them.
+
+    Returns:
+        The elements; with ``return_index`` also the first position of each, with ``return_inverse`` the number of each element of ``x``
+        among them, with ``return_counts`` how often each occurs.
+    """
     x = tensor(x)
     original_shape, is_flat = x.shape, axis is None
-    x, axis = (reshape(x, [-1]), 0) if axis is None else (x, axis)
+    x, axis = flattened(x, axis)
     places = list(range(x.ndim))
     places[0], places[axis] = places[axis], places[0]
     rows = reshape(transpose(x, places), [x.shape[axis], -1])
     inverse = _row_numbers(rows)
-    kinds = unique(inverse)[0].shape[0]
+    kinds = _unique(inverse)[0].shape[0]
     index = unsorted_segment_min(creation.range(rows.shape[0]), inverse, kinds)
     counts = unsorted_segment_sum(ones_like(inverse), inverse, kinds)
     if sorted:
@@ -147,22 +165,3 @@ def _unique(
         *[x for x, is_asked in ((index, return_index), (inverse, return_inverse), (counts, return_counts)) if is_asked],
     )
     return results if len(results) > 1 else y
-
-
-TABLE: dict[str, Callable[..., Any]] = {
-    "argpartition": _argpartition,
-    "histogram": _histogram,
-    "median": lambda x, axis=None, keepdims=False: _quantile(x, 0.5, axis, "linear", keepdims),
-    "nanmedian": lambda x, axis=None, keepdims=False: _quantile(x, 0.5, axis, "linear", keepdims, True),
-    "nanpercentile": lambda x, q, axis=None, method="linear", keepdims=False: _quantile(
-        x, floats(q) / 100.0, axis, method, keepdims, True
-    ),
-    "nanquantile": lambda x, q, axis=None, method="linear", keepdims=False: _quantile(
-        x, q, axis, method, keepdims, True
-    ),
-    "percentile": lambda x, q, axis=None, method="linear", keepdims=False: _quantile(
-        x, floats(q) / 100.0, axis, method, keepdims
-    ),
-    "quantile": lambda x, q, axis=None, method="linear", keepdims=False: _quantile(x, q, axis, method, keepdims),
-    "unique": _unique,
-}

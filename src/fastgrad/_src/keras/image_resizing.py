@@ -1,0 +1,69 @@
+"""Images of another size: what the layer ``Resizing`` and ``keras.ops.image.resize`` share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad._src.core.argument_checks import checked_integer
+from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.image.geometry import crop_to_bounding_box, resize
+from fastgrad._src.ops import rounding
+from fastgrad._src.ops.casting import saturate_cast
+from fastgrad._src.ops.padding import pad
+
+
+def checked_size(owner: str, argument: str, value: Any) -> int:
+    """Returns a height or width as an int; ValueError if it is not positive, TypeError if it is no integer."""
+    size = checked_integer(owner, argument, value)
+    if size < 1:
+        raise ValueError(f"{owner}: `{argument}` must be positive. Received: {argument}={value}")
+    return size
+
+
+def check_proportions(crop_to_aspect_ratio: bool, pad_to_aspect_ratio: bool, fill_mode: str) -> None:
+    """ValueError if both proportions are asked for, or another ``fill_mode`` than ``"constant"``."""
+    if crop_to_aspect_ratio and pad_to_aspect_ratio:
+        raise ValueError("Only one of `pad_to_aspect_ratio` & `crop_to_aspect_ratio` can be `True`.")
+    if fill_mode != "constant":
+        raise ValueError(f"Resizing: fill_mode must be 'constant', got {fill_mode!r}.")
+
+
+def middle_part(size: tuple[Any, Any], target: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Returns top, left, height and width of the largest middle part of images of ``size`` with the proportions of ``target``."""
+    height, width = (int(length) for length in size)
+    part_height = max(1, min(height, int(width * target[0] / target[1])))
+    part_width = max(1, min(width, int(height * target[1] / target[0])))
+    return (height - part_height) // 2, (width - part_width) // 2, part_height, part_width
+
+
+def borders(size: tuple[Any, Any], target: tuple[int, int]) -> tuple[int, int]:
+    """Returns the borders at the top and at the left that give images of ``size`` the proportions of ``target``; the others are as wide."""
+    height, width = (int(length) for length in size)
+    whole_height = max(height, int(width * target[0] / target[1]))
+    whole_width = max(width, int(height * target[1] / target[0]))
+    return (whole_height - height) // 2, (whole_width - width) // 2
+
+
+def resized_images(
+    x: Tensor,
+    target: tuple[int, int],
+    interpolation: str,
+    crop_to_aspect_ratio: bool,
+    pad_to_aspect_ratio: bool,
+    fill_value: Any,
+    antialias: bool,
+) -> Tensor:
+    """Resizes images with the channels last; arguments as in the layer ``Resizing``. Integers are rounded; the result has their dtype."""
+    dtype = x.dtype
+    if crop_to_aspect_ratio:
+        x = crop_to_bounding_box(x, *middle_part(x.shape[-3:-1], target))
+    elif pad_to_aspect_ratio:
+        top, left = borders(x.shape[-3:-1], target)
+        widths = [(top, top), (left, left), (0, 0)]  # equal ones, as in Keras
+        if dtype.is_integer and float(fill_value).is_integer():
+            fill_value = int(fill_value)  # of bytes and masks
+        x = pad(x, [*[(0, 0)] * (x.ndim - 3), *widths], constant_values=fill_value)
+    resized = resize(x, target, interpolation, antialias=antialias)
+    if dtype.is_integer and resized.dtype.is_floating:
+        resized = rounding.round(resized)
+    return saturate_cast(resized, dtype)

@@ -1,0 +1,4 @@
+"""NumPy's functions on tensors: what ``keras.ops`` and ``tf.experimental.numpy`` share.
+
+Functions have NumPy's names and arguments. Operands of one function have one dtype: each namespace promotes them by its own rules first.
+"""
