@@ -15,7 +15,7 @@ from fastgrad._src.kernels.runtime.launch import Launches
 
 COMBINATIONS = {"sum": operator.add, "product": operator.mul, "greatest": max, "least": min}
 REDUCERS = {name: row.lowering.reducer for name, row in TABLE.items() if row.lowering.reducer is not None}
-SLOPES = {name: row.lowering.slope for name, row in TABLE.items() if row.lowering.slope is not None}
+SLOPES = {name: row.lowering.derivative for name, row in TABLE.items() if row.lowering.derivative is not None}
 
 
 def reduced(name: str, elements: list[float]) -> float:
@@ -55,7 +55,7 @@ def test_the_slope_is_the_derivative(name):
         np.testing.assert_allclose(slope.run(x), difference, atol=1e-8)
 
 
-@pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row.lowering.keeps_order])
+@pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row.lowering.index_map.keeps_order])
 def test_an_alias_has_the_elements_of_its_input_in_order(name):
     x = np.arange(6.0).reshape(2, 3)
     attributes = {"shape": (3, 2)} if name == "reshape" else {}

@@ -25,7 +25,7 @@ from tests.gradients import check_gradient
 from tests.ops.samples import SAMPLES, Sample, recorded
 
 SCALARS = [name for name, row in TABLE.items() if row.lowering.code is not None and name != "cast"]
-DIFFERENTIABLE = [name for name, row in TABLE.items() if row.gradient is not None and not row.lowering.is_collective]
+DIFFERENTIABLE = [name for name, row in TABLE.items() if row.gradient is not None and row.lowering.collective is None]
 UNARY = [name for name, row in TABLE.items() if type(row) is Unary]
 # Parts of gradients are given arrays of one shape.
 BINARY = [name for name, row in TABLE.items() if type(row) is Binary and not name.endswith("_gradient")]
@@ -210,7 +210,10 @@ class _Orders(Recorder):
         self.found: set[str] = set()
 
     def on_operation(self, operation: Any, inputs: Any, outputs: Any, attributes: Any) -> None:
-        has_order_of_inputs = operation.lowering.views is not None or operation.form in (Form.ELEMENTWISE, Form.REDUCE)
+        has_order_of_inputs = operation.lowering.index_map.views is not None or operation.form in (
+            Form.ELEMENTWISE,
+            Form.REDUCE,
+        )
         if not has_order_of_inputs and all(x._array.flags.c_contiguous for x in inputs):
             self.found |= {operation.name for y in outputs if not y._array.flags.c_contiguous}
 
@@ -451,17 +454,17 @@ def test_functions_of_many_instructions_are_counted(name: str, calls: int) -> No
 
 def test_a_slope_is_the_derivative() -> None:
     x = np.linspace(-3, 3, 13)
-    activations = [row for row in TABLE.values() if row.lowering.slope is not None and type(row) is Unary]
-    products = [row for row in TABLE.values() if row.lowering.slope is not None and type(row) is Binary]
+    activations = [row for row in TABLE.values() if row.lowering.derivative is not None and type(row) is Unary]
+    products = [row for row in TABLE.values() if row.lowering.derivative is not None and type(row) is Binary]
     assert activations
-    assert {row.lowering.slope for row in activations} == {row.lowering.slope for row in products}
+    assert {row.lowering.derivative for row in activations} == {row.lowering.derivative for row in products}
     for row in activations:
         with tf.GradientTape() as tape:
             tape.watch(t := tf.constant(x))
             y = row(t)
-        np.testing.assert_allclose(row.lowering.slope(x), tape.gradient(y, t), rtol=1e-13, err_msg=row.name)
+        np.testing.assert_allclose(row.lowering.derivative(x), tape.gradient(y, t), rtol=1e-13, err_msg=row.name)
     for row in products:
-        np.testing.assert_array_equal(row(x[::-1], x), x[::-1] * row.lowering.slope(x).numpy(), err_msg=row.name)
+        np.testing.assert_array_equal(row(x[::-1], x), x[::-1] * row.lowering.derivative(x).numpy(), err_msg=row.name)
 
 
 INDEX_MAPS: dict[str, tuple[list[np.ndarray], dict[str, Any]]] = {
@@ -476,11 +479,11 @@ INDEX_MAPS: dict[str, tuple[list[np.ndarray], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("perm", list(itertools.permutations(range(3))))
-@pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row.lowering.transposed is not None])
+@pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row.lowering.index_map.transposed is not None])
 def test_index_maps_before_a_transpose_give_the_elements_after_it(name: str, perm: tuple[int, ...]) -> None:
     row, (arrays, attributes) = TABLE[name], INDEX_MAPS[name]
     before = [x.transpose(np.argsort(perm)) if x.ndim else x for x in arrays]
-    changed = row.lowering.transposed(perm, arrays[0].shape, **attributes)
+    changed = row.lowering.index_map.transposed(perm, arrays[0].shape, **attributes)
     expected, got = row.run(*arrays, **attributes), row.run(*before, **{**attributes, **changed})
     for y, base in zip(*[x if isinstance(x, tuple | list) else [x] for x in (expected, got)], strict=True):
         np.testing.assert_array_equal(y, base.transpose(perm))

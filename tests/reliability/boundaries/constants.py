@@ -222,7 +222,8 @@ def reached(name: str) -> Reached:
     walk = Reached()
     walk.walk(row.run)
     walk.walk(row.lowering.launches)
-    walk.walk(row.lowering.result_size_launches)
+    if row.lowering.result_size is not None:
+        walk.walk(row.lowering.result_size.launches)
     for root in ROOTS.get(name, ()):
         walk.walk(root)
     if row.lowering.code is not None:

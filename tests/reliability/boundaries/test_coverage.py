@@ -70,7 +70,7 @@ WITHOUT_BLOCKS = [
 def test_every_row_has_a_property():
     # Collectives need several processes: tests/distribute has their cases.
     assert sorted([*ALL, *WITHOUT_BLOCKS]) == sorted(
-        name for name, row in TABLE.items() if not row.lowering.is_collective
+        name for name, row in TABLE.items() if row.lowering.collective is None
     )
 
 

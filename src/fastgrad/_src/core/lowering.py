@@ -38,6 +38,70 @@ class Reducer(NamedTuple):
         return (self.combine, self.element_code, self.result_code) == ("sum", "{0}", "{0}")
 
 
+class IndexMap(NamedTuple):
+    """How an index map moves elements.
+
+    Attributes:
+        views: its results are views of its input (see ``kernels/movement/strided.py``). A compiled program reads through the view
+            where it can.
+        keeps_order: whether groups treat the result as an alias: it has the elements of the input in their order.
+        broadcasts: whether it broadcasts its input to the attribute ``shape``.
+        transposed: a function ``(perm, given, **attributes)`` of an index map whose inputs are transposed by ``perm``;
+            ``given`` is the shape of the first input. It returns the attributes of the index map of the inputs before
+            the transpose, whose results are then transposed by ``perm``; or None if there are none.
+    """
+
+    views: ViewLayouts | None = None
+    keeps_order: bool = False
+    broadcasts: bool = False
+    transposed: Callable[..., dict[str, Any] | None] | None = None
+
+
+NO_INDEX_MAP = IndexMap()
+
+
+class Collective(NamedTuple):
+    """How all processes of a job run an operation together.
+
+    Attributes:
+        stages: for a collective of any number of inputs: the rows that do it for some of the inputs in stages. The first starts
+            it, the last waits for the results. All but the first have an attribute ``shapes``, of the results.
+        starts: whether it is a stage that starts the collective, so that programs run it early.
+        waits: whether it is a stage that waits for the results, so that programs run it late.
+    """
+
+    stages: tuple[Any, ...] = ()
+    starts: bool = False
+    waits: bool = False
+
+
+NO_COLLECTIVE = Collective()
+
+
+class ResultSize(NamedTuple):
+    """How many elements the result of an operation has along its first axis, if that depends on values.
+
+    Attributes:
+        count: a function of arrays and attributes that returns the size.
+        launches: kernels of ``count``, as the ``launches`` of a row.
+    """
+
+    count: Callable[..., int]
+    launches: LaunchFunction | None = None
+
+
+class LossRows(NamedTuple):
+    """Rows of a loss.
+
+    Attributes:
+        gradient: computes the gradient from the cotangent, the second result and the second input.
+        with_gradient: computes the loss and its gradient from the cotangent and the inputs of the loss.
+    """
+
+    gradient: Any
+    with_gradient: Any
+
+
 class Lowering(NamedTuple):
     """How programs compute an operation. Functions of ``Spec``s take ``(inputs, outputs, **attributes)``.
 
@@ -58,14 +122,6 @@ class Lowering(NamedTuple):
             ``(inputs, outputs, following, **attributes)``, where ``following`` is the launch of the map or None. It
             returns None if the kernels take no epilogue.
         reducer: how a reduction is computed in the loop of a group; None if it has no such loop.
-        views: for an index map whose results are views of its input (see ``kernels/movement/strided.py``). A compiled program
-            reads through the view where it can.
-        keeps_order: whether groups treat the result of an index map as an alias: it has the elements of the input in
-            their order.
-        is_broadcast: whether an index map broadcasts its input to the attribute ``shape``.
-        transposed: a function ``(perm, given, **attributes)`` of an index map whose inputs are transposed by ``perm``;
-            ``given`` is the shape of the first input. It returns the attributes of the index map of the inputs before
-            the transpose, whose results are then transposed by ``perm``; or None if there are none.
         decomposition: a function ``(builder, *inputs, **attributes)`` that returns the results by simpler operations, or None if the
             operation stays whole (``builder``: ``OperationBuilder``, compiler/passes/decompose.py; inputs and results are its values).
         reference: a function of tensors and attributes that returns the results by simpler operations. GPUs run it in place of the
@@ -76,28 +132,22 @@ class Lowering(NamedTuple):
             (``rules`` is the module compiler/passes/algebra_rules.py).
         recomputation: a function ``(builder, others, *inputs, **attributes)`` that computes the first of several results
             again, element by element and with the same bits, from the inputs and the ``others`` of the results.
-        slope: the row of the derivative of a function of one input. In a row of two inputs: the row of the derivative
-            at the second input, which the first is multiplied by.
-        with_gradient: for a loss whose gradient reads the cotangent, the second result and the second input: the row of this
-            gradient, and the row that computes the loss and its gradient from the cotangent and the inputs of the loss.
         flops: a function of ``Spec``s that returns the estimated number of arithmetic operations, for reports. By default the
             form gives it.
+        index_map: how an index map moves elements.
+        derivative: the row of the derivative of a function of one input. In a row of two inputs: the row of the derivative
+            at the second input, which the first is multiplied by.
+        loss: the rows of the gradient of a loss whose gradient reads the cotangent, the second result and the second input.
+        collective: for an operation that all processes of a job run together, in the same order: programs never fold, merge or
+            drop it.
+        result_size: for an operation whose result's first size depends on values.
         partial_update: "positions" or "rows" if the result is the first input with some elements changed. The inputs
             are an array, positions and updates; or tables and other arrays that change, rows, ids and the number of
             ids.
-        result_size: for an operation whose result's first size depends on values: a function of arrays and attributes that
-            returns the size.
-        result_size_launches: the ``launches`` of ``result_size``.
         cheap: whether an element costs less than a read of it from memory, and never fails; None if ``code`` tells it.
         merges: whether programs make one call of several with the same inputs and attributes.
         checks: whether the operation runs for the error that it may raise, even if its result is unused.
         in_python: for an operation without kernels: the reason. Programs run such an operation as eager code does.
-        is_collective: whether all processes of a job run the operation together, in the same order: programs never fold, merge
-            or drop it.
-        stages: for a collective of any number of inputs: the rows that do it for some of the inputs in stages. The first starts
-            it, the last waits for the results. All but the first have an attribute ``shapes``, of the results.
-        is_start: whether a stage starts the collective, so that programs run it early.
-        is_wait: whether a stage waits for the results, so that programs run it late.
     """
 
     code: Callable[..., Any] | None = None
@@ -108,29 +158,22 @@ class Lowering(NamedTuple):
     complex_launches: LaunchFunction | None = None
     launches_with_epilogue: LaunchFunction | None = None
     reducer: Reducer | None = None
-    views: ViewLayouts | None = None
-    keeps_order: bool = False
-    is_broadcast: bool = False
-    transposed: Callable[..., dict[str, Any] | None] | None = None
     decomposition: Callable[..., Any] | None = None
     reference: Callable[..., Any] | None = None
     formula: Callable[[tuple[np.dtype, ...]], Any] | None = None
     simplifications: Callable[[Any], tuple[Any, ...]] | None = None
     recomputation: Callable[..., Any] | None = None
-    slope: Any = None
-    with_gradient: tuple[Any, Any] | None = None
+    index_map: IndexMap = NO_INDEX_MAP
+    derivative: Any = None
+    loss: LossRows | None = None
+    collective: Collective | None = None
+    result_size: ResultSize | None = None
     flops: Callable[..., int] | None = None
     partial_update: str | None = None
-    result_size: Callable[..., int] | None = None
-    result_size_launches: LaunchFunction | None = None
     cheap: bool | None = None
     merges: bool = True
     checks: bool = False
     in_python: str | None = None
-    is_collective: bool = False
-    stages: tuple[Any, ...] = ()
-    is_start: bool = False
-    is_wait: bool = False
 
     @property
     def function_calls(self) -> int:

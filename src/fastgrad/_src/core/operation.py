@@ -167,7 +167,7 @@ class Operation:
         self.domain = domain
         if form is Form.ELEMENTWISE and dtypes & COMPLEX_DTYPES:
             lowering.setdefault("complex_launches", complex_launches(name))
-        views = lowering.get("views")
+        views = lowering["index_map"].views if "index_map" in lowering else None
         if views is not None:
             lowering["launches"] = make_view_launches(views)
             result = result or rule_of_views(run)

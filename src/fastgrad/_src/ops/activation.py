@@ -262,7 +262,7 @@ def _gelu_operations(
         code=product,
         dtypes=FLOAT_DTYPES,
         rounds_once=True,
-        slope=slope_row,
+        derivative=slope_row,
         large=NEVER,
     )
     row: Unary = elementwise(
@@ -274,7 +274,7 @@ def _gelu_operations(
         code=code,
         dtypes=FLOAT_DTYPES,
         rounds_once=True,
-        slope=slope_row,
+        derivative=slope_row,
         large=NEVER,
     )
     return row

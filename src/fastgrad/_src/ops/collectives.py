@@ -14,6 +14,7 @@ import numpy as np
 
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError, UnavailableError
+from fastgrad._src.core.lowering import Collective
 from fastgrad._src.core.operation import FLOAT_DTYPES, HALF_DTYPES, REAL_DTYPES, Form, Operation, joint, operation
 from fastgrad._src.core.result_rules import ArraySpec, Rule, same
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
@@ -56,9 +57,7 @@ def _stage(name: str, module: str, function: str, result: Rule) -> Operation:
         launches=launches_from(f"collectives.{module}", function),
         result=result,
         raise_error=_raise_failure,
-        is_collective=True,
-        is_start=name.startswith("start"),
-        is_wait=name.startswith("wait"),
+        collective=Collective(starts=name.startswith("start"), waits=name.startswith("wait")),
     )
 
 
@@ -148,8 +147,7 @@ _all_reduce: Operation = operation(
     dtypes=REAL_DTYPES - HALF_DTYPES,
     result=lambda *inputs, reduce_op: tuple([same(x) for x in inputs]),
     in_python="programs run its stages",
-    is_collective=True,
-    stages=_all_reduce_stages,
+    collective=Collective(stages=_all_reduce_stages),
 )
 
 _bfloat16_stages = (
@@ -181,8 +179,7 @@ _all_reduce_bfloat16: Operation = operation(
     dtypes=frozenset([np.dtype(np.float32)]),
     result=lambda *inputs: tuple([same(x) for x in inputs]),
     in_python="programs run its stages",
-    is_collective=True,
-    stages=_bfloat16_stages,
+    collective=Collective(stages=_bfloat16_stages),
 )
 
 _start_reduce_scatter = _stage(
@@ -237,7 +234,7 @@ _all_gather: Operation = kernel_operation(
     launches=launches_from("collectives.launches", "all_gather_launches"),
     result=lambda x: ArraySpec((world().size * x.shape[0], *x.shape[1:]), x.dtype),
     raise_error=_raise_failure,
-    is_collective=True,
+    collective=Collective(),
 )
 
 
@@ -253,7 +250,7 @@ _broadcast: Operation = kernel_operation(
     launches=launches_from("collectives.launches", "broadcast_launches"),
     result=lambda x, root: same(x),
     raise_error=_raise_failure,
-    is_collective=True,
+    collective=Collective(),
 )
 
 

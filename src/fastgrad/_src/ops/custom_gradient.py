@@ -11,6 +11,7 @@ from fastgrad._src.core import nest, recording
 from fastgrad._src.core.argument_checks import checked_callable
 from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.indexed_slices import IndexedSlices
+from fastgrad._src.core.lowering import IndexMap
 from fastgrad._src.core.operation import TABLE, Form, operation
 from fastgrad._src.core.tape import GradientTape, record
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
@@ -22,11 +23,11 @@ _stop_gradient = operation(
     "stop_gradient",
     Form.INDEX_MAP,
     run=lambda x: x,
-    keeps_order=True,
-    views=lambda layout, given, results: [layout],
+    index_map=IndexMap(
+        keeps_order=True, views=lambda layout, given, results: [layout], transposed=lambda perm, given: {}
+    ),
     batched=leading_axes_rule,
     simplifications=lambda rules: (rules.remove_if_type_unchanged,),
-    transposed=lambda perm, given: {},
 )
 
 
@@ -272,9 +273,8 @@ _identity = operation(
     Form.INDEX_MAP,
     run=lambda x: x,
     gradient=lambda g, y, x: g,
-    views=lambda layout, given, results: [layout],
+    index_map=IndexMap(views=lambda layout, given, results: [layout], transposed=lambda perm, given: {}),
     batched=leading_axes_rule,
-    transposed=lambda perm, given: {},
     merges=False,  # recompute_grad puts it before the second computation, so that the results of the first need not be kept
 )
 

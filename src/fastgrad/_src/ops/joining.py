@@ -11,6 +11,7 @@ import numpy as np
 from fastgrad._src.core.argument_checks import check_list
 from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.errors import InvalidArgumentError
+from fastgrad._src.core.lowering import IndexMap
 from fastgrad._src.core.operand_errors import InvalidValueError
 from fastgrad._src.core.operation import Form, Operation, joint, operation
 from fastgrad._src.core.result_rules import ArraySpec, require
@@ -76,17 +77,19 @@ _concat: Operation = operation(
     batched=shift_axes_rule("axis", "axes"),
     result=_concat_result,
     simplifications=lambda rules: (rules.unwrap_single_input, rules.drop_join_of_split("split")),
-    transposed=lambda perm, given, axis: {"axis": perm[axis]},
+    index_map=IndexMap(transposed=lambda perm, given, axis: {"axis": perm[axis]}),
 )
 _split: Operation = operation(
     "split",
     Form.INDEX_MAP,
     run=_run_split,
     gradient=lambda g, y, x, sizes, axis: _concat(*_piece_cotangents(g), axis=axis),
-    views=lambda layout, given, results, sizes, axis: layouts.pieces(layout, given, sizes, axis),
+    index_map=IndexMap(
+        views=lambda layout, given, results, sizes, axis: layouts.pieces(layout, given, sizes, axis),
+        transposed=lambda perm, given, sizes, axis: {"axis": perm[axis]},
+    ),
     batched=shift_axes_rule("axis", "axes"),
     simplifications=lambda rules: (rules.drop_split_of_join("concat"),),
-    transposed=lambda perm, given, sizes, axis: {"axis": perm[axis]},
 )
 
 
@@ -180,7 +183,7 @@ _unstack: Operation = operation(
     Form.INDEX_MAP,
     run=_run_unstack,
     gradient=lambda g, y, x, axis: _stack(*_piece_cotangents(g), axis=axis),
-    views=lambda layout, given, results, axis: layouts.slices(layout, given, axis),
+    index_map=IndexMap(views=lambda layout, given, results, axis: layouts.slices(layout, given, axis)),
     batched=shift_axes_rule("axis", "axes"),
     simplifications=lambda rules: (rules.drop_split_of_join("stack"),),
 )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core.errors import InvalidArgumentError
+from fastgrad._src.core.lowering import LossRows
 from fastgrad._src.core.operation import (
     FLOAT_DTYPES,
     NEVER,
@@ -167,7 +168,7 @@ _sparse_cross_entropy = _loss_operation(
     joint(_sparse_cross_entropy_gradient_rule, zeros=False),
     "sparse_cross_entropy",
     _loss_result,
-    with_gradient=(_sparse_cross_entropy_gradient, _sparse_cross_entropy_and_gradient),
+    loss=LossRows(_sparse_cross_entropy_gradient, _sparse_cross_entropy_and_gradient),
 )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core.errors import InvalidArgumentError
+from fastgrad._src.core.lowering import IndexMap
 from fastgrad._src.core.operand_errors import mixed_dtypes_error
 from fastgrad._src.core.operation import TABLE, Form, Operation, operation
 from fastgrad._src.core.result_rules import ArraySpec, nonnegative_sizes
@@ -70,7 +71,7 @@ _pad_operation = operation(
     batched=extend_sizes_rule("paddings", row_entry=(0, 0), first_only=True),
     result=_pad_result,
     simplifications=lambda rules: (rules.remove_if_type_unchanged,),
-    transposed=lambda perm, given, paddings: {"paddings": permuted_back(paddings, perm)},
+    index_map=IndexMap(transposed=lambda perm, given, paddings: {"paddings": permuted_back(paddings, perm)}),
 )
 
 

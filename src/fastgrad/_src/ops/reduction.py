@@ -16,7 +16,7 @@ from fastgrad._src.core.dispatch import dispatchers
 from fastgrad._src.core.dtypes import bool as boolean
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.floating_errors import QUIET, errors_reset, errors_set
-from fastgrad._src.core.lowering import Reducer
+from fastgrad._src.core.lowering import IndexMap, Reducer
 from fastgrad._src.core.operand_errors import dtype_error
 from fastgrad._src.core.operation import (
     BOOL_DTYPES,
@@ -187,8 +187,7 @@ rebroadcast = operation(
     Form.INDEX_MAP,
     run=_run_rebroadcast,
     gradient=lambda g, y, x, shape, axes: _sum(g, axes=axes, keepdims=x._array.ndim == len(shape)),
-    views=_rebroadcast_views,
-    is_broadcast=True,
+    index_map=IndexMap(views=_rebroadcast_views, broadcasts=True),
     dtypes=NUMERIC_DTYPES,
     batched=extend_sizes_rule("shape"),
     simplifications=lambda rules: (rules.remove_if_type_unchanged,),

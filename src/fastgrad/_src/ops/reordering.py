@@ -9,6 +9,7 @@ import numpy as np
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.errors import InvalidArgumentError
+from fastgrad._src.core.lowering import IndexMap
 from fastgrad._src.core.operation import Form, Operation, operation
 from fastgrad._src.core.result_rules import same
 from fastgrad._src.core.tensor import Tensor
@@ -30,7 +31,9 @@ _reverse_operation: Operation = operation(
     Form.INDEX_MAP,
     run=_run_reverse,
     gradient=lambda g, y, x, axes: _reverse_operation(g, axes=axes),
-    views=lambda layout, given, results, axes: single_result_layouts(layouts.reversed_layout(layout, given, axes)),
+    index_map=IndexMap(
+        views=lambda layout, given, results, axes: single_result_layouts(layouts.reversed_layout(layout, given, axes))
+    ),
     batched=shift_axes_rule("axis", "axes"),
     simplifications=lambda rules: (rules.compose_reverses, rules.remove_empty_reverse),
 )

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.errors import InvalidArgumentError
+from fastgrad._src.core.lowering import IndexMap
 from fastgrad._src.core.operand_errors import mixed_dtypes_error, size_error
 from fastgrad._src.core.operation import TABLE, Form, operation
 from fastgrad._src.core.result_rules import ArraySpec
@@ -51,7 +52,7 @@ _tile_operation = operation(
     large=LEAST_MOVED_ELEMENTS,
     run_if_large=make_move_run(_run_tile, make_view_launches(_tile_views), _tile_result),
     gradient=_tile_gradient,
-    views=_tile_views,
+    index_map=IndexMap(views=_tile_views),
     batched=extend_sizes_rule("multiples", row_entry=1),
     result=_tile_result,
     simplifications=lambda rules: (rules.remove_if_type_unchanged,),

@@ -9,7 +9,7 @@ import numpy as np
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.errors import InvalidArgumentError
-from fastgrad._src.core.lowering import complex_launches
+from fastgrad._src.core.lowering import ResultSize, complex_launches
 from fastgrad._src.core.operand_errors import InvalidValueError, mixed_dtypes_error
 from fastgrad._src.core.operation import TABLE, Form, Operation, operation
 from fastgrad._src.core.result_rules import ArraySpec, broadcast
@@ -60,8 +60,9 @@ _true_positions = operation(
     run=_run_true_positions,
     launches=launches_from("movement.selecting", "positions_launches"),
     result=lambda condition: ArraySpec((None, len(condition.shape)), np.dtype(np.int64)),
-    result_size=np.count_nonzero,
-    result_size_launches=launches_from("movement.selecting", "positions_count_launches"),
+    result_size=ResultSize(
+        count=np.count_nonzero, launches=launches_from("movement.selecting", "positions_count_launches")
+    ),
 )
 
 

@@ -11,6 +11,7 @@ from fastgrad._src.core import dtypes
 from fastgrad._src.core.backward import sum_to_shape
 from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.errors import InvalidArgumentError
+from fastgrad._src.core.lowering import IndexMap
 from fastgrad._src.core.operation import NUMERIC_DTYPES, TABLE, Form, Operation, operation
 from fastgrad._src.core.result_rules import ArraySpec, require
 from fastgrad._src.core.tensor import Tensor
@@ -37,8 +38,7 @@ _reshape_operation: Operation = operation(
     large=LEAST_MOVED_ELEMENTS,
     run_if_large=_run_large_reshape,
     gradient=lambda g, y, x, shape: _reshape_operation(g, shape=x._array.shape),
-    keeps_order=True,
-    views=lambda layout, given, results, shape: [layout],
+    index_map=IndexMap(keeps_order=True, views=lambda layout, given, results, shape: [layout]),
     batched=extend_sizes_rule("shape"),
     simplifications=lambda rules: (rules.drop_inner_operation("reshape"), rules.remove_if_type_unchanged),
 )
@@ -239,7 +239,9 @@ _transpose_operation: Operation = operation(
     Form.INDEX_MAP,
     run=lambda x, perm: x.transpose(perm),
     gradient=lambda g, y, x, perm: _transpose_operation(g, perm=inverse_permutation(perm)),
-    views=lambda layout, given, results, perm: single_result_layouts(layouts.transposed(layout, given, perm)),
+    index_map=IndexMap(
+        views=lambda layout, given, results, perm: single_result_layouts(layouts.transposed(layout, given, perm))
+    ),
     batched=lambda name, rows, x, perm: call_operation(name, x.tensor, perm=(0, *[axis + 1 for axis in perm])),
     simplifications=lambda rules: (rules.compose_transposes, rules.drop_identity_transpose),
 )
@@ -295,11 +297,15 @@ _broadcast_to_operation = operation(
     Form.INDEX_MAP,
     run=broadcast_view_or_small_copy,
     gradient=lambda g, y, x, shape: sum_to_shape(g, x._array.shape),
-    views=lambda layout, given, results, shape: single_result_layouts(layouts.broadcast(layout, given, shape)),
-    is_broadcast=True,
+    index_map=IndexMap(
+        views=lambda layout, given, results, shape: single_result_layouts(layouts.broadcast(layout, given, shape)),
+        broadcasts=True,
+        transposed=lambda perm, given, shape: (
+            {"shape": permuted_back(shape, perm)} if len(given) == len(shape) else None
+        ),
+    ),
     batched=lambda name, rows, x, shape: call_operation(name, pad_rank(x, len(shape)), shape=(rows, *shape)),
     simplifications=lambda rules: (rules.drop_inner_operation("broadcast_to"), rules.remove_if_type_unchanged),
-    transposed=lambda perm, given, shape: {"shape": permuted_back(shape, perm)} if len(given) == len(shape) else None,
 )
 
 

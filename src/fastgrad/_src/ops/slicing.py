@@ -10,6 +10,7 @@ import numpy as np
 
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError
+from fastgrad._src.core.lowering import IndexMap
 from fastgrad._src.core.operation import TABLE, Form, Operation, operation
 from fastgrad._src.core.recording import control_flow_handler, hidden_from_recorders, in_trial_run, recorders
 from fastgrad._src.core.result_rules import of_shape, same
@@ -59,10 +60,12 @@ _strided_slice: Operation = operation(
     Form.INDEX_MAP,
     run=lambda x, key: x[_numpy_key(key)],
     gradient=lambda g, y, x, key: _strided_slice_gradient(g, key=key, shape=x._array.shape),
-    views=lambda layout, given, results, key: single_result_layouts(layouts.sliced(layout, given, key)),
+    index_map=IndexMap(
+        views=lambda layout, given, results, key: single_result_layouts(layouts.sliced(layout, given, key)),
+        transposed=_transposed_slice,
+    ),
     batched=lambda name, rows, x, key: call_operation(name, x.tensor, key=(_whole_axis(rows), *key)),
     simplifications=lambda rules: (rules.remove_whole_slice,),
-    transposed=_transposed_slice,
 )
 _strided_slice_gradient: Operation = operation(
     "strided_slice_gradient",  # zeros of a shape with g in the place of the slice

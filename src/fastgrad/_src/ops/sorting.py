@@ -11,6 +11,7 @@ import numpy as np
 
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError
+from fastgrad._src.core.lowering import ResultSize
 from fastgrad._src.core.operand_errors import check_not_narrow, dtype_error, mixed_dtypes_error
 from fastgrad._src.core.operation import ALL_DTYPES, REAL_DTYPES, Form, Operation, operation
 from fastgrad._src.core.result_rules import ArraySpec, require, same
@@ -319,8 +320,10 @@ _unique_operation = operation(
     run=_run_unique,
     launches=launches_from("movement.selecting", "distinct_launches"),
     result=_unique_result,
-    result_size=lambda x, out_idx: len(_run_unique(x, out_idx)[0]),
-    result_size_launches=launches_from("movement.selecting", "distinct_count_launches"),
+    result_size=ResultSize(
+        count=lambda x, out_idx: len(_run_unique(x, out_idx)[0]),
+        launches=launches_from("movement.selecting", "distinct_count_launches"),
+    ),
 )
 
 

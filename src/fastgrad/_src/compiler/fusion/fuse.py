@@ -246,7 +246,7 @@ class _Fusion:
     def _add_order_keeping_node(self, node: Node) -> bool:
         """Adds a node such as a reshape, an alias of a group's value, to the group; returns True on success."""
         group = self._home.get(id(node.inputs[0])) if node.inputs else None
-        if group is None or not (node.lowering.keeps_order or only_drops_unit_dimensions(node)):
+        if group is None or not (node.lowering.index_map.keeps_order or only_drops_unit_dimensions(node)):
             return False
         group.add_alias(node)
         self._home[id(node.outputs[0])] = group
@@ -255,11 +255,11 @@ class _Fusion:
     def _defer_view(self, node: Node) -> bool:
         """Defers an index map whose results are views; returns True on success."""
         lowering = node.lowering
-        if lowering.views is None and lowering.reducer is None:
+        if lowering.index_map.views is None and lowering.reducer is None:
             return False
         x = node.inputs[0]
         drops_unit_dimensions = only_drops_unit_dimensions(node)
-        if not element_count(x) or (lowering.views is None and not drops_unit_dimensions):
+        if not element_count(x) or (lowering.index_map.views is None and not drops_unit_dimensions):
             return False
         whole_view = View(x, contiguous(element_count(x)), ())
         for view in (self._views.get(id(x), whole_view), whole_view):

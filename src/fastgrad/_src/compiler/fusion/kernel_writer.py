@@ -324,7 +324,7 @@ def have_common_function(step: Step, other: Step) -> bool:
 
 def _is_derivative(operation: Operation, function: Operation) -> bool:
     """True if an operation is the slope of a function of one input, or a product with the slope."""
-    slope = function.lowering.slope
+    slope = function.lowering.derivative
     if slope is None or isinstance(function, Binary) or operation is function:
         return False
-    return operation is slope or operation.lowering.slope is slope
+    return operation is slope or operation.lowering.derivative is slope

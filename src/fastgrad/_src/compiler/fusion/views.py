@@ -41,12 +41,14 @@ def view_layouts(node: Node, layout: Layout) -> list[Layout] | None:
     Returns:
         A layout for each result; None if one of them is no view.
     """
-    if node.lowering.views is None:
+    if node.lowering.index_map.views is None:
         return None
     results = [value.shape for value in node.outputs]
     if any(0 in shape for shape in results):
         return None
-    layouts: list[Layout] | None = node.lowering.views(layout, node.inputs[0].shape, results, **node.attributes)
+    layouts: list[Layout] | None = node.lowering.index_map.views(
+        layout, node.inputs[0].shape, results, **node.attributes
+    )
     return layouts
 
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastgrad._src.core import dtypes
-from fastgrad._src.core.lowering import NO_LOWERING, Lowering
+from fastgrad._src.core.lowering import NO_COLLECTIVE, NO_LOWERING, Collective, Lowering
 from fastgrad._src.core.result_rules import ArraySpec, fits, specs_of
 
 
@@ -113,13 +113,18 @@ class Node:
     @property
     def is_collective(self) -> bool:
         """Whether all processes of a job run the node together."""
-        return self.lowering.is_collective
+        return self.lowering.collective is not None
+
+    @property
+    def collective(self) -> Collective:
+        """How all processes run the node together; empty if they do not."""
+        return self.lowering.collective or NO_COLLECTIVE
 
     @property
     def has_effect(self) -> bool:
         """Whether the node must stay even if nothing reads its values."""
         if self.kind is Kind.OPERATION:
-            return self.lowering.is_collective or self.lowering.checks
+            return self.is_collective or self.lowering.checks
         return self.kind is Kind.ASSIGN or self.kind is Kind.GUARD
 
     def __str__(self) -> str:

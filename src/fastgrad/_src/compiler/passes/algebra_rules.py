@@ -48,7 +48,7 @@ class ValueFacts:
             node, bits = self._producers[id(value)], None
             if node.kind is Kind.CONSTANT:
                 bits = _bytes_of_element(node.payload)
-            elif node.lowering.is_broadcast:
+            elif node.lowering.index_map.broadcasts:
                 bits = self._bits_of(node.inputs[0])
             self._bits[id(value)] = bits
         return self._bits[id(value)]

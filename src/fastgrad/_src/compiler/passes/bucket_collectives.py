@@ -30,7 +30,7 @@ def bucket_collectives(graph: Graph) -> Graph:
     if not any(node.is_collective for node in graph.nodes):
         return graph
     for node in graph.nodes:
-        if node.lowering.stages:
+        if node.collective.stages:
             graph = _with_inputs_once(graph, node)
     return Graph(_Schedule(graph).scheduled_nodes(), graph.results)
 
@@ -76,14 +76,14 @@ class _Schedule:
         self.graph = graph
         self.transfers: list[_Bucket] = []  # in the order in which they start
         for node in graph.nodes:
-            if node.lowering.stages:
+            if node.collective.stages:
                 self.transfers += [_Bucket(node, positions) for positions in _positions_by_bucket(node.inputs)]
-            elif node.is_collective and not node.lowering.is_wait:
+            elif node.is_collective and not node.collective.waits:
                 self.transfers.append(_Bucket(node))
         self.transfers.sort(key=lambda bucket: bucket.node.outputs[0].number)
         self.next_transfer = 0
         self.producers = {id(value): node for node in graph.nodes for value in node.outputs}
-        self.movable = [node for node in graph.nodes if node.lowering.stages or node.lowering.is_start]
+        self.movable = [node for node in graph.nodes if node.collective.stages or node.collective.starts]
         self.early = _nodes_only_for(graph, self.movable)
         self.nodes: list[Node] = []
         self.placed: set[int] = set()  # ids of nodes
@@ -106,10 +106,10 @@ class _Schedule:
         first = [node for node in self.graph.nodes if node.kind in {Kind.CONSTANT, Kind.READ}]
         others = [node for node in self.graph.nodes if node.kind not in {Kind.CONSTANT, Kind.READ}]
         for node in [*first, *others]:
-            if node.lowering.stages:
+            if node.collective.stages:
                 while id(node) not in self.placed:
                     self._start_next_transfer()
-            elif node.lowering.is_wait:
+            elif node.collective.waits:
                 if id(node) not in self.placed:
                     self.waits.update({id(value): node for value in node.outputs})
             else:
@@ -127,17 +127,17 @@ class _Schedule:
         if id(value) in self.computed_values:
             return
         node = self.producers[id(value)]
-        if node.lowering.stages:
+        if node.collective.stages:
             while id(value) not in self.waits:
                 self._start_next_transfer()
-        if id(value) in self.waits or node.lowering.is_wait:
+        if id(value) in self.waits or node.collective.waits:
             self._wait_for(value)
         else:
             self._place(node)
 
     def _place(self, node: Node) -> None:
         """Places a node after the nodes that compute its inputs, and a collective when it is next."""
-        is_transfer = node.is_collective and not node.lowering.is_wait
+        is_transfer = node.is_collective and not node.collective.waits
         while is_transfer and id(node) not in self.placed and not self._is_next(node):
             self._start_next_transfer()
         if id(node) not in self.placed:
@@ -151,7 +151,7 @@ class _Schedule:
         for value in bucket.inputs:
             self._make(value)
         if self.next_transfer == number:
-            is_started_here = bucket.node.lowering.stages or bucket.node.lowering.is_start
+            is_started_here = bucket.node.collective.stages or bucket.node.collective.starts
             self._place_ready([] if is_started_here else [bucket.node])
 
     def _place_ready(self, ready: list[Node]) -> None:
@@ -188,13 +188,12 @@ class _Schedule:
         outputs: list[Value] = []
         while self.next_transfer < len(self.transfers):
             bucket = self.transfers[self.next_transfer]
-            row = bucket.node.payload
-            if not (row.lowering.stages or row.lowering.is_start) or not self.computed_values.issuperset(
-                map(id, bucket.inputs)
-            ):
+            if not (
+                bucket.node.collective.stages or bucket.node.collective.starts
+            ) or not self.computed_values.issuperset(map(id, bucket.inputs)):
                 break
             self.next_transfer += 1
-            if row.lowering.stages:
+            if bucket.node.collective.stages:
                 self._start_bucket(bucket)
                 if self.next_transfer == len(self.transfers) or not self._is_next(bucket.node):
                     self.placed.add(id(bucket.node))
@@ -210,7 +209,7 @@ class _Schedule:
         """Starts a bucket; the bucket before it comes to its next stage."""
         self._place_pending_stages()
         attributes = bucket.node.attributes
-        first, *middle, last = bucket.node.lowering.stages
+        first, *middle, last = bucket.node.collective.stages
         node = self._new_node(first, bucket.inputs, attributes)
         self.nodes.append(node)
         attributes = {**attributes, "shapes": tuple([value.shape for value in bucket.outputs])}

@@ -42,7 +42,7 @@ def fold_constants(graph: Graph) -> Graph:
             return node
         (output,) = node.outputs
         inputs = [constants[id(value)]() for value in node.inputs]
-        if node.lowering.is_broadcast:
+        if node.lowering.index_map.broadcasts:
             # It stays at any size: its reader evaluates it, so that it costs no memory. It is computed at each use.
             constants[id(output)] = partial(_folded_node, node, inputs)
             return node

@@ -21,9 +21,9 @@ def join_losses(graph: Graph) -> Graph:
         graph: the graph; it is not changed.
     """
     losses = {
-        id(node.outputs[1]): (i, *node.lowering.with_gradient)
+        id(node.outputs[1]): (i, *node.lowering.loss)
         for i, node in enumerate(graph.nodes)
-        if node.lowering.with_gradient is not None
+        if node.lowering.loss is not None
     }
     if not losses:
         return graph
@@ -71,7 +71,7 @@ def _movable_producers(
         node = graph.nodes[position]
         if (
             len(positions) == _MOST_MOVED_NODES
-            or node.lowering.with_gradient is not None
+            or node.lowering.loss is not None
             or operation_of(node) in gradient_operations
             or not (is_pure(node) or node.kind is Kind.CONSTANT)
         ):

@@ -50,8 +50,8 @@ def keep_eager_bits(graph: Graph) -> Graph:
 
 def _makes_array_in_order(node: Node, in_order: set[int]) -> bool:
     """True if eager execution gives arrays in row-major order, given the values that are arrays in this order."""
-    if node.lowering.views is not None:
-        return node.lowering.keeps_order and id(node.inputs[0]) in in_order
+    if node.lowering.index_map.views is not None:
+        return node.lowering.index_map.keeps_order and id(node.inputs[0]) in in_order
     if node.payload.form is Form.REDUCE:
         return id(node.inputs[0]) in in_order
     if node.payload.form is not Form.ELEMENTWISE:

@@ -125,7 +125,7 @@ class _TransposeSinker:
             return self._sink_below_elementwise
         if form is Form.REDUCE and node.attributes.keys() == {"axes", "keepdims"}:
             return self._sink_below_reduction
-        if node.lowering.transposed is not None:
+        if node.lowering.index_map.transposed is not None:
             return self._sink_below_index_map
         if name == "transpose":
             return self._merge_transpose
@@ -199,8 +199,8 @@ class _TransposeSinker:
         if len(perms) != 1:
             return False
         (perm,) = perms
-        assert node.lowering.transposed is not None
-        attributes = node.lowering.transposed(perm, node.inputs[0].shape, **node.attributes)
+        assert node.lowering.index_map.transposed is not None
+        attributes = node.lowering.index_map.transposed(perm, node.inputs[0].shape, **node.attributes)
         if attributes is None:
             return False
         inputs = self._operands_before_transpose(node.inputs, perm, None, may_transpose=False)
@@ -302,7 +302,7 @@ class _TransposeSinker:
             array = np.ascontiguousarray(producer.payload.transpose(inverse_permutation(perm)))
             self._add(Node(Kind.CONSTANT, array, (), (result,)))
             return result
-        if producer.lowering.is_broadcast:
+        if producer.lowering.index_map.broadcasts:
             source = producer.inputs[0]
             shape, axes = source.shape, producer.attributes.get("axes", ())
             if axes and len(shape) != len(perm):

@@ -317,9 +317,9 @@ class Recording(recording.Recorder):
         """Adds a guard on the number of elements of an operation's result."""
         size_of_result = operation.lowering.result_size
         counting = HostCall(
-            f"{operation.name}_count", lambda *arrays, **options: np.array(size_of_result(*arrays, **options))
+            f"{operation.name}_count", lambda *arrays, **options: np.array(size_of_result.count(*arrays, **options))
         )
-        counting.launches = operation.lowering.result_size_launches
+        counting.launches = size_of_result.launches
         counting.counts_results = True
         count = self._add_internal_node(Kind.OPERATION, counting, inputs, np.array(recorded_count), attributes)
         self._guard(count, recorded_count, "int")

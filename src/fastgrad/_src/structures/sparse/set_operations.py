@@ -10,6 +10,7 @@ import numpy as np
 
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError
+from fastgrad._src.core.lowering import ResultSize
 from fastgrad._src.core.operation import Form, Operation, operation
 from fastgrad._src.core.result_rules import ArraySpec
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
@@ -50,7 +51,9 @@ _combine: Operation = operation(
         ArraySpec((None,), np.dtype(np.int64)),
         ArraySpec((None,), a.dtype),
     ),
-    result_size=lambda a_rows, a, b_rows, b, combination: len(_run_combination(a_rows, a, b_rows, b, combination)[0]),
+    result_size=ResultSize(
+        count=lambda a_rows, a, b_rows, b, combination: len(_run_combination(a_rows, a, b_rows, b, combination)[0])
+    ),
 )
 
 

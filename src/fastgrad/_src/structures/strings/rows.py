@@ -12,6 +12,7 @@ import numpy as np
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.errors import InvalidArgumentError
+from fastgrad._src.core.lowering import ResultSize
 from fastgrad._src.core.operation import Form, Operation, operation
 from fastgrad._src.core.result_rules import ArraySpec, Rule
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
@@ -104,7 +105,7 @@ def rows_operation(
         run,
         lambda x, **attributes: (ArraySpec((None,), np.dtype(dtype)), ArraySpec(tuple(x.shape), LENGTH_DTYPE)),
         batched=None,
-        result_size=lambda x, **attributes: len(run(x, **attributes)[0]),
+        result_size=ResultSize(count=lambda x, **attributes: len(run(x, **attributes)[0])),
         checks=checks,
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core.errors import InvalidArgumentError, OutOfRangeError
+from fastgrad._src.core.lowering import ResultSize
 from fastgrad._src.core.operand_errors import dtype_error
 from fastgrad._src.core.result_rules import ArraySpec, reduced_shape
 from fastgrad._src.core.tensor import Tensor
@@ -323,7 +324,7 @@ _ngrams = string_operation(
     lambda x, splits, **options: (ArraySpec((None,), BYTES), ArraySpec((splits.shape[0] - 1,), LENGTH_DTYPE)),
     dtypes=STRING_DTYPES | INDEX_DTYPES,
     batched=None,
-    result_size=lambda x, splits, **options: len(_run_ngrams(x, splits, **options)[0]),
+    result_size=ResultSize(count=lambda x, splits, **options: len(_run_ngrams(x, splits, **options)[0])),
 )
 
 
