@@ -96,17 +96,58 @@ except ValueError as error:
 '''
 
 
-def test_functions_run_as_plain_python_where_nothing_is_compiled():
-    finished = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
+def run_without_jit(program):
+    return subprocess.run(
+        [sys.executable, "-c", program],
         env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
         capture_output=True,
         text=True,
         check=False,
         timeout=600,
     )
+
+
+def test_functions_run_as_plain_python_under_numbas_switch():
+    finished = run_without_jit(PROGRAM)
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout == "32.2135 6\nout of luck\n"
+
+
+LOOPS = """
+import fastgrad as fg
+
+@fg.elementwise
+def halved(x):
+    y = x
+    while y > 1:
+        print("halved", y)
+        y = max(y / 2.0, min(y, 0.5))
+    return round(y, 3)
+
+@halved.gradient
+def _(g, y, x):
+    print("gradient of", x)
+    return g * y / x
+
+@fg.function
+def step(x):
+    with fg.GradientTape() as tape:
+        tape.watch(x)
+        y = fg.tanh(halved(x)) * 1.0
+    return y, tape.gradient(y, x)
+
+for _ in range(3):
+    y, slope = step(fg.constant([1.0, 3.0]))
+print(slope.dtype.name)
+fg.kernel("(n)->(n)")(lambda x, out: breakpoint())([1.0])
+"""
+
+
+def test_print_and_breakpoints_work_in_functions_under_numbas_switch():
+    finished = run_without_jit(LOOPS)
+    lines = ["halved 3.0", "halved 1.5", "gradient of 1.0", "gradient of 3.0"]
+    assert finished.stdout.splitlines()[:13] == [*lines * 3, "float32"], finished.stderr
+    assert "bdb.BdbQuit" in finished.stderr, "the debugger stops, and finds no input"
 
 
 CACHED = """

@@ -25,7 +25,6 @@ PRIVATE_IN = {
         "numba_target.py",
         "phases.py",
     ],
-    "derivatives/functions": ["dispatchers.py"],
 }
 """The files that import private parts, by folder; docs/numba.md tells of them."""
 

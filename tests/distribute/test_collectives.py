@@ -172,18 +172,6 @@ def test_a_tensor_may_be_reduced_twice(rank, size):
             np.testing.assert_array_equal(result, factor * np.array([3.0, 4.0]))
 
 
-@on_ranks(2, NUMBA_DISABLE_JIT="1")
-def test_kernels_run_as_plain_python(rank, size):
-    x = np.arange(40, dtype=np.float32) + rank
-    total = 2.0 * np.arange(40) + 1
-    np.testing.assert_array_equal(all_reduce([x])[0], total)
-    np.testing.assert_array_equal(all_reduce([x], wire_dtype="bfloat16")[0], total)
-    np.testing.assert_array_equal(all_gather(x[:2]), [0, 1, 1, 2])
-    np.testing.assert_array_equal(broadcast(x[:2], 1), [1, 2])
-    sharding = Sharding([(40,)], np.float32)
-    np.testing.assert_array_equal(sharding.gather(sharding.reduce_scatter([fg.constant(x)]))[0], total)
-
-
 @on_ranks(2, FASTGRAD_CHECK_BOUNDS="1")
 def test_accesses_of_kernels_are_in_bounds(rank, size):
     shapes = ((3, 5), (), (700,))

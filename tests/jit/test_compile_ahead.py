@@ -148,10 +148,9 @@ def test_nothing_is_compiled_ahead_of_a_program_that_compiles_nothing_any_more(m
     assert not ahead.has_compiled(ADVANCE)
 
 
-@pytest.mark.parametrize("variable", [second_process.VARIABLE, "FASTGRAD_NUM_THREADS", "NUMBA_DISABLE_JIT"])
+@pytest.mark.parametrize("variable", [second_process.VARIABLE, "FASTGRAD_NUM_THREADS"])
 def test_settings_that_allow_one_process(monkeypatch, variable):
     monkeypatch.setenv(variable, "0" if variable == second_process.VARIABLE else "1")
-    monkeypatch.setattr(compile_ahead, "jit_is_disabled", lambda: os.environ.get("NUMBA_DISABLE_JIT") == "1")
     assert ahead_of(monkeypatch, ADVANCE)._thread is None
 
 

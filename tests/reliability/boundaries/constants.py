@@ -38,7 +38,7 @@ NO_SIZES = {
     "attention.gradient": "DQ_FLAG DK_DV_FLAG",
     "random.random": "PHILOX_MULTIPLIER_0 PHILOX_MULTIPLIER_1 PHILOX_WEYL_0 PHILOX_WEYL_1 LOW_32_BITS",
     "gemm.eager": "NDARRAY_ALIGNED_FLAG MOST_KEPT_CALLS",
-    "gemm.form": "COPY_PADDING_ELEMENTS",
+    "gemm.layout": "COPY_PADDING_ELEMENTS",
     "gemm.pairs": "COPY_PADDING_ELEMENTS",
     "recurrent.walk": "GATE_COUNT HAS_SECOND_STATE",
     "convolution.patches": "IS_DEPTHWISE",

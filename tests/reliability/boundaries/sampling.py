@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgrad._src.jit.isa import host_isa
-from fastgrad._src.kernels.gemm.form import LARGE_A_BYTES
+from fastgrad._src.kernels.gemm.layout import LARGE_A_BYTES
 from fastgrad._src.ops.attention import MAX_HEAD_WIDTH
 from tests.kernels.properties import Property, dtype_of
 from tests.reliability.boundaries.constants import blocks_of

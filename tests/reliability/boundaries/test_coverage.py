@@ -10,7 +10,7 @@ import pytest
 from fastgrad._src.core.operation import TABLE
 from fastgrad._src.jit.isa import host_isa
 from fastgrad._src.kernels.gemm.eager import MOST_DIRECT_MULTIPLY_ADDS
-from fastgrad._src.kernels.gemm.form import LARGE_A_BYTES
+from fastgrad._src.kernels.gemm.layout import LARGE_A_BYTES
 from tests.kernels.properties import dtype_of
 from tests.ops import samples  # noqa: F401  # which imports all that adds rows
 from tests.reliability.boundaries.cases import LAYOUTS, VIEWS

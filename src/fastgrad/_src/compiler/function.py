@@ -54,6 +54,32 @@ class CacheInfo(NamedTuple):
     maxsize: int
 
 
+class _Attempt:
+    """One pass of a call through ``_STAGES``.
+
+    Args:
+        function: the function that is called.
+        call: the call.
+        is_first: whether no pass has recorded the call.
+
+    Attributes:
+        call, is_first: as above.
+        objects: what the call captures.
+        recordings: how many recordings the function had when the pass began.
+        key, tree: of the call in the cache, or None.
+    """
+
+    __slots__ = ("call", "is_first", "key", "objects", "recordings", "tree")
+
+    def __init__(self, function: Function, call: Call, is_first: bool) -> None:
+        self.call = call
+        self.is_first = is_first
+        self.objects = function._python.objects_of(call)
+        self.recordings = function._state.recordings
+        self.key: Any = function._state.cache.get(call)
+        self.tree: TraceTree | None = None
+
+
 class Function:
     """A Python function with its recordings; made by ``tf.function``.
 
@@ -102,65 +128,79 @@ class Function:
                 return result
         return self._call(args, kwargs)
 
-    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any], is_first: bool = True) -> Any:
-        """The slow path of a call: splits it into key and arrays, looks up its recordings, and replays or records."""
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The slow path of a call: splits it into key and arrays, and tries ``_STAGES`` until one has a result."""
         if dispatchers and defers():
-            tensors = nest.flatten((args, kwargs), expand_composites=True)
-            return call_without_deferral(self._call, tensors, args, kwargs, is_first)
-        state, python = self._state, self._python
+            return call_without_deferral(self._call, nest.flatten((args, kwargs), expand_composites=True), args, kwargs)
+        is_first = True
+        while True:
+            call = self._bound_call(args, kwargs)
+            if functions_run_eagerly() or any(recorder.records_state for recorder in recorders.active):
+                return self._python.run(call)
+            attempt = _Attempt(self, call, is_first)
+            for stage in _STAGES:
+                result = stage(self, attempt)
+                if result is locking.LOCK_NOT_FREE:
+                    return self._python.run(call)
+                if result is not CALL_CHANGED:
+                    return result
+            is_first = attempt.is_first
+
+    def _bound_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
         try:
-            call = Call(python.signature.bind(args, kwargs), state.floats, args, kwargs)
+            return Call(self._python.signature.bind(args, kwargs), self._state.floats, args, kwargs)
         except UnhashableArgument as refusal:
             if self._recorder.runs_unrecorded:
                 raise
             raise TypeError(str(refusal)) from None
-        active = recorders.active
-        if functions_run_eagerly() or any(recorder.records_state for recorder in active):
-            return python.run(call)
-        objects = python.objects_of(call)
-        recordings = state.recordings
-        key = state.cache.get(call)
-        if key is None and any(map(is_dataset, call.values)) and python.with_element_loops is not None:
-            key = state.cache.add(call)
-            key.runs_eagerly = True
-        if key is not None and key.runs_eagerly:
-            return python.run(call, python.with_element_loops)
-        tree = None if key is None else key.find_tree(objects)
-        if tree is not None and tree.traces:
-            if active and tree.needs_python_gradients():
-                return python.run(call)
-            beside = get_background_compilation() and not (
-                active or state.verifications_left or self.replays_at_once or ops_are_deterministic()
-            )
-            try:
-                if not active and not beside:
-                    tree.compile_first_traces()
-                result = locking.run_as_replay(lambda: self._replay(call, tree, beside))
-            except StillCompiling:
-                return python.run(call)
-            except NotCompiled as failure:
-                key.runs_eagerly = True  # type: ignore[union-attr]  # there is one, as there is a tree
-                warn_of_failure(self.__name__, failure)
-                return python.run(call)
-            if result is locking.LOCK_NOT_FREE:
-                return python.run(call)
-            if result is not CALL_CHANGED:
-                return result
-        calls_again_as_first = is_first
 
-        def record() -> Any:
-            nonlocal calls_again_as_first
-            if state.recordings != recordings:  # another thread has recorded meanwhile, perhaps the same call
-                return CALL_CHANGED
-            calls_again_as_first = False
-            state.retracing.count_recording(call, key, tree is not None)
-            restores_state = is_first and not active and (self.replays_at_once or ops_are_deterministic())
-            return self._recorder.record(call, objects, tree, restores_state)
+    def _run_unrecorded(self, attempt: _Attempt) -> Any:
+        """The first stage: runs Python for a key that can't be recorded, and for datasets whose loops are recorded."""
+        python, state, call = self._python, self._state, attempt.call
+        if attempt.key is None and any(map(is_dataset, call.values)) and python.with_element_loops is not None:
+            attempt.key = state.cache.add(call)
+            attempt.key.runs_eagerly = True
+        runs_eagerly = attempt.key is not None and attempt.key.runs_eagerly
+        return python.run(call, python.with_element_loops) if runs_eagerly else CALL_CHANGED
 
-        result = locking.run_as_recording(record)
-        if result is locking.LOCK_NOT_FREE:
-            return python.run(call)
-        return self._call(args, kwargs, calls_again_as_first) if result is CALL_CHANGED else result
+    def _replay_recorded(self, attempt: _Attempt) -> Any:
+        """The second stage: replays a recording, or runs Python while it can't be replayed."""
+        call, key, active = attempt.call, attempt.key, recorders.active
+        tree = attempt.tree = None if key is None else key.find_tree(attempt.objects)
+        if tree is None or not tree.traces:
+            return CALL_CHANGED
+        if active and tree.needs_python_gradients():
+            return self._python.run(call)
+        beside = get_background_compilation() and not (
+            active or self._state.verifications_left or self._computes_first_call_by_program
+        )
+        try:
+            if not active and not beside:
+                tree.compile_first_traces()
+            return locking.run_as_replay(lambda: self._replay(call, tree, beside))
+        except StillCompiling:
+            return self._python.run(call)
+        except NotCompiled as failure:
+            attempt.key.runs_eagerly = True
+            warn_of_failure(self.__name__, failure)
+            return self._python.run(call)
+
+    def _record(self, attempt: _Attempt) -> Any:
+        """The last stage: runs Python and records it, unless another thread has recorded meanwhile."""
+        return locking.run_as_recording(lambda: self._record_alone(attempt))
+
+    def _record_alone(self, attempt: _Attempt) -> Any:
+        call, tree, state = attempt.call, attempt.tree, self._state
+        if state.recordings != attempt.recordings:  # perhaps the other thread recorded the same call
+            return CALL_CHANGED
+        is_first, attempt.is_first = attempt.is_first, False
+        state.retracing.count_recording(call, attempt.key, tree is not None)
+        restores_state = is_first and not recorders.active and self._computes_first_call_by_program
+        return self._recorder.record(call, attempt.objects, tree, restores_state)
+
+    @property
+    def _computes_first_call_by_program(self) -> bool:
+        return self.replays_at_once or ops_are_deterministic()
 
     def _replay(self, call: Call, tree: TraceTree, compiles_beside: bool) -> Any:
         """Returns the result by a replay; ``CALL_CHANGED`` if the trace is not recorded."""
@@ -369,6 +409,11 @@ class Function:
 
     def __repr__(self) -> str:
         return f"<tf.function {self.__name__}>"
+
+
+_STAGES = (Function._run_unrecorded, Function._replay_recorded, Function._record)
+"""What a call tries in turn. A stage returns the result, ``CALL_CHANGED`` for the next stage and after the last one for
+another pass, or ``LOCK_NOT_FREE`` for a run of Python."""
 
 
 def forget_entries() -> None:

@@ -16,7 +16,7 @@ from fastgrad._src.core.hooks import Hook, module_of
 from fastgrad._src.core.operation import LARGE
 from fastgrad._src.core.recording import recorders
 from fastgrad._src.core.result_rules import ArraySpec
-from fastgrad._src.jit.jit_switch import compiling_threads, jit_is_disabled
+from fastgrad._src.jit.jit_switch import compiling_threads
 from fastgrad._src.kernels.movement.in_order import copy_by_kernel, run_in_memory_order
 from fastgrad._src.kernels.runtime.copies_and_jumps import copy_launches
 from fastgrad._src.kernels.runtime.eager_launch import LEAST_POOL_NANOSECONDS, run_eagerly
@@ -105,7 +105,7 @@ def _known_kernel(
     key = (row, *[(x.dtype, x.shape) for x in plain], *map(repr, attributes.values()))  # 0.0 equals -0.0
     known = _known.get(key)
     if known is None and key not in _known:
-        if jit_is_disabled() or any(recorder.records_state for recorder in recorders.active):
+        if any(recorder.records_state for recorder in recorders.active):
             return None
         runs = _runs.get(row, 0)
         if runs < RUNS_BEFORE_KERNEL or compiling_threads:

@@ -47,8 +47,8 @@ class ArrayStep:
         self._signature = signature
         self._inputs, self._results = dtypes[: len(signature.inputs)], dtypes[len(signature.inputs) :]
         self._writes = signature.writes(function)
-        self.needs_gil = False
-        if jit_is_disabled():
+        self.needs_gil = jit_is_disabled()
+        if self.needs_gil:
             self._function = without_numba(python_function(function))
         else:
             self._function = dispatcher_of(function)

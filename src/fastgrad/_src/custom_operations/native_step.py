@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.derivatives.functions.dispatchers import imported_numba, renewed_dispatcher
+from fastgrad._src.derivatives.functions.dispatchers import compiling_numba, imported_numba, renewed_dispatcher
 from fastgrad._src.derivatives.functions.functions import (
     compile_error,
     is_user_function,
@@ -27,8 +27,7 @@ from fastgrad._src.derivatives.functions.functions import (
 from fastgrad._src.jit.body import digest
 from fastgrad._src.jit.bounds import checks_bounds
 from fastgrad._src.jit.generated_source import function_from_source
-from fastgrad._src.jit.interpreted import STEP_TABLE
-from fastgrad._src.jit.jit_switch import check_jit_is_enabled, jit_is_disabled
+from fastgrad._src.jit.jit_switch import DISABLE_JIT_VARIABLE, jit_is_disabled
 from fastgrad._src.jit.locks import new_rlock
 from fastgrad._src.jit.signature import SHARE_PARAMETERS, parse_signature
 from fastgrad._src.kernels.runtime.eager_launch import EagerFrame, is_work_for_pool
@@ -37,16 +36,14 @@ from fastgrad._src.kernels.runtime.launch import Launches, run_launches
 _compile_lock = new_rlock()
 
 
-class NativeStep:
-    """A compiled step, which ``Launch`` takes as a kernel.
+class UserStep:
+    """A step that runs a user's function, which ``Launch`` takes as a kernel.
 
     Args:
         name: the name in reports.
         parameters: the parameters in the notation of kernels, without ``first`` and ``last``.
-        compiled: Numba's function, which holds the machine code.
 
     Attributes:
-        step: the address of the entry.
         signature: the parsed parameters.
         parameters: each parameter with the dtype of its array, or None.
         dtypes: the dtypes of these parameters by name.
@@ -58,7 +55,7 @@ class NativeStep:
     source = None
     in_place = ()
 
-    def __init__(self, name: str, parameters: str, compiled: Any) -> None:
+    def __init__(self, name: str, parameters: str) -> None:
         self.__name__ = self.name = name
         self.signature = parse_signature(f"{parameters}, first: int, last: int -> int")
         self.parameters = [(p, None if p.element is None else np.dtype(p.element)) for p in self.signature.parameters]
@@ -69,51 +66,80 @@ class NativeStep:
                 for p, d in self.parameters
             ]
         )
-        self._compiled = compiled
-        self._entry: Any
-        self.step: int
-        if isinstance(compiled, PythonStep):
-            self.step, self._entry = STEP_TABLE.add(compiled), compiled.step
-            return
-        self.step = compiled.address
-        function_type = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-        self._entry = function_type(compiled.address)
 
     def inspect_code(self, as_assembly: bool) -> str:
-        """Returns the code of a compiled step as LLVM IR, or as assembly."""
-        check_jit_is_enabled(self.name)
-        # Numba's public interface has no `inspect_asm` for C functions; their library has it.
-        return str(self._compiled._library.get_asm_str() if as_assembly else self._compiled.inspect_llvm())
+        """Returns the code of the step as LLVM IR, or as assembly."""
+        raise NotImplementedError
+
+    def run(self, words: Sequence[int], first: int, last: int) -> int:
+        """Runs some items with ``words`` as the arguments; returns 0, or one more than the item where it stopped."""
+        raise NotImplementedError
 
     @property
-    def __self__(self) -> NativeStep:
+    def __self__(self) -> UserStep:
         """Returns the step itself. Native functions have the kernel's data in this attribute."""
         return self
 
     def __call__(self, *arguments: Any) -> int:
         """Runs the items ``first`` to ``last``, the last two arguments; returns the item where it stopped, or -1."""
         *operands, first, last = arguments
-        words = np.array([x.ctypes.data if isinstance(x, np.ndarray) else x for x in operands], np.int64)
-        return self._entry(words.ctypes.data, first, last) - 1
+        return self.run([x.ctypes.data if isinstance(x, np.ndarray) else x for x in operands], first, last) - 1
 
 
-class PythonStep:
-    """The function of a step as plain Python, for processes that compile nothing.
+class NativeStep(UserStep):
+    """A step that Numba has compiled.
 
     Args:
-        function: takes ``words``, ``first`` and ``last``.
-        count: the number of words.
+        name, parameters: as of ``UserStep``.
+        compiled: Numba's function, which holds the machine code.
+
+    Attributes:
+        step: the address of the entry.
     """
 
-    def __init__(self, function: Callable[..., int], count: int) -> None:
-        self._function = function
-        self._count = count
+    def __init__(self, name: str, parameters: str, compiled: Any) -> None:
+        super().__init__(name, parameters)
+        self._compiled = compiled
+        self.step: int = compiled.address
+        function_type = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+        self._entry = function_type(compiled.address)
 
-    def step(self, address: int, first: Any, last: Any) -> int:
-        """Runs the function with the 64-bit words at ``address``, its arguments."""
+    def inspect_code(self, as_assembly: bool) -> str:
+        """Returns the code of the step as LLVM IR, or as assembly."""
+        # Numba's public interface has no `inspect_asm` for C functions; their library has it.
+        return str(self._compiled._library.get_asm_str() if as_assembly else self._compiled.inspect_llvm())
+
+    def run(self, words: Sequence[int], first: int, last: int) -> int:
+        """Runs some items; see ``UserStep.run``."""
+        return int(self._entry(np.array(words, np.int64).ctypes.data, first, last))
+
+
+class PythonStep(UserStep):
+    """A step that runs as plain Python. It has no address: programs return to Python for it.
+
+    Args:
+        name, parameters: as of ``UserStep``.
+        function: takes ``words``, ``first`` and ``last``.
+    """
+
+    def __init__(self, name: str, parameters: str, function: Callable[..., int]) -> None:
+        super().__init__(name, parameters)
+        self._function = function
+
+    def inspect_code(self, as_assembly: bool) -> str:
+        """Raises: the step has no machine code.
+
+        Raises:
+            RuntimeError: always.
+        """
+        raise RuntimeError(
+            f"{self.name} runs as plain Python, as {DISABLE_JIT_VARIABLE} says; unset it to see its code"
+        )
+
+    def run(self, words: Sequence[int], first: int, last: int) -> int:
+        """Runs some items; see ``UserStep.run``."""
         with np.errstate(all="ignore"):
-            words = (ctypes.c_int64 * self._count).from_address(address)
-            return self._function(words, int(first), int(last))
+            return self._function(words, first, last)
 
 
 def _array_at(address: int, shape: tuple[int, ...], kind: Any) -> np.ndarray:
@@ -174,7 +200,7 @@ def dispatcher_of(function: Any, **options: Any) -> Any:
 
 
 def without_numba(function: FunctionType) -> FunctionType:
-    """Returns a user's function with Python callees instead of Numba's, for processes that compile nothing."""
+    """Returns a user's function with Python callees instead of Numba's, for ``PythonStep``."""
     return _with_replaced_callees(function, without_numba)
 
 
@@ -217,8 +243,7 @@ def inferred_type(name: str, dispatcher: Any, types: Sequence[Any]) -> Any:
     Raises:
         TypeError: Numba can't compile the function; the message has Numba's reason and the line.
     """
-    numba = imported_numba()
-    with _compile_lock:
+    with _compile_lock, compiling_numba() as numba:
         try:
             dispatcher.compile(tuple(types))
         except numba.core.errors.NumbaError as error:
@@ -251,8 +276,8 @@ def numba_type(dtype: np.dtype, rank: int | None = None, readonly: bool = False)
     return scalar if rank is None else numba.types.Array(scalar, rank, "C", readonly=readonly)
 
 
-def compiled_step(name: str, parameters: str, lines: Sequence[str], names: dict[str, Any]) -> NativeStep:
-    """Compiles a step of programs from ``lines``, the body of its function.
+def compiled_step(name: str, parameters: str, lines: Sequence[str], names: dict[str, Any]) -> UserStep:
+    """Returns a step from ``lines``, the body of its function: compiled, or as plain Python if Numba's switch says so.
 
     Args:
         name: the name in reports and tracebacks.
@@ -268,7 +293,7 @@ def compiled_step(name: str, parameters: str, lines: Sequence[str], names: dict[
     intrinsics = _PYTHON_STEP_FUNCTIONS if jit_is_disabled() else _numba_functions()
     step = function_from_source("step", source, filename, names | intrinsics)
     if jit_is_disabled():
-        return NativeStep(name, parameters, PythonStep(step, parameters.count(",") + 1))
+        return PythonStep(name, parameters, step)
     numba = imported_numba()
     with _compile_lock:
         try:

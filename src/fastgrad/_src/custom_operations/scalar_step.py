@@ -68,7 +68,8 @@ class ScalarStep:
         reached: Snapshot,
         is_derivative: bool = False,
     ) -> None:
-        is_kernel = part is None and reached.refusal is None and not is_derivative
+        runs_python = jit_is_disabled()
+        is_kernel = part is None and reached.refusal is None and not is_derivative and not runs_python
         kernel_and_dtype = scalar_kernel(name, function, inputs) if is_kernel else None
         if kernel_and_dtype is not None:
             self._kernel, self.dtype = kernel_and_dtype
@@ -77,10 +78,10 @@ class ScalarStep:
         from numba.np.numpy_support import as_dtype
 
         self._dispatcher = dispatcher_of(function, error_model="numpy")
-        self._called = without_numba(function) if jit_is_disabled() else self._dispatcher
+        self._called = without_numba(function) if runs_python else self._dispatcher
         argument_types = [numba_type(dtype) for dtype in inputs]
         result = inferred_type(name, self._dispatcher, argument_types)
-        self.needs_gil = needs_gil(self._dispatcher, argument_types)
+        self.needs_gil = runs_python or needs_gil(self._dispatcher, argument_types)
         if part is not None:
             count = len(getattr(result, "types", [result]))
             if count != len(inputs) - 2:

@@ -49,12 +49,12 @@ class Special:
         self.takes_type = takes_type  # whether the first argument is a type
 
     def __call__(self, *args: Any) -> Any:
-        """Evaluates the name in plain Python; see `interpreted`."""
-        from fastgrad._src.jit.interpreted import INTERPRETED_FUNCTIONS
+        """Raises: Python does not run the bodies of kernels.
 
-        if self not in INTERPRETED_FUNCTIONS:
-            raise TypeError(f"{self.name} is for the bodies of kernels")
-        return INTERPRETED_FUNCTIONS[self](*args)
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(f"{self.name} is for the bodies of kernels")
 
 
 local_array = Special("local_array", takes_type=True)
@@ -209,10 +209,6 @@ class ByDtype:
 
     def __init__(self, functions_by_dtype: dict[str, Any]) -> None:
         self.functions_by_dtype = functions_by_dtype
-
-    def __call__(self, first: Any, *args: Any) -> Any:
-        """Calls the implementation for the dtype of the first argument, in plain Python."""
-        return self.functions_by_dtype[np.result_type(first).name](first, *args)
 
 
 def by_dtype(**choices: Any) -> ByDtype:

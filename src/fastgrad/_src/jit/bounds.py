@@ -20,8 +20,6 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import NoReturn
 
-from fastgrad._src.jit.jit_switch import jit_is_disabled
-
 RECORD_SYMBOL = "fastgrad_bounds_record"
 REPORT_SYMBOL = "fastgrad_bounds_report"
 RECORDER_SYMBOL = "fastgrad_out_of_bounds"
@@ -74,8 +72,6 @@ def bounds_checks(on: bool) -> Iterator[None]:
 
 @functools.cache
 def _checks_by_environment() -> bool:
-    if jit_is_disabled():
-        return True  # plain Python always checks
     chosen = os.environ.get("FASTGRAD_CHECK_BOUNDS", "")
     if chosen not in ("", "0", "1"):
         raise ValueError(f"FASTGRAD_CHECK_BOUNDS is {chosen!r}; it may be 0 or 1")

@@ -33,7 +33,6 @@ import numpy as np
 from fastgrad._src.jit import cache, store
 from fastgrad._src.jit.body import digest, fingerprint, scalar_function
 from fastgrad._src.jit.gc_pause import without_collections
-from fastgrad._src.jit.jit_switch import check_jit_is_enabled, jit_is_disabled
 from fastgrad._src.jit.locks import new_rlock_held_at_fork
 from fastgrad._src.jit.native import load_function
 from fastgrad._src.jit.phases import phase
@@ -248,10 +247,6 @@ def _native_function(function_self: _NativeFunctionSelf, entry: cache.Entry | No
         entry: its code, if that has been read from a cache.
     """
     source = function_self.source
-    if jit_is_disabled():
-        from fastgrad._src.jit.interpreted_kernel import PythonKernel
-
-        return PythonKernel(function_self, source.function, source.signature, source.variables)
     symbol, entry = _object_code(source, entry)
     native = load_function(entry.code, symbol, entry.symbols, function_self.name, function_self)
     function_self.native = weakref.ref(native)
@@ -379,7 +374,6 @@ class _NativeFunctionSelf:
 
     def inspect_code(self, as_assembly: bool) -> str:
         """Returns the code of the native function as LLVM IR, or as assembly."""
-        check_jit_is_enabled(self.name)
         compiler = run_uninterrupted(importlib.import_module, "fastgrad._src.jit.compile")
         with _kernels_lock:
             module = compiler.optimised_module(self.source, self.name)
@@ -526,7 +520,7 @@ def compile_kernels(uncompiled: Callable[[], Collection[Any]], processors: int) 
         uncompiled: returns native functions of kernels. It is not called if one processor compiles, or none.
         processors: the number of processors that this process may use.
     """
-    if processors < 2 or jit_is_disabled():
+    if processors < 2:
         return
     kernels = uncompiled()
     if len(kernels) < LEAST_KERNELS_FOR_TWO_PROCESSES:

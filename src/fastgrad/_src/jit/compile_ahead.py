@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fastgrad._src.jit import second_process
-from fastgrad._src.jit.jit_switch import jit_is_disabled
 from fastgrad._src.jit.phases import phase
 from fastgrad._src.jit.processors import default_threads
 from fastgrad._src.jit.signature import KernelSource
@@ -140,7 +139,7 @@ class CompilationAhead:
             return self._running is not None and self._running == address_of(source)
 
     def _is_allowed(self) -> bool:
-        return not (self._is_off or jit_is_disabled()) and second_process.is_allowed() and default_threads() > 1
+        return not self._is_off and second_process.is_allowed() and default_threads() > 1
 
     def _work(self) -> None:
         """Has the other process compile what is in the queue, until it is empty or this program compiles nothing any more."""

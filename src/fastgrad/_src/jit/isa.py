@@ -6,7 +6,6 @@ import functools
 import os
 from typing import NamedTuple
 
-from fastgrad._src.jit.jit_switch import jit_is_disabled
 from fastgrad._src.jit.native import Machine, target_machine
 
 
@@ -87,11 +86,7 @@ def host_levels() -> tuple[str, ...]:
 
 @functools.cache
 def host_isa() -> Isa:
-    """Returns the vectors of the machine that kernels are compiled for; short ones if they run as plain Python."""
-    if jit_is_disabled():
-        return Isa(
-            4 * int(_lanes_by_environment() or 4), _TILE_HEIGHTS_WITH_16_REGISTERS, masks=True, fused=True, pairs=False
-        )
+    """Returns the vectors of the machine that kernels are compiled for."""
     return isa_of(target_machine())
 
 

@@ -1,4 +1,4 @@
-"""`NUMBA_DISABLE_JIT`, Numba's switch for running functions as plain Python, read without importing Numba."""
+"""`NUMBA_DISABLE_JIT`, Numba's switch for running users' functions as plain Python, read without importing Numba."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DISABLE_JIT_VARIABLE = "NUMBA_DISABLE_JIT"
 
 @functools.cache
 def jit_is_disabled() -> bool:
-    """True if kernels run as plain Python: `NUMBA_DISABLE_JIT` is a whole number other than 0, as Numba reads it."""
+    """True if users' functions run as plain Python: `NUMBA_DISABLE_JIT` is a whole number other than 0, as Numba reads it."""
     value = os.environ.get(DISABLE_JIT_VARIABLE)
     if value is None:
         return False
@@ -21,22 +21,10 @@ def jit_is_disabled() -> bool:
         return int(value) != 0
     except ValueError:
         warn(
-            f"{DISABLE_JIT_VARIABLE} is {value!r}, which is no whole number; kernels are compiled",
+            f"{DISABLE_JIT_VARIABLE} is {value!r}, which is no whole number; functions are compiled",
             RuntimeWarning,
         )
         return False
-
-
-def check_jit_is_enabled(kernel: str) -> None:
-    """Raises if kernels have no machine code.
-
-    Raises:
-        RuntimeError: they run as plain Python.
-    """
-    if jit_is_disabled():
-        raise RuntimeError(
-            f"kernel {kernel} runs as plain Python, as {DISABLE_JIT_VARIABLE} says; unset it to see machine code"
-        )
 
 
 compiling_threads: set[threading.Thread] = set()

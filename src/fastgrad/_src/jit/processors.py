@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import os
 
-from fastgrad._src.jit.jit_switch import jit_is_disabled
-
 
 def default_threads() -> int:
-    """Returns `FASTGRAD_NUM_THREADS`, else how many threads may run at once; 1 if kernels run as plain Python.
+    """Returns `FASTGRAD_NUM_THREADS`, else how many threads may run at once.
 
     Raises:
         ValueError: the variable holds no valid number of threads.
     """
-    if jit_is_disabled():
-        return 1
     chosen = os.environ.get("FASTGRAD_NUM_THREADS", "").strip()
     if chosen:
         if not chosen.isdecimal() or int(chosen) < 1:

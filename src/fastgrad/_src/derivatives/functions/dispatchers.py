@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+from collections.abc import Iterator
 from types import FunctionType
 from typing import Any
 
-from fastgrad._src.jit.jit_switch import jit_is_disabled
 from fastgrad._src.jit.uninterrupted import run_uninterrupted
 
 _DROPPED_NUMBA_OPTIONS = frozenset(["nopython", "forceobj", "looplift", "cache", "parallel"])
@@ -21,12 +22,20 @@ def imported_numba() -> Any:
         raise ImportError("functions of users are compiled by Numba; install numba.") from error
 
 
+@contextlib.contextmanager
+def compiling_numba() -> Iterator[Any]:
+    """Gives Numba with its compiler switched on, also under `NUMBA_DISABLE_JIT`: types of results are inferred by it."""
+    numba = imported_numba()
+    disabled, numba.config.DISABLE_JIT = numba.config.DISABLE_JIT, 0
+    try:
+        yield numba
+    finally:
+        numba.config.DISABLE_JIT = disabled
+
+
 def renewed_dispatcher(function: Any, copy: FunctionType, **options: Any) -> Any:
     """Returns ``copy`` compiled by Numba, with the options of ``function``, if Numba compiled that, and ``options``."""
     target_options = getattr(function, "targetoptions", None) or {}
     options = {key: value for key, value in target_options.items() if key not in _DROPPED_NUMBA_OPTIONS} | options
-    if not jit_is_disabled():
-        return imported_numba().njit(**options)(copy)
-    from numba.core.registry import CPUDispatcher  # njit returns it where the JIT is not disabled
-
-    return CPUDispatcher(copy, targetoptions={"nopython": True, **options})
+    with compiling_numba() as numba:
+        return numba.njit(**options)(copy)

@@ -31,8 +31,9 @@ from fastgrad._src.jit.wrapper import (
     TYPE_NUMBER_AT,
 )
 from fastgrad._src.kernels.elementwise.half import BFLOAT16, ArraySpec
-from fastgrad._src.kernels.gemm.form import MOST_ROWS_TOGETHER, SECOND_CACHE_BYTES, form_of, pair_form_of
+from fastgrad._src.kernels.gemm.form import form_of, pair_form_of
 from fastgrad._src.kernels.gemm.gemm import gemm
+from fastgrad._src.kernels.gemm.layout import MOST_ROWS_TOGETHER, SECOND_CACHE_BYTES
 from fastgrad._src.kernels.gemm.pairs import gemm_pairs
 from fastgrad._src.kernels.gemm.steps import NO_ROW_EPILOGUE, product_launches
 from fastgrad._src.kernels.runtime.eager_launch import run_eagerly

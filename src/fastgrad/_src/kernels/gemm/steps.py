@@ -13,13 +13,13 @@ from fastgrad._src.jit.isa import host_isa
 from fastgrad._src.kernels.elementwise.half import BFLOAT16, through_float32
 from fastgrad._src.kernels.gemm.form import (
     LEAST_MULTIPLY_ADDS_FOR_TILES,
-    MULTIPLY_ADD_NANOSECONDS,
     Form,
     form_for,
     uses_bfloat16_pairs,
 )
 from fastgrad._src.kernels.gemm.gemm import add_chains, gemm
 from fastgrad._src.kernels.gemm.gemv import UNIT_COLUMNS, gemv
+from fastgrad._src.kernels.gemm.layout import MULTIPLY_ADD_NANOSECONDS
 from fastgrad._src.kernels.gemm.pairs import gemm_pairs
 from fastgrad._src.kernels.gemm.plain import complex_product, plain_product
 from fastgrad._src.kernels.gemm.transpose import transpose_matrix

@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.jit.jit_switch import jit_is_disabled
 from fastgrad._src.jit.locks import new_lock
 from fastgrad._src.jit.processors import default_threads
 from fastgrad._src.kernels.runtime import driver
@@ -64,8 +63,7 @@ class ThreadPool:
         """Sets the number of threads, the caller included, at least 1."""
         with self.lock:
             self._end_workers()
-            # Interpreted kernels have one thread: with more, the GIL would move between the waiting loops.
-            self._threads = max(1, min(threads, 1 if jit_is_disabled() else driver.MOST_THREADS))
+            self._threads = max(1, min(threads, driver.MOST_THREADS))
             self._alone_until, self._penalty = 0, LEAST_ALONE_TIMES_WAIT
 
     def start_or_wake_workers(self) -> np.ndarray:
