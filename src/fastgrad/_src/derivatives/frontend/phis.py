@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from numba import types
 
 from fastgrad._src.derivatives.frontend import containers
+from fastgrad._src.derivatives.frontend.operands import by_class
 from fastgrad._src.derivatives.frontend.views import Slice
 from fastgrad._src.derivatives.ir.operands import INDEX, Constant, Operand, Root, Scalar, View, index_constant, refuse
 from fastgrad._src.derivatives.ir.representation import Block, Phi
@@ -41,6 +42,7 @@ class Phis:
     def __init__(self, lowering: Lowering) -> None:
         self._lowering = lowering
         self._builder = lowering.builder
+        self._operands = lowering.operands
 
     def by_branches(
         self, values: Sequence[Any], index: Operand, action: Callable[[Any], Any]
@@ -143,36 +145,30 @@ class Phis:
 
     def of_type(self, type: types.Type, hint: str) -> Any:
         """Returns the value of a new phi: a scalar, a view of a root of kind "phi", or a tuple of them."""
-        builder = self._builder
         type = types.unliteral(type)
-        if isinstance(type, types.BaseTuple):
-            return Items([self.of_type(item, hint) for item in type], type)
-        if isinstance(type, types.NoneType):
-            return Static(None)
-        if isinstance(type, types.UnicodeType):
-            return NumberedText(self.of_type(INDEX, hint))
-        if isinstance(type, types.EnumMember):
-            number = self.of_type(type.dtype, hint)
-            return number if isinstance(type, types.IntEnumMember) else Member(number, type)
-        if isinstance(type, types.Dispatcher):
-            return Static(type.dispatcher)
-        optional = (*containers.NUMBERS, types.Array, types.EnumMember)
-        if isinstance(type, types.Optional) and isinstance(type.type, optional):
-            return Maybe(self.of_type(types.boolean, hint), self.of_type(type.type, hint))
-        if isinstance(type, types.Array):
-            root = builder.root(type, "phi", hint)
-            builder.block.phis.append(Phi(root, builder.location))
-            builder.read_dims(root, type)
-            return View.whole(root, type.dtype)
-        if isinstance(type, types.Complex):
-            return Complex(*[self.of_type(type.underlying_float, hint) for _ in ("real", "imag")])
-        if isinstance(type, (types.Float, types.Integer, types.Boolean)):
-            scalar = builder.scalar(type, hint)
-            builder.block.phis.append(Phi(scalar, builder.location))
-            return scalar
-        if isinstance(type, types.RangeType) and type.dtype == INDEX:
-            return Range(*[self.of_type(INDEX, hint) for _ in range(3)])
-        return Deferred(f"{hint.partition('.')[0]} is of type {type} and has several definitions")
+        rule = by_class(_PHIS, type)
+        value = NotImplemented if rule is None else rule(self, type, hint)
+        reason = f"{hint.partition('.')[0]} is of type {type} and has several definitions"
+        return Deferred(reason) if value is NotImplemented else value
+
+    def _phi_of_array(self, type: types.Array, hint: str) -> View:
+        root = self._builder.root(type, "phi", hint)
+        self._builder.block.phis.append(Phi(root, self._builder.location))
+        self._builder.read_dims(root, type)
+        return View.whole(root, type.dtype)
+
+    def _phi_of_number(self, type: types.Type, hint: str) -> Scalar:
+        scalar = self._builder.scalar(type, hint)
+        self._builder.block.phis.append(Phi(scalar, self._builder.location))
+        return scalar
+
+    def _phi_of_optional(self, type: types.Optional, hint: str) -> Any:
+        if not isinstance(type.type, (*containers.NUMBERS, types.Array, types.EnumMember)):
+            return NotImplemented
+        return Maybe(self.of_type(types.boolean, hint), self.of_type(type.type, hint))
+
+    def _phi_of_range(self, type: types.RangeType, hint: str) -> Any:
+        return Range(*[self.of_type(INDEX, hint) for _ in range(3)]) if type.dtype == INDEX else NotImplemented
 
     def complete(self, frame: Frame) -> None:
         """Adds the incoming values of the phis of a call, which are all known now."""
@@ -185,34 +181,7 @@ class Phis:
 
     def add_incoming(self, phi: Any, block: Block, value: Any) -> None:
         """Adds the value that a phi has if the way to it comes from ``block``; None is a variable that has no value there."""
-        if isinstance(phi, Items):
-            items = [None] * len(phi.values) if value is None else value.values
-            for item, item_value in zip(phi.values, items, strict=True):
-                self.add_incoming(item, block, item_value)
-        elif isinstance(phi, Maybe):
-            is_none = value is None or (isinstance(value, Static) and value.value is None)
-            is_set = value.is_set if isinstance(value, Maybe) else self._builder.constant(not is_none)
-            self.add_incoming(phi.is_set, block, is_set)
-            self.add_incoming(phi.value, block, None if is_none else value.value if isinstance(value, Maybe) else value)
-        elif isinstance(phi, NumberedText):
-            here, self._builder.block = self._builder.block, block
-            number = index_constant(0) if value is None else self._lowering.texts.number_of(value)
-            self._builder.block = here
-            self.add_incoming(phi.number, block, number)
-        elif isinstance(phi, Member):
-            self.add_incoming(
-                phi.number, block, None if value is None else self._lowering.operands.number_of_member(value)
-            )
-        elif isinstance(phi, Range):
-            for part in ("start", "stop", "step"):
-                self.add_incoming(getattr(phi, part), block, None if value is None else getattr(value, part))
-        elif isinstance(phi, FunctionChoice):
-            self.add_incoming(phi.index, block, self._number_of_function(phi, block, value))
-        elif isinstance(phi, Complex):
-            is_real = isinstance(value, (Constant, Scalar))
-            self.add_incoming(phi.real, block, value.real if isinstance(value, Complex) else value)
-            self.add_incoming(phi.imag, block, value.imag if isinstance(value, Complex) else None if is_real else value)
-        elif isinstance(phi, Scalar):
+        if isinstance(phi, Scalar):
             statement = self._statement_of(phi)
             if value is None or isinstance(value, Step):
                 value = Constant(0, phi.type)
@@ -231,6 +200,36 @@ class Phis:
             if not isinstance(value, View):
                 raise refuse(f"a variable is an array on one way and {describe(value)} on another", statement.location)
             statement.incoming[block] = value.real()
+        else:
+            for part, part_value in self._parts(phi, block, value):
+                self.add_incoming(part, block, part_value)
+
+    def _parts(self, phi: Any, block: Block, value: Any) -> list[tuple[Any, Any]]:
+        """Returns the phis that a phi is made of, and for each its value if the way to it comes from ``block``."""
+        if isinstance(phi, Items):
+            items = [None] * len(phi.values) if value is None else value.values
+            return [*zip(phi.values, items, strict=True)]
+        if isinstance(phi, Maybe):
+            is_none = value is None or (isinstance(value, Static) and value.value is None)
+            if not isinstance(value, Maybe):
+                value = Maybe(self._builder.constant(not is_none), None if is_none else value)
+            return [(phi.is_set, value.is_set), (phi.value, value.value)]
+        if isinstance(phi, FunctionChoice):
+            return [(phi.index, self._number_of_function(phi, block, value))]
+        if isinstance(phi, NumberedText):
+            here, self._builder.block = self._builder.block, block
+            number = index_constant(0) if value is None else self._lowering.texts.number_of(value)
+            self._builder.block = here
+            return [(phi.number, number)]
+        if isinstance(phi, Member):
+            return [(phi.number, None if value is None else self._operands.number_of_member(value))]
+        if isinstance(phi, Range):
+            return [(getattr(phi, part), getattr(value, part, None)) for part in ("start", "stop", "step")]
+        if isinstance(phi, Complex):
+            if isinstance(value, (Constant, Scalar)):
+                return [(phi.real, value), (phi.imag, None)]
+            return [(getattr(phi, part), getattr(value, part, value)) for part in ("real", "imag")]
+        return []
 
     def _empty_array(self, phi: Root, block: Block) -> View:
         """Returns what an array without a value is in Numba: one without elements, made at the end of ``block``."""
@@ -244,3 +243,19 @@ class Phis:
     def _statement_of(self, target: Scalar | Root) -> Phi:
         assert target.block is not None
         return next(phi for phi in target.block.phis if phi.target is target)
+
+
+_PHIS: dict[type, Callable[[Phis, Any, str], Any]] = {
+    types.BaseTuple: lambda phis, kind, hint: Items([phis.of_type(item, hint) for item in kind], kind),
+    types.NoneType: lambda phis, kind, hint: Static(None),
+    types.UnicodeType: lambda phis, kind, hint: NumberedText(phis.of_type(INDEX, hint)),
+    types.EnumMember: lambda phis, kind, hint: Member(phis.of_type(kind.dtype, hint), kind),
+    types.IntEnumMember: lambda phis, kind, hint: phis.of_type(kind.dtype, hint),
+    types.Dispatcher: lambda phis, kind, hint: Static(kind.dispatcher),
+    types.Optional: Phis._phi_of_optional,
+    types.Array: Phis._phi_of_array,
+    types.Complex: lambda phis, kind, hint: Complex(*[phis.of_type(kind.underlying_float, hint) for _ in range(2)]),
+    **dict.fromkeys([types.Float, types.Integer, types.Boolean], Phis._phi_of_number),
+    types.RangeType: Phis._phi_of_range,
+}
+"""What makes a phi, by the class of Numba's type."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
@@ -42,61 +43,53 @@ class Options(NamedTuple):
 DEFAULT_OPTIONS = Options()
 
 
+@dataclass(eq=False, slots=True)
 class Static:
     """A Python value that is known: a function, a module, None."""
 
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
+    value: Any
 
 
+@dataclass(eq=False, slots=True)
 class FunctionChoice:
     """A function that is one of several, by its number, which is known when the derivative runs."""
 
-    __slots__ = ("functions", "index", "type")
-
-    def __init__(self, functions: tuple[Any, ...], index: Operand, type: types.FunctionType) -> None:
-        self.functions = functions
-        self.index = index
-        self.type = type
+    functions: tuple[Any, ...]
+    index: Operand
+    type: types.FunctionType
 
 
+@dataclass(eq=False, slots=True)
 class Items:
     """A tuple or list whose items are values."""
 
-    __slots__ = ("type", "values")
-
-    def __init__(self, values: list[Any], type: types.Type) -> None:
-        self.values = values
-        self.type = type
+    values: list[Any]
+    type: types.Type
 
 
+@dataclass(eq=False, slots=True)
 class Selection:
     """An array of a tuple, by its number: accesses to elements are branches to those of the arrays, so that each name of an array sees a write."""
 
-    __slots__ = ("index", "items", "type")
-
-    def __init__(self, items: list[View], index: Operand, type: types.Array) -> None:
-        self.items = items
-        self.index = index
-        self.type = type
+    items: list[View]
+    index: Operand
+    type: types.Array
 
 
+@dataclass(eq=False, slots=True)
 class NumberList:
     """A list of numbers: an array that grows, and an array that holds the length.
 
     The length of an item of a list of lists is the number that it had when the item was read.
     """
 
-    __slots__ = ("data", "length", "type")
-
-    def __init__(self, data: View, length: View | Operand, type: types.Type) -> None:
-        self.data = data
-        self.length = length
-        self.type = type
+    kind = "list"
+    data: View
+    length: View | Operand
+    type: types.Type
 
 
+@dataclass(eq=False, slots=True)
 class ArrayList:
     """A list of arrays of one rank, or of lists of numbers.
 
@@ -107,53 +100,50 @@ class ArrayList:
         type: of the list.
     """
 
-    __slots__ = ("elements", "sizes", "starts", "type")
-
-    def __init__(
-        self, elements: NumberList, starts: NumberList, sizes: tuple[NumberList, ...], type: types.Type
-    ) -> None:
-        self.elements = elements
-        self.starts = starts
-        self.sizes = sizes
-        self.type = type
+    kind = "list of arrays"
+    elements: NumberList
+    starts: NumberList
+    sizes: tuple[NumberList, ...]
+    type: types.Type
 
 
+@dataclass(eq=False, slots=True)
 class TupleList:
     """A list of tuples: a list for each item of the tuples."""
 
-    __slots__ = ("columns", "type")
-
-    def __init__(self, columns: list[NumberList | ArrayList | TupleList], type: types.Type) -> None:
-        self.columns = columns
-        self.type = type
+    kind = "list of tuples"
+    columns: list[NumberList | ArrayList | TupleList]
+    type: types.Type
 
 
+@dataclass(eq=False, slots=True)
 class Mapping:
     """A dictionary of numbers, or a set: the lists of the numbers that keys are made of, and a list of values; None for a set.
 
     ``history`` has the lists of what was done to a set: of the operations, and of their keys. None if no loop goes through the set.
     """
 
-    __slots__ = ("history", "keys", "type", "values")
+    keys: tuple[NumberList, ...]
+    values: NumberList | None
+    type: types.Type
+    history: tuple[NumberList, NumberList] | None = field(default=None, init=False)
 
-    def __init__(self, keys: tuple[NumberList, ...], values: NumberList | None, type: types.Type) -> None:
-        self.keys = keys
-        self.values = values
-        self.type = type
-        self.history: tuple[NumberList, NumberList] | None = None
+    @property
+    def kind(self) -> str:
+        """The word for it: a set or a dictionary."""
+        return "set" if self.values is None else "dictionary"
 
 
+@dataclass(eq=False, slots=True)
 class MappingView:
     """The "keys", "values" or "items" of a dictionary, as they are when they are gone through."""
 
-    __slots__ = ("mapping", "parts", "type")
-
-    def __init__(self, mapping: Mapping, parts: str, type: types.Type) -> None:
-        self.mapping = mapping
-        self.parts = parts
-        self.type = type
+    mapping: Mapping
+    parts: str
+    type: types.Type
 
 
+@dataclass(eq=False, slots=True)
 class Window:
     """An array in the kernel of a stencil, whose indices are relative to a place.
 
@@ -163,14 +153,12 @@ class Window:
         starts: by axis a number that the place is never less than.
     """
 
-    __slots__ = ("array", "place", "starts")
-
-    def __init__(self, array: View, place: list[Operand], starts: tuple[int, ...]) -> None:
-        self.array = array
-        self.place = place
-        self.starts = starts
+    array: View
+    place: list[Operand]
+    starts: tuple[int, ...]
 
 
+@dataclass(eq=False, slots=True)
 class Elements:
     """An array that is not in memory: each read computes the element.
 
@@ -181,109 +169,92 @@ class Elements:
         dtype: the type of the elements.
     """
 
-    __slots__ = ("axes", "dtype", "function", "operands")
-
-    def __init__(self, function: FunctionType, operands: list[Any], axes: list[Axis], dtype: types.Type) -> None:
-        self.function = function
-        self.operands = operands
-        self.axes = axes
-        self.dtype = dtype
+    function: FunctionType
+    operands: list[Any]
+    axes: list[Axis]
+    dtype: types.Type
 
 
+@dataclass(eq=False, slots=True)
 class Fields:
     """A record, an array of records, or an instance of ``jitclass``: an array for each field.
 
     ``depth`` is the number of calls around the constructor of an instance while it runs, else None.
     """
 
-    __slots__ = ("depth", "parts", "type")
-
-    def __init__(self, parts: dict[str, View], type: types.Type) -> None:
-        self.depth: int | None = None
-        self.parts = parts
-        self.type = type
+    parts: dict[str, View]
+    type: types.Type
+    depth: int | None = field(default=None, init=False)
 
 
+@dataclass(eq=False, slots=True)
 class Complex:
     """A complex number: its real and its imaginary part, and its type."""
 
-    __slots__ = ("imag", "real", "type")
+    real: Operand
+    imag: Operand
+    type: types.Type = field(init=False)
 
-    def __init__(self, real: Operand, imag: Operand) -> None:
-        self.real = real
-        self.imag = imag
-        self.type = types.complex64 if real.type == imag.type == types.float32 else types.complex128
+    def __post_init__(self) -> None:
+        self.type = types.complex64 if self.real.type == self.imag.type == types.float32 else types.complex128
 
 
+@dataclass(eq=False, slots=True)
 class Maybe:
     """A number or array, or None: whether it is one, and the number or array."""
 
-    __slots__ = ("is_set", "value")
-
-    def __init__(self, is_set: Operand, value: Any) -> None:
-        self.is_set = is_set
-        self.value = value
+    is_set: Operand
+    value: Any
 
 
+@dataclass(eq=False, slots=True)
 class Text:
     """A parameter that is a text: its name."""
 
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
+    name: str
 
 
+@dataclass(eq=False, slots=True)
 class NumberedText:
     """A text that is known when the derivative runs: its number among the texts of the function."""
 
-    __slots__ = ("number",)
-
-    def __init__(self, number: Operand) -> None:
-        self.number = number
+    number: Operand
 
 
+@dataclass(eq=False, slots=True)
 class Member:
     """A member of an enumeration that is known when the derivative runs: its value."""
 
-    __slots__ = ("number", "type")
-
-    def __init__(self, number: Operand, type: types.EnumMember) -> None:
-        self.number = number
-        self.type = type
+    number: Operand
+    type: types.EnumMember
 
 
+@dataclass(eq=False, slots=True)
 class Method:
     """A method of an array."""
 
-    __slots__ = ("name", "owner")
-
-    def __init__(self, owner: Any, name: str) -> None:
-        self.owner = owner
-        self.name = name
+    owner: Any
+    name: str
 
 
+@dataclass(eq=False, slots=True)
 class Deferred:
     """A value that can't be differentiated: an error where it is used."""
 
-    __slots__ = ("reason",)
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
+    reason: str
 
 
+@dataclass(eq=False, slots=True)
 class Range:
     """The range of a ``for`` loop; ``is_parallel`` of a ``prange``."""
 
-    __slots__ = ("is_parallel", "start", "step", "stop")
-
-    def __init__(self, start: Operand, stop: Operand, step: Operand, is_parallel: bool = False) -> None:
-        self.start = start
-        self.stop = stop
-        self.step = step
-        self.is_parallel = is_parallel
+    start: Operand
+    stop: Operand
+    step: Operand
+    is_parallel: bool = False
 
 
+@dataclass(eq=False, slots=True)
 class Iterable:
     """What a ``for`` loop goes through: the number of items, a function from a number to the item, and lists that must not grow meanwhile.
 
@@ -291,44 +262,31 @@ class Iterable:
     ``zip``, has a ``type``, and an ``origin``: where it was made.
     """
 
-    __slots__ = ("count", "item", "lists", "origin", "selection", "type")
-
-    def __init__(
-        self,
-        count: Operand,
-        item: Callable[[Scalar], Any],
-        lists: tuple[NumberList, ...] = (),
-        type: types.Type | None = None,
-    ) -> None:
-        self.count = count
-        self.item = item
-        self.lists = lists
-        self.type = type
-        self.origin: Any = None
-        self.selection: Callable[[Scalar], Selection] | None = None
+    count: Operand
+    item: Callable[[Scalar], Any]
+    lists: tuple[NumberList, ...] = ()
+    type: types.Type | None = None
+    origin: Any = field(default=None, init=False)
+    selection: Callable[[Scalar], Selection] | None = field(default=None, init=False)
 
 
+@dataclass(eq=False, slots=True)
 class LoopState:
     """An iterator."""
 
-    __slots__ = ("counter", "iterable")
-
-    def __init__(self, counter: Counter, iterable: Iterable) -> None:
-        self.counter = counter
-        self.iterable = iterable
+    counter: Counter
+    iterable: Iterable
 
 
+@dataclass(eq=False, slots=True)
 class Step:
     """What an iterator gives: whether there is an item, and the item, which is read where the loop's body begins."""
 
-    __slots__ = ("is_resolved", "is_valid", "item", "make", "select")
-
-    def __init__(self, is_valid: Scalar, make: Callable[[], Any], select: Callable[[], Any] | None = None) -> None:
-        self.is_valid = is_valid
-        self.make = make
-        self.select = select
-        self.is_resolved = False
-        self.item: Any = None
+    is_valid: Scalar
+    make: Callable[[], Any]
+    select: Callable[[], Any] | None = None
+    is_resolved: bool = field(default=False, init=False)
+    item: Any = field(default=None, init=False)
 
     def resolve(self) -> None:
         """Reads the item."""
@@ -450,33 +408,28 @@ def describe(value: Any) -> str:
             shown = repr(known)
             return f"a {type(known).__name__}" if " object at 0x" in shown else shown
         return f"{module}.{name}" if module and module not in ("builtins", "_operator") else str(name)
-    if isinstance(value, View):
-        return "an array"
     if isinstance(value, Items):
         return "a list" if isinstance(value.type, types.List) else "a tuple"
-    if isinstance(value, (Constant, Scalar)):
-        return "a number"
-    if isinstance(value, Complex):
-        return "a complex number"
-    if isinstance(value, (ArrayList, NumberList, TupleList)):
-        return "a list"
-    if isinstance(value, FunctionChoice):
-        return "a function"
-    if isinstance(value, NumberedText):
-        return "a text"
-    if isinstance(value, Member):
-        return "a member of an enumeration"
     if isinstance(value, Mapping):
-        return "a set" if value.values is None else "a dictionary"
+        return f"a {value.kind}"
     if isinstance(value, MappingView):
         return f"the {value.parts} of a dictionary"
-    if isinstance(value, Iterable):
-        return "an iterator"
-    if isinstance(value, Fields) and isinstance(value.type, types.ClassInstanceType):
-        return "an instance of a jitclass"
     if isinstance(value, Fields):
-        return "an array of records" if isinstance(value.type, types.Array) else "a record"
-    return f"a {type(value).__name__.lower()}"
+        is_array, is_instance = [isinstance(value.type, kind) for kind in (types.Array, types.ClassInstanceType)]
+        return "an array of records" if is_array else "an instance of a jitclass" if is_instance else "a record"
+    return _WORDS.get(type(value)) or f"a {type(value).__name__.lower()}"
+
+
+_WORDS: dict[type, str] = {
+    View: "an array",
+    **dict.fromkeys([Constant, Scalar], "a number"),
+    Complex: "a complex number",
+    **dict.fromkeys([ArrayList, NumberList, TupleList], "a list"),
+    FunctionChoice: "a function",
+    NumberedText: "a text",
+    Member: "a member of an enumeration",
+    Iterable: "an iterator",
+}
 
 
 def is_hashable(value: Any) -> bool:
