@@ -146,9 +146,20 @@ class SplitMode(ReverseMode):
         ]
         self.begin_block(end)
         self.write(f"return {''.join(text + ', ' for text in cotangents)}{TOPS}")
-        lines = self.lines
-        self.lines = []
-        arrays = [part for part in parts if isinstance(part, Root)]
+        results = [f"c_{number}" for number, type in enumerate(leaf_types_of(self.function.result)) if is_real(type)]
+        arrays = [f"d_{part.name}" for part in parts if isinstance(part, Root)]
+        parameters = [*results, *self._frozen_names, *arrays, STACKS_OF_REVERSE]
+        (start,) = [block for block in self.flow.blocks if isinstance(block.end, Return)]
+        body = [
+            *self._first_lines(),
+            f"{BLOCK_VARIABLE} = {len(self.flow.blocks) + start.number}",
+            "while True:",
+        ]
+        return self.result(f"reverse_{self.function.name}", parameters, body)
+
+    def _first_lines(self) -> list[str]:
+        """Returns the lines that take back the records, and give numbers and cotangents their first values."""
+        lines, self.lines = self.lines, []
         names = [*[item.name for item in self._records], *[f"n_{root.name}" for root in self._arrays]]
         self.stacks.lower_top(len(names), 1)
         record_types = [item.type if isinstance(item, Scalar) else types.int64 for item in self._records]
@@ -169,12 +180,8 @@ class SplitMode(ReverseMode):
             if root in self._arrays or (root in self.activity and root.kind == "global"):
                 count = f"n_{root.name}" if root in self._arrays else f"{root.name}.size"
                 self.write(f"d_{root.name} = np.zeros({count}, {self.dtype(root.type.dtype)})", 1)
-        body, self.lines = [line[4:] for line in self.lines], lines
-        results = [f"c_{number}" for number, type in enumerate(leaf_types_of(self.function.result)) if is_real(type)]
-        parameters = [*results, *self._frozen_names, *[f"d_{root.name}" for root in arrays], STACKS_OF_REVERSE]
-        (start,) = [block for block in self.flow.blocks if isinstance(block.end, Return)]
-        body += [f"{BLOCK_VARIABLE} = {len(self.flow.blocks) + start.number}", "while True:"]
-        return self.result(f"reverse_{self.function.name}", parameters, body)
+        first_lines, self.lines = [line[4:] for line in self.lines], lines
+        return first_lines
 
 
 def tangents_of(

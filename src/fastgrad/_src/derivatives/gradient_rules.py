@@ -15,6 +15,7 @@ from fastgrad._src.derivatives.functions.argument_types import is_differentiable
 from fastgrad._src.derivatives.functions.parameters import Types, parameter_names, place, wrapped_function
 from fastgrad._src.derivatives.ir.call_rules import CallRule
 from fastgrad._src.derivatives.ir.operands import Constant, leaf_types_of, literal, zero
+from fastgrad._src.derivatives.ir.representation import Function
 from fastgrad._src.derivatives.transforms import (
     draws_random_numbers,
     forward_dispatcher,
@@ -50,20 +51,7 @@ def rule_of_gradient(
     names = [f"a_{name}" for name in parameter_names(python_function)]
     if all(isinstance(argument_types[position], (types.Float, types.Complex)) for position in positions):
         return _derivatives(f, names, positions, argument_types, form, has_aux)
-    for name, type in zip(parameter_names(python_function), argument_types, strict=True):
-        numbers = [leaf.dtype if isinstance(leaf, types.Array) else leaf for leaf in leaf_types_of(type)]
-        if not all(isinstance(number, (types.Number, types.Boolean, types.Dispatcher)) for number in numbers):
-            raise DifferentiationError(
-                f"{place(python_function)}: {name} is of type {type}; a gradient of {python_function.__name__} can be differentiated only if its "
-                "arguments are numbers, arrays of numbers and tuples of them: pass the fields of records as arguments of their own."
-            )
-    lowered, _ = lowered_function(f, argument_types)
-    if written_positions(lowered):
-        raise DifferentiationError(
-            f"{place(python_function)}: {python_function.__name__} writes its arguments, so that its gradient can't be differentiated: copy them."
-        )
-    if has_aux:
-        raise DifferentiationError("a gradient with has_aux=True can't be differentiated: return the value alone.")
+    lowered = _lowered_for_gradient(f, python_function, argument_types, has_aux)
     if any(isinstance(type, (types.BaseTuple, types.Dispatcher, types.NoneType)) for type in argument_types):
         return _gradient_of_leaves(f, names, positions, is_single, has_value, argument_types)
     active = tuple(number for number, type in enumerate(argument_types) if is_differentiable(type))
@@ -101,6 +89,25 @@ def rule_of_gradient(
     gradients = gradient_types[0] if is_single else types.Tuple(gradient_types)
     type = types.Tuple([*value_types, gradients]) if has_value else gradients
     return CallRule(function, adjoint, None, active, with_tangent=with_tangent), type
+
+
+def _lowered_for_gradient(f: Any, python_function: FunctionType, argument_types: Types, has_aux: bool) -> Function:
+    """Returns a function in the intermediate representation; raises DifferentiationError if its gradient has no derivatives."""
+    for name, type in zip(parameter_names(python_function), argument_types, strict=True):
+        numbers = [leaf.dtype if isinstance(leaf, types.Array) else leaf for leaf in leaf_types_of(type)]
+        if not all(isinstance(number, (types.Number, types.Boolean, types.Dispatcher)) for number in numbers):
+            raise DifferentiationError(
+                f"{place(python_function)}: {name} is of type {type}; a gradient of {python_function.__name__} can be differentiated only if its "
+                "arguments are numbers, arrays of numbers and tuples of them: pass the fields of records as arguments of their own."
+            )
+    lowered, _ = lowered_function(f, argument_types)
+    if written_positions(lowered):
+        raise DifferentiationError(
+            f"{place(python_function)}: {python_function.__name__} writes its arguments, so that its gradient can't be differentiated: copy them."
+        )
+    if has_aux:
+        raise DifferentiationError("a gradient with has_aux=True can't be differentiated: return the value alone.")
+    return lowered
 
 
 def _derivatives(

@@ -70,16 +70,9 @@ def _columns(
 
         argument_types = function_types_of(argument_types, len(argument_types), positions)
         check_types(python_function, argument_types, positions, owner)
-        lines, scope = (
-            [],
-            {
-                "np": np,
-                "to_array": _as_array,
-                "_float32": np.float32,
-                "may_share_memory": may_share_memory,
-                "field_of": field_of,
-            },
-        )
+        lines: list[str] = []
+        scope = {"np": np, "to_array": _as_array, "_float32": np.float32}
+        scope |= {"may_share_memory": may_share_memory, "field_of": field_of}
         lowered, _ = lowered_function(f, argument_types)
         before_a_run = []
         if draws_random_numbers(f):  # each run draws the same
@@ -106,42 +99,57 @@ def _columns(
             is_array = isinstance(type, types.Array)
             width = tangents_of_a_run(lowered) if maker is jacobian and is_array else 1
             scope[f"columns_of_{position}"] = column_of(position, width)
-            directions, columns = f"directions_{position}", f"columns_{position}"
+            columns = f"columns_{position}"
             target = f"_, {columns}" if maker is jacobian else columns
             call = f"{target} = columns_of_{position}({', '.join(given)}, {{}})"
-            matrix, shape = f"matrix_{position}", f"shape_{position}"
             if not is_array:
                 lines += [*before_a_run, call.format(literal(Constant(1.0, type))), f"result_{position} = {columns}"]
                 continue
             like = type if maker is hessian else lowered.result
             rank, dtype = (like.ndim, like.dtype) if isinstance(like, types.Array) else (0, item)
-            shape_of_directions = f"{argument}.shape + ({width},)" if width > 1 else f"{argument}.shape"
-            lines += [
-                f"{directions} = np.zeros(({argument}.size, {width}), {argument}.dtype)",
-                f"{shape} = {(0,) * rank}",
-                f"{matrix} = np.zeros((0, 0), np.{dtype})",
-                f"for first in range(0, max({argument}.size, 1), {width}):",
-                f"    count = min({width}, {argument}.size - first)",
-                f"    {directions}[:] = 0.0",
-                "    for number in range(count):",
-                f"        {directions}[first + number, number] = 1.0",
-                *[f"    {line}" for line in before_a_run],
-                "    " + call.format(f"{directions}.reshape({shape_of_directions})"),
-                f"    elements = to_array({columns}).ravel()",
-                f"    rows = elements.size // {width}",
-                "    if first == 0:",
-                f"        {shape} = to_array({columns}).shape[:{rank}]",
-                f"        {matrix} = np.zeros((rows, {argument}.size), np.{dtype})",
-                "    for row in range(rows):",  # an assignment to a slice compiles texts of errors
-                "        for number in range(count):",
-                f"            {matrix}[row, first + number] = elements[{width} * row + number]",
-            ]
-            lines.append(f"result_{position} = {matrix}.reshape({shape} + {argument}.shape)")
+            lines += _lines_of_matrix(argument, position, width, rank, dtype, [*before_a_run, call])
         lines.append(f"return {result_text([f'result_{position}' for position in positions], is_single)}")
         source = "\n    ".join([f"def {stub.__name__}({', '.join(names)}):", *lines]) + "\n"
         return generated_function(stub.__name__, source, owner, scope)
 
     return DerivedDispatcher(stub, (maker, f, positions[0] if is_single else positions), derive)
+
+
+def _lines_of_matrix(
+    argument: str, position: int, width: int, rank: int, dtype: types.Type, run: list[str]
+) -> list[str]:
+    """Returns the lines that compute a matrix, ``width`` columns at a time.
+
+    Args:
+        argument: the name of the array with respect to which the derivatives are.
+        position: of the argument. It ends the names of the variables.
+        width: the number of directions of a run.
+        rank, dtype: of the result of a run.
+        run: the lines that set the columns; the last one takes the directions.
+    """
+    directions, columns, matrix, shape = [f"{name}_{position}" for name in ("directions", "columns", "matrix", "shape")]
+    shape_of_directions = f"{argument}.shape + ({width},)" if width > 1 else f"{argument}.shape"
+    return [
+        f"{directions} = np.zeros(({argument}.size, {width}), {argument}.dtype)",
+        f"{shape} = {(0,) * rank}",
+        f"{matrix} = np.zeros((0, 0), np.{dtype})",
+        f"for first in range(0, max({argument}.size, 1), {width}):",
+        f"    count = min({width}, {argument}.size - first)",
+        f"    {directions}[:] = 0.0",
+        "    for number in range(count):",
+        f"        {directions}[first + number, number] = 1.0",
+        *[f"    {line}" for line in run[:-1]],
+        "    " + run[-1].format(f"{directions}.reshape({shape_of_directions})"),
+        f"    elements = to_array({columns}).ravel()",
+        f"    rows = elements.size // {width}",
+        "    if first == 0:",
+        f"        {shape} = to_array({columns}).shape[:{rank}]",
+        f"        {matrix} = np.zeros((rows, {argument}.size), np.{dtype})",
+        "    for row in range(rows):",  # an assignment to a slice compiles texts of errors
+        "        for number in range(count):",
+        f"            {matrix}[row, first + number] = elements[{width} * row + number]",
+        f"result_{position} = {matrix}.reshape({shape} + {argument}.shape)",
+    ]
 
 
 def _texts_of_arrays(text: str, type: types.Type) -> list[str]:

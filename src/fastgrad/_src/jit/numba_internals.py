@@ -45,6 +45,7 @@ try:
     from numba.core.extending import _Intrinsic as _Intrinsic
     from numba.core.imputils import impl_ret_borrowed as impl_ret_borrowed
     from numba.core.imputils import user_function as user_function
+    from numba.core.inline_closurecall import length_of_iterator as length_of_iterator
     from numba.core.ir_utils import build_definitions as build_definitions
     from numba.core.postproc import PostProcessor as PostProcessor
     from numba.core.registry import CPUDispatcher as CPUDispatcher
@@ -59,6 +60,10 @@ try:
     from numba.core.typing.templates import _OverloadFunctionTemplate as _OverloadFunctionTemplate
     from numba.core.typing.templates import _OverloadMethodTemplate as _OverloadMethodTemplate
     from numba.core.typing.templates import builtin_registry as builtin_registry
+    from numba.core.unsafe.eh import end_try_block as end_try_block
+    from numba.core.unsafe.eh import exception_check as exception_check
+    from numba.core.unsafe.eh import exception_match as exception_match
+    from numba.core.unsafe.eh import mark_try_block as mark_try_block
     from numba.core.untyped_passes import DeadBranchPrune as DeadBranchPrune
     from numba.core.untyped_passes import ExtractByteCode as ExtractByteCode
     from numba.core.untyped_passes import FindLiterallyCalls as FindLiterallyCalls
@@ -82,6 +87,7 @@ try:
     from numba.np.ufunc.dufunc import DUFunc as DUFunc
     from numba.np.ufunc.gufunc import GUFunc as GUFunc
     from numba.np.ufunc.sigparse import parse_signature as parse_signature
+    from numba.np.unsafe.ndarray import empty_inferred as empty_inferred
     from numba.stencils.stencil import StencilFunc as StencilFunc
 except ImportError as error:
     raise ImportError(f"derivatives: {advice([error.name or 'numba'])}") from error

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from numba import types
 
-from fastgrad._src.derivatives.frontend import array_expressions, containers
+from fastgrad._src.derivatives.frontend import array_expressions, containers, methods
 from fastgrad._src.derivatives.frontend import views as view_rules
-from fastgrad._src.derivatives.ir.operands import INDEX, Axis, Operand, Root, View, index_constant, refuse
+from fastgrad._src.derivatives.ir.operands import INDEX, Axis, Operand, Root, View, index_constant
 from fastgrad._src.derivatives.ir.statements import Grow, Statement, Store
-from fastgrad._src.derivatives.ir.values import ArrayList, Items, Iterable, NumberList, Static, describe
+from fastgrad._src.derivatives.ir.values import ArrayList, Items, Iterable, NumberList, describe
 from fastgrad._src.scalars.terms import MULTIPLY
 
 if TYPE_CHECKING:
@@ -32,15 +32,8 @@ def new_list(lowering: Lowering, type: types.Type, items: list[Any]) -> ArrayLis
     starts, *sizes = [containers.new_list(lowering, _INTEGERS, []) for _ in range(1 + rank)]
     result = ArrayList(elements, starts, tuple(sizes), type)
     for item in items:
-        _append(lowering, result, item)
+        methods.call(lowering, result, "append", [item], types.none)
     return result
-
-
-def _append(lowering: Lowering, values: ArrayList, item: Any) -> None:
-    """Appends an item."""
-    numbers = _place(lowering, values, item)
-    with _noted_length(lowering, values, item):
-        _call_for_each(lowering, values, "append", [], numbers)
 
 
 @contextlib.contextmanager
@@ -80,7 +73,7 @@ def _call_for_each(
     lists = [values.starts, *values.sizes]
     last = [[number] for number in numbers] or [[] for _ in lists]
     return [
-        containers.call_method(lowering, integers, name, [*arguments, *number], INDEX)
+        methods.call(lowering, integers, name, [*arguments, *number], INDEX)
         for integers, number in zip(lists, last, strict=True)
     ]
 
@@ -94,9 +87,8 @@ def _place(lowering: Lowering, values: ArrayList, array: Any) -> list[Operand]:
         array = containers.items_of(lowering, array)
     array = array_expressions.materialize(lowering, array)
     if not isinstance(array, View) or len(array.axes) != len(values.sizes) or array.dtype != values.type.dtype.dtype:
-        raise refuse(
-            f"{describe(array)} as an item of a list of arrays can't be differentiated; append arrays of one type",
-            builder.location,
+        raise builder.refuse(
+            f"{describe(array)} as an item of a list of arrays can't be differentiated; append arrays of one type"
         )
     sizes = [axis.size for axis in array.axes]
     with _statements_of(lowering) as statements:
@@ -137,9 +129,7 @@ def _item_at(lowering: Lowering, values: ArrayList, position: Operand) -> Any:
 def item(lowering: Lowering, values: ArrayList, index: Any, type: types.Type) -> Any:
     """Lowers an item of a list of arrays."""
     if isinstance(index, view_rules.Slice):
-        raise refuse(
-            "a slice of a list of arrays can't be differentiated; read the items one by one", lowering.builder.location
-        )
+        raise lowering.builder.refuse("a slice of a list of arrays can't be differentiated; read the items one by one")
     return _item_at(lowering, values, containers.position_of(lowering, values.starts, index))
 
 
@@ -157,25 +147,28 @@ def iterable(lowering: Lowering, values: ArrayList) -> Iterable:
     return Iterable(count, lambda k: _item_at(lowering, values, k), (values.starts,))
 
 
-def call_method(lowering: Lowering, values: ArrayList, name: str, arguments: list[Any], type: types.Type) -> Any:
-    """Lowers the call of a method of a list of arrays."""
-    if name == "append":
-        _append(lowering, values, arguments[0])
-    elif name == "insert":
-        numbers = _place(lowering, values, arguments[1])
-        with _noted_length(lowering, values, arguments[1]):
-            _call_for_each(lowering, values, name, [lowering.operands.scalar(arguments[0])], numbers)
-    elif name == "pop":
-        start, *sizes = _call_for_each(lowering, values, name, arguments, [])
-        return _item_of(values, _view_of(lowering, values, start, sizes))
-    elif name in ("reverse", "clear"):
-        _call_for_each(lowering, values, name, [], [])
-    elif name == "extend" and isinstance(arguments[0], Items):
-        for array in arguments[0].values:
-            call_method(lowering, values, "append", [array], type)
-    else:
-        raise refuse(
-            f"the method {name} of a list of arrays can't be differentiated; append the arrays one by one",
-            lowering.builder.location,
-        )
-    return Static(None)
+def _add(lowering: Lowering, values: ArrayList, name: str, arguments: list[Any], type: types.Type) -> None:
+    *index, item = arguments
+    numbers = _place(lowering, values, item)
+    with _noted_length(lowering, values, item):
+        _call_for_each(lowering, values, name, [lowering.operands.scalar(position) for position in index], numbers)
+
+
+def _change(lowering: Lowering, values: ArrayList, name: str, arguments: list[Any], type: types.Type) -> Any:
+    start, *sizes = _call_for_each(lowering, values, name, arguments, [])
+    return _item_of(values, _view_of(lowering, values, start, sizes)) if name == "pop" else None
+
+
+def _extend(lowering: Lowering, values: ArrayList, name: str, arguments: list[Any], type: types.Type) -> Any:
+    if not isinstance(arguments[0], Items):
+        return NotImplemented
+    for array in arguments[0].values:
+        methods.call(lowering, values, "append", [array], type)
+    return None
+
+
+methods.RULES["list of arrays"] = {
+    **dict.fromkeys(["append", "insert"], _add),
+    **dict.fromkeys(["pop", "reverse", "clear"], _change),
+    "extend": _extend,
+}

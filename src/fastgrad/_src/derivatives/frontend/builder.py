@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numba
 import numpy as np
 from numba import types
 
+from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule
 from fastgrad._src.derivatives.ir.operands import (
     INDEX,
@@ -122,7 +123,7 @@ class Builder:
         """Returns a new scalar of the current block."""
         type = types.unliteral(type)
         if not isinstance(type, (types.Float, types.Integer, types.Boolean)):
-            raise refuse(f"a value of type {type} can't be differentiated", self.location)
+            raise self.refuse(f"a value of type {type} can't be differentiated")
         scalar = Scalar(self.name(hint), type, self.block)
         self.function.scalars.append(scalar)
         return scalar
@@ -133,15 +134,34 @@ class Builder:
         operation: ScalarOperation,
         operands: list[Operand],
         cost: int | None = None,
-        partials: list[Partial] | None = None,
+        partials: Sequence[Partial] | None = None,
         hint: str = "t",
         draw: str = "",
     ) -> Scalar:
-        """Appends a ``Compute`` and returns its target; ``cost`` is by default that of the operation. A ``Draw`` has the name ``draw``."""
+        """Appends a ``Compute`` and returns its target.
+
+        Args:
+            type: of the target.
+            operation: of ``operands``.
+            operands: the numbers.
+            cost: by default that of the operation.
+            partials: for each operand; those of constants and of numbers that are no floats are dropped. None without derivatives.
+            hint: what the name of the target starts with.
+            draw: the name of a ``Draw``.
+        """
         self.check_in_try(operation)
         target = self.scalar(type, hint)
-        partials = partials and [None if partial is None else self.with_names(partial) for partial in partials]
-        parts = (self.location, target, operation, operands, cost, partials)
+        own_partials = (
+            None
+            if partials is None
+            else [
+                None
+                if partial is None or isinstance(operand, Constant) or not operand.is_real
+                else self.with_names(partial)
+                for partial, operand in zip(partials, operands, strict=True)
+            ]
+        )
+        parts = (self.location, target, operation, operands, cost, own_partials)
         statement = Draw(draw, *parts) if draw else Compute(*parts)
         target.definition = statement
         self.block.statements.append(statement)
@@ -150,9 +170,7 @@ class Builder:
     def check_in_try(self, operation: ScalarOperation) -> None:
         """Refuses an operation that raises what a program may catch. It catches other errors than those of sizes, which leave the `try`."""
         if self.is_in_try and operation.may_raise and operation.function not in CHECKS_OF_SIZES:
-            raise refuse(
-                "what may raise here can't be differentiated within try, save for raise and divisions", self.location
-            )
+            raise self.refuse("what may raise here can't be differentiated within try, save for raise and divisions")
 
     def call_of(self, function: Any, count: int, hint: str = "") -> ScalarOperation:
         """Returns the operation that calls a function of ``count`` numbers.
@@ -230,13 +248,13 @@ class Builder:
         """Appends a ``Store``."""
         self.note_write(root)
         if not root.is_real and isinstance(value.type, types.Float) and isinstance(value, Scalar):
-            raise refuse("a float is stored in an array of integers, where its derivative would be lost", self.location)
+            raise self.refuse("a float is stored in an array of integers, where its derivative would be lost")
         self.block.statements.append(Store(self.location, root, value, indices))
 
     def note_write(self, root: Root) -> None:
         """Notes that an array is written."""
         if root.memory.kind == "global":
-            raise refuse("a global array is written", self.location)
+            raise self.refuse("a global array is written")
         root.memory.is_written = True
 
     def root(self, type: types.Array, kind: str, hint: str, dims: list[Operand] | None = None) -> Root:
@@ -249,7 +267,7 @@ class Builder:
             type = types.Array(type.dtype.underlying_float, type.ndim + 1, layout)
             dims = None if dims is None else [*dims, index_constant(2)]
         if not isinstance(type.dtype, (types.Float, types.Integer, types.Boolean)):
-            raise refuse(f"an array of {type.dtype} can't be differentiated", self.location)
+            raise self.refuse(f"an array of {type.dtype} can't be differentiated")
         root = Root(self.name(hint), type, kind, self.block, self.location)
         self.function.roots.append(root)
         root.dims = dims or []
@@ -282,7 +300,7 @@ class Builder:
     ) -> list[Scalar | Complex | View]:
         """Appends a ``Call`` and returns its results, the leaves of a value of ``type``."""
         if self.is_in_try:
-            raise refuse("a call that may raise can't be differentiated within try", self.location)
+            raise self.refuse("a call that may raise can't be differentiated within try")
         leaf_types = [leaf for leaf in leaf_types_of(type) if not isinstance(leaf, types.NoneType)]
         results: list[Scalar | Root] = []
         statement = Call(self.location, rule, arguments, results)
@@ -308,6 +326,10 @@ class Builder:
                 results.append(scalar)
                 values.append(scalar)
         return values
+
+    def refuse(self, reason: str) -> DifferentiationError:
+        """Returns the error for the user's code here, which can't be differentiated."""
+        return refuse(reason, self.location)
 
     def constant(self, value: Any, type: types.Type | None = None) -> Constant:
         """Returns a constant number; without ``type`` it has the type that Numba gives a Python number."""

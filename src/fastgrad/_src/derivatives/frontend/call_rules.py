@@ -128,6 +128,25 @@ def texts_of_parts(type: types.Type, text: str) -> list[str]:
     return [f"real_parts({text})"] if isinstance(type, types.Array) else [f"{text}.real", f"{text}.imag"]
 
 
+def _converted_texts(given: types.Type, text: str, wanted: types.Type, may_be_strided: bool) -> list[str] | None:
+    """Returns the texts of the real numbers or arrays of a value, converted from type ``given`` to ``wanted``; None if it can't be."""
+    is_complex = is_complex_type(wanted)
+    if is_complex_type(given) > is_complex:
+        return None
+    if isinstance(wanted, types.Array):
+        if not isinstance(given, types.Array) or given.ndim != wanted.ndim or not is_real(given):
+            return None
+        if is_complex and not is_complex_type(given):
+            text = f"{text}.astype(np.{wanted.dtype})"
+        text = text if may_be_strided or given.layout == "C" else f"np.ascontiguousarray({text})"
+        return texts_of_parts(wanted, text)
+    if is_complex:
+        is_number = isinstance(given, types.Number)
+        return [f"_{wanted.underlying_float}({text}.{part})" for part in ("real", "imag")] if is_number else None
+    is_number = isinstance(given, (types.Float, types.Integer, types.Boolean))
+    return [text if given == wanted else f"_{wanted}({text})"] if is_number else None
+
+
 class Values:
     """The real numbers and arrays in values of some types, from left to right."""
 
@@ -354,26 +373,20 @@ class TypedRule(CallRule):
             if isinstance(wanted, (types.NoneType, types.Dispatcher)):
                 return
             parts = {next(names): part for part in real_types_of(wanted)}
-            name = text_of_parts(wanted, [*parts])
-            is_array = isinstance(wanted, types.Array)
-            fits = not isinstance(given, types.NoneType) and is_complex_type(wanted) >= is_complex_type(given)
             if isinstance(given, types.NoneType) or not is_real(wanted):
+                is_array = isinstance(wanted, types.Array)
                 texts.extend(f"np.zeros_like({part})" if is_array else zero(type) for part, type in parts.items())
-            elif fits and is_array and isinstance(given, types.Array) and given.ndim == wanted.ndim and is_real(given):
-                message = f"{name_of(function)}: the {what} of {of_what} {number} has another shape than the {of_what}"
-                checks.extend([f"if {text}.shape != {name}.shape:", f"    raise ValueError({message!r})"])
-                if is_complex_type(wanted) and not is_complex_type(given):
-                    text = f"{text}.astype(np.{wanted.dtype})"
-                text = text if prefix == "x" or given.layout == "C" else f"np.ascontiguousarray({text})"
-                texts.extend(texts_of_parts(wanted, text))
-            elif fits and is_complex_type(wanted) and isinstance(given, types.Number):
-                texts.extend(f"_{wanted.underlying_float}({text}.{part})" for part in ("real", "imag"))
-            elif fits and not is_array and isinstance(given, (types.Float, types.Integer, types.Boolean)):
-                texts.append(text if given == wanted else f"_{wanted}({text})")
-            else:
+                return
+            converted = _converted_texts(given, text, wanted, prefix == "x")
+            if converted is None:
                 raise self.error(
                     function, f"returned {given} for the {what} of {of_what} {number}, whose type is {wanted}"
                 )
+            texts.extend(converted)
+            if isinstance(wanted, types.Array):
+                message = f"{name_of(function)}: the {what} of {of_what} {number} has another shape than the {of_what}"
+                shape = f"{text_of_parts(wanted, [*parts])}.shape"
+                checks.extend([f"if {text}.shape != {shape}:", f"    raise ValueError({message!r})"])
 
         if count == 1:
             walk(returned, "e", values.value_types[0], 0)

@@ -11,7 +11,7 @@ import numpy as np
 from numba import TypingError, types
 
 from fastgrad._src.core.errors import DifferentiationError
-from fastgrad._src.derivatives.frontend import array_expressions, containers, lists, mappings, python_functions
+from fastgrad._src.derivatives.frontend import array_expressions, containers, lists, methods, python_functions
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.call_rules import TypedRule, own_rule_of
 from fastgrad._src.derivatives.frontend.splicing import Spliced, splice
@@ -53,15 +53,7 @@ from fastgrad._src.derivatives.ir.values import (
 )
 from fastgrad._src.derivatives.numpy import loop_sources
 from fastgrad._src.derivatives.runtime.inferred_callees import called_functions, line_of_with_block
-from fastgrad._src.jit.numba_internals import (
-    DUFunc,
-    ForceLiteralArg,
-    GUFunc,
-    StencilFunc,
-    _Intrinsic,
-    dispatcher,
-    ir,
-)
+from fastgrad._src.jit.numba_internals import DUFunc, ForceLiteralArg, GUFunc, StencilFunc, _Intrinsic, dispatcher, ir
 from fastgrad._src.scalars import terms
 from fastgrad._src.scalars.formulas import COTANGENT, DIVISION_COST, OPERANDS, RESULT, Term
 
@@ -134,6 +126,7 @@ class Calls:
     def __init__(self, lowering: Lowering) -> None:
         self._lowering = lowering
         self._builder = lowering.builder
+        self._operands = lowering.operands
         self._calls = 0
         self._is_in_implementation = False
         self._large_callees: set[Any] = set()
@@ -146,10 +139,9 @@ class Calls:
         self._calls += 1
         if len(self._lowering.frames) >= MAX_DEPTH or self._calls > MAX_CALLS:
             name = getattr(function, "py_func", function).__name__
-            raise refuse(
+            raise builder.refuse(
                 f"{name} calls itself with arguments that are not numbers, arrays or tuples of them, which can't be differentiated, "
-                f"unless constants end it within {MAX_DEPTH} calls; use a loop",
-                builder.location,
+                f"unless constants end it within {MAX_DEPTH} calls; use a loop"
             )
         location = builder.location
         is_internal = not is_compiled or (bool(self._lowering.frames) and self._lowering.frame.is_internal)
@@ -159,7 +151,7 @@ class Calls:
 
     def _typed_call(self, function: Any, arguments: list[Any]) -> TypedFunction:
         """Returns a function in typed SSA form. Arguments for which it asks by ``numba.literally`` have the types of literals."""
-        argument_types = self._lowering.operands.types_of(arguments)
+        argument_types = self._operands.types_of(arguments)
         try:
             return self._lowering.typed(function, tuple(argument_types))
         except ForceLiteralArg as request:
@@ -179,21 +171,15 @@ class Calls:
             if parameter.kind is parameter.VAR_POSITIONAL:
                 value = tuple_of(list(value or ()))
             given.append(
-                value
-                if name in bound.arguments or value is not None
-                else self._lowering.operands.static(parameter.default)
+                value if name in bound.arguments or value is not None else self._operands.static(parameter.default)
             )
-        chosen = signature_of(function, tuple(self._lowering.operands.types_of(given)))
+        chosen = signature_of(function, tuple(self._operands.types_of(given)))
         if chosen is not None:
-            given = [self._lowering.operands.cast(value, type) for value, type in zip(given, chosen.args, strict=True)]
+            given = [self._operands.cast(value, type) for value, type in zip(given, chosen.args, strict=True)]
         is_recursive = isinstance(function, dispatcher.Dispatcher) and function in called_functions(function.py_func)
         if is_recursive or self._is_called_apart(function, given):
             parts = [leaf for value in given for leaf in value.leaves]
-            parts = [
-                part
-                for part in parts
-                if not (isinstance(part, Static) and isinstance(part.value, dispatcher.Dispatcher))
-            ]
+            parts = [part for part in parts if not isinstance(getattr(part, "value", None), dispatcher.Dispatcher)]
             if all(isinstance(part, (Constant, Scalar, Complex, View)) for part in parts):
                 try:
                     return self._call_of_callee(function, given, parts)
@@ -203,64 +189,58 @@ class Calls:
         before = self._builder.statement_count
         result = self.inline(function, given)
         if self._builder.statement_count - before > LARGE_CALLEE:
-            self._large_callees.add((function, tuple(self._lowering.operands.types_of(given))))
+            self._large_callees.add((function, tuple(self._operands.types_of(given))))
         return result
 
     def _is_called_apart(self, function: Any, arguments: list[Any]) -> bool:
         """True for a large function that is inlined already, in a program that would take long to compile."""
         if not self._large_callees or self._builder.statement_count <= LARGE_PROGRAM:
             return False
-        return (function, tuple(self._lowering.operands.types_of(arguments))) in self._large_callees
+        return (function, tuple(self._operands.types_of(arguments))) in self._large_callees
 
     def _call_of_callee(self, function: Any, arguments: list[Any], parts: list[Any]) -> Any:
         """Lowers a call of a function that is not inlined, whose arguments are made of ``parts``."""
-        callee = self._lowering.callee(function, tuple(self._lowering.operands.types_of(arguments)))
+        callee = self._lowering.callee(function, tuple(self._operands.types_of(arguments)))
         numbers = [getattr(type, "dtype", type) for type in leaf_types_of(callee.result)]
         if any(map(is_complex, parts)) or any(isinstance(number, types.Complex) for number in numbers):
-            raise refuse(
-                f"{function.py_func.__name__} calls itself, with complex numbers: their real and imaginary parts can be passed",
-                self._builder.location,
+            raise self._builder.refuse(
+                f"{function.py_func.__name__} calls itself, with complex numbers: their real and imaginary parts can be passed"
             )
         for position, part in enumerate(parts):
             if isinstance(part, View) and not part.has_slices():
                 if position in callee.written | callee.returned:
-                    raise refuse(
-                        f"{function.py_func.__name__} is recursive and writes or returns an array that repeats elements; pass a copy",
-                        self._builder.location,
+                    raise self._builder.refuse(
+                        f"{function.py_func.__name__} is recursive and writes or returns an array that repeats elements; pass a copy"
                     )
-                parts[position] = self._lowering.operands.plain(part)
+                parts[position] = self._operands.plain(part)
         return self._results_of(callee, parts, callee.result)
 
     def call_expression(self, name: str, value: ir.Expr) -> Any:
         """Lowers a call."""
         builder = self._builder
-        function = self._lowering.operands.value(value.func)
+        function = self._operands.value(value.func)
         is_compiled = isinstance(function, Static) and isinstance(function.value, dispatcher.Dispatcher)
         arguments = [
-            (is_compiled and self._lowering.subscripts.selection(other))
-            or self._lowering.operands.optional_value(other)
+            (is_compiled and self._lowering.subscripts.selection(other)) or self._operands.optional_value(other)
             for other in value.args
         ]
         if value.vararg is not None:
-            vararg = self._lowering.operands.value(value.vararg)
+            vararg = self._operands.value(value.vararg)
             if not isinstance(vararg, Items):
-                raise refuse("a call with *args of this kind can't be differentiated", builder.location)
+                raise builder.refuse("a call with *args of this kind can't be differentiated")
             arguments += vararg.values
         if value.varkwarg is not None:
-            raise refuse("a call with **kwargs can't be differentiated", builder.location)
+            raise builder.refuse("a call with **kwargs can't be differentiated")
         keywords = {
-            key: (is_compiled and self._lowering.subscripts.selection(other)) or self._lowering.operands.value(other)
+            key: (is_compiled and self._lowering.subscripts.selection(other)) or self._operands.value(other)
             for key, other in dict(value.kws).items()
         }
         result_type = self._lowering.frame.function.types[name]
         if not is_compiled:
-            arguments = [self._lowering.operands.definite(argument) for argument in arguments]
+            arguments = [self._operands.definite(argument) for argument in arguments]
         if isinstance(function, Method) and isinstance(function.owner, (Mapping, *lists.LISTS)):
             arguments = self._with_keywords(function, arguments, keywords)
-        if isinstance(function, Method) and isinstance(function.owner, lists.LISTS):
-            return lists.call_method(self._lowering, function.owner, function.name, arguments, result_type)
-        if isinstance(function, Method) and isinstance(function.owner, Mapping):
-            return mappings.call_method(self._lowering, function.owner, function.name, arguments, result_type)
+            return methods.call(self._lowering, function.owner, function.name, arguments, result_type)
         if isinstance(function, Method) and isinstance(function.owner, Fields):
             method = function.owner.type.jit_methods[function.name]
             return self.call_compiled(method, [function.owner, *arguments], keywords)
@@ -269,11 +249,11 @@ class Calls:
             result = self._lowering.array_functions.call_method(
                 self._lowering, function, arguments, keywords, result_type
             )
-            return self._lowering.operands.array_of_elements(name, result)
+            return self._operands.array_of_elements(name, result)
         if isinstance(function, FunctionChoice):
             return self._call_of_choice(function, arguments, result_type)
         if not isinstance(function, Static):
-            raise refuse(f"a call of {describe(function)} can't be differentiated", builder.location)
+            raise builder.refuse(f"a call of {describe(function)} can't be differentiated")
         return self._call_with_selections(name, function.value, arguments, keywords, result_type)
 
     def _call_with_selections(
@@ -289,9 +269,7 @@ class Calls:
             positional, named = list(arguments), dict(keywords)
             (positional if key in range(len(positional)) else named)[key] = view
             value = self._call_with_selections("", function, positional, named, type)
-            return self._lowering.operands.cast(
-                array_expressions.materialize(self._lowering, value), types.unliteral(type)
-            )
+            return self._operands.cast(array_expressions.materialize(self._lowering, value), types.unliteral(type))
 
         return self._lowering.phis.merge(
             type, self._lowering.phis.by_branches(given[key].items, given[key].index, call)
@@ -303,19 +281,16 @@ class Calls:
         """Lowers the call of a known function, whose result is assigned to ``name``."""
         special_name = special_functions.special_name(function)
         if keywords and (special_name is not None or isinstance(function, np.ufunc)):
-            raise refuse(
+            raise self._builder.refuse(
                 f"a call of {describe(Static(function))} with keywords can't be differentiated, and Numba can't compile it: "
-                "pass arguments by position, the array for the result as the last one",
-                self._builder.location,
+                "pass arguments by position, the array for the result as the last one"
             )
         if special_name is not None:
             return special_functions.call(self._lowering, special_name, function, arguments, result_type)
         own_rule = own_rule_of(function)
         if own_rule is not None:
             return own_rule(self._lowering, arguments, keywords, result_type)
-        return self._lowering.operands.array_of_elements(
-            name, self.call(function, arguments, keywords, result_type, name)
-        )
+        return self._operands.array_of_elements(name, self.call(function, arguments, keywords, result_type, name))
 
     def _with_keywords(self, method: Method, arguments: list[Any], keywords: dict[str, Any]) -> list[Any]:
         """Returns all arguments of a method of a list, a dictionary or a set; refuses keywords that it does not know."""
@@ -323,10 +298,9 @@ class Calls:
             return arguments
         names = PARAMETERS_OF_METHODS.get(method.name, ())[len(arguments) :]
         if keywords.keys() - {*names}:
-            raise refuse(
+            raise self._builder.refuse(
                 f"the method {method.name} of a list, a set or a dictionary can't be differentiated with the keyword {', '.join(keywords)}: "
-                "pass it by position",
-                self._builder.location,
+                "pass it by position"
             )
         return [*arguments, *[keywords.get(name, Static(None)) for name in names]]
 
@@ -335,7 +309,7 @@ class Calls:
         type = types.unliteral(type)
         if choice.type.is_precise():
             arguments = [
-                self._lowering.operands.cast(value, wanted)
+                self._operands.cast(value, wanted)
                 for value, wanted in zip(arguments, choice.type.signature.args, strict=True)
             ]
         materialize = array_expressions.materialize
@@ -343,7 +317,7 @@ class Calls:
 
         def call(function: Any) -> Any:
             value = self._call_of_function("", function, arguments, {}, type)
-            return self._lowering.operands.cast(materialize(self._lowering, value), type)
+            return self._operands.cast(materialize(self._lowering, value), type)
 
         return self._lowering.phis.merge(type, self._lowering.phis.by_branches(choice.functions, choice.index, call))
 
@@ -352,7 +326,7 @@ class Calls:
         builder = self._builder
         type = types.unliteral(type)
         if not is_hashable(function):
-            raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
+            raise builder.refuse(f"a call of {describe(Static(function))} can't be differentiated")
         if isinstance(function, dispatcher.Dispatcher):
             return self._call_dispatcher(function, arguments, keywords, type, hint)
         if isinstance(function, types.Number):
@@ -404,14 +378,12 @@ class Calls:
             if compiled is not None:
                 return self._call_implementation(compiled, function, positional, given[1])
         if keywords:
-            raise refuse(
-                f"a call of {describe(Static(function))} with keywords can't be differentiated", builder.location
-            )
+            raise builder.refuse(f"a call of {describe(Static(function))} with keywords can't be differentiated")
         if is_known:
             return self._apply_function(function, arguments, type, hint)
         if isinstance(function, _Intrinsic):
-            raise refuse("an intrinsic function of Numba, machine code, can't be differentiated", builder.location)
-        raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
+            raise builder.refuse("an intrinsic function of Numba, machine code, can't be differentiated")
+        raise builder.refuse(f"a call of {describe(Static(function))} can't be differentiated")
 
     def by_position(
         self, signatures: list[inspect.Signature], arguments: list[Any], keywords: dict[str, Any]
@@ -435,7 +407,7 @@ class Calls:
                 if signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
                     values += value
                 else:
-                    values.append(value if isinstance(value, Value) else self._lowering.operands.static(value))
+                    values.append(value if isinstance(value, Value) else self._operands.static(value))
             return values, {}, target if isinstance(target, View) else None
         return arguments, keywords, None
 
@@ -444,7 +416,7 @@ class Calls:
         array_functions, is_ufunc = self._lowering.array_functions, isinstance(function, np.ufunc)
         is_by_element = is_ufunc or function in array_functions.ELEMENT_BY_ELEMENT
         array_functions.check_overlap(self._lowering, target, arguments, is_by_element)
-        type = result_type_of_call(function, tuple(self._lowering.operands.types_of(arguments)))
+        type = result_type_of_call(function, tuple(self._operands.types_of(arguments)))
         result = array_expressions.materialize(self._lowering, self.call(function, arguments, {}, type, hint))
         if not is_ufunc:
             array_functions.check_sizes(self._lowering, target, result)
@@ -457,7 +429,7 @@ class Calls:
         """Lowers the call of a function that Numba compiled."""
         builder = self._builder
         if function in KEPT_CALLS:
-            operands = [self._lowering.operands.scalar(argument) for argument in arguments]
+            operands = [self._operands.scalar(argument) for argument in arguments]
             operation = builder.call_of(function, len(operands))
             return builder.index(operation, *operands, cost=DIVISION_COST, is_natural=True)
         if all(isinstance(value, (Constant, Scalar)) for value in arguments):
@@ -501,7 +473,7 @@ class Calls:
         if keywords or function.nout != 1:
             raise refuse(f"a call of {describe(Static(function))} like this can't be differentiated", location)
         signature, _ = function.find_ewise_function(
-            tuple(getattr(argument, "dtype", argument) for argument in self._lowering.operands.types_of(inputs))
+            tuple(getattr(argument, "dtype", argument) for argument in self._operands.types_of(inputs))
         )
         if signature is None:
             raise refuse(f"{describe(Static(function))} was not compiled for these types", location)
@@ -518,7 +490,7 @@ class Calls:
     def _implementation(self, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         """Returns the dispatcher of the Python function by which Numba implements a call, or None. Texts have the types of literals."""
         values = [*arguments, *keywords.values()]
-        pairs, count = [*zip(values, self._lowering.operands.types_of(values), strict=True)], len(arguments)
+        pairs, count = [*zip(values, self._operands.types_of(values), strict=True)], len(arguments)
 
         def given(kinds: Any) -> tuple[list[types.Type], dict[str, types.Type]]:
             literals = [literal_type(value, type, kinds) for value, type in pairs]
@@ -563,7 +535,7 @@ class Calls:
             )
             if self._builder.location.filename.startswith("<"):  # a text of ours, not the user's
                 raise DifferentiationError(f"{place(python_function)}: {reason}")
-            raise refuse(reason, self._builder.location)
+            raise self._builder.refuse(reason)
         if isinstance(found, FunctionType):
             return self.inline(found, values)
         if isinstance(found, Spliced):
@@ -578,24 +550,21 @@ class Calls:
         bound = signature.bind(*arguments, **keywords)
         bound.apply_defaults()
         values = [
-            value if isinstance(value, Value) else self._lowering.operands.static(value)
-            for value in bound.arguments.values()
+            value if isinstance(value, Value) else self._operands.static(value) for value in bound.arguments.values()
         ]
-        return values, tuple(self._lowering.operands.types_of(values))
+        return values, tuple(self._operands.types_of(values))
 
     def call_by_rule(self, rule: CallRule, values: list[Any], result_type: types.Type) -> Any:
         """Lowers a call of a function that has a rule; returns its result."""
         if any(map(is_complex, values)) and not isinstance(rule, TypedRule):
-            raise refuse("a gradient of a function of complex numbers can't be differentiated", self._builder.location)
+            raise self._builder.refuse("a gradient of a function of complex numbers can't be differentiated")
         parts: list[Operand | View] = []
         for leaf in [leaf for value in values for leaf in value.leaves if not isinstance(leaf, Static)]:
             if isinstance(leaf, Complex):
                 parts += [leaf.real, leaf.imag]
             else:
                 parts.append(
-                    self._lowering.operands.plain(leaf).real()
-                    if isinstance(leaf, View)
-                    else self._lowering.operands.scalar(leaf)
+                    self._operands.plain(leaf).real() if isinstance(leaf, View) else self._operands.scalar(leaf)
                 )
         return self._results_of(rule, parts, result_type)
 
@@ -627,9 +596,8 @@ class Calls:
         name = describe(Static(function))
         is_number = isinstance(type, (types.Float, types.Integer, types.NoneType))
         if keywords or not is_number or not all(isinstance(value, (Constant, Scalar)) for value in arguments):
-            raise refuse(
-                f"a random draw by {name} of an array, or with keywords, can't be differentiated: draw one number at a time, with parameters by position",
-                self._builder.location,
+            raise self._builder.refuse(
+                f"a random draw by {name} of an array, or with keywords, can't be differentiated: draw one number at a time, with parameters by position"
             )
         partials = [*PARTIALS_OF_DRAWS.get(function, ()), *[None] * len(arguments)][: len(arguments)]
         draw = self._builder.call_of(function, len(arguments), "draw")

@@ -25,7 +25,7 @@ from fastgrad._src.derivatives.ir.complex_rules import (
     PARTS,
     Derivative,
 )
-from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar, View, is_constant, refuse
+from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar, View, is_constant
 from fastgrad._src.derivatives.ir.partials import Partial, call_operation
 from fastgrad._src.derivatives.ir.scalar_operations import CASTS
 from fastgrad._src.derivatives.ir.statements import Compute
@@ -94,10 +94,7 @@ def _with_partials(
     float_type = values[0].type
     parts = []
     for place, terms in enumerate((of_real, of_imag)):
-        partials: list[Partial] = [
-            _in_type(term, float_type) if isinstance(number, Scalar) and number.is_real else None
-            for term, number in zip(terms, numbers, strict=True)
-        ]
+        partials: list[Partial] = [_in_type(term, float_type) for term in terms]
         same = lowering.builder.expression(OPERANDS[len(numbers) + place])
         parts.append(lowering.builder.compute(float_type, same, operands, CHEAP_COST, [*partials, None, None]))
     return Complex(*parts)
@@ -145,7 +142,7 @@ def apply(lowering: Lowering, function: Any, operands: list[Any], type: types.Ty
 
 
 def _refusal(lowering: Lowering, function: Any) -> Exception:
-    return refuse(f"{describe(Static(function))} of complex numbers can't be differentiated", lowering.builder.location)
+    return lowering.builder.refuse(f"{describe(Static(function))} of complex numbers can't be differentiated")
 
 
 def _by_parts(function: Any) -> Rule:
@@ -228,8 +225,7 @@ def _modulus(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
     (value,) = operands
     numbers = [value.real, value.imag]
     partials = [
-        _in_type(COTANGENT * SELECT(RESULT != 0.0, leaf / RESULT, 0.0), type) if isinstance(number, Scalar) else None
-        for leaf, number in zip(OPERANDS, numbers, strict=False)
+        _in_type(COTANGENT * SELECT(RESULT != 0.0, leaf / RESULT, 0.0), type) for leaf in OPERANDS[: len(numbers)]
     ]
     return lowering.builder.compute(type, lowering.builder.call_of(math.hypot, 2), numbers, FUNCTION_COST, partials)
 
@@ -307,20 +303,8 @@ for _functions, _of_part, _of_parts in (
 
 _GENERAL: frozenset[Any] = frozenset(
     [
-        *(
-            len,
-            zip,
-            enumerate,
-            iter,
-            tuple,
-            isinstance,
-            sum,
-            np.ndenumerate,
-            np.nditer,
-            operator.matmul,
-            np.dot,
-            np.outer,
-        ),
+        *(len, zip, enumerate, iter, tuple, isinstance, sum, np.ndenumerate, np.nditer),
+        *(operator.matmul, np.dot, np.outer),
         *(np.sum, np.prod, np.mean, np.cumsum, np.cumprod, np.any, np.all, np.trace, np.where, np.select, np.diff),
         *(np.zeros, np.zeros_like, np.empty, np.empty_like, np.ones, np.ones_like, np.full, np.full_like, np.array),
         *(np.asarray, np.ascontiguousarray, np.copy, np.transpose, np.reshape, np.ravel, np.concatenate, np.stack),
@@ -381,5 +365,5 @@ def call_method(lowering: Lowering, method: Method, arguments: list[Any], type: 
     if method.name == "item" and isinstance(method.owner, Complex):
         return method.owner
     if method.name not in _GENERAL_METHODS:
-        raise refuse(f"the method {method.name} of complex numbers can't be differentiated", lowering.builder.location)
+        raise lowering.builder.refuse(f"the method {method.name} of complex numbers can't be differentiated")
     return NotImplemented

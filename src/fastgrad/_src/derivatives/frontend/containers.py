@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import types
 
-from fastgrad._src.derivatives.frontend import array_expressions
+from fastgrad._src.derivatives.frontend import array_expressions, methods
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.builder import Builder
 from fastgrad._src.derivatives.functions.argument_types import members_of
-from fastgrad._src.derivatives.ir.operands import Axis, Field, Operand, Root, Scalar, View, index_constant, refuse
+from fastgrad._src.derivatives.ir.operands import Axis, Field, Operand, Root, Scalar, View, index_constant
 from fastgrad._src.derivatives.ir.scalar_operations import AT_LEAST_0, may_raise
 from fastgrad._src.derivatives.ir.values import (
     ArrayList,
@@ -95,7 +95,6 @@ def remove(data, length, value):  # type: ignore[no-untyped-def]
     length[0] -= 1
     for i in range(position, length[0]):
         data[i] = data[i + 1]
-    return 0
 
 
 def insert(data, length, index, value):  # type: ignore[no-untyped-def]
@@ -105,7 +104,6 @@ def insert(data, length, index, value):  # type: ignore[no-untyped-def]
     for i in range(last, position, -1):
         data[i] = data[i - 1]
     data[position] = value
-    return 0
 
 
 def reverse_items(items):  # type: ignore[no-untyped-def]
@@ -115,7 +113,6 @@ def reverse_items(items):  # type: ignore[no-untyped-def]
         item = items[i]
         items[i] = items[n - 1 - i]
         items[n - 1 - i] = item
-    return 0
 
 
 def sort_items(items, is_reversed):  # type: ignore[no-untyped-def]
@@ -125,7 +122,6 @@ def sort_items(items, is_reversed):  # type: ignore[no-untyped-def]
         items[:] = ordered[::-1]
     else:
         items[:] = ordered
-    return 0
 
 
 def contains(items, value):  # type: ignore[no-untyped-def]
@@ -150,14 +146,12 @@ def repeat(items, count, out):  # type: ignore[no-untyped-def]
     for i in range(count):
         for j in range(n):
             out[i * n + j] = items[j]
-    return 0
 
 
 def range_items(start, step, out):  # type: ignore[no-untyped-def]
     """Writes the numbers of a range."""
     for i in range(out.shape[0]):
         out[i] = start + i * step
-    return 0
 
 
 def list_of_size(lowering: Lowering, type: types.Type, size: Operand) -> NumberList:
@@ -268,9 +262,8 @@ def resize(lowering: Lowering, values: NumberList, count: Operand) -> Operand:
 def changing_length(lowering: Lowering, values: NumberList) -> View:
     """Notes that the length of a list changes here, and returns the array that holds it."""
     if not isinstance(values.length, View):
-        raise refuse(
-            "an item of a list of lists changes its length, which can't be differentiated; append lists that are complete",
-            lowering.builder.location,
+        raise lowering.builder.refuse(
+            "an item of a list of lists changes its length, which can't be differentiated; append lists that are complete"
         )
     lowering.note_resize(values)
     return values.length
@@ -280,11 +273,11 @@ def extend(lowering: Lowering, values: NumberList, more: Any) -> None:
     """Lowers ``values += more``."""
     if isinstance(more, Items):
         for value in more.values:
-            call_method(lowering, values, "append", [value], types.none)
+            methods.call(lowering, values, "append", [value], types.none)
         return
     (array,) = as_arrays(lowering, [more])
     if not isinstance(array, View) or len(array.axes) != 1:
-        raise refuse(f"a list that is extended by {describe(more)} can't be differentiated", lowering.builder.location)
+        raise lowering.builder.refuse(f"a list that is extended by {describe(more)} can't be differentiated")
     start = resize(lowering, values, array.axes[0].size)
     start = _floats(lowering.builder, values.type, start)
     target = _items_from(values.data.root, values.type, start, array.axes[0].size)
@@ -296,44 +289,47 @@ def sort(lowering: Lowering, values: NumberList, is_reversed: Operand) -> None:
     lowering.calls.inline(sort_items, [items_of(lowering, values), is_reversed])
 
 
-def call_method(lowering: Lowering, values: NumberList, name: str, arguments: list[Any], type: types.Type) -> Any:
-    """Lowers the call of a method of a list."""
-    builder = lowering.builder
-    if name in ("append", "insert"):
-        number = lowering.operands.cast(lowering.operands.number(arguments[-1]), values.type.dtype)
-        before = resize(lowering, values, index_constant(1))
-        if name == "append":
-            view_rules.store_element(builder, values.data, [before], number)
-        else:
-            lowering.calls.inline(insert, [values.data, values.length, lowering.operands.scalar(arguments[0]), number])
-    elif name == "pop":
-        length = changing_length(lowering, values)
-        index = lowering.operands.scalar(arguments[0]) if arguments else index_constant(-1)
-        return lowering.calls.inline(pop, [values.data, length, index])
-    elif name == "extend":
-        extend(lowering, values, arguments[0])
-    elif name == "reverse":
-        lowering.calls.inline(reverse_items, [items_of(lowering, values)])
-    elif name in ("count", "index", "remove"):
-        value = lowering.operands.number(arguments[0])
-        if isinstance(values.type, types.ListType):
-            value = lowering.operands.cast(value, values.type.dtype)
-        if name == "remove":
-            lowering.calls.inline(remove, [values.data, changing_length(lowering, values), value])
-        elif name == "count":
-            return lowering.calls.inline(count, [items_of(lowering, values), value])
-        else:
-            bounds = [lowering.operands.scalar(bound) for bound in arguments[1:]]
-            ends = [index_constant(0), index_constant(types.intp.maxval)][len(bounds) :]
-            return lowering.calls.inline(first_index, [items_of(lowering, values), value, *bounds, *ends])
-    elif name == "clear":
-        length = changing_length(lowering, values)
-        builder.store(length.root, index_constant(0), [index_constant(0)])
-    elif name == "copy":
-        return list_of_array(lowering, type, items_of(lowering, values))
+def _add(lowering: Lowering, values: NumberList, name: str, arguments: list[Any], type: types.Type) -> None:
+    *index, item = arguments
+    number = lowering.operands.cast(lowering.operands.number(item), values.type.dtype)
+    before = resize(lowering, values, index_constant(1))
+    if name == "append":
+        view_rules.store_element(lowering.builder, values.data, [before], number)
     else:
-        raise refuse(f"the method {name} of a list can't be differentiated", builder.location)
-    return Static(None)
+        lowering.calls.inline(insert, [values.data, values.length, lowering.operands.scalar(*index), number])
+
+
+def _pop(lowering: Lowering, values: NumberList, name: str, arguments: list[Any], type: types.Type) -> Any:
+    length = changing_length(lowering, values)
+    index = lowering.operands.scalar(arguments[0]) if arguments else index_constant(-1)
+    return lowering.calls.inline(pop, [values.data, length, index])
+
+
+def _find(lowering: Lowering, values: NumberList, name: str, arguments: list[Any], type: types.Type) -> Any:
+    value = lowering.operands.number(arguments[0])
+    if isinstance(values.type, types.ListType):
+        value = lowering.operands.cast(value, values.type.dtype)
+    if name == "remove":
+        return lowering.calls.inline(remove, [values.data, changing_length(lowering, values), value])
+    if name == "count":
+        return lowering.calls.inline(count, [items_of(lowering, values), value])
+    bounds = [lowering.operands.scalar(bound) for bound in arguments[1:]]
+    ends = [index_constant(0), index_constant(types.intp.maxval)][len(bounds) :]
+    return lowering.calls.inline(first_index, [items_of(lowering, values), value, *bounds, *ends])
+
+
+methods.RULES["list"] = {
+    **dict.fromkeys(["append", "insert"], _add),
+    **dict.fromkeys(["count", "index", "remove"], _find),
+    "pop": _pop,
+    "reverse": lambda lowering, values, *_: lowering.calls.inline(reverse_items, [items_of(lowering, values)]),
+    "clear": lambda lowering, values, *_: lowering.builder.store(
+        changing_length(lowering, values).root, index_constant(0), [index_constant(0)]
+    ),
+    "copy": lambda lowering, values, name, arguments, result_type: list_of_array(
+        lowering, result_type, items_of(lowering, values)
+    ),
+}
 
 
 def apply(lowering: Lowering, function: Any, operands: list[Any], type: types.Type) -> Any:
@@ -341,9 +337,8 @@ def apply(lowering: Lowering, function: Any, operands: list[Any], type: types.Ty
     first, second = operands
     builder = lowering.builder
     if any(isinstance(operand, (ArrayList, TupleList)) for operand in operands):
-        raise refuse(
-            f"{getattr(function, '__name__', function)} of lists of arrays or tuples can't be differentiated; append the items one by one",
-            builder.location,
+        raise builder.refuse(
+            f"{getattr(function, '__name__', function)} of lists of arrays or tuples can't be differentiated; append the items one by one"
         )
     if function is operator.contains and isinstance(first, NumberList):
         return lowering.calls.inline(contains, [items_of(lowering, first), lowering.operands.number(second)])
@@ -359,7 +354,7 @@ def apply(lowering: Lowering, function: Any, operands: list[Any], type: types.Ty
         result = list_of_size(lowering, type, builder.index(MULTIPLY, items.axes[0].size, count))
         lowering.calls.inline(repeat, [items, count, items_of(lowering, result)])
         return result
-    raise refuse(f"{getattr(function, '__name__', function)} of lists can't be differentiated", builder.location)
+    raise builder.refuse(f"{getattr(function, '__name__', function)} of lists can't be differentiated")
 
 
 # ---- records ----------------------------------------------------------------------------------------------------
@@ -385,16 +380,14 @@ def _check_offsets(lowering: Lowering, type: types.Type) -> None:
     dtype = as_dtype(record)
     fields = sorted((offset, offset + field.itemsize) for field, offset in dtype.fields.values())
     if any(end > start for (_, end), (start, _) in itertools.pairwise(fields)):
-        raise refuse("a record whose fields overlap in memory can't be differentiated", lowering.builder.location)
+        raise lowering.builder.refuse("a record whose fields overlap in memory can't be differentiated")
 
 
 def _field_type(lowering: Lowering, name: str, field: types.Type) -> tuple[types.Type, tuple[int, ...]]:
     """Returns the type of a field's numbers, and the field's own shape."""
     dtype, shape = (field.dtype, field.shape) if isinstance(field, types.NestedArray) else (field, ())
     if not isinstance(dtype, NUMBERS):
-        raise refuse(
-            f"the field {name} of a record is of type {field}, which can't be differentiated", lowering.builder.location
-        )
+        raise lowering.builder.refuse(f"the field {name} of a record is of type {field}, which can't be differentiated")
     return dtype, shape
 
 
@@ -441,12 +434,10 @@ def field_item(lowering: Lowering, fields: Fields, index: Any) -> Any:
     if isinstance(index, str):
         return lowering.operands.element_or_view(fields.parts[index])
     if isinstance(fields.type, types.ClassInstanceType):
-        raise refuse(
-            "an item of an instance of a jitclass can't be differentiated: call a method", lowering.builder.location
-        )
+        raise lowering.builder.refuse("an item of an instance of a jitclass can't be differentiated: call a method")
     indices = index if isinstance(index, list) else [index]
     if any(isinstance(position, View) for position in indices):
-        raise refuse("an array of records can't be indexed by an array in a derivative", lowering.builder.location)
+        raise lowering.builder.refuse("an array of records can't be indexed by an array in a derivative")
     parts = {name: view_rules.subview(lowering.builder, part, indices) for name, part in fields.parts.items()}
     removed = sum(not isinstance(position, view_rules.Slice) for position in indices)
     rank = getattr(fields.type, "ndim", 0) - removed
@@ -474,10 +465,9 @@ def set_field(lowering: Lowering, fields: Fields, index: Any, value: Any) -> Non
         return
     if is_instance and not isinstance(fields.type.struct.get(index), NUMBERS):
         if not isinstance(fields.type.struct.get(index), types.Array) or not lowering.runs_once_since(fields.depth):
-            raise refuse(
+            raise lowering.builder.refuse(
                 f"the assignment to {index} of an instance of a jitclass can't be differentiated: numbers may be assigned, arrays once, by the "
-                f"constructor, outside of loops and branches. Write the elements: {index}[:] = ...",
-                lowering.builder.location,
+                f"constructor, outside of loops and branches. Write the elements: {index}[:] = ..."
             )
         array = array_expressions.materialize(lowering, value)
         layout = fields.type.struct[index].layout
@@ -493,9 +483,7 @@ def set_field(lowering: Lowering, fields: Fields, index: Any, value: Any) -> Non
             view_rules.store_element(lowering.builder, target, [], lowering.operands.number(value))
         return
     if not isinstance(value, Fields):
-        raise refuse(
-            f"{describe(value)} is assigned to a record, which can't be differentiated", lowering.builder.location
-        )
+        raise lowering.builder.refuse(f"{describe(value)} is assigned to a record, which can't be differentiated")
     targets = field_item(lowering, fields, index)
     for name in targets.parts:
         set_field(lowering, targets, name, field_item(lowering, value, name))
@@ -513,7 +501,7 @@ def field_attribute(lowering: Lowering, fields: Fields, name: str) -> Any:
         return tuple_of(sizes)
     if name == "size" and rank:
         return view_rules.product(lowering.builder, sizes)
-    raise refuse(f"the attribute {name} of {describe(fields)} can't be differentiated", lowering.builder.location)
+    raise lowering.builder.refuse(f"the attribute {name} of {describe(fields)} can't be differentiated")
 
 
 def _member_of_instance(lowering: Lowering, instance: Fields, name: str) -> Any:
@@ -527,9 +515,8 @@ def _member_of_instance(lowering: Lowering, instance: Fields, name: str) -> Any:
         return Static(type.jit_static_methods[name])
     kind = type.struct.get(name)
     reason = "is read before the constructor assigns it" if isinstance(kind, types.Array) else f"is of type {kind}"
-    raise refuse(
-        f"the field {name} of an instance of {type.classname} {reason}, which can't be differentiated",
-        lowering.builder.location,
+    raise lowering.builder.refuse(
+        f"the field {name} of an instance of {type.classname} {reason}, which can't be differentiated"
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +11,8 @@ from numba import types
 
 from fastgrad._src.derivatives.frontend import containers, lists, mappings
 from fastgrad._src.derivatives.frontend import views as view_rules
-from fastgrad._src.derivatives.ir.operands import INDEX, Constant, Scalar, View, index_constant, refuse
+from fastgrad._src.derivatives.frontend.builder import Builder
+from fastgrad._src.derivatives.ir.operands import INDEX, Constant, Scalar, View, index_constant
 from fastgrad._src.derivatives.ir.values import (
     Complex,
     Elements,
@@ -36,19 +39,27 @@ class Expressions:
     def __init__(self, lowering: Lowering) -> None:
         self._lowering = lowering
         self._builder = lowering.builder
+        self._operands = lowering.operands
+        self._rules_of_attributes: dict[type, Callable[[Any, str], Any]] = {
+            Static: self._attribute_of_known,
+            View: self._attribute_of_array,
+            Items: self._attribute_of_items,
+            Fields: functools.partial(containers.field_attribute, lowering),
+            Member: lambda owner, attribute: owner.number if attribute == "value" else NotImplemented,
+            Elements: lambda owner, attribute: (
+                tuple_of([axis.size for axis in owner.axes]) if attribute == "shape" else Method(owner, attribute)
+            ),
+            **dict.fromkeys([Constant, Scalar, Complex], self._attribute_of_number),
+            **dict.fromkeys([Mapping, *lists.LISTS], Method),
+        }
 
     def build_tuple(self, name: str, value: ir.Expr) -> Any:
         """Lowers a tuple of values."""
-        return Items(
-            [self._lowering.operands.optional_value(item) for item in value.items], self._lowering.frame.type_of(name)
-        )
+        return Items([self._operands.optional_value(item) for item in value.items], self._lowering.frame.type_of(name))
 
     def build_list(self, name: str, value: ir.Expr) -> Any:
         """Lowers a list of values; one that is only read is a tuple."""
-        items, list_type = (
-            [self._lowering.operands.value(item) for item in value.items],
-            self._lowering.frame.type_of(name),
-        )
+        items, list_type = [self._operands.value(item) for item in value.items], self._lowering.frame.type_of(name)
         is_of_numbers = isinstance(list_type.dtype, containers.NUMBERS)
         is_empty = not items and not is_of_numbers
         if lists.has_kind(list_type) and (
@@ -61,18 +72,16 @@ class Expressions:
         """Lowers a dictionary."""
         map_type = self._lowering.frame.type_of(name)
         if not isinstance(map_type, types.DictType):
-            raise refuse(f"a dictionary of type {map_type} can't be differentiated", self._builder.location)
+            raise self._builder.refuse(f"a dictionary of type {map_type} can't be differentiated")
         result = mappings.new_mapping(self._lowering, map_type, [])
         for key, item in value.items:
-            mappings.set_item(
-                self._lowering, result, self._lowering.operands.value(key), self._lowering.operands.value(item)
-            )
+            mappings.set_item(self._lowering, result, self._operands.value(key), self._operands.value(item))
         return result
 
     def build_set(self, name: str, value: ir.Expr) -> Any:
         """Lowers a set."""
         items = Items(
-            [self._lowering.operands.value(item) for item in value.items[::-1]], types.none
+            [self._operands.value(item) for item in value.items[::-1]], types.none
         )  # Numba adds the last one first
         return mappings.new_mapping(self._lowering, self._lowering.frame.type_of(name), [items])
 
@@ -108,12 +117,10 @@ class Expressions:
 
     def unpack(self, name: str, value: ir.Expr) -> Any:
         """Lowers the unpacking of a value to several variables."""
-        result = self._lowering.operands.value(value.value)
+        result = self._operands.value(value.value)
         if isinstance(result, Items):
             if len(result.values) != value.count:
-                raise refuse(
-                    f"{len(result.values)} items are unpacked to {value.count} variables", self._builder.location
-                )
+                raise self._builder.refuse(f"{len(result.values)} items are unpacked to {value.count} variables")
             return result
         (result,) = containers.as_arrays(self._lowering, [result])
         if isinstance(result, View):
@@ -122,70 +129,70 @@ class Expressions:
             first = [
                 view_rules.subview(self._builder, result, [index_constant(number)]) for number in range(value.count)
             ]
-            items = [self._lowering.operands.element_or_view(view) for view in first]
+            items = [self._operands.element_or_view(view) for view in first]
             return Items(items, types.Tuple([type_of(item) for item in items]))
-        raise refuse("this can't be unpacked in a derivative", self._builder.location)
+        raise self._builder.refuse("this can't be unpacked in a derivative")
 
     def attribute(self, name: str, value: ir.Expr) -> Any:
         """Lowers the read of an attribute."""
         window, attribute = self._lowering.subscripts.window(value.value), value.attr
         if window is not None and attribute in ("shape", "size", "ndim"):
-            return self._array_attribute(window.array, attribute)
-        owner = self._lowering.operands.value(value.value)
-        builder = self._builder
-        if isinstance(owner, Static):
-            try:
-                return self._lowering.operands.static(getattr(owner.value, attribute))
-            except AttributeError:
-                raise refuse(f"{describe(owner)} has no attribute {attribute}", builder.location) from None
-        if isinstance(owner, View):
-            return self._array_attribute(owner, attribute)
-        if isinstance(owner, Elements) and attribute == "shape":
-            return tuple_of([axis.size for axis in owner.axes])
-        if isinstance(owner, Elements):
-            return Method(owner, attribute)
-        if isinstance(owner, Fields):
-            return containers.field_attribute(self._lowering, owner, attribute)
-        if isinstance(owner, (*lists.LISTS, Mapping)):
-            return Method(owner, attribute)
-        if isinstance(owner, Items) and attribute in getattr(owner.type, "fields", ()):
-            return owner.values[owner.type.fields.index(attribute)]
-        if isinstance(owner, Items) and attribute in ("count", "index"):
-            return Method(owner, attribute)
-        if isinstance(owner, Items) and isinstance(owner.type, types.List) and hasattr(list, attribute):
-            raise refuse(
-                f"{attribute} of a list that another function made with items can't be differentiated; make it empty, and append the items",
-                builder.location,
-            )
-        if isinstance(owner, Member) and attribute == "value":
-            return owner.number
-        if isinstance(owner, (Constant, Scalar)) and attribute in ("real", "imag", "value"):  # `value` of an IntEnum
-            return Constant(0, owner.type) if attribute == "imag" else owner
-        if isinstance(owner, Complex) and attribute in ("real", "imag"):
-            return getattr(owner, attribute)
-        if isinstance(owner, (Constant, Scalar, Complex)) and attribute in ("conjugate", "item"):
-            return Method(owner, attribute)
-        raise refuse(f"the attribute {attribute} of {describe(owner)} can't be differentiated", builder.location)
+            return self._attribute_of_array(window.array, attribute)
+        owner = self._operands.value(value.value)
+        rule = self._rules_of_attributes.get(type(owner))
+        result = NotImplemented if rule is None else rule(owner, attribute)
+        if result is NotImplemented:
+            raise self._builder.refuse(f"the attribute {attribute} of {describe(owner)} can't be differentiated")
+        return result
 
-    def _array_attribute(self, array: View, attribute: str) -> Any:
-        builder = self._builder
-        if attribute == "shape":
-            sizes: list[Any] = [axis.size for axis in array.axes]
-            return Items(sizes, types.UniTuple(INDEX, len(sizes)))
-        if attribute == "size":
-            return view_rules.size_of(builder, array)
-        if attribute == "ndim":
-            return index_constant(len(array.axes))
-        if attribute == "T":
-            return view_rules.transpose(array, list(range(len(array.axes)))[::-1])
-        if attribute == "dtype":
-            return Static(np.dtype(str(array.dtype)))
-        if attribute in ("real", "imag") and array.parts is not None:
-            return view_rules.part(builder, array, ("real", "imag").index(attribute))
-        if attribute == "imag":
-            return builder.allocate(array.dtype, [axis.size for axis in array.axes], "zeros")
-        if attribute == "real":
-            return array
+    def _attribute_of_known(self, owner: Static, attribute: str) -> Any:
+        try:
+            return self._operands.static(getattr(owner.value, attribute))
+        except AttributeError:
+            raise self._builder.refuse(f"{describe(owner)} has no attribute {attribute}") from None
+
+    def _attribute_of_array(self, array: View, attribute: str) -> Any:
         if attribute == "flat" and type_of(array).layout == "C":
-            return view_rules.reshape(builder, array, [view_rules.size_of(builder, array)], True)
-        return Method(array, attribute)
+            return view_rules.reshape(self._builder, array, [view_rules.size_of(self._builder, array)], True)
+        rule = _ATTRIBUTES_OF_ARRAYS.get(attribute)
+        return Method(array, attribute) if rule is None else rule(self._builder, array)
+
+    def _attribute_of_items(self, owner: Items, attribute: str) -> Any:
+        names = getattr(owner.type, "fields", ())
+        if attribute in names:
+            return owner.values[names.index(attribute)]
+        if attribute in ("count", "index"):
+            return Method(owner, attribute)
+        if isinstance(owner.type, types.List) and hasattr(list, attribute):
+            raise self._builder.refuse(
+                f"{attribute} of a list that another function made with items can't be differentiated; make it empty, and append the items"
+            )
+        return NotImplemented
+
+    def _attribute_of_number(self, owner: Constant | Scalar | Complex, attribute: str) -> Any:
+        if attribute in ("conjugate", "item"):
+            return Method(owner, attribute)
+        if isinstance(owner, Complex):
+            return getattr(owner, attribute) if attribute in ("real", "imag") else NotImplemented
+        values = {"real": owner, "imag": Constant(0, owner.type), "value": owner}  # `value` of an IntEnum
+        return values.get(attribute, NotImplemented)
+
+
+def _part_of_array(builder: Builder, array: View, attribute: str) -> View:
+    """Returns the real or the imaginary part of an array."""
+    if array.parts is not None:
+        return view_rules.part(builder, array, ("real", "imag").index(attribute))
+    sizes = [axis.size for axis in array.axes]
+    return array if attribute == "real" else builder.allocate(array.dtype, sizes, "zeros")
+
+
+_ATTRIBUTES_OF_ARRAYS: dict[str, Callable[[Builder, View], Any]] = {
+    "shape": lambda _, array: Items([axis.size for axis in array.axes], types.UniTuple(INDEX, len(array.axes))),
+    "size": view_rules.size_of,
+    "ndim": lambda _, array: index_constant(len(array.axes)),
+    "T": lambda _, array: view_rules.transpose(array, list(range(len(array.axes)))[::-1]),
+    "dtype": lambda _, array: Static(np.dtype(str(array.dtype))),
+    "real": lambda builder, array: _part_of_array(builder, array, "real"),
+    "imag": lambda builder, array: _part_of_array(builder, array, "imag"),
+}
+"""What reads an attribute of an array. Other attributes are methods."""

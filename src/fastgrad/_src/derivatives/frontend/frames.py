@@ -12,7 +12,7 @@ from fastgrad._src.derivatives.functions.options import Options
 from fastgrad._src.derivatives.ir.operands import Location
 from fastgrad._src.derivatives.ir.representation import Block
 from fastgrad._src.derivatives.ir.values import Iterable, NumberList
-from fastgrad._src.jit.numba_internals import ir, ir_utils
+from fastgrad._src.jit.numba_internals import exception_check, ir, ir_utils
 
 
 def reverse_postorder(blocks: dict[int, ir.Block]) -> list[int]:
@@ -98,8 +98,7 @@ class Frame:
         end = self.function.ir.blocks[self.label].body[-1]
         test = self.definitions.get(end.cond.name) if isinstance(end, ir.Branch) else None
         function = self.definitions.get(test.func.name) if isinstance(test, ir.Expr) and test.op == "call" else None
-        is_test = getattr(getattr(function, "value", None), "__name__", "") == "exception_check"
-        return int(end.truebr) if is_test else None
+        return int(end.truebr) if getattr(function, "value", None) is exception_check else None
 
 
 class InternalFrame(Frame):

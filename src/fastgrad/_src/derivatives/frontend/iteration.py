@@ -18,7 +18,6 @@ from fastgrad._src.derivatives.ir.operands import (
     index_constant,
     is_constant,
     is_natural_number,
-    refuse,
 )
 from fastgrad._src.derivatives.ir.statements import BeginLoop, NextIteration
 from fastgrad._src.derivatives.ir.values import (
@@ -48,10 +47,11 @@ class Iteration:
     def __init__(self, lowering: Lowering) -> None:
         self._lowering = lowering
         self._builder = lowering.builder
+        self._operands = lowering.operands
 
     def begin(self, name: str, value: ir.Expr) -> Any:
         """Lowers the start of a loop."""
-        items = self._lowering.operands.value(value.value)
+        items = self._operands.value(value.value)
         iterable = self.iterable(items)
         if value.value.name in self._lowering.frame.iterators:
             self._lowering.note_use(self._lowering.frame.iterators[value.value.name])
@@ -75,8 +75,7 @@ class Iteration:
             return self._iterable_of_range(value)
         if isinstance(value, View) and value.axes:
             return Iterable(
-                value.axes[0].size,
-                lambda k: self._lowering.operands.element_or_view(view_rules.subview(builder, value, [k])),
+                value.axes[0].size, lambda k: self._operands.element_or_view(view_rules.subview(builder, value, [k]))
             )
         if isinstance(value, Mapping):
             return mappings.iterable(self._lowering, value)
@@ -93,13 +92,11 @@ class Iteration:
             if self._lowering.subscripts.is_selection(value):
                 result.selection = lambda k: Selection(value.values, k, item_type)
             return result
-        raise refuse(f"a loop over {describe(value)} can't be differentiated", builder.location)
+        raise builder.refuse(f"a loop over {describe(value)} can't be differentiated")
 
     def _iterable_of_range(self, value: Range) -> Iterable:
         builder = self._builder
-        start, stop, step = [
-            self._lowering.operands.as_signed(bound) for bound in (value.start, value.stop, value.step)
-        ]
+        start, stop, step = [self._operands.as_signed(bound) for bound in (value.start, value.stop, value.step)]
         if is_constant(step, 1):
             count = builder.index(SUBTRACT, stop, start)
         elif is_constant(step, -1):
@@ -124,12 +121,12 @@ class Iteration:
     def next_item(self, name: str, value: ir.Expr) -> Any:
         """Lowers the step of a loop to its next item, if there is one."""
         builder = self._builder
-        state = self._lowering.operands.value(value.value)
+        state = self._operands.value(value.value)
         if not isinstance(state, LoopState):
-            raise refuse("this loop can't be differentiated", builder.location)
+            raise builder.refuse("this loop can't be differentiated")
         counter = state.counter
         if counter.head is not None:
-            raise refuse("an iterator that is advanced in two places can't be differentiated", builder.location)
+            raise builder.refuse("an iterator that is advanced in two places can't be differentiated")
         counter.head = builder.block
         self._lowering.frame.iterated += [(values, self._lowering.frame.label) for values in state.iterable.lists]
         target, is_valid = builder.scalar(INDEX, "k"), builder.scalar(types.boolean, "more")

@@ -12,10 +12,10 @@ import numpy as np
 from numba import types
 from numba.typed import List
 
-from fastgrad._src.derivatives.frontend import array_lists, containers
+from fastgrad._src.derivatives.frontend import array_lists, containers, methods
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.ir.call_rules import CallRule
-from fastgrad._src.derivatives.ir.operands import INDEX, Operand, Scalar, View, index_constant, refuse
+from fastgrad._src.derivatives.ir.operands import INDEX, Operand, Scalar, View, index_constant
 from fastgrad._src.derivatives.ir.values import (
     ArrayList,
     Items,
@@ -134,9 +134,8 @@ def _bounds(lowering: Lowering, values: Any, index: view_rules.Slice) -> list[Op
     """Returns the start, the stop and the step of a slice, and whether the list is a typed one."""
     builder = lowering.builder
     if isinstance(values, ArrayList):
-        raise refuse(
-            "a slice of a list of arrays can't be assigned or deleted in a derivative; assign the items one by one",
-            builder.location,
+        raise builder.refuse(
+            "a slice of a list of arrays can't be assigned or deleted in a derivative; assign the items one by one"
         )
     step = index_constant(1) if index.step is None else index.step
     is_rising = lowering.operators.apply(operator.gt, [step, index_constant(0)], types.boolean)
@@ -157,9 +156,8 @@ def set_slice(lowering: Lowering, values: Any, index: view_rules.Slice, more: An
     """Lowers the assignment of a slice of a list."""
     *bounds, is_typed = _bounds(lowering, values, index)
     if more is values and not is_typed.value:  # type: ignore[union-attr]  # a constant
-        raise refuse(
-            "a list that is assigned to a slice of itself can't be differentiated: assign a copy",
-            lowering.builder.location,
+        raise lowering.builder.refuse(
+            "a list that is assigned to a slice of itself can't be differentiated: assign a copy"
         )
     if not isinstance(more, LISTS):
         more = list_of(lowering, values.type, [more])
@@ -171,7 +169,7 @@ def delete_item(lowering: Lowering, values: Any, index: Any) -> None:
     if isinstance(index, view_rules.Slice):
         lowering.calls.inline(delete_slice, [values, *_bounds(lowering, values, index)])
     else:
-        call_method(lowering, values, "pop", [index], types.none)
+        methods.call(lowering, values, "pop", [index], types.none)
 
 
 # ---- the order of a sort ------------------------------------------------------------------------------------------
@@ -225,26 +223,24 @@ def sort(lowering: Lowering, values: Any, key: Any = None, reverse: Any = None) 
         return
     columns = _columns(lowering.calls.inline(keys_of, [values, key]) if has_key else values)
     if not all(isinstance(column, NumberList) for column in columns):
-        raise refuse("sort of a list by keys that are no numbers can't be differentiated", builder.location)
+        raise builder.refuse("sort of a list by keys that are no numbers can't be differentiated")
     keys = [containers.items_of(lowering, column) for column in columns]
     if any(isinstance(column.dtype, types.Complex) for column in keys):
-        raise refuse("sort of a list by complex numbers can't be differentiated", builder.location)
+        raise builder.refuse("sort of a list by complex numbers can't be differentiated")
     positions = lowering.calls.call_by_rule(_sorting_rule(len(keys)), [is_reversed, *keys], types.Array(INDEX, 1, "C"))
     lowering.calls.inline(reorder, [values, positions])
 
 
 def _items_of_tuple(lowering: Lowering, value: Any, count: int) -> list[Any]:
     if not isinstance(value, Items) or len(value.values) != count:
-        raise refuse(
-            f"{describe(value)} as an item of a list of tuples can't be differentiated", lowering.builder.location
-        )
+        raise lowering.builder.refuse(f"{describe(value)} as an item of a list of tuples can't be differentiated")
     return value.values
 
 
 def length_of(lowering: Lowering, values: Any) -> Operand:
-    """Returns the length of a list, as it is now."""
-    while isinstance(values, TupleList):
-        values = values.columns[0]
+    """Returns the length of a list, a dictionary or a set, as it is now."""
+    while isinstance(values, (Mapping, TupleList)):
+        values = values.keys[0] if isinstance(values, Mapping) else values.columns[0]
     return containers.length_of(lowering, values.starts if isinstance(values, ArrayList) else values)
 
 
@@ -287,39 +283,49 @@ def iterable(lowering: Lowering, values: Any) -> Iterable:
     return Iterable(parts[0].count, item_at, parts[0].lists)
 
 
-def call_method(lowering: Lowering, values: Any, name: str, arguments: list[Any], type: types.Type) -> Any:
-    """Lowers the call of a method of a list; ``type`` is that of the result."""
-    if name == "sort" and not isinstance(values, ArrayList):
-        sort(lowering, values, *arguments)
-        return Static(None)
-    is_iterated = isinstance(arguments[0] if arguments else None, (Iterable, Mapping, MappingView, Range))
-    if name == "extend" and is_iterated and not isinstance(values, ArrayList):
-        lowering.calls.inline(append_items, [values, arguments[0]])
-        return Static(None)
-    if not isinstance(values, TupleList):
-        module = array_lists if isinstance(values, ArrayList) else containers
-        return module.call_method(lowering, values, name, arguments, type)
-    if name in ("append", "insert"):
-        *index, value = arguments
-        row = _items_of_tuple(lowering, value, len(values.columns))
-        calls: list[list[Any]] = [[*index, number] for number in row]
-    elif name == "extend" and isinstance(arguments[0], TupleList):
-        calls = [[part] for part in arguments[0].columns]
-    elif name == "extend" and isinstance(arguments[0], Items):
-        for value in arguments[0].values:
-            call_method(lowering, values, "append", [value], types.none)
-        return Static(None)
-    elif name in ("pop", "reverse", "clear", "copy"):
-        calls = [arguments for _ in values.columns]
-    else:
-        raise refuse(
-            f"the method {name} of a list of tuples can't be differentiated; append the tuples one by one",
-            lowering.builder.location,
-        )
+def _extend(lowering: Lowering, values: Any, name: str, arguments: list[Any], type: types.Type) -> Any:
+    (more,) = arguments
+    if isinstance(more, (Iterable, Mapping, MappingView, Range)):
+        return lowering.calls.inline(append_items, [values, more])
+    if isinstance(values, NumberList):
+        return containers.extend(lowering, values, more)
+    if isinstance(more, TupleList):
+        return _call_for_each(lowering, values, name, [[part] for part in more.columns])
+    if not isinstance(more, Items):
+        return NotImplemented
+    for value in more.values:
+        _add(lowering, values, "append", [value], types.none)
+    return None
+
+
+def _add(lowering: Lowering, values: TupleList, name: str, arguments: list[Any], type: types.Type) -> None:
+    *index, value = arguments
+    row = _items_of_tuple(lowering, value, len(values.columns))
+    _call_for_each(lowering, values, name, [[*index, number] for number in row])
+
+
+def _call_for_each(lowering: Lowering, values: TupleList, name: str, calls: list[list[Any]]) -> Any:
+    """Calls a method of the list of each item of the tuples, with its arguments of ``calls``."""
     results = [
-        call_method(lowering, part, name, call, part.type if name == "copy" else part.type.dtype)
+        methods.call(lowering, part, name, call, part.type if name == "copy" else part.type.dtype)
         for part, call in zip(values.columns, calls, strict=True)
     ]
     if name == "copy":
         return TupleList(results, values.type)
-    return Items(results, values.type.dtype) if name == "pop" else Static(None)
+    return Items(results, values.type.dtype) if name == "pop" else None
+
+
+methods.RULES["list of tuples"] = {
+    **dict.fromkeys(["append", "insert"], _add),
+    **dict.fromkeys(
+        ["pop", "reverse", "clear", "copy"],
+        lambda lowering, values, name, arguments, _: _call_for_each(
+            lowering, values, name, [arguments] * len(values.columns)
+        ),
+    ),
+}
+for _kind in ("list", "list of tuples"):
+    methods.RULES[_kind] |= {
+        "extend": _extend,
+        "sort": lambda lowering, values, name, arguments, result_type: sort(lowering, values, *arguments),
+    }

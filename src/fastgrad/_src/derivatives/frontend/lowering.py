@@ -62,13 +62,7 @@ from fastgrad._src.derivatives.runtime.extensions import Extensions
 from fastgrad._src.derivatives.runtime.inferred_callees import called_functions
 from fastgrad._src.derivatives.transform.simplification import simplify
 from fastgrad._src.jit.key_texts import NoKeyError
-from fastgrad._src.jit.numba_internals import (
-    ForceLiteralArg,
-    NumbaError,
-    global_compiler_lock,
-    ir,
-    ir_utils,
-)
+from fastgrad._src.jit.numba_internals import ForceLiteralArg, NumbaError, global_compiler_lock, ir, ir_utils
 from fastgrad._src.scalars.formulas import ScalarOperation
 
 
@@ -204,6 +198,14 @@ def _analyze_once(callee: Callee) -> Callee:
     )
 
 
+_REFUSALS: dict[type, str] = {
+    ir.Yield: (
+        "a generator can be differentiated only where calls of next(), one after the other, then one for loop or list() read it in the function that calls it"
+    ),
+    ir.DynamicRaise: "an exception whose message is computed can't be raised in a derivative: use constants",
+}
+
+
 class Lowering:
     """Lowers one function and all that it calls."""
 
@@ -233,7 +235,8 @@ class Lowering:
         self.calls = Calls(self)
         self.phis = Phis(self)
         self.iteration = Iteration(self)
-        self._rules = self._rules_of_expressions()
+        self._rules_of_values = self._make_rules_of_values()
+        self._rules_of_statements = self._make_rules_of_statements()
         arguments = [
             self.operands.parameter(f"a_{name}", type, position)
             for position, (name, type) in enumerate(zip(parameters, argument_types, strict=True))
@@ -250,17 +253,15 @@ class Lowering:
             if isinstance(leaf, Complex):
                 results += [leaf.real, leaf.imag]
             elif isinstance(leaf, Fields):
-                raise refuse(
-                    f"{typed.name} returns {describe(leaf)}, which can't be differentiated: return its fields",
-                    self.builder.location,
+                raise self.builder.refuse(
+                    f"{typed.name} returns {describe(leaf)}, which can't be differentiated: return its fields"
                 )
             elif isinstance(leaf, Static) and isinstance(leaf.value, str):
                 results.append(Constant(leaf.value, types.unicode_type))
             elif isinstance(leaf, (Member, NumberedText, Static)):
                 returned = "one of several texts" if isinstance(leaf, NumberedText) else describe(leaf)
-                raise refuse(
-                    f"{typed.name} returns {returned}, which can't be differentiated: return a number for each",
-                    self.builder.location,
+                raise self.builder.refuse(
+                    f"{typed.name} returns {returned}, which can't be differentiated: return a number for each"
                 )
             else:
                 results.append(self.operands.plain(leaf).real() if isinstance(leaf, View) else leaf)
@@ -274,30 +275,32 @@ class Lowering:
 
         return array_functions
 
-    def _value_of_assignment(self, name: str, value: Any) -> Any:
-        frame = self.frame
-        if isinstance(value, ir.Arg):
-            return frame.arguments[value.index]
-        if isinstance(value, (ir.Const, ir.Global, ir.FreeVar)):
-            return self.operands.static(value.value)
-        if isinstance(value, ir.Var):
-            copied = frame.values[value.name]
-            return self.operands.optional_value(value) if isinstance(copied, Window) else copied
-        if isinstance(value, ir.Yield):
-            raise refuse(
-                "a generator can be differentiated only where calls of next(), one after the other, then one for loop or list() read it in the function that calls it",
-                self.builder.location,
-            )
-        if not isinstance(value, ir.Expr):
-            raise refuse(f"{type(value).__name__} can't be differentiated", self.builder.location)
-        rule = self._rules.get(value.op)
+    def _value(self, name: str, expression: Any) -> Any:
+        """Lowers the right side of an assignment to the variable ``name``."""
+        rule = self._rules_of_values.get(expression.op if isinstance(expression, ir.Expr) else type(expression))
         if rule is None:
-            raise refuse(f"the operation {value.op} can't be differentiated: {value}", self.builder.location)
-        return rule(name, value)
+            raise self._refusal(expression)
+        return rule(name, expression)
 
-    def _rules_of_expressions(self) -> dict[str, Callable[[str, ir.Expr], Any]]:
-        """Returns what lowers the expressions of Numba's intermediate representation, by their operations."""
+    def _refusal(self, part: Any) -> DifferentiationError:
+        """Returns the error for a statement or an expression without a rule."""
+        if isinstance(part, ir.Expr):
+            return self.builder.refuse(f"the operation {part.op} can't be differentiated: {part}")
+        detail = f": {part}" if isinstance(part, ir.Stmt) else ""
+        return self.builder.refuse(
+            _REFUSALS.get(type(part)) or f"{type(part).__name__} can't be differentiated{detail}"
+        )
+
+    def _copy(self, name: str, variable: ir.Var) -> Any:
+        value = self.frame.values[variable.name]
+        return self.operands.optional_value(variable) if isinstance(value, Window) else value
+
+    def _make_rules_of_values(self) -> dict[Any, Callable[[str, Any], Any]]:
+        """Returns what lowers the right sides of assignments of Numba's intermediate representation, by operations of expressions and by other classes."""
         return {
+            ir.Arg: lambda _, argument: self.frame.arguments[argument.index],
+            **dict.fromkeys([ir.Const, ir.Global, ir.FreeVar], lambda _, known: self.operands.static(known.value)),
+            ir.Var: self._copy,
             "arrayexpr": self.operators.array_expression,
             "binop": self.operators.binary,
             "build_list": self.expressions.build_list,
@@ -308,16 +311,31 @@ class Lowering:
             "cast": self.operands.cast_expression,
             "exhaust_iter": self.expressions.unpack,
             "getattr": self.expressions.attribute,
-            "getitem": self.subscripts.item,
             "getiter": self.iteration.begin,
             "inplace_binop": self.operators.in_place,
             "iternext": self.iteration.next_item,
             "pair_first": self.iteration.item_of_pair,
             "pair_second": self.iteration.has_item,
             "phi": self.phis.phi,
-            "static_getitem": self.subscripts.item,
-            "typed_getitem": self.subscripts.item,
             "unary": self.operators.unary,
+            **dict.fromkeys(["getitem", "static_getitem", "typed_getitem"], self.subscripts.item),
+        }
+
+    def _make_rules_of_statements(self) -> dict[type, Callable[[Any], None]]:
+        """Returns what lowers the statements of Numba's intermediate representation, by class."""
+        return {
+            ir.Assign: self._assign,
+            ir.SetItem: self.subscripts.set_item,
+            ir.StaticSetItem: self.subscripts.set_item,
+            ir.DelItem: self.subscripts.delete_item,
+            ir.SetAttr: self._set_attribute,
+            ir.Jump: self._jump,
+            ir.Branch: self._branch,
+            ir.Return: self._return,
+            ir.Print: self._print,
+            ir.StaticRaise: self._raise,
+            # The block of a raise within try goes to the handler.
+            **dict.fromkeys([ir.StaticTryRaise, ir.DynamicTryRaise, ir.Del], lambda _: None),
         }
 
     def written_parameters(self, function: Any, argument_types: tuple[types.Type, ...]) -> frozenset[int]:
@@ -379,7 +397,7 @@ class Lowering:
             for statement in blocks[label].body:
                 if not frame.is_internal and (statement.loc.filename == frame.function.location.filename):
                     builder.location = statement.loc
-                self._statement(label, statement)
+                self._statement(statement)
             frame.last_blocks.setdefault(label, builder.block)
         self.phis.complete(frame)
         self._check_iterated_lists(frame, blocks)
@@ -428,15 +446,13 @@ class Lowering:
         frame, label, count = iterator.origin
         iterator.origin = (None, label, count)
         if frame not in self.frames or self._repeats_since(frame, label):
-            raise refuse(
-                "an iterator that may have been gone through before can't be differentiated: make it where the loop begins",
-                self.builder.location,
+            raise self.builder.refuse(
+                "an iterator that may have been gone through before can't be differentiated: make it where the loop begins"
             )
         lengths = [values.length for values in iterator.lists]
         if any(values.length is length for values in self._resized[count:] for length in lengths):
-            raise refuse(
-                "an iterator over a list whose length changes before the loop can't be differentiated: make it where the loop begins",
-                self.builder.location,
+            raise self.builder.refuse(
+                "an iterator over a list whose length changes before the loop can't be differentiated: make it where the loop begins"
             )
 
     def _repeats_since(self, frame: Frame, label: int) -> bool:
@@ -489,53 +505,41 @@ class Lowering:
             merged.add_incoming(self.phis, block, value)
         return merged
 
-    def _statement(self, label: int, statement: Any) -> None:
-        builder, frame = self.builder, self.frame
-        if isinstance(statement, ir.Assign):
-            name = statement.target.name
-            value = self._value_of_assignment(name, statement.value)
-            if name in frame.function.locals:
-                value = self.operands.cast(
-                    value.item if isinstance(value, Step) and value.is_resolved else value, self.frame.type_of(name)
-                )
-            frame.values[name] = value
-            self._note_iterator(name, statement.value, value)
-        elif isinstance(statement, (ir.SetItem, ir.StaticSetItem)):
-            self.subscripts.set_item(statement)
-        elif isinstance(statement, ir.DelItem):
-            self.subscripts.delete_item(statement)
-        elif isinstance(statement, ir.SetAttr) and isinstance(self.operands.value(statement.target), Fields):
-            containers.set_field(
-                self, self.operands.value(statement.target), statement.attr, self.operands.value(statement.value)
-            )
-        elif isinstance(statement, ir.Jump):
-            frame.last_blocks[label] = builder.block
-            frame.reached.add(statement.target)
-            builder.jump(self._first_block(statement.target))
-        elif isinstance(statement, ir.Branch):
-            self._branch(label, statement)
-        elif isinstance(statement, ir.Return):
-            frame.returns.append((builder.block, self.operands.optional_value(statement.value)))
-        elif isinstance(statement, ir.StaticRaise):
-            self._raise(statement)
-        elif isinstance(statement, (ir.StaticTryRaise, ir.DynamicTryRaise)):
-            pass  # the block goes to the handler
-        elif isinstance(statement, ir.Print):
-            self._print(statement)
-        elif isinstance(statement, ir.DynamicRaise):
-            raise refuse(
-                "an exception whose message is computed can't be raised in a derivative: use constants",
-                self.builder.location,
-            )
-        elif not isinstance(statement, ir.Del):
-            raise refuse(f"{type(statement).__name__} can't be differentiated: {statement}", self.builder.location)
+    def _statement(self, statement: Any) -> None:
+        rule = self._rules_of_statements.get(type(statement))
+        if rule is None:
+            raise self._refusal(statement)
+        rule(statement)
 
-    def _branch(self, label: int, statement: ir.Branch) -> None:
+    def _assign(self, statement: ir.Assign) -> None:
+        name, frame = statement.target.name, self.frame
+        value = self._value(name, statement.value)
+        if name in frame.function.locals:
+            item = value.item if isinstance(value, Step) and value.is_resolved else value
+            value = self.operands.cast(item, frame.type_of(name))
+        frame.values[name] = value
+        self._note_iterator(name, statement.value, value)
+
+    def _set_attribute(self, statement: ir.SetAttr) -> None:
+        owner = self.operands.value(statement.target)
+        if not isinstance(owner, Fields):
+            raise self._refusal(statement)
+        containers.set_field(self, owner, statement.attr, self.operands.value(statement.value))
+
+    def _jump(self, statement: ir.Jump) -> None:
+        self.frame.last_blocks[self.frame.label] = self.builder.block
+        self.frame.reached.add(statement.target)
+        self.builder.jump(self._first_block(statement.target))
+
+    def _return(self, statement: ir.Return) -> None:
+        self.frame.returns.append((self.builder.block, self.operands.optional_value(statement.value)))
+
+    def _branch(self, statement: ir.Branch) -> None:
         builder, frame = self.builder, self.frame
         condition = self.operands.value(statement.cond)
         if isinstance(condition, Static):
             condition = builder.constant(bool(condition.value))
-        frame.last_blocks[label] = builder.block
+        frame.last_blocks[frame.label] = builder.block
         if isinstance(condition, Constant) or statement.truebr == statement.falsebr:
             target = statement.truebr if isinstance(condition, Scalar) or condition.value else statement.falsebr
             frame.reached.add(target)
@@ -569,18 +573,17 @@ class Lowering:
             return
         arguments = statement.exc_args or ()
         if statement.exc_class is None:
-            raise refuse("a raise without an exception can't be differentiated", self.builder.location)
+            raise self.builder.refuse("a raise without an exception can't be differentiated")
         if not all(isinstance(argument, (str, int, float, types.NoneType)) for argument in arguments):
-            raise refuse(
-                f"{statement.exc_class.__name__} with arguments that are no constant numbers or texts can't be raised in a derivative",
-                self.builder.location,
+            raise self.builder.refuse(
+                f"{statement.exc_class.__name__} with arguments that are no constant numbers or texts can't be raised in a derivative"
             )
         self.raise_(Raise(statement.exc_class, tuple(arguments)))
 
     def _print(self, statement: ir.Print) -> None:
         """Lowers a print of numbers and texts, which happens where it is, once."""
         if statement.vararg is not None:
-            raise refuse("a print with *args can't be differentiated", self.builder.location)
+            raise self.builder.refuse("a print with *args can't be differentiated")
         texts: list[str] = []
         operands: list[Operand] = []
         for variable in statement.args:
@@ -591,8 +594,6 @@ class Lowering:
                 texts.append(f"{{{len(operands)}}}")
                 operands.append(value)
             else:
-                raise refuse(
-                    f"a print of {describe(value)} can't be differentiated: print its numbers", self.builder.location
-                )
+                raise self.builder.refuse(f"a print of {describe(value)} can't be differentiated: print its numbers")
         operation = ScalarOperation(f"print({', '.join(texts)})")
         self.builder.compute(types.boolean, operation, operands, COST_OF_EFFECTS)

@@ -17,10 +17,10 @@ import numba
 import numpy as np
 from numba import types
 
-from fastgrad._src.derivatives.frontend import containers, selections
+from fastgrad._src.derivatives.frontend import containers, methods, selections
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.ir.call_rules import CallRule
-from fastgrad._src.derivatives.ir.operands import INDEX, Operand, Scalar, View, index_constant, refuse
+from fastgrad._src.derivatives.ir.operands import INDEX, Operand, Scalar, View, index_constant
 from fastgrad._src.derivatives.ir.values import (
     Items,
     Iterable,
@@ -107,7 +107,6 @@ def check_not_empty(length):  # type: ignore[no-untyped-def]
     """Raises as Numba does if a dictionary is empty."""
     if length == 0:
         raise KeyError
-    return 0
 
 
 def unite(data, length, before, more):  # type: ignore[no-untyped-def]
@@ -122,7 +121,6 @@ def unite(data, length, before, more):  # type: ignore[no-untyped-def]
             data[n] = key
             n += 1
     length[0] = n
-    return 0
 
 
 def drop(data, length, position):  # type: ignore[no-untyped-def]
@@ -131,7 +129,6 @@ def drop(data, length, position):  # type: ignore[no-untyped-def]
         length[0] -= 1
         for i in range(position, length[0]):
             data[i] = data[i + 1]
-    return 0
 
 
 def select(data, length, keys, others, is_common):  # type: ignore[no-untyped-def]
@@ -146,7 +143,6 @@ def select(data, length, keys, others, is_common):  # type: ignore[no-untyped-de
             data[n] = key
             n += 1
     length[0] = n
-    return 0
 
 
 @numba.njit
@@ -210,9 +206,8 @@ def new_mapping(lowering: Lowering, type: types.Type, arguments: list[Any]) -> M
     is_set = isinstance(type, types.Set)
     key_types = _parts_of_key(lowering, type, type.dtype if is_set else type.key_type)
     if not is_set and not isinstance(type.value_type, containers.NUMBERS):
-        raise refuse(
-            f"a dictionary with values of type {type.value_type} can't be differentiated: use numbers, such as positions in an array",
-            lowering.builder.location,
+        raise lowering.builder.refuse(
+            f"a dictionary with values of type {type.value_type} can't be differentiated: use numbers, such as positions in an array"
         )
     keys = tuple(containers.new_list(lowering, types.List(dtype), []) for dtype in key_types)
     values = None if is_set else containers.new_list(lowering, types.List(type.value_type), [])
@@ -241,8 +236,9 @@ def _note(lowering: Lowering, mapping: Mapping, operation: int, keys: Any) -> No
     containers.extend(lowering, history, keys if isinstance(keys, View) else Items(keys, types.none))
 
 
-def _word(type: types.Type) -> str:
-    return "set" if isinstance(type, types.Set) else "dictionary"
+def _lists_of(mapping: Mapping) -> list[NumberList]:
+    """Returns the lists that a dictionary or a set is made of."""
+    return [*mapping.keys, *([] if mapping.values is None else [mapping.values])]
 
 
 def _key_type(mapping: Mapping) -> types.Type:
@@ -257,9 +253,8 @@ def _parts_of_key(lowering: Lowering, mapping_type: types.Type, type: types.Type
         return [INDEX]
     if isinstance(type, types.BaseTuple) and len(type):
         return [part for item in type for part in _parts_of_key(lowering, mapping_type, item)]
-    raise refuse(
-        f"a {_word(mapping_type)} with keys of type {type} can't be differentiated: use numbers, texts or tuples of them as keys",
-        lowering.builder.location,
+    raise lowering.builder.refuse(
+        f"a {'set' if isinstance(mapping_type, types.Set) else 'dictionary'} with keys of type {type} can't be differentiated: use numbers, texts or tuples of them as keys"
     )
 
 
@@ -269,7 +264,7 @@ def _numbers_of_key(lowering: Lowering, key: Any, type: types.Type) -> list[Oper
         return [lowering.texts.number_of(key)]
     if isinstance(type, types.BaseTuple):
         if not isinstance(key, Items) or len(key.values) != len(type):
-            raise refuse(f"a key that is {describe(key)} can't be differentiated", lowering.builder.location)
+            raise lowering.builder.refuse(f"a key that is {describe(key)} can't be differentiated")
         pairs = zip(key.values, type, strict=True)
         return [number for item, item_type in pairs for number in _numbers_of_key(lowering, item, item_type)]
     return [lowering.operands.cast(lowering.operands.scalar(key), type)]
@@ -330,11 +325,8 @@ def remove(lowering: Lowering, mapping: Mapping, key: Any) -> Any:
     numbers = _numbers_of_key(lowering, key, _key_type(mapping))
     position = _position(lowering, mapping, numbers, is_checked=True)
     _note(lowering, mapping, REMOVE, numbers)
-    result: Any = Static(None)
-    for part in (*mapping.keys, mapping.values):
-        if part is not None:
-            result = containers.call_method(lowering, part, "pop", [position], types.none)
-    return result if mapping.values is not None else Static(None)
+    *_, last = [methods.call(lowering, part, "pop", [position], types.none) for part in _lists_of(mapping)]
+    return last if mapping.values is not None else Static(None)
 
 
 def _unite(lowering: Lowering, mapping: Mapping, more: Any, operation: int = UPDATE) -> None:
@@ -346,14 +338,14 @@ def _unite(lowering: Lowering, mapping: Mapping, more: Any, operation: int = UPD
             _set_item(lowering, mapping, key)
         return
     if not _has_plain_keys(mapping):
-        raise refuse(f"a set of {describe(more)} of this kind can't be differentiated", lowering.builder.location)
+        raise lowering.builder.refuse(f"a set of {describe(more)} of this kind can't be differentiated")
     array: Any = more
     if isinstance(more, Mapping) and mapping.history is not None:
         array = _keys_in_order(lowering, more)
     elif isinstance(more, (Mapping, NumberList)):
         array = containers.items_of(lowering, more.keys[0] if isinstance(more, Mapping) else more)
     if not isinstance(array, View) or len(array.axes) != 1:
-        raise refuse(f"a set of {describe(more)} can't be differentiated", lowering.builder.location)
+        raise lowering.builder.refuse(f"a set of {describe(more)} can't be differentiated")
     _note(lowering, mapping, operation, array)
     added = mapping.keys[0]
     before = containers.resize(lowering, added, array.axes[0].size)
@@ -363,22 +355,13 @@ def _unite(lowering: Lowering, mapping: Mapping, more: Any, operation: int = UPD
 def _positions_in_order(lowering: Lowering, mapping: Mapping, rule: CallRule = _ORDER_OF_SET) -> View:
     """Returns the positions of a set's keys in the order of a loop over it, or what ``rule`` finds."""
     if mapping.history is None:
-        raise refuse(
+        raise lowering.builder.refuse(
             f"{rule.name} can't be differentiated here: its order follows from hashes. Make the set by set(), add, remove, discard, update or pop "
-            "in this function, in one that passes it, or in one that returns it, or go through a list or a sorted array",
-            lowering.builder.location,
+            "in this function, in one that passes it, or in one that returns it, or go through a list or a sorted array"
         )
     parts = [containers.items_of(lowering, part) for part in (*mapping.history, mapping.keys[0])]
     positions: View = lowering.calls.call_by_rule(rule, parts, types.Array(INDEX, 1, "C"))
     return positions
-
-
-def _pop(lowering: Lowering, mapping: Mapping) -> Any:
-    """Lowers ``pop`` of a set, which takes the key that Numba takes."""
-    places = _positions_in_order(lowering, mapping, _POP_OF_SET)
-    position = view_rules.load_element(lowering.builder, places, [index_constant(0)])
-    _note(lowering, mapping, POP, [])
-    return containers.call_method(lowering, mapping.keys[0], "pop", [position], types.none)
 
 
 def _keys_in_order(lowering: Lowering, mapping: Mapping) -> View:
@@ -388,16 +371,16 @@ def _keys_in_order(lowering: Lowering, mapping: Mapping) -> View:
     return array
 
 
-def _combine(lowering: Lowering, mapping: Mapping, name: str, other: Any, type: types.Set) -> Mapping:
+def _combine(lowering: Lowering, mapping: Mapping, name: str, other: Any) -> Mapping:
     """Returns the intersection, difference or union of two sets of integers."""
-    result = new_mapping(lowering, type, [])
+    result = new_mapping(lowering, mapping.type, [])
     result.history = None  # Numba copies one of the sets, with its table of hashes
     if name == "union":
         _unite(lowering, result, mapping)
         _unite(lowering, result, other)
         return result
     if not _has_plain_keys(mapping) or not isinstance(other, Mapping):
-        raise refuse(f"the {name} of sets of this kind can't be differentiated", lowering.builder.location)
+        raise lowering.builder.refuse(f"the {name} of sets of this kind can't be differentiated")
     keys, others = (containers.items_of(lowering, part.keys[0]) for part in (mapping, other))
     containers.resize(lowering, result.keys[0], keys.axes[0].size)
     is_common = lowering.builder.constant(name == "intersection")
@@ -441,31 +424,17 @@ def apply(lowering: Lowering, function: Any, mapping: Mapping, other: Any, type:
         return lowering.calls.inline(equals if function is operator.eq else differs, [mapping, other])
     if function not in _COMBINATIONS or mapping.values is not None:
         name = getattr(function, "__name__", function)
-        raise refuse(f"{name} of a {_word(mapping.type)} can't be differentiated", lowering.builder.location)
-    return _combine(lowering, mapping, _COMBINATIONS[function], other, mapping.type)
+        raise lowering.builder.refuse(f"{name} of a {mapping.kind} can't be differentiated")
+    return _combine(lowering, mapping, _COMBINATIONS[function], other)
 
 
 def update(lowering: Lowering, function: Any, mapping: Mapping, other: Any) -> Mapping:
     """Lowers ``mapping |= other`` of two sets, which changes the first one."""
     if function is not operator.or_ or mapping.values is not None:
         name = getattr(function, "__name__", function)
-        raise refuse(f"{name} of a {_word(mapping.type)} in place can't be differentiated", lowering.builder.location)
+        raise lowering.builder.refuse(f"{name} of a {mapping.kind} in place can't be differentiated")
     _unite(lowering, mapping, other)
     return mapping
-
-
-def _copy(lowering: Lowering, mapping: Mapping) -> Mapping:
-    """Returns a copy of a dictionary or a set."""
-
-    def copy_of(part: NumberList) -> Any:
-        return containers.call_method(lowering, part, "copy", [], part.type)
-
-    values = None if mapping.values is None else copy_of(mapping.values)
-    result = Mapping(tuple(map(copy_of, mapping.keys)), values, mapping.type)
-    if mapping.history is not None:
-        result.history = copy_of(mapping.history[0]), copy_of(mapping.history[1])
-        _note(lowering, result, COPY, [])  # where `pop` goes on is not copied
-    return result
 
 
 def _value_or_default(lowering: Lowering, mapping: Mapping, name: str, key: Any, default: Any) -> Any:
@@ -484,67 +453,94 @@ def _value_or_default(lowering: Lowering, mapping: Mapping, name: str, key: Any,
     return value
 
 
-def _pop_item(lowering: Lowering, mapping: Mapping) -> Items:
-    """Lowers ``popitem`` of a dictionary, which takes the newest item."""
+def _get(lowering: Lowering, mapping: Mapping, name: str, arguments: list[Any], type: types.Type) -> Any:
+    if len(arguments) == 2:
+        return _value_or_default(lowering, mapping, name, *arguments)
+    if name == "pop" and len(arguments) == 1:
+        return remove(lowering, mapping, *arguments)
+    if name != "get" or len(arguments) != 1:
+        return NotImplemented
     assert mapping.values is not None
+    position = _position_of(lowering, mapping, *arguments)
+    is_set_value = lowering.operators.apply(operator.ge, [position, index_constant(0)], types.boolean)
+    zero = lowering.operands.cast(index_constant(0), mapping.values.type.dtype)
+    return Maybe(is_set_value, lowering.calls.inline(value_or, [mapping.values.data, position, zero]))
+
+
+def _pop_item(lowering: Lowering, mapping: Mapping, name: str, arguments: list[Any], type: types.Type) -> Items:
+    """Takes the newest item of a dictionary."""
     lowering.calls.inline(check_not_empty, [containers.length_of(lowering, mapping.keys[0])])
-    *numbers, value = [
-        containers.call_method(lowering, part, "pop", [], types.none) for part in (*mapping.keys, mapping.values)
-    ]
+    *numbers, value = [methods.call(lowering, part, "pop", [], types.none) for part in _lists_of(mapping)]
     return tuple_of([_key_of_numbers(iter(numbers), _key_type(mapping)), value])
 
 
-def call_method(  # noqa: C901  # one branch for each method
-    lowering: Lowering, mapping: Mapping, name: str, arguments: list[Any], type: types.Type
-) -> Any:
-    """Lowers the call of a method of a dictionary or a set."""
-    is_set = mapping.values is None
-    if name in ("keys", "values", "items") and not is_set:
-        return MappingView(mapping, name, type)
-    if name in ("get", "pop", "setdefault") and len(arguments) == 2 and not is_set:
-        return _value_or_default(lowering, mapping, name, *arguments)
-    if name == "get" and len(arguments) == 1 and mapping.values is not None:
-        position = _position_of(lowering, mapping, arguments[0])
-        is_set_value = lowering.operators.apply(operator.ge, [position, index_constant(0)], types.boolean)
-        zero = lowering.operands.cast(index_constant(0), mapping.values.type.dtype)
-        return Maybe(is_set_value, lowering.calls.inline(value_or, [mapping.values.data, position, zero]))
-    if name == "popitem" and not is_set:
-        return _pop_item(lowering, mapping)
-    if name == "__setitem__" and not is_set:
-        set_item(lowering, mapping, *arguments)
-        return Static(None)
-    if name == "update" and not is_set and isinstance(arguments[0], Mapping):
-        return lowering.calls.inline(update_items, [mapping, *arguments])
-    if name == "pop" and len(arguments) == 1 and not is_set:
-        return remove(lowering, mapping, arguments[0])
-    if name == "pop" and not arguments and is_set:
-        return _pop(lowering, mapping)
-    if name in ("intersection", "difference", "union") and is_set and len(arguments) == 1:
-        return _combine(lowering, mapping, name, arguments[0], mapping.type)
-    if name == "copy":
-        return _copy(lowering, mapping)
-    if name == "add":
-        numbers = _numbers_of_key(lowering, arguments[0], _key_type(mapping))
-        _note(lowering, mapping, ADD, numbers)
-        _set_item(lowering, mapping, numbers)
-    elif name == "remove":
-        remove(lowering, mapping, arguments[0])
-    elif name == "discard":
-        numbers = _numbers_of_key(lowering, arguments[0], _key_type(mapping))
-        _note(lowering, mapping, REMOVE, numbers)
-        position = _position(lowering, mapping, numbers)
-        for keys in mapping.keys:
-            lowering.calls.inline(drop, [keys.data, containers.changing_length(lowering, keys), position])
-    elif name == "update" and is_set:
-        for more in arguments:
-            _unite(lowering, mapping, more)
-    elif name == "clear":
-        _note(lowering, mapping, CLEAR, [])
-        for part in (*mapping.keys, mapping.values):
-            if part is not None:
-                containers.call_method(lowering, part, "clear", [], type)
-    else:
-        raise refuse(
-            f"the method {name} of a {_word(mapping.type)} can't be differentiated like this", lowering.builder.location
-        )
-    return Static(None)
+def _update(lowering: Lowering, mapping: Mapping, name: str, arguments: list[Any], type: types.Type) -> Any:
+    is_mapping = isinstance(arguments[0], Mapping)
+    return lowering.calls.inline(update_items, [mapping, *arguments]) if is_mapping else NotImplemented
+
+
+def _add(lowering: Lowering, mapping: Mapping, name: str, arguments: list[Any], type: types.Type) -> None:
+    numbers = _numbers_of_key(lowering, arguments[0], _key_type(mapping))
+    _note(lowering, mapping, ADD, numbers)
+    _set_item(lowering, mapping, numbers)
+
+
+def _pop(lowering: Lowering, mapping: Mapping, name: str, arguments: list[Any], type: types.Type) -> Any:
+    """Takes the key of a set that Numba takes."""
+    places = _positions_in_order(lowering, mapping, _POP_OF_SET)
+    position = view_rules.load_element(lowering.builder, places, [index_constant(0)])
+    _note(lowering, mapping, POP, [])
+    return methods.call(lowering, mapping.keys[0], "pop", [position], types.none)
+
+
+def _discard(lowering: Lowering, mapping: Mapping, name: str, arguments: list[Any], type: types.Type) -> None:
+    numbers = _numbers_of_key(lowering, arguments[0], _key_type(mapping))
+    _note(lowering, mapping, REMOVE, numbers)
+    position = _position(lowering, mapping, numbers)
+    for keys in mapping.keys:
+        lowering.calls.inline(drop, [keys.data, containers.changing_length(lowering, keys), position])
+
+
+def _clear(lowering: Lowering, mapping: Mapping, name: str, arguments: list[Any], type: types.Type) -> None:
+    _note(lowering, mapping, CLEAR, [])
+    for part in _lists_of(mapping):
+        methods.call(lowering, part, "clear", [], type)
+
+
+def _copy(lowering: Lowering, mapping: Mapping, name: str, arguments: list[Any], type: types.Type) -> Mapping:
+    def copy_of(part: NumberList) -> Any:
+        return methods.call(lowering, part, "copy", [], part.type)
+
+    values = None if mapping.values is None else copy_of(mapping.values)
+    result = Mapping(tuple(map(copy_of, mapping.keys)), values, mapping.type)
+    if mapping.history is not None:
+        result.history = copy_of(mapping.history[0]), copy_of(mapping.history[1])
+        _note(lowering, result, COPY, [])  # where `pop` goes on is not copied
+    return result
+
+
+methods.RULES["dictionary"] = {
+    **dict.fromkeys(
+        ["keys", "values", "items"],
+        lambda lowering, mapping, name, arguments, result_type: MappingView(mapping, name, result_type),
+    ),
+    **dict.fromkeys(["get", "pop", "setdefault"], _get),
+    "__setitem__": lambda lowering, mapping, name, arguments, _: set_item(lowering, mapping, *arguments),
+    "popitem": _pop_item,
+    "update": _update,
+    "clear": _clear,
+    "copy": _copy,
+}
+methods.RULES["set"] = {
+    **dict.fromkeys(
+        _COMBINATIONS.values(),
+        lambda lowering, mapping, name, arguments, _: _combine(lowering, mapping, name, *arguments),
+    ),
+    "add": _add,
+    "remove": lambda lowering, mapping, name, arguments, _: remove(lowering, mapping, *arguments),
+    "discard": _discard,
+    "pop": _pop,
+    "update": lambda lowering, mapping, name, arguments, _: _unite(lowering, mapping, arguments[0]),
+    "clear": _clear,
+    "copy": _copy,
+}

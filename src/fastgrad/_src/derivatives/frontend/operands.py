@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numba
@@ -22,7 +23,6 @@ from fastgrad._src.derivatives.ir.operands import (
     index_constant,
     is_natural_number,
     item_name,
-    refuse,
 )
 from fastgrad._src.derivatives.ir.partials import Partial
 from fastgrad._src.derivatives.ir.scalar_operations import may_raise
@@ -58,6 +58,11 @@ def checked_optional(is_set):  # type: ignore[no-untyped-def]
     return is_set
 
 
+def by_class(table: dict[type, Any], value: Any) -> Any:
+    """Returns the entry of a table for the nearest class of a value, or None."""
+    return next((table[cls] for cls in type(value).__mro__ if cls in table), None)
+
+
 class Operands:
     """What variables stand for, as the numbers and arrays that statements take."""
 
@@ -82,11 +87,10 @@ class Operands:
         if isinstance(value, Selection):
             value = self._lowering.subscripts.item_at(Items(value.items, types.none), value.index, value.type)
         if isinstance(value, Deferred):
-            raise refuse(f"{value.reason}, which can't be differentiated", self._builder.location)
+            raise self._builder.refuse(f"{value.reason}, which can't be differentiated")
         if isinstance(value, Window):
-            raise refuse(
-                "an array in the kernel of a stencil can be differentiated only where it is indexed",
-                self._builder.location,
+            raise self._builder.refuse(
+                "an array in the kernel of a stencil can be differentiated only where it is indexed"
             )
         if isinstance(value, View):
             layout = getattr(self._lowering.frame.function.types.get(variable.name), "layout", value.layout)
@@ -103,7 +107,7 @@ class Operands:
             return self.scalar(self.definite(value))
         if isinstance(value, View) and not value.axes and value.parts is None:
             return view_rules.load_real(self._builder, value, [])
-        raise refuse(f"a number is needed here, this is {describe(value)}", self._builder.location)
+        raise self._builder.refuse(f"a number is needed here, this is {describe(value)}")
 
     def number(self, value: Any) -> Operand | Complex:
         """Returns ``value`` as a number, which may be complex."""
@@ -193,8 +197,8 @@ class Operands:
         try:
             return [type_of(value) for value in values]
         except (TypeError, ValueError) as error:
-            raise refuse(
-                f"a call with an argument without a type can't be differentiated ({error})", self._builder.location
+            raise self._builder.refuse(
+                f"a call with an argument without a type can't be differentiated ({error})"
             ) from None
 
     def plain(self, view: View) -> View:
@@ -208,48 +212,63 @@ class Operands:
     def parameter(self, name: str, type: types.Type, position: int) -> Any:
         """Returns what a parameter of the outermost function stands for."""
         type = types.unliteral(type)
-        builder = self._builder
-        if isinstance(type, types.Omitted):
-            return self.static(type.value)
         if members_of(type) is not None:
             return containers.parameter_fields(self._lowering, name, type, position)
-        if isinstance(type, types.Array):
-            if not isinstance(type.dtype, (types.Float, types.Integer, types.Boolean, types.Complex)):
-                return Deferred(f"the parameter {self._lowering.result.names[position]} is an array of {type.dtype}")
-            root = builder.root(type, "parameter", name)
-            root.name, root.block, root.position = name, None, position
-            if isinstance(type.dtype, types.Complex):
-                root.name = f"parts_of_{name}"
-            builder.read_dims(root, type)
-            return View.whole(root, type.dtype)
-        if isinstance(type, types.Complex):
-            float_type = type.underlying_float
-            return Complex(*[self.parameter(f"{part}_of_{name}", float_type, position) for part in ("real", "imag")])
-        if isinstance(type, (types.Float, types.Integer, types.Boolean)):
-            scalar = Scalar(name, type, None, position)
-            self._lowering.result.scalars.append(scalar)
-            return scalar
-        if isinstance(type, types.BaseTuple):
-            items = [self.parameter(item_name(name, number), item, position) for number, item in enumerate(type)]
-            return Items(items, type)
-        if isinstance(type, types.NoneType):
-            return Static(None)
-        if isinstance(type, types.Dispatcher):
-            return Static(type.dispatcher)
-        if isinstance(type, types.UnicodeType):
-            return Text(name)
-        if isinstance(type, types.EnumMember):
-            number = builder.compute(type.dtype, ScalarOperation(f"{name}.value", reads_parameter=True), [])
-            return number if isinstance(type, types.IntEnumMember) else Member(number, type)
-        if isinstance(type, types.SliceType) and type.members == 2:
-            bounds = [
-                self._builder.compute(INDEX, ScalarOperation(f"{name}.{bound}", reads_parameter=True), [])
-                for bound in ("start", "stop")
-            ]
-            return Static(Slice(bounds[0], bounds[1], None))
-        owner = f"the parameter {self._lowering.result.names[position]}"
-        if isinstance(type, types.FunctionType):
-            return Deferred(
-                f"{owner} has functions that are known by type only (pass functions of njit one by one, or read them from a global tuple)"
-            )
-        return Deferred(f"{owner} is of type {type}")
+        rule = by_class(_PARAMETERS, type)
+        value = f"is of type {type}" if rule is None else rule(self, name, type, position)
+        is_refused = isinstance(value, str)
+        return Deferred(f"the parameter {self._lowering.result.names[position]} {value}") if is_refused else value
+
+    def _array(self, name: str, type: types.Array, position: int) -> View | str:
+        if not isinstance(type.dtype, containers.NUMBERS):
+            return f"is an array of {type.dtype}"
+        root = self._builder.root(type, "parameter", name)
+        root.name, root.block, root.position = name, None, position
+        if isinstance(type.dtype, types.Complex):
+            root.name = f"parts_of_{name}"
+        self._builder.read_dims(root, type)
+        return View.whole(root, type.dtype)
+
+    def _complex_number(self, name: str, type: types.Complex, position: int) -> Complex:
+        float_type = type.underlying_float
+        return Complex(*[self.parameter(f"{part}_of_{name}", float_type, position) for part in ("real", "imag")])
+
+    def _number(self, name: str, type: types.Type, position: int) -> Scalar:
+        scalar = Scalar(name, type, None, position)
+        self._lowering.result.scalars.append(scalar)
+        return scalar
+
+    def _tuple(self, name: str, type: types.BaseTuple, position: int) -> Items:
+        items = [self.parameter(item_name(name, number), item, position) for number, item in enumerate(type)]
+        return Items(items, type)
+
+    def _member(self, name: str, type: types.EnumMember, position: int) -> Any:
+        number = self._read(type.dtype, f"{name}.value")
+        return number if isinstance(type, types.IntEnumMember) else Member(number, type)
+
+    def _slice(self, name: str, type: types.SliceType, position: int) -> Static | str:
+        if type.members != 2:
+            return f"is of type {type}"
+        return Static(Slice(self._read(INDEX, f"{name}.start"), self._read(INDEX, f"{name}.stop"), None))
+
+    def _read(self, type: types.Type, text: str) -> Scalar:
+        """Returns the number that a ``text`` reads from a parameter."""
+        return self._builder.compute(type, ScalarOperation(text, reads_parameter=True), [])
+
+
+_PARAMETERS: dict[type, Callable[[Operands, str, Any, int], Any]] = {
+    types.Omitted: lambda operands, name, kind, position: operands.static(kind.value),
+    types.Array: Operands._array,
+    types.Complex: Operands._complex_number,
+    **dict.fromkeys([types.Float, types.Integer, types.Boolean], Operands._number),
+    types.BaseTuple: Operands._tuple,
+    types.NoneType: lambda operands, name, kind, position: Static(None),
+    types.Dispatcher: lambda operands, name, kind, position: Static(kind.dispatcher),
+    types.UnicodeType: lambda operands, name, kind, position: Text(name),
+    types.EnumMember: Operands._member,
+    types.SliceType: Operands._slice,
+    types.FunctionType: lambda operands, name, kind, position: (
+        "has functions that are known by type only (pass functions of njit one by one, or read them from a global tuple)"
+    ),
+}
+"""What a parameter stands for, by the class of Numba's type; a text why it can't be differentiated."""

@@ -8,19 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import types
 
-from fastgrad._src.derivatives.frontend import array_expressions, complex_numbers, containers, lists, mappings
+from fastgrad._src.derivatives.frontend import array_expressions, complex_numbers, containers, lists, mappings, methods
 from fastgrad._src.derivatives.frontend.texts import quote
 from fastgrad._src.derivatives.ir import scalar_rules
-from fastgrad._src.derivatives.ir.operands import (
-    INDEX,
-    Constant,
-    Operand,
-    Scalar,
-    View,
-    index_constant,
-    is_constant,
-    refuse,
-)
+from fastgrad._src.derivatives.ir.operands import INDEX, Constant, Operand, Scalar, View, index_constant, is_constant
 from fastgrad._src.derivatives.ir.partials import (
     ZERO_PRODUCT,
     Partial,
@@ -90,17 +81,8 @@ _CHECKED_DIVISIONS = {
 
 _FOLDED_OPERATORS = frozenset(
     [
-        operator.add,
-        operator.sub,
-        operator.mul,
-        operator.lt,
-        operator.le,
-        operator.gt,
-        operator.ge,
-        operator.eq,
-        operator.ne,
-        operator.neg,
-        operator.not_,
+        *(operator.add, operator.sub, operator.mul, operator.neg, operator.not_),
+        *(operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne),
     ]
 )
 
@@ -121,26 +103,24 @@ class Operators:
     def __init__(self, lowering: Lowering) -> None:
         self._lowering = lowering
         self._builder = lowering.builder
+        self._operands = lowering.operands
 
     def array_expression(self, name: str, value: ir.Expr) -> Any:
         """Lowers an expression of arrays, element by element."""
-        return self._lowering.operands.array_of_elements(
+        return self._operands.array_of_elements(
             name, array_expressions.expression(self._lowering, value, self._lowering.frame.type_of(name))
         )
 
     def binary(self, name: str, value: ir.Expr) -> Any:
         """Lowers an operator of two operands."""
-        operands = [
-            self._lowering.operands.optional_value(value.lhs),
-            self._lowering.operands.optional_value(value.rhs),
-        ]
+        operands = [self._operands.optional_value(value.lhs), self._operands.optional_value(value.rhs)]
         return self.apply(value.fn, operands, self._lowering.frame.type_of(name), name)
 
     def in_place(self, name: str, value: ir.Expr) -> Any:
         """Lowers an operator such as ``+=``."""
-        left, right = self._lowering.operands.value(value.lhs), self._lowering.operands.value(value.rhs)
+        left, right = self._operands.value(value.lhs), self._operands.value(value.rhs)
         if isinstance(left, lists.LISTS) and value.immutable_fn is operator.add:
-            lists.call_method(self._lowering, left, "extend", [right], types.none)
+            methods.call(self._lowering, left, "extend", [right], types.none)
             return left
         if isinstance(left, Mapping):
             return mappings.update(self._lowering, value.immutable_fn, left, right)
@@ -153,20 +133,17 @@ class Operators:
         function = (
             value.fn if callable(value.fn) else {"-": operator.neg, "+": operator.pos, "not": operator.not_}[value.fn]
         )
-        return self.apply(
-            function, [self._lowering.operands.value(value.value)], self._lowering.frame.type_of(name), name
-        )
+        return self.apply(function, [self._operands.value(value.value)], self._lowering.frame.type_of(name), name)
 
     def apply(self, function: Any, operands: list[Any], type: types.Type, hint: str = "t") -> Any:
         """Lowers an operator or function of numbers, of arrays element by element, or of tuples."""
-        builder = self._builder
         compares = function in (operator.is_, operator.is_not, operator.eq, operator.ne)
         if compares and any(isinstance(operand, Static) and operand.value is None for operand in operands):
             for operand in operands:
                 if isinstance(operand, Maybe):
                     operation = NOT if function in (operator.is_, operator.eq) else IS_TRUE
-                    return builder.compute(types.boolean, operation, [operand.is_set])
-        operands = [self._lowering.operands.definite(operand) for operand in operands]
+                    return self._builder.compute(types.boolean, operation, [operand.is_set])
+        operands = [self._operands.definite(operand) for operand in operands]
         compared = self._compare(function, operands, type) if compares else None
         if compared is not None:
             return compared
@@ -176,21 +153,23 @@ class Operators:
         if any(isinstance(operand, lists.LISTS) for operand in operands):
             return containers.apply(self._lowering, function, operands, type)
         if function is operator.contains and isinstance(operands[0], View):
-            return self._lowering.calls.inline(
-                containers.is_element, [operands[0], self._lowering.operands.number(operands[1])]
-            )
+            return self._lowering.calls.inline(containers.is_element, [operands[0], self._operands.number(operands[1])])
         if any(isinstance(operand, View) and operand.axes for operand in operands):
             return self._lowering.array_functions.element_by_element(self._lowering, function, operands, type)
         if any(isinstance(operand, Items) for operand in operands):
             return self._apply_to_tuples(function, operands)
         if isinstance(type, types.Complex) or any(map(is_complex, operands)):
             return complex_numbers.apply(
-                self._lowering, function, [self._lowering.operands.number(operand) for operand in operands], type
+                self._lowering, function, [self._operands.number(operand) for operand in operands], type
             )
-        numbers = [self._lowering.operands.scalar(operand) for operand in operands]
+        return self._apply_to_numbers(function, [self._operands.scalar(operand) for operand in operands], type, hint)
+
+    def _apply_to_numbers(self, function: Any, numbers: list[Operand], type: types.Type, hint: str) -> Operand:
+        """Lowers an operator or function of real numbers, with its partials."""
+        builder = self._builder
         if function in _FOLDED_OPERATORS and all(isinstance(number, Constant) for number in numbers):
             return fold(function, numbers, type)
-        if isinstance(type, types.Integer) and function in (operator.add, operator.sub, operator.mul) and type == INDEX:
+        if type == INDEX and function in (operator.add, operator.sub, operator.mul):
             return builder.index(OPERATORS[function], *numbers)
         if builder.is_in_try and self._is_checked(function, numbers):
             return self._lowering.calls.inline(_CHECKED_DIVISIONS[function].py_func, numbers)
@@ -215,12 +194,10 @@ class Operators:
         (operand,) = operands
         if isinstance(operand, (Mapping, *lists.LISTS)):
             name, remedy = getattr(function, "__name__", function), "use a loop over its items"
-            raise refuse(
-                f"{name} of a list, a set or a dictionary can't be differentiated; {remedy}", self._builder.location
-            )
+            raise self._builder.refuse(f"{name} of a list, a set or a dictionary can't be differentiated; {remedy}")
         if isinstance(operand, View) and operand.axes and not isinstance(type, types.Array):
             remedy = "use an element of it, or np.any or np.all"
-            raise refuse(f"the truth value of an array can't be differentiated; {remedy}", self._builder.location)
+            raise self._builder.refuse(f"the truth value of an array can't be differentiated; {remedy}")
 
     def _compare(self, function: Any, operands: list[Any], type: types.Type) -> Operand | None:
         """Lowers the comparison of texts, of members of enumerations, or of known values; returns None for other operands."""
@@ -247,7 +224,7 @@ class Operators:
         is_equal, classes = function in (operator.is_, operator.eq), [type_of(member) for member in members]
         if classes[0] != classes[1]:
             return self._builder.constant(not is_equal)
-        numbers = [self._lowering.operands.number_of_member(member) for member in members]
+        numbers = [self._operands.number_of_member(member) for member in members]
         result: Operand = self.apply(operator.eq if is_equal else operator.ne, numbers, types.boolean)
         return result
 
@@ -265,9 +242,7 @@ class Operators:
                     equal if is_constant(result, False) else self.apply(operator.or_, [result, equal], types.boolean)
                 )
             return result
-        raise refuse(
-            f"{getattr(function, '__name__', function)} of tuples can't be differentiated", self._builder.location
-        )
+        raise self._builder.refuse(f"{getattr(function, '__name__', function)} of tuples can't be differentiated")
 
     def _compare_tuples(self, function: Any, first: list[Any], second: list[Any]) -> Operand:
         """Lowers the comparison of two tuples of numbers."""
@@ -299,7 +274,7 @@ class Operators:
             return [None] * len(numbers)
         partials = scalar_rules.partials(function, type)
         if partials is None:
-            raise refuse(f"{describe(Static(function))} has no derivative", self._builder.location)
+            raise self._builder.refuse(f"{describe(Static(function))} has no derivative")
         if scalar_rules.operation_of(function) is POWER:
             partials = [self._partial_of_base(numbers[1], partials[0], type), partials[1]]
         if partials[0] is not None and Singularity.ROOT in scalar_rules.singularity_of(function, numbers):
@@ -321,16 +296,12 @@ class Operators:
     def select_number(self, values: list[Any], index: Operand, type: types.Type) -> Operand:
         """Returns the number of ``values`` at a position, by a chain of choices."""
         builder = self._builder
-        result: Operand = self._lowering.operands.cast(values[-1], type)
+        result: Operand = self._operands.cast(values[-1], type)
         for number in range(len(values) - 2, -1, -1):
-            of_items = [None, SELECT(OPERANDS[0], COTANGENT, 0.0), SELECT(OPERANDS[0], 0.0, COTANGENT)]
+            of_items: list[Partial] = [None, SELECT(OPERANDS[0], COTANGENT, 0.0), SELECT(OPERANDS[0], 0.0, COTANGENT)]
             condition = builder.compute(types.boolean, EQUAL, [index, index_constant(number)])
-            operands = [condition, self._lowering.operands.cast(values[number], type), result]
-            partials = [
-                partial if isinstance(operand, Scalar) and operand.is_real else None
-                for partial, operand in zip(of_items, operands, strict=True)
-            ]
-            result = builder.compute(type, SELECT, operands, partials=partials)
+            operands = [condition, self._operands.cast(values[number], type), result]
+            result = builder.compute(type, SELECT, operands, partials=of_items)
         return result
 
     def where(self, operands: list[Operand], type: types.Type, hint: str) -> Scalar:

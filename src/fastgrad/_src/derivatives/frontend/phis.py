@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from numba import types
 
 from fastgrad._src.derivatives.frontend import containers
+from fastgrad._src.derivatives.frontend.operands import by_class
 from fastgrad._src.derivatives.frontend.views import Slice
 from fastgrad._src.derivatives.ir.operands import INDEX, Constant, Operand, Root, Scalar, View, index_constant, refuse
 from fastgrad._src.derivatives.ir.representation import Block, Phi
@@ -41,6 +42,7 @@ class Phis:
     def __init__(self, lowering: Lowering) -> None:
         self._lowering = lowering
         self._builder = lowering.builder
+        self._operands = lowering.operands
 
     def by_branches(
         self, values: Sequence[Any], index: Operand, action: Callable[[Any], Any]
@@ -143,36 +145,30 @@ class Phis:
 
     def of_type(self, type: types.Type, hint: str) -> Any:
         """Returns the value of a new phi: a scalar, a view of a root of kind "phi", or a tuple of them."""
-        builder = self._builder
         type = types.unliteral(type)
-        if isinstance(type, types.BaseTuple):
-            return Items([self.of_type(item, hint) for item in type], type)
-        if isinstance(type, types.NoneType):
-            return Static(None)
-        if isinstance(type, types.UnicodeType):
-            return NumberedText(self.of_type(INDEX, hint))
-        if isinstance(type, types.EnumMember):
-            number = self.of_type(type.dtype, hint)
-            return number if isinstance(type, types.IntEnumMember) else Member(number, type)
-        if isinstance(type, types.Dispatcher):
-            return Static(type.dispatcher)
-        optional = (*containers.NUMBERS, types.Array, types.EnumMember)
-        if isinstance(type, types.Optional) and isinstance(type.type, optional):
-            return Maybe(self.of_type(types.boolean, hint), self.of_type(type.type, hint))
-        if isinstance(type, types.Array):
-            root = builder.root(type, "phi", hint)
-            builder.block.phis.append(Phi(root, builder.location))
-            builder.read_dims(root, type)
-            return View.whole(root, type.dtype)
-        if isinstance(type, types.Complex):
-            return Complex(*[self.of_type(type.underlying_float, hint) for _ in ("real", "imag")])
-        if isinstance(type, (types.Float, types.Integer, types.Boolean)):
-            scalar = builder.scalar(type, hint)
-            builder.block.phis.append(Phi(scalar, builder.location))
-            return scalar
-        if isinstance(type, types.RangeType) and type.dtype == INDEX:
-            return Range(*[self.of_type(INDEX, hint) for _ in range(3)])
-        return Deferred(f"{hint.partition('.')[0]} is of type {type} and has several definitions")
+        rule = by_class(_PHIS, type)
+        value = NotImplemented if rule is None else rule(self, type, hint)
+        reason = f"{hint.partition('.')[0]} is of type {type} and has several definitions"
+        return Deferred(reason) if value is NotImplemented else value
+
+    def _phi_of_array(self, type: types.Array, hint: str) -> View:
+        root = self._builder.root(type, "phi", hint)
+        self._builder.block.phis.append(Phi(root, self._builder.location))
+        self._builder.read_dims(root, type)
+        return View.whole(root, type.dtype)
+
+    def _phi_of_number(self, type: types.Type, hint: str) -> Scalar:
+        scalar = self._builder.scalar(type, hint)
+        self._builder.block.phis.append(Phi(scalar, self._builder.location))
+        return scalar
+
+    def _phi_of_optional(self, type: types.Optional, hint: str) -> Any:
+        if not isinstance(type.type, (*containers.NUMBERS, types.Array, types.EnumMember)):
+            return NotImplemented
+        return Maybe(self.of_type(types.boolean, hint), self.of_type(type.type, hint))
+
+    def _phi_of_range(self, type: types.RangeType, hint: str) -> Any:
+        return Range(*[self.of_type(INDEX, hint) for _ in range(3)]) if type.dtype == INDEX else NotImplemented
 
     def complete(self, frame: Frame) -> None:
         """Adds the incoming values of the phis of a call, which are all known now."""
@@ -233,3 +229,19 @@ class Phis:
     def _statement_of(self, target: Scalar | Root) -> Phi:
         assert target.block is not None
         return next(phi for phi in target.block.phis if phi.target is target)
+
+
+_PHIS: dict[type, Callable[[Phis, Any, str], Any]] = {
+    types.BaseTuple: lambda phis, kind, hint: Items([phis.of_type(item, hint) for item in kind], kind),
+    types.NoneType: lambda phis, kind, hint: Static(None),
+    types.UnicodeType: lambda phis, kind, hint: NumberedText(phis.of_type(INDEX, hint)),
+    types.EnumMember: lambda phis, kind, hint: Member(phis.of_type(kind.dtype, hint), kind),
+    types.IntEnumMember: lambda phis, kind, hint: phis.of_type(kind.dtype, hint),
+    types.Dispatcher: lambda phis, kind, hint: Static(kind.dispatcher),
+    types.Optional: Phis._phi_of_optional,
+    types.Array: Phis._phi_of_array,
+    types.Complex: lambda phis, kind, hint: Complex(*[phis.of_type(kind.underlying_float, hint) for _ in range(2)]),
+    **dict.fromkeys([types.Float, types.Integer, types.Boolean], Phis._phi_of_number),
+    types.RangeType: Phis._phi_of_range,
+}
+"""What makes a phi, by the class of Numba's type."""

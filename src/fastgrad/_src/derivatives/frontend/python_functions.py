@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numba
@@ -26,7 +27,16 @@ from fastgrad._src.derivatives.ir.values import (
     type_of,
 )
 from fastgrad._src.derivatives.runtime.record_fields import field_of
-from fastgrad._src.jit.numba_internals import JitClassType, ol_isinstance
+from fastgrad._src.jit.numba_internals import (
+    JitClassType,
+    empty_inferred,
+    end_try_block,
+    exception_check,
+    exception_match,
+    length_of_iterator,
+    mark_try_block,
+    ol_isinstance,
+)
 from fastgrad._src.scalars.formulas import COTANGENT, FUNCTION_COST, OPERANDS, RESULT
 from fastgrad._src.scalars.terms import digamma
 
@@ -55,100 +65,120 @@ def quotient_and_remainder(x, y):  # type: ignore[no-untyped-def]
     return x // y, x % y
 
 
-_CAUGHT = {
-    **dict.fromkeys(["mark_try_block", "end_try_block"], Static(None)),
-    "exception_check": Constant(False, types.boolean),  # what raises jumps to the handler itself
-    "exception_match": Constant(True, types.boolean),  # Numba compiles handlers of all exceptions only
-}
+Rule = Callable[[Any, list[Any], types.Type], Any]
+"""A function of (lowering, arguments, Numba's type of the result). It returns ``NotImplemented`` for arguments of other kinds."""
 
 
-def call(  # noqa: C901  # one line for each function
-    lowering: Lowering, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type
-) -> Any:
+def call(lowering: Lowering, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type) -> Any:
     """Lowers the call of one of the functions here, else returns ``NotImplemented``."""
-    builder = lowering.builder
     if isinstance(type, types.BaseNamedTuple) and function is type.instance_class:
         named = dict(zip(type.fields, arguments, strict=False)) | keywords
         return Items([named[field] for field in type.fields], type)
     if isinstance(function, JitClassType):
         return containers.new_instance(lowering, type, arguments, keywords)
-    if function is field_of:
-        return containers.field_array(lowering, arguments[0], static_value(arguments[1]))
-    if function is builtin_type and len(arguments) == 1 and isinstance(arguments[0], (Constant, Scalar, Complex)):
-        return Static(np.dtype(str(type_of(arguments[0]))).type)
-    if getattr(function, "__module__", "") == "numba.core.unsafe.eh":
-        return _CAUGHT[function.__name__]
     result = complex_numbers.call(lowering, function, arguments, keywords, type)
     if result is not NotImplemented:
         return result
     if isinstance(type, types.Array) and isinstance(type.dtype, types.Record) and function in containers.ALLOCATIONS:
         return containers.allocate_records(lowering, type, arguments[0], containers.ALLOCATIONS[function])
-    if keywords:
-        return NotImplemented
-    if isinstance(type, mappings.TYPES) and function in (set, dict, Dict, Dict.empty):
-        if function is not dict or not arguments:
-            return mappings.new_mapping(lowering, type, arguments if function is set else [])
-        result = mappings.new_mapping(lowering, type, [])
+    rule = None if keywords else RULES.get(function)
+    return NotImplemented if rule is None else rule(lowering, arguments, type)
+
+
+def _mapping(lowering: Lowering, arguments: list[Any], type: types.Type) -> Any:
+    return mappings.new_mapping(lowering, type, arguments) if isinstance(type, mappings.TYPES) else NotImplemented
+
+
+def _dictionary(lowering: Lowering, arguments: list[Any], type: types.Type) -> Any:
+    result = _mapping(lowering, [], type)
+    if arguments and result is not NotImplemented:
         lowering.calls.inline(mappings.set_items, [result, arguments[0]])
-        return result
-    if function is len and isinstance(arguments[0], MappingView):
-        arguments = [arguments[0].mapping]
-    if function in (len, bool) and isinstance(arguments[0], Mapping):
-        arguments = [arguments[0].keys[0]]
-    if function in (len, bool) and isinstance(arguments[0], lists.LISTS):
-        length = lists.length_of(lowering, arguments[0])
-        return length if function is len else lowering.operators.apply(operator.gt, [length, index_constant(0)], type)
-    makes_list = function in (list, List, List.empty_list)
-    if (
-        makes_list
-        and lists.has_kind(type)
-        and not (arguments and isinstance(arguments[0], View) and len(arguments[0].axes) != 1)
-    ):
-        return lists.list_of(lowering, type, arguments)
-    if function in (numba.literally, numba.literal_unroll):
-        return arguments[0]
-    if function is divmod:
-        return lowering.calls.inline(quotient_and_remainder, arguments, lowering.frame.error_model)
-    if getattr(function, "__name__", "") == "length_of_iterator" and isinstance(arguments[0], LoopState):
-        return arguments[0].iterable.count
-    if getattr(function, "__name__", "") == "empty_inferred":
-        return lowering.builder.allocate(
-            type.dtype, [lowering.operands.scalar(size) for size in arguments[0].values], "empty"
-        )
-    if function is tuple and isinstance(arguments[0], Items):
-        return arguments[0]
-    if function is isinstance:
-        classes = [item.value for item in (arguments[1].values if isinstance(arguments[1], Items) else [arguments[1]])]
-        return builder.constant(any(_is_instance(arguments[0], cls) for cls in classes))
-    if function is math.gamma and isinstance(arguments[0], (Constant, Scalar)):
-        return _compute(lowering, type, function, arguments, COTANGENT * RESULT * digamma(OPERANDS[0]))
-    if function is math.frexp and isinstance(arguments[0], (Constant, Scalar)):
-        mantissa = _compute(
-            lowering, type[0], frexp_mantissa, arguments, _LDEXP(COTANGENT, -_FREXP_EXPONENT(OPERANDS[0]))
-        )
-        exponent = _compute(lowering, type[1], frexp_exponent, arguments, None)
-        return Items([mantissa, exponent], type)
-    if function is len and isinstance(arguments[0], Fields) and isinstance(arguments[0].type, types.Array):
-        return next(iter(arguments[0].parts.values())).axes[0].size
-    if function is len and isinstance(arguments[0], Static) and isinstance(arguments[0].value, str):
-        return builder.constant(len(arguments[0].value))
-    if function is np.dtype and len(arguments) == 1 and isinstance(arguments[0], Static):
-        return Static(np.dtype(str(type.dtype)))
-    if function is bool and isinstance(arguments[0], (Items, Static)):
-        value = arguments[0]
-        return builder.constant(bool(value.values if isinstance(value, Items) else value.value))
+    return result
+
+
+def _list(lowering: Lowering, arguments: list[Any], type: types.Type) -> Any:
+    if not lists.has_kind(type) or (arguments and isinstance(arguments[0], View) and len(arguments[0].axes) != 1):
+        return NotImplemented
+    return lists.list_of(lowering, type, arguments)
+
+
+def _length(lowering: Lowering, arguments: list[Any], type: types.Type) -> Any:
+    value = arguments[0].mapping if isinstance(arguments[0], MappingView) else arguments[0]
+    if isinstance(value, (Mapping, *lists.LISTS)):
+        return lists.length_of(lowering, value)
+    if isinstance(value, Fields) and isinstance(value.type, types.Array):
+        return next(iter(value.parts.values())).axes[0].size
+    if isinstance(value, Static) and isinstance(value.value, str):
+        return lowering.builder.constant(len(value.value))
     return NotImplemented
 
 
-def _compute(lowering: Lowering, type: types.Type, function: Any, arguments: list[Any], partial: Partial) -> Scalar:
-    """Lowers a function of numbers with the ``partial`` of the first one."""
-    builder = lowering.builder
-    operands = [lowering.operands.scalar(argument) for argument in arguments]
-    is_real = isinstance(operands[0], Scalar) and operands[0].is_real
-    partials: list[Partial] = [partial if is_real else None, *[None] * (len(operands) - 1)]
-    return builder.compute(type, builder.call_of(function, len(operands)), operands, FUNCTION_COST, partials)
+def _truth_value(lowering: Lowering, arguments: list[Any], type: types.Type) -> Any:
+    (value,) = arguments
+    if isinstance(value, (Mapping, *lists.LISTS)):
+        return lowering.operators.apply(operator.gt, [lists.length_of(lowering, value), index_constant(0)], type)
+    if isinstance(value, (Items, Static)):
+        return lowering.builder.constant(bool(value.values if isinstance(value, Items) else value.value))
+    return NotImplemented
 
 
-def _is_instance(value: Any, cls: type) -> bool:
+def _is_instance(lowering: Lowering, arguments: list[Any], type: types.Type) -> Any:
     """Returns what Numba makes of ``isinstance``."""
-    return bool(ol_isinstance(type_of(value), type_of(Static(cls)))(None, None))
+    value_type = type_of(arguments[0])
+    classes = arguments[1].values if isinstance(arguments[1], Items) else [arguments[1]]
+    return lowering.builder.constant(any(ol_isinstance(value_type, type_of(cls))(None, None) for cls in classes))
+
+
+def _type(lowering: Lowering, arguments: list[Any], type: types.Type) -> Any:
+    is_number = len(arguments) == 1 and isinstance(arguments[0], (Constant, Scalar, Complex))
+    return Static(np.dtype(str(type_of(arguments[0]))).type) if is_number else NotImplemented
+
+
+def _dtype(lowering: Lowering, arguments: list[Any], type: types.Type) -> Any:
+    is_known = len(arguments) == 1 and isinstance(arguments[0], Static)
+    return Static(np.dtype(str(type.dtype))) if is_known else NotImplemented
+
+
+def _frexp(lowering: Lowering, arguments: list[Any], type: types.Type) -> Any:
+    partial = _LDEXP(COTANGENT, -_FREXP_EXPONENT(OPERANDS[0]))
+    mantissa = _compute(lowering, type[0], frexp_mantissa, arguments, partial)
+    return Items([mantissa, _compute(lowering, type[1], frexp_exponent, arguments, None)], type)
+
+
+def _compute(lowering: Lowering, type: types.Type, function: Any, arguments: list[Any], partial: Partial) -> Scalar:
+    """Lowers a function of a number with its ``partial``."""
+    number, operation = lowering.operands.scalar(arguments[0]), lowering.builder.call_of(function, 1)
+    return lowering.builder.compute(type, operation, [number], FUNCTION_COST, [partial])
+
+
+RULES: dict[Any, Rule] = {
+    **dict.fromkeys([set, Dict, Dict.empty], _mapping),
+    **dict.fromkeys([list, List, List.empty_list], _list),
+    dict: _dictionary,
+    tuple: lambda lowering, arguments, _: arguments[0] if isinstance(arguments[0], Items) else NotImplemented,
+    field_of: lambda lowering, arguments, _: containers.field_array(lowering, arguments[0], static_value(arguments[1])),
+    len: _length,
+    bool: _truth_value,
+    isinstance: _is_instance,
+    builtin_type: _type,
+    np.dtype: _dtype,
+    **dict.fromkeys([numba.literally, numba.literal_unroll], lambda lowering, arguments, _: arguments[0]),
+    **dict.fromkeys([mark_try_block, end_try_block], lambda lowering, arguments, _: Static(None)),
+    # What raises jumps to the handler itself. Numba compiles handlers of all exceptions only.
+    exception_check: lambda lowering, arguments, _: Constant(False, types.boolean),
+    exception_match: lambda lowering, arguments, _: Constant(True, types.boolean),
+    length_of_iterator: lambda lowering, arguments, _: (
+        arguments[0].iterable.count if isinstance(arguments[0], LoopState) else NotImplemented
+    ),
+    empty_inferred: lambda lowering, arguments, result_type: lowering.builder.allocate(
+        result_type.dtype, list(map(lowering.operands.scalar, arguments[0].values)), "empty"
+    ),
+    divmod: lambda lowering, arguments, _: lowering.calls.inline(
+        quotient_and_remainder, arguments, lowering.frame.error_model
+    ),
+    math.gamma: lambda lowering, arguments, result_type: _compute(
+        lowering, result_type, math.gamma, arguments, COTANGENT * RESULT * digamma(OPERANDS[0])
+    ),
+    math.frexp: _frexp,
+}
+"""The rules by function."""

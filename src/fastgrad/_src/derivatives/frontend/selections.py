@@ -13,7 +13,7 @@ from numba import types
 
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.array_expressions import broadcast, joint_size
-from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar, View, index_constant, refuse
+from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar, View, index_constant
 from fastgrad._src.derivatives.ir.values import Items
 from fastgrad._src.derivatives.numpy.loop_sources import (
     assigned_step,
@@ -65,14 +65,14 @@ def places_of(mask, size):  # type: ignore[no-untyped-def]
 def _selection(lowering: Lowering, array: View, indices: list[Any]) -> _Selection:
     builder = lowering.builder
     if any(index is view_rules.NEW_AXIS for index in indices):
-        raise refuse("a new axis beside an index array can't be differentiated", builder.location)
+        raise builder.refuse("a new axis beside an index array can't be differentiated")
     rest = len(array.axes) - sum(index is not view_rules.ALL_AXES for index in indices)
     place = next((number for number, index in enumerate(indices) if index is view_rules.ALL_AXES), len(indices))
     indices = [*indices[:place], *[view_rules.FULL_SLICE] * rest, *indices[place + 1 :]]
     arrays = [index for index in indices if isinstance(index, View)]
     is_mask = any(isinstance(index.dtype, types.Boolean) for index in arrays)
     if is_mask and (len(arrays) > 1 or len(arrays[0].axes) != 1):
-        raise refuse("a mask of several axes, or beside an index array, can't be differentiated", builder.location)
+        raise builder.refuse("a mask of several axes, or beside an index array, can't be differentiated")
     view = view_rules.subview(
         builder, array, [view_rules.FULL_SLICE if isinstance(index, View) else index for index in indices]
     )
@@ -150,9 +150,8 @@ def assign_selected(lowering: Lowering, array: View, indices: list[Any], value: 
         if isinstance(index, View) and index.dtype == array.dtype and _may_share(array, index):
             is_mask = isinstance(index.dtype, types.Boolean)
             if len(array.axes) > 1 or (is_mask and not array.same_elements(index)):
-                raise refuse(
-                    "an assignment whose indices are elements of the same array can't be differentiated; copy them first",
-                    lowering.builder.location,
+                raise lowering.builder.refuse(
+                    "an assignment whose indices are elements of the same array can't be differentiated; copy them first"
                 )
     if isinstance(value, Items):
         value = lowering.array_functions.as_array(lowering, [value], {}, types.none)
@@ -163,9 +162,7 @@ def assign_selected(lowering: Lowering, array: View, indices: list[Any], value: 
     if not isinstance(value, View) or not value.axes:
         text, value = "value", lowering.operands.number(value)
     elif len(value.axes) > len(sizes):
-        raise refuse(
-            "an array of more axes than those it is assigned to can't be differentiated", lowering.builder.location
-        )
+        raise lowering.builder.refuse("an array of more axes than those it is assigned to can't be differentiated")
     else:
         text, value = "value{}", broadcast(lowering.builder, value, sizes, assigned_step)
     loops = _loops(tuple(selection.order), tuple(selection.axes), selection.is_checked, text, str(array.dtype))

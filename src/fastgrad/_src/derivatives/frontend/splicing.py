@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from numba import types
 
 from fastgrad._src.derivatives.frontend import views as view_rules
-from fastgrad._src.derivatives.ir.operands import Axis, Operand, Root, Scalar, View, index_constant, refuse
+from fastgrad._src.derivatives.ir.operands import Axis, Operand, Root, Scalar, View, index_constant
 from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
 from fastgrad._src.derivatives.ir.statements import (
     Compute,
@@ -146,7 +146,7 @@ class Splice:
         if not isinstance(value, View):  # a number that is the field of a tangent
             value = self._array_of(value, parameter)
         elif (value.parts is None) != (parameter.parts is None):
-            raise refuse("a tangent is real where its number is complex", self._builder.location)
+            raise self._builder.refuse("a tangent is real where its number is complex")
         self._arrays[parameter.root] = value.real()
 
     def _array_of(self, value: Any, parameter: View) -> View:
@@ -168,7 +168,7 @@ class Splice:
                 "Pass a copy of one of them."
             )
             if view.root is not other.root or not (view.has_slices() and other.has_slices()):
-                raise refuse(message, self._builder.location)
+                raise self._builder.refuse(message)
             meet: Operand = self._builder.constant(True)
             for axis in range(len(view.starts)):
                 meet = self._lowering.calls.inline(

@@ -12,7 +12,7 @@ from numba import types
 from fastgrad._src.derivatives.frontend import array_expressions, containers, lists, mappings, selections
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.views import Slice
-from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar, View, index_constant, refuse
+from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar, View, index_constant
 from fastgrad._src.derivatives.ir.values import (
     ArrayList,
     Deferred,
@@ -48,21 +48,22 @@ class Subscripts:
     def __init__(self, lowering: Lowering) -> None:
         self._lowering = lowering
         self._builder = lowering.builder
+        self._operands = lowering.operands
 
     def _indices(self, statement: Any) -> list[Any]:
         """Returns the indices of an access: operands, slices, arrays, new axes, ellipses."""
         if _has_static_index(statement):
             items = statement.index if isinstance(statement.index, tuple) else (statement.index,)
             return [self._static_index(item) for item in items]
-        value = self._lowering.operands.value(statement.index)
+        value = self._operands.value(statement.index)
         return [self._index(item) for item in (value.values if isinstance(value, Items) else [value])]
 
     def _mapping_key(self, statement: Any) -> Any:
         """Returns the key of an access to a dictionary."""
         return (
-            self._lowering.operands.static(statement.index)
+            self._operands.static(statement.index)
             if _has_static_index(statement)
-            else self._lowering.operands.value(statement.index)
+            else self._operands.value(statement.index)
         )
 
     def _static_index(self, item: Any) -> Any:
@@ -73,21 +74,19 @@ class Subscripts:
             return view_rules.NEW_AXIS if item is None else view_rules.ALL_AXES
         if isinstance(item, (int, np.integer)):
             return index_constant(int(item))
-        raise refuse("this kind of index can't be differentiated", self._builder.location)
+        raise self._builder.refuse("this kind of index can't be differentiated")
 
     def _index(self, value: Any) -> Any:
         if isinstance(value, Static) and isinstance(value.value, Slice):
-            return Slice(
-                *[None if bound is None else self._lowering.operands.as_signed(bound) for bound in value.value]
-            )
+            return Slice(*[None if bound is None else self._operands.as_signed(bound) for bound in value.value])
         if isinstance(value, Static):
             return self._static_index(value.value)
         if isinstance(value, View) and not value.axes:
-            return self._lowering.operands.as_signed(self._lowering.operands.scalar(value))
+            return self._operands.as_signed(self._operands.scalar(value))
         if isinstance(value, Scalar):
-            return self._lowering.operands.as_signed(value)
+            return self._operands.as_signed(value)
         if isinstance(value, Items):
-            raise refuse("an index that is a tuple within a tuple can't be differentiated", self._builder.location)
+            raise self._builder.refuse("an index that is a tuple within a tuple can't be differentiated")
         return value
 
     def window(self, variable: ir.Var) -> Window | None:
@@ -143,16 +142,14 @@ class Subscripts:
     def _item_of_window(self, window: Window, indices: list[Any]) -> Any:
         """Lowers an element at a place of a stencil."""
         if len(indices) != len(window.place) or not all(isinstance(index, (Constant, Scalar)) for index in indices):
-            raise refuse(
-                "an index of this kind in the kernel of a stencil can't be differentiated", self._builder.location
-            )
+            raise self._builder.refuse("an index of this kind in the kernel of a stencil can't be differentiated")
         absolute = [
             self._builder.index(
                 terms.ADD, index, place, is_natural=isinstance(index, Constant) and index.value + start >= 0
             )
             for index, place, start in zip(indices, window.place, window.starts, strict=True)
         ]
-        return self._lowering.operands.element_or_view(view_rules.subview(self._builder, window.array, absolute))
+        return self._operands.element_or_view(view_rules.subview(self._builder, window.array, absolute))
 
     def item(self, name: str, value: ir.Expr) -> Any:
         """Lowers the read of an item."""
@@ -167,14 +164,12 @@ class Subscripts:
                 self._lowering.phis.by_branches(
                     selection.items,
                     selection.index,
-                    lambda view: self._lowering.operands.element_or_view(
-                        view_rules.subview(self._builder, view, indices)
-                    ),
+                    lambda view: self._operands.element_or_view(view_rules.subview(self._builder, view, indices)),
                 ),
             )
-        container = self._lowering.operands.value(value.value)
+        container = self._operands.value(value.value)
         if isinstance(container, Items):
-            index = static_value(self._lowering.operands.value(value.index)) if value.op == "getitem" else value.index
+            index = static_value(self._operands.value(value.index)) if value.op == "getitem" else value.index
             if isinstance(index, Slice):
                 bounds = [None if bound is None else static_value(bound) for bound in index]
                 index = slice(*bounds)
@@ -184,13 +179,13 @@ class Subscripts:
             if not isinstance(index, int):
                 check = self._builder.call_of(checked_index, 2)
                 size = index_constant(len(container.values))
-                operand = self._lowering.operands.scalar(self._lowering.operands.value(value.index))
+                operand = self._operands.scalar(self._operands.value(value.index))
                 position = self._builder.index(check, operand, size, is_natural=True)
                 if self.is_selection(container) and self.is_written(name):
                     return Selection(container.values, position, self._lowering.frame.type_of(name))
                 return self.item_at(container, position, self._lowering.frame.type_of(name))
             if not -len(container.values) <= index < len(container.values):
-                raise refuse("an index is out of range", self._builder.location)
+                raise self._builder.refuse("an index is out of range")
             return container.values[index]
         if isinstance(container, Mapping):
             return mappings.item(self._lowering, container, self._mapping_key(value))
@@ -200,13 +195,13 @@ class Subscripts:
             is_field = value.op == "static_getitem" and isinstance(value.index, str)
             return containers.field_item(self._lowering, container, value.index if is_field else self._indices(value))
         if not isinstance(container, (View, Elements)):
-            raise refuse(f"an item of {describe(container)} can't be differentiated", self._builder.location)
+            raise self._builder.refuse(f"an item of {describe(container)} can't be differentiated")
         indices = self._indices(value)
         if isinstance(container, Elements):
             return array_expressions.element(self._lowering, container, indices)
         if any(isinstance(index, View) for index in indices):
             return selections.select(self._lowering, container, indices)
-        return self._lowering.operands.element_or_view(view_rules.subview(self._builder, container, indices))
+        return self._operands.element_or_view(view_rules.subview(self._builder, container, indices))
 
     def item_at(self, container: Items, index: Operand, type: types.Type) -> Any:
         """Lowers an item of a tuple at a position that is not known: numbers by a chain of choices, others by branches."""
@@ -220,7 +215,7 @@ class Subscripts:
             return self._lowering.operators.select_number(values, index, type)
         for value in values:
             if isinstance(value, Deferred):
-                raise refuse(f"{value.reason}, which can't be differentiated", builder.location)
+                raise builder.refuse(f"{value.reason}, which can't be differentiated")
         if isinstance(type, types.FunctionType) and all(isinstance(value, Static) for value in values):
             return FunctionChoice(tuple(value.value for value in values), index, type.get_precise())
         return self._lowering.phis.merge(type, self._lowering.phis.by_branches(values, index, lambda value: value))
@@ -237,14 +232,14 @@ class Subscripts:
         builder = self._builder
         selection = self.selection(statement.target)
         if selection is not None:
-            assigned = array_expressions.materialize(self._lowering, self._lowering.operands.value(statement.value))
+            assigned = array_expressions.materialize(self._lowering, self._operands.value(statement.value))
             indices = self._indices(statement)
             self._lowering.phis.by_branches(
                 selection.items, selection.index, lambda view: self._set_elements(view, indices, assigned)
             )
             return
-        target = self._lowering.operands.value(statement.target)
-        value = self._lowering.operands.value(statement.value)
+        target = self._operands.value(statement.target)
+        value = self._operands.value(statement.value)
         if not isinstance(target, View):
             value = array_expressions.materialize(self._lowering, value)
         if isinstance(target, Fields) and isinstance(statement, ir.StaticSetItem) and isinstance(statement.index, str):
@@ -254,7 +249,7 @@ class Subscripts:
             mappings.set_item(self._lowering, target, self._mapping_key(statement), value)
             return
         if not isinstance(target, (View, Fields, *lists.LISTS)):
-            raise refuse(f"the assignment of an item of {describe(target)} can't be differentiated", builder.location)
+            raise builder.refuse(f"the assignment of an item of {describe(target)} can't be differentiated")
         indices = self._indices(statement)
         if isinstance(target, Fields):
             containers.set_field(self._lowering, target, indices, value)
@@ -268,15 +263,13 @@ class Subscripts:
 
     def delete_item(self, statement: ir.DelItem) -> None:
         """Lowers ``del`` of an item of a dictionary or a list."""
-        target, index = self._lowering.operands.value(statement.target), self._lowering.operands.value(statement.index)
+        target, index = self._operands.value(statement.target), self._operands.value(statement.index)
         if isinstance(target, Mapping):
             mappings.remove(self._lowering, target, index)
         elif isinstance(target, lists.LISTS) and isinstance(self._index(index), (Constant, Scalar, Slice)):
             lists.delete_item(self._lowering, target, self._index(index))
         else:
-            raise refuse(
-                f"del of an item of {describe(target)} like this can't be differentiated", self._builder.location
-            )
+            raise self._builder.refuse(f"del of an item of {describe(target)} like this can't be differentiated")
 
     def _is_item_updated_in_place(self, statement: Any) -> bool:
         """True if a statement assigns to an item what an operator such as ``rows[i] += x`` returns, which is the item."""
@@ -294,7 +287,7 @@ class Subscripts:
         """Lowers the assignment of elements of an array."""
         builder = self._builder
         if len(indices) == len(target.axes) and all(isinstance(index, (Constant, Scalar)) for index in indices):
-            view_rules.store_element(builder, target, indices, self._lowering.operands.number(value))
+            view_rules.store_element(builder, target, indices, self._operands.number(value))
             return
         if any(isinstance(index, View) for index in indices):
             value = array_expressions.materialize(self._lowering, value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad._src.derivatives.frontend.builder import Builder
-from fastgrad._src.derivatives.ir.operands import INDEX, Operand, index_constant, refuse
+from fastgrad._src.derivatives.ir.operands import INDEX, Operand, index_constant
 from fastgrad._src.derivatives.ir.statements import Compute
 from fastgrad._src.derivatives.ir.values import NumberedText, Static, Text, describe
 from fastgrad._src.scalars.formulas import ScalarOperation
@@ -37,7 +37,7 @@ class Texts:
             assert isinstance(number.definition, Compute)
             self._numbered_parameters.setdefault(value.name, []).append(number.definition)
             return number
-        raise refuse(f"a text is needed here, this is {describe(value)}", self._builder.location)
+        raise self._builder.refuse(f"a text is needed here, this is {describe(value)}")
 
     def number_parameters(self) -> None:
         """Writes how parameters that are texts get their numbers: the number of an equal text or of an earlier equal parameter, else a new one."""

@@ -17,7 +17,6 @@ from fastgrad._src.derivatives.ir.operands import (
     index_constant,
     is_constant,
     is_natural_number,
-    refuse,
 )
 from fastgrad._src.derivatives.ir.scalar_operations import (
     AT_LEAST_0,
@@ -82,7 +81,7 @@ def checked_index(index, size):  # type: ignore[no-untyped-def]
 def normalize(builder: Builder, index: Operand, size: Operand) -> Operand:
     """Returns an index that counts from the start of an axis, as negative ones count from the end."""
     if not isinstance(index.type, types.Integer):
-        raise refuse("an index is no integer", builder.location)
+        raise builder.refuse("an index is no integer")
     if builder.checks_bounds:
         check = builder.call_of(checked_index, 2)
         return builder.index(check, index, size, cost=COST_OF_EFFECTS, is_natural=True)
@@ -97,7 +96,7 @@ def subview(builder: Builder, view: View, indices: list[Any]) -> View:
     """Returns the view of the elements that indices select: operands, slices, ``NEW_AXIS`` and ``ALL_AXES``."""
     consumed = sum(index is not NEW_AXIS and index is not ALL_AXES for index in indices)
     if consumed > len(view.axes):
-        raise refuse(f"{consumed} indices for an array of {len(view.axes)} axes", builder.location)
+        raise builder.refuse(f"{consumed} indices for an array of {len(view.axes)} axes")
     rest = [FULL_SLICE] * (len(view.axes) - consumed)
     if any(index is ALL_AXES for index in indices):
         place = next(number for number, index in enumerate(indices) if index is ALL_AXES)
@@ -118,7 +117,7 @@ def subview(builder: Builder, view: View, indices: list[Any]) -> View:
                 starts[axis.root_axis] = _sum(builder, starts[axis.root_axis], start)
             continue
         else:
-            raise refuse("this kind of index can't be differentiated", builder.location)
+            raise builder.refuse("this kind of index can't be differentiated")
         if start is not None and axis.root_axis is not None:
             starts[axis.root_axis] = _sum(builder, starts[axis.root_axis], start)
         axes.append(axis)
@@ -140,7 +139,7 @@ def _sliced_axis(builder: Builder, axis: Axis, index: Slice) -> tuple[Operand | 
     """Returns the start and the axis of a slice of an axis."""
     step = 1 if index.step is None else index.step.value if isinstance(index.step, Constant) else None
     if step is None or step == 0:
-        raise refuse("a slice with a step that is no constant can't be differentiated", builder.location)
+        raise builder.refuse("a slice with a step that is no constant can't be differentiated")
     if step == 1:
         if index.start is None and index.stop is None:
             return index_constant(0), Axis(axis.root_axis, axis.step, axis.size)
@@ -235,7 +234,7 @@ def store_element(builder: Builder, view: View, indices: list[Operand], value: O
             store_element(builder, part(builder, view, number), indices, values[number])
         return
     if isinstance(value, Complex):
-        raise refuse("a complex number is stored in an array of real numbers", builder.location)
+        raise builder.refuse("a complex number is stored in an array of real numbers")
     indices = [normalize(builder, index, axis.size) for index, axis in zip(indices, view.axes, strict=True)]
     builder.store(view.root, value, root_indices(builder, view, indices))
 
@@ -255,9 +254,7 @@ def reshape(builder: Builder, view: View, dims: list[Operand], is_contiguous: bo
         is_contiguous: whether Numba's type says that the view is contiguous in C order.
     """
     if not is_contiguous or view.root.type.layout != "C":
-        raise refuse(
-            "a reshape of an array that is not contiguous can't be differentiated; copy it first", builder.location
-        )
+        raise builder.refuse("a reshape of an array that is not contiguous can't be differentiated; copy it first")
     if view.parts is not None:
         return reshape(builder, view.real(), [*dims, view.parts.size], is_contiguous).complex()
     dims = list(dims)
@@ -268,7 +265,7 @@ def reshape(builder: Builder, view: View, dims: list[Operand], is_contiguous: bo
             dims[number] = builder.index(SIZE_OR_REST, size, total, others, is_natural=True)
     unknown = [number for number, size in enumerate(dims) if is_constant(size, -1)]
     if len(unknown) > 1:
-        raise refuse("a reshape has several sizes of -1", builder.location)
+        raise builder.refuse("a reshape has several sizes of -1")
     if unknown:
         known = product(builder, [size for number, size in enumerate(dims) if number not in unknown])
         dims[unknown[0]] = builder.index(FLOOR_DIVIDE, total, known, is_natural=True)

@@ -117,18 +117,20 @@ def _text(value: Any, visited: tuple[Any, ...], has_snapshot: bool = False) -> s
     if not has_snapshot and (is_user_function(value) or isinstance(value, dispatcher.Dispatcher)):
         return content_of(value, visited)
     if isinstance(value, dispatcher.Dispatcher):
-        options = sorted(f"{name}={option!r}" for name, option in value.targetoptions.items())
-        signatures = [] if value._can_compile else value.signatures  # those that the decorator gave
-        frozen = [values_read(compiled_blocks(value, signature)) for signature in signatures]
-        frozen_text = [_text(sorted(part.items()), visited) for parts in frozen for part in parts]
-        own = _text(value.py_func, visited, True)
-        local_types = sorted(
-            f"{name}={type}" for name, type in value.locals.items() if name.isidentifier()
-        )  # no versions
-        return f"compiled {options} {local_types} {signatures} {frozen_text} {own} {_adjoint_text(value, visited)}"
+        return _dispatcher_text(value, visited)
     if isinstance(value, (FunctionType, BuiltinFunctionType, np.ufunc, type)) or callable(value):
         return _callable_text(value, visited)
     raise NoKeyError(repr(value))
+
+
+def _dispatcher_text(value: Any, visited: tuple[Any, ...]) -> str:
+    options = sorted(f"{name}={option!r}" for name, option in value.targetoptions.items())
+    signatures = [] if value._can_compile else value.signatures  # those that the decorator gave
+    frozen = [values_read(compiled_blocks(value, signature)) for signature in signatures]
+    frozen_text = [_text(sorted(part.items()), visited) for parts in frozen for part in parts]
+    own = _text(value.py_func, visited, True)
+    local_types = sorted(f"{name}={type}" for name, type in value.locals.items() if name.isidentifier())  # no versions
+    return f"compiled {options} {local_types} {signatures} {frozen_text} {own} {_adjoint_text(value, visited)}"
 
 
 def _callable_text(value: Any, visited: tuple[Any, ...]) -> str:

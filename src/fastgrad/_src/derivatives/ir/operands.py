@@ -5,7 +5,9 @@ Scalars are in SSA form. An access names a root, an array with memory of its own
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -76,14 +78,12 @@ class Value:
         """Notes what it, a parameter of a function that becomes part of another one, stands for."""
 
 
+@dataclass(eq=False, slots=True)
 class Constant(Value):
     """A number that is known."""
 
-    __slots__ = ("type", "value")
-
-    def __init__(self, value: Any, type: types.Type) -> None:
-        self.value = value
-        self.type = type
+    value: Any
+    type: types.Type
 
     @property
     def python_value(self) -> Any:
@@ -182,6 +182,7 @@ class Field(NamedTuple):
     is_of_record: bool
 
 
+@dataclass(eq=False, slots=True)
 class Root:
     """An array with memory of its own.
 
@@ -199,32 +200,17 @@ class Root:
         is_growing: whether a ``Grow`` may replace its memory by larger memory. No view of it outlives that.
     """
 
-    __slots__ = (
-        "block",
-        "dims",
-        "field",
-        "is_growing",
-        "is_written",
-        "kind",
-        "location",
-        "name",
-        "position",
-        "source",
-        "type",
-    )
-
-    def __init__(self, name: str, type: types.Array, kind: str, block: Block | None, location: Location) -> None:
-        self.name = name
-        self.type = type
-        self.kind = kind
-        self.block = block
-        self.location = location
-        self.position: int | None = None
-        self.dims: list[Operand] = []
-        self.field: Field | None = None
-        self.source: Root | None = None
-        self.is_written = False
-        self.is_growing = False
+    name: str
+    type: types.Array
+    kind: str
+    block: Block | None
+    location: Location
+    position: int | None = None
+    dims: list[Operand] = dataclasses.field(default_factory=list)
+    field: Field | None = None
+    source: Root | None = None
+    is_written: bool = False
+    is_growing: bool = False
 
     def is_beside(self, other: Root) -> bool:
         """True if both are fields of one record or array of records: they share no memory."""
@@ -242,6 +228,7 @@ class Root:
         return isinstance(self.type.dtype, types.Float)
 
 
+@dataclass(eq=False, slots=True)
 class Axis:
     """An axis of a view.
 
@@ -251,14 +238,12 @@ class Axis:
         size: the number of elements.
     """
 
-    __slots__ = ("root_axis", "size", "step")
-
-    def __init__(self, root_axis: int | None, step: Operand, size: Operand) -> None:
-        self.root_axis = root_axis
-        self.step = step
-        self.size = size
+    root_axis: int | None
+    step: Operand
+    size: Operand
 
 
+@dataclass(eq=False, slots=True)
 class View(Value):
     """An array as the elements of a root: a start along each axis of the root, and the view's own axes.
 
@@ -271,21 +256,11 @@ class View(Value):
         layout: that of Numba's type of the variable that the view belongs to, which decides what is copied; None where there is no variable.
     """
 
-    __slots__ = ("axes", "layout", "parts", "root", "starts")
-
-    def __init__(
-        self,
-        root: Root,
-        starts: list[Operand],
-        axes: list[Axis],
-        parts: Axis | None = None,
-        layout: str | None = None,
-    ) -> None:
-        self.root = root
-        self.starts = starts
-        self.axes = axes
-        self.parts = parts
-        self.layout = layout
+    root: Root
+    starts: list[Operand]
+    axes: list[Axis]
+    parts: Axis | None = None
+    layout: str | None = None
 
     @classmethod
     def whole(cls, root: Root, dtype: types.Type | None = None) -> View:
@@ -384,6 +359,7 @@ class View(Value):
         )
 
 
+@dataclass(eq=False, slots=True)
 class Counter:
     """The state of a ``for`` loop: the number of the iteration, from 0.
 
@@ -396,17 +372,12 @@ class Counter:
         is_parallel: whether Numba runs the loop on several threads.
     """
 
-    __slots__ = ("block", "count", "head", "is_internal", "is_parallel", "name")
-
-    def __init__(
-        self, name: str, count: Operand, block: Block, is_internal: bool = False, is_parallel: bool = False
-    ) -> None:
-        self.name = name
-        self.count = count
-        self.block = block
-        self.head: Block | None = None
-        self.is_internal = is_internal
-        self.is_parallel = is_parallel
+    name: str
+    count: Operand
+    block: Block
+    is_internal: bool = False
+    is_parallel: bool = False
+    head: Block | None = None
 
 
 def item_name(name: str, number: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from numba import types
@@ -10,6 +11,7 @@ from fastgrad._src.derivatives.ir.operands import Counter, Location, Operand, Ro
 from fastgrad._src.derivatives.ir.statements import End, Statement, Store
 
 
+@dataclass(eq=False, slots=True)
 class Phi:
     """A scalar or array that takes its value from the way to its block.
 
@@ -18,24 +20,19 @@ class Phi:
         incoming: the value by the block before; views for arrays.
     """
 
-    __slots__ = ("incoming", "location", "target")
-
-    def __init__(self, target: Scalar | Root, location: Location) -> None:
-        self.target = target
-        self.location = location
-        self.incoming: dict[Block, Operand | View] = {}
+    target: Scalar | Root
+    location: Location
+    incoming: dict[Block, Operand | View] = field(default_factory=dict)
 
 
+@dataclass(eq=False, slots=True)
 class Block:
     """A basic block: phis, statements, and how it ends."""
 
-    __slots__ = ("end", "number", "phis", "statements")
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.phis: list[Phi] = []
-        self.statements: list[Statement] = []
-        self.end: End | None = None
+    number: int
+    phis: list[Phi] = field(default_factory=list)
+    statements: list[Statement] = field(default_factory=list)
+    end: End | None = None
 
     @property
     def successors(self) -> list[Block]:

@@ -16,7 +16,7 @@ import numpy as np
 from numba import types
 from numba.extending import get_cython_function_address
 
-from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar, refuse
+from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar
 from fastgrad._src.derivatives.ir.parameter_derivatives import (
     beta_density,
     betainc_by_parameter,
@@ -256,16 +256,11 @@ def call(lowering: Lowering, name: str, function: Any, arguments: list[Any], typ
     if name in BESSEL_RULES:
         by_order = None if _is_of_integers(given[0]) else ORDER_RULES.get(name)
         if by_order is None and not _is_of_integers(given[0]):
-            raise refuse(
-                f"{name} has no derivative with respect to the order: give it a constant or an integer",
-                builder.location,
+            raise builder.refuse(
+                f"{name} has no derivative with respect to the order: give it a constant or an integer"
             )
         rule: Rule = [by_order, BESSEL_RULES[name](operation)]
     else:
         rule = RULES[name]
-    partials = [
-        None if isinstance(number, Constant) or not number.is_real else partial
-        for number, partial in zip(numbers, rule, strict=True)
-    ]
-    result: Scalar = builder.compute(type, operation, numbers, FUNCTION_COST, partials)
+    result: Scalar = builder.compute(type, operation, numbers, FUNCTION_COST, rule)
     return result

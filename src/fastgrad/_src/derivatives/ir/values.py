@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,11 @@ if TYPE_CHECKING:
     from fastgrad._src.derivatives.ir.representation import Block
 
 
+@dataclass(eq=False, slots=True)
 class Static(Value):
     """A Python value that is known: a function, a module, None."""
 
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
+    value: Any
 
     @property
     def is_none(self) -> bool:  # type: ignore[override]
@@ -59,15 +58,13 @@ class Static(Value):
         return f"{module}.{name}" if module and module not in ("builtins", "_operator") else str(name)
 
 
+@dataclass(eq=False, slots=True)
 class FunctionChoice(Value):
     """A function that is one of several, by its number, which is known when the derivative runs."""
 
-    __slots__ = ("functions", "index", "type")
-
-    def __init__(self, functions: tuple[Any, ...], index: Operand, type: types.FunctionType) -> None:
-        self.functions = functions
-        self.index = index
-        self.type = type
+    functions: tuple[Any, ...]
+    index: Operand
+    type: types.FunctionType
 
     def describe(self) -> str:
         """Returns words for it in an error message."""
@@ -83,14 +80,12 @@ class FunctionChoice(Value):
         self.index.add_incoming(phis, block, phis.number_of_function(self, block, value))
 
 
+@dataclass(eq=False, slots=True)
 class Items(Value):
     """A tuple or list whose items are values."""
 
-    __slots__ = ("type", "values")
-
-    def __init__(self, values: list[Any], type: types.Type) -> None:
-        self.values = values
-        self.type = type
+    values: list[Any]
+    type: types.Type
 
     @property
     def leaves(self) -> list[Any]:
@@ -129,29 +124,26 @@ class Items(Value):
             item.bind(splice, item_value)
 
 
+@dataclass(eq=False, slots=True)
 class Selection(Value):
     """An array of a tuple, by its number: accesses to elements are branches to those of the arrays, so that each name of an array sees a write."""
 
-    __slots__ = ("index", "items", "type")
-
-    def __init__(self, items: list[View], index: Operand, type: types.Array) -> None:
-        self.items = items
-        self.index = index
-        self.type = type
+    items: list[View]
+    index: Operand
+    type: types.Array
 
 
+@dataclass(eq=False, slots=True)
 class NumberList(Value):
     """A list of numbers: an array that grows, and an array that holds the length.
 
     The length of an item of a list of lists is the number that it had when the item was read.
     """
 
-    __slots__ = ("data", "length", "type")
-
-    def __init__(self, data: View, length: View | Operand, type: types.Type) -> None:
-        self.data = data
-        self.length = length
-        self.type = type
+    kind = "list"
+    data: View
+    length: View | Operand
+    type: types.Type
 
     def describe(self) -> str:
         """Returns words for it in an error message."""
@@ -163,6 +155,7 @@ class NumberList(Value):
         return self.type
 
 
+@dataclass(eq=False, slots=True)
 class ArrayList(Value):
     """A list of arrays of one rank, or of lists of numbers.
 
@@ -173,15 +166,11 @@ class ArrayList(Value):
         type: of the list.
     """
 
-    __slots__ = ("elements", "sizes", "starts", "type")
-
-    def __init__(
-        self, elements: NumberList, starts: NumberList, sizes: tuple[NumberList, ...], type: types.Type
-    ) -> None:
-        self.elements = elements
-        self.starts = starts
-        self.sizes = sizes
-        self.type = type
+    kind = "list of arrays"
+    elements: NumberList
+    starts: NumberList
+    sizes: tuple[NumberList, ...]
+    type: types.Type
 
     def describe(self) -> str:
         """Returns words for it in an error message."""
@@ -193,14 +182,13 @@ class ArrayList(Value):
         return self.type
 
 
+@dataclass(eq=False, slots=True)
 class TupleList(Value):
     """A list of tuples: a list for each item of the tuples."""
 
-    __slots__ = ("columns", "type")
-
-    def __init__(self, columns: list[NumberList | ArrayList | TupleList], type: types.Type) -> None:
-        self.columns = columns
-        self.type = type
+    kind = "list of tuples"
+    columns: list[NumberList | ArrayList | TupleList]
+    type: types.Type
 
     def describe(self) -> str:
         """Returns words for it in an error message."""
@@ -212,19 +200,22 @@ class TupleList(Value):
         return self.type
 
 
+@dataclass(eq=False, slots=True)
 class Mapping(Value):
     """A dictionary of numbers, or a set: the lists of the numbers that keys are made of, and a list of values; None for a set.
 
     ``history`` has the lists of what was done to a set: of the operations, and of their keys. None if no loop goes through the set.
     """
 
-    __slots__ = ("history", "keys", "type", "values")
+    keys: tuple[NumberList, ...]
+    values: NumberList | None
+    type: types.Type
+    history: tuple[NumberList, NumberList] | None = field(default=None, init=False)
 
-    def __init__(self, keys: tuple[NumberList, ...], values: NumberList | None, type: types.Type) -> None:
-        self.keys = keys
-        self.values = values
-        self.type = type
-        self.history: tuple[NumberList, NumberList] | None = None
+    @property
+    def kind(self) -> str:
+        """The word for it: a set or a dictionary."""
+        return "set" if self.values is None else "dictionary"
 
     @property
     def argument_type(self) -> types.Type:
@@ -236,15 +227,13 @@ class Mapping(Value):
         return "a set" if self.values is None else "a dictionary"
 
 
+@dataclass(eq=False, slots=True)
 class MappingView(Value):
     """The "keys", "values" or "items" of a dictionary, as they are when they are gone through."""
 
-    __slots__ = ("mapping", "parts", "type")
-
-    def __init__(self, mapping: Mapping, parts: str, type: types.Type) -> None:
-        self.mapping = mapping
-        self.parts = parts
-        self.type = type
+    mapping: Mapping
+    parts: str
+    type: types.Type
 
     @property
     def argument_type(self) -> types.Type:
@@ -256,6 +245,7 @@ class MappingView(Value):
         return f"the {self.parts} of a dictionary"
 
 
+@dataclass(eq=False, slots=True)
 class Window(Value):
     """An array in the kernel of a stencil, whose indices are relative to a place.
 
@@ -265,12 +255,9 @@ class Window(Value):
         starts: by axis a number that the place is never less than.
     """
 
-    __slots__ = ("array", "place", "starts")
-
-    def __init__(self, array: View, place: list[Operand], starts: tuple[int, ...]) -> None:
-        self.array = array
-        self.place = place
-        self.starts = starts
+    array: View
+    place: list[Operand]
+    starts: tuple[int, ...]
 
     @property
     def argument_type(self) -> types.Type:
@@ -278,6 +265,7 @@ class Window(Value):
         return type_of(self.array)
 
 
+@dataclass(eq=False, slots=True)
 class Elements(Value):
     """An array that is not in memory: each read computes the element.
 
@@ -288,13 +276,10 @@ class Elements(Value):
         dtype: the type of the elements.
     """
 
-    __slots__ = ("axes", "dtype", "function", "operands")
-
-    def __init__(self, function: FunctionType, operands: list[Any], axes: list[Axis], dtype: types.Type) -> None:
-        self.function = function
-        self.operands = operands
-        self.axes = axes
-        self.dtype = dtype
+    function: FunctionType
+    operands: list[Any]
+    axes: list[Axis]
+    dtype: types.Type
 
     @property
     def is_complex(self) -> bool:  # type: ignore[override]
@@ -307,18 +292,16 @@ class Elements(Value):
         return types.Array(self.dtype, len(self.axes), "C")
 
 
+@dataclass(eq=False, slots=True)
 class Fields(Value):
     """A record, an array of records, or an instance of ``jitclass``: an array for each field.
 
     ``depth`` is the number of calls around the constructor of an instance while it runs, else None.
     """
 
-    __slots__ = ("depth", "parts", "type")
-
-    def __init__(self, parts: dict[str, View], type: types.Type) -> None:
-        self.depth: int | None = None
-        self.parts = parts
-        self.type = type
+    parts: dict[str, View]
+    type: types.Type
+    depth: int | None = field(default=None, init=False)
 
     @property
     def argument_type(self) -> types.Type:
@@ -338,15 +321,16 @@ class Fields(Value):
             part.bind(splice, value.values[names.index(name)] if names else value.parts[name])
 
 
+@dataclass(eq=False, slots=True)
 class Complex(Value):
     """A complex number: its real and its imaginary part, and its type."""
 
-    __slots__ = ("imag", "real", "type")
+    real: Operand
+    imag: Operand
+    type: types.Type = field(init=False)
 
-    def __init__(self, real: Operand, imag: Operand) -> None:
-        self.real = real
-        self.imag = imag
-        self.type = types.complex64 if real.type == imag.type == types.float32 else types.complex128
+    def __post_init__(self) -> None:
+        self.type = types.complex64 if self.real.type == self.imag.type == types.float32 else types.complex128
 
     def describe(self) -> str:
         """Returns words for it in an error message."""
@@ -372,14 +356,12 @@ class Complex(Value):
         self.imag.bind(splice, number.imag)
 
 
+@dataclass(eq=False, slots=True)
 class Maybe(Value):
     """A number or array, or None: whether it is one, and the number or array."""
 
-    __slots__ = ("is_set", "value")
-
-    def __init__(self, is_set: Operand, value: Any) -> None:
-        self.is_set = is_set
-        self.value = value
+    is_set: Operand
+    value: Any
 
     @property
     def argument_type(self) -> types.Type:
@@ -394,13 +376,11 @@ class Maybe(Value):
         self.value.add_incoming(phis, block, None if has_none else value.value if is_maybe else value)
 
 
+@dataclass(eq=False, slots=True)
 class Text(Value):
     """A parameter that is a text: its name."""
 
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
+    name: str
 
     @property
     def argument_type(self) -> types.Type:
@@ -408,13 +388,11 @@ class Text(Value):
         return types.unicode_type
 
 
+@dataclass(eq=False, slots=True)
 class NumberedText(Value):
     """A text that is known when the derivative runs: its number among the texts of the function."""
 
-    __slots__ = ("number",)
-
-    def __init__(self, number: Operand) -> None:
-        self.number = number
+    number: Operand
 
     def describe(self) -> str:
         """Returns words for it in an error message."""
@@ -430,14 +408,12 @@ class NumberedText(Value):
         self.number.add_incoming(phis, block, phis.number_of_text(block, value))
 
 
+@dataclass(eq=False, slots=True)
 class Member(Value):
     """A member of an enumeration that is known when the derivative runs: its value."""
 
-    __slots__ = ("number", "type")
-
-    def __init__(self, number: Operand, type: types.EnumMember) -> None:
-        self.number = number
-        self.type = type
+    number: Operand
+    type: types.EnumMember
 
     def describe(self) -> str:
         """Returns words for it in an error message."""
@@ -453,35 +429,29 @@ class Member(Value):
         self.number.add_incoming(phis, block, None if value is None else phis.number_of_member(value))
 
 
+@dataclass(eq=False, slots=True)
 class Method(Value):
     """A method of an array."""
 
-    __slots__ = ("name", "owner")
-
-    def __init__(self, owner: Any, name: str) -> None:
-        self.owner = owner
-        self.name = name
+    owner: Any
+    name: str
 
 
+@dataclass(eq=False, slots=True)
 class Deferred(Value):
     """A value that can't be differentiated: an error where it is used."""
 
-    __slots__ = ("reason",)
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
+    reason: str
 
 
+@dataclass(eq=False, slots=True)
 class Range(Value):
     """The range of a ``for`` loop; ``is_parallel`` of a ``prange``."""
 
-    __slots__ = ("is_parallel", "start", "step", "stop")
-
-    def __init__(self, start: Operand, stop: Operand, step: Operand, is_parallel: bool = False) -> None:
-        self.start = start
-        self.stop = stop
-        self.step = step
-        self.is_parallel = is_parallel
+    start: Operand
+    stop: Operand
+    step: Operand
+    is_parallel: bool = False
 
     @property
     def argument_type(self) -> types.Type:
@@ -494,6 +464,7 @@ class Range(Value):
             getattr(self, part).add_incoming(phis, block, None if value is None else getattr(value, part))
 
 
+@dataclass(eq=False, slots=True)
 class Iterable(Value):
     """What a ``for`` loop goes through: the number of items, a function from a number to the item, and lists that must not grow meanwhile.
 
@@ -501,21 +472,12 @@ class Iterable(Value):
     ``zip``, has a ``type``, and an ``origin``: where it was made.
     """
 
-    __slots__ = ("count", "item", "lists", "origin", "selection", "type")
-
-    def __init__(
-        self,
-        count: Operand,
-        item: Callable[[Scalar], Any],
-        lists: tuple[NumberList, ...] = (),
-        type: types.Type | None = None,
-    ) -> None:
-        self.count = count
-        self.item = item
-        self.lists = lists
-        self.type = type
-        self.origin: Any = None
-        self.selection: Callable[[Scalar], Selection] | None = None
+    count: Operand
+    item: Callable[[Scalar], Any]
+    lists: tuple[NumberList, ...] = ()
+    type: types.Type | None = None
+    origin: Any = field(default=None, init=False)
+    selection: Callable[[Scalar], Selection] | None = field(default=None, init=False)
 
     def describe(self) -> str:
         """Returns words for it in an error message."""
@@ -529,27 +491,23 @@ class Iterable(Value):
         return self.type
 
 
+@dataclass(eq=False, slots=True)
 class LoopState(Value):
     """An iterator."""
 
-    __slots__ = ("counter", "iterable")
-
-    def __init__(self, counter: Counter, iterable: Iterable) -> None:
-        self.counter = counter
-        self.iterable = iterable
+    counter: Counter
+    iterable: Iterable
 
 
+@dataclass(eq=False, slots=True)
 class Step(Value):
     """What an iterator gives: whether there is an item, and the item, which is read where the loop's body begins."""
 
-    __slots__ = ("is_resolved", "is_valid", "item", "make", "select")
-
-    def __init__(self, is_valid: Scalar, make: Callable[[], Any], select: Callable[[], Any] | None = None) -> None:
-        self.is_valid = is_valid
-        self.make = make
-        self.select = select
-        self.is_resolved = False
-        self.item: Any = None
+    is_valid: Scalar
+    make: Callable[[], Any]
+    select: Callable[[], Any] | None = None
+    is_resolved: bool = field(default=False, init=False)
+    item: Any = field(default=None, init=False)
 
     def resolve(self) -> None:
         """Reads the item."""

@@ -33,7 +33,6 @@ from fastgrad._src.derivatives.ir.operands import (
     View,
     index_constant,
     is_natural_number,
-    refuse,
 )
 from fastgrad._src.derivatives.ir.scalar_operations import AT_LEAST_0, MINIMUM
 from fastgrad._src.derivatives.ir.values import Elements, Items, Iterable, Method, Range, Static, is_complex, type_of
@@ -98,7 +97,7 @@ def call_method(
         return lowering.calls.call(function, [method.owner, *arguments], keywords, result_type, method.name)
     result = NotImplemented if rule is None else rule(lowering, [method.owner, *arguments], keywords, result_type)
     if result is NotImplemented:
-        raise refuse(f"the method {method.name} can't be differentiated", lowering.builder.location)
+        raise lowering.builder.refuse(f"the method {method.name} can't be differentiated")
     return result
 
 
@@ -113,7 +112,7 @@ def rank_of(value: Any) -> int:
 def axis_of(lowering: Lowering, axis: int, rank: int) -> int:
     """Returns the number of an axis among ``rank``, counted from the first one; refuses one that is not among them, as Numba does when it runs."""
     if not -rank <= axis < rank:
-        raise refuse(f"axis {axis} is out of bounds for an array of {rank} axes", lowering.builder.location)
+        raise lowering.builder.refuse(f"axis {axis} is out of bounds for an array of {rank} axes")
     return axis % rank
 
 
@@ -136,16 +135,15 @@ def check_overlap(lowering: Lowering, target: Any, operands: list[Any], is_by_el
             continue
         memories = operand.root.memory, target.root.memory
         if memories[0] is memories[1] or "phi" in (memories[0].kind, memories[1].kind):
-            raise refuse(
-                "a function may read other elements of the array that it writes its result to; write it to a new array",
-                lowering.builder.location,
+            raise lowering.builder.refuse(
+                "a function may read other elements of the array that it writes its result to; write it to a new array"
             )
 
 
 def check_sizes(lowering: Lowering, target: View, result: Any) -> None:
     """Makes the derivative raise if the array for a result has not its sizes; one of another number of axes is refused."""
     if rank_of(target) != rank_of(result):
-        raise refuse("the array for a result has not as many axes as the result", lowering.builder.location)
+        raise lowering.builder.refuse("the array for a result has not as many axes as the result")
     check = lowering.builder.call_of(common_size, 2)
     for axis, wanted in zip(target.axes, getattr(result, "axes", ()), strict=True):
         lowering.builder.index(check, axis.size, wanted.size, is_natural=True)

@@ -25,7 +25,6 @@ from fastgrad._src.derivatives.ir.operands import (
     View,
     equal_operands,
     index_constant,
-    refuse,
 )
 from fastgrad._src.derivatives.ir.values import Deferred, Items, Iterable, static_value, type_of
 from fastgrad._src.derivatives.numpy import linear_algebra
@@ -245,7 +244,7 @@ def _join(lowering: Lowering, parts: list[View], axis: int, result_type: types.T
     common = builder.call_of(common_size, 2)
     for part in parts[1:]:
         if rank_of(part) != len(dims):
-            raise refuse("arrays of different numbers of axes are joined", builder.location)
+            raise builder.refuse("arrays of different numbers of axes are joined")
         sizes = [each.size for each in part.axes]
         dims = [
             first if equal_operands(first, second) else builder.index(common, first, second, is_natural=True)

@@ -26,6 +26,7 @@ from fastgrad._src.derivatives.ir.statements import (
     NextIteration,
     Reshape,
     Size,
+    Statement,
     Store,
 )
 from fastgrad._src.derivatives.runtime.tape_memory import ALL_STACKS, POPS
@@ -56,6 +57,14 @@ def bytes_of_a_loop() -> int:
     if not chosen.isdecimal():
         raise ValueError(f"{BYTES_VARIABLE} is {chosen!r}; it is a number of bytes")
     return int(chosen)
+
+
+def _can_run_again(statement: Statement) -> bool:
+    """True if a statement does the same each time, and nothing that is seen outside."""
+    if isinstance(statement, Call) and isinstance(statement.rule, Callee):
+        return statement.rule.is_exact  # a recursive function may print
+    has_effects = isinstance(statement, Compute) and statement.cost >= COST_OF_EFFECTS
+    return not has_effects and not isinstance(statement, Grow)
 
 
 class CheckpointedLoop:
@@ -101,29 +110,16 @@ class CheckpointedLoop:
 
     def is_possible(self) -> bool:
         """True if running iterations again does the same, and memory for their records is worth it."""
-        mode, end = self._mode, self.head.end
+        mode = self._mode
         statements = [statement for block in self.body for statement in block.statements]
-        head = [statement for statement in self.head.statements if not isinstance(statement, (Compute, Load, Size))]
         arrays = [*self._arrays, *self.restored, *self.final]
         return (
             mode.has_checkpoints
             and not self._counter.is_internal
-            and all(
-                statement.rule.is_exact  # a recursive function may print
-                for statement in statements
-                if isinstance(statement, Call) and isinstance(statement.rule, Callee)
-            )
+            and all(map(_can_run_again, statements))
             and not any(self.head in body for head, body in mode.flow.loops.items() if head is not self.head)
             and not mode.flow.is_in_loop(self._counter.block)
-            and [type(statement) for statement in head] == [NextIteration]
-            and isinstance(end, Branch)
-            and end.condition is getattr(head[0], "is_valid", None)
-            and end.then in self.body
-            and end.otherwise not in self.body
-            and not any(isinstance(statement, Grow) for statement in statements)
-            and not any(
-                isinstance(statement, Compute) and statement.cost >= COST_OF_EFFECTS for statement in statements
-            )
+            and self._ends_by_counter()
             and not any(root.is_growing or not root.type.mutable or root.type.dtype not in POPS for root in arrays)
             and all(root.type.layout in "CA" for root in self._arrays)
             and not (isinstance(self._counter.count, Constant) and self._counter.count.value < _SHORT)
@@ -134,6 +130,18 @@ class CheckpointedLoop:
                 or mode.saves_arrays(block)
                 for block in self.body
             )
+        )
+
+    def _ends_by_counter(self) -> bool:
+        """True if nothing but the counter ends the loop at its head."""
+        end = self.head.end
+        head = [statement for statement in self.head.statements if not isinstance(statement, (Compute, Load, Size))]
+        return (
+            [type(statement) for statement in head] == [NextIteration]
+            and isinstance(end, Branch)
+            and end.condition is getattr(head[0], "is_valid", None)
+            and end.then in self.body
+            and end.otherwise not in self.body
         )
 
     # ---- text -----------------------------------------------------------------------------------------------------

@@ -233,28 +233,9 @@ class _Loop:
         target = phi.target
         assert isinstance(target, Scalar)
         members: set[object] = {target}
-        operations: dict[ScalarOperation, tuple[list[Partial], int, ScalarOperation | None]] = {}
         phis = [other for block in self._region if block is not self._head for other in block.phis]
-        size = 0
-        while size != (size := len(members)):
-            for statement in self._statements:
-                if members.isdisjoint(_uses(statement)) or self._is_comparison(statement):
-                    continue
-                places = [number for number, operand in enumerate(statement.operands) if operand in members]
-                if not isinstance(statement, Compute) or len(places) != 1 or statement.target.type != target.type:
-                    return None
-                operation = statement.operation
-                if operation is SUBTRACT and places == [0]:
-                    operations[ADD] = [COTANGENT if target.is_real else None] * 2, 0, None
-                elif operation is not COPY:
-                    compared = [item.definition for item in statement.operands[2:] if isinstance(item, Scalar)]
-                    comparison = next((item.operation for item in compared if isinstance(item, Compute)), None)
-                    operations[operation] = statement.partials, places[0], comparison
-                members.add(statement.target)
-            for other in phis:
-                if any(value in members for value in other.incoming.values()):
-                    members.add(other.target)
-        if any(
+        operations = self._operations_on(members, target, phis)
+        if operations is None or any(
             part in members
             for block in self._region
             for value in _values_of_end(block)
@@ -277,6 +258,35 @@ class _Loop:
             products: list[Partial] = [COTANGENT * OPERANDS[1], COTANGENT * OPERANDS[0]]
             partials = [COTANGENT, COTANGENT] if operation is ADD else products
         return _Reduction(phi, Constant(neutral, target.type), operation, partials, place, comparison)
+
+    def _operations_on(
+        self, members: set[object], target: Scalar, phis: list[Phi]
+    ) -> dict[ScalarOperation, tuple[list[Partial], int, ScalarOperation | None]] | None:
+        """Returns the operations on the numbers of a reduction, and adds these to ``members``; None if it is none.
+
+        An operation has its partials, the place of the number among its operands, and the comparison that decides it, if any.
+        """
+        operations: dict[ScalarOperation, tuple[list[Partial], int, ScalarOperation | None]] = {}
+        size = 0
+        while size != (size := len(members)):
+            for statement in self._statements:
+                if members.isdisjoint(_uses(statement)) or self._is_comparison(statement):
+                    continue
+                places = [number for number, operand in enumerate(statement.operands) if operand in members]
+                if not isinstance(statement, Compute) or len(places) != 1 or statement.target.type != target.type:
+                    return None
+                operation = statement.operation
+                if operation is SUBTRACT and places == [0]:
+                    operations[ADD] = [COTANGENT if target.is_real else None] * 2, 0, None
+                elif operation is not COPY:
+                    compared = [item.definition for item in statement.operands[2:] if isinstance(item, Scalar)]
+                    comparison = next((item.operation for item in compared if isinstance(item, Compute)), None)
+                    operations[operation] = statement.partials, places[0], comparison
+                members.add(statement.target)
+            for other in phis:
+                if any(value in members for value in other.incoming.values()):
+                    members.add(other.target)
+        return operations
 
     def _is_comparison(self, statement: Statement) -> bool:
         """True for a comparison of two numbers that only the maximum or minimum of these two uses."""

@@ -40,18 +40,10 @@ def recognize_counted_loops(function: Function) -> None:
     flow = ControlFlow(function)
     for head, body in flow.loops.items():
         outside = [block for block in flow.predecessors[head] if block not in body]
-        end = head.end
-        if head in flow.counted or len(outside) != 1 or outside[0].successors != [head] or not isinstance(end, Branch):
+        end, test = head.end, _test_of_bound(head, body)
+        if head in flow.counted or len(outside) != 1 or outside[0].successors != [head] or test is None:
             continue
-        test = end.condition.definition if isinstance(end.condition, Scalar) else None
-        if (
-            not isinstance(test, Compute)
-            or test not in head.statements
-            or (end.then in body) == (end.otherwise in body)
-        ):
-            continue
-        if test.operation not in ((LESS, LESS_EQUAL) if end.then in body else (GREATER_EQUAL, GREATER)):
-            continue
+        assert isinstance(end, Branch)
         value, bound = test.operands
         if bound.type != INDEX or not (isinstance(bound, Constant) or bound.block not in body):
             continue
@@ -68,6 +60,17 @@ def recognize_counted_loops(function: Function) -> None:
             if end.then not in body:
                 end.then, end.otherwise = end.otherwise, end.then
             break
+
+
+def _test_of_bound(head: Block, body: set[Block]) -> Compute | None:
+    """Returns the comparison at the head of a loop that holds or fails while its first operand is below the second one, or None."""
+    end = head.end
+    test = end.condition.definition if isinstance(end, Branch) and isinstance(end.condition, Scalar) else None
+    if not isinstance(end, Branch) or not isinstance(test, Compute) or test not in head.statements:
+        return None
+    goes_on = end.then in body
+    is_bound = test.operation in ((LESS, LESS_EQUAL) if goes_on else (GREATER_EQUAL, GREATER))
+    return test if is_bound and goes_on != (end.otherwise in body) else None
 
 
 def _count(

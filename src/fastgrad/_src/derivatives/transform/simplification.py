@@ -119,12 +119,6 @@ def _replace_trivial_phis(function: Function) -> None:
 def _replace_trivial_array_phis(function: Function) -> None:
     """Replaces the phis of arrays that are one whole array on all ways, as after ``x += y`` in a loop."""
     replaced: dict[Root, Root] = {}
-
-    def final(root: Root) -> Root:
-        while root in replaced:
-            root = replaced[root]
-        return root
-
     changed = True
     while changed:
         changed = False
@@ -132,7 +126,7 @@ def _replace_trivial_array_phis(function: Function) -> None:
             for phi in list(block.phis):
                 target = phi.target
                 views = [view for view in phi.incoming.values() if isinstance(view, View) and view.is_whole()]
-                sources = {final(view.root) for view in views} - {target}
+                sources = {_final_root(replaced, view.root) for view in views} - {target}
                 if not isinstance(target, Root) or len(views) < len(phi.incoming) or len(sources) != 1:
                     continue
                 (source,) = sources
@@ -145,6 +139,18 @@ def _replace_trivial_array_phis(function: Function) -> None:
                     source.is_written = source.is_written or target.is_written
                     block.phis.remove(phi)
                     changed = True
+    _replace_roots(function, replaced)
+
+
+def _final_root(replaced: dict[Root, Root], root: Root) -> Root:
+    while root in replaced:
+        root = replaced[root]
+    return root
+
+
+def _replace_roots(function: Function, replaced: dict[Root, Root]) -> None:
+    """Puts the arrays that replace others in their place."""
+    final = functools.partial(_final_root, replaced)
     for block in function.blocks:
         values: list[Any] = [value for phi in block.phis for value in phi.incoming.values()]
         values += block.end.values if isinstance(block.end, Return) else []
