@@ -56,6 +56,8 @@ class Value:
     """Whether it is a complex number, or an array of complex numbers."""
     python_value: Any = None
     """The Python value, if it is known."""
+    words = ""
+    """What error messages call it; by default the name of the class."""
 
     @property
     def leaves(self) -> list[Any]:
@@ -69,7 +71,7 @@ class Value:
 
     def describe(self) -> str:
         """Returns words for it in an error message."""
-        return f"a {type(self).__name__.lower()}"
+        return self.words or f"a {type(self).__name__.lower()}"
 
     def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
         """Gives it, the value of a phi, the value that it has if the way to it comes from ``block``; None if it has none there."""
@@ -78,9 +80,24 @@ class Value:
         """Notes what it, a parameter of a function that becomes part of another one, stands for."""
 
 
+class TypedValue(Value):
+    """The base of values that have a Numba type as an attribute."""
+
+    __slots__ = ()
+
+    type: types.Type
+
+    @property
+    def argument_type(self) -> types.Type:
+        """Its Numba type, as an argument of a call."""
+        return types.unliteral(self.type)
+
+
 @dataclass(eq=False, slots=True)
-class Constant(Value):
+class Constant(TypedValue):
     """A number that is known."""
+
+    words = "a number"
 
     value: Any
     type: types.Type
@@ -90,17 +107,8 @@ class Constant(Value):
         """The number."""
         return self.value
 
-    @property
-    def argument_type(self) -> types.Type:
-        """Its Numba type, as an argument of a call."""
-        return types.unliteral(self.type)
 
-    def describe(self) -> str:
-        """Returns words for it in an error message."""
-        return "a number"
-
-
-class Scalar(Value):
+class Scalar(TypedValue):
     """A number that one statement, phi or parameter defines.
 
     Attributes:
@@ -113,6 +121,7 @@ class Scalar(Value):
     """
 
     __slots__ = ("block", "definition", "is_natural", "name", "position", "type")
+    words = "a number"
 
     def __init__(self, name: str, type: types.Type, block: Block | None, position: int | None = None) -> None:
         self.name = name
@@ -121,15 +130,6 @@ class Scalar(Value):
         self.position = position
         self.definition: Statement | None = None
         self.is_natural = isinstance(type, types.Integer) and not type.signed
-
-    @property
-    def argument_type(self) -> types.Type:
-        """Its Numba type, as an argument of a call."""
-        return types.unliteral(self.type)
-
-    def describe(self) -> str:
-        """Returns words for it in an error message."""
-        return "a number"
 
     def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
         """Adds the number to the phi; 0 if there is none."""
@@ -256,6 +256,8 @@ class View(Value):
         layout: that of Numba's type of the variable that the view belongs to, which decides what is copied; None where there is no variable.
     """
 
+    words = "an array"
+
     root: Root
     starts: list[Operand]
     axes: list[Axis]
@@ -281,10 +283,6 @@ class View(Value):
     def is_complex(self) -> bool:  # type: ignore[override]  # a constant of other values
         """Whether the elements are complex numbers."""
         return self.parts is not None
-
-    def describe(self) -> str:
-        """Returns words for it in an error message."""
-        return "an array"
 
     def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
         """Adds the array to the phi; one without elements if there is none."""

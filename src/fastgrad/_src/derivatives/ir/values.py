@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from numba import types
 
-from fastgrad._src.derivatives.ir.operands import Axis, Constant, Counter, Operand, Root, Scalar, Value, View
+from fastgrad._src.derivatives.ir.operands import (
+    Axis,
+    Constant,
+    Counter,
+    Operand,
+    Root,
+    Scalar,
+    TypedValue,
+    Value,
+    View,
+)
 from fastgrad._src.derivatives.ir.representation import Function
 from fastgrad._src.jit.numba_internals import cpu_target
 
@@ -59,21 +69,14 @@ class Static(Value):
 
 
 @dataclass(eq=False, slots=True)
-class FunctionChoice(Value):
+class FunctionChoice(TypedValue):
     """A function that is one of several, by its number, which is known when the derivative runs."""
+
+    words = "a function"
 
     functions: tuple[Any, ...]
     index: Operand
     type: types.FunctionType
-
-    def describe(self) -> str:
-        """Returns words for it in an error message."""
-        return "a function"
-
-    @property
-    def argument_type(self) -> types.Type:
-        """Its Numba type, as an argument of a call."""
-        return self.type
 
     def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
         """Adds the number of the function."""
@@ -134,29 +137,22 @@ class Selection(Value):
 
 
 @dataclass(eq=False, slots=True)
-class NumberList(Value):
+class NumberList(TypedValue):
     """A list of numbers: an array that grows, and an array that holds the length.
 
     The length of an item of a list of lists is the number that it had when the item was read.
     """
+
+    words = "a list"
 
     kind = "list"
     data: View
     length: View | Operand
     type: types.Type
 
-    def describe(self) -> str:
-        """Returns words for it in an error message."""
-        return "a list"
-
-    @property
-    def argument_type(self) -> types.Type:
-        """Its Numba type, as an argument of a call."""
-        return self.type
-
 
 @dataclass(eq=False, slots=True)
-class ArrayList(Value):
+class ArrayList(TypedValue):
     """A list of arrays of one rank, or of lists of numbers.
 
     Attributes:
@@ -166,42 +162,28 @@ class ArrayList(Value):
         type: of the list.
     """
 
+    words = "a list"
+
     kind = "list of arrays"
     elements: NumberList
     starts: NumberList
     sizes: tuple[NumberList, ...]
     type: types.Type
 
-    def describe(self) -> str:
-        """Returns words for it in an error message."""
-        return "a list"
-
-    @property
-    def argument_type(self) -> types.Type:
-        """Its Numba type, as an argument of a call."""
-        return self.type
-
 
 @dataclass(eq=False, slots=True)
-class TupleList(Value):
+class TupleList(TypedValue):
     """A list of tuples: a list for each item of the tuples."""
+
+    words = "a list"
 
     kind = "list of tuples"
     columns: list[NumberList | ArrayList | TupleList]
     type: types.Type
 
-    def describe(self) -> str:
-        """Returns words for it in an error message."""
-        return "a list"
-
-    @property
-    def argument_type(self) -> types.Type:
-        """Its Numba type, as an argument of a call."""
-        return self.type
-
 
 @dataclass(eq=False, slots=True)
-class Mapping(Value):
+class Mapping(TypedValue):
     """A dictionary of numbers, or a set: the lists of the numbers that keys are made of, and a list of values; None for a set.
 
     ``history`` has the lists of what was done to a set: of the operations, and of their keys. None if no loop goes through the set.
@@ -217,28 +199,18 @@ class Mapping(Value):
         """The word for it: a set or a dictionary."""
         return "set" if self.values is None else "dictionary"
 
-    @property
-    def argument_type(self) -> types.Type:
-        """Its Numba type, as an argument of a call."""
-        return self.type
-
     def describe(self) -> str:
         """Returns words for it in an error message."""
         return "a set" if self.values is None else "a dictionary"
 
 
 @dataclass(eq=False, slots=True)
-class MappingView(Value):
+class MappingView(TypedValue):
     """The "keys", "values" or "items" of a dictionary, as they are when they are gone through."""
 
     mapping: Mapping
     parts: str
     type: types.Type
-
-    @property
-    def argument_type(self) -> types.Type:
-        """Its Numba type, as an argument of a call."""
-        return self.type
 
     def describe(self) -> str:
         """Returns words for it in an error message."""
@@ -293,7 +265,7 @@ class Elements(Value):
 
 
 @dataclass(eq=False, slots=True)
-class Fields(Value):
+class Fields(TypedValue):
     """A record, an array of records, or an instance of ``jitclass``: an array for each field.
 
     ``depth`` is the number of calls around the constructor of an instance while it runs, else None.
@@ -302,11 +274,6 @@ class Fields(Value):
     parts: dict[str, View]
     type: types.Type
     depth: int | None = field(default=None, init=False)
-
-    @property
-    def argument_type(self) -> types.Type:
-        """Its Numba type, as an argument of a call."""
-        return self.type
 
     def describe(self) -> str:
         """Returns words for it in an error message."""
@@ -322,8 +289,10 @@ class Fields(Value):
 
 
 @dataclass(eq=False, slots=True)
-class Complex(Value):
+class Complex(TypedValue):
     """A complex number: its real and its imaginary part, and its type."""
+
+    words = "a complex number"
 
     real: Operand
     imag: Operand
@@ -331,15 +300,6 @@ class Complex(Value):
 
     def __post_init__(self) -> None:
         self.type = types.complex64 if self.real.type == self.imag.type == types.float32 else types.complex128
-
-    def describe(self) -> str:
-        """Returns words for it in an error message."""
-        return "a complex number"
-
-    @property
-    def argument_type(self) -> types.Type:
-        """Its Numba type, as an argument of a call."""
-        return self.type
 
     is_complex = True
 
@@ -392,11 +352,9 @@ class Text(Value):
 class NumberedText(Value):
     """A text that is known when the derivative runs: its number among the texts of the function."""
 
-    number: Operand
+    words = "a text"
 
-    def describe(self) -> str:
-        """Returns words for it in an error message."""
-        return "a text"
+    number: Operand
 
     @property
     def argument_type(self) -> types.Type:
@@ -409,20 +367,13 @@ class NumberedText(Value):
 
 
 @dataclass(eq=False, slots=True)
-class Member(Value):
+class Member(TypedValue):
     """A member of an enumeration that is known when the derivative runs: its value."""
+
+    words = "a member of an enumeration"
 
     number: Operand
     type: types.EnumMember
-
-    def describe(self) -> str:
-        """Returns words for it in an error message."""
-        return "a member of an enumeration"
-
-    @property
-    def argument_type(self) -> types.Type:
-        """Its Numba type, as an argument of a call."""
-        return self.type
 
     def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
         """Adds the value of the member."""
@@ -472,16 +423,14 @@ class Iterable(Value):
     ``zip``, has a ``type``, and an ``origin``: where it was made.
     """
 
+    words = "an iterator"
+
     count: Operand
     item: Callable[[Scalar], Any]
     lists: tuple[NumberList, ...] = ()
     type: types.Type | None = None
     origin: Any = field(default=None, init=False)
     selection: Callable[[Scalar], Selection] | None = field(default=None, init=False)
-
-    def describe(self) -> str:
-        """Returns words for it in an error message."""
-        return "an iterator"
 
     @property
     def argument_type(self) -> types.Type:
