@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -160,6 +160,51 @@ def _call_reduction(operation: Operation, input_tensor: Any, axis: Any, keepdims
     return operation(x, axes=reduction_axes(operation.name, axis, array.ndim), keepdims=bool(keepdims))
 
 
+class ReductionFunction(Protocol):
+    """The type of the public reductions."""
+
+    def __call__(
+        self, input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None
+    ) -> Tensor: ...
+
+
+_DOCSTRING = """{summary}
+
+    Args:
+        input_tensor: {takes}
+        axis: an int or several; None means all axes.
+        keepdims: whether the reduced dimensions stay, with size 1.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: {refused}, or an axis is out of range.
+    """
+
+
+def _public_function(
+    row: Operation, summary: str, takes: str, refused: str, takes_lists: bool = False
+) -> ReductionFunction:
+    """Makes the public function of a reduction.
+
+    Args:
+        row: the reduction, which has the function's name.
+        summary: the first line of the docstring.
+        takes: what the tensor may be.
+        refused: which tensors are errors.
+        takes_lists: whether lists and arrays are converted to booleans; others are a TypeError.
+    """
+
+    def reduction(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
+        result: Tensor = _call_reduction(
+            row, _as_booleans(input_tensor) if takes_lists else input_tensor, axis, keepdims
+        )
+        return result
+
+    reduction.__name__ = reduction.__qualname__ = row.name
+    reduction.__doc__ = _DOCSTRING.format(summary=summary, takes=takes, refused=refused)
+    return reduction
+
+
 # ---- sums and means ------------------------------------------------------------------------------------
 
 
@@ -214,20 +259,12 @@ _sum: Reduction = Reduction(
 )
 
 
-def reduce_sum(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
-    """The sum over axes.
-
-    Args:
-        input_tensor: a numeric tensor. Sums of integers wrap around in their dtype; half-width floats are summed in
-            float32.
-        axis: an int or several; None means all axes.
-        keepdims: whether the reduced dimensions stay, with size 1.
-        name: kept for TensorFlow's signature.
-
-    Raises:
-        InvalidArgumentError: the dtype has no sums, or an axis is out of range.
-    """
-    return _call_reduction(_sum, input_tensor, axis, keepdims)
+reduce_sum = _public_function(
+    _sum,
+    "The sum over axes.",
+    "a numeric tensor. Sums of integers wrap around in their dtype; half-width floats are summed in float32.",
+    "the dtype has no sums",
+)
 
 
 def _run_mean(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
@@ -260,19 +297,12 @@ _mean = Reduction(
 )
 
 
-def reduce_mean(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
-    """The mean over axes.
-
-    Args:
-        input_tensor: a numeric tensor; means of integers are integers, rounded towards zero.
-        axis: an int or several; None means all axes.
-        keepdims: whether the reduced dimensions stay, with size 1.
-        name: kept for TensorFlow's signature.
-
-    Raises:
-        InvalidArgumentError: the dtype has no means, or an axis is out of range.
-    """
-    return _call_reduction(_mean, input_tensor, axis, keepdims)
+reduce_mean = _public_function(
+    _mean,
+    "The mean over axes.",
+    "a numeric tensor; means of integers are integers, rounded towards zero.",
+    "the dtype has no means",
+)
 
 
 # ---- products ------------------------------------------------------------------------------------------
@@ -318,19 +348,12 @@ _prod = Reduction(
 )
 
 
-def reduce_prod(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
-    """The product over axes; its gradients are exact where elements are zero.
-
-    Args:
-        input_tensor: a numeric tensor. Products of integers wrap around in their dtype.
-        axis: an int or several; None means all axes.
-        keepdims: whether the reduced dimensions stay, with size 1.
-        name: kept for TensorFlow's signature.
-
-    Raises:
-        InvalidArgumentError: the dtype has no products, or an axis is out of range.
-    """
-    return _call_reduction(_prod, input_tensor, axis, keepdims)
+reduce_prod = _public_function(
+    _prod,
+    "The product over axes; its gradients are exact where elements are zero.",
+    "a numeric tensor. Products of integers wrap around in their dtype.",
+    "the dtype has no products",
+)
 
 
 # ---- extremes ------------------------------------------------------------------------------------------
@@ -390,34 +413,20 @@ _min = Reduction(
 )
 
 
-def reduce_max(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
-    """The largest element over axes; NaN if one element is NaN. Equal extremes share the gradient evenly.
-
-    Args:
-        input_tensor: a real tensor. The largest element of an empty tensor is -inf or the smallest integer.
-        axis: an int or several; None means all axes.
-        keepdims: whether the reduced dimensions stay, with size 1.
-        name: kept for TensorFlow's signature.
-
-    Raises:
-        InvalidArgumentError: the dtype has no order, or an axis is out of range.
-    """
-    return _call_reduction(_max, input_tensor, axis, keepdims)
+reduce_max = _public_function(
+    _max,
+    "The largest element over axes; NaN if one element is NaN. Equal extremes share the gradient evenly.",
+    "a real tensor. The largest element of an empty tensor is -inf or the smallest integer.",
+    "the dtype has no order",
+)
 
 
-def reduce_min(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
-    """The smallest element over axes; NaN if one element is NaN. Equal extremes share the gradient evenly.
-
-    Args:
-        input_tensor: a real tensor. The smallest element of an empty tensor is inf or the largest integer.
-        axis: an int or several; None means all axes.
-        keepdims: whether the reduced dimensions stay, with size 1.
-        name: kept for TensorFlow's signature.
-
-    Raises:
-        InvalidArgumentError: the dtype has no order, or an axis is out of range.
-    """
-    return _call_reduction(_min, input_tensor, axis, keepdims)
+reduce_min = _public_function(
+    _min,
+    "The smallest element over axes; NaN if one element is NaN. Equal extremes share the gradient evenly.",
+    "a real tensor. The smallest element of an empty tensor is inf or the largest integer.",
+    "the dtype has no order",
+)
 
 
 # ---- booleans ------------------------------------------------------------------------------------------
@@ -441,36 +450,22 @@ def _as_booleans(x: Any) -> Any:
     return convert_to_tensor(x, boolean) if isinstance(x, (list, tuple, np.ndarray)) else x
 
 
-def reduce_any(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
-    """Whether any element is true, over axes; False for an empty tensor.
-
-    Args:
-        input_tensor: a boolean tensor, or a list or array, which is converted to booleans.
-        axis: an int or several; None means all axes.
-        keepdims: whether the reduced dimensions stay, with size 1.
-        name: kept for TensorFlow's signature.
-
-    Raises:
-        InvalidArgumentError: a tensor is not boolean, or an axis is out of range.
-        TypeError: a list does not hold booleans.
-    """
-    return _call_reduction(_any, _as_booleans(input_tensor), axis, keepdims)
+reduce_any = _public_function(
+    _any,
+    "Whether any element is true, over axes; False for an empty tensor.",
+    "a boolean tensor, or a list or array, which is converted to booleans.",
+    "a tensor is not boolean",
+    takes_lists=True,
+)
 
 
-def reduce_all(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
-    """Whether all elements are true, over axes; True for an empty tensor.
-
-    Args:
-        input_tensor: a boolean tensor, or a list or array, which is converted to booleans.
-        axis: an int or several; None means all axes.
-        keepdims: whether the reduced dimensions stay, with size 1.
-        name: kept for TensorFlow's signature.
-
-    Raises:
-        InvalidArgumentError: a tensor is not boolean, or an axis is out of range.
-        TypeError: a list does not hold booleans.
-    """
-    return _call_reduction(_all, _as_booleans(input_tensor), axis, keepdims)
+reduce_all = _public_function(
+    _all,
+    "Whether all elements are true, over axes; True for an empty tensor.",
+    "a boolean tensor, or a list or array, which is converted to booleans.",
+    "a tensor is not boolean",
+    takes_lists=True,
+)
 
 
 # ---- logsumexp and the Euclidean norm --------------------------------------------------------------------
@@ -568,19 +563,12 @@ _logsumexp_operation = Reduction(
 )
 
 
-def reduce_logsumexp(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
-    """``log(sum(exp(x)))`` over axes, without overflow; -inf for an empty tensor.
-
-    Args:
-        input_tensor: a floating tensor.
-        axis: an int or several; None means all axes.
-        keepdims: whether the reduced dimensions stay, with size 1.
-        name: kept for TensorFlow's signature.
-
-    Raises:
-        InvalidArgumentError: ``input_tensor`` is not floating, or an axis is out of range.
-    """
-    return _call_reduction(_logsumexp_operation, input_tensor, axis, keepdims)
+reduce_logsumexp = _public_function(
+    _logsumexp_operation,
+    "``log(sum(exp(x)))`` over axes, without overflow; -inf for an empty tensor.",
+    "a floating tensor.",
+    "``input_tensor`` is not floating",
+)
 
 
 def _run_euclidean_norm(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
@@ -604,18 +592,9 @@ _norm = Reduction(
 )
 
 
-def reduce_euclidean_norm(
-    input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None
-) -> Tensor:
-    """The root of the sum of squares over axes. Its gradient at 0 is NaN.
-
-    Args:
-        input_tensor: a numeric tensor; norms of integers are rounded down to integers.
-        axis: an int or several; None means all axes.
-        keepdims: whether the reduced dimensions stay, with size 1.
-        name: kept for TensorFlow's signature.
-
-    Raises:
-        InvalidArgumentError: ``input_tensor`` is not numeric, or an axis is out of range.
-    """
-    return _call_reduction(_norm, input_tensor, axis, keepdims)
+reduce_euclidean_norm = _public_function(
+    _norm,
+    "The root of the sum of squares over axes. Its gradient at 0 is NaN.",
+    "a numeric tensor; norms of integers are rounded down to integers.",
+    "``input_tensor`` is not numeric",
+)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 from fastgrad._src.core import dtypes
@@ -95,17 +98,31 @@ def _pair(name: str, labels: Any, predictions: Any) -> tuple[Any, Any]:
     return labels, predictions
 
 
-def absolute_difference(
-    labels: Any,
-    predictions: Any,
-    weights: Any = 1.0,
-    scope: Any = None,
-    loss_collection: Any = "losses",
-    reduction: str = _BY_WEIGHTS,
-) -> Any:
+def _weighted(losses_of: Callable[..., Any]) -> Callable[..., Any]:
+    """Makes a loss of a function of labels, predictions and options that returns the losses of elements: with weights, and as one number."""
+    labels, predictions, *options = inspect.signature(losses_of).parameters.values()
+    more = inspect.signature(compute_weighted_loss).parameters
+    last = [more[name] for name in ("scope", "loss_collection", "reduction")]
+    signature = inspect.Signature([labels, predictions, more["weights"], *options, *last], return_annotation=Any)
+    names = [labels.name, predictions.name, *[option.name for option in options]]
+
+    @functools.wraps(losses_of)
+    def loss(*args: Any, **kwargs: Any) -> Any:
+        given = signature.bind(*args, **kwargs)
+        given.apply_defaults()
+        values = given.arguments
+        losses = losses_of(*[values[name] for name in names])
+        return compute_weighted_loss(losses, values["weights"], reduction=values["reduction"])
+
+    loss.__signature__ = signature  # type: ignore[attr-defined]
+    return loss
+
+
+@_weighted
+def absolute_difference(labels: Any, predictions: Any) -> Any:
     """Returns ``abs(predictions - labels)`` as one number; see ``compute_weighted_loss``."""
     labels, predictions = _pair("absolute_difference", labels, predictions)
-    return compute_weighted_loss(arithmetic.abs(predictions - labels), weights, reduction=reduction)
+    return arithmetic.abs(predictions - labels)
 
 
 def cosine_distance(  # TensorFlow's arguments
@@ -131,74 +148,38 @@ def cosine_distance(  # TensorFlow's arguments
     return compute_weighted_loss(distances, weights, reduction=reduction)
 
 
-def hinge_loss(
-    labels: Any,
-    logits: Any,
-    weights: Any = 1.0,
-    scope: Any = None,
-    loss_collection: Any = "losses",
-    reduction: str = _BY_WEIGHTS,
-) -> Any:
+@_weighted
+def hinge_loss(labels: Any, logits: Any) -> Any:
     """Returns ``max(0, 1 - (2 labels - 1) logits)`` for labels 0 and 1 as one number; see ``compute_weighted_loss``."""
     labels, logits = _pair("hinge_loss", labels, logits)
-    return compute_weighted_loss(relu(1.0 - (2.0 * labels - 1.0) * logits), weights, reduction=reduction)
+    return relu(1.0 - (2.0 * labels - 1.0) * logits)
 
 
-def huber_loss(  # TensorFlow's arguments
-    labels: Any,
-    predictions: Any,
-    weights: Any = 1.0,
-    delta: float = 1.0,
-    scope: Any = None,
-    loss_collection: Any = "losses",
-    reduction: str = _BY_WEIGHTS,
-) -> Any:
+@_weighted
+def huber_loss(labels: Any, predictions: Any, delta: float = 1.0) -> Any:
     """Returns Huber's loss as one number: quadratic up to ``delta``, linear from there; see ``compute_weighted_loss``."""
     labels, predictions = _pair("huber_loss", labels, predictions)
     error = arithmetic.abs(predictions - labels)
     quadratic = minimum(error, delta)
-    return compute_weighted_loss(
-        0.5 * quadratic * quadratic + delta * (error - quadratic), weights, reduction=reduction
-    )
+    return 0.5 * quadratic * quadratic + delta * (error - quadratic)
 
 
-def log_loss(  # TensorFlow's arguments
-    labels: Any,
-    predictions: Any,
-    weights: Any = 1.0,
-    epsilon: float = 1e-7,
-    scope: Any = None,
-    loss_collection: Any = "losses",
-    reduction: str = _BY_WEIGHTS,
-) -> Any:
+@_weighted
+def log_loss(labels: Any, predictions: Any, epsilon: float = 1e-7) -> Any:
     """Returns the binary cross-entropy of probabilities as one number; see ``compute_weighted_loss``."""
     labels, predictions = _pair("log_loss", labels, predictions)
-    losses = -labels * log(predictions + epsilon) - (1.0 - labels) * log(1.0 - predictions + epsilon)
-    return compute_weighted_loss(losses, weights, reduction=reduction)
+    return -labels * log(predictions + epsilon) - (1.0 - labels) * log(1.0 - predictions + epsilon)
 
 
-def mean_squared_error(
-    labels: Any,
-    predictions: Any,
-    weights: Any = 1.0,
-    scope: Any = None,
-    loss_collection: Any = "losses",
-    reduction: str = _BY_WEIGHTS,
-) -> Any:
+@_weighted
+def mean_squared_error(labels: Any, predictions: Any) -> Any:
     """Returns ``(predictions - labels) ** 2`` as one number; see ``compute_weighted_loss``."""
     labels, predictions = _pair("mean_squared_error", labels, predictions)
-    return compute_weighted_loss(squared_difference(predictions, labels), weights, reduction=reduction)
+    return squared_difference(predictions, labels)
 
 
-def sigmoid_cross_entropy(  # TensorFlow's arguments
-    multi_class_labels: Any,
-    logits: Any,
-    weights: Any = 1.0,
-    label_smoothing: float = 0,
-    scope: Any = None,
-    loss_collection: Any = "losses",
-    reduction: str = _BY_WEIGHTS,
-) -> Any:
+@_weighted
+def sigmoid_cross_entropy(multi_class_labels: Any, logits: Any, label_smoothing: float = 0) -> Any:
     """Returns the cross-entropy of logits of independent classes as one number; see ``compute_weighted_loss``.
 
     Args:
@@ -209,18 +190,11 @@ def sigmoid_cross_entropy(  # TensorFlow's arguments
     logits = convert_to_tensor(logits)
     labels, _ = _pair("sigmoid_cross_entropy", multi_class_labels, logits)
     labels = cast(labels * (1.0 - label_smoothing) + 0.5 * label_smoothing, logits.dtype)
-    return compute_weighted_loss(sigmoid_cross_entropy_with_logits(labels, logits), weights, reduction=reduction)
+    return sigmoid_cross_entropy_with_logits(labels, logits)
 
 
-def softmax_cross_entropy(  # TensorFlow's arguments
-    onehot_labels: Any,
-    logits: Any,
-    weights: Any = 1.0,
-    label_smoothing: float = 0,
-    scope: Any = None,
-    loss_collection: Any = "losses",
-    reduction: str = _BY_WEIGHTS,
-) -> Any:
+@_weighted
+def softmax_cross_entropy(onehot_labels: Any, logits: Any, label_smoothing: float = 0) -> Any:
     """Returns the cross-entropy of logits and probabilities as one number; see ``compute_weighted_loss``.
 
     Args:
@@ -231,23 +205,15 @@ def softmax_cross_entropy(  # TensorFlow's arguments
     logits = convert_to_tensor(logits)
     labels, _ = _pair("softmax_cross_entropy", onehot_labels, logits)
     labels = labels * (1.0 - label_smoothing) + label_smoothing / labels.shape[1] if label_smoothing > 0 else labels
-    losses = softmax_cross_entropy_with_logits(stop_gradient(cast(labels, logits.dtype)), logits)
-    return compute_weighted_loss(losses, weights, reduction=reduction)
+    return softmax_cross_entropy_with_logits(stop_gradient(cast(labels, logits.dtype)), logits)
 
 
-def sparse_softmax_cross_entropy(
-    labels: Any,
-    logits: Any,
-    weights: Any = 1.0,
-    scope: Any = None,
-    loss_collection: Any = "losses",
-    reduction: str = _BY_WEIGHTS,
-) -> Any:
+@_weighted
+def sparse_softmax_cross_entropy(labels: Any, logits: Any) -> Any:
     """Returns the cross-entropy of logits and numbers of classes as one number; see ``compute_weighted_loss``."""
     if labels is None or logits is None:
         raise ValueError("sparse_softmax_cross_entropy: Arguments `labels` and `logits` must not be None.")
     labels = convert_to_tensor(labels)
     if labels.ndim == convert_to_tensor(logits).ndim:
         labels = squeeze(labels, [-1])
-    losses = sparse_softmax_cross_entropy_with_logits(labels, logits)
-    return compute_weighted_loss(losses, weights, reduction=reduction)
+    return sparse_softmax_cross_entropy_with_logits(labels, logits)
