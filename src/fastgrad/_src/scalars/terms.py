@@ -141,11 +141,6 @@ def _row_function(definition: Callable[..., Any], name: str, **facts: Any) -> Sc
     return _call_of(name, definition.__code__.co_argcount, definition=definition, **facts)
 
 
-def function_named(name: str) -> ScalarOperation | None:
-    """Returns the scalar function that has a name in formulas, ``math``, NumPy or ``scipy.special``, or None."""
-    return FUNCTIONS.get(OTHER_NAMES.get(name, name))
-
-
 def names_of(name: str) -> list[str]:
     """Returns all names of the scalar function that has a name in formulas."""
     return [name, *[other_name for other_name, own_name in OTHER_NAMES.items() if own_name == name]]

@@ -12,6 +12,7 @@ from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.ir.operands import Axis, Operand, Root, Scalar, View, index_constant
 from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
 from fastgrad._src.derivatives.ir.statements import (
+    NO_END,
     Compute,
     Raise,
     Reshape,
@@ -112,7 +113,7 @@ class Splice:
         (last,) = [block for block in function.blocks if isinstance(block.end, Return)]
         builder.enter(last)
         builder.location = location
-        results = iter(last.end.values)  # type: ignore[union-attr]
+        results = iter(last.results)
         return self._structure(function.result, results)
 
     def _structure(self, type: types.Type, values: Any) -> Any:
@@ -246,8 +247,8 @@ class Splice:
         end = block.end
         if isinstance(end, Return):
             end.values = [self.value(value) for value in end.values]
-        elif end is not None:
+        else:
             end.replace(self.number)
         if isinstance(end, Raise):
-            block.end = None
+            block.end = NO_END
             self._lowering.raise_(end)

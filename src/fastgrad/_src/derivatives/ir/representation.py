@@ -8,7 +8,7 @@ from typing import Any
 from numba import types
 
 from fastgrad._src.derivatives.ir.operands import Counter, Location, Operand, Root, Scalar, View
-from fastgrad._src.derivatives.ir.statements import End, Statement, Store
+from fastgrad._src.derivatives.ir.statements import NO_END, End, Statement, Store
 
 
 @dataclass(eq=False, slots=True)
@@ -32,17 +32,17 @@ class Block:
     number: int
     phis: list[Phi] = field(default_factory=list)
     statements: list[Statement] = field(default_factory=list)
-    end: End | None = None
+    end: End = NO_END
 
     @property
     def successors(self) -> list[Block]:
         """The blocks that may follow, each once."""
-        return [] if self.end is None else self.end.successors
+        return self.end.successors
 
     @property
     def results(self) -> list[Operand | View]:
         """The leaves of the function's result, if the function ends here."""
-        return [] if self.end is None else self.end.results
+        return self.end.results
 
 
 class Function:

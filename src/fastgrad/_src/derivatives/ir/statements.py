@@ -584,6 +584,10 @@ class End:
         """Replaces each operand by what ``final`` returns for it."""
 
 
+NO_END = End()
+"""That of a block which is not complete."""
+
+
 class Jump(End):
     """The end of a block that has one successor."""
 

@@ -216,7 +216,7 @@ class _Loop:
                     used |= {part for value in phi.incoming.values() for part in parts_of_value(value)}
             if block not in self._inside:
                 used |= {part for statement in block.statements for part in _uses(statement)}
-                used |= {part for value in _values_of_end(block) for part in parts_of_value(value)}
+                used |= {part for value in block.end.uses for part in parts_of_value(value)}
         carried = {phi.target for phi in self._head.phis}
         return not any(getattr(part, "block", None) in self._inside for part in used - carried)
 
@@ -236,10 +236,7 @@ class _Loop:
         phis = [other for block in self._region if block is not self._head for other in block.phis]
         operations = self._operations_on(members, target, phis)
         if operations is None or any(
-            part in members
-            for block in self._region
-            for value in _values_of_end(block)
-            for part in parts_of_value(value)
+            part in members for block in self._region for value in block.end.uses for part in parts_of_value(value)
         ):
             return None
         joined = [other for other in phis if other.target in members]
@@ -294,7 +291,7 @@ class _Loop:
             return False
         users = [other for other in self._statements if statement.target in _uses(other)]
         parts: list[object] = [
-            part for block in self._region for value in _values_of_end(block) for part in parts_of_value(value)
+            part for block in self._region for value in block.end.uses for part in parts_of_value(value)
         ]
         parts += [value for block in self._region for phi in block.phis for value in phi.incoming.values()]
         return statement.target not in parts and all(
@@ -442,7 +439,7 @@ class _Loop:
                 for v in phi.incoming.values()
                 for part in parts_of_value(v)
             ]
-            parts += [part for value in _values_of_end(block) for part in parts_of_value(value)]
+            parts += [part for value in block.end.uses for part in parts_of_value(value)]
         for part in parts:
             if isinstance(part, Root) and self._outer(part).block not in self._inside:
                 roots[self._outer(part)] = None
@@ -655,8 +652,3 @@ def _uses(statement: Statement) -> list[object]:
     """Returns the numbers and arrays that a statement uses, and the sizes of the arrays."""
     arrays = [root for root in (*statement.arrays, *statement.definitions) if isinstance(root, Root)]
     return [*statement.uses, *arrays, *[size for root in arrays for size in root.dims]]
-
-
-def _values_of_end(block: Block) -> list[Operand | View]:
-    """Returns what a block's end reads."""
-    return [] if block.end is None else block.end.uses

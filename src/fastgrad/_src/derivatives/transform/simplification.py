@@ -276,8 +276,7 @@ def _replace_uses(block: Block, final: Callable[[Operand], Operand]) -> None:
     """Replaces the operands of a block's statements and of its end."""
     for statement in block.statements:
         statement.replace(final)
-    if block.end is not None:
-        block.end.replace(final)
+    block.end.replace(final)
 
 
 def _drop_unused(function: Function) -> None:
@@ -302,7 +301,7 @@ def _drop_unused(function: Function) -> None:
             definitions |= dict.fromkeys(statement.definitions, statement)
             if statement.is_needed:
                 use(*statement.definitions, *statement.uses, *statement.arrays)
-        use_values([] if block.end is None else block.end.uses)
+        use_values(block.end.uses)
     while pending:
         part = pending.pop()
         if isinstance(part, Root):
