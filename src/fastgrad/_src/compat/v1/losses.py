@@ -185,7 +185,9 @@ def sigmoid_cross_entropy(multi_class_labels: Any, logits: Any, label_smoothing:
     Args:
         multi_class_labels: 0 and 1, of the shape of ``logits``.
         label_smoothing: how far labels move to 1/2, from 0 to 1.
-        logits, weights, scope, loss_collection, reduction: as in the other losses.
+        logits: numbers of any size.
+
+    The other arguments are those of the other losses.
     """
     logits = convert_to_tensor(logits)
     labels, _ = _pair("sigmoid_cross_entropy", multi_class_labels, logits)
@@ -200,7 +202,9 @@ def softmax_cross_entropy(onehot_labels: Any, logits: Any, label_smoothing: floa
     Args:
         onehot_labels: probabilities, of the shape of ``logits``; they get no gradient.
         label_smoothing: how far labels move to equal probabilities, from 0 to 1.
-        logits, weights, scope, loss_collection, reduction: as in the other losses.
+        logits: numbers of any size.
+
+    The other arguments are those of the other losses.
     """
     logits = convert_to_tensor(logits)
     labels, _ = _pair("softmax_cross_entropy", onehot_labels, logits)
