@@ -9,9 +9,9 @@ from numba.core.dispatcher import Dispatcher
 from fastgrad._src.derivatives import callees, derivation
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
 from fastgrad._src.derivatives.frontend.lowering import lower, lowering_of
+from fastgrad._src.derivatives.functions import parameters
 from fastgrad._src.derivatives.functions.options import Options
 from fastgrad._src.derivatives.ir.representation import Function
-from fastgrad._src.derivatives.runtime import compilation
 from fastgrad._src.derivatives.transform.emission import Derivative, DerivedCall
 from fastgrad._src.derivatives.transform.forward_mode import ForwardMode, tangents_of_a_run
 from fastgrad._src.derivatives.transform.parallel_loops import outline_parallel_loops
@@ -39,7 +39,7 @@ def run_derivative(
 ) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
     """Returns what ``value_and_gradients`` returns, and the arguments as the derivative leaves them."""
     positions = tuple(range(len(arguments))) if positions is None else positions
-    python_function = compilation.wrapped_function(function, "test")
+    python_function = parameters.wrapped_function(function, "test")
     lowered = lower(python_function, tuple(map(numba.typeof, arguments)), Options.of(function))
     simplify(lowered, is_reverse=True)
     flow = outline_parallel_loops(lowered, ControlFlow(lowered), positions)
@@ -63,7 +63,7 @@ def tangent_and_gradients(
     """
     places = tuple(range(len(arguments))) if places is None else places
     positions = (*places, *range(len(arguments), len(arguments) + len(places)))
-    python_function = compilation.wrapped_function(function, "test")
+    python_function = parameters.wrapped_function(function, "test")
     lowering = lowering_of(python_function, tuple(map(numba.typeof, arguments)), Options.of(function))
     simplify(lowering.result)
     lowered = callees.tangents_of(lowering, ControlFlow(lowering.result), places)
@@ -120,7 +120,7 @@ def several_tangents(function: Any, arguments: tuple[Any, ...], directions: list
         directions: for each tangent the directions of those arguments that are arrays of floats.
     """
     positions = array_positions(arguments)
-    python_function = compilation.wrapped_function(function, "test")
+    python_function = parameters.wrapped_function(function, "test")
     lowered = lower(python_function, tuple(map(numba.typeof, arguments)), Options.of(function))
     simplify(lowered)
     if tangents_of_a_run(lowered) == 1:

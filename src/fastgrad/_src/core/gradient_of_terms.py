@@ -84,7 +84,7 @@ def gradient_of(row: str, operation: ScalarOperation, table: dict[str, Any]) -> 
         if isinstance(partial, Number):  # the operand changes the result by jumps
             partial = _ZEROS_OF(operand)
         names = [_name_of(node) for node in in_postorder(partial) if node.operation is not None]
-        scope = {name: _FUNCTIONS_OF_TENSORS.get(name) or table[name] for name in names}
+        scope = {"__name__": __name__} | {name: _FUNCTIONS_OF_TENSORS.get(name) or table[name] for name in names}
         source = f"def gradient({', '.join(arguments)}):\n    return {_text_of(partial)}\n"
         filename = f"<fastgrad gradient of {row} by {operand.name}>"
         rules.append(function_from_source("gradient", source, filename, scope))
