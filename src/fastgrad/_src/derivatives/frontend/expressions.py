@@ -16,10 +16,10 @@ from fastgrad._src.derivatives.ir.operands import INDEX, Constant, Scalar, View,
 from fastgrad._src.derivatives.ir.values import (
     Complex,
     Elements,
+    EnumerationMember,
     Fields,
     Items,
     Mapping,
-    Member,
     Method,
     Static,
     describe,
@@ -45,7 +45,7 @@ class Expressions:
             View: self._attribute_of_array,
             Items: self._attribute_of_items,
             Fields: functools.partial(containers.field_attribute, lowering),
-            Member: lambda owner, attribute: owner.number if attribute == "value" else NotImplemented,
+            EnumerationMember: lambda owner, attribute: owner.number if attribute == "value" else NotImplemented,
             Elements: lambda owner, attribute: (
                 tuple_of([axis.size for axis in owner.axes]) if attribute == "shape" else Method(owner, attribute)
             ),

@@ -46,14 +46,14 @@ from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.statements import COST_OF_EFFECTS, Branch, Jump, NextIteration, Raise, Return
 from fastgrad._src.derivatives.ir.values import (
     Complex,
+    EnumerationMember,
     Fields,
     Iterable,
-    Member,
     NumberedText,
     NumberList,
     Static,
     Step,
-    Text,
+    TextParameter,
     Window,
     describe,
     parts_of,
@@ -242,7 +242,9 @@ class Lowering:
             for position, (name, type) in enumerate(zip(parameters, argument_types, strict=True))
         ]
         for position, value in enumerate(values):
-            arguments[position] = value if isinstance(value, (Static, Text, NumberedText)) else arguments[position]
+            arguments[position] = (
+                value if isinstance(value, (Static, TextParameter, NumberedText)) else arguments[position]
+            )
         self.result.arguments = arguments
         value = self.body(typed, arguments, options)
         if caller is None:
@@ -258,7 +260,7 @@ class Lowering:
                 )
             elif isinstance(leaf, Static) and isinstance(leaf.value, str):
                 results.append(Constant(leaf.value, types.unicode_type))
-            elif isinstance(leaf, (Member, NumberedText, Static)):
+            elif isinstance(leaf, (EnumerationMember, NumberedText, Static)):
                 returned = "one of several texts" if isinstance(leaf, NumberedText) else describe(leaf)
                 raise self.builder.refuse(
                     f"{typed.name} returns {returned}, which can't be differentiated: return a number for each"

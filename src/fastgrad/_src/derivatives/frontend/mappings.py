@@ -26,9 +26,9 @@ from fastgrad._src.derivatives.ir.values import (
     Iterable,
     Mapping,
     MappingView,
-    Maybe,
     NumberedText,
     NumberList,
+    OptionalValue,
     Static,
     describe,
     tuple_of,
@@ -464,7 +464,7 @@ def _get(lowering: Lowering, mapping: Mapping, name: str, arguments: list[Any], 
     position = _position_of(lowering, mapping, *arguments)
     is_set_value = lowering.operators.apply(operator.ge, [position, index_constant(0)], types.boolean)
     zero = lowering.operands.cast(index_constant(0), mapping.values.type.dtype)
-    return Maybe(is_set_value, lowering.calls.inline(value_or, [mapping.values.data, position, zero]))
+    return OptionalValue(is_set_value, lowering.calls.inline(value_or, [mapping.values.data, position, zero]))
 
 
 def _pop_item(lowering: Lowering, mapping: Mapping, name: str, arguments: list[Any], type: types.Type) -> Items:

@@ -29,12 +29,12 @@ from fastgrad._src.derivatives.ir.scalar_operations import may_raise
 from fastgrad._src.derivatives.ir.values import (
     Complex,
     Deferred,
+    EnumerationMember,
     Items,
-    Maybe,
-    Member,
+    OptionalValue,
     Selection,
     Static,
-    Text,
+    TextParameter,
     Window,
     describe,
     is_complex,
@@ -75,14 +75,14 @@ class Operands:
         return self.definite(self.optional_value(variable))
 
     def definite(self, value: Any) -> Any:
-        """Returns the value of a `Maybe`, with a check that it is not None; other values as they are."""
-        if not isinstance(value, Maybe):
+        """Returns the value of an `OptionalValue`, with a check that it is not None; other values as they are."""
+        if not isinstance(value, OptionalValue):
             return value
         self._builder.compute(types.boolean, self._builder.call_of(checked_optional, 1), [value.is_set])
         return value.value
 
     def optional_value(self, variable: ir.Var) -> Any:
-        """Returns what a variable stands for, a `Maybe` if it may be None."""
+        """Returns what a variable stands for, an `OptionalValue` if it may be None."""
         value = without_step(self._lowering.frame.values[variable.name])
         if isinstance(value, Selection):
             value = self._lowering.subscripts.item_at(Items(value.items, types.none), value.index, value.type)
@@ -103,7 +103,7 @@ class Operands:
             return value
         if isinstance(value, Static) and isinstance(value.value, (bool, int, float, np.number, np.bool_)):
             return self._builder.constant(value.value)
-        if isinstance(value, Maybe):
+        if isinstance(value, OptionalValue):
             return self.scalar(self.definite(value))
         if isinstance(value, View) and not value.axes and value.parts is None:
             return view_rules.load_real(self._builder, value, [])
@@ -186,7 +186,7 @@ class Operands:
 
     def number_of_member(self, value: Any) -> Operand:
         """Returns the value of a member of an enumeration."""
-        return value.number if isinstance(value, Member) else self._builder.constant(value.value.value)
+        return value.number if isinstance(value, EnumerationMember) else self._builder.constant(value.value.value)
 
     def element_or_view(self, view: View) -> Any:
         """Returns a view, or its element if it has no axes."""
@@ -244,7 +244,7 @@ class Operands:
 
     def _member(self, name: str, type: types.EnumMember, position: int) -> Any:
         number = self._read(type.dtype, f"{name}.value")
-        return number if isinstance(type, types.IntEnumMember) else Member(number, type)
+        return number if isinstance(type, types.IntEnumMember) else EnumerationMember(number, type)
 
     def _slice(self, name: str, type: types.SliceType, position: int) -> Static | str:
         if type.members != 2:
@@ -264,7 +264,7 @@ _PARAMETERS: dict[type, Callable[[Operands, str, Any, int], Any]] = {
     types.BaseTuple: Operands._tuple,
     types.NoneType: lambda operands, name, kind, position: Static(None),
     types.Dispatcher: lambda operands, name, kind, position: Static(kind.dispatcher),
-    types.UnicodeType: lambda operands, name, kind, position: Text(name),
+    types.UnicodeType: lambda operands, name, kind, position: TextParameter(name),
     types.EnumMember: Operands._member,
     types.SliceType: Operands._slice,
     types.FunctionType: lambda operands, name, kind, position: (

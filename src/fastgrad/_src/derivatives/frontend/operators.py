@@ -23,13 +23,13 @@ from fastgrad._src.derivatives.ir.partials import (
 from fastgrad._src.derivatives.ir.scalar_operations import IS_TRUE, POWER_OF_FLOAT, may_raise
 from fastgrad._src.derivatives.ir.statements import Compute
 from fastgrad._src.derivatives.ir.values import (
+    EnumerationMember,
     Items,
     Mapping,
-    Maybe,
-    Member,
     NumberedText,
+    OptionalValue,
     Static,
-    Text,
+    TextParameter,
     describe,
     is_complex,
     static_value,
@@ -140,7 +140,7 @@ class Operators:
         compares = function in (operator.is_, operator.is_not, operator.eq, operator.ne)
         if compares and any(isinstance(operand, Static) and operand.value is None for operand in operands):
             for operand in operands:
-                if isinstance(operand, Maybe):
+                if isinstance(operand, OptionalValue):
                     operation = NOT if function in (operator.is_, operator.eq) else IS_TRUE
                     return self._builder.compute(types.boolean, operation, [operand.is_set])
         operands = [self._operands.definite(operand) for operand in operands]
@@ -206,13 +206,14 @@ class Operators:
                 function, [self._lowering.texts.number_of(operand) for operand in operands], type
             )
             return numbers
-        if any(isinstance(operand, Text) for operand in operands):
+        if any(isinstance(operand, TextParameter) for operand in operands):
             texts = [
-                operand.name if isinstance(operand, Text) else quote(static_value(operand)) for operand in operands
+                operand.name if isinstance(operand, TextParameter) else quote(static_value(operand))
+                for operand in operands
             ]
             comparison_text = OPERATORS[function].text.format(*texts)
             return self._builder.compute(type, ScalarOperation(comparison_text, reads_parameter=True), [])
-        if any(isinstance(operand, Member) for operand in operands):
+        if any(isinstance(operand, EnumerationMember) for operand in operands):
             return self._compare_members(function, operands)
         if any(isinstance(operand, Static) for operand in operands):
             known = [operand.value if isinstance(operand, Static) else operand for operand in operands]

@@ -16,11 +16,11 @@ from fastgrad._src.derivatives.ir.statements import Branch
 from fastgrad._src.derivatives.ir.values import (
     Complex,
     Deferred,
+    EnumerationMember,
     FunctionChoice,
     Items,
-    Maybe,
-    Member,
     NumberedText,
+    OptionalValue,
     Range,
     Selection,
     Static,
@@ -116,7 +116,7 @@ class Phis:
 
     def _is_settled(self, value: Any, name: str) -> bool:
         """True if the only definition of a phi gives it its value: it comes before the phi on each way, or has no numbers that change."""
-        if isinstance(value, (Scalar, Member, Step)):
+        if isinstance(value, (Scalar, EnumerationMember, Step)):
             return False
         if isinstance(value, Static) and not isinstance(value.value, Slice):
             return True
@@ -165,7 +165,7 @@ class Phis:
     def _phi_of_optional(self, type: types.Optional, hint: str) -> Any:
         if not isinstance(type.type, (*containers.NUMBERS, types.Array, types.EnumMember)):
             return NotImplemented
-        return Maybe(self.of_type(types.boolean, hint), self.of_type(type.type, hint))
+        return OptionalValue(self.of_type(types.boolean, hint), self.of_type(type.type, hint))
 
     def _phi_of_range(self, type: types.RangeType, hint: str) -> Any:
         return Range(*[self.of_type(INDEX, hint) for _ in range(3)]) if type.dtype == INDEX else NotImplemented
@@ -178,10 +178,6 @@ class Phis:
                     value = None if variable is ir.UNDEFINED else without_step(frame.values.get(variable.name))
                     for block in [frame.last_blocks[label], *frame.raising.get((label, target), [])]:
                         phi.add_incoming(self, block, value)
-
-    def truth(self, value: bool) -> Constant:
-        """Returns a truth value."""
-        return self._builder.constant(value)
 
     def number_of_text(self, block: Block, value: Any) -> Operand:
         """Returns the number of a text, at the end of ``block``; 0 if there is none."""
@@ -235,7 +231,7 @@ _PHIS: dict[type, Callable[[Phis, Any, str], Any]] = {
     types.BaseTuple: lambda phis, kind, hint: Items([phis.of_type(item, hint) for item in kind], kind),
     types.NoneType: lambda phis, kind, hint: Static(None),
     types.UnicodeType: lambda phis, kind, hint: NumberedText(phis.of_type(INDEX, hint)),
-    types.EnumMember: lambda phis, kind, hint: Member(phis.of_type(kind.dtype, hint), kind),
+    types.EnumMember: lambda phis, kind, hint: EnumerationMember(phis.of_type(kind.dtype, hint), kind),
     types.IntEnumMember: lambda phis, kind, hint: phis.of_type(kind.dtype, hint),
     types.Dispatcher: lambda phis, kind, hint: Static(kind.dispatcher),
     types.Optional: Phis._phi_of_optional,

@@ -7,7 +7,7 @@ from typing import Any
 from fastgrad._src.derivatives.frontend.builder import Builder
 from fastgrad._src.derivatives.ir.operands import INDEX, Operand, index_constant
 from fastgrad._src.derivatives.ir.statements import Compute
-from fastgrad._src.derivatives.ir.values import NumberedText, Static, Text, describe
+from fastgrad._src.derivatives.ir.values import NumberedText, Static, TextParameter, describe
 from fastgrad._src.scalars.formulas import ScalarOperation
 
 
@@ -32,7 +32,7 @@ class Texts:
             return value.number
         if isinstance(value, Static) and isinstance(value.value, str):
             return index_constant(self._texts.setdefault(value.value, len(self._texts)))
-        if isinstance(value, Text):  # `number_parameters` writes the operation, when all texts are known
+        if isinstance(value, TextParameter):  # `number_parameters` writes the operation, when all texts are known
             number = self._builder.compute(INDEX, ScalarOperation("", reads_parameter=True), [])
             assert isinstance(number.definition, Compute)
             self._numbered_parameters.setdefault(value.name, []).append(number.definition)

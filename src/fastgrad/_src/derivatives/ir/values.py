@@ -317,8 +317,10 @@ class Complex(TypedValue):
 
 
 @dataclass(eq=False, slots=True)
-class Maybe(Value):
+class OptionalValue(Value):
     """A number or array, or None: whether it is one, and the number or array."""
+
+    words = "a value that may be None"
 
     is_set: Operand
     value: Any
@@ -331,14 +333,16 @@ class Maybe(Value):
     def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
         """Adds whether there is a value, and the value."""
         has_none = value is None or value.is_none
-        is_maybe = isinstance(value, Maybe)
-        self.is_set.add_incoming(phis, block, value.is_set if is_maybe else phis.truth(not has_none))
+        is_maybe = isinstance(value, OptionalValue)
+        self.is_set.add_incoming(phis, block, value.is_set if is_maybe else Constant(not has_none, types.boolean))
         self.value.add_incoming(phis, block, None if has_none else value.value if is_maybe else value)
 
 
 @dataclass(eq=False, slots=True)
-class Text(Value):
+class TextParameter(Value):
     """A parameter that is a text: its name."""
+
+    words = "a text"
 
     name: str
 
@@ -367,7 +371,7 @@ class NumberedText(Value):
 
 
 @dataclass(eq=False, slots=True)
-class Member(TypedValue):
+class EnumerationMember(TypedValue):
     """A member of an enumeration that is known when the derivative runs: its value."""
 
     words = "a member of an enumeration"

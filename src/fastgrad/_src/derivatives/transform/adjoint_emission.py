@@ -35,7 +35,7 @@ from fastgrad._src.derivatives.transform.infinite_cotangents import guarded_adjo
 from fastgrad._src.derivatives.transform.record_stacks import STACKS_OF_REVERSE, TOPS, RecordStacks
 from fastgrad._src.scalars.formulas import OPERANDS, RESULT
 
-Text = Callable[[Operand], str]
+TextOf = Callable[[Operand], str]
 """Returns the text of a number that a statement reads."""
 
 
@@ -70,7 +70,7 @@ class AdjointEmitter:
         self._activity = adjoint.activity
         self._computed_again: dict[Scalar, str] = {}
         self._indent = 3
-        self._writers: dict[type[AdjointStatement], Callable[[Any, Text], None]] = {
+        self._writers: dict[type[AdjointStatement], Callable[[Any, TextOf], None]] = {
             AddArray: self._add_array,
             AddElement: self._add_element,
             AddPartial: self._add_partial,
@@ -123,7 +123,7 @@ class AdjointEmitter:
 
     # ---- cotangents of numbers ------------------------------------------------------------------------------------
 
-    def _take_cotangent(self, statement: TakeCotangent, text: Text) -> None:
+    def _take_cotangent(self, statement: TakeCotangent, text: TextOf) -> None:
         scalar = statement.scalar
         if statement.is_phi or scalar not in self._adjoint.local:
             self._line(f"t_{scalar.name} = d_{scalar.name}")
@@ -155,7 +155,7 @@ class AdjointEmitter:
         bodies = [body for body in self._emitter.flow.loops.values() if block in body]
         return len(bodies) == 1 and target.block not in bodies[0] and target.is_real
 
-    def _add_partial(self, statement: AddPartial, text: Text) -> None:
+    def _add_partial(self, statement: AddPartial, text: TextOf) -> None:
         compute, partial = statement.statement, statement.partial
         operands = [
             text(operand) if is_used(leaf, partial) else ""
@@ -172,20 +172,20 @@ class AdjointEmitter:
             self._line(f"{MET_FLAT} = {MET_FLAT} | (({term} == 0.0) & ({cotangent} != 0.0))")
         self._add(statement, term)
 
-    def _add_variable(self, statement: AddVariable, text: Text) -> None:
+    def _add_variable(self, statement: AddVariable, text: TextOf) -> None:
         source = statement.source
         self._add(statement, literal(source) if isinstance(source, Constant) else source)
 
     # ---- cotangents of arrays -------------------------------------------------------------------------------------
 
-    def _element(self, root: Root, indices: list[str], text: Text) -> str:
+    def _element(self, root: Root, indices: list[str], text: TextOf) -> str:
         """Returns the text of the cotangent of an element."""
         if self._arrays.is_flat(root):
             index = flat_index(["", *map(text, root.dims[1:])], indices)
             return f"d_{root.memory.name}[{from_start(index)}]"
         return f"d_{root.name}[{', '.join(indices) or '()'}]"
 
-    def _add_to_element(self, statement: AddToElement, text: Text) -> None:
+    def _add_to_element(self, statement: AddToElement, text: TextOf) -> None:
         load = statement.load
         element = self._element(load.root, [*map(text, load.operands)], text)
         guards = " and ".join(f"{text(count)} > 0" for count in load.guards)
@@ -193,21 +193,21 @@ class AdjointEmitter:
             self._line(f"if {guards}:")
         self._line(f"{element} += {self._cotangent(load.target)}", 1 if guards else 0)
 
-    def _add_element(self, statement: AddElement, text: Text) -> None:
+    def _add_element(self, statement: AddElement, text: TextOf) -> None:
         store = statement.store
         self._add(statement, self._element(store.root, [*map(text, store.operands[1:])], text))
 
-    def _clear_element(self, statement: ClearElement, text: Text) -> None:
+    def _clear_element(self, statement: ClearElement, text: TextOf) -> None:
         store = statement.store
         element = self._element(store.root, [*map(text, store.operands[1:])], text)
         self._line(f"{element} = {zero(store.root.type.dtype)}")
 
-    def _clear_array(self, statement: ClearArray, text: Text) -> None:
+    def _clear_array(self, statement: ClearArray, text: TextOf) -> None:
         root = statement.root
         count = "" if root.is_growing else " * ".join(map(text, root.dims)) or "1"
         self._line(f"d_{root.name}[:{count}] = {zero(root.type.dtype)}")
 
-    def _add_array(self, statement: AddArray, text: Text) -> None:
+    def _add_array(self, statement: AddArray, text: TextOf) -> None:
         view = statement.view
         sizes = [text(axis.size) for axis in view.axes]
         positions = [*map(text, view.starts)]
@@ -219,31 +219,31 @@ class AdjointEmitter:
         place = flat_index(sizes, indices) if statement.is_flat else ", ".join(indices) or "()"
         self._line(f"{self._element(view.root, positions, text)} += {statement.source}[{place}]", len(view.axes))
 
-    def _take_array(self, statement: TakeArray, text: Text) -> None:
+    def _take_array(self, statement: TakeArray, text: TextOf) -> None:
         root = statement.root
         count = " * ".join(map(text, statement.reads)) or "1"
         if statement.is_copied:
             self._line(f"t_{root.name} = d_{root.name}[:{count}].copy()")
         self._line(f"d_{root.name}[:{count}] = {zero(root.type.dtype)}")
 
-    def _exchange(self, statement: Exchange, text: Text) -> None:
+    def _exchange(self, statement: Exchange, text: TextOf) -> None:
         names = f"d_{statement.first.name}, d_{statement.second.name}"
         self._line(f"{names} = exchange({names})")
 
     # ---- calls ----------------------------------------------------------------------------------------------------
 
-    def _restore_arrays(self, statement: RestoreArrays, text: Text) -> None:
+    def _restore_arrays(self, statement: RestoreArrays, text: TextOf) -> None:
         for name, array in statement.arrays:
             self._line(f"{name} = {self._empty(array, text)}")
             self._stacks.pop_array(name, self._indent)
 
-    def _empty(self, array: View | Root, text: Text) -> str:
+    def _empty(self, array: View | Root, text: TextOf) -> str:
         """Returns the text of a new array of an array's shape."""
         dtype = array.root.type.dtype if isinstance(array, View) else array.type.dtype
         shape = "".join(f"{text(size)}, " for size in sizes_of(array))
         return f"np.empty(({shape}), {self._emitter.dtype(dtype)})"
 
-    def _call_adjoint(self, statement: CallAdjoint, text: Text) -> None:
+    def _call_adjoint(self, statement: CallAdjoint, text: TextOf) -> None:
         call, rule = statement.call, statement.rule
         cotangents = [self._cotangent_of_result(result, text) for result in call.results]
         saved = self._arrays.saved_arrays(call)
@@ -269,7 +269,7 @@ class AdjointEmitter:
         function = self._emitter.bound(adjoint, "adjoint")
         self._line(f"{_targets(statement.variables)}= {function}({', '.join([*cotangents, *known])})")
 
-    def _add_product(self, statement: AddProduct, text: Text) -> None:
+    def _add_product(self, statement: AddProduct, text: TextOf) -> None:
         """Writes what adds to the cotangent of an operand: the cotangent of the product times the other operand, transposed."""
         call, position = statement.call, statement.position
         target, other = call.arguments[position], call.arguments[1 - position]
@@ -290,7 +290,7 @@ class AdjointEmitter:
         operands = f"{value}, {cotangent}" if position else f"{cotangent}, {value}"
         self._line(f"add_product({forms!r}, {place}, {operands}, {statement.is_guarded})")
 
-    def _matrix_of_cotangent(self, view: View, position: int, text: Text) -> tuple[str, str]:
+    def _matrix_of_cotangent(self, view: View, position: int, text: TextOf) -> tuple[str, str]:
         """Returns how the cotangent of an operand of a product is a matrix, and its text."""
         root, is_matrix = view.root, len(view.axes) == 2
         if not self._arrays.is_flat(root):
@@ -307,7 +307,7 @@ class AdjointEmitter:
         start = flat_index(dims, [*map(text, view.starts)])
         return FLAT, f"(d_{root.memory.name}, {', '.join([start, *sizes, *steps])})"
 
-    def _cotangent_of_result(self, result: Scalar | Root, text: Text) -> str:
+    def _cotangent_of_result(self, result: Scalar | Root, text: TextOf) -> str:
         """Returns the text of the cotangent of a call's result."""
         if isinstance(result, Scalar):
             return self._cotangent(result)
@@ -316,14 +316,14 @@ class AdjointEmitter:
         shape = "".join(f"{text(size)}, " for size in result.dims)
         return f"np.zeros(({shape}), {self._emitter.dtype(result.type.dtype)})"
 
-    def _in_shape(self, root: Root, text: Text) -> str:
+    def _in_shape(self, root: Root, text: TextOf) -> str:
         """Returns the text of the cotangent of an array in the array's shape."""
         if not self._arrays.is_flat(root):
             return f"d_{root.name}"
         dims = [*map(text, root.dims)]
         return f"d_{root.memory.name}[:{' * '.join(dims) or '1'}].reshape(({_targets(dims)}))"
 
-    def _call_reverse(self, statement: CallReverse, text: Text) -> None:
+    def _call_reverse(self, statement: CallReverse, text: TextOf) -> None:
         call, callee, unwritten = statement.call, statement.callee, statement.unwritten
         arguments = [self._cotangent_of_result(result, text) for result in call.results if result.is_real]
         if callee.is_exact:
@@ -340,7 +340,7 @@ class AdjointEmitter:
         name = self._emitter.derived_call("reverse", callee, unwritten)
         self._line(f"{_targets(statement.variables)}{TOPS} = {name}({', '.join([*arguments, STACKS_OF_REVERSE])})")
 
-    def _cotangent_argument(self, view: View, layout: str, text: Text) -> str:
+    def _cotangent_argument(self, view: View, layout: str, text: TextOf) -> str:
         """Returns the text of the cotangent of an argument: a view of the array's, which is flat if the argument is in C order."""
         root = view.root
         if layout != "C":
