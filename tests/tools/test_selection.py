@@ -126,7 +126,7 @@ def test_a_change_concerns_the_tests_of_its_package_and_of_those_that_import_it(
 
 
 def test_importers_may_be_left_out(graph):
-    path = Path("src/fastgrad/_src/jit/store.py")
+    path = Path("src/fastgrad/_src/jit/dispatcher_cache.py")
     assert {"tests/jit", "tests/derivatives"} <= set(selection._tests_of_path(path, graph))
     assert set(selection._tests_of_path(path, graph, with_importers=False)) == {"tests/jit"}
 
