@@ -32,16 +32,9 @@ from fastgrad._src.scalars.formulas import (
 # ---- operators ----------------------------------------------------------------------------------------------------
 
 ADD = ScalarOperation(
-    "({0} + {1})",
-    is_speculatable=True,
-    keeps_naturals=True,
-    partials=(lambda g, z, x, y: g, lambda g, z, x, y: g),
+    "({0} + {1})", is_speculatable=True, keeps_naturals=True, partials=(lambda g, z, x, y: g, lambda g, z, x, y: g)
 )
-SUBTRACT = ScalarOperation(
-    "({0} - {1})",
-    is_speculatable=True,
-    partials=(lambda g, z, x, y: g, lambda g, z, x, y: -g),
-)
+SUBTRACT = ScalarOperation("({0} - {1})", is_speculatable=True, partials=(lambda g, z, x, y: g, lambda g, z, x, y: -g))
 MULTIPLY = ScalarOperation(
     "({0} * {1})",
     is_speculatable=True,
@@ -57,9 +50,7 @@ DIVIDE = ScalarOperation(
 )
 FLOOR_DIVIDE = ScalarOperation("({0} // {1})", cost=DIVISION_COST)
 REMAINDER = ScalarOperation(
-    "({0} % {1})",
-    cost=DIVISION_COST,
-    partials=(lambda g, z, x, y: g, lambda g, z, x, y: -(g * floordiv(x, y))),
+    "({0} % {1})", cost=DIVISION_COST, partials=(lambda g, z, x, y: g, lambda g, z, x, y: -(g * floordiv(x, y)))
 )
 # Multiplies the cotangent by the exponent first, as TensorFlow does: the exponent times the power could overflow where the cotangent is 0.
 _PARTIALS_OF_POWER = (
@@ -320,9 +311,7 @@ atan2: ScalarOperation = _function_of(
     ),
 )
 hypot: ScalarOperation = _function_of(
-    "hypot",
-    2,
-    partials=(lambda g, z, x, y: g * divide_no_nan(x, z), lambda g, z, x, y: g * divide_no_nan(y, z)),
+    "hypot", 2, partials=(lambda g, z, x, y: g * divide_no_nan(x, z), lambda g, z, x, y: g * divide_no_nan(y, z))
 )
 pow: ScalarOperation = _function_of(
     "pow", 2, other_names=("power", "float_power"), is_singular_at_0_only=True, partials=_PARTIALS_OF_POWER
@@ -417,9 +406,7 @@ def _gelu_tanh_slope(x: Any) -> Term:
 
 
 gelu_tanh_slope: ScalarOperation = _function_of(
-    "gelu_tanh_slope",
-    definition=_gelu_tanh_slope,
-    partials=(lambda g, y, x: g * _gelu_tanh_second_derivative(x),),
+    "gelu_tanh_slope", definition=_gelu_tanh_slope, partials=(lambda g, y, x: g * _gelu_tanh_second_derivative(x),)
 )
 
 
@@ -476,26 +463,17 @@ rsqrt_gradient: ScalarOperation = _row_function(
 reciprocal_gradient: ScalarOperation = _row_function(
     lambda g, y: where(g == 0, g, -(g * (y * y))),
     "reciprocal_gradient",
-    partials=(
-        lambda gg, z, g, y: reciprocal_gradient(gg, conj(y)),
-        lambda gg, z, g, y: gg * conj(g) * -2 * conj(y),
-    ),
+    partials=(lambda gg, z, g, y: reciprocal_gradient(gg, conj(y)), lambda gg, z, g, y: gg * conj(g) * -2 * conj(y)),
 )
 divide_no_nan: ScalarOperation = _row_function(
     lambda x, y: where(y == 0, 0, x / y),
     "divide_no_nan",
-    partials=(
-        lambda g, z, x, y: divide_no_nan(g, conj(y)),
-        lambda g, z, x, y: -(g * conj(divide_no_nan(z, y))),
-    ),
+    partials=(lambda g, z, x, y: divide_no_nan(g, conj(y)), lambda g, z, x, y: -(g * conj(divide_no_nan(z, y)))),
 )
 multiply_no_nan: ScalarOperation = _row_function(
     lambda x, y: where(y == 0, 0, x * y),
     "multiply_no_nan",
-    partials=(
-        lambda g, z, x, y: multiply_no_nan(g, conj(y)),
-        lambda g, z, x, y: multiply_no_nan(conj(x), g),
-    ),
+    partials=(lambda g, z, x, y: multiply_no_nan(g, conj(y)), lambda g, z, x, y: multiply_no_nan(conj(x), g)),
 )
 xdivy: ScalarOperation = _row_function(
     lambda x, y: where(x == 0, 0, x / y),
@@ -508,10 +486,7 @@ xdivy: ScalarOperation = _row_function(
 xlogy: ScalarOperation = _row_function(
     lambda x, y: where(x == 0, 0, x * log(y)),
     "xlogy",
-    partials=(
-        lambda g, z, x, y: g * conj(xlogy(cast_like(x != 0, x), y)),
-        lambda g, z, x, y: g * conj(xdivy(x, y)),
-    ),
+    partials=(lambda g, z, x, y: g * conj(xlogy(cast_like(x != 0, x), y)), lambda g, z, x, y: g * conj(xdivy(x, y))),
 )
 xlog1py: ScalarOperation = _row_function(
     lambda x, y: where(x == 0, 0, x * log1p(y)),
