@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
-from fastgrad._src.derivatives.call_check import check_call
+from fastgrad._src.derivatives.call_check import compare_derivatives_of_call
 from fastgrad._src.derivatives.recorded_calls import Call, CallRecorder
 
 X = np.linspace(0.2, 1.7, 9)
 
 
 def outcome_of(function, *arguments, **keywords):
-    return check_call(Call(numba.njit(function), arguments, keywords))
+    return compare_derivatives_of_call(Call(numba.njit(function), arguments, keywords))
 
 
 @numba.njit
@@ -127,7 +127,7 @@ def test_a_call_of_a_vectorized_function_is_recorded():
     with recorder.recording():
         squared(X[:3], 2)
     ((call,),) = recorder.calls.values()
-    assert check_call(call) == ("right", "", {"right": 3})
+    assert compare_derivatives_of_call(call) == ("right", "", {"right": 3})
 
 
 def test_other_packages_are_not_recorded():

@@ -434,7 +434,7 @@ def numbers_of_steps(dtype: str) -> Iterator[tuple[str, Any]]:
     tanh = importlib.import_module("fastgrad._src.kernels.elementwise.transcendental").tanh[dtype]
     maps = [Launch(tanh, (Output(0), Output(number)), 72) for number in (1, 2)]
     for name, launch in (
-        ("in turn", epilogue.maps_in_sequence(*maps)),
+        ("in turn", epilogue.combined_maps(*maps)),
         ("by rows", epilogue.row_unit_launch(Launch(tanh, (Output(0), Output(1)), 72), 9, 1)),
     ):
         outputs = [np.zeros((9, 8), dtype) for _ in range(3)]

@@ -22,7 +22,7 @@ from typing import Any
 
 import numba
 
-from fastgrad._src.derivatives.call_check import STATUSES, check_call
+from fastgrad._src.derivatives.call_check import STATUSES, compare_derivatives_of_call
 from fastgrad._src.derivatives.recorded_calls import Call, CallRecorder, python_function_of
 from fastgrad._src.jit.numba_internals import CPUDispatcher, DUFunc, parallel
 
@@ -125,7 +125,7 @@ def _outcomes_of_process(calls: list[Call], seconds: float) -> tuple[list[dict[s
                 parallel._launch_threads()
             with os.fdopen(writing, "w") as pipe:
                 for call in calls:
-                    pipe.write(json.dumps(check_call(call)._asdict()) + "\n")
+                    pipe.write(json.dumps(compare_derivatives_of_call(call)._asdict()) + "\n")
                     pipe.flush()
         except BaseException:  # noqa: BLE001  # the parent reports that the process ended
             traceback.print_exc()

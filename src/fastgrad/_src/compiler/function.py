@@ -177,7 +177,7 @@ class Function:
         try:
             if not active and not beside:
                 tree.compile_first_traces()
-            return locking.run_as_replay(lambda: self._replay(call, tree, beside))
+            return locking.run_under_replay_lock(lambda: self._replay(call, tree, beside))
         except StillCompiling:
             return self._python.run(call)
         except NotCompiled as failure:
@@ -187,7 +187,7 @@ class Function:
 
     def _record(self, attempt: _Attempt) -> Any:
         """The last stage: runs Python and records it, unless another thread has recorded meanwhile."""
-        return locking.run_as_recording(lambda: self._record_alone(attempt))
+        return locking.run_under_recording_lock(lambda: self._record_alone(attempt))
 
     def _record_alone(self, attempt: _Attempt) -> Any:
         call, tree, state = attempt.call, attempt.tree, self._state

@@ -54,7 +54,7 @@ class _FixedSizeGroups(Stage):
         super().__init__(source)
         self._size, self._drop_remainder = size, drop_remainder
 
-    def _groups(self) -> Iterator[Any]:
+    def _element_groups(self) -> Iterator[Any]:
         return element_groups(self.source.elements(), itertools.repeat(self._size), self._drop_remainder)
 
     def count(self) -> int:
@@ -78,7 +78,7 @@ class Batched(_FixedSizeGroups):
             stack = catching_failures(
                 functools.partial(stack_elements, ragged=_ragged_leaves(self.source.known_spec()))
             )
-            elements = map(stack, self._groups())
+            elements = map(stack, self._element_groups())
             return itertools.islice(elements, position, None) if position else elements
         batches_at_once = (
             1 if self.source.fills_cache() else max(1, BYTES_GATHERED_AT_ONCE // max(1, self._size * rows.row_bytes))
@@ -125,7 +125,8 @@ class RaggedBatched(_FixedSizeGroups):
     def elements(self) -> Iterator[Any]:
         ragged = [_uniform_row_lengths(leaf) for leaf in nest.flatten(self.source.spec())]
         return map(
-            catching_failures(lambda group: stack_as_ragged(group, ragged, self._splits_dtype.numpy)), self._groups()
+            catching_failures(lambda group: stack_as_ragged(group, ragged, self._splits_dtype.numpy)),
+            self._element_groups(),
         )
 
     def make_spec(self) -> Any:

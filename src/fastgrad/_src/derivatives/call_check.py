@@ -47,7 +47,7 @@ class Outcome(NamedTuple):
     directions: dict[str, int]
 
 
-def check_call(call: Call) -> Outcome:
+def compare_derivatives_of_call(call: Call) -> Outcome:
     """Compares reverse mode, forward mode and central differences of a recorded call. Arguments are copied."""
     try:
         function = _WithFloatResults(call)

@@ -77,7 +77,7 @@ def forward_mode(
     return compiled_text(ForwardMode(lowered, flow, positions, width=width).derivative(), "tangent")
 
 
-def spliced_forward_mode(
+def splice_of_forward_mode(
     function: Any, positions: tuple[int, ...], owner: str, argument_types: Types, width: int = 1
 ) -> Spliced:
     """Returns how calls of a derivative by forward mode are differentiated. Arguments and errors are those of ``forward_mode``."""

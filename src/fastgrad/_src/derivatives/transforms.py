@@ -211,9 +211,9 @@ def forward_dispatcher(f: Any, positions: tuple[int, ...], width: int = 1) -> De
         return forward_mode(f, positions, "jvp", argument_types, width)
 
     def rule(argument_types: Types) -> Any:
-        from fastgrad._src.derivatives.derivation import spliced_forward_mode
+        from fastgrad._src.derivatives.derivation import splice_of_forward_mode
 
-        return spliced_forward_mode(f, positions, "jvp", argument_types, width)
+        return splice_of_forward_mode(f, positions, "jvp", argument_types, width)
 
     tangents = [f"tangent_of_{names[position]}" for position in positions]
     stub = stub_of(python_function, "jvp", tangents)

@@ -21,7 +21,7 @@ from fastgrad._src.jit.object_code import Settings, object_code, optimise
 from fastgrad._src.jit.object_code import target_machine as llvm_machine
 from fastgrad._src.jit.phases import watch_numba
 from fastgrad._src.jit.signature import ARRAY_KINDS, LIST_KINDS, KernelSource, Parameter
-from fastgrad._src.jit.wrapper import NDARRAY_TYPE, PYTHON_SYMBOLS, RAISE_SYMBOL, step_symbol, wrapper_ir
+from fastgrad._src.jit.wrapper import NDARRAY_TYPE, PYTHON_SYMBOLS, RAISE_SYMBOL, program_entry_symbol, wrapper_ir
 
 watch_numba()
 
@@ -104,7 +104,9 @@ def unoptimised_module(source: KernelSource, symbol: str) -> tuple[Any, Settings
     )
     module = llvm.parse_assembly(wrapper_ir(source, symbol) + body.text)
     machine = target_machine()
-    settings = Settings(machine.triple, machine.cpu, features_for_loops(), (symbol, step_symbol(symbol)), False)
+    settings = Settings(
+        machine.triple, machine.cpu, features_for_loops(), (symbol, program_entry_symbol(symbol)), False
+    )
     module.triple, module.data_layout = machine.triple, str(_llvm_machine(settings).target_data)
     for part in body.modules:
         module.link_in(part, preserve=True)

@@ -223,7 +223,7 @@ def _call_step_definition(*kinds: Any) -> Any:
     return types.int64(*kinds), lower
 
 
-def _call_c_function_definition(*kinds: Any) -> Any:
+def _definition_of_call_c_function(*kinds: Any) -> Any:
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         entry, *numbers = _cast_arguments(
             context, builder, signature, args, [types.int64, *[types.float64] * (len(args) - 1)]
@@ -235,7 +235,7 @@ def _call_c_function_definition(*kinds: Any) -> Any:
     return types.float64(*kinds), lower
 
 
-def _call_integers_definition(*kinds: Any) -> Any:
+def _definition_of_call_integers(*kinds: Any) -> Any:
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         entry, *numbers = _cast_arguments(context, builder, signature, args, [types.int64] * len(args))
         result = _emit_call_by_address(builder, entry, ir.FunctionType(_I32, [_I64] * len(numbers)), numbers)
@@ -244,7 +244,7 @@ def _call_integers_definition(*kinds: Any) -> Any:
     return types.int64(*kinds), lower
 
 
-def _call_python_definition(*kinds: Any) -> Any:
+def _definition_of_call_python(*kinds: Any) -> Any:
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         entry, *numbers = _cast_arguments(context, builder, signature, args, [types.int64] * len(args))
         return _emit_call_by_address(builder, entry, ir.FunctionType(_I64, [_I64] * len(numbers)), numbers)
@@ -252,7 +252,7 @@ def _call_python_definition(*kinds: Any) -> Any:
     return types.int64(*kinds), lower
 
 
-def _call_pair_definition(*kinds: Any) -> Any:
+def _definition_of_call_pair(*kinds: Any) -> Any:
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         entry, x = _cast_arguments(context, builder, signature, args, [types.int64, types.float64, kinds[2]])[:2]
         first = pointer_address(context, builder, kinds[2], args[2])
@@ -331,10 +331,10 @@ INTRINSICS: dict[body.Special, Any] = {
     },
     **{special: define_intrinsic(special, _tile_function_definition(special)) for special in _TILE_FUNCTIONS},
     body.address_of: define_intrinsic(body.address_of, _address_of_definition),
-    body.call_pair: define_intrinsic(body.call_pair, _call_pair_definition),
-    body.call_integers: define_intrinsic(body.call_integers, _call_integers_definition),
-    body.call_python: define_intrinsic(body.call_python, _call_python_definition),
-    body.call_c_function: define_intrinsic(body.call_c_function, _call_c_function_definition),
+    body.call_pair: define_intrinsic(body.call_pair, _definition_of_call_pair),
+    body.call_integers: define_intrinsic(body.call_integers, _definition_of_call_integers),
+    body.call_python: define_intrinsic(body.call_python, _definition_of_call_python),
+    body.call_c_function: define_intrinsic(body.call_c_function, _definition_of_call_c_function),
     body.call_step: define_intrinsic(body.call_step, _call_step_definition),
     body.cycle_counter: define_intrinsic(body.cycle_counter, _cycle_counter_definition),
     body.local_array: define_intrinsic(

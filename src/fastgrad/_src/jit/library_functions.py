@@ -78,7 +78,7 @@ class LibraryFunction(CPUDispatcher):  # type: ignore[misc]
         return digest("\n".join(words).encode())
 
 
-def library_function(**options: Any) -> Callable[[Any], Any]:
+def njit_kept_on_disk(**options: Any) -> Callable[[Any], Any]:
     """Returns a decorator as ``numba.njit(**options)`` is one, for functions of this package whose code is kept on disk."""
 
     def decorate(function: Any) -> Any:

@@ -114,7 +114,7 @@ def load_function(code: bytes, symbol: str, undefined_names: Iterable[str], name
     Raises:
         RuntimeError: this process has no symbol of a needed name.
     """
-    from fastgrad._src.jit.wrapper import step_symbol
+    from fastgrad._src.jit.wrapper import program_entry_symbol
 
     llvm = initialize_llvm()
     engine = _engines.next_engine()
@@ -124,7 +124,7 @@ def load_function(code: bytes, symbol: str, undefined_names: Iterable[str], name
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     address = engine.get_function_address(symbol)
-    fallback.step = engine.get_function_address(step_symbol(symbol))
+    fallback.step = engine.get_function_address(program_entry_symbol(symbol))
     method = _MethodDef(name.encode(), address, _METH_FASTCALL, None)
     make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)(
         ("PyCFunction_NewEx", ctypes.pythonapi)

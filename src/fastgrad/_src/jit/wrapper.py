@@ -201,7 +201,7 @@ def wrapper_ir(source: KernelSource, symbol: str) -> str:
     )
 
 
-def step_symbol(symbol: str) -> str:
+def program_entry_symbol(symbol: str) -> str:
     """Returns the name of a kernel's entry for programs."""
     return f"{symbol}_step"
 
@@ -253,7 +253,7 @@ def step_ir(source: KernelSource, symbol: str) -> str:
         ]
     else:
         lines.append("  ret i64 %.answer")
-    head = f"define i64 @{step_symbol(symbol)}(ptr %.words, i64 %.first, i64 %.last) {{\nentry:\n"
+    head = f"define i64 @{program_entry_symbol(symbol)}(ptr %.words, i64 %.first, i64 %.last) {{\nentry:\n"
     return head + "\n".join([*lines, "}"])
 
 

@@ -134,7 +134,7 @@ def with_row_numbers(ids: BatchArg, rows: int) -> Tensor:
     return call_operation("concat", row_number_column, array, axis=len(shape) - 1)
 
 
-def _batched_gather(name: str, rows: int, /, x: BatchArg, ids: BatchArg, axis: int, batch_dims: int) -> Any:
+def _batching_rule_of_gather(name: str, rows: int, /, x: BatchArg, ids: BatchArg, axis: int, batch_dims: int) -> Any:
     if not batch_dims and not ids.has_rows:
         return call_operation(name, x.tensor, ids.tensor, axis=axis + 1, batch_dims=0)
     if not batch_dims and not x.has_rows:
@@ -144,7 +144,7 @@ def _batched_gather(name: str, rows: int, /, x: BatchArg, ids: BatchArg, axis: i
     )
 
 
-def _batched_gather_gradient(
+def _batching_rule_of_gather_gradient(
     name: str, rows: int, /, g: BatchArg, ids: BatchArg, shape: tuple[int, ...], axis: int, batch_dims: int
 ) -> Any:
     operands = broadcast_rows(g, rows), broadcast_rows(ids, rows)
@@ -170,7 +170,7 @@ _gather_operation: Operation = operation(
     run=_run_gather,
     gradient=(_gather_cotangent, None),
     launches=_gather_launches,
-    batched=_batched_gather,
+    batched=_batching_rule_of_gather,
     result=_gather_result,
 )
 _gather_gradient: Operation = operation(
@@ -182,7 +182,7 @@ _gather_gradient: Operation = operation(
         None,
     ),
     launches=launches_from("movement.scattering", "gather_gradient_launches"),
-    batched=_batched_gather_gradient,
+    batched=_batching_rule_of_gather_gradient,
     result=lambda g, ids, shape, axis, batch_dims: ArraySpec(shape, g.dtype),
 )
 

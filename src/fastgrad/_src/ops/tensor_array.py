@@ -169,7 +169,7 @@ class TensorArray:
         rows_by_position = list(zip(as_python_ints(indices, "TensorArray.scatter: indices"), rows, strict=False))
         for position, row in rows_by_position:
             self._check_write_position(position)
-            self._check_shape("scatter", row.shape)
+            self._check_element_shape("scatter", row.shape)
         for position, row in rows_by_position:
             self._store(position, row)
         return self
@@ -191,7 +191,7 @@ class TensorArray:
         if not count:
             self._replace_elements([])
             return self
-        self._check_shape("unstack", x.shape[1:])
+        self._check_element_shape("unstack", x.shape[1:])
         self._replace_elements([], x)
         return self
 
@@ -231,7 +231,7 @@ class TensorArray:
         pieces = split(x, sizes) if sizes else []
         for piece in pieces:
             if not self._infer_shape:
-                self._check_shape("split", piece.shape)
+                self._check_element_shape("split", piece.shape)
         self._replace_elements(list(pieces))
         return self
 
@@ -247,10 +247,10 @@ class TensorArray:
 
     def _checked_element(self, what: str, value: Any) -> Tensor:
         x = self._checked_tensor(what, value)
-        self._check_shape(what, x.shape)
+        self._check_element_shape(what, x.shape)
         return x
 
-    def _check_shape(self, what: str, shape: TensorShape) -> None:
+    def _check_element_shape(self, what: str, shape: TensorShape) -> None:
         if not self._element_shape.is_compatible_with(shape):
             raise ValueError(
                 f"TensorArray.{what}: Incompatible shape for value ({shape}), expected ({self._element_shape})"

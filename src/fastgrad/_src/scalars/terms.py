@@ -128,7 +128,7 @@ def _call_of(name: str, arity: int, **facts: Any) -> ScalarOperation:
 
 
 def _row_function(definition: Callable[..., Any], name: str, **facts: Any) -> ScalarOperation:
-    """Declares a function that rows of the operation table, and partials, compute; no function of ``math`` or NumPy has this name."""
+    """Declares a function that rows of the operation table, and partials, compute, and whose name formulas of users cannot call."""
     return _call_of(name, definition.__code__.co_argcount, definition=definition, **facts)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from fastgrad._src.compiler.dispatch.locking import LOCK_NOT_FREE, run_as_recording
+from fastgrad._src.compiler.dispatch.locking import LOCK_NOT_FREE, run_under_recording_lock
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Node
 from fastgrad._src.compiler.programs.pipeline import for_tapes
 from fastgrad._src.compiler.programs.program import Program
@@ -85,7 +85,7 @@ def make_backward_program(
         raise NotAProgram
 
     try:
-        made = run_as_recording(lambda: _compiled(entries, targets, keys, tensors))
+        made = run_under_recording_lock(lambda: _compiled(entries, targets, keys, tensors))
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001  # whatever stops the compiler, the gradient rules go on

@@ -20,7 +20,7 @@ _LOCK_TIMEOUT_SECONDS = 10.0
 
 
 LOCK_NOT_FREE = object()
-"""The result of ``run_as_recording`` and ``run_as_replay`` if the lock is not free in time: another thread's recording takes too long."""
+"""The result of ``run_under_recording_lock`` and ``run_under_replay_lock`` if the lock is not free in time: another thread's recording takes too long."""
 
 
 class _RecordingLock:
@@ -42,7 +42,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_reset_fast_path_block_count)
 
 
-def run_as_recording(work: Callable[[], Any]) -> Any:
+def run_under_recording_lock(work: Callable[[], Any]) -> Any:
     """Returns ``work()``, run as a recording under the lock; ``LOCK_NOT_FREE`` if another thread holds it too long."""
 
     def run_without_replays() -> Any:
@@ -57,7 +57,7 @@ def run_as_recording(work: Callable[[], Any]) -> Any:
     return _run_locked(run_without_replays)
 
 
-def run_as_replay(work: Callable[[], Any]) -> Any:
+def run_under_replay_lock(work: Callable[[], Any]) -> Any:
     """Returns ``work()``, run as a replay under the lock; ``LOCK_NOT_FREE`` if another thread holds it too long."""
 
     def run_without_recording() -> Any:

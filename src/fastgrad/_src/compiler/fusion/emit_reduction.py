@@ -309,7 +309,7 @@ class _InnermostReductionEmitter(ReductionEmitter):
         elif self.fused.sizes[-1] >= LEAST_LONG_ROW_ELEMENTS or not phase.reductions:
             with writer.block(f"for q in range({start} // {n}, ({stop} + {n} - 1) // {n})"):
                 writer.write_dimension_indices("q", outer_dims)
-                self._write_row_loop(phase, *_row_bounds(start, stop, n))
+                self._write_row_loop(phase, *_bounds_within_row_text(start, stop, n))
         else:
             # Rows are short: several rows share the lanes.
             rows = writer.integer_parameter("together", max(1, LANE_DEPTH // -(-self.fused.sizes[-1] // LANES)))
@@ -320,7 +320,7 @@ class _InnermostReductionEmitter(ReductionEmitter):
                 writer.line(f"here = top + band * {rows}")
                 with writer.block(f"for q in range(here, least(here + {rows}, rows))"):
                     writer.write_dimension_indices("q", outer_dims)
-                    self._write_lane_loop(phase, *_row_bounds(start, stop, n))
+                    self._write_lane_loop(phase, *_bounds_within_row_text(start, stop, n))
                 self._write_lane_totals(phase)
 
     def _write_row_loop(self, phase: Phase, start: str, stop: str) -> None:
@@ -442,7 +442,7 @@ class _OuterReductionEmitter(ReductionEmitter):
                 self.writer.line(f"v{i} = values{i}[lane]{test}")
 
 
-def _row_bounds(start: str, stop: str, row_length: str) -> tuple[str, str]:
+def _bounds_within_row_text(start: str, stop: str, row_length: str) -> tuple[str, str]:
     """Returns the first and the end index of row q, of ``row_length`` elements, between the elements ``start`` and ``stop``."""
     return (
         f"greatest({start} - q * {row_length}, 0)" if start != "0" else "0",

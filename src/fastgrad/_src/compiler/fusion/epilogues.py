@@ -11,7 +11,7 @@ from fastgrad._src.compiler.fusion.column_sums import block_kernels, sums_column
 from fastgrad._src.compiler.fusion.emit import in_place_pairs, map_launch
 from fastgrad._src.compiler.fusion.fused import Fused, Payload, graph_of, key_of
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Node, uses_of
-from fastgrad._src.kernels.gemm.epilogue import maps_in_sequence
+from fastgrad._src.kernels.gemm.epilogue import combined_maps
 from fastgrad._src.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
 
 
@@ -189,7 +189,7 @@ def launches_of_product(
 
     product_form = launches_with_epilogue(
         node,
-        maps_in_sequence(*following_launches) if blocks is None else blocks.with_row_units(following),
+        combined_maps(*following_launches) if blocks is None else blocks.with_row_units(following),
     )
     assert product_form is not None
     launches = [

@@ -32,7 +32,7 @@ from fastgrad._src.derivatives.ir.values import (
     tuple_of,
     type_of,
 )
-from fastgrad._src.jit.library_functions import library_function
+from fastgrad._src.jit.library_functions import njit_kept_on_disk
 from fastgrad._src.jit.numba_internals import as_dtype
 from fastgrad._src.scalars.formulas import DIVISION_COST
 from fastgrad._src.scalars.terms import ADD, MULTIPLY
@@ -44,7 +44,7 @@ NUMBERS = (types.Float, types.Integer, types.Boolean, types.Complex)
 
 
 @may_raise
-@library_function(error_model="numpy")
+@njit_kept_on_disk(error_model="numpy")
 def list_position(index, length):  # type: ignore[no-untyped-def]
     """Returns the position of a list's item: negative indices count from the end."""
     position = index + length if index < 0 else index

@@ -35,7 +35,7 @@ from fastgrad._src.derivatives.ir.values import (
     static_value,
     type_of,
 )
-from fastgrad._src.jit.library_functions import library_function
+from fastgrad._src.jit.library_functions import njit_kept_on_disk
 from fastgrad._src.jit.numba_internals import ir
 from fastgrad._src.scalars import terms
 from fastgrad._src.scalars.formulas import COTANGENT, OPERANDS, OPERATORS, ScalarOperation, Singularity
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 
 @may_raise
-@library_function(error_model="numpy")
+@njit_kept_on_disk(error_model="numpy")
 def checked_quotient(x, y):  # type: ignore[no-untyped-def]
     """Returns ``x / y``; raises as Python does if ``y`` is 0."""
     if y == 0:
@@ -55,7 +55,7 @@ def checked_quotient(x, y):  # type: ignore[no-untyped-def]
 
 
 @may_raise
-@library_function(error_model="numpy")
+@njit_kept_on_disk(error_model="numpy")
 def checked_floor_quotient(x, y):  # type: ignore[no-untyped-def]
     """Returns ``x // y``; raises as Python does if ``y`` is 0."""
     if y == 0:
@@ -64,7 +64,7 @@ def checked_floor_quotient(x, y):  # type: ignore[no-untyped-def]
 
 
 @may_raise
-@library_function(error_model="numpy")
+@njit_kept_on_disk(error_model="numpy")
 def checked_remainder(x, y):  # type: ignore[no-untyped-def]
     """Returns ``x % y``; raises as Python does if ``y`` is 0."""
     if y == 0:

@@ -98,7 +98,7 @@ class Splice:
                 builder.location = statement.location
                 if statement.splice(self):
                     builder.block.statements.append(statement)
-            self._end(block)
+            self._rewrite_end(block)
         for block in function.blocks:
             for phi in block.phis:
                 self._complete(phi)
@@ -243,7 +243,7 @@ class Splice:
             self._builder.enter(before)
             phi.incoming[before] = self.value(value)
 
-    def _end(self, block: Block) -> None:
+    def _rewrite_end(self, block: Block) -> None:
         end = block.end
         if isinstance(end, Return):
             end.values = [self.value(value) for value in end.values]

@@ -235,7 +235,7 @@ class Subscripts:
             assigned = array_expressions.materialize(self._lowering, self._operands.value(statement.value))
             indices = self._indices(statement)
             self._lowering.phis.by_branches(
-                selection.items, selection.index, lambda view: self._set_elements(view, indices, assigned)
+                selection.items, selection.index, lambda view: self._lower_element_assignment(view, indices, assigned)
             )
             return
         target = self._operands.value(statement.target)
@@ -259,7 +259,7 @@ class Subscripts:
         if isinstance(target, lists.LISTS):
             lists.set_item(self._lowering, target, indices[0], value)
             return
-        self._set_elements(target, indices, value)
+        self._lower_element_assignment(target, indices, value)
 
     def delete_item(self, statement: ir.DelItem) -> None:
         """Lowers ``del`` of an item of a dictionary or a list."""
@@ -283,7 +283,7 @@ class Subscripts:
         indices = [getattr(index, "name", index) for index in (read.index, statement.index)]
         return bool(read.value.name == statement.target.name and indices[0] == indices[1])
 
-    def _set_elements(self, target: View, indices: list[Any], value: Any) -> None:
+    def _lower_element_assignment(self, target: View, indices: list[Any], value: Any) -> None:
         """Lowers the assignment of elements of an array."""
         builder = self._builder
         if len(indices) == len(target.axes) and all(isinstance(index, (Constant, Scalar)) for index in indices):

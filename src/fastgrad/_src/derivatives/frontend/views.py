@@ -28,7 +28,7 @@ from fastgrad._src.derivatives.ir.scalar_operations import (
 )
 from fastgrad._src.derivatives.ir.statements import COST_OF_EFFECTS, Reshape
 from fastgrad._src.derivatives.ir.values import Complex
-from fastgrad._src.jit.library_functions import library_function
+from fastgrad._src.jit.library_functions import njit_kept_on_disk
 from fastgrad._src.scalars.formulas import DIVISION_COST
 from fastgrad._src.scalars.terms import ADD, FLOOR_DIVIDE, MULTIPLY, SUBTRACT
 
@@ -45,14 +45,14 @@ FULL_SLICE = Slice(None, None, None)
 NEW_AXIS, ALL_AXES = object(), object()
 
 
-@library_function(error_model="numpy")
+@njit_kept_on_disk(error_model="numpy")
 def slice_bound(bound, size):  # type: ignore[no-untyped-def]
     """Returns the position of a slice's bound within an axis: negative bounds count from the end."""
     bound = bound + size if bound < 0 else bound
     return 0 if bound < 0 else min(bound, size)
 
 
-@library_function(error_model="numpy")
+@njit_kept_on_disk(error_model="numpy")
 def backward_bound(bound, size):  # type: ignore[no-untyped-def]
     """Returns the position of the bound of a slice that runs backwards: from -1 to the last element."""
     bound = bound + size if bound < 0 else bound
@@ -60,7 +60,7 @@ def backward_bound(bound, size):  # type: ignore[no-untyped-def]
 
 
 @may_raise
-@library_function(error_model="numpy")
+@njit_kept_on_disk(error_model="numpy")
 def checked_first_size(size, product_of_sizes, total):  # type: ignore[no-untyped-def]
     """Returns the first of new sizes; raises if their product is not the number of elements."""
     if product_of_sizes != total:
@@ -69,7 +69,7 @@ def checked_first_size(size, product_of_sizes, total):  # type: ignore[no-untype
 
 
 @may_raise
-@library_function(error_model="numpy")
+@njit_kept_on_disk(error_model="numpy")
 def checked_index(index, size):  # type: ignore[no-untyped-def]
     """Returns an index that counts from the start of an axis; raises as ``numba.njit(boundscheck=True)`` does."""
     position = index + size if index < 0 else index

@@ -328,7 +328,9 @@ class Snapshot:
         if copy is None:
             local_types = {name: type for name, type in dispatcher.locals.items() if name.isidentifier()}  # no versions
             options = {"locals": local_types} if local_types else {}
-            copy = self._copies[id(dispatcher)] = renewed_dispatcher(dispatcher, _empty_copy(function), **options)
+            copy = self._copies[id(dispatcher)] = renewed_dispatcher(
+                dispatcher, _copy_without_globals(function), **options
+            )
             self._fill(copy.py_func, function)
         return copy
 
@@ -347,7 +349,7 @@ class Snapshot:
         copy = self._copies.get(key)
         self._is_new(function, id(instance))
         if copy is None:
-            copy = self._copies[key] = _empty_copy(function)
+            copy = self._copies[key] = _copy_without_globals(function)
             self._fill(copy, function, instance)
         return copy
 
@@ -465,7 +467,7 @@ def _value_at(place: Any, name: str) -> Any:
     return place[name] if type(place) is dict else getattr(place, name)
 
 
-def _empty_copy(function: types.FunctionType) -> types.FunctionType:
+def _copy_without_globals(function: types.FunctionType) -> types.FunctionType:
     """Returns a copy of a function without globals and with empty cells."""
     code, scope = function.__code__, {"__builtins__": builtins, "__name__": function.__globals__.get("__name__")}
     cells = tuple([types.CellType() for _ in code.co_freevars])

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
-from fastgrad._src.jit.library_functions import library_function
+from fastgrad._src.jit.library_functions import njit_kept_on_disk
 from fastgrad._src.scalars import terms
 from fastgrad._src.scalars.formulas import (
     COTANGENT,
@@ -38,7 +38,7 @@ Partial = Term | None
 """That of an operand; None if the statement has no derivative with respect to it."""
 
 
-@library_function(error_model="numpy")
+@njit_kept_on_disk(error_model="numpy")
 def zero_product(factor, other):  # type: ignore[no-untyped-def]
     """Returns the product of two numbers; 0 if the first is 0, also where the other is infinite.
 
@@ -47,19 +47,19 @@ def zero_product(factor, other):  # type: ignore[no-untyped-def]
     return factor if factor == 0 else factor * other
 
 
-@library_function(error_model="numpy")
+@njit_kept_on_disk(error_model="numpy")
 def zero_product_of_both(factor, other):  # type: ignore[no-untyped-def]
     """Returns the product of two numbers; 0 if one of them is 0, also where the other is infinite."""
     return factor if factor == 0 else other if other == 0 else factor * other
 
 
-@library_function(error_model="numpy")
+@njit_kept_on_disk(error_model="numpy")
 def zero_product_of_infinite(derivative, tangent):  # type: ignore[no-untyped-def]
     """Returns the product of a derivative and a tangent: 0 if the tangent is 0, or if the derivative is 0 and the tangent infinite."""
     return tangent if tangent == 0 else derivative if derivative == 0 and math.isinf(tangent) else derivative * tangent
 
 
-@library_function(error_model="numpy")
+@njit_kept_on_disk(error_model="numpy")
 def finite_product(tangent, derivative):  # type: ignore[no-untyped-def]
     """Returns the product of a tangent and a derivative: 0 if the tangent is 0, NaN if only the derivative is infinite."""
     return (
@@ -71,7 +71,7 @@ def finite_product(tangent, derivative):  # type: ignore[no-untyped-def]
     )
 
 
-@library_function(error_model="numpy")
+@njit_kept_on_disk(error_model="numpy")
 def where(condition, if_true, if_false):  # type: ignore[no-untyped-def]
     """Returns ``if_true`` if the condition holds, else ``if_false``."""
     return if_true if condition else if_false

@@ -12,13 +12,13 @@ import numpy as np
 
 from fastgrad._src.derivatives.ir.scalar_operations import may_raise
 from fastgrad._src.jit.generated_source import function_from_source
-from fastgrad._src.jit.library_functions import library_function
+from fastgrad._src.jit.library_functions import njit_kept_on_disk
 
 _numbers = itertools.count()
 
 
 @may_raise
-@library_function(error_model="numpy")
+@njit_kept_on_disk(error_model="numpy")
 def broadcast_size(first, second):  # type: ignore[no-untyped-def]
     """Returns the size of an axis along which two arrays broadcast."""
     if first != second and first != 1 and second != 1:  # noqa: PLR1714 - Numba compiles it
@@ -27,7 +27,7 @@ def broadcast_size(first, second):  # type: ignore[no-untyped-def]
 
 
 @may_raise
-@library_function(error_model="numpy")
+@njit_kept_on_disk(error_model="numpy")
 def broadcast_step(size, result_size):  # type: ignore[no-untyped-def]
     """Returns the step along an axis that broadcasts: 0 if one element is repeated."""
     if size not in (result_size, 1) and result_size != 1:
@@ -36,7 +36,7 @@ def broadcast_step(size, result_size):  # type: ignore[no-untyped-def]
 
 
 @may_raise
-@library_function(error_model="numpy")
+@njit_kept_on_disk(error_model="numpy")
 def assigned_step(size, result_size):  # type: ignore[no-untyped-def]
     """Returns the step along an axis of an array that is assigned to another one: 0 if one element is repeated."""
     if size not in (result_size, 1):
@@ -45,7 +45,7 @@ def assigned_step(size, result_size):  # type: ignore[no-untyped-def]
 
 
 @may_raise
-@library_function(error_model="numpy")
+@njit_kept_on_disk(error_model="numpy")
 def common_size(first, second):  # type: ignore[no-untyped-def]
     """Returns the size of an axis that two arrays have in common."""
     if first != second:
@@ -69,7 +69,7 @@ def section_of_equal(size, count, k):  # type: ignore[no-untyped-def]
 
 
 @may_raise
-@library_function(error_model="numpy")
+@njit_kept_on_disk(error_model="numpy")
 def elements_of_stride(stride, item_size):  # type: ignore[no-untyped-def]
     """Returns how many elements a stride in bytes takes."""
     if stride % item_size != 0:
@@ -78,7 +78,7 @@ def elements_of_stride(stride, item_size):  # type: ignore[no-untyped-def]
 
 
 @may_raise
-@library_function(error_model="numpy")
+@njit_kept_on_disk(error_model="numpy")
 def window_count(size, window):  # type: ignore[no-untyped-def]
     """Returns the number of windows along an axis."""
     if window < 0:
@@ -89,7 +89,7 @@ def window_count(size, window):  # type: ignore[no-untyped-def]
 
 
 @may_raise
-@library_function(error_model="numpy")
+@njit_kept_on_disk(error_model="numpy")
 def size_of_some(size):  # type: ignore[no-untyped-def]
     """Returns the size of an axis that has elements."""
     if size == 0:
@@ -98,7 +98,7 @@ def size_of_some(size):  # type: ignore[no-untyped-def]
 
 
 @may_raise
-@library_function(error_model="numpy")
+@njit_kept_on_disk(error_model="numpy")
 def checked_first_index(size):  # type: ignore[no-untyped-def]
     """Returns 0, the index of the only element of an array of ``size`` elements."""
     if size != 1:
@@ -107,7 +107,7 @@ def checked_first_index(size):  # type: ignore[no-untyped-def]
 
 
 @may_raise
-@library_function(error_model="numpy")
+@njit_kept_on_disk(error_model="numpy")
 def checked_index(index, size):  # type: ignore[no-untyped-def]
     """Returns an index within an axis; negative ones count from the end."""
     if index < -size or index >= size:
@@ -116,7 +116,7 @@ def checked_index(index, size):  # type: ignore[no-untyped-def]
 
 
 @may_raise
-@library_function(error_model="numpy")
+@njit_kept_on_disk(error_model="numpy")
 def range_count(start, stop, step):  # type: ignore[no-untyped-def]
     """Returns the number of items of a range."""
     if step > 0:

@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 from fastgrad._src.derivatives.runtime.exceptional_exits import ReleasingCompiler
 from fastgrad._src.derivatives.runtime.inferred_callees import linked_pipeline
 from fastgrad._src.derivatives.runtime.tape_memory import CODES, capacity, copy_memory, grow, push_value, release
-from fastgrad._src.jit.library_functions import library_function
+from fastgrad._src.jit.library_functions import njit_kept_on_disk
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import is_on
 from fastgrad._src.jit.numba_internals import cgutils, parallel
@@ -35,7 +35,7 @@ _KERNEL = llvm_ir.FunctionType(
 """The type of functions that Numba's threads call: of pointers, sizes, strides and data."""
 
 
-@library_function(error_model="numpy")
+@njit_kept_on_disk(error_model="numpy")
 def chunk_count(count, shared):  # type: ignore[no-untyped-def]
     """Returns the number of chunks of a loop, so that the copies of arrays which all iterations add to cost little of its work.
 
@@ -136,7 +136,7 @@ def _raise_first(context: Any, builder: Any, task: Any, count: Any, before: Call
             convention.return_status_propagate(builder, status)
 
 
-@library_function()
+@njit_kept_on_disk()
 def new_stacks(chunks):  # type: ignore[no-untyped-def]
     """Returns the table of the stacks of chunks, and in the last row of those of the caller: the address and the top of each of the three."""
     return np.zeros((chunks + 1, 6), np.int64)
@@ -149,7 +149,7 @@ def _free_stacks_of_chunks(stacks, chunks):  # type: ignore[no-untyped-def]
                 release(stack, stacks[number, 2 * stack], 1 if stack == CODES else 8)
 
 
-@library_function()
+@njit_kept_on_disk()
 def join_stacks(owner, stacks, chunks):  # type: ignore[no-untyped-def]
     """Moves the records of chunks to the stacks of the caller. Above them are where each chunk's end, where all begin, and the number of chunks."""
     more = 3 * chunks + 4
@@ -180,27 +180,27 @@ def join_stacks(owner, stacks, chunks):  # type: ignore[no-untyped-def]
     stacks[chunks, 1] = top
 
 
-@library_function()
+@njit_kept_on_disk()
 def copies_for_chunks(cotangent, chunks):  # type: ignore[no-untyped-def]
     """Returns memory for a copy of an array's cotangent for each chunk."""
     return np.zeros(chunks * (cotangent.size + _PADDING), cotangent.dtype)
 
 
-@library_function()
+@njit_kept_on_disk()
 def copy_for_chunk(copies, number, cotangent):  # type: ignore[no-untyped-def]
     """Returns the copy of a chunk."""
     first = number * (cotangent.size + _PADDING)
     return copies[first : first + cotangent.size].reshape(cotangent.shape)
 
 
-@library_function()
+@njit_kept_on_disk()
 def add_copies(cotangent, copies, chunks):  # type: ignore[no-untyped-def]
     """Adds the copies of all chunks to a cotangent, in their order."""
     for number in range(chunks):
         cotangent += copy_for_chunk(copies, number, cotangent)
 
 
-@library_function()
+@njit_kept_on_disk()
 def sum_in_order(numbers):  # type: ignore[no-untyped-def]
     """Returns the sum of numbers, added from left to right."""
     total = numbers.dtype.type(0)

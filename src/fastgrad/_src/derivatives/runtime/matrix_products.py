@@ -13,7 +13,7 @@ from numba import types
 from numba.extending import intrinsic, overload
 
 from fastgrad._src.jit.jit_switch import jit_is_disabled
-from fastgrad._src.jit.library_functions import LibraryFunction, library_function
+from fastgrad._src.jit.library_functions import LibraryFunction, njit_kept_on_disk
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import is_on
 from fastgrad._src.jit.numba_internals import cgutils
@@ -65,7 +65,7 @@ def _address_of_copy(typing: Any, value: Any) -> Any:
     return types.intp(value), generate
 
 
-@library_function()
+@njit_kept_on_disk()
 def _leading(matrix, rows, columns, item):  # type: ignore[no-untyped-def]
     """Returns the distance of a matrix' rows in items if they are contiguous, minus that of its columns if those are, and else 0.
 
@@ -85,7 +85,7 @@ def _leading(matrix, rows, columns, item):  # type: ignore[no-untyped-def]
     return 0
 
 
-@library_function()
+@njit_kept_on_disk()
 def _is_finite(one, matrix, rows, columns):  # type: ignore[no-untyped-def]
     """Returns whether all elements of a matrix are finite numbers."""
     address, row, column = matrix
@@ -97,7 +97,7 @@ def _is_finite(one, matrix, rows, columns):  # type: ignore[no-untyped-def]
     return True
 
 
-@library_function()
+@njit_kept_on_disk()
 def _add_by_blas(one, item, out, a, b, sizes):  # type: ignore[no-untyped-def]
     """Adds the product of two matrices to a third by BLAS; returns whether it could."""
     m, k, n = sizes
@@ -115,7 +115,7 @@ def _add_by_blas(one, item, out, a, b, sizes):  # type: ignore[no-untyped-def]
     return _gemm(kind, first, second, m, n, k, factor, a[0], abs(of_a), b[0], abs(of_b), factor, out[0], -of_out) == 0
 
 
-@library_function()
+@njit_kept_on_disk()
 def _add(one, item, out, a, b, sizes, is_guarded, has_blas):  # type: ignore[no-untyped-def]
     """Adds the product of two matrices to a third. If ``is_guarded``, a product of 0 and an infinite number or NaN is 0."""
     m, k, n = sizes

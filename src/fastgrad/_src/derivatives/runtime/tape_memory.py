@@ -19,7 +19,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from fastgrad._src.derivatives.runtime.matrix_products import add_product, add_product_in_python
-from fastgrad._src.jit.library_functions import library_function
+from fastgrad._src.jit.library_functions import njit_kept_on_disk
 from fastgrad._src.jit.numba_internals import cgutils
 from fastgrad._src.jit.stack_slots import SLOTS_SYMBOL, STACKS
 
@@ -201,7 +201,7 @@ def _set_number_at(typing: Any, address: Any, number: Any) -> Any:
     return types.void(types.intp, types.int64), generate
 
 
-@library_function()
+@njit_kept_on_disk()
 def acquire(owner, stack, width):  # type: ignore[no-untyped-def]
     """Returns the address of an empty stack of items of ``width`` bytes, which an owner has from now on."""
     address = _exchange(stack, 0)
@@ -214,13 +214,13 @@ def acquire(owner, stack, width):  # type: ignore[no-untyped-def]
     return address + _HEADER
 
 
-@library_function()
+@njit_kept_on_disk()
 def capacity(address):  # type: ignore[no-untyped-def]
     """Returns the number of items that a stack has room for."""
     return _number_at(address - _HEADER)
 
 
-@library_function()
+@njit_kept_on_disk()
 def grow(owner, stack, address, width, items):  # type: ignore[no-untyped-def]
     """Returns the address of the stack after it got room for ``items`` items."""
     address = _realloc(address - _HEADER, _HEADER + width * items)
@@ -231,7 +231,7 @@ def grow(owner, stack, address, width, items):  # type: ignore[no-untyped-def]
     return address + _HEADER
 
 
-@library_function()
+@njit_kept_on_disk()
 def release(stack, address, width):  # type: ignore[no-untyped-def]
     """Leaves a stack for the next call, or frees it if it is large."""
     address -= _HEADER
@@ -250,7 +250,7 @@ def release(stack, address, width):  # type: ignore[no-untyped-def]
         _free(other)
 
 
-@library_function()
+@njit_kept_on_disk()
 def contiguous(array):  # type: ignore[no-untyped-def]
     """Returns a copy of an array in C order."""
     return array.copy()
@@ -288,19 +288,19 @@ def _make_copy(is_read: bool) -> Any:
 save_array, load_array = _make_copy(is_read=False), _make_copy(is_read=True)
 
 
-@library_function()
+@njit_kept_on_disk()
 def with_room(owner, address, items):  # type: ignore[no-untyped-def]
     """Returns the address of the stack of arrays after it got room for ``items`` items."""
     return grow(owner, ARRAYS, address, 8, items + items // 2) if items > capacity(address) else address
 
 
-@library_function()
+@njit_kept_on_disk()
 def copy_memory(target, source, size):  # type: ignore[no-untyped-def]
     """Copies bytes from one address to another."""
     _memcpy(target, source, size)
 
 
-@library_function()
+@njit_kept_on_disk()
 def new_memory(items):  # type: ignore[no-untyped-def]
     """Returns the address of memory for an array of ``items`` elements."""
     address = _malloc(8 * max(items, 1))
@@ -309,7 +309,7 @@ def new_memory(items):  # type: ignore[no-untyped-def]
     return address
 
 
-@library_function()
+@njit_kept_on_disk()
 def zero_cotangents(size, dtype):  # type: ignore[no-untyped-def]
     """Returns an array of zeros. A large one has huge pages if Linux grants them: small ones take longer to get than to fill."""
     result = np.empty(size, dtype)
@@ -321,7 +321,7 @@ def zero_cotangents(size, dtype):  # type: ignore[no-untyped-def]
     return result
 
 
-@library_function()
+@njit_kept_on_disk()
 def exchange(first, second):  # type: ignore[no-untyped-def]
     """Returns two flat arrays in the other order. The smaller one gets zeros up to the size of the larger one: no variable loses room."""
     # Loops copy, since Numba takes a second to compile the assignment of an array to a slice: its error message formats shapes.
@@ -338,7 +338,7 @@ def exchange(first, second):  # type: ignore[no-untyped-def]
     return second, first
 
 
-@library_function()
+@njit_kept_on_disk()
 def free_memory(address):  # type: ignore[no-untyped-def]
     """Frees what ``new_memory`` returned."""
     _free(address)
@@ -348,7 +348,7 @@ MIN_SNAPSHOTS = 8
 """The snapshots of a loop, even if they have more bytes than the limit."""
 
 
-@library_function()
+@njit_kept_on_disk()
 def snapshot_slots(done, count, record_bytes, snapshot_bytes, limit):  # type: ignore[no-untyped-def]
     """Returns how many snapshots a loop may store; 0 if records need less memory.
 
@@ -363,7 +363,7 @@ def snapshot_slots(done, count, record_bytes, snapshot_bytes, limit):  # type: i
     return slots if min(segments, slots) * snapshot_bytes < segments * record_bytes else 0
 
 
-@library_function()
+@njit_kept_on_disk()
 def next_snapshot(first, position, end, slots):  # type: ignore[no-untyped-def]
     """Returns the iteration before which the next snapshot is stored, so that the iterations from ``first`` to ``end`` run again seldom.
 
@@ -383,7 +383,7 @@ def next_snapshot(first, position, end, slots):  # type: ignore[no-untyped-def]
     return first + length * (min(before, segments - 1) if slots > 0 else segments)
 
 
-@library_function()
+@njit_kept_on_disk()
 def may_share_memory(first, second):  # type: ignore[no-untyped-def]
     """Returns whether the bounds of two arrays overlap."""
     if first.size == 0 or second.size == 0:

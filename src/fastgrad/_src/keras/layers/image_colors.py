@@ -54,7 +54,7 @@ class _FactorOfColors(RandomImageLayer):
     def _draw(self, shape: tuple[int, ...]) -> Any:
         return {"factor": self._uniform((image_count(shape),), *self.factor)}
 
-    def _in_range(self, x: Tensor) -> Tensor:
+    def _clipped_to_value_range(self, x: Tensor) -> Tensor:
         low, high = self.value_range
         return clip_by_value(x, low, high)
 
@@ -109,7 +109,7 @@ class RandomSaturation(_FactorOfColors, BatchImageLayer, arguments=(factor_argum
     def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
         factor = of_each_image(transformation["factor"], x, x.dtype)
         hue, saturation, value = split(rgb_to_hsv(x), 3, -1)
-        saturation = self._in_range(saturation * factor)
+        saturation = self._clipped_to_value_range(saturation * factor)
         return hsv_to_rgb(concat([hue, saturation, value], -1))
 
 
@@ -131,7 +131,7 @@ class RandomColorDegeneration(
 
     def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
         grey = rgb_to_grayscale(x)
-        return self._in_range(x + of_each_image(transformation["factor"], x, x.dtype) * (grey - x))
+        return self._clipped_to_value_range(x + of_each_image(transformation["factor"], x, x.dtype) * (grey - x))
 
 
 class RandomPosterization(_FactorOfColors, arguments=(factor_argument(1, 8), *_FURTHER_ARGUMENTS)):
@@ -176,7 +176,7 @@ class RandomSharpness(_FactorOfColors, BatchImageLayer, arguments=(factor_argume
         kernel = constant([[1.0, 1.0, 1.0], [1.0, 5.0, 1.0], [1.0, 1.0, 1.0]], x.dtype) / 13.0
         kernel = tile(kernel[:, :, None, None], [1, 1, x.shape[-1], 1])
         smooth = depthwise_conv2d(x, kernel, [1, 1, 1, 1], "SAME")
-        return self._in_range(x + (1.0 - factor) * (smooth - x))
+        return self._clipped_to_value_range(x + (1.0 - factor) * (smooth - x))
 
 
 class RandomInvert(_FactorOfColors, arguments=(factor_argument(0, 1, 1.0), VALUE_RANGE, SEED, DATA_FORMAT)):

@@ -22,7 +22,7 @@ from fastgrad._src.kernels.convolution.patches import (
     TARGET_WORD,
     result_sizes,
 )
-from fastgrad._src.kernels.gemm.epilogue import maps_in_sequence
+from fastgrad._src.kernels.gemm.epilogue import combined_maps
 from fastgrad._src.kernels.math.vector_math import least
 from fastgrad._src.kernels.reduction.batch_moments import ELEMENT_NANOSECONDS, FLOATS, write_moments_of_rows
 from fastgrad._src.kernels.runtime.launch import Constant, KernelEntry, Launch, Operand
@@ -122,7 +122,7 @@ def launches_with_moments(
     size = int(counts.sum()) * columns
     work = ELEMENT_NANOSECONDS * size / convolution.units
     moments = Launch(block_moments[dtype], (moments_source, scratch, table, columns), convolution.units, work)
-    after = maps_in_sequence(following, moments) if isinstance(following, Launch) else moments
+    after = combined_maps(following, moments) if isinstance(following, Launch) else moments
     operands = array, filters, target, table, KernelEntry(after.kernel), after
     first = Launch(convolution.kernel, operands, convolution.units, convolution.unit_cost + work)
     units = -(-columns // 16)

@@ -20,7 +20,7 @@ def run_two_maps(first_step, first_words, second_step, second_words, first, last
     call_step(second_step, second_words, first, last)
 
 
-def maps_in_sequence(first: Launch, *others: Launch) -> Launch:
+def combined_maps(first: Launch, *others: Launch) -> Launch:
     """Returns a launch that runs several maps over the same elements in order, for use as an epilogue."""
     for other in others:
         operands = KernelEntry(first.kernel), first, KernelEntry(other.kernel), other

@@ -95,13 +95,13 @@ MAX_RANK = 64
 python_range = range  # Python's `range`: the function below hides the name
 
 
-def _is_list(value: Any) -> bool:
+def _has_items(value: Any) -> bool:
     return isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim > 0)
 
 
 def _depth_of_elements(value: Any) -> int | None:
     """Returns the nesting depth of the elements, None without elements; ValueError if depths differ."""
-    if not _is_list(value):
+    if not _has_items(value):
         return 0
     depths = {_depth_of_elements(item) for item in value} - {None}
     if len(depths) > 1:
@@ -111,7 +111,7 @@ def _depth_of_elements(value: Any) -> int | None:
 
 
 def _depth_of_lists(value: Any) -> int:
-    return 1 + max([_depth_of_lists(item) for item in value], default=0) if _is_list(value) else 0
+    return 1 + max([_depth_of_lists(item) for item in value], default=0) if _has_items(value) else 0
 
 
 def range(  # TensorFlow's name
