@@ -118,10 +118,7 @@ def _stack_nested_list(values: list[Any], dtype: DType | None) -> Tensor:
 
 def _first_tensor(values: Any) -> Any:
     for item in values:
-        if isinstance(item, (list, tuple)):
-            tensor = _first_tensor(item)
-        else:
-            tensor = as_tensor_or_none(item)
+        tensor = _first_tensor(item) if isinstance(item, (list, tuple)) else as_tensor_or_none(item)
         if tensor is not None:
             return tensor
     return None

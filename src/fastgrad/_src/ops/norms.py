@@ -136,9 +136,6 @@ def l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12, name: str | N
     x = tensor_of(x)
     if not x.dtype.is_differentiable:
         raise TypeError(f"l2_normalize: x must be float or complex, got {x.dtype.name}; convert it with tf.cast.")
-    if x._array.dtype.kind == "c":
-        squares = square(real(x)) + square(imag(x))
-    else:
-        squares = square(x)
+    squares = square(real(x)) + square(imag(x)) if x._array.dtype.kind == "c" else square(x)
     inverse = rsqrt(maximum(reduce_sum(squares, axis, True), epsilon))
     return x * cast(inverse, x.dtype)

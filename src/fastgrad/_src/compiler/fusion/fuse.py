@@ -263,10 +263,7 @@ class _Fusion:
             return False
         whole_view = View(x, contiguous(element_count(x)), ())
         for view in (self._views.get(id(x), whole_view), whole_view):
-            if drops_unit_dimensions:
-                layouts = [view.layout]
-            else:
-                layouts = view_layouts(node, view.layout) or []
+            layouts = [view.layout] if drops_unit_dimensions else view_layouts(node, view.layout) or []
             if layouts:
                 for value, layout in zip(node.outputs, layouts, strict=True):
                     self._views[id(value)] = View(view.base, layout, (*view.nodes, node))
