@@ -11,9 +11,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+READMES = sorted((ROOT / "src").rglob("*.md"))
 
 _PROGRAM = re.compile(r"^```python\n(.*?)^```\n(?:\n*^```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)#]+)[^)]*\)")
+_PATH = re.compile(r"`([a-z_]+/[a-z_/0-9]+\.py)`")
 
 PROGRAMS = [
     pytest.param(program, output, id=f"{page.name}-{number}")
@@ -52,7 +54,14 @@ def test_the_readme_has_a_program_of_about_fifteen_lines():
     assert len([line for line in program.splitlines() if line.strip()]) <= 15
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, *READMES], ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_to_files_that_are_there(page):
     targets = [target for target in _LINK.findall(page.read_text(encoding="utf-8")) if "://" not in target]
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", [ROOT / "docs" / "design.md", *READMES], ids=lambda page: str(page.relative_to(ROOT)))
+def test_paths_of_files_are_those_of_files(page):
+    folders = [ROOT, ROOT / "src" / "fastgrad" / "_src", page.parent, page.parent.parent]
+    paths = _PATH.findall(page.read_text(encoding="utf-8"))
+    assert [path for path in paths if not any((folder / path).exists() for folder in folders)] == []
