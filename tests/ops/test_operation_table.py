@@ -17,12 +17,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgrad as tf
-from fastgrad import linalg, nn, random  # noqa: F401  # whose rows are in the table once they are imported
 from fastgrad._src.core.operation import TABLE, Binary, Form, Unary
 from fastgrad._src.core.recording import Recorder
 from fastgrad._src.scalars.formulas import Number, arity_of, expand, text_of, trace
+from tests import whole_table
 from tests.gradients import check_gradient
 from tests.ops.samples import SAMPLES, Sample, recorded
+
+whole_table.load()
 
 SCALARS = [name for name, row in TABLE.items() if row.lowering.code is not None and name != "cast"]
 DIFFERENTIABLE = [name for name, row in TABLE.items() if row.gradient is not None and row.lowering.collective is None]

@@ -5,7 +5,8 @@ A partial is a term. It becomes a function of tensors that calls rows: ``g * con
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastgrad._src.jit.generated_source import function_from_source
@@ -13,7 +14,6 @@ from fastgrad._src.scalars.formulas import (
     COTANGENT,
     OPERANDS,
     RESULT,
-    Leaf,
     Number,
     ScalarOperation,
     Term,
@@ -83,9 +83,18 @@ def gradient_of(row: str, operation: ScalarOperation, table: dict[str, Any]) -> 
             continue
         if isinstance(partial, Number):  # the operand changes the result by jumps
             partial = _ZEROS_OF(operand)
-        names = [_name_of(node) for node in in_postorder(partial) if node.operation is not None]
+        nodes = [node for node in in_postorder(partial) if node.operation is not None]
+        names = [_name_of(node) for node in nodes]
         scope = {"__name__": __name__} | {name: _FUNCTIONS_OF_TENSORS.get(name) or table[name] for name in names}
-        source = f"def gradient({', '.join(arguments)}):\n    return {_text_of(partial)}\n"
+        uses = Counter(id(operand) for node in nodes for operand in node.operands)
+        variables = dict(_NAMES)
+        lines: list[str] = []
+        for node in nodes:
+            if uses[id(node)] > 1:  # it is computed once
+                name = f"t{len(lines)}"
+                lines.append(f"    {name} = {_text_of(node, variables)}\n")
+                variables[node] = name
+        source = f"def gradient({', '.join(arguments)}):\n{''.join(lines)}    return {_text_of(partial, variables)}\n"
         filename = f"<fastgrad gradient of {row} by {operand.name}>"
         rules.append(function_from_source("gradient", source, filename, scope))
     return tuple(rules) if len(rules) > 1 else rules[0]
@@ -97,10 +106,10 @@ def _name_of(term: Term) -> str:
     return _ROWS_OF_OPERATORS.get(term.operation) or str(term.operation.name)
 
 
-def _text_of(term: Term) -> str:
-    """Returns the Python expression of a term, with the names of rows."""
+def _text_of(term: Term, variables: Mapping[Term, str]) -> str:
+    """Returns the Python expression of a term, with the names of rows, and of the variables that have terms."""
+    if term in variables:
+        return variables[term]
     if isinstance(term, Number):
         return repr(term.value)
-    if isinstance(term, Leaf):
-        return _NAMES[term]
-    return f"{_name_of(term)}({', '.join(map(_text_of, term.operands))})"
+    return f"{_name_of(term)}({', '.join([_text_of(operand, variables) for operand in term.operands])})"
