@@ -11,7 +11,6 @@ import ast
 import gzip
 import inspect
 import sys
-from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import ModuleType
@@ -236,61 +235,54 @@ def _counts(rows: list[Row]) -> str:
     return f"{len(rows)} names: {numbers}. {without} mean nothing on one CPU; {share(rows):.1f} % of the others are there.\n\n"
 
 
-def files_that_name() -> dict[str, int]:
-    """The counts of `USE`, by name or namespace."""
+def files_by_name() -> dict[str, int]:
+    """How many files of public programs use a name, for each name of `USE`."""
     lines = (line.split() for line in USE.read_text(encoding="utf-8").splitlines() if not line.startswith("#"))
     return {name: int(files) for name, files in lines}
 
 
-def names_by_entry(entries: Iterable[str], names: Iterable[str]) -> dict[str, list[str]]:
-    """For each entry of a list of names and namespaces: the names in it that are in no longer entry."""
-    result: dict[str, list[str]] = {entry: [] for entry in entries}
-    for name in names:
-        entry = name
-        while entry and entry not in result:
-            entry = entry.rpartition(".")[0]
-        if entry:
-            result[entry].append(name)
-    return result
-
-
-def shares_by_use(files: dict[str, int], is_there: dict[str, bool]) -> tuple[float, dict[str, float | None]]:
-    """The percentage of names that are there, weighted by use; and that of each entry, None for one without a name.
-
-    The files of an entry count for its names in equal parts.
+def share_by_use(files: dict[str, int], is_there: dict[str, bool]) -> float:
+    """The percentage of uses whose name is there.
 
     Args:
-        files: the number of files that name each entry, which is a name or a namespace.
-        is_there: for each name whether the package has it.
+        files: the number of files that use each name.
+        is_there: for each name whether the package has it. Other names do not count.
     """
-    shares = {
-        entry: 100 * sum(is_there[name] for name in names) / len(names) if names else None
-        for entry, names in names_by_entry(files, is_there).items()
-    }
-    counted = {entry: share for entry, share in shares.items() if share is not None}
-    total = sum(files[entry] for entry in counted)
-    return sum(files[entry] * share for entry, share in counted.items()) / total, shares
+    uses = {name: number for name, number in files.items() if name in is_there}
+    return 100 * sum(number for name, number in uses.items() if is_there[name]) / sum(uses.values())
 
 
 def weighted_by_use() -> str:
-    """The share of names of TensorFlow, Keras and TensorFlow 1 weighted by use, and a table of the counts."""
+    """The share of names of TensorFlow, Keras and TensorFlow 1 weighted by use, that of each namespace, and the most used names that are missing."""
     from fastgrad._src.core.peer_names import peers
 
     rows = [row for page in (PAGE, KERAS_PAGE) for row in rows_of(namespaces_of(page)) if row.has_meaning]
     unlisted = [f"tf.raw_ops.{name}" for name in peers()[0]["tf.raw_ops"]] + _names_of_version_1()
     is_there = {row.name: row.status in ("supported", "differs") for row in rows}
     is_there |= {name: _value_of(name)[0] == name for name in unlisted}
-    files = files_that_name()
-    share, shares = shares_by_use(files, is_there)
+    files = {name: number for name, number in files_by_name().items() if name in is_there}
+    spaces: dict[str, dict[str, int]] = {}
+    for name, number in files.items():
+        spaces.setdefault(_namespace_in_table(name), {})[name] = number
     lines = [
-        f"| `{entry}` | {files[entry]} | {'no list of its names' if part is None else f'{part:.1f} %'} |\n"
-        for entry, part in shares.items()
+        f"| `{space}` | {len(uses)} | {sum(uses.values())} | {share_by_use(uses, is_there):.1f} % |\n"
+        for space, uses in sorted(spaces.items(), key=lambda item: -sum(item[1].values()))
     ]
+    missing = sorted((name for name in files if not is_there[name]), key=lambda name: (-files[name], name))
     return (
-        f"Weighted by use, {share:.1f} % are there. The weights are numbers of files in public programs that name these; "
-        "names in a namespace have equal parts of its weight, and a name without a line has none:\n\n"
-        "| name or namespace | files | there |\n| --- | --- | --- |\n" + "".join(lines) + "\n"
+        f"Weighted by use, {share_by_use(files, is_there):.1f} % are there: a name counts as often as files of public programs use it. "
+        "The programs are those of the repositories in `tools/public_programs.txt`.\n\n"
+        "| names of | used names | uses | there |\n| --- | --- | --- | --- |\n" + "".join(lines) + "\n"
+        "The most used names that are missing, with their files: "
+        + ", ".join(f"`{name}` {files[name]}" for name in missing[:20])
+        + ".\n\n"
     )
+
+
+def _namespace_in_table(name: str) -> str:
+    """The namespace of a name, no deeper than ``tf.keras.layers`` or ``tf.compat.v1``."""
+    parts = name.split(".")[:-1]
+    return ".".join(parts[:3] if parts[1:2] in (["keras"], ["compat"]) else parts[:2])
 
 
 def _names_of_version_1() -> list[str]:

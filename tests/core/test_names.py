@@ -5,6 +5,7 @@ import fnmatch
 import importlib
 import importlib.util
 import inspect
+import json
 import os
 import pickle
 import pkgutil
@@ -18,7 +19,7 @@ import pytest
 import fastgrad as tf
 from fastgrad._src.core.names import lacks, suggestions
 from fastgrad._src.core.peer_names import DIFFERING, NEAREST, answer, nearest, peers
-from tools import names_table
+from tools import name_use, names_table
 
 README = (names_table.ROOT / "README.md").read_text(encoding="utf-8")
 CURRENT, FORMER, MEMBERS = peers()
@@ -81,22 +82,58 @@ def test_each_status_is_that_of_the_package():
             assert any((folder / row.text.strip("`")).exists() for folder in names_table.FOLDERS), row
 
 
-def test_the_share_by_use_counts_a_name_in_its_longest_entry():
-    is_there = {"tf.image": True, "tf.image.a": False, "tf.image.resize": True, "tf.images": False, "tf.io.b": False}
-    share, shares = names_table.shares_by_use(
-        {"tf.image": 10, "tf.image.resize": 20, "tf.io": 10, "tf.contrib": 60}, is_there
-    )
-    assert shares == {"tf.image": 50.0, "tf.image.resize": 100.0, "tf.io": 0.0, "tf.contrib": None}
-    assert share == (10 * 50 + 20 * 100) / 40
+def test_the_share_by_use_weights_names_by_their_files():
+    is_there = {"tf.image.resize": True, "tf.image.a": False, "tf.io.b": False}
+    files = {"tf.image.resize": 30, "tf.image.a": 9, "tf.io.b": 1, "tf.contrib": 60}
+    assert names_table.share_by_use(files, is_there) == 75
 
 
 def test_names_in_use_are_there():
-    counts = names_table.files_that_name()
-    assert counts["tf.GradientTape"] > counts["tf.queue"] >= 0
-    words = {*CURRENT, *(f"{space}.{name}" for space, names in CURRENT.items() for name in names)}
-    assert {*counts} - words == {"tf.contrib", "tf.compat.v1"}
+    files = names_table.files_by_name()
+    assert files["tf.GradientTape"] > files["tf.queue.FIFOQueue"]
+    assert {*files} - {"tf.contrib"} <= set(name_use.public_names().values())
     text = names_table.weighted_by_use()
-    assert float(re.findall(r"Weighted by use, ([\d.]+) %", text)[0]) >= 93
+    assert float(re.findall(r"Weighted by use, ([\d.]+) %", text)[0]) >= 97
+
+
+PROGRAM = """
+import tensorflow as tf, keras
+import tensorflow.compat.v1 as tf1
+from tensorflow.keras import layers as kl
+from tensorflow.nn import relu
+tf.linalg.matmul(tf.keras.layers.Dense(3).weights, tf1.placeholder())
+kl.Conv2D, keras.Model, tf.contrib.rnn.LSTMCell, tf.nn.relu, unknown.relu
+"""
+NAMES_OF_PROGRAM = {
+    "tf.linalg.matmul", "tf.keras.layers.Dense", "tf.compat.v1.placeholder", "tf.keras.layers.Conv2D", "tf.keras.Model",
+    "tf.contrib", "tf.nn.relu",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("a.py", PROGRAM),
+        ("a.md", f"tf.abs is text\n```python\n{PROGRAM}```\n```\ntf.exp(1)\n```\n"),
+        (
+            "a.ipynb",
+            json.dumps(
+                {
+                    "cells": [
+                        {"cell_type": "markdown", "source": ["tf.abs"]},
+                        {"cell_type": "code", "source": ["if True:\n", "    %matplotlib inline\n", PROGRAM]},
+                    ]
+                }
+            ),
+        ),
+    ],
+)
+def test_names_of_a_program_are_counted_however_it_imports_them(tmp_path, file, text):
+    (tmp_path / file).write_text(text, encoding="utf-8")
+    public = name_use.public_names()
+    assert {name_use.counted_name(name, public) for name in name_use.names_in(tmp_path / file)} - {
+        ""
+    } == NAMES_OF_PROGRAM
 
 
 def test_most_names_with_a_meaning_on_one_cpu_are_there():
