@@ -30,6 +30,7 @@ DOCUMENTED: dict[str, str] = {
     r"networks: nn\.softmax_cross_entropy_with_logits.*: second .*": "second derivatives of cross-entropy by labels",
     r"networks: keras\.losses\.categorical_crossentropy of logits: second .*": "second derivatives of cross-entropy by labels",
     r"networks: keras\.activations\.sparsemax: .*": "sparsemax",
+    r"elementwise: math\.sign: forward .*": "forward mode",
     r"windows: nn\.max_pool3d \d of ties: (first|second) float32": "ties in max_pool3d",
 }
 
