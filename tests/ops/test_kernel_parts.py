@@ -15,7 +15,11 @@ from fastgrad._src.kernels.runtime.launch import Launches
 
 COMBINATIONS = {"sum": operator.add, "product": operator.mul, "greatest": max, "least": min}
 REDUCERS = {name: row.lowering.reducer for name, row in TABLE.items() if row.lowering.reducer is not None}
-SLOPES = {name: row.lowering.derivative for name, row in TABLE.items() if row.lowering.derivative is not None}
+SLOPES = {
+    name: row.lowering.elementwise.derivative
+    for name, row in TABLE.items()
+    if row.lowering.elementwise.derivative is not None
+}
 
 
 def reduced(name: str, elements: list[float]) -> float:
@@ -77,15 +81,15 @@ def test_the_gradients_of_a_convolution_cost_as_much_as_the_convolution():
     window = {"strides": (1, 1), "padding": ((0, 0), (0, 0)), "dilations": (1, 1)}
     x, w, y = np.ones((2, 6, 6, 3)), np.ones((3, 3, 3, 4)), np.ones((2, 4, 4, 4))
     flops = [
-        TABLE["convolution"].lowering.flops((x, w), (y,), **window),
-        TABLE["convolution_backprop_input"].lowering.flops((y, w), (x,), input_shape=(6, 6, 3), **window),
-        TABLE["convolution_backprop_filter"].lowering.flops((x, y), (w,), filter_shape=w.shape, **window),
+        TABLE["convolution"].lowering.contraction.flops((x, w), (y,), **window),
+        TABLE["convolution_backprop_input"].lowering.contraction.flops((y, w), (x,), input_shape=(6, 6, 3), **window),
+        TABLE["convolution_backprop_filter"].lowering.contraction.flops((x, y), (w,), filter_shape=w.shape, **window),
     ]
     assert flops == [2 * (2 * 4 * 4) * (3 * 3 * 3 * 4)] * 3
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, row in TABLE.items() if row.lowering.launches_with_epilogue is not None]
+    "name", [name for name, row in TABLE.items() if row.lowering.contraction.launches_with_epilogue is not None]
 )
 def test_kernels_with_an_epilogue_are_those_of_products_and_convolutions(name):
     row = TABLE[name]
@@ -96,7 +100,7 @@ def test_kernels_with_an_epilogue_are_those_of_products_and_convolutions(name):
         x, attributes = np.ones((1, 8, 8, 8), np.float32), {"strides": (1, 1), "padding": ((0, 0), (0, 0))}
         attributes["dilations"] = (1, 1)
     b = x if row.form is Form.CONTRACT else np.ones((1, 1, 8, 8), np.float32)
-    launches = row.lowering.launches_with_epilogue((x, b), (x,), following=None, **attributes)
+    launches = row.lowering.contraction.launches_with_epilogue((x, b), (x,), following=None, **attributes)
     assert launches is None if name == "wide_product" else isinstance(launches, Launches)
 
 

@@ -26,7 +26,7 @@ from tests.ops.samples import SAMPLES, Sample, recorded
 
 whole_table.load()
 
-SCALARS = [name for name, row in TABLE.items() if row.lowering.code is not None and name != "cast"]
+SCALARS = [name for name, row in TABLE.items() if row.lowering.elementwise.code is not None and name != "cast"]
 DIFFERENTIABLE = [name for name, row in TABLE.items() if row.gradient is not None and row.lowering.collective is None]
 UNARY = [name for name, row in TABLE.items() if type(row) is Unary]
 # Parts of gradients are given arrays of one shape.
@@ -95,7 +95,7 @@ def _scalar_names() -> dict[str, Any]:
 
 @cache
 def _compiled(name: str) -> Any:
-    code = TABLE[name].lowering.code
+    code = TABLE[name].lowering.elementwise.code
     names = ["x", "y", "z", "w"][: arity_of(code)]
     return len(names), eval(f"lambda {', '.join(names)}: {_source(name, names)}", _scalar_names())
 
@@ -106,7 +106,7 @@ def _source(name: str, names: Sequence[str] = ("x", "y", "z", "w")) -> str:
     def text_of_leaf(leaf: Any) -> str:
         return f"({leaf.value!r})" if isinstance(leaf, Number) else names[leaf.position]
 
-    return text_of(expand(trace(TABLE[name].lowering.code)), text_of_leaf)
+    return text_of(expand(trace(TABLE[name].lowering.elementwise.code)), text_of_leaf)
 
 
 def _operands(name: str, arity: int, values: list[float]) -> list[list[Any]]:
@@ -456,17 +456,27 @@ def test_functions_of_many_instructions_are_counted(name: str, calls: int) -> No
 
 def test_a_slope_is_the_derivative() -> None:
     x = np.linspace(-3, 3, 13)
-    activations = [row for row in TABLE.values() if row.lowering.derivative is not None and type(row) is Unary]
-    products = [row for row in TABLE.values() if row.lowering.derivative is not None and type(row) is Binary]
+    activations = [
+        row for row in TABLE.values() if row.lowering.elementwise.derivative is not None and type(row) is Unary
+    ]
+    products = [
+        row for row in TABLE.values() if row.lowering.elementwise.derivative is not None and type(row) is Binary
+    ]
     assert activations
-    assert {row.lowering.derivative for row in activations} == {row.lowering.derivative for row in products}
+    assert {row.lowering.elementwise.derivative for row in activations} == {
+        row.lowering.elementwise.derivative for row in products
+    }
     for row in activations:
         with tf.GradientTape() as tape:
             tape.watch(t := tf.constant(x))
             y = row(t)
-        np.testing.assert_allclose(row.lowering.derivative(x), tape.gradient(y, t), rtol=1e-13, err_msg=row.name)
+        np.testing.assert_allclose(
+            row.lowering.elementwise.derivative(x), tape.gradient(y, t), rtol=1e-13, err_msg=row.name
+        )
     for row in products:
-        np.testing.assert_array_equal(row(x[::-1], x), x[::-1] * row.lowering.derivative(x).numpy(), err_msg=row.name)
+        np.testing.assert_array_equal(
+            row(x[::-1], x), x[::-1] * row.lowering.elementwise.derivative(x).numpy(), err_msg=row.name
+        )
 
 
 INDEX_MAPS: dict[str, tuple[list[np.ndarray], dict[str, Any]]] = {

@@ -130,7 +130,7 @@ COMPLEX: list[Case] = [
     *[
         case(name, z)
         for name, row in TABLE.items()
-        if row.lowering.complex_launches is not None and isinstance(row, Unary)
+        if row.lowering.elementwise.complex_launches is not None and isinstance(row, Unary)
         for z in (complex_numbers(4, 5), complex_numbers(7, dtype=np.complex64), complex_numbers() * 3)
     ],
     *[case(name, Z[:-1]) for name in ("sqrt", "exp", "log", "sigmoid", "sin", "cos", "sinh", "abs", "sign", "angle")],
@@ -139,7 +139,9 @@ COMPLEX: list[Case] = [
     *[
         case(name, *arrays)
         for name, row in TABLE.items()
-        if row.lowering.complex_launches is not None and isinstance(row, Binary) and row.dtypes >= COMPLEX_DTYPES
+        if row.lowering.elementwise.complex_launches is not None
+        and isinstance(row, Binary)
+        and row.dtypes >= COMPLEX_DTYPES
         for arrays in (
             (complex_numbers(4, 1), complex_numbers(5)),
             (complex_numbers(5, dtype=np.complex64), complex_numbers(dtype=np.complex64)),

@@ -71,7 +71,7 @@ EXACT_OF_TWO = {
     "xlog1py": only_where(lambda x, y: x != 0, lambda x, y: x * log1p(y)),
     "pow": power,
 }
-WITH_KERNELS = {name: row for name, row in TABLE.items() if row.lowering.complex_launches is not None}
+WITH_KERNELS = {name: row for name, row in TABLE.items() if row.lowering.elementwise.complex_launches is not None}
 OF_ONE = [name for name, row in WITH_KERNELS.items() if isinstance(row, Unary)]
 OF_TWO = [name for name, row in WITH_KERNELS.items() if isinstance(row, Binary)]
 PROPERTIES = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
@@ -36,6 +36,51 @@ class Reducer(NamedTuple):
     def is_sum(self) -> bool:
         """True if the reduction is a plain sum: of the elements, not of expressions of elements."""
         return (self.combine, self.element_code, self.result_code) == ("sum", "{0}", "{0}")
+
+
+class Elementwise(NamedTuple):
+    """How kernels compute an element of an element-wise operation.
+
+    Attributes:
+        code: the formula: a function of terms, see ``terms.py``.
+        kernel_code: the expression in a kernel, if ``code`` does not serve: a function ``(scalars, *operands, **attributes)`` that
+            takes the names of operands and returns the expression, or None for dtypes without kernels (``scalars`` is a
+            ``ScalarExpressions`` of compiler/fusion/scalar_code.py).
+        rounds_once: whether kernels compute half-width floats in float32 and round at the end; else they round each step.
+        complex_launches: the ``launches`` for complex numbers. By default those of the row's name, if it takes complex numbers.
+        formula: for an operation made of others: a function of the inputs' dtypes that returns its formula, or None if it has none
+            (see custom_operations/formula.py). Programs run the rows of the formula in its place.
+        derivative: the row of the derivative of a function of one input. In a row of two inputs: the row of the derivative
+            at the second input, which the first is multiplied by.
+    """
+
+    code: Callable[..., Any] | None = None
+    kernel_code: Callable[..., str | None] | None = None
+    rounds_once: bool = False
+    complex_launches: LaunchFunction | None = None
+    formula: Callable[[tuple[np.dtype, ...]], Any] | None = None
+    derivative: Any = None
+
+
+NO_ELEMENTWISE = Elementwise()
+
+
+class Contraction(NamedTuple):
+    """How programs compute a product or convolution, besides its ``launches``.
+
+    Attributes:
+        launches_with_epilogue: the kernels with a map of the result as epilogue. A function
+            ``(inputs, outputs, following, **attributes)``, where ``following`` is the launch of the map or None. It returns
+            None if the kernels take no epilogue.
+        flops: a function of ``Spec``s that returns the estimated number of arithmetic operations, for reports; None for that of a
+            matrix product.
+    """
+
+    launches_with_epilogue: LaunchFunction | None = None
+    flops: Callable[..., int] | None = None
+
+
+NO_CONTRACTION = Contraction()
 
 
 class IndexMap(NamedTuple):
@@ -106,37 +151,23 @@ class Lowering(NamedTuple):
     """How programs compute an operation. Functions of ``Spec``s take ``(inputs, outputs, **attributes)``.
 
     Attributes:
-        code: the formula of an element-wise operation: a function of terms, see ``terms.py``.
-        kernel_code: the expression of an element-wise operation in a kernel, if ``code`` does not serve: a function
-            ``(scalars, *operands, **attributes)`` that takes the names of operands and returns the expression, or None for dtypes
-            without kernels (``scalars`` is a ``ScalarExpressions`` of compiler/fusion/scalar_code.py).
-        rounds_once: whether kernels compute half-width floats in float32 and round at the end; else they round each step.
+        elementwise: how an element of an element-wise operation is computed.
         rounds_as_run: whether kernels give the bits of ``run`` for float32 and float64: a bool, or a function with the
             arguments of ``launches`` that returns a bool. By default true if the kernels are those of ``code``, or if
             ``run`` calls them.
         launches: a function of ``Spec``s that returns the kernels for a compiled program (see ``kernels/runtime/launch.py``), or None
             for shapes or dtypes that the kernels do not take.
-        complex_launches: the ``launches`` of an element-wise operation for complex numbers. By default those of its name, if
-            it takes complex numbers.
-        launches_with_epilogue: the kernels of a product or convolution with a map of its result as epilogue. A function
-            ``(inputs, outputs, following, **attributes)``, where ``following`` is the launch of the map or None. It
-            returns None if the kernels take no epilogue.
         reducer: how a reduction is computed in the loop of a group; None if it has no such loop.
         decomposition: a function ``(builder, *inputs, **attributes)`` that returns the results by simpler operations, or None if the
             operation stays whole (``builder``: ``OperationBuilder``, compiler/passes/decompose.py; inputs and results are its values).
         reference: a function of tensors and attributes that returns the results by simpler operations. GPUs run it in place of the
             row's kernels, and batching runs it in place of a rule (compiler/passes/expand_references.py).
-        formula: for an element-wise operation made of others: a function of the inputs' dtypes that returns its formula, or
-            None if it has none (see custom_operations/formula.py). Programs run the rows of the formula in its place.
         simplifications: a function ``(rules)`` that returns the algebraic rules of the operation, in their order
             (``rules`` is the module compiler/passes/algebra_rules.py).
         recomputation: a function ``(builder, others, *inputs, **attributes)`` that computes the first of several results
             again, element by element and with the same bits, from the inputs and the ``others`` of the results.
-        flops: a function of ``Spec``s that returns the estimated number of arithmetic operations, for reports. By default the
-            form gives it.
         index_map: how an index map moves elements.
-        derivative: the row of the derivative of a function of one input. In a row of two inputs: the row of the derivative
-            at the second input, which the first is multiplied by.
+        contraction: how a product or convolution takes an epilogue.
         loss: the rows of the gradient of a loss whose gradient reads the cotangent, the second result and the second input.
         collective: for an operation that all processes of a job run together, in the same order: programs never fold, merge or
             drop it.
@@ -150,25 +181,19 @@ class Lowering(NamedTuple):
         in_python: for an operation without kernels: the reason. Programs run such an operation as eager code does.
     """
 
-    code: Callable[..., Any] | None = None
-    kernel_code: Callable[..., str | None] | None = None
-    rounds_once: bool = False
+    elementwise: Elementwise = NO_ELEMENTWISE
     rounds_as_run: bool | Callable[..., bool] | None = None
     launches: LaunchFunction | None = None
-    complex_launches: LaunchFunction | None = None
-    launches_with_epilogue: LaunchFunction | None = None
     reducer: Reducer | None = None
     decomposition: Callable[..., Any] | None = None
     reference: Callable[..., Any] | None = None
-    formula: Callable[[tuple[np.dtype, ...]], Any] | None = None
     simplifications: Callable[[Any], tuple[Any, ...]] | None = None
     recomputation: Callable[..., Any] | None = None
     index_map: IndexMap = NO_INDEX_MAP
-    derivative: Any = None
+    contraction: Contraction = NO_CONTRACTION
     loss: LossRows | None = None
     collective: Collective | None = None
     result_size: ResultSize | None = None
-    flops: Callable[..., int] | None = None
     partial_update: str | None = None
     cheap: bool | None = None
     merges: bool = True
@@ -177,15 +202,17 @@ class Lowering(NamedTuple):
 
     @property
     def function_calls(self) -> int:
-        """The number of functions in ``code`` that are many instructions, such as exp."""
-        return 0 if self.code is None else sum(map(_is_long_function, _operations_of(self.code)))
+        """The number of functions in the formula that are many instructions, such as exp."""
+        return (
+            0 if self.elementwise.code is None else sum(map(_is_long_function, _operations_of(self.elementwise.code)))
+        )
 
     @property
     def is_cheap(self) -> bool:
         """True if an element is one instruction, which can't fail, so that it costs less than a read of it from memory."""
-        if self.cheap is not None or self.code is None:
+        if self.cheap is not None or self.elementwise.code is None:
             return bool(self.cheap)
-        operations = _operations_of(self.code)
+        operations = _operations_of(self.elementwise.code)
         return len(operations) <= 1 and all(operation.cost == CHEAP_COST for operation in operations)
 
 
@@ -199,6 +226,27 @@ def _is_long_function(operation: ScalarOperation) -> bool:
 
 
 NO_LOWERING = Lowering()
+
+
+class LoweringParts(TypedDict, total=False):
+    """The parts of a ``Lowering`` as arguments of a row, without ``elementwise`` and ``launches``."""
+
+    rounds_as_run: bool | Callable[..., bool] | None
+    reducer: Reducer | None
+    decomposition: Callable[..., Any] | None
+    reference: Callable[..., Any] | None
+    simplifications: Callable[[Any], tuple[Any, ...]] | None
+    recomputation: Callable[..., Any] | None
+    index_map: IndexMap
+    contraction: Contraction
+    loss: LossRows | None
+    collective: Collective | None
+    result_size: ResultSize | None
+    partial_update: str | None
+    cheap: bool | None
+    merges: bool
+    checks: bool
+    in_python: str | None
 
 
 def complex_launches(name: str) -> LaunchFunction:

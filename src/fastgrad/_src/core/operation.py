@@ -28,7 +28,7 @@ import functools
 import importlib
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -38,7 +38,15 @@ from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.dispatch import dispatched, dispatchers, report_results
 from fastgrad._src.core.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad._src.core.gradient_of_terms import gradient_of
-from fastgrad._src.core.lowering import NO_LOWERING, Lowering, complex_launches
+from fastgrad._src.core.lowering import (
+    NO_ELEMENTWISE,
+    NO_LOWERING,
+    Elementwise,
+    LaunchFunction,
+    Lowering,
+    LoweringParts,
+    complex_launches,
+)
 from fastgrad._src.core.operand_errors import dtype_error, mixed_dtypes_error, shapes_error, size_error
 from fastgrad._src.core.recording import recorders
 from fastgrad._src.core.result_rules import Rule, broadcast, rule_of_views
@@ -48,6 +56,9 @@ from fastgrad._src.core.variable import LARGE as LARGE
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.kernels.movement.strided import make_view_launches
 from fastgrad._src.scalars.formulas import ScalarOperation, arity_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _ndarray = np.ndarray
 
@@ -105,6 +116,17 @@ joint = JointGradient
 # ---- the table -----------------------------------------------------------------------------------
 
 
+class RowParts(LoweringParts, total=False):
+    """The parts that a row of any form may have, as arguments; see ``Operation`` and ``Lowering``."""
+
+    gradient: Any
+    domain: tuple[float, float] | None
+    batched: Callable[..., Any] | None
+    keeps_rows: bool
+    large: int | None
+    run_if_large: Callable[..., Any] | None
+
+
 class Operation:
     """One row of the table. A call with tensors and keyword attributes runs the operation and records it.
 
@@ -151,7 +173,9 @@ class Operation:
         keeps_rows: bool = False,
         large: int | None = None,
         run_if_large: Callable[..., Any] | None = None,
-        **lowering: Any,
+        elementwise: Elementwise = NO_ELEMENTWISE,
+        launches: LaunchFunction | None = None,
+        **lowering: Unpack[LoweringParts],
     ) -> None:
         if name in TABLE:
             raise ValueError(f"operation {name!r} is declared twice")
@@ -165,19 +189,19 @@ class Operation:
         self.form = form
         self.dtypes = dtypes
         self.domain = domain
-        if form is Form.ELEMENTWISE and dtypes & COMPLEX_DTYPES:
-            lowering.setdefault("complex_launches", complex_launches(name))
+        if form is Form.ELEMENTWISE and dtypes & COMPLEX_DTYPES and elementwise.complex_launches is None:
+            elementwise = elementwise._replace(complex_launches=complex_launches(name))
         views = lowering["index_map"].views if "index_map" in lowering else None
         if views is not None:
-            lowering["launches"] = make_view_launches(views)
+            launches = make_view_launches(views)
             result = result or rule_of_views(run)
         self.result = broadcast if result is None and form is Form.ELEMENTWISE else result
         if batched is not None:
             self.batched = batched
         self.keeps_rows = keeps_rows
-        self.lowering = Lowering(**lowering)
+        self.lowering = Lowering(elementwise=elementwise, launches=launches, **lowering)
         self.__doc__ = doc or type(self).__doc__
-        has_kernel_with_bits = self.lowering.code is not None and self.lowering.rounds_as_run is None
+        has_kernel_with_bits = self.lowering.elementwise.code is not None and self.lowering.rounds_as_run is None
         self.run_if_large = run_if_large
         if large is not None:
             self.large = large
@@ -188,7 +212,7 @@ class Operation:
     @functools.cached_property
     def gradient(self) -> Any:
         """That of the scalar function which the row computes, if the row says no other."""
-        code = self.lowering.code
+        code = self.lowering.elementwise.code
         return gradient_of(self.name, code, TABLE) if isinstance(code, ScalarOperation) and code.partials else None
 
     # What the functions of a user's operation reach (``Snapshot``, derivatives/functions/functions.py).
@@ -453,14 +477,18 @@ def convert_pair(x: Any, y: Any, name: str | None = None) -> tuple[Tensor, Tenso
 # ---- declaring rows --------------------------------------------------------------------------------
 
 
-def elementwise(
+def elementwise(  # noqa: PLR0913  # each argument is a part of a row
     name: str,
     doc: str,
     *,
     run: Callable[..., Any],
     code: Callable[..., Any],
     dtypes: frozenset[np.dtype] = NUMERIC_DTYPES,
-    **row: Any,
+    rounds_once: bool = False,
+    derivative: Any = None,
+    launches: LaunchFunction | None = None,
+    result: Rule | None = None,
+    **row: Unpack[RowParts],
 ) -> Any:
     """Declares an element-wise operation of one or two inputs; the returned operation is the public function.
 
@@ -470,20 +498,44 @@ def elementwise(
         run: a NumPy ufunc or a function of arrays that broadcasts.
         code: a function of terms (see ``terms.py``), with the same value as ``run`` at every number, NaN and infinity.
         dtypes: the dtypes that the inputs may have.
-        row: further arguments of ``Operation`` and ``Lowering``: ``gradient`` (see the module's docstring), ``launches`` for an
-            operation that a fused loop can't compute, and others.
+        rounds_once, derivative: see ``Elementwise``.
+        launches: the kernels of an operation that a fused loop can't compute.
+        result, row: further arguments of ``Operation`` and ``Lowering``, such as ``gradient`` (see the module's docstring).
     """
     kind = Binary if arity_of(code) > 1 else Unary
-    return kind(name, run, form=Form.ELEMENTWISE, code=code, dtypes=dtypes, doc=doc, **row)
+    parts = Elementwise(code, rounds_once=rounds_once, derivative=derivative)
+    return kind(
+        name,
+        run,
+        form=Form.ELEMENTWISE,
+        elementwise=parts,
+        dtypes=dtypes,
+        doc=doc,
+        launches=launches,
+        result=result,
+        **row,
+    )
 
 
-def operation(name: str, form: Form, *, run: Callable[..., Any], **row: Any) -> Operation:
-    """Declares an operation that is not element-wise; a public function calls it with tensors and keyword attributes.
+def operation(
+    name: str,
+    form: Form,
+    *,
+    run: Callable[..., Any],
+    dtypes: frozenset[np.dtype] = ALL_DTYPES,
+    elementwise: Elementwise = NO_ELEMENTWISE,
+    launches: LaunchFunction | None = None,
+    result: Rule | None = None,
+    **row: Unpack[RowParts],
+) -> Operation:
+    """Declares an operation that is not a public function; one calls it with tensors and keyword attributes.
 
     Args:
         name: TensorFlow's name of the function that users call, or a name of our own for a part of it.
         form: the kind of the operation in a graph.
         run: see ``Operation``. Attributes must be plain Python values (numbers, strings, tuples), because the compiler reads them.
-        row: further arguments of ``Operation`` and ``Lowering``, such as ``gradient``.
+        dtypes, elementwise, launches, result, row: further arguments of ``Operation`` and ``Lowering``, such as ``gradient``.
     """
-    return Operation(name, run, form=form, **row)
+    return Operation(
+        name, run, form=form, dtypes=dtypes, elementwise=elementwise, launches=launches, result=result, **row
+    )

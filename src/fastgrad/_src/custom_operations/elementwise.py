@@ -15,7 +15,7 @@ import numpy as np
 
 from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.errors import DifferentiationError, InvalidArgumentError
-from fastgrad._src.core.lowering import Lowering
+from fastgrad._src.core.lowering import NO_ELEMENTWISE, Lowering
 from fastgrad._src.core.operand_errors import dtype_error
 from fastgrad._src.core.operation import (
     CUSTOM,
@@ -117,7 +117,7 @@ class ScalarOperation(Operation):
     @property
     def lowering(self) -> Lowering:  # type: ignore[override]  # made at each use
         """What programs know of the operation."""
-        return Lowering(formula=self.formula, launches=self.launches)
+        return Lowering(NO_ELEMENTWISE._replace(formula=self.formula), launches=self.launches)
 
     # ---- functions without a formula -----------------------------------------------------------------------
 

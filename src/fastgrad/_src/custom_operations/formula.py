@@ -48,7 +48,7 @@ class RowOperation(ScalarOperation):
     __slots__ = ("attributes", "row")
 
     def __init__(self, row: Operation, attributes: dict[str, Any]) -> None:
-        super().__init__(row.name, name=row.name, definition=row.lowering.code or FUNCTIONS.get(row.name))
+        super().__init__(row.name, name=row.name, definition=row.lowering.elementwise.code or FUNCTIONS.get(row.name))
         self.row = row
         self.attributes = attributes
 

@@ -9,6 +9,7 @@ import numpy as np
 from fastgrad._src.core.argument_checks import as_float
 from fastgrad._src.core.backward import zeros_of
 from fastgrad._src.core.composite import CompositeOperand
+from fastgrad._src.core.lowering import Elementwise
 from fastgrad._src.core.operand_errors import dtype_error
 from fastgrad._src.core.operation import (
     FLOAT_DTYPES,
@@ -108,7 +109,7 @@ _leaky_relu_gradient: Operation = operation(
         lambda gg, z, g, x, alpha: zeros_of(x),
     ),
     dtypes=FLOAT_DTYPES,
-    kernel_code=_leaky_relu_expression,
+    elementwise=Elementwise(kernel_code=_leaky_relu_expression),
 )
 _leaky_relu = operation(
     "leaky_relu",
@@ -116,7 +117,7 @@ _leaky_relu = operation(
     run=lambda x, alpha: np.where(x > 0, x, x * x.dtype.type(alpha)),
     gradient=lambda g, y, x, alpha: _leaky_relu_gradient(g, x, alpha=alpha),
     dtypes=FLOAT_DTYPES,
-    kernel_code=lambda scalars, x, alpha: _leaky_relu_expression(scalars, x, x, alpha),
+    elementwise=Elementwise(kernel_code=lambda scalars, x, alpha: _leaky_relu_expression(scalars, x, x, alpha)),
 )
 
 

@@ -12,6 +12,7 @@ from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.gradient_of_terms import computes
 from fastgrad._src.core.indexed_slices import IndexedSlices
+from fastgrad._src.core.lowering import Elementwise
 from fastgrad._src.core.operation import (
     COMPLEX_DTYPES,
     FLOAT_DTYPES,
@@ -219,7 +220,7 @@ _add_n_operation = operation(
     gradient=joint(lambda needs, g, y, *xs: [g] * len(xs)),
     dtypes=NUMERIC_DTYPES,
     batched=leading_axes_rule,
-    kernel_code=_add_n_code,
+    elementwise=Elementwise(kernel_code=_add_n_code),
     rounds_as_run=True,
     large=LARGE,
 )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core.backward import sum_to_shape
+from fastgrad._src.core.lowering import Elementwise
 from fastgrad._src.core.operation import TABLE, Form, Operation, joint
 from fastgrad._src.core.result_rules import ArraySpec
 from fastgrad._src.core.tensor import Tensor
@@ -108,7 +109,7 @@ _normalize_operation = Operation(
     _normalize,
     joint(_normalize_gradient),
     form=Form.ELEMENTWISE,
-    code=lambda x, mean, scale, offset: (x - mean) * scale + offset,
+    elementwise=Elementwise(lambda x, mean, scale, offset: (x - mean) * scale + offset),
     dtypes=KERNEL_FLOATS,
 )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.lowering import Elementwise
 from fastgrad._src.core.operation import INTEGER_DTYPES, Binary, Form, elementwise
 
 bitwise_and = elementwise(
@@ -60,7 +61,7 @@ left_shift = Binary(
     "left_shift",
     lambda x, y: np.left_shift(x, _clipped_shift_counts(y)),
     form=Form.ELEMENTWISE,
-    kernel_code=lambda scalars, x, y: _shift_code(scalars, "<<", x, y),
+    elementwise=Elementwise(kernel_code=lambda scalars, x, y: _shift_code(scalars, "<<", x, y)),
     dtypes=INTEGER_DTYPES,
     doc="""``x`` with its bits moved up by ``y``, element by element, broadcast; integers of one dtype.
 
@@ -74,7 +75,7 @@ right_shift = Binary(
     "right_shift",
     lambda x, y: np.right_shift(x, _clipped_shift_counts(y)),
     form=Form.ELEMENTWISE,
-    kernel_code=lambda scalars, x, y: _shift_code(scalars, ">>", x, y),
+    elementwise=Elementwise(kernel_code=lambda scalars, x, y: _shift_code(scalars, ">>", x, y)),
     dtypes=INTEGER_DTYPES,
     doc="""``x`` with its bits moved down by ``y``, element by element, broadcast; signed numbers keep their sign.
 

@@ -11,6 +11,7 @@ from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.errors import UnimplementedError
 from fastgrad._src.core.gradient_of_terms import computes
 from fastgrad._src.core.indexed_slices import IndexedSlices
+from fastgrad._src.core.lowering import Elementwise
 from fastgrad._src.core.narrow_casts import cast_narrow, check_narrow_cast
 from fastgrad._src.core.operation import HALF_DTYPES, TABLE, Form, Operation
 from fastgrad._src.core.result_rules import ArraySpec
@@ -41,9 +42,8 @@ _cast_operation: Operation = Operation(
     _cast,
     lambda g, y, x, dtype: _cast_operation(g, dtype=x.dtype.name) if x.dtype.is_differentiable else None,
     form=Form.ELEMENTWISE,
-    code=terms.cast,
     doc="``x`` in another dtype, whose name is the attribute ``dtype``.",
-    kernel_code=lambda scalars, x, dtype: scalars.cast(x),
+    elementwise=Elementwise(terms.cast, kernel_code=lambda scalars, x, dtype: scalars.cast(x)),
     keeps_rows=True,
     result=lambda x, dtype: ArraySpec(x.shape, dtypes.as_dtype(dtype).numpy),
     simplifications=lambda rules: (rules.merge_casts, rules.remove_if_type_unchanged),

@@ -11,6 +11,7 @@ from fastgrad._src.core.backward import sum_to_shape
 from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.indexed_slices import IndexedSlices
+from fastgrad._src.core.lowering import Elementwise
 from fastgrad._src.core.operand_errors import mixed_dtypes_error
 from fastgrad._src.core.operation import (
     FLOAT_DTYPES,
@@ -54,7 +55,7 @@ _clip_operation = operation(
     "clip_by_value",
     Form.ELEMENTWISE,
     run=_clip,
-    code=lambda t, low, high: terms.maximum(terms.minimum(t, high), low),
+    elementwise=Elementwise(lambda t, low, high: terms.maximum(terms.minimum(t, high), low)),
     gradient=(
         lambda g, y, t, low, high: masked(g, logical_and(less_equal(t, high), greater_equal(t, low))),
         lambda g, y, t, low, high: masked(g, logical_not(greater_equal(minimum(t, high), low))),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastgrad._src.core.lowering import Elementwise
 from fastgrad._src.core.operation import (
     ALL_DTYPES,
     BOOL_DTYPES,
@@ -16,11 +17,15 @@ from fastgrad._src.core.operation import (
     Binary,
     Form,
     Operation,
+    RowParts,
     elementwise,
 )
 from fastgrad._src.core.result_rules import broadcast_of
 from fastgrad._src.scalars import terms
 from fastgrad._src.scalars.formulas import ScalarOperation
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _predicate = partial(elementwise, result=broadcast_of(bool))
 
@@ -43,7 +48,7 @@ def _comparison(
     code: ScalarOperation,
     run: np.ufunc,
     dtypes: frozenset[np.dtype] = REAL_DTYPES,
-    **row: Any,
+    **row: Unpack[RowParts],
 ) -> Binary:
     comparison: Binary = _predicate(
         name,
@@ -114,7 +119,7 @@ masked: Operation = Operation(
     "masked",
     lambda x, keep: np.where(keep, x, x.dtype.type(0)),
     form=Form.ELEMENTWISE,
-    code=terms.masked,
+    elementwise=Elementwise(terms.masked),
     dtypes=NUMERIC_DTYPES,
     doc="``x`` where ``keep`` is true, zero elsewhere, whatever ``x`` is there (NaN included): a part of gradients.",
 )

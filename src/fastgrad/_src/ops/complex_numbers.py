@@ -15,7 +15,7 @@ import numpy as np
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.backward import zeros_of
 from fastgrad._src.core.composite import CompositeOperand
-from fastgrad._src.core.lowering import complex_launches
+from fastgrad._src.core.lowering import Elementwise, complex_launches
 from fastgrad._src.core.operation import (
     COMPLEX_DTYPES,
     FLOAT_DTYPES,
@@ -52,7 +52,7 @@ _complex = Binary(
     dtypes=KERNEL_FLOATS,
     doc="``x + iy``.",
     result=lambda x, y: ArraySpec(broadcast(x, y).shape, np.dtype(_COMPLEX_OF_REAL[x.dtype])),
-    complex_launches=complex_launches("complex"),
+    elementwise=Elementwise(complex_launches=complex_launches("complex")),
 )
 _of_complex = partial(Unary, form=Form.ELEMENTWISE, dtypes=COMPLEX_DTYPES)
 _to_real = partial(_of_complex, result=broadcast_with_real_dtype)

@@ -14,6 +14,7 @@ from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.dispatch import dispatchers
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad._src.core.lowering import Contraction
 from fastgrad._src.core.operand_errors import mixed_dtypes_error
 from fastgrad._src.core.operation import (
     COMPLEX_DTYPES,
@@ -198,7 +199,7 @@ matmul_operation = _Matmul(
     form=Form.CONTRACT,
     dtypes=MATRIX_PRODUCT_DTYPES,
     launches=launches_from("gemm.steps", "matmul_launches"),
-    launches_with_epilogue=launches_from("gemm.steps", "matmul_launches_with_epilogue"),
+    contraction=Contraction(launches_from("gemm.steps", "matmul_launches_with_epilogue")),
     batched=_batched_matmul,
     rounds_as_run=_runs_product_kernel,
     decomposition=_decomposed_matmul,
@@ -213,7 +214,7 @@ operation(
     run=_half_product_in_float32,
     dtypes=HALF_DTYPES,
     launches=launches_from("gemm.steps", "wide_product_launches"),
-    launches_with_epilogue=launches_from("gemm.steps", "wide_product_launches_with_epilogue"),
+    contraction=Contraction(launches_from("gemm.steps", "wide_product_launches_with_epilogue")),
     batched=_batched_matmul,
     result=lambda a, b, **transposes: ArraySpec(product_spec(a, b, **transposes).shape, np.dtype(np.float32)),
 )

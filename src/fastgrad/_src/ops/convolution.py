@@ -14,6 +14,7 @@ import numpy as np
 
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError
+from fastgrad._src.core.lowering import Contraction
 from fastgrad._src.core.operation import FLOAT_DTYPES, Form, Operation
 from fastgrad._src.core.result_rules import ArraySpec
 from fastgrad._src.core.tensor import Tensor
@@ -58,10 +59,12 @@ convolution_operation: Operation = kernel_operation(
     ),
     dtypes=_CONVOLUTION_DTYPES,
     launches=launches_from("convolution.convolution", "convolution_launches"),
-    launches_with_epilogue=launches_from("convolution.convolution", "convolution_launches_with_epilogue"),
     batched=first_rows_into_batch_rule,
     result=_convolution_result,
-    flops=lambda inputs, outputs, **window: _flops(outputs[0], inputs[1]),
+    contraction=Contraction(
+        launches_from("convolution.convolution", "convolution_launches_with_epilogue"),
+        flops=lambda inputs, outputs, **window: _flops(outputs[0], inputs[1]),
+    ),
 )
 backprop_input: Operation = kernel_operation(
     "convolution_backprop_input",
@@ -74,7 +77,7 @@ backprop_input: Operation = kernel_operation(
     launches=launches_from("convolution.convolution", "convolution_input_launches"),
     batched=first_rows_into_batch_rule,
     result=lambda g, w, input_shape, **window: ArraySpec((g.shape[0], *input_shape), g.dtype),
-    flops=lambda inputs, outputs, **window: _flops(inputs[0], inputs[1]),
+    contraction=Contraction(flops=lambda inputs, outputs, **window: _flops(inputs[0], inputs[1])),
 )
 backprop_filter: Operation = kernel_operation(
     "convolution_backprop_filter",
@@ -86,7 +89,7 @@ backprop_filter: Operation = kernel_operation(
     dtypes=_CONVOLUTION_DTYPES,
     launches=launches_from("convolution.convolution", "convolution_filter_launches"),
     result=lambda x, g, filter_shape, **window: ArraySpec(filter_shape, x.dtype),
-    flops=lambda inputs, outputs, **window: _flops(inputs[1], outputs[0]),
+    contraction=Contraction(flops=lambda inputs, outputs, **window: _flops(inputs[1], outputs[0])),
 )
 
 

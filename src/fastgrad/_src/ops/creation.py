@@ -17,6 +17,7 @@ from fastgrad._src.core.array_conversion import array_of
 from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.dtypes import DType
 from fastgrad._src.core.errors import InvalidArgumentError
+from fastgrad._src.core.lowering import Elementwise
 from fastgrad._src.core.operand_errors import dtype_error, shapes_error, size_error
 from fastgrad._src.core.operation import ALL_DTYPES, TABLE, Form, Operation
 from fastgrad._src.core.placement import device_named, device_of, moved, name_of, placement
@@ -144,7 +145,7 @@ _identity = Operation(
     lambda x: x,
     lambda g, y, x: g,
     form=Form.ELEMENTWISE,
-    code=lambda x: x,
+    elementwise=Elementwise(lambda x: x),
     rounds_as_run=True,
     dtypes=ALL_DTYPES,
     keeps_rows=True,

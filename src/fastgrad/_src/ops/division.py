@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from fastgrad._src.core.operation import (
     INTEGER_DTYPES,
     REAL_DTYPES,
     Binary,
+    RowParts,
     convert_pair,
     elementwise,
 )
@@ -25,6 +26,9 @@ from fastgrad._src.ops.arguments import tensor_of
 from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.kernel_launches import launches_from
 from fastgrad._src.scalars import terms
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _QUOTIENT_DTYPES: dict[np.dtype, str] = {
     **{np.dtype(name): "float32" for name in ("int8", "int16", "uint8", "uint16")},
@@ -161,7 +165,7 @@ def _integer_division_operation(
     divide: Callable[..., Any],
     code: Callable[..., Any],
     like: str = "",
-    **row: Any,
+    **row: Unpack[RowParts],
 ) -> Any:
     """Declares a quotient or remainder; ``like`` names an operation with the same kernels and errors."""
     return elementwise(

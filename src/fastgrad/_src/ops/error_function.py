@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.lowering import Elementwise
 from fastgrad._src.core.operation import FLOAT_DTYPES, HALF_DTYPES, NEVER, Binary, Form, Operation, Unary, elementwise
 from fastgrad._src.core.result_rules import broadcast
 from fastgrad._src.ops.arithmetic import multiply
@@ -77,7 +78,7 @@ def scipy_operation(  # noqa: PLR0913  # most are parts of a row
         make_kernel_run(row_launches, broadcast, by_numpy),
         gradient,
         form=Form.ELEMENTWISE,
-        code=code,
+        elementwise=Elementwise(code),
         dtypes=dtypes,
         domain=domain,
         doc=doc,

@@ -5,15 +5,18 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastgrad._src.core.operation import Form, Operation, operation
+from fastgrad._src.core.operation import ALL_DTYPES, Form, Operation, RowParts, operation
 from fastgrad._src.core.result_rules import Rule, Specs, specs_of
 from fastgrad._src.kernels.movement.in_order import LEAST_COPIED_ELEMENTS, in_row_major_order, run_in_memory_order
 from fastgrad._src.kernels.runtime.eager_launch import LEAST_POOL_NANOSECONDS, call_eagerly, run_eagerly
 from fastgrad._src.kernels.runtime.launch import Launches, Spec, part_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 KERNEL_MIN_ELEMENTS = 1 << 15
 """The size of the largest array, in elements, from which a kernel is faster than a few passes of NumPy."""
@@ -231,7 +234,7 @@ def _move_objects(run: Callable[..., np.ndarray], *arrays: np.ndarray, **attribu
     return np.concatenate(objects)[run(*inputs, **attributes)]
 
 
-def kernel_operation(
+def kernel_operation(  # noqa: PLR0913  # each argument is a part of a row
     name: str,
     form: Form,
     *,
@@ -241,10 +244,11 @@ def kernel_operation(
     min_elements: int = 0,
     raise_error: Callable[..., object] | None = None,
     moves_elements: bool = False,
-    **options: Any,
+    dtypes: frozenset[np.dtype] = ALL_DTYPES,
+    **row: Unpack[RowParts],
 ) -> Operation:
-    """Declares an operation with a ``run`` that calls its kernels; ``options`` are the arguments of ``operation``."""
+    """Declares an operation with a ``run`` that calls its kernels; ``dtypes`` and ``row`` are arguments of ``operation``."""
     run = make_kernel_run(
         launches, result, by_numpy, min_elements, raise_error=raise_error, moves_elements=moves_elements
     )
-    return operation(name, form, run=run, launches=launches, result=result, **options)
+    return operation(name, form, run=run, launches=launches, result=result, dtypes=dtypes, **row)

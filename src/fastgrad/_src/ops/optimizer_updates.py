@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core.errors import InvalidArgumentError
+from fastgrad._src.core.lowering import Elementwise
 from fastgrad._src.core.operation import FLOAT_DTYPES, TABLE, Form, Operation, operation
 from fastgrad._src.core.result_rules import ArraySpec, broadcast_of, like_inputs, same
 from fastgrad._src.core.tensor import Tensor
@@ -98,7 +99,9 @@ update_output_by_element = operation(
     Form.ELEMENTWISE,
     run=lambda *inputs, rule, result: update_variables.run(*inputs, rule=rule, count=1)[result],
     dtypes=FLOAT_DTYPES,
-    kernel_code=lambda scalars, *xs, rule, result: scalars.call(RULES[rule].result_function(result), xs),
+    elementwise=Elementwise(
+        kernel_code=lambda scalars, *xs, rule, result: scalars.call(RULES[rule].result_function(result), xs)
+    ),
     result=lambda *inputs, rule, result: same(inputs[result]),
 )
 """One output of ``update_variables`` for one variable, by element; the attribute ``result`` is the output's number."""

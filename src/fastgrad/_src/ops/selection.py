@@ -9,7 +9,7 @@ import numpy as np
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.errors import InvalidArgumentError
-from fastgrad._src.core.lowering import ResultSize, complex_launches
+from fastgrad._src.core.lowering import Elementwise, ResultSize, complex_launches
 from fastgrad._src.core.operand_errors import InvalidValueError, mixed_dtypes_error
 from fastgrad._src.core.operation import TABLE, Form, Operation, operation
 from fastgrad._src.core.result_rules import ArraySpec, broadcast
@@ -33,11 +33,10 @@ _where_operation: Operation = Operation(
         lambda g, z, c, x, y: _where_operation(c, _zero_like(g), g),
     ),
     form=Form.ELEMENTWISE,
-    code=terms.where,
     dtypes=frozenset([np.dtype(bool)]),
     result=lambda c, x, y: ArraySpec(broadcast(c, x, y).shape, broadcast(x, y).dtype),
     simplifications=lambda rules: (rules.select_by_constant, rules.merge_equal_inputs),
-    complex_launches=complex_launches("where"),
+    elementwise=Elementwise(terms.where, complex_launches=complex_launches("where")),
 )
 
 

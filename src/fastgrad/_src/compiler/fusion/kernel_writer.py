@@ -310,7 +310,7 @@ def nanoseconds_of(fused: Fused) -> float:
 
 def is_costly_function(step: Step) -> bool:
     """True if a step is a costly function such as exp: a long chain of dependent instructions."""
-    if step.row.form is not Form.ELEMENTWISE or callable(step.row.lowering.kernel_code):
+    if step.row.form is not Form.ELEMENTWISE or callable(step.row.lowering.elementwise.kernel_code):
         return False  # a function writes such an expression, of casts, arithmetic or an optimizer's update
     return isinstance(compute_dtype(step.row.name, step.inputs, step.output, step.attributes), np.dtype)
 
@@ -324,7 +324,7 @@ def have_common_function(step: Step, other: Step) -> bool:
 
 def _is_derivative(operation: Operation, function: Operation) -> bool:
     """True if an operation is the slope of a function of one input, or a product with the slope."""
-    slope = function.lowering.derivative
+    slope = function.lowering.elementwise.derivative
     if slope is None or isinstance(function, Binary) or operation is function:
         return False
-    return operation is slope or operation.lowering.derivative is slope
+    return operation is slope or operation.lowering.elementwise.derivative is slope

@@ -141,10 +141,10 @@ def scalar_code(
     row = TABLE.get(name)
     if row is None:
         return None
-    if row.lowering.kernel_code is not None:
+    if row.lowering.elementwise.kernel_code is not None:
         scalars = ScalarExpressions(inputs, output)
         try:
-            text = row.lowering.kernel_code(scalars, *operands, **attributes)
+            text = row.lowering.elementwise.kernel_code(scalars, *operands, **attributes)
         except _ExpressionRefused:
             return None
         return None if text is None else (text, scalars.dtype)
@@ -249,12 +249,12 @@ class _ExpressionRefused(Exception):
 def _expression_template(name: str, arity: int, dtype: np.dtype | None) -> tuple[str, np.dtype | None] | None:
     """Returns the expression of an operation, with format fields for the operands; the cache has few operations."""
     row = TABLE[name]
-    if row.lowering.code is None or arity_of(row.lowering.code) != arity:
+    if row.lowering.elementwise.code is None or arity_of(row.lowering.elementwise.code) != arity:
         return None
-    compute_dtype = FLOAT32 if dtype in HALF_DTYPES and row.lowering.rounds_once else dtype
+    compute_dtype = FLOAT32 if dtype in HALF_DTYPES and row.lowering.elementwise.rounds_once else dtype
     printer = _Printer(compute_dtype)
     try:
-        text = printer.text_of(trace(row.lowering.code))
+        text = printer.text_of(trace(row.lowering.elementwise.code))
     except _ExpressionRefused:
         return None
     text = text if compute_dtype == dtype else rounded_expression(text, _require_dtype(dtype))

@@ -37,7 +37,11 @@ def expand_formulas(graph: Graph) -> Graph:
 
 
 def _formula_of(row: Any, inputs: Sequence[Value]) -> Any:
-    return None if row.lowering.formula is None else row.lowering.formula(tuple([value.dtype for value in inputs]))
+    return (
+        None
+        if row.lowering.elementwise.formula is None
+        else row.lowering.elementwise.formula(tuple([value.dtype for value in inputs]))
+    )
 
 
 def _expand_formula(formula: Any, inputs: Sequence[Value], first_value_number: int, nodes: list[Node]) -> Value:

@@ -31,12 +31,12 @@ def share_activation_gradients(graph: Graph) -> Graph:
     needed_slopes = {
         (slope_operation, id(node.inputs[1]))
         for node in graph.nodes
-        if (slope_operation := node.lowering.derivative) is not None and len(node.inputs) == 2
+        if (slope_operation := node.lowering.elementwise.derivative) is not None and len(node.inputs) == 2
     }
     slopes: dict[tuple[Operation, int], Value] = {}
     nodes: list[Node] = []
     for node in graph.nodes:
-        slope_operation, x = node.lowering.derivative, node.inputs[-1] if node.inputs else None
+        slope_operation, x = node.lowering.elementwise.derivative, node.inputs[-1] if node.inputs else None
         if slope_operation is not None and x is not None and x.dtype in _FLOAT32_AND_FLOAT64:
             key = slope_operation, id(x)
             if len(node.inputs) == 2:

@@ -58,10 +58,10 @@ def launches_of_row(
     if (
         result is None
         and row.form is Form.ELEMENTWISE
-        and row.lowering.complex_launches is not None
+        and row.lowering.elementwise.complex_launches is not None
         and any(x.dtype.kind == "c" for x in (*inputs, *outputs))
     ):
-        result = row.lowering.complex_launches(inputs, outputs, **attributes)
+        result = row.lowering.elementwise.complex_launches(inputs, outputs, **attributes)
     return result
 
 

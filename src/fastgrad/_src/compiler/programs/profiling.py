@@ -313,8 +313,8 @@ def flops_of(node: Node, changed: int | None = None) -> int:
         return sum(share * prod(value.shape[1:]) for value in node.outputs[: _changed_table_count(node)])
     if node.lowering.partial_update == "positions":
         return prod(node.inputs[2].shape)
-    if node.lowering.flops is not None:
-        return node.lowering.flops(node.inputs, node.outputs, **node.attributes)
+    if node.lowering.contraction.flops is not None:
+        return node.lowering.contraction.flops(node.inputs, node.outputs, **node.attributes)
     largest = max([prod(value.shape) for value in (*node.inputs, *node.outputs)], default=0)
     if node.payload.form is Form.CONTRACT:
         # Each input has kept and summed dimensions; the result has the kept dimensions of both. The number of products
