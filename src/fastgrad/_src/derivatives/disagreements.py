@@ -163,7 +163,9 @@ def _with_decision(statement: Statement) -> list[Statement]:
     if not isinstance(statement, Compute) or not isinstance(statement.target.type, types.Boolean):
         return [statement]
     found = Scalar(f"{statement.target.name}_found", types.boolean, statement.target.block)
-    decision = Compute(statement.location, statement.target, ScalarOperation("decide({0})"), [found], COST_OF_EFFECTS)
+    decision = Compute(
+        statement.location, statement.target, ScalarOperation("decide({0})", 1), [found], COST_OF_EFFECTS
+    )
     statement.target.definition, found.definition = decision, statement
     statement.target = found
     return [statement, decision]

@@ -32,7 +32,7 @@ from fastgrad._src.derivatives.ir.scalar_rules import NUMBA_FUNCTIONS
 from fastgrad._src.derivatives.ir.statements import Allocate, Call, Compute, Draw, Grow, Jump, Load, Size, Store
 from fastgrad._src.derivatives.ir.values import Complex, is_hashable
 from fastgrad._src.derivatives.numpy.loop_sources import CHECKS_OF_SIZES
-from fastgrad._src.scalars.formulas import OPERANDS, ScalarOperation, Term, key_of, substitute, transform
+from fastgrad._src.scalars.formulas import OPERANDS, ScalarOperation, Term, in_postorder, key_of, substitute, transform
 from fastgrad._src.scalars.terms import ADD, MULTIPLY, SUBTRACT
 
 _FOLDED = {ADD: int.__add__, SUBTRACT: int.__sub__, MULTIPLY: int.__mul__}
@@ -186,7 +186,7 @@ class Builder:
         if operation is None:
             numbers = ", ".join(f"{{{number}}}" for number in range(count))
             operation = self._calls[name, count] = ScalarOperation(
-                f"{name}({numbers})", function, may_raise=is_hashable(function) and function in RAISING
+                f"{name}({numbers})", count, function, may_raise=is_hashable(function) and function in RAISING
             )
         return operation
 
@@ -212,6 +212,7 @@ class Builder:
             operands = [f"{{{number}}}" for number in range(len(OPERANDS))]
             self._expressions[key] = ScalarOperation(
                 partial_text(term, operands, "", ""),
+                1 + max([node.position for node in in_postorder(term) if node.position is not None], default=-1),
                 definition=lambda *values: substitute(term, dict(zip(OPERANDS, values, strict=False))),
             )
         return self._expressions[key]

@@ -53,7 +53,7 @@ from fastgrad._src.derivatives.ir.values import (
     NumberList,
     Static,
     Step,
-    TextParameter,
+    Text,
     Window,
     describe,
     parts_of,
@@ -242,9 +242,7 @@ class Lowering:
             for position, (name, type) in enumerate(zip(parameters, argument_types, strict=True))
         ]
         for position, value in enumerate(values):
-            arguments[position] = (
-                value if isinstance(value, (Static, TextParameter, NumberedText)) else arguments[position]
-            )
+            arguments[position] = value if isinstance(value, (Static, Text)) else arguments[position]
         self.result.arguments = arguments
         value = self.body(typed, arguments, options)
         if caller is None:
@@ -597,5 +595,5 @@ class Lowering:
                 operands.append(value)
             else:
                 raise self.builder.refuse(f"a print of {describe(value)} can't be differentiated: print its numbers")
-        operation = ScalarOperation(f"print({', '.join(texts)})")
+        operation = ScalarOperation(f"print({', '.join(texts)})", len(operands))
         self.builder.compute(types.boolean, operation, operands, COST_OF_EFFECTS)

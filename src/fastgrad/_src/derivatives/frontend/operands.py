@@ -253,7 +253,7 @@ class Operands:
 
     def _read(self, type: types.Type, text: str) -> Scalar:
         """Returns the number that a ``text`` reads from a parameter."""
-        return self._builder.compute(type, ScalarOperation(text, reads_parameter=True), [])
+        return self._builder.compute(type, ScalarOperation(text, 0, reads_parameter=True), [])
 
 
 _PARAMETERS: dict[type, Callable[[Operands, str, Any, int], Any]] = {

@@ -212,7 +212,7 @@ class Operators:
                 for operand in operands
             ]
             comparison_text = OPERATORS[function].text.format(*texts)
-            return self._builder.compute(type, ScalarOperation(comparison_text, reads_parameter=True), [])
+            return self._builder.compute(type, ScalarOperation(comparison_text, 0, reads_parameter=True), [])
         if any(isinstance(operand, EnumerationMember) for operand in operands):
             return self._compare_members(function, operands)
         if any(isinstance(operand, Static) for operand in operands):

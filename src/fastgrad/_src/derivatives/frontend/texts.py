@@ -33,7 +33,7 @@ class Texts:
         if isinstance(value, Static) and isinstance(value.value, str):
             return index_constant(self._texts.setdefault(value.value, len(self._texts)))
         if isinstance(value, TextParameter):  # `number_parameters` writes the operation, when all texts are known
-            number = self._builder.compute(INDEX, ScalarOperation("", reads_parameter=True), [])
+            number = self._builder.compute(INDEX, ScalarOperation("", 0, reads_parameter=True), [])
             assert isinstance(number.definition, Compute)
             self._numbered_parameters.setdefault(value.name, []).append(number.definition)
             return number
@@ -46,5 +46,5 @@ class Texts:
             own = len(numbers)
             choices = "".join(f"{number} if {name} == {text} else " for text, number in numbers)
             for statement in statements:
-                statement.operation = ScalarOperation(f"({choices}{own})", reads_parameter=True)
+                statement.operation = ScalarOperation(f"({choices}{own})", 0, reads_parameter=True)
             numbers.append((name, own))

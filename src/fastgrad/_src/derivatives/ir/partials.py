@@ -77,14 +77,14 @@ def where(condition, if_true, if_false):  # type: ignore[no-untyped-def]
     return if_true if condition else if_false
 
 
-ZERO_PRODUCT = ScalarOperation("zero_product({0}, {1})", zero_product, name="zero_product")
+ZERO_PRODUCT = ScalarOperation("zero_product({0}, {1})", 2, zero_product, name="zero_product")
 ZERO_PRODUCT_OF_BOTH = ScalarOperation(
-    "zero_product_of_both({0}, {1})", zero_product_of_both, name="zero_product_of_both"
+    "zero_product_of_both({0}, {1})", 2, zero_product_of_both, name="zero_product_of_both"
 )
 _ZERO_PRODUCT_OF_INFINITE = ScalarOperation(
-    "zero_product_of_infinite({0}, {1})", zero_product_of_infinite, name="zero_product_of_infinite"
+    "zero_product_of_infinite({0}, {1})", 2, zero_product_of_infinite, name="zero_product_of_infinite"
 )
-_FINITE_PRODUCT = ScalarOperation("finite_product({0}, {1})", finite_product, name="finite_product")
+_FINITE_PRODUCT = ScalarOperation("finite_product({0}, {1})", 2, finite_product, name="finite_product")
 PRODUCTS = (zero_product, zero_product_of_both, zero_product_of_infinite, finite_product)
 GUARDS = {product.__name__: product for product in PRODUCTS}
 """What the texts of guarded partials call."""
@@ -269,4 +269,6 @@ def number_text(number: Number) -> str:
 def call_operation(function: Callable[..., Any], arity: int) -> ScalarOperation:
     """Returns the operation that calls a function; the builder gives it its name in the text."""
     name = getattr(function, "py_func", function).__name__
-    return ScalarOperation(f"{name}({', '.join(f'{{{number}}}' for number in range(arity))})", function, name=name)
+    return ScalarOperation(
+        f"{name}({', '.join(f'{{{number}}}' for number in range(arity))})", arity, function, name=name
+    )

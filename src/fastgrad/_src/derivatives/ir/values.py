@@ -338,32 +338,30 @@ class OptionalValue(Value):
         self.value.add_incoming(phis, block, None if has_none else value.value if is_maybe else value)
 
 
-@dataclass(eq=False, slots=True)
-class TextParameter(Value):
-    """A parameter that is a text: its name."""
+class Text(Value):
+    """The base of texts that are known when the derivative runs."""
 
+    __slots__ = ()
     words = "a text"
+
+    @property
+    def argument_type(self) -> types.Type:
+        """Its Numba type, as an argument of a call."""
+        return types.unicode_type
+
+
+@dataclass(eq=False, slots=True)
+class TextParameter(Text):
+    """A parameter that is a text: its name."""
 
     name: str
 
-    @property
-    def argument_type(self) -> types.Type:
-        """Its Numba type, as an argument of a call."""
-        return types.unicode_type
-
 
 @dataclass(eq=False, slots=True)
-class NumberedText(Value):
-    """A text that is known when the derivative runs: its number among the texts of the function."""
-
-    words = "a text"
+class NumberedText(Text):
+    """A text that is one of several: its number among the texts of the function."""
 
     number: Operand
-
-    @property
-    def argument_type(self) -> types.Type:
-        """Its Numba type, as an argument of a call."""
-        return types.unicode_type
 
     def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
         """Adds the number of the text."""

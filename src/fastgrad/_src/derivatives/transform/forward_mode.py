@@ -75,7 +75,8 @@ class ExpressionStatements:
         if not sums:
             return Constant(0, statement.target.type)
         target = Scalar(name, statement.target.type, self.block)
-        self.block.statements.append(Compute(statement.location, target, ScalarOperation(" + ".join(sums)), operands))
+        operation = ScalarOperation(" + ".join(sums), len(operands))
+        self.block.statements.append(Compute(statement.location, target, operation, operands))
         return target
 
     def call(

@@ -387,7 +387,7 @@ class _Loop:
         chunks.is_natural = True
         text = f"chunk_count({{0}}, {' + '.join(products) or '0'})"
         operands = [self._counter.count, *[size for dims in sizes for size in dims]]
-        operation = ScalarOperation(text, chunk_count)
+        operation = ScalarOperation(text, len(operands), chunk_count)
         chunks.definition = Compute(location, chunks, operation, operands, _COST_OF_BOUNDS)
         function.globals["chunk_count"] = chunk_count
         function.scalars.append(chunks)
