@@ -67,7 +67,7 @@ class Increments:
 
     def _note(self, store: Store, loads: dict[Scalar, Load], uses: dict[Scalar, int], block: Block) -> None:
         value = store.operands[0]
-        definition = value.definition if isinstance(value, Scalar) else None
+        definition = value.definition
         if not isinstance(definition, Compute) or definition not in block.statements:
             return
         if uses.get(definition.target) != 1 or self.users[definition.target] != {block}:

@@ -10,10 +10,17 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families, targets_of, written_memory
-from fastgrad._src.derivatives.ir.call_rules import Callee
-from fastgrad._src.derivatives.ir.operands import Counter, Operand, Scalar, View, operands_of_view
+from fastgrad._src.derivatives.ir.operands import (
+    Counter,
+    Operand,
+    Scalar,
+    View,
+    operands_of_view,
+    scalars_among,
+    views_among,
+)
 from fastgrad._src.derivatives.ir.representation import Block, Function
-from fastgrad._src.derivatives.ir.statements import Branch, Call, Compute, Load, NextIteration, Return
+from fastgrad._src.derivatives.ir.statements import Branch, Compute, Load, NextIteration
 
 RECOMPUTATION_LIMIT = 8
 """A number is computed again if that costs at most this much, where an addition costs 1 and a load 2."""
@@ -99,16 +106,15 @@ class Residuals:
                 for target in targets_of(statement):
                     self._order[target] = len(self._order)
                 if isinstance(statement, Compute):  # the reverse sweep alone computes some operands
-                    for operand in statement.operands:
-                        if isinstance(operand, Scalar):
-                            self._order.setdefault(operand, len(self._order))
+                    for operand in scalars_among(statement.operands):
+                        self._order.setdefault(operand, len(self._order))
         self._final_loads = self._find_final_loads(function)
 
     def _find_final_loads(self, function: Function) -> set[Scalar]:
         """Returns the scalars that are loaded from memory which keeps its contents from then on: the reverse sweep may read it again."""
         flow = self._flow
         families = memory_families(function)
-        returns = [block for block in flow.blocks if isinstance(block.end, Return)]
+        returns = [block for block in flow.blocks if block.returns]
         is_apart = (
             self._known is not None
         )  # the reverse sweep is a function of its own: it has the arrays that nothing writes
@@ -252,7 +258,7 @@ class Residuals:
                 continue
             readers[scalar].add(reader)
             if scalar not in self.recorded and scalar.definition is not None:
-                pending += [(part, reader) for part in scalar.definition.uses if isinstance(part, Scalar)]
+                pending += [(part, reader) for part in scalars_among(scalar.definition.uses)]
         return readers
 
     def reverse_sweep(self, block: Block) -> Way | None:
@@ -353,10 +359,10 @@ class Residuals:
                 if isinstance(phi.target, Scalar):
                     phis[phi.target] = list(phi.incoming.values())
                 else:
-                    views += [value for value in phi.incoming.values() if isinstance(value, View)]
+                    views += views_among(phi.incoming.values())
             for statement in block.statements:
                 pending += [] if statement.is_pure else statement.uses
-            if isinstance(block.end, Branch):
+            if block.end.condition is not None:
                 pending.append(block.end.condition)
         for view in views:
             pending += operands_of_view(view)
@@ -376,11 +382,7 @@ class Residuals:
             body = flow.loops[head]
             has_inner_loop = any(other is not head and other in body for other in flow.loops)
             leaves_early = any(after not in body for block in body if block is not head for after in block.successors)
-            calls = any(
-                isinstance(statement, Call) and isinstance(statement.rule, Callee)
-                for block in body
-                for statement in block.statements
-            )
+            calls = any(statement.callee is not None for block in body for statement in block.statements)
             if calls or has_inner_loop or leaves_early or counter.block.successors != [head]:
                 continue
             self.reserved |= body

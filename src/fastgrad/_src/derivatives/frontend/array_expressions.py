@@ -127,7 +127,7 @@ def elements(lowering: Lowering, function: FunctionType, operands: list[Any], re
     for number, operand in enumerate(operands):
         if isinstance(operand, Elements) and not has_sizes(operand, sizes):
             operand = materialize(lowering, operand)
-        if isinstance(operand, View):
+        if operand.is_array:
             operands[number] = broadcast(builder, operand, sizes, broadcast_step)
     axes = [Axis(None, index_constant(0), size) for size in sizes]
     return Elements(function, operands, axes, result_type.dtype)
@@ -167,7 +167,7 @@ def element(lowering: Lowering, array: Elements, indices: list[Operand]) -> Any:
     """Computes the element of an array expression at ``indices``."""
     numbers = []
     for operand in array.operands:
-        if isinstance(operand, View):
+        if operand.is_array:
             operand = view_rules.load_element(lowering.builder, operand, indices)
         elif isinstance(operand, Elements):
             operand = element(lowering, operand, indices)
@@ -188,7 +188,7 @@ def reads_apart(target: View, value: Any) -> bool:
     """True if a loop that writes the elements of ``target`` in order can't write an element that ``value`` reads later."""
     if isinstance(value, Elements):
         return all(reads_apart(target, operand) for operand in value.operands)
-    if not isinstance(value, View) or target.same_elements(value):
+    if not value.is_array or target.same_elements(value):
         return True
     first, second = target.root.memory, value.root.memory
     return (first is not second and "phi" not in (first.kind, second.kind)) or _are_in_other_rows(target, value)

@@ -86,7 +86,7 @@ def _place(lowering: Lowering, values: ArrayList, array: Any) -> list[Operand]:
     if isinstance(array, NumberList):
         array = containers.items_of(lowering, array)
     array = array_expressions.materialize(lowering, array)
-    if not isinstance(array, View) or len(array.axes) != len(values.sizes) or array.dtype != values.type.dtype.dtype:
+    if not array.is_array or len(array.axes) != len(values.sizes) or array.dtype != values.type.dtype.dtype:
         raise builder.refuse(
             f"{describe(array)} as an item of a list of arrays can't be differentiated; append arrays of one type"
         )

@@ -21,7 +21,6 @@ from fastgrad._src.derivatives.ir.operands import (
     View,
     index_constant,
     is_constant,
-    is_natural_number,
     leaf_types_of,
     refuse,
 )
@@ -155,9 +154,7 @@ class Builder:
             None
             if partials is None
             else [
-                None
-                if partial is None or isinstance(operand, Constant) or not operand.is_real
-                else self.with_names(partial)
+                None if partial is None or not operand.is_real else self.with_names(partial)
                 for partial, operand in zip(partials, operands, strict=True)
             ]
         )
@@ -234,7 +231,7 @@ class Builder:
         target = self._computed.get(key)
         if target is None:
             target = self._computed[key] = self.compute(INDEX, operation, list(operands), cost, hint="i")
-            is_closed = operation in (ADD, MULTIPLY) and all(map(is_natural_number, operands))
+            is_closed = operation in (ADD, MULTIPLY) and all(operand.is_natural for operand in operands)
             target.is_natural = is_natural or is_closed
         return target
 
@@ -248,7 +245,7 @@ class Builder:
     def store(self, root: Root, value: Operand, indices: list[Operand]) -> None:
         """Appends a ``Store``."""
         self.note_write(root)
-        if not root.is_real and isinstance(value.type, types.Float) and isinstance(value, Scalar):
+        if not root.is_real and value.is_real:
             raise self.refuse("a float is stored in an array of integers, where its derivative would be lost")
         self.block.statements.append(Store(self.location, root, value, indices))
 

@@ -14,6 +14,7 @@ from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.builder import Builder
 from fastgrad._src.derivatives.ir.operands import INDEX, Constant, Scalar, View, index_constant
 from fastgrad._src.derivatives.ir.values import (
+    ArrayList,
     Complex,
     Elements,
     EnumerationMember,
@@ -21,7 +22,9 @@ from fastgrad._src.derivatives.ir.values import (
     Items,
     Mapping,
     Method,
+    NumberList,
     Static,
+    TupleList,
     describe,
     tuple_of,
     type_of,
@@ -50,7 +53,7 @@ class Expressions:
                 tuple_of([axis.size for axis in owner.axes]) if attribute == "shape" else Method(owner, attribute)
             ),
             **dict.fromkeys([Constant, Scalar, Complex], self._attribute_of_number),
-            **dict.fromkeys([Mapping, *lists.LISTS], Method),
+            **dict.fromkeys([Mapping, NumberList, ArrayList, TupleList], Method),
         }
 
     def build_tuple(self, name: str, value: ir.Expr) -> Any:
@@ -123,7 +126,7 @@ class Expressions:
                 raise self._builder.refuse(f"{len(result.values)} items are unpacked to {value.count} variables")
             return result
         (result,) = containers.as_arrays(self._lowering, [result])
-        if isinstance(result, View):
+        if result.is_array:
             check = self._builder.call_of(common_size, 2)
             self._builder.index(check, result.axes[0].size, index_constant(value.count))
             first = [

@@ -14,10 +14,8 @@ from fastgrad._src.derivatives.ir.operands import (
     Counter,
     Operand,
     Scalar,
-    View,
     index_constant,
     is_constant,
-    is_natural_number,
 )
 from fastgrad._src.derivatives.ir.statements import BeginLoop, NextIteration
 from fastgrad._src.derivatives.ir.values import (
@@ -73,13 +71,13 @@ class Iteration:
             return mappings.iterable(self._lowering, value.mapping, value.parts)
         if isinstance(value, Range):
             return self._iterable_of_range(value)
-        if isinstance(value, View) and value.axes:
+        if value.is_array and value.axes:
             return Iterable(
                 value.axes[0].size, lambda k: self._operands.element_or_view(view_rules.subview(builder, value, [k]))
             )
         if isinstance(value, Mapping):
             return mappings.iterable(self._lowering, value)
-        if isinstance(value, lists.LISTS):
+        if value.is_list:
             return lists.iterable(self._lowering, value)
         if isinstance(value, Fields) and isinstance(value.type, types.Array):
             first = next(iter(value.parts.values()))
@@ -104,7 +102,7 @@ class Iteration:
         else:
             range_count = builder.call_of(loop_sources.range_count, 3)
             count = builder.index(range_count, start, stop, step, cost=DIVISION_COST)
-        is_rising = isinstance(step, Constant) and step.value > 0 and is_natural_number(start)
+        is_rising = isinstance(step, Constant) and step.value > 0 and start.is_natural
         falls_to_zero = (
             isinstance(step, Constant) and step.value < 0 and isinstance(stop, Constant) and stop.value >= -1
         )

@@ -21,7 +21,6 @@ from fastgrad._src.derivatives.ir.operands import (
     Scalar,
     View,
     index_constant,
-    is_natural_number,
     item_name,
 )
 from fastgrad._src.derivatives.ir.partials import Partial
@@ -92,7 +91,7 @@ class Operands:
             raise self._builder.refuse(
                 "an array in the kernel of a stencil can be differentiated only where it is indexed"
             )
-        if isinstance(value, View):
+        if value.is_array:
             layout = getattr(self._lowering.frame.function.types.get(variable.name), "layout", value.layout)
             return View(value.root, value.starts, value.axes, value.parts, layout)
         return value
@@ -157,20 +156,16 @@ class Operands:
         """Returns ``value`` as Numba casts it to ``type``."""
         if not isinstance(type, types.Optional):
             value = self.definite(value)
-        if (
-            isinstance(value, (Constant, Scalar))
-            and isinstance(type, (types.Float, types.Integer))
-            and value.type != type
-        ):
+        if value.is_number and isinstance(type, (types.Float, types.Integer)) and value.type != type:
             if isinstance(value, Constant) and (isinstance(type, types.Float) or abs(value.value) < 2**31):
                 return Constant(np.array(value.value).astype(str(type)).item(), type)
-            is_real = isinstance(type, types.Float) and isinstance(value, Scalar) and value.is_real
+            is_real = isinstance(type, types.Float) and value.is_real
             partials: list[Partial] = [COTANGENT if is_real else None]
             cast = self._builder.call_of(getattr(np, str(type)), 1, f"_{type}")
             result = self._builder.compute(type, cast, [value], 0, partials)
-            result.is_natural = is_natural_number(value) and getattr(value.type, "bitwidth", 8) <= type.bitwidth
+            result.is_natural = value.is_natural and getattr(value.type, "bitwidth", 8) <= type.bitwidth
             return result
-        if isinstance(type, types.Boolean) and isinstance(value, (Constant, Scalar)) and value.type != type:
+        if isinstance(type, types.Boolean) and value.is_number and value.type != type:
             return self._lowering.operators.apply(operator.ne, [value, Constant(0, value.type)], type)
         if isinstance(type, types.Complex) and isinstance(value, (Constant, Scalar, Complex)):
             return complex_numbers.as_complex(self._lowering, value, type)

@@ -13,16 +13,17 @@ from numba import types
 from numba.typed import Dict, List
 
 from fastgrad._src.derivatives.frontend import complex_numbers, containers, lists, mappings
-from fastgrad._src.derivatives.ir.operands import Constant, Scalar, View, index_constant
+from fastgrad._src.derivatives.ir.operands import Constant, Scalar, index_constant
 from fastgrad._src.derivatives.ir.partials import Partial, call_operation
 from fastgrad._src.derivatives.ir.values import (
     Complex,
     Fields,
     Items,
     LoopState,
-    Mapping,
     MappingView,
     Static,
+    listed,
+    static_text,
     static_value,
     type_of,
 )
@@ -97,25 +98,24 @@ def _dictionary(lowering: Lowering, arguments: list[Any], type: types.Type) -> A
 
 
 def _list(lowering: Lowering, arguments: list[Any], type: types.Type) -> Any:
-    if not lists.has_kind(type) or (arguments and isinstance(arguments[0], View) and len(arguments[0].axes) != 1):
+    if not lists.has_kind(type) or (arguments and arguments[0].is_array and arguments[0].rank != 1):
         return NotImplemented
     return lists.list_of(lowering, type, arguments)
 
 
 def _length(lowering: Lowering, arguments: list[Any], type: types.Type) -> Any:
     value = arguments[0].mapping if isinstance(arguments[0], MappingView) else arguments[0]
-    if isinstance(value, (Mapping, *lists.LISTS)):
+    if value.kind is not None:
         return lists.length_of(lowering, value)
     if isinstance(value, Fields) and isinstance(value.type, types.Array):
         return next(iter(value.parts.values())).axes[0].size
-    if isinstance(value, Static) and isinstance(value.value, str):
-        return lowering.builder.constant(len(value.value))
-    return NotImplemented
+    text = static_text(value)
+    return NotImplemented if text is None else lowering.builder.constant(len(text))
 
 
 def _truth_value(lowering: Lowering, arguments: list[Any], type: types.Type) -> Any:
     (value,) = arguments
-    if isinstance(value, (Mapping, *lists.LISTS)):
+    if value.kind is not None:
         return lowering.operators.apply(operator.gt, [lists.length_of(lowering, value), index_constant(0)], type)
     if isinstance(value, (Items, Static)):
         return lowering.builder.constant(bool(value.values if isinstance(value, Items) else value.value))
@@ -125,7 +125,7 @@ def _truth_value(lowering: Lowering, arguments: list[Any], type: types.Type) -> 
 def _is_instance(lowering: Lowering, arguments: list[Any], type: types.Type) -> Any:
     """Returns what Numba makes of ``isinstance``."""
     value_type = type_of(arguments[0])
-    classes = arguments[1].values if isinstance(arguments[1], Items) else [arguments[1]]
+    classes = listed(arguments[1])
     return lowering.builder.constant(any(ol_isinstance(value_type, type_of(cls))(None, None) for cls in classes))
 
 

@@ -25,6 +25,7 @@ from fastgrad._src.derivatives.ir.values import (
     Static,
     Window,
     describe,
+    listed,
     static_value,
     type_of,
     without_step,
@@ -56,7 +57,7 @@ class Subscripts:
             items = statement.index if isinstance(statement.index, tuple) else (statement.index,)
             return [self._static_index(item) for item in items]
         value = self._operands.value(statement.index)
-        return [self._index(item) for item in (value.values if isinstance(value, Items) else [value])]
+        return [self._index(item) for item in listed(value)]
 
     def _mapping_key(self, statement: Any) -> Any:
         """Returns the key of an access to a dictionary."""
@@ -81,7 +82,7 @@ class Subscripts:
             return Slice(*[None if bound is None else self._operands.as_signed(bound) for bound in value.value])
         if isinstance(value, Static):
             return self._static_index(value.value)
-        if isinstance(value, View) and not value.axes:
+        if value.is_array and not value.axes:
             return self._operands.as_signed(self._operands.scalar(value))
         if isinstance(value, Scalar):
             return self._operands.as_signed(value)
@@ -189,7 +190,7 @@ class Subscripts:
             return container.values[index]
         if isinstance(container, Mapping):
             return mappings.item(self._lowering, container, self._mapping_key(value))
-        if isinstance(container, lists.LISTS):
+        if container.is_list:
             return lists.item(self._lowering, container, self._indices(value)[0], self._lowering.frame.type_of(name))
         if isinstance(container, Fields):
             is_field = value.op == "static_getitem" and isinstance(value.index, str)
@@ -211,7 +212,7 @@ class Subscripts:
         index = view_rules.normalize(builder, index, index_constant(len(values)))
         if all(isinstance(value, Static) and value.value is values[0].value for value in values):
             return values[0]
-        if all(isinstance(value, (Constant, Scalar)) for value in values):
+        if all(value.is_number for value in values):
             return self._lowering.operators.select_number(values, index, type)
         for value in values:
             if isinstance(value, Deferred):
@@ -224,7 +225,7 @@ class Subscripts:
         """True if an item of a tuple of several arrays may be a `Selection`."""
         views = container.values
         return len(views) > 1 and all(
-            isinstance(view, View) and type_of(view).dtype == type_of(views[0]).dtype for view in views
+            view.is_array and type_of(view).dtype == type_of(views[0]).dtype for view in views
         )
 
     def set_item(self, statement: Any) -> None:
@@ -240,7 +241,7 @@ class Subscripts:
             return
         target = self._operands.value(statement.target)
         value = self._operands.value(statement.value)
-        if not isinstance(target, View):
+        if not target.is_array:
             value = array_expressions.materialize(self._lowering, value)
         if isinstance(target, Fields) and isinstance(statement, ir.StaticSetItem) and isinstance(statement.index, str):
             containers.set_field(self._lowering, target, statement.index, value)
@@ -248,7 +249,7 @@ class Subscripts:
         if isinstance(target, Mapping):
             mappings.set_item(self._lowering, target, self._mapping_key(statement), value)
             return
-        if not isinstance(target, (View, Fields, *lists.LISTS)):
+        if not (target.is_array or target.is_list or isinstance(target, Fields)):
             raise builder.refuse(f"the assignment of an item of {describe(target)} can't be differentiated")
         indices = self._indices(statement)
         if isinstance(target, Fields):
@@ -256,7 +257,7 @@ class Subscripts:
             return
         if isinstance(target, ArrayList) and self._is_item_updated_in_place(statement):
             return
-        if isinstance(target, lists.LISTS):
+        if target.is_list:
             lists.set_item(self._lowering, target, indices[0], value)
             return
         self._lower_element_assignment(target, indices, value)
@@ -266,7 +267,7 @@ class Subscripts:
         target, index = self._operands.value(statement.target), self._operands.value(statement.index)
         if isinstance(target, Mapping):
             mappings.remove(self._lowering, target, index)
-        elif isinstance(target, lists.LISTS) and isinstance(self._index(index), (Constant, Scalar, Slice)):
+        elif target.is_list and isinstance(self._index(index), (Constant, Scalar, Slice)):
             lists.delete_item(self._lowering, target, self._index(index))
         else:
             raise self._builder.refuse(f"del of an item of {describe(target)} like this can't be differentiated")

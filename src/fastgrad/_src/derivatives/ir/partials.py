@@ -221,8 +221,7 @@ def decision_of(partial: Partial) -> Decision | None:
         return None
     if condition.operation is NOT:
         condition, takes_if = condition.operands[0], not takes_if
-    is_operand = isinstance(condition, Leaf) and condition.position is not None
-    return Decision(condition.position, takes_if) if is_operand else None  # type: ignore[attr-defined]  # a leaf
+    return None if condition.position is None else Decision(condition.position, takes_if)
 
 
 def with_operand(partial: Partial, comparison: Term, position: int) -> Partial:

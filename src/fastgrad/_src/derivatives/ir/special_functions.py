@@ -16,7 +16,7 @@ import numpy as np
 from numba import types
 from numba.extending import get_cython_function_address
 
-from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar
+from fastgrad._src.derivatives.ir.operands import Operand, Scalar
 from fastgrad._src.derivatives.ir.parameter_derivatives import (
     beta_density,
     betainc_by_parameter,
@@ -237,7 +237,7 @@ def _is_of_scipy(function: np.ufunc, name: str) -> bool:
 
 def _is_of_integers(number: Operand) -> bool:
     """True if a number is computed from integers and constants alone, as the orders of a Bessel function's derivatives are."""
-    if isinstance(number, Constant) or not number.is_real:
+    if not number.is_real:
         return True
     definition = number.definition
     return isinstance(definition, Compute) and all(map(_is_of_integers, definition.operands))

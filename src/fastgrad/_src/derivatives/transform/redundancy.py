@@ -16,7 +16,7 @@ from fastgrad._src.derivatives.ir.operands import (
     Scalar,
     View,
     equal_operands,
-    is_natural_number,
+    scalars_among,
 )
 from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.scalar_operations import ADD_PRODUCT, FROM_START, SUBTRACT_TWO
@@ -65,7 +65,7 @@ def recognize_counted_loops(function: Function) -> None:
 def _test_of_bound(head: Block, body: set[Block]) -> Compute | None:
     """Returns the comparison at the head of a loop that holds or fails while its first operand is below the second one, or None."""
     end = head.end
-    test = end.condition.definition if isinstance(end, Branch) and isinstance(end.condition, Scalar) else None
+    test = None if end.condition is None else end.condition.definition
     if not isinstance(end, Branch) or not isinstance(test, Compute) or test not in head.statements:
         return None
     goes_on = end.then in body
@@ -205,7 +205,7 @@ def _find_naturals(function: Function, replace: Replace) -> None:
         naturals -= {
             scalar
             for scalar in naturals
-            if not all(operand in naturals or is_natural_number(operand) for operand in sources[scalar])
+            if not all(operand in naturals or operand.is_natural for operand in sources[scalar])
         }
     for scalar in naturals:
         scalar.is_natural = True
@@ -214,7 +214,7 @@ def _find_naturals(function: Function, replace: Replace) -> None:
         for scalar in sources
         if isinstance(scalar.definition, Compute)
         and scalar.definition.operation is FROM_START
-        and is_natural_number(scalar.definition.operands[0])
+        and scalar.definition.operands[0].is_natural
     }
     replace(replaced)
 
@@ -225,9 +225,8 @@ def merge_equal_numbers(function: Function, replace: Replace) -> None:
     users: dict[Scalar, list[Statement]] = {}
     for block in function.blocks:
         for statement in block.statements:
-            for operand in statement.operands:
-                if isinstance(operand, Scalar):
-                    users.setdefault(operand, []).append(statement)
+            for operand in scalars_among(statement.operands):
+                users.setdefault(operand, []).append(statement)
     replaced: dict[Scalar, Operand] = {}
     for block in function.blocks:
         known: dict[tuple[object, ...], tuple[Operand, Root | None]] = {}
