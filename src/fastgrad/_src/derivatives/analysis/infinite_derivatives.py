@@ -45,9 +45,9 @@ class IndeterminateForms(NamedTuple):
         before_calls: those of ``infinite`` whose results flow into other functions, which may have derivatives of 0.
     """
 
-    infinite: frozenset[Compute]
-    zero: frozenset[Compute]
-    before_calls: frozenset[Compute]
+    infinite: frozenset[Statement]
+    zero: frozenset[Statement]
+    before_calls: frozenset[Statement]
 
 
 def indeterminate_forms(
@@ -88,7 +88,7 @@ def _infinite_before(
     numbers: Iterable[tuple[Operand | View | Root, Singularity]],
     singularities: Mapping[Operand | Root, Singularity],
     function: Function,
-) -> frozenset[Compute]:
+) -> frozenset[Statement]:
     """Returns the statements with singularities, those of a kind that is given with each of ``numbers``, which come of their results."""
     pending: dict[Singularity, list[Operand | View | Root]] = defaultdict(list)
     for value, kinds in numbers:
@@ -100,7 +100,7 @@ def _infinite_before(
         statement
         for kind, parts in pending.items()
         for statement in _statements_before(parts, function.blocks, writers)
-        if isinstance(statement, Compute) and kind in statement.singularity
+        if kind in statement.singularity
     )
 
 
@@ -149,8 +149,8 @@ def _singularities_before(
     found: dict[Operand | Root, Singularity] = dict.fromkeys(unknown, ANYWHERE)
     for block in flow.blocks:
         for statement in block.statements:
-            if isinstance(statement, Compute) and statement.singularity and statement.target in active:
-                found[statement.target] = statement.singularity
+            if statement.singularity:
+                found.update({target: statement.singularity for target in statement.definitions if target in active})
     ways = [way for way in _ways_of(flow.blocks) if way[1] in active] if found else []
     size = -1
     while size != (size := sum(kinds.value for kinds in found.values())):
@@ -170,14 +170,14 @@ def _ways_of(blocks: Sequence[Block]) -> Iterator[tuple[Operand | Root, Scalar |
                 yield name.memory, root.memory, ANYWHERE
         for statement in block.statements:
             # The derivative falls quicker than a pole rises, whatever follows.
-            falls_quicker = isinstance(statement, Compute) and statement.flat_at is Singularity.LOGARITHM
+            falls_quicker = statement.flat_at is Singularity.LOGARITHM
             for source, target in statement.flows:
                 yield source.memory, target.memory, ANYWHERE & ~Singularity.POLE if falls_quicker else ANYWHERE
 
 
 def statements_before_infinite_derivatives(
-    function: Function, indeterminate: Iterable[Compute]
-) -> frozenset[Compute | Call]:
+    function: Function, indeterminate: Iterable[Statement]
+) -> frozenset[Statement]:
     """Returns the statements whose results flow into a function that has an infinite derivative at a finite value, or into one of an indeterminate form.
 
     Arrays are followed, whatever they are, and calls of functions that have derivatives of their own.
@@ -185,7 +185,7 @@ def statements_before_infinite_derivatives(
     pending: list[Operand | View | Root] = [operand for statement in indeterminate for operand in statement.operands]
     for block in function.blocks:
         for statement in block.statements:
-            if isinstance(statement, Compute) and Singularity.ROOT in statement.singularity:
+            if Singularity.ROOT in statement.singularity:
                 pending += statement.operands
     return _statements_before(pending, function.blocks, _writers_of(function)) if pending else frozenset()
 
@@ -233,10 +233,10 @@ def _reads_one_of(numbers: Container[Operand | Root], statement: Compute) -> boo
 
 def _statements_before(
     pending: list[Operand | View | Root], blocks: Sequence[Block], writers: _Writers
-) -> frozenset[Compute | Call]:
+) -> frozenset[Statement]:
     """Returns the statements that compute the floats ``pending``, and those from which these come: through phis, and through the arrays of ``writers``."""
     phis: dict[Operand | Root, Phi] = {phi.target: phi for block in blocks for phi in block.phis}
-    found: set[Compute | Call] = set()
+    found: set[Statement] = set()
     visited: set[Operand | Root] = set()
     while pending:
         number = pending.pop().memory

@@ -27,7 +27,6 @@ from fastgrad._src.derivatives.ir.operands import (
     index_constant,
     is_constant,
 )
-from fastgrad._src.derivatives.ir.statements import Compute
 from fastgrad._src.derivatives.ir.values import Elements
 from fastgrad._src.derivatives.numpy.loop_sources import broadcast_size, broadcast_step, copy_loops
 from fastgrad._src.jit.generated_source import temporary_function_from_source
@@ -210,9 +209,8 @@ def _differ(first: Operand, second: Operand) -> bool:
 def _base_and_distance(index: Operand) -> tuple[Operand | None, int]:
     if isinstance(index, Constant):
         return None, int(index.value)
-    sum_ = index.definition
-    if isinstance(sum_, Compute) and sum_.operation is ADD:
-        base, distance = sum_.operands
+    if index.operation is ADD:
+        base, distance = index.operands
         if isinstance(distance, Constant):
             return base, int(distance.value)
     return index, 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 from numba import types
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.splicing import Splice
     from fastgrad._src.derivatives.ir.representation import Block
     from fastgrad._src.derivatives.ir.statements import Statement
+    from fastgrad._src.scalars.formulas import ScalarOperation
 
 Location: TypeAlias = numba_ir.Loc
 
@@ -136,6 +137,8 @@ class Constant(Number):
     definition = None
     block = None
     is_real = False
+    operation = None
+    operands: ClassVar[list[Operand]] = []
 
     value: Any
     type: types.Type
@@ -172,6 +175,16 @@ class Scalar(Number):
         self.position = position
         self.definition: Statement | None = None
         self.is_natural = isinstance(type, types.Integer) and not type.signed
+
+    @property
+    def operation(self) -> ScalarOperation | None:
+        """The operation that computes it; None if it is loaded, or of a phi, a parameter, a call or a counter."""
+        return None if self.definition is None else self.definition.operation
+
+    @property
+    def operands(self) -> list[Operand]:
+        """What the operation computes it from; none without one."""
+        return [] if self.definition is None or self.operation is None else self.definition.operands
 
     def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
         """Adds the number to the phi; 0 if there is none."""

@@ -37,7 +37,6 @@ from fastgrad._src.derivatives.ir.parameter_derivatives import (
     voigt_by_parameter,
 )
 from fastgrad._src.derivatives.ir.partials import ZERO_PRODUCT, Partial, call_operation, derivative_of
-from fastgrad._src.derivatives.ir.statements import Compute
 from fastgrad._src.scalars import terms
 from fastgrad._src.scalars.formulas import COTANGENT, FUNCTION_COST, OPERANDS, RESULT, Term, partials_of, substitute
 from fastgrad._src.scalars.terms import SELECT
@@ -239,8 +238,7 @@ def _is_of_integers(number: Operand) -> bool:
     """True if a number is computed from integers and constants alone, as the orders of a Bessel function's derivatives are."""
     if not number.is_real:
         return True
-    definition = number.definition
-    return isinstance(definition, Compute) and all(map(_is_of_integers, definition.operands))
+    return number.operation is not None and all(map(_is_of_integers, number.operands))
 
 
 def call(lowering: Lowering, name: str, function: Any, arguments: list[Any], type: types.Type) -> Scalar:

@@ -22,7 +22,7 @@ from fastgrad._src.derivatives.ir.operands import (
     views_among,
 )
 from fastgrad._src.derivatives.ir.partials import Partial
-from fastgrad._src.scalars.formulas import NO_SINGULARITY, ScalarOperation
+from fastgrad._src.scalars.formulas import ANYWHERE, NO_SINGULARITY, ScalarOperation
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.splicing import Splice
@@ -53,6 +53,12 @@ class Statement:
     """Whether what it defines is all that it does."""
     is_product = False
     """Whether it is a product of matrices or vectors."""
+    operation: ScalarOperation | None = None
+    """What computes the number that it defines from its operands; None for others."""
+    singularity = NO_SINGULARITY
+    """Where its derivatives are infinite at finite operands."""
+    flat_at = ANYWHERE
+    """The singularities of its operands at which a derivative may be 0, see `ScalarOperation`."""
     defined: tuple[str, ...] = ()
     """The attributes that `definitions` has; the next ones are those of `reads`, `writes`, `makes` and `arrays`."""
     read: tuple[str, ...] = ()
@@ -158,12 +164,11 @@ class Compute(Statement):
         operation: computes the target from the operands.
         cost: of computing it once more, where an addition has cost 1.
         partials: for each operand its partial, see `partials.py`; None if it has no derivative. By default none has one.
-        singularity: where its derivatives are infinite at finite operands.
-        flat_at: the singularities of its operands at which a derivative may be 0, see `ScalarOperation`.
     """
 
     __slots__ = ("cost", "flat_at", "operation", "partials", "singularity", "target")
     defined = ("target",)
+    operation: ScalarOperation
 
     def __init__(
         self,

@@ -276,8 +276,8 @@ class _Loop:
                 if operation is SUBTRACT and places == [0]:
                     operations[ADD] = [COTANGENT if target.is_real else None] * 2, 0, None
                 elif operation is not COPY:
-                    compared = [item.definition for item in statement.operands[2:]]
-                    comparison = next((item.operation for item in compared if isinstance(item, Compute)), None)
+                    compared = [item.operation for item in statement.operands[2:]]
+                    comparison = next((item for item in compared if item is not None), None)
                     operations[operation] = statement.partials, places[0], comparison
                 members.add(statement.target)
             for other in phis:
@@ -345,24 +345,23 @@ class _Loop:
         assert self._step is not None
         if index is self._step.target:
             return "iteration"
-        definition = None if index is None or index.type != INDEX else index.definition
-        if not isinstance(definition, Compute) or definition.target.block not in self._inside:
+        if index is None or index.type != INDEX or index.operation is None or index.block not in self._inside:
             return None
-        numbers = [(operand.value if isinstance(operand, Constant) else operand) for operand in definition.operands]
-        keys = [self._key(operand) for operand in definition.operands]
+        numbers = [(operand.value if isinstance(operand, Constant) else operand) for operand in index.operands]
+        keys = [self._key(operand) for operand in index.operands]
         varying = [place for place, key in enumerate(keys) if key is not None]
         if len(varying) != 1 or not all(
             operand.type == INDEX
             and (place in varying or isinstance(operand, Constant) or operand.block not in self._inside)
-            for place, operand in enumerate(definition.operands)
+            for place, operand in enumerate(index.operands)
         ):
             return None
-        place, operation = varying[0], definition.operation
+        place, operation = varying[0], index.operation
         is_sum = operation in (ADD, SUBTRACT, COPY)
         is_multiple = (
-            operation is MULTIPLY and isinstance(definition.operands[1 - place], Constant) and numbers[1 - place] != 0
+            operation is MULTIPLY and isinstance(index.operands[1 - place], Constant) and numbers[1 - place] != 0
         )
-        is_step = operation is ADD_PRODUCT and place == 1 and isinstance(definition.operands[2], Constant)
+        is_step = operation is ADD_PRODUCT and place == 1 and isinstance(index.operands[2], Constant)
         if not (is_sum or is_multiple or (is_step and numbers[2] != 0)):
             return None
         numbers[place] = None

@@ -36,7 +36,6 @@ from fastgrad._src.derivatives.ir.statements import (
     BeginLoop,
     Branch,
     Call,
-    Compute,
     Grow,
     NextIteration,
     Raise,
@@ -255,7 +254,7 @@ class ReverseMode(Emitter):
         reads_arrays = any(self._reads_arrays(block) for block in self.flow.loops[head])
         return None if reads_arrays else self.residuals.records_of_iteration(head)
 
-    def _has_one_of(self, statements: frozenset[Compute], head: Block) -> bool:
+    def _has_one_of(self, statements: frozenset[Statement], head: Block) -> bool:
         """True if a loop has one of some statements."""
         return any(not statements.isdisjoint(block.statements) for block in self.flow.loops[head])
 
