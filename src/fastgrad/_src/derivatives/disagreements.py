@@ -19,14 +19,7 @@ from numba import types
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
 from fastgrad._src.derivatives.analysis.searches import searches_of
 from fastgrad._src.derivatives.callees import interpreted_scope
-from fastgrad._src.derivatives.check import (
-    Comparer,
-    Comparison,
-    Direction,
-    central_difference,
-    largest_step,
-    zeros_of,
-)
+from fastgrad._src.derivatives.check import Comparer, Comparison, Direction, central_difference, largest_step, zeros_of
 from fastgrad._src.derivatives.derivation import lowered_function
 from fastgrad._src.derivatives.ir.operands import Scalar
 from fastgrad._src.derivatives.ir.representation import Function

@@ -26,7 +26,6 @@ RECOMPUTATION_LIMIT = 8
 """A number is computed again if that costs at most this much, where an addition costs 1 and a load 2."""
 MAX_ROWS = 8
 """The largest number of records of an iteration that are stored in rows. Each row is a separate stream of stores."""
-_LOAD_COST = 2
 _INFINITE = 10**9
 
 
@@ -99,9 +98,8 @@ class Residuals:
         self.reservations: dict[Counter, tuple[int, int]] = {}
         self._order: dict[Scalar, int] = {}
         for block in flow.blocks:
-            for phi in block.phis:
-                if isinstance(phi.target, Scalar):
-                    self._order[phi.target] = len(self._order)
+            for target in scalars_among(phi.target for phi in block.phis):
+                self._order[target] = len(self._order)
             for statement in block.statements:
                 for target in targets_of(statement):
                     self._order[target] = len(self._order)
@@ -144,9 +142,9 @@ class Residuals:
 
     def is_free(self, operand: Operand) -> bool:
         """True if the variable of ``operand`` has one value, which the reverse sweep finds in it."""
-        if self._known is not None and isinstance(operand, Scalar):
+        if self._known is not None:
             return operand.block is None or operand in self._known
-        return not isinstance(operand, Scalar) or not self._flow.is_in_loop(operand.block)
+        return not self._flow.is_in_loop(operand.block)
 
     def plan(self, needs_of_block: Callable[[Block], Needs]) -> None:
         """Decides.
@@ -192,7 +190,7 @@ class Residuals:
         """
         return all(isinstance(reader, Block) and block not in self._flow.dominators[reader] for reader in readers)
 
-    def _can_be_computed_again(self, scalar: Scalar) -> bool:
+    def _can_be_computed_again(self, scalar: Operand) -> bool:
         definition = scalar.definition
         if isinstance(definition, Load):
             return scalar in self._final_loads
@@ -208,18 +206,9 @@ class Residuals:
         if operand in visited:
             return visited[operand]
         visited[operand] = _INFINITE
-        assert isinstance(operand, Scalar)
-        if self._can_be_computed_again(operand):
-            definition = operand.definition
-            own = (
-                definition.cost
-                if isinstance(definition, Compute)
-                else _LOAD_COST
-                if isinstance(definition, Load)
-                else 0
-            )
-            operands = definition.uses if definition is not None else []
-            visited[operand] = own + sum(self.recomputation_cost(part, visited) for part in operands)
+        if self._can_be_computed_again(operand) and operand.definition is not None:
+            costs = [self.recomputation_cost(part, visited) for part in operand.definition.uses]
+            visited[operand] = operand.definition.cost + sum(costs)
         return visited[operand]
 
     def _outer_sources(self, scalar: Scalar) -> set[Scalar]:

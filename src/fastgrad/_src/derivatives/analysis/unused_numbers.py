@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from numba import types
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, scalars_of
-from fastgrad._src.derivatives.ir.operands import Counter, Operand, Root, Scalar, View, equal_operands
+from fastgrad._src.derivatives.ir.operands import Counter, Operand, Root, Scalar, View, equal_operands, scalars_among
 from fastgrad._src.derivatives.ir.partials import is_selection
 from fastgrad._src.derivatives.ir.representation import Block, Phi
 from fastgrad._src.derivatives.ir.statements import (
@@ -58,7 +58,7 @@ def statements_without_use(flow: ControlFlow) -> frozenset[Compute]:
             operands = number.definition.operands
         elif number in phis:
             operands = phis[number].incoming.values()
-        pending += [operand for operand in operands if isinstance(operand, Scalar) and operand in uses]
+        pending += [operand for operand in scalars_among(operands) if operand in uses]
     return frozenset(found)
 
 

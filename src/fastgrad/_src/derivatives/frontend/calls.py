@@ -54,7 +54,7 @@ from fastgrad._src.derivatives.numpy import loop_sources
 from fastgrad._src.derivatives.runtime.inferred_callees import called_functions, line_of_with_block
 from fastgrad._src.jit.numba_internals import DUFunc, ForceLiteralArg, GUFunc, StencilFunc, _Intrinsic, dispatcher, ir
 from fastgrad._src.scalars import terms
-from fastgrad._src.scalars.formulas import COTANGENT, DIVISION_COST, OPERANDS, RESULT, Term
+from fastgrad._src.scalars.formulas import COTANGENT, DIVISION_COST, OPERANDS, RESULT, ScalarOperation, Term
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.lowering import Lowering
@@ -444,11 +444,7 @@ class Calls:
         is_passive = not keywords and all(value.is_number and not value.is_real for value in arguments)
         if is_passive and isinstance(type, (types.Number, types.NoneType)) and line_of_with_block(function.py_func):
             # Nothing in it depends on a number that has a derivative. It is called once, with its effects.
-            call = builder.call_of(function, len(arguments))
-            result = builder.compute(
-                types.boolean if isinstance(type, types.NoneType) else type, call, arguments, COST_OF_EFFECTS
-            )
-            return Static(None) if isinstance(type, types.NoneType) else result
+            return self._call_once(builder.call_of(function, len(arguments)), arguments, type)
         return self.call_compiled(function, arguments, keywords)
 
     def _call_kernel(self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type) -> Any:
@@ -596,6 +592,18 @@ class Calls:
             )
         partials = [*PARTIALS_OF_DRAWS.get(function, ()), *[None] * len(arguments)][: len(arguments)]
         draw = self._builder.call_of(function, len(arguments), "draw")
-        result_type = types.boolean if isinstance(type, types.NoneType) else type
-        result = self._builder.compute(result_type, draw, arguments, COST_OF_EFFECTS, partials, draw=name)
-        return Static(None) if isinstance(type, types.NoneType) else result
+        return self._call_once(draw, arguments, type, partials, name)
+
+    def _call_once(
+        self,
+        operation: ScalarOperation,
+        arguments: list[Any],
+        type: types.Type,
+        partials: list[Any] | None = None,
+        draw: str = "",
+    ) -> Any:
+        """Appends the call of a function that has effects; returns its result."""
+        is_none = isinstance(type, types.NoneType)
+        result_type = types.boolean if is_none else type
+        result = self._builder.compute(result_type, operation, arguments, COST_OF_EFFECTS, partials, draw=draw)
+        return Static(None) if is_none else result

@@ -12,6 +12,7 @@ from numba import types
 from fastgrad._src.derivatives.frontend import containers, lists, mappings
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.builder import Builder
+from fastgrad._src.derivatives.frontend.generators import assigned_value
 from fastgrad._src.derivatives.ir.operands import INDEX, Constant, Scalar, View, index_constant
 from fastgrad._src.derivatives.ir.values import (
     ArrayList,
@@ -99,7 +100,7 @@ class Expressions:
         while True:
             size = len(names)
             for statement in statements:
-                value = statement.value if isinstance(statement, ir.Assign) else None
+                value = assigned_value(statement)
                 if isinstance(value, ir.Var) and value.name in names:
                     names.add(statement.target.name)
                 elif isinstance(value, ir.Expr) and names & {variable.name for variable in value.list_vars()}:

@@ -14,15 +14,7 @@ from fastgrad._src.derivatives.frontend import array_expressions, complex_number
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.views import Slice
 from fastgrad._src.derivatives.functions.argument_types import members_of
-from fastgrad._src.derivatives.ir.operands import (
-    INDEX,
-    Constant,
-    Operand,
-    Scalar,
-    View,
-    index_constant,
-    item_name,
-)
+from fastgrad._src.derivatives.ir.operands import INDEX, Constant, Operand, Scalar, View, index_constant, item_name
 from fastgrad._src.derivatives.ir.partials import Partial
 from fastgrad._src.derivatives.ir.scalar_operations import may_raise
 from fastgrad._src.derivatives.ir.values import (

@@ -13,14 +13,19 @@ from numba import types
 from numba.typed import Dict, List
 
 from fastgrad._src.derivatives.frontend import complex_numbers, containers, lists, mappings
-from fastgrad._src.derivatives.ir.operands import Constant, Scalar, index_constant
+from fastgrad._src.derivatives.frontend.operands import by_class
+from fastgrad._src.derivatives.ir import values
+from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar, View, index_constant
 from fastgrad._src.derivatives.ir.partials import Partial, call_operation
+from fastgrad._src.derivatives.ir.scalar_operations import AT_LEAST_0
 from fastgrad._src.derivatives.ir.values import (
     Complex,
     Fields,
     Items,
     LoopState,
+    Mapping,
     MappingView,
+    Range,
     Static,
     listed,
     static_text,
@@ -104,13 +109,30 @@ def _list(lowering: Lowering, arguments: list[Any], type: types.Type) -> Any:
 
 
 def _length(lowering: Lowering, arguments: list[Any], type: types.Type) -> Any:
-    value = arguments[0].mapping if isinstance(arguments[0], MappingView) else arguments[0]
-    if value.kind is not None:
-        return lists.length_of(lowering, value)
-    if isinstance(value, Fields) and isinstance(value.type, types.Array):
-        return next(iter(value.parts.values())).axes[0].size
+    rule = by_class(_LENGTHS, arguments[0])
+    length = None if rule is None else rule(lowering, arguments[0])
+    return NotImplemented if length is None else length
+
+
+def _length_of_range(lowering: Lowering, value: Range) -> Operand:
+    return lowering.builder.index(AT_LEAST_0, lowering.iteration.iterable(value).count, is_natural=True)
+
+
+def _length_of_text(lowering: Lowering, value: Static) -> Operand | None:
     text = static_text(value)
-    return NotImplemented if text is None else lowering.builder.constant(len(text))
+    return None if text is None else lowering.builder.constant(len(text))
+
+
+_LENGTHS: dict[type, Callable[[Any, Any], Operand | None]] = {
+    **dict.fromkeys([Mapping, values.List], lists.length_of),
+    MappingView: lambda lowering, view: lists.length_of(lowering, view.mapping),
+    Items: lambda lowering, items: index_constant(len(items.values)),
+    View: lambda lowering, array: array.axes[0].size if array.axes else None,
+    Fields: lambda lowering, fields: fields.length,
+    Range: _length_of_range,
+    Static: _length_of_text,
+}
+"""What ``len`` is, by the class of the value; None where it is refused."""
 
 
 def _truth_value(lowering: Lowering, arguments: list[Any], type: types.Type) -> Any:

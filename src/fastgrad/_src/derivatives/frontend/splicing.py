@@ -12,14 +12,7 @@ from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.functions.numba_types import is_complex_type
 from fastgrad._src.derivatives.ir.operands import Axis, Operand, Root, Scalar, View, index_constant
 from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
-from fastgrad._src.derivatives.ir.statements import (
-    NO_END,
-    Compute,
-    Raise,
-    Reshape,
-    Return,
-    Size,
-)
+from fastgrad._src.derivatives.ir.statements import NO_END, Compute, Raise, Reshape, Return, Size
 from fastgrad._src.derivatives.ir.values import Complex, Items, Static
 from fastgrad._src.scalars.terms import MULTIPLY
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numba import types
 
 from fastgrad._src.derivatives.frontend import array_expressions, containers, lists, mappings, selections
 from fastgrad._src.derivatives.frontend import views as view_rules
+from fastgrad._src.derivatives.frontend.operands import by_class
 from fastgrad._src.derivatives.frontend.views import Slice
 from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar, View, index_constant
 from fastgrad._src.derivatives.ir.values import (
@@ -20,6 +22,7 @@ from fastgrad._src.derivatives.ir.values import (
     Fields,
     FunctionChoice,
     Items,
+    List,
     Mapping,
     Selection,
     Static,
@@ -169,37 +172,46 @@ class Subscripts:
                 ),
             )
         container = self._operands.value(value.value)
-        if isinstance(container, Items):
-            index = static_value(self._operands.value(value.index)) if value.op == "getitem" else value.index
-            if isinstance(index, Slice):
-                bounds = [None if bound is None else static_value(bound) for bound in index]
-                index = slice(*bounds)
-            if isinstance(index, slice):
-                items = container.values[index]
-                return Items(items, types.Tuple([type_of(item) for item in items]))
-            if not isinstance(index, int):
-                check = self._builder.call_of(checked_index, 2)
-                size = index_constant(len(container.values))
-                operand = self._operands.scalar(self._operands.value(value.index))
-                position = self._builder.index(check, operand, size, is_natural=True)
-                if self.is_selection(container) and self.is_written(name):
-                    return Selection(container.values, position, self._lowering.frame.type_of(name))
-                return self.item_at(container, position, self._lowering.frame.type_of(name))
-            if not -len(container.values) <= index < len(container.values):
-                raise self._builder.refuse("an index is out of range")
-            return container.values[index]
-        if isinstance(container, Mapping):
-            return mappings.item(self._lowering, container, self._mapping_key(value))
-        if container.is_list:
-            return lists.item(self._lowering, container, self._indices(value)[0], self._lowering.frame.type_of(name))
-        if isinstance(container, Fields):
-            is_field = value.op == "static_getitem" and isinstance(value.index, str)
-            return containers.field_item(self._lowering, container, value.index if is_field else self._indices(value))
-        if not isinstance(container, (View, Elements)):
+        rule = by_class(_ITEMS, container)
+        if rule is None:
             raise self._builder.refuse(f"an item of {describe(container)} can't be differentiated")
+        return rule(self, name, value, container)
+
+    def _item_of_tuple(self, name: str, value: ir.Expr, container: Items) -> Any:
+        index = static_value(self._operands.value(value.index)) if value.op == "getitem" else value.index
+        if isinstance(index, Slice):
+            bounds = [None if bound is None else static_value(bound) for bound in index]
+            index = slice(*bounds)
+        if isinstance(index, slice):
+            items = container.values[index]
+            return Items(items, types.Tuple([type_of(item) for item in items]))
+        if not isinstance(index, int):
+            check = self._builder.call_of(checked_index, 2)
+            size = index_constant(len(container.values))
+            operand = self._operands.scalar(self._operands.value(value.index))
+            position = self._builder.index(check, operand, size, is_natural=True)
+            if self.is_selection(container) and self.is_written(name):
+                return Selection(container.values, position, self._lowering.frame.type_of(name))
+            return self.item_at(container, position, self._lowering.frame.type_of(name))
+        if not -len(container.values) <= index < len(container.values):
+            raise self._builder.refuse("an index is out of range")
+        return container.values[index]
+
+    def _item_of_mapping(self, name: str, value: ir.Expr, container: Mapping) -> Any:
+        return mappings.item(self._lowering, container, self._mapping_key(value))
+
+    def _item_of_list(self, name: str, value: ir.Expr, container: Any) -> Any:
+        return lists.item(self._lowering, container, self._indices(value)[0], self._lowering.frame.type_of(name))
+
+    def _item_of_records(self, name: str, value: ir.Expr, container: Fields) -> Any:
+        is_field = value.op == "static_getitem" and isinstance(value.index, str)
+        return containers.field_item(self._lowering, container, value.index if is_field else self._indices(value))
+
+    def _item_of_elements(self, name: str, value: ir.Expr, container: Elements) -> Any:
+        return array_expressions.element(self._lowering, container, self._indices(value))
+
+    def _item_of_array(self, name: str, value: ir.Expr, container: View) -> Any:
         indices = self._indices(value)
-        if isinstance(container, Elements):
-            return array_expressions.element(self._lowering, container, indices)
         if any(isinstance(index, View) for index in indices):
             return selections.select(self._lowering, container, indices)
         return self._operands.element_or_view(view_rules.subview(self._builder, container, indices))
@@ -295,3 +307,14 @@ class Subscripts:
             selections.assign_selected(self._lowering, target, indices, value)
             return
         self._lowering.array_functions.assign(self._lowering, view_rules.subview(builder, target, indices), value)
+
+
+_ITEMS: dict[type, Callable[[Subscripts, str, ir.Expr, Any], Any]] = {
+    Items: Subscripts._item_of_tuple,
+    Mapping: Subscripts._item_of_mapping,
+    List: Subscripts._item_of_list,
+    Fields: Subscripts._item_of_records,
+    Elements: Subscripts._item_of_elements,
+    View: Subscripts._item_of_array,
+}
+"""What reads an item, by the class of what it is an item of."""

@@ -53,6 +53,8 @@ class Statement:
     """Whether what it defines is all that it does."""
     is_product = False
     """Whether it is a product of matrices or vectors."""
+    cost = 0
+    """The cost of doing it once more, where an addition has cost 1."""
     operation: ScalarOperation | None = None
     """What computes the number that it defines from its operands; None for others."""
     singularity = NO_SINGULARITY
@@ -286,6 +288,7 @@ class Load(Statement):
     defined, read = ("target",), ("root",)
     is_needed = False
     is_pure = True
+    cost = 2
 
     def __init__(self, location: Location, target: Scalar, root: Root, indices: list[Operand]) -> None:
         super().__init__(location, indices)

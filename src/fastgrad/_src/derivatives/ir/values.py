@@ -307,6 +307,11 @@ class Fields(TypedValue):
     type: types.Type
     depth: int | None = field(default=None, init=False)
 
+    @property
+    def length(self) -> Operand | None:
+        """The number of records of an array of them; None for others."""
+        return next(iter(self.parts.values())).axes[0].size if isinstance(self.type, types.Array) else None
+
     def describe(self) -> str:
         """Returns words for it in an error message."""
         if isinstance(self.type, types.ClassInstanceType):

@@ -26,15 +26,7 @@ from fastgrad._src.derivatives.frontend.array_expressions import (
 )
 from fastgrad._src.derivatives.frontend.typed_functions import signatures_of_method
 from fastgrad._src.derivatives.functions.numba_types import number_type
-from fastgrad._src.derivatives.ir.operands import (
-    INDEX,
-    Constant,
-    Operand,
-    Scalar,
-    Value,
-    View,
-    index_constant,
-)
+from fastgrad._src.derivatives.ir.operands import INDEX, Constant, Operand, Scalar, Value, View, index_constant
 from fastgrad._src.derivatives.ir.scalar_operations import AT_LEAST_0, MINIMUM
 from fastgrad._src.derivatives.ir.values import (
     Elements,
@@ -484,16 +476,6 @@ def _range(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], r
     return Range(start, stop, bounds[2] if len(bounds) == 3 else index_constant(1))
 
 
-@register(len)
-def _len(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    (value,) = arguments
-    if isinstance(value, Items):
-        return index_constant(len(value.values))
-    if isinstance(value, Range):
-        return lowering.builder.index(AT_LEAST_0, lowering.iteration.iterable(value).count, is_natural=True)
-    return value.axes[0].size if value.is_array and value.axes else NotImplemented
-
-
 @register(enumerate)
 def _enumerate(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     items = lowering.iteration.iterable(arguments[0])
@@ -553,8 +535,3 @@ def _slice(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], r
     bounds = [None if argument.is_none else lowering.operands.scalar(argument) for argument in arguments]
     start, stop = (None, bounds[0]) if len(bounds) == 1 else bounds[:2]
     return Static(view_rules.Slice(start, stop, bounds[2] if len(bounds) == 3 else None))
-
-
-@register(tuple)
-def _tuple(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    return arguments[0] if isinstance(arguments[0], Items) else NotImplemented

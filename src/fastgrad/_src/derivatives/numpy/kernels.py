@@ -16,13 +16,7 @@ from fastgrad._src.derivatives.ir.values import Static, Window, describe
 from fastgrad._src.derivatives.numpy.array_functions import check_overlap, rank_of
 from fastgrad._src.derivatives.numpy.loop_sources import loops_from_source
 from fastgrad._src.jit.generated_source import function_from_source
-from fastgrad._src.jit.numba_internals import (
-    GUFunc,
-    StencilFunc,
-    ir_utils,
-    parse_signature,
-    with_values_read,
-)
+from fastgrad._src.jit.numba_internals import GUFunc, StencilFunc, ir_utils, parse_signature, with_values_read
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.lowering import Lowering

@@ -15,13 +15,7 @@ from typing import TYPE_CHECKING
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families, written_in
 from fastgrad._src.derivatives.ir.operands import Constant, Counter, Root, scalars_among
 from fastgrad._src.derivatives.ir.representation import Block, Function
-from fastgrad._src.derivatives.ir.statements import (
-    Branch,
-    Compute,
-    Load,
-    NextIteration,
-    Size,
-)
+from fastgrad._src.derivatives.ir.statements import Branch, Compute, Load, NextIteration, Size
 from fastgrad._src.derivatives.runtime.tape_memory import ALL_STACKS, POPS
 
 if TYPE_CHECKING:

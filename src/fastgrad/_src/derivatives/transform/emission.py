@@ -28,12 +28,7 @@ from fastgrad._src.derivatives.ir.operands import (
 )
 from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.scalar_operations import TEXT_GLOBALS
-from fastgrad._src.derivatives.ir.statements import (
-    Call,
-    Load,
-    Raise,
-    Return,
-)
+from fastgrad._src.derivatives.ir.statements import Call, Load, Raise, Return
 from fastgrad._src.derivatives.runtime.complex_arrays import complex_of_parts, real_parts
 from fastgrad._src.derivatives.runtime.jumps import BLOCK_VARIABLE
 from fastgrad._src.derivatives.runtime.record_fields import field_of

@@ -10,15 +10,7 @@ from numba import types
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
 from fastgrad._src.derivatives.functions.numba_types import is_float_type
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule
-from fastgrad._src.derivatives.ir.operands import (
-    Constant,
-    Location,
-    Operand,
-    Root,
-    Scalar,
-    View,
-    leaf_types_of,
-)
+from fastgrad._src.derivatives.ir.operands import Constant, Location, Operand, Root, Scalar, View, leaf_types_of
 from fastgrad._src.derivatives.ir.partials import partial_text
 from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.statements import Call, Compute, Return

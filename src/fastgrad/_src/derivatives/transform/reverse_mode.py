@@ -20,7 +20,6 @@ from fastgrad._src.derivatives.functions.numba_types import is_complex_type
 from fastgrad._src.derivatives.ir.call_rules import Callee
 from fastgrad._src.derivatives.ir.operands import (
     Counter,
-    Operand,
     Root,
     Scalar,
     View,
@@ -119,7 +118,7 @@ class ReverseMode(Emitter):
             of_block.append(way.condition)
         of_edges = [operand for edge in adjoint.edges.values() for statement in edge for operand in statement.reads]
         of_edges += [counter.count for before in adjoint.edges if (counter := self._loop_after(before, block))]
-        return Needs(_scalars(of_block), _scalars(of_edges))
+        return Needs({*scalars_among(of_block)}, {*scalars_among(of_edges)})
 
     def _loop_after(self, before: Block, block: Block) -> Counter | None:
         """Returns the counter of the loop that the reverse sweep enters from ``block`` at its head ``before``, if its last number is known."""
@@ -643,7 +642,3 @@ class ReverseMode(Emitter):
 def _row(counter: Counter) -> str:
     """Returns the variable of the size of the rows in which a loop records numbers."""
     return f"{counter.name}_row"
-
-
-def _scalars(operands: list[Operand]) -> set[Scalar]:
-    return {operand for operand in operands if isinstance(operand, Scalar)}

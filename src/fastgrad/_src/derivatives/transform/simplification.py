@@ -20,12 +20,7 @@ from fastgrad._src.derivatives.ir.operands import (
 )
 from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
 from fastgrad._src.derivatives.ir.scalar_operations import COPY
-from fastgrad._src.derivatives.ir.statements import (
-    Call,
-    Compute,
-    Jump,
-    Statement,
-)
+from fastgrad._src.derivatives.ir.statements import Call, Compute, Jump, Statement
 from fastgrad._src.derivatives.transform.redundancy import (
     hoist_loads,
     merge_equal_numbers,
