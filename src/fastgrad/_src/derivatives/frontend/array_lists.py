@@ -90,7 +90,7 @@ def _place(lowering: Lowering, values: ArrayList, array: Any) -> list[Operand]:
         raise builder.refuse(
             f"{describe(array)} as an item of a list of arrays can't be differentiated; append arrays of one type"
         )
-    sizes = [axis.size for axis in array.axes]
+    sizes = array.sizes
     with _statements_of(lowering) as statements:
         start = containers.resize(lowering, values.elements, view_rules.product(builder, sizes))
         lowering.array_functions.assign(lowering, _view_of(lowering, values, start, sizes), array)

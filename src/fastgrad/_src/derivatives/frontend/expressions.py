@@ -186,12 +186,12 @@ def _part_of_array(builder: Builder, array: View, attribute: str) -> View:
     """Returns the real or the imaginary part of an array."""
     if array.parts is not None:
         return view_rules.part(builder, array, ("real", "imag").index(attribute))
-    sizes = [axis.size for axis in array.axes]
+    sizes = array.sizes
     return array if attribute == "real" else builder.allocate(array.dtype, sizes, "zeros")
 
 
 _ATTRIBUTES_OF_ARRAYS: dict[str, Callable[[Builder, View], Any]] = {
-    "shape": lambda _, array: Items([axis.size for axis in array.axes], types.UniTuple(INDEX, len(array.axes))),
+    "shape": lambda _, array: Items(array.sizes, types.UniTuple(INDEX, len(array.axes))),
     "size": view_rules.size_of,
     "ndim": lambda _, array: index_constant(len(array.axes)),
     "T": lambda _, array: view_rules.transpose(array, list(range(len(array.axes)))[::-1]),

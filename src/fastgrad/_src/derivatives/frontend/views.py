@@ -293,7 +293,7 @@ def _reshaped_root(builder: Builder, source: Root, dims: list[Operand]) -> Root:
 
 def size_of(builder: Builder, view: View) -> Operand:
     """Returns the number of elements of a view."""
-    return product(builder, [axis.size for axis in view.axes])
+    return product(builder, view.sizes)
 
 
 def product(builder: Builder, factors: list[Operand]) -> Operand:

@@ -183,7 +183,7 @@ def assign(lowering: Lowering, target: View, value: Any) -> None:
 
 def _store(lowering: Lowering, function: Any, target: View, value: Any, step_function: Any) -> None:
     """Writes the elements of a value, which broadcasts, to a view, or those of a function of both."""
-    sizes = [axis.size for axis in target.axes]
+    sizes = target.sizes
     if isinstance(value, Elements) and not has_sizes(value, sizes):
         value = materialize(lowering, value)
     if rank_of(value) > rank_of(target):
@@ -248,7 +248,7 @@ def dims_of(lowering: Lowering, shape: Any) -> list[Operand]:
 def _allocation_rule(function: str) -> Rule:
     def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
         shape = arguments[0]
-        dims = [axis.size for axis in shape.axes] if isinstance(shape, View) else dims_of(lowering, shape)
+        dims = shape.sizes if isinstance(shape, View) else dims_of(lowering, shape)
         return lowering.builder.allocate(result_type.dtype, dims, function)
 
     return rule

@@ -469,7 +469,7 @@ def _broadcast_arrays(
 ) -> Any:
     if keywords or not all(map(rank_of, arguments)):
         return NotImplemented
-    shape = _joint_shape(lowering.builder, [[axis.size for axis in array.axes] for array in arguments])
+    shape = _joint_shape(lowering.builder, [array.sizes for array in arguments])
     return Items([_broadcast_to(lowering, [array, shape], {}, types.none) for array in arguments], result_type)
 
 
@@ -518,7 +518,7 @@ def _sliding_window_view(
 
 def _elements(lowering: Lowering, array: View, item: Callable[[list[Operand], View], Any]) -> Iterable:
     """Returns the iteration over the elements in C order, each by its indices and the view of it."""
-    indices = RULES[np.ndindex](lowering, [Items([axis.size for axis in array.axes], types.none)], {}, types.none)
+    indices = RULES[np.ndindex](lowering, [Items(array.sizes, types.none)], {}, types.none)
 
     def element(k: Scalar) -> Any:
         numbers = indices.item(k).values

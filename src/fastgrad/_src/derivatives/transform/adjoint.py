@@ -310,14 +310,18 @@ class Adjoint:
     def _seeds(self, results: list[Operand | View], seed: int | None) -> Iterator[AdjointStatement]:
         """Yields what adds the cotangents of the result."""
         for number, value in enumerate(results):
-            if seed is not None:
-                if number == seed:
-                    assert not isinstance(value, View)
-                    yield from self._add(value, Constant(1.0, value.type))
-            elif not isinstance(value, View):
-                yield from self._add(value, f"c_{number}")
-            elif value.root in self.activity:
-                yield _add_array(value, f"c_{number}")
+            if seed is None:
+                yield from self._add_to(value, f"c_{number}")
+            elif number == seed:
+                assert not isinstance(value, View)
+                yield from self._add(value, Constant(1.0, value.type))
+
+    def _add_to(self, value: Operand | View, source: str) -> Iterator[AdjointStatement]:
+        """Yields what adds to the cotangent of a number or an array."""
+        if not isinstance(value, View):
+            yield from self._add(value, source)
+        elif value.root in self.activity:
+            yield _add_array(value, source)
 
     def _index(self, root: Root, indices: list[Operand]) -> list[Operand]:
         """Returns what tells the place of an element's cotangent."""
@@ -395,11 +399,7 @@ class Adjoint:
         yield CallAdjoint(call=call, rule=rule, variables=variables, reads=reads, is_guarded=call in self._guarded)
         yield from self._clear_results(call)
         for position, variable in zip(rule.active, variables, strict=True):
-            value = call.arguments[position]
-            if not isinstance(value, View):
-                yield from self._add(value, variable)
-            elif value.root in self.activity:
-                yield _add_array(value, variable)
+            yield from self._add_to(call.arguments[position], variable)
 
     def _restore_arrays(self, call: Call) -> Iterator[RestoreArrays]:
         saved = self._arrays.saved_arrays(call)

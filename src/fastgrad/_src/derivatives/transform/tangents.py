@@ -363,10 +363,7 @@ class Tangents:
                 new.incoming[last] = value
                 self._statements.block = last
                 for lane, tangent in enumerate(tangents):
-                    if isinstance(value, View):
-                        tangent.incoming[last] = self._tangent_view(value, phi.location)
-                    else:
-                        tangent.incoming[last] = self._tangent(value, lane)
+                    tangent.incoming[last] = self._tangent_of(value, phi.location, lane)
 
     def block_of(self, block: Block) -> Block:
         """Returns the block of the result for one of the function."""
@@ -541,9 +538,9 @@ class Tangents:
         axes += [Axis(len(view.starts), one, size) for size in self._lanes]
         return View(array, [*view.starts, *[zero for _ in self._lanes]], axes, layout=view.layout)
 
-    def _tangent_of(self, value: Operand | View, location: Location) -> Operand | View:
-        """Returns the tangent of a number or an array, where there is one."""
-        return self._tangent_view(value, location) if isinstance(value, View) else self._tangent(value, 0)
+    def _tangent_of(self, value: Operand | View, location: Location, lane: int = 0) -> Operand | View:
+        """Returns a tangent of a number, or those of an array."""
+        return self._tangent_view(value, location) if isinstance(value, View) else self._tangent(value, lane)
 
     def _is_active(self, value: Operand | View) -> bool:
         return value in self._active
