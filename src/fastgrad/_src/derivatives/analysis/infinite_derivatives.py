@@ -240,7 +240,7 @@ def _statements_before(
     visited: set[Operand | Root] = set()
     while pending:
         number = pending.pop().memory
-        if number in visited or not (number.roots or number.is_real):
+        if number in visited or not (number.roots or number.is_real):  # constants and integers have no derivatives
             continue
         visited.add(number)
         definition = number.definition if isinstance(number, Scalar) else None
