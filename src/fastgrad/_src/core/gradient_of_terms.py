@@ -52,7 +52,7 @@ _ROWS_OF_OPERATORS = {
 """The names of the rows that compute operators of numbers."""
 _FUNCTIONS_OF_TENSORS: dict[str, Callable[..., Any]] = {}
 """The functions of tensors that compute scalar functions of these names, if the rows of the same names do not."""
-_ZEROS_OF = ScalarOperation("zeros_of({0})", name="zeros_of")
+_ZEROS_OF = ScalarOperation("zeros_of({0})", 1, name="zeros_of")
 _NAMES: dict[Term, str] = {COTANGENT: "g", RESULT: "y", **{operand: f"x{operand.position}" for operand in OPERANDS}}
 
 

@@ -47,8 +47,9 @@ class RowOperation(ScalarOperation):
 
     __slots__ = ("attributes", "row")
 
-    def __init__(self, row: Operation, attributes: dict[str, Any]) -> None:
-        super().__init__(row.name, name=row.name, definition=row.lowering.elementwise.code or FUNCTIONS.get(row.name))
+    def __init__(self, row: Operation, attributes: dict[str, Any], arity: int) -> None:
+        definition = row.lowering.elementwise.code or FUNCTIONS.get(row.name)
+        super().__init__(row.name, arity, name=row.name, definition=definition)
         self.row = row
         self.attributes = attributes
 
@@ -94,7 +95,8 @@ class TermPool:
         if dtype is None:
             result: Any = row.result  # element-wise rows have such a rule, for one result
             dtype = result(*[ArraySpec((), operand.dtype) for operand in operands], **attributes).dtype
-        operation = self._operations.setdefault((row.name, *attributes.items()), RowOperation(row, attributes))
+        row_operation = RowOperation(row, attributes, len(operands))
+        operation = self._operations.setdefault((row.name, *attributes.items()), row_operation)
         return self._known.setdefault((operation, *map(id, operands), dtype), Term(operation, operands, dtype))
 
     def cast(self, x: Term, dtype: np.dtype) -> Term:

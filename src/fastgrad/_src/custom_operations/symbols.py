@@ -18,7 +18,7 @@ from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operation import FLOAT_DTYPES, INTEGER_DTYPES
 from fastgrad._src.custom_operations.formula import BOOL, FLOAT64, TermPool, promoted_dtype
 from fastgrad._src.scalars import terms
-from fastgrad._src.scalars.formulas import CHEAP_COST, Number, Term, arity_of
+from fastgrad._src.scalars.formulas import CHEAP_COST, Number, Term
 
 _PYTHON_NUMBERS = (bool, int, float)
 INT64: np.dtype = np.dtype(np.int64)
@@ -351,7 +351,7 @@ def cast_rule(dtype: np.dtype) -> TermRule:
 _UNARY_FLOAT_OPERATIONS = [
     name
     for name, function in terms.FUNCTIONS.items()
-    if function.cost > CHEAP_COST and function.definition is None and arity_of(function) == 1 and name != "cbrt"
+    if function.cost > CHEAP_COST and function.definition is None and function.arity == 1 and name != "cbrt"
 ]
 _NUMBER_OPERATIONS = ("add", "subtract", "multiply", "maximum", "minimum", "negative", "square", "sign", "abs")
 

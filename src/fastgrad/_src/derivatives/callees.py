@@ -20,9 +20,10 @@ from fastgrad._src.derivatives.analysis.aliases import check_stores
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
 from fastgrad._src.derivatives.frontend.lowering import Lowering, lowering_of
 from fastgrad._src.derivatives.frontend.tangent_numbers import TangentNumbers
+from fastgrad._src.derivatives.functions.numba_types import is_float_type
 from fastgrad._src.derivatives.functions.options import Options
 from fastgrad._src.derivatives.ir.call_rules import Callee, TangentOf
-from fastgrad._src.derivatives.ir.operands import Root, Scalar, is_real, leaf_types_of, zero
+from fastgrad._src.derivatives.ir.operands import Root, Scalar, leaf_types_of, scalars_among, zero
 from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.statements import Return, Size
 from fastgrad._src.derivatives.ir.values import parts_of
@@ -136,20 +137,20 @@ class SplitMode(ReverseMode):
         self.lines = []
         end = 2 * len(self.flow.blocks)
         for block in self.flow.blocks:
-            if block.successors or isinstance(block.end, Return):
+            if block.successors or block.returns:
                 self.begin_block(len(self.flow.blocks) + block.number)
                 self._reverse_sweep(block)
         self.write_exits()
         parts = [part for part in parts_of(self.function) if part.position in self.positions]
-        cotangents = [
-            f"d_{part.name}" if part in self.activity else zero(part.type) for part in parts if isinstance(part, Scalar)
-        ]
+        cotangents = [f"d_{part.name}" if part in self.activity else zero(part.type) for part in scalars_among(parts)]
         self.begin_block(end)
         self.write(f"return {''.join(text + ', ' for text in cotangents)}{TOPS}")
-        results = [f"c_{number}" for number, type in enumerate(leaf_types_of(self.function.result)) if is_real(type)]
-        arrays = [f"d_{part.name}" for part in parts if isinstance(part, Root)]
+        results = [
+            f"c_{number}" for number, type in enumerate(leaf_types_of(self.function.result)) if is_float_type(type)
+        ]
+        arrays = [f"d_{root.name}" for part in parts for root in part.roots]
         parameters = [*results, *self._frozen_names, *arrays, STACKS_OF_REVERSE]
-        (start,) = [block for block in self.flow.blocks if isinstance(block.end, Return)]
+        (start,) = [block for block in self.flow.blocks if block.returns]
         body = [
             *self._first_lines(),
             f"{BLOCK_VARIABLE} = {len(self.flow.blocks) + start.number}",

@@ -19,14 +19,7 @@ from numba import types
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
 from fastgrad._src.derivatives.analysis.searches import searches_of
 from fastgrad._src.derivatives.callees import interpreted_scope
-from fastgrad._src.derivatives.check import (
-    Comparer,
-    Comparison,
-    Direction,
-    central_difference,
-    largest_step,
-    zeros_of,
-)
+from fastgrad._src.derivatives.check import Comparer, Comparison, Direction, central_difference, largest_step, zeros_of
 from fastgrad._src.derivatives.derivation import lowered_function
 from fastgrad._src.derivatives.ir.operands import Scalar
 from fastgrad._src.derivatives.ir.representation import Function
@@ -163,7 +156,9 @@ def _with_decision(statement: Statement) -> list[Statement]:
     if not isinstance(statement, Compute) or not isinstance(statement.target.type, types.Boolean):
         return [statement]
     found = Scalar(f"{statement.target.name}_found", types.boolean, statement.target.block)
-    decision = Compute(statement.location, statement.target, ScalarOperation("decide({0})"), [found], COST_OF_EFFECTS)
+    decision = Compute(
+        statement.location, statement.target, ScalarOperation("decide({0})", 1), [found], COST_OF_EFFECTS
+    )
     statement.target.definition, found.definition = decision, statement
     statement.target = found
     return [statement, decision]

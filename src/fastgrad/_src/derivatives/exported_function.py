@@ -13,6 +13,7 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.derivatives.functions.functions import compile_error
+from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.functions.parameters import (
     Types,
     parameter_names,
@@ -144,7 +145,7 @@ class ExportedFunction:
 
 def dtype_of(type: types.Type) -> np.dtype:
     """Returns the dtype of a number or of an array's elements."""
-    return as_dtype(type.dtype if isinstance(type, types.Array) else type)
+    return as_dtype(number_type(type))
 
 
 def _type_of(dtype: types.Type, rank: int) -> types.Type:
@@ -200,7 +201,7 @@ def result_leaves(f: Any, owner: str, argument_types: Types) -> list[tuple[str, 
     type = result_type(f, owner, argument_types)
     leaves = _leaves("result", type)
     for _, leaf in leaves:
-        item = leaf.dtype if isinstance(leaf, types.Array) else leaf
+        item = number_type(leaf)
         if not isinstance(item, (types.Float, types.Integer, types.Boolean)) or item == types.float16:
             break
     else:

@@ -12,6 +12,7 @@ from numba import types
 from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.derivation import Form, lowered_function, written_positions
 from fastgrad._src.derivatives.functions.argument_types import is_differentiable
+from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.functions.parameters import Types, parameter_names, place, wrapped_function
 from fastgrad._src.derivatives.ir.call_rules import CallRule
 from fastgrad._src.derivatives.ir.operands import Constant, leaf_types_of, literal, zero
@@ -94,7 +95,7 @@ def rule_of_gradient(
 def _lowered_for_gradient(f: Any, python_function: FunctionType, argument_types: Types, has_aux: bool) -> Function:
     """Returns a function in the intermediate representation; raises DifferentiationError if its gradient has no derivatives."""
     for name, type in zip(parameter_names(python_function), argument_types, strict=True):
-        numbers = [leaf.dtype if isinstance(leaf, types.Array) else leaf for leaf in leaf_types_of(type)]
+        numbers = [number_type(leaf) for leaf in leaf_types_of(type)]
         if not all(isinstance(number, (types.Number, types.Boolean, types.Dispatcher)) for number in numbers):
             raise DifferentiationError(
                 f"{place(python_function)}: {name} is of type {type}; a gradient of {python_function.__name__} can be differentiated only if its "

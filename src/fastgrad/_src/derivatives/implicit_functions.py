@@ -15,6 +15,7 @@ from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.adjoints import OwnAdjoint, read_only
 from fastgrad._src.derivatives.frontend.typed_functions import typed_function
 from fastgrad._src.derivatives.functions.argument_types import is_differentiable
+from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.functions.parameters import (
     Types,
     make_stub,
@@ -112,7 +113,7 @@ class _RootRule(OwnAdjoint):
 
     def rule_for(self, argument_types: Types, result_type: types.Type) -> Any:
         """Returns the rule of calls with arguments of some types; raises if the root is no float and no array of floats."""
-        if not isinstance(result_type.dtype if isinstance(result_type, types.Array) else result_type, types.Float):
+        if not isinstance(number_type(result_type), types.Float):
             function = self.function.py_func
             raise DifferentiationError(
                 f"{place(function)}: {function.__name__} returns {result_type}: return the root, a float or an array of floats."

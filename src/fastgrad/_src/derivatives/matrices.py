@@ -13,6 +13,7 @@ from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.functions.argument_types import check_types, members_of
+from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.functions.parameters import (
     Types,
     is_number,
@@ -79,7 +80,7 @@ def _columns(
             scope |= functions_of_states()
             lines.append("states = random_states()")
             before_a_run = ["set_random_states(states)"]
-        item = lowered.result.dtype if isinstance(lowered.result, types.Array) else lowered.result
+        item = number_type(lowered.result)
         if maker is hessian:
             check_result(lowered.result, python_function, owner)
         elif not isinstance(item, (types.Float, types.Complex)):

@@ -19,6 +19,7 @@ from numba import types
 
 from fastgrad._src.derivatives.functions.argument_types import check_types, is_differentiable, members_of
 from fastgrad._src.derivatives.functions.functions import Snapshot
+from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.functions.parameters import (
     Types,
     is_number,
@@ -179,7 +180,7 @@ def _is_discrete(type: types.Type) -> bool:
         return all(map(_is_discrete, type))
     if members_of(type) is not None:
         return not is_differentiable(type)
-    type = type.dtype if isinstance(type, types.Array) else type
+    type = number_type(type)
     return isinstance(type, (types.Integer, types.Boolean, types.UnicodeType))
 
 

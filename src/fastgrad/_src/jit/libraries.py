@@ -9,9 +9,14 @@ _LIBRARIES = frozenset(["numpy", "scipy", "numba", "llvmlite", "fastgrad", *sys.
 _STANDARD_LIBRARY = os.path.join(os.path.dirname(os.__file__), "")
 
 
+def package_of(module_name: str) -> str:
+    """Returns the name of the package that a module is in."""
+    return module_name.partition(".")[0]
+
+
 def is_of_library(module_name: str | None) -> bool:
     """True for the name of a module that users did not write. They may write one that has the name of one of the standard library."""
-    package = (module_name or "").partition(".")[0]
+    package = package_of(module_name or "")
     return package in _LIBRARIES and not hides_standard_module(package)
 
 

@@ -40,6 +40,7 @@ class ScalarOperation:
 
     Attributes:
         text: its expression in Python, with ``{0}``, ``{1}`` … for the operands.
+        arity: the number of operands.
         name: of the function that it calls; None for an operator.
         function: the function that it calls in a derivative; None for an operator, and where a table of functions says it.
         cost: of computing it, where an addition costs 1.
@@ -60,6 +61,7 @@ class ScalarOperation:
     """
 
     __slots__ = (
+        "arity",
         "cost",
         "definition",
         "flat_at",
@@ -79,6 +81,7 @@ class ScalarOperation:
     def __init__(  # noqa: PLR0913  # each argument is a fact of the operation
         self,
         text: str,
+        arity: int,
         function: Any = None,
         *,
         name: str | None = None,
@@ -95,6 +98,7 @@ class ScalarOperation:
         partials: tuple[Callable[..., Any] | None, ...] = (),
     ) -> None:
         self.text = text
+        self.arity = arity
         self.function = function
         self.name = name
         self.cost = cost
@@ -147,6 +151,9 @@ class Term:
 
     __slots__ = ("dtype", "operands", "operation")
 
+    position: int | None = None
+    """The number of the operand that it is; None for others."""
+
     def __init__(self, operation: ScalarOperation | None, operands: tuple[Term, ...] = (), dtype: Any = None) -> None:
         self.operation = operation
         self.operands = operands
@@ -182,12 +189,7 @@ class Term:
 
 
 class Leaf(Term):
-    """A number that a formula is computed from. Two are equal if they are one object.
-
-    Attributes:
-        name: for messages.
-        position: the number of the operand; None for others.
-    """
+    """A number that a formula is computed from, whose ``name`` is for messages. Two are equal if they are one object."""
 
     __slots__ = ("name", "position")
 
@@ -241,13 +243,13 @@ def trace(code: Callable[..., Any]) -> Term:
 @functools.cache
 def partials_of(operation: ScalarOperation) -> tuple[Term | None, ...]:
     """Returns the partials of an operation as terms of `COTANGENT`, `RESULT` and `OPERANDS`."""
-    operands = OPERANDS[: arity_of(operation)]
+    operands = OPERANDS[: operation.arity]
     return tuple([None if rule is None else as_term(rule(COTANGENT, RESULT, *operands)) for rule in operation.partials])
 
 
 def arity_of(code: Callable[..., Any]) -> int:
-    """Returns the number of operands of a formula."""
-    return code.text.count("{") if isinstance(code, ScalarOperation) else code.__code__.co_argcount
+    """Returns the number of operands of a formula: a function of terms, or a scalar function."""
+    return code.arity if isinstance(code, ScalarOperation) else code.__code__.co_argcount
 
 
 def nodes_of(term: Term) -> Iterator[Term]:

@@ -32,11 +32,14 @@ from fastgrad._src.scalars.formulas import (
 # ---- operators ----------------------------------------------------------------------------------------------------
 
 ADD = ScalarOperation(
-    "({0} + {1})", is_speculatable=True, keeps_naturals=True, partials=(lambda g, z, x, y: g, lambda g, z, x, y: g)
+    "({0} + {1})", 2, is_speculatable=True, keeps_naturals=True, partials=(lambda g, z, x, y: g, lambda g, z, x, y: g)
 )
-SUBTRACT = ScalarOperation("({0} - {1})", is_speculatable=True, partials=(lambda g, z, x, y: g, lambda g, z, x, y: -g))
+SUBTRACT = ScalarOperation(
+    "({0} - {1})", 2, is_speculatable=True, partials=(lambda g, z, x, y: g, lambda g, z, x, y: -g)
+)
 MULTIPLY = ScalarOperation(
     "({0} * {1})",
+    2,
     is_speculatable=True,
     keeps_naturals=True,
     flat_at=Singularity.ROOT,
@@ -44,32 +47,33 @@ MULTIPLY = ScalarOperation(
 )
 DIVIDE = ScalarOperation(
     "({0} / {1})",
+    2,
     cost=DIVISION_COST,
     flat_at=AT_INFINITY,
     partials=(lambda g, z, x, y: g / conj(y), lambda g, z, x, y: -(g * conj(z / y))),
 )
-FLOOR_DIVIDE = ScalarOperation("({0} // {1})", cost=DIVISION_COST)
+FLOOR_DIVIDE = ScalarOperation("({0} // {1})", 2, cost=DIVISION_COST)
 REMAINDER = ScalarOperation(
-    "({0} % {1})", cost=DIVISION_COST, partials=(lambda g, z, x, y: g, lambda g, z, x, y: -(g * floordiv(x, y)))
+    "({0} % {1})", 2, cost=DIVISION_COST, partials=(lambda g, z, x, y: g, lambda g, z, x, y: -(g * floordiv(x, y)))
 )
 # Multiplies the cotangent by the exponent first, as TensorFlow does: the exponent times the power could overflow where the cotangent is 0.
 _PARTIALS_OF_POWER = (
     lambda g, z, x, y: (g * conj(y)) * conj(pow(x, y - 1)),
     lambda g, z, x, y: g * conj(z * log_of_base(x)),
 )
-POWER = ScalarOperation("({0} ** {1})", cost=FUNCTION_COST, is_singular_at_0_only=True, partials=_PARTIALS_OF_POWER)
-NEGATIVE = ScalarOperation("(-{0})", is_speculatable=True, partials=(lambda g, y, x: -g,))
-POSITIVE = ScalarOperation("(+{0})", is_speculatable=True, partials=(lambda g, y, x: g,))
-LESS = ScalarOperation("({0} < {1})")
-LESS_EQUAL = ScalarOperation("({0} <= {1})")
-GREATER = ScalarOperation("({0} > {1})")
-GREATER_EQUAL = ScalarOperation("({0} >= {1})")
-EQUAL = ScalarOperation("({0} == {1})")
-NOT_EQUAL = ScalarOperation("({0} != {1})")
-NOT = ScalarOperation("(not {0})")
-AND = ScalarOperation("({0} and {1})")
-OR = ScalarOperation("({0} or {1})")
-SELECT = ScalarOperation("({1} if {0} else {2})")
+POWER = ScalarOperation("({0} ** {1})", 2, cost=FUNCTION_COST, is_singular_at_0_only=True, partials=_PARTIALS_OF_POWER)
+NEGATIVE = ScalarOperation("(-{0})", 1, is_speculatable=True, partials=(lambda g, y, x: -g,))
+POSITIVE = ScalarOperation("(+{0})", 1, is_speculatable=True, partials=(lambda g, y, x: g,))
+LESS = ScalarOperation("({0} < {1})", 2)
+LESS_EQUAL = ScalarOperation("({0} <= {1})", 2)
+GREATER = ScalarOperation("({0} > {1})", 2)
+GREATER_EQUAL = ScalarOperation("({0} >= {1})", 2)
+EQUAL = ScalarOperation("({0} == {1})", 2)
+NOT_EQUAL = ScalarOperation("({0} != {1})", 2)
+NOT = ScalarOperation("(not {0})", 1)
+AND = ScalarOperation("({0} and {1})", 2)
+OR = ScalarOperation("({0} or {1})", 2)
+SELECT = ScalarOperation("({1} if {0} else {2})", 3)
 COMPARISONS = frozenset([LESS, LESS_EQUAL, GREATER, GREATER_EQUAL, EQUAL, NOT_EQUAL])
 
 OPERATORS |= {
@@ -86,14 +90,14 @@ OPERATORS |= {
     operator.ge: GREATER_EQUAL,
     operator.eq: EQUAL,
     operator.ne: NOT_EQUAL,
-    operator.and_: ScalarOperation("({0} & {1})"),
-    operator.or_: ScalarOperation("({0} | {1})"),
-    operator.xor: ScalarOperation("({0} ^ {1})"),
-    operator.lshift: ScalarOperation("({0} << {1})"),
-    operator.rshift: ScalarOperation("({0} >> {1})"),
+    operator.and_: ScalarOperation("({0} & {1})", 2),
+    operator.or_: ScalarOperation("({0} | {1})", 2),
+    operator.xor: ScalarOperation("({0} ^ {1})", 2),
+    operator.lshift: ScalarOperation("({0} << {1})", 2),
+    operator.rshift: ScalarOperation("({0} >> {1})", 2),
     operator.neg: NEGATIVE,
     operator.pos: POSITIVE,
-    operator.invert: ScalarOperation("(~{0})"),
+    operator.invert: ScalarOperation("(~{0})", 1),
     operator.not_: NOT,
 }
 
@@ -124,7 +128,7 @@ def _function_of(
 
 def _call_of(name: str, arity: int, **facts: Any) -> ScalarOperation:
     operands = ", ".join(f"{{{number}}}" for number in range(arity))
-    return ScalarOperation(f"{name}({operands})", name=name, **facts)
+    return ScalarOperation(f"{name}({operands})", arity, name=name, **facts)
 
 
 def _row_function(definition: Callable[..., Any], name: str, **facts: Any) -> ScalarOperation:

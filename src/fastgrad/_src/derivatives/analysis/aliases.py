@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
-from fastgrad._src.derivatives.ir.operands import Root, View, refuse
+from fastgrad._src.derivatives.ir.operands import Root, refuse
 from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.statements import Allocate, Call, Grow, Statement, Store
 
@@ -58,11 +58,11 @@ class Aliases:
             pairs = pairs | {(frozenset((statement.root, name)), ITEM) for name in names if name is not statement.root}
         elif isinstance(statement, Call):
             pairs = {pair for pair in pairs if pair[0].isdisjoint(statement.results)}
-            for position in statement.rule.returned:
-                argument = statement.arguments[position]
-                others = _names_of(argument.root.memory, pairs) if isinstance(argument, View) else set()
-                made = [result for result in statement.results if isinstance(result, Root)]
-                pairs |= {(frozenset((result, other)), PHI) for result in made for other in others}
+            for source in [
+                root for position in statement.rule.returned for root in statement.arguments[position].roots
+            ]:
+                others = _names_of(source.memory, pairs)
+                pairs |= {(frozenset((result, other)), PHI) for result in statement.makes for other in others}
         return pairs
 
 
@@ -73,9 +73,11 @@ def _names_of(memory: Root, pairs: set[Pair]) -> set[Root]:
 def _after_phis(before: Block, block: Block, pairs: set[Pair]) -> set[Pair]:
     """Returns the pairs after the phis of a block, which comes after the block ``before``."""
     sources = {
-        phi.target: value.root.memory
+        name: root.memory
         for phi in block.phis
-        if isinstance(phi.target, Root) and isinstance(value := phi.incoming.get(before), View)
+        for name in phi.target.roots
+        if before in phi.incoming
+        for root in phi.incoming[before].roots
     }
     if not sources:
         return pairs

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fastgrad._src.derivatives.ir.operands import Counter, Root, Scalar, View
+from fastgrad._src.derivatives.ir.operands import Counter, Root, Scalar, scalars_among
 from fastgrad._src.derivatives.ir.representation import Block, Function
-from fastgrad._src.derivatives.ir.statements import Branch, Call, Statement
+from fastgrad._src.derivatives.ir.statements import Statement
 
 
 class ControlFlow:
@@ -136,10 +136,9 @@ class ControlFlow:
             targets = {phi.target for phi in successor.phis}
             alive |= live[successor] - targets
             for phi in successor.phis:
-                value = phi.incoming.get(block)
-                if isinstance(value, View) and phi.target in live[successor]:
-                    alive.add(value.root.memory)
-        alive |= {value.root.memory for value in block.results if isinstance(value, View)}
+                if block in phi.incoming and phi.target in live[successor]:
+                    alive.update(root.memory for root in phi.incoming[block].roots)
+        alive |= {root.memory for value in block.results for root in value.roots}
         return alive
 
     def make_live_before(self, statement: Statement, alive: set[Root]) -> None:
@@ -167,7 +166,7 @@ def _in_reverse_postorder(entry: Block) -> list[Block]:
 
 def _loop_exit_first(block: Block) -> list[Block]:
     """Returns the successors in an order that puts the body of a loop before what follows it."""
-    return [block.end.otherwise, block.end.then] if isinstance(block.end, Branch) else block.successors
+    return block.successors[::-1]
 
 
 def written_in(block: Block) -> set[Root]:
@@ -186,21 +185,13 @@ def possible_memory(function: Function) -> dict[Root, set[Root]]:
     edges: list[tuple[Root, Root]] = []
     for block in function.blocks:
         for phi in block.phis:
-            if isinstance(phi.target, Root):
-                edges += [(phi.target, value.root.memory) for value in phi.incoming.values() if isinstance(value, View)]
+            edges += phi.aliases
         for statement in block.statements:
-            if isinstance(statement, Call):
-                sources = [statement.arguments[position] for position in statement.rule.returned]
-                edges += [
-                    (result, source.root.memory)
-                    for result in statement.results
-                    for source in sources
-                    if isinstance(source, View) and result in memory and isinstance(result, Root)
-                ]
+            edges += [(result, source) for result, source in statement.aliases if result in memory]
     size = -1
     while size != (size := sum(map(len, memory.values()))):
         for name, source in edges:
-            memory[name] |= memory[source]
+            memory[name] |= memory[source.memory]
     return memory
 
 
@@ -214,29 +205,25 @@ def memory_families(function: Function) -> dict[Root, set[Root]]:
 
     for block in function.blocks:
         for phi in block.phis:
-            for value in phi.incoming.values():
-                if isinstance(value, View) and isinstance(phi.target, Root):
-                    join(phi.target, value.root)
+            for name, root in phi.aliases:
+                join(name, root)
         for statement in block.statements:
-            if isinstance(statement, Call):
-                for position in statement.rule.returned:
-                    value = statement.arguments[position]
-                    for result in statement.results:
-                        if isinstance(value, View) and result in families:
-                            join(result, value.root)
+            for result, source in statement.aliases:
+                if result in families:
+                    join(result, source)
     return families
 
 
 def targets_of(statement: Statement) -> list[Scalar]:
     """Returns the scalars that a statement defines."""
-    return [target for target in statement.definitions if isinstance(target, Scalar)]
+    return scalars_among(statement.definitions)
 
 
 def scalars_of(blocks: list[Block]) -> list[Scalar]:
     """Returns the scalars that blocks define."""
     found: list[Scalar] = []
     for block in blocks:
-        found += [phi.target for phi in block.phis if isinstance(phi.target, Scalar)]
+        found += scalars_among(phi.target for phi in block.phis)
         for statement in block.statements:
             found += targets_of(statement)
     return found

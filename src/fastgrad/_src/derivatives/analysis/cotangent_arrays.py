@@ -6,10 +6,10 @@ import functools
 
 from fastgrad._src.derivatives.analysis.activity import Activity
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families, written_memory
-from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule, ProductRule
+from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule
 from fastgrad._src.derivatives.ir.operands import Root, View
 from fastgrad._src.derivatives.ir.representation import Block, Function
-from fastgrad._src.derivatives.ir.statements import Call, Return, Statement
+from fastgrad._src.derivatives.ir.statements import Call, Statement
 from fastgrad._src.derivatives.ir.values import type_of
 
 
@@ -31,7 +31,7 @@ class CotangentArrays:
         self._activity = activity
         self._is_apart = is_apart
         self.families = memory_families(function)
-        self._returns = [block for block in flow.blocks if isinstance(block.end, Return)]
+        self._returns = [block for block in flow.blocks if block.returns]
         self._block_of_call: dict[Statement, Block] = {
             statement: block for block in flow.blocks for statement in block.statements if isinstance(statement, Call)
         }
@@ -55,13 +55,13 @@ class CotangentArrays:
 
     def _is_unchanged(self, array: View | Root, call: Call) -> bool:
         """True if the reverse sweep finds the contents of an array of a call where they were: nothing writes them later, and the array is made once."""
-        root = array.root if isinstance(array, View) else array
+        root = array.part
         block = self._block_of_call[call]
         later = block.statements[block.statements.index(call) + 1 :]
         written = self._writes_after[block].union(*map(written_memory, later))
         is_made_once = root.block is None or not self._flow.is_in_loop(root.block)
-        takes_views = isinstance(call.rule, ProductRule)  # other adjoints are compiled for arrays in C order
-        is_taken = takes_views or isinstance(array, Root) or type_of(array).layout == "C"
+        # Adjoints other than those of products are compiled for arrays in C order.
+        is_taken = call.is_product or isinstance(array, Root) or type_of(array).layout == "C"
         is_same = not any(other.is_growing or other in written for other in self.families[root.memory])
         return not self._is_apart and is_made_once and is_taken and is_same
 
@@ -89,18 +89,14 @@ class CotangentArrays:
 
     def callee_of(self, statement: Statement) -> Callee | None:
         """Returns the function of a call that is not inlined and has a reverse sweep."""
-        if (
-            isinstance(statement, Call)
-            and isinstance(statement.rule, Callee)
-            and self._activity.is_active_call(statement)
-        ):
-            callee = statement.rule
-            if callee.is_exact:
-                is_active = [part in self._activity for part in statement.inputs]
-                active = [place for place, is_given in zip(callee.active, is_active, strict=True) if is_given]
-                return callee._replace(active=tuple(active))
+        callee = statement.callee
+        if callee is None or not self._activity.is_active_call(statement):
+            return None
+        if not callee.is_exact:
             return callee
-        return None
+        is_active = [part in self._activity for part in statement.inputs]
+        active = [place for place, is_given in zip(callee.active, is_active, strict=True) if is_given]
+        return callee._replace(active=tuple(active))
 
 
 def unwritten_arrays(call: Call) -> tuple[int, ...]:
@@ -108,5 +104,6 @@ def unwritten_arrays(call: Call) -> tuple[int, ...]:
     return tuple(
         position
         for position, value in enumerate(call.arguments)
-        if isinstance(value, View) and value.root.kind in ("parameter", "global") and not value.root.is_written
+        for root in value.roots
+        if root.kind in ("parameter", "global") and not root.is_written
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
-from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar, View, equal_operands
+from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar, View, equal_operands, scalars_among
 from fastgrad._src.derivatives.ir.representation import Block
 from fastgrad._src.derivatives.ir.statements import Compute, Load, Statement, Store
 from fastgrad._src.scalars.formulas import COTANGENT
@@ -29,31 +31,26 @@ class Increments:
         """Returns the blocks that use each scalar's value; None stands for edges between blocks."""
         users: dict[Scalar, set[Block | None]] = {}
 
-        def use(value: Operand | View, block: Block | None) -> None:
-            if isinstance(value, Scalar):
-                users.setdefault(value, set()).add(block)
+        def use(values: Iterable[Operand | View], block: Block | None) -> None:
+            for number in scalars_among(values):
+                users.setdefault(number, set()).add(block)
 
         for block in self._flow.blocks:
             for phi in block.phis:
-                for value in phi.incoming.values():
-                    use(value, None)
+                use(phi.incoming.values(), None)
             for statement in block.statements:
-                for operand in statement.uses:
-                    use(operand, block)
-            for value in block.results:
-                use(value, block)
+                use(statement.uses, block)
+            use(block.results, block)
         return users
 
     def _find(self) -> None:
         uses: dict[Scalar, int] = {}
         for block in self._flow.blocks:
             for statement in block.statements:
-                for operand in statement.operands:
-                    if isinstance(operand, Scalar):
-                        uses[operand] = uses.get(operand, 0) + 1
-            for value in block.results:
-                if isinstance(value, Scalar):
-                    uses[value] = uses.get(value, 0) + 1
+                for operand in scalars_among(statement.operands):
+                    uses[operand] = uses.get(operand, 0) + 1
+            for value in scalars_among(block.results):
+                uses[value] = uses.get(value, 0) + 1
         for block in self._flow.blocks:
             loads: dict[Scalar, Load] = {}
             for statement in block.statements:
@@ -67,7 +64,7 @@ class Increments:
 
     def _note(self, store: Store, loads: dict[Scalar, Load], uses: dict[Scalar, int], block: Block) -> None:
         value = store.operands[0]
-        definition = value.definition if isinstance(value, Scalar) else None
+        definition = value.definition
         if not isinstance(definition, Compute) or definition not in block.statements:
             return
         if uses.get(definition.target) != 1 or self.users[definition.target] != {block}:

@@ -12,12 +12,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from numba import types
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families
-from fastgrad._src.derivatives.ir.call_rules import Callee, ProductRule
 from fastgrad._src.derivatives.ir.operands import Constant, Operand, Root, Scalar, View
 from fastgrad._src.derivatives.ir.partials import is_plain_selection
 from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
@@ -46,9 +45,9 @@ class IndeterminateForms(NamedTuple):
         before_calls: those of ``infinite`` whose results flow into other functions, which may have derivatives of 0.
     """
 
-    infinite: frozenset[Compute]
-    zero: frozenset[Compute]
-    before_calls: frozenset[Compute]
+    infinite: frozenset[Statement]
+    zero: frozenset[Statement]
+    before_calls: frozenset[Statement]
 
 
 def indeterminate_forms(
@@ -66,9 +65,9 @@ def indeterminate_forms(
     singularities = _singularities_before(flow, active, [part for part in unknown if part in active])
     if not singularities:
         return IndeterminateForms(frozenset(), frozenset(), frozenset())
-    flat: list[tuple[object, Singularity]] = []
+    flat: list[tuple[Operand, Singularity]] = []
     zero: set[Compute] = set()
-    passed: list[object] = []
+    passed: list[Operand | View | Root] = []
     for block in flow.blocks:
         for statement in block.statements:
             if isinstance(statement, Compute):
@@ -86,23 +85,22 @@ def indeterminate_forms(
 
 
 def _infinite_before(
-    numbers: Iterable[tuple[object, Singularity]],
-    singularities: Mapping[Scalar | Root, Singularity],
+    numbers: Iterable[tuple[Operand | View | Root, Singularity]],
+    singularities: Mapping[Operand | Root, Singularity],
     function: Function,
-) -> frozenset[Compute]:
+) -> frozenset[Statement]:
     """Returns the statements with singularities, those of a kind that is given with each of ``numbers``, which come of their results."""
     pending: dict[Singularity, list[Operand | View | Root]] = defaultdict(list)
     for value, kinds in numbers:
-        part = _part_of(value)
-        for kind in Singularity if part is not None else ():
-            if kind in kinds & singularities.get(part, NO_SINGULARITY):  # type: ignore[arg-type]
-                pending[kind].append(part)  # type: ignore[arg-type]
+        for kind in Singularity:
+            if kind in kinds & singularities.get(value.memory, NO_SINGULARITY):
+                pending[kind].append(value)
     writers = _writers_of(function) if pending else {}
     return frozenset(
         statement
         for kind, parts in pending.items()
         for statement in _statements_before(parts, function.blocks, writers)
-        if isinstance(statement, Compute) and kind in statement.singularity
+        if kind in statement.singularity
     )
 
 
@@ -112,24 +110,24 @@ def _parts_of_other_functions(function: Function, is_callee: bool) -> Iterator[S
     yield from (part for part in parts if is_callee and part.block is None and part.position is not None)
     for block in function.blocks:
         for statement in block.statements:
-            if isinstance(statement, Call) and isinstance(statement.rule, Callee):
-                yield from (part.memory if isinstance(part, Root) else part for part in statement.outputs)
+            if statement.callee is not None:
+                yield from (part.memory for part in statement.outputs)
 
 
-def _may_be_flat(call: Call, singularities: Mapping[Scalar | Root, Singularity]) -> bool:
+def _may_be_flat(call: Call, singularities: Mapping[Operand | Root, Singularity]) -> bool:
     """True if the derivative of a call may be 0 at a singularity that its arguments come from: that of a product if both operands do."""
-    found = [singularities.get(part, NO_SINGULARITY) for part in map(_part_of, call.inputs)]  # type: ignore[arg-type]
-    if isinstance(call.rule, ProductRule):
+    found = [singularities.get(part.memory, NO_SINGULARITY) for part in call.inputs]
+    if call.is_product:
         first, second = found
         return bool(first & second & MULTIPLY.flat_at)
     return any(found)
 
 
 def _flat_operands(
-    statement: Compute, singularities: Mapping[Scalar | Root, Singularity]
+    statement: Compute, singularities: Mapping[Operand | Root, Singularity]
 ) -> Iterator[tuple[Operand, Singularity]]:
     """Yields the operands of a statement that come of singularities at which the derivative with respect to them may be 0, with these."""
-    known = {operand: singularities[operand] for operand in statement.operands if operand in singularities}  # type: ignore[index]
+    known = {operand: singularities[operand] for operand in statement.operands if operand in singularities}
     if not known or statement.target not in singularities:
         return
     for operand, partial in zip(statement.operands, statement.partials, strict=True):
@@ -140,19 +138,19 @@ def _flat_operands(
         is_product = statement.operation is MULTIPLY
         others = any(other in known and other is not operand for other in read) and not is_product
         kinds = (ANYWHERE if others else statement.flat_at) & known[operand]
-        if any(kinds & singularities.get(number, NO_SINGULARITY) for number in read if isinstance(number, Scalar)):
+        if any(kinds & singularities.get(number, NO_SINGULARITY) for number in read):
             yield operand, kinds
 
 
 def _singularities_before(
     flow: ControlFlow, active: Container[Scalar | Root], unknown: Iterable[Scalar | Root] = ()
-) -> dict[Scalar | Root, Singularity]:
+) -> dict[Operand | Root, Singularity]:
     """Returns for each number and array that has derivatives the singularities of the statements that it comes from; ``unknown`` may have all."""
-    found: dict[Scalar | Root, Singularity] = dict.fromkeys(unknown, ANYWHERE)
+    found: dict[Operand | Root, Singularity] = dict.fromkeys(unknown, ANYWHERE)
     for block in flow.blocks:
         for statement in block.statements:
-            if isinstance(statement, Compute) and statement.singularity and statement.target in active:
-                found[statement.target] = statement.singularity
+            if statement.singularity:
+                found.update({target: statement.singularity for target in statement.definitions if target in active})
     ways = [way for way in _ways_of(flow.blocks) if way[1] in active] if found else []
     size = -1
     while size != (size := sum(kinds.value for kinds in found.values())):
@@ -162,37 +160,24 @@ def _singularities_before(
     return found
 
 
-def _ways_of(blocks: Sequence[Block]) -> Iterator[tuple[Scalar | Root, Scalar | Root, Singularity]]:
+def _ways_of(blocks: Sequence[Block]) -> Iterator[tuple[Operand | Root, Scalar | Root, Singularity]]:
     """Yields a number or an array, one that is computed from it, and the singularities of the first that matter to the second."""
-
-    def way(source: object, target: object, kinds: Singularity = ANYWHERE) -> Iterator[Any]:
-        source, target = _part_of(source), _part_of(target)
-        if source is not None and target is not None:
-            yield source, target, kinds
-
     for block in blocks:
         for phi in block.phis:
             for value in phi.incoming.values():
-                yield from way(value, phi.target)
-                if isinstance(value, View):  # a store to a phi is one to the array that it names
-                    yield from way(phi.target, value)
+                yield value.memory, phi.target.memory, ANYWHERE
+            for name, root in phi.aliases:  # a store to a phi is one to the array that it names
+                yield name.memory, root.memory, ANYWHERE
         for statement in block.statements:
             # The derivative falls quicker than a pole rises, whatever follows.
-            falls_quicker = isinstance(statement, Compute) and statement.flat_at is Singularity.LOGARITHM
+            falls_quicker = statement.flat_at is Singularity.LOGARITHM
             for source, target in statement.flows:
-                yield from way(source, target, ANYWHERE & ~Singularity.POLE if falls_quicker else ANYWHERE)
-
-
-def _part_of(value: object) -> Scalar | Root | None:
-    """Returns the number, or the array whose memory a view or an array shows; None for constants."""
-    value = value.root if isinstance(value, View) else value
-    value = value.memory if isinstance(value, Root) else value
-    return value if isinstance(value, (Scalar, Root)) else None
+                yield source.memory, target.memory, ANYWHERE & ~Singularity.POLE if falls_quicker else ANYWHERE
 
 
 def statements_before_infinite_derivatives(
-    function: Function, indeterminate: Iterable[Compute]
-) -> frozenset[Compute | Call]:
+    function: Function, indeterminate: Iterable[Statement]
+) -> frozenset[Statement]:
     """Returns the statements whose results flow into a function that has an infinite derivative at a finite value, or into one of an indeterminate form.
 
     Arrays are followed, whatever they are, and calls of functions that have derivatives of their own.
@@ -200,7 +185,7 @@ def statements_before_infinite_derivatives(
     pending: list[Operand | View | Root] = [operand for statement in indeterminate for operand in statement.operands]
     for block in function.blocks:
         for statement in block.statements:
-            if isinstance(statement, Compute) and Singularity.ROOT in statement.singularity:
+            if Singularity.ROOT in statement.singularity:
                 pending += statement.operands
     return _statements_before(pending, function.blocks, _writers_of(function)) if pending else frozenset()
 
@@ -211,7 +196,7 @@ def _writers_of(function: Function) -> _Writers:
     writers: dict[Root, list[Statement]] = defaultdict(list)
     for block in function.blocks:
         for statement in block.statements:
-            for target in {target.memory for _, target in statement.flows if isinstance(target, Root)}:
+            for target in {root.memory for _, result in statement.flows for root in result.roots}:
                 for other in families[target]:
                     writers[other].append(statement)
     return writers
@@ -237,31 +222,25 @@ def statements_after_infinite_derivatives(flow: ControlFlow, active: Container[S
             and isinstance(statement.target.type, types.Float)
             and _reads_one_of(after, statement)
         )
-        or (
-            isinstance(statement, Call)
-            and isinstance(statement.rule, ProductRule)
-            and any(_part_of(part) in after for part in statement.inputs)
-        )
+        or (statement.is_product and any(part.memory in after for part in statement.inputs))
     )
 
 
-def _reads_one_of(numbers: Container[Scalar | Root], statement: Compute) -> bool:
+def _reads_one_of(numbers: Container[Operand | Root], statement: Compute) -> bool:
     pairs = zip(statement.operands, statement.partials, strict=True)
     return any(partial is not None and operand in numbers for operand, partial in pairs)
 
 
 def _statements_before(
     pending: list[Operand | View | Root], blocks: Sequence[Block], writers: _Writers
-) -> frozenset[Compute | Call]:
+) -> frozenset[Statement]:
     """Returns the statements that compute the floats ``pending``, and those from which these come: through phis, and through the arrays of ``writers``."""
-    phis: dict[Scalar | Root, Phi] = {phi.target: phi for block in blocks for phi in block.phis}
-    found: set[Compute | Call] = set()
-    visited: set[Scalar | Root] = set()
+    phis: dict[Operand | Root, Phi] = {phi.target: phi for block in blocks for phi in block.phis}
+    found: set[Statement] = set()
+    visited: set[Operand | Root] = set()
     while pending:
-        number = _part_of(pending.pop())
-        if number is None or number in visited:
-            continue
-        if isinstance(number, Scalar) and not isinstance(number.type, types.Float):
+        number = pending.pop().memory
+        if number in visited or not (number.roots or number.is_real):  # constants and integers have no derivatives
             continue
         visited.add(number)
         definition = number.definition if isinstance(number, Scalar) else None
@@ -275,10 +254,10 @@ def _statements_before(
             pending += definition.inputs if writers else []
         elif number in phis and isinstance(number, Scalar):
             pending += phis[number].incoming.values()
-        for writer in writers.get(number, ()) if isinstance(number, Root) else ():
+        for writer in [writer for root in number.roots for writer in writers.get(root, ())]:
             if isinstance(writer, Call):
                 found.add(writer)
-            pending += [source for source, target in writer.flows if isinstance(target, Root)]
+            pending += [source for source, target in writer.flows if target.roots]
     return frozenset(found)
 
 

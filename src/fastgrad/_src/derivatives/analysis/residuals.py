@@ -10,16 +10,22 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families, targets_of, written_memory
-from fastgrad._src.derivatives.ir.call_rules import Callee
-from fastgrad._src.derivatives.ir.operands import Counter, Operand, Scalar, View, operands_of_view
+from fastgrad._src.derivatives.ir.operands import (
+    Counter,
+    Operand,
+    Scalar,
+    View,
+    operands_of_view,
+    scalars_among,
+    views_among,
+)
 from fastgrad._src.derivatives.ir.representation import Block, Function
-from fastgrad._src.derivatives.ir.statements import Branch, Call, Compute, Load, NextIteration, Return
+from fastgrad._src.derivatives.ir.statements import Branch, Compute, Load, NextIteration
 
 RECOMPUTATION_LIMIT = 8
 """A number is computed again if that costs at most this much, where an addition costs 1 and a load 2."""
 MAX_ROWS = 8
 """The largest number of records of an iteration that are stored in rows. Each row is a separate stream of stores."""
-_LOAD_COST = 2
 _INFINITE = 10**9
 
 
@@ -92,23 +98,21 @@ class Residuals:
         self.reservations: dict[Counter, tuple[int, int]] = {}
         self._order: dict[Scalar, int] = {}
         for block in flow.blocks:
-            for phi in block.phis:
-                if isinstance(phi.target, Scalar):
-                    self._order[phi.target] = len(self._order)
+            for target in scalars_among(phi.target for phi in block.phis):
+                self._order[target] = len(self._order)
             for statement in block.statements:
                 for target in targets_of(statement):
                     self._order[target] = len(self._order)
                 if isinstance(statement, Compute):  # the reverse sweep alone computes some operands
-                    for operand in statement.operands:
-                        if isinstance(operand, Scalar):
-                            self._order.setdefault(operand, len(self._order))
+                    for operand in scalars_among(statement.operands):
+                        self._order.setdefault(operand, len(self._order))
         self._final_loads = self._find_final_loads(function)
 
     def _find_final_loads(self, function: Function) -> set[Scalar]:
         """Returns the scalars that are loaded from memory which keeps its contents from then on: the reverse sweep may read it again."""
         flow = self._flow
         families = memory_families(function)
-        returns = [block for block in flow.blocks if isinstance(block.end, Return)]
+        returns = [block for block in flow.blocks if block.returns]
         is_apart = (
             self._known is not None
         )  # the reverse sweep is a function of its own: it has the arrays that nothing writes
@@ -138,9 +142,9 @@ class Residuals:
 
     def is_free(self, operand: Operand) -> bool:
         """True if the variable of ``operand`` has one value, which the reverse sweep finds in it."""
-        if self._known is not None and isinstance(operand, Scalar):
+        if self._known is not None:
             return operand.block is None or operand in self._known
-        return not isinstance(operand, Scalar) or not self._flow.is_in_loop(operand.block)
+        return not self._flow.is_in_loop(operand.block)
 
     def plan(self, needs_of_block: Callable[[Block], Needs]) -> None:
         """Decides.
@@ -186,7 +190,7 @@ class Residuals:
         """
         return all(isinstance(reader, Block) and block not in self._flow.dominators[reader] for reader in readers)
 
-    def _can_be_computed_again(self, scalar: Scalar) -> bool:
+    def _can_be_computed_again(self, scalar: Operand) -> bool:
         definition = scalar.definition
         if isinstance(definition, Load):
             return scalar in self._final_loads
@@ -202,18 +206,9 @@ class Residuals:
         if operand in visited:
             return visited[operand]
         visited[operand] = _INFINITE
-        assert isinstance(operand, Scalar)
-        if self._can_be_computed_again(operand):
-            definition = operand.definition
-            own = (
-                definition.cost
-                if isinstance(definition, Compute)
-                else _LOAD_COST
-                if isinstance(definition, Load)
-                else 0
-            )
-            operands = definition.uses if definition is not None else []
-            visited[operand] = own + sum(self.recomputation_cost(part, visited) for part in operands)
+        if self._can_be_computed_again(operand) and operand.definition is not None:
+            costs = [self.recomputation_cost(part, visited) for part in operand.definition.uses]
+            visited[operand] = operand.definition.cost + sum(costs)
         return visited[operand]
 
     def _outer_sources(self, scalar: Scalar) -> set[Scalar]:
@@ -252,7 +247,7 @@ class Residuals:
                 continue
             readers[scalar].add(reader)
             if scalar not in self.recorded and scalar.definition is not None:
-                pending += [(part, reader) for part in scalar.definition.uses if isinstance(part, Scalar)]
+                pending += [(part, reader) for part in scalars_among(scalar.definition.uses)]
         return readers
 
     def reverse_sweep(self, block: Block) -> Way | None:
@@ -353,10 +348,10 @@ class Residuals:
                 if isinstance(phi.target, Scalar):
                     phis[phi.target] = list(phi.incoming.values())
                 else:
-                    views += [value for value in phi.incoming.values() if isinstance(value, View)]
+                    views += views_among(phi.incoming.values())
             for statement in block.statements:
                 pending += [] if statement.is_pure else statement.uses
-            if isinstance(block.end, Branch):
+            if block.end.condition is not None:
                 pending.append(block.end.condition)
         for view in views:
             pending += operands_of_view(view)
@@ -376,11 +371,7 @@ class Residuals:
             body = flow.loops[head]
             has_inner_loop = any(other is not head and other in body for other in flow.loops)
             leaves_early = any(after not in body for block in body if block is not head for after in block.successors)
-            calls = any(
-                isinstance(statement, Call) and isinstance(statement.rule, Callee)
-                for block in body
-                for statement in block.statements
-            )
+            calls = any(statement.callee is not None for block in body for statement in block.statements)
             if calls or has_inner_loop or leaves_early or counter.block.successors != [head]:
                 continue
             self.reserved |= body

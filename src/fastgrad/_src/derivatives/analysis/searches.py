@@ -10,9 +10,9 @@ from numba import types
 
 from fastgrad._src.derivatives.analysis.activity import Activity
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
-from fastgrad._src.derivatives.ir.operands import Location, Root, Scalar, View
+from fastgrad._src.derivatives.ir.operands import Location, Operand, Root, Scalar
 from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
-from fastgrad._src.derivatives.ir.statements import Branch, Compute, Store
+from fastgrad._src.derivatives.ir.statements import Compute, Store
 
 
 class Search(NamedTuple):
@@ -38,7 +38,7 @@ def searches_of(
         is_partial: whether the result may depend on a parameter in other ways, too.
     """
     in_loops: set[Block] = set().union(*flow.loops.values())
-    conditions = {block.end.condition for block in in_loops if isinstance(block.end, Branch)}
+    conditions = {block.end.condition for block in in_loops if block.end.condition is not None}
     conditions |= {operand for block in in_loops for _, operand in _selections(block)}
     uses, found = _uses(flow.blocks) if conditions else {}, []
     for position in positions:
@@ -79,7 +79,7 @@ def _choices(flow: ControlFlow) -> Iterator[_Choice]:
         carried = [phi.target for phi in head.phis]
         ends = [(block, block.end) for block in blocks if body.issuperset(block.successors)]
         for place, end in ends:
-            condition = end.condition if isinstance(end, Branch) else None
+            condition = end.condition
             if not isinstance(condition, Scalar) or condition.definition is None:
                 continue
             for block in blocks:
@@ -134,39 +134,31 @@ def _is_parameter(part: Any, position: int) -> bool:
     return part.block is None and part.position == position and part.is_real
 
 
-def _results(blocks: list[Block], leaf: int | None) -> Iterator[Scalar | Root]:
+def _results(blocks: list[Block], leaf: int | None) -> Iterator[Operand | Root]:
     for block in blocks:
         results = block.results
         for value in results if leaf is None or not results else [results[leaf]]:
-            part = value.root.memory if isinstance(value, View) else value
-            if isinstance(part, (Scalar, Root)):
-                yield part
+            yield value.memory
 
 
 def _uses(blocks: list[Block]) -> dict[Any, set[Any]]:
     """Returns the numbers and arrays that are computed from each, smoothly or not."""
     uses: dict[Any, set[Any]] = {}
 
-    def note(sources: list[Any], target: Any) -> None:
-        for source in sources:
-            part = source.root.memory if isinstance(source, View) else source
-            if isinstance(part, (Scalar, Root)):
-                part = part.memory if isinstance(part, Root) else part
-                uses.setdefault(part, set()).add(target.memory if isinstance(target, Root) else target)
-
     for block in blocks:
         for phi in block.phis:
-            note(list(phi.incoming.values()), phi.target)
+            for value in phi.incoming.values():
+                uses.setdefault(value.memory, set()).add(phi.target.memory)
         for statement in block.statements:
             for source, target in statement.dependences:
-                note([source], target)
+                uses.setdefault(source.memory, set()).add(target.memory)
     return uses
 
 
 def _dependents(uses: dict[Any, set[Any]], parts: list[Any]) -> set[Any]:
     """Returns all that is computed from some numbers and arrays, with these."""
     reached: set[Any] = set()
-    pending = [part.memory if isinstance(part, Root) else part for part in parts]
+    pending = [part.memory for part in parts]
     while pending:
         part = pending.pop()
         if part not in reached:

@@ -12,8 +12,7 @@ from collections.abc import Iterable, Sequence
 from numba import types
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, scalars_of
-from fastgrad._src.derivatives.ir.call_rules import ProductRule
-from fastgrad._src.derivatives.ir.operands import Counter, Operand, Root, Scalar, View, equal_operands
+from fastgrad._src.derivatives.ir.operands import Counter, Operand, Root, Scalar, View, equal_operands, scalars_among
 from fastgrad._src.derivatives.ir.partials import is_selection
 from fastgrad._src.derivatives.ir.representation import Block, Phi
 from fastgrad._src.derivatives.ir.statements import (
@@ -59,7 +58,7 @@ def statements_without_use(flow: ControlFlow) -> frozenset[Compute]:
             operands = number.definition.operands
         elif number in phis:
             operands = phis[number].incoming.values()
-        pending += [operand for operand in operands if isinstance(operand, Scalar) and operand in uses]
+        pending += [operand for operand in scalars_among(operands) if operand in uses]
     return frozenset(found)
 
 
@@ -112,10 +111,9 @@ def _accesses_of(flow: ControlFlow) -> dict[Root, list[_Access]]:
     """Returns for each array what names it, with its block."""
     accesses: dict[Root, list[_Access]] = defaultdict(list)
 
-    def add(block: Block, user: Statement | Phi | Return, values: Iterable[object]) -> None:
+    def add(block: Block, user: Statement | Phi | Return, values: Iterable[Operand | View | Root]) -> None:
         for value in values:
-            if isinstance(value, (View, Root)):
-                root = value.root if isinstance(value, View) else value
+            for root in value.roots:
                 accesses[root.memory].append((block, user))
 
     for block in flow.blocks:
@@ -130,7 +128,7 @@ def _accesses_of(flow: ControlFlow) -> dict[Root, list[_Access]]:
 
 def _multiplies_elements(access: Statement | Phi | Return) -> bool:
     """True if what names an array reads elements of it, which it may multiply by 0."""
-    return isinstance(access, Load) or (isinstance(access, Call) and isinstance(access.rule, ProductRule))
+    return isinstance(access, Load) or (isinstance(access, Call) and access.is_product)
 
 
 def _certain_loads(accesses: list[_Access], flow: ControlFlow) -> list[Load]:
@@ -183,7 +181,7 @@ def _heads_around(block: Block, beginning: Block, flow: ControlFlow) -> list[Blo
 
 def _counters_of(indices: Sequence[Operand]) -> list[Counter | None]:
     """Returns the counters whose numbers the indices are; None for other indices."""
-    definitions = [index.definition if isinstance(index, Scalar) else None for index in indices]
+    definitions = [index.definition for index in indices]
     return [definition.counter if isinstance(definition, NextIteration) else None for definition in definitions]
 
 
@@ -195,7 +193,7 @@ def _may_skip(definition: Block, users: frozenset[_Place]) -> bool:
         block = pending.pop()
         if block in users:
             continue
-        if isinstance(block.end, Return):
+        if block.returns:
             return True
         following = [other for other in block.successors if (block, other) not in users]
         if definition in following:

@@ -12,6 +12,7 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.derivatives.exported_function import ExportedFunction, dtype_of
+from fastgrad._src.derivatives.functions.numba_types import rank_of_type
 
 try:
     import jax
@@ -116,7 +117,7 @@ def _structures(
     exported: ExportedFunction, leaves: list[types.Type], shape_of: Callable[..., Any] | None, arguments: Sequence[Any]
 ) -> list[Any]:
     """Returns the shapes and dtypes of the results of a call."""
-    ranks = [type.ndim if isinstance(type, types.Array) else 0 for type in leaves]
+    ranks = [rank_of_type(type) for type in leaves]
     if shape_of is None and any(ranks):
         raise TypeError(
             f"as_function: {exported.name} returns an array, whose shape JAX must know before it runs: pass shape_of, a function of the "

@@ -27,7 +27,6 @@ from fastgrad._src.derivatives.ir.operands import (
     index_constant,
     is_constant,
 )
-from fastgrad._src.derivatives.ir.statements import Compute
 from fastgrad._src.derivatives.ir.values import Elements
 from fastgrad._src.derivatives.numpy.loop_sources import broadcast_size, broadcast_step, copy_loops
 from fastgrad._src.jit.generated_source import temporary_function_from_source
@@ -127,7 +126,7 @@ def elements(lowering: Lowering, function: FunctionType, operands: list[Any], re
     for number, operand in enumerate(operands):
         if isinstance(operand, Elements) and not has_sizes(operand, sizes):
             operand = materialize(lowering, operand)
-        if isinstance(operand, View):
+        if operand.is_array:
             operands[number] = broadcast(builder, operand, sizes, broadcast_step)
     axes = [Axis(None, index_constant(0), size) for size in sizes]
     return Elements(function, operands, axes, result_type.dtype)
@@ -167,7 +166,7 @@ def element(lowering: Lowering, array: Elements, indices: list[Operand]) -> Any:
     """Computes the element of an array expression at ``indices``."""
     numbers = []
     for operand in array.operands:
-        if isinstance(operand, View):
+        if operand.is_array:
             operand = view_rules.load_element(lowering.builder, operand, indices)
         elif isinstance(operand, Elements):
             operand = element(lowering, operand, indices)
@@ -188,7 +187,7 @@ def reads_apart(target: View, value: Any) -> bool:
     """True if a loop that writes the elements of ``target`` in order can't write an element that ``value`` reads later."""
     if isinstance(value, Elements):
         return all(reads_apart(target, operand) for operand in value.operands)
-    if not isinstance(value, View) or target.same_elements(value):
+    if not value.is_array or target.same_elements(value):
         return True
     first, second = target.root.memory, value.root.memory
     return (first is not second and "phi" not in (first.kind, second.kind)) or _are_in_other_rows(target, value)
@@ -210,9 +209,8 @@ def _differ(first: Operand, second: Operand) -> bool:
 def _base_and_distance(index: Operand) -> tuple[Operand | None, int]:
     if isinstance(index, Constant):
         return None, int(index.value)
-    sum_ = index.definition
-    if isinstance(sum_, Compute) and sum_.operation is ADD:
-        base, distance = sum_.operands
+    if index.operation is ADD:
+        base, distance = index.operands
         if isinstance(distance, Constant):
             return base, int(distance.value)
     return index, 0

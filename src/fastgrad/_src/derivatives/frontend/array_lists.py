@@ -86,11 +86,11 @@ def _place(lowering: Lowering, values: ArrayList, array: Any) -> list[Operand]:
     if isinstance(array, NumberList):
         array = containers.items_of(lowering, array)
     array = array_expressions.materialize(lowering, array)
-    if not isinstance(array, View) or len(array.axes) != len(values.sizes) or array.dtype != values.type.dtype.dtype:
+    if not array.is_array or len(array.axes) != len(values.sizes) or array.dtype != values.type.dtype.dtype:
         raise builder.refuse(
             f"{describe(array)} as an item of a list of arrays can't be differentiated; append arrays of one type"
         )
-    sizes = [axis.size for axis in array.axes]
+    sizes = array.sizes
     with _statements_of(lowering) as statements:
         start = containers.resize(lowering, values.elements, view_rules.product(builder, sizes))
         lowering.array_functions.assign(lowering, _view_of(lowering, values, start, sizes), array)

@@ -21,7 +21,6 @@ from fastgrad._src.derivatives.ir.operands import (
     View,
     index_constant,
     is_constant,
-    is_natural_number,
     leaf_types_of,
     refuse,
 )
@@ -32,7 +31,7 @@ from fastgrad._src.derivatives.ir.scalar_rules import NUMBA_FUNCTIONS
 from fastgrad._src.derivatives.ir.statements import Allocate, Call, Compute, Draw, Grow, Jump, Load, Size, Store
 from fastgrad._src.derivatives.ir.values import Complex, is_hashable
 from fastgrad._src.derivatives.numpy.loop_sources import CHECKS_OF_SIZES
-from fastgrad._src.scalars.formulas import OPERANDS, ScalarOperation, Term, key_of, substitute, transform
+from fastgrad._src.scalars.formulas import OPERANDS, ScalarOperation, Term, in_postorder, key_of, substitute, transform
 from fastgrad._src.scalars.terms import ADD, MULTIPLY, SUBTRACT
 
 _FOLDED = {ADD: int.__add__, SUBTRACT: int.__sub__, MULTIPLY: int.__mul__}
@@ -155,9 +154,7 @@ class Builder:
             None
             if partials is None
             else [
-                None
-                if partial is None or isinstance(operand, Constant) or not operand.is_real
-                else self.with_names(partial)
+                None if partial is None or not operand.is_real else self.with_names(partial)
                 for partial, operand in zip(partials, operands, strict=True)
             ]
         )
@@ -186,7 +183,7 @@ class Builder:
         if operation is None:
             numbers = ", ".join(f"{{{number}}}" for number in range(count))
             operation = self._calls[name, count] = ScalarOperation(
-                f"{name}({numbers})", function, may_raise=is_hashable(function) and function in RAISING
+                f"{name}({numbers})", count, function, may_raise=is_hashable(function) and function in RAISING
             )
         return operation
 
@@ -212,6 +209,7 @@ class Builder:
             operands = [f"{{{number}}}" for number in range(len(OPERANDS))]
             self._expressions[key] = ScalarOperation(
                 partial_text(term, operands, "", ""),
+                1 + max([node.position for node in in_postorder(term) if node.position is not None], default=-1),
                 definition=lambda *values: substitute(term, dict(zip(OPERANDS, values, strict=False))),
             )
         return self._expressions[key]
@@ -233,7 +231,7 @@ class Builder:
         target = self._computed.get(key)
         if target is None:
             target = self._computed[key] = self.compute(INDEX, operation, list(operands), cost, hint="i")
-            is_closed = operation in (ADD, MULTIPLY) and all(map(is_natural_number, operands))
+            is_closed = operation in (ADD, MULTIPLY) and all(operand.is_natural for operand in operands)
             target.is_natural = is_natural or is_closed
         return target
 
@@ -247,7 +245,7 @@ class Builder:
     def store(self, root: Root, value: Operand, indices: list[Operand]) -> None:
         """Appends a ``Store``."""
         self.note_write(root)
-        if not root.is_real and isinstance(value.type, types.Float) and isinstance(value, Scalar):
+        if not root.is_real and value.is_real:
             raise self.refuse("a float is stored in an array of integers, where its derivative would be lost")
         self.block.statements.append(Store(self.location, root, value, indices))
 

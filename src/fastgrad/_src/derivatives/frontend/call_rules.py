@@ -18,6 +18,7 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
+from fastgrad._src.derivatives.functions.numba_types import is_complex_type, number_type, rank_of_type
 from fastgrad._src.derivatives.functions.parameters import Types
 from fastgrad._src.derivatives.ir.call_rules import CallRule
 from fastgrad._src.derivatives.ir.operands import zero
@@ -82,11 +83,6 @@ def is_real(type: types.Type) -> bool:
     return isinstance(number_type(type), (types.Float, types.Complex))
 
 
-def number_type(type: types.Type) -> types.Type:
-    """Returns the type of a number, or of an array's elements."""
-    return type.dtype if isinstance(type, types.Array) else type
-
-
 def parts_of(type: types.Type) -> Types:
     """Returns the types of a function's results: the items of a tuple, else the only one."""
     return tuple(type) if isinstance(type, types.BaseTuple) else (type,)
@@ -95,11 +91,6 @@ def parts_of(type: types.Type) -> Types:
 def tuple_text(texts: Sequence[str]) -> str:
     """Returns the text of a tuple."""
     return f"({''.join(text + ', ' for text in texts)})"
-
-
-def is_complex_type(type: types.Type) -> bool:
-    """True for the types of complex numbers and of arrays of them."""
-    return isinstance(number_type(type), types.Complex)
 
 
 def real_types_of(type: types.Type) -> list[types.Type]:
@@ -172,7 +163,7 @@ class Values:
                 return tuple_text([pattern(item) for item in type])
             if isinstance(type, (types.NoneType, types.Dispatcher)):
                 return "_"
-            name = f"{prefix}_{len(leaves)}_{type.ndim if isinstance(type, types.Array) else 0}"
+            name = f"{prefix}_{len(leaves)}_{rank_of_type(type)}"
             leaves.extend(texts_of_parts(type, f"contiguous({name})" if isinstance(type, types.Array) else name))
             return name
 
@@ -286,7 +277,7 @@ class TypedRule(CallRule):
         self.results = Values(parts_of(result_type))
         for what, values in (("an argument", self.arguments), ("a result", self.results)):
             for type in values.types:
-                number = type.dtype if isinstance(type, types.Array) else type
+                number = number_type(type)
                 if not isinstance(number, (types.Float, types.Integer, types.Boolean)):
                     raise self.error(
                         owner.function,

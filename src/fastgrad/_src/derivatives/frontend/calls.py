@@ -11,7 +11,7 @@ import numpy as np
 from numba import TypingError, types
 
 from fastgrad._src.core.errors import DifferentiationError
-from fastgrad._src.derivatives.frontend import array_expressions, containers, lists, methods, python_functions
+from fastgrad._src.derivatives.frontend import array_expressions, containers, methods, python_functions
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.call_rules import TypedRule, own_rule_of
 from fastgrad._src.derivatives.frontend.splicing import Spliced, splice
@@ -41,7 +41,6 @@ from fastgrad._src.derivatives.ir.values import (
     Fields,
     FunctionChoice,
     Items,
-    Mapping,
     Method,
     Selection,
     Static,
@@ -55,7 +54,7 @@ from fastgrad._src.derivatives.numpy import loop_sources
 from fastgrad._src.derivatives.runtime.inferred_callees import called_functions, line_of_with_block
 from fastgrad._src.jit.numba_internals import DUFunc, ForceLiteralArg, GUFunc, StencilFunc, _Intrinsic, dispatcher, ir
 from fastgrad._src.scalars import terms
-from fastgrad._src.scalars.formulas import COTANGENT, DIVISION_COST, OPERANDS, RESULT, Term
+from fastgrad._src.scalars.formulas import COTANGENT, DIVISION_COST, OPERANDS, RESULT, ScalarOperation, Term
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.lowering import Lowering
@@ -207,7 +206,7 @@ class Calls:
                 f"{function.py_func.__name__} calls itself, with complex numbers: their real and imaginary parts can be passed"
             )
         for position, part in enumerate(parts):
-            if isinstance(part, View) and not part.has_slices():
+            if part.is_array and not part.has_slices():
                 if position in callee.written | callee.returned:
                     raise self._builder.refuse(
                         f"{function.py_func.__name__} is recursive and writes or returns an array that repeats elements; pass a copy"
@@ -238,7 +237,7 @@ class Calls:
         result_type = self._lowering.frame.function.types[name]
         if not is_compiled:
             arguments = [self._operands.definite(argument) for argument in arguments]
-        if isinstance(function, Method) and isinstance(function.owner, (Mapping, *lists.LISTS)):
+        if isinstance(function, Method) and function.owner.kind is not None:
             arguments = self._with_keywords(function, arguments, keywords)
             return methods.call(self._lowering, function.owner, function.name, arguments, result_type)
         if isinstance(function, Method) and isinstance(function.owner, Fields):
@@ -432,7 +431,7 @@ class Calls:
             operands = [self._operands.scalar(argument) for argument in arguments]
             operation = builder.call_of(function, len(operands))
             return builder.index(operation, *operands, cost=DIVISION_COST, is_natural=True)
-        if all(isinstance(value, (Constant, Scalar)) for value in arguments):
+        if all(value.is_number for value in arguments):
             if function is scalar_rules.where:
                 return self._lowering.operators.where(arguments, type, hint)
             if function in scalar_rules.PARTIALS:
@@ -442,16 +441,10 @@ class Calls:
         rule = getattr(function, "call_rule", None)
         if rule is not None:
             return self._call_with_rule(function, rule, arguments, keywords)
-        is_passive = not keywords and all(
-            isinstance(value, Constant) or (isinstance(value, Scalar) and not value.is_real) for value in arguments
-        )
+        is_passive = not keywords and all(value.is_number and not value.is_real for value in arguments)
         if is_passive and isinstance(type, (types.Number, types.NoneType)) and line_of_with_block(function.py_func):
             # Nothing in it depends on a number that has a derivative. It is called once, with its effects.
-            call = builder.call_of(function, len(arguments))
-            result = builder.compute(
-                types.boolean if isinstance(type, types.NoneType) else type, call, arguments, COST_OF_EFFECTS
-            )
-            return Static(None) if isinstance(type, types.NoneType) else result
+            return self._call_once(builder.call_of(function, len(arguments)), arguments, type)
         return self.call_compiled(function, arguments, keywords)
 
     def _call_kernel(self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type) -> Any:
@@ -563,9 +556,7 @@ class Calls:
             if isinstance(leaf, Complex):
                 parts += [leaf.real, leaf.imag]
             else:
-                parts.append(
-                    self._operands.plain(leaf).real() if isinstance(leaf, View) else self._operands.scalar(leaf)
-                )
+                parts.append(self._operands.plain(leaf).real() if leaf.is_array else self._operands.scalar(leaf))
         return self._results_of(rule, parts, result_type)
 
     def _results_of(self, rule: CallRule | Callee, parts: list[Operand | View], type: types.Type) -> Any:
@@ -581,7 +572,7 @@ class Calls:
 
     def _apply_function(self, function: Any, arguments: list[Any], type: types.Type, hint: str) -> Any:
         is_conversion = function in (int, float, bool) and len(arguments) == 1
-        if is_conversion and isinstance(arguments[0], (Constant, Scalar)):  # noqa: SIM102  # one line would be too long
+        if is_conversion and arguments[0].is_number:  # noqa: SIM102  # one line would be too long
             if types.unliteral(arguments[0].type) == type:
                 return arguments[0]
         if function in (max, min) and len(arguments) > 2:
@@ -595,12 +586,24 @@ class Calls:
         """Lowers a random draw of one number, which happens once. Parameters that change its location or scale have a derivative."""
         name = describe(Static(function))
         is_number = isinstance(type, (types.Float, types.Integer, types.NoneType))
-        if keywords or not is_number or not all(isinstance(value, (Constant, Scalar)) for value in arguments):
+        if keywords or not is_number or not all(value.is_number for value in arguments):
             raise self._builder.refuse(
                 f"a random draw by {name} of an array, or with keywords, can't be differentiated: draw one number at a time, with parameters by position"
             )
         partials = [*PARTIALS_OF_DRAWS.get(function, ()), *[None] * len(arguments)][: len(arguments)]
         draw = self._builder.call_of(function, len(arguments), "draw")
-        result_type = types.boolean if isinstance(type, types.NoneType) else type
-        result = self._builder.compute(result_type, draw, arguments, COST_OF_EFFECTS, partials, draw=name)
-        return Static(None) if isinstance(type, types.NoneType) else result
+        return self._call_once(draw, arguments, type, partials, name)
+
+    def _call_once(
+        self,
+        operation: ScalarOperation,
+        arguments: list[Any],
+        type: types.Type,
+        partials: list[Any] | None = None,
+        draw: str = "",
+    ) -> Any:
+        """Appends the call of a function that has effects; returns its result."""
+        is_none = isinstance(type, types.NoneType)
+        result_type = types.boolean if is_none else type
+        result = self._builder.compute(result_type, operation, arguments, COST_OF_EFFECTS, partials, draw=draw)
+        return Static(None) if is_none else result

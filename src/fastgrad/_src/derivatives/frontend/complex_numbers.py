@@ -25,7 +25,7 @@ from fastgrad._src.derivatives.ir.complex_rules import (
     PARTS,
     Derivative,
 )
-from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar, View, is_constant
+from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar, is_constant
 from fastgrad._src.derivatives.ir.partials import Partial, call_operation
 from fastgrad._src.derivatives.ir.scalar_operations import CASTS
 from fastgrad._src.derivatives.ir.statements import Compute
@@ -336,7 +336,7 @@ def call(lowering: Lowering, function: Any, arguments: list[Any], keywords: dict
         return NotImplemented
     if function in (real_parts, complex_of_parts):
         return arguments[0].real() if function is real_parts else arguments[0].complex()
-    if function in (np.real, np.imag) and isinstance(arguments[0], View):
+    if function in (np.real, np.imag) and arguments[0].is_array:
         return view_rules.part(lowering.builder, arguments[0], (np.real, np.imag).index(function))
     if function is np.vdot and not keywords:
         first, second = arguments

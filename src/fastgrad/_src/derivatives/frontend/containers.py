@@ -17,18 +17,21 @@ from fastgrad._src.derivatives.frontend import array_expressions, methods
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.builder import Builder
 from fastgrad._src.derivatives.functions.argument_types import members_of
+from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.ir.operands import Axis, Field, Operand, Root, Scalar, View, index_constant
 from fastgrad._src.derivatives.ir.scalar_operations import AT_LEAST_0, may_raise
 from fastgrad._src.derivatives.ir.values import (
     ArrayList,
     Fields,
     Items,
+    Iterable,
     Method,
     NumberList,
     Range,
     Static,
     TupleList,
     describe,
+    listed,
     tuple_of,
     type_of,
 )
@@ -248,6 +251,14 @@ def set_item(lowering: Lowering, values: NumberList, index: Any, value: Any) -> 
     view_rules.store_element(lowering.builder, values.data, [position_of(lowering, values, index)], number)
 
 
+def iterable(lowering: Lowering, values: NumberList) -> Iterable:
+    """Returns what a ``for`` loop over a list of numbers goes through."""
+    lists = (values,) if isinstance(values.length, View) else ()
+    return Iterable(
+        length_of(lowering, values), lambda k: view_rules.load_element(lowering.builder, values.data, [k]), lists
+    )
+
+
 def resize(lowering: Lowering, values: NumberList, count: Operand) -> Operand:
     """Adds ``count`` to the length of a list and returns the length before that."""
     builder = lowering.builder
@@ -276,7 +287,7 @@ def extend(lowering: Lowering, values: NumberList, more: Any) -> None:
             methods.call(lowering, values, "append", [value], types.none)
         return
     (array,) = as_arrays(lowering, [more])
-    if not isinstance(array, View) or len(array.axes) != 1:
+    if not array.is_array or len(array.axes) != 1:
         raise lowering.builder.refuse(f"a list that is extended by {describe(more)} can't be differentiated")
     start = resize(lowering, values, array.axes[0].size)
     start = _floats(lowering.builder, values.type, start)
@@ -362,7 +373,7 @@ def apply(lowering: Lowering, function: Any, operands: list[Any], type: types.Ty
 
 def allocate_records(lowering: Lowering, type: types.Array, shape: Any, function: str) -> Fields:
     """Returns a new array of records."""
-    dims = [lowering.operands.scalar(size) for size in (shape.values if isinstance(shape, Items) else [shape])]
+    dims = [lowering.operands.scalar(size) for size in listed(shape)]
     _check_offsets(lowering, type)
     parts = {}
     for name, field in type.dtype.members:
@@ -374,7 +385,7 @@ def allocate_records(lowering: Lowering, type: types.Array, shape: Any, function
 
 def _check_offsets(lowering: Lowering, type: types.Type) -> None:
     """Refuses records whose fields share bytes."""
-    record = type.dtype if isinstance(type, types.Array) else type
+    record = number_type(type)
     if not isinstance(record, types.Record):
         return
     dtype = as_dtype(record)
@@ -397,7 +408,7 @@ def parameter_fields(lowering: Lowering, name: str, type: types.Type, position: 
     _check_offsets(lowering, type)
     is_instance = isinstance(type, types.ClassInstanceType)
     for field, field_type in members_of(type).items():  # type: ignore[union-attr]
-        dtype = field_type.dtype if isinstance(field_type, types.Array) else field_type
+        dtype = number_type(field_type)
         if is_instance and not isinstance(dtype, NUMBERS):
             continue  # an error where it is read
         if is_instance:

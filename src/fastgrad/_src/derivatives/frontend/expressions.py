@@ -12,8 +12,10 @@ from numba import types
 from fastgrad._src.derivatives.frontend import containers, lists, mappings
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.builder import Builder
+from fastgrad._src.derivatives.frontend.generators import assigned_value
 from fastgrad._src.derivatives.ir.operands import INDEX, Constant, Scalar, View, index_constant
 from fastgrad._src.derivatives.ir.values import (
+    ArrayList,
     Complex,
     Elements,
     EnumerationMember,
@@ -21,7 +23,9 @@ from fastgrad._src.derivatives.ir.values import (
     Items,
     Mapping,
     Method,
+    NumberList,
     Static,
+    TupleList,
     describe,
     tuple_of,
     type_of,
@@ -50,7 +54,7 @@ class Expressions:
                 tuple_of([axis.size for axis in owner.axes]) if attribute == "shape" else Method(owner, attribute)
             ),
             **dict.fromkeys([Constant, Scalar, Complex], self._attribute_of_number),
-            **dict.fromkeys([Mapping, *lists.LISTS], Method),
+            **dict.fromkeys([Mapping, NumberList, ArrayList, TupleList], Method),
         }
 
     def build_tuple(self, name: str, value: ir.Expr) -> Any:
@@ -96,7 +100,7 @@ class Expressions:
         while True:
             size = len(names)
             for statement in statements:
-                value = statement.value if isinstance(statement, ir.Assign) else None
+                value = assigned_value(statement)
                 if isinstance(value, ir.Var) and value.name in names:
                     names.add(statement.target.name)
                 elif isinstance(value, ir.Expr) and names & {variable.name for variable in value.list_vars()}:
@@ -123,7 +127,7 @@ class Expressions:
                 raise self._builder.refuse(f"{len(result.values)} items are unpacked to {value.count} variables")
             return result
         (result,) = containers.as_arrays(self._lowering, [result])
-        if isinstance(result, View):
+        if result.is_array:
             check = self._builder.call_of(common_size, 2)
             self._builder.index(check, result.axes[0].size, index_constant(value.count))
             first = [
@@ -182,12 +186,12 @@ def _part_of_array(builder: Builder, array: View, attribute: str) -> View:
     """Returns the real or the imaginary part of an array."""
     if array.parts is not None:
         return view_rules.part(builder, array, ("real", "imag").index(attribute))
-    sizes = [axis.size for axis in array.axes]
+    sizes = array.sizes
     return array if attribute == "real" else builder.allocate(array.dtype, sizes, "zeros")
 
 
 _ATTRIBUTES_OF_ARRAYS: dict[str, Callable[[Builder, View], Any]] = {
-    "shape": lambda _, array: Items([axis.size for axis in array.axes], types.UniTuple(INDEX, len(array.axes))),
+    "shape": lambda _, array: Items(array.sizes, types.UniTuple(INDEX, len(array.axes))),
     "size": view_rules.size_of,
     "ndim": lambda _, array: index_constant(len(array.axes)),
     "T": lambda _, array: view_rules.transpose(array, list(range(len(array.axes)))[::-1]),

@@ -8,8 +8,10 @@ a call, which is refused later.
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 import operator
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -116,7 +118,7 @@ def _write_calls_as_loops(function_ir: ir.FunctionIR, argument_types: Any) -> li
 
 
 def _is_call_with_generator(function_ir: ir.FunctionIR, statement: ir.Stmt, function: Any, argument_types: Any) -> bool:
-    value: Any = statement.value if isinstance(statement, ir.Assign) else None
+    value: Any = assigned_value(statement)
     if not isinstance(value, ir.Expr) or value.op != "call" or len(value.args) != 1 or value.kws or value.vararg:
         return False
     if _known_value(function_ir, value.func.name, argument_types) is not function:
@@ -128,15 +130,29 @@ def _is_call_with_generator(function_ir: ir.FunctionIR, statement: ir.Stmt, func
     return _called_generator(function_ir, made, argument_types) is not None
 
 
+def assigned_value(statement: ir.Stmt) -> Any:
+    """Returns what a statement assigns to a variable; None for other statements."""
+    return statement.value if isinstance(statement, ir.Assign) else None
+
+
+def _assignment(scope: ir.Scope, loc: ir.Loc, hint: str, value: Any) -> ir.Assign:
+    """Returns the assignment to a new variable."""
+    return ir.Assign(value, _new_variable(scope, hint, loc), loc)
+
+
+def _steps(assign: Callable[[str, Any], ir.Assign], iterator: ir.Var, loc: ir.Loc) -> list[ir.Assign]:
+    """Returns what steps an iterator: the assignments of the pair, the item, and whether there is one."""
+    pair = assign("$pair", ir.Expr.iternext(iterator, loc))
+    item = assign("$item", ir.Expr.pair_first(pair.target, loc))
+    return [pair, item, assign("$is_valid", ir.Expr.pair_second(pair.target, loc))]
+
+
 def _write_list_as_loop(function_ir: ir.FunctionIR, label: int, number: int) -> int:
     """Writes the statement with a number of a block as a loop; returns the label of the block with what follows."""
     block = function_ir.blocks[label]
     scope, statement = block.scope, block.body[number]
     loc = statement.loc
-
-    def assign(hint: str, value: Any) -> ir.Assign:
-        return ir.Assign(value, _new_variable(scope, hint, loc), loc)
-
+    assign = functools.partial(_assignment, scope, loc)
     made = assign("$list", ir.Expr.build_list([], loc))
     before, head, body, after, item = _write_head(function_ir, label, number)
     append = assign("$append", ir.Expr.getattr(made.target, "append", loc))
@@ -172,7 +188,7 @@ def _reads(function_ir: ir.FunctionIR, generator: ir.Var, argument_types: Any) -
     names, made, copies, calls, loops = {generator.name}, [], [], [], []
     for label in sorted(blocks):
         for statement in blocks[label].body:
-            value: Any = statement.value if isinstance(statement, ir.Assign) else None
+            value: Any = assigned_value(statement)
             if value is call:
                 made.append((label, statement))
             elif not any(variable.name in names for variable in statement.list_vars()):
@@ -227,8 +243,7 @@ def _write_reads_as_loop(function_ir: ir.FunctionIR, reads: _Reads) -> tuple[lis
         blocks[label].body = statements
         return label
 
-    def assign(hint: str, value: Any) -> ir.Assign:
-        return ir.Assign(value, _new_variable(scope, hint, loc), loc)
+    assign = functools.partial(_assignment, scope, loc)
 
     def go_to_head(number: int) -> list[Any]:
         return [ir.Assign(ir.Const(number, loc), read, loc), ir.Jump(head, loc)]
@@ -244,9 +259,7 @@ def _write_reads_as_loop(function_ir: ir.FunctionIR, reads: _Reads) -> tuple[lis
     given = [each.target for each in arguments], [(name, each.target) for name, each in keywords]
     generator = assign("$generator", ir.Expr.call(made.value.func, *given, made.loc))
     iterator = assign("$iterator", ir.Expr.getiter(generator.target, loc))
-    pair = assign("$pair", ir.Expr.iternext(iterator.target, loc))
-    item = assign("$item", ir.Expr.pair_first(pair.target, loc))
-    is_valid = assign("$is_valid", ir.Expr.pair_second(pair.target, loc))
+    pair, item, is_valid = _steps(assign, iterator.target, loc)
     head = new_block([pair, item, is_valid])
     following: list[int] = []
     exits = [new_block([ir.StaticRaise(StopIteration, (), loc)])]
@@ -287,7 +300,7 @@ def _globals_read_again(function_ir: ir.FunctionIR, before: list[Any], rest: lis
     used = {variable.name for statement in rest for variable in statement.list_vars()}
     again: list[ir.Assign] = []
     for statement in reversed(before):
-        value: Any = statement.value if isinstance(statement, ir.Assign) else None
+        value: Any = assigned_value(statement)
         is_read = value is not None and statement.target.name in used
         is_attribute = getattr(value, "op", "") == "getattr"
         if is_attribute:  # of a module: an item of the generator may change other attributes
@@ -357,14 +370,9 @@ def _write_head(function_ir: ir.FunctionIR, label: int, number: int) -> tuple[li
     scope, statement = function_ir.blocks[label].scope, function_ir.blocks[label].body[number]
     loc = statement.loc
     head, body, after = [max(function_ir.blocks) + offset for offset in (1, 2, 3)]
-
-    def assign(hint: str, value: Any) -> ir.Assign:
-        return ir.Assign(value, _new_variable(scope, hint, loc), loc)
-
+    assign = functools.partial(_assignment, scope, loc)
     iterator = assign("$iterator", ir.Expr.getiter(statement.value.args[0], loc))
-    pair = assign("$pair", ir.Expr.iternext(iterator.target, loc))
-    item = assign("$item", ir.Expr.pair_first(pair.target, loc))
-    is_valid = assign("$is_valid", ir.Expr.pair_second(pair.target, loc))
+    pair, item, is_valid = _steps(assign, iterator.target, loc)
     for new in (head, body, after):
         function_ir.blocks[new] = ir.Block(scope, loc)
     function_ir.blocks[head].body = [pair, item, is_valid, ir.Branch(is_valid.target, body, after, loc)]
@@ -389,7 +397,7 @@ def _loops_over_generators(function_ir: ir.FunctionIR, argument_types: Any) -> l
     # A copy of a loop's body would make several generators of one there, so inner loops come first.
     for label in sorted(statements, key=lambda label: -sum(label in loop.body for loop in flow)):
         for statement in statements[label]:
-            value: Any = statement.value if isinstance(statement, ir.Assign) else None
+            value: Any = assigned_value(statement)
             function = _called_generator(function_ir, value, argument_types)
             if function is None:
                 continue
@@ -594,7 +602,7 @@ class _Inliner:
         self._pass_arguments(labels[min(labels)])
         for label, (_, current) in new.items():
             for statement in generator_ir.blocks[label].body:
-                value = statement.value if isinstance(statement, ir.Assign) else None
+                value = assigned_value(statement)
                 if isinstance(statement, ir.Return):
                     current.body.append(ir.Jump(self._end.falsebr, statement.loc))
                 elif isinstance(value, ir.Arg):

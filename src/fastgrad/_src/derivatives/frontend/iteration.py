@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from numba import types
 
 from fastgrad._src.derivatives.frontend import containers, lists, mappings
 from fastgrad._src.derivatives.frontend import views as view_rules
+from fastgrad._src.derivatives.frontend.operands import by_class
 from fastgrad._src.derivatives.ir.operands import (
     INDEX,
     Constant,
@@ -17,13 +19,13 @@ from fastgrad._src.derivatives.ir.operands import (
     View,
     index_constant,
     is_constant,
-    is_natural_number,
 )
 from fastgrad._src.derivatives.ir.statements import BeginLoop, NextIteration
 from fastgrad._src.derivatives.ir.values import (
     Fields,
     Items,
     Iterable,
+    List,
     LoopState,
     Mapping,
     MappingView,
@@ -65,34 +67,36 @@ class Iteration:
 
     def iterable(self, value: Any) -> Iterable:
         """Returns what a ``for`` loop goes through: a number of items, and the item of a number."""
-        builder = self._builder
-        if isinstance(value, Iterable):
-            self._lowering.note_use(value)
-            return value
-        if isinstance(value, MappingView):
-            return mappings.iterable(self._lowering, value.mapping, value.parts)
-        if isinstance(value, Range):
-            return self._iterable_of_range(value)
-        if isinstance(value, View) and value.axes:
-            return Iterable(
-                value.axes[0].size, lambda k: self._operands.element_or_view(view_rules.subview(builder, value, [k]))
-            )
-        if isinstance(value, Mapping):
-            return mappings.iterable(self._lowering, value)
-        if isinstance(value, lists.LISTS):
-            return lists.iterable(self._lowering, value)
-        if isinstance(value, Fields) and isinstance(value.type, types.Array):
-            first = next(iter(value.parts.values()))
-            return Iterable(first.axes[0].size, lambda k: containers.field_item(self._lowering, value, k))
-        if isinstance(value, Items):
-            item_type = types.unliteral(getattr(value.type, "dtype", None) or types.none)
-            result = Iterable(
-                index_constant(len(value.values)), lambda k: self._lowering.subscripts.item_at(value, k, item_type)
-            )
-            if self._lowering.subscripts.is_selection(value):
-                result.selection = lambda k: Selection(value.values, k, item_type)
-            return result
-        raise builder.refuse(f"a loop over {describe(value)} can't be differentiated")
+        rule = by_class(_ITERABLES, value)
+        result = NotImplemented if rule is None else rule(self, value)
+        if result is NotImplemented:
+            raise self._builder.refuse(f"a loop over {describe(value)} can't be differentiated")
+        return result
+
+    def _used_iterable(self, value: Iterable) -> Iterable:
+        self._lowering.note_use(value)
+        return value
+
+    def _iterable_of_array(self, value: View) -> Any:
+        def item(k: Scalar) -> Any:
+            return self._operands.element_or_view(view_rules.subview(self._builder, value, [k]))
+
+        return Iterable(value.axes[0].size, item) if value.axes else NotImplemented
+
+    def _iterable_of_records(self, value: Fields) -> Any:
+        size = value.length
+        if size is None:
+            return NotImplemented
+        return Iterable(size, lambda k: containers.field_item(self._lowering, value, k))
+
+    def _iterable_of_tuple(self, value: Items) -> Iterable:
+        item_type = types.unliteral(getattr(value.type, "dtype", None) or types.none)
+        result = Iterable(
+            index_constant(len(value.values)), lambda k: self._lowering.subscripts.item_at(value, k, item_type)
+        )
+        if self._lowering.subscripts.is_selection(value):
+            result.selection = lambda k: Selection(value.values, k, item_type)
+        return result
 
     def _iterable_of_range(self, value: Range) -> Iterable:
         builder = self._builder
@@ -104,7 +108,7 @@ class Iteration:
         else:
             range_count = builder.call_of(loop_sources.range_count, 3)
             count = builder.index(range_count, start, stop, step, cost=DIVISION_COST)
-        is_rising = isinstance(step, Constant) and step.value > 0 and is_natural_number(start)
+        is_rising = isinstance(step, Constant) and step.value > 0 and start.is_natural
         falls_to_zero = (
             isinstance(step, Constant) and step.value < 0 and isinstance(stop, Constant) and stop.value >= -1
         )
@@ -147,3 +151,16 @@ class Iteration:
     def has_item(self, name: str, value: ir.Expr) -> Any:
         """Returns whether a step has an item."""
         return self._lowering.frame.values[value.value.name].is_valid
+
+
+_ITERABLES: dict[type, Callable[[Iteration, Any], Any]] = {
+    Iterable: Iteration._used_iterable,
+    Range: Iteration._iterable_of_range,
+    View: Iteration._iterable_of_array,
+    Fields: Iteration._iterable_of_records,
+    Items: Iteration._iterable_of_tuple,
+    Mapping: lambda loops, mapping: mappings.iterable(loops._lowering, mapping),
+    MappingView: lambda loops, view: mappings.iterable(loops._lowering, view.mapping, view.parts),
+    List: lambda loops, values: lists.iterable(loops._lowering, values),
+}
+"""What a loop goes through, by the class of the value."""

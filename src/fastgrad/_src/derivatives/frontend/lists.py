@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numba
 import numpy as np
@@ -34,8 +34,6 @@ from fastgrad._src.jit.numba_internals import arg_sort_backwards, arg_sort_forwa
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.lowering import Lowering
-
-LISTS = (ArrayList, NumberList, TupleList)
 
 
 def has_kind(type: types.Type) -> bool:
@@ -159,7 +157,7 @@ def set_slice(lowering: Lowering, values: Any, index: view_rules.Slice, more: An
         raise lowering.builder.refuse(
             "a list that is assigned to a slice of itself can't be differentiated: assign a copy"
         )
-    if not isinstance(more, LISTS):
+    if not more.is_list:
         more = list_of(lowering, values.type, [more])
     lowering.calls.inline(assign_slice, [values, *bounds, more, is_typed])
 
@@ -239,48 +237,61 @@ def _items_of_tuple(lowering: Lowering, value: Any, count: int) -> list[Any]:
 
 def length_of(lowering: Lowering, values: Any) -> Operand:
     """Returns the length of a list, a dictionary or a set, as it is now."""
-    while isinstance(values, (Mapping, TupleList)):
-        values = values.keys[0] if isinstance(values, Mapping) else values.columns[0]
-    return containers.length_of(lowering, values.starts if isinstance(values, ArrayList) else values)
+    return containers.length_of(lowering, values.counted)
 
 
 def item(lowering: Lowering, values: Any, index: Any, type: types.Type) -> Any:
     """Lowers an item or a slice of a list; ``type`` is that of the result."""
-    if not isinstance(values, TupleList):
-        module = array_lists if isinstance(values, ArrayList) else containers
-        return module.item(lowering, values, index, type)
-    if isinstance(index, view_rules.Slice):
-        return TupleList([item(lowering, part, index, part.type) for part in values.columns], values.type)
-    return Items([item(lowering, part, index, part.type.dtype) for part in values.columns], values.type.dtype)
+    return _ACCESSES[values.kind].item(lowering, values, index, type)
 
 
 def set_item(lowering: Lowering, values: Any, index: Any, value: Any) -> None:
     """Lowers the assignment of an item or a slice of a list."""
     if isinstance(index, view_rules.Slice):
         set_slice(lowering, values, index, value)
-        return
-    if not isinstance(values, TupleList):
-        module = array_lists if isinstance(values, ArrayList) else containers
-        module.set_item(lowering, values, index, value)
-        return
-    for part, number in zip(values.columns, _items_of_tuple(lowering, value, len(values.columns)), strict=True):
-        set_item(lowering, part, index, number)
+    else:
+        _ACCESSES[values.kind].set_item(lowering, values, index, value)
 
 
 def iterable(lowering: Lowering, values: Any) -> Iterable:
     """Returns what a ``for`` loop over a list goes through."""
-    if isinstance(values, ArrayList):
-        return array_lists.iterable(lowering, values)
-    if isinstance(values, NumberList):
-        count = containers.length_of(lowering, values)
-        lists = (values,) if isinstance(values.length, View) else ()
-        return Iterable(count, lambda k: view_rules.load_element(lowering.builder, values.data, [k]), lists)
+    return _ACCESSES[values.kind].iterable(lowering, values)
+
+
+def _item_of_tuples(lowering: Lowering, values: TupleList, index: Any, type: types.Type) -> Any:
+    if isinstance(index, view_rules.Slice):
+        return TupleList([item(lowering, part, index, part.type) for part in values.columns], values.type)
+    return Items([item(lowering, part, index, part.type.dtype) for part in values.columns], values.type.dtype)
+
+
+def _set_item_of_tuples(lowering: Lowering, values: TupleList, index: Any, value: Any) -> None:
+    for part, number in zip(values.columns, _items_of_tuple(lowering, value, len(values.columns)), strict=True):
+        set_item(lowering, part, index, number)
+
+
+def _iterable_of_tuples(lowering: Lowering, values: TupleList) -> Iterable:
     parts = [iterable(lowering, part) for part in values.columns]
 
     def item_at(k: Scalar) -> Items:
         return Items([part.item(k) for part in parts], values.type.dtype)
 
     return Iterable(parts[0].count, item_at, parts[0].lists)
+
+
+class _Access(NamedTuple):
+    """How items of a kind of lists are read, assigned, and gone through."""
+
+    item: Callable[..., Any]
+    set_item: Callable[..., None]
+    iterable: Callable[..., Iterable]
+
+
+_ACCESSES = {
+    "list": _Access(containers.item, containers.set_item, containers.iterable),
+    "list of arrays": _Access(array_lists.item, array_lists.set_item, array_lists.iterable),
+    "list of tuples": _Access(_item_of_tuples, _set_item_of_tuples, _iterable_of_tuples),
+}
+"""The accesses by the ``kind`` of the list."""
 
 
 def _extend(lowering: Lowering, values: Any, name: str, arguments: list[Any], type: types.Type) -> Any:

@@ -53,10 +53,11 @@ from fastgrad._src.derivatives.ir.values import (
     NumberList,
     Static,
     Step,
-    TextParameter,
+    Text,
     Window,
     describe,
     parts_of,
+    static_text,
 )
 from fastgrad._src.derivatives.runtime.extensions import Extensions
 from fastgrad._src.derivatives.runtime.inferred_callees import called_functions
@@ -189,11 +190,10 @@ def _analyze_once(callee: Callee) -> Callee:
     parts, memory = parts_of(lowered), possible_memory(lowered)
     returned: set[Root] = set()
     for block in lowered.blocks:
-        for value in block.end.values if isinstance(block.end, Return) else []:
-            returned |= memory[value.root.memory] if isinstance(value, View) else set()
+        returned = returned.union(*[memory[root.memory] for value in block.results for root in value.roots])
     return callee._replace(
         active=tuple(number for number, part in enumerate(parts) if part.is_real),
-        written=frozenset(number for number, part in enumerate(parts) if isinstance(part, Root) and part.is_written),
+        written=frozenset(number for number, part in enumerate(parts) for root in part.roots if root.is_written),
         returned=frozenset(number for number, part in enumerate(parts) if part in returned),
     )
 
@@ -242,9 +242,7 @@ class Lowering:
             for position, (name, type) in enumerate(zip(parameters, argument_types, strict=True))
         ]
         for position, value in enumerate(values):
-            arguments[position] = (
-                value if isinstance(value, (Static, TextParameter, NumberedText)) else arguments[position]
-            )
+            arguments[position] = value if isinstance(value, (Static, Text)) else arguments[position]
         self.result.arguments = arguments
         value = self.body(typed, arguments, options)
         if caller is None:
@@ -258,7 +256,7 @@ class Lowering:
                 raise self.builder.refuse(
                     f"{typed.name} returns {describe(leaf)}, which can't be differentiated: return its fields"
                 )
-            elif isinstance(leaf, Static) and isinstance(leaf.value, str):
+            elif static_text(leaf) is not None:
                 results.append(Constant(leaf.value, types.unicode_type))
             elif isinstance(leaf, (EnumerationMember, NumberedText, Static)):
                 returned = "one of several texts" if isinstance(leaf, NumberedText) else describe(leaf)
@@ -266,7 +264,7 @@ class Lowering:
                     f"{typed.name} returns {returned}, which can't be differentiated: return a number for each"
                 )
             else:
-                results.append(self.operands.plain(leaf).real() if isinstance(leaf, View) else leaf)
+                results.append(self.operands.plain(leaf).real() if leaf.is_array else leaf)
         self.builder.block.end = Return(results, self.builder.location)
 
     @property
@@ -592,10 +590,10 @@ class Lowering:
             value = self.operands.value(variable)
             if isinstance(value, Static) and isinstance(value.value, (str, bool, type(None))):
                 texts.append(quote(value.value))
-            elif isinstance(value, (Constant, Scalar)):
+            elif value.is_number:
                 texts.append(f"{{{len(operands)}}}")
                 operands.append(value)
             else:
                 raise self.builder.refuse(f"a print of {describe(value)} can't be differentiated: print its numbers")
-        operation = ScalarOperation(f"print({', '.join(texts)})")
+        operation = ScalarOperation(f"print({', '.join(texts)})", len(operands))
         self.builder.compute(types.boolean, operation, operands, COST_OF_EFFECTS)

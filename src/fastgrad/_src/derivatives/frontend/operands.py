@@ -14,16 +14,7 @@ from fastgrad._src.derivatives.frontend import array_expressions, complex_number
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.views import Slice
 from fastgrad._src.derivatives.functions.argument_types import members_of
-from fastgrad._src.derivatives.ir.operands import (
-    INDEX,
-    Constant,
-    Operand,
-    Scalar,
-    View,
-    index_constant,
-    is_natural_number,
-    item_name,
-)
+from fastgrad._src.derivatives.ir.operands import INDEX, Constant, Operand, Scalar, View, index_constant, item_name
 from fastgrad._src.derivatives.ir.partials import Partial
 from fastgrad._src.derivatives.ir.scalar_operations import may_raise
 from fastgrad._src.derivatives.ir.values import (
@@ -92,7 +83,7 @@ class Operands:
             raise self._builder.refuse(
                 "an array in the kernel of a stencil can be differentiated only where it is indexed"
             )
-        if isinstance(value, View):
+        if value.is_array:
             layout = getattr(self._lowering.frame.function.types.get(variable.name), "layout", value.layout)
             return View(value.root, value.starts, value.axes, value.parts, layout)
         return value
@@ -157,20 +148,16 @@ class Operands:
         """Returns ``value`` as Numba casts it to ``type``."""
         if not isinstance(type, types.Optional):
             value = self.definite(value)
-        if (
-            isinstance(value, (Constant, Scalar))
-            and isinstance(type, (types.Float, types.Integer))
-            and value.type != type
-        ):
+        if value.is_number and isinstance(type, (types.Float, types.Integer)) and value.type != type:
             if isinstance(value, Constant) and (isinstance(type, types.Float) or abs(value.value) < 2**31):
                 return Constant(np.array(value.value).astype(str(type)).item(), type)
-            is_real = isinstance(type, types.Float) and isinstance(value, Scalar) and value.is_real
+            is_real = isinstance(type, types.Float) and value.is_real
             partials: list[Partial] = [COTANGENT if is_real else None]
             cast = self._builder.call_of(getattr(np, str(type)), 1, f"_{type}")
             result = self._builder.compute(type, cast, [value], 0, partials)
-            result.is_natural = is_natural_number(value) and getattr(value.type, "bitwidth", 8) <= type.bitwidth
+            result.is_natural = value.is_natural and getattr(value.type, "bitwidth", 8) <= type.bitwidth
             return result
-        if isinstance(type, types.Boolean) and isinstance(value, (Constant, Scalar)) and value.type != type:
+        if isinstance(type, types.Boolean) and value.is_number and value.type != type:
             return self._lowering.operators.apply(operator.ne, [value, Constant(0, value.type)], type)
         if isinstance(type, types.Complex) and isinstance(value, (Constant, Scalar, Complex)):
             return complex_numbers.as_complex(self._lowering, value, type)
@@ -253,7 +240,7 @@ class Operands:
 
     def _read(self, type: types.Type, text: str) -> Scalar:
         """Returns the number that a ``text`` reads from a parameter."""
-        return self._builder.compute(type, ScalarOperation(text, reads_parameter=True), [])
+        return self._builder.compute(type, ScalarOperation(text, 0, reads_parameter=True), [])
 
 
 _PARAMETERS: dict[type, Callable[[Operands, str, Any, int], Any]] = {

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import types
 
-from fastgrad._src.derivatives.frontend import array_expressions, complex_numbers, containers, lists, mappings, methods
+from fastgrad._src.derivatives.frontend import array_expressions, complex_numbers, containers, mappings, methods
 from fastgrad._src.derivatives.frontend.texts import quote
 from fastgrad._src.derivatives.ir import scalar_rules
-from fastgrad._src.derivatives.ir.operands import INDEX, Constant, Operand, Scalar, View, index_constant, is_constant
+from fastgrad._src.derivatives.ir.operands import INDEX, Constant, Operand, Scalar, index_constant, is_constant
 from fastgrad._src.derivatives.ir.partials import (
     ZERO_PRODUCT,
     Partial,
@@ -119,12 +119,12 @@ class Operators:
     def in_place(self, name: str, value: ir.Expr) -> Any:
         """Lowers an operator such as ``+=``."""
         left, right = self._operands.value(value.lhs), self._operands.value(value.rhs)
-        if isinstance(left, lists.LISTS) and value.immutable_fn is operator.add:
+        if left.is_list and value.immutable_fn is operator.add:
             methods.call(self._lowering, left, "extend", [right], types.none)
             return left
         if isinstance(left, Mapping):
             return mappings.update(self._lowering, value.immutable_fn, left, right)
-        if isinstance(left, View):
+        if left.is_array:
             return self._lowering.array_functions.update(self._lowering, value.immutable_fn, left, right)
         return self.apply(value.immutable_fn, [left, right], self._lowering.frame.type_of(name), name)
 
@@ -138,7 +138,7 @@ class Operators:
     def apply(self, function: Any, operands: list[Any], type: types.Type, hint: str = "t") -> Any:
         """Lowers an operator or function of numbers, of arrays element by element, or of tuples."""
         compares = function in (operator.is_, operator.is_not, operator.eq, operator.ne)
-        if compares and any(isinstance(operand, Static) and operand.value is None for operand in operands):
+        if compares and any(operand.is_none for operand in operands):
             for operand in operands:
                 if isinstance(operand, OptionalValue):
                     operation = NOT if function in (operator.is_, operator.eq) else IS_TRUE
@@ -150,11 +150,11 @@ class Operators:
         self._check_single_operand(function, operands, type)
         if isinstance(operands[0], Mapping):
             return mappings.apply(self._lowering, function, operands[0], operands[1], type)
-        if any(isinstance(operand, lists.LISTS) for operand in operands):
+        if any(operand.is_list for operand in operands):
             return containers.apply(self._lowering, function, operands, type)
-        if function is operator.contains and isinstance(operands[0], View):
+        if function is operator.contains and operands[0].is_array:
             return self._lowering.calls.inline(containers.is_element, [operands[0], self._operands.number(operands[1])])
-        if any(isinstance(operand, View) and operand.axes for operand in operands):
+        if any(operand.is_array and operand.axes for operand in operands):
             return self._lowering.array_functions.element_by_element(self._lowering, function, operands, type)
         if any(isinstance(operand, Items) for operand in operands):
             return self._apply_to_tuples(function, operands)
@@ -192,10 +192,10 @@ class Operators:
         if len(operands) > 1:
             return
         (operand,) = operands
-        if isinstance(operand, (Mapping, *lists.LISTS)):
+        if operand.kind is not None:
             name, remedy = getattr(function, "__name__", function), "use a loop over its items"
             raise self._builder.refuse(f"{name} of a list, a set or a dictionary can't be differentiated; {remedy}")
-        if isinstance(operand, View) and operand.axes and not isinstance(type, types.Array):
+        if operand.is_array and operand.axes and not isinstance(type, types.Array):
             remedy = "use an element of it, or np.any or np.all"
             raise self._builder.refuse(f"the truth value of an array can't be differentiated; {remedy}")
 
@@ -212,7 +212,7 @@ class Operators:
                 for operand in operands
             ]
             comparison_text = OPERATORS[function].text.format(*texts)
-            return self._builder.compute(type, ScalarOperation(comparison_text, reads_parameter=True), [])
+            return self._builder.compute(type, ScalarOperation(comparison_text, 0, reads_parameter=True), [])
         if any(isinstance(operand, EnumerationMember) for operand in operands):
             return self._compare_members(function, operands)
         if any(isinstance(operand, Static) for operand in operands):
@@ -271,7 +271,7 @@ class Operators:
     def _partials(self, function: Any, numbers: list[Operand], type: types.Type) -> list[Partial]:
         if not isinstance(type, types.Float) or function in scalar_rules.WITHOUT_DERIVATIVE:
             return [None] * len(numbers)
-        if not any(isinstance(number, Scalar) and number.is_real for number in numbers):
+        if not any(number.is_real for number in numbers):
             return [None] * len(numbers)
         partials = scalar_rules.partials(function, type)
         if partials is None:
@@ -280,10 +280,7 @@ class Operators:
             partials = [self._partial_of_base(numbers[1], partials[0], type), partials[1]]
         if partials[0] is not None and Singularity.ROOT in scalar_rules.singularity_of(function, numbers):
             partials = [without_zeros(partials[0], type), *partials[1:]]
-        return [
-            partial if isinstance(number, Scalar) and number.is_real else None
-            for partial, number in zip(partials, numbers, strict=True)
-        ]
+        return [partial if number.is_real else None for partial, number in zip(partials, numbers, strict=True)]
 
     def _partial_of_base(self, exponent: Operand, partial: Partial, type: types.Float) -> Partial:
         """Returns the partial of the base of a power; ``partial`` is that for an exponent of which nothing is known."""

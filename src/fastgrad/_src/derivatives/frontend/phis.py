@@ -195,7 +195,7 @@ class Phis:
         statement = self._statement_of(phi)
         if value is None or isinstance(value, Step):
             value = Constant(0, phi.type)
-        if not isinstance(value, (Constant, Scalar)):
+        if not value.is_number:
             raise refuse(f"a variable is a number on one way and {describe(value)} on another", statement.location)
         statement.incoming[block] = value
 
@@ -209,7 +209,7 @@ class Phis:
             )
         if value is None:
             value = self._empty_array(phi.root, block)
-        if not isinstance(value, View):
+        if not value.is_array:
             raise refuse(f"a variable is an array on one way and {describe(value)} on another", statement.location)
         statement.incoming[block] = value.real()
 

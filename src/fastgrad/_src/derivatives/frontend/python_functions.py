@@ -13,8 +13,11 @@ from numba import types
 from numba.typed import Dict, List
 
 from fastgrad._src.derivatives.frontend import complex_numbers, containers, lists, mappings
-from fastgrad._src.derivatives.ir.operands import Constant, Scalar, View, index_constant
+from fastgrad._src.derivatives.frontend.operands import by_class
+from fastgrad._src.derivatives.ir import values
+from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar, View, index_constant
 from fastgrad._src.derivatives.ir.partials import Partial, call_operation
+from fastgrad._src.derivatives.ir.scalar_operations import AT_LEAST_0
 from fastgrad._src.derivatives.ir.values import (
     Complex,
     Fields,
@@ -22,7 +25,10 @@ from fastgrad._src.derivatives.ir.values import (
     LoopState,
     Mapping,
     MappingView,
+    Range,
     Static,
+    listed,
+    static_text,
     static_value,
     type_of,
 )
@@ -97,25 +103,41 @@ def _dictionary(lowering: Lowering, arguments: list[Any], type: types.Type) -> A
 
 
 def _list(lowering: Lowering, arguments: list[Any], type: types.Type) -> Any:
-    if not lists.has_kind(type) or (arguments and isinstance(arguments[0], View) and len(arguments[0].axes) != 1):
+    if not lists.has_kind(type) or (arguments and arguments[0].is_array and arguments[0].rank != 1):
         return NotImplemented
     return lists.list_of(lowering, type, arguments)
 
 
 def _length(lowering: Lowering, arguments: list[Any], type: types.Type) -> Any:
-    value = arguments[0].mapping if isinstance(arguments[0], MappingView) else arguments[0]
-    if isinstance(value, (Mapping, *lists.LISTS)):
-        return lists.length_of(lowering, value)
-    if isinstance(value, Fields) and isinstance(value.type, types.Array):
-        return next(iter(value.parts.values())).axes[0].size
-    if isinstance(value, Static) and isinstance(value.value, str):
-        return lowering.builder.constant(len(value.value))
-    return NotImplemented
+    rule = by_class(_LENGTHS, arguments[0])
+    length = None if rule is None else rule(lowering, arguments[0])
+    return NotImplemented if length is None else length
+
+
+def _length_of_range(lowering: Lowering, value: Range) -> Operand:
+    return lowering.builder.index(AT_LEAST_0, lowering.iteration.iterable(value).count, is_natural=True)
+
+
+def _length_of_text(lowering: Lowering, value: Static) -> Operand | None:
+    text = static_text(value)
+    return None if text is None else lowering.builder.constant(len(text))
+
+
+_LENGTHS: dict[type, Callable[[Any, Any], Operand | None]] = {
+    **dict.fromkeys([Mapping, values.List], lists.length_of),
+    MappingView: lambda lowering, view: lists.length_of(lowering, view.mapping),
+    Items: lambda lowering, items: index_constant(len(items.values)),
+    View: lambda lowering, array: array.axes[0].size if array.axes else None,
+    Fields: lambda lowering, fields: fields.length,
+    Range: _length_of_range,
+    Static: _length_of_text,
+}
+"""What ``len`` is, by the class of the value; None where it is refused."""
 
 
 def _truth_value(lowering: Lowering, arguments: list[Any], type: types.Type) -> Any:
     (value,) = arguments
-    if isinstance(value, (Mapping, *lists.LISTS)):
+    if value.kind is not None:
         return lowering.operators.apply(operator.gt, [lists.length_of(lowering, value), index_constant(0)], type)
     if isinstance(value, (Items, Static)):
         return lowering.builder.constant(bool(value.values if isinstance(value, Items) else value.value))
@@ -125,7 +147,7 @@ def _truth_value(lowering: Lowering, arguments: list[Any], type: types.Type) -> 
 def _is_instance(lowering: Lowering, arguments: list[Any], type: types.Type) -> Any:
     """Returns what Numba makes of ``isinstance``."""
     value_type = type_of(arguments[0])
-    classes = arguments[1].values if isinstance(arguments[1], Items) else [arguments[1]]
+    classes = listed(arguments[1])
     return lowering.builder.constant(any(ol_isinstance(value_type, type_of(cls))(None, None) for cls in classes))
 
 

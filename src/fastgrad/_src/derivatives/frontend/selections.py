@@ -155,11 +155,11 @@ def assign_selected(lowering: Lowering, array: View, indices: list[Any], value: 
                 )
     if isinstance(value, Items):
         value = lowering.array_functions.as_array(lowering, [value], {}, types.none)
-    if isinstance(value, View) and value.axes and _may_share(array, value):
+    if value.is_array and value.axes and _may_share(array, value):
         value = lowering.array_functions.copy(lowering, [value], {}, types.none)
     selection = _selection(lowering, array, indices)
     sizes = selection.sizes()
-    if not isinstance(value, View) or not value.axes:
+    if not (value.is_array and value.axes):
         text, value = "value", lowering.operands.number(value)
     elif len(value.axes) > len(sizes):
         raise lowering.builder.refuse("an array of more axes than those it is assigned to can't be differentiated")

@@ -9,16 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from numba import types
 
 from fastgrad._src.derivatives.frontend import views as view_rules
+from fastgrad._src.derivatives.functions.numba_types import is_complex_type
 from fastgrad._src.derivatives.ir.operands import Axis, Operand, Root, Scalar, View, index_constant
 from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
-from fastgrad._src.derivatives.ir.statements import (
-    NO_END,
-    Compute,
-    Raise,
-    Reshape,
-    Return,
-    Size,
-)
+from fastgrad._src.derivatives.ir.statements import NO_END, Compute, Raise, Reshape, Return, Size
 from fastgrad._src.derivatives.ir.values import Complex, Items, Static
 from fastgrad._src.scalars.terms import MULTIPLY
 
@@ -110,7 +104,7 @@ class Splice:
         builder.function.copies.update(function.copies)
         builder.function.appended.update(function.appended)
         builder.function.fills.update(function.fills)
-        (last,) = [block for block in function.blocks if isinstance(block.end, Return)]
+        (last,) = [block for block in function.blocks if block.returns]
         builder.enter(last)
         builder.location = location
         results = iter(last.results)
@@ -127,7 +121,7 @@ class Splice:
         if isinstance(type, types.NoneType):
             return Static(None)
         value = next(values)
-        return value.complex() if isinstance(type, types.Array) and isinstance(type.dtype, types.Complex) else value
+        return value.complex() if is_complex_type(type) else value
 
     # ---- arguments -----------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numba import types
 
 from fastgrad._src.derivatives.frontend import array_expressions, containers, lists, mappings, selections
 from fastgrad._src.derivatives.frontend import views as view_rules
+from fastgrad._src.derivatives.frontend.operands import by_class
 from fastgrad._src.derivatives.frontend.views import Slice
 from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar, View, index_constant
 from fastgrad._src.derivatives.ir.values import (
@@ -20,11 +22,13 @@ from fastgrad._src.derivatives.ir.values import (
     Fields,
     FunctionChoice,
     Items,
+    List,
     Mapping,
     Selection,
     Static,
     Window,
     describe,
+    listed,
     static_value,
     type_of,
     without_step,
@@ -56,7 +60,7 @@ class Subscripts:
             items = statement.index if isinstance(statement.index, tuple) else (statement.index,)
             return [self._static_index(item) for item in items]
         value = self._operands.value(statement.index)
-        return [self._index(item) for item in (value.values if isinstance(value, Items) else [value])]
+        return [self._index(item) for item in listed(value)]
 
     def _mapping_key(self, statement: Any) -> Any:
         """Returns the key of an access to a dictionary."""
@@ -81,7 +85,7 @@ class Subscripts:
             return Slice(*[None if bound is None else self._operands.as_signed(bound) for bound in value.value])
         if isinstance(value, Static):
             return self._static_index(value.value)
-        if isinstance(value, View) and not value.axes:
+        if value.is_array and not value.axes:
             return self._operands.as_signed(self._operands.scalar(value))
         if isinstance(value, Scalar):
             return self._operands.as_signed(value)
@@ -168,37 +172,46 @@ class Subscripts:
                 ),
             )
         container = self._operands.value(value.value)
-        if isinstance(container, Items):
-            index = static_value(self._operands.value(value.index)) if value.op == "getitem" else value.index
-            if isinstance(index, Slice):
-                bounds = [None if bound is None else static_value(bound) for bound in index]
-                index = slice(*bounds)
-            if isinstance(index, slice):
-                items = container.values[index]
-                return Items(items, types.Tuple([type_of(item) for item in items]))
-            if not isinstance(index, int):
-                check = self._builder.call_of(checked_index, 2)
-                size = index_constant(len(container.values))
-                operand = self._operands.scalar(self._operands.value(value.index))
-                position = self._builder.index(check, operand, size, is_natural=True)
-                if self.is_selection(container) and self.is_written(name):
-                    return Selection(container.values, position, self._lowering.frame.type_of(name))
-                return self.item_at(container, position, self._lowering.frame.type_of(name))
-            if not -len(container.values) <= index < len(container.values):
-                raise self._builder.refuse("an index is out of range")
-            return container.values[index]
-        if isinstance(container, Mapping):
-            return mappings.item(self._lowering, container, self._mapping_key(value))
-        if isinstance(container, lists.LISTS):
-            return lists.item(self._lowering, container, self._indices(value)[0], self._lowering.frame.type_of(name))
-        if isinstance(container, Fields):
-            is_field = value.op == "static_getitem" and isinstance(value.index, str)
-            return containers.field_item(self._lowering, container, value.index if is_field else self._indices(value))
-        if not isinstance(container, (View, Elements)):
+        rule = by_class(_ITEMS, container)
+        if rule is None:
             raise self._builder.refuse(f"an item of {describe(container)} can't be differentiated")
+        return rule(self, name, value, container)
+
+    def _item_of_tuple(self, name: str, value: ir.Expr, container: Items) -> Any:
+        index = static_value(self._operands.value(value.index)) if value.op == "getitem" else value.index
+        if isinstance(index, Slice):
+            bounds = [None if bound is None else static_value(bound) for bound in index]
+            index = slice(*bounds)
+        if isinstance(index, slice):
+            items = container.values[index]
+            return Items(items, types.Tuple([type_of(item) for item in items]))
+        if not isinstance(index, int):
+            check = self._builder.call_of(checked_index, 2)
+            size = index_constant(len(container.values))
+            operand = self._operands.scalar(self._operands.value(value.index))
+            position = self._builder.index(check, operand, size, is_natural=True)
+            if self.is_selection(container) and self.is_written(name):
+                return Selection(container.values, position, self._lowering.frame.type_of(name))
+            return self.item_at(container, position, self._lowering.frame.type_of(name))
+        if not -len(container.values) <= index < len(container.values):
+            raise self._builder.refuse("an index is out of range")
+        return container.values[index]
+
+    def _item_of_mapping(self, name: str, value: ir.Expr, container: Mapping) -> Any:
+        return mappings.item(self._lowering, container, self._mapping_key(value))
+
+    def _item_of_list(self, name: str, value: ir.Expr, container: Any) -> Any:
+        return lists.item(self._lowering, container, self._indices(value)[0], self._lowering.frame.type_of(name))
+
+    def _item_of_records(self, name: str, value: ir.Expr, container: Fields) -> Any:
+        is_field = value.op == "static_getitem" and isinstance(value.index, str)
+        return containers.field_item(self._lowering, container, value.index if is_field else self._indices(value))
+
+    def _item_of_elements(self, name: str, value: ir.Expr, container: Elements) -> Any:
+        return array_expressions.element(self._lowering, container, self._indices(value))
+
+    def _item_of_array(self, name: str, value: ir.Expr, container: View) -> Any:
         indices = self._indices(value)
-        if isinstance(container, Elements):
-            return array_expressions.element(self._lowering, container, indices)
         if any(isinstance(index, View) for index in indices):
             return selections.select(self._lowering, container, indices)
         return self._operands.element_or_view(view_rules.subview(self._builder, container, indices))
@@ -211,7 +224,7 @@ class Subscripts:
         index = view_rules.normalize(builder, index, index_constant(len(values)))
         if all(isinstance(value, Static) and value.value is values[0].value for value in values):
             return values[0]
-        if all(isinstance(value, (Constant, Scalar)) for value in values):
+        if all(value.is_number for value in values):
             return self._lowering.operators.select_number(values, index, type)
         for value in values:
             if isinstance(value, Deferred):
@@ -224,7 +237,7 @@ class Subscripts:
         """True if an item of a tuple of several arrays may be a `Selection`."""
         views = container.values
         return len(views) > 1 and all(
-            isinstance(view, View) and type_of(view).dtype == type_of(views[0]).dtype for view in views
+            view.is_array and type_of(view).dtype == type_of(views[0]).dtype for view in views
         )
 
     def set_item(self, statement: Any) -> None:
@@ -240,7 +253,7 @@ class Subscripts:
             return
         target = self._operands.value(statement.target)
         value = self._operands.value(statement.value)
-        if not isinstance(target, View):
+        if not target.is_array:
             value = array_expressions.materialize(self._lowering, value)
         if isinstance(target, Fields) and isinstance(statement, ir.StaticSetItem) and isinstance(statement.index, str):
             containers.set_field(self._lowering, target, statement.index, value)
@@ -248,7 +261,7 @@ class Subscripts:
         if isinstance(target, Mapping):
             mappings.set_item(self._lowering, target, self._mapping_key(statement), value)
             return
-        if not isinstance(target, (View, Fields, *lists.LISTS)):
+        if not (target.is_array or target.is_list or isinstance(target, Fields)):
             raise builder.refuse(f"the assignment of an item of {describe(target)} can't be differentiated")
         indices = self._indices(statement)
         if isinstance(target, Fields):
@@ -256,7 +269,7 @@ class Subscripts:
             return
         if isinstance(target, ArrayList) and self._is_item_updated_in_place(statement):
             return
-        if isinstance(target, lists.LISTS):
+        if target.is_list:
             lists.set_item(self._lowering, target, indices[0], value)
             return
         self._lower_element_assignment(target, indices, value)
@@ -266,7 +279,7 @@ class Subscripts:
         target, index = self._operands.value(statement.target), self._operands.value(statement.index)
         if isinstance(target, Mapping):
             mappings.remove(self._lowering, target, index)
-        elif isinstance(target, lists.LISTS) and isinstance(self._index(index), (Constant, Scalar, Slice)):
+        elif target.is_list and isinstance(self._index(index), (Constant, Scalar, Slice)):
             lists.delete_item(self._lowering, target, self._index(index))
         else:
             raise self._builder.refuse(f"del of an item of {describe(target)} like this can't be differentiated")
@@ -294,3 +307,14 @@ class Subscripts:
             selections.assign_selected(self._lowering, target, indices, value)
             return
         self._lowering.array_functions.assign(self._lowering, view_rules.subview(builder, target, indices), value)
+
+
+_ITEMS: dict[type, Callable[[Subscripts, str, ir.Expr, Any], Any]] = {
+    Items: Subscripts._item_of_tuple,
+    Mapping: Subscripts._item_of_mapping,
+    List: Subscripts._item_of_list,
+    Fields: Subscripts._item_of_records,
+    Elements: Subscripts._item_of_elements,
+    View: Subscripts._item_of_array,
+}
+"""What reads an item, by the class of what it is an item of."""

@@ -144,7 +144,7 @@ class TangentNumbers:
         known: dict[Term, Operand] = {}
         for leaf, operand in zip(OPERANDS, statement.operands, strict=False):
             known[leaf] = operand
-            made = operand.definition if isinstance(operand, Scalar) else None
+            made = operand.definition
             if isinstance(made, Compute) and made.operation.definition is not None and made.partials[0] is None:
                 term = made.operation.definition(*OPERANDS)
                 known[leaf] = self._value(term, self._known_operands(made))

@@ -7,7 +7,7 @@ from typing import Any
 from fastgrad._src.derivatives.frontend.builder import Builder
 from fastgrad._src.derivatives.ir.operands import INDEX, Operand, index_constant
 from fastgrad._src.derivatives.ir.statements import Compute
-from fastgrad._src.derivatives.ir.values import NumberedText, Static, TextParameter, describe
+from fastgrad._src.derivatives.ir.values import NumberedText, TextParameter, describe, static_text
 from fastgrad._src.scalars.formulas import ScalarOperation
 
 
@@ -30,10 +30,11 @@ class Texts:
         """Returns the number of a text, which no other text has while the function runs."""
         if isinstance(value, NumberedText):
             return value.number
-        if isinstance(value, Static) and isinstance(value.value, str):
-            return index_constant(self._texts.setdefault(value.value, len(self._texts)))
+        text = static_text(value)
+        if text is not None:
+            return index_constant(self._texts.setdefault(text, len(self._texts)))
         if isinstance(value, TextParameter):  # `number_parameters` writes the operation, when all texts are known
-            number = self._builder.compute(INDEX, ScalarOperation("", reads_parameter=True), [])
+            number = self._builder.compute(INDEX, ScalarOperation("", 0, reads_parameter=True), [])
             assert isinstance(number.definition, Compute)
             self._numbered_parameters.setdefault(value.name, []).append(number.definition)
             return number
@@ -46,5 +47,5 @@ class Texts:
             own = len(numbers)
             choices = "".join(f"{number} if {name} == {text} else " for text, number in numbers)
             for statement in statements:
-                statement.operation = ScalarOperation(f"({choices}{own})", reads_parameter=True)
+                statement.operation = ScalarOperation(f"({choices}{own})", 0, reads_parameter=True)
             numbers.append((name, own))

@@ -16,7 +16,6 @@ from fastgrad._src.derivatives.ir.operands import (
     View,
     index_constant,
     is_constant,
-    is_natural_number,
 )
 from fastgrad._src.derivatives.ir.scalar_operations import (
     AT_LEAST_0,
@@ -85,7 +84,7 @@ def normalize(builder: Builder, index: Operand, size: Operand) -> Operand:
     if builder.checks_bounds:
         check = builder.call_of(checked_index, 2)
         return builder.index(check, index, size, cost=COST_OF_EFFECTS, is_natural=True)
-    if is_natural_number(index):
+    if index.is_natural:
         return index
     if isinstance(index, Constant):
         return builder.index(ADD, size, index, is_natural=True)
@@ -260,7 +259,7 @@ def reshape(builder: Builder, view: View, dims: list[Operand], is_contiguous: bo
     dims = list(dims)
     total = size_of(builder, view)
     for number, size in enumerate(dims):
-        if isinstance(size, Scalar) and not is_natural_number(size):
+        if isinstance(size, Scalar) and not size.is_natural:
             others = product(builder, [other for place, other in enumerate(dims) if place != number])
             dims[number] = builder.index(SIZE_OR_REST, size, total, others, is_natural=True)
     unknown = [number for number, size in enumerate(dims) if is_constant(size, -1)]
@@ -294,7 +293,7 @@ def _reshaped_root(builder: Builder, source: Root, dims: list[Operand]) -> Root:
 
 def size_of(builder: Builder, view: View) -> Operand:
     """Returns the number of elements of a view."""
-    return product(builder, [axis.size for axis in view.axes])
+    return product(builder, view.sizes)
 
 
 def product(builder: Builder, factors: list[Operand]) -> Operand:

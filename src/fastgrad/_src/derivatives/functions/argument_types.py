@@ -13,6 +13,7 @@ from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.functions.functions import CALLED
+from fastgrad._src.derivatives.functions.numba_types import number_type, rank_of_type
 from fastgrad._src.derivatives.functions.parameters import Types, parameter_names, place, signature_of
 from fastgrad._src.jit.numba_internals import as_dtype
 
@@ -21,7 +22,7 @@ def members_of(type: types.Type) -> dict[str, types.Type] | None:
     """Returns the types of the fields of records and of instances of ``jitclass``, by name; None for other types."""
     if isinstance(type, types.ClassInstanceType):
         return dict(type.struct)
-    record = type.dtype if isinstance(type, types.Array) else type
+    record = number_type(type)
     return dict(record.members) if isinstance(record, types.Record) else None
 
 
@@ -33,7 +34,7 @@ def is_differentiable(type: types.Type) -> bool:
     fields = members_of(type)
     if fields is not None:
         return any(map(is_differentiable, fields.values()))
-    type = type.dtype if isinstance(type, types.Array) else type
+    type = number_type(type)
     return isinstance(type, (types.Float, types.Complex)) and type != types.float16
 
 
@@ -46,7 +47,7 @@ def cotangent_type_of(type: types.Type) -> Any:
     fields = {name: field for name, field in members_of(type).items() if is_differentiable(field)}  # type: ignore[union-attr]
     if isinstance(type, types.ClassInstanceType):
         return namedtuple(type.classname, fields, rename=True)  # noqa: PYI024  # the names are those of a class of the user
-    dtype = as_dtype(type.dtype if isinstance(type, types.Array) else type)
+    dtype = as_dtype(number_type(type))
     return np.dtype([(name, dtype[name]) for name in fields], align=True)
 
 
@@ -62,7 +63,7 @@ def check_types(function: FunctionType, argument_types: Types, positions: tuple[
             raise DifferentiationError(
                 f"{argument} has no derivative. Pass float64 or float32, or choose other arguments with argnums."
             )
-        if (type.dtype if isinstance(type, types.Array) else type) == types.pyobject:
+        if number_type(type) == types.pyobject:
             raise DifferentiationError(
                 f"{argument} Numba can't compile. Pass numbers, arrays of numbers, or tuples of them."
             )
@@ -77,7 +78,7 @@ def check_directions(
         if fields is not None:
             _check_fields(f"{place(function)}: {owner}: {name} of {function.__name__}", primal, direction)
             continue
-        rank, given = [type.ndim if isinstance(type, types.Array) else 0 for type in (primal, direction)]
+        rank, given = [rank_of_type(type) for type in (primal, direction)]
         number = direction.dtype if isinstance(direction, types.Array) else types.unliteral(direction)
         if rank != given or not isinstance(number, (types.Float, types.Complex, types.Integer)):
             raise DifferentiationError(

@@ -14,7 +14,7 @@ from numba import types
 
 from fastgrad._src.derivatives.functions.functions import Snapshot, is_user_function, outside_values
 from fastgrad._src.jit.key_texts import PLAIN, NoKeyError, array_text, dtype_text, type_text
-from fastgrad._src.jit.libraries import hides_standard_module, is_of_library
+from fastgrad._src.jit.libraries import hides_standard_module, is_of_library, package_of
 from fastgrad._src.jit.numba_internals import compiled_blocks, dispatcher, values_read
 
 _CODE_FIELDS = (
@@ -163,12 +163,12 @@ def _adjoint_text(function: Any, visited: tuple[Any, ...]) -> str:
 
 def _check_library(module: str) -> None:
     """Raises NoKeyError if a user's module has the name of one in Python's library."""
-    if hides_standard_module(module.partition(".")[0]):
+    if hides_standard_module(package_of(module)):
         raise NoKeyError(module)
 
 
 def _version(module: str) -> str:
-    package = sys.modules.get(module.partition(".")[0])
+    package = sys.modules.get(package_of(module))
     return str(getattr(package, "__version__", "")) if is_of_library(module) else ""
 
 

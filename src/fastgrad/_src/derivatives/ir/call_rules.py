@@ -37,6 +37,11 @@ class Callee(NamedTuple):
     is_exact: bool = False
 
     @property
+    def is_product(self) -> bool:
+        """False, see `CallRule`."""
+        return False
+
+    @property
     def argument_types(self) -> list[Any]:
         """The types of the arguments."""
         return [leaf for type in self.types for leaf in leaf_types_of(type) if not isinstance(leaf, types.Dispatcher)]
@@ -80,6 +85,8 @@ class CallRule:
     returned: frozenset[int] = frozenset()
     with_tangent: Callable[[tuple[int, ...]], Any] | None = None
     returns_tuple = False
+    is_product = False
+    """Whether it is a `ProductRule`."""
 
     def __init__(
         self,
@@ -115,6 +122,8 @@ class ProductRule(CallRule):
             of 0 and an infinite number is 0.
         active: the numbers of the operands that have derivatives.
     """
+
+    is_product = True
 
     def __init__(self, function: Any, tangents: dict[tuple[int, ...], Any], active: tuple[int, ...] = (0, 1)) -> None:
         unread = {0, *[1 + position for position in (0, 1) if active == (position,)]}  # the other one is read

@@ -18,8 +18,8 @@ QUOTIENT = call_operation(np.divide, 2)
 _EXP, LOG, _SQRT, _SIN, _COS, _SINH, _COSH = [
     call_operation(f, 1) for f in (cmath.exp, cmath.log, cmath.sqrt, cmath.sin, cmath.cos, cmath.sinh, cmath.cosh)
 ]
-COMPLEX = ScalarOperation("complex({0}, {1})")
-PARTS = REAL, IMAG = ScalarOperation("{0}.real"), ScalarOperation("{0}.imag")
+COMPLEX = ScalarOperation("complex({0}, {1})", 2)
+PARTS = REAL, IMAG = ScalarOperation("{0}.real", 1), ScalarOperation("{0}.imag", 1)
 """The complex number of two real ones, and its parts."""
 
 Derivative = Callable[..., Term]

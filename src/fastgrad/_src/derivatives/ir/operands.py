@@ -6,9 +6,9 @@ Scalars are in SSA form. An access names a root, an array with memory of its own
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 from numba import types
@@ -19,10 +19,13 @@ from fastgrad._src.jit.generated_source import line_of_user
 from fastgrad._src.jit.numba_internals import ir as numba_ir
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from fastgrad._src.derivatives.frontend.phis import Phis
     from fastgrad._src.derivatives.frontend.splicing import Splice
     from fastgrad._src.derivatives.ir.representation import Block
     from fastgrad._src.derivatives.ir.statements import Statement
+    from fastgrad._src.scalars.formulas import ScalarOperation
 
 Location: TypeAlias = numba_ir.Loc
 
@@ -40,11 +43,6 @@ def leaf_types_of(type: types.Type) -> list[types.Type]:
     return [] if isinstance(type, types.NoneType) else [type]
 
 
-def is_real(type: types.Type) -> bool:
-    """True if numbers or arrays of ``type`` may have derivatives."""
-    return isinstance(type.dtype if isinstance(type, types.Array) else type, types.Float)
-
-
 class Value:
     """The base of what a variable stands for while a function is lowered. Each kind says what it is made of and how phis and calls take it."""
 
@@ -56,8 +54,22 @@ class Value:
     """Whether it is a complex number, or an array of complex numbers."""
     python_value: Any = None
     """The Python value, if it is known."""
+    is_number = False
+    """Whether it is a number, real or of integers: one that statements take."""
+    is_array = False
+    """Whether it is an array in memory."""
+    is_list = False
+    """Whether it is a list that may grow."""
+    kind: str | None = None
+    """The word for a list, a dictionary or a set, by which its methods are found; None for others."""
+    rank = 0
+    """The number of axes of an array; 0 of others."""
     words = ""
     """What error messages call it; by default the name of the class."""
+    part: Any = None
+    """What has a cotangent of its own: a number itself, and of an array of the intermediate representation its root."""
+    roots: Sequence[Root] = ()
+    """The array that it is, or shows elements of, if it is an array of the intermediate representation."""
 
     @property
     def leaves(self) -> list[Any]:
@@ -93,14 +105,48 @@ class TypedValue(Value):
         return types.unliteral(self.type)
 
 
-@dataclass(eq=False, slots=True)
-class Constant(TypedValue):
-    """A number that is known."""
+class Number(TypedValue):
+    """The base of numbers that statements take: constants and scalars."""
 
+    __slots__ = ()
+    is_number = True
     words = "a number"
+
+    @property
+    def part(self) -> Self:
+        """What has a cotangent of its own: the number itself, and of a view the array."""
+        return self
+
+    memory = part
+
+    @property
+    def contents(self) -> list[Self]:
+        """The numbers by which it is read: itself."""
+        return [self]
+
+    @property
+    def sizes(self) -> list[Operand]:
+        """A number has none."""
+        return []
+
+
+@dataclass(eq=False, slots=True)
+class Constant(Number):
+    """A number that is known. No statement and no block defines it, and it has no derivative."""
+
+    definition = None
+    block = None
+    is_real = False
+    operation = None
+    operands: ClassVar[list[Operand]] = []
 
     value: Any
     type: types.Type
+
+    @property
+    def is_natural(self) -> bool:
+        """Whether it is at least 0."""
+        return bool(self.value >= 0)
 
     @property
     def python_value(self) -> Any:
@@ -108,7 +154,7 @@ class Constant(TypedValue):
         return self.value
 
 
-class Scalar(TypedValue):
+class Scalar(Number):
     """A number that one statement, phi or parameter defines.
 
     Attributes:
@@ -121,7 +167,6 @@ class Scalar(TypedValue):
     """
 
     __slots__ = ("block", "definition", "is_natural", "name", "position", "type")
-    words = "a number"
 
     def __init__(self, name: str, type: types.Type, block: Block | None, position: int | None = None) -> None:
         self.name = name
@@ -130,6 +175,16 @@ class Scalar(TypedValue):
         self.position = position
         self.definition: Statement | None = None
         self.is_natural = isinstance(type, types.Integer) and not type.signed
+
+    @property
+    def operation(self) -> ScalarOperation | None:
+        """The operation that computes it; None if it is loaded, or of a phi, a parameter, a call or a counter."""
+        return None if self.definition is None else self.definition.operation
+
+    @property
+    def operands(self) -> list[Operand]:
+        """What the operation computes it from; none without one."""
+        return [] if self.definition is None or self.operation is None else self.definition.operands
 
     def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
         """Adds the number to the phi; 0 if there is none."""
@@ -218,9 +273,34 @@ class Root:
         return field is not None and second is not None and field.owner == second.owner and field.is_of_record
 
     @property
+    def part(self) -> Root:
+        """What has a cotangent of its own, as numbers say it: the array itself."""
+        return self
+
+    @property
+    def roots(self) -> Sequence[Root]:
+        """The array itself, as views say it."""
+        return (self,)
+
+    @property
     def memory(self) -> Root:
         """The root that owns the memory."""
         return self if self.source is None else self.source.memory
+
+    @property
+    def sizes(self) -> list[Operand]:
+        """Its sizes, as views say them."""
+        return self.dims
+
+    @property
+    def contents(self) -> list[Operand]:
+        """The numbers by which its elements are read: none, as of a view of all."""
+        return []
+
+    @property
+    def dtype(self) -> types.Type:
+        """The type of the elements."""
+        return self.type.dtype
 
     @property
     def is_real(self) -> bool:
@@ -257,6 +337,7 @@ class View(Value):
     """
 
     words = "an array"
+    is_array = True
 
     root: Root
     starts: list[Operand]
@@ -284,6 +365,11 @@ class View(Value):
         """Whether the elements are complex numbers."""
         return self.parts is not None
 
+    @property
+    def rank(self) -> int:  # type: ignore[override]
+        """The number of axes."""
+        return len(self.axes)
+
     def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
         """Adds the array to the phi; one without elements if there is none."""
         phis.add_array(self, block, value)
@@ -302,6 +388,26 @@ class View(Value):
             and (axis.size is root.dims[axis.root_axis] or number == 0)
             for number, axis in enumerate(self.axes)
         )
+
+    @property
+    def part(self) -> Root:
+        """The array that has the cotangents of the elements."""
+        return self.root
+
+    @property
+    def roots(self) -> Sequence[Root]:  # type: ignore[override]  # a constant of other values
+        """The array that it shows elements of."""
+        return (self.root,)
+
+    @property
+    def memory(self) -> Root:
+        """The root that owns the memory."""
+        return self.root.memory
+
+    @property
+    def sizes(self) -> list[Operand]:
+        """The number of elements along each axis."""
+        return [axis.size for axis in self.axes]
 
     @property
     def dtype(self) -> types.Type:
@@ -338,7 +444,7 @@ class View(Value):
         )
 
     @property
-    def slice_operands(self) -> list[Operand]:
+    def contents(self) -> list[Operand]:
         """The numbers that its slices of the root read; none if it is the whole root."""
         sizes = [axis.size for axis in self.axes if axis.root_axis is not None]
         return [] if self.is_whole() else [*self.starts, *sizes]
@@ -415,9 +521,14 @@ def parts_of_value(value: Operand | View) -> list[Operand | Root]:
 
 def operands_of_view(view: View) -> list[Operand]:
     """Returns the numbers that a view is made of."""
-    return [*view.starts, *[axis.step for axis in view.axes], *[axis.size for axis in view.axes]]
+    return [*view.starts, *[axis.step for axis in view.axes], *view.sizes]
 
 
-def is_natural_number(operand: Operand) -> bool:
-    """True if ``operand`` is known to be an integer of at least 0."""
-    return operand.value >= 0 if isinstance(operand, Constant) else operand.is_natural
+def scalars_among(parts: Iterable[Operand | View | Root]) -> list[Scalar]:
+    """Returns the numbers among ``parts`` that the function computes, or takes."""
+    return [part for part in parts if isinstance(part, Scalar)]
+
+
+def views_among(values: Iterable[Operand | View]) -> list[View]:
+    """Returns the arrays among ``values``."""
+    return [value for value in values if isinstance(value, View)]

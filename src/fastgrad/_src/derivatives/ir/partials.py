@@ -77,14 +77,14 @@ def where(condition, if_true, if_false):  # type: ignore[no-untyped-def]
     return if_true if condition else if_false
 
 
-ZERO_PRODUCT = ScalarOperation("zero_product({0}, {1})", zero_product, name="zero_product")
+ZERO_PRODUCT = ScalarOperation("zero_product({0}, {1})", 2, zero_product, name="zero_product")
 ZERO_PRODUCT_OF_BOTH = ScalarOperation(
-    "zero_product_of_both({0}, {1})", zero_product_of_both, name="zero_product_of_both"
+    "zero_product_of_both({0}, {1})", 2, zero_product_of_both, name="zero_product_of_both"
 )
 _ZERO_PRODUCT_OF_INFINITE = ScalarOperation(
-    "zero_product_of_infinite({0}, {1})", zero_product_of_infinite, name="zero_product_of_infinite"
+    "zero_product_of_infinite({0}, {1})", 2, zero_product_of_infinite, name="zero_product_of_infinite"
 )
-_FINITE_PRODUCT = ScalarOperation("finite_product({0}, {1})", finite_product, name="finite_product")
+_FINITE_PRODUCT = ScalarOperation("finite_product({0}, {1})", 2, finite_product, name="finite_product")
 PRODUCTS = (zero_product, zero_product_of_both, zero_product_of_infinite, finite_product)
 GUARDS = {product.__name__: product for product in PRODUCTS}
 """What the texts of guarded partials call."""
@@ -221,8 +221,7 @@ def decision_of(partial: Partial) -> Decision | None:
         return None
     if condition.operation is NOT:
         condition, takes_if = condition.operands[0], not takes_if
-    is_operand = isinstance(condition, Leaf) and condition.position is not None
-    return Decision(condition.position, takes_if) if is_operand else None  # type: ignore[attr-defined]  # a leaf
+    return None if condition.position is None else Decision(condition.position, takes_if)
 
 
 def with_operand(partial: Partial, comparison: Term, position: int) -> Partial:
@@ -269,4 +268,6 @@ def number_text(number: Number) -> str:
 def call_operation(function: Callable[..., Any], arity: int) -> ScalarOperation:
     """Returns the operation that calls a function; the builder gives it its name in the text."""
     name = getattr(function, "py_func", function).__name__
-    return ScalarOperation(f"{name}({', '.join(f'{{{number}}}' for number in range(arity))})", function, name=name)
+    return ScalarOperation(
+        f"{name}({', '.join(f'{{{number}}}' for number in range(arity))})", arity, function, name=name
+    )

@@ -24,6 +24,11 @@ class Phi:
     location: Location
     incoming: dict[Block, Operand | View] = field(default_factory=dict)
 
+    @property
+    def aliases(self) -> list[tuple[Root, Root]]:
+        """Pairs of its array and one that this may be; none if it is a number."""
+        return [(name, root) for name in self.target.roots for value in self.incoming.values() for root in value.roots]
+
 
 @dataclass(eq=False, slots=True)
 class Block:
@@ -43,6 +48,11 @@ class Block:
     def results(self) -> list[Operand | View]:
         """The leaves of the function's result, if the function ends here."""
         return self.end.results
+
+    @property
+    def returns(self) -> bool:
+        """Whether the function ends here, with a result."""
+        return self.end.returns
 
 
 class Function:

@@ -22,29 +22,29 @@ def may_raise(function: Any) -> Any:
     return function
 
 
-COPY = ScalarOperation("{0}", is_speculatable=True, keeps_naturals=True)
-SUBTRACT_TWO = ScalarOperation("({0} - {1} - {2})", is_speculatable=True)
-ADD_PRODUCT = ScalarOperation("({0} + {1} * {2})", is_speculatable=True, keeps_naturals=True)
-IS_TRUE = ScalarOperation("({0} != False)")
-POWER_OF_FLOAT = ScalarOperation("({0} ** {1})", cost=FUNCTION_COST, is_speculatable=True)
+COPY = ScalarOperation("{0}", 1, is_speculatable=True, keeps_naturals=True)
+SUBTRACT_TWO = ScalarOperation("({0} - {1} - {2})", 3, is_speculatable=True)
+ADD_PRODUCT = ScalarOperation("({0} + {1} * {2})", 3, is_speculatable=True, keeps_naturals=True)
+IS_TRUE = ScalarOperation("({0} != False)", 1)
+POWER_OF_FLOAT = ScalarOperation("({0} ** {1})", 2, cost=FUNCTION_COST, is_speculatable=True)
 """That of an integer raises if it is 0 and the exponent is negative."""
-FROM_START = ScalarOperation("({0} + {1} if {0} < 0 else {0})", is_speculatable=True, keeps_naturals=True)
+FROM_START = ScalarOperation("({0} + {1} if {0} < 0 else {0})", 2, is_speculatable=True, keeps_naturals=True)
 """An index that counts from the start, of one that may count from the end, and the size of the axis."""
-AT_LEAST_0 = ScalarOperation("max({0}, 0)")
-MINIMUM = ScalarOperation("min({0}, {1})")
-DISTANCE = ScalarOperation("max({1} - {0}, 0)")
+AT_LEAST_0 = ScalarOperation("max({0}, 0)", 1)
+MINIMUM = ScalarOperation("min({0}, {1})", 2)
+DISTANCE = ScalarOperation("max({1} - {0}, 0)", 2)
 """How far the second number lies above the first; 0 if it lies below."""
-STEPS = ScalarOperation("(({0} + {1} - 1) // {1})", cost=DIVISION_COST)
+STEPS = ScalarOperation("(({0} + {1} - 1) // {1})", 2, cost=DIVISION_COST)
 """How many steps of the second number a distance takes."""
-SIZE_OR_REST = ScalarOperation("({0} if {0} >= 0 else {1} // {2})", cost=2 * DIVISION_COST)
+SIZE_OR_REST = ScalarOperation("({0} if {0} >= 0 else {1} // {2})", 3, cost=2 * DIVISION_COST)
 """A size of a reshaped array; if that is -1, the number of elements over the product of the other sizes."""
-SHARE_START = ScalarOperation("({0} * {1} // {2})")
-SHARE_END = ScalarOperation("({0} * ({1} + 1) // {2})")
+SHARE_START = ScalarOperation("({0} * {1} // {2})", 3)
+SHARE_END = ScalarOperation("({0} * ({1} + 1) // {2})", 3)
 """Where the share of the second number begins and ends, of the first number of iterations that third many chunks share."""
 
 
 CASTS: dict[str, ScalarOperation] = {
-    name: ScalarOperation(f"_{name}({{0}})", getattr(np, name), name=f"_{name}")
+    name: ScalarOperation(f"_{name}({{0}})", 1, getattr(np, name), name=f"_{name}")
     for name in (*(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)), "float32", "float64")
 }
 """The conversions to dtypes."""

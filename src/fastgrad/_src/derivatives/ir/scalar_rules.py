@@ -24,7 +24,6 @@ from fastgrad._src.derivatives.ir.partials import (
     where,
 )
 from fastgrad._src.derivatives.ir.scalar_operations import POWER_OF_FLOAT, TEXT_GLOBALS
-from fastgrad._src.derivatives.ir.statements import Compute
 from fastgrad._src.scalars import terms
 from fastgrad._src.scalars.formulas import (
     ANYWHERE,
@@ -171,10 +170,9 @@ def is_positive(number: Any, or_zero: bool = False) -> bool:
     """True if a number is known to be above 0, or with ``or_zero`` not below it, unless it is NaN: as a sum of squares and a positive constant is."""
     if isinstance(number, Constant):
         return bool(number.value >= 0 if or_zero else number.value > 0)
-    definition = number.definition
-    if not isinstance(definition, Compute):
+    operation, operands = number.operation, number.operands
+    if operation is None:
         return False
-    operation, operands = definition.operation, definition.operands
     if operation is terms.ADD:
         first, second = operands
         is_certain = or_zero or is_positive(first) or is_positive(second)

@@ -16,7 +16,7 @@ import numpy as np
 from numba import types
 from numba.extending import get_cython_function_address
 
-from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar
+from fastgrad._src.derivatives.ir.operands import Operand, Scalar
 from fastgrad._src.derivatives.ir.parameter_derivatives import (
     beta_density,
     betainc_by_parameter,
@@ -37,7 +37,6 @@ from fastgrad._src.derivatives.ir.parameter_derivatives import (
     voigt_by_parameter,
 )
 from fastgrad._src.derivatives.ir.partials import ZERO_PRODUCT, Partial, call_operation, derivative_of
-from fastgrad._src.derivatives.ir.statements import Compute
 from fastgrad._src.scalars import terms
 from fastgrad._src.scalars.formulas import COTANGENT, FUNCTION_COST, OPERANDS, RESULT, Term, partials_of, substitute
 from fastgrad._src.scalars.terms import SELECT
@@ -237,10 +236,9 @@ def _is_of_scipy(function: np.ufunc, name: str) -> bool:
 
 def _is_of_integers(number: Operand) -> bool:
     """True if a number is computed from integers and constants alone, as the orders of a Bessel function's derivatives are."""
-    if isinstance(number, Constant) or not number.is_real:
+    if not number.is_real:
         return True
-    definition = number.definition
-    return isinstance(definition, Compute) and all(map(_is_of_integers, definition.operands))
+    return number.operation is not None and all(map(_is_of_integers, number.operands))
 
 
 def call(lowering: Lowering, name: str, function: Any, arguments: list[Any], type: types.Type) -> Scalar:

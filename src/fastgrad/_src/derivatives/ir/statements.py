@@ -6,7 +6,7 @@ and the adjoint of a statement are methods of it, too. So a new statement is one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule
@@ -19,9 +19,10 @@ from fastgrad._src.derivatives.ir.operands import (
     View,
     operands_of_view,
     value_with,
+    views_among,
 )
 from fastgrad._src.derivatives.ir.partials import Partial
-from fastgrad._src.scalars.formulas import NO_SINGULARITY, ScalarOperation
+from fastgrad._src.scalars.formulas import ANYWHERE, NO_SINGULARITY, ScalarOperation
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.splicing import Splice
@@ -50,6 +51,16 @@ class Statement:
     """Whether it is needed though nothing uses what it defines."""
     is_pure = False
     """Whether what it defines is all that it does."""
+    is_product = False
+    """Whether it is a product of matrices or vectors."""
+    cost = 0
+    """The cost of doing it once more, where an addition has cost 1."""
+    operation: ScalarOperation | None = None
+    """What computes the number that it defines from its operands; None for others."""
+    singularity = NO_SINGULARITY
+    """Where its derivatives are infinite at finite operands."""
+    flat_at = ANYWHERE
+    """The singularities of its operands at which a derivative may be 0, see `ScalarOperation`."""
     defined: tuple[str, ...] = ()
     """The attributes that `definitions` has; the next ones are those of `reads`, `writes`, `makes` and `arrays`."""
     read: tuple[str, ...] = ()
@@ -101,6 +112,31 @@ class Statement:
         """Pairs of a number or array and one that depends on it, smoothly or not, other than by its size."""
         return self.flows
 
+    @property
+    def inputs(self) -> Sequence[Operand | Root]:
+        """Of a call the arguments that have derivatives, arrays as their roots."""
+        return ()
+
+    @property
+    def outputs(self) -> Sequence[Scalar | Root]:
+        """Of a call the results, and the memory that it writes."""
+        return ()
+
+    @property
+    def aliases(self) -> list[tuple[Root, Root]]:
+        """Pairs of an array that it defines and one whose memory that may be, other than by its source."""
+        return []
+
+    @property
+    def callee(self) -> Callee | None:
+        """Of a call of a function that is not inlined the function; None for others."""
+        return None
+
+    @property
+    def can_run_again(self) -> bool:
+        """Whether it does the same each time, and nothing that is seen outside."""
+        return True
+
     def replace(self, final: Callable[[Operand], Operand]) -> None:
         """Replaces each operand by what ``final`` returns for it."""
         self.operands = [final(operand) for operand in self.operands]
@@ -130,12 +166,11 @@ class Compute(Statement):
         operation: computes the target from the operands.
         cost: of computing it once more, where an addition has cost 1.
         partials: for each operand its partial, see `partials.py`; None if it has no derivative. By default none has one.
-        singularity: where its derivatives are infinite at finite operands.
-        flat_at: the singularities of its operands at which a derivative may be 0, see `ScalarOperation`.
     """
 
     __slots__ = ("cost", "flat_at", "operation", "partials", "singularity", "target")
     defined = ("target",)
+    operation: ScalarOperation
 
     def __init__(
         self,
@@ -168,6 +203,11 @@ class Compute(Statement):
     def is_pure(self) -> bool:  # type: ignore[override]
         """True unless it is needed for its effect."""
         return not self.is_needed
+
+    @property
+    def can_run_again(self) -> bool:
+        """True unless it is a random draw or a print."""
+        return self.cost < COST_OF_EFFECTS
 
     @property
     def flows(self) -> list[Flow]:
@@ -248,6 +288,7 @@ class Load(Statement):
     defined, read = ("target",), ("root",)
     is_needed = False
     is_pure = True
+    cost = 2
 
     def __init__(self, location: Location, target: Scalar, root: Root, indices: list[Operand]) -> None:
         super().__init__(location, indices)
@@ -375,6 +416,7 @@ class Grow(Statement):
 
     __slots__ = ("root",)
     read, made = ("root",), ("root",)
+    can_run_again = False
 
     def __init__(self, location: Location, root: Root, size: Operand) -> None:
         super().__init__(location, [size])
@@ -446,14 +488,13 @@ class Call(Statement):
     @property
     def inputs(self) -> list[Operand | Root]:
         """The arguments that have derivatives, arrays as their roots."""
-        arguments = [self.arguments[position] for position in self.rule.active]
-        return [value.root if isinstance(value, View) else value for value in arguments]
+        return [self.arguments[position].part for position in self.rule.active]
 
     @property
     def writes(self) -> list[Root]:
         """The memory that the call writes."""
         arguments = [self.arguments[position] for position in sorted(self.rule.written)]
-        return list(dict.fromkeys(value.root.memory for value in arguments if isinstance(value, View)))
+        return list(dict.fromkeys(root.memory for value in arguments for root in value.roots))
 
     @property
     def outputs(self) -> list[Scalar | Root]:
@@ -461,16 +502,37 @@ class Call(Statement):
         return [*self.results, *self.writes]
 
     @property
+    def callee(self) -> Callee | None:
+        """The function, if it is not inlined."""
+        return self.rule if isinstance(self.rule, Callee) else None
+
+    @property
     def is_needed(self) -> bool:  # type: ignore[override]
         """True for a function that is not inlined: it may raise an exception, write, or draw."""
-        return isinstance(self.rule, Callee)
+        return self.callee is not None
 
     may_raise = is_needed
 
     @property
+    def can_run_again(self) -> bool:
+        """False for a recursive function, which may print."""
+        return self.callee is None or self.callee.is_exact
+
+    @property
+    def is_product(self) -> bool:  # type: ignore[override]
+        """Whether it is a product of matrices or vectors."""
+        return self.rule.is_product
+
+    @property
+    def aliases(self) -> list[tuple[Root, Root]]:
+        """Pairs of a result and an argument whose memory the function may return."""
+        sources = [root for position in self.rule.returned for root in self.arguments[position].roots]
+        return [(result, source) for source in sources for result in self.makes]
+
+    @property
     def views(self) -> list[View]:
         """The arguments that are arrays."""
-        return [argument for argument in self.arguments if isinstance(argument, View)]
+        return views_among(self.arguments)
 
     @property
     def uses(self) -> list[Operand]:
@@ -485,12 +547,12 @@ class Call(Statement):
     @property
     def reads(self) -> list[Root]:
         """The arrays among the arguments."""
-        return [view.root for view in self.views]
+        return [root for value in self.arguments for root in value.roots]
 
     @property
     def makes(self) -> list[Root]:
         """The arrays among the results."""
-        return [result for result in self.results if isinstance(result, Root)]
+        return [root for result in self.results for root in result.roots]
 
     @property
     def flows(self) -> list[Flow]:
@@ -565,6 +627,11 @@ class End:
 
     __slots__ = ()
 
+    condition: Operand | None = None
+    """The number that decides which block follows, if there are two."""
+    returns = False
+    """Whether the function ends here, with a result."""
+
     @property
     def successors(self) -> list[Block]:
         """The blocks that may follow, each once."""
@@ -582,6 +649,16 @@ class End:
 
     def replace(self, final: Callable[[Operand], Operand]) -> None:
         """Replaces each operand by what ``final`` returns for it."""
+
+    def lead_to(self, new: Block, old: Block) -> None:
+        """Puts one block in the place of another among those that may follow."""
+
+    def write(self, text: Emitter, block: Block) -> None:
+        """Writes how the user's function goes on after ``block``, which ends so."""
+
+    def with_tangents(self, tangents: Tangents) -> End:
+        """Returns the end that a block has in a derivative in forward mode."""
+        return self
 
 
 NO_END = End()
@@ -601,11 +678,24 @@ class Jump(End):
         """The block that follows."""
         return [self.target]
 
+    def lead_to(self, new: Block, old: Block) -> None:
+        """Puts one block in the place of another."""
+        self.target = new if self.target is old else self.target
+
+    def write(self, text: Emitter, block: Block) -> None:
+        """Writes the jump."""
+        text.edge(block, self.target, 3)
+
+    def with_tangents(self, tangents: Tangents) -> Jump:
+        """Returns the jump to the block of the derivative."""
+        return Jump(tangents.block_of(self.target))
+
 
 class Branch(End):
     """The end of a block that has two successors."""
 
     __slots__ = ("condition", "otherwise", "then")
+    condition: Operand
 
     def __init__(self, condition: Operand, then: Block, otherwise: Block) -> None:
         self.condition = condition
@@ -626,11 +716,27 @@ class Branch(End):
         """Replaces the condition."""
         self.condition = final(self.condition)
 
+    def lead_to(self, new: Block, old: Block) -> None:
+        """Puts one block in the place of another."""
+        self.then = new if self.then is old else self.then
+        self.otherwise = new if self.otherwise is old else self.otherwise
+
+    def write(self, text: Emitter, block: Block) -> None:
+        """Writes the test and the jumps."""
+        text.write(f"if {text.operand(self.condition)}:")
+        text.edge(block, self.then, 4)
+        text.edge(block, self.otherwise, 3)
+
+    def with_tangents(self, tangents: Tangents) -> Branch:
+        """Returns the branch to the blocks of the derivative."""
+        return Branch(self.condition, tangents.block_of(self.then), tangents.block_of(self.otherwise))
+
 
 class Return(End):
     """The end of the function. ``values`` are the leaves of the result: operands and views."""
 
     __slots__ = ("location", "values")
+    returns = True
 
     def __init__(self, values: list[Operand | View], location: Location) -> None:
         self.values = values
@@ -647,6 +753,14 @@ class Return(End):
         """Replaces the leaves of the result, and the numbers that views are made of."""
         self.values = [value_with(value, final) for value in self.values]
 
+    def write(self, text: Emitter, block: Block) -> None:
+        """Writes what the derivative does where the user's function returns."""
+        text.turn(block, self)
+
+    def with_tangents(self, tangents: Tangents) -> Return:
+        """Returns the return of the result and its tangents."""
+        return Return([*self.values, *tangents.of_result(self)], self.location)
+
 
 class Raise(End):
     """The end of a block that raises an exception, with constant arguments."""
@@ -656,3 +770,7 @@ class Raise(End):
     def __init__(self, exception: type[BaseException], arguments: tuple[Any, ...]) -> None:
         self.exception = exception
         self.arguments = arguments
+
+    def write(self, text: Emitter, block: Block) -> None:
+        """Writes the raise."""
+        text.raise_(self)

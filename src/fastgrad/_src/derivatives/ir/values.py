@@ -136,23 +136,39 @@ class Selection(Value):
     type: types.Array
 
 
+class List(TypedValue):
+    """The base of lists that may grow."""
+
+    __slots__ = ()
+    words = "a list"
+    is_list = True
+
+    @property
+    def counted(self) -> NumberList:
+        """A list of numbers that has as many items."""
+        raise NotImplementedError
+
+
 @dataclass(eq=False, slots=True)
-class NumberList(TypedValue):
+class NumberList(List):
     """A list of numbers: an array that grows, and an array that holds the length.
 
     The length of an item of a list of lists is the number that it had when the item was read.
     """
-
-    words = "a list"
 
     kind = "list"
     data: View
     length: View | Operand
     type: types.Type
 
+    @property
+    def counted(self) -> NumberList:
+        """The list itself."""
+        return self
+
 
 @dataclass(eq=False, slots=True)
-class ArrayList(TypedValue):
+class ArrayList(List):
     """A list of arrays of one rank, or of lists of numbers.
 
     Attributes:
@@ -162,24 +178,30 @@ class ArrayList(TypedValue):
         type: of the list.
     """
 
-    words = "a list"
-
     kind = "list of arrays"
     elements: NumberList
     starts: NumberList
     sizes: tuple[NumberList, ...]
     type: types.Type
 
+    @property
+    def counted(self) -> NumberList:
+        """The list of the starts."""
+        return self.starts
+
 
 @dataclass(eq=False, slots=True)
-class TupleList(TypedValue):
+class TupleList(List):
     """A list of tuples: a list for each item of the tuples."""
-
-    words = "a list"
 
     kind = "list of tuples"
     columns: list[NumberList | ArrayList | TupleList]
     type: types.Type
+
+    @property
+    def counted(self) -> NumberList:
+        """That of the list of the first items."""
+        return self.columns[0].counted
 
 
 @dataclass(eq=False, slots=True)
@@ -195,13 +217,18 @@ class Mapping(TypedValue):
     history: tuple[NumberList, NumberList] | None = field(default=None, init=False)
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> str:  # type: ignore[override]
         """The word for it: a set or a dictionary."""
         return "set" if self.values is None else "dictionary"
 
+    @property
+    def counted(self) -> NumberList:
+        """A list of numbers that has as many items as there are keys."""
+        return self.keys[0]
+
     def describe(self) -> str:
         """Returns words for it in an error message."""
-        return "a set" if self.values is None else "a dictionary"
+        return f"a {self.kind}"
 
 
 @dataclass(eq=False, slots=True)
@@ -254,6 +281,11 @@ class Elements(Value):
     dtype: types.Type
 
     @property
+    def rank(self) -> int:  # type: ignore[override]
+        """The number of axes."""
+        return len(self.axes)
+
+    @property
     def is_complex(self) -> bool:  # type: ignore[override]
         """Whether the elements are complex numbers."""
         return isinstance(self.dtype, types.Complex)
@@ -274,6 +306,11 @@ class Fields(TypedValue):
     parts: dict[str, View]
     type: types.Type
     depth: int | None = field(default=None, init=False)
+
+    @property
+    def length(self) -> Operand | None:
+        """The number of records of an array of them; None for others."""
+        return next(iter(self.parts.values())).axes[0].size if isinstance(self.type, types.Array) else None
 
     def describe(self) -> str:
         """Returns words for it in an error message."""
@@ -305,7 +342,7 @@ class Complex(TypedValue):
 
     def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
         """Adds the real and the imaginary part."""
-        is_real = isinstance(value, (Constant, Scalar))
+        is_real = value is not None and value.is_number
         self.real.add_incoming(phis, block, value.real if isinstance(value, Complex) else value)
         self.imag.add_incoming(phis, block, value.imag if isinstance(value, Complex) else None if is_real else value)
 
@@ -338,32 +375,30 @@ class OptionalValue(Value):
         self.value.add_incoming(phis, block, None if has_none else value.value if is_maybe else value)
 
 
-@dataclass(eq=False, slots=True)
-class TextParameter(Value):
-    """A parameter that is a text: its name."""
+class Text(Value):
+    """The base of texts that are known when the derivative runs."""
 
+    __slots__ = ()
     words = "a text"
+
+    @property
+    def argument_type(self) -> types.Type:
+        """Its Numba type, as an argument of a call."""
+        return types.unicode_type
+
+
+@dataclass(eq=False, slots=True)
+class TextParameter(Text):
+    """A parameter that is a text: its name."""
 
     name: str
 
-    @property
-    def argument_type(self) -> types.Type:
-        """Its Numba type, as an argument of a call."""
-        return types.unicode_type
-
 
 @dataclass(eq=False, slots=True)
-class NumberedText(Value):
-    """A text that is known when the derivative runs: its number among the texts of the function."""
-
-    words = "a text"
+class NumberedText(Text):
+    """A text that is one of several: its number among the texts of the function."""
 
     number: Operand
-
-    @property
-    def argument_type(self) -> types.Type:
-        """Its Numba type, as an argument of a call."""
-        return types.unicode_type
 
     def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
         """Adds the number of the text."""
@@ -496,9 +531,32 @@ def describe(value: Any) -> str:
     return value.describe() if isinstance(value, Value) else f"a {type(value).__name__.lower()}"
 
 
+def static_integer(value: Any) -> int | None:
+    """Returns the integer that a value is known to be, else None."""
+    known = static_value(value)
+    return known if isinstance(known, int) else None
+
+
+def static_integers(values: list[Any]) -> list[int] | None:
+    """Returns the integers that values are known to be; None if one of them is not known."""
+    known = [number for value in values if (number := static_integer(value)) is not None]
+    return known if len(known) == len(values) else None
+
+
+def static_text(value: Any) -> str | None:
+    """Returns the text that a value is known to be, else None."""
+    known = static_value(value)
+    return known if isinstance(known, str) else None
+
+
+def listed(value: Any) -> list[Any]:
+    """Returns the items of a tuple, or a value that is none as the only one: as arguments that are sizes, axes or indices."""
+    return value.values if isinstance(value, Items) else [value]
+
+
 def parts_of(function: Function) -> list[Any]:
     """Returns the scalars and roots that the parameters of a function are made of, from left to right."""
-    parts = [leaf.root if isinstance(leaf, View) else leaf for value in function.arguments for leaf in value.leaves]
+    parts = [leaf.part for value in function.arguments for leaf in value.leaves]
     return [part for part in parts if isinstance(part, (Scalar, Root))]
 
 

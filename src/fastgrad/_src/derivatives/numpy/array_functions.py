@@ -25,17 +25,20 @@ from fastgrad._src.derivatives.frontend.array_expressions import (
     reads_apart,
 )
 from fastgrad._src.derivatives.frontend.typed_functions import signatures_of_method
-from fastgrad._src.derivatives.ir.operands import (
-    INDEX,
-    Constant,
-    Operand,
-    Scalar,
-    View,
-    index_constant,
-    is_natural_number,
-)
+from fastgrad._src.derivatives.functions.numba_types import number_type
+from fastgrad._src.derivatives.ir.operands import INDEX, Constant, Operand, Scalar, Value, View, index_constant
 from fastgrad._src.derivatives.ir.scalar_operations import AT_LEAST_0, MINIMUM
-from fastgrad._src.derivatives.ir.values import Elements, Items, Iterable, Method, Range, Static, is_complex, type_of
+from fastgrad._src.derivatives.ir.values import (
+    Elements,
+    Items,
+    Iterable,
+    Method,
+    Range,
+    Static,
+    is_complex,
+    listed,
+    type_of,
+)
 from fastgrad._src.derivatives.numpy.loop_sources import (
     assigned_step,
     broadcast_step,
@@ -82,7 +85,7 @@ def call_method(
     lowering: Lowering, method: Method, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
 ) -> Any:
     """Lowers the call of a method of an array or a number."""
-    if isinstance(method.owner, (Constant, Scalar)) and method.name in ("conjugate", "item"):
+    if method.owner.is_number and method.name in ("conjugate", "item"):
         return method.owner
     if any(map(is_complex, [method.owner, *arguments])):
         result = complex_numbers.call_method(lowering, method, arguments, result_type)
@@ -106,7 +109,7 @@ def call_method(
 
 def rank_of(value: Any) -> int:
     """Returns the number of axes of an array; 0 for anything else."""
-    return len(value.axes) if isinstance(value, (Elements, View)) else 0
+    return value.rank if isinstance(value, Value) else 0
 
 
 def axis_of(lowering: Lowering, axis: int, rank: int) -> int:
@@ -129,7 +132,7 @@ def check_overlap(lowering: Lowering, target: Any, operands: list[Any], is_by_el
     One that is computed element by element may write its result to an operand.
     """
     for operand in operands:
-        if not isinstance(operand, View) or not isinstance(target, View):
+        if not (operand.is_array and target.is_array):
             continue
         if is_by_element and target.same_elements(operand):
             continue
@@ -151,7 +154,7 @@ def check_sizes(lowering: Lowering, target: View, result: Any) -> None:
 
 def given_values(values: list[Any]) -> list[Any]:
     """Returns arguments without those at the end that are None, which is what NumPy takes for those that are left out."""
-    while values and isinstance(values[-1], Static) and values[-1].value is None:
+    while values and values[-1].is_none:
         values = values[:-1]
     return values
 
@@ -169,7 +172,7 @@ def update(lowering: Lowering, function: Any, target: View, value: Any) -> View:
 
 def assign(lowering: Lowering, target: View, value: Any) -> None:
     """Lowers the assignment of a number or an array, which broadcasts, to all elements of a view."""
-    if isinstance(value, View) and target.same_elements(value):
+    if value.is_array and target.same_elements(value):
         return
     if isinstance(value, Items):
         value = as_array(lowering, [value], {}, types.none)
@@ -180,12 +183,12 @@ def assign(lowering: Lowering, target: View, value: Any) -> None:
 
 def _store(lowering: Lowering, function: Any, target: View, value: Any, step_function: Any) -> None:
     """Writes the elements of a value, which broadcasts, to a view, or those of a function of both."""
-    sizes = [axis.size for axis in target.axes]
+    sizes = target.sizes
     if isinstance(value, Elements) and not has_sizes(value, sizes):
         value = materialize(lowering, value)
     if rank_of(value) > rank_of(target):
         raise ValueError("an array of more axes is assigned to one of fewer axes")
-    if isinstance(value, View) and value.axes:
+    if value.is_array and value.axes:
         value = broadcast(lowering.builder, value, sizes, step_function)
     is_number = not isinstance(value, Elements) and rank_of(value) == 0
     loops = store_loops(rank_of(target), is_number, function)
@@ -216,7 +219,7 @@ def _clip(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], re
     if not given_values(bounds) or keywords:
         return NotImplemented
     for bound, function in zip(bounds, (max, min), strict=False):
-        if not (isinstance(bound, Static) and bound.value is None):
+        if not bound.is_none:
             result = lowering.operators.apply(function, [result, bound], result_type)
     return result
 
@@ -237,15 +240,15 @@ RULES.update({np.fmax: _extreme_rule(fmax), np.fmin: _extreme_rule(fmin)})
 # ---- new arrays -------------------------------------------------------------------------------------------------
 
 
-def _dims(lowering: Lowering, value: Any) -> list[Operand]:
-    values = value.values if isinstance(value, Items) else [value]
-    return [lowering.operands.scalar(item) for item in values]
+def dims_of(lowering: Lowering, shape: Any) -> list[Operand]:
+    """Returns the sizes that an argument is: a tuple of them, or one."""
+    return [lowering.operands.scalar(size) for size in listed(shape)]
 
 
 def _allocation_rule(function: str) -> Rule:
     def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
         shape = arguments[0]
-        dims = [axis.size for axis in shape.axes] if isinstance(shape, View) else _dims(lowering, shape)
+        dims = shape.sizes if isinstance(shape, View) else dims_of(lowering, shape)
         return lowering.builder.allocate(result_type.dtype, dims, function)
 
     return rule
@@ -277,10 +280,10 @@ def _full(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], re
 def _as_array(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     """Lowers the array itself if it is one of the result's type, else a copy."""
     array = arguments[0]
-    if isinstance(array, View) and type_of(array) == result_type:
+    if array.is_array and type_of(array) == result_type:
         return array
     result = as_array(lowering, arguments, keywords, result_type)
-    if isinstance(array, View) and type_of(array).layout == "A":
+    if array.is_array and type_of(array).layout == "A":
         lowering.result.note_copy(result.root, array.root, lowering.builder.location)
     return result
 
@@ -291,7 +294,7 @@ def _as_fortran_array(
 ) -> Any:
     """Lowers the array itself if it is one of the result's type, else a copy in the other order of axes."""
     array = arguments[0]
-    if keywords or not isinstance(array, View) or len(array.axes) < 2 or type_of(array).layout == "A":
+    if keywords or not array.is_array or len(array.axes) < 2 or type_of(array).layout == "A":
         return NotImplemented
     if type_of(array).layout == "F":
         return array
@@ -305,9 +308,9 @@ def _as_fortran_array(
 def as_array(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     """Lowers an array of nested lists or tuples of numbers, or a copy of an array."""
     value, builder = arguments[0], lowering.builder
-    if isinstance(value, View):
+    if value.is_array:
         return METHODS["astype"](lowering, [value], {}, result_type)
-    if isinstance(value, (Constant, Scalar)):
+    if value.is_number:
         return _constant_array(lowering, Items([], types.none), value, result_type)
     if not isinstance(value, Items):
         return NotImplemented
@@ -326,7 +329,7 @@ def as_array(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any],
             for column, item in enumerate(row.values):
                 place: list[Operand] = [index_constant(number), index_constant(column)]
                 view_rules.store_element(builder, array, place, lowering.operands.number(item))
-        elif isinstance(row, View):
+        elif row.is_array:
             return NotImplemented
         else:
             view_rules.store_element(builder, array, [index_constant(number)], lowering.operands.number(row))
@@ -339,9 +342,9 @@ def as_array(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any],
 @register(np.transpose, method="transpose")
 def _transpose(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     array, *axes = given_values(arguments)
-    if not isinstance(array, View) or keywords:
+    if not array.is_array or keywords:
         return NotImplemented
-    order = axes[0].values if len(axes) == 1 and isinstance(axes[0], Items) else axes
+    order = listed(axes[0]) if len(axes) == 1 else axes
     if not all(isinstance(axis, Constant) for axis in order):
         return NotImplemented
     numbers = [axis.value for axis in order] if order else list(range(len(array.axes)))[::-1]
@@ -351,9 +354,9 @@ def _transpose(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any
 @register(np.reshape, method="reshape")
 def _reshape(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     array, *shape = arguments
-    if not isinstance(array, View) or keywords:
+    if not array.is_array or keywords:
         return NotImplemented
-    sizes = shape[0].values if len(shape) == 1 and isinstance(shape[0], Items) else shape
+    sizes = listed(shape[0]) if len(shape) == 1 else shape
     dims = [lowering.operands.scalar(size) for size in sizes]
     return view_rules.reshape(lowering.builder, array, dims, type_of(array).layout == "C")
 
@@ -361,7 +364,7 @@ def _reshape(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any],
 @register(np.ravel, method="ravel")
 def _ravel(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     (array,) = arguments
-    if not isinstance(array, View):
+    if not array.is_array:
         return NotImplemented
     flat = array if type_of(array).layout == "C" else copy(lowering, [array], {}, types.none)
     return view_rules.reshape(lowering.builder, flat, [view_rules.size_of(lowering.builder, flat)], True)
@@ -416,7 +419,7 @@ def _reduction_rule(name: str) -> Rule:
             if not isinstance(axis_number, int):
                 return NotImplemented
             axis_number = axis_of(lowering, axis_number, len(array.axes))
-        dtype = result_type.dtype if isinstance(result_type, types.Array) else result_type
+        dtype = number_type(result_type)
         return lowering.calls.inline(reduction_loops(name, len(array.axes), axis_number, str(dtype)), [array])
 
     return rule
@@ -447,7 +450,7 @@ def _builtin_extreme(function: Any, name: str) -> Rule:
     def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
         if len(arguments) == 1 and isinstance(arguments[0], Items):
             return _of_tuple(lowering, function, arguments, result_type)
-        if len(arguments) == 1 and isinstance(arguments[0], View):
+        if len(arguments) == 1 and arguments[0].is_array:
             return METHODS[name](lowering, arguments, keywords, result_type)
         return NotImplemented
 
@@ -473,16 +476,6 @@ def _range(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], r
     return Range(start, stop, bounds[2] if len(bounds) == 3 else index_constant(1))
 
 
-@register(len)
-def _len(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    (value,) = arguments
-    if isinstance(value, Items):
-        return index_constant(len(value.values))
-    if isinstance(value, Range):
-        return lowering.builder.index(AT_LEAST_0, lowering.iteration.iterable(value).count, is_natural=True)
-    return value.axes[0].size if isinstance(value, View) and value.axes else NotImplemented
-
-
 @register(enumerate)
 def _enumerate(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     items = lowering.iteration.iterable(arguments[0])
@@ -506,7 +499,7 @@ def _iter(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], re
 def _zip(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     parts = [lowering.iteration.iterable(argument) for argument in arguments]
     counts = [
-        part.count if is_natural_number(part.count) else lowering.builder.index(AT_LEAST_0, part.count, is_natural=True)
+        part.count if part.count.is_natural else lowering.builder.index(AT_LEAST_0, part.count, is_natural=True)
         for part in parts
     ]
     count = counts[0]
@@ -523,7 +516,7 @@ def _zip(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], res
 @register(np.ndindex)
 def _ndindex(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     builder = lowering.builder
-    shape = arguments[0].values if len(arguments) == 1 and isinstance(arguments[0], Items) else arguments
+    shape = listed(arguments[0]) if len(arguments) == 1 else arguments
     dims = [lowering.operands.scalar(size) for size in shape]
 
     def indices(k: Scalar) -> Items:
@@ -539,14 +532,6 @@ def _ndindex(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any],
 
 @register(slice)
 def _slice(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    bounds = [
-        None if isinstance(argument, Static) and argument.value is None else lowering.operands.scalar(argument)
-        for argument in arguments
-    ]
+    bounds = [None if argument.is_none else lowering.operands.scalar(argument) for argument in arguments]
     start, stop = (None, bounds[0]) if len(bounds) == 1 else bounds[:2]
     return Static(view_rules.Slice(start, stop, bounds[2] if len(bounds) == 3 else None))
-
-
-@register(tuple)
-def _tuple(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    return arguments[0] if isinstance(arguments[0], Items) else NotImplemented

@@ -26,7 +26,17 @@ from fastgrad._src.derivatives.ir.operands import (
     equal_operands,
     index_constant,
 )
-from fastgrad._src.derivatives.ir.values import Deferred, Items, Iterable, static_value, type_of
+from fastgrad._src.derivatives.ir.values import (
+    Deferred,
+    Items,
+    Iterable,
+    listed,
+    static_integer,
+    static_integers,
+    static_text,
+    static_value,
+    type_of,
+)
 from fastgrad._src.derivatives.numpy import linear_algebra
 from fastgrad._src.derivatives.numpy import loops as numpy_loops
 from fastgrad._src.derivatives.numpy.array_functions import (
@@ -36,6 +46,7 @@ from fastgrad._src.derivatives.numpy.array_functions import (
     as_array,
     assign,
     axis_of,
+    dims_of,
     given_values,
     rank_of,
     register,
@@ -69,7 +80,7 @@ def inline_rule(*functions: Callable[..., Any], convert: Callable[[Any], Any] | 
     """Returns the rule that lowers the first of ``functions`` that takes arrays of the ranks of the arguments."""
 
     def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-        if any(isinstance(argument, View) for argument in arguments):  # lists and tuples beside arrays are arrays, too
+        if any(argument.is_array for argument in arguments):  # lists and tuples beside arrays are arrays, too
             arguments = [
                 as_array(lowering, [argument], {}, types.none)
                 if isinstance(argument, Items) and _takes_vector(functions, position)
@@ -155,17 +166,18 @@ def _take_along_axis(
     lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
 ) -> Any:
     array, indices, axis = arguments
-    if not isinstance(static_value(axis), int):
+    number = static_integer(axis)
+    if number is None:
         return NotImplemented
-    function = loops_along(rank_of(array), axis_of(lowering, static_value(axis), rank_of(array)))
+    function = loops_along(rank_of(array), axis_of(lowering, number, rank_of(array)))
     return lowering.calls.inline(function, [array, indices])
 
 
 @register(np.trim_zeros)
 def _trim_zeros(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     filt, *rest = arguments
-    ends = static_value(rest[0]) if rest else "fb"
-    if not isinstance(ends, str):
+    ends = static_text(rest[0]) if rest else "fb"
+    if ends is None:
         return NotImplemented
     sides = [lowering.builder.constant(side in ends.lower()) for side in "fb"]
     return inline_rule(numpy_loops.without_zeros)(lowering, [filt, *sides], {}, result_type)
@@ -206,10 +218,10 @@ def _take(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], re
     axis = given_values(arguments[2:])
     if not axis:
         return inline_rule(numpy_loops.take_number, numpy_loops.take)(lowering, [array, indices], {}, result_type)
-    if rank_of(indices) != 1 or not isinstance(static_value(axis[0]), int):
+    number = static_integer(axis[0])
+    if rank_of(indices) != 1 or number is None:
         return NotImplemented
-    number = axis_of(lowering, static_value(axis[0]), rank_of(array))
-    return select(lowering, array, [*[FULL_SLICE] * number, indices])
+    return select(lowering, array, [*[FULL_SLICE] * axis_of(lowering, number, rank_of(array)), indices])
 
 
 @register(np.isclose)
@@ -272,12 +284,8 @@ def _join_rule(axis: int | None, *, is_new: bool = False, least_rank: int = 1, c
 
     def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
         given = arguments[1] if len(arguments) > 1 else index_constant(0)
-        number = static_value(given) if axis is None else axis
-        if (
-            not isinstance(arguments[0], Items)
-            or not isinstance(number, int)
-            or not all(map(rank_of, arguments[0].values))
-        ):
+        number = static_integer(given) if axis is None else axis
+        if not isinstance(arguments[0], Items) or number is None or not all(map(rank_of, arguments[0].values)):
             return NotImplemented
         builder, parts = lowering.builder, arguments[0].values
         number = axis_of(lowering, number, rank_of(parts[0]) + is_new) if axis is None else number
@@ -324,14 +332,14 @@ def _split_rule(axis: int | None, *, is_even: bool = True) -> Rule:
         if not rank_of(array):
             return NotImplemented
         builder = lowering.builder
-        number = axis if axis is not None else static_value(rest[0]) if rest else 0
-        count = static_value(parts)
-        if not isinstance(number, int) or not (isinstance(parts, Items) or isinstance(count, int)):
+        number = axis if axis is not None else static_integer(rest[0]) if rest else 0
+        count = static_integer(parts)
+        if number is None or not (isinstance(parts, Items) or count is not None):
             return NotImplemented
         number = axis_of(lowering, number, rank_of(array)) if axis is None else min(number, rank_of(array) - 1)
         size = array.axes[number].size
         bounds: list[Operand | None]
-        if isinstance(parts, Items):
+        if count is None:
             bounds = [None, *[lowering.operands.scalar(place) for place in parts.values], None]
         else:
             start = builder.call_of(section_of_equal if is_even else section_start, 3)
@@ -391,10 +399,11 @@ RULES.update(
 @register(np.expand_dims)
 def _expand_dims(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     array, axis = arguments
-    if not isinstance(static_value(axis), int):
+    number = static_integer(axis)
+    if number is None:
         return NotImplemented
-    number = axis_of(lowering, static_value(axis), rank_of(array) + 1)
-    return view_rules.subview(lowering.builder, array, [FULL_SLICE] * number + [NEW_AXIS])
+    place = axis_of(lowering, number, rank_of(array) + 1)
+    return view_rules.subview(lowering.builder, array, [FULL_SLICE] * place + [NEW_AXIS])
 
 
 def _axes_rule(permute: Callable[[list[int], int, int], None]) -> Rule:
@@ -402,8 +411,8 @@ def _axes_rule(permute: Callable[[list[int], int, int], None]) -> Rule:
         if keywords or not arguments:
             return NotImplemented
         array, *axes = arguments
-        numbers = [static_value(axis) for axis in axes]
-        if len(numbers) != 2 or not all(isinstance(number, int) for number in numbers):
+        numbers = static_integers(axes)
+        if numbers is None or len(numbers) != 2:
             return NotImplemented
         order = list(range(rank_of(array)))
         permute(order, *[axis_of(lowering, number, len(order)) for number in numbers])
@@ -424,7 +433,7 @@ RULES[np.moveaxis] = _axes_rule(lambda order, source, target: order.insert(targe
 def _broadcast_to(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     array, shape = arguments
     builder = lowering.builder
-    dims = [lowering.operands.scalar(size) for size in (shape.values if isinstance(shape, Items) else [shape])]
+    dims = dims_of(lowering, shape)
     if not rank_of(array):
         return NotImplemented
     zero, first = index_constant(0), len(dims) - rank_of(array)
@@ -451,8 +460,7 @@ def _broadcast_shapes(
 ) -> Any:
     if keywords or not arguments:
         return NotImplemented
-    lists = [shape.values if isinstance(shape, Items) else [shape] for shape in arguments]
-    return _joint_shape(lowering.builder, [list(map(lowering.operands.scalar, sizes)) for sizes in lists])
+    return _joint_shape(lowering.builder, [dims_of(lowering, shape) for shape in arguments])
 
 
 @register(np.broadcast_arrays)
@@ -461,7 +469,7 @@ def _broadcast_arrays(
 ) -> Any:
     if keywords or not all(map(rank_of, arguments)):
         return NotImplemented
-    shape = _joint_shape(lowering.builder, [[axis.size for axis in array.axes] for array in arguments])
+    shape = _joint_shape(lowering.builder, [array.sizes for array in arguments])
     return Items([_broadcast_to(lowering, [array, shape], {}, types.none) for array in arguments], result_type)
 
 
@@ -492,10 +500,9 @@ def _sliding_window_view(
     array, window, *rest = arguments
     given = rest[0] if rest and static_value(rest[0]) is not None else None
     builder, rank = lowering.builder, rank_of(array)
-    windows = [lowering.operands.scalar(size) for size in (window.values if isinstance(window, Items) else [window])]
-    listed = given.values if isinstance(given, Items) else [given]
-    numbers = list(range(rank)) if rest == [] or given is None else [static_value(number) for number in listed]
-    if not all(isinstance(number, int) for number in numbers) or len(numbers) != len(windows):
+    windows = dims_of(lowering, window)
+    numbers = list(range(rank)) if given is None else static_integers(listed(given))
+    if numbers is None or len(numbers) != len(windows):
         return NotImplemented
     axes, count = list(array.axes), builder.call_of(window_count, 2)
     for number, size in zip(numbers, windows, strict=True):
@@ -511,7 +518,7 @@ def _sliding_window_view(
 
 def _elements(lowering: Lowering, array: View, item: Callable[[list[Operand], View], Any]) -> Iterable:
     """Returns the iteration over the elements in C order, each by its indices and the view of it."""
-    indices = RULES[np.ndindex](lowering, [Items([axis.size for axis in array.axes], types.none)], {}, types.none)
+    indices = RULES[np.ndindex](lowering, [Items(array.sizes, types.none)], {}, types.none)
 
     def element(k: Scalar) -> Any:
         numbers = indices.item(k).values

@@ -10,19 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numba
 from numba import types
 
-from fastgrad._src.derivatives.ir.operands import View, refuse
+from fastgrad._src.derivatives.ir.operands import refuse
 from fastgrad._src.derivatives.ir.scalar_operations import may_raise
 from fastgrad._src.derivatives.ir.values import Static, Window, describe
 from fastgrad._src.derivatives.numpy.array_functions import check_overlap, rank_of
 from fastgrad._src.derivatives.numpy.loop_sources import loops_from_source
 from fastgrad._src.jit.generated_source import function_from_source
-from fastgrad._src.jit.numba_internals import (
-    GUFunc,
-    StencilFunc,
-    ir_utils,
-    parse_signature,
-    with_values_read,
-)
+from fastgrad._src.jit.numba_internals import GUFunc, StencilFunc, ir_utils, parse_signature, with_values_read
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.lowering import Lowering
@@ -74,7 +68,7 @@ def call_generalized_ufunc(lowering: Lowering, function: GUFunc, arguments: list
         raise refuse(f"a call of {name} like this can't be differentiated", location)
     ranks: list[int] = []
     for number, (argument, wanted) in enumerate(zip(arguments, signature.args, strict=True)):
-        is_array = isinstance(argument, View)
+        is_array = argument.is_array
         dtype = getattr(wanted, "dtype", wanted)
         rank = rank_of(argument) - core_ranks[number]
         ranks.append(rank)
@@ -88,7 +82,7 @@ def call_generalized_ufunc(lowering: Lowering, function: GUFunc, arguments: list
     if loop_rank > 1:  # Numba may go through arrays in the order of their memory
         for target in arguments[len(inputs) :]:
             check_overlap(lowering, target, arguments[: len(inputs)])
-    arrays = tuple(isinstance(argument, View) for argument in arguments)
+    arrays = tuple(argument.is_array for argument in arguments)
     loops = _loops_of_ufunc(function, (*inputs, *outputs), len(inputs), tuple(ranks), arrays)
     lowering.calls.inline(loops, arguments)
     return Static(None)
@@ -158,7 +152,7 @@ def call_stencil(
     starts = tuple(-min(0, least) for least, _ in bounds)
     ends = tuple(max(0, greatest) for _, greatest in bounds)
     is_relative = tuple(
-        isinstance(argument, View) and name not in options.get("standard_indexing", ())
+        argument.is_array and name not in options.get("standard_indexing", ())
         for name, argument in zip(names, arguments, strict=True)
     )
     others = tuple(number for number, name in enumerate(names) if number and name in relative)

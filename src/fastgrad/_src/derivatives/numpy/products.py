@@ -11,6 +11,7 @@ from numba import types
 
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.array_expressions import materialize
+from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.ir.call_rules import ProductRule
 from fastgrad._src.derivatives.ir.values import is_complex
 from fastgrad._src.derivatives.numpy.array_functions import rank_of, register
@@ -70,7 +71,7 @@ def product(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], 
     ranks = (rank_of(first), rank_of(second))
     if ranks not in _LOOPS:
         return lowering.operators.apply(operator.mul, arguments, result_type) if 0 in ranks else NotImplemented
-    dtype = result_type.dtype if isinstance(result_type, types.Array) else result_type
+    dtype = number_type(result_type)
     is_real = dtype in (types.float32, types.float64) and not (is_complex(first) or is_complex(second))
     if ranks == (1, 1) or not is_real or lowering.builder.is_in_try:
         return lowering.calls.inline(loops_from_source(_LOOPS[ranks], dtype=str(dtype)), [first, second])

@@ -22,6 +22,7 @@ from fastgrad._src.derivatives.runtime.exceptional_exits import ReleasingCompile
 from fastgrad._src.derivatives.runtime.shape_errors import REPLACEMENTS
 from fastgrad._src.jit.code_library import UseCodeLibrary
 from fastgrad._src.jit.gc_pause import without_collections
+from fastgrad._src.jit.libraries import package_of
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import is_on
 from fastgrad._src.jit.numba_internals import (
@@ -45,7 +46,7 @@ from fastgrad._src.jit.numba_internals import (
 )
 from fastgrad._src.jit.numba_internals import signature as signature_of_types
 
-_PACKAGE = f"{__name__.partition('.')[0]}."
+_PACKAGE = f"{package_of(__name__)}."
 _compile_now = Dispatcher.compile
 _deriving_thread: list[int] = []
 """The thread in which a derivative is compiled, once for each context that is open; written under Numba's lock."""

@@ -10,13 +10,7 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic, overload
 
-from fastgrad._src.jit.numba_internals import (
-    as_dtype,
-    cgutils,
-    impl_ret_borrowed,
-    make_array,
-    populate_array,
-)
+from fastgrad._src.jit.numba_internals import as_dtype, cgutils, impl_ret_borrowed, make_array, populate_array
 
 
 def field_of(owner, name):  # type: ignore[no-untyped-def]

@@ -23,11 +23,11 @@ from fastgrad._src.derivatives.analysis.infinite_derivatives import (
     statements_before_infinite_derivatives,
 )
 from fastgrad._src.derivatives.analysis.unused_numbers import statements_without_use
-from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule, ProductRule
-from fastgrad._src.derivatives.ir.operands import Constant, Operand, Root, Scalar, View, refuse
+from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule
+from fastgrad._src.derivatives.ir.operands import Constant, Operand, Root, Scalar, View, refuse, scalars_among
 from fastgrad._src.derivatives.ir.partials import guard, is_used, skip_zeros, sums_by_operand, with_zero_cotangents
 from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
-from fastgrad._src.derivatives.ir.statements import Allocate, Call, Compute, Load, Return, Store
+from fastgrad._src.derivatives.ir.statements import Allocate, Call, Compute, Load, Store
 from fastgrad._src.scalars.formulas import OPERANDS, RESULT, Singularity, Term
 
 # ---- statements ---------------------------------------------------------------------------------------------------
@@ -176,11 +176,6 @@ class CallReverse(AdjointStatement):
     variables: list[str]
 
 
-def sizes_of(array: View | Root) -> list[Operand]:
-    """Returns the sizes of an array."""
-    return [axis.size for axis in array.axes] if isinstance(array, View) else array.dims
-
-
 # ---- the adjoint --------------------------------------------------------------------------------------------------
 
 
@@ -298,12 +293,12 @@ class Adjoint:
     # ---- statements -----------------------------------------------------------------------------------------------
 
     def _reverse_sweep(self, block: Block, seed: int | None) -> BlockAdjoint:
-        statements = [*self._seeds(block.end, seed)] if isinstance(block.end, Return) else []
+        statements = [*self._seeds(block.results, seed)]
         for statement in reversed(block.statements):
             statements += statement.adjoint(self)
         phis = [phi for phi in block.phis if phi.target in self.activity]
         takes: list[AdjointStatement] = [
-            take(phi.target, is_phi=True) for phi in phis if isinstance(phi.target, Scalar)
+            take(target, is_phi=True) for target in scalars_among(phi.target for phi in phis)
         ]
         edges = {before: [*self._edge(block, phis, before)] for before in self._flow.predecessors[block]}
         return BlockAdjoint(statements, takes, edges)
@@ -312,17 +307,21 @@ class Adjoint:
         if isinstance(value, Scalar) and value in self.activity:
             yield AddVariable(target=value, source=source, cotangent=cotangent)
 
-    def _seeds(self, end: Return, seed: int | None) -> Iterator[AdjointStatement]:
+    def _seeds(self, results: list[Operand | View], seed: int | None) -> Iterator[AdjointStatement]:
         """Yields what adds the cotangents of the result."""
-        for number, value in enumerate(end.values):
-            if seed is not None:
-                if number == seed:
-                    assert not isinstance(value, View)
-                    yield from self._add(value, Constant(1.0, value.type))
-            elif not isinstance(value, View):
-                yield from self._add(value, f"c_{number}")
-            elif value.root in self.activity:
-                yield _add_array(value, f"c_{number}")
+        for number, value in enumerate(results):
+            if seed is None:
+                yield from self._add_to(value, f"c_{number}")
+            elif number == seed:
+                assert not isinstance(value, View)
+                yield from self._add(value, Constant(1.0, value.type))
+
+    def _add_to(self, value: Operand | View, source: str) -> Iterator[AdjointStatement]:
+        """Yields what adds to the cotangent of a number or an array."""
+        if not isinstance(value, View):
+            yield from self._add(value, source)
+        elif value.root in self.activity:
+            yield _add_array(value, source)
 
     def _index(self, root: Root, indices: list[Operand]) -> list[Operand]:
         """Returns what tells the place of an element's cotangent."""
@@ -383,7 +382,7 @@ class Adjoint:
     def _undo_call(self, call: Call) -> Iterator[AdjointStatement]:
         """Yields the reverse sweep through a call of a function that has an adjoint of its own."""
         rule = self._arrays.rule_of(call)
-        if isinstance(rule, ProductRule):
+        if call.is_product:
             yield from self._undo_product(call, rule)
             return
         if rule.adjoint is None:
@@ -392,29 +391,23 @@ class Adjoint:
         yield from self._take_results(call.results)
         saved, reads = self._arrays.saved_arrays(call), self._reads_of_results(call.results)
         for place, part in enumerate([*call.results, *call.arguments]):
-            if isinstance(part, (Constant, Scalar)):
-                reads += [part] if place not in rule.unread else []
-            elif place in rule.unread:
-                reads += sizes_of(part)
-            elif place not in saved and isinstance(part, View):
-                reads += part.slice_operands
+            if place in rule.unread:
+                reads += part.sizes
+            elif place not in saved:
+                reads += part.contents
         variables = [f"e_{call.results[0].name}_{position}" for position in rule.active]
         yield CallAdjoint(call=call, rule=rule, variables=variables, reads=reads, is_guarded=call in self._guarded)
         yield from self._clear_results(call)
         for position, variable in zip(rule.active, variables, strict=True):
-            value = call.arguments[position]
-            if not isinstance(value, View):
-                yield from self._add(value, variable)
-            elif value.root in self.activity:
-                yield _add_array(value, variable)
+            yield from self._add_to(call.arguments[position], variable)
 
     def _restore_arrays(self, call: Call) -> Iterator[RestoreArrays]:
         saved = self._arrays.saved_arrays(call)
         if self._arrays.is_recorded(call) and saved:
             arrays = [*reversed(saved.values())]
-            yield RestoreArrays(arrays=arrays, reads=[size for _, array in arrays for size in sizes_of(array)])
+            yield RestoreArrays(arrays=arrays, reads=[size for _, array in arrays for size in array.sizes])
 
-    def _undo_product(self, call: Call, rule: ProductRule) -> Iterator[AdjointStatement]:
+    def _undo_product(self, call: Call, rule: CallRule) -> Iterator[AdjointStatement]:
         """Yields the reverse sweep through a product of matrices and vectors."""
         yield from self._restore_arrays(call)
         saved = self._arrays.saved_arrays(call)
@@ -427,7 +420,7 @@ class Adjoint:
             is_flat = self._arrays.is_flat(target.root)
             reads = [*result.dims, *(_place_of(target) if is_flat else self._reads_of_cotangent(target, "A"))]
             if 2 - position not in saved:
-                reads += other.slice_operands
+                reads += other.contents
             yield AddProduct(call=call, position=position, is_guarded=call in self._guarded, reads=reads)
         yield from self._clear_results(call)
 
@@ -440,8 +433,7 @@ class Adjoint:
         if callee.is_exact:
             numbers = [call.arguments[number] for number in callee.function.numbers_to_run_again(unwritten)]
             reads += [number for number in numbers if not isinstance(number, View)]
-        views = [call.arguments[position] for position in unwritten]
-        reads += [operand for view in views if isinstance(view, View) for operand in view.slice_operands]
+        reads += [operand for position in unwritten for operand in call.arguments[position].contents]
         numbers = []
         for position in callee.active:
             value = call.arguments[position]
@@ -456,13 +448,13 @@ class Adjoint:
             yield from self._add(value, variable)
 
     def _take_results(self, results: Sequence[Scalar | Root]) -> Iterator[TakeCotangent]:
-        for result in results:
-            if isinstance(result, Scalar) and result in self.activity:
+        for result in scalars_among(results):
+            if result in self.activity:
                 yield take(result)
 
     def _reads_of_results(self, results: Sequence[Scalar | Root]) -> list[Operand]:
         """Returns what the cotangents of a call's results read."""
-        arrays = [result for result in results if isinstance(result, Root)]
+        arrays = [root for result in results for root in result.roots]
         return [
             size for root in arrays if root not in self.activity or self._arrays.is_flat(root) for size in root.dims
         ]
@@ -471,15 +463,15 @@ class Adjoint:
         """Returns what the cotangent of an argument reads."""
         root = view.root
         if layout != "C":
-            return [*(root.dims if self._arrays.is_flat(root) else []), *view.slice_operands]
+            return [*(root.dims if self._arrays.is_flat(root) else []), *view.contents]
         if view.is_whole() and root.kind in ("parameter", "global"):
             return []
-        return [*root.dims[1:], *view.starts, *sizes_of(view)]
+        return [*root.dims[1:], *view.starts, *view.sizes]
 
     def _clear_results(self, call: Call) -> Iterator[ClearArray]:
-        for result in call.results:
-            if isinstance(result, Root) and result in self.activity and self._arrays.is_buffer(result):
-                yield _clear(result)
+        for root in call.makes:
+            if root in self.activity and self._arrays.is_buffer(root):
+                yield _clear(root)
 
     # ---- phis -----------------------------------------------------------------------------------------------------
 
@@ -497,7 +489,7 @@ class Adjoint:
         moved = self._moved_cotangents(block, arrays)
         added = [(target, value) for target, value in arrays if target not in moved]
         for target, value in added:
-            yield TakeArray(root=target, is_copied=value.root in self.activity, reads=sizes_of(value))
+            yield TakeArray(root=target, is_copied=value.root in self.activity, reads=value.sizes)
         for target, source in _exchanges(moved):
             yield Exchange(first=source, second=target)
         for target, value in added:
@@ -570,7 +562,7 @@ def _add_array(view: View, source: str, is_flat: bool = False) -> AddArray:
 
 def _place_of(view: View) -> list[Operand]:
     """Returns what says where the elements of a view are in the array in C order."""
-    return [*sizes_of(view), *view.starts, *[axis.step for axis in view.axes], *view.root.dims[1:]]
+    return [*view.sizes, *view.starts, *[axis.step for axis in view.axes], *view.root.dims[1:]]
 
 
 def _exchanges(moved: dict[Root, Root]) -> Iterator[tuple[Root, Root]]:

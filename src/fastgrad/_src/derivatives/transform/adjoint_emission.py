@@ -28,7 +28,6 @@ from fastgrad._src.derivatives.transform.adjoint import (
     RestoreArrays,
     TakeArray,
     TakeCotangent,
-    sizes_of,
 )
 from fastgrad._src.derivatives.transform.emission import Emitter, flat_index, from_start
 from fastgrad._src.derivatives.transform.infinite_cotangents import guarded_adjoint
@@ -239,9 +238,8 @@ class AdjointEmitter:
 
     def _empty(self, array: View | Root, text: TextOf) -> str:
         """Returns the text of a new array of an array's shape."""
-        dtype = array.root.type.dtype if isinstance(array, View) else array.type.dtype
-        shape = "".join(f"{text(size)}, " for size in sizes_of(array))
-        return f"np.empty(({shape}), {self._emitter.dtype(dtype)})"
+        shape = "".join(f"{text(size)}, " for size in array.sizes)
+        return f"np.empty(({shape}), {self._emitter.dtype(array.dtype)})"
 
     def _call_adjoint(self, statement: CallAdjoint, text: TextOf) -> None:
         call, rule = statement.call, statement.rule
@@ -262,9 +260,9 @@ class AdjointEmitter:
         if statement.is_guarded:
             adjoint = guarded_adjoint(
                 adjoint,
-                tuple(isinstance(result, Root) for result in call.results),
+                tuple(bool(result.roots) for result in call.results),
                 len(known),
-                tuple(isinstance(call.arguments[position], View) for position in rule.active),
+                tuple(bool(call.arguments[position].roots) for position in rule.active),
             )
         function = self._emitter.bound(adjoint, "adjoint")
         self._line(f"{_targets(statement.variables)}= {function}({', '.join([*cotangents, *known])})")

@@ -13,22 +13,9 @@ import os
 from typing import TYPE_CHECKING
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families, written_in
-from fastgrad._src.derivatives.ir.call_rules import Callee
-from fastgrad._src.derivatives.ir.operands import Constant, Counter, Root, Scalar, View
+from fastgrad._src.derivatives.ir.operands import Constant, Counter, Root, scalars_among
 from fastgrad._src.derivatives.ir.representation import Block, Function
-from fastgrad._src.derivatives.ir.statements import (
-    COST_OF_EFFECTS,
-    Branch,
-    Call,
-    Compute,
-    Grow,
-    Load,
-    NextIteration,
-    Reshape,
-    Size,
-    Statement,
-    Store,
-)
+from fastgrad._src.derivatives.ir.statements import Branch, Compute, Load, NextIteration, Size
 from fastgrad._src.derivatives.runtime.tape_memory import ALL_STACKS, POPS
 
 if TYPE_CHECKING:
@@ -57,14 +44,6 @@ def bytes_of_a_loop() -> int:
     if not chosen.isdecimal():
         raise ValueError(f"{BYTES_VARIABLE} is {chosen!r}; it is a number of bytes")
     return int(chosen)
-
-
-def _can_run_again(statement: Statement) -> bool:
-    """True if a statement does the same each time, and nothing that is seen outside."""
-    if isinstance(statement, Call) and isinstance(statement.rule, Callee):
-        return statement.rule.is_exact  # a recursive function may print
-    has_effects = isinstance(statement, Compute) and statement.cost >= COST_OF_EFFECTS
-    return not has_effects and not isinstance(statement, Grow)
 
 
 class CheckpointedLoop:
@@ -98,9 +77,9 @@ class CheckpointedLoop:
             number, number + BLOCKS
         )
         self.phis = [phi.target for phi in self.head.phis]
-        self._arrays = [target for target in self.phis if isinstance(target, Root)]
+        self._arrays = [root for target in self.phis for root in target.roots]
         read = mode.residuals.sources_of_effects()
-        self._numbers = [target for target in self.phis if isinstance(target, Scalar) and target in read]
+        self._numbers = [target for target in scalars_among(self.phis) if target in read]
         at_start = mode.residuals.at_start
         self._variables = [item for block in mode.flow.blocks if block in self.body for item in at_start.get(block, [])]
         self.restored, self.final = _written_arrays(mode.function, mode.flow, self.head)
@@ -116,7 +95,7 @@ class CheckpointedLoop:
         return (
             mode.has_checkpoints
             and not self._counter.is_internal
-            and all(map(_can_run_again, statements))
+            and all(statement.can_run_again for statement in statements)
             and not any(self.head in body for head, body in mode.flow.loops.items() if head is not self.head)
             and not mode.flow.is_in_loop(self._counter.block)
             and self._ends_by_counter()
@@ -293,18 +272,10 @@ def _written_arrays(function: Function, flow: ControlFlow, head: Block) -> tuple
     read: set[Root] = set()
     for block in flow.blocks:
         for phi in block.phis:
-            for before, value in phi.incoming.items():
-                if before in body and isinstance(value, View):
-                    used.append(value.root.memory)
+            used += [root.memory for before, value in phi.incoming.items() if before in body for root in value.roots]
         for statement in block.statements if block in body else []:
-            if isinstance(statement, Call):
-                views = [value.root.memory for value in statement.arguments if isinstance(value, View)]
-                used += views
-                read.update(*(families[root] for root in views))
-            elif isinstance(statement, (Load, Reshape, Size, Store)):
-                used.append(statement.root.memory)
-                if isinstance(statement, Load):
-                    read |= families[statement.root.memory]
+            used += [root.memory for root in statement.arrays]
+            read.update(*(families[root.memory] for root in statement.reads))
     written = set().union(*map(written_in, flow.blocks_from(head)))
     written_in_loop = set().union(*map(written_in, body))
     outer = [root for root in dict.fromkeys(used) if root.block not in body]

@@ -10,14 +10,15 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
+from fastgrad._src.derivatives.functions.numba_types import is_complex_type
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule, TangentOf
 from fastgrad._src.derivatives.ir.operands import (
     Constant,
     Counter,
     Location,
+    Number,
     Operand,
     Root,
-    Scalar,
     View,
     is_constant,
     item_name,
@@ -27,13 +28,7 @@ from fastgrad._src.derivatives.ir.operands import (
 )
 from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.scalar_operations import TEXT_GLOBALS
-from fastgrad._src.derivatives.ir.statements import (
-    Branch,
-    Call,
-    Jump,
-    Load,
-    Raise,
-)
+from fastgrad._src.derivatives.ir.statements import Call, Load, Raise, Return
 from fastgrad._src.derivatives.runtime.complex_arrays import complex_of_parts, real_parts
 from fastgrad._src.derivatives.runtime.jumps import BLOCK_VARIABLE
 from fastgrad._src.derivatives.runtime.record_fields import field_of
@@ -234,17 +229,18 @@ class Emitter:
         """Writes a call of a function with derivatives of its own."""
         rule = statement.rule
         arguments = [self.argument(value) for value in statement.arguments]
-        if isinstance(rule, Callee) and (rule.is_exact or isinstance(rule.function, TangentOf)):
-            tangent = rule.function if isinstance(rule.function, TangentOf) else TangentOf(rule, ())
+        callee = statement.callee
+        if callee is not None and (callee.is_exact or isinstance(callee.function, TangentOf)):
+            tangent = callee.function if isinstance(callee.function, TangentOf) else TangentOf(callee, ())
             targets = "".join(f"{result.name}, " for result in statement.results)
             call = f"{self.derived_call('tangent', tangent.callee, tangent.active)}({', '.join(arguments)})"
             self.write(f"{targets}= {call}" if targets else call)
             return
         targets = ", ".join(result.name for result in statement.results)
-        if isinstance(rule, Callee):
+        if callee is not None:
             remaining = iter(arguments)
-            arguments = [self._structure(type, remaining) for type in rule.types]
-            targets = self._structure(rule.result, iter([result.name for result in statement.results]))
+            arguments = [self._structure(type, remaining) for type in callee.types]
+            targets = self._structure(callee.result, iter([result.name for result in statement.results]))
         if isinstance(rule, CallRule) and rule.returns_tuple:
             targets += ","
         call = f"{self.bound(rule.function, 'function')}({', '.join(arguments)})"
@@ -266,14 +262,12 @@ class Emitter:
         self.write("continue", indent)
 
     def go_on(self, block: Block) -> None:
-        """Writes how a block that has successors goes on."""
-        end = block.end
-        if isinstance(end, Jump):
-            self.edge(block, end.target, 3)
-        elif isinstance(end, Branch):
-            self.write(f"if {self.operand(end.condition)}:")
-            self.edge(block, end.then, 4)
-            self.edge(block, end.otherwise, 3)
+        """Writes how the function goes on after the statements of a block."""
+        block.end.write(self, block)
+
+    def turn(self, block: Block, end: Return) -> None:
+        """Writes what the derivative does where the function returns."""
+        raise NotImplementedError
 
     def edge(self, block: Block, target: Block, indent: int) -> None:
         """Writes the values of the target's phis on the way from a block, and the jump."""
@@ -288,7 +282,7 @@ class Emitter:
                 assert isinstance(value, View)
                 text = self.view(value)
             else:
-                operand = value if isinstance(value, (Constant, Scalar)) else Constant(0, phi.target.type)
+                operand = value if isinstance(value, Number) else Constant(0, phi.target.type)
                 text = self.convert(operand, phi.target.type)
             self.write(f"p_{phi.target.name} = {text}", indent)
 
@@ -313,7 +307,7 @@ class Emitter:
             return f"({''.join(self._structure(item, leaves) + ', ' for item in type)})"
         if isinstance(type, types.Complex):
             return self.complex_number(type, next(leaves), next(leaves))
-        if isinstance(type, types.Array) and isinstance(type.dtype, types.Complex):
+        if is_complex_type(type):
             return f"complex_of_parts({next(leaves)})"
         if isinstance(type, types.Dispatcher):
             return self.bound(type.dispatcher, "function")
@@ -327,7 +321,7 @@ class Emitter:
         """Returns lines that give the real and the imaginary parts of a parameter names."""
         if isinstance(type, types.Complex):
             return [f"{prefix}{part}_of_{name} = {prefix}{name}.{part}" for part in ("real", "imag")]
-        if isinstance(type, types.Array) and isinstance(type.dtype, types.Complex):
+        if is_complex_type(type):
             return [f"{prefix}parts_of_{name} = real_parts({prefix}{name})"]
         return []
 

@@ -8,20 +8,12 @@ from typing import Any
 from numba import types
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
+from fastgrad._src.derivatives.functions.numba_types import is_float_type
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule
-from fastgrad._src.derivatives.ir.operands import (
-    Constant,
-    Location,
-    Operand,
-    Root,
-    Scalar,
-    View,
-    is_real,
-    leaf_types_of,
-)
+from fastgrad._src.derivatives.ir.operands import Constant, Location, Operand, Root, Scalar, View, leaf_types_of
 from fastgrad._src.derivatives.ir.partials import partial_text
 from fastgrad._src.derivatives.ir.representation import Block, Function
-from fastgrad._src.derivatives.ir.statements import Call, Compute, Raise, Return
+from fastgrad._src.derivatives.ir.statements import Call, Compute, Return
 from fastgrad._src.derivatives.ir.values import parts_of
 from fastgrad._src.derivatives.runtime.jumps import BLOCK_VARIABLE
 from fastgrad._src.derivatives.runtime.tape_memory import contiguous
@@ -38,7 +30,7 @@ def tangents_of_a_run(function: Function) -> int:
     statements = [statement for block in function.blocks for statement in block.statements]
     rules = [statement.rule for statement in statements if isinstance(statement, Call)]
     is_alone = any(isinstance(rule, Callee) or rule.with_tangent is not None for rule in rules)
-    return WIDTH if not is_alone and is_real(function.result) else 1
+    return WIDTH if not is_alone and is_float_type(function.result) else 1
 
 
 class ExpressionStatements:
@@ -75,7 +67,8 @@ class ExpressionStatements:
         if not sums:
             return Constant(0, statement.target.type)
         target = Scalar(name, statement.target.type, self.block)
-        self.block.statements.append(Compute(statement.location, target, ScalarOperation(" + ".join(sums)), operands))
+        operation = ScalarOperation(" + ".join(sums), len(operands))
+        self.block.statements.append(Compute(statement.location, target, operation, operands))
         return target
 
     def call(
@@ -88,7 +81,7 @@ class ExpressionStatements:
 
     def copy(self, location: Location, view: View) -> Root:
         """Returns a copy of an array."""
-        sizes = [axis.size for axis in view.axes]
+        sizes = view.sizes
         type = types.Array(view.root.type.dtype, len(sizes), "C")
         copy = Root(self.name("copy"), type, "local", self.block, location)
         copy.dims = sizes
@@ -145,20 +138,15 @@ class ForwardMode(Emitter):
         for statement in block.statements:
             self.note_line(statement.location)
             statement.write(self)
-        end = block.end
-        if isinstance(end, Return):
-            self.note_line(end.location)
         self.go_on(block)
-        if isinstance(end, Raise):
-            self.raise_(end)
-        elif isinstance(end, Return):
-            self._return(end)
 
-    def _return(self, end: Return) -> None:
+    def turn(self, block: Block, end: Return) -> None:
+        """Writes the return."""
+        self.note_line(end.location)
         if self._is_callee:
             leaf_types = leaf_types_of(self.function.result)
             results = [self.result_of(value, type) for value, type in zip(end.values, leaf_types, strict=True)]
             self.write(f"return ({''.join(text + ', ' for text in results)})")
             return
-        texts = [self.view(value) if isinstance(value, View) else self.operand(value) for value in end.values]
+        texts = [self.argument(value) for value in end.values]
         self.write(f"return {self.result_text(texts)}")

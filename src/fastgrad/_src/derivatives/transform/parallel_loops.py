@@ -26,6 +26,7 @@ from fastgrad._src.derivatives.ir.operands import (
     Scalar,
     View,
     parts_of_value,
+    scalars_among,
 )
 from fastgrad._src.derivatives.ir.partials import Partial
 from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
@@ -196,8 +197,8 @@ class _Loop:
             return statement.cost >= COST_OF_EFFECTS or statement.operation.reads_parameter
         if isinstance(statement, (BeginLoop, NextIteration)) and statement is not self._step:
             return not self._inside.issuperset((statement.counter.block, statement.counter.head))
-        if isinstance(statement, Call):
-            return isinstance(statement.rule, Callee)
+        if statement.callee is not None:
+            return True
         if isinstance(statement, Grow):
             return statement.root.block not in self._inside
         return isinstance(statement, Allocate) and statement.root in self._function.copies
@@ -207,10 +208,9 @@ class _Loop:
         used: set[object] = set()
         for block in self._flow.blocks:
             for phi in block.phis:
-                is_array = isinstance(phi.target, Root)
-                if is_array and block in self._inside:
-                    views = [value for value in phi.incoming.values() if isinstance(value, View)]
-                    if block is self._head or any(view.root.memory.block not in self._inside for view in views):
+                if phi.target.roots and block in self._inside:
+                    others = [root for _, root in phi.aliases]
+                    if block is self._head or any(root.memory.block not in self._inside for root in others):
                         return False
                 if block not in self._inside:
                     used |= {part for value in phi.incoming.values() for part in parts_of_value(value)}
@@ -276,8 +276,8 @@ class _Loop:
                 if operation is SUBTRACT and places == [0]:
                     operations[ADD] = [COTANGENT if target.is_real else None] * 2, 0, None
                 elif operation is not COPY:
-                    compared = [item.definition for item in statement.operands[2:] if isinstance(item, Scalar)]
-                    comparison = next((item.operation for item in compared if isinstance(item, Compute)), None)
+                    compared = [item.operation for item in statement.operands[2:]]
+                    comparison = next((item for item in compared if item is not None), None)
                     operations[operation] = statement.partials, places[0], comparison
                 members.add(statement.target)
             for other in phis:
@@ -308,11 +308,10 @@ class _Loop:
             elif isinstance(statement, Reshape):
                 self._note(statement.root, [])
             elif isinstance(statement, Call):
-                for value in statement.arguments:
-                    if isinstance(value, View):
-                        sliced = {axis.root_axis for axis in value.axes}
-                        starts = [None if axis in sliced else start for axis, start in enumerate(value.starts)]
-                        self._note(value.root, starts)
+                for view in statement.views:
+                    sliced = {axis.root_axis for axis in view.axes}
+                    starts = [None if axis in sliced else start for axis, start in enumerate(view.starts)]
+                    self._note(view.root, starts)
             self._written |= {memory for memory in statement.writes if memory.block not in self._inside}
         families = memory_families(self._function)
         copied = {*self._function.copies, *[source.memory for source, _, _ in self._function.copies.values()]}
@@ -346,24 +345,23 @@ class _Loop:
         assert self._step is not None
         if index is self._step.target:
             return "iteration"
-        definition = index.definition if isinstance(index, Scalar) and index.type == INDEX else None
-        if not isinstance(definition, Compute) or definition.target.block not in self._inside:
+        if index is None or index.type != INDEX or index.operation is None or index.block not in self._inside:
             return None
-        numbers = [(operand.value if isinstance(operand, Constant) else operand) for operand in definition.operands]
-        keys = [self._key(operand) for operand in definition.operands]
+        numbers = [(operand.value if isinstance(operand, Constant) else operand) for operand in index.operands]
+        keys = [self._key(operand) for operand in index.operands]
         varying = [place for place, key in enumerate(keys) if key is not None]
         if len(varying) != 1 or not all(
             operand.type == INDEX
             and (place in varying or isinstance(operand, Constant) or operand.block not in self._inside)
-            for place, operand in enumerate(definition.operands)
+            for place, operand in enumerate(index.operands)
         ):
             return None
-        place, operation = varying[0], definition.operation
+        place, operation = varying[0], index.operation
         is_sum = operation in (ADD, SUBTRACT, COPY)
         is_multiple = (
-            operation is MULTIPLY and isinstance(definition.operands[1 - place], Constant) and numbers[1 - place] != 0
+            operation is MULTIPLY and isinstance(index.operands[1 - place], Constant) and numbers[1 - place] != 0
         )
-        is_step = operation is ADD_PRODUCT and place == 1 and isinstance(definition.operands[2], Constant)
+        is_step = operation is ADD_PRODUCT and place == 1 and isinstance(index.operands[2], Constant)
         if not (is_sum or is_multiple or (is_step and numbers[2] != 0)):
             return None
         numbers[place] = None
@@ -387,7 +385,7 @@ class _Loop:
         chunks.is_natural = True
         text = f"chunk_count({{0}}, {' + '.join(products) or '0'})"
         operands = [self._counter.count, *[size for dims in sizes for size in dims]]
-        operation = ScalarOperation(text, chunk_count)
+        operation = ScalarOperation(text, len(operands), chunk_count)
         chunks.definition = Compute(location, chunks, operation, operands, _COST_OF_BOUNDS)
         function.globals["chunk_count"] = chunk_count
         function.scalars.append(chunks)
@@ -446,7 +444,7 @@ class _Loop:
             elif isinstance(part, Scalar) and part.block not in self._inside:
                 scalars[part] = None
         for root in roots:
-            scalars |= {size: None for size in root.dims if isinstance(size, Scalar)}
+            scalars |= dict.fromkeys(scalars_among(root.dims))
         scalars = {scalar: None for scalar in scalars if scalar is not self._counter.count}
         return [*scalars], [*roots]
 
@@ -486,8 +484,8 @@ class _Loop:
             part.position = place
         chunk.arguments = [part if isinstance(part, Scalar) else View.whole(part) for part in parameters]
         chunk.types = tuple(part.type for part in parameters)
-        chunk.scalars = [part for part in parameters if isinstance(part, Scalar)] + scalars_of(chunk.blocks)
-        chunk.roots = [part for part in parameters if isinstance(part, Root)]
+        chunk.scalars = scalars_among(parameters) + scalars_of(chunk.blocks)
+        chunk.roots = [root for part in parameters for root in part.roots]
         chunk.roots += [root for root in function.roots if root.block in chunk.blocks]
         chunk.counters = [counter, *[other for other in function.counters if other.block in moved]]
         chunk.globals = dict(function.globals)
@@ -586,12 +584,8 @@ class _Loop:
                         final(result)
                 if isinstance(statement, (Allocate, Grow, Load, Reshape, Size, Store)):
                     statement.root = final(statement.root)
-            if isinstance(block.end, Branch):
-                block.end.condition = final(block.end.condition)
-                block.end.then = head if block.end.then is old_head else block.end.then
-                block.end.otherwise = head if block.end.otherwise is old_head else block.end.otherwise
-            elif isinstance(block.end, Jump) and block.end.target is old_head:
-                block.end.target = head
+            block.end.replace(final)
+            block.end.lead_to(head, old_head)
         for number, block in enumerate(chunk.blocks):
             block.number = number
 
@@ -650,5 +644,5 @@ def _neutral_number(operation: ScalarOperation, type: types.Type) -> float | Non
 
 def _uses(statement: Statement) -> list[object]:
     """Returns the numbers and arrays that a statement uses, and the sizes of the arrays."""
-    arrays = [root for root in (*statement.arrays, *statement.definitions) if isinstance(root, Root)]
+    arrays = [root for part in (*statement.arrays, *statement.definitions) for root in part.roots]
     return [*statement.uses, *arrays, *[size for root in arrays for size in root.dims]]

@@ -16,7 +16,7 @@ from fastgrad._src.derivatives.ir.operands import (
     Scalar,
     View,
     equal_operands,
-    is_natural_number,
+    scalars_among,
 )
 from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.scalar_operations import ADD_PRODUCT, FROM_START, SUBTRACT_TWO
@@ -65,7 +65,7 @@ def recognize_counted_loops(function: Function) -> None:
 def _test_of_bound(head: Block, body: set[Block]) -> Compute | None:
     """Returns the comparison at the head of a loop that holds or fails while its first operand is below the second one, or None."""
     end = head.end
-    test = end.condition.definition if isinstance(end, Branch) and isinstance(end.condition, Scalar) else None
+    test = None if end.condition is None else end.condition.definition
     if not isinstance(end, Branch) or not isinstance(test, Compute) or test not in head.statements:
         return None
     goes_on = end.then in body
@@ -160,32 +160,30 @@ def _base_and_offset(scalar: Scalar) -> tuple[Scalar, int]:
     """Returns the integer to which ``scalar`` adds constants, and their sum."""
     offset = 0
     while True:
-        definition = scalar.definition
-        if not isinstance(definition, Compute) or len(definition.operands) != 2:
+        base, distance = _sum_of(scalar)
+        is_of_integers = all(operand.type == INDEX for operand in (scalar, *scalar.operands))
+        if distance is None or not isinstance(base, Scalar) or not is_of_integers:
             return scalar, offset
-        first, second = definition.operands
-        if definition.operation is ADD and isinstance(first, Constant):
-            first, second = second, first
-        is_sum = definition.operation in (ADD, SUBTRACT) and isinstance(second, Constant)
-        if not is_sum or not isinstance(first, Scalar) or not first.type == second.type == scalar.type == INDEX:
-            return scalar, offset
-        scalar = first
-        offset += second.value if definition.operation is ADD else -second.value  # type: ignore[union-attr]
+        scalar = base
+        offset += distance.value
+
+
+def _sum_of(scalar: Scalar) -> tuple[Operand, Constant | None]:
+    """Returns the number to which ``scalar`` adds a constant, and the constant; ``scalar`` itself and None if it is no such sum."""
+    if scalar.operation not in (ADD, SUBTRACT):
+        return scalar, None
+    first, second = scalar.operands
+    if scalar.operation is ADD and isinstance(first, Constant):
+        first, second = second, first
+    if not isinstance(second, Constant):
+        return scalar, None
+    return first, second if scalar.operation is ADD else Constant(-second.value, INDEX)
 
 
 def _increment(value: object, phi: Scalar) -> Constant | None:
     """Returns the constant of ``phi`` plus or minus a constant."""
-    definition = value.definition if isinstance(value, Scalar) and value.type == INDEX else None
-    if not isinstance(definition, Compute):
-        return None
-    first, second = definition.operands if len(definition.operands) == 2 else (None, None)
-    if definition.operation is ADD and first is phi and isinstance(second, Constant):
-        return second
-    if definition.operation is ADD and second is phi and isinstance(first, Constant):
-        return first
-    if definition.operation is SUBTRACT and first is phi and isinstance(second, Constant):
-        return Constant(-second.value, INDEX)
-    return None
+    base, distance = _sum_of(value) if isinstance(value, Scalar) and value.type == INDEX else (None, None)
+    return distance if base is phi else None
 
 
 def _find_naturals(function: Function, replace: Replace) -> None:
@@ -205,16 +203,14 @@ def _find_naturals(function: Function, replace: Replace) -> None:
         naturals -= {
             scalar
             for scalar in naturals
-            if not all(operand in naturals or is_natural_number(operand) for operand in sources[scalar])
+            if not all(operand in naturals or operand.is_natural for operand in sources[scalar])
         }
     for scalar in naturals:
         scalar.is_natural = True
     replaced: dict[Scalar, Operand] = {
-        scalar: scalar.definition.operands[0]
+        scalar: scalar.operands[0]
         for scalar in sources
-        if isinstance(scalar.definition, Compute)
-        and scalar.definition.operation is FROM_START
-        and is_natural_number(scalar.definition.operands[0])
+        if scalar.operation is FROM_START and scalar.operands[0].is_natural
     }
     replace(replaced)
 
@@ -225,9 +221,8 @@ def merge_equal_numbers(function: Function, replace: Replace) -> None:
     users: dict[Scalar, list[Statement]] = {}
     for block in function.blocks:
         for statement in block.statements:
-            for operand in statement.operands:
-                if isinstance(operand, Scalar):
-                    users.setdefault(operand, []).append(statement)
+            for operand in scalars_among(statement.operands):
+                users.setdefault(operand, []).append(statement)
     replaced: dict[Scalar, Operand] = {}
     for block in function.blocks:
         known: dict[tuple[object, ...], tuple[Operand, Root | None]] = {}
@@ -306,7 +301,7 @@ def hoist_loads(function: Function) -> None:
 
 def _is_arithmetic(statement: Statement) -> bool:
     """True if a statement computes a number that may be computed before it is known to be needed."""
-    return isinstance(statement, Compute) and statement.operation.is_speculatable
+    return statement.operation is not None and statement.operation.is_speculatable
 
 
 def _is_invariant(statement: Statement, body: set[Block]) -> bool:

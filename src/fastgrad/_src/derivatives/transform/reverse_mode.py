@@ -16,16 +16,16 @@ from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, scalars
 from fastgrad._src.derivatives.analysis.cotangent_arrays import CotangentArrays, unwritten_arrays
 from fastgrad._src.derivatives.analysis.residuals import Needs, Residuals
 from fastgrad._src.derivatives.functions.argument_types import cotangent_type_of
+from fastgrad._src.derivatives.functions.numba_types import is_complex_type
 from fastgrad._src.derivatives.ir.call_rules import Callee
 from fastgrad._src.derivatives.ir.operands import (
     Counter,
-    Operand,
     Root,
     Scalar,
     View,
-    is_natural_number,
     leaf_types_of,
     refuse,
+    scalars_among,
     zero,
 )
 from fastgrad._src.derivatives.ir.partials import GUARDS
@@ -35,7 +35,6 @@ from fastgrad._src.derivatives.ir.statements import (
     BeginLoop,
     Branch,
     Call,
-    Compute,
     Grow,
     NextIteration,
     Raise,
@@ -119,7 +118,7 @@ class ReverseMode(Emitter):
             of_block.append(way.condition)
         of_edges = [operand for edge in adjoint.edges.values() for statement in edge for operand in statement.reads]
         of_edges += [counter.count for before in adjoint.edges if (counter := self._loop_after(before, block))]
-        return Needs(_scalars(of_block), _scalars(of_edges))
+        return Needs({*scalars_among(of_block)}, {*scalars_among(of_edges)})
 
     def _loop_after(self, before: Block, block: Block) -> Counter | None:
         """Returns the counter of the loop that the reverse sweep enters from ``block`` at its head ``before``, if its last number is known."""
@@ -254,7 +253,7 @@ class ReverseMode(Emitter):
         reads_arrays = any(self._reads_arrays(block) for block in self.flow.loops[head])
         return None if reads_arrays else self.residuals.records_of_iteration(head)
 
-    def _has_one_of(self, statements: frozenset[Compute], head: Block) -> bool:
+    def _has_one_of(self, statements: frozenset[Statement], head: Block) -> bool:
         """True if a loop has one of some statements."""
         return any(not statements.isdisjoint(block.statements) for block in self.flow.loops[head])
 
@@ -270,10 +269,10 @@ class ReverseMode(Emitter):
         statements = any(
             statement.root in self.activity
             if isinstance(statement, (Allocate, Store))
-            else isinstance(statement, Call) and self.activity.is_active_call(statement)
+            else self.activity.is_active_call(statement)
             for statement in block.statements
         )
-        return statements or any(isinstance(phi.target, Root) and phi.target in self.activity for phi in block.phis)
+        return statements or any(root in self.activity for phi in block.phis for root in phi.target.roots)
 
     def _leave(self, block: Block, before: Block, indent: int) -> None:
         """Writes the jump from the reverse sweep of a block to that of the block that came before it."""
@@ -297,7 +296,7 @@ class ReverseMode(Emitter):
     def _final_number(self, counter: Counter) -> str:
         """Returns the text of a counter's value after its loop."""
         count = self.backward.use(counter.count)
-        return count if is_natural_number(counter.count) else f"max({count}, 0)"
+        return count if counter.count.is_natural else f"max({count}, 0)"
 
     def _pop_at_end(self, block: Block) -> None:
         at_start = [] if block in self.calling else self.residuals.at_start.get(block, [])
@@ -325,7 +324,7 @@ class ReverseMode(Emitter):
         self.write(f"if {BLOCK_VARIABLE} == {number}:", 2)
 
     def go_on(self, block: Block) -> None:
-        """Writes how a block that has successors goes on; the head of a loop with checkpoints may end a segment."""
+        """Writes how the function goes on after the statements of a block; the head of a loop with checkpoints may end a segment."""
         loop = self._checkpointed.get(block)
         if loop is None:
             super().go_on(block)
@@ -350,9 +349,7 @@ class ReverseMode(Emitter):
 
     def saves_arrays(self, block: Block) -> bool:
         """True if a block keeps the contents of arrays."""
-        return any(
-            isinstance(statement, Call) and self.activity.is_active_call(statement) for statement in block.statements
-        )
+        return any(self.activity.is_active_call(statement) for statement in block.statements)
 
     # ---- the forward sweep ------------------------------------------------------------------------------------------------
 
@@ -367,8 +364,9 @@ class ReverseMode(Emitter):
             self.stacks.raise_top(len(at_start))
         for phi in block.phis:
             self.write(f"{phi.target.name} = p_{phi.target.name}")
-            if isinstance(phi.target, Root) and phi.target in self.activity:
-                self.grow_buffer(phi.target, f"{phi.target.name}.size")
+            for root in phi.target.roots:
+                if root in self.activity:
+                    self.grow_buffer(root, f"{root.name}.size")
         loop = self._checkpointed.get(block)
         for statement in block.statements:
             if loop is not None and isinstance(statement, NextIteration):
@@ -386,12 +384,7 @@ class ReverseMode(Emitter):
         row = self._row_of.get(block, "")
         self.stacks.push([item.name for item in at_end], count - len(at_end), row=row)
         self.stacks.raise_top(min(count, 1) if row else count)
-        end = block.end
         self.go_on(block)
-        if isinstance(end, Raise):
-            self.raise_(end)
-        elif isinstance(end, Return):
-            self.turn(block, end)
 
     def _after_statement(self, statement: Statement, block: Block) -> None:
         """Writes what the reverse sweep needs of a statement: memory for cotangents and records."""
@@ -400,7 +393,7 @@ class ReverseMode(Emitter):
         if isinstance(statement, Allocate):
             self.make_cotangent(statement.root)
         elif isinstance(statement, Size):
-            sizes = [size for size in statement.root.dims if isinstance(size, Scalar)]
+            sizes = scalars_among(statement.root.dims)
             if statement.root.kind == "local" and sizes[-1:] == [statement.target]:
                 self.make_cotangent(statement.root)
         elif isinstance(statement, Call) and self.activity.is_active_call(statement):
@@ -421,8 +414,9 @@ class ReverseMode(Emitter):
     def _make_cotangents_without_axes(self, call: Call) -> None:
         """Writes what gives the cotangents of a call's results without axes memory; others get it where the last of their sizes is known."""
         for result in call.results:
-            if isinstance(result, Root) and result in self.activity and not _scalars(result.dims):
-                self.make_cotangent(result)
+            for root in result.roots:
+                if root in self.activity and not scalars_among(root.dims):
+                    self.make_cotangent(root)
 
     def make_cotangent(self, root: Root) -> None:
         """Writes what gives the cotangent of an array memory."""
@@ -483,8 +477,8 @@ class ReverseMode(Emitter):
 
     def _save_result(self, end: Return) -> None:
         for number, value in enumerate(end.values):
-            text = self.view(value) if isinstance(value, View) else self.operand(value)
-            if isinstance(value, View) and len(end.values) and value.root.kind != "local":
+            text = self.argument(value)
+            if any(root.kind != "local" for root in value.roots):
                 text = f"{text}.copy()"
             self.write(f"result_{number} = {text}")
 
@@ -595,7 +589,7 @@ class ReverseMode(Emitter):
                 name = f"complex_{count}"
                 lines += [f"c_{count} = {name}.real", f"c_{count + 1} = {name}.imag"]
                 count += 1
-            elif isinstance(type, types.Array) and isinstance(type.dtype, types.Complex):
+            elif is_complex_type(type):
                 name = f"complex_{count}"
                 lines.append(f"c_{count} = real_parts({name})")
             parameters.append(name)
@@ -603,7 +597,7 @@ class ReverseMode(Emitter):
         return parameters, lines
 
     def _result_count(self) -> int:
-        return max((len(block.end.values) for block in self.flow.blocks if isinstance(block.end, Return)), default=0)
+        return max(len(block.results) for block in self.flow.blocks)
 
     def _cotangent_of(self, value: object) -> str:
         if isinstance(value, Items):
@@ -648,7 +642,3 @@ class ReverseMode(Emitter):
 def _row(counter: Counter) -> str:
     """Returns the variable of the size of the rows in which a loop records numbers."""
     return f"{counter.name}_row"
-
-
-def _scalars(operands: list[Operand]) -> set[Scalar]:
-    return {operand for operand in operands if isinstance(operand, Scalar)}

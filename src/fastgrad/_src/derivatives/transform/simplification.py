@@ -16,16 +16,11 @@ from fastgrad._src.derivatives.ir.operands import (
     parts_of_value,
     refuse,
     value_with,
+    views_among,
 )
 from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
 from fastgrad._src.derivatives.ir.scalar_operations import COPY
-from fastgrad._src.derivatives.ir.statements import (
-    Call,
-    Compute,
-    Jump,
-    Return,
-    Statement,
-)
+from fastgrad._src.derivatives.ir.statements import Call, Compute, Jump, Statement
 from fastgrad._src.derivatives.transform.redundancy import (
     hoist_loads,
     merge_equal_numbers,
@@ -125,7 +120,7 @@ def _replace_trivial_array_phis(function: Function) -> None:
         for block in function.blocks:
             for phi in list(block.phis):
                 target = phi.target
-                views = [view for view in phi.incoming.values() if isinstance(view, View) and view.is_whole()]
+                views = [view for view in views_among(phi.incoming.values()) if view.is_whole()]
                 sources = {_final_root(replaced, view.root) for view in views} - {target}
                 if not isinstance(target, Root) or len(views) < len(phi.incoming) or len(sources) != 1:
                     continue
@@ -153,7 +148,7 @@ def _replace_roots(function: Function, replaced: dict[Root, Root]) -> None:
     final = functools.partial(_final_root, replaced)
     for block in function.blocks:
         values: list[Any] = [value for phi in block.phis for value in phi.incoming.values()]
-        values += block.end.values if isinstance(block.end, Return) else []
+        values += block.results
         for statement in block.statements:
             values += statement.arguments if isinstance(statement, Call) else [statement]
         for value in values:
@@ -255,7 +250,7 @@ def _copy_at_exits(function: Function) -> None:
                     before: value if before in body else value_with(value, copy_of)
                     for before, value in phi.incoming.items()
                 }
-        after.statements[:0] = [copy.definition for copy in copies.values()]  # type: ignore[union-attr, misc]
+        after.statements[:0] = [copy.definition for copy in copies.values()]  # type: ignore[misc]
 
 
 def copy_at_exit(function: Function, number: Scalar, after: Block) -> Scalar:
@@ -304,8 +299,8 @@ def _drop_unused(function: Function) -> None:
         use_values(block.end.uses)
     while pending:
         part = pending.pop()
-        if isinstance(part, Root):
-            use(*part.dims, *([] if part.source is None else [part.source]))
+        for root in part.roots:
+            use(*root.dims, *([] if root.source is None else [root.source]))
         definition = definitions.get(part)
         if isinstance(definition, Phi):
             use_values(definition.incoming.values())

@@ -20,7 +20,8 @@ from fastgrad._src.derivatives.analysis.infinite_derivatives import (
     may_be_zero,
     statements_after_infinite_derivatives,
 )
-from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule, ProductRule, TangentOf
+from fastgrad._src.derivatives.functions.numba_types import is_float_type
+from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule, TangentOf
 from fastgrad._src.derivatives.ir.operands import (
     INDEX,
     Axis,
@@ -31,7 +32,6 @@ from fastgrad._src.derivatives.ir.operands import (
     Scalar,
     View,
     index_constant,
-    is_real,
     leaf_types_of,
     refuse,
 )
@@ -48,10 +48,8 @@ from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
 from fastgrad._src.derivatives.ir.statements import (
     Allocate,
     BeginLoop,
-    Branch,
     Call,
     Compute,
-    Jump,
     NextIteration,
     Return,
     Size,
@@ -175,7 +173,7 @@ class Tangents:
                     self._append_tangents_of_call()
                 self._statement(statement)
             self._append_tangents_of_call()
-            self._end(block)
+            self._block.end = block.end.with_tangents(self)
             self._last_blocks[block] = self._block
         for block in self._flow.blocks:
             self._complete_phis(block)
@@ -365,31 +363,25 @@ class Tangents:
                 new.incoming[last] = value
                 self._statements.block = last
                 for lane, tangent in enumerate(tangents):
-                    if isinstance(value, View):
-                        tangent.incoming[last] = self._tangent_view(value, phi.location)
-                    else:
-                        tangent.incoming[last] = self._tangent(value, lane)
+                    tangent.incoming[last] = self._tangent_of(value, phi.location, lane)
 
-    def _end(self, block: Block) -> None:
-        end = block.end
-        if isinstance(end, Jump):
-            self._block.end = Jump(self._blocks[end.target])
-        elif isinstance(end, Branch):
-            self._block.end = Branch(end.condition, self._blocks[end.then], self._blocks[end.otherwise])
-        elif isinstance(end, Return):
-            tangents: list[Operand | View] = []
-            for value in end.values:
-                if isinstance(value, View):
-                    tangents += [self._tangent_view(value, end.location)] if self._returns(value.root.type) else []
-                elif self._returns(value.type):
-                    tangents += self._returned_numbers(value, end.location)
-            self._block.end = Return([*end.values, *tangents], end.location)
-        else:
-            self._block.end = end
+    def block_of(self, block: Block) -> Block:
+        """Returns the block of the result for one of the function."""
+        return self._blocks[block]
+
+    def of_result(self, end: Return) -> list[Operand | View]:
+        """Returns the tangents of the function's result."""
+        tangents: list[Operand | View] = []
+        for value in end.values:
+            if isinstance(value, View):
+                tangents += [self._tangent_view(value, end.location)] if self._returns(value.root.type) else []
+            elif self._returns(value.type):
+                tangents += self._returned_numbers(value, end.location)
+        return tangents
 
     def _returns(self, type: types.Type) -> bool:
         """True if the result has the tangents of a part of a type."""
-        return is_real(type) or (isinstance(type, types.Array) and not self._is_callee)
+        return is_float_type(type) or (isinstance(type, types.Array) and not self._is_callee)
 
     def _returned_numbers(self, value: Operand, location: Location) -> list[Operand | View]:
         """Returns the tangent of a number; of several an array."""
@@ -406,7 +398,7 @@ class Tangents:
         result = self._source.result
         if self._is_callee:
             leaf_types = leaf_types_of(result)
-            return types.Tuple([*leaf_types, *filter(is_real, leaf_types)])
+            return types.Tuple([*leaf_types, *filter(is_float_type, leaf_types)])
         results = [block.results for block in self._flow.blocks if block.results]
         return types.Tuple([result, self._tangent_type(result, iter(results[0] if results else ()))])
 
@@ -423,7 +415,7 @@ class Tangents:
         if isinstance(type, types.Complex):
             next(values, None)
             return type
-        if value is None or isinstance(value, View) or not is_real(value.type):
+        if value is None or isinstance(value, View) or not is_float_type(value.type):
             return types.none
         return types.Array(value.type, 1, "C") if self._lanes else value.type
 
@@ -532,7 +524,7 @@ class Tangents:
         """Returns the tangents of an array."""
         zero, one = index_constant(0), index_constant(1)
         if view.root not in self._active:
-            dims = [*[axis.size for axis in view.axes], *self._lanes]
+            dims = [*view.sizes, *self._lanes]
             array = self._root(self._statements.name("dot"), view.root.type.dtype, dims, location)
             self.append(Allocate(location, array, "zeros"))
             return View.whole(array)
@@ -546,12 +538,12 @@ class Tangents:
         axes += [Axis(len(view.starts), one, size) for size in self._lanes]
         return View(array, [*view.starts, *[zero for _ in self._lanes]], axes, layout=view.layout)
 
-    def _tangent_of(self, value: Operand | View, location: Location) -> Operand | View:
-        """Returns the tangent of a number or an array, where there is one."""
-        return self._tangent_view(value, location) if isinstance(value, View) else self._tangent(value, 0)
+    def _tangent_of(self, value: Operand | View, location: Location, lane: int = 0) -> Operand | View:
+        """Returns a tangent of a number, or those of an array."""
+        return self._tangent_view(value, location) if isinstance(value, View) else self._tangent(value, lane)
 
     def _is_active(self, value: Operand | View) -> bool:
-        return (value.root if isinstance(value, View) else value) in self._active
+        return value in self._active
 
     def _active_arguments(self, statement: Call) -> tuple[int, ...]:
         """Returns the numbers of the arguments of a call that have tangents."""
@@ -619,7 +611,7 @@ class Tangents:
                 for result in statement.results
             ]
             known: list[Operand | View] = [*results, *statement.arguments]
-            if isinstance(rule, ProductRule):
+            if rule.is_product:
                 known.append(Constant(statement in self._guarded, types.boolean))
             lanes.append(self._statements.call(location, rule.tangent, [*of_lane, *known], new))
         for result, *values in zip(statement.results, *lanes, strict=True):
@@ -658,7 +650,7 @@ def _callee_with_tangents(callee: Callee, active: tuple[int, ...]) -> Callee:
     return callee._replace(
         function=TangentOf(callee, active),
         types=(*argument_types, *[argument_types[position] for position in active]),
-        result=types.Tuple([*leaf_types, *filter(is_real, leaf_types)]),
+        result=types.Tuple([*leaf_types, *filter(is_float_type, leaf_types)]),
         active=tuple(with_tangents(callee.active)),
         written=frozenset(with_tangents(callee.written)),
         returned=frozenset(with_tangents(callee.returned)),
