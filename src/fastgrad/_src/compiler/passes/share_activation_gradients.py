@@ -1,4 +1,4 @@
-"""Computes slopes of activations beside the activations, if memory is not scarce.
+"""Computes the derivative of an activation together with the activation, if memory is not scarce.
 
 The gradient of gelu computes the same function of the same argument as gelu: most of the work of a loop over elements, twice
 a step. One loop with both computes it once. The backward pass then reads the slope instead of the argument.
