@@ -555,9 +555,9 @@ def has_floats(call: Call) -> bool:
 
 HEAD = """# NumPy's functions in derivatives
 
-Which NumPy functions that Numba compiles can be differentiated, each tried by a call: `python -m tests.derivatives.numpy_calls` makes this page. `derived`: the derivative has a rule,
-or is that of the Python function by which Numba implements it. `zero`: integers, booleans or nothing come out, so the derivative is zero. `refused`: an error says so, with file and line. Other arguments than those tried
-may be refused. Draws that Numba makes by rejection jump where their parameters change: they are refused where these depend on the inputs, as in the calls tried, save for the scale of `gamma` and the mean of `vonmises`.
+This page lists the NumPy functions that Numba compiles, and whether fastgrad can differentiate them. `python -m tests.derivatives.numpy_calls` makes it: it tries one call of each function. `derived`: the derivative has a rule,
+or comes from the Python function by which Numba implements the function. `zero`: the results are integers, booleans or nothing, so the derivative is zero. `refused`: an error with file and line. Calls with other arguments
+may be refused. Random draws by rejection jump if their parameters change. So they are refused if a parameter depends on the inputs, as in the tested calls, except the scale of `gamma` and the mean of `vonmises`.
 
 """
 

@@ -97,8 +97,8 @@ def page(figures: dict) -> str:
     lines = [
         "# Derivatives of packages' Numba functions",
         "",
-        "`python -m fastgrad.differentiate PACKAGE -- pytest …` runs a command and records the first calls of each function that the package compiles with Numba, also those that compiled functions make.",
-        "For each call it compares reverse mode, forward mode and central differences: of all floats that the function returns or writes, with respect to all floats that it takes.",
+        "`python -m fastgrad.differentiate PACKAGE -- pytest …` runs a command and records the first calls of each function that the package compiles with Numba, calls from compiled functions included.",
+        "For each call it compares reverse mode, forward mode and central differences: derivatives of all floats that the function returns or writes, with respect to all floats that it takes.",
         "`make test-packages` does so for the packages below, with the arguments of their own tests or of the scripts in [tests/packages/use](../tests/packages/use), and writes this page.",
         "",
         (
@@ -116,16 +116,16 @@ def page(figures: dict) -> str:
     lines += [
         "",
         (
-            "*Not smooth* is a call where differences do not converge as their step shrinks, or where those from the left and from the right differ. *Skipped* are functions that take, return and write no floats, "
-            "and calls that raise. *Too slow* takes longer than two minutes, compilation included. *Failed* is an error that is no refusal."
+            "*Not smooth*: differences do not converge as their step shrinks, or left and right differences differ. *Skipped*: the function takes, returns and writes no floats, "
+            "or the call raises. *Too slow*: it takes longer than two minutes, compilation included. *Failed*: an error other than a refusal."
         ),
         "",
         (
-            "*Wrong* is a derivative that differs from differences, for no reason of the next three. "
-            "*At a branch*: a branch such as `if multiplier == 0` takes this one point by another way than all points around it, where derivatives are right; "
-            "the way may leave out what the others add, so its derivative is another one. "
+            "*Wrong*: the derivative differs from differences, for none of the next three reasons. "
+            "*At a branch*: a branch such as `if multiplier == 0` takes another path at this one point than at all points around it, where derivatives are right; "
+            "this path may omit terms, so its derivative differs. "
             "*Search*: a loop searches by comparisons, such as bisection; derivatives are right between the jumps of the result. "
-            "*Right within noise*: the function rounds inside, mostly to float32; differences agree whose steps are as large as that noise asks for."
+            "*Right within noise*: the function rounds inside, mostly to float32; differences agree if their steps are large compared with this noise."
         ),
         "",
         "## What is not right",

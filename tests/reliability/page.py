@@ -30,17 +30,17 @@ PARTS = {
 
 HEAD = """# Reliability
 
-What was tried to break fastgrad. Each part is a suite in `tests/reliability`. `make test-all` runs a short form of each, whose cases
-follow from the commit; the command in the table runs the long form, whose tests are counted here. [results/reliability.md](results/reliability.md) says for each part how it
-works, what it does not cover, its figures, and which defects it has shown, each with the test that now holds it.
+Stress tests of fastgrad. Each part is a suite in `tests/reliability`. `make test-all` runs a short form of each suite; the commit's hash selects
+its cases. The command in the table runs the long form, whose tests are counted here. [results/reliability.md](results/reliability.md) says how each part
+works, what it does not cover, its figures, and the defects that it has found, each with its regression test.
 
-| part | what is tried | tests | time | defects mended | command |
+| part | what is tried | tests | time | defects fixed | command |
 | --- | --- | ---: | ---: | ---: | --- |
 """
 
 RESULTS_HEAD = """# Reliability: all results
 
-What the suites in `tests/reliability` tried, and which defects they have shown. [reliability.md](../reliability.md) sums it up. The target under
+The tests of the suites in `tests/reliability`, and the defects that they have found. [reliability.md](../reliability.md) sums it up. The target under
 a heading runs the long form and writes the figures. `make reliability` makes this page.
 """
 

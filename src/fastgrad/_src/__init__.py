@@ -1,1 +1,1 @@
-"""What fastgrad does. The public names of it are in the packages above this folder."""
+"""The implementation of fastgrad. The public names are in the modules of `src/fastgrad/`."""

@@ -11,15 +11,15 @@ from tests.conformance.suites.reasons import APART, LEFT
 _NAMES = {"keras": "Keras 3.15.1", "tensorflow": "TensorFlow 2.21"}
 _INTRODUCTION = """# Conformance: the peers' own tests
 
-`make conformance-suites KERAS=folder TENSORFLOW=folder` runs the public unit tests of Keras (tag v3.15.1) and the eager ones of
-TensorFlow (v2.21) with fastgrad in the peer's place, and writes this page. The folders hold copies of the peers' sources; they
-are not part of this project. `tests/conformance/suites` stands in for modules that are private to the peer.
+`make conformance-suites KERAS=folder TENSORFLOW=folder` runs the public unit tests of Keras (tag v3.15.1) and the eager unit tests of
+TensorFlow (v2.21) on fastgrad instead of the peer, and writes this page. The folders hold copies of the peers' sources; they
+are not part of this project. `tests/conformance/suites` has substitutes for private modules of the peer.
 
-- **passed**: the test passes as it is.
-- **words**: it passes, but for the words of an error's message; the class of the error is right.
-- **set apart**: it needs a name that fastgrad does not have, something private to the peer, graph mode, another backend, or it does
+- **passed**: the test passes unchanged.
+- **words**: the test passes, except for the words of an error's message; the class of the error is right.
+- **set apart**: the test needs a name that fastgrad does not have, a private part of the peer, graph mode or another backend, or it does
   not pass on the peer itself. [results/conformance.md](results/conformance.md) lists the reasons, and counts the tests of each file.
-- **failed**: fastgrad does something else. Each failure has a reason below.
+- **failed**: fastgrad behaves differently. Each failure has a reason below.
 
 The share is (passed + words) / (passed + words + failed).
 """

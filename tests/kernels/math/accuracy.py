@@ -253,13 +253,13 @@ NAMES = {
     "hypotenuse": "hypot",
 }
 
-HEAD = """# How exact the functions of numbers are
+HEAD = """# Accuracy of the scalar functions
 
-The greatest error that has been found, in units of the last place (ulp) of the exact result, over the whole range of
-each type, subnormal numbers included; at zeros, infinities and NaN results are exact. `tests/kernels/math` asserts
-the bounds, and that eager and compiled calls of any size give these results. `sqrt` is the processor's, which is right to half a unit.
+The table has the greatest error found, in units of the last place (ulp) of the exact result, over the whole range of
+each type, subnormal numbers included. At zeros, infinities and NaN results are exact. `tests/kernels/math` asserts
+the bounds, and that eager and compiled calls of any size give these results. `sqrt` is the processor's, with an error of at most half a unit.
 
-Written by `python -m tests.kernels.math.accuracy`, on x86, whose 80-bit type the float64 results are compared with.
+Written by `python -m tests.kernels.math.accuracy`, on x86: the float64 results are compared with its 80-bit type.
 
 | function | bound | float32 | at | float64 | at |
 | --- | --- | --- | --- | --- | --- |

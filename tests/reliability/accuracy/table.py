@@ -16,11 +16,11 @@ from tests.reliability.accuracy.record import DTYPES, distances, recorded
 PAGE = Path(__file__).parents[3] / "docs" / "accuracy.md"
 HEADING = "## All element-wise functions, beside TensorFlow's\n"
 TEXT = """
-The greatest error of fastgrad, eager or compiled, and that of TensorFlow 2.21, in ulp, at the same points: the whole range, subnormal numbers,
-numbers near zero, moderate ones, and numbers beside zeros, poles and borders of approximations; for float16 and bfloat16 every number.
+The table has the greatest errors of fastgrad, eager or compiled, and of TensorFlow 2.21, in ulp, at the same points: the whole range, subnormal numbers,
+numbers near zero, moderate numbers, and numbers beside zeros, poles and borders of approximations; for float16 and bfloat16 every number.
 float32 and float64 are compared with mpmath, float16 and bfloat16 with fastgrad's float64. The error of a complex number is its distance in the plane, in units
-of the exact number's size. A dash: TensorFlow has no kernel. "wrong": NaN or infinity for a finite number, or the reverse; a large number: no digit is right.
-TensorFlow takes subnormal numbers for zero. In subtractions, losses and shrinking functions that cancel, both have the errors of their formula.
+of the exact number's size. A dash: TensorFlow has no kernel. "wrong": NaN or infinity for a finite number, or the reverse. A large number: no digit is right.
+TensorFlow treats subnormal numbers as zero. In subtractions, losses and shrinking functions that cancel, both libraries have the errors of their formula.
 
 Written by `python -m tests.reliability.accuracy.table`.
 """

@@ -1,7 +1,7 @@
-"""How much of a package's Numba code fastgrad differentiates: ``python -m fastgrad.differentiate PACKAGE -- pytest …``.
+"""Checks which Numba functions of a package fastgrad can differentiate: ``python -m fastgrad.differentiate PACKAGE -- pytest …``.
 
-The command after ``--`` runs in this process: a module such as pytest, or a script. The first calls of each function of the package that ``numba.njit``
-compiled are recorded, of ``numba.vectorize`` too, also those that compiled functions make. Then a process for each function compares its derivatives with central differences.
+The command after ``--`` runs in this process: a module such as pytest, or a script. It records the first calls of each function of the package that ``numba.njit``
+or ``numba.vectorize`` compiled, calls from compiled functions included. Then one process for each function compares its derivatives with central differences.
 """
 
 from __future__ import annotations

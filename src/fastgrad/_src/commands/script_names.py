@@ -1,4 +1,4 @@
-"""The names of TensorFlow and Keras that a script asks for, and which of them are there or differ: ``fastgrad names train.py``."""
+"""Finds the names of TensorFlow and Keras in a script, and reports missing and differing names: ``fastgrad names train.py``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Training programs as many people write them.
 
-`fastgrad warm` and the build of a wheel run each for some steps. So the fused groups of such programs are compiled in
-advance, too: a group's code does not depend on the sizes of arrays.
+`fastgrad warm` and the build of a wheel run some steps of each program. This compiles the fused groups of the programs
+in advance, because a group's code does not depend on the sizes of arrays.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``tf.compat``: strings and sizes in any form, and the names of other versions: ``tf.compat.v2`` is ``tf``, ``tf.compat.v1`` what eager programs use of TensorFlow 1."""
+"""``tf.compat``: conversions of strings and sizes. ``tf.compat.v2`` is ``tf``; ``tf.compat.v1`` has TensorFlow 1's names for eager programs."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Deferred operations: in the context ``deferred()`` operations do not run; their results have a shape and a dtype.
 
 Keras infers the shapes of layers in this context. The result of an operation of a deferred array is a ``DeferredArray``,
-made from the result rule of the row. It is computed at the first use of its elements, with all that it depends on, so
-that the program sees the values of an ordinary run. An operation without deferred inputs runs at once. So does an
+made from the result rule of the row. It is computed at the first use of its elements, after its deferred inputs. So
+the program sees the values of an ordinary run. An operation without deferred inputs runs at once. So does an
 operation whose errors or sizes depend on values; its deferred inputs are computed first.
 """
 

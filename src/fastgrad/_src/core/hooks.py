@@ -1,4 +1,4 @@
-"""What packages above do for packages below. A package registers a module for each hook; the hook's first use imports it."""
+"""Hooks: calls from a lower package to a higher one. The higher package registers a module; the hook's first use imports the module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the compiler knows of an operation: the parts of a row of the operation table that only graphs and programs read."""
+"""The lowering of an operation: the parts of a row of the operation table that only graphs and programs read."""
 
 from __future__ import annotations
 

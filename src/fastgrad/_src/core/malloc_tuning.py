@@ -4,8 +4,8 @@ An eager step allocates and frees the same large arrays repeatedly. glibc return
 the system, which clears each page at the next allocation. That takes three quarters of the time of a step of
 element-wise operations on 4 MB arrays.
 
-The bound on the memory kept follows the process: it is raised while steps get many pages from the system. A process
-that rests returns its free memory.
+The limit on kept memory adapts to the process: it is raised while steps get many pages from the system. An idle process
+returns its free memory.
 """
 
 from __future__ import annotations

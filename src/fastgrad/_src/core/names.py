@@ -1,7 +1,7 @@
-"""Errors for names that are not there: attributes of namespaces and objects, imports of names and of modules.
+"""Errors for missing names: attributes of namespaces and objects, imports of names and of modules.
 
-The text of an error is made when it is read, so ``hasattr`` and ``getattr`` with a default stay cheap: only then are the peers'
-names (``core/peer_names.py``) loaded.
+The text of an error is made lazily, at its first use, so ``hasattr`` and ``getattr`` with a default stay cheap. Only the text needs
+the names of TensorFlow and Keras (``core/peer_names.py``).
 """
 
 from __future__ import annotations

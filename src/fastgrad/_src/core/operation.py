@@ -1,4 +1,4 @@
-"""The operation table: each operation is declared once and read in three ways.
+"""The operation table: each operation is declared once, for eager execution, tapes and the compiler.
 
 A row says how an operation runs on NumPy arrays (``run``) and what its gradient is, in terms of operations
 (``gradient``). It also says what the operation is in a graph: its ``form``, and the parts of its ``lowering``

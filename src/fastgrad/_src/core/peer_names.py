@@ -1,4 +1,4 @@
-"""The public names of TensorFlow and Keras, what is nearest to those that fastgrad lacks, and how some differ.
+"""The public names of TensorFlow and Keras, alternatives for names that fastgrad lacks, and differences of some names.
 
 ``tools/names_table.py`` writes the names, with the format of the file, from TensorFlow and Keras; ``docs/names.md`` lists some.
 ``nearest_names.txt`` has the alternatives, ``differing_names.txt`` the differences.

@@ -1,6 +1,6 @@
 """The replicas that train together in the current scope: processes that sum their gradients.
 
-A strategy of `tf.distribute` enters its group for a scope (`fastgrad/distribute/`). Layers, losses and optimizers ask here.
+A strategy of `tf.distribute` enters its group for a scope (`distribute/strategy.py`). Layers, losses and optimizers query this module.
 `ops/replica_messages.py` sends messages between them.
 """
 

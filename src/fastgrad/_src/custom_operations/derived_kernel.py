@@ -1,7 +1,8 @@
 """Gradients of users' functions of arrays, derived by ``fastgrad._src.derivatives``.
 
 The gradient of a kernel takes the cotangents of its results and its inputs, and returns the cotangents of the inputs, by reverse
-mode. The gradient of that takes the cotangents of those, and returns the cotangents of both, by reverse mode over forward mode.
+mode. The second gradient takes the cotangents of this gradient's results, and returns the cotangents of all its arguments, by reverse
+mode over forward mode.
 """
 
 from __future__ import annotations

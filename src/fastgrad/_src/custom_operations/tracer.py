@@ -1,7 +1,7 @@
 """Traces a scalar function to its formula: runs the function on symbols, once for each path through its branches.
 
-Stand-ins replace the outside values that the function uses: ``math``, whose functions take no symbols, and functions
-compiled by Numba, whose Python functions run instead.
+Substitutes replace two kinds of outer values: ``math``, because its functions do not accept symbols, and functions
+compiled by Numba, because the tracer needs their Python functions.
 """
 
 from __future__ import annotations

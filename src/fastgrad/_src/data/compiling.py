@@ -1,4 +1,4 @@
-"""Functions of elements: recorded at the first element, replayed, and compiled where that pays.
+"""Functions of elements: recorded at the first element, replayed, and compiled if that is faster.
 
 TensorFlow traces such functions before the first element, so their Python runs once. Here Python runs once for each form of elements
 (shapes and dtypes) and for each path that their values select, with the first such element. A replay runs the recorded operations

@@ -1,4 +1,4 @@
-"""``rejection_resample``: leaves elements out at random, so that classes have the wanted frequencies."""
+"""``rejection_resample``: drops elements at random, so that classes have the requested frequencies."""
 
 from __future__ import annotations
 

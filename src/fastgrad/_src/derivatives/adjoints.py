@@ -1,4 +1,4 @@
-"""``fg.adjoint``: the adjoint of a function, where it should not be derived."""
+"""``fg.adjoint``: custom adjoints of functions that should not be differentiated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``fg.cfunc``: derivatives as functions of C."""
+"""``fg.cfunc``: derivatives as C functions."""
 
 from __future__ import annotations
 

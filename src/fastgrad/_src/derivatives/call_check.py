@@ -1,4 +1,4 @@
-"""Derivatives of a recorded call, compared with central differences: all that the function returns and writes, by all floats that it takes."""
+"""Compares derivatives of a recorded call with central differences: of all floats that the function returns or writes, with respect to all floats that it takes."""
 
 from __future__ import annotations
 

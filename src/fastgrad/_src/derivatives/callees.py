@@ -1,8 +1,8 @@
 """Derivatives of functions that are called, not inlined: recursive functions, and chunks of parallel loops.
 
-Reverse mode of such a function is two functions. The augmented one computes the results and leaves its records on the stacks of its caller; the
-reverse one takes them back. It adds to the cotangents of arrays in place, and returns those of numbers. So a call costs what it costs inlined,
-however deep calls are.
+Reverse mode of such a function is two functions. The augmented function computes the results and pushes its records on the stacks of its caller. The
+reverse function pops these records. It adds to the cotangents of arrays in place, and returns the cotangents of numbers. So a call costs as much as
+an inlined call, at any depth.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From a function and argument types to the text of its derivative, as a Python function that Numba can compile."""
+"""Turns a function and argument types into its derivative: a Python function, as source, that Numba can compile."""
 
 from __future__ import annotations
 

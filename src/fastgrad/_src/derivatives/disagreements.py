@@ -1,6 +1,6 @@
-"""Why a derivative and central differences disagree, where the derivative is not wrong: rounding inside, a search, or a branch for this one point.
+"""Reasons why a correct derivative and central differences disagree: rounding inside the function, a search, or a branch for this one point.
 
-Each reason is shown by measurements near the point, which a wrong derivative does not pass.
+Each reason is tested by measurements near the point. A wrong derivative does not pass these tests.
 """
 
 from __future__ import annotations

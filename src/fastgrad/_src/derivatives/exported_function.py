@@ -1,4 +1,4 @@
-"""Functions that Numba compiles, for libraries with graphs of their own: what ``fastgrad.pytensor``, ``fastgrad.torch`` and ``fastgrad.jax`` share."""
+"""Functions that Numba compiles, for use in other libraries: the shared part of ``fastgrad.pytensor``, ``fastgrad.torch`` and ``fastgrad.jax``."""
 
 from __future__ import annotations
 

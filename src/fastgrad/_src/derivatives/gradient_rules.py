@@ -1,4 +1,4 @@
-"""Derivatives of gradients: what a call of ``grad`` or ``value_and_grad`` in a function that is differentiated stands for."""
+"""Derivatives of gradients: rules for calls of ``grad`` and ``value_and_grad`` within a function that is differentiated."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Derivatives of functions that Numba compiles: ``grad``, ``value_and_grad``, ``jvp``, ``vjp`` and ``hvp``. ``matrices.py`` has those with columns.
+"""Derivatives of functions that Numba compiles: ``grad``, ``value_and_grad``, ``jvp``, ``vjp`` and ``hvp``. ``matrices.py`` has Jacobian and Hessian matrices.
 
-The names and meanings are JAX's. What the functions return is compiled by Numba for each combination of argument types, when it is called
-first; functions that Numba compiles may call it. ``derivation.py`` is imported then, unless the derivative is on disk.
+The names and meanings are JAX's. Numba compiles a returned derivative at its first call with a combination of argument types.
+Functions that Numba compiles may call it. The compilation imports ``derivation.py``, unless the derivative is on disk.
 """
 
 from __future__ import annotations

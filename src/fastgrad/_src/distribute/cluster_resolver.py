@@ -1,4 +1,4 @@
-"""``tf.distribute.cluster_resolver``: the processes of the job. MPI knows them; these classes tell it in TensorFlow's words."""
+"""``tf.distribute.cluster_resolver``: the processes of the job. MPI knows the processes; these classes have TensorFlow's interface."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Datasets of which each process has a part, and their iterators, which keep all processes in step."""
+"""Datasets of which each process has a part, and their iterators, which synchronize the processes."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Image files as strings: decoding of JPEG, PNG, GIF and BMP and encoding of JPEG by Pillow, as in ``tf.io`` and ``tf.image``.
 
-Pillow's JPEG decoder rounds otherwise than TensorFlow's, so that pixels may differ by a few steps.
+Pillow's JPEG decoder rounds differently from TensorFlow's, so pixels may differ by a few steps.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Colours of images: dtypes, brightness, contrast, hue, saturation, and the colour spaces, as in ``tf.image``.
 
-Floating-point images have their numbers in [0, 1], integers from 0 to the greatest number of their dtype.
+Values of floating-point images are in [0, 1]; values of integer images are between 0 and the maximum of their dtype.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pixels that move: flips, rotations, crops, paddings, and resizing, as in ``tf.image``.
+"""Geometric transformations: flips, rotations, crops, paddings, and resizing, as in ``tf.image``.
 
 An image has shape (height, width, channels), a batch of images has one axis more.
 """

@@ -1,4 +1,4 @@
-"""Interpolation: the pixels of images at any places, of which transforms and crops are made."""
+"""Interpolation: the values of images at any positions, for transforms and crops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images seen in perspective: each pixel is one of another place of the image."""
+"""Projective transformations: each pixel of the result is read from another position of the image."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""From a Python function over pointers to object code on disk: `build` declares kernels, `cache` stores them."""
+"""Compiles Python functions over pointers to object code on disk: `build` declares kernels, `cache` stores them."""

@@ -1,4 +1,4 @@
-"""LLVM IR of the specials of `body` that compute a number from numbers."""
+"""LLVM IR of the scalar functions of `body`."""
 
 from __future__ import annotations
 

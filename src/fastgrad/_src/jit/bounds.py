@@ -1,8 +1,8 @@
 """Checked builds: `FASTGRAD_CHECK_BOUNDS=1` compares each access of a kernel's body with the size of its memory.
 
 A pointer of a checked body is an address with a number of elements and a name (`checked_pointers`). The native function
-takes them from the array object; a step takes them from words after those of its parameters (`wrapper.step_ir`). The
-first access outside is not done: it is recorded here and the kernel ends. The call from Python then raises
+reads them from the array object; a step reads them from words after the words of its parameters (`wrapper.step_ir`).
+The first access out of bounds is not executed: it is recorded here and the kernel ends. The call from Python then raises
 `OutOfBoundsError`. Object code of checked builds has its own keys in the disk cache. A compiler for another machine
 chooses with `bounds_checks` whether its bodies are checked.
 

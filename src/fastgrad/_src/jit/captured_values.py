@@ -1,4 +1,4 @@
-"""Values that functions read from outside: how they are compared with those of before, and shown in messages."""
+"""Captured values of functions: how they are compared with earlier values, and shown in messages."""
 
 from __future__ import annotations
 

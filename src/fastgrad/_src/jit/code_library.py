@@ -1,4 +1,4 @@
-"""The code libraries of dispatchers whose machine code is kept on disk, and the passes that make them."""
+"""The code libraries of dispatchers with machine code in the disk cache, and the passes that make these libraries."""
 
 from __future__ import annotations
 

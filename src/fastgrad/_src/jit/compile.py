@@ -1,4 +1,4 @@
-"""From a kernel's Python function to object code. Importing this module imports Numba, so only a cache miss does.
+"""Compiles a kernel's Python function to object code. Only a cache miss imports this module, because the import loads Numba.
 
 Numba makes LLVM IR of a body (`frontend`). LLVM optimises each kernel once, together with its wrapper.
 """

@@ -1,9 +1,9 @@
-"""Compilation ahead of use: another process compiles the kernels that a program is likely to need next.
+"""Compilation ahead of use: a second process compiles the kernels that a program is likely to need next.
 
-Eager code needs a kernel at once, so it waits for each. `typical_kernels.json` lists the library's kernels that typical programs use, in
-the order of their first use. Of these programs, those that share most kernels with this one say what comes next. The other
-process compiles what most of them need, the last of it first: this process needs the first of it soon, and compiles it itself.
-The other process stores code in the disk cache, where this process finds it.
+Eager code needs a kernel at once, so it waits for each kernel. `typical_kernels.json` lists the library's kernels of typical programs, in
+the order of their first use. The programs that share most kernels with this program predict its next kernels. The second
+process compiles the kernels that most of them need. It starts with the last one, because this process soon needs the first one and compiles it itself.
+The second process stores the code in the disk cache, and this process loads it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Compiled functions in memory and on disk: a second process that compiles the same function loads machine code, and compiles nothing.
 
-The key is all that a function depends on, and the versions of what derives and compiles.
+The key has everything that a function depends on, and the versions of fastgrad and its compilers.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""The exponential in derivatives: that of the C library, bit for bit, as code that LLVM vectorizes and inlines.
+"""The exponential function in derivatives: the C library's, bit for bit, as code that LLVM vectorizes and inlines.
 
 Numba calls the C library for each exponential. In a loop, a call takes twice as long as the same arithmetic within the loop, and four times as long as
-that of vectors. glibc (from 2.28 on, on processors with fused multiply-add) computes e^x from a table of 2^(i/128) and a polynomial of degree 5, by the
-algorithm of ARM's optimized routines (``math/exp.c`` there). The same operations in the same order have the same bits, so the value of a function stays
-that of Numba.
+vectorized arithmetic. glibc (from 2.28 on, on processors with fused multiply-add) computes e^x from a table of 2^(i/128) and a polynomial of degree 5, by the
+algorithm of ARM's optimized routines (``math/exp.c`` there). The same operations in the same order have the same bits, so a function's value has the
+same bits as in Numba.
 
-No derivative has this code unless the C library of this process gives the expected bits for arguments at which other algorithms give others.
+Derivatives use this code only if the C library of this process gives the expected bits. The test uses arguments at which other algorithms give other bits.
 """
 
 from __future__ import annotations

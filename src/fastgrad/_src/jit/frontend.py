@@ -1,7 +1,7 @@
-"""Numba as the compiler of kernels' bodies: from a Python function over pointers and numbers to LLVM IR.
+"""Numba as the compiler of kernels' bodies: lowers a Python function over pointers and numbers to LLVM IR.
 
-A body's globals become objects that Numba knows on the target machine. A scalar function is compiled once a machine for
-its argument types: its IR goes to the disk cache. `numba_target` has the Numba target.
+A body's globals become objects that Numba knows on the target machine. A scalar function is compiled once on each
+machine for its argument types: its IR goes to the disk cache. `numba_target` has the Numba target.
 """
 
 from __future__ import annotations

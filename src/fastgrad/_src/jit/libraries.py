@@ -1,4 +1,4 @@
-"""Modules that users did not write: Python's library, and those that fastgrad needs."""
+"""Modules that are not user code: Python's standard library, and fastgrad with its dependencies."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 LLVM does not vectorise a loop with a call in one of its branches, unless the called function has vector variants. The
 variants here test whether any lane needs the call, and only then call the library for each such lane. LLVM finds them
-by the attribute that OpenMP's `declare simd` makes, too (LLVM: "vector-function-abi-variant").
+by the attribute "vector-function-abi-variant", as it finds those of OpenMP's `declare simd`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What fastgrad expects of the parts of Numba that Numba does not document: a canary for each, as data.
+"""The expected state of the undocumented parts of Numba: a canary for each part, as data.
 
-A canary says what a part looks like in the versions of Numba that are known: the text of a function that fastgrad replaces or relies on, the parameters of
-one that it calls, the names of a class, its base classes. Where the installed Numba differs, the features that need the part are turned off, and what can't
-do without it says so (`numba_features`). This module imports no private part, so that it can also tell of one that is missing.
+A canary describes a part in the known versions of Numba: the source of a function that fastgrad replaces or relies on, the parameters of
+a function that it calls, the names of a class, its base classes. If the installed Numba differs, the optional features that need the part are turned off, and other
+features raise an error (`numba_features`). This module imports no private part, so it can also report a missing part.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The features that need private parts of Numba: which of them are on, with the Numba that is installed.
 
-All code that replaces or reads such a part asks `is_on`, or calls `require` where it can't do without. ``FASTGRAD_PLAIN_NUMBA=1`` turns off all that can
-be turned off: derivatives then take Numba's own way from text to machine code. What the canaries find is kept in the cache folder.
+All code that replaces or reads such a part calls `is_on`, or `require` if the feature is not optional. ``FASTGRAD_PLAIN_NUMBA=1`` turns off all optional
+features: Numba's own pipeline then compiles derivatives. The cache folder keeps the results of the canaries.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The parts of Numba that it does not document and derivatives use, in one place: a new release of Numba is checked here first."""
+"""The undocumented parts of Numba that derivatives use, in one place: check a new release of Numba here first."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""From a kernel's LLVM module to object code, in this process or in another one: `python object_code.py` serves the process that starts it.
+"""Compiles a kernel's LLVM module to object code, in this process or in a second one: `python object_code.py` serves the process that starts it.
 
-The other process needs llvmlite alone, so this file imports nothing else. A function that it is asked to call may need more.
+The second process needs only llvmlite, so this file imports nothing else. A function that it must call may import more.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Vector code for loops that add numbers in order.
 
-A sum of floats has the bits of its order, so LLVM leaves a loop that has one without vector code on x86, with all else that the loop computes: exponentials,
-differences, products. It can have the rest in the lanes of vectors and add these one after the other, with the same bits, as it does on other processors.
+The bits of a sum of floats depend on the order. So on x86 LLVM does not vectorize a loop with such a sum, nor the other operations of the loop: exponentials,
+differences, products. LLVM can compute these in the lanes of vectors and add the lanes one after the other, with the same bits, as it does on other processors.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 x86 processors with AVX512-BF16 add two products to each of 16 sums in one instruction, twice as fast as fused
 multiply-adds. The instruction adds first the product of the second numbers and then that of the first, each rounded
-once, as two fused multiply-adds do. Other processors use these. Bits differ in one case: the instruction takes numbers
-below 2^-126 for zeros, and sums of that size, too.
+once, as two fused multiply-adds do. Other processors use fused multiply-adds. Bits differ in one case: the instruction flushes
+numbers and sums below 2^-126 to zero.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where a script's time goes before its steps run: `FASTGRAD_START_REPORT=1` prints it at the end of the process."""
+"""The start-up time of a script by phases: `FASTGRAD_START_REPORT=1` prints it at the end of the process."""
 
 from __future__ import annotations
 

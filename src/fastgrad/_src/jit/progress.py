@@ -1,6 +1,6 @@
-"""Messages about compilation on stderr: what is compiled, how far it is, and how to have it done in advance.
+"""Messages about compilation on stderr: the kernels, the progress, and how to compile in advance.
 
-A compilation of less than a second says nothing. A longer one prints a line at its begin and a line at its end. On a
+A compilation of less than a second prints nothing. A longer one prints a line at its start and a line at its end. On a
 terminal the kernels are counted in between.
 """
 

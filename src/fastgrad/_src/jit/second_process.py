@@ -1,7 +1,7 @@
-"""Compilation on two processors: another process makes object code of LLVM IR, or compiles a kernel ahead of its use.
+"""Compilation on two processors: a second process compiles LLVM IR to object code, or compiles a kernel ahead of its use.
 
-The other process runs `object_code.py`, which needs llvmlite alone, and never the user's `__main__`. Only a call (`call`) makes it
-import this package. It ends when it has been idle for some seconds. Whatever goes wrong with it, this process compiles all itself.
+The second process runs `object_code.py`, which needs only llvmlite. It never runs the user's `__main__`. Only a call (`call`) makes it
+import this package. It ends after some idle seconds. If it fails in any way, this process compiles everything itself.
 """
 
 from __future__ import annotations

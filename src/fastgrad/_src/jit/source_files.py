@@ -1,4 +1,4 @@
-"""The source files that generated code follows from, and their hash: a part of the key of code on disk.
+"""The source files that generated code depends on, and their hash: a part of the key of code on disk.
 
 They are the files of some packages and of all packages that these import, directly or not. A change in one of these
 files may change the code. A change in another file keeps the code. A process whose files have changed since it began

@@ -1,4 +1,4 @@
-"""The slots of the stacks that no call uses: memory of this process, which compiled code knows by a symbol."""
+"""The slots of unused record stacks: memory of this process, which compiled code addresses by a symbol."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compiled code by its content: from the disk cache of this machine, or from the installed package.
+"""Content-addressed compiled code: from the disk cache of this machine, or from the installed package.
 
 Code depends on its content (a body, its types) and on a platform: the builder's files, the compilers, the processor,
 the layout of Python's objects. A wheel has code for levels of processors (`isa.LEVELS`), so a library kernel needs no

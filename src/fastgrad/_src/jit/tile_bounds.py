@@ -1,8 +1,8 @@
 """Bounds checks for the tiles of products in checked builds (`bounds.py`); they run before the tile.
 
-A check is a body itself: it reads the first and the last element that a tile will touch, which is checked like any
-access, and ignores the values. Its parameters are those of the function (see `body`), and then the bytes of an element,
-the elements of a vector, and whether loads of the first lanes of a vector are quick.
+A check is a body, too: it reads the first and the last element of a tile, and ignores the values. These reads are checked
+like any access. Its parameters are the parameters of the function (see `body`), the bytes of an element, the elements
+of a vector, and whether loads of the first lanes of a vector are fast.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The seeds of what got none."""
+"""Default seeds, for objects made without a seed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images whose pixels move a little, neighbours nearly alike; and values between pixels."""
+"""Elastic transformations: each pixel moves a little, and neighbours move nearly alike; values between pixels are interpolated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images of another size: what the layer ``Resizing`` and ``keras.ops.image.resize`` share."""
+"""Image resizing for the layer ``Resizing`` and for ``keras.ops.image.resize``."""
 
 from __future__ import annotations
 

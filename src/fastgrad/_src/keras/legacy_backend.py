@@ -1,6 +1,6 @@
 """The functions that ``keras.backend`` had in Keras 2: ``K.square``, ``K.sum`` … Newer programs call those of ``tf``.
 
-``LEGACY`` has them by name. Where a function is that of TensorFlow with other defaults, its entry says so in a line.
+``LEGACY`` has them by name. If a function is TensorFlow's with other defaults, its entry is one line that says so.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What can be computed: one file a family, each operation declared once.
+"""The operations: one file for each family; each operation is declared once.
 
-Importing this package imports every family, so that the operation table (``fastgrad._src.core.operation.TABLE``) is
-whole whenever an operation is looked up by name.
+Importing this package imports every family, so the operation table (``fastgrad._src.core.operation.TABLE``) is
+complete whenever an operation is looked up by name.
 """
 
 import importlib

@@ -1,8 +1,8 @@
 """Branches and loops that depend on values: cond, case, switch_case, while_loop.
 
 Eager code runs them as Python does: it reads the predicate and calls the chosen function, and tapes record the operations.
-A recording of a program takes over branches and loops (see ``Recorder.control_flow_recorder``), so that the program has all
-branches, not only the one that was taken. Where that is not possible, the recording follows the values that it meets.
+A recording of a program handles branches and loops itself (see ``Recorder.control_flow_recorder``), so the program has all
+branches, not only the one that was taken. If that is not possible, the recording follows the actual values.
 """
 
 from __future__ import annotations

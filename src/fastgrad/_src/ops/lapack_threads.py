@@ -1,7 +1,7 @@
 """The threads of OpenBLAS in LAPACK's functions: one for small matrices.
 
-With several threads, OpenBLAS is little faster on matrices of up to some hundred rows, and its idle threads spin. Where other
-threads need the processors, among them those of fastgrad and of SciPy's own OpenBLAS, a call then waits up to a second.
+With several threads, OpenBLAS is hardly faster on matrices of up to some hundred rows, and its idle threads spin. If other
+threads need the processors, such as those of fastgrad and of SciPy's own OpenBLAS, a call may then wait up to a second.
 """
 
 from __future__ import annotations

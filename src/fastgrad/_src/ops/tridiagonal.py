@@ -1,7 +1,7 @@
 """Matrices of few diagonals: tridiagonal_solve, tridiagonal_matmul, eigh_tridiagonal, banded_triangular_solve.
 
 LAPACK computes the results, through SciPy. A matrix is given by its diagonals, shape (..., diagonals, size), from the highest to
-the lowest. Element i of a diagonal stands in row i; what would stand outside of the matrix is not read.
+the lowest. Element i of a diagonal is in row i; elements outside of the matrix are not read.
 """
 
 from __future__ import annotations

@@ -1,3 +1,3 @@
-"""The table of scalar functions: their terms and what is known of each."""
+"""The table of scalar functions: their terms and properties."""
 
 from fastgrad._src.scalars import terms as terms  # fills the table of operators, which formulas need

@@ -1,7 +1,7 @@
-"""Formulas of numbers as data: terms, and the operations that they are made of.
+"""Formulas of numbers as data: terms, and their operations.
 
-A row of the operation table says its formula as a function of terms: ``code=lambda x: x / (1 + terms.abs(x))``. It is traced once. Printers make
-of the term the body of a kernel (compiler/fusion/scalar_code.py), the text of a derivative (derivatives/transform/emission.py), and what tests evaluate.
+A row of the operation table gives its formula as a function of terms: ``code=lambda x: x / (1 + terms.abs(x))``. The function is traced once. Printers turn
+the term into the body of a kernel (compiler/fusion/scalar_code.py), into the source of a derivative (derivatives/transform/emission.py), and into code for tests.
 """
 
 from __future__ import annotations

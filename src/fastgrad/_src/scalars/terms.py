@@ -1,6 +1,6 @@
-"""The table of scalar functions: for each operator and function its definition, its partial derivatives, its cost, and what else is known of it.
+"""The table of scalar functions: definition, partial derivatives, cost and other properties of each operator and function.
 
-The partials of an operand are a function from the cotangent ``g`` of the result, the result and the operands to the cotangent of that operand.
+The partial of an operand is a function. It maps the cotangent ``g`` of the result, the result and the operands to the cotangent of that operand.
 Element-wise rows of the operation table get their gradients from them (core/gradient_of_terms.py), and so do Numba functions
 (derivatives/ir/scalar_rules.py). ``conj`` is the number itself where it is real.
 """

@@ -1,7 +1,7 @@
 """Gradients that a program has given to a part of a function by ``tf.custom_gradient``.
 
-The graph has an ``IdentityN`` there, whose inputs are the results of the part and then its arguments. A function of the library
-computes the cotangents of these from those of the outputs, and from tensors of the surrounding function.
+The graph has an ``IdentityN`` for such a part. Its inputs are the results of the part and then its arguments. A function in the model's
+library computes the cotangents of these inputs from the cotangents of the outputs, and from tensors of the surrounding function.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Functions of a graph: their nodes run in topological order, each as a call of an operation of fastgrad.
 
-Tapes and ``tf.function`` see these calls as they see those of a program. So gradients need no graph of their own.
+Tapes and ``tf.function`` record these calls like the calls of a program. So gradients need no separate graph.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What operations take and return where a SavedModel does not say: the inputs and outputs of those with lists or without raw operation."""
+"""Signatures of operations that a SavedModel does not describe: operations with lists, and operations without a raw operation."""
 
 from __future__ import annotations
 

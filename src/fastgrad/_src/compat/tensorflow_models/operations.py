@@ -1,4 +1,4 @@
-"""What the nodes of a graph compute: raw operations by name, and here those on handles, lists of tensors and functions."""
+"""The operations of a graph's nodes: raw operations by name; this module has operations on handles, lists of tensors and functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the names of TensorFlow 1 are in ``tf``, and the order of their arguments where it is another one."""
+"""The table of TensorFlow 1's names in ``tf``, with the order of their arguments if it differs."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """The recording of branches and loops: each function is recorded once, as a separate graph.
 
 A function runs on real values, as in all recordings. Then state is restored, and the operation made of the
-graphs runs. Values that a function reads of its surroundings become inputs of the operation: tensors that the
-outer recording knows or a tape watches, and variables. Values that it assigns to variables become results, which are
-assigned outside. Some functions can't be recorded like that: they read values in Python, fail on these values, make variables,
-or return other shapes or dtypes than they must. These run in Python, and their control flow becomes guards.
+graphs runs. Captured values become inputs of the operation: variables, and tensors that the outer recording knows or
+a tape watches. Values that a function assigns to variables become results; the caller assigns them. Some functions can't
+be recorded in this way: they read values in Python, fail on these values, make variables, or return other shapes or
+dtypes than they must. Such functions run in Python, and their control flow becomes guards.
 
 One file, because the recordings of branches and loops share their state.
 """

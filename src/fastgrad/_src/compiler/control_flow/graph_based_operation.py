@@ -1,9 +1,9 @@
 """Operations made of graphs: under a tape a variant runs in their place, which also returns the residuals.
 
-The size of the residuals may show only at run time: a loop with a condition keeps a row for each iteration, and has memory
-for a limited number of them, its capacity. With more iterations it raises ``GuardError``, and notes the needed capacity at the
-loop from which it was made. All operations made with it, at any depth, are then outgrown, and are made again at their next
-use.
+The size of the residuals may be known only at run time: a loop with a condition keeps a row for each iteration, and has memory
+for a limited number of rows, its capacity. With more iterations it raises ``GuardError``, and stores the required capacity in the
+loop from which it was made. All operations that contain the loop, at any depth, are then outdated, and are made again at their
+next use.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Captured names: the values that a function reads besides its arguments, and the check that they are unchanged.
 
-A recording depends on certain globals, closure cells and attributes. They come from the bytecode of the function, of
+A recording depends on certain globals, closure cells and attributes. They are found in the bytecode of the function, of
 the user's functions and methods that it calls, and of the layers that it uses. A capture describes how a value is read and
-compared: with ``is``, numbers and strings by value. The straight-line code of entries and the messages about changes both follow from it. The content of a captured list, dict or array is not compared. But
-attributes of objects in it are compared, if the function reads attributes of that name from a value without a known name.
+compared: numbers and strings by value, other objects with ``is``. The code of fast paths and the messages about changes are made from
+captures. The content of a captured list, dict or array is not compared. But attributes of objects in it are compared, if the
+function reads attributes of that name from a value without a known name.
 """
 
 from __future__ import annotations

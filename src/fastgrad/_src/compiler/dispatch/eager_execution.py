@@ -1,4 +1,4 @@
-"""The switches for running functions under ``tf.function`` as plain Python, and for results that do not depend on it."""
+"""The settings that run functions under ``tf.function`` as plain Python, and that make their results independent of compilation."""
 
 from __future__ import annotations
 

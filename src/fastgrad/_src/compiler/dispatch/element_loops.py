@@ -1,8 +1,8 @@
 """Loops over datasets in functions that run eagerly: the loop runs in Python, its body is a recorded function.
 
 ``for x, y in dataset: ...`` runs until there are no more elements, so the function around it can't be one program. The body of
-such a loop becomes a separate function, made from the source. Its parameters are the names that the body reads, its results the
-names that are read after it. It is recorded and replayed like any other function. A body stays Python if it has other effects in
+such a loop becomes a separate function, made from the source. Its parameters are the names that the body reads; its results
+are the names that later code reads. It is recorded and replayed like any other function. A body stays Python if it has other effects in
 Python (it changes attributes, items or lists, or has a ``return``), or if its recording fails.
 """
 

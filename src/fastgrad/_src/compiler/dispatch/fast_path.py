@@ -1,7 +1,7 @@
 """The entry of a recorded function: straight-line Python for calls with the same layout as the last one.
 
-It compares the arguments with the last call's, and the captured names with their recorded values; passes the arrays to the
-program, and builds the result. If anything differs it returns ``CALL_CHANGED``, and the call takes the slow path.
+The entry compares the arguments with those of the last call, and the captured names with their recorded values. Then it passes the
+arrays to the program, and builds the result. If anything differs it returns ``CALL_CHANGED``, and the call takes the slow path.
 """
 
 from __future__ import annotations

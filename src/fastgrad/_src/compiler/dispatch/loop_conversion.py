@@ -1,16 +1,16 @@
 """Loops over tensors: ``for i in tf.range(n)`` and ``while x > 0`` become loops of the program, of any length.
 
-The source of a recorded function is converted. The body of such a loop becomes a function that ``tf.while_loop`` can take: its
-parameters are the names that the body reads, its results those that it changes. An ``if`` within it becomes a ``tf.cond``. The
+The source of a recorded function is converted. The body of such a loop becomes a function for ``tf.while_loop``: its
+parameters are the names that the body reads, its results are the names that the body changes. An ``if`` within it becomes a ``tf.cond``. The
 choice is made at run time. A loop stays in Python in these cases:
 
 - no tensor controls it;
 - its body has other effects in Python (it changes attributes, items or lists, or has a ``return``);
 - a name has no value before it;
-- a function that exists before it captures a name that it changes;
+- a function defined before the loop captures a name that the loop changes;
 - values change their shape or dtype from iteration to iteration.
 
-Then each number of iterations has a recording of its own.
+A loop that stays in Python is recorded once for each number of iterations.
 
 One file, because the converter and the run-time choice refer to each other.
 """

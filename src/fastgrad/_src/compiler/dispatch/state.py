@@ -1,4 +1,4 @@
-"""The state of a compiled function: what it has recorded, and the fast path to what it used last."""
+"""The state of a compiled function: its recordings, and the fast path to the last one."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Turns a group of operations into kernels: Python source for loops, compiled by the kernel builder.
 
 The source contains no sizes, so a new batch size reuses the compiled kernel. Groups with the same operations have the same
-source, and share one kernel. A group without a reduction is one loop over its elements, which can be cut
-anywhere; reductions are in emit_reduction.py.
+source, and share one kernel. A group without a reduction is one loop over its elements, which threads can share
+at any element; reductions are in emit_reduction.py.
 """
 
 from __future__ import annotations

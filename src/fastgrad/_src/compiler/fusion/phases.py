@@ -1,4 +1,4 @@
-"""The consecutive loops of a group in which a reduced value is an operand for the elements that it is made of.
+"""The phases of a group: consecutive loops, if a reduced value is an operand of operations on the reduced elements.
 
 A softmax has three such phases over a row: the maximum; the exponentials and their sum; the quotients. If a later phase
 needs a value again, a cheap value is recomputed. Another value is stored, if possible in the memory of a result that is not

@@ -1,4 +1,4 @@
-"""Updates joined to the products that make their gradients: a part of a gradient is used while in the cache."""
+"""Joins optimizer updates to the products that compute their gradients: an update reads each part of a gradient from the cache."""
 
 from __future__ import annotations
 

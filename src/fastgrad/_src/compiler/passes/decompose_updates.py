@@ -1,7 +1,7 @@
 """Turns updates of large variables into element-wise operations, if they fuse with the loop that makes the gradient.
 
 An optimizer's update of all variables is one kernel. But a gradient that is computed element by element, and that does not
-fit the caches, would be written to memory and read again. Its update goes into the loop that makes it.
+fit the caches, would be written to memory and read again. So its update goes into the loop that computes the gradient.
 """
 
 from __future__ import annotations

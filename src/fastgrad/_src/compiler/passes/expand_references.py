@@ -1,6 +1,6 @@
 """Replaces rows by their ``reference``, which computes them by simpler operations.
 
-A GPU runs these in place of a CPU's fused kernels. Batching runs them in place of rows without a rule.
+A GPU runs the references instead of a CPU's fused kernels. Batching runs them instead of rows without a rule.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Joins a loss whose cotangent does not depend on it with its gradient, so that one pass over the logits computes both.
 
-The cotangent of a mean's losses is a constant, that of weighted losses is the weights: it does not depend on the losses. The
+The cotangent of averaged losses is a constant, and the cotangent of weighted losses is the weights. Neither depends on the losses. The
 probabilities, which only the gradient reads, are not stored.
 """
 

@@ -1,4 +1,4 @@
-"""Operations whose kernels round in another way than eager execution become calls of what eager execution runs."""
+"""Replaces kernels that round differently from eager execution by calls of the functions that eager execution runs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Computes slopes of activations beside the activations, if memory is not scarce.
+"""Computes the derivative of an activation together with the activation, if memory is not scarce.
 
-The gradient of gelu computes the same function of the same argument as gelu: most of the work of a loop over elements, twice
-a step. One loop with both computes it once. The backward pass then reads the slope instead of the argument.
+The gradient of gelu computes the same function of the same argument as gelu. That is most of the work of the loop, and it is done twice in each
+step. One loop for both computes the function once. The backward pass then reads the derivative instead of the argument.
 """
 
 from __future__ import annotations

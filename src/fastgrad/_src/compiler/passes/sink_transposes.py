@@ -1,8 +1,8 @@
 """Moves transposes of the results of convolutions and pools below the operations that follow, so that they cancel.
 
-Convolution and pooling have their channels last; with ``"NCHW"`` each of them stands between two transposes. Operations after
-it that are element-wise or reduce are computed in its layout. So the transpose after it meets the one before the next layer,
-and both cancel: a network of such layers transposes only at its ends. Maps and moments follow convolutions as they do with the
+Convolution and pooling have their channels last; with ``"NCHW"`` each of them is between two transposes. Later element-wise operations
+and reductions are computed in its layout. So the transpose after a layer meets the transpose before the next layer,
+and both cancel: a network of such layers transposes only at its ends. Element-wise operations and moments fuse with convolutions, as with
 channels last.
 
 Results change by rounding at most: a sum may be added up in another order. Other transposes stay where they are.

@@ -1,4 +1,4 @@
-"""The trace tree of a program: the common prefix of several recordings is in it once.
+"""The trace tree of a program, which has the common prefix of several recordings once.
 
 Recordings of one function run the same operations up to the guard at which they differ. A part of the tree ends at such a
 guard, with a branch for each recorded outcome. The last part of a trace has results and assignments. A guard with the same

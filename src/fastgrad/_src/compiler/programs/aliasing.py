@@ -1,6 +1,6 @@
-"""Arrays of a program that share memory; a kernel that promises LLVM distinct arrays gets no arrays that overlap.
+"""Alias analysis of a program: proves that a kernel with ``noalias`` gets no overlapping arrays.
 
-A result may take the memory of an operand (`Launches.in_place`). A kernel that promises LLVM distinct arrays is then
+A result may reuse the memory of an operand (`Launches.in_place`). A kernel with ``noalias`` is then
 compiled with a single pointer for both (`build.in_place_variant`). A plan is refused if other arrays overlap and one of them
 is written.
 """

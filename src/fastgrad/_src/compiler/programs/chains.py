@@ -1,7 +1,7 @@
 """Chains: consecutive steps that threads run share by share, with one barrier at the end.
 
-In a chain a share reads nothing that another share of the chain writes, and writes nothing that another one reads or writes:
-arrays are disjoint, or they are the same array, of which each share touches its own part (`Launch.parts`). Small steps that
+In a chain a share reads nothing that another share of the chain writes, and writes nothing that another share reads or writes:
+either their arrays are disjoint, or each share accesses its own part of one array (`Launch.parts`). Small steps that
 break this rule, such as the last addition of sums over all rows, wait for the end of the chain (`Launch.waits`). So a product
 of rows, the normalization of these rows, an activation and the next product run row by row, and rows stay in the cache of
 one core.

@@ -1,4 +1,4 @@
-"""The frame of a program: its plan as the words that the driver reads, and their memory (``kernels/runtime/frame.py`` encodes them).
+"""The frame of a program: its plan as 64-bit words for the driver, and their memory (``kernels/runtime/frame.py`` encodes the words).
 
 A frame serves one run at a time. A program that several threads run at once has several frames.
 """

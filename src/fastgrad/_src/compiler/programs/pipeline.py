@@ -1,7 +1,7 @@
 """The compiler's passes, in their order.
 
-A pass is a function in a file of its own. It maps a graph to a graph with the same results. It visits the nodes a fixed
-number of times, whatever the graph's length, and does not change its argument.
+Each pass is a function in a separate file. It maps a graph to a graph with the same results. It visits each node a fixed
+number of times, for any length of the graph, and does not change its argument.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Compilation of a kernel's body to a GPU's machine code, as `kernels.codegen` does for a CPU."""
+"""Compilation of a kernel's body to a GPU's machine code, as `jit` does for a CPU."""

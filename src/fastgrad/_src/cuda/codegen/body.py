@@ -1,4 +1,4 @@
-"""Names that kernel bodies for a GPU may use, beside the names of `kernels.codegen.body`.
+"""Names that kernel bodies for a GPU may use, in addition to the names of `jit.body`.
 
 Units of work are distributed to threads, or to blocks of threads that share the work. In the second case all threads of a
 block run the body on the block's units. Each thread selects its part by its number.

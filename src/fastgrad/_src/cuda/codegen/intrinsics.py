@@ -1,4 +1,4 @@
-"""Implementations for numba-cuda of the names of `kernels.codegen.body` and `cuda.codegen.body`."""
+"""Implementations for numba-cuda of the names of `jit.body` and `cuda.codegen.body`."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def device_kernel(signature: str, **variables: tuple[str, ...]) -> Callable[[Any
     """Returns a decorator that declares a kernel whose units go to blocks.
 
     Args:
-        signature: as in `kernels.codegen.build.kernel`. The last two parameters are `first: int, last: int`.
+        signature: as in `jit.build.kernel`. The last two parameters are `first: int, last: int`.
         variables: the dtypes of each type variable.
     """
     parsed = parse_signature(signature)

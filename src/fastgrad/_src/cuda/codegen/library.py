@@ -1,4 +1,4 @@
-"""GPU versions of the C library calls that CPU loops make for rare elements (`kernels.codegen.body.LibraryCall`).
+"""GPU versions of the C library calls that CPU loops make for rare elements (`jit.body.LibraryCall`).
 
 These are sines of large angles, with as many digits of 2 / pi as needed (Payne and Hanek 1983), and remainders of large quotients.
 """

@@ -1,7 +1,7 @@
 """Matrix products by NVIDIA's cuBLASLt, with the bindings of the package nvmath-python, if both are installed.
 
-cuBLASLt is column-major. Our matrices are row-major. So this module asks for the transpose, D' = B' A': the first operand of
-cuBLASLt is our second one, and no data moves.
+cuBLASLt is column-major; fastgrad's matrices are row-major. So this module computes the transpose, D' = B' A': the first operand of
+cuBLASLt is fastgrad's second operand, and no data moves.
 """
 
 from __future__ import annotations

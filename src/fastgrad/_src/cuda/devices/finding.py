@@ -1,4 +1,4 @@
-"""Detection of usable NVIDIA GPUs: a new enough driver, GPUs, and the packages that talk to them."""
+"""Detection of usable NVIDIA GPUs: a new enough driver, GPUs, and the packages that access them."""
 
 from __future__ import annotations
 

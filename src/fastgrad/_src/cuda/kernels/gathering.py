@@ -1,4 +1,4 @@
-"""Rows at ids, a block for each; the order of ids, without the stack that a CPU's kernel has."""
+"""Gathers rows at ids, one block for each row; sorts ids, without the stack of the CPU kernel."""
 
 from __future__ import annotations
 

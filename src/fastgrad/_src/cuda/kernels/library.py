@@ -1,4 +1,4 @@
-"""Matrix products by cuBLASLt. What follows a product is a launch of its own."""
+"""Matrix products by cuBLASLt. Operations after a product are a separate launch."""
 
 from __future__ import annotations
 

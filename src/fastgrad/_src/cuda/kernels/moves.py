@@ -1,4 +1,4 @@
-"""Copies between layouts, and rows that are combined at ids: a thread for each element, or for each column of all rows.
+"""Copies between layouts, and scatters of rows at ids: one thread for each element, or one thread for each column of all rows.
 
 A CPU's units of work are bands of rows and tiles of columns: too few threads for a GPU.
 """

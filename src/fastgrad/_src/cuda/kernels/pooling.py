@@ -1,4 +1,4 @@
-"""Maxima and means over windows, a thread for each channel of a window; where windows add to shared cells, for each channel of an image.
+"""Maxima and means over windows: one thread for each channel of a window, or of an image if windows add to shared cells.
 
 A CPU's unit of work is a line of windows, or an image: too few threads for a GPU. The functions for a cell and the order of sums are
 the CPU's, so that results have its bits.

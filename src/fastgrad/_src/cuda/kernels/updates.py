@@ -1,4 +1,4 @@
-"""Updates of all variables of a model: a block for each unit of elements, whose threads take neighbouring elements in turn."""
+"""Updates of all variables of a model: one block for each unit of elements; neighbouring threads take neighbouring elements."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Convolutions and their gradients, a thread for four neighbouring channels of the result, which share what it reads of the source.
+"""Convolutions and their gradients: one thread for four neighbouring channels of the result, which share the thread's reads of the source.
 
 The tables are the CPU's (`kernels.convolution.patches`), except that a term, or a row of a filter gradient, is a place in a window,
-not in a patch: nothing is copied, and elements outside the input are 0. A CPU's kernel keeps patches on the stack, which the many
-threads of a GPU have no memory for. Sums are chains of multiply-adds in the order of the terms. Each channel of a depthwise
+not in a patch: nothing is copied, and elements outside the input are 0. A CPU kernel keeps patches on the stack; the many
+threads of a GPU have no memory for patches. Sums are chains of multiply-adds in the order of the terms. Each channel of a depthwise
 convolution is a group.
 """
 

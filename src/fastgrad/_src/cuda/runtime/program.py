@@ -1,8 +1,8 @@
 """Programs on a GPU, the counterpart of `compiler/programs/program.py`.
 
-The plan is as for a CPU, with GPU kernels, which are launched one after another. Kernels write status words to device memory; the host
-reads them once, before the program changes variables. If a kernel has stopped the program, the program runs again from its
-beginning, kernel by kernel, up to the failing one, which gives the error. Nodes without kernels run on the host, with copies. The
+The plan is the same as for a CPU, with GPU kernels, which are launched one after another. Kernels write status words to device memory; the
+host reads them once, before the program changes variables. If a kernel has stopped the program, the program runs again from its
+beginning, kernel by kernel, up to the failing kernel, which raises the error. Nodes without kernels run on the host, with copies. The
 host runs loops and branches trip by trip. Sequences of launches are recorded as graphs and launched as one.
 """
 

@@ -1,1 +1,1 @@
-"""Facts of a function in the intermediate representation; nothing is changed."""
+"""Analyses of a function in the intermediate representation; they do not change the function."""

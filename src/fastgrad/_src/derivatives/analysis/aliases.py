@@ -1,4 +1,4 @@
-"""Alias analysis: which names of arrays may share memory, and the stores by one name that another one shows."""
+"""Alias analysis: which names of arrays may share memory, and which stores through one name are visible through another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cotangents of arrays: where they are in memory, and which arrays of calls the reverse sweep finds as they were."""
+"""The cotangents of arrays: where they are in memory, and which arrays of calls are unchanged on the reverse sweep."""
 
 from __future__ import annotations
 

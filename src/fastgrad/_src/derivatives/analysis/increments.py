@@ -1,4 +1,4 @@
-"""Increments: ``a[i] = a[i] + e`` with nothing between, whose cotangent stays where it is on the reverse sweep."""
+"""Increments: ``a[i] = a[i] + e`` without statements between load and store. The reverse sweep does not change the cotangent of ``a[i]``."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Products of 0 and a derivative that is infinite or NaN: for which of them derivatives add 0.
+"""Finds the products of 0 and an infinite or NaN derivative that count as 0.
 
 The cotangent of the operand of ``sqrt`` is infinite at 0. In ``sqrt(x * x)`` the derivative of ``x * x`` is 0 there. Forward mode multiplies the 0 by the infinite
-derivative, where the rule of ``sqrt`` takes 0 for the product. Reverse mode multiplies the infinite cotangent by the 0, so ``x * x`` needs such a rule, too. In ``sqrt(x) * y``
-it is forward mode that multiplies an infinite tangent by 0, so the product needs the rule there.
+derivative; the rule of ``sqrt`` makes the product 0. Reverse mode multiplies the infinite cotangent by the 0, so ``x * x`` needs such a rule, too. In ``sqrt(x) * y``
+forward mode multiplies an infinite tangent by 0, so the product needs the rule in forward mode.
 
-The product is 0 if its zero does not come of the infinite derivative's own operand. In ``sqrt(x) ** 2`` it does: the derivative of the square is 0 where that of the root is infinite,
-and the limit of their product is 1. Such a product is an indeterminate form, and NaN.
+The product counts as 0 if the zero does not come from the operand of the infinite derivative. In ``sqrt(x) ** 2`` it does: at 0 the derivative of the square is 0, the derivative of
+the root is infinite, and the limit of their product is 1. Such a product is an indeterminate form, and NaN.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The plan of what a derivative keeps for its reverse sweep.
+"""Chooses for each residual of the reverse sweep: keep, recompute or record.
 
-A number that the reverse sweep needs is kept in its variable, if its block runs once; computed again, if that is cheap and reads no array that
-the function writes later; or recorded. So overwriting arrays is safe.
+A number that the reverse sweep needs is kept in its variable if its block runs once. It is recomputed if that is cheap and reads no array that
+the function writes later. Otherwise it is recorded. So overwriting arrays is safe.
 """
 
 from __future__ import annotations

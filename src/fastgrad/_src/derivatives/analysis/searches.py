@@ -1,4 +1,4 @@
-"""Searches: loops whose results depend on a parameter by comparisons only, as those of bisection do. Their derivative is 0, and no help."""
+"""Finds searches: loops whose results depend on a parameter only through comparisons, as in bisection. Their derivative is 0 and useless."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Numbers that the result of a function may not need: their cotangent may be 0, also where a derivative is NaN.
+"""Finds numbers that the result of a function may not need: their cotangent may be 0, even if a derivative is NaN.
 
-A number that nothing uses, as one that ``np.nansum`` skips or that a loop overwrites, has the cotangent 0. The operands of its product with NaN have derivatives of 0, too.
+An unused number has the cotangent 0: for example, ``np.nansum`` skips it, or a loop overwrites it. If 0 is multiplied by a NaN derivative, the cotangent of the operand is 0, too.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""From a Python function to the intermediate representation: Numba's types, and the lowering of each construct."""
+"""Lowers a Python function to the intermediate representation: Numba's type inference, then a rule for each construct."""

@@ -1,7 +1,7 @@
-"""Lists of arrays, and of lists of numbers: a list of the elements of all items, and for each item where it starts and its sizes.
+"""Lists of arrays, and lists of lists of numbers: a list of the elements of all items, with the start and the sizes of each item.
 
-Numba's list holds the arrays themselves. This one holds copies, which `Aliases` proves to be as good: neither the array nor the item is written while
-the other one is used. Neither does a list that is an item change its length.
+Numba's list holds the arrays themselves. This list holds copies. `Aliases` proves that the program can't tell the difference: neither the array nor the item is written
+while the other is used, and an inner list does not change its length.
 """
 
 from __future__ import annotations

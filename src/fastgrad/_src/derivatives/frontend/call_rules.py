@@ -1,7 +1,7 @@
-"""Functions that derivatives call, whose adjoints and tangents are functions, too: those of LAPACK, and those of ``fg.adjoint``.
+"""Calls of functions whose adjoints and tangents are functions, too: LAPACK's functions, and functions with ``fg.adjoint``.
 
-The statement ``ir.Call`` has real numbers and arrays of them, no tuples. Texts made here turn them into the arguments of the functions, and check what
-the functions return.
+The operands of the statement ``ir.Call`` are real numbers and arrays of them, not tuples. The source written here converts them to the arguments of the functions, and
+checks the results of the functions.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Lowering of calls: of functions that Numba compiled, which are inlined, of recursive ones, of functions with rules, and of all others."""
+"""Lowering of calls: of compiled functions, which are inlined, of recursive functions, of functions with rules, and of all others."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Complex numbers as pairs of floats, so that the rules of real functions give their derivatives.
 
 A complex number is its real and its imaginary part (``values.Complex``); an array of complex numbers is an array of floats with one more axis
-(``View.parts``). The cotangent of ``x + iy`` is that of ``x`` plus ``i`` times that of ``y``, as on fastgrad's tape.
+(``View.parts``). The cotangent of ``x + iy`` is the cotangent of ``x`` plus ``i`` times the cotangent of ``y``, as on fastgrad's tape.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Lists of numbers, records, arrays of records, and instances of ``jitclass``.
 
-A list is an array that grows, and its length: an element of another array, so that names of one list share it. The array of a list of complex
-numbers has two floats for each. A record is one array for each field; so is an instance, and its numbers are arrays without axes.
+A list is a growing array and a length. The length is an element of another array, so that all aliases of the list share it. A list of complex
+numbers has two floats for each number. A record is one array for each field. So is an instance; its numbers are arrays without axes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the lowering of one call knows of its variables and blocks."""
+"""The frame of a call during lowering: its variables and blocks."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Inlines generators into the `for` loops that consume them, in Numba's IR before SSA form and types.
 
-The generator's body takes the place of the loop's head. Each `yield` becomes a jump to a copy of the loop's body, whose reverse sweep to the head goes to
-what follows the `yield`. So state between items is state of variables, and control flow stays reducible. A generator that is consumed otherwise stays
+The generator's body replaces the loop's head. Each `yield` becomes a jump to a copy of the loop's body. The copy's back edge goes to
+the code after the `yield`. So variables hold the state between items, and control flow stays reducible. A generator that is consumed in another way remains
 a call, which is refused later.
 """
 

@@ -1,4 +1,4 @@
-"""Lists of each kind: of numbers, of arrays, and of tuples, which are a list for each item of the tuples."""
+"""Lists of numbers, of arrays, and of tuples; a list of tuples is one list for each item of the tuples."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Dictionaries of numbers and sets: lists of keys in the order of insertion, and a list of values.
 
-A key is a number, a text, or a tuple of them: one or more numbers, each in a list of its own. A text is the number that `Texts.number_of`
-gives it. A look-up compares the keys one by one, so that it needs no code of hashes, which could not be differentiated. The order of a set in a loop
-follows from hashes and from all that was done to the set: a function of Numba does this again to a set of its own, and finds the positions of the keys.
+A key is a number, a string, or a tuple of them. It becomes one or more numbers, each in a separate list. `Texts.number_of` gives the number of a
+string. A look-up compares the keys one by one, because code of hashes could not be differentiated. The order of a set in a loop
+follows from hashes and from the history of the set. A Numba function repeats this history on a second set, and finds the positions of the keys.
 """
 
 from __future__ import annotations

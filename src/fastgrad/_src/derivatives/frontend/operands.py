@@ -1,4 +1,4 @@
-"""Lowering of variables to what they stand for, and of these to numbers: known values, casts."""
+"""Lowering of variables to values, and of values to numbers: known values, casts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lowering of operators and of functions of numbers: of numbers with their partials, of tuples, texts and members of enumerations."""
+"""Lowering of operators and of functions of numbers: for numbers with their partials, tuples, strings and members of enumerations."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Reads and assignments of the elements that arrays of integers, or a mask, select.
+"""Lowering of advanced indexing: reads and assignments of elements that integer arrays, or a mask, select.
 
-Integers and slices beside them give a view first. The loops go through the axes of the result in order, as Numba's do.
+Integers and slices in the same subscript give a view first. The loops traverse the axes of the result in order, as in Numba.
 """
 
 from __future__ import annotations

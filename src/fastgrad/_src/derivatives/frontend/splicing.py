@@ -1,4 +1,4 @@
-"""Calls of functions that are in the intermediate representation already: their blocks become blocks of the caller."""
+"""Inlines functions of the intermediate representation: their blocks become blocks of the caller."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lowering of texts: each text of a function has a number, by which it is compared and chosen."""
+"""Lowering of strings: each string of a function has a number. Comparisons and choices use the numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numba's front end: a Python function and argument types to typed SSA form."""
+"""Numba's front end: turns a Python function and argument types into typed SSA form."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What functions of users are: their Python function, what they read, and the formulas of functions of scalars."""
+"""Users' functions: their Python functions, the values that they read, and the formulas of functions of scalars."""

@@ -1,4 +1,4 @@
-"""The types of arguments: which have derivatives, and of which type cotangents and tangents are."""
+"""The types of arguments: which types have derivatives, and the types of cotangents and tangents."""
 
 from __future__ import annotations
 

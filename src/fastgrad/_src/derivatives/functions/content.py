@@ -1,6 +1,6 @@
-"""The text that tells a user's function from all others: its bytecode, and what it reaches. It is a part of the keys of derivatives on disk.
+"""The content of a user's function as text: its bytecode, and the values that it reaches. The text is a part of the keys of derivatives on disk.
 
-What has no text is not kept: a function that reads an object other than numbers, text, arrays, functions and modules.
+A function has no text if it reads objects other than numbers, strings, arrays, functions and modules. Its derivatives are not cached on disk.
 """
 
 from __future__ import annotations

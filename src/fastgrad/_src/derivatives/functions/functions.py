@@ -1,4 +1,4 @@
-"""Users' functions: the Python function that Numba compiled, and all that a function reaches, at one time."""
+"""Users' functions: the Python function that Numba compiled, and a snapshot of the values that a function reaches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options of ``numba.njit`` that say what a function computes."""
+"""The options of ``numba.njit`` that affect the results of a function."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fastgrad._src.jit.numba_internals import ParallelOptions, config
 
 
 class Options(NamedTuple):
-    """The options of ``numba.njit`` that say what a function computes.
+    """The options of ``numba.njit`` that affect the results of a function.
 
     Attributes:
         error_model: "python" or "numpy".

@@ -1,4 +1,4 @@
-"""What users pass to transformations: the Python function of a function, and the numbers of parameters."""
+"""The arguments of transformations: the Python function of a function, and the numbers of parameters."""
 
 from __future__ import annotations
 

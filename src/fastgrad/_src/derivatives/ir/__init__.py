@@ -1,1 +1,1 @@
-"""The intermediate representation, and the terms that numbers are computed by."""
+"""The intermediate representation, and the terms of its scalar operations."""

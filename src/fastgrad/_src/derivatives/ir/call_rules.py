@@ -1,4 +1,4 @@
-"""What a call in the intermediate representation calls: a function that is not inlined, or one with derivatives of its own."""
+"""The callees of calls in the intermediate representation: functions that are not inlined, and functions with their own derivatives."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Numbers and arrays of the intermediate representation.
 
-Scalars are in SSA form. An access names a root, an array with memory of its own, and one index for each of its axes.
+Scalars are in SSA form. An access names a root (an array that owns its memory) and one index for each axis of the root.
 """
 
 from __future__ import annotations

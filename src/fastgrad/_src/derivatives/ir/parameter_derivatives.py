@@ -1,7 +1,7 @@
 """Derivatives of special functions where no short formula is known, or where its terms cancel: series, continued fractions and integrals in Numba.
 
 The formulas are those of the NIST Digital Library of Mathematical Functions (chapters 5, 7, 8, 10, 19). Derivatives with respect to parameters of incomplete integrals
-come of complex steps through a series or a continued fraction.
+use complex steps through a series or a continued fraction.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Partial derivatives of statements: terms of the cotangent of the result, the result, and the operands.
 
-The term of an operand's partial is what the operand's cotangent gets. It is linear in the result's cotangent. Forward mode reads the
-tangent of the operand for it.
+The term of an operand's partial is added to the operand's cotangent. The term is linear in the result's cotangent. Forward mode replaces that
+cotangent by the tangent of the operand.
 """
 
 from __future__ import annotations

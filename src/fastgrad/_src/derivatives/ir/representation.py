@@ -1,4 +1,4 @@
-"""The intermediate representation that derivatives are made of: blocks of statements on scalars and array elements."""
+"""The intermediate representation of derivatives: blocks of statements on scalars and array elements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operations of numbers that only derivatives have: those of indices, sizes and shares. The others are in scalars/terms.py.
+"""The scalar operations that only derivatives have, on indices, sizes and shares. Other operations are in scalars/terms.py.
 
 Passes compare operations by identity and read their attributes. Only the emitter reads their text.
 """

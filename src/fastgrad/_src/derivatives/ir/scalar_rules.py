@@ -1,4 +1,4 @@
-"""Derivatives of scalar functions of ``math`` and NumPy: those of the table in scalars/terms.py, and where Numba code needs others."""
+"""Derivatives of scalar functions of ``math`` and NumPy: from the table in scalars/terms.py, with exceptions for Numba code."""
 
 from __future__ import annotations
 

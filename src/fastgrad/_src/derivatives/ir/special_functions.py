@@ -1,7 +1,7 @@
 """Derivatives of SciPy's special functions, which Numba code calls by their addresses in ``scipy.special.cython_special``.
 
-Numba has no special functions of its own beyond those of ``math``. Packages such as numba-stats take the addresses of SciPy's; numba-scipy lets Numba
-call them by their names. The formulas of derivatives are those of the NIST Digital Library of Mathematical Functions (chapters 4 to 8, 10, 19).
+Numba's only special functions are those of ``math``. Packages such as numba-stats use the addresses of SciPy's functions; numba-scipy lets Numba
+call them by name. The formulas of derivatives are those of the NIST Digital Library of Mathematical Functions (chapters 4 to 8, 10, 19).
 """
 
 from __future__ import annotations

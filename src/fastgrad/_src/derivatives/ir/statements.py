@@ -1,7 +1,7 @@
-"""Statements of the intermediate representation, and how blocks end.
+"""Statements and terminators of the intermediate representation.
 
-Passes ask a statement what it uses and defines, which arrays it reads and writes, and what is computed from what. The text, the tangents
-and the adjoint of a statement are methods of it, too. So a new statement is one class here.
+The methods of a statement tell passes its uses and definitions, its reads and writes of arrays, and its dependencies. Other methods give its source text, its tangents
+and its adjoint. So a new statement is one class here.
 """
 
 from __future__ import annotations

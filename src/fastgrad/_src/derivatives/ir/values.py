@@ -1,4 +1,4 @@
-"""What variables stand for while a function is lowered: numbers, arrays, tuples, and values that are known."""
+"""The values of variables during lowering: numbers, arrays, tuples, and known values."""
 
 from __future__ import annotations
 

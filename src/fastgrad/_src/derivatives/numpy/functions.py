@@ -1,4 +1,4 @@
-"""Rules of NumPy's functions that join arrays, give other views, or are the loops of ``numpy_loops.py`` and ``linear_algebra.py``."""
+"""Rules of NumPy's functions that join arrays, return views, or are the loops of ``loops.py`` and ``linear_algebra.py``."""
 
 from __future__ import annotations
 

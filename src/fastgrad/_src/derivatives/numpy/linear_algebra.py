@@ -1,8 +1,8 @@
-"""Functions of ``np.linalg``: LAPACK's, with the functions that their derivatives call, and some as plain loops.
+"""Functions of ``np.linalg``: LAPACK's functions, with the functions of their derivatives, and some plain loops.
 
-An adjoint takes the cotangents of the results, the results and the arguments; a tangent the tangents of the arguments, the results and the
-arguments. Second derivatives are those of the tangents. Cholesky factors, eigenvalues and eigenvectors depend on the lower triangle alone, so
-that the gradient is 0 above it.
+An adjoint takes the cotangents of the results, the results and the arguments. A tangent rule takes the tangents of the arguments, the results and the
+arguments. Second derivatives are derivatives of the tangent rule. Cholesky factors, eigenvalues and eigenvectors depend on the lower triangle only, so
+the gradient is 0 above it.
 """
 # mypy: ignore-errors
 

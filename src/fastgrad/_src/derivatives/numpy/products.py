@@ -1,4 +1,4 @@
-"""Products of vectors and matrices. A statement of its own computes those of matrices of floats; others are loops."""
+"""Products of vectors and matrices. Products of float matrices are statements; other products are loops."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What derivatives are compiled by, and what they call when they run."""
+"""Compiles derivatives, and has the functions that they call at run time."""

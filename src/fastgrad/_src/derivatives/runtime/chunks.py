@@ -1,6 +1,6 @@
-"""Runs the chunks of a parallel loop on Numba's threads, and joins what they record and add.
+"""Runs the chunks of a parallel loop on Numba's threads, and joins their records and sums.
 
-The number of chunks does not depend on the number of threads, and what chunks add to is joined in their order. So results have the same bits for
+The number of chunks does not depend on the number of threads, and their sums are joined in the order of chunks. So results have the same bits for
 every number of threads.
 """
 

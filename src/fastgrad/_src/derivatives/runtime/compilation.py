@@ -1,4 +1,4 @@
-"""The dispatchers of derivatives: Numba's dispatchers whose code is derived from another function when they are called first."""
+"""The dispatchers of derivatives: Numba dispatchers that derive their code from another function at the first call."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a derivative frees when an exception leaves it: the stacks of records, and the arrays that its variables hold.
+"""Frees the memory of a derivative when an exception leaves it: the stacks of records, and the arrays that its variables hold.
 
-Numba frees nothing there. The functions that a derivative calls, and what they hold, are Numba's.
+Numba frees nothing in this case. Functions that a derivative calls, and their memory, are left to Numba.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The functions that a differentiated function calls: Numba infers their types at once, and compiles them when their code is needed.
+"""The callees of a differentiated function: Numba infers their types at once, and compiles them only if their code is needed.
 
 Numba compiles each function whose result type it needs. Most of this code is never run: a derivative contains the derivative of a callee, not the
 callee. So type inference puts an ``InferredOverload`` among the overloads of a callee's dispatcher. When a derivative calls the callee itself, it

@@ -1,8 +1,8 @@
-"""Text with jumps: a Numba pass that turns the dispatch loop of a derivative's text into direct jumps.
+"""A Numba pass that turns the dispatch loop of a derivative's source into direct jumps.
 
 A derivative is one Python function. Its basic blocks are the branches ``if _block == k:`` of a ``while True:`` loop, and a jump is
-``_block = k; continue``. Python can run that text as it is. In compiled code each jump goes straight to its block, so LLVM sees natural
-loops; the text alone would make it test block numbers.
+``_block = k; continue``. Python can run this source, too. In compiled code each jump goes directly to its block, so LLVM sees natural
+loops. Without the pass, compiled code would test block numbers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Products of matrices that add to a matrix in place: by loops where they are small, by BLAS where they are large.
+"""Products of matrices that add to a matrix in place: loops for small matrices, BLAS for large ones.
 
 Numba's ``np.dot`` calls the same function of BLAS, but it makes a new array, copies views, and takes a second to compile.
 """

@@ -1,7 +1,7 @@
-"""The error of an assignment of an array to a slice of another shape, as derivatives raise it.
+"""The error that derivatives raise if an array is assigned to a slice of another shape.
 
-Numba's implementation makes the message by its functions of texts, which are three quarters of the code of ``numpy.linalg.solve``: they take longer
-to compile than all else. This one has the message of C's ``snprintf``, which is the same.
+Numba's implementation makes the message by its string functions. They are three quarters of the code of ``numpy.linalg.solve``, and take most of its
+compile time. This implementation makes the same message by C's ``snprintf``.
 """
 
 from __future__ import annotations

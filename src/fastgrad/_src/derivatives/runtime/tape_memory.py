@@ -1,8 +1,8 @@
 """The memory in which a derivative records numbers on its forward sweep: three stacks of raw bytes.
 
-A finished call leaves its stacks for the next call of any derivative: fresh pages cost more than arithmetic. The operating system may take
-back the pages of a stack beyond ``OWN_BYTES`` when it needs memory (``madvise``), which takes as long as the stack is large: it is said once after
-each call that wrote there, which a mark tells. Stacks above ``KEPT_BYTES`` are freed. The exchange is atomic, so two
+A finished call leaves its stacks for the next call of any derivative, because fresh pages cost more than arithmetic. The operating system may
+reclaim the pages of a stack beyond ``OWN_BYTES`` when it needs memory (``madvise``). The time of ``madvise`` grows with the stack, so it is called once after
+each call that wrote to these pages; a mark records the write. Stacks above ``KEPT_BYTES`` are freed. The exchange of stacks is atomic, so two
 threads never get the same stack. A call that raises frees its stacks (``exceptional_exits.py``): their addresses are in its owner.
 """
 

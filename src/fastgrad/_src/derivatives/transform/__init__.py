@@ -1,1 +1,1 @@
-"""From a function to its derivative: simplification, the adjoint, both modes, and their text."""
+"""Turns a function into its derivative: simplification, the adjoint, both modes, and their source."""

@@ -1,8 +1,8 @@
-"""The adjoint of a function as data: for each block the statements that undo it.
+"""The adjoint of a function as data: for each block, the statements of its reverse sweep.
 
-The reverse sweep through a block runs its statements, takes the cotangents of its phis, and adds them to those of the values that the phis had on
-the way from the block before. Which cotangents may differ from 0 is a fact of these statements: others are left out, and the first addition to a
-cotangent that is 0 is an assignment. LLVM may not drop an addition to 0.0, which would change -0.0.
+The reverse sweep through a block runs these statements. Then it adds the cotangents of the block's phis to the cotangents of their incoming values from
+the previous block. The statements know which cotangents may differ from 0. Other cotangents are omitted, and the first addition to a
+zero cotangent is an assignment. LLVM may not drop an addition to 0.0 itself, because that would change -0.0.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The text of the statements of an adjoint: each is written as it is, with the numbers that it reads."""
+"""Writes the statements of an adjoint as source, with the numbers that they read."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """Checkpoints: the records of a long loop stay below a number of bytes (A. Griewank and A. Walther, Revolve, 2000).
 
 A loop starts with records of all its iterations. When they reach a limit, later iterations share the memory of a segment of records, and
-snapshots of the loop's state are stored at some segments' starts. The reverse sweep restores the last snapshot, runs the segment before the
-records that are left, and undoes it. The same blocks run again, so the gradients have the same bits.
+snapshots of the loop's state are stored at some segments' starts. The reverse sweep restores the last snapshot, runs the segment that precedes the
+remaining records, and then runs that segment in reverse. The same blocks run again, so the gradients have the same bits.
 
-A segment begins when the loop's head is entered, and ends in it, where the loop would end. So both ways meet within the head.
+A segment begins and ends in the loop's head, where the loop would end. So the forward and the reverse sweep meet in the head.
 """
 
 from __future__ import annotations

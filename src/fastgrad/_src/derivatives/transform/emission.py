@@ -1,4 +1,4 @@
-"""Parts of a derivative's text that forward mode and reverse mode share."""
+"""Writes the parts of a derivative's source that forward mode and reverse mode share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text of forward mode: of a function that computes a result together with its tangent."""
+"""Writes the source of forward mode: a function that computes a result together with its tangent."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Adjoints of functions that are called, for cotangents that may be infinite.
+"""Adjoints of called functions, for cotangents that may be infinite.
 
 An adjoint is linear in the cotangents, but its products of 0 and infinity are NaN. So it runs for the finite cotangents, and again for the signs of the infinite
-ones. A cotangent that the second run gives is infinite unless it is 0.
+cotangents. A cotangent from the second run is infinite unless it is 0.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Parallel loops: a ``prange`` loop whose iterations are independent becomes a call of a function of a chunk of its iterations.
 
-The function has derivatives of its own, as a recursive one has (`callees.py`); the call runs it for all chunks on Numba's threads. What the loop
-reduces goes to an array of one number a chunk, which a loop of the caller joins in their order. Other loops stay as they are, and run in order.
+The function has its own derivatives, like a recursive function (`callees.py`). The call runs it for all chunks on Numba's threads. Each reduction
+of the loop writes one number for each chunk to an array; a loop of the caller combines these numbers in order. Other loops are unchanged, and run in order.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The text of what the two ways of reverse mode do with the stacks of records: numbers, codes of ways, and contents of arrays."""
+"""Writes the source of pushes and pops of the two sweeps on the stacks of records: numbers, codes of branches, and contents of arrays."""
 
 from __future__ import annotations
 

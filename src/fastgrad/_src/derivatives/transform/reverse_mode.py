@@ -1,7 +1,7 @@
-"""Reverse mode: the text of a function that runs forward, then backward from the result's cotangent to those of the arguments.
+"""Reverse mode: writes the source of a function with a forward sweep, and a reverse sweep from the result's cotangent to the arguments' cotangents.
 
-The blocks of the reverse sweep have the numbers of the forward blocks plus their count. Each undoes its block: statements in reverse order, then
-phis, then a jump to the reverse sweep of the block that came before.
+The number of a block of the reverse sweep is the number of its forward block plus the count of forward blocks. It has the adjoints of the statements in reverse order, then of the
+phis, then a jump to the reverse sweep of the previous block.
 """
 
 from __future__ import annotations

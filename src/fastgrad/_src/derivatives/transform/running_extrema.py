@@ -1,8 +1,8 @@
-"""A running minimum or maximum of a loop: its reverse sweep needs the iteration that gave the last value, not what each iteration chose.
+"""A running minimum or maximum of a loop: its reverse sweep needs only the iteration that gave the last value, not the choice of each iteration.
 
-``least = min(least, x)`` takes ``x`` in some iterations. The cotangent of the last value of ``least`` goes to the ``x`` of the last of
-them. Its number is computed on the forward sweep, beside the minimum. So a loop records one number in place of one an iteration, and a way
-back that has no other cotangents begins at that iteration.
+``least = min(least, x)`` selects ``x`` in some iterations. The cotangent of the last value of ``least`` goes to the ``x`` of the last of these
+iterations. The forward sweep computes the number of that iteration together with the minimum. So a loop records one number instead of one for each iteration. If there
+are no other cotangents, the reverse sweep begins at that iteration.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Removes blocks that are not reached, phis of one value, and statements whose results are not used."""
+"""Removes unreachable blocks, phis of one value, and dead statements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forward mode: from a function to one that computes its tangents, too.
+"""Forward mode: turns a function into a function that also computes its tangents.
 
 The tangent of each active number and array comes after the number or array. The tangent of an array is an array of its shape.
 """

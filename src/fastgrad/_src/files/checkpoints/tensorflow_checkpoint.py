@@ -1,7 +1,7 @@
 """Checkpoints that TensorFlow wrote: their values by name, and their object graph with the names of objects here.
 
-TensorFlow's lists and dicts are objects of the graph; here their items are children of the object that has them. Names of Keras's
-variables there begin with an underscore, its optimizers have a list of variables, and its models a list of layers.
+In TensorFlow's graph lists and dicts are objects; here their items are children of the owning object. In TensorFlow's graph the names of
+Keras's variables begin with an underscore, optimizers have a list of variables, and models have a list of layers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``tf.io.parse_example`` and its like: serialized examples to tensors, as features say."""
+"""``tf.io.parse_example`` and related functions: convert serialized examples to tensors, as features specify."""
 
 from __future__ import annotations
 

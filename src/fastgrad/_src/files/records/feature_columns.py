@@ -1,6 +1,6 @@
 """The columns that examples are parsed to: each collects the values of a feature from all examples, and makes a tensor of them.
 
-A row is what one example has: a text for errors, the values of the feature or None, and the values of features that partition it. The row
+A row belongs to one example: a text for errors, the values of the feature or None, and the values of features that partition it. The row
 of a feature list has a list of values, one for each item.
 """
 

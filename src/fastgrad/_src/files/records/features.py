@@ -1,4 +1,4 @@
-"""What ``tf.io.parse_example`` and its like are told of features: their shapes, dtypes and defaults."""
+"""The features for ``tf.io.parse_example`` and related functions: their shapes, dtypes and defaults."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The stored entries of a function: one for most sizes, and further ones for sizes for which the function does something else.
+"""The stored entries of a function: one entry for most sizes, and more entries for sizes with another graph.
 
-A function is recorded for a window of consecutive sizes, and what differs becomes expressions in the sizes. An expression
-need not hold outside of the window: Python may take another branch there, and ``x[:3]`` has another shape. So the function
-is recorded for smaller and larger sizes, too. Where that gives another graph, the size gets an entry of its own.
+A function is recorded for a window of consecutive sizes, and values that differ become expressions in the sizes. An expression
+may be wrong outside of the window: Python may take another branch there, and ``x[:3]`` has another shape. So the function
+is recorded for smaller and larger sizes, too. A size with another graph gets a separate entry.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Texts as lists of word numbers, the form of IMDB's reviews and Reuters' news."""
+"""Texts as lists of word indices, the format of IMDB's reviews and Reuters' news."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Histograms of parts of images that are made even."""
+"""Histogram equalization of parts of images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How Keras writes its operations that are no layers: the class of a function, its module, and the constructor's arguments."""
+"""Keras's serialized form of operations that are not layers: the class of a function, its module, and the constructor's arguments."""
 
 from __future__ import annotations
 

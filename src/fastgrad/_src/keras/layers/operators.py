@@ -1,6 +1,6 @@
 """``Operator``: Python's operators, and functions of ``keras.ops`` and ``keras.activations``, on KerasTensors.
 
-As in Keras, such an operation is a part of a functional model's ``operations``, but no layer.
+As in Keras, such an operation is a part of a functional model's ``operations``, but it is not a layer.
 """
 
 from __future__ import annotations

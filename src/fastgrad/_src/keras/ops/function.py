@@ -1,4 +1,4 @@
-"""What the functions of ``keras.ops`` share: operands of a common dtype, and calls on symbolic tensors."""
+"""Shared parts of the functions of ``keras.ops``: operands of a common dtype, and calls on symbolic tensors."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """An optimizer's step with all options, for eager and for recorded steps.
 
-The step is described once. What it computes with are floats and arrays in eager steps, float64 scalars and tensors in recorded
-ones; ``gradients.py`` and ``grouped_update.py`` have the few functions that know the difference: an eager step changes arrays in place, a
-recorded one consists of operations and assignments.
+The step is described once. Eager steps compute with floats and arrays, recorded steps with float64 scalars and tensors.
+Only a few functions in ``gradients.py`` and ``grouped_update.py`` know the difference: an eager step changes arrays in place, a
+recorded step consists of operations and assignments.
 """
 
 from __future__ import annotations

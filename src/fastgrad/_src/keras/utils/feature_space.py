@@ -1,4 +1,4 @@
-"""``FeatureSpace``: named columns of a table, each by its preprocessing layer, as one vector."""
+"""``FeatureSpace``: preprocesses each named column of a table by a layer, and joins the results to one vector."""
 
 from __future__ import annotations
 

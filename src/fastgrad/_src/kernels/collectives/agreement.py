@@ -1,9 +1,9 @@
-"""Agreement of the ranks: what one rank is about to reduce is compared with what the others are.
+"""Agreement of the ranks: compares the next reduction of a rank with those of the others.
 
-Two comparisons, each once and not per step: of the first eager collective of each signature, and of each recorded
-program with collectives. The ranks count their transfers, so that equal counts name the same moment in all ranks.
-A rank tells the others, waits a moment for what they tell, and goes on: the last rank to come has all messages, and
-no reduction ends without it.
+There are two comparisons, each done once, not at each step: of the first eager collective of each signature, and of
+each recorded program with collectives. The ranks count their transfers, so equal counts are the same moment in all
+ranks. A rank sends its message, waits a moment for messages of the others, and continues: the last rank has all
+messages, and no reduction ends without the last rank.
 """
 
 from __future__ import annotations

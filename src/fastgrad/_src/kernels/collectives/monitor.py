@@ -2,10 +2,10 @@
 
 Each rank has a monitor thread. It reads the messages of the other ranks and sets the engine's `FAILED` word, so that
 native waits return and the waiting thread raises the error. A rank that raises prints its traceback, sends it to the
-others, gives them a moment to print theirs, and calls `MPI_Abort`. A rank that ends says goodbye, and waits until all
-ranks have ended: so a rank that waits for it learns that it never comes.
+others, gives them a moment to print theirs, and calls `MPI_Abort`. A rank that ends sends a message, and waits until
+all ranks have ended. So a rank that waits for it learns that it has ended.
 
-Messages go from point to point and are sent without waiting, so that a rank that does something else delays no other.
+Messages are point to point and non-blocking, so a busy rank does not delay the others.
 """
 
 from __future__ import annotations

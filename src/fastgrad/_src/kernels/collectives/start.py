@@ -1,7 +1,7 @@
 """The start of MPI, in which each rank waits for all others.
 
-A rank that ends before it starts MPI lets the others wait for ever, and the launcher does not see it. So a thread looks for
-such ranks meanwhile. mpi4py starts MPI with the GIL: MPI's function is called without it.
+If a rank ends before it starts MPI, the others wait for ever, and the launcher does not notice. So a thread looks for
+such ranks during the start. mpi4py would start MPI with the GIL held, so this module calls MPI's function without the GIL.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Steps that start collectives of MPI, and steps that wait for them; a thread of its own drives them meanwhile.
+"""Steps that start collectives of MPI, and steps that wait for them; meanwhile a progress thread drives the transfers.
 
 A transfer is one collective. A step starts it without waiting (`MPI_Iallreduce` and its like), and gets a ticket. A
 later step waits for the ticket. MPI moves data only while it is called. So the progress thread tests the transfers in

@@ -1,4 +1,4 @@
-"""The quantile of the normal distribution and its kin, without branches, so that loops around them vectorise.
+"""The quantile of the normal distribution and related functions, without branches, so that loops around them vectorise.
 
 The regions are those of Wichura's algorithm AS 241 (1988). The fits are by Chebyshev interpolation, with errors below 2^-53.
 """

@@ -1,4 +1,4 @@
-"""How a product is computed: tables of candidates, of which the cheapest is chosen.
+"""Candidates for computing a product, with their costs; the cheapest one is chosen.
 
 `ORDERS` has the orders of the operands, `LAYOUTS` the divisions into units of work. A candidate has a name, a condition
 and an estimate of its cost. Thresholds were measured where no formula of the cost was exact enough.

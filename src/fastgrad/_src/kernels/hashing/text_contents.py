@@ -1,4 +1,4 @@
-"""What strings say: numbers in decimal digits, and characters of UTF-8."""
+"""Parsing of strings: numbers in decimal digits, and characters of UTF-8."""
 
 from __future__ import annotations
 

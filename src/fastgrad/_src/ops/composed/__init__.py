@@ -1,1 +1,1 @@
-"""Functions that are composed of operations, and that few programs call: each module is imported when a public name of it is asked for."""
+"""Functions that are composed of operations, and that few programs call: the first use of a public name imports its module."""

@@ -1,4 +1,4 @@
-"""``tf.experimental.dispatch_for_api`` and its kin: functions of ``tf`` for extension types, by the types of the arguments."""
+"""``tf.experimental.dispatch_for_api`` and related functions: dispatch of functions of ``tf`` for extension types, by the types of the arguments."""
 
 from __future__ import annotations
 

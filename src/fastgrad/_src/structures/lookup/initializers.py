@@ -1,4 +1,4 @@
-"""What fills tables: tensors of keys and values, or the lines of a text file."""
+"""Initializers of tables: tensors of keys and values, or the lines of a text file."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Tables from keys to values: StaticHashTable, StaticVocabularyTable, MutableHashTable, DenseHashTable.
 
-A table is a dict of Python. A look-up is a call of Python that compiled programs make at each run. When as many keys were looked up
-as a table has, it gets an index, a hash table of a kernel, which serves until the table changes.
+A table is a Python dict. A look-up is a call of Python that compiled programs make at each run. After as many look-ups of keys
+as the table has keys, the table gets an index: a hash table of a kernel, which is valid until the table changes.
 """
 
 from __future__ import annotations

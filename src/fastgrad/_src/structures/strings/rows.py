@@ -1,4 +1,4 @@
-"""What the operations of strings share: rows that Python computes, operands, and calls for ragged tensors."""
+"""Shared parts of the operations on strings: rows that Python computes, operands, and calls for ragged tensors."""
 
 from __future__ import annotations
 
