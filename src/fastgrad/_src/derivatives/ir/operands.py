@@ -123,13 +123,15 @@ class Scalar(TypedValue):
     __slots__ = ("block", "definition", "is_natural", "name", "position", "type")
     words = "a number"
 
-    def __init__(self, name: str, type: types.Type, block: Block | None, position: int | None = None) -> None:
+    def __init__(
+        self, name: str, type: types.Type, block: Block | None, position: int | None = None, is_natural: bool = False
+    ) -> None:
         self.name = name
         self.type = type
         self.block = block
         self.position = position
         self.definition: Statement | None = None
-        self.is_natural = isinstance(type, types.Integer) and not type.signed
+        self.is_natural = is_natural or (isinstance(type, types.Integer) and not type.signed)
 
     def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
         """Adds the number to the phi; 0 if there is none."""
