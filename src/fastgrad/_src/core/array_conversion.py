@@ -36,20 +36,14 @@ def array_of(value: Any, dtype: DType | None = None) -> np.ndarray:
         return _array_from_numpy(value, dtype)
     if value is None:
         raise _unsupported_type_error(value)
-    if isinstance(value, TensorShape) and dtype == dtypes.int32 and any(size > dtype.max for size in value if size):
-        raise ValueError(
-            f"Cannot convert TensorShape {value} to dtype int32: a dimension is larger than {dtype.max}. Use tf.int64."
-        )
-    if isinstance(value, TensorShape) and dtype not in (None, dtypes.int32, dtypes.int64):
-        raise TypeError(
-            f"Cannot convert TensorShape {value} to dtype {dtype}. Allowed dtypes are tf.int32 and tf.int64."
-        )
+    if isinstance(value, TensorShape):
+        _check_shape_fits(value, dtype)
     if dtype is dtypes.string or isinstance(value, (str, bytes)):
         return _array_from_text(value, dtype)
     if not isinstance(value, (bool, int, float, complex, list, tuple)):
         return _array_from_foreign(value, dtype)
     natural = _array_of_numbers(value)
-    kind = natural.dtype.kind
+    kind: str = natural.dtype.kind
     if natural.dtype in dtypes.NARROW_NUMPY_DTYPES:
         raise _unsupported_type_error(value)
     if kind in "US":
@@ -59,17 +53,7 @@ def array_of(value: Any, dtype: DType | None = None) -> np.ndarray:
         if isinstance(first, (bool, np.bool_)) or (kind == "c" and dtype is None and not np.iscomplexobj(first)):
             raise ValueError(f"Can't convert Python sequence with mixed types to Tensor: {short_repr(value)}")
     if kind == "O":
-        if dtype is None or not (dtype.is_floating or dtype.is_complex or dtype is dtypes.uint64):
-            raise ValueError(f"Can't convert Python sequence with out-of-range integer to Tensor: {short_repr(value)}")
-        numbers = natural.reshape(-1).tolist()
-        whole = all(isinstance(number, (int, np.integer)) for number in numbers)
-        kind = (
-            "i"
-            if whole
-            else "c"
-            if any(isinstance(number, (complex, np.complexfloating)) for number in numbers)
-            else "f"
-        )
+        kind = _kind_of_big_numbers(value, natural, dtype)
     if dtype is None:
         return _in_inferred_dtype(value, natural)
     if dtype.is_narrow and natural.size:
@@ -77,6 +61,17 @@ def array_of(value: Any, dtype: DType | None = None) -> np.ndarray:
     if not natural.size or _number_kind_fits(kind, dtype):
         return _checked_cast(value, natural, dtype)
     raise TypeError(f"Cannot convert {short_repr(value)} to EagerTensor of dtype {dtype.name}")
+
+
+def _check_shape_fits(shape: TensorShape, dtype: DType | None) -> None:
+    if dtype == dtypes.int32 and any(size > dtype.max for size in shape if size):
+        raise ValueError(
+            f"Cannot convert TensorShape {shape} to dtype int32: a dimension is larger than {dtype.max}. Use tf.int64."
+        )
+    if dtype not in (None, dtypes.int32, dtypes.int64):
+        raise TypeError(
+            f"Cannot convert TensorShape {shape} to dtype {dtype}. Allowed dtypes are tf.int32 and tf.int64."
+        )
 
 
 # ---- Python numbers ------------------------------------------------------------------------------------
@@ -105,6 +100,16 @@ def _array_of_numbers(value: Any) -> np.ndarray:
         elif not isinstance(number, (float, complex, np.number, np.bool_)):
             raise _unsupported_type_error(value)
     return numbers if beyond else natural
+
+
+def _kind_of_big_numbers(value: Any, numbers: np.ndarray, dtype: DType | None) -> str:
+    """Returns the kind of Python numbers of which one exceeds int64: "i", "f" or "c"."""
+    if dtype is None or not (dtype.is_floating or dtype.is_complex or dtype is dtypes.uint64):
+        raise ValueError(f"Can't convert Python sequence with out-of-range integer to Tensor: {short_repr(value)}")
+    flat = numbers.reshape(-1).tolist()
+    if all(isinstance(number, (int, np.integer)) for number in flat):
+        return "i"
+    return "c" if any(isinstance(number, (complex, np.complexfloating)) for number in flat) else "f"
 
 
 def _in_inferred_dtype(value: Any, numbers: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from typing import Any
 
 import numpy as np
@@ -59,23 +59,13 @@ def backward_pass(
                 continue
             if type(g) is IndexedSlices:
                 if operation.keeps_rows:
-                    for x, rows in zip(
-                        inputs, _cotangents_of_slices(operation, reached, g, result, inputs, attributes), strict=True
-                    ):
-                        if rows is not None and id(x) in reached:
-                            previous = cotangents.get(id(x))
-                            cotangents[id(x)] = rows if previous is None else _add_cotangents(previous, rows)
+                    _add_cotangents_of_slices(cotangents, operation, reached, g, result, inputs, attributes)
                     continue
                 g = g.to_dense()
         else:
-            output_cotangents = [
-                cotangents.get(id(y)) if id(y) in source_keys else cotangents.pop(id(y), None) for y in outputs
-            ]
-            if all(g is None for g in output_cotangents):
+            g = _cotangents_of_outputs(operation, source_keys, cotangents, outputs)
+            if g is None:
                 continue
-            rule = operation.gradient
-            zeros = type(rule) is not JointGradient or rule.zeros
-            g = tuple([_dense_or_zeros(g, y, zeros) for g, y in zip(output_cotangents, outputs, strict=True)])
             result = outputs
         input_cotangents = cotangents_of_inputs(operation, reached, g, result, inputs, attributes)
         for x, cotangent in zip(inputs, input_cotangents, strict=True):
@@ -85,7 +75,7 @@ def backward_pass(
                     previous = cotangents.get(key)
                     cotangents[key] = cotangent if previous is None else _add_cotangents(previous, cotangent)
     return [
-        cotangents.get(group[0]) if len(group) == 1 else _sum_of_cotangents([cotangents.get(key) for key in group])
+        cotangents.get(group[0]) if len(group) == 1 else _sum_of_cotangents(map(cotangents.get, group))
         for group in keys
     ]
 
@@ -100,12 +90,24 @@ def _add_cotangents(a: Any, b: Any) -> Any:
     return TABLE["add"](a, b)
 
 
-def _sum_of_cotangents(parts: list[Any]) -> Any:
+def _sum_of_cotangents(parts: Iterable[Any]) -> Any:
     total = None
     for part in parts:
         if part is not None:
             total = part if total is None else _add_cotangents(total, part)
     return total
+
+
+def _cotangents_of_outputs(
+    operation: Any, source_keys: set[int], cotangents: dict[int, Any], outputs: tuple[Tensor, ...]
+) -> tuple[Any, ...] | None:
+    """Takes the cotangents of several results out of ``cotangents``, but for sources; None if there are none."""
+    results = [cotangents.get(id(y)) if id(y) in source_keys else cotangents.pop(id(y), None) for y in outputs]
+    if all(g is None for g in results):
+        return None
+    rule = operation.gradient
+    zeros = type(rule) is not JointGradient or rule.zeros
+    return tuple([_dense_or_zeros(g, y, zeros) for g, y in zip(results, outputs, strict=True)])
 
 
 def cotangents_of_inputs(
@@ -131,26 +133,26 @@ def cotangents_of_inputs(
     return results
 
 
-def _cotangents_of_slices(
+def _add_cotangents_of_slices(
+    cotangents: dict[int, Any],
     operation: Any,
     needed_ids: set[int],
     g: IndexedSlices,
     y: Tensor,
     inputs: tuple[Tensor, ...],
     attributes: dict[str, Any],
-) -> list[Any]:
-    """Returns the inputs' cotangents: ``IndexedSlices`` for an input of the shape of ``y``, else dense tensors."""
+) -> None:
+    """Adds cotangents of the needed inputs: ``IndexedSlices`` for an input of the shape of ``y``, else dense tensors."""
     rules = operation.gradient if type(operation.gradient) is tuple else [operation.gradient]
-    results: list[Any] = []
     for rule, x in zip(rules, inputs, strict=True):
-        if id(x) not in needed_ids:
-            results.append(None)
-        elif x._array.shape == y._array.shape:
-            values = rule(g.values, y, *inputs, **attributes)
-            results.append(None if values is None else IndexedSlices(values, g.indices, g.dense_shape))
-        else:
-            results.append(sum_to_shape(rule(g.to_dense(), y, *inputs, **attributes), x._array.shape))
-    return results
+        if id(x) in needed_ids:
+            has_rows = x._array.shape == y._array.shape
+            cotangent: Any = rule(g.values if has_rows else g.to_dense(), y, *inputs, **attributes)
+            if not has_rows:
+                cotangent = sum_to_shape(cotangent, x._array.shape)
+            elif cotangent is not None:
+                cotangent = IndexedSlices(cotangent, g.indices, g.dense_shape)
+            cotangents[id(x)] = _sum_of_cotangents((cotangents.get(id(x)), cotangent))
 
 
 def sum_to_shape(x: Tensor, shape: tuple[int, ...]) -> Tensor:

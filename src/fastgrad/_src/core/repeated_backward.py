@@ -7,6 +7,7 @@ often gets a program (``compiler/dispatch/backward_program.py``). The program's 
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import is_
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -126,9 +127,8 @@ class Structure:
         ids = set(map(id, tensors))
         if len(ids) != len(tensors):  # one tensor where the structure has two
             return None
-        for target, number in zip(targets, self.targets, strict=True):
-            if tensors[number] is not target:
-                return None
+        if not all(map(is_, targets, map(tensors.__getitem__, self.targets))):
+            return None
         for source, numbers_of_source in zip(keys, self.sources, strict=True):
             if len(source) != len(numbers_of_source):
                 return None
@@ -234,9 +234,8 @@ def _structure_of(
     tensors: list[Tensor] = []
     structures: list[_EntryStructure] = []
     for operation, inputs, outputs, attributes in entries:
-        if (
-            operation.run is None
-        ):  # `tape.record` makes one for each call: it does not repeat, and it holds the arrays of its call
+        if operation.run is None:
+            # `tape.record` makes one for each call: it does not repeat, and it holds the arrays of its call.
             return None
         numbered_inputs: list[tuple[int, _Layout | None]] = []
         for x in inputs:

@@ -239,9 +239,7 @@ class CsvDataset(Dataset):
             as_python_int(buffer_size, "CsvDataset: buffer_size")
         check_compression("CsvDataset", compression_type or "")
         columns = None if select_cols is None else [as_python_int(n, "CsvDataset: select_cols") for n in select_cols]
-        if columns is not None and (
-            len(columns) != len(dtypes) or columns[0] < 0 or any(a >= b for a, b in itertools.pairwise(columns))
-        ):
+        if columns is not None and (len(columns) != len(dtypes) or columns[0] < 0 or columns != sorted(set(columns))):
             raise InvalidArgumentError(
                 f"CsvDataset: Argument `select_cols` must have {len(dtypes)} increasing column numbers from 0 on, got {columns}."
             )
@@ -345,9 +343,8 @@ def make_csv_dataset(
     column_names = list(column_names)
     if len(set(column_names)) != len(column_names):
         raise ValueError(f"Cannot have duplicate column names. ({names[0]})")
-    columns = list(range(len(column_names)))
-    if select_columns is not None:
-        columns = sorted(_column_number(column, column_names) for column in select_columns)
+    selected = range(len(column_names)) if select_columns is None else select_columns
+    columns = sorted(_column_number(column, column_names) for column in selected)
     selected_names = [column_names[column] for column in columns]
     if label_name is not None and label_name not in selected_names:
         raise ValueError(f"`label_name` provided must be one of the columns: {selected_names}. Received: {label_name}.")
@@ -356,28 +353,27 @@ def make_csv_dataset(
             names, columns, compression, options, header, na_value, num_rows_for_inference
         )
     dtypes, defaults = _column_defaults(column_defaults)
-    files = Dataset.from_tensor_slices(names)._node
-    width = len(column_names)
+    files, width = Dataset.from_tensor_slices(names)._node, len(column_names)
     records = CsvRecords(files, columns, dtypes, defaults, header, options, na_value, compression, width)
 
-    def read() -> dict[str, np.ndarray]:
-        blocks = [[np.array((), dtype.numpy) for dtype in dtypes]]
-        values = records.records()
-        while block := list(itertools.islice(values, _RECORDS_PER_BLOCK)):
-            columns_of_block = zip(zip(*block, strict=True), dtypes, strict=True)
-            blocks.append([np.array(column, dtype.numpy) for column, dtype in columns_of_block])
-        columns = zip(*blocks, strict=True)
-        return {name: np.concatenate(parts) for name, parts in zip(selected_names, columns, strict=True)}
-
+    read = functools.partial(_columns_of_records, records, selected_names, dtypes)
     dataset = Dataset(RowSource(LazyColumnRows(read), "_CsvRecords"))
     if shuffle:
         dataset = dataset.shuffle(shuffle_buffer_size, shuffle_seed)
     dataset = dataset.repeat(num_epochs).batch(batch_size, drop_remainder=num_epochs is None)
     if label_name is not None:
-        dataset = dataset.map(
-            lambda features: ({k: v for k, v in features.items() if k != label_name}, features[label_name])
-        )
+        dataset = dataset.map(lambda row: ({k: v for k, v in row.items() if k != label_name}, row[label_name]))
     return Dataset(Prefetched(dataset._node, 1))
+
+
+def _columns_of_records(records: CsvRecords, names: Sequence[str], dtypes: Sequence[Any]) -> dict[str, np.ndarray]:
+    """Returns all values of each column, by its name."""
+    blocks = [[np.array((), dtype.numpy) for dtype in dtypes]]
+    values = records.records()
+    while block := list(itertools.islice(values, _RECORDS_PER_BLOCK)):
+        columns_of_block = zip(zip(*block, strict=True), dtypes, strict=True)
+        blocks.append([np.array(column, dtype.numpy) for column, dtype in columns_of_block])
+    return {name: np.concatenate(parts) for name, parts in zip(names, zip(*blocks, strict=True), strict=True)}
 
 
 def _checked_parallel_reads(what: str, num_parallel_reads: Any) -> int:

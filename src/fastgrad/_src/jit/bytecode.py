@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dis
 import functools
+import itertools
+from collections.abc import Iterator
 from types import CodeType
 from typing import Any, NamedTuple
 
@@ -69,15 +71,19 @@ def name_paths_of(code: CodeType) -> tuple[NamePath, ...]:
             current = None
         if current is not None:
             paths[current] = None
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            for path in name_paths_of(constant):
-                if path.kind in {"global", "held"} or (path.kind == "free" and path.name in code.co_freevars):
-                    paths[path] = None
-                elif path.kind == "free" and path.name in local_paths:
-                    outer_path = local_paths[path.name]
-                    paths[NamePath(outer_path.kind, outer_path.name, (*outer_path.attributes, *path.attributes))] = None
+    paths |= dict.fromkeys(_inner_paths(code, local_paths))
     return tuple(paths)
+
+
+def _inner_paths(code: CodeType, local_paths: dict[str, NamePath]) -> Iterator[NamePath]:
+    """Yields the paths of a function's inner functions, by the names that its own code has for their closure cells."""
+    inner = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+    for path in itertools.chain.from_iterable(map(name_paths_of, inner)):
+        if path.kind in {"global", "held"} or (path.kind == "free" and path.name in code.co_freevars):
+            yield path
+        elif path.kind == "free" and path.name in local_paths:
+            outer_path = local_paths[path.name]
+            yield NamePath(outer_path.kind, outer_path.name, (*outer_path.attributes, *path.attributes))
 
 
 @functools.lru_cache(maxsize=1024)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fastgrad._src.core import nest
@@ -33,6 +34,13 @@ def give_mask(x: Tensor, mask: Any, to_layers: bool = True) -> None:
     """Attaches ``mask`` to ``x``; ``to_layers`` says whether layers may be called on ``x`` and must look for masks."""
     any_mask_flag.is_set |= to_layers
     x._keras_mask = mask  # type: ignore[attr-defined]  # a slot that most tensors leave empty
+
+
+def give_missing_masks(masks_of_tensors: Iterable[tuple[Any, Any]], give: Callable[[Any, Any], None]) -> None:
+    """Gives each tensor that has no mask the one beside it, by ``give``; None is no mask."""
+    for x, mask in masks_of_tensors:
+        if mask is not None and mask_of(x) is None:
+            give(x, mask)
 
 
 class GraphMasks:
@@ -87,3 +95,8 @@ def masks_of(structure: Any, graph_masks: GraphMasks | None = None) -> Any:
     if not nest.is_nested(structure):
         return None
     return nest.pack_sequence_as(structure, [mask_function(x) for x in nest.flatten(structure)])
+
+
+def has_mask(nested_masks: Any) -> bool:
+    """True if one of the results of ``masks_of`` is a mask."""
+    return any(mask is not None for mask in nest.flatten(nested_masks))

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.compiler.control_flow.native_loops import WORD_DTYPE, address_table, is_single_native_call
+from fastgrad._src.compiler.control_flow.native_loops import WORD_DTYPE, address_table, is_short_native_call
 from fastgrad._src.compiler.graph.graph import size_of
 from fastgrad._src.compiler.programs.buffers import Plan
-from fastgrad._src.compiler.programs.cost import MOST_NANOSECONDS_ON_ONE_THREAD, native_work_of
+from fastgrad._src.compiler.programs.cost import native_work_of
 from fastgrad._src.compiler.programs.frame import Frame
 from fastgrad._src.kernels.runtime import loops
 from fastgrad._src.kernels.runtime.launch import Constant, InnerFrame, Input, Launch, Launches, Output, Scratch
@@ -26,8 +26,7 @@ def launches_of_branches(branches: Any, inputs: Any, outputs: Any) -> Launches |
         None if a branch has work that the thread pool should share, or that is not native: then Python runs its program.
     """
     plans = [branch.program().plan for branch in branches.branches]
-    longest = max([native_work_of(plan).nanoseconds for plan in plans])
-    if not all(map(is_single_native_call, plans)) or longest > MOST_NANOSECONDS_ON_ONE_THREAD:
+    if not all(map(is_short_native_call, plans)):
         return None
     dtype = np.dtype(np.uint8) if inputs[0].dtype.kind == "b" else inputs[0].dtype
     if dtype not in loops.run_branch.variables["T"]:
@@ -44,6 +43,7 @@ def launches_of_branches(branches: Any, inputs: Any, outputs: Any) -> Launches |
         Scratch(0),
     )
     word_count = max([len(plan.arguments) + len(plan.results) for plan in plans])
+    longest = max([native_work_of(plan).nanoseconds for plan in plans])
     launch = Launch(loops.run_branch[dtype], operands, 1, 20.0 + longest)
     return Launches((launch,), ((WORD_DTYPE, word_count),))
 

@@ -31,29 +31,22 @@ def launches_of_loop(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
         each iteration.
     """
     plan = loop.body.program().plan
-    work = native_work_of(plan)
-    if not is_single_native_call(plan) or work.nanoseconds > MOST_NANOSECONDS_ON_ONE_THREAD:
+    if not is_short_native_call(plan):
         return None
     test = None if loop.condition is None else loop.condition.program().plan
-    test_work = NativeWork(0, 0.0, 0.0) if test is None else native_work_of(test)
-    if test is not None and (
-        not is_single_native_call(test)
-        or test_work.nanoseconds > MOST_NANOSECONDS_ON_ONE_THREAD
-        or test.results[0].dtype.kind != "b"
-    ):
+    if test is not None and not (is_short_native_call(test) and test.results[0].dtype.kind == "b"):
         return None
     if loop.limited and inputs[-1].dtype != WORD_DTYPE:
         return None
+    work = native_work_of(plan)
+    test_work = NativeWork(0, 0.0, 0.0) if test is None else native_work_of(test)
     layout, buffers = _iteration_descriptors(loop, plan)
-    memory, test_layout = list(buffers), []
-    if test is not None:
-        test_layout = [_argument_descriptor(loop, number, 0) for number, _ in test.arguments]
-        test_layout.append((loops.BUFFER, len(buffers), 0))
-        memory.append(8)
+    test_layout = [] if test is None else _test_descriptors(loop, test, len(buffers))
+    memory = [*buffers, *([8] if test_layout else [])]
     returned = plan.blocks[0].returned
     carried = [(len(plan.arguments) + returned[j], size_of(outputs[j])) for j in range(loop.carried)]
     most_trips = loop.trips if test is None else 1 << 62
-    trip_nanoseconds = 50.0 if test is None else 100.0
+    trip_nanoseconds, trips = (50.0, loop.trips) if test is None else (100.0, ASSUMED_WHILE_LOOP_ITERATIONS)
     operands = (
         InnerFrame(lambda: Frame(plan)),
         work.steps,
@@ -76,7 +69,6 @@ def launches_of_loop(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
         Scratch(0),
         Scratch(1),
     )
-    trips = loop.trips if test is None else ASSUMED_WHILE_LOOP_ITERATIONS
     cost = trips * (trip_nanoseconds + work.nanoseconds + test_work.nanoseconds)
     return Launches(
         (Launch(loops.run_loop[()], operands, 1, cost), *_result_copies(loop, plan, outputs)),
@@ -98,9 +90,10 @@ def _flat_int64_operand(tuples: Sequence[tuple[int, ...]]) -> Constant:
     return Constant(np.array(tuples, np.int64).reshape(-1))
 
 
-def is_single_native_call(plan: Plan) -> bool:
-    """True if a program is one native call of a single trace."""
-    return plan.native and len(plan.blocks) == 1 and bool(plan.arguments or plan.results)
+def is_short_native_call(plan: Plan) -> bool:
+    """True if a program is one native call of a single trace, without work that the thread pool should share."""
+    is_single_call = plan.native and len(plan.blocks) == 1 and bool(plan.arguments or plan.results)
+    return is_single_call and native_work_of(plan).nanoseconds <= MOST_NANOSECONDS_ON_ONE_THREAD
 
 
 def cost_without_loops(plan: Plan) -> float:
@@ -117,15 +110,8 @@ def address_table(operands: Sequence[Any]) -> Launch:
 
 def _stacked_results(loop: Any, plan: Plan) -> list[list[int]]:
     """Returns for each result of an iteration's program the numbers of the loop's stacked results that take it as a row."""
-    returned = plan.blocks[0].returned
-    return [
-        [
-            position
-            for position, result_number in enumerate(returned)
-            if result_number == number and position >= loop.carried
-        ]
-        for number in range(len(plan.results))
-    ]
+    stacked = list(enumerate(plan.blocks[0].returned))[loop.carried :]
+    return [[position for position, taken in stacked if taken == number] for number in range(len(plan.results))]
 
 
 def _iteration_descriptors(loop: Any, plan: Plan) -> tuple[ArrayDescriptors, list[int]]:
@@ -139,6 +125,12 @@ def _iteration_descriptors(loop: Any, plan: Plan) -> tuple[ArrayDescriptors, lis
             layout.append((loops.BUFFER, len(buffers), size_of(value)))
             buffers.append(size_of(value))
     return layout, buffers
+
+
+def _test_descriptors(loop: Any, test: Plan, buffer: int) -> ArrayDescriptors:
+    """Returns a descriptor of each array of a condition; its result is in the buffer of the number ``buffer``."""
+    arguments = [_argument_descriptor(loop, number, 0) for number, _ in test.arguments]
+    return [*arguments, (loops.BUFFER, buffer, 0)]
 
 
 def _result_copies(loop: Any, plan: Plan, outputs: Any) -> list[Launch]:
@@ -156,8 +148,5 @@ def _result_copies(loop: Any, plan: Plan, outputs: Any) -> list[Launch]:
 def _argument_descriptor(loop: Any, argument_number: int, byte_count: int) -> tuple[int, int, int]:
     if argument_number < loop.carried:
         return loops.CARRIED, argument_number, byte_count
-    return (
-        (loops.ROW if argument_number < loop.carried + loop.rows else loops.CAPTURED),
-        argument_number,
-        byte_count,
-    )
+    kind = loops.ROW if argument_number < loop.carried + loop.rows else loops.CAPTURED
+    return kind, argument_number, byte_count

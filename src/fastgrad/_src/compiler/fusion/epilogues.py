@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from fastgrad._src.compiler.fusion.column_sums import block_kernels, sums_columns
+from fastgrad._src.compiler.fusion.column_sums import BlockKernels, block_kernels, sums_columns
 from fastgrad._src.compiler.fusion.emit import in_place_pairs, map_launch
 from fastgrad._src.compiler.fusion.fused import Fused, Payload, graph_of, key_of
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Node, uses_of
@@ -126,6 +126,24 @@ def _joined_node(product: Node, node: Node, product_input_number: int) -> Node:
     return Node(Kind.FUSED, ProductWithEpilogue(fused, product_input_number, product, graph), inputs, node.outputs)
 
 
+def _memory_of_results(
+    payload: ProductWithEpilogue, blocks: BlockKernels | None, separate: set[tuple[int, int]], is_last: bool
+) -> tuple[tuple[tuple[int, int], ...], int | None]:
+    """Returns the pairs (result, input) that share memory, and the result in whose memory the product lies, else None.
+
+    Results of a map may take the memory of the group's other inputs, as updated weights do, if no launch follows. Else the product
+    lies in the memory of the first result that may take it, or in scratch memory. Sums of columns always prefer the product's memory,
+    as the same kernel does where it does not follow a product: so small and large batches share one compiled kernel.
+    """
+    pairs = [pair for pair in in_place_pairs(payload.fused) if pair not in separate]
+    pairs = [pair for pair in pairs if blocks is None or pair[0] in blocks.free]
+    home_output = next((output for output, number in pairs if number == payload.place), None)
+    if is_last and (blocks is None or home_output is None):
+        others = [(output, payload.node_input_number(number)) for output, number in pairs if number != payload.place]
+        return tuple(others), None if others else home_output
+    return (), home_output
+
+
 def launches_of_product(
     payload: ProductWithEpilogue,
     make_following_launch: Callable[[Scratch], Launch] | None = None,
@@ -140,32 +158,14 @@ def launches_of_product(
     fused, place, node = payload.fused, payload.place, payload.node
     blocks = block_kernels(fused, node) if "r" in fused.roles else None
     following, separate = map_launch(fused) if blocks is None else (blocks.first, blocks.separate)
-    pairs = [
-        pair for pair in in_place_pairs(fused) if pair not in separate and (blocks is None or pair[0] in blocks.free)
-    ]
-    # Results of a map may take the memory of the group's other inputs, as updated weights do. Else the product lies in the memory
-    # of the first result that may take it, or in scratch memory. Sums of columns always prefer the product's memory, as the same
-    # kernel does where it does not follow a product: so small and large batches share one compiled kernel.
-    home_output = next((output for output, input_number in pairs if input_number == place), None)
-    may_take_others = make_following_launch is None and (blocks is None or home_output is None)
-    in_place = tuple(
-        [
-            (output, payload.node_input_number(input_number))
-            for output, input_number in pairs
-            if may_take_others and input_number != place
-        ]
-    )
-    home_output = None if in_place else home_output
+    in_place, home_output = _memory_of_results(payload, blocks, separate, make_following_launch is None)
     plain_launches = launches_with_epilogue(node, following if blocks is None else blocks.with_row_units(following))
     assert plain_launches is not None
     last_scratch = Scratch(len(plain_launches.scratch))
     result: Any = Output if make_following_launch is None else lambda _: last_scratch
-    product = (
-        Scratch(last_scratch.number + (make_following_launch is not None))
-        if home_output is None
-        else result(home_output)
-    )
-    scratch_offset = last_scratch.number + (make_following_launch is not None) + (home_output is None)
+    has_follower = make_following_launch is not None
+    product = Scratch(last_scratch.number + has_follower) if home_output is None else result(home_output)
+    scratch_offset = last_scratch.number + has_follower + (home_output is None)
 
     def group_operand(operand: Any) -> Any:
         if isinstance(operand, Input):
@@ -179,26 +179,18 @@ def launches_of_product(
     def placed_launch(launch: Launch) -> Launch:
         return launch.with_operands(tuple(map(group_operand, launch.operands)))
 
-    following = placed_launch(following)
-    following_launches = (
-        (following,) if make_following_launch is None else (following, make_following_launch(last_scratch))
-    )
-
     def product_operand(operand: Any) -> Any:
         return product if isinstance(operand, Output) and operand.number == 0 else operand
 
-    product_form = launches_with_epilogue(
-        node,
-        combined_maps(*following_launches) if blocks is None else blocks.with_row_units(following),
-    )
+    following = placed_launch(following)
+    followers = () if make_following_launch is None else (make_following_launch(last_scratch),)
+    epilogue = combined_maps(following, *followers) if blocks is None else blocks.with_row_units(following)
+    product_form = launches_with_epilogue(node, epilogue)
     assert product_form is not None
-    launches = [
-        launch.with_operands(tuple([o if isinstance(o, Launch) else product_operand(o) for o in launch.operands]))
-        for launch in product_form.launches
-    ]
+    launches = [launch.with_operands(tuple(map(product_operand, launch.operands))) for launch in product_form.launches]
     size = prod(node.outputs[0].shape)
     assert fused.count == size, "the kernel of a product writes all of it"
-    scratch = [(payload.graph.results[0].dtype, size)] if make_following_launch is not None else []
+    scratch = [(payload.graph.results[0].dtype, size)] if has_follower else []
     scratch += [(node.outputs[0].dtype, size)] if home_output is None else []
     if blocks is not None:
         launches += map(placed_launch, blocks.later)

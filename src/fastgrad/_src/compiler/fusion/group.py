@@ -169,11 +169,10 @@ class Group:
         reduces = is_reduction(node)
         shape = node.inputs[0].shape if reduces else node.outputs[0].shape
         count = prod(shape)
-        homes = [self.steps_by_value.get(id(value)) for value in node.inputs]
         kept = count != self.count
         if kept and (reduces or self.reduced is None or count != self.kept_count):
             return None
-        if kept and any(home is not None and not home[1] for home in homes):
+        if kept and any(not self.steps_by_value.get(id(value), (0, True))[1] for value in node.inputs):
             return None
         compute_dtype = function_dtype if isinstance(function_dtype, np.dtype) else None
         if compute_dtype is not None and self._number not in {None, compute_dtype}:
@@ -186,9 +185,26 @@ class Group:
                 return None
             reduced = reduced_dims
             cuts = union_of_cuts(self.cuts, reduction_cuts)
+        reads_and_cuts = self._reads_of(node, shape, kept, cuts, view_of)
+        if reads_and_cuts is None:
+            return None
+        reads, cuts = reads_and_cuts
+        if (
+            self.count > MOST_ELEMENTS_OF_UNRELATED_STEPS
+            and reduces != (self.reduced is not None)
+            and self._shares_no_value(reads)
+        ):
+            return None
+        return _JoinPlan(kept, cuts, reduced, reads, compute_dtype)
+
+    def _reads_of(
+        self, node: Node, shape: tuple[int, ...], kept: bool, cuts: Cuts | None, view_of: Callable[[Value], View]
+    ) -> tuple[list[Any], Cuts] | None:
+        """Returns how a node reads its inputs in a loop of ``shape``, and the cuts with theirs; None if the loop can't."""
         reads: list[Any] = []
         fresh = 0
-        for value, home in zip(node.inputs, homes, strict=True):
+        for value in node.inputs:
+            home = self.steps_by_value.get(id(value))
             if home is not None and home[1] == kept:
                 reads.append((home[0], ()))
                 continue
@@ -202,22 +218,15 @@ class Group:
                     return None
                 reads.append((home[0], view.nodes))
                 continue
-            if kept:
-                if split_dimensions(layout.dims, self._kept_sizes()) is None:
-                    return None
-            else:
+            if not kept:
                 cuts = union_of_cuts(cuts, cuts_of([size for size, _ in layout.dims]))
+            elif split_dimensions(layout.dims, self._kept_sizes()) is None:
+                return None
             fresh += (id(view.base), layout, kept) not in self._inputs
             reads.append((view.base, layout, view.nodes))
         if cuts is None or len(cuts) >= MOST_GROUP_DIMENSIONS or len(self._values) + fresh > MOST_GROUP_INPUTS:
             return None
-        if (
-            self.count > MOST_ELEMENTS_OF_UNRELATED_STEPS
-            and reduces != (self.reduced is not None)
-            and self._shares_no_value(reads)
-        ):
-            return None
-        return _JoinPlan(kept, cuts, reduced, reads, compute_dtype)
+        return reads, cuts
 
     def _shares_no_value(self, node_reads: Sequence[Any]) -> bool:
         """True if the group has steps, and ``node_reads`` contain no value that the group reads or computes."""

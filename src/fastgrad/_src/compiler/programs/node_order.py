@@ -24,15 +24,9 @@ def move_freeing_nodes_up(graph: Graph) -> Graph:
     if not is_scarce(graph):
         return graph
     makers = {id(value): i for i, node in enumerate(graph.nodes) for value in node.outputs}
-    uses: dict[int, list[int]] = {}
-    for i, node in enumerate(graph.nodes):
-        for value in node.inputs:
-            uses.setdefault(id(value), []).append(i)
-    for value in graph.results:
-        uses.setdefault(id(value), []).append(len(graph.nodes))
+    uses = _positions_of_readers(graph)
     assigned = {id(node.inputs[0]): node.payload for node in graph.nodes if node.kind is Kind.ASSIGN}
-    exits = (i for i in reversed(range(len(graph.nodes))) if may_exit(graph.nodes[i], launches_of(graph.nodes[i])))
-    stops = next(exits, -1)
+    stops = _last_stop(graph)
     position_of = list(range(len(graph.nodes)))  # for each node: the old position after which it comes, or its own
     for i, node in enumerate(graph.nodes):
         if node.kind in {Kind.READ, Kind.CONSTANT}:
@@ -56,3 +50,17 @@ def move_freeing_nodes_up(graph: Graph) -> Graph:
         position_of[i] = max(predecessors)
     order = sorted(range(len(graph.nodes)), key=lambda i: (position_of[i], i))
     return Graph([graph.nodes[i] for i in order], graph.results)
+
+
+def _positions_of_readers(graph: Graph) -> dict[int, list[int]]:
+    """Returns the positions of the nodes that read each value, by its id; results are read after the last node."""
+    uses: dict[int, list[int]] = {}
+    for i, values in enumerate([*[node.inputs for node in graph.nodes], graph.results]):
+        for value in values:
+            uses.setdefault(id(value), []).append(i)
+    return uses
+
+
+def _last_stop(graph: Graph) -> int:
+    """Returns the position of the last node at which the program may stop, -1 without such a node."""
+    return next((i for i, node in reversed([*enumerate(graph.nodes)]) if may_exit(node, launches_of(node))), -1)

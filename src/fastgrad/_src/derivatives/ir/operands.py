@@ -168,13 +168,15 @@ class Scalar(Number):
 
     __slots__ = ("block", "definition", "is_natural", "name", "position", "type")
 
-    def __init__(self, name: str, type: types.Type, block: Block | None, position: int | None = None) -> None:
+    def __init__(
+        self, name: str, type: types.Type, block: Block | None, position: int | None = None, is_natural: bool = False
+    ) -> None:
         self.name = name
         self.type = type
         self.block = block
         self.position = position
         self.definition: Statement | None = None
-        self.is_natural = isinstance(type, types.Integer) and not type.signed
+        self.is_natural = is_natural or (isinstance(type, types.Integer) and not type.signed)
 
     @property
     def operation(self) -> ScalarOperation | None:

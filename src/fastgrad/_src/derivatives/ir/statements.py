@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from numba import types
+
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule
 from fastgrad._src.derivatives.ir.operands import (
+    INDEX,
     Counter,
     Location,
     Operand,
@@ -620,6 +623,18 @@ class NextIteration(Statement):
         text.write(f"{name} += 1")
         text.write(f"{self.is_valid.name} = {name} < {text.end_of(self.counter)}")
         text.write(f"{self.target.name} = {name}")
+
+
+def begin_counted_loop(
+    location: Location, counter: Counter, head: Block, iteration_name: str, is_valid_name: str
+) -> NextIteration:
+    """Begins a loop at the end of the counter's block; returns the step for its head, which defines two new numbers."""
+    counter.head = head
+    counter.block.statements.append(BeginLoop(location, counter))
+    iteration = Scalar(iteration_name, INDEX, head, is_natural=True)
+    step = NextIteration(location, counter, iteration, Scalar(is_valid_name, types.boolean, head))
+    step.target.definition = step.is_valid.definition = step
+    return step
 
 
 class End:

@@ -6,7 +6,7 @@ of the loop writes one number for each chunk to an array; a loop of the caller c
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
@@ -48,6 +48,7 @@ from fastgrad._src.derivatives.ir.statements import (
     Size,
     Statement,
     Store,
+    begin_counted_loop,
 )
 from fastgrad._src.derivatives.ir.values import parts_of
 from fastgrad._src.derivatives.runtime.chunks import chunk_count
@@ -372,23 +373,13 @@ class _Loop:
     def outline(self, activity: Activity) -> None:
         """Makes the loop a call."""
         function, before = self._function, self._before
-        location = next(
+        begin = next(
             item for item in before.statements if isinstance(item, BeginLoop) and item.counter is self._counter
-        ).location
+        )
+        location = begin.location
         scalars, roots = self._inputs()
-        name = self._counter.name
         shared = [root for root in roots if root not in self._written and not self._has_own_elements(root)]
-        sizes = [root.dims for root in shared if root in activity]
-        places = iter(range(1, 99))
-        products = [" * ".join(f"{{{next(places)}}}" for _ in dims) or "1" for dims in sizes]
-        chunks = Scalar(f"{name}_chunks", INDEX, before)
-        chunks.is_natural = True
-        text = f"chunk_count({{0}}, {' + '.join(products) or '0'})"
-        operands = [self._counter.count, *[size for dims in sizes for size in dims]]
-        operation = ScalarOperation(text, len(operands), chunk_count)
-        chunks.definition = Compute(location, chunks, operation, operands, _COST_OF_BOUNDS)
-        function.globals["chunk_count"] = chunk_count
-        function.scalars.append(chunks)
+        chunks, chunk_computation = self._chunk_count([root.dims for root in shared if root in activity], location)
         partials = []
         for reduction in self._reductions:
             target = reduction.phi.target
@@ -403,11 +394,8 @@ class _Loop:
         first = len(arguments) - len(arrays)
         chunk = self._chunk(scalars, roots, partials)
         places_of = {root: first + place for place, root in enumerate(arrays)}
-        loop = ParallelLoop(
-            chunk,
-            frozenset(places_of[root] for root in shared),
-            frozenset(places_of[root] for root in partials),
-        )
+        shared_places = frozenset(places_of[root] for root in shared)
+        loop = ParallelLoop(chunk, shared_places, frozenset(places_of[root] for root in partials))
         parts = parts_of(chunk.lowered)[:-1]
         callee = Callee(
             loop,
@@ -417,12 +405,23 @@ class _Loop:
             written=frozenset(places_of[root] for root in written),
             is_exact=True,
         )
-        before.statements = [
-            item for item in before.statements if not (isinstance(item, BeginLoop) and item.counter is self._counter)
-        ]
-        before.statements += [chunks.definition, *[Allocate(location, root, "zeros") for root in partials]]
+        before.statements = [item for item in before.statements if item is not begin]
+        before.statements += [chunk_computation, *[Allocate(location, root, "zeros") for root in partials]]
         before.statements.append(Call(location, callee, arguments, []))
         self._join(partials, chunks, location)
+
+    def _chunk_count(self, sizes: list[list[Operand]], location: Location) -> tuple[Scalar, Compute]:
+        """Returns the number of chunks and its computation, from the sizes of the arrays with a cotangent in each chunk."""
+        places = iter(range(1, 99))
+        products = [" * ".join(f"{{{next(places)}}}" for _ in dims) or "1" for dims in sizes]
+        chunks = Scalar(f"{self._counter.name}_chunks", INDEX, self._before, is_natural=True)
+        text = f"chunk_count({{0}}, {' + '.join(products) or '0'})"
+        operands = [self._counter.count, *[size for dims in sizes for size in dims]]
+        operation = ScalarOperation(text, len(operands), chunk_count)
+        chunks.definition = Compute(location, chunks, operation, operands, _COST_OF_BOUNDS)
+        self._function.globals["chunk_count"] = chunk_count
+        self._function.scalars.append(chunks)
+        return chunks, chunks.definition
 
     def _inputs(self) -> tuple[list[Scalar], list[Root]]:
         """Returns the numbers and arrays from before the loop that it uses."""
@@ -430,14 +429,8 @@ class _Loop:
         roots: dict[Root, None] = {}
         parts = [part for statement in self._statements for part in _uses(statement)]
         for block in self._region:
-            parts += [
-                part
-                for phi in block.phis
-                if block is not self._head
-                for v in phi.incoming.values()
-                for part in parts_of_value(v)
-            ]
-            parts += [part for value in block.end.uses for part in parts_of_value(value)]
+            incoming = [value for phi in block.phis if block is not self._head for value in phi.incoming.values()]
+            parts += [part for value in (*incoming, *block.end.uses) for part in parts_of_value(value)]
         for part in parts:
             if isinstance(part, Root) and self._outer(part).block not in self._inside:
                 roots[self._outer(part)] = None
@@ -453,15 +446,12 @@ class _Loop:
         function, old_head = self._function, self._head
         location, count = self._head.statements[0].location, self._counter.count
         numbers = [Scalar(name, INDEX, None) for name in ("v_all", "v_chunks")]
-        mapped: dict[object, object] = {scalar: Scalar(scalar.name, scalar.type, None) for scalar in scalars}
-        for scalar, copy in mapped.items():
-            copy.is_natural = scalar.is_natural  # type: ignore[attr-defined]
+        mapped: dict[object, object] = {s: Scalar(s.name, s.type, None, is_natural=s.is_natural) for s in scalars}
         if isinstance(count, Scalar):
             mapped[count] = numbers[0]
             numbers[0].is_natural = count.is_natural
         parameters: list[Scalar | Root] = [*numbers, *[mapped[scalar] for scalar in scalars]]  # type: ignore[list-item]
-        own_number = Scalar("v_chunk", INDEX, None)
-        own_number.is_natural = True
+        own_number = Scalar("v_chunk", INDEX, None, is_natural=True)
 
         def final(operand: Operand) -> Operand:
             return mapped.get(operand, operand)  # type: ignore[return-value]
@@ -479,23 +469,15 @@ class _Loop:
         moved = [block for block in self._region if block is not old_head]
         chunk = Function(f"loop_of_{function.name}", location, [part.name for part in parameters], ())
         chunk.blocks = [counter.block, head, *moved, exit]
-        self._move(chunk, mapped, old_head, head)
-        for place, part in enumerate(parameters):
-            part.position = place
-        chunk.arguments = [part if isinstance(part, Scalar) else View.whole(part) for part in parameters]
-        chunk.types = tuple(part.type for part in parameters)
-        chunk.scalars = scalars_among(parameters) + scalars_of(chunk.blocks)
-        chunk.roots = [root for part in parameters for root in part.roots]
+        self._move(chunk, mapped | {old_head: head}, old_head, head)
+        _set_parameters(chunk, parameters)
+        chunk.scalars += scalars_of(chunk.blocks)
         chunk.roots += [root for root in function.roots if root.block in chunk.blocks]
         chunk.counters = [counter, *[other for other in function.counters if other.block in moved]]
         chunk.globals = dict(function.globals)
-        function.counters = [
-            other for other in function.counters if other.block not in moved and other is not self._counter
-        ]
-        gone = {*chunk.scalars, *chunk.roots}
-        function.scalars = [scalar for scalar in function.scalars if scalar not in gone]
-        function.roots = [root for root in function.roots if root not in gone]
-        function.blocks = [block for block in function.blocks if block not in moved]
+        for name in ("counters", "scalars", "roots", "blocks"):
+            gone = {self._counter, *getattr(chunk, name)}
+            setattr(function, name, [part for part in getattr(function, name) if part not in gone])
         return Outlined(chunk)
 
     def _make_loop(
@@ -509,9 +491,8 @@ class _Loop:
         entry, head, exit = Block(0), Block(1), Block(2)
 
         def compute(operation: ScalarOperation, operands: list[Operand], block: Block, hint: str) -> Scalar:
-            target = Scalar(f"v_{hint}_of_chunk", INDEX, block)
+            target = Scalar(f"v_{hint}_of_chunk", INDEX, block, is_natural=True)
             target.definition = Compute(location, target, operation, operands, _COST_OF_BOUNDS)
-            target.is_natural = True
             block.statements.append(target.definition)
             return target
 
@@ -519,23 +500,12 @@ class _Loop:
         end = compute(SHARE_END, [numbers[0], own_number, numbers[1]], entry, "end")
         length = compute(SUBTRACT, [end, first], entry, "length")
         counter = Counter("v_counter_of_chunk", length, entry)
-        counter.head = head
-        entry.statements.append(BeginLoop(location, counter))
+        own_step = begin_counted_loop(location, counter, head, "v_iteration_of_chunk", "v_goes_on_of_chunk")
         entry.end = Jump(head)
-        iteration, goes_on = (
-            Scalar("v_iteration_of_chunk", INDEX, head),
-            Scalar("v_goes_on_of_chunk", types.boolean, head),
-        )
-        iteration.is_natural = True
-        own_step = NextIteration(location, counter, iteration, goes_on)
-        iteration.definition = goes_on.definition = own_step
-        step.target.definition = Compute(location, step.target, ADD, [first, iteration])
-        head.statements = [
-            own_step,
-            step.target.definition,
-            *[item for item in old_head.statements if item is not step],
-        ]
-        head.end = Branch(goes_on, old_head.end.then, exit)
+        step.target.definition = Compute(location, step.target, ADD, [first, own_step.target])
+        others = [item for item in old_head.statements if item is not step]
+        head.statements = [own_step, step.target.definition, *others]
+        head.end = Branch(own_step.is_valid, old_head.end.then, exit)
         for reduction, root in zip(self._reductions, partials, strict=True):
             target = reduction.phi.target
             phi = Phi(Scalar(target.name, target.type, head), location)
@@ -549,8 +519,8 @@ class _Loop:
         return counter, exit
 
     @staticmethod
-    def _move(chunk: Function, mapped: dict[object, object], old_head: Block, head: Block) -> None:
-        """Makes blocks use what ``mapped`` has for what they used, and a new head for the old one."""
+    def _move(chunk: Function, mapped: dict[Any, Any], old_head: Block, head: Block) -> None:
+        """Makes blocks use what ``mapped`` has for the numbers, arrays and blocks that they used, and jump to ``head``."""
 
         def final(value):  # type: ignore[no-untyped-def]
             if isinstance(value, View):
@@ -560,28 +530,20 @@ class _Loop:
             if isinstance(value, Root) and value not in mapped:
                 value.dims = [final(size) for size in value.dims]
                 value.source = final(value.source) if value.source is not None else None
-            if isinstance(value, (Root, Scalar)) and value.block is old_head and value not in mapped:
-                value.block = head
+            if isinstance(value, (Root, Scalar)) and value not in mapped:
+                value.block = mapped.get(value.block, value.block)
             return mapped.get(value, value)
 
         for block in chunk.blocks:
             for phi in block.phis:
                 final(phi.target)
-                phi.incoming = {
-                    head if place is old_head else place: final(value) for place, value in phi.incoming.items()
-                }
+                phi.incoming = {final(place): final(value) for place, value in phi.incoming.items()}
             for statement in block.statements:
-                for name in ("target", "is_valid"):
-                    final(getattr(statement, name, None))
-                statement.operands = [final(operand) for operand in statement.operands]
-                if isinstance(statement, Load):
-                    statement.guards = [final(guard) for guard in statement.guards]
-                if isinstance(statement, BeginLoop):
-                    statement.counter.count = statement.operands[0]
-                if isinstance(statement, Call):
+                statement.replace(final)
+                for part in statement.definitions:
+                    final(part)
+                if isinstance(statement, Call):  # `replace` leaves the roots of views
                     statement.arguments = [final(argument) for argument in statement.arguments]
-                    for result in statement.results:
-                        final(result)
                 if isinstance(statement, (Allocate, Grow, Load, Reshape, Size, Store)):
                     statement.root = final(statement.root)
             block.end.replace(final)
@@ -597,23 +559,17 @@ class _Loop:
         head.statements, head.end = [], Jump(after)
         if partials:
             counter = Counter(f"{name}_counter_of_chunks", chunks, before, is_internal=True)
-            counter.head = head
             function.counters.append(counter)
-            before.statements.append(BeginLoop(location, counter))
-            place = Scalar(f"{name}_chunk", INDEX, head)
-            goes_on = Scalar(f"{name}_is_chunk", types.boolean, head)
-            place.is_natural = True
-            step = NextIteration(location, counter, place, goes_on)
-            place.definition = goes_on.definition = step
-            function.scalars += [place, goes_on]
+            step = begin_counted_loop(location, counter, head, f"{name}_chunk", f"{name}_is_chunk")
+            function.scalars += [step.target, step.is_valid]
             body = Block(0)
-            head.statements, head.end = [step], Branch(goes_on, body, after)
+            head.statements, head.end = [step], Branch(step.is_valid, body, after)
             body.end = Jump(head)
             for reduction, root in zip(self._reductions, partials, strict=True):
                 phi = reduction.phi
                 assert isinstance(phi.target, Scalar)
                 partial = Scalar(f"{phi.target.name}_of_chunk", phi.target.type, body)
-                partial.definition = Load(location, partial, root, [place])
+                partial.definition = Load(location, partial, root, [step.target])
                 joined = Scalar(f"{phi.target.name}_joined", phi.target.type, body)
                 operands: list[Operand] = [partial, partial]
                 operands[reduction.place] = phi.target
@@ -646,3 +602,12 @@ def _uses(statement: Statement) -> list[object]:
     """Returns the numbers and arrays that a statement uses, and the sizes of the arrays."""
     arrays = [root for part in (*statement.arrays, *statement.definitions) for root in part.roots]
     return [*statement.uses, *arrays, *[size for root in arrays for size in root.dims]]
+
+
+def _set_parameters(function: Function, parameters: list[Scalar | Root]) -> None:
+    for place, part in enumerate(parameters):
+        part.position = place
+    function.arguments = [part if isinstance(part, Scalar) else View.whole(part) for part in parameters]
+    function.types = tuple(part.type for part in parameters)
+    function.scalars = scalars_among(parameters)
+    function.roots = [root for part in parameters for root in part.roots]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from numba import types
-
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families, written_memory
 from fastgrad._src.derivatives.ir.operands import (
     INDEX,
@@ -22,13 +20,13 @@ from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.scalar_operations import ADD_PRODUCT, FROM_START, SUBTRACT_TWO
 from fastgrad._src.derivatives.ir.statements import (
     COST_OF_EFFECTS,
-    BeginLoop,
     Branch,
     Compute,
     Load,
     NextIteration,
     Statement,
     Store,
+    begin_counted_loop,
 )
 from fastgrad._src.scalars.terms import ADD, GREATER, GREATER_EQUAL, LESS, LESS_EQUAL, SUBTRACT
 
@@ -88,20 +86,12 @@ def _count(
         function.scalars.append(target)
         count = target
     counter = Counter(f"v_counter_{number}", count, before)
-    counter.head = head
     function.counters.append(counter)
-    before.statements.append(BeginLoop(location, counter))
-    iteration, is_valid = (
-        Scalar(f"v_iteration_{number}", INDEX, head),
-        Scalar(f"v_goes_on_{number}", types.boolean, head),
-    )
-    iteration.is_natural = True
-    statement = NextIteration(location, counter, iteration, is_valid)
-    iteration.definition = is_valid.definition = statement
-    function.scalars += [iteration, is_valid]
-    head.statements.insert(0, statement)
+    step = begin_counted_loop(location, counter, head, f"v_iteration_{number}", f"v_goes_on_{number}")
+    function.scalars += [step.target, step.is_valid]
+    head.statements.insert(0, step)
     assert isinstance(head.end, Branch)
-    head.end.condition = is_valid
+    head.end.condition = step.is_valid
 
 
 def replace_induction_variables(function: Function, replace: Replace) -> None:

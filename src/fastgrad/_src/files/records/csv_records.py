@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.dtypes import DType
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.ops.arguments import as_python_int
@@ -59,7 +59,7 @@ def decode_csv(
     columns = None if select_cols is None else [as_python_int(n, f"{what}: select_cols") for n in select_cols]
     if columns is not None and len(columns) != len(defaults):
         raise ValueError(f"{what}: Length of select_cols and record_defaults do not match: {columns}.")
-    if columns is not None and (columns[0] < 0 or any(a >= b for a, b in itertools.pairwise(columns))):
+    if columns is not None and (columns[0] < 0 or columns != sorted(set(columns))):
         raise ValueError(f"{what}: select_cols is not strictly increasing from 0 on: {columns}.")
     strings = strings_of(what, records)
     for number, default in enumerate(defaults):
@@ -83,30 +83,35 @@ def decode_csv(
                 raise InvalidArgumentError(
                     f"{what}: Expect {len(types)} fields but have {len(fields)} in record {record}"
                 )
-            rows.append([value(record, number, field, values[number]) for number, field in enumerate(fields)])
+            parts = enumerate(zip(fields, types, values, strict=True))
+            rows.append(
+                [_field_value(field, missing, dtype, default, n, record) for n, (field, dtype, default) in parts]
+            )
         columns_of_rows = zip(*rows, strict=True) if rows else [()] * len(types)
         return tuple(
             [array_of_elements(column, texts.shape, t.numpy) for column, t in zip(columns_of_rows, types, strict=True)]
         )
 
-    def value(record: int, number: int, field: bytes, default: np.ndarray) -> Any:
-        if field in missing:
-            if not default.size:
-                raise InvalidArgumentError(f"{what}: Field {number} is required but missing in record {record}!")
-            return default.reshape(-1)[0]
-        if types[number].name == "string":
-            return field
-        try:
-            return number_of_text(field, types[number].name)
-        except InvalidArgumentError:
-            raise InvalidArgumentError(
-                f"{what}: Field {number} in record {record} is not a valid {types[number].name}: {field[:100].decode(errors='replace')}"
-            ) from None
-
     def sample(unknown_size: int) -> tuple[np.ndarray, ...]:
         return tuple([np.full(strings.shape, b"" if t.name == "string" else 0, t.numpy) for t in types])
 
     return list(call_of_strings(what, run, (strings, *defaults), sample, None))
+
+
+def _field_value(
+    field: bytes, missing: tuple[bytes, ...], dtype: DType, default: np.ndarray, number: int, record: int
+) -> Any:
+    """Returns the value of a field; the default if its text is in ``missing``."""
+    if field in missing:
+        if not default.size:
+            raise InvalidArgumentError(f"decode_csv: Field {number} is required but missing in record {record}!")
+        return default.reshape(-1)[0]
+    try:
+        return field if dtype.name == "string" else number_of_text(field, dtype.name)
+    except InvalidArgumentError:
+        raise InvalidArgumentError(
+            f"decode_csv: Field {number} in record {record} is not a valid {dtype.name}: {field[:100].decode(errors='replace')}"
+        ) from None
 
 
 def _fields(text: bytes, delimiter: bytes, has_quotes: bool) -> Iterator[bytes]:

@@ -17,7 +17,7 @@ from fastgrad._src.compiler.control_flow.custom_gradient import CustomGradient
 from fastgrad._src.compiler.control_flow.explicit_state import value_read_operation
 from fastgrad._src.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad._src.compiler.control_flow.loops import Loop
-from fastgrad._src.compiler.graph.graph import Graph, Kind, Node
+from fastgrad._src.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad._src.compiler.recording.host_call import HostCall
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.operation import TABLE
@@ -106,46 +106,39 @@ class GraphWriter:
             outcomes: the first choices; nodes before the last of them are left out.
         """
         several = [{path: g for path, g in tree.items() if path[: len(outcomes)] == outcomes} for tree in trees]
-        if len({tuple(sorted(tree)) for tree in several}) > 1:
-            raise self._differs("Python's control flow")
+        self._common([sorted(tree) for tree in several], "Python's control flow")
         graphs = [tree[min(tree)] for tree in several]
+        self._common([len(graph.nodes) for graph in graphs], "the number of operations")
         numbers: list[dict[int, int]] = [{} for _ in graphs]
         nodes: list[Any] = []
         passed = 0
-        if len({len(graph.nodes) for graph in graphs}) > 1:
-            raise self._differs("the number of operations")
         for versions in zip(*[graph.nodes for graph in graphs], strict=True):
-            inputs = [
-                [places[id(value)] for value in node.inputs] for places, node in zip(numbers, versions, strict=True)
-            ]
-            if any(other != inputs[0] for other in inputs) or len({node.kind for node in versions}) > 1:
-                raise self._differs("the order of operations")
+            self._common([node.kind for node in versions], "the order of operations")
+            inputs = self._common_numbers(numbers, [node.inputs for node in versions], "the order of operations")
             if is_choice(versions[0]):
                 passed += 1
                 if passed > len(outcomes):
-                    nodes.append(
-                        {
-                            "kind": "choice",
-                            "in": inputs[0],
-                            "out": [],
-                            "true": self.tree(several, (*outcomes, True)),
-                            "false": self.tree(several, (*outcomes, False)),
-                        }
-                    )
-                    return {"nodes": nodes, "results": []}
+                    branches = {text: self.tree(several, (*outcomes, text == "true")) for text in ("true", "false")}
+                    return {"nodes": [*nodes, {"kind": "choice", "in": inputs, "out": [], **branches}], "results": []}
             elif passed == len(outcomes):
-                data = self._node(versions, inputs[0])
+                data = self._node(versions, inputs)
                 if data is not None:
                     nodes.append(data)
             for places, node in zip(numbers, versions, strict=True):
                 for value in node.outputs:
                     places[id(value)] = len(places)
-        results = [
-            [places[id(value)] for value in graph.results] for places, graph in zip(numbers, graphs, strict=True)
-        ]
-        if any(other != results[0] for other in results):
-            raise self._differs("the results")
-        return {"nodes": nodes, "results": results[0]}
+        results = self._common_numbers(numbers, [graph.results for graph in graphs], "the results")
+        return {"nodes": nodes, "results": results}
+
+    def _common_numbers(self, numbers: list[dict[int, int]], values: Sequence[Sequence[Value]], what: str) -> list[int]:
+        """Returns the numbers of values, which are equal in all recordings."""
+        return self._common([[n[id(v)] for v in several] for n, several in zip(numbers, values, strict=True)], what)
+
+    def _common(self, versions: Sequence[Any], what: str) -> Any:
+        """Returns what all recordings have; ``what`` says in the error what differs."""
+        if any(version != versions[0] for version in versions):
+            raise self._differs(what)
+        return versions[0]
 
     def _differs(self, what: str) -> DependsOnSizes:
         return DependsOnSizes(
@@ -158,22 +151,7 @@ class GraphWriter:
     def _node(self, versions: Sequence[Node], inputs: list[int]) -> Any:
         node = versions[0]
         if node.kind is Kind.GUARD:
-            if all(id(version.inputs[0]) in self._counts for version in versions):
-                return None  # the stored operation counts its results itself
-            if isinstance(node.payload, SizesCondition):
-                elements = [getattr(version.payload, "elements", ()) for version in versions]
-                if len({len(several) for several in elements}) > 1:
-                    raise self._differs("a number that Python asks for")
-                wanted = [self._number(numbers) for numbers in zip(*elements, strict=True)]
-                return {"kind": "condition", "in": inputs, "out": [], "wanted": wanted}
-            if isinstance(node.payload, SizesGuard):
-                sizes = self._size_symbols([version.payload.sizes for version in versions])
-                if sizes is not None:
-                    return {"kind": "sizes", "in": inputs, "out": [], "sizes": sizes}
-            raise Unstorable(
-                f"{self._name}(): Python's control flow in the function depends on a value: {node}. A stored function has "
-                "no Python. Use tf.cond, tf.case, tf.while_loop or tf.where."
-            )
+            return self._guard(versions, inputs)
         data: dict[str, Any] = {"kind": node.kind.name.lower(), "in": inputs, "out": self._specs(versions)}
         if isinstance(node.payload, HostCall) and node.payload.counts_results:
             self._counts.update([id(version.outputs[0]) for version in versions])
@@ -184,17 +162,14 @@ class GraphWriter:
             case Kind.CONSTANT:
                 data["value"] = self._constant([version.payload for version in versions])
             case Kind.READ | Kind.ASSIGN:
-                if any(version.payload is not node.payload for version in versions):
-                    raise self._differs("the variables")
+                self._common([id(version.payload) for version in versions], "the variables")
                 data["variable"] = self._references(node.payload)
             case Kind.OPERATION:
-                if any(version.attributes.keys() != node.attributes.keys() for version in versions):
-                    raise self._differs(f"the attributes of {node.payload.name}")
+                name, attributes = node.payload.name, [version.attributes for version in versions]
+                self._common([values.keys() for values in attributes], f"the attributes of {name}")
                 data |= self._operation([version.payload for version in versions])
                 data["attributes"] = {
-                    key: self._merged(
-                        [version.attributes[key] for version in versions], f"{key} of {node.payload.name}"
-                    )
+                    key: self._merged([values[key] for values in attributes], f"{key} of {name}")
                     for key in node.attributes
                 }
                 if data["kind"] == "operation" and node.payload.lowering.result_size is not None:
@@ -202,6 +177,25 @@ class GraphWriter:
             case _:
                 raise Unstorable(f"{self._name}(): {node} has no stored form.")
         return data
+
+    def _guard(self, versions: Sequence[Node], inputs: list[int]) -> Any:
+        """Returns the JSON of a guard; None if a stored operation counts its results itself."""
+        payload = versions[0].payload
+        if all(id(version.inputs[0]) in self._counts for version in versions):
+            return None
+        if isinstance(payload, SizesCondition):
+            elements = [getattr(version.payload, "elements", ()) for version in versions]
+            self._common([len(several) for several in elements], "a number that Python asks for")
+            wanted = [self._number(numbers) for numbers in zip(*elements, strict=True)]
+            return {"kind": "condition", "in": inputs, "out": [], "wanted": wanted}
+        if isinstance(payload, SizesGuard):
+            sizes = self._size_symbols([version.payload.sizes for version in versions])
+            if sizes is not None:
+                return {"kind": "sizes", "in": inputs, "out": [], "sizes": sizes}
+        raise Unstorable(
+            f"{self._name}(): Python's control flow in the function depends on a value: {versions[0]}. A stored function has "
+            "no Python. Use tf.cond, tf.case, tf.while_loop or tf.where."
+        )
 
     def _add_count_symbol(self, counts: Sequence[int]) -> list[int]:
         """Adds the number of results of an operation to the sizes; returns it, or -1 if every number is possible."""
@@ -221,8 +215,7 @@ class GraphWriter:
 
     def _operation(self, operations: Sequence[Any]) -> dict[str, Any]:
         operation: Any = operations[0]
-        if any(type(other) is not type(operation) or other.name != operation.name for other in operations):
-            raise self._differs("the operations")
+        self._common([(type(other), other.name) for other in operations], "the operations")
         name: str = operation.name
         if TABLE.get(name) is operation:
             return {"kind": "operation", "name": name}
@@ -241,16 +234,13 @@ class GraphWriter:
             branches = zip(*[other.branches for other in operations], strict=True)
             return {"kind": "branches", "name": operation.name, "branches": [self._subgraph(b) for b in branches]}
         if type(operation) is Loop:
+            tests, count = [other.condition for other in operations], f"number of iterations of {operation.name}"
             return {
                 "kind": "loop",
                 "body": self._subgraph([other.body for other in operations]),
-                "condition": None
-                if operation.condition is None
-                else self._subgraph([other.condition for other in operations]),
-                "trips": self._merged(
-                    [other.trips for other in operations], f"number of iterations of {operation.name}"
-                ),
-                "most": self._merged([other.most for other in operations], f"number of iterations of {operation.name}"),
+                "condition": None if operation.condition is None else self._subgraph(tests),
+                "trips": self._merged([other.trips for other in operations], count),
+                "most": self._merged([other.most for other in operations], count),
                 "options": {option: getattr(operation, option) for option in _LOOP_OPTIONS},
             }
         if type(operation) is CustomGradient:
@@ -275,9 +265,8 @@ class GraphWriter:
         """Returns the dtype and shape of each output; the shape of a counted result is written when it is known."""
         specs = []
         for values in zip(*[version.outputs for version in versions], strict=True):
-            if len({value.dtype for value in values}) > 1:
-                raise self._differs("a dtype")
-            specs.append([dtypes.DTYPE_OF_NUMPY[values[0].dtype].name, [value.shape for value in values]])
+            dtype = self._common([value.dtype for value in values], "a dtype")
+            specs.append([dtypes.DTYPE_OF_NUMPY[dtype].name, [value.shape for value in values]])
         return specs
 
     def finish(self, data: Any) -> Any:
@@ -324,8 +313,7 @@ class GraphWriter:
 
     def _constant(self, arrays: Sequence[np.ndarray]) -> Any:
         first = arrays[0]
-        if any(array.dtype != first.dtype or array.ndim != first.ndim for array in arrays):
-            raise self._differs("a constant")
+        self._common([(array.dtype, array.ndim) for array in arrays], "a constant")
         if all(_are_same(array, first) for array in arrays):
             return self._constants.encode(first)
         dtype = dtypes.DTYPE_OF_NUMPY[first.dtype].name

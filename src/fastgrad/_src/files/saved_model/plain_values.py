@@ -26,6 +26,16 @@ class DependsOnSizes(Unstorable):
     """Raised for a function that depends on open sizes in a way that can't be stored; other sizes may do."""
 
 
+_FORMS: dict[type, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
+    float: ("float", float.hex, float.fromhex),
+    complex: ("complex", lambda x: [x.real.hex(), x.imag.hex()], lambda parts: complex(*map(float.fromhex, parts))),
+    bytes: ("bytes", lambda x: base64.b64encode(x).decode(), lambda text: base64.b64decode(text, validate=True)),
+    EllipsisType: ("ellipsis", lambda _: None, lambda _: ...),
+}
+"""For each type its tag, and the functions from a value to JSON and back."""
+_DECODERS = {tag: decoder for tag, _, decoder in _FORMS.values()}
+
+
 def encode(value: Any, encode_leaf: Callable[[Any], Any] | None = None) -> Any:
     """Returns a plain value as JSON.
 
@@ -42,14 +52,9 @@ def encode(value: Any, encode_leaf: Callable[[Any], Any] | None = None) -> Any:
     kind = type(value)
     if value is None or kind in (bool, int, str):
         return value
-    if kind is float:
-        return {"float": value.hex()}
-    if kind is complex:
-        return {"complex": [value.real.hex(), value.imag.hex()]}
-    if kind is bytes:
-        return {"bytes": base64.b64encode(value).decode()}
-    if kind is EllipsisType:
-        return {"ellipsis": None}
+    if kind in _FORMS:
+        tag, encoder, _ = _FORMS[kind]
+        return {tag: encoder(value)}
     if isinstance(value, DType):
         return {"dtype": value.name}
     if isinstance(value, np.dtype) and value in dtypes.DTYPE_OF_NUMPY:
@@ -91,15 +96,9 @@ def decode(data: Any, decode_leaf: Callable[[str, Any], Any] | None = None) -> A
     if not isinstance(data, dict) or len(data) != 1:
         raise ValueError(f"no encoded value: {data!r:.100}")
     ((tag, content),) = data.items()
+    if tag in _DECODERS:
+        return _DECODERS[tag](content)
     match tag:
-        case "float":
-            return float.fromhex(content)
-        case "complex":
-            return complex(*map(float.fromhex, content))
-        case "bytes":
-            return base64.b64decode(content, validate=True)
-        case "ellipsis":
-            return ...
         case "dtype":
             return dtypes.as_dtype(_text(content))
         case "numpy_dtype":

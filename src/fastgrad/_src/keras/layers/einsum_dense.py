@@ -35,14 +35,7 @@ class _KernelPlan(NamedTuple):
 def _plan_of_equation(
     equation: str, bias_axes: str | None, input_shape: Any, output_shape: tuple[int | None, ...]
 ) -> _KernelPlan:
-    matched = _EQUATION_PATTERN.fullmatch(equation)
-    fields: list[str] = ["" if field is None else field for field in matched.groups()] if matched else [""] * 7
-    before, inputs, after, kernel, out_before, outputs, out_after = fields
-    if not matched or (before, after) != (out_before, out_after) or (before and after):
-        raise ValueError(
-            f"Invalid einsum equation '{equation}'. Equations must be in the form "
-            "[X],[Y]->[Z], ...[X],[Y]->...[Z], or [X]...,[Y]->[Z]...."
-        )
+    before, inputs, after, kernel, outputs = _parse_equation(equation)
     shape, elided_rank = tuple(input_shape), len(input_shape) - len(inputs)
     if elided_rank < 0 or (elided_rank and not (before or after)):
         raise ValueError(
@@ -50,7 +43,7 @@ def _plan_of_equation(
             f"dimensions, got input_shape={shape}."
         )
     if before:
-        output = (shape[0], *shape[1:elided_rank], *output_shape) if elided_rank else (shape[0], *output_shape)
+        output = (shape[0], *shape[1:elided_rank], *output_shape)
         sizes, out_start = dict(zip(inputs, shape[elided_rank:], strict=True)), elided_rank
     else:
         output = (shape[0], *output_shape, *shape[len(inputs) :])
@@ -62,26 +55,10 @@ def _plan_of_equation(
                 f"Input shape and output shape do not match at shared dimension '{letter}'. Input shape is {sizes[letter]}, and "
                 f"output shape is {size}."
             )
-    for letter in outputs:
-        if letter not in inputs and letter not in kernel:
-            raise ValueError(
-                f"Dimension '{letter}' was specified in the output '{outputs}' but has no corresponding dim in the input spec "
-                f"'{inputs}' or weight spec '{kernel}'"
-            )
-    for letter in kernel:
-        if letter not in inputs and letter not in outputs:
-            raise ValueError(
-                f"Weight dimension '{letter}' did not have a match in either the input spec '{inputs}' or the output spec "
-                f"'{outputs}'. For this layer, the weight must be fully specified."
-            )
+    _check_letters(inputs, kernel, outputs, bias_axes or "")
     all_sizes: Any = {**sizes, **out_sizes}
     bias = None
     if bias_axes is not None:
-        for letter in bias_axes:
-            if letter not in outputs:
-                raise ValueError(
-                    f"Bias dimension '{letter}' was requested, but is not part of the output spec '{outputs}'"
-                )
         bias_letters = outputs[min(outputs.find(letter) for letter in bias_axes) :]
         trailing_ones = 0 if before else elided_rank
         bias = tuple([all_sizes[letter] if letter in bias_axes else 1 for letter in bias_letters] + [1] * trailing_ones)
@@ -92,6 +69,36 @@ def _plan_of_equation(
         tuple(axis for axis, letter in enumerate(kernel) if letter not in outputs),
         tuple(axis for axis, letter in enumerate(kernel) if letter in outputs),
     )
+
+
+def _parse_equation(equation: str) -> tuple[str, str, str, str, str]:
+    """Returns "..." or nothing, the input's letters, "..." or nothing; and the letters of kernel and output."""
+    matched = _EQUATION_PATTERN.fullmatch(equation)
+    before, inputs, after, kernel, out_before, outputs, out_after = matched.groups("") if matched else [""] * 7
+    if not matched or (before, after) != (out_before, out_after) or (before and after):
+        raise ValueError(
+            f"Invalid einsum equation '{equation}'. Equations must be in the form "
+            "[X],[Y]->[Z], ...[X],[Y]->...[Z], or [X]...,[Y]->[Z]...."
+        )
+    return before, inputs, after, kernel, outputs
+
+
+def _check_letters(inputs: str, kernel: str, outputs: str, bias_axes: str) -> None:
+    for letter in outputs:
+        if letter not in inputs + kernel:
+            raise ValueError(
+                f"Dimension '{letter}' was specified in the output '{outputs}' but has no corresponding dim in the input spec "
+                f"'{inputs}' or weight spec '{kernel}'"
+            )
+    for letter in kernel:
+        if letter not in inputs + outputs:
+            raise ValueError(
+                f"Weight dimension '{letter}' did not have a match in either the input spec '{inputs}' or the output spec "
+                f"'{outputs}'. For this layer, the weight must be fully specified."
+            )
+    for letter in bias_axes:
+        if letter not in outputs:
+            raise ValueError(f"Bias dimension '{letter}' was requested, but is not part of the output spec '{outputs}'")
 
 
 class EinsumDense(Layer):

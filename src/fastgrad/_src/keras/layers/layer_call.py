@@ -181,18 +181,16 @@ class LayerCaller:
         outputs = self._call_with_checks(args, kwargs)
         if self.supports_masking:
             self._attach_masks(first_input, outputs, previous_mask)
-        elif any(mask is not None for mask in nest.flatten(previous_mask)):
+        elif masks.has_mask(previous_mask):
             warn(
                 f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input with a mask attached to it. However, "
                 "this layer does not support masking and will therefore destroy the mask information. Downstream layers "
                 "will not see the mask.",
             )
         if graph_masks is not None:
-            for x, mask in masks_before:
-                if mask is not None and masks.mask_of(x) is None:
-                    graph_masks.hide(x, mask)
+            masks.give_missing_masks(masks_before, graph_masks.hide)
             previous_mask = masks.masks_of(masked_inputs.get(first_name), graph_masks)
-            if self.supports_masking and any(mask is not None for mask in nest.flatten(previous_mask)):
+            if self.supports_masking and masks.has_mask(previous_mask):
                 self._attach_masks(first_input, outputs, previous_mask, graph_masks.hide)
         return outputs
 
@@ -204,9 +202,7 @@ class LayerCaller:
             return
         output_masks = self.compute_mask(inputs, previous)
         if output_masks is not None:
-            for x, mask in zip(tensors, nest.flatten(output_masks), strict=False):
-                if mask is not None and masks.mask_of(x) is None:
-                    attach(x, mask)
+            masks.give_missing_masks(zip(tensors, nest.flatten(output_masks), strict=False), attach)
 
     def _call_with_checks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self._check_super_called()

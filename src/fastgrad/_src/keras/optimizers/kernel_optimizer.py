@@ -110,11 +110,7 @@ class KernelOptimizer(Optimizer):
             gradients = [dense_gradient(g, v) for g, v in zip(gradients, variables, strict=True)]
         sparse_indices = [i for i, gradient in enumerate(gradients) if type(gradient) is SummedRows]
         if factor != 1.0:
-            # The update kernel scales the dense gradients that it reads, so they are read twice only. Rows and half-precision
-            # gradients are scaled here.
-            gradients = [
-                scaled_gradient(g, factor) if type(g) is SummedRows or is_half(g.dtype) else g for g in gradients
-            ]
+            gradients = _scaled_outside_kernel(gradients, factor)
         dense_positions, dense_gradients = positions, gradients
         if sparse_indices:
             dense_indices = [i for i, gradient in enumerate(gradients) if type(gradient) is not SummedRows]
@@ -175,3 +171,8 @@ class KernelOptimizer(Optimizer):
             amount = decay if group.decays else as_float64_scalar(0.0) if isinstance(decay, Tensor) else 0.0
             group_gradients = gradients if update.single else [gradients[i] for i in group.positions]
             self._update_group(group, group_gradients, (*numbers, amount), factor)
+
+
+def _scaled_outside_kernel(gradients: list[Any], factor: Any) -> list[Any]:
+    """Returns the gradients with rows and half-precision gradients scaled: the kernel scales the others as it reads them."""
+    return [scaled_gradient(g, factor) if type(g) is SummedRows or is_half(g.dtype) else g for g in gradients]

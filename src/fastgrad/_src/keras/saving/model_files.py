@@ -256,9 +256,7 @@ def _assign_named(
     source: str,
 ) -> None:
     """Assigns all values or none; values of optimizers (names begin with ``optimizers``) only if they fit."""
-    names = [name for name in {**variables, **values} if name.startswith(optimizers)]
-    state = {name: values.pop(name) for name in names if name in values}
-    optimizer_variables = {name: variables.pop(name) for name in names if name in variables}
+    state, optimizer_variables = _pop_prefixed(values, optimizers), _pop_prefixed(variables, optimizers)
     missing_names, unknown_names = sorted(variables.keys() - values.keys()), sorted(values.keys() - variables.keys())
     mismatches = mismatch_messages(variables, values)
     if skip_mismatch:
@@ -269,20 +267,12 @@ def _assign_named(
         }
         skipped_names = sorted((variables.keys() | values.keys()) - fitting_values.keys())
         if skipped_names:
-            warn(
-                f"load_weights: {source} does not fit '{model.name}' at {skipped_names}; these are skipped.",
-            )
+            warn(f"load_weights: {source} does not fit '{model.name}' at {skipped_names}; these are skipped.")
         values = fitting_values
     elif missing_names or unknown_names or mismatches:
-        difference = (
-            f"Missing in the file: {missing_names or 'none'}; not in the model: {unknown_names or 'none'}. "
-            if missing_names or unknown_names
-            else ""
-        )
-        raise ValueError(
-            f"The weights in {source} are not those of '{model.name}'. {difference}{' '.join(mismatches)}{' ' if mismatches else ''}"
-            "Nothing has been changed."
-        )
+        names = f"Missing in the file: {missing_names or 'none'}; not in the model: {unknown_names or 'none'}."
+        sentences = [*([names] if missing_names or unknown_names else []), *mismatches, "Nothing has been changed."]
+        raise ValueError(f"The weights in {source} are not those of '{model.name}'. {' '.join(sentences)}")
     for name, value in values.items():
         variables[name].assign(value)
     if state.keys() == optimizer_variables.keys() and not mismatch_messages(optimizer_variables, state):
@@ -294,6 +284,11 @@ def _assign_named(
             f"{len(optimizer_variables)} variables"
             + (", or others." if len(state) == len(optimizer_variables) else "."),
         )
+
+
+def _pop_prefixed(items: dict[str, Any], prefixes: tuple[str, ...]) -> dict[str, Any]:
+    """Removes the items whose names begin with a prefix; returns them."""
+    return {name: items.pop(name) for name in list(items) if name.startswith(prefixes)}
 
 
 def _cast_to_variable(value: np.ndarray, variable: Variable | None) -> np.ndarray:

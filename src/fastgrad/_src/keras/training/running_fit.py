@@ -22,10 +22,11 @@ class RunningFit:
     Args:
         model: the model that is trained.
         epoch: the number of the first epoch.
-        batches, validation: the data.
+        batches, validation: see the attributes.
         callbacks: the callbacks.
 
     Attributes:
+        batches, validation: the data.
         epoch, batch: the numbers of the next epoch and the next batch.
         is_stopped: whether a callback had stopped the training that ``restore`` continues.
     """
@@ -36,6 +37,7 @@ class RunningFit:
         self, model: Any, epoch: int, batches: Batches, validation: Batches | None, callbacks: Sequence[Any]
     ) -> None:
         self.model, self.epoch, self.batch, self.is_stopped = model, epoch, 0, False
+        self.batches, self.validation = batches, validation
         self._parts = {"train": batches} if validation is None else {"train": batches, "validation": validation}
         self._callbacks = callbacks
 
@@ -105,10 +107,8 @@ class RunningFit:
         Raises:
             ValueError: the state is that of another ``fit``.
         """
-        missing_keys = {
-            "at",
-            *[f"{kind}/{name}" for kind in self._parts for name in ("position", "random")],
-        } - state.keys()
+        names_of_parts = [f"{kind}/{name}" for kind in self._parts for name in ("position", "random")]
+        missing_keys = {"at", *names_of_parts} - state.keys()
         if missing_keys:
             raise ValueError(
                 f"The backup is of a `fit` with other data: it does not have {sorted(missing_keys)}. Delete it, or call `fit` with "

@@ -293,11 +293,8 @@ class Trainer(Compiled):
         elif validation_split is not None and checked_number("fit", "validation_split", validation_split):
             (x, y, sample_weight), validation_data = split_validation_data(x, y, sample_weight, validation_split)
         batches = self._batches("fit", x, y, sample_weight, batch_size, steps_per_epoch, shuffle, class_weight)
-        validation = None
-        if validation_data is not None:
-            validation = self._validation_batches(
-                validation_data, validation_batch_size or batch_size, validation_steps
-            )
+        validation_arguments = validation_data, validation_batch_size or batch_size, validation_steps
+        validation = None if validation_data is None else self._validation_batches(*validation_arguments)
         model_class = type(self)
         if model_class.train_step is Trainer.train_step and model_class.compute_loss is Trainer.compute_loss:
             for data in (batches, validation):
@@ -307,27 +304,34 @@ class Trainer(Compiled):
         hooks = self._callback_list(callbacks, verbose, history, epochs=epochs, steps=batches.size)
         self.stop_training = False
         step = self.make_train_function()
-        logs: Logs = {}
-        has_trained = False
         fitting = RunningFit(self, initial_epoch, batches, validation, hooks.callbacks)
         for callback in hooks.callbacks:
             if isinstance(callback, BackupAndRestore):
                 fitting.prepare([step, self.make_test_function()])
                 callback.fitting = fitting
         hooks.call("on_train_begin", {})
+        hooks.call("on_train_end", self._run_epochs(fitting, step, hooks, epochs, validation_freq))
+        return history
+
+    def _run_epochs(
+        self, fitting: RunningFit, step: Callable[..., Any], hooks: CallbackList, epochs: int, validation_freq: Any
+    ) -> Logs:
+        """Trains until the end of epoch number ``epochs`` or until a callback stops it; returns the logs of the last epoch."""
+        logs: Logs = {}
+        has_trained = False
         for epoch in range(epochs if fitting.is_stopped else fitting.epoch, epochs):
             fitting.epoch = epoch
             if not fitting.batch:
                 self.reset_metrics()
             hooks.call("on_epoch_begin", epoch, {})
-            logs = self._run_batches(step, batches, hooks, "train", fitting.batch)
+            logs = self._run_batches(step, fitting.batches, hooks, "train", fitting.batch)
             has_trained = has_trained or bool(logs)
             fitting.batch = 0
-            if validation is not None and _is_validation_due(epoch, validation_freq):
-                validation_logs = self._evaluate(validation, hooks)
-                logs = dict(
-                    sorted({**logs, **{f"val_{name}": value for name, value in validation_logs.items()}}.items())
-                )
+            if fitting.validation is not None and _is_validation_due(epoch, validation_freq):
+                validation_logs = {
+                    f"val_{name}": value for name, value in self._evaluate(fitting.validation, hooks).items()
+                }
+                logs = dict(sorted({**logs, **validation_logs}.items()))
             hooks.call("on_epoch_end", epoch, logs)
             self.stop_training = any(gathered(self._replicas, self.stop_training, "the end of an epoch"))
             if self.stop_training:
@@ -335,8 +339,7 @@ class Trainer(Compiled):
         optimizer = self.__dict__["optimizer"]
         if has_trained and hasattr(optimizer, "finalize_variable_values"):  # moving averages replace the weights
             optimizer.finalize_variable_values(self.trainable_variables)
-        hooks.call("on_train_end", logs)
-        return history
+        return logs
 
     @_in_replicas
     def evaluate(
@@ -417,11 +420,8 @@ class Trainer(Compiled):
         begin, end = f"on_{kind}_batch_begin", f"on_{kind}_batch_end"
         stop = "stop_training" if kind == "train" else "stop_evaluating"
         replicas_of_model = self._replicas
-        is_watched = any(
-            gathered(
-                replicas_of_model, begin in hooks.watches or end in hooks.watches, f"the start of an epoch ({kind})"
-            )
-        )
+        watches = begin in hooks.watches or end in hooks.watches
+        is_watched = any(gathered(replicas_of_model, watches, f"the start of an epoch ({kind})"))
         logs: Any = None
         if not is_watched:
             for batch in batches.epoch(first):

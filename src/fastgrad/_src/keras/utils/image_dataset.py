@@ -78,12 +78,7 @@ def image_dataset_from_directory(
         raise ValueError(
             f'`color_mode` must be one of {{"rgb", "rgba", "grayscale"}}. Received: color_mode={color_mode}'
         )
-    if isinstance(image_size, int):
-        image_size = (image_size, image_size)
-    if not isinstance(image_size, (list, tuple)) or len(image_size) != 2:
-        raise ValueError(
-            f"Invalid `image_size` value. Expected a tuple of 2 integers. Received: image_size={image_size}"
-        )
+    size = _height_and_width(image_size)
     method = interpolation.lower()
     if method not in resampling.INTERPOLATION_METHODS:
         raise ValueError(
@@ -97,12 +92,22 @@ def image_dataset_from_directory(
     def load(path: str) -> np.ndarray:
         pixels = np.asarray(load_img(path, color_mode, formats=_PILLOW_FORMATS))
         pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
-        fitted = _resized_image(pixels, tuple(image_size), method, fit_mode)
+        fitted = _resized_image(pixels, size, method, fit_mode)
         return np.ascontiguousarray(fitted.transpose(2, 0, 1)) if is_first else fitted
 
     return labelled_datasets(
         request, "image", _IMAGE_FILE_ENDINGS, load, dtypes.uint8 if method == "nearest" else dtypes.float32
     )
+
+
+def _height_and_width(image_size: Any) -> tuple[int, int]:
+    if isinstance(image_size, int):
+        return image_size, image_size
+    if not isinstance(image_size, (list, tuple)) or len(image_size) != 2:
+        raise ValueError(
+            f"Invalid `image_size` value. Expected a tuple of 2 integers. Received: image_size={image_size}"
+        )
+    return tuple(image_size)
 
 
 def _resized_image(pixels: np.ndarray, size: tuple[int, int], method: str, form: str) -> np.ndarray:
@@ -118,10 +123,7 @@ def _resized_image(pixels: np.ndarray, size: tuple[int, int], method: str, form:
     ratio = max(height / size[0], width / size[1])
     inner_size = height / ratio, width / ratio
     resized = _resized_pixels(pixels, (max(int(inner_size[0]), 1), max(int(inner_size[1]), 1)), method)
-    top, left = (
-        max(int((target_length - inner_length) / 2), 0)
-        for target_length, inner_length in zip(size, inner_size, strict=True)
-    )
+    top, left = (max(int((outer - inner) / 2), 0) for outer, inner in zip(size, inner_size, strict=True))
     canvas = np.zeros((*size, pixels.shape[2]), resized.dtype)
     canvas[top : top + resized.shape[0], left : left + resized.shape[1]] = resized
     return canvas

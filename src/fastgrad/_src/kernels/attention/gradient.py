@@ -57,6 +57,40 @@ def score_cotangents(scores, weight_cotangents, dropout, query_count, key_count,
                 scores[at] = weight * factor
 
 
+@scalar_function
+def read_statistics(peaks, shares, deltas, at, rows, highest, share, delta):
+    """Copies what is known of each of a tile's queries; columns without a query get 0."""
+    for i in range(TILE_QUERIES):
+        highest[i] = peaks[at + i] if i < rows else T(0)
+        share[i] = shares[at + i] if i < rows else T(0)
+        delta[i] = deltas[at + i] if i < rows else T(0)
+
+
+@scalar_function
+def multiply_by_queries(x, at, row_stride, queries, products, depth, count, rows, room):
+    """Computes the tile of the products of `count` rows of x and the transposed rows of queries."""
+    multiply_tile(
+        x, at, row_stride, 1, queries, 0, TILE_QUERIES, products, 0, TILE_QUERIES, 0, depth, count, rows, room
+    )
+
+
+@scalar_function
+def add_rows_of_keys(tile, x, at, row_stride, sums, begun, rows, count, columns, room):
+    """Adds to the sums of each key, which begin with 0, the rows of x times the key's numbers in a tile."""
+    multiply_tile(
+        tile, 0, TILE_QUERIES, 1, x, at, row_stride, sums, 0, padded_stride(columns), begun, rows, count, columns, room
+    )
+
+
+@scalar_function
+def copy_rows_or_zeros(sums, begun, out, at, row_stride, count, columns):
+    """Copies the sums of keys to rows of `out`: zeros where no tile has begun them."""
+    if begun == 0:
+        for i in range(count * padded_stride(columns)):
+            sums[i] = T(0)
+    copy_rows(sums, padded_stride(columns), out, at, row_stride, count, columns)
+
+
 @kernel(
     "g: in[T], q: in[T], k: in[T], v: in[T], mask: in[bool], dropout_words: in[int64], peaks: in[T], shares: in[T], "
     f"deltas: in[T], dq: out[T], dk: out[T], dv: out[T], {SIZE_PARAMETERS}, cotangent_flags: int, "
@@ -117,22 +151,13 @@ def attention_gradient(  # noqa: PLR0915  # one kernel
                     if causal != 0 and masked == 0 and left > top + rows - 1:
                         continue
                     statistics = (batch * heads + head) * queries + top
-                    for i in range(TILE_QUERIES):
-                        highest[i] = peaks[statistics + i] if i < rows else T(0)
-                        share[i] = shares[statistics + i] if i < rows else T(0)
-                        delta[i] = deltas[statistics + i] if i < rows else T(0)
+                    read_statistics(peaks, shares, deltas, statistics, rows, highest, share, delta)
                     q_at = ((batch * queries + top) * heads + head) * depth
                     g_at = ((batch * queries + top) * heads + head) * width
                     transpose_rows_of_tile(q, q_at, query_row, depth, rows, T(scale), turned)
                     transpose_rows_of_tile(g, g_at, result_row, width, rows, T(1), turned_g)
-                    multiply_tile(
-                        k, key_at, key_row, 1, turned, 0, TILE_QUERIES, scores, 0, TILE_QUERIES, 0,
-                        depth, count, rows, room,
-                    )  # fmt: skip
-                    multiply_tile(
-                        v, value_at, value_row, 1, turned_g, 0, TILE_QUERIES, slopes, 0, TILE_QUERIES, 0,
-                        width, count, rows, room,
-                    )  # fmt: skip
+                    multiply_by_queries(k, key_at, key_row, turned, scores, depth, count, rows, room)
+                    multiply_by_queries(v, value_at, value_row, turned_g, slopes, width, count, rows, room)
                     mask_at = batch * mask_batch + head * mask_head
                     hide_scores(scores, top, left, rows, count, causal, masked, mask, mask_at, mask_row, mask_key)
                     if rate > 0:
@@ -141,14 +166,8 @@ def attention_gradient(  # noqa: PLR0915  # one kernel
                         apply_dropout(kept, dropout_words, statistics, (keys + 3) // 4, left, rows, count, rate)
                     score_cotangents(scores, slopes, kept, rows, count, highest, share, delta, T(scale))
                     if for_keys:
-                        multiply_tile(
-                            scores, 0, TILE_QUERIES, 1, g, g_at, result_row, for_v, 0, padded_stride(width), begun, rows,
-                            count, width, room,
-                        )  # fmt: skip
-                        multiply_tile(
-                            slopes, 0, TILE_QUERIES, 1, q, q_at, query_row, for_k, 0, padded_stride(depth), begun, rows,
-                            count, depth, room,
-                        )  # fmt: skip
+                        add_rows_of_keys(scores, g, g_at, result_row, for_v, begun, rows, count, width, room)
+                        add_rows_of_keys(slopes, q, q_at, query_row, for_k, begun, rows, count, depth, room)
                         begun = 1
                     if for_queries:
                         multiply_tile(
@@ -156,10 +175,5 @@ def attention_gradient(  # noqa: PLR0915  # one kernel
                             depth, room,
                         )  # fmt: skip
             if for_keys:
-                if begun == 0:
-                    for i in range(count * padded_stride(depth)):
-                        for_k[i] = T(0)
-                    for i in range(count * padded_stride(width)):
-                        for_v[i] = T(0)
-                copy_rows(for_k, padded_stride(depth), dk, key_at, key_row, count, depth)
-                copy_rows(for_v, padded_stride(width), dv, value_at, value_row, count, width)
+                copy_rows_or_zeros(for_k, begun, dk, key_at, key_row, count, depth)
+                copy_rows_or_zeros(for_v, begun, dv, value_at, value_row, count, width)

@@ -86,23 +86,23 @@ def convert(value: Any, annotation: Any, path: str, to_spec: bool) -> Any:
         return ImmutableDict({key: convert(value[key], args[1], f"{path}[{key!r}]", to_spec) for key in keys})
     if annotation is Tensor:
         return _convert_tensor(value, path, to_spec)
-    if isinstance(annotation, type) and issubclass(annotation, Composite):
-        fits = (
-            getattr(value, "value_type", None) is annotation
-            if isinstance(value, CompositeSpec)
-            else isinstance(value, annotation)
-        )
-        if not fits or isinstance(value, CompositeSpec) is not to_spec:
-            raise TypeError(f"{path}: expected '{annotation.__name__}', {got}")
-        return value
     if annotation is TensorShape or annotation is DType:
         try:
             return TensorShape(value) if annotation is TensorShape else as_dtype(value)
         except TypeError:
             raise TypeError(f"{path}: expected '{annotation.__name__}', {got}") from None
-    if not isinstance(value, annotation) or (isinstance(value, bool) and annotation is int):
+    if not _is_instance(value, annotation, to_spec):
         raise TypeError(f"{path}: expected '{annotation.__name__}', {got}")
     return value
+
+
+def _is_instance(value: Any, annotation: Any, to_spec: bool) -> bool:
+    """True if a value is of a class; ``to_spec`` if it shall be the spec of a composite of that class."""
+    if not issubclass(annotation, Composite):
+        return isinstance(value, annotation) and not (isinstance(value, bool) and annotation is int)
+    if isinstance(value, CompositeSpec) is not to_spec:
+        return False
+    return getattr(value, "value_type", None) is annotation if to_spec else isinstance(value, annotation)
 
 
 def _convert_tensor(value: Any, path: str, to_spec: bool) -> Any:

@@ -56,33 +56,23 @@ def constant(
             f"Invalid pylist={short_repr(pylist)}: empty list nesting is greater than scalar value nesting."
         )
     inner_sizes = None if inner_shape is None else as_python_ints(inner_shape, "ragged.constant: inner_shape")
-    default_ragged_rank = max(list_depth - 1, 0) if inner_sizes is None else max(list_depth - 1 - len(inner_sizes), 0)
-    if ragged_rank is None:
-        ragged_rank = default_ragged_rank
-    elif inner_sizes is not None and element_depth is not None and ragged_rank + len(inner_sizes) + 1 != element_depth:
-        raise ValueError(
-            f"Invalid pylist={short_repr(pylist)}: incompatible with ragged_rank={ragged_rank} and inner_shape={inner_sizes}."
-        )
-    if element_depth == 0 and (ragged_rank or inner_sizes):
-        raise ValueError(
-            f"Invalid pylist={short_repr(pylist)}: a scalar has no ragged_rank={ragged_rank}, inner_shape={inner_sizes}."
-        )
-    if element_depth is not None and ragged_rank >= max(element_depth, 1):
-        raise ValueError(f"Invalid pylist={short_repr(pylist)}: incompatible with ragged_rank={ragged_rank}.")
+    own_rank = max(list_depth - 1 - len(inner_sizes or ()), 0) if ragged_rank is None else ragged_rank
+    if element_depth is not None:
+        _check_ranks(pylist, element_depth, own_rank, inner_sizes, ragged_rank is not None)
     index_type = dtypes.as_dtype(row_splits_dtype)
     values, nested_splits = pylist, []
-    for _ in python_range(ragged_rank):
+    for _ in python_range(own_rank):
         lengths = [len(item) for item in values]
         nested_splits.append(np.concatenate([[0], np.cumsum(lengths)]).astype(index_type.numpy))
         values = [item for row in values for item in row]
     flat = convert_to_tensor(values, dtype)
     if inner_sizes is not None:
-        shape = (len(values), *inner_sizes) if ragged_rank else inner_sizes
+        shape = (len(values), *inner_sizes) if own_rank else inner_sizes
         if flat._array.size != np.prod(shape):
             raise TypeError(f"ragged.constant: elements of shape {flat.shape} do not have the inner_shape of {shape}.")
         flat = reshape(flat, shape)
-    elif not flat._array.size and element_depth is None and list_depth > ragged_rank + 1:
-        flat = constant_tensor(flat._elements().reshape(len(values), *[0] * (list_depth - ragged_rank - 1)))
+    elif not flat._array.size and element_depth is None and list_depth > own_rank + 1:
+        flat = constant_tensor(flat._elements().reshape(len(values), *[0] * (list_depth - own_rank - 1)))
     result: Any = flat
     for splits in reversed(nested_splits):
         result = RaggedTensor._of(result, constant_tensor(splits))
@@ -108,6 +98,19 @@ def _depth_of_elements(value: Any) -> int | None:
         raise ValueError(f"all scalar values must have the same nesting depth: {short_repr(value)}")
     depth = depths.pop() if depths else None
     return None if depth is None else depth + 1
+
+
+def _check_ranks(pylist: Any, depth: int, ragged_rank: int, inner_sizes: Any, is_given: bool) -> None:
+    """Raises ValueError for a rank (``is_given`` if by the caller) that elements at ``depth`` can't have."""
+    problem = None
+    if is_given and inner_sizes is not None and ragged_rank + len(inner_sizes) + 1 != depth:
+        problem = f"incompatible with ragged_rank={ragged_rank} and inner_shape={inner_sizes}."
+    elif depth == 0 and (ragged_rank or inner_sizes):
+        problem = f"a scalar has no ragged_rank={ragged_rank}, inner_shape={inner_sizes}."
+    elif ragged_rank >= max(depth, 1):
+        problem = f"incompatible with ragged_rank={ragged_rank}."
+    if problem is not None:
+        raise ValueError(f"Invalid pylist={short_repr(pylist)}: {problem}")
 
 
 def _depth_of_lists(value: Any) -> int:

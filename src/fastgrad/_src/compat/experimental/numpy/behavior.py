@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -92,8 +93,8 @@ def _at(x: Any, keys: tuple[Any, ...]) -> Any:
     place = next((n for n, key in enumerate(expanded) if key is Ellipsis), len(expanded))
     expanded[place : place + 1] = [slice(None)] * (x.ndim - used)
     # Slices and new axes first; what stays are indices of single axes.
-    x = x[tuple(key if key is None or isinstance(key, slice) else slice(None) for key in expanded)]
-    axes = [n for n, key in enumerate(expanded) if key is not None and not isinstance(key, slice)]
+    axes = [n for n, key in enumerate(expanded) if not isinstance(key, (slice, NoneType))]
+    x = x[tuple([slice(None) if n in axes else key for n, key in enumerate(expanded)])]
     indices = TABLE["broadcast_arrays"](*[cast(expanded[n], dtypes.int64) for n in axes])
     indices = [where(index < 0, index + x.shape[n], index) for index, n in zip(indices, axes, strict=True)]
     rest = [n for n in range(x.ndim) if n not in axes]

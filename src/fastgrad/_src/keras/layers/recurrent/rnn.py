@@ -239,10 +239,7 @@ class RNN(Layer):
         stacked = [stack(column) for column in zip(*results, strict=True)]
         if not self.unroll and rows[0]._array.shape[0]:
             carried, loop_outputs = loop_over_rows(run_step, carried, rows)
-            stacked = [
-                concat([*x, y], 0)
-                for x, y in zip([[x] for x in stacked] or [[]] * len(loop_outputs), loop_outputs, strict=True)
-            ]
+            stacked = [concat([*stacked, *loop_outputs], 0)] if loop_outputs else []
         all_outputs = _time_first(stacked[0]) if stacked else None
         return carried[0], all_outputs, list(nest.pack_sequence_as(initial_state, carried[1:]))
 
