@@ -436,24 +436,26 @@ def function(
     experimental_follow_type_hints: Any = None,
     verify: int = 0,
 ) -> Any:
-    """Makes a function that is recorded once and replayed as one native program; also a decorator.
+    """Makes a function that is recorded once and replayed as one native program; also a decorator. TensorFlow: tf.function.
+
+    Each input shape has its own program. A ``for i in tf.range(n)`` and a ``while`` with a condition on tensors become loops
+    of the program, for any number of iterations. They must be in the function itself, their variables must keep shape and
+    dtype, and their body must have no other effect in Python. All other control flow uses the values of tensors: each path
+    through the function is recorded as a trace.
 
     Args:
         func: a Python function of tensors, arrays and Python values; without it, the decorator is returned.
-        input_signature: for each argument a (nested) ``tf.TensorSpec``: arguments are converted, and others refused.
+        input_signature: a (nested) ``tf.TensorSpec`` for each argument. Arguments are converted to it, or refused.
         verify: how many of the first replays are also run eagerly and compared.
         autograph, jit_compile, reduce_retracing, experimental_implements, experimental_autograph_options,
-        experimental_attributes, experimental_relax_shapes, experimental_compile, experimental_follow_type_hints: kept for
-        TensorFlow's signature. ``for i in tf.range(n)`` and ``while`` with a condition on tensors, in the function itself,
-        become loops of the program, for any number of iterations, if their variables keep shape and dtype and the body has no
-        other effect in Python. Else Python's control flow uses the values of tensors: each trace is recorded. Each
-        shape has a program of its own.
+            experimental_attributes, experimental_relax_shapes, experimental_compile, experimental_follow_type_hints: kept
+            for TensorFlow's signature.
 
     Returns:
         A ``Function``, or a decorator.
 
     Raises:
-        TypeError: ``func`` can't be called. TensorFlow: tf.function.
+        TypeError: ``func`` can't be called.
     """
     if func is None:
         return functools.partial(function, input_signature=input_signature, verify=verify)

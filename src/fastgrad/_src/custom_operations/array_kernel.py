@@ -405,20 +405,20 @@ def _declared_dtypes(signature: GufuncSignature, dtype: Any) -> list[np.dtype | 
 def kernel(signature: Any, dtype: Any = None) -> Any:
     """Makes a function of arrays an operation on tensors: ``@fg.kernel("(m,k),(k,n)->(m,n)")``.
 
-    Numba compiles the function. Compiled steps run it without a return to Python; the threads share the items of a batch. It may use
-    all that Numba can compile. It must not write to its inputs.
+    Numba compiles the function. Compiled steps run it without a return to Python; the threads share the items of a batch. The
+    function may use all that Numba can compile. It must not write to its inputs.
 
     Args:
-        signature: the shapes of one item, in the notation of NumPy's generalized ufuncs. Each input has names or numbers in
-            parentheses; after ``->`` each result has them too. Or a function of ``numba.guvectorize``, which has its own signature.
+        signature: the shapes of one item, as in NumPy's generalized ufuncs: for each input, names or numbers of its dimensions in
+            parentheses; after ``->`` the same for each result. Or a function of ``numba.guvectorize``, which has its own signature.
         dtype: the dtype of the result, or a list for several results. Default: the widest float among the inputs; without floats,
             NumPy's promotion of the inputs.
 
     Returns:
-        A decorator that makes a ``Kernel``, a function of tensors, from a Python function or from a function compiled by
-            ``numba.njit`` or ``numba.guvectorize``. That function takes an array for each input, a number for ``()``. It returns
-            its results, or writes them to further arguments, which hold zeros. For a function of ``numba.guvectorize`` as
-            ``signature``: the ``Kernel`` itself.
+        A decorator. It takes a Python function or a function compiled by ``numba.njit`` or ``numba.guvectorize``, and returns a
+            ``Kernel``, a function of tensors. The decorated function takes an array for each input, or a number for ``()``. It
+            returns its results, or writes them to further arguments, which hold zeros at first. If ``signature`` is a function
+            of ``numba.guvectorize``, the result is the ``Kernel`` itself.
 
     Raises:
         ValueError: the signature can't be read, or has a result of unknown size.

@@ -532,14 +532,14 @@ def elementwise(function: Any) -> Elementwise:
     Args:
         function: takes numbers and returns a number. A Python function, or a function compiled by ``numba.njit`` or
             ``numba.vectorize``. It may use Python's operators, comparisons and branches, ``math``, NumPy's scalar functions, other
-            scalar functions, and numbers from outside. Numbers from outside are read at the first call and after each change.
-            Python numbers take the dtype of the tensor that they meet.
+            scalar functions, and global or enclosing numbers. Such numbers are read at the first call and after each change.
+            A Python number takes the dtype of the tensor that it is combined with.
 
     Returns:
         A function of tensors; see ``Elementwise.__call__``.
 
     Raises:
-        TypeError: ``function`` is not a function, or it has no inputs or any number of inputs.
+        TypeError: ``function`` is not a function, has no inputs, or has ``*args``.
 
     Example:
         >>> @fg.elementwise

@@ -33,30 +33,30 @@ from fastgrad._src.jit.numba_internals import CFunc, Dispatcher, NumbaError
 
 
 def adjoint(f: Any, *, tangent: Callable[..., Any] | None = None, zero: bool = False) -> Any:
-    """Gives a function an adjoint of its own, which derivatives of all functions that call it use from then on.
+    """Returns a decorator that sets a custom adjoint of ``f``: derivatives of functions that call ``f`` use it from then on.
 
-    That is for what should not be derived: solvers, whose adjoint the implicit function theorem gives; loops until convergence; functions of
-    C. The decorated function, the adjoint, takes the cotangent of each result, each result, and each argument. It returns the cotangent of
-    each argument, of several a tuple: floats, and arrays of the arguments' shapes. None says that no derivative flows. Numba compiles it. For
-    results and arguments that are no floats, the cotangents are None.
+    Use it for functions that should not be differentiated: solvers (the implicit function theorem gives their adjoint), loops until
+    convergence, C functions. The decorated function is the adjoint. Its parameters are the cotangent of each result, then each result, then
+    each argument. It returns the cotangent of each argument, as a tuple if there are several: floats, and arrays of the arguments' shapes.
+    None means that no derivative flows. Results and arguments that are not floats have the cotangent None. Numba compiles the adjoint.
 
-    Forward mode and second derivatives come of the adjoint, by its own derivative with respect to the cotangents: it must be linear in them.
+    Forward mode and second derivatives differentiate the adjoint with respect to its cotangents. So the adjoint must be linear in them.
 
     Args:
-        f: a function that ``numba.njit`` or ``numba.cfunc`` compiled, or that Numba can compile, or one of ``ctypes``. It returns numbers, arrays,
-            or a tuple of them, and must not write its arguments.
-        tangent: for forward mode, if not by the adjoint: a function of the tangent of each argument, each result, and each argument. It returns
-            the tangent of each result, of several a tuple.
-        zero: whether the derivative is 0; then ``f`` is returned, and nothing decorated.
+        f: a Python function that Numba can compile, or a function from ``numba.njit``, ``numba.cfunc`` or ``ctypes``. It returns numbers,
+            arrays, or a tuple of them. It must not write its arguments.
+        tangent: a function for forward mode. Its parameters are the tangent of each argument, then each result, then each argument. It
+            returns the tangent of each result, as a tuple if there are several. Default: forward mode uses the adjoint.
+        zero: whether the derivative is 0. Then there is no adjoint to decorate, and the call returns ``f``.
 
     Returns:
-        a decorator, which returns the adjoint as it is.
+        a decorator, which returns the adjoint unchanged; ``f`` if ``zero``.
 
     Raises:
-        TypeError: ``f`` is no function, or has ``*args``.
-        ValueError: the number of parameters of the adjoint or of ``tangent`` can't be right, ``zero`` comes with ``tangent``, or ``f`` has the option
-            ``inline`` of ``numba.njit``.
-        DifferentiationError: when a derivative is compiled: the adjoint returns what are no cotangents, or ``f`` writes its arguments.
+        TypeError: ``f`` is not a function, or has ``*args``.
+        ValueError: the adjoint or ``tangent`` has a wrong number of parameters, ``zero`` comes with ``tangent``, ``f`` has the option
+            ``inline`` of ``numba.njit``, or a function of ``ctypes`` has no ``argtypes``.
+        DifferentiationError: when a derivative is compiled: the adjoint does not return cotangents, or ``f`` writes its arguments.
     """
     signature = _signature_of(f)
     if getattr(f, "targetoptions", {}).get("inline", "never") != "never":

@@ -11,20 +11,20 @@ from fastgrad._src.derivatives.functions.parameters import wrapped_function
 
 
 def cfunc(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Returns a decorator that compiles a function to one of C: ``numba.cfunc``, which also takes derivatives such as ``fg.grad(f)``.
+    """Returns a decorator that compiles a function to a C callback, as ``numba.cfunc`` does, and also takes derivatives such as ``fg.grad(f)``.
 
-    ``numba.cfunc`` itself compiles the Python function of a dispatcher, which a derivative does not have: a TypingError that names this function.
+    ``numba.cfunc`` does not compile a derivative: it raises a TypingError that names this function.
 
     Args:
-        signature: Numba's types of arguments and result, as ``"float64(float64)"``.
-        **options: those of ``numba.cfunc``.
+        signature: Numba's types of arguments and result, such as ``"float64(float64)"``.
+        **options: the options of ``numba.cfunc``.
 
     Returns:
-        a decorator of a Python function, one of ``numba.njit`` or a derivative. It returns what ``numba.cfunc`` returns:
-        ``scipy.LowLevelCallable`` takes its attribute ``ctypes``. Keep it as long as C may call it.
+        a decorator of a Python function, a function from ``numba.njit``, or a derivative. The decorator returns the same object as
+        ``numba.cfunc``. Pass its attribute ``ctypes`` to ``scipy.LowLevelCallable``. Keep the object as long as C may call it.
 
     Raises:
-        TypeError: when it decorates: this is no function, or has ``*args``.
+        TypeError: from the decorator: its argument is not a function, or has ``*args``.
     """
 
     def compile_function(f: Callable[..., Any]) -> Any:

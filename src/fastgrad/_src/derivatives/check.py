@@ -64,19 +64,20 @@ class Comparison(NamedTuple):
 
 
 def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Sequence[int] | None = None) -> None:
-    """Compares the derivatives of ``f`` by reverse mode, by forward mode and by central differences.
+    """Checks that the derivatives of ``f`` by reverse mode, by forward mode and by central differences agree.
 
-    The differences are extrapolated to a step of 0 (Richardson), with an estimate of their error. Results that are arrays or tuples are
+    Richardson extrapolation takes the differences to a step of 0 and estimates their error. Results that are arrays or tuples are
     weighted and summed first. Complex numbers are compared along the real and the imaginary axis.
 
     Args:
         f: a function that Numba compiles; it returns a real or complex float, an array of floats or a tuple of these.
-        *arguments: where to compare; away from kinks and jumps, where differences are no derivatives.
-        argnums: the number of the argument to check, or several. Default: all floats, arrays of floats, and records and instances of ``jitclass``
-            with fields of these.
+        *arguments: the point where to compare. Avoid kinks and jumps: differences are not derivatives there.
+        argnums: the index of the argument to check, or several indices. Default: all floats, arrays of floats, and records and instances
+            of ``jitclass`` with such fields.
 
     Raises:
-        AssertionError: they differ; the message names the argument and the index and has the three numbers.
+        AssertionError: the derivatives differ. The message names the argument and the index and has the three numbers.
+        ValueError: no argument is a float, an array of floats, or a record or instance with such fields.
         DifferentiationError: ``f`` can't be differentiated.
     """
     if takes_any_number(f):

@@ -32,27 +32,27 @@ from fastgrad._src.jit.numba_internals import Dispatcher, NumbaError
 
 
 def implicit_root(f: Callable[..., Any], solver: Callable[..., Any]) -> Any:
-    """Returns a compiled function that solves ``f(x, *parameters) = 0`` for ``x``, with the derivative of the root and not that of the solver's steps.
+    """Returns a compiled function that solves ``f(x, *parameters) = 0`` for ``x``; its derivative is that of the root, not of the solver's steps.
 
-    By the implicit function theorem the root changes by dx = -J⁻¹ df, where J is the Jacobian matrix of ``f`` with respect to ``x`` and ``df``
-    the change of ``f`` by the parameters. J is computed by forward mode and factorized (LU) once for each derivative. A derivative is as
-    accurate as the root is: whether the solver has converged is the solver's to check.
+    By the implicit function theorem the root changes by dx = -J⁻¹ df. J is the Jacobian matrix of ``f`` with respect to ``x``. ``df`` is the
+    change of ``f`` when the parameters change. Forward mode computes J. Each derivative factorizes J (LU) once. A derivative is as accurate
+    as the root is. The solver itself must check that it has converged.
 
     Args:
-        f: a function that ``numba.njit`` compiled, or that Numba can compile, of the unknown and at least one parameter. The unknown is a float or an array of
-            floats; the result has as many elements.
-        solver: such a function of a start and the same parameters that returns the root. It does not write its arguments.
+        f: a function that ``numba.njit`` compiled, or that Numba can compile. It takes the unknown ``x`` and at least one parameter. The
+            unknown is a float or an array of floats. The result has as many elements as the unknown.
+        solver: a function of the same kind. It takes a start value and the same parameters, returns the root, and does not write its arguments.
 
     Returns:
-        a function of the arguments of ``solver`` that returns the root; compiled functions may call it. It has derivatives with respect to the
-        parameters that are floats, arrays of floats or tuples of them, in both modes, and second ones. The derivative with respect to the start
-        is 0.
+        a function of the arguments of ``solver`` that returns the root. Compiled functions may call it. It has first and second derivatives, in
+        both modes, with respect to parameters that are floats, arrays of floats or tuples of them. The derivative with respect to the start
+        value is 0.
 
     Raises:
-        TypeError: ``f`` or ``solver`` is no function, or has ``*args``.
-        ValueError: their numbers of parameters differ, or are less than two.
-        DifferentiationError: when a derivative is compiled: ``f`` has a construct that can't be differentiated, ``solver`` writes its arguments, or the root is no
-            float and no array of floats.
+        TypeError: ``f`` or ``solver`` is not a function, or has ``*args``.
+        ValueError: ``f`` and ``solver`` have different numbers of parameters, or fewer than two.
+        DifferentiationError: when a derivative is compiled: ``f`` has a construct that can't be differentiated, ``solver`` writes its arguments,
+            or the root is neither a float nor an array of floats.
         numpy.linalg.LinAlgError: when a derivative runs: J is singular, so the root has no derivative.
     """
     return _implicit_function(implicit_root, f, f, solver)
@@ -61,7 +61,7 @@ def implicit_root(f: Callable[..., Any], solver: Callable[..., Any]) -> Any:
 def fixed_point(f: Callable[..., Any], solver: Callable[..., Any]) -> Any:
     """Returns a compiled function that solves ``x = f(x, *parameters)`` for ``x``, with the derivative of the fixed point.
 
-    It is ``implicit_root`` of ``f(x, *parameters) - x``; arguments, results and errors are those of ``implicit_root``. The result of ``f`` has the shape of ``x``.
+    The result equals ``implicit_root`` of ``f(x, *parameters) - x``. Arguments, results and errors are those of ``implicit_root``. ``f`` returns the shape of ``x``.
     """
     function = wrapped_function(f, "fixed_point")
     name, given = name_in_source(function.__name__), [f"p_{n}" for n in range(1, len(parameter_names(function)))]

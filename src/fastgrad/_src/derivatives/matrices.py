@@ -228,11 +228,12 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Any:
 
     Args:
         f: as for ``jvp``; it returns a float or an array of floats.
-        argnums: the number of the argument, an array of floats or a float, or several numbers.
+        argnums: the index of the argument, a float or an array of floats, or several indices.
 
     Returns:
-        a function of the arguments of ``f`` that returns an array of the result's shape followed by the argument's shape. For an argument
-        that is a float it returns what ``f`` returns: the tangent of the result. Of several argnums it returns a tuple.
+        a function of the arguments of ``f``. It returns an array of shape ``result.shape + argument.shape``; for a float argument, the
+        derivative has the type and shape of the result. For several ``argnums`` it returns a tuple of these. When it is called, it raises
+        DifferentiationError if ``f`` can't be differentiated, or if the argument is complex, a tuple, a record or an instance.
     """
     return _columns(jacobian, f, argnums, lambda position, width: forward_dispatcher(f, (position,), width))
 
@@ -242,9 +243,9 @@ def hessian(f: Callable[..., Any], argnums: int = 0) -> Any:
 
     Args:
         f: as for ``value_and_grad``.
-        argnums: the number of the argument, an array of floats or a float.
+        argnums: the index of the argument, a float or an array of floats.
 
     Returns:
-        a function of the arguments of ``f`` that returns an array of twice the argument's shape; a float for a float.
+        a function of the arguments of ``f``. It returns an array of shape ``argument.shape + argument.shape``, or a float for a float argument.
     """
     return _columns(hessian, f, argnums, lambda position, _: hvp(f, position))

@@ -69,18 +69,19 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_
     Args:
         f: a function that ``numba.njit`` compiled, or that Numba can compile. It returns a float, or with ``has_aux`` a pair of a float and
             other results.
-        argnums: the number of the argument to differentiate with respect to, or several. These are floats or arrays of floats,
-            tuples of them, records, arrays of records, or instances of ``numba.experimental.jitclass``.
+        argnums: the index of the argument to differentiate with respect to, or several indices. These arguments are floats, arrays of
+            floats, tuples of them, records, arrays of records, or instances of ``numba.experimental.jitclass``.
         has_aux: whether ``f`` returns other results, too.
 
     Returns:
-        a function of the arguments of ``f`` that returns (value, gradient): of several argnums a tuple of gradients. An array's gradient has
-        its shape and dtype. That of an array of records is an array of its shape, of the fields that are floats; that of a record such an
-        array without axes (Numba returns no record that it makes); that of an instance a named tuple of its fields that are floats.
+        a function of the arguments of ``f`` that returns (value, gradient); for several ``argnums``, gradient is a tuple. The gradient of an
+        array has the array's shape and dtype. The gradient of an array of records is an array of the same shape, with the float fields. The
+        gradient of a record is such an array of shape (): Numba returns no record that it makes. The gradient of an instance is a named tuple
+        of the instance's float fields.
 
     Raises:
-        ValueError: ``argnums`` are no numbers of parameters.
-        DifferentiationError: when it is called: ``f`` has a construct that can't be differentiated; the message has file and line.
+        ValueError: ``argnums`` are not indices of parameters.
+        DifferentiationError: when the result is called: ``f`` has a construct that can't be differentiated. The message has file and line.
     """
     return _gradient(value_and_grad, f, argnums, has_aux)
 
@@ -136,12 +137,16 @@ def jvp(
 
     Args:
         f: as for ``value_and_grad``; it may return floats, arrays of floats and tuples of them.
-        primals: the arguments.
-        tangents: the directions, one for each argument, of its shape. That of an argument without derivatives, as an integer, is None or zeros.
-        argnums: without ``primals``: the numbers of the arguments that have tangents.
+        primals: the arguments of ``f``, a tuple.
+        tangents: the directions, a tuple: one for each argument, of its shape. For an argument without derivatives, such as an integer: None or 0.
+        argnums: without ``primals``: the indices of the arguments that have tangents.
 
     Returns:
-        (result, tangent of the result). Without ``primals`` a compiled function of the arguments and tangents that returns them.
+        (result, tangent of the result). Without ``primals``: a compiled function that takes the arguments, then the tangents, and returns this pair.
+
+    Raises:
+        TypeError: ``primals`` or ``tangents`` are not a tuple or list, or the tangent of a real argument is complex.
+        ValueError: the numbers of primals and tangents differ.
     """
     if primals is not None:
         return _tangents_of_call(f, primals, tangents)
@@ -304,16 +309,20 @@ def _dispatcher_of(f: Any) -> Any:
 
 
 def vjp(f: Callable[..., Any], *primals: Any, **keywords: Any) -> tuple[Any, Callable[..., tuple[Any, ...]]]:
-    """Computes ``f`` and returns the function from cotangents of its result to those of its arguments.
+    """Computes ``f``, and returns its result and the pullback: the function from a cotangent of the result to cotangents of the arguments.
 
     Args:
         f: as for ``jvp``.
-        *primals: the arguments.
+        *primals: the arguments of ``f``.
         **keywords: more arguments, which have no cotangents.
 
     Returns:
-        (result, pullback). ``pullback(cotangent)`` takes a cotangent with the structure of the result, None or 0 for integers and texts, and returns a tuple,
-        one cotangent for each of the primals; None for one that has no derivative, as an integer. It runs ``f`` once more, with copies of the primals and the same random draws.
+        (result, pullback). ``pullback(cotangent)`` takes a cotangent with the structure of the result; None or 0 for integers and strings.
+        It returns a tuple with the cotangent of each primal; None for a primal without derivatives, such as an integer. It runs ``f`` once
+        more, with copies of the primals and the same random draws. It raises ValueError if the cotangent has another structure or shape.
+
+    Raises:
+        ValueError: ``f`` writes an argument that shares memory with another argument.
     """
     given = len(primals)
     positions = tuple(number for number, primal in enumerate(primals) if not _is_discrete(type_of(primal)))
@@ -424,14 +433,14 @@ def _copy(value: Any) -> Any:
 
 
 def hvp(f: Callable[..., Any], argnums: int = 0) -> Any:
-    """Returns a compiled function that computes products of the Hessian matrix of ``f`` and a vector, by reverse mode over forward mode.
+    """Returns a compiled function that computes the product of the Hessian matrix of ``f`` and a vector, by reverse mode over forward mode.
 
     Args:
         f: as for ``value_and_grad``.
-        argnums: the number of the argument.
+        argnums: the index of the argument to differentiate with respect to.
 
     Returns:
-        a function of the arguments of ``f`` and a vector, of the shape of the argument, that returns the product.
+        a function that takes the arguments of ``f``, then a vector of the argument's shape, and returns the product, of the same shape.
     """
     if takes_any_number(f):
         return DerivativeOfAnyNumber(f, lambda function: hvp(function, argnums), 1)
