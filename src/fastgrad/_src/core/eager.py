@@ -64,7 +64,7 @@ def get_logger() -> Any:
 
 
 def control_dependencies(control_inputs: Any) -> AbstractContextManager[None]:
-    """Calls callable inputs on entry; does nothing else, because operations run in program order.
+    """Returns a context that calls the callable ``control_inputs`` on entry and does nothing else: operations run in program order.
 
     Raises:
         TypeError: ``control_inputs`` is not iterable. TensorFlow: tf.control_dependencies.

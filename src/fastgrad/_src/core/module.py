@@ -16,14 +16,14 @@ from fastgrad._src.core.variable import Variable
 class Module(DeferredRestorationOwner):
     """The base class of objects that hold variables and other modules.
 
-    A module collects its attributes in the order of their names, also inside of lists, tuples and dicts. Keras layers and
-    metrics count as modules; TensorFlow 2.21 does not look into them.
+    A module finds variables and modules in its attributes, in the order of the attributes' names, also inside of lists,
+    tuples and dicts. Keras layers and metrics count as modules; TensorFlow 2.21 does not look into them.
 
     Args:
         name: a Python identifier; default: the class name in snake case.
 
     Raises:
-        ValueError: ``name`` is not an identifier.
+        TypeError, ValueError: ``name`` is not a string, or not an identifier.
     """
 
     def __init__(self, name: str | None = None) -> None:

@@ -261,7 +261,7 @@ class Initialization(Recorder):
 def init_scope() -> AbstractContextManager[None]:
     """A context whose operations run once, outside of gradient tapes and of a function that is recorded. TensorFlow: tf.init_scope.
 
-    Use it to make constants and state in the first call of a ``tf.function``: each later call finds the same.
+    Use it to make constants and state in the first call of a ``tf.function``. Each later call uses the same objects.
 
     Raises:
         TypeError: an operation takes a tensor that the function computes.

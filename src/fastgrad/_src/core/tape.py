@@ -316,7 +316,7 @@ class GradientTape(recording.Recorder):
         parallel_iterations: int | None = None,
         experimental_use_pfor: bool = True,
     ) -> Any:
-        """The Jacobian of ``target`` by each of ``sources``, of shape ``target.shape + source.shape``.
+        """The Jacobian of ``target`` with respect to each of ``sources``, of shape ``target.shape + source.shape``.
 
         Args:
             target: a tensor.
@@ -363,7 +363,7 @@ class GradientTape(recording.Recorder):
         parallel_iterations: int | None = None,
         experimental_use_pfor: bool = True,
     ) -> Any:
-        """The Jacobian of each row of ``target`` by the same row of ``source``; rows must be independent.
+        """The Jacobian of each row of ``target`` with respect to the same row of ``source``; rows must be independent.
 
         Args:
             target: shape (batch, ...), of rank 2 or more.

@@ -123,8 +123,8 @@ def _operator_method_that_raises(name: str, operator: str, method: str) -> Calla
 class Variable(Operand):
     """A mutable tensor; gradient tapes watch it if it is trainable.
 
-    A read gives a snapshot: a later assign never changes it. The snapshot shares the variable's memory, and is copied just
-    before the variable changes. So a read does not copy, and the variable's memory never moves.
+    A read returns a snapshot, which later assigns do not change. The snapshot shares the variable's memory until the variable
+    changes; just before that the snapshot gets a copy. So a read does not copy, and the variable's memory never moves.
 
     Args:
         initial_value: an argument of ``tf.convert_to_tensor``, or a function without arguments that returns it.
@@ -132,7 +132,7 @@ class Variable(Operand):
         name: shown in the repr as ``name:0``; not made unique.
         dtype: the dtype to convert the initial value to.
         shape: checked against the shape of the initial value.
-        constraint: kept for optimizers.
+        constraint: a function from the variable to its new value, which optimizers apply after each update; or None.
         synchronization, aggregation: how the replicas of a ``tf.distribute.Strategy`` combine their values; without effect
             outside of its scope.
         validate_shape, caching_device, variable_def, import_scope: as in TensorFlow, without effect.
@@ -140,7 +140,7 @@ class Variable(Operand):
     In the scope of a strategy of several replicas, all of them create the variable, with the initial value of replica 0.
 
     Raises:
-        ValueError: the initial value is missing, or does not have the shape ``shape``.
+        ValueError: the initial value is missing or does not have the shape ``shape``, or ``constraint`` is not callable.
     """
 
     __array_priority__ = 100

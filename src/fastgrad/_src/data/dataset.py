@@ -37,11 +37,11 @@ _MAX_INT64 = int(np.iinfo(np.int64).max)
 class Dataset(DatasetConstructors, DatasetBatching):
     """A sequence of elements: tensors, or tuples and dicts of tensors.
 
-    ``from_tensor_slices``, ``from_generator`` and others create a dataset (``constructors.py``). Each method returns a new dataset;
-    methods that group elements are in ``batching.py``. An iteration runs the pipeline from its start; gradient tapes do not record it.
-    Rows of arrays stay row numbers through ``shuffle``, ``take``, ``skip``, ``repeat``, ``shard`` and ``cache``; ``batch`` gathers them
-    at once, in the order of single elements. Threads make elements ahead where that pays (``prefetch``, and ``map`` with
-    ``num_parallel_calls``). The elements and their order do not depend on threads.
+    ``from_tensor_slices``, ``from_generator`` and others create a dataset. Each method returns a new dataset. An iteration runs
+    the pipeline from its start; gradient tapes do not record it. For a dataset of arrays, ``shuffle``, ``take``, ``skip``,
+    ``repeat``, ``shard`` and ``cache`` work on row numbers, and ``batch`` gathers all rows of a batch at once, in the same order.
+    Threads compute elements in advance where that saves time (``prefetch``, and ``map`` with ``num_parallel_calls``). The elements
+    and their order do not depend on threads.
     """
 
     __getattr__ = missing_member_getattr
@@ -66,14 +66,15 @@ class Dataset(DatasetConstructors, DatasetBatching):
     ) -> Dataset:
         """Returns ``map_func`` of each element.
 
-        As in TensorFlow its Python runs once, with the first element. For other elements the recorded operations run. They are compiled,
-        as by ``tf.function``, if that gives the same results in less time. Python runs again for elements of other shapes and for values
-        that select another path. It runs for every element if the function can't be recorded (it calls a tensor's ``numpy()``).
+        As in TensorFlow, ``map_func`` runs once in Python, with the first element, and its operations are recorded. For other elements
+        the recorded operations run. They are compiled, as by ``tf.function``, if that gives the same results in less time. ``map_func``
+        runs again for elements of other shapes and for values that select another path. It runs for every element if it can't be
+        recorded, for example because it calls a tensor's ``numpy()``.
 
         Args:
             map_func: maps an element to an element. A tuple becomes several arguments, a dict or a named tuple is one.
-            num_parallel_calls: the number of threads that make elements ahead, or ``tf.data.AUTOTUNE``. Threads are used where a call
-                takes long and draws no random numbers. Results come in order.
+            num_parallel_calls: the number of threads that compute elements in advance, or ``tf.data.AUTOTUNE``. Threads are used
+                if a call takes long and draws no random numbers. Results come in order.
             deterministic, synchronous, use_unbounded_threadpool: kept for TensorFlow's signature.
 
         Raises:
@@ -158,7 +159,7 @@ class Dataset(DatasetConstructors, DatasetBatching):
 
         Args:
             class_func: maps an element to the number of its class.
-            target_dist: the wanted frequency of each class.
+            target_dist: the relative frequency of each class in the result.
             initial_dist: the frequency of each class in this dataset. Default: counted during the iteration.
             seed: makes the result repeatable, together with ``tf.random.set_seed``.
         """
@@ -268,13 +269,13 @@ class Dataset(DatasetConstructors, DatasetBatching):
         return Dataset(IgnoringErrors(self._node, log_warning))
 
     def prefetch(self, buffer_size: Any, name: str | None = None) -> Dataset:
-        """Returns the same elements, made ahead by a thread where making one takes longer than a thread switch.
+        """Returns the same elements; a thread computes them in advance if an element takes longer than a thread switch.
 
-        The thread ends with the iteration, also with an abandoned one. It works beside compiled steps. Elements that draw random
-        numbers are not made ahead.
+        The thread ends with the iteration, even if the iteration is abandoned. It runs while compiled steps run. Elements that draw
+        random numbers are not computed in advance.
 
         Args:
-            buffer_size: the number of elements made ahead, or ``tf.data.AUTOTUNE``: 2.
+            buffer_size: the number of elements to compute in advance; ``tf.data.AUTOTUNE`` means 2.
 
         Raises:
             InvalidArgumentError: ``buffer_size`` is below -1.

@@ -76,7 +76,7 @@ class Iterator:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Resumes at the position where an iterator of an equal dataset returned ``state``.
 
-        The next element is the one that iterator would have returned next, and later iterations of the dataset have the same orders.
+        The next element is the one that would have followed there. Later iterations of the dataset have the same orders as there.
         Sources are read again from their start. Functions of ``map`` are not called again for elements that were returned.
 
         Raises:

@@ -39,7 +39,7 @@ class DatasetSpec(TypeSpec):
         )
 
     def most_specific_common_supertype(self, others: Any) -> DatasetSpec | None:
-        """Returns the narrowest spec that includes this spec and all ``others``; None if more than sizes differ."""
+        """Returns the narrowest spec that includes this spec and all ``others``; None if they differ in more than sizes."""
         others = list(others)
         if not all(isinstance(other, DatasetSpec) for other in others):
             return None

@@ -18,7 +18,7 @@ from fastgrad._src.ops.collectives import all_reduce
 
 
 class InputContext:
-    """What a function of ``distribute_datasets_from_function`` learns about its process. TensorFlow: tf.distribute.InputContext.
+    """The process for which ``distribute_datasets_from_function`` calls its function. TensorFlow: tf.distribute.InputContext.
 
     Args:
         num_input_pipelines: the number of processes.
@@ -32,7 +32,7 @@ class InputContext:
         self.num_replicas_in_sync = num_replicas_in_sync
 
     def get_per_replica_batch_size(self, global_batch_size: int) -> int:
-        """Returns the batch size of each replica; ValueError if the replicas can't share a global batch alike."""
+        """Returns the batch size of each replica; ValueError if the number of replicas does not divide the global batch size."""
         if global_batch_size % self.num_replicas_in_sync:
             raise ValueError(
                 f"The `global_batch_size` {global_batch_size} is not divisible by `num_replicas_in_sync` "
@@ -58,14 +58,14 @@ class InputOptions(NamedTuple):
 class DistributedDataset:
     """The batches of this process. TensorFlow: tf.distribute.DistributedDataset.
 
-    All processes iterate together: they make the same number of steps. For a dataset of a function, ``len`` and ``cardinality`` count
-    the batches of this process.
+    All processes iterate together: they make the same number of steps. For ``distribute_datasets_from_function``, ``len`` and
+    ``cardinality`` count the batches of this process.
 
     Args:
         dataset: the dataset of this process's batches.
         rank: the number of this process.
         size: the number of processes.
-        is_same_in_all: whether all processes have the same pipeline, and must shuffle alike.
+        is_same_in_all: whether all processes have the same pipeline, so that they must shuffle in the same order.
     """
 
     gives_elements = True
@@ -110,7 +110,7 @@ def distributed(dataset: Any, rank: int, size: int) -> Dataset:
 class DistributedIterator(DatasetIterator):
     """An iteration of a distributed dataset. TensorFlow: tf.distribute.DistributedIterator.
 
-    All processes make it together: it first compares the numbers of steps. A process without further rows gets empty batches
+    All processes create it together, and first compare their numbers of steps. A process without further rows gets empty batches
     until all processes have ended. If a number of steps is unknown, each step asks all processes whether they have rows.
 
     Args:

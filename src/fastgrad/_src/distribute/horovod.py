@@ -76,7 +76,7 @@ def init(comm: Any = None, process_sets: Any = None) -> None:
         comm, process_sets: must be None: all processes of the job work together.
 
     Raises:
-        ValueError: a part of the processes is asked for.
+        ValueError: ``comm`` or ``process_sets`` asks for some of the processes.
         ImportError: a launcher started the process, and mpi4py is not installed.
     """
     if comm is not None or process_sets is not None:
@@ -114,17 +114,17 @@ def local_size() -> int:
 
 
 def cross_rank() -> int:
-    """Returns the number of this machine, if all machines have as many processes."""
+    """Returns the number of this machine, from 0, if all machines have the same number of processes."""
     return world().rank // world().local_size
 
 
 def cross_size() -> int:
-    """Returns the number of machines, if all machines have as many processes."""
+    """Returns the number of machines, if all machines have the same number of processes."""
     return -(-world().size // world().local_size)
 
 
 def mpi_threads_supported() -> bool:
-    """Returns True: the progress thread needs it."""
+    """Returns True: MPI supports calls from several threads, which the progress thread needs."""
     return True
 
 

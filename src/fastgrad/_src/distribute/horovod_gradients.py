@@ -55,8 +55,8 @@ class DistributedGradientTape:
     Args:
         gradtape: a ``tf.GradientTape``.
         compression: ``Compression.none``, ``Compression.fp16`` or ``Compression.bf16``.
-        sparse_as_dense: whether ``IndexedSlices`` become tensors before they are reduced. Else their rows are gathered, where that
-            is fewer bytes.
+        sparse_as_dense: whether ``IndexedSlices`` become tensors before they are reduced. Otherwise their rows are gathered if
+            that takes fewer bytes.
         op: ``Average`` (default) or ``Sum``.
         device_dense, device_sparse, gradient_predivide_factor, num_groups, groups, options: kept for Horovod's signature.
 
@@ -151,13 +151,13 @@ def DistributedOptimizer(  # Horovod's name
         sparse_as_dense: whether ``IndexedSlices`` become tensors before they are reduced.
         op: ``Average`` (default) or ``Sum``.
         backward_passes_per_step: the number of calls per update; their gradients add up.
-        shard_optimizer_state: whether each process keeps the slots of one part of all variables only (ZeRO-1): 1 / n of the
-            memory on n processes. Not in Horovod. The result is a ``ShardedOptimizer``.
+        shard_optimizer_state: whether each process keeps the slots of only a part of the variables (ZeRO-1), which takes 1 / n
+            of the memory on n processes. Not in Horovod. The result is a ``ShardedOptimizer``.
         average_aggregated_gradients: whether an update uses the mean of the gradients of its calls, not their sum.
         device_dense, device_sparse, gradient_predivide_factor, options: kept for Horovod's signature.
 
     Raises:
-        TypeError: it is not an optimizer.
+        TypeError: ``optimizer`` is not an optimizer.
         ValueError: there is no such reduction; the optimizer accumulates gradients itself, or has updated variables already.
     """
     if not (hasattr(optimizer, "apply_gradients") and hasattr(optimizer, "apply")):

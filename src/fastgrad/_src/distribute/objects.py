@@ -13,7 +13,7 @@ def broadcast_object(obj: Any = None, root_rank: int = 0, name: str | None = Non
     """Returns the object of the process ``root_rank``, in all processes.
 
     Args:
-        obj: what pickle can store; other processes may give anything.
+        obj: an object that pickle can store; the argument of the other processes is ignored.
         root_rank: the rank of the process whose object is sent.
         name: kept for Horovod's signature.
     """
@@ -24,7 +24,7 @@ def allgather_object(obj: Any, name: str | None = None) -> list[Any]:
     """Returns the objects of all processes, in the order of ranks.
 
     Args:
-        obj: what pickle can store.
+        obj: an object that pickle can store.
         name: kept for Horovod's signature.
     """
     return gathered(ReplicaGroup(world().rank, world().size), obj, "allgather_object")

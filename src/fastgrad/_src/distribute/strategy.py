@@ -47,7 +47,7 @@ class ValueContext(NamedTuple):
 
 
 class ReplicaContext:
-    """What a function that ``strategy.run`` runs can ask and do. TensorFlow: tf.distribute.ReplicaContext.
+    """The replica in which ``strategy.run`` runs a function: its number and its collectives. TensorFlow: tf.distribute.ReplicaContext.
 
     Args:
         strategy: the strategy that runs the function.
@@ -234,7 +234,7 @@ class Strategy:
 
     @property
     def cluster_resolver(self) -> ClusterResolver | None:
-        """What tells the processes of the job; None for a strategy of one process."""
+        """The resolver that lists the processes of the job; None for a strategy of one process."""
         return None
 
     def scope(self) -> contextlib.AbstractContextManager[Strategy]:
@@ -280,7 +280,7 @@ class Strategy:
         Args:
             reduce_op: a ``tf.distribute.ReduceOp`` or its name.
             value: a tensor or a nested structure of tensors.
-            axis: one or several dimensions that are reduced, too; a mean weighs each element alike, and that of integers is
+            axis: one or several dimensions to reduce as well. A mean gives each element the same weight; a mean of integers is
                 float64. None keeps all dimensions.
 
         Raises:
@@ -335,17 +335,17 @@ class Strategy:
     def experimental_distribute_dataset(self, dataset: Any, options: Any = None) -> DistributedDataset:
         """Returns the part of a batched dataset for this process.
 
-        Each global batch is divided among the replicas; ``options.experimental_distribute.auto_shard_policy`` of the dataset
-        says how. All processes make the same number of steps: a process without rows gets an empty batch. Shuffles without a
-        seed have the order of the first process in all processes, unless the policy is OFF.
+        Each global batch is divided among the replicas, by ``options.experimental_distribute.auto_shard_policy`` of the dataset.
+        All processes make the same number of steps: a process without rows gets an empty batch. A shuffle without a seed has
+        the same order in all processes, that of the first process, unless the policy is OFF.
 
         Args:
             dataset: a ``tf.data.Dataset`` of global batches, the same in all processes.
             options: kept for TensorFlow's signature.
 
         Raises:
-            TypeError: it is not a dataset.
-            ValueError: it is not batched.
+            TypeError: ``dataset`` is not a dataset.
+            ValueError: ``dataset`` is not batched.
             NotFoundError: the policy is FILE, and the dataset reads no files.
         """
         part = distributed(dataset, self._rank, self._size)
@@ -426,7 +426,7 @@ class MultiWorkerMirroredStrategy(Strategy):
     MPI's launcher starts the processes: ``mpiexec -n 4 python train.py``. Without a launcher there is one replica.
 
     Args:
-        cluster_resolver: kept as the attribute; MPI tells the processes. Default: a resolver that asks MPI.
+        cluster_resolver: only stored as an attribute, because MPI knows the processes. Default: a resolver that asks MPI.
         communication_options: kept for TensorFlow's signature: MPI chooses the algorithms.
 
     Raises:

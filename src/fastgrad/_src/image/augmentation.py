@@ -75,7 +75,7 @@ def _flipped(name: str, image: Any, axis: int, draw: Draw) -> Tensor:
 
 
 def random_flip_left_right(image: Any, seed: Any = None) -> Tensor:
-    """``image``, or each image of a batch, with its columns in reverse order in one of two cases.
+    """``image``, or each image of a batch, with its columns in reverse order with probability 1/2.
 
     Args:
         image: shape (height, width, channels) or (batch, height, width, channels).
@@ -88,7 +88,7 @@ def random_flip_left_right(image: Any, seed: Any = None) -> Tensor:
 
 
 def random_flip_up_down(image: Any, seed: Any = None) -> Tensor:
-    """``image``, or each image of a batch, with its rows in reverse order in one of two cases; see ``random_flip_left_right``."""
+    """``image``, or each image of a batch, with its rows in reverse order with probability 1/2; see ``random_flip_left_right``."""
     return _flipped("random_flip_up_down", image, 0, _draw_of(seed))
 
 

@@ -74,11 +74,11 @@ def crop_and_resize(
 ) -> Tensor:
     """Parts of images, resized to one size.
 
-    The first and the last pixel of a part lie on the edges of its box; a box may be turned over, and may leave the image.
+    The first and the last pixel of a part lie on the edges of its box. A box with y1 > y2 or x1 > x2 gives a mirrored part.
 
     Args:
         image: shape (batch, height, width, channels).
-        boxes: float32, shape (boxes, 4).
+        boxes: float32, shape (boxes, 4): (y1, x1, y2, x2) in fractions of height and width; parts outside of the image are allowed.
         box_indices: integers, shape (boxes,): the image of each box.
         crop_size: (height, width) of the result.
         method: ``"bilinear"`` or ``"nearest"``.
@@ -182,8 +182,8 @@ def draw_bounding_boxes(images: Any, boxes: Any, colors: Any = None, name: str |
 
     Args:
         images: float32 or float16, shape (batch, height, width, channels) with 1, 3 or 4 channels.
-        boxes: float32, shape (batch, boxes, 4).
-        colors: floats, shape (colours, at least the channels), which are used in turn; None for ten colours.
+        boxes: float32, shape (batch, boxes, 4): (y1, x1, y2, x2) in fractions of height and width.
+        colors: floats, shape (colours, channels or more); box i gets colour i modulo their number. None for ten colours.
         name: kept for TensorFlow's signature.
 
     Raises:
@@ -360,17 +360,17 @@ def sample_distorted_bounding_box(  # noqa: PLR0913  # TensorFlow's arguments
     use_image_if_no_bounding_boxes: Any = None,
     name: str | None = None,
 ) -> BoundingBoxSample:
-    """A random box that covers a part of one of some objects.
+    """A random box that covers at least a given fraction of one of the objects.
 
     Args:
         image_size: integers, (height, width, channels).
-        bounding_boxes: float32, shape (batch, boxes, 4): the objects.
+        bounding_boxes: float32, shape (batch, boxes, 4): the objects, (y1, x1, y2, x2) in fractions of height and width.
         seed: an integer; 0 for none.
-        min_object_covered: the least part of an object that the box covers.
-        aspect_ratio_range: the least and the greatest width divided by the height; (0.75, 1.33).
-        area_range: the least and the greatest part of the image; (0.05, 1).
-        max_attempts: after so many boxes that do not fit, the box is the image; 100.
-        use_image_if_no_bounding_boxes: whether the image is the object if there is none.
+        min_object_covered: the least fraction of an object that the box covers.
+        aspect_ratio_range: the least and the greatest width divided by the height; default (0.75, 1.33).
+        area_range: the least and the greatest fraction of the image's area; default (0.05, 1).
+        max_attempts: the number of random boxes to try; then the box is the whole image. Default 100.
+        use_image_if_no_bounding_boxes: whether the whole image is the object if there are no boxes.
         name: kept for TensorFlow's signature.
 
     Returns:

@@ -147,7 +147,7 @@ def decode_image(
         channels: 1, 3 or 4; 0 or None for those of the file. GIF files have 3.
         dtype: the dtype of the result, as by ``convert_image_dtype``.
         name: kept for TensorFlow's signature.
-        expand_animations: whether all frames of a GIF file are decoded, not the first alone.
+        expand_animations: whether all frames of a GIF file are decoded; otherwise only the first.
 
     Returns:
         Shape (height, width, channels); (frames, height, width, 3) for GIF files with ``expand_animations``.
@@ -189,7 +189,7 @@ def decode_jpeg(
     Args:
         contents: a string scalar, the bytes of the file.
         channels: 1 or 3; 0 for those of the file.
-        ratio: 1. The others of TensorFlow, for smaller images, are not there: ``resize`` makes them.
+        ratio: only 1. TensorFlow's other ratios, which reduce the image, are not available; use ``tf.image.resize``.
         dct_method: ``""``, ``"INTEGER_FAST"`` or ``"INTEGER_ACCURATE"``; Pillow has one method.
         fancy_upscaling, try_recover_truncated, acceptable_fraction, name: kept for TensorFlow's signature.
 
@@ -232,7 +232,7 @@ def decode_png(contents: Any, channels: Any = 0, dtype: Any = dtypes.uint8, name
 
     Raises:
         InvalidArgumentError: the bytes are no intact file, or ``channels`` is another number.
-        TypeError: another ``dtype``; it is an InvalidArgumentError, too.
+        TypeError: another ``dtype``; the error is also an InvalidArgumentError.
         UnimplementedError: an image of 16 bits with several channels to uint16.
         ImportError: Pillow is not installed.
     """
@@ -474,11 +474,11 @@ def encode_jpeg(  # noqa: PLR0913  # TensorFlow's arguments
         image: uint8, shape (height, width, channels) with 1 or 3 channels.
         format: ``"grayscale"``, ``"rgb"``, or ``""`` for that of the channels.
         quality: from 0 to 100.
-        progressive: whether the file first has a coarse image.
-        optimize_size: whether the codes are made for this image.
+        progressive: whether the file is a progressive JPEG.
+        optimize_size: whether the Huffman codes are optimised for this image.
         chroma_downsampling: whether colours have half the resolution.
-        density_unit: ``"in"`` or ``"cm"``.
-        x_density, y_density: pixels in a unit.
+        density_unit: ``"in"`` (inch) or ``"cm"``.
+        x_density, y_density: pixels per ``density_unit``.
         xmp_metadata: bytes.
         name: kept for TensorFlow's signature.
 
@@ -525,7 +525,7 @@ def checked_jpeg_pixels(name: str, image: Any) -> Tensor:
 
 
 def adjust_jpeg_quality(image: Any, jpeg_quality: Any, dct_method: str = "", name: str | None = None) -> Tensor:
-    """``image`` as a JPEG file of some quality shows it.
+    """``image``, encoded as a JPEG file of quality ``jpeg_quality`` and decoded again.
 
     Args:
         image: shape (height, width, channels) with 1 or 3 channels, floats or integers.

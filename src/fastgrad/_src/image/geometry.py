@@ -183,7 +183,7 @@ def central_crop(image: Any, central_fraction: Any) -> Tensor:
 def pad_to_bounding_box(
     image: Any, offset_height: Any, offset_width: Any, target_height: Any, target_width: Any
 ) -> Tensor:
-    """``image``, or each image of a batch, within zeros.
+    """``image``, or each image of a batch, padded with zeros.
 
     Args:
         image: as for ``flip_left_right``.
@@ -253,7 +253,7 @@ def _target_sizes(name: str, target_height: Any, target_width: Any) -> tuple[int
 
 
 def resize_with_crop_or_pad(image: Any, target_height: Any, target_width: Any) -> Tensor:
-    """The middle of ``image``, or of each image of a batch, within zeros where the image is smaller than the result.
+    """The central part of ``image``, or of each image of a batch; padded with zeros where the image is smaller than the result.
 
     Args:
         image: as for ``flip_left_right``.
@@ -283,15 +283,15 @@ def resize(
     antialias: bool = False,
     name: str | None = None,
 ) -> Tensor:
-    """Images of another size.
+    """Resizes images.
 
     Args:
         images: an image or a batch of images, of any real dtype.
         size: (height, width) of the result.
         method: one of the names in ``ResizeMethod``.
-        preserve_aspect_ratio: whether the result is the largest image within ``size`` that has the proportions of ``images``.
-        antialias: whether the kernel of the method covers all pixels if the result is smaller; ``"nearest"`` and ``"area"``
-            ignore it.
+        preserve_aspect_ratio: whether the result has the aspect ratio of ``images``; it is the largest such image within ``size``.
+        antialias: whether the kernel of the method is widened to cover all pixels if the result is smaller; ``"nearest"`` and
+            ``"area"`` ignore it.
         name: kept for TensorFlow's signature.
 
     Returns:
@@ -352,7 +352,7 @@ def _sizes_of_same_proportions(sizes: Sequence[int], limits: Sequence[int]) -> t
 def resize_with_pad(
     image: Any, target_height: Any, target_width: Any, method: str = ResizeMethod.BILINEAR, antialias: bool = False
 ) -> Tensor:
-    """Images of another size and the same proportions, within zeros.
+    """Resizes images without distortion, and pads them with zeros to the target size.
 
     Args:
         image: as for ``resize``.
@@ -387,8 +387,8 @@ def extract_patches(images: Any, sizes: Any, strides: Any, rates: Any, padding: 
         name: kept for TensorFlow's signature.
 
     Returns:
-        Shape (batch, rows of patches, columns of patches, patch height * patch width * channels); no patches where they
-        are larger than the image, and ``padding`` is ``"VALID"``.
+        Shape (batch, rows of patches, columns of patches, patch height * patch width * channels). With ``"VALID"`` there are
+        no patches if they are larger than the image.
 
     Raises:
         InvalidArgumentError: another rank, or arguments of another length or padding.
@@ -482,12 +482,12 @@ def extract_glimpse(
     Args:
         input: floats, shape (batch, height, width, channels).
         size: (height, width) of the window.
-        offsets: float32, shape (batch, 2): (y, x) of each window. It is the middle of the window if ``centered`` and
-            ``normalized``, else its first row and column.
-        centered: whether offsets count from the middle of the image, else from its first pixel.
-        normalized: whether offsets are in parts of the image: from -1 to 1 if ``centered``, else from 0 to 1. Else in pixels.
-        noise: ``"uniform"``, between the least and the greatest value of the image; ``"gaussian"``, with its mean and deviation;
-            or ``"zero"``.
+        offsets: float32, shape (batch, 2): the point (y, x) of each window. It is the centre of the window if ``centered`` and
+            ``normalized``; otherwise its first row and column.
+        centered: whether offsets count from the centre of the image; otherwise from its first pixel.
+        normalized: whether offsets are fractions of the image, in [-1, 1] if ``centered``, otherwise in [0, 1]; if not, pixels.
+        noise: ``"uniform"``, between the least and the greatest value of the image; ``"gaussian"``, with the image's mean and
+            standard deviation; or ``"zero"``.
         name: kept for TensorFlow's signature.
 
     Returns:

@@ -69,7 +69,7 @@ def total_variation(images: Any, name: str | None = None) -> Tensor:
 
 
 def image_gradients(image: Any) -> tuple[Tensor, Tensor]:
-    """The differences of each pixel from the one below, and from the one to the right; 0 in the last row or column.
+    """The pixel below minus the pixel, and the pixel to the right minus the pixel; 0 in the last row or column.
 
     Args:
         image: shape (batch, height, width, channels).
@@ -251,15 +251,15 @@ def ssim(
         img1, img2, max_val: as for ``psnr``.
         filter_size, filter_sigma: the size and the standard deviation of the Gaussian window.
         k1, k2: small numbers that keep divisors from 0.
-        return_index_map: whether to return the similarity at each place of the window, not the mean.
+        return_index_map: whether to return the similarity at each position of the window instead of the mean.
 
     Returns:
         float32, of the shape of the axes before the last three; with ``return_index_map`` two axes more.
 
     Raises:
         ValueError: the shapes are not compatible.
-        InvalidArgumentError: images smaller than the window, or an empty window. The formula is that of Wang, Bovik, Sheikh and Simoncelli, "Image
-            quality assessment: from error visibility to structural similarity" (2004).
+        InvalidArgumentError: images smaller than the window, or an empty window. Source of the formula: Wang, Bovik, Sheikh and
+            Simoncelli, "Image quality assessment: from error visibility to structural similarity" (2004).
     """
     x, y, greatest = _compared("ssim", (img1, img2), max_val)
     window = _gaussian_window("ssim", (x, y), filter_size, filter_sigma)

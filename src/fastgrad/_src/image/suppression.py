@@ -108,14 +108,14 @@ def non_max_suppression(
     score_threshold: Any = float("-inf"),
     name: str | None = None,
 ) -> Tensor:
-    """The indices of the boxes of greatest scores that overlap each other little.
+    """The indices of the boxes with the greatest scores, without boxes that overlap a selected box too much.
 
     Args:
-        boxes: floats, shape (boxes, 4), in any unit.
+        boxes: floats, shape (boxes, 4): (y1, x1, y2, x2), two opposite corners, in any unit.
         scores: floats, shape (boxes,).
         max_output_size: the greatest number of selected boxes.
-        iou_threshold: in [0, 1]; the intersection over union with a selected box from which on a box is left out.
-        score_threshold: only boxes with a greater score count.
+        iou_threshold: in [0, 1]; a box is left out if its intersection over union with a selected box is greater.
+        score_threshold: only boxes with a greater score are selected.
         name: kept for TensorFlow's signature.
 
     Returns:
@@ -143,9 +143,8 @@ def non_max_suppression_with_scores(
 
     Args:
         boxes, scores, max_output_size, iou_threshold, score_threshold, name: as for ``non_max_suppression``.
-        soft_nms_sigma: with a positive number a score is multiplied by exp(-overlap² / (2 sigma)) for each selected box, and
-            ``iou_threshold`` has no effect. The
-            formula is that of Bodla and others, "Soft-NMS: improving object detection with one line of code" (2017).
+        soft_nms_sigma: a positive number multiplies a score by exp(-overlap² / (2 sigma)) for each selected box, and ``iou_threshold``
+            has no effect. Source: Bodla and others, "Soft-NMS: improving object detection with one line of code" (2017).
 
     Returns:
         Indices, int32, and scores, of the dtype of ``scores``, both of shape (selected boxes,).
@@ -266,7 +265,7 @@ def combined_non_max_suppression(  # noqa: PLR0913  # TensorFlow's arguments
         max_output_size_per_class: the greatest number of boxes of a class.
         max_total_size: the number of boxes of an image.
         iou_threshold, score_threshold: as for ``non_max_suppression``.
-        pad_per_class: whether ``max_total_size`` is at most the number of classes times ``max_output_size_per_class``.
+        pad_per_class: whether ``max_total_size`` is limited to the number of classes times ``max_output_size_per_class``.
         clip_boxes: whether coordinates are clipped to [0, 1].
         name: kept for TensorFlow's signature.
 
@@ -368,9 +367,9 @@ def non_max_suppression_padded(  # noqa: PLR0913  # TensorFlow's arguments
     canonicalized_coordinates: bool = False,
     tile_size: int = 512,
 ) -> tuple[Tensor, Tensor]:
-    """``non_max_suppression`` for batches, with indices of one length.
+    """``non_max_suppression`` for batches; the indices of all batch elements have one length.
 
-    Unlike there, a box is also left out if its overlap equals ``iou_threshold``, or if none of its coordinates is positive.
+    Unlike ``non_max_suppression``, it also leaves out a box whose overlap equals ``iou_threshold``, or without a positive coordinate.
 
     Args:
         boxes: floats, shape (..., boxes, 4).
@@ -379,7 +378,7 @@ def non_max_suppression_padded(  # noqa: PLR0913  # TensorFlow's arguments
         pad_to_max_output_size: whether the indices are followed by zeros; batches need it.
         name, tile_size: kept for TensorFlow's signature.
         sorted_input: whether the greatest scores come first.
-        canonicalized_coordinates: whether the least coordinates of boxes come first; else the first box decides it for all.
+        canonicalized_coordinates: whether y1 <= y2 and x1 <= x2 in all boxes; otherwise the first box decides the order for all.
 
     Returns:
         Indices, int32 of shape (..., max_output_size), and the numbers of selected boxes, int32 of shape (...).

@@ -198,7 +198,7 @@ def selu(features: Any, name: str | None = None) -> Tensor:
 
 
 def crelu(features: Any, axis: int = -1, name: str | None = None) -> Tensor:
-    """relu of ``features`` and of ``-features``, concatenated along ``axis``. TensorFlow: tf.nn.crelu."""
+    """The relu of ``features`` and the relu of ``-features``, concatenated along ``axis``. TensorFlow: tf.nn.crelu."""
     x = convert_to_tensor(features)
     axis = axis_of(axis, x.ndim, "crelu")
     return relu(TABLE["concat"](x, TABLE["negative"](x), axis=axis))

@@ -215,10 +215,10 @@ def conv2d(
 
     Args:
         input: shape (..., height, width, channels), float or int32; ``"NCHW"``: (..., channels, height, width).
-        filters: shape (height, width, channels / groups, channels out), the dtype of ``input``. Fewer channels than the
-            input's mean several groups.
+        filters: shape (height, width, channels / groups, channels out), the dtype of ``input``. The number of groups is the
+            number of the input's channels divided by that of the filters.
         strides, dilations: one number, two, or one for each dimension of the input.
-        padding: ``"SAME"`` (an output for each stride; the odd cell of padding is at the end), ``"VALID"`` (no padding), or
+        padding: ``"SAME"`` (one output for each stride; an odd cell of padding goes at the end), ``"VALID"`` (no padding), or
             a pair (before, after) for each dimension of the input.
         data_format: ``"NHWC"`` or ``"NCHW"``.
         name: kept for TensorFlow's signature.
@@ -359,7 +359,7 @@ def depthwise_conv2d(
         name: kept for TensorFlow's signature.
 
     Returns:
-        Channels ``c * filters + f`` for channel c and filter f.
+        Shape (batch, height, width, channels * filters per channel). Filter f of channel c gives channel ``c * filters per channel + f``.
 
     Raises:
         InvalidArgumentError, ValueError, UnimplementedError: as ``tf.nn.conv2d``.

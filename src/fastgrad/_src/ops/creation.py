@@ -81,8 +81,8 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
         name: kept for TensorFlow's signature.
 
     Raises:
-        TypeError: a value that does not fit ``dtype``, a tensor of another dtype, or another number of elements than
-            ``shape`` has.
+        TypeError: a value that does not fit ``dtype``, a tensor of another dtype, or a number of elements that does not fit
+            ``shape``.
         ValueError: a ragged list, or something that is no number.
     """
     if dtype is not None:

@@ -68,12 +68,12 @@ class _VariableReadRecorder(recording.Recorder):
 
 
 def custom_gradient(f: Callable[..., Any] | None = None) -> Any:
-    """Gives a function a gradient of the user's own.
+    """Replaces the gradient of a function by a custom one; a decorator.
 
     Args:
         f: takes the arguments unchanged and returns ``(result, grad_fn)``. ``result`` is a tensor or nested structure.
             ``grad_fn`` takes one cotangent for each tensor of the result and returns one for each positional argument (None allowed).
-            Arguments that are passed by name have the places of their parameters; ``grad_fn`` may leave out their gradients.
+            An argument passed by name has the position of its parameter; ``grad_fn`` may leave out the gradient of such an argument.
             If ``f`` reads trainable variables, ``grad_fn`` must take ``variables=`` too and return
             ``(argument gradients, variable gradients)``.
 
@@ -222,7 +222,7 @@ def _accepts_variables(grad_fn: Callable[..., Any]) -> bool:
 
 
 def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Saves memory: intermediate values of ``f`` are not kept, but computed again for the gradient.
+    """Returns ``f`` with rematerialization: intermediate values are not kept, but computed again for the gradient.
 
     Args:
         f: a function of tensors; it may read variables. It must give the same results both times.
@@ -283,7 +283,7 @@ def grad_pass_through(f: Callable[..., Any]) -> Callable[..., Any]:
     """Gives ``f`` the gradient of the identity, as for rounding ("straight through"). TensorFlow: tf.grad_pass_through.
 
     Args:
-        f: a function of as many tensors as it returns; each may be a nested structure.
+        f: a function that returns as many tensors as it takes; each may be a nested structure.
 
     Returns:
         A function with the values of ``f`` and the gradient 1.

@@ -193,11 +193,11 @@ def diag(
     Args:
         diagonal: shape (..., n) for one diagonal, (..., count, n) for several.
         name: kept for TensorFlow's signature.
-        k: which diagonal (0 the main one, positive above it), or the lowest and the highest of several.
+        k: the number of the diagonal, 0 for the main diagonal and positive above it; or the lowest and the highest of several.
         num_rows, num_cols: the size of the matrices; -1 for the smallest size (square if both are -1).
         padding_value: the value of all other elements.
-        align: the side to which diagonals shorter than n are aligned: for diagonals above the main one, ``_``, for
-            diagonals below.
+        align: two words, each ``LEFT`` or ``RIGHT``, joined by ``_``: the side to which diagonals shorter than n are aligned,
+            first for diagonals above the main diagonal, then for those below.
 
     Raises:
         InvalidArgumentError: a scalar, or sizes that do not fit the diagonals.
@@ -234,12 +234,12 @@ def diag_part(
     Args:
         input: shape (..., rows, columns).
         name: kept for TensorFlow's signature.
-        k: which diagonal, or the lowest and the highest of several.
-        padding_value: the value that pads the shorter ones of several.
+        k: the number of the diagonal, or the lowest and the highest of several, as in ``tf.linalg.diag``.
+        padding_value: the value that pads diagonals shorter than n.
         align: as in ``tf.linalg.diag``.
 
     Returns:
-        Shape (..., n), or (..., count, n) for several: the highest first; n is the length of the longest.
+        Shape (..., n), or (..., count, n) for several diagonals, the highest first; n is the length of the longest one.
 
     Raises:
         InvalidArgumentError: fewer than two dimensions, or a diagonal outside the matrix.
@@ -257,7 +257,7 @@ def set_diag(input: Any, diagonal: Any, name: str | None = "set_diag", k: Any = 
         input: shape (..., rows, columns).
         diagonal: shape (..., n), or (..., count, n) for several, as ``tf.linalg.diag_part`` gives them.
         name: kept for TensorFlow's signature.
-        k: which diagonal, or the lowest and the highest of several.
+        k: the number of the diagonal, or the lowest and the highest of several, as in ``tf.linalg.diag``.
         align: as in ``tf.linalg.diag``.
 
     Raises:

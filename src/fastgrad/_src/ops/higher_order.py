@@ -435,12 +435,12 @@ def scan(
     reverse: bool = False,
     name: str | None = None,
 ) -> Any:
-    """All values of a fold: row i is ``fn`` of row i - 1 of the result and row i of ``elems``.
+    """All intermediate results of a fold: row i is ``fn`` of row i - 1 of the result and row i of ``elems``.
 
     Args:
         fn: takes its last result and a row of ``elems``; returns tensors like ``initializer``.
         elems: a tensor of rank 1 or more, or a nested structure of tensors with as many rows each.
-        initializer: what ``fn`` takes with the first row; without it the first row is the initial value and the first result.
+        initializer: the first argument of the first call of ``fn``. Default: the first row, which is also the first result.
         parallel_iterations, back_prop, swap_memory, name: kept for TensorFlow's signature.
         infer_shape: whether all results must have the shapes of ``initializer``.
         reverse: whether the last row comes first.
@@ -493,7 +493,7 @@ def foldl(
     Args:
         fn: takes its last result and a row of ``elems``.
         elems: a tensor of rank 1 or more, or a nested structure of tensors with as many rows each.
-        initializer: what ``fn`` takes with the first row; without it the first row is the initial value.
+        initializer: the first argument of the first call of ``fn``. Default: the first row.
         parallel_iterations, back_prop, swap_memory, name: kept for TensorFlow's signature.
 
     Returns:
@@ -517,7 +517,7 @@ def foldr(
     swap_memory: bool = False,
     name: str | None = None,
 ) -> Any:
-    """Folds the rows of ``elems`` from the last to the first; else as ``foldl``. TensorFlow: tf.foldr."""
+    """Folds the rows of ``elems`` with ``fn``, from the last to the first; arguments as in ``foldl``. TensorFlow: tf.foldr."""
     return _fold("foldr", fn, elems, initializer, True)
 
 

@@ -85,7 +85,7 @@ def argmax(input: Any, axis: Any = None, output_type: Any = dtypes.int64, name: 
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: the dtype has no order, ``axis`` is out of range or empty, or ``output_type`` is another one.
+        InvalidArgumentError: the dtype has no order, ``axis`` is out of range or empty, or ``output_type`` is another dtype.
         TypeError: ``axis`` is a list.
     """
     return _call_argmax(_argmax, input, axis, output_type, ("int16", "uint16", "int32", "int64"))
@@ -101,7 +101,7 @@ def argmin(input: Any, axis: Any = None, output_type: Any = dtypes.int64, name: 
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: the dtype has no order, ``axis`` is out of range or empty, or ``output_type`` is another one.
+        InvalidArgumentError: the dtype has no order, ``axis`` is out of range or empty, or ``output_type`` is another dtype.
         TypeError: ``axis`` is a list.
     """
     return _call_argmax(_argmin, input, axis, output_type, ("int32", "int64"))

@@ -405,7 +405,7 @@ def det(input: Any, name: str | None = None) -> Tensor:
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: matrices are not square, or the dtype is unsupported; also the third derivative at a singular matrix.
+        InvalidArgumentError: matrices are not square, or the dtype is unsupported; or a third derivative is computed at a singular matrix.
     """
     return call_on_matrices(_det_operation, input)
 

@@ -178,7 +178,7 @@ def sparse_softmax_cross_entropy_with_logits(labels: Any, logits: Any, name: str
     Args:
         labels: int32 or int64, shape (d0, ..., dn), values in [0, classes).
         logits: floating, shape (d0, ..., dn, classes).
-        name: kept for TensorFlow's signature, here and below.
+        name: kept for TensorFlow's signature.
 
     Returns:
         The losses, of the shape of ``labels`` and the dtype of ``logits``.
@@ -463,7 +463,7 @@ def _replica_count(name: str) -> int:
 
 
 def scale_regularization_loss(regularization_loss: Any) -> Tensor:
-    """The sum of regularisation losses, divided by the number of replicas, whose losses are summed later.
+    """The sum of regularisation losses, divided by the number of replicas. (The losses of replicas are summed later.)
 
     Raises:
         RuntimeError: called in the scope of a strategy, but outside of its ``run``. TensorFlow: tf.nn.scale_regularization_loss.

@@ -229,7 +229,7 @@ class Generator:
     def binomial(
         self, shape: Any, counts: Any, probs: Any, dtype: Any = dtypes.int32, name: str | None = None
     ) -> Tensor:
-        """Binomial numbers: successes in ``counts`` trials of probability ``probs``, whose shapes end ``shape``."""
+        """Binomial numbers: successes in ``counts`` trials of probability ``probs``; ``shape`` ends with their broadcast shape."""
         return binomial_from(self._draw_words, "Generator.binomial", shape, counts, probs, dtype)
 
 

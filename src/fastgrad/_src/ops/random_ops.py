@@ -40,8 +40,8 @@ def uniform(
         minval: the lower bound, a number or a tensor that broadcasts to ``shape``; default 0.
         maxval: the upper bound, exclusive; default 1 for floating dtypes, required for integers.
         dtype: float16, bfloat16, float32, float64, int32 or int64.
-        seed: the operation's seed, an integer; see the module docstring.
-        name: kept for TensorFlow's signature, here and below.
+        seed: the operation's seed, an integer. The numbers depend on it and on ``tf.random.set_seed``; without both they differ in each run.
+        name: kept for TensorFlow's signature.
 
     Raises:
         ValueError: another dtype, or no ``maxval`` for integers.
@@ -64,7 +64,7 @@ def normal(
         shape: the shape of the result, with which ``mean`` and ``stddev`` broadcast.
         mean, stddev: numbers or tensors; gradients flow to them.
         dtype: a floating dtype.
-        seed: as in ``uniform``.
+        seed, name: as in ``tf.random.uniform``.
 
     Raises:
         InvalidArgumentError: the shapes do not broadcast, or a dimension is negative. TensorFlow: tf.random.normal.
@@ -80,7 +80,7 @@ def truncated_normal(
     seed: Any = None,
     name: str | None = None,
 ) -> Tensor:
-    """Normally distributed numbers, less than two standard deviations from the mean; arguments as ``normal``.
+    """Normally distributed numbers, less than two standard deviations from the mean; arguments as ``tf.random.normal``.
 
     TensorFlow: tf.random.truncated_normal.
     """

@@ -55,7 +55,7 @@ def stateless_uniform(
     Args:
         shape, minval, maxval, dtype: as in ``tf.random.uniform``.
         seed: two integers.
-        name, alg: kept for TensorFlow's signature, here and below; ``alg`` must be one of TensorFlow's algorithms.
+        name, alg: kept for TensorFlow's signature; ``alg`` must be one of TensorFlow's algorithms.
 
     Raises:
         InvalidArgumentError: the seed is not two integers.
@@ -103,7 +103,7 @@ def stateless_truncated_normal(
 def stateless_categorical(
     logits: Any, num_samples: Any, seed: Any, dtype: Any = dtypes.int64, name: str | None = None
 ) -> Tensor:
-    """Class numbers from log-probabilities; see ``tf.random.categorical``.
+    """Class numbers from log-probabilities; arguments as ``tf.random.categorical``, with a seed of two integers.
 
     TensorFlow: tf.random.stateless_categorical.
     """

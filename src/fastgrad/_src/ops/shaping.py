@@ -314,7 +314,7 @@ def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Any:
 
     Args:
         input: any tensor.
-        shape: the shape of the result; a ``DynamicRaggedShape`` for ragged ones.
+        shape: the shape of the result; a ``DynamicRaggedShape`` gives a ragged result.
         name: kept for TensorFlow's signature.
 
     Raises:

@@ -336,7 +336,7 @@ def histogram_fixed_width(
 
     Args:
         values: real numbers, any shape.
-        value_range: the lower edge of the first bin and the upper one of the last.
+        value_range: a pair: the lower edge of the first bin and the upper edge of the last bin.
         nbins: the number of bins.
         dtype: the dtype of the counts, int32 or int64.
         name: kept for TensorFlow's signature.

@@ -304,7 +304,7 @@ def rfft(input_tensor: Any, fft_length: Any = None, name: str | None = None) -> 
         name: kept for TensorFlow's signature.
 
     Returns:
-        Complex, shape (..., length // 2 + 1): the other frequencies have the conjugates.
+        Complex, shape (..., length // 2 + 1); the other frequencies would be complex conjugates of these.
 
     Raises:
         TypeError: ``fft_length`` is no vector of integers.
@@ -385,9 +385,10 @@ def fftnd(
 
     Args:
         input_tensor: complex64 or complex128.
-        fft_length: for each axis the length to which the input is cut or padded. By default the input's.
-        axes: different axes. By default all.
-        norm: "backward" divides the inverse transform by the number of elements, "forward" the transform, "ortho" each by the root.
+        fft_length: for each axis the length to which the input is cut, or padded with zeros. Default: the sizes of the input.
+        axes: distinct axes. Default: all.
+        norm: "backward" (default) divides the inverse transform by the number n of elements; "forward" divides the transform by n;
+            "ortho" divides both by the square root of n.
         name: kept for TensorFlow's signature.
 
     Raises:
@@ -421,7 +422,7 @@ def rfftnd(
     """The discrete Fourier transform of real numbers over any dimensions; arguments and errors as in ``fftnd``, the dtype float32 or float64.
 
     Returns:
-        Complex; the last of the axes has length // 2 + 1 elements. Without any axis it is an InvalidArgumentError.
+        Complex; the last of the axes has length // 2 + 1 elements. No axes are an InvalidArgumentError.
     """
     x = _checked("rfftnd", input_tensor, dtypes.float32, KERNEL_FLOATS)
     along = _some_axes_from_last("rfftnd", x, axes)
@@ -496,7 +497,7 @@ def dct(
 def idct(
     input: Any, type: int = 2, n: Any = None, axis: int = -1, norm: str | None = None, name: str | None = None
 ) -> Tensor:
-    """The inverse of ``dct``, without ``norm`` times 2 n; arguments and errors as there."""
+    """The inverse of ``dct``; without ``norm``, 2 n times the inverse. Arguments and errors as for ``dct``."""
     x = convert_to_tensor(input)
     _check_cosine_transform("idct", x, type, n, axis, norm)
     return _cosine_transform(x, {1: 1, 2: 3, 3: 2, 4: 4}[type], n, norm)

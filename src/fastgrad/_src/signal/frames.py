@@ -182,7 +182,7 @@ def stft(
 def inverse_stft_window_fn(
     frame_step: Any, forward_window_fn: WindowFunction = hann_window, name: str | None = None
 ) -> WindowFunction:
-    """The window with which ``inverse_stft`` gives the signal back.
+    """The window with which ``inverse_stft`` reconstructs the signal exactly.
 
     Args:
         frame_step: the number of samples from one frame to the next.

@@ -64,7 +64,7 @@ def hann_window(
 
     Args:
         window_length: the number of elements.
-        periodic: whether it is one period of a periodic function, as spectra need, if the length is even; else it is symmetric.
+        periodic: whether a window of even length is one period of a periodic function, as spectra need. Otherwise it is symmetric.
         dtype: a float dtype.
         name: kept for TensorFlow's signature.
 
@@ -75,7 +75,7 @@ def hann_window(
         TypeError: ``window_length`` is no integer.
         ValueError: another dtype, or ``window_length`` is no scalar.
         InvalidArgumentError: ``window_length`` is negative.
-        ResourceExhaustedError: it is larger than memory.
+        ResourceExhaustedError: the window is larger than memory.
     """
     return _raised_cosine_window("hann_window", window_length, periodic, dtype, 0.5)
 
@@ -97,7 +97,7 @@ def _raised_cosine_window(name: str, window_length: Any, periodic: Any, dtype: A
 
 
 def kaiser_window(window_length: Any, beta: Any = 12.0, dtype: Any = dtypes.float32, name: str | None = None) -> Tensor:
-    """A Kaiser window; arguments, result and errors as for ``hann_window``, with ``beta`` for the width."""
+    """A Kaiser window with shape parameter ``beta``; other arguments, result and errors as for ``hann_window``."""
     length, dtype = _length_and_dtype("kaiser_window", window_length, dtype)
     return _window(_kaiser_values("kaiser_window", length, _beta("kaiser_window", beta)), dtype)
 

@@ -52,10 +52,10 @@ class Checkpoint:
             these; also dataset iterators, which continue at their position, ``tf.random.Generator`` and
             ``tf.train.RandomState``. They become attributes. Without a root, later attributes are saved too.
 
-    In the scope of a strategy, all replicas call the methods: the first writes, and each reads. Any number of replicas reads.
-    A checkpoint is one ``.safetensors`` file, written atomically. Training that resumes from a checkpoint of model,
-    optimizer, iterator and random state gives the same bits as uninterrupted training, if it first calls
-    ``tf.config.experimental.enable_op_determinism()`` and builds model and optimizer before its loop.
+    In the scope of a strategy, all replicas call the methods. The first replica writes, and each reads. The number of replicas may
+    differ between writing and reading. A checkpoint is one ``.safetensors`` file, written atomically. Training that resumes from a
+    checkpoint of model, optimizer, iterator and random state gives the same bits as uninterrupted training. For this, call
+    ``tf.config.experimental.enable_op_determinism()`` first, and build model and optimizer before the loop.
 
     Raises:
         ValueError: an object holds no variables; ``root`` uses a name of ``kwargs`` for another object.
@@ -140,7 +140,7 @@ class Checkpoint:
 
         Args:
             file_prefix: the file; ``.safetensors`` is added unless it ends in that or in ``.npz``. Missing folders are created.
-            options: kept for TensorFlow's signature, here and below.
+            options: kept for TensorFlow's signature.
 
         Returns:
             ``file_prefix``, for ``read`` and ``restore``.
@@ -187,8 +187,8 @@ class Checkpoint:
         objects when they become attributes of the checkpoint, of a module or of a layer, or items of a list or dict there.
 
         Args:
-            save_path: the result of ``write`` or ``save``, here or of TensorFlow. Objects of a checkpoint of TensorFlow are matched by
-                the names of attributes, and the layers of a model by their order.
+            save_path: the result of ``write`` or ``save``, of fastgrad or of TensorFlow. Objects of TensorFlow's checkpoints are matched
+                by attribute names, and the layers of a model by their order.
 
         Returns:
             An object whose ``assert_consumed()`` checks that all variables and all values were matched.

@@ -22,8 +22,8 @@ class CheckpointManager:
         directory: the folder. Existing checkpoints count. Files outside of the folder are never deleted, even if its
             state file names them.
         max_to_keep: the number of checkpoints to keep; None for all.
-        keep_checkpoint_every_n_hours: instead of deletion, a checkpoint is kept permanently if it is at least this many
-            hours newer than the last such checkpoint.
+        keep_checkpoint_every_n_hours: a checkpoint that would be deleted is kept permanently if it is at least this many
+            hours newer than the last one kept permanently.
         checkpoint_name: the file name before ``-1`` ...
         step_counter: a variable; see ``checkpoint_interval``.
         checkpoint_interval: ``save`` only saves if ``step_counter`` has grown by at least this number.

@@ -132,7 +132,7 @@ def checkpoints_iterator(
 ) -> Iterator[str]:
     """Yields the path of each new checkpoint of a folder, for a program that evaluates models while another one trains.
 
-    Looks once a second. A checkpoint that is no longer the newest when the caller asks for the next one is left out.
+    It checks the folder once a second. It skips a checkpoint that is no longer the newest when the caller asks for the next one.
 
     Args:
         checkpoint_dir: the folder, which may not exist yet.

@@ -46,8 +46,8 @@ def parse_single_example(
         name: kept for TensorFlow's signature.
 
     Returns:
-        A dict. A ``FixedLenFeature`` gives a tensor of its shape, a ``FixedLenSequenceFeature`` one with a leading dimension more, a
-        ``VarLenFeature`` a sparse tensor of rank 1, a ``RaggedFeature`` a ragged tensor of its partitions, or a vector.
+        A dict. A ``FixedLenFeature`` gives a tensor of its shape. A ``FixedLenSequenceFeature`` gives one more leading dimension. A
+        ``VarLenFeature`` gives a sparse tensor of rank 1. A ``RaggedFeature`` gives a ragged tensor; a vector without partitions.
 
     Raises:
         ValueError: ``features`` are empty, a feature is incomplete, or ``serialized`` is no string scalar.
@@ -96,7 +96,7 @@ def parse_single_sequence_example(
         name: kept for TensorFlow's signature.
 
     Returns:
-        Two dicts. A feature list has a dimension more than a feature: the items of the list.
+        Two dicts: the context features and the feature lists. A feature list has one more leading dimension: the items of the list.
 
     Raises:
         ValueError, InvalidArgumentError, ImportError: as in ``parse_single_example``.

@@ -48,7 +48,7 @@ class TFRecordOptions:
 
     @classmethod
     def get_compression_type_string(cls, options: Any) -> str:
-        """Returns the name of the compression of options, or of its own name; ValueError if there is none."""
+        """Returns the name of the compression that ``options`` (an object or a name) set; ValueError for an unknown one."""
         if isinstance(options, TFRecordOptions):
             return cls.get_compression_type_string(options.compression_type)
         name = "" if options is None else options
@@ -127,7 +127,7 @@ class TFRecordWriter:
         self._open_file().write(self._compressor.compress(framed) if self._compressor else framed)
 
     def flush(self) -> None:
-        """Hands what is written to the operating system; FailedPreconditionError if the writer is closed."""
+        """Passes buffered records to the operating system; FailedPreconditionError if the writer is closed."""
         file = self._open_file()
         if self._compressor:
             file.write(self._compressor.flush(zlib.Z_SYNC_FLUSH))

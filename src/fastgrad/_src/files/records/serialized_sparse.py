@@ -52,7 +52,7 @@ def serialize_sparse(sp_input: Any, out_type: Any = dtypes.string, name: str | N
 
 
 def serialize_many_sparse(sp_input: Any, out_type: Any = dtypes.string, name: str | None = None) -> Tensor:
-    """Each row of a sparse tensor, a sparse tensor of one dimension less, as three strings.
+    """Each row of a sparse tensor, itself a sparse tensor, as three strings: indices, values and shape.
 
     Args:
         sp_input: a sparse tensor of rank 2 or more, whose indices are in order of rows.
@@ -86,10 +86,10 @@ def serialize_many_sparse(sp_input: Any, out_type: Any = dtypes.string, name: st
 def deserialize_many_sparse(
     serialized_sparse: Any, dtype: Any, rank: Any = None, name: str | None = None
 ) -> SparseTensor:
-    """Stacks serialized sparse tensors along a new first dimension; of sizes that differ the largest counts.
+    """Stacks serialized sparse tensors along a new first dimension; where sizes differ, the result has the largest.
 
     Args:
-        serialized_sparse: strings, shape (tensors, 3), as ``serialize_many_sparse`` and stacked results of ``serialize_sparse`` are.
+        serialized_sparse: strings, shape (tensors, 3): from ``serialize_many_sparse``, or stacked results of ``serialize_sparse``.
         dtype: the dtype of the values.
         rank: kept for TensorFlow's signature.
         name: kept for TensorFlow's signature.

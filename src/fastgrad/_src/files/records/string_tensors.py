@@ -44,7 +44,7 @@ _VALUE_FIELDS = {
 def decode_raw(
     input_bytes: Any, out_type: Any, little_endian: bool = True, fixed_length: Any = None, name: str | None = None
 ) -> Tensor:
-    """The numbers whose bytes strings have.
+    """The bytes of strings, reinterpreted as numbers.
 
     Args:
         input_bytes: strings, any shape, of the same length.
@@ -188,7 +188,7 @@ def serialize_tensor(tensor: Any, name: str | None = None) -> Tensor:
 
 
 def parse_tensor(serialized: Any, out_type: Any, name: str | None = None) -> Tensor:
-    """The tensor that ``serialize_tensor`` made a string of.
+    """The tensor in a string from ``serialize_tensor``.
 
     Args:
         serialized: a string scalar, a serialized ``TensorProto``.

@@ -58,12 +58,12 @@ def fractional_max_pool(
     Args:
         value: float32, float64, int32 or int64, shape (batch, rows, columns, channels).
         pooling_ratio: the ratio of the sizes of input and output, at least 1; or ``[1.0, rows, columns, 1.0]``.
-        pseudo_random: whether the windows are a sequence of one random number (Graham, section 2), else shuffled.
-        overlapping: whether a window also has the first row and column of the next.
+        pseudo_random: whether one random number determines the sizes of all windows (Graham, section 2); else they are shuffled.
+        overlapping: whether a window also has the first row and column of the next window.
         seed: a number other than 0 gives the same windows at each call.
 
     Returns:
-        A named tuple; the sequences are int64.
+        A named tuple ``(output, row_pooling_sequence, col_pooling_sequence)``; the sequences are int64.
 
     Raises:
         ValueError: ``pooling_ratio`` is no number or list of numbers, is below 1, or does not begin and end with 1.0.

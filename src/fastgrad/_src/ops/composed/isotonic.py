@@ -50,7 +50,7 @@ _segments: Operation = operation(
 
 
 def isotonic_regression(inputs: Any, decreasing: bool = True, axis: int = -1) -> tuple[Tensor, Tensor]:
-    """The nearest monotonous sequence by squared differences, along an axis.
+    """The monotonic sequence with the least sum of squared differences from ``inputs``, along an axis.
 
     Args:
         inputs: numbers.
@@ -58,8 +58,8 @@ def isotonic_regression(inputs: Any, decreasing: bool = True, axis: int = -1) ->
         axis: the axis of the sequences.
 
     Returns:
-        The sequences, of the dtype of ``inputs`` for float16, bfloat16 and float32, float32 for int8 and int16, else float64; and
-        int32 numbers of the blocks of equal elements, which count from 0 in each sequence. Both have the shape of ``inputs``.
+        ``(sequences, blocks)``, both of the shape of ``inputs``. The sequences have the dtype of ``inputs`` for float16, bfloat16 and
+        float32; float32 for int8 and int16; else float64. ``blocks``, int32, numbers the blocks of equal elements of a sequence from 0.
 
     Raises:
         InvalidArgumentError: ``inputs`` is a scalar or holds no real numbers, or ``axis`` is out of range.

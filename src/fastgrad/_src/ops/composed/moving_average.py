@@ -18,11 +18,11 @@ class ExponentialMovingAverage:
     Each call of ``apply`` does ``average -= (1 - decay) * (average - variable)``.
 
     Args:
-        decay: a number, a scalar tensor or variable: how much of the average stays.
-        num_updates: the number of updates so far, a number, tensor or variable: then the decay is at most
-            ``(1 + num_updates) / (10 + num_updates)``, so that averages move faster at first. None: the decay alone counts.
-        zero_debias: taken for the sake of TensorFlow's signature: averages of variables begin with their values, so they have no bias.
-        name: the end of the averages' names.
+        decay: a number, a scalar tensor or variable: the fraction of the average that each update keeps.
+        num_updates: the number of updates so far, a number, tensor or variable. It limits the decay to
+            ``(1 + num_updates) / (10 + num_updates)``, so that averages move faster at first. None: no such limit.
+        zero_debias: kept for TensorFlow's signature: an average begins with the value of its variable, so it has no bias.
+        name: the suffix of the averages' names.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class ExponentialMovingAverage:
         """Makes the averages of new variables, which begin with their values, and moves all averages of the list.
 
         Args:
-            var_list: variables of floats. None: no variables, as nothing lists all of a program.
+            var_list: variables of floats. None: no variables, because there is no list of all variables.
 
         Raises:
             TypeError: one is no variable, or not of floats.

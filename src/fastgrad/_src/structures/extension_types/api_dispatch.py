@@ -43,14 +43,14 @@ _elementwise: list[_Elementwise] = []
 
 
 def dispatch_for_api(api: Any, *signatures: Mapping[Any, Any]) -> Callable[[_Target], _Target]:
-    """Returns a decorator: calls of ``api`` by its name in ``tf`` go to the decorated function, for arguments of certain types.
+    """Returns a decorator: for arguments of certain types, a call of ``api`` calls the decorated function instead.
 
-    Names that were imported from ``tf`` before the first registration for ``api`` keep the original.
+    This holds for ``api`` as an attribute of ``tf``. Names imported from ``tf`` before the first registration keep the original.
 
     Args:
-        api: a public function, such as ``tf.concat``; the decorated function has its parameters, ``name`` may be left out.
-        *signatures: types by parameters' names or positions, one dict for each alternative; default: the annotations of
-            the function.
+        api: a public function, such as ``tf.concat``. The decorated function has the same parameters; ``name`` may be missing.
+        *signatures: a dict from names or positions of parameters to types, one for each alternative. Default: the annotations
+            of the decorated function.
 
     Raises:
         ValueError: ``api`` is no public function; the decorated function has other parameters; there are no types.
@@ -114,10 +114,10 @@ def _elementwise_decorator(*operand_types: Any) -> Callable[[_Target], _Target]:
 
 
 def unregister_dispatch_for(dispatch_target: Callable[..., Any]) -> None:
-    """Undoes all registrations of a function.
+    """Removes all registrations of a function.
 
     Raises:
-        ValueError: it is not registered.
+        ValueError: the function is not registered.
     """
     is_known = False
     for entry in list(_dispatched):

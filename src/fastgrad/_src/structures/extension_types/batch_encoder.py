@@ -11,9 +11,9 @@ from fastgrad._src.structures.extension_types.structure import tensors_and_compo
 class ExtensionTypeBatchEncoder:
     """Encodes objects of a ``tf.experimental.BatchableExtensionType`` as tensors that datasets, ``map_fn`` and ``vectorized_map`` stack.
 
-    This class stacks each field by itself. A subclass overrides its methods for a type whose fields can't be stacked so, and the
-    type has an instance of it as its attribute ``__batch_encoder__``. Stacking, cutting or joining what ``encode`` returns, and
-    decoding the result, must be the same as doing so with the objects.
+    This class stacks each field by itself. If the fields of a type can't be stacked so, write a subclass that overrides the methods, and
+    set the attribute ``__batch_encoder__`` of the type to an instance. Stacking, slicing or concatenating the results of ``encode``, then
+    decoding, must give the same objects as stacking, slicing or concatenating the objects themselves.
     """
 
     def batch(self, spec: Any, batch_size: int | None) -> Any:
@@ -41,7 +41,7 @@ class ExtensionTypeBatchEncoder:
         Args:
             spec: the spec of ``value``.
             value: an object of the extension type.
-            minimum_rank: the smallest rank of what is returned; the first dimensions of all must be equal up to it.
+            minimum_rank: the least rank of the returned values; their first ``minimum_rank`` dimensions must be equal.
         """
         return tuple(tensors_and_composites(value._values()))
 
@@ -50,13 +50,13 @@ class ExtensionTypeBatchEncoder:
 
         Args:
             spec: of the result: ``batch`` of the spec of the encoded objects, or ``unbatch`` of it.
-            encoded_value: what ``encode`` returns, stacked, cut or joined.
+            encoded_value: results of ``encode``, stacked, sliced or concatenated.
         """
         fields, values = _fields(spec), iter(encoded_value)
         return spec.value_type._of([with_values(field, values) for field in fields])
 
     def encoding_specs(self, spec: Any) -> Any:
-        """Returns the specs of what ``encode`` returns, in its structure.
+        """Returns the specs of the result of ``encode``, in the same structure.
 
         Args:
             spec: of an object.

@@ -209,19 +209,19 @@ class ExtensionTypeSpec(_Fields, CompositeSpec):
 
 
 class ExtensionType(_Fields, Composite):
-    """The base class of classes of tensors and Python values, to be passed to functions and returned from them.
+    """The base class of immutable structures of tensors and Python values, which functions take and return.
 
     The annotations of the class are its fields: ``tf.Tensor``, ``tf.RaggedTensor``, another extension type, ``int``, ``float``,
     ``bool``, ``str``, ``bytes``, ``None``, ``tf.DType``, ``tf.TensorShape``, ``Tuple``, ``Mapping``, ``Union`` and ``Optional`` of these.
-    The constructor takes the fields and converts tensors; a class may have its own ``__init__`` that sets them. A method
-    ``__validate__`` is called afterwards. Objects can't be changed, and have no hash. ``tf.function`` has a trace for each dtype and
-    shape of the tensors and for each value of the other fields.
+    The constructor takes the fields and converts tensors. A class may have its own ``__init__``, which sets the fields. The method
+    ``__validate__``, if there is one, is called afterwards. Objects have no hash. ``tf.function`` has a trace for each dtype and shape
+    of the tensors and for each value of the other fields.
 
     Attributes:
         Spec: the class of the static type, with a spec for each tensor.
 
     Raises:
-        TypeError: an argument is missing, unknown or of another type; an annotation is of no kind above.
+        TypeError: an argument is missing, unknown or of another type; an annotation is none of the types above.
         ValueError: a class attribute has no annotation.
     """
 
@@ -397,7 +397,7 @@ tensor.converters.append((ExtensionType, _refuse_conversion))
 
 
 class BatchableExtensionType(ExtensionType):
-    """An extension type of tensors whose first dimension datasets may slice, batch and shuffle: ``Dataset.from_tensor_slices(value)``.
+    """An extension type whose tensors have a batch dimension first: datasets slice, batch and shuffle its objects.
 
     Attributes:
         __batch_encoder__: a ``tf.experimental.ExtensionTypeBatchEncoder``; default: one that stacks each field.

@@ -97,7 +97,7 @@ class TextFileInitializer(TableInitializer):
         vocab_size: the number of lines to read; by default all.
         delimiter: the character between columns.
         name: kept for TensorFlow's signature.
-        value_index_offset: is added to line numbers.
+        value_index_offset: a number that is added to line numbers.
 
     Raises:
         ValueError: the path is empty, or an index, ``vocab_size`` or a dtype does not fit.

@@ -266,11 +266,11 @@ class StaticHashTable(_HashTable):
 
 
 class StaticVocabularyTable(LookupInterface):
-    """A table from terms to numbers, which gives the other terms numbers of buckets behind, by their hashes.
+    """A table from the terms of a vocabulary to their numbers; other terms are hashed to buckets, numbered after the vocabulary.
 
     Args:
-        initializer: an initializer with int64 values, from 0 on, and keys of strings or int64; or None: all are hashed.
-        num_oov_buckets: the number of buckets, above 0.
+        initializer: an initializer with int64 values, from 0 on, and keys of strings or int64; None: all terms are hashed.
+        num_oov_buckets: the number of buckets for terms out of the vocabulary, above 0.
         lookup_key_dtype: the dtype of keys of ``lookup``: string, or an integer dtype; by default that of the initializer.
         name: kept for TensorFlow's signature.
         experimental_is_anonymous: kept for TensorFlow's signature.
@@ -398,7 +398,7 @@ class MutableHashTable(_HashTable):
         return self._lookup(keys, default, ValueError)  # as TensorFlow, and unlike the static tables
 
     def insert(self, keys: Any, values: Any, name: str | None = None) -> None:
-        """Puts keys into the table; those that it has get the new values.
+        """Inserts keys and their values into the table; a key that exists already gets the new value.
 
         Args:
             keys: any shape.
@@ -441,7 +441,7 @@ class MutableHashTable(_HashTable):
 
 
 class DenseHashTable(MutableHashTable):
-    """A table that changes, and that refuses two keys, as TensorFlow's of this name does.
+    """A ``MutableHashTable`` that refuses two reserved keys, as TensorFlow's ``DenseHashTable`` does.
 
     Args:
         key_dtype, value_dtype, default_value, checkpoint: as in ``MutableHashTable``.
@@ -451,8 +451,8 @@ class DenseHashTable(MutableHashTable):
         experimental_is_anonymous: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: ``empty_key`` is ``deleted_key``; also later, for calls with one of them. Or
-            ``initial_num_buckets`` is another number.
+        InvalidArgumentError: ``empty_key`` equals ``deleted_key``, or ``initial_num_buckets`` is another number. A call
+            with a reserved key raises it too.
     """
 
     def __init__(

@@ -34,7 +34,7 @@ class RaggedTensor(Composite):
 
     Its parts are ``values``, the concatenation of all rows, and ``row_splits``, the row boundaries. Row i is
     ``values[row_splits[i]:row_splits[i + 1]]``. With several ragged dimensions, ``values`` is a ``RaggedTensor`` too.
-    Operations run on the parts, and recorders record those. ``tf.ragged.constant`` and the ``from_`` methods create it.
+    Operations run on the parts; tapes and ``tf.function`` record them. ``tf.ragged.constant`` and the ``from_`` methods create it.
     """
 
     __getattr__ = missing_member_getattr
@@ -73,7 +73,7 @@ class RaggedTensor(Composite):
         Args:
             values: a tensor or ``RaggedTensor`` of rank 1 or more: the concatenation of all rows.
             row_splits: int32 or int64, shape (rows + 1,): ascending from 0 to the number of values.
-            name: kept for TensorFlow's signature, here and below.
+            name: kept for TensorFlow's signature.
             validate: whether to check the values of ``row_splits``.
 
         Raises:
@@ -448,7 +448,7 @@ class RaggedTensor(Composite):
         Args:
             default_value: the padding; default: 0 or an empty string.
             name: kept for TensorFlow's signature.
-            shape: the shape of the result, None for sizes that fit. Elements outside of it are dropped.
+            shape: the shape of the result; None for a size that holds all elements. Elements outside of the shape are dropped.
 
         Raises:
             InvalidArgumentError: ``default_value`` does not fit an element.

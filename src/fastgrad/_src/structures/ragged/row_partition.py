@@ -29,12 +29,12 @@ from fastgrad._src.structures.ragged.partition import (
 
 
 class RowPartition(Composite):
-    """A division of values into rows, which follow each other; a function starting with ``from_`` makes it.
+    """A partition of a sequence of values into consecutive rows; the class methods ``from_...`` create it.
 
     Row i has the values ``row_splits[i]`` to ``row_splits[i + 1]``. Partitions are arguments and results of ``tf.function``.
 
     Raises:
-        ValueError: the class is called.
+        ValueError: the constructor is called directly.
     """
 
     __slots__ = ("_nvals", "_splits", "_uniform")
@@ -183,7 +183,7 @@ class RowPartition(Composite):
 
     @property
     def shape(self) -> TensorShape:
-        """The number of rows, and their length if it is one."""
+        """The number of rows, then the length of all rows; None if the partition was not made of one length."""
         return TensorShape([self.static_nrows, self._uniform])
 
     @property
@@ -193,7 +193,7 @@ class RowPartition(Composite):
 
     @property
     def static_nvals(self) -> int | None:
-        """The number of values, if it is known without a look at the row splits."""
+        """The number of values; None if it is known only from the row splits."""
         return self._nvals
 
     @property

@@ -98,7 +98,7 @@ class RaggedTensorSpec(ShapedSpec, CompositeSpec):
         )
 
     def most_specific_common_supertype(self, others: Iterable[Any]) -> RaggedTensorSpec | None:
-        """Returns the narrowest spec that includes this spec and all ``others``; None if more than sizes differ."""
+        """Returns the narrowest spec that includes this spec and all ``others``; None if they differ in more than sizes."""
         shape = self._shape
         for other in others:
             if not isinstance(other, RaggedTensorSpec) or self._identifying_parts() != other._identifying_parts():
@@ -116,7 +116,7 @@ class RaggedTensorSpec(ShapedSpec, CompositeSpec):
         return RaggedTensorSpec(self._shape[1:], self._dtype, max(self._ragged_rank - 1, 0), self._row_splits_dtype)
 
     def rows(self, value: Any) -> list[Any]:
-        """Returns the rows of ``value``: tensors, or ragged tensors of a ragged rank less by 1."""
+        """Returns the rows of ``value``: tensors, or ragged tensors whose ragged rank is smaller by 1."""
         return [value[row] for row in range(row_count(value))]
 
     def stack(self, values: list[Any]) -> Any:

@@ -199,7 +199,7 @@ def slice(sp_input: Any, start: Any, size: Any, name: str | None = None) -> Spar
 
 
 def split(sp_input: Any = None, num_split: Any = None, axis: Any = None, name: str | None = None) -> list[SparseTensor]:
-    """Cuts a sparse tensor along ``axis`` into ``num_split`` parts; the first ones are larger by 1 if need be.
+    """Splits a sparse tensor along ``axis`` into ``num_split`` parts; if they can't be equal, the first parts are larger by 1.
 
     Raises:
         ValueError: an argument is missing.

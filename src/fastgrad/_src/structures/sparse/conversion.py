@@ -29,7 +29,7 @@ def from_dense(tensor: Any, name: str | None = None) -> SparseTensor:
 
     Args:
         tensor: any dtype, rank 1 or more; of strings, those that are not empty.
-        name: kept for TensorFlow's signature, here and in all functions of ``tf.sparse``.
+        name: kept for TensorFlow's signature.
     """
     x = tensor_of(tensor)
     indices = where(not_equal(x, zeros_like(x)))

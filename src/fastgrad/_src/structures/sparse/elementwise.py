@@ -265,7 +265,7 @@ def minimum(sp_a: Any, sp_b: Any, name: str | None = None) -> SparseTensor:
 
 
 def softmax(sp_input: Any, name: str | None = None) -> SparseTensor:
-    """The softmax along the last dimension, of the elements that are there.
+    """The softmax of the stored elements along the last dimension.
 
     Args:
         sp_input: a ``SparseTensor`` of floats, rank 2 or more.

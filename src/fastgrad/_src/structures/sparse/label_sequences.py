@@ -99,7 +99,7 @@ def ctc_loss(
     blank_index: int | None = None,
     name: str | None = None,
 ) -> Tensor:
-    """The loss of connectionist temporal classification: see ``path_loss``.
+    """The CTC loss: the negative log-probability of all paths that give the labels (Graves et al. 2006).
 
     Args:
         labels: class numbers, shape (batch, labels), padded with any class; or a ``SparseTensor``.
@@ -107,11 +107,11 @@ def ctc_loss(
         label_length: the number of labels of each row, shape (batch,); unused for a ``SparseTensor``.
         logit_length: the number of steps of each row, shape (batch,).
         logits_time_major: the order of the dimensions of ``logits``.
-        unique: accepted for TensorFlow's programs; a faster way there, with the same loss.
+        unique: kept for TensorFlow's signature; it does not change the loss.
         blank_index: the class of the blank, default 0; negative numbers count from the end.
 
     Returns:
-        One loss per row, the dtype of ``logits``.
+        One loss per row, the dtype of ``logits``; infinite if there are too few steps for the labels.
 
     Raises:
         ValueError: ``labels`` is sparse and ``blank_index`` is None.

@@ -86,7 +86,7 @@ def reduce_sum(
 def reduce_max(
     sp_input: Any, axis: Any = None, keepdims: Any = None, output_is_sparse: bool = False, name: str | None = None
 ) -> Any:
-    """The largest of the elements that are there along ``axis``; arguments and results as in ``reduce_sum``."""
+    """The largest of the stored elements along ``axis``; arguments and results as in ``reduce_sum``."""
 
     def largest(values: Tensor, ids: Tensor, num_segments: int) -> Tensor:
         return TABLE["unsorted_segment_max"](values, ids, num_segments=num_segments, empty=0)

@@ -114,7 +114,7 @@ def intersection(a: Any, b: Any, validate_indices: bool = True) -> SparseTensor:
 
 
 def union(a: Any, b: Any, validate_indices: bool = True) -> SparseTensor:
-    """The values that are in one of the sets; see ``intersection``."""
+    """The values that are in at least one of the sets; see ``intersection``."""
     return _combined("union", "union", a, b, validate_indices)
 
 

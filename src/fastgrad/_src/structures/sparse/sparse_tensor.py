@@ -24,17 +24,17 @@ from fastgrad._src.ops.reduction import reduce_sum
 class SparseTensor(Composite):
     """A tensor of which only some elements are stored; all others are zero.
 
-    ``values[i]`` is the element at the position ``indices[i]``. Positions are in row-major order; ``tf.sparse.reorder`` sorts
-    others. Gradients are those of ``values``.
+    ``values[i]`` is the element at the position ``indices[i]``. Positions must be in row-major order; ``tf.sparse.reorder`` sorts
+    them. Gradients are those of ``values``.
 
-    Models take SciPy's sparse matrices: ``model.fit(matrix, y)``. Elsewhere their parts make a sparse tensor: for
-    ``coo = scipy.sparse.coo_array(m)`` it is ``tf.SparseTensor(np.stack(coo.coords, 1), coo.data, coo.shape)``. The other direction is
+    Models take SciPy's sparse matrices: ``model.fit(matrix, y)``. Elsewhere convert them: with ``coo = scipy.sparse.coo_array(m)``,
+    ``tf.SparseTensor(np.stack(coo.coords, 1), coo.data, coo.shape)`` is the sparse tensor. The inverse conversion is
     ``scipy.sparse.coo_array((x.values.numpy(), x.indices.numpy().T), x.shape)``.
 
     Args:
         indices: the positions, int64, shape (elements, rank).
         values: the elements, any dtype, shape (elements,).
-        dense_shape: the sizes of all dimensions, shape (rank,). A compiled function is recorded for each.
+        dense_shape: the sizes of all dimensions, shape (rank,). A ``tf.function`` is recorded again for another ``dense_shape``.
 
     Raises:
         ValueError: the parts have other ranks or do not fit each other, or a size is negative.

@@ -62,7 +62,7 @@ class SparseTensorSpec(ShapedSpec, CompositeSpec):
         )
 
     def most_specific_common_supertype(self, others: Iterable[Any]) -> SparseTensorSpec | None:
-        """Returns the narrowest spec that includes this spec and all ``others``; None if more than sizes differ."""
+        """Returns the narrowest spec that includes this spec and all ``others``; None if they differ in more than sizes."""
         shape = self._shape
         for other in others:
             if not isinstance(other, SparseTensorSpec) or self._dtype is not other._dtype:
@@ -85,7 +85,7 @@ class SparseTensorSpec(ShapedSpec, CompositeSpec):
         return SparseTensorSpec(self._shape[1:], self._dtype)
 
     def rows(self, value: Any) -> list[Any]:
-        """Returns the rows of ``value``, sparse tensors of a rank less by 1."""
+        """Returns the rows of ``value``: sparse tensors whose rank is smaller by 1."""
         count, *sizes = value.shape
         starts = [[row] + [0] * len(sizes) for row in range(count)]
         return [reshape(slice(value, start, [1, *sizes]), sizes) for start in starts]

@@ -227,8 +227,8 @@ def join(inputs: Any, separator: Any = "", name: str | None = None) -> Any:
     """Joins strings at equal positions of several tensors.
 
     Args:
-        inputs: a list of tensors of strings; all that are not scalars have the same shape. Also ragged tensors.
-        separator: one string, which is put between; None for none.
+        inputs: a list of tensors or ragged tensors of strings. Scalars are broadcast; all others have the same shape.
+        separator: the string between joined strings; None for none.
         name: kept for TensorFlow's signature.
 
     Raises:
@@ -316,7 +316,7 @@ _to_number = string_operation(
 
 @elementwise
 def to_number(input: Any, out_type: Any = dtypes.float32, name: str | None = None) -> Any:
-    """The number that each string says.
+    """Parses each string as a number.
 
     Args:
         input: strings, any shape. White space at the ends is ignored. Floats may be hexadecimal (``0x1p3``), inf or nan.

@@ -103,7 +103,7 @@ def as_string(
         scientific: whether floats have an exponent.
         shortest: whether floats have the shorter form, with or without an exponent.
         width: the least number of characters; does not apply to bool.
-        fill: what fills the width: ``" "``, ``"0"``, ``"+"`` (a sign), ``"-"`` (spaces behind) or ``"#"``.
+        fill: a flag of C's ``printf``: ``" "``, ``"0"``, ``"+"`` (a sign), ``"-"`` (spaces on the right) or ``"#"``.
         name: kept for TensorFlow's signature.
 
     Returns:
@@ -111,7 +111,7 @@ def as_string(
 
     Raises:
         TypeError: ``precision`` or ``width`` is no integer, or ``fill`` no string.
-        InvalidArgumentError: another fill; both forms of floats; precision or a form of floats for integers or bool.
+        InvalidArgumentError: another ``fill``; both ``scientific`` and ``shortest``; or one of these or ``precision`` for integers or bool.
     """
     x: Tensor = tensor_of(input)
     check_not_narrow("as_string", x._array, NUMERIC_DTYPES)
@@ -151,7 +151,7 @@ def format(template: str, inputs: Any, placeholder: str = "{}", summarize: int =
     Args:
         template: the text.
         inputs: a tensor, or a list of them.
-        placeholder: what stands in ``template`` for each of them.
+        placeholder: the text in ``template`` that each tensor replaces.
         summarize: how many elements to show at both ends of each dimension; -1 for all.
         name: kept for TensorFlow's signature.
 

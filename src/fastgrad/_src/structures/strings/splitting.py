@@ -75,7 +75,7 @@ def split(input: Any, sep: Any = None, maxsplit: Any = -1, name: str | None = No
 
     Args:
         input: strings, any shape, or a ragged tensor.
-        sep: one string. By default, white space of ASCII of any length separates, and results have no empty strings.
+        sep: one string. Default: runs of ASCII white space are the separator, and results have no empty strings.
         maxsplit: the largest number of splits; by default there is no limit.
         name: kept for TensorFlow's signature.
 
@@ -135,9 +135,9 @@ def reduce_join(
 
     Args:
         inputs: strings, or a ragged tensor.
-        axis: an integer, or several, of which the first varies fastest. By default all, in row-major order.
+        axis: an integer, or several; the first of them varies fastest. By default all axes, in row-major order.
         keepdims: whether the axes stay, with size 1.
-        separator: one string, which is put between; None for none.
+        separator: the string between joined strings; None for none.
         name: kept for TensorFlow's signature.
 
     Raises:
@@ -236,7 +236,7 @@ def unsorted_segment_join(
         inputs: strings, shape (d1 ... dn, ...).
         segment_ids: int32 or int64, shape (d1 ... dn).
         num_segments: the number of segments.
-        separator: one string, which is put between; None for none.
+        separator: the string between joined strings; None for none.
         name: kept for TensorFlow's signature.
 
     Returns:

@@ -209,13 +209,13 @@ def unicode_decode(
     replace_control_characters: bool = False,
     name: str | None = None,
 ) -> Any:
-    """The codes of the characters of each string.
+    """The Unicode code points of the characters of each string.
 
     Args:
         input: strings, any shape, or a ragged tensor.
         input_encoding: a name of an encoding that Python knows, such as ``"UTF-8"``.
-        errors: ``"replace"``, ``"ignore"`` or ``"strict"`` (an error): what becomes of bytes that are no character.
-        replacement_char: the code that replaces them.
+        errors: the treatment of bytes that are no character: ``"replace"``, ``"ignore"`` or ``"strict"`` (an error).
+        replacement_char: the code point that replaces such bytes.
         replace_control_characters: whether the codes 0 to 31 are replaced, or ignored, too.
         name: kept for TensorFlow's signature.
 
@@ -336,13 +336,13 @@ def unicode_encode(
     replacement_char: int = _REPLACEMENT,
     name: str | None = None,
 ) -> Any:
-    """Joins the characters with the codes of each row to a string.
+    """Encodes each row of Unicode code points as a string.
 
     Args:
-        input: int32, shape (..., characters), or a ragged tensor.
+        input: code points, int32, shape (..., characters), or a ragged tensor.
         output_encoding: ``"UTF-8"``, ``"UTF-16-BE"`` or ``"UTF-32-BE"``.
-        errors: ``"replace"``, ``"ignore"`` or ``"strict"`` (an error): what becomes of numbers that are no code.
-        replacement_char: the code that replaces them.
+        errors: the treatment of numbers that are no code point: ``"replace"``, ``"ignore"`` or ``"strict"`` (an error).
+        replacement_char: the code point that replaces such numbers.
         name: kept for TensorFlow's signature.
 
     Returns:
