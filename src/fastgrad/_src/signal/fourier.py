@@ -497,7 +497,7 @@ def dct(
 def idct(
     input: Any, type: int = 2, n: Any = None, axis: int = -1, norm: str | None = None, name: str | None = None
 ) -> Tensor:
-    """The inverse of ``dct``; without ``norm``, 2 n times the inverse. Arguments and errors as for ``dct``."""
+    """The inverse of ``dct``; without ``norm`` times 2 n, or 2 (n - 1) for type I. Arguments and errors as for ``dct``."""
     x = convert_to_tensor(input)
     _check_cosine_transform("idct", x, type, n, axis, norm)
     return _cosine_transform(x, {1: 1, 2: 3, 3: 2, 4: 4}[type], n, norm)

@@ -11,8 +11,8 @@ class SwapEMAWeights(Callback):
     """Replaces the weights by the averages of an optimizer with ``use_ema=True`` while the model is evaluated.
 
     Args:
-        swap_on_epoch: whether the averages stay from the end of an epoch to the beginning of the next, for later
-            callbacks such as ``ModelCheckpoint``.
+        swap_on_epoch: whether the model has the averages from the end of an epoch to the beginning of the next one, so that
+            later callbacks such as ``ModelCheckpoint`` save them.
 
     Raises:
         ValueError: during training, if the optimizer keeps no averages.

@@ -88,15 +88,18 @@ class EarlyStopping(Monitoring):
     """Stops training when a value has not improved for some epochs.
 
     Args:
-        monitor, min_delta, mode: as in Keras.
+        monitor: the name of the value in the logs, such as ``"val_loss"``.
+        min_delta: the least change that counts as an improvement.
+        mode: ``"min"`` or ``"max"``, the direction of improvement; ``"auto"`` chooses it by the metric or its name.
         patience: the number of epochs without improvement before it stops.
         verbose: 1 prints when it stops.
-        baseline: a value that must be improved on.
+        baseline: only values better than this number reset the count of epochs without improvement.
         restore_best_weights: whether the model gets the weights of its best epoch at the end.
         start_from_epoch: earlier epochs are ignored.
 
     Raises:
         TypeError: ``patience``, ``start_from_epoch`` or ``min_delta`` is not a number.
+        ValueError: in training: ``mode`` is ``"auto"``, and the direction of ``monitor`` is unknown.
 
     Attributes:
         stopped_epoch: the last epoch, 0 if it did not stop.
@@ -162,11 +165,11 @@ class ReduceLROnPlateau(Monitoring):
     """Lowers the learning rate when a value has not improved for some epochs.
 
     Args:
-        monitor, mode, min_delta: as in Keras.
-        factor: the factor of the learning rate, below 1.
+        monitor, mode, min_delta: as in ``EarlyStopping``.
+        factor: the factor by which the learning rate is multiplied, below 1.
         patience: the number of epochs without improvement before it lowers the rate.
         verbose: 1 prints each change.
-        cooldown: the number of epochs after a change that are not counted.
+        cooldown: the number of epochs after a change in which missing improvements are not counted.
         min_lr: the lowest rate.
 
     Raises:
@@ -231,7 +234,7 @@ class ModelCheckpoint(Monitoring):
     Args:
         filepath: the path, as for ``model.save`` or ``model.save_weights``; ``{epoch:02d}`` and names of logs in braces
             are replaced by their values.
-        monitor, mode: as in Keras.
+        monitor, mode: as in ``EarlyStopping``.
         verbose: 1 prints when it saves.
         save_best_only: whether it saves only better models.
         save_weights_only: whether it saves only weights.

@@ -30,8 +30,8 @@ class TensorBoard(Callback):
         embeddings_freq, embeddings_metadata: kept for Keras's signature.
         write_steps_per_second: whether to write the rate of steps.
         update_freq: ``"epoch"``, ``"batch"``, or the number of batches between writes of their loss and metrics.
-        profile_batch: the number of the training batch that is profiled, from 1 on, or the first and the last of a range, as a
-            pair or as ``"10,20"``; 0: none. The file is that of ``tf.profiler.experimental.stop``, below ``train``.
+        profile_batch: the number of the training batch to profile, from 1 on; or the first and the last batch, as a pair or as
+            ``"10,20"``; 0: none. The file is that of ``tf.profiler.experimental.stop``, in the folder ``train``.
 
     Raises:
         UnimplementedError: embeddings.

@@ -21,12 +21,12 @@ from fastgrad._src.ops.sorting import searchsorted
 
 @lacks("finalize_state", "reset_state", "update_state")
 class Discretization(Layer):
-    """The numbers of the bins that values are in: 0 below the first boundary, and so on; a boundary is in the bin above.
+    """Maps each value to the number of its bin: 0 below the first boundary, and so on. A boundary belongs to the bin above it.
 
     Args:
         bin_boundaries: the boundaries, in ascending order.
-        num_bins: the number of bins; ``adapt`` then finds boundaries, so that the bins are equally full.
-        epsilon: the part of the data by which a boundary from ``adapt`` may be wrong.
+        num_bins: the number of bins; ``adapt`` then chooses boundaries so that the bins hold equally many values.
+        epsilon: the greatest error of a boundary from ``adapt``, as a fraction of the data.
         output_mode: ``"int"`` (int32), or ``"one_hot"``, ``"multi_hot"`` or ``"count"``, as in ``CategoryEncoding``.
         sparse: whether rows are a ``SparseTensor``.
         dtype, name: as in ``Layer``.

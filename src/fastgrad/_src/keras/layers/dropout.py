@@ -26,7 +26,7 @@ class Dropout(SameShape):
         rate: the probability, in [0, 1].
         noise_shape: the shape of the draws, which broadcasts with the input; None for the input's sizes.
         seed: an integer gives the layer its own random sequence; default: ``tf.random``'s generator. The replicas of a
-            strategy draw different numbers, also with a seed.
+            strategy draw different numbers even with a seed.
         **kwargs: as in ``Layer``.
 
     Raises:

@@ -106,7 +106,7 @@ class EinsumDense(Layer):
 
     Args:
         equation: ``"ab,bc->ac"``, ``"...x,xy->...y"`` or ``"ab...,bc->ac..."``: dimensions of the input, the kernel and the output.
-        output_shape: the sizes of the output without the batch and the axes of ``...``; None for the input's size.
+        output_shape: the sizes of the output without the batch and the axes of ``...``; a None in it stands for the input's size.
         activation: a function or its name; default none.
         bias_axes: the letters of the output along which the bias differs; None for no bias.
         kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, kernel_constraint, bias_constraint: of the

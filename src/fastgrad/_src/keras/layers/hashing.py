@@ -28,12 +28,12 @@ from fastgrad._src.structures.strings.formatting import as_string
 
 
 class Hashing(CategoricalLayer):
-    """The number of the bin of each string or number, by TensorFlow's hash.
+    """Maps each string or number to a bin, by TensorFlow's hash.
 
     Args:
-        num_bins: the number of bins, with that of the mask.
-        mask_value: the input that has bin 0 alone; None for none.
-        salt: an integer or two, for another hash.
+        num_bins: the number of bins, including the bin of the mask.
+        mask_value: the only input in bin 0; None for no such input.
+        salt: one or two integers that select another hash.
         output_mode: ``"int"``, or ``"one_hot"``, ``"multi_hot"`` or ``"count"``, as in ``CategoryEncoding``.
         sparse: whether rows are a ``SparseTensor``.
         **kwargs: as in ``Layer``; ``dtype`` is that of the results, int64 or ``floatx()`` by default.
@@ -101,7 +101,7 @@ class Hashing(CategoricalLayer):
 
 
 class HashedCrossing(Layer):
-    """The number of the bin of each pair of strings or integers, by TensorFlow's hash: ``HashedCrossing(5)((cities, days))``.
+    """Maps each pair of strings or integers to a bin, by TensorFlow's hash: ``HashedCrossing(5)((cities, days))``.
 
     Args:
         num_bins: the number of bins.

@@ -95,7 +95,7 @@ class RandAugment(
     Args:
         value_range: the least and the greatest value of images.
         num_ops: the number of changes.
-        factor: the bounds of their strength: a pair in [0, 1], or a number for 0 and itself.
+        factor: the bounds of the changes' strength: a pair in [0, 1], or a number for 0 and itself.
         interpolation: ``"bilinear"`` or ``"nearest"``.
         seed: an integer, or None.
         data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
@@ -152,8 +152,8 @@ class AugMix(
         value_range: the least and the greatest value of images.
         num_chains: the number of chains.
         chain_depth: the greatest number of changes in a chain.
-        factor: the bounds of their strength: a pair in [0, 1], or a number for 0 and itself.
-        alpha: the weights of the chains are drawn from the Dirichlet distribution of alpha, that of their mean from a beta distribution.
+        factor: the bounds of the changes' strength: a pair in [0, 1], or a number for 0 and itself.
+        alpha: the parameter of the Dirichlet distribution of the chains' weights, and of the beta distribution of their mean's weight.
         all_ops: whether brightness, contrast, saturation and sharpness are among the changes.
         interpolation: ``"bilinear"`` or ``"nearest"``.
         seed: an integer, or None.

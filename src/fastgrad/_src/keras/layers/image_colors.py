@@ -60,7 +60,7 @@ class _FactorOfColors(RandomImageLayer):
 
 
 class RandomHue(_FactorOfColors, BatchImageLayer, arguments=(factor_argument(-1, 1), *_FURTHER_ARGUMENTS)):
-    """In training, turns the hues of each image by up to ``factor`` half turns, in one of the two directions.
+    """In training, rotates the hues of each image by a random angle, in one of the two directions.
 
     Args:
         factor: the bounds of the angle in half turns: a pair in [-1, 1], or a number for both sides of 0.
@@ -116,10 +116,10 @@ class RandomSaturation(_FactorOfColors, BatchImageLayer, arguments=(factor_argum
 class RandomColorDegeneration(
     _FactorOfColors, BatchImageLayer, arguments=(factor_argument(-1, 1), *_FURTHER_ARGUMENTS)
 ):
-    """In training, mixes each image with its grey one: 0 changes nothing, 1 makes it grey.
+    """In training, mixes each image with its grey version: 0 changes nothing, 1 makes the image grey.
 
     Args:
-        factor: the bounds of the share of grey: a pair in [-1, 1], or a number for both sides of 0.
+        factor: the bounds of the fraction of grey: a pair in [-1, 1], or a number for both sides of 0.
         value_range: the least and the greatest value of images.
         data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
         seed: an integer, or None.
@@ -135,10 +135,10 @@ class RandomColorDegeneration(
 
 
 class RandomPosterization(_FactorOfColors, arguments=(factor_argument(1, 8), *_FURTHER_ARGUMENTS)):
-    """In training, keeps the highest bits of the values, of which there are eight.
+    """In training, keeps only the highest bits of the values, as 8-bit numbers.
 
     Args:
-        factor: the bounds of the number of bits, the second is not reached: a pair in [1, 8], or a number for 1 and itself.
+        factor: the bounds of the number of bits, the upper one excluded: a pair in [1, 8], or a number for 1 and itself.
         value_range: the least and the greatest value of images.
         data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
         seed: an integer, or None.
@@ -296,7 +296,7 @@ class RandomColorJitter(
         **kwargs: as in ``Layer``.
 
     Raises:
-        ValueError: a factor or ``value_range`` is one that these layers refuse; at a call another rank.
+        ValueError: a factor or ``value_range`` that these layers do not accept; at a call another rank.
     """
 
     def _finish_init(self) -> None:
@@ -332,7 +332,7 @@ class Solarization(
     """In training, adds a number to each image, and inverts the values above a threshold.
 
     Args:
-        addition_factor: the bounds of the number in parts of 255: a pair in [0, 1], or a number for 0 and itself.
+        addition_factor: the bounds of the number, as a fraction of 255: a pair in [0, 1], or a number for 0 and itself.
         threshold_factor: the bounds of the threshold, in the same form.
         value_range: the least and the greatest value of images.
         seed: an integer, or None.
@@ -360,7 +360,7 @@ class Solarization(
 
 
 class AutoContrast(RandomImageLayer, arguments=(VALUE_RANGE,)):
-    """Stretches the values of each channel of each image to the whole range, also out of training.
+    """Stretches the values of each channel of each image to the whole range, in training and in inference.
 
     Args:
         value_range: the least and the greatest value of images.

@@ -47,28 +47,28 @@ class ContrastLimitedAdaptiveHistogramEqualization(
         DATA_FORMAT,
     ),
 ):
-    """Makes the values of each part of an image equally frequent, also out of training, but amplifies noise only to a limit.
+    """Equalizes the histogram of each tile of an image, in training and in inference; a limit keeps it from amplifying noise (CLAHE).
 
-    The image is cut into tiles. Between the middles of tiles a value is mapped as in the four nearest ones, by linear interpolation. It
-    takes 256 levels of values, and memory for 256 counts of each tile and channel.
+    Between the centres of tiles, a value is interpolated linearly from the results of the four nearest tiles. The histograms have
+    256 levels, so each tile and channel needs memory for 256 counts.
 
     Args:
         value_range: the least and the greatest value of images.
-        clip_limit: how much more often than the average of a tile a level counts at most; no limit unless it is positive.
+        clip_limit: the greatest count of a level, as a multiple of the tile's average count; no limit unless it is positive.
         tile_grid_size: the number of tiles along the height and along the width.
         data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
         **kwargs: as in ``Layer``.
 
     Raises:
         ValueError: another ``value_range`` or ``tile_grid_size``; at a call another rank.
-        InvalidArgumentError: at a call a side is shorter than what fills up its last tiles.
+        InvalidArgumentError: at a call a side is shorter than the padding that completes its last tiles.
     """
 
     clip_limit: float
     tile_grid_size: Any
 
     def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
-        """Makes histograms of tiles even, in training or not.
+        """Equalizes the histograms of tiles, in training or not.
 
         Args:
             images: shape (batch, height, width, channels), or with the channels first; or a single image.

@@ -141,8 +141,8 @@ class CutMix(_MixingLayer, arguments=(factor_argument(0, 1, 1.0), SEED, DATA_FOR
     """In training, pastes a rectangle of another image of the batch into each one, and mixes labels by area (Yun et al. 2019).
 
     Args:
-        factor: the bounds of alpha: a pair in [0, 1], or a number for 0 and itself. The shares that images keep are drawn from the beta
-            distribution of (alpha, alpha).
+        factor: the bounds of alpha: a pair in [0, 1], or a number for 0 and itself. The fraction of the area that an image keeps is
+            drawn from the beta distribution of (alpha, alpha).
         seed: an integer, or None.
         data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
         **kwargs: as in ``Layer``.
@@ -164,7 +164,7 @@ class CutMix(_MixingLayer, arguments=(factor_argument(0, 1, 1.0), SEED, DATA_FOR
     _moves_pixels = True
 
     def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True) -> Any:
-        """Raises NotImplementedError: what a rectangle covers of a box is no box."""
+        """Raises NotImplementedError: a box that is partly covered by a rectangle is no box."""
         raise NotImplementedError(
             "CutMix: bounding boxes can't be mixed, because what a rectangle covers of a box is no box; use MixUp."
         )
@@ -185,7 +185,7 @@ class RandomErasing(
 
     Args:
         factor: the bounds of the probability: a pair in [0, 1], or a number for 0 and itself.
-        scale: the bounds of the squares of height and width of the rectangle, in parts of those of the image: in the same form.
+        scale: the bounds of the squared ratio of the rectangle's height to the image's, and of its width, in the same form.
         fill_value: a number, a list of three numbers, or None for noise of a normal distribution.
         value_range: the least and the greatest value of images.
         seed: an integer, or None.

@@ -66,8 +66,8 @@ class Resizing(
     Args:
         height, width: the size of the result.
         interpolation: ``"bilinear"``, ``"nearest"``, ``"bicubic"``, ``"lanczos3"`` or ``"lanczos5"``.
-        crop_to_aspect_ratio: whether the largest middle part with the proportions of the result is resized.
-        pad_to_aspect_ratio: whether the whole image is resized with its proportions, within ``fill_value``.
+        crop_to_aspect_ratio: whether the image is first cropped to its largest central part with the aspect ratio of the result.
+        pad_to_aspect_ratio: whether the image keeps its aspect ratio and is padded with ``fill_value``.
         fill_mode: ``"constant"``.
         fill_value: a number.
         antialias: as in ``tf.image.resize``.
@@ -76,7 +76,7 @@ class Resizing(
 
     Raises:
         TypeError: ``height`` or ``width`` is no integer.
-        ValueError: one of them is not positive, ``fill_mode`` is another, or both proportions are asked for; at a call another rank or interpolation.
+        ValueError: a size is not positive, ``fill_mode`` is another, or both aspect ratio options are set; at a call another rank or interpolation.
     """
 
     crop_to_aspect_ratio: bool
@@ -87,7 +87,7 @@ class Resizing(
         check_proportions(self.crop_to_aspect_ratio, self.pad_to_aspect_ratio, self.fill_mode)
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
-        """The height and width of images, or of those in a dict; there is no chance in it."""
+        """Returns the height and width of ``data``, images or a dict with images; nothing in it is random."""
         return self._size(super().get_random_transformation(data)["input_shape"])
 
     def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
@@ -114,7 +114,7 @@ class Resizing(
 
 
 class CenterCrop(_SizeLayer, arguments=(*SIZE, DATA_FORMAT)):
-    """The middle of images; smaller images are cropped to the proportions of the result, and resized.
+    """Crops the central part of images; smaller images are cropped to the aspect ratio of the result, and resized.
 
     Args:
         height, width: the size of the result.
@@ -163,7 +163,7 @@ def _boxes_of_middle(boxes: Tensor, size: tuple[Any, Any], target: tuple[int, in
 
 
 class RandomFlip(RandomImageLayer, arguments=(Argument("mode", "str", "horizontal_and_vertical"), SEED, DATA_FORMAT)):
-    """In training, flips one half of the images.
+    """In training, flips each image with probability 1/2, along all axes of ``mode`` together.
 
     Args:
         mode: ``"horizontal"``, ``"vertical"`` or ``"horizontal_and_vertical"``.
@@ -200,7 +200,7 @@ class RandomFlip(RandomImageLayer, arguments=(Argument("mode", "str", "horizonta
 
 
 class RandomCrop(RandomImageLayer, arguments=(*SIZE, SEED, DATA_FORMAT)):
-    """In training, a part of the images at a random place; smaller images are cropped and resized.
+    """In training, crops a part of the images at a random position; smaller images are cropped and resized.
 
     Args:
         height, width: the size of the result.
@@ -264,7 +264,7 @@ class RandomContrast(RandomImageLayer, arguments=(factor_argument(0, 1), ANY_VAL
     """In training, multiplies the distance of each pixel from the mean of its channel, and clips the result.
 
     Args:
-        factor: the number is in [1 - factor, 1 + factor): a pair, or one number in [0, 1] for both.
+        factor: the bounds of the multiplier, [1 - factor, 1 + factor): a pair (lower, upper), or one number in [0, 1] for both.
         value_range: the least and the greatest value of images.
         seed: an integer, or None.
         **kwargs: as in ``Layer``.
@@ -296,11 +296,11 @@ class MaxNumBoundingBoxes(
     ImageLayer,
     arguments=(Argument("max_number", "int", check=_whole_number), Argument("fill_value", "int", -1, _whole_number)),
 ):
-    """Gives each image the same number of bounding boxes: cuts rows of more, and fills up rows of fewer; images stay as they are.
+    """Gives each image the same number of bounding boxes: truncates longer rows of boxes and pads shorter ones. Images do not change.
 
     Args:
-        max_number: the number of boxes of an image.
-        fill_value: an integer, what rows of boxes and labels are filled up with.
+        max_number: the number of boxes of each image.
+        fill_value: an integer, the padding of boxes and labels.
         **kwargs: ``bounding_box_format``, which a call with boxes needs, ``data_format``, and as in ``Layer``.
 
     Raises:
@@ -315,7 +315,7 @@ class MaxNumBoundingBoxes(
         return images
 
     def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True) -> Any:
-        """Cuts or fills up the rows of boxes and labels, in training or not.
+        """Truncates or pads the rows of boxes and labels, in training or not.
 
         Args:
             bounding_boxes: a dict of ``"boxes"``, shape (batch, boxes, 4), and ``"labels"``, shape (batch, boxes) or

@@ -142,9 +142,9 @@ class RandomZoom(
     """In training, zooms each image around its centre.
 
     Args:
-        height_factor: the bounds of how much more of the height there is: a pair in (-1, 1], or a number for both sides of 0; above 0
-            images become smaller.
-        width_factor: the same for the width; None keeps the proportions.
+        height_factor: the bounds of the relative change of the visible height: a pair in (-1, 1], or a number for both sides of 0;
+            above 0 the image is zoomed out.
+        width_factor: the same for the width; None keeps the aspect ratio.
         fill_mode, interpolation, seed, fill_value, data_format, **kwargs: as in ``RandomRotation``.
 
     Raises:
@@ -177,7 +177,7 @@ class RandomTranslation(
     """In training, moves each image.
 
     Args:
-        height_factor: the bounds of the distance in parts of the height, down: a pair in [-1, 1], or a number for both sides of 0.
+        height_factor: the bounds of the distance downwards, as a fraction of the height: a pair in [-1, 1], or a number for both sides of 0.
         width_factor: the same for the width, to the right.
         fill_mode, interpolation, seed, fill_value, data_format, **kwargs: as in ``RandomRotation``.
 
@@ -232,8 +232,8 @@ class RandomShear(
     """In training, shears each image, in one of the two directions.
 
     Args:
-        x_factor: the bounds of the columns by which a row moves for each row: a pair in [0, 1], or a number for both sides of 0.
-        y_factor: the same for the rows by which a column moves.
+        x_factor: the bounds of the horizontal shift, in columns, from one row to the next: a pair in [0, 1], or a number for both sides of 0.
+        y_factor: the same for the vertical shift, in rows, from one column to the next.
         interpolation, fill_mode, fill_value, data_format, seed, **kwargs: as in ``RandomRotation``.
 
     Raises:
@@ -353,10 +353,10 @@ class RandomElasticTransform(
         }
 
     def get_elastic_transform_params(self, height: int, width: int, factor: Any) -> tuple[Any, Any]:
-        """Returns by what the noise is multiplied, and its deviation, which is also that of the Gaussian that smooths it, in pixels.
+        """Returns the factor and the standard deviation of the noise, in pixels; the Gaussian filter that smooths it has the same deviation.
 
         Args:
-            height, width: of the images.
+            height, width: the size of the images.
             factor: the strength, a number or a tensor.
         """
         return max(height, width) * (0.1 * factor), min(height, width) * (0.05 * factor)
@@ -380,7 +380,7 @@ class RandomElasticTransform(
         return y if interpolation else clip_by_value(y, *self.value_range)
 
     def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True) -> Any:
-        """Raises a NotImplementedError, as in Keras: a box does not stay one.
+        """Raises NotImplementedError, as in Keras: a distorted box is no box.
 
         Args:
             bounding_boxes, transformation, training: as in the other layers of images.

@@ -527,27 +527,27 @@ def as_list(value: Any) -> Any:
 
 
 class StringLookup(IndexLookup):
-    """Strings as numbers of the terms of a vocabulary.
+    """Maps strings to the numbers of the terms of a vocabulary.
 
-    Numbers: 0 is the mask (with ``mask_token``, in mode ``"int"``), then come those of terms that are out of the vocabulary, then its terms.
+    The order of numbers: 0 for the mask (with ``mask_token``, in mode ``"int"``), then numbers for terms out of the vocabulary, then its terms.
 
     Args:
-        max_tokens: the greatest size of the vocabulary, with the mask and the numbers of other terms.
-        num_oov_indices: how many numbers there are for terms that are out of the vocabulary. More than 1: a hash chooses. 0: such terms are errors.
-        mask_token: the term of masked inputs: number 0 in mode ``"int"``, and left out in others.
+        max_tokens: the greatest size of the vocabulary, including the mask and the numbers for terms out of the vocabulary.
+        num_oov_indices: the number of numbers for terms out of the vocabulary; with several, a hash chooses. With 0 such terms are errors.
+        mask_token: the term of masked inputs: number 0 in mode ``"int"``, left out in other modes.
         oov_token: what ``invert`` returns for numbers without a term.
         vocabulary: the terms, or the path of a text file with a term in each line; instead of ``adapt``.
         idf_weights: with ``vocabulary``, the inverse document frequency of each term, in mode ``"tf_idf"``.
-        invert: whether numbers become terms.
+        invert: whether to map numbers to terms instead.
         output_mode: ``"int"``, ``"one_hot"``, ``"multi_hot"``, ``"count"``, or ``"tf_idf"``: counts times inverse document frequencies.
         pad_to_max_tokens: whether rows have ``max_tokens`` columns, also for smaller vocabularies.
         sparse: whether rows are a ``SparseTensor``.
-        salt: an integer or two, for another hash.
-        encoding: of the terms.
+        salt: one or two integers that select another hash.
+        encoding: the encoding of the terms.
         name, **kwargs: as in ``Layer``.
 
     Raises:
-        ValueError: an argument is out of range, does not go with another, or the vocabulary repeats a term. (At ``adapt``: there is a
+        ValueError: an argument is out of range, arguments do not go together, or the vocabulary repeats a term. (At ``adapt``: there is a
             ``vocabulary``.)
         RuntimeError: the vocabulary is not known at a call whose results have its size, or its size changes.
         FailedPreconditionError: (at a call) there is no vocabulary.
@@ -589,13 +589,13 @@ class StringLookup(IndexLookup):
 
 
 class IntegerLookup(IndexLookup):
-    """Integers as numbers of the terms of a vocabulary.
+    """Maps integers to the numbers of the terms of a vocabulary.
 
     Args:
         vocabulary_dtype: ``"int64"``.
-        oov_method: what chooses among several numbers for terms that are out of the vocabulary: ``"floormod"``, the remainder, or
-            ``"farmhash"``.
-        salt: an integer or two, for another hash, with ``"farmhash"``.
+        oov_method: the choice among several numbers for terms out of the vocabulary: ``"floormod"``, the remainder, or
+            ``"farmhash"``, a hash.
+        salt: with ``"farmhash"``: one or two integers that select another hash.
         max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights, invert, output_mode, sparse, pad_to_max_tokens,
             name, **kwargs: as in ``StringLookup``.
 

@@ -21,14 +21,14 @@ class InputLayer(Layer):
         batch_shape: the shape with the batch, in place of ``shape`` and ``batch_size``.
         name: the name; default ``input_layer``, numbered.
         sparse: whether the inputs are sparse tensors.
-        ragged: whether the inputs are ragged tensors. Layers tell their results' shapes as if the inputs were dense.
+        ragged: whether the inputs are ragged tensors. Layers infer the shapes of their results as if the inputs were dense.
         input_tensor: a ``KerasTensor`` that the layer returns; other arguments must agree with it.
         optional: whether None may be passed for this input; the next layers then get None.
         **kwargs: ``input_shape`` and ``batch_input_shape``, older names of ``shape`` and ``batch_shape``.
 
     Raises:
-        ValueError: there is no shape, or there are two, or ``input_tensor`` has another one, another dtype or ``sparse``, or
-            both ``sparse`` and ``ragged``.
+        ValueError: there is no shape, or there are two; ``input_tensor`` has another shape, dtype or ``sparse``; or both
+            ``sparse`` and ``ragged`` are set.
     """
 
     _leaf = True
@@ -128,5 +128,5 @@ def Input(
     tensor: Any = None,
     optional: bool = False,
 ) -> KerasTensor:
-    """The inputs of a functional model, or of a Sequential as its first item; arguments as in ``InputLayer``."""
+    """Returns a symbolic input of a functional model, or the first item of a Sequential; ``tensor`` is ``InputLayer``'s ``input_tensor``, others as there."""
     return InputLayer(shape, batch_size, dtype, sparse, ragged, batch_shape, tensor, optional, name).output

@@ -22,8 +22,8 @@ class Lambda(Layer):
 
     Args:
         function: a function of the input; it may also take ``mask`` and ``training``.
-        output_shape: the shape of the result without the batch, or a function of the input's shape; default: from a run on
-            zeros.
+        output_shape: the shape of the result without the batch, or a function of the input's shape. Default: the shape is
+            inferred by a run on zeros.
         mask: the mask of the result, or a function of the input and its mask.
         arguments: further keyword arguments of the function.
         **kwargs: as in ``Layer``.

@@ -291,8 +291,8 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
             regularizer: a function from the weight to a penalty in ``losses``, or its name.
             constraint: a function that optimizers apply to the weight after an update, or its name.
             autocast: whether the layer reads a float weight in the layer's compute dtype.
-            aggregation: ``"mean"`` for a weight that is not trained and that each replica of a strategy updates by itself: it
-                is averaged over the replicas when it is saved, and before ``evaluate`` and ``predict``.
+            aggregation: ``"mean"`` for a weight that is not trained and that each replica of a strategy updates by itself. Such a
+                weight is averaged over the replicas when it is saved, and before ``evaluate`` and ``predict``.
             overwrite_with_gradient: whether optimizers assign the gradient to the weight instead of updating it.
             name: the weight's name, without ``/``.
 
@@ -418,7 +418,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
     # ---- computing -----------------------------------------------------------------------------
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
-        """Computes the outputs; subclasses write it. It gets tensors, and ``training`` if it has that parameter."""
+        """Computes the outputs; subclasses define it. Its arguments are tensors, and ``training`` if it has that parameter."""
         raise NotImplementedError(f"Layer {type(self).__name__} does not have a `call` method implemented.")
 
     def stateless_call(
@@ -438,7 +438,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
             return_losses: whether to return ``losses``, too.
 
         Returns:
-            The outputs of the call, the new values of the ``non_trainable_variables``, and the losses if wanted.
+            The outputs of the call, the new values of the ``non_trainable_variables``; with ``return_losses`` also the losses.
 
         Raises:
             ValueError: the layer is not built, or values are missing, extra or of another shape.

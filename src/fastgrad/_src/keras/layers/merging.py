@@ -140,14 +140,18 @@ def _with_rank(x: Tensor, rank: int) -> Tensor:
 
 
 class Add(Merge):
-    """A layer that adds its inputs, element by element."""
+    """A layer that adds the tensors of its input list, element by element; sizes of 1 are broadcast.
+
+    Raises:
+        ValueError: the input is not a list of tensors, the list is too short, or the shapes do not fit together.
+    """
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
         return reduce(arithmetic.add, inputs)
 
 
 class Subtract(Merge):
-    """A layer that returns the first input minus the second."""
+    """A layer that returns the first of two input tensors minus the second; input and errors as of ``Add``."""
 
     _min_inputs = 2
 
@@ -165,7 +169,7 @@ class Subtract(Merge):
 
 
 class Multiply(Merge):
-    """A layer that multiplies its inputs, element by element."""
+    """A layer that multiplies the tensors of its input list, element by element; input and errors as of ``Add``."""
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
         if not masks.any_mask_flag.is_set:
@@ -179,7 +183,7 @@ class Multiply(Merge):
 
 
 class Average(Merge):
-    """A layer that returns the mean of its inputs, element by element."""
+    """A layer that returns the mean of the tensors of its input list, element by element; input and errors as of ``Add``."""
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
         return reduce(arithmetic.add, inputs) / len(inputs)
@@ -207,13 +211,13 @@ class _Extreme(Merge):
 
 
 class Maximum(_Extreme):
-    """A layer that returns the greatest of its inputs, element by element."""
+    """A layer that returns the maximum of the tensors of its input list, element by element; input and errors as of ``Add``."""
 
     _function = arithmetic.maximum
 
 
 class Minimum(_Extreme):
-    """A layer that returns the least of its inputs, element by element."""
+    """A layer that returns the minimum of the tensors of its input list, element by element; input and errors as of ``Add``."""
 
     _function = arithmetic.minimum
 
@@ -280,7 +284,7 @@ class Concatenate(Layer):
         return tuple(output_shape)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The concatenated masks; all steps of an input without a mask count."""
+        """The concatenated masks; an input without a mask counts as not masked."""
         if previous_mask is None:
             return None
         input_masks = checked_masks(inputs, previous_mask)

@@ -212,8 +212,8 @@ class MultiHeadAttention(HeadsAttention):
         dropout: the fraction of weights that are dropped in training.
         use_bias: whether the projections have biases.
         output_shape: the last sizes of the output; default: the query's last size.
-        attention_axes: the axes that queries and keys run along; default all between the batch and the features.
-        sliding_window: the bound of the distance from a query to its keys: fewer steps than this number.
+        attention_axes: the axes of queries and keys; default all axes between the batch and the features.
+        sliding_window: a query attends only to keys that are fewer steps away than this number; None for all keys.
         flash_attention: kept for Keras's signature.
         kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint,
             bias_constraint: of the projections.

@@ -26,20 +26,7 @@ from fastgrad._src.ops.shaping import reshape
 
 
 class _Pooling(SpatialLayer):
-    """The base of layers that pool windows of each channel.
-
-    Args:
-        pool_size: the window's size for each dimension, or one size for all.
-        strides: the distance between windows; default ``pool_size``.
-        padding: ``"valid"`` or ``"same"``.
-        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
-        name, **kwargs: as in ``Layer``.
-
-    Inputs and outputs have shape (batch, *sizes, channels), with ``"channels_first"`` (batch, channels, *sizes).
-
-    Raises:
-        ValueError: an argument has another value.
-    """
+    """The base of layers that pool windows of each channel; ``MaxPooling2D`` describes the arguments."""
 
     _leaf = True
     _pool: Callable[..., Tensor]
@@ -96,15 +83,28 @@ class _MaxPooling(_Pooling):
 
 
 class MaxPooling1D(_MaxPooling, rank=1):
-    """The largest element of windows along one dimension, (batch, steps, channels)."""
+    """The largest element of windows along one dimension, (batch, steps, channels); arguments as in ``MaxPooling2D``."""
 
 
 class MaxPooling2D(_MaxPooling, rank=2):
-    """The largest element of windows of images, (batch, height, width, channels)."""
+    """The largest element of each window of images, for each channel.
+
+    Args:
+        pool_size: the height and width of the window, or one size for both; default 2.
+        strides: the distance from one window to the next; default ``pool_size``.
+        padding: ``"valid"`` or ``"same"``.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        name, **kwargs: as in ``Layer``.
+
+    Inputs and outputs have shape (batch, height, width, channels), with ``"channels_first"`` (batch, channels, height, width).
+
+    Raises:
+        ValueError: an argument has another value.
+    """
 
 
 class MaxPooling3D(_MaxPooling, rank=3):
-    """The largest element of windows of volumes, (batch, depth, height, width, channels)."""
+    """The largest element of windows of volumes, (batch, depth, height, width, channels); arguments as in ``MaxPooling2D``."""
 
 
 class _AveragePooling(_Pooling):
@@ -114,27 +114,22 @@ class _AveragePooling(_Pooling):
 
 
 class AveragePooling1D(_AveragePooling, rank=1):
-    """The mean of windows along one dimension, (batch, steps, channels); padding does not count."""
+    """The mean of windows along one dimension, (batch, steps, channels); padding does not count; arguments as in ``AveragePooling2D``."""
 
 
 class AveragePooling2D(_AveragePooling, rank=2):
-    """The mean of windows of images, (batch, height, width, channels); padding does not count."""
+    """The mean of windows of images, (batch, height, width, channels); padding does not count.
+
+    Arguments as in ``MaxPooling2D``; ``pool_size`` has no default.
+    """
 
 
 class AveragePooling3D(_AveragePooling, rank=3):
-    """The mean of windows of volumes, (batch, depth, height, width, channels); padding does not count."""
+    """The mean of windows of volumes, (batch, depth, height, width, channels); padding does not count; arguments as in ``AveragePooling2D``."""
 
 
 class _GlobalPooling(SpatialLayer):
-    """The base of layers that pool all positions of each channel.
-
-    Args:
-        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
-        keepdims: whether the spatial dimensions stay, with size 1.
-        **kwargs: as in ``Layer``.
-
-    Inputs have shape (batch, *sizes, channels), with ``"channels_first"`` (batch, channels, *sizes), outputs (batch, channels).
-    """
+    """The base of layers that pool all positions of each channel; ``GlobalAveragePooling2D`` describes the arguments."""
 
     _leaf = True
     _reduce: Callable[..., Tensor]
@@ -184,7 +179,7 @@ class _GlobalMaxPooling(_GlobalPooling):
 
 
 class GlobalAveragePooling1D(_GlobalAveragePooling, rank=1):
-    """The mean of all steps or, with a mask, of the steps where the mask is True."""
+    """The mean of all steps of (batch, steps, channels); with a mask, of the steps where it is True; arguments as in ``GlobalAveragePooling2D``."""
 
     def call(self, inputs: Tensor, mask: Any = None) -> Tensor:
         """Pools ``inputs``."""
@@ -203,20 +198,28 @@ class GlobalAveragePooling1D(_GlobalAveragePooling, rank=1):
 
 
 class GlobalAveragePooling2D(_GlobalAveragePooling, rank=2):
-    """The mean of all positions of images."""
+    """The mean of all positions of images, for each channel; a float also for integer inputs.
+
+    Args:
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        keepdims: whether the spatial dimensions stay, with size 1.
+        **kwargs: as in ``Layer``.
+
+    Inputs have shape (batch, height, width, channels), with ``"channels_first"`` (batch, channels, height, width); outputs (batch, channels).
+    """
 
 
 class GlobalAveragePooling3D(_GlobalAveragePooling, rank=3):
-    """The mean of all positions of volumes."""
+    """The mean of all positions of volumes, for each channel; arguments as in ``GlobalAveragePooling2D``."""
 
 
 class GlobalMaxPooling1D(_GlobalMaxPooling, rank=1):
-    """The largest element of all steps."""
+    """The largest element of all steps, for each channel; arguments as in ``GlobalAveragePooling2D``."""
 
 
 class GlobalMaxPooling2D(_GlobalMaxPooling, rank=2):
-    """The largest element of all positions of images."""
+    """The largest element of all positions of images, for each channel; arguments as in ``GlobalAveragePooling2D``."""
 
 
 class GlobalMaxPooling3D(_GlobalMaxPooling, rank=3):
-    """The largest element of all positions of volumes."""
+    """The largest element of all positions of volumes, for each channel; arguments as in ``GlobalAveragePooling2D``."""

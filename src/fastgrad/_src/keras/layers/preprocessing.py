@@ -58,8 +58,8 @@ class Normalization(SameShape):
     """``(inputs - mean) / sqrt(variance)``, with a given mean and variance of each feature, or those from ``adapt``.
 
     Args:
-        axis: the feature axes, whose positions have a mean each; None for one mean of all numbers.
-        mean, variance: both or none; a number, or one number for each feature.
+        axis: the feature axes: each position along them has its own mean and variance; None for one mean of all numbers.
+        mean, variance: a number, or one number for each feature; give both or neither.
         invert: whether to compute the inverse, ``mean + inputs * sqrt(variance)``.
         **kwargs: as in ``Layer``.
 
@@ -133,7 +133,7 @@ class Normalization(SameShape):
         """Sets mean and variance to the mean and variance of ``data``.
 
         Args:
-            data: an array or tensor, a Dataset, a ``PyDataset`` or other batches; of a tuple, the first item counts.
+            data: an array or tensor, a Dataset, a ``PyDataset`` or other batches. If a batch is a tuple, its first item counts.
 
         Raises:
             TypeError: a batch is not an array or tensor; the layer's statistics do not change.

@@ -10,7 +10,7 @@ from fastgrad._src.keras.saving.objects import deserialize_keras_object, seriali
 
 
 def serialize(layer: Layer) -> dict[str, Any]:
-    """The layer's configuration, as plain values."""
+    """Returns the configuration of ``layer`` as plain values."""
     return serialize_keras_object(layer)
 
 

@@ -20,8 +20,8 @@ from fastgrad._src.ops.shaping import reshape
 class SpectralNormalization(Wrapper):
     """In training, divides the kernel of a layer by its spectral norm before the layer runs (Miyato et al. 2018).
 
-    The norm is that of the kernel as a matrix with the last dimension as columns, found by power iteration, which begins with the
-    vector of the last call. The kernel itself changes. A kernel of zeros stays.
+    The norm is that of the kernel as a matrix with the last dimension as columns. Power iteration computes it; each call begins with
+    the vector of the last call. The kernel itself changes, unless it is zero.
 
     Args:
         layer: a layer with a ``kernel`` or ``embeddings``.

@@ -22,9 +22,9 @@ _PUNCTUATION = r'[!"#$%&()\*\+,-\./:;<=>?@\[\\\]^_`{|}~\']'
 
 @lacks(*MISSING)
 class TextVectorization(CategoricalLayer):
-    """Texts as numbers of words, or as rows of counts: standardised, split, joined to n-grams, and looked up.
+    """Maps texts to numbers of words, or to rows of counts. Texts are standardised, split, joined to n-grams, and looked up.
 
-    Inputs are strings, (batch,) or (batch, 1). Number 0 is padding, 1 is for words out of the vocabulary.
+    Inputs are strings, (batch,) or (batch, 1). Number 0 is padding; number 1 stands for words out of the vocabulary.
 
     Args:
         max_tokens: the greatest size of the vocabulary, with padding and unknown words.
@@ -32,7 +32,7 @@ class TextVectorization(CategoricalLayer):
         split: ``"whitespace"``, ``"character"``, None, or a function from strings to a ragged tensor.
         ngrams: n for the n-grams of 1 to n words, or a tuple of lengths.
         output_mode: ``"int"``, ``"multi_hot"``, ``"count"`` or ``"tf_idf"``, as in ``StringLookup``.
-        output_sequence_length: the number of words, to which results are padded and cut; in mode ``"int"``.
+        output_sequence_length: in mode ``"int"``: the number of words to which results are padded or truncated.
         pad_to_max_tokens: whether rows have ``max_tokens`` columns, also for smaller vocabularies.
         vocabulary: the words, or the path of a text file with a word in each line; instead of ``adapt``.
         idf_weights: with ``vocabulary``, the inverse document frequency of each word, in mode ``"tf_idf"``.
@@ -43,7 +43,7 @@ class TextVectorization(CategoricalLayer):
         **kwargs: as in ``Layer``.
 
     Raises:
-        ValueError: an argument is none of these, or does not go with another; at a call, the last dimension is not 1.
+        ValueError: an argument has another value, or arguments do not go together; at a call, the last dimension is not 1.
     """
 
     _shows_parts = False
@@ -117,7 +117,7 @@ class TextVectorization(CategoricalLayer):
         """Returns the words in the order of their numbers.
 
         Args:
-            include_special_tokens: whether the padding and the unknown word, which come first, are there.
+            include_special_tokens: whether the list starts with the padding and the unknown word.
         """
         return self._lookup_layer.get_vocabulary(include_special_tokens)
 

@@ -270,19 +270,19 @@ def binary_focal_crossentropy(
 
 
 class BinaryCrossentropy(NamedLoss, function=binary_crossentropy):
-    """``binary_crossentropy``, reduced; in this module, arguments are those of the function and of ``Loss``."""
+    """The loss ``binary_crossentropy``, reduced; arguments are those of the function and of ``Loss``."""
 
 
 class BinaryFocalCrossentropy(NamedLoss, function=binary_focal_crossentropy):
-    """``binary_focal_crossentropy``, reduced."""
+    """The loss ``binary_focal_crossentropy``, reduced; arguments are those of the function and of ``Loss``."""
 
 
 class CategoricalCrossentropy(NamedLoss, function=categorical_crossentropy):
-    """``categorical_crossentropy``, reduced."""
+    """The loss ``categorical_crossentropy``, reduced; arguments are those of the function and of ``Loss``."""
 
 
 class CategoricalFocalCrossentropy(NamedLoss, function=categorical_focal_crossentropy):
-    """``categorical_focal_crossentropy``, reduced."""
+    """The loss ``categorical_focal_crossentropy``, reduced; arguments are those of the function and of ``Loss``."""
 
 
 class SparseCategoricalCrossentropy(
@@ -290,7 +290,7 @@ class SparseCategoricalCrossentropy(
     function=sparse_categorical_crossentropy,
     order=("from_logits", "ignore_class", "reduction", "axis", "name", "dtype"),
 ):
-    """``sparse_categorical_crossentropy``, reduced; ignored labels are not counted in the mean."""
+    """The loss ``sparse_categorical_crossentropy``, reduced; arguments are those of the function and of ``Loss``. Ignored labels are not counted in the mean."""
 
     _omitted = ("axis",)
     _keeps_integer_labels = True
@@ -310,7 +310,7 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) ->
 
 
 class CategoricalGeneralizedCrossEntropy(NamedLoss):
-    """``categorical_generalized_cross_entropy``, reduced; other arguments as ``Loss``; ValueError unless 0 < q < 1."""
+    """The loss ``categorical_generalized_cross_entropy``, reduced; arguments are those of the function and of ``Loss``. ValueError unless 0 < q < 1."""
 
     _keeps_integer_labels = True
 

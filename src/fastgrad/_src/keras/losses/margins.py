@@ -101,18 +101,18 @@ def circle(
 class Circle(
     NamedLoss, function=circle, order=("gamma", "margin", "remove_diagonal", "reduction", "name", "dtype"), gamma=80.0
 ):
-    """``circle``, reduced over the samples that have a loss; other arguments as in ``Loss``."""
+    """The loss ``circle``, reduced over the samples that have a pair; arguments are those of the function and of ``Loss``."""
 
     _keeps_integer_labels = True
 
 
 class Hinge(NamedLoss, function=hinge):
-    """``hinge``, reduced; arguments as in ``Loss``, also in the next classes."""
+    """The loss ``hinge``, reduced; arguments are those of the function and of ``Loss``."""
 
 
 class SquaredHinge(NamedLoss, function=squared_hinge):
-    """``squared_hinge``, reduced."""
+    """The loss ``squared_hinge``, reduced; arguments are those of the function and of ``Loss``."""
 
 
 class CategoricalHinge(NamedLoss, function=categorical_hinge):
-    """``categorical_hinge``, reduced."""
+    """The loss ``categorical_hinge``, reduced; arguments are those of the function and of ``Loss``."""

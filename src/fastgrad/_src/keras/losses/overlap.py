@@ -20,7 +20,7 @@ def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axi
 
     Args:
         y_true, y_pred: fractions in [0, 1], of one shape.
-        alpha, beta: the weights of missed parts and of wrongly predicted parts.
+        alpha, beta: the weights of ``only_true`` (missed parts) and of ``only_predicted`` (wrongly predicted parts).
         axis: the axes of a region; default all.
 
     Raises:
@@ -43,8 +43,8 @@ def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Tensor:
 
 
 class Dice(NamedLoss, function=dice, order=("reduction", "name", "axis", "dtype")):
-    """``dice``, reduced; ``axis``: see ``dice``, other arguments: see ``Loss``."""
+    """The loss ``dice``, reduced; arguments are those of the function and of ``Loss``."""
 
 
 class Tversky(NamedLoss, function=tversky, order=("alpha", "beta", "reduction", "name", "axis", "dtype")):
-    """``tversky``, reduced; ``alpha``, ``beta``, ``axis``: see ``tversky``, other arguments: see ``Loss``."""
+    """The loss ``tversky``, reduced; arguments are those of the function and of ``Loss``."""

@@ -37,14 +37,14 @@ def mean_absolute_error(y_true: Any, y_pred: Any) -> Tensor:
 
 
 def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Tensor:
-    """``100 * mean(|y_true - y_pred| / |y_true|)``, the divisor at least ``epsilon()``."""
+    """``100 * mean(|y_true - y_pred| / max(|y_true|, epsilon()))`` over the last axis."""
     labels, predictions = labels_and_predictions(y_true, y_pred)
     error = arithmetic.abs((labels - predictions) / maximum(arithmetic.abs(labels), epsilon()))
     return 100.0 * reduce_mean(error, -1)
 
 
 def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Tensor:
-    """``mean((log(y_true + 1) - log(y_pred + 1))**2)``, both at least ``epsilon()``."""
+    """``mean((log(y_true + 1) - log(y_pred + 1))**2)`` over the last axis; smaller values count as ``epsilon()``."""
     labels, predictions = labels_and_predictions(y_true, y_pred)
     log_predictions = log(maximum(predictions, epsilon()) + 1.0)
     log_labels = log(maximum(labels, epsilon()) + 1.0)
@@ -63,7 +63,7 @@ def unit_vectors(x: Tensor, axis: int) -> Tensor:
 
 
 def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Tensor:
-    """``e**2 / 2`` for errors ``|e|`` up to ``delta``; ``delta * |e| - delta**2 / 2`` above (Huber 1964)."""
+    """The mean over the last axis of ``e**2 / 2`` for ``|e| <= delta``, else ``delta * |e| - delta**2 / 2``; e is the error (Huber 1964)."""
     labels, predictions = labels_and_predictions(y_true, y_pred)
     error = predictions - labels
     size = arithmetic.abs(error)
@@ -86,46 +86,46 @@ def kl_divergence(y_true: Any, y_pred: Any) -> Tensor:
 
 
 def poisson(y_true: Any, y_pred: Any) -> Tensor:
-    """``mean(y_pred - y_true * log(y_pred + epsilon()))``."""
+    """``mean(y_pred - y_true * log(y_pred + epsilon()))`` over the last axis."""
     labels, predictions = labels_and_predictions(y_true, y_pred)
     return reduce_mean(predictions - labels * log(predictions + epsilon()), -1)
 
 
 class MeanSquaredError(NamedLoss, function=mean_squared_error):
-    """``mean_squared_error``, reduced; arguments as in ``Loss``, also in the next classes."""
+    """The loss ``mean_squared_error``, reduced; arguments are those of the function and of ``Loss``."""
 
 
 class MeanAbsoluteError(NamedLoss, function=mean_absolute_error):
-    """``mean_absolute_error``, reduced."""
+    """The loss ``mean_absolute_error``, reduced; arguments are those of the function and of ``Loss``."""
 
 
 class MeanAbsolutePercentageError(NamedLoss, function=mean_absolute_percentage_error):
-    """``mean_absolute_percentage_error``, reduced."""
+    """The loss ``mean_absolute_percentage_error``, reduced; arguments are those of the function and of ``Loss``."""
 
 
 class MeanSquaredLogarithmicError(NamedLoss, function=mean_squared_logarithmic_error):
-    """``mean_squared_logarithmic_error``, reduced."""
+    """The loss ``mean_squared_logarithmic_error``, reduced; arguments are those of the function and of ``Loss``."""
 
 
 class CosineSimilarity(NamedLoss, function=cosine_similarity):
-    """``cosine_similarity`` along ``axis``, reduced."""
+    """The loss ``cosine_similarity`` along ``axis``, reduced; arguments are those of the function and of ``Loss``."""
 
     _omitted = ("axis",)
 
 
 class Huber(NamedLoss, function=huber, name="huber_loss"):
-    """``huber``, reduced; ``delta``: see ``huber``."""
+    """The loss ``huber``, reduced; arguments are those of the function and of ``Loss``."""
 
     # Keras omits `delta` from the configuration: it loads a saved model with delta 1.
 
 
 class LogCosh(NamedLoss, function=log_cosh):
-    """``log_cosh``, reduced."""
+    """The loss ``log_cosh``, reduced; arguments are those of the function and of ``Loss``."""
 
 
 class KLDivergence(NamedLoss, function=kl_divergence):
-    """``kl_divergence``, reduced."""
+    """The loss ``kl_divergence``, reduced; arguments are those of the function and of ``Loss``."""
 
 
 class Poisson(NamedLoss, function=poisson):
-    """``poisson``, reduced."""
+    """The loss ``poisson``, reduced; arguments are those of the function and of ``Loss``."""

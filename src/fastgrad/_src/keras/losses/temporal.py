@@ -47,6 +47,6 @@ def ctc(y_true: Any, y_pred: Any) -> Tensor:
 
 
 class CTC(NamedLoss, function=ctc):
-    """``ctc``, reduced; arguments as in ``Loss``."""
+    """The loss ``ctc``, reduced; arguments are those of the function and of ``Loss``."""
 
     _keeps_integer_labels = True

@@ -86,31 +86,31 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from
 
 
 class Accuracy(NamedMetric, function=accuracy):
-    """The mean of ``accuracy``; the classes of this file take the arguments of ``Metric`` and of the function."""
+    """The mean of ``accuracy`` over samples; arguments are those of the function and of ``Metric``."""
 
     _direction = "up"
 
 
 class BinaryAccuracy(NamedMetric, function=binary_accuracy):
-    """The mean of ``binary_accuracy``."""
+    """The mean of ``binary_accuracy`` over samples; arguments are those of the function and of ``Metric``."""
 
     _direction = "up"
 
 
 class CategoricalAccuracy(NamedMetric, function=categorical_accuracy):
-    """The mean of ``categorical_accuracy``."""
+    """The mean of ``categorical_accuracy`` over samples; arguments are those of the function and of ``Metric``."""
 
     _direction = "up"
 
 
 class SparseCategoricalAccuracy(NamedMetric, function=sparse_categorical_accuracy):
-    """The mean of ``sparse_categorical_accuracy``."""
+    """The mean of ``sparse_categorical_accuracy`` over samples; arguments are those of the function and of ``Metric``."""
 
     _direction = "up"
 
 
 class TopKCategoricalAccuracy(NamedMetric, function=top_k_categorical_accuracy, order=("k", "name", "dtype")):
-    """The mean of ``top_k_categorical_accuracy``."""
+    """The mean of ``top_k_categorical_accuracy`` over samples; arguments are those of the function and of ``Metric``."""
 
     _direction = "up"
 
@@ -118,6 +118,6 @@ class TopKCategoricalAccuracy(NamedMetric, function=top_k_categorical_accuracy, 
 class SparseTopKCategoricalAccuracy(
     NamedMetric, function=sparse_top_k_categorical_accuracy, order=("k", "name", "dtype", "from_sorted_ids")
 ):
-    """The mean of ``sparse_top_k_categorical_accuracy``."""
+    """The mean of ``sparse_top_k_categorical_accuracy`` over samples; arguments are those of the function and of ``Metric``."""
 
     _direction = "up"

@@ -217,7 +217,7 @@ class TruePositives(_SingleCount):
     """The number of positives that are predicted to be positive.
 
     Args:
-        thresholds: a prediction above it is positive; one or several in [0, 1]; default 0.5. The same in the next classes.
+        thresholds: a number or a list in [0, 1]; a prediction above the threshold is positive. Default 0.5.
         name, dtype: as in ``Metric``.
 
     Raises:
@@ -228,19 +228,19 @@ class TruePositives(_SingleCount):
 
 
 class TrueNegatives(_SingleCount):
-    """The number of negatives that are predicted to be negative."""
+    """The number of negatives that are predicted to be negative; arguments as in ``TruePositives``."""
 
     _counted = ("true_negatives",)
 
 
 class FalsePositives(_SingleCount):
-    """The number of negatives that are predicted to be positive."""
+    """The number of negatives that are predicted to be positive; arguments as in ``TruePositives``."""
 
     _counted = ("false_positives",)
 
 
 class FalseNegatives(_SingleCount):
-    """The number of positives that are predicted to be negative."""
+    """The number of positives that are predicted to be negative; arguments as in ``TruePositives``."""
 
     _counted = ("false_negatives",)
 
@@ -280,8 +280,8 @@ class Precision(_CountRatio):
     """The fraction of positive predictions that are correct.
 
     Args:
-        thresholds: a prediction above it is positive; one or several in [0, 1]; default 0.5, or none with ``top_k``.
-        top_k: only so many of the greatest predictions of a sample can be positive.
+        thresholds: a number or a list in [0, 1]; a prediction above the threshold is positive. Default 0.5, or none with ``top_k``.
+        top_k: only the ``top_k`` greatest predictions of a sample can be positive.
         class_id: the column of labels and predictions that counts; default all.
         name, dtype: as in ``Metric``.
 

@@ -29,27 +29,27 @@ def _centred_values(y_true: Any, y_pred: Any, axis: Any) -> tuple[Tensor, Tensor
 
 
 def pearson_correlation(y_true: Any, y_pred: Any, axis: Any = -1) -> Tensor:
-    """Returns ``cov(y, p) / (std(y) * std(p))`` along ``axis``; NaN where one of both is constant."""
+    """Returns ``cov(y, p) / (std(y) * std(p))`` of labels y and predictions p along ``axis``; NaN where y or p is constant."""
     y, p, _ = _centred_values(y_true, y_pred, axis)
     std_product = sqrt(reduce_mean(y * y, axis)) * sqrt(reduce_mean(p * p, axis))
     return reduce_mean(y * p, axis) / std_product
 
 
 def concordance_correlation(y_true: Any, y_pred: Any, axis: Any = -1) -> Tensor:
-    """Returns ``2 cov(y, p) / (var(y) + var(p) + (mean(y) - mean(p))^2)`` along ``axis`` (Lin 1989)."""
+    """Returns ``2 cov(y, p) / (var(y) + var(p) + (mean(y) - mean(p))^2)`` of labels y and predictions p along ``axis`` (Lin 1989)."""
     y, p, mean_difference = _centred_values(y_true, y_pred, axis)
     denominator = reduce_mean(y * y, axis) + reduce_mean(p * p, axis) + mean_difference * mean_difference
     return 2.0 * reduce_mean(y * p, axis) / (denominator + epsilon())
 
 
 class PearsonCorrelation(NamedMetric, function=pearson_correlation):
-    """The mean of ``pearson_correlation`` over samples; for ``axis`` see the function, for others ``Metric``."""
+    """The mean of ``pearson_correlation`` over samples; arguments are those of the function and of ``Metric``."""
 
     _direction = "up"
 
 
 class ConcordanceCorrelation(NamedMetric, function=concordance_correlation):
-    """The mean of ``concordance_correlation`` over samples; for ``axis`` see the function, for others ``Metric``."""
+    """The mean of ``concordance_correlation`` over samples; arguments are those of the function and of ``Metric``."""
 
     _direction = "up"
 

@@ -50,9 +50,9 @@ class AUC(_AllFourCounts):
     Args:
         num_thresholds: the number of points of the curve, at least 2.
         curve: ``"ROC"``, ``"PR"`` or ``"PRGAIN"`` (Flach and Kull 2015).
-        summation_method: ``"interpolation"`` between points; ``"minoring"`` or ``"majoring"``, the lower or upper of two.
+        summation_method: the value between two points: ``"interpolation"``, or the lower (``"minoring"``) or upper (``"majoring"``) one.
         name, dtype: as in ``Metric``.
-        thresholds: replaces ``num_thresholds`` even ones; 0 and 1 are added.
+        thresholds: a list of thresholds, instead of ``num_thresholds`` evenly spaced ones; 0 and 1 are added.
         multi_label: whether each column has its own area; the result is the mean.
         num_labels: the number of columns; default that of the first predictions.
         label_weights: a weight for each column.

@@ -109,7 +109,7 @@ class Sum(Metric):
     """The sum of all values.
 
     Args:
-        name, dtype: as in ``Metric``; also in the next classes.
+        name, dtype: as in ``Metric``.
     """
 
     def __init__(self, name: str | None = "sum", dtype: Any = None) -> None:
@@ -129,7 +129,7 @@ class Sum(Metric):
 
 
 class Mean(Metric):
-    """The weighted mean of all values."""
+    """The weighted mean of all values; arguments as in ``Metric``."""
 
     def __init__(self, name: str | None = "mean", dtype: Any = None) -> None:
         super().__init__(dtype, name)

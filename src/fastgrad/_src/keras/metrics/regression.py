@@ -14,23 +14,23 @@ from fastgrad._src.ops.power import sqrt
 
 
 class MeanSquaredError(NamedMetric, function=losses.mean_squared_error):
-    """The mean of ``mean_squared_error``; in this module, arguments are those of ``Metric``."""
+    """The mean of ``mean_squared_error`` over samples; arguments are those of the function and of ``Metric``."""
 
 
 class MeanAbsoluteError(NamedMetric, function=losses.mean_absolute_error):
-    """The mean of ``mean_absolute_error``."""
+    """The mean of ``mean_absolute_error`` over samples; arguments are those of the function and of ``Metric``."""
 
 
 class MeanAbsolutePercentageError(NamedMetric, function=losses.mean_absolute_percentage_error):
-    """The mean of ``mean_absolute_percentage_error``."""
+    """The mean of ``mean_absolute_percentage_error`` over samples; arguments are those of the function and of ``Metric``."""
 
 
 class MeanSquaredLogarithmicError(NamedMetric, function=losses.mean_squared_logarithmic_error):
-    """The mean of ``mean_squared_logarithmic_error``."""
+    """The mean of ``mean_squared_logarithmic_error`` over samples; arguments are those of the function and of ``Metric``."""
 
 
 class LogCoshError(NamedMetric, function=losses.log_cosh, name="logcosh"):
-    """The mean of ``log_cosh``."""
+    """The mean of ``log_cosh`` over samples; arguments are those of the function and of ``Metric``."""
 
 
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
@@ -39,14 +39,14 @@ def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
 
 
 class CosineSimilarity(NamedMetric, function=cosine_similarity):
-    """The mean cosine between labels and predictions along ``axis``."""
+    """The mean over samples of the cosine between labels and predictions along ``axis``; other arguments as in ``Metric``."""
 
     _direction = "up"
     _omitted = ("axis",)
 
 
 class RootMeanSquaredError(Mean):
-    """The root of the mean squared error."""
+    """The root of the mean squared error; arguments as in ``Metric``."""
 
     _direction = "down"
 

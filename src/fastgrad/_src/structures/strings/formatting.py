@@ -103,7 +103,7 @@ def as_string(
         scientific: whether floats have an exponent.
         shortest: whether floats have the shorter form, with or without an exponent.
         width: the least number of characters; does not apply to bool.
-        fill: a flag of C's ``printf``: ``" "``, ``"0"``, ``"+"`` (a sign), ``"-"`` (spaces on the right) or ``"#"``.
+        fill: a flag as of C's printf: ``" "``, ``"0"``, ``"+"`` (a sign), ``"-"`` (spaces on the right) or ``"#"``.
         name: kept for TensorFlow's signature.
 
     Returns:

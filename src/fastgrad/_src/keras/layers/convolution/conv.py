@@ -14,29 +14,7 @@ from fastgrad._src.ops.padding import pad
 
 
 class _Convolution(ConvolutionLayer):
-    """``activation(convolution(inputs, kernel) + bias)``.
-
-    Args:
-        filters: channels of the output.
-        kernel_size: cells of the filters, for each dimension or one for all.
-        strides: from a window to the next; above 1 only without dilation.
-        padding: ``"valid"``, ``"same"``, and in ``Conv1D`` ``"causal"``: before the input only.
-        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
-        dilation_rate: from a cell to the next.
-        groups: in how many groups channels are convolved.
-        activation: a function or its name; default none.
-        use_bias: whether there is a bias.
-        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, kernel_constraint, bias_constraint: of the
-            weights.
-        activity_regularizer: a penalty on the output.
-        **kwargs: as in ``Layer``.
-
-    Inputs have shape (batch, *sizes, channels), with ``"channels_first"`` (batch, channels, *sizes); so have outputs. Weights:
-    ``kernel`` (*kernel_size, channels / groups, filters), ``bias`` (filters,).
-
-    Raises:
-        ValueError: arguments that are no such numbers or names, or do not go together.
-    """
+    """The base of ``Conv1D``, ``Conv2D`` and ``Conv3D``; ``Conv2D`` describes the arguments."""
 
     _config_names = (*convolution_config_names("kernel"), "filters", "groups")
 
@@ -105,12 +83,34 @@ class _Convolution(ConvolutionLayer):
 
 
 class Conv1D(_Convolution, rank=1):
-    """Convolution of sequences, (batch, steps, channels); the arguments are those of ``_Convolution``."""
+    """Convolution of sequences, (batch, steps, channels); arguments as in ``Conv2D``, and the padding ``"causal"``: before the input only."""
 
 
 class Conv2D(_Convolution, rank=2):
-    """Convolution of images, (batch, height, width, channels); the arguments are those of ``_Convolution``."""
+    """Convolution of images: ``activation(convolution(inputs, kernel) + bias)``.
+
+    Args:
+        filters: the number of channels of the output.
+        kernel_size: the height and width of the filters, or one number for both.
+        strides: the distance from one window to the next, in the same form; above 1 only without dilation.
+        padding: ``"valid"`` (none) or ``"same"`` (zeros, so that outputs with stride 1 are as large as inputs).
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        dilation_rate: the distance between neighbouring elements of a window, in the same form.
+        groups: the number of groups of channels; each group is convolved with its own filters.
+        activation: a function or its name; default none.
+        use_bias: whether there is a bias.
+        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, kernel_constraint, bias_constraint: of the
+            weights.
+        activity_regularizer: a penalty on the output.
+        **kwargs: as in ``Layer``.
+
+    Inputs and outputs have shape (batch, height, width, channels), with ``"channels_first"`` (batch, channels, height, width).
+    Weights: ``kernel`` (height, width, channels / groups, filters), ``bias`` (filters,).
+
+    Raises:
+        ValueError: an argument is no such number or name, or arguments do not go together.
+    """
 
 
 class Conv3D(_Convolution, rank=3):
-    """Convolution of volumes, (batch, depth, height, width, channels); the arguments are those of ``_Convolution``."""
+    """Convolution of volumes, (batch, depth, height, width, channels); arguments as in ``Conv2D``, with three sizes."""

@@ -35,20 +35,7 @@ class _PerChannelConvolution(ConvolutionLayer):
 
 
 class _DepthwiseConvolution(_PerChannelConvolution):
-    """``activation(convolution(inputs, kernel) + bias)`` with separate filters for each channel.
-
-    Args:
-        kernel_size, strides, padding, data_format, dilation_rate: see ``Conv2D``.
-        depth_multiplier: filters of a channel.
-        activation, use_bias, bias_initializer, bias_regularizer, activity_regularizer, bias_constraint, **kwargs: as in
-            ``Conv2D``.
-        depthwise_initializer, depthwise_regularizer, depthwise_constraint: of the filters.
-
-    Weights: ``kernel`` (*kernel_size, channels, depth_multiplier), ``bias`` (channels * depth_multiplier,).
-
-    Raises:
-        ValueError: arguments that are no such numbers or names, or do not go together.
-    """
+    """The base of depthwise convolutions; ``DepthwiseConv2D`` describes the arguments."""
 
     kernel: Weight
     _config_names = (*convolution_config_names("depthwise"), "depth_multiplier")
@@ -88,23 +75,7 @@ class _DepthwiseConvolution(_PerChannelConvolution):
 
 
 class _SeparableConvolution(_PerChannelConvolution):
-    """A depthwise convolution, then a pointwise convolution that mixes the channels, then bias and activation.
-
-    Args:
-        filters: channels of the output.
-        kernel_size, strides, padding, data_format, dilation_rate: of the first convolution, see ``Conv2D``.
-        depth_multiplier: its filters of a channel.
-        activation, use_bias, bias_initializer, bias_regularizer, activity_regularizer, bias_constraint, **kwargs: as in
-            ``Conv2D``.
-        depthwise_initializer, depthwise_regularizer, depthwise_constraint, pointwise_initializer, pointwise_regularizer,
-            pointwise_constraint: of the filters of both.
-
-    Weights: ``depthwise_kernel`` (*kernel_size, channels, depth_multiplier), ``pointwise_kernel`` (1, ..., channels *
-    depth_multiplier, filters), ``bias`` (filters,).
-
-    Raises:
-        ValueError: arguments that are no such numbers or names, or do not go together.
-    """
+    """The base of separable convolutions; ``SeparableConv2D`` describes the arguments."""
 
     depthwise_kernel: Weight
     pointwise_kernel: Weight
@@ -152,16 +123,45 @@ class _SeparableConvolution(_PerChannelConvolution):
 
 
 class DepthwiseConv1D(_DepthwiseConvolution, rank=1):
-    """Convolution of each channel of sequences (batch, steps, channels); see ``_DepthwiseConvolution``."""
+    """Convolution of each channel of sequences (batch, steps, channels); arguments as in ``DepthwiseConv2D``."""
 
 
 class DepthwiseConv2D(_DepthwiseConvolution, rank=2):
-    """Convolution of each channel of images (batch, height, width, channels); see ``_DepthwiseConvolution``."""
+    """Convolution of each channel of images (batch, height, width, channels) with its own filters, then bias and activation.
+
+    Args:
+        kernel_size, strides, padding, data_format, dilation_rate: see ``Conv2D``.
+        depth_multiplier: the number of filters of each channel.
+        activation, use_bias, bias_initializer, bias_regularizer, activity_regularizer, bias_constraint, **kwargs: as in
+            ``Conv2D``.
+        depthwise_initializer, depthwise_regularizer, depthwise_constraint: of the filters.
+
+    Weights: ``kernel`` (height, width, channels, depth_multiplier), ``bias`` (channels * depth_multiplier,).
+
+    Raises:
+        ValueError: an argument is no such number or name, or arguments do not go together.
+    """
 
 
 class SeparableConv1D(_SeparableConvolution, rank=1):
-    """Convolution of each channel of sequences, then one of size 1 over channels; see ``_SeparableConvolution``."""
+    """Convolution of each channel of sequences, then one of size 1 over channels; arguments as in ``SeparableConv2D``."""
 
 
 class SeparableConv2D(_SeparableConvolution, rank=2):
-    """Convolution of each channel of images, then a 1 x 1 one over channels; see ``_SeparableConvolution``."""
+    """Depthwise convolution of images, then a 1 x 1 convolution that mixes the channels, then bias and activation.
+
+    Args:
+        filters: the number of channels of the output.
+        kernel_size, strides, padding, data_format, dilation_rate: of the depthwise convolution, see ``Conv2D``.
+        depth_multiplier: the number of depthwise filters of each channel.
+        activation, use_bias, bias_initializer, bias_regularizer, activity_regularizer, bias_constraint, **kwargs: as in
+            ``Conv2D``.
+        depthwise_initializer, depthwise_regularizer, depthwise_constraint, pointwise_initializer, pointwise_regularizer,
+            pointwise_constraint: of the filters of both.
+
+    Weights: ``depthwise_kernel`` (height, width, channels, depth_multiplier), ``pointwise_kernel`` (1, 1, channels *
+    depth_multiplier, filters), ``bias`` (filters,).
+
+    Raises:
+        ValueError: an argument is no such number or name, or arguments do not go together.
+    """

@@ -13,24 +13,7 @@ from fastgrad._src.ops.transposed_convolution import conv_transpose
 
 
 class _TransposedConvolution(ConvolutionLayer):
-    """``activation(convolution's transpose(inputs, kernel) + bias)``.
-
-    Inputs are spread by the filters over ``strides`` times as many places.
-
-    Args:
-        filters: channels of the output.
-        kernel_size, strides, padding, data_format, dilation_rate: of the convolution that is transposed, see ``Conv2D``.
-        output_padding: how much longer the output is than the shortest that fits, less than ``strides``; default: with
-            ``"same"`` it is ``strides`` times as long as the input, with ``"valid"`` as long as windows reach, and at least that.
-        activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
-            activity_regularizer, kernel_constraint, bias_constraint, **kwargs: as in ``Conv2D``.
-
-    Inputs have shape (batch, *sizes, channels), with ``"channels_first"`` (batch, channels, *sizes); so have outputs. Weights:
-    ``kernel`` (*kernel_size, filters, channels), ``bias`` (filters,).
-
-    Raises:
-        ValueError: arguments that are no such numbers or names, or do not go together.
-    """
+    """The base of transposed convolutions; ``Conv2DTranspose`` describes the arguments."""
 
     kernel: Weight
     _config_names = (*convolution_config_names("kernel"), "filters", "output_padding")
@@ -113,15 +96,32 @@ def transposed_sizes(
 
 
 class Conv1DTranspose(_TransposedConvolution, rank=1):
-    """The transpose of a convolution, giving sequences, (batch, steps, channels); the arguments are those of ``_TransposedConvolution``."""
+    """The transpose of a convolution of sequences, (batch, steps, channels); arguments as in ``Conv2DTranspose``."""
 
 
 class Conv2DTranspose(_TransposedConvolution, rank=2):
-    """The transpose of a convolution, giving images, (batch, height, width, channels); the arguments are those of ``_TransposedConvolution``."""
+    """The transpose of a convolution of images: ``activation(transposed convolution(inputs, kernel) + bias)``.
+
+    The output has about ``strides`` times as many rows and columns as the input.
+
+    Args:
+        filters: the number of channels of the output.
+        kernel_size, strides, padding, data_format, dilation_rate: of the convolution that is transposed, see ``Conv2D``.
+        output_padding: the number of rows and columns beyond the smallest possible output, less than ``strides``. Default: with
+            ``"same"`` the output is ``strides`` times as large as the input, with ``"valid"`` as large as windows reach, and at least that.
+        activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
+            activity_regularizer, kernel_constraint, bias_constraint, **kwargs: as in ``Conv2D``.
+
+    Inputs and outputs have shape (batch, height, width, channels), with ``"channels_first"`` (batch, channels, height, width).
+    Weights: ``kernel`` (height, width, filters, channels), ``bias`` (filters,).
+
+    Raises:
+        ValueError: an argument is no such number or name, or arguments do not go together.
+    """
 
 
 class Conv3DTranspose(_TransposedConvolution, rank=3):
-    """The transpose of a convolution, giving volumes, (batch, depth, height, width, channels); the arguments are those of ``_TransposedConvolution``."""
+    """The transpose of a convolution of volumes, (batch, depth, height, width, channels); arguments as in ``Conv2DTranspose``."""
 
     def __init__(
         self,

@@ -18,10 +18,10 @@ class Bidirectional(Layer):
     """Runs a recurrent layer forwards and a copy backwards in time, and merges the outputs (Schuster and Paliwal 1997).
 
     Args:
-        layer: a recurrent layer; this layer makes a new one of its configuration.
-        merge_mode: "concat", "sum", "mul" or "ave", or None for both outputs as they are.
-        weights: the weights to begin with, first those of the forward layer.
-        backward_layer: in place of the copy.
+        layer: a recurrent layer; the forward layer is a new layer with the same configuration.
+        merge_mode: "concat", "sum", "mul" or "ave"; None returns both outputs unmerged.
+        weights: the initial weights, first those of the forward layer.
+        backward_layer: the backward layer; default: a copy of ``layer`` that runs backwards.
         **kwargs: as in ``Layer``.
 
     Raises:

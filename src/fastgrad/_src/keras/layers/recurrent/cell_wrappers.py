@@ -262,7 +262,7 @@ class RNNCellDropoutWrapper(_CellWrapper):
             [0, 1] or scalar tensors.
         variational_recurrent: whether all calls use the same random numbers, drawn once, for all rows (Gal and Ghahramani,
             "A Theoretically Grounded Application of Dropout in Recurrent Neural Networks").
-        input_size: with ``variational_recurrent`` and dropout of inputs: the shape of an input without its rows.
+        input_size: with ``variational_recurrent`` and dropout of inputs: the shape of an input without the batch dimension.
         dtype: with ``variational_recurrent``: the dtype of the random numbers.
         seed: an integer; inputs, states and outputs draw with seeds made of it.
         dropout_state_filter_visitor: a function of the states that returns which of them have dropout: a bool, or bools in the

@@ -176,7 +176,28 @@ class ConvLSTMCell(LSTMCell):
 
 
 class _ConvLSTM(CellLayer):
-    """The base of the layers, whose sequences have the shape (batch, time, *sizes, channels).
+    """The base of convolutional LSTM layers; ``ConvLSTM2D`` describes the arguments."""
+
+    cell: ConvLSTMCell
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.input_spec = InputSpec(ndim=self.cell.rank + 3)
+
+    def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:
+        """The shape of the output; with ``return_state`` also those of the states."""
+        batch, length, *sizes = sequences_shape
+        state, _ = self.cell.compute_output_shape((batch, *sizes))
+        output = (batch, length, *state[1:]) if self.return_sequences else state
+        return (output, state, state) if self.return_state else output
+
+
+class ConvLSTM1D(_ConvLSTM, cell=ConvLSTMCell, cell_arguments={"rank": 1}):
+    """A convolutional LSTM for sequences of (batch, time, steps, channels); arguments as in ``ConvLSTM2D``."""
+
+
+class ConvLSTM2D(_ConvLSTM, cell=ConvLSTMCell, cell_arguments={"rank": 2}):
+    """A convolutional LSTM for sequences of images, (batch, time, height, width, channels).
 
     Args:
         filters: the number of output channels.
@@ -201,27 +222,6 @@ class _ConvLSTM(CellLayer):
         ValueError: an argument has another value; a size of the inputs is unknown.
     """
 
-    cell: ConvLSTMCell
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.input_spec = InputSpec(ndim=self.cell.rank + 3)
-
-    def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:
-        """The shape of the output; with ``return_state`` also those of the states."""
-        batch, length, *sizes = sequences_shape
-        state, _ = self.cell.compute_output_shape((batch, *sizes))
-        output = (batch, length, *state[1:]) if self.return_sequences else state
-        return (output, state, state) if self.return_state else output
-
-
-class ConvLSTM1D(_ConvLSTM, cell=ConvLSTMCell, cell_arguments={"rank": 1}):
-    """A convolutional LSTM for sequences of (batch, time, steps, channels)."""
-
-
-class ConvLSTM2D(_ConvLSTM, cell=ConvLSTMCell, cell_arguments={"rank": 2}):
-    """A convolutional LSTM for sequences of images, (batch, time, height, width, channels)."""
-
 
 class ConvLSTM3D(_ConvLSTM, cell=ConvLSTMCell, cell_arguments={"rank": 3}):
-    """A convolutional LSTM for sequences of volumes, (batch, time, depth, height, width, channels)."""
+    """A convolutional LSTM for sequences of volumes, (batch, time, depth, height, width, channels); arguments as in ``ConvLSTM2D``."""

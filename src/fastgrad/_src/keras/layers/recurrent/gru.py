@@ -17,9 +17,9 @@ from fastgrad._src.ops.recurrent import gru
 class GRUCell(RecurrentCell):
     """One time step of a ``GRU``.
 
-    With the thirds x_z, x_r, x_h of inputs @ kernel + bias and z, r, h of the state @ recurrent_kernel (+ its bias):
-    z = recurrent_activation(x_z + z), r = recurrent_activation(x_r + r), state' = z state + (1 - z) activation(x_h + r h).
-    Unless ``reset_after``, r multiplies the state before the matrix product instead of its result h.
+    Let x_z, x_r, x_h be the thirds of inputs @ kernel + bias, and s_z, s_r, s_h those of state @ recurrent_kernel (+ its bias).
+    The gates are z = recurrent_activation(x_z + s_z) and r = recurrent_activation(x_r + s_r). The new state is
+    z state + (1 - z) activation(x_h + r s_h). Unless ``reset_after``, r multiplies the state before the matrix product, not s_h.
 
     Args:
         units: the size of the state.
@@ -33,8 +33,8 @@ class GRUCell(RecurrentCell):
         seed: of dropout.
         **kwargs: as in ``Layer``; ``implementation`` 1 gives each gate dropout of its own.
 
-    Weights: ``kernel`` (features, 3 units), ``recurrent_kernel`` (units, 3 units), ``bias`` (2, 3 units) if
-    ``reset_after``, for the two products, else (3 units,).
+    Weights: ``kernel`` (features, 3 units), ``recurrent_kernel`` (units, 3 units), and ``bias`` (3 units,). If ``reset_after``,
+    ``bias`` has shape (2, 3 units): a row for each of the two matrix products.
 
     Raises:
         ValueError: ``units`` is not positive.
@@ -96,7 +96,7 @@ class GRUCell(RecurrentCell):
 
 
 class GRU(CellLayer, cell=GRUCell, last_arguments=("reset_after", "use_cudnn")):
-    """Gated recurrent units; see ``GRUCell``.
+    """Gated recurrent unit; see ``GRUCell``.
 
     Args:
         units: the size of the state and of the outputs.

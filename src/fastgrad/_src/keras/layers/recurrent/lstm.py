@@ -17,8 +17,8 @@ from fastgrad._src.ops.recurrent import lstm
 class LSTMCell(RecurrentCell):
     """One time step of an ``LSTM``.
 
-    With z = inputs @ kernel + h @ recurrent_kernel + bias, in quarters i, f, g, o:
-    c' = recurrent_activation(f) c + recurrent_activation(i) activation(g), h' = recurrent_activation(o) activation(c').
+    Let i, f, g, o be the quarters of inputs @ kernel + h @ recurrent_kernel + bias. The new states are
+    c' = recurrent_activation(f) c + recurrent_activation(i) activation(g) and h' = recurrent_activation(o) activation(c').
 
     Args:
         units: the size of the state.

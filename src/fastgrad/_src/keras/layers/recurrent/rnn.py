@@ -27,15 +27,15 @@ class RNN(Layer):
     """Runs a cell over the time steps of a sequence.
 
     Args:
-        cell: a layer with ``call(inputs, states)``, giving the output and the new states, and ``state_size``, an int or
-            a list of them; optionally ``output_size`` and ``get_initial_state(batch_size)``. Or a list of cells, one on
-            top of the other.
-        return_sequences: whether to give the outputs of all time steps rather than the last one's.
-        return_state: whether to give the last states, too.
+        cell: a layer with ``call(inputs, states)``, which returns the output and the new states, and ``state_size``, an int
+            or a list of ints. It may have ``output_size`` and ``get_initial_state(batch_size)``. Or a list of such cells,
+            each of which takes the outputs of the one before.
+        return_sequences: whether to return the outputs of all time steps; otherwise only the last output.
+        return_state: whether to return the last states, too.
         go_backwards: whether to begin with the last time step; outputs are in the order in which they are computed.
-        stateful: whether a batch begins with the last states of the batch before.
-        unroll: whether a recording has no loop in it but all time steps.
-        zero_output_for_mask: whether the output of a masked time step is zeros rather than the previous output.
+        stateful: whether a batch begins with the last states of the previous batch.
+        unroll: whether the loop over time steps is unrolled when the layer is recorded.
+        zero_output_for_mask: whether the output of a masked time step is zeros; otherwise it is the previous output.
         **kwargs: as in ``Layer``.
 
     Inputs have shape (batch, time, ...), outputs (batch, size) or (batch, time, size).
@@ -144,7 +144,7 @@ class RNN(Layer):
     # ---- computing -----------------------------------------------------------------------------------
 
     def call(self, sequences: Tensor, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
-        """The output, and with ``return_state`` the last states behind it.
+        """The output; with ``return_state`` followed by the last states.
 
         Args:
             sequences: shape (batch, time, ...).
