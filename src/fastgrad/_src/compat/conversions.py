@@ -19,10 +19,10 @@ real_types = (_numbers.Real, np.integer, np.floating)
 
 
 def as_bytes(bytes_or_text: Any, encoding: str = "utf-8") -> bytes:
-    """Returns bytes, of text in an encoding.
+    """Returns bytes unchanged, and text encoded by ``encoding``.
 
     Raises:
-        TypeError: this is neither.
+        TypeError: ``bytes_or_text`` is neither bytes nor text.
     """
     if isinstance(bytes_or_text, bytearray):
         return bytes(bytes_or_text)
@@ -34,10 +34,10 @@ def as_bytes(bytes_or_text: Any, encoding: str = "utf-8") -> bytes:
 
 
 def as_text(bytes_or_text: Any, encoding: str = "utf-8") -> str:
-    """Returns text, of bytes in an encoding.
+    """Returns text unchanged, and bytes decoded by ``encoding``.
 
     Raises:
-        TypeError: this is neither.
+        TypeError: ``bytes_or_text`` is neither bytes nor text.
     """
     if isinstance(bytes_or_text, str):
         return bytes_or_text
@@ -50,7 +50,7 @@ as_str = as_text
 
 
 def as_str_any(value: Any, encoding: str = "utf-8") -> str:
-    """Returns text, of bytes in an encoding; of other values what ``str`` gives."""
+    """Returns bytes decoded by ``encoding``, and ``str(value)`` for other values."""
     return as_text(value, encoding) if isinstance(value, bytes) else str(value)
 
 

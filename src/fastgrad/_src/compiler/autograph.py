@@ -52,10 +52,10 @@ def to_graph(entity: Callable[..., Any], recursive: bool = True, experimental_op
 
 
 def to_code(entity: Callable[..., Any], recursive: bool = True, experimental_optional_features: Any = None) -> str:
-    """Returns the source of what ``to_graph`` returns; arguments and errors as there.
+    """Returns the source of the function that ``to_graph`` returns; arguments and errors as there.
 
     Raises:
-        OSError: the source of ``entity`` is not there.
+        OSError: the source of ``entity`` is not available.
     """
     function = _python_function("to_code", entity)
     try:
@@ -107,7 +107,7 @@ def set_verbosity(level: Any, alsologtostdout: bool = False) -> None:
 
 
 def trace(*args: Any) -> None:
-    """Prints its arguments, of tensors their values in each run of a recorded function."""
+    """Prints its arguments; for tensors, their values in each run of a recorded function."""
     _print(*args)
 
 

@@ -121,7 +121,7 @@ def set_logical_device_configuration(device: PhysicalDevice, logical_devices: li
 
 
 def get_logical_device_configuration(device: PhysicalDevice) -> list[LogicalDeviceConfiguration] | None:
-    """Returns what ``set_logical_device_configuration`` was given for a device, else None; ValueError if it is no device."""
+    """Returns the argument ``logical_devices`` of ``set_logical_device_configuration`` for a device; None if not set. ValueError if it is no device."""
     if device not in list_physical_devices():
         raise ValueError(f"tf.config.get_logical_device_configuration: Unrecognized device: {device!r}.")
     return _logical_devices.get(device)
@@ -364,8 +364,8 @@ def get_num_threads() -> int:
 def set_num_threads(threads: int) -> None:
     """Sets the number of threads of compiled steps; results do not depend on it.
 
-    The default is ``FASTGRAD_NUM_THREADS``, else the number of processors of the process: by its affinity and the limits of
-    its control group.
+    The default is the environment variable ``FASTGRAD_NUM_THREADS``. Without it, the default is the number of processors that
+    the affinity and the control group of the process allow.
 
     Args:
         threads: the number, including the caller's thread, at least 1; more than 64 count as 64.

@@ -137,7 +137,7 @@ def get_log_device_placement() -> bool:
 def set_log_device_placement(enabled: bool) -> None:
     """Sets whether each operation of this thread writes a line to stderr that names it and its device.
 
-    Compiled functions run operation by operation meanwhile, so that each one has its line.
+    While it is enabled, compiled functions run operation by operation, so that each operation has its line.
 
     Args:
         enabled: whether lines are written.

@@ -116,7 +116,7 @@ class Function:
     # ---- calling -------------------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Calls the function: replays a recording if there is one, else runs and records it."""
+        """Calls the function: replays the recording for these arguments if there is one; otherwise runs and records the function."""
         state = self._state
         result = state.entry(args, kwargs)
         if result is not CALL_CHANGED:
@@ -281,7 +281,7 @@ class Function:
 
     @property
     def gave_up(self) -> bool:
-        """Whether a call could not be recorded, and the result of the one run of Python was returned."""
+        """True if a call could not be recorded, so that its result comes from the run in Python."""
         return self._state.gave_up
 
     def experimental_get_tracing_count(self) -> int:
@@ -307,7 +307,7 @@ class Function:
         They are those of the calls and of ``get_concrete_function``.
 
         Args:
-            verbose: whether parameters have lines of their own, and captured variables and empty lines are there.
+            verbose: whether each parameter has its own line; also adds captured variables and empty lines.
         """
         known = self._concrete_arguments
         if self._python.input_signature is None:
@@ -332,7 +332,7 @@ class Function:
         return self._python.signature.whole
 
     def stored_arguments(self) -> list[dict[str, Any]]:
-        """Returns the arguments, with specs for tensors, that a SavedModel has the function for.
+        """Returns the arguments, with specs in place of tensors, for which a SavedModel stores the function.
 
         They are those of ``input_signature`` if there is one; else of the calls that are in the cache, and of
         ``get_concrete_function``.

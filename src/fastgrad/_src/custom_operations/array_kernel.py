@@ -329,12 +329,12 @@ class Kernel(UserFunction):
         return tuple(results) if len(results) > 1 else results[0]
 
     def gradient(self, function: Any = None) -> Any:
-        """Gives the operation a gradient. Also a decorator.
+        """Sets a custom gradient of the operation. Also a decorator.
 
         Args:
             function: takes the cotangent of each result, then the results, then the inputs, in the shapes of the signature. It returns
                 the cotangents of the inputs, or writes them to further arguments. Cotangents of inputs that are not floats are not
-                used. A ``Kernel`` brings its own gradient, for second derivatives. None: no gradient flows.
+                used. If it is a ``Kernel``, second derivatives use its own gradient. None: no gradient flows.
 
         Returns:
             The function, so that it can be used as a decorator.

@@ -433,14 +433,14 @@ class Elementwise(UserFunction):
         return Operation.__call__(operation, *tensors)
 
     def gradient(self, *functions: Any) -> Any:
-        """Gives the operation a gradient. Also a decorator.
+        """Sets a custom gradient of the operation. Also a decorator.
 
         The default gradient is derived from the function's arithmetic.
 
         Args:
-            functions: one scalar function of (cotangent, result, *inputs), or one such function for each input. One function
-                returns the cotangent of the input; for several inputs it returns a tuple of cotangents. None, as a function or in the tuple,
-                means that no gradient flows to that input. An ``Elementwise`` brings its own gradient, for second derivatives.
+            functions: scalar functions of (cotangent, result, *inputs): one for each input, which returns its cotangent; or a single
+                one, which returns the cotangents of all inputs, as a tuple if there are several. None, as a function or in the tuple,
+                means that no gradient flows to that input. Second derivatives use the gradient of an ``Elementwise``, if it is one.
 
         Returns:
             The function, so that it can be used as a decorator. For several functions a tuple.
@@ -539,7 +539,7 @@ def elementwise(function: Any) -> Elementwise:
         A function of tensors; see ``Elementwise.__call__``.
 
     Raises:
-        TypeError: ``function`` is not a function, has no inputs, or has ``*args``.
+        TypeError: ``function`` is not a function, has no parameters, or has variadic or keyword-only ones.
 
     Example:
         >>> @fg.elementwise

@@ -31,7 +31,7 @@ class DatasetConstructors(Pipeline):
 
         Args:
             tensors: a tensor or array, or a tuple or dict of them, all with the same first dimension. A list is one tensor.
-            name: kept for TensorFlow's signature, here and in the methods below.
+            name: kept for TensorFlow's signature.
 
         Raises:
             ValueError: a tensor is a scalar, or first dimensions differ.
@@ -92,7 +92,7 @@ class DatasetConstructors(Pipeline):
         """Returns the elements of several datasets side by side, until the shortest ends.
 
         Args:
-            *args: datasets, or one tuple or dict of them. ``datasets`` is the older name of the latter.
+            *args: datasets, or one tuple or dict of them; the tuple or dict may also be passed as ``datasets``, the older name.
 
         Raises:
             TypeError: there is no dataset, or a list of datasets.
@@ -148,7 +148,7 @@ class DatasetConstructors(Pipeline):
             path: the folder.
             element_spec: the expected spec; TypeError if the saved elements have another one.
             compression, wait: kept for TensorFlow's signature.
-            reader_func: maps a dataset of datasets to the dataset to read. The former holds one dataset, the saved one.
+            reader_func: maps a dataset whose only element is the saved dataset to the dataset to read.
 
         Raises:
             NotFoundError: no dataset was saved there, or the save did not complete.
@@ -170,8 +170,8 @@ class DatasetConstructors(Pipeline):
 
         Args:
             datasets: a list of datasets.
-            weights: the probability of each dataset, a number for each. Or a dataset of such vectors, one for each draw; the result
-                ends with it. Default: equal probabilities.
+            weights: a vector with the probability of each dataset. Or a dataset of such vectors, one for each draw; the result ends
+                when this dataset ends. Default: equal probabilities.
             seed: makes the draws repeatable, together with ``tf.random.set_seed``.
             stop_on_empty_dataset: whether the result ends with the first dataset that ends; else with the last.
             rerandomize_each_iteration: whether each iteration has different draws.

@@ -48,11 +48,11 @@ def cardinality(dataset: Dataset) -> Tensor:
 
 
 def assert_cardinality(expected_cardinality: int) -> Callable[[Dataset], Dataset]:
-    """Returns a transformation for ``Dataset.apply``: the same elements, of which there are ``expected_cardinality``.
+    """Returns a transformation for ``Dataset.apply``: the same elements, with the ``cardinality()`` ``expected_cardinality``.
 
     Args:
-        expected_cardinality: the number of elements, or ``INFINITE_CARDINALITY``; the result's ``cardinality()``. Where the
-            iteration finds another number, it raises FailedPreconditionError.
+        expected_cardinality: the number of elements, or ``INFINITE_CARDINALITY``. An iteration that finds another number
+            raises FailedPreconditionError.
     """
     count = checked_integer("assert_cardinality", "expected_cardinality", expected_cardinality)
 

@@ -100,7 +100,7 @@ def relu6(x: Any) -> Tensor:
 def softmax(x: Any, axis: Any = -1) -> Tensor:
     """``exp(x) / sum(exp(x))`` along ``axis``, an axis or several axes together.
 
-    With one axis, the result keeps ``x``, from which cross-entropies are computed. A ragged ``x`` takes the last axis only.
+    With one axis, the result remembers ``x``, so that cross-entropies are computed from logits. A ragged ``x`` allows only the last axis.
     """
     if isinstance(x, _Composite) and not x.is_rectangular:
         return _softmax(x, axis)
@@ -130,7 +130,7 @@ def _apply_along_axes(function: Callable[..., Tensor], x: Tensor, axes: Any) -> 
 
 
 def sigmoid(x: Any) -> Tensor:
-    """``1 / (1 + exp(-x))``; the result keeps ``x``, from which cross-entropies are computed."""
+    """``1 / (1 + exp(-x))``; the result remembers ``x``, so that cross-entropies are computed from logits."""
     logits = _convert_to_tensor(x)
     y = _sigmoid(logits)
     y._logits = logits
@@ -238,7 +238,7 @@ def hard_shrink(x: Any, threshold: float = 0.5) -> Tensor:
 
 
 def soft_shrink(x: Any, threshold: float = 0.5) -> Tensor:
-    """``x`` moved towards 0 by ``threshold``, 0 within it."""
+    """``x`` moved towards 0 by ``threshold``; 0 where ``|x| <= threshold``."""
     x = _convert_to_tensor(x)
     negative_side = _where(x < -threshold, x + threshold, _zeros_like(x))
     return _where(x > threshold, x - threshold, negative_side)

@@ -55,7 +55,7 @@ class SeedGenerator(_Configured):
         self.state = _Variable([seed, 0], dtype=_dtypes.int64, trainable=False, name="seed_generator_state")
 
     def next(self, ordered: bool = True) -> Any:
-        """Returns the seed of a draw, int64 of shape (2,), and goes on to the next one.
+        """Returns the next seed, int64 of shape (2,), and advances the generator.
 
         Args:
             ordered: whether the second number counts the draws; else both change.
@@ -109,19 +109,19 @@ def normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, se
 
 
 def truncated_normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
-    """Numbers of a normal distribution, drawn again beyond two standard deviations; arguments as for ``normal``."""
+    """Normal numbers, redrawn if beyond two standard deviations from the mean; arguments as for ``normal``."""
     return _stateless_truncated_normal(shape, _seed_of_draw(seed), mean, stddev, dtype or _floatx())
 
 
 def uniform(shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
-    """Numbers in [minval, maxval), all as likely; arguments as for ``normal``."""
+    """Uniformly distributed numbers in [minval, maxval); other arguments as for ``normal``."""
     dtype = dtype or _floatx()
     low, high = _cast(minval, dtype), _cast(maxval, dtype)
     return _stateless_uniform(shape, _seed_of_draw(seed), low, high, dtype)
 
 
 def randint(shape: Any, minval: Any, maxval: Any, dtype: Any = "int32", seed: Any = None) -> Any:
-    """Integers in [minval, maxval), all as likely; arguments as for ``normal``, with any dtype.
+    """Uniformly distributed integers in [minval, maxval); other arguments as for ``normal``, with an integer dtype.
 
     Raises:
         ValueError: the dtype is a float.

@@ -43,7 +43,7 @@ def assert_same_structure(a: Any, b: Any) -> None:
     """Checks that two structures have one form, and their containers the same types.
 
     Raises:
-        ValueError: they have not.
+        ValueError: the forms or the types differ.
     """
     try:
         _nest.assert_same_structure(a, b)
@@ -80,7 +80,7 @@ def map_structure_up_to(shallow_structure: Any, func: Callable[..., Any], *struc
 
     Raises:
         TypeError: ``func`` cannot be called.
-        ValueError: a structure does not begin as ``shallow_structure``.
+        ValueError: the outer part of a structure differs from ``shallow_structure``.
     """
     if not callable(func):
         raise TypeError(f"map_structure_up_to: `func` must be callable. Received: func={func!r}")
@@ -104,7 +104,7 @@ def traverse(func: Callable[[Any], Any], structure: Any, top_down: bool = True) 
     Args:
         func: takes a part of the structure: a container or a leaf. None keeps the part, ``MAP_TO_NONE`` puts None in its place.
         structure: a nested structure.
-        top_down: whether ``func`` gets a container before its parts, which it does not get if the container is replaced.
+        top_down: whether ``func`` is called for a container before its parts; then it is not called for parts of a replaced container.
 
     Raises:
         TypeError: ``func`` cannot be called.

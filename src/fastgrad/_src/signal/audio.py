@@ -39,8 +39,8 @@ def decode_wav(
 
     Args:
         contents: a string scalar, the bytes of the file.
-        desired_channels: the number of channels; more than the file has repeat its last one. -1: those of the file.
-        desired_samples: the number of frames; zeros are added at the end, or frames left out. -1: those of the file.
+        desired_channels: the number of channels; further channels repeat the last channel of the file. -1: those of the file.
+        desired_samples: the number of frames; zeros are added at the end, or frames are cut off. -1: those of the file.
         name: kept for TensorFlow's signature.
 
     Raises:
@@ -83,7 +83,7 @@ def encode_wav(audio: _Any, sample_rate: _Any, name: str | None = None) -> _Tens
     """A WAV file of 16 bits as a string scalar.
 
     Args:
-        audio: float32 samples in [-1, 1], to which others are clipped; shape (frames, channels).
+        audio: float32 samples, which are clipped to [-1, 1]; shape (frames, channels).
         sample_rate: the frames per second, an integer scalar from 1 to 2 ** 31 - 1.
         name: kept for TensorFlow's signature.
 

@@ -31,7 +31,7 @@ class ProfilerOptions(NamedTuple):
     """What a profile records.
 
     Attributes:
-        host_tracer_level: 0 records marked parts (``Trace``) alone; else operations and calls of compiled functions, too.
+        host_tracer_level: 0 records only named parts (``Trace``); other levels also record operations and calls of compiled functions.
         python_tracer_level: 1 records every call of a Python function; 0 does not.
         device_tracer_level, delay_ms: kept for TensorFlow's signature.
     """
@@ -219,7 +219,7 @@ class Trace:
 
     Args:
         name: the name of the event.
-        kwargs: values that the event shows, such as ``step_num=3``; those with an underscore in front are for the viewer, and not shown.
+        kwargs: values that the event shows, such as ``step_num=3``. Names with a leading underscore are for the viewer and not shown.
 
     Raises:
         TypeError: ``name`` is not a string.

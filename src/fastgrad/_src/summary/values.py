@@ -184,9 +184,9 @@ def image(name: str, data: Any, step: Any = None, max_outputs: Any = 3, descript
 
     Args:
         name, step, description: as in ``scalar``.
-        data: numbers of shape (pictures, height, width, channels), with 1 to 4 channels; floats in [0, 1], which are clipped to it, or
+        data: numbers of shape (pictures, height, width, channels), with 1 to 4 channels: floats, which are clipped to [0, 1], or
             integers, as of ``tf.image.convert_image_dtype``.
-        max_outputs: the number of pictures that are written at most.
+        max_outputs: the greatest number of pictures to write.
 
     Raises:
         ValueError: there is no step, or ``data`` has another shape.
@@ -223,10 +223,10 @@ def audio(
 
     Args:
         name, step, description: as in ``scalar``.
-        data: floats in [-1, 1], which are clipped to it, of shape (sounds, frames, channels).
-        sample_rate: the frames a second, an integer.
-        max_outputs: the number of sounds that are written at most.
-        encoding: ``"wav"``, or None for it.
+        data: floats, which are clipped to [-1, 1], of shape (sounds, frames, channels).
+        sample_rate: the number of frames per second, an integer.
+        max_outputs: the greatest number of sounds to write.
+        encoding: ``"wav"``, or None, which means ``"wav"``.
 
     Raises:
         ValueError: there is no step, ``data`` has another shape, or ``encoding`` is not ``"wav"``.

@@ -30,23 +30,23 @@ def as_function(
 ) -> Callable[..., Any]:
     """Returns a function of JAX's arrays that computes ``f``, and its gradients by reverse mode: a ``jax.custom_vjp`` of ``jax.pure_callback``.
 
-    It works under ``jax.jit``, and under ``jax.vmap`` with a call for each row. Forward mode and second derivatives are JAX's errors.
+    It works under ``jax.jit``, and under ``jax.vmap`` with a call for each row. JAX raises an error for forward mode and second derivatives.
 
     Args:
         f: a function that ``numba.njit`` compiled, or that Numba can compile. It takes numbers and arrays, and returns a number, an array, or a tuple
             of them. It draws no random numbers. Values that it reads from outside are frozen at the first use.
-        argnums: the number of the argument to differentiate with respect to, or several; others are constants. Default: all arguments that are
-            float64 or float32 in a call.
-        shape_of: a function of the arguments, of which it may use shapes and dtypes, that returns the shape of the result, of a tuple a list of
-            shapes. It is needed where a result is an array: JAX must know its shape before ``f`` runs.
+        argnums: the index of the argument to differentiate with respect to, or several indices; other arguments are constants. Default: all
+            arguments that are float64 or float32 in a call.
+        shape_of: a function of the arguments of ``f`` that returns the shape of the result, or a list of shapes for a tuple. It may use only
+            shapes and dtypes. It is needed if a result is an array: JAX must know its shape before ``f`` runs.
 
     Returns:
-        a function of the arguments of ``f``: arrays and numbers. An array without axes is a number for ``f``. It returns an array, of several
-        results a tuple, of the dtypes that Numba infers, without ``jax_enable_x64`` of 32 bits.
+        a function of the arguments of ``f``: arrays and numbers. ``f`` gets an array of shape () as a number. The function returns an array, or a
+        tuple for several results. The dtypes are those that Numba infers; without ``jax_enable_x64``, their 32-bit versions.
 
     Raises:
-        TypeError: ``f`` is no function, or has ``*args``; when the function is called: Numba can't compile ``f`` for the arguments, the result is of
-            another type, or an array whose shape is unknown.
+        TypeError: ``f`` is no function, or has ``*args``; when the function is called: Numba can't compile ``f`` for the arguments, or the result
+            is of another type or an array of unknown shape.
         ValueError: ``argnums`` are no numbers of parameters, or ``f`` draws random numbers; when the function is called: ``shape_of`` returns
             another number of shapes than ``f`` has results, or another rank.
 

@@ -51,24 +51,24 @@ __all__ = ["as_op"]
 def as_op(f: Callable[..., Any], argnums: int | Sequence[int] | None = None) -> FunctionOp:
     """Returns a function that Numba compiles as an operation (``Op``) of PyTensor that has gradients.
 
-    Compiled graphs of PyTensor's Numba mode, which nutpie runs, call it natively; the C and Python modes call it from Python. A graph that asks for
-    the value and the gradient of a float runs ``f`` once. Second derivatives are there, third ones are not.
+    Graphs compiled in PyTensor's Numba mode, which nutpie uses, call the operation natively; the C and Python modes call it from Python. A graph
+    with the value and the gradient of a float runs ``f`` once. There are second derivatives, but no third ones.
 
     Args:
         f: a function that ``numba.njit`` compiled, or that Numba can compile. It takes numbers and arrays, and returns a number, an array, or a tuple
             of them. It draws no random numbers. Values that it reads from outside are frozen at the first use.
-        argnums: the number of the argument to differentiate with respect to, or several. These are floats or arrays of floats. Default: all
-            arguments that are float64 or float32 in a call.
+        argnums: the index of the argument to differentiate with respect to, or several indices. These arguments are floats or arrays of floats.
+            Default: all arguments that are float64 or float32 in a call.
 
     Returns:
-        the operation. It takes the arguments of ``f`` as PyTensor's variables, NumPy arrays or numbers, also by name, and returns a variable, of
-        several results a list. Integers have no gradient. A gradient with respect to a float that ``argnums`` leaves out is an error.
+        the operation. It takes the arguments of ``f`` as PyTensor's variables, NumPy arrays or numbers, also by name. It returns a variable, or a
+        list for several results. Integers have no gradient. A gradient with respect to a float that is not in ``argnums`` is an error.
         Operations of the same ``f`` and ``argnums`` are equal.
 
     Raises:
         TypeError: ``f`` is no function, or has ``*args``; when the operation is called: Numba can't compile ``f`` for the arguments, or the result is
             of another type.
-        ValueError: ``argnums`` are no numbers of parameters, or ``f`` draws random numbers.
+        ValueError: ``argnums`` are not indices of parameters, or ``f`` draws random numbers.
         DifferentiationError: when a graph with a gradient is compiled: ``f`` has a construct that can't be differentiated.
         NotImplementedError: when a third derivative is asked for.
 

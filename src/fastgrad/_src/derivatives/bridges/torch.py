@@ -26,17 +26,17 @@ def as_function(f: Callable[..., Any], argnums: int | Sequence[int] | None = Non
     Args:
         f: a function that ``numba.njit`` compiled, or that Numba can compile. It takes numbers and arrays, and returns a number, an array, or a tuple
             of them. It draws no random numbers. Values that it reads from outside are frozen at the first use.
-        argnums: the number of the argument to differentiate with respect to, or several; others are constants. Default: all arguments that are
-            float64 or float32 in a call.
+        argnums: the index of the argument to differentiate with respect to, or several indices; other arguments are constants. Default: all
+            arguments that are float64 or float32 in a call.
 
     Returns:
-        a function of the arguments of ``f``: tensors on the CPU, NumPy arrays, or numbers. A tensor without axes is a number for ``f``. It returns a
-        tensor, of several results a tuple. The arguments stay as they are if ``f`` writes them.
+        a function of the arguments of ``f``: tensors on the CPU, NumPy arrays, or numbers. ``f`` gets a tensor of shape () as a number. The
+        function returns a tensor, or a tuple for several results. If ``f`` writes its arguments, it writes to copies.
 
     Raises:
         TypeError: ``f`` is no function, or has ``*args``; when the function is called: an argument is on another device, Numba can't compile ``f``
             for the arguments, or the result is of another type.
-        ValueError: ``argnums`` are no numbers of parameters, or ``f`` draws random numbers.
+        ValueError: ``argnums`` are not indices of parameters, or ``f`` draws random numbers.
         DifferentiationError: in ``backward``: ``f`` has a construct that can't be differentiated.
         NotImplementedError: when a third derivative is asked for.
 

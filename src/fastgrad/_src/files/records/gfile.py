@@ -317,7 +317,7 @@ class GFile:
         return True
 
     def flush(self) -> None:
-        """Hands what is written to the operating system."""
+        """Passes buffered contents to the operating system."""
         if self._file is not None:
             self._file.flush()
 

@@ -191,8 +191,8 @@ class Optimizer(OptimizerState):
         Args:
             grads_and_vars: pairs of a gradient and its variable. A gradient is a tensor, ``IndexedSlices``, or None, which
                 leaves the variable unchanged.
-            skip_gradients_aggregation: whether gradients are already sums over all replicas; also if
-                ``experimental_aggregate_gradients``, an older name with the opposite meaning, is False.
+            skip_gradients_aggregation: whether gradients are already sums over all replicas.
+            experimental_aggregate_gradients: an older name with the opposite meaning; False also skips the aggregation.
 
         Returns:
             The step counter, ``iterations``.
@@ -369,7 +369,7 @@ class Optimizer(OptimizerState):
 
         Args:
             gradient: the gradient, a tensor or ``IndexedSlices``.
-            variable: the variable to change, best by the optimizer's ``assign``, ``assign_add`` and ``assign_sub``.
+            variable: the variable to change, preferably with the optimizer's ``assign``, ``assign_add`` and ``assign_sub``.
             learning_rate: the rate.
         """
         raise NotImplementedError(f"{type(self).__name__} must define update_step(gradient, variable, learning_rate).")

@@ -15,7 +15,7 @@ from fastgrad._src.kernels.optimizers.update_rule import UpdateRule
 class SGD(RuleOptimizer):
     """``w -= rate * g``; with momentum ``m = momentum * m - rate * g; w += m`` (Sutskever et al., 2013).
 
-    With ``IndexedSlices``, only their rows change; with momentum, rows that once had a gradient still move.
+    ``IndexedSlices`` change only their own rows. With momentum, rows that had a gradient at an earlier step also move.
 
     Args:
         learning_rate: see ``Optimizer``.

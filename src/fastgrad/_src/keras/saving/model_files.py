@@ -177,11 +177,11 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, by_name
         model: a built model with the structure of the saved one.
         filepath: as in ``save_weights`` and ``save_model``.
         skip_mismatch: whether weights that are missing, extra or of another shape are skipped, with a warning.
-        by_name: whether layers take the weights of the layer of the same name in an ``.h5`` file of a model; layers and weights
-            without a partner, and the optimizer, are left as they are.
+        by_name: whether layers get the weights of layers with the same name in an ``.h5`` file of a model. Layers and weights without
+            a counterpart, and the optimizer, do not change.
 
     Raises:
-        ValueError: another ending, or one without ``by_name``; a damaged file; names, shapes or dtypes differ from the model's (the error lists all).
+        ValueError: another ending; ``by_name`` for a file that is no ``.h5``; a damaged file; names, shapes or dtypes differ (the error lists all).
         TypeError: ``model`` is not a layer, or ``filepath`` is not a path.
         ImportError: a Keras file, and h5py is not installed.
         OSError: the file could not be read.
@@ -345,7 +345,7 @@ def load_model(
         filepath: as in ``save_model``.
         custom_objects: a user's classes and functions by name, unless they are registered.
         compile: whether to compile the model and load its optimizer's state, if it was saved compiled.
-        safe_mode: False loads lambdas, whose code may do anything: pass it only for files that you trust.
+        safe_mode: False also loads lambdas, whose code may do anything. Use False only for files that you trust.
 
     Raises:
         ValueError: another ending; a damaged file; a file with weights only; weights that do not fit the model; a lambda

@@ -55,7 +55,7 @@ class Compiled:
                 ``"accuracy"`` and ``"crossentropy"`` are selected by the shapes.
             weighted_metrics: metrics in the same form, which get the sample weights.
             run_eagerly: whether steps run as Python.
-            steps_per_execution: the number of batches per call of the batch callbacks.
+            steps_per_execution: the number of batches between two calls of the batch callbacks.
             jit_compile: kept for Keras's signature: steps are always compiled.
             auto_scale_loss: whether the optimizer is wrapped in a ``LossScaleOptimizer`` under ``mixed_float16``.
 

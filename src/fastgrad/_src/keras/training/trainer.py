@@ -259,25 +259,26 @@ class Trainer(Compiled):
         """Trains the model.
 
         Args:
-            x: inputs: arrays of samples, nested; or a ``Dataset``, ``PyDataset`` or generator of batches.
-            y: labels; None if ``x`` gives batches, which contain them.
+            x: the inputs: (nested) arrays with a row for each sample; or a ``Dataset``, ``PyDataset`` or generator of batches.
+            y: the labels; None if ``x`` yields batches, which contain the labels.
             batch_size: the batch size for arrays; default 32. The last batch may be shorter.
             epochs: the number of the last epoch.
             verbose: 0 is silent, 1 shows a bar, 2 a line for each epoch; ``"auto"`` is 1. If the output is not a terminal,
                 lines replace bars.
             callbacks: ``keras.callbacks.Callback``s.
-            validation_split: the fraction of the samples, at the end, that is for evaluation and not for training.
+            validation_split: the fraction of the samples, taken from the end, that is used for evaluation instead of training.
             validation_data: ``(x, y)``, ``(x, y, sample_weight)`` or batches to evaluate after epochs.
             shuffle: whether arrays are shuffled again for each epoch.
             class_weight: factors of the losses by class.
             sample_weight: factors of the losses by sample.
             initial_epoch: the number of the first epoch.
             steps_per_epoch: the number of batches per epoch; the next epoch continues with the next batch.
-            validation_steps, validation_batch_size: the same numbers for validation, which begins with the first batch each time.
+            validation_steps, validation_batch_size: ``steps_per_epoch`` and ``batch_size`` of validation, which always begins with
+                the first batch.
             validation_freq: the number of epochs between evaluations, or a list of epochs, counted from 1.
 
         Returns:
-            The logs of all epochs. An epoch without batches warns, and has no logs of training.
+            A ``History`` with the logs of all epochs. An epoch without batches warns, and has no logs of training.
 
         Raises:
             ValueError: the model is not compiled, or the data do not match; then nothing is trained.
@@ -357,8 +358,8 @@ class Trainer(Compiled):
         """Computes the loss and metrics of data; arguments as in ``fit``.
 
         Returns:
-            A dict by name with ``return_dict``; else the loss, a float, if there are no metrics, or a list of all values.
-            Without batches, a warning and an empty dict or list.
+            A dict of values by name if ``return_dict``. Otherwise a list of the loss and all metrics, or only the loss, a float, if
+            there are no metrics. Without batches it warns, and returns an empty dict or list.
         """
         if kwargs:
             raise ValueError(f"Arguments not recognized: {kwargs}")
@@ -523,7 +524,7 @@ class Trainer(Compiled):
         class_weight: dict[int, float] | None = None,
         return_dict: bool = False,
     ) -> Any:
-        """Runs one training step on one batch; returns its loss and metrics."""
+        """Runs one training step on one batch; arguments as in ``fit``, result as of ``evaluate``."""
         self._check_compiled("train_on_batch")
         if class_weight is not None:
             if sample_weight is not None:
@@ -535,7 +536,7 @@ class Trainer(Compiled):
 
     @_in_replicas
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
-        """Runs one step of ``evaluate`` on one batch."""
+        """Runs one step of ``evaluate`` on one batch; arguments as in ``fit``, result as of ``evaluate``."""
         self._check_compiled("test_on_batch")
         self.reset_metrics()
         self._join_own_variables()

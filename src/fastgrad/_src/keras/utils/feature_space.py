@@ -70,13 +70,13 @@ class Feature(Configured):
 
 
 class FeatureSpace(Layer):
-    """Columns of a table, by name, each preprocessed and encoded, as one vector or as a dict.
+    """Preprocesses and encodes the named columns of a table; returns one vector or a dict.
 
-    Call ``adapt`` with data first, where a layer learns from data. Then call the object with a dict of batches or of single
-    values, also in ``Dataset.map``; or build a model of ``get_inputs()`` and ``get_encoded_features()``.
+    Call ``adapt`` with data first if a feature learns from data. Then call the object with a dict of batches or of single
+    values, also in ``Dataset.map``; or build a model from ``get_inputs()`` and ``get_encoded_features()``.
 
     Args:
-        features: for each name the name of a kind, such as ``"float_normalized"``, or the result of a function of this class:
+        features: a dict from names to kinds of features, such as ``"float_normalized"``, or to results of a function of this class:
             ``float``, ``float_rescaled``, ``float_normalized``, ``float_discretized``, ``integer_categorical``,
             ``string_categorical``, ``integer_hashed``, ``string_hashed``, ``feature``.
         output_mode: ``"concat"`` for one vector of all features, sorted by name, crosses last; or ``"dict"``.
@@ -228,7 +228,7 @@ class FeatureSpace(Layer):
         return [name for name, layer in self.preprocessors.items() if learns(layer)]
 
     def adapt(self, dataset: Any) -> None:
-        """Shows each layer its column.
+        """Adapts the layer of each feature to its column.
 
         Args:
             dataset: a ``Dataset`` of dicts, of single values or batches; or a dict of arrays.

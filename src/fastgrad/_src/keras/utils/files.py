@@ -33,13 +33,13 @@ def get_file(
     cache_dir: Any = None,
     force_download: bool = False,
 ) -> str:
-    """Returns the path of a file; downloads it unless the cache has it with the right checksum.
+    """Returns the path of a file; downloads the file unless the cache has it with the right checksum.
 
     Args:
-        fname: its name in the cache, without a folder; default: the last part of ``origin``.
-        origin: its URL; a ``file://`` URL is copied, without pooch.
-        file_hash: its SHA-256 or MD5, in hexadecimal; None checks nothing.
-        hash_algorithm: ``"sha256"``, ``"md5"`` or ``"auto"``: by the length.
+        fname: the file's name in the cache, without a folder; default: the last part of ``origin``.
+        origin: the file's URL; a ``file://`` URL is copied, without pooch.
+        file_hash: the file's SHA-256 or MD5, in hexadecimal; None for no check.
+        hash_algorithm: ``"sha256"``, ``"md5"`` or ``"auto"``, which is decided by the length of ``file_hash``.
         cache_subdir: a folder in the cache.
         extract: whether to unpack the file, a zip archive or a tar of any kind; the result is then the path of a folder.
         cache_dir: another cache than ``~/.keras``.

@@ -18,7 +18,7 @@ def pad_sequences(
     """Pads or truncates sequences to one length, and returns them as an array.
 
     Args:
-        sequences: a list of sequences, whose items have one shape.
+        sequences: a list of sequences; all items of the sequences have one shape.
         maxlen: the length; default that of the longest sequence.
         dtype: the dtype of the result.
         padding, truncating: ``"pre"`` pads or cuts at the beginning, ``"post"`` at the end.

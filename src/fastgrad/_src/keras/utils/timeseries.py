@@ -36,7 +36,7 @@ def timeseries_dataset_from_array(
         sequence_stride: the distance between the first steps of successive windows.
         sampling_rate: the distance between successive steps in a window.
         batch_size: None for single windows.
-        shuffle: whether windows have a random order, another in each iteration.
+        shuffle: whether windows have a random order, which differs in each iteration.
         seed: the seed of the shuffle.
         start_index, end_index: only steps from ``start_index`` up to, not including, ``end_index`` are used.
         format: ``"tf"``.
