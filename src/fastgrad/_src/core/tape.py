@@ -366,8 +366,7 @@ class GradientTape(recording.Recorder):
         """The Jacobian of each row of ``target`` with respect to the same row of ``source``; rows must be independent.
 
         Args:
-            target: shape (batch, ...), of rank 2 or more.
-            source: shape (batch, ...), of rank 2 or more.
+            target, source: shape (batch, ...), of rank 2 or more.
             unconnected_gradients: kept for TensorFlow's signature; an unconnected source gives zeros.
             parallel_iterations, experimental_use_pfor: kept for TensorFlow's signature.
 

@@ -65,8 +65,7 @@ class ScalarOperation(Operation):
         reached: what the user's functions reach.
 
     Attributes:
-        count_of_inputs: as given.
-        reached: as given.
+        count_of_inputs, reached: as given.
     """
 
     dtypes = REAL_DTYPES | {BOOL}

@@ -147,8 +147,7 @@ class Formula:
         pool: the ``TermPool`` that made the tree.
 
     Attributes:
-        inputs: as given.
-        tree: as given.
+        inputs, tree: as given.
         dtype: the result's dtype.
         result: the tree as one term.
         terms: the result and all terms that it depends on, operands first.

@@ -21,8 +21,7 @@ class InputContext:
     """The process for which ``distribute_datasets_from_function`` calls its function. TensorFlow: tf.distribute.InputContext.
 
     Args:
-        num_input_pipelines: the number of processes.
-        input_pipeline_id: the number of this process.
+        num_input_pipelines, input_pipeline_id: the number of processes, and the number of this process.
         num_replicas_in_sync: the number of replicas.
     """
 
@@ -63,8 +62,7 @@ class DistributedDataset:
 
     Args:
         dataset: the dataset of this process's batches.
-        rank: the number of this process.
-        size: the number of processes.
+        rank, size: the number of this process, and the number of processes.
         is_same_in_all: whether all processes have the same pipeline, so that they must shuffle in the same order.
     """
 

@@ -13,7 +13,7 @@ def broadcast_object(obj: Any = None, root_rank: int = 0, name: str | None = Non
     """Returns the object of the process ``root_rank``, in all processes.
 
     Args:
-        obj: an object that pickle can store; the argument of the other processes is ignored.
+        obj: an object that pickle can store; only that of the process ``root_rank`` is used.
         root_rank: the rank of the process whose object is sent.
         name: kept for Horovod's signature.
     """

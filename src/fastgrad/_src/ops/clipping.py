@@ -75,8 +75,7 @@ def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | 
 
     Args:
         t: a real tensor, or ``IndexedSlices``, whose values are clipped.
-        clip_value_min: the lower bound; must broadcast to the shape of ``t``.
-        clip_value_max: the upper bound; must broadcast to the shape of ``t``.
+        clip_value_min, clip_value_max: the bounds; they must broadcast to the shape of ``t``.
         name: kept for TensorFlow's signature.
 
     Raises:

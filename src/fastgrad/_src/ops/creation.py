@@ -334,8 +334,7 @@ def eye(
     """Identity matrices: ones on the diagonal, zeros elsewhere.
 
     Args:
-        num_rows: an integer.
-        num_columns: an integer; default ``num_rows``.
+        num_rows, num_columns: integers; default of ``num_columns``: ``num_rows``.
         batch_shape: the shape of a batch of equal matrices.
         dtype: of the result.
         name: kept for TensorFlow's signature.

@@ -142,8 +142,7 @@ def matrix_rank(a: Any, tol: Any = None, validate_args: bool = False, name: str 
     Args:
         a: shape (..., m, n), float32 or float64; gives shape (...).
         tol: a number; None means ``max(m, n) * eps`` times the largest singular value.
-        validate_args: kept for TensorFlow's signature.
-        name: kept for TensorFlow's signature.
+        validate_args, name: kept for TensorFlow's signature.
 
     Raises:
         TypeError: another dtype.

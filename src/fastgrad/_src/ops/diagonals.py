@@ -333,8 +333,7 @@ def band_part(input: Any, num_lower: Any, num_upper: Any, name: str | None = Non
 
     Args:
         input: shape (..., rows, columns).
-        num_lower: how many diagonals to keep below the main one; negative keeps all.
-        num_upper: how many diagonals to keep above the main one; negative keeps all.
+        num_lower, num_upper: the numbers of diagonals to keep below and above the main one; negative keeps all.
         name: kept for TensorFlow's signature.
 
     Raises:

@@ -170,8 +170,7 @@ def atan2(y: Any, x: Any, name: str | None = None) -> Tensor:
     """The angle of the points ``(x, y)`` around the origin, element by element, broadcast, in [-pi, pi].
 
     Args:
-        y: ordinates, of a floating dtype.
-        x: abscissas, of the same dtype.
+        y, x: ordinates and abscissas, of one floating dtype.
         name: kept for TensorFlow's signature.
     """
     return _atan2(y, x)

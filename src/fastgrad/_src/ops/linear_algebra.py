@@ -542,8 +542,7 @@ def pinv(a: Any, rcond: Any = None, validate_args: bool = False, name: str | Non
         a: shape (..., m, n), float32 or float64; the result has shape (..., n, m).
         rcond: singular values up to ``rcond`` times the largest count as zero; one number, or one number per matrix. None
             means ``10 * max(m, n) * eps`` of the dtype.
-        validate_args: kept for TensorFlow's signature.
-        name: kept for TensorFlow's signature.
+        validate_args, name: kept for TensorFlow's signature.
 
     Raises:
         TypeError: ``a`` has another dtype.

@@ -63,8 +63,7 @@ def one_hot(
     Args:
         indices: uint8, int8, int32 or int64; an index outside ``[0, depth)`` gives only ``off_value``.
         depth: the size of the new axis.
-        on_value: a scalar, default 1.
-        off_value: a scalar, default 0.
+        on_value, off_value: scalars, default 1 and 0.
         axis: the position of the new axis, default last.
         dtype: the dtype of the result; default that of ``on_value`` and ``off_value``, or float32 without them.
         name: kept for TensorFlow's signature.

@@ -113,8 +113,7 @@ def broadcast_static_shape(shape_x: TensorShape, shape_y: TensorShape) -> Tensor
     """The shape that two tensors broadcast to.
 
     Args:
-        shape_x: the first ``TensorShape``; a dimension of None is unknown.
-        shape_y: the second ``TensorShape``.
+        shape_x, shape_y: each a ``TensorShape``; a dimension of None is unknown.
 
     Raises:
         ValueError: the shapes do not broadcast.
@@ -143,8 +142,7 @@ def broadcast_dynamic_shape(shape_x: Any, shape_y: Any) -> Tensor:
     """The shape that two tensors broadcast to, as a tensor: int64 if an argument is an int64 tensor, else int32.
 
     Args:
-        shape_x: the first shape, a vector of integers.
-        shape_y: the second shape, a vector of integers.
+        shape_x, shape_y: the shapes, vectors of integers.
 
     Raises:
         InvalidArgumentError: the shapes do not broadcast.

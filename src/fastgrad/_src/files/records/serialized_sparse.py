@@ -91,8 +91,7 @@ def deserialize_many_sparse(
     Args:
         serialized_sparse: strings, shape (tensors, 3): from ``serialize_many_sparse``, or stacked results of ``serialize_sparse``.
         dtype: the dtype of the values.
-        rank: kept for TensorFlow's signature.
-        name: kept for TensorFlow's signature.
+        rank, name: kept for TensorFlow's signature.
 
     Raises:
         TypeError: ``serialized_sparse`` are no strings.

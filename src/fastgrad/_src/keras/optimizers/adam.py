@@ -27,8 +27,7 @@ class Adam(MomentOptimizer, RuleOptimizer):
 
     Args:
         learning_rate: see ``Optimizer``.
-        beta_1: the decay rate of the first moment.
-        beta_2: the decay rate of the second moment.
+        beta_1, beta_2: the decay rates of the first and the second moment.
         epsilon: added to the root of the second moment.
         amsgrad: whether the greatest second moment so far replaces the second moment (Reddi et al., 2018).
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,

@@ -26,8 +26,7 @@ class Lamb(MomentOptimizer):
 
     Args:
         learning_rate: see ``Optimizer``.
-        beta_1: the decay rate of the first moment.
-        beta_2: the decay rate of the second moment.
+        beta_1, beta_2: the decay rates of the first and the second moment.
         epsilon: added to the root of the second moment.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
         loss_scale_factor, gradient_accumulation_steps, name: see ``Optimizer``.

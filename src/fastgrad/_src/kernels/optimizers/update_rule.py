@@ -197,8 +197,7 @@ class UpdateRule:
         key: its key in `RULES`; by default the formula's name.
 
     Attributes:
-        key: as above.
-        zero_gradient: as above.
+        key, zero_gradient: as above.
         slots: the names of the slots.
         hyper: the names of the rule's hyper-parameters.
         hyper_numbers: the names of the numbers that the hyper-parameters are computed from.

@@ -206,8 +206,7 @@ class StaticHashTable(_HashTable):
     Args:
         initializer: a ``KeyValueTensorInitializer`` or ``TextFileInitializer``.
         default_value: the value of all other keys, a scalar.
-        name: kept for TensorFlow's signature.
-        experimental_is_anonymous: kept for TensorFlow's signature.
+        name, experimental_is_anonymous: kept for TensorFlow's signature.
 
     Raises:
         TypeError, ValueError: ``default_value`` does not have the dtype of values, or is no scalar, or ``initializer`` is none.
@@ -272,8 +271,7 @@ class StaticVocabularyTable(LookupInterface):
         initializer: an initializer with int64 values, from 0 on, and keys of strings or int64; None: all terms are hashed.
         num_oov_buckets: the number of buckets for terms out of the vocabulary, above 0.
         lookup_key_dtype: the dtype of keys of ``lookup``: string, or an integer dtype; by default that of the initializer.
-        name: kept for TensorFlow's signature.
-        experimental_is_anonymous: kept for TensorFlow's signature.
+        name, experimental_is_anonymous: kept for TensorFlow's signature.
 
     Raises:
         ValueError: ``num_oov_buckets`` is not above 0.
@@ -447,8 +445,7 @@ class DenseHashTable(MutableHashTable):
         key_dtype, value_dtype, default_value, checkpoint: as in ``MutableHashTable``.
         empty_key, deleted_key: two different keys that are never used.
         initial_num_buckets: a power of 2 from 4 on, or None. The table grows as it must.
-        name: kept for TensorFlow's signature.
-        experimental_is_anonymous: kept for TensorFlow's signature.
+        name, experimental_is_anonymous: kept for TensorFlow's signature.
 
     Raises:
         InvalidArgumentError: ``empty_key`` equals ``deleted_key``, or ``initial_num_buckets`` is another number. A call

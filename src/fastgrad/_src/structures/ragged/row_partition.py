@@ -127,8 +127,7 @@ class RowPartition(Composite):
             value_rowids: the row numbers.
             nrows: the number of rows; default: the last row number plus 1.
             validate: kept for TensorFlow's signature; the values are always checked.
-            dtype: see ``from_row_splits``.
-            dtype_hint: see ``from_row_splits``.
+            dtype, dtype_hint: see ``from_row_splits``.
         """
         _checked_flag(validate)
         ids = _converted(value_rowids, "value_rowids", dtype, dtype_hint)
@@ -152,8 +151,7 @@ class RowPartition(Composite):
             nvals: the number of values; default: ``nrows * uniform_row_length``.
             nrows: the number of rows; default: ``nvals // uniform_row_length``, or 0 for rows of length 0.
             validate: whether the numbers are checked.
-            dtype: see ``from_row_splits``.
-            dtype_hint: see ``from_row_splits``.
+            dtype, dtype_hint: see ``from_row_splits``.
 
         Raises:
             ValueError: both numbers are missing; the length is negative; the numbers do not fit each other.

@@ -104,8 +104,7 @@ def eye(num_rows: Any, num_columns: Any = None, dtype: Any = dtypes.float32, nam
     """Returns a sparse matrix with ones on the diagonal.
 
     Args:
-        num_rows: an integer.
-        num_columns: an integer, default ``num_rows``.
+        num_rows, num_columns: integers; default of ``num_columns``: ``num_rows``.
         dtype: the dtype of the values.
 
     Raises:
