@@ -24,7 +24,7 @@ class _Exported:
 
 
 class ExportArchive:
-    """A SavedModel in the making: functions (endpoints) of models and layers, and the variables that they use.
+    """Collects functions (endpoints) of models and layers and the variables that they use, and writes them as a SavedModel.
 
     ``archive.track(model)``, ``archive.add_endpoint("serve", model.call, input_signature=[...])``, ``archive.write_out(path)``.
     """

@@ -447,7 +447,7 @@ def slogdet(input: Any, name: str | None = None) -> LogMatrixDeterminant:
         singular matrix.
 
     Raises:
-        InvalidArgumentError: matrices are not square, or the dtype is unsupported; also the gradient at a singular matrix.
+        InvalidArgumentError: matrices are not square, or the dtype is unsupported; or a gradient is computed at a singular matrix.
     """
     return LogMatrixDeterminant(*call_on_matrices(_slogdet_operation, input))
 

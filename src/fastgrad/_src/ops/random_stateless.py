@@ -122,7 +122,7 @@ def stateless_gamma(
         alpha, beta, dtype: as in ``tf.random.gamma``.
 
     Raises:
-        InvalidArgumentError: ``shape`` does not end with that shape. TensorFlow: tf.random.stateless_gamma.
+        InvalidArgumentError: ``shape`` does not end with the broadcast shape. TensorFlow: tf.random.stateless_gamma.
     """
     a, b = (convert_to_tensor(v, dtypes.as_dtype(dtype)) for v in (alpha, 1.0 if beta is None else beta))
     ends, sizes = broadcast_shape("stateless_gamma", a, b), shape_of("stateless_gamma", shape)

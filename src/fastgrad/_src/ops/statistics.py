@@ -304,7 +304,7 @@ def histogram_fixed_width_bins(
 
     Args:
         values: real numbers, any shape.
-        value_range: the lower edge of the first bin and the upper one of the last.
+        value_range: a pair: the lower edge of the first bin and the upper edge of the last bin.
         nbins: the number of bins.
         dtype: the dtype of the result, int32 or int64.
         name: kept for TensorFlow's signature.

@@ -169,7 +169,7 @@ def atrous_conv2d_transpose(
         value: shape (batch, height, width, channels), float.
         filters: shape (height, width, channels out, channels).
         output_shape: the shape of the result.
-        rate: the distance between the input cells of neighbouring filter cells.
+        rate: the dilation of the convolution that is transposed.
         padding: ``"SAME"`` or ``"VALID"``.
         name: kept for TensorFlow's signature.
 

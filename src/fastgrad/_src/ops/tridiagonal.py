@@ -166,15 +166,15 @@ def tridiagonal_solve(
     """The solution of systems of equations with tridiagonal matrices.
 
     Args:
-        diagonals: "compact": shape (..., 3, m); "sequence": the diagonal above the main one, that, and the one below, of m or m - 1
-            elements; "matrix": shape (..., m, m). Float or complex.
+        diagonals: "compact": shape (..., 3, m); "sequence": three tensors, the diagonals above, on and below the main diagonal, those
+            beside it with m or m - 1 elements; "matrix": shape (..., m, m). Float or complex.
         rhs: shape (..., m) or (..., m, k), of the same dtype.
-        diagonals_format: what ``diagonals`` is.
+        diagonals_format: the form of ``diagonals``: "compact", "sequence" or "matrix".
         transpose_rhs: whether ``rhs`` has shape (..., k, m).
         conjugate_rhs: whether ``rhs`` is conjugated first.
         name: kept for TensorFlow's signature.
-        partial_pivoting: rows are exchanged in any case.
-        perturb_singular: whether a singular matrix is changed by its rounding.
+        partial_pivoting: rows are always exchanged; False excludes ``perturb_singular``.
+        perturb_singular: whether a singular matrix is perturbed by its rounding error.
 
     Returns:
         Shape (..., m) or (..., m, k). For singular matrices NaN.
@@ -217,11 +217,11 @@ def banded_triangular_solve(
     """The solution of systems of equations with triangular matrices of few diagonals.
 
     Args:
-        bands: shape (..., k, m): the main diagonal and those below it, with padding on the left; or if not ``lower`` those above it, the
-            highest first, with padding on the right, and the main one.
+        bands: shape (..., k, m). If ``lower``: the main diagonal, then the diagonals below it, padded on the left. Otherwise: the
+            diagonals above the main one, the highest first, padded on the right, then the main diagonal.
         rhs: shape (..., m, n), of the same dtype, float or complex.
         lower: whether the matrices are lower triangular.
-        adjoint: whether the conjugate transposes of the matrices are meant.
+        adjoint: whether to solve with the conjugate transposes of the matrices.
         name: kept for TensorFlow's signature.
 
     Returns:
@@ -305,8 +305,8 @@ def eigh_tridiagonal(
         alpha: the main diagonal, shape (n,), float or complex; imaginary parts count as 0.
         beta: the diagonal above it, shape (n - 1,), of the same dtype.
         eigvals_only: whether eigenvectors are left out.
-        select: "a" for all, "v" for those in (low, high], "i" for those of the numbers low to high.
-        select_range: low and high.
+        select: "a" for all eigenvalues, "v" for those in (low, high], "i" for those with the indices low to high.
+        select_range: the pair (low, high).
         tol: kept for TensorFlow's signature: results have full precision.
         name: kept for TensorFlow's signature.
 
@@ -316,7 +316,7 @@ def eigh_tridiagonal(
     Raises:
         ValueError: ``select`` is unknown, or dtypes differ or are not supported.
         TypeError: ``select_range`` is missing.
-        InvalidArgumentError: shapes do not fit; or the range is empty, no pair, or outside of the eigenvalues' numbers.
+        InvalidArgumentError: shapes do not fit; or the range is empty, is no pair, or has an index out of range.
     """
     try:
         main, above = tensors_of([alpha, beta], "eigh_tridiagonal")

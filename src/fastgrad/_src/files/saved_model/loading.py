@@ -65,11 +65,11 @@ def contains_saved_model(export_dir: Any) -> bool:
 
 
 def load(export_dir: Any, tags: Any = None, options: Any = None) -> Any:
-    """Loads an object that ``tf.saved_model.save`` has written, here or in TensorFlow 2.
+    """Loads an object that ``tf.saved_model.save`` of fastgrad or of TensorFlow 2 has written.
 
     Args:
         export_dir: the folder.
-        tags: None, ``"serve"`` or a list of it; for a folder of TensorFlow the tags of one of its graphs.
+        tags: None, ``"serve"`` or ``["serve"]``; for a folder from TensorFlow, the tags of one of its graphs.
         options: a ``LoadOptions``; kept for TensorFlow's signature.
 
     Returns:
@@ -78,7 +78,7 @@ def load(export_dir: Any, tags: Any = None, options: Any = None) -> Any:
 
     Raises:
         OSError: there is no SavedModel in the folder.
-        ValueError: a file is damaged, has operations of another fastgrad, or ``tags`` are others.
+        ValueError: a file is damaged, has operations of another version of fastgrad, or has no graph with these ``tags``.
         UnimplementedError: a SavedModel of TensorFlow has operations that fastgrad lacks; the message names all of them.
     """
     folder = checked_path("tf.saved_model.load", "export_dir", export_dir)

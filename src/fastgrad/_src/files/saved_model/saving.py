@@ -32,9 +32,9 @@ _UNSAVED_ATTRIBUTES = frozenset(["_deferred", "_replicas", "_root", "_name", "_s
 def save(obj: Any, export_dir: Any, signatures: Any = None, options: Any = None) -> None:
     """Writes the variables and the functions of an object, for ``tf.saved_model.load``.
 
-    Saved are the attributes of the object that are variables, ``tf.function``s, modules, layers, or lists, tuples and dicts of
-    these, at any depth. A function is recorded as operations on tensors: for its ``input_signature``, which may leave sizes
-    open, or for the arguments that it has been called with. No Python is saved.
+    It saves all attributes of the object that are variables, ``tf.function``s, modules, layers, or lists, tuples and dicts of
+    these, at any depth. It saves a function as operations on tensors, not as Python code: for its ``input_signature``, which may
+    have unknown sizes, or for the arguments of earlier calls.
 
     Args:
         obj: a ``tf.Module``, ``tf.train.Checkpoint``, Keras layer or model, or loaded object.
@@ -44,8 +44,8 @@ def save(obj: Any, export_dir: Any, signatures: Any = None, options: Any = None)
         options: a ``SaveOptions``; kept for TensorFlow's signature.
 
     Raises:
-        ValueError: ``obj`` can't be saved, ``signatures`` are no functions, or a function can't be stored: it calls
-            Python, its control flow depends on values in Python, or it depends on open sizes in an unknown way.
+        ValueError: ``obj`` can't be saved, ``signatures`` are no functions, or a function can't be stored because it calls
+            Python, has control flow that depends on values in Python, or depends on unknown sizes in an unknown way.
         AssertionError: a function uses a variable that is no attribute of the object.
         OSError: the file could not be written.
     """

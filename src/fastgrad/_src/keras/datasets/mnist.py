@@ -10,7 +10,7 @@ def load_data(path: str = "mnist.npz") -> TrainAndTestArrays:
     """Returns ``(x_train, y_train), (x_test, y_test)``: 60,000 and 10,000 uint8 images of 28x28, and their digits.
 
     Args:
-        path: the file's name in ``~/.keras/datasets``. Errors in all modules are those of ``keras.utils.get_file``.
+        path: the file's name in ``~/.keras/datasets``. Errors are those of ``keras.utils.get_file``.
     """
     arrays = arrays_of(path, "mnist.npz", "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1")
     return (arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"])

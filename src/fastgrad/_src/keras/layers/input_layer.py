@@ -128,5 +128,5 @@ def Input(
     tensor: Any = None,
     optional: bool = False,
 ) -> KerasTensor:
-    """Returns a symbolic input of a functional model, or the first item of a Sequential; ``tensor`` is ``InputLayer``'s ``input_tensor``, others as there."""
+    """Returns a symbolic input for a functional model or a Sequential; arguments as in ``InputLayer``; ``tensor`` is its ``input_tensor``."""
     return InputLayer(shape, batch_size, dtype, sparse, ragged, batch_shape, tensor, optional, name).output

@@ -23,9 +23,9 @@ def text_to_word_sequence(
 
     Args:
         input_text: the text.
-        filters: characters that part words.
-        lower: whether words are made lower case.
-        split: the text between words.
+        filters: characters that separate words.
+        lower: whether to convert words to lower case.
+        split: the separator of words.
 
     Raises:
         TypeError: ``input_text`` is no string.
@@ -86,7 +86,7 @@ class Tokenizer:
     """Numbers the words of texts, the most frequent word first, from 1 on.
 
     Args:
-        num_words: only numbers below this one are given; None for all.
+        num_words: only words with a number below ``num_words`` are converted; None for all words.
         filters, lower, split: as in ``text_to_word_sequence``.
         char_level: whether each character is a word.
         oov_token: a word for those that have no number; it has the number 1.
@@ -198,8 +198,8 @@ class Tokenizer:
 
         Args:
             sequences: lists of numbers.
-            mode: what stands in the matrix: ``"binary"``: 1 for each number that occurs; ``"count"``: how often;
-                ``"freq"``: the part of the sequence; ``"tfidf"``: the term frequency, inverse to that in all texts.
+            mode: the elements of the matrix: ``"binary"``: 1 for each number that occurs; ``"count"``: the number of occurrences;
+                ``"freq"``: the count divided by the sequence's length; ``"tfidf"``: (1 + log count) log(1 + texts / (1 + texts with it)).
 
         Raises:
             ValueError: the mode is unknown; there are no texts yet.

@@ -337,15 +337,15 @@ def ngrams(
     preserve_short_sequences: bool = False,
     name: str | None = None,
 ) -> Any:
-    """Joins each run of neighbours in the last dimension.
+    """Returns the n-grams of the last dimension: each run of n neighbouring strings, joined.
 
     Args:
         data: strings, rank 1 or more, or a ragged tensor.
-        ngram_width: how many neighbours are joined; several numbers give the n-grams of each, one after the other.
-        separator: one string, which is put between.
-        pad_values: a string that is put before and behind each row, or a pair of strings; by default none.
-        padding_width: how many of these; by default, and at most, the width less 1.
-        preserve_short_sequences: whether a row that is too short for an n-gram gives one with all of it.
+        ngram_width: n; several numbers give the n-grams of each number, one after the other.
+        separator: the string between joined strings.
+        pad_values: the padding of each row: a string, or a pair of a left and a right string; None for no padding.
+        padding_width: the number of padding strings on each side; the default and the maximum are n - 1.
+        preserve_short_sequences: whether a row that is too short for an n-gram gives one n-gram of all its strings.
         name: kept for TensorFlow's signature.
 
     Returns:
@@ -353,7 +353,7 @@ def ngrams(
 
     Raises:
         TypeError: a width is no integer; ``pad_values``, ``separator`` or a Python value are no strings.
-        ValueError: a width below 1, ``padding_width`` without ``pad_values``, one pad in a list, a scalar, or a tensor of another dtype.
+        ValueError: a width below 1, ``padding_width`` without ``pad_values``, a list of one pad string, a scalar, or a tensor of another dtype.
     """
     pads = pad_values if isinstance(pad_values, (list, tuple)) else (pad_values,) * 2
     if pad_values is not None and not all(isinstance(pad, (str, bytes)) for pad in pads[:2]):
