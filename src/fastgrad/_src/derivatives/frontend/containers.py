@@ -225,8 +225,7 @@ def as_arrays(lowering: Lowering, arguments: list[Any]) -> list[Any]:
     """Returns values with arrays for lists."""
     copy = lowering.array_functions.copy
     return [
-        copy(lowering, [items_of(lowering, value)], {}, types.none) if isinstance(value, NumberList) else value
-        for value in arguments
+        copy(lowering, items_of(lowering, value)) if isinstance(value, NumberList) else value for value in arguments
     ]
 
 

@@ -190,11 +190,7 @@ class Operands:
 
     def plain(self, view: View) -> View:
         """Returns a view, or its copy if no slices of its root give it."""
-        return (
-            view
-            if view.real().has_slices()
-            else self._lowering.array_functions.copy(self._lowering, [view], {}, types.none)
-        )
+        return view if view.real().has_slices() else self._lowering.array_functions.copy(self._lowering, view)
 
     def parameter(self, name: str, type: types.Type, position: int) -> Any:
         """Returns what a parameter of the outermost function stands for."""
