@@ -41,10 +41,10 @@ def searches_of(
     conditions = {block.end.condition for block in in_loops if block.end.condition is not None}
     conditions |= {operand for block in in_loops for _, operand in _selections(block)}
     uses, found = _uses(flow.blocks) if conditions else {}, []
+    parts: list[Any] = [*function.scalars, *function.roots]
     for position in positions:
-        compared = _dependents(
-            uses, [part for part in (*function.scalars, *function.roots) if _is_parameter(part, position)]
-        )
+        parameters = [part for part in parts if part.block is None and part.position == position and part.is_real]
+        compared = _dependents(uses, parameters)
         if conditions.isdisjoint(compared):
             continue
         activity = Activity(function, flow.blocks, frozenset([position]), is_forward=False, leaf=leaf)
@@ -128,10 +128,6 @@ def _depends_on_way(flow: ControlFlow, block: Block, place: Block) -> bool:
         return place in body and not body.issuperset(place.successors)
     before = flow.nearest_dominators(block)[:1]
     return bool(before) and before[0] in flow.dominators[place]
-
-
-def _is_parameter(part: Any, position: int) -> bool:
-    return part.block is None and part.position == position and part.is_real
 
 
 def _results(blocks: list[Block], leaf: int | None) -> Iterator[Operand | Root]:

@@ -529,7 +529,7 @@ def _follow(
             end = function_ir.blocks[label].body[-1]
             is_head = head.body[0] is statement and isinstance(head.body[-1], ir.Branch)
             is_head = is_head and all(isinstance(other, ir.Assign) for other in head.body[:-1])
-            return (removed, is_enumerated, place) if is_head and _goes_to(end, place) else None
+            return (removed, is_enumerated, place) if is_head and getattr(end, "target", None) == place else None
         if place != label:
             return None
         operation = value.op if isinstance(value, ir.Expr) else ""
@@ -548,10 +548,6 @@ def _follow(
             return None
         removed.append(statement)
         name = statement.target.name
-
-
-def _goes_to(end: ir.Stmt, label: int) -> bool:
-    return isinstance(end, ir.Jump) and end.target == label
 
 
 # ---- inlining -------------------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import builtins
 import functools
-import inspect
 import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,7 +16,7 @@ import numba
 import numpy as np
 from numba import types
 
-from fastgrad._src.derivatives.frontend import complex_numbers
+from fastgrad._src.derivatives.frontend import complex_numbers, methods
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.array_expressions import (
     broadcast,
@@ -82,28 +81,19 @@ def register(*functions: Any, method: str | None = None, **options: Any) -> Call
     """
 
     def add(function: Function) -> Function:
-        rule = _rule_by_position(functools.partial(function, **options))
+        bound = functools.partial(function, **options)
+
+        def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+            if keywords:
+                return NotImplemented
+            return methods.apply_rule(bound, [lowering, *arguments], result_type=result_type)
+
         RULES.update(dict.fromkeys(functions, rule))
         if method is not None:
             METHODS[method] = rule
         return function
 
     return add
-
-
-def _rule_by_position(function: Callable[..., Any]) -> Rule:
-    signature = inspect.signature(function)
-    takes_type = "result_type" in signature.parameters
-
-    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-        named = {"result_type": result_type} if takes_type else {}
-        try:
-            bound = signature.bind(lowering, *arguments, **named)
-        except TypeError:
-            return NotImplemented
-        return NotImplemented if keywords else function(*bound.args, **bound.kwargs)
-
-    return rule
 
 
 def call_method(

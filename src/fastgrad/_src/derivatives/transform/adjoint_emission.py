@@ -7,7 +7,7 @@ from typing import Any
 
 from fastgrad._src.derivatives.analysis.cotangent_arrays import CotangentArrays
 from fastgrad._src.derivatives.analysis.residuals import Residuals
-from fastgrad._src.derivatives.ir.operands import Constant, Operand, Root, Scalar, View, literal, zero
+from fastgrad._src.derivatives.ir.operands import Constant, Operand, Root, Scalar, View, zero
 from fastgrad._src.derivatives.ir.partials import is_used, partial_text
 from fastgrad._src.derivatives.ir.statements import Compute, Load, NextIteration
 from fastgrad._src.derivatives.runtime.matrix_products import COLUMN, FLAT, MATRIX, ROW, TRANSPOSED
@@ -99,7 +99,7 @@ class AdjointEmitter:
     def use(self, operand: Operand) -> str:
         """Returns the text of a number on the reverse sweep; writes what computes it again."""
         if isinstance(operand, Constant):
-            return literal(operand)
+            return operand.text
         if self._residuals.is_free(operand) or operand in self._residuals.recorded:
             return operand.name
         if operand in self._computed_again:
@@ -173,7 +173,7 @@ class AdjointEmitter:
 
     def _add_variable(self, statement: AddVariable, text: TextOf) -> None:
         source = statement.source
-        self._add(statement, literal(source) if isinstance(source, Constant) else source)
+        self._add(statement, source)
 
     # ---- cotangents of arrays -------------------------------------------------------------------------------------
 
@@ -352,7 +352,7 @@ class AdjointEmitter:
 
 
 def _text(operand: Operand, texts: dict[Operand, str]) -> str:
-    return literal(operand) if isinstance(operand, Constant) else texts[operand]
+    return operand.text if isinstance(operand, Constant) else texts[operand]
 
 
 def _targets(names: list[str]) -> str:

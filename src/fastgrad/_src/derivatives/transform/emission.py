@@ -22,7 +22,6 @@ from fastgrad._src.derivatives.ir.operands import (
     View,
     is_constant,
     item_name,
-    literal,
     refuse,
     zero,
 )
@@ -118,7 +117,7 @@ class Emitter:
 
     def operand(self, operand: Operand) -> str:
         """Returns the text of a number in forward order."""
-        return literal(operand) if isinstance(operand, Constant) else operand.name
+        return operand.text
 
     def convert(self, operand: Operand, type: types.Type) -> str:
         """Returns the text of a number as one of ``type``."""
@@ -126,7 +125,7 @@ class Emitter:
             return self.operand(operand)
         if isinstance(operand, Constant):
             value = float(operand.value) if isinstance(type, types.Float) else operand.value
-            return literal(Constant(bool(value) if isinstance(type, types.Boolean) else value, type))
+            return Constant(bool(value) if isinstance(type, types.Boolean) else value, type).text
         return (
             f"_{type}({self.operand(operand)})"
             if not isinstance(type, types.Boolean)

@@ -281,17 +281,14 @@ def hoist_loads(function: Function) -> None:
             if block in body and block is not head and all(block in flow.dominators[latch] for latch in latches):
                 for statement in list(block.statements):
                     is_load = isinstance(statement, Load) and not families[statement.root.memory] & written
-                    if (is_load or _is_arithmetic(statement)) and _is_invariant(statement, body):
+                    # What is computed may be computed before it is known to be needed.
+                    is_arithmetic = statement.operation is not None and statement.operation.is_speculatable
+                    if (is_load or is_arithmetic) and _is_invariant(statement, body):
                         block.statements.remove(statement)
                         before.statements.append(statement)
                         statement.target.block = before  # type: ignore[attr-defined]
                         if isinstance(statement, Load) and not is_positive(counter.count):
                             statement.guards = [*statement.guards, counter.count]
-
-
-def _is_arithmetic(statement: Statement) -> bool:
-    """True if a statement computes a number that may be computed before it is known to be needed."""
-    return statement.operation is not None and statement.operation.is_speculatable
 
 
 def _is_invariant(statement: Statement, body: set[Block]) -> bool:

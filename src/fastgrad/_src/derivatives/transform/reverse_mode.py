@@ -472,15 +472,12 @@ class ReverseMode(Emitter):
 
     def turn(self, block: Block, end: Return) -> None:
         """Writes how the forward sweep ends."""
-        self._save_result(end)
-        self.jump(len(self.flow.blocks) + block.number)
-
-    def _save_result(self, end: Return) -> None:
         for number, value in enumerate(end.values):
             text = self.argument(value)
             if any(root.kind != "local" for root in value.roots):
                 text = f"{text}.copy()"
             self.write(f"result_{number} = {text}")
+        self.jump(len(self.flow.blocks) + block.number)
 
     # ---- the whole function -------------------------------------------------------------------------------------------
 
@@ -574,7 +571,8 @@ class ReverseMode(Emitter):
         return [scalar for scalar in self.function.scalars if scalar.block is None]
 
     def _result_text(self) -> str:
-        return self.result_text([f"result_{number}" for number in range(self._result_count())])
+        count = max(len(block.results) for block in self.flow.blocks)
+        return self.result_text([f"result_{number}" for number in range(count)])
 
     def _parameters_of_result(self) -> tuple[list[str], list[str]]:
         """Returns the parameters that are the cotangents of the result, and lines that give the parts of complex ones names."""
@@ -595,9 +593,6 @@ class ReverseMode(Emitter):
             parameters.append(name)
             count += 1
         return parameters, lines
-
-    def _result_count(self) -> int:
-        return max(len(block.results) for block in self.flow.blocks)
 
     def _cotangent_of(self, value: object) -> str:
         if isinstance(value, Items):

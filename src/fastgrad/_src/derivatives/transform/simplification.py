@@ -236,7 +236,7 @@ def _copy_at_exits(function: Function) -> None:
         copies: dict[Operand, Operand] = {statement.operands[0]: statement.target for statement in known}
 
         def copy_of(operand: Operand, body: set[Block] = body, after: Block = after, copies: dict = copies) -> Operand:
-            if not isinstance(operand, Scalar) or operand.block not in body:
+            if operand.block not in body:
                 return operand
             if operand not in copies:
                 copies[operand] = copy_at_exit(function, operand, after)
