@@ -157,7 +157,7 @@ def _gradient_of_leaves(
             return f"{make}({value})", f"({gradient})"
         if isinstance(type, types.Dispatcher):
             return bound(type.dispatcher), "None"
-        if isinstance(type, types.NoneType):
+        if type == types.none:
             return "None", "None"
         leaves.append(text)
         name = f"leaf_{len(leaves) - 1}"

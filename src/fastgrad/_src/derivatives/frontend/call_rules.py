@@ -351,28 +351,30 @@ class TypedRule(CallRule):
         checks: list[str] = []
         count = len(values.value_types)
 
+        def refusal(given: types.Type, wanted: types.Type, number: int) -> DifferentiationError:
+            return self.error(
+                function, f"returned {given} for the {what} of {of_what} {number}, whose type is {wanted}"
+            )
+
         def walk(given: types.Type, text: str, wanted: types.Type, number: int) -> None:
             given, wanted = types.unliteral(given), types.unliteral(wanted)
             if isinstance(wanted, types.BaseTuple):
                 is_tuple = isinstance(given, types.BaseTuple) and len(given) == len(wanted)
+                if not is_tuple and given != types.none:
+                    raise refusal(given, wanted, number)
                 for place, item in enumerate(wanted):
-                    if is_tuple:
-                        walk(given[place], f"{text}[{place}]", item, number)
-                    else:
-                        walk(given if isinstance(given, types.NoneType) else types.void, text, item, number)
+                    walk(given[place] if is_tuple else given, f"{text}[{place}]" if is_tuple else text, item, number)
                 return
             if isinstance(wanted, (types.NoneType, types.Dispatcher)):
                 return
             parts = {next(names): part for part in real_types_of(wanted)}
-            if isinstance(given, types.NoneType) or not is_real(wanted):
+            if given == types.none or not is_real(wanted):
                 is_array = isinstance(wanted, types.Array)
                 texts.extend(f"np.zeros_like({part})" if is_array else zero(type) for part, type in parts.items())
                 return
             converted = _converted_texts(given, text, wanted, prefix == "x")
             if converted is None:
-                raise self.error(
-                    function, f"returned {given} for the {what} of {of_what} {number}, whose type is {wanted}"
-                )
+                raise refusal(given, wanted, number)
             texts.extend(converted)
             if isinstance(wanted, types.Array):
                 message = f"{name_of(function)}: the {what} of {of_what} {number} has another shape than the {of_what}"
@@ -383,7 +385,7 @@ class TypedRule(CallRule):
             walk(returned, "e", values.value_types[0], 0)
             return texts, checks
         is_all = isinstance(returned, types.BaseTuple) and len(returned) == count
-        if not is_all and not isinstance(returned, types.NoneType):
+        if not is_all and returned != types.none:
             raise self.error(
                 function,
                 f"returned {returned}; {self.name} has {count} {of_what}s: return a tuple of {count} {what}s, None for those without",

@@ -566,7 +566,7 @@ class Calls:
         def structure(type: types.Type) -> Any:
             if isinstance(type, types.BaseTuple):
                 return Items([structure(item) for item in type], type)
-            return Static(None) if isinstance(type, types.NoneType) else next(results)
+            return Static(None) if type == types.none else next(results)
 
         return structure(type)
 
@@ -603,7 +603,7 @@ class Calls:
         draw: str = "",
     ) -> Any:
         """Appends the call of a function that has effects; returns its result."""
-        is_none = isinstance(type, types.NoneType)
+        is_none = type == types.none
         result_type = types.boolean if is_none else type
         result = self._builder.compute(result_type, operation, arguments, COST_OF_EFFECTS, partials, draw=draw)
         return Static(None) if is_none else result

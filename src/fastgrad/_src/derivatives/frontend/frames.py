@@ -7,6 +7,7 @@ from typing import Any
 
 from numba import types
 
+from fastgrad._src.derivatives.frontend.generators import operation_of
 from fastgrad._src.derivatives.frontend.typed_functions import TypedFunction
 from fastgrad._src.derivatives.functions.options import Options
 from fastgrad._src.derivatives.ir.operands import Location
@@ -96,8 +97,8 @@ class Frame:
     def handler(self) -> int | None:
         """Returns the label of the block that an exception goes to which is raised now; None outside of ``try``."""
         end = self.function.ir.blocks[self.label].body[-1]
-        test = self.definitions.get(end.cond.name) if isinstance(end, ir.Branch) else None
-        function = self.definitions.get(test.func.name) if isinstance(test, ir.Expr) and test.op == "call" else None
+        test: Any = self.definitions.get(end.cond.name) if isinstance(end, ir.Branch) else None
+        function = self.definitions.get(test.func.name) if operation_of(test) == "call" else None
         return int(end.truebr) if getattr(function, "value", None) is exception_check else None
 
 

@@ -120,7 +120,7 @@ class Splice:
             return Complex(next(values), next(values))
         if isinstance(type, types.Dispatcher):
             return Static(type.dispatcher)
-        if isinstance(type, types.NoneType):
+        if type == types.none:
             return Static(None)
         value = next(values)
         return value.complex() if is_complex_type(type) else value

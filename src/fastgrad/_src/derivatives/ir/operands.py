@@ -40,7 +40,7 @@ def leaf_types_of(type: types.Type) -> list[types.Type]:
     """Returns the types of the numbers and arrays of a value of ``type``, from left to right."""
     if isinstance(type, types.BaseTuple):
         return [leaf for item in type for leaf in leaf_types_of(item)]
-    return [] if isinstance(type, types.NoneType) else [type]
+    return [] if type == types.none else [type]
 
 
 class Value:

@@ -310,7 +310,7 @@ class Emitter:
             return f"complex_of_parts({next(leaves)})"
         if isinstance(type, types.Dispatcher):
             return self.bound(type.dispatcher, "function")
-        return "None" if isinstance(type, types.NoneType) else next(leaves)
+        return "None" if type == types.none else next(leaves)
 
     def complex_number(self, type: types.Type, real: str, imag: str) -> str:
         """Returns the text of a complex number."""

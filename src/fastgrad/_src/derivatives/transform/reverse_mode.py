@@ -580,8 +580,6 @@ class ReverseMode(Emitter):
         lines: list[str] = []
         count = 0
         for type in leaf_types_of(self.function.result):
-            if isinstance(type, types.NoneType):
-                continue
             name = f"c_{count}"
             if isinstance(type, types.Complex):
                 name = f"complex_{count}"
