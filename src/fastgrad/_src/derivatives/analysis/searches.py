@@ -11,7 +11,7 @@ from numba import types
 from fastgrad._src.derivatives.analysis.activity import Activity
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
 from fastgrad._src.derivatives.ir.operands import Location, Operand, Root, Scalar
-from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
+from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.statements import Compute, Store
 
 
@@ -105,18 +105,15 @@ def _chosen(
 ) -> Iterator[tuple[Scalar | Root, Scalar | Root]]:
     """Yields what the end of ``place`` chooses in ``block``, each with what may carry it to the next iteration."""
     if block is head:
-        yield from [(phi.target, phi.target) for phi in head.phis if _is_chosen(phi, body)]
+        for phi in head.phis:  # several ways may lead back to the head, and give a phi different values
+            if len({value for before, value in phi.incoming.items() if before in body}) > 1:
+                yield phi.target, phi.target
     elif _depends_on_way(flow, block, place):
         yield from itertools.product([phi.target for phi in block.phis], [phi.target for phi in head.phis])
     ways = [other for other in place.successors if flow.predecessors[other] == [place]]
     if any(way in flow.dominators[block] for way in ways):
         roots = [statement.root.memory for statement in block.statements if isinstance(statement, Store)]
         yield from [(root, root) for root in roots]
-
-
-def _is_chosen(phi: Phi, body: set[Block]) -> bool:
-    """True if several ways lead back to a loop's head, and give a phi different values."""
-    return len({value for block, value in phi.incoming.items() if block in body}) > 1
 
 
 def _depends_on_way(flow: ControlFlow, block: Block, place: Block) -> bool:

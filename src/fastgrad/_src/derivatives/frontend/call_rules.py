@@ -7,6 +7,7 @@ checks the results of the functions.
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import dis
 import functools
 import inspect
@@ -208,6 +209,7 @@ class Values:
         return [text for text, _ in texts], [type for _, type in texts]
 
 
+@dataclasses.dataclass(eq=False)
 class FunctionRule:
     """How calls of a function are differentiated: a rule of ``array_functions.RULES``, or the attribute ``own_adjoint`` of the function.
 
@@ -221,21 +223,12 @@ class FunctionRule:
         signature: the function's parameters. None: the last ones of the adjoint.
     """
 
-    def __init__(
-        self,
-        function: Any,
-        adjoint: Any = None,
-        tangent: Any = None,
-        *,
-        is_constant: bool = False,
-        signature: inspect.Signature | None = None,
-    ) -> None:
-        self.function = function
-        self.adjoint = adjoint
-        self.tangent = tangent
-        self.is_constant = is_constant
-        self.signature = signature
-        self.rules: dict[tuple[Types, types.Type], TypedRule] = {}
+    function: Any
+    adjoint: Any = None
+    tangent: Any = None
+    is_constant: bool = False
+    signature: inspect.Signature | None = None
+    rules: dict[tuple[Types, types.Type], TypedRule] = dataclasses.field(default_factory=dict, init=False)
 
     def __call__(
         self, lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type

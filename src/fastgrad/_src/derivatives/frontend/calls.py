@@ -14,6 +14,7 @@ from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.frontend import array_expressions, containers, methods, python_functions
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.call_rules import TypedRule, own_rule_of
+from fastgrad._src.derivatives.frontend.operands import Part
 from fastgrad._src.derivatives.frontend.splicing import Spliced, splice
 from fastgrad._src.derivatives.frontend.typed_functions import (
     TypedFunction,
@@ -119,13 +120,11 @@ def refuse_literal(function: Any, position: int, location: Location) -> Differen
     )
 
 
-class Calls:
+class Calls(Part):
     """Lowers the calls of functions."""
 
     def __init__(self, lowering: Lowering) -> None:
-        self._lowering = lowering
-        self._builder = lowering.builder
-        self._operands = lowering.operands
+        super().__init__(lowering)
         self._calls = 0
         self._is_in_implementation = False
         self._large_callees: set[Any] = set()

@@ -54,6 +54,15 @@ def by_class(table: dict[type, Any], value: Any) -> Any:
     return next((table[cls] for cls in type(value).__mro__ if cls in table), None)
 
 
+class Part:
+    """The base of the parts of a lowering."""
+
+    def __init__(self, lowering: Lowering) -> None:
+        self._lowering = lowering
+        self._builder = lowering.builder
+        self._operands = lowering.operands
+
+
 class Operands:
     """What variables stand for, as the numbers and arrays that statements take."""
 

@@ -9,7 +9,7 @@ from numba import types
 
 from fastgrad._src.derivatives.frontend import containers
 from fastgrad._src.derivatives.frontend.generators import operation_of
-from fastgrad._src.derivatives.frontend.operands import by_class
+from fastgrad._src.derivatives.frontend.operands import Part, by_class
 from fastgrad._src.derivatives.frontend.views import Slice
 from fastgrad._src.derivatives.ir.operands import INDEX, Constant, Operand, Root, Scalar, View, index_constant, refuse
 from fastgrad._src.derivatives.ir.representation import Block, Phi
@@ -34,16 +34,10 @@ from fastgrad._src.scalars.terms import EQUAL
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.frames import Frame
-    from fastgrad._src.derivatives.frontend.lowering import Lowering
 
 
-class Phis:
+class Phis(Part):
     """Lowers phis, and merges the results of branches."""
-
-    def __init__(self, lowering: Lowering) -> None:
-        self._lowering = lowering
-        self._builder = lowering.builder
-        self._operands = lowering.operands
 
     def by_branches(
         self, values: Sequence[Any], index: Operand, action: Callable[[Any], Any]

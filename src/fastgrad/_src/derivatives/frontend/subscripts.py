@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numba import types
@@ -13,7 +13,7 @@ from numba import types
 from fastgrad._src.derivatives.frontend import array_expressions, containers, lists, mappings, selections
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.generators import operation_of
-from fastgrad._src.derivatives.frontend.operands import by_class
+from fastgrad._src.derivatives.frontend.operands import Part, by_class
 from fastgrad._src.derivatives.frontend.views import Slice
 from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar, View, index_constant
 from fastgrad._src.derivatives.ir.values import (
@@ -38,22 +38,14 @@ from fastgrad._src.derivatives.numpy.loop_sources import checked_index
 from fastgrad._src.jit.numba_internals import ir
 from fastgrad._src.scalars import terms
 
-if TYPE_CHECKING:
-    from fastgrad._src.derivatives.frontend.lowering import Lowering
-
 
 def _has_static_index(statement: Any) -> bool:
     """True if the index of an access is a Python value, not a variable."""
     return isinstance(statement, ir.StaticSetItem) or operation_of(statement) == "static_getitem"
 
 
-class Subscripts:
+class Subscripts(Part):
     """Lowers reads, assignments and deletions of items."""
-
-    def __init__(self, lowering: Lowering) -> None:
-        self._lowering = lowering
-        self._builder = lowering.builder
-        self._operands = lowering.operands
 
     def _indices(self, statement: Any) -> list[Any]:
         """Returns the indices of an access: operands, slices, arrays, new axes, ellipses."""

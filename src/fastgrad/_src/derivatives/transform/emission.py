@@ -48,22 +48,14 @@ class DerivedCall(NamedTuple):
     arguments: tuple[int, ...]
 
 
-class Derivative:
+class Derivative(NamedTuple):
     """The text of a derivative, what its names stand for, what it calls by names that have no value yet, and the user's lines by its own."""
 
-    def __init__(
-        self,
-        name: str,
-        source: str,
-        scope: dict[str, Any],
-        calls: dict[str, DerivedCall],
-        user_lines: dict[int, Line] | None = None,
-    ) -> None:
-        self.name = name
-        self.source = source
-        self.scope = scope
-        self.calls = calls
-        self.user_lines = user_lines
+    name: str
+    source: str
+    scope: dict[str, Any]
+    calls: dict[str, DerivedCall]
+    user_lines: dict[int, Line] | None = None
 
 
 def flat_index(dims: list[str], indices: list[str]) -> str:

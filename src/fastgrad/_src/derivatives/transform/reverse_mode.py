@@ -347,10 +347,6 @@ class ReverseMode(Emitter):
         assert way is not None
         self._reverse_sweep(head, way.first)
 
-    def saves_arrays(self, block: Block) -> bool:
-        """True if a block keeps the contents of arrays."""
-        return any(self.activity.is_active_call(statement) for statement in block.statements)
-
     # ---- the forward sweep ------------------------------------------------------------------------------------------------
 
     def _forward(self, block: Block) -> None:
@@ -562,13 +558,9 @@ class ReverseMode(Emitter):
 
     def initial_cotangents(self) -> list[str]:
         """Returns the lines that set the cotangents of numbers to 0."""
-        scalars = [
-            scalar for scalar in [*scalars_of(self.flow.blocks), *self._parameter_scalars()] if scalar in self.activity
-        ]
+        parameters = [scalar for scalar in self.function.scalars if scalar.block is None]
+        scalars = [scalar for scalar in [*scalars_of(self.flow.blocks), *parameters] if scalar in self.activity]
         return [f"d_{scalar.name} = {zero(scalar.type)}" for scalar in scalars if scalar not in self.adjoint.local]
-
-    def _parameter_scalars(self) -> list[Scalar]:
-        return [scalar for scalar in self.function.scalars if scalar.block is None]
 
     def _result_text(self) -> str:
         count = max(len(block.results) for block in self.flow.blocks)
