@@ -118,9 +118,8 @@ def _chosen(
 
 def _depends_on_way(flow: ControlFlow, block: Block, place: Block) -> bool:
     """True if the way that is taken at the end of ``place`` may decide from where ``block`` is entered, or how often."""
-    if (
-        block in flow.dominators[place]
-    ):  # Numba makes two loops of one with ``continue``: the inner one ends where it goes on
+    # Numba makes two loops of one with ``continue``: the inner one ends where it goes on.
+    if block in flow.dominators[place]:
         body = flow.loops.get(block, set())
         return place in body and not body.issuperset(place.successors)
     before = flow.nearest_dominators(block)[:1]

@@ -83,9 +83,8 @@ class Expressions(Part):
 
     def build_set(self, name: str, value: ir.Expr) -> Any:
         """Lowers a set."""
-        items = Items(
-            [self._operands.value(item) for item in value.items[::-1]], types.none
-        )  # Numba adds the last one first
+        # Numba adds the last one first.
+        items = Items([self._operands.value(item) for item in value.items[::-1]], types.none)
         return mappings.new_mapping(self._lowering, self._lowering.frame.type_of(name), [items])
 
     def _is_constant_list(self, name: str, may_be_passed: bool = False) -> bool:

@@ -78,8 +78,7 @@ class Frame:
             isinstance(function.result, types.Set)
             or any(map(_goes_through_set, function.types.values()))
             or any(
-                isinstance(expression, ir.Expr)
-                and expression.op == "call"
+                operation_of(expression) == "call"
                 and isinstance(function.types[expression.func.name], types.Dispatcher)
                 and any(isinstance(type, types.Set) for type in signature.args)
                 for expression, signature in function.signatures.items()

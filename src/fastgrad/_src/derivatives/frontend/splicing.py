@@ -69,7 +69,7 @@ class Splice:
         self._lowering = lowering
         self._builder = lowering.builder
         self._function = function
-        self._numbers: dict[Scalar, Operand] = {}
+        self._numbers: dict[Operand, Operand] = {}
         self._arrays: dict[Root, View] = {}
 
     def result_for(self, values: list[Any], argument_count: int) -> Any:
@@ -177,7 +177,7 @@ class Splice:
 
     def number(self, operand: Operand) -> Operand:
         """Returns the caller's number for a parameter, or a number that came of one."""
-        while isinstance(operand, Scalar) and operand in self._numbers:
+        while operand in self._numbers:
             operand = self._numbers[operand]
         return operand
 

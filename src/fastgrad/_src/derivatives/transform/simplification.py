@@ -91,7 +91,7 @@ def _drop_unreached(function: Function) -> None:
 
 def _replace_trivial_phis(function: Function) -> None:
     """Replaces the phis of scalars that have one value on all ways."""
-    replaced: dict[Scalar, Operand] = {}
+    replaced: dict[Operand, Operand] = {}
     final = functools.partial(_final_operand, replaced)
     changed = True
     while changed:
@@ -161,13 +161,13 @@ def _replace_roots(function: Function, replaced: dict[Root, Root]) -> None:
     function.roots = [root for root in function.roots if root not in replaced]
 
 
-def _final_operand(replaced: dict[Scalar, Operand], operand: Operand) -> Operand:
-    while isinstance(operand, Scalar) and operand in replaced:
+def _final_operand(replaced: dict[Operand, Operand], operand: Operand) -> Operand:
+    while operand in replaced:
         operand = replaced[operand]
     return operand
 
 
-def _replace_scalars(function: Function, replaced: dict[Scalar, Operand]) -> None:
+def _replace_scalars(function: Function, replaced: dict[Operand, Operand]) -> None:
     """Replaces the keys of ``replaced`` by their values, wherever they are used."""
     if not replaced:
         return
