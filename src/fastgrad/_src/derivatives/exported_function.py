@@ -96,9 +96,8 @@ class ExportedFunction:
         """Returns the numbers and arrays in the result as new arrays."""
         leaves, _ = self.leaves(arrays)
         results = leaves_of(dispatcher_of(self.f)(*map(_number_or_copy, arrays)))
-        return [
-            np.array(y, dtype_of(type)) for y, type in zip(results, leaves, strict=True)
-        ]  # Numba returns float32 as float
+        # Numba returns float32 as float.
+        return [np.array(y, dtype_of(type)) for y, type in zip(results, leaves, strict=True)]
 
     def cotangents(
         self, arrays: Sequence[np.ndarray], positions: tuple[int, ...], cotangents: Sequence[np.ndarray]

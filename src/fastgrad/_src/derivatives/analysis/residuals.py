@@ -113,9 +113,8 @@ class Residuals:
         flow = self._flow
         families = memory_families(function)
         returns = [block for block in flow.blocks if block.returns]
-        is_apart = (
-            self._known is not None
-        )  # the reverse sweep is a function of its own: it has the arrays that nothing writes
+        # Then the reverse sweep is a function of its own: it has the arrays that nothing writes.
+        is_apart = self._known is not None
         lasting = {
             root
             for root in function.roots

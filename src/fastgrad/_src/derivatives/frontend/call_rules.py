@@ -327,11 +327,8 @@ class TypedRule(CallRule):
         x, x_types = self.arguments.texts_of_values("x", scope, real_only=False)
         returned = result_type_of(self.owner.tangent, [*t_types, *y_types, *x_types])
         checked, checks = self._check_shapes(self.owner.tangent, returned, self.results, "y", "tangent", "result")
-        lines = [
-            f"e = call({', '.join([*t, *y, *x])})",
-            *checks,
-            f"return {tuple_text(checked)}",
-        ]  # in C order, as the results are
+        # They are in C order, as the results are.
+        lines = [f"e = call({', '.join([*t, *y, *x])})", *checks, f"return {tuple_text(checked)}"]
         names = [f"t_{number}" for number in self.active]
         return compiled_text("tangent", [*names, *self.results.names("y"), *self.arguments.names("x")], lines, scope)
 

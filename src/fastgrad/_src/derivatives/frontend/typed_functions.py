@@ -314,9 +314,8 @@ def _typed_function(compiled: Any, argument_types: tuple[types.Type, ...]) -> Ty
     (passes,) = front_end.define_pipelines()
     with inferred_callees(), quick_liveness():
         for callee in called_functions(function):
-            if callee.py_func is getattr(
-                compiled, "py_func", compiled
-            ):  # Numba can't compile it while it infers the types of the same function
+            # Numba can't compile it while it infers the types of the same function.
+            if callee.py_func is getattr(compiled, "py_func", compiled):
                 callee.get_call_template(argument_types, {})
         passes.run(state)
     _check_items(state)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
-from typing import Any, TypeGuard
+from typing import Any
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, possible_memory
 from fastgrad._src.derivatives.ir.operands import (
@@ -231,7 +231,11 @@ def _copy_at_exits(function: Function) -> None:
         if not body.issuperset(flow.predecessors[after]):
             continue
         # A function that becomes a part of another one, or gets tangents, has copies already.
-        known = [statement for statement in after.statements if _is_copy_at_exit(statement)]
+        known = [
+            statement
+            for statement in after.statements
+            if isinstance(statement, Compute) and statement.operation is COPY and statement.cost == _COST_OF_COPIES
+        ]
         after.statements = [statement for statement in after.statements if statement not in known]
         copies: dict[Operand, Operand] = {statement.operands[0]: statement.target for statement in known}
 
@@ -261,10 +265,6 @@ def copy_at_exit(function: Function, number: Scalar, after: Block) -> Scalar:
     copy.definition = Compute(function.location, copy, COPY, [number], _COST_OF_COPIES, [partial])
     function.scalars.append(copy)
     return copy
-
-
-def _is_copy_at_exit(statement: Statement) -> TypeGuard[Compute]:
-    return isinstance(statement, Compute) and statement.operation is COPY and statement.cost == _COST_OF_COPIES
 
 
 def _replace_uses(block: Block, final: Callable[[Operand], Operand]) -> None:
