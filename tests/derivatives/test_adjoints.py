@@ -303,6 +303,25 @@ WRONG = {
 }
 
 
+def test_a_number_for_the_cotangent_of_a_tuple_is_an_error():
+    @numba.njit
+    def scaled(p, x):
+        return p[0] * p[1] * x
+
+    @fg.adjoint(scaled)
+    def of_scaled(g, z, p, x):
+        return g * x, g * p[0] * p[1]
+
+    @numba.njit
+    def loss(a, b):
+        return scaled((a, b), 2.0)
+
+    with pytest.raises(
+        fg.errors.DifferentiationError, match="of_scaled returned float64 for the cotangent of argument 0"
+    ):
+        fg.grad(loss)(3.0, 4.0)
+
+
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_adjoint_is_an_error(name):
     function, adjoint, error, message = WRONG[name]

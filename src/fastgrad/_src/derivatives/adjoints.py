@@ -26,7 +26,7 @@ from fastgrad._src.derivatives.frontend.lowering import lower
 from fastgrad._src.derivatives.frontend.typed_functions import typed_function
 from fastgrad._src.derivatives.functions.parameters import wrapped_function
 from fastgrad._src.derivatives.ir.call_rules import CallRule
-from fastgrad._src.derivatives.ir.operands import Constant, literal
+from fastgrad._src.derivatives.ir.operands import Constant
 from fastgrad._src.derivatives.ir.operands import zero as zero_of
 from fastgrad._src.derivatives.transforms import pullback
 from fastgrad._src.jit.numba_internals import CFunc, Dispatcher, NumbaError
@@ -175,7 +175,7 @@ class OwnAdjoint(FunctionRule):
                 for place, (number, name) in enumerate(zip(rule.active, tangents, strict=True))
             ]
             lines = [
-                f"e = adjoint({', '.join([literal(Constant(1.0, result)), *known])})",
+                f"e = adjoint({', '.join([Constant(1.0, result).text, *known])})",
                 f"return ({' + '.join(terms)},)",
             ]
             return compiled_text("tangent", [*tangents, *known], lines, {"adjoint": rule.adjoint})

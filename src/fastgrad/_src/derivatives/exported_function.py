@@ -13,7 +13,7 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.derivatives.functions.functions import compile_error
-from fastgrad._src.derivatives.functions.numba_types import number_type
+from fastgrad._src.derivatives.functions.numba_types import number_or_array, number_type
 from fastgrad._src.derivatives.functions.parameters import (
     Types,
     parameter_names,
@@ -88,7 +88,7 @@ class ExportedFunction:
 
     def _types(self, arrays: Sequence[Any]) -> Types:
         try:
-            return tuple(_type_of(numba.from_dtype(np.dtype(x.dtype)), x.ndim) for x in arrays)
+            return tuple(number_or_array(numba.from_dtype(np.dtype(x.dtype)), x.ndim) for x in arrays)
         except errors.NumbaNotImplementedError as error:
             raise TypeError(f"{self.owner}: {self.name}: Numba has no such arguments: {error}.") from None
 
@@ -96,9 +96,8 @@ class ExportedFunction:
         """Returns the numbers and arrays in the result as new arrays."""
         leaves, _ = self.leaves(arrays)
         results = leaves_of(dispatcher_of(self.f)(*map(_number_or_copy, arrays)))
-        return [
-            np.array(y, dtype_of(type)) for y, type in zip(results, leaves, strict=True)
-        ]  # Numba returns float32 as float
+        # Numba returns float32 as float.
+        return [np.array(y, dtype_of(type)) for y, type in zip(results, leaves, strict=True)]
 
     def cotangents(
         self, arrays: Sequence[np.ndarray], positions: tuple[int, ...], cotangents: Sequence[np.ndarray]
@@ -146,10 +145,6 @@ class ExportedFunction:
 def dtype_of(type: types.Type) -> np.dtype:
     """Returns the dtype of a number or of an array's elements."""
     return as_dtype(number_type(type))
-
-
-def _type_of(dtype: types.Type, rank: int) -> types.Type:
-    return types.Array(dtype, rank, "C") if rank else dtype
 
 
 def _number_or_copy(x: np.ndarray) -> Any:

@@ -15,7 +15,7 @@ from fastgrad._src.derivatives.functions.argument_types import is_differentiable
 from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.functions.parameters import Types, parameter_names, place, wrapped_function
 from fastgrad._src.derivatives.ir.call_rules import CallRule
-from fastgrad._src.derivatives.ir.operands import Constant, leaf_types_of, literal, zero
+from fastgrad._src.derivatives.ir.operands import Constant, leaf_types_of, zero
 from fastgrad._src.derivatives.ir.representation import Function
 from fastgrad._src.derivatives.transforms import (
     draws_random_numbers,
@@ -124,7 +124,7 @@ def _derivatives(
         if isinstance(type, types.Complex):
             directions = ("complex(1.0, 0.0)", "complex(0.0, 1.0)")
             return f"{type}(complex({', '.join(call(position, direction) + item for direction in directions)}))"
-        return call(position, literal(Constant(1.0, type))) + item
+        return call(position, Constant(1.0, type).text) + item
 
     direction = "1.0" if argument_types[positions[0]] != types.float32 else "_float32(1.0)"
     value = call(positions[0], direction) + "[0]"
@@ -157,7 +157,7 @@ def _gradient_of_leaves(
             return f"{make}({value})", f"({gradient})"
         if isinstance(type, types.Dispatcher):
             return bound(type.dispatcher), "None"
-        if isinstance(type, types.NoneType):
+        if type == types.none:
             return "None", "None"
         leaves.append(text)
         name = f"leaf_{len(leaves) - 1}"

@@ -66,7 +66,7 @@ def _columns(
             lowered_function,
             written_positions,
         )
-        from fastgrad._src.derivatives.ir.operands import Constant, literal
+        from fastgrad._src.derivatives.ir.operands import Constant
         from fastgrad._src.derivatives.transform.forward_mode import tangents_of_a_run
 
         argument_types = function_types_of(argument_types, len(argument_types), positions)
@@ -104,7 +104,7 @@ def _columns(
             target = f"_, {columns}" if maker is jacobian else columns
             call = f"{target} = columns_of_{position}({', '.join(given)}, {{}})"
             if not is_array:
-                lines += [*before_a_run, call.format(literal(Constant(1.0, type))), f"result_{position} = {columns}"]
+                lines += [*before_a_run, call.format(Constant(1.0, type).text), f"result_{position} = {columns}"]
                 continue
             like = type if maker is hessian else lowered.result
             rank, dtype = (like.ndim, like.dtype) if isinstance(like, types.Array) else (0, item)

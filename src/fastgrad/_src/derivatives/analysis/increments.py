@@ -52,7 +52,7 @@ class Increments:
             for value in scalars_among(block.results):
                 uses[value] = uses.get(value, 0) + 1
         for block in self._flow.blocks:
-            loads: dict[Scalar, Load] = {}
+            loads: dict[Operand, Load] = {}
             for statement in block.statements:
                 if isinstance(statement, Load):
                     loads[statement.target] = statement
@@ -62,7 +62,7 @@ class Increments:
                 elif written := statement.writes:
                     loads = {target: load for target, load in loads.items() if load.root.memory not in written}
 
-    def _note(self, store: Store, loads: dict[Scalar, Load], uses: dict[Scalar, int], block: Block) -> None:
+    def _note(self, store: Store, loads: dict[Operand, Load], uses: dict[Scalar, int], block: Block) -> None:
         value = store.operands[0]
         definition = value.definition
         if not isinstance(definition, Compute) or definition not in block.statements:
@@ -71,7 +71,7 @@ class Increments:
             return
         for place, partial in enumerate(definition.partials):
             operand = definition.operands[place]
-            load = loads.get(operand) if isinstance(operand, Scalar) and partial is COTANGENT else None
+            load = loads.get(operand) if partial is COTANGENT else None
             if (
                 load is None
                 or load.root is not store.root

@@ -252,7 +252,7 @@ def _statements_before(
         elif isinstance(definition, Call):
             found.add(definition)
             pending += definition.inputs if writers else []
-        elif number in phis and isinstance(number, Scalar):
+        elif number in phis and not number.roots:
             pending += phis[number].incoming.values()
         for writer in [writer for root in number.roots for writer in writers.get(root, ())]:
             if isinstance(writer, Call):

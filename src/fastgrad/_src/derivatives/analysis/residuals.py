@@ -113,9 +113,8 @@ class Residuals:
         flow = self._flow
         families = memory_families(function)
         returns = [block for block in flow.blocks if block.returns]
-        is_apart = (
-            self._known is not None
-        )  # the reverse sweep is a function of its own: it has the arrays that nothing writes
+        # Then the reverse sweep is a function of its own: it has the arrays that nothing writes.
+        is_apart = self._known is not None
         lasting = {
             root
             for root in function.roots
@@ -169,7 +168,12 @@ class Residuals:
         readers = self._readers(needs)
         for scalar in sorted(readers, key=self._order.__getitem__):
             if scalar in self.recorded:
-                comes_after = scalar.block is not None and self._comes_after(scalar.block, readers[scalar])
+                # Its block's reverse sweep comes before those that read it. What reverse sweeps read after they have undone their phis has the
+                # value of the run before, so it says nothing.
+                comes_after = scalar.block is not None and all(
+                    isinstance(reader, Block) and scalar.block not in self._flow.dominators[reader]
+                    for reader in readers[scalar]
+                )
                 if comes_after:
                     self.read_before.add(scalar)
                 if scalar.block is not None and (comes_after or readers[scalar] == {scalar.block}):
@@ -182,13 +186,6 @@ class Residuals:
             if self._flow.is_in_loop(counter.block) and counter not in self.whole_loops:
                 self.at_start.setdefault(counter.block, []).append(counter)
         self._reserve()
-
-    def _comes_after(self, block: Block, readers: set[Reader]) -> bool:
-        """True if a block comes after those whose reverse sweeps read what it defines: its own reverse sweep comes before theirs.
-
-        What reverse sweeps read after they have undone their phis has the value of the run before, so it says nothing.
-        """
-        return all(isinstance(reader, Block) and block not in self._flow.dominators[reader] for reader in readers)
 
     def _can_be_computed_again(self, scalar: Operand) -> bool:
         definition = scalar.definition

@@ -11,7 +11,7 @@ from numba import types
 from fastgrad._src.derivatives.analysis.activity import Activity
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
 from fastgrad._src.derivatives.ir.operands import Location, Operand, Root, Scalar
-from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
+from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.statements import Compute, Store
 
 
@@ -41,10 +41,10 @@ def searches_of(
     conditions = {block.end.condition for block in in_loops if block.end.condition is not None}
     conditions |= {operand for block in in_loops for _, operand in _selections(block)}
     uses, found = _uses(flow.blocks) if conditions else {}, []
+    parts: list[Any] = [*function.scalars, *function.roots]
     for position in positions:
-        compared = _dependents(
-            uses, [part for part in (*function.scalars, *function.roots) if _is_parameter(part, position)]
-        )
+        parameters = [part for part in parts if part.block is None and part.position == position and part.is_real]
+        compared = _dependents(uses, parameters)
         if conditions.isdisjoint(compared):
             continue
         activity = Activity(function, flow.blocks, frozenset([position]), is_forward=False, leaf=leaf)
@@ -105,7 +105,9 @@ def _chosen(
 ) -> Iterator[tuple[Scalar | Root, Scalar | Root]]:
     """Yields what the end of ``place`` chooses in ``block``, each with what may carry it to the next iteration."""
     if block is head:
-        yield from [(phi.target, phi.target) for phi in head.phis if _is_chosen(phi, body)]
+        for phi in head.phis:  # several ways may lead back to the head, and give a phi different values
+            if len({value for before, value in phi.incoming.items() if before in body}) > 1:
+                yield phi.target, phi.target
     elif _depends_on_way(flow, block, place):
         yield from itertools.product([phi.target for phi in block.phis], [phi.target for phi in head.phis])
     ways = [other for other in place.successors if flow.predecessors[other] == [place]]
@@ -114,24 +116,14 @@ def _chosen(
         yield from [(root, root) for root in roots]
 
 
-def _is_chosen(phi: Phi, body: set[Block]) -> bool:
-    """True if several ways lead back to a loop's head, and give a phi different values."""
-    return len({value for block, value in phi.incoming.items() if block in body}) > 1
-
-
 def _depends_on_way(flow: ControlFlow, block: Block, place: Block) -> bool:
     """True if the way that is taken at the end of ``place`` may decide from where ``block`` is entered, or how often."""
-    if (
-        block in flow.dominators[place]
-    ):  # Numba makes two loops of one with ``continue``: the inner one ends where it goes on
+    # Numba makes two loops of one with ``continue``: the inner one ends where it goes on.
+    if block in flow.dominators[place]:
         body = flow.loops.get(block, set())
         return place in body and not body.issuperset(place.successors)
     before = flow.nearest_dominators(block)[:1]
     return bool(before) and before[0] in flow.dominators[place]
-
-
-def _is_parameter(part: Any, position: int) -> bool:
-    return part.block is None and part.position == position and part.is_real
 
 
 def _results(blocks: list[Block], leaf: int | None) -> Iterator[Operand | Root]:

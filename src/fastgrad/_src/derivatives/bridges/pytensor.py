@@ -22,6 +22,7 @@ from fastgrad._src.derivatives.exported_function import (
     result_leaves,
     result_type,
 )
+from fastgrad._src.derivatives.functions.numba_types import number_or_array
 from fastgrad._src.derivatives.functions.parameters import (
     Types,
     parameter_names,
@@ -194,7 +195,7 @@ class FunctionOp(_CompiledOp):
         positions = tuple(number for number, x in enumerate(inputs) if self._is_active(number, x))
         if not positions:
             return self._cotangents_of_inputs(inputs, {})
-        if _returns_float(self.f, _numba_types(inputs)):
+        if isinstance(result_type(self.f, "as_op", _numba_types(inputs)), types.Float):
             _, *gradients = ValueAndGradientOp(self.f, positions)(*inputs)
             found = [cotangents[0] * gradient for gradient in gradients]
         else:
@@ -332,11 +333,7 @@ def _native_function_of_node(op: _CompiledOp, node: Any, **_: Any) -> Any:
 
 def _numba_types(variables: Sequence[Any]) -> Types:
     """Returns the types of variables as numbers and C-contiguous arrays."""
-    return tuple(_numba_type(numba.from_dtype(np.dtype(x.type.dtype)), x.type.ndim) for x in variables)
-
-
-def _numba_type(dtype: types.Type, rank: int) -> types.Type:
-    return types.Array(dtype, rank, "C") if rank else dtype
+    return tuple(number_or_array(numba.from_dtype(np.dtype(x.type.dtype)), x.type.ndim) for x in variables)
 
 
 def _is_discrete(x: Any) -> bool:
@@ -381,10 +378,6 @@ def _cotangent_of(output: Any, cotangent: Any) -> Any:
 
 def _count_of_arguments(f: Any) -> int:
     return len(parameter_names(wrapped_function(f, "as_op")))
-
-
-def _returns_float(f: Any, argument_types: Types) -> bool:
-    return isinstance(result_type(f, "as_op", argument_types), types.Float)
 
 
 def _texts_of_items(text: str, item_types: Sequence[types.Type]) -> list[str]:

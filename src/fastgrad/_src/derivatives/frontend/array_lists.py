@@ -147,23 +147,23 @@ def iterable(lowering: Lowering, values: ArrayList) -> Iterable:
     return Iterable(count, lambda k: _item_at(lowering, values, k), (values.starts,))
 
 
-def _add(lowering: Lowering, values: ArrayList, name: str, arguments: list[Any], type: types.Type) -> None:
+def _add(lowering: Lowering, values: ArrayList, *arguments: Any, name: str) -> None:
     *index, item = arguments
     numbers = _place(lowering, values, item)
     with _noted_length(lowering, values, item):
         _call_for_each(lowering, values, name, [lowering.operands.scalar(position) for position in index], numbers)
 
 
-def _change(lowering: Lowering, values: ArrayList, name: str, arguments: list[Any], type: types.Type) -> Any:
-    start, *sizes = _call_for_each(lowering, values, name, arguments, [])
+def _change(lowering: Lowering, values: ArrayList, *arguments: Any, name: str) -> Any:
+    start, *sizes = _call_for_each(lowering, values, name, [*arguments], [])
     return _item_of(values, _view_of(lowering, values, start, sizes)) if name == "pop" else None
 
 
-def _extend(lowering: Lowering, values: ArrayList, name: str, arguments: list[Any], type: types.Type) -> Any:
-    if not isinstance(arguments[0], Items):
+def _extend(lowering: Lowering, values: ArrayList, arrays: Any) -> Any:
+    if not isinstance(arrays, Items):
         return NotImplemented
-    for array in arguments[0].values:
-        methods.call(lowering, values, "append", [array], type)
+    for array in arrays.values:
+        methods.call(lowering, values, "append", [array], types.none)
     return None
 
 

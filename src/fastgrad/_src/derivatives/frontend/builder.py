@@ -299,14 +299,13 @@ class Builder:
         """Appends a ``Call`` and returns its results, the leaves of a value of ``type``."""
         if self.is_in_try:
             raise self.refuse("a call that may raise can't be differentiated within try")
-        leaf_types = [leaf for leaf in leaf_types_of(type) if not isinstance(leaf, types.NoneType)]
         results: list[Scalar | Root] = []
         statement = Call(self.location, rule, arguments, results)
         for root in statement.writes:
             self.note_write(root)
         self.block.statements.append(statement)
         values: list[Scalar | Complex | View] = []
-        for leaf_type in leaf_types:
+        for leaf_type in leaf_types_of(type):
             if isinstance(leaf_type, types.Array):
                 root = self.root(types.Array(leaf_type.dtype, leaf_type.ndim, "C"), "local", "array")
                 results.append(root)

@@ -7,6 +7,7 @@ checks the results of the functions.
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import dis
 import functools
 import inspect
@@ -208,6 +209,7 @@ class Values:
         return [text for text, _ in texts], [type for _, type in texts]
 
 
+@dataclasses.dataclass(eq=False)
 class FunctionRule:
     """How calls of a function are differentiated: a rule of ``array_functions.RULES``, or the attribute ``own_adjoint`` of the function.
 
@@ -221,21 +223,12 @@ class FunctionRule:
         signature: the function's parameters. None: the last ones of the adjoint.
     """
 
-    def __init__(
-        self,
-        function: Any,
-        adjoint: Any = None,
-        tangent: Any = None,
-        *,
-        is_constant: bool = False,
-        signature: inspect.Signature | None = None,
-    ) -> None:
-        self.function = function
-        self.adjoint = adjoint
-        self.tangent = tangent
-        self.is_constant = is_constant
-        self.signature = signature
-        self.rules: dict[tuple[Types, types.Type], TypedRule] = {}
+    function: Any
+    adjoint: Any = None
+    tangent: Any = None
+    is_constant: bool = False
+    signature: inspect.Signature | None = None
+    rules: dict[tuple[Types, types.Type], TypedRule] = dataclasses.field(default_factory=dict, init=False)
 
     def __call__(
         self, lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
@@ -334,11 +327,8 @@ class TypedRule(CallRule):
         x, x_types = self.arguments.texts_of_values("x", scope, real_only=False)
         returned = result_type_of(self.owner.tangent, [*t_types, *y_types, *x_types])
         checked, checks = self._check_shapes(self.owner.tangent, returned, self.results, "y", "tangent", "result")
-        lines = [
-            f"e = call({', '.join([*t, *y, *x])})",
-            *checks,
-            f"return {tuple_text(checked)}",
-        ]  # in C order, as the results are
+        # They are in C order, as the results are.
+        lines = [f"e = call({', '.join([*t, *y, *x])})", *checks, f"return {tuple_text(checked)}"]
         names = [f"t_{number}" for number in self.active]
         return compiled_text("tangent", [*names, *self.results.names("y"), *self.arguments.names("x")], lines, scope)
 
@@ -351,28 +341,30 @@ class TypedRule(CallRule):
         checks: list[str] = []
         count = len(values.value_types)
 
+        def refusal(given: types.Type, wanted: types.Type, number: int) -> DifferentiationError:
+            return self.error(
+                function, f"returned {given} for the {what} of {of_what} {number}, whose type is {wanted}"
+            )
+
         def walk(given: types.Type, text: str, wanted: types.Type, number: int) -> None:
             given, wanted = types.unliteral(given), types.unliteral(wanted)
             if isinstance(wanted, types.BaseTuple):
                 is_tuple = isinstance(given, types.BaseTuple) and len(given) == len(wanted)
+                if not is_tuple and given != types.none:
+                    raise refusal(given, wanted, number)
                 for place, item in enumerate(wanted):
-                    if is_tuple:
-                        walk(given[place], f"{text}[{place}]", item, number)
-                    else:
-                        walk(given if isinstance(given, types.NoneType) else types.void, text, item, number)
+                    walk(given[place] if is_tuple else given, f"{text}[{place}]" if is_tuple else text, item, number)
                 return
             if isinstance(wanted, (types.NoneType, types.Dispatcher)):
                 return
             parts = {next(names): part for part in real_types_of(wanted)}
-            if isinstance(given, types.NoneType) or not is_real(wanted):
+            if given == types.none or not is_real(wanted):
                 is_array = isinstance(wanted, types.Array)
                 texts.extend(f"np.zeros_like({part})" if is_array else zero(type) for part, type in parts.items())
                 return
             converted = _converted_texts(given, text, wanted, prefix == "x")
             if converted is None:
-                raise self.error(
-                    function, f"returned {given} for the {what} of {of_what} {number}, whose type is {wanted}"
-                )
+                raise refusal(given, wanted, number)
             texts.extend(converted)
             if isinstance(wanted, types.Array):
                 message = f"{name_of(function)}: the {what} of {of_what} {number} has another shape than the {of_what}"
@@ -383,7 +375,7 @@ class TypedRule(CallRule):
             walk(returned, "e", values.value_types[0], 0)
             return texts, checks
         is_all = isinstance(returned, types.BaseTuple) and len(returned) == count
-        if not is_all and not isinstance(returned, types.NoneType):
+        if not is_all and returned != types.none:
             raise self.error(
                 function,
                 f"returned {returned}; {self.name} has {count} {of_what}s: return a tuple of {count} {what}s, None for those without",

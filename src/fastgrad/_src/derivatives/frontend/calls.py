@@ -14,6 +14,7 @@ from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.frontend import array_expressions, containers, methods, python_functions
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.call_rules import TypedRule, own_rule_of
+from fastgrad._src.derivatives.frontend.operands import Part
 from fastgrad._src.derivatives.frontend.splicing import Spliced, splice
 from fastgrad._src.derivatives.frontend.typed_functions import (
     TypedFunction,
@@ -119,13 +120,11 @@ def refuse_literal(function: Any, position: int, location: Location) -> Differen
     )
 
 
-class Calls:
+class Calls(Part):
     """Lowers the calls of functions."""
 
     def __init__(self, lowering: Lowering) -> None:
-        self._lowering = lowering
-        self._builder = lowering.builder
-        self._operands = lowering.operands
+        super().__init__(lowering)
         self._calls = 0
         self._is_in_implementation = False
         self._large_callees: set[Any] = set()
@@ -566,7 +565,7 @@ class Calls:
         def structure(type: types.Type) -> Any:
             if isinstance(type, types.BaseTuple):
                 return Items([structure(item) for item in type], type)
-            return Static(None) if isinstance(type, types.NoneType) else next(results)
+            return Static(None) if type == types.none else next(results)
 
         return structure(type)
 
@@ -603,7 +602,7 @@ class Calls:
         draw: str = "",
     ) -> Any:
         """Appends the call of a function that has effects; returns its result."""
-        is_none = isinstance(type, types.NoneType)
+        is_none = type == types.none
         result_type = types.boolean if is_none else type
         result = self._builder.compute(result_type, operation, arguments, COST_OF_EFFECTS, partials, draw=draw)
         return Static(None) if is_none else result

@@ -171,9 +171,8 @@ def _product(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
     (a, b), (c, d) = [converted_parts(lowering, operand, float_type) for operand in operands]
 
     def times(x: Operand, y: Operand) -> Operand:
-        if is_constant(x, 0.0) or is_constant(
-            y, 0.0
-        ):  # Numba multiplies, which gives the sign of 0; the derivative is 0
+        # Numba multiplies also by 0, which gives the sign of 0; the derivative is 0.
+        if is_constant(x, 0.0) or is_constant(y, 0.0):
             return lowering.builder.compute(float_type, MULTIPLY, [x, y])
         return lowering.operators.apply(operator.mul, [x, y], float_type)
 
@@ -263,14 +262,8 @@ def _complex(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
     )
 
 
-@rule(np.real)
-def _real(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
-    return operands[0].real
-
-
-@rule(np.imag)
-def _imag(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
-    return operands[0].imag
+FUNCTIONS[np.real] = lambda lowering, operands, _: operands[0].real
+FUNCTIONS[np.imag] = lambda lowering, operands, _: operands[0].imag
 
 
 def _condition(of_part: Any, of_parts: Any) -> Rule:

@@ -225,8 +225,7 @@ def as_arrays(lowering: Lowering, arguments: list[Any]) -> list[Any]:
     """Returns values with arrays for lists."""
     copy = lowering.array_functions.copy
     return [
-        copy(lowering, [items_of(lowering, value)], {}, types.none) if isinstance(value, NumberList) else value
-        for value in arguments
+        copy(lowering, items_of(lowering, value)) if isinstance(value, NumberList) else value for value in arguments
     ]
 
 
@@ -300,7 +299,7 @@ def sort(lowering: Lowering, values: NumberList, is_reversed: Operand) -> None:
     lowering.calls.inline(sort_items, [items_of(lowering, values), is_reversed])
 
 
-def _add(lowering: Lowering, values: NumberList, name: str, arguments: list[Any], type: types.Type) -> None:
+def _add(lowering: Lowering, values: NumberList, *arguments: Any, name: str) -> None:
     *index, item = arguments
     number = lowering.operands.cast(lowering.operands.number(item), values.type.dtype)
     before = resize(lowering, values, index_constant(1))
@@ -310,36 +309,34 @@ def _add(lowering: Lowering, values: NumberList, name: str, arguments: list[Any]
         lowering.calls.inline(insert, [values.data, values.length, lowering.operands.scalar(*index), number])
 
 
-def _pop(lowering: Lowering, values: NumberList, name: str, arguments: list[Any], type: types.Type) -> Any:
+def _pop(lowering: Lowering, values: NumberList, position: Any = None) -> Any:
     length = changing_length(lowering, values)
-    index = lowering.operands.scalar(arguments[0]) if arguments else index_constant(-1)
+    index = index_constant(-1) if position is None else lowering.operands.scalar(position)
     return lowering.calls.inline(pop, [values.data, length, index])
 
 
-def _find(lowering: Lowering, values: NumberList, name: str, arguments: list[Any], type: types.Type) -> Any:
-    value = lowering.operands.number(arguments[0])
+def _find(lowering: Lowering, values: NumberList, item: Any, *ends: Any, name: str) -> Any:
+    value = lowering.operands.number(item)
     if isinstance(values.type, types.ListType):
         value = lowering.operands.cast(value, values.type.dtype)
     if name == "remove":
         return lowering.calls.inline(remove, [values.data, changing_length(lowering, values), value])
     if name == "count":
         return lowering.calls.inline(count, [items_of(lowering, values), value])
-    bounds = [lowering.operands.scalar(bound) for bound in arguments[1:]]
-    ends = [index_constant(0), index_constant(types.intp.maxval)][len(bounds) :]
-    return lowering.calls.inline(first_index, [items_of(lowering, values), value, *bounds, *ends])
+    bounds = [lowering.operands.scalar(bound) for bound in ends]
+    others = [index_constant(0), index_constant(types.intp.maxval)][len(bounds) :]
+    return lowering.calls.inline(first_index, [items_of(lowering, values), value, *bounds, *others])
 
 
 methods.RULES["list"] = {
     **dict.fromkeys(["append", "insert"], _add),
     **dict.fromkeys(["count", "index", "remove"], _find),
     "pop": _pop,
-    "reverse": lambda lowering, values, *_: lowering.calls.inline(reverse_items, [items_of(lowering, values)]),
-    "clear": lambda lowering, values, *_: lowering.builder.store(
+    "reverse": lambda lowering, values: lowering.calls.inline(reverse_items, [items_of(lowering, values)]),
+    "clear": lambda lowering, values: lowering.builder.store(
         changing_length(lowering, values).root, index_constant(0), [index_constant(0)]
     ),
-    "copy": lambda lowering, values, name, arguments, result_type: list_of_array(
-        lowering, result_type, items_of(lowering, values)
-    ),
+    "copy": lambda lowering, values, *, result_type: list_of_array(lowering, result_type, items_of(lowering, values)),
 }
 
 

@@ -13,6 +13,7 @@ from fastgrad._src.derivatives.frontend import containers, lists, mappings
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.builder import Builder
 from fastgrad._src.derivatives.frontend.generators import assigned_value
+from fastgrad._src.derivatives.frontend.operands import Part
 from fastgrad._src.derivatives.ir.operands import INDEX, Constant, Scalar, View, index_constant
 from fastgrad._src.derivatives.ir.values import (
     ArrayList,
@@ -37,13 +38,11 @@ if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.lowering import Lowering
 
 
-class Expressions:
+class Expressions(Part):
     """Lowers displays, unpacking, and attributes."""
 
     def __init__(self, lowering: Lowering) -> None:
-        self._lowering = lowering
-        self._builder = lowering.builder
-        self._operands = lowering.operands
+        super().__init__(lowering)
         self._rules_of_attributes: dict[type, Callable[[Any, str], Any]] = {
             Static: self._attribute_of_known,
             View: self._attribute_of_array,
@@ -84,9 +83,8 @@ class Expressions:
 
     def build_set(self, name: str, value: ir.Expr) -> Any:
         """Lowers a set."""
-        items = Items(
-            [self._operands.value(item) for item in value.items[::-1]], types.none
-        )  # Numba adds the last one first
+        # Numba adds the last one first.
+        items = Items([self._operands.value(item) for item in value.items[::-1]], types.none)
         return mappings.new_mapping(self._lowering, self._lowering.frame.type_of(name), [items])
 
     def _is_constant_list(self, name: str, may_be_passed: bool = False) -> bool:

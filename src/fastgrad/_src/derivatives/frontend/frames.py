@@ -7,6 +7,7 @@ from typing import Any
 
 from numba import types
 
+from fastgrad._src.derivatives.frontend.generators import operation_of
 from fastgrad._src.derivatives.frontend.typed_functions import TypedFunction
 from fastgrad._src.derivatives.functions.options import Options
 from fastgrad._src.derivatives.ir.operands import Location
@@ -77,8 +78,7 @@ class Frame:
             isinstance(function.result, types.Set)
             or any(map(_goes_through_set, function.types.values()))
             or any(
-                isinstance(expression, ir.Expr)
-                and expression.op == "call"
+                operation_of(expression) == "call"
                 and isinstance(function.types[expression.func.name], types.Dispatcher)
                 and any(isinstance(type, types.Set) for type in signature.args)
                 for expression, signature in function.signatures.items()
@@ -96,8 +96,8 @@ class Frame:
     def handler(self) -> int | None:
         """Returns the label of the block that an exception goes to which is raised now; None outside of ``try``."""
         end = self.function.ir.blocks[self.label].body[-1]
-        test = self.definitions.get(end.cond.name) if isinstance(end, ir.Branch) else None
-        function = self.definitions.get(test.func.name) if isinstance(test, ir.Expr) and test.op == "call" else None
+        test: Any = self.definitions.get(end.cond.name) if isinstance(end, ir.Branch) else None
+        function = self.definitions.get(test.func.name) if operation_of(test) == "call" else None
         return int(end.truebr) if getattr(function, "value", None) is exception_check else None
 
 

@@ -119,7 +119,7 @@ def _write_calls_as_loops(function_ir: ir.FunctionIR, argument_types: Any) -> li
 
 def _is_call_with_generator(function_ir: ir.FunctionIR, statement: ir.Stmt, function: Any, argument_types: Any) -> bool:
     value: Any = assigned_value(statement)
-    if not isinstance(value, ir.Expr) or value.op != "call" or len(value.args) != 1 or value.kws or value.vararg:
+    if operation_of(value) != "call" or len(value.args) != 1 or value.kws or value.vararg:
         return False
     if _known_value(function_ir, value.func.name, argument_types) is not function:
         return False
@@ -133,6 +133,11 @@ def _is_call_with_generator(function_ir: ir.FunctionIR, statement: ir.Stmt, func
 def assigned_value(statement: ir.Stmt) -> Any:
     """Returns what a statement assigns to a variable; None for other statements."""
     return statement.value if isinstance(statement, ir.Assign) else None
+
+
+def operation_of(value: Any) -> str:
+    """Returns the operation of an expression; "" for what is none."""
+    return value.op if isinstance(value, ir.Expr) else ""
 
 
 def _assignment(scope: ir.Scope, loc: ir.Loc, hint: str, value: Any) -> ir.Assign:
@@ -196,7 +201,7 @@ def _reads(function_ir: ir.FunctionIR, generator: ir.Var, argument_types: Any) -
             elif isinstance(value, ir.Var) and len(definitions[statement.target.name]) == 1:
                 names.add(statement.target.name)
                 copies.append(statement)
-            elif getattr(value, "op", "") == "getiter" and isinstance(blocks[label].body[-1], ir.Jump):
+            elif operation_of(value) == "getiter" and isinstance(blocks[label].body[-1], ir.Jump):
                 loops.append((label, statement))
             elif _is_call_with_generator(function_ir, statement, next, argument_types):
                 calls.append((label, statement))
@@ -279,7 +284,7 @@ def _write_reads_as_loop(function_ir: ir.FunctionIR, reads: _Reads) -> tuple[lis
         loop = block.body[-1].target
         block.body = [*block.body[: _place(block, iterator)], *go_to_head(len(items))]
         *statements, end = blocks.pop(loop).body
-        operations = [getattr(statement.value, "op", "") for statement in statements]
+        operations = [operation_of(statement.value) for statement in statements]
         target = statements[operations.index("pair_first")].target
         others = [each for each, operation in zip(statements, operations, strict=True) if operation not in _STEPS]
         items.append(new_block([ir.Assign(item.target, target, loc), *others, ir.Jump(end.truebr, loc)]))
@@ -302,7 +307,7 @@ def _globals_read_again(function_ir: ir.FunctionIR, before: list[Any], rest: lis
     for statement in reversed(before):
         value: Any = assigned_value(statement)
         is_read = value is not None and statement.target.name in used
-        is_attribute = getattr(value, "op", "") == "getattr"
+        is_attribute = operation_of(value) == "getattr"
         if is_attribute:  # of a module: an item of the generator may change other attributes
             is_read &= isinstance(_known_value(function_ir, value.value.name, ()), ModuleType)
         if is_read and (isinstance(value, (ir.Global, ir.FreeVar)) or is_attribute):
@@ -344,7 +349,7 @@ def _prune_choices(function_ir: ir.FunctionIR, number: ir.Var) -> None:
                 values = {value.value}
             elif isinstance(value, ir.Const):
                 constants[statement.target.name] = value.value
-            elif getattr(value, "op", "") == "binop" and value.lhs.name == number.name:
+            elif operation_of(value) == "binop" and value.lhs.name == number.name:
                 place = constants[value.rhs.name]
         end = blocks[label].body[-1]
         for after in end.get_targets() if isinstance(end, (ir.Branch, ir.Jump)) else ():
@@ -411,7 +416,7 @@ def _loops_over_generators(function_ir: ir.FunctionIR, argument_types: Any) -> l
 
 def _called_generator(function_ir: ir.FunctionIR, value: Any, argument_types: Any) -> Any:
     """Returns the generator that an expression calls, or None."""
-    if not isinstance(value, ir.Expr) or value.op != "call":
+    if operation_of(value) != "call":
         return None
     function = _known_value(function_ir, value.func.name, argument_types)
     if function is filter and len(value.args) == 2:
@@ -473,7 +478,7 @@ _MAPS = {2: _mapped, 3: _mapped_pairs, 4: _mapped_triples}
 def _known_value(function_ir: ir.FunctionIR, name: str, argument_types: Any) -> Any:
     """Returns the Python value of a variable that is a global, an attribute of a module, or a function that is passed; else None."""
     definitions = function_ir._definitions.get(name, [])
-    definition = (
+    definition: Any = (
         definitions[0] if definitions and all(_is_same_read(definitions[0], o) for o in definitions[1:]) else None
     )
     if isinstance(definition, (ir.Global, ir.FreeVar)):
@@ -482,7 +487,7 @@ def _known_value(function_ir: ir.FunctionIR, name: str, argument_types: Any) -> 
         return getattr(argument_types[definition.index], "dispatcher", None)
     if isinstance(definition, ir.Var):
         return _known_value(function_ir, definition.name, argument_types)
-    if isinstance(definition, ir.Expr) and definition.op == "getattr":
+    if operation_of(definition) == "getattr":
         owner = _known_value(function_ir, definition.value.name, argument_types)
         return getattr(owner, definition.attr, None) if isinstance(owner, ModuleType) else None
     return None
@@ -492,7 +497,7 @@ def _is_same_read(first: Any, second: Any) -> bool:
     """True if two definitions read the same global or attribute, as those of ``_globals_read_again`` do."""
     if isinstance(first, (ir.Global, ir.FreeVar)):
         return type(first) is type(second) and first.value is second.value
-    if getattr(first, "op", "") != "getattr" or getattr(second, "op", "") != "getattr":
+    if operation_of(first) != "getattr" or operation_of(second) != "getattr":
         return False
     return bool(first.value.name == second.value.name and first.attr == second.attr)
 
@@ -524,15 +529,15 @@ def _follow(
         if not isinstance(statement, ir.Assign):
             return None
         value: Any = statement.value
-        if is_iterator and getattr(value, "op", "") == "iternext":
+        if is_iterator and operation_of(value) == "iternext":
             head = function_ir.blocks[place]
             end = function_ir.blocks[label].body[-1]
             is_head = head.body[0] is statement and isinstance(head.body[-1], ir.Branch)
             is_head = is_head and all(isinstance(other, ir.Assign) for other in head.body[:-1])
-            return (removed, is_enumerated, place) if is_head and _goes_to(end, place) else None
+            return (removed, is_enumerated, place) if is_head and getattr(end, "target", None) == place else None
         if place != label:
             return None
-        operation = value.op if isinstance(value, ir.Expr) else ""
+        operation = operation_of(value)
         if operation == "call":
             is_plain = len(value.args) == 1 and not value.kws and value.vararg is None and not is_enumerated
             if (
@@ -548,10 +553,6 @@ def _follow(
             return None
         removed.append(statement)
         name = statement.target.name
-
-
-def _goes_to(end: ir.Stmt, label: int) -> bool:
-    return isinstance(end, ir.Jump) and end.target == label
 
 
 # ---- inlining -------------------------------------------------------------------------------------------------
@@ -570,7 +571,7 @@ class _Inliner:
         self._blocks, self._loop = function_ir.blocks, loop
         self._scope, self._last_label = self._blocks[loop.before].scope, max(self._blocks)
         head, self._end = self._blocks[loop.head].body[1:-1], self._blocks[loop.head].body[-1]
-        operations = [getattr(statement.value, "op", "") for statement in head]
+        operations = [operation_of(statement.value) for statement in head]
         self.item = head[operations.index("pair_first")].target
         self._in_head = [
             statement for statement, operation in zip(head, operations, strict=True) if operation not in _STEPS

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numba import types
 
 from fastgrad._src.derivatives.frontend import containers, lists, mappings
 from fastgrad._src.derivatives.frontend import views as view_rules
-from fastgrad._src.derivatives.frontend.operands import by_class
+from fastgrad._src.derivatives.frontend.operands import Part, by_class
 from fastgrad._src.derivatives.ir.operands import (
     INDEX,
     Constant,
@@ -39,17 +39,9 @@ from fastgrad._src.jit.numba_internals import ir
 from fastgrad._src.scalars.formulas import DIVISION_COST
 from fastgrad._src.scalars.terms import ADD, MULTIPLY, SUBTRACT
 
-if TYPE_CHECKING:
-    from fastgrad._src.derivatives.frontend.lowering import Lowering
 
-
-class Iteration:
+class Iteration(Part):
     """Lowers iterators: each becomes a counter of its iterations."""
-
-    def __init__(self, lowering: Lowering) -> None:
-        self._lowering = lowering
-        self._builder = lowering.builder
-        self._operands = lowering.operands
 
     def begin(self, name: str, value: ir.Expr) -> Any:
         """Lowers the start of a loop."""

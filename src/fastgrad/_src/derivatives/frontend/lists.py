@@ -294,49 +294,45 @@ _ACCESSES = {
 """The accesses by the ``kind`` of the list."""
 
 
-def _extend(lowering: Lowering, values: Any, name: str, arguments: list[Any], type: types.Type) -> Any:
-    (more,) = arguments
+def _extend(lowering: Lowering, values: Any, more: Any, *, name: str) -> Any:
     if isinstance(more, (Iterable, Mapping, MappingView, Range)):
         return lowering.calls.inline(append_items, [values, more])
     if isinstance(values, NumberList):
         return containers.extend(lowering, values, more)
     if isinstance(more, TupleList):
-        return _call_for_each(lowering, values, name, [[part] for part in more.columns])
+        _call_for_each(lowering, values, name, [[part] for part in more.columns])
+        return None
     if not isinstance(more, Items):
         return NotImplemented
     for value in more.values:
-        _add(lowering, values, "append", [value], types.none)
+        _add(lowering, values, value, name="append")
     return None
 
 
-def _add(lowering: Lowering, values: TupleList, name: str, arguments: list[Any], type: types.Type) -> None:
+def _add(lowering: Lowering, values: TupleList, *arguments: Any, name: str) -> None:
     *index, value = arguments
     row = _items_of_tuple(lowering, value, len(values.columns))
     _call_for_each(lowering, values, name, [[*index, number] for number in row])
 
 
-def _call_for_each(lowering: Lowering, values: TupleList, name: str, calls: list[list[Any]]) -> Any:
-    """Calls a method of the list of each item of the tuples, with its arguments of ``calls``."""
-    results = [
-        methods.call(lowering, part, name, call, part.type if name == "copy" else part.type.dtype)
-        for part, call in zip(values.columns, calls, strict=True)
-    ]
+def _change(lowering: Lowering, values: TupleList, *arguments: Any, name: str) -> Any:
+    results = _call_for_each(lowering, values, name, [[*arguments]] * len(values.columns))
     if name == "copy":
         return TupleList(results, values.type)
     return Items(results, values.type.dtype) if name == "pop" else None
 
 
+def _call_for_each(lowering: Lowering, values: TupleList, name: str, calls: list[list[Any]]) -> list[Any]:
+    """Calls a method of the list of each item of the tuples, with its arguments of ``calls``; returns the results."""
+    return [
+        methods.call(lowering, part, name, call, part.type if name == "copy" else part.type.dtype)
+        for part, call in zip(values.columns, calls, strict=True)
+    ]
+
+
 methods.RULES["list of tuples"] = {
     **dict.fromkeys(["append", "insert"], _add),
-    **dict.fromkeys(
-        ["pop", "reverse", "clear", "copy"],
-        lambda lowering, values, name, arguments, _: _call_for_each(
-            lowering, values, name, [arguments] * len(values.columns)
-        ),
-    ),
+    **dict.fromkeys(["pop", "reverse", "clear", "copy"], _change),
 }
 for _kind in ("list", "list of tuples"):
-    methods.RULES[_kind] |= {
-        "extend": _extend,
-        "sort": lambda lowering, values, name, arguments, result_type: sort(lowering, values, *arguments),
-    }
+    methods.RULES[_kind] |= {"extend": _extend, "sort": sort}

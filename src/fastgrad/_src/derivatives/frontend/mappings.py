@@ -217,7 +217,7 @@ def new_mapping(lowering: Lowering, type: types.Type, arguments: list[Any]) -> M
             containers.new_list(lowering, types.List(dtype), []) for dtype in (INDEX, key_types[0])
         )
     if is_set and arguments:
-        _unite(lowering, result, arguments[0], NEW)
+        _unite(lowering, result, arguments[0], operation=NEW)
     return result
 
 
@@ -329,7 +329,7 @@ def remove(lowering: Lowering, mapping: Mapping, key: Any) -> Any:
     return last if mapping.values is not None else Static(None)
 
 
-def _unite(lowering: Lowering, mapping: Mapping, more: Any, operation: int = UPDATE) -> None:
+def _unite(lowering: Lowering, mapping: Mapping, more: Any, *, operation: int = UPDATE) -> None:
     """Adds the elements of an array, a list, a set or a tuple to a set."""
     if isinstance(more, Items):
         keys = [_numbers_of_key(lowering, key, _key_type(mapping)) for key in more.values]
@@ -371,7 +371,7 @@ def _keys_in_order(lowering: Lowering, mapping: Mapping) -> View:
     return array
 
 
-def _combine(lowering: Lowering, mapping: Mapping, name: str, other: Any) -> Mapping:
+def _combine(lowering: Lowering, mapping: Mapping, other: Any, *, name: str) -> Mapping:
     """Returns the intersection, difference or union of two sets of integers."""
     result = new_mapping(lowering, mapping.type, [])
     result.history = None  # Numba copies one of the sets, with its table of hashes
@@ -425,7 +425,7 @@ def apply(lowering: Lowering, function: Any, mapping: Mapping, other: Any, type:
     if function not in _COMBINATIONS or mapping.values is not None:
         name = getattr(function, "__name__", function)
         raise lowering.builder.refuse(f"{name} of a {mapping.kind} can't be differentiated")
-    return _combine(lowering, mapping, _COMBINATIONS[function], other)
+    return _combine(lowering, mapping, other, name=_COMBINATIONS[function])
 
 
 def update(lowering: Lowering, function: Any, mapping: Mapping, other: Any) -> Mapping:
@@ -453,39 +453,38 @@ def _value_or_default(lowering: Lowering, mapping: Mapping, name: str, key: Any,
     return value
 
 
-def _get(lowering: Lowering, mapping: Mapping, name: str, arguments: list[Any], type: types.Type) -> Any:
-    if len(arguments) == 2:
-        return _value_or_default(lowering, mapping, name, *arguments)
-    if name == "pop" and len(arguments) == 1:
-        return remove(lowering, mapping, *arguments)
-    if name != "get" or len(arguments) != 1:
+def _get(lowering: Lowering, mapping: Mapping, key: Any, *default: Any, name: str) -> Any:
+    if default:
+        return _value_or_default(lowering, mapping, name, key, *default)
+    if name == "pop":
+        return remove(lowering, mapping, key)
+    if name != "get":
         return NotImplemented
     assert mapping.values is not None
-    position = _position_of(lowering, mapping, *arguments)
+    position = _position_of(lowering, mapping, key)
     is_set_value = lowering.operators.apply(operator.ge, [position, index_constant(0)], types.boolean)
     zero = lowering.operands.cast(index_constant(0), mapping.values.type.dtype)
     return OptionalValue(is_set_value, lowering.calls.inline(value_or, [mapping.values.data, position, zero]))
 
 
-def _pop_item(lowering: Lowering, mapping: Mapping, name: str, arguments: list[Any], type: types.Type) -> Items:
+def _pop_item(lowering: Lowering, mapping: Mapping) -> Items:
     """Takes the newest item of a dictionary."""
     lowering.calls.inline(check_not_empty, [containers.length_of(lowering, mapping.keys[0])])
     *numbers, value = [methods.call(lowering, part, "pop", [], types.none) for part in _lists_of(mapping)]
     return tuple_of([_key_of_numbers(iter(numbers), _key_type(mapping)), value])
 
 
-def _update(lowering: Lowering, mapping: Mapping, name: str, arguments: list[Any], type: types.Type) -> Any:
-    is_mapping = isinstance(arguments[0], Mapping)
-    return lowering.calls.inline(update_items, [mapping, *arguments]) if is_mapping else NotImplemented
+def _update(lowering: Lowering, mapping: Mapping, more: Any) -> Any:
+    return lowering.calls.inline(update_items, [mapping, more]) if isinstance(more, Mapping) else NotImplemented
 
 
-def _add(lowering: Lowering, mapping: Mapping, name: str, arguments: list[Any], type: types.Type) -> None:
-    numbers = _numbers_of_key(lowering, arguments[0], _key_type(mapping))
+def _add(lowering: Lowering, mapping: Mapping, key: Any) -> None:
+    numbers = _numbers_of_key(lowering, key, _key_type(mapping))
     _note(lowering, mapping, ADD, numbers)
     _set_item(lowering, mapping, numbers)
 
 
-def _pop(lowering: Lowering, mapping: Mapping, name: str, arguments: list[Any], type: types.Type) -> Any:
+def _pop(lowering: Lowering, mapping: Mapping) -> Any:
     """Takes the key of a set that Numba takes."""
     places = _positions_in_order(lowering, mapping, _POP_OF_SET)
     position = view_rules.load_element(lowering.builder, places, [index_constant(0)])
@@ -493,21 +492,21 @@ def _pop(lowering: Lowering, mapping: Mapping, name: str, arguments: list[Any], 
     return methods.call(lowering, mapping.keys[0], "pop", [position], types.none)
 
 
-def _discard(lowering: Lowering, mapping: Mapping, name: str, arguments: list[Any], type: types.Type) -> None:
-    numbers = _numbers_of_key(lowering, arguments[0], _key_type(mapping))
+def _discard(lowering: Lowering, mapping: Mapping, key: Any) -> None:
+    numbers = _numbers_of_key(lowering, key, _key_type(mapping))
     _note(lowering, mapping, REMOVE, numbers)
     position = _position(lowering, mapping, numbers)
     for keys in mapping.keys:
         lowering.calls.inline(drop, [keys.data, containers.changing_length(lowering, keys), position])
 
 
-def _clear(lowering: Lowering, mapping: Mapping, name: str, arguments: list[Any], type: types.Type) -> None:
+def _clear(lowering: Lowering, mapping: Mapping) -> None:
     _note(lowering, mapping, CLEAR, [])
     for part in _lists_of(mapping):
-        methods.call(lowering, part, "clear", [], type)
+        methods.call(lowering, part, "clear", [], types.none)
 
 
-def _copy(lowering: Lowering, mapping: Mapping, name: str, arguments: list[Any], type: types.Type) -> Mapping:
+def _copy(lowering: Lowering, mapping: Mapping) -> Mapping:
     def copy_of(part: NumberList) -> Any:
         return methods.call(lowering, part, "copy", [], part.type)
 
@@ -522,25 +521,22 @@ def _copy(lowering: Lowering, mapping: Mapping, name: str, arguments: list[Any],
 methods.RULES["dictionary"] = {
     **dict.fromkeys(
         ["keys", "values", "items"],
-        lambda lowering, mapping, name, arguments, result_type: MappingView(mapping, name, result_type),
+        lambda lowering, mapping, *, name, result_type: MappingView(mapping, name, result_type),
     ),
     **dict.fromkeys(["get", "pop", "setdefault"], _get),
-    "__setitem__": lambda lowering, mapping, name, arguments, _: set_item(lowering, mapping, *arguments),
+    "__setitem__": set_item,
     "popitem": _pop_item,
     "update": _update,
     "clear": _clear,
     "copy": _copy,
 }
 methods.RULES["set"] = {
-    **dict.fromkeys(
-        _COMBINATIONS.values(),
-        lambda lowering, mapping, name, arguments, _: _combine(lowering, mapping, name, *arguments),
-    ),
+    **dict.fromkeys(_COMBINATIONS.values(), _combine),
     "add": _add,
-    "remove": lambda lowering, mapping, name, arguments, _: remove(lowering, mapping, *arguments),
+    "remove": remove,
     "discard": _discard,
     "pop": _pop,
-    "update": lambda lowering, mapping, name, arguments, _: _unite(lowering, mapping, arguments[0]),
+    "update": _unite,
     "clear": _clear,
     "copy": _copy,
 }

@@ -54,6 +54,15 @@ def by_class(table: dict[type, Any], value: Any) -> Any:
     return next((table[cls] for cls in type(value).__mro__ if cls in table), None)
 
 
+class Part:
+    """The base of the parts of a lowering."""
+
+    def __init__(self, lowering: Lowering) -> None:
+        self._lowering = lowering
+        self._builder = lowering.builder
+        self._operands = lowering.operands
+
+
 class Operands:
     """What variables stand for, as the numbers and arrays that statements take."""
 
@@ -190,11 +199,7 @@ class Operands:
 
     def plain(self, view: View) -> View:
         """Returns a view, or its copy if no slices of its root give it."""
-        return (
-            view
-            if view.real().has_slices()
-            else self._lowering.array_functions.copy(self._lowering, [view], {}, types.none)
-        )
+        return view if view.real().has_slices() else self._lowering.array_functions.copy(self._lowering, view)
 
     def parameter(self, name: str, type: types.Type, position: int) -> Any:
         """Returns what a parameter of the outermost function stands for."""

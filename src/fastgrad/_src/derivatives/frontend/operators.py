@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numba import types
 
 from fastgrad._src.derivatives.frontend import array_expressions, complex_numbers, containers, mappings, methods
+from fastgrad._src.derivatives.frontend.operands import Part
 from fastgrad._src.derivatives.frontend.texts import quote
 from fastgrad._src.derivatives.ir import scalar_rules
 from fastgrad._src.derivatives.ir.operands import INDEX, Constant, Operand, Scalar, index_constant, is_constant
@@ -40,9 +41,6 @@ from fastgrad._src.jit.numba_internals import ir
 from fastgrad._src.scalars import terms
 from fastgrad._src.scalars.formulas import COTANGENT, OPERANDS, OPERATORS, ScalarOperation, Singularity
 from fastgrad._src.scalars.terms import EQUAL, NOT, POWER, SELECT, where
-
-if TYPE_CHECKING:
-    from fastgrad._src.derivatives.frontend.lowering import Lowering
 
 
 @may_raise
@@ -97,13 +95,8 @@ def fold(function: Any, numbers: list[Any], type: types.Type) -> Constant:
     return Constant(bool(function(*values)), type)
 
 
-class Operators:
+class Operators(Part):
     """Lowers operators, and functions of numbers."""
-
-    def __init__(self, lowering: Lowering) -> None:
-        self._lowering = lowering
-        self._builder = lowering.builder
-        self._operands = lowering.operands
 
     def array_expression(self, name: str, value: ir.Expr) -> Any:
         """Lowers an expression of arrays, element by element."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from numba import types
 
 from fastgrad._src.derivatives.frontend import containers
-from fastgrad._src.derivatives.frontend.operands import by_class
+from fastgrad._src.derivatives.frontend.generators import operation_of
+from fastgrad._src.derivatives.frontend.operands import Part, by_class
 from fastgrad._src.derivatives.frontend.views import Slice
 from fastgrad._src.derivatives.ir.operands import INDEX, Constant, Operand, Root, Scalar, View, index_constant, refuse
 from fastgrad._src.derivatives.ir.representation import Block, Phi
@@ -33,16 +34,10 @@ from fastgrad._src.scalars.terms import EQUAL
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.frames import Frame
-    from fastgrad._src.derivatives.frontend.lowering import Lowering
 
 
-class Phis:
+class Phis(Part):
     """Lowers phis, and merges the results of branches."""
-
-    def __init__(self, lowering: Lowering) -> None:
-        self._lowering = lowering
-        self._builder = lowering.builder
-        self._operands = lowering.operands
 
     def by_branches(
         self, values: Sequence[Any], index: Operand, action: Callable[[Any], Any]
@@ -131,13 +126,13 @@ class Phis:
             if current in visited:
                 continue
             visited.add(current)
-            value = self._lowering.frame.definitions.get(current)
+            value: Any = self._lowering.frame.definitions.get(current)
             if isinstance(value, ir.Var):
                 pending.append(value.name)
-            elif isinstance(value, ir.Expr) and value.op == "phi":
+            elif operation_of(value) == "phi":
                 incoming = zip(value.incoming_values, value.incoming_blocks, strict=True)
                 pending += [v.name for v, _ in incoming if v is not ir.UNDEFINED]
-            elif isinstance(value, ir.Expr) and value.op == "cast":
+            elif operation_of(value) == "cast":
                 pending.append(value.value.name)
             else:
                 definitions.add(current)

@@ -13,6 +13,7 @@ from numba import types
 from numba.typed import Dict, List
 
 from fastgrad._src.derivatives.frontend import complex_numbers, containers, lists, mappings
+from fastgrad._src.derivatives.frontend.methods import apply_rule
 from fastgrad._src.derivatives.frontend.operands import by_class
 from fastgrad._src.derivatives.ir import values
 from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar, View, index_constant
@@ -71,10 +72,6 @@ def quotient_and_remainder(x, y):  # type: ignore[no-untyped-def]
     return x // y, x % y
 
 
-Rule = Callable[[Any, list[Any], types.Type], Any]
-"""A function of (lowering, arguments, Numba's type of the result). It returns ``NotImplemented`` for arguments of other kinds."""
-
-
 def call(lowering: Lowering, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type) -> Any:
     """Lowers the call of one of the functions here, else returns ``NotImplemented``."""
     if isinstance(type, types.BaseNamedTuple) and function is type.instance_class:
@@ -88,29 +85,30 @@ def call(lowering: Lowering, function: Any, arguments: list[Any], keywords: dict
     if isinstance(type, types.Array) and isinstance(type.dtype, types.Record) and function in containers.ALLOCATIONS:
         return containers.allocate_records(lowering, type, arguments[0], containers.ALLOCATIONS[function])
     rule = None if keywords else RULES.get(function)
-    return NotImplemented if rule is None else rule(lowering, arguments, type)
+    return NotImplemented if rule is None else apply_rule(rule, [lowering, *arguments], result_type=type)
 
 
-def _mapping(lowering: Lowering, arguments: list[Any], type: types.Type) -> Any:
-    return mappings.new_mapping(lowering, type, arguments) if isinstance(type, mappings.TYPES) else NotImplemented
+def _mapping(lowering: Lowering, *arguments: Any, result_type: types.Type) -> Any:
+    is_known = isinstance(result_type, mappings.TYPES)
+    return mappings.new_mapping(lowering, result_type, [*arguments]) if is_known else NotImplemented
 
 
-def _dictionary(lowering: Lowering, arguments: list[Any], type: types.Type) -> Any:
-    result = _mapping(lowering, [], type)
-    if arguments and result is not NotImplemented:
-        lowering.calls.inline(mappings.set_items, [result, arguments[0]])
+def _dictionary(lowering: Lowering, *items: Any, result_type: types.Type) -> Any:
+    result = _mapping(lowering, result_type=result_type)
+    if items and result is not NotImplemented:
+        lowering.calls.inline(mappings.set_items, [result, *items])
     return result
 
 
-def _list(lowering: Lowering, arguments: list[Any], type: types.Type) -> Any:
-    if not lists.has_kind(type) or (arguments and arguments[0].is_array and arguments[0].rank != 1):
+def _list(lowering: Lowering, *arguments: Any, result_type: types.Type) -> Any:
+    if not lists.has_kind(result_type) or (arguments and arguments[0].is_array and arguments[0].rank != 1):
         return NotImplemented
-    return lists.list_of(lowering, type, arguments)
+    return lists.list_of(lowering, result_type, [*arguments])
 
 
-def _length(lowering: Lowering, arguments: list[Any], type: types.Type) -> Any:
-    rule = by_class(_LENGTHS, arguments[0])
-    length = None if rule is None else rule(lowering, arguments[0])
+def _length(lowering: Lowering, value: Any) -> Any:
+    rule = by_class(_LENGTHS, value)
+    length = None if rule is None else rule(lowering, value)
     return NotImplemented if length is None else length
 
 
@@ -135,72 +133,67 @@ _LENGTHS: dict[type, Callable[[Any, Any], Operand | None]] = {
 """What ``len`` is, by the class of the value; None where it is refused."""
 
 
-def _truth_value(lowering: Lowering, arguments: list[Any], type: types.Type) -> Any:
-    (value,) = arguments
+def _truth_value(lowering: Lowering, value: Any, *, result_type: types.Type) -> Any:
     if value.kind is not None:
-        return lowering.operators.apply(operator.gt, [lists.length_of(lowering, value), index_constant(0)], type)
+        return lowering.operators.apply(operator.gt, [lists.length_of(lowering, value), index_constant(0)], result_type)
     if isinstance(value, (Items, Static)):
         return lowering.builder.constant(bool(value.values if isinstance(value, Items) else value.value))
     return NotImplemented
 
 
-def _is_instance(lowering: Lowering, arguments: list[Any], type: types.Type) -> Any:
+def _is_instance(lowering: Lowering, value: Any, classes: Any) -> Constant:
     """Returns what Numba makes of ``isinstance``."""
-    value_type = type_of(arguments[0])
-    classes = listed(arguments[1])
-    return lowering.builder.constant(any(ol_isinstance(value_type, type_of(cls))(None, None) for cls in classes))
+    tests = [ol_isinstance(type_of(value), type_of(cls))(None, None) for cls in listed(classes)]
+    return lowering.builder.constant(any(tests))
 
 
-def _type(lowering: Lowering, arguments: list[Any], type: types.Type) -> Any:
-    is_number = len(arguments) == 1 and isinstance(arguments[0], (Constant, Scalar, Complex))
-    return Static(np.dtype(str(type_of(arguments[0]))).type) if is_number else NotImplemented
+def _type(lowering: Lowering, value: Any) -> Any:
+    is_number = isinstance(value, (Constant, Scalar, Complex))
+    return Static(np.dtype(str(type_of(value))).type) if is_number else NotImplemented
 
 
-def _dtype(lowering: Lowering, arguments: list[Any], type: types.Type) -> Any:
-    is_known = len(arguments) == 1 and isinstance(arguments[0], Static)
-    return Static(np.dtype(str(type.dtype))) if is_known else NotImplemented
+def _dtype(lowering: Lowering, value: Any, *, result_type: types.Type) -> Any:
+    return Static(np.dtype(str(result_type.dtype))) if isinstance(value, Static) else NotImplemented
 
 
-def _frexp(lowering: Lowering, arguments: list[Any], type: types.Type) -> Any:
+def _frexp(lowering: Lowering, value: Any, *, result_type: types.BaseTuple) -> Items:
     partial = _LDEXP(COTANGENT, -_FREXP_EXPONENT(OPERANDS[0]))
-    mantissa = _compute(lowering, type[0], frexp_mantissa, arguments, partial)
-    return Items([mantissa, _compute(lowering, type[1], frexp_exponent, arguments, None)], type)
+    mantissa = _compute(lowering, result_type[0], frexp_mantissa, value, partial)
+    return Items([mantissa, _compute(lowering, result_type[1], frexp_exponent, value, None)], result_type)
 
 
-def _compute(lowering: Lowering, type: types.Type, function: Any, arguments: list[Any], partial: Partial) -> Scalar:
+def _compute(lowering: Lowering, type: types.Type, function: Any, value: Any, partial: Partial) -> Scalar:
     """Lowers a function of a number with its ``partial``."""
-    number, operation = lowering.operands.scalar(arguments[0]), lowering.builder.call_of(function, 1)
+    number, operation = lowering.operands.scalar(value), lowering.builder.call_of(function, 1)
     return lowering.builder.compute(type, operation, [number], FUNCTION_COST, [partial])
 
 
-RULES: dict[Any, Rule] = {
+RULES: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys([set, Dict, Dict.empty], _mapping),
     **dict.fromkeys([list, List, List.empty_list], _list),
     dict: _dictionary,
-    tuple: lambda lowering, arguments, _: arguments[0] if isinstance(arguments[0], Items) else NotImplemented,
-    field_of: lambda lowering, arguments, _: containers.field_array(lowering, arguments[0], static_value(arguments[1])),
+    tuple: lambda lowering, value: value if isinstance(value, Items) else NotImplemented,
+    field_of: lambda lowering, owner, name: containers.field_array(lowering, owner, static_value(name)),
     len: _length,
     bool: _truth_value,
     isinstance: _is_instance,
     builtin_type: _type,
     np.dtype: _dtype,
-    **dict.fromkeys([numba.literally, numba.literal_unroll], lambda lowering, arguments, _: arguments[0]),
-    **dict.fromkeys([mark_try_block, end_try_block], lambda lowering, arguments, _: Static(None)),
+    **dict.fromkeys([numba.literally, numba.literal_unroll], lambda lowering, value: value),
+    **dict.fromkeys([mark_try_block, end_try_block], lambda lowering, *_: Static(None)),
     # What raises jumps to the handler itself. Numba compiles handlers of all exceptions only.
-    exception_check: lambda lowering, arguments, _: Constant(False, types.boolean),
-    exception_match: lambda lowering, arguments, _: Constant(True, types.boolean),
-    length_of_iterator: lambda lowering, arguments, _: (
-        arguments[0].iterable.count if isinstance(arguments[0], LoopState) else NotImplemented
+    exception_check: lambda lowering, *_: Constant(False, types.boolean),
+    exception_match: lambda lowering, *_: Constant(True, types.boolean),
+    length_of_iterator: lambda lowering, state: (
+        state.iterable.count if isinstance(state, LoopState) else NotImplemented
     ),
-    empty_inferred: lambda lowering, arguments, result_type: lowering.builder.allocate(
-        result_type.dtype, list(map(lowering.operands.scalar, arguments[0].values)), "empty"
+    empty_inferred: lambda lowering, shape, *, result_type: lowering.builder.allocate(
+        result_type.dtype, list(map(lowering.operands.scalar, shape.values)), "empty"
     ),
-    divmod: lambda lowering, arguments, _: lowering.calls.inline(
-        quotient_and_remainder, arguments, lowering.frame.error_model
-    ),
-    math.gamma: lambda lowering, arguments, result_type: _compute(
-        lowering, result_type, math.gamma, arguments, COTANGENT * RESULT * digamma(OPERANDS[0])
+    divmod: lambda lowering, x, y: lowering.calls.inline(quotient_and_remainder, [x, y], lowering.frame.error_model),
+    math.gamma: lambda lowering, value, *, result_type: _compute(
+        lowering, result_type, math.gamma, value, COTANGENT * RESULT * digamma(OPERANDS[0])
     ),
     math.frexp: _frexp,
 }
-"""The rules by function."""
+"""The rules by function, of the lowering and the arguments, see `apply_rule`."""

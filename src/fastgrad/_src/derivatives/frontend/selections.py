@@ -154,9 +154,9 @@ def assign_selected(lowering: Lowering, array: View, indices: list[Any], value: 
                     "an assignment whose indices are elements of the same array can't be differentiated; copy them first"
                 )
     if isinstance(value, Items):
-        value = lowering.array_functions.as_array(lowering, [value], {}, types.none)
+        value = lowering.array_functions.as_array(lowering, value)
     if value.is_array and value.axes and _may_share(array, value):
-        value = lowering.array_functions.copy(lowering, [value], {}, types.none)
+        value = lowering.array_functions.copy(lowering, value)
     selection = _selection(lowering, array, indices)
     sizes = selection.sizes()
     if not (value.is_array and value.axes):

@@ -11,7 +11,7 @@ from numba import types
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.functions.numba_types import is_complex_type
 from fastgrad._src.derivatives.ir.operands import Axis, Operand, Root, Scalar, View, index_constant
-from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
+from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.statements import NO_END, Compute, Raise, Reshape, Return, Size
 from fastgrad._src.derivatives.ir.values import Complex, Items, Static
 from fastgrad._src.scalars.terms import MULTIPLY
@@ -69,7 +69,7 @@ class Splice:
         self._lowering = lowering
         self._builder = lowering.builder
         self._function = function
-        self._numbers: dict[Scalar, Operand] = {}
+        self._numbers: dict[Operand, Operand] = {}
         self._arrays: dict[Root, View] = {}
 
     def result_for(self, values: list[Any], argument_count: int) -> Any:
@@ -95,7 +95,9 @@ class Splice:
             self._rewrite_end(block)
         for block in function.blocks:
             for phi in block.phis:
-                self._complete(phi)
+                for before, value in phi.incoming.items():
+                    builder.enter(before)
+                    phi.incoming[before] = self.value(value)
         builder.function.scalars += [scalar for scalar in function.scalars if scalar not in self._numbers]
         for root in function.roots:
             root.dims = [self.number(size) for size in root.dims]
@@ -118,7 +120,7 @@ class Splice:
             return Complex(next(values), next(values))
         if isinstance(type, types.Dispatcher):
             return Static(type.dispatcher)
-        if isinstance(type, types.NoneType):
+        if type == types.none:
             return Static(None)
         value = next(values)
         return value.complex() if is_complex_type(type) else value
@@ -175,7 +177,7 @@ class Splice:
 
     def number(self, operand: Operand) -> Operand:
         """Returns the caller's number for a parameter, or a number that came of one."""
-        while isinstance(operand, Scalar) and operand in self._numbers:
+        while operand in self._numbers:
             operand = self._numbers[operand]
         return operand
 
@@ -230,12 +232,6 @@ class Splice:
         return View(outer.root, starts, axes, layout=view.layout)
 
     # ---- phis and ends of blocks ---------------------------------------------------------------------------------------
-
-    def _complete(self, phi: Phi) -> None:
-        """Gives a phi the caller's values."""
-        for before, value in phi.incoming.items():
-            self._builder.enter(before)
-            phi.incoming[before] = self.value(value)
 
     def _rewrite_end(self, block: Block) -> None:
         end = block.end

@@ -5,14 +5,15 @@ from __future__ import annotations
 import inspect
 import itertools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numba import types
 
 from fastgrad._src.derivatives.frontend import array_expressions, containers, lists, mappings, selections
 from fastgrad._src.derivatives.frontend import views as view_rules
-from fastgrad._src.derivatives.frontend.operands import by_class
+from fastgrad._src.derivatives.frontend.generators import operation_of
+from fastgrad._src.derivatives.frontend.operands import Part, by_class
 from fastgrad._src.derivatives.frontend.views import Slice
 from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar, View, index_constant
 from fastgrad._src.derivatives.ir.values import (
@@ -37,22 +38,14 @@ from fastgrad._src.derivatives.numpy.loop_sources import checked_index
 from fastgrad._src.jit.numba_internals import ir
 from fastgrad._src.scalars import terms
 
-if TYPE_CHECKING:
-    from fastgrad._src.derivatives.frontend.lowering import Lowering
-
 
 def _has_static_index(statement: Any) -> bool:
     """True if the index of an access is a Python value, not a variable."""
-    return isinstance(statement, ir.StaticSetItem) or getattr(statement, "op", "") == "static_getitem"
+    return isinstance(statement, ir.StaticSetItem) or operation_of(statement) == "static_getitem"
 
 
-class Subscripts:
+class Subscripts(Part):
     """Lowers reads, assignments and deletions of items."""
-
-    def __init__(self, lowering: Lowering) -> None:
-        self._lowering = lowering
-        self._builder = lowering.builder
-        self._operands = lowering.operands
 
     def _indices(self, statement: Any) -> list[Any]:
         """Returns the indices of an access: operands, slices, arrays, new axes, ellipses."""
@@ -107,10 +100,10 @@ class Subscripts:
         """True if elements of a variable, or of another item of its tuple, are assigned in the function or in one that it calls."""
         origin, blocks = self._origin(name), self._lowering.frame.function.ir.blocks.values()
         for statement in itertools.chain.from_iterable(block.body for block in blocks):
-            value = getattr(statement, "value", None)
+            value: Any = getattr(statement, "value", None)
             if isinstance(statement, (ir.SetItem, ir.StaticSetItem)) and self._origin(statement.target.name) == origin:
                 return True
-            if isinstance(value, ir.Expr) and value.op == "call":
+            if operation_of(value) == "call":
                 given = [*value.args, *[other for _, other in value.kws]]
                 is_given = any(self._origin(other.name) == origin for other in given)
                 if is_given and any(self._origin(other.name) == origin for other in self._written_arguments(value)):
@@ -138,7 +131,7 @@ class Subscripts:
         definition: Any = self._lowering.frame.definitions.get(name)
         while isinstance(definition, ir.Var):
             name, definition = definition.name, self._lowering.frame.definitions.get(definition.name)
-        is_item = isinstance(definition, ir.Expr) and definition.op in ("getitem", "static_getitem", "typed_getitem")
+        is_item = operation_of(definition) in ("getitem", "static_getitem", "typed_getitem")
         if is_item and isinstance(self._lowering.frame.type_of(definition.value.name), (types.BaseTuple, types.List)):
             return self._origin(definition.value.name)
         return name
@@ -287,11 +280,11 @@ class Subscripts:
     def _is_item_updated_in_place(self, statement: Any) -> bool:
         """True if a statement assigns to an item what an operator such as ``rows[i] += x`` returns, which is the item."""
         definitions = self._lowering.frame.definitions
-        update = definitions.get(statement.value.name)
-        if not isinstance(update, ir.Expr) or update.op != "inplace_binop":
+        update: Any = definitions.get(statement.value.name)
+        if operation_of(update) != "inplace_binop":
             return False
-        read = definitions.get(update.lhs.name)
-        if not isinstance(read, ir.Expr) or read.op not in ("getitem", "static_getitem", "typed_getitem"):
+        read: Any = definitions.get(update.lhs.name)
+        if operation_of(read) not in ("getitem", "static_getitem", "typed_getitem"):
             return False
         indices = [getattr(index, "name", index) for index in (read.index, statement.index)]
         return bool(read.value.name == statement.target.name and indices[0] == indices[1])

@@ -136,7 +136,7 @@ class TangentNumbers:
 
     def _copy(self, view: View) -> Root:
         lowering = self._lowering
-        copy: View = lowering.array_functions.copy(lowering, [view], {}, types.none)
+        copy: View = lowering.array_functions.copy(lowering, view)
         return copy.root
 
     def _known_operands(self, statement: Compute) -> dict[Term, Operand]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
-from fastgrad._src.derivatives.frontend.generators import inline_generators
+from fastgrad._src.derivatives.frontend.generators import inline_generators, operation_of
 from fastgrad._src.derivatives.functions.content import Reached, reached_by
 from fastgrad._src.derivatives.functions.parameters import signature_of
 from fastgrad._src.derivatives.ir.operands import refuse
@@ -164,7 +164,7 @@ def _arrays_read_once(blocks: dict[int, ir.Block], type_of: dict[str, types.Type
             readers |= {name: statement for name in names & new if _reads_elements(statement, name, type_of)}
             if not (isinstance(statement, ir.Assign) and _is_without_effects(value, type_of)):
                 new.clear()
-            if isinstance(value, ir.Expr) and value.op in ("arrayexpr", "call", "getattr"):
+            if operation_of(value) in ("arrayexpr", "call", "getattr"):
                 new.add(statement.target.name)
     found = {name for name in readers if counts[name] == 1}
     methods = {
@@ -196,7 +196,7 @@ def _reads_elements(statement: ir.Stmt, name: str, type_of: dict[str, types.Type
 
 
 def _is_without_effects(value: Any, type_of: dict[str, types.Type]) -> bool:
-    if not isinstance(value, ir.Expr) or value.op != "call":
+    if operation_of(value) != "call":
         return not isinstance(value, ir.Expr) or value.op in _WITHOUT_EFFECTS
     function = type_of[value.func.name]
     arguments = [type_of[variable.name] for variable in value.list_vars() if variable.name != value.func.name]
@@ -314,9 +314,8 @@ def _typed_function(compiled: Any, argument_types: tuple[types.Type, ...]) -> Ty
     (passes,) = front_end.define_pipelines()
     with inferred_callees(), quick_liveness():
         for callee in called_functions(function):
-            if callee.py_func is getattr(
-                compiled, "py_func", compiled
-            ):  # Numba can't compile it while it infers the types of the same function
+            # Numba can't compile it while it infers the types of the same function.
+            if callee.py_func is getattr(compiled, "py_func", compiled):
                 callee.get_call_template(argument_types, {})
         passes.run(state)
     _check_items(state)
@@ -349,9 +348,9 @@ def _restore_indices(state: Any) -> None:
     for block in state.func_ir.blocks.values():
         for statement in block.find_insts(ir.Assign):
             value = statement.value
-            if not isinstance(value, ir.Expr) or value.op != "static_getitem" or value.index is not None:
+            if operation_of(value) != "static_getitem" or value.index is not None:
                 continue
-            if not isinstance(state.typemap[value.index_var.name], types.NoneType):
+            if state.typemap[value.index_var.name] != types.none:
                 statement.value = ir.Expr.getitem(value.value, value.index_var, value.loc)
 
 

@@ -302,22 +302,3 @@ def product(builder: Builder, factors: list[Operand]) -> Operand:
     for factor in factors:
         result = builder.index(MULTIPLY, result, factor)
     return result
-
-
-__all__ = [
-    "ALL_AXES",
-    "FULL_SLICE",
-    "NEW_AXIS",
-    "Root",
-    "Slice",
-    "load_element",
-    "load_real",
-    "normalize",
-    "product",
-    "reshape",
-    "root_indices",
-    "size_of",
-    "store_element",
-    "subview",
-    "transpose",
-]

@@ -15,6 +15,11 @@ def rank_of_type(type: types.Type) -> int:
     return type.ndim if isinstance(type, types.Array) else 0
 
 
+def number_or_array(dtype: types.Type, rank: int) -> types.Type:
+    """Returns the type of a number, or with a ``rank`` that of C-contiguous arrays."""
+    return types.Array(dtype, rank, "C") if rank else dtype
+
+
 def is_float_type(type: types.Type) -> bool:
     """True for the types of real floats and of arrays of them."""
     return isinstance(number_type(type), types.Float)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from numba import types
 
@@ -64,6 +64,7 @@ class TangentOf:
         return f"tangent_of_{self.callee.function.__name__}"
 
 
+@dataclasses.dataclass(eq=False)
 class CallRule:
     """A function with derivatives of its own, which reads its arguments only.
 
@@ -81,32 +82,19 @@ class CallRule:
         returns_tuple: whether the function returns a tuple also of one result.
     """
 
-    written: frozenset[int] = frozenset()
-    returned: frozenset[int] = frozenset()
-    with_tangent: Callable[[tuple[int, ...]], Any] | None = None
-    returns_tuple = False
+    written: ClassVar[frozenset[int]] = frozenset()
+    returned: ClassVar[frozenset[int]] = frozenset()
     is_product = False
     """Whether it is a `ProductRule`."""
 
-    def __init__(
-        self,
-        function: Any,
-        adjoint: Any,
-        tangent: Any,
-        active: tuple[int, ...],
-        unread: frozenset[int] = frozenset(),
-        name: str = "a gradient",
-        with_tangent: Callable[[tuple[int, ...]], Any] | None = None,
-        returns_tuple: bool = False,
-    ) -> None:
-        self.function = function
-        self.adjoint = adjoint
-        self.tangent = tangent
-        self.active = active
-        self.unread = unread
-        self.name = name
-        self.with_tangent = with_tangent
-        self.returns_tuple = returns_tuple
+    function: Any
+    adjoint: Any
+    tangent: Any
+    active: tuple[int, ...]
+    unread: frozenset[int] = frozenset()
+    name: str = "a gradient"
+    with_tangent: Callable[[tuple[int, ...]], Any] | None = None
+    returns_tuple: bool = False
 
     def narrowed(self, active: tuple[int, ...]) -> CallRule:
         """Returns the rule by which only the arguments numbered ``active`` have derivatives, if that costs less; else this one."""

@@ -40,7 +40,7 @@ def leaf_types_of(type: types.Type) -> list[types.Type]:
     """Returns the types of the numbers and arrays of a value of ``type``, from left to right."""
     if isinstance(type, types.BaseTuple):
         return [leaf for item in type for leaf in leaf_types_of(item)]
-    return [] if isinstance(type, types.NoneType) else [type]
+    return [] if type == types.none else [type]
 
 
 class Value:
@@ -153,6 +153,17 @@ class Constant(Number):
         """The number."""
         return self.value
 
+    @property
+    def text(self) -> str:
+        """Its text, which Numba gives its type."""
+        value = self.value
+        if isinstance(value, str):
+            return repr(value)
+        if isinstance(value, (bool, np.bool_)) or isinstance(self.type, types.Boolean):
+            return repr(bool(value))
+        text = value_text(float(value) if isinstance(self.type, types.Float) else int(value))
+        return text if self.type in (types.float64, types.int64, types.intp) else f"_{self.type}({text})"
+
 
 class Scalar(Number):
     """A number that one statement, phi or parameter defines.
@@ -177,6 +188,11 @@ class Scalar(Number):
         self.position = position
         self.definition: Statement | None = None
         self.is_natural = is_natural or (isinstance(type, types.Integer) and not type.signed)
+
+    @property
+    def text(self) -> str:
+        """Its text: the variable."""
+        return self.name
 
     @property
     def operation(self) -> ScalarOperation | None:
@@ -491,21 +507,9 @@ def item_name(name: str, number: int) -> str:
     return f"item_{number}_of_{name}"
 
 
-def literal(constant: Constant) -> str:
-    """Returns the text of a constant, which Numba gives the constant's type."""
-    value = constant.value
-    if isinstance(value, str):
-        return repr(value)
-    if isinstance(value, (bool, np.bool_)) or isinstance(constant.type, types.Boolean):
-        return repr(bool(value))
-    is_float = isinstance(constant.type, types.Float)
-    text = value_text(float(value) if is_float else int(value))
-    return text if constant.type in (types.float64, types.int64, types.intp) else f"_{constant.type}({text})"
-
-
 def zero(type: types.Type) -> str:
     """Returns the text of 0 of a type."""
-    return literal(Constant(False if isinstance(type, types.Boolean) else 0, type))
+    return Constant(False if isinstance(type, types.Boolean) else 0, type).text
 
 
 def value_with(value: Operand | View, final: Callable[[Operand], Operand]) -> Operand | View:

@@ -207,17 +207,14 @@ def partials(function: Any, type: types.Float) -> list[Partial] | None:
     operation = operation_of(function)
     if operation is None or not operation.partials:
         return None
+
+    def in_type(node: Term) -> Term | None:
+        return number_of_type(float(node.value), type) if isinstance(node, Number) else None
+
     return [
-        None if partial is None or isinstance(partial, Number) else _with_numbers_of_type(expand(partial), type)
+        None if partial is None or isinstance(partial, Number) else transform(expand(partial), in_type)
         for partial in partials_of(operation)
     ]
-
-
-def _with_numbers_of_type(partial: Term, type: types.Float) -> Term:
-    """Returns a partial whose constants have a type, so that it is computed in that type."""
-    return transform(
-        partial, lambda node: number_of_type(float(node.value), type) if isinstance(node, Number) else None
-    )
 
 
 def partial_of_power(exponent: int, type: types.Float) -> Partial:

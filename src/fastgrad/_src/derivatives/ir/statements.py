@@ -7,6 +7,7 @@ and its adjoint. So a new statement is one class here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from numba import types
@@ -680,13 +681,11 @@ NO_END = End()
 """That of a block which is not complete."""
 
 
+@dataclass(eq=False, slots=True)
 class Jump(End):
     """The end of a block that has one successor."""
 
-    __slots__ = ("target",)
-
-    def __init__(self, target: Block) -> None:
-        self.target = target
+    target: Block
 
     @property
     def successors(self) -> list[Block]:
@@ -747,15 +746,14 @@ class Branch(End):
         return Branch(self.condition, tangents.block_of(self.then), tangents.block_of(self.otherwise))
 
 
+@dataclass(eq=False, slots=True)
 class Return(End):
     """The end of the function. ``values`` are the leaves of the result: operands and views."""
 
-    __slots__ = ("location", "values")
     returns = True
 
-    def __init__(self, values: list[Operand | View], location: Location) -> None:
-        self.values = values
-        self.location = location
+    values: list[Operand | View]
+    location: Location
 
     @property
     def uses(self) -> list[Operand | View]:
@@ -777,14 +775,12 @@ class Return(End):
         return Return([*self.values, *tangents.of_result(self)], self.location)
 
 
+@dataclass(eq=False, slots=True)
 class Raise(End):
     """The end of a block that raises an exception, with constant arguments."""
 
-    __slots__ = ("arguments", "exception")
-
-    def __init__(self, exception: type[BaseException], arguments: tuple[Any, ...]) -> None:
-        self.exception = exception
-        self.arguments = arguments
+    exception: type[BaseException]
+    arguments: tuple[Any, ...]
 
     def write(self, text: Emitter, block: Block) -> None:
         """Writes the raise."""

@@ -1,20 +1,22 @@
 """NumPy's functions of arrays, as loops over elements that are lowered and differentiated like the user's own.
 
 A rule is a function of (lowering, arguments, keyword arguments, Numba's type of the result). It returns a value, or ``NotImplemented``.
+`register` makes rules of functions whose parameters are those of the function that is lowered.
 """
 
 from __future__ import annotations
 
 import builtins
+import functools
 import operator
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numba
 import numpy as np
 from numba import types
 
-from fastgrad._src.derivatives.frontend import complex_numbers
+from fastgrad._src.derivatives.frontend import complex_numbers, methods
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.array_expressions import (
     broadcast,
@@ -37,6 +39,7 @@ from fastgrad._src.derivatives.ir.values import (
     Static,
     is_complex,
     listed,
+    static_value,
     type_of,
 )
 from fastgrad._src.derivatives.numpy.loop_sources import (
@@ -55,6 +58,7 @@ if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.lowering import Lowering
 
 Rule = Callable[[Any, list[Any], dict[str, Any], types.Type], Any]
+Function = TypeVar("Function", bound=Callable[..., Any])
 RULES: dict[Any, Rule] = {}
 METHODS: dict[str, Rule] = {}
 ELEMENT_BY_ELEMENT: frozenset[Any] = frozenset([np.clip, np.round, np.around])
@@ -69,14 +73,25 @@ def rule_of(function: Any) -> Rule | None:
         return None
 
 
-def register(*functions: Any, method: str | None = None) -> Callable[[Rule], Rule]:
-    """Returns the decorator that makes a function the rule of ``functions`` and of a method of arrays."""
+def register(*functions: Any, method: str | None = None, **options: Any) -> Callable[[Function], Function]:
+    """Returns the decorator that makes a function the rule of ``functions`` and of a method of arrays.
 
-    def add(rule: Rule) -> Rule:
+    Its parameters are the lowering, and the arguments by position. Parameters that are named are the ``options``, and ``result_type``, Numba's
+    type of the result. The rule returns ``NotImplemented`` for a call whose arguments the function does not take.
+    """
+
+    def add(function: Function) -> Function:
+        bound = functools.partial(function, **options)
+
+        def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+            if keywords:
+                return NotImplemented
+            return methods.apply_rule(bound, [lowering, *arguments], result_type=result_type)
+
         RULES.update(dict.fromkeys(functions, rule))
         if method is not None:
             METHODS[method] = rule
-        return rule
+        return function
 
     return add
 
@@ -175,9 +190,9 @@ def assign(lowering: Lowering, target: View, value: Any) -> None:
     if value.is_array and target.same_elements(value):
         return
     if isinstance(value, Items):
-        value = as_array(lowering, [value], {}, types.none)
+        value = as_array(lowering, value)
     elif not reads_apart(target, value):
-        value = copy(lowering, [value], {}, types.none)
+        value = copy(lowering, value)
     _store(lowering, None, target, value, assigned_step)
 
 
@@ -196,27 +211,23 @@ def _store(lowering: Lowering, function: Any, target: View, value: Any, step_fun
 
 
 @register(np.copy, method="copy")
-def copy(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def copy(lowering: Lowering, array: Any) -> Any:
     """Lowers a copy of an array."""
-    (array,) = arguments
     if not isinstance(array, (Elements, View)):
         return NotImplemented
     return lowering.calls.inline(copy_loops(len(array.axes), str(array.dtype)), [array])
 
 
 @register(np.where)
-def _where(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    if len(arguments) == 1:
-        return RULES[np.nonzero](lowering, [materialize(lowering, arguments[0])], keywords, result_type)
-    if len(arguments) != 3 or keywords:
-        return NotImplemented
-    return elements(lowering, choose, arguments, result_type)
+def _where(lowering: Lowering, condition: Any, *choices: Any, result_type: types.Type) -> Any:
+    if not choices:
+        return RULES[np.nonzero](lowering, [materialize(lowering, condition)], {}, result_type)
+    return elements(lowering, choose, [condition, *choices], result_type)
 
 
 @register(np.clip)
-def _clip(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    result, *bounds = arguments
-    if not given_values(bounds) or keywords:
+def _clip(lowering: Lowering, result: Any, *bounds: Any, result_type: types.Type) -> Any:
+    if not given_values([*bounds]):
         return NotImplemented
     for bound, function in zip(bounds, (max, min), strict=False):
         if not bound.is_none:
@@ -224,17 +235,12 @@ def _clip(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], re
     return result
 
 
-def _extreme_rule(function: Any) -> Rule:
-    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-        if len(arguments) != 2 or keywords:
-            return NotImplemented
-        return materialize(lowering, elements(lowering, function, arguments, result_type))
-
-    return rule
-
-
-RULES.update({np.maximum: _extreme_rule(maximum), np.minimum: _extreme_rule(minimum)})
-RULES.update({np.fmax: _extreme_rule(fmax), np.fmin: _extreme_rule(fmin)})
+@register(np.maximum, function=maximum)
+@register(np.minimum, function=minimum)
+@register(np.fmax, function=fmax)
+@register(np.fmin, function=fmin)
+def _extreme(lowering: Lowering, first: Any, second: Any, *, function: Any, result_type: types.Type) -> Any:
+    return materialize(lowering, elements(lowering, function, [first, second], result_type))
 
 
 # ---- new arrays -------------------------------------------------------------------------------------------------
@@ -245,73 +251,60 @@ def dims_of(lowering: Lowering, shape: Any) -> list[Operand]:
     return [lowering.operands.scalar(size) for size in listed(shape)]
 
 
-def _allocation_rule(function: str) -> Rule:
-    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-        shape = arguments[0]
-        dims = shape.sizes if isinstance(shape, View) else dims_of(lowering, shape)
-        return lowering.builder.allocate(result_type.dtype, dims, function)
-
-    return rule
-
-
-RULES.update({np.zeros: _allocation_rule("zeros"), np.zeros_like: _allocation_rule("zeros")})
-RULES.update({np.empty: _allocation_rule("empty"), np.empty_like: _allocation_rule("empty")})
+@register(np.zeros, np.zeros_like, function="zeros")
+@register(np.empty, np.empty_like, function="empty")
+def allocate(lowering: Lowering, shape: Any, *_: Any, result_type: types.Type, function: str = "empty") -> View:
+    """Lowers the allocation of an array of a shape, or of that of another array."""
+    dims = shape.sizes if isinstance(shape, View) else dims_of(lowering, shape)
+    return lowering.builder.allocate(result_type.dtype, dims, function)
 
 
-def _constant_array(lowering: Lowering, shape: Any, value: Any, result_type: types.Type) -> View:
-    array = _allocation_rule("empty")(lowering, [shape], {}, result_type)
+@register(np.full, np.full_like)
+def _full(lowering: Lowering, shape: Any, value: Any, *_: Any, result_type: types.Type) -> View:
+    array = allocate(lowering, shape, result_type=result_type)
     assign(lowering, array, value)
     return array
 
 
 @register(np.ones, np.ones_like)
-def _ones(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _ones(lowering: Lowering, shape: Any, *_: Any, result_type: types.Type) -> View:
     is_boolean = isinstance(result_type.dtype, types.Boolean)
     one = lowering.operands.cast(lowering.builder.constant(True if is_boolean else 1), result_type.dtype)
-    return _constant_array(lowering, arguments[0], one, result_type)
-
-
-@register(np.full, np.full_like)
-def _full(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    return _constant_array(lowering, arguments[0], arguments[1], result_type)
+    return _full(lowering, shape, one, result_type=result_type)
 
 
 @register(np.asarray, np.ascontiguousarray)
-def _as_array(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _as_array(lowering: Lowering, array: Any, *_: Any, result_type: types.Type) -> Any:
     """Lowers the array itself if it is one of the result's type, else a copy."""
-    array = arguments[0]
     if array.is_array and type_of(array) == result_type:
         return array
-    result = as_array(lowering, arguments, keywords, result_type)
+    result = as_array(lowering, array, result_type=result_type)
     if array.is_array and type_of(array).layout == "A":
         lowering.result.note_copy(result.root, array.root, lowering.builder.location)
     return result
 
 
 @register(np.asfortranarray)
-def _as_fortran_array(
-    lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
-) -> Any:
+def _as_fortran_array(lowering: Lowering, array: Any, *_: Any) -> Any:
     """Lowers the array itself if it is one of the result's type, else a copy in the other order of axes."""
-    array = arguments[0]
-    if keywords or not array.is_array or len(array.axes) < 2 or type_of(array).layout == "A":
+    if not array.is_array or len(array.axes) < 2 or type_of(array).layout == "A":
         return NotImplemented
     if type_of(array).layout == "F":
         return array
     order = list(range(len(array.axes)))[::-1]
-    result = view_rules.transpose(copy(lowering, [view_rules.transpose(array, order)], {}, types.none), order)
+    result = view_rules.transpose(copy(lowering, view_rules.transpose(array, order)), order)
     result.layout = "F"
     return result
 
 
 @register(np.array)
-def as_array(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def as_array(lowering: Lowering, value: Any, *_: Any, result_type: types.Type = types.none) -> Any:
     """Lowers an array of nested lists or tuples of numbers, or a copy of an array."""
-    value, builder = arguments[0], lowering.builder
+    builder = lowering.builder
     if value.is_array:
-        return METHODS["astype"](lowering, [value], {}, result_type)
+        return _as_type(lowering, value, result_type=result_type)
     if value.is_number:
-        return _constant_array(lowering, Items([], types.none), value, result_type)
+        return _full(lowering, Items([], types.none), value, result_type=result_type)
     if not isinstance(value, Items):
         return NotImplemented
     rows = value.values
@@ -340,45 +333,39 @@ def as_array(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any],
 
 
 @register(np.transpose, method="transpose")
-def _transpose(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    array, *axes = given_values(arguments)
-    if not array.is_array or keywords:
-        return NotImplemented
+def _transpose(lowering: Lowering, array: Any, *axes: Any) -> Any:
+    axes = (*given_values([*axes]),)
     order = listed(axes[0]) if len(axes) == 1 else axes
-    if not all(isinstance(axis, Constant) for axis in order):
+    if not array.is_array or not all(isinstance(axis, Constant) for axis in order):
         return NotImplemented
     numbers = [axis.value for axis in order] if order else list(range(len(array.axes)))[::-1]
     return view_rules.transpose(array, numbers)
 
 
 @register(np.reshape, method="reshape")
-def _reshape(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    array, *shape = arguments
-    if not array.is_array or keywords:
+def _reshape(lowering: Lowering, array: Any, *shape: Any) -> Any:
+    if not array.is_array:
         return NotImplemented
-    sizes = listed(shape[0]) if len(shape) == 1 else shape
-    dims = [lowering.operands.scalar(size) for size in sizes]
+    dims = dims_of(lowering, shape[0] if len(shape) == 1 else Items([*shape], types.none))
     return view_rules.reshape(lowering.builder, array, dims, type_of(array).layout == "C")
 
 
 @register(np.ravel, method="ravel")
-def _ravel(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    (array,) = arguments
+def _ravel(lowering: Lowering, array: Any) -> Any:
     if not array.is_array:
         return NotImplemented
-    flat = array if type_of(array).layout == "C" else copy(lowering, [array], {}, types.none)
+    flat = array if type_of(array).layout == "C" else copy(lowering, array)
     return view_rules.reshape(lowering.builder, flat, [view_rules.size_of(lowering.builder, flat)], True)
 
 
 @register(method="flatten")
-def _flatten(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    fresh = copy(lowering, arguments, {}, types.none)
+def _flatten(lowering: Lowering, array: Any) -> Any:
+    fresh = copy(lowering, array)
     return view_rules.reshape(lowering.builder, fresh, [view_rules.size_of(lowering.builder, fresh)], True)
 
 
 @register(method="astype")
-def _astype(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    array = arguments[0]
+def _as_type(lowering: Lowering, array: Any, *_: Any, result_type: types.Type) -> Any:
     dtype = result_type.dtype
     if isinstance(dtype, types.Integer) and array.root.is_real:
         return element_by_element(lowering, int, [array], result_type)
@@ -386,8 +373,8 @@ def _astype(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], 
 
 
 @register(method="item")
-def _item(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    array, builder, first = arguments[0], lowering.builder, index_constant(0)
+def _item(lowering: Lowering, array: Any) -> Any:
+    builder, first = lowering.builder, index_constant(0)
     if not array.axes:
         return view_rules.load_element(builder, array, [])
     size = view_rules.size_of(builder, array)
@@ -396,108 +383,81 @@ def _item(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], re
 
 
 @register(method="fill")
-def _fill(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    assign(lowering, arguments[0], arguments[1])
+def _fill(lowering: Lowering, array: Any, value: Any) -> Static:
+    assign(lowering, array, value)
     return Static(None)
 
 
 # ---- reductions -----------------------------------------------------------------------------------------------------
 
 
-def _reduction_rule(name: str) -> Rule:
-    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-        array, *rest = given_values(arguments)
-        axis = rest[0] if rest else None
-        if keywords or len(rest) > 1 or not isinstance(array, (Elements, View)):
-            return NotImplemented
-        if axis is not None and not isinstance(axis, (Constant, Static)):
-            return NotImplemented
-        axis_number = None if axis is None else axis.value
-        if not array.axes:  # NumPy reduces the one element
-            array = view_rules.reshape(lowering.builder, materialize(lowering, array), [index_constant(1)], True)
-        if axis_number is not None:
-            if not isinstance(axis_number, int):
-                return NotImplemented
-            axis_number = axis_of(lowering, axis_number, len(array.axes))
-        dtype = number_type(result_type)
-        return lowering.calls.inline(reduction_loops(name, len(array.axes), axis_number, str(dtype)), [array])
-
-    return rule
+def _reduction(lowering: Lowering, array: Any, axis: Any = None, *rest: Any, name: str, result_type: types.Type) -> Any:
+    axis_number = None if axis is None else static_value(axis)
+    is_known = axis is None or axis.is_none or isinstance(axis_number, int)
+    if given_values([*rest]) or not is_known or not isinstance(array, (Elements, View)):
+        return NotImplemented
+    if not array.axes:  # NumPy reduces the one element
+        array = view_rules.reshape(lowering.builder, materialize(lowering, array), [index_constant(1)], True)
+    if axis_number is not None:
+        axis_number = axis_of(lowering, axis_number, len(array.axes))
+    dtype = number_type(result_type)
+    return lowering.calls.inline(reduction_loops(name, len(array.axes), axis_number, str(dtype)), [array])
 
 
 for _name in ("sum", "prod", "mean", "max", "min", "var", "std", "argmax", "argmin", "any", "all", "cumsum", "cumprod"):
-    METHODS[_name] = RULES[getattr(np, _name)] = _reduction_rule(_name)
+    register(getattr(np, _name), method=_name, name=_name)(_reduction)
 RULES.update({np.amax: METHODS["max"], np.amin: METHODS["min"]})
 
 
-def _of_tuple(lowering: Lowering, function: Any, arguments: list[Any], result_type: types.Type) -> Any:
-    result: Any = None
-    for item in arguments[0].values:
-        result = item if result is None else lowering.operators.apply(function, [result, item], result_type)
-    return result
-
-
-@register(builtins.sum)
-def _builtin_sum(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    if len(arguments) != 1 or keywords:
-        return NotImplemented
-    if isinstance(arguments[0], Items):
-        return _of_tuple(lowering, operator.add, arguments, result_type)
-    return METHODS["sum"](lowering, arguments, keywords, result_type)
-
-
-def _builtin_extreme(function: Any, name: str) -> Rule:
-    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-        if len(arguments) == 1 and isinstance(arguments[0], Items):
-            return _of_tuple(lowering, function, arguments, result_type)
-        if len(arguments) == 1 and arguments[0].is_array:
-            return METHODS[name](lowering, arguments, keywords, result_type)
-        return NotImplemented
-
-    return rule
-
-
-RULES.update({max: _builtin_extreme(max, "max"), min: _builtin_extreme(min, "min")})
+@register(builtins.sum, function=operator.add, name="sum")
+@register(max, function=max, name="max")
+@register(min, function=min, name="min")
+def _builtin_reduction(lowering: Lowering, items: Any, *, function: Any, name: str, result_type: types.Type) -> Any:
+    if not isinstance(items, Items):
+        return _reduction(lowering, items, name=name, result_type=result_type)
+    return functools.reduce(
+        lambda first, second: lowering.operators.apply(function, [first, second], result_type), items.values
+    )
 
 
 # ---- iteration ------------------------------------------------------------------------------------------------------
 
 
 @register(numba.prange)
-def _prange(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    result = _range(lowering, arguments, keywords, result_type)
+def _prange(lowering: Lowering, *bounds: Any) -> Range:
+    result = _range(lowering, *bounds)
     return Range(result.start, result.stop, result.step, lowering.frame.is_parallel)
 
 
 @register(range)
-def _range(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _range(lowering: Lowering, *arguments: Any) -> Range:
     bounds = [lowering.operands.scalar(argument) for argument in arguments]
     start, stop = (index_constant(0), bounds[0]) if len(bounds) == 1 else bounds[:2]
     return Range(start, stop, bounds[2] if len(bounds) == 3 else index_constant(1))
 
 
 @register(enumerate)
-def _enumerate(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    items = lowering.iteration.iterable(arguments[0])
-    start = lowering.operands.scalar(arguments[1]) if len(arguments) > 1 else index_constant(0)
+def _enumerate(lowering: Lowering, values: Any, start: Any = None, *, result_type: types.Type) -> Iterable:
+    items = lowering.iteration.iterable(values)
+    first = index_constant(0) if start is None else lowering.operands.scalar(start)
 
     def pair(k: Scalar) -> Items:
         item = items.item(k)
-        number = lowering.builder.index(ADD, k, start)
+        number = lowering.builder.index(ADD, k, first)
         return Items([number, item], types.Tuple([INDEX, type_of(item)]))
 
     return Iterable(items.count, pair, items.lists, result_type)
 
 
 @register(iter)
-def _iter(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    items = lowering.iteration.iterable(arguments[0])
+def _iter(lowering: Lowering, values: Any, *, result_type: types.Type) -> Iterable:
+    items = lowering.iteration.iterable(values)
     return Iterable(items.count, items.item, items.lists, result_type)
 
 
 @register(zip)
-def _zip(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    parts = [lowering.iteration.iterable(argument) for argument in arguments]
+def _zip(lowering: Lowering, *values: Any, result_type: types.Type) -> Iterable:
+    parts = [lowering.iteration.iterable(each) for each in values]
     counts = [
         part.count if part.count.is_natural else lowering.builder.index(AT_LEAST_0, part.count, is_natural=True)
         for part in parts
@@ -514,10 +474,10 @@ def _zip(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], res
 
 
 @register(np.ndindex)
-def _ndindex(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def indices_of(lowering: Lowering, *shape: Any) -> Iterable:
+    """Lowers the iteration over the indices of an array of a shape, in C order."""
     builder = lowering.builder
-    shape = listed(arguments[0]) if len(arguments) == 1 else arguments
-    dims = [lowering.operands.scalar(size) for size in shape]
+    dims = dims_of(lowering, shape[0] if len(shape) == 1 else Items([*shape], types.none))
 
     def indices(k: Scalar) -> Items:
         numbers: list[Any] = []
@@ -531,7 +491,7 @@ def _ndindex(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any],
 
 
 @register(slice)
-def _slice(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _slice(lowering: Lowering, *arguments: Any) -> Static:
     bounds = [None if argument.is_none else lowering.operands.scalar(argument) for argument in arguments]
     start, stop = (None, bounds[0]) if len(bounds) == 1 else bounds[:2]
     return Static(view_rules.Slice(start, stop, bounds[2] if len(bounds) == 3 else None))

@@ -43,11 +43,13 @@ from fastgrad._src.derivatives.numpy.array_functions import (
     METHODS,
     RULES,
     Rule,
+    allocate,
     as_array,
     assign,
     axis_of,
     dims_of,
     given_values,
+    indices_of,
     rank_of,
     register,
 )
@@ -82,7 +84,7 @@ def inline_rule(*functions: Callable[..., Any], convert: Callable[[Any], Any] | 
     def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
         if any(argument.is_array for argument in arguments):  # lists and tuples beside arrays are arrays, too
             arguments = [
-                as_array(lowering, [argument], {}, types.none)
+                as_array(lowering, argument)
                 if isinstance(argument, Items) and _takes_vector(functions, position)
                 else argument
                 for position, argument in enumerate(arguments)
@@ -131,9 +133,14 @@ METHODS.update({name: RULES[getattr(np, name)] for name in ("argsort", "nonzero"
 METHODS["sort"] = inline_rule(numpy_loops.sort_vector, numpy_loops.sort_rows)
 
 
+_LSTSQ = inline_rule(linear_algebra.lstsq, linear_algebra.lstsq_of_cutoff)
+_NORM_OF_ORDER = inline_rule(linear_algebra.vector_norm, linear_algebra.matrix_norm)
+_TAKE = inline_rule(numpy_loops.take_number, numpy_loops.take)
+
+
 @register(np.linalg.lstsq)
-def _lstsq(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    x = inline_rule(linear_algebra.lstsq, linear_algebra.lstsq_of_cutoff)(lowering, arguments, keywords, result_type)
+def _lstsq(lowering: Lowering, *arguments: Any, result_type: types.Type) -> Any:
+    x = _LSTSQ(lowering, [*arguments], {}, result_type)
     if x is NotImplemented:
         return x
     rest = [Deferred(f"the {what} of lstsq") for what in ("residuals", "rank", "singular values")]
@@ -141,31 +148,26 @@ def _lstsq(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], r
 
 
 @register(np.linalg.norm)
-def _norm(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    array, *rest = given_values(arguments)
+def _norm(lowering: Lowering, *arguments: Any, result_type: types.Type) -> Any:
+    array, *rest = given_values([*arguments])
     order = static_value(rest[0]) if rest else None
     if not rest or (order is None and rank_of(array) == 1 and not hasattr(rest[0], "type")):
         return lowering.calls.inline(linear_algebra.norm, [array.real()])  # of complex numbers that of all parts
     if rank_of(array) == 2 and order not in (1, -1, 2, -2, np.inf, -np.inf):
         return NotImplemented
-    return inline_rule(linear_algebra.vector_norm, linear_algebra.matrix_norm)(
-        lowering, [array, rest[0]], {}, result_type
-    )
+    return _NORM_OF_ORDER(lowering, [array, rest[0]], {}, result_type)
 
 
 @register(np.linalg.cond)
-def _cond(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    values = given_values(arguments)
+def _cond(lowering: Lowering, *arguments: Any, result_type: types.Type) -> Any:
+    values = given_values([*arguments])
     if len(values) == 1 or static_value(values[1]) == 2:
         return inline_rule(linear_algebra.cond)(lowering, values[:1], {}, result_type)
     return inline_rule(linear_algebra.cond_of_order)(lowering, values, {}, result_type)
 
 
 @register(np.take_along_axis)
-def _take_along_axis(
-    lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
-) -> Any:
-    array, indices, axis = arguments
+def _take_along_axis(lowering: Lowering, array: Any, indices: Any, axis: Any) -> Any:
     number = static_integer(axis)
     if number is None:
         return NotImplemented
@@ -174,33 +176,31 @@ def _take_along_axis(
 
 
 @register(np.trim_zeros)
-def _trim_zeros(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    filt, *rest = arguments
-    ends = static_text(rest[0]) if rest else "fb"
+def _trim_zeros(lowering: Lowering, array: Any, trim: Any = None, *, result_type: types.Type) -> Any:
+    ends = "fb" if trim is None else static_text(trim)
     if ends is None:
         return NotImplemented
     sides = [lowering.builder.constant(side in ends.lower()) for side in "fb"]
-    return inline_rule(numpy_loops.without_zeros)(lowering, [filt, *sides], {}, result_type)
+    return inline_rule(numpy_loops.without_zeros)(lowering, [array, *sides], {}, result_type)
 
 
 @register(np.polynomial.polyutils.as_series)
-def _as_series(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    if len(arguments) != 1 or keywords or not isinstance(arguments[0], Items):
+def _as_series(lowering: Lowering, series: Any, *, result_type: types.Type) -> Any:
+    if not isinstance(series, Items):
         return NotImplemented
+    vector = types.Array(types.float64, 1, "C")
     rows = [
-        each
-        if rank_of(each)
-        else as_array(lowering, [Items([each], types.none)], {}, types.Array(types.float64, 1, "C"))
-        for each in arguments[0].values
+        each if rank_of(each) else as_array(lowering, Items([each], types.none), result_type=vector)
+        for each in series.values
     ]
     return Items([lowering.calls.inline(numpy_loops.series, [row]) for row in rows], result_type)
 
 
 @register(np.indices)
-def _indices(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    if len(arguments) != 1 or not isinstance(arguments[0], Items):
+def _indices(lowering: Lowering, shape: Any, *, result_type: types.Type) -> Any:
+    if not isinstance(shape, Items):
         return NotImplemented
-    builder, sizes = lowering.builder, [lowering.operands.scalar(size) for size in arguments[0].values]
+    builder, sizes = lowering.builder, dims_of(lowering, shape)
     result = builder.allocate(result_type.dtype, [index_constant(len(sizes)), *sizes], "empty")
     for number, size in enumerate(sizes):
         numbers = lowering.calls.call(np.arange, [size], {}, types.Array(result_type.dtype, 1, "C"), "numbers")
@@ -211,13 +211,12 @@ def _indices(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any],
 
 
 @register(np.take, method="take")
-def _take(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    array, indices = arguments[:2]
+def _take(lowering: Lowering, array: Any, indices: Any, *axes: Any, result_type: types.Type) -> Any:
     if isinstance(indices, Items):
-        indices = lowering.array_functions.as_array(lowering, [indices], {}, types.none)
-    axis = given_values(arguments[2:])
+        indices = as_array(lowering, indices)
+    axis = given_values([*axes])
     if not axis:
-        return inline_rule(numpy_loops.take_number, numpy_loops.take)(lowering, [array, indices], {}, result_type)
+        return _TAKE(lowering, [array, indices], {}, result_type)
     number = static_integer(axis[0])
     if rank_of(indices) != 1 or number is None:
         return NotImplemented
@@ -225,22 +224,16 @@ def _take(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], re
 
 
 @register(np.isclose)
-def _isclose(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _isclose(lowering: Lowering, *arguments: Any, result_type: types.Type) -> Any:
     if not isinstance(result_type, types.Array):
         return NotImplemented
-    return inline_rule(numpy_loops.isclose)(lowering, arguments, keywords, result_type)
+    return inline_rule(numpy_loops.isclose)(lowering, [*arguments], {}, result_type)
 
 
 @register(np.divmod)
-def _divmod(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: Any) -> Any:
-    functions = (operator.floordiv, operator.mod)
-    return Items(
-        [
-            lowering.operators.apply(function, arguments, result_type[number])
-            for number, function in enumerate(functions)
-        ],
-        result_type,
-    )
+def _divmod(lowering: Lowering, first: Any, second: Any, *, result_type: types.BaseTuple) -> Items:
+    functions = zip((operator.floordiv, operator.mod), result_type, strict=True)
+    return Items([lowering.operators.apply(each, [first, second], type) for each, type in functions], result_type)
 
 
 # ---- joins ------------------------------------------------------------------------------------------------------
@@ -272,34 +265,55 @@ def _join(lowering: Lowering, parts: list[View], axis: int, result_type: types.T
     return result
 
 
-def _join_rule(axis: int | None, *, is_new: bool = False, least_rank: int = 1, columns: bool = False) -> Rule:
-    """Returns the rule of a function that joins arrays.
+@register(np.concatenate, np.concat)
+@register(np.stack, is_new=True)
+@register(np.hstack, along=1)
+@register(np.vstack, vars(np).get("row_stack", np.vstack), along=0, least_rank=2)
+@register(np.dstack, along=2, least_rank=3)
+@register(np.column_stack, along=1, least_rank=2, are_columns=True)
+def _joined(
+    lowering: Lowering,
+    arrays: Any,
+    axis: Any = None,
+    *_: Any,
+    along: int | None = None,
+    is_new: bool = False,
+    least_rank: int = 1,
+    are_columns: bool = False,
+    result_type: types.Type,
+) -> Any:
+    """Lowers a function that joins arrays.
 
     Args:
-        axis: along which; None if it is an argument.
+        lowering: of the function that calls it.
+        arrays: a tuple of them.
+        axis: along which, if ``along`` is None.
+        *_: the type of the elements, and how they are cast.
+        along: along which.
         is_new: whether the axis is a new one.
         least_rank: vectors become arrays of at least this rank.
-        columns: whether vectors are columns, not rows.
+        are_columns: whether vectors are columns, not rows.
+        result_type: Numba's type of the result.
     """
-
-    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-        given = arguments[1] if len(arguments) > 1 else index_constant(0)
-        number = static_integer(given) if axis is None else axis
-        if not isinstance(arguments[0], Items) or number is None or not all(map(rank_of, arguments[0].values)):
-            return NotImplemented
-        builder, parts = lowering.builder, arguments[0].values
-        number = axis_of(lowering, number, rank_of(parts[0]) + is_new) if axis is None else number
-        if is_new:
-            parts = [view_rules.subview(builder, part, [FULL_SLICE] * number + [NEW_AXIS]) for part in parts]
-        elif rank_of(parts[0]) < least_rank or columns:
-            parts = [_of_rank(lowering, part, least_rank, columns) for part in parts]
-        return _join(lowering, parts, min(number, rank_of(parts[0]) - 1), result_type)
-
-    return rule
+    number = along if along is not None else 0 if axis is None else static_integer(axis)
+    if not isinstance(arrays, Items) or number is None or not all(map(rank_of, arrays.values)):
+        return NotImplemented
+    builder, parts = lowering.builder, arrays.values
+    number = axis_of(lowering, number, rank_of(parts[0]) + is_new) if along is None else number
+    if is_new:
+        parts = [view_rules.subview(builder, part, [FULL_SLICE] * number + [NEW_AXIS]) for part in parts]
+    elif rank_of(parts[0]) < least_rank or are_columns:
+        parts = [_of_rank(lowering, part, rank=least_rank, is_column=are_columns) for part in parts]
+    return _join(lowering, parts, min(number, rank_of(parts[0]) - 1), result_type)
 
 
-def _of_rank(lowering: Lowering, array: View, rank: int, is_column: bool) -> View:
+@register(np.atleast_1d, rank=1)
+@register(np.atleast_2d, rank=2)
+@register(np.atleast_3d, rank=3)
+def _of_rank(lowering: Lowering, array: Any, *, rank: int, is_column: bool = False) -> Any:
     """Returns the view of at least ``rank`` axes; a vector is a row of a matrix, or a column."""
+    if not rank_of(array):
+        return NotImplemented
     if rank_of(array) == 1 and rank > 1:
         array = view_rules.subview(lowering.builder, array, [FULL_SLICE, NEW_AXIS] if is_column else [NEW_AXIS])
     if rank_of(array) == 2 and rank > 2:
@@ -307,98 +321,71 @@ def _of_rank(lowering: Lowering, array: View, rank: int, is_column: bool) -> Vie
     return array
 
 
-RULES.update({function: _join_rule(None) for function in (np.concatenate, np.concat)})
-RULES[np.stack] = _join_rule(None, is_new=True)
-RULES[np.hstack] = _join_rule(1)
-RULES[np.vstack] = _join_rule(0, least_rank=2)
-RULES[vars(np).get("row_stack", np.vstack)] = RULES[np.vstack]
-RULES[np.dstack] = _join_rule(2, least_rank=3)
-RULES[np.column_stack] = _join_rule(1, least_rank=2, columns=True)
-
-
 # ---- parts ------------------------------------------------------------------------------------------------------
 
 
-def _split_rule(axis: int | None, *, is_even: bool = True) -> Rule:
-    """Returns the rule of a function that splits an array into a constant number of sections, or at constant places.
+@register(np.array_split, start=section_start)
+@register(np.split)
+@register(np.vsplit, along=0)
+@register(np.hsplit, along=1)
+@register(np.dsplit, along=2)
+def _split(
+    lowering: Lowering,
+    array: Any,
+    parts: Any,
+    axis: Any = None,
+    *,
+    along: int | None = None,
+    start: Any = section_of_equal,
+    result_type: types.Type,
+) -> Any:
+    """Lowers a function that splits an array into a constant number of sections, or at constant places.
 
     Args:
-        axis: along which; None if it is an argument. That of `np.hsplit` is 0 for vectors.
-        is_even: whether sections must have one size.
+        lowering: of the function that calls it.
+        array: the array.
+        parts: the number of sections, or a tuple of places.
+        axis: along which, if ``along`` is None.
+        along: along which. That of `np.hsplit` is 0 for vectors.
+        start: the function that gives the start of a section.
+        result_type: Numba's type of the result.
     """
-
-    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-        array, parts, *rest = arguments
-        if not rank_of(array):
+    number = along if along is not None else 0 if axis is None else static_integer(axis)
+    count = static_integer(parts)
+    if not rank_of(array) or number is None or not (isinstance(parts, Items) or count is not None):
+        return NotImplemented
+    builder = lowering.builder
+    number = axis_of(lowering, number, rank_of(array)) if along is None else min(number, rank_of(array) - 1)
+    size = array.axes[number].size
+    bounds: list[Operand | None]
+    if count is None:
+        bounds = [None, *dims_of(lowering, parts), None]
+    else:
+        start = builder.call_of(start, 3)
+        places = [builder.index(start, size, parts, index_constant(k), is_natural=True) for k in range(1, count)]
+        bounds = [index_constant(0) if count > 1 else None, *places, None]
+        if count < 1:
             return NotImplemented
-        builder = lowering.builder
-        number = axis if axis is not None else static_integer(rest[0]) if rest else 0
-        count = static_integer(parts)
-        if number is None or not (isinstance(parts, Items) or count is not None):
-            return NotImplemented
-        number = axis_of(lowering, number, rank_of(array)) if axis is None else min(number, rank_of(array) - 1)
-        size = array.axes[number].size
-        bounds: list[Operand | None]
-        if count is None:
-            bounds = [None, *[lowering.operands.scalar(place) for place in parts.values], None]
-        else:
-            start = builder.call_of(section_of_equal if is_even else section_start, 3)
-            places = [builder.index(start, size, parts, index_constant(k), is_natural=True) for k in range(1, count)]
-            bounds = [index_constant(0) if count > 1 else None, *places, None]
-            if count < 1:
-                return NotImplemented
-        pieces = [
-            view_rules.subview(builder, array, [FULL_SLICE] * number + [Slice(start, stop, None)])
-            for start, stop in itertools.pairwise(bounds)
-        ]
-        return Items(pieces, result_type)
-
-    return rule
-
-
-RULES[np.array_split] = _split_rule(None, is_even=False)
-RULES[np.split] = _split_rule(None)
-RULES[np.vsplit] = _split_rule(0)
-RULES[np.hsplit] = _split_rule(1)
-RULES[np.dsplit] = _split_rule(2)
+    pieces = [
+        view_rules.subview(builder, array, [FULL_SLICE] * number + [Slice(first, last, None)])
+        for first, last in itertools.pairwise(bounds)
+    ]
+    return Items(pieces, result_type)
 
 
 # ---- views ------------------------------------------------------------------------------------------------------
 
-_BACKWARDS = Slice(None, None, index_constant(-1))
 
-
-def _subview_rule(indices: Callable[[int], list[Any]]) -> Rule:
-    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-        if len(arguments) != 1 or keywords or not rank_of(arguments[0]):
-            return NotImplemented
-        return view_rules.subview(lowering.builder, arguments[0], indices(rank_of(arguments[0])))
-
-    return rule
-
-
-RULES[np.flip] = _subview_rule(lambda rank: [_BACKWARDS] * rank)
-
-
-def _least_rank_rule(rank: int) -> Rule:
-    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-        return (
-            _of_rank(lowering, arguments[0], rank, False)
-            if len(arguments) == 1 and rank_of(arguments[0])
-            else NotImplemented
-        )
-
-    return rule
-
-
-RULES.update(
-    {np.atleast_1d: _least_rank_rule(1), np.atleast_2d: _least_rank_rule(2), np.atleast_3d: _least_rank_rule(3)}
-)
+@register(np.flip)
+def _flip(lowering: Lowering, array: Any) -> Any:
+    if not rank_of(array):
+        return NotImplemented
+    backwards = Slice(None, None, index_constant(-1))
+    return view_rules.subview(lowering.builder, array, [backwards] * rank_of(array))
 
 
 @register(np.expand_dims)
-def _expand_dims(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    array, axis = arguments
+def _expand_dims(lowering: Lowering, array: Any, axis: Any) -> Any:
     number = static_integer(axis)
     if number is None:
         return NotImplemented
@@ -406,32 +393,23 @@ def _expand_dims(lowering: Lowering, arguments: list[Any], keywords: dict[str, A
     return view_rules.subview(lowering.builder, array, [FULL_SLICE] * place + [NEW_AXIS])
 
 
-def _axes_rule(permute: Callable[[list[int], int, int], None]) -> Rule:
-    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-        if keywords or not arguments:
-            return NotImplemented
-        array, *axes = arguments
-        numbers = static_integers(axes)
-        if numbers is None or len(numbers) != 2:
-            return NotImplemented
-        order = list(range(rank_of(array)))
-        permute(order, *[axis_of(lowering, number, len(order)) for number in numbers])
-        return view_rules.transpose(array, order)
-
-    return rule
-
-
 def _swap(order: list[int], first: int, second: int) -> None:
     order[first], order[second] = order[second], order[first]
 
 
-RULES[np.swapaxes] = _axes_rule(_swap)
-RULES[np.moveaxis] = _axes_rule(lambda order, source, target: order.insert(target, order.pop(source)))
+@register(np.swapaxes, permute=_swap)
+@register(np.moveaxis, permute=lambda order, source, target: order.insert(target, order.pop(source)))
+def _permuted(lowering: Lowering, array: Any, *axes: Any, permute: Callable[[list[int], int, int], None]) -> Any:
+    numbers = static_integers([*axes])
+    if numbers is None or len(numbers) != 2:
+        return NotImplemented
+    order = list(range(rank_of(array)))
+    permute(order, *[axis_of(lowering, number, len(order)) for number in numbers])
+    return view_rules.transpose(array, order)
 
 
 @register(np.broadcast_to)
-def _broadcast_to(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    array, shape = arguments
+def _broadcast_to(lowering: Lowering, array: Any, shape: Any) -> Any:
     builder = lowering.builder
     dims = dims_of(lowering, shape)
     if not rank_of(array):
@@ -455,37 +433,29 @@ def _joint_shape(builder: Any, shapes: list[list[Operand]]) -> Items:
 
 
 @register(np.broadcast_shapes)
-def _broadcast_shapes(
-    lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
-) -> Any:
-    if keywords or not arguments:
-        return NotImplemented
-    return _joint_shape(lowering.builder, [dims_of(lowering, shape) for shape in arguments])
+def _broadcast_shapes(lowering: Lowering, first: Any, *others: Any) -> Items:
+    return _joint_shape(lowering.builder, [dims_of(lowering, shape) for shape in (first, *others)])
 
 
 @register(np.broadcast_arrays)
-def _broadcast_arrays(
-    lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
-) -> Any:
-    if keywords or not all(map(rank_of, arguments)):
+def _broadcast_arrays(lowering: Lowering, *arrays: Any, result_type: types.Type) -> Any:
+    if not all(map(rank_of, arrays)):
         return NotImplemented
-    shape = _joint_shape(lowering.builder, [array.sizes for array in arguments])
-    return Items([_broadcast_to(lowering, [array, shape], {}, types.none) for array in arguments], result_type)
+    shape = _joint_shape(lowering.builder, [array.sizes for array in arrays])
+    return Items([_broadcast_to(lowering, array, shape) for array in arrays], result_type)
 
 
 @register(np.lib.stride_tricks.as_strided)
-def _as_strided(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    array, *rest = arguments
-    if len(rest) != 2 or not all(isinstance(values, Items) for values in rest) or array.parts is not None:
+def _as_strided(lowering: Lowering, array: Any, shape: Any, strides: Any) -> Any:
+    if not all(isinstance(values, Items) for values in (shape, strides)) or array.parts is not None:
         return NotImplemented
     builder = lowering.builder
     flat = view_rules.reshape(builder, array, [view_rules.size_of(builder, array)], type_of(array).layout == "C")
     step, item_size = builder.call_of(elements_of_stride, 2), index_constant(array.dtype.bitwidth // 8)
-    axes = []
-    for size, stride in zip(rest[0].values, rest[1].values, strict=True):
-        axes.append(
-            Axis(0, builder.index(step, lowering.operands.scalar(stride), item_size), lowering.operands.scalar(size))
-        )
+    axes = [
+        Axis(0, builder.index(step, lowering.operands.scalar(stride), item_size), lowering.operands.scalar(size))
+        for size, stride in zip(shape.values, strides.values, strict=True)
+    ]
     return View(
         flat.root,
         flat.starts,
@@ -494,14 +464,11 @@ def _as_strided(lowering: Lowering, arguments: list[Any], keywords: dict[str, An
 
 
 @register(np.lib.stride_tricks.sliding_window_view)
-def _sliding_window_view(
-    lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
-) -> Any:
-    array, window, *rest = arguments
-    given = rest[0] if rest and static_value(rest[0]) is not None else None
+def _sliding_window_view(lowering: Lowering, array: Any, window: Any, along: Any = None, *_: Any) -> Any:
     builder, rank = lowering.builder, rank_of(array)
     windows = dims_of(lowering, window)
-    numbers = list(range(rank)) if given is None else static_integers(listed(given))
+    is_given = along is not None and static_value(along) is not None
+    numbers = static_integers(listed(along)) if is_given else list(range(rank))
     if numbers is None or len(numbers) != len(windows):
         return NotImplemented
     axes, count = list(array.axes), builder.call_of(window_count, 2)
@@ -518,7 +485,7 @@ def _sliding_window_view(
 
 def _elements(lowering: Lowering, array: View, item: Callable[[list[Operand], View], Any]) -> Iterable:
     """Returns the iteration over the elements in C order, each by its indices and the view of it."""
-    indices = RULES[np.ndindex](lowering, [Items(array.sizes, types.none)], {}, types.none)
+    indices = indices_of(lowering, Items(array.sizes, types.none))
 
     def element(k: Scalar) -> Any:
         numbers = indices.item(k).values
@@ -528,20 +495,19 @@ def _elements(lowering: Lowering, array: View, item: Callable[[list[Operand], Vi
 
 
 @register(np.ndenumerate)
-def _ndenumerate(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _ndenumerate(lowering: Lowering, array: Any) -> Iterable:
     def item(numbers: list[Operand], view: View) -> Items:
         value = lowering.operands.element_or_view(view)
         pair = [Items(list(numbers), types.UniTuple(INDEX, len(numbers))), value]
         return Items(pair, types.Tuple([types.UniTuple(INDEX, len(numbers)), type_of(value)]))
 
-    return _elements(lowering, arguments[0], item)
+    return _elements(lowering, array, item)
 
 
 @register(np.nditer)
-def _nditer(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    if len(arguments) != 1 or not rank_of(arguments[0]):
+def _nditer(lowering: Lowering, array: Any, *, result_type: types.Type) -> Any:
+    if not rank_of(array):
         return NotImplemented
-    array = arguments[0]
     if result_type.layout == "F":
         array = view_rules.transpose(array, list(range(rank_of(array)))[::-1])
     return _elements(lowering, array, lambda numbers, view: view)
@@ -549,68 +515,45 @@ def _nditer(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], 
 
 # ---- random draws -----------------------------------------------------------------------------------------------
 
-_DRAWS: dict[Any, tuple[Any, tuple[float, ...]]] = {
-    np.random.random: (np.random.random, ()),
-    np.random.random_sample: (np.random.random, ()),
-    np.random.ranf: (np.random.random, ()),
-    np.random.sample: (np.random.random, ()),
-    np.random.standard_normal: (np.random.standard_normal, ()),
-    np.random.normal: (numpy_loops.normal, (0.0, 1.0)),
-    np.random.uniform: (numpy_loops.uniform, (0.0, 1.0)),
-    np.random.exponential: (numpy_loops.exponential, (1.0,)),
-}
-"""For each distribution the function that draws a number, and the values of its parameters that are not given."""
+
+@register(np.random.random, np.random.random_sample, np.random.ranf, np.random.sample, draw=np.random.random)
+@register(np.random.standard_normal, draw=np.random.standard_normal)
+@register(np.random.normal, draw=numpy_loops.normal, defaults=(0.0, 1.0))
+@register(np.random.uniform, draw=numpy_loops.uniform, defaults=(0.0, 1.0))
+@register(np.random.exponential, draw=numpy_loops.exponential, defaults=(1.0,))
+def _draw(
+    lowering: Lowering, *arguments: Any, draw: Any, defaults: tuple[float, ...] = (), result_type: types.Type
+) -> Any:
+    """Lowers a draw of one number, or of an array element by element, as Numba draws them.
+
+    Args:
+        lowering: of the function that calls it.
+        *arguments: the parameters of the distribution, and the size.
+        draw: the function that draws a number.
+        defaults: the values of parameters that are not given.
+        result_type: Numba's type of the result.
+    """
+    values = [*arguments, *map(lowering.builder.constant, defaults[len(arguments) :])][: len(defaults)]
+    if not isinstance(result_type, types.Array):
+        numbers = [lowering.operands.scalar(value) for value in values]
+        return lowering.calls.inline(draw, numbers) if values else NotImplemented
+    array = allocate(lowering, arguments[len(defaults)], result_type=result_type)
+    numbers = [lowering.operands.scalar(value) for value in values]
+    lowering.calls.inline(draw_loops(rank_of(array), len(values), draw), [array, *numbers])
+    return array
 
 
-def _draw_rule(function: Any) -> Rule:
-    """Returns the rule of draws of one number or an array, element by element as Numba draws them."""
-    draw, defaults = _DRAWS[function]
-
-    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-        size = arguments[len(defaults)] if len(arguments) > len(defaults) else None
-        values = [*arguments, *map(lowering.builder.constant, defaults[len(arguments) :])][: len(defaults)]
-        if not isinstance(result_type, types.Array):
-            return (
-                lowering.calls.inline(draw, [lowering.operands.scalar(value) for value in values])
-                if values
-                else NotImplemented
-            )
-        array = RULES[np.empty](lowering, [size], {}, result_type)
-        lowering.calls.inline(
-            draw_loops(rank_of(array), len(values), draw),
-            [array, *[lowering.operands.scalar(value) for value in values]],
-        )
-        return array
-
-    return rule
+@register(random.gauss, random.normalvariate, draw=numpy_loops.gauss)
+@register(random.uniform, draw=numpy_loops.python_uniform)
+def _python_draw(lowering: Lowering, first: Any, second: Any, *, draw: Any) -> Any:
+    """Lowers a function of ``random`` whose parameters may be computed; with constants it is a draw that others are made of."""
+    if isinstance(first, Constant) and isinstance(second, Constant):
+        return NotImplemented
+    return lowering.calls.inline(draw, [lowering.operands.scalar(value) for value in (first, second)])
 
 
-RULES.update({function: _draw_rule(function) for function in _DRAWS})
-
-
-def _python_draw_rule(draw: Any) -> Rule:
-    """Returns the rule of a function of ``random`` whose parameters may be computed; with constants it is a draw that others are made of."""
-
-    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-        if keywords or len(arguments) != 2 or all(isinstance(value, Constant) for value in arguments):
-            return NotImplemented
-        return lowering.calls.inline(draw, [lowering.operands.scalar(value) for value in arguments])
-
-    return rule
-
-
-RULES.update({function: _python_draw_rule(numpy_loops.gauss) for function in (random.gauss, random.normalvariate)})
-RULES[random.uniform] = _python_draw_rule(numpy_loops.python_uniform)
-
-
-def _shaped_draw_rule(draw: Any) -> Rule:
-    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-        shape = [Items(arguments, types.none)] if arguments else []
-        return lowering.calls.call(draw, shape, {}, result_type, "draw")
-
-    return rule
-
-
-RULES.update(
-    {np.random.rand: _shaped_draw_rule(np.random.random), np.random.randn: _shaped_draw_rule(np.random.standard_normal)}
-)
+@register(np.random.rand, draw=np.random.random)
+@register(np.random.randn, draw=np.random.standard_normal)
+def _shaped_draw(lowering: Lowering, *sizes: Any, draw: Any, result_type: types.Type) -> Any:
+    shape = [Items([*sizes], types.none)] if sizes else []
+    return lowering.calls.call(draw, shape, {}, result_type, "draw")

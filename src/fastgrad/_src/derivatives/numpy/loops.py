@@ -166,19 +166,6 @@ def place_of(a, v, is_right):
     return low
 
 
-def searchsorted_number(a: 1, v: 0, side="left"):
-    """Returns the place of ``v`` in the sorted array ``a``."""
-    return place_of(a, v, side == "right")
-
-
-def searchsorted_vector(a: 1, v: 1, side="left"):
-    """Returns the places of the elements of ``v`` in the sorted array ``a``."""
-    out = np.empty(v.shape[0], np.intp)
-    for i in range(v.shape[0]):
-        out[i] = place_of(a, v[i], side == "right")
-    return out
-
-
 def nonzero(a: 1):
     """Returns the positions of elements other than 0."""
     out = np.empty(np.count_nonzero(a), np.intp)

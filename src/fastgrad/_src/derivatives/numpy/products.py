@@ -65,12 +65,11 @@ _LOOPS = {
 
 
 @register(np.dot, np.vdot, operator.matmul, method="dot")
-def product(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def product(lowering: Lowering, first: Any, second: Any, *, result_type: types.Type) -> Any:
     """Lowers a product of vectors and matrices."""
-    first, second = arguments
     ranks = (rank_of(first), rank_of(second))
     if ranks not in _LOOPS:
-        return lowering.operators.apply(operator.mul, arguments, result_type) if 0 in ranks else NotImplemented
+        return lowering.operators.apply(operator.mul, [first, second], result_type) if 0 in ranks else NotImplemented
     dtype = number_type(result_type)
     is_real = dtype in (types.float32, types.float64) and not (is_complex(first) or is_complex(second))
     if ranks == (1, 1) or not is_real or lowering.builder.is_in_try:
@@ -82,8 +81,7 @@ def product(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], 
 
 
 @register(np.outer)
-def _outer(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    first, second = arguments
+def _outer(lowering: Lowering, first: Any, second: Any, *, result_type: types.Type) -> Any:
     if (rank_of(first), rank_of(second)) != (1, 1):
         return NotImplemented
     columns = view_rules.subview(lowering.builder, first, [view_rules.FULL_SLICE, view_rules.NEW_AXIS])

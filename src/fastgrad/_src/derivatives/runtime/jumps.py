@@ -144,11 +144,10 @@ def live_map(
         for label in reversed(order):
             for earlier, _ in cfg.predecessors(label):
                 live[earlier] |= live[label] & reached[earlier] & ~definitions[earlier]
-    return {label: {names[number] for number in _set_bits(mask)} for label, mask in live.items()}
-
-
-def _set_bits(mask: int) -> list[int]:
-    return [number for number, bit in enumerate(reversed(f"{mask:b}")) if bit == "1"]
+    return {
+        label: {names[number] for number, bit in enumerate(reversed(f"{mask:b}")) if bit == "1"}
+        for label, mask in live.items()
+    }
 
 
 @contextlib.contextmanager

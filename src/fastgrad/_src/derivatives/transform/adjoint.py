@@ -75,7 +75,7 @@ class AddPartial(AdjointStatement):
 class AddVariable(AdjointStatement):
     """Adds a variable of the reverse sweep, or a constant, to the cotangent of a number."""
 
-    source: str | Constant
+    source: str
 
 
 @dataclass(eq=False, kw_only=True, slots=True)
@@ -303,7 +303,7 @@ class Adjoint:
         edges = {before: [*self._edge(block, phis, before)] for before in self._flow.predecessors[block]}
         return BlockAdjoint(statements, takes, edges)
 
-    def _add(self, value: Operand, source: str | Constant, cotangent: Scalar | None = None) -> Iterator[AddVariable]:
+    def _add(self, value: Operand, source: str, cotangent: Scalar | None = None) -> Iterator[AddVariable]:
         if isinstance(value, Scalar) and value in self.activity:
             yield AddVariable(target=value, source=source, cotangent=cotangent)
 
@@ -314,7 +314,7 @@ class Adjoint:
                 yield from self._add_to(value, f"c_{number}")
             elif number == seed:
                 assert not isinstance(value, View)
-                yield from self._add(value, Constant(1.0, value.type))
+                yield from self._add(value, Constant(1.0, value.type).text)
 
     def _add_to(self, value: Operand | View, source: str) -> Iterator[AdjointStatement]:
         """Yields what adds to the cotangent of a number or an array."""

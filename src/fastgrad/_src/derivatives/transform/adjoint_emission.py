@@ -7,7 +7,7 @@ from typing import Any
 
 from fastgrad._src.derivatives.analysis.cotangent_arrays import CotangentArrays
 from fastgrad._src.derivatives.analysis.residuals import Residuals
-from fastgrad._src.derivatives.ir.operands import Constant, Operand, Root, Scalar, View, literal, zero
+from fastgrad._src.derivatives.ir.operands import Constant, Operand, Root, Scalar, View, zero
 from fastgrad._src.derivatives.ir.partials import is_used, partial_text
 from fastgrad._src.derivatives.ir.statements import Compute, Load, NextIteration
 from fastgrad._src.derivatives.runtime.matrix_products import COLUMN, FLAT, MATRIX, ROW, TRANSPOSED
@@ -89,7 +89,11 @@ class AdjointEmitter:
     def write(self, statement: AdjointStatement) -> None:
         """Writes a statement."""
         texts = {operand: self.use(operand) for operand in statement.reads}
-        self._writers[type(statement)](statement, lambda operand: _text(operand, texts))
+
+        def text_of(operand: Operand) -> str:
+            return operand.text if isinstance(operand, Constant) else texts[operand]
+
+        self._writers[type(statement)](statement, text_of)
 
     def begin(self, indent: int = 3) -> None:
         """Begins the reverse sweep through a block, or an edge: numbers that were computed again have values of another run."""
@@ -99,7 +103,7 @@ class AdjointEmitter:
     def use(self, operand: Operand) -> str:
         """Returns the text of a number on the reverse sweep; writes what computes it again."""
         if isinstance(operand, Constant):
-            return literal(operand)
+            return operand.text
         if self._residuals.is_free(operand) or operand in self._residuals.recorded:
             return operand.name
         if operand in self._computed_again:
@@ -172,8 +176,7 @@ class AdjointEmitter:
         self._add(statement, term)
 
     def _add_variable(self, statement: AddVariable, text: TextOf) -> None:
-        source = statement.source
-        self._add(statement, literal(source) if isinstance(source, Constant) else source)
+        self._add(statement, statement.source)
 
     # ---- cotangents of arrays -------------------------------------------------------------------------------------
 
@@ -349,10 +352,6 @@ class AdjointEmitter:
         start = flat_index(["", *map(text, root.dims[1:])], [*map(text, view.starts)])
         count = " * ".join(text(axis.size) for axis in view.axes) or "1"
         return f"{name}[{start}:{start} + {count}]"
-
-
-def _text(operand: Operand, texts: dict[Operand, str]) -> str:
-    return literal(operand) if isinstance(operand, Constant) else texts[operand]
 
 
 def _targets(names: list[str]) -> str:

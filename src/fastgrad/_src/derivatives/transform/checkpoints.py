@@ -106,7 +106,7 @@ class CheckpointedLoop:
                 block in mode.calling
                 or mode.residuals.pushes(block)
                 or mode.residuals.writes_code(block)
-                or mode.saves_arrays(block)
+                or any(map(mode.activity.is_active_call, block.statements))
                 for block in self.body
             )
         )

@@ -22,7 +22,6 @@ from fastgrad._src.derivatives.ir.operands import (
     View,
     is_constant,
     item_name,
-    literal,
     refuse,
     zero,
 )
@@ -49,22 +48,14 @@ class DerivedCall(NamedTuple):
     arguments: tuple[int, ...]
 
 
-class Derivative:
+class Derivative(NamedTuple):
     """The text of a derivative, what its names stand for, what it calls by names that have no value yet, and the user's lines by its own."""
 
-    def __init__(
-        self,
-        name: str,
-        source: str,
-        scope: dict[str, Any],
-        calls: dict[str, DerivedCall],
-        user_lines: dict[int, Line] | None = None,
-    ) -> None:
-        self.name = name
-        self.source = source
-        self.scope = scope
-        self.calls = calls
-        self.user_lines = user_lines
+    name: str
+    source: str
+    scope: dict[str, Any]
+    calls: dict[str, DerivedCall]
+    user_lines: dict[int, Line] | None = None
 
 
 def flat_index(dims: list[str], indices: list[str]) -> str:
@@ -118,7 +109,7 @@ class Emitter:
 
     def operand(self, operand: Operand) -> str:
         """Returns the text of a number in forward order."""
-        return literal(operand) if isinstance(operand, Constant) else operand.name
+        return operand.text
 
     def convert(self, operand: Operand, type: types.Type) -> str:
         """Returns the text of a number as one of ``type``."""
@@ -126,7 +117,7 @@ class Emitter:
             return self.operand(operand)
         if isinstance(operand, Constant):
             value = float(operand.value) if isinstance(type, types.Float) else operand.value
-            return literal(Constant(bool(value) if isinstance(type, types.Boolean) else value, type))
+            return Constant(bool(value) if isinstance(type, types.Boolean) else value, type).text
         return (
             f"_{type}({self.operand(operand)})"
             if not isinstance(type, types.Boolean)
@@ -311,7 +302,7 @@ class Emitter:
             return f"complex_of_parts({next(leaves)})"
         if isinstance(type, types.Dispatcher):
             return self.bound(type.dispatcher, "function")
-        return "None" if isinstance(type, types.NoneType) else next(leaves)
+        return "None" if type == types.none else next(leaves)
 
     def complex_number(self, type: types.Type, real: str, imag: str) -> str:
         """Returns the text of a complex number."""

@@ -30,7 +30,7 @@ from fastgrad._src.derivatives.ir.statements import (
 )
 from fastgrad._src.scalars.terms import ADD, GREATER, GREATER_EQUAL, LESS, LESS_EQUAL, SUBTRACT
 
-Replace = Callable[[dict[Scalar, Operand]], None]
+Replace = Callable[[dict[Operand, Operand]], None]
 
 
 def recognize_counted_loops(function: Function) -> None:
@@ -43,7 +43,7 @@ def recognize_counted_loops(function: Function) -> None:
             continue
         assert isinstance(end, Branch)
         value, bound = test.operands
-        if bound.type != INDEX or not (isinstance(bound, Constant) or bound.block not in body):
+        if bound.type != INDEX or bound.block in body:
             continue
         for phi in head.phis:
             start = phi.incoming[outside[0]]
@@ -130,7 +130,7 @@ def replace_induction_variables(function: Function, replace: Replace) -> None:
 
 def _fold_offsets(function: Function, replace: Replace) -> None:
     """Replaces integers plus several constants by integers plus one."""
-    replaced: dict[Scalar, Operand] = {}
+    replaced: dict[Operand, Operand] = {}
     for block in function.blocks:
         for statement in block.statements:
             if not isinstance(statement, Compute) or statement.target.type != INDEX:
@@ -197,7 +197,7 @@ def _find_naturals(function: Function, replace: Replace) -> None:
         }
     for scalar in naturals:
         scalar.is_natural = True
-    replaced: dict[Scalar, Operand] = {
+    replaced: dict[Operand, Operand] = {
         scalar: scalar.operands[0]
         for scalar in sources
         if scalar.operation is FROM_START and scalar.operands[0].is_natural
@@ -213,13 +213,13 @@ def merge_equal_numbers(function: Function, replace: Replace) -> None:
         for statement in block.statements:
             for operand in scalars_among(statement.operands):
                 users.setdefault(operand, []).append(statement)
-    replaced: dict[Scalar, Operand] = {}
+    replaced: dict[Operand, Operand] = {}
     for block in function.blocks:
         known: dict[tuple[object, ...], tuple[Operand, Root | None]] = {}
         key: tuple[object, ...]
 
         def key_of(operand: Operand) -> object:
-            while isinstance(operand, Scalar) and operand in replaced:
+            while operand in replaced:
                 operand = replaced[operand]
             return (repr(operand.value), operand.type) if isinstance(operand, Constant) else operand  # 0.0 is not -0.0
 
@@ -281,17 +281,14 @@ def hoist_loads(function: Function) -> None:
             if block in body and block is not head and all(block in flow.dominators[latch] for latch in latches):
                 for statement in list(block.statements):
                     is_load = isinstance(statement, Load) and not families[statement.root.memory] & written
-                    if (is_load or _is_arithmetic(statement)) and _is_invariant(statement, body):
+                    # What is computed may be computed before it is known to be needed.
+                    is_arithmetic = statement.operation is not None and statement.operation.is_speculatable
+                    if (is_load or is_arithmetic) and _is_invariant(statement, body):
                         block.statements.remove(statement)
                         before.statements.append(statement)
                         statement.target.block = before  # type: ignore[attr-defined]
                         if isinstance(statement, Load) and not is_positive(counter.count):
                             statement.guards = [*statement.guards, counter.count]
-
-
-def _is_arithmetic(statement: Statement) -> bool:
-    """True if a statement computes a number that may be computed before it is known to be needed."""
-    return statement.operation is not None and statement.operation.is_speculatable
 
 
 def _is_invariant(statement: Statement, body: set[Block]) -> bool:

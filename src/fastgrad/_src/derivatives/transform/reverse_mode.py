@@ -347,10 +347,6 @@ class ReverseMode(Emitter):
         assert way is not None
         self._reverse_sweep(head, way.first)
 
-    def saves_arrays(self, block: Block) -> bool:
-        """True if a block keeps the contents of arrays."""
-        return any(self.activity.is_active_call(statement) for statement in block.statements)
-
     # ---- the forward sweep ------------------------------------------------------------------------------------------------
 
     def _forward(self, block: Block) -> None:
@@ -472,15 +468,12 @@ class ReverseMode(Emitter):
 
     def turn(self, block: Block, end: Return) -> None:
         """Writes how the forward sweep ends."""
-        self._save_result(end)
-        self.jump(len(self.flow.blocks) + block.number)
-
-    def _save_result(self, end: Return) -> None:
         for number, value in enumerate(end.values):
             text = self.argument(value)
             if any(root.kind != "local" for root in value.roots):
                 text = f"{text}.copy()"
             self.write(f"result_{number} = {text}")
+        self.jump(len(self.flow.blocks) + block.number)
 
     # ---- the whole function -------------------------------------------------------------------------------------------
 
@@ -565,16 +558,13 @@ class ReverseMode(Emitter):
 
     def initial_cotangents(self) -> list[str]:
         """Returns the lines that set the cotangents of numbers to 0."""
-        scalars = [
-            scalar for scalar in [*scalars_of(self.flow.blocks), *self._parameter_scalars()] if scalar in self.activity
-        ]
+        parameters = [scalar for scalar in self.function.scalars if scalar.block is None]
+        scalars = [scalar for scalar in [*scalars_of(self.flow.blocks), *parameters] if scalar in self.activity]
         return [f"d_{scalar.name} = {zero(scalar.type)}" for scalar in scalars if scalar not in self.adjoint.local]
 
-    def _parameter_scalars(self) -> list[Scalar]:
-        return [scalar for scalar in self.function.scalars if scalar.block is None]
-
     def _result_text(self) -> str:
-        return self.result_text([f"result_{number}" for number in range(self._result_count())])
+        count = max(len(block.results) for block in self.flow.blocks)
+        return self.result_text([f"result_{number}" for number in range(count)])
 
     def _parameters_of_result(self) -> tuple[list[str], list[str]]:
         """Returns the parameters that are the cotangents of the result, and lines that give the parts of complex ones names."""
@@ -582,8 +572,6 @@ class ReverseMode(Emitter):
         lines: list[str] = []
         count = 0
         for type in leaf_types_of(self.function.result):
-            if isinstance(type, types.NoneType):
-                continue
             name = f"c_{count}"
             if isinstance(type, types.Complex):
                 name = f"complex_{count}"
@@ -595,9 +583,6 @@ class ReverseMode(Emitter):
             parameters.append(name)
             count += 1
         return parameters, lines
-
-    def _result_count(self) -> int:
-        return max(len(block.results) for block in self.flow.blocks)
 
     def _cotangent_of(self, value: object) -> str:
         if isinstance(value, Items):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
-from typing import Any, TypeGuard
+from typing import Any
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, possible_memory
 from fastgrad._src.derivatives.ir.operands import (
@@ -91,7 +91,7 @@ def _drop_unreached(function: Function) -> None:
 
 def _replace_trivial_phis(function: Function) -> None:
     """Replaces the phis of scalars that have one value on all ways."""
-    replaced: dict[Scalar, Operand] = {}
+    replaced: dict[Operand, Operand] = {}
     final = functools.partial(_final_operand, replaced)
     changed = True
     while changed:
@@ -161,13 +161,13 @@ def _replace_roots(function: Function, replaced: dict[Root, Root]) -> None:
     function.roots = [root for root in function.roots if root not in replaced]
 
 
-def _final_operand(replaced: dict[Scalar, Operand], operand: Operand) -> Operand:
-    while isinstance(operand, Scalar) and operand in replaced:
+def _final_operand(replaced: dict[Operand, Operand], operand: Operand) -> Operand:
+    while operand in replaced:
         operand = replaced[operand]
     return operand
 
 
-def _replace_scalars(function: Function, replaced: dict[Scalar, Operand]) -> None:
+def _replace_scalars(function: Function, replaced: dict[Operand, Operand]) -> None:
     """Replaces the keys of ``replaced`` by their values, wherever they are used."""
     if not replaced:
         return
@@ -231,12 +231,16 @@ def _copy_at_exits(function: Function) -> None:
         if not body.issuperset(flow.predecessors[after]):
             continue
         # A function that becomes a part of another one, or gets tangents, has copies already.
-        known = [statement for statement in after.statements if _is_copy_at_exit(statement)]
+        known = [
+            statement
+            for statement in after.statements
+            if isinstance(statement, Compute) and statement.operation is COPY and statement.cost == _COST_OF_COPIES
+        ]
         after.statements = [statement for statement in after.statements if statement not in known]
         copies: dict[Operand, Operand] = {statement.operands[0]: statement.target for statement in known}
 
         def copy_of(operand: Operand, body: set[Block] = body, after: Block = after, copies: dict = copies) -> Operand:
-            if not isinstance(operand, Scalar) or operand.block not in body:
+            if operand.block not in body:
                 return operand
             if operand not in copies:
                 copies[operand] = copy_at_exit(function, operand, after)
@@ -261,10 +265,6 @@ def copy_at_exit(function: Function, number: Scalar, after: Block) -> Scalar:
     copy.definition = Compute(function.location, copy, COPY, [number], _COST_OF_COPIES, [partial])
     function.scalars.append(copy)
     return copy
-
-
-def _is_copy_at_exit(statement: Statement) -> TypeGuard[Compute]:
-    return isinstance(statement, Compute) and statement.operation is COPY and statement.cost == _COST_OF_COPIES
 
 
 def _replace_uses(block: Block, final: Callable[[Operand], Operand]) -> None:

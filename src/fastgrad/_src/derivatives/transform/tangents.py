@@ -135,7 +135,7 @@ class Tangents:
         self._active.check_draws(flow.blocks)
         self._guarded = statements_after_infinite_derivatives(flow, self._active)
         self._indeterminate = indeterminate_forms(function, flow, self._active, is_callee)
-        self._numbers: dict[Scalar, list[Operand]] = {}
+        self._numbers: dict[Operand, list[Operand]] = {}
         self._arrays: dict[Root, Root] = {}
         self._blocks = {block: Block(number) for number, block in enumerate(flow.blocks)}
         self._last_blocks: dict[Block, Block] = {}
@@ -451,7 +451,7 @@ class Tangents:
 
     def _tangent(self, operand: Operand, lane: int) -> Operand:
         """Returns a tangent of a number."""
-        if isinstance(operand, Scalar) and operand in self._active:
+        if operand in self._active:
             return self._numbers[operand][lane]
         return Constant(0, operand.type)
 
