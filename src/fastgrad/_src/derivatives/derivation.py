@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
 
-from numba import typeof, types
+from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
@@ -14,7 +14,7 @@ from fastgrad._src.derivatives.analysis.searches import searches_of
 from fastgrad._src.derivatives.callees import compiled_text, tangents_of
 from fastgrad._src.derivatives.frontend.lowering import Lowering, lower, lowering_of
 from fastgrad._src.derivatives.frontend.splicing import Spliced
-from fastgrad._src.derivatives.functions.argument_types import check_directions, check_types
+from fastgrad._src.derivatives.functions.argument_types import Specialization, check_directions, specialize
 from fastgrad._src.derivatives.functions.options import Options
 from fastgrad._src.derivatives.functions.parameters import Types, parameter_names, place, wrapped_function
 from fastgrad._src.derivatives.ir.representation import Function
@@ -52,12 +52,10 @@ def reverse_mode(
     Raises:
         DifferentiationError: the function can't be differentiated; the message has file and line.
     """
-    python_function = wrapped_function(function, owner)
-    function_types = function_types_of(argument_types, len(parameter_names(python_function)), positions)
-    check_types(python_function, function_types, positions, owner)
-    lowered, flow = lowered_function(function, function_types, python_function, is_reverse=True)
+    specialization = specialize(function, argument_types, positions, owner)
+    lowered, flow = _lowered(specialization, is_reverse=True)
     if seed == 0:
-        check_result(lowered.result, python_function, owner, has_aux)
+        check_result(lowered.result, specialization.function, owner, has_aux)
     _warn_of_searches(lowered, flow, positions, seed)
     flow = outline_parallel_loops(lowered, flow, positions, seed)
     return compiled_text(ReverseMode(lowered, flow, positions, seed).derivative(form), "gradient")
@@ -123,10 +121,8 @@ def _lowering_for_forward_mode(
     values: Sequence[Any] = (),
 ) -> Lowering:
     """Returns the lowering of a function, of whose argument types those of tangents may follow."""
-    python_function = wrapped_function(function, owner)
+    python_function, function_types, options = specialize(function, argument_types, positions, owner)
     names = parameter_names(python_function)
-    function_types = function_types_of(argument_types, len(names), positions)
-    check_types(python_function, function_types, positions, owner)
     for position in positions:
         if isinstance(function_types[position], types.BaseTuple):
             raise DifferentiationError(
@@ -140,16 +136,19 @@ def _lowering_for_forward_mode(
     given = len(directions)
     check_directions(python_function, names_of_directions[:given], tuple(primals[:given]), directions, owner)
     values = values[: len(names)]
-    lowering = lowering_of(python_function, function_types, Options.of(function), caller, values)
+    lowering = lowering_of(python_function, function_types, options, caller, values)
     simplify(lowering.result)
     return lowering
 
 
-def lowered_function(
-    function: Any, argument_types: Types, python_function: FunctionType | None = None, is_reverse: bool = False
-) -> tuple[Function, ControlFlow]:
+def lowered_function(function: Any, argument_types: Types, is_reverse: bool = False) -> tuple[Function, ControlFlow]:
     """Returns a function in the intermediate representation, and its control flow; ``is_reverse`` says that reverse mode follows."""
-    lowered = lower(python_function or wrapped_function(function, ""), argument_types, Options.of(function))
+    specialization = Specialization(wrapped_function(function, ""), argument_types, Options.of(function))
+    return _lowered(specialization, is_reverse)
+
+
+def _lowered(specialization: Specialization, is_reverse: bool) -> tuple[Function, ControlFlow]:
+    lowered = lower(*specialization)
     simplify(lowered, is_reverse)
     return lowered, ControlFlow(lowered)
 
@@ -179,14 +178,6 @@ def _warn_of_searches(
 def written_positions(lowered: Function) -> set[int | None]:
     """Returns the numbers of the parameters, arrays, that a function writes."""
     return {root.position for root in lowered.roots if root.kind == "parameter" and root.is_written}
-
-
-def function_types_of(argument_types: Types, count: int, positions: tuple[int, ...]) -> Types:
-    """Returns the types of a function's arguments; default values to differentiate with respect to are numbers, others constants."""
-    return tuple(
-        typeof(type.value) if isinstance(type, types.Omitted) and number in positions else types.unliteral(type)
-        for number, type in enumerate(argument_types[:count])
-    )
 
 
 def check_result(result: types.Type, function: FunctionType, owner: str, has_aux: bool = False) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
-from fastgrad._src.derivatives.functions.argument_types import check_types, members_of
+from fastgrad._src.derivatives.functions.argument_types import members_of, specialize
 from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.functions.parameters import (
     Types,
@@ -62,15 +62,13 @@ def _columns(
     def derive(argument_types: Types) -> FunctionType:
         from fastgrad._src.derivatives.derivation import (
             check_result,
-            function_types_of,
             lowered_function,
             written_positions,
         )
         from fastgrad._src.derivatives.ir.operands import Constant
         from fastgrad._src.derivatives.transform.forward_mode import tangents_of_a_run
 
-        argument_types = function_types_of(argument_types, len(argument_types), positions)
-        check_types(python_function, argument_types, positions, owner)
+        argument_types = specialize(f, argument_types, positions, owner).types
         lines: list[str] = []
         scope = {"np": np, "to_array": _as_array, "_float32": np.float32}
         scope |= {"may_share_memory": may_share_memory, "field_of": field_of}

@@ -6,15 +6,16 @@ import functools
 from collections import namedtuple
 from collections.abc import Sequence
 from types import FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import types
+from numba import typeof, types
 
 from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.functions.functions import CALLED
 from fastgrad._src.derivatives.functions.numba_types import number_type, rank_of_type
-from fastgrad._src.derivatives.functions.parameters import Types, parameter_names, place, signature_of
+from fastgrad._src.derivatives.functions.options import Options
+from fastgrad._src.derivatives.functions.parameters import Types, parameter_names, place, signature_of, wrapped_function
 from fastgrad._src.jit.numba_internals import as_dtype
 
 
@@ -67,6 +68,36 @@ def check_types(function: FunctionType, argument_types: Types, positions: tuple[
             raise DifferentiationError(
                 f"{argument} Numba can't compile. Pass numbers, arrays of numbers, or tuples of them."
             )
+
+
+class Specialization(NamedTuple):
+    """A user's function at some types of its arguments.
+
+    Attributes:
+        function: the Python function.
+        types: the types of its arguments.
+        options: the options of ``numba.njit`` for it.
+    """
+
+    function: Any
+    types: Types
+    options: Options
+
+
+def specialize(function: Any, argument_types: Types, positions: tuple[int, ...], owner: str) -> Specialization:
+    """Returns a function at the types of its arguments, which other types may follow. Errors are those of ``check_types``."""
+    python_function = wrapped_function(function, owner)
+    function_types = _function_types_of(argument_types, len(parameter_names(python_function)), positions)
+    check_types(python_function, function_types, positions, owner)
+    return Specialization(python_function, function_types, Options.of(function))
+
+
+def _function_types_of(argument_types: Types, count: int, positions: tuple[int, ...]) -> Types:
+    """Returns the types of a function's arguments; default values to differentiate with respect to are numbers, others constants."""
+    return tuple(
+        typeof(type.value) if isinstance(type, types.Omitted) and number in positions else types.unliteral(type)
+        for number, type in enumerate(argument_types[:count])
+    )
 
 
 def check_directions(
