@@ -5,7 +5,7 @@ import tempfile
 import numpy as np
 
 
-def _module(tf):
+def model_of_all_parts(tf):
     class Model(tf.Module):
         def __init__(self):
             super().__init__()
@@ -53,7 +53,7 @@ def _of(tf, function, *specs, **attributes):
 
 def objects(tf):
     def loaded():
-        return _reloaded(tf, _module(tf))
+        return _reloaded(tf, model_of_all_parts(tf))
 
     def shared():
         module = tf.Module()
@@ -83,7 +83,7 @@ def objects(tf):
 
 
 def functions(tf):
-    module = _module(tf)
+    module = model_of_all_parts(tf)
     module.scaled(tf.constant([1.0, 2.0]))
     module.scaled(tf.constant([1.0, 2.0]), k=3)
     kept = []  # TensorFlow's functions do not keep the variables alive
@@ -177,11 +177,11 @@ def signatures(tf):
         return _of(tf, lambda x: x + 1, tf.TensorSpec([None], tf.float32)).signatures
 
     def given(choose):
-        module = _module(tf)
+        module = model_of_all_parts(tf)
         return _reloaded(tf, module, signatures=choose(module)).signatures
 
     return {
-        "none of several": lambda: list(_reloaded(tf, _module(tf)).signatures),
+        "none of several": lambda: list(_reloaded(tf, model_of_all_parts(tf)).signatures),
         "the only one": lambda: list(default()),
         "call": lambda: default()["serving_default"](x=tf.ones([2])),
         "by position": lambda: default()["serving_default"](tf.ones([2])),
@@ -207,13 +207,13 @@ def signatures(tf):
 
 def gradients(tf):
     def to_variables():
-        loaded = _reloaded(tf, _module(tf))
+        loaded = _reloaded(tf, model_of_all_parts(tf))
         with tf.GradientTape() as tape:
             y = tf.reduce_sum(loaded(tf.constant([[2.0], [3.0]])) ** 2)
         return tape.gradient(y, [loaded.w, loaded.parts["a"]])
 
     def to_inputs():
-        loaded = _reloaded(tf, _module(tf))
+        loaded = _reloaded(tf, model_of_all_parts(tf))
         x = tf.constant([[2.0], [3.0]])
         with tf.GradientTape() as tape:
             tape.watch(x)
@@ -243,7 +243,7 @@ def refusals(tf):
     return {
         "an untracked variable": lambda: _of(tf, lambda x: x * lost, tf.TensorSpec([])),
         "a number": lambda: tf.saved_model.save(3, folder()),
-        "a signature that is none": lambda: tf.saved_model.save(_module(tf), folder(), signatures=3),
+        "a signature that is none": lambda: tf.saved_model.save(model_of_all_parts(tf), folder(), signatures=3),
         "an empty folder": lambda: tf.saved_model.load(folder()),
         "contains": lambda: tf.saved_model.contains_saved_model(folder()),
         "tags": lambda: tf.saved_model.load(_saved(tf), tags=["train"]).w,
@@ -253,7 +253,7 @@ def refusals(tf):
 
 def _saved(tf):
     folder = tempfile.mkdtemp()
-    tf.saved_model.save(_module(tf), folder)
+    tf.saved_model.save(model_of_all_parts(tf), folder)
     return folder
 
 
