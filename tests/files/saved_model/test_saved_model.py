@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from tests.conformance.programs.saved_models import model_of_all_parts
+from tests.conformance.models import model_of_all_parts
 
 
 def linear_model():
