@@ -14,3 +14,14 @@ def with_weights(layer: Any) -> Any:
         ]
     )
     return layer
+
+
+def with_signed_weights(model: Any) -> Any:
+    """The model with such weights of both signs."""
+    model.set_weights(
+        [
+            0.5 * np.cos(np.arange(int(np.prod(w.shape)), dtype=np.float64) * 1.3 + place).reshape(tuple(w.shape))
+            for place, w in enumerate(model.weights)
+        ]
+    )
+    return model

@@ -3,18 +3,9 @@
 import numpy as np
 
 from ..refusal import refused
+from ..weights import with_signed_weights
 
 X = np.sin(np.arange(2 * 3 * 4) * 0.7).reshape(2, 3, 4).astype(np.float32)
-
-
-def _with_weights(model):
-    model.set_weights(
-        [
-            0.5 * np.cos(np.arange(int(np.prod(w.shape)), dtype=np.float64) * 1.3 + place).reshape(tuple(w.shape))
-            for place, w in enumerate(model.weights)
-        ]
-    )
-    return model
 
 
 def _branches(tf):
@@ -25,7 +16,7 @@ def _branches(tf):
     left, right = shared(a), shared(b)
     both = layers.Concatenate(name="both")([left, right])
     skip = layers.Add(name="skip")([layers.Dense(6, name="wide")(left), both])
-    return _with_weights(
+    return with_signed_weights(
         tf.keras.Model(
             [a, b], [layers.Dense(2, name="first")(skip), layers.Dense(1, name="second")(both)], name="branches"
         )
@@ -51,18 +42,20 @@ def models(tf):
         inner_in = tf.keras.Input((4,), name="i")
         inner = tf.keras.Model(inner_in, layers.Dense(3, name="in")(inner_in), name="inner")
         x = tf.keras.Input((4,), name="x")
-        return _with_weights(tf.keras.Model(x, layers.Dense(2, name="out")(inner(x)), name="outer"))
+        return with_signed_weights(tf.keras.Model(x, layers.Dense(2, name="out")(inner(x)), name="outer"))
 
     def by_names():
         x, y = tf.keras.Input((4,), name="x"), tf.keras.Input((4,), name="y")
-        return _with_weights(
+        return with_signed_weights(
             tf.keras.Model({"x": x, "y": y}, {"p": layers.Dense(2, name="p")(x), "q": layers.Dense(2, name="q")(y)})
         )
 
     def sequences():
         x = tf.keras.Input((None, 4), name="x")
         h = layers.LSTM(3, return_sequences=True, name="h")(x)
-        return _with_weights(tf.keras.Model(x, layers.Dense(2, name="d")(layers.GlobalAveragePooling1D(name="g")(h))))
+        return with_signed_weights(
+            tf.keras.Model(x, layers.Dense(2, name="d")(layers.GlobalAveragePooling1D(name="g")(h)))
+        )
 
     def operators():
         x = tf.keras.Input((4,), name="x")
@@ -104,7 +97,7 @@ def _unfrozen(tf):
         x = tf.keras.Input((4,))
         base = tf.keras.Model(x, tf.keras.layers.BatchNormalization()(x))
         base.trainable = False
-        model = _with_weights(tf.keras.Model(x, tf.keras.layers.Dense(1)(base(x, training=training))))
+        model = with_signed_weights(tf.keras.Model(x, tf.keras.layers.Dense(1)(base(x, training=training))))
         for trainable in (False, True):
             base.trainable = trainable
             model.compile(tf.keras.optimizers.SGD(0.01), "mse")

@@ -4,37 +4,7 @@ import tempfile
 
 import numpy as np
 
-
-def _module(tf):
-    class Model(tf.Module):
-        def __init__(self):
-            super().__init__()
-            self.w = tf.Variable([[1.0, 2.0]], name="w")
-            self.variables_of_all_kinds = [tf.Variable(1.0), tf.Variable(2.0, trainable=False)]
-            self.parts = {"a": tf.Variable(3.0)}
-            self.constant, self.number = tf.constant(5.0), 3
-
-        @tf.function(input_signature=[tf.TensorSpec([None, 1], name="inp")])
-        def __call__(self, x):
-            return self.forward(x) + 1.0
-
-        @tf.function(input_signature=[tf.TensorSpec([None, 1])])
-        def forward(self, x):
-            return tf.matmul(x, self.w)
-
-        @tf.function(input_signature=[tf.TensorSpec([])])
-        def add(self, x):
-            self.variables_of_all_kinds[0].assign_add(x)
-            return self.variables_of_all_kinds[0].read_value()
-
-        @tf.function
-        def scaled(self, x, k=2):
-            return {"y": x * k + self.constant, "z": (x, x)}
-
-        def plain(self):
-            return 1
-
-    return Model()
+from ..models import model_of_all_parts
 
 
 def _reloaded(tf, obj, **options):
@@ -53,7 +23,7 @@ def _of(tf, function, *specs, **attributes):
 
 def objects(tf):
     def loaded():
-        return _reloaded(tf, _module(tf))
+        return _reloaded(tf, model_of_all_parts(tf))
 
     def shared():
         module = tf.Module()
@@ -83,7 +53,7 @@ def objects(tf):
 
 
 def functions(tf):
-    module = _module(tf)
+    module = model_of_all_parts(tf)
     module.scaled(tf.constant([1.0, 2.0]))
     module.scaled(tf.constant([1.0, 2.0]), k=3)
     kept = []  # TensorFlow's functions do not keep the variables alive
@@ -177,11 +147,11 @@ def signatures(tf):
         return _of(tf, lambda x: x + 1, tf.TensorSpec([None], tf.float32)).signatures
 
     def given(choose):
-        module = _module(tf)
+        module = model_of_all_parts(tf)
         return _reloaded(tf, module, signatures=choose(module)).signatures
 
     return {
-        "none of several": lambda: list(_reloaded(tf, _module(tf)).signatures),
+        "none of several": lambda: list(_reloaded(tf, model_of_all_parts(tf)).signatures),
         "the only one": lambda: list(default()),
         "call": lambda: default()["serving_default"](x=tf.ones([2])),
         "by position": lambda: default()["serving_default"](tf.ones([2])),
@@ -207,13 +177,13 @@ def signatures(tf):
 
 def gradients(tf):
     def to_variables():
-        loaded = _reloaded(tf, _module(tf))
+        loaded = _reloaded(tf, model_of_all_parts(tf))
         with tf.GradientTape() as tape:
             y = tf.reduce_sum(loaded(tf.constant([[2.0], [3.0]])) ** 2)
         return tape.gradient(y, [loaded.w, loaded.parts["a"]])
 
     def to_inputs():
-        loaded = _reloaded(tf, _module(tf))
+        loaded = _reloaded(tf, model_of_all_parts(tf))
         x = tf.constant([[2.0], [3.0]])
         with tf.GradientTape() as tape:
             tape.watch(x)
@@ -243,7 +213,7 @@ def refusals(tf):
     return {
         "an untracked variable": lambda: _of(tf, lambda x: x * lost, tf.TensorSpec([])),
         "a number": lambda: tf.saved_model.save(3, folder()),
-        "a signature that is none": lambda: tf.saved_model.save(_module(tf), folder(), signatures=3),
+        "a signature that is none": lambda: tf.saved_model.save(model_of_all_parts(tf), folder(), signatures=3),
         "an empty folder": lambda: tf.saved_model.load(folder()),
         "contains": lambda: tf.saved_model.contains_saved_model(folder()),
         "tags": lambda: tf.saved_model.load(_saved(tf), tags=["train"]).w,
@@ -253,7 +223,7 @@ def refusals(tf):
 
 def _saved(tf):
     folder = tempfile.mkdtemp()
-    tf.saved_model.save(_module(tf), folder)
+    tf.saved_model.save(model_of_all_parts(tf), folder)
     return folder
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..refusal import refused
+from ..weights import with_signed_weights
 
 X = np.sin(np.arange(10 * 3) * 0.7).reshape(10, 3).astype(np.float32)
 CLASSES = np.arange(10) * 7 % 3
@@ -12,16 +13,6 @@ NUMBERS = np.cos(np.arange(10) * 1.1).astype(np.float32)
 WEIGHTS = np.linspace(0.2, 2.0, 10).astype(np.float32)
 
 
-def _set_weights(model):
-    model.set_weights(
-        [
-            0.5 * np.cos(np.arange(int(np.prod(w.shape)), dtype=np.float64) * 1.3 + place).reshape(tuple(w.shape))
-            for place, w in enumerate(model.weights)
-        ]
-    )
-    return model
-
-
 def _model(tf, outputs=3, activation="softmax", **options):
     layers = tf.keras.layers
     model = tf.keras.Sequential(
@@ -29,7 +20,7 @@ def _model(tf, outputs=3, activation="softmax", **options):
     )
     settings = {"optimizer": tf.keras.optimizers.SGD(0.2), "loss": "sparse_categorical_crossentropy", **options}
     model.compile(**settings)
-    return _set_weights(model)
+    return with_signed_weights(model)
 
 
 def _fit(model, x=X, y=CLASSES, **options):
@@ -116,7 +107,7 @@ def _penalised(tf):
         [tf.keras.Input((3,)), layers.Dense(3, kernel_regularizer="l2", activity_regularizer="l1")]
     )
     model.compile("sgd", tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    return _set_weights(model)
+    return with_signed_weights(model)
 
 
 def results(tf):
@@ -207,7 +198,7 @@ def by_the_guides(tf):
     def own_steps():
         model = Steps([keras.Input((3,)), keras.layers.Dense(3, activation="softmax")])
         model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
-        return _history(_set_weights(model))
+        return _history(with_signed_weights(model))
 
     def calls(method, **options):
         seen = []

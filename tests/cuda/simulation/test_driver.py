@@ -8,7 +8,7 @@ from fastgrad._src.core.dispatch import dispatchers
 from fastgrad._src.core.placement import placement
 from fastgrad._src.cuda.codegen.kernel import STATUS_WITHOUT_ERROR, device_kernel_of
 from fastgrad._src.cuda.devices.driver import OutOfDeviceMemory
-from fastgrad._src.jit.build import kernel
+from tests.cuda.driver_calls import got, put, scale
 from tests.cuda.row_sums import sum_rows
 from tests.cuda.simulation.driver import ALLOCATION_ALIGNMENT_IN_BYTES, SimulatedDriver, simulated_gpus
 from tests.cuda.simulation.lock_step import SimulationError
@@ -17,18 +17,6 @@ from tests.cuda.simulation.lock_step import SimulationError
 @pytest.fixture
 def driver():
     return SimulatedDriver(1 << 16)
-
-
-def put(driver, array):
-    address = driver.allocate(array.nbytes)
-    driver.copy_in(address, array)
-    return address
-
-
-def got(driver, address, like):
-    array = np.empty_like(like)
-    driver.copy_out(array, address)
-    return array
 
 
 X = np.arange(12, dtype=np.float32).reshape(3, 4)
@@ -93,15 +81,6 @@ def test_launches_with_addresses_that_are_nobodys_are_refused(driver):
     driver.free(words[1])
     with pytest.raises(SimulationError, match="kernel sum_rows: sums: .* not in allocated memory"):
         driver.launch(loaded, words, 3)
-
-
-@kernel("x: in[T], y: out[T], factor: float, first: int, last: int -> int", T=("float32",))
-def scale(x, y, factor, first, last):
-    for i in range(first, last):
-        if x[i] < 0:
-            return i
-        y[i] = x[i] * T(factor)
-    return -1
 
 
 def test_kernels_of_the_cpu_answer_where_they_are_stopped(driver):

@@ -10,7 +10,7 @@ from fastgrad._src.cuda.codegen.kernel import STATUS_WITHOUT_ERROR, device_kerne
 from fastgrad._src.cuda.devices import available, finding, real
 from fastgrad._src.cuda.devices.blas import Blas
 from fastgrad._src.cuda.devices.driver import OutOfDeviceMemory
-from fastgrad._src.jit.build import kernel
+from tests.cuda.driver_calls import got, put, scale
 from tests.cuda.row_sums import sum_rows
 from tests.cuda.stand_in import cublas_lt
 from tests.cuda.stand_in import driver as stand_in
@@ -27,27 +27,6 @@ def all_is_well():
 @pytest.fixture(scope="session")
 def driver():
     return real.RealDriver(0)
-
-
-def put(driver, array):
-    address = driver.allocate(array.nbytes)
-    driver.copy_in(address, array)
-    return address
-
-
-def got(driver, address, like):
-    array = np.empty_like(like)
-    driver.copy_out(array, address)
-    return array
-
-
-@kernel("x: in[T], y: out[T], factor: float, first: int, last: int -> int", T=("float32",))
-def scale(x, y, factor, first, last):
-    for i in range(first, last):
-        if x[i] < 0:
-            return i
-        y[i] = x[i] * T(factor)
-    return -1
 
 
 def test_the_gpu_is_found_and_named(driver):

@@ -6,36 +6,13 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from tests.conformance.models import model_of_all_parts
 
 
-class Linear(tf.Module):
-    def __init__(self):
-        super().__init__()
-        self.w = tf.Variable([[1.0, 2.0]], name="w")
-        self.layers = [tf.Variable(1.0), tf.Variable(2.0, trainable=False)]
-        self.parts = {"a": tf.Variable(3.0)}
-        self.pair = (tf.Variable(4.0),)
-        self.constant, self.number = tf.constant(5.0), 3
-
-    @tf.function(input_signature=[tf.TensorSpec([None, 1], name="inp")])
-    def __call__(self, x):
-        return self.forward(x) + 1.0
-
-    @tf.function(input_signature=[tf.TensorSpec([None, 1])])
-    def forward(self, x):
-        return tf.matmul(x, self.w)
-
-    @tf.function(input_signature=[tf.TensorSpec([])])
-    def add(self, x):
-        self.layers[0].assign_add(x)
-        return self.layers[0].read_value()
-
-    @tf.function
-    def scaled(self, x, k=2):
-        return {"y": x * k + self.constant, "z": (x, x)}
-
-    def plain(self):
-        return 1
+def linear_model():
+    model = model_of_all_parts(tf)
+    model.pair = (tf.Variable(4.0),)
+    return model
 
 
 def reloaded(obj, folder, **options):
@@ -55,11 +32,11 @@ def module_of(function, signature, **attributes):
 
 
 def test_variables_and_containers_are_attributes_and_other_values_are_not(tmp_path):
-    loaded = reloaded(Linear(), tmp_path)
+    loaded = reloaded(linear_model(), tmp_path)
     assert loaded.w.numpy().tolist() == [[1, 2]]
     assert loaded.w.name == "w:0"
-    assert [v.numpy() for v in loaded.layers] == [1, 2]
-    assert [v.trainable for v in loaded.layers] == [True, False]
+    assert [v.numpy() for v in loaded.variables_of_all_kinds] == [1, 2]
+    assert [v.trainable for v in loaded.variables_of_all_kinds] == [True, False]
     assert loaded.parts["a"].numpy() == 3
     assert loaded.pair[0].numpy() == 4
     for name in ("constant", "number", "plain", "variables", "trainable_variables", "name"):
@@ -87,7 +64,7 @@ def test_nested_modules_and_cycles(tmp_path):
 
 
 def test_a_loaded_object_restores_checkpoints(tmp_path):
-    loaded = reloaded(Linear(), tmp_path / "model")
+    loaded = reloaded(linear_model(), tmp_path / "model")
     path = tf.train.Checkpoint(root=loaded).write(tmp_path / "ckpt")
     loaded.w.assign([[8.0, 8.0]])
     tf.train.Checkpoint(root=loaded).read(path).assert_consumed()
@@ -110,7 +87,7 @@ def test_variables_of_every_dtype(tmp_path, dtype):
 
 
 def test_functions_with_input_signature(tmp_path):
-    loaded = reloaded(Linear(), tmp_path)
+    loaded = reloaded(linear_model(), tmp_path)
     assert loaded(tf.ones([3, 1])).numpy().tolist() == [[2, 3]] * 3
     for value in ([[1.0]], np.ones([1, 1], np.float32)):
         assert loaded.forward(value).numpy().tolist() == [[1, 2]]
@@ -122,7 +99,7 @@ def test_functions_with_input_signature(tmp_path):
 
 
 def test_functions_without_it_have_the_arguments_of_earlier_calls(tmp_path):
-    module = Linear()
+    module = linear_model()
     module.scaled(tf.constant([1.0, 2.0]))
     module.scaled.get_concrete_function(tf.TensorSpec([None]), k=3)
     loaded = reloaded(module, tmp_path)
@@ -137,7 +114,7 @@ def test_functions_without_it_have_the_arguments_of_earlier_calls(tmp_path):
 
 
 def test_a_function_never_called_is_stored_for_no_arguments(tmp_path):
-    loaded = reloaded(Linear(), tmp_path)
+    loaded = reloaded(linear_model(), tmp_path)
     with pytest.raises(ValueError, match="Could not find matching concrete function"):
         loaded.scaled([1.0])
 
@@ -149,18 +126,18 @@ def test_concrete_functions_as_attributes(tmp_path):
 
 
 def test_state_changes_in_the_loaded_object_only(tmp_path):
-    module = Linear()
+    module = linear_model()
     loaded = reloaded(module, tmp_path)
-    assert module.layers[0].numpy() == 1  # saving runs no change
+    assert module.variables_of_all_kinds[0].numpy() == 1  # saving runs no change
     assert [loaded.add(2.0).numpy() for _ in range(3)] == [3, 5, 7]
-    assert loaded.layers[0].numpy() == 7
+    assert loaded.variables_of_all_kinds[0].numpy() == 7
     loaded.w.assign([[5.0, 5.0]])
     assert loaded(tf.ones([1, 1])).numpy().tolist() == [[6, 6]]
     assert module(tf.ones([1, 1])).numpy().tolist() == [[2, 3]]
 
 
 def test_gradients_flow_to_loaded_variables_and_inputs(tmp_path):
-    loaded = reloaded(Linear(), tmp_path)
+    loaded = reloaded(linear_model(), tmp_path)
     for _ in range(3):
         with tf.GradientTape() as tape:
             x = tf.constant([[2.0], [3.0]])
@@ -172,7 +149,7 @@ def test_gradients_flow_to_loaded_variables_and_inputs(tmp_path):
 
 
 def test_training_a_loaded_function(tmp_path):
-    loaded = reloaded(Linear(), tmp_path)
+    loaded = reloaded(linear_model(), tmp_path)
     optimizer = tf.keras.optimizers.SGD(0.01)
 
     @tf.function
@@ -245,7 +222,7 @@ def test_nested_arguments_and_results(tmp_path):
 
 
 def test_saving_a_loaded_object_again(tmp_path):
-    module = Linear()
+    module = linear_model()
     module.scaled(tf.constant([1.0]))
     loaded = reloaded(module, tmp_path / "a")
     loaded.w.assign([[5.0, 5.0]])
@@ -269,11 +246,11 @@ def test_the_only_function_with_input_signature_is_the_default_signature(tmp_pat
     for wrong in ({"y": tf.ones([2])}, {"x": tf.ones([2, 2])}, {}):
         with pytest.raises(TypeError, match="Binding inputs to tf.function failed"):
             function(**wrong)
-    assert dict(reloaded(Linear(), tmp_path / "several").signatures) == {}
+    assert dict(reloaded(linear_model(), tmp_path / "several").signatures) == {}
 
 
 def test_given_signatures(tmp_path):
-    module = Linear()
+    module = linear_model()
     loaded = reloaded(module, tmp_path, signatures={"call": module.__call__, "add": module.add})
     assert list(loaded.signatures) == ["call", "add"]
     assert loaded.signatures["call"](inp=tf.ones([1, 1]))["output_0"].numpy().tolist() == [[2, 3]]
@@ -311,7 +288,7 @@ def test_what_can_not_be_loaded(tmp_path):
     assert tf.saved_model.contains_saved_model(tmp_path)
     with pytest.raises(ValueError, match="no intact SavedModel: it has no graph"):
         tf.saved_model.load(tmp_path)
-    reloaded(Linear(), tmp_path)
+    reloaded(linear_model(), tmp_path)
     assert tf.saved_model.contains_saved_model(tmp_path)
     for tags in (None, "serve", ["serve"]):
         tf.saved_model.load(tmp_path, tags, tf.saved_model.LoadOptions())

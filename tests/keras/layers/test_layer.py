@@ -594,14 +594,6 @@ class TestLossesOfEarlierCalls:
             self.add_loss(tf.reduce_sum(inputs))
             return inputs
 
-    class Around(layers.Layer):
-        def __init__(self, inner):
-            super().__init__()
-            self.inner = inner
-
-        def call(self, inputs):
-            return self.inner(inputs)
-
     @pytest.mark.parametrize("wrap", [Around, lambda layer: keras.Sequential([layer])])
     def test_of_a_layer_called_alone(self, wrap):
         x = tf.ones((2, 2))

@@ -96,14 +96,18 @@ def test_texts_that_are_no_models(text):
         keras.models.model_from_json(text)
 
 
-def test_a_configuration_that_is_a_bomb(tmp_path):
-    path = tmp_path / "m.keras"
+def with_configuration_text(path, text):
     with_configuration(path, lambda config: None)
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in {**parts, "config.json": b"[" + b"[]," * 10_000_000 + b"[]]"}.items():
+        for name, data in {**parts, "config.json": text}.items():
             archive.writestr(name, data)
+
+
+def test_a_configuration_that_is_a_bomb(tmp_path):
+    path = tmp_path / "m.keras"
+    with_configuration_text(path, b"[" + b"[]," * 10_000_000 + b"[]]")
     with pytest.raises(ValueError, match=r"config\.json announces 30000004 bytes"):
         keras.models.load_model(path)
 
@@ -148,13 +152,8 @@ def test_layers_are_no_models(tmp_path):
 def test_a_text_that_is_longer_than_its_archive(tmp_path):
     """A part that does not compress hides how well the rest does; Python's objects would take gigabytes."""
     path = tmp_path / "m.keras"
-    with_configuration(path, lambda config: None)
-    with zipfile.ZipFile(path) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
     text = np.random.default_rng(0).bytes(100_000).hex().encode()
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in {**parts, "config.json": b'["' + text + b'",' + b"[]," * 2_000_000 + b"[]]"}.items():
-            archive.writestr(name, data)
+    with_configuration_text(path, b'["' + text + b'",' + b"[]," * 2_000_000 + b"[]]")
     with pytest.raises(
         ValueError, match=r"config\.json announces a text of 6200007 bytes, and the most here is 1048576"
     ):

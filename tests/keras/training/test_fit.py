@@ -494,50 +494,33 @@ def test_steps_of_prediction_are_joined_between_callbacks():
     assert seen == [0, (2, (3, 3)), 3, (5, (3, 3)), 6, (8, (2, 3))]
 
 
-def test_verbose_1_prints_keras_bars(capsys):
+@pytest.mark.parametrize(
+    ("options", "time"),
+    [({}, r" ━{20} \d+s \d+(us|ms|s)/step"), ({"verbose": 2}, r" - \d+s - \d+(us|ms|s)/step")],
+    ids=["bars", "lines"],
+)
+def test_printed_lines_are_those_of_keras(options, time, capsys):
     model = make_model()
-    fit(model, X[:8], Y[:8], batch_size=4, epochs=2, verbose=1, validation_data=(X[:8], Y[:8]))
-    model.evaluate(X[:8], Y[:8])
-    model.predict(X[:8])
-    model.fit((X[:8], Y[:8]) for _ in range(3))
+    fit(model, X[:8], Y[:8], batch_size=4, epochs=2, validation_data=(X[:8], Y[:8]), **{"verbose": 1, **options})
+    model.evaluate(X[:8], Y[:8], **options)
+    model.predict(X[:8], **options)
+    model.fit(((X[:8], Y[:8]) for _ in range(3)), **options)
     number = r"[0-9.e+-]+"
     values = rf"accuracy: {number} - loss: {number}"
     validated = rf" - {values} - val_accuracy: {number} - val_loss: {number}"
-    rate = r" ━{20} \d+s \d+(us|ms|s)/step"
     wanted = [
         "Epoch 1/2",
-        rf"2/2{rate}{validated}",
+        rf"2/2{time}{validated}",
         "Epoch 2/2",
-        rf"2/2{rate}{validated}",
-        rf"1/1{rate} - {values}",
-        rf"1/1{rate}",
-        rf"3/3{rate} - {values}",
+        rf"2/2{time}{validated}",
+        rf"1/1{time} - {values}",
+        rf"1/1{time}",
+        rf"3/3{time} - {values}",
     ]
     lines = capsys.readouterr().out.split("\n")[:-1]
+    if not options:  # bars have colours, and each replaces the last one
+        lines = [re.sub("\x1b.*?m", "", line).lstrip("\r") for line in lines]
     for line, pattern in zip(lines, wanted, strict=True):
-        assert re.fullmatch(pattern, re.sub("\x1b.*?m", "", line).lstrip("\r")), line
-
-
-def test_verbose_2_prints_keras_lines(capsys):
-    model = make_model()
-    fit(model, X[:8], Y[:8], batch_size=4, epochs=2, verbose=2, validation_data=(X[:8], Y[:8]))
-    model.evaluate(X[:8], Y[:8], verbose=2)
-    model.predict(X[:8], verbose=2)
-    model.fit(((X[:8], Y[:8]) for _ in range(3)), verbose=2)
-    number = r"[0-9.e+-]+"
-    values = rf"accuracy: {number} - loss: {number}"
-    validated = rf" - {values} - val_accuracy: {number} - val_loss: {number}"
-    rate = r" - \d+s - \d+(us|ms|s)/step"
-    wanted = [
-        "Epoch 1/2",
-        rf"2/2{rate}{validated}",
-        "Epoch 2/2",
-        rf"2/2{rate}{validated}",
-        rf"1/1{rate} - {values}",
-        rf"1/1{rate}",
-        rf"3/3{rate} - {values}",
-    ]
-    for line, pattern in zip(capsys.readouterr().out.splitlines(), wanted, strict=True):
         assert re.fullmatch(pattern, line), line
 
 

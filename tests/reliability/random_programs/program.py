@@ -5,53 +5,13 @@ from __future__ import annotations
 import dataclasses
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 Shapes = tuple[tuple[int, ...], tuple[int, ...]]
 """The shape of a value for either size of the batch."""
 
-PRELUDE = """import numpy as np
-import fastgrad as tf
-
-
-def numbers(seed, *shape, dtype="float64"):
-    return np.clip(np.random.default_rng(seed).normal(size=shape), -3, 3).astype(dtype)
-
-
-def whole(seed, limit, *shape, dtype="int32"):
-    return np.random.default_rng(seed).integers(0, limit, size=shape, dtype=dtype)
-
-
-def filled(layer, *shapes):
-    layer.build(*shapes)
-    for k, weight in enumerate(layer.weights):
-        count = int(np.prod(weight.shape))
-        if "int" not in str(weight.dtype):
-            wave = 0.4 * np.sin(np.arange(count) * 1.7 + k)
-            weight.assign(np.reshape(abs(wave) + 0.5 if "variance" in weight.name else wave, weight.shape))
-    return layer
-
-
-PARALLEL = True  # jacobians at once, not row by row
-
-
-"""
-"""What programs call beside the package."""
-
-CHECK = """
-
-def flat(result):
-    result = [x for x in tf.nest.flatten(result) if x is not None]
-    return [np.asarray(tf.cast(tf.convert_to_tensor(x), tf.float64)) for x in result]
-
-
-plain, plain_state = make(lambda function: function)
-compiled, compiled_state = make(tf.function)
-for number, arguments in enumerate(calls()):
-    wanted, got = flat(plain(*arguments)), flat(compiled(*arguments))
-    for position, (a, b) in enumerate(zip(got + flat(compiled_state()), wanted + flat(plain_state()), strict=True)):
-        np.testing.assert_allclose(a, b, rtol=TOLERANCE, atol=TOLERANCE, err_msg=f"call {number}, value {position}")
-print("the same")
-"""
+PRELUDE = Path(__file__).with_name("prelude.py").read_text()
+"""What programs call beside the package, as text: the program's process need not have fastgrad."""
 
 
 _PASSES = "fastgrad._src.compiler.passes"
@@ -236,9 +196,10 @@ class Program:
 
     def text(self) -> str:
         """A program that stands for itself, and fails as this one does."""
-        check = CHECK if self.form == "step" else MAPPED
+        check = "check_step" if self.form == "step" else "check_map"
         small = "".join([f"import {m}\n{m}.{name} = {value}\n" for m, name, value in THRESHOLDS]) if self.small else ""
-        return f'"""Seed {self.seed}."""\n\n{PRELUDE}{small}\n\n{self.source()}\n{check.replace("TOLERANCE", str(self.tolerance))}'
+        header = PRELUDE[PRELUDE.index("import") :]
+        return f'"""Seed {self.seed}."""\n\n{header}{small}\n\n{self.source()}\n\n\n{check}(make, calls(), {self.tolerance})\n'
 
     @property
     def size(self) -> int:
@@ -252,23 +213,3 @@ class Program:
 
 def indented(lines: list[str]) -> list[str]:
     return ["    " + line for line in lines]
-
-
-MAPPED = """
-
-def flat(result):
-    result = [x for x in tf.nest.flatten(result) if x is not None]
-    return [np.asarray(tf.cast(tf.convert_to_tensor(x), tf.float64)) for x in result]
-
-
-plain, _ = make(lambda function: function)
-mapped = tf.function(lambda *rows: tf.vectorized_map(lambda row: plain(*row), rows))
-for number, arguments in enumerate(calls()):
-    stacked = [np.stack([x, np.asarray(x) // 2 if x.dtype.kind == "i" else -0.5 * np.asarray(x)]) for x in arguments]
-    rows = [flat(plain(*[x[i] for x in stacked])) for i in range(2)]
-    wanted = [np.stack(pair) for pair in zip(*rows, strict=True)]
-    for run in (mapped, lambda *rows: tf.vectorized_map(lambda row: plain(*row), rows)):
-        for position, (a, b) in enumerate(zip(flat(run(*map(tf.constant, stacked))), wanted, strict=True)):
-            np.testing.assert_allclose(a, b, rtol=TOLERANCE, atol=TOLERANCE, err_msg=f"call {number}, value {position}")
-print("the same")
-"""

@@ -237,14 +237,10 @@ def _train(
         float(step(*batch))
 
 
-def _as_it_is(step: Any) -> Any:
-    return step
-
-
 LOOPS: dict[str, Callable[..., None]] = {
     "fit": _fit,
     "function": partial(_train, function_ops.function),
-    "eager": partial(_train, _as_it_is),
+    "eager": partial(_train, lambda step: step),
 }
 
 

@@ -350,12 +350,8 @@ def csv_records(name: str, compression: str, options: dict[str, Any], header: bo
 def field_parser(dtype: DType) -> Any:
     """Returns a function from a text field to a value of ``dtype``; the function raises ValueError for other texts."""
     if dtype.name == "string":
-        return _utf8_bytes
+        return lambda field: field.encode("utf-8", "surrogateescape")
     return dtype.numpy.type
-
-
-def _utf8_bytes(field: str) -> bytes:
-    return field.encode("utf-8", "surrogateescape")
 
 
 def text_tensor(value: bytes) -> Tensor:

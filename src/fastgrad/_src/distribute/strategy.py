@@ -237,7 +237,8 @@ class Strategy:
         """The resolver that lists the processes of the job; None for a strategy of one process."""
         return None
 
-    def scope(self) -> contextlib.AbstractContextManager[Strategy]:
+    @contextlib.contextmanager
+    def scope(self) -> Iterator[Strategy]:
         """Returns a context manager that makes this strategy the current one.
 
         Variables that are made within start with the values of the first replica in all replicas.
@@ -245,10 +246,6 @@ class Strategy:
         Raises:
             RuntimeError: on entry, within the scope of another strategy, or within ``strategy.run``.
         """
-        return self._scope()
-
-    @contextlib.contextmanager
-    def _scope(self) -> Iterator[Strategy]:
         _require_same(self)
         _require_cross_replica(self)
         with _entered(self, is_cross_replica=True):
@@ -407,7 +404,8 @@ class DefaultStrategy(Strategy):
     """The strategy outside of all scopes: one replica, without variables of its own."""
 
     @contextlib.contextmanager
-    def _scope(self) -> Iterator[Strategy]:
+    def scope(self) -> Iterator[Strategy]:
+        """Returns a context manager that changes nothing; RuntimeError, on entry, within the scope of another strategy."""
         _require_same(self)
         yield self
 

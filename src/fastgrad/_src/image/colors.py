@@ -292,14 +292,6 @@ def _rgb_of(hue: Tensor, saturation: Tensor, value: Tensor) -> list[Tensor]:
     return [multiply(add(white, multiply(saturation, weight)), value) for weight in _hue_weights(hue)]
 
 
-def _rgb_to_hsv_by_operations(x: Tensor) -> Tensor:
-    return stack(_hsv_of(*unstack(x, axis=-1)), axis=-1)
-
-
-def _hsv_to_rgb_by_operations(x: Tensor) -> Tensor:
-    return stack(_rgb_of(*unstack(x, axis=-1)), axis=-1)
-
-
 def _adjust_hue_by_operations(x: Tensor, delta: Tensor) -> Tensor:
     red, green, blue = unstack(x, axis=-1)
     greatest, least = _extremes(red, green, blue)
@@ -333,8 +325,8 @@ def _row_of_pixels(name: str, kernel: Kernel, reference: Callable[..., Tensor]) 
     )
 
 
-_rgb_to_hsv = _row_of_pixels("rgb_to_hsv", hsv_of_rgb, _rgb_to_hsv_by_operations)
-_hsv_to_rgb = _row_of_pixels("hsv_to_rgb", rgb_of_hsv, _hsv_to_rgb_by_operations)
+_rgb_to_hsv = _row_of_pixels("rgb_to_hsv", hsv_of_rgb, lambda x: stack(_hsv_of(*unstack(x, axis=-1)), axis=-1))
+_hsv_to_rgb = _row_of_pixels("hsv_to_rgb", rgb_of_hsv, lambda x: stack(_rgb_of(*unstack(x, axis=-1)), axis=-1))
 _adjust_hue = _row_of_pixels("adjust_hue", adjusted_hue, _adjust_hue_by_operations)
 _adjust_saturation = _row_of_pixels("adjust_saturation", adjusted_saturation, _adjust_saturation_by_operations)
 

@@ -71,14 +71,11 @@ def _image_or_batch(name: str, images: Any) -> tuple[Tensor, int]:
     return x, x._array.ndim - 3
 
 
-def _is_python_number(value: Any) -> bool:
-    return isinstance(value, (int, np.integer))
-
-
 def _require(condition: bool, message: str, *numbers: Any) -> None:
     """Raises a ValueError unless ``condition`` holds, as TensorFlow does for Python numbers; else an InvalidArgumentError."""
     if not condition:
-        raise (ValueError if all(map(_is_python_number, numbers)) else InvalidArgumentError)(message)
+        are_python_numbers = all(isinstance(number, (int, np.integer)) for number in numbers)
+        raise (ValueError if are_python_numbers else InvalidArgumentError)(message)
 
 
 def _box_integers(name: str, box: Sequence[Any]) -> list[int]:

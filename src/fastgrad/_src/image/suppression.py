@@ -28,10 +28,6 @@ from fastgrad._src.ops.selection import boolean_mask
 from fastgrad._src.ops.shaping import reshape
 
 
-def _areas(boxes: np.ndarray) -> np.ndarray:
-    return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
-
-
 @through_float32
 def _suppression_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count: int, are_overlaps: bool) -> Launches:
     scores = inputs[1]
@@ -328,7 +324,7 @@ def _run_padded(
     for image in range(batch):
         order = np.arange(size) if is_sorted else np.argsort(-scores[image], kind="stable")
         corners = boxes[image, order].astype(np.float32)
-        areas = _areas(corners)
+        areas = (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])
         is_alive = np.ones(size, bool)
         for number in range(size):
             if is_alive[number]:

@@ -80,6 +80,7 @@ LEGACY |= {
     "batch_normalization": lambda x, mean, var, beta, gamma, axis=-1, epsilon=1e-3: batch_normalization(
         x, mean, var, beta, gamma, epsilon
     ),
+    "concatenate": lambda tensors, axis=-1: concat(tensors, axis),
     "constant": lambda value, dtype=None, shape=None, name=None: constant(value, dtype or floatx(), shape),
     "count_params": lambda x: math.prod(x.shape),
     "cumprod": lambda x, axis=0: cumprod(x, axis),
@@ -90,8 +91,10 @@ LEGACY |= {
     "expand_dims": lambda x, axis=-1: expand_dims(x, axis),
     "eye": lambda size, dtype=None, name=None: variable(eye(size, dtype=dtype or floatx()), dtype, name),
     "flatten": lambda x: reshape(x, (-1,)),
+    "hard_sigmoid": lambda x: clip_by_value(0.2 * x + 0.5, 0.0, 1.0),
     "in_top_k": lambda predictions, targets, k: in_top_k(targets, predictions, k),
     "int_shape": lambda x: tuple(x.shape),
+    "is_sparse": lambda tensor: isinstance(tensor, SparseTensor),
     "l2_normalize": lambda x, axis=None: l2_normalize(x, axis),
     "log": log,
     "moving_average_update": lambda x, value, momentum: x.assign_sub((x - cast(value, x.dtype)) * (1 - momentum)),
@@ -233,12 +236,6 @@ def clip(x: Any, min_value: Any, max_value: Any) -> Any:
 
 
 @_legacy
-def concatenate(tensors: Sequence[Any], axis: int = -1) -> Any:
-    """Returns tensors joined along an axis."""
-    return concat(tensors, axis)
-
-
-@_legacy
 def stop_gradient(variables: Any) -> Any:
     """Returns tensors that are constants for gradients; of a list a ``map``."""
     return (
@@ -289,12 +286,6 @@ def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:
 def relu(x: Any, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
     """Returns the values above a threshold, at most ``max_value``; below it ``alpha (x - threshold)``."""
     return activations.relu(x, alpha, max_value, threshold)
-
-
-@_legacy
-def hard_sigmoid(x: Any) -> Any:
-    """Returns 0.2 x + 0.5 between 0 and 1."""
-    return clip_by_value(0.2 * x + 0.5, 0.0, 1.0)
 
 
 @_legacy
@@ -638,12 +629,6 @@ def resize_volumes(x: Any, depth_factor: int, height_factor: int, width_factor: 
 
 
 @_legacy
-def is_sparse(tensor: Any) -> bool:
-    """True for a ``SparseTensor``."""
-    return isinstance(tensor, SparseTensor)
-
-
-@_legacy
 def binary_focal_crossentropy(
     target: Any,
     output: Any,
@@ -666,8 +651,7 @@ def categorical_focal_crossentropy(
     """Returns the cross-entropy of classes times a power of the distance from the label."""
     target, output = convert_to_tensor(target), convert_to_tensor(output)
     output = softmax_ops.softmax(output, axis=axis) if from_logits else output
-    output = output / reduce_sum(output, axis=axis, keepdims=True)
-    output = clip_by_value(output, epsilon(), 1.0 - epsilon())
+    output = _inside(output / reduce_sum(output, axis=axis, keepdims=True))
     return reduce_sum(power.pow(1.0 - output, gamma) * alpha * (-target * log(output)), axis=axis)
 
 

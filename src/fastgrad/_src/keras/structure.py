@@ -124,6 +124,11 @@ class _ReportingContainer:
         if owner is not None:
             owner._untrack_nested(value if isinstance(value, (list, tuple, dict)) else [value])
 
+    def __delitem__(self, key: Any) -> None:
+        removed = self[key]  # type: ignore[index]
+        super().__delitem__(key)  # type: ignore[misc]
+        self._untrack_in_owner(removed)
+
 
 class OwnedList(_ReportingContainer, list):
     """A list attribute; its items belong to the object that has the attribute."""
@@ -157,11 +162,6 @@ class OwnedList(_ReportingContainer, list):
         tracked = [self._track_item(v) for v in value] if isinstance(index, slice) else self._track_item(value)
         super().__setitem__(index, tracked)
         self._restore_added_objects()
-        self._untrack_in_owner(removed)
-
-    def __delitem__(self, index: Any) -> None:
-        removed = self[index]
-        super().__delitem__(index)
         self._untrack_in_owner(removed)
 
     def pop(self, index: Any = -1) -> Any:
@@ -199,11 +199,6 @@ class OwnedDict(_ReportingContainer, dict):
         self._restore_added_objects()
         if removed is not None and removed is not value:
             self._untrack_in_owner(removed)
-
-    def __delitem__(self, key: Any) -> None:
-        removed = self[key]
-        super().__delitem__(key)
-        self._untrack_in_owner(removed)
 
     def update(self, *others: Any, **values: Any) -> None:
         """Sets and tracks all items of the mappings and keywords."""

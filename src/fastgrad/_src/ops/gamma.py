@@ -21,14 +21,10 @@ from fastgrad._src.scalars import terms
 _gammaln = from_scipy("gammaln")
 
 
-def _lgamma(x: np.ndarray) -> np.ndarray:
-    return np.where(np.isneginf(x), x.dtype.type(np.inf), _gammaln(x))
-
-
 lgamma = scipy_operation(
     "lgamma",
     "The logarithm of the gamma function's absolute value, element by element: inf at 0, -1, -2 ...",
-    _lgamma,
+    lambda x: np.where(np.isneginf(x), x.dtype.type(np.inf), _gammaln(x)),
     None,
     ("lgamma_launches",),
     code=terms.lgamma,

@@ -110,10 +110,6 @@ update_output_by_element = operation(
 # ---- Adafactor -------------------------------------------------------------------------------------------
 
 
-def _matrix_sizes(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    return math.prod(shape[:-2]), shape[-2], shape[-1]
-
-
 def _adafactor_operation(name: str, kernel: Any, state_count: int, kernel_sizes_of: Any) -> Operation:
     def adafactor_launches(inputs: Any, outputs: Any) -> Launches | None:
         p = inputs[0]
@@ -126,7 +122,9 @@ def _adafactor_operation(name: str, kernel: Any, state_count: int, kernel_sizes_
     return _update_operation(name, Form.FUSED, adafactor_launches, lambda: state_count)
 
 
-adafactor_of_matrix = _adafactor_operation("apply_adafactor_matrix", adafactor_matrix, 4, _matrix_sizes)
+adafactor_of_matrix = _adafactor_operation(
+    "apply_adafactor_matrix", adafactor_matrix, 4, lambda shape: (math.prod(shape[:-2]), *shape[-2:])
+)
 """Adafactor for one variable of rank 2 or more: inputs p, r, c, v, g and the kernel's numbers; outputs p, r, c, v."""
 
 adafactor_of_vector = _adafactor_operation(

@@ -16,6 +16,7 @@ from fastgrad._src.core.recording import control_flow_handler, hidden_from_recor
 from fastgrad._src.core.result_rules import of_shape, same
 from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad._src.core.variable import Variable, writer_lock
+from fastgrad._src.jit.captured_values import short_repr
 from fastgrad._src.kernels.movement import layout as layouts
 from fastgrad._src.kernels.movement.strided import clear_launch, placed_inputs_launches, single_result_layouts
 from fastgrad._src.kernels.runtime.launch import Output
@@ -165,17 +166,17 @@ def _resolved_key(key: Any, shape: tuple[int, ...]) -> SliceKey:
         if item is Ellipsis:
             if ellipsis is not None:
                 raise InvalidArgumentError(
-                    f"strided_slice: Multiple ellipses in slice spec not allowed: {_key_text(key)}."
+                    f"strided_slice: Multiple ellipses in slice spec not allowed: {short_repr(key)}."
                 )
             ellipsis = position
         elif item is not None:
             indexed_count += 1
     if indexed_count > rank:
         if not rank:
-            raise InvalidArgumentError(f"strided_slice: Attempting to slice scalar input with {_key_text(key)}.")
+            raise InvalidArgumentError(f"strided_slice: Attempting to slice scalar input with {short_repr(key)}.")
         raise InvalidArgumentError(
             f"strided_slice: Index out of range using input dim {rank}; input has only {rank} dims "
-            f"(shape {list(shape)}), but {_key_text(key)} indexes {indexed_count}."
+            f"(shape {list(shape)}), but {short_repr(key)} indexes {indexed_count}."
         )
     resolved: list[Any] = []
     dimension = 0
@@ -209,7 +210,7 @@ def _index_number(item: Any) -> int:
             pass
     raise TypeError(
         "Only integers, slices (`:`), ellipsis (`...`), tf.newaxis (`None`) and scalar tf.int32/tf.int64 tensors are valid "
-        f"indices, got {_key_text(item)}. Rows at positions that a tensor holds are tf.gather(x, positions)."
+        f"indices, got {short_repr(item)}. Rows at positions that a tensor holds are tf.gather(x, positions)."
     )
 
 
@@ -235,11 +236,6 @@ def _as_numpy_bounds(start: int, stop: int, step: int) -> tuple[int, int | None,
         return 0, 0, step
     # `range` stops before the first element at -1, which NumPy would read as the last element.
     return start, None if stop < 0 else stop, step
-
-
-def _key_text(key: Any) -> str:
-    text = repr(key)
-    return text if len(text) <= 80 else text[:77] + "..."
 
 
 # ---- tf.strided_slice and tf.slice -------------------------------------------------------------------

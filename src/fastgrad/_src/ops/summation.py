@@ -46,7 +46,7 @@ def sum_over(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: int 
         total = sum_over(x.transpose(order), inner, True, divisor).transpose(np.argsort(order))
         return total if keepdims else total.reshape([n for axis, n in enumerate(x.shape) if axis not in axes])
     if x.size >= KERNEL_MIN_ELEMENTS and x.dtype in KERNEL_FLOATS:
-        kernel_total = _sum_by_kernels(x, axes, keepdims, divisor)
+        kernel_total = reduce_by_kernels(_large_sum_launches(), x, axes, keepdims, divisor)
         if kernel_total is not None:
             return kernel_total
     total = _sum_by_numpy(x, axes, keepdims)
@@ -56,10 +56,6 @@ def sum_over(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: int 
 def in_row_order(x: np.ndarray) -> np.ndarray:
     """Returns ``x``, or a contiguous copy: NumPy's order of additions follows the memory, so that a view has other bits."""
     return x if x.ndim < 2 or x.flags.c_contiguous else np.ascontiguousarray(x)
-
-
-def _sum_by_kernels(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: int) -> np.ndarray | None:
-    return reduce_by_kernels(_large_sum_launches(), x, axes, keepdims, divisor)
 
 
 def _large_sum_launches() -> Callable[..., Launches | None]:

@@ -46,15 +46,11 @@ def _operation_name(frame: FrameType) -> str:
     return str(frame.f_locals["self"].name)
 
 
-def _function_name(frame: FrameType) -> str:
-    return str(frame.f_locals["self"].__name__)
-
-
 _NAME_OF_CALL: dict[CodeType, Callable[[FrameType], str]] = {
     _Operation.__call__.__code__: _operation_name,
     _Unary.__call__.__code__: _operation_name,
     _Binary.__call__.__code__: _operation_name,
-    _Function.__call__.__code__: _function_name,
+    _Function.__call__.__code__: lambda frame: str(frame.f_locals["self"].__name__),
 }
 """For the code of each function whose calls are events: the function that returns the name of a call."""
 

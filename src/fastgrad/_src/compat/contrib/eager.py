@@ -40,8 +40,10 @@ def gradients_function(f: Callable[..., Any], params: Iterable[int | str] | None
         ValueError: (from the result) ``f`` returned None, got keyword arguments, or lacks an argument name of ``params``.
         IndexError: (from the result) ``f`` lacks an argument position of ``params``.
     """
-    value_and_gradients = value_and_gradients_function(f, params)
+    return _gradients_only(value_and_gradients_function(f, params))
 
+
+def _gradients_only(value_and_gradients: Callable[..., tuple[Any, list[Any]]]) -> Callable[..., list[Any]]:
     def gradients(*args: Any, **kwargs: Any) -> list[Any]:
         return value_and_gradients(*args, **kwargs)[1]
 
@@ -83,12 +85,7 @@ def implicit_gradients(f: Callable[..., Any]) -> Callable[..., list[tuple[Any, V
     Raises:
         ValueError: (from the result) ``f`` returned None or read no trainable variable.
     """
-    value_and_gradients = implicit_value_and_gradients(f)
-
-    def gradients(*args: Any, **kwargs: Any) -> list[tuple[Any, Variable]]:
-        return value_and_gradients(*args, **kwargs)[1]
-
-    return gradients
+    return _gradients_only(implicit_value_and_gradients(f))
 
 
 def implicit_value_and_gradients(f: Callable[..., Any]) -> Callable[..., tuple[Any, list[tuple[Any, Variable]]]]:

@@ -428,7 +428,7 @@ class Captures:
         if settings is not None:
             weak = weak_or_strong_reference(value)
             self._settings.append(lambda: settings(weak()))
-            for part in value._layers_with_user_code():
+            for part in value._flatten_layers():
                 self._capture_function(getattr(type(part), "call", None), _self_argument(type(part).call, part))
                 for function in part._attribute_functions():
                     self._capture_names_read_by(function)

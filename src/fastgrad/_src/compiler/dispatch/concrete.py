@@ -60,7 +60,7 @@ class ConcreteFunction:
             self._places |= several
             if kinds[key] not in {Parameter.VAR_KEYWORD, Parameter.KEYWORD_ONLY}:
                 self._positional_names += several
-        self._open = [key for key in self._places if _has_spec(self._fixed_value(key))]
+        self._open = [key for key in self._places if has_spec(self._fixed_value(key))]
 
     @property
     def structured_input_signature(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -159,7 +159,7 @@ class ConcreteFunction:
         """
         names = self._positional_names
         if len(args) > len(names) or any(
-            not _has_spec(self._fixed_value(key)) and not _equals_fixed_value(value, self._fixed_value(key))
+            not has_spec(self._fixed_value(key)) and not _equals_fixed_value(value, self._fixed_value(key))
             for key, value in zip(names, args, strict=False)
         ):
             names = self._open
@@ -187,7 +187,7 @@ class ConcreteFunction:
 
     def _check_argument(self, key: str, value: Any) -> None:
         chosen = self._fixed_value(key)
-        if not _has_spec(chosen):
+        if not has_spec(chosen):
             if not _equals_fixed_value(value, chosen):
                 raise TypeError(f"{self.name}(): {key!r} is {chosen!r} in this concrete function, got {value!r}.")
             return
@@ -212,7 +212,8 @@ class ConcreteFunction:
         return result
 
 
-def _has_spec(value: Any) -> bool:
+def has_spec(value: Any) -> bool:
+    """True if a leaf of ``value`` is a ``TensorSpec``."""
     return any(isinstance(leaf, TensorSpec) for leaf in nest.flatten(value))
 
 

@@ -130,7 +130,7 @@ class ReductionEmitter:
 
     def _unsplit_units(self) -> int:
         """Returns the number of units of work of a kernel that splits no reduction into parts."""
-        raise NotImplementedError
+        return self.kept_count
 
     def _elements_of_part(self) -> int:
         raise NotImplementedError
@@ -140,7 +140,7 @@ class ReductionEmitter:
 
     def _part_strides(self) -> tuple[int, int]:
         """Returns the strides in the array of partial results: between results, and between the parts of one result."""
-        raise NotImplementedError
+        return self.parts, 1
 
     # ---- elements ----------------------------------------------------------------------------------------------
 
@@ -259,14 +259,8 @@ class _InnermostReductionEmitter(ReductionEmitter):
         # A sum of all elements has lanes at any size, so that the mean loss of another batch needs no other kernel.
         self.short = len(self.reduced) == 1 and fused.sizes[-1] <= SHORT_ROW_ELEMENTS and self.kept_count > 1
 
-    def _unsplit_units(self) -> int:
-        return self.kept_count
-
     def _elements_of_part(self) -> int:
         return PART_ELEMENTS
-
-    def _part_strides(self) -> tuple[int, int]:
-        return self.parts, 1
 
     def _write_kernel(self) -> None:
         writer = self.writer

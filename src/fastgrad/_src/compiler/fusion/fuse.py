@@ -98,7 +98,7 @@ class _Fusion:
             for base in bases:
                 if id(base) in self._deferred:
                     self._compute_value(base)
-            loop_elements = prod(_loop_shape(node))
+            loop_elements = prod((node.inputs if is_reduction(node) else node.outputs)[0].shape)
             for group in [*self._groups_to_join(node, loop_elements), self._new_group(loop_elements)]:
                 fit = group.join_plan(node, number, self._view_of)
                 apart = fit is None or (group.reduced is None and not self._is_broadcast_back(node))
@@ -329,10 +329,6 @@ def _element_counts_after_broadcasts(graph: Graph) -> dict[int, int]:
                 if largest > max(element_count(x), counts.get(id(x), 0)):
                     counts[id(x)] = largest
     return counts
-
-
-def _loop_shape(node: Node) -> tuple[int, ...]:
-    return node.inputs[0].shape if is_reduction(node) else node.outputs[0].shape
 
 
 def _reads_leading_elements(layout: Layout) -> bool:

@@ -8,7 +8,7 @@ stay in the first-level cache.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 
@@ -64,7 +64,7 @@ class ElementLoops:
             index: the statement that sets ``j``, if ``j`` is not the variable of the loop.
         """
         memory: dict[int, Operand | None] = dict(self.reads)  # places of values of earlier stages; None: in a block
-        needed_later = [self._operands_of(stage) for stage in self.stages]
+        needed_later = [{i for number in stage for i in self._step(number).operands} for stage in self.stages]
         needed_later[-1] |= {*self.targets, *[number for number, _ in self.writes]}
         for position, stage in enumerate(self.stages):
             with self.writer.block(head):
@@ -86,9 +86,6 @@ class ElementLoops:
 
     def _step(self, number: int) -> Step:
         return self._fused.steps[number - self._first]
-
-    def _operands_of(self, steps: Iterable[int]) -> set[int]:
-        return {i for number in steps for i in self._step(number).operands}
 
     def _steps_of_loops(self) -> list[list[int]]:
         """Returns the steps of each loop: one function each, cut where the fewest values are live."""

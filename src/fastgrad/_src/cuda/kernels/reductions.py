@@ -49,14 +49,8 @@ class _BlockReduction(ReductionEmitter):
     def total_dtype_of(self, step: Step) -> str:
         return lane_dtype_of(step)
 
-    def _unsplit_units(self) -> int:
-        return self.kept_count
-
     def _elements_of_part(self) -> int:
         return MOST_TERMS_OF_A_THREAD * DEFAULT_THREADS_PER_BLOCK
-
-    def _part_strides(self) -> tuple[int, int]:
-        return self.parts, 1
 
     def _write_kernel(self) -> None:
         writer = self.writer

@@ -235,7 +235,10 @@ class RaggedColumn(Column):
         values: list[np.ndarray] = []
         levels: list[list[np.ndarray]] = [[] for _ in range(len(self.partitions) + self.is_list + (not self.single))]
         for where, found, *keyed in rows:
-            lengths = self._lengths_of_list(found or []) if self.is_list else self._lengths(where, found, keyed)
+            if self.is_list:
+                lengths = [np.array([len(item) for item in found or []], np.int64)]
+            else:
+                lengths = self._lengths(where, found, keyed)
             values.extend((found or []) if self.is_list else [] if found is None else [found])
             if not self.single:
                 count = len(lengths[0]) if lengths else 0 if found is None else len(found)
@@ -247,10 +250,6 @@ class RaggedColumn(Column):
     def _splits_of(self, lengths: list[np.ndarray]) -> np.ndarray:
         joined = np.concatenate([np.zeros(1, np.int64), *lengths])
         return np.cumsum(joined).astype(self._splits)
-
-    @staticmethod
-    def _lengths_of_list(items: list[np.ndarray]) -> list[np.ndarray]:
-        return [np.array([len(item) for item in items], np.int64)]
 
     def _lengths(self, where: str, values: Any, keyed: list[Any]) -> list[np.ndarray]:
         """Returns the lengths of rows of each partition of an example, from the outermost."""

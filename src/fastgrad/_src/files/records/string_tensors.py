@@ -265,7 +265,7 @@ def tensor_of_proto(what: str, proto: Any, dtype: dtypes.DType, most_elements: i
         ):
             raise ValueError
         if len(values) < count:
-            last = values[-1:] if len(values) else _default_element(dtype)
+            last = values[-1:] if len(values) else b"" if dtype is dtypes.string else 0
             filled = np.empty(count, dtype.numpy)
             filled[: len(values)] = values
             filled[len(values) :] = last
@@ -291,10 +291,6 @@ def _values_of_proto(proto: Any, dtype: dtypes.DType) -> np.ndarray:
         numbers = np.array(stored, dtype.numpy.type().real.dtype)
         return numbers[: len(numbers) // 2 * 2].view(dtype.numpy)
     return np.array(stored, np.int64 if dtype.name != "uint64" and dtype.is_integer else None).astype(dtype.numpy)
-
-
-def _default_element(dtype: dtypes.DType) -> Any:
-    return b"" if dtype is dtypes.string else 0
 
 
 _MOST_ELEMENTS = 1 << 31

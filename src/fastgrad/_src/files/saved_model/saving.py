@@ -8,12 +8,10 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fastgrad._src.compiler.dispatch.concrete import ConcreteFunction
+from fastgrad._src.compiler.dispatch.concrete import ConcreteFunction, has_spec
 from fastgrad._src.compiler.function import Function
-from fastgrad._src.core import nest
 from fastgrad._src.core.argument_checks import checked_path
 from fastgrad._src.core.object_graph import is_saved, nested_items
-from fastgrad._src.core.tensor_spec import TensorSpec
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.files.formats.tensor_file import save_tensors
 from fastgrad._src.files.saved_model.entries import store_concrete_functions
@@ -304,7 +302,7 @@ def _parameters_of(function: Any) -> list[Any]:
     """Returns the names, kinds and defaults of a function's parameters."""
     if isinstance(function, ConcreteFunction):
         kind = int(inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        fixed = [name for name, value in function.arguments.items() if not _has_spec(value)]
+        fixed = [name for name, value in function.arguments.items() if not has_spec(value)]
         ordered = [*[name for name in function.arguments if name not in fixed], *fixed]
         return [[name, kind, *([encode(function.arguments[name])] if name in fixed else [])] for name in ordered]
     parameters = []
@@ -317,10 +315,6 @@ def _parameters_of(function: Any) -> list[Any]:
                 row.append(None)  # calls that do not pass it match no stored arguments
         parameters.append(row)
     return parameters
-
-
-def _has_spec(value: Any) -> bool:
-    return any(isinstance(leaf, TensorSpec) for leaf in nest.flatten(value))
 
 
 def _input_names(arguments: Any) -> list[str]:

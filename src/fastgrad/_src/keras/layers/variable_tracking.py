@@ -184,10 +184,6 @@ class WeightOwner(ObjectTracker):
         ]
         return [value for value in values if _is_function(value)]
 
-    def _layers_with_user_code(self) -> list[Any]:
-        """The layers whose ``call`` may be user code."""
-        return self._flatten_layers()
-
     def _flatten_layers(self) -> list[Any]:
         """The layer and all its nested sublayers, outermost first."""
         nested_layers = [sublayer for layer in self._sublayers for sublayer in layer._flatten_layers()]

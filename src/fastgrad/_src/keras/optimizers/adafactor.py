@@ -12,7 +12,7 @@ from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras.optimizers.arguments import OptimizerOptions, Unpack, checked_number
 from fastgrad._src.keras.optimizers.gradients import scaled_gradient
-from fastgrad._src.keras.optimizers.grouped_update import Group, assign_all
+from fastgrad._src.keras.optimizers.grouped_update import Group, assign_all, update_in_float32
 from fastgrad._src.keras.optimizers.kernel_optimizer import KernelOptimizer
 from fastgrad._src.keras.optimizers.optimizer import with_optimizer_options
 from fastgrad._src.keras.optimizers.recorded_attributes import minimum
@@ -97,7 +97,7 @@ class Adafactor(KernelOptimizer):
                 state, operation = ((p, r, c, v), adafactor_of_matrix) if is_matrix else ((p, v), adafactor_of_vector)
                 assign_all(state, operation(*[variable._read() for variable in state], g, *numbers))
         elif group.half:
-            group.update_in_float32(lambda *lists: _update_arrays(lists, numbers), gradients)
+            update_in_float32(lambda *lists: _update_arrays(lists, numbers), group.arrays, gradients)
         else:
             scaled = gradients if factor == 1.0 else [scaled_gradient(g, factor) for g in gradients]
             _update_arrays((*group.arrays, scaled), numbers)

@@ -81,20 +81,11 @@ class Group:
             assign_all(state, update_variables(*values, *gradients, *numbers, rule=rule.key, count=count))
         elif self.half:
             kernel = rule.variables["float32"]
-            self.update_in_float32(lambda *lists: kernel(*lists, 0, self._units, *numbers), gradients)
+            update_in_float32(lambda *lists: kernel(*lists, 0, self._units, *numbers), self.arrays, gradients)
         elif factor == 1.0:
             self._call(rule, rule.variables[self.dtype], gradients, numbers)
         else:
             self._call(rule, rule.scaled_variables[self.dtype], gradients, (factor, *numbers))
-
-    def update_in_float32(self, update: Callable[..., object], gradients: Sequence[np.ndarray]) -> None:
-        """Calls ``update`` with float32 copies of the lists ``arrays`` and of the gradients; rounds what it has changed."""
-        float32_lists = [[array.astype(np.float32) for array in arrays] for arrays in (*self.arrays, gradients)]
-        update(*float32_lists)
-        with np.errstate(all="ignore"):
-            for old, new in zip(self.arrays, float32_lists, strict=False):
-                for target, array in zip(old, new, strict=True):
-                    target[...] = array
 
     def _call(self, rule: UpdateRule, kernel: Any, gradients: Sequence[np.ndarray], numbers: Sequence[float]) -> None:
         """Calls a kernel that updates the variables in place, on the thread pool if there is much work."""
@@ -169,6 +160,21 @@ class GroupedUpdate:
         if self._last_read_at_release != LastReadNumber.last or recorders.active:
             make_writable(self._state)
             self._last_read_at_release = LastReadNumber.last
+
+
+def update_in_float32(
+    update: Callable[..., object],
+    state: Sequence[Sequence[np.ndarray]],
+    gradients: Sequence[np.ndarray],
+    rows: Any = ...,
+) -> None:
+    """Calls ``update`` with float32 copies of the lists ``state``, or of ``rows`` of them, and of the gradients; rounds what it has changed."""
+    float32_lists = [[array[rows].astype(np.float32) for array in arrays] for arrays in state]
+    update(*float32_lists, [gradient.astype(np.float32) for gradient in gradients])
+    with np.errstate(all="ignore"):
+        for old, new in zip(state, float32_lists, strict=True):
+            for target, array in zip(old, new, strict=True):
+                target[rows] = array
 
 
 def make_writable(variables: Iterable[Variable]) -> None:

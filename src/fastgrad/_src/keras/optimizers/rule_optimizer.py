@@ -15,7 +15,7 @@ from fastgrad._src.core.replicas import ALONE, replicas
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras.optimizers.gradients import SummedRows
-from fastgrad._src.keras.optimizers.grouped_update import Group, assign_all
+from fastgrad._src.keras.optimizers.grouped_update import Group, assign_all, update_in_float32
 from fastgrad._src.keras.optimizers.kernel_optimizer import KernelOptimizer
 from fastgrad._src.keras.optimizers.recorded_attributes import as_float64_scalar, proxy_if_recorded
 from fastgrad._src.keras.optimizers.step import build_unrecorded
@@ -248,13 +248,11 @@ class RuleOptimizer(KernelOptimizer):
             row_ids = np.flatnonzero(flags)
         elif zero_gradient_mode == ZERO_GRADIENT_MOVES:
             row_ids = np.arange(len(arrays[0]))
-        float32_rows = [array[row_ids].astype(np.float32) for array in arrays]
-        gradient = np.zeros_like(float32_rows[0])
+        gradient = np.zeros((len(row_ids), *arrays[0].shape[1:]), np.float32)
         gradient[np.searchsorted(row_ids, row_gradient.ids)] = row_gradient.sums
-        lists = [[array] for array in (*float32_rows, gradient)]
-        self.rule.variables[gradient.dtype](*lists, 0, unit_count([gradient]), *numbers)
-        for array, new in zip(arrays, float32_rows, strict=True):
-            array[row_ids] = new
+        kernel, units = self.rule.variables["float32"], unit_count([gradient])
+        state = [[array] for array in arrays]
+        update_in_float32(lambda *lists: kernel(*lists, 0, units, *numbers), state, [gradient], row_ids)
 
     def _nonzero_slot_flags(self, position: int, slots: Sequence[Any]) -> Variable:
         """Returns one byte per row, set if a slot is not zero; the kernel also sets bytes of rows with gradients."""

@@ -78,7 +78,9 @@ class RunningFit:
                 "values": {name: value for name, value in callback_state.items() if name not in arrays},
                 "array_counts": {name: len(value) for name, value in arrays.items()},
             }
-            saved_state[key] = np.frombuffer(json.dumps(json_state, default=_as_list).encode(), np.uint8)
+            saved_state[key] = np.frombuffer(
+                json.dumps(json_state, default=lambda value: value.tolist()).encode(), np.uint8
+            )
             for name, items in arrays.items():
                 saved_state.update({f"{key}/{name}/{i}": array for i, array in enumerate(items)})
         return saved_state
@@ -136,7 +138,3 @@ class RunningFit:
 
 def _is_list_of_arrays(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(item, np.ndarray) for item in value)
-
-
-def _as_list(value: Any) -> Any:
-    return value.tolist()

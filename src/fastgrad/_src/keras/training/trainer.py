@@ -51,6 +51,7 @@ from fastgrad._src.keras.training.replica_batches import (
     join_metrics,
     logs_of_replicas,
     part_of_replica,
+    row_count,
 )
 from fastgrad._src.keras.training.running_fit import RunningFit
 from fastgrad._src.ops.casting import cast
@@ -137,7 +138,7 @@ class Trainer(Compiled):
             "`model.compute_loss(x, y, y_pred, sample_weight, training)`.",
         )
         loss = self.compute_loss(None, y, y_pred, sample_weight)
-        track_loss(self.__dict__["_loss_tracker"], loss, _sample_count(y_pred))
+        track_loss(self.__dict__["_loss_tracker"], loss, row_count(y_pred))
         return loss
 
     @property
@@ -181,7 +182,7 @@ class Trainer(Compiled):
             loss = self._call_compute_loss(x, y, y_pred, sample_weight, True)
             scaled_loss = optimizer.scale_loss(loss)
         variables = self.trainable_variables
-        track_loss(self.__dict__["_loss_tracker"], loss, _sample_count(x))
+        track_loss(self.__dict__["_loss_tracker"], loss, row_count(x))
         if variables:
             optimizer.apply_gradients(zip(tape.gradient(scaled_loss, variables), variables, strict=True))
         else:
@@ -193,7 +194,7 @@ class Trainer(Compiled):
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         y_pred = self._call_model(x, False)
         loss = self._call_compute_loss(x, y, y_pred, sample_weight, False)
-        track_loss(self.__dict__["_loss_tracker"], loss, _sample_count(x))
+        track_loss(self.__dict__["_loss_tracker"], loss, row_count(x))
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def predict_step(self, data: Any) -> Any:
@@ -224,7 +225,7 @@ class Trainer(Compiled):
                 # `total_rows` is part of the program's key: so all replicas record a program in the same step.
                 with (
                     replicas(self._replicas._replace(is_cross_replica=False)),
-                    replica_step(_sample_count(x), total_rows, joins_metrics=self._has_own_step(kind)),
+                    replica_step(row_count(x), total_rows, joins_metrics=self._has_own_step(kind)),
                 ):
                     return step(_packed_copy(x, y, sample_weight))
 
@@ -602,12 +603,6 @@ def _concatenate_rows(*parts: Any) -> Any:
 def _packed_copy(x: Any, y: Any, sample_weight: Any) -> Any:
     """Returns the data of a step in new lists and dicts, which the step may change: a batch is its own, as in Keras."""
     return nest.map_structure(lambda leaf: leaf, pack_x_y_sample_weight(x, y, sample_weight))
-
-
-def _sample_count(x: Any) -> int:
-    """Returns the number of samples in a batch, the weight of its loss in the mean."""
-    first = next(part for part in nest.flatten(x) if part is not None)
-    return int(first.shape[0])
 
 
 @functools.lru_cache(maxsize=256)

@@ -70,6 +70,13 @@ class _Fields:
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"Cannot mutate attribute `{name}` outside the custom constructor of ExtensionType.")
 
+    @classmethod
+    def _of(cls, values: Sequence[Any]) -> Any:
+        """Returns an object with these values of the fields, without a call of the constructor and of ``__validate__``."""
+        result = cls.__new__(cls)
+        vars(result).update(zip(cls._annotations, values, strict=True), _is_finished=True)
+        return result
+
     def _values(self) -> tuple[Any, ...]:
         return tuple([vars(self)[name] for name in self._annotations])
 
@@ -115,13 +122,6 @@ class ExtensionTypeSpec(_Fields, CompositeSpec):
         return cls._of(
             [row_spec_of_annotation(item, kind) if isinstance(item, Tensor) else spec_of(item) for item, kind in pairs]
         )
-
-    @classmethod
-    def _of(cls, values: Sequence[Any]) -> ExtensionTypeSpec:
-        """Returns the spec with these values of the fields, which may come from a constructor of the user's own."""
-        spec = cls.__new__(cls)
-        vars(spec).update(zip(cls._annotations, values, strict=True), _is_finished=True)
-        return spec
 
     def is_compatible_with(self, spec_or_value: Any) -> bool:
         """True if the value, or a value of the spec, ``spec_or_value`` may fit this spec."""
@@ -274,13 +274,6 @@ class ExtensionType(_Fields, Composite):
 
     def __validate__(self) -> None:
         """Called when the fields are set; a subclass raises an error for values that do not fit together."""
-
-    @classmethod
-    def _of(cls, values: Sequence[Any]) -> Any:
-        """Returns an object with these values of the fields, without a call of the constructor and of ``__validate__``."""
-        result = cls.__new__(cls)
-        vars(result).update(zip(cls._annotations, values, strict=True), _is_finished=True)
-        return result
 
     @property
     def flat_values(self) -> Any:
