@@ -77,9 +77,6 @@ from fastgrad._src.ops.transposed_convolution import (
 )
 
 _MODULE_OF_LAZY_NAME = {
-    "RNNCellDeviceWrapper": "keras.layers.recurrent.cell_wrappers",
-    "RNNCellDropoutWrapper": "keras.layers.recurrent.cell_wrappers",
-    "RNNCellResidualWrapper": "keras.layers.recurrent.cell_wrappers",
     "all_candidate_sampler": "ops.composed.candidate_sampling",
     "approx_max_k": "ops.composed.approximate_top_k",
     "approx_min_k": "ops.composed.approximate_top_k",

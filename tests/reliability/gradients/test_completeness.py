@@ -60,7 +60,6 @@ RandomElasticTransform RandomShear Solarization ContrastLimitedAdaptiveHistogram
 StringLookup IntegerLookup TextVectorization Discretization Hashing HashedCrossing TFSMLayer TypeSpec
 CriticalSection DeviceSpec required_space_to_batch_paddings all_candidate_sampler compute_accidental_hits ctc_unique_labels
 fixed_unigram_candidate_sampler learned_unigram_candidate_sampler
-RNNCellDeviceWrapper RNNCellDropoutWrapper RNNCellResidualWrapper
 """
 
 
