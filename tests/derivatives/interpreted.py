@@ -13,7 +13,7 @@ from fastgrad._src.derivatives.functions import parameters
 from fastgrad._src.derivatives.functions.options import Options
 from fastgrad._src.derivatives.ir.representation import Function
 from fastgrad._src.derivatives.transform.emission import Derivative, DerivedCall
-from fastgrad._src.derivatives.transform.forward_mode import ForwardMode, tangents_of_a_run
+from fastgrad._src.derivatives.transform.forward_mode import ForwardMode, tangents_per_run
 from fastgrad._src.derivatives.transform.parallel_loops import outline_parallel_loops
 from fastgrad._src.derivatives.transform.reverse_mode import ReverseMode
 from fastgrad._src.derivatives.transform.simplification import simplify
@@ -123,7 +123,7 @@ def several_tangents(function: Any, arguments: tuple[Any, ...], directions: list
     python_function = parameters.wrapped_function(function, "test")
     lowered = lower(python_function, tuple(map(numba.typeof, arguments)), Options.of(function))
     simplify(lowered)
-    if tangents_of_a_run(lowered) == 1:
+    if tangents_per_run(lowered) == 1:
         return None
     run = _python_function(
         ForwardMode(lowered, ControlFlow(lowered), positions, width=len(directions)).derivative(), {}

@@ -214,9 +214,9 @@ def all_are_large(monkeypatch):
 @pytest.mark.usefixtures("no_kept_derivatives")
 def test_large_functions_of_large_programs_are_called(monkeypatch, all_are_large):
     apart = []
-    is_called_apart = calls.Calls._is_called_apart
+    is_called_apart = calls.Calls._is_called_without_inlining
     monkeypatch.setattr(
-        calls.Calls, "_is_called_apart", lambda *given: apart.append(is_called_apart(*given)) or apart[-1]
+        calls.Calls, "_is_called_without_inlining", lambda *given: apart.append(is_called_apart(*given)) or apart[-1]
     )
     inlined = fg.value_and_grad(nine_chains, argnums=(0, 1))(0.4, WEIGHTS)
     assert not any(apart)

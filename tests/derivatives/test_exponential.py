@@ -20,7 +20,7 @@ ARGUMENTS = {
     "of all sizes": DRAWN.uniform(-1.0, 1.0, 200_000) * 2.0 ** DRAWN.integers(-1074, 1024, 200_000),
     "near the steps of the table": (DRAWN.integers(-60_000, 60_000, 200_000) + DRAWN.choice([0.0, 0.5], 200_000))
     * (math.log(2.0) / 128),
-    "hard": np.array(exponential.tried_arguments()),
+    "hard": np.array(exponential.probe_arguments()),
     "special": np.array(
         [
             *(0.0, -0.0, np.nan, np.inf, -np.inf, 5e-324, -5e-324, 1e308, -1e308, 709.782712893384, 709.7827128933841),
@@ -216,7 +216,7 @@ def test_one_other_bit_makes_another_library(monkeypatch):
 
     monkeypatch.setattr(exponential.ctypes, "CFUNCTYPE", lambda *types: other(types))
     assert not exponential.is_known.__wrapped__()
-    assert len(calls) == len(exponential.tried_arguments())
+    assert len(calls) == len(exponential.probe_arguments())
 
 
 def test_code_with_and_without_it_has_keys_of_its_own(monkeypatch):

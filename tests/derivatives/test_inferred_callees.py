@@ -9,7 +9,7 @@ import pytest
 from numba.core import event
 
 import fastgrad as fg
-from fastgrad._src.derivatives.runtime.inferred_callees import InferredOverload, is_deriving
+from fastgrad._src.derivatives.runtime.inferred_callees import InferredOverload, is_compiling_derivative
 from fastgrad._src.jit.numba_internals import JITCodeLibrary
 
 pytestmark = pytest.mark.usefixtures("no_kept_derivatives")  # a derivative that is loaded infers nothing
@@ -75,7 +75,7 @@ def test_a_callee_whose_derivative_runs_is_not_compiled():
     assert "_square" not in _compiled_names(lambda: fg.grad(loss)(3.0))
     assert fg.grad(loss)(3.0) == 30.0
     assert [type(overload) for overload in square.overloads.values()] == [InferredOverload]
-    assert not is_deriving()
+    assert not is_compiling_derivative()
 
 
 def test_such_a_callee_works_from_python_and_from_other_functions():

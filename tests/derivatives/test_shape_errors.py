@@ -62,11 +62,11 @@ import numpy as np
 import fastgrad as fg
 from fastgrad._src.derivatives.runtime import inferred_callees
 
-run = inferred_callees._run
+run = inferred_callees._run_compiler
 def noted(pipeline, dispatcher, *arguments):
     print(dispatcher.py_func.__module__)
     return run(pipeline, dispatcher, *arguments)
-inferred_callees._run = noted
+inferred_callees._run_compiler = noted
 
 def adjoint(cotangent, result, x):
     copy = np.zeros((3, x.size))

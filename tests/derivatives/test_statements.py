@@ -27,7 +27,7 @@ class Halve(Statement):
         self.target = target
 
     @property
-    def flows(self):
+    def derivative_edges(self):
         return [(self.operands[0], self.target)]
 
     def write(self, text):

@@ -56,7 +56,7 @@ unbox.lowering_rule = lambda lowering, arguments: arguments[0].number
 @pytest.fixture
 def boxes(monkeypatch, tmp_path):
     """Makes variables that are tuples of one type, and have several definitions, boxes."""
-    monkeypatch.setitem(phi_rules._PHIS, types.UniTuple, lambda phis, kind, hint: Box(phis.of_type(kind.dtype, hint)))
+    monkeypatch.setitem(phi_rules._PHIS, types.UniTuple, lambda phis, kind, hint: Box(phis.new_phi(kind.dtype, hint)))
     monkeypatch.setenv("FASTGRAD_CACHE_DIR", str(tmp_path))  # derivatives with boxes are not kept
 
 

@@ -161,7 +161,7 @@ def test_an_unbroken_numba_gives_no_warning(unknown):
 def test_a_derivative_that_needs_a_changed_part_says_so(feature, call, unknown):
     (broken, *_) = [canary for canary in CANARIES if canary.feature is feature]
     unknown.setattr(numba_canaries, "CANARIES", (broken._replace(known=("something_else",)),))
-    with pytest.raises(RuntimeError, match=rf"{feature.name_of_use}: Numba {numba.__version__} differs .*pip install"):
+    with pytest.raises(RuntimeError, match=rf"{feature.purpose}: Numba {numba.__version__} differs .*pip install"):
         call()
 
 
@@ -330,7 +330,7 @@ def documented_rows():
     for feature in Feature:
         parts = dict.fromkeys(canary.part.replace(":", ".") for canary in CANARIES if canary.feature is feature)
         written = ", ".join(f"`{part}`" for part in parts)
-        rows.append(f"| {feature.name_of_use} | {feature.without or 'an error'} | {written} |")
+        rows.append(f"| {feature.purpose} | {feature.without or 'an error'} | {written} |")
     return "\n".join(rows)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType, ModuleType, SimpleNamespace
 from typing import Any, TypeVar
 
-from fastgrad._src.jit.gc_pause import importing
+from fastgrad._src.jit.gc_pause import pause_gc_for_import
 
 _Class = TypeVar("_Class")
 
@@ -69,12 +69,12 @@ def namespace_hooks(
 
     def __getattr__(name: str) -> Any:  # noqa: N807
         if name in submodules:
-            with importing():
+            with pause_gc_for_import():
                 return importlib.import_module(f"{module}.{name}")
         if name in lazy_names:
             entry = lazy_names[name]
             home, name_there = (entry, name) if isinstance(entry, str) else entry
-            with importing():
+            with pause_gc_for_import():
                 value = importlib.import_module(f"{_PRIVATE_PACKAGE}.{home}")
             module_globals[name] = value = value if name_there is None else getattr(value, name_there)
             return value

@@ -18,7 +18,7 @@ from fastgrad._src.custom_operations.native_step import (
     needs_gil,
     numba_type,
     run_natively,
-    without_numba,
+    with_python_callees,
 )
 from fastgrad._src.derivatives.functions.functions import python_function
 from fastgrad._src.jit.jit_switch import jit_is_disabled
@@ -49,7 +49,7 @@ class ArrayStep:
         self._writes = signature.writes(function)
         self.needs_gil = jit_is_disabled()
         if self.needs_gil:
-            self._function = without_numba(python_function(function))
+            self._function = with_python_callees(python_function(function))
         else:
             self._function = dispatcher_of(function)
             argument_types = self._argument_types()

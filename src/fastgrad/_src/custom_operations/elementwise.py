@@ -175,7 +175,7 @@ class ScalarOperation(Operation):
         if self._given is None:
             return Operation.__call__(self.derivative(position), g, *inputs)
         operation = self._given[position]
-        if operation is None or operation.gives_none(
+        if operation is None or operation.has_no_gradient(
             (g._array.dtype, y._array.dtype, *[x._array.dtype for x in inputs])
         ):
             return None
@@ -186,7 +186,7 @@ class ScalarOperation(Operation):
         """Sets operations of (cotangent, result, *inputs) as the gradient; None for an input without gradient."""
         self._given = gradient_operations
 
-    def gives_none(self, dtypes: Dtypes) -> bool:
+    def has_no_gradient(self, dtypes: Dtypes) -> bool:
         """True if the operation gives None, which means no gradient, for inputs of ``dtypes``."""
         return False
 
@@ -309,7 +309,7 @@ class _FunctionOperation(ScalarOperation):
             for term in formula.terms
         )
 
-    def gives_none(self, dtypes: Dtypes) -> bool:
+    def has_no_gradient(self, dtypes: Dtypes) -> bool:
         """True if the function returns None as its result at the index ``part``."""
         return self._part is not None and self.formula(dtypes) is None and dtypes not in self._refusal_reasons
 

@@ -121,11 +121,11 @@ class TermPool:
             x = self.select(condition, x, constant) if outcome else self.select(condition, constant, x)
         return x
 
-    def as_one_term(self, tree: TermTree) -> Term:
+    def tree_as_term(self, tree: TermTree) -> Term:
         """Converts a decision tree to one term."""
         if isinstance(tree, Term):
             return tree
-        return self.select(tree.condition, self.as_one_term(tree.then), self.as_one_term(tree.otherwise))
+        return self.select(tree.condition, self.tree_as_term(tree.then), self.tree_as_term(tree.otherwise))
 
 
 def array_of(number: Number) -> np.ndarray:
@@ -156,7 +156,7 @@ class Formula:
     def __init__(self, inputs: tuple[Term, ...], tree: TermTree, pool: TermPool) -> None:
         self.inputs = inputs
         self.tree = tree
-        self.result = pool.as_one_term(tree)
+        self.result = pool.tree_as_term(tree)
         self.dtype = self.result.dtype
         self.terms = in_postorder(self.result)
         self._pool = pool

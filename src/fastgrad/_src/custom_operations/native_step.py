@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.derivatives.functions.dispatchers import compiling_numba, imported_numba, renewed_dispatcher
+from fastgrad._src.derivatives.functions.dispatchers import dispatcher_of_copy, import_numba, numba_with_compiler
 from fastgrad._src.derivatives.functions.functions import (
     compile_error,
+    globals_and_closure_values,
     is_user_function,
     is_user_operation,
-    outside_values,
     python_function,
 )
 from fastgrad._src.jit.body import digest
@@ -160,7 +160,7 @@ _PYTHON_STEP_FUNCTIONS: dict[str, Any] = {"as_pointer": int, "carray": _array_at
 @functools.cache
 def _numba_functions() -> dict[str, Any]:
     """Returns the functions that steps use from Numba: pointers from addresses, and read-only arrays."""
-    numba = imported_numba()
+    numba = import_numba()
     from numba import types
     from numba.extending import intrinsic
 
@@ -196,12 +196,12 @@ def dispatcher_of(function: Any, **options: Any) -> Any:
         return function
     options |= {"boundscheck": True} if checks_bounds() else {}
     copy = _with_replaced_callees(python_function(function), lambda inner: dispatcher_of(inner, **options))
-    return renewed_dispatcher(function, copy, **options)
+    return dispatcher_of_copy(function, copy, **options)
 
 
-def without_numba(function: FunctionType) -> FunctionType:
+def with_python_callees(function: FunctionType) -> FunctionType:
     """Returns a user's function with Python callees instead of Numba's, for ``PythonStep``."""
-    return _with_replaced_callees(function, without_numba)
+    return _with_replaced_callees(function, with_python_callees)
 
 
 def _is_callable_from_steps(dispatcher: Any) -> bool:
@@ -215,7 +215,7 @@ def _is_callable_from_steps(dispatcher: Any) -> bool:
 
 def _with_replaced_callees(function: FunctionType, replacement_of: Callable[[FunctionType], Any]) -> FunctionType:
     """Returns a user's function, or a copy that calls ``replacement_of(callee)`` for callees unknown to Numba."""
-    values = outside_values(function)
+    values = globals_and_closure_values(function)
     replacements = {
         name: replacement_of(python_function(value))
         for name, value in values.items()
@@ -243,7 +243,7 @@ def inferred_type(name: str, dispatcher: Any, types: Sequence[Any]) -> Any:
     Raises:
         TypeError: Numba can't compile the function; the message has Numba's reason and the line.
     """
-    with _compile_lock, compiling_numba() as numba:
+    with _compile_lock, numba_with_compiler() as numba:
         try:
             dispatcher.compile(tuple(types))
         except numba.core.errors.NumbaError as error:
@@ -271,7 +271,7 @@ _NUMBA_WRAPPER_PREFIXES = ("cfunc.", "cpython.")
 
 def numba_type(dtype: np.dtype, rank: int | None = None, readonly: bool = False) -> Any:
     """Returns Numba's type of a number, or of a C-contiguous array."""
-    numba = imported_numba()
+    numba = import_numba()
     scalar = numba.from_dtype(dtype)
     return scalar if rank is None else numba.types.Array(scalar, rank, "C", readonly=readonly)
 
@@ -294,7 +294,7 @@ def compiled_step(name: str, parameters: str, lines: Sequence[str], names: dict[
     step = function_from_source("step", source, filename, names | intrinsics)
     if jit_is_disabled():
         return PythonStep(name, parameters, step)
-    numba = imported_numba()
+    numba = import_numba()
     with _compile_lock:
         try:
             compiled = numba.cfunc("int64(CPointer(int64), int64, int64)", nopython=True)(step)

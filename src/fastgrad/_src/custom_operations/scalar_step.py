@@ -20,7 +20,7 @@ from fastgrad._src.custom_operations.native_step import (
     needs_gil,
     numba_type,
     run_natively,
-    without_numba,
+    with_python_callees,
 )
 from fastgrad._src.custom_operations.scalar_kernel import result_dtype, scalar_kernel
 from fastgrad._src.derivatives.functions.functions import Snapshot
@@ -78,7 +78,7 @@ class ScalarStep:
         from numba.np.numpy_support import as_dtype
 
         self._dispatcher = dispatcher_of(function, error_model="numpy")
-        self._called = without_numba(function) if runs_python else self._dispatcher
+        self._called = with_python_callees(function) if runs_python else self._dispatcher
         argument_types = [numba_type(dtype) for dtype in inputs]
         result = inferred_type(name, self._dispatcher, argument_types)
         self.needs_gil = runs_python or needs_gil(self._dispatcher, argument_types)

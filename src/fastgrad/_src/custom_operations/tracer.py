@@ -36,10 +36,10 @@ from fastgrad._src.custom_operations.symbols import (
     trace_of_symbols,
 )
 from fastgrad._src.derivatives.functions.functions import (
-    has_given_types,
+    globals_and_closure_values,
+    has_fixed_types,
     has_own_adjoint,
     is_user_function,
-    outside_values,
 )
 from fastgrad._src.scalars.formulas import Term
 
@@ -168,7 +168,7 @@ def _stand_in(value: Any, known_copies: dict[int, Any]) -> Any:
         return _extended_to_symbols(value, dtype.name, cast_rule(dtype)) if dtype in dtypes.DTYPE_OF_NUMPY else value
     if has_own_adjoint(value):  # the derivative of a formula would be another
         return _refuse_own_adjoint
-    if has_given_types(value):
+    if has_fixed_types(value):
         return _refuse_given_types
     if is_user_function(value):
         return _with_stand_ins(value, known_copies)
@@ -207,7 +207,7 @@ def _with_stand_ins(function: types.FunctionType, known_copies: dict[int, Any] |
     copy = types.FunctionType(code, scope, function.__name__, function.__defaults__, cells)
     copy.__kwdefaults__ = function.__kwdefaults__
     known_copies[id(function)] = copy
-    values = outside_values(function)
+    values = globals_and_closure_values(function)
     for name, cell in zip(code.co_freevars, cells, strict=True):
         if name in values:
             cell.cell_contents = _stand_in(values[name], known_copies)

@@ -13,7 +13,7 @@ import numba
 import numpy as np
 
 from fastgrad._src.core.errors import DifferentiationError
-from fastgrad._src.derivatives.check import Comparer, Comparison, Direction, axes_of, is_float
+from fastgrad._src.derivatives.check import Comparer, Comparison, Direction, is_float, unit_directions
 from fastgrad._src.derivatives.disagreements import explain
 from fastgrad._src.derivatives.functions.argument_types import is_differentiable
 from fastgrad._src.derivatives.recorded_calls import Call
@@ -52,16 +52,16 @@ def compare_derivatives_of_call(call: Call) -> Outcome:
     try:
         function = _WithFloatResults(call)
         if not function.positions:
-            return _skip("takes no floats")
+            return _skipped_outcome("takes no floats")
         if not function.results:
-            return _skip("neither returns nor writes floats")
-        if not function.repeats_itself():
-            return _skip("two runs differ")
+            return _skipped_outcome("neither returns nor writes floats")
+        if not function.is_deterministic():
+            return _skipped_outcome("two runs differ")
         start = time.perf_counter()
         function.compiled(*copies(function.arguments))
         seconds = time.perf_counter() - start
     except Exception as error:  # noqa: BLE001  # whatever the package raises
-        return _skip(f"the call raises {type(error).__name__}: {error}")
+        return _skipped_outcome(f"the call raises {type(error).__name__}: {error}")
     if seconds > _MOST_SECONDS:
         return Outcome("too slow", f"a call takes {seconds:.1f} s", {})
     try:
@@ -72,7 +72,7 @@ def compare_derivatives_of_call(call: Call) -> Outcome:
         return Outcome("failed", f"{type(error).__name__}: {error}", {})
     counts: Counter[str] = Counter()
     reasons: dict[str, str] = {}
-    for direction in function.directions():
+    for direction in function.directions_to_check():
         with np.errstate(all="ignore"):
             try:
                 comparison = comparer.compare(direction)
@@ -83,7 +83,7 @@ def compare_derivatives_of_call(call: Call) -> Outcome:
             if status != "right":
                 with contextlib.suppress(Exception):  # the function raises near the point: the status stays
                     status, comparison = explain(function.compiled, comparer, direction, comparison)
-        text = _text(function.names[direction.position], direction, comparison)
+        text = _comparison_text(function.names[direction.position], direction, comparison)
         if status == "wrong":
             return Outcome("wrong", text, dict(counts))
         counts[status] += 1
@@ -95,14 +95,14 @@ def compare_derivatives_of_call(call: Call) -> Outcome:
         return Outcome("right", "", dict(counts))
     if counts["not smooth"]:
         return Outcome("not smooth", "differences do not converge in any direction", dict(counts))
-    return _skip("takes no finite floats")
+    return _skipped_outcome("takes no finite floats")
 
 
-def _skip(reason: str) -> Outcome:
+def _skipped_outcome(reason: str) -> Outcome:
     return Outcome("skipped", reason, {})
 
 
-def _text(name: str, direction: Direction, comparison: Comparison) -> str:
+def _comparison_text(name: str, direction: Direction, comparison: Comparison) -> str:
     index = "[...]" if direction.element is ... else str(list(direction.element)) if direction.element else ""
     return f"by {name}{index}: {comparison}"
 
@@ -130,14 +130,14 @@ class _WithFloatResults:
         self._constants: dict[str, Any] = {}
         names = list(inspect.signature(python_function).parameters)
         names += [f"{names[-1]}_{number}" for number in range(len(values) - len(names))] if names else []
-        texts = [self._parameter(name, value) for name, value in zip(names, copies(values), strict=False)]
+        texts = [self._argument_expression(name, value) for name, value in zip(names, copies(values), strict=False)]
         self._call = f"callee({', '.join(texts)})"
         self.positions = tuple(
             number for number, value in enumerate(self.arguments) if is_float(value) and _has_derivative(value)
         )
         later = copies(self.arguments)
-        result = self._compile("return result")(*later)
-        leaves = list(_leaves("result", result))
+        result = self._compile_call("return result")(*later)
+        leaves = list(_result_leaves("result", result))
         self.results = [text for text, value in leaves if is_float(value) and _has_derivative(value)]
         for name, before, after in zip(self.names, self.arguments, later, strict=True):
             is_result = any(np.may_share_memory(value, after) for _, value in leaves if isinstance(value, np.ndarray))
@@ -148,9 +148,9 @@ class _WithFloatResults:
                 and not is_result
             ):
                 self.results.append(name)
-        self.compiled: Any = self._compile(f"return ({', '.join(self.results)},)") if self.results else None
+        self.compiled: Any = self._compile_call(f"return ({', '.join(self.results)},)") if self.results else None
 
-    def repeats_itself(self) -> bool:
+    def is_deterministic(self) -> bool:
         """True if two runs with the same arguments and random draws have the same results."""
         states, results = copy_of_states(), []
         for _ in range(2):
@@ -158,14 +158,16 @@ class _WithFloatResults:
                 results.append(self.compiled(*copies(self.arguments)))
         return all(np.array_equal(first, second, equal_nan=True) for first, second in zip(*results, strict=True))
 
-    def directions(self) -> Iterator[Direction]:
+    def directions_to_check(self) -> Iterator[Direction]:
         """Yields directions at finite numbers: of each argument some elements, and all together."""
         random = np.random.default_rng(0)
         for position in self.positions:
             value = self.arguments[position]
             size = np.abs(value)
             axes = [
-                axis for axis in axes_of(value, position) if np.isfinite(size[axis.element] if axis.element else size)
+                axis
+                for axis in unit_directions(value, position)
+                if np.isfinite(size[axis.element] if axis.element else size)
             ]
             if len(axes) <= _MOST_ELEMENTS:
                 yield from axes
@@ -175,10 +177,10 @@ class _WithFloatResults:
             change = np.where(np.isfinite(size), np.maximum(size, 0.01 * largest), 0.0) / (largest or 1.0)
             yield Direction(position, ..., (change * random.uniform(0.5, 1.0, size.shape)).astype(value.dtype))
 
-    def _parameter(self, name: str, value: Any) -> str:
+    def _argument_expression(self, name: str, value: Any) -> str:
         """Returns the expression of an argument of the call."""
         if type(value) is tuple and is_differentiable(type_of(value)):
-            parts = [self._parameter(f"{name}_{number}", part) for number, part in enumerate(value)]
+            parts = [self._argument_expression(f"{name}_{number}", part) for number, part in enumerate(value)]
             return f"({', '.join(parts)},)"
         name = f"{name}_" if name in ("callee", "result") else name
         if value is None or isinstance(value, (dispatcher.Dispatcher, type, np.dtype)):
@@ -188,7 +190,7 @@ class _WithFloatResults:
             self.arguments.append(value)
         return name
 
-    def _compile(self, end: str) -> Any:
+    def _compile_call(self, end: str) -> Any:
         source = f"def {self._name}({', '.join(self.names)}):\n    result = {self._call}\n    {end}\n"
         return numba.njit(generated_function(self._name, source, "call", {**self._constants, "callee": self._callee}))
 
@@ -197,10 +199,10 @@ def _has_derivative(value: Any) -> bool:
     return is_differentiable(type_of(value))
 
 
-def _leaves(text: str, value: Any) -> Iterator[tuple[str, Any]]:
+def _result_leaves(text: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Yields expressions and values of what a result that is a tuple of tuples has."""
     if isinstance(value, tuple):
         for number, part in enumerate(value):
-            yield from _leaves(f"{text}[{number}]", part)
+            yield from _result_leaves(f"{text}[{number}]", part)
     else:
         yield text, value

@@ -16,7 +16,7 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.derivatives.analysis.activity import Activity
-from fastgrad._src.derivatives.analysis.aliases import check_stores
+from fastgrad._src.derivatives.analysis.aliases import check_aliased_stores
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
 from fastgrad._src.derivatives.frontend.lowering import Lowering, lowering_of
 from fastgrad._src.derivatives.frontend.tangent_numbers import TangentNumbers
@@ -31,10 +31,10 @@ from fastgrad._src.derivatives.runtime.chunks import COMPILED as CHUNKS
 from fastgrad._src.derivatives.runtime.chunks import INTERPRETED as INTERPRETED_CHUNKS
 from fastgrad._src.derivatives.runtime.chunks import MAX_CHUNKS
 from fastgrad._src.derivatives.runtime.compilation import OPTIONS
-from fastgrad._src.derivatives.runtime.inferred_callees import linked_pipeline
+from fastgrad._src.derivatives.runtime.inferred_callees import linked_compiler_class
 from fastgrad._src.derivatives.runtime.jumps import BLOCK_VARIABLE, DirectJumpCompiler
 from fastgrad._src.derivatives.runtime.tape_memory import ALL_STACKS, COMPILED, INTERPRETED
-from fastgrad._src.derivatives.transform.checkpoints import bytes_of_a_loop
+from fastgrad._src.derivatives.transform.checkpoints import checkpoint_byte_limit
 from fastgrad._src.derivatives.transform.emission import Derivative, DerivedCall
 from fastgrad._src.derivatives.transform.forward_mode import ForwardMode
 from fastgrad._src.derivatives.transform.parallel_loops import Outlined, ParallelLoop
@@ -108,7 +108,7 @@ class SplitMode(ReverseMode):
         """Writes the size that the reverse sweep gives the buffer of a cotangent."""
         self.write(f"n_{root.name} = max(n_{root.name}, {count})")
 
-    def turn(self, block: Block, end: Return) -> None:
+    def write_return(self, block: Block, end: Return) -> None:
         """Writes the records of what the reverse sweep needs, and the results."""
         sizes = [f"n_{root.name}" for root in self._arrays]
         names = [*[item.name for item in self._records], *sizes]
@@ -121,12 +121,12 @@ class SplitMode(ReverseMode):
 
     def augmented(self) -> Derivative:
         """Returns the text of ``(*arguments, owner, *stacks) -> (*results, *stacks)``."""
-        check_stores(self.function, self.flow, is_reverse=True)
-        self._check_codes()
+        check_aliased_stores(self.function, self.flow, is_reverse=True)
+        self._check_code_range()
         self.lines = []
         for block in self.flow.blocks:
             self.begin_block(block.number)
-            self._forward(block)
+            self._write_forward_block(block)
         names = [part.name for part in parts_of(self.function)]
         head = [*self.initial_records(), *[f"n_{root.name} = 0" for root in self._arrays]]
         body = [*head, f"{BLOCK_VARIABLE} = 0", "while True:"]
@@ -140,7 +140,7 @@ class SplitMode(ReverseMode):
             if block.successors or block.returns:
                 self.begin_block(len(self.flow.blocks) + block.number)
                 self._reverse_sweep(block)
-        self.write_exits()
+        self.write_loop_exits()
         parts = [part for part in parts_of(self.function) if part.position in self.positions]
         cotangents = [f"d_{part.name}" if part in self.activity else zero(part.type) for part in scalars_among(parts)]
         self.begin_block(end)
@@ -152,13 +152,13 @@ class SplitMode(ReverseMode):
         parameters = [*results, *self._frozen_names, *arrays, STACKS_OF_REVERSE]
         (start,) = [block for block in self.flow.blocks if block.returns]
         body = [
-            *self._first_lines(),
+            *self._initial_lines(),
             f"{BLOCK_VARIABLE} = {len(self.flow.blocks) + start.number}",
             "while True:",
         ]
         return self.result(f"reverse_{self.function.name}", parameters, body)
 
-    def _first_lines(self) -> list[str]:
+    def _initial_lines(self) -> list[str]:
         """Returns the lines that take back the records, and give numbers and cotangents their first values."""
         lines, self.lines = self.lines, []
         names = [*[item.name for item in self._records], *[f"n_{root.name}" for root in self._arrays]]
@@ -175,7 +175,7 @@ class SplitMode(ReverseMode):
         for size, text in self._sizes.items():
             if size in self.residuals.kept:
                 self.write(f"{size.name} = {text}", 1)
-        for line in [*self.initial_rows(), *self.initial_cotangents()]:
+        for line in [*self.row_size_lines(), *self.initial_cotangents()]:
             self.write(line, 1)
         for root in self.function.roots:
             if root in self._arrays or (root in self.activity and root.kind == "global"):
@@ -214,7 +214,7 @@ def _simplify_and_number(lowered: Function) -> None:
 
 
 @functools.lru_cache(maxsize=64)
-def _split(callee: Callee, frozen: tuple[int, ...]) -> dict[str, Derivative]:
+def _split_derivatives(callee: Callee, frozen: tuple[int, ...]) -> dict[str, Derivative]:
     mode = SplitMode(*_lower(callee), frozen, callee.active)
     return {"augmented": mode.augmented(), "reverse": mode.reverse()}
 
@@ -238,10 +238,10 @@ def _names(letter: str, numbers: Iterable[int]) -> list[str]:
 
 def _parallel_augmented(call: DerivedCall) -> list[str]:
     arguments = ", ".join(_names("a", range(len(call.callee.types))))
-    limit = bytes_of_a_loop() // 2 // MAX_CHUNKS
+    limit = checkpoint_byte_limit() // 2 // MAX_CHUNKS
     drop = [f"    if 8 * (values_top + arrays_top) + codes_top > {limit}:", *[f"        {line}" for line in _RELEASE]]
     drop.append("        values = values_top = codes = codes_top = arrays = arrays_top = 0")
-    is_kept = not call.callee.function.numbers_to_run_again(call.arguments)
+    is_kept = not call.callee.function.rerun_argument_numbers(call.arguments)
     tops = STACKS_OF_REVERSE.split(", ")
     return [
         "@compiled",
@@ -268,7 +268,7 @@ def _parallel_reverse(call: DerivedCall) -> list[str]:
     arrays = [place for place in callee.active if isinstance(callee.types[place], types.Array)]
     numbers = [place for place in callee.active if place not in arrays]
     shared = [place for place in arrays if place in loop.shared]
-    known = loop.numbers_to_run_again(call.arguments)
+    known = loop.rerun_argument_numbers(call.arguments)
     scratch = sorted(loop.partials) if known else []
     frozen, cotangents, sums = _names("a", call.arguments), _names("d", arrays), _names("e", numbers)
     given = [*_names("a", known), *frozen, *cotangents]
@@ -322,7 +322,7 @@ def text_of(call: DerivedCall) -> Derivative:
         return _text_of_parallel_loop(call)
     if call.form == "tangent":
         return ForwardMode(*_lower(call.callee), call.arguments, is_callee=True).derivative()
-    return _split(call.callee, call.arguments)[call.form]
+    return _split_derivatives(call.callee, call.arguments)[call.form]
 
 
 def _dispatcher_of(call: DerivedCall) -> Any:
@@ -349,7 +349,7 @@ def _function_of(derivative: Derivative, what: str, call: DerivedCall | None) ->
     function = generated_function(derivative.name, derivative.source, what, scope, derivative.user_lines)
     if call is not None:
         _dispatchers[call] = CPUDispatcher(
-            function, targetoptions=OPTIONS, pipeline_class=linked_pipeline(DirectJumpCompiler)
+            function, targetoptions=OPTIONS, pipeline_class=linked_compiler_class(DirectJumpCompiler)
         )
     function.__globals__.update({name: _dispatcher_of(other) for name, other in derivative.calls.items()})
     return function

@@ -17,13 +17,19 @@ import numpy as np
 
 from fastgrad._src.derivatives.functions.argument_types import cotangent_type_of
 from fastgrad._src.derivatives.functions.parameters import (
+    is_variadic,
     parameter_positions,
-    takes_any_number,
-    with_parameters,
+    with_fixed_parameters,
     wrapped_function,
 )
 from fastgrad._src.derivatives.runtime.random_states import copy_of_states, drawing_from
-from fastgrad._src.derivatives.runtime.record_fields import State, field_of, instances_as, is_instance, state_of
+from fastgrad._src.derivatives.runtime.record_fields import (
+    State,
+    field_of,
+    instance_state,
+    instances_with_state,
+    is_instance,
+)
 from fastgrad._src.derivatives.transforms import forward_dispatcher, pullback, result_leaves
 from fastgrad._src.jit.numba_internals import dispatcher
 
@@ -80,8 +86,8 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
         ValueError: no argument is a float, an array of floats, or a record or instance with such fields.
         DifferentiationError: ``f`` can't be differentiated.
     """
-    if takes_any_number(f):
-        f = with_parameters(f, len(arguments))
+    if is_variadic(f):
+        f = with_fixed_parameters(f, len(arguments))
     python_function = wrapped_function(f, "check_gradients")
     bound = inspect.signature(python_function).bind(*arguments)
     bound.apply_defaults()
@@ -99,13 +105,13 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
         positions = parameter_positions(argnums, python_function, "check_gradients")
     comparer = Comparer(f, values, positions)
     for position in positions:
-        for direction in axes_of(values[position], position):
+        for direction in unit_directions(values[position], position):
             comparison = comparer.compare(direction)
             if comparison.status != "right":
                 index = direction.element
                 text = f"{names[position]}{direction.field and f'.{direction.field}'}"
                 text = f"{text}[{', '.join(map(str, index))}]" if index else text  # type: ignore[arg-type]
-                if np.iscomplexobj(_part(values[position], direction.field)):
+                if np.iscomplexobj(_field_or_value(values[position], direction.field)):
                     text = f"the {'real' if direction.change == 1 else 'imaginary'} part of {text}"
                 raise AssertionError(
                     f"check_gradients: the derivatives of {python_function.__name__} with respect to {text} differ: {comparison}. "
@@ -129,17 +135,17 @@ class Comparer:
         self._values = values
         self._positions = positions
         self._states = copy_of_states()
-        self._state = state_of(values)
+        self._state = instance_state(values)
         self._compiled = f if isinstance(f, dispatcher.Dispatcher) else numba.njit(f)
         results = result_leaves(self._run(self._compiled))
-        fields = [_part(value, field) for value in values for field in _float_fields(value)]
+        fields = [_field_or_value(value, field) for value in values for field in _float_fields(value)]
         floats = [part for part in (*values, *fields, *results) if is_float(part)]
         self._eps = max(float(np.finfo(np.asarray(part).dtype).eps) for part in floats)
         random = np.random.default_rng(0)
         self._weights = [
             1.0
             if len(results) == 1 and isinstance(y, (float, np.floating))
-            else _as_type_of(random.uniform(0.5, 1.5, np.shape(y)), y)
+            else _weights_like(random.uniform(0.5, 1.5, np.shape(y)), y)
             for y in results
         ]
         self._pullback = pullback(f, positions, len(results))
@@ -161,10 +167,12 @@ class Comparer:
         position, element, change, field = direction
         tangents = [zeros_of(self._values[number]) for number in self._positions]
         place = self._positions.index(position)
-        tangents[place] = _moved_field(tangents[place], field, element, change)
+        tangents[place] = _with_shifted_field(tangents[place], field, element, change)
         derivatives = self.apply_weights(self._run(self._forward, *tangents)[1])
         derivative = float(derivatives.sum())
-        cotangent = float(np.real(np.sum(np.conj(change) * np.asarray(_part(self._cotangents[place], field))[element])))
+        cotangent = float(
+            np.real(np.sum(np.conj(change) * np.asarray(_field_or_value(self._cotangents[place], field))[element]))
+        )
         size, eps = self.size(direction), noise or self._eps
 
         def results_at_step(step: float) -> np.ndarray:
@@ -175,7 +183,7 @@ class Comparer:
         is_equal = abs(cotangent - derivative) <= 1e3 * eps * (max(scale, float(np.abs(derivatives).sum())) + 1.0)
         is_exact = error <= _MOST_CERTAIN * max(scale, 1.0)
         # A result that changes by less than its rounding at the largest step does not change at all.
-        unseen = eps * float(np.abs(results_at_step(0.0)[derivatives != 0.0]).sum()) / largest_step(size, eps)
+        unseen = eps * float(np.abs(results_at_step(0.0)[derivatives != 0.0]).sum()) / first_step_size(size, eps)
         is_close = abs(cotangent - difference) <= 10 * error + 100 * math.sqrt(self._eps) * scale + unseen
         is_smooth = (
             math.isfinite(difference) and is_exact and (is_close or _has_one_derivative(results_at_step, size, eps))
@@ -199,42 +207,42 @@ class Comparer:
 
     def size(self, direction: Direction) -> float:
         """Returns the size of the largest number that ``direction`` changes."""
-        value = _part(self._values[direction.position], direction.field)
+        value = _field_or_value(self._values[direction.position], direction.field)
         return float(np.max(np.abs(np.asarray(value)[direction.element])))
 
     def results_at(self, direction: Direction, step: float) -> np.ndarray:
         """Returns the weighted results, one by one, for arguments that are moved by ``step`` along ``direction``."""
-        values, state = self.moved_arguments(direction, step)
+        values, state = self.shifted_arguments(direction, step)
         return self.apply_weights(self._run(self._compiled, at=values, state=state))
 
     def shift(self, direction: Direction, step: float) -> Comparer:
         """Returns a comparer of the function where the arguments are moved by ``step`` along ``direction``."""
         comparer = copy.copy(self)
-        comparer._values, comparer._state = self.moved_arguments(direction, step)
+        comparer._values, comparer._state = self.shifted_arguments(direction, step)
         comparer._cotangents = comparer._run(self._pullback, *self._weights)
         return comparer
 
-    def moved_arguments(self, direction: Direction, step: float) -> tuple[list[Any], State]:
+    def shifted_arguments(self, direction: Direction, step: float) -> tuple[list[Any], State]:
         """Returns copies of the arguments, moved by ``step`` along ``direction``, and the state of instances of ``jitclass`` there."""
         position, element, change, field = direction
         values = [_copy(other) for other in self._values]
         state = self._state
         if is_instance(values[position]):
             state = [
-                (owner, name, _shift(np.copy(part)[()], element, step * change), contents)
+                (owner, name, _shifted_value(np.copy(part)[()], element, step * change), contents)
                 if owner is values[position] and name == field and not isinstance(part, np.ndarray)
-                else (owner, name, part, _shift(contents.copy(), element, step * change))
+                else (owner, name, part, _shifted_value(contents.copy(), element, step * change))
                 if owner is values[position] and name == field
                 else (owner, name, part, contents)
                 for owner, name, part, contents in state
             ]
         else:
-            values[position] = _moved_field(values[position], field, element, step * change)
+            values[position] = _with_shifted_field(values[position], field, element, step * change)
         return values, state
 
     def _run(self, function: Any, *more: Any, at: Sequence[Any] | None = None, state: State | None = None) -> Any:
         """Returns the result for copies of the arguments, with the same random draws in all runs."""
-        with drawing_from(self._states), instances_as(self._state if state is None else state):
+        with drawing_from(self._states), instances_with_state(self._state if state is None else state):
             return function(*map(_copy, self._values if at is None else at), *more)
 
     def apply_weights(self, y: Any) -> np.ndarray:
@@ -248,10 +256,10 @@ class Comparer:
         return np.concatenate(parts)
 
 
-def axes_of(value: Any, position: int) -> Iterator[Direction]:
+def unit_directions(value: Any, position: int) -> Iterator[Direction]:
     """Yields a direction for each number of an argument, for a complex number two."""
     for field in _float_fields(value) or [""]:
-        part = _part(value, field)
+        part = _field_or_value(value, field)
         changes = (1.0, 1j) if np.iscomplexobj(part) else (1.0,)
         for index in np.ndindex(np.shape(part)):
             yield from (Direction(position, index, change, field) for change in changes)
@@ -259,7 +267,7 @@ def axes_of(value: Any, position: int) -> Iterator[Direction]:
 
 def central_difference(function: Callable[[float], np.ndarray], x: float, eps: float) -> tuple[float, float]:
     """Returns the derivative of a sum at a shift of 0 by Richardson's extrapolation of central differences, and its approximate error."""
-    step = largest_step(x, eps)
+    step = first_step_size(x, eps)
     row: list[float] = []
     best, error = np.nan, np.inf
     for _ in range(_LEVELS):
@@ -276,7 +284,7 @@ def central_difference(function: Callable[[float], np.ndarray], x: float, eps: f
     return best, error
 
 
-def largest_step(x: float, eps: float) -> float:
+def first_step_size(x: float, eps: float) -> float:
     """Returns the first step of differences at a number ``x`` of a function whose results have the relative error ``eps``."""
     return float(eps**0.25 * max(abs(x), 0.01) * 2.0)
 
@@ -303,25 +311,25 @@ def is_float(value: Any) -> bool:
 def _float_fields(value: Any) -> list[str]:
     """Returns the names of the fields of floats and of arrays of floats of records and instances."""
     if is_instance(value):
-        return [name for _, name, part, _ in state_of([value]) if is_float(part)]
+        return [name for _, name, part, _ in instance_state([value]) if is_float(part)]
     dtype: Any = value.dtype if isinstance(value, (np.ndarray, np.void)) else None
     return [name for name in (dtype.names if dtype is not None else None) or () if dtype[name].base.kind in "fc"]
 
 
-def _part(value: Any, field: str) -> Any:
+def _field_or_value(value: Any, field: str) -> Any:
     """Returns a field of a record, of an array of records, of an instance, or of a cotangent of one; without a field the value."""
     if not field:
         return value
     return getattr(value, field) if is_instance(value) or isinstance(value, tuple) else field_of(value, field)
 
 
-def _moved_field(value: Any, field: str, index: tuple[int, ...] | EllipsisType, step: Any) -> Any:
+def _with_shifted_field(value: Any, field: str, index: tuple[int, ...] | EllipsisType, step: Any) -> Any:
     """Returns a value that may be written to with ``step`` added at ``index`` of a field; without a field at ``index`` of the value."""
     if not field:
-        return _shift(value, index, step)
+        return _shifted_value(value, index, step)
     if isinstance(value, tuple):
-        return value._replace(**{field: _shift(getattr(value, field), index, step)})  # type: ignore[attr-defined]
-    part = np.array(_part(value, field))
+        return value._replace(**{field: _shifted_value(getattr(value, field), index, step)})  # type: ignore[attr-defined]
+    part = np.array(_field_or_value(value, field))
     part[index] += step
     value[field] = part
     return value
@@ -333,7 +341,7 @@ def _copy(value: Any) -> Any:
     return value.copy(order="K") if isinstance(value, np.ndarray) else value
 
 
-def _as_type_of(weights: Any, like: Any) -> Any:
+def _weights_like(weights: Any, like: Any) -> Any:
     if not isinstance(like, np.ndarray):
         return weights * (1.0 + 0.7j) if np.iscomplexobj(like) else float(weights)
     if like.dtype.kind == "c":
@@ -344,14 +352,14 @@ def _as_type_of(weights: Any, like: Any) -> Any:
 def zeros_of(value: Any) -> Any:
     """Returns a tangent or a cotangent of a value that is 0."""
     if is_instance(value):
-        parts = [zeros_of(_part(value, field)) for field in _float_fields(value)]
+        parts = [zeros_of(_field_or_value(value, field)) for field in _float_fields(value)]
         return cotangent_type_of(numba.typeof(value))(*parts)
     if _float_fields(value):
         return np.zeros(np.shape(value), cotangent_type_of(numba.typeof(value)))
     return np.zeros_like(value) if isinstance(value, np.ndarray) else type(value)(0.0)
 
 
-def _shift(value: Any, index: tuple[int, ...] | EllipsisType, step: Any) -> Any:
+def _shifted_value(value: Any, index: tuple[int, ...] | EllipsisType, step: Any) -> Any:
     """Returns a number, or an array that may be written to, with ``step`` added at ``index``."""
     if not isinstance(value, np.ndarray):
         return type(value)(value + step)

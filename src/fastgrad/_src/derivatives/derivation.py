@@ -10,7 +10,7 @@ from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
-from fastgrad._src.derivatives.analysis.searches import searches_of
+from fastgrad._src.derivatives.analysis.searches import find_searches
 from fastgrad._src.derivatives.callees import compiled_text, tangents_of
 from fastgrad._src.derivatives.frontend.lowering import Lowering, lower, lowering_of
 from fastgrad._src.derivatives.frontend.splicing import Spliced
@@ -22,7 +22,7 @@ from fastgrad._src.derivatives.transform.forward_mode import ForwardMode
 from fastgrad._src.derivatives.transform.parallel_loops import outline_parallel_loops
 from fastgrad._src.derivatives.transform.reverse_mode import ReverseMode
 from fastgrad._src.derivatives.transform.simplification import simplify
-from fastgrad._src.jit.generated_source import line_of_user
+from fastgrad._src.jit.generated_source import original_user_line
 from fastgrad._src.jit.user_lines import warn_at
 
 Form = Callable[[str, list[str]], str]
@@ -161,8 +161,8 @@ def _warn_of_searches(
     lowered: Function, flow: ControlFlow, positions: tuple[int, ...], leaf: int | None = None
 ) -> None:
     """Warns of derivatives that are 0 because the function searches for its result."""
-    for search in searches_of(lowered, flow, positions, leaf):
-        file, line = line_of_user(search.location.filename, search.location.line)
+    for search in find_searches(lowered, flow, positions, leaf):
+        file, line = original_user_line(search.location.filename, search.location.line)
         name = lowered.names[search.position]
         if (file, line, name) in WARNED_OF:
             continue

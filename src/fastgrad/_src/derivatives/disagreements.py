@@ -17,9 +17,16 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
-from fastgrad._src.derivatives.analysis.searches import searches_of
+from fastgrad._src.derivatives.analysis.searches import find_searches
 from fastgrad._src.derivatives.callees import interpreted_scope
-from fastgrad._src.derivatives.check import Comparer, Comparison, Direction, central_difference, largest_step, zeros_of
+from fastgrad._src.derivatives.check import (
+    Comparer,
+    Comparison,
+    Direction,
+    central_difference,
+    first_step_size,
+    zeros_of,
+)
 from fastgrad._src.derivatives.derivation import lowered_function
 from fastgrad._src.derivatives.ir.operands import Scalar
 from fastgrad._src.derivatives.ir.representation import Function
@@ -67,9 +74,9 @@ def explain(function: Any, comparer: Comparer, direction: Direction, comparison:
     if not math.isfinite(comparison.reverse):
         step = 1e-3 * comparer.size(direction)
         return "wrong" if step and np.all(
-            np.isfinite(_difference(comparer, direction, step))
+            np.isfinite(_central_difference(comparer, direction, step))
         ) else "not smooth", comparison
-    if _is_search(function, comparer, direction, comparison):
+    if _is_due_to_search(function, comparer, direction, comparison):
         return "search", comparison
     if _is_at_branch(function, comparer, direction):
         return "at a branch", comparison
@@ -98,23 +105,23 @@ def relative_noise(comparer: Comparer, direction: Direction) -> float | None:
     return noise if max(last) <= 4.0 * min(last) and noise <= _MOST_NOISE else None
 
 
-def _difference(comparer: Comparer, direction: Direction, step: float) -> np.ndarray:
+def _central_difference(comparer: Comparer, direction: Direction, step: float) -> np.ndarray:
     result: np.ndarray = (comparer.results_at(direction, step) - comparer.results_at(direction, -step)) / (2.0 * step)
     return result
 
 
-def _is_search(function: Any, comparer: Comparer, direction: Direction, comparison: Comparison) -> bool:
+def _is_due_to_search(function: Any, comparer: Comparer, direction: Direction, comparison: Comparison) -> bool:
     """True if a loop of the function searches, and the derivative is right between the jumps of the result."""
-    lowered, flow = lowered_function(function, tuple(map(type_of, comparer.moved_arguments(direction, 0.0)[0])))
+    lowered, flow = lowered_function(function, tuple(map(type_of, comparer.shifted_arguments(direction, 0.0)[0])))
     positions = (direction.position,)
-    if searches_of(lowered, flow, positions, None):
+    if find_searches(lowered, flow, positions, None):
         return comparison.reverse == comparison.forward == 0.0
-    if not searches_of(lowered, flow, positions, None, is_partial=True):
+    if not find_searches(lowered, flow, positions, None, is_partial=True):
         return False
-    return _is_right_with_decisions_kept(lowered, flow, comparer, direction, comparison)
+    return _agrees_with_fixed_branches(lowered, flow, comparer, direction, comparison)
 
 
-def _is_right_with_decisions_kept(
+def _agrees_with_fixed_branches(
     lowered: Function, flow: ControlFlow, comparer: Comparer, direction: Direction, comparison: Comparison
 ) -> bool:
     """True if derivatives agree with differences of the function whose loops decide everywhere as at the arguments themselves.
@@ -131,13 +138,13 @@ def _is_right_with_decisions_kept(
 
     lowered.globals["decide"] = decide
     for block in set().union(*flow.loops.values()):
-        block.statements = [part for statement in block.statements for part in _with_decision(statement)]
+        block.statements = [part for statement in block.statements for part in _with_fixed_decision(statement)]
     derivative = ForwardMode(lowered, flow, (direction.position,)).derivative()
     scope = {**derivative.scope, **interpreted_scope()}
     run = generated_function(derivative.name, derivative.source, "decisions", scope)
 
     def results_at(step: float) -> np.ndarray:
-        arguments, _ = comparer.moved_arguments(direction, step)
+        arguments, _ = comparer.shifted_arguments(direction, step)
         decisions.clear()
         return comparer.apply_weights(run(*arguments, zeros_of(arguments[direction.position]))[0])
 
@@ -151,7 +158,7 @@ def _is_right_with_decisions_kept(
     return bool(is_same and abs(difference - comparison.reverse) <= min(10 * error + 1e-6 * scale, 0.01 * gap))
 
 
-def _with_decision(statement: Statement) -> list[Statement]:
+def _with_fixed_decision(statement: Statement) -> list[Statement]:
     """Returns a statement of a loop, if its result is a truth value with one that makes this the one of the first run."""
     if not isinstance(statement, Compute) or not isinstance(statement.target.type, types.Boolean):
         return [statement]
@@ -166,19 +173,22 @@ def _with_decision(statement: Statement) -> list[Statement]:
 
 def _is_at_branch(function: Any, comparer: Comparer, direction: Direction) -> bool:
     """True if the function takes a way of its own at this point, and its derivatives on both sides are right."""
-    first = largest_step(comparer.size(direction), comparer.eps)
+    first = first_step_size(comparer.size(direction), comparer.eps)
     for sign in (-1.0, 1.0):
         sides = [comparer.shift(direction, sign * factor * first).compare(direction).status for factor in (4.0, 9.0)]
         if "wrong" in sides or "right" not in sides:
             return False
-    here = _way_of(function, comparer.moved_arguments(direction, 0.0)[0])
+    here = _execution_path_hash(function, comparer.shifted_arguments(direction, 0.0)[0])
     return here is not None and all(
         way is not None and way != here
-        for way in (_way_of(function, comparer.moved_arguments(direction, sign * first / 64)[0]) for sign in (-1, 1))
+        for way in (
+            _execution_path_hash(function, comparer.shifted_arguments(direction, sign * first / 64)[0])
+            for sign in (-1, 1)
+        )
     )
 
 
-def _way_of(function: Any, arguments: list[Any]) -> int | None:
+def _execution_path_hash(function: Any, arguments: list[Any]) -> int | None:
     """Returns a hash of the instructions that Python runs for a call; None if that raises or takes too long."""
     way: list[Any] = []
 

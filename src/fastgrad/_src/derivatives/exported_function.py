@@ -82,11 +82,11 @@ class ExportedFunction:
         Args:
             arrays: what has the dtypes and the ranks of the arguments.
         """
-        argument_types = self._types(arrays)
+        argument_types = self._argument_types(arrays)
         leaves = [type for _, type in result_leaves(self.f, self.owner, argument_types)]
         return leaves, isinstance(result_type(self.f, self.owner, argument_types), types.BaseTuple)
 
-    def _types(self, arrays: Sequence[Any]) -> Types:
+    def _argument_types(self, arrays: Sequence[Any]) -> Types:
         try:
             return tuple(number_or_array(numba.from_dtype(np.dtype(x.dtype)), x.ndim) for x in arrays)
         except errors.NumbaNotImplementedError as error:
@@ -110,11 +110,11 @@ class ExportedFunction:
             cotangents: those of all results; of integers anything.
         """
         pulled = self._pullback(positions, len(cotangents))(
-            *map(_number_or_copy, arrays), *self._of_results(arrays, cotangents)
+            *map(_number_or_copy, arrays), *self._cast_cotangents(arrays, cotangents)
         )
         return [np.asarray(g, arrays[number].dtype) for number, g in zip(positions, pulled, strict=True)]
 
-    def second_cotangents(
+    def compute_second_cotangents(
         self,
         arrays: Sequence[np.ndarray],
         positions: tuple[int, ...],
@@ -123,16 +123,16 @@ class ExportedFunction:
     ) -> list[np.ndarray]:
         """Returns the cotangents of those ``cotangents`` that are of floats, and of the arguments numbered ``positions`` where ``tangents`` are those of the result of ``cotangents()``."""
         is_float = [dtype_of(type).kind == "f" for type in self.leaves(arrays)[0]]
-        given = list(itertools.compress(self._of_results(arrays, cotangents), is_float))
+        given = list(itertools.compress(self._cast_cotangents(arrays, cotangents), is_float))
         directions = [_number_or_copy(np.asarray(t, arrays[n].dtype)) for n, t in zip(positions, tangents, strict=True)]
         zeros = [np.zeros_like(g)[()] for g in given]
-        floats = function_of_floats(self.f, self.owner, self._types(arrays))
+        floats = function_of_floats(self.f, self.owner, self._argument_types(arrays))
         run = self._second_pullback(floats, positions, positions, len(given))
         of_cotangents, pulled = run(*map(_number_or_copy, arrays), *directions, *zeros, *given)
         like = [np.asarray(g).dtype for g in given] + [arrays[number].dtype for number in positions]
         return [np.asarray(g, dtype) for g, dtype in zip((*of_cotangents, *pulled), like, strict=True)]
 
-    def _of_results(self, arrays: Sequence[np.ndarray], cotangents: Sequence[np.ndarray]) -> list[Any]:
+    def _cast_cotangents(self, arrays: Sequence[np.ndarray], cotangents: Sequence[np.ndarray]) -> list[Any]:
         """Returns cotangents with the dtypes of the results; of integers float64."""
         leaves, _ = self.leaves(arrays)
         dtypes = [dtype_of(type) for type in leaves]
@@ -194,7 +194,7 @@ def result_leaves(f: Any, owner: str, argument_types: Types) -> list[tuple[str, 
         TypeError: the result has something else, or nothing.
     """
     type = result_type(f, owner, argument_types)
-    leaves = _leaves("result", type)
+    leaves = _leaves_of_type("result", type)
     for _, leaf in leaves:
         item = number_type(leaf)
         if not isinstance(item, (types.Float, types.Integer, types.Boolean)) or item == types.float16:
@@ -208,10 +208,12 @@ def result_leaves(f: Any, owner: str, argument_types: Types) -> list[tuple[str, 
     )
 
 
-def _leaves(text: str, type: types.Type) -> list[tuple[str, types.Type]]:
+def _leaves_of_type(text: str, type: types.Type) -> list[tuple[str, types.Type]]:
     if isinstance(type, types.BaseTuple):
         return [
-            leaf for number, item in enumerate(type) for leaf in _leaves(f"{text}[{number}]", types.unliteral(item))
+            leaf
+            for number, item in enumerate(type)
+            for leaf in _leaves_of_type(f"{text}[{number}]", types.unliteral(item))
         ]
     return [(text, type)]
 

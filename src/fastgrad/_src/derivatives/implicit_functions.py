@@ -19,9 +19,9 @@ from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.functions.parameters import (
     Types,
     make_stub,
-    named_by_place,
     parameter_names,
     place,
+    with_location_of,
     wrapped_function,
 )
 from fastgrad._src.derivatives.matrices import jacobian
@@ -66,7 +66,9 @@ def fixed_point(f: Callable[..., Any], solver: Callable[..., Any]) -> Any:
     function = wrapped_function(f, "fixed_point")
     name, given = name_in_source(function.__name__), [f"p_{n}" for n in range(1, len(parameter_names(function)))]
     source = f"def {name}({', '.join(['x', *given])}):\n    return callee({', '.join(['x', *given])}) - x\n"
-    residual = named_by_place(generated_function(name, source, "fixed_point", {"callee": _dispatcher_of(f)}), function)
+    residual = with_location_of(
+        generated_function(name, source, "fixed_point", {"callee": _dispatcher_of(f)}), function
+    )
     return _implicit_function(fixed_point, f, residual, solver)
 
 
@@ -86,7 +88,7 @@ def _implicit_function(maker: Callable[..., Any], f: Any, residual: Any, solver:
         )
     name, given = name_in_source(solving.__name__), [f"p_{number}" for number in range(1, len(names))]
     source = f"def {name}({', '.join(names)}):\n    return callee_({', '.join(names)})\n"
-    root = named_by_place(generated_function(name, source, owner, {"callee_": _dispatcher_of(solver)}), solving)
+    root = with_location_of(generated_function(name, source, owner, {"callee_": _dispatcher_of(solver)}), solving)
     root.__defaults__, root.__doc__ = solving.__defaults__, solving.__doc__
     compiled = numba.njit(root)
     parameters, cotangents = ", ".join(given), ", ".join(["None", *[f"e[{n}]" for n in range(len(given))]])
@@ -139,7 +141,7 @@ def _adjoint_of_root(f: Any) -> DerivedDispatcher:
 
     def derive(argument_types: Types) -> FunctionType:
         _, unknown, *parameters = argument_types
-        active = _active(parameters)
+        active = _active_positions(parameters)
         given = ", ".join(f"x_{number}" for number in range(len(names)))
         cotangents = [f"e[{active.index(n)}]" if n in active else "None" for n in range(1, len(names))]
         lines = [
@@ -148,7 +150,7 @@ def _adjoint_of_root(f: Any) -> DerivedDispatcher:
             *[f"    e = pull({given}, u)" for _ in active[:1]],
             f"    return ({', '.join(cotangents)},)",
         ]
-        scope = {"jacobian": jacobian(f), "solve_transposed": _solvers(unknown)[1]}
+        scope = {"jacobian": jacobian(f), "solve_transposed": _linear_solvers(unknown)[1]}
         if active:
             scope["pull"] = pullback(f, active, 1)
         return generated_function("adjoint", "\n".join([*lines, ""]), "implicit_root", scope)
@@ -162,7 +164,7 @@ def _tangent_of_root(f: Any) -> DerivedDispatcher:
 
     def derive(argument_types: Types) -> FunctionType:
         unknown, *parameters = argument_types[: len(names)]
-        active = _active(parameters)
+        active = _active_positions(parameters)
         given = ", ".join(f"x_{number}" for number in range(len(names)))
         tangents = ", ".join(f"t_{number}" for number in range(1, len(names)))
         directions = "".join(f", t_{number}" for number in active)
@@ -173,7 +175,7 @@ def _tangent_of_root(f: Any) -> DerivedDispatcher:
         ]
         scope = {
             "jacobian": jacobian(f),
-            "solve": _solvers(unknown)[0],
+            "solve": _linear_solvers(unknown)[0],
             "forward": forward_dispatcher(f, active),
         }
         return generated_function("tangent", "\n".join([*lines, ""]), "implicit_root", scope)
@@ -187,12 +189,12 @@ def _stub(f: Any, count: int) -> FunctionType:
     return make_stub(name, [f"x_{number}" for number in range(count)])
 
 
-def _active(parameters: Sequence[types.Type]) -> tuple[int, ...]:
+def _active_positions(parameters: Sequence[types.Type]) -> tuple[int, ...]:
     """Returns the numbers of the arguments of the equation that have derivatives; the unknown has number 0."""
     return tuple(number for number, type in enumerate(parameters, 1) if is_differentiable(type))
 
 
-def _solvers(unknown: types.Type) -> tuple[Any, Any]:
+def _linear_solvers(unknown: types.Type) -> tuple[Any, Any]:
     """Returns the functions that solve linear equations with the Jacobian matrix, and with its transpose."""
     return (_solve, _solve_transposed) if isinstance(unknown, types.Array) else (_quotient, _quotient)
 

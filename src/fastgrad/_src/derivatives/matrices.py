@@ -12,16 +12,16 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
-from fastgrad._src.derivatives.functions.argument_types import members_of, specialize
+from fastgrad._src.derivatives.functions.argument_types import field_types_of, specialize
 from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.functions.parameters import (
     Types,
     is_number,
+    is_variadic,
     parameter_names,
     parameter_positions,
     place,
     stub_of,
-    takes_any_number,
     wrapped_function,
 )
 from fastgrad._src.derivatives.runtime.compilation import DerivedDispatcher
@@ -38,7 +38,7 @@ from fastgrad._src.derivatives.transforms import (
 from fastgrad._src.jit.generated_source import generated_function
 
 
-def _columns(
+def _matrix_dispatcher(
     maker: Callable[..., Any], f: Any, argnums: int | Sequence[int], column_of: Callable[[int, int], Any]
 ) -> Any:
     """Returns the dispatcher of matrices whose columns come from unit vectors in the place of an argument's direction.
@@ -50,7 +50,7 @@ def _columns(
         column_of: maps the number of an argument, and a number of directions, to the function that takes the arguments of ``f`` and an array of so many
             directions. It returns an array of columns, for ``jacobian`` a tuple: the result, then the columns. Several are the last axis.
     """
-    if takes_any_number(f):
+    if is_variadic(f):
         return DerivativeOfAnyNumber(f, lambda function: maker(function, argnums))
     owner = maker.__name__
     python_function = wrapped_function(f, owner)
@@ -66,7 +66,7 @@ def _columns(
             written_positions,
         )
         from fastgrad._src.derivatives.ir.operands import Constant
-        from fastgrad._src.derivatives.transform.forward_mode import tangents_of_a_run
+        from fastgrad._src.derivatives.transform.forward_mode import tangents_per_run
 
         argument_types = specialize(f, argument_types, positions, owner).types
         lines: list[str] = []
@@ -86,17 +86,19 @@ def _columns(
                 f"{place(python_function)}: {owner}: {python_function.__name__} returns {lowered.result}; return a float or an array of floats."
             )
         written = written_positions(lowered)  # each run changes them
-        lines += _checks_of_memory(names, argument_types, written)
+        lines += _memory_check_lines(names, argument_types, written)
         given = [
             _text_of_copy(name, argument_types[number], scope) if number in written else name
             for number, name in enumerate(names)
         ]
-        _check_written(argument_types, written, names, f"{place(python_function)}: {owner}: {python_function.__name__}")
+        _check_no_written_records(
+            argument_types, written, names, f"{place(python_function)}: {owner}: {python_function.__name__}"
+        )
         for position in positions:
             type, argument = argument_types[position], names[position]
-            _check_kind_of_columns(type, f"{place(python_function)}: {owner}: the argument {argument[2:]}")
+            _check_argument_type(type, f"{place(python_function)}: {owner}: the argument {argument[2:]}")
             is_array = isinstance(type, types.Array)
-            width = tangents_of_a_run(lowered) if maker is jacobian and is_array else 1
+            width = tangents_per_run(lowered) if maker is jacobian and is_array else 1
             scope[f"columns_of_{position}"] = column_of(position, width)
             columns = f"columns_{position}"
             target = f"_, {columns}" if maker is jacobian else columns
@@ -106,7 +108,7 @@ def _columns(
                 continue
             like = type if maker is hessian else lowered.result
             rank, dtype = (like.ndim, like.dtype) if isinstance(like, types.Array) else (0, item)
-            lines += _lines_of_matrix(argument, position, width, rank, dtype, [*before_a_run, call])
+            lines += _matrix_source_lines(argument, position, width, rank, dtype, [*before_a_run, call])
         lines.append(f"return {result_text([f'result_{position}' for position in positions], is_single)}")
         source = "\n    ".join([f"def {stub.__name__}({', '.join(names)}):", *lines]) + "\n"
         return generated_function(stub.__name__, source, owner, scope)
@@ -114,7 +116,7 @@ def _columns(
     return DerivedDispatcher(stub, (maker, f, positions[0] if is_single else positions), derive)
 
 
-def _lines_of_matrix(
+def _matrix_source_lines(
     argument: str, position: int, width: int, rank: int, dtype: types.Type, run: list[str]
 ) -> list[str]:
     """Returns the lines that compute a matrix, ``width`` columns at a time.
@@ -154,15 +156,15 @@ def _lines_of_matrix(
 def _texts_of_arrays(text: str, type: types.Type) -> list[str]:
     """Returns the texts of the arrays of an argument: of a tuple those of its items, of a record or an instance its fields."""
     if isinstance(type, (types.Record, types.ClassInstanceType)):
-        return [f"field_of({text}, {name!r})" for name in members_of(type) or ()]
+        return [f"field_of({text}, {name!r})" for name in field_types_of(type) or ()]
     if isinstance(type, types.BaseTuple):
         return [array for number, item in enumerate(type) for array in _texts_of_arrays(f"{text}[{number}]", item)]
     return [text] if isinstance(type, types.Array) else []
 
 
-def _checks_of_memory(names: Sequence[str], argument_types: Types, written: set[int | None]) -> list[str]:
+def _memory_check_lines(names: Sequence[str], argument_types: Types, written: set[int | None]) -> list[str]:
     """Returns the lines that raise if an argument numbered in ``written`` shares memory with another one."""
-    from fastgrad._src.derivatives.transform.emission import check_of_memory
+    from fastgrad._src.derivatives.transform.emission import memory_check_line
 
     arrays = [
         (number, text)
@@ -170,13 +172,15 @@ def _checks_of_memory(names: Sequence[str], argument_types: Types, written: set[
         for text in _texts_of_arrays(name, type)
     ]
     return [
-        check_of_memory(first, second, (names[number][2:], names[other][2:]))
+        memory_check_line(first, second, (names[number][2:], names[other][2:]))
         for (number, first), (other, second) in itertools.combinations(arrays, 2)
         if written & {number, other}
     ]
 
 
-def _check_written(argument_types: Types, written: set[int | None], names: Sequence[str], function: str) -> None:
+def _check_no_written_records(
+    argument_types: Types, written: set[int | None], names: Sequence[str], function: str
+) -> None:
     """Raises DifferentiationError if a function writes records or instances, which runs for columns would change again and again."""
     for number in written:
         assert number is not None
@@ -187,13 +191,13 @@ def _check_written(argument_types: Types, written: set[int | None], names: Seque
             )
 
 
-def _check_kind_of_columns(type: types.Type, argument: str) -> None:
+def _check_argument_type(type: types.Type, argument: str) -> None:
     """Raises DifferentiationError if no matrix has the derivatives with respect to an argument of a type."""
     if isinstance(type, types.BaseTuple):
         remedy = (
             "a tuple, and matrices of derivatives are those of arrays and floats: use vjp, or pass its items one by one"
         )
-    elif members_of(type) is not None:
+    elif field_types_of(type) is not None:
         remedy = "of records or an instance, and matrices of derivatives are those of arrays and floats: use vjp, or pass its fields one by one"
     elif isinstance(getattr(type, "dtype", type), types.Complex):
         remedy = (
@@ -233,7 +237,7 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Any:
         derivative has the type and shape of the result. For several ``argnums`` it returns a tuple of these. When it is called, it raises
         DifferentiationError if ``f`` can't be differentiated, or if the argument is complex, a tuple, a record or an instance.
     """
-    return _columns(jacobian, f, argnums, lambda position, width: forward_dispatcher(f, (position,), width))
+    return _matrix_dispatcher(jacobian, f, argnums, lambda position, width: forward_dispatcher(f, (position,), width))
 
 
 def hessian(f: Callable[..., Any], argnums: int = 0) -> Any:
@@ -246,4 +250,4 @@ def hessian(f: Callable[..., Any], argnums: int = 0) -> Any:
     Returns:
         a function of the arguments of ``f``. It returns an array of shape ``argument.shape + argument.shape``, or a float for a float argument.
     """
-    return _columns(hessian, f, argnums, lambda position, _: hvp(f, position))
+    return _matrix_dispatcher(hessian, f, argnums, lambda position, _: hvp(f, position))

@@ -61,7 +61,7 @@ class CallRecorder:
         """Records all calls from Python in its block. Compiled functions call each other without Python."""
         with contextlib.ExitStack() as patches:
             for kind in (CPUDispatcher, DUFunc):
-                patches.enter_context(mock.patch.object(kind, "__call__", self._recording(kind.__call__)))
+                patches.enter_context(mock.patch.object(kind, "__call__", self._recording_method(kind.__call__)))
             yield
 
     def record_inner_calls(self) -> None:
@@ -73,7 +73,7 @@ class CallRecorder:
                 with contextlib.suppress(Exception, TimeIsOver), time_limit(_SECONDS_IN_PYTHON):
                     function(*copies(call.arguments), **call.keywords)
 
-    def _recording(self, call: Any) -> Any:
+    def _recording_method(self, call: Any) -> Any:
         """Returns the method ``call``, which records its arguments."""
 
         def record_and_call(function: Any, *arguments: Any, **keywords: Any) -> Any:

@@ -17,22 +17,27 @@ import numba
 import numpy as np
 from numba import types
 
-from fastgrad._src.derivatives.functions.argument_types import check_types, is_differentiable, members_of
+from fastgrad._src.derivatives.functions.argument_types import check_types, field_types_of, is_differentiable
 from fastgrad._src.derivatives.functions.functions import Snapshot
 from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.functions.parameters import (
     Types,
     is_number,
+    is_variadic,
     parameter_names,
     parameter_positions,
     stub_of,
-    takes_any_number,
-    with_parameters,
+    with_fixed_parameters,
     wrapped_function,
 )
 from fastgrad._src.derivatives.runtime.compilation import DerivativeCompiler, DerivedDispatcher, LaneCompiler
 from fastgrad._src.derivatives.runtime.random_states import copy_of_states, drawing_from
-from fastgrad._src.derivatives.runtime.record_fields import instances_as, is_instance, memory_of, state_of
+from fastgrad._src.derivatives.runtime.record_fields import (
+    instance_state,
+    instances_with_state,
+    is_instance,
+    memory_in_argument,
+)
 from fastgrad._src.jit.dispatcher_cache import RecentlyUsed
 from fastgrad._src.jit.numba_internals import dispatcher
 
@@ -59,8 +64,8 @@ class DerivativeOfAnyNumber:
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         """Returns the derivative; ``keywords`` are arguments of the function."""
         count = len(arguments) - self._more
-        own = _bound(self.function, arguments[: max(count, 0)], keywords, "a derivative")
-        return self._derivative_of(with_parameters(self.function, len(own)))(*own, *arguments[max(count, 0) :])
+        own = _bind_arguments(self.function, arguments[: max(count, 0)], keywords, "a derivative")
+        return self._derivative_of(with_fixed_parameters(self.function, len(own)))(*own, *arguments[max(count, 0) :])
 
 
 def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Any:
@@ -97,7 +102,7 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool 
 
 def _gradient(maker: Callable[..., Any], f: Any, argnums: int | Sequence[int], has_aux: bool) -> Any:
     """Returns the dispatcher that ``grad`` or ``value_and_grad`` returns."""
-    if takes_any_number(f):
+    if is_variadic(f):
         return DerivativeOfAnyNumber(f, lambda function: maker(function, argnums, has_aux))
     owner, has_value = maker.__name__, maker is value_and_grad
     python_function = wrapped_function(f, owner)
@@ -150,7 +155,7 @@ def jvp(
     """
     if primals is not None:
         return _tangents_of_call(f, primals, tangents)
-    if takes_any_number(f):
+    if is_variadic(f):
         more = 1 if is_number(argnums) else len(tuple(argnums))  # type: ignore[arg-type]
         return DerivativeOfAnyNumber(f, lambda function: jvp(function, argnums=argnums), more)
     python_function = wrapped_function(f, "jvp")
@@ -165,25 +170,26 @@ def _tangents_of_call(f: Any, primals: Any, tangents: Any) -> Any:
         )
     if len(primals) != len(tangents):
         raise ValueError(f"jvp: {len(primals)} primals need as many tangents; got {len(tangents)}.")
-    values = _bound(f, primals, {}, "jvp")
-    if takes_any_number(f):
-        f = with_parameters(f, len(values))
+    values = _bind_arguments(f, primals, {}, "jvp")
+    if is_variadic(f):
+        f = with_fixed_parameters(f, len(values))
     positions = tuple(
         number
         for number, (tangent, primal) in enumerate(zip(tangents, primals, strict=True))
         if not _is_discrete(type_of(primal)) or not _is_zero(tangent)
     )
     directions = [
-        _of_kind(_direction(tangents[number], primals[number]), primals[number], "jvp") for number in positions
+        _convert_like(_direction_like(tangents[number], primals[number]), primals[number], "jvp")
+        for number in positions
     ]
-    return _make_once(forward_dispatcher, f, positions)(*values, *directions)
+    return _make_or_reuse(forward_dispatcher, f, positions)(*values, *directions)
 
 
 def _is_discrete(type: types.Type) -> bool:
     """True for integers, truth values, texts, arrays and tuples of them: they have no tangents and cotangents."""
     if isinstance(type, types.BaseTuple):
         return all(map(_is_discrete, type))
-    if members_of(type) is not None:
+    if field_types_of(type) is not None:
         return not is_differentiable(type)
     type = number_type(type)
     return isinstance(type, (types.Integer, types.Boolean, types.UnicodeType))
@@ -194,7 +200,7 @@ def _is_zero(tangent: Any) -> bool:
     return tangent is None or (isinstance(tangent, (bool, int, float, np.generic, np.ndarray)) and not np.any(tangent))
 
 
-def _direction(direction: Any, value: Any) -> Any:
+def _direction_like(direction: Any, value: Any) -> Any:
     """Returns a tangent or cotangent of a number as a number, that of an array without axes as such an array."""
     if isinstance(value, np.void) or is_instance(value):
         return direction
@@ -294,7 +300,7 @@ def gradient_and_tangent(
 _KEPT = RecentlyUsed()
 
 
-def _make_once(maker: Callable[..., Any], f: Any, *options: Any) -> Any:
+def _make_or_reuse(maker: Callable[..., Any], f: Any, *options: Any) -> Any:
     """Returns ``maker(f, *options)``, the one of an earlier call if no value that ``f`` reads has changed."""
     key = maker, f, options
     dispatcher, has_changed = _KEPT.get(key) or (None, None)
@@ -327,20 +333,20 @@ def vjp(f: Callable[..., Any], *primals: Any, **keywords: Any) -> tuple[Any, Cal
     given = len(primals)
     positions = tuple(number for number, primal in enumerate(primals) if not _is_discrete(type_of(primal)))
     positions = positions or tuple(range(given))
-    primals = _bound(f, primals, keywords, "vjp")
-    if takes_any_number(f):
-        f = with_parameters(f, len(primals))
+    primals = _bind_arguments(f, primals, keywords, "vjp")
+    if is_variadic(f):
+        f = with_fixed_parameters(f, len(primals))
     python_function = wrapped_function(f, "vjp")
     check_types(python_function, tuple(map(type_of, primals)), positions, "vjp")
-    _check_apart(f, parameter_names(python_function), primals, "vjp")
+    _check_no_shared_memory(f, parameter_names(python_function), primals, "vjp")
     states = copy_of_states()
     primals = tuple(copies(primals))
-    state = state_of(result_leaves(primals))
-    with instances_as(state):
-        result = _make_once(_dispatcher_of, f)(*copies(primals))
+    state = instance_state(result_leaves(primals))
+    with instances_with_state(state):
+        result = _make_or_reuse(_dispatcher_of, f)(*copies(primals))
     results = result_leaves(result)
     count = len(results)
-    pull = _make_once(pullback, f, positions, count)
+    pull = _make_or_reuse(pullback, f, positions, count)
     place_of = {position: number for number, position in enumerate(positions)}
 
     def pull_back(cotangent: Any) -> tuple[Any, ...]:
@@ -357,9 +363,10 @@ def vjp(f: Callable[..., Any], *primals: Any, **keywords: Any) -> tuple[Any, Cal
                     f"vjp of {python_function.__name__}: a cotangent has the shape {np.shape(part)}, its result {np.shape(value)}."
                 )
         converted = [
-            _of_kind(_as_float(_direction(part, y)), y, "vjp") for part, y in zip(cotangents, results, strict=True)
+            _convert_like(_as_float(_direction_like(part, y)), y, "vjp")
+            for part, y in zip(cotangents, results, strict=True)
         ]
-        with drawing_from(states), instances_as(state):
+        with drawing_from(states), instances_with_state(state):
             gradients: tuple[Any, ...] = pull(*copies(primals), *converted)
         return tuple(gradients[place_of[number]] if number in place_of else None for number in range(given))
 
@@ -380,9 +387,9 @@ def _name_of(f: Any) -> str:
     return str(getattr(getattr(f, "py_func", f), "__name__", f))
 
 
-def _bound(f: Any, arguments: Sequence[Any], keywords: dict[str, Any], owner: str) -> tuple[Any, ...]:
+def _bind_arguments(f: Any, arguments: Sequence[Any], keywords: dict[str, Any], owner: str) -> tuple[Any, ...]:
     """Returns the arguments of a call, in the order of the parameters, with default values."""
-    function = getattr(f, "py_func", f) if takes_any_number(f) else wrapped_function(f, owner)
+    function = getattr(f, "py_func", f) if is_variadic(f) else wrapped_function(f, owner)
     try:
         bound = inspect.signature(function).bind(*arguments, **keywords)
     except TypeError as error:
@@ -391,7 +398,7 @@ def _bound(f: Any, arguments: Sequence[Any], keywords: dict[str, Any], owner: st
     return bound.args
 
 
-def _of_kind(value: Any, like: Any, owner: str) -> Any:
+def _convert_like(value: Any, like: Any, owner: str) -> Any:
     """Returns a tangent or cotangent, a complex one if ``like`` is complex."""
     if isinstance(like, (tuple, np.void)) or is_instance(like) or np.iscomplexobj(like) == np.iscomplexobj(value):
         return value
@@ -442,7 +449,7 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Any:
     Returns:
         a function that takes the arguments of ``f``, then a vector of the argument's shape, and returns the product, of the same shape.
     """
-    if takes_any_number(f):
+    if is_variadic(f):
         return DerivativeOfAnyNumber(f, lambda function: hvp(function, argnums), 1)
     python_function = wrapped_function(f, "hvp")
     (position,) = parameter_positions(argnums, python_function, "hvp", is_single=True)
@@ -457,10 +464,13 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Any:
     return DerivedDispatcher(stub_of(python_function, "hvp", ["vector"]), (hvp, f, position), derive, _no_rule)
 
 
-def _check_apart(f: Any, names: Sequence[str], primals: Sequence[Any], owner: str) -> None:
+def _check_no_shared_memory(f: Any, names: Sequence[str], primals: Sequence[Any], owner: str) -> None:
     """Raises ValueError if ``f`` writes an argument that shares memory with another one."""
     arrays = [
-        (n, array) for n, primal in enumerate(primals) for leaf in result_leaves(primal) for array in memory_of(leaf)
+        (n, array)
+        for n, primal in enumerate(primals)
+        for leaf in result_leaves(primal)
+        for array in memory_in_argument(leaf)
     ]
     pairs = [
         (first, second) for (first, x), (second, y) in itertools.combinations(arrays, 2) if np.may_share_memory(x, y)

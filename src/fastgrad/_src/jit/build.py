@@ -32,7 +32,7 @@ import numpy as np
 
 from fastgrad._src.jit import cache, store
 from fastgrad._src.jit.body import digest, fingerprint, scalar_function
-from fastgrad._src.jit.gc_pause import without_collections
+from fastgrad._src.jit.gc_pause import pause_gc
 from fastgrad._src.jit.locks import new_rlock_held_at_fork
 from fastgrad._src.jit.native import load_function
 from fastgrad._src.jit.phases import phase
@@ -538,7 +538,7 @@ def compile_kernels(uncompiled: Callable[[], Collection[Any]], processors: int) 
 
 
 def _compile_and_store_all(kernels: list[tuple[KernelSource, str, str]]) -> None:
-    with _compiler_lock, without_collections(), phase("front end"):
+    with _compiler_lock, pause_gc(), phase("front end"):
         compiled: list[tuple[KernelSource, str]] = []
 
         def modules() -> Iterator[Any]:
@@ -566,7 +566,7 @@ def _compile_and_store_all(kernels: list[tuple[KernelSource, str, str]]) -> None
 
 def _compile(source: KernelSource, symbol: str) -> cache.Entry:
     start = time.perf_counter()
-    with without_collections(), phase("front end"):
+    with pause_gc(), phase("front end"):
         from fastgrad._src.jit.compile import compile_kernel
 
         code, symbols = compile_kernel(source, symbol)

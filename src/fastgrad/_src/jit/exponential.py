@@ -58,10 +58,10 @@ _HARD = (
 Of these 256, an algorithm that rounds all results correctly gets 43 others, and this one without fused multiply-add 29.
 """
 _EXPECTED = "176163379194ec7f4d8922ebb260376aef13186da180dff0e6dd546fb0084bf9"
-"""The digest of the results for `tried_arguments`."""
+"""The digest of the results for `probe_arguments`."""
 
 
-def tried_arguments() -> list[float]:
+def probe_arguments() -> list[float]:
     """Returns the arguments by which an algorithm is known: of both signs, up to 512, near 0 too."""
     hard = [int(_HARD[start : start + 4], 16) for start in range(0, len(_HARD), 4)]
     return [
@@ -77,7 +77,7 @@ def is_known() -> bool:
     if address is None or config.USING_SVML:
         return False
     exp = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(address)
-    results = list(map(exp, tried_arguments()))
+    results = list(map(exp, probe_arguments()))
     return digest(struct.pack(f"<{len(results)}d", *results)) == _EXPECTED
 
 

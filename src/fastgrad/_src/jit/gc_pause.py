@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def without_collections() -> Iterator[None]:
+def pause_gc() -> Iterator[None]:
     """Disables garbage collection in this context.
 
     Compilers and imports create many long-lived objects, so a collection would free nothing. It takes a sixth of the
@@ -24,9 +24,9 @@ def without_collections() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def importing() -> Iterator[None]:
+def pause_gc_for_import() -> Iterator[None]:
     """Disables garbage collection in the block, and then moves all objects to the oldest generation."""
-    with without_collections():
+    with pause_gc():
         yield
         if not gc.get_freeze_count():  # else the application has frozen objects, which must stay frozen
             gc.freeze()

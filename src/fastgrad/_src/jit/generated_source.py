@@ -57,7 +57,7 @@ def generated_function(
     return function_from_source(name, source, filename, {"__name__": __name__, **scope})
 
 
-def line_of_user(file: str, number: int) -> Line:
+def original_user_line(file: str, number: int) -> Line:
     """Returns the line of the user's file that a line of a text, or of a text that is derived from a text, comes from."""
     while file in _LINES:
         lines = _LINES[file]

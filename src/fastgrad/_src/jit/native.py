@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad._src.jit import bounds
-from fastgrad._src.jit.gc_pause import without_collections
+from fastgrad._src.jit.gc_pause import pause_gc
 from fastgrad._src.jit.uninterrupted import run_uninterrupted
 
 _METH_FASTCALL = 0x80
@@ -32,7 +32,7 @@ class _MethodDef(ctypes.Structure):
 
 def initialize_llvm() -> Any:
     """Returns llvmlite's binding, ready to make code for this machine."""
-    with without_collections():
+    with pause_gc():
         llvm = run_uninterrupted(importlib.import_module, "llvmlite.binding")
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()

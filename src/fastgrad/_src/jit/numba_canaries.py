@@ -48,7 +48,7 @@ class Feature(enum.Enum):
     FRONT_END = "functions in Numba's typed form", ""
 
     @property
-    def name_of_use(self) -> str:
+    def purpose(self) -> str:
         """What the parts are used for."""
         return self.value[0]
 

@@ -42,7 +42,7 @@ def require(feature: Feature) -> None:
     """
     different = known_differences().get(feature, ())
     if different:
-        raise RuntimeError(f"{feature.name_of_use}: {advice(different)}")
+        raise RuntimeError(f"{feature.purpose}: {advice(different)}")
 
 
 @functools.cache

@@ -93,7 +93,7 @@ except ImportError as error:
     raise ImportError(f"derivatives: {advice([error.name or 'numba'])}") from error
 
 
-def values_read(blocks: dict[int, ir.Block]) -> tuple[dict[str, Any], dict[str, Any]]:
+def captured_values_read(blocks: dict[int, ir.Block]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Returns the values of globals and of closures that Numba found when it made the blocks of a function."""
     read = [getattr(statement, "value", None) for block in blocks.values() for statement in block.body]
     of_kinds = [
@@ -103,9 +103,9 @@ def values_read(blocks: dict[int, ir.Block]) -> tuple[dict[str, Any], dict[str, 
     return of_kinds[0], of_kinds[1]
 
 
-def with_values_read(function: FunctionType, blocks: dict[int, ir.Block]) -> FunctionType:
+def with_captured_values(function: FunctionType, blocks: dict[int, ir.Block]) -> FunctionType:
     """Returns a function with the values of globals and closures that Numba found when it made its ``blocks``."""
-    globals_read, variables = values_read(blocks)
+    globals_read, variables = captured_values_read(blocks)
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     closure = tuple(CellType(variables[name]) if name in variables else cell for name, cell in cells)
     scope = {**function.__globals__, **globals_read}

@@ -22,13 +22,13 @@ def sources_key(*packages: str) -> str:
     """Returns the hash of `source_files`, for keys; one of this process alone if they may differ from what it has imported."""
     files = source_files(*packages)
     folder = sys.modules[_ROOT].__path__[0]
-    changes = [_time_of_change(os.path.join(folder, name)) for name in files]
+    changes = [_change_time(os.path.join(folder, name)) for name in files]
     if max(changes, default=_START_NS) >= _START_NS:
         return f"process {os.getpid()} since {_START_NS}"
     return source_digest(files)
 
 
-def _time_of_change(path: str) -> int:
+def _change_time(path: str) -> int:
     status = os.stat(path)
     return status.st_mtime_ns if os.name == "nt" else status.st_ctime_ns  # any program can set the former
 

@@ -131,7 +131,7 @@ def _call_of(name: str, arity: int, **facts: Any) -> ScalarOperation:
     return ScalarOperation(f"{name}({operands})", arity, name=name, **facts)
 
 
-def _row_function(definition: Callable[..., Any], name: str, **facts: Any) -> ScalarOperation:
+def _declare_row_function(definition: Callable[..., Any], name: str, **facts: Any) -> ScalarOperation:
     """Declares a function that rows of the operation table, and partials, compute, and whose name formulas of users cannot call."""
     return _call_of(name, definition.__code__.co_argcount, definition=definition, **facts)
 
@@ -434,29 +434,29 @@ def _gelu_tanh_second_derivative(x: Any) -> Term:
 
 # ---- functions of rows and of partials ----------------------------------------------------------------------------------
 
-conj: ScalarOperation = _row_function(lambda x: x, "conj")
+conj: ScalarOperation = _declare_row_function(lambda x: x, "conj")
 """The complex conjugate."""
-cast_like: ScalarOperation = _row_function(lambda value, x: value, "cast_like")
+cast_like: ScalarOperation = _declare_row_function(lambda value, x: value, "cast_like")
 """The first operand in the dtype of the second."""
-masked: ScalarOperation = _row_function(
+masked: ScalarOperation = _declare_row_function(
     lambda x, keep: where(keep, x, 0), "masked", partials=(lambda g, y, x, keep: masked(g, keep), None)
 )
-log_of_base: ScalarOperation = _row_function(lambda x: log(where(x > 0, x, 1)), "log_of_base")
+log_of_base: ScalarOperation = _declare_row_function(lambda x: log(where(x > 0, x, 1)), "log_of_base")
 """The logarithm; 0 where it is not finite or not real, as in TensorFlow's gradient of exponents."""
-floordiv: ScalarOperation = _row_function(lambda x, y: floor(x / y), "floordiv")
-truncatediv: ScalarOperation = _row_function(
+floordiv: ScalarOperation = _declare_row_function(lambda x, y: floor(x / y), "floordiv")
+truncatediv: ScalarOperation = _declare_row_function(
     lambda x, y: x // y + where(logical_and(x % y != 0, (x < 0) != (y < 0)), 1, 0), "truncatediv"
 )
-rsqrt: ScalarOperation = _row_function(
+rsqrt: ScalarOperation = _declare_row_function(
     lambda x: 1 / sqrt(x), "rsqrt", partials=(lambda g, y, x: rsqrt_gradient(g, conj(y)),)
 )
 # What is masked out does not count: the gradients are 0 where the cotangent is, as in TensorFlow.
-sqrt_gradient: ScalarOperation = _row_function(
+sqrt_gradient: ScalarOperation = _declare_row_function(
     lambda g, y: where(g == 0, g, g * 0.5 / y),
     "sqrt_gradient",
     partials=(lambda gg, z, g, y: sqrt_gradient(gg, conj(y)), lambda gg, z, g, y: -(gg * conj(z * reciprocal(y)))),
 )
-rsqrt_gradient: ScalarOperation = _row_function(
+rsqrt_gradient: ScalarOperation = _declare_row_function(
     lambda g, y: where(g == 0, g, g * -0.5 * (y * y * y)),
     "rsqrt_gradient",
     partials=(
@@ -464,22 +464,22 @@ rsqrt_gradient: ScalarOperation = _row_function(
         lambda gg, z, g, y: gg * conj(g) * -1.5 * conj(square(y)),
     ),
 )
-reciprocal_gradient: ScalarOperation = _row_function(
+reciprocal_gradient: ScalarOperation = _declare_row_function(
     lambda g, y: where(g == 0, g, -(g * (y * y))),
     "reciprocal_gradient",
     partials=(lambda gg, z, g, y: reciprocal_gradient(gg, conj(y)), lambda gg, z, g, y: gg * conj(g) * -2 * conj(y)),
 )
-divide_no_nan: ScalarOperation = _row_function(
+divide_no_nan: ScalarOperation = _declare_row_function(
     lambda x, y: where(y == 0, 0, x / y),
     "divide_no_nan",
     partials=(lambda g, z, x, y: divide_no_nan(g, conj(y)), lambda g, z, x, y: -(g * conj(divide_no_nan(z, y)))),
 )
-multiply_no_nan: ScalarOperation = _row_function(
+multiply_no_nan: ScalarOperation = _declare_row_function(
     lambda x, y: where(y == 0, 0, x * y),
     "multiply_no_nan",
     partials=(lambda g, z, x, y: multiply_no_nan(g, conj(y)), lambda g, z, x, y: multiply_no_nan(conj(x), g)),
 )
-xdivy: ScalarOperation = _row_function(
+xdivy: ScalarOperation = _declare_row_function(
     lambda x, y: where(x == 0, 0, x / y),
     "xdivy",
     partials=(
@@ -487,12 +487,12 @@ xdivy: ScalarOperation = _row_function(
         lambda g, z, x, y: g * conj(xdivy(-x, square(y))),
     ),
 )
-xlogy: ScalarOperation = _row_function(
+xlogy: ScalarOperation = _declare_row_function(
     lambda x, y: where(x == 0, 0, x * log(y)),
     "xlogy",
     partials=(lambda g, z, x, y: g * conj(xlogy(cast_like(x != 0, x), y)), lambda g, z, x, y: g * conj(xdivy(x, y))),
 )
-xlog1py: ScalarOperation = _row_function(
+xlog1py: ScalarOperation = _declare_row_function(
     lambda x, y: where(x == 0, 0, x * log1p(y)),
     "xlog1py",
     partials=(
@@ -500,34 +500,36 @@ xlog1py: ScalarOperation = _row_function(
         lambda g, z, x, y: g * conj(xdivy(x, y + 1)),
     ),
 )
-relu: ScalarOperation = _row_function(lambda x: maximum(x, 0), "relu", partials=(lambda g, y, x: relu_gradient(g, y),))
-relu6: ScalarOperation = _row_function(
+relu: ScalarOperation = _declare_row_function(
+    lambda x: maximum(x, 0), "relu", partials=(lambda g, y, x: relu_gradient(g, y),)
+)
+relu6: ScalarOperation = _declare_row_function(
     lambda x: minimum(maximum(x, 0), 6), "relu6", partials=(lambda g, y, x: relu6_gradient(g, y),)
 )
-softsign: ScalarOperation = _row_function(
+softsign: ScalarOperation = _declare_row_function(
     lambda x: x / (1 + abs(x)), "softsign", partials=(lambda g, y, x: g / square(abs(x) + 1),)
 )
-squared_difference: ScalarOperation = _row_function(
+squared_difference: ScalarOperation = _declare_row_function(
     lambda x, y: (x - y) * (x - y),
     "squared_difference",
     partials=(lambda g, z, x, y: g * ((x - y) * 2), lambda g, z, x, y: g * ((y - x) * 2)),
 )
-relu_gradient: ScalarOperation = _row_function(
+relu_gradient: ScalarOperation = _declare_row_function(
     lambda g, y: where(y > 0, g, 0),
     "relu_gradient",
     partials=(lambda gg, z, g, y: relu_gradient(gg, y), lambda gg, z, g, y: 0),
 )
-relu6_gradient: ScalarOperation = _row_function(
+relu6_gradient: ScalarOperation = _declare_row_function(
     lambda g, y: where(y > 0, where(y < 6, g, 0), 0),
     "relu6_gradient",
     partials=(lambda gg, z, g, y: relu6_gradient(gg, y), lambda gg, z, g, y: 0),
 )
-gelu_gradient: ScalarOperation = _row_function(
+gelu_gradient: ScalarOperation = _declare_row_function(
     lambda g, x: g * gelu_slope(x),
     "gelu_gradient",
     partials=(lambda gg, z, g, x: gelu_gradient(gg, x), lambda gg, z, g, x: gg * g * _gelu_second_derivative(x)),
 )
-gelu_tanh_gradient: ScalarOperation = _row_function(
+gelu_tanh_gradient: ScalarOperation = _declare_row_function(
     lambda g, x: g * gelu_tanh_slope(x),
     "gelu_tanh_gradient",
     partials=(

@@ -22,7 +22,7 @@ from fastgrad._src.compiler.recording.record import Recording
 from fastgrad._src.compiler.recording.unlisted_operation import are_watched
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import memory_sharing
-from fastgrad._src.jit.gc_pause import without_collections
+from fastgrad._src.jit.gc_pause import pause_gc
 from fastgrad._src.jit.locks import new_rlock
 
 MOST_TRACES_PER_TREE = 128
@@ -229,7 +229,7 @@ class TraceTree:
             NotCompiled: the compiler has failed.
         """
         try:
-            with without_collections():
+            with pause_gc():
                 self.compiled, self._waiting = self._compiled_with_waiting(), []
         except MemoryError:
             raise

@@ -49,9 +49,9 @@ class Activity:
         while size != len(self._varied) + len(self._useful):
             size = len(self._varied) + len(self._useful)
             for block in blocks:
-                self._follow(block)
+                self._add_edges_of_block(block)
             for block in reversed(blocks):
-                self._follow(block)
+                self._add_edges_of_block(block)
         self.active = self._varied & self._useful
         if not is_forward:
             self._add_arrays_of_callees(blocks)
@@ -67,7 +67,7 @@ class Activity:
         """True if the result depends smoothly on a number or an array."""
         return part.memory in self._useful
 
-    def check_draws(self, blocks: list[Block]) -> None:
+    def check_random_draws(self, blocks: list[Block]) -> None:
         """Refuses random draws that jump where a parameter changes, if it depends on the inputs."""
         for block in blocks:
             for draw in block.statements:
@@ -94,7 +94,7 @@ class Activity:
         """True for a call of which an argument and a result are active."""
         return any(part in self for part in statement.inputs) and any(part in self for part in statement.outputs)
 
-    def _flow(self, value: Operand | View | Root, result: Scalar | Root) -> None:
+    def _add_edge(self, value: Operand | View | Root, result: Scalar | Root) -> None:
         """Notes that ``result`` depends smoothly on ``value``."""
         source, target = value.memory, result.memory
         if not source.is_real or not target.is_real:
@@ -104,16 +104,16 @@ class Activity:
         if target in self._useful:
             self._useful.add(source)
 
-    def _follow(self, block: Block) -> None:
+    def _add_edges_of_block(self, block: Block) -> None:
         for phi in block.phis:
             for value in phi.incoming.values():
-                self._flow(value, phi.target)
+                self._add_edge(value, phi.target)
             for target, source in phi.aliases:
                 if self._is_forward and target.is_written:
-                    self._flow(target, source)  # the arrays may be one
+                    self._add_edge(target, source)  # the arrays may be one
         for statement in block.statements:
-            for part, result in statement.flows:
-                self._flow(part, result)
+            for part, result in statement.derivative_edges:
+                self._add_edge(part, result)
             if self._is_forward and any(self.is_useful(target) for target in statement.outputs):
                 # The function of the tangents computes those of all results.
                 self._useful |= {target.memory for target in statement.outputs if target.is_real}

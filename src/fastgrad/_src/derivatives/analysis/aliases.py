@@ -50,9 +50,9 @@ class Aliases:
             root, source = statement.root, self._sources.get(statement.root)
             pairs = {pair for pair in pairs if root not in pair[0]}
             if source is not None:
-                pairs |= {(frozenset((root, other)), COPY) for other in _names_of(source.memory, pairs)}
+                pairs |= {(frozenset((root, other)), COPY) for other in _aliases_of_memory(source.memory, pairs)}
         elif isinstance(statement, (Grow, Store)) and statement in self._appended:
-            names = _names_of(self._appended[statement].memory, pairs)
+            names = _aliases_of_memory(self._appended[statement].memory, pairs)
             if statement.root in names:
                 self.repeated.add(statement.root)
             pairs = pairs | {(frozenset((statement.root, name)), ITEM) for name in names if name is not statement.root}
@@ -61,12 +61,12 @@ class Aliases:
             for source in [
                 root for position in statement.rule.returned for root in statement.arguments[position].roots
             ]:
-                others = _names_of(source.memory, pairs)
+                others = _aliases_of_memory(source.memory, pairs)
                 pairs |= {(frozenset((result, other)), PHI) for result in statement.makes for other in others}
         return pairs
 
 
-def _names_of(memory: Root, pairs: set[Pair]) -> set[Root]:
+def _aliases_of_memory(memory: Root, pairs: set[Pair]) -> set[Root]:
     return {memory, *(name for names, _ in pairs if memory in names for name in names)}
 
 
@@ -96,7 +96,7 @@ def _after_phis(before: Block, block: Block, pairs: set[Pair]) -> set[Pair]:
     return result
 
 
-def _conflicts(function: Function, flow: ControlFlow) -> Iterator[tuple[Statement, Root, Root, str]]:
+def _conflicting_stores(function: Function, flow: ControlFlow) -> Iterator[tuple[Statement, Root, Root, str]]:
     """Yields the stores, and calls that store, to an array that another name, which is read later, may show.
 
     Each comes with the array, that name, and the kind of the pair.
@@ -118,16 +118,16 @@ def _conflicts(function: Function, flow: ControlFlow) -> Iterator[tuple[Statemen
                         yield statement, memory, name, kind
                 if memory in aliases.repeated:
                     yield statement, memory, memory, ITEM
-            flow.make_live_before(statement, alive)
+            flow.step_liveness_backward(statement, alive)
 
 
-def check_stores(function: Function, flow: ControlFlow, is_reverse: bool) -> None:
+def check_aliased_stores(function: Function, flow: ControlFlow, is_reverse: bool) -> None:
     """Refuses stores that another name of the array shows.
 
     In reverse mode each phi, and each array that a call may return, has a cotangent with memory of its own, as if it were a copy. That is right if it can't be
     told from a copy. In both modes that holds for copies for which Numba takes the arrays themselves if they are contiguous, and for items of lists of arrays.
     """
-    for store, memory, name, kind in _conflicts(function, flow):
+    for store, memory, name, kind in _conflicting_stores(function, flow):
         is_item = memory in function.fills and store not in function.fills[memory]
         if (kind == ITEM and (is_item or memory not in function.fills)) or (kind == PHI and is_item):
             what = "an item of a list" if is_item else "an array or list that was appended to a list"

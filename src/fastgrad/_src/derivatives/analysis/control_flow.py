@@ -48,7 +48,7 @@ class ControlFlow:
         """True if a block may run more than once; False for None, the start of the function."""
         return block is not None and block in self._in_cycle
 
-    def blocks_from(self, block: Block, end: Block | None = None) -> set[Block]:
+    def reachable_blocks(self, block: Block, end: Block | None = None) -> set[Block]:
         """Returns a block and those that may run after it, with ``end`` those that may run before ``end`` does."""
         reached: set[Block] = set()
         pending = [block]
@@ -100,7 +100,7 @@ class ControlFlow:
         )
         return set(self.blocks) if irreducible else in_cycle
 
-    def writes_after(self) -> dict[Block, set[Root]]:
+    def memory_written_after(self) -> dict[Block, set[Root]]:
         """Returns for each block the memory that may be written after its end."""
         written = {block: set().union(*map(written_memory, block.statements)) for block in self.blocks}
         after: dict[Block, set[Root]] = {block: set() for block in self.blocks}
@@ -123,7 +123,7 @@ class ControlFlow:
             for block in reversed(self.blocks):
                 alive = self.live_at_end(block, live)
                 for statement in reversed(block.statements):
-                    self.make_live_before(statement, alive)
+                    self.step_liveness_backward(statement, alive)
                 if alive != live[block]:
                     live[block] = alive
                     changed = True
@@ -141,7 +141,7 @@ class ControlFlow:
         alive |= {root.memory for value in block.results for root in value.roots}
         return alive
 
-    def make_live_before(self, statement: Statement, alive: set[Root]) -> None:
+    def step_liveness_backward(self, statement: Statement, alive: set[Root]) -> None:
         """Turns what is live after a statement into what is live before it."""
         alive.difference_update(statement.definitions)  # numbers are never live
         alive.update(root.memory for root in (*statement.reads, *statement.writes))
@@ -150,13 +150,13 @@ class ControlFlow:
 def _in_reverse_postorder(entry: Block) -> list[Block]:
     order: list[Block] = []
     visited = {entry}
-    stack = [(entry, iter(_loop_exit_first(entry)))]
+    stack = [(entry, iter(_ordered_successors(entry)))]
     while stack:
         block, successors = stack[-1]
         for successor in successors:
             if successor not in visited:
                 visited.add(successor)
-                stack.append((successor, iter(_loop_exit_first(successor))))
+                stack.append((successor, iter(_ordered_successors(successor))))
                 break
         else:
             order.append(block)
@@ -164,12 +164,12 @@ def _in_reverse_postorder(entry: Block) -> list[Block]:
     return order[::-1]
 
 
-def _loop_exit_first(block: Block) -> list[Block]:
+def _ordered_successors(block: Block) -> list[Block]:
     """Returns the successors in an order that puts the body of a loop before what follows it."""
     return block.successors[::-1]
 
 
-def written_in(block: Block) -> set[Root]:
+def memory_written_in(block: Block) -> set[Root]:
     """Returns the memory that a block writes."""
     return {memory for statement in block.statements for memory in statement.writes}
 
@@ -179,7 +179,7 @@ def written_memory(statement: Statement) -> set[Root]:
     return {*statement.writes, *statement.makes}
 
 
-def possible_memory(function: Function) -> dict[Root, set[Root]]:
+def possible_memory_roots(function: Function) -> dict[Root, set[Root]]:
     """Returns for each array the memory that it may be: phis name one of several arrays, and calls may return their arguments."""
     memory = {root.memory: {root.memory} for root in function.roots}
     edges: list[tuple[Root, Root]] = []
@@ -214,16 +214,16 @@ def memory_families(function: Function) -> dict[Root, set[Root]]:
     return families
 
 
-def targets_of(statement: Statement) -> list[Scalar]:
+def defined_scalars(statement: Statement) -> list[Scalar]:
     """Returns the scalars that a statement defines."""
     return scalars_among(statement.definitions)
 
 
-def scalars_of(blocks: list[Block]) -> list[Scalar]:
+def scalars_defined_in(blocks: list[Block]) -> list[Scalar]:
     """Returns the scalars that blocks define."""
     found: list[Scalar] = []
     for block in blocks:
         found += scalars_among(phi.target for phi in block.phis)
         for statement in block.statements:
-            found += targets_of(statement)
+            found += defined_scalars(statement)
     return found

@@ -40,7 +40,7 @@ class CotangentArrays:
         """True if the cotangent of an array is a flat array in C order. Else it is a view of the caller's, of the array's shape."""
         return not self._is_apart or root.memory.kind != "parameter" or root.memory.type.layout == "C"
 
-    def is_buffer(self, root: Root) -> bool:
+    def has_buffer_cotangent(self, root: Root) -> bool:
         """True if an array's cotangent is in a buffer that its site keeps: the site may run several times, or not at all."""
         if root.kind in ("parameter", "global"):
             return False
@@ -49,11 +49,11 @@ class CotangentArrays:
 
     # ---- calls ----------------------------------------------------------------------------------------------------
 
-    def is_recorded(self, call: Call) -> bool:
+    def has_recorded_arrays(self, call: Call) -> bool:
         """True if the arrays of a call are recorded on a stack, not kept in variables."""
         return self._is_apart or self._flow.is_in_loop(self._block_of_call[call])
 
-    def _is_unchanged(self, array: View | Root, call: Call) -> bool:
+    def _keeps_contents(self, array: View | Root, call: Call) -> bool:
         """True if the reverse sweep finds the contents of an array of a call where they were: nothing writes them later, and the array is made once."""
         root = array.part
         block = self._block_of_call[call]
@@ -67,7 +67,7 @@ class CotangentArrays:
 
     @functools.cached_property
     def _writes_after(self) -> dict[Block, set[Root]]:
-        return self._flow.writes_after()
+        return self._flow.memory_written_after()
 
     def saved_arrays(self, call: Call) -> dict[int, tuple[str, View | Root]]:
         """Returns the arrays whose contents are kept for the reverse sweep, with their variables, by their number among results and arguments."""
@@ -76,14 +76,14 @@ class CotangentArrays:
         return {
             place: (f"s_{call.results[0].name}_{place}", part)
             for place, part in enumerate(parts)
-            if isinstance(part, (View, Root)) and place not in unread and not self._is_unchanged(part, call)
+            if isinstance(part, (View, Root)) and place not in unread and not self._keeps_contents(part, call)
         }
 
     def rule_of(self, call: Call) -> CallRule:
         """Returns the rule of an active call: that for its active arguments."""
         assert isinstance(call.rule, CallRule)
         is_active = [part in self._activity for part in call.inputs]
-        return call.rule.narrowed(
+        return call.rule.restricted_to(
             tuple(position for position, flag in zip(call.rule.active, is_active, strict=True) if flag)
         )
 

@@ -25,7 +25,7 @@ class Increments:
         self.statements: set[Statement] = set()
         self.through: dict[Statement, Scalar] = {}
         self.users = self._blocks_of_users()
-        self._find()
+        self._find_increments()
 
     def _blocks_of_users(self) -> dict[Scalar, set[Block | None]]:
         """Returns the blocks that use each scalar's value; None stands for edges between blocks."""
@@ -43,7 +43,7 @@ class Increments:
             use(block.results, block)
         return users
 
-    def _find(self) -> None:
+    def _find_increments(self) -> None:
         uses: dict[Scalar, int] = {}
         for block in self._flow.blocks:
             for statement in block.statements:
@@ -57,12 +57,12 @@ class Increments:
                 if isinstance(statement, Load):
                     loads[statement.target] = statement
                 elif isinstance(statement, Store):
-                    self._note(statement, loads, uses, block)
+                    self._note_increment(statement, loads, uses, block)
                     loads = {target: load for target, load in loads.items() if not _may_write(statement, load)}
                 elif written := statement.writes:
                     loads = {target: load for target, load in loads.items() if load.root.memory not in written}
 
-    def _note(self, store: Store, loads: dict[Operand, Load], uses: dict[Scalar, int], block: Block) -> None:
+    def _note_increment(self, store: Store, loads: dict[Operand, Load], uses: dict[Scalar, int], block: Block) -> None:
         value = store.operands[0]
         definition = value.definition
         if not isinstance(definition, Compute) or definition not in block.statements:

@@ -61,7 +61,7 @@ def indeterminate_forms(
         active: the numbers and arrays that have derivatives.
         is_callee: whether other functions call it. Their statements may have derivatives that are 0 or infinite, as those of calls may.
     """
-    unknown = _parts_of_other_functions(function, is_callee)
+    unknown = _values_from_outside(function, is_callee)
     singularities = _singularities_before(flow, active, [part for part in unknown if part in active])
     if not singularities:
         return IndeterminateForms(frozenset(), frozenset(), frozenset())
@@ -71,20 +71,20 @@ def indeterminate_forms(
     for block in flow.blocks:
         for statement in block.statements:
             if isinstance(statement, Compute):
-                operands = [*_flat_operands(statement, singularities)]
+                operands = [*_zero_derivative_operands(statement, singularities)]
                 flat += operands
                 zero.update([statement] if operands else [])
-            elif isinstance(statement, Call) and _may_be_flat(statement, singularities):
+            elif isinstance(statement, Call) and _may_have_zero_derivative(statement, singularities):
                 passed += statement.inputs
         passed += block.results if is_callee else []
     passed += [root for root in function.roots if is_callee and root.kind == "parameter" and root.is_written]
-    before_calls = _infinite_before([(part, ANYWHERE) for part in passed], singularities, function)
+    before_calls = _singular_sources([(part, ANYWHERE) for part in passed], singularities, function)
     return IndeterminateForms(
-        before_calls | _infinite_before(flat, singularities, function), frozenset(zero), before_calls
+        before_calls | _singular_sources(flat, singularities, function), frozenset(zero), before_calls
     )
 
 
-def _infinite_before(
+def _singular_sources(
     numbers: Iterable[tuple[Operand | View | Root, Singularity]],
     singularities: Mapping[Operand | Root, Singularity],
     function: Function,
@@ -104,7 +104,7 @@ def _infinite_before(
     )
 
 
-def _parts_of_other_functions(function: Function, is_callee: bool) -> Iterator[Scalar | Root]:
+def _values_from_outside(function: Function, is_callee: bool) -> Iterator[Scalar | Root]:
     """Yields the numbers and arrays that come of functions that are called and not inlined, and of callers."""
     parts: list[Scalar | Root] = [*function.scalars, *function.roots]
     yield from (part for part in parts if is_callee and part.block is None and part.position is not None)
@@ -114,7 +114,7 @@ def _parts_of_other_functions(function: Function, is_callee: bool) -> Iterator[S
                 yield from (part.memory for part in statement.outputs)
 
 
-def _may_be_flat(call: Call, singularities: Mapping[Operand | Root, Singularity]) -> bool:
+def _may_have_zero_derivative(call: Call, singularities: Mapping[Operand | Root, Singularity]) -> bool:
     """True if the derivative of a call may be 0 at a singularity that its arguments come from: that of a product if both operands do."""
     found = [singularities.get(part.memory, NO_SINGULARITY) for part in call.inputs]
     if call.is_product:
@@ -123,7 +123,7 @@ def _may_be_flat(call: Call, singularities: Mapping[Operand | Root, Singularity]
     return any(found)
 
 
-def _flat_operands(
+def _zero_derivative_operands(
     statement: Compute, singularities: Mapping[Operand | Root, Singularity]
 ) -> Iterator[tuple[Operand, Singularity]]:
     """Yields the operands of a statement that come of singularities at which the derivative with respect to them may be 0, with these."""
@@ -151,7 +151,7 @@ def _singularities_before(
         for statement in block.statements:
             if statement.singularity:
                 found.update({target: statement.singularity for target in statement.definitions if target in active})
-    ways = [way for way in _ways_of(flow.blocks) if way[1] in active] if found else []
+    ways = [way for way in _dependence_edges(flow.blocks) if way[1] in active] if found else []
     size = -1
     while size != (size := sum(kinds.value for kinds in found.values())):
         for source, target, kinds in ways:
@@ -160,7 +160,7 @@ def _singularities_before(
     return found
 
 
-def _ways_of(blocks: Sequence[Block]) -> Iterator[tuple[Operand | Root, Scalar | Root, Singularity]]:
+def _dependence_edges(blocks: Sequence[Block]) -> Iterator[tuple[Operand | Root, Scalar | Root, Singularity]]:
     """Yields a number or an array, one that is computed from it, and the singularities of the first that matter to the second."""
     for block in blocks:
         for phi in block.phis:
@@ -171,7 +171,7 @@ def _ways_of(blocks: Sequence[Block]) -> Iterator[tuple[Operand | Root, Scalar |
         for statement in block.statements:
             # The derivative falls quicker than a pole rises, whatever follows.
             falls_quicker = statement.flat_at is Singularity.LOGARITHM
-            for source, target in statement.flows:
+            for source, target in statement.derivative_edges:
                 yield source.memory, target.memory, ANYWHERE & ~Singularity.POLE if falls_quicker else ANYWHERE
 
 
@@ -196,7 +196,7 @@ def _writers_of(function: Function) -> _Writers:
     writers: dict[Root, list[Statement]] = defaultdict(list)
     for block in function.blocks:
         for statement in block.statements:
-            for target in {root.memory for _, result in statement.flows for root in result.roots}:
+            for target in {root.memory for _, result in statement.derivative_edges for root in result.roots}:
                 for other in families[target]:
                     writers[other].append(statement)
     return writers
@@ -257,7 +257,7 @@ def _statements_before(
         for writer in [writer for root in number.roots for writer in writers.get(root, ())]:
             if isinstance(writer, Call):
                 found.add(writer)
-            pending += [source for source, target in writer.flows if target.roots]
+            pending += [source for source, target in writer.derivative_edges if target.roots]
     return frozenset(found)
 
 

@@ -9,7 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families, targets_of, written_memory
+from fastgrad._src.derivatives.analysis.control_flow import (
+    ControlFlow,
+    defined_scalars,
+    memory_families,
+    written_memory,
+)
 from fastgrad._src.derivatives.ir.operands import (
     Counter,
     Operand,
@@ -101,7 +106,7 @@ class Residuals:
             for target in scalars_among(phi.target for phi in block.phis):
                 self._order[target] = len(self._order)
             for statement in block.statements:
-                for target in targets_of(statement):
+                for target in defined_scalars(statement):
                     self._order[target] = len(self._order)
                 if isinstance(statement, Compute):  # the reverse sweep alone computes some operands
                     for operand in scalars_among(statement.operands):
@@ -127,7 +132,7 @@ class Residuals:
                 and all(root.block in flow.dominators[block] for block in returns)
             )
         }
-        changed_after = flow.writes_after()
+        changed_after = flow.memory_written_after()
         loads = set()
         for block in flow.blocks:
             changed = set(changed_after[block])
@@ -139,7 +144,7 @@ class Residuals:
                         loads.add(statement.target)
         return loads
 
-    def is_free(self, operand: Operand) -> bool:
+    def needs_no_record(self, operand: Operand) -> bool:
         """True if the variable of ``operand`` has one value, which the reverse sweep finds in it."""
         if self._known is not None:
             return operand.block is None or operand in self._known
@@ -160,12 +165,14 @@ class Residuals:
                     needs.setdefault(scalar, set()).add(block)
                 for scalar in of_edges:
                     needs.setdefault(scalar, set()).add((block,))
-            direct = sorted((scalar for scalar in needs if not self.is_free(scalar)), key=self._order.__getitem__)
-            self.recorded |= {scalar for scalar in direct if not self._can_be_computed_again(scalar)}
+            direct = sorted(
+                (scalar for scalar in needs if not self.needs_no_record(scalar)), key=self._order.__getitem__
+            )
+            self.recorded |= {scalar for scalar in direct if not self._is_recomputable(scalar)}
             for scalar in direct:
                 if scalar not in self.recorded and self.recomputation_cost(scalar) > RECOMPUTATION_LIMIT:
-                    self.recorded |= self._outer_sources(scalar) or {scalar}
-        readers = self._readers(needs)
+                    self.recorded |= self._cheap_outer_sources(scalar) or {scalar}
+        readers = self._reverse_sweep_readers(needs)
         for scalar in sorted(readers, key=self._order.__getitem__):
             if scalar in self.recorded:
                 # Its block's reverse sweep comes before those that read it. What reverse sweeps read after they have undone their phis has the
@@ -185,9 +192,9 @@ class Residuals:
         for counter in self._flow.counted.values():
             if self._flow.is_in_loop(counter.block) and counter not in self.whole_loops:
                 self.at_start.setdefault(counter.block, []).append(counter)
-        self._reserve()
+        self._find_reservable_loops()
 
-    def _can_be_computed_again(self, scalar: Operand) -> bool:
+    def _is_recomputable(self, scalar: Operand) -> bool:
         definition = scalar.definition
         if isinstance(definition, Load):
             return scalar in self._final_loads
@@ -197,18 +204,18 @@ class Residuals:
 
     def recomputation_cost(self, operand: Operand, visited: dict[Operand, int] | None = None) -> int:
         """Returns the cost of computing a number again from what is kept."""
-        if self.is_free(operand) or operand in self.recorded:
+        if self.needs_no_record(operand) or operand in self.recorded:
             return 0
         visited = {} if visited is None else visited
         if operand in visited:
             return visited[operand]
         visited[operand] = _INFINITE
-        if self._can_be_computed_again(operand) and operand.definition is not None:
+        if self._is_recomputable(operand) and operand.definition is not None:
             costs = [self.recomputation_cost(part, visited) for part in operand.definition.uses]
             visited[operand] = operand.definition.cost + sum(costs)
         return visited[operand]
 
-    def _outer_sources(self, scalar: Scalar) -> set[Scalar]:
+    def _cheap_outer_sources(self, scalar: Scalar) -> set[Scalar]:
         """Returns numbers of outer loops whose records, fewer than those of ``scalar``, make it cheap to compute again; none if there are none."""
         sources: set[Scalar] = set()
         pending: list[Operand] = [scalar]
@@ -216,28 +223,28 @@ class Residuals:
             operand = pending.pop()
             if not isinstance(operand, Scalar) or operand in sources:
                 continue
-            if self._depth(operand) < self._depth(scalar):
+            if self._loop_depth(operand) < self._loop_depth(scalar):
                 if self.recomputation_cost(operand) > RECOMPUTATION_LIMIT // 2:
                     sources.add(operand)
-            elif self._can_be_computed_again(operand) and operand.definition is not None:
+            elif self._is_recomputable(operand) and operand.definition is not None:
                 pending += operand.definition.uses
-            elif not self.is_free(operand) and operand not in self.recorded:
+            elif not self.needs_no_record(operand) and operand not in self.recorded:
                 return set()
         self.recorded |= sources
         is_cheap = self.recomputation_cost(scalar) <= RECOMPUTATION_LIMIT
         self.recorded -= sources
         return sources if is_cheap else set()
 
-    def _depth(self, scalar: Scalar) -> int:
+    def _loop_depth(self, scalar: Scalar) -> int:
         return sum(scalar.block in body for body in self._flow.loops.values())
 
-    def _readers(self, needs: dict[Scalar, set[Reader]]) -> dict[Scalar, set[Reader]]:
+    def _reverse_sweep_readers(self, needs: dict[Scalar, set[Reader]]) -> dict[Scalar, set[Reader]]:
         """Returns the reverse sweeps that read a number, directly or to compute another one."""
         readers: dict[Scalar, set[Reader]] = {}
         pending = [(scalar, reader) for scalar, found in needs.items() for reader in found]
         while pending:
             scalar, reader = pending.pop()
-            if self.is_free(scalar):
+            if self.needs_no_record(scalar):
                 self.kept.add(scalar)
                 continue
             if reader in readers.setdefault(scalar, set()):
@@ -247,7 +254,7 @@ class Residuals:
                 pending += [(part, reader) for part in scalars_among(scalar.definition.uses)]
         return readers
 
-    def reverse_sweep(self, block: Block) -> Way | None:
+    def reverse_sweep_exit(self, block: Block) -> Way | None:
         """Returns how the reverse sweep leaves a block; None at the start of the function."""
         before = self._flow.predecessors[block]
         if not before:
@@ -258,12 +265,12 @@ class Residuals:
             body = self._flow.loops[block]
             return Way("counter", None, [b for b in before if b not in body], [b for b in before if b in body])
         if len(before) == 2:
-            way = self._way_by_condition(block, before)
+            way = self._exit_by_condition(block, before)
             if way is not None:
                 return way
         return Way("code", None, before, [])
 
-    def _way_by_condition(self, block: Block, before: list[Block]) -> Way | None:
+    def _exit_by_condition(self, block: Block, before: list[Block]) -> Way | None:
         flow = self._flow
         for dominator in flow.nearest_dominators(block):
             end = dominator.end
@@ -291,14 +298,14 @@ class Residuals:
                 return Way("condition", end.condition, [if_true], [if_false])
         return None
 
-    def writes_code(self, block: Block) -> bool:
+    def records_predecessor_code(self, block: Block) -> bool:
         """True if the way into ``block`` is recorded as a code."""
-        way = self.reverse_sweep(block)
+        way = self.reverse_sweep_exit(block)
         if way is None or way.kind in ("only", "condition"):
             return False
         return way.kind == "code" or len(way.first) > 1 or len(way.second) > 1
 
-    def pushes(self, block: Block) -> list[Scalar | Counter]:
+    def recorded_values(self, block: Block) -> list[Scalar | Counter]:
         """Returns what a block records, in the order of the records."""
         return [*self.at_start.get(block, []), *self.at_end.get(block, [])]
 
@@ -312,11 +319,11 @@ class Residuals:
         latches = [block for block in flow.predecessors[head] if block in body]
         if flow.counted.get(head) not in self.whole_loops:
             return None
-        way = self.reverse_sweep(head)
+        way = self.reverse_sweep_exit(head)
         assert way is not None
-        values, codes = len(self.pushes(head)), int(len(way.second) > 1)
+        values, codes = len(self.recorded_values(head)), int(len(way.second) > 1)
         for block in body - {head}:
-            own_values, own_codes = len(self.pushes(block)), self.writes_code(block)
+            own_values, own_codes = len(self.recorded_values(block)), self.records_predecessor_code(block)
             is_in_inner_loop = any(block in inner and len(inner) < len(body) for inner in flow.loops.values())
             is_once = not is_in_inner_loop and all(block in flow.dominators[latch] for latch in latches)
             if (own_values or own_codes) and not is_once:
@@ -324,13 +331,13 @@ class Residuals:
             values, codes = values + own_values, codes + own_codes
         return values, codes, int(any(self.at_start.get(block) for block in body - {head}))
 
-    def rows_of(self, head: Block) -> int:
+    def record_row_count(self, head: Block) -> int:
         """Returns how many rows the records of a loop form: one for each number that an iteration records. 0 if they are no rows.
 
         A row has the numbers of successive iterations, so that LLVM can vectorize the loop where it compares addresses: rows are apart.
         """
         records = self.records_of_iteration(head) if self._flow.counted.get(head) in self.reservations else None
-        pushing = [block for block in self._flow.loops[head] if self.pushes(block)]
+        pushing = [block for block in self._flow.loops[head] if self.recorded_values(block)]
         if records is None or records[2] or len(pushing) != 1 or head in pushing:
             return 0
         return records[0] if 2 <= records[0] <= MAX_ROWS else 0
@@ -361,7 +368,7 @@ class Residuals:
                 pending += scalar.definition.uses if scalar.definition is not None else []
         return found
 
-    def _reserve(self) -> None:
+    def _find_reservable_loops(self) -> None:
         """Finds the innermost counted loops that are left only when their count is reached."""
         flow = self._flow
         for head, counter in flow.counted.items():
@@ -373,6 +380,6 @@ class Residuals:
                 continue
             self.reserved |= body
             self.reservations[counter] = (
-                sum(len(self.pushes(block)) for block in body),
-                sum(self.writes_code(block) for block in body),
+                sum(len(self.recorded_values(block)) for block in body),
+                sum(self.records_predecessor_code(block) for block in body),
             )

@@ -22,7 +22,7 @@ class Search(NamedTuple):
     location: Location
 
 
-def searches_of(
+def find_searches(
     function: Function, flow: ControlFlow, positions: tuple[int, ...], leaf: int | None, is_partial: bool = False
 ) -> list[Search]:
     """Returns the parameters on which a result depends by the comparisons of a search only.
@@ -39,24 +39,24 @@ def searches_of(
     """
     in_loops: set[Block] = set().union(*flow.loops.values())
     conditions = {block.end.condition for block in in_loops if block.end.condition is not None}
-    conditions |= {operand for block in in_loops for _, operand in _selections(block)}
-    uses, found = _uses(flow.blocks) if conditions else {}, []
+    conditions |= {operand for block in in_loops for _, operand in _selection_operations(block)}
+    uses, found = _direct_dependents(flow.blocks) if conditions else {}, []
     parts: list[Any] = [*function.scalars, *function.roots]
     for position in positions:
         parameters = [part for part in parts if part.block is None and part.position == position and part.is_real]
-        compared = _dependents(uses, parameters)
+        compared = _all_dependents(uses, parameters)
         if conditions.isdisjoint(compared):
             continue
         activity = Activity(function, flow.blocks, frozenset([position]), is_forward=False, leaf=leaf)
-        if not is_partial and any(activity.is_varied(part) for part in _results(flow.blocks, leaf)):
+        if not is_partial and any(activity.is_varied(part) for part in _result_memory(flow.blocks, leaf)):
             continue
-        for choice in _choices(flow):
+        for choice in _loop_selections(flow):
             if (
                 choice.condition in compared
                 and activity.is_useful(choice.chosen)
                 and activity.is_useful(choice.carried)
             ):
-                after = _dependents(uses, [choice.carried])
+                after = _all_dependents(uses, [choice.carried])
                 if choice.condition in after and (choice.chosen is choice.carried or choice.chosen in after):
                     found.append(Search(position, choice.location))
                     break
@@ -72,7 +72,7 @@ class _Choice(NamedTuple):
     location: Location
 
 
-def _choices(flow: ControlFlow) -> Iterator[_Choice]:
+def _loop_selections(flow: ControlFlow) -> Iterator[_Choice]:
     """Yields the choices in loops, apart from whether these end."""
     for head, body in flow.loops.items():
         blocks = sorted(body, key=flow.position)
@@ -83,15 +83,15 @@ def _choices(flow: ControlFlow) -> Iterator[_Choice]:
             if not isinstance(condition, Scalar) or condition.definition is None:
                 continue
             for block in blocks:
-                for chosen, other in _chosen(flow, block, place, head, body):
+                for chosen, other in _values_chosen_by_branch(flow, block, place, head, body):
                     yield _Choice(condition, chosen, other, condition.definition.location)
         for block in blocks:
-            for statement, condition in _selections(block):
+            for statement, condition in _selection_operations(block):
                 for other in carried:
                     yield _Choice(condition, statement.target, other, statement.location)
 
 
-def _selections(block: Block) -> Iterator[tuple[Compute, Scalar]]:
+def _selection_operations(block: Block) -> Iterator[tuple[Compute, Scalar]]:
     """Yields the operations of a block that may choose between numbers, and the truth values they read."""
     for statement in block.statements:
         if isinstance(statement, Compute):
@@ -100,7 +100,7 @@ def _selections(block: Block) -> Iterator[tuple[Compute, Scalar]]:
                     yield statement, operand
 
 
-def _chosen(
+def _values_chosen_by_branch(
     flow: ControlFlow, block: Block, place: Block, head: Block, body: set[Block]
 ) -> Iterator[tuple[Scalar | Root, Scalar | Root]]:
     """Yields what the end of ``place`` chooses in ``block``, each with what may carry it to the next iteration."""
@@ -108,7 +108,7 @@ def _chosen(
         for phi in head.phis:  # several ways may lead back to the head, and give a phi different values
             if len({value for before, value in phi.incoming.items() if before in body}) > 1:
                 yield phi.target, phi.target
-    elif _depends_on_way(flow, block, place):
+    elif _depends_on_branch(flow, block, place):
         yield from itertools.product([phi.target for phi in block.phis], [phi.target for phi in head.phis])
     ways = [other for other in place.successors if flow.predecessors[other] == [place]]
     if any(way in flow.dominators[block] for way in ways):
@@ -116,7 +116,7 @@ def _chosen(
         yield from [(root, root) for root in roots]
 
 
-def _depends_on_way(flow: ControlFlow, block: Block, place: Block) -> bool:
+def _depends_on_branch(flow: ControlFlow, block: Block, place: Block) -> bool:
     """True if the way that is taken at the end of ``place`` may decide from where ``block`` is entered, or how often."""
     # Numba makes two loops of one with ``continue``: the inner one ends where it goes on.
     if block in flow.dominators[place]:
@@ -126,14 +126,14 @@ def _depends_on_way(flow: ControlFlow, block: Block, place: Block) -> bool:
     return bool(before) and before[0] in flow.dominators[place]
 
 
-def _results(blocks: list[Block], leaf: int | None) -> Iterator[Operand | Root]:
+def _result_memory(blocks: list[Block], leaf: int | None) -> Iterator[Operand | Root]:
     for block in blocks:
         results = block.results
         for value in results if leaf is None or not results else [results[leaf]]:
             yield value.memory
 
 
-def _uses(blocks: list[Block]) -> dict[Any, set[Any]]:
+def _direct_dependents(blocks: list[Block]) -> dict[Any, set[Any]]:
     """Returns the numbers and arrays that are computed from each, smoothly or not."""
     uses: dict[Any, set[Any]] = {}
 
@@ -147,7 +147,7 @@ def _uses(blocks: list[Block]) -> dict[Any, set[Any]]:
     return uses
 
 
-def _dependents(uses: dict[Any, set[Any]], parts: list[Any]) -> set[Any]:
+def _all_dependents(uses: dict[Any, set[Any]], parts: list[Any]) -> set[Any]:
     """Returns all that is computed from some numbers and arrays, with these."""
     reached: set[Any] = set()
     pending = [part.memory for part in parts]

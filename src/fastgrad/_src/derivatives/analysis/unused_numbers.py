@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from numba import types
 
-from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, scalars_of
+from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, scalars_defined_in
 from fastgrad._src.derivatives.ir.operands import Counter, Operand, Root, Scalar, View, equal_operands, scalars_among
 from fastgrad._src.derivatives.ir.partials import is_selection
 from fastgrad._src.derivatives.ir.representation import Block, Phi
@@ -39,9 +39,9 @@ def statements_without_use(flow: ControlFlow) -> frozenset[Compute]:
 
     A branch or a selection skips a use, or a loop overwrites the number, or it is an element of an array that may not be read.
     """
-    uses, stored = _uses_of(flow)
+    uses, stored = _float_uses(flow)
     phis = {phi.target: phi for block in flow.blocks for phi in block.phis}
-    may_skip = functools.cache(_may_skip)
+    may_skip = functools.cache(_may_bypass_users)
     unused: set[Scalar] = set()
     found: set[Compute] = set()
     pending = [*uses]
@@ -62,14 +62,14 @@ def statements_without_use(flow: ControlFlow) -> frozenset[Compute]:
     return frozenset(found)
 
 
-def _uses_of(flow: ControlFlow) -> tuple[_Uses, dict[Scalar, list[Operand]]]:
+def _float_uses(flow: ControlFlow) -> tuple[_Uses, dict[Scalar, list[Operand]]]:
     """Returns for each float where it is used, and for which number, None for what always needs it; and for loaded numbers those that were stored.
 
     Operands of selections, which may skip them, and elements of arrays that may not be read have no use there.
     """
-    uses: _Uses = {number: set() for number in scalars_of(flow.blocks) if isinstance(number.type, types.Float)}
+    uses: _Uses = {number: set() for number in scalars_defined_in(flow.blocks) if isinstance(number.type, types.Float)}
     stored: dict[Scalar, list[Operand]] = defaultdict(list)
-    accesses = _accesses_of(flow)
+    accesses = _array_accesses(flow)
 
     def add(operand: Operand | View, *places: tuple[_Place, Scalar | Root | None]) -> None:
         if isinstance(operand, Scalar) and operand in uses:
@@ -87,7 +87,7 @@ def _uses_of(flow: ControlFlow) -> tuple[_Uses, dict[Scalar, list[Operand]]]:
             elif isinstance(statement, Store) and statement.root.memory.kind == "local":
                 array, value = statement.root.memory, statement.operands[0]
                 readers = [reader for reader, access in accesses[array] if _multiplies_elements(access)]
-                if all(_is_carried(array, {block, reader}, flow) for reader in readers):
+                if all(_is_carried_by_loop(array, {block, reader}, flow) for reader in readers):
                     add(value, (block, None))
                     continue
                 loads = _certain_loads(accesses[array], flow)
@@ -107,7 +107,7 @@ def _uses_of(flow: ControlFlow) -> tuple[_Uses, dict[Scalar, list[Operand]]]:
 _Access = tuple[Block, Statement | Phi | Return]
 
 
-def _accesses_of(flow: ControlFlow) -> dict[Root, list[_Access]]:
+def _array_accesses(flow: ControlFlow) -> dict[Root, list[_Access]]:
     """Returns for each array what names it, with its block."""
     accesses: dict[Root, list[_Access]] = defaultdict(list)
 
@@ -140,21 +140,21 @@ def _certain_loads(accesses: list[_Access], flow: ControlFlow) -> list[Load]:
         return []
     ((storing, store),) = stores
     (beginning,) = beginnings
-    counters = _counters_of(store.operands[1:])
-    heads = _heads_around(storing, beginning, flow)
+    counters = _loop_counters_of(store.operands[1:])
+    heads = _enclosing_loop_heads(storing, beginning, flow)
     if len(counters) != len(heads) or {*counters} != {flow.counted.get(head) for head in heads}:
         return []
     return [
         access
         for block, access in accesses
-        if isinstance(access, Load) and _reads_all(access, block, beginning, storing, flow)
+        if isinstance(access, Load) and _reads_all_elements(access, block, beginning, storing, flow)
     ]
 
 
-def _reads_all(load: Load, block: Block, beginning: Block, storing: Block, flow: ControlFlow) -> bool:
+def _reads_all_elements(load: Load, block: Block, beginning: Block, storing: Block, flow: ControlFlow) -> bool:
     """True if loops read each element of an array each time that it was made, after all stores."""
-    heads = _heads_around(block, beginning, flow)
-    counters = _counters_of(load.operands)
+    heads = _enclosing_loop_heads(block, beginning, flow)
+    counters = _loop_counters_of(load.operands)
     sizes = load.root.dims
     if not heads or load.guards or len({*counters}) != len(sizes):
         return False
@@ -170,22 +170,24 @@ def _reads_all(load: Load, block: Block, beginning: Block, storing: Block, flow:
             or not all(inner in flow.dominators[latch] for latch in flow.predecessors[head] if latch in body)
         ):
             return False
-    return not _may_skip(beginning, frozenset(heads[:1])) and storing not in flow.blocks_from(heads[0], beginning)
+    return not _may_bypass_users(beginning, frozenset(heads[:1])) and storing not in flow.reachable_blocks(
+        heads[0], beginning
+    )
 
 
-def _heads_around(block: Block, beginning: Block, flow: ControlFlow) -> list[Block]:
+def _enclosing_loop_heads(block: Block, beginning: Block, flow: ControlFlow) -> list[Block]:
     """Returns the heads of the loops that have a block and not another, the outermost first."""
     heads = [head for head, body in flow.loops.items() if block in body and beginning not in body]
     return sorted(heads, key=flow.position)
 
 
-def _counters_of(indices: Sequence[Operand]) -> list[Counter | None]:
+def _loop_counters_of(indices: Sequence[Operand]) -> list[Counter | None]:
     """Returns the counters whose numbers the indices are; None for other indices."""
     definitions = [index.definition for index in indices]
     return [definition.counter if isinstance(definition, NextIteration) else None for definition in definitions]
 
 
-def _may_skip(definition: Block, users: frozenset[_Place]) -> bool:
+def _may_bypass_users(definition: Block, users: frozenset[_Place]) -> bool:
     """True if a way from a block to a return, or to the block itself again, goes through none of the users."""
     visited: set[Block] = set()
     pending = [definition]
@@ -203,6 +205,6 @@ def _may_skip(definition: Block, users: frozenset[_Place]) -> bool:
     return False
 
 
-def _is_carried(array: Root, accesses: set[Block | None], flow: ControlFlow) -> bool:
+def _is_carried_by_loop(array: Root, accesses: set[Block | None], flow: ControlFlow) -> bool:
     """True if a loop that the array is not allocated in has the blocks of all accesses."""
     return any(accesses <= {*body} and array.block not in body for body in flow.loops.values())

@@ -179,7 +179,7 @@ class FunctionOp(_CompiledOp):
             _as_variable(value, name, number in (self.argnums or ()), python_function)
             for number, (name, value) in enumerate(bound.arguments.items())
         ]
-        outputs = [_variable_of(leaf) for _, leaf in result_leaves(self.f, "as_op", _numba_types(inputs))]
+        outputs = [_variable_of_type(leaf) for _, leaf in result_leaves(self.f, "as_op", _numba_types(inputs))]
         return Apply(self, inputs, outputs)
 
     def native_function(self, input_types: Types) -> Any:
@@ -216,7 +216,9 @@ class ValueAndGradientOp(_CompiledOp):
     def make_node(self, *inputs: Any) -> Any:
         """Returns the application to variables."""
         ((_, value),) = result_leaves(self.f, "as_op", _numba_types(inputs))
-        return Apply(self, inputs, [_variable_of(value), *[inputs[number].type() for number in self.argnums or ()]])
+        return Apply(
+            self, inputs, [_variable_of_type(value), *[inputs[number].type() for number in self.argnums or ()]]
+        )
 
     def inputs_of_same_shape(self, node: Any) -> list[int | None]:
         """Returns for each output the number of an input that has its shape, or None."""
@@ -224,7 +226,7 @@ class ValueAndGradientOp(_CompiledOp):
 
     def native_function(self, input_types: Types) -> Any:
         """Returns the compiled function."""
-        gradients = _texts_of_items("result[1]", [input_types[number] for number in self.argnums or ()])
+        gradients = _item_texts("result[1]", [input_types[number] for number in self.argnums or ()])
         results = ["np.asarray(result[0])", *gradients]
         return _function_of_arrays(
             self, value_and_grad(self.f, self.argnums or ()), input_types, len(input_types), results
@@ -253,7 +255,7 @@ class PullbackOp(_CompiledOp):
     def native_function(self, input_types: Types) -> Any:
         """Returns the compiled function."""
         positions, count = self.argnums or (), _count_of_arguments(self.f)
-        results = _texts_of_items("result", [input_types[number] for number in positions])
+        results = _item_texts("result", [input_types[number] for number in positions])
         function = pullback(
             function_of_floats(self.f, "as_op", input_types[:count]), positions, len(input_types) - count
         )
@@ -295,8 +297,8 @@ class SecondPullbackOp(_CompiledOp):
         positions, count = self.argnums or (), _count_of_arguments(self.f)
         of_results = input_types[count + len(positions) :]
         of_results = of_results[: len(of_results) // 2]
-        results = _texts_of_items("result[0]", of_results)
-        results += _texts_of_items("result[1]", [input_types[number] for number in positions])
+        results = _item_texts("result[0]", of_results)
+        results += _item_texts("result[1]", [input_types[number] for number in positions])
         floats = function_of_floats(self.f, "as_op", input_types[:count])
         function = second_pullback(floats, positions, positions, len(of_results))
         return _function_of_arrays(self, function, input_types, count, results)
@@ -359,7 +361,7 @@ def _as_array(value: Any) -> Any:
     return array
 
 
-def _variable_of(type: types.Type) -> Any:
+def _variable_of_type(type: types.Type) -> Any:
     """Returns a new variable for a number or an array, whose shape is unknown."""
     if isinstance(type, types.Array):
         return pt.TensorType(str(type.dtype) if type.dtype != types.boolean else "bool", (None,) * type.ndim)()
@@ -380,7 +382,7 @@ def _count_of_arguments(f: Any) -> int:
     return len(parameter_names(wrapped_function(f, "as_op")))
 
 
-def _texts_of_items(text: str, item_types: Sequence[types.Type]) -> list[str]:
+def _item_texts(text: str, item_types: Sequence[types.Type]) -> list[str]:
     """Returns the texts of a tuple's items as arrays."""
     items = [f"{text}[{number}]" for number in range(len(item_types))]
     return [
@@ -414,7 +416,7 @@ def _function_of_arrays(op: Any, function: Any, input_types: Types, count: int, 
     name = f"{type(op).__name__}_{name_in_source(wrapped_function(op.f, 'as_op').__name__)}"
     returned = results[0] if len(results) == 1 else f"({', '.join(results)})"
     lines = [f"def {name}({', '.join(names)}):", f"    result = function({', '.join(given)})", f"    return {returned}"]
-    scope = {"np": np, "function": function, "number_in": _number_in, "contiguous": _contiguous}
+    scope = {"np": np, "function": function, "number_in": _scalar_item, "contiguous": _contiguous}
     return numba.njit(generated_function(name, "\n".join([*lines, ""]), "as_op", scope))
 
 
@@ -428,13 +430,13 @@ def _written_positions(f: Any, argument_types: Types) -> set[int | None]:
         return {*range(len(argument_types))}
 
 
-def _number_in(x: Any) -> Any:
+def _scalar_item(x: Any) -> Any:
     """Returns the number in an array of rank 0."""
     return x[()]
 
 
-@numba.extending.overload(_number_in)
-def _overload_of_number_in(x):  # type: ignore[no-untyped-def]  # Numba compares the signatures
+@numba.extending.overload(_scalar_item)
+def _overload_of_scalar_item(x):  # type: ignore[no-untyped-def]  # Numba compares the signatures
     if isinstance(x, types.Array):
         return lambda x: x[()]
     return lambda x: x

@@ -71,7 +71,7 @@ class _Function(torch.autograd.Function):  # type: ignore[misc]  # PyTorch is no
     @staticmethod
     def forward(ctx: Any, exported: ExportedFunction, *arguments: Any) -> Any:
         """Computes the results."""
-        _save(ctx, exported, arguments)
+        _save_inputs(ctx, exported, arguments)
         arrays = [_as_array(exported, x) for x in arguments]
         ctx.positions = exported.positions([x.dtype for x in arrays])
         results = [torch.from_numpy(y) for y in exported.results(arrays)]
@@ -81,7 +81,7 @@ class _Function(torch.autograd.Function):  # type: ignore[misc]  # PyTorch is no
     @staticmethod
     def backward(ctx: Any, *cotangents: Any) -> Any:
         """Computes the cotangents of the arguments."""
-        arguments = _saved(ctx)
+        arguments = _saved_inputs(ctx)
         # Also those that this call of PyTorch does not ask for: second derivatives may need them.
         positions = tuple(
             n for n in ctx.positions if isinstance(arguments[n], torch.Tensor) and arguments[n].requires_grad
@@ -96,7 +96,7 @@ class _Pullback(torch.autograd.Function):  # type: ignore[misc]
     @staticmethod
     def forward(ctx: Any, exported: ExportedFunction, positions: tuple[int, ...], *inputs: Any) -> Any:
         """Computes the cotangents of the arguments numbered ``positions``."""
-        _save(ctx, exported, inputs)
+        _save_inputs(ctx, exported, inputs)
         ctx.positions = positions
         arrays, count = [_as_array(exported, x) for x in inputs], len(exported.signature.parameters)
         return tuple(map(torch.from_numpy, exported.cotangents(arrays[:count], positions, arrays[count:])))
@@ -104,7 +104,7 @@ class _Pullback(torch.autograd.Function):  # type: ignore[misc]
     @staticmethod
     def backward(ctx: Any, *tangents: Any) -> Any:
         """Computes the cotangents of the inputs: second derivatives."""
-        inputs, count = _saved(ctx), len(ctx.exported.signature.parameters)
+        inputs, count = _saved_inputs(ctx), len(ctx.exported.signature.parameters)
         results = _SecondPullback.apply(ctx.exported, ctx.positions, *inputs, *tangents)
         of_floats = [number for number in range(count, len(inputs)) if inputs[number].is_floating_point()]
         gradients = dict(zip([*of_floats, *ctx.positions], results, strict=True))
@@ -120,7 +120,7 @@ class _SecondPullback(torch.autograd.Function):  # type: ignore[misc]
         ctx.exported = exported
         arrays, count = [_as_array(exported, x) for x in inputs], len(exported.signature.parameters)
         last = len(arrays) - len(positions)
-        results = exported.second_cotangents(arrays[:count], positions, arrays[count:last], arrays[last:])
+        results = exported.compute_second_cotangents(arrays[:count], positions, arrays[count:last], arrays[last:])
         return tuple(map(torch.from_numpy, results))
 
     @staticmethod
@@ -129,14 +129,14 @@ class _SecondPullback(torch.autograd.Function):  # type: ignore[misc]
         raise NotImplementedError(f"as_function: third derivatives of {ctx.exported.name} are not there.")
 
 
-def _save(ctx: Any, exported: ExportedFunction, values: Sequence[Any]) -> None:
+def _save_inputs(ctx: Any, exported: ExportedFunction, values: Sequence[Any]) -> None:
     """Keeps inputs for ``backward``. PyTorch raises there if a tensor has been written in place."""
     ctx.exported = exported
     ctx.save_for_backward(*[x for x in values if isinstance(x, torch.Tensor)])
     ctx.constants = [None if isinstance(x, torch.Tensor) else np.array(x) for x in values]
 
 
-def _saved(ctx: Any) -> list[Any]:
+def _saved_inputs(ctx: Any) -> list[Any]:
     tensors = iter(ctx.saved_tensors)
     return [next(tensors) if x is None else x for x in ctx.constants]
 

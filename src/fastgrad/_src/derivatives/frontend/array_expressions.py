@@ -122,7 +122,7 @@ def elements(lowering: Lowering, function: FunctionType, operands: list[Any], re
         for number, axis in enumerate(array.axes, rank - len(array.axes)):
             if not any(equal_operands(axis.size, size) for size in along[number]):
                 along[number].append(axis.size)
-    sizes = [functools.reduce(functools.partial(joint_size, builder), each) for each in along]
+    sizes = [functools.reduce(functools.partial(broadcast_axis_size, builder), each) for each in along]
     for number, operand in enumerate(operands):
         if isinstance(operand, Elements) and not has_sizes(operand, sizes):
             operand = materialize(lowering, operand)
@@ -132,7 +132,7 @@ def elements(lowering: Lowering, function: FunctionType, operands: list[Any], re
     return Elements(function, operands, axes, result_type.dtype)
 
 
-def joint_size(builder: Builder, first: Operand, second: Operand) -> Operand:
+def broadcast_axis_size(builder: Builder, first: Operand, second: Operand) -> Operand:
     """Returns the size of an axis along which two arrays broadcast."""
     if is_constant(first, 1):
         return second
@@ -183,30 +183,32 @@ def materialize(lowering: Lowering, value: Any) -> Any:
     )
 
 
-def reads_apart(target: View, value: Any) -> bool:
+def is_overlap_safe(target: View, value: Any) -> bool:
     """True if a loop that writes the elements of ``target`` in order can't write an element that ``value`` reads later."""
     if isinstance(value, Elements):
-        return all(reads_apart(target, operand) for operand in value.operands)
-    if not value.is_array or target.same_elements(value):
+        return all(is_overlap_safe(target, operand) for operand in value.operands)
+    if not value.is_array or target.has_same_elements(value):
         return True
     first, second = target.root.memory, value.root.memory
-    return (first is not second and "phi" not in (first.kind, second.kind)) or _are_in_other_rows(target, value)
+    return (first is not second and "phi" not in (first.kind, second.kind)) or _are_disjoint_slices(target, value)
 
 
-def _are_in_other_rows(first: View, second: View) -> bool:
+def _are_disjoint_slices(first: View, second: View) -> bool:
     """True if two views of a root are certain to have different indices along one of its axes, as ``x[:, 0]`` and ``x[:, 1]``."""
     axes = {axis.root_axis for axis in (*first.axes, *second.axes)}
     starts = enumerate(zip(first.starts, second.starts, strict=False))
-    return first.root is second.root and any(number not in axes and _differ(*operands) for number, operands in starts)
+    return first.root is second.root and any(
+        number not in axes and _indices_differ(*operands) for number, operands in starts
+    )
 
 
-def _differ(first: Operand, second: Operand) -> bool:
+def _indices_differ(first: Operand, second: Operand) -> bool:
     """True if two indices are certain to differ: two constants, or the sums of a number and constants."""
-    bases, distances = zip(*map(_base_and_distance, (first, second)), strict=True)
+    bases, distances = zip(*map(_base_and_offset, (first, second)), strict=True)
     return bases[0] is bases[1] and distances[0] != distances[1]
 
 
-def _base_and_distance(index: Operand) -> tuple[Operand | None, int]:
+def _base_and_offset(index: Operand) -> tuple[Operand | None, int]:
     if isinstance(index, Constant):
         return None, int(index.value)
     if index.operation is ADD:

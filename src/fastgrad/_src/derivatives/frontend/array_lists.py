@@ -37,16 +37,16 @@ def new_list(lowering: Lowering, type: types.Type, items: list[Any]) -> ArrayLis
 
 
 @contextlib.contextmanager
-def _noted_length(lowering: Lowering, values: ArrayList, item: Any) -> Iterator[None]:
+def _noting_length_writes(lowering: Lowering, values: ArrayList, item: Any) -> Iterator[None]:
     """Notes that the statements of its block write the length of an item; `Aliases` proves that a list which is the item keeps its length."""
-    with _statements_of(lowering) as statements:
+    with _captured_statements(lowering) as statements:
         yield
     if isinstance(item, NumberList) and isinstance(item.length, View):
         _note_copy(lowering, values.sizes[0].data.root, item.length.root, statements)
 
 
 @contextlib.contextmanager
-def _statements_of(lowering: Lowering) -> Iterator[list[Statement]]:
+def _captured_statements(lowering: Lowering) -> Iterator[list[Statement]]:
     """Yields a list that has, after the block, the statements that it appended."""
     function, block = lowering.builder.function, lowering.builder.block
     count, block_count = len(block.statements), len(function.blocks)
@@ -66,7 +66,7 @@ def _note_copy(lowering: Lowering, elements: Root, source: Root, statements: lis
     function.fills.setdefault(elements, set()).update(stores)
 
 
-def _call_for_each(
+def _call_for_each_list(
     lowering: Lowering, values: ArrayList, name: str, arguments: list[Any], numbers: list[Operand]
 ) -> list[Operand]:
     """Calls a method of the lists of starts and sizes, with the last argument of ``numbers`` for each; returns the results."""
@@ -78,7 +78,7 @@ def _call_for_each(
     ]
 
 
-def _place(lowering: Lowering, values: ArrayList, array: Any) -> list[Operand]:
+def _append_elements(lowering: Lowering, values: ArrayList, array: Any) -> list[Operand]:
     """Appends the elements of an array to those of all items; returns its start and its sizes."""
     builder = lowering.builder
     if isinstance(array, Items) and isinstance(values.type.dtype, types.List):
@@ -91,7 +91,7 @@ def _place(lowering: Lowering, values: ArrayList, array: Any) -> list[Operand]:
             f"{describe(array)} as an item of a list of arrays can't be differentiated; append arrays of one type"
         )
     sizes = array.sizes
-    with _statements_of(lowering) as statements:
+    with _captured_statements(lowering) as statements:
         start = containers.resize(lowering, values.elements, view_rules.product(builder, sizes))
         lowering.array_functions.assign(lowering, _view_of(lowering, values, start, sizes), array)
     _note_copy(lowering, values.elements.data.root, array.root, statements)
@@ -135,8 +135,8 @@ def item(lowering: Lowering, values: ArrayList, index: Any, type: types.Type) ->
 
 def set_item(lowering: Lowering, values: ArrayList, index: Any, array: Any) -> None:
     """Lowers the assignment of an item of a list of arrays."""
-    numbers = _place(lowering, values, array)
-    with _noted_length(lowering, values, array):
+    numbers = _append_elements(lowering, values, array)
+    with _noting_length_writes(lowering, values, array):
         for integers, number in zip((values.starts, *values.sizes), numbers, strict=True):
             containers.set_item(lowering, integers, index, number)
 
@@ -147,15 +147,15 @@ def iterable(lowering: Lowering, values: ArrayList) -> Iterable:
     return Iterable(count, lambda k: _item_at(lowering, values, k), (values.starts,))
 
 
-def _add(lowering: Lowering, values: ArrayList, *arguments: Any, name: str) -> None:
+def _append_or_insert(lowering: Lowering, values: ArrayList, *arguments: Any, name: str) -> None:
     *index, item = arguments
-    numbers = _place(lowering, values, item)
-    with _noted_length(lowering, values, item):
-        _call_for_each(lowering, values, name, [lowering.operands.scalar(position) for position in index], numbers)
+    numbers = _append_elements(lowering, values, item)
+    with _noting_length_writes(lowering, values, item):
+        _call_for_each_list(lowering, values, name, [lowering.operands.scalar(position) for position in index], numbers)
 
 
-def _change(lowering: Lowering, values: ArrayList, *arguments: Any, name: str) -> Any:
-    start, *sizes = _call_for_each(lowering, values, name, [*arguments], [])
+def _call_method(lowering: Lowering, values: ArrayList, *arguments: Any, name: str) -> Any:
+    start, *sizes = _call_for_each_list(lowering, values, name, [*arguments], [])
     return _item_of(values, _view_of(lowering, values, start, sizes)) if name == "pop" else None
 
 
@@ -168,7 +168,7 @@ def _extend(lowering: Lowering, values: ArrayList, arrays: Any) -> Any:
 
 
 methods.RULES["list of arrays"] = {
-    **dict.fromkeys(["append", "insert"], _add),
-    **dict.fromkeys(["pop", "reverse", "clear"], _change),
+    **dict.fromkeys(["append", "insert"], _append_or_insert),
+    **dict.fromkeys(["pop", "reverse", "clear"], _call_method),
     "extend": _extend,
 }

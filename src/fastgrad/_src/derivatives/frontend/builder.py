@@ -38,7 +38,7 @@ _FOLDED = {ADD: int.__add__, SUBTRACT: int.__sub__, MULTIPLY: int.__mul__}
 
 
 @numba.njit
-def grown(array, size):  # type: ignore[no-untyped-def]
+def grow_array(array, size):  # type: ignore[no-untyped-def]
     """Returns an array, or a copy of it with more rows if it has less than ``size``."""
     rows = array.shape[0]
     if size <= rows:
@@ -154,7 +154,7 @@ class Builder:
             None
             if partials is None
             else [
-                None if partial is None or not operand.is_real else self.with_names(partial)
+                None if partial is None or not operand.is_real else self.bind_function_names(partial)
                 for partial, operand in zip(partials, operands, strict=True)
             ]
         )
@@ -187,7 +187,7 @@ class Builder:
             )
         return operation
 
-    def with_names(self, term: Term) -> Term:
+    def bind_function_names(self, term: Term) -> Term:
         """Returns a term whose functions have the names by which the derivative's text calls them."""
 
         def replace(node: Term) -> Term | None:
@@ -201,7 +201,7 @@ class Builder:
 
     def expression(self, term: Term) -> ScalarOperation:
         """Returns the operation of a term of operands; for an equal term the same one."""
-        term = self.with_names(term)
+        term = self.bind_function_names(term)
         if term.operation is not None and all(map(operator.is_, term.operands, OPERANDS)):
             return term.operation
         key = key_of(term)
@@ -284,7 +284,7 @@ class Builder:
 
     def grow(self, root: Root, size: Operand) -> None:
         """Appends a ``Grow``."""
-        self.function.globals["grown"] = grown
+        self.function.globals["grow_array"] = grow_array
         self.block.statements.append(Grow(self.location, root, size))
 
     def allocate(self, dtype: types.Type, dims: list[Operand], function: str, hint: str = "array") -> View:

@@ -239,7 +239,7 @@ class FunctionRule:
         if signature is None:
             parameters = list(inspect.signature(self.adjoint.py_func).parameters.values())
             signature = inspect.Signature(parameters[2 * len(parts_of(result_type)) :])
-        values, argument_types = lowering.calls.bound_values(signature, arguments, keywords)
+        values, argument_types = lowering.calls.bind_values(signature, arguments, keywords)
         return lowering.calls.call_by_rule(self.rule_for(argument_types, result_type), values, result_type)
 
     def rule_for(self, argument_types: Types, result_type: types.Type) -> TypedRule:
@@ -280,7 +280,7 @@ class TypedRule(CallRule):
             raise self.error(owner.function, "returns nothing, so that it can have no adjoint")
         self.active = () if owner.is_constant else tuple(self.arguments.active)
         self.adjoint = None if owner.adjoint is None else self._adjoint(owner.adjoint)
-        self.unread = frozenset() if owner.adjoint is None else self._unread(owner.adjoint)
+        self.unread = frozenset() if owner.adjoint is None else self._unread_leaves(owner.adjoint)
         self.function = self._function(result_type)
 
     def error(self, function: Any, what: str) -> DifferentiationError:
@@ -384,7 +384,7 @@ class TypedRule(CallRule):
             walk(returned[number] if is_all else types.none, f"e[{number}]", wanted, number)
         return texts, checks
 
-    def _unread(self, adjoint: Any) -> frozenset[int]:
+    def _unread_leaves(self, adjoint: Any) -> frozenset[int]:
         """Returns the numbers of the results and arguments, leaf by leaf, whose contents the adjoint does not read."""
         loaded: set[Any] = set()
         for instruction in dis.get_instructions(adjoint.py_func):

@@ -94,7 +94,7 @@ PARTIALS_OF_DRAWS: dict[Any, tuple[Term | None, ...]] = {
 KEPT_CALLS: set[Any] = {
     *(loop_sources.range_count, containers.list_position, view_rules.slice_bound, view_rules.backward_bound),
     *(loop_sources.broadcast_size, loop_sources.broadcast_step, loop_sources.assigned_step, loop_sources.common_size),
-    *(loop_sources.size_of_some, loop_sources.checked_index, loop_sources.checked_first_index),
+    *(loop_sources.checked_nonempty_size, loop_sources.checked_index, loop_sources.checked_first_index),
     view_rules.checked_first_size,
 }
 """The functions of integers that are called, not inlined."""
@@ -175,7 +175,7 @@ class Calls(Part):
         if chosen is not None:
             given = [self._operands.cast(value, type) for value, type in zip(given, chosen.args, strict=True)]
         is_recursive = isinstance(function, dispatcher.Dispatcher) and function in called_functions(function.py_func)
-        if is_recursive or self._is_called_apart(function, given):
+        if is_recursive or self._is_called_without_inlining(function, given):
             parts = [leaf for value in given for leaf in value.leaves]
             parts = [part for part in parts if not isinstance(getattr(part, "value", None), dispatcher.Dispatcher)]
             if all(isinstance(part, (Constant, Scalar, Complex, View)) for part in parts):
@@ -190,7 +190,7 @@ class Calls(Part):
             self._large_callees.add((function, tuple(self._operands.types_of(given))))
         return result
 
-    def _is_called_apart(self, function: Any, arguments: list[Any]) -> bool:
+    def _is_called_without_inlining(self, function: Any, arguments: list[Any]) -> bool:
         """True for a large function that is inlined already, in a program that would take long to compile."""
         if not self._large_callees or self._builder.statement_count <= LARGE_PROGRAM:
             return False
@@ -211,7 +211,7 @@ class Calls(Part):
                         f"{function.py_func.__name__} is recursive and writes or returns an array that repeats elements; pass a copy"
                     )
                 parts[position] = self._operands.plain(part)
-        return self._results_of(callee, parts, callee.result)
+        return self._append_call(callee, parts, callee.result)
 
     def call_expression(self, name: str, value: ir.Expr) -> Any:
         """Lowers a call."""
@@ -249,31 +249,31 @@ class Calls(Part):
             )
             return self._operands.array_of_elements(name, result)
         if isinstance(function, FunctionChoice):
-            return self._call_of_choice(function, arguments, result_type)
+            return self._call_chosen_function(function, arguments, result_type)
         if not isinstance(function, Static):
             raise builder.refuse(f"a call of {describe(function)} can't be differentiated")
-        return self._call_with_selections(name, function.value, arguments, keywords, result_type)
+        return self._call_per_selected_array(name, function.value, arguments, keywords, result_type)
 
-    def _call_with_selections(
+    def _call_per_selected_array(
         self, name: str, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type
     ) -> Any:
         """Lowers the call of a known function. For an argument that is one of several arrays of a tuple it is called for each, in a branch."""
         given: dict[Any, Any] = {**dict(enumerate(arguments)), **keywords}
         key = next((key for key, value in given.items() if isinstance(value, Selection)), None)
         if key is None:
-            return self._call_of_function(name, function, arguments, keywords, type)
+            return self._call_known_function(name, function, arguments, keywords, type)
 
         def call(view: View) -> Any:
             positional, named = list(arguments), dict(keywords)
             (positional if key in range(len(positional)) else named)[key] = view
-            value = self._call_with_selections("", function, positional, named, type)
+            value = self._call_per_selected_array("", function, positional, named, type)
             return self._operands.cast(array_expressions.materialize(self._lowering, value), types.unliteral(type))
 
         return self._lowering.phis.merge(
-            type, self._lowering.phis.by_branches(given[key].items, given[key].index, call)
+            type, self._lowering.phis.apply_in_branches(given[key].items, given[key].index, call)
         )
 
-    def _call_of_function(
+    def _call_known_function(
         self, name: str, function: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
     ) -> Any:
         """Lowers the call of a known function, whose result is assigned to ``name``."""
@@ -302,7 +302,7 @@ class Calls(Part):
             )
         return [*arguments, *[keywords.get(name, Static(None)) for name in names]]
 
-    def _call_of_choice(self, choice: FunctionChoice, arguments: list[Any], type: types.Type) -> Any:
+    def _call_chosen_function(self, choice: FunctionChoice, arguments: list[Any], type: types.Type) -> Any:
         """Lowers the call of a function that is chosen when the derivative runs: a branch for each."""
         type = types.unliteral(type)
         if choice.type.is_precise():
@@ -314,10 +314,12 @@ class Calls(Part):
         arguments = [materialize(self._lowering, argument) for argument in arguments]
 
         def call(function: Any) -> Any:
-            value = self._call_of_function("", function, arguments, {}, type)
+            value = self._call_known_function("", function, arguments, {}, type)
             return self._operands.cast(materialize(self._lowering, value), type)
 
-        return self._lowering.phis.merge(type, self._lowering.phis.by_branches(choice.functions, choice.index, call))
+        return self._lowering.phis.merge(
+            type, self._lowering.phis.apply_in_branches(choice.functions, choice.index, call)
+        )
 
     def call(self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type, hint: str) -> Any:
         """Lowers the call of a function."""
@@ -335,11 +337,11 @@ class Calls(Part):
             return self._call_kernel(function, arguments, keywords, type)
         rule = self._lowering.array_functions.rule_of(function)
         given = arguments, keywords  # what the signature of Numba's own implementation takes
-        arguments, keywords, target = self.by_position(signatures_of(function), arguments, keywords)
+        arguments, keywords, target = self.bind_positionally(signatures_of(function), arguments, keywords)
         if isinstance(function, np.ufunc) and len(arguments) > function.nin and function.nout == 1:
             arguments, target = arguments[: function.nin], arguments[function.nin]
         if target is not None and (rule is not None or scalar_rules.is_known(function)):
-            return self._call_with_target(function, arguments, target, hint)
+            return self._call_with_out_array(function, arguments, target, hint)
         if target is not None:
             arguments, keywords = given
         result = python_functions.call(self._lowering, function, arguments, keywords, type)
@@ -383,7 +385,7 @@ class Calls(Part):
             raise builder.refuse("an intrinsic function of Numba, machine code, can't be differentiated")
         raise builder.refuse(f"a call of {describe(Static(function))} can't be differentiated")
 
-    def by_position(
+    def bind_positionally(
         self, signatures: list[inspect.Signature], arguments: list[Any], keywords: dict[str, Any]
     ) -> tuple[list[Any], dict[str, Any], Any]:
         """Returns the arguments of a call in the order of the parameters, and apart the array that the caller gave for the result, or None.
@@ -409,7 +411,7 @@ class Calls(Part):
             return values, {}, target if isinstance(target, View) else None
         return arguments, keywords, None
 
-    def _call_with_target(self, function: Any, arguments: list[Any], target: View, hint: str) -> Any:
+    def _call_with_out_array(self, function: Any, arguments: list[Any], target: View, hint: str) -> Any:
         """Lowers the call of a function that writes its result to an array that the caller gave; returns the array."""
         array_functions, is_ufunc = self._lowering.array_functions, isinstance(function, np.ufunc)
         is_by_element = is_ufunc or function in array_functions.ELEMENT_BY_ELEMENT
@@ -443,7 +445,7 @@ class Calls(Part):
         is_passive = not keywords and all(value.is_number and not value.is_real for value in arguments)
         if is_passive and isinstance(type, (types.Number, types.NoneType)) and line_of_with_block(function.py_func):
             # Nothing in it depends on a number that has a derivative. It is called once, with its effects.
-            return self._call_once(builder.call_of(function, len(arguments)), arguments, type)
+            return self._call_with_effects(builder.call_of(function, len(arguments)), arguments, type)
         return self.call_compiled(function, arguments, keywords)
 
     def _call_kernel(self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type) -> Any:
@@ -514,7 +516,7 @@ class Calls(Part):
 
         ``rule`` is a function of the argument types. It returns a ``CallRule`` and the type of the result, a Python function to inline, or `Spliced`.
         """
-        values, value_types = self.bound_values(inspect.signature(function.py_func), arguments, keywords)
+        values, value_types = self.bind_values(inspect.signature(function.py_func), arguments, keywords)
         found = rule(value_types)
         if found is None:
             user = function
@@ -535,7 +537,7 @@ class Calls(Part):
             return splice(self._lowering, found, values)
         return self.call_by_rule(found[0], values, found[1])
 
-    def bound_values(
+    def bind_values(
         self, signature: inspect.Signature, arguments: list[Any], keywords: dict[str, Any]
     ) -> tuple[list[Any], tuple[types.Type, ...]]:
         """Returns the values of all parameters of a signature, and their types."""
@@ -556,9 +558,9 @@ class Calls(Part):
                 parts += [leaf.real, leaf.imag]
             else:
                 parts.append(self._operands.plain(leaf).real() if leaf.is_array else self._operands.scalar(leaf))
-        return self._results_of(rule, parts, result_type)
+        return self._append_call(rule, parts, result_type)
 
-    def _results_of(self, rule: CallRule | Callee, parts: list[Operand | View], type: types.Type) -> Any:
+    def _append_call(self, rule: CallRule | Callee, parts: list[Operand | View], type: types.Type) -> Any:
         """Appends a ``Call`` and returns its result, a value of ``type``."""
         results = iter(self._builder.call(rule, parts, type))
 
@@ -591,9 +593,9 @@ class Calls(Part):
             )
         partials = [*PARTIALS_OF_DRAWS.get(function, ()), *[None] * len(arguments)][: len(arguments)]
         draw = self._builder.call_of(function, len(arguments), "draw")
-        return self._call_once(draw, arguments, type, partials, name)
+        return self._call_with_effects(draw, arguments, type, partials, name)
 
-    def _call_once(
+    def _call_with_effects(
         self,
         operation: ScalarOperation,
         arguments: list[Any],

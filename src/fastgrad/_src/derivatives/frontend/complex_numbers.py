@@ -43,7 +43,7 @@ FUNCTIONS: dict[Any, Rule] = {}
 _REAL_SIN, _REAL_COS = call_operation(math.sin, 1), call_operation(math.cos, 1)
 
 
-def _with_derivatives(value: Any, *derivatives: Derivative) -> Rule:
+def _holomorphic_rule(value: Any, *derivatives: Derivative) -> Rule:
     """Returns the rule of a holomorphic function.
 
     Args:
@@ -55,10 +55,10 @@ def _with_derivatives(value: Any, *derivatives: Derivative) -> Rule:
         float_type = type.underlying_float
         numbers: list[Operand] = []
         for operand in operands:
-            numbers += converted_parts(lowering, operand, float_type)
+            numbers += real_and_imaginary(lowering, operand, float_type)
         arguments = [COMPLEX(*OPERANDS[place : place + 2]) for place in range(0, len(numbers), 2)]
         operation = value if isinstance(value, ScalarOperation) else call_operation(value, len(arguments))
-        values = _parts_of(lowering.builder, operation(*arguments), numbers, float_type)
+        values = _lower_complex_term(lowering.builder, operation(*arguments), numbers, float_type)
         result = COMPLEX(*OPERANDS[len(numbers) : len(numbers) + 2])
         of_real: list[Term] = []
         of_imag: list[Term] = []
@@ -77,7 +77,7 @@ def _with_derivatives(value: Any, *derivatives: Derivative) -> Rule:
     return rule
 
 
-def _parts_of(builder: Any, term: Term, numbers: list[Operand], float_type: types.Type) -> list[Scalar]:
+def _lower_complex_term(builder: Any, term: Term, numbers: list[Operand], float_type: types.Type) -> list[Scalar]:
     """Lowers the real and the imaginary part of a complex number, a term of ``numbers``."""
     operations = [builder.expression(part(term)) for part in PARTS]
     return [builder.compute(float_type, operation, numbers, FUNCTION_COST) for operation in operations]
@@ -94,13 +94,13 @@ def _with_partials(
     float_type = values[0].type
     parts = []
     for place, terms in enumerate((of_real, of_imag)):
-        partials: list[Partial] = [_in_type(term, float_type) for term in terms]
+        partials: list[Partial] = [_partial_in_type(term, float_type) for term in terms]
         same = lowering.builder.expression(OPERANDS[len(numbers) + place])
         parts.append(lowering.builder.compute(float_type, same, operands, CHEAP_COST, [*partials, None, None]))
     return Complex(*parts)
 
 
-def _in_type(partial: Term, type: types.Type) -> Term:
+def _partial_in_type(partial: Term, type: types.Type) -> Term:
     """Returns a partial of float64 numbers as one of ``type``."""
     return partial if type == types.float64 else CASTS[str(type)](partial)
 
@@ -108,7 +108,7 @@ def _in_type(partial: Term, type: types.Type) -> Term:
 # ---- numbers ------------------------------------------------------------------------------------------------------
 
 
-def converted_parts(lowering: Lowering, value: Any, float_type: types.Type) -> tuple[Operand, Operand]:
+def real_and_imaginary(lowering: Lowering, value: Any, float_type: types.Type) -> tuple[Operand, Operand]:
     """Returns the real and the imaginary part of a number as floats of a type."""
     if isinstance(value, Complex):
         return lowering.operands.cast(value.real, float_type), lowering.operands.cast(value.imag, float_type)
@@ -117,7 +117,7 @@ def converted_parts(lowering: Lowering, value: Any, float_type: types.Type) -> t
 
 def as_complex(lowering: Lowering, value: Any, type: types.Type) -> Complex:
     """Returns a number as a complex number of ``type``."""
-    return Complex(*converted_parts(lowering, value, type.underlying_float))
+    return Complex(*real_and_imaginary(lowering, value, type.underlying_float))
 
 
 def rule(*functions: Any) -> Callable[[Rule], Rule]:
@@ -145,12 +145,12 @@ def _refusal(lowering: Lowering, function: Any) -> Exception:
     return lowering.builder.refuse(f"{describe(Static(function))} of complex numbers can't be differentiated")
 
 
-def _by_parts(function: Any) -> Rule:
+def _partwise_rule(function: Any) -> Rule:
     """Returns the rule of a function that is applied to the real and to the imaginary parts."""
 
     def apply_to_parts(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
         float_type = type.underlying_float
-        pairs = [converted_parts(lowering, operand, float_type) for operand in operands]
+        pairs = [real_and_imaginary(lowering, operand, float_type) for operand in operands]
         return Complex(
             *[lowering.operators.apply(function, list(numbers), float_type) for numbers in zip(*pairs, strict=True)]
         )
@@ -162,13 +162,13 @@ for _operator, _function in (
     *((operator.add, np.add), (operator.sub, np.subtract)),
     *((operator.neg, np.negative), (operator.pos, np.positive)),
 ):
-    FUNCTIONS[_operator] = FUNCTIONS[_function] = _by_parts(_operator)
+    FUNCTIONS[_operator] = FUNCTIONS[_function] = _partwise_rule(_operator)
 
 
 @rule(operator.mul, np.multiply)
 def _product(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
     float_type = type.underlying_float
-    (a, b), (c, d) = [converted_parts(lowering, operand, float_type) for operand in operands]
+    (a, b), (c, d) = [real_and_imaginary(lowering, operand, float_type) for operand in operands]
 
     def times(x: Operand, y: Operand) -> Operand:
         # Numba multiplies also by 0, which gives the sign of 0; the derivative is 0.
@@ -185,8 +185,8 @@ def _square(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
     return _product(lowering, operands * 2, type)
 
 
-_NUMPY_DIVISION = _with_derivatives(np.divide, *DERIVATIVES_OF_QUOTIENT)
-_DIVISION = _with_derivatives(DIVIDE, *DERIVATIVES_OF_QUOTIENT)
+_NUMPY_DIVISION = _holomorphic_rule(np.divide, *DERIVATIVES_OF_QUOTIENT)
+_DIVISION = _holomorphic_rule(DIVIDE, *DERIVATIVES_OF_QUOTIENT)
 FUNCTIONS[np.divide] = _NUMPY_DIVISION
 
 
@@ -196,11 +196,11 @@ def _quotient(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
     return (_NUMPY_DIVISION if lowering.frame.is_internal else _DIVISION)(lowering, operands, type)
 
 
-FUNCTIONS[operator.pow] = FUNCTIONS[pow] = _with_derivatives(POWER, *DERIVATIVES_OF_POWER)
-FUNCTIONS[np.power] = _with_derivatives(np.power, *DERIVATIVES_OF_POWER)
+FUNCTIONS[operator.pow] = FUNCTIONS[pow] = _holomorphic_rule(POWER, *DERIVATIVES_OF_POWER)
+FUNCTIONS[np.power] = _holomorphic_rule(np.power, *DERIVATIVES_OF_POWER)
 for _name, _derivative in DERIVATIVES.items():
     for _value in {getattr(module, name, None) for module in (cmath, np) for name in names_of(_name)} - {None}:
-        FUNCTIONS[_value] = _with_derivatives(_value, _derivative)
+        FUNCTIONS[_value] = _holomorphic_rule(_value, _derivative)
 
 
 _LOGARITHM = FUNCTIONS[cmath.log]
@@ -224,7 +224,8 @@ def _modulus(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
     (value,) = operands
     numbers = [value.real, value.imag]
     partials = [
-        _in_type(COTANGENT * SELECT(RESULT != 0.0, leaf / RESULT, 0.0), type) for leaf in OPERANDS[: len(numbers)]
+        _partial_in_type(COTANGENT * SELECT(RESULT != 0.0, leaf / RESULT, 0.0), type)
+        for leaf in OPERANDS[: len(numbers)]
     ]
     return lowering.builder.compute(type, lowering.builder.call_of(math.hypot, 2), numbers, FUNCTION_COST, partials)
 
@@ -245,7 +246,7 @@ def _rect(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
     builder, float_type = lowering.builder, type.underlying_float
     numbers = [lowering.operands.cast(lowering.operands.scalar(operand), float_type) for operand in operands]
     radius, angle, real, imag = OPERANDS[:4]
-    values = _parts_of(builder, call_operation(cmath.rect, 2)(radius, angle), numbers, float_type)
+    values = _lower_complex_term(builder, call_operation(cmath.rect, 2)(radius, angle), numbers, float_type)
     of_real, of_imag = (
         [COTANGENT * _REAL_COS(angle), -COTANGENT * imag],
         [COTANGENT * _REAL_SIN(angle), COTANGENT * real],
@@ -266,7 +267,7 @@ FUNCTIONS[np.real] = lambda lowering, operands, _: operands[0].real
 FUNCTIONS[np.imag] = lambda lowering, operands, _: operands[0].imag
 
 
-def _condition(of_part: Any, of_parts: Any) -> Rule:
+def _condition_rule(of_part: Any, of_parts: Any) -> Rule:
     """Returns the rule of a condition: ``of_part`` of the real and the imaginary parts, joined by ``of_parts``."""
 
     def condition(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
@@ -289,7 +290,7 @@ for _functions, _of_part, _of_parts in (
     ((cmath.isinf, np.isinf), math.isinf, operator.or_),
     ((cmath.isfinite, np.isfinite), math.isfinite, operator.and_),
 ):
-    FUNCTIONS.update(dict.fromkeys(_functions, _condition(_of_part, _of_parts)))
+    FUNCTIONS.update(dict.fromkeys(_functions, _condition_rule(_of_part, _of_parts)))
 
 
 # ---- functions of arrays --------------------------------------------------------------------------------------------

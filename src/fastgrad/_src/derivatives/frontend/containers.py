@@ -16,7 +16,7 @@ from numba import types
 from fastgrad._src.derivatives.frontend import array_expressions, methods
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.builder import Builder
-from fastgrad._src.derivatives.functions.argument_types import members_of
+from fastgrad._src.derivatives.functions.argument_types import field_types_of
 from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.ir.operands import Axis, Field, Operand, Root, Scalar, View, index_constant
 from fastgrad._src.derivatives.ir.scalar_operations import AT_LEAST_0, may_raise
@@ -161,14 +161,14 @@ def list_of_size(lowering: Lowering, type: types.Type, size: Operand) -> NumberL
     """Returns a new list of ``size`` items, whose contents are not set."""
     builder = lowering.builder
     dtype = type.dtype.underlying_float if isinstance(type.dtype, types.Complex) else type.dtype
-    root = builder.allocate(dtype, [_floats(builder, type, size)], "empty", "list").root
+    root = builder.allocate(dtype, [_element_count(builder, type, size)], "empty", "list").root
     root.is_growing = True
     length = builder.allocate(types.int64, [index_constant(1)], "empty", "length")
     builder.store(length.root, size, [index_constant(0)])
     return NumberList(_items_from(root, type, index_constant(0), size), length, type)
 
 
-def _floats(builder: Builder, type: types.Type, count: Operand) -> Operand:
+def _element_count(builder: Builder, type: types.Type, count: Operand) -> Operand:
     """Returns how many elements of its array ``count`` items of a list take."""
     return builder.index(MULTIPLY, count, index_constant(2)) if isinstance(type.dtype, types.Complex) else count
 
@@ -261,21 +261,21 @@ def iterable(lowering: Lowering, values: NumberList) -> Iterable:
 def resize(lowering: Lowering, values: NumberList, count: Operand) -> Operand:
     """Adds ``count`` to the length of a list and returns the length before that."""
     builder = lowering.builder
-    length = changing_length(lowering, values)
+    length = length_to_change(lowering, values)
     before = length_of(lowering, values)
     after = builder.index(ADD, before, count)
-    builder.grow(values.data.root, _floats(builder, values.type, after))
+    builder.grow(values.data.root, _element_count(builder, values.type, after))
     builder.store(length.root, after, [index_constant(0)])
     return before
 
 
-def changing_length(lowering: Lowering, values: NumberList) -> View:
+def length_to_change(lowering: Lowering, values: NumberList) -> View:
     """Notes that the length of a list changes here, and returns the array that holds it."""
     if not isinstance(values.length, View):
         raise lowering.builder.refuse(
             "an item of a list of lists changes its length, which can't be differentiated; append lists that are complete"
         )
-    lowering.note_resize(values)
+    lowering.note_length_change(values)
     return values.length
 
 
@@ -289,7 +289,7 @@ def extend(lowering: Lowering, values: NumberList, more: Any) -> None:
     if not array.is_array or len(array.axes) != 1:
         raise lowering.builder.refuse(f"a list that is extended by {describe(more)} can't be differentiated")
     start = resize(lowering, values, array.axes[0].size)
-    start = _floats(lowering.builder, values.type, start)
+    start = _element_count(lowering.builder, values.type, start)
     target = _items_from(values.data.root, values.type, start, array.axes[0].size)
     lowering.array_functions.assign(lowering, target, array)
 
@@ -310,7 +310,7 @@ def _add(lowering: Lowering, values: NumberList, *arguments: Any, name: str) -> 
 
 
 def _pop(lowering: Lowering, values: NumberList, position: Any = None) -> Any:
-    length = changing_length(lowering, values)
+    length = length_to_change(lowering, values)
     index = index_constant(-1) if position is None else lowering.operands.scalar(position)
     return lowering.calls.inline(pop, [values.data, length, index])
 
@@ -320,7 +320,7 @@ def _find(lowering: Lowering, values: NumberList, item: Any, *ends: Any, name: s
     if isinstance(values.type, types.ListType):
         value = lowering.operands.cast(value, values.type.dtype)
     if name == "remove":
-        return lowering.calls.inline(remove, [values.data, changing_length(lowering, values), value])
+        return lowering.calls.inline(remove, [values.data, length_to_change(lowering, values), value])
     if name == "count":
         return lowering.calls.inline(count, [items_of(lowering, values), value])
     bounds = [lowering.operands.scalar(bound) for bound in ends]
@@ -334,7 +334,7 @@ methods.RULES["list"] = {
     "pop": _pop,
     "reverse": lambda lowering, values: lowering.calls.inline(reverse_items, [items_of(lowering, values)]),
     "clear": lambda lowering, values: lowering.builder.store(
-        changing_length(lowering, values).root, index_constant(0), [index_constant(0)]
+        length_to_change(lowering, values).root, index_constant(0), [index_constant(0)]
     ),
     "copy": lambda lowering, values, *, result_type: list_of_array(lowering, result_type, items_of(lowering, values)),
 }
@@ -371,7 +371,7 @@ def apply(lowering: Lowering, function: Any, operands: list[Any], type: types.Ty
 def allocate_records(lowering: Lowering, type: types.Array, shape: Any, function: str) -> Fields:
     """Returns a new array of records."""
     dims = [lowering.operands.scalar(size) for size in listed(shape)]
-    _check_offsets(lowering, type)
+    _check_no_shared_bytes(lowering, type)
     parts = {}
     for name, field in type.dtype.members:
         dtype, inner = _field_type(lowering, name, field)
@@ -380,7 +380,7 @@ def allocate_records(lowering: Lowering, type: types.Array, shape: Any, function
     return Fields(parts, type)
 
 
-def _check_offsets(lowering: Lowering, type: types.Type) -> None:
+def _check_no_shared_bytes(lowering: Lowering, type: types.Type) -> None:
     """Refuses records whose fields share bytes."""
     record = number_type(type)
     if not isinstance(record, types.Record):
@@ -402,9 +402,9 @@ def _field_type(lowering: Lowering, name: str, field: types.Type) -> tuple[types
 def parameter_fields(lowering: Lowering, name: str, type: types.Type, position: int) -> Fields:
     """Returns a parameter that is a record, an array of records, or an instance of ``jitclass``."""
     builder, parts = lowering.builder, {}
-    _check_offsets(lowering, type)
+    _check_no_shared_bytes(lowering, type)
     is_instance = isinstance(type, types.ClassInstanceType)
-    for field, field_type in members_of(type).items():  # type: ignore[union-attr]
+    for field, field_type in field_types_of(type).items():  # type: ignore[union-attr]
         dtype = number_type(field_type)
         if is_instance and not isinstance(dtype, NUMBERS):
             continue  # an error where it is read
@@ -504,7 +504,7 @@ def field_attribute(lowering: Lowering, fields: Fields, name: str) -> Any:
     if name in fields.parts:
         return field_item(lowering, fields, name)
     if isinstance(fields.type, types.ClassInstanceType):
-        return _member_of_instance(lowering, fields, name)
+        return _instance_attribute(lowering, fields, name)
     if name == "shape":
         return tuple_of(sizes)
     if name == "size" and rank:
@@ -512,7 +512,7 @@ def field_attribute(lowering: Lowering, fields: Fields, name: str) -> Any:
     raise lowering.builder.refuse(f"the attribute {name} of {describe(fields)} can't be differentiated")
 
 
-def _member_of_instance(lowering: Lowering, instance: Fields, name: str) -> Any:
+def _instance_attribute(lowering: Lowering, instance: Fields, name: str) -> Any:
     """Lowers a property or a method of an instance of ``jitclass``."""
     type = instance.type
     if name in type.jit_props:

@@ -65,7 +65,7 @@ class Expressions(Part):
         items, list_type = [self._operands.value(item) for item in value.items], self._lowering.frame.type_of(name)
         is_of_numbers = isinstance(list_type.dtype, containers.NUMBERS)
         is_empty = not items and not is_of_numbers
-        if lists.has_kind(list_type) and (
+        if lists.is_growable_list_type(list_type) and (
             is_empty or not self._is_constant_list(name, may_be_passed=not is_of_numbers)
         ):
             return lists.new_list(self._lowering, list_type, items)

@@ -32,14 +32,14 @@ def reverse_postorder(blocks: dict[int, ir.Block]) -> list[int]:
     return order[::-1]
 
 
-def _goes_through_set(type: Any) -> bool:
+def _is_set_iterator(type: Any) -> bool:
     """True for the types of iterators over sets, of `enumerate` and `zip` of such, and of the method `pop` of a set."""
     if isinstance(type, types.BoundFunction):
         return type.typing_key == (types.Set, "pop")
     if isinstance(type, types.EnumerateType):
-        return _goes_through_set(type.source_type)
+        return _is_set_iterator(type.source_type)
     if isinstance(type, types.ZipType):
-        return any(map(_goes_through_set, type.source_types))
+        return any(map(_is_set_iterator, type.source_types))
     return isinstance(type, types.SetIter)
 
 
@@ -71,12 +71,12 @@ class Frame:
         """Returns Numba's type of a variable."""
         return types.unliteral(self.function.types[name])
 
-    def may_order_sets(self) -> bool:
+    def may_iterate_sets(self) -> bool:
         """True if the function goes through a set or takes items by ``pop``, or if functions that it gives sets to may."""
         function = self.function
         return (
             isinstance(function.result, types.Set)
-            or any(map(_goes_through_set, function.types.values()))
+            or any(map(_is_set_iterator, function.types.values()))
             or any(
                 operation_of(expression) == "call"
                 and isinstance(function.types[expression.func.name], types.Dispatcher)

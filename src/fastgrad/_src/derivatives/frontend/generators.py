@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from numba import njit
 
-from fastgrad._src.derivatives.functions.functions import has_given_types
+from fastgrad._src.derivatives.functions.functions import has_fixed_types
 from fastgrad._src.jit.numba_internals import build_definitions, compiler, dispatcher, ir, ir_utils
 
 MAX_YIELDS = 16
@@ -68,7 +68,7 @@ def _inline_generators(function_ir: ir.FunctionIR, argument_types: Any, depth: i
             break
         else:
             for read in reads:
-                _prune_choices(function_ir, read)
+                _prune_switch(function_ir, read)
             return inlined
 
 
@@ -107,7 +107,7 @@ def _write_calls_as_loops(function_ir: ir.FunctionIR, argument_types: Any) -> li
         label = pending.pop()
         for statement in function_ir.blocks[label].body:
             if _is_call_with_generator(function_ir, statement, next, argument_types):
-                reads = _reads(function_ir, statement.value.args[0], argument_types)
+                reads = _find_generator_reads(function_ir, statement.value.args[0], argument_types)
                 if reads is not None:
                     following, read = _write_reads_as_loop(function_ir, reads)
                     pending += [label, *following]
@@ -145,7 +145,7 @@ def _assignment(scope: ir.Scope, loc: ir.Loc, hint: str, value: Any) -> ir.Assig
     return ir.Assign(value, _new_variable(scope, hint, loc), loc)
 
 
-def _steps(assign: Callable[[str, Any], ir.Assign], iterator: ir.Var, loc: ir.Loc) -> list[ir.Assign]:
+def _next_item_assignments(assign: Callable[[str, Any], ir.Assign], iterator: ir.Var, loc: ir.Loc) -> list[ir.Assign]:
     """Returns what steps an iterator: the assignments of the pair, the item, and whether there is one."""
     pair = assign("$pair", ir.Expr.iternext(iterator, loc))
     item = assign("$item", ir.Expr.pair_first(pair.target, loc))
@@ -185,7 +185,7 @@ class _Reads(NamedTuple):
     loop: tuple[int, ir.Assign] | None  # the statement that makes the loop's iterator
 
 
-def _reads(function_ir: ir.FunctionIR, generator: ir.Var, argument_types: Any) -> _Reads | None:
+def _find_generator_reads(function_ir: ir.FunctionIR, generator: ir.Var, argument_types: Any) -> _Reads | None:
     """Returns what reads a generator, or None if that is not in order: if others use it, if a loop calls ``next``, or if that comes after its loop."""
     definitions, blocks = function_ir._definitions, function_ir.blocks
     while isinstance(call := definitions[generator.name][0], ir.Var):
@@ -257,21 +257,21 @@ def _write_reads_as_loop(function_ir: ir.FunctionIR, reads: _Reads) -> tuple[lis
         block.body = [statement for statement in block.body if not any(statement is copy for copy in reads.copies)]
     # The generator gets its arguments where it was made, and is made where it is read first.
     label, made = reads.made
-    place, block = _place(blocks[label], made), blocks[label]
+    place, block = _statement_number(blocks[label], made), blocks[label]
     arguments = [assign("$argument", value) for value in made.value.args]
     keywords = [(name, assign("$argument", value)) for name, value in made.value.kws]
     block.body[place : place + 1] = [*arguments, *[each for _, each in keywords]]
     given = [each.target for each in arguments], [(name, each.target) for name, each in keywords]
     generator = assign("$generator", ir.Expr.call(made.value.func, *given, made.loc))
     iterator = assign("$iterator", ir.Expr.getiter(generator.target, loc))
-    pair, item, is_valid = _steps(assign, iterator.target, loc)
+    pair, item, is_valid = _next_item_assignments(assign, iterator.target, loc)
     head = new_block([pair, item, is_valid])
     following: list[int] = []
     exits = [new_block([ir.StaticRaise(StopIteration, (), loc)])]
     present: dict[int, int] = {}
     for number, (label, call) in enumerate(reads.calls):
         block = blocks[present.get(label, label)]
-        place = _place(block, call)
+        place = _statement_number(block, call)
         rest = block.body[place + 1 :]
         again = _globals_read_again(function_ir, block.body[:place], rest)
         following.append(new_block([ir.Assign(item.target, call.target, call.loc), *again, *rest]))
@@ -282,7 +282,7 @@ def _write_reads_as_loop(function_ir: ir.FunctionIR, reads: _Reads) -> tuple[lis
         label, iterator = reads.loop
         block = blocks[present.get(label, label)]
         loop = block.body[-1].target
-        block.body = [*block.body[: _place(block, iterator)], *go_to_head(len(items))]
+        block.body = [*block.body[: _statement_number(block, iterator)], *go_to_head(len(items))]
         *statements, end = blocks.pop(loop).body
         operations = [operation_of(statement.value) for statement in statements]
         target = statements[operations.index("pair_first")].target
@@ -292,7 +292,12 @@ def _write_reads_as_loop(function_ir: ir.FunctionIR, reads: _Reads) -> tuple[lis
         for block in blocks.values():
             _retarget(block, {loop: head})
     blocks[head].body.append(
-        ir.Branch(is_valid.target, _choice(read, items, new_block, loc), _choice(read, exits, new_block, loc), loc)
+        ir.Branch(
+            is_valid.target,
+            _new_switch_block(read, items, new_block, loc),
+            _new_switch_block(read, exits, new_block, loc),
+            loc,
+        )
     )
     return following, read
 
@@ -316,11 +321,11 @@ def _globals_read_again(function_ir: ir.FunctionIR, before: list[Any], rest: lis
     return again
 
 
-def _place(block: ir.Block, statement: ir.Stmt) -> int:
+def _statement_number(block: ir.Block, statement: ir.Stmt) -> int:
     return next(place for place, other in enumerate(block.body) if other is statement)
 
 
-def _choice(number: ir.Var, labels: list[int], new_block: Any, loc: ir.Loc) -> int:
+def _new_switch_block(number: ir.Var, labels: list[int], new_block: Any, loc: ir.Loc) -> int:
     """Returns the label of a block that goes to the one of ``labels`` that a number chooses."""
     result = labels[-1]
     for place in reversed(range(len(labels) - 1)):
@@ -331,7 +336,7 @@ def _choice(number: ir.Var, labels: list[int], new_block: Any, loc: ir.Loc) -> i
     return result
 
 
-def _prune_choices(function_ir: ir.FunctionIR, number: ir.Var) -> None:
+def _prune_switch(function_ir: ir.FunctionIR, number: ir.Var) -> None:
     """Removes what no value of a number chooses: there a variable may have no value, and so no type."""
     blocks = function_ir.blocks
     reaching: dict[int, set[Any]] = {}
@@ -377,7 +382,7 @@ def _write_head(function_ir: ir.FunctionIR, label: int, number: int) -> tuple[li
     head, body, after = [max(function_ir.blocks) + offset for offset in (1, 2, 3)]
     assign = functools.partial(_assignment, scope, loc)
     iterator = assign("$iterator", ir.Expr.getiter(statement.value.args[0], loc))
-    pair, item, is_valid = _steps(assign, iterator.target, loc)
+    pair, item, is_valid = _next_item_assignments(assign, iterator.target, loc)
     for new in (head, body, after):
         function_ir.blocks[new] = ir.Block(scope, loc)
     function_ir.blocks[head].body = [pair, item, is_valid, ir.Branch(is_valid.target, body, after, loc)]
@@ -406,8 +411,8 @@ def _loops_over_generators(function_ir: ir.FunctionIR, argument_types: Any) -> l
             function = _called_generator(function_ir, value, argument_types)
             if function is None:
                 continue
-            arguments = _bound(function.py_func, value)
-            loop = None if arguments is None else _follow(function_ir, uses, label, statement, argument_types)
+            arguments = _bind_call(function.py_func, value)
+            loop = None if arguments is None else _follow_to_loop(function_ir, uses, label, statement, argument_types)
             if arguments is not None and loop is not None:
                 removed, is_enumerated, head = loop
                 loops.append(_Loop(function, arguments, is_enumerated, label, statement, removed, head))
@@ -422,10 +427,10 @@ def _called_generator(function_ir: ir.FunctionIR, value: Any, argument_types: An
     if function is filter and len(value.args) == 2:
         condition = _definition(function_ir, value.args[0].name)
         is_none = isinstance(condition, (ir.Const, ir.Global, ir.FreeVar)) and condition.value is None
-        return _true_items if is_none else _selected
+        return _true_items if is_none else _filtered_items
     if function is map and len(value.args) in _MAPS:
         return _MAPS[len(value.args)]
-    if not isinstance(function, dispatcher.Dispatcher) or has_given_types(function):
+    if not isinstance(function, dispatcher.Dispatcher) or has_fixed_types(function):
         return None
     return function if inspect.isgeneratorfunction(function.py_func) else None
 
@@ -441,7 +446,7 @@ def _definition(function_ir: ir.FunctionIR, name: str) -> Any:
 
 
 @njit
-def _mapped(function, items):  # type: ignore[no-untyped-def]
+def _mapped_items(function, items):  # type: ignore[no-untyped-def]
     for item in items:
         yield function(item)
 
@@ -459,7 +464,7 @@ def _mapped_triples(function, items, others, more):  # type: ignore[no-untyped-d
 
 
 @njit
-def _selected(function, items):  # type: ignore[no-untyped-def]
+def _filtered_items(function, items):  # type: ignore[no-untyped-def]
     for item in items:
         if function(item):
             yield item
@@ -472,7 +477,7 @@ def _true_items(function, items):  # type: ignore[no-untyped-def]
             yield item
 
 
-_MAPS = {2: _mapped, 3: _mapped_pairs, 4: _mapped_triples}
+_MAPS = {2: _mapped_items, 3: _mapped_pairs, 4: _mapped_triples}
 
 
 def _known_value(function_ir: ir.FunctionIR, name: str, argument_types: Any) -> Any:
@@ -502,7 +507,7 @@ def _is_same_read(first: Any, second: Any) -> bool:
     return bool(first.value.name == second.value.name and first.attr == second.attr)
 
 
-def _bound(function: Any, call: ir.Expr) -> dict[str, Any] | None:
+def _bind_call(function: Any, call: ir.Expr) -> dict[str, Any] | None:
     """Returns the arguments of a call by parameter, or None if they are not known one by one."""
     signature = inspect.signature(function)
     kinds = {parameter.kind for parameter in signature.parameters.values()}
@@ -516,7 +521,7 @@ def _bound(function: Any, call: ir.Expr) -> dict[str, Any] | None:
     return dict(bound.arguments) or None
 
 
-def _follow(
+def _follow_to_loop(
     function_ir: ir.FunctionIR, uses: dict[str, list[tuple[int, Any]]], label: int, call: ir.Assign, argument_types: Any
 ) -> tuple[list[ir.Assign], bool, int] | None:
     """Returns the statements that pass a generator on to its loop, whether they enumerate it, and the loop's head; None if others use it."""
@@ -610,7 +615,7 @@ class _Inliner:
                     target = self._variable_of(statement.target)
                     current.body.append(ir.Assign(self._arguments[value.index], target, statement.loc))
                 elif isinstance(value, ir.Yield):
-                    current = self._yield(current, value, statement)
+                    current = self._inline_yield(current, value, statement)
                 else:
                     current.body.append(_copy(statement, self._variable_of))
                     _retarget(current, labels)
@@ -635,7 +640,7 @@ class _Inliner:
             before.body.append(ir.Assign(ir.Const(0, loop.call.loc), self._index, loop.call.loc))
         before.body.append(ir.Jump(entry, loop.call.loc))
 
-    def _yield(self, current: ir.Block, value: ir.Yield, statement: ir.Assign) -> ir.Block:
+    def _inline_yield(self, current: ir.Block, value: ir.Yield, statement: ir.Assign) -> ir.Block:
         """Goes from a ``yield`` to a copy of the loop's body, and from there to the block that is returned."""
         loc = statement.loc
         current.body += _item_statements(self._scope, self.item, self._variable_of(value.value), self._index, loc)

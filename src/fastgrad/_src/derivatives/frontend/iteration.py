@@ -48,7 +48,7 @@ class Iteration(Part):
         items = self._operands.value(value.value)
         iterable = self.iterable(items)
         if value.value.name in self._lowering.frame.iterators:
-            self._lowering.note_use(self._lowering.frame.iterators[value.value.name])
+            self._lowering.note_iterator_use(self._lowering.frame.iterators[value.value.name])
         is_parallel = isinstance(items, Range) and items.is_parallel
         counter = Counter(
             self._builder.name("k"), iterable.count, self._builder.block, self._lowering.frame.is_internal, is_parallel
@@ -66,7 +66,7 @@ class Iteration(Part):
         return result
 
     def _used_iterable(self, value: Iterable) -> Iterable:
-        self._lowering.note_use(value)
+        self._lowering.note_iterator_use(value)
         return value
 
     def _iterable_of_array(self, value: View) -> Any:

@@ -36,20 +36,20 @@ if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.lowering import Lowering
 
 
-def has_kind(type: types.Type) -> bool:
+def is_growable_list_type(type: types.Type) -> bool:
     """True if lists of a type may grow in a derivative."""
     if not isinstance(type, (types.List, types.ListType)):
         return False
     dtype = type.dtype
     if isinstance(dtype, types.BaseTuple):
-        return len(dtype) > 0 and all(has_kind(types.List(types.unliteral(item))) for item in dtype)
+        return len(dtype) > 0 and all(is_growable_list_type(types.List(types.unliteral(item))) for item in dtype)
     if isinstance(dtype, (types.Array, types.List)):
         dtype = dtype.dtype
     return isinstance(dtype, containers.NUMBERS)
 
 
 def new_list(lowering: Lowering, type: types.Type, items: Sequence[Any]) -> Any:
-    """Returns a new list of a type of which `has_kind` is true."""
+    """Returns a new list of a type of which `is_growable_list_type` is true."""
     if isinstance(type.dtype, types.BaseTuple):
         columns = [types.List(types.unliteral(item)) for item in type.dtype]
         rows = [_items_of_tuple(lowering, item, len(columns)) for item in items]
@@ -191,7 +191,7 @@ def _sorting_rule(count: int) -> CallRule:
     return CallRule(numba.njit(function), None, None, (), name="sort of a list")
 
 
-def keys_of(values, key):  # type: ignore[no-untyped-def]
+def sort_keys(values, key):  # type: ignore[no-untyped-def]
     """Returns the list of the keys of items."""
     return [key(item) for item in values]
 
@@ -203,9 +203,11 @@ def reorder(values, positions):  # type: ignore[no-untyped-def]
         values[i] = old[positions[i]]
 
 
-def _columns(values: Any) -> list[Any]:
+def _number_lists(values: Any) -> list[Any]:
     """Returns the lists of numbers that a list of tuples is made of."""
-    return [part for each in values.columns for part in _columns(each)] if isinstance(values, TupleList) else [values]
+    return (
+        [part for each in values.columns for part in _number_lists(each)] if isinstance(values, TupleList) else [values]
+    )
 
 
 def sort(lowering: Lowering, values: Any, key: Any = None, reverse: Any = None) -> None:
@@ -219,7 +221,7 @@ def sort(lowering: Lowering, values: Any, key: Any = None, reverse: Any = None) 
     if isinstance(values, NumberList) and not has_key and not has_nan:  # `np.sort` puts NaN last, Numba's lists do not
         containers.sort(lowering, values, is_reversed)
         return
-    columns = _columns(lowering.calls.inline(keys_of, [values, key]) if has_key else values)
+    columns = _number_lists(lowering.calls.inline(sort_keys, [values, key]) if has_key else values)
     if not all(isinstance(column, NumberList) for column in columns):
         raise builder.refuse("sort of a list by keys that are no numbers can't be differentiated")
     keys = [containers.items_of(lowering, column) for column in columns]
@@ -237,7 +239,7 @@ def _items_of_tuple(lowering: Lowering, value: Any, count: int) -> list[Any]:
 
 def length_of(lowering: Lowering, values: Any) -> Operand:
     """Returns the length of a list, a dictionary or a set, as it is now."""
-    return containers.length_of(lowering, values.counted)
+    return containers.length_of(lowering, values.length_list)
 
 
 def item(lowering: Lowering, values: Any, index: Any, type: types.Type) -> Any:
@@ -305,17 +307,17 @@ def _extend(lowering: Lowering, values: Any, more: Any, *, name: str) -> Any:
     if not isinstance(more, Items):
         return NotImplemented
     for value in more.values:
-        _add(lowering, values, value, name="append")
+        _append_or_insert(lowering, values, value, name="append")
     return None
 
 
-def _add(lowering: Lowering, values: TupleList, *arguments: Any, name: str) -> None:
+def _append_or_insert(lowering: Lowering, values: TupleList, *arguments: Any, name: str) -> None:
     *index, value = arguments
     row = _items_of_tuple(lowering, value, len(values.columns))
     _call_for_each(lowering, values, name, [[*index, number] for number in row])
 
 
-def _change(lowering: Lowering, values: TupleList, *arguments: Any, name: str) -> Any:
+def _call_method(lowering: Lowering, values: TupleList, *arguments: Any, name: str) -> Any:
     results = _call_for_each(lowering, values, name, [[*arguments]] * len(values.columns))
     if name == "copy":
         return TupleList(results, values.type)
@@ -331,8 +333,8 @@ def _call_for_each(lowering: Lowering, values: TupleList, name: str, calls: list
 
 
 methods.RULES["list of tuples"] = {
-    **dict.fromkeys(["append", "insert"], _add),
-    **dict.fromkeys(["pop", "reverse", "clear", "copy"], _change),
+    **dict.fromkeys(["append", "insert"], _append_or_insert),
+    **dict.fromkeys(["pop", "reverse", "clear", "copy"], _call_method),
 }
 for _kind in ("list", "list of tuples"):
     methods.RULES[_kind] |= {"extend": _extend, "sort": sort}

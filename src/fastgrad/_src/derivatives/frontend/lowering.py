@@ -16,7 +16,7 @@ from typing import Any
 from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
-from fastgrad._src.derivatives.analysis.control_flow import possible_memory
+from fastgrad._src.derivatives.analysis.control_flow import possible_memory_roots
 from fastgrad._src.derivatives.frontend import containers
 from fastgrad._src.derivatives.frontend.builder import Builder
 from fastgrad._src.derivatives.frontend.calls import Calls, refuse_literal
@@ -88,7 +88,7 @@ def lowering_of(
 
     With a ``caller`` the function has names that the caller's does not have, and knows those ``values`` of its arguments that are no numbers or arrays.
     """
-    with _typing_functions_once():
+    with _cached_typing():
         return Lowering(function, argument_types, options, caller, values)
 
 
@@ -96,7 +96,7 @@ _thread = threading.local()
 
 
 @contextlib.contextmanager
-def _typing_functions_once() -> Iterator[None]:
+def _cached_typing() -> Iterator[None]:
     """Types each function once while a function and its callees are lowered, in this thread."""
     if getattr(_thread, "typed", None) is not None:
         yield
@@ -140,7 +140,7 @@ def callee_of(function: Any, argument_types: tuple[types.Type, ...]) -> Callee:
             return _analyzed_callees[key]
         if _assumed:
             return _analyze(*key, "")
-        callee, uses = _outermost(*key, _content_of(function))
+        callee, uses = _cached_analysis(*key, _content_of(function))
         Extensions.uses += uses  # also if it was analyzed earlier
         return callee
 
@@ -154,7 +154,7 @@ def _content_of(function: Any) -> str:
 
 
 @functools.lru_cache(maxsize=256)
-def _outermost(function: Any, argument_types: tuple[types.Type, ...], content: str) -> tuple[Callee, int]:
+def _cached_analysis(function: Any, argument_types: tuple[types.Type, ...], content: str) -> tuple[Callee, int]:
     """Returns what callers need to know of a function, and how often the analysis has used extensions of Numba."""
     uses = Extensions.uses
     callee = _analyze(function, argument_types, content)
@@ -166,11 +166,11 @@ def _analyze(function: Any, argument_types: tuple[types.Type, ...], content: str
     before = {*_consulted}
     _consulted.clear()
     try:
-        with _typing_functions_once():
+        with _cached_typing():
             callee = callee._replace(result=_thread.typed(function, argument_types).result)
             while _assumed.get(key) != callee:
                 _assumed[key] = callee
-                callee = _analyze_once(callee)
+                callee = _analyze_assuming_callee(callee)
                 if key not in _consulted:  # it does not call itself
                     break
         if not _consulted - {key}:
@@ -184,10 +184,10 @@ def _analyze(function: Any, argument_types: tuple[types.Type, ...], content: str
     return callee
 
 
-def _analyze_once(callee: Callee) -> Callee:
+def _analyze_assuming_callee(callee: Callee) -> Callee:
     lowered = lower(callee.function, callee.types, Options.of(callee.function))
     simplify(lowered)
-    parts, memory = parts_of(lowered), possible_memory(lowered)
+    parts, memory = parts_of(lowered), possible_memory_roots(lowered)
     returned: set[Root] = set()
     for block in lowered.blocks:
         returned = returned.union(*[memory[root.memory] for value in block.results for root in value.roots])
@@ -246,7 +246,7 @@ class Lowering:
         self.result.arguments = arguments
         value = self.body(typed, arguments, options)
         if caller is None:
-            self.texts.number_parameters()
+            self.texts.intern_text_parameters()
         self.result.result = typed.result
         results: list[Operand | View] = []
         for leaf in value.leaves:
@@ -275,7 +275,7 @@ class Lowering:
 
         return array_functions
 
-    def _value(self, name: str, expression: Any) -> Any:
+    def _lower_assigned_value(self, name: str, expression: Any) -> Any:
         """Lowers the right side of an assignment to the variable ``name``."""
         rule = self._rules_of_values.get(expression.op if isinstance(expression, ir.Expr) else type(expression))
         if rule is None:
@@ -353,7 +353,7 @@ class Lowering:
         before, self.builder.location = self.builder.location, location
         self.frames.append(InternalFrame())
         try:
-            with _typing_functions_once():
+            with _cached_typing():
                 self.typed = _thread.typed
                 yield
         finally:
@@ -415,7 +415,7 @@ class Lowering:
         """True if the statement that is lowered runs once in each of the calls within the first ``depth`` ones."""
         return depth is not None and all(frame.runs_once() for frame in self.frames[depth:])
 
-    def note_resize(self, values: NumberList) -> None:
+    def note_length_change(self, values: NumberList) -> None:
         """Notes that the length of a list changes here."""
         self._resized.append(values)
         for frame in self.frames:
@@ -435,7 +435,7 @@ class Lowering:
             count = len(self._resized) if origin is None else origin[2]
             iterator.origin = (self.frame, self.frame.label, count)
 
-    def note_use(self, iterator: Iterable) -> None:
+    def note_iterator_use(self, iterator: Iterable) -> None:
         """Notes that an iterator is gone through here, which it can be once.
 
         Raises:
@@ -445,7 +445,7 @@ class Lowering:
             return
         frame, label, count = iterator.origin
         iterator.origin = (None, label, count)
-        if frame not in self.frames or self._repeats_since(frame, label):
+        if frame not in self.frames or self._may_repeat_since(frame, label):
             raise self.builder.refuse(
                 "an iterator that may have been gone through before can't be differentiated: make it where the loop begins"
             )
@@ -455,7 +455,7 @@ class Lowering:
                 "an iterator over a list whose length changes before the loop can't be differentiated: make it where the loop begins"
             )
 
-    def _repeats_since(self, frame: Frame, label: int) -> bool:
+    def _may_repeat_since(self, frame: Frame, label: int) -> bool:
         """True if the statement that is lowered may run several times for one run of a block of a call that it is within."""
         for other in self.frames[self.frames.index(frame) :]:
             if isinstance(other, InternalFrame):
@@ -500,7 +500,7 @@ class Lowering:
         for block, _ in frame.returns:
             block.end = Jump(after)
         builder.enter(after)
-        merged = self.phis.of_type(frame.function.result, "result")
+        merged = self.phis.new_phi(frame.function.result, "result")
         for block, value in frame.returns:
             merged.add_incoming(self.phis, block, value)
         return merged
@@ -513,7 +513,7 @@ class Lowering:
 
     def _assign(self, statement: ir.Assign) -> None:
         name, frame = statement.target.name, self.frame
-        value = self._value(name, statement.value)
+        value = self._lower_assigned_value(name, statement.value)
         if name in frame.function.locals:
             item = value.item if isinstance(value, Step) and value.is_resolved else value
             value = self.operands.cast(item, frame.type_of(name))

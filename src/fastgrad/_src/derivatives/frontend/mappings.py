@@ -61,7 +61,7 @@ def search(count: int, is_checked: bool) -> FunctionType:
     return function_from_source("position_of", "\n".join([*lines, ""]), f"<search of {count} {is_checked}>", {})
 
 
-def count_of_new(position):  # type: ignore[no-untyped-def]
+def added_item_count(position):  # type: ignore[no-untyped-def]
     """Returns 1 for a key that has no position yet, else 0."""
     return 1 if position < 0 else 0
 
@@ -71,7 +71,7 @@ def place_of(position, length):  # type: ignore[no-untyped-def]
     return length if position < 0 else position
 
 
-def value_or(values, position, default):  # type: ignore[no-untyped-def]
+def value_or_default(values, position, default):  # type: ignore[no-untyped-def]
     """Returns the value at a position, or without one the default."""
     return default if position < 0 else values[position]
 
@@ -109,7 +109,7 @@ def check_not_empty(length):  # type: ignore[no-untyped-def]
         raise KeyError
 
 
-def unite(data, length, before, more):  # type: ignore[no-untyped-def]
+def add_keys(data, length, before, more):  # type: ignore[no-untyped-def]
     """Adds keys to a set of ``before`` keys, whose list is long enough."""
     n = before
     for key in more:
@@ -212,12 +212,12 @@ def new_mapping(lowering: Lowering, type: types.Type, arguments: list[Any]) -> M
     keys = tuple(containers.new_list(lowering, types.List(dtype), []) for dtype in key_types)
     values = None if is_set else containers.new_list(lowering, types.List(type.value_type), [])
     result = Mapping(keys, values, type)
-    if is_set and _has_plain_keys(result) and lowering.frame.may_order_sets():
+    if is_set and _has_plain_keys(result) and lowering.frame.may_iterate_sets():
         result.history = tuple(  # type: ignore[assignment]
             containers.new_list(lowering, types.List(dtype), []) for dtype in (INDEX, key_types[0])
         )
     if is_set and arguments:
-        _unite(lowering, result, arguments[0], operation=NEW)
+        _add_elements(lowering, result, arguments[0], operation=NEW)
     return result
 
 
@@ -226,7 +226,7 @@ def _has_plain_keys(mapping: Mapping) -> bool:
     return len(mapping.keys) == 1 and not isinstance(_key_type(mapping), types.UnicodeType)
 
 
-def _note(lowering: Lowering, mapping: Mapping, operation: int, keys: Any) -> None:
+def _note_set_operation(lowering: Lowering, mapping: Mapping, operation: int, keys: Any) -> None:
     """Notes what is done to a set, with keys that are numbers or an array."""
     if mapping.history is None:
         return
@@ -309,7 +309,7 @@ def _set_item_at(
     lowering: Lowering, mapping: Mapping, position: Scalar, numbers: list[Operand], value: Any = None
 ) -> None:
     """Sets the value of a key at its position, which is negative for a new key."""
-    count = lowering.calls.inline(count_of_new, [position])
+    count = lowering.calls.inline(added_item_count, [position])
     befores = [containers.resize(lowering, part, count) for part in mapping.keys]
     place = lowering.calls.inline(place_of, [position, befores[0]])
     for part, number in zip(mapping.keys, numbers, strict=True):
@@ -324,16 +324,16 @@ def remove(lowering: Lowering, mapping: Mapping, key: Any) -> Any:
     """Lowers the removal of a key; returns its value, of a set None."""
     numbers = _numbers_of_key(lowering, key, _key_type(mapping))
     position = _position(lowering, mapping, numbers, is_checked=True)
-    _note(lowering, mapping, REMOVE, numbers)
+    _note_set_operation(lowering, mapping, REMOVE, numbers)
     *_, last = [methods.call(lowering, part, "pop", [position], types.none) for part in _lists_of(mapping)]
     return last if mapping.values is not None else Static(None)
 
 
-def _unite(lowering: Lowering, mapping: Mapping, more: Any, *, operation: int = UPDATE) -> None:
+def _add_elements(lowering: Lowering, mapping: Mapping, more: Any, *, operation: int = UPDATE) -> None:
     """Adds the elements of an array, a list, a set or a tuple to a set."""
     if isinstance(more, Items):
         keys = [_numbers_of_key(lowering, key, _key_type(mapping)) for key in more.values]
-        _note(lowering, mapping, operation, [key[0] for key in keys])
+        _note_set_operation(lowering, mapping, operation, [key[0] for key in keys])
         for key in keys:
             _set_item(lowering, mapping, key)
         return
@@ -346,10 +346,10 @@ def _unite(lowering: Lowering, mapping: Mapping, more: Any, *, operation: int = 
         array = containers.items_of(lowering, more.keys[0] if isinstance(more, Mapping) else more)
     if not isinstance(array, View) or len(array.axes) != 1:
         raise lowering.builder.refuse(f"a set of {describe(more)} can't be differentiated")
-    _note(lowering, mapping, operation, array)
+    _note_set_operation(lowering, mapping, operation, array)
     added = mapping.keys[0]
     before = containers.resize(lowering, added, array.axes[0].size)
-    lowering.calls.inline(unite, [added.data, added.length, before, array])
+    lowering.calls.inline(add_keys, [added.data, added.length, before, array])
 
 
 def _positions_in_order(lowering: Lowering, mapping: Mapping, rule: CallRule = _ORDER_OF_SET) -> View:
@@ -376,8 +376,8 @@ def _combine(lowering: Lowering, mapping: Mapping, other: Any, *, name: str) -> 
     result = new_mapping(lowering, mapping.type, [])
     result.history = None  # Numba copies one of the sets, with its table of hashes
     if name == "union":
-        _unite(lowering, result, mapping)
-        _unite(lowering, result, other)
+        _add_elements(lowering, result, mapping)
+        _add_elements(lowering, result, other)
         return result
     if not _has_plain_keys(mapping) or not isinstance(other, Mapping):
         raise lowering.builder.refuse(f"the {name} of sets of this kind can't be differentiated")
@@ -433,7 +433,7 @@ def update(lowering: Lowering, function: Any, mapping: Mapping, other: Any) -> M
     if function is not operator.or_ or mapping.values is not None:
         name = getattr(function, "__name__", function)
         raise lowering.builder.refuse(f"{name} of a {mapping.kind} in place can't be differentiated")
-    _unite(lowering, mapping, other)
+    _add_elements(lowering, mapping, other)
     return mapping
 
 
@@ -443,12 +443,12 @@ def _value_or_default(lowering: Lowering, mapping: Mapping, name: str, key: Any,
     numbers = _numbers_of_key(lowering, key, _key_type(mapping))
     position = _position(lowering, mapping, numbers)
     default = lowering.operands.cast(lowering.operands.number(default), mapping.values.type.dtype)
-    value = lowering.calls.inline(value_or, [mapping.values.data, position, default])
+    value = lowering.calls.inline(value_or_default, [mapping.values.data, position, default])
     if name == "setdefault":
         _set_item_at(lowering, mapping, position, numbers, value)
     elif name == "pop":
         for part in (*mapping.keys, mapping.values):
-            length = containers.changing_length(lowering, part)
+            length = containers.length_to_change(lowering, part)
             lowering.calls.inline(drop, [part.data, length, position])
     return value
 
@@ -464,7 +464,7 @@ def _get(lowering: Lowering, mapping: Mapping, key: Any, *default: Any, name: st
     position = _position_of(lowering, mapping, key)
     is_set_value = lowering.operators.apply(operator.ge, [position, index_constant(0)], types.boolean)
     zero = lowering.operands.cast(index_constant(0), mapping.values.type.dtype)
-    return OptionalValue(is_set_value, lowering.calls.inline(value_or, [mapping.values.data, position, zero]))
+    return OptionalValue(is_set_value, lowering.calls.inline(value_or_default, [mapping.values.data, position, zero]))
 
 
 def _pop_item(lowering: Lowering, mapping: Mapping) -> Items:
@@ -480,7 +480,7 @@ def _update(lowering: Lowering, mapping: Mapping, more: Any) -> Any:
 
 def _add(lowering: Lowering, mapping: Mapping, key: Any) -> None:
     numbers = _numbers_of_key(lowering, key, _key_type(mapping))
-    _note(lowering, mapping, ADD, numbers)
+    _note_set_operation(lowering, mapping, ADD, numbers)
     _set_item(lowering, mapping, numbers)
 
 
@@ -488,20 +488,20 @@ def _pop(lowering: Lowering, mapping: Mapping) -> Any:
     """Takes the key of a set that Numba takes."""
     places = _positions_in_order(lowering, mapping, _POP_OF_SET)
     position = view_rules.load_element(lowering.builder, places, [index_constant(0)])
-    _note(lowering, mapping, POP, [])
+    _note_set_operation(lowering, mapping, POP, [])
     return methods.call(lowering, mapping.keys[0], "pop", [position], types.none)
 
 
 def _discard(lowering: Lowering, mapping: Mapping, key: Any) -> None:
     numbers = _numbers_of_key(lowering, key, _key_type(mapping))
-    _note(lowering, mapping, REMOVE, numbers)
+    _note_set_operation(lowering, mapping, REMOVE, numbers)
     position = _position(lowering, mapping, numbers)
     for keys in mapping.keys:
-        lowering.calls.inline(drop, [keys.data, containers.changing_length(lowering, keys), position])
+        lowering.calls.inline(drop, [keys.data, containers.length_to_change(lowering, keys), position])
 
 
 def _clear(lowering: Lowering, mapping: Mapping) -> None:
-    _note(lowering, mapping, CLEAR, [])
+    _note_set_operation(lowering, mapping, CLEAR, [])
     for part in _lists_of(mapping):
         methods.call(lowering, part, "clear", [], types.none)
 
@@ -514,7 +514,7 @@ def _copy(lowering: Lowering, mapping: Mapping) -> Mapping:
     result = Mapping(tuple(map(copy_of, mapping.keys)), values, mapping.type)
     if mapping.history is not None:
         result.history = copy_of(mapping.history[0]), copy_of(mapping.history[1])
-        _note(lowering, result, COPY, [])  # where `pop` goes on is not copied
+        _note_set_operation(lowering, result, COPY, [])  # where `pop` goes on is not copied
     return result
 
 
@@ -536,7 +536,7 @@ methods.RULES["set"] = {
     "remove": remove,
     "discard": _discard,
     "pop": _pop,
-    "update": _unite,
+    "update": _add_elements,
     "clear": _clear,
     "copy": _copy,
 }

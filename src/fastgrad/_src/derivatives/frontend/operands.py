@@ -13,7 +13,7 @@ from numba import types
 from fastgrad._src.derivatives.frontend import array_expressions, complex_numbers, containers
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.views import Slice
-from fastgrad._src.derivatives.functions.argument_types import members_of
+from fastgrad._src.derivatives.functions.argument_types import field_types_of
 from fastgrad._src.derivatives.ir.operands import INDEX, Constant, Operand, Scalar, View, index_constant, item_name
 from fastgrad._src.derivatives.ir.partials import Partial
 from fastgrad._src.derivatives.ir.scalar_operations import may_raise
@@ -29,8 +29,8 @@ from fastgrad._src.derivatives.ir.values import (
     Window,
     describe,
     is_complex,
+    item_if_read,
     type_of,
-    without_step,
 )
 from fastgrad._src.derivatives.runtime.complex_arrays import real_parts
 from fastgrad._src.jit.numba_internals import cpu_target, ir
@@ -83,7 +83,7 @@ class Operands:
 
     def optional_value(self, variable: ir.Var) -> Any:
         """Returns what a variable stands for, an `OptionalValue` if it may be None."""
-        value = without_step(self._lowering.frame.values[variable.name])
+        value = item_if_read(self._lowering.frame.values[variable.name])
         if isinstance(value, Selection):
             value = self._lowering.subscripts.item_at(Items(value.items, types.none), value.index, value.type)
         if isinstance(value, Deferred):
@@ -180,7 +180,7 @@ class Operands:
             return value
         return array_expressions.materialize(self._lowering, value)
 
-    def number_of_member(self, value: Any) -> Operand:
+    def enum_member_value(self, value: Any) -> Operand:
         """Returns the value of a member of an enumeration."""
         return value.number if isinstance(value, EnumerationMember) else self._builder.constant(value.value.value)
 
@@ -204,7 +204,7 @@ class Operands:
     def parameter(self, name: str, type: types.Type, position: int) -> Any:
         """Returns what a parameter of the outermost function stands for."""
         type = types.unliteral(type)
-        if members_of(type) is not None:
+        if field_types_of(type) is not None:
             return containers.parameter_fields(self._lowering, name, type, position)
         rule = by_class(_PARAMETERS, type)
         value = f"is of type {type}" if rule is None else rule(self, name, type, position)
@@ -234,16 +234,18 @@ class Operands:
         items = [self.parameter(item_name(name, number), item, position) for number, item in enumerate(type)]
         return Items(items, type)
 
-    def _member(self, name: str, type: types.EnumMember, position: int) -> Any:
-        number = self._read(type.dtype, f"{name}.value")
+    def _enum_member(self, name: str, type: types.EnumMember, position: int) -> Any:
+        number = self._parameter_number(type.dtype, f"{name}.value")
         return number if isinstance(type, types.IntEnumMember) else EnumerationMember(number, type)
 
     def _slice(self, name: str, type: types.SliceType, position: int) -> Static | str:
         if type.members != 2:
             return f"is of type {type}"
-        return Static(Slice(self._read(INDEX, f"{name}.start"), self._read(INDEX, f"{name}.stop"), None))
+        return Static(
+            Slice(self._parameter_number(INDEX, f"{name}.start"), self._parameter_number(INDEX, f"{name}.stop"), None)
+        )
 
-    def _read(self, type: types.Type, text: str) -> Scalar:
+    def _parameter_number(self, type: types.Type, text: str) -> Scalar:
         """Returns the number that a ``text`` reads from a parameter."""
         return self._builder.compute(type, ScalarOperation(text, 0, reads_parameter=True), [])
 
@@ -257,7 +259,7 @@ _PARAMETERS: dict[type, Callable[[Operands, str, Any, int], Any]] = {
     types.NoneType: lambda operands, name, kind, position: Static(None),
     types.Dispatcher: lambda operands, name, kind, position: Static(kind.dispatcher),
     types.UnicodeType: lambda operands, name, kind, position: TextParameter(name),
-    types.EnumMember: Operands._member,
+    types.EnumMember: Operands._enum_member,
     types.SliceType: Operands._slice,
     types.FunctionType: lambda operands, name, kind, position: (
         "has functions that are known by type only (pass functions of njit one by one, or read them from a global tuple)"

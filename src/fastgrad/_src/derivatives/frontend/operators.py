@@ -17,7 +17,7 @@ from fastgrad._src.derivatives.ir.partials import (
     ZERO_PRODUCT,
     Partial,
     deciding_comparison,
-    number_of_type,
+    float_constant,
     with_operand,
     without_zeros,
 )
@@ -148,7 +148,7 @@ class Operators(Part):
         if function is operator.contains and operands[0].is_array:
             return self._lowering.calls.inline(containers.is_element, [operands[0], self._operands.number(operands[1])])
         if any(operand.is_array and operand.axes for operand in operands):
-            return self._lowering.array_functions.element_by_element(self._lowering, function, operands, type)
+            return self._lowering.array_functions.lower_elementwise(self._lowering, function, operands, type)
         if any(isinstance(operand, Items) for operand in operands):
             return self._apply_to_tuples(function, operands)
         if isinstance(type, types.Complex) or any(map(is_complex, operands)):
@@ -166,7 +166,7 @@ class Operators(Part):
             return builder.index(OPERATORS[function], *numbers)
         if builder.is_in_try and self._is_checked(function, numbers):
             return self._lowering.calls.inline(_CHECKED_DIVISIONS[function].py_func, numbers)
-        operation, cost = self._operation(function, numbers), scalar_rules.cost_of(function, numbers)
+        operation, cost = self._checked_operation(function, numbers), scalar_rules.cost_of(function, numbers)
         partials = self._partials(function, numbers, type)
         comparison = deciding_comparison(partials)
         if comparison is not None:  # a number of its own: the reverse sweep needs it alone, not what it compares
@@ -207,18 +207,18 @@ class Operators(Part):
             comparison_text = OPERATORS[function].text.format(*texts)
             return self._builder.compute(type, ScalarOperation(comparison_text, 0, reads_parameter=True), [])
         if any(isinstance(operand, EnumerationMember) for operand in operands):
-            return self._compare_members(function, operands)
+            return self._compare_enum_members(function, operands)
         if any(isinstance(operand, Static) for operand in operands):
             known = [operand.value if isinstance(operand, Static) else operand for operand in operands]
             return self._builder.constant(bool(function(*known)))
         return None
 
-    def _compare_members(self, function: Any, members: list[Any]) -> Operand:
+    def _compare_enum_members(self, function: Any, members: list[Any]) -> Operand:
         """Lowers the comparison of two members of enumerations, of which Numba compares the values if their classes are the same."""
         is_equal, classes = function in (operator.is_, operator.eq), [type_of(member) for member in members]
         if classes[0] != classes[1]:
             return self._builder.constant(not is_equal)
-        numbers = [self._operands.number_of_member(member) for member in members]
+        numbers = [self._operands.enum_member_value(member) for member in members]
         result: Operand = self.apply(operator.eq if is_equal else operator.ne, numbers, types.boolean)
         return result
 
@@ -254,7 +254,7 @@ class Operators(Part):
             return False
         return not (isinstance(numbers[1], Constant) and numbers[1].value != 0)
 
-    def _operation(self, function: Any, numbers: list[Operand]) -> ScalarOperation:
+    def _checked_operation(self, function: Any, numbers: list[Operand]) -> ScalarOperation:
         if self._is_checked(function, numbers):
             return self._builder.call_of(_CHECKED_DIVISIONS[function], 2)
         if function is operator.pow and isinstance(numbers[0].type, types.Float):
@@ -281,7 +281,7 @@ class Operators(Part):
             return scalar_rules.partial_of_power(int(exponent.value), type)
         if isinstance(exponent, Scalar):  # 0 if the exponent is, also of 0 ** 0
             base, power = OPERANDS[:2]
-            return ZERO_PRODUCT(power, COTANGENT * terms.pow(base, power - number_of_type(1.0, type)))
+            return ZERO_PRODUCT(power, COTANGENT * terms.pow(base, power - float_constant(1.0, type)))
         return partial
 
     def select_number(self, values: list[Any], index: Operand, type: types.Type) -> Operand:

@@ -27,7 +27,7 @@ from fastgrad._src.derivatives.ir.values import (
     Static,
     Step,
     describe,
-    without_step,
+    item_if_read,
 )
 from fastgrad._src.jit.numba_internals import ir
 from fastgrad._src.scalars.terms import EQUAL
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 class Phis(Part):
     """Lowers phis, and merges the results of branches."""
 
-    def by_branches(
+    def apply_in_branches(
         self, values: Sequence[Any], index: Operand, action: Callable[[Any], Any]
     ) -> list[tuple[Block, Any]]:
         """Applies ``action`` to the item of ``values`` at a position, by a branch for each; returns the ends of the branches with the results."""
@@ -62,7 +62,7 @@ class Phis(Part):
 
     def merge(self, type: types.Type, incoming: list[tuple[Block, Any]]) -> Any:
         """Returns the phi of the results of branches."""
-        merged = self.of_type(type, "item")
+        merged = self.new_phi(type, "item")
         for block, value in incoming:
             merged.add_incoming(self, block, value)
         return merged
@@ -74,10 +74,10 @@ class Phis(Part):
         definitions = self._definitions_of(name)
         if len(definitions) == 1:
             only = frame.values.get(next(iter(definitions)))
-            if only is not None and self._is_settled(only, next(iter(definitions))):
+            if only is not None and self._has_single_value(only, next(iter(definitions))):
                 return only
         is_function = isinstance(phi_type, types.FunctionType)
-        phi = self._phi_of_functions(definitions, phi_type) if is_function else self.of_type(phi_type, name)
+        phi = self._phi_of_functions(definitions, phi_type) if is_function else self.new_phi(phi_type, name)
         frame.pending_phis.append((frame.label, phi, value))
         return phi
 
@@ -85,7 +85,7 @@ class Phis(Part):
         """Returns a new phi of functions. Its value is a number: the position of a function among those of ``definitions``."""
         functions: list[Any] = []
         for name in sorted(definitions):
-            value = without_step(self._lowering.frame.values.get(name))
+            value = item_if_read(self._lowering.frame.values.get(name))
             definition = self._lowering.frame.definitions.get(name)
             if value is None and isinstance(definition, (ir.Const, ir.Global, ir.FreeVar)):
                 value = Static(definition.value)
@@ -95,10 +95,10 @@ class Phis(Part):
                 functions.append(value.value)
             else:
                 return Deferred("a function is computed in a loop that uses it before")
-        index = self.of_type(INDEX, "function")
+        index = self.new_phi(INDEX, "function")
         return FunctionChoice(tuple(dict.fromkeys(functions)), index, type.get_precise())
 
-    def number_of_function(self, choice: FunctionChoice, block: Block, value: Any) -> Operand:
+    def index_of_function(self, choice: FunctionChoice, block: Block, value: Any) -> Operand:
         """Returns the number in ``choice`` of the function that ``value`` is at the end of ``block``."""
         if not isinstance(value, FunctionChoice):
             return index_constant(choice.functions.index(value.value) if isinstance(value, Static) else 0)
@@ -109,7 +109,7 @@ class Phis(Part):
         builder.block = here
         return number
 
-    def _is_settled(self, value: Any, name: str) -> bool:
+    def _has_single_value(self, value: Any, name: str) -> bool:
         """True if the only definition of a phi gives it its value: it comes before the phi on each way, or has no numbers that change."""
         if isinstance(value, (Scalar, EnumerationMember, Step)):
             return False
@@ -138,7 +138,7 @@ class Phis(Part):
                 definitions.add(current)
         return definitions
 
-    def of_type(self, type: types.Type, hint: str) -> Any:
+    def new_phi(self, type: types.Type, hint: str) -> Any:
         """Returns the value of a new phi: a scalar, a view of a root of kind "phi", or a tuple of them."""
         type = types.unliteral(type)
         rule = by_class(_PHIS, type)
@@ -160,43 +160,43 @@ class Phis(Part):
     def _phi_of_optional(self, type: types.Optional, hint: str) -> Any:
         if not isinstance(type.type, (*containers.NUMBERS, types.Array, types.EnumMember)):
             return NotImplemented
-        return OptionalValue(self.of_type(types.boolean, hint), self.of_type(type.type, hint))
+        return OptionalValue(self.new_phi(types.boolean, hint), self.new_phi(type.type, hint))
 
     def _phi_of_range(self, type: types.RangeType, hint: str) -> Any:
-        return Range(*[self.of_type(INDEX, hint) for _ in range(3)]) if type.dtype == INDEX else NotImplemented
+        return Range(*[self.new_phi(INDEX, hint) for _ in range(3)]) if type.dtype == INDEX else NotImplemented
 
     def complete(self, frame: Frame) -> None:
         """Adds the incoming values of the phis of a call, which are all known now."""
         for target, phi, expression in frame.pending_phis:
             for variable, label in zip(expression.incoming_values, expression.incoming_blocks, strict=True):
                 if label in frame.last_blocks and label in frame.reached:
-                    value = None if variable is ir.UNDEFINED else without_step(frame.values.get(variable.name))
+                    value = None if variable is ir.UNDEFINED else item_if_read(frame.values.get(variable.name))
                     for block in [frame.last_blocks[label], *frame.raising.get((label, target), [])]:
                         phi.add_incoming(self, block, value)
 
-    def number_of_text(self, block: Block, value: Any) -> Operand:
+    def text_number(self, block: Block, value: Any) -> Operand:
         """Returns the number of a text, at the end of ``block``; 0 if there is none."""
         here, self._builder.block = self._builder.block, block
         number = index_constant(0) if value is None else self._lowering.texts.number_of(value)
         self._builder.block = here
         return number
 
-    def number_of_member(self, value: Any) -> Operand:
+    def enum_member_value(self, value: Any) -> Operand:
         """Returns the value of a member of an enumeration."""
-        return self._lowering.operands.number_of_member(value)
+        return self._lowering.operands.enum_member_value(value)
 
-    def add_number(self, phi: Scalar, block: Block, value: Any) -> None:
+    def add_incoming_number(self, phi: Scalar, block: Block, value: Any) -> None:
         """Adds the number that a phi has if the way to it comes from ``block``; 0 if it has none there."""
-        statement = self._statement_of(phi)
+        statement = self._phi_statement(phi)
         if value is None or isinstance(value, Step):
             value = Constant(0, phi.type)
         if not value.is_number:
             raise refuse(f"a variable is a number on one way and {describe(value)} on another", statement.location)
         statement.incoming[block] = value
 
-    def add_array(self, phi: View, block: Block, value: Any) -> None:
+    def add_incoming_array(self, phi: View, block: Block, value: Any) -> None:
         """Adds the array that a phi has if the way to it comes from ``block``; one without elements if it has none there."""
-        statement = self._statement_of(phi.root)
+        statement = self._phi_statement(phi.root)
         if isinstance(value, Selection):
             raise refuse(
                 "an array of a tuple that is written can't be one of several arrays in a derivative; index the tuple where it is used",
@@ -217,21 +217,21 @@ class Phis(Part):
         builder.block = here
         return array
 
-    def _statement_of(self, target: Scalar | Root) -> Phi:
+    def _phi_statement(self, target: Scalar | Root) -> Phi:
         assert target.block is not None
         return next(phi for phi in target.block.phis if phi.target is target)
 
 
 _PHIS: dict[type, Callable[[Phis, Any, str], Any]] = {
-    types.BaseTuple: lambda phis, kind, hint: Items([phis.of_type(item, hint) for item in kind], kind),
+    types.BaseTuple: lambda phis, kind, hint: Items([phis.new_phi(item, hint) for item in kind], kind),
     types.NoneType: lambda phis, kind, hint: Static(None),
-    types.UnicodeType: lambda phis, kind, hint: NumberedText(phis.of_type(INDEX, hint)),
-    types.EnumMember: lambda phis, kind, hint: EnumerationMember(phis.of_type(kind.dtype, hint), kind),
-    types.IntEnumMember: lambda phis, kind, hint: phis.of_type(kind.dtype, hint),
+    types.UnicodeType: lambda phis, kind, hint: NumberedText(phis.new_phi(INDEX, hint)),
+    types.EnumMember: lambda phis, kind, hint: EnumerationMember(phis.new_phi(kind.dtype, hint), kind),
+    types.IntEnumMember: lambda phis, kind, hint: phis.new_phi(kind.dtype, hint),
     types.Dispatcher: lambda phis, kind, hint: Static(kind.dispatcher),
     types.Optional: Phis._phi_of_optional,
     types.Array: Phis._phi_of_array,
-    types.Complex: lambda phis, kind, hint: Complex(*[phis.of_type(kind.underlying_float, hint) for _ in range(2)]),
+    types.Complex: lambda phis, kind, hint: Complex(*[phis.new_phi(kind.underlying_float, hint) for _ in range(2)]),
     **dict.fromkeys([types.Float, types.Integer, types.Boolean], Phis._phi_of_number),
     types.RangeType: Phis._phi_of_range,
 }

@@ -101,7 +101,7 @@ def _dictionary(lowering: Lowering, *items: Any, result_type: types.Type) -> Any
 
 
 def _list(lowering: Lowering, *arguments: Any, result_type: types.Type) -> Any:
-    if not lists.has_kind(result_type) or (arguments and arguments[0].is_array and arguments[0].rank != 1):
+    if not lists.is_growable_list_type(result_type) or (arguments and arguments[0].is_array and arguments[0].rank != 1):
         return NotImplemented
     return lists.list_of(lowering, result_type, [*arguments])
 

@@ -12,7 +12,7 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.derivatives.frontend import views as view_rules
-from fastgrad._src.derivatives.frontend.array_expressions import broadcast, joint_size
+from fastgrad._src.derivatives.frontend.array_expressions import broadcast, broadcast_axis_size
 from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar, View, index_constant
 from fastgrad._src.derivatives.ir.values import Items
 from fastgrad._src.derivatives.numpy.loop_sources import (
@@ -56,7 +56,7 @@ class _Selection(NamedTuple):
         return [(self.places[0] if is_place else self.view).axes[number].size for is_place, number in self.order]
 
 
-def places_of(mask, size):  # type: ignore[no-untyped-def]
+def true_positions(mask, size):  # type: ignore[no-untyped-def]
     """Returns the positions of the elements of a mask that are True; the mask has ``size`` elements."""
     common_size(mask.shape[0], size)
     return np.nonzero(mask)[0]
@@ -80,26 +80,26 @@ def _selection(lowering: Lowering, array: View, indices: list[Any]) -> _Selectio
     axes = [number for number, position in enumerate(kept) if isinstance(indices[position], View)]
     if is_mask:
         size = view.axes[axes[0]].size
-        return _Selection(view, axes, [lowering.calls.inline(places_of, [arrays[0], size])], axes[0], False)
+        return _Selection(view, axes, [lowering.calls.inline(true_positions, [arrays[0], size])], axes[0], False)
     # Integers count as index arrays: if a slice is between two of them, the axes of the selection are the first ones.
     together = [number for number, index in enumerate(indices) if isinstance(index, (Constant, Scalar, View))]
     is_one_group = together[-1] - together[0] + 1 == len(together)
     first = sum(position < together[0] for position in kept) if is_one_group else 0
-    integers = [_integers(lowering, array) for array in arrays]
-    return _Selection(view, axes, _of_one_shape(builder, integers), first, True)
+    integers = [_as_signed_indices(lowering, array) for array in arrays]
+    return _Selection(view, axes, _broadcast_index_arrays(builder, integers), first, True)
 
 
-def _of_one_shape(builder: Any, arrays: list[View]) -> list[View]:
+def _broadcast_index_arrays(builder: Any, arrays: list[View]) -> list[View]:
     """Returns index arrays, which broadcast."""
     rank = max(len(array.axes) for array in arrays)
     sizes: list[Operand] = [index_constant(1)] * rank
     for array in arrays:
         for number, axis in enumerate(array.axes, rank - len(array.axes)):
-            sizes[number] = joint_size(builder, sizes[number], axis.size)
+            sizes[number] = broadcast_axis_size(builder, sizes[number], axis.size)
     return [broadcast(builder, array, sizes, broadcast_step) for array in arrays]
 
 
-def _integers(lowering: Lowering, array: View) -> View:
+def _as_signed_indices(lowering: Lowering, array: View) -> View:
     """Returns an index array; one of uint64, whose sum with a size is a float in Numba, as one of int64."""
     if array.dtype != types.uint64:
         return array
@@ -114,7 +114,9 @@ def _loops(order: tuple[tuple[bool, int], ...], axes: tuple[int, ...], is_checke
     sizes = [f"{'p0' if is_place else 'a'}.shape[{number}]" for is_place, number in order]
     variables = [f"{'j' if is_place else 'i'}{number}" for is_place, number in order]
     place = ", ".join(variable for variable, (is_place, _) in zip(variables, order, strict=True) if is_place)
-    within = [f"k{axes.index(number)}" if number in axes else f"i{number}" for number in range(_rank(order, axes))]
+    within = [
+        f"k{axes.index(number)}" if number in axes else f"i{number}" for number in range(_source_rank(order, axes))
+    ]
     element, number = f"a[{', '.join(within)}]", f"[{', '.join(variables)}]"
     lines = [f"def {'put' if value else 'take'}(a, {', '.join(names)}{', value' if value else ''}):"]
     if not value:
@@ -131,7 +133,7 @@ def _loops(order: tuple[tuple[bool, int], ...], axes: tuple[int, ...], is_checke
     return loops_from_source("\n".join(lines), dtype=dtype)
 
 
-def _rank(order: tuple[tuple[bool, int], ...], axes: tuple[int, ...]) -> int:
+def _source_rank(order: tuple[tuple[bool, int], ...], axes: tuple[int, ...]) -> int:
     """Returns the number of axes of the view that is selected from."""
     return sum(not is_place for is_place, _ in order) + len(axes)
 
@@ -149,7 +151,7 @@ def assign_selected(lowering: Lowering, array: View, indices: list[Any], value: 
     for index in indices:
         if isinstance(index, View) and index.dtype == array.dtype and _may_share(array, index):
             is_mask = isinstance(index.dtype, types.Boolean)
-            if len(array.axes) > 1 or (is_mask and not array.same_elements(index)):
+            if len(array.axes) > 1 or (is_mask and not array.has_same_elements(index)):
                 raise lowering.builder.refuse(
                     "an assignment whose indices are elements of the same array can't be differentiated; copy them first"
                 )

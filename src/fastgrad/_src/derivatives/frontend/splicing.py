@@ -34,10 +34,10 @@ class Spliced(NamedTuple):
 
 def splice(lowering: Lowering, spliced: Spliced, values: list[Any]) -> Any:
     """Appends the blocks of a function to the one that is lowered; returns its result for the values of its arguments."""
-    return Splice(lowering, spliced.function_of(lowering, values)).result_for(values, spliced.argument_count)
+    return Splice(lowering, spliced.function_of(lowering, values)).splice_call(values, spliced.argument_count)
 
 
-def _ranges_meet(
+def _ranges_overlap(
     meet: bool, start: int, step: int, size: int, other_start: int, other_step: int, other_size: int
 ) -> bool:
     """True if ``meet`` is, and two slices of one axis have elements between the first and the last one of each other."""
@@ -47,7 +47,7 @@ def _ranges_meet(
     return meet and size > 0 and other_size > 0 and not is_before and not is_after
 
 
-def _check_of(message: str) -> Callable[[bool], None]:
+def _overlap_check(message: str) -> Callable[[bool], None]:
     def check(meet: bool) -> None:
         if meet:
             raise ValueError(message)
@@ -72,7 +72,7 @@ class Splice:
         self._numbers: dict[Operand, Operand] = {}
         self._arrays: dict[Root, View] = {}
 
-    def result_for(self, values: list[Any], argument_count: int) -> Any:
+    def splice_call(self, values: list[Any], argument_count: int) -> Any:
         builder, function, location = self._builder, self._function, self._builder.location
         for parameter, value in zip(function.arguments, values, strict=True):
             parameter.bind(self, value)
@@ -157,7 +157,7 @@ class Splice:
         for first, second in itertools.combinations(parameters, 2):
             view, other = self._arrays[first], self._arrays[second]
             is_written = first.is_written or second.is_written
-            if not is_written or view.root.memory is not other.root.memory or first.is_beside(second):
+            if not is_written or view.root.memory is not other.root.memory or first.is_sibling_field(second):
                 continue
             names = " and ".join(self._function.names[root.position] for root in (first, second))  # type: ignore[index]
             message = (
@@ -169,9 +169,9 @@ class Splice:
             meet: Operand = self._builder.constant(True)
             for axis in range(len(view.starts)):
                 meet = self._lowering.calls.inline(
-                    _ranges_meet, [meet, *_range_of(view, axis), *_range_of(other, axis)]
+                    _ranges_overlap, [meet, *_range_of(view, axis), *_range_of(other, axis)]
                 )
-            self._lowering.calls.inline(_check_of(message), [meet])
+            self._lowering.calls.inline(_overlap_check(message), [meet])
 
     # ---- statements ----------------------------------------------------------------------------------------------------
 
@@ -186,7 +186,7 @@ class Splice:
         if self._builder.is_in_try:
             self._builder.check_in_try(statement.operation)
 
-    def has_size(self, statement: Size) -> bool:
+    def resolve_size(self, statement: Size) -> bool:
         """True if an array is the caller's; notes the size that a statement asks for."""
         view = self._arrays.get(statement.root)
         if view is not None:
@@ -203,7 +203,7 @@ class Splice:
         view = self._arrays.get(root)
         self._builder.note_write(root if view is None else view.root)
 
-    def reshapes(self, statement: Reshape) -> bool:
+    def resolve_reshape(self, statement: Reshape) -> bool:
         """True if an array is the caller's; notes the view that a statement makes of it."""
         source = self._arrays.get(statement.source)
         if source is not None:
@@ -212,9 +212,9 @@ class Splice:
 
     def value(self, value: Operand | View) -> Operand | View:
         """Returns the caller's number or view."""
-        return self._compose(value) if isinstance(value, View) else self.number(value)
+        return self._compose_view(value) if isinstance(value, View) else self.number(value)
 
-    def _compose(self, view: View) -> View:
+    def _compose_view(self, view: View) -> View:
         """Returns a view of a parameter as a view of the argument; others with the caller's numbers."""
         builder, outer = self._builder, self._arrays.get(view.root)
         if outer is None:

@@ -29,10 +29,10 @@ from fastgrad._src.derivatives.ir.values import (
     Static,
     Window,
     describe,
+    item_if_read,
     listed,
     static_value,
     type_of,
-    without_step,
 )
 from fastgrad._src.derivatives.numpy.loop_sources import checked_index
 from fastgrad._src.jit.numba_internals import ir
@@ -93,20 +93,25 @@ class Subscripts(Part):
 
     def selection(self, variable: ir.Var) -> Selection | None:
         """Returns the value of a variable that is a written array of a tuple, else None."""
-        value = without_step(self._lowering.frame.values[variable.name])
+        value = item_if_read(self._lowering.frame.values[variable.name])
         return value if isinstance(value, Selection) else None
 
     def is_written(self, name: str) -> bool:
         """True if elements of a variable, or of another item of its tuple, are assigned in the function or in one that it calls."""
-        origin, blocks = self._origin(name), self._lowering.frame.function.ir.blocks.values()
+        origin, blocks = self._source_variable(name), self._lowering.frame.function.ir.blocks.values()
         for statement in itertools.chain.from_iterable(block.body for block in blocks):
             value: Any = getattr(statement, "value", None)
-            if isinstance(statement, (ir.SetItem, ir.StaticSetItem)) and self._origin(statement.target.name) == origin:
+            if (
+                isinstance(statement, (ir.SetItem, ir.StaticSetItem))
+                and self._source_variable(statement.target.name) == origin
+            ):
                 return True
             if operation_of(value) == "call":
                 given = [*value.args, *[other for _, other in value.kws]]
-                is_given = any(self._origin(other.name) == origin for other in given)
-                if is_given and any(self._origin(other.name) == origin for other in self._written_arguments(value)):
+                is_given = any(self._source_variable(other.name) == origin for other in given)
+                if is_given and any(
+                    self._source_variable(other.name) == origin for other in self._written_arguments(value)
+                ):
                     return True
         return False
 
@@ -126,14 +131,14 @@ class Subscripts(Part):
         written = self._lowering.written_parameters(called.dispatcher, tuple(argument_types))
         return [given[name] for place, name in enumerate(parameters) if place in written and name in given]
 
-    def _origin(self, name: str) -> str:
+    def _source_variable(self, name: str) -> str:
         """Returns the tuple that a variable is an item of, else the variable that it is a copy of."""
         definition: Any = self._lowering.frame.definitions.get(name)
         while isinstance(definition, ir.Var):
             name, definition = definition.name, self._lowering.frame.definitions.get(definition.name)
         is_item = operation_of(definition) in ("getitem", "static_getitem", "typed_getitem")
         if is_item and isinstance(self._lowering.frame.type_of(definition.value.name), (types.BaseTuple, types.List)):
-            return self._origin(definition.value.name)
+            return self._source_variable(definition.value.name)
         return name
 
     def _item_of_window(self, window: Window, indices: list[Any]) -> Any:
@@ -158,7 +163,7 @@ class Subscripts(Part):
             indices = self._indices(value)
             return self._lowering.phis.merge(
                 self._lowering.frame.type_of(name),
-                self._lowering.phis.by_branches(
+                self._lowering.phis.apply_in_branches(
                     selection.items,
                     selection.index,
                     lambda view: self._operands.element_or_view(view_rules.subview(self._builder, view, indices)),
@@ -224,7 +229,9 @@ class Subscripts(Part):
                 raise builder.refuse(f"{value.reason}, which can't be differentiated")
         if isinstance(type, types.FunctionType) and all(isinstance(value, Static) for value in values):
             return FunctionChoice(tuple(value.value for value in values), index, type.get_precise())
-        return self._lowering.phis.merge(type, self._lowering.phis.by_branches(values, index, lambda value: value))
+        return self._lowering.phis.merge(
+            type, self._lowering.phis.apply_in_branches(values, index, lambda value: value)
+        )
 
     def is_selection(self, container: Items) -> bool:
         """True if an item of a tuple of several arrays may be a `Selection`."""
@@ -240,7 +247,7 @@ class Subscripts(Part):
         if selection is not None:
             assigned = array_expressions.materialize(self._lowering, self._operands.value(statement.value))
             indices = self._indices(statement)
-            self._lowering.phis.by_branches(
+            self._lowering.phis.apply_in_branches(
                 selection.items, selection.index, lambda view: self._lower_element_assignment(view, indices, assigned)
             )
             return

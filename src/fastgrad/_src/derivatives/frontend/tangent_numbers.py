@@ -113,7 +113,7 @@ class TangentNumbers:
         with lowering.internal_frame(location):
             type = _result_type(function, tuple(lowering.operands.types_of(arguments)))
             value = lowering.calls.call(function, arguments, {}, type, "t")
-            return [self._whole(leaf) if isinstance(leaf, View) else leaf for leaf in value.leaves]
+            return [self._whole_root(leaf) if isinstance(leaf, View) else leaf for leaf in value.leaves]
 
     def copy(self, location: Location, view: View) -> Root:
         """Returns a copy of an array."""
@@ -131,7 +131,7 @@ class TangentNumbers:
         with self._lowering.internal_frame(location):
             self._lowering.calls.inline(check, [argument, tangent])
 
-    def _whole(self, view: View) -> Root:
+    def _whole_root(self, view: View) -> Root:
         return view.root if view.is_whole() else self._copy(view)
 
     def _copy(self, view: View) -> Root:
@@ -217,7 +217,7 @@ class TangentNumbers:
             self._evaluated = {**evaluated}
         type = self._common_type([value for value, _ in ways])
         builder.enter(after)
-        result = self._lowering.phis.of_type(type, "t")
+        result = self._lowering.phis.new_phi(type, "t")
         for value, block in ways:
             result.add_incoming(self._lowering.phis, block, value)
         return result

@@ -40,7 +40,7 @@ class Texts:
             return number
         raise self._builder.refuse(f"a text is needed here, this is {describe(value)}")
 
-    def number_parameters(self) -> None:
+    def intern_text_parameters(self) -> None:
         """Writes how parameters that are texts get their numbers: the number of an equal text or of an earlier equal parameter, else a new one."""
         numbers = [(quote(text), number) for text, number in self._texts.items()]
         for name, statements in self._numbered_parameters.items():

@@ -12,7 +12,7 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.derivatives.frontend.generators import inline_generators, operation_of
-from fastgrad._src.derivatives.functions.content import Reached, reached_by
+from fastgrad._src.derivatives.functions.content import Reached, reached_content
 from fastgrad._src.derivatives.functions.parameters import signature_of
 from fastgrad._src.derivatives.ir.operands import refuse
 from fastgrad._src.derivatives.runtime.extensions import Extensions
@@ -40,7 +40,7 @@ from fastgrad._src.jit.numba_internals import (
     cpu_target,
     ir,
     register_pass,
-    with_values_read,
+    with_captured_values,
 )
 
 
@@ -137,7 +137,7 @@ _WITHOUT_EFFECTS = frozenset(
 )
 
 
-def is_reader(function: types.Type) -> bool:
+def is_element_reader(function: types.Type) -> bool:
     """True for the type of a function in ``READERS`` or of such a method."""
     key = getattr(function, "typing_key", None)
     if isinstance(function, types.BoundFunction):
@@ -186,9 +186,9 @@ def _reads_elements(statement: ir.Stmt, name: str, type_of: dict[str, types.Type
     if value.op == "inplace_binop":
         return value.rhs.name == name != value.lhs.name
     if value.op == "getattr":
-        return is_reader(type_of[statement.target.name])
+        return is_element_reader(type_of[statement.target.name])
     if value.op == "call":
-        return is_reader(type_of[value.func.name]) and name in {
+        return is_element_reader(type_of[value.func.name]) and name in {
             value.func.name,
             *[argument.name for argument in value.args],
         }
@@ -201,7 +201,7 @@ def _is_without_effects(value: Any, type_of: dict[str, types.Type]) -> bool:
     function = type_of[value.func.name]
     arguments = [type_of[variable.name] for variable in value.list_vars() if variable.name != value.func.name]
     is_of_numbers = all(isinstance(types.unliteral(type), (types.Number, types.Boolean)) for type in arguments)
-    return is_reader(function) or (is_of_numbers and not isinstance(function, types.BoundFunction))
+    return is_element_reader(function) or (is_of_numbers and not isinstance(function, types.BoundFunction))
 
 
 class _FrontEnd(compiler.CompilerBase):  # type: ignore[misc]  # Numba has no types
@@ -282,10 +282,10 @@ def typed_function(function: Any, argument_types: tuple[types.Type, ...]) -> Typ
     if is_of_library(getattr(function, "py_func", function).__module__):
         return _library_function(function, argument_types)
     # The values that a user's function reads may change until it is derived again.
-    reached = reached_by(function)
+    reached = reached_content(function)
     if reached is None:
         return _typed_function(function, argument_types)
-    return _user_function(function, argument_types, reached, Extensions.count())
+    return _cached_typed_function(function, argument_types, reached, Extensions.count())
 
 
 def _typed_function(compiled: Any, argument_types: tuple[types.Type, ...]) -> TypedFunction:
@@ -293,7 +293,7 @@ def _typed_function(compiled: Any, argument_types: tuple[types.Type, ...]) -> Ty
     function: FunctionType = getattr(compiled, "py_func", compiled)
     signature = signature_of(compiled, argument_types)
     if signature is not None:  # Numba reads values when the function is decorated, not later
-        function = with_values_read(function, compiled_blocks(compiled, signature.args))
+        function = with_captured_values(function, compiled_blocks(compiled, signature.args))
     line = line_of_with_block(function)
     if line is not None:
         raise refuse("a with block can't be differentiated", ir.Loc(function.__code__.co_filename, line))
@@ -318,8 +318,8 @@ def _typed_function(compiled: Any, argument_types: tuple[types.Type, ...]) -> Ty
             if callee.py_func is getattr(compiled, "py_func", compiled):
                 callee.get_call_template(argument_types, {})
         passes.run(state)
-    _check_items(state)
-    _restore_indices(state)
+    _check_item_types(state)
+    _restore_index_variables(state)
     return TypedFunction(
         function.__name__,
         function.__code__,
@@ -334,7 +334,7 @@ def _typed_function(compiled: Any, argument_types: tuple[types.Type, ...]) -> Ty
     )
 
 
-def _check_items(state: Any) -> None:
+def _check_item_types(state: Any) -> None:
     """Refuses a loop whose items have several types: Numba casts all that a generator yields to one."""
     scope = next(iter(state.func_ir.blocks.values())).scope
     for name in state.generators.items:
@@ -343,7 +343,7 @@ def _check_items(state: Any) -> None:
             raise refuse("a generator that yields values of several types can't be differentiated", scope.get(name).loc)
 
 
-def _restore_indices(state: Any) -> None:
+def _restore_index_variables(state: Any) -> None:
     """Gives accesses the variables of their indices where Numba took None for the value, which it does for variables of outer comprehensions."""
     for block in state.func_ir.blocks.values():
         for statement in block.find_insts(ir.Assign):
@@ -358,7 +358,7 @@ _library_function = functools.lru_cache(maxsize=512)(_typed_function)
 
 
 @functools.lru_cache(maxsize=256)
-def _user_function(
+def _cached_typed_function(
     function: Any, argument_types: tuple[types.Type, ...], reached: Reached, extension_count: int
 ) -> TypedFunction:
     """Returns ``function`` in typed SSA form, which depends on what it reaches and on users' extensions of Numba."""

@@ -111,7 +111,7 @@ def subview(builder: Builder, view: View, indices: list[Any]) -> View:
         if isinstance(index, Slice):
             start, axis = _sliced_axis(builder, axis, index)
         elif isinstance(index, (Constant, Scalar)):
-            start = _offset(builder, axis, normalize(builder, index, axis.size))
+            start = _root_offset(builder, axis, normalize(builder, index, axis.size))
             if start is not None and axis.root_axis is not None:
                 starts[axis.root_axis] = _sum(builder, starts[axis.root_axis], start)
             continue
@@ -127,7 +127,7 @@ def _sum(builder: Builder, first: Operand, second: Operand) -> Operand:
     return builder.index(ADD, first, second, is_natural=True)
 
 
-def _offset(builder: Builder, axis: Axis, index: Operand) -> Operand | None:
+def _root_offset(builder: Builder, axis: Axis, index: Operand) -> Operand | None:
     """Returns how far an index of a view's axis goes along the root's axis."""
     if axis.root_axis is None:
         return None
@@ -142,15 +142,15 @@ def _sliced_axis(builder: Builder, axis: Axis, index: Slice) -> tuple[Operand | 
     if step == 1:
         if index.start is None and index.stop is None:
             return index_constant(0), Axis(axis.root_axis, axis.step, axis.size)
-        left_out = _left_out(index)
+        left_out = _omitted_element_count(index)
         if left_out is not None:
             start, rest = index.start or index_constant(0), builder.index(SUBTRACT, axis.size, left_out)
             size = rest if rest is axis.size else builder.index(AT_LEAST_0, rest, is_natural=True)
-            return _offset(builder, axis, start), Axis(axis.root_axis, axis.step, size)
+            return _root_offset(builder, axis, start), Axis(axis.root_axis, axis.step, size)
         start = _bound(builder, index.start, axis.size, index_constant(0))
         stop = _bound(builder, index.stop, axis.size, axis.size)
         size = stop if is_constant(start, 0) else builder.index(DISTANCE, start, stop, is_natural=True)
-        return _offset(builder, axis, start), Axis(axis.root_axis, axis.step, size)
+        return _root_offset(builder, axis, start), Axis(axis.root_axis, axis.step, size)
     if step > 0:
         start = _bound(builder, index.start, axis.size, index_constant(0))
         stop = _bound(builder, index.stop, axis.size, axis.size)
@@ -163,10 +163,10 @@ def _sliced_axis(builder: Builder, axis: Axis, index: Slice) -> tuple[Operand | 
     distance = index_constant(abs(step))
     size = builder.index(STEPS, extent, distance, is_natural=True)
     new_step = builder.index(MULTIPLY, axis.step, index_constant(step))
-    return _offset(builder, axis, start), Axis(axis.root_axis, new_step, size)
+    return _root_offset(builder, axis, start), Axis(axis.root_axis, new_step, size)
 
 
-def _left_out(index: Slice) -> Constant | None:
+def _omitted_element_count(index: Slice) -> Constant | None:
     """Returns how many elements a slice leaves out of an axis that has as many, if its bounds are constants that count from both ends.
 
     All such slices of one axis that leave out equally many have the same size, as one can see: ``x[2:]``, ``x[1:-1]``, ``x[:-2]``.
@@ -195,7 +195,7 @@ def root_indices(builder: Builder, view: View, indices: list[Operand]) -> list[O
     """Returns the indices of the root's element that ``indices``, normalized ones of all axes of a view, select."""
     positions = list(view.starts)
     for axis, index in zip(view.axes, indices, strict=True):
-        offset = _offset(builder, axis, index)
+        offset = _root_offset(builder, axis, index)
         if offset is not None and axis.root_axis is not None:
             positions[axis.root_axis] = _sum(builder, positions[axis.root_axis], offset)
     return positions

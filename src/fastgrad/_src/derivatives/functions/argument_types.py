@@ -19,7 +19,7 @@ from fastgrad._src.derivatives.functions.parameters import Types, parameter_name
 from fastgrad._src.jit.numba_internals import as_dtype
 
 
-def members_of(type: types.Type) -> dict[str, types.Type] | None:
+def field_types_of(type: types.Type) -> dict[str, types.Type] | None:
     """Returns the types of the fields of records and of instances of ``jitclass``, by name; None for other types."""
     if isinstance(type, types.ClassInstanceType):
         return dict(type.struct)
@@ -32,7 +32,7 @@ def is_differentiable(type: types.Type) -> bool:
     type = types.unliteral(type)
     if isinstance(type, types.BaseTuple):
         return any(map(is_differentiable, type))
-    fields = members_of(type)
+    fields = field_types_of(type)
     if fields is not None:
         return any(map(is_differentiable, fields.values()))
     type = number_type(type)
@@ -45,7 +45,7 @@ def cotangent_type_of(type: types.Type) -> Any:
 
     Fields of an instance may be arrays of any size, which no dtype has; Numba returns no dictionary of numbers and arrays.
     """
-    fields = {name: field for name, field in members_of(type).items() if is_differentiable(field)}  # type: ignore[union-attr]
+    fields = {name: field for name, field in field_types_of(type).items() if is_differentiable(field)}  # type: ignore[union-attr]
     if isinstance(type, types.ClassInstanceType):
         return namedtuple(type.classname, fields, rename=True)  # noqa: PYI024  # the names are those of a class of the user
     dtype = as_dtype(number_type(type))
@@ -105,7 +105,7 @@ def check_directions(
 ) -> None:
     """Raises DifferentiationError if a tangent or cotangent has not the type of what it belongs to."""
     for name, primal, direction in zip(names, primals, directions, strict=True):
-        fields = members_of(primal)
+        fields = field_types_of(primal)
         if fields is not None:
             _check_fields(f"{place(function)}: {owner}: {name} of {function.__name__}", primal, direction)
             continue
@@ -124,7 +124,7 @@ def _check_fields(what: str, primal: types.Type, direction: types.Type) -> None:
     if isinstance(direction, types.BaseNamedTuple):
         fields: Any = dict(zip(direction.fields, direction, strict=True))
     else:
-        fields = members_of(direction) or {}
+        fields = field_types_of(direction) or {}
     ranks = [getattr(type, "ndim", 0) for type in (primal, direction)]
     names = wanted._fields if isinstance(primal, types.ClassInstanceType) else wanted.names
     if ranks[0] != ranks[1] or not all(is_differentiable(fields.get(name, types.none)) for name in names):

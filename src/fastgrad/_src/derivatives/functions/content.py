@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
-from fastgrad._src.derivatives.functions.functions import Snapshot, is_user_function, outside_values
+from fastgrad._src.derivatives.functions.functions import Snapshot, globals_and_closure_values, is_user_function
 from fastgrad._src.jit.key_texts import PLAIN, NoKeyError, array_text, dtype_text, type_text
 from fastgrad._src.jit.libraries import hides_standard_module, is_of_library, package_of
-from fastgrad._src.jit.numba_internals import compiled_blocks, dispatcher, values_read
+from fastgrad._src.jit.numba_internals import captured_values_read, compiled_blocks, dispatcher
 
 _CODE_FIELDS = (
     *("co_name", "co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_flags", "co_varnames", "co_names"),
@@ -71,7 +71,7 @@ class ReachedObject:
         return id(self._value)
 
 
-def reached_by(function: Any) -> Reached | None:
+def reached_content(function: Any) -> Reached | None:
     """Returns what a function reaches, which is no derivative; None if something has no text, or a container has objects."""
     snapshot = Snapshot([function])
     values = [read.recorded for read in snapshot.reads if not _is_plain(read.recorded)]
@@ -126,7 +126,7 @@ def _text(value: Any, visited: tuple[Any, ...], has_snapshot: bool = False) -> s
 def _dispatcher_text(value: Any, visited: tuple[Any, ...]) -> str:
     options = sorted(f"{name}={option!r}" for name, option in value.targetoptions.items())
     signatures = [] if value._can_compile else value.signatures  # those that the decorator gave
-    frozen = [values_read(compiled_blocks(value, signature)) for signature in signatures]
+    frozen = [captured_values_read(compiled_blocks(value, signature)) for signature in signatures]
     frozen_text = [_text(sorted(part.items()), visited) for parts in frozen for part in parts]
     own = _text(value.py_func, visited, True)
     local_types = sorted(f"{name}={type}" for name, type in value.locals.items() if name.isidentifier())  # no versions
@@ -148,7 +148,7 @@ def _callable_text(value: Any, visited: tuple[Any, ...]) -> str:
     text = f"function {_text(value.__code__, visited)} {defaults} {_adjoint_text(value, visited)}"
     if is_user_function(value) or value in visited[:-1]:  # a snapshot tells what it reads, or this is told already
         return text
-    return f"{text} {_text([*map(list, sorted(outside_values(value).items()))], (*visited, value))}"
+    return f"{text} {_text([*map(list, sorted(globals_and_closure_values(value).items()))], (*visited, value))}"
 
 
 def _adjoint_text(function: Any, visited: tuple[Any, ...]) -> str:

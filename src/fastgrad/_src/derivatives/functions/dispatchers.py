@@ -14,7 +14,7 @@ _DROPPED_NUMBA_OPTIONS = frozenset(["nopython", "forceobj", "looplift", "cache",
 # ``prange`` loops run serially: a thread of a step starts no further threads.
 
 
-def imported_numba() -> Any:
+def import_numba() -> Any:
     """Returns Numba, which is imported when the first function of a user needs it."""
     try:
         return run_uninterrupted(importlib.import_module, "numba")
@@ -23,9 +23,9 @@ def imported_numba() -> Any:
 
 
 @contextlib.contextmanager
-def compiling_numba() -> Iterator[Any]:
+def numba_with_compiler() -> Iterator[Any]:
     """Gives Numba with its compiler switched on, also under `NUMBA_DISABLE_JIT`: types of results are inferred by it."""
-    numba = imported_numba()
+    numba = import_numba()
     disabled, numba.config.DISABLE_JIT = numba.config.DISABLE_JIT, 0
     try:
         yield numba
@@ -33,9 +33,9 @@ def compiling_numba() -> Iterator[Any]:
         numba.config.DISABLE_JIT = disabled
 
 
-def renewed_dispatcher(function: Any, copy: FunctionType, **options: Any) -> Any:
+def dispatcher_of_copy(function: Any, copy: FunctionType, **options: Any) -> Any:
     """Returns ``copy`` compiled by Numba, with the options of ``function``, if Numba compiled that, and ``options``."""
     target_options = getattr(function, "targetoptions", None) or {}
     options = {key: value for key, value in target_options.items() if key not in _DROPPED_NUMBA_OPTIONS} | options
-    with compiling_numba() as numba:
+    with numba_with_compiler() as numba:
         return numba.njit(**options)(copy)

@@ -18,7 +18,7 @@ import numpy as np
 from fastgrad._src.core.settings_version import count_change
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable
-from fastgrad._src.derivatives.functions.dispatchers import renewed_dispatcher
+from fastgrad._src.derivatives.functions.dispatchers import dispatcher_of_copy
 from fastgrad._src.jit.bytecode import HANDLER_OPCODES, name_paths_of, opcodes_in
 from fastgrad._src.jit.captured_values import PLAIN_TYPES, ReachedValue, has_changed
 from fastgrad._src.jit.generated_source import function_from_source, name_in_source
@@ -56,7 +56,7 @@ def _python_function_of(function: Any) -> types.FunctionType:
         return python
     for name in ("", "_dispatcher", "gufunc_builder"):  # of njit, vectorize, guvectorize
         candidate = getattr(function, name, None) if name else function
-        if not name and has_given_types(candidate):
+        if not name and has_fixed_types(candidate):
             return caller_of(candidate)
         candidate = getattr(candidate, "py_func", candidate)
         if isinstance(candidate, types.FunctionType):
@@ -68,7 +68,7 @@ CALLED = "called_function"
 """The attribute of a function of ``caller_of`` that has the function which it calls."""
 
 
-def has_given_types(value: Any) -> bool:
+def has_fixed_types(value: Any) -> bool:
     """True for a function that Numba compiled for given signatures only, or with given types of variables (``njit(locals=...)``)."""
     is_compiled = hasattr(value, "targetoptions") and isinstance(getattr(value, "py_func", None), types.FunctionType)
     return is_compiled and (bool(value.locals) or not value._can_compile)
@@ -144,7 +144,7 @@ def names_in(code: types.CodeType) -> Iterator[str]:
             yield from names_in(constant)
 
 
-def outside_values(function: types.FunctionType) -> dict[str, Any]:
+def globals_and_closure_values(function: types.FunctionType) -> dict[str, Any]:
     """Returns the outside values that a function uses, by name: globals, and variables of enclosing functions."""
     values = {name: function.__globals__[name] for name in names_in(function.__code__) if name in function.__globals__}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
@@ -279,7 +279,7 @@ class Snapshot:
         elif isinstance(value, functools.partial):
             return functools.partial(self._frozen(value.func, label), *value.args, **value.keywords)
         elif isinstance(getattr(value, "py_func", None), types.FunctionType):
-            if has_given_types(value):
+            if has_fixed_types(value):
                 self.with_given_types.append(value.py_func.__name__)
             return self._frozen_dispatcher(value)
         elif isinstance(getattr(getattr(value, "_dispatcher", None), "py_func", None), types.FunctionType):
@@ -314,31 +314,33 @@ class Snapshot:
         self.with_given_types += snapshot.with_given_types
         self.opcodes |= snapshot.opcodes
         self.order += [len(snapshot.order), *snapshot.order]
-        self._read(value, "given_gradients", f"{label}.gradient")
+        self._read_and_watch(value, "given_gradients", f"{label}.gradient")
         return value.frozen()
 
     def _frozen_dispatcher(self, dispatcher: Any) -> Any:
         """Returns a function compiled by Numba, or a copy for a new compilation if it reaches what may change."""
         function = dispatcher.py_func
-        if not dispatcher._can_compile or all(_is_library(value) for value in outside_values(function).values()):
+        if not dispatcher._can_compile or all(
+            _is_library(value) for value in globals_and_closure_values(function).values()
+        ):
             self._copy(function)
             return dispatcher
         copy = self._copies.get(id(dispatcher))
-        self._is_new(function, None)
+        self._is_first_visit(function, None)
         if copy is None:
             local_types = {name: type for name, type in dispatcher.locals.items() if name.isidentifier()}  # no versions
             options = {"locals": local_types} if local_types else {}
-            copy = self._copies[id(dispatcher)] = renewed_dispatcher(
+            copy = self._copies[id(dispatcher)] = dispatcher_of_copy(
                 dispatcher, _copy_without_globals(function), **options
             )
-            self._fill(copy.py_func, function)
+            self._fill_globals_and_cells(copy.py_func, function)
         return copy
 
     def _frozen_ufunc(self, ufunc: Any) -> Any:
         """Returns a function of ``numba.vectorize``, or a copy for a new compilation if it reaches what may change."""
         function = ufunc._dispatcher.py_func
         copy = self._copy(function)
-        if all(_is_library(value) for value in outside_values(function).values()):
+        if all(_is_library(value) for value in globals_and_closure_values(function).values()):
             return ufunc
         from numba import vectorize
 
@@ -347,13 +349,15 @@ class Snapshot:
     def _copy(self, function: types.FunctionType, instance: Any = _NO_VALUE) -> types.FunctionType:
         key = id(function), id(instance)
         copy = self._copies.get(key)
-        self._is_new(function, id(instance))
+        self._is_first_visit(function, id(instance))
         if copy is None:
             copy = self._copies[key] = _copy_without_globals(function)
-            self._fill(copy, function, instance)
+            self._fill_globals_and_cells(copy, function, instance)
         return copy
 
-    def _fill(self, copy: types.FunctionType, function: types.FunctionType, instance: Any = _NO_VALUE) -> None:
+    def _fill_globals_and_cells(
+        self, copy: types.FunctionType, function: types.FunctionType, instance: Any = _NO_VALUE
+    ) -> None:
         """Gives the copy of a function its globals and cells; ``instance`` is the known first argument of a method."""
         code = function.__code__
         self.opcodes |= opcodes_in(code)
@@ -375,16 +379,16 @@ class Snapshot:
             label = path.name
             for attribute in path.attributes:
                 label = f"{label}.{attribute}"
-                value = self._attribute(value, attribute, label)
+                value = self._watched_attribute(value, attribute, label)
 
     def _global(self, name: str, table: dict[str, Any], copied_table: dict[str, Any]) -> Any:
         if name in table:
-            value = self._read(table, name, name)
+            value = self._read_and_watch(table, name, name)
             if name not in copied_table:
                 copied_table[name] = self._frozen(value, name)
             return value
         value = getattr(builtins, name, _NO_VALUE)
-        if value is not _NO_VALUE and self._is_new(table, name):
+        if value is not _NO_VALUE and self._is_first_visit(table, name):
             self.conditions.append(f"{name!r} in {self._name_in_scope(table)}")
             self.reads.append(ReachedValue(name, lambda: table.get(name, value), value))
             self._frozen(value, name)
@@ -392,7 +396,7 @@ class Snapshot:
 
     def _cell_contents(self, name: str, cell: types.CellType, copied_cell: types.CellType) -> Any:
         try:
-            value = self._read(cell, "cell_contents", name)
+            value = self._read_and_watch(cell, "cell_contents", name)
         except ValueError:  # assigned later
             return _NO_VALUE
         try:
@@ -401,14 +405,14 @@ class Snapshot:
             copied_cell.cell_contents = self._frozen(value, name)
         return value
 
-    def _attribute(self, holder: Any, name: str, label: str) -> Any:
+    def _watched_attribute(self, holder: Any, name: str, label: str) -> Any:
         """Returns an attribute of a value and notes it; no value for what is computed, or can't change."""
         if holder is _NO_VALUE or isinstance(holder, _TYPES_WITHOUT_ATTRIBUTES):
             return _NO_VALUE
         if isinstance(holder, types.ModuleType) and not is_of_library(holder.__name__):
             if name not in vars(holder):
                 return _NO_VALUE
-            value, copied = self._read(vars(holder), name, label), vars(self._frozen(holder, label))
+            value, copied = self._read_and_watch(vars(holder), name, label), vars(self._frozen(holder, label))
             if name not in copied:
                 copied[name] = self._frozen(value, label)
             return value
@@ -423,22 +427,22 @@ class Snapshot:
         if is_user_function(method) and name not in getattr(holder, "__dict__", {}):
             self._copy(method, owner if isinstance(declared, classmethod) else holder)
             if not isinstance(declared, classmethod):  # Python makes a new object of it at each read
-                self._read(kind, name, label)
+                self._read_and_watch(kind, name, label)
             return _NO_VALUE
         is_own = name in getattr(holder, "__dict__", {})
         is_plain = declared is not _NO_VALUE and not hasattr(type(declared), "__get__")
         if not (is_own or is_plain or isinstance(declared, types.MemberDescriptorType)):
             return _NO_VALUE
-        value = self._read(holder, name, label)
+        value = self._read_and_watch(holder, name, label)
         self._frozen(value, label)
         return value
 
     # ---- places ------------------------------------------------------------------------------------------
 
-    def _read(self, place: Any, name: str, label: str) -> Any:
+    def _read_and_watch(self, place: Any, name: str, label: str) -> Any:
         """Returns the value of a name in a place, and adds the condition that it has changed."""
         value = _value_at(place, name)
-        if self._is_new(place, name):
+        if self._is_first_visit(place, name):
             holder, old = self._name_in_scope(place), self._name_in_scope(value)
             text = f"{holder}[{name!r}]" if type(place) is dict else f"{holder}.{name}"
             condition = f"{text} is not {old}"
@@ -447,7 +451,7 @@ class Snapshot:
             self.reads.append(ReachedValue(label, functools.partial(_value_at, place, name), value))
         return value
 
-    def _is_new(self, place: Any, name: Any) -> bool:
+    def _is_first_visit(self, place: Any, name: Any) -> bool:
         """Notes that the search meets a name in a place, or a function with an instance; True if it does so for the first time."""
         key, count = (id(place), name), len(self._known)
         number = self._known.setdefault(key, count)

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 from numba import types
 
-from fastgrad._src.derivatives.functions.functions import caller_of, has_given_types
+from fastgrad._src.derivatives.functions.functions import caller_of, has_fixed_types
 from fastgrad._src.jit.generated_source import generated_function, name_in_source
 from fastgrad._src.jit.numba_internals import Dispatcher, cpu_target
 
@@ -42,7 +42,7 @@ def wrapped_function(function: Any, owner: str) -> FunctionType:
         raise TypeError(
             f"{owner}: {name} takes *args, **kwargs or keyword-only arguments. Give each parameter a name before any *."
         )
-    return caller_of(function) if has_given_types(function) else python_function
+    return caller_of(function) if has_fixed_types(function) else python_function
 
 
 _REFUSED_PARAMETERS = {
@@ -52,7 +52,7 @@ _REFUSED_PARAMETERS = {
 }
 
 
-def takes_any_number(function: Any) -> bool:
+def is_variadic(function: Any) -> bool:
     """True for a function with ``*args``, and without arguments that Numba takes by keyword only."""
     python_function = getattr(function, "py_func", function)
     if not isinstance(python_function, FunctionType) or hasattr(function, "own_adjoint"):
@@ -63,7 +63,7 @@ def takes_any_number(function: Any) -> bool:
 
 
 @functools.lru_cache(maxsize=256)
-def with_parameters(function: Any, count: int) -> FunctionType:
+def with_fixed_parameters(function: Any, count: int) -> FunctionType:
     """Returns the function of ``count`` parameters that calls one with ``*args``."""
     python_function = getattr(function, "py_func", function)
     code = python_function.__code__
@@ -72,10 +72,10 @@ def with_parameters(function: Any, count: int) -> FunctionType:
     more = [unused_name(f"{rest}_{number}", named) for number in range(count - len(named))]
     names = (*named[:count], *more)
     compiled = function if isinstance(function, Dispatcher) else numba.njit(function)
-    return named_by_place(_caller_of(compiled, python_function.__name__, names), python_function)
+    return with_location_of(_caller_of(compiled, python_function.__name__, names), python_function)
 
 
-def named_by_place(caller: FunctionType, function: FunctionType) -> FunctionType:
+def with_location_of(caller: FunctionType, function: FunctionType) -> FunctionType:
     """Gives a generated function the module, the file and the line of the user's function that it calls.
 
     Errors name file and line. A function of this package's own modules would be a constant for the cache, whatever it calls.

@@ -96,7 +96,7 @@ class CallRule:
     with_tangent: Callable[[tuple[int, ...]], Any] | None = None
     returns_tuple: bool = False
 
-    def narrowed(self, active: tuple[int, ...]) -> CallRule:
+    def restricted_to(self, active: tuple[int, ...]) -> CallRule:
         """Returns the rule by which only the arguments numbered ``active`` have derivatives, if that costs less; else this one."""
         return self
 
@@ -118,6 +118,6 @@ class ProductRule(CallRule):
         super().__init__(function, None, tangents.get(active), active, frozenset(unread), "a product")
         self._tangents = tangents
 
-    def narrowed(self, active: tuple[int, ...]) -> CallRule:
+    def restricted_to(self, active: tuple[int, ...]) -> CallRule:
         """Returns the rule by which only the operands numbered ``active`` have derivatives."""
         return ProductRule(self.function, self._tangents, active)

@@ -15,7 +15,7 @@ from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.ir.partials import value_text
-from fastgrad._src.jit.generated_source import line_of_user
+from fastgrad._src.jit.generated_source import original_user_line
 from fastgrad._src.jit.numba_internals import ir as numba_ir
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ Location: TypeAlias = numba_ir.Loc
 
 def refuse(reason: str, location: Location) -> DifferentiationError:
     """Returns the error for code that can't be differentiated, with its file and line."""
-    file, line = line_of_user(location.filename, location.line)
+    file, line = original_user_line(location.filename, location.line)
     return DifferentiationError(f"{file}:{line}: {reason}")
 
 
@@ -120,7 +120,7 @@ class Number(TypedValue):
     memory = part
 
     @property
-    def contents(self) -> list[Self]:
+    def index_operands(self) -> list[Self]:
         """The numbers by which it is read: itself."""
         return [self]
 
@@ -206,7 +206,7 @@ class Scalar(Number):
 
     def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
         """Adds the number to the phi; 0 if there is none."""
-        phis.add_number(self, block, value)
+        phis.add_incoming_number(self, block, value)
 
     def bind(self, splice: Splice, value: Any) -> None:
         """Notes the caller's number."""
@@ -285,7 +285,7 @@ class Root:
     is_written: bool = False
     is_growing: bool = False
 
-    def is_beside(self, other: Root) -> bool:
+    def is_sibling_field(self, other: Root) -> bool:
         """True if both are fields of one record or array of records: they share no memory."""
         field, second = self.field, other.field
         return field is not None and second is not None and field.owner == second.owner and field.is_of_record
@@ -311,7 +311,7 @@ class Root:
         return self.dims
 
     @property
-    def contents(self) -> list[Operand]:
+    def index_operands(self) -> list[Operand]:
         """The numbers by which its elements are read: none, as of a view of all."""
         return []
 
@@ -375,7 +375,7 @@ class View(Value):
     def argument_type(self) -> types.Type:
         """Its Numba type, as an argument of a call."""
         real = self.real()
-        layout = self.layout or (self.root.type.layout if real.is_whole() else "C" if real.is_row() else "A")
+        layout = self.layout or (self.root.type.layout if real.is_whole() else "C" if real.is_trailing_block() else "A")
         return types.Array(self.dtype, len(self.axes), layout)
 
     @property
@@ -390,13 +390,13 @@ class View(Value):
 
     def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
         """Adds the array to the phi; one without elements if there is none."""
-        phis.add_array(self, block, value)
+        phis.add_incoming_array(self, block, value)
 
     def bind(self, splice: Splice, value: Any) -> None:
         """Notes the caller's array."""
         splice.bind_array(self, value)
 
-    def is_row(self) -> bool:
+    def is_trailing_block(self) -> bool:
         """True if the view, one of a contiguous root, is the whole of its last axes."""
         root, rank = self.root, len(self.axes)
         return root.type.layout == "C" and all(
@@ -462,12 +462,12 @@ class View(Value):
         )
 
     @property
-    def contents(self) -> list[Operand]:
+    def index_operands(self) -> list[Operand]:
         """The numbers that its slices of the root read; none if it is the whole root."""
         sizes = [axis.size for axis in self.axes if axis.root_axis is not None]
         return [] if self.is_whole() else [*self.starts, *sizes]
 
-    def same_elements(self, other: View) -> bool:
+    def has_same_elements(self, other: View) -> bool:
         """True if two views are certain to have the same elements in the same order."""
         return (
             self.root is other.root
@@ -512,7 +512,7 @@ def zero(type: types.Type) -> str:
     return Constant(False if isinstance(type, types.Boolean) else 0, type).text
 
 
-def value_with(value: Operand | View, final: Callable[[Operand], Operand]) -> Operand | View:
+def with_replaced_numbers(value: Operand | View, final: Callable[[Operand], Operand]) -> Operand | View:
     """Returns a number or a view with its numbers replaced. Several places share a view, so the result is a new one."""
     if isinstance(value, View):
         axes = [Axis(axis.root_axis, final(axis.step), final(axis.size)) for axis in value.axes]

@@ -91,14 +91,14 @@ GUARDS = {product.__name__: product for product in PRODUCTS}
 _PRODUCTS = (MULTIPLY, DIVIDE, FLOOR_DIVIDE, POWER)
 
 
-def number_of_type(value: float, type: types.Type) -> Number:
+def float_constant(value: float, type: types.Type) -> Number:
     """Returns a constant of a floating type."""
     return Number(value, None if type == types.float64 else np.dtype(str(type)))
 
 
 def derivative_of(partial: Term, type: types.Type) -> Term:
     """Returns the derivative in a partial of a result of ``type``: the partial for a cotangent of 1."""
-    return substitute(partial, {COTANGENT: number_of_type(1.0, type)})
+    return substitute(partial, {COTANGENT: float_constant(1.0, type)})
 
 
 def without_zeros(partial: Term, type: types.Type) -> Term:
@@ -160,7 +160,7 @@ def sums_by_operand(partials: Sequence[Partial], operands: Sequence[Any], type: 
 
 def skip_zeros(partial: Term, type: types.Type) -> Term:
     """Returns a partial that is 0 where the cotangent of the result is, whatever the derivative is."""
-    zero = number_of_type(0.0, type)
+    zero = float_constant(0.0, type)
     return SELECT(EQUAL(COTANGENT, zero), zero, partial)
 
 
@@ -231,7 +231,7 @@ def with_operand(partial: Partial, comparison: Term, position: int) -> Partial:
     return transform(partial, lambda node: OPERANDS[position] if is_same(node, comparison) else None)
 
 
-def is_used(leaf: Leaf, partial: Term) -> bool:
+def reads_leaf(leaf: Leaf, partial: Term) -> bool:
     """True if a partial reads a leaf."""
     return any(node is leaf for node in nodes_of(partial))
 

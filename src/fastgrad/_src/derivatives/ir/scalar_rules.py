@@ -20,7 +20,7 @@ from fastgrad._src.derivatives.ir.partials import (
     ZERO_PRODUCT,
     Partial,
     call_operation,
-    number_of_type,
+    float_constant,
     where,
 )
 from fastgrad._src.derivatives.ir.scalar_operations import POWER_OF_FLOAT, TEXT_GLOBALS
@@ -209,7 +209,7 @@ def partials(function: Any, type: types.Float) -> list[Partial] | None:
         return None
 
     def in_type(node: Term) -> Term | None:
-        return number_of_type(float(node.value), type) if isinstance(node, Number) else None
+        return float_constant(float(node.value), type) if isinstance(node, Number) else None
 
     return [
         None if partial is None or isinstance(partial, Number) else transform(expand(partial), in_type)
@@ -219,14 +219,14 @@ def partials(function: Any, type: types.Float) -> list[Partial] | None:
 
 def partial_of_power(exponent: int, type: types.Float) -> Partial:
     """Returns the partial of the base of a power with a constant whole exponent."""
-    base, factor = OPERANDS[0], number_of_type(float(exponent), type)
+    base, factor = OPERANDS[0], float_constant(float(exponent), type)
     if exponent == 0:
         return None
     if exponent == 1:
         return COTANGENT
     if exponent in (2, 3, 4):
         return COTANGENT * (factor * functools.reduce(operator.mul, [base] * (exponent - 1)))
-    return COTANGENT * factor * terms.pow(base, number_of_type(exponent - 1.0, type))
+    return COTANGENT * factor * terms.pow(base, float_constant(exponent - 1.0, type))
 
 
 # ---- the functions that partials call ---------------------------------------------------------------------------

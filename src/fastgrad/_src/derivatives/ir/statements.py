@@ -22,8 +22,8 @@ from fastgrad._src.derivatives.ir.operands import (
     Scalar,
     View,
     operands_of_view,
-    value_with,
     views_among,
+    with_replaced_numbers,
 )
 from fastgrad._src.derivatives.ir.partials import Partial
 from fastgrad._src.scalars.formulas import ANYWHERE, NO_SINGULARITY, ScalarOperation
@@ -107,14 +107,14 @@ class Statement:
         return [*self.reads, *[getattr(self, name) for name in self.named]]
 
     @property
-    def flows(self) -> list[Flow]:
+    def derivative_edges(self) -> list[Flow]:
         """Pairs of a number or array and one that depends smoothly on it."""
         return []
 
     @property
     def dependences(self) -> list[Flow]:
         """Pairs of a number or array and one that depends on it, smoothly or not, other than by its size."""
-        return self.flows
+        return self.derivative_edges
 
     @property
     def inputs(self) -> Sequence[Operand | Root]:
@@ -137,7 +137,7 @@ class Statement:
         return None
 
     @property
-    def can_run_again(self) -> bool:
+    def is_repeatable(self) -> bool:
         """Whether it does the same each time, and nothing that is seen outside."""
         return True
 
@@ -209,12 +209,12 @@ class Compute(Statement):
         return not self.is_needed
 
     @property
-    def can_run_again(self) -> bool:
+    def is_repeatable(self) -> bool:
         """True unless it is a random draw or a print."""
         return self.cost < COST_OF_EFFECTS
 
     @property
-    def flows(self) -> list[Flow]:
+    def derivative_edges(self) -> list[Flow]:
         """From the operands that have partials to the result."""
         pairs = zip(self.operands, self.partials, strict=True)
         return [(operand, self.target) for operand, partial in pairs if partial is not None]
@@ -278,7 +278,7 @@ class Size(Statement):
 
     def splice(self, splice: Splice) -> bool:
         """Drops the statement if the array is an argument, whose size is known."""
-        return not splice.has_size(self)
+        return not splice.resolve_size(self)
 
 
 class Load(Statement):
@@ -306,7 +306,7 @@ class Load(Statement):
         return [*self.operands, *self.guards]
 
     @property
-    def flows(self) -> list[Flow]:
+    def derivative_edges(self) -> list[Flow]:
         """From the array to the element."""
         return [(self.root, self.target)]
 
@@ -354,7 +354,7 @@ class Store(Statement):
         self.root = root
 
     @property
-    def flows(self) -> list[Flow]:
+    def derivative_edges(self) -> list[Flow]:
         """From the value to the array."""
         return [(self.operands[0], self.root)]
 
@@ -420,7 +420,7 @@ class Grow(Statement):
 
     __slots__ = ("root",)
     read, made = ("root",), ("root",)
-    can_run_again = False
+    is_repeatable = False
 
     def __init__(self, location: Location, root: Root, size: Operand) -> None:
         super().__init__(location, [size])
@@ -428,7 +428,7 @@ class Grow(Statement):
 
     def write(self, text: Emitter) -> None:
         """Writes the call that moves the elements."""
-        text.write(f"{self.root.name} = grown({self.root.name}, {text.operand(self.operands[0])})")
+        text.write(f"{self.root.name} = grow_array({self.root.name}, {text.operand(self.operands[0])})")
 
     def add_tangents(self, tangents: Tangents) -> None:
         """Moves the tangents, too."""
@@ -467,7 +467,7 @@ class Reshape(Statement):
     def splice(self, splice: Splice) -> bool:
         """Drops the statement if the array is an argument, of which it is another view."""
         super().splice(splice)
-        return not splice.reshapes(self)
+        return not splice.resolve_reshape(self)
 
 
 class Call(Statement):
@@ -518,7 +518,7 @@ class Call(Statement):
     may_raise = is_needed
 
     @property
-    def can_run_again(self) -> bool:
+    def is_repeatable(self) -> bool:
         """False for a recursive function, which may print."""
         return self.callee is None or self.callee.is_exact
 
@@ -559,14 +559,14 @@ class Call(Statement):
         return [root for result in self.results for root in result.roots]
 
     @property
-    def flows(self) -> list[Flow]:
+    def derivative_edges(self) -> list[Flow]:
         """From the arguments that have derivatives to the results and the arrays that it writes."""
         return [(source, target) for source in self.inputs for target in self.outputs]
 
     def replace(self, final: Callable[[Operand], Operand]) -> None:
         """Replaces the arguments, and the numbers that views are made of."""
         super().replace(final)
-        self.arguments = [value_with(argument, final) for argument in self.arguments]
+        self.arguments = [with_replaced_numbers(argument, final) for argument in self.arguments]
 
     def write(self, text: Emitter) -> None:
         """Writes the call."""
@@ -622,7 +622,7 @@ class NextIteration(Statement):
         """Writes the step and the test."""
         name = self.counter.name
         text.write(f"{name} += 1")
-        text.write(f"{self.is_valid.name} = {name} < {text.end_of(self.counter)}")
+        text.write(f"{self.is_valid.name} = {name} < {text.loop_end_text(self.counter)}")
         text.write(f"{self.target.name} = {name}")
 
 
@@ -666,7 +666,7 @@ class End:
     def replace(self, final: Callable[[Operand], Operand]) -> None:
         """Replaces each operand by what ``final`` returns for it."""
 
-    def lead_to(self, new: Block, old: Block) -> None:
+    def replace_target(self, new: Block, old: Block) -> None:
         """Puts one block in the place of another among those that may follow."""
 
     def write(self, text: Emitter, block: Block) -> None:
@@ -692,7 +692,7 @@ class Jump(End):
         """The block that follows."""
         return [self.target]
 
-    def lead_to(self, new: Block, old: Block) -> None:
+    def replace_target(self, new: Block, old: Block) -> None:
         """Puts one block in the place of another."""
         self.target = new if self.target is old else self.target
 
@@ -730,7 +730,7 @@ class Branch(End):
         """Replaces the condition."""
         self.condition = final(self.condition)
 
-    def lead_to(self, new: Block, old: Block) -> None:
+    def replace_target(self, new: Block, old: Block) -> None:
         """Puts one block in the place of another."""
         self.then = new if self.then is old else self.then
         self.otherwise = new if self.otherwise is old else self.otherwise
@@ -764,11 +764,11 @@ class Return(End):
 
     def replace(self, final: Callable[[Operand], Operand]) -> None:
         """Replaces the leaves of the result, and the numbers that views are made of."""
-        self.values = [value_with(value, final) for value in self.values]
+        self.values = [with_replaced_numbers(value, final) for value in self.values]
 
     def write(self, text: Emitter, block: Block) -> None:
         """Writes what the derivative does where the user's function returns."""
-        text.turn(block, self)
+        text.write_return(block, self)
 
     def with_tangents(self, tangents: Tangents) -> Return:
         """Returns the return of the result and its tangents."""

@@ -80,7 +80,7 @@ class FunctionChoice(TypedValue):
 
     def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
         """Adds the number of the function."""
-        self.index.add_incoming(phis, block, phis.number_of_function(self, block, value))
+        self.index.add_incoming(phis, block, phis.index_of_function(self, block, value))
 
 
 @dataclass(eq=False, slots=True)
@@ -144,7 +144,7 @@ class List(TypedValue):
     is_list = True
 
     @property
-    def counted(self) -> NumberList:
+    def length_list(self) -> NumberList:
         """A list of numbers that has as many items."""
         raise NotImplementedError
 
@@ -162,7 +162,7 @@ class NumberList(List):
     type: types.Type
 
     @property
-    def counted(self) -> NumberList:
+    def length_list(self) -> NumberList:
         """The list itself."""
         return self
 
@@ -185,7 +185,7 @@ class ArrayList(List):
     type: types.Type
 
     @property
-    def counted(self) -> NumberList:
+    def length_list(self) -> NumberList:
         """The list of the starts."""
         return self.starts
 
@@ -199,9 +199,9 @@ class TupleList(List):
     type: types.Type
 
     @property
-    def counted(self) -> NumberList:
+    def length_list(self) -> NumberList:
         """That of the list of the first items."""
-        return self.columns[0].counted
+        return self.columns[0].length_list
 
 
 @dataclass(eq=False, slots=True)
@@ -222,7 +222,7 @@ class Mapping(TypedValue):
         return "set" if self.values is None else "dictionary"
 
     @property
-    def counted(self) -> NumberList:
+    def length_list(self) -> NumberList:
         """A list of numbers that has as many items as there are keys."""
         return self.keys[0]
 
@@ -402,7 +402,7 @@ class NumberedText(Text):
 
     def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
         """Adds the number of the text."""
-        self.number.add_incoming(phis, block, phis.number_of_text(block, value))
+        self.number.add_incoming(phis, block, phis.text_number(block, value))
 
 
 @dataclass(eq=False, slots=True)
@@ -416,7 +416,7 @@ class EnumerationMember(TypedValue):
 
     def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
         """Adds the value of the member."""
-        self.number.add_incoming(phis, block, None if value is None else phis.number_of_member(value))
+        self.number.add_incoming(phis, block, None if value is None else phis.enum_member_value(value))
 
 
 @dataclass(eq=False, slots=True)
@@ -560,7 +560,7 @@ def parts_of(function: Function) -> list[Any]:
     return [part for part in parts if isinstance(part, (Scalar, Root))]
 
 
-def without_step(value: Any) -> Any:
+def item_if_read(value: Any) -> Any:
     """Returns the item of a `Step` whose item is read already; other values as they are."""
     while isinstance(value, Step) and value.is_resolved:
         value = value.item

@@ -23,8 +23,8 @@ from fastgrad._src.derivatives.frontend.array_expressions import (
     elements,
     elements_of_call,
     has_sizes,
+    is_overlap_safe,
     materialize,
-    reads_apart,
 )
 from fastgrad._src.derivatives.frontend.typed_functions import signatures_of_method
 from fastgrad._src.derivatives.functions.numba_types import number_type
@@ -107,7 +107,7 @@ def call_method(
         if result is not NotImplemented:
             return result
     signatures = signatures_of_method(type_of(method.owner), method.name)
-    (_, *given), named, target = lowering.calls.by_position(signatures, [method.owner, *arguments], keywords)
+    (_, *given), named, target = lowering.calls.bind_positionally(signatures, [method.owner, *arguments], keywords)
     arguments, keywords = (given, named) if target is None else (arguments, keywords)
     rule = METHODS.get(method.name)
     function = getattr(np, method.name, None)
@@ -127,14 +127,14 @@ def rank_of(value: Any) -> int:
     return value.rank if isinstance(value, Value) else 0
 
 
-def axis_of(lowering: Lowering, axis: int, rank: int) -> int:
+def normalized_axis(lowering: Lowering, axis: int, rank: int) -> int:
     """Returns the number of an axis among ``rank``, counted from the first one; refuses one that is not among them, as Numba does when it runs."""
     if not -rank <= axis < rank:
         raise lowering.builder.refuse(f"axis {axis} is out of bounds for an array of {rank} axes")
     return axis % rank
 
 
-def element_by_element(lowering: Lowering, function: Any, operands: list[Any], result_type: types.Type) -> Any:
+def lower_elementwise(lowering: Lowering, function: Any, operands: list[Any], result_type: types.Type) -> Any:
     """Lowers a function of numbers that is applied to arrays, which broadcast."""
     if function is operator.matmul:
         return RULES[operator.matmul](lowering, operands, {}, result_type)
@@ -149,7 +149,7 @@ def check_overlap(lowering: Lowering, target: Any, operands: list[Any], is_by_el
     for operand in operands:
         if not (operand.is_array and target.is_array):
             continue
-        if is_by_element and target.same_elements(operand):
+        if is_by_element and target.has_same_elements(operand):
             continue
         memories = operand.root.memory, target.root.memory
         if memories[0] is memories[1] or "phi" in (memories[0].kind, memories[1].kind):
@@ -167,7 +167,7 @@ def check_sizes(lowering: Lowering, target: View, result: Any) -> None:
         lowering.builder.index(check, axis.size, wanted.size, is_natural=True)
 
 
-def given_values(values: list[Any]) -> list[Any]:
+def strip_trailing_none(values: list[Any]) -> list[Any]:
     """Returns arguments without those at the end that are None, which is what NumPy takes for those that are left out."""
     while values and values[-1].is_none:
         values = values[:-1]
@@ -179,7 +179,7 @@ def update(lowering: Lowering, function: Any, target: View, value: Any) -> View:
 
     Like Numba it goes through the elements in order, so ``a[1:] += a[:-1]`` adds what it has written.
     """
-    if isinstance(value, Elements) and not reads_apart(target, value):
+    if isinstance(value, Elements) and not is_overlap_safe(target, value):
         value = materialize(lowering, value)
     _store(lowering, function, target, value, broadcast_step)
     return target
@@ -187,11 +187,11 @@ def update(lowering: Lowering, function: Any, target: View, value: Any) -> View:
 
 def assign(lowering: Lowering, target: View, value: Any) -> None:
     """Lowers the assignment of a number or an array, which broadcasts, to all elements of a view."""
-    if value.is_array and target.same_elements(value):
+    if value.is_array and target.has_same_elements(value):
         return
     if isinstance(value, Items):
         value = as_array(lowering, value)
-    elif not reads_apart(target, value):
+    elif not is_overlap_safe(target, value):
         value = copy(lowering, value)
     _store(lowering, None, target, value, assigned_step)
 
@@ -227,7 +227,7 @@ def _where(lowering: Lowering, condition: Any, *choices: Any, result_type: types
 
 @register(np.clip)
 def _clip(lowering: Lowering, result: Any, *bounds: Any, result_type: types.Type) -> Any:
-    if not given_values([*bounds]):
+    if not strip_trailing_none([*bounds]):
         return NotImplemented
     for bound, function in zip(bounds, (max, min), strict=False):
         if not bound.is_none:
@@ -239,7 +239,7 @@ def _clip(lowering: Lowering, result: Any, *bounds: Any, result_type: types.Type
 @register(np.minimum, function=minimum)
 @register(np.fmax, function=fmax)
 @register(np.fmin, function=fmin)
-def _extreme(lowering: Lowering, first: Any, second: Any, *, function: Any, result_type: types.Type) -> Any:
+def _minimum_or_maximum(lowering: Lowering, first: Any, second: Any, *, function: Any, result_type: types.Type) -> Any:
     return materialize(lowering, elements(lowering, function, [first, second], result_type))
 
 
@@ -334,7 +334,7 @@ def as_array(lowering: Lowering, value: Any, *_: Any, result_type: types.Type = 
 
 @register(np.transpose, method="transpose")
 def _transpose(lowering: Lowering, array: Any, *axes: Any) -> Any:
-    axes = (*given_values([*axes]),)
+    axes = (*strip_trailing_none([*axes]),)
     order = listed(axes[0]) if len(axes) == 1 else axes
     if not array.is_array or not all(isinstance(axis, Constant) for axis in order):
         return NotImplemented
@@ -368,7 +368,7 @@ def _flatten(lowering: Lowering, array: Any) -> Any:
 def _as_type(lowering: Lowering, array: Any, *_: Any, result_type: types.Type) -> Any:
     dtype = result_type.dtype
     if isinstance(dtype, types.Integer) and array.root.is_real:
-        return element_by_element(lowering, int, [array], result_type)
+        return lower_elementwise(lowering, int, [array], result_type)
     return lowering.calls.inline(copy_loops(len(array.axes), str(dtype)), [array])
 
 
@@ -394,12 +394,12 @@ def _fill(lowering: Lowering, array: Any, value: Any) -> Static:
 def _reduction(lowering: Lowering, array: Any, axis: Any = None, *rest: Any, name: str, result_type: types.Type) -> Any:
     axis_number = None if axis is None else static_value(axis)
     is_known = axis is None or axis.is_none or isinstance(axis_number, int)
-    if given_values([*rest]) or not is_known or not isinstance(array, (Elements, View)):
+    if strip_trailing_none([*rest]) or not is_known or not isinstance(array, (Elements, View)):
         return NotImplemented
     if not array.axes:  # NumPy reduces the one element
         array = view_rules.reshape(lowering.builder, materialize(lowering, array), [index_constant(1)], True)
     if axis_number is not None:
-        axis_number = axis_of(lowering, axis_number, len(array.axes))
+        axis_number = normalized_axis(lowering, axis_number, len(array.axes))
     dtype = number_type(result_type)
     return lowering.calls.inline(reduction_loops(name, len(array.axes), axis_number, str(dtype)), [array])
 
@@ -474,7 +474,7 @@ def _zip(lowering: Lowering, *values: Any, result_type: types.Type) -> Iterable:
 
 
 @register(np.ndindex)
-def indices_of(lowering: Lowering, *shape: Any) -> Iterable:
+def iterate_indices(lowering: Lowering, *shape: Any) -> Iterable:
     """Lowers the iteration over the indices of an array of a shape, in C order."""
     builder = lowering.builder
     dims = dims_of(lowering, shape[0] if len(shape) == 1 else Items([*shape], types.none))

@@ -13,7 +13,7 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.derivatives.frontend import views as view_rules
-from fastgrad._src.derivatives.frontend.array_expressions import joint_size
+from fastgrad._src.derivatives.frontend.array_expressions import broadcast_axis_size
 from fastgrad._src.derivatives.frontend.selections import select
 from fastgrad._src.derivatives.frontend.views import FULL_SLICE, NEW_AXIS, Slice
 from fastgrad._src.derivatives.ir.operands import (
@@ -46,22 +46,22 @@ from fastgrad._src.derivatives.numpy.array_functions import (
     allocate,
     as_array,
     assign,
-    axis_of,
     dims_of,
-    given_values,
-    indices_of,
+    iterate_indices,
+    normalized_axis,
     rank_of,
     register,
+    strip_trailing_none,
 )
 from fastgrad._src.derivatives.numpy.loop_sources import (
     broadcast_size,
     broadcast_step,
     common_size,
     draw_loops,
-    elements_of_stride,
+    equal_section_start,
     loops_along,
-    section_of_equal,
     section_start,
+    stride_in_elements,
     window_count,
 )
 from fastgrad._src.scalars.terms import ADD, MULTIPLY
@@ -72,7 +72,7 @@ if TYPE_CHECKING:
 # ---- functions that are loops -----------------------------------------------------------------------------------
 
 
-def _takes_vector(functions: tuple[Callable[..., Any], ...], position: int) -> bool:
+def _takes_vector_at(functions: tuple[Callable[..., Any], ...], position: int) -> bool:
     """True if the first function's parameter of that number is a vector."""
     names = functions[0].__code__.co_varnames
     return functions[0].__annotations__.get(names[position]) in (1, "1")
@@ -85,7 +85,7 @@ def inline_rule(*functions: Callable[..., Any], convert: Callable[[Any], Any] | 
         if any(argument.is_array for argument in arguments):  # lists and tuples beside arrays are arrays, too
             arguments = [
                 as_array(lowering, argument)
-                if isinstance(argument, Items) and _takes_vector(functions, position)
+                if isinstance(argument, Items) and _takes_vector_at(functions, position)
                 else argument
                 for position, argument in enumerate(arguments)
             ]
@@ -135,7 +135,7 @@ METHODS["sort"] = inline_rule(numpy_loops.sort_vector, numpy_loops.sort_rows)
 
 _LSTSQ = inline_rule(linear_algebra.lstsq, linear_algebra.lstsq_of_cutoff)
 _NORM_OF_ORDER = inline_rule(linear_algebra.vector_norm, linear_algebra.matrix_norm)
-_TAKE = inline_rule(numpy_loops.take_number, numpy_loops.take)
+_TAKE = inline_rule(numpy_loops.take_element, numpy_loops.take)
 
 
 @register(np.linalg.lstsq)
@@ -149,7 +149,7 @@ def _lstsq(lowering: Lowering, *arguments: Any, result_type: types.Type) -> Any:
 
 @register(np.linalg.norm)
 def _norm(lowering: Lowering, *arguments: Any, result_type: types.Type) -> Any:
-    array, *rest = given_values([*arguments])
+    array, *rest = strip_trailing_none([*arguments])
     order = static_value(rest[0]) if rest else None
     if not rest or (order is None and rank_of(array) == 1 and not hasattr(rest[0], "type")):
         return lowering.calls.inline(linear_algebra.norm, [array.real()])  # of complex numbers that of all parts
@@ -160,7 +160,7 @@ def _norm(lowering: Lowering, *arguments: Any, result_type: types.Type) -> Any:
 
 @register(np.linalg.cond)
 def _cond(lowering: Lowering, *arguments: Any, result_type: types.Type) -> Any:
-    values = given_values([*arguments])
+    values = strip_trailing_none([*arguments])
     if len(values) == 1 or static_value(values[1]) == 2:
         return inline_rule(linear_algebra.cond)(lowering, values[:1], {}, result_type)
     return inline_rule(linear_algebra.cond_of_order)(lowering, values, {}, result_type)
@@ -171,7 +171,7 @@ def _take_along_axis(lowering: Lowering, array: Any, indices: Any, axis: Any) ->
     number = static_integer(axis)
     if number is None:
         return NotImplemented
-    function = loops_along(rank_of(array), axis_of(lowering, number, rank_of(array)))
+    function = loops_along(rank_of(array), normalized_axis(lowering, number, rank_of(array)))
     return lowering.calls.inline(function, [array, indices])
 
 
@@ -214,13 +214,13 @@ def _indices(lowering: Lowering, shape: Any, *, result_type: types.Type) -> Any:
 def _take(lowering: Lowering, array: Any, indices: Any, *axes: Any, result_type: types.Type) -> Any:
     if isinstance(indices, Items):
         indices = as_array(lowering, indices)
-    axis = given_values([*axes])
+    axis = strip_trailing_none([*axes])
     if not axis:
         return _TAKE(lowering, [array, indices], {}, result_type)
     number = static_integer(axis[0])
     if rank_of(indices) != 1 or number is None:
         return NotImplemented
-    return select(lowering, array, [*[FULL_SLICE] * axis_of(lowering, number, rank_of(array)), indices])
+    return select(lowering, array, [*[FULL_SLICE] * normalized_axis(lowering, number, rank_of(array)), indices])
 
 
 @register(np.isclose)
@@ -239,7 +239,7 @@ def _divmod(lowering: Lowering, first: Any, second: Any, *, result_type: types.B
 # ---- joins ------------------------------------------------------------------------------------------------------
 
 
-def _join(lowering: Lowering, parts: list[View], axis: int, result_type: types.Type) -> View:
+def _concatenate(lowering: Lowering, parts: list[View], axis: int, result_type: types.Type) -> View:
     """Lowers the concatenation of arrays of one rank along an axis."""
     builder = lowering.builder
     bounds: list[Operand] = [index_constant(0)]
@@ -271,7 +271,7 @@ def _join(lowering: Lowering, parts: list[View], axis: int, result_type: types.T
 @register(np.vstack, vars(np).get("row_stack", np.vstack), along=0, least_rank=2)
 @register(np.dstack, along=2, least_rank=3)
 @register(np.column_stack, along=1, least_rank=2, are_columns=True)
-def _joined(
+def _lower_joining(
     lowering: Lowering,
     arrays: Any,
     axis: Any = None,
@@ -299,18 +299,18 @@ def _joined(
     if not isinstance(arrays, Items) or number is None or not all(map(rank_of, arrays.values)):
         return NotImplemented
     builder, parts = lowering.builder, arrays.values
-    number = axis_of(lowering, number, rank_of(parts[0]) + is_new) if along is None else number
+    number = normalized_axis(lowering, number, rank_of(parts[0]) + is_new) if along is None else number
     if is_new:
         parts = [view_rules.subview(builder, part, [FULL_SLICE] * number + [NEW_AXIS]) for part in parts]
     elif rank_of(parts[0]) < least_rank or are_columns:
-        parts = [_of_rank(lowering, part, rank=least_rank, is_column=are_columns) for part in parts]
-    return _join(lowering, parts, min(number, rank_of(parts[0]) - 1), result_type)
+        parts = [_with_least_rank(lowering, part, rank=least_rank, is_column=are_columns) for part in parts]
+    return _concatenate(lowering, parts, min(number, rank_of(parts[0]) - 1), result_type)
 
 
 @register(np.atleast_1d, rank=1)
 @register(np.atleast_2d, rank=2)
 @register(np.atleast_3d, rank=3)
-def _of_rank(lowering: Lowering, array: Any, *, rank: int, is_column: bool = False) -> Any:
+def _with_least_rank(lowering: Lowering, array: Any, *, rank: int, is_column: bool = False) -> Any:
     """Returns the view of at least ``rank`` axes; a vector is a row of a matrix, or a column."""
     if not rank_of(array):
         return NotImplemented
@@ -336,7 +336,7 @@ def _split(
     axis: Any = None,
     *,
     along: int | None = None,
-    start: Any = section_of_equal,
+    start: Any = equal_section_start,
     result_type: types.Type,
 ) -> Any:
     """Lowers a function that splits an array into a constant number of sections, or at constant places.
@@ -355,7 +355,7 @@ def _split(
     if not rank_of(array) or number is None or not (isinstance(parts, Items) or count is not None):
         return NotImplemented
     builder = lowering.builder
-    number = axis_of(lowering, number, rank_of(array)) if along is None else min(number, rank_of(array) - 1)
+    number = normalized_axis(lowering, number, rank_of(array)) if along is None else min(number, rank_of(array) - 1)
     size = array.axes[number].size
     bounds: list[Operand | None]
     if count is None:
@@ -389,7 +389,7 @@ def _expand_dims(lowering: Lowering, array: Any, axis: Any) -> Any:
     number = static_integer(axis)
     if number is None:
         return NotImplemented
-    place = axis_of(lowering, number, rank_of(array) + 1)
+    place = normalized_axis(lowering, number, rank_of(array) + 1)
     return view_rules.subview(lowering.builder, array, [FULL_SLICE] * place + [NEW_AXIS])
 
 
@@ -399,12 +399,12 @@ def _swap(order: list[int], first: int, second: int) -> None:
 
 @register(np.swapaxes, permute=_swap)
 @register(np.moveaxis, permute=lambda order, source, target: order.insert(target, order.pop(source)))
-def _permuted(lowering: Lowering, array: Any, *axes: Any, permute: Callable[[list[int], int, int], None]) -> Any:
+def _permute_axes(lowering: Lowering, array: Any, *axes: Any, permute: Callable[[list[int], int, int], None]) -> Any:
     numbers = static_integers([*axes])
     if numbers is None or len(numbers) != 2:
         return NotImplemented
     order = list(range(rank_of(array)))
-    permute(order, *[axis_of(lowering, number, len(order)) for number in numbers])
+    permute(order, *[normalized_axis(lowering, number, len(order)) for number in numbers])
     return view_rules.transpose(array, order)
 
 
@@ -428,7 +428,7 @@ def _joint_shape(builder: Any, shapes: list[list[Operand]]) -> Items:
     """Returns the shape of arrays of these shapes that are broadcast together."""
     rank = max(map(len, shapes))
     along = [[shape[number - rank] for shape in shapes if len(shape) >= rank - number] for number in range(rank)]
-    sizes: list[Any] = [functools.reduce(functools.partial(joint_size, builder), each) for each in along]
+    sizes: list[Any] = [functools.reduce(functools.partial(broadcast_axis_size, builder), each) for each in along]
     return Items(sizes, types.UniTuple(INDEX, rank))
 
 
@@ -451,7 +451,7 @@ def _as_strided(lowering: Lowering, array: Any, shape: Any, strides: Any) -> Any
         return NotImplemented
     builder = lowering.builder
     flat = view_rules.reshape(builder, array, [view_rules.size_of(builder, array)], type_of(array).layout == "C")
-    step, item_size = builder.call_of(elements_of_stride, 2), index_constant(array.dtype.bitwidth // 8)
+    step, item_size = builder.call_of(stride_in_elements, 2), index_constant(array.dtype.bitwidth // 8)
     axes = [
         Axis(0, builder.index(step, lowering.operands.scalar(stride), item_size), lowering.operands.scalar(size))
         for size, stride in zip(shape.values, strides.values, strict=True)
@@ -473,7 +473,7 @@ def _sliding_window_view(lowering: Lowering, array: Any, window: Any, along: Any
         return NotImplemented
     axes, count = list(array.axes), builder.call_of(window_count, 2)
     for number, size in zip(numbers, windows, strict=True):
-        number = axis_of(lowering, number, rank)
+        number = normalized_axis(lowering, number, rank)
         axis = axes[number]
         axes[number] = Axis(axis.root_axis, axis.step, builder.index(count, axis.size, size, is_natural=True))
         axes.append(Axis(axis.root_axis, axis.step, size))
@@ -483,9 +483,9 @@ def _sliding_window_view(lowering: Lowering, array: Any, window: Any, along: Any
 # ---- iteration --------------------------------------------------------------------------------------------------
 
 
-def _elements(lowering: Lowering, array: View, item: Callable[[list[Operand], View], Any]) -> Iterable:
+def _iterate_elements(lowering: Lowering, array: View, item: Callable[[list[Operand], View], Any]) -> Iterable:
     """Returns the iteration over the elements in C order, each by its indices and the view of it."""
-    indices = indices_of(lowering, Items(array.sizes, types.none))
+    indices = iterate_indices(lowering, Items(array.sizes, types.none))
 
     def element(k: Scalar) -> Any:
         numbers = indices.item(k).values
@@ -501,7 +501,7 @@ def _ndenumerate(lowering: Lowering, array: Any) -> Iterable:
         pair = [Items(list(numbers), types.UniTuple(INDEX, len(numbers))), value]
         return Items(pair, types.Tuple([types.UniTuple(INDEX, len(numbers)), type_of(value)]))
 
-    return _elements(lowering, array, item)
+    return _iterate_elements(lowering, array, item)
 
 
 @register(np.nditer)
@@ -510,7 +510,7 @@ def _nditer(lowering: Lowering, array: Any, *, result_type: types.Type) -> Any:
         return NotImplemented
     if result_type.layout == "F":
         array = view_rules.transpose(array, list(range(rank_of(array)))[::-1])
-    return _elements(lowering, array, lambda numbers, view: view)
+    return _iterate_elements(lowering, array, lambda numbers, view: view)
 
 
 # ---- random draws -----------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from fastgrad._src.derivatives.ir.values import Static, Window, describe
 from fastgrad._src.derivatives.numpy.array_functions import check_overlap, rank_of
 from fastgrad._src.derivatives.numpy.loop_sources import loops_from_source
 from fastgrad._src.jit.generated_source import function_from_source
-from fastgrad._src.jit.numba_internals import GUFunc, StencilFunc, ir_utils, parse_signature, with_values_read
+from fastgrad._src.jit.numba_internals import GUFunc, StencilFunc, ir_utils, parse_signature, with_captured_values
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.lowering import Lowering
@@ -170,7 +170,7 @@ def call_stencil(
 @functools.cache
 def _kernel_of(function: StencilFunc) -> FunctionType:
     """Returns a stencil's kernel with the values of globals and closures that Numba found when the stencil was made."""
-    return with_values_read(function.kernel_ir.func_id.func, function.kernel_ir.blocks)
+    return with_captured_values(function.kernel_ir.func_id.func, function.kernel_ir.blocks)
 
 
 def _neighborhood(function: StencilFunc, argument_types: tuple[types.Type, ...]) -> tuple[list[Any], set[str]]:

@@ -30,12 +30,12 @@ def _conjugate(a):
     return conjugate if isinstance(a.dtype, types.Complex) else lambda a: a
 
 
-def _rule(function, adjoint, tangent):
+def _add_lapack_rule(function, adjoint, tangent):
     LAPACK_RULES[function] = FunctionRule(function, adjoint, tangent)
 
 
 @numba.njit
-def mirror(a):
+def symmetrize_lower(a):
     """Returns the symmetric matrix whose lower triangle is that of ``a``."""
     out = np.empty_like(a)
     for i in range(a.shape[0]):
@@ -46,8 +46,8 @@ def mirror(a):
 
 
 @numba.njit
-def fold(s):
-    """Returns the adjoint of ``mirror``: the sum of the lower triangle and the mirrored upper one."""
+def symmetrize_lower_adjoint(s):
+    """Returns the adjoint of ``symmetrize_lower``: the sum of the lower triangle and the mirrored upper one."""
     out = np.zeros_like(s)
     for i in range(s.shape[0]):
         out[i, i] = s[i, i]
@@ -57,7 +57,7 @@ def fold(s):
 
 
 @numba.njit
-def lower_half(s):
+def lower_with_half_diagonal(s):
     """Returns the lower triangle with half of the diagonal."""
     out = np.zeros_like(s)
     for i in range(s.shape[0]):
@@ -195,14 +195,14 @@ def _slogdet_tangent(t, sign, y, a):
 
 @numba.njit
 def _cholesky_adjoint(g, c, a):
-    x = np.linalg.solve(c.T, lower_half(c.T @ lower_triangle(g, 0)))
-    return fold(np.linalg.solve(c.T, np.ascontiguousarray(x.T)))
+    x = np.linalg.solve(c.T, lower_with_half_diagonal(c.T @ lower_triangle(g, 0)))
+    return symmetrize_lower_adjoint(np.linalg.solve(c.T, np.ascontiguousarray(x.T)))
 
 
 @numba.njit
 def _cholesky_tangent(t, c, a):
-    x = np.linalg.solve(c, mirror(t))
-    return c @ lower_half(np.linalg.solve(c, np.ascontiguousarray(x.T)))
+    x = np.linalg.solve(c, symmetrize_lower(t))
+    return c @ lower_with_half_diagonal(np.linalg.solve(c, np.ascontiguousarray(x.T)))
 
 
 @numba.njit
@@ -212,12 +212,12 @@ def _eigh_adjoint(gw, gv, w, v, a):
         for j in range(w.size):
             k[i, j] = gw[i] if i == j else divide(k[i, j], w[j] - w[i], is_used[i] or is_used[j])
     check_distinct(k)
-    return fold(v @ k @ v.T)
+    return symmetrize_lower_adjoint(v @ k @ v.T)
 
 
 @numba.njit
 def _eigh_tangent(t, w, v, a):
-    p = v.T @ mirror(t) @ v
+    p = v.T @ symmetrize_lower(t) @ v
     k = np.zeros_like(p)
     tw = np.empty_like(w)
     for i in range(w.size):
@@ -343,7 +343,7 @@ def _qr_adjoint(gq, gr, q, r, a):
         gq = gq + np.ascontiguousarray(a[:, m:]) @ rest.T
         _write_columns(out, m, q @ rest)
     r, gr = np.ascontiguousarray(r[:, :m]), np.ascontiguousarray(gr[:, :m])
-    x = lower_half(r @ lower_triangle(gr.T, 0) - gq.T @ q)
+    x = lower_with_half_diagonal(r @ lower_triangle(gr.T, 0) - gq.T @ q)
     _write_columns(out, 0, np.linalg.solve(r, (gq + q @ (x + x.T)).T).T)
     return out
 
@@ -387,16 +387,16 @@ def _pinv_tangent(t, t_rcond, p, a, rcond=1e-15):
     return rows - (rows @ a) @ p + columns - p @ (a @ columns) - p @ t @ p
 
 
-_rule(np.linalg.solve, _solve_adjoint, _solve_tangent)
-_rule(np.linalg.inv, _inv_adjoint, _inv_tangent)
-_rule(np.linalg.det, _det_adjoint, _det_tangent)
-_rule(np.linalg.slogdet, _slogdet_adjoint, _slogdet_tangent)
-_rule(np.linalg.cholesky, _cholesky_adjoint, _cholesky_tangent)
-_rule(np.linalg.eigh, _eigh_adjoint, _eigh_tangent)
-_rule(np.linalg.eig, _eig_adjoint, _eig_tangent)
-_rule(np.linalg.svd, _svd_adjoint, _svd_tangent)
-_rule(np.linalg.qr, _qr_adjoint, _qr_tangent)
-_rule(np.linalg.pinv, _pinv_adjoint, _pinv_tangent)
+_add_lapack_rule(np.linalg.solve, _solve_adjoint, _solve_tangent)
+_add_lapack_rule(np.linalg.inv, _inv_adjoint, _inv_tangent)
+_add_lapack_rule(np.linalg.det, _det_adjoint, _det_tangent)
+_add_lapack_rule(np.linalg.slogdet, _slogdet_adjoint, _slogdet_tangent)
+_add_lapack_rule(np.linalg.cholesky, _cholesky_adjoint, _cholesky_tangent)
+_add_lapack_rule(np.linalg.eigh, _eigh_adjoint, _eigh_tangent)
+_add_lapack_rule(np.linalg.eig, _eig_adjoint, _eig_tangent)
+_add_lapack_rule(np.linalg.svd, _svd_adjoint, _svd_tangent)
+_add_lapack_rule(np.linalg.qr, _qr_adjoint, _qr_tangent)
+_add_lapack_rule(np.linalg.pinv, _pinv_adjoint, _pinv_tangent)
 
 
 def matrix_power(a: 2, n: 0):

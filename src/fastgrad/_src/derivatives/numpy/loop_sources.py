@@ -61,7 +61,7 @@ def section_start(size, count, k):  # type: ignore[no-untyped-def]
 
 @may_raise
 @numba.njit
-def section_of_equal(size, count, k):  # type: ignore[no-untyped-def]
+def equal_section_start(size, count, k):  # type: ignore[no-untyped-def]
     """Returns where the ``k``-th of ``count`` sections of one size begins."""
     if size % count != 0:
         raise ValueError("array split does not result in an equal division")
@@ -70,7 +70,7 @@ def section_of_equal(size, count, k):  # type: ignore[no-untyped-def]
 
 @may_raise
 @njit_kept_on_disk(error_model="numpy")
-def elements_of_stride(stride, item_size):  # type: ignore[no-untyped-def]
+def stride_in_elements(stride, item_size):  # type: ignore[no-untyped-def]
     """Returns how many elements a stride in bytes takes."""
     if stride % item_size != 0:
         raise ValueError("a stride is no multiple of the size of an element")
@@ -90,7 +90,7 @@ def window_count(size, window):  # type: ignore[no-untyped-def]
 
 @may_raise
 @njit_kept_on_disk(error_model="numpy")
-def size_of_some(size):  # type: ignore[no-untyped-def]
+def checked_nonempty_size(size):  # type: ignore[no-untyped-def]
     """Returns the size of an axis that has elements."""
     if size == 0:
         raise ValueError("zero-size array to reduction operation which has no identity")
@@ -137,25 +137,34 @@ def loops_from_source(source: str, dtype: str, **names: Any) -> FunctionType:
     kind = np.bool_ if dtype == "bool" else getattr(np, dtype)
     scope = {"np": np, "dtype": kind, "zero": 0.0 if dtype == "float64" else 0 if dtype == "int64" else kind(0)}
     scope |= {"assigned_step": assigned_step}
-    scope |= {"common_size": common_size, "size_of_some": size_of_some, "checked_index": checked_index, **names}
+    scope |= {
+        "common_size": common_size,
+        "checked_nonempty_size": checked_nonempty_size,
+        "checked_index": checked_index,
+        **names,
+    }
     return function_from_source(name, source, f"<loops of numpy {next(_numbers)}>", scope)
 
 
-def _indices(rank: int) -> str:
+def _index_names(rank: int) -> str:
     return ", ".join(f"i{axis}" for axis in range(rank)) or "()"
 
 
-def _loops(rank: int, array: str, statement: str) -> list[str]:
+def _nested_loop_lines(rank: int, array: str, statement: str) -> list[str]:
     """Returns lines that go through all elements of an array; ``statement`` has ``{i}`` for their indices."""
     lines = ["    " * (axis + 1) + f"for i{axis} in range({array}.shape[{axis}]):" for axis in range(rank)]
-    return [*lines, "    " * (rank + 1) + statement.format(i=_indices(rank))]
+    return [*lines, "    " * (rank + 1) + statement.format(i=_index_names(rank))]
 
 
 @functools.cache
 def copy_loops(rank: int, dtype: str) -> FunctionType:
     """Returns the loops that copy an array, or store the elements of an expression."""
     dims = "".join(f"x.shape[{axis}], " for axis in range(rank))
-    lines = ["def copied(x):", f"    out = np.empty(({dims}), dtype)", *_loops(rank, "x", "out[{i}] = x[{i}]")]
+    lines = [
+        "def copied(x):",
+        f"    out = np.empty(({dims}), dtype)",
+        *_nested_loop_lines(rank, "x", "out[{i}] = x[{i}]"),
+    ]
     return loops_from_source("\n".join([*lines, "    return out", ""]), dtype=dtype)
 
 
@@ -164,7 +173,7 @@ def store_loops(rank: int, is_number: bool, function: Any) -> FunctionType:
     """Returns the loops that write a number or an array to all elements of an array, or combine both by ``function``."""
     value = "x" if is_number else "x[{i}]"
     statement = "target[{i}] = " + (value if function is None else f"function(target[{{i}}], {value})")
-    lines = ["def store(target, x):", *_loops(rank, "target", statement), "    return 0", ""]
+    lines = ["def store(target, x):", *_nested_loop_lines(rank, "target", statement), "    return 0", ""]
     return loops_from_source("\n".join(lines), dtype="float64", function=function)
 
 
@@ -173,7 +182,7 @@ def draw_loops(rank: int, parameters: int, draw: Any) -> FunctionType:
     """Returns the loops that draw each element of an array by ``draw`` of parameters."""
     names = [f"p{number}" for number in range(parameters)]
     lines = [f"def fill({', '.join(['target', *names])}):"]
-    lines += [*_loops(rank, "target", f"target[{{i}}] = draw({', '.join(names)})"), "    return 0", ""]
+    lines += [*_nested_loop_lines(rank, "target", f"target[{{i}}] = draw({', '.join(names)})"), "    return 0", ""]
     return loops_from_source("\n".join(lines), dtype="float64", draw=draw)
 
 
@@ -185,7 +194,7 @@ def loops_along(rank: int, axis: int) -> FunctionType:
     places = [f"i{number}" for number in range(rank)]
     places[axis] = f"checked_index(indices[{{i}}], arr.shape[{axis}])"
     lines = ["def take_along_axis(arr, indices):", *sizes, "    out = np.empty(indices.shape, dtype=arr.dtype)"]
-    lines += [*_loops(rank, "indices", f"out[{{i}}] = arr[{', '.join(places)}]"), "    return out", ""]
+    lines += [*_nested_loop_lines(rank, "indices", f"out[{{i}}] = arr[{', '.join(places)}]"), "    return out", ""]
     return loops_from_source("\n".join(lines), dtype="float64")
 
 
@@ -243,7 +252,7 @@ def reduction_loops(name: str, rank: int, axis: int | None, dtype: str) -> Funct
         lines.append(indent + f"total = {_STARTS.get(name, first)}")
     needs_some = name in ("max", "min", "argmax", "argmin")
     if needs_some:
-        lines[1:1] = [f"    n{number} = size_of_some(x.shape[{number}])" for number in reduced]
+        lines[1:1] = [f"    n{number} = checked_nonempty_size(x.shape[{number}])" for number in reduced]
     for number in reduced:
         size = f"n{number}" if needs_some else f"x.shape[{number}]"
         lines.append("    " * depth + f"for i{number} in range({size}):")

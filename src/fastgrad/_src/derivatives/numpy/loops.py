@@ -97,7 +97,7 @@ def median(a):
 
 
 @numba.njit
-def between(values, q):
+def interpolated_quantile(values, q):
     """Returns the quantile ``q`` of sorted values, by linear interpolation; NaN if there is a NaN."""
     n = values.shape[0]
     if q < 0.0 or q > 1.0:
@@ -113,7 +113,7 @@ def between(values, q):
 
 def quantile_at(a, q: 0):
     """Returns the quantile ``q``."""
-    return between(np.sort(a.ravel()), q)
+    return interpolated_quantile(np.sort(a.ravel()), q)
 
 
 def quantiles_at(a, q: 1):
@@ -121,7 +121,7 @@ def quantiles_at(a, q: 1):
     values = np.sort(a.ravel())
     out = np.empty(q.shape[0])
     for i in range(q.shape[0]):
-        out[i] = between(values, q[i])
+        out[i] = interpolated_quantile(values, q[i])
     return out
 
 
@@ -154,7 +154,7 @@ def without_nan(a):
 
 
 @numba.njit
-def place_of(a, v, is_right):
+def insertion_point(a, v, is_right):
     """Returns the number of elements of the sorted array ``a`` that are before ``v``; with ``is_right`` also of those that equal it."""
     low, high = 0, a.shape[0]
     while low < high:
@@ -263,7 +263,7 @@ def triu(m: 2, k=0):
     return out
 
 
-def take_number(a, indices: 0):
+def take_element(a, indices: 0):
     """Returns an element of the flattened array."""
     flat = a.ravel()
     return flat[checked_index(indices, flat.shape[0])]
@@ -362,7 +362,7 @@ def interp_number(x: 0, xp: 1, fp: 1):
         return fp[0]
     if x >= xp[n - 1]:
         return fp[n - 1]
-    i = place_of(xp, x, True) - 1
+    i = insertion_point(xp, x, True) - 1
     return (fp[i + 1] - fp[i]) / (xp[i + 1] - xp[i]) * (x - xp[i]) + fp[i]
 
 

@@ -104,12 +104,12 @@ def _tangent_by_second(tb: Any, y: Any, a: Any, b: Any, is_guarded: bool) -> Any
     return (np.dot(a, tb),)
 
 
-def _lower_as(function: Callable[..., Any]) -> Callable[[Lowering, list[Any]], Any]:
+def _inlining_rule(function: Callable[..., Any]) -> Callable[[Lowering, list[Any]], Any]:
     return lambda lowering, arguments: lowering.calls.inline(function, arguments)
 
 
 if isinstance(matrix_products.product, LibraryFunction):  # not where Numba's compiler is off
-    matrix_products.product.lowering_rule = _lower_as(_product)
-    matrix_products.tangent.lowering_rule = _lower_as(_tangent)
-    matrix_products.tangent_by_first.lowering_rule = _lower_as(_tangent_by_first)
-    matrix_products.tangent_by_second.lowering_rule = _lower_as(_tangent_by_second)
+    matrix_products.product.lowering_rule = _inlining_rule(_product)
+    matrix_products.tangent.lowering_rule = _inlining_rule(_tangent)
+    matrix_products.tangent_by_first.lowering_rule = _inlining_rule(_tangent_by_first)
+    matrix_products.tangent_by_second.lowering_rule = _inlining_rule(_tangent_by_second)

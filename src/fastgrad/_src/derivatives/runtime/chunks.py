@@ -16,7 +16,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from fastgrad._src.derivatives.runtime.exceptional_exits import ReleasingCompiler
-from fastgrad._src.derivatives.runtime.inferred_callees import linked_pipeline
+from fastgrad._src.derivatives.runtime.inferred_callees import linked_compiler_class
 from fastgrad._src.derivatives.runtime.tape_memory import CODES, capacity, copy_memory, grow, push_value, release
 from fastgrad._src.jit.library_functions import njit_kept_on_disk
 from fastgrad._src.jit.numba_canaries import Feature
@@ -102,7 +102,7 @@ def run_chunks(typing: Any, function: Any, count: Any, arguments: Any, stacks: A
                 free = types.void(stacks, types.intp)
                 context.compile_internal(builder, _free_stacks_of_chunks, free, [values[3], values[1]])
 
-        _raise_first(context, builder, task, values[1], release_others)
+        _raise_first_exception(context, builder, task, values[1], release_others)
         return context.get_dummy_value()
 
     return types.void(function, types.intp, arguments, stacks), generate
@@ -124,7 +124,7 @@ def _run_on_threads(builder: Any, kernel: Any, given: list[Any], count: Any) -> 
             builder.call(run, [*pointers, word(1), word(1), threads])
 
 
-def _raise_first(context: Any, builder: Any, task: Any, count: Any, before: Callable[[], None]) -> None:
+def _raise_first_exception(context: Any, builder: Any, task: Any, count: Any, before: Callable[[], None]) -> None:
     """Generates the code that raises the exception of the first call that raised one."""
     convention = context.call_conv
     with cgutils.for_range(builder, count) as loop:
@@ -237,7 +237,7 @@ COMPILED = {
     "copy_for_chunk": copy_for_chunk,
     "add_copies": add_copies,
     "sum_in_order": sum_in_order,
-    "compiled": numba.njit(nogil=True, error_model="numpy", pipeline_class=linked_pipeline(ReleasingCompiler)),
+    "compiled": numba.njit(nogil=True, error_model="numpy", pipeline_class=linked_compiler_class(ReleasingCompiler)),
 }
 """What the names of a parallel loop's text stand for in compiled code, and where the text runs as plain Python."""
 INTERPRETED = {

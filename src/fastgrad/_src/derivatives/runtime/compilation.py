@@ -89,7 +89,7 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
         self.recipe = recipe
         self._derive = derive
         self._call_rule = derive if call_rule is None else call_rule
-        self._compiler: Any = _DerivedFunctionCompiler(stub, self.targetdescr, self._named_function, pipeline)
+        self._compiler: Any = _DerivedFunctionCompiler(stub, self.targetdescr, self._uniquely_named_function, pipeline)
         self._cache = DispatcherCache(self.key)
         self._results = RecentlyUsed()
         self._key_of_compilation: tuple[Types, str | None] | None = None
@@ -125,14 +125,14 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
 
     def derive(self, argument_types: Types) -> FunctionType:
         """Returns the Python function for argument types."""
-        function: FunctionType = self._once(self._derive, argument_types)
+        function: FunctionType = self._cached_by_key(self._derive, argument_types)
         return function
 
     def call_rule(self, argument_types: Types) -> Any:
         """Returns how a call is differentiated."""
-        return self._once(self._call_rule, argument_types)
+        return self._cached_by_key(self._call_rule, argument_types)
 
-    def _once(self, function: Callable[[Types], Any], argument_types: Types) -> Any:
+    def _cached_by_key(self, function: Callable[[Types], Any], argument_types: Types) -> Any:
         """Returns ``function`` of argument types. The result for a key is kept, unless it reads arrays, whose elements may change."""
         part = self.key(argument_types), function is self._derive
         result = self._results.get(part)
@@ -144,7 +144,7 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
                 self._results.put(part, result)
         return result
 
-    def _named_function(self, argument_types: Types) -> FunctionType:
+    def _uniquely_named_function(self, argument_types: Types) -> FunctionType:
         """Returns the Python function for argument types with a name that no other function has in any process."""
         uses, key = Extensions.uses, self.key(argument_types)
         function = self.derive(argument_types)

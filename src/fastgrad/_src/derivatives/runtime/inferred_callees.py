@@ -21,7 +21,7 @@ from numba import types
 from fastgrad._src.derivatives.runtime.exceptional_exits import ReleasingCompiler
 from fastgrad._src.derivatives.runtime.shape_errors import REPLACEMENTS
 from fastgrad._src.jit.code_library import UseCodeLibrary
-from fastgrad._src.jit.gc_pause import without_collections
+from fastgrad._src.jit.gc_pause import pause_gc
 from fastgrad._src.jit.libraries import package_of
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import is_on
@@ -130,7 +130,7 @@ class _TellCallers(LoweringPass):  # type: ignore[misc]
 
 
 @functools.cache
-def linked_pipeline(pipeline: Any) -> Any:
+def linked_compiler_class(pipeline: Any) -> Any:
     """Returns a compiler class with the passes of another one, for functions that compiled functions alone call: they are only linked."""
 
     class LinkedCompiler(pipeline):  # type: ignore[misc]
@@ -175,7 +175,7 @@ class InferredOverload:
         libraries: list[Any] = []
 
         def generate_call(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            code = self._linkable() if is_deriving() else self.compile_result()
+            code = self._link_only_result() if is_compiling_derivative() else self.compile_result()
             if code.library not in libraries:
                 libraries.append(code.library)
             return user_function(code.fndesc, ())(context, builder, signature, values)
@@ -203,15 +203,15 @@ class InferredOverload:
                     raise
             return overloads[argument_types]
 
-    def _linkable(self) -> Any:
+    def _link_only_result(self) -> Any:
         """Returns a ``CompileResult`` without machine code."""
         if self._linked is None:
-            pipeline = linked_pipeline(self._dispatcher._compiler.pipeline_class)
-            self._linked = _run(pipeline, self._dispatcher, self.signature.args, self._flags.copy())
+            pipeline = linked_compiler_class(self._dispatcher._compiler.pipeline_class)
+            self._linked = _run_compiler(pipeline, self._dispatcher, self.signature.args, self._flags.copy())
         return self._linked
 
 
-def is_deriving() -> bool:
+def is_compiling_derivative() -> bool:
     """True if this thread compiles a derivative."""
     return bool(_deriving_thread) and _deriving_thread[-1] == threading.get_ident()
 
@@ -220,7 +220,7 @@ def is_deriving() -> bool:
 def inferred_callees() -> Iterator[None]:
     """Makes Numba infer callees' types instead of compiling them, in this thread."""
     infers = is_on(Feature.INFERRED_CALLEES)
-    with global_compiler_lock, without_collections():
+    with global_compiler_lock, pause_gc():
         if not infers:
             yield
             return
@@ -236,7 +236,7 @@ def inferred_callees() -> Iterator[None]:
 
 def _infer_or_compile(dispatcher: Any, signature: Any) -> Any:
     """Takes the place of Numba's method ``compile``."""
-    if is_deriving() and isinstance(signature, tuple) and _can_be_inferred(dispatcher):
+    if is_compiling_derivative() and isinstance(signature, tuple) and _can_be_inferred(dispatcher):
         overload = dispatcher.overloads.get(signature)
         if overload is not None:
             return overload.entry_point
@@ -246,7 +246,7 @@ def _infer_or_compile(dispatcher: Any, signature: Any) -> Any:
             flags.error_model = "numpy"  # that of derivatives: both call the same code of Numba's functions
         with dispatcher._compiling_counter:
             try:
-                result = _run(_TypeInference, dispatcher, signature, flags)
+                result = _run_compiler(_TypeInference, dispatcher, signature, flags)
             except Exception:  # noqa: BLE001  # Numba's compilation raises the error
                 result = None
         if result is not None and not isinstance(result, types.Generator):
@@ -255,7 +255,7 @@ def _infer_or_compile(dispatcher: Any, signature: Any) -> Any:
     return _compile_now(dispatcher, signature)
 
 
-def _run(pipeline: Any, dispatcher: Any, argument_types: tuple[types.Type, ...], flags: Any) -> Any:
+def _run_compiler(pipeline: Any, dispatcher: Any, argument_types: tuple[types.Type, ...], flags: Any) -> Any:
     """Returns the result of a compiler class for a dispatcher's function, or for its replacement in derivatives."""
     of = dispatcher._compiler
     context, target = of.targetdescr.typing_context, of.targetdescr.target_context

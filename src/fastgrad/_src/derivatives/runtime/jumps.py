@@ -50,29 +50,29 @@ class DirectJumps(FunctionPass):  # type: ignore[misc]  # Numba has no types
     def run_pass(self, state: Any) -> bool:
         """Rewrites ``state.func_ir``; returns whether it has changed."""
         blocks = state.func_ir.blocks
-        tests = {label: test for label, block in blocks.items() if (test := _test_of_number(block)) is not None}
+        tests = {label: test for label, block in blocks.items() if (test := _block_number_test(block)) is not None}
         if len(tests) < 2:
             return False
         for block in blocks.values():
-            number = _assigned_number(block)
+            number = _assigned_block_number(block)
             if number is None or not isinstance(block.terminator, ir.Jump):
                 continue
-            target = _target_of_number(block.terminator.target, number, blocks, tests)
+            target = _jump_target_of_number(block.terminator.target, number, blocks, tests)
             if target is not None:
                 block.body[-1] = ir.Jump(target, block.terminator.loc)
         for label in ir_utils.compute_cfg_from_blocks(blocks).dead_nodes():
             del blocks[label]
         if not tests.keys() & blocks.keys():  # nothing reads the numbers
             for block in blocks.values():
-                block.body = [statement for statement in block.body if not _assigns_number(statement)]
+                block.body = [statement for statement in block.body if not _assigns_block_number(statement)]
         return True
 
 
-def _assigns_number(statement: Any) -> bool:
+def _assigns_block_number(statement: Any) -> bool:
     return isinstance(statement, ir.Assign) and statement.target.name == BLOCK_VARIABLE
 
 
-def _test_of_number(block: ir.Block) -> tuple[int, int, int] | None:
+def _block_number_test(block: ir.Block) -> tuple[int, int, int] | None:
     """Returns (number, label if equal, label if not) of a block that does nothing but compare ``_block`` with a number."""
     if not isinstance(block.terminator, ir.Branch):
         return None
@@ -90,7 +90,7 @@ def _test_of_number(block: ir.Block) -> tuple[int, int, int] | None:
     return None if number is None else (number, block.terminator.truebr, block.terminator.falsebr)
 
 
-def _assigned_number(block: ir.Block) -> int | None:
+def _assigned_block_number(block: ir.Block) -> int | None:
     """Returns the number that a block assigns to ``_block`` last."""
     constants: dict[str, Any] = {}
     number = None
@@ -104,7 +104,7 @@ def _assigned_number(block: ir.Block) -> int | None:
     return number
 
 
-def _target_of_number(label: int, number: int, blocks: dict[int, ir.Block], tests: dict[int, Any]) -> int | None:
+def _jump_target_of_number(label: int, number: int, blocks: dict[int, ir.Block], tests: dict[int, Any]) -> int | None:
     """Follows the tests from ``label`` on; returns the label where ``number`` leads."""
     visited: set[int] = set()
     while label not in visited:

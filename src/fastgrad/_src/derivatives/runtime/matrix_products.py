@@ -66,7 +66,7 @@ def _address_of_copy(typing: Any, value: Any) -> Any:
 
 
 @njit_kept_on_disk()
-def _leading(matrix, rows, columns, item):  # type: ignore[no-untyped-def]
+def _leading_dimension(matrix, rows, columns, item):  # type: ignore[no-untyped-def]
     """Returns the distance of a matrix' rows in items if they are contiguous, minus that of its columns if those are, and else 0.
 
     A matrix is its address, and the distances of rows and of columns in bytes; ``item`` is the size of an item.
@@ -101,7 +101,11 @@ def _is_finite(one, matrix, rows, columns):  # type: ignore[no-untyped-def]
 def _add_by_blas(one, item, out, a, b, sizes):  # type: ignore[no-untyped-def]
     """Adds the product of two matrices to a third by BLAS; returns whether it could."""
     m, k, n = sizes
-    of_out, of_a, of_b = _leading(out, m, n, item), _leading(a, m, k, item), _leading(b, k, n, item)
+    of_out, of_a, of_b = (
+        _leading_dimension(out, m, n, item),
+        _leading_dimension(a, m, k, item),
+        _leading_dimension(b, k, n, item),
+    )
     if of_out == 0 or of_a == 0 or of_b == 0:
         return False
     kind = _DOUBLE if item == 8 else _SINGLE
@@ -116,7 +120,7 @@ def _add_by_blas(one, item, out, a, b, sizes):  # type: ignore[no-untyped-def]
 
 
 @njit_kept_on_disk()
-def _add(one, item, out, a, b, sizes, is_guarded, has_blas):  # type: ignore[no-untyped-def]
+def _add_matrix_product(one, item, out, a, b, sizes, is_guarded, has_blas):  # type: ignore[no-untyped-def]
     """Adds the product of two matrices to a third. If ``is_guarded``, a product of 0 and an infinite number or NaN is 0."""
     m, k, n = sizes
     is_guarded = is_guarded and not (_is_finite(one, a, m, k) and _is_finite(one, b, k, n))
@@ -193,7 +197,7 @@ def add_product(typing: Any, forms: Any, out: Any, a: Any, b: Any, is_guarded: A
             context.get_constant(types.boolean, is_on(Feature.BLAS)),
         ]
         argument_types = (dtype, types.intp, triple, triple, triple, triple, types.boolean, types.boolean)
-        function = types.Dispatcher(_add)
+        function = types.Dispatcher(_add_matrix_product)
         found = context.typing_context.resolve_function_type(function, argument_types, {})
         code = context.get_function(function, found)
         result = code(builder, values)
@@ -248,12 +252,12 @@ def _zeros(a: Any, b: Any) -> np.ndarray:
     return np.zeros(a.shape[:-1] + b.shape[1:], a.dtype)
 
 
-def _add_to(out: Any, a: Any, b: Any, is_guarded: bool) -> None:
+def _add_product_to(out: Any, a: Any, b: Any, is_guarded: bool) -> None:
     """Adds a product of vectors and matrices to an array."""
-    add_product_in_python(_forms(a.ndim, b.ndim), out, a, b, is_guarded)
+    add_product_in_python(_product_forms(a.ndim, b.ndim), out, a, b, is_guarded)
 
 
-def _forms(first: int, second: int) -> str:
+def _product_forms(first: int, second: int) -> str:
     """Returns the forms of the product of arrays of these ranks and its operands."""
     return {(2, 2): "mmm", (2, 1): "cmc", (1, 2): "rrm"}[first, second]
 
@@ -267,9 +271,9 @@ def _compiled_zeros(a, b):  # type: ignore[no-untyped-def]
     return lambda a, b: np.zeros((a.shape[0], b.shape[1]), a.dtype)
 
 
-@overload(_add_to)
+@overload(_add_product_to)
 def _compiled_add_to(out, a, b, is_guarded):  # type: ignore[no-untyped-def]
-    forms = _forms(a.ndim, b.ndim)
+    forms = _product_forms(a.ndim, b.ndim)
     return lambda out, a, b, is_guarded: add_product(forms, out, a, b, is_guarded)
 
 
@@ -277,7 +281,7 @@ def _compiled_add_to(out, a, b, is_guarded):  # type: ignore[no-untyped-def]
 def product(a, b):  # type: ignore[no-untyped-def]
     """Returns the product of two matrices, or of a matrix and a vector."""
     out = _zeros(a, b)
-    _add_to(out, a, b, False)
+    _add_product_to(out, a, b, False)
     return out
 
 
@@ -285,8 +289,8 @@ def product(a, b):  # type: ignore[no-untyped-def]
 def tangent(ta, tb, y, a, b, is_guarded):  # type: ignore[no-untyped-def]
     """Returns the tangent of a product ``y``, in a tuple. If ``is_guarded``, a product of 0 and an infinite number is 0."""
     out = _zeros(a, b)
-    _add_to(out, ta, b, is_guarded)
-    _add_to(out, a, tb, is_guarded)
+    _add_product_to(out, ta, b, is_guarded)
+    _add_product_to(out, a, tb, is_guarded)
     return (out,)
 
 
@@ -294,7 +298,7 @@ def tangent(ta, tb, y, a, b, is_guarded):  # type: ignore[no-untyped-def]
 def tangent_by_first(ta, y, a, b, is_guarded):  # type: ignore[no-untyped-def]
     """Returns the tangent of a product ``y`` whose second operand is constant, in a tuple."""
     out = _zeros(a, b)
-    _add_to(out, ta, b, is_guarded)
+    _add_product_to(out, ta, b, is_guarded)
     return (out,)
 
 
@@ -302,5 +306,5 @@ def tangent_by_first(ta, y, a, b, is_guarded):  # type: ignore[no-untyped-def]
 def tangent_by_second(tb, y, a, b, is_guarded):  # type: ignore[no-untyped-def]
     """Returns the tangent of a product ``y`` whose first operand is constant, in a tuple."""
     out = _zeros(a, b)
-    _add_to(out, a, tb, is_guarded)
+    _add_product_to(out, a, tb, is_guarded)
     return (out,)

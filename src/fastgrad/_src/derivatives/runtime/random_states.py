@@ -65,11 +65,11 @@ def copy_of_states() -> list[bytes]:
 def drawing_from(states: list[bytes]) -> Iterator[None]:
     """Draws from the copied states in its block. After it the generators go on as if nothing had been drawn."""
     later = copy_of_states()
-    _restore(states)
+    _restore_states(states)
     try:
         yield
     finally:
-        _restore(later)
+        _restore_states(later)
 
 
 def _addresses() -> tuple[int, int]:
@@ -77,6 +77,6 @@ def _addresses() -> tuple[int, int]:
     return _helperlib.rnd_get_np_state_ptr(), _helperlib.rnd_get_py_state_ptr()
 
 
-def _restore(states: list[bytes]) -> None:
+def _restore_states(states: list[bytes]) -> None:
     for address, state in zip(_addresses(), states, strict=True):
         ctypes.memmove(address, state, _BYTES)

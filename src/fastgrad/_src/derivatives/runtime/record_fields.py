@@ -39,7 +39,7 @@ def _fields_of(value: Any) -> list[tuple[str, Any]]:
 _KEPT = (types.Array, types.Number, types.Boolean)
 
 
-def memory_of(value: Any) -> list[Any]:
+def memory_in_argument(value: Any) -> list[Any]:
     """Returns the records and arrays in an argument of a call."""
     parts = [value, *[part for _, part in _fields_of(value)]]
     return [part for part in parts if isinstance(part, (np.ndarray, np.void))]
@@ -49,12 +49,12 @@ State = list[tuple[Any, str, Any, Any]]
 """Fields of instances of ``jitclass``: the instance, the field's name, its number or array, a copy of that."""
 
 
-def state_of(values: Iterable[Any]) -> State:
+def instance_state(values: Iterable[Any]) -> State:
     """Returns the contents of the instances of ``jitclass`` among ``values``."""
     return [(value, name, part, np.copy(part)) for value in values for name, part in _fields_of(value)]
 
 
-def _restore(state: State) -> None:
+def _restore_state(state: State) -> None:
     for value, name, part, contents in state:
         if isinstance(part, np.ndarray):
             part[...] = contents
@@ -62,14 +62,14 @@ def _restore(state: State) -> None:
 
 
 @contextmanager
-def instances_as(state: State) -> Iterator[None]:
+def instances_with_state(state: State) -> Iterator[None]:
     """Gives instances of ``jitclass`` the contents of ``state``, and in the end those that they had before."""
-    before = state_of({id(value): value for value, *_ in state}.values())
-    _restore(state)
+    before = instance_state({id(value): value for value, *_ in state}.values())
+    _restore_state(state)
     try:
         yield
     finally:
-        _restore(before)
+        _restore_state(before)
 
 
 def _array_without_axes(context, builder, type, data, meminfo=None):  # type: ignore[no-untyped-def]

@@ -289,7 +289,7 @@ save_array, load_array = _make_copy(is_read=False), _make_copy(is_read=True)
 
 
 @njit_kept_on_disk()
-def with_room(owner, address, items):  # type: ignore[no-untyped-def]
+def grow_array_stack(owner, address, items):  # type: ignore[no-untyped-def]
     """Returns the address of the stack of arrays after it got room for ``items`` items."""
     return grow(owner, ARRAYS, address, 8, items + items // 2) if items > capacity(address) else address
 
@@ -417,7 +417,7 @@ COMPILED: dict[str, Any] = {
     "capacity": capacity,
     "grow": grow,
     "release": release,
-    "with_room": with_room,
+    "grow_array_stack": grow_array_stack,
     "new_memory": new_memory,
     "zero_cotangents": zero_cotangents,
     "exchange": exchange,
@@ -459,7 +459,7 @@ INTERPRETED: dict[str, Any] = {
     "pop_code": _python_pop,
     "save_array": _python_save_array,
     "load_array": _python_load_array,
-    "with_room": lambda owner, address, items: address,
+    "grow_array_stack": lambda owner, address, items: address,
     "new_memory": lambda items: {},
     "zero_cotangents": np.zeros,
     "exchange": exchange.py_func,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from fastgrad._src.derivatives.analysis.activity import Activity
-from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, scalars_of
+from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, scalars_defined_in
 from fastgrad._src.derivatives.analysis.cotangent_arrays import CotangentArrays, unwritten_arrays
 from fastgrad._src.derivatives.analysis.increments import Increments
 from fastgrad._src.derivatives.analysis.infinite_derivatives import (
@@ -25,7 +25,7 @@ from fastgrad._src.derivatives.analysis.infinite_derivatives import (
 from fastgrad._src.derivatives.analysis.unused_numbers import statements_without_use
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule
 from fastgrad._src.derivatives.ir.operands import Constant, Operand, Root, Scalar, View, refuse, scalars_among
-from fastgrad._src.derivatives.ir.partials import guard, is_used, skip_zeros, sums_by_operand, with_zero_cotangents
+from fastgrad._src.derivatives.ir.partials import guard, reads_leaf, skip_zeros, sums_by_operand, with_zero_cotangents
 from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
 from fastgrad._src.derivatives.ir.statements import Allocate, Call, Compute, Load, Store
 from fastgrad._src.scalars.formulas import OPERANDS, RESULT, Singularity, Term
@@ -240,7 +240,7 @@ class Adjoint:
         self._flat = forms.zero if self.doubtful else frozenset()
         self.local = {
             scalar
-            for scalar in scalars_of(flow.blocks)
+            for scalar in scalars_defined_in(flow.blocks)
             if scalar in activity and users.get(scalar, set()) <= {scalar.block}
         }
         self.ways = {block: self._reverse_sweep(block, seed) for block in flow.blocks}
@@ -248,20 +248,20 @@ class Adjoint:
         self.nonzero_at_end: dict[tuple[Block, Block], set[Scalar]] = {}
         self.assignments: set[AdjointStatement] = set()
         self.taken: set[Scalar] = set()
-        self._leave_zeros_out()
+        self._drop_zero_additions()
 
     # ---- zeros ----------------------------------------------------------------------------------------------------
 
-    def _leave_zeros_out(self) -> None:
+    def _drop_zero_additions(self) -> None:
         """Finds the cotangents that may differ from 0, and leaves out what adds others."""
         sizes: list[int] = []
         while sizes != (sizes := [len(self.nonzero[block]) for block in self._flow.blocks]):
             self.assignments.clear()
             self.taken.clear()
-            ways = {block: self._without_zeros(block) for block in reversed(self._flow.blocks)}
+            ways = {block: self._adjoint_without_zeros(block) for block in reversed(self._flow.blocks)}
         self.ways = ways
 
-    def _without_zeros(self, block: Block) -> BlockAdjoint:
+    def _adjoint_without_zeros(self, block: Block) -> BlockAdjoint:
         """Returns the reverse sweep through a block without what adds zeros, and tells the blocks before what may differ from 0."""
         nonzero = set(self.nonzero[block])
 
@@ -293,37 +293,37 @@ class Adjoint:
     # ---- statements -----------------------------------------------------------------------------------------------
 
     def _reverse_sweep(self, block: Block, seed: int | None) -> BlockAdjoint:
-        statements = [*self._seeds(block.results, seed)]
+        statements = [*self._add_seeds(block.results, seed)]
         for statement in reversed(block.statements):
             statements += statement.adjoint(self)
         phis = [phi for phi in block.phis if phi.target in self.activity]
         takes: list[AdjointStatement] = [
             take(target, is_phi=True) for target in scalars_among(phi.target for phi in phis)
         ]
-        edges = {before: [*self._edge(block, phis, before)] for before in self._flow.predecessors[block]}
+        edges = {before: [*self._edge_adjoint(block, phis, before)] for before in self._flow.predecessors[block]}
         return BlockAdjoint(statements, takes, edges)
 
-    def _add(self, value: Operand, source: str, cotangent: Scalar | None = None) -> Iterator[AddVariable]:
+    def _add_to_variable(self, value: Operand, source: str, cotangent: Scalar | None = None) -> Iterator[AddVariable]:
         if isinstance(value, Scalar) and value in self.activity:
             yield AddVariable(target=value, source=source, cotangent=cotangent)
 
-    def _seeds(self, results: list[Operand | View], seed: int | None) -> Iterator[AdjointStatement]:
+    def _add_seeds(self, results: list[Operand | View], seed: int | None) -> Iterator[AdjointStatement]:
         """Yields what adds the cotangents of the result."""
         for number, value in enumerate(results):
             if seed is None:
                 yield from self._add_to(value, f"c_{number}")
             elif number == seed:
                 assert not isinstance(value, View)
-                yield from self._add(value, Constant(1.0, value.type).text)
+                yield from self._add_to_variable(value, Constant(1.0, value.type).text)
 
     def _add_to(self, value: Operand | View, source: str) -> Iterator[AdjointStatement]:
         """Yields what adds to the cotangent of a number or an array."""
         if not isinstance(value, View):
-            yield from self._add(value, source)
+            yield from self._add_to_variable(value, source)
         elif value.root in self.activity:
             yield _add_array(value, source)
 
-    def _index(self, root: Root, indices: list[Operand]) -> list[Operand]:
+    def _cotangent_indices(self, root: Root, indices: list[Operand]) -> list[Operand]:
         """Returns what tells the place of an element's cotangent."""
         return [*(root.dims[1:] if self._arrays.is_flat(root) else []), *indices]
 
@@ -332,13 +332,13 @@ class Adjoint:
         if load not in self._increments.statements:
             yield take(load.target)
             if load.root in self.activity:
-                reads = [*self._index(load.root, load.operands), *load.guards]
+                reads = [*self._cotangent_indices(load.root, load.operands), *load.guards]
                 yield AddToElement(load=load, cotangent=load.target, reads=reads)
 
     def of_store(self, store: Store) -> Iterator[AdjointStatement]:
         """Yields what moves the cotangent of an element to that of the number that was stored."""
         value, *indices = store.operands
-        index = self._index(store.root, indices)
+        index = self._cotangent_indices(store.root, indices)
         if isinstance(value, Scalar) and value in self.activity:
             yield AddElement(target=value, store=store, reads=index)
         if store not in self._increments.statements:
@@ -346,8 +346,8 @@ class Adjoint:
 
     def of_allocate(self, allocation: Allocate) -> Iterator[AdjointStatement]:
         """Yields what clears the cotangent of an array whose memory is used again."""
-        if self._arrays.is_buffer(allocation.root):
-            yield _clear(allocation.root)
+        if self._arrays.has_buffer_cotangent(allocation.root):
+            yield _clear_array(allocation.root)
 
     def of_call(self, call: Call) -> Iterator[AdjointStatement]:
         """Yields what calls the adjoint of a function."""
@@ -394,7 +394,7 @@ class Adjoint:
             if place in rule.unread:
                 reads += part.sizes
             elif place not in saved:
-                reads += part.contents
+                reads += part.index_operands
         variables = [f"e_{call.results[0].name}_{position}" for position in rule.active]
         yield CallAdjoint(call=call, rule=rule, variables=variables, reads=reads, is_guarded=call in self._guarded)
         yield from self._clear_results(call)
@@ -403,7 +403,7 @@ class Adjoint:
 
     def _restore_arrays(self, call: Call) -> Iterator[RestoreArrays]:
         saved = self._arrays.saved_arrays(call)
-        if self._arrays.is_recorded(call) and saved:
+        if self._arrays.has_recorded_arrays(call) and saved:
             arrays = [*reversed(saved.values())]
             yield RestoreArrays(arrays=arrays, reads=[size for _, array in arrays for size in array.sizes])
 
@@ -418,9 +418,9 @@ class Adjoint:
             assert isinstance(target, View)
             assert isinstance(other, View)
             is_flat = self._arrays.is_flat(target.root)
-            reads = [*result.dims, *(_place_of(target) if is_flat else self._reads_of_cotangent(target, "A"))]
+            reads = [*result.dims, *(_offset_operands(target) if is_flat else self._reads_of_cotangent(target, "A"))]
             if 2 - position not in saved:
-                reads += other.contents
+                reads += other.index_operands
             yield AddProduct(call=call, position=position, is_guarded=call in self._guarded, reads=reads)
         yield from self._clear_results(call)
 
@@ -431,9 +431,9 @@ class Adjoint:
         unwritten = unwritten_arrays(call)
         reads = self._reads_of_results(results)
         if callee.is_exact:
-            numbers = [call.arguments[number] for number in callee.function.numbers_to_run_again(unwritten)]
+            numbers = [call.arguments[number] for number in callee.function.rerun_argument_numbers(unwritten)]
             reads += [number for number in numbers if not isinstance(number, View)]
-        reads += [operand for position in unwritten for operand in call.arguments[position].contents]
+        reads += [operand for position in unwritten for operand in call.arguments[position].index_operands]
         numbers = []
         for position in callee.active:
             value = call.arguments[position]
@@ -445,7 +445,7 @@ class Adjoint:
         yield CallReverse(call=call, callee=callee, unwritten=unwritten, variables=variables, reads=reads)
         yield from self._clear_results(call)
         for value, variable in zip(numbers, variables, strict=True):
-            yield from self._add(value, variable)
+            yield from self._add_to_variable(value, variable)
 
     def _take_results(self, results: Sequence[Scalar | Root]) -> Iterator[TakeCotangent]:
         for result in scalars_among(results):
@@ -463,40 +463,40 @@ class Adjoint:
         """Returns what the cotangent of an argument reads."""
         root = view.root
         if layout != "C":
-            return [*(root.dims if self._arrays.is_flat(root) else []), *view.contents]
+            return [*(root.dims if self._arrays.is_flat(root) else []), *view.index_operands]
         if view.is_whole() and root.kind in ("parameter", "global"):
             return []
         return [*root.dims[1:], *view.starts, *view.sizes]
 
     def _clear_results(self, call: Call) -> Iterator[ClearArray]:
         for root in call.makes:
-            if root in self.activity and self._arrays.is_buffer(root):
-                yield _clear(root)
+            if root in self.activity and self._arrays.has_buffer_cotangent(root):
+                yield _clear_array(root)
 
     # ---- phis -----------------------------------------------------------------------------------------------------
 
-    def _edge(self, block: Block, phis: list[Phi], before: Block) -> Iterator[AdjointStatement]:
+    def _edge_adjoint(self, block: Block, phis: list[Phi], before: Block) -> Iterator[AdjointStatement]:
         """Yields what adds the cotangents of phis to those of the values that they have on the way from ``before``."""
         for phi in phis:
             value = phi.incoming.get(before)
             if isinstance(phi.target, Scalar) and isinstance(value, Scalar):
-                yield from self._add(value, f"t_{phi.target.name}", phi.target)
+                yield from self._add_to_variable(value, f"t_{phi.target.name}", phi.target)
         arrays = [
             (phi.target, value)
             for phi in phis
             if isinstance(phi.target, Root) and isinstance(value := phi.incoming.get(before), View)
         ]
-        moved = self._moved_cotangents(block, arrays)
+        moved = self._transferred_cotangents(block, arrays)
         added = [(target, value) for target, value in arrays if target not in moved]
         for target, value in added:
             yield TakeArray(root=target, is_copied=value.root in self.activity, reads=value.sizes)
-        for target, source in _exchanges(moved):
+        for target, source in _swap_sequence(moved):
             yield Exchange(first=source, second=target)
         for target, value in added:
             if value.root in self.activity:
                 yield _add_array(value, f"t_{target.name}", is_flat=True)
 
-    def _moved_cotangents(self, block: Block, arrays: list[tuple[Root, View]]) -> dict[Root, Root]:
+    def _transferred_cotangents(self, block: Block, arrays: list[tuple[Root, View]]) -> dict[Root, Root]:
         """Returns for each phi whose cotangent becomes that of another array, as it is, the other array.
 
         That array's cotangent is 0 at the start of ``block``: it is a phi of the block, too, or nothing uses the array from there on.
@@ -527,7 +527,7 @@ def take(scalar: Scalar, is_phi: bool = False) -> TakeCotangent:
     return TakeCotangent(scalar=scalar, is_phi=is_phi, cotangent=scalar)
 
 
-def _clear(root: Root) -> ClearArray:
+def _clear_array(root: Root) -> ClearArray:
     return ClearArray(root=root, reads=[] if root.is_growing else root.dims)
 
 
@@ -543,8 +543,8 @@ def add_partial(
         may_be_flat, is_doubtful: see `AddPartial`.
     """
     operands = zip(OPERANDS, statement.operands, strict=False)
-    reads = [operand for leaf, operand in operands if is_used(leaf, partial)]
-    reads += [statement.target] if is_used(RESULT, partial) else []
+    reads = [operand for leaf, operand in operands if reads_leaf(leaf, partial)]
+    reads += [statement.target] if reads_leaf(RESULT, partial) else []
     return AddPartial(
         target=target,
         statement=statement,
@@ -557,15 +557,15 @@ def add_partial(
 
 
 def _add_array(view: View, source: str, is_flat: bool = False) -> AddArray:
-    return AddArray(view=view, source=source, is_flat=is_flat, reads=_place_of(view))
+    return AddArray(view=view, source=source, is_flat=is_flat, reads=_offset_operands(view))
 
 
-def _place_of(view: View) -> list[Operand]:
+def _offset_operands(view: View) -> list[Operand]:
     """Returns what says where the elements of a view are in the array in C order."""
     return [*view.sizes, *view.starts, *[axis.step for axis in view.axes], *view.root.dims[1:]]
 
 
-def _exchanges(moved: dict[Root, Root]) -> Iterator[tuple[Root, Root]]:
+def _swap_sequence(moved: dict[Root, Root]) -> Iterator[tuple[Root, Root]]:
     """Yields pairs of arrays. Their exchanges, in this order, give each value of ``moved`` what its key had."""
     target_of = {source: target for target, source in moved.items()}
     while target_of:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families, written_in
+from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families, memory_written_in
 from fastgrad._src.derivatives.ir.operands import Constant, Counter, Root, scalars_among
 from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.statements import Branch, Compute, Load, NextIteration, Size
@@ -32,7 +32,7 @@ BLOCKS = 6
 """The number of blocks between the segments of a loop."""
 
 
-def bytes_of_a_loop() -> int:
+def checkpoint_byte_limit() -> int:
     """Returns the number of bytes that records and snapshots of a loop may have.
 
     Raises:
@@ -95,23 +95,23 @@ class CheckpointedLoop:
         return (
             mode.has_checkpoints
             and not self._counter.is_internal
-            and all(statement.can_run_again for statement in statements)
+            and all(statement.is_repeatable for statement in statements)
             and not any(self.head in body for head, body in mode.flow.loops.items() if head is not self.head)
             and not mode.flow.is_in_loop(self._counter.block)
-            and self._ends_by_counter()
+            and self._exits_only_by_counter()
             and not any(root.is_growing or not root.type.mutable or root.type.dtype not in POPS for root in arrays)
             and all(root.type.layout in "CA" for root in self._arrays)
             and not (isinstance(self._counter.count, Constant) and self._counter.count.value < _SHORT)
             and any(
                 block in mode.calling
-                or mode.residuals.pushes(block)
-                or mode.residuals.writes_code(block)
+                or mode.residuals.recorded_values(block)
+                or mode.residuals.records_predecessor_code(block)
                 or any(map(mode.activity.is_active_call, block.statements))
                 for block in self.body
             )
         )
 
-    def _ends_by_counter(self) -> bool:
+    def _exits_only_by_counter(self) -> bool:
         """True if nothing but the counter ends the loop at its head."""
         end = self.head.end
         head = [statement for statement in self.head.statements if not isinstance(statement, (Compute, Load, Size))]
@@ -130,14 +130,14 @@ class CheckpointedLoop:
         for line in text.strip("\n").split("\n"):
             self._mode.write(line, indent)
 
-    def _to_base(self) -> str:
+    def _stack_reset_lines(self) -> str:
         """Returns the lines that set the stacks back to where a segment begins."""
         return "\n".join(f"{stack}_top = {self.name}_{stack}" for stack in ALL_STACKS)
 
     def initial_lines(self) -> list[str]:
         """Returns the lines before the first block."""
         k = self.name
-        room = bytes_of_a_loop() // 4  # the loop's start has one, and the segments after it share another
+        room = checkpoint_byte_limit() // 4  # the loop's start has one, and the segments after it share another
         if self._reserved is not None:
             values, codes = self._reserved
             room //= 8 * values + codes
@@ -147,7 +147,7 @@ class CheckpointedLoop:
         lines += [f"f_{root.name} = 0" for root in self.final]
         return lines
 
-    def write_test_of_room(self) -> None:
+    def write_room_check(self) -> None:
         """Writes what ends the segment before the next iteration if its records fill their room."""
         k = self.name
         if self._reserved is None:
@@ -162,12 +162,12 @@ class CheckpointedLoop:
         self._write(f"{k}_bytes = {_BYTES}\n{k}_until = {k}_end")
         if self._reserved is not None:
             self._write(f"{k}_until = min({k}_end, {k} + 1 + {k}_room)")
-            mode.stacks.reserve(f"(max(0, {k}_until - {k}) + 1)", *self._reserved)
+            mode.stacks.reserve_room(f"(max(0, {k}_until - {k}) + 1)", *self._reserved)
         mode.jump(self.head.number)
         mode.begin_block(self.stop)
-        self._write_stop()
+        self._write_segment_end()
         mode.begin_block(self._without_end)
-        mode.take_back_records(self.head)
+        mode.undo_loop_head(self.head)
         self._write(f"{k}_room = {_ALL}\n{k} -= 1")
         mode.jump(self.start)
         mode.begin_block(self.boundary)
@@ -175,20 +175,21 @@ class CheckpointedLoop:
         mode.jump(self._again, 4)
         mode.leave_loop_backward(self.head)
         mode.begin_block(self._again)
-        self._write_again()
+        self._write_segment_rerun()
         mode.begin_block(self.reverse_sweep)
         mode.jump(len(mode.flow.blocks) + self.head.number)
 
-    def _write_stop(self) -> None:
+    def _write_segment_end(self) -> None:
         k = self.name
-        mode, values = self._mode, self._values()
+        mode, values = self._mode, self._snapshot_values()
         arrays = self._array_names()
         size = " + ".join([str(len(values)), *(f"{array}.size" for array in arrays)])
         self._write(f"if {k} == {k}_end:")
         mode.jump(self.reverse_sweep, 4)
         self._write(f"if {k}_snapshots == 0:")
         self._write(
-            f"{k}_slots = snapshot_slots({k}, {k}_count, {_BYTES} - {k}_bytes, 8*({size}), {bytes_of_a_loop() // 2})", 4
+            f"{k}_slots = snapshot_slots({k}, {k}_count, {_BYTES} - {k}_bytes, 8*({size}), {checkpoint_byte_limit() // 2})",
+            4,
         )
         self._write(f"if {k}_slots == 0:", 4)
         mode.jump(self._without_end, 5)
@@ -196,9 +197,9 @@ class CheckpointedLoop:
         self._write(
             f"elif {k}_next < 0:\n    {k}_next = next_snapshot({k}_first, {k}, {k}_end, {k}_slots - {k}_snapshots)"
         )
-        self._write(self._to_base())
+        self._write(self._stack_reset_lines())
         self._write(f"if {k} >= {k}_next:")
-        mode.stacks.ensure(str(len(values)), "", 4)
+        mode.stacks.ensure_room(str(len(values)), "", 4)
         mode.stacks.push(values, indent=4)
         mode.stacks.raise_top(len(values), 4)
         for array in arrays:
@@ -207,7 +208,7 @@ class CheckpointedLoop:
         self._write(f"{k}_first = {k}\n{k} -= 1")
         mode.jump(self.start)
 
-    def _values(self) -> list[str]:
+    def _snapshot_values(self) -> list[str]:
         """Returns the texts of a snapshot's numbers: variables, phis, sizes of arrays, the top of the arrays before, the iteration."""
         k = self.name
         return [
@@ -222,10 +223,10 @@ class CheckpointedLoop:
         """Returns the texts of a snapshot's arrays."""
         return [*(f"p_{root.name}" for root in self._arrays), *(root.name for root in self.restored)]
 
-    def _write_again(self) -> None:
+    def _write_segment_rerun(self) -> None:
         """Writes what runs the segment before that which is undone; below the first snapshot its records are there."""
         k = self.name
-        mode, count = self._mode, len(self._values())
+        mode, count = self._mode, len(self._snapshot_values())
         if self.final:
             self._write(f"if {k}_end == {k}_count:")
         for root in self.final:
@@ -241,7 +242,7 @@ if pop_int64(values, {k}_values - 1) == {k}_end:
     if {k}_snapshots == 0:
         {k}_first = 0"""
         )
-        self._write(self._to_base(), 5)
+        self._write(self._stack_reset_lines(), 5)
         for offset, item in enumerate(self._variables):
             mode.stacks.pop(item, f"{k}_values + {offset}", 5)
         for root in self.final:
@@ -256,7 +257,7 @@ if pop_int64(values, {k}_values - 1) == {k}_end:
             sizes = [f"pop_int64(values, {k}_values - {position - axis}), " for axis in range(root.type.ndim)]
             self._write(f"p_{root.name} = np.empty(({''.join(sizes)}), {mode.dtype(root.type.dtype)})")
             position -= root.type.ndim
-        self._write(self._to_base())
+        self._write(self._stack_reset_lines())
         for name in reversed(self._array_names()):
             mode.stacks.pop_array(name)
         self._write(f"arrays_top = {k}_arrays")
@@ -276,8 +277,8 @@ def _written_arrays(function: Function, flow: ControlFlow, head: Block) -> tuple
         for statement in block.statements if block in body else []:
             used += [root.memory for root in statement.arrays]
             read.update(*(families[root.memory] for root in statement.reads))
-    written = set().union(*map(written_in, flow.blocks_from(head)))
-    written_in_loop = set().union(*map(written_in, body))
+    written = set().union(*map(memory_written_in, flow.reachable_blocks(head)))
+    written_in_loop = set().union(*map(memory_written_in, body))
     outer = [root for root in dict.fromkeys(used) if root.block not in body]
 
     def is_in(root: Root, memories: set[Root]) -> bool:

@@ -68,12 +68,12 @@ def flat_index(dims: list[str], indices: list[str]) -> str:
     return text
 
 
-def from_start(index: str) -> str:
+def unsigned_index_text(index: str) -> str:
     """Returns the text of an index that counts from the start: an unsigned one, which Numba does not test for counting from the end."""
     return index if index.isdigit() else f"unsigned({index})"
 
 
-def check_of_memory(first: str, second: str, names: tuple[str, str]) -> str:
+def memory_check_line(first: str, second: str, names: tuple[str, str]) -> str:
     """Returns the line that raises if two arguments share memory, one of which the function writes: their cotangents would have to share it, too.
 
     The message is a constant: code that puts texts together takes seconds to compile.
@@ -129,7 +129,7 @@ class Emitter:
 
         With Numba's test of signed indices, LLVM would not see that the elements of a loop follow each other.
         """
-        return f"{root.name}[{', '.join(map(from_start, indices)) or '()'}]"
+        return f"{root.name}[{', '.join(map(unsigned_index_text, indices)) or '()'}]"
 
     def load(self, statement: Load, indices: list[str], guards: list[str]) -> str:
         """Returns the text of what a ``Load`` reads."""
@@ -137,15 +137,15 @@ class Emitter:
         condition = " and ".join(f"{count} > 0" for count in guards)
         return f"({element} if {condition} else {zero(statement.target.type)})" if condition else element
 
-    def checks_of_memory(self, function: Function) -> list[str]:
+    def memory_check_lines(self, function: Function) -> list[str]:
         """Returns the lines that raise if an argument of a function that is written shares memory with another one."""
         parameters = [root for root in function.roots if root.kind == "parameter"]
         lines = []
         for root in parameters:
             for other in parameters if root.is_written else []:
-                if other is not root and not root.is_beside(other):
+                if other is not root and not root.is_sibling_field(other):
                     names = function.names[root.position], function.names[other.position]  # type: ignore[index]
-                    lines.append(check_of_memory(root.name, other.name, names))
+                    lines.append(memory_check_line(root.name, other.name, names))
         return lines
 
     def shape(self, dims: list[Operand]) -> str:
@@ -199,7 +199,7 @@ class Emitter:
 
     # ---- forward order ------------------------------------------------------------------------------------------
 
-    def end_of(self, counter: Counter) -> str:
+    def loop_end_text(self, counter: Counter) -> str:
         """Returns the text of the iteration before which a loop ends."""
         return f"{counter.name}_count"
 
@@ -252,20 +252,20 @@ class Emitter:
         self.write(f"{BLOCK_VARIABLE} = {number}", indent)
         self.write("continue", indent)
 
-    def go_on(self, block: Block) -> None:
+    def write_block_end(self, block: Block) -> None:
         """Writes how the function goes on after the statements of a block."""
         block.end.write(self, block)
 
-    def turn(self, block: Block, end: Return) -> None:
+    def write_return(self, block: Block, end: Return) -> None:
         """Writes what the derivative does where the function returns."""
         raise NotImplementedError
 
     def edge(self, block: Block, target: Block, indent: int) -> None:
         """Writes the values of the target's phis on the way from a block, and the jump."""
-        self.phi_values(block, target, indent)
+        self.write_phi_values(block, target, indent)
         self.jump(target.number, indent)
 
-    def phi_values(self, block: Block, target: Block, indent: int) -> None:
+    def write_phi_values(self, block: Block, target: Block, indent: int) -> None:
         """Writes the values that the target's phis have on the way from a block."""
         for phi in target.phis:
             value = phi.incoming.get(block)

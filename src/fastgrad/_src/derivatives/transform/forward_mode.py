@@ -25,7 +25,7 @@ WIDTH = 8
 """The tangents that one run computes for a matrix: they share the function's own numbers."""
 
 
-def tangents_of_a_run(function: Function) -> int:
+def tangents_per_run(function: Function) -> int:
     """Returns how many tangents one run may compute: one if calls compute results and tangents together, or if results are complex."""
     statements = [statement for block in function.blocks for statement in block.statements]
     rules = [statement.rule for statement in statements if isinstance(statement, Call)]
@@ -128,7 +128,7 @@ class ForwardMode(Emitter):
             parameters, body = [part.name for part in parts_of(function)], []
         else:
             parameters = [f"a_{name}" for name in function.parameters]
-            body = [*self.unpacked_parameters(), *self.checks_of_memory(self._source), *self._statements.checks]
+            body = [*self.unpacked_parameters(), *self.memory_check_lines(self._source), *self._statements.checks]
         body += [f"{BLOCK_VARIABLE} = 0", "while True:"]
         return self.result(f"derivative_of_{function.name}", parameters, body)
 
@@ -138,9 +138,9 @@ class ForwardMode(Emitter):
         for statement in block.statements:
             self.note_line(statement.location)
             statement.write(self)
-        self.go_on(block)
+        self.write_block_end(block)
 
-    def turn(self, block: Block, end: Return) -> None:
+    def write_return(self, block: Block, end: Return) -> None:
         """Writes the return."""
         self.note_line(end.location)
         if self._is_callee:

@@ -17,40 +17,40 @@ from fastgrad._src.jit.generated_source import generated_function
 
 
 @numba.njit
-def _finite_number(cotangent):  # type: ignore[no-untyped-def]
+def _zero_if_infinite(cotangent):  # type: ignore[no-untyped-def]
     sign = np.sign(cotangent)
     return sign - sign if np.isinf(cotangent) else cotangent
 
 
 @numba.njit
-def _infinite_number(cotangent):  # type: ignore[no-untyped-def]
+def _sign_if_infinite(cotangent):  # type: ignore[no-untyped-def]
     sign = np.sign(cotangent)
     return sign if np.isinf(cotangent) else sign - sign
 
 
 @numba.njit(error_model="numpy")
-def _number_of_parts(finite, sign):  # type: ignore[no-untyped-def]
+def _restore_infinity(finite, sign):  # type: ignore[no-untyped-def]
     return finite if sign == 0 else finite + sign / (sign - sign)
 
 
 @numba.njit
-def _finite_array(cotangent):  # type: ignore[no-untyped-def]
+def _zeros_where_infinite(cotangent):  # type: ignore[no-untyped-def]
     part = np.empty_like(cotangent)
     for place, number in np.ndenumerate(cotangent):
-        part[place] = _finite_number(number)
+        part[place] = _zero_if_infinite(number)
     return part
 
 
 @numba.njit
-def _infinite_array(cotangent):  # type: ignore[no-untyped-def]
+def _signs_where_infinite(cotangent):  # type: ignore[no-untyped-def]
     part = np.empty_like(cotangent)
     for place, number in np.ndenumerate(cotangent):
-        part[place] = _infinite_number(number)
+        part[place] = _sign_if_infinite(number)
     return part
 
 
 @numba.njit
-def _array_of_parts(finite, sign):  # type: ignore[no-untyped-def]
+def _restore_infinities(finite, sign):  # type: ignore[no-untyped-def]
     whole = finite.copy()
     for place, number in np.ndenumerate(sign):
         if number != 0:
@@ -88,12 +88,12 @@ def guarded_adjoint(adjoint: Any, results: tuple[bool, ...], others: int, argume
     scope = {
         "np": np,
         "call": adjoint,
-        "finite_number": _finite_number,
-        "infinite_number": _infinite_number,
-        "number_of_parts": _number_of_parts,
-        "finite_array": _finite_array,
-        "infinite_array": _infinite_array,
-        "array_of_parts": _array_of_parts,
+        "finite_number": _zero_if_infinite,
+        "infinite_number": _sign_if_infinite,
+        "number_of_parts": _restore_infinity,
+        "finite_array": _zeros_where_infinite,
+        "infinite_array": _signs_where_infinite,
+        "array_of_parts": _restore_infinities,
     }
     function = generated_function("guarded_adjoint", "\n".join([*lines, ""]), "guarded_adjoint", scope)
     return numba.njit(function, pipeline_class=ReleasingCompiler)

@@ -12,8 +12,8 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.derivatives.analysis.activity import Activity
-from fastgrad._src.derivatives.analysis.aliases import check_stores
-from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families, scalars_of
+from fastgrad._src.derivatives.analysis.aliases import check_aliased_stores
+from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families, scalars_defined_in
 from fastgrad._src.derivatives.ir.call_rules import Callee
 from fastgrad._src.derivatives.ir.operands import (
     INDEX,
@@ -89,7 +89,7 @@ class ParallelLoop:
         self.partials = partials
         self.__name__ = f"parallel_{chunk.__name__}"
 
-    def numbers_to_run_again(self, frozen: tuple[int, ...]) -> list[int]:
+    def rerun_argument_numbers(self, frozen: tuple[int, ...]) -> list[int]:
         """Returns the numbers of the arguments that are no arrays, if the reverse sweep may run chunks again: nothing writes the arrays, the ``frozen`` ones."""
         places = range(len(self.chunk.lowered.types) - 1)
         numbers = [place for place in places if not isinstance(self.chunk.lowered.types[place], types.Array)]
@@ -129,7 +129,7 @@ def outline_parallel_loops(
     loops = [loop for loop in loops if loop.is_independent()]
     if not loops:
         return flow
-    check_stores(function, flow, not is_forward)
+    check_aliased_stores(function, flow, not is_forward)
     activity = Activity(function, flow.blocks, frozenset(positions), is_forward, seed)
     for loop in loops:
         loop.outline(activity)
@@ -173,7 +173,7 @@ class _Loop:
         return (
             self._has_one_exit()
             and not any(map(self._has_effect, self._statements))
-            and self._keeps_numbers()
+            and self._leaks_no_values()
             and self._find_reductions()
             and self._find_accesses()
         )
@@ -204,7 +204,7 @@ class _Loop:
             return statement.root.block not in self._inside
         return isinstance(statement, Allocate) and statement.root in self._function.copies
 
-    def _keeps_numbers(self) -> bool:
+    def _leaks_no_values(self) -> bool:
         """True if code after the loop uses nothing of it but what its head carries, and no array passes from block to block."""
         used: set[object] = set()
         for block in self._flow.blocks:
@@ -216,7 +216,7 @@ class _Loop:
                 if block not in self._inside:
                     used |= {part for value in phi.incoming.values() for part in parts_of_value(value)}
             if block not in self._inside:
-                used |= {part for statement in block.statements for part in _uses(statement)}
+                used |= {part for statement in block.statements for part in _used_values(statement)}
                 used |= {part for value in block.end.uses for part in parts_of_value(value)}
         carried = {phi.target for phi in self._head.phis}
         return not any(getattr(part, "block", None) in self._inside for part in used - carried)
@@ -247,7 +247,7 @@ class _Loop:
             return None
         no_partials: list[Partial] = [None, None]
         operation, (partials, place, comparison) = next(iter(operations.items()), (ADD, (no_partials, 0, None)))
-        neutral = _neutral_number(operation, target.type)
+        neutral = _neutral_element(operation, target.type)
         if neutral is None:
             return None
         if target.is_real and any(partial is None for partial in partials[:2]):
@@ -268,7 +268,7 @@ class _Loop:
         size = 0
         while size != (size := len(members)):
             for statement in self._statements:
-                if members.isdisjoint(_uses(statement)) or self._is_comparison(statement):
+                if members.isdisjoint(_used_values(statement)) or self._is_comparison(statement):
                     continue
                 places = [number for number, operand in enumerate(statement.operands) if operand in members]
                 if not isinstance(statement, Compute) or len(places) != 1 or statement.target.type != target.type:
@@ -290,7 +290,7 @@ class _Loop:
         """True for a comparison of two numbers that only the maximum or minimum of these two uses."""
         if not isinstance(statement, Compute) or statement.target.type != types.boolean:
             return False
-        users = [other for other in self._statements if statement.target in _uses(other)]
+        users = [other for other in self._statements if statement.target in _used_values(other)]
         parts: list[object] = [
             part for block in self._region for value in block.end.uses for part in parts_of_value(value)
         ]
@@ -303,16 +303,16 @@ class _Loop:
         """Finds which elements of arrays from before the loop iterations read and write; False if one may write what another reads or writes."""
         for statement in self._statements:
             if isinstance(statement, Load):
-                self._note(statement.root, statement.operands)
+                self._note_access(statement.root, statement.operands)
             elif isinstance(statement, Store):
-                self._note(statement.root, statement.operands[1:])
+                self._note_access(statement.root, statement.operands[1:])
             elif isinstance(statement, Reshape):
-                self._note(statement.root, [])
+                self._note_access(statement.root, [])
             elif isinstance(statement, Call):
                 for view in statement.views:
                     sliced = {axis.root_axis for axis in view.axes}
                     starts = [None if axis in sliced else start for axis, start in enumerate(view.starts)]
-                    self._note(view.root, starts)
+                    self._note_access(view.root, starts)
             self._written |= {memory for memory in statement.writes if memory.block not in self._inside}
         families = memory_families(self._function)
         copied = {*self._function.copies, *[source.memory for source, _, _ in self._function.copies.values()]}
@@ -322,15 +322,17 @@ class _Loop:
                 return False
         return not any(root.memory.is_growing for root in self._accesses)
 
-    def _note(self, root: Root, indices: list[Operand] | list[Operand | None]) -> None:
-        outer = self._outer(root)
+    def _note_access(self, root: Root, indices: list[Operand] | list[Operand | None]) -> None:
+        outer = self._array_before_loop(root)
         if outer.block not in self._inside:
             keys: set[object] = {
-                (axis, key) for axis, index in enumerate(indices) if (key := self._key(index)) is not None
+                (axis, key)
+                for axis, index in enumerate(indices)
+                if (key := self._iteration_index_key(index)) is not None
             }
             self._accesses.setdefault(outer, []).append(keys if outer is root else set())
 
-    def _outer(self, root: Root) -> Root:
+    def _array_before_loop(self, root: Root) -> Root:
         """Returns the array from before the loop that ``root`` is another name of, else ``root``."""
         while root.block in self._inside and root.source is not None:
             root = root.source
@@ -341,7 +343,7 @@ class _Loop:
         names = [other for other in self._accesses if other.memory is root.memory]
         return names == [root] and bool(set.intersection(*self._accesses[root]))
 
-    def _key(self, index: Operand | None) -> object:
+    def _iteration_index_key(self, index: Operand | None) -> object:
         """Returns what tells an index that differs in all iterations from others; None for other indices."""
         assert self._step is not None
         if index is self._step.target:
@@ -349,7 +351,7 @@ class _Loop:
         if index is None or index.type != INDEX or index.operation is None or index.block not in self._inside:
             return None
         numbers = [(operand.value if isinstance(operand, Constant) else operand) for operand in index.operands]
-        keys = [self._key(operand) for operand in index.operands]
+        keys = [self._iteration_index_key(operand) for operand in index.operands]
         varying = [place for place, key in enumerate(keys) if key is not None]
         if len(varying) != 1 or not all(
             operand.type == INDEX
@@ -377,7 +379,7 @@ class _Loop:
             item for item in before.statements if isinstance(item, BeginLoop) and item.counter is self._counter
         )
         location = begin.location
-        scalars, roots = self._inputs()
+        scalars, roots = self._captured_inputs()
         shared = [root for root in roots if root not in self._written and not self._has_own_elements(root)]
         chunks, chunk_computation = self._chunk_count([root.dims for root in shared if root in activity], location)
         partials = []
@@ -392,7 +394,7 @@ class _Loop:
         arguments += [View.whole(root) for root in arrays]
         written = {*self._written, *partials}
         first = len(arguments) - len(arrays)
-        chunk = self._chunk(scalars, roots, partials)
+        chunk = self._outline_chunk(scalars, roots, partials)
         places_of = {root: first + place for place, root in enumerate(arrays)}
         shared_places = frozenset(places_of[root] for root in shared)
         loop = ParallelLoop(chunk, shared_places, frozenset(places_of[root] for root in partials))
@@ -408,7 +410,7 @@ class _Loop:
         before.statements = [item for item in before.statements if item is not begin]
         before.statements += [chunk_computation, *[Allocate(location, root, "zeros") for root in partials]]
         before.statements.append(Call(location, callee, arguments, []))
-        self._join(partials, chunks, location)
+        self._make_join_loop(partials, chunks, location)
 
     def _chunk_count(self, sizes: list[list[Operand]], location: Location) -> tuple[Scalar, Compute]:
         """Returns the number of chunks and its computation, from the sizes of the arrays with a cotangent in each chunk."""
@@ -423,17 +425,17 @@ class _Loop:
         self._function.scalars.append(chunks)
         return chunks, chunks.definition
 
-    def _inputs(self) -> tuple[list[Scalar], list[Root]]:
+    def _captured_inputs(self) -> tuple[list[Scalar], list[Root]]:
         """Returns the numbers and arrays from before the loop that it uses."""
         scalars: dict[Scalar, None] = {}
         roots: dict[Root, None] = {}
-        parts = [part for statement in self._statements for part in _uses(statement)]
+        parts = [part for statement in self._statements for part in _used_values(statement)]
         for block in self._region:
             incoming = [value for phi in block.phis if block is not self._head for value in phi.incoming.values()]
             parts += [part for value in (*incoming, *block.end.uses) for part in parts_of_value(value)]
         for part in parts:
-            if isinstance(part, Root) and self._outer(part).block not in self._inside:
-                roots[self._outer(part)] = None
+            if isinstance(part, Root) and self._array_before_loop(part).block not in self._inside:
+                roots[self._array_before_loop(part)] = None
             elif isinstance(part, Scalar) and part.block not in self._inside:
                 scalars[part] = None
         for root in roots:
@@ -441,7 +443,7 @@ class _Loop:
         scalars = {scalar: None for scalar in scalars if scalar is not self._counter.count}
         return [*scalars], [*roots]
 
-    def _chunk(self, scalars: list[Scalar], roots: list[Root], partials: list[Root]) -> Outlined:
+    def _outline_chunk(self, scalars: list[Scalar], roots: list[Root], partials: list[Root]) -> Outlined:
         """Moves the loop's blocks to a function of a chunk of iterations."""
         function, old_head = self._function, self._head
         location, count = self._head.statements[0].location, self._counter.count
@@ -469,9 +471,9 @@ class _Loop:
         moved = [block for block in self._region if block is not old_head]
         chunk = Function(f"loop_of_{function.name}", location, [part.name for part in parameters], ())
         chunk.blocks = [counter.block, head, *moved, exit]
-        self._move(chunk, mapped | {old_head: head}, old_head, head)
+        self._remap_blocks(chunk, mapped | {old_head: head}, old_head, head)
         _set_parameters(chunk, parameters)
-        chunk.scalars += scalars_of(chunk.blocks)
+        chunk.scalars += scalars_defined_in(chunk.blocks)
         chunk.roots += [root for root in function.roots if root.block in chunk.blocks]
         chunk.counters = [counter, *[other for other in function.counters if other.block in moved]]
         chunk.globals = dict(function.globals)
@@ -519,7 +521,7 @@ class _Loop:
         return counter, exit
 
     @staticmethod
-    def _move(chunk: Function, mapped: dict[Any, Any], old_head: Block, head: Block) -> None:
+    def _remap_blocks(chunk: Function, mapped: dict[Any, Any], old_head: Block, head: Block) -> None:
         """Makes blocks use what ``mapped`` has for the numbers, arrays and blocks that they used, and jump to ``head``."""
 
         def final(value):  # type: ignore[no-untyped-def]
@@ -547,11 +549,11 @@ class _Loop:
                 if isinstance(statement, (Allocate, Grow, Load, Reshape, Size, Store)):
                     statement.root = final(statement.root)
             block.end.replace(final)
-            block.end.lead_to(head, old_head)
+            block.end.replace_target(head, old_head)
         for number, block in enumerate(chunk.blocks):
             block.number = number
 
-    def _join(self, partials: list[Root], chunks: Scalar, location: Location) -> None:
+    def _make_join_loop(self, partials: list[Root], chunks: Scalar, location: Location) -> None:
         """Makes the loop's head that of a loop which joins the chunks' reductions in order."""
         function, before, head = self._function, self._before, self._head
         assert isinstance(head.end, Branch)
@@ -589,7 +591,7 @@ class _Loop:
             block.number = position
 
 
-def _neutral_number(operation: ScalarOperation, type: types.Type) -> float | None:
+def _neutral_element(operation: ScalarOperation, type: types.Type) -> float | None:
     """Returns the number that an associative operation leaves others as they are with; None for other operations."""
     is_float = isinstance(type, types.Float)
     if operation in (ADD, MULTIPLY) and (is_float or type == INDEX):
@@ -598,7 +600,7 @@ def _neutral_number(operation: ScalarOperation, type: types.Type) -> float | Non
     return _EXTREMES.get(operation.function) if is_float else None
 
 
-def _uses(statement: Statement) -> list[object]:
+def _used_values(statement: Statement) -> list[object]:
     """Returns the numbers and arrays that a statement uses, and the sizes of the arrays."""
     arrays = [root for part in (*statement.arrays, *statement.definitions) for root in part.roots]
     return [*statement.uses, *arrays, *[size for root in arrays for size in root.dims]]

@@ -39,7 +39,7 @@ class RecordStacks:
         self.used.add(name)
         return name
 
-    def ensure(self, values: str, codes: str, indent: int = 3) -> None:
+    def ensure_room(self, values: str, codes: str, indent: int = 3) -> None:
         """Writes the test that the stacks have room for more numbers and codes."""
         for count, stack in ((values, "values"), (codes, "codes")):
             if count:
@@ -48,13 +48,13 @@ class RecordStacks:
                 self._write(f"{stack}_room = 2*{stack}_room + {count}", indent + 1)
                 self._write(f"{stack} = grow(owner, {number}, {stack}, {width}, {stack}_room)", indent + 1)
 
-    def reserve(self, count: str, values: int, codes: int, more: int = 0) -> None:
+    def reserve_room(self, count: str, values: int, codes: int, more: int = 0) -> None:
         """Writes the test that the stacks have room for the records of iterations, and for more numbers."""
-        self.ensure(f"{count}*{values} + {more}" if values else "", f"{count}*{codes} + 2" if codes else "")
+        self.ensure_room(f"{count}*{values} + {more}" if values else "", f"{count}*{codes} + 2" if codes else "")
 
     def ensure_numbers(self, count: int) -> None:
         """Writes the test that there is room for ``count`` numbers."""
-        self.ensure(str(count) if count else "", "")
+        self.ensure_room(str(count) if count else "", "")
 
     def push(self, names: Sequence[str], first: int = 0, indent: int = 3, row: str = "") -> None:
         """Writes what puts numbers on the stack, the first one at place ``first`` from the top, which stays where it is.
@@ -96,7 +96,7 @@ class RecordStacks:
 
     def push_array(self, name: str, indent: int = 3) -> None:
         """Writes what puts the elements of an array on the stack of arrays."""
-        self._write(f"arrays = with_room(owner, arrays, arrays_top + {name}.size)", indent)
+        self._write(f"arrays = grow_array_stack(owner, arrays, arrays_top + {name}.size)", indent)
         self._write(f"save_array({self.stack('arrays')}, arrays_top, {name})", indent)
         self._write(f"arrays_top += {name}.size", indent)
 

@@ -38,7 +38,7 @@ def recognize_counted_loops(function: Function) -> None:
     flow = ControlFlow(function)
     for head, body in flow.loops.items():
         outside = [block for block in flow.predecessors[head] if block not in body]
-        end, test = head.end, _test_of_bound(head, body)
+        end, test = head.end, _bound_comparison(head, body)
         if head in flow.counted or len(outside) != 1 or outside[0].successors != [head] or test is None:
             continue
         assert isinstance(end, Branch)
@@ -54,13 +54,13 @@ def recognize_counted_loops(function: Function) -> None:
             step = _increment(nexts.pop(), phi.target) if len(nexts) == 1 else None
             if offset is None or step is None or step.value != 1:
                 continue
-            _count(function, head, outside[0], start, offset, bound, test.operation in (LESS_EQUAL, GREATER))
+            _add_counter(function, head, outside[0], start, offset, bound, test.operation in (LESS_EQUAL, GREATER))
             if end.then not in body:
                 end.then, end.otherwise = end.otherwise, end.then
             break
 
 
-def _test_of_bound(head: Block, body: set[Block]) -> Compute | None:
+def _bound_comparison(head: Block, body: set[Block]) -> Compute | None:
     """Returns the comparison at the head of a loop that holds or fails while its first operand is below the second one, or None."""
     end = head.end
     test = None if end.condition is None else end.condition.definition
@@ -71,7 +71,7 @@ def _test_of_bound(head: Block, body: set[Block]) -> Compute | None:
     return test if is_bound and goes_on != (end.otherwise in body) else None
 
 
-def _count(
+def _add_counter(
     function: Function, head: Block, before: Block, start: Operand, offset: Constant, bound: Operand, is_closed: bool
 ) -> None:
     """Adds the counter of a loop that runs while ``start + offset`` plus the iteration's number is below ``bound``."""
@@ -125,7 +125,7 @@ def replace_induction_variables(function: Function, replace: Replace) -> None:
             target.definition = Compute(phi.location, target, operation, operands, len(operands) - 1)
             head.statements.insert(place + 1, target.definition)
     _fold_offsets(function, replace)
-    _find_naturals(function, replace)
+    _find_nonnegative_integers(function, replace)
 
 
 def _fold_offsets(function: Function, replace: Replace) -> None:
@@ -150,7 +150,7 @@ def _base_and_offset(scalar: Scalar) -> tuple[Scalar, int]:
     """Returns the integer to which ``scalar`` adds constants, and their sum."""
     offset = 0
     while True:
-        base, distance = _sum_of(scalar)
+        base, distance = _split_constant_term(scalar)
         is_of_integers = all(operand.type == INDEX for operand in (scalar, *scalar.operands))
         if distance is None or not isinstance(base, Scalar) or not is_of_integers:
             return scalar, offset
@@ -158,7 +158,7 @@ def _base_and_offset(scalar: Scalar) -> tuple[Scalar, int]:
         offset += distance.value
 
 
-def _sum_of(scalar: Scalar) -> tuple[Operand, Constant | None]:
+def _split_constant_term(scalar: Scalar) -> tuple[Operand, Constant | None]:
     """Returns the number to which ``scalar`` adds a constant, and the constant; ``scalar`` itself and None if it is no such sum."""
     if scalar.operation not in (ADD, SUBTRACT):
         return scalar, None
@@ -172,11 +172,11 @@ def _sum_of(scalar: Scalar) -> tuple[Operand, Constant | None]:
 
 def _increment(value: object, phi: Scalar) -> Constant | None:
     """Returns the constant of ``phi`` plus or minus a constant."""
-    base, distance = _sum_of(value) if isinstance(value, Scalar) and value.type == INDEX else (None, None)
+    base, distance = _split_constant_term(value) if isinstance(value, Scalar) and value.type == INDEX else (None, None)
     return distance if base is phi else None
 
 
-def _find_naturals(function: Function, replace: Replace) -> None:
+def _find_nonnegative_integers(function: Function, replace: Replace) -> None:
     """Finds integers that are at least 0, and removes the tests of indices for what is below."""
     sources: dict[Scalar, list[Operand]] = {}
     for block in function.blocks:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from numba import types
 
 from fastgrad._src.derivatives.analysis.activity import Activity
-from fastgrad._src.derivatives.analysis.aliases import check_stores
-from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, scalars_of
+from fastgrad._src.derivatives.analysis.aliases import check_aliased_stores
+from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, scalars_defined_in
 from fastgrad._src.derivatives.analysis.cotangent_arrays import CotangentArrays, unwritten_arrays
 from fastgrad._src.derivatives.analysis.residuals import Needs, Residuals
 from fastgrad._src.derivatives.functions.argument_types import cotangent_type_of
@@ -49,7 +49,7 @@ from fastgrad._src.derivatives.runtime.tape_memory import ALL_STACKS, MAX_CODES
 from fastgrad._src.derivatives.transform.adjoint import Adjoint
 from fastgrad._src.derivatives.transform.adjoint_emission import MET_FLAT, AdjointEmitter
 from fastgrad._src.derivatives.transform.checkpoints import BLOCKS, CheckpointedLoop
-from fastgrad._src.derivatives.transform.emission import Derivative, Emitter, check_of_memory
+from fastgrad._src.derivatives.transform.emission import Derivative, Emitter, memory_check_line
 from fastgrad._src.derivatives.transform.record_stacks import STACKS, RecordStacks, position
 from fastgrad._src.derivatives.transform.running_extrema import record_last_choices
 
@@ -75,7 +75,7 @@ class ReverseMode(Emitter):
         self.seed = seed
         record_last_choices(function, flow)
         self.activity = self._activity()
-        self.activity.check_draws(flow.blocks)
+        self.activity.check_random_draws(flow.blocks)
         self.arrays = CotangentArrays(function, flow, self.activity, self.is_apart)
         self.adjoint = Adjoint(function, flow, self.activity, self.arrays, seed, self.is_apart)
         if self.adjoint.is_guarded:
@@ -86,7 +86,7 @@ class ReverseMode(Emitter):
             if any(self.arrays.callee_of(statement) is not None for statement in block.statements)
         }
         self.residuals = Residuals(function, flow, self.known_on_reverse_sweep())
-        self.residuals.plan(self._needs)
+        self.residuals.plan(self._scalars_needed)
         self.stacks = RecordStacks(self.write)
         self.backward = AdjointEmitter(self, self.adjoint, self.arrays, self.residuals, self.stacks)
         self._checkpointed: dict[Block, CheckpointedLoop] = {}
@@ -97,9 +97,9 @@ class ReverseMode(Emitter):
         self._rows = {
             head: count
             for head in flow.counted
-            if head not in self._checkpointed and (count := self.residuals.rows_of(head))
+            if head not in self._checkpointed and (count := self.residuals.record_row_count(head))
         }
-        self._row_of = {block: _row(flow.counted[head]) for head in self._rows for block in flow.loops[head]}
+        self._row_of = {block: _row_size_name(flow.counted[head]) for head in self._rows for block in flow.loops[head]}
         self._first_exit = 2 * len(flow.blocks) + 1 + BLOCKS * len(self._checkpointed)
         self._exits: list[Block] = []
 
@@ -110,17 +110,19 @@ class ReverseMode(Emitter):
         """Returns the numbers that a reverse sweep of its own knows without records; None if it is part of the same function."""
         return None
 
-    def _needs(self, block: Block) -> Needs:
+    def _scalars_needed(self, block: Block) -> Needs:
         """Returns the scalars that the reverse sweep through a block reads directly, and those that its edges read."""
-        adjoint, way = self.adjoint.ways[block], self.residuals.reverse_sweep(block)
+        adjoint, way = self.adjoint.ways[block], self.residuals.reverse_sweep_exit(block)
         of_block = [operand for statement in adjoint.statements for operand in statement.reads]
         if way is not None and way.condition is not None:
             of_block.append(way.condition)
         of_edges = [operand for edge in adjoint.edges.values() for statement in edge for operand in statement.reads]
-        of_edges += [counter.count for before in adjoint.edges if (counter := self._loop_after(before, block))]
+        of_edges += [
+            counter.count for before in adjoint.edges if (counter := self._loop_entered_backward(before, block))
+        ]
         return Needs({*scalars_among(of_block)}, {*scalars_among(of_edges)})
 
-    def _loop_after(self, before: Block, block: Block) -> Counter | None:
+    def _loop_entered_backward(self, before: Block, block: Block) -> Counter | None:
         """Returns the counter of the loop that the reverse sweep enters from ``block`` at its head ``before``, if its last number is known."""
         counter = self.flow.counted.get(before)
         is_whole = counter in self.residuals.whole_loops
@@ -137,11 +139,11 @@ class ReverseMode(Emitter):
         adjoint = self.adjoint.ways[block]
         self.backward.begin()
         if loop is None and choices is None and block in self.flow.counted and not self._is_innermost(block):
-            self._skip_zeros(block, self.adjoint.nonzero[block], 3, self._leave_at_once)
+            self._write_zero_skip(block, self.adjoint.nonzero[block], 3, self._write_jump_out_of_loop)
         self._pop_at_end(block)
         for statement in adjoint.statements:
             self.backward.write(statement)
-        way = self.residuals.reverse_sweep(block)
+        way = self.residuals.reverse_sweep_exit(block)
         if loop is not None and way is not None and choices is None:
             choices = way.second
         if way is not None and way.kind == "condition":
@@ -161,15 +163,15 @@ class ReverseMode(Emitter):
                 self.stacks.pop_code(indent)
                 for number, before in enumerate(choices[:-1]):
                     self.write(f"if code == {number}:", indent)
-                    self._leave(block, before, indent + 1)
-            self._leave(block, choices[-1], indent)
+                    self._write_jump_backward(block, before, indent + 1)
+            self._write_jump_backward(block, choices[-1], indent)
 
         if choices is not None:
             if choices == way.second:
                 self.write(f"{self.flow.counted[block].name} -= 1")
             leave_to_one_of(choices, 3)
         elif way.kind == "only":
-            self._leave(block, way.first[0], 3)
+            self._write_jump_backward(block, way.first[0], 3)
         elif way.kind == "code":
             leave_to_one_of(way.first, 3)
         else:
@@ -183,22 +185,22 @@ class ReverseMode(Emitter):
         body = self.flow.loops[head]
         return not any(other in body and other is not head for other in self.flow.loops)
 
-    def _leave_at_once(self, head: Block, indent: int) -> None:
+    def _write_jump_out_of_loop(self, head: Block, indent: int) -> None:
         """Writes the jump to a block that leaves a loop backward.
 
-        Without it LLVM may turn the test of `_skip_zeros` into arithmetic, for which each iteration waits.
+        Without it LLVM may turn the test of `_write_zero_skip` into arithmetic, for which each iteration waits.
         """
         if head not in self._exits:
             self._exits.append(head)
         self.jump(self._first_exit + self._exits.index(head), indent)
 
-    def write_exits(self) -> None:
+    def write_loop_exits(self) -> None:
         """Writes the blocks that leave loops backward at any iteration."""
         for number, head in enumerate(self._exits, self._first_exit):
             self.begin_block(number)
             self.leave_loop_backward(head)
 
-    def _skip_zeros(
+    def _write_zero_skip(
         self,
         head: Block,
         may_differ: set[Scalar],
@@ -216,19 +218,19 @@ class ReverseMode(Emitter):
             leave: writes the jump out of the loop, for loops without records of the first iteration.
         """
         records = self._droppable_records(head)
-        if records is None or self._has_one_of(self.adjoint.indeterminate, head):
+        if records is None or self._loop_contains_any(self.adjoint.indeterminate, head):
             return
         name, first = self.flow.counted[head].name, records[2]
         nonzero = sorted(scalar.name for scalar in may_differ if scalar.block in self.flow.loops[head])
-        doubt = [f"(not {MET_FLAT})"] if self._has_one_of(self.adjoint.doubtful, head) else []
+        doubt = [f"(not {MET_FLAT})"] if self._loop_contains_any(self.adjoint.doubtful, head) else []
         tests = [f"({name} > {first})", *doubt, *[f"(d_{scalar} == 0.0)" for scalar in nonzero]]
         self.write(f"if {' & '.join(tests)}:", indent)
-        self._drop(head, records, f"({name} - 1)" if first else name, indent + 1)
+        self._drop_records(head, records, f"({name} - 1)" if first else name, indent + 1)
         self.write(f"{name} = {first}", indent + 1)
         if leave is not None and not first:
             leave(head, indent + 1)
 
-    def _skip_to_last_choice(self, head: Block, may_differ: set[Scalar], indent: int) -> None:
+    def _write_skip_to_last_choice(self, head: Block, may_differ: set[Scalar], indent: int) -> None:
         """Writes where the reverse sweep of a loop begins if it brings the cotangents of running minima and maxima alone."""
         records = self._droppable_records(head)
         nonzero = [scalar for scalar in may_differ if scalar.block in self.flow.loops[head]]
@@ -245,7 +247,7 @@ class ReverseMode(Emitter):
             for place in dict.fromkeys(self.function.last_choices[scalar] for scalar in nonzero)
         ]
         last = f"max({', '.join(sorted(places))})" if len(places) > 1 else places[0]
-        self._drop(head, records, f"({name} - 1 - {last})", indent)
+        self._drop_records(head, records, f"({name} - 1 - {last})", indent)
         self.write(f"{name} = {last} + 1", indent)
 
     def _droppable_records(self, head: Block) -> tuple[int, int, int] | None:
@@ -253,11 +255,11 @@ class ReverseMode(Emitter):
         reads_arrays = any(self._reads_arrays(block) for block in self.flow.loops[head])
         return None if reads_arrays else self.residuals.records_of_iteration(head)
 
-    def _has_one_of(self, statements: frozenset[Statement], head: Block) -> bool:
+    def _loop_contains_any(self, statements: frozenset[Statement], head: Block) -> bool:
         """True if a loop has one of some statements."""
         return any(not statements.isdisjoint(block.statements) for block in self.flow.loops[head])
 
-    def _drop(self, head: Block, records: tuple[int, int, int], iterations: str, indent: int) -> None:
+    def _drop_records(self, head: Block, records: tuple[int, int, int], iterations: str, indent: int) -> None:
         """Writes what takes the records of a number of iterations of a loop from the stacks."""
         for stack, count in zip(("values", "codes"), records, strict=False):
             if count:
@@ -274,26 +276,26 @@ class ReverseMode(Emitter):
         )
         return statements or any(root in self.activity for phi in block.phis for root in phi.target.roots)
 
-    def _leave(self, block: Block, before: Block, indent: int) -> None:
+    def _write_jump_backward(self, block: Block, before: Block, indent: int) -> None:
         """Writes the jump from the reverse sweep of a block to that of the block that came before it."""
         self.backward.begin(indent)
         for statement in self.adjoint.ways[block].edges[before]:
             self.backward.write(statement)
-        counter, loop = self._loop_after(before, block), self._checkpointed.get(before)
+        counter, loop = self._loop_entered_backward(before, block), self._checkpointed.get(before)
         if counter is not None:
-            self.write(f"{counter.name} = {self._final_number(counter)}", indent)
+            self.write(f"{counter.name} = {self._final_count_text(counter)}", indent)
             if before in self._rows:
-                self.write(f"{_row(counter)} = {counter.name}", indent)
-                self.write(f"values_top -= {self._rows[before] - 1}*{_row(counter)}", indent)
+                self.write(f"{_row_size_name(counter)} = {counter.name}", indent)
+                self.write(f"values_top -= {self._rows[before] - 1}*{_row_size_name(counter)}", indent)
             may_differ = self.adjoint.nonzero_at_end[block, before]
             if loop is None:
-                self._skip_to_last_choice(before, may_differ, indent)
+                self._write_skip_to_last_choice(before, may_differ, indent)
             if loop is None and self._is_innermost(before):
-                self._skip_zeros(before, may_differ, indent)
+                self._write_zero_skip(before, may_differ, indent)
         is_inside = loop is None or block in loop.body
         self.jump(len(self.flow.blocks) + before.number if is_inside else loop.reverse_sweep, indent)  # type: ignore[union-attr]
 
-    def _final_number(self, counter: Counter) -> str:
+    def _final_count_text(self, counter: Counter) -> str:
         """Returns the text of a counter's value after its loop."""
         count = self.backward.use(counter.count)
         return count if counter.count.is_natural else f"max({count}, 0)"
@@ -315,19 +317,19 @@ class ReverseMode(Emitter):
 
     # ---- what checkpoints need -----------------------------------------------------------------------------------------
 
-    def end_of(self, counter: Counter) -> str:
+    def loop_end_text(self, counter: Counter) -> str:
         """Returns the text of the iteration before which a loop, or its present segment, ends."""
-        return f"{counter.name}_until" if counter.head in self._checkpointed else super().end_of(counter)
+        return f"{counter.name}_until" if counter.head in self._checkpointed else super().loop_end_text(counter)
 
     def begin_block(self, number: int) -> None:
         """Writes the test of a block's number."""
         self.write(f"if {BLOCK_VARIABLE} == {number}:", 2)
 
-    def go_on(self, block: Block) -> None:
+    def write_block_end(self, block: Block) -> None:
         """Writes how the function goes on after the statements of a block; the head of a loop with checkpoints may end a segment."""
         loop = self._checkpointed.get(block)
         if loop is None:
-            super().go_on(block)
+            super().write_block_end(block)
             return
         assert isinstance(block.end, Branch)
         self.write(f"if {self.operand(block.end.condition)}:")
@@ -336,20 +338,20 @@ class ReverseMode(Emitter):
         self.jump(loop.stop, 4)
         self.edge(block, block.end.otherwise, 3)
 
-    def take_back_records(self, head: Block) -> None:
+    def undo_loop_head(self, head: Block) -> None:
         """Writes what a loop's head did to the stack of numbers, and to the numbers that it records, backwards."""
-        self.stacks.lower_top(len(self.residuals.pushes(head)))
+        self.stacks.lower_top(len(self.residuals.recorded_values(head)))
         self._pop_at_start(head)
 
     def leave_loop_backward(self, head: Block) -> None:
         """Writes the reverse sweep from the first iteration of a loop to what comes before the loop."""
-        way = self.residuals.reverse_sweep(head)
+        way = self.residuals.reverse_sweep_exit(head)
         assert way is not None
         self._reverse_sweep(head, way.first)
 
     # ---- the forward sweep ------------------------------------------------------------------------------------------------
 
-    def _forward(self, block: Block) -> None:
+    def _write_forward_block(self, block: Block) -> None:
         at_start, at_end = self.residuals.at_start.get(block, []), self.residuals.at_end.get(block, [])
         is_calling = block in self.calling  # records of the callee come between those of the start and of the end
         count = len(at_start) if is_calling else len(at_start) + len(at_end)
@@ -366,23 +368,23 @@ class ReverseMode(Emitter):
         loop = self._checkpointed.get(block)
         for statement in block.statements:
             if loop is not None and isinstance(statement, NextIteration):
-                loop.write_test_of_room()
+                loop.write_room_check()
             callee = self.arrays.callee_of(statement)
             if isinstance(statement, Call) and callee is not None:
                 self._augmented_call(statement, callee)
                 self._make_cotangents_without_axes(statement)
                 continue
             statement.write(self)
-            self._after_statement(statement, block)
+            self._write_residuals(statement, block)
         if is_calling:
             count = len(at_end)
             self.stacks.ensure_numbers(count)
         row = self._row_of.get(block, "")
         self.stacks.push([item.name for item in at_end], count - len(at_end), row=row)
         self.stacks.raise_top(min(count, 1) if row else count)
-        self.go_on(block)
+        self.write_block_end(block)
 
-    def _after_statement(self, statement: Statement, block: Block) -> None:
+    def _write_residuals(self, statement: Statement, block: Block) -> None:
         """Writes what the reverse sweep needs of a statement: memory for cotangents and records."""
         if isinstance(statement, (Allocate, Size, Grow)) and statement.root not in self.activity:
             return
@@ -401,11 +403,11 @@ class ReverseMode(Emitter):
             self.write(f"{statement.counter.name}_end = {statement.counter.name}_count")
         elif isinstance(statement, BeginLoop) and statement.counter in self.residuals.reservations:
             count = f"(max(0, {statement.counter.name}_count) + 1)"
-            self.stacks.reserve(
-                count, *self.residuals.reservations[statement.counter], len(self.residuals.pushes(block))
+            self.stacks.reserve_room(
+                count, *self.residuals.reservations[statement.counter], len(self.residuals.recorded_values(block))
             )
             if statement.counter.head in self._rows:
-                self.write(f"{_row(statement.counter)} = max(0, {statement.counter.name}_count)")
+                self.write(f"{_row_size_name(statement.counter)} = max(0, {statement.counter.name}_count)")
 
     def _make_cotangents_without_axes(self, call: Call) -> None:
         """Writes what gives the cotangents of a call's results without axes memory; others get it where the last of their sizes is known."""
@@ -417,7 +419,7 @@ class ReverseMode(Emitter):
     def make_cotangent(self, root: Root) -> None:
         """Writes what gives the cotangent of an array memory."""
         count = " * ".join(self.operand(size) for size in root.dims) or "1"
-        if self.arrays.is_buffer(root):
+        if self.arrays.has_buffer_cotangent(root):
             self.grow_buffer(root, count)
         else:
             self.write(f"d_{root.name} = np.zeros({count}, {self.dtype(root.type.dtype)})")
@@ -431,7 +433,7 @@ class ReverseMode(Emitter):
         """Writes what keeps the contents of the arrays of a call."""
         for name, array in self.arrays.saved_arrays(statement).values():
             text = self.view(array) if isinstance(array, View) else array.name
-            if self.arrays.is_recorded(statement):
+            if self.arrays.has_recorded_arrays(statement):
                 self.write(f"b_{name} = {text}")
                 self.stacks.push_array(f"b_{name}")
             else:
@@ -445,7 +447,7 @@ class ReverseMode(Emitter):
                 is_checked = number in callee.written and (other > number or other not in callee.written)
                 if is_checked and other != number and other_view.root.memory in self.arrays.families[view.root.memory]:
                     names = view.root.name[2:], other_view.root.name[2:]
-                    self.write(check_of_memory(self.view(view), self.view(other_view), names))
+                    self.write(memory_check_line(self.view(view), self.view(other_view), names))
         arguments = [*[self.argument(value) for value in statement.arguments], "owner", STACKS]
         targets = "".join(f"{result.name}, " for result in statement.results) + STACKS
         name = self.derived_call("augmented", callee, unwritten_arrays(statement))
@@ -453,20 +455,20 @@ class ReverseMode(Emitter):
 
     def edge(self, block: Block, target: Block, indent: int) -> None:
         """Writes the values of the target's phis, and the jump."""
-        self.phi_values(block, target, indent)
+        self.write_phi_values(block, target, indent)
         if block in self._rows and target not in self.flow.loops[block]:
             self.write(f"values_top += {self._rows[block] - 1}*{self._row_of[block]}", indent)
-        way = self.residuals.reverse_sweep(target)
-        if way is not None and self.residuals.writes_code(target):
+        way = self.residuals.reverse_sweep_exit(target)
+        if way is not None and self.residuals.records_predecessor_code(target):
             choices = way.first if block in way.first else way.second
             if len(choices) > 1:
                 if not (target in self.residuals.reserved and block in self.residuals.reserved):
-                    self.stacks.ensure("", "1", indent)
+                    self.stacks.ensure_room("", "1", indent)
                 self.stacks.push_code(choices.index(block), indent)
         loop = self._checkpointed.get(target)
         self.jump(target.number if loop is None or block in loop.body else loop.start, indent)
 
-    def turn(self, block: Block, end: Return) -> None:
+    def write_return(self, block: Block, end: Return) -> None:
         """Writes how the forward sweep ends."""
         for number, value in enumerate(end.values):
             text = self.argument(value)
@@ -477,10 +479,10 @@ class ReverseMode(Emitter):
 
     # ---- the whole function -------------------------------------------------------------------------------------------
 
-    def _check_codes(self) -> None:
+    def _check_code_range(self) -> None:
         """Refuses joins of more ways than the code of a way, a byte, can tell."""
         for block in self.flow.blocks:
-            way = self.residuals.reverse_sweep(block)
+            way = self.residuals.reverse_sweep_exit(block)
             if way is not None and max(len(way.first), len(way.second)) > MAX_CODES:
                 raise refuse(f"more than {MAX_CODES} ways meet here", self.function.location)
 
@@ -490,19 +492,19 @@ class ReverseMode(Emitter):
         Args:
             form: returns the text of what the derivative returns, from the texts of the result and of the cotangents of the parameters.
         """
-        check_stores(self.function, self.flow, is_reverse=True)
-        self._check_codes()
+        check_aliased_stores(self.function, self.flow, is_reverse=True)
+        self._check_code_range()
         function = self.function
         self.stacks.used.clear()
         for block in self.flow.blocks:
             self.begin_block(block.number)
-            self._forward(block)
+            self._write_forward_block(block)
         for block in reversed(self.flow.blocks):  # in the order in which they run, Numba infers types in few rounds
             if isinstance(block.end, Raise):
                 continue
             self.begin_block(len(self.flow.blocks) + block.number)
             self._reverse_sweep(block)
-        self.write_exits()
+        self.write_loop_exits()
         for loop in self._checkpointed.values():
             loop.write_blocks()
         uses_all = self.calling or self._checkpointed
@@ -516,7 +518,7 @@ class ReverseMode(Emitter):
         parameters = [f"a_{name}" for name in function.parameters]
         cotangents_of_result, parts_of_cotangents = self._parameters_of_result()
         parameters += cotangents_of_result if self.seed is None else []
-        body = self._head()
+        body = self._prologue_lines()
         body += parts_of_cotangents if self.seed is None else []
         body += ["owner = new_owner()"] if stacks else []
         for name, (number, width) in stacks.items():
@@ -528,11 +530,11 @@ class ReverseMode(Emitter):
         body += [f"{BLOCK_VARIABLE} = 0", "while True:"]
         return self.result(f"derivative_of_{function.name}", parameters, body)
 
-    def _head(self) -> list[str]:
+    def _prologue_lines(self) -> list[str]:
         """Returns the lines before the first block: checks, and what the reverse sweep may read without having been set."""
         function = self.function
         lines = self.unpacked_parameters()
-        lines += [*self.checks_of_memory(function), *self.initial_records(), *self.initial_cotangents()]
+        lines += [*self.memory_check_lines(function), *self.initial_records(), *self.initial_cotangents()]
         for loop in self._checkpointed.values():
             lines += loop.initial_lines()
         lines += [f"{MET_FLAT} = False"] if self.adjoint.doubtful else []
@@ -542,7 +544,7 @@ class ReverseMode(Emitter):
             dtype = self.dtype(root.type.dtype)
             if root.kind in ("parameter", "global"):
                 lines.append(f"d_{root.name} = zero_cotangents({root.name}.size, {dtype})")
-            elif self.arrays.is_buffer(root):
+            elif self.arrays.has_buffer_cotangent(root):
                 lines.append(f"d_{root.name} = np.zeros(0, {dtype})")
         return lines
 
@@ -550,16 +552,16 @@ class ReverseMode(Emitter):
         """Returns the lines that give what is kept or recorded a value: some ways do not set it."""
         kept = sorted(self.residuals.kept | self.residuals.recorded, key=lambda scalar: scalar.name)
         lines = [f"{scalar.name} = {zero(scalar.type)}" for scalar in kept if scalar.block is not None]
-        return lines + self.initial_rows() + [f"{counter.name} = 0" for counter in self.function.counters]
+        return lines + self.row_size_lines() + [f"{counter.name} = 0" for counter in self.function.counters]
 
-    def initial_rows(self) -> list[str]:
+    def row_size_lines(self) -> list[str]:
         """Returns the lines that give the sizes of rows a value."""
-        return [f"{_row(self.flow.counted[head])} = 0" for head in self._rows]
+        return [f"{_row_size_name(self.flow.counted[head])} = 0" for head in self._rows]
 
     def initial_cotangents(self) -> list[str]:
         """Returns the lines that set the cotangents of numbers to 0."""
         parameters = [scalar for scalar in self.function.scalars if scalar.block is None]
-        scalars = [scalar for scalar in [*scalars_of(self.flow.blocks), *parameters] if scalar in self.activity]
+        scalars = [scalar for scalar in [*scalars_defined_in(self.flow.blocks), *parameters] if scalar in self.activity]
         return [f"d_{scalar.name} = {zero(scalar.type)}" for scalar in scalars if scalar not in self.adjoint.local]
 
     def _result_text(self) -> str:
@@ -624,6 +626,6 @@ class ReverseMode(Emitter):
         return f"{name}.reshape(({''.join(size + ', ' for size in shape)}))"
 
 
-def _row(counter: Counter) -> str:
+def _row_size_name(counter: Counter) -> str:
     """Returns the variable of the size of the rows in which a loop records numbers."""
     return f"{counter.name}_row"

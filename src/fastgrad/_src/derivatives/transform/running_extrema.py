@@ -17,7 +17,7 @@ from fastgrad._src.derivatives.ir.operands import INDEX, Scalar, index_constant
 from fastgrad._src.derivatives.ir.partials import Decision, decision_of
 from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
 from fastgrad._src.derivatives.ir.statements import Compute, NextIteration
-from fastgrad._src.derivatives.transform.simplification import copy_at_exit
+from fastgrad._src.derivatives.transform.simplification import new_loop_exit_copy
 from fastgrad._src.scalars.formulas import OPERANDS, transform
 from fastgrad._src.scalars.terms import EQUAL, NOT_EQUAL, SELECT
 
@@ -59,16 +59,16 @@ def record_last_choices(function: Function, flow: ControlFlow) -> None:
         )
         places: dict[tuple[Scalar, bool], tuple[Scalar, Scalar]] = {}
         for phi in list(head.phis):
-            choice = _choice(flow, head, phi)
+            choice = _find_choice(flow, head, phi)
             if choice is not None and choice.running not in function.last_choices:
                 key = choice.condition, choice.decision.takes_if
                 if key not in places:
-                    places[key] = _add_place(function, choice, iteration, after)
+                    places[key] = _add_last_iteration(function, choice, iteration, after)
                 function.last_choices[choice.running], is_last = places[key]
-                _decide_by(choice, is_last)
+                _set_condition(choice, is_last)
 
 
-def _choice(flow: ControlFlow, head: Block, phi: Phi) -> _Choice | None:
+def _find_choice(flow: ControlFlow, head: Block, phi: Phi) -> _Choice | None:
     """Returns how a phi gets its next value, if by a choice, and if nothing else in the loop gives the phi a cotangent."""
     body = flow.loops[head]
     running, following = phi.target, {value for before, value in phi.incoming.items() if before in body}
@@ -81,7 +81,7 @@ def _choice(flow: ControlFlow, head: Block, phi: Phi) -> _Choice | None:
     latches = [before for before in flow.predecessors[head] if before in body]
     if is_in_inner_loop or not all(block in flow.dominators[latch] for latch in latches):
         return None
-    readers = [*_readers(body, running), *_readers(body, statement.target)]
+    readers = [*_cotangent_readers(body, running), *_cotangent_readers(body, statement.target)]
     if not all(reader in (statement, phi) for reader in readers):
         return None
     pairs = zip(statement.operands, statement.partials, strict=True)
@@ -96,7 +96,7 @@ def _choice(flow: ControlFlow, head: Block, phi: Phi) -> _Choice | None:
     return _Choice(phi, running, statement, decision, condition)
 
 
-def _readers(body: set[Block], scalar: Scalar) -> Iterator[object]:
+def _cotangent_readers(body: set[Block], scalar: Scalar) -> Iterator[object]:
     """Yields what reads a number in a loop and may give it a cotangent."""
     for block in body:
         yield from [phi for phi in block.phis if scalar in phi.incoming.values()]
@@ -109,7 +109,7 @@ def _readers(body: set[Block], scalar: Scalar) -> Iterator[object]:
                 yield statement
 
 
-def _add_place(function: Function, choice: _Choice, iteration: Scalar, after: Block) -> tuple[Scalar, Scalar]:
+def _add_last_iteration(function: Function, choice: _Choice, iteration: Scalar, after: Block) -> tuple[Scalar, Scalar]:
     """Adds the number of the last iteration in which a choice takes the other value.
 
     Returns:
@@ -130,7 +130,7 @@ def _add_place(function: Function, choice: _Choice, iteration: Scalar, after: Bl
     places = [iteration, place] if decision.takes_if else [place, iteration]
     next_place.definition = Compute(location, next_place, SELECT, [choice.condition, *places])
     block.statements.insert(block.statements.index(statement) + 1, next_place.definition)
-    last_place = copy_at_exit(function, place, after)
+    last_place = new_loop_exit_copy(function, place, after)
     after.statements.insert(0, last_place.definition)  # type: ignore[arg-type]  # it has one
     is_last = Scalar(f"{name}_is_last", types.boolean, block)
     operation = EQUAL if decision.takes_if else NOT_EQUAL
@@ -139,7 +139,7 @@ def _add_place(function: Function, choice: _Choice, iteration: Scalar, after: Bl
     return last_place, is_last
 
 
-def _decide_by(choice: _Choice, is_last: Scalar) -> None:
+def _set_condition(choice: _Choice, is_last: Scalar) -> None:
     """Makes the partials of a choice read another truth value."""
     statement = choice.statement
     before, after = OPERANDS[choice.decision.position], OPERANDS[len(statement.operands)]

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, possible_memory
+from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, possible_memory_roots
 from fastgrad._src.derivatives.ir.operands import (
     Constant,
     Operand,
@@ -15,8 +15,8 @@ from fastgrad._src.derivatives.ir.operands import (
     View,
     parts_of_value,
     refuse,
-    value_with,
     views_among,
+    with_replaced_numbers,
 )
 from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
 from fastgrad._src.derivatives.ir.scalar_operations import COPY
@@ -40,7 +40,7 @@ def simplify(function: Function, is_reverse: bool = False) -> None:
         function: the function.
         is_reverse: whether a reverse sweep follows, which pays for moving loads out of loops.
     """
-    _drop_unreached(function)
+    _drop_unreachable_blocks(function)
     _replace_trivial_phis(function)
     _replace_trivial_array_phis(function)
     _drop_unused(function)
@@ -51,17 +51,17 @@ def simplify(function: Function, is_reverse: bool = False) -> None:
     _drop_unused(function)
     if is_reverse:
         hoist_loads(function)
-    _copy_at_exits(function)
-    _spread_writes(function)
+    _copy_loop_exit_values(function)
+    _propagate_writes(function)
 
 
-def _spread_writes(function: Function) -> None:
+def _propagate_writes(function: Function) -> None:
     """Marks as written each array that may be written by the name of another one.
 
     Raises:
         DifferentiationError: such an array is global.
     """
-    for name, memory in possible_memory(function).items():
+    for name, memory in possible_memory_roots(function).items():
         if name.is_written:
             for root in memory:
                 if root.kind == "global":
@@ -69,7 +69,7 @@ def _spread_writes(function: Function) -> None:
                 root.is_written = True
 
 
-def _drop_unreached(function: Function) -> None:
+def _drop_unreachable_blocks(function: Function) -> None:
     reached: set[Block] = set()
     pending = [function.blocks[0]]
     while pending:
@@ -92,7 +92,7 @@ def _drop_unreached(function: Function) -> None:
 def _replace_trivial_phis(function: Function) -> None:
     """Replaces the phis of scalars that have one value on all ways."""
     replaced: dict[Operand, Operand] = {}
-    final = functools.partial(_final_operand, replaced)
+    final = functools.partial(_resolve_operand, replaced)
     changed = True
     while changed:
         changed = False
@@ -121,7 +121,7 @@ def _replace_trivial_array_phis(function: Function) -> None:
             for phi in list(block.phis):
                 target = phi.target
                 views = [view for view in views_among(phi.incoming.values()) if view.is_whole()]
-                sources = {_final_root(replaced, view.root) for view in views} - {target}
+                sources = {_resolve_root(replaced, view.root) for view in views} - {target}
                 if not isinstance(target, Root) or len(views) < len(phi.incoming) or len(sources) != 1:
                     continue
                 (source,) = sources
@@ -137,7 +137,7 @@ def _replace_trivial_array_phis(function: Function) -> None:
     _replace_roots(function, replaced)
 
 
-def _final_root(replaced: dict[Root, Root], root: Root) -> Root:
+def _resolve_root(replaced: dict[Root, Root], root: Root) -> Root:
     while root in replaced:
         root = replaced[root]
     return root
@@ -145,7 +145,7 @@ def _final_root(replaced: dict[Root, Root], root: Root) -> Root:
 
 def _replace_roots(function: Function, replaced: dict[Root, Root]) -> None:
     """Puts the arrays that replace others in their place."""
-    final = functools.partial(_final_root, replaced)
+    final = functools.partial(_resolve_root, replaced)
     for block in function.blocks:
         values: list[Any] = [value for phi in block.phis for value in phi.incoming.values()]
         values += block.results
@@ -161,7 +161,7 @@ def _replace_roots(function: Function, replaced: dict[Root, Root]) -> None:
     function.roots = [root for root in function.roots if root not in replaced]
 
 
-def _final_operand(replaced: dict[Operand, Operand], operand: Operand) -> Operand:
+def _resolve_operand(replaced: dict[Operand, Operand], operand: Operand) -> Operand:
     while operand in replaced:
         operand = replaced[operand]
     return operand
@@ -171,10 +171,10 @@ def _replace_scalars(function: Function, replaced: dict[Operand, Operand]) -> No
     """Replaces the keys of ``replaced`` by their values, wherever they are used."""
     if not replaced:
         return
-    final = functools.partial(_final_operand, replaced)
+    final = functools.partial(_resolve_operand, replaced)
     for block in function.blocks:
         for phi in block.phis:
-            phi.incoming = {before: value_with(value, final) for before, value in phi.incoming.items()}
+            phi.incoming = {before: with_replaced_numbers(value, final) for before, value in phi.incoming.items()}
         _replace_uses(block, final)
     for root in function.roots:
         root.dims = [final(size) for size in root.dims]
@@ -217,7 +217,7 @@ def _merge_chains(function: Function) -> None:
         block.number = number
 
 
-def _copy_at_exits(function: Function) -> None:
+def _copy_loop_exit_values(function: Function) -> None:
     """Copies each number that a loop defines and that is used after it, at the loop's only exit.
 
     The reverse sweep needs the last value alone then, so that not each iteration records one.
@@ -243,7 +243,7 @@ def _copy_at_exits(function: Function) -> None:
             if operand.block not in body:
                 return operand
             if operand not in copies:
-                copies[operand] = copy_at_exit(function, operand, after)
+                copies[operand] = new_loop_exit_copy(function, operand, after)
             return copies[operand]
 
         for block in flow.blocks:
@@ -251,13 +251,13 @@ def _copy_at_exits(function: Function) -> None:
                 _replace_uses(block, copy_of)
             for phi in block.phis:
                 phi.incoming = {
-                    before: value if before in body else value_with(value, copy_of)
+                    before: value if before in body else with_replaced_numbers(value, copy_of)
                     for before, value in phi.incoming.items()
                 }
         after.statements[:0] = [copy.definition for copy in copies.values()]  # type: ignore[misc]
 
 
-def copy_at_exit(function: Function, number: Scalar, after: Block) -> Scalar:
+def new_loop_exit_copy(function: Function, number: Scalar, after: Block) -> Scalar:
     """Returns a new number, the last value of a loop's number; its definition is not yet in the block after the loop."""
     copy = Scalar(f"{number.name}_last", number.type, after)
     copy.is_natural = number.is_natural

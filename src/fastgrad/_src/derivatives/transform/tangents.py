@@ -13,7 +13,7 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.derivatives.analysis.activity import Activity
-from fastgrad._src.derivatives.analysis.aliases import check_stores
+from fastgrad._src.derivatives.analysis.aliases import check_aliased_stores
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
 from fastgrad._src.derivatives.analysis.infinite_derivatives import (
     indeterminate_forms,
@@ -123,7 +123,7 @@ class Tangents:
         is_callee: bool = False,
         width: int = 1,
     ) -> None:
-        check_stores(function, flow, is_reverse=False)
+        check_aliased_stores(function, flow, is_reverse=False)
         self._source = function
         self._flow = flow
         self._positions = positions
@@ -132,7 +132,7 @@ class Tangents:
         self._width = width
         self._lanes = [index_constant(width)] if width > 1 else []
         self._active = Activity(function, flow.blocks, frozenset(positions), is_forward=True)
-        self._active.check_draws(flow.blocks)
+        self._active.check_random_draws(flow.blocks)
         self._guarded = statements_after_infinite_derivatives(flow, self._active)
         self._indeterminate = indeterminate_forms(function, flow, self._active, is_callee)
         self._numbers: dict[Operand, list[Operand]] = {}
@@ -374,12 +374,12 @@ class Tangents:
         tangents: list[Operand | View] = []
         for value in end.values:
             if isinstance(value, View):
-                tangents += [self._tangent_view(value, end.location)] if self._returns(value.root.type) else []
-            elif self._returns(value.type):
+                tangents += [self._tangent_view(value, end.location)] if self._has_tangents_of(value.root.type) else []
+            elif self._has_tangents_of(value.type):
                 tangents += self._returned_numbers(value, end.location)
         return tangents
 
-    def _returns(self, type: types.Type) -> bool:
+    def _has_tangents_of(self, type: types.Type) -> bool:
         """True if the result has the tangents of a part of a type."""
         return is_float_type(type) or (isinstance(type, types.Array) and not self._is_callee)
 
@@ -438,15 +438,15 @@ class Tangents:
     def numbers(self, operand: Operand) -> Iterator[tuple[Operand, list[Constant]]]:
         """Yields the tangents of a number, each with the index of its lane in arrays of tangents, if there are several."""
         for lane in range(self._width):
-            yield self._tangent(operand, lane), self._lane(lane)
+            yield self._tangent(operand, lane), self._lane_index(lane)
 
     def new_numbers(self, scalar: Scalar) -> Iterator[tuple[Scalar, list[Constant]]]:
         """Yields new numbers for the tangents of a number, without definitions yet, each with the index of its lane."""
         for lane, number in enumerate(self._new_numbers(scalar)):
             assert isinstance(number, Scalar)
-            yield number, self._lane(lane)
+            yield number, self._lane_index(lane)
 
-    def _lane(self, lane: int) -> list[Constant]:
+    def _lane_index(self, lane: int) -> list[Constant]:
         return [index_constant(lane)] if self._width > 1 else []
 
     def _tangent(self, operand: Operand, lane: int) -> Operand:
@@ -460,7 +460,7 @@ class Tangents:
         type, partials = statement.target.type, statement.partials
         if statement in self._guarded or statement in self._indeterminate.zero:
             partials = sums_by_operand(partials, statement.operands, type)
-        partials = [None if partial is None else self._in_zeros(partial, statement, type) for partial in partials]
+        partials = [None if partial is None else self._guard_partial(partial, statement, type) for partial in partials]
         known = [
             (operand, partial)
             for operand, partial in zip(statement.operands, partials, strict=True)
@@ -484,7 +484,7 @@ class Tangents:
             for lane in range(self._width)
         ]
 
-    def _in_zeros(self, partial: Term, statement: Compute, type: types.Type) -> Term:
+    def _guard_partial(self, partial: Term, statement: Compute, type: types.Type) -> Term:
         """Returns the partial of a statement with what it is for products of 0 and infinite numbers."""
         if statement in self._indeterminate.infinite:
             return with_finite_derivatives(partial, type)
@@ -556,13 +556,13 @@ class Tangents:
             self.append(statement)
         elif isinstance(rule, Callee):
             arguments = [*statement.arguments, *self._tangents_of_arguments(statement, active)]
-            self._append_together(statement, _callee_with_tangents(rule, active), arguments)
+            self._append_joint_call(statement, _callee_with_tangents(rule, active), arguments)
         elif rule.with_tangent is not None:
             function = rule.with_tangent(active)
             arguments = [*self._tangents_of_arguments(statement, active), *statement.arguments]
             if not self._statements.is_last:  # it is refused there
                 self._statements.call(statement.location, function, arguments, statement.results)
-            self._append_together(statement, CallRule(function, None, None, ()), arguments)
+            self._append_joint_call(statement, CallRule(function, None, None, ()), arguments)
         else:
             self.append(statement)
             self._call_before = statement
@@ -571,7 +571,7 @@ class Tangents:
         """Returns the tangents of the arguments of a call that are numbered ``positions``."""
         return [self._tangent_of(statement.arguments[position], statement.location) for position in positions]
 
-    def _append_together(self, statement: Call, rule: CallRule | Callee, arguments: list[Operand | View]) -> None:
+    def _append_joint_call(self, statement: Call, rule: CallRule | Callee, arguments: list[Operand | View]) -> None:
         """Appends a call that returns the results of a statement and their tangents."""
         tangents = [self._new_result(result) for result in statement.results if result.is_real]
         call = Call(statement.location, rule, arguments, [*statement.results, *tangents])
@@ -591,7 +591,7 @@ class Tangents:
         if statement is None:
             return
         assert isinstance(statement.rule, CallRule)
-        rule = statement.rule.narrowed(self._active_arguments(statement))
+        rule = statement.rule.restricted_to(self._active_arguments(statement))
         location = statement.location
         if rule.tangent is None:
             raise refuse(f"{rule.name} has no forward mode: give it a tangent with fg.adjoint", location)
@@ -618,7 +618,7 @@ class Tangents:
             if isinstance(result, Scalar):
                 self._numbers[result] = values
             else:
-                self._arrays[result] = self._join(result, values, location)
+                self._arrays[result] = self._join_lanes(result, values, location)
 
     def _lane_of(self, view: View, lane: int, location: Location) -> View:
         """Returns one of several tangents of an array, that with the number ``lane``, as an array."""
@@ -628,7 +628,7 @@ class Tangents:
         starts = [index_constant(lane) if axis == last.root_axis else start for axis, start in enumerate(view.starts)]
         return View.whole(self._statements.copy(location, View(view.root, starts, axes)))
 
-    def _join(self, result: Root, lanes: list[Any], location: Location) -> Root:
+    def _join_lanes(self, result: Root, lanes: list[Any], location: Location) -> Root:
         """Returns the array whose last axis has the tangents of an array."""
         array = lanes[0]
         if self._width > 1:
