@@ -406,7 +406,13 @@ def calls() -> Iterator[tuple[str, Any]]:
             yield call(dtype, matrix, np.zeros(99, dtype), *places, 0, 1, of=f"movement.strided.{name}")
     for dtype in ("int8", "int64", "uint32"):
         yield call(
-            dtype, np.arange(12).astype(dtype), np.zeros(3, dtype), 4, 0, 3, of="reduction.general.whole_norms_of_rows"
+            dtype,
+            np.arange(12).astype(dtype),
+            np.zeros(3, dtype),
+            4,
+            0,
+            3,
+            of="reduction.general.integer_norms_of_rows",
         )
     table = np.array([1, 4, 0, 7])
     for dtype in ("float32", "int32", "uint8"):

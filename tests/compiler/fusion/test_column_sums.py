@@ -172,12 +172,12 @@ def test_the_gradient_of_a_layers_bias_is_made_by_the_products_kernel(activation
     assert len(nodes) == 2
     kernels = [launch.kernel.__name__ for node in nodes for launch in launches_of(node).launches]
     assert set(kernels) <= {"gemm", "add_blocks"}
-    join = epilogues.joined_with_map_or_sums
+    join = epilogues.join_epilogue_or_column_sums
 
     def join_maps(product, node, number):
-        return None if epilogues.sums_columns(node.payload, number, product) else join(product, node, number)
+        return None if epilogues.is_map_with_column_sums(node.payload, number, product) else join(product, node, number)
 
-    monkeypatch.setattr(epilogues, "joined_with_map_or_sums", join_maps)
+    monkeypatch.setattr(epilogues, "join_epilogue_or_column_sums", join_maps)
     assert not summed(for_host(graph))
     monkeypatch.undo()
 

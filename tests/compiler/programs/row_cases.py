@@ -307,7 +307,7 @@ EXACT: list[Case] = [
         for dtype in ("float32", "float64", "float16", "bfloat16")
     ],
     *at(FLOATS, lambda d: case("dropout", normal(40).astype(d), WORDS, rate=0.3)),
-    *at((I32, I64), lambda d: case("seed_words", np.array([-3, 77], d))),
+    *at((I32, I64), lambda d: case("philox_words", np.array([-3, 77], d))),
     *[made for dtype in ("int8", "int32", "int64", "uint8", "uint64") for made in divisors(dtype)],
     case("floordiv", np.array([[5, -5]]), I64(2)),
     *at(("int8", "int32", "int64"), lambda d: case("pow", whole(-9, 9, 4, 1).astype(d), whole(0, 12, 5).astype(d))),

@@ -398,12 +398,12 @@ class Function:
         return CacheInfo(self._state.recordings, len(cache), traces, MOST_KEYS_PER_FUNCTION)
 
     def __copy__(self) -> Function:
-        return self._unrecorded_copy(self._python.function)
+        return self._copy_without_traces(self._python.function)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Function:
-        return self._unrecorded_copy(copy.deepcopy(self._python.function, memo))
+        return self._copy_without_traces(copy.deepcopy(self._python.function, memo))
 
-    def _unrecorded_copy(self, python_function: Callable[..., Any]) -> Function:
+    def _copy_without_traces(self, python_function: Callable[..., Any]) -> Function:
         """Returns another function of the same kind, without recordings."""
         return Function(python_function, self._python.input_signature, self._verify, self._python.instance)
 

@@ -157,5 +157,5 @@ def _kernel_of(
     shape = np.broadcast_shapes(*[x.shape for x in arrays])
     if tuple(spec.shape) != shape:
         return None  # each operand repeats one element
-    made = module_of(Hook.LARGE_ELEMENTWISE).launches_with_bits_of_run(row, plain, spec, attributes)
+    made = module_of(Hook.LARGE_ELEMENTWISE).single_operation_launches(row, plain, spec, attributes)
     return None if made is None else (made[0], spec, made[1])

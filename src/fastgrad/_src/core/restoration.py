@@ -58,7 +58,7 @@ class Restoration:
         """Disables the warning about values that no object has taken."""
         self._warning_finalizer.detach()
 
-    def has_bound(self, obj: Any) -> bool:
+    def is_matched(self, obj: Any) -> bool:
         """True if ``obj`` is matched to a node."""
         return any(reference() is obj for reference in self._bound.values())
 

@@ -225,13 +225,13 @@ def make_replica_variable(variable: Variable, synchronization: Any, aggregation:
             f"different aggregation or dtype, got {variable._dtype.name}."
         )
     if is_on_read or (type(variable) is Variable and rule != "NONE"):
-        set_rule(variable, group, rule, is_on_read)
+        set_replica_aggregation(variable, group, rule, is_on_read)
     if type(variable) is ReplicaVariable:
         variable.aggregation = VariableAggregation[rule]
         variable.synchronization = VariableSynchronization["ON_READ" if is_on_read else "ON_WRITE"]
 
 
-def set_rule(variable: Any, group: ReplicaGroup, rule: str, is_on_read: bool = True) -> None:
+def set_replica_aggregation(variable: Any, group: ReplicaGroup, rule: str, is_on_read: bool = True) -> None:
     """Lets replicas combine their values of a variable.
 
     Args:

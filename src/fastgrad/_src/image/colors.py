@@ -28,7 +28,7 @@ from fastgrad._src.kernels.elementwise.colors import (
     hsv_of_rgb,
     rgb_of_hsv,
 )
-from fastgrad._src.kernels.elementwise.half import through_float32
+from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.runtime.launch import Input, Launches, Output, Spec, single_launch
 from fastgrad._src.ops import arithmetic, power
 from fastgrad._src.ops.arguments import scalar_of_dtype
@@ -309,7 +309,7 @@ def _adjust_saturation_by_operations(x: Tensor, factor: Tensor) -> Tensor:
 def _row_of_pixels(name: str, kernel: Kernel, reference: Callable[..., Tensor]) -> Operation:
     """Declares an operation on pixels, whose kernel takes the inputs and computes each pixel alone."""
 
-    @through_float32
+    @with_half_floats
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
         x, operands = inputs[0], map(Input, range(len(inputs)))
         return single_launch(kernel[x.dtype], *operands, Output(0), units=math.prod(x.shape[:-1]), unit_cost=8.0)

@@ -32,7 +32,7 @@ from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.kernels.elementwise.half import BFLOAT16, cast_bfloat16
 from fastgrad._src.kernels.gemm.eager import batch_product as product_of_batches
 from fastgrad._src.kernels.gemm.eager import product as product_of_matrices
-from fastgrad._src.kernels.gemm.eager import product_of_pairs, runs_kernel
+from fastgrad._src.kernels.gemm.eager import product_of_bfloat16, runs_gemm
 from fastgrad._src.kernels.gemm.form import uses_bfloat16_pairs
 from fastgrad._src.kernels.runtime.launch import Spec
 from fastgrad._src.ops.arithmetic import conjugate
@@ -73,7 +73,7 @@ def _product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool)
 
 def _half_product_in_float32(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray:
     """The product of half floats in float32."""
-    result = product_of_pairs(a, b, transpose_a, transpose_b)
+    result = product_of_bfloat16(a, b, transpose_a, transpose_b)
     if result is not None:
         return result
     return _product(a.astype(np.float32), b.astype(np.float32), transpose_a, transpose_b)
@@ -94,7 +94,7 @@ def _runs_product_kernel(inputs: Sequence[Spec], outputs: Sequence[Spec], transp
     is_small = max(math.prod(a.shape), math.prod(b.shape)) < _BLAS_MIN_ELEMENTS
     if len(a.shape) == len(b.shape) == 2 and is_small and not transpose_b:
         return False
-    return runs_kernel(a, b, transpose_a, transpose_b)
+    return runs_gemm(a, b, transpose_a, transpose_b)
 
 
 class _Matmul(Operation):

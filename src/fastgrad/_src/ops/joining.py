@@ -17,7 +17,7 @@ from fastgrad._src.core.operation import Form, Operation, joint, operation
 from fastgrad._src.core.result_rules import ArraySpec, require
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad._src.kernels.movement import layout as layouts
-from fastgrad._src.kernels.movement.strided import placed_inputs_launches
+from fastgrad._src.kernels.movement.strided import copy_into_slices_launches
 from fastgrad._src.kernels.runtime.launch import Launches, Spec
 from fastgrad._src.ops.arguments import as_python_ints, as_single_python_int, axis_of, tensor_of, tensors_of
 from fastgrad._src.ops.batching import shift_axes_rule
@@ -48,7 +48,7 @@ def _concat_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int)
     return (
         None
         if piece_layouts is None
-        else placed_inputs_launches(outputs[0], [], list(zip(inputs, piece_layouts, strict=True)))
+        else copy_into_slices_launches(outputs[0], [], list(zip(inputs, piece_layouts, strict=True)))
     )
 
 
@@ -162,7 +162,7 @@ def _stack_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int) 
     return (
         None
         if slice_layouts is None
-        else placed_inputs_launches(outputs[0], [], list(zip(inputs, slice_layouts, strict=True)))
+        else copy_into_slices_launches(outputs[0], [], list(zip(inputs, slice_layouts, strict=True)))
     )
 
 

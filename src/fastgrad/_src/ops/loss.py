@@ -26,7 +26,7 @@ from fastgrad._src.core.replicas import replica_group
 from fastgrad._src.core.result_rules import ArraySpec, Rule, same
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.kernels.reduction import softmax as kernels
-from fastgrad._src.ops.activation import through_float32
+from fastgrad._src.ops.activation import with_half_floats
 from fastgrad._src.ops.arguments import check_dtype
 from fastgrad._src.ops.batching import rows_into_batch_rule
 from fastgrad._src.ops.casting import cast
@@ -338,7 +338,7 @@ _sigmoid_cross_entropy_operation: Binary = elementwise(
     "sigmoid_cross_entropy",
     "max(x, 0) - x * z + log(1 + exp(-|x|)) of logits ``x`` and labels ``z``.",
     run=make_pair_kernel_run(
-        "sigmoid_cross_entropy", lambda x, z: through_float32(_sigmoid_cross_entropy_operation.run, (x, z))
+        "sigmoid_cross_entropy", lambda x, z: with_half_floats(_sigmoid_cross_entropy_operation.run, (x, z))
     ),
     code=terms.sigmoid_cross_entropy_of,
     dtypes=FLOAT_DTYPES,

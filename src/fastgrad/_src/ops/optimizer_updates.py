@@ -19,7 +19,7 @@ from fastgrad._src.core.lowering import Elementwise
 from fastgrad._src.core.operation import FLOAT_DTYPES, TABLE, Form, Operation, operation
 from fastgrad._src.core.result_rules import ArraySpec, broadcast_of, like_inputs, same
 from fastgrad._src.core.tensor import Tensor
-from fastgrad._src.kernels.elementwise.half import through_float32
+from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.movement.embedding import add_summed_rows, group_ids, sum_groups
 from fastgrad._src.kernels.optimizers.adafactor import adafactor_matrix, adafactor_vector
 from fastgrad._src.kernels.optimizers.norms import sums_of_squares, sums_of_squares_launches
@@ -55,7 +55,7 @@ def _update_operation(
     return kernel_operation(
         name,
         form,
-        launches=through_float32(launches),
+        launches=with_half_floats(launches),
         result=lambda *inputs, **attributes: like_inputs(*range(state_count(**attributes)))(*inputs),
         **options,
     )
@@ -147,7 +147,7 @@ def serial_square_sums(*arrays: np.ndarray) -> np.ndarray:
     return totals
 
 
-@through_float32
+@with_half_floats
 def _array_square_sums_launches(inputs: Any, outputs: Any) -> Launches | None:
     return sums_of_squares_launches(inputs, outputs) if inputs[0].dtype in _KERNEL_DTYPES else None
 
@@ -210,7 +210,7 @@ def _has_kernel(array: Any, ids: Any) -> bool:
     return array.dtype in _KERNEL_DTYPES and ids.dtype in _KERNEL_INDEX_DTYPES
 
 
-@through_float32
+@with_half_floats
 def _sum_rows_launches(inputs: Any, outputs: Any, limit: int, owner: str) -> Launches | None:
     values, ids = inputs
     if not _has_kernel(values, ids):
@@ -244,7 +244,7 @@ def _update_rows_launches(inputs: Any, outputs: Any, rule: str, moves: int, flag
     state, rows = [*map(Output, range(state_count))], [*map(Input, range(rows_at, rows_at + 3))]
     # A ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS rule may use the table kernel: its formula does not change rows with zero
     # slots and gradient.
-    kernel, operands, units, unit_cost = update_rule.row_call(
+    kernel, operands, units, unit_cost = update_rule.row_kernel_call(
         moves, table, ids, state, rows, Output(state_count) if flag_count else None
     )
     numbers = map(Input, range(rows_at + 3, len(inputs)))
@@ -290,7 +290,7 @@ def _add_rows(table: np.ndarray, sums: np.ndarray, ids: np.ndarray, row_count: n
     return updated_table
 
 
-@through_float32
+@with_half_floats
 def _add_rows_launches(inputs: Any, outputs: Any) -> Launches | None:
     table, _, ids, _ = inputs
     if not _has_kernel(table, ids):

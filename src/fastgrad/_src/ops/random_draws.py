@@ -343,9 +343,9 @@ advance_generator = operation(
 
 
 philox_words = kernel_operation(
-    "seed_words",
+    "philox_words",
     Form.EXTERN,
-    launches=launches_from("random.draws", "seed_words_launches"),
+    launches=launches_from("random.draws", "philox_words_launches"),
     result=lambda seed: ArraySpec((3,), np.dtype(np.int64)),
 )
 """The words of a stateless draw: ``philox_words(seed)``; ``seed`` is two integers."""

@@ -18,7 +18,7 @@ from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad._src.core.variable import Variable, writer_lock
 from fastgrad._src.jit.captured_values import short_repr
 from fastgrad._src.kernels.movement import layout as layouts
-from fastgrad._src.kernels.movement.strided import clear_launch, placed_inputs_launches, single_result_layouts
+from fastgrad._src.kernels.movement.strided import clear_launch, copy_into_slices_launches, single_result_layouts
 from fastgrad._src.kernels.runtime.launch import Output
 from fastgrad._src.ops.arguments import as_python_ints, broadcasts_to, tensor_of
 from fastgrad._src.ops.batching import BatchArg, broadcast_rows, call_operation, pad_rank
@@ -73,7 +73,7 @@ _strided_slice_gradient: Operation = operation(
     Form.INDEX_MAP,
     run=_run_slice_gradient,
     gradient=lambda gg, y, g, key, shape: _strided_slice(gg, key=key),
-    launches=lambda inputs, outputs, key, shape: placed_inputs_launches(
+    launches=lambda inputs, outputs, key, shape: copy_into_slices_launches(
         outputs[0],
         [clear_launch(Output(0), outputs[0])],
         [(inputs[0], layouts.sliced(layouts.of_shape(shape), shape, key))],
@@ -340,7 +340,7 @@ _assign_slice = operation(
     "strided_slice_assign",  # x with other elements in the place of a slice; no gradient flows through assignments
     Form.INDEX_MAP,
     run=_copy_with_slice,
-    launches=lambda inputs, outputs, key: placed_inputs_launches(
+    launches=lambda inputs, outputs, key: copy_into_slices_launches(
         outputs[0],
         [],
         [

@@ -14,7 +14,7 @@ from fastgrad._src.core.result_rules import same
 from fastgrad._src.core.tensor import convert_to_tensor
 from fastgrad._src.kernels.reduction import softmax as kernels
 from fastgrad._src.kernels.runtime.eager_launch import call_eagerly
-from fastgrad._src.ops.activation import through_float32
+from fastgrad._src.ops.activation import with_half_floats
 from fastgrad._src.ops.arguments import as_python_int
 from fastgrad._src.ops.batching import BatchingRule, leading_axes_rule, shift_axes_rule
 from fastgrad._src.ops.kernel_launches import KERNEL_FLOATS, launches_from, make_kernel_run
@@ -29,7 +29,7 @@ def _kernels_over_rows(name: str) -> dict[str, Any]:
     def run_over_rows(*arrays: np.ndarray) -> np.ndarray:
         first = arrays[0]
         if first.dtype not in KERNEL_FLOATS:
-            return through_float32(run_over_rows, arrays)
+            return with_half_floats(run_over_rows, arrays)
         out = np.empty(first.shape, first.dtype)
         columns = first.shape[-1]
         rows, cost = first.size // columns if columns else 0, kernels.EXPONENTIAL_NANOSECONDS * columns

@@ -117,7 +117,7 @@ _scatter_into_operation = operation(
     Form.SCATTER,
     partial_update="positions",
     run=_run_row_update,
-    launches=launches_from("movement.scattering", "variable_launches"),
+    launches=launches_from("movement.scattering", "update_slices_launches"),
     result=same,
 )
 

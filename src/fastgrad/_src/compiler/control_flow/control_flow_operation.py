@@ -140,7 +140,7 @@ class TapeGradient(ControlFlowOperation):
         )
 
 
-def gradient_reaches(graph: Graph, sources: Flags) -> Flags:
+def results_with_gradient_to(graph: Graph, sources: Flags) -> Flags:
     """Returns for each result of a graph whether a gradient flows from it to an argument marked in ``sources``."""
     reached: set[int] = set()
     for node in graph.nodes:

@@ -365,7 +365,9 @@ def variant_and_pullback(
     return None if has_guards else (variant, pullback)
 
 
-def residuals_read(graph: Graph, pullback: Pullback, input_count: int, results: Sequence[Value]) -> list[Value]:
+def residuals_read_by_pullback(
+    graph: Graph, pullback: Pullback, input_count: int, results: Sequence[Value]
+) -> list[Value]:
     """Returns the results of a graph that its pullback reads, other than arguments and the given ``results``.
 
     Args:

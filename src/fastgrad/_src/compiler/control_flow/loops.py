@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.compiler.control_flow.control_flow_operation import ControlFlowOperation, gradient_reaches
+from fastgrad._src.compiler.control_flow.control_flow_operation import ControlFlowOperation, results_with_gradient_to
 from fastgrad._src.compiler.control_flow.graph_based_operation import Flags
 from fastgrad._src.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad._src.compiler.control_flow.native_loops import launches_of_loop
@@ -218,7 +218,7 @@ class Loop(ControlFlowOperation):
         carried, rows, captured, _ = self.split_inputs(flags)
         while True:
             inputs = (*carried, *rows, *captured)
-            results = gradient_reaches(self.body.graph, inputs)
+            results = results_with_gradient_to(self.body.graph, inputs)
             reached_carried = [a or b for a, b in zip(carried, results, strict=False)]
             if reached_carried == carried:
                 return inputs, results

@@ -101,7 +101,7 @@ def _compiled(
     shared_scalars = {id(scalar) for scalar in list(scalars.values())}
     copies = {id(x): Tensor(x._array) for x in tensors if id(x) in shared_scalars}
     if copies:
-        entries, targets, keys, tensors = _with_copies(copies, entries, targets, keys, tensors)
+        entries, targets, keys, tensors = _copy_shared_scalars(copies, entries, targets, keys, tensors)
     recording = Recording(tensors)
     with recording:
         gradients = backward_pass(entries, targets, keys)
@@ -135,7 +135,7 @@ def _compiled(
     return BackwardProgram(program, used, results), program.arena_bytes
 
 
-def _with_copies(
+def _copy_shared_scalars(
     copies: Mapping[int, Tensor],
     entries: list[TapeEntry],
     targets: list[Tensor],

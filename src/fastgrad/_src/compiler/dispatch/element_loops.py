@@ -26,7 +26,7 @@ from fastgrad._src.compiler.dispatch.function_source import (
     PartFunction,
     assigned_before_read,
     new_objects,
-    return_of,
+    return_tuple,
     syntax_tree_of,
     unset,
 )
@@ -183,7 +183,7 @@ class JumpsAsReturns(ast.NodeTransformer):
 
     def return_statement(self, left_loop: bool) -> ast.stmt:
         """Returns the return statement of the results; ``left_loop`` tells whether the loop ends."""
-        return return_of([repr(left_loop)] * self._ends + list(self._results))
+        return return_tuple([repr(left_loop)] * self._ends + list(self._results))
 
     def visit_Continue(self, node: ast.Continue) -> Any:
         """Replaces ``continue`` by a return."""

@@ -53,7 +53,7 @@ class BlockKernels(NamedTuple):
         return row_unit_launch(launch, self.rows, self.block)
 
 
-def sums_columns(fused: Any, product_input_number: int, product: Node) -> bool:
+def is_map_with_column_sums(fused: Any, product_input_number: int, product: Node) -> bool:
     """True if a group is a map of a product with sums of columns as results, and can follow the product block by block.
 
     Args:

@@ -54,7 +54,7 @@ _MOST_REPEATED_CHAIN_OPERATIONS = 8
 _UNCOMPUTED_NODE_KINDS = frozenset({Kind.ARGUMENT, Kind.CONSTANT, Kind.READ, Kind.GIVEN})
 
 
-def is_scarce(planned: Graph) -> bool:
+def is_memory_scarce(planned: Graph) -> bool:
     """True if a fused graph needs so much memory that recomputing values can pay."""
     return max(live_bytes(planned)) >= LEAST_PEAK_BYTES
 

@@ -7,7 +7,7 @@ at the end, and so do the products that compute gradients. Until then the operan
 from __future__ import annotations
 
 from fastgrad._src.compiler.graph.graph import Graph, Kind, size_of
-from fastgrad._src.compiler.passes.rematerialize import is_scarce
+from fastgrad._src.compiler.passes.rematerialize import is_memory_scarce
 from fastgrad._src.compiler.passes.rewriting import is_pure
 from fastgrad._src.compiler.programs.lowering import COMPUTING_KINDS, launches_of, may_exit
 
@@ -21,7 +21,7 @@ def move_freeing_nodes_up(graph: Graph) -> Graph:
     Args:
         graph: fused; it is not changed.
     """
-    if not is_scarce(graph):
+    if not is_memory_scarce(graph):
         return graph
     makers = {id(value): i for i, node in enumerate(graph.nodes) for value in node.outputs}
     uses = _positions_of_readers(graph)

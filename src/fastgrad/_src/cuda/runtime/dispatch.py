@@ -27,7 +27,7 @@ class _DeviceDispatcher(Dispatcher):
 
     def result(self, operation: Operation, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
         """Returns the results of an operation on the device of its inputs."""
-        device, arrays = placed_inputs(operation.name, inputs)
+        device, arrays = move_inputs_to_device(operation.name, inputs)
         if device is None:
             return operation.run(*arrays, **attributes)
         return run_on(device, operation, arrays, attributes)
@@ -40,7 +40,7 @@ class _DeviceDispatcher(Dispatcher):
                     y._unplaced = True
 
 
-def placed_inputs(name: str, inputs: tuple[Any, ...]) -> tuple[Device | None, list[Any]]:
+def move_inputs_to_device(name: str, inputs: tuple[Any, ...]) -> tuple[Device | None, list[Any]]:
     """Returns the device that an operation runs on, and the operation's inputs on that device.
 
     It is the scope's device, else the tensors' device, else the default device.

@@ -242,10 +242,10 @@ def _passes(blas: Blas | None) -> tuple[Pass, ...]:
     if blas is None:
         return _FUSING_PASSES
 
-    def take_library_products(graph: Graph) -> Graph:
+    def use_blas_products(graph: Graph) -> Graph:
         return with_blas_products(graph, blas)
 
-    return (*_FUSING_PASSES, take_library_products)
+    return (*_FUSING_PASSES, use_blas_products)
 
 
 class _ProgramRun:
@@ -329,7 +329,7 @@ class _ProgramRun:
             ]
             self._store_host_results(action, run_structured(self._program.device, node.payload, inputs))
         else:
-            warn_of_host(node.payload.name)
+            warn_of_host_fallback(node.payload.name)
             self._store_host_results(
                 action,
                 run_node(
@@ -412,7 +412,7 @@ def _launch_sequences(
 _warned: set[str] = set()
 
 
-def warn_of_host(name: str) -> None:
+def warn_of_host_fallback(name: str) -> None:
     """Warns once that an operation runs on the host, if users would expect it on the GPU."""
     reason = reason_to_run_in_python(name)
     if reason is not None and name not in _warned:

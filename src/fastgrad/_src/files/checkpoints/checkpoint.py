@@ -283,7 +283,7 @@ class LoadStatus:
         unmatched = sorted(
             name
             for obj, name in zip(graph.objects, graph.names, strict=True)
-            if isinstance(obj, Variable) and name != "save_counter" and not restoration.has_bound(obj)
+            if isinstance(obj, Variable) and name != "save_counter" and not restoration.is_matched(obj)
         )
         if unmatched:
             raise AssertionError(

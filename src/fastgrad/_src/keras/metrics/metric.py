@@ -119,12 +119,12 @@ class Metric(Configured, ObjectTracker):
     def _join_replicas(self, variables: Iterable[Any], group: ReplicaGroup) -> None:
         """Lets reads of variables outside of a step combine the values of all replicas of a strategy."""
         if group.size > 1:
-            from fastgrad._src.distribute.variables import set_rule
+            from fastgrad._src.distribute.variables import set_replica_aggregation
 
             self._replicas = group._replace(is_cross_replica=True)
             for variable in variables:
                 if isinstance(variable, Weight):
-                    set_rule(variable, self._replicas, aggregation_rule(variable.aggregation).name)
+                    set_replica_aggregation(variable, self._replicas, aggregation_rule(variable.aggregation).name)
 
     def add_weight(
         self, shape: Any = (), initializer: Any = None, dtype: Any = None, name: str | None = None

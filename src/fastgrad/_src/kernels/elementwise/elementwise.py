@@ -18,7 +18,7 @@ from numpy import float64
 from fastgrad._src.jit.body import call_c_function, call_pair, local_array, round_down, scalar_function
 from fastgrad._src.jit.build import kernel
 from fastgrad._src.kernels.elementwise import bessel, normal_quantile
-from fastgrad._src.kernels.elementwise.half import through_float32
+from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.elementwise.special import dawsn, digamma, expint, spence
 from fastgrad._src.kernels.math.power import power
 from fastgrad._src.kernels.math.vector_math import exp, least, log
@@ -116,7 +116,7 @@ def _operand_launches(
         in_float64: whether its second type variable is the dtype of computations, float64.
     """
 
-    @through_float32
+    @with_half_floats
     def operand_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
         dtype = inputs[0].dtype
         if dtype.name not in dtypes or None in (functions := addresses()):

@@ -140,12 +140,12 @@ class _NativeProduct:
         machine, words = host_isa(), self.words
         words[PANEL_BYTES], words[WIDE_PANEL_BYTES] = machine.panel_bytes, machine.wide_panel_bytes
         words[ARRAY_TYPE], words[WORDS] = id(np.ndarray), words.ctypes.data
-        self.multiply = multiply_matrices[()] if machine.fused else _unsupported
+        self.multiply = multiply_matrices[()] if machine.fused else _unsupported_multiply
         status: int = self.multiply(*args)
         return status
 
 
-def _unsupported(*args: Any) -> int:
+def _unsupported_multiply(*args: Any) -> int:
     """Replaces the native function on a machine without fused multiply-adds, where the kernel is slow."""
     return UNSUPPORTED
 
@@ -167,10 +167,10 @@ def product(a: np.ndarray, b: np.ndarray, transpose_a: bool = False, transpose_b
     if status == NO_KERNEL:
         _native_product.words[KERNEL_WORDS + (a.itemsize == 8)] = step_address(gemm[a.dtype])
         return product(a, b, transpose_a, transpose_b)
-    return _product_of_launches(a, b, transpose_a, transpose_b)
+    return _product_by_launches(a, b, transpose_a, transpose_b)
 
 
-def runs_kernel(a: Spec, b: Spec, transpose_a: bool, transpose_b: bool) -> bool:
+def runs_gemm(a: Spec, b: Spec, transpose_a: bool, transpose_b: bool) -> bool:
     """True if `product`, or `batch_product`, runs `gemm` for matching matrices, with the bits of `product_launches`."""
     if a.dtype not in gemm.variables["T"] or not host_isa().fused:
         return False
@@ -204,7 +204,7 @@ def batch_product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: 
     """
     call = _small_product_call(a.dtype, a.shape, b.shape, transpose_a, transpose_b)
     if call is None or b.dtype != a.dtype or not (a.flags.c_contiguous and b.flags.c_contiguous):
-        return _product_of_launches(a, b, transpose_a, transpose_b)
+        return _product_by_launches(a, b, transpose_a, transpose_b)
     c = np.empty(call.shape, a.dtype)
     call.kernel(*((b, a) if call.swapped else (a, b)), c, *call.numbers)
     return c
@@ -228,7 +228,7 @@ def _small_product_call(
     return _SmallProductCall(gemm[dtype], form.swapped, form.shape, (*form.gemm_args, *NO_ROW_EPILOGUE, 0, form.units))
 
 
-def _product_of_launches(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray | None:
+def _product_by_launches(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray | None:
     """Returns a large product; copies operands that are not contiguous; None if NumPy should compute it."""
     x, transpose_x = _contiguous_view(a, transpose_a)
     y, transpose_y = _contiguous_view(b, transpose_b)
@@ -242,7 +242,7 @@ def _product_of_launches(a: np.ndarray, b: np.ndarray, transpose_a: bool, transp
     return c
 
 
-def product_of_pairs(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray | None:
+def product_of_bfloat16(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray | None:
     """Returns products of matching bfloat16 matrices in float32; None if `gemm_pairs` does not support them.
 
     Args:

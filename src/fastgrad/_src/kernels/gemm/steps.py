@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.jit.isa import host_isa
-from fastgrad._src.kernels.elementwise.half import BFLOAT16, through_float32
+from fastgrad._src.kernels.elementwise.half import BFLOAT16, with_half_floats
 from fastgrad._src.kernels.gemm.form import (
     LEAST_MULTIPLY_ADDS_FOR_TILES,
     Form,
@@ -54,7 +54,7 @@ def wide_product_launches(
     return matmul_launches(inputs, outputs, transpose_a=transpose_a, transpose_b=transpose_b)
 
 
-@through_float32
+@with_half_floats
 def matmul_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], transpose_a: bool, transpose_b: bool
 ) -> Launches | None:

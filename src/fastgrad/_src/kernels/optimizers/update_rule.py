@@ -356,10 +356,10 @@ class UpdateRule:
             id_count: an array of the number of ids; with it, the call allocates no memory.
         """
         rows = gradient_rows, ids, np.array(len(ids)) if id_count is None else id_count
-        kernel, operands, units, _ = self.row_call(zero_gradient, state[0], ids, state, rows, row_flags)
+        kernel, operands, units, _ = self.row_kernel_call(zero_gradient, state[0], ids, state, rows, row_flags)
         kernel(*operands, 0, units, *hyper_values)
 
-    def row_call(
+    def row_kernel_call(
         self, zero_gradient: int, table: Any, ids: Any, state: Sequence[Any], rows: Sequence[Any], row_flags: Any
     ) -> tuple[Any, tuple[Any, ...], int, float]:
         """Returns a kernel that updates a table by rows, its operands before the numbers, its units, and the cost of a unit.

@@ -16,7 +16,7 @@ from numpy import float64, int64
 
 from fastgrad._src.jit.body import local_array
 from fastgrad._src.jit.build import kernel
-from fastgrad._src.kernels.elementwise.half import through_float32
+from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.math.vector_math import greatest, least, log, nan_greatest, nan_least
 from fastgrad._src.kernels.movement.boxes import fill_launch
 from fastgrad._src.kernels.movement.layout import broadcast, contiguous, transposed
@@ -50,7 +50,7 @@ def sum_rows(x, out, columns, parts, divisor, first, last):
 
 
 @kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=(*SIGNED_INTEGERS, "uint8", "uint16", "uint32"))
-def whole_means(x, out, columns, first, last):
+def integer_means(x, out, columns, first, last):
     """Computes means of integers, rounded towards zero."""
     for r in range(first, last):
         total = int64(0)
@@ -145,7 +145,7 @@ def norms_of_rows(x, out, columns, parts, first, last):
 
 
 @kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=INTEGERS)
-def whole_norms_of_rows(x, out, columns, first, last):
+def integer_norms_of_rows(x, out, columns, first, last):
     """Computes the Euclidean norms of rows of integers, rounded down."""
     for r in range(first, last):
         total = T(0)
@@ -205,7 +205,7 @@ KernelChoice = Callable[[_ReducedRows, Spec], "Launches | None"]
 
 
 def _make_reduction_launches(choose: KernelChoice, dtypes: Sequence[str]) -> Callable[..., Launches | None]:
-    @through_float32
+    @with_half_floats
     def reduction_launches(
         inputs: Sequence[Spec], outputs: Sequence[Spec], axes: tuple[int, ...], keepdims: bool = True
     ) -> Launches | None:
@@ -219,7 +219,7 @@ def _mean_of_rows(x: _ReducedRows, y: Spec) -> Launches | None:
     if not x.columns or x.dtype == np.uint64:
         return None
     is_float = x.real.kind == "f"
-    return x.apply(sum_rows[x.real], x.parts, x.columns) if is_float else x.apply(whole_means[x.real])
+    return x.apply(sum_rows[x.real], x.parts, x.columns) if is_float else x.apply(integer_means[x.real])
 
 
 def _extreme_of_rows(sign: int, only_finite: bool) -> KernelChoice:
@@ -263,7 +263,7 @@ def _product_of_rows(x: _ReducedRows, y: Spec) -> Launches | None:
 
 def _norm_of_rows(x: _ReducedRows, y: Spec) -> Launches | None:
     is_float = x.real.kind == "f"
-    return x.apply(norms_of_rows[x.real], x.parts) if is_float else x.apply(whole_norms_of_rows[x.real])
+    return x.apply(norms_of_rows[x.real], x.parts) if is_float else x.apply(integer_norms_of_rows[x.real])
 
 
 COMPLEX_DTYPES = ("complex64", "complex128")
@@ -282,7 +282,7 @@ logsumexp_launches = _make_reduction_launches(_logsumexp_of_rows, FLOATS)
 norm_launches = _make_reduction_launches(_norm_of_rows, (*NUMBER_DTYPES, *COMPLEX_DTYPES))
 
 
-@through_float32
+@with_half_floats
 def clip_by_norm_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axes: tuple[int, ...]) -> Launches | None:
     """``tf.clip_by_norm`` of a tensor and limits that broadcast with it: norms, then x limit / max(norm, limit)."""
     t, limit = inputs

@@ -14,7 +14,7 @@ from numpy import float64
 
 from fastgrad._src.jit.body import local_array, scalar_function
 from fastgrad._src.jit.build import kernel
-from fastgrad._src.kernels.elementwise.half import through_float32
+from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.math.vector_math import exp, greatest, least, log
 from fastgrad._src.kernels.reduction.row_blocks import (
     ROW_PARTS,
@@ -297,7 +297,7 @@ def cross_entropy_gradient(g, probabilities, labels, out, columns, first, last):
 
 
 def _make_row_launches(kernel: Any) -> Callable[..., Launches | None]:
-    @through_float32
+    @with_half_floats
     def row_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
         *rows, columns = inputs[0].shape
         arrays = [*map(Input, range(len(inputs))), Output(0)]
