@@ -47,7 +47,7 @@ def test_copies_of_all_kinds(gpu):
     np.testing.assert_array_equal(x.copy().on_host(), X)
     pinned = gpu.driver.allocate_pinned(X.nbytes).view(np.float32).reshape(X.shape)
     pinned[:] = X + 1
-    gpu.driver.wait(gpu.driver.copy_ahead(x.address, pinned, gpu.driver.event()))
+    gpu.driver.wait(gpu.driver.copy_in_parallel(x.address, pinned, gpu.driver.event()))
     np.testing.assert_array_equal(x.on_host(), X + 1)
 
 

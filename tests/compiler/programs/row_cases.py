@@ -11,7 +11,7 @@ import fastgrad as tf
 import fastgrad._src.ops.composed.morphology  # its rows
 import fastgrad.image
 from fastgrad._src.compiler.programs.lowering import launches_of_row
-from fastgrad._src.core.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad._src.core.floating_errors import QUIET, reset_float_errors, set_float_errors
 from fastgrad._src.core.operation import TABLE
 from fastgrad._src.kernels.runtime.launch import run_launches
 
@@ -57,11 +57,11 @@ def whole(low: int, high: int, *shape: int, dtype: Any = I64) -> np.ndarray:
 
 def run_of(case: Case) -> list[np.ndarray]:
     """What the row gives."""
-    token = errors_set(QUIET)
+    token = set_float_errors(QUIET)
     try:
         found = TABLE[case.name].run(*case.arrays, **case.attributes)
     finally:
-        errors_reset(token)
+        reset_float_errors(token)
     return [np.ascontiguousarray(y).reshape(np.shape(y)) for y in (found if type(found) is tuple else (found,))]
 
 

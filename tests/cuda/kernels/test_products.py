@@ -7,7 +7,7 @@ import fastgrad as tf
 from fastgrad._src.compiler.programs.lowering import launches_of_row
 from fastgrad._src.core.operation import TABLE
 from fastgrad._src.cuda.kernels.choice import row_launches_on_device
-from fastgrad._src.kernels.gemm import form, layout
+from fastgrad._src.kernels.gemm import config, layout
 from fastgrad._src.kernels.runtime.launch import run_launches
 from tests.cuda.kernels.groups import assert_the_same_on_device
 from tests.cuda.simulation.lock_step import run_on_simulation
@@ -98,7 +98,7 @@ def test_a_row_with_a_large_matrix(transpose_b):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_few_rows_with_a_transposed_matrix(monkeypatch, dtype):
     turned = next(order for order in layout.ORDERS if order.name == "turned")
-    monkeypatch.setattr(form, "ORDERS", [turned._replace(applies=lambda product: True)])
+    monkeypatch.setattr(config, "ORDERS", [turned._replace(applies=lambda product: True)])
     a, b = numbers(16, 41, dtype=dtype), numbers(70, 41, dtype=dtype)
     found, wanted, launches = multiplied(a, b, transpose_b=True)
     assert len(launches.launches) == 2

@@ -109,7 +109,7 @@ class SimulatedDriver:
     def allocate_pinned(self, nbytes: int) -> np.ndarray:
         return np.full(nbytes, NEW_MEMORY_BYTE, np.uint8)
 
-    def copy_ahead(self, address: int, array: np.ndarray, after: Callable[[], None]) -> Callable[[], None]:
+    def copy_in_parallel(self, address: int, array: np.ndarray, after: Callable[[], None]) -> Callable[[], None]:
         """Copies as late as the contract allows, so a missing wait or an early change of the array shows."""
         self._refuse_while_recording("copies from the host")
 

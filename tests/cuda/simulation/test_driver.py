@@ -128,11 +128,11 @@ def test_what_no_graph_can_do_is_refused(driver, does):
 def test_copies_ahead_are_there_when_their_event_has_come(driver):
     at, pinned = driver.allocate(X.nbytes), driver.allocate_pinned(X.nbytes).view(np.float32).reshape(X.shape)
     pinned[:] = X
-    event = driver.copy_ahead(at, pinned, driver.event())
+    event = driver.copy_in_parallel(at, pinned, driver.event())
     assert np.isnan(got(driver, at, X)).all()  # without a wait, the old values are there
     driver.wait(event)
     np.testing.assert_array_equal(got(driver, at, X), X)
-    event = driver.copy_ahead(at, pinned, event)
+    event = driver.copy_in_parallel(at, pinned, event)
     pinned[:] = 5  # too early: the copy is not done yet
     driver.synchronize_event(event)
     assert (got(driver, at, X) == 5).all()

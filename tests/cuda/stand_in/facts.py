@@ -58,7 +58,7 @@ def test_copies_ahead(driver):
     pinned = driver.allocate_pinned(X.nbytes).view(np.float32).reshape(X.shape)
     pinned[:] = X
     at = driver.allocate(X.nbytes)
-    event = driver.copy_ahead(at, pinned, driver.event())
+    event = driver.copy_in_parallel(at, pinned, driver.event())
     driver.wait(event)
     driver.synchronize_event(event)
     np.testing.assert_array_equal(got(driver, at, X), X)

@@ -29,7 +29,7 @@ from fastgrad._src.compiler.dispatch.state import State
 from fastgrad._src.compiler.dispatch.traces import NotCompiled, Trace, TraceTree
 from fastgrad._src.compiler.dispatch.verify import checked_replay
 from fastgrad._src.core import nest
-from fastgrad._src.core.deferral import call_without_deferral, defers
+from fastgrad._src.core.deferral import call_without_deferral, is_deferring
 from fastgrad._src.core.dispatch import dispatchers
 from fastgrad._src.core.recording import recorders
 from fastgrad._src.jit.build import inspect_asm, inspect_llvm
@@ -130,7 +130,7 @@ class Function:
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The slow path of a call: splits it into key and arrays, and tries ``_STAGES`` until one has a result."""
-        if dispatchers and defers():
+        if dispatchers and is_deferring():
             return call_without_deferral(self._call, nest.flatten((args, kwargs), expand_composites=True), args, kwargs)
         is_first = True
         while True:

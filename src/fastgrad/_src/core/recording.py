@@ -116,7 +116,7 @@ def stop(recorder: Recorder) -> None:
     recorders.active = tuple(other for other in recorders.active if other is not recorder)
 
 
-def state_is_recorded() -> bool:
+def is_state_recorded() -> bool:
     """True if a recorder of this thread records changes of variables, which must then be operations and assignments."""
     return any(recorder.records_state for recorder in recorders.active)
 
@@ -189,7 +189,7 @@ class _StateRecorder(Recorder):
 _STATE_RECORDER = _StateRecorder()
 
 
-def recording_state() -> AbstractContextManager[None]:
+def record_state_changes() -> AbstractContextManager[None]:
     """A context in which variables change only by operations and assignments."""
     return _with_recorders((*recorders.active, _STATE_RECORDER))
 

@@ -72,7 +72,7 @@ def replica_group() -> ReplicaGroup:
 
 
 @contextlib.contextmanager
-def replicas(group: ReplicaGroup) -> Iterator[None]:
+def replica_group_scope(group: ReplicaGroup) -> Iterator[None]:
     """Makes a group current within a `with` statement."""
     _scopes.groups.append(group)
     try:
@@ -108,7 +108,7 @@ def in_replica() -> bool:
     return group.strategy is not None and not group.is_cross_replica
 
 
-def in_current_context(group: ReplicaGroup) -> ReplicaGroup:
+def group_in_current_context(group: ReplicaGroup) -> ReplicaGroup:
     """Returns `group`, the scope of an object, in the context of the code that runs if both belong to one strategy."""
     current = replica_group()
     return current if current.strategy is group.strategy else group

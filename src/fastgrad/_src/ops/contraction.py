@@ -13,7 +13,7 @@ from fastgrad._src.core.backward import sum_to_shape
 from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.dispatch import dispatchers
 from fastgrad._src.core.errors import InvalidArgumentError
-from fastgrad._src.core.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad._src.core.floating_errors import QUIET, reset_float_errors, set_float_errors
 from fastgrad._src.core.lowering import Contraction
 from fastgrad._src.core.operand_errors import mixed_dtypes_error
 from fastgrad._src.core.operation import (
@@ -30,10 +30,10 @@ from fastgrad._src.core.recording import recorders
 from fastgrad._src.core.result_rules import ArraySpec, require
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.kernels.elementwise.half import BFLOAT16, cast_bfloat16
+from fastgrad._src.kernels.gemm.config import uses_bfloat16_pairs
 from fastgrad._src.kernels.gemm.eager import batch_product as product_of_batches
 from fastgrad._src.kernels.gemm.eager import product as product_of_matrices
 from fastgrad._src.kernels.gemm.eager import product_of_bfloat16, runs_gemm
-from fastgrad._src.kernels.gemm.form import uses_bfloat16_pairs
 from fastgrad._src.kernels.runtime.launch import Spec
 from fastgrad._src.ops.arithmetic import conjugate
 from fastgrad._src.ops.batching import BatchArg, call_operation, pad_rank
@@ -105,7 +105,7 @@ class _Matmul(Operation):
         if dispatchers:
             return Operation.__call__(self, a, b, transpose_a=transpose_a, transpose_b=transpose_b)
         x, y = a._array, b._array
-        token = errors_set(QUIET)
+        token = set_float_errors(QUIET)
         try:
             if x.ndim == 2 and y.ndim == 2 and x.dtype in _BLAS_DTYPES:
                 if transpose_b or x.size >= _BLAS_MIN_ELEMENTS or y.size >= _BLAS_MIN_ELEMENTS:
@@ -117,7 +117,7 @@ class _Matmul(Operation):
         except (MemoryError, ValueError) as error:
             self._raise_explained(error, (a, b))
         finally:
-            errors_reset(token)
+            reset_float_errors(token)
         active = recorders.active
         if active:
             inputs, outputs, attributes = (a, b), (z,), {"transpose_a": transpose_a, "transpose_b": transpose_b}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad._src.core import dtypes
-from fastgrad._src.core.recording import hidden_from_recorders, report_effect, state_is_recorded
-from fastgrad._src.core.replicas import ALONE, replicas
+from fastgrad._src.core.recording import hidden_from_recorders, is_state_recorded, report_effect
+from fastgrad._src.core.replicas import ALONE, replica_group_scope
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.jit.locks import new_lock
 from fastgrad._src.ops.random_draws import splitmix_hash
@@ -63,8 +63,8 @@ class _DefaultGenerators:
 
     def global_generator(self) -> Generator:
         with self.lock:
-            if state_is_recorded():
-                with hidden_from_recorders(), replicas(ALONE):
+            if is_state_recorded():
+                with hidden_from_recorders(), replica_group_scope(ALONE):
                     if self.choice_counter is None:
                         self.choice_counter = Variable(0, trainable=False, dtype=dtypes.int64)
                         self.choice_counter._counts_changes = True

@@ -16,7 +16,7 @@ from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.operand_errors import dtype_error
 from fastgrad._src.core.operation import TABLE, Form, Operation, operation
-from fastgrad._src.core.placement import moved
+from fastgrad._src.core.placement import move_to_device
 from fastgrad._src.core.result_rules import ArraySpec, require
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad._src.kernels.movement import embedding as kernels
@@ -43,7 +43,7 @@ def check_index_dtype(name: str, ids: np.ndarray) -> None:
 
 def check_indices(name: str, ids: np.ndarray, size: int) -> None:
     """Raises InvalidArgumentError if an index is not in ``[0, size)``; the message names the first such index."""
-    ids = moved(ids, None)
+    ids = move_to_device(ids, None)
     # Read as unsigned, negative numbers are too large as well, so one comparison finds both errors.
     if ids.size and int(np.maximum.reduce(ids.view(_UNSIGNED_DTYPE_OF[ids.dtype]), axis=None)) >= size:
         position = tuple(np.argwhere((ids < 0) | (ids >= size))[0].tolist())

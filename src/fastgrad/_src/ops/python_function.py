@@ -14,7 +14,7 @@ import numpy as np
 from fastgrad._src.core import dtypes, nest
 from fastgrad._src.core.backward import dense_gradient
 from fastgrad._src.core.errors import InvalidArgumentError, TraceError
-from fastgrad._src.core.placement import through_host
+from fastgrad._src.core.placement import run_on_host
 from fastgrad._src.core.recording import hidden_from_recorders, in_trial_run, recorders
 from fastgrad._src.core.tape import GradientTape, record
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
@@ -164,7 +164,7 @@ def call_on_host(
     if acts and in_trial_run():
         raise TraceError(f"{name}: what it does can't be undone, so that it is not written down before it is its turn.")
     with hidden_from_recorders():
-        arrays = through_host(lambda given: run(*given), [x._array for x in inputs])
+        arrays = run_on_host(lambda given: run(*given), [x._array for x in inputs])
         outputs = tuple([Tensor(array) for array in arrays])
     for recorder in recorders.active:
         recorder.on_call(name, run, inputs, outputs, acts)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core.errors import UnavailableError
-from fastgrad._src.core.placement import moved
+from fastgrad._src.core.placement import move_to_device
 from fastgrad._src.core.recording import hidden_from_recorders, recorders
 from fastgrad._src.core.replicas import ReplicaGroup
 from fastgrad._src.core.tensor import Tensor
@@ -147,7 +147,7 @@ def common_values(
             for variable, value in zip(joined, _recorded_common_values(group, joined), strict=True):
                 variable._common = value
         else:
-            parts = gathered(group, ([moved(variable._array, None) for variable in joined], message), purpose)
+            parts = gathered(group, ([move_to_device(variable._array, None) for variable in joined], message), purpose)
             messages = [part[1] for part in parts]
             for variable, *values in zip(joined, *[part[0] for part in parts], strict=True):
                 variable._common = Tensor(_common_value(variable, values))

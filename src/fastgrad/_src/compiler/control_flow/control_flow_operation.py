@@ -53,10 +53,10 @@ class ControlFlowOperation(GraphBasedOperation):
         needs, have, result_cotangents = differentiable_args(needs, g, inputs)
         if True not in needs or True not in have:
             return [None] * len(inputs)
-        return scattered(TapeGradient(self, needs, have)(*inputs, *result_cotangents), needs)
+        return spread_by_flags(TapeGradient(self, needs, have)(*inputs, *result_cotangents), needs)
 
 
-def scattered(values: Iterable[Any], positions: Flags) -> list[Any]:
+def spread_by_flags(values: Iterable[Any], positions: Flags) -> list[Any]:
     """Returns a list with the next of ``values`` where a flag is True, and None elsewhere."""
     items = iter(values)
     return [next(items) if flag else None for flag in positions]
@@ -88,7 +88,7 @@ class ReturnsResiduals(ControlFlowOperation):
         if backward is None:
             with hidden_from_recordings():
                 backward = self._backwards[needs, have] = self._backward(needs, have, inputs, y, g)
-        return scattered(backward(inputs, y, g), needs)
+        return spread_by_flags(backward(inputs, y, g), needs)
 
     def _backward(self, needs: Flags, have: Flags, inputs: Any, y: Any, g: Any) -> Callable[[Any, Any, Any], Any]:
         """Returns the function from inputs, results and cotangents to the cotangents of the inputs in ``needs``."""

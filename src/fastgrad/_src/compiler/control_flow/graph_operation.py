@@ -28,7 +28,7 @@ from fastgrad._src.compiler.control_flow.graph_based_operation import (
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad._src.compiler.graph.interpret import GuardError, interpret
 from fastgrad._src.compiler.passes.drop_dead import drop_dead
-from fastgrad._src.compiler.programs.pipeline import simplified
+from fastgrad._src.compiler.programs.pipeline import simplify_graph
 from fastgrad._src.compiler.programs.program import Program
 from fastgrad._src.compiler.recording.record import Recording, TraceError, hidden_from_recordings
 from fastgrad._src.compiler.recording.unlisted_operation import UnlistedOperation, is_differentiable
@@ -78,7 +78,7 @@ class GraphOperation(GraphBasedOperation):
         if any(recorder.records_state for recorder in recording.recorders.active):
             # A recorded run is eager: nothing is compiled before the second call.
             if self._optimized is None:
-                self._optimized = simplified(self.graph)
+                self._optimized = simplify_graph(self.graph)
             return tuple(interpret(self._optimized, arrays))
         return tuple(self.program()(arrays))
 

@@ -19,7 +19,7 @@ from fastgrad._src.compiler.control_flow.native_loops import launches_of_loop
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Node
 from fastgrad._src.compiler.graph.interpret import GuardError
 from fastgrad._src.core.operation import TABLE
-from fastgrad._src.core.placement import moved
+from fastgrad._src.core.placement import move_to_device
 from fastgrad._src.core.result_rules import ArraySpec
 from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad._src.kernels.runtime.launch import Launches
@@ -237,7 +237,7 @@ def trip_count(loop: Loop, arrays: Sequence[np.ndarray]) -> int:
         loop: the loop.
         arrays: its inputs.
     """
-    carried, _, captured, number = loop.split_inputs([moved(array, None) for array in arrays])
+    carried, _, captured, number = loop.split_inputs([move_to_device(array, None) for array in arrays])
     iteration = 0
     while loop.has_next_iteration(iteration, carried, captured, number):
         carried = list(loop.body.run(*carried, *captured)[: loop.carried])

@@ -148,7 +148,7 @@ class Captures:
         arguments: its arguments by name.
         objects: those arguments that are known by identity; the generated code gets them as ``o``.
         settled: labels of numbers that are not compared, because the function itself changes them.
-        reached: what the recorded operations of users reach; see ``add_snapshot``.
+        reached: what the recorded operations of users reach; see ``add_snapshots``.
     """
 
     def __init__(
@@ -184,9 +184,9 @@ class Captures:
             state.clear()
         self._alive, self._root = [], None
         self._reached: dict[int, Any] = {}
-        self.add_snapshot(reached)
+        self.add_snapshots(reached)
 
-    def add_snapshot(self, reached: Mapping[int, Any]) -> bool:
+    def add_snapshots(self, reached: Mapping[int, Any]) -> bool:
         """Adds comparisons of what users' operations reach (``Snapshot``, derivatives/functions/functions.py); returns whether any is new."""
         added = [snapshot for key, snapshot in reached.items() if key not in self._reached]
         self._reached |= reached

@@ -46,7 +46,7 @@ class _Run(NamedTuple):
         settled: labels of the captured names that the function itself has changed.
         created: weak references to the variables that it made.
         saved: the values of variables before it changed them.
-        reached: what the users' operations in it reach; see ``Captures.add_snapshot``.
+        reached: what the users' operations in it reach; see ``Captures.add_snapshots``.
     """
 
     trace: Trace | None
@@ -109,7 +109,7 @@ class Recorder:
             return run.results.build_from_recording(run.tensors, call.passed_leaves)
         if tree is None or tree not in key.trees or not tree.captures.are_unchanged(objects):
             tree = key.add(captures)
-        elif tree.captures.add_snapshot(run.reached):  # the tree's entries do not compare this
+        elif tree.captures.add_snapshots(run.reached):  # the tree's entries do not compare this
             tree.entries.clear()
             state.forget_uses()
         tree.add(run.trace)

@@ -17,8 +17,8 @@ from fastgrad._src.compiler.fusion.phases import Schedule
 from fastgrad._src.compiler.graph.graph import Node
 from fastgrad._src.compiler.passes.rewriting import is_matrix_product
 from fastgrad._src.kernels.gemm.column_sums import FLOATS, NANOSECONDS_PER_NUMBER, add_blocks
+from fastgrad._src.kernels.gemm.config import epilogue_block_rows
 from fastgrad._src.kernels.gemm.epilogue import row_unit_launch
-from fastgrad._src.kernels.gemm.form import epilogue_block_rows
 from fastgrad._src.kernels.runtime.launch import Launch, Output, Scratch
 
 MOST_BLOCK_ROWS = 128

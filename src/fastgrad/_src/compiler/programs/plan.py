@@ -197,11 +197,11 @@ class _InPlacePairs:
         """True if a value is a result of the node."""
         return id(value) in self._outputs
 
-    def candidates(self, new: Value) -> list[Value]:
+    def overwritable_inputs(self, new: Value) -> list[Value]:
         """Returns the inputs that a node reads by some operand that a result may overwrite."""
         return [self._owners[number] for number in self._beside.get(self._outputs[id(new)], ())]
 
-    def allow(self, new: Value, old: Value) -> bool:
+    def allows_overwrite(self, new: Value, old: Value) -> bool:
         """True if a result may be written over an input in all operands in which the node reads it."""
         output = self._outputs[id(new)]
         return all((output, number) in self._allowed_pairs for number in self._inputs[id(old)])
@@ -355,7 +355,7 @@ class _Planner:
         last_use = max([use for use in self.line.uses.get(id(old), ()) if use <= end], default=-1)
         if last_use != position:
             return last_use < position
-        return self._in_place_pairs_of(position).allow(new, old)
+        return self._in_place_pairs_of(position).allows_overwrite(new, old)
 
     def _in_place_pairs_of(self, position: int) -> _InPlacePairs:
         """Returns the in-place pairs of the node at a position; computed once for all of its results."""
@@ -404,12 +404,12 @@ class _Planner:
         pairs = self._in_place_pairs_of(position)
         if not pairs.has_result(value):
             return None  # a bucket is placed with the first value in it
-        for old in pairs.candidates(value):
+        for old in pairs.overwritable_inputs(value):
             place, size = self.places[id(old)], size_of(old)
             if not isinstance(place, InArena) or size != size_of(value):
                 continue
             ending = self.ending.get(position, [])
-            if (place.offset, size) in ending and pairs.allow(value, old):
+            if (place.offset, size) in ending and pairs.allows_overwrite(value, old):
                 ending.remove((place.offset, size))
                 return place.offset
         return None

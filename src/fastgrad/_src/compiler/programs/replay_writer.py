@@ -78,7 +78,7 @@ class ReplayWriter:
     """Writes the replay function of a program.
 
     Args:
-        program: has the plan; its ``stopped`` handles native steps that stopped before the last one.
+        program: has the plan; its ``handle_stop`` handles native steps that stopped before the last one.
         frame: a frame of the plan; the maker is called once for each frame.
 
     Attributes:
@@ -96,7 +96,7 @@ class ReplayWriter:
             "left": unrecorded_outcome,
             "outcome_of": outcome_of,
             "as_array": as_array,
-            "stopped": program.stopped,
+            "handle_stop": program.handle_stop,
             "begin": begin,
             "go_on": go_on,
         }
@@ -179,7 +179,7 @@ class ReplayWriter:
 
     def _write_driver_call(self, text: str, stop: int) -> None:
         self._lines.append(f"status = {text}")
-        self._lines.append(f"if status >= 0: status = stopped(frame, status, objects, {stop})")
+        self._lines.append(f"if status >= 0: status = handle_stop(frame, status, objects, {stop})")
 
     def _return_statement(self, block: Block) -> str:
         return f"return {block.leaf}, [{', '.join(self._results(block))}]"

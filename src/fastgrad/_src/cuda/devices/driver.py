@@ -1,6 +1,6 @@
 """The interface of a GPU driver: `real` implements it with NVIDIA's driver, the simulation of the tests in host memory.
 
-Work runs in the order of the calls, except `copy_ahead`. Calls return before their work is done, except `copy_out`, `synchronize`
+Work runs in the order of the calls, except `copy_in_parallel`. Calls return before their work is done, except `copy_out`, `synchronize`
 and `synchronize_event`.
 """
 
@@ -64,9 +64,9 @@ class Driver(Protocol):
         """Sets all bytes of a range to ``byte``."""
 
     def allocate_pinned(self, nbytes: int) -> np.ndarray:
-        """Allocates pinned memory of the host, which `copy_ahead` can read asynchronously."""
+        """Allocates pinned memory of the host, which `copy_in_parallel` can read asynchronously."""
 
-    def copy_ahead(self, address: int, array: np.ndarray, after: Any) -> Any:
+    def copy_in_parallel(self, address: int, array: np.ndarray, after: Any) -> Any:
         """Copies a pinned host array to the GPU in parallel with all other work; returns the event after the copy.
 
         Args:

@@ -127,7 +127,7 @@ class RealDriver:
         memory.buffer = buffer  # lives as long as the last array of the memory
         return np.frombuffer(memory, np.uint8)
 
-    def copy_ahead(self, address: int, array: np.ndarray, after: Any) -> Any:
+    def copy_in_parallel(self, address: int, array: np.ndarray, after: Any) -> Any:
         self._make_gpu_current()
         self._beside.wait(after)
         if array.nbytes:

@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad._src.compiler.function import forget_entries
 from fastgrad._src.core.dispatch import Dispatcher, dispatchers
 from fastgrad._src.core.operation import Operation
-from fastgrad._src.core.placement import common_device, has_no_fixed_device, moved, placement
+from fastgrad._src.core.placement import common_device, has_no_fixed_device, move_to_device, placement
 from fastgrad._src.cuda.devices.memory import Device
 from fastgrad._src.cuda.runtime.eager import run_on
 
@@ -50,9 +50,9 @@ def move_inputs_to_device(name: str, inputs: tuple[Any, ...]) -> tuple[Device | 
     """
     if placement.is_scoped:
         device = placement.device
-        return device, [moved(x._array, device) for x in inputs]
+        return device, [move_to_device(x._array, device) for x in inputs]
     device, arrays = common_device(name, inputs)
     if device is None and placement.default is not None and all(map(has_no_fixed_device, inputs)):
         device = placement.default
-        arrays = [moved(array, device) for array in arrays]
+        arrays = [move_to_device(array, device) for array in arrays]
     return device, arrays

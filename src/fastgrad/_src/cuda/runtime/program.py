@@ -26,7 +26,7 @@ from fastgrad._src.compiler.passes.merge_common import merge_common
 from fastgrad._src.compiler.passes.tree import optimized_tree, tree_of
 from fastgrad._src.compiler.programs.arena import Arena
 from fastgrad._src.compiler.programs.buffers import Action, AsPythonObject, Place
-from fastgrad._src.compiler.programs.pipeline import DECOMPOSE, SIMPLIFY, Pass, transformed
+from fastgrad._src.compiler.programs.pipeline import DECOMPOSE, SIMPLIFY, Pass, apply_passes
 from fastgrad._src.compiler.programs.plan import make_plan
 from fastgrad._src.compiler.programs.replay_writer import unrecorded_outcome
 from fastgrad._src.core.errors import InternalError, InvalidArgumentError
@@ -67,7 +67,7 @@ class DeviceProgram:
 
     def __init__(self, device: Device, *graphs: Graph, fixed: bool = True) -> None:
         self.device = device
-        self.tree = optimized_tree(tree_of(graphs), partial(transformed, passes=_passes(device.driver.blas)))
+        self.tree = optimized_tree(tree_of(graphs), partial(apply_passes, passes=_passes(device.driver.blas)))
         self.plan = make_plan(self.tree, GPU_TARGET)
         self.arena_bytes = self.plan.arena_bytes
         self._fixed = fixed

@@ -20,7 +20,7 @@ from fastgrad._src.core.object_graph import (
     parsed_nodes,
     saved_children,
 )
-from fastgrad._src.core.replicas import ALONE, ReplicaGroup, replica_group, replicas
+from fastgrad._src.core.replicas import ALONE, ReplicaGroup, replica_group, replica_group_scope
 from fastgrad._src.core.restoration import Restoration, restore_deferred_values, watched_containers
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.files.checkpoints.tensorflow_checkpoint import (
@@ -110,7 +110,7 @@ class Checkpoint:
     def save_counter(self) -> Variable:
         """The number of calls of ``save``: an int64 variable, saved with the others."""
         if self._save_counter is None:
-            with replicas(ALONE):
+            with replica_group_scope(ALONE):
                 self._save_counter = Variable(np.int64(0), trainable=False, name="save_counter")
         return self._save_counter
 

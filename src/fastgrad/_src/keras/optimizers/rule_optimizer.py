@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core.indexed_slices import IndexedSlices
-from fastgrad._src.core.placement import moved, on_device_of
-from fastgrad._src.core.recording import hidden_from_recorders, hidden_from_tapes, state_is_recorded
-from fastgrad._src.core.replicas import ALONE, replicas
+from fastgrad._src.core.placement import device_scope_of, move_to_device
+from fastgrad._src.core.recording import hidden_from_recorders, hidden_from_tapes, is_state_recorded
+from fastgrad._src.core.replicas import ALONE, replica_group_scope
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras.optimizers.gradients import SummedRows
@@ -123,7 +123,7 @@ class RuleOptimizer(KernelOptimizer):
         if not self.built:
             build_unrecorded(self, variables)
         decay = (
-            0.5 if decay_name is None else getattr(proxy_if_recorded(self) if state_is_recorded() else self, decay_name)
+            0.5 if decay_name is None else getattr(proxy_if_recorded(self) if is_state_recorded() else self, decay_name)
         )
         share = as_float64_scalar((1.0 - decay) / decay)
         for gradient, variable in zip(grads, variables, strict=True):
@@ -195,7 +195,7 @@ class RuleOptimizer(KernelOptimizer):
     def _flag_all_rows(self, variables: Sequence[Variable]) -> None:
         for variable in variables:
             slot_flags = self._live.get(self._positions[id(variable)])
-            if slot_flags is not None and state_is_recorded():
+            if slot_flags is not None and is_state_recorded():
                 slot_flags.assign(np.full(slot_flags._array.shape, _EIGHT_ROW_FLAGS_SET))
             elif slot_flags is not None:
                 slot_flags._array.fill(_EIGHT_ROW_FLAGS_SET)
@@ -261,10 +261,12 @@ class RuleOptimizer(KernelOptimizer):
             return variable
         rows = len(slots[0]._array)
         is_untrained = (
-            not int(moved(self._iterations._array, None)) and not self._iterations.rewritten and variable is None
+            not int(move_to_device(self._iterations._array, None))
+            and not self._iterations.rewritten
+            and variable is None
         )
         if variable is None:
-            with hidden_from_recorders(), on_device_of(slots[0]._array), replicas(ALONE):
+            with hidden_from_recorders(), device_scope_of(slots[0]._array), replica_group_scope(ALONE):
                 variable = self._live[position] = Variable(np.zeros(-(-rows // 8), np.uint64), trainable=False)
             for slot in slots:
                 slot.live = variable
@@ -273,7 +275,7 @@ class RuleOptimizer(KernelOptimizer):
             words = np.zeros(variable._array.shape, np.uint64)
             flags = words.view(np.uint8)
             for slot in slots:
-                table = moved(slot._array, None).reshape(rows, -1)
+                table = move_to_device(slot._array, None).reshape(rows, -1)
                 for start in range(0, rows, _ROWS_PER_NONZERO_TEST):
                     flags[start : min(start + _ROWS_PER_NONZERO_TEST, rows)] |= (
                         table[start : start + _ROWS_PER_NONZERO_TEST] != 0

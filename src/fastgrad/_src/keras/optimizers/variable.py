@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from fastgrad._src.core.placement import on_selected_device, placement
+from fastgrad._src.core.placement import move_to_selected_device, placement
 from fastgrad._src.core.recording import hidden_from_recorders
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable, write
@@ -40,7 +40,7 @@ class OptimizerVariable(Weight):
     def __init__(self, array: np.ndarray, name: str) -> None:
         super().__init__(np.zeros((), array.dtype), trainable=False, name=name)
         self._array = (
-            on_selected_device(array) if placement.active else array
+            move_to_selected_device(array) if placement.active else array
         )  # not copied: a large table's slot must not be in memory twice
         self.rewritten = False
         self.live: Variable | None = None

@@ -24,7 +24,7 @@ MOST_AGREED = 4096
 _agreed: set[Any] = set()
 
 
-def name_signature(signature: int, name: str, arrays: Sequence[Spec], details: Sequence[Any]) -> None:
+def note_signature(signature: int, name: str, arrays: Sequence[Spec], details: Sequence[Any]) -> None:
     """Notes the text of a collective for errors."""
     operands = ", ".join(f"{array.dtype}{list(array.shape)}" for array in arrays[:8])
     more = f" and {len(arrays) - 8} more" if len(arrays) > 8 else ""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.kernels.collectives import transfers
-from fastgrad._src.kernels.collectives.agreement import name_signature
+from fastgrad._src.kernels.collectives.agreement import note_signature
 from fastgrad._src.kernels.collectives.world import datatype_handle, handle_of, world
 from fastgrad._src.kernels.runtime.copies_and_jumps import copy_bytes
 from fastgrad._src.kernels.runtime.launch import Constant, Input, Launch, Launches, Output, Scratch, Spec
@@ -75,7 +75,7 @@ def signature_of(name: str, arrays: Sequence[Spec], *details: Any) -> int:
     """Returns a number of 24 bits that processes share if they run the same collective."""
     text = repr((name, [(array.shape, str(array.dtype)) for array in arrays], details))
     signature = zlib.crc32(text.encode()) & (1 << 2 * CHECK_BITS) - 1
-    name_signature(signature, name, arrays, details)
+    note_signature(signature, name, arrays, details)
     return signature
 
 

@@ -246,14 +246,14 @@ class Monitor:
             if self.failure is not None:
                 self._set_failure(self.failure)  # of an engine that has started since
             if self._failed_at:
-                self._after_failure(now - self._failed_at)
+                self._handle_failure_elsewhere(now - self._failed_at)
             elif self.failure is None:
                 self._check_wait(now)
                 if now - last_look > STALL_SECONDS:
                     last_look = now
                     self._check_for_ended_ranks()
 
-    def _after_failure(self, seconds: float) -> None:
+    def _handle_failure_elsewhere(self, seconds: float) -> None:
         """Prints the failure of another rank if the main thread computes on; ends the job if that rank does not."""
         if seconds > NOTICE_SECONDS and not self._noticed:
             self._noticed = True
@@ -278,7 +278,7 @@ class Monitor:
             if started < number:
                 self.fail(
                     f"Rank {rank} of {self._size} has ended (end of its script, or sys.exit) after {started} collectives, "
-                    f"and rank {self.rank} waits for it in collective {number}: {self._name_of(number)}. "
+                    f"and rank {self.rank} waits for it in collective {number}: {self._transfer_name(number)}. "
                     "Run the same number of steps in all ranks."
                 )
                 return
@@ -292,8 +292,8 @@ class Monitor:
             self._warned = True
             absent = [rank for rank in self._others if self._started.get(rank, 0) < number]
             print_at_once(
-                f"WARNING: rank {self.rank} has waited for {seconds:.0f} s in collective {number}, {self._name_of(number)}. "
-                + (f"Not there yet: {_ranks(absent)}.\n" if absent else "All ranks are there.\n")
+                f"WARNING: rank {self.rank} has waited for {seconds:.0f} s in collective {number}, {self._transfer_name(number)}. "
+                + (f"Not there yet: {_ranks_text(absent)}.\n" if absent else "All ranks are there.\n")
             )
 
     def _compare_transfers(self, rank: int) -> None:
@@ -421,7 +421,7 @@ class Monitor:
             transfers[number] = signature, names_of_signatures.get(signature, "a collective")
         return transfers
 
-    def _name_of(self, number: int) -> str:
+    def _transfer_name(self, number: int) -> str:
         return self._own_transfers().get(number, (0, "a collective"))[1]
 
     # What the ranks tell at the start.
@@ -487,7 +487,7 @@ def monitor() -> Monitor | None:
     return _monitors[0] if _monitors else None
 
 
-def _ranks(ranks: Sequence[int]) -> str:
+def _ranks_text(ranks: Sequence[int]) -> str:
     return f"rank{'s' if len(ranks) > 1 else ''} {', '.join(map(str, ranks))}"
 
 

@@ -122,13 +122,13 @@ def assert_launches(
     for number, a in enumerate((x, y)):
         if a.shape != shape and size:
             layout = broadcast(contiguous(prod(a.shape)), a.shape, shape)
-            places[number] = copies.copied(Input(number), a.dtype, layout, size)
+            places[number] = copies.copy_to_scratch(Input(number), a.dtype, layout, size)
     dtype = np.dtype(np.uint8) if x.dtype.name == "bool" else x.dtype
     if bounds:
         last = Launch(first_distant_element[dtype], (*places, Input(2), Input(3), Output(0)), size)
     else:
         last = Launch(first_mismatch[dtype], (*places, Output(0), RELATIONS[check]), size)
-    return copies.copies_then(last)
+    return copies.launches_after_copies(last)
 
 
 def assert_true_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], summarize: int | None) -> Launches | None:

@@ -51,13 +51,13 @@ class Operands(ScratchCopies):
             count = prod(x.shape)
             place: Operand = Input(number)
             if count not in (1, self.size):
-                place = self.copied(place, x.dtype, broadcast(contiguous(count), x.shape, shape), self.size)
+                place = self.copy_to_scratch(place, x.dtype, broadcast(contiguous(count), x.shape, shape), self.size)
             self.places.append(place)
 
     def launches_of_kernel(self, kernel: Any, *numbers: Any) -> Launches | None:
         """Returns the launches that expand inputs and then run a kernel on inputs, result, steps and some numbers."""
         operands = *self.places, Output(0), *self.steps, *numbers
-        return self.copies_then(Launch(kernel, operands, self.size, ELEMENT_NANOSECONDS))
+        return self.launches_after_copies(Launch(kernel, operands, self.size, ELEMENT_NANOSECONDS))
 
 
 # ---- integers ------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ from fastgrad._src.jit.wrapper import (
     TYPE_NUMBER_AT,
 )
 from fastgrad._src.kernels.elementwise.half import BFLOAT16, ArraySpec
-from fastgrad._src.kernels.gemm.form import form_of, pair_form_of
+from fastgrad._src.kernels.gemm.config import gemm_config_of, gemm_pairs_config_of
 from fastgrad._src.kernels.gemm.gemm import gemm
 from fastgrad._src.kernels.gemm.layout import MOST_ROWS_TOGETHER, SECOND_CACHE_BYTES
 from fastgrad._src.kernels.gemm.pairs import gemm_pairs
@@ -174,8 +174,8 @@ def runs_gemm(a: Spec, b: Spec, transpose_a: bool, transpose_b: bool) -> bool:
     """True if `product`, or `batch_product`, runs `gemm` for matching matrices, with the bits of `product_launches`."""
     if a.dtype not in gemm.variables["T"] or not host_isa().fused:
         return False
-    form = form_of(a.dtype.itemsize, tuple(a.shape), tuple(b.shape), transpose_a, transpose_b)
-    return form is not None and form.m > 1  # programs have another kernel for a row
+    config = gemm_config_of(a.dtype.itemsize, tuple(a.shape), tuple(b.shape), transpose_a, transpose_b)
+    return config is not None and config.m > 1  # programs have another kernel for a row
 
 
 class _SmallProductCall(NamedTuple):
@@ -216,16 +216,18 @@ def _small_product_call(
 ) -> _SmallProductCall | None:
     if dtype not in gemm.variables["T"] or not host_isa().fused:
         return None
-    form = form_of(dtype.itemsize, a, b, transpose_a, transpose_b)
-    if form is None:
+    config = gemm_config_of(dtype.itemsize, a, b, transpose_a, transpose_b)
+    if config is None:
         return None
-    work = form.m * form.n * form.k
+    work = config.m * config.n * config.k
     if (
-        work > (MOST_MATRIX_ELEMENTS_WITH_VECTOR if form.m == 1 else MOST_DIRECT_MULTIPLY_ADDS)
-        or work * form.batches > MOST_DIRECT_MULTIPLY_ADDS
+        work > (MOST_MATRIX_ELEMENTS_WITH_VECTOR if config.m == 1 else MOST_DIRECT_MULTIPLY_ADDS)
+        or work * config.batches > MOST_DIRECT_MULTIPLY_ADDS
     ):
         return None
-    return _SmallProductCall(gemm[dtype], form.swapped, form.shape, (*form.gemm_args, *NO_ROW_EPILOGUE, 0, form.units))
+    return _SmallProductCall(
+        gemm[dtype], config.swapped, config.shape, (*config.gemm_args, *NO_ROW_EPILOGUE, 0, config.units)
+    )
 
 
 def _product_by_launches(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray | None:
@@ -267,14 +269,14 @@ def product_of_bfloat16(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpo
 def _pair_product_call(
     a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
 ) -> _SmallProductCall | _LargeProductCall | None:
-    form = pair_form_of(a, b, transpose_a, transpose_b)
-    if form is None:
+    config = gemm_pairs_config_of(a, b, transpose_a, transpose_b)
+    if config is None:
         return None
-    if form.m * form.n * form.k * form.batches > MOST_DIRECT_MULTIPLY_ADDS:
+    if config.m * config.n * config.k * config.batches > MOST_DIRECT_MULTIPLY_ADDS:
         launches = product_launches((ArraySpec(a, BFLOAT16), ArraySpec(b, BFLOAT16)), transpose_a, transpose_b)
-        return _LargeProductCall(form.shape, launches)
+        return _LargeProductCall(config.shape, launches)
     return _SmallProductCall(
-        gemm_pairs[()], form.swapped, form.shape, (*form.gemm_pairs_args, *NO_ROW_EPILOGUE, 0, form.units)
+        gemm_pairs[()], config.swapped, config.shape, (*config.gemm_pairs_args, *NO_ROW_EPILOGUE, 0, config.units)
     )
 
 
@@ -297,8 +299,8 @@ def _large_product_call(
     """Returns the launches of a large matrix product; None for a smaller or unsupported product."""
     if dtype not in gemm.variables["T"] or not host_isa().fused:
         return None
-    form = form_of(dtype.itemsize, a, b, transpose_a, transpose_b)
-    if form is None or form.m == 1 or form.m * form.n * form.k * form.batches <= MOST_DIRECT_MULTIPLY_ADDS:
+    config = gemm_config_of(dtype.itemsize, a, b, transpose_a, transpose_b)
+    if config is None or config.m == 1 or config.m * config.n * config.k * config.batches <= MOST_DIRECT_MULTIPLY_ADDS:
         return None
     launches = product_launches((ArraySpec(a, dtype), ArraySpec(b, dtype)), transpose_a, transpose_b)
-    return _LargeProductCall(form.shape, launches)
+    return _LargeProductCall(config.shape, launches)

@@ -44,7 +44,7 @@ class Product:
     Attributes:
         itemsize: bytes of an element.
         batches, m, n, k, strides: as of `Form`.
-        has_epilogue, multithreaded: as of `form_of`.
+        has_epilogue, multithreaded: as of `gemm_config_of`.
     """
 
     itemsize: int
@@ -95,13 +95,13 @@ class Product:
 
 
 class Candidate(NamedTuple):
-    """A candidate for a part of a form.
+    """A candidate for a part of a configuration.
 
     Attributes:
         name: for tests.
         applies: returns whether a product can have it.
         cost: estimates its cost for a product, in a unit of its table.
-        plan: returns the part of the form for a product.
+        plan: returns the part of the configuration for a product.
     """
 
     name: str

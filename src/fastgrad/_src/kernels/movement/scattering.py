@@ -362,7 +362,7 @@ def update_slices_launches(
     copies.scratch.append((number, total))
     copies.before.append(find)
     if not updates.shape and total * width != 1:
-        rows = copies.copied(rows, x.dtype, Layout(0, ((total * width, 0),)), total * width)
+        rows = copies.copy_to_scratch(rows, x.dtype, Layout(0, ((total * width, 0),)), total * width)
     blocks = prod(x.shape[:batch])
     sizes = prod(shape[:depth]), total // max(blocks, 1), width, 1
     last = _scatter_launch(x.dtype, number, (rows, Scratch(0)), sizes, blocks, mode, START_KEPT, ids_are_checked=True)

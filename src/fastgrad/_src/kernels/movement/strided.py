@@ -172,7 +172,7 @@ class ScratchCopies:
         self.scratch: list[tuple[np.dtype, int]] = []
         self.known = True
 
-    def copied(self, operand: Operand, dtype: np.dtype, layout: Layout | None, size: int) -> Scratch:
+    def copy_to_scratch(self, operand: Operand, dtype: np.dtype, layout: Layout | None, size: int) -> Scratch:
         """Returns scratch memory with the `size` elements that a layout reads of an operand."""
         place = Scratch(len(self.scratch))
         copy = strided_copy_launch(operand, place, dtype, layout, contiguous(size))
@@ -183,7 +183,7 @@ class ScratchCopies:
         self.scratch.append((dtype, size))
         return place
 
-    def copies_then(self, *launches: Launch) -> Launches | None:
+    def launches_after_copies(self, *launches: Launch) -> Launches | None:
         """Returns the launches of the copies followed by `launches`; None if a copy is not supported."""
         return Launches((*self.before, *launches), tuple(self.scratch)) if self.known else None
 

@@ -21,7 +21,7 @@ from fastgrad._src.kernels.random.random import (
     bits,
     block_words,
     dropout,
-    joined_words,
+    join_words,
     uniform,
     unit_count,
 )
@@ -109,8 +109,8 @@ def philox_words(seed, words):
     """Writes the Philox counter and key of a stateless draw, from a seed of two integers, as TensorFlow does."""
     w0, w1, w2, w3 = block_words(SEED_KEY, int64(seed[0]), int64(seed[1]), 0)
     words[0] = 0
-    words[1] = int64(joined_words(w2, w3))
-    words[2] = int64(joined_words(w0, w1))
+    words[1] = int64(join_words(w2, w3))
+    words[2] = int64(join_words(w0, w1))
 
 
 @kernel("words: in[int64], out: out[int64], count: int")

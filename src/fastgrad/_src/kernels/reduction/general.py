@@ -193,12 +193,12 @@ class _ReducedRows(ScratchCopies):
         size = self.rows * self.columns
         if size and [*kept, *axes] != list(range(len(x.shape))):
             layout = transposed(contiguous(size), x.shape, [*kept, *axes])
-            self.place = self.copied(self.place, x.dtype, layout, size)
+            self.place = self.copy_to_scratch(self.place, x.dtype, layout, size)
 
     def apply(self, kernel: Any, *numbers: Any) -> Launches | None:
         """Returns the launches that bring the input into rows and then run a kernel over them."""
         operands = self.place, Output(0), self.columns, *numbers
-        return self.copies_then(Launch(kernel, operands, self.rows, self.columns))
+        return self.launches_after_copies(Launch(kernel, operands, self.rows, self.columns))
 
 
 KernelChoice = Callable[[_ReducedRows, Spec], "Launches | None"]
@@ -258,7 +258,7 @@ def _product_of_rows(x: _ReducedRows, y: Spec) -> Launches | None:
             PRODUCT_NANOSECONDS * PRODUCT_SEGMENT,
         )
     )
-    return x.copies_then(Launch(multiply, (part, Output(0), segments, segments), x.rows, segments))
+    return x.launches_after_copies(Launch(multiply, (part, Output(0), segments, segments), x.rows, segments))
 
 
 def _norm_of_rows(x: _ReducedRows, y: Spec) -> Launches | None:
@@ -296,7 +296,7 @@ def clip_by_norm_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axes:
     rows.scratch.append((t.dtype, rows.rows))
     rows.before.append(Launch(norms_of_rows[t.dtype], (rows.place, norms, rows.columns, 1), rows.rows, rows.columns))
     kept = [1 if axis in axes else length for axis, length in enumerate(t.shape)]
-    spread = rows.copied(norms, t.dtype, broadcast(contiguous(rows.rows), kept, t.shape), size)
+    spread = rows.copy_to_scratch(norms, t.dtype, broadcast(contiguous(rows.rows), kept, t.shape), size)
     wide = broadcast(contiguous(prod(limit.shape)), limit.shape, t.shape)
-    limits = rows.copied(Input(1), t.dtype, wide, size)
-    return rows.copies_then(Launch(clip_to_norm[t.dtype], (Input(0), spread, limits, Output(0)), size))
+    limits = rows.copy_to_scratch(Input(1), t.dtype, wide, size)
+    return rows.launches_after_copies(Launch(clip_to_norm[t.dtype], (Input(0), spread, limits, Output(0)), size))
