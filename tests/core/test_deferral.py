@@ -12,7 +12,7 @@ from fastgrad._src.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad._src.core import deferral
 from fastgrad._src.core.deferral import DeferredArray
 from fastgrad._src.core.dispatch import dispatchers
-from fastgrad._src.core.recording import hidden_from_tapes
+from fastgrad._src.core.recording import hide_from_tapes
 from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad.keras import Input, Model, layers
 from tests.compiler.recorded import record
@@ -85,7 +85,7 @@ def test_a_deferral_belongs_to_one_thread():
         thread = threading.Thread(target=lambda: kinds.append(type(zeros(2)._array)))
         thread.start()
         thread.join()
-        with hidden_from_tapes():
+        with hide_from_tapes():
             assert is_deferred(zeros(2) + 1.0)
     assert kinds == [np.ndarray]
 

@@ -10,7 +10,7 @@ import fastgrad as tf
 from fastgrad._src.cuda.devices import available
 from fastgrad._src.cuda.devices.driver import OutOfDeviceMemory
 
-REASON = available.problem()
+REASON = available.no_gpu_reason()
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(REASON is not None, reason=str(REASON))]
 
@@ -19,7 +19,7 @@ X = np.arange(12, dtype=np.float32).reshape(3, 4)
 
 @pytest.fixture
 def gpu():
-    return available.device(0)
+    return available.gpu_device(0)
 
 
 @pytest.mark.parametrize(

@@ -350,7 +350,7 @@ def calls() -> Iterator[tuple[str, Any]]:
         panels = -(-30 * np.dtype(dtype).itemsize // host_isa().panel_bytes)
         yield call((dtype, dtype), x(3, 70), x(3), 70, 70, 1, 70, 0, 3, of="reduction.large_sums.sum_along")
         yield call((dtype, "float64"), x(3, 70), wide(3, 2), 70, 35, 2, 1, 0, 6, of="reduction.large_sums.sum_along")
-        yield call(dtype, x(9, 7), x(9), 7, 7, 0, 9, of="reduction.large_sums.sum_few")
+        yield call(dtype, x(9, 7), x(9), 7, 7, 0, 9, of="reduction.large_sums.sum_short_rows")
         yield call((dtype, dtype), x(2, 20, 5), x(2, 5), 20, 5, 20, 1, 2, 1, 0, 2, of="reduction.large_sums.sum_across")
         yield call(dtype, wide(3, 4), x(4), 3, 1, 4, 2, 0, 4, of="reduction.large_sums.add_totals")
         for sign in (1, -1):

@@ -177,7 +177,7 @@ def _with_recorders(active: tuple[Recorder, ...]) -> Iterator[None]:
         recorders.active = before
 
 
-def hidden_from_tapes() -> AbstractContextManager[None]:
+def hide_from_tapes() -> AbstractContextManager[None]:
     """A context that hides this thread's operations from tapes; recordings (``records_state``) still see them."""
     return _with_recorders(tuple(one for one in recorders.active if one.records_state or one.defers))
 
@@ -194,7 +194,7 @@ def record_state_changes() -> AbstractContextManager[None]:
     return _with_recorders((*recorders.active, _STATE_RECORDER))
 
 
-def hidden_from_recorders() -> AbstractContextManager[None]:
+def hide_from_recorders() -> AbstractContextManager[None]:
     """A context that hides this thread's operations from all recorders."""
     return _with_recorders(_deferral_recorders(recorders.active))
 

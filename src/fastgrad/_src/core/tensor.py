@@ -332,7 +332,7 @@ pack: Callable[[list[Any], DType | None], Tensor]
 
 def constant_tensor(array: np.ndarray) -> Tensor:
     """Creates a tensor of an array that depends only on Python values and shapes; recorders treat it as a constant."""
-    if placement.active and placement.is_chosen:
+    if placement.active and placement.is_selected:
         return _report_constant(Tensor(move_to_selected_device(array)))
     return unplaced_tensor(array)
 

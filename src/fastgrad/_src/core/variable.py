@@ -302,7 +302,7 @@ class Variable(Operand):
                 f"and the assigned value shape {TensorShape.of(array.shape)} are incompatible."
             )
         with writer_lock.lock:
-            write(self._memory_for_write(), array)
+            write_to_memory(self._memory_for_write(), array)
         for recorder in recorders.active:
             recorder.on_assign(self, tensor)
         return self if read_value else None
@@ -470,7 +470,7 @@ class Variable(Operand):
     __ipow__ = _operator_method_that_raises("__ipow__", "**=", "assign")
 
 
-def write(memory: Any, array: Any) -> None:
+def write_to_memory(memory: Any, array: Any) -> None:
     """Writes the value ``array`` to a variable's ``memory``, on any devices."""
     if type(memory) is np.ndarray:
         array = move_to_device(array, None)

@@ -212,7 +212,7 @@ def _cotangent_of_leaf(leaf: Term, wanted: Term, inputs: tuple[Term, ...], pool:
     if leaf.dtype not in FLOAT_DTYPES or wanted.dtype not in FLOAT_DTYPES:
         return zero
     recorder = _OperationRecorder()
-    with recording.hidden_from_recorders(), host_scope():
+    with recording.hide_from_recorders(), host_scope():
         recording.start(recorder)
         values = {term: Tensor(np.array(0.5).astype(term.dtype)) for term in inputs}
         terms = {id(tensor): term for term, tensor in values.items()}

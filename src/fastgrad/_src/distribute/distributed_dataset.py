@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad._src.core.recording import hidden_from_recorders
+from fastgrad._src.core.recording import hide_from_recorders
 from fastgrad._src.core.replicas import replica_group
 from fastgrad._src.data.dataset import Dataset, checked_dataset
 from fastgrad._src.data.iterator import Iterator as DatasetIterator
@@ -175,5 +175,5 @@ class DistributedIterator(DatasetIterator):
 
 
 def _is_true_anywhere(value: bool) -> bool:
-    with hidden_from_recorders():
+    with hide_from_recorders():
         return bool(all_reduce([np.array(int(value), np.int32)], "max")[0])

@@ -101,7 +101,7 @@ class _SplitStage(Stage):
         super().__init__(source)
         self._shards, self._index = shards, index
 
-    def _part(self, element: Any, index: int) -> Any:
+    def _rows_of_shard(self, element: Any, index: int) -> Any:
         counts: set[Any] = {
             leaf.shape[0] if leaf.shape.rank else None for leaf in nest.flatten(element) if leaf is not None
         }
@@ -127,7 +127,7 @@ class BatchParts(_SplitStage):
 
     def elements_after(self, position: int) -> Iterator[Any]:
         elements = self.source.elements_after(position) if position else self.source.elements()
-        return map(catching_failures(functools.partial(self._part, index=self._index)), elements)
+        return map(catching_failures(functools.partial(self._rows_of_shard, index=self._index)), elements)
 
 
 class OwnRows(ordering.ItemStage):
@@ -190,7 +190,7 @@ class BatchSplits(_SplitStage):
     def elements(self) -> Iterator[Any]:
         for element in self.source.elements():
             for index in range(self._shards):
-                yield catching_failures(functools.partial(self._part, index=index))(element)
+                yield catching_failures(functools.partial(self._rows_of_shard, index=index))(element)
 
     def count(self) -> int:
         count = self.source.count()

@@ -12,10 +12,10 @@ import numpy as np
 from fastgrad._src.core.eager import VariableAggregation, VariableSynchronization
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.placement import move_to_device
-from fastgrad._src.core.recording import hidden_from_recorders, is_state_recorded
+from fastgrad._src.core.recording import hide_from_recorders, is_state_recorded
 from fastgrad._src.core.replicas import ReplicaGroup, in_replica, replica_group
 from fastgrad._src.core.tensor import Tensor
-from fastgrad._src.core.variable import Variable, write
+from fastgrad._src.core.variable import Variable, write_to_memory
 from fastgrad._src.distribute.objects import allgather_object, broadcast_object
 from fastgrad._src.distribute.reduce_op import ReduceOp, reduce_structure
 from fastgrad._src.ops.casting import cast
@@ -37,7 +37,7 @@ def broadcast_to_variables(variables: Sequence[Variable], root: int = 0) -> None
         for variable in variables:
             Variable.assign(variable, broadcast(variable._read_as_stored(), root))
         return
-    with hidden_from_recorders():
+    with hide_from_recorders():
         arrays = [move_to_device(variable._array, None) for variable in variables]
         _check_same_in_all(
             [(variable.name, array.shape, array.dtype.name) for variable, array in zip(variables, arrays, strict=True)]
@@ -54,7 +54,7 @@ def broadcast_to_variables(variables: Sequence[Variable], root: int = 0) -> None
         if texts:
             values.update(broadcast_object({number: arrays[number] for number in texts}, root))
         for number, variable in enumerate(variables):
-            write(variable._memory_for_write(), values[number])
+            write_to_memory(variable._memory_for_write(), values[number])
 
 
 def _check_same_in_all(descriptions: list[tuple[str, tuple[int, ...], str]]) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad._src.core.operation import FLOAT_DTYPES, Form, Operation
-from fastgrad._src.core.result_rules import ArraySpec, require
+from fastgrad._src.core.result_rules import ArraySpec, require_fitting_shapes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.kernels.convolution.resampling import LEAST_VECTOR_WIDTH, resampled_rows
 from fastgrad._src.kernels.elementwise.half import with_half_floats
@@ -141,7 +141,7 @@ def _resample_launches(
 
 
 def _resample_result(x: Any, axis: int, sizes: tuple[int, int], transposed: bool, **options: Any) -> ArraySpec:
-    require(x.shape[axis] == sizes[transposed])
+    require_fitting_shapes(x.shape[axis] == sizes[transposed])
     return ArraySpec((*x.shape[:axis], sizes[not transposed], *x.shape[axis + 1 :]), x.dtype)
 
 

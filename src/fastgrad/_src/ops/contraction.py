@@ -27,7 +27,7 @@ from fastgrad._src.core.operation import (
     operation,
 )
 from fastgrad._src.core.recording import recorders
-from fastgrad._src.core.result_rules import ArraySpec, require
+from fastgrad._src.core.result_rules import ArraySpec, require_fitting_shapes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.kernels.elementwise.half import BFLOAT16, cast_bfloat16
 from fastgrad._src.kernels.gemm.config import uses_bfloat16_pairs
@@ -173,7 +173,7 @@ def product_spec(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> ArrayS
     """The result rule of matrix products."""
     *batch_a, rows, inner = a.shape[:-2] + (a.shape[:-3:-1] if transpose_a else a.shape[-2:])
     *batch_b, other_inner, columns = b.shape[:-2] + (b.shape[:-3:-1] if transpose_b else b.shape[-2:])
-    require(inner == other_inner)
+    require_fitting_shapes(inner == other_inner)
     return ArraySpec((*np.broadcast_shapes(tuple(batch_a), tuple(batch_b)), rows, columns), a.dtype)
 
 

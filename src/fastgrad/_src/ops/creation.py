@@ -22,7 +22,7 @@ from fastgrad._src.core.operand_errors import dtype_error, shapes_error, size_er
 from fastgrad._src.core.operation import ALL_DTYPES, TABLE, Form, Operation
 from fastgrad._src.core.placement import device_named, device_of, move_to_device, name_of, placement
 from fastgrad._src.core.recording import recorders
-from fastgrad._src.core.result_rules import same
+from fastgrad._src.core.result_rules import same_as_first
 from fastgrad._src.core.tensor import (
     Tensor,
     as_tensor_or_none,
@@ -166,7 +166,7 @@ def identity(input: Any, name: str | None = None) -> Any:
         x = tensor_of(input)
     except CompositeOperand as met:
         return met.mapped(identity, input)
-    if placement.active and placement.is_chosen and not x._array.dtype.hasobject:
+    if placement.active and placement.is_selected and not x._array.dtype.hasobject:
         device = placement.device
         if device is not device_of(x._array):
             return _copied_to_device(x, device)
@@ -189,7 +189,7 @@ _copy_to_device = Operation(
     form=Form.EXTERN,
     launches=lambda inputs, outputs, device: Launches((), alias=True),
     batched=broadcasting_rule,
-    result=same,
+    result=same_as_first,
 )
 
 

@@ -23,7 +23,7 @@ from fastgrad._src.core.operation import (
     operation,
 )
 from fastgrad._src.core.replicas import replica_group
-from fastgrad._src.core.result_rules import ArraySpec, Rule, same
+from fastgrad._src.core.result_rules import ArraySpec, Rule, same_as_first
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.kernels.reduction import softmax as kernels
 from fastgrad._src.ops.activation import with_half_floats
@@ -76,11 +76,11 @@ def _loss_operation(
 
 
 def _loss_result(logits: Any, labels: Any) -> tuple[ArraySpec, ArraySpec]:
-    return ArraySpec(logits.shape[:1], logits.dtype), same(logits)
+    return ArraySpec(logits.shape[:1], logits.dtype), same_as_first(logits)
 
 
 def _gradient_result(g: Any, probabilities: Any, labels: Any) -> ArraySpec:
-    return same(probabilities)
+    return same_as_first(probabilities)
 
 
 _large_sparse_cross_entropy_gradient, _large_cross_entropy_gradient = [

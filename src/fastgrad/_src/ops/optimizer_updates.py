@@ -17,7 +17,7 @@ import numpy as np
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.lowering import Elementwise
 from fastgrad._src.core.operation import FLOAT_DTYPES, TABLE, Form, Operation, operation
-from fastgrad._src.core.result_rules import ArraySpec, broadcast_of, like_inputs, same
+from fastgrad._src.core.result_rules import ArraySpec, broadcast_of, like_inputs, same_as_first
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.movement.embedding import add_summed_rows, group_ids, sum_groups
@@ -102,7 +102,7 @@ update_output_by_element = operation(
     elementwise=Elementwise(
         kernel_code=lambda scalars, *xs, rule, result: scalars.call(RULES[rule].result_function(result), xs)
     ),
-    result=lambda *inputs, rule, result: same(inputs[result]),
+    result=lambda *inputs, rule, result: same_as_first(inputs[result]),
 )
 """One output of ``update_variables`` for one variable, by element; the attribute ``result`` is the output's number."""
 
@@ -228,7 +228,11 @@ sum_rows = kernel_operation(
     Form.SCATTER,
     raise_error=lambda values, ids, limit, owner: summed_rows(ids, values, limit, owner),
     launches=_sum_rows_launches,
-    result=lambda values, ids, **attributes: (same(values), same(ids), ArraySpec((), np.dtype(np.int64))),
+    result=lambda values, ids, **attributes: (
+        same_as_first(values),
+        same_as_first(ids),
+        ArraySpec((), np.dtype(np.int64)),
+    ),
 )
 """``sum_rows(values, ids, limit=, owner=)``: the sums of rows of each index, the distinct indices in increasing order,
 and their number. Raises InvalidArgumentError, which names ``owner``, for an index outside [0, limit)."""
@@ -303,7 +307,7 @@ def _add_rows_launches(inputs: Any, outputs: Any) -> Launches | None:
 
 
 add_rows = operation(
-    "add_rows", Form.SCATTER, partial_update="rows", run=_add_rows, launches=_add_rows_launches, result=same
+    "add_rows", Form.SCATTER, partial_update="rows", run=_add_rows, launches=_add_rows_launches, result=same_as_first
 )
 """``add_rows(table, *sum_rows(...))``: the table with the rows added."""
 
@@ -315,7 +319,7 @@ completed_period_count = operation(
     Form.EXTERN,
     run=lambda count, every: np.asarray(count // every),
     launches=lambda inputs, outputs, every: Launches((Launch(completed_rounds[()], (Input(0), Output(0), every)),)),
-    result=same,
+    result=same_as_first,
     cheap=True,
 )
 """``whole_turns(count, every=)``: the integer quotient ``count // every``, an int64."""

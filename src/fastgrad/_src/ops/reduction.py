@@ -376,9 +376,9 @@ def _extremes_by_kernel(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, si
         return None
     if len(axes) == x.ndim and (x.size < LARGE or not x.flags.c_contiguous):
         return None
-    from fastgrad._src.kernels.reduction.narrow_extremes import narrow_extremes
+    from fastgrad._src.kernels.reduction.narrow_extremes import narrow_extremes_launches
 
-    return reduce_by_kernels(narrow_extremes, x, axes, keepdims, sign)
+    return reduce_by_kernels(narrow_extremes_launches, x, axes, keepdims, sign)
 
 
 def _dtype_limit(dtype: np.dtype, sign: int) -> Any:

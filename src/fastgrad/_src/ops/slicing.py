@@ -12,8 +12,8 @@ from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.lowering import IndexMap
 from fastgrad._src.core.operation import TABLE, Form, Operation, operation
-from fastgrad._src.core.recording import control_flow_handler, hidden_from_recorders, in_trial_run, recorders
-from fastgrad._src.core.result_rules import of_shape, same
+from fastgrad._src.core.recording import control_flow_handler, hide_from_recorders, in_trial_run, recorders
+from fastgrad._src.core.result_rules import of_shape, same_as_first
 from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad._src.core.variable import Variable, writer_lock
 from fastgrad._src.jit.captured_values import short_repr
@@ -349,7 +349,7 @@ _assign_slice = operation(
         ],
     ),
     batched=_batched_slice_assign,
-    result=same,
+    result=same_as_first,
 )
 
 
@@ -433,7 +433,7 @@ def _variable_getitem(variable: Variable, key: Any) -> Tensor:
         part = VariableSlice(x._array[_numpy_key(resolved)])
         variable._register_view(part)
     else:
-        with hidden_from_recorders():
+        with hide_from_recorders():
             part = VariableSlice(_strided_slice(x, key=resolved)._array)
     part._variable, part._key = variable, resolved
     for recorder in recorders.active:

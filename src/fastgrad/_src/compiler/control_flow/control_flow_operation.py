@@ -15,7 +15,7 @@ import numpy as np
 
 from fastgrad._src.compiler.control_flow.graph_based_operation import Flags, GraphBasedOperation, differentiable_args
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Node
-from fastgrad._src.compiler.recording.record import hidden_from_recordings
+from fastgrad._src.compiler.recording.record import hide_from_recordings
 from fastgrad._src.compiler.recording.unlisted_operation import is_differentiable
 from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.operation import TABLE
@@ -86,7 +86,7 @@ class ReturnsResiduals(ControlFlowOperation):
             return [None] * len(inputs)
         backward = self._backwards.get((needs, have))
         if backward is None:
-            with hidden_from_recordings():
+            with hide_from_recordings():
                 backward = self._backwards[needs, have] = self._backward(needs, have, inputs, y, g)
         return spread_by_flags(backward(inputs, y, g), needs)
 
@@ -114,7 +114,7 @@ class TapeGradient(ControlFlowOperation):
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         """Returns the cotangents of the inputs, as arrays."""
-        with hidden_from_recordings():
+        with hide_from_recordings():
             return tuple([y._array for y in self.run_on_tensors(*[Tensor(array) for array in arrays])])
 
     def result(self, *inputs: Any) -> Specs:

@@ -66,7 +66,7 @@ class RecordedLoopBody:
 
     def __call__(self, local_values: dict[str, Any]) -> Any:
         """Runs an iteration with the local names of the enclosing function; returns the new values of the result names."""
-        if self._body.changes_in_place(local_values):
+        if self._body.may_change_in_place(local_values):
             self.function = None  # other names may stand for the same object
         if self.function is None:
             return self._body(local_values)

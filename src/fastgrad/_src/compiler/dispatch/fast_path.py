@@ -95,8 +95,8 @@ class _EntryWriter:
         self._write_slow_path_if(f"len(kwargs) != {len(kwargs)}" if kwargs else "kwargs")
         self._lines += [f"{name} = kwargs[{key!r}]" for key, name in keyword_variables(kwargs).items()]
         if placement.active:
-            self.scope |= {"placement": placement, "chosen": placement.chosen}
-            self._write_slow_path_if("placement.chosen != chosen")
+            self.scope |= {"placement": placement, "chosen": placement.selected}
+            self._write_slow_path_if("placement.selected != chosen")
         self._write_argument_checks(kinds)
         if self._captures.reads_objects:
             self._lines.append(f"o = ({''.join(f'{name}, ' for name in self._objects)})")

@@ -293,7 +293,7 @@ class PartFunction:
         """Calls the function with the names in ``scope``."""
         return self.function(*self.arguments(scope))
 
-    def changes_in_place(self, scope: Mapping[str, Any]) -> bool:
+    def may_change_in_place(self, scope: Mapping[str, Any]) -> bool:
         """True if it may change an object in place that a name in ``scope`` refers to."""
         return any(isinstance(scope.get(name), MUTABLE_TYPES) for name in self.extended)
 

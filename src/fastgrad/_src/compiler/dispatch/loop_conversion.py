@@ -212,7 +212,7 @@ def _are_numbers(values: Any) -> bool:
 def _carried_tensors(scope: dict[str, Any], body: PartFunction) -> dict[str, Any] | None:
     """Returns the variables of a loop as tensors; None if one is not a number, has no value, or changes in place."""
     values = {name: scope.get(name, unset) for name in body.results}
-    if body.changes_in_place(scope) or not _are_numbers(values):
+    if body.may_change_in_place(scope) or not _are_numbers(values):
         return None
     return dict(
         nest.map_structure(lambda leaf: leaf if isinstance(leaf, TensorArray) else convert_to_tensor(leaf), values)

@@ -95,7 +95,7 @@ class Recorder:
         """Adds the trace of a run to the state; returns the result, or ``CALL_CHANGED``."""
         state = self._state
         if run.created:
-            self._check_created(run, call, objects)
+            self._refuse_created_variables(run, call, objects)
         state.recordings += 1
         for label in run.read_floats:
             state.floats.make_static(label)
@@ -170,7 +170,7 @@ class Recorder:
             created = [weakref.ref(variable) for variable in recording.created]
             kept_trace = None if created or is_undecided else trace
             if not recorders.active:  # tapes around the call hold tensors of the run rightly
-                computed = recording.with_ended_scope(computed, self._python.name)
+                computed = recording.end_scope(computed, self._python.name)
             return _Run(
                 kept_trace, results, computed, list(read_floats), settled, created, recording.saved, recording.reached
             )
@@ -193,7 +193,7 @@ class Recorder:
             TraceError: it keeps a tensor that it computed under a name that it reads first: a replay would not.
         """
         changes = before.changed_values()
-        used = {id(x) for x in recording.used_from_outside()}
+        used = {id(x) for x in recording.constants_from_outside()}
         is_undecided = False
         for label, value in [] if recording.created else changes.items():
             leaves = nest.flatten(value) if nest.is_nested(value) else [value]
@@ -206,7 +206,7 @@ class Recorder:
                     )
         return frozenset(changes), is_undecided
 
-    def _check_created(self, run: _Run, call: Call, objects: list[Any]) -> None:
+    def _refuse_created_variables(self, run: _Run, call: Call, objects: list[Any]) -> None:
         """Refuses functions that make variables at every call."""
         for tensor in run.tensors:
             if tensor._owner is not None:  # a variable's value must not keep the variable alive

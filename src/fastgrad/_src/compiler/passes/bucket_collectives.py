@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad._src.compiler.passes.rewriting import is_pure, with_inputs
+from fastgrad._src.compiler.passes.rewriting import is_pure, replace_inputs
 from fastgrad._src.core.operation import Operation
 from fastgrad._src.core.result_rules import specs_of
 
@@ -47,7 +47,7 @@ def _with_inputs_once(graph: Graph, reduction: Node) -> Graph:
         return graph
     inputs, outputs = zip(*pairs.values(), strict=True)
     single = Node(reduction.kind, reduction.payload, inputs, outputs, reduction.attributes)
-    nodes = [single if node is reduction else with_inputs(node, stands_for) for node in graph.nodes]
+    nodes = [single if node is reduction else replace_inputs(node, stands_for) for node in graph.nodes]
     return Graph(nodes, [stands_for.get(id(value), value) for value in graph.results])
 
 

@@ -38,7 +38,7 @@ from fastgrad._src.compiler.programs.lowering import (
     end_of_trace_launches,
     launches_of,
     launches_of_fused,
-    may_exit,
+    may_stop_program,
     stops_only_before_writes,
 )
 from fastgrad._src.kernels.runtime.launch import Constant, Launches
@@ -224,7 +224,7 @@ class _Planner:
         self.ending: dict[int, list[tuple[int, int]]] = {}  # by position: ranges to be freed after it
         self.block = self.plan.blocks[0]
         # For each part: the position of its last exit.
-        exits = [i for i, node in self._numbered_nodes() if may_exit(node, self.line.launches[i])]
+        exits = [i for i, node in self._numbered_nodes() if may_stop_program(node, self.line.launches[i])]
         self.last_exits = [max((i for i in exits if start <= i < end), default=-1) for start, end in self.line.spans]
 
     def make_plan(self) -> Plan:

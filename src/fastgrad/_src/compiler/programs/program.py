@@ -20,7 +20,7 @@ from fastgrad._src.compiler.programs.buffers import InCallerArray, leading_eleme
 from fastgrad._src.compiler.programs.frame import Frame
 from fastgrad._src.compiler.programs.pipeline import optimize_for_host
 from fastgrad._src.compiler.programs.plan import make_plan
-from fastgrad._src.compiler.programs.replay_writer import ReplayWriter, driver_functions_of, unrecorded_outcome
+from fastgrad._src.compiler.programs.replay_writer import ReplayWriter, driver_functions_of, unrecorded_outcome_error
 from fastgrad._src.core.errors import InternalError, InvalidArgumentError
 from fastgrad._src.core.variable import memory_sharing
 from fastgrad._src.jit.build import compile_kernels, is_compiled
@@ -161,7 +161,7 @@ class Program:
             for place, value in zip(action.inputs, action.node.inputs, strict=True)
         ]
         if action.node.kind is Kind.GUARD:
-            raise unrecorded_outcome(action.node, arrays[0])
+            raise unrecorded_outcome_error(action.node, arrays[0])
         if answer == TOO_MANY_TRIPS and hasattr(action.node.payload, "outgrown"):
             raise action.node.payload.outgrown()
         if action.node.is_collective:

@@ -46,10 +46,10 @@ def driver_functions_of(plan: Plan) -> tuple[Any, Any]:
         return begin_on_free_pool, continue_on_free_pool
     if work.nanoseconds > MOST_NANOSECONDS_WITH_GIL:
         return driver.begin_without_gil[()], driver.continue_without_gil[()]
-    return driver.begin[()], driver.continue_program[()]
+    return driver.begin_program[()], driver.continue_program[()]
 
 
-def unrecorded_outcome(node: Node, array: np.ndarray | None) -> GuardError:
+def unrecorded_outcome_error(node: Node, array: np.ndarray | None) -> GuardError:
     """Returns the GuardError of a guard whose outcome is in no recorded trace."""
     assert array is not None
     return GuardError(node, outcome_of(node, array))
@@ -93,7 +93,7 @@ class ReplayWriter:
             "copyto": np.copyto,
             "leading": leading_elements_of,
             "run_node": run_node,
-            "left": unrecorded_outcome,
+            "left": unrecorded_outcome_error,
             "outcome_of": outcome_of,
             "as_array": as_array,
             "handle_stop": program.handle_stop,

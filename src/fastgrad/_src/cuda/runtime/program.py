@@ -28,7 +28,7 @@ from fastgrad._src.compiler.programs.arena import Arena
 from fastgrad._src.compiler.programs.buffers import Action, AsPythonObject, Place
 from fastgrad._src.compiler.programs.pipeline import DECOMPOSE, SIMPLIFY, Pass, apply_passes
 from fastgrad._src.compiler.programs.plan import make_plan
-from fastgrad._src.compiler.programs.replay_writer import unrecorded_outcome
+from fastgrad._src.compiler.programs.replay_writer import unrecorded_outcome_error
 from fastgrad._src.core.errors import InternalError, InvalidArgumentError
 from fastgrad._src.core.operation import reason_to_run_in_python
 from fastgrad._src.core.variable import memory_sharing
@@ -229,8 +229,8 @@ class DeviceProgram:
             launch_all()
             return
         if self._graphs.get(graph_key) is None:
-            self._graphs[graph_key] = driver.record(launch_all)
-        driver.replay(self._graphs[graph_key])
+            self._graphs[graph_key] = driver.capture_graph(launch_all)
+        driver.launch_graph(self._graphs[graph_key])
 
 
 # Losses are joined first, while their gradients are rows.
@@ -284,7 +284,7 @@ class _ProgramRun:
             array = self.array(guard.inputs[0], guard.node.inputs[0])
             successor = block.successors.get(outcome_of(guard.node, array))
             if successor is None:
-                raise unrecorded_outcome(guard.node, array)
+                raise unrecorded_outcome_error(guard.node, array)
             number = successor
 
     def _launch_sequence(self, key: tuple[int, int], step: _LaunchSequence) -> None:
@@ -304,7 +304,7 @@ class _ProgramRun:
             self.array(*place_and_value) for place_and_value in zip(action.inputs, action.node.inputs, strict=True)
         ]
         if action.node.kind is Kind.GUARD:
-            raise unrecorded_outcome(action.node, arrays[0])
+            raise unrecorded_outcome_error(action.node, arrays[0])
         run_node(action.node, arrays)  # raises the error
         raise InternalError(f"{action.node}: its kernel stopped the program, and nothing is wrong.")
 
@@ -315,7 +315,7 @@ class _ProgramRun:
         if node.kind is Kind.GUARD:
             array = self.array(action.inputs[0], node.inputs[0])
             if outcome_of(node, array) != node.payload[1]:
-                raise unrecorded_outcome(node, array)
+                raise unrecorded_outcome_error(node, array)
         elif node.kind is Kind.ASSIGN:
             node.payload._array[...] = self.array(action.inputs[0], node.inputs[0])
         elif isinstance(node.payload, GraphOperation):

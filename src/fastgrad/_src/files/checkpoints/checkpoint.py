@@ -21,7 +21,7 @@ from fastgrad._src.core.object_graph import (
     saved_children,
 )
 from fastgrad._src.core.replicas import ALONE, ReplicaGroup, replica_group, replica_group_scope
-from fastgrad._src.core.restoration import Restoration, restore_deferred_values, watched_containers
+from fastgrad._src.core.restoration import Restoration, restore_deferred_values, watch_containers
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.files.checkpoints.tensorflow_checkpoint import (
     OBJECT_GRAPH,
@@ -87,7 +87,7 @@ class Checkpoint:
         return self._root() if isinstance(self._root, weakref.ref) else self._root
 
     def __setattr__(self, name: str, value: Any) -> None:
-        object.__setattr__(self, name, watched_containers(value, self))
+        object.__setattr__(self, name, watch_containers(value, self))
         restore_deferred_values(self)
 
     def _saved_children(self) -> dict[str, Any]:

@@ -200,7 +200,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
 
     def _run_on_zeros(self, input_shape: Any, unknown_size: int) -> Any:
         """Calls the layer on zeros, with ``unknown_size`` for None, hidden from tapes; returns the result's shapes."""
-        with recording.hidden_from_tapes(), deferral.defer_operations(), variables_restored_at_exit(self):
+        with recording.hide_from_tapes(), deferral.defer_operations(), variables_restored_at_exit(self):
             output_shapes = shapes_of(self(zeros_of(input_shape, self._layer_dtype.numpy, unknown_size)))
         self._clear_losses()
         return output_shapes
@@ -264,7 +264,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
                 name.removesuffix("_shape"): zeros_of(shape, self._layer_dtype.numpy, 1)
                 for name, shape in config["shapes_dict"].items()
             }
-            with recording.hidden_from_tapes():
+            with recording.hide_from_tapes():
                 self(**zeros)
             self._clear_losses()
 

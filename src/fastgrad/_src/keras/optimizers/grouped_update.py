@@ -17,7 +17,7 @@ from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras.optimizers.gradients import positions_by_key
 from fastgrad._src.keras.optimizers.variable import LastReadNumber, OptimizerVariable
 from fastgrad._src.kernels.optimizers.update_rule import UpdateRule, unit_count
-from fastgrad._src.kernels.runtime.eager_launch import run_eagerly
+from fastgrad._src.kernels.runtime.eager_launch import run_on_thread_pool
 from fastgrad._src.kernels.runtime.launch import Input, Launches, Output
 from fastgrad._src.kernels.runtime.thread_pool import compute_pool
 from fastgrad._src.ops.optimizer_updates import is_half, update_variables
@@ -97,7 +97,7 @@ class Group:
             kernel(*self.arrays, gradients, 0, self._units, *numbers)
             return
         inputs = (*gradients, *np.array(numbers, np.float64).reshape(-1, 1))
-        run_eagerly(launches, inputs, [array for arrays in self.arrays for array in arrays])
+        run_on_thread_pool(launches, inputs, [array for arrays in self.arrays for array in arrays])
 
     def _launches_of(self, rule: UpdateRule, kernel: Any, number_count: int) -> Launches | None:
         """Returns the launch of a kernel; None if one thread does the update sooner."""

@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.operation import TABLE
-from fastgrad._src.core.recording import hidden_from_tapes, is_state_recorded
+from fastgrad._src.core.recording import hide_from_tapes, is_state_recorded
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras.optimizers.arguments import checked_number
@@ -112,7 +112,7 @@ class LossScaleOptimizer(WrappingOptimizer):
                 self._gradient_pairs(grads, variables)
             build_unrecorded(self, variables)
         is_recorded = is_state_recorded()
-        with hidden_from_tapes():
+        with hide_from_tapes():
             proxy_if_recorded(self)
             scale: Any = self.dynamic_scale._read() if is_recorded else float(self.dynamic_scale)
             steps: Any = (self.step_counter._read() if is_recorded else int(self.step_counter)) + 1

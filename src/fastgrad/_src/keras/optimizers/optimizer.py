@@ -19,7 +19,7 @@ import numpy as np
 from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.names import declare_missing
 from fastgrad._src.core.placement import device_of, placement
-from fastgrad._src.core.recording import hidden_from_tapes, is_state_recorded, record_state_changes, recorders
+from fastgrad._src.core.recording import hide_from_tapes, is_state_recorded, record_state_changes, recorders
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.jit.user_lines import warn
@@ -238,10 +238,10 @@ class Optimizer(OptimizerState):
             if not grads:
                 return
         if recorders.active and is_state_recorded():
-            with hidden_from_tapes():
+            with hide_from_tapes():
                 self._run_step(grads, variables)
         elif placement.active and any(map(_is_on_gpu, (*grads, *variables))):
-            with record_state_changes(), hidden_from_tapes():
+            with record_state_changes(), hide_from_tapes():
                 self._run_step(grads, variables)
         elif not self._try_grouped_update(grads, variables):
             self._run_step(grads, variables)
@@ -277,7 +277,7 @@ class Optimizer(OptimizerState):
         from fastgrad._src.ops.replica_gradients import reduce_gradients
 
         ops = ["max" if is_overwritten_by_gradient(variable) else op for variable in variables]
-        with hidden_from_tapes():
+        with hide_from_tapes():
             return reduce_gradients(grads, ops)
 
     def _try_grouped_update(self, grads: Sequence[Any], variables: Sequence[Variable]) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.placement import device_scope_of, move_to_device
-from fastgrad._src.core.recording import hidden_from_recorders, hidden_from_tapes, is_state_recorded
+from fastgrad._src.core.recording import hide_from_recorders, hide_from_tapes, is_state_recorded
 from fastgrad._src.core.replicas import ALONE, replica_group_scope
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable
@@ -101,7 +101,7 @@ class RuleOptimizer(KernelOptimizer):
                 or an option that changes gradients before the rule.
         """
         if self.squares_repeated_rows_apart and any(isinstance(gradient, IndexedSlices) for gradient in grads):
-            with hidden_from_tapes():
+            with hide_from_tapes():
                 self._add_squares_of_parts(grads, self._checked_variables(grads, trainable_variables))
         super().apply(grads, trainable_variables)
 
@@ -266,7 +266,7 @@ class RuleOptimizer(KernelOptimizer):
             and variable is None
         )
         if variable is None:
-            with hidden_from_recorders(), device_scope_of(slots[0]._array), replica_group_scope(ALONE):
+            with hide_from_recorders(), device_scope_of(slots[0]._array), replica_group_scope(ALONE):
                 variable = self._live[position] = Variable(np.zeros(-(-rows // 8), np.uint64), trainable=False)
             for slot in slots:
                 slot.live = variable
@@ -281,6 +281,6 @@ class RuleOptimizer(KernelOptimizer):
                         table[start : start + _ROWS_PER_NONZERO_TEST] != 0
                     ).any(axis=1)
                 slot.rewritten = False
-            with hidden_from_recorders():
+            with hide_from_recorders():
                 variable.assign(words)
         return variable

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core.argument_checks import checked_path
-from fastgrad._src.core.damaged_file import parser_errors_as_one, reason
+from fastgrad._src.core.damaged_file import error_message, parser_errors_as_one
 from fastgrad._src.core.dtypes import as_dtype
 from fastgrad._src.core.object_graph import mismatch_messages, named_variables
 from fastgrad._src.core.placement import move_to_device
@@ -398,7 +398,7 @@ def _creation_context(path: Any, values: dict[str, np.ndarray], safe_mode: bool)
             raise
         raise type(error)(f"{error} (The model is that of {os.fsdecode(path)!r}.)") from error
     except (AttributeError, LookupError, RecursionError) as error:
-        raise ValueError(f"No model can be made of {os.fsdecode(path)!r}: {reason(error)}") from error
+        raise ValueError(f"No model can be made of {os.fsdecode(path)!r}: {error_message(error)}") from error
     finally:
         memory_limit.reset(limit_token)
 

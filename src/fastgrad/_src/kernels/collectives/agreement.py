@@ -75,7 +75,7 @@ def agree_on_program(name: str, types: Sequence[str], lines: Sequence[str]) -> b
     job = monitor()
     if job is None:
         return True
-    moment = job.started()
+    moment = job.started_count()
     _own_programs.clear()
     _own_programs[moment] = zlib.compress("\n".join([name, repr(list(types)), *lines]).encode(), 1)
     job.compare_program = _difference

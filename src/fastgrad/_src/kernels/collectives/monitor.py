@@ -127,7 +127,7 @@ class Monitor:
 
     def request_transfers(self) -> None:
         """Tells the other ranks which transfers this rank has started last, and asks for theirs."""
-        self.send_to_others(TRANSFERS, self.started(), self._own_transfers(), True)
+        self.send_to_others(TRANSFERS, self.started_count(), self._own_transfers(), True)
 
     def agree_on_transfer(self, signature: int, seconds: float) -> None:
         """Tells the other ranks which transfer this rank starts next, and compares it with theirs.
@@ -136,7 +136,7 @@ class Monitor:
             signature: of the transfer.
             seconds: how long to wait for messages of the other ranks.
         """
-        number = self.started() + 1
+        number = self.started_count() + 1
         self._next = number, signature
         self.send_to_others(TRANSFERS, number - 1, {number: (signature, names_of_signatures[signature])}, False)
         self.wait_for_others(lambda rank: number in self._transfers[rank], seconds)
@@ -217,7 +217,7 @@ class Monitor:
             known = self._transfers[rank]
             known.update(transfers)
             if asks:
-                answer = TRANSFERS, self.started(), self._own_transfers(), False
+                answer = TRANSFERS, self.started_count(), self._own_transfers(), False
                 self._sends.append(self._messages.isend(answer, rank))
             for number in sorted(known)[: -2 * MOST_RECENT_TRANSFERS]:
                 del known[number]
@@ -366,7 +366,7 @@ class Monitor:
             return
         self._leaves = True
         try:
-            self.send_to_others(LEFT, self.started())
+            self.send_to_others(LEFT, self.started_count())
             while not self.wait_until(lambda: all(rank in self.left for rank in self._others), POLL_SECONDS):
                 pass
             self._quit.set()
@@ -398,7 +398,7 @@ class Monitor:
         engine: Any = getattr(transfers, "engine", None)
         return engine().words if engine is not None and engine.cache_info().currsize else None
 
-    def started(self) -> int:
+    def started_count(self) -> int:
         """Returns the number of transfers that this rank has started."""
         from fastgrad._src.kernels.collectives.transfers import STARTED
 

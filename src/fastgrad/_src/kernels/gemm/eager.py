@@ -36,7 +36,7 @@ from fastgrad._src.kernels.gemm.gemm import gemm
 from fastgrad._src.kernels.gemm.layout import MOST_ROWS_TOGETHER, SECOND_CACHE_BYTES
 from fastgrad._src.kernels.gemm.pairs import gemm_pairs
 from fastgrad._src.kernels.gemm.steps import NO_ROW_EPILOGUE, product_launches
-from fastgrad._src.kernels.runtime.eager_launch import run_eagerly
+from fastgrad._src.kernels.runtime.eager_launch import run_on_thread_pool
 from fastgrad._src.kernels.runtime.launch import Launches, Spec
 
 MOST_DIRECT_MULTIPLY_ADDS = 1 << 21
@@ -240,7 +240,7 @@ def _product_by_launches(a: np.ndarray, b: np.ndarray, transpose_a: bool, transp
     if call is None:
         return None
     c = np.empty(call.shape, x.dtype)
-    run_eagerly(call.launches, (_contiguous(x), _contiguous(y)), (c,))
+    run_on_thread_pool(call.launches, (_contiguous(x), _contiguous(y)), (c,))
     return c
 
 
@@ -259,7 +259,7 @@ def product_of_bfloat16(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpo
         return None
     x, y, c = _contiguous(x), _contiguous(y), np.empty(call.shape, np.float32)
     if isinstance(call, _LargeProductCall):
-        run_eagerly(call.launches, (x, y), (c,))
+        run_on_thread_pool(call.launches, (x, y), (c,))
     else:
         call.kernel(*[one.view(np.uint16) for one in ((y, x) if call.swapped else (x, y))], c, *call.numbers)
     return c

@@ -165,7 +165,7 @@ def decayed_weight(p, decay):
 
 
 @scalar_function
-def subnormal_flushed(x):
+def flush_subnormal(x):
     """Returns 0 for a subnormal x, else x.
 
     A mean that decays by a factor would otherwise stay subnormal. Products with subnormal numbers take some processors
@@ -179,7 +179,7 @@ _TEMPLATE_GLOBALS: dict[str, Any] = {
     "greatest": greatest,
     "least": least,
     "prefetch": prefetch,
-    "settled": subnormal_flushed,
+    "settled": flush_subnormal,
     "uint64": uint64,
 }
 

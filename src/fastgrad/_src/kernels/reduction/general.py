@@ -22,7 +22,7 @@ from fastgrad._src.kernels.movement.boxes import fill_launch
 from fastgrad._src.kernels.movement.layout import broadcast, contiguous, transposed
 from fastgrad._src.kernels.movement.strided import ScratchCopies
 from fastgrad._src.kernels.reduction.reductions import sum_of_block_squares
-from fastgrad._src.kernels.reduction.row_blocks import ROW_PARTS, copy_last_columns, rows_together
+from fastgrad._src.kernels.reduction.row_blocks import ROW_PARTS, copy_last_columns, rows_per_block
 from fastgrad._src.kernels.reduction.softmax import row_exponentials, row_peaks
 from fastgrad._src.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec
 
@@ -121,7 +121,7 @@ def logsumexp_rows(x, out, columns, first, last):
     """Computes log(sum(exp(x))) of rows, relative to the largest element."""
     parts, across, tails = local_array(T, 256), local_array(T, 256), local_array(T, 256)
     peaks, totals = local_array(T, 16), local_array(float64, 16)
-    together = rows_together(columns)
+    together = rows_per_block(columns)
     for top in range(first, last, together):
         rows = least(together, last - top)
         copy_last_columns(x, top, rows, columns, tails)
