@@ -160,7 +160,7 @@ def updates() -> Iterator[tuple[str, Any]]:
         for dtype in ("float32", "float64"):
             weights, held, gradients = _state([(7, 5), (), (0,), (5,)], slots, dtype)
             for _ in range(2):
-                rule.variables[dtype](weights, *held, gradients, 0, unit_count(weights), *hyper)
+                rule.variables_kernel[dtype](weights, *held, gradients, 0, unit_count(weights), *hyper)
             yield f"update {name} {dtype}", [*weights, *[one for slot in held for one in slot]]
         for kind, moves, index in (("rows", ZERO_GRADIENT_RESTS, "int64"), ("table", ZERO_GRADIENT_MOVES, "int32")):
             (table,), held, (gradient,) = _state([(9, 5)], slots, "float64")

@@ -97,7 +97,7 @@ def replica_step(rows: int | None = None, total: int | None = None, joins_metric
         _scopes.steps.pop()
 
 
-def step_rows() -> StepRows | None:
+def current_step_rows() -> StepRows | None:
     """Returns the rows of the innermost step that replicas run in this thread; None outside of such steps."""
     return _scopes.steps[-1] if _scopes.steps else None
 
@@ -130,7 +130,7 @@ def loss_weight() -> float | None:
     group = replica_group()
     if group.size == 1:
         return None
-    step = step_rows()
+    step = current_step_rows()
     if step is None or step.rows is None or step.total is None:
         return 1.0 / group.size
     return step.rows / max(step.total, 1)

@@ -78,7 +78,7 @@ def _update_launches(inputs: Any, outputs: Any, rule: str, count: int) -> Launch
     state = [tuple([Output(k * count + i) for i in range(count)]) for k in range(state_count)]
     gradients = tuple([Input(state_count * count + i) for i in range(count)])
     numbers = [Input(number) for number in range((state_count + 1) * count, len(inputs))]
-    launch = update_rule.launch(update_rule.variables[dtype], outputs[:count], (*state, gradients, *numbers))
+    launch = update_rule.launch(update_rule.variables_kernel[dtype], outputs[:count], (*state, gradients, *numbers))
     return _launches_in_place(launch, state_count * count)
 
 

@@ -122,7 +122,7 @@ class Capture(NamedTuple):
         """Returns the lines that read the value as ``v<number>`` and compare it with ``k<number>``."""
         value, recorded = f"v{number}", f"k{number}"
         changed = f"{value} is not {recorded}{'()' if self.is_weak else ''}"
-        more = f" and has_changed({value}, {recorded})" if self.by_value else ""
+        more = f" and differs({value}, {recorded})" if self.by_value else ""
         return [f"{value} = {self.expression}", f"if {changed}{more}: return CALL_CHANGED"]
 
 
@@ -201,7 +201,7 @@ class Captures:
         """The comparisons as code."""
         scope = {
             "CALL_CHANGED": CALL_CHANGED,
-            "has_changed": has_changed,
+            "differs": has_changed,
             "mutations": settings_version.change_count,
             "settings": self._settings_check,
         }

@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core.names import missing_member_getattr
-from fastgrad._src.core.replicas import ALONE, ReplicaGroup, in_replica, replica_group, replica_group_scope, step_rows
+from fastgrad._src.core.replicas import (
+    ALONE,
+    ReplicaGroup,
+    current_step_rows,
+    in_replica,
+    replica_group,
+    replica_group_scope,
+)
 from fastgrad._src.core.tensor import constant_tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras import dtype_policy, initializers, naming, settings
@@ -28,7 +35,7 @@ def _over_all_replicas(result: Callable[..., Any]) -> Callable[..., Any]:
     def joined_result(self: Metric, *args: Any, **kwargs: Any) -> Any:
         if self._replicas.size == 1:
             return result(self, *args, **kwargs)
-        step = step_rows()
+        step = current_step_rows()
         joins = step is not None and step.joins_metrics
         with (
             replica_group_scope(self._replicas if joins or not in_replica() else replica_group()),

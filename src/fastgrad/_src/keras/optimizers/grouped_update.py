@@ -80,12 +80,12 @@ class Group:
             count = len(self.variables)
             assign_all(state, update_variables(*values, *gradients, *numbers, rule=rule.key, count=count))
         elif self.half:
-            kernel = rule.variables["float32"]
+            kernel = rule.variables_kernel["float32"]
             update_in_float32(lambda *lists: kernel(*lists, 0, self._units, *numbers), self.arrays, gradients)
         elif factor == 1.0:
-            self._call(rule, rule.variables[self.dtype], gradients, numbers)
+            self._call(rule, rule.variables_kernel[self.dtype], gradients, numbers)
         else:
-            self._call(rule, rule.scaled_variables[self.dtype], gradients, (factor, *numbers))
+            self._call(rule, rule.scaled_variables_kernel[self.dtype], gradients, (factor, *numbers))
 
     def _call(self, rule: UpdateRule, kernel: Any, gradients: Sequence[np.ndarray], numbers: Sequence[float]) -> None:
         """Calls a kernel that updates the variables in place, on the thread pool if there is much work."""

@@ -250,7 +250,7 @@ class RuleOptimizer(KernelOptimizer):
             row_ids = np.arange(len(arrays[0]))
         gradient = np.zeros((len(row_ids), *arrays[0].shape[1:]), np.float32)
         gradient[np.searchsorted(row_ids, row_gradient.ids)] = row_gradient.sums
-        kernel, units = self.rule.variables["float32"], unit_count([gradient])
+        kernel, units = self.rule.variables_kernel["float32"], unit_count([gradient])
         state = [[array] for array in arrays]
         update_in_float32(lambda *lists: kernel(*lists, 0, units, *numbers), state, [gradient], row_ids)
 
