@@ -157,7 +157,7 @@ def copy_bandwidth(nbytes: int = COPY_BYTES, repeats: int = 20) -> float:
     """Returns the bytes that the GPU reads and writes per second in a copy within its memory."""
     from fastgrad._src.cuda.devices import available
 
-    device = available.device(0)
+    device = available.gpu_device(0)
     nbytes = min(nbytes, device.driver.free_and_total_bytes()[0] // 4)
     source, to = device.allocate(nbytes), device.allocate(nbytes)
     device.driver.fill(source.address, 0, nbytes)
@@ -189,7 +189,7 @@ def surroundings(command: str) -> dict[str, Any]:
     """Returns the provenance of the results: date, commit, machine and versions."""
     from fastgrad._src.cuda.devices import available
 
-    driver = available.device(0).driver
+    driver = available.gpu_device(0).driver
     found = provenance(command)
     for package in ("cuda-core", "cuda-bindings", "nvidia-nvjitlink", "torch", "jax", "optax"):
         with suppress(metadata.PackageNotFoundError):

@@ -99,7 +99,7 @@ def _settings_of_the_process():
     with GradientTape():  # drops tapes that nothing refers to, which a wrong call leaves
         pass
     return {
-        "defers": deferral.defers(),
+        "defers": deferral.is_deferring(),
         "recorders.active": len(recording.recorders.active),
         "programs.is_on": repeated_backward.programs.is_on,
         "run_functions_eagerly": eager_execution.functions_run_eagerly(),

@@ -217,7 +217,7 @@ def test_an_optimizer_updates_all_variables_in_one_call(calls_of, name):
     step = step_of(model, mean_square, optimizer=optimizer)
     step()
     before = [weight.numpy() for weight in model.weights]
-    assert list(calls_of(step, rule.variables).values()) == [1]
+    assert list(calls_of(step, rule.variables_kernel).values()) == [1]
     assert all(np.any(weight.numpy() != old) for weight, old in zip(model.weights, before, strict=True))
 
 

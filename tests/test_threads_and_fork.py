@@ -126,7 +126,7 @@ def test_kernels_are_first_used_by_several_threads_at_once():
         dense.DENSE_GRADIENT_KERNELS["relu"],
         activation.gelu,
         softmax.softmax,
-        optimizers.adam.variables,
+        optimizers.adam.variables_kernel,
     )
     expected = trained(0, 5)
     for kernel in kernels:

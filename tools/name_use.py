@@ -108,9 +108,9 @@ def public_names() -> dict[str, str]:
 
     A namespace is no such name.
     """
-    from fastgrad._src.core.peer_names import peers
+    from fastgrad._src.core.peer_names import peer_names
 
-    current, former = peers()[:2]
+    current, former = peer_names()[:2]
     names = {f"{space}.{name}": f"{space}.{name}" for space, words in current.items() for name in words}
     for space, words in former.items():
         version_1 = f"tf.compat.v1{space.removeprefix('tf')}"

@@ -130,9 +130,9 @@ def _add_names(
 
 def rows_of(namespaces: list[str]) -> list[Row]:
     """The public names of some namespaces of TensorFlow and Keras, compared with the package."""
-    from fastgrad._src.core.peer_names import peers
+    from fastgrad._src.core.peer_names import peer_names
 
-    current = peers()[0]
+    current = peer_names()[0]
     rows = []
     for namespace in namespaces:
         homes = declared_in(namespace)
@@ -143,7 +143,7 @@ def rows_of(namespaces: list[str]) -> list[Row]:
 
 
 def _row(namespace: str, name: str, homes: dict[str, str]) -> Row:
-    from fastgrad._src.core.peer_names import DIFFERING, nearest
+    from fastgrad._src.core.peer_names import DIFFERING, nearest_alternative
 
     full_name = f"{namespace}.{name}"
     found, value = _value_of(full_name)
@@ -153,7 +153,7 @@ def _row(namespace: str, name: str, homes: dict[str, str]) -> Row:
         status = "differs" if difference else "supported"
         return Row(full_name, status, difference or _file_of(value, homes.get(name) or homes[""]), True)
     first_missing = ".".join(full_name.split(".")[: found.count(".") + 2])
-    hint = nearest(full_name) or nearest(first_missing)
+    hint = nearest_alternative(full_name) or nearest_alternative(first_missing)
     if hint and hint.startswith("nothing: "):  # why there is nothing says more than the reason
         text = hint.removeprefix("nothing: ")
     else:
@@ -189,9 +189,9 @@ def _file_of(value: object, home: str) -> str:
 
 def namespaces_of(page: Path) -> list[str]:
     """The namespaces whose names a page lists one by one."""
-    from fastgrad._src.core.peer_names import peers
+    from fastgrad._src.core.peer_names import peer_names
 
-    spaces = [space for space in peers()[0] if space != "tf.raw_ops"]
+    spaces = [space for space in peer_names()[0] if space != "tf.raw_ops"]
     if page == KERAS_PAGE:
         return [space for space in spaces if space.startswith("tf.keras") and _value_of(space)[0] == space]
     return [space for space in spaces if not space.startswith("tf.keras")]
@@ -254,10 +254,10 @@ def share_by_use(files: dict[str, int], is_there: dict[str, bool]) -> float:
 
 def weighted_by_use() -> str:
     """The share of names of TensorFlow, Keras and TensorFlow 1 weighted by use, that of each namespace, and the most used names that are missing."""
-    from fastgrad._src.core.peer_names import peers
+    from fastgrad._src.core.peer_names import peer_names
 
     rows = [row for page in (PAGE, KERAS_PAGE) for row in rows_of(namespaces_of(page)) if row.has_meaning]
-    unlisted = [f"tf.raw_ops.{name}" for name in peers()[0]["tf.raw_ops"]] + _names_of_version_1()
+    unlisted = [f"tf.raw_ops.{name}" for name in peer_names()[0]["tf.raw_ops"]] + _names_of_version_1()
     is_there = {row.name: row.status in ("supported", "differs") for row in rows}
     is_there |= {name: _value_of(name)[0] == name for name in unlisted}
     files = {name: number for name, number in files_by_name().items() if name in is_there}
@@ -287,9 +287,9 @@ def _namespace_in_table(name: str) -> str:
 
 def _names_of_version_1() -> list[str]:
     """The names of TensorFlow 1 in ``tf.compat.v1`` that TensorFlow 2 does not have under the same name."""
-    from fastgrad._src.core.peer_names import peers
+    from fastgrad._src.core.peer_names import peer_names
 
-    former = peers()[1]
+    former = peer_names()[1]
     names = (f"tf.compat.v1{space.removeprefix('tf')}.{name}" for space, names in former.items() for name in names)
     return sorted(name for name in names if ".contrib" not in name)
 
@@ -304,7 +304,7 @@ def _list_of_missing(title: str, names: list[str]) -> str:
 
 def written(page: Path) -> str:
     """What the tool writes into a page, after its introduction."""
-    from fastgrad._src.core.peer_names import peers
+    from fastgrad._src.core.peer_names import peer_names
 
     rows = rows_of(namespaces_of(page))
     text = (
@@ -314,7 +314,7 @@ def written(page: Path) -> str:
         + "".join(f"| `{row.name}` | {row.status} | {row.text} |\n".replace("|  |", "| |") for row in rows)
     )
     if page == PAGE:
-        current = peers()[0]
+        current = peer_names()[0]
         text += _list_of_missing("tf.raw_ops", sorted(f"tf.raw_ops.{name}" for name in current["tf.raw_ops"]))
         text += _list_of_missing("tf.compat.v1", _names_of_version_1())
     return text

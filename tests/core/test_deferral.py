@@ -12,7 +12,7 @@ from fastgrad._src.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad._src.core import deferral
 from fastgrad._src.core.deferral import DeferredArray
 from fastgrad._src.core.dispatch import dispatchers
-from fastgrad._src.core.recording import hidden_from_tapes
+from fastgrad._src.core.recording import hide_from_tapes
 from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad.keras import Input, Model, layers
 from tests.compiler.recorded import record
@@ -46,7 +46,7 @@ def spec(function, shape=(4,), dtype="float32"):
 
 
 def test_results_have_shapes_and_dtypes_and_no_elements():
-    with deferral.deferred():
+    with deferral.defer_operations():
         y = tf.nn.relu(tf.matmul(zeros(2, 3), tf.ones((3, 5))) + 1.0)
         assert (y.shape, y.dtype) == ((2, 5), tf.float32)
         assert is_deferred(y)
@@ -54,7 +54,7 @@ def test_results_have_shapes_and_dtypes_and_no_elements():
 
 
 def test_operations_without_deferred_inputs_run_at_once():
-    with deferral.deferred():
+    with deferral.defer_operations():
         assert type((tf.ones(3) + 1.0)._array) is np.ndarray
 
 
@@ -64,7 +64,7 @@ def test_operations_run_at_once_outside():
 
 
 def test_a_long_chain_is_computed_without_recursion():
-    with deferral.deferred():
+    with deferral.defer_operations():
         x = zeros(2)
         for _ in range(5000):
             x = x + 1.0
@@ -73,7 +73,7 @@ def test_a_long_chain_is_computed_without_recursion():
 
 def test_a_call_reads_the_variable_as_it_was():
     v = tf.Variable([1.0, 2.0])
-    with deferral.deferred():
+    with deferral.defer_operations():
         y = zeros(2) + v
         v.assign([7.0, 7.0])
     np.testing.assert_array_equal(y.numpy(), [1.0, 2.0])
@@ -81,24 +81,24 @@ def test_a_call_reads_the_variable_as_it_was():
 
 def test_a_deferral_belongs_to_one_thread():
     kinds = []
-    with deferral.deferred():
+    with deferral.defer_operations():
         thread = threading.Thread(target=lambda: kinds.append(type(zeros(2)._array)))
         thread.start()
         thread.join()
-        with hidden_from_tapes():
+        with hide_from_tapes():
             assert is_deferred(zeros(2) + 1.0)
     assert kinds == [np.ndarray]
 
 
 def test_an_error_ends_the_deferral():
-    with pytest.raises(RuntimeError), deferral.deferred():
+    with pytest.raises(RuntimeError), deferral.defer_operations():
         raise RuntimeError
     assert dispatchers == []
-    assert not deferral.defers()
+    assert not deferral.is_deferring()
 
 
 def test_a_tensor_that_outlives_the_deferral_is_a_tensor():
-    with deferral.deferred():
+    with deferral.defer_operations():
         y, z = tf.exp(zeros(2)), tf.exp(zeros(2))
         elements = z.numpy()
         elements[0] = 7.0
@@ -110,7 +110,7 @@ def test_a_tensor_that_outlives_the_deferral_is_a_tensor():
 
 
 def test_positions_are_checked_at_once():
-    with deferral.deferred():
+    with deferral.defer_operations():
         x = zeros(2, 3)
         assert is_deferred(tf.gather(x, [0, 2], axis=1))
         with pytest.raises(tf.errors.InvalidArgumentError, match=r"indices\[1\] = 3 is not in \[0, 3\)"):
@@ -197,7 +197,7 @@ def test_a_program_gives_the_same_bits(number):
     tf.random.set_seed(1)
     expected = bits(program(tf.constant(array)))
     tf.random.set_seed(1)
-    with deferral.deferred():
+    with deferral.defer_operations():
         result = program(constant_tensor(deferral.deferred_array(array.copy, array.shape, array.dtype)))
     assert bits(result) == expected
 
@@ -335,7 +335,7 @@ def test_a_deferral_does_not_run_graphs(monkeypatch):
     runs = []
     run = GraphOperation.run
     monkeypatch.setattr(GraphOperation, "run", lambda self, *arrays: runs.append(self) or run(self, *arrays))
-    with deferral.deferred():
+    with deferral.defer_operations():
         results = operation(Tensor(deferral.zeros((2, 3), np.dtype(np.float64))))
         assert [(y.shape.as_list(), y.dtype) for y in results] == [([3], tf.float64), ([2, 3], tf.float64)]
         assert all(type(y._array) is DeferredArray for y in results)

@@ -222,8 +222,8 @@ def test_writes_of_large_variables(view, dtype):
 @pytest.mark.parametrize("dtype", ["float32", "int16", "bool", "complex128"])
 def test_variables_of_all_dtypes_are_written_by_all_threads(dtype, monkeypatch):
     copies = []
-    run = large_arrays.run_eagerly
-    monkeypatch.setattr(large_arrays, "run_eagerly", lambda *given: copies.append(given) or run(*given))
+    run = large_arrays.run_on_thread_pool
+    monkeypatch.setattr(large_arrays, "run_on_thread_pool", lambda *given: copies.append(given) or run(*given))
     x = RNG.integers(0, 2, 4_000_001).astype(dtype)
     before, v = compute_pool.threads, tf.Variable(np.zeros_like(x))
     try:
@@ -246,8 +246,8 @@ def test_texts_of_large_variables_are_written():
 def test_slow_functions_of_slices_run_kernels(index, kernel_runs, monkeypatch):
     """A copy of rows costs less than the function by NumPy."""
     plain = []
-    run = large_arrays.run_eagerly
-    monkeypatch.setattr(large_arrays, "run_eagerly", lambda *given: plain.extend(given[1]) or run(*given))
+    run = large_arrays.run_on_thread_pool
+    monkeypatch.setattr(large_arrays, "run_on_thread_pool", lambda *given: plain.extend(given[1]) or run(*given))
     x = elements((300, 400), "float32")[index]
     with np.errstate(all="ignore"):
         assert_same_bits(tf.sqrt(tf.constant(x)).numpy(), np.sqrt(x))

@@ -17,12 +17,12 @@ import traceback
 import pytest
 
 import fastgrad as tf
-from fastgrad._src.core.names import lacks, suggestions
-from fastgrad._src.core.peer_names import DIFFERING, NEAREST, answer, nearest, peers
+from fastgrad._src.core.names import declare_missing, suggestions
+from fastgrad._src.core.peer_names import DIFFERING, NEAREST, missing_name_text, nearest_alternative, peer_names
 from tools import name_use, names_table
 
 README = (names_table.ROOT / "README.md").read_text(encoding="utf-8")
-CURRENT, FORMER, MEMBERS = peers()
+CURRENT, FORMER, MEMBERS = peer_names()
 ROWS = names_table.rows_of(names_table.namespaces_of(names_table.PAGE))
 KERAS_ROWS = names_table.rows_of(names_table.namespaces_of(names_table.KERAS_PAGE))
 
@@ -196,7 +196,7 @@ def test_every_public_name_is_there_or_refused(namespace):
             assert text.startswith(f"{namespace}.{name}: TensorFlow")
             assert "has it, fastgrad does not." in text
             assert ("Nearest: " in text) == bool(
-                nearest(f"{namespace}.{name}", FORMER.get(namespace, {}).get(name, ""))
+                nearest_alternative(f"{namespace}.{name}", FORMER.get(namespace, {}).get(name, ""))
             )
 
 
@@ -340,7 +340,7 @@ BEFORE_BUILD = {"input", "kernel", "output"}
 
 
 def test_objects_hide_what_they_lack():
-    @lacks("distant")
+    @declare_missing("distant")
     class Near:
         close = 1
 
@@ -396,7 +396,7 @@ def test_errors_of_missing_names_are_pickled_as_text():
 
 
 def test_answers_without_a_peer_suggest_names_that_are_there():
-    assert answer("tf.nn", "relux", ["relu", "_relu", "tanh"], suggestions).endswith(
+    assert missing_name_text("tf.nn", "relux", ["relu", "_relu", "tanh"], suggestions).endswith(
         "has no attribute 'relux'. Did you mean: relu?"
     )
 

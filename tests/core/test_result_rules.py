@@ -7,7 +7,7 @@ from fastgrad import linalg, nn, random  # noqa: F401  # whose rows are in the t
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Node, Value, validate
 from fastgrad._src.core.operation import TABLE, Operation
 from fastgrad._src.core.recording import Recorder
-from fastgrad._src.core.result_rules import ArraySpec, fits, memoryless_zeros, specs_of
+from fastgrad._src.core.result_rules import ArraySpec, fits_spec, memoryless_zeros, specs_of
 from tests.ops.samples import SAMPLES, recorded
 
 F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
@@ -26,7 +26,9 @@ class _Rules(Recorder):
             specs = specs_of(
                 operation.result(*[ArraySpec(tuple(x.shape), x.dtype.numpy) for x in inputs], **attributes)
             )
-            if not (len(specs) == len(outputs) and all(fits(s, y._array) for s, y in zip(specs, outputs, strict=True))):
+            if not (
+                len(specs) == len(outputs) and all(fits_spec(s, y._array) for s, y in zip(specs, outputs, strict=True))
+            ):
                 self.wrong.append(f"{operation.name}: {specs}, not {[(y.shape, y.dtype) for y in outputs]}")
 
 

@@ -8,8 +8,8 @@ from fastgrad._src.cuda.devices import available
 def list_real_gpus(*drivers):
     """Lists the real GPUs in the place of as many simulated ones."""
     available.forget_gpus()
-    if len(drivers) > available.count():
-        pytest.skip(f"{len(drivers)} GPUs are simulated, and there are {available.count()}")
+    if len(drivers) > available.gpu_count():
+        pytest.skip(f"{len(drivers)} GPUs are simulated, and there are {available.gpu_count()}")
 
 
 available.list_gpus_of = list_real_gpus

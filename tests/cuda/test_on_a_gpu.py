@@ -10,7 +10,7 @@ import fastgrad as tf
 from fastgrad._src.cuda.devices import available
 from fastgrad._src.cuda.devices.driver import OutOfDeviceMemory
 
-REASON = available.problem()
+REASON = available.no_gpu_reason()
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(REASON is not None, reason=str(REASON))]
 
@@ -19,7 +19,7 @@ X = np.arange(12, dtype=np.float32).reshape(3, 4)
 
 @pytest.fixture
 def gpu():
-    return available.device(0)
+    return available.gpu_device(0)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_copies_of_all_kinds(gpu):
     np.testing.assert_array_equal(x.copy().on_host(), X)
     pinned = gpu.driver.allocate_pinned(X.nbytes).view(np.float32).reshape(X.shape)
     pinned[:] = X + 1
-    gpu.driver.wait(gpu.driver.copy_ahead(x.address, pinned, gpu.driver.event()))
+    gpu.driver.wait(gpu.driver.copy_in_parallel(x.address, pinned, gpu.driver.event()))
     np.testing.assert_array_equal(x.on_host(), X + 1)
 
 

@@ -29,8 +29,8 @@ def test_elements_come_in_order_on_the_device(buffer_size):
 
 def test_elements_are_on_their_way_before_they_are_asked_for(monkeypatch):
     sent = []
-    copy_ahead = SimulatedDriver.copy_ahead
-    monkeypatch.setattr(SimulatedDriver, "copy_ahead", lambda *given: sent.append(1) or copy_ahead(*given))
+    copy_in_parallel = SimulatedDriver.copy_in_parallel
+    monkeypatch.setattr(SimulatedDriver, "copy_in_parallel", lambda *given: sent.append(1) or copy_in_parallel(*given))
     elements = iter(tf.data.Dataset.from_tensor_slices(X).apply(tf.data.experimental.prefetch_to_device("GPU:0", 3)))
     next(elements)
     assert len(sent) == 4

@@ -173,7 +173,7 @@ def of_layouts(c, strided, fortran, steps):
 
 
 @numba.njit
-def through_float32(c, u, steps):
+def with_half_floats(c, u, steps):
     x = u.astype(np.float32)
     is_up = np.zeros(4, np.bool_)
     for t in range(steps):
@@ -190,7 +190,7 @@ PROGRAMS_OF_STEPS = [
     of_growing_arrays,
     with_inner_loops,
     of_strided_arrays,
-    through_float32,
+    with_half_floats,
 ]
 ARGUMENTS = (0.7, np.array([0.9, -0.4, 1.3, 0.5]))
 LAYOUTS = (

@@ -6,7 +6,7 @@ import numpy as np
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad._src.core.replicas import ALONE, replica_group, replicas
+from fastgrad._src.core.replicas import ALONE, replica_group, replica_group_scope
 from fastgrad._src.ops.replica_messages import gathered
 
 
@@ -45,7 +45,7 @@ def fitted(group, make_model, optimizer, fit_arguments, **options):
     """Returns a trained model and its history, of all replicas and of one process."""
     results = []
     for current in (group, ALONE):
-        with replicas(current):
+        with replica_group_scope(current):
             model = compiled(make_model, optimizer, **options)
         arguments = fit_arguments()
         history = model.fit(*arguments.pop("data"), verbose=0, **arguments)

@@ -7,7 +7,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad._src.core.replicas import ALONE, replicas
+from fastgrad._src.core.replicas import ALONE, replica_group_scope
 from fastgrad._src.ops.replica_messages import gathered
 from tests.distribute.keras_training import all_replicas, assert_equal_training, compiled, data, dense_model, sgd
 from tests.distribute.ranks import on_ranks
@@ -64,7 +64,7 @@ def test_each_replica_takes_its_rows_of_all_kinds_of_data(rank, size):
 @on_ranks(2)
 def test_unseeded_shuffles_have_one_order_on_all_replicas(rank, size):
     group = all_replicas()
-    with replicas(group):
+    with replica_group_scope(group):
         model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
         model.compile("sgd", "mse", run_eagerly=True)
     seen = []
@@ -81,7 +81,7 @@ def test_unseeded_shuffles_have_one_order_on_all_replicas(rank, size):
 
 @on_ranks(2)
 def test_replicas_with_different_data_get_an_error(rank, size):
-    with replicas(all_replicas()):
+    with replica_group_scope(all_replicas()):
         model = compiled(dense_model, sgd)
     for source in (batches(50 - 2 * rank), batches(50)[: 4 - rank]):
         with pytest.raises(ValueError, match="replicas have different data"):
@@ -101,7 +101,7 @@ def test_batches_of_a_distributed_dataset_weigh_by_their_rows(rank, size):
 
     results = []
     for group in (all_replicas(), ALONE):
-        with replicas(group):
+        with replica_group_scope(group):
             model = compiled(dense_model, sgd)
             dataset = whole if group is ALONE else group.strategy.distribute_datasets_from_function(own_batches)
         history = model.fit(dataset, epochs=2, verbose=0)
@@ -114,7 +114,7 @@ def test_batches_of_a_distributed_dataset_weigh_by_their_rows(rank, size):
 def test_single_batches_equal_one_process(rank, size):
     models = []
     for group in (all_replicas(), ALONE):
-        with replicas(group):
+        with replica_group_scope(group):
             models.append(compiled(dense_model, sgd))
     x, y = data(9)
     for method in ("train_on_batch", "test_on_batch", "train_on_batch"):
@@ -149,7 +149,7 @@ def test_custom_steps_and_several_outputs(rank, size):
     targets = {"a": x[:, :3], "b": y.astype(np.float32)}
     results = []
     for group in (all_replicas(), ALONE):
-        with replicas(group):
+        with replica_group_scope(group):
             model = compiled(Custom, sgd, loss={"a": "mse", "b": "mae"}, metrics={"a": ["mae"], "b": ["mse"]})
         history = model.fit(x, targets, batch_size=16, epochs=2, shuffle=False, verbose=0)
         evaluated = model.evaluate(x, targets, verbose=0, return_dict=True)
@@ -163,7 +163,7 @@ def test_custom_steps_and_several_outputs(rank, size):
 
 @on_ranks(2)
 def test_the_step_is_one_program_with_the_reduction_inside(rank, size):
-    with replicas(all_replicas()):
+    with replica_group_scope(all_replicas()):
         model = compiled(dense_model, sgd)
     model.fit(*data(64), batch_size=16, epochs=3, verbose=0)
     report = str(model.make_train_function().report())
@@ -187,7 +187,7 @@ def test_metrics_without_an_aggregation_must_be_equal(rank, size):
 
     x = np.arange(4.0, dtype=np.float32)[:, None]
     for aggregation, expected in (("mean", 2.0), ("only_first_replica", 1.0), ("sum", 4.0), ("none", None)):
-        with replicas(all_replicas()):
+        with replica_group_scope(all_replicas()):
             model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
             model.compile("sgd", "mse", metrics=[Last(aggregation)])
         if expected is None:

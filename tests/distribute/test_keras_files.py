@@ -13,7 +13,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad._src.core.replicas import replicas
+from fastgrad._src.core.replicas import replica_group_scope
 from fastgrad._src.ops.replica_messages import from_first_replica, gathered, run_on_first_replica
 from tests.distribute.keras_training import adam, all_replicas, compiled, data, dense_model
 from tests.distribute.ranks import on_ranks, run_ranks
@@ -41,7 +41,7 @@ def model_with_own_statistics():
 def test_models_are_written_once_and_read_by_all(rank, size):
     group = all_replicas()
     folder = shared_folder(group)
-    with replicas(group):
+    with replica_group_scope(group):
         model = compiled(model_with_own_statistics, adam)
     model.fit(*data(), batch_size=16, verbose=0)
     assert (np.diff(gathered(group, model.layers[1].moving_mean.numpy()), axis=0) != 0).any()
@@ -55,7 +55,7 @@ def test_models_are_written_once_and_read_by_all(rank, size):
     os.replace = original
     assert len(writes) == (0 if rank else 5)
     for name in ("model.keras", "model.safetensors"):
-        with replicas(group):
+        with replica_group_scope(group):
             loaded = keras.models.load_model(folder / name)
         for own, other in zip(loaded.get_weights(), model.get_weights(), strict=True):
             np.testing.assert_array_equal(own, other)
@@ -67,7 +67,7 @@ def test_models_are_written_once_and_read_by_all(rank, size):
 @on_ranks(2)
 def test_an_error_of_the_writer_is_raised_by_all(rank, size):
     group = all_replicas()
-    with replicas(group):
+    with replica_group_scope(group):
         model = compiled(dense_model, adam)
     with pytest.raises(FileNotFoundError, match="folder does not exist"):
         model.save_weights("/nonexistent/folder/w.safetensors")
@@ -80,7 +80,7 @@ def test_an_error_of_the_writer_is_raised_by_all(rank, size):
 def test_checkpoints_of_a_custom_loop(rank, size):
     group = all_replicas()
     folder = shared_folder(group)
-    with replicas(group):
+    with replica_group_scope(group):
         weights, metric = tf.Variable([1.0, 2.0]), keras.metrics.Mean()
         optimizer = keras.optimizers.SGD(0.5, gradient_accumulation_steps=2)
         counter = tf.Variable(0.0, **ON_READ)
@@ -94,7 +94,7 @@ def test_checkpoints_of_a_custom_loop(rank, size):
         manager.save()
     assert sorted(path.name for path in folder.iterdir()) == ["checkpoint", "ckpt-2.safetensors", "ckpt-3.safetensors"]
     assert manager.checkpoints == gathered(group, manager.checkpoints)[0]
-    with replicas(group):
+    with replica_group_scope(group):
         new_weights, new_metric = tf.Variable([0.0, 0.0]), keras.metrics.Mean()
         new_optimizer = keras.optimizers.SGD(0.5, gradient_accumulation_steps=2)
         new_counter = tf.Variable(0.0, **ON_READ)
@@ -128,7 +128,7 @@ class Interrupt(keras.callbacks.Callback):
 
 
 def fit_with_backup(group, folder, save_freq="epoch", interrupt=None, make_model=dense_model):
-    with replicas(group):
+    with replica_group_scope(group):
         model = compiled(make_model, lambda: keras.optimizers.Adam(0.01, gradient_accumulation_steps=2))
     callbacks = [keras.callbacks.BackupAndRestore(folder, save_freq, delete_checkpoint=False)]
     if interrupt is not None:
@@ -195,7 +195,7 @@ def test_one_rank_prints_and_writes_logs(rank, size):
     group = all_replicas()
     folder = shared_folder(group) / str(rank)
     folder.mkdir()
-    with replicas(group):
+    with replica_group_scope(group):
         model = compiled(dense_model, adam)
     callbacks = [
         keras.callbacks.CSVLogger(folder / "log.csv"),
@@ -215,7 +215,7 @@ def test_one_rank_prints_and_writes_logs(rank, size):
 @on_ranks(2)
 def test_a_callback_of_one_rank_stops_all(rank, size):
     group = all_replicas()
-    with replicas(group):
+    with replica_group_scope(group):
         model = compiled(dense_model, adam)
 
     seen = []
@@ -234,7 +234,7 @@ def test_a_callback_of_one_rank_stops_all(rank, size):
 def test_a_save_by_one_rank_is_an_error_and_no_hang(rank, size):
     group = all_replicas()
     folder = shared_folder(group)
-    with replicas(group):
+    with replica_group_scope(group):
         model = compiled(dense_model, adam)
     own_step = (
         (lambda: model.save_weights(folder / "w.safetensors"))
@@ -249,7 +249,7 @@ def test_a_save_by_one_rank_is_an_error_and_no_hang(rank, size):
 
 @on_ranks(2)
 def test_a_loss_that_is_not_a_number_stops_all_replicas(rank, size):
-    with replicas(all_replicas()):
+    with replica_group_scope(all_replicas()):
         model = compiled(dense_model, adam)
     x, y = data(64)
     x[28] = np.nan  # in the second batch of 16: a row of rank 1

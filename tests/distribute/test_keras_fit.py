@@ -9,7 +9,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad._src.core.replicas import replicas
+from fastgrad._src.core.replicas import replica_group_scope
 from fastgrad.errors import UnavailableError
 from tests.distribute.keras_training import (
     adam,
@@ -53,7 +53,7 @@ def test_losses_of_single_rows(rank, size):
 
 @on_ranks(2)
 def test_predict_by_one_rank_is_an_error_and_no_hang(rank, size):
-    with replicas(all_replicas()):
+    with replica_group_scope(all_replicas()):
         model = compiled(dense_model, sgd)
     x, y = data()
     with pytest.raises(UnavailableError, match="rank 0: the order of the data of `predict`, rank 1: .* of `fit`"):
@@ -134,6 +134,6 @@ def test_data_without_rows_do_as_in_one_process(rank, size):
             answers.append((str(answer), sorted({str(warning.message)[:40] for warning in caught})))
         return answers
 
-    with replicas(all_replicas()):
+    with replica_group_scope(all_replicas()):
         model = compiled(dense_model, sgd)
     assert outcomes(model) == outcomes(compiled(dense_model, sgd))

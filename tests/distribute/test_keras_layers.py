@@ -6,7 +6,7 @@ import numpy as np
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad._src.core.replicas import ALONE, replica_step, replicas
+from fastgrad._src.core.replicas import ALONE, replica_group_scope, replica_step
 from fastgrad._src.ops.replica_messages import gathered
 from tests.distribute.keras_training import adam, all_replicas, assert_equal_training, data, sgd
 from tests.distribute.ranks import on_ranks
@@ -78,7 +78,7 @@ def test_masked_synchronized_moments_are_those_of_all_rows(rank, size):
     mask = rng.random((5, 4)) < 0.6
     results = []
     for group in (all_replicas(), ALONE):
-        with replicas(group):
+        with replica_group_scope(group):
             layer = LAYERS.BatchNormalization(synchronized=True, momentum=0.0)
             rows = slice(0, 3) if rank == 0 else slice(3, 5)
             rows = slice(0, 5) if group.size == 1 else rows
@@ -101,7 +101,7 @@ def test_masked_synchronized_moments_are_those_of_all_rows(rank, size):
 @on_ranks(2)
 def test_own_batch_normalization_has_averaged_statistics_when_it_is_read(rank, size):
     group = all_replicas()
-    with replicas(group):
+    with replica_group_scope(group):
         model = keras.Sequential([LAYERS.Input((2,)), LAYERS.BatchNormalization(momentum=0.0)])
         model.compile("sgd", "mse")
     x = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0], [6.0, 9.0]], np.float32)
@@ -159,7 +159,7 @@ def test_masked_losses_are_means_over_the_rows_of_all_replicas(rank, size):
 def test_dropout_differs_between_replicas_and_initial_values_do_not(rank, size):
     group = all_replicas()
     tf.random.set_seed(1)
-    with replicas(group):
+    with replica_group_scope(group):
         kernel = LAYERS.Dense(3)
         kernel.build((None, 4))
         unseeded = tf.Variable(np.random.default_rng(rank).standard_normal(3))
@@ -182,7 +182,7 @@ def test_dropout_differs_between_replicas_and_initial_values_do_not(rank, size):
 @on_ranks(2)
 def test_layers_built_after_the_scope_start_with_equal_weights(rank, size):
     group = all_replicas()
-    with replicas(group):
+    with replica_group_scope(group):
         model = keras.Sequential([LAYERS.Dense(4), LAYERS.Dropout(0.5), LAYERS.Dense(3)])
         model.compile("sgd", "mse")
     x = np.ones((4, 2), np.float32)

@@ -7,7 +7,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad._src.core.replicas import ALONE, replicas
+from fastgrad._src.core.replicas import ALONE, replica_group_scope
 from fastgrad._src.ops.replica_messages import gathered
 from tests.distribute.keras_training import (
     adam,
@@ -30,7 +30,7 @@ OPTIMIZERS = {
 
 def steps_of(group, optimizer, gradients, initial, compiled_step):
     """Returns the variables after steps with the gradients of each replica; one process gets their sums."""
-    with replicas(group):
+    with replica_group_scope(group):
         variables = [tf.Variable(value) for value in initial]
         optimizer = optimizer()
 
@@ -90,7 +90,7 @@ def test_rows_of_embeddings_stay_rows_or_become_dense(rank, size):
             np.add.at(dense, index, value)
         for make in (OPTIMIZERS["sgd"], OPTIMIZERS["adam"]):
             for compiled_step in (False, True):
-                with replicas(all_replicas()):
+                with replica_group_scope(all_replicas()):
                     table, optimizer = tf.Variable(tf.ones((table_rows, 6))), make()
                 single_table, single = tf.Variable(tf.ones((table_rows, 6))), make()
 
@@ -107,7 +107,7 @@ def test_rows_of_embeddings_stay_rows_or_become_dense(rank, size):
 
 @on_ranks(2)
 def test_gradients_that_are_summed_already_are_not_summed_again(rank, size):
-    with replicas(all_replicas()):
+    with replica_group_scope(all_replicas()):
         optimizer, variable = keras.optimizers.SGD(1.0), tf.Variable([0.0])
     optimizer.apply_gradients([(tf.constant([1.0]), variable)], skip_gradients_aggregation=True)
     assert variable.numpy() == [-1.0]
@@ -121,7 +121,7 @@ def test_gradients_that_are_summed_already_are_not_summed_again(rank, size):
 def test_an_overflow_in_one_replica_skips_the_step_in_all(rank, size):
     for accumulated in (None, 2):
         for compiled_step in (False, True):
-            with replicas(all_replicas()):
+            with replica_group_scope(all_replicas()):
                 variable = tf.Variable([1.0, 2.0])
                 inner = keras.optimizers.SGD(1.0, gradient_accumulation_steps=accumulated)
                 optimizer = keras.optimizers.LossScaleOptimizer(inner, initial_scale=4.0)
@@ -200,7 +200,7 @@ def test_accumulation_and_averages_in_fit_equal_one_process(rank, size):
 def test_the_same_world_gives_the_same_bits(rank, size):
     results = []
     for _ in range(2):
-        with replicas(all_replicas()):
+        with replica_group_scope(all_replicas()):
             model = compiled(dense_model, adam)
         history = model.fit(*data(), batch_size=16, epochs=2, verbose=0)
         results.append([*[w.tobytes() for w in model.get_weights()], repr(history.history)])
@@ -210,7 +210,7 @@ def test_the_same_world_gives_the_same_bits(rank, size):
 @on_ranks(2)
 def test_an_optimizer_of_another_scope_joins_its_model(rank, size):
     group = all_replicas()
-    with replicas(group):
+    with replica_group_scope(group):
         model = dense_model()
     model.compile(keras.optimizers.SGD(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     model.fit(*data(), batch_size=16, verbose=0)
@@ -221,7 +221,7 @@ def test_an_optimizer_of_another_scope_joins_its_model(rank, size):
 
 @on_ranks(2)
 def test_replicas_with_different_gradients_get_an_error(rank, size):
-    with replicas(all_replicas()):
+    with replica_group_scope(all_replicas()):
         optimizer, variables = keras.optimizers.SGD(0.1), [tf.Variable([1.0]), tf.Variable([2.0])]
     gradients = [tf.constant([1.0]), tf.constant([1.0]) if rank else None]
     with pytest.raises(tf.errors.UnavailableError):
@@ -233,7 +233,7 @@ def test_replicas_with_different_gradients_get_an_error(rank, size):
 def test_a_gradient_that_overwrites_its_variable_is_the_greatest_of_all_replicas(rank, size):
     for accumulated in (None, 2):
         for compiled_step in (False, True):
-            with replicas(all_replicas()):
+            with replica_group_scope(all_replicas()):
                 scale, weight = keras.Variable(np.zeros(2, np.float32)), keras.Variable(np.ones(1, np.float32))
                 optimizer = keras.optimizers.SGD(1.0, gradient_accumulation_steps=accumulated)
             scale.overwrite_with_gradient = True

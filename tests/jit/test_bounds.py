@@ -134,7 +134,7 @@ def test_steps_of_programs_compare_their_arrays():
     header = np.zeros(driver.HEADER_WORDS, np.int64)
     header[driver.STEPS], header[driver.ARRAY_TYPE] = steps.ctypes.data, driver.ARRAY_TYPE_ADDRESS
     with pytest.raises(OverlapError, match=r"^kernel sum_of_distinct_arrays: x and out overlap"):
-        driver.begin[()]((), header, 1)
+        driver.begin_program[()]((), header, 1)
 
 
 @checked
@@ -231,12 +231,12 @@ def test_a_step_of_a_program_ends_it():
         return header, steps, words
 
     header, *_kept = frame(NO_BOUND)
-    assert driver.begin[()]((), header, 2) == driver.RAN_TO_END
+    assert driver.begin_program[()]((), header, 2) == driver.RAN_TO_END
     assert (after == 2).all()
     after[:] = 0
     header, *_kept = frame(5)
     with pytest.raises(OutOfBoundsError, match=r"^kernel doubled: out\[5\] is outside of its 5 elements$"):
-        driver.begin[()]((), header, 2)
+        driver.begin_program[()]((), header, 2)
     assert (after == 0).all()
 
 

@@ -16,7 +16,7 @@ from fastgrad._src.kernels.random import draws, random
 from tests.selection import run_seed
 from tools.typical_kernels import TABLE, kernels_in_a_process, table_text
 
-SEED = draws.seed_words._source({"I": "int64"})
+SEED = draws.philox_words._source({"I": "int64"})
 ADVANCE = random.advance_state._source({})
 
 
@@ -58,7 +58,7 @@ def wait_until_idle(ahead):
 
 def test_a_convolution_is_followed_by_its_gradients():
     needed = {
-        address("random.draws", "seed_words", I="int64"),
+        address("random.draws", "philox_words", I="int64"),
         compile_ahead.address_of(patches.slide._source({"T": "float32"})),
     }
     likely = likely_next(needed)
@@ -69,7 +69,7 @@ def test_a_convolution_is_followed_by_its_gradients():
 
 
 def test_what_all_similar_programs_need_comes_first_and_of_that_the_last():
-    needed = {address("random.draws", "seed_words", I="int64")}
+    needed = {address("random.draws", "philox_words", I="int64")}
     programs = [p for p, count in typical_programs().items() for _ in range(count) if needed.issubset(p)]
     likely = likely_next(needed)
     shares = [round(float(np.mean([a in program for program in programs])), 1) for a in likely]

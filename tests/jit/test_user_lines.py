@@ -40,7 +40,7 @@ def library_that_fails(monkeypatch, tmp_path):
 
 def operation_on_host(monkeypatch, tmp_path):
     monkeypatch.setattr(program, "_warned", set())
-    program.warn_of_host("cholesky")
+    program.warn_of_host_fallback("cholesky")
 
 
 def watched_integer(monkeypatch, tmp_path):

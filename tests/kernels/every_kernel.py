@@ -160,7 +160,7 @@ def updates() -> Iterator[tuple[str, Any]]:
         for dtype in ("float32", "float64"):
             weights, held, gradients = _state([(7, 5), (), (0,), (5,)], slots, dtype)
             for _ in range(2):
-                rule.variables[dtype](weights, *held, gradients, 0, unit_count(weights), *hyper)
+                rule.variables_kernel[dtype](weights, *held, gradients, 0, unit_count(weights), *hyper)
             yield f"update {name} {dtype}", [*weights, *[one for slot in held for one in slot]]
         for kind, moves, index in (("rows", ZERO_GRADIENT_RESTS, "int64"), ("table", ZERO_GRADIENT_MOVES, "int32")):
             (table,), held, (gradient,) = _state([(9, 5)], slots, "float64")
@@ -350,7 +350,7 @@ def calls() -> Iterator[tuple[str, Any]]:
         panels = -(-30 * np.dtype(dtype).itemsize // host_isa().panel_bytes)
         yield call((dtype, dtype), x(3, 70), x(3), 70, 70, 1, 70, 0, 3, of="reduction.large_sums.sum_along")
         yield call((dtype, "float64"), x(3, 70), wide(3, 2), 70, 35, 2, 1, 0, 6, of="reduction.large_sums.sum_along")
-        yield call(dtype, x(9, 7), x(9), 7, 7, 0, 9, of="reduction.large_sums.sum_few")
+        yield call(dtype, x(9, 7), x(9), 7, 7, 0, 9, of="reduction.large_sums.sum_short_rows")
         yield call((dtype, dtype), x(2, 20, 5), x(2, 5), 20, 5, 20, 1, 2, 1, 0, 2, of="reduction.large_sums.sum_across")
         yield call(dtype, wide(3, 4), x(4), 3, 1, 4, 2, 0, 4, of="reduction.large_sums.add_totals")
         for sign in (1, -1):
@@ -406,7 +406,13 @@ def calls() -> Iterator[tuple[str, Any]]:
             yield call(dtype, matrix, np.zeros(99, dtype), *places, 0, 1, of=f"movement.strided.{name}")
     for dtype in ("int8", "int64", "uint32"):
         yield call(
-            dtype, np.arange(12).astype(dtype), np.zeros(3, dtype), 4, 0, 3, of="reduction.general.whole_norms_of_rows"
+            dtype,
+            np.arange(12).astype(dtype),
+            np.zeros(3, dtype),
+            4,
+            0,
+            3,
+            of="reduction.general.integer_norms_of_rows",
         )
     table = np.array([1, 4, 0, 7])
     for dtype in ("float32", "int32", "uint8"):

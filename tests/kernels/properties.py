@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import fastgrad as tf  # fills the table, and knows bfloat16
 from fastgrad._src.compiler.programs.lowering import launches_of_row
-from fastgrad._src.core.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad._src.core.floating_errors import QUIET, reset_float_errors, set_float_errors
 from fastgrad._src.core.operation import TABLE
 from fastgrad._src.kernels.runtime.launch import run_launches
 from tests.kernels.in_place import written_over
@@ -110,11 +110,11 @@ def layouts(r: np.random.Generator, x: np.ndarray) -> np.ndarray:
 
 def results_of(name: str, arrays: list[np.ndarray], attributes: dict[str, Any]) -> list[np.ndarray]:
     """What a row gives now."""
-    token = errors_set(QUIET)
+    token = set_float_errors(QUIET)
     try:
         found = TABLE[name].run(*arrays, **attributes)
     finally:
-        errors_reset(token)
+        reset_float_errors(token)
     return [np.asarray(one) for one in (found if isinstance(found, tuple) else (found,))]
 
 
@@ -152,11 +152,11 @@ def check(known: Property, data: st.DataObject, sizes: tuple[int, ...]) -> None:
     found = results_of(known.name, [layouts(r, x) for x in arrays], attributes)
     exact: Any = tuple(found)
     if known.exact is not None:
-        token = errors_set(QUIET)
+        token = set_float_errors(QUIET)
         try:
             exact = known.exact(*map(widened, arrays), **attributes)
         finally:
-            errors_reset(token)
+            reset_float_errors(token)
     exact = exact if isinstance(exact, tuple) else (exact,)
     assert_exact(found, exact, known)
     outputs = [np.full(y.shape, 77).astype(y.dtype) for y in found]

@@ -43,7 +43,7 @@ KERNELS = {
     "tanh_gradient_bias": lambda x, g, y, c, d, r, s: dense.DENSE_GRADIENT_KERNELS["tanh"][x.dtype](
         g, x, y, c, *x.shape
     ),
-    "adam": lambda x, g, y, c, d, r, s: optimizers.adam.variables[x.dtype](
+    "adam": lambda x, g, y, c, d, r, s: optimizers.adam.variables_kernel[x.dtype](
         [x], [y], [y * y], [g], 0, unit_count([x]), 0.01, 0.9, 0.99, 1e-7, 0.0
     ),
 }

@@ -5,7 +5,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad._src.core.operation import TABLE
-from fastgrad._src.core.result_rules import ArraySpec, same
+from fastgrad._src.core.result_rules import ArraySpec, same_as_first
 from fastgrad._src.kernels.runtime.launch import Launches
 from fastgrad._src.ops.kernel_launches import kernel_operation, make_kernel_run
 from fastgrad.errors import InvalidArgumentError
@@ -60,7 +60,7 @@ def test_each_row_with_kernels_has_a_derived_run_or_a_reason_against_it():
 
 
 def test_results_without_kernels_are_never_memory_that_no_kernel_has_written():
-    run = make_kernel_run(lambda inputs, outputs: None, same)
+    run = make_kernel_run(lambda inputs, outputs: None, same_as_first)
     with pytest.raises(AssertionError, match=r"no kernels for \[\('int8', \(2,\)\)\]"):
         run(np.ones(2, np.int8))
     assert run(np.ones((0, 3), np.int8)).shape == (0, 3)
@@ -137,7 +137,9 @@ def test_errors_name_positions_of_texts():
 
 def test_a_declared_row_runs_its_kernels():
     try:
-        row = kernel_operation("test_row", TABLE["roll"].form, launches=TABLE["roll"].lowering.launches, result=same)
+        row = kernel_operation(
+            "test_row", TABLE["roll"].form, launches=TABLE["roll"].lowering.launches, result=same_as_first
+        )
         np.testing.assert_array_equal(row(tf.constant([1, 2, 3]), shift=(1,), axis=(0,)), [3, 1, 2])
     finally:
         TABLE.pop("test_row", None)

@@ -42,9 +42,9 @@ def test_functions_that_tensorflow_has_not_right() -> None:
 
 
 def test_everything_is_there() -> None:
-    from fastgrad._src.core.peer_names import peers
+    from fastgrad._src.core.peer_names import peer_names
 
-    assert peers()[0]["tf.experimental.numpy"] - set(dir(tf.experimental.numpy)) == set()
+    assert peer_names()[0]["tf.experimental.numpy"] - set(dir(tf.experimental.numpy)) == set()
 
 
 def test_a_wrong_mode_is_refused() -> None:

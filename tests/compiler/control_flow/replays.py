@@ -7,7 +7,7 @@ from fastgrad._src.compiler.graph.graph import Kind, validate
 from fastgrad._src.compiler.graph.interpret import interpret
 from fastgrad._src.compiler.programs.program import Program
 from fastgrad._src.compiler.recording.record import Recording
-from fastgrad._src.core.recording import hidden_from_recorders
+from fastgrad._src.core.recording import hide_from_recorders
 
 A, W = np.array([0.3, 0.4]), np.array([1.2, -0.7])
 X = np.array([[0.3, -0.4], [0.5, 0.8], [-0.9, 0.2]])
@@ -17,7 +17,7 @@ UP, DOWN = np.float64(1), np.float64(-1)
 def recorded(function, *arrays):
     """The graph of ``function``, recorded on these arrays."""
     tensors = [tf.constant(array) for array in arrays]
-    with hidden_from_recorders(), Recording(tensors) as recorder:
+    with hide_from_recorders(), Recording(tensors) as recorder:
         results = [tf.convert_to_tensor(y) for y in tf.nest.flatten(function(*tensors)) if y is not None]
     graph = recorder.graph(results)
     validate(graph)

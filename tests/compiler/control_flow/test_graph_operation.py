@@ -12,7 +12,7 @@ from fastgrad._src.compiler.control_flow.graph_operation import GraphOperation, 
 from fastgrad._src.compiler.graph.graph import validate
 from fastgrad._src.compiler.graph.interpret import GuardError
 from fastgrad._src.compiler.recording.record import Recording, TraceError
-from fastgrad._src.core.recording import hidden_from_recorders
+from fastgrad._src.core.recording import hide_from_recorders
 from tests.gradients import check_gradient
 from tests.ops.samples import SAMPLES
 
@@ -23,7 +23,7 @@ A, B = RNG.normal(size=(3, 4)), RNG.normal(size=(4, 2))
 def call_of(function, *arrays):
     """``function`` recorded on these arrays, as one operation."""
     tensors = [tf.constant(array) for array in arrays]
-    with hidden_from_recorders(), Recording(tensors) as recorder:
+    with hide_from_recorders(), Recording(tensors) as recorder:
         results = [tf.convert_to_tensor(y) for y in tf.nest.flatten(function(*tensors)) if y is not None]
     call = StatefulCall(recorder.graph(results), len(tensors), "call")
     validate(call.operation.graph)
@@ -333,7 +333,7 @@ def test_variants_are_bounded():
 
 def test_what_is_no_function_of_values_is_refused():
     v = tf.Variable(A)
-    with hidden_from_recorders(), Recording([]) as recorder:
+    with hide_from_recorders(), Recording([]) as recorder:
         v.assign_add(A)
     with pytest.raises(TraceError, match="effect"):
         GraphOperation(recorder.graph([]))

@@ -7,7 +7,7 @@ import fastgrad as tf
 from fastgrad._src.compiler.control_flow import branch_gradient, scan_gradient
 from fastgrad._src.compiler.graph.graph import Kind
 from fastgrad._src.compiler.recording.record import Recording
-from fastgrad._src.core.recording import hidden_from_recorders
+from fastgrad._src.core.recording import hide_from_recorders
 from tests.gradients import check_gradient
 
 A = np.array([0.3, 0.7])
@@ -125,7 +125,7 @@ def test_any_number_of_trips_at_any_depth(function, made):
 def test_no_guard_takes_the_place_of_a_loop(function):
     """Also when it is recorded for the first time on values for which inner loops make more trips from trip to trip."""
     tensors = [tf.constant(20), tf.constant(3), tf.constant(A)]
-    with hidden_from_recorders(), Recording(tensors) as recorder:
+    with hide_from_recorders(), Recording(tensors) as recorder:
         results = with_gradient(function)(*tensors)
     assert not any(node.kind is Kind.GUARD for node in recorder.graph(list(results)).nodes)
 

@@ -13,7 +13,7 @@ from fastgrad._src.compiler.graph.graph import validate
 from fastgrad._src.compiler.recording.host_call import HostCall
 from fastgrad._src.compiler.recording.unlisted_operation import UnlistedOperation
 from fastgrad._src.core.operation import Operation
-from fastgrad._src.core.result_rules import ArraySpec, fits, specs_of
+from fastgrad._src.core.result_rules import ArraySpec, fits_spec, specs_of
 from tests.compiler.recorded import record
 
 F64 = np.dtype(np.float64)
@@ -66,7 +66,11 @@ def test_rules_give_what_runs_give(function, monkeypatch):
             specs = specs_of(self.result(*[ArraySpec(x._array.shape, x._array.dtype) for x in inputs]))
             results = specs_of(y)
             assert len(specs) == len(results)
-            assert all(fits(spec, z._array) for spec, z in zip(specs, results, strict=True)), (self, specs, results)
+            assert all(fits_spec(spec, z._array) for spec, z in zip(specs, results, strict=True)), (
+                self,
+                specs,
+                results,
+            )
             checked.append(self)
         return y
 

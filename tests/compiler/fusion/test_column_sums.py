@@ -8,7 +8,7 @@ from fastgrad._src.compiler.fusion import epilogues
 from fastgrad._src.compiler.fusion.epilogues import ProductWithEpilogue, launches_of_product
 from fastgrad._src.compiler.graph.graph import Kind, validate
 from fastgrad._src.compiler.programs.lowering import launches_of
-from fastgrad._src.compiler.programs.pipeline import for_host
+from fastgrad._src.compiler.programs.pipeline import optimize_for_host
 from fastgrad._src.compiler.programs.program import Program
 from fastgrad._src.kernels.runtime.launch import run_launches
 from fastgrad._src.kernels.runtime.thread_pool import compute_pool
@@ -36,7 +36,7 @@ def backward(g, w, slope):
 
 
 def joined(function, *arrays):
-    graph = for_host(record(function, *arrays)[0])
+    graph = optimize_for_host(record(function, *arrays)[0])
     validate(graph)
     (node,) = summed(graph)
     return node
@@ -73,7 +73,7 @@ def test_sums_are_those_of_the_result_whatever_the_shares(shape, dtype):
 
 def test_sums_of_many_rows_are_accurate():
     g, w, slope = np.full((20000, 1), 0.1, np.float32), np.ones((4, 1), np.float32), np.ones((20000, 4), np.float32)
-    (node,) = summed(for_host(record(backward, g, w, slope)[0]))
+    (node,) = summed(optimize_for_host(record(backward, g, w, slope)[0]))
     assert node.payload.name.endswith("reduce_sum")
     _, sums = Program(record(backward, g, w, slope)[0])([g, w, slope])
     np.testing.assert_allclose(sums, 20000 * np.float64(np.float32(0.1)), rtol=1e-6)
@@ -116,7 +116,7 @@ def test_what_else_is_summed_keeps_its_step():
     g, w, y = normal(300, 8), normal(70, 8), normal(300, 70)
 
     def made(function):
-        return summed(for_host(record(function, g, w, y)[0]))
+        return summed(optimize_for_host(record(function, g, w, y)[0]))
 
     assert made(backward)
     # Rows, all elements, something made of the sums, a product that others read, columns of another matrix.
@@ -130,7 +130,7 @@ def test_what_else_is_summed_keeps_its_step():
 def test_where_threads_would_share_the_product_alone_better_it_stays_alone():
     # All panels of a unit: one unit instead of four.
     shape = normal(128, 256), normal(256, 256), normal(128, 256)
-    assert not summed(for_host(record(backward, *shape)[0]))
+    assert not summed(optimize_for_host(record(backward, *shape)[0]))
 
 
 def test_the_number_of_threads_changes_no_bit():
@@ -168,17 +168,17 @@ def test_the_gradient_of_a_layers_bias_is_made_by_the_products_kernel(activation
     eager, other, third = made(), made(), made()
     step(*third, x, y)  # makes what the optimizer keeps
     graph = record(lambda x, y: step(*third, x, y), x, y)[0]
-    nodes = summed(for_host(graph))
+    nodes = summed(optimize_for_host(graph))
     assert len(nodes) == 2
     kernels = [launch.kernel.__name__ for node in nodes for launch in launches_of(node).launches]
     assert set(kernels) <= {"gemm", "add_blocks"}
-    join = epilogues.joined_with_map_or_sums
+    join = epilogues.join_epilogue_or_column_sums
 
     def join_maps(product, node, number):
-        return None if epilogues.sums_columns(node.payload, number, product) else join(product, node, number)
+        return None if epilogues.is_map_with_column_sums(node.payload, number, product) else join(product, node, number)
 
-    monkeypatch.setattr(epilogues, "joined_with_map_or_sums", join_maps)
-    assert not summed(for_host(graph))
+    monkeypatch.setattr(epilogues, "join_epilogue_or_column_sums", join_maps)
+    assert not summed(optimize_for_host(graph))
     monkeypatch.undo()
 
     replay = tf.function(lambda x, y: step(*other, x, y))

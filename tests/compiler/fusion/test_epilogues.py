@@ -10,7 +10,7 @@ from fastgrad._src.compiler.graph.graph import Kind, validate
 from fastgrad._src.compiler.graph.interpret import interpret
 from fastgrad._src.compiler.passes.decompose import decompose
 from fastgrad._src.compiler.programs.lowering import launches_of_fused
-from fastgrad._src.compiler.programs.pipeline import for_host, simplified
+from fastgrad._src.compiler.programs.pipeline import optimize_for_host, simplify_graph
 from fastgrad._src.compiler.programs.program import Program
 from tests.compiler.recorded import record
 
@@ -54,7 +54,7 @@ def test_products_share_launches_if_operations_and_sizes_are_equal():
     def layers(x, v, w, u, b):
         return tf.nn.relu(tf.nn.relu(tf.nn.relu(tf.nn.relu(x @ v + b) @ w + b) @ v - b) @ u)
 
-    graph = for_host(record(layers, normal(4, 8), normal(8, 8), normal(8, 8), normal(8, 16), normal(8))[0])
+    graph = optimize_for_host(record(layers, normal(4, 8), normal(8, 8), normal(8, 8), normal(8, 16), normal(8))[0])
     payloads = [node.payload for node in graph.nodes if isinstance(node.payload, ProductWithEpilogue)]
     first, equal, of_other_operations, of_more_columns = [launches_of_fused(payload) for payload in payloads]
     assert first is equal
@@ -176,7 +176,7 @@ def test_parts_of_composites_give_what_they_give():
         return [y, *tape.gradient(y, layer.trainable_variables)]
 
     x = normal(5, 3)
-    graph = simplified(record(step, x)[0])
+    graph = simplify_graph(record(step, x)[0])
     parts = decompose(graph)
     validate(parts)
     for found, wanted in zip(interpret(parts, [x]), interpret(graph, [x]), strict=True):

@@ -7,7 +7,7 @@ import fastgrad as tf
 from fastgrad._src.compiler.fusion.fuse import fuse
 from fastgrad._src.compiler.fusion.group import MOST_GROUP_STEPS
 from fastgrad._src.compiler.graph.graph import Kind, validate
-from fastgrad._src.compiler.programs.pipeline import simplified
+from fastgrad._src.compiler.programs.pipeline import simplify_graph
 from tests.compiler.passes.programs import assert_does_the_same, names, record
 from tests.compiler.recorded import with_gradient
 from tests.ops.samples import SAMPLES
@@ -19,7 +19,7 @@ X = np.linspace(-1.5, 2.0, 12).reshape(3, 4)
 def test_samples_of_the_table(name):
     arrays = [np.asarray(a, np.float64) for a in SAMPLES[name].arrays]
     graph = record(with_gradient(SAMPLES[name].function), *arrays)
-    assert_does_the_same(fuse, simplified(graph), [arrays])
+    assert_does_the_same(fuse, simplify_graph(graph), [arrays])
 
 
 def test_a_chain_is_one_node():
@@ -39,7 +39,7 @@ def test_a_gradient_takes_its_broadcasts():
             loss = tf.reduce_sum(y * y)
         return tape.gradient(loss, x)
 
-    graph = simplified(record(program, X))
+    graph = simplify_graph(record(program, X))
     fused = assert_does_the_same(fuse, graph, [[X], [X + 1]])
     assert "spread" in names(graph)
     assert "spread" not in names(fused)
@@ -307,7 +307,7 @@ def test_layer_normalization_written_by_hand_is_two_kernels_with_its_gradient():
         return tape.gradient(loss, [x, scale, shift])
 
     arrays = [X, X[0] + 3.0, X[1]]
-    fused = assert_does_the_same(fuse, simplified(record(program, *arrays)), [arrays])
+    fused = assert_does_the_same(fuse, simplify_graph(record(program, *arrays)), [arrays])
     assert names(fused).count("FUSED") == 2
 
 

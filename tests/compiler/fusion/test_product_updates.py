@@ -6,7 +6,7 @@ import pytest
 import fastgrad as tf
 from fastgrad._src.compiler.fusion import product_updates as module
 from fastgrad._src.compiler.fusion.product_updates import UpdatedProduct
-from fastgrad._src.compiler.programs.pipeline import for_host
+from fastgrad._src.compiler.programs.pipeline import optimize_for_host
 from tests.compiler.passes.programs import record
 from tests.keras.optimizers.reference import ALL, IDS
 
@@ -43,7 +43,7 @@ def from_few_elements(monkeypatch):
 
 def updated(graph):
     """The rules of the updates that follow a product."""
-    return [node.payload.rule for node in for_host(graph).nodes if isinstance(node.payload, UpdatedProduct)]
+    return [node.payload.rule for node in optimize_for_host(graph).nodes if isinstance(node.payload, UpdatedProduct)]
 
 
 def assert_same_state(make, training=Training, **options):
@@ -75,7 +75,7 @@ def test_every_large_kernel_is_updated_where_its_gradient_is_made():
     training(tf.constant(training.x[0]))
     graph = record(training, training.x[0])
     assert updated(graph) == ["adam", "adam"]
-    rest = [node for node in for_host(graph).nodes if getattr(node.payload, "name", "") == "apply_update"]
+    rest = [node for node in optimize_for_host(graph).nodes if getattr(node.payload, "name", "") == "apply_update"]
     assert [node.attributes["count"] for node in rest] == [1]
 
 

@@ -7,7 +7,7 @@ import fastgrad as tf
 from fastgrad._src.compiler.graph.graph import validate
 from fastgrad._src.compiler.passes import decompose_updates as module
 from fastgrad._src.compiler.passes.decompose_updates import decompose_updates
-from fastgrad._src.compiler.programs.pipeline import for_host
+from fastgrad._src.compiler.programs.pipeline import optimize_for_host
 from tests.compiler.passes.programs import operations, record
 from tests.keras.optimizers.reference import ALL, IDS
 
@@ -115,7 +115,7 @@ def test_nothing_is_left_of_an_update_that_is_fused(from_few_bytes):
         return loss
 
     step(tf.zeros(SHAPE))
-    compiled = for_host(record(step, *batches()[:1]))
+    compiled = optimize_for_host(record(step, *batches()[:1]))
     large = [node for node in compiled.nodes if any(value.shape == SHAPE for value in node.outputs) and node.inputs]
     assert len(large) == 1
     assert "apply_update" not in operations(compiled)

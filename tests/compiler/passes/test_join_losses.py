@@ -6,7 +6,7 @@ import pytest
 import fastgrad as tf
 from fastgrad._src.compiler.graph.graph import validate
 from fastgrad._src.compiler.passes.join_losses import join_losses
-from fastgrad._src.compiler.programs.pipeline import simplified
+from fastgrad._src.compiler.programs.pipeline import simplify_graph
 from fastgrad._src.compiler.programs.program import Program
 from fastgrad.errors import InvalidArgumentError
 from tests.compiler.passes.programs import bits, history, operations, record
@@ -54,7 +54,7 @@ def one_by_the_other(x, scale):
 
 def joined(function):
     """The graphs before and after the pass."""
-    before = simplified(record(gradient_of(function), LOGITS, SCALE))
+    before = simplify_graph(record(gradient_of(function), LOGITS, SCALE))
     after = join_losses(before)
     validate(after)
     arrays = [(LOGITS, SCALE), (LOGITS[::-1].copy(), np.float32(-1.5))]
@@ -90,7 +90,7 @@ def test_probabilities_that_others_read_are_kept():
         first = tape.gradient(losses, x, output_gradients=tf.ones(12))
         return first, tape.gradient(losses, x, output_gradients=tf.fill([12], 2.0))
 
-    before = simplified(record(program, LOGITS))
+    before = simplify_graph(record(program, LOGITS))
     assert operations(join_losses(before)) == operations(before)
 
 

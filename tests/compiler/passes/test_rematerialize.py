@@ -10,7 +10,7 @@ from fastgrad._src.compiler.fusion.fuse import fuse
 from fastgrad._src.compiler.graph.graph import validate
 from fastgrad._src.compiler.passes import rematerialize
 from fastgrad._src.compiler.passes.decompose import decompose
-from fastgrad._src.compiler.programs.pipeline import simplified
+from fastgrad._src.compiler.programs.pipeline import simplify_graph
 from fastgrad._src.compiler.programs.program import Program
 from fastgrad._src.ops.normalization import layer_normalization
 from tests.compiler.passes.programs import bits, history, operations, record
@@ -28,7 +28,7 @@ def scarce(monkeypatch):
 
 def before_and_after(graph):
     """A graph as the pass gets it, and what it makes of that."""
-    before = decompose(simplified(graph))
+    before = decompose(simplify_graph(graph))
     text = str(before)
     after = rematerialize.rematerialize(before, fuse(before))
     assert str(before) == text
@@ -123,7 +123,7 @@ def test_what_was_decided_holds_for_other_sizes(name):
         replays = batches(rows=rows)
         tf.random.set_seed(3)
         graph = record(step, *replays[0])
-        before = decompose(simplified(graph))
+        before = decompose(simplify_graph(graph))
         again = rematerialize.rematerialized_by_known_decision(before)
         if after is first:
             assert again is None
@@ -157,7 +157,7 @@ def test_it_is_decided_anew_for_much_larger_sizes_and_for_other_programs():
     step = gradients_of_network(LAYERS_BY_NAME["gelu"])
     before_and_after(record(step, *batches()[0]))
     for other, rows in ((step, 8 * ROWS), (gradients_of_network(LAYERS_BY_NAME["silu of a product"]), ROWS)):
-        graph = decompose(simplified(record(other, *batches(rows=rows)[0])))
+        graph = decompose(simplify_graph(record(other, *batches(rows=rows)[0])))
         assert rematerialize.rematerialized_by_known_decision(graph) is None
 
 
@@ -181,7 +181,7 @@ def test_only_maps_are_computed_twice():
 
 
 def test_nothing_is_computed_twice_where_the_values_fit_in_the_caches():
-    graph = simplified(record(gradients_of_network(LAYERS_BY_NAME["gelu"]), *batches()[0]))
+    graph = simplify_graph(record(gradients_of_network(LAYERS_BY_NAME["gelu"]), *batches()[0]))
     assert rematerialize.rematerialize(graph, fuse(graph)) is graph
 
 
@@ -227,7 +227,9 @@ def test_programs_by_chance(choices, seed):
 def test_the_time_is_linear_in_the_number_of_nodes(monkeypatch):
     def costs(layers):
         monkeypatch.setitem(globals(), "LAYERS", layers)
-        graph = simplified(record(gradients_of_network(LAYERS_BY_NAME["gelu of a layer normalization"]), *batches()[0]))
+        graph = simplify_graph(
+            record(gradients_of_network(LAYERS_BY_NAME["gelu of a layer normalization"]), *batches()[0])
+        )
         fused = fuse(graph)
         return drawn_programs.calls_per_node(lambda graph: rematerialize.rematerialize(graph, fused), graph)
 

@@ -11,7 +11,7 @@ from fastgrad._src.compiler.graph.interpret import interpret
 from fastgrad._src.compiler.passes.decompose import decompose
 from fastgrad._src.compiler.passes.merge_common import merge_common
 from fastgrad._src.compiler.passes.sink_transposes import _perm_below_reshape, sink_transposes
-from fastgrad._src.compiler.programs.pipeline import simplified
+from fastgrad._src.compiler.programs.pipeline import simplify_graph
 from fastgrad._src.compiler.programs.program import Program
 from fastgrad._src.core.operation import TABLE
 from fastgrad._src.ops.shaping import permuted_back
@@ -116,7 +116,7 @@ ALL_GONE = [
 
 
 def expanded(step, *arrays):
-    return decompose(simplified(record(step, *arrays)))
+    return decompose(simplify_graph(record(step, *arrays)))
 
 
 def with_gradients(function):

@@ -11,7 +11,7 @@ import fastgrad as tf
 import fastgrad._src.ops.composed.morphology  # its rows
 import fastgrad.image
 from fastgrad._src.compiler.programs.lowering import launches_of_row
-from fastgrad._src.core.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad._src.core.floating_errors import QUIET, reset_float_errors, set_float_errors
 from fastgrad._src.core.operation import TABLE
 from fastgrad._src.kernels.runtime.launch import run_launches
 
@@ -57,11 +57,11 @@ def whole(low: int, high: int, *shape: int, dtype: Any = I64) -> np.ndarray:
 
 def run_of(case: Case) -> list[np.ndarray]:
     """What the row gives."""
-    token = errors_set(QUIET)
+    token = set_float_errors(QUIET)
     try:
         found = TABLE[case.name].run(*case.arrays, **case.attributes)
     finally:
-        errors_reset(token)
+        reset_float_errors(token)
     return [np.ascontiguousarray(y).reshape(np.shape(y)) for y in (found if type(found) is tuple else (found,))]
 
 
@@ -307,7 +307,7 @@ EXACT: list[Case] = [
         for dtype in ("float32", "float64", "float16", "bfloat16")
     ],
     *at(FLOATS, lambda d: case("dropout", normal(40).astype(d), WORDS, rate=0.3)),
-    *at((I32, I64), lambda d: case("seed_words", np.array([-3, 77], d))),
+    *at((I32, I64), lambda d: case("philox_words", np.array([-3, 77], d))),
     *[made for dtype in ("int8", "int32", "int64", "uint8", "uint64") for made in divisors(dtype)],
     case("floordiv", np.array([[5, -5]]), I64(2)),
     *at(("int8", "int32", "int64"), lambda d: case("pow", whole(-9, 9, 4, 1).astype(d), whole(0, 12, 5).astype(d))),

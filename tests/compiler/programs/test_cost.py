@@ -29,5 +29,5 @@ def test_steps_and_their_time():
 
 
 def test_the_driver_is_chosen_by_the_work():
-    assert driver_functions_of(plan_of(8)) == (driver.begin[()], driver.continue_program[()])
+    assert driver_functions_of(plan_of(8)) == (driver.begin_program[()], driver.continue_program[()])
     assert driver_functions_of(plan_of(512)) == (begin_on_free_pool, continue_on_free_pool)

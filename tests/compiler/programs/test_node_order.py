@@ -10,7 +10,7 @@ from fastgrad._src.compiler.passes import rematerialize
 from fastgrad._src.compiler.programs import pipeline, program
 from fastgrad._src.compiler.programs.buffers import InPermanent
 from fastgrad._src.compiler.programs.node_order import move_freeing_nodes_up
-from fastgrad._src.compiler.programs.pipeline import for_host
+from fastgrad._src.compiler.programs.pipeline import optimize_for_host
 from fastgrad._src.compiler.programs.program import Program
 from tests.compiler.passes.programs import bits
 from tests.compiler.recorded import record
@@ -96,7 +96,7 @@ def test_nothing_goes_before_what_may_stop_or_what_reads_the_old_value():
         v.assign(new)
         return losses
 
-    graph = for_host(program.tree_of([record(step, *batch(0))[0]]).graph)
+    graph = optimize_for_host(program.tree_of([record(step, *batch(0))[0]]).graph)
     validate(graph)
     names = [getattr(node.payload, "name", "") for node in graph.nodes if node.kind in (Kind.FUSED, Kind.OPERATION)]
     assert names.index("sort") < names.index("sparse_softmax_cross_entropy")

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fastgrad as tf
-from fastgrad._src.compiler.programs.pipeline import HOST_PASSES, SIMPLIFY, simplified, transformed
+from fastgrad._src.compiler.programs.pipeline import HOST_PASSES, SIMPLIFY, apply_passes, simplify_graph
 from tests.compiler.passes.programs import assert_does_the_same, operations, record
 from tests.compiler.programs.drawn_programs import CHOICES, SPECIAL, Program, calls_per_node, gradients_of
 from tests.compiler.recorded import step_and_state, with_gradient
@@ -14,7 +14,7 @@ from tests.ops.samples import SAMPLES
 
 
 def checked(graph):
-    return simplified(graph, check=True)
+    return simplify_graph(graph, check=True)
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -61,7 +61,7 @@ def test_each_pass_of_a_training_step_makes_a_valid_graph_that_can_be_printed():
         step(*map(tf.constant, batch))
     shown = []
     graph = record(step, *batch)
-    after = transformed(graph, HOST_PASSES, check=True, show=lambda name, graph: shown.append((name, str(graph))))
+    after = apply_passes(graph, HOST_PASSES, check=True, show=lambda name, graph: shown.append((name, str(graph))))
     assert [name for name, _ in shown] == [one.__name__ for one in HOST_PASSES]
     assert shown[-1][1] == str(after)
     assert "fused" in shown[-1][1]
@@ -99,10 +99,10 @@ def chain(n):
     return record(program, np.zeros((2, 3)).astype(np.float32))
 
 
-@pytest.mark.parametrize("transform", [*SIMPLIFY[:4], simplified], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("transform", [*SIMPLIFY[:4], simplify_graph], ids=lambda f: f.__name__)
 def test_the_time_is_linear_in_the_number_of_nodes(transform):
     short, long = chain(1000), chain(20000)
     assert len(long.nodes) >= 17000
     costs = calls_per_node(transform, short), calls_per_node(transform, long)
     assert costs[1] <= 1.05 * costs[0]
-    assert costs[1] <= (150 if transform is simplified else 50)
+    assert costs[1] <= (150 if transform is simplify_graph else 50)

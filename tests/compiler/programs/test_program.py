@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import fastgrad as tf
 from fastgrad._src.compiler.graph.graph import Kind
 from fastgrad._src.compiler.graph.interpret import GuardError, interpret
-from fastgrad._src.compiler.programs.pipeline import for_host
+from fastgrad._src.compiler.programs.pipeline import optimize_for_host
 from fastgrad._src.compiler.programs.program import Program
 from fastgrad._src.core.operation import TABLE
 from fastgrad.errors import InvalidArgumentError
@@ -67,7 +67,7 @@ def test_what_only_a_composite_needed_is_dropped():
         (gradients, [x, np.ones((2, 4), np.float32), np.ones(4, np.float32)]),
         (gradients_of_layer, [x]),
     ):
-        nodes = for_host(record(function, *arrays)[0]).nodes
+        nodes = optimize_for_host(record(function, *arrays)[0]).nodes
         assert len([node for node in nodes if node.payload is TABLE["matmul"]]) == 1
         assert [node for node in nodes if node.kind is Kind.FUSED and not node.outputs] == []
 

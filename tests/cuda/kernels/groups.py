@@ -7,7 +7,7 @@ import numpy as np
 from fastgrad._src.compiler.fusion.fuse import fuse
 from fastgrad._src.compiler.graph.graph import Kind
 from fastgrad._src.compiler.passes.expand_references import expand_references
-from fastgrad._src.compiler.programs.pipeline import simplified
+from fastgrad._src.compiler.programs.pipeline import simplify_graph
 from fastgrad._src.cuda.kernels.choice import launches_on_device
 from tests.compiler.fusion.reduction_cases import assert_near
 from tests.compiler.recorded import record
@@ -16,7 +16,7 @@ from tests.cuda.simulation.lock_step import run_on_simulation
 
 def nodes_of(program, *arrays):
     """The nodes of a program that compute something, fused as for a GPU."""
-    graph = fuse(simplified(expand_references(record(program, *arrays)[0])))
+    graph = fuse(simplify_graph(expand_references(record(program, *arrays)[0])))
     return graph, [node for node in graph.nodes if node.kind in (Kind.FUSED, Kind.OPERATION)]
 
 

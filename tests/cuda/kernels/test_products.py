@@ -7,7 +7,7 @@ import fastgrad as tf
 from fastgrad._src.compiler.programs.lowering import launches_of_row
 from fastgrad._src.core.operation import TABLE
 from fastgrad._src.cuda.kernels.choice import row_launches_on_device
-from fastgrad._src.kernels.gemm import form, layout
+from fastgrad._src.kernels.gemm import config, layout
 from fastgrad._src.kernels.runtime.launch import run_launches
 from tests.cuda.kernels.groups import assert_the_same_on_device
 from tests.cuda.simulation.lock_step import run_on_simulation
@@ -91,14 +91,14 @@ def test_long_sums_have_the_cpus_bits(m, n, k):
 def test_a_row_with_a_large_matrix(transpose_b):
     a, b = numbers(1, 530), numbers(*((70, 530) if transpose_b else (530, 70)))
     found, wanted, launches = multiplied(a, b, transpose_b=transpose_b)
-    assert [launch.kernel.kernel.name for launch in launches.launches] == ["product"]
+    assert [launch.kernel.kernel.name for launch in launches.launches] == ["batched_gemm"]
     assert_near(found, wanted, F32, 530)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_few_rows_with_a_transposed_matrix(monkeypatch, dtype):
     turned = next(order for order in layout.ORDERS if order.name == "turned")
-    monkeypatch.setattr(form, "ORDERS", [turned._replace(applies=lambda product: True)])
+    monkeypatch.setattr(config, "ORDERS", [turned._replace(applies=lambda product: True)])
     a, b = numbers(16, 41, dtype=dtype), numbers(70, 41, dtype=dtype)
     found, wanted, launches = multiplied(a, b, transpose_b=True)
     assert len(launches.launches) == 2

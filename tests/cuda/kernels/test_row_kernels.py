@@ -29,7 +29,7 @@ def ran(name, *arrays, **attributes):
     """What a row gives on the simulated GPU, and what its own `run` gives in float64."""
     with np.errstate(all="ignore"):
         wanted = TABLE[name].run(*[a.astype(np.float64) if a.dtype == F32 else a for a in arrays], **attributes)
-    device = available.device(0)
+    device = available.gpu_device(0)
     found = Operation.__call__(TABLE[name], *[Tensor(device.put(a)) for a in arrays], **attributes)
     found, wanted = (y if isinstance(y, tuple) else (y,) for y in (found, wanted))
     return [y.numpy() for y in found], wanted

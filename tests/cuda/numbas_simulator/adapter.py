@@ -27,7 +27,7 @@ _ALLOCATING = threading.Lock()  # Numba may give two threads an array each that 
 
 def simulate(kernel, dtypes, arguments, units=1, blocks=2, threads=64):
     """As `lock_step.simulate`, for kernels without lists of arrays; nothing is checked but by Numba."""
-    types = {name: np.dtype(kind).type for name, kind in types_by_name(kernel.checked_types(dtypes)).items()}
+    types = {name: np.dtype(kind).type for name, kind in types_by_name(kernel.checked_dtypes(dtypes)).items()}
     function = plain(kernel.function, tuple(types.items()))
     elements = [
         types.get(p.element) or (p.element and np.dtype(p.element)) for p in kernel.entry_parameters if p.passed

@@ -19,7 +19,7 @@ CASES = {case.name: case for case in (*rows.CLOSE, *rows.EXACT)}
 @pytest.fixture(scope="module", autouse=True)
 def gpu():
     with simulated_gpus():
-        yield available.device(0)
+        yield available.gpu_device(0)
 
 
 @pytest.mark.filterwarnings("ignore:.*has no kernel for GPUs")

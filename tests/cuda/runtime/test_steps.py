@@ -80,7 +80,7 @@ def test_a_replay_allocates_nothing_that_it_does_not_give_back():
         x, y = tf.constant(XS[0]), tf.constant(YS[0])
         for _ in range(3):
             step(x, y)
-        device = available.device(0)
+        device = available.gpu_device(0)
         kept = device.bytes_in_blocks()
         for _ in range(3):
             step(x, y)
@@ -180,7 +180,7 @@ def test_a_tensor_that_a_function_captures_stays_as_it_was():
 
 def test_a_step_is_one_graph_before_and_one_after_it_is_known_that_it_goes_on():
     with tf.device("GPU:0"):
-        driver = available.device(0).driver
+        driver = available.gpu_device(0).driver
         w, x = tf.Variable([[1.0, 2.0]]), tf.constant([3.0, 4.0])
 
         @tf.function
@@ -196,15 +196,15 @@ def test_a_step_is_one_graph_before_and_one_after_it_is_known_that_it_goes_on():
             plain(x)
             gathers(x, i)
         replays = _counted(driver, lambda: plain(x))
-        assert replays["launch"] + replays["replay"] == 1
+        assert replays["launch"] + replays["launch_graph"] == 1
         replays = _counted(driver, lambda: gathers(x, i))
-        assert replays["launch"] + replays["replay"] == 2
+        assert replays["launch"] + replays["launch_graph"] == 2
         assert replays["allocate"] == 0
 
 
 def _counted(driver, work):
     """How often a driver is asked for what."""
-    counts = dict.fromkeys(("launch", "replay", "allocate"), 0)
+    counts = dict.fromkeys(("launch", "launch_graph", "allocate"), 0)
 
     def counting(name, method):
         def asked(*given):
@@ -228,13 +228,34 @@ def test_a_replay_takes_no_memory_of_the_driver_and_launches_graphs(monkeypatch)
         batches = [(tf.constant(x), tf.constant(y)) for x, y in zip(XS, YS, strict=True)]
         for batch in batches[:3]:
             step(*batch)
-        driver, calls = available.device(0).driver, []
-        for name in ("allocate", "free", "copy_in", "copy", "copy_out", "fill", "load", "launch", "record", "replay"):
+        driver, calls = available.gpu_device(0).driver, []
+        for name in (
+            "allocate",
+            "free",
+            "copy_in",
+            "copy",
+            "copy_out",
+            "fill",
+            "load",
+            "launch",
+            "capture_graph",
+            "launch_graph",
+        ):
             monkeypatch.setattr(driver, name, noted(getattr(driver, name), name, calls))
         for batch in batches:
             calls.clear()
             loss = step(*batch)
-            assert calls == ["copy", "copy", "copy_in", "fill", "replay", "copy_out", "replay", "copy_out", "copy"]
+            assert calls == [
+                "copy",
+                "copy",
+                "copy_in",
+                "fill",
+                "launch_graph",
+                "copy_out",
+                "launch_graph",
+                "copy_out",
+                "copy",
+            ]
     assert np.isfinite(float(loss))
 
 

@@ -109,7 +109,7 @@ class SimulatedDriver:
     def allocate_pinned(self, nbytes: int) -> np.ndarray:
         return np.full(nbytes, NEW_MEMORY_BYTE, np.uint8)
 
-    def copy_ahead(self, address: int, array: np.ndarray, after: Callable[[], None]) -> Callable[[], None]:
+    def copy_in_parallel(self, address: int, array: np.ndarray, after: Callable[[], None]) -> Callable[[], None]:
         """Copies as late as the contract allows, so a missing wait or an early change of the array shows."""
         self._refuse_while_recording("copies from the host")
 
@@ -151,15 +151,15 @@ class SimulatedDriver:
 
         self._run_or_record(run_kernel)
 
-    def lend(self, address: int, shape: tuple[int, ...], dtype: np.dtype, owner: Any) -> np.ndarray:
+    def lend_by_dlpack(self, address: int, shape: tuple[int, ...], dtype: np.dtype, owner: Any) -> np.ndarray:
         return np.asarray(
             _LentArray(self._bytes_at(address, math.prod(shape) * dtype.itemsize).view(dtype).reshape(shape), owner)
         )
 
-    def borrow(self, lender: Any) -> tuple[int, tuple[int, ...], tuple[int, ...] | None, np.dtype]:
+    def borrow_by_dlpack(self, lender: Any) -> tuple[int, tuple[int, ...], tuple[int, ...] | None, np.dtype]:
         raise ValueError(f"{type(lender).__name__} has its array on a GPU, and not on one that is simulated")
 
-    def record(self, work: Callable[[], None]) -> list[Callable[[], None]]:
+    def capture_graph(self, work: Callable[[], None]) -> list[Callable[[], None]]:
         self._refuse_while_recording("records")
         recorded: list[Callable[[], None]] = []
         self._recorded = recorded
@@ -169,7 +169,7 @@ class SimulatedDriver:
             self._recorded = None
         return recorded
 
-    def replay(self, graph: list[Callable[[], None]]) -> None:
+    def launch_graph(self, graph: list[Callable[[], None]]) -> None:
         self._refuse_while_recording("replays")
         for step in graph:
             step()

@@ -89,7 +89,7 @@ class SimulatedKernel:
     def __init__(self, kernel: DeviceKernel, dtypes: Mapping[str, Any]) -> None:
         self.kernel = kernel
         self.names = (*[None if p.kind in _NUMBER_KINDS else p.name for p in kernel.entry_parameters], "answer")
-        self._types = kernel.checked_types(dtypes)
+        self._types = kernel.checked_dtypes(dtypes)
         with _simulation_lock:
             self._native = _compiled_for_simulation(kernel, tuple(sorted(self._types.items())))
 

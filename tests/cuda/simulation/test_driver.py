@@ -100,16 +100,16 @@ def test_a_graph_does_what_was_recorded_each_time(driver):
         driver.launch(loaded, words, 3)
         driver.copy(copy, words[1], 12)
 
-    graph = driver.record(work)
+    graph = driver.capture_graph(work)
     assert np.isnan(got(driver, copy, X[0, :3])).all()
     for factor in (1, 10):
         driver.copy_in(words[0], X * factor)
-        driver.replay(graph)
+        driver.launch_graph(graph)
         driver.synchronize()
         np.testing.assert_array_equal(got(driver, copy, X[0, :3]), factor * X.sum(1))
     driver.free(words[0])
     with pytest.raises(SimulationError, match="kernel sum_rows: x"):
-        driver.replay(graph)
+        driver.launch_graph(graph)
 
 
 @pytest.mark.parametrize("does", ["allocate", "copy_out", "synchronize"])
@@ -121,18 +121,18 @@ def test_what_no_graph_can_do_is_refused(driver, does):
         "synchronize": driver.synchronize,
     }
     with pytest.raises(SimulationError, match="which no graph can"):
-        driver.record(work[does])
+        driver.capture_graph(work[does])
     driver.allocate(8)
 
 
 def test_copies_ahead_are_there_when_their_event_has_come(driver):
     at, pinned = driver.allocate(X.nbytes), driver.allocate_pinned(X.nbytes).view(np.float32).reshape(X.shape)
     pinned[:] = X
-    event = driver.copy_ahead(at, pinned, driver.event())
+    event = driver.copy_in_parallel(at, pinned, driver.event())
     assert np.isnan(got(driver, at, X)).all()  # without a wait, the old values are there
     driver.wait(event)
     np.testing.assert_array_equal(got(driver, at, X), X)
-    event = driver.copy_ahead(at, pinned, event)
+    event = driver.copy_in_parallel(at, pinned, event)
     pinned[:] = 5  # too early: the copy is not done yet
     driver.synchronize_event(event)
     assert (got(driver, at, X) == 5).all()

@@ -58,7 +58,7 @@ def test_copies_ahead(driver):
     pinned = driver.allocate_pinned(X.nbytes).view(np.float32).reshape(X.shape)
     pinned[:] = X
     at = driver.allocate(X.nbytes)
-    event = driver.copy_ahead(at, pinned, driver.event())
+    event = driver.copy_in_parallel(at, pinned, driver.event())
     driver.wait(event)
     driver.synchronize_event(event)
     np.testing.assert_array_equal(got(driver, at, X), X)
@@ -95,11 +95,11 @@ def test_a_graph_does_what_was_recorded(driver):
         driver.copy(copy, words[1], 12)
         driver.fill(words[1], 0, 4)
 
-    graph = driver.record(work)
+    graph = driver.capture_graph(work)
     np.testing.assert_array_equal(got(driver, copy, X[:, 0].copy()), X[:, 0])
     for factor in (1, 3):
         driver.copy_in(words[0], X * factor)
-        driver.replay(graph)
+        driver.launch_graph(graph)
         driver.synchronize()
         np.testing.assert_array_equal(got(driver, copy, X[:, 0].copy()), factor * X.sum(1))
 
@@ -110,7 +110,7 @@ def test_products_of_cublaslt_are_recorded_from_the_second_time_on(monkeypatch):
 
     monkeypatch.setattr(cublas_lt, "within", [within])
     monkeypatch.setattr(cublas_lt, "do", [stand_in._do])
-    driver = available.device(0).driver
+    driver = available.gpu_device(0).driver
     monkeypatch.setattr(driver, "_blas", Blas(cublas_lt, cublas_lt))
     a, b = np.ones((4, 8), np.float32), np.arange(8, dtype=np.float32)
     with tf.device("GPU:0"):
@@ -125,7 +125,7 @@ def test_products_of_cublaslt_are_recorded_from_the_second_time_on(monkeypatch):
 
 def test_what_fails_while_it_is_recorded_leaves_the_driver_as_it_was(driver):
     with pytest.raises(ZeroDivisionError):
-        driver.record(lambda: 1 // 0)
+        driver.capture_graph(lambda: 1 // 0)
     np.testing.assert_array_equal(got(driver, put(driver, X), X), X)
 
 
@@ -152,7 +152,7 @@ def test_tensors_are_lent_as_dlpack_and_as_cuda_arrays(driver):
     assert x.device.endswith("GPU:0")
     found = x.__cuda_array_interface__
     assert (found["shape"], found["typestr"], found["strides"]) == (X.shape, "<f4", None)
-    assert found["stream"] == available.device(0).driver.stream
+    assert found["stream"] == available.gpu_device(0).driver.stream
     np.testing.assert_array_equal(
         X, np.ctypeslib.as_array((ctypes.c_float * 12).from_address(found["data"][0])).reshape(X.shape)
     )

@@ -325,7 +325,7 @@ def test_built_in_rules_rest_where_they_say(name):
     slots = [0.0 if rule.zero_gradient == 2 else 0.25] * len(rule.slots)
     before = [[np.array([0.75, -1.25])], *[[np.full(2, slot)] for slot in slots]]
     arrays = [[array.copy() for array in kind] for kind in before]
-    rule.variables[np.dtype(np.float64)](*arrays, [np.zeros(2)], 0, 1, *[0.5] * len(rule.hyper_numbers), 0.0)
+    rule.variables_kernel[np.dtype(np.float64)](*arrays, [np.zeros(2)], 0, 1, *[0.5] * len(rule.hyper_numbers), 0.0)
     if name.startswith("accumulated"):  # TensorFlow 1's sparse update is another one than its dense update
         return
     for kind, old in zip(arrays, before, strict=True):

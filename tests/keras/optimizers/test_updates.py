@@ -6,7 +6,7 @@ import pytest
 import fastgrad as tf
 from fastgrad._src.keras.optimizers import grouped_update
 from fastgrad._src.kernels.optimizers import optimizers as kernels
-from fastgrad._src.kernels.runtime.eager_launch import run_eagerly
+from fastgrad._src.kernels.runtime.eager_launch import run_on_thread_pool
 from fastgrad._src.kernels.runtime.thread_pool import compute_pool
 
 from .reference import ALL, CASES, IDS, run
@@ -96,7 +96,7 @@ def test_state_follows_the_variable_not_its_place(name):
 def test_one_kernel_call_updates_all_variables(name, rule, monkeypatch):
     variables = [tf.Variable(np.ones(shape, np.float32)) for shape in [(4, 3), (3,)] * 4]
     gradients = [tf.ones(variable.shape) for variable in variables]
-    kernel, dtype, calls = getattr(kernels, rule).variables, np.dtype(np.float32), []
+    kernel, dtype, calls = getattr(kernels, rule).variables_kernel, np.dtype(np.float32), []
     run = kernel[dtype]
     monkeypatch.setitem(kernel, dtype, lambda *arguments: calls.append(len(arguments[0])) or run(*arguments))
     optimizer = getattr(tf.optimizers, name)(RATE)
@@ -195,7 +195,9 @@ def launched(monkeypatch):
     """The launches of updates that the thread pool does, of any size; the pool has its number of threads again afterwards."""
     before, found = compute_pool.threads, []
     monkeypatch.setattr(grouped_update, "_LEAST_POOL_NANOSECONDS", 0.0)
-    monkeypatch.setattr(grouped_update, "run_eagerly", lambda *given: found.append(given[0]) or run_eagerly(*given))
+    monkeypatch.setattr(
+        grouped_update, "run_on_thread_pool", lambda *given: found.append(given[0]) or run_on_thread_pool(*given)
+    )
     yield found
     compute_pool.resize(before)
 
@@ -221,5 +223,5 @@ def test_any_number_of_threads_gives_the_same_weights(name, options, launched):
 def test_the_thread_pool_does_large_updates():
     for size, is_launched in ((1_000, False), (1_000_000, True)):
         group = grouped_update.GroupedUpdate([tf.Variable(tf.zeros(size))], [], None, [True]).groups[0]
-        found = group._launches_of(kernels.adam, kernels.adam.variables[group.dtype], 2)
+        found = group._launches_of(kernels.adam, kernels.adam.variables_kernel[group.dtype], 2)
         assert (found is not None) == is_launched

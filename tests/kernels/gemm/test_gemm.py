@@ -13,7 +13,7 @@ import fastgrad as tf
 from fastgrad._src.jit.isa import host_isa
 from fastgrad._src.kernels.gemm import dense
 from fastgrad._src.kernels.gemm import eager as eager_products
-from fastgrad._src.kernels.gemm.form import form_of
+from fastgrad._src.kernels.gemm.config import gemm_config_of
 from fastgrad._src.kernels.gemm.gemm import MOST_CHAIN_TERMS, gemm
 from fastgrad._src.kernels.gemm.steps import NO_ROW_EPILOGUE, matmul_launches, product_launches
 from fastgrad._src.kernels.reduction.normalization import layer_norm
@@ -231,7 +231,7 @@ def test_what_follows_is_done_on_every_element_once(shape, transpose_b):
 
 
 def test_threads_read_different_weights_of_a_layer_of_images():
-    assert form_of(4, (128, 784), (784, 256), False, False, True, True).chains == 2
+    assert gemm_config_of(4, (128, 784), (784, 256), False, False, True, True).chains == 2
 
 
 @pytest.mark.parametrize("dtype", BOTH)
@@ -244,7 +244,7 @@ def test_chains_of_long_sums_are_shared(shape, dtype):
         assert sums.units >= 4
         assert total.units == shape[0] * shape[2]
         wanted = np.empty((shape[0], shape[2]), dtype)
-        form = form_of(a.itemsize, x.shape, b.shape, transpose_a, False)
+        form = gemm_config_of(a.itemsize, x.shape, b.shape, transpose_a, False)
         gemm[a.dtype](x, b, wanted, *form.gemm_args, *NO_ROW_EPILOGUE, 0, form.units)
         for shares in (1, 2, 3, 8):
             assert multiplied(x, b, transpose_a, False, shares).tobytes() == wanted.tobytes()
@@ -257,9 +257,9 @@ def test_large_products_with_a_transposed_matrix_read_a_copy_of_its_rows(shape, 
     a, b = matrices(m, k, n, dtype)
     bias = np.linspace(-1, 1, n, dtype=dtype)
     x = np.ascontiguousarray(a.T)
-    assert form_of(a.itemsize, x.shape, b.shape, True, False).copied or host_isa().vector_bytes < 4 * a.itemsize
+    assert gemm_config_of(a.itemsize, x.shape, b.shape, True, False).copied or host_isa().vector_bytes < 4 * a.itemsize
     wanted = multiplied(a, b)
-    assert not form_of(a.itemsize, a.shape, b.shape, False, False).copied
+    assert not gemm_config_of(a.itemsize, a.shape, b.shape, False, False).copied
     following = Launch(dense.BIAS_KERNELS["linear"][wanted.dtype], (Output(0), Input(2), n), wanted.size)
     for shares in (1, 3):
         assert multiplied(x, b, True, False, shares).tobytes() == wanted.tobytes()
@@ -294,8 +294,8 @@ def test_panels_of_long_rows_are_as_wide_as_three_vectors():
     lanes, most = machine.vector_bytes // 4, machine.panel_bytes // 4
     a, b = matrices(11, 30, 3 * most, np.float32)
     wanted = multiplied(a, b)
-    assert form_of(4, (11, 30), (30, most), False, False).panel == most
-    assert form_of(4, (11, 30), (30, most + 1), False, False).panel == min(3, len(machine.heights)) * lanes
+    assert gemm_config_of(4, (11, 30), (30, most), False, False).panel == most
+    assert gemm_config_of(4, (11, 30), (30, most + 1), False, False).panel == min(3, len(machine.heights)) * lanes
     for columns in range(1, 3 * most):
         np.testing.assert_array_equal(multiplied(a, b[:, :columns].copy()), wanted[:, :columns])
 
@@ -339,7 +339,7 @@ def test_a_kernel_over_rows_follows_with_its_numbers(rows):
 
 def test_a_call_does_its_own_units_alone():
     a, b = matrices(40, 8, 7, np.float32)
-    form = form_of(4, a.shape, b.shape, False, False)
+    form = gemm_config_of(4, a.shape, b.shape, False, False)
     c = np.zeros((40, 7), np.float32)
     gemm[a.dtype](a, b, c, *form.gemm_args, *NO_ROW_EPILOGUE, 1, 2)
     wanted = multiplied(a, b)

@@ -4,7 +4,7 @@ import pytest
 
 from fastgrad._src.jit.isa import isa_of
 from fastgrad._src.jit.native import Machine
-from fastgrad._src.kernels.gemm import form, layout
+from fastgrad._src.kernels.gemm import config, layout
 
 CHOSEN = {
     ((128, 784), (784, 256), False, False, False, True): ("given", "split-k"),
@@ -35,8 +35,8 @@ def test_the_cheapest_candidate_is_chosen(monkeypatch, sizes):
         return plan
 
     cheapest_plan = layout.cheapest_plan
-    monkeypatch.setattr(form, "cheapest_plan", watched)
-    assert form.form_of(4, *sizes) is not None
+    monkeypatch.setattr(config, "cheapest_plan", watched)
+    assert config.gemm_config_of(4, *sizes) is not None
     assert tuple(candidate.name for candidate in chosen) == CHOSEN[sizes]
 
 

@@ -11,7 +11,7 @@ import pytest
 import fastgrad as tf
 from fastgrad._src.jit.isa import host_isa
 from fastgrad._src.kernels.elementwise.half import BFLOAT16
-from fastgrad._src.kernels.gemm.form import uses_bfloat16_pairs
+from fastgrad._src.kernels.gemm.config import uses_bfloat16_pairs
 from fastgrad._src.kernels.gemm.gemm import MOST_CHAIN_TERMS
 from fastgrad._src.kernels.gemm.steps import product_launches, wide_product_launches
 from fastgrad._src.kernels.runtime.launch import run_launches

@@ -5,7 +5,7 @@ import pytest
 
 from fastgrad._src.kernels.movement.layout import Layout, contiguous, merged_dimensions
 from fastgrad._src.kernels.movement.strided import strided_copy_launch
-from fastgrad._src.kernels.runtime.eager_launch import run_eagerly
+from fastgrad._src.kernels.runtime.eager_launch import run_on_thread_pool
 from fastgrad._src.kernels.runtime.launch import Input, Launches, Output
 
 DTYPES = ["int8", "float16", "float32", "int32", "float64", "int64", "complex128"]
@@ -25,7 +25,7 @@ def launch_of(view, dtype):
 
 def copied(x, view):
     y = np.full(view.shape, 99, x.dtype)
-    run_eagerly(Launches((launch_of(view, x.dtype),)), (x,), (y,))
+    run_on_thread_pool(Launches((launch_of(view, x.dtype),)), (x,), (y,))
     return y
 
 

@@ -24,7 +24,7 @@ def test_one_call_updates_all_variables(name, dtype):
     slots, hyper, step = RULES[name]
     weights, held, gradients = _state([(7, 33), (), (0,), (5,)], slots, dtype)
     exact, exact_held = _wide(weights), [_wide(h) for h in held]
-    function = getattr(optimizers, name).variables[dtype]
+    function = getattr(optimizers, name).variables_kernel[dtype]
     for _ in range(5):
         function(weights, *held, gradients, 0, unit_count(weights), *hyper)
         for k, g in enumerate(gradients):
@@ -63,7 +63,7 @@ def test_a_sparse_gradient_on_a_table_gives_the_dense_ones_result(name):
     values = gradient[ids]
     gradient[np.setdiff1d(np.arange(9), ids)] = 0
     rule = getattr(optimizers, name)
-    rule.variables[F8]([dense], *([h] for h in dense_held), [gradient], 0, 1, *hyper)
+    rule.variables_kernel[F8]([dense], *([h] for h in dense_held), [gradient], 0, 1, *hyper)
     rule.update_rows(ZERO_GRADIENT_MOVES, [table, *held], values, ids, hyper)
     np.testing.assert_array_equal(table, dense)
     for h, d in zip(held, dense_held, strict=True):
@@ -75,7 +75,7 @@ def test_work_can_be_cut_anywhere(cuts):
     slots, hyper, _ = RULES["adam"]
     whole, parts = (_state([(4096,), (3,), (5000, 2), (0,), (4097,)], slots, F4) for _ in range(2))
     assert unit_count(whole[0]) == 5
-    function = optimizers.adam.variables[F4]
+    function = optimizers.adam.variables_kernel[F4]
     function(whole[0], *whole[1], whole[2], 0, 5, *hyper)
     for first, last in itertools.pairwise(cuts):
         function(parts[0], *parts[1], parts[2], first, last, *hyper)
@@ -87,7 +87,7 @@ def test_work_can_be_cut_anywhere(cuts):
 
 def test_without_decay_an_infinite_weight_stays_infinite():
     weights = [np.array([np.inf, -np.inf, 1.0])]
-    optimizers.sgd.variables[F8](weights, [np.zeros(3)], 0, 1, RATE, 0.0)
+    optimizers.sgd.variables_kernel[F8](weights, [np.zeros(3)], 0, 1, RATE, 0.0)
     np.testing.assert_array_equal(weights[0], [np.inf, -np.inf, 1.0])
 
 
@@ -96,7 +96,7 @@ def test_nan_gradients_reach_the_weights_and_slots():
         slots, hyper, _ = RULES[name]
         weights, held, gradients = _state([(3,)], slots, F8)
         gradients[0][1] = np.nan
-        getattr(optimizers, name).variables[F8](weights, *held, gradients, 0, 1, *hyper)
+        getattr(optimizers, name).variables_kernel[F8](weights, *held, gradients, 0, 1, *hyper)
         np.testing.assert_array_equal(np.isnan(weights[0]), [False, True, False])
         assert np.isnan(held[-1][0][1])
 
@@ -111,7 +111,7 @@ def test_what_is_left_of_a_mean_becomes_zero(name, dtype):
     if name == "adam_amsgrad":
         held[2][0][:] = 0  # a maximum, which nothing draws towards 0
     zeros = [np.zeros(4, dtype)]
-    getattr(optimizers, name).variables[dtype]([np.ones(4, dtype)], *held, zeros, 0, 1, *hyper)
+    getattr(optimizers, name).variables_kernel[dtype]([np.ones(4, dtype)], *held, zeros, 0, 1, *hyper)
     for (slot,) in held:
         np.testing.assert_array_equal(slot != 0, [False, False, False, True])
 
@@ -121,7 +121,7 @@ def test_ftrl_takes_any_power():
     hyper = (hyper[0], 0.7, *hyper[2:])
     weights, held, gradients = _state([(6,)], slots, F8)
     exact = step(weights[0].copy(), [h[0].copy() for h in held], gradients[0], *hyper)
-    optimizers.ftrl.variables[F8](weights, *held, gradients, 0, 1, *hyper)
+    optimizers.ftrl.variables_kernel[F8](weights, *held, gradients, 0, 1, *hyper)
     np.testing.assert_allclose(weights[0], exact, rtol=1e-12)
 
 

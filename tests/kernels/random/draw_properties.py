@@ -53,7 +53,7 @@ PROPERTIES = [
         dtypes=(*FLOATS, *HALVES),
     ),
     Property(
-        "seed_words",
+        "philox_words",
         1,
         lambda r, dtype, _: ([r.integers(-99, 99, 2).astype(dtype)], {}),
         None,

@@ -33,7 +33,7 @@ def test_steps_run_in_order_and_the_driver_can_go_on():
     step = add_to[x.dtype], [address(x), address(y)], 6, 1
     back = add_to[x.dtype], [address(y), address(x)], 6, 1
     program = Program([step, step, back])
-    assert driver.begin[()]((), program.frame, 1) == driver.RAN_TO_END
+    assert driver.begin_program[()]((), program.frame, 1) == driver.RAN_TO_END
     np.testing.assert_array_equal(y, np.arange(6.0))
     assert driver.continue_program[()](program.frame, 1, 3) == driver.RAN_TO_END
     np.testing.assert_array_equal(y, 2 * np.arange(6.0))
@@ -52,7 +52,7 @@ def test_steps_run_in_order_and_the_driver_can_go_on():
 def test_only_arrays_that_fit_are_bound(other):
     x, y = np.ones((2, 3)), np.zeros((2, 3))
     program = Program([(add_to[x.dtype], [0, address(y)], 6, 1)], wanted=x)
-    begin = driver.begin[()]
+    begin = driver.begin_program[()]
     assert begin((x,), program.frame, 1) == driver.RAN_TO_END
     assert begin((other,), program.frame, 1) == 0
     assert begin((x, x), program.frame, 1) == 1
@@ -74,14 +74,14 @@ def test_a_step_that_answers_stops_the_program():
             (add_to[x.dtype], [address(x), address(y)], 6, 1),
         ]
     )
-    for begin in (driver.begin[()], driver.begin_without_gil[()]):
+    for begin in (driver.begin_program[()], driver.begin_without_gil[()]):
         y[:] = 0
         assert begin((), program.frame, 3) == driver.STOPPED
         assert program.frame[driver.STOPPED_AT] == 1
         assert program.frame[driver.STATUS] == 3
         np.testing.assert_array_equal(y, x)
     three[0] = 9
-    assert driver.begin[()]((), program.frame, 3) == driver.RAN_TO_END
+    assert driver.begin_program[()]((), program.frame, 3) == driver.RAN_TO_END
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from fastgrad._src.kernels.movement.gathering import gather_launches
 from fastgrad._src.kernels.recurrent.lstm import lstm_launches
 from fastgrad._src.kernels.runtime import eager_launch
-from fastgrad._src.kernels.runtime.eager_launch import EagerFrame, run_eagerly
+from fastgrad._src.kernels.runtime.eager_launch import EagerFrame, run_on_thread_pool
 from fastgrad._src.kernels.runtime.launch import Launch, Launches
 from fastgrad._src.kernels.runtime.thread_pool import compute_pool
 from fastgrad._src.ops.summation import sum_over
@@ -39,7 +39,7 @@ def test_any_number_of_threads_gives_the_same_bits(threads, shape):
     for count in (1, 2, 3, 5):
         threads(count)
         outputs = [np.empty(size, np.float32) for size in (states, states, inputs[0].shape, last, last)]
-        run_eagerly(lstm_launches(inputs, outputs), inputs, outputs)
+        run_on_thread_pool(lstm_launches(inputs, outputs), inputs, outputs)
         found.add(b"".join(y.tobytes() for y in outputs))
     assert len(found) == 1
 
@@ -53,7 +53,7 @@ def test_arrays_go_with_their_last_name(threads, count):
     kept = [weakref.ref(array) for array in (*inputs, *outputs)]
     gc.disable()
     try:
-        run_eagerly(lstm_launches(inputs, outputs), inputs, outputs)
+        run_on_thread_pool(lstm_launches(inputs, outputs), inputs, outputs)
         inputs, outputs = [], []
         assert [one() for one in kept] == [None] * len(kept)
     finally:
@@ -66,7 +66,7 @@ def test_operands_that_it_does_not_know_are_refused(threads, monkeypatch):
     launch = lstm_launches(arrays(2, 2, 2), [])
     odd = Launches((Launch(launch.launches[0].kernel, ((1.5,), *launch.launches[0].operands[1:])),))
     with pytest.raises(TypeError, match=r"pack_matrix.*1\.5"):
-        run_eagerly(odd, [], [])
+        run_on_thread_pool(odd, [], [])
 
 
 def run_lstm(found, inputs):
@@ -74,7 +74,7 @@ def run_lstm(found, inputs):
     steps, batch, width = inputs[0].shape
     states, last = (steps + 1, batch, width // 4), (batch, width // 4)
     outputs = [np.empty(size, np.float32) for size in (states, states, inputs[0].shape, last, last)]
-    run_eagerly(found, inputs, outputs)
+    run_on_thread_pool(found, inputs, outputs)
     return b"".join(y.tobytes() for y in outputs)
 
 
@@ -114,7 +114,7 @@ def test_arrays_that_a_program_does_not_take_are_computed_all_the_same(threads):
     assert run_lstm(found, [inputs[0].view(np.recarray), *inputs[1:]]) == wanted
     assert run_lstm(found, [inputs[0], inputs[1], inputs[2].reshape(2, 128), *inputs[3:]]) == wanted
     with pytest.raises(TypeError, match="C-contiguous results"):
-        run_eagerly(found, inputs, [np.empty((21, 33, 64), np.float32)[:, ::-1]] * 5)
+        run_on_thread_pool(found, inputs, [np.empty((21, 33, 64), np.float32)[:, ::-1]] * 5)
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -126,7 +126,7 @@ def test_a_run_says_whether_a_kernel_stopped(threads, count, monkeypatch):
     found = gather_launches([x, ids], [y], axis=0, batch_dims=0)
     for last, is_complete in ((1, True), (4, False), (-1, False), (2, True)):
         ids[2] = last
-        assert run_eagerly(found, (x, ids), (y,)) is is_complete
+        assert run_on_thread_pool(found, (x, ids), (y,)) is is_complete
         if is_complete:
             np.testing.assert_array_equal(y, x[ids])
 
@@ -143,7 +143,7 @@ def test_the_first_runs_make_no_program(threads, monkeypatch):
     found = gather_launches([x, ids], [np.empty((3, 2))], axis=0, batch_dims=0)
     for programs in (0, 0, 1, 1):
         y = np.empty((3, 2))
-        assert run_eagerly(found, (unaligned if programs == 0 else x, ids), (y,))
+        assert run_on_thread_pool(found, (unaligned if programs == 0 else x, ids), (y,))
         np.testing.assert_array_equal(y, x[ids])
         assert len(made) == programs
 
@@ -152,7 +152,7 @@ def test_the_first_runs_make_no_program(threads, monkeypatch):
 def test_results_that_start_as_an_input_do(threads, count):
     threads(count)
     x, out = np.arange(3.0), np.zeros(3)
-    run_eagerly(Launches((), starts_as=((0, 0),)), (x,), (out,))
+    run_on_thread_pool(Launches((), starts_as=((0, 0),)), (x,), (out,))
     np.testing.assert_array_equal(out, x)
 
 

@@ -34,7 +34,7 @@ def outcome(text: str, is_deferred: bool) -> tuple[str, Any]:
     try:
         if not is_deferred:
             return "results", bits(eval(text, scope))
-        with deferral.deferred():
+        with deferral.defer_operations():
             scope |= {name: later(scope[name]) for name in OPERANDS}
             result = eval(text, scope)
     except Exception as error:  # noqa: BLE001 - the exception is the outcome

@@ -21,7 +21,7 @@ import numpy as np
 import fastgrad as tf
 from fastgrad._src.compiler.programs import frame
 from fastgrad._src.compiler.programs.lowering import launches_of_row
-from fastgrad._src.core.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad._src.core.floating_errors import QUIET, reset_float_errors, set_float_errors
 from fastgrad._src.core.operation import TABLE, Form, Operation
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.kernels.runtime import eager_launch, launch
@@ -306,11 +306,11 @@ def exact_results(known: Property, arrays: list[np.ndarray], attributes: dict[st
     """What a property says that its row gives; None for what the row itself gives for contiguous arrays."""
     if known.exact is None:
         return None
-    token = errors_set(QUIET)
+    token = set_float_errors(QUIET)
     try:
         exact = known.exact(*map(widened, arrays), **attributes)
     finally:
-        errors_reset(token)
+        reset_float_errors(token)
     return exact if isinstance(exact, tuple) else (exact,)
 
 
@@ -327,11 +327,11 @@ class Case:
         self.known, self.dtype, self.sizes, self.seed = known, dtype, sizes, seed
         self.row: Operation = TABLE[known.name]
         self.generator = np.random.default_rng([seed, *sizes])
-        token = errors_set(QUIET)
+        token = set_float_errors(QUIET)
         try:
             made, self.attributes = known.make(self.generator, dtype, *sizes)
         finally:
-            errors_reset(token)
+            reset_float_errors(token)
         self.arrays = [np.asarray(x) for x in made]
         self.elements = sum(x.size for x in self.arrays)
         self.layouts = [str(self.generator.choice(LAYOUTS)) for _ in self.arrays]

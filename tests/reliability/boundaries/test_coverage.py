@@ -220,7 +220,7 @@ NOT_TRIED: dict[str, tuple[str, str]] = {
     "random_bits_of_dropout": (f"{INT64_ONLY} int64 uint64".replace("uint32", ""), "draws are uint32"),
     **dict.fromkeys(["advance_generator", "whole_turns", "ends_turn"], (INT64_ONLY, "counters are int64")),
     **dict.fromkeys(
-        ["seed_words", "invert_permutation", "unravel_index"],
+        ["philox_words", "invert_permutation", "unravel_index"],
         (INT64_ONLY.replace(" int32", ""), "the functions take int32 and int64"),
     ),
     "assert": (f"{COMPLEX} bool", "comparisons of these have no order"),
@@ -284,7 +284,7 @@ ONLY_COMPARED_WITH_ITSELF = {
         ],
         "tests/kernels/random compares draws with Philox and with distributions",
     ),
-    **dict.fromkeys(["advance_generator", "seed_words"], "integers that seeds are made of"),
+    **dict.fromkeys(["advance_generator", "philox_words"], "integers that seeds are made of"),
 }
 """Rows of which kernels and compiled programs are only compared with the eager row, and why."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fastgrad._src.core.operation import TABLE
-from fastgrad._src.core.result_rules import ArraySpec, fits, specs_of
+from fastgrad._src.core.result_rules import ArraySpec, fits_spec, specs_of
 from tests.kernels.properties import results_of
 from tests.reliability.boundaries.cases import Case
 from tests.reliability.boundaries.properties import ALL
@@ -27,7 +27,7 @@ def test_the_rule_of_a_row_equals_its_results(name, full, figure):
         specs = TABLE[name].result(*[ArraySpec(x.shape, x.dtype) for x in case.arrays], **case.attributes)
         specs, results = specs_of(specs), results_of(name, case.arrays, case.attributes)
         assert all(size is None or type(size) is int for spec in specs for size in spec.shape)
-        if len(specs) != len(results) or not all(map(fits, specs, results)):
+        if len(specs) != len(results) or not all(map(fits_spec, specs, results)):
             wrong.append(f"{case}: {specs}, not {[(y.shape, y.dtype) for y in results]}")
     figure("cases compared with result rules", len(samples))
     assert wrong == []

@@ -153,10 +153,10 @@ def compile_without(place: str) -> None:
 
         os.environ.pop("HOME", None)
 
-        def no_entry(number: int) -> Any:
+        def return_call_changed(number: int) -> Any:
             raise KeyError(number)
 
-        pwd.getpwuid = no_entry
+        pwd.getpwuid = return_call_changed
     printed = io.StringIO()
     with contextlib.redirect_stderr(printed):
         train()

@@ -106,8 +106,8 @@ def thresholds(small: bool) -> Iterator[None]:
 @contextlib.contextmanager
 def graphs_validated() -> Iterator[None]:
     """Each graph is valid after each pass inside; its operations follow their result rules."""
-    transformed = pipeline.transformed
-    with mock.patch.object(pipeline, "transformed", lambda graph, passes, *_: transformed(graph, passes, check=True)):
+    apply_passes = pipeline.apply_passes
+    with mock.patch.object(pipeline, "apply_passes", lambda graph, passes, *_: apply_passes(graph, passes, check=True)):
         yield
 
 

@@ -122,10 +122,10 @@ def _error_of(name: str) -> str | None:
 
 def _difference_of(name: str) -> str | None:
     """Returns how a name differs, or the class or function of which it is a member, such as ``tf.data.Dataset`` of its ``map``."""
-    from fastgrad._src.core.peer_names import DIFFERING, peers
+    from fastgrad._src.core.peer_names import DIFFERING, peer_names
 
     owner = name.rpartition(".")[0]
-    return DIFFERING.get(name) or (DIFFERING.get(owner) if owner not in peers()[0] else None)
+    return DIFFERING.get(name) or (DIFFERING.get(owner) if owner not in peer_names()[0] else None)
 
 
 def _code_of_notebook(text: str) -> str:

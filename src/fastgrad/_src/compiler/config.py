@@ -131,7 +131,7 @@ def _devices(device_type: str | None) -> list[tuple[str, int]]:
     counts = {"CPU": 1 if device_type in {None, "CPU"} else 0, "GPU": 0}
     if device_type in {None, "GPU"}:
         available = _module_of(_Hook.GPUS)
-        counts["GPU"] = available.count()
+        counts["GPU"] = available.gpu_count()
     return [(kind, number) for kind, count in counts.items() for number in range(count)]
 
 
@@ -190,7 +190,7 @@ def set_soft_device_placement(enabled: bool) -> None:
 def why_no_gpu() -> str | None:
     """Returns why the list of GPUs is empty, in one line with a remedy; None if a GPU is usable. Not in TensorFlow."""
     available = _module_of(_Hook.GPUS)
-    return available.problem()
+    return available.no_gpu_reason()
 
 
 def _set_memory_growth(device: PhysicalDevice, enable: bool) -> None:
@@ -239,7 +239,7 @@ def _get_device_details(device: PhysicalDevice) -> dict[str, str]:
     if kind == "CPU":
         return {}
     available = _module_of(_Hook.GPUS)
-    return {"device_name": available.device(int(number)).driver.name}
+    return {"device_name": available.gpu_device(int(number)).driver.name}
 
 
 def _get_memory_usage(device: str) -> int:

@@ -27,9 +27,9 @@ from fastgrad._src.compiler.dispatch.retracing import warn_of_failure
 from fastgrad._src.compiler.dispatch.signature import Call, UnhashableArgument, arguments_of_key
 from fastgrad._src.compiler.dispatch.state import State
 from fastgrad._src.compiler.dispatch.traces import NotCompiled, Trace, TraceTree
-from fastgrad._src.compiler.dispatch.verify import checked_replay
+from fastgrad._src.compiler.dispatch.verify import replay_and_verify
 from fastgrad._src.core import nest
-from fastgrad._src.core.deferral import call_without_deferral, defers
+from fastgrad._src.core.deferral import call_without_deferral, is_deferring
 from fastgrad._src.core.dispatch import dispatchers
 from fastgrad._src.core.recording import recorders
 from fastgrad._src.jit.build import inspect_asm, inspect_llvm
@@ -130,7 +130,7 @@ class Function:
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The slow path of a call: splits it into key and arrays, and tries ``_STAGES`` until one has a result."""
-        if dispatchers and defers():
+        if dispatchers and is_deferring():
             return call_without_deferral(self._call, nest.flatten((args, kwargs), expand_composites=True), args, kwargs)
         is_first = True
         while True:
@@ -154,7 +154,7 @@ class Function:
                 raise
             raise TypeError(str(refusal)) from None
 
-    def _run_unrecorded(self, attempt: _Attempt) -> Any:
+    def _run_in_python(self, attempt: _Attempt) -> Any:
         """The first stage: runs Python for a key that can't be recorded, and for datasets whose loops are recorded."""
         python, state, call = self._python, self._state, attempt.call
         if attempt.key is None and any(map(is_dataset, call.values)) and python.with_element_loops is not None:
@@ -163,7 +163,7 @@ class Function:
         runs_eagerly = attempt.key is not None and attempt.key.runs_eagerly
         return python.run(call, python.with_element_loops) if runs_eagerly else CALL_CHANGED
 
-    def _replay_recorded(self, attempt: _Attempt) -> Any:
+    def _replay_recording(self, attempt: _Attempt) -> Any:
         """The second stage: replays a recording, or runs Python while it can't be replayed."""
         call, key, active = attempt.call, attempt.key, recorders.active
         tree = attempt.tree = None if key is None else key.find_tree(attempt.objects)
@@ -187,9 +187,9 @@ class Function:
 
     def _record(self, attempt: _Attempt) -> Any:
         """The last stage: runs Python and records it, unless another thread has recorded meanwhile."""
-        return locking.run_under_recording_lock(lambda: self._record_alone(attempt))
+        return locking.run_under_recording_lock(lambda: self._record_under_lock(attempt))
 
-    def _record_alone(self, attempt: _Attempt) -> Any:
+    def _record_under_lock(self, attempt: _Attempt) -> Any:
         call, tree, state = attempt.call, attempt.tree, self._state
         if state.recordings != attempt.recordings:  # perhaps the other thread recorded the same call
             return CALL_CHANGED
@@ -219,7 +219,7 @@ class Function:
                 outcome = tree.replay(call.arrays)
                 return CALL_CHANGED if outcome is None else outcome[0].results.build(outcome[1], call.passed_leaves)
 
-            result = checked_replay(self.__name__, tree.traces, lambda: self._python.run(call), replayed)
+            result = replay_and_verify(self.__name__, tree.traces, lambda: self._python.run(call), replayed)
             state.verifications_left -= result is not CALL_CHANGED
             return result
         outcome = tree.replay(call.arrays, compiles_beside)
@@ -227,7 +227,7 @@ class Function:
             return CALL_CHANGED
         entry = self._entry_for(call, tree, outcome[0])
         if entry is not None:
-            state.use_entry(entry)
+            state.move_entry_to_front(entry)
         return outcome[0].results.build(outcome[1], call.passed_leaves)
 
     def _entry_for(self, call: Call, tree: TraceTree, trace: Trace) -> Any:
@@ -398,12 +398,12 @@ class Function:
         return CacheInfo(self._state.recordings, len(cache), traces, MOST_KEYS_PER_FUNCTION)
 
     def __copy__(self) -> Function:
-        return self._unrecorded_copy(self._python.function)
+        return self._copy_without_traces(self._python.function)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Function:
-        return self._unrecorded_copy(copy.deepcopy(self._python.function, memo))
+        return self._copy_without_traces(copy.deepcopy(self._python.function, memo))
 
-    def _unrecorded_copy(self, python_function: Callable[..., Any]) -> Function:
+    def _copy_without_traces(self, python_function: Callable[..., Any]) -> Function:
         """Returns another function of the same kind, without recordings."""
         return Function(python_function, self._python.input_signature, self._verify, self._python.instance)
 
@@ -411,7 +411,7 @@ class Function:
         return f"<tf.function {self.__name__}>"
 
 
-_STAGES = (Function._run_unrecorded, Function._replay_recorded, Function._record)
+_STAGES = (Function._run_in_python, Function._replay_recording, Function._record)
 """What a call tries in turn. A stage returns the result, ``CALL_CHANGED`` for the next stage and after the last one for
 another pass, or ``LOCK_NOT_FREE`` for a run of Python."""
 

@@ -10,7 +10,12 @@ import numpy as np
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.dtypes import DType
 from fastgrad._src.core.errors import UnimplementedError
-from fastgrad._src.core.floating_errors import ERROR_STATE_RAISING_ON_OVERFLOW, QUIET, errors_reset, errors_set
+from fastgrad._src.core.floating_errors import (
+    ERROR_STATE_RAISING_ON_OVERFLOW,
+    QUIET,
+    reset_float_errors,
+    set_float_errors,
+)
 from fastgrad._src.core.hooks import Hook, module_of
 from fastgrad._src.core.narrow_casts import cast_narrow, check_narrow_cast
 from fastgrad._src.core.shape import TensorShape
@@ -129,7 +134,7 @@ def _in_inferred_dtype(value: Any, numbers: np.ndarray) -> np.ndarray:
         inferred_dtype = np.complex128
     elif numbers.dtype not in dtypes.DTYPE_OF_NUMPY:
         raise _unsupported_type_error(value)
-    token = errors_set(ERROR_STATE_RAISING_ON_OVERFLOW)
+    token = set_float_errors(ERROR_STATE_RAISING_ON_OVERFLOW)
     try:
         return np.array(numbers, inferred_dtype, order="C")
     except FloatingPointError:
@@ -138,7 +143,7 @@ def _in_inferred_dtype(value: Any, numbers: np.ndarray) -> np.ndarray:
             "Give a dtype that holds it."
         ) from None
     finally:
-        errors_reset(token)
+        reset_float_errors(token)
 
 
 def _first_leaf(value: Any) -> Any:
@@ -165,11 +170,11 @@ def _narrow_array(value: Any, numbers: np.ndarray, dtype: DType) -> np.ndarray:
         raise TypeError(str(error)) from None
     if dtype.is_integer:
         return _checked_cast(value, numbers.astype(np.int64), dtype)
-    token = errors_set(QUIET)
+    token = set_float_errors(QUIET)
     try:
         return cast_narrow(numbers, dtype.numpy)
     finally:
-        errors_reset(token)
+        reset_float_errors(token)
 
 
 def _checked_cast(value: Any, numbers: np.ndarray, dtype: DType) -> np.ndarray:
@@ -179,7 +184,7 @@ def _checked_cast(value: Any, numbers: np.ndarray, dtype: DType) -> np.ndarray:
             raise TypeError(
                 f"Cannot convert {short_repr(value)} to EagerTensor of dtype {dtype.name}: it holds {dtype.min} to {dtype.max}."
             )
-    token = errors_set(QUIET)
+    token = set_float_errors(QUIET)
     try:
         return np.array(numbers, dtype.numpy, order="C")
     except OverflowError:
@@ -187,7 +192,7 @@ def _checked_cast(value: Any, numbers: np.ndarray, dtype: DType) -> np.ndarray:
             f"Can't convert Python sequence with out-of-range integer to Tensor: {short_repr(value)} as {dtype.name}"
         ) from None
     finally:
-        errors_reset(token)
+        reset_float_errors(token)
 
 
 # ---- arrays, strings and foreign objects ---------------------------------------------------------------
@@ -206,11 +211,11 @@ def _array_from_numpy(value: Any, dtype: DType | None) -> np.ndarray:
     numpy_dtype = (dtype or inferred_dtype).numpy
     if kind == "c" and numpy_dtype.kind not in "cb":
         array = array.real
-    token = errors_set(QUIET)
+    token = set_float_errors(QUIET)
     try:
         return np.array(array, numpy_dtype, order="C")
     finally:
-        errors_reset(token)
+        reset_float_errors(token)
 
 
 def _array_from_text(value: Any, dtype: DType | None) -> np.ndarray:

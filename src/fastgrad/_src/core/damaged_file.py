@@ -32,10 +32,10 @@ def parser_errors_as_one(path: Any, file_kind: str, error_class: type[Exception]
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise  # EINVAL means a seek before the beginning of the file, caused by damaged contents
         name = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else str(path)
-        raise error_class(f"{name!r} is no intact {file_kind}: {reason(error)}") from error
+        raise error_class(f"{name!r} is no intact {file_kind}: {error_message(error)}") from error
 
 
-def reason(error: BaseException) -> str:
+def error_message(error: BaseException) -> str:
     """Returns the message of the exception ``error``, shortened; its class name if there is no message."""
     text = str(error) if isinstance(error, (ValueError, OSError, RuntimeError)) else f"{type(error).__name__}: {error}"
     text = text or type(error).__name__

@@ -1,4 +1,4 @@
-"""Deferred operations: in the context ``deferred()`` operations do not run; their results have a shape and a dtype.
+"""Deferred operations: in the context ``defer_operations()`` operations do not run; their results have a shape and a dtype.
 
 Keras infers the shapes of layers in this context. The result of an operation of a deferred array is a ``DeferredArray``,
 made from the result rule of the row. It is computed at the first use of its elements, after its deferred inputs. So
@@ -65,7 +65,7 @@ class DeferredArray(ArrayLike):
         """Computes the elements; later calls are free. The array is read only."""
         results = self._call.results
         if results is None:
-            results = self._call.evaluated()
+            results = self._call.evaluate()
         return results[self._number]
 
 
@@ -85,7 +85,7 @@ class _DeferredCall:
         self.serial = next(_call_numbers)
         self.results: tuple[np.ndarray, ...] | None = None
 
-    def evaluated(self) -> tuple[np.ndarray, ...]:
+    def evaluate(self) -> tuple[np.ndarray, ...]:
         """Runs the call, and before it the calls that it depends on, in their order; returns the results."""
         pending, stack = {self.serial: self}, [self]
         while stack:
@@ -128,7 +128,7 @@ _stored: Callable[[Tensor], Any] = Tensor.__dict__["_array"].__get__
 
 
 class _DeferralRecorder(Recorder):
-    """The recorder of a ``deferred()`` context, which gives operations their results; the thread's first recorder."""
+    """The recorder of a ``defer_operations()`` context, which gives operations their results; the thread's first recorder."""
 
     defers = True
 
@@ -173,7 +173,7 @@ class _DeferralRecorder(Recorder):
         rule = operation.result
         if not deferred:
             return NotImplemented
-        if rule is None or operation.looks_at_values:
+        if rule is None or operation.depends_on_values:
             return operation.run(*map(_computed_if_deferred, arrays), **attributes)
         if operation.checks_integers and any(x.dtype.kind in "iu" for x in arrays):
             # Integers may be refused by their values, such as positions. Other inputs have no say in errors.
@@ -212,8 +212,8 @@ class _LazyTensor(Tensor):
         self._array = array
 
 
-def defers() -> bool:
-    """True in the context ``deferred()`` of this thread."""
+def is_deferring() -> bool:
+    """True in the context ``defer_operations()`` of this thread."""
     active = recorders.active
     return bool(active) and active[0].defers
 
@@ -222,7 +222,7 @@ class _DeferralDispatcher(Dispatcher):
     """The dispatcher of all contexts: the deferral of the calling thread gives the results."""
 
     def result(self, operation: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any]) -> Any:
-        if not defers():
+        if not is_deferring():
             return NotImplemented
         return recorders.active[0].result(operation, inputs, attributes)  # type: ignore[attr-defined]
 
@@ -244,7 +244,7 @@ def _can_be_deferred(spec: ArraySpec) -> bool:
 
 
 @contextmanager
-def deferred() -> Iterator[None]:
+def defer_operations() -> Iterator[None]:
     """A context in which operations of the thread do not run before their results are used.
 
     Has no effect inside of a recording, and once the program has used a GPU: operations then run as always.
@@ -265,15 +265,15 @@ def deferred() -> Iterator[None]:
 
 
 def zeros(shape: tuple[int, ...], dtype: np.dtype) -> Any:
-    """Returns an array of zeros, deferred in the context ``deferred()``; of strings, an array of empty strings."""
+    """Returns an array of zeros, deferred in the context ``defer_operations()``; of strings, an array of empty strings."""
     if dtype.hasobject:
         return np.full(shape, b"", dtype)
     return deferred_array(lambda: np.zeros(shape, dtype), tuple(map(int, shape)), dtype)
 
 
 def deferred_array(make: Callable[[], np.ndarray], shape: tuple[int, ...], dtype: np.dtype) -> Any:
-    """Returns the array ``make()`` of ``shape`` and ``dtype``; in the context ``deferred()``, calls ``make`` at the first use."""
-    if not defers() or dtype.hasobject:
+    """Returns the array ``make()`` of ``shape`` and ``dtype``; in the context ``defer_operations()``, calls ``make`` at the first use."""
+    if not is_deferring() or dtype.hasobject:
         return make()
     return DeferredArray(_DeferredArrayMaker(make), 0, shape, dtype)
 

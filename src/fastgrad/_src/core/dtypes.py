@@ -10,7 +10,7 @@ import ml_dtypes
 import numpy as np
 
 from fastgrad._src.core.names import Namespace as _Namespace
-from fastgrad._src.core.names import lacks
+from fastgrad._src.core.names import declare_missing
 from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 
 # ``tf.dtypes.cast`` and similar functions are operations: ops/casting.py and ops/complex_numbers.py set them later.
@@ -19,7 +19,7 @@ saturate_cast: Callable[..., Any]
 complex: Callable[..., Any]  # this module itself uses the built-in of this name
 
 
-@lacks(
+@declare_missing(
     "experimental_as_proto",
     "experimental_from_proto",
     "experimental_type_proto",
@@ -160,29 +160,29 @@ _declared_dtypes: list[DType] = []
 _TENSORFLOW_ENUM: dict[str, int] = {}
 
 
-def _declared(name: str, numpy_type: Any, tensorflow_enum: int, is_narrow: _Bool = False) -> DType:
+def _declare_dtype(name: str, numpy_type: Any, tensorflow_enum: int, is_narrow: _Bool = False) -> DType:
     dtype = DType(name, numpy_type, is_narrow)
     _declared_dtypes.append(dtype)
     _TENSORFLOW_ENUM[name] = tensorflow_enum
     return dtype
 
 
-float16 = half = _declared("float16", np.float16, 19)
-bfloat16 = _declared("bfloat16", ml_dtypes.bfloat16, 14)
-float32 = _declared("float32", np.float32, 1)
-float64 = double = _declared("float64", np.float64, 2)
-int8 = _declared("int8", np.int8, 6)
-int16 = _declared("int16", np.int16, 5)
-int32 = _declared("int32", np.int32, 3)
-int64 = _declared("int64", np.int64, 9)
-uint8 = _declared("uint8", np.uint8, 4)
-uint16 = _declared("uint16", np.uint16, 17)
-uint32 = _declared("uint32", np.uint32, 22)
-uint64 = _declared("uint64", np.uint64, 23)
-bool = _declared("bool", np.bool_, 10)
-complex64 = _declared("complex64", np.complex64, 8)
-complex128 = _declared("complex128", np.complex128, 18)
-string = _declared("string", object, 7)
+float16 = half = _declare_dtype("float16", np.float16, 19)
+bfloat16 = _declare_dtype("bfloat16", ml_dtypes.bfloat16, 14)
+float32 = _declare_dtype("float32", np.float32, 1)
+float64 = double = _declare_dtype("float64", np.float64, 2)
+int8 = _declare_dtype("int8", np.int8, 6)
+int16 = _declare_dtype("int16", np.int16, 5)
+int32 = _declare_dtype("int32", np.int32, 3)
+int64 = _declare_dtype("int64", np.int64, 9)
+uint8 = _declare_dtype("uint8", np.uint8, 4)
+uint16 = _declare_dtype("uint16", np.uint16, 17)
+uint32 = _declare_dtype("uint32", np.uint32, 22)
+uint64 = _declare_dtype("uint64", np.uint64, 23)
+bool = _declare_dtype("bool", np.bool_, 10)
+complex64 = _declare_dtype("complex64", np.complex64, 8)
+complex128 = _declare_dtype("complex128", np.complex128, 18)
+string = _declare_dtype("string", object, 7)
 
 # TensorFlow's quantized types hold plain integers: here they are other names of these.
 qint8, quint8, qint16, quint16, qint32 = int8, uint8, int16, uint16, int32
@@ -190,16 +190,16 @@ qint8, quint8, qint16, quint16, qint32 = int8, uint8, int16, uint16, int32
 ALL = tuple(_declared_dtypes)
 """Every DType that operations compute with."""
 
-_float8_e5m2 = _declared("float8_e5m2", ml_dtypes.float8_e5m2, 24, is_narrow=True)
-_float8_e4m3fn = _declared("float8_e4m3fn", ml_dtypes.float8_e4m3fn, 25, is_narrow=True)
-_float8_e4m3fnuz = _declared("float8_e4m3fnuz", ml_dtypes.float8_e4m3fnuz, 26, is_narrow=True)
-_float8_e4m3b11fnuz = _declared("float8_e4m3b11fnuz", ml_dtypes.float8_e4m3b11fnuz, 27, is_narrow=True)
-_float8_e5m2fnuz = _declared("float8_e5m2fnuz", ml_dtypes.float8_e5m2fnuz, 28, is_narrow=True)
-_int4 = _declared("int4", ml_dtypes.int4, 29, is_narrow=True)
-_uint4 = _declared("uint4", ml_dtypes.uint4, 30, is_narrow=True)
-_int2 = _declared("int2", ml_dtypes.int2, 31, is_narrow=True)
-_uint2 = _declared("uint2", ml_dtypes.uint2, 32, is_narrow=True)
-_float4_e2m1fn = _declared("float4_e2m1fn", ml_dtypes.float4_e2m1fn, 33, is_narrow=True)
+_float8_e5m2 = _declare_dtype("float8_e5m2", ml_dtypes.float8_e5m2, 24, is_narrow=True)
+_float8_e4m3fn = _declare_dtype("float8_e4m3fn", ml_dtypes.float8_e4m3fn, 25, is_narrow=True)
+_float8_e4m3fnuz = _declare_dtype("float8_e4m3fnuz", ml_dtypes.float8_e4m3fnuz, 26, is_narrow=True)
+_float8_e4m3b11fnuz = _declare_dtype("float8_e4m3b11fnuz", ml_dtypes.float8_e4m3b11fnuz, 27, is_narrow=True)
+_float8_e5m2fnuz = _declare_dtype("float8_e5m2fnuz", ml_dtypes.float8_e5m2fnuz, 28, is_narrow=True)
+_int4 = _declare_dtype("int4", ml_dtypes.int4, 29, is_narrow=True)
+_uint4 = _declare_dtype("uint4", ml_dtypes.uint4, 30, is_narrow=True)
+_int2 = _declare_dtype("int2", ml_dtypes.int2, 31, is_narrow=True)
+_uint2 = _declare_dtype("uint2", ml_dtypes.uint2, 32, is_narrow=True)
+_float4_e2m1fn = _declare_dtype("float4_e2m1fn", ml_dtypes.float4_e2m1fn, 33, is_narrow=True)
 
 NARROW = tuple(_declared_dtypes[len(ALL) :])
 """The types of 8-bit and 4-bit floats, 4-bit and 2-bit integers, a byte an element: for storage, views and casts only."""

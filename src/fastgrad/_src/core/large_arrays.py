@@ -19,7 +19,7 @@ from fastgrad._src.core.result_rules import ArraySpec
 from fastgrad._src.jit.jit_switch import compiling_threads
 from fastgrad._src.kernels.movement.in_order import copy_by_kernel, run_in_memory_order
 from fastgrad._src.kernels.runtime.copies_and_jumps import copy_launches
-from fastgrad._src.kernels.runtime.eager_launch import LEAST_POOL_NANOSECONDS, run_eagerly
+from fastgrad._src.kernels.runtime.eager_launch import LEAST_POOL_NANOSECONDS, run_on_thread_pool
 from fastgrad._src.kernels.runtime.launch import Launches
 from fastgrad._src.kernels.runtime.thread_pool import compute_pool
 
@@ -69,7 +69,7 @@ def update_large(row: Any, memory: np.ndarray, delta: np.ndarray) -> None:
         row.run(memory, delta, out=memory)
         return
     launches, _, numbers = known
-    run_eagerly(launches, [plain[number] for number in numbers], (memory,))
+    run_on_thread_pool(launches, [plain[number] for number in numbers], (memory,))
 
 
 def copy_large(memory: np.ndarray, array: np.ndarray) -> None:
@@ -77,7 +77,7 @@ def copy_large(memory: np.ndarray, array: np.ndarray) -> None:
     is_shared = compute_pool.threads > 1 and memory.nbytes >= LEAST_SHARED_BYTES and not memory.dtype.hasobject
     has_same_bytes = memory.dtype == array.dtype and memory.flags.c_contiguous and array.flags.c_contiguous
     if is_shared and has_same_bytes and not np.may_share_memory(memory, array):
-        run_eagerly(_copy_launches(memory.nbytes), (array,), (memory,))
+        run_on_thread_pool(_copy_launches(memory.nbytes), (array,), (memory,))
     else:
         np.copyto(memory, array)
 
@@ -94,7 +94,7 @@ def _run_kernel(row: Any, arrays: Sequence[np.ndarray], attributes: dict[str, An
         return None
     launches, spec, numbers = known
     out = np.empty(*spec)
-    run_eagerly(launches, [plain[number] for number in numbers], (out,))
+    run_on_thread_pool(launches, [plain[number] for number in numbers], (out,))
     return out
 
 
@@ -157,5 +157,5 @@ def _kernel_of(
     shape = np.broadcast_shapes(*[x.shape for x in arrays])
     if tuple(spec.shape) != shape:
         return None  # each operand repeats one element
-    made = module_of(Hook.LARGE_ELEMENTWISE).launches_with_bits_of_run(row, plain, spec, attributes)
+    made = module_of(Hook.LARGE_ELEMENTWISE).single_operation_launches(row, plain, spec, attributes)
     return None if made is None else (made[0], spec, made[1])

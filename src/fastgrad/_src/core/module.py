@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
 
-from fastgrad._src.core.object_graph import dict_of_unique_names, nested_items, saves_in_checkpoints
+from fastgrad._src.core.object_graph import dict_of_unique_names, is_checkpoint_only, nested_items
 from fastgrad._src.core.restoration import DeferredRestorationOwner
 from fastgrad._src.core.scopes import current_name_scope, name_scope
 from fastgrad._src.core.variable import Variable
@@ -103,7 +103,7 @@ class Module(DeferredRestorationOwner):
 
     def _checkpointed_attributes(self) -> dict[str, Any]:
         """Returns the optimizers, iterators and random states among the attributes."""
-        return dict_of_unique_names(_named_items_of_attributes(self, saves_in_checkpoints))
+        return dict_of_unique_names(_named_items_of_attributes(self, is_checkpoint_only))
 
 
 def _snake_case(name: str) -> str:

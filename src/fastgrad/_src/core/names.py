@@ -33,10 +33,10 @@ class _Answer:
         self._parts = prefix, owner, name, known
 
     def __str__(self) -> str:
-        from fastgrad._src.core.peer_names import answer
+        from fastgrad._src.core.peer_names import missing_name_text
 
         prefix, owner, name, known = self._parts
-        return prefix + answer(owner, name, known(), suggestions)
+        return prefix + missing_name_text(owner, name, known(), suggestions)
 
     def __repr__(self) -> str:
         return repr(str(self))
@@ -173,7 +173,7 @@ class _MissingMember:
         raise AttributeError(_Answer("", owner, self._name, lambda: dir(instance)), name=self._name)
 
 
-def lacks(*names: str) -> Callable[[type[_Class]], type[_Class]]:
+def declare_missing(*names: str) -> Callable[[type[_Class]], type[_Class]]:
     """Returns a class decorator: objects say that the peer's class has ``names``; ``dir`` of an object leaves them out.
 
     For classes whose attributes are read in hot loops: before Python 3.12, ``__getattr__`` makes each read of an attribute slower.

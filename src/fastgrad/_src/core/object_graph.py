@@ -22,10 +22,10 @@ from fastgrad._src.core.variable import Variable
 
 def is_saved(obj: Any) -> bool:
     """True if checkpoints save ``obj``: a variable, or an object that holds variables or a state."""
-    return isinstance(obj, Variable) or hasattr(obj, "_saved_variables") or saves_in_checkpoints(obj)
+    return isinstance(obj, Variable) or hasattr(obj, "_saved_variables") or is_checkpoint_only(obj)
 
 
-def saves_in_checkpoints(obj: Any) -> bool:
+def is_checkpoint_only(obj: Any) -> bool:
     """True if checkpoints save ``obj`` and weight files do not: an optimizer, an iterator or the random state."""
     return hasattr(obj, "apply_gradients") or hasattr(obj, "saves_state")
 

@@ -36,7 +36,7 @@ import numpy as np
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.dispatch import dispatched, dispatchers, report_results
-from fastgrad._src.core.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad._src.core.floating_errors import QUIET, reset_float_errors, set_float_errors
 from fastgrad._src.core.gradient_of_terms import gradient_of
 from fastgrad._src.core.lowering import (
     NO_ELEMENTWISE,
@@ -219,7 +219,7 @@ class Operation:
     reached: Any = None
 
     @property
-    def looks_at_values(self) -> bool:
+    def depends_on_values(self) -> bool:
         """True if errors or sizes of results depend on elements: a deferral then runs the operation without delay."""
         return self.lowering.checks or self.lowering.result_size is not None or self.lowering.in_python is not None
 
@@ -234,7 +234,7 @@ class Operation:
         Raises:
             OutOfMemoryError: a result is too large for memory, or for NumPy's sizes.
         """
-        token = errors_set(QUIET)
+        token = set_float_errors(QUIET)
         try:
             if dispatchers:
                 result = dispatched(self, inputs, attributes)
@@ -249,7 +249,7 @@ class Operation:
         except (MemoryError, ValueError) as error:
             self._raise_explained(error, inputs)
         finally:
-            errors_reset(token)
+            reset_float_errors(token)
         y: Any
         outputs: tuple[Tensor, ...]
         if type(result) is _ndarray:
@@ -361,13 +361,13 @@ class Unary(Operation):
         if dispatchers:
             return Operation.__call__(self, x)
         # The rest is ``Operation.__call__`` without its loops, for speed.
-        token = errors_set(QUIET)
+        token = set_float_errors(QUIET)
         try:
             result = self.run(array) if array.size < self.large else self._run_on_threads([array], {})
         except (MemoryError, ValueError) as error:
             self._raise_explained(error, (x,))
         finally:
-            errors_reset(token)
+            reset_float_errors(token)
         y = Tensor(result if type(result) is _ndarray else as_array(result))
         if x._owner is not None:
             _register_views((x,), (y,))
@@ -400,13 +400,13 @@ class Binary(Operation):
             if refusal is not None:
                 raise refusal
             return Operation.__call__(self, x, y)
-        token = errors_set(QUIET)
+        token = set_float_errors(QUIET)
         try:
             result = self.run(a, b) if a.size < self.large > b.size else self._run_on_threads([a, b], {})
         except (MemoryError, ValueError) as error:
             self._raise_explained(error, (x, y))
         finally:
-            errors_reset(token)
+            reset_float_errors(token)
         z = Tensor(result if type(result) is _ndarray else as_array(result))
         active = recorders.active
         if active:

@@ -28,7 +28,7 @@ DIFFERING = _read_texts("differing_names.txt")
 
 
 @functools.cache
-def peers() -> tuple[dict[str, frozenset[str]], dict[str, dict[str, str]], dict[str, frozenset[str]]]:
+def peer_names() -> tuple[dict[str, frozenset[str]], dict[str, dict[str, str]], dict[str, frozenset[str]]]:
     """Returns the names of TensorFlow 2 and Keras 3 by namespace, those of TensorFlow 1 with their later names, and members by class."""
     current: dict[str, frozenset[str]] = {}
     former: dict[str, dict[str, str]] = {}
@@ -44,7 +44,7 @@ def peers() -> tuple[dict[str, frozenset[str]], dict[str, dict[str, str]], dict[
     return current, former, members
 
 
-def nearest(full_name: str, later_name: str = "") -> str:
+def nearest_alternative(full_name: str, later_name: str = "") -> str:
     """Returns the nearest alternative to ``tf.nn.nce_loss`` or ``.eval``; an empty text without one.
 
     Args:
@@ -54,7 +54,11 @@ def nearest(full_name: str, later_name: str = "") -> str:
     if full_name in NEAREST:
         return NEAREST[full_name]
     if later_name:
-        return later_name if _exists(later_name) else nearest(later_name) or nearest(later_name.rpartition(".")[0])
+        return (
+            later_name
+            if _exists(later_name)
+            else nearest_alternative(later_name) or nearest_alternative(later_name.rpartition(".")[0])
+        )
     return next((hint for pattern, hint in NEAREST.items() if "*" in pattern and fnmatchcase(full_name, pattern)), "")
 
 
@@ -66,7 +70,9 @@ def _exists(full_name: str) -> bool:
     return True
 
 
-def answer(owner: str | type, name: str, known: Iterable[str], suggestions: Callable[[str, Iterable[str]], str]) -> str:
+def missing_name_text(
+    owner: str | type, name: str, known: Iterable[str], suggestions: Callable[[str, Iterable[str]], str]
+) -> str:
     """Returns the text of the error for a missing name: which peer has it and what is nearest, or else similar names.
 
     Args:
@@ -75,19 +81,19 @@ def answer(owner: str | type, name: str, known: Iterable[str], suggestions: Call
         known: the existing names.
         suggestions: returns the text about those of ``known`` that are similar to ``name``.
     """
-    current, former, members = peers()
+    current, former, members = peer_names()
     if isinstance(owner, type):
         subject = f"'{owner.__name__}' object has no attribute '{name}'"
         peer = "TensorFlow" if any(name in members.get(base.__name__, ()) for base in owner.__mro__) else ""
         near = next((NEAREST[key] for base in owner.__mro__ if (key := f"{base.__name__}.{name}") in NEAREST), "")
         peer = peer or ("TensorFlow 1" if near else "")
-        near = near or nearest("." + name)
+        near = near or nearest_alternative("." + name)
     else:
         subject, module = f"{owner}.{name}", "fastgrad" + owner.removeprefix("tf")
         later_name = former.get(owner, {}).get(name)
         peer = "TensorFlow" if name in current.get(owner, ()) else ""
         peer = peer or ("TensorFlow 1" if later_name is not None or subject in NEAREST else "")
-        near = nearest(subject, later_name or "")
+        near = nearest_alternative(subject, later_name or "")
         if not peer:
             subject = f"module '{module}' has no attribute '{name}'"
             known = [x for x in known if x in current.get(owner, ()) or f"{module}.{x}" not in sys.modules]

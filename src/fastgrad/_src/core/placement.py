@@ -56,24 +56,24 @@ class Placement:
         self._scopes = _Scopes()
 
     @property
-    def is_chosen(self) -> bool:
+    def is_selected(self) -> bool:
         """True if a scope or the default device selects the device of new tensors."""
         return self._innermost is not DEFAULT_DEVICE_SCOPE or self.default is not None
 
     @property
     def device(self) -> Device | None:
         """The device of the calling thread's new tensors; None is the host."""
-        chosen: Device | None = self._innermost
-        return self.default if chosen is DEFAULT_DEVICE_SCOPE else chosen
+        innermost: Device | None = self._innermost
+        return self.default if innermost is DEFAULT_DEVICE_SCOPE else innermost
 
     @property
     def _innermost(self) -> Any:
         return self._scopes.devices[-1] if self._scopes.devices else DEFAULT_DEVICE_SCOPE
 
     @property
-    def chosen(self) -> tuple[Device | None, ...]:
+    def selected(self) -> tuple[Device | None, ...]:
         """The device selected by a scope of the calling thread or by the default, as a tuple of one; else empty."""
-        return (self.device,) if self.is_chosen else ()
+        return (self.device,) if self.is_selected else ()
 
     @property
     def is_scoped(self) -> bool:
@@ -102,12 +102,12 @@ class Placement:
 placement = Placement()
 
 
-def on_selected_device(array: Any) -> Any:
+def move_to_selected_device(array: Any) -> Any:
     """Returns `array` on the device of new tensors, if selected; copies only if needed. Strings stay on the host."""
-    return moved(array, placement.device) if placement.is_chosen else array
+    return move_to_device(array, placement.device) if placement.is_selected else array
 
 
-def moved(array: Any, device: Device | None) -> Any:
+def move_to_device(array: Any, device: Device | None) -> Any:
     """Returns `array` on `device`, None for the host; copies only if needed. Strings stay on the host."""
     if isinstance(array, (np.ndarray, np.generic)):
         return array if device is None or array.dtype.hasobject else device.put(np.asarray(array))
@@ -116,21 +116,21 @@ def moved(array: Any, device: Device | None) -> Any:
     return array if array.device is device else device.put(array.on_host())
 
 
-def on_device_of(array: Any) -> AbstractContextManager[None]:
+def device_scope_of(array: Any) -> AbstractContextManager[None]:
     """A context that makes new tensors on the GPU of `array`; has no effect for an array on the host."""
     device = device_of(array)
     return nullcontext() if device is None else placement.device_scope(device)
 
 
-def on_host_scope() -> AbstractContextManager[None]:
+def host_scope() -> AbstractContextManager[None]:
     """A context that makes new tensors on the host, whatever an outer scope selects."""
-    return placement.device_scope(None) if placement.is_chosen else nullcontext()
+    return placement.device_scope(None) if placement.is_selected else nullcontext()
 
 
-def through_host(function: Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]], arrays: Sequence[Any]) -> list[Any]:
+def run_on_host(function: Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]], arrays: Sequence[Any]) -> list[Any]:
     """Calls `function` with host copies of `arrays`; returns its results on the device of `arrays`."""
     device = next(filter(None, map(device_of, arrays)), None)
-    return [moved(y, device) for y in function([moved(x, None) for x in arrays])]
+    return [move_to_device(y, device) for y in function([move_to_device(x, None) for x in arrays])]
 
 
 def device_of(array: np.ndarray | np.generic | DeviceArray) -> Device | None:
@@ -163,7 +163,7 @@ def common_device(name: str, tensors: tuple[Any, ...]) -> tuple[Device | None, l
             f'Copy first_input of them: with tf.device("{_short_name(first)}"): x = tf.identity(x)'
         )
     device = next(iter(input_of_device), None)
-    return device, [moved(x._array, device) for x in tensors]
+    return device, [move_to_device(x._array, device) for x in tensors]
 
 
 def has_no_fixed_device(x: Any) -> bool:
@@ -196,8 +196,8 @@ def device_named(name: Any, function: str) -> Device | None:
     available = module_of(Hook.GPUS)
     number = match["number"]
     number = 0 if number in {None, "*"} else int(number)
-    if number < available.count() and number not in placement.hidden_gpus:
-        return available.device(number)
+    if number < available.gpu_count() and number not in placement.hidden_gpus:
+        return available.gpu_device(number)
     if placement.is_soft:
         return None
     raise InvalidArgumentError(
@@ -244,7 +244,7 @@ def set_default_device(device_name: str | None) -> None:
     if selected_device is None and device_name is not None and "gpu" in device_name.lower():
         available = module_of(Hook.GPUS)
         raise ValueError(
-            f"tf.config.set_default_device: there is no {device_name}; {available.problem() or f'GPUs are {available.count()}'}"
+            f"tf.config.set_default_device: there is no {device_name}; {available.no_gpu_reason() or f'GPUs are {available.gpu_count()}'}"
         )
     placement.default = selected_device
     placement.active = placement.active or selected_device is not None

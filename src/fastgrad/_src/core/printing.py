@@ -36,7 +36,7 @@ def print(*inputs: Any, **kwargs: Any) -> None:  # TensorFlow's name
     if kwargs:
         raise ValueError(f"Unrecognized keyword arguments for tf.print: {sorted(kwargs)}")
     if not in_trial_run():
-        _write(inputs, stream, summarize, separator, end)
+        _print_to_stream(inputs, stream, summarize, separator, end)
     if recorders.active:
         leaves = [_tensor_or_item(item) for item in nest.flatten(list(inputs), expand_composites=True)]
         tensors = tuple([leaf for leaf in leaves if isinstance(leaf, Tensor)])
@@ -44,7 +44,7 @@ def print(*inputs: Any, **kwargs: Any) -> None:  # TensorFlow's name
         def print_at_replay(*arrays: np.ndarray) -> None:
             array_iterator = iter(arrays)
             values = [Tensor(next(array_iterator)) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
-            _write(
+            _print_to_stream(
                 nest.pack_sequence_as(list(inputs), values, expand_composites=True), stream, summarize, separator, end
             )
 
@@ -57,7 +57,7 @@ def _tensor_or_item(item: Any) -> Any:
     return item if tensor is None else tensor
 
 
-def _write(inputs: Any, stream: Any, summarize: int, separator: str, end: str) -> None:
+def _print_to_stream(inputs: Any, stream: Any, summarize: int, separator: str, end: str) -> None:
     is_single = len(inputs) == 1 and not isinstance(inputs[0], Composite)
     only_tensor = as_tensor_or_none(inputs[0]) if is_single else None
     if only_tensor is not None and not only_tensor.ndim and only_tensor.dtype is dtypes.string:

@@ -116,7 +116,7 @@ def stop(recorder: Recorder) -> None:
     recorders.active = tuple(other for other in recorders.active if other is not recorder)
 
 
-def state_is_recorded() -> bool:
+def is_state_recorded() -> bool:
     """True if a recorder of this thread records changes of variables, which must then be operations and assignments."""
     return any(recorder.records_state for recorder in recorders.active)
 
@@ -177,7 +177,7 @@ def _with_recorders(active: tuple[Recorder, ...]) -> Iterator[None]:
         recorders.active = before
 
 
-def hidden_from_tapes() -> AbstractContextManager[None]:
+def hide_from_tapes() -> AbstractContextManager[None]:
     """A context that hides this thread's operations from tapes; recordings (``records_state``) still see them."""
     return _with_recorders(tuple(one for one in recorders.active if one.records_state or one.defers))
 
@@ -189,12 +189,12 @@ class _StateRecorder(Recorder):
 _STATE_RECORDER = _StateRecorder()
 
 
-def recording_state() -> AbstractContextManager[None]:
+def record_state_changes() -> AbstractContextManager[None]:
     """A context in which variables change only by operations and assignments."""
     return _with_recorders((*recorders.active, _STATE_RECORDER))
 
 
-def hidden_from_recorders() -> AbstractContextManager[None]:
+def hide_from_recorders() -> AbstractContextManager[None]:
     """A context that hides this thread's operations from all recorders."""
     return _with_recorders(_deferral_recorders(recorders.active))
 

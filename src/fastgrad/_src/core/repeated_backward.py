@@ -252,7 +252,7 @@ def _structure_of(
                 return None
             numbers[id(y)] = len(tensors)
             tensors.append(y)
-        inputs_determine_outputs = operation.result is not None and not operation.looks_at_values
+        inputs_determine_outputs = operation.result is not None and not operation.depends_on_values
         output_layouts = None if inputs_determine_outputs else tuple(map(_layout_of, outputs))
         values = attributes.values()
         try:

@@ -72,7 +72,7 @@ def replica_group() -> ReplicaGroup:
 
 
 @contextlib.contextmanager
-def replicas(group: ReplicaGroup) -> Iterator[None]:
+def replica_group_scope(group: ReplicaGroup) -> Iterator[None]:
     """Makes a group current within a `with` statement."""
     _scopes.groups.append(group)
     try:
@@ -97,7 +97,7 @@ def replica_step(rows: int | None = None, total: int | None = None, joins_metric
         _scopes.steps.pop()
 
 
-def step_rows() -> StepRows | None:
+def current_step_rows() -> StepRows | None:
     """Returns the rows of the innermost step that replicas run in this thread; None outside of such steps."""
     return _scopes.steps[-1] if _scopes.steps else None
 
@@ -108,7 +108,7 @@ def in_replica() -> bool:
     return group.strategy is not None and not group.is_cross_replica
 
 
-def in_current_context(group: ReplicaGroup) -> ReplicaGroup:
+def group_in_current_context(group: ReplicaGroup) -> ReplicaGroup:
     """Returns `group`, the scope of an object, in the context of the code that runs if both belong to one strategy."""
     current = replica_group()
     return current if current.strategy is group.strategy else group
@@ -130,7 +130,7 @@ def loss_weight() -> float | None:
     group = replica_group()
     if group.size == 1:
         return None
-    step = step_rows()
+    step = current_step_rows()
     if step is None or step.rows is None or step.total is None:
         return 1.0 / group.size
     return step.rows / max(step.total, 1)

@@ -58,7 +58,7 @@ class Restoration:
         """Disables the warning about values that no object has taken."""
         self._warning_finalizer.detach()
 
-    def has_bound(self, obj: Any) -> bool:
+    def is_matched(self, obj: Any) -> bool:
         """True if ``obj`` is matched to a node."""
         return any(reference() is obj for reference in self._bound.values())
 
@@ -209,7 +209,7 @@ def defer_values(obj: Any, restoration: Restoration, node: int, restored_edges: 
     obj.__dict__.setdefault("_deferred", []).append((restoration, node, restored_edges))
     if isinstance(obj, DeferredRestorationOwner):
         for name in vars(obj).keys() - {"_deferred"}:
-            obj.__dict__[name] = watched_containers(vars(obj)[name], obj)
+            obj.__dict__[name] = watch_containers(vars(obj)[name], obj)
 
 
 def restore_deferred_values(obj: Any) -> None:
@@ -231,13 +231,13 @@ class DeferredRestorationOwner:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if self.__dict__.get("_deferred"):
-            object.__setattr__(self, name, watched_containers(value, self))
+            object.__setattr__(self, name, watch_containers(value, self))
             restore_deferred_values(self)
         else:
             object.__setattr__(self, name, value)
 
 
-def watched_containers(value: Any, owner: Any) -> Any:
+def watch_containers(value: Any, owner: Any) -> Any:
     """Returns ``value`` with each list and dict replaced by a view that notifies ``owner`` of changes."""
     container_type = type(value)
     if container_type is list:
@@ -245,7 +245,7 @@ def watched_containers(value: Any, owner: Any) -> Any:
     if container_type is dict:
         return WatchedDict(value, owner)
     if container_type is tuple:
-        items = tuple([watched_containers(item, owner) for item in value])
+        items = tuple([watch_containers(item, owner) for item in value])
         return value if all(new is old for new, old in zip(items, value, strict=True)) else items
     return value
 
@@ -270,7 +270,7 @@ class _WatchedContainer:
         owner = None if self._owner is None else self._owner()
         if owner is not None:
             for key in range(len(self._origin)) if isinstance(self, list) else list(self._origin):
-                self._origin[key] = watched_containers(self._origin[key], owner)
+                self._origin[key] = watch_containers(self._origin[key], owner)
         if isinstance(self, list):
             list.__setitem__(self, slice(None), self._origin)
         elif isinstance(self, dict):

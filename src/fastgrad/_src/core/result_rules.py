@@ -35,7 +35,7 @@ Specs = ArraySpec | tuple[ArraySpec, ...]
 Rule = Callable[..., Specs]
 
 
-def require(condition: bool) -> None:
+def require_fitting_shapes(condition: bool) -> None:
     """Raises ValueError, for shapes that do not fit, unless ``condition`` holds."""
     if not condition:
         raise ValueError("the shapes do not fit")
@@ -68,14 +68,14 @@ def real_dtype(dtype: np.dtype) -> np.dtype:
     return np.dtype(f"f{dtype.itemsize // 2}") if dtype.kind == "c" else dtype
 
 
-def same(x: Any, *inputs: Any, **attributes: Any) -> ArraySpec:
+def same_as_first(x: Any, *inputs: Any, **attributes: Any) -> ArraySpec:
     """The rule of a result with the shape and dtype of the first input."""
     return ArraySpec(x.shape, x.dtype)
 
 
 def like_inputs(*numbers: int) -> Rule:
     """The rule of several results: the shapes and dtypes of the inputs with these numbers."""
-    return lambda *inputs, **attributes: tuple([same(inputs[number]) for number in numbers])
+    return lambda *inputs, **attributes: tuple([same_as_first(inputs[number]) for number in numbers])
 
 
 def reduced_shape(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
@@ -86,7 +86,7 @@ def reduced_shape(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool)
 
 def reduction_result(x: Any, axes: tuple[int, ...], keepdims: bool = True) -> ArraySpec:
     """The rule of reductions: ``axes`` have size 1, or are dropped."""
-    require(all(0 <= axis < len(x.shape) for axis in axes))
+    require_fitting_shapes(all(0 <= axis < len(x.shape) for axis in axes))
     return ArraySpec(reduced_shape(x.shape, axes, keepdims), x.dtype)
 
 
@@ -102,7 +102,7 @@ def scalar_of(dtype: Any) -> Rule:
 
 def nonnegative_sizes(*sizes: int) -> tuple[int, ...]:
     """Returns sizes of dimensions unchanged; raises ValueError if one is negative."""
-    require(min(sizes, default=0) >= 0)
+    require_fitting_shapes(min(sizes, default=0) >= 0)
     return sizes
 
 
@@ -111,7 +111,7 @@ def rule_of_views(run: Callable[..., Any]) -> Rule:
 
     def rule(x: Any, **attributes: Any) -> Specs:
         result = run(memoryless_zeros(x), **attributes)
-        return tuple([same(y) for y in result]) if type(result) is tuple else same(result)
+        return tuple([same_as_first(y) for y in result]) if type(result) is tuple else same_as_first(result)
 
     return rule
 
@@ -131,7 +131,7 @@ def specs_of(result: Any) -> tuple[Any, ...]:
     return result if type(result) is tuple else (result,)
 
 
-def fits(spec: ArraySpec, array: Any) -> bool:
+def fits_spec(spec: ArraySpec, array: Any) -> bool:
     """True if ``array``, or a spec, has the dtype and the sizes of ``spec``; None fits any size."""
     return (
         spec.dtype == array.dtype

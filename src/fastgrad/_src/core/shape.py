@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from math import prod
 from typing import Any
 
-from fastgrad._src.core.names import lacks
+from fastgrad._src.core.names import declare_missing
 
 
 class ArrayLike:
@@ -41,7 +41,7 @@ class ArrayLike:
         return self.shape[0]
 
 
-@lacks("as_proto")
+@declare_missing("as_proto")
 class TensorShape(tuple):  # noqa: SLOT001  # an unknown rank is an attribute
     """The shape of a tensor or of a TensorSpec.
 

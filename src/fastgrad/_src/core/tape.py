@@ -404,7 +404,9 @@ class GradientTape(recording.Recorder):
         return TABLE["reshape"](TABLE["stack"](*dense_columns, axis=1), shape=shape)
 
 
-def record(name: str, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], gradient: Callable[..., Any]) -> None:
+def record_operation(
+    name: str, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], gradient: Callable[..., Any]
+) -> None:
     """Reports an operation to recorders; its gradient is the function ``gradient(needs, g, y, *inputs)``."""
     if recording.recorders.active:
         entry = Operation.__new__(Operation)

@@ -12,7 +12,7 @@ from fastgrad._src.core.array_conversion import array_of
 from fastgrad._src.core.dtypes import DType
 from fastgrad._src.core.names import missing_member_getattr
 from fastgrad._src.core.operator_types import Operators
-from fastgrad._src.core.placement import device_of, moved, name_of, on_selected_device, placement
+from fastgrad._src.core.placement import device_of, move_to_device, move_to_selected_device, name_of, placement
 from fastgrad._src.core.recording import recorders
 from fastgrad._src.core.shape import TensorShape
 
@@ -115,7 +115,7 @@ class Tensor(Operand):
 
     def _on_host(self) -> np.ndarray:
         """Returns the elements in host memory; read only."""
-        return moved(self._array, None)
+        return move_to_device(self._array, None)
 
     def __dlpack__(self, **options: Any) -> Any:
         # The consumer may write, so it gets a copy that no tensor or variable reads.
@@ -332,8 +332,8 @@ pack: Callable[[list[Any], DType | None], Tensor]
 
 def constant_tensor(array: np.ndarray) -> Tensor:
     """Creates a tensor of an array that depends only on Python values and shapes; recorders treat it as a constant."""
-    if placement.active and placement.is_chosen:
-        return _report_constant(Tensor(on_selected_device(array)))
+    if placement.active and placement.is_selected:
+        return _report_constant(Tensor(move_to_selected_device(array)))
     return unplaced_tensor(array)
 
 
@@ -357,7 +357,7 @@ def constant_like(array: np.ndarray, x: Any) -> Tensor:
     """Creates a constant tensor on the device of ``x``, a tensor or variable."""
     if type(x._array) is np.ndarray:
         return unplaced_tensor(array)
-    return _report_constant(Tensor(moved(array, device_of(x._array))))
+    return _report_constant(Tensor(move_to_device(array, device_of(x._array))))
 
 
 def _report_constant(tensor: Tensor) -> Tensor:

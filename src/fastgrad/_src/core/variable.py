@@ -19,10 +19,10 @@ from fastgrad._src.core import dtypes
 from fastgrad._src.core import tensor as tensors
 from fastgrad._src.core.cache_alignment import aligned_copy, is_aligned
 from fastgrad._src.core.errors import InvalidArgumentError
-from fastgrad._src.core.floating_errors import QUIET, errors_reset, errors_set
-from fastgrad._src.core.names import lacks
+from fastgrad._src.core.floating_errors import QUIET, reset_float_errors, set_float_errors
+from fastgrad._src.core.names import declare_missing
 from fastgrad._src.core.operand_errors import check_not_narrow
-from fastgrad._src.core.placement import moved, on_selected_device, placement
+from fastgrad._src.core.placement import move_to_device, move_to_selected_device, placement
 from fastgrad._src.core.recording import recorders
 from fastgrad._src.core.replicas import replica_group
 from fastgrad._src.core.scopes import current_name_scope
@@ -67,7 +67,7 @@ class MemorySharing:
         self._readers: dict[int, threading.Thread] = {}
         self._only = 0  # the id of the only reading thread, else 0
 
-    def is_alone(self) -> bool:
+    def has_single_reader_thread(self) -> bool:
         """True if no other living thread has read a variable."""
         thread = get_ident()
         if thread == self._only:
@@ -105,7 +105,7 @@ def _operator_method_that_raises(name: str, operator: str, method: str) -> Calla
     return raise_refusal
 
 
-@lacks(
+@declare_missing(
     "SaveSliceInfo",
     "count_up_to",
     "eval",
@@ -191,7 +191,7 @@ class Variable(Operand):
             self._replicas = group
         # A converted NumPy array is a new copy, so the variable can keep it.
         own = isinstance(initial_value, np.ndarray) and value._array.base is None and is_aligned(value._array)
-        array = on_selected_device(value._array) if placement.active else value._array
+        array = move_to_selected_device(value._array) if placement.active else value._array
         if type(array) is not np.ndarray:
             self._array: Any = array if array is not value._array else array.copy()
         else:
@@ -218,7 +218,7 @@ class Variable(Operand):
         """
         snapshot = self._snapshot() if self._snapshot is not None else None
         if snapshot is None:
-            if memory_sharing.is_alone():
+            if memory_sharing.has_single_reader_thread():
                 snapshot = Tensor(self._array)
                 snapshot._owner = self
                 self._snapshot = weakref.ref(snapshot)
@@ -247,7 +247,7 @@ class Variable(Operand):
 
     def value(self) -> Tensor:
         """Returns the current value as a new tensor that later assigns do not change."""
-        if memory_sharing.is_alone():
+        if memory_sharing.has_single_reader_thread():
             tensor = Tensor(self._array)
             self._register_view(tensor)
         else:
@@ -265,17 +265,17 @@ class Variable(Operand):
             self._read()._report_value_use("numpy")
         if type(self._array) is not np.ndarray:
             with writer_lock.lock:
-                return moved(self._array, None)[()]
+                return move_to_device(self._array, None)[()]
         if not self._array.ndim:
             return self._array[()]
-        if self._array.size < 256 and memory_sharing.is_alone():  # NumPy keeps the GIL
+        if self._array.size < 256 and memory_sharing.has_single_reader_thread():  # NumPy keeps the GIL
             return self._array.copy()
         with writer_lock.lock:
             return self._array.copy()
 
     def _value_to_save(self) -> np.ndarray:
         """Returns the value that a checkpoint stores, on the host; it may share the memory."""
-        return moved(self._array, None)
+        return move_to_device(self._array, None)
 
     def _restore_value(self, value: Any) -> None:
         """Assigns a value that a checkpoint has stored."""
@@ -302,7 +302,7 @@ class Variable(Operand):
                 f"and the assigned value shape {TensorShape.of(array.shape)} are incompatible."
             )
         with writer_lock.lock:
-            write(self._memory_for_write(), array)
+            write_to_memory(self._memory_for_write(), array)
         for recorder in recorders.active:
             recorder.on_assign(self, tensor)
         return self if read_value else None
@@ -335,7 +335,7 @@ class Variable(Operand):
         if self._must_change_by_operations():
             value = self._read_as_stored()
             return self.assign(value + tensor if ufunc is np.add else value - tensor, read_value=read_value)
-        token = errors_set(QUIET)
+        token = set_float_errors(QUIET)
         try:
             with writer_lock.lock:
                 buffer = self._memory_for_write()
@@ -346,7 +346,7 @@ class Variable(Operand):
                     operations = importlib.import_module("fastgrad._src.core.operation")
                     _large_arrays().update_large(operations.TABLE[name], buffer, array)
         finally:
-            errors_reset(token)
+            reset_float_errors(token)
         return self if read_value else None
 
     def _must_change_by_operations(self) -> bool:
@@ -446,7 +446,7 @@ class Variable(Operand):
         return format(self._read(), spec) if spec else repr(self)
 
     def __repr__(self) -> str:
-        return f"<tf.Variable '{self.name}' shape={self.shape} dtype={self._dtype.name}, numpy={elements_text(moved(self._array, None))}>"
+        return f"<tf.Variable '{self.name}' shape={self.shape} dtype={self._dtype.name}, numpy={elements_text(move_to_device(self._array, None))}>"
 
     def __copy__(self) -> Variable:
         return self.__deepcopy__({})
@@ -461,7 +461,7 @@ class Variable(Operand):
         return twin
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_array": moved(self._array, None), "_snapshot": None, "_views": []}
+        return {**self.__dict__, "_array": move_to_device(self._array, None), "_snapshot": None, "_views": []}
 
     __iadd__ = _operator_method_that_raises("__iadd__", "+=", "assign_add")
     __isub__ = _operator_method_that_raises("__isub__", "-=", "assign_sub")
@@ -470,10 +470,10 @@ class Variable(Operand):
     __ipow__ = _operator_method_that_raises("__ipow__", "**=", "assign")
 
 
-def write(memory: Any, array: Any) -> None:
+def write_to_memory(memory: Any, array: Any) -> None:
     """Writes the value ``array`` to a variable's ``memory``, on any devices."""
     if type(memory) is np.ndarray:
-        array = moved(array, None)
+        array = move_to_device(array, None)
         if memory.size < LARGE:
             np.copyto(memory, array)
         else:

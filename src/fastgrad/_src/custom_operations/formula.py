@@ -15,7 +15,7 @@ from fastgrad._src.core import recording
 from fastgrad._src.core.backward import backward_pass
 from fastgrad._src.core.errors import InternalError
 from fastgrad._src.core.operation import FLOAT_DTYPES, TABLE, Form, Operation
-from fastgrad._src.core.placement import on_host_scope
+from fastgrad._src.core.placement import host_scope
 from fastgrad._src.core.result_rules import ArraySpec
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.scalars.formulas import Leaf, Number, ScalarOperation, Term, in_postorder
@@ -212,7 +212,7 @@ def _cotangent_of_leaf(leaf: Term, wanted: Term, inputs: tuple[Term, ...], pool:
     if leaf.dtype not in FLOAT_DTYPES or wanted.dtype not in FLOAT_DTYPES:
         return zero
     recorder = _OperationRecorder()
-    with recording.hidden_from_recorders(), on_host_scope():
+    with recording.hide_from_recorders(), host_scope():
         recording.start(recorder)
         values = {term: Tensor(np.array(0.5).astype(term.dtype)) for term in inputs}
         terms = {id(tensor): term for term, tensor in values.items()}

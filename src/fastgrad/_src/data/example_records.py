@@ -7,7 +7,7 @@ from typing import Any
 
 from fastgrad._src.core.argument_checks import checked_path
 from fastgrad._src.core.dtypes import string
-from fastgrad._src.core.names import lacks
+from fastgrad._src.core.names import declare_missing
 from fastgrad._src.core.tensor_spec import TensorSpec
 from fastgrad._src.data.dataset import AUTOTUNE, Dataset, checked_dataset
 from fastgrad._src.data.readers import TFRecordDataset
@@ -15,7 +15,7 @@ from fastgrad._src.files.records import record_writer
 from fastgrad._src.files.records.example_parsing import parse_example
 
 
-@lacks("close", "flush")  # which tf.io.TFRecordWriter has
+@declare_missing("close", "flush")  # which tf.io.TFRecordWriter has
 class TFRecordWriter:
     """Writes the elements of a dataset to a TFRecord file.
 

@@ -18,8 +18,8 @@ from fastgrad._src.compiler.dispatch.traces import Trace
 from fastgrad._src.compiler.graph.graph import Kind, Node
 from fastgrad._src.compiler.graph.interpret import GuardError
 from fastgrad._src.compiler.recording.host_call import HostCall
-from fastgrad._src.core.floating_errors import QUIET, errors_reset, errors_set
-from fastgrad._src.core.placement import device_of, through_host
+from fastgrad._src.core.floating_errors import QUIET, reset_float_errors, set_float_errors
+from fastgrad._src.core.placement import device_of, run_on_host
 from fastgrad._src.core.recording import call_unrecorded
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable
@@ -85,11 +85,11 @@ class RecordingReplay:
         """Generates ``compute``, which runs operations on arrays, and ``fast``, which checks tensors and computes."""
         count = len(arrays)
         parameters = "".join(f"a{number}, " for number in range(count))
-        text = [f"def compute({parameters}):", "    token = errors_set(QUIET)", "    try:"]
+        text = [f"def compute({parameters}):", "    token = set_float_errors(QUIET)", "    try:"]
         text += [f"        {line}" for line in [*lines, "pass"]]
         text += [
             "    finally:",
-            "        errors_reset(token)",
+            "        reset_float_errors(token)",
             f"    return ({''.join(f'{name}, ' for name in result_names)})",
         ]
         text += ["def fast(leaves):", f"    if len(leaves) != {count}: return CALL_CHANGED"]
@@ -132,7 +132,7 @@ class RecordingReplay:
             GuardError: the values select another path. Nothing has changed then.
         """
         if any(map(device_of, arrays)):
-            results = through_host(lambda host_arrays: self._compute(*host_arrays), arrays)
+            results = run_on_host(lambda host_arrays: self._compute(*host_arrays), arrays)
         else:
             results = self._compute(*arrays)
         return self._results.build(results, leaves)
@@ -162,8 +162,8 @@ _GENERATED_GLOBALS = {
     "Tensor": Tensor,
     "as_array": _result_array,
     "asarray": np.asarray,
-    "errors_reset": errors_reset,
-    "errors_set": errors_set,
+    "reset_float_errors": reset_float_errors,
+    "set_float_errors": set_float_errors,
     "ndarray": np.ndarray,
 }
 

@@ -44,7 +44,7 @@ class OnDevice(Stage):
         if device is None:
             yield from elements
             return
-        from fastgrad._src.cuda.devices.sending import elements_on_device
+        from fastgrad._src.cuda.devices.sending import copy_elements_to_device
 
         packers: list[Callable[[list[Any]], Any]] = []  # of the elements being copied; all have one structure
 
@@ -54,7 +54,7 @@ class OnDevice(Stage):
                     packers.append(packer(element))
                 yield [leaf._array if isinstance(leaf, Tensor) else leaf for leaf in nest.flatten(element)]
 
-        for arrays in elements_on_device(leaves(), device, self._size):
+        for arrays in copy_elements_to_device(leaves(), device, self._size):
             yield packers[0]([Tensor(array) if hasattr(array, "dtype") else array for array in arrays])
 
 

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad._src.core.recording import hidden_from_recorders
+from fastgrad._src.core.recording import hide_from_recorders
 from fastgrad._src.core.replicas import replica_group
 from fastgrad._src.data.dataset import Dataset, checked_dataset
 from fastgrad._src.data.iterator import Iterator as DatasetIterator
 from fastgrad._src.data.node import INFINITE
 from fastgrad._src.distribute.objects import allgather_object
-from fastgrad._src.distribute.sharding import empty_batch, sharded
+from fastgrad._src.distribute.sharding import empty_batch, shard_dataset
 from fastgrad._src.ops.collectives import all_reduce
 
 
@@ -100,9 +100,9 @@ class DistributedDataset:
         return state
 
 
-def distributed(dataset: Any, rank: int, size: int) -> Dataset:
-    """Returns the dataset of the batches for process ``rank`` of ``size``; errors as in ``sharded_node``."""
-    return sharded(checked_dataset("experimental_distribute_dataset", dataset), size, rank)
+def distribute_dataset(dataset: Any, rank: int, size: int) -> Dataset:
+    """Returns the dataset of the batches for process ``rank`` of ``size``; errors as in ``shard_node``."""
+    return shard_dataset(checked_dataset("experimental_distribute_dataset", dataset), size, rank)
 
 
 class DistributedIterator(DatasetIterator):
@@ -120,10 +120,10 @@ class DistributedIterator(DatasetIterator):
         self._steps: int | None = None  # the number of steps of all processes
         self._asks_each_step = False
         if self._size > 1:
-            self._agree(dataset)
+            self._synchronize_steps(dataset)
         super().__init__(dataset._dataset)
 
-    def _agree(self, dataset: DistributedDataset) -> None:
+    def _synchronize_steps(self, dataset: DistributedDataset) -> None:
         """Compares the numbers of steps of all processes, and gives all processes the shuffles of the first."""
         node = dataset._dataset._node
         states = node.random_state() if dataset._is_same_in_all else None
@@ -142,9 +142,9 @@ class DistributedIterator(DatasetIterator):
 
     def _begin_at(self, position: int) -> None:
         super()._begin_at(position)
-        self._elements = self._elements_in_step(self._elements, position)
+        self._elements = self._with_padding_batches(self._elements, position)
 
-    def _elements_in_step(self, elements: Iterator[Any], position: int) -> Iterator[Any]:
+    def _with_padding_batches(self, elements: Iterator[Any], position: int) -> Iterator[Any]:
         """Yields the elements, and empty batches while other processes have elements."""
         end = object()
         while self._steps is None or position < self._steps:
@@ -175,5 +175,5 @@ class DistributedIterator(DatasetIterator):
 
 
 def _is_true_anywhere(value: bool) -> bool:
-    with hidden_from_recorders():
+    with hide_from_recorders():
         return bool(all_reduce([np.array(int(value), np.int32)], "max")[0])

@@ -143,7 +143,7 @@ def nccl_built() -> bool:
     return False
 
 
-def _reduction(op: Any, average: bool | None) -> str:
+def _reduction_name(op: Any, average: bool | None) -> str:
     if average is not None:
         if op is not None:
             raise ValueError("allreduce: The op parameter supersedes average. Please provide only one of them.")
@@ -205,10 +205,10 @@ def grouped_allreduce(
     **options: Any,
 ) -> list[Any]:
     """Returns the reductions of several tensors in one call; arguments and errors as in ``allreduce``."""
-    reduce_op = _reduction(op, average)
+    reduce_op = _reduction_name(op, average)
     results: list[Any] = [x if isinstance(x, IndexedSlices) else convert_to_tensor(x) for x in tensors]
     if prescale_factor != 1.0:
-        results = [_scaled(x, prescale_factor) for x in results]
+        results = [_scale(x, prescale_factor) for x in results]
     dense = [number for number, x in enumerate(results) if isinstance(x, Tensor)]
     pairs = [compression.compress(results[number]) for number in dense]
     wire_dtype = getattr(compression, "wire_dtype", None)  # a user's class may have only the two functions
@@ -222,10 +222,10 @@ def grouped_allreduce(
                     f"allreduce: IndexedSlices have the reductions Average and Sum, got {reduce_op!r}. Convert them by tf.convert_to_tensor."
                 )
             results[number] = all_reduce_slices(x, is_mean=reduce_op == Average)
-    return results if postscale_factor == 1.0 else [_scaled(x, postscale_factor) for x in results]
+    return results if postscale_factor == 1.0 else [_scale(x, postscale_factor) for x in results]
 
 
-def _scaled(x: Any, factor: float) -> Any:
+def _scale(x: Any, factor: float) -> Any:
     return IndexedSlices(x.values * factor, x.indices, x.dense_shape) if isinstance(x, IndexedSlices) else x * factor
 
 

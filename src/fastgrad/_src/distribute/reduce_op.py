@@ -36,7 +36,7 @@ def value_of_replica(value: Any) -> Tensor:
     return value._read_as_stored() if getattr(value, "_is_on_read", False) else convert_to_tensor(value)
 
 
-def reduced_structure(reduce_op: ReduceOp, value: Any, size: int | None = None) -> Any:
+def reduce_structure(reduce_op: ReduceOp, value: Any, size: int | None = None) -> Any:
     """Returns the reductions of all leaves of ``value`` over the replicas.
 
     Args:
@@ -56,7 +56,7 @@ def reduced_structure(reduce_op: ReduceOp, value: Any, size: int | None = None) 
     return nest.pack_sequence_as(value, leaves) if nest.is_nested(value) else leaves[0]
 
 
-def gathered(value: Any, axis: int = 0, name: str = "gather") -> Tensor:
+def gather_from_replicas(value: Any, axis: int = 0, name: str = "gather") -> Tensor:
     """Returns the tensors of all replicas, joined along ``axis`` in the order of replicas.
 
     Args:

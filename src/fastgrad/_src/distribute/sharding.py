@@ -32,7 +32,7 @@ _NODES_THAT_KEEP_BATCHES = (
 )
 
 
-def sharded_node(node: Node, shards: int, index: int) -> Node:
+def shard_node(node: Node, shards: int, index: int) -> Node:
     """Returns the stage of the batches for process ``index`` of ``shards``, by the policy in the dataset's options.
 
     Args:
@@ -56,14 +56,14 @@ def sharded_node(node: Node, shards: int, index: int) -> Node:
     if policy in (AutoShardPolicy.AUTO, AutoShardPolicy.FILE):
         part = _with_sharded_files(node, shards, index)
         if part is not None:
-            return _smaller_batches(part, shards, index)
+            return _split_into_shares(part, shards, index)
         if policy is AutoShardPolicy.FILE:
             raise NotFoundError(
                 f"experimental_distribute_dataset: Found an unshardable source dataset: no stage of {type(node).__name__} reads "
                 "files. Use AutoShardPolicy.DATA."
             )
     if policy is AutoShardPolicy.OFF:
-        return _smaller_batches(node, shards, index)
+        return _split_into_shares(node, shards, index)
     return _own_rows_of_batches(node, shards, index) or BatchParts(node, shards, index)
 
 
@@ -88,7 +88,7 @@ def part_of_rows(count: int, shards: int, index: int) -> slice:
     return slice(min(index * size, count), min((index + 1) * size, count))
 
 
-def _leading_size_unknown(leaf: Any) -> Any:
+def _with_unknown_leading_size(leaf: Any) -> Any:
     if isinstance(leaf, TensorSpec) and leaf.shape.rank:
         return TensorSpec(TensorShape([None, *leaf.shape[1:]]), leaf.dtype)
     return leaf
@@ -101,7 +101,7 @@ class _SplitStage(Stage):
         super().__init__(source)
         self._shards, self._index = shards, index
 
-    def _part(self, element: Any, index: int) -> Any:
+    def _rows_of_shard(self, element: Any, index: int) -> Any:
         counts: set[Any] = {
             leaf.shape[0] if leaf.shape.rank else None for leaf in nest.flatten(element) if leaf is not None
         }
@@ -114,7 +114,7 @@ class _SplitStage(Stage):
         return map_leaves(lambda leaf: None if leaf is None else leaf[rows], element)
 
     def make_spec(self) -> Any:
-        return map_leaves(_leading_size_unknown, self.source.spec())
+        return map_leaves(_with_unknown_leading_size, self.source.spec())
 
 
 class BatchParts(_SplitStage):
@@ -127,7 +127,7 @@ class BatchParts(_SplitStage):
 
     def elements_after(self, position: int) -> Iterator[Any]:
         elements = self.source.elements_after(position) if position else self.source.elements()
-        return map(catching_failures(functools.partial(self._part, index=self._index)), elements)
+        return map(catching_failures(functools.partial(self._rows_of_shard, index=self._index)), elements)
 
 
 class OwnRows(ordering.ItemStage):
@@ -190,14 +190,14 @@ class BatchSplits(_SplitStage):
     def elements(self) -> Iterator[Any]:
         for element in self.source.elements():
             for index in range(self._shards):
-                yield catching_failures(functools.partial(self._part, index=index))(element)
+                yield catching_failures(functools.partial(self._rows_of_shard, index=index))(element)
 
     def count(self) -> int:
         count = self.source.count()
         return count if count < 0 else count * self._shards
 
 
-def _smaller_batches(node: Node, shards: int, index: int) -> Node:
+def _split_into_shares(node: Node, shards: int, index: int) -> Node:
     """Returns all rows in batches of one process's share of a global batch. In each step, the shares add up to a global batch."""
     size = _batch_size(node)
     if size is None:
@@ -280,6 +280,6 @@ def empty_batch(spec: Any) -> Any:
     return placeholder(map_leaves(zero_rows, spec), 0)
 
 
-def sharded(dataset: Dataset, shards: int, index: int) -> Dataset:
-    """Returns the dataset of the batches for process ``index`` of ``shards``; errors as in ``sharded_node``."""
-    return dataset if shards == 1 else Dataset(sharded_node(dataset._node, shards, index))
+def shard_dataset(dataset: Dataset, shards: int, index: int) -> Dataset:
+    """Returns the dataset of the batches for process ``index`` of ``shards``; errors as in ``shard_node``."""
+    return dataset if shards == 1 else Dataset(shard_node(dataset._node, shards, index))

@@ -12,13 +12,13 @@ import numpy as np
 from fastgrad._src.core import nest, settings_version
 from fastgrad._src.core.argument_checks import checked_callable
 from fastgrad._src.core.names import missing_member_getattr
-from fastgrad._src.core.replicas import ReplicaGroup, replica_group, replica_step, replicas
+from fastgrad._src.core.replicas import ReplicaGroup, replica_group, replica_group_scope, replica_step
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.data.options import AutoShardPolicy
 from fastgrad._src.distribute.cluster_resolver import ClusterResolver, MPIClusterResolver
-from fastgrad._src.distribute.distributed_dataset import DistributedDataset, InputContext, distributed
-from fastgrad._src.distribute.reduce_op import ReduceOp, gathered, reduced_structure, value_of_replica
+from fastgrad._src.distribute.distributed_dataset import DistributedDataset, InputContext, distribute_dataset
+from fastgrad._src.distribute.reduce_op import ReduceOp, gather_from_replicas, reduce_structure, value_of_replica
 from fastgrad._src.distribute.variables import make_replica_variable
 from fastgrad._src.kernels.collectives.world import world
 from fastgrad._src.ops.casting import cast
@@ -85,7 +85,7 @@ class ReplicaContext:
             ValueError: there is no such reduction.
             UnavailableError: another process failed, or runs another collective.
         """
-        return reduced_structure(ReduceOp.of(reduce_op), value, self.num_replicas_in_sync)
+        return reduce_structure(ReduceOp.of(reduce_op), value, self.num_replicas_in_sync)
 
     def all_gather(self, value: Any, axis: int, options: Any = None) -> Any:
         """Returns the tensors of all replicas, joined along ``axis``.
@@ -98,11 +98,11 @@ class ReplicaContext:
         Raises:
             InvalidArgumentError: there is no such dimension.
         """
-        return nest.map_structure(lambda leaf: gathered(leaf, axis, "all_gather"), value)
+        return nest.map_structure(lambda leaf: gather_from_replicas(leaf, axis, "all_gather"), value)
 
     def merge_call(self, merge_fn: Callable[..., Any], args: Sequence[Any] = (), kwargs: Any = None) -> Any:
         """Returns ``merge_fn(strategy, *args, **kwargs)``, run outside of the replica's context."""
-        with _entered(self.strategy, is_cross_replica=True):
+        with _enter_context(self.strategy, is_cross_replica=True):
             return merge_fn(self.strategy, *args, **(kwargs or {}))
 
     def __enter__(self) -> ReplicaContext:
@@ -113,14 +113,14 @@ class ReplicaContext:
 
 
 @contextlib.contextmanager
-def _entered(strategy: Strategy, is_cross_replica: bool) -> Iterator[Strategy]:
+def _enter_context(strategy: Strategy, is_cross_replica: bool) -> Iterator[Strategy]:
     """A context in which the code belongs to ``strategy``. Compiled functions are recorded for each context."""
     rank, size = strategy._rank, strategy.num_replicas_in_sync
     before = settings_version.settings.get("replicas")
     settings_version.settings["replicas"] = f"{strategy._serial} {is_cross_replica}"
     settings_version.count_change()
     try:
-        with replicas(ReplicaGroup(rank, size, strategy, is_cross_replica)):
+        with replica_group_scope(ReplicaGroup(rank, size, strategy, is_cross_replica)):
             yield strategy
     finally:
         if before is None:
@@ -183,7 +183,7 @@ class StrategyExtended:
     def reduce_to(self, reduce_op: Any, value: Any, destinations: Any, options: Any = None) -> Any:
         """Returns the sum or mean of ``value`` over the replicas, as ``Strategy.reduce``; in cross-replica context."""
         _require_cross_replica(self._strategy)
-        return reduced_structure(ReduceOp.of(reduce_op), value, self._strategy.num_replicas_in_sync)
+        return reduce_structure(ReduceOp.of(reduce_op), value, self._strategy.num_replicas_in_sync)
 
     def batch_reduce_to(self, reduce_op: Any, value_destination_pairs: Any, options: Any = None) -> list[Any]:
         """Returns the sums or means of several values over the replicas, in one call.
@@ -248,7 +248,7 @@ class Strategy:
         """
         _require_same(self)
         _require_cross_replica(self)
-        with _entered(self, is_cross_replica=True):
+        with _enter_context(self, is_cross_replica=True):
             yield self
 
     def run(self, fn: Callable[..., Any], args: Sequence[Any] = (), kwargs: Any = None, options: Any = None) -> Any:
@@ -268,7 +268,7 @@ class Strategy:
             raise ValueError(f"positional args must be a list or tuple, got {type(args)}")
         _require_same(self)
         _require_cross_replica(self)
-        with _entered(self, is_cross_replica=False), replica_step():
+        with _enter_context(self, is_cross_replica=False), replica_step():
             return fn(*args, **(kwargs or {}))
 
     def reduce(self, reduce_op: Any, value: Any, axis: Any = None) -> Any:
@@ -287,7 +287,7 @@ class Strategy:
         _require_cross_replica(self)
         operation = ReduceOp.of(reduce_op)
         if axis is None:
-            return reduced_structure(operation, value, self.num_replicas_in_sync)
+            return reduce_structure(operation, value, self.num_replicas_in_sync)
         axes = tuple(axis) if isinstance(axis, (list, tuple)) else (axis,)
         leaves = [value_of_replica(leaf) for leaf in nest.flatten(value)]
         for leaf in leaves:
@@ -299,10 +299,10 @@ class Strategy:
         totals = [reduce_sum(leaf, axes) for leaf in leaves]
         if operation is ReduceOp.MEAN:
             counts = [_element_count(leaf, axes) for leaf in leaves]
-            totals, counts = reduced_structure(ReduceOp.SUM, (totals, counts), self.num_replicas_in_sync)
+            totals, counts = reduce_structure(ReduceOp.SUM, (totals, counts), self.num_replicas_in_sync)
             totals = [cast(total, count.dtype) / count for total, count in zip(totals, counts, strict=True)]
         else:
-            totals = reduced_structure(ReduceOp.SUM, totals, self.num_replicas_in_sync)
+            totals = reduce_structure(ReduceOp.SUM, totals, self.num_replicas_in_sync)
         return nest.pack_sequence_as(value, totals) if nest.is_nested(value) else totals[0]
 
     def gather(self, value: Any, axis: int) -> Any:
@@ -317,8 +317,8 @@ class Strategy:
             RuntimeError: within ``strategy.run``.
         """
         _require_cross_replica(self)
-        with _entered(self, is_cross_replica=True):
-            return nest.map_structure(lambda leaf: gathered(leaf, axis), value)
+        with _enter_context(self, is_cross_replica=True):
+            return nest.map_structure(lambda leaf: gather_from_replicas(leaf, axis), value)
 
     def experimental_local_results(self, value: Any) -> tuple[Any, ...]:
         """Returns the values of this process's replicas: a tuple of one."""
@@ -345,7 +345,7 @@ class Strategy:
             ValueError: ``dataset`` is not batched.
             NotFoundError: the policy is FILE, and the dataset reads no files.
         """
-        part = distributed(dataset, self._rank, self._size)
+        part = distribute_dataset(dataset, self._rank, self._size)
         is_off = dataset.options().experimental_distribute.auto_shard_policy is AutoShardPolicy.OFF
         return DistributedDataset(part, self._rank, self._size, is_same_in_all=not is_off)
 

@@ -11,13 +11,13 @@ import numpy as np
 
 from fastgrad._src.core.eager import VariableAggregation, VariableSynchronization
 from fastgrad._src.core.errors import InvalidArgumentError
-from fastgrad._src.core.placement import moved
-from fastgrad._src.core.recording import hidden_from_recorders, state_is_recorded
+from fastgrad._src.core.placement import move_to_device
+from fastgrad._src.core.recording import hide_from_recorders, is_state_recorded
 from fastgrad._src.core.replicas import ReplicaGroup, in_replica, replica_group
 from fastgrad._src.core.tensor import Tensor
-from fastgrad._src.core.variable import Variable, write
+from fastgrad._src.core.variable import Variable, write_to_memory
 from fastgrad._src.distribute.objects import allgather_object, broadcast_object
-from fastgrad._src.distribute.reduce_op import ReduceOp, reduced_structure
+from fastgrad._src.distribute.reduce_op import ReduceOp, reduce_structure
 from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.collectives import all_reduce, broadcast
 from fastgrad._src.ops.replica_messages import common_values
@@ -33,12 +33,12 @@ def broadcast_to_variables(variables: Sequence[Variable], root: int = 0) -> None
     Raises:
         InvalidArgumentError: processes give variables of other shapes or dtypes.
     """
-    if state_is_recorded():
+    if is_state_recorded():
         for variable in variables:
             Variable.assign(variable, broadcast(variable._read_as_stored(), root))
         return
-    with hidden_from_recorders():
-        arrays = [moved(variable._array, None) for variable in variables]
+    with hide_from_recorders():
+        arrays = [move_to_device(variable._array, None) for variable in variables]
         _check_same_in_all(
             [(variable.name, array.shape, array.dtype.name) for variable, array in zip(variables, arrays, strict=True)]
         )
@@ -54,7 +54,7 @@ def broadcast_to_variables(variables: Sequence[Variable], root: int = 0) -> None
         if texts:
             values.update(broadcast_object({number: arrays[number] for number in texts}, root))
         for number, variable in enumerate(variables):
-            write(variable._memory_for_write(), values[number])
+            write_to_memory(variable._memory_for_write(), values[number])
 
 
 def _check_same_in_all(descriptions: list[tuple[str, tuple[int, ...], str]]) -> None:
@@ -102,13 +102,13 @@ class ReplicaVariable(Variable):
     def _combines_at_read(self) -> bool:
         return self._is_on_read and self._replicas.size > 1 and not in_replica()
 
-    def _combined(self, tensor: Tensor) -> Tensor:
+    def _common_or_own_value(self, tensor: Tensor) -> Tensor:
         if not self._combines_at_read():
             return tensor
         if self._common is None:
             self._check_common_value()
             with common_values(self._replicas, [self], purpose=f"the value of {self._label}"):
-                return self._combined(tensor)
+                return self._common_or_own_value(tensor)
         return self._common
 
     @property
@@ -123,14 +123,14 @@ class ReplicaVariable(Variable):
             )
 
     def _read(self) -> Tensor:
-        return self._combined(super()._read())
+        return self._common_or_own_value(super()._read())
 
     def _read_as_stored(self) -> Tensor:
         return super()._read()
 
     def value(self) -> Tensor:
         """Returns the current value; outside of ``strategy.run`` the common value of all replicas."""
-        return self._combined(super().value())
+        return self._common_or_own_value(super().value())
 
     read_value = value
 
@@ -149,7 +149,7 @@ class ReplicaVariable(Variable):
     def assign(self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
         """Assigns a value, combined over the replicas if the variable is not ``ON_READ``."""
         tensor = self._converted("assign", value)
-        tensor = self._part_of(tensor) if self._is_on_read else self._combined_at_write(tensor)
+        tensor = self._share_of_value(tensor) if self._is_on_read else self._combine_for_write(tensor)
         return super().assign(tensor, read_value=read_value)
 
     def _restore_value(self, value: Any) -> None:
@@ -158,7 +158,7 @@ class ReplicaVariable(Variable):
             value = np.zeros(self._array.shape, self._array.dtype)
         Variable.assign(self, value)
 
-    def _part_of(self, tensor: Tensor) -> Tensor:
+    def _share_of_value(self, tensor: Tensor) -> Tensor:
         """Returns what this replica assigns so that the common value is ``tensor``."""
         if self._rule != "SUM" or in_replica() or not (tensor.dtype.is_integer or tensor.dtype.is_floating):
             return tensor
@@ -170,29 +170,29 @@ class ReplicaVariable(Variable):
     def _update(self, ufunc: Any, operation_name: str, delta: Any, read_value: bool) -> Any:
         tensor = self._converted(operation_name, delta)
         if not self._is_on_read:
-            tensor = self._combined_at_write(tensor)
+            tensor = self._combine_for_write(tensor)
         elif self._rule == "SUM" and not in_replica():
-            tensor = self._part_of_change(operation_name, tensor)
+            tensor = self._share_of_delta(operation_name, tensor)
         if self._must_change_by_operations():
             value = self._read_as_stored()
             return Variable.assign(self, value + tensor if ufunc is np.add else value - tensor, read_value=read_value)
         return super()._update(ufunc, operation_name, tensor, read_value)
 
-    def _part_of_change(self, operation_name: str, tensor: Tensor) -> Tensor:
+    def _share_of_delta(self, operation_name: str, tensor: Tensor) -> Tensor:
         raise ValueError(
             f"SyncOnReadVariable does not support `{operation_name}` in cross-replica context when aggregation is set to "
             f"`tf.VariableAggregation.SUM`. Call it in strategy.run. (variable '{self.name}')"
         )
 
-    def _combined_at_write(self, tensor: Tensor) -> Tensor:
+    def _combine_for_write(self, tensor: Tensor) -> Tensor:
         if self._rule == "NONE" or not in_replica():
             return tensor
         if self._rule == "ONLY_FIRST_REPLICA":
             return broadcast(tensor)
-        return reduced_structure(ReduceOp[self._rule], tensor, self._replicas.size)
+        return reduce_structure(ReduceOp[self._rule], tensor, self._replicas.size)
 
 
-def _refusal(method: str) -> Callable[..., Any]:
+def _refusing_method(method: str) -> Callable[..., Any]:
     def raise_refusal(self: ReplicaVariable, *arguments: Any, **options: Any) -> Any:
         raise NotImplementedError(
             f"{method}: a variable with `synchronization=ON_READ` or an `aggregation` doesn't support it. "
@@ -205,7 +205,7 @@ def _refusal(method: str) -> Callable[..., Any]:
 
 
 for _method in [name for name in dir(Variable) if name.startswith(("scatter_", "batch_scatter_"))]:
-    setattr(ReplicaVariable, _method, _refusal(_method))
+    setattr(ReplicaVariable, _method, _refusing_method(_method))
 
 
 def make_replica_variable(variable: Variable, synchronization: Any, aggregation: Any) -> None:
@@ -225,13 +225,13 @@ def make_replica_variable(variable: Variable, synchronization: Any, aggregation:
             f"different aggregation or dtype, got {variable._dtype.name}."
         )
     if is_on_read or (type(variable) is Variable and rule != "NONE"):
-        set_rule(variable, group, rule, is_on_read)
+        set_replica_aggregation(variable, group, rule, is_on_read)
     if type(variable) is ReplicaVariable:
         variable.aggregation = VariableAggregation[rule]
         variable.synchronization = VariableSynchronization["ON_READ" if is_on_read else "ON_WRITE"]
 
 
-def set_rule(variable: Any, group: ReplicaGroup, rule: str, is_on_read: bool = True) -> None:
+def set_replica_aggregation(variable: Any, group: ReplicaGroup, rule: str, is_on_read: bool = True) -> None:
     """Lets replicas combine their values of a variable.
 
     Args:

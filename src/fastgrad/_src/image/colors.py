@@ -16,7 +16,7 @@ from fastgrad._src.core.argument_checks import checked_number
 from fastgrad._src.core.errors import FailedPreconditionError, InvalidArgumentError
 from fastgrad._src.core.operand_errors import InvalidTypeError
 from fastgrad._src.core.operation import FLOAT_DTYPES, Form, Operation
-from fastgrad._src.core.result_rules import same
+from fastgrad._src.core.result_rules import same_as_first
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor
 from fastgrad._src.image.geometry import checked_images
@@ -28,7 +28,7 @@ from fastgrad._src.kernels.elementwise.colors import (
     hsv_of_rgb,
     rgb_of_hsv,
 )
-from fastgrad._src.kernels.elementwise.half import through_float32
+from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.runtime.launch import Input, Launches, Output, Spec, single_launch
 from fastgrad._src.ops import arithmetic, power
 from fastgrad._src.ops.arguments import scalar_of_dtype
@@ -171,7 +171,7 @@ _adjust_contrast: Operation = kernel_operation(
     "adjust_contrast",
     Form.FUSED,
     launches=_adjust_contrast_launches,
-    result=lambda x, *numbers: same(x),
+    result=lambda x, *numbers: same_as_first(x),
     gradient=gradient_of_reference(_adjust_contrast_by_operations),
     dtypes=KERNEL_FLOATS,
     reference=_adjust_contrast_by_operations,
@@ -309,7 +309,7 @@ def _adjust_saturation_by_operations(x: Tensor, factor: Tensor) -> Tensor:
 def _row_of_pixels(name: str, kernel: Kernel, reference: Callable[..., Tensor]) -> Operation:
     """Declares an operation on pixels, whose kernel takes the inputs and computes each pixel alone."""
 
-    @through_float32
+    @with_half_floats
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
         x, operands = inputs[0], map(Input, range(len(inputs)))
         return single_launch(kernel[x.dtype], *operands, Output(0), units=math.prod(x.shape[:-1]), unit_cost=8.0)
@@ -318,7 +318,7 @@ def _row_of_pixels(name: str, kernel: Kernel, reference: Callable[..., Tensor]) 
         name,
         Form.FUSED,
         launches=launches,
-        result=lambda x, *numbers: same(x),
+        result=lambda x, *numbers: same_as_first(x),
         gradient=gradient_of_reference(in_float32(reference)),
         dtypes=FLOAT_DTYPES,
         reference=in_float32(reference),

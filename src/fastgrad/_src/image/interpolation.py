@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core.operation import Form, Operation
-from fastgrad._src.core.result_rules import ArraySpec, require
+from fastgrad._src.core.result_rules import ArraySpec, require_fitting_shapes
 from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad._src.kernels.convolution.interpolation import BILINEAR, CLAMPED_BILINEAR, NEAREST, interpolated_pixels
 from fastgrad._src.kernels.runtime.launch import Input, Launches, Output, Spec, single_launch
@@ -67,7 +67,7 @@ def _interpolate_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], metho
 
 
 def _interpolate_result(x: Any, images: Any, rows: Any, columns: Any, **attributes: Any) -> ArraySpec:
-    require(rows.shape == columns.shape and images.shape == rows.shape[:1])
+    require_fitting_shapes(rows.shape == columns.shape and images.shape == rows.shape[:1])
     return ArraySpec((*rows.shape, x.shape[3]), x.dtype)
 
 

@@ -13,7 +13,7 @@ from fastgrad._src.core.argument_checks import checked_number
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operand_errors import InvalidValueError
 from fastgrad._src.core.operation import Form, Operation
-from fastgrad._src.core.result_rules import ArraySpec, require
+from fastgrad._src.core.result_rules import ArraySpec, require_fitting_shapes
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.image.colors import convert_image_dtype
@@ -193,7 +193,7 @@ def _window_sum_launches(
 
 
 def _window_sum_result(x: Any, axis: int, weights: tuple[float, ...]) -> ArraySpec:
-    require(x.shape[axis] >= len(weights))
+    require_fitting_shapes(x.shape[axis] >= len(weights))
     return ArraySpec((*x.shape[:axis], x.shape[axis] - len(weights) + 1, *x.shape[axis + 1 :]), x.dtype)
 
 

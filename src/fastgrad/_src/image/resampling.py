@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad._src.core.operation import FLOAT_DTYPES, Form, Operation
-from fastgrad._src.core.result_rules import ArraySpec, require
+from fastgrad._src.core.result_rules import ArraySpec, require_fitting_shapes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.kernels.convolution.resampling import LEAST_VECTOR_WIDTH, resampled_rows
-from fastgrad._src.kernels.elementwise.half import through_float32
+from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.runtime.launch import Constant, Input, Launches, Output, Spec, single_launch
 from fastgrad._src.ops.batching import shift_axes_rule
 from fastgrad._src.ops.indexing import gather
@@ -127,7 +127,7 @@ def _taps(size: int, new_size: int, method: str, antialias: bool, transposed: bo
     return _Taps(firsts, counts, np.ascontiguousarray(np.take_along_axis(weights, positions, 1)))
 
 
-@through_float32
+@with_half_floats
 def _resample_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, sizes: tuple[int, int], transposed: bool, **options: Any
 ) -> Launches:
@@ -141,7 +141,7 @@ def _resample_launches(
 
 
 def _resample_result(x: Any, axis: int, sizes: tuple[int, int], transposed: bool, **options: Any) -> ArraySpec:
-    require(x.shape[axis] == sizes[transposed])
+    require_fitting_shapes(x.shape[axis] == sizes[transposed])
     return ArraySpec((*x.shape[:axis], sizes[not transposed], *x.shape[axis + 1 :]), x.dtype)
 
 

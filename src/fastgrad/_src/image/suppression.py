@@ -18,7 +18,7 @@ from fastgrad._src.core.operation import FLOAT_DTYPES, Form, Operation, operatio
 from fastgrad._src.core.result_rules import ArraySpec
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_like
-from fastgrad._src.kernels.elementwise.half import through_float32
+from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.movement.suppression import select_boxes
 from fastgrad._src.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec
 from fastgrad._src.ops.arguments import as_python_int, scalar_of_dtype, tensor_of_dtype
@@ -28,7 +28,7 @@ from fastgrad._src.ops.selection import boolean_mask
 from fastgrad._src.ops.shaping import reshape
 
 
-@through_float32
+@with_half_floats
 def _suppression_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count: int, are_overlaps: bool) -> Launches:
     scores = inputs[1]
     (size,) = scores.shape

@@ -48,14 +48,14 @@ class ReachedValue(NamedTuple):
         """The recorded value, as text."""
         return value_text(self.recorded)
 
-    def current(self) -> Any:
+    def current_value(self) -> Any:
         """Returns the value now; None if it is deleted."""
         try:
             return self.read()
         except (AttributeError, KeyError, ValueError):
             return None
 
-    def differs(self, value: Any) -> bool:
+    def has_changed(self, value: Any) -> bool:
         """True if a value is not the recorded one."""
         return value is not self.recorded and (
             not isinstance(self.recorded, PLAIN_TYPES) or has_changed(value, self.recorded)

@@ -20,5 +20,5 @@ class ReplicaWeight(Weight, ReplicaVariable):  # type: ignore[misc]  # `value` i
     def _check_common_value(self) -> None:
         """Does nothing: without aggregation, the values are compared."""
 
-    def _part_of_change(self, operation_name: str, tensor: Tensor) -> Tensor:
-        return self._part_of(tensor)
+    def _share_of_delta(self, operation_name: str, tensor: Tensor) -> Tensor:
+        return self._share_of_value(tensor)

@@ -32,7 +32,7 @@ from fastgrad._src.scalars import terms
 from fastgrad._src.scalars.formulas import ScalarOperation
 
 
-def through_float32(run: Any, arrays: tuple[np.ndarray, ...], **attributes: Any) -> Any:
+def with_half_floats(run: Any, arrays: tuple[np.ndarray, ...], **attributes: Any) -> Any:
     """Calls ``run`` in float32 for half-width dtypes, which kernels do not take, and rounds the results back."""
     result = run(*[a.astype(np.float32) for a in arrays], **attributes)
     half_dtype = arrays[0].dtype
@@ -257,7 +257,7 @@ def _gelu_operations(
         f"``g`` times the derivative of {form} at ``x``.",
         run=make_pair_kernel_run(
             f"{name}_gradient",
-            lambda g, x: through_float32(gradient.run, (g, x)),
+            lambda g, x: with_half_floats(gradient.run, (g, x)),
             nanoseconds=kernels.ELEMENT_NANOSECONDS,
         ),
         code=product,
@@ -270,7 +270,7 @@ def _gelu_operations(
         name,
         form,
         run=make_float_kernel_run(
-            name, lambda x: through_float32(row.run, (x,)), "activation", kernels.ELEMENT_NANOSECONDS
+            name, lambda x: with_half_floats(row.run, (x,)), "activation", kernels.ELEMENT_NANOSECONDS
         ),
         code=code,
         dtypes=FLOAT_DTYPES,

@@ -13,7 +13,7 @@ from fastgrad._src.core.dtypes import string
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operand_errors import mixed_dtypes_error
 from fastgrad._src.core.operation import FLOAT_DTYPES, INEXACT_DTYPES, TABLE, Form, Operation, operation
-from fastgrad._src.core.result_rules import same, scalar_of
+from fastgrad._src.core.result_rules import same_as_first, scalar_of
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor
 from fastgrad._src.jit.user_lines import line_text, user_line
@@ -220,7 +220,7 @@ _check_numerics_operation: Operation = operation(
     dtypes=INEXACT_DTYPES,
     launches=launches_from("elementwise.checking", "check_numerics_launches"),
     batched=leading_axes_rule,
-    result=same,
+    result=same_as_first,
     checks=True,
 )
 

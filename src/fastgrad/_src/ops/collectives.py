@@ -16,7 +16,7 @@ from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError, UnavailableError
 from fastgrad._src.core.lowering import Collective
 from fastgrad._src.core.operation import FLOAT_DTYPES, HALF_DTYPES, REAL_DTYPES, Form, Operation, joint, operation
-from fastgrad._src.core.result_rules import ArraySpec, Rule, same
+from fastgrad._src.core.result_rules import ArraySpec, Rule, same_as_first
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.kernels.collectives.world import finish_transfers, world
 from fastgrad._src.ops.casting import cast
@@ -145,7 +145,7 @@ _all_reduce: Operation = operation(
     run=_run_of_stages(_all_reduce_stages),
     gradient=joint(_all_reduce_gradient),
     dtypes=REAL_DTYPES - HALF_DTYPES,
-    result=lambda *inputs, reduce_op: tuple([same(x) for x in inputs]),
+    result=lambda *inputs, reduce_op: tuple([same_as_first(x) for x in inputs]),
     in_python="programs run its stages",
     collective=Collective(stages=_all_reduce_stages),
 )
@@ -177,7 +177,7 @@ _all_reduce_bfloat16: Operation = operation(
     run=_run_of_stages(_bfloat16_stages),
     gradient=joint(lambda needs, g, y, *xs: all_reduce(_as_tuple(g), wire_dtype="bfloat16")),
     dtypes=frozenset([np.dtype(np.float32)]),
-    result=lambda *inputs: tuple([same(x) for x in inputs]),
+    result=lambda *inputs: tuple([same_as_first(x) for x in inputs]),
     in_python="programs run its stages",
     collective=Collective(stages=_bfloat16_stages),
 )
@@ -199,7 +199,7 @@ _wait_reduce_scatter = _stage(
     "wait_reduce_scatter",
     "launches",
     "wait_reduce_scatter_launches",
-    lambda bucket, part, checks, ticket, check_ticket, shapes: (same(part),),
+    lambda bucket, part, checks, ticket, check_ticket, shapes: (same_as_first(part),),
 )
 
 _start_gather_parts = _stage(
@@ -248,7 +248,7 @@ _broadcast: Operation = kernel_operation(
     Form.EXTERN,
     gradient=_broadcast_gradient,
     launches=launches_from("collectives.launches", "broadcast_launches"),
-    result=lambda x, root: same(x),
+    result=lambda x, root: same_as_first(x),
     raise_error=_raise_failure,
     collective=Collective(),
 )

@@ -13,7 +13,7 @@ from fastgrad._src.core.backward import sum_to_shape
 from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.dispatch import dispatchers
 from fastgrad._src.core.errors import InvalidArgumentError
-from fastgrad._src.core.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad._src.core.floating_errors import QUIET, reset_float_errors, set_float_errors
 from fastgrad._src.core.lowering import Contraction
 from fastgrad._src.core.operand_errors import mixed_dtypes_error
 from fastgrad._src.core.operation import (
@@ -27,13 +27,13 @@ from fastgrad._src.core.operation import (
     operation,
 )
 from fastgrad._src.core.recording import recorders
-from fastgrad._src.core.result_rules import ArraySpec, require
+from fastgrad._src.core.result_rules import ArraySpec, require_fitting_shapes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.kernels.elementwise.half import BFLOAT16, cast_bfloat16
+from fastgrad._src.kernels.gemm.config import uses_bfloat16_pairs
 from fastgrad._src.kernels.gemm.eager import batch_product as product_of_batches
 from fastgrad._src.kernels.gemm.eager import product as product_of_matrices
-from fastgrad._src.kernels.gemm.eager import product_of_pairs, runs_kernel
-from fastgrad._src.kernels.gemm.form import uses_bfloat16_pairs
+from fastgrad._src.kernels.gemm.eager import product_of_bfloat16, runs_gemm
 from fastgrad._src.kernels.runtime.launch import Spec
 from fastgrad._src.ops.arithmetic import conjugate
 from fastgrad._src.ops.batching import BatchArg, call_operation, pad_rank
@@ -73,7 +73,7 @@ def _product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool)
 
 def _half_product_in_float32(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray:
     """The product of half floats in float32."""
-    result = product_of_pairs(a, b, transpose_a, transpose_b)
+    result = product_of_bfloat16(a, b, transpose_a, transpose_b)
     if result is not None:
         return result
     return _product(a.astype(np.float32), b.astype(np.float32), transpose_a, transpose_b)
@@ -94,7 +94,7 @@ def _runs_product_kernel(inputs: Sequence[Spec], outputs: Sequence[Spec], transp
     is_small = max(math.prod(a.shape), math.prod(b.shape)) < _BLAS_MIN_ELEMENTS
     if len(a.shape) == len(b.shape) == 2 and is_small and not transpose_b:
         return False
-    return runs_kernel(a, b, transpose_a, transpose_b)
+    return runs_gemm(a, b, transpose_a, transpose_b)
 
 
 class _Matmul(Operation):
@@ -105,7 +105,7 @@ class _Matmul(Operation):
         if dispatchers:
             return Operation.__call__(self, a, b, transpose_a=transpose_a, transpose_b=transpose_b)
         x, y = a._array, b._array
-        token = errors_set(QUIET)
+        token = set_float_errors(QUIET)
         try:
             if x.ndim == 2 and y.ndim == 2 and x.dtype in _BLAS_DTYPES:
                 if transpose_b or x.size >= _BLAS_MIN_ELEMENTS or y.size >= _BLAS_MIN_ELEMENTS:
@@ -117,7 +117,7 @@ class _Matmul(Operation):
         except (MemoryError, ValueError) as error:
             self._raise_explained(error, (a, b))
         finally:
-            errors_reset(token)
+            reset_float_errors(token)
         active = recorders.active
         if active:
             inputs, outputs, attributes = (a, b), (z,), {"transpose_a": transpose_a, "transpose_b": transpose_b}
@@ -173,7 +173,7 @@ def product_spec(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> ArrayS
     """The result rule of matrix products."""
     *batch_a, rows, inner = a.shape[:-2] + (a.shape[:-3:-1] if transpose_a else a.shape[-2:])
     *batch_b, other_inner, columns = b.shape[:-2] + (b.shape[:-3:-1] if transpose_b else b.shape[-2:])
-    require(inner == other_inner)
+    require_fitting_shapes(inner == other_inner)
     return ArraySpec((*np.broadcast_shapes(tuple(batch_a), tuple(batch_b)), rows, columns), a.dtype)
 
 

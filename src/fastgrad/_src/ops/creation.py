@@ -20,9 +20,9 @@ from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.lowering import Elementwise
 from fastgrad._src.core.operand_errors import dtype_error, shapes_error, size_error
 from fastgrad._src.core.operation import ALL_DTYPES, TABLE, Form, Operation
-from fastgrad._src.core.placement import device_named, device_of, moved, name_of, placement
+from fastgrad._src.core.placement import device_named, device_of, move_to_device, name_of, placement
 from fastgrad._src.core.recording import recorders
-from fastgrad._src.core.result_rules import same
+from fastgrad._src.core.result_rules import same_as_first
 from fastgrad._src.core.tensor import (
     Tensor,
     as_tensor_or_none,
@@ -166,7 +166,7 @@ def identity(input: Any, name: str | None = None) -> Any:
         x = tensor_of(input)
     except CompositeOperand as met:
         return met.mapped(identity, input)
-    if placement.active and placement.is_chosen and not x._array.dtype.hasobject:
+    if placement.active and placement.is_selected and not x._array.dtype.hasobject:
         device = placement.device
         if device is not device_of(x._array):
             return _copied_to_device(x, device)
@@ -175,7 +175,7 @@ def identity(input: Any, name: str | None = None) -> Any:
 
 def _copied_to_device(x: Tensor, device: Any) -> Tensor:
     """Copies ``x`` to ``device``, None for the host; its gradient is copied back to the device of ``x``."""
-    y = Tensor(moved(x._array, device))
+    y = Tensor(move_to_device(x._array, device))
     for recorder in recorders.active:
         recorder.on_operation(_copy_to_device, (x,), (y,), {"device": name_of(device)})
     return y
@@ -184,12 +184,12 @@ def _copied_to_device(x: Tensor, device: Any) -> Tensor:
 # In a program this is an alias: an operation does not choose the device of a program.
 _copy_to_device = Operation(
     "copy_to_device",
-    lambda x, device: moved(x, device_named(device, "copy_to_device")),
+    lambda x, device: move_to_device(x, device_named(device, "copy_to_device")),
     lambda g, y, x, device: _copied_to_device(g, device_of(x._array)),
     form=Form.EXTERN,
     launches=lambda inputs, outputs, device: Launches((), alias=True),
     batched=broadcasting_rule,
-    result=same,
+    result=same_as_first,
 )
 
 

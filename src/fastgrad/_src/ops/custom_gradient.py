@@ -13,7 +13,7 @@ from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.lowering import IndexMap
 from fastgrad._src.core.operation import TABLE, Form, operation
-from fastgrad._src.core.tape import GradientTape, record
+from fastgrad._src.core.tape import GradientTape, record_operation
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.ops.arguments import broadcasts_to
@@ -180,7 +180,7 @@ def _record_with_gradient(
     # flow back only through the user's rule.
     outputs = tuple(_stop_gradient(convert_to_tensor(y)) for y in nest.flatten(result))
     inputs = (*flat_arguments, *[x for x in named_tensors if x is not None], *[tensor for _, tensor in read])
-    record("custom_gradient", inputs, outputs, rule)
+    record_operation("custom_gradient", inputs, outputs, rule)
     return nest.pack_sequence_as(result, outputs) if nest.is_nested(result) else outputs[0]
 
 
@@ -241,7 +241,7 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
         leaves = nest.flatten(arguments)
         tensor_positions = [i for i, leaf in enumerate(leaves) if as_tensor_or_none(leaf) is not None]
         inputs = tuple(convert_to_tensor(leaves[i]) for i in tensor_positions)
-        with recording.hidden_from_tapes(), _VariableReadRecorder() as recorder:
+        with recording.hide_from_tapes(), _VariableReadRecorder() as recorder:
             result = f(*args, **kwargs)
         # Reads the variables again, for the tapes, which were paused.
         variable_reads = [(variable, Variable.value(variable)) for variable, _ in recorder.found.values()]
@@ -262,7 +262,7 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
                 nest.flatten(result), [*input_copies, *[variable for variable, _ in variable_reads]], weights
             )
 
-        record("recompute_grad", (*inputs, *[tensor for _, tensor in variable_reads]), outputs, rule)
+        record_operation("recompute_grad", (*inputs, *[tensor for _, tensor in variable_reads]), outputs, rule)
         return nest.pack_sequence_as(result, outputs) if nest.is_nested(result) else outputs[0]
 
     return decorated
@@ -296,7 +296,7 @@ def grad_pass_through(f: Callable[..., Any]) -> Callable[..., Any]:
     @custom_gradient
     @functools.wraps(f)
     def passing(*args: Any, **kwargs: Any) -> Any:
-        with recording.hidden_from_tapes():
+        with recording.hide_from_tapes():
             y = f(*args, **kwargs)
         return y, lambda *g: g
 

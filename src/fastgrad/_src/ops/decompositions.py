@@ -15,7 +15,7 @@ from fastgrad._src.core import dtypes
 from fastgrad._src.core.backward import zeros_of
 from fastgrad._src.core.errors import InvalidArgumentError, UnimplementedError
 from fastgrad._src.core.operation import TABLE, joint
-from fastgrad._src.core.result_rules import ArraySpec, real_dtype, same
+from fastgrad._src.core.result_rules import ArraySpec, real_dtype, same_as_first
 from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad._src.ops.arguments import tensor_of
 from fastgrad._src.ops.arithmetic import conjugate, negative
@@ -276,7 +276,7 @@ _lu_operation = matrix_operation(
     "lu",
     _lu,
     joint(_lu_gradient),
-    lambda x, index_type: (same(x), ArraySpec(x.shape[:-1], np.dtype(index_type))),
+    lambda x, index_type: (same_as_first(x), ArraySpec(x.shape[:-1], np.dtype(index_type))),
     blas=OF_SCIPY,
 )
 
@@ -329,7 +329,7 @@ def _eigh_gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
 
 
 _eigh_operation = matrix_operation(
-    "eigh", _eigh, joint(_eigh_gradient, zeros=False), lambda x: (ArraySpec(x.shape[:-1], x.dtype), same(x))
+    "eigh", _eigh, joint(_eigh_gradient, zeros=False), lambda x: (ArraySpec(x.shape[:-1], x.dtype), same_as_first(x))
 )
 
 

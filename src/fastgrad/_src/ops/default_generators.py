@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad._src.core import dtypes
-from fastgrad._src.core.recording import hidden_from_recorders, report_effect, state_is_recorded
-from fastgrad._src.core.replicas import ALONE, replicas
+from fastgrad._src.core.recording import hide_from_recorders, is_state_recorded, report_effect
+from fastgrad._src.core.replicas import ALONE, replica_group_scope
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.jit.locks import new_lock
 from fastgrad._src.ops.random_draws import splitmix_hash
@@ -48,7 +48,7 @@ class _DefaultGenerators:
         with self.lock:
             generator = self.generators.get(seed)
             if generator is None:
-                with hidden_from_recorders():  # a recording must not see this variable as created by the program
+                with hide_from_recorders():  # a recording must not see this variable as created by the program
                     generator = self.generators[seed] = Generator(state=self._state(seed))
             return generator
 
@@ -63,8 +63,8 @@ class _DefaultGenerators:
 
     def global_generator(self) -> Generator:
         with self.lock:
-            if state_is_recorded():
-                with hidden_from_recorders(), replicas(ALONE):
+            if is_state_recorded():
+                with hide_from_recorders(), replica_group_scope(ALONE):
                     if self.choice_counter is None:
                         self.choice_counter = Variable(0, trainable=False, dtype=dtypes.int64)
                         self.choice_counter._counts_changes = True
@@ -72,7 +72,7 @@ class _DefaultGenerators:
             if self.chosen_global_generator is not None:
                 return self.chosen_global_generator
             if self.own_global_generator is None:
-                with hidden_from_recorders():
+                with hide_from_recorders():
                     self.own_global_generator = Generator(state=self._initial_global_generator_state())
             return self.own_global_generator
 
@@ -140,7 +140,7 @@ def set_seed(seed: Any) -> None:
         TypeError: ``seed`` is no integer. TensorFlow: tf.random.set_seed.
     """
     report_effect("tf.random.set_seed was called")
-    with hidden_from_recorders():
+    with hide_from_recorders():
         _default_generators.set_seed(_checked_seed(seed))
 
 
@@ -209,7 +209,7 @@ def get_global_generator() -> Generator:
 def set_global_generator(generator: Generator) -> None:
     """Replaces the global generator."""
     report_effect("tf.random.set_global_generator was called")
-    with hidden_from_recorders():
+    with hide_from_recorders():
         _default_generators.set_global_generator(generator)
 
 
@@ -234,7 +234,7 @@ def default_random_state() -> dict[str, Any]:
 
 def check_default_random_state(state: Any) -> None:
     """Raises ValueError, TypeError or KeyError if ``restore_default_random_state`` cannot restore ``state``."""
-    with hidden_from_recorders():
+    with hide_from_recorders():
         for words in (*dict(state["generators"]).values(), state["named"], state["chosen"]):
             if words is not None:
                 Generator(state=words)
@@ -244,7 +244,7 @@ def check_default_random_state(state: Any) -> None:
 
 def restore_default_random_state(state: dict[str, Any]) -> None:
     """Restores a state from ``default_random_state``; the generators that programs draw from stay the same objects."""
-    with _default_generators.lock, hidden_from_recorders():
+    with _default_generators.lock, hide_from_recorders():
         _default_generators.seed = state["seed"]
         words_by_seed = dict(state["generators"])
         for operation_seed, generator in _default_generators.generators.items():

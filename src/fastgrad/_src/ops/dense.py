@@ -8,7 +8,7 @@ import numpy as np
 
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operation import TABLE, Form, joint, operation
-from fastgrad._src.core.result_rules import ArraySpec, require, same
+from fastgrad._src.core.result_rules import ArraySpec, require_fitting_shapes, same_as_first
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.kernels.gemm import dense as kernels
 from fastgrad._src.ops.contraction import matrix_product
@@ -21,7 +21,7 @@ value is kept for it."""
 
 
 def _product_spec(x: Any, kernel: Any) -> ArraySpec:
-    require(len(x.shape) == len(kernel.shape) == 2 and x.shape[1] == kernel.shape[0])
+    require_fitting_shapes(len(x.shape) == len(kernel.shape) == 2 and x.shape[1] == kernel.shape[0])
     return ArraySpec((x.shape[0], kernel.shape[1]), x.dtype)
 
 
@@ -62,7 +62,7 @@ _dense_gradient = operation(
     launches=kernels.dense_gradient_launches,
     rounds_as_run=True,
     decomposition=_decomposed_dense_gradient,
-    result=lambda g, y, activation: (same(y), ArraySpec(y.shape[1:], y.dtype)),
+    result=lambda g, y, activation: (same_as_first(y), ArraySpec(y.shape[1:], y.dtype)),
 )
 
 

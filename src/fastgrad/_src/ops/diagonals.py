@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad._src.core.backward import zeros_of
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operation import Form, Operation, operation
-from fastgrad._src.core.result_rules import ArraySpec, same
+from fastgrad._src.core.result_rules import ArraySpec, same_as_first
 from fastgrad._src.core.tensor import Tensor, convert_like
 from fastgrad._src.kernels.runtime.launch import Launches
 from fastgrad._src.ops.arguments import as_python_int, as_python_ints, tensor_of, tensors_of
@@ -124,7 +124,7 @@ set_diag_operation: Operation = kernel_operation(
     ),
     launches=_set_diag_launches,
     batched=leading_axes_rule,
-    result=same,
+    result=same_as_first,
 )
 
 
@@ -135,7 +135,7 @@ band_operation: Operation = kernel_operation(
     gradient=lambda g, y, x, lower, upper: band_operation(g, lower=lower, upper=upper),
     launches=launches_from("movement.boxes", "band_part_launches"),
     batched=leading_axes_rule,
-    result=same,
+    result=same_as_first,
 )
 
 

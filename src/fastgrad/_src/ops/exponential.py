@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad._src.core.lowering import complex_launches
 from fastgrad._src.core.operation import FLOAT_DTYPES, INEXACT_DTYPES, NEVER, Binary, Unary, elementwise
-from fastgrad._src.core.result_rules import same
+from fastgrad._src.core.result_rules import same_as_first
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.kernels.elementwise.activation import ELEMENT_NANOSECONDS
 from fastgrad._src.ops.kernel_launches import make_float_kernel_run, make_kernel_run, make_pair_kernel_run
@@ -58,7 +58,7 @@ log = _transcendental_operation(
 
 
 # NumPy takes the logarithm of the rounded sum, which loses the digits of small complex numbers.
-_complex_log1p = make_kernel_run(complex_launches("log1p"), same)
+_complex_log1p = make_kernel_run(complex_launches("log1p"), same_as_first)
 
 log1p = _transcendental_operation(
     "log1p",
@@ -214,7 +214,7 @@ atanh = _transcendental_operation(
 # ---- the sigmoid family --------------------------------------------------------------------------------
 
 
-_complex_sigmoid = make_kernel_run(complex_launches("sigmoid"), same)
+_complex_sigmoid = make_kernel_run(complex_launches("sigmoid"), same_as_first)
 
 
 def _sigmoid_by_numpy(x: np.ndarray) -> Any:

@@ -12,7 +12,7 @@ from fastgrad._src.core.composite import Composite, CompositeSpec
 from fastgrad._src.core.errors import InvalidArgumentError, OutOfRangeError
 from fastgrad._src.core.hooks import Hook, module_of
 from fastgrad._src.core.operation import TABLE
-from fastgrad._src.core.recording import control_flow_handler, hidden_from_recorders
+from fastgrad._src.core.recording import control_flow_handler, hide_from_recorders
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor, from_python
 from fastgrad._src.core.tensor_spec import TensorSpec
@@ -146,7 +146,7 @@ def _map_row_by_row(on_parts: _FunctionOfParts) -> Any:
     if results:
         specs = list(map(_spec_of_part, results[0]))
     else:
-        with hidden_from_recorders():  # only the specs of the results are needed
+        with hide_from_recorders():  # only the specs of the results are needed
             specs = list(map(_spec_of_part, on_parts(list(map(_zero_row, on_parts.parts)))))
     columns = [[result[i] for result in results] for i in range(len(specs))]
     stacked = [_stack("vectorized_map", spec, column) for spec, column in zip(specs, columns, strict=True) if spec]
@@ -383,7 +383,7 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop:
                 )
             results = loop_over_rows(run_iteration, [], rows)[1]
     else:
-        with hidden_from_recorders():  # only the shapes of the results are needed
+        with hide_from_recorders():  # only the shapes of the results are needed
             zero_rows = [
                 Tensor(np.zeros(flat[position]._array.shape[1:], flat[position]._array.dtype))
                 for position in row_positions

@@ -16,8 +16,8 @@ from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.operand_errors import dtype_error
 from fastgrad._src.core.operation import TABLE, Form, Operation, operation
-from fastgrad._src.core.placement import moved
-from fastgrad._src.core.result_rules import ArraySpec, require
+from fastgrad._src.core.placement import move_to_device
+from fastgrad._src.core.result_rules import ArraySpec, require_fitting_shapes
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad._src.kernels.movement import embedding as kernels
 from fastgrad._src.ops.arguments import as_python_int, as_python_ints, axis_of, tensor_of
@@ -43,7 +43,7 @@ def check_index_dtype(name: str, ids: np.ndarray) -> None:
 
 def check_indices(name: str, ids: np.ndarray, size: int) -> None:
     """Raises InvalidArgumentError if an index is not in ``[0, size)``; the message names the first such index."""
-    ids = moved(ids, None)
+    ids = move_to_device(ids, None)
     # Read as unsigned, negative numbers are too large as well, so one comparison finds both errors.
     if ids.size and int(np.maximum.reduce(ids.view(_UNSIGNED_DTYPE_OF[ids.dtype]), axis=None)) >= size:
         position = tuple(np.argwhere((ids < 0) | (ids >= size))[0].tolist())
@@ -56,7 +56,7 @@ def check_indices(name: str, ids: np.ndarray, size: int) -> None:
 
 
 def _gather_result(x: Any, ids: Any, axis: int, batch_dims: int) -> ArraySpec:
-    require(0 <= batch_dims <= axis < len(x.shape) and x.shape[:batch_dims] == ids.shape[:batch_dims])
+    require_fitting_shapes(0 <= batch_dims <= axis < len(x.shape) and x.shape[:batch_dims] == ids.shape[:batch_dims])
     return ArraySpec((*x.shape[:axis], *ids.shape[batch_dims:], *x.shape[axis + 1 :]), x.dtype)
 
 

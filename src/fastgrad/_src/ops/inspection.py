@@ -9,7 +9,7 @@ import numpy as np
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operation import ALL_DTYPES, BOOL_DTYPES, NUMERIC_DTYPES, REAL_DTYPES, TABLE, Form, Operation
-from fastgrad._src.core.result_rules import ArraySpec, reduction_result, require
+from fastgrad._src.core.result_rules import ArraySpec, reduction_result, require_fitting_shapes
 from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad._src.ops.arguments import axis_of, check_dtype, tensor_of
 from fastgrad._src.ops.arithmetic import subtract
@@ -25,7 +25,7 @@ KERNEL_MIN_ELEMENTS = 2048
 
 
 def _argmax_result(x: Any, axis: int, output_type: str) -> ArraySpec:
-    require(0 <= axis < len(x.shape) and x.shape[axis] > 0)
+    require_fitting_shapes(0 <= axis < len(x.shape) and x.shape[axis] > 0)
     return ArraySpec(x.shape[:axis] + x.shape[axis + 1 :], np.dtype(output_type))
 
 

@@ -14,10 +14,10 @@ from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.lowering import IndexMap
 from fastgrad._src.core.operand_errors import InvalidValueError
 from fastgrad._src.core.operation import Form, Operation, joint, operation
-from fastgrad._src.core.result_rules import ArraySpec, require
+from fastgrad._src.core.result_rules import ArraySpec, require_fitting_shapes
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad._src.kernels.movement import layout as layouts
-from fastgrad._src.kernels.movement.strided import placed_inputs_launches
+from fastgrad._src.kernels.movement.strided import copy_into_slices_launches
 from fastgrad._src.kernels.runtime.launch import Launches, Spec
 from fastgrad._src.ops.arguments import as_python_ints, as_single_python_int, axis_of, tensor_of, tensors_of
 from fastgrad._src.ops.batching import shift_axes_rule
@@ -48,19 +48,21 @@ def _concat_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int)
     return (
         None
         if piece_layouts is None
-        else placed_inputs_launches(outputs[0], [], list(zip(inputs, piece_layouts, strict=True)))
+        else copy_into_slices_launches(outputs[0], [], list(zip(inputs, piece_layouts, strict=True)))
     )
 
 
 def _concat_result(*xs: Any, axis: int) -> ArraySpec:
     before, after, dtype = xs[0].shape[:axis], xs[0].shape[axis + 1 :], xs[0].dtype
-    require(axis >= 0 and all((x.shape[:axis], x.shape[axis + 1 :], x.dtype) == (before, after, dtype) for x in xs))
+    require_fitting_shapes(
+        axis >= 0 and all((x.shape[:axis], x.shape[axis + 1 :], x.dtype) == (before, after, dtype) for x in xs)
+    )
     return ArraySpec((*before, sum([x.shape[axis] for x in xs]), *after), dtype)
 
 
 def _stack_result(*xs: Any, axis: int) -> ArraySpec:
     shape, dtype = xs[0].shape, xs[0].dtype
-    require(0 <= axis <= len(shape) and all((x.shape, x.dtype) == (shape, dtype) for x in xs))
+    require_fitting_shapes(0 <= axis <= len(shape) and all((x.shape, x.dtype) == (shape, dtype) for x in xs))
     return ArraySpec((*shape[:axis], len(xs), *shape[axis:]), dtype)
 
 
@@ -162,7 +164,7 @@ def _stack_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int) 
     return (
         None
         if slice_layouts is None
-        else placed_inputs_launches(outputs[0], [], list(zip(inputs, slice_layouts, strict=True)))
+        else copy_into_slices_launches(outputs[0], [], list(zip(inputs, slice_layouts, strict=True)))
     )
 
 

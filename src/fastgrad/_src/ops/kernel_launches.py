@@ -12,7 +12,7 @@ import numpy as np
 from fastgrad._src.core.operation import ALL_DTYPES, Form, Operation, RowParts, operation
 from fastgrad._src.core.result_rules import Rule, Specs, specs_of
 from fastgrad._src.kernels.movement.in_order import LEAST_COPIED_ELEMENTS, in_row_major_order, run_in_memory_order
-from fastgrad._src.kernels.runtime.eager_launch import LEAST_POOL_NANOSECONDS, call_eagerly, run_eagerly
+from fastgrad._src.kernels.runtime.eager_launch import LEAST_POOL_NANOSECONDS, call_eagerly, run_on_thread_pool
 from fastgrad._src.kernels.runtime.launch import Launches, Spec, part_of
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def make_kernel_run(
                 return _move_objects(run_kernels, *arrays, **attributes)
             if raise_error is not None:
                 raise_error(*arrays, **attributes)
-        elif not run_eagerly(plan, inputs, outputs):
+        elif not run_on_thread_pool(plan, inputs, outputs):
             assert raise_error is not None, f"a kernel stopped at {[(x.dtype.name, x.shape) for x in arrays]}"
             raise_error(*arrays, **attributes)
             raise AssertionError("a kernel stopped at inputs without an error")

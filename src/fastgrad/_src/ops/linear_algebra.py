@@ -16,7 +16,7 @@ from fastgrad._src.core.argument_checks import checked_number
 from fastgrad._src.core.backward import sum_to_shape
 from fastgrad._src.core.errors import FailedPreconditionError, InvalidArgumentError
 from fastgrad._src.core.operation import REAL_DTYPES, TABLE, Form, Operation, joint, operation
-from fastgrad._src.core.result_rules import ArraySpec, Rule, same
+from fastgrad._src.core.result_rules import ArraySpec, Rule, same_as_first
 from fastgrad._src.core.tape import GradientTape
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad._src.ops.arguments import tensor_of, tensors_of
@@ -52,7 +52,7 @@ def matrix_operation(
     name: str,
     run: Callable[..., Any],
     gradient: Any,
-    result: Rule = same,
+    result: Rule = same_as_first,
     dtypes: frozenset[np.dtype] = LAPACK_DTYPES,
     blas: OpenBlas = OF_NUMPY,
 ) -> Operation:
@@ -629,7 +629,7 @@ _cross_operation: Operation = operation(
     dtypes=REAL_DTYPES,
     launches=launches_from("movement.numbering", "cross_launches"),
     batched=leading_axes_rule,
-    result=same,
+    result=same_as_first,
 )
 
 

@@ -23,10 +23,10 @@ from fastgrad._src.core.operation import (
     operation,
 )
 from fastgrad._src.core.replicas import replica_group
-from fastgrad._src.core.result_rules import ArraySpec, Rule, same
+from fastgrad._src.core.result_rules import ArraySpec, Rule, same_as_first
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.kernels.reduction import softmax as kernels
-from fastgrad._src.ops.activation import through_float32
+from fastgrad._src.ops.activation import with_half_floats
 from fastgrad._src.ops.arguments import check_dtype
 from fastgrad._src.ops.batching import rows_into_batch_rule
 from fastgrad._src.ops.casting import cast
@@ -76,11 +76,11 @@ def _loss_operation(
 
 
 def _loss_result(logits: Any, labels: Any) -> tuple[ArraySpec, ArraySpec]:
-    return ArraySpec(logits.shape[:1], logits.dtype), same(logits)
+    return ArraySpec(logits.shape[:1], logits.dtype), same_as_first(logits)
 
 
 def _gradient_result(g: Any, probabilities: Any, labels: Any) -> ArraySpec:
-    return same(probabilities)
+    return same_as_first(probabilities)
 
 
 _large_sparse_cross_entropy_gradient, _large_cross_entropy_gradient = [
@@ -338,7 +338,7 @@ _sigmoid_cross_entropy_operation: Binary = elementwise(
     "sigmoid_cross_entropy",
     "max(x, 0) - x * z + log(1 + exp(-|x|)) of logits ``x`` and labels ``z``.",
     run=make_pair_kernel_run(
-        "sigmoid_cross_entropy", lambda x, z: through_float32(_sigmoid_cross_entropy_operation.run, (x, z))
+        "sigmoid_cross_entropy", lambda x, z: with_half_floats(_sigmoid_cross_entropy_operation.run, (x, z))
     ),
     code=terms.sigmoid_cross_entropy_of,
     dtypes=FLOAT_DTYPES,

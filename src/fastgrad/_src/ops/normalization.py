@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operand_errors import dtype_error
 from fastgrad._src.core.operation import TABLE, Form, joint, operation
-from fastgrad._src.core.result_rules import ArraySpec, like_inputs, same
+from fastgrad._src.core.result_rules import ArraySpec, like_inputs, same_as_first
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.kernels.reduction import normalization as kernels
 from fastgrad._src.ops.batching import first_rows_into_batch_rule
@@ -106,7 +106,7 @@ _layer_norm_operation = operation(
     batched=first_rows_into_batch_rule,
     recomputation=_recomputed_layer_norm,
     reference=_layer_norm_by_operations,
-    result=lambda x, *inputs, **attributes: (same(x), *(ArraySpec(x.shape[:1], x.dtype),) * 2),
+    result=lambda x, *inputs, **attributes: (same_as_first(x), *(ArraySpec(x.shape[:1], x.dtype),) * 2),
 )
 
 

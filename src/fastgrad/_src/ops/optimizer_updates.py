@@ -17,9 +17,9 @@ import numpy as np
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.lowering import Elementwise
 from fastgrad._src.core.operation import FLOAT_DTYPES, TABLE, Form, Operation, operation
-from fastgrad._src.core.result_rules import ArraySpec, broadcast_of, like_inputs, same
+from fastgrad._src.core.result_rules import ArraySpec, broadcast_of, like_inputs, same_as_first
 from fastgrad._src.core.tensor import Tensor
-from fastgrad._src.kernels.elementwise.half import through_float32
+from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.movement.embedding import add_summed_rows, group_ids, sum_groups
 from fastgrad._src.kernels.optimizers.adafactor import adafactor_matrix, adafactor_vector
 from fastgrad._src.kernels.optimizers.norms import sums_of_squares, sums_of_squares_launches
@@ -55,7 +55,7 @@ def _update_operation(
     return kernel_operation(
         name,
         form,
-        launches=through_float32(launches),
+        launches=with_half_floats(launches),
         result=lambda *inputs, **attributes: like_inputs(*range(state_count(**attributes)))(*inputs),
         **options,
     )
@@ -78,7 +78,7 @@ def _update_launches(inputs: Any, outputs: Any, rule: str, count: int) -> Launch
     state = [tuple([Output(k * count + i) for i in range(count)]) for k in range(state_count)]
     gradients = tuple([Input(state_count * count + i) for i in range(count)])
     numbers = [Input(number) for number in range((state_count + 1) * count, len(inputs))]
-    launch = update_rule.launch(update_rule.variables[dtype], outputs[:count], (*state, gradients, *numbers))
+    launch = update_rule.launch(update_rule.variables_kernel[dtype], outputs[:count], (*state, gradients, *numbers))
     return _launches_in_place(launch, state_count * count)
 
 
@@ -102,7 +102,7 @@ update_output_by_element = operation(
     elementwise=Elementwise(
         kernel_code=lambda scalars, *xs, rule, result: scalars.call(RULES[rule].result_function(result), xs)
     ),
-    result=lambda *inputs, rule, result: same(inputs[result]),
+    result=lambda *inputs, rule, result: same_as_first(inputs[result]),
 )
 """One output of ``update_variables`` for one variable, by element; the attribute ``result`` is the output's number."""
 
@@ -147,7 +147,7 @@ def serial_square_sums(*arrays: np.ndarray) -> np.ndarray:
     return totals
 
 
-@through_float32
+@with_half_floats
 def _array_square_sums_launches(inputs: Any, outputs: Any) -> Launches | None:
     return sums_of_squares_launches(inputs, outputs) if inputs[0].dtype in _KERNEL_DTYPES else None
 
@@ -210,7 +210,7 @@ def _has_kernel(array: Any, ids: Any) -> bool:
     return array.dtype in _KERNEL_DTYPES and ids.dtype in _KERNEL_INDEX_DTYPES
 
 
-@through_float32
+@with_half_floats
 def _sum_rows_launches(inputs: Any, outputs: Any, limit: int, owner: str) -> Launches | None:
     values, ids = inputs
     if not _has_kernel(values, ids):
@@ -228,7 +228,11 @@ sum_rows = kernel_operation(
     Form.SCATTER,
     raise_error=lambda values, ids, limit, owner: summed_rows(ids, values, limit, owner),
     launches=_sum_rows_launches,
-    result=lambda values, ids, **attributes: (same(values), same(ids), ArraySpec((), np.dtype(np.int64))),
+    result=lambda values, ids, **attributes: (
+        same_as_first(values),
+        same_as_first(ids),
+        ArraySpec((), np.dtype(np.int64)),
+    ),
 )
 """``sum_rows(values, ids, limit=, owner=)``: the sums of rows of each index, the distinct indices in increasing order,
 and their number. Raises InvalidArgumentError, which names ``owner``, for an index outside [0, limit)."""
@@ -244,7 +248,7 @@ def _update_rows_launches(inputs: Any, outputs: Any, rule: str, moves: int, flag
     state, rows = [*map(Output, range(state_count))], [*map(Input, range(rows_at, rows_at + 3))]
     # A ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS rule may use the table kernel: its formula does not change rows with zero
     # slots and gradient.
-    kernel, operands, units, unit_cost = update_rule.row_call(
+    kernel, operands, units, unit_cost = update_rule.row_kernel_call(
         moves, table, ids, state, rows, Output(state_count) if flag_count else None
     )
     numbers = map(Input, range(rows_at + 3, len(inputs)))
@@ -290,7 +294,7 @@ def _add_rows(table: np.ndarray, sums: np.ndarray, ids: np.ndarray, row_count: n
     return updated_table
 
 
-@through_float32
+@with_half_floats
 def _add_rows_launches(inputs: Any, outputs: Any) -> Launches | None:
     table, _, ids, _ = inputs
     if not _has_kernel(table, ids):
@@ -303,7 +307,7 @@ def _add_rows_launches(inputs: Any, outputs: Any) -> Launches | None:
 
 
 add_rows = operation(
-    "add_rows", Form.SCATTER, partial_update="rows", run=_add_rows, launches=_add_rows_launches, result=same
+    "add_rows", Form.SCATTER, partial_update="rows", run=_add_rows, launches=_add_rows_launches, result=same_as_first
 )
 """``add_rows(table, *sum_rows(...))``: the table with the rows added."""
 
@@ -315,7 +319,7 @@ completed_period_count = operation(
     Form.EXTERN,
     run=lambda count, every: np.asarray(count // every),
     launches=lambda inputs, outputs, every: Launches((Launch(completed_rounds[()], (Input(0), Output(0), every)),)),
-    result=same,
+    result=same_as_first,
     cheap=True,
 )
 """``whole_turns(count, every=)``: the integer quotient ``count // every``, an int64."""

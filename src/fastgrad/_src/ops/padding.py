@@ -14,7 +14,7 @@ from fastgrad._src.core.operation import TABLE, Form, Operation, operation
 from fastgrad._src.core.result_rules import ArraySpec, nonnegative_sizes
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, constant_tensor, from_python
 from fastgrad._src.kernels.movement import layout as layouts
-from fastgrad._src.kernels.movement.strided import placed_inputs_launches, strided_copy_launch
+from fastgrad._src.kernels.movement.strided import copy_into_slices_launches, strided_copy_launch
 from fastgrad._src.kernels.runtime.launch import Input, Launches, Output, Spec
 from fastgrad._src.ops.arguments import tensor_of
 from fastgrad._src.ops.batching import extend_sizes_rule
@@ -57,7 +57,7 @@ def _pad_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], paddings: Pad
     result_layout = layouts.of_shape(y.shape)
     value = layouts.broadcast(layouts.contiguous(1), (), y.shape)
     fill = None if value is None else strided_copy_launch(Input(1), Output(0), y.dtype, value, result_layout)
-    return placed_inputs_launches(y, [fill], [(x, layouts.sliced(result_layout, y.shape, key))])
+    return copy_into_slices_launches(y, [fill], [(x, layouts.sliced(result_layout, y.shape, key))])
 
 
 _pad_operation = operation(

@@ -14,9 +14,9 @@ import numpy as np
 from fastgrad._src.core import dtypes, nest
 from fastgrad._src.core.backward import dense_gradient
 from fastgrad._src.core.errors import InvalidArgumentError, TraceError
-from fastgrad._src.core.placement import through_host
-from fastgrad._src.core.recording import hidden_from_recorders, in_trial_run, recorders
-from fastgrad._src.core.tape import GradientTape, record
+from fastgrad._src.core.placement import run_on_host
+from fastgrad._src.core.recording import hide_from_recorders, in_trial_run, recorders
+from fastgrad._src.core.tape import GradientTape, record_operation
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.ops.arguments import as_python_ints
 
@@ -77,7 +77,7 @@ def py_function(
         return [next(input_cotangents) if need else None for need in needs]
 
     outputs = call_on_host("py_function", call_function, inputs)
-    record("py_function", inputs, outputs, gradient)
+    record_operation("py_function", inputs, outputs, gradient)
     return list(outputs) if nest.is_nested(Tout) else outputs[0]
 
 
@@ -163,8 +163,8 @@ def call_on_host(
     """
     if acts and in_trial_run():
         raise TraceError(f"{name}: what it does can't be undone, so that it is not written down before it is its turn.")
-    with hidden_from_recorders():
-        arrays = through_host(lambda given: run(*given), [x._array for x in inputs])
+    with hide_from_recorders():
+        arrays = run_on_host(lambda given: run(*given), [x._array for x in inputs])
         outputs = tuple([Tensor(array) for array in arrays])
     for recorder in recorders.active:
         recorder.on_call(name, run, inputs, outputs, acts)

@@ -18,9 +18,9 @@ import numpy as np
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operation import FLOAT_DTYPES, HALF_DTYPES, Form, Operation, operation
-from fastgrad._src.core.result_rules import ArraySpec, same
+from fastgrad._src.core.result_rules import ArraySpec, same_as_first
 from fastgrad._src.kernels.random import random as kernels
-from fastgrad._src.kernels.runtime.eager_launch import run_eagerly
+from fastgrad._src.kernels.runtime.eager_launch import run_on_thread_pool
 from fastgrad._src.kernels.runtime.launch import Input, Launch, Launches, Output
 from fastgrad._src.ops.kernel_launches import KERNEL_MIN_ELEMENTS, kernel_operation, launches_from, make_kernel_run
 
@@ -71,7 +71,7 @@ def _fill(kernel: Any, out: np.ndarray, words: np.ndarray) -> None:
     if out.size < KERNEL_MIN_ELEMENTS:
         kernel(out, out.size, words, 0, kernels.unit_count(out.size))
     else:
-        run_eagerly(_fill_launches(kernel, out.shape), (words,), (out,))
+        run_on_thread_pool(_fill_launches(kernel, out.shape), (words,), (out,))
 
 
 @functools.lru_cache(maxsize=256)
@@ -145,13 +145,13 @@ dropout: Operation = operation(
     Form.RANDOM,
     run=_run_dropout,
     large=KERNEL_MIN_ELEMENTS,
-    run_if_large=make_kernel_run(_dropout_launches, same, _run_dropout),
+    run_if_large=make_kernel_run(_dropout_launches, same_as_first, _run_dropout),
     # Dropout is linear in x. The gradient draws the same mask again and applies it to the cotangent.
     gradient=(lambda g, y, x, words, rate: dropout(g, words, rate=rate), None),
     dtypes=FLOAT_DTYPES,
     launches=_dropout_launches,
     decomposition=_decomposed_dropout,
-    result=same,
+    result=same_as_first,
 )
 """``x / (1 - rate)`` where a uniform draw is at least ``rate``, else 0: ``dropout(x, words, rate=)``."""
 
@@ -343,9 +343,9 @@ advance_generator = operation(
 
 
 philox_words = kernel_operation(
-    "seed_words",
+    "philox_words",
     Form.EXTERN,
-    launches=launches_from("random.draws", "seed_words_launches"),
+    launches=launches_from("random.draws", "philox_words_launches"),
     result=lambda seed: ArraySpec((3,), np.dtype(np.int64)),
 )
 """The words of a stateless draw: ``philox_words(seed)``; ``seed`` is two integers."""

@@ -13,9 +13,9 @@ from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError, OutOfMemoryError
 from fastgrad._src.core.operand_errors import check_size, shapes_error
 from fastgrad._src.core.operation import FLOAT_DTYPES, REAL_DTYPES, TABLE
-from fastgrad._src.core.placement import on_host_scope
-from fastgrad._src.core.recording import recorders, state_is_recorded
-from fastgrad._src.core.replicas import ALONE, random_stream, replicas
+from fastgrad._src.core.placement import host_scope
+from fastgrad._src.core.recording import is_state_recorded, recorders
+from fastgrad._src.core.replicas import ALONE, random_stream, replica_group_scope
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.jit.locks import new_lock
@@ -86,8 +86,8 @@ class Generator:
             raise ValueError("Generator: give copy_from or state, or use Generator.from_seed(seed).")
         _check_algorithm(alg)
         with (
-            on_host_scope(),
-            replicas(ALONE),
+            host_scope(),
+            replica_group_scope(ALONE),
         ):  # the host advances the counter; the words are copied to the device that draws
             self._state = Variable(_checked_state(state), trainable=False, name="StateVar", dtype=dtypes.int64)
         self._lock = new_lock()
@@ -141,7 +141,7 @@ class Generator:
         """Returns the words of a draw of ``count`` elements (see ``random_draws.py``) and advances the state."""
         count *= RESERVED_COUNTERS
         with self._lock:
-            if recorders.active and state_is_recorded():
+            if recorders.active and is_state_recorded():
                 words = self._state._read()
                 words._unplaced = True
                 self._state.assign(draws.advance_generator(words, count=count))

@@ -15,7 +15,7 @@ from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.dispatch import dispatchers
 from fastgrad._src.core.dtypes import bool as boolean
 from fastgrad._src.core.errors import InvalidArgumentError
-from fastgrad._src.core.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad._src.core.floating_errors import QUIET, reset_float_errors, set_float_errors
 from fastgrad._src.core.lowering import IndexMap, Reducer
 from fastgrad._src.core.operand_errors import dtype_error
 from fastgrad._src.core.operation import (
@@ -133,13 +133,13 @@ class Reduction(Operation):
         """``Operation.__call__`` without its loops, for speed: one input, two attributes, no views."""
         if dispatchers:
             return Operation.__call__(self, x, axes=axes, keepdims=keepdims)
-        token = errors_set(QUIET)
+        token = set_float_errors(QUIET)
         try:
             result = self.run(x._array, axes, keepdims)
         except (MemoryError, ValueError) as error:
             self._raise_explained(error, (x,))
         finally:
-            errors_reset(token)
+            reset_float_errors(token)
         y = Tensor(result if type(result) is np.ndarray else np.asarray(result))
         active = recorders.active
         if active:
@@ -376,9 +376,9 @@ def _extremes_by_kernel(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, si
         return None
     if len(axes) == x.ndim and (x.size < LARGE or not x.flags.c_contiguous):
         return None
-    from fastgrad._src.kernels.reduction.narrow_extremes import narrow_extremes
+    from fastgrad._src.kernels.reduction.narrow_extremes import narrow_extremes_launches
 
-    return reduce_by_kernels(narrow_extremes, x, axes, keepdims, sign)
+    return reduce_by_kernels(narrow_extremes_launches, x, axes, keepdims, sign)
 
 
 def _dtype_limit(dtype: np.dtype, sign: int) -> Any:

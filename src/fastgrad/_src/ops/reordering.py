@@ -11,7 +11,7 @@ from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.lowering import IndexMap
 from fastgrad._src.core.operation import Form, Operation, operation
-from fastgrad._src.core.result_rules import same
+from fastgrad._src.core.result_rules import same_as_first
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.kernels.movement import layout as layouts
 from fastgrad._src.kernels.movement.strided import single_result_layouts
@@ -75,7 +75,7 @@ _roll_operation: Operation = kernel_operation(
     gradient=lambda g, y, x, shift, axis: _roll_operation(g, shift=tuple([-number for number in shift]), axis=axis),
     launches=launches_from("movement.boxes", "roll_launches"),
     batched=shift_axes_rule("axis", "axes"),
-    result=same,
+    result=same_as_first,
 )
 
 
@@ -136,7 +136,7 @@ _reverse_sequence_operation: Operation = kernel_operation(
     gradient=(lambda g, y, x, lengths, **axes: _reverse_sequence_operation(g, lengths, **axes), None),
     launches=launches_from("movement.gathering", "reverse_sequence_launches"),
     batched=_batched_reverse_sequence,
-    result=same,
+    result=same_as_first,
 )
 
 

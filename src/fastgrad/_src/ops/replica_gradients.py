@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastgrad._src.core.indexed_slices import IndexedSlices
-from fastgrad._src.core.recording import state_is_recorded
+from fastgrad._src.core.recording import is_state_recorded
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.kernels.collectives.world import world
 from fastgrad._src.ops.collectives import all_reduce
@@ -86,7 +86,7 @@ def _with_unique_indices(slices: IndexedSlices) -> IndexedSlices:
 
     The number of unique indices differs from step to step, and a compiled step has fixed shapes. Optimizers add rows of one index.
     """
-    if state_is_recorded():
+    if is_state_recorded():
         return slices
     indices, positions = unique(slices.indices)
     count = indices._array.shape[0]

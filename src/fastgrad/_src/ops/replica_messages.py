@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core.errors import UnavailableError
-from fastgrad._src.core.placement import moved
-from fastgrad._src.core.recording import hidden_from_recorders, recorders
+from fastgrad._src.core.placement import move_to_device
+from fastgrad._src.core.recording import hide_from_recorders, recorders
 from fastgrad._src.core.replicas import ReplicaGroup
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.ops.collectives import all_gather, all_reduce, broadcast
@@ -60,7 +60,7 @@ def from_replica(group: ReplicaGroup, root: int, value: Any, purpose: str) -> An
     message = messages[root]
     if lengths[root] > _INLINE_BYTES:
         data = np.frombuffer(message, np.uint8).copy() if group.rank == root else np.empty(lengths[root], np.uint8)
-        with hidden_from_recorders():
+        with hide_from_recorders():
             message = broadcast(Tensor(data), root).numpy().tobytes()
     return pickle.loads(message)  # noqa: S301  # from a process of this job
 
@@ -86,7 +86,7 @@ def _inline_messages(group: ReplicaGroup, value: Any, purpose: str) -> tuple[lis
 
 
 def _all_gather(data: np.ndarray) -> np.ndarray:
-    with hidden_from_recorders():
+    with hide_from_recorders():
         joined: np.ndarray = all_gather(Tensor(data)).numpy()
     return joined
 
@@ -147,7 +147,7 @@ def common_values(
             for variable, value in zip(joined, _recorded_common_values(group, joined), strict=True):
                 variable._common = value
         else:
-            parts = gathered(group, ([moved(variable._array, None) for variable in joined], message), purpose)
+            parts = gathered(group, ([move_to_device(variable._array, None) for variable in joined], message), purpose)
             messages = [part[1] for part in parts]
             for variable, *values in zip(joined, *[part[0] for part in parts], strict=True):
                 variable._common = Tensor(_common_value(variable, values))

@@ -17,7 +17,7 @@ from fastgrad._src.core.operation import (
     Operation,
     operation,
 )
-from fastgrad._src.core.result_rules import same
+from fastgrad._src.core.result_rules import same_as_first
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.ops.arguments import axis_of, check_dtype, tensor_of
 from fastgrad._src.ops.arithmetic import conjugate, minimum, multiply, subtract
@@ -56,7 +56,7 @@ shifted: Operation = kernel_operation(
     dtypes=NUMERIC_DTYPES,
     launches=launches_from("movement.boxes", "shift_by_one_launches"),
     batched=shift_axes_rule("axis", "axes"),
-    result=same,
+    result=same_as_first,
 )
 shifted.__doc__ = "``y[k] = x[k - 1]`` along an axis, 0 in the first place; from the other end if ``reverse``."
 
@@ -89,7 +89,7 @@ linear_recurrence: Operation = operation(
     dtypes=INEXACT_DTYPES,
     launches=launches_from("reduction.scanning", "recurrence_launches"),
     batched=shift_axes_rule("axis", "axes"),
-    result=lambda a, b, axis, reverse: same(b),
+    result=lambda a, b, axis, reverse: same_as_first(b),
 )
 linear_recurrence.__doc__ = (
     "``y[k] = a[k] * y[k - 1] + b[k]`` along an axis, ``y[0] = b[0]``; from the other end if ``reverse``."
@@ -116,7 +116,7 @@ _cumsum: Operation = kernel_operation(
     dtypes=NUMERIC_DTYPES,
     launches=launches_from("reduction.scanning", "cumsum_launches"),
     batched=shift_axes_rule("axis", "axes"),
-    result=same,
+    result=same_as_first,
 )
 
 
@@ -148,7 +148,7 @@ def _scan_operation(
         dtypes=dtypes,
         launches=launches_from("reduction.scanning", f"{name}_launches"),
         batched=shift_axes_rule("axis", "axes"),
-        result=same,
+        result=same_as_first,
     )
 
 

@@ -23,7 +23,7 @@ from fastgrad._src.core.operation import (
     joint,
     operation,
 )
-from fastgrad._src.core.result_rules import same
+from fastgrad._src.core.result_rules import same_as_first
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_like
 from fastgrad._src.ops.arguments import as_python_int, tensor_of, tensors_of
 from fastgrad._src.ops.batching import BatchArg, broadcast_rows, call_operation
@@ -82,12 +82,12 @@ def _scatter_operation(
         name,
         Form.SCATTER,
         partial_update="positions",
-        run=run or make_kernel_run(launches, same, raise_error=raise_error, **options),
+        run=run or make_kernel_run(launches, same_as_first, raise_error=raise_error, **options),
         gradient=gradient,
         dtypes=dtypes,
         launches=launches,
         batched=_batched_scatter,
-        result=same,
+        result=same_as_first,
     )
 
 

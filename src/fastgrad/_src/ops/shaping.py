@@ -13,7 +13,7 @@ from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.lowering import IndexMap
 from fastgrad._src.core.operation import NUMERIC_DTYPES, TABLE, Form, Operation, operation
-from fastgrad._src.core.result_rules import ArraySpec, require
+from fastgrad._src.core.result_rules import ArraySpec, require_fitting_shapes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.kernels.movement import layout as layouts
 from fastgrad._src.kernels.movement.in_order import in_row_major_order, is_view_of_shape
@@ -176,7 +176,7 @@ def _run_bitcast(x: np.ndarray, type: str) -> np.ndarray:
 def _bitcast_result(x: Any, type: str) -> ArraySpec:
     dtype = dtypes.as_dtype(type).numpy
     ratio = x.dtype.itemsize / dtype.itemsize
-    require(ratio >= 1 or x.shape[-1] * ratio == 1)
+    require_fitting_shapes(ratio >= 1 or x.shape[-1] * ratio == 1)
     return ArraySpec(x.shape if ratio == 1 else (*x.shape, int(ratio)) if ratio > 1 else x.shape[:-1], dtype)
 
 

@@ -12,13 +12,13 @@ from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.lowering import IndexMap
 from fastgrad._src.core.operation import TABLE, Form, Operation, operation
-from fastgrad._src.core.recording import control_flow_handler, hidden_from_recorders, in_trial_run, recorders
-from fastgrad._src.core.result_rules import of_shape, same
+from fastgrad._src.core.recording import control_flow_handler, hide_from_recorders, in_trial_run, recorders
+from fastgrad._src.core.result_rules import of_shape, same_as_first
 from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad._src.core.variable import Variable, writer_lock
 from fastgrad._src.jit.captured_values import short_repr
 from fastgrad._src.kernels.movement import layout as layouts
-from fastgrad._src.kernels.movement.strided import clear_launch, placed_inputs_launches, single_result_layouts
+from fastgrad._src.kernels.movement.strided import clear_launch, copy_into_slices_launches, single_result_layouts
 from fastgrad._src.kernels.runtime.launch import Output
 from fastgrad._src.ops.arguments import as_python_ints, broadcasts_to, tensor_of
 from fastgrad._src.ops.batching import BatchArg, broadcast_rows, call_operation, pad_rank
@@ -73,7 +73,7 @@ _strided_slice_gradient: Operation = operation(
     Form.INDEX_MAP,
     run=_run_slice_gradient,
     gradient=lambda gg, y, g, key, shape: _strided_slice(gg, key=key),
-    launches=lambda inputs, outputs, key, shape: placed_inputs_launches(
+    launches=lambda inputs, outputs, key, shape: copy_into_slices_launches(
         outputs[0],
         [clear_launch(Output(0), outputs[0])],
         [(inputs[0], layouts.sliced(layouts.of_shape(shape), shape, key))],
@@ -340,7 +340,7 @@ _assign_slice = operation(
     "strided_slice_assign",  # x with other elements in the place of a slice; no gradient flows through assignments
     Form.INDEX_MAP,
     run=_copy_with_slice,
-    launches=lambda inputs, outputs, key: placed_inputs_launches(
+    launches=lambda inputs, outputs, key: copy_into_slices_launches(
         outputs[0],
         [],
         [
@@ -349,7 +349,7 @@ _assign_slice = operation(
         ],
     ),
     batched=_batched_slice_assign,
-    result=same,
+    result=same_as_first,
 )
 
 
@@ -433,7 +433,7 @@ def _variable_getitem(variable: Variable, key: Any) -> Tensor:
         part = VariableSlice(x._array[_numpy_key(resolved)])
         variable._register_view(part)
     else:
-        with hidden_from_recorders():
+        with hide_from_recorders():
             part = VariableSlice(_strided_slice(x, key=resolved)._array)
     part._variable, part._key = variable, resolved
     for recorder in recorders.active:

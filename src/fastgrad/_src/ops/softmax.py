@@ -10,11 +10,11 @@ import numpy as np
 from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operation import FLOAT_DTYPES, TABLE, Form, Operation, Tensor, operation
-from fastgrad._src.core.result_rules import same
+from fastgrad._src.core.result_rules import same_as_first
 from fastgrad._src.core.tensor import convert_to_tensor
 from fastgrad._src.kernels.reduction import softmax as kernels
 from fastgrad._src.kernels.runtime.eager_launch import call_eagerly
-from fastgrad._src.ops.activation import through_float32
+from fastgrad._src.ops.activation import with_half_floats
 from fastgrad._src.ops.arguments import as_python_int
 from fastgrad._src.ops.batching import BatchingRule, leading_axes_rule, shift_axes_rule
 from fastgrad._src.ops.kernel_launches import KERNEL_FLOATS, launches_from, make_kernel_run
@@ -29,7 +29,7 @@ def _kernels_over_rows(name: str) -> dict[str, Any]:
     def run_over_rows(*arrays: np.ndarray) -> np.ndarray:
         first = arrays[0]
         if first.dtype not in KERNEL_FLOATS:
-            return through_float32(run_over_rows, arrays)
+            return with_half_floats(run_over_rows, arrays)
         out = np.empty(first.shape, first.dtype)
         columns = first.shape[-1]
         rows, cost = first.size // columns if columns else 0, kernels.EXPONENTIAL_NANOSECONDS * columns
@@ -42,7 +42,7 @@ def _kernels_over_rows(name: str) -> dict[str, Any]:
 def _strided_kernels(name: str) -> dict[str, Any]:
     """Returns the ``run`` and ``launches`` of softmax or a related operation over an axis that is not the last."""
     launches = launches_from("reduction.softmax_across", f"{name}_launches")
-    return {"run": make_kernel_run(launches, same), "launches": launches}
+    return {"run": make_kernel_run(launches, same_as_first), "launches": launches}
 
 
 # ---- rows of the table ---------------------------------------------------------------------------------
@@ -87,7 +87,7 @@ def _declare_softmax(
     Returns:
         The rows of softmax, its gradient, and log-softmax.
     """
-    shared: dict[str, Any] = {"form": Form.FUSED, "dtypes": FLOAT_DTYPES, "batched": batched, "result": same}
+    shared: dict[str, Any] = {"form": Form.FUSED, "dtypes": FLOAT_DTYPES, "batched": batched, "result": same_as_first}
 
     def declare(name: str, gradient: Any, reference: Callable[..., Tensor]) -> Operation:
         kernels_and_reference = {**kernels_of(name), "reference": in_float32(reference)}

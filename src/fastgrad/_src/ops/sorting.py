@@ -14,7 +14,7 @@ from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.lowering import ResultSize
 from fastgrad._src.core.operand_errors import check_not_narrow, dtype_error, mixed_dtypes_error
 from fastgrad._src.core.operation import ALL_DTYPES, REAL_DTYPES, Form, Operation, operation
-from fastgrad._src.core.result_rules import ArraySpec, require, same
+from fastgrad._src.core.result_rules import ArraySpec, require_fitting_shapes, same_as_first
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.ops.arguments import as_python_int, axis_of, check_dtype, tensor_of
 from fastgrad._src.ops.batching import (
@@ -59,7 +59,7 @@ def _run_argsort(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
 
 
 def _take_along_axis_result(x: Any, ids: Any, axis: int) -> ArraySpec:
-    require(0 <= axis < len(x.shape) == len(ids.shape))
+    require_fitting_shapes(0 <= axis < len(x.shape) == len(ids.shape))
     before, after = (
         np.broadcast_shapes(x.shape[part], ids.shape[part]) for part in (slice(axis), slice(axis + 1, None))
     )
@@ -102,7 +102,7 @@ _sort_operation = operation(
     dtypes=REAL_DTYPES,
     launches=launches_from("movement.ordering", "sort_launches"),
     batched=shift_axes_rule("axis", "axes"),
-    result=same,
+    result=same_as_first,
 )
 
 
@@ -165,7 +165,7 @@ class TopKV2(NamedTuple):
 
 
 def _top_k_result(x: Any, k: int, index_type: str) -> tuple[ArraySpec, ArraySpec]:
-    require(0 <= k <= x.shape[-1])
+    require_fitting_shapes(0 <= k <= x.shape[-1])
     shape = (*x.shape[:-1], k)
     return ArraySpec(shape, x.dtype), ArraySpec(shape, np.dtype(index_type))
 
@@ -478,7 +478,7 @@ _invert_permutation_operation = kernel_operation(
     Form.EXTERN,
     raise_error=_check_permutation,
     launches=launches_from("movement.ordering", "invert_permutation_launches"),
-    result=same,
+    result=same_as_first,
 )
 
 

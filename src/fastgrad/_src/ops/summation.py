@@ -16,7 +16,7 @@ import numpy as np
 
 from fastgrad._src.core.operation import HALF_DTYPES
 from fastgrad._src.kernels.movement.in_order import memory_order
-from fastgrad._src.kernels.runtime.eager_launch import call_eagerly, run_eagerly
+from fastgrad._src.kernels.runtime.eager_launch import call_eagerly, run_on_thread_pool
 from fastgrad._src.kernels.runtime.launch import Launches, Spec
 from fastgrad._src.ops.kernel_launches import KERNEL_FLOATS
 
@@ -59,9 +59,9 @@ def in_row_order(x: np.ndarray) -> np.ndarray:
 
 
 def _large_sum_launches() -> Callable[..., Launches | None]:
-    from fastgrad._src.kernels.reduction.large_sums import large_sum
+    from fastgrad._src.kernels.reduction.large_sums import large_sum_launches
 
-    return large_sum
+    return large_sum_launches
 
 
 def reduce_by_kernels(
@@ -84,7 +84,7 @@ def reduce_by_kernels(
     shape = [1 if axis in axes else size for axis, size in enumerate(x.shape) if keepdims or axis not in axes]
     y, contiguous = np.empty(shape, x.dtype), np.ascontiguousarray(x)
     if len(plan.launches) > 1:
-        run_eagerly(plan, (contiguous,), (y,))
+        run_on_thread_pool(plan, (contiguous,), (y,))
     else:
         (launch,) = plan.launches
         sizes: Any = launch.operands[2:]

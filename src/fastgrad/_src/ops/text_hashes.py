@@ -7,7 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.kernels.hashing.bytes_objects import TEXT_AT, find_parts, first_other_object, make_bytes_objects
+from fastgrad._src.kernels.hashing.bytes_objects import (
+    TEXT_AT,
+    find_substrings,
+    first_object_of_other_class,
+    make_bytes_objects,
+)
 from fastgrad._src.kernels.hashing.text_hashes import FARM, MURMUR, SIP, text_hashes
 
 HASH_FUNCTIONS = {"murmur": MURMUR, "farm": FARM, "sip": SIP}
@@ -20,7 +25,7 @@ def bytes_objects(x: np.ndarray) -> tuple[np.ndarray, int]:
     """
     texts = np.ascontiguousarray(x)
     address = texts.__array_interface__["data"][0]
-    if first_other_object[()](address, id(bytes), texts.size) < 0:
+    if first_object_of_other_class[()](address, id(bytes), texts.size) < 0:
         return texts, address
     texts = np.empty(x.shape, object)  # a subclass, such as numpy.bytes_
     texts.reshape(-1)[:] = [bytes(text) for text in x.reshape(-1)]
@@ -66,7 +71,7 @@ def sizes_of(x: np.ndarray) -> np.ndarray:
     """Returns the number of bytes of each string, int64, the shape of ``x``."""
     texts, address = bytes_objects(x)
     addresses, sizes = np.empty(x.shape, np.int64), np.empty(x.shape, np.int64)
-    find_parts[()](address, addresses, sizes, 0, -1, 0, texts.size)
+    find_substrings[()](address, addresses, sizes, 0, -1, 0, texts.size)
     return sizes
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.operation import Form, operation
-from fastgrad._src.core.result_rules import same
+from fastgrad._src.core.result_rules import same_as_first
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable, writer_lock
 from fastgrad._src.ops.arguments import tensor_of
@@ -117,8 +117,8 @@ _scatter_into_operation = operation(
     Form.SCATTER,
     partial_update="positions",
     run=_run_row_update,
-    launches=launches_from("movement.scattering", "variable_launches"),
-    result=same,
+    launches=launches_from("movement.scattering", "update_slices_launches"),
+    result=same_as_first,
 )
 
 

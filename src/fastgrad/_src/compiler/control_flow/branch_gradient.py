@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.compiler.control_flow.branches import Branches
-from fastgrad._src.compiler.control_flow.control_flow_operation import ReturnsResiduals, gradient_reaches
+from fastgrad._src.compiler.control_flow.control_flow_operation import ReturnsResiduals, results_with_gradient_to
 from fastgrad._src.compiler.control_flow.graph_based_operation import Flags
 from fastgrad._src.compiler.control_flow.graph_operation import (
     GraphOperation,
     make_pullback,
-    residuals_read,
+    residuals_read_by_pullback,
     variant_and_pullback,
 )
 from fastgrad._src.compiler.control_flow.scan_gradient import run_pullback, zeros_like
@@ -44,12 +44,12 @@ def branches_with_residuals(branches: Branches, flags: Flags, inputs: Sequence[T
     graphs_and_residuals = []
     try:
         for branch in branches.branches:
-            reached = gradient_reaches(branch.graph, flags[1:])
+            reached = results_with_gradient_to(branch.graph, flags[1:])
             variant = variant_and_pullback(branch, flags[1:], reached, arrays)
             if variant is None:
                 return None
             graph, pullback = variant[0].graph, variant[1]
-            residuals = residuals_read(graph, pullback, len(arrays), graph.results[: branches.gives])
+            residuals = residuals_read_by_pullback(graph, pullback, len(arrays), graph.results[: branches.gives])
             graphs_and_residuals.append((graph, residuals))
     except Exception:  # noqa: BLE001  # a branch raises its error when it is taken
         return None

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.compiler.control_flow.control_flow_operation import ControlFlowOperation, gradient_reaches
+from fastgrad._src.compiler.control_flow.control_flow_operation import ControlFlowOperation, results_with_gradient_to
 from fastgrad._src.compiler.control_flow.graph_based_operation import Flags
 from fastgrad._src.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad._src.compiler.control_flow.native_branches import launches_of_branches
@@ -89,5 +89,5 @@ class Branches(ControlFlowOperation):
         return reduced
 
     def _results_with_gradient_to(self, input_flags: Flags) -> Iterable[bool]:
-        reached = [gradient_reaches(branch.graph, input_flags[1:]) for branch in self.branches]
+        reached = [results_with_gradient_to(branch.graph, input_flags[1:]) for branch in self.branches]
         return map(any, zip(*reached, strict=True))

@@ -27,7 +27,7 @@ from fastgrad._src.compiler.control_flow.scan_gradient import loop_with_residual
 from fastgrad._src.compiler.control_flow.shared_operations import shared_operation
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Value
 from fastgrad._src.compiler.graph.interpret import GuardError
-from fastgrad._src.compiler.recording.record import Recording, hidden_from_recordings
+from fastgrad._src.compiler.recording.record import Recording, hide_from_recordings
 from fastgrad._src.compiler.recording.state import SavedVariables
 from fastgrad._src.compiler.recording.unlisted_operation import is_differentiable
 from fastgrad._src.core import nest
@@ -371,7 +371,7 @@ class ControlFlow:
             arguments: its arguments for the recording.
         """
         listeners = recorders.active
-        with hidden_from_recordings():
+        with hide_from_recordings():
             # The function may assign a variable that shares memory with a tensor.
             copies = [Tensor(x._on_host() if x._owner is None else x._on_host().copy()) for x in arguments]
             inner_recorder = _InnerRecording(copies, self._recorder, listeners)

@@ -15,7 +15,7 @@ import numpy as np
 
 from fastgrad._src.compiler.control_flow.graph_based_operation import Flags, GraphBasedOperation, differentiable_args
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Node
-from fastgrad._src.compiler.recording.record import hidden_from_recordings
+from fastgrad._src.compiler.recording.record import hide_from_recordings
 from fastgrad._src.compiler.recording.unlisted_operation import is_differentiable
 from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.operation import TABLE
@@ -53,10 +53,10 @@ class ControlFlowOperation(GraphBasedOperation):
         needs, have, result_cotangents = differentiable_args(needs, g, inputs)
         if True not in needs or True not in have:
             return [None] * len(inputs)
-        return scattered(TapeGradient(self, needs, have)(*inputs, *result_cotangents), needs)
+        return spread_by_flags(TapeGradient(self, needs, have)(*inputs, *result_cotangents), needs)
 
 
-def scattered(values: Iterable[Any], positions: Flags) -> list[Any]:
+def spread_by_flags(values: Iterable[Any], positions: Flags) -> list[Any]:
     """Returns a list with the next of ``values`` where a flag is True, and None elsewhere."""
     items = iter(values)
     return [next(items) if flag else None for flag in positions]
@@ -86,9 +86,9 @@ class ReturnsResiduals(ControlFlowOperation):
             return [None] * len(inputs)
         backward = self._backwards.get((needs, have))
         if backward is None:
-            with hidden_from_recordings():
+            with hide_from_recordings():
                 backward = self._backwards[needs, have] = self._backward(needs, have, inputs, y, g)
-        return scattered(backward(inputs, y, g), needs)
+        return spread_by_flags(backward(inputs, y, g), needs)
 
     def _backward(self, needs: Flags, have: Flags, inputs: Any, y: Any, g: Any) -> Callable[[Any, Any, Any], Any]:
         """Returns the function from inputs, results and cotangents to the cotangents of the inputs in ``needs``."""
@@ -114,7 +114,7 @@ class TapeGradient(ControlFlowOperation):
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         """Returns the cotangents of the inputs, as arrays."""
-        with hidden_from_recordings():
+        with hide_from_recordings():
             return tuple([y._array for y in self.run_on_tensors(*[Tensor(array) for array in arrays])])
 
     def result(self, *inputs: Any) -> Specs:
@@ -140,7 +140,7 @@ class TapeGradient(ControlFlowOperation):
         )
 
 
-def gradient_reaches(graph: Graph, sources: Flags) -> Flags:
+def results_with_gradient_to(graph: Graph, sources: Flags) -> Flags:
     """Returns for each result of a graph whether a gradient flows from it to an argument marked in ``sources``."""
     reached: set[int] = set()
     for node in graph.nodes:

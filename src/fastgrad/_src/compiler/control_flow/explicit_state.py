@@ -16,7 +16,7 @@ from fastgrad._src.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad._src.compiler.recording.record import TraceError
 from fastgrad._src.compiler.recording.unlisted_operation import UnlistedOperation, is_differentiable
 from fastgrad._src.core.operation import Form
-from fastgrad._src.core.result_rules import same
+from fastgrad._src.core.result_rules import same_as_first
 from fastgrad._src.core.variable import Variable
 
 
@@ -116,7 +116,7 @@ class _ValueRead(UnlistedOperation):
 
     gradient: Any = (None, lambda g, y, now, handle: g)
     passes_on = 1
-    result: Any = staticmethod(same)
+    result: Any = staticmethod(same_as_first)
 
     def run(self, now: np.ndarray, handle: np.ndarray) -> np.ndarray:
         """Returns the variable's value now, after the assignment."""

@@ -28,15 +28,15 @@ from fastgrad._src.compiler.control_flow.graph_based_operation import (
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad._src.compiler.graph.interpret import GuardError, interpret
 from fastgrad._src.compiler.passes.drop_dead import drop_dead
-from fastgrad._src.compiler.programs.pipeline import simplified
+from fastgrad._src.compiler.programs.pipeline import simplify_graph
 from fastgrad._src.compiler.programs.program import Program
-from fastgrad._src.compiler.recording.record import Recording, TraceError, hidden_from_recordings
+from fastgrad._src.compiler.recording.record import Recording, TraceError, hide_from_recordings
 from fastgrad._src.compiler.recording.unlisted_operation import UnlistedOperation, is_differentiable
 from fastgrad._src.core import recording
 from fastgrad._src.core.backward import TapeEntry, backward_pass
 from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.operation import Form, Operation
-from fastgrad._src.core.result_rules import ArraySpec, same
+from fastgrad._src.core.result_rules import ArraySpec, same_as_first
 from fastgrad._src.core.tape import GradientTape
 from fastgrad._src.core.tensor import Tensor, constant_tensor
 
@@ -78,13 +78,13 @@ class GraphOperation(GraphBasedOperation):
         if any(recorder.records_state for recorder in recording.recorders.active):
             # A recorded run is eager: nothing is compiled before the second call.
             if self._optimized is None:
-                self._optimized = simplified(self.graph)
+                self._optimized = simplify_graph(self.graph)
             return tuple(interpret(self._optimized, arrays))
         return tuple(self.program()(arrays))
 
     def result(self, *inputs: Any) -> tuple[ArraySpec, ...]:
         """The result rule: the shapes and dtypes of the graph's results."""
-        return tuple([same(value) for value in self.graph.results])
+        return tuple([same_as_first(value) for value in self.graph.results])
 
     def program(self) -> Program:
         """Returns the compiled program of the graph, compiled at the first call."""
@@ -242,7 +242,7 @@ class _InputCollector(recording.Recorder):
 
 
 def _variant_with_residuals(operation: GraphOperation, flags: Flags, inputs: Sequence[Tensor]) -> GraphOperation:
-    with hidden_from_recordings():
+    with hide_from_recordings():
         arguments = [_new_argument(x) for x in inputs]
         with Recording(arguments) as recorder, GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([x for x, flag in zip(arguments, flags, strict=True) if flag])
@@ -307,7 +307,7 @@ def make_pullback(
     """
     graph, count = operation.graph, len(needs)
     returned_values = graph.results if returned_values is None else returned_values
-    with hidden_from_recordings():
+    with hide_from_recordings():
         arguments = [_new_argument(x) for x in tensors]
         inputs, cotangents = arguments[:count], arguments[count + len(returned_values) :]
         with Recording(arguments) as recorder:
@@ -352,7 +352,7 @@ def variant_and_pullback(
         results_with_cotangent: for each result whether it has a cotangent.
         arrays: inputs that the operation takes.
     """
-    with hidden_from_recordings():
+    with hide_from_recordings():
         tensors = [Tensor(x) for x in arrays]
         variant, results = operation.run_variant(
             watched_inputs, tensors, lambda forward: interpret(forward.graph, arrays)
@@ -365,7 +365,9 @@ def variant_and_pullback(
     return None if has_guards else (variant, pullback)
 
 
-def residuals_read(graph: Graph, pullback: Pullback, input_count: int, results: Sequence[Value]) -> list[Value]:
+def residuals_read_by_pullback(
+    graph: Graph, pullback: Pullback, input_count: int, results: Sequence[Value]
+) -> list[Value]:
     """Returns the results of a graph that its pullback reads, other than arguments and the given ``results``.
 
     Args:

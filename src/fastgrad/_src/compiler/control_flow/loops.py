@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.compiler.control_flow.control_flow_operation import ControlFlowOperation, gradient_reaches
+from fastgrad._src.compiler.control_flow.control_flow_operation import ControlFlowOperation, results_with_gradient_to
 from fastgrad._src.compiler.control_flow.graph_based_operation import Flags
 from fastgrad._src.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad._src.compiler.control_flow.native_loops import launches_of_loop
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Node
 from fastgrad._src.compiler.graph.interpret import GuardError
 from fastgrad._src.core.operation import TABLE
-from fastgrad._src.core.placement import moved
+from fastgrad._src.core.placement import move_to_device
 from fastgrad._src.core.result_rules import ArraySpec
 from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad._src.kernels.runtime.launch import Launches
@@ -218,7 +218,7 @@ class Loop(ControlFlowOperation):
         carried, rows, captured, _ = self.split_inputs(flags)
         while True:
             inputs = (*carried, *rows, *captured)
-            results = gradient_reaches(self.body.graph, inputs)
+            results = results_with_gradient_to(self.body.graph, inputs)
             reached_carried = [a or b for a, b in zip(carried, results, strict=False)]
             if reached_carried == carried:
                 return inputs, results
@@ -237,7 +237,7 @@ def trip_count(loop: Loop, arrays: Sequence[np.ndarray]) -> int:
         loop: the loop.
         arrays: its inputs.
     """
-    carried, _, captured, number = loop.split_inputs([moved(array, None) for array in arrays])
+    carried, _, captured, number = loop.split_inputs([move_to_device(array, None) for array in arrays])
     iteration = 0
     while loop.has_next_iteration(iteration, carried, captured, number):
         carried = list(loop.body.run(*carried, *captured)[: loop.carried])

@@ -21,7 +21,7 @@ from fastgrad._src.compiler.control_flow.graph_operation import (
     Pullback,
     arguments_of,
     make_pullback,
-    residuals_read,
+    residuals_read_by_pullback,
     run_nodes,
     variant_and_pullback,
     without_unread_arguments,
@@ -55,7 +55,7 @@ def loop_with_residuals(loop: Loop, flags: Flags, inputs: Sequence[Tensor]) -> L
     argument_values = {node.payload: node.outputs[0] for node in graph.nodes if node.kind is Kind.ARGUMENT}
     carried_before = {j: argument_values[j] for j in range(loop.carried) if j in argument_values}
     besides = graph.results[loop.carried : loop.gives]
-    residuals = residuals_read(graph, pullback, len(examples), besides)
+    residuals = residuals_read_by_pullback(graph, pullback, len(examples), besides)
     stacked = [*besides, *carried_before.values(), *residuals]
     body = GraphOperation(Graph(graph.nodes, [*graph.results[: loop.carried], *stacked]), loop.body.name)
     size = sum([value.dtype.itemsize * prod(value.shape) for value in stacked])

@@ -34,7 +34,7 @@ def compare_with_other_ranks(name: str, graph: Graph) -> None:
         if node.kind is Kind.ARGUMENT
         or (node.kind is Kind.CONSTANT and node.payload.ndim)  # batches, and captured data
     ]
-    if not agree_on_program(name, types, list(_lines(graph))):
+    if not agree_on_program(name, types, list(_operation_lines(graph))):
         importlib.import_module("fastgrad._src.ops.collectives")._raise_failure()
 
 
@@ -46,19 +46,19 @@ def _has_collective(graph: Graph) -> bool:
     )
 
 
-def _lines(graph: Graph) -> Iterator[str]:
+def _operation_lines(graph: Graph) -> Iterator[str]:
     """Yields the operations in order, without shapes that depend on the batch."""
     for node in graph.nodes:
         if node.kind in {Kind.READ, Kind.ASSIGN}:
             yield f"{node.kind.name.lower()} of a variable {node.payload._dtype.name}{list(node.payload.shape)}"
         elif node.kind is Kind.OPERATION:
-            yield _line(node)
+            yield _operation_line(node)
             for label, subgraph in getattr(node.payload, "graphs", {}).items():
                 yield f"  {label}:"
-                yield from (f"  {line}" for line in _lines(subgraph))
+                yield from (f"  {line}" for line in _operation_lines(subgraph))
 
 
-def _line(node: Node) -> str:
+def _operation_line(node: Node) -> str:
     row: Any = node.payload
     operands = [value.type_text if node.is_collective else value.dtype.name for value in node.inputs]
     attributes = [

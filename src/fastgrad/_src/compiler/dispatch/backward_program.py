@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from fastgrad._src.compiler.dispatch.locking import LOCK_NOT_FREE, run_under_recording_lock
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Node
-from fastgrad._src.compiler.programs.pipeline import for_tapes
+from fastgrad._src.compiler.programs.pipeline import optimize_for_tapes
 from fastgrad._src.compiler.programs.program import Program
 from fastgrad._src.compiler.recording.record import Recording
 from fastgrad._src.core.backward import TapeEntry, backward_pass
@@ -101,7 +101,7 @@ def _compiled(
     shared_scalars = {id(scalar) for scalar in list(scalars.values())}
     copies = {id(x): Tensor(x._array) for x in tensors if id(x) in shared_scalars}
     if copies:
-        entries, targets, keys, tensors = _with_copies(copies, entries, targets, keys, tensors)
+        entries, targets, keys, tensors = _copy_shared_scalars(copies, entries, targets, keys, tensors)
     recording = Recording(tensors)
     with recording:
         gradients = backward_pass(entries, targets, keys)
@@ -129,13 +129,13 @@ def _compiled(
     graph, used = _with_used_arguments(graph, tensors)
     if not all(_is_replayable(node) for node in graph.nodes):
         raise NotAProgram
-    program = Program(graph, optimize=for_tapes)
+    program = Program(graph, optimize=optimize_for_tapes)
     if program.arena_bytes > MOST_ARENA_BYTES:
         raise NotAProgram
     return BackwardProgram(program, used, results), program.arena_bytes
 
 
-def _with_copies(
+def _copy_shared_scalars(
     copies: Mapping[int, Tensor],
     entries: list[TapeEntry],
     targets: list[Tensor],

@@ -105,20 +105,20 @@ class Capture(NamedTuple):
         """Whether the recording keeps the value alive: a variable."""
         return isinstance(self.recorded, Variable)
 
-    def current(self) -> Any:
+    def current_value(self) -> Any:
         """Returns the value now; None if it is deleted."""
         try:
             return self.read.get(self.holder(), self.key)
         except (AttributeError, KeyError, ValueError):
             return None
 
-    def differs(self, value: Any) -> bool:
+    def has_changed(self, value: Any) -> bool:
         """True if a value is not the one at the recording."""
         if self.by_value:
             return has_changed(value, self.recorded)
         return value is not (self.recorded() if self.is_weak else self.recorded)
 
-    def lines(self, number: int) -> list[str]:
+    def check_lines(self, number: int) -> list[str]:
         """Returns the lines that read the value as ``v<number>`` and compare it with ``k<number>``."""
         value, recorded = f"v{number}", f"k{number}"
         changed = f"{value} is not {recorded}{'()' if self.is_weak else ''}"
@@ -148,7 +148,7 @@ class Captures:
         arguments: its arguments by name.
         objects: those arguments that are known by identity; the generated code gets them as ``o``.
         settled: labels of numbers that are not compared, because the function itself changes them.
-        reached: what the recorded operations of users reach; see ``add_reached``.
+        reached: what the recorded operations of users reach; see ``add_snapshots``.
     """
 
     def __init__(
@@ -184,15 +184,15 @@ class Captures:
             state.clear()
         self._alive, self._root = [], None
         self._reached: dict[int, Any] = {}
-        self.add_reached(reached)
+        self.add_snapshots(reached)
 
-    def add_reached(self, reached: Mapping[int, Any]) -> bool:
+    def add_snapshots(self, reached: Mapping[int, Any]) -> bool:
         """Adds comparisons of what users' operations reach (``Snapshot``, derivatives/functions/functions.py); returns whether any is new."""
         added = [snapshot for key, snapshot in reached.items() if key not in self._reached]
         self._reached |= reached
         for snapshot in added:
             self._settings_check.add(functools.partial(getattr, snapshot.owner, "given_gradients"))
-        for name in ("code", "_check"):
+        for name in ("code", "_compiled_check"):
             self.__dict__.pop(name, None)
         return bool(added)
 
@@ -214,7 +214,7 @@ class Captures:
                 lines.append(f"h{number} = w{number}()")
         for number, capture in enumerate(self._captures):
             scope[f"k{number}"] = capture.recorded
-            lines += capture.lines(number)
+            lines += capture.check_lines(number)
         for snapshot in self._reached.values():
             scope |= snapshot.scope
             lines += [f"if {condition}: return CALL_CHANGED" for condition in snapshot.conditions]
@@ -222,7 +222,7 @@ class Captures:
         return CheckCode(lines, scope, self._reads_objects)
 
     @functools.cached_property
-    def _check(self) -> Callable[[Sequence[Any]], Any]:
+    def _compiled_check(self) -> Callable[[Sequence[Any]], Any]:
         lines, scope, _ = self.code
         body = "\n        ".join([*lines, "return True"])
         text = f"def check(o):\n    try:\n        {body}\n    except (AttributeError, KeyError, ValueError):\n        return CALL_CHANGED\n"
@@ -232,7 +232,7 @@ class Captures:
 
     def are_unchanged(self, objects: Sequence[Any]) -> bool:
         """True if all captured values are unchanged; ``objects`` are the call's arguments known by identity."""
-        return self._check(objects) is True
+        return self._compiled_check(objects) is True
 
     def call_on_deletion(self, callback: Callable[[], None]) -> None:
         """Registers a callback for the deletion of a captured object."""
@@ -240,14 +240,14 @@ class Captures:
 
     def changed_values(self) -> dict[str, Any]:
         """Returns the captured names that have changed, with their values now; None for deleted ones."""
-        values = [(capture, capture.current()) for capture in self._all_captures]
-        return {capture.label: value for capture, value in values if capture.differs(value)}
+        values = [(capture, capture.current_value()) for capture in self._all_captures]
+        return {capture.label: value for capture, value in values if capture.has_changed(value)}
 
     def tensors(self) -> dict[str, list[Tensor]]:
         """Returns the tensors that captured names refer to now, by label, those in a list, tuple or dict too."""
         found = {}
         for capture in self._captures:
-            value = capture.current()
+            value = capture.current_value()
             items = (
                 value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else [value]
             )

@@ -26,7 +26,7 @@ from fastgrad._src.compiler.dispatch.function_source import (
     PartFunction,
     assigned_before_read,
     new_objects,
-    return_of,
+    return_tuple,
     syntax_tree_of,
     unset,
 )
@@ -66,7 +66,7 @@ class RecordedLoopBody:
 
     def __call__(self, local_values: dict[str, Any]) -> Any:
         """Runs an iteration with the local names of the enclosing function; returns the new values of the result names."""
-        if self._body.changes_in_place(local_values):
+        if self._body.may_change_in_place(local_values):
             self.function = None  # other names may stand for the same object
         if self.function is None:
             return self._body(local_values)
@@ -183,7 +183,7 @@ class JumpsAsReturns(ast.NodeTransformer):
 
     def return_statement(self, left_loop: bool) -> ast.stmt:
         """Returns the return statement of the results; ``left_loop`` tells whether the loop ends."""
-        return return_of([repr(left_loop)] * self._ends + list(self._results))
+        return return_tuple([repr(left_loop)] * self._ends + list(self._results))
 
     def visit_Continue(self, node: ast.Continue) -> Any:
         """Replaces ``continue`` by a return."""

@@ -92,11 +92,11 @@ class _EntryWriter:
         args, kwargs = self._call.args, self._call.kwargs
         names = "".join(f"a{i}, " for i in range(len(args)))
         self._lines.append(f"({names}) = args" if args else "if args: return CALL_CHANGED")
-        self._refuse_if(f"len(kwargs) != {len(kwargs)}" if kwargs else "kwargs")
+        self._write_slow_path_if(f"len(kwargs) != {len(kwargs)}" if kwargs else "kwargs")
         self._lines += [f"{name} = kwargs[{key!r}]" for key, name in keyword_variables(kwargs).items()]
         if placement.active:
-            self.scope |= {"placement": placement, "chosen": placement.chosen}
-            self._refuse_if("placement.chosen != chosen")
+            self.scope |= {"placement": placement, "chosen": placement.selected}
+            self._write_slow_path_if("placement.selected != chosen")
         self._write_argument_checks(kinds)
         if self._captures.reads_objects:
             self._lines.append(f"o = ({''.join(f'{name}, ' for name in self._objects)})")
@@ -122,7 +122,7 @@ class _EntryWriter:
         ]
         return "\n".join(["def entry(args, kwargs):", *_indented(body), ""])
 
-    def _refuse_if(self, condition: str) -> None:
+    def _write_slow_path_if(self, condition: str) -> None:
         """Writes that the call takes the slow path if a condition is true."""
         self._lines.append(f"if {condition}: return CALL_CHANGED")
 
@@ -158,9 +158,9 @@ class _EntryWriter:
         for names in alike.values():
             if len(names) <= 3:
                 for a, b in itertools.combinations(names, 2):
-                    self._refuse_if(f"{a} is {b}")
+                    self._write_slow_path_if(f"{a} is {b}")
             else:
-                self._refuse_if(f"len({{{', '.join(f'id({name})' for name in names)}}}) != {len(names)}")
+                self._write_slow_path_if(f"len({{{', '.join(f'id({name})' for name in names)}}}) != {len(names)}")
 
     def _add_default_leaves(self, value: Any) -> None:
         for item in nest.flatten(value):
@@ -189,35 +189,35 @@ class _EntryWriter:
             case "tensor":
                 self._write_array_check(value, kind, name, leaf)
             case "same as":
-                self._refuse_if(f"{name} is not {self._tensors[leaf[1]]}")
+                self._write_slow_path_if(f"{name} is not {self._tensors[leaf[1]]}")
             case "float":
-                self._refuse_if(f"type({name}) is not float")
+                self._write_slow_path_if(f"type({name}) is not float")
                 self._lines.append(f"{argument_name(len(self._leaf_names))} = array({name})")
                 self._leaf_names.append(name)
             case "object":
                 self.scope[f"w{name}"] = weak_or_strong_reference(value)
-                self._refuse_if(f"{name} is not w{name}()")
+                self._write_slow_path_if(f"{name} is not w{name}()")
                 self._objects.append(name)
             case _ if kind in (bool, int, float, complex, str, bytes, type(None)):
                 self.scope[f"k{name}"] = value
-                self._refuse_if(f"{name} is not k{name} and differs({name}, k{name})")
+                self._write_slow_path_if(f"{name} is not k{name} and differs({name}, k{name})")
             case _:
                 self.scope[f"k{name}"] = value
-                self._refuse_if(f"{name} is not k{name}")
+                self._write_slow_path_if(f"{name} is not k{name}")
 
     def _write_array_check(self, value: Any, kind: type, name: str, leaf: Any) -> None:
         number = len(self._leaf_names)
         array = argument_name(number)
         dtype = self.scope[f"d{number}"] = leaf[2]
         if kind is Tensor:
-            self._refuse_if(f"type({name}) is not Tensor or {name}._owner is not None")
+            self._write_slow_path_if(f"type({name}) is not Tensor or {name}._owner is not None")
             self._lines.append(f"{array} = {name}._array")
             if len(leaf) > 3:
                 self.scope[f"at{number}"] = leaf[3]
-                self._refuse_if(f"type({array}) is ndarray or {array}.device is not at{number}")
+                self._write_slow_path_if(f"type({array}) is ndarray or {array}.device is not at{number}")
             self._tensors[self._leaf - 1] = name
         elif kind is np.ndarray and value.dtype == dtype and value.dtype.isnative:
-            self._refuse_if(f"type({name}) is not ndarray")
+            self._write_slow_path_if(f"type({name}) is not ndarray")
             self._lines.append(f"{array} = {name}")
         else:
             raise _NoEntry
@@ -226,21 +226,21 @@ class _EntryWriter:
             return
         unlike = "is not" if np.dtype(dtype.char) is dtype else "!="
         flags = "" if not leaf[1] or len(leaf) > 3 else f" or not {array}.flags.c_contiguous"
-        self._refuse_if(f"{array}.shape != {leaf[1]!r} or {array}.dtype {unlike} d{number}{flags}")
+        self._write_slow_path_if(f"{array}.shape != {leaf[1]!r} or {array}.dtype {unlike} d{number}{flags}")
 
     def _write_composite_check(self, value: Any, kind: type, name: str) -> None:
         form, tensors = value._to_components()
         self.scope |= {f"t{name}": kind, f"f{name}": form}
         parts = ", ".join(f"{name}_{number}" for number in range(len(tensors)))
-        self._refuse_if(f"type({name}) is not t{name}")
+        self._write_slow_path_if(f"type({name}) is not t{name}")
         self._lines.append(f"{name}_form, {name}_parts = {name}._to_components()")
-        self._refuse_if(f"{name}_form != f{name}")
+        self._write_slow_path_if(f"{name}_form != f{name}")
         if tensors:
             self._lines.append(f"{parts}, = {name}_parts")
         for number, tensor in enumerate(tensors):
             self._write_argument_check(tensor, f"{name}_{number}")
 
-    def _named(self, prefix: str, value: Any) -> str:
+    def _name_of_value(self, prefix: str, value: Any) -> str:
         """Returns a new name in the generated code for a value."""
         name = f"{prefix}{len(self.scope)}"
         self.scope[name] = value
@@ -248,7 +248,7 @@ class _EntryWriter:
 
     def _write_structure_check(self, value: Any, kind: type, name: str) -> None:
         self.scope[f"t{name}"] = kind
-        self._refuse_if(f"type({name}) is not t{name} or len({name}) != {len(value)}")
+        self._write_slow_path_if(f"type({name}) is not t{name} or len({name}) != {len(value)}")
         if kind is dict:
             for number, key in enumerate(sorted(value)):
                 self._lines.append(f"{name}_{number} = {name}[{self._key_expression(key)}]")
@@ -298,12 +298,12 @@ class _EntryWriter:
                 raise _NoEntry
             return name
         if kind is SAME:
-            return "None" if structure[1] is None else self._named("same", structure[1])
+            return "None" if structure[1] is None else self._name_of_value("same", structure[1])
         if kind is CONSTANT and structure[1]() is None:
-            return self._named("same", Tensor(structure[2]))
+            return self._name_of_value("same", Tensor(structure[2]))
         if kind is Composite:
             parts_text = ", ".join(self._result_expression(part) for part in structure[1])
-            return f"{self._named('made', structure[2]._from_components)}({self._named('form', structure[3])}, [{parts_text}])"
+            return f"{self._name_of_value('made', structure[2]._from_components)}({self._name_of_value('form', structure[3])}, [{parts_text}])"
         if kind is list:
             parts = iter([self._result_expression(part) for part in structure[2]])
             return self._structure_expression(structure[1], parts)
@@ -322,12 +322,12 @@ class _EntryWriter:
                 return f"[{items}]"
             if kind is tuple:
                 return f"({items})"
-            return f"{self._named('named', kind)}({items})"
+            return f"{self._name_of_value('named', kind)}({items})"
         raise _NoEntry
 
     def _key_expression(self, key: Any) -> str:
         """Returns the expression of a key of a dict: a literal for plain strings and numbers, else a name."""
-        return repr(key) if type(key) in (str, int, bool) else self._named("key", key)
+        return repr(key) if type(key) in (str, int, bool) else self._name_of_value("key", key)
 
 
 def make_entry(

@@ -61,7 +61,7 @@ def syntax_tree_of(function: Any) -> ast.FunctionDef | None:
     if not isinstance(definition, ast.FunctionDef) or not _can_be_recompiled(definition, function):
         return None
     ast.increment_lineno(tree, first_line - 1)
-    if not _is_source_of(definition, function):
+    if not _compiles_to_bytecode_of(definition, function):
         return None
     return definition
 
@@ -80,7 +80,7 @@ def _can_be_recompiled(definition: ast.FunctionDef, function: FunctionType) -> b
     return True
 
 
-def _is_source_of(definition: ast.FunctionDef, function: FunctionType) -> bool:
+def _compiles_to_bytecode_of(definition: ast.FunctionDef, function: FunctionType) -> bool:
     """True if ``definition`` compiles to the bytecode of ``function``: the source is unedited since the import."""
     code = _compiled_codes([copy.deepcopy(definition)], [], function)[definition.name]
     return list(_instructions(code)) == list(_instructions(function.__code__))
@@ -126,7 +126,7 @@ def _compiled_codes(
     return {item.co_name: item for item in factory_code.co_consts if isinstance(item, CodeType)}
 
 
-def return_of(expressions: Iterable[str]) -> ast.stmt:
+def return_tuple(expressions: Iterable[str]) -> ast.stmt:
     """Returns the statement that returns a tuple of expressions."""
     return ast.parse(f"return ({''.join(f'{expression}, ' for expression in expressions)})").body[0]
 
@@ -293,7 +293,7 @@ class PartFunction:
         """Calls the function with the names in ``scope``."""
         return self.function(*self.arguments(scope))
 
-    def changes_in_place(self, scope: Mapping[str, Any]) -> bool:
+    def may_change_in_place(self, scope: Mapping[str, Any]) -> bool:
         """True if it may change an object in place that a name in ``scope`` refers to."""
         return any(isinstance(scope.get(name), MUTABLE_TYPES) for name in self.extended)
 

@@ -184,7 +184,7 @@ class RecordedGraph:
         for node in graph.nodes:
             self._add(node, tensors, argument_names)
         for value in graph.results:
-            operation = RecordedOperation(self._unique("Identity"), "Identity", (tensors[id(value)],))
+            operation = RecordedOperation(self._unique_name("Identity"), "Identity", (tensors[id(value)],))
             operation.outputs = (_recorded_tensor(operation.name, 0, value),)
             self._operations.append(operation)
 
@@ -195,12 +195,12 @@ class RecordedGraph:
             kind = _TYPES_OF_OPERATIONS.get(words) or "".join(word[:1].upper() + word[1:] for word in words.split("_"))
         label = argument_names[node.payload] if argument_names and node.kind is Kind.ARGUMENT else kind
         inputs = tuple([tensors[id(value)] for value in node.inputs])
-        operation = RecordedOperation(self._unique(label), kind, inputs)
+        operation = RecordedOperation(self._unique_name(label), kind, inputs)
         operation.outputs = tuple([_recorded_tensor(operation.name, i, v) for i, v in enumerate(node.outputs)])
         tensors |= {id(value): tensor for value, tensor in zip(node.outputs, operation.outputs, strict=True)}
         self._operations.append(operation)
 
-    def _unique(self, name: str) -> str:
+    def _unique_name(self, name: str) -> str:
         count = self._counts.get(name, 0)
         self._counts[name] = count + 1
         return f"{name}_{count}" if count else name

@@ -38,7 +38,7 @@ from fastgrad._src.compiler.dispatch.function_source import (
     has_jump,
     new_objects,
     read_before_assigned,
-    return_of,
+    return_tuple,
     syntax_tree_of,
     unset,
 )
@@ -166,7 +166,7 @@ def _range_sequence(*args: Any, **kwargs: Any) -> Any:
     return _Range(start_tensor, limit_tensor, int(delta))
 
 
-def _range_part(sequence: Any, limit: Any) -> Any:
+def _limited_range(sequence: Any, limit: Any) -> Any:
     """Returns the sequence of a loop with a limit on its iterations, which holds in a program only."""
     if control_flow_handler() is None:
         return sequence
@@ -200,7 +200,7 @@ def _logical_not(value: Any) -> Any:
 
 _RUNTIME_FUNCTIONS = {
     f"{GENERATED_NAME_PREFIX}{function.__name__.strip('_')}": function
-    for function in (_range_sequence, _range_part, _range_elements, _logical_and, _logical_or, _logical_not)
+    for function in (_range_sequence, _limited_range, _range_elements, _logical_and, _logical_or, _logical_not)
 }
 
 
@@ -212,14 +212,14 @@ def _are_numbers(values: Any) -> bool:
 def _carried_tensors(scope: dict[str, Any], body: PartFunction) -> dict[str, Any] | None:
     """Returns the variables of a loop as tensors; None if one is not a number, has no value, or changes in place."""
     values = {name: scope.get(name, unset) for name in body.results}
-    if body.changes_in_place(scope) or not _are_numbers(values):
+    if body.may_change_in_place(scope) or not _are_numbers(values):
         return None
     return dict(
         nest.map_structure(lambda leaf: leaf if isinstance(leaf, TensorArray) else convert_to_tensor(leaf), values)
     )
 
 
-def _numeric_results(part: PartFunction, scope: dict[str, Any]) -> Any:
+def _run_numeric_part(part: PartFunction, scope: dict[str, Any]) -> Any:
     """Returns the results of a part of a loop, which must be numbers.
 
     Raises:
@@ -271,7 +271,7 @@ class _Loop:
 
         def run_iteration(now: dict[str, Any], *rest: Any) -> list[Any]:
             local_values = {**scope, **now} | ({} if self._target is None else {self._target: rest[-1]})
-            outcome = _numeric_results(self._body, local_values)
+            outcome = _run_numeric_part(self._body, local_values)
             next_values: list[Any] = [dict(zip(self._body.results, outcome[-len(now) :] if now else (), strict=True))]
             next_values += [outcome[0]] if self._ends else []
             return next_values + ([] if self._target is None else [rest[-1] + over.delta])
@@ -296,7 +296,7 @@ class _Branch:
         if not _varies_between_runs(test):
             return None
         is_recorded, values = control_flow_handler().branch(
-            test, (lambda: _numeric_results(self._false, scope), lambda: _numeric_results(self._true, scope))
+            test, (lambda: _run_numeric_part(self._false, scope), lambda: _run_numeric_part(self._true, scope))
         )
         return tuple(values) if is_recorded else None
 
@@ -378,7 +378,7 @@ class _Converter(LoopRewriter):
             )
         replacement = _Loop(body, scan.ends, target, tested, limit)
         if not isinstance(loop, ast.For):
-            return self._call_or_python(replacement, "", results, plain, loop)
+            return self._call_with_python_fallback(replacement, "", results, plain, loop)
         assert isinstance(plain, ast.For)
         assert isinstance(loop.iter, ast.Call)
         sequence: Any = ast.parse(f"{over} = {GENERATED_NAME_PREFIX}range_sequence()").body[0]
@@ -388,7 +388,10 @@ class _Converter(LoopRewriter):
             assert isinstance(call, ast.Call)
             call.args, sequence.value = [sequence.value, maximum], call
         plain.iter = ast.parse(f"{GENERATED_NAME_PREFIX}range_elements({over})", mode="eval").body
-        return [*_with_line_numbers([sequence], loop), *self._call_or_python(replacement, over, results, plain, loop)]
+        return [
+            *_with_line_numbers([sequence], loop),
+            *self._call_with_python_fallback(replacement, over, results, plain, loop),
+        ]
 
     def _convert_branch(self, branch: ast.If, depth: int) -> list[ast.stmt]:
         plain = self._convert_inner_statements(branch, depth, True)
@@ -413,17 +416,17 @@ class _Converter(LoopRewriter):
         plain.test = ast.Name(test, ast.Load())
         return [
             ast.copy_location(assignment, branch),
-            *self._call_or_python(_Branch(*parts), test, results, plain, branch),
+            *self._call_with_python_fallback(_Branch(*parts), test, results, plain, branch),
         ]
 
     def _add_body(
         self, body: Sequence[ast.stmt], names: Iterable[str], results: Sequence[str], first_results: Sequence[str]
     ) -> PartFunction:
         """Adds a function made of statements; it returns ``first_results``, then ``results``."""
-        statements = [*copy.deepcopy(list(body)), return_of([*first_results, *results])]
+        statements = [*copy.deepcopy(list(body)), return_tuple([*first_results, *results])]
         return self._add_part(statements, names, results, NameScan(body).extended)
 
-    def _call_or_python(
+    def _call_with_python_fallback(
         self, replacement: Any, operand: str, results: Sequence[str], plain: ast.stmt, line_source: ast.stmt
     ) -> list[ast.stmt]:
         """Returns a call of a converted loop or branch, which assigns ``results``; ``plain`` runs if the call returns None."""
@@ -435,19 +438,19 @@ class _Converter(LoopRewriter):
         choice.body = [plain]
         return _with_line_numbers([call, choice], line_source)
 
-    def _is_options(self, statement: ast.stmt) -> bool:
+    def _is_loop_options_call(self, statement: ast.stmt) -> bool:
         call = statement.value if isinstance(statement, ast.Expr) else None
         return isinstance(call, ast.Call) and self._lookup(call.func) is set_loop_options
 
     def _maximum_iterations(self, loop: ast.For | ast.While) -> ast.expr | None:
         """Returns the limit of iterations that a call of ``set_loop_options`` in the body sets; None without one."""
-        calls = [statement.value for statement in loop.body if self._is_options(statement)]  # type: ignore[attr-defined]
+        calls = [statement.value for statement in loop.body if self._is_loop_options_call(statement)]  # type: ignore[attr-defined]
         limits = [x.value for call in calls for x in call.keywords if x.arg == "maximum_iterations"]
         return limits[-1] if limits else None
 
     def _without_options(self, loop: Any) -> Any:
         loop = copy.copy(loop)
-        loop.body = [x for x in loop.body if not self._is_options(x)] or [ast.copy_location(ast.Pass(), loop)]
+        loop.body = [x for x in loop.body if not self._is_loop_options_call(x)] or [ast.copy_location(ast.Pass(), loop)]
         return loop
 
     def _is_range(self, loop: ast.For) -> bool:

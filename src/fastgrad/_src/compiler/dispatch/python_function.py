@@ -13,9 +13,9 @@ from fastgrad._src.compiler.dispatch.results import as_results
 from fastgrad._src.compiler.dispatch.signature import (
     Call,
     Signature,
-    containers_of,
-    eager_leaf,
-    has_other_items,
+    copies_of_containers,
+    has_changed_items,
+    leaf_for_eager_run,
     rebuild_value,
 )
 from fastgrad._src.core.errors import OutOfRangeError
@@ -79,7 +79,7 @@ class PythonFunction:
 
     def run(self, call: Call, function: Callable[..., Any] | None = None) -> Any:
         """Runs the function, or ``function`` if given, inside the active recordings; returns its result as tensors."""
-        return as_results(self.call(call, map(eager_leaf, call.values), function), self.name)
+        return as_results(self.call(call, map(leaf_for_eager_run, call.values), function), self.name)
 
     def call(self, call: Call, leaves: Iterable[Any], function: Callable[..., Any] | None = None) -> Any:
         """Calls the function with other leaves in place of those of a call's arguments; returns its value.
@@ -94,7 +94,7 @@ class PythonFunction:
         containers = (
             []
             if self._may_change_arguments
-            else [part for name, value in passed.items() for part in containers_of(value, name)]
+            else [part for name, value in passed.items() for part in copies_of_containers(value, name)]
         )
         try:
             result = self.callable(function)(*args, **kwargs)
@@ -102,7 +102,7 @@ class PythonFunction:
             raise OutOfRangeError(
                 f"{self.name}(): End of sequence: next() of a dataset's iterator that has no element left."
             ) from None
-        changed = [label for label, container, items in containers if has_other_items(container, items)]
+        changed = [label for label, container, items in containers if has_changed_items(container, items)]
         if changed:
             raise ValueError(
                 f"{self.name}() should not modify its Python input arguments: it changes the items of {', '.join(changed)}. A replay runs no "

@@ -46,7 +46,7 @@ class _Run(NamedTuple):
         settled: labels of the captured names that the function itself has changed.
         created: weak references to the variables that it made.
         saved: the values of variables before it changed them.
-        reached: what the users' operations in it reach; see ``Captures.add_reached``.
+        reached: what the users' operations in it reach; see ``Captures.add_snapshots``.
     """
 
     trace: Trace | None
@@ -95,7 +95,7 @@ class Recorder:
         """Adds the trace of a run to the state; returns the result, or ``CALL_CHANGED``."""
         state = self._state
         if run.created:
-            self._check_created(run, call, objects)
+            self._refuse_created_variables(run, call, objects)
         state.recordings += 1
         for label in run.read_floats:
             state.floats.make_static(label)
@@ -109,7 +109,7 @@ class Recorder:
             return run.results.build_from_recording(run.tensors, call.passed_leaves)
         if tree is None or tree not in key.trees or not tree.captures.are_unchanged(objects):
             tree = key.add(captures)
-        elif tree.captures.add_reached(run.reached):  # the tree's entries do not compare this
+        elif tree.captures.add_snapshots(run.reached):  # the tree's entries do not compare this
             tree.entries.clear()
             state.forget_uses()
         tree.add(run.trace)
@@ -170,7 +170,7 @@ class Recorder:
             created = [weakref.ref(variable) for variable in recording.created]
             kept_trace = None if created or is_undecided else trace
             if not recorders.active:  # tapes around the call hold tensors of the run rightly
-                computed = recording.with_ended_scope(computed, self._python.name)
+                computed = recording.end_scope(computed, self._python.name)
             return _Run(
                 kept_trace, results, computed, list(read_floats), settled, created, recording.saved, recording.reached
             )
@@ -193,7 +193,7 @@ class Recorder:
             TraceError: it keeps a tensor that it computed under a name that it reads first: a replay would not.
         """
         changes = before.changed_values()
-        used = {id(x) for x in recording.used_from_outside()}
+        used = {id(x) for x in recording.constants_from_outside()}
         is_undecided = False
         for label, value in [] if recording.created else changes.items():
             leaves = nest.flatten(value) if nest.is_nested(value) else [value]
@@ -206,7 +206,7 @@ class Recorder:
                     )
         return frozenset(changes), is_undecided
 
-    def _check_created(self, run: _Run, call: Call, objects: list[Any]) -> None:
+    def _refuse_created_variables(self, run: _Run, call: Call, objects: list[Any]) -> None:
         """Refuses functions that make variables at every call."""
         for tensor in run.tensors:
             if tensor._owner is not None:  # a variable's value must not keep the variable alive

@@ -114,7 +114,7 @@ class Call:
         self.values: list[Any] = []
         self.objects: list[Any] = []
         structure = tuple([(name, self._structure_key(value, name)) for name, value in arguments.items()])
-        self.key = (structure, tuple(self.leaves), placement.chosen)
+        self.key = (structure, tuple(self.leaves), placement.selected)
 
     def tensors(self) -> list[Tensor]:
         """Returns the arrays of the call as tensors; tensors that the caller passed are returned themselves."""
@@ -271,7 +271,7 @@ def rebuild_value(value: Any, leaves: Iterator[Any]) -> Any:
     return next(leaves)
 
 
-def containers_of(value: Any, label: str) -> Iterator[tuple[str, Any, Any]]:
+def copies_of_containers(value: Any, label: str) -> Iterator[tuple[str, Any, Any]]:
     """Yields the lists and dicts of an argument, nested ones too, with a path to each and a shallow copy of it.
 
     Args:
@@ -292,11 +292,11 @@ def containers_of(value: Any, label: str) -> Iterator[tuple[str, Any, Any]]:
     if not isinstance(value, tuple):
         yield label, value, items
     for part_label, part in parts:
-        yield from containers_of(part, part_label)
+        yield from copies_of_containers(part, part_label)
 
 
-def has_other_items(container: Any, items: Any) -> bool:
-    """True if a list or dict has other items than its copy from ``containers_of``."""
+def has_changed_items(container: Any, items: Any) -> bool:
+    """True if a list or dict has other items than its copy from ``copies_of_containers``."""
     if len(container) != len(items):
         return True
     if isinstance(items, dict):
@@ -476,7 +476,7 @@ def traced_arguments(call: Call, on_float_read: Callable[[str, int], None]) -> t
     return tensors, leaves
 
 
-def eager_leaf(value: Any) -> Any:
+def leaf_for_eager_run(value: Any) -> Any:
     """Returns a leaf for a function that is not recorded, or is inside another's recording: arrays become tensors."""
     if isinstance(value, (np.ndarray, np.generic)):
         return constant_tensor(array_of(value))

@@ -16,7 +16,7 @@ MOST_RECENT_ENTRIES_TRIED = 4
 """The number of recent entries that a call tries before it takes the slow path."""
 
 
-def no_entry(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def return_call_changed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Returns ``CALL_CHANGED``; the entry of a function without entries."""
     return CALL_CHANGED
 
@@ -29,7 +29,7 @@ class State:
         verify: how many replays are checked.
 
     Attributes:
-        entry: the entry that was used last: straight-line code ``(args, kwargs)``, or ``no_entry``.
+        entry: the entry that was used last: straight-line code ``(args, kwargs)``, or ``return_call_changed``.
         recent: entries that were used before, the latest first.
         cache: the recordings by key.
         last: the trace tree that was used last; None before the first.
@@ -41,7 +41,7 @@ class State:
     """
 
     def __init__(self, name: str, verify: int) -> None:
-        self.entry: Callable[[tuple[Any, ...], dict[str, Any]], Any] = no_entry
+        self.entry: Callable[[tuple[Any, ...], dict[str, Any]], Any] = return_call_changed
         self.recent: tuple[Any, ...] = ()
         self.cache = Cache(_forget_uses_of(weakref.ref(self)))
         self.last: TraceTree | None = None
@@ -51,14 +51,14 @@ class State:
         self.verifications_left = verify
         self.gave_up = False
 
-    def use_entry(self, entry: Any) -> None:
+    def move_entry_to_front(self, entry: Any) -> None:
         """Moves an entry to the front: later calls try it first."""
         others = [other for other in self.recent if other.layout != entry.layout]
         self.entry, self.recent = entry, (entry, *others[: MOST_RECENT_ENTRIES_TRIED - 1])
 
     def forget_uses(self) -> None:
         """Drops the references to entries and trace trees, which the cache may have dropped."""
-        self.entry, self.recent, self.last = no_entry, (), None
+        self.entry, self.recent, self.last = return_call_changed, (), None
 
     def forget_entries(self) -> None:
         """Drops all entries, so that each call takes the slow path once."""

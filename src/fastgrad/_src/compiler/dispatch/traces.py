@@ -180,7 +180,7 @@ class TraceTree:
                 if not self.compiled and self._waiting:
                     self._compile()
 
-    def can_compile_beside(self) -> bool:
+    def can_compile_in_background(self) -> bool:
         """True if calls may run Python while another thread compiles: no process waits for this one, and no GPU is used."""
         return not any(
             trace.device is not None or any(node.is_collective for node in trace.graph.nodes) for trace in self._waiting
@@ -203,7 +203,7 @@ class TraceTree:
                 return compiled.replay(arrays)
             except GuardError:
                 continue
-        if compiles_beside and self._waiting and self.can_compile_beside():
+        if compiles_beside and self._waiting and self.can_compile_in_background():
             if self._compilation is None:
                 self._compilation = BackgroundCompilation(self._compile_waiting)
             if self._compilation.is_running():

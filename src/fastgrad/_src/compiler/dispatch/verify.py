@@ -17,7 +17,7 @@ from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable
 
 
-def checked_replay(
+def replay_and_verify(
     name: str, traces: Iterable[Trace], run_eagerly: Callable[[], Any], run_replay: Callable[[], Any]
 ) -> Any:
     """Returns the result of ``run_replay``, after comparing result and variables with those of ``run_eagerly``.

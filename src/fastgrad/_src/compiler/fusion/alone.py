@@ -15,7 +15,7 @@ from fastgrad._src.core.result_rules import ArraySpec
 from fastgrad._src.kernels.runtime.launch import Launches, Spec
 
 
-def launches_with_bits_of_run(
+def single_operation_launches(
     row: Operation, inputs: Sequence[Spec], output: ArraySpec, attributes: dict[str, Any]
 ) -> tuple[Launches, tuple[int, ...]] | None:
     """Returns the launches of an element-wise operation, and the numbers of the inputs that they take, in order.

@@ -17,8 +17,8 @@ from fastgrad._src.compiler.fusion.phases import Schedule
 from fastgrad._src.compiler.graph.graph import Node
 from fastgrad._src.compiler.passes.rewriting import is_matrix_product
 from fastgrad._src.kernels.gemm.column_sums import FLOATS, NANOSECONDS_PER_NUMBER, add_blocks
+from fastgrad._src.kernels.gemm.config import epilogue_block_rows
 from fastgrad._src.kernels.gemm.epilogue import row_unit_launch
-from fastgrad._src.kernels.gemm.form import epilogue_block_rows
 from fastgrad._src.kernels.runtime.launch import Launch, Output, Scratch
 
 MOST_BLOCK_ROWS = 128
@@ -53,7 +53,7 @@ class BlockKernels(NamedTuple):
         return row_unit_launch(launch, self.rows, self.block)
 
 
-def sums_columns(fused: Any, product_input_number: int, product: Node) -> bool:
+def is_map_with_column_sums(fused: Any, product_input_number: int, product: Node) -> bool:
     """True if a group is a map of a product with sums of columns as results, and can follow the product block by block.
 
     Args:

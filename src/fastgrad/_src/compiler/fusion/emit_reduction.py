@@ -64,7 +64,7 @@ def reduction_launches(fused: Fused, part: int | None = None) -> _ReductionLaunc
     return _ReductionLaunches(launches, tuple(emitter.scratch), frozenset(emitter.schedule.last), emitter.separate)
 
 
-def combine_of(step: Step) -> str:
+def combiner_of(step: Step) -> str:
     """Returns the combination of a reduction: "sum", "product", "greatest" or "least"."""
     return step.reducer.combine
 
@@ -118,7 +118,7 @@ class ReductionEmitter:
 
     def total_dtype_of(self, step: Step) -> str:
         """Returns the dtype in which a reduction combines the totals of blocks of elements."""
-        return total_dtype(combine_of(step), step.inputs[0])
+        return total_dtype(combiner_of(step), step.inputs[0])
 
     def launches(self) -> tuple[Launch, ...]:
         """Returns the launches: one, or one for parts of reductions and one that combines the parts."""
@@ -149,7 +149,7 @@ class ReductionEmitter:
         self.writer.load([i for i in outer_inputs if i in phase.inputs], self.dims, "0")
 
     def _write_elements(
-        self, phase: Phase, head: str, index: str | None, lane: str, position: int = 0, apart: bool = False
+        self, phase: Phase, head: str, index: str | None, lane: str, position: int = 0, store_only: bool = False
     ) -> None:
         """Writes the loop over the elements of the innermost dimension.
 
@@ -158,7 +158,7 @@ class ReductionEmitter:
             head, index: see ``ElementLoops.write``.
             lane: the target of a reduction's elements; ``{0}`` stands for the number of its step.
             position: of the phase.
-            apart: whether elements are only stored there, to be combined later.
+            store_only: whether elements are only stored there, to be combined later.
         """
         writer = self.writer
         _, _, element_inputs = writer.inputs_by_loop_level(kept=False)
@@ -173,7 +173,9 @@ class ReductionEmitter:
                 operand_text = step.reducer.element_code.format(f"v{operand}")
                 target = lane.format(number)
                 writer.line(
-                    f"{target} = {operand_text}" if apart else combine_code(combine_of(step), target, operand_text)
+                    f"{target} = {operand_text}"
+                    if store_only
+                    else combine_code(combiner_of(step), target, operand_text)
                 )
 
         def load_earlier(steps: list[int]) -> None:
@@ -193,7 +195,7 @@ class ReductionEmitter:
         """Writes the neutral element to the lanes, or to another array, of a phase's reductions."""
         for number in phase.reductions:
             step = self.step(number)
-            self.writer.line(f"fill({array}{number}, used, {neutral_element(combine_of(step), dtype_of(step))})")
+            self.writer.line(f"fill({array}{number}, used, {neutral_element(combiner_of(step), dtype_of(step))})")
 
     # ---- totals ----------------------------------------------------------------------------------------------------
 
@@ -230,7 +232,7 @@ class ReductionEmitter:
             for number in phase.reductions:
                 step = self.step(number)
                 writer.line(
-                    f"fill(lanes{number}, used, {neutral_element(combine_of(step), self.total_dtype_of(step))})"
+                    f"fill(lanes{number}, used, {neutral_element(combiner_of(step), self.total_dtype_of(step))})"
                 )
                 name = writer.array_parameter(
                     f"parts{number}", f"in[{self.total_dtype_of(step)}]", self.partial[number]
@@ -238,8 +240,8 @@ class ReductionEmitter:
                 rounds = writer.block(f"for start in range(0, {parts}, {LANES})")
                 with rounds, writer.block(f"for lane in range(least({LANES}, {parts} - start))"):
                     partial_text = f"{name}[at + (start + lane) * {writer.integer_parameter('across', across)}]"
-                    writer.line(combine_code(combine_of(step), f"lanes{number}[lane]", partial_text))
-                writer.line(f"total{number} = lanes_{combine_of(step)}(lanes{number}, used)")
+                    writer.line(combine_code(combiner_of(step), f"lanes{number}[lane]", partial_text))
+                writer.line(f"total{number} = lanes_{combiner_of(step)}(lanes{number}, used)")
             writer.write_dimension_indices("p", self.kept)
             self._write_results(writer, phase, "p", f"k{self.kept[-1]}" if self.kept else "0")
         return writer.launch(self.kept_count)
@@ -285,7 +287,7 @@ class _InnermostReductionEmitter(ReductionEmitter):
             for phase in self.schedule.phases:
                 for number in phase.reductions:
                     kind = lane_dtype_of(self.step(number)) if self.short else self.total_dtype_of(self.step(number))
-                    writer.line(f"total{number} = {neutral_element(combine_of(self.step(number)), kind)}")
+                    writer.line(f"total{number} = {neutral_element(combiner_of(self.step(number)), kind)}")
                 if phase.reductions or phase.writes:
                     with writer.scope():
                         self._write_phase_loops(phase, start, stop)
@@ -323,14 +325,14 @@ class _InnermostReductionEmitter(ReductionEmitter):
         if self.short or not phase.reductions:
             self._write_outer_loads(phase)
             # Sums of few elements do not vectorise; functions of the elements do, in a separate loop.
-            apart = bool(phase.reductions) and any(is_costly_function(self.step(i)) for i in phase.steps)
-            lane = "row{0}[j]" if apart else "total{0}"
-            self._write_elements(phase, f"for j in range({start}, {stop})", None, lane, apart=apart)
-            if apart:
+            store_only = bool(phase.reductions) and any(is_costly_function(self.step(i)) for i in phase.steps)
+            lane = "row{0}[j]" if store_only else "total{0}"
+            self._write_elements(phase, f"for j in range({start}, {stop})", None, lane, store_only=store_only)
+            if store_only:
                 with writer.block(f"for j in range({start}, {stop})"):
                     for number in phase.reductions:
                         row = writer.stack_array(f"row{number}", lane_dtype_of(self.step(number)), SHORT_ROW_ELEMENTS)
-                        writer.line(combine_code(combine_of(self.step(number)), f"total{number}", f"{row}[j]"))
+                        writer.line(combine_code(combiner_of(self.step(number)), f"total{number}", f"{row}[j]"))
             return
         writer.line(f"stop = {stop}")
         with writer.block(f"for block in range({start}, stop, {LANES * LANE_DEPTH})"):
@@ -349,7 +351,7 @@ class _InnermostReductionEmitter(ReductionEmitter):
 
     def _write_lane_totals(self, phase: Phase) -> None:
         for number in phase.reductions:
-            combine = combine_of(self.step(number))
+            combine = combiner_of(self.step(number))
             self.writer.line(combine_code(combine, f"total{number}", f"lanes_{combine}(lanes{number}, used)"))
 
 
@@ -407,7 +409,7 @@ class _OuterReductionEmitter(ReductionEmitter):
             if phase.reductions:
                 with writer.block("for lane in range(used)"):
                     for number in phase.reductions:
-                        combine = combine_of(self.step(number))
+                        combine = combiner_of(self.step(number))
                         writer.line(combine_code(combine, f"totals{number}[lane]", f"lanes{number}[lane]"))
         if not phase.kept:
             return

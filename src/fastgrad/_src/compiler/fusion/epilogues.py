@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from fastgrad._src.compiler.fusion.column_sums import BlockKernels, block_kernels, sums_columns
+from fastgrad._src.compiler.fusion.column_sums import BlockKernels, block_kernels, is_map_with_column_sums
 from fastgrad._src.compiler.fusion.emit import in_place_pairs, map_launch
 from fastgrad._src.compiler.fusion.fused import Fused, Payload, graph_of, key_of
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Node, uses_of
@@ -69,7 +69,7 @@ def add_epilogues(graph: Graph) -> Graph:
             # The last product of several: the others are computed before it.
             for position in reversed(range(len(node.inputs))):
                 product = products.get(id(node.inputs[position]))
-                merged = None if product is None else joined_with_map_or_sums(product, node, position)
+                merged = None if product is None else join_epilogue_or_column_sums(product, node, position)
                 if merged is not None:
                     node = merged
                     merged_ids.add(id(product))
@@ -110,9 +110,9 @@ def _is_elementwise_epilogue(fused: Any, product_input_number: int, product: Nod
     return fused.reads_in_order(product_input_number)
 
 
-def joined_with_map_or_sums(product: Node, node: Node, product_input_number: int) -> Node | None:
+def join_epilogue_or_column_sums(product: Node, node: Node, product_input_number: int) -> Node | None:
     """Returns a product joined with a map, or with a map with column sums, as one node for a CPU; None if the node is neither."""
-    follows = _is_elementwise_epilogue(node.payload, product_input_number, product) or sums_columns(
+    follows = _is_elementwise_epilogue(node.payload, product_input_number, product) or is_map_with_column_sums(
         node.payload, product_input_number, product
     )
     return _joined_node(product, node, product_input_number) if follows else None

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from fastgrad._src.compiler.fusion.fuse import fuse
 from fastgrad._src.compiler.graph.graph import Graph
-from fastgrad._src.compiler.passes.rematerialize import is_scarce, rematerialize, rematerialized_by_known_decision
+from fastgrad._src.compiler.passes.rematerialize import (
+    is_memory_scarce,
+    rematerialize,
+    rematerialized_by_known_decision,
+)
 from fastgrad._src.compiler.passes.share_activation_gradients import share_activation_gradients
 
 
@@ -18,7 +22,7 @@ def fuse_to_fit(graph: Graph) -> Graph:
     if lean is not None:
         return fuse(lean)
     fused = fuse(share_activation_gradients(graph))
-    if not is_scarce(fused):
+    if not is_memory_scarce(fused):
         return fused
     fused = fuse(graph)
     lean = rematerialize(graph, fused)

@@ -16,7 +16,7 @@ import numpy as np
 
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.lowering import NO_COLLECTIVE, NO_LOWERING, Collective, Lowering
-from fastgrad._src.core.result_rules import ArraySpec, fits, specs_of
+from fastgrad._src.core.result_rules import ArraySpec, fits_spec, specs_of
 
 
 class Kind:
@@ -209,7 +209,7 @@ def validate(graph: Graph) -> None:
         if node.kind is Kind.OPERATION and node.payload.result is not None:
             inputs = [ArraySpec(value.shape, value.dtype) for value in node.inputs]
             specs = specs_of(node.payload.result(*inputs, **node.attributes))
-            agrees = len(specs) == len(node.outputs) and all(map(fits, specs, node.outputs))
+            agrees = len(specs) == len(node.outputs) and all(map(fits_spec, specs, node.outputs))
             assert agrees, f"{node}: the rule gives {specs}"
         for value in node.outputs:
             assert id(value) not in made_ids, f"{node}: {value} is made twice"

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Node
-from fastgrad._src.core.floating_errors import QUIET, errors_reset, errors_set
-from fastgrad._src.core.placement import device_of, through_host
+from fastgrad._src.core.floating_errors import QUIET, reset_float_errors, set_float_errors
+from fastgrad._src.core.placement import device_of, run_on_host
 
 
 class GuardError(Exception):
@@ -35,11 +35,11 @@ def outcome_of(guard: Node, array: np.ndarray) -> bool | int:
 
 def run_node(node: Node, arrays: Sequence[Any]) -> tuple[Any, ...]:
     """Returns the results of one operation on arrays."""
-    token = errors_set(QUIET)
+    token = set_float_errors(QUIET)
     try:
         results = node.payload.run(*arrays, **node.attributes)
     finally:
-        errors_reset(token)
+        reset_float_errors(token)
     return results if type(results) is tuple else (results,)
 
 
@@ -58,12 +58,12 @@ def interpret(graph: Graph, arguments: Sequence[np.ndarray]) -> list[np.ndarray]
             changes have happened by then; programs make them at the end (``passes/stage_state.py``).
     """
     if any(map(device_of, arguments)):
-        return through_host(functools.partial(interpret, graph), arguments)
-    token = errors_set(QUIET)
+        return run_on_host(functools.partial(interpret, graph), arguments)
+    token = set_float_errors(QUIET)
     try:
         return _run_nodes(graph, arguments)
     finally:
-        errors_reset(token)
+        reset_float_errors(token)
 
 
 def _run_nodes(graph: Graph, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:

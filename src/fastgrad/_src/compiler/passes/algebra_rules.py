@@ -15,7 +15,7 @@ import numpy as np
 
 from fastgrad._src.compiler.graph.graph import Kind, Node, Value
 from fastgrad._src.compiler.passes.keep_eager_bits import has_bits_of_eager
-from fastgrad._src.compiler.passes.rewriting import operation_of, same_type
+from fastgrad._src.compiler.passes.rewriting import have_same_type, operation_of
 from fastgrad._src.core.operation import COMPLEX_DTYPES, FLOAT_DTYPES, INTEGER_DTYPES, REAL_DTYPES, TABLE
 
 
@@ -119,7 +119,7 @@ def drop_neutral_operand(number: complex, dtypes: frozenset[np.dtype], *position
     def drop_operand(node: Node, facts: ValueFacts) -> Value | None:
         for position in positions:
             x, constant = node.inputs[1 - position], node.inputs[position]
-            if x.dtype in dtypes and same_type(x, node.outputs[0]) and facts.is_all(constant, number):
+            if x.dtype in dtypes and have_same_type(x, node.outputs[0]) and facts.is_all(constant, number):
                 return x
         return None
 
@@ -141,7 +141,7 @@ def replace_small_power(node: Node, facts: ValueFacts) -> Node | Value | None:
 def remove_if_type_unchanged(node: Node, facts: ValueFacts) -> Value | None:
     """Replaces an operation by its input if the result has the same shape and dtype."""
     x = node.inputs[0]
-    return x if same_type(x, node.outputs[0]) else None
+    return x if have_same_type(x, node.outputs[0]) else None
 
 
 def cancel_involution(node: Node, facts: ValueFacts) -> Value | None:
@@ -174,7 +174,7 @@ def unwrap_single_input(node: Node, facts: ValueFacts) -> Value | None:
 def merge_equal_inputs(node: Node, facts: ValueFacts) -> Value | None:
     """Replaces ``f(x, x)`` by ``x``, and ``where(c, x, x)`` by ``x``."""
     x, y = node.inputs[-2:]
-    return x if x is y and same_type(x, node.outputs[0]) else None
+    return x if x is y and have_same_type(x, node.outputs[0]) else None
 
 
 def drop_join_of_split(split_name: str) -> Rule:
@@ -196,7 +196,7 @@ def drop_split_of_join(join_name: str) -> Rule:
         joined = facts.producer(node.inputs[0], join_name)
         if joined is None or joined.attributes["axis"] != node.attributes["axis"]:
             return None
-        fits = len(joined.inputs) == len(node.outputs) and all(map(same_type, joined.inputs, node.outputs))
+        fits = len(joined.inputs) == len(node.outputs) and all(map(have_same_type, joined.inputs, node.outputs))
         return joined.inputs if fits else None
 
     return rule
@@ -209,7 +209,7 @@ def select_by_constant(node: Node, facts: ValueFacts) -> Value | None:
     """Replaces ``where(True, x, y)`` by ``x``, and ``where(False, x, y)`` by ``y``."""
     condition, x, y = node.inputs
     for number, chosen in ((True, x), (False, y)):
-        if facts.is_all(condition, number) and same_type(chosen, node.outputs[0]):
+        if facts.is_all(condition, number) and have_same_type(chosen, node.outputs[0]):
             return chosen
     return None
 
@@ -247,7 +247,7 @@ def remove_whole_slice(node: Node, facts: ValueFacts) -> Value | None:
     """Replaces a slice of all elements in order by its input."""
     # The same number of elements, none backwards: all of them, in order.
     forward = all(type(item) is not tuple or item[2] == 1 for item in node.attributes["key"])
-    return node.inputs[0] if forward and same_type(node.inputs[0], node.outputs[0]) else None
+    return node.inputs[0] if forward and have_same_type(node.inputs[0], node.outputs[0]) else None
 
 
 def merge_casts(node: Node, facts: ValueFacts) -> Node | None:

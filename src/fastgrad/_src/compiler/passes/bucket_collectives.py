@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad._src.compiler.passes.rewriting import is_pure, with_inputs
+from fastgrad._src.compiler.passes.rewriting import is_pure, replace_inputs
 from fastgrad._src.core.operation import Operation
 from fastgrad._src.core.result_rules import specs_of
 
@@ -47,7 +47,7 @@ def _with_inputs_once(graph: Graph, reduction: Node) -> Graph:
         return graph
     inputs, outputs = zip(*pairs.values(), strict=True)
     single = Node(reduction.kind, reduction.payload, inputs, outputs, reduction.attributes)
-    nodes = [single if node is reduction else with_inputs(node, stands_for) for node in graph.nodes]
+    nodes = [single if node is reduction else replace_inputs(node, stands_for) for node in graph.nodes]
     return Graph(nodes, [stands_for.get(id(value), value) for value in graph.results])
 
 
@@ -115,14 +115,14 @@ class _Schedule:
             else:
                 self._place(node)  # at the latest now: an early node comes as soon as its inputs are there
         for value in self.graph.results:
-            self._make(value)
+            self._ensure_computed(value)
         self._place_pending_stages()
         for node in dict.fromkeys(self.waits.values()):
             for value in node.outputs:
-                self._make(value)
+                self._ensure_computed(value)
         return self.nodes
 
-    def _make(self, value: Value) -> None:
+    def _ensure_computed(self, value: Value) -> None:
         """Makes sure that a value is computed before the next node."""
         if id(value) in self.computed_values:
             return
@@ -142,14 +142,14 @@ class _Schedule:
             self._start_next_transfer()
         if id(node) not in self.placed:
             for value in node.inputs:
-                self._make(value)
+                self._ensure_computed(value)
             self._place_ready([node])
 
     def _start_next_transfer(self) -> None:
         """Starts the next transfer, whose inputs are computed before."""
         number, bucket = self.next_transfer, self.transfers[self.next_transfer]
         for value in bucket.inputs:
-            self._make(value)
+            self._ensure_computed(value)
         if self.next_transfer == number:
             is_started_here = bucket.node.collective.stages or bucket.node.collective.starts
             self._place_ready([] if is_started_here else [bucket.node])
@@ -162,7 +162,7 @@ class _Schedule:
                 if id(node) in self.placed:
                     continue
                 for value in node.inputs:
-                    self._make(value)
+                    self._ensure_computed(value)
                 if id(node) in self.placed:
                     continue
                 self.nodes.append(node)
@@ -238,7 +238,7 @@ class _Schedule:
             self.waits.pop(id(output), None)
         for start_value in wait.inputs:
             if id(start_value) in self.producers:
-                self._make(start_value)
+                self._ensure_computed(start_value)
         self._place_pending_stages()
         self.nodes.append(wait)
         self.computed_values.update(map(id, wait.outputs))

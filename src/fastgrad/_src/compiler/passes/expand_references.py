@@ -13,7 +13,7 @@ import numpy as np
 
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad._src.compiler.passes.rewriting import Replacement, rewritten
-from fastgrad._src.compiler.recording.record import Recording, hidden_from_recordings
+from fastgrad._src.compiler.recording.record import Recording, hide_from_recordings
 from fastgrad._src.core.operation import TABLE, Operation
 from fastgrad._src.core.result_rules import ArraySpec
 from fastgrad._src.core.tensor import Tensor
@@ -52,7 +52,7 @@ def _recorded_reference(name: str, specs: tuple[ArraySpec, ...], attributes: _At
     """Returns the graph of a reference, recorded on zeros."""
     reference = TABLE[name].lowering.reference
     assert reference is not None, name
-    with hidden_from_recordings():
+    with hide_from_recordings():
         arguments = [Tensor(np.zeros(shape, dtype)) for shape, dtype in specs]
         with Recording(arguments) as recorder:
             results = reference(*arguments, **attributes)

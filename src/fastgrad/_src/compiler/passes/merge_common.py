@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad._src.compiler.passes.rewriting import is_pure, rewritten, same_type
+from fastgrad._src.compiler.passes.rewriting import have_same_type, is_pure, rewritten
 
 
 def merge_common(graph: Graph) -> Graph:
@@ -31,7 +31,9 @@ def merge_common(graph: Graph) -> Graph:
         match node.kind:
             case Kind.READ:
                 current = state.setdefault(id(node.payload), node.outputs[0])
-                return node if current is node.outputs[0] or not same_type(current, node.outputs[0]) else (current,)
+                return (
+                    node if current is node.outputs[0] or not have_same_type(current, node.outputs[0]) else (current,)
+                )
             case Kind.ASSIGN:
                 state[id(node.payload)] = node.inputs[0]
                 return node

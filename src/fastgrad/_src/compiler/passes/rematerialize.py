@@ -54,7 +54,7 @@ _MOST_REPEATED_CHAIN_OPERATIONS = 8
 _UNCOMPUTED_NODE_KINDS = frozenset({Kind.ARGUMENT, Kind.CONSTANT, Kind.READ, Kind.GIVEN})
 
 
-def is_scarce(planned: Graph) -> bool:
+def is_memory_scarce(planned: Graph) -> bool:
     """True if a fused graph needs so much memory that recomputing values can pay."""
     return max(live_bytes(planned)) >= LEAST_PEAK_BYTES
 
@@ -93,11 +93,11 @@ def rematerialized_by_known_decision(graph: Graph) -> Graph | None:
         graph: the graph; it is not changed.
     """
     graph_bytes = _bytes_of(graph) if _decisions else 0
-    if not any(_are_similar(graph_bytes, decision.bytes) for decision in _decisions.values()):
+    if not any(_have_similar_sizes(graph_bytes, decision.bytes) for decision in _decisions.values()):
         return None  # before the search for the structure, which takes longer
     key = structure_of(graph)
     decision = None if key is None else _decisions.get(key)
-    if decision is None or not _are_similar(graph_bytes, decision.bytes):
+    if decision is None or not _have_similar_sizes(graph_bytes, decision.bytes):
         return None
     values = [id(value) for node in graph.nodes for value in node.outputs]
     kept_ids = {values[i] for i in decision.kept}
@@ -122,7 +122,7 @@ MOST_CACHED_DECISIONS = 64
 _decisions: dict[Hashable, _RecomputationDecision] = {}
 
 
-def _are_similar(size: int, other: int) -> bool:
+def _have_similar_sizes(size: int, other: int) -> bool:
     return other <= MOST_REUSE_SIZE_RATIO * size <= MOST_REUSE_SIZE_RATIO * MOST_REUSE_SIZE_RATIO * other
 
 
@@ -269,7 +269,7 @@ class _RecomputationSearch(_RecomputedValues):
                     self.wanted[id(value)] = reader
 
     def _pays_off(self, value: Value, reader_position: int) -> bool:
-        values = self._trace(value, reader_position, {}, 0)
+        values = self._values_to_recompute(value, reader_position, {}, 0)
         if values is None:
             return False
         needed = [(key, operand) for key, (operand, repeated) in values.items() if repeated]
@@ -286,7 +286,7 @@ class _RecomputationSearch(_RecomputedValues):
             self._extended_uses[key] = max(reader_position, self._extended_uses.get(key, reader_position))
         return True
 
-    def _trace(
+    def _values_to_recompute(
         self, value: Value, reader_position: int, already_needed: _NeededValues, depth: int
     ) -> _NeededValues | None:
         """Returns the values needed to compute a value again; None if it can't be.
@@ -318,7 +318,7 @@ class _RecomputationSearch(_RecomputedValues):
                 and max(self._memory.last_reader(x), self._extended_uses.get(id(x), 0)) >= reader_position
             ):
                 continue
-            extended = self._trace(x, reader_position, values, depth + 1)
+            extended = self._values_to_recompute(x, reader_position, values, depth + 1)
             if extended is None and not is_stored:
                 return None
             values = extended if extended is not None else {**values, id(x): (x, False)}

@@ -35,7 +35,7 @@ def rewritten(graph: Graph, rule: Rule) -> Graph:
     nodes: list[Node] = []
     for node in graph.nodes:
         if stands_for and not stands_for.keys().isdisjoint(map(id, node.inputs)):
-            node = with_inputs(node, stands_for)
+            node = replace_inputs(node, stands_for)
         replacement = rule(node)
         if replacement is node:
             nodes.append(node)
@@ -47,18 +47,18 @@ def rewritten(graph: Graph, rule: Rule) -> Graph:
         new_nodes, values = replacement if isinstance(replacement, Replacement) else ((), replacement)
         nodes += new_nodes
         for old, new in zip(node.outputs, values, strict=True):
-            assert same_type(old, new), f"{node}: {new}: {new.type_text} can't stand for {old}"
+            assert have_same_type(old, new), f"{node}: {new}: {new.type_text} can't stand for {old}"
             stands_for[id(old)] = new
     return Graph(nodes, [stands_for.get(id(value), value) for value in graph.results])
 
 
-def with_inputs(node: Node, stands_for: Mapping[int, Value]) -> Node:
+def replace_inputs(node: Node, stands_for: Mapping[int, Value]) -> Node:
     """Returns a node with values of ``stands_for`` in place of inputs, which are given by their ids."""
     inputs = tuple([stands_for.get(id(value), value) for value in node.inputs])
     return Node(node.kind, node.payload, inputs, node.outputs, node.attributes)
 
 
-def same_type(x: Value, y: Value) -> bool:
+def have_same_type(x: Value, y: Value) -> bool:
     """True if two values have the same shape and dtype."""
     return x.shape == y.shape and x.dtype == y.dtype
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad._src.compiler.passes.merge_common import plain_key
-from fastgrad._src.compiler.passes.rewriting import with_inputs
+from fastgrad._src.compiler.passes.rewriting import replace_inputs
 from fastgrad._src.compiler.passes.stage_state import stage_state
 
 
@@ -92,13 +92,13 @@ def optimized_tree(root: Part, optimize: Callable[[Graph], Graph]) -> Part:
         ]
         optimized = optimize(Graph([*leading_nodes, *part.graph.nodes], exports))
         constants.update({id(node.outputs[0]): node for node in optimized.nodes if node.kind is Kind.CONSTANT})
-        nodes = [with_inputs(node, stands_for) for node in optimized.nodes if node.kind is not Kind.GIVEN]
+        nodes = [replace_inputs(node, stands_for) for node in optimized.nodes if node.kind is not Kind.GIVEN]
         results = [stands_for.get(id(value), value) for value in optimized.results]
         if part.guard is None:
             return Part(Graph(nodes, results), leaf=part.leaf)
         below = stands_for | {id(old): new for old, new in zip(exports, results, strict=True)}
         successors = {outcome: optimized_part(successor, below) for outcome, successor in part.successors.items()}
-        return Part(Graph(nodes, results), with_inputs(part.guard, below), successors)
+        return Part(Graph(nodes, results), replace_inputs(part.guard, below), successors)
 
     return optimized_part(root, {})
 
@@ -173,8 +173,8 @@ def _chain_with_values(part: Part, equal_values: dict[int, Value]) -> Part:
     """Returns a chain of parts with the values of ``equal_values`` as inputs."""
     for link in part.parts():
         results = [equal_values.get(id(value), value) for value in link.graph.results]
-        link.graph = Graph([with_inputs(node, equal_values) for node in link.graph.nodes], results)
-        link.guard = with_inputs(link.guard, equal_values) if link.guard is not None else None
+        link.graph = Graph([replace_inputs(node, equal_values) for node in link.graph.nodes], results)
+        link.guard = replace_inputs(link.guard, equal_values) if link.guard is not None else None
     return part
 
 

@@ -73,7 +73,7 @@ def copy_launches(value: Value) -> Launches:
 COMPUTING_KINDS = frozenset({Kind.OPERATION, Kind.FUSED})
 
 
-def may_exit(node: Node, launches: Launches | None) -> bool:
+def may_stop_program(node: Node, launches: Launches | None) -> bool:
     """True if the program may stop at a node: a guard, a check, or Python code that may raise an error.
 
     A collective stops a program only if the whole job fails, so that it does not count.
@@ -82,7 +82,7 @@ def may_exit(node: Node, launches: Launches | None) -> bool:
         return node.kind is Kind.GUARD
     if node.is_collective:
         return False
-    return node.has_effect or launches is None or any(_may_stop(launch.kernel) for launch in launches.launches)
+    return node.has_effect or launches is None or any(_kernel_may_stop(launch.kernel) for launch in launches.launches)
 
 
 def stops_only_before_writes(launches: Launches) -> bool:
@@ -90,12 +90,12 @@ def stops_only_before_writes(launches: Launches) -> bool:
     written = False
     for launch in launches.launches:
         written |= any(not isinstance(operand, (Input, Scratch, Constant, int, float)) for operand in launch.operands)
-        if written and _may_stop(launch.kernel):
+        if written and _kernel_may_stop(launch.kernel):
             return False
     return True
 
 
-def _may_stop(kernel: Any) -> bool:
+def _kernel_may_stop(kernel: Any) -> bool:
     own_signature = getattr(kernel, "signature", None)  # only kernels for another machine have it
     return (own_signature or signature_of(kernel)).returns_status
 

@@ -7,9 +7,9 @@ at the end, and so do the products that compute gradients. Until then the operan
 from __future__ import annotations
 
 from fastgrad._src.compiler.graph.graph import Graph, Kind, size_of
-from fastgrad._src.compiler.passes.rematerialize import is_scarce
+from fastgrad._src.compiler.passes.rematerialize import is_memory_scarce
 from fastgrad._src.compiler.passes.rewriting import is_pure
-from fastgrad._src.compiler.programs.lowering import COMPUTING_KINDS, launches_of, may_exit
+from fastgrad._src.compiler.programs.lowering import COMPUTING_KINDS, launches_of, may_stop_program
 
 
 def move_freeing_nodes_up(graph: Graph) -> Graph:
@@ -21,12 +21,12 @@ def move_freeing_nodes_up(graph: Graph) -> Graph:
     Args:
         graph: fused; it is not changed.
     """
-    if not is_scarce(graph):
+    if not is_memory_scarce(graph):
         return graph
     makers = {id(value): i for i, node in enumerate(graph.nodes) for value in node.outputs}
     uses = _positions_of_readers(graph)
     assigned = {id(node.inputs[0]): node.payload for node in graph.nodes if node.kind is Kind.ASSIGN}
-    stops = _last_stop(graph)
+    stops = _last_stop_position(graph)
     position_of = list(range(len(graph.nodes)))  # for each node: the old position after which it comes, or its own
     for i, node in enumerate(graph.nodes):
         if node.kind in {Kind.READ, Kind.CONSTANT}:
@@ -61,6 +61,6 @@ def _positions_of_readers(graph: Graph) -> dict[int, list[int]]:
     return uses
 
 
-def _last_stop(graph: Graph) -> int:
+def _last_stop_position(graph: Graph) -> int:
     """Returns the position of the last node at which the program may stop, -1 without such a node."""
-    return next((i for i, node in reversed([*enumerate(graph.nodes)]) if may_exit(node, launches_of(node))), -1)
+    return next((i for i, node in reversed([*enumerate(graph.nodes)]) if may_stop_program(node, launches_of(node))), -1)

@@ -74,7 +74,7 @@ TAPE_PASSES: tuple[Pass, ...] = (*SIMPLIFY, keep_eager_bits, fuse_between_reduct
 """The passes for the backward pass of a tape, whose results have the bits of eager execution."""
 
 
-def transformed(
+def apply_passes(
     graph: Graph, passes: Sequence[Pass], check: bool = False, show: Callable[[str, Graph], None] | None = None
 ) -> Graph:
     """Returns the graph transformed by passes, in their order.
@@ -97,16 +97,16 @@ def transformed(
     return graph
 
 
-def simplified(graph: Graph, check: bool = False) -> Graph:
+def simplify_graph(graph: Graph, check: bool = False) -> Graph:
     """Returns the graph transformed by the passes of `SIMPLIFY`."""
-    return transformed(graph, SIMPLIFY, check)
+    return apply_passes(graph, SIMPLIFY, check)
 
 
-def for_host(graph: Graph) -> Graph:
+def optimize_for_host(graph: Graph) -> Graph:
     """Returns the graph transformed by the passes for CPUs, `HOST_PASSES`."""
-    return transformed(graph, HOST_PASSES)
+    return apply_passes(graph, HOST_PASSES)
 
 
-def for_tapes(graph: Graph) -> Graph:
+def optimize_for_tapes(graph: Graph) -> Graph:
     """Returns the graph transformed by `TAPE_PASSES`."""
-    return transformed(graph, TAPE_PASSES)
+    return apply_passes(graph, TAPE_PASSES)

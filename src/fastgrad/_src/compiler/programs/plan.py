@@ -38,7 +38,7 @@ from fastgrad._src.compiler.programs.lowering import (
     end_of_trace_launches,
     launches_of,
     launches_of_fused,
-    may_exit,
+    may_stop_program,
     stops_only_before_writes,
 )
 from fastgrad._src.kernels.runtime.launch import Constant, Launches
@@ -77,7 +77,7 @@ def _is_same_place(place: Place, other: Place) -> bool:
     return type(place) is type(other) and place == other
 
 
-def _fills(value: Value, owner: Value) -> bool:
+def _covers_owner(value: Value, owner: Value) -> bool:
     """True if a value has all elements of its owner, the value whose memory it uses."""
     return value.dtype == owner.dtype and size_of(value) == size_of(owner)
 
@@ -119,7 +119,7 @@ class _NodeSequence:
                 self.note_use(value, end)
         for position, packing_launches in enumerate(self.launches):
             if packing_launches is not None and packing_launches.packed:
-                self._make_inputs_parts(position, packing_launches)
+                self._place_inputs_inside_result(position, packing_launches)
 
     def _add(self, node: Node) -> None:
         has_kernels = node.kind in COMPUTING_KINDS or node.kind is Kind.GUARD
@@ -133,19 +133,19 @@ class _NodeSequence:
             self.producer_positions.setdefault(id(value), position)
         if launches is not None:
             if launches.alias:
-                self._make_part(node.outputs[0], node.inputs[0], 0)
+                self._place_inside(node.outputs[0], node.inputs[0], 0)
             for output, number, offset in launches.unpacked:
-                self._make_part(node.outputs[output], node.inputs[number], offset)
+                self._place_inside(node.outputs[output], node.inputs[number], offset)
         self.nodes.append(node)
         self.launches.append(launches)
 
-    def _make_part(self, value: Value, whole: Value, offset: int) -> None:
+    def _place_inside(self, value: Value, whole: Value, offset: int) -> None:
         """Makes a value a part of the memory of another one."""
         self.owners[id(value)] = self.owners[id(whole)]
         if offset + self.offsets.get(id(whole), 0):
             self.offsets[id(value)] = offset + self.offsets.get(id(whole), 0)
 
-    def _make_inputs_parts(self, position: int, launches: Launches) -> None:
+    def _place_inputs_inside_result(self, position: int, launches: Launches) -> None:
         """Makes inputs of a node that packs them parts of its result, if nothing else reads them."""
         node = self.nodes[position]
         assert node is not None
@@ -155,12 +155,12 @@ class _NodeSequence:
             producer_position = self.producer_positions[id(owner)]
             if (
                 self.uses[id(owner)] == [position]
-                and _fills(value, owner)
+                and _covers_owner(value, owner)
                 and self.node_of(owner).kind in COMPUTING_KINDS
                 and self.launches[producer_position] is not None
             ):
                 for part in {id(owner): owner, id(value): value}.values():
-                    self._make_part(part, bucket, offset)
+                    self._place_inside(part, bucket, offset)
                 self.producer_positions[id(bucket)] = min(self.producer_positions[id(bucket)], producer_position)
 
     def note_use(self, value: Value, position: int) -> None:
@@ -197,11 +197,11 @@ class _InPlacePairs:
         """True if a value is a result of the node."""
         return id(value) in self._outputs
 
-    def candidates(self, new: Value) -> list[Value]:
+    def overwritable_inputs(self, new: Value) -> list[Value]:
         """Returns the inputs that a node reads by some operand that a result may overwrite."""
         return [self._owners[number] for number in self._beside.get(self._outputs[id(new)], ())]
 
-    def allow(self, new: Value, old: Value) -> bool:
+    def allows_overwrite(self, new: Value, old: Value) -> bool:
         """True if a result may be written over an input in all operands in which the node reads it."""
         output = self._outputs[id(new)]
         return all((output, number) in self._allowed_pairs for number in self._inputs[id(old)])
@@ -224,7 +224,7 @@ class _Planner:
         self.ending: dict[int, list[tuple[int, int]]] = {}  # by position: ranges to be freed after it
         self.block = self.plan.blocks[0]
         # For each part: the position of its last exit.
-        exits = [i for i, node in self._numbered_nodes() if may_exit(node, self.line.launches[i])]
+        exits = [i for i, node in self._numbered_nodes() if may_stop_program(node, self.line.launches[i])]
         self.last_exits = [max((i for i in exits if start <= i < end), default=-1) for start, end in self.line.spans]
 
     def make_plan(self) -> Plan:
@@ -314,7 +314,12 @@ class _Planner:
                     self.plan.constants.append((value, self.line.node_of(owner).payload))
                 elif value.dtype.kind == "O":
                     self.places[id(owner)] = AsPythonObject()
-                elif computed and _fills(value, owner) and id(owner) not in self.places and id(owner) not in assigned:
+                elif (
+                    computed
+                    and _covers_owner(value, owner)
+                    and id(owner) not in self.places
+                    and id(owner) not in assigned
+                ):
                     self.places[id(owner)] = InCallerArray(len(self.plan.arguments) + numbers[id(value)])
                 else:
                     self.copied[number].append((value, numbers[id(value)]))
@@ -335,7 +340,7 @@ class _Planner:
         position = line.producer_positions[id(owner)]
         if id(owner) in self.places or owner.dtype.kind == "O" or line.node_of(owner).kind not in COMPUTING_KINDS:
             return
-        if not _fills(node.inputs[0], owner):
+        if not _covers_owner(node.inputs[0], owner):
             return
         launches, last_exit = line.launches[position], self.last_exits[number]
         if position < start or launches is None:
@@ -350,7 +355,7 @@ class _Planner:
         last_use = max([use for use in self.line.uses.get(id(old), ()) if use <= end], default=-1)
         if last_use != position:
             return last_use < position
-        return self._in_place_pairs_of(position).allow(new, old)
+        return self._in_place_pairs_of(position).allows_overwrite(new, old)
 
     def _in_place_pairs_of(self, position: int) -> _InPlacePairs:
         """Returns the in-place pairs of the node at a position; computed once for all of its results."""
@@ -399,12 +404,12 @@ class _Planner:
         pairs = self._in_place_pairs_of(position)
         if not pairs.has_result(value):
             return None  # a bucket is placed with the first value in it
-        for old in pairs.candidates(value):
+        for old in pairs.overwritable_inputs(value):
             place, size = self.places[id(old)], size_of(old)
             if not isinstance(place, InArena) or size != size_of(value):
                 continue
             ending = self.ending.get(position, [])
-            if (place.offset, size) in ending and pairs.allow(value, old):
+            if (place.offset, size) in ending and pairs.allows_overwrite(value, old):
                 ending.remove((place.offset, size))
                 return place.offset
         return None

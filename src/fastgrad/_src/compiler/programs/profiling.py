@@ -188,7 +188,7 @@ def profile(program: Any, title: str) -> ProfileReport:
             for variable in variables.values():
                 variable._detach_views()
             timed = (
-                driver.begin[()](objects, frame.words, 0) == driver.RAN_TO_END
+                driver.begin_program[()](objects, frame.words, 0) == driver.RAN_TO_END
             )  # False if it takes objects that are not arrays
             for action, steps in zip(plan.actions, frame.steps, strict=True):
                 rows += _rows_of(action, steps, frame, timed)

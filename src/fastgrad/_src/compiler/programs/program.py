@@ -18,9 +18,9 @@ from fastgrad._src.compiler.graph.interpret import run_node
 from fastgrad._src.compiler.passes.tree import optimized_tree, tree_of
 from fastgrad._src.compiler.programs.buffers import InCallerArray, leading_elements_of
 from fastgrad._src.compiler.programs.frame import Frame
-from fastgrad._src.compiler.programs.pipeline import for_host
+from fastgrad._src.compiler.programs.pipeline import optimize_for_host
 from fastgrad._src.compiler.programs.plan import make_plan
-from fastgrad._src.compiler.programs.replay_writer import ReplayWriter, driver_functions_of, unrecorded_outcome
+from fastgrad._src.compiler.programs.replay_writer import ReplayWriter, driver_functions_of, unrecorded_outcome_error
 from fastgrad._src.core.errors import InternalError, InvalidArgumentError
 from fastgrad._src.core.variable import memory_sharing
 from fastgrad._src.jit.build import compile_kernels, is_compiled
@@ -50,7 +50,7 @@ class Program:
         UnmergeableTracesError: the graphs are not traces of one program.
     """
 
-    def __init__(self, *graphs: Graph, optimize: Callable[[Graph], Graph] = for_host) -> None:
+    def __init__(self, *graphs: Graph, optimize: Callable[[Graph], Graph] = optimize_for_host) -> None:
         with COMPILATION_PROGRESS.of_program() as progress, phase("planning"):
             self.tree = optimized_tree(tree_of(graphs), optimize)
             self.plan = make_plan(self.tree)
@@ -121,7 +121,7 @@ class Program:
         self._shared = last_shared
 
     @staticmethod
-    def stopped(frame: Frame, status: int, objects: tuple[Any, ...], stop: int) -> int:
+    def handle_stop(frame: Frame, status: int, objects: tuple[Any, ...], stop: int) -> int:
         """Handles native steps that stopped before the last one: raises the error of a step, or resumes.
 
         Signals are handled between two parts of a run that pauses: Ctrl-C raises here, and nothing has changed. The method is
@@ -161,7 +161,7 @@ class Program:
             for place, value in zip(action.inputs, action.node.inputs, strict=True)
         ]
         if action.node.kind is Kind.GUARD:
-            raise unrecorded_outcome(action.node, arrays[0])
+            raise unrecorded_outcome_error(action.node, arrays[0])
         if answer == TOO_MANY_TRIPS and hasattr(action.node.payload, "outgrown"):
             raise action.node.payload.outgrown()
         if action.node.is_collective:

@@ -46,10 +46,10 @@ def driver_functions_of(plan: Plan) -> tuple[Any, Any]:
         return begin_on_free_pool, continue_on_free_pool
     if work.nanoseconds > MOST_NANOSECONDS_WITH_GIL:
         return driver.begin_without_gil[()], driver.continue_without_gil[()]
-    return driver.begin[()], driver.continue_program[()]
+    return driver.begin_program[()], driver.continue_program[()]
 
 
-def unrecorded_outcome(node: Node, array: np.ndarray | None) -> GuardError:
+def unrecorded_outcome_error(node: Node, array: np.ndarray | None) -> GuardError:
     """Returns the GuardError of a guard whose outcome is in no recorded trace."""
     assert array is not None
     return GuardError(node, outcome_of(node, array))
@@ -78,7 +78,7 @@ class ReplayWriter:
     """Writes the replay function of a program.
 
     Args:
-        program: has the plan; its ``stopped`` handles native steps that stopped before the last one.
+        program: has the plan; its ``handle_stop`` handles native steps that stopped before the last one.
         frame: a frame of the plan; the maker is called once for each frame.
 
     Attributes:
@@ -93,10 +93,10 @@ class ReplayWriter:
             "copyto": np.copyto,
             "leading": leading_elements_of,
             "run_node": run_node,
-            "left": unrecorded_outcome,
+            "left": unrecorded_outcome_error,
             "outcome_of": outcome_of,
             "as_array": as_array,
-            "stopped": program.stopped,
+            "handle_stop": program.handle_stop,
             "begin": begin,
             "go_on": go_on,
         }
@@ -179,7 +179,7 @@ class ReplayWriter:
 
     def _write_driver_call(self, text: str, stop: int) -> None:
         self._lines.append(f"status = {text}")
-        self._lines.append(f"if status >= 0: status = stopped(frame, status, objects, {stop})")
+        self._lines.append(f"if status >= 0: status = handle_stop(frame, status, objects, {stop})")
 
     def _return_statement(self, block: Block) -> str:
         return f"return {block.leaf}, [{', '.join(self._results(block))}]"

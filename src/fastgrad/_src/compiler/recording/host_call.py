@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.compiler.recording.unlisted_operation import UnlistedOperation
-from fastgrad._src.core.recording import hidden_from_recorders
+from fastgrad._src.core.recording import hide_from_recorders
 
 
 class HostCall(UnlistedOperation):
@@ -37,6 +37,6 @@ class HostCall(UnlistedOperation):
 
     def run(self, *arrays: Any, **attributes: Any) -> Any:
         """Calls the Python function on arrays, hidden from recorders."""
-        with hidden_from_recorders():
+        with hide_from_recorders():
             results = self.function(*arrays, **attributes)
         return np.ones((), bool) if self.computes_nothing else results

@@ -136,7 +136,7 @@ class Recording(recording.Recorder):
             if tensor is not None and id(value) in makers and id(value) not in self._fixed
         ]
 
-    def with_ended_scope(self, results: Sequence[Tensor], name: str) -> list[Tensor]:
+    def end_scope(self, results: Sequence[Tensor], name: str) -> list[Tensor]:
         """Returns results as tensors that may be used outside; the use of other tensors of the run is an error from now on.
 
         Those are tensors that the program has put elsewhere than into its results. A replay runs no Python, so they would
@@ -183,7 +183,7 @@ class Recording(recording.Recorder):
             self.captured.append(tensor)
         return True
 
-    def used_from_outside(self) -> list[Tensor]:
+    def constants_from_outside(self) -> list[Tensor]:
         """Returns the constants that the program has used or whose elements it has read; some were made before the run."""
         return [*self.captured, *self._looked_at]
 
@@ -474,12 +474,12 @@ _new_tensor_listener = _NewTensorListener()
 
 
 @contextmanager
-def hidden_from_recordings() -> Iterator[None]:
+def hide_from_recordings() -> Iterator[None]:
     """A context hidden from outer recordings: they do not see this thread's operations and new tensors, which stay on the host."""
     outer_made_here, outer_hidden_ids = _new_tensor_listener.made_here, _new_tensor_listener.hidden_ids
     _new_tensor_listener.made_here, _new_tensor_listener.hidden_ids = None, set()
     try:
-        with recording.hidden_from_recorders(), placement.device_scope(None) if placement.active else nullcontext():
+        with recording.hide_from_recorders(), placement.device_scope(None) if placement.active else nullcontext():
             yield
     finally:
         made_ids = _new_tensor_listener.hidden_ids

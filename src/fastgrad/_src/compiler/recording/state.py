@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from fastgrad._src.core.recording import call_unrecorded, hidden_from_recorders
+from fastgrad._src.core.recording import call_unrecorded, hide_from_recorders
 from fastgrad._src.core.tensor import Tensor
-from fastgrad._src.core.variable import Variable, write, writer_lock
+from fastgrad._src.core.variable import Variable, write_to_memory, writer_lock
 
 
 class SavedVariables:
@@ -29,9 +29,9 @@ class SavedVariables:
 
     def restore(self) -> None:
         """Restores all saved values."""
-        with hidden_from_recorders(), writer_lock.lock:
+        with hide_from_recorders(), writer_lock.lock:
             for variable, value in self._values.values():
-                write(variable._memory_for_write(), value._array)
+                write_to_memory(variable._memory_for_write(), value._array)
 
     def current_values(self) -> SavedVariables:
         """Returns the present values of the variables whose values are saved."""

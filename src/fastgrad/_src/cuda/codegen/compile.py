@@ -44,7 +44,7 @@ def compile_ptx(kernel: DeviceKernel, dtypes: Mapping[str, Any], capability: int
         UnsupportedOnGpuError: the body uses something that a GPU can't do.
         RuntimeError: numba-cuda rejects the body; the message has its reason.
     """
-    variables = kernel.checked_types(dtypes)
+    variables = kernel.checked_dtypes(dtypes)
     from fastgrad._src.cuda.codegen import numba_cuda
 
     types = numba_cuda.types
@@ -63,7 +63,7 @@ def cache_key_of(kernel: DeviceKernel, dtypes: Mapping[str, Any]) -> str:
     Raises:
         TypeError: the kernel does not support the dtypes.
     """
-    variables = kernel.checked_types(dtypes)
+    variables = kernel.checked_dtypes(dtypes)
     lines = [
         f"kernel {kernel.name}({kernel.signature.text})",
         f"types {variables}",

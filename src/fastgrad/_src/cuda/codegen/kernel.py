@@ -55,7 +55,7 @@ class DeviceKernel:
         passed = [p for p in self.signature.parameters if p.name not in SHARE_PARAMETERS]
         return tuple([Parameter(p.name, "in", "float64") if p.name in self.numbers_in_memory else p for p in passed])
 
-    def checked_types(self, dtypes: Mapping[str, Any]) -> dict[str, str]:
+    def checked_dtypes(self, dtypes: Mapping[str, Any]) -> dict[str, str]:
         """Returns the dtype name of each type variable, after a check that the kernel supports the dtypes.
 
         Raises:

@@ -15,19 +15,19 @@ from fastgrad._src.cuda.devices.memory import DLPACK_CUDA, Device, DeviceArray
 _other_drivers: tuple[Callable[[], Driver], ...] = ()
 
 
-def count() -> int:
+def gpu_count() -> int:
     """Returns the number of usable GPUs; 0 if a driver or a package is missing."""
     return _count_and_problem()[0]
 
 
-def problem() -> str | None:
+def no_gpu_reason() -> str | None:
     """Returns one line with the reason why there is no GPU, and the remedy; None if there is a GPU."""
     return _count_and_problem()[1]
 
 
 @functools.cache
-def device(number: int) -> Device:
-    """Returns the GPU with a number below `count()`. The first call initializes it."""
+def gpu_device(number: int) -> Device:
+    """Returns the GPU with a number below `gpu_count()`. The first call initializes it."""
     # A function call, not an import statement: operations are a lower layer and must not import a higher one.
     importlib.import_module("fastgrad._src.cuda.runtime.dispatch").install()
     if _other_drivers:
@@ -47,12 +47,12 @@ def copy_of_foreign_array(lender: Any) -> DeviceArray:
         ValueError: the GPU is not usable, or the array is not C-contiguous.
     """
     number = lender.__dlpack_device__()[1] if hasattr(lender, "__dlpack_device__") else 0
-    if number >= count():
+    if number >= gpu_count():
         raise ValueError(
-            f"a {type(lender).__name__} on GPU:{number} does not become a tensor: {problem() or 'no such GPU'}"
+            f"a {type(lender).__name__} on GPU:{number} does not become a tensor: {no_gpu_reason() or 'no such GPU'}"
         )
-    gpu = device(number)
-    address, shape, strides, dtype = gpu.driver.borrow(lender)
+    gpu = gpu_device(number)
+    address, shape, strides, dtype = gpu.driver.borrow_by_dlpack(lender)
     contiguous = tuple([math.prod(shape[axis + 1 :]) for axis in range(len(shape))])
     if strides is not None and any(n > 1 and a != b for n, a, b in zip(shape, strides, contiguous, strict=True)):
         raise ValueError(f"an array of strides {strides} does not become a tensor: make it C-contiguous first")
@@ -83,7 +83,7 @@ def list_gpus_of(*drivers: Callable[[], Driver]) -> None:
 def forget_gpus() -> None:
     """Clears the cached list of GPUs. Existing tensors keep their devices."""
     _count_and_problem.cache_clear()
-    device.cache_clear()
+    gpu_device.cache_clear()
 
 
 @functools.cache

@@ -1,6 +1,6 @@
 """The interface of a GPU driver: `real` implements it with NVIDIA's driver, the simulation of the tests in host memory.
 
-Work runs in the order of the calls, except `copy_ahead`. Calls return before their work is done, except `copy_out`, `synchronize`
+Work runs in the order of the calls, except `copy_in_parallel`. Calls return before their work is done, except `copy_out`, `synchronize`
 and `synchronize_event`.
 """
 
@@ -64,9 +64,9 @@ class Driver(Protocol):
         """Sets all bytes of a range to ``byte``."""
 
     def allocate_pinned(self, nbytes: int) -> np.ndarray:
-        """Allocates pinned memory of the host, which `copy_ahead` can read asynchronously."""
+        """Allocates pinned memory of the host, which `copy_in_parallel` can read asynchronously."""
 
-    def copy_ahead(self, address: int, array: np.ndarray, after: Any) -> Any:
+    def copy_in_parallel(self, address: int, array: np.ndarray, after: Any) -> Any:
         """Copies a pinned host array to the GPU in parallel with all other work; returns the event after the copy.
 
         Args:
@@ -107,10 +107,10 @@ class Driver(Protocol):
             units: the number of units of work. The driver chooses the numbers of blocks and threads.
         """
 
-    def lend(self, address: int, shape: tuple[int, ...], dtype: np.dtype, owner: Any) -> Any:
+    def lend_by_dlpack(self, address: int, shape: tuple[int, ...], dtype: np.dtype, owner: Any) -> Any:
         """Returns an object that lends an array by DLPack, after all work is done. It keeps the owner alive."""
 
-    def borrow(self, lender: Any) -> tuple[int, tuple[int, ...], tuple[int, ...] | None, np.dtype]:
+    def borrow_by_dlpack(self, lender: Any) -> tuple[int, tuple[int, ...], tuple[int, ...] | None, np.dtype]:
         """Returns address, shape, strides (in elements; None: C-contiguous) and dtype of another library's array.
 
         Later work waits for the work that the library has begun.
@@ -122,10 +122,10 @@ class Driver(Protocol):
             ValueError: the array is on another device.
         """
 
-    def record(self, work: Callable[[], None]) -> Any:
+    def capture_graph(self, work: Callable[[], None]) -> Any:
         """Records the `launch`, `copy` and `fill` calls of `work` as a graph. `work` must make no other calls."""
 
-    def replay(self, graph: Any) -> None:
+    def launch_graph(self, graph: Any) -> None:
         """Runs a recorded graph. The memory that it uses must still exist."""
 
     def synchronize(self) -> None:

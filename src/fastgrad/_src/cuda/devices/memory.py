@@ -214,7 +214,7 @@ class DeviceArray(ArrayLike):
         return lent_array.__dlpack__() if max_version is None else lent_array.__dlpack__(max_version=max_version)
 
     def _lent_array(self) -> Any:
-        return self.device.driver.lend(self.address, self.shape, self.dtype, self.base)
+        return self.device.driver.lend_by_dlpack(self.address, self.shape, self.dtype, self.base)
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:

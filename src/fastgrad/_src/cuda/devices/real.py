@@ -127,7 +127,7 @@ class RealDriver:
         memory.buffer = buffer  # lives as long as the last array of the memory
         return np.frombuffer(memory, np.uint8)
 
-    def copy_ahead(self, address: int, array: np.ndarray, after: Any) -> Any:
+    def copy_in_parallel(self, address: int, array: np.ndarray, after: Any) -> Any:
         self._make_gpu_current()
         self._beside.wait(after)
         if array.nbytes:
@@ -186,7 +186,7 @@ class RealDriver:
         stream = getattr(self._thread, "recorded", None) or self._main_stream
         self._core.launch(stream, configuration, loaded.entry, *words, units)
 
-    def record(self, work: Callable[[], None]) -> Any:
+    def capture_graph(self, work: Callable[[], None]) -> Any:
         self._make_gpu_current()
         builder = self._core.Device(self._number).create_graph_builder()
         builder.begin_building("thread_local")
@@ -201,20 +201,20 @@ class RealDriver:
         graph.upload(self._main_stream)
         return graph
 
-    def replay(self, graph: Any) -> None:
+    def launch_graph(self, graph: Any) -> None:
         self._make_gpu_current()
         graph.launch(self._main_stream)
 
     # ---- other libraries -----------------------------------------------------------------------------------
 
-    def lend(self, address: int, shape: tuple[int, ...], dtype: np.dtype, owner: Any) -> Any:
+    def lend_by_dlpack(self, address: int, shape: tuple[int, ...], dtype: np.dtype, owner: Any) -> Any:
         self._make_gpu_current()
         self._main_stream.sync()
         size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         buffer = self._core.Buffer.from_handle(address, size, owner=owner)
         return self._core.utils.StridedMemoryView.from_buffer(buffer, shape, dtype=dtype)
 
-    def borrow(self, lender: Any) -> tuple[int, tuple[int, ...], tuple[int, ...] | None, np.dtype]:
+    def borrow_by_dlpack(self, lender: Any) -> tuple[int, tuple[int, ...], tuple[int, ...] | None, np.dtype]:
         self._make_gpu_current()
         view = self._core.utils.StridedMemoryView.from_any_interface(lender, self.stream)
         if view.device_id != self._number:

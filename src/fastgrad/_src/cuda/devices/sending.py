@@ -22,7 +22,7 @@ class _PinnedBuffer:
         self.event: Any = None
 
 
-def elements_on_device(elements: Iterator[list[Any]], device: Device, elements_ahead: int) -> Iterator[list[Any]]:
+def copy_elements_to_device(elements: Iterator[list[Any]], device: Device, elements_ahead: int) -> Iterator[list[Any]]:
     """Yields lists of arrays with the arrays copied to a GPU. Values that are not numeric host arrays pass unchanged.
 
     A copy waits for earlier work, which may still use the destination. It runs in parallel with later work. With two elements ahead,
@@ -77,6 +77,6 @@ def _start_copies(element: list[Any], device: Device, buffer: _PinnedBuffer) -> 
             memory = buffer.memory[offset : offset + math.prod(value.shape) * value.itemsize]
             pinned = memory.view(value.dtype).reshape(value.shape)
             pinned[...] = value
-            event = driver.copy_ahead(destination.address, pinned, event)
+            event = driver.copy_in_parallel(destination.address, pinned, event)
             offset += size
     return results, event

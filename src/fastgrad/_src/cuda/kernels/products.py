@@ -25,18 +25,18 @@ FLOATS = ("float32", "float64")
 
 @kernel(
     "a: in[T], b: in[T], c: out[T], m: int, n: int, k: int, a_row: int, a_k: int, b_k: int, b_column: int, a_batch: int, "
-    "b_batch: int, apart: int, first: int, last: int",
+    "b_batch: int, split_chains: int, first: int, last: int",
     noalias=True,
     T=FLOATS,
 )
-def product(a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, apart, first, last):
+def batched_gemm(a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, split_chains, first, last):
     """C = A B for a batch of matrices; parameters are as of `kernels.gemm.gemm`. A unit is an element of C."""
     chains = chains_of(k)
     for unit in range(first, last):
         line = unit // n
         matrix, column = line // m, unit - line * n
         batch, first_chain, end_chain = matrix, 0, chains
-        if apart != 0:
+        if split_chains != 0:
             batch, first_chain, end_chain = 0, matrix, matrix + 1
         a_at = batch * a_batch + (line - matrix * m) * a_row
         b_at = batch * b_batch + column * b_column
@@ -68,23 +68,23 @@ def add_parts_launch(
     return device_launch(_add_parts, dtypes, (x, y, parts, size), arrays * size)
 
 
-def _product_launch(
-    dtypes: Mapping[str, str], arrays: Sequence[Operand], matrices: int, numbers: Sequence[int], apart: int = 0
+def _batched_gemm_launch(
+    dtypes: Mapping[str, str], arrays: Sequence[Operand], matrices: int, numbers: Sequence[int], split_chains: int = 0
 ) -> Launch:
     """Returns the launch of a product of `matrices` pairs; `numbers` are m, n, k and the strides."""
     m, n, *_ = numbers
-    return device_launch(_product, dtypes, (*arrays, *numbers, apart), matrices * m * n)
+    return device_launch(_batched_gemm, dtypes, (*arrays, *numbers, split_chains), matrices * m * n)
 
 
 def _gemm_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
     """Returns the GPU launches that replace a launch of `gemm`."""
     operands: Any = launch.operands
     m, n, *_ = operands[3:12]
-    unit, together, _, apart, _, panel, *_ = operands[12:]
+    unit, together, _, split_chains, _, panel, *_ = operands[12:]
     panels = -(-n // panel)
     matrices = launch.units // (-(-panels // together) * -(-m // unit))  # of a batch, or chains
     return [
-        _product_launch(dtypes, operands[:3], matrices, operands[3:12], apart),
+        _batched_gemm_launch(dtypes, operands[:3], matrices, operands[3:12], split_chains),
         *_epilogue_launches(launch),
     ]
 
@@ -123,7 +123,7 @@ def _gemv_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scratch
     operands: Any = launch.operands
     a, b, c, n, k, b_k, b_column, *_ = operands
     numbers = (1, n, k, k, 1, b_k, b_column, 0, 0)
-    return [_product_launch(dtypes, (a, b, c), 1, numbers), *_epilogue_launches(launch)]
+    return [_batched_gemm_launch(dtypes, (a, b, c), 1, numbers), *_epilogue_launches(launch)]
 
 
 def _transpose_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
@@ -142,7 +142,7 @@ def _epilogue_launches(launch: Launch) -> list[Launch]:
     return [operand for operand in launch.operands if isinstance(operand, Launch)]
 
 
-_product, _add_parts = device_kernel_of(product), device_kernel_of(add_parts)
+_batched_gemm, _add_parts = device_kernel_of(batched_gemm), device_kernel_of(add_parts)
 
 REPLACEMENTS: dict[Any, Replacement] = {
     gemm.gemm.function: _gemm_replacement,

@@ -31,7 +31,9 @@ HAS_SECOND_STATE = 0  # whether there is a second state
 
 
 @scalar_function
-def step(x, p0, p1, p2, p3, bias, hs, kept, gates, gates_at, unit, state_at, next_state_at, units, keeps_state):
+def recurrent_step(
+    x, p0, p1, p2, p3, bias, hs, residual, gates, gates_at, unit, state_at, next_state_at, units, keeps_state
+):
     """Computes a unit of a sequence in a time step: from projected inputs and products to the next state.
 
     `p0` to `p3` are the products of the state with the recurrent kernel, of as many gates as the cell has. `gates_at` is the index of its first gate in `x` and `gates`. `state_at` and `next_state_at` are the indices of its state and of its next state in `hs`.
@@ -39,7 +41,9 @@ def step(x, p0, p1, p2, p3, bias, hs, kept, gates, gates_at, unit, state_at, nex
 
 
 @scalar_function
-def step_back(gates, kept, hs, dx, dp, dh, dc, d_state, gates_at, element, state_at, next_state_at, units):
+def recurrent_step_gradient(
+    gates, residual, hs, dx, dp, dh, dc, d_state, gates_at, element, state_at, next_state_at, units
+):
     """Computes the cotangents of a unit's products and inputs from `d_state`, the cotangent of its state.
 
     At `element`, `dh` and `dc` become the cotangents of the previous state, except through the products.
@@ -64,7 +68,7 @@ def state_product(hs, state_at, recurrent, column, units, width):
 
 
 def _run_step_forwards(
-    x, recurrent, bias, mask, hs, kept, gates, h, c, batch, steps, units, masked, t, first, last
+    x, recurrent, bias, mask, hs, residual, gates, h, c, batch, steps, units, masked, t, first, last
 ):  # fmt: skip
     """A time step: the next states and the residuals; after the last step also the last states.
 
@@ -80,15 +84,31 @@ def _run_step_forwards(
         p1 = state_product(hs, row * units, recurrent, units + j, units, width) if GATE_COUNT > 1 else T(0)
         p2 = state_product(hs, row * units, recurrent, 2 * units + j, units, width) if GATE_COUNT > 2 else T(0)
         p3 = state_product(hs, row * units, recurrent, 3 * units + j, units, width) if GATE_COUNT > 3 else T(0)
-        step(x, p0, p1, p2, p3, bias, hs, kept, gates, row * width + j, j, state_at, next_state_at, units, keeps_state)
+        recurrent_step(
+            x,
+            p0,
+            p1,
+            p2,
+            p3,
+            bias,
+            hs,
+            residual,
+            gates,
+            row * width + j,
+            j,
+            state_at,
+            next_state_at,
+            units,
+            keeps_state,
+        )
         if t == steps - 1:
             h[line] = hs[next_state_at]
             if HAS_SECOND_STATE != 0:
-                c[line] = kept[next_state_at]
+                c[line] = residual[next_state_at]
 
 
 def _run_step_backwards(
-    gates, kept, hs, recurrent, mask, ghs, gh, gc, dx, dp, dh, dc, batch, steps, units, masked, with_hs, with_h, with_c,
+    gates, residual, hs, recurrent, mask, ghs, gh, gc, dx, dp, dh, dc, batch, steps, units, masked, with_hs, with_h, with_c,
     t, first, last,
 ):  # fmt: skip
     """A backward time step: cotangents of inputs and gate products, and of previous states except through the products.
@@ -121,22 +141,24 @@ def _run_step_backwards(
                 dx[at + q * units] = T(0)
             dh[line] = d
         else:
-            step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, state_at, state_at + batch * units, units)
+            recurrent_step_gradient(
+                gates, residual, hs, dx, dp, dh, dc, d, at, line, state_at, state_at + batch * units, units
+            )
 
 
 _FORWARD_SIGNATURE = (
-    "x: in[T], recurrent: in[T], bias: in[T], mask: in[bool], hs: inout[T], kept: inout[T], gates: out[T], h: out[T], "
+    "x: in[T], recurrent: in[T], bias: in[T], mask: in[bool], hs: inout[T], residual: inout[T], gates: out[T], h: out[T], "
     "c: out[T], batch: int, steps: int, units: int, masked: int, t: int, first: int, last: int"
 )
 _BACKWARD_SIGNATURE = (
-    "gates: in[T], kept: in[T], hs: in[T], recurrent: in[T], mask: in[bool], ghs: in[T], gh: in[T], gc: in[T], "
+    "gates: in[T], residual: in[T], hs: in[T], recurrent: in[T], mask: in[bool], ghs: in[T], gh: in[T], gc: in[T], "
     "dx: out[T], dp: inout[T], dh: inout[T], dc: inout[T], batch: int, steps: int, units: int, masked: int, "
     "with_hs: int, with_h: int, with_c: int, t: int, first: int, last: int"
 )
 
 
 @kernel("initial: in[T], states: out[T], end: out[T], steps: int, first: int, last: int", noalias=True, T=FLOATS)
-def first_state(initial, states, end, steps, first, last):
+def copy_initial_state(initial, states, end, steps, first, last):
     """Copies the initial state to the start of `states`; without time steps also to `end`, the last state."""
     for i in range(first, last):
         state = initial[i]
@@ -149,7 +171,9 @@ def first_state(initial, states, end, steps, first, last):
 
 
 @scalar_function
-def lstm_step(x, p0, p1, p2, p3, bias, hs, kept, gates, gates_at, unit, state_at, next_state_at, units, keeps_state):
+def lstm_step(
+    x, p0, p1, p2, p3, bias, hs, residual, gates, gates_at, unit, state_at, next_state_at, units, keeps_state
+):
     """Computes an LSTM's unit in a time step, with the formulas of `kernels.recurrent.lstm`."""
     i = sigmoid((x[gates_at] + p0) + bias[unit])
     f = sigmoid((x[gates_at + units] + p1) + bias[units + unit])
@@ -157,22 +181,22 @@ def lstm_step(x, p0, p1, p2, p3, bias, hs, kept, gates, gates_at, unit, state_at
     o = sigmoid((x[gates_at + 3 * units] + p3) + bias[3 * units + unit])
     gates[gates_at], gates[gates_at + units], gates[gates_at + 2 * units], gates[gates_at + 3 * units] = i, f, g, o
     if keeps_state:
-        kept[next_state_at] = kept[state_at]
+        residual[next_state_at] = residual[state_at]
         hs[next_state_at] = hs[state_at]
     else:
-        carried = f * kept[state_at] + i * g
-        kept[next_state_at] = carried
+        carried = f * residual[state_at] + i * g
+        residual[next_state_at] = carried
         hs[next_state_at] = o * tanh(carried)
 
 
 @scalar_function
-def lstm_step_back(gates, kept, hs, dx, dp, dh, dc, d_state, gates_at, element, state_at, next_state_at, units):
+def lstm_step_gradient(gates, residual, hs, dx, dp, dh, dc, d_state, gates_at, element, state_at, next_state_at, units):
     """Computes the cotangents of an LSTM's unit in a time step; tanh(c) is recomputed."""
     i, f, g, o = gates[gates_at], gates[gates_at + units], gates[gates_at + 2 * units], gates[gates_at + 3 * units]
-    bent = tanh(kept[next_state_at])
+    bent = tanh(residual[next_state_at])
     e = dc[element] + d_state * o * (T(1) - bent * bent)
     dp[gates_at] = e * g * (i * (T(1) - i))
-    dp[gates_at + units] = e * kept[state_at] * (f * (T(1) - f))
+    dp[gates_at + units] = e * residual[state_at] * (f * (T(1) - f))
     dp[gates_at + 2 * units] = e * i * (T(1) - g * g)
     dp[gates_at + 3 * units] = d_state * bent * (o * (T(1) - o))
     dc[element] = e * f
@@ -180,37 +204,41 @@ def lstm_step_back(gates, kept, hs, dx, dp, dh, dc, d_state, gates_at, element, 
 
 
 @scalar_function
-def gru_step(x, p0, p1, p2, p3, bias, hs, kept, gates, gates_at, unit, state_at, next_state_at, units, keeps_state):
-    """Computes a GRU's unit in a time step as `kernels.recurrent.gru` does; `kept` gets the candidate's product."""
+def gru_step(x, p0, p1, p2, p3, bias, hs, residual, gates, gates_at, unit, state_at, next_state_at, units, keeps_state):
+    """Computes a GRU's unit in a time step as `kernels.recurrent.gru` does; `residual` gets the candidate's product."""
     inner = p2 + bias[5 * units + unit]
     z = sigmoid((x[gates_at] + p0) + (bias[unit] + bias[3 * units + unit]))
     r = sigmoid((x[gates_at + units] + p1) + (bias[units + unit] + bias[4 * units + unit]))
     c = tanh((x[gates_at + 2 * units] + r * inner) + bias[2 * units + unit])
-    kept[state_at] = inner
+    residual[state_at] = inner
     gates[gates_at], gates[gates_at + units], gates[gates_at + 2 * units] = z, r, c
     hs[next_state_at] = hs[state_at] if keeps_state else z * hs[state_at] + (T(1) - z) * c
 
 
 @scalar_function
-def gru_step_back(gates, kept, hs, dx, dp, dh, dc, d_state, gates_at, element, state_at, next_state_at, units):
+def gru_step_gradient(gates, residual, hs, dx, dp, dh, dc, d_state, gates_at, element, state_at, next_state_at, units):
     """Computes the cotangents of a GRU's unit in a time step: of its products in `dp`, of its inputs in `dx`."""
     z, r, c = gates[gates_at], gates[gates_at + units], gates[gates_at + 2 * units]
     of_z = d_state * (hs[state_at] - c) * (z * (T(1) - z))
     e = d_state * (T(1) - z) * (T(1) - c * c)
-    of_r = e * kept[state_at] * (r * (T(1) - r))
+    of_r = e * residual[state_at] * (r * (T(1) - r))
     dp[gates_at], dp[gates_at + units], dp[gates_at + 2 * units] = of_z, of_r, e * r
     dx[gates_at], dx[gates_at + units], dx[gates_at + 2 * units] = of_z, of_r, e
     dh[element] = d_state * z
 
 
 @scalar_function
-def simple_step(x, p0, p1, p2, p3, bias, hs, kept, gates, gates_at, unit, state_at, next_state_at, units, keeps_state):
+def simple_step(
+    x, p0, p1, p2, p3, bias, hs, residual, gates, gates_at, unit, state_at, next_state_at, units, keeps_state
+):
     """Computes a simple RNN's unit in a time step, with the formula of `kernels.recurrent.simple`."""
     hs[next_state_at] = hs[state_at] if keeps_state else tanh((x[gates_at] + p0) + bias[unit])
 
 
 @scalar_function
-def simple_step_back(gates, kept, hs, dx, dp, dh, dc, d_state, gates_at, element, state_at, next_state_at, units):
+def simple_step_gradient(
+    gates, residual, hs, dx, dp, dh, dc, d_state, gates_at, element, state_at, next_state_at, units
+):
     """Computes the equal cotangents of a simple RNN unit's product and input in a time step, in `dp`."""
     h = hs[next_state_at]
     dp[gates_at] = d_state * (T(1) - h * h)
@@ -227,35 +255,41 @@ def _step_kernel(name: str, body: Any, signature: str, **cell_globals: Any) -> D
 
 
 def _cell_replacements(
-    name: str, step: Any, step_back: Any, gates: int, carries: bool = False
+    name: str, recurrent_step: Any, recurrent_step_gradient: Any, gates: int, carries: bool = False
 ) -> tuple[Replacement, Replacement]:
     """Returns the replacements of a cell's kernels, forward and backward.
 
     The arguments are as in `kernels.recurrent.walk.cell_kernels`.
     """
     cell_globals = {"GATE_COUNT": gates, "HAS_SECOND_STATE": int(carries)}
-    forwards = _step_kernel(f"{name}_step", _run_step_forwards, _FORWARD_SIGNATURE, **cell_globals, step=step)
+    forwards = _step_kernel(
+        f"{name}_step", _run_step_forwards, _FORWARD_SIGNATURE, **cell_globals, recurrent_step=recurrent_step
+    )
     backwards = _step_kernel(
-        f"{name}_step_back", _run_step_backwards, _BACKWARD_SIGNATURE, **cell_globals, step_back=step_back
+        f"{name}_step_gradient",
+        _run_step_backwards,
+        _BACKWARD_SIGNATURE,
+        **cell_globals,
+        recurrent_step_gradient=recurrent_step_gradient,
     )
 
-    def steps_of(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
+    def replace_forward(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
         operands: Any = launch.operands
-        x, packed, bias, h0, c0, mask, hs, kept, gates, h, c, _, batch, steps, units, masked = operands
-        states = ((h0, hs, h), (c0, kept, c))[: 2 if carries else 1]
-        arrays = x, packed, bias, mask, hs, kept, gates, h, c
+        x, packed, bias, h0, c0, mask, hs, residual, gates, h, c, _, batch, steps, units, masked = operands
+        states = ((h0, hs, h), (c0, residual, c))[: 2 if carries else 1]
+        arrays = x, packed, bias, mask, hs, residual, gates, h, c
         sizes = batch, steps, units, masked
         return [
-            *[device_launch(_first_state_on_gpu, dtypes, (*state, steps), batch * units) for state in states],
+            *[device_launch(_copy_initial_state_on_gpu, dtypes, (*state, steps), batch * units) for state in states],
             *[device_launch(forwards, dtypes, (*arrays, *sizes, t), batch * units) for t in range(steps)],
         ]
 
-    def steps_back_of(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
+    def replace_backward(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
         operands: Any = launch.operands
         batch, steps, units, *_ = operands[12:]
         return [device_launch(backwards, dtypes, (*operands, t), batch * units) for t in range(steps - 1, -2, -1)]
 
-    return steps_of, steps_back_of
+    return replace_forward, replace_backward
 
 
 def _pack_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
@@ -265,10 +299,14 @@ def _pack_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scratch
     return [device_launch(_copy_on_gpu, dtypes, (matrix, packed, n, row, column), k * n)]
 
 
-_first_state_on_gpu, _copy_on_gpu = device_kernel_of(first_state), device_kernel_of(copy_matrix)
-_lstm_replacement, _lstm_gradient_replacement = _cell_replacements("lstm", lstm_step, lstm_step_back, 4, carries=True)
-_gru_replacement, _gru_gradient_replacement = _cell_replacements("gru", gru_step, gru_step_back, 3)
-_simple_replacement, _simple_gradient_replacement = _cell_replacements("simple_rnn", simple_step, simple_step_back, 1)
+_copy_initial_state_on_gpu, _copy_on_gpu = device_kernel_of(copy_initial_state), device_kernel_of(copy_matrix)
+_lstm_replacement, _lstm_gradient_replacement = _cell_replacements(
+    "lstm", lstm_step, lstm_step_gradient, 4, carries=True
+)
+_gru_replacement, _gru_gradient_replacement = _cell_replacements("gru", gru_step, gru_step_gradient, 3)
+_simple_replacement, _simple_gradient_replacement = _cell_replacements(
+    "simple_rnn", simple_step, simple_step_gradient, 1
+)
 
 REPLACEMENTS: dict[Any, Replacement] = {
     products.pack_matrix.function: _pack_replacement,

@@ -11,7 +11,7 @@ import contextlib
 from typing import Any
 
 from fastgrad._src.compiler.fusion.emit import in_place_pairs
-from fastgrad._src.compiler.fusion.emit_reduction import ReductionEmitter, combine_code, combine_of, lane_dtype_of
+from fastgrad._src.compiler.fusion.emit_reduction import ReductionEmitter, combine_code, combiner_of, lane_dtype_of
 from fastgrad._src.compiler.fusion.fused import Fused, Step
 from fastgrad._src.compiler.fusion.phases import Phase
 from fastgrad._src.compiler.fusion.reductions import neutral_element
@@ -69,13 +69,13 @@ class _BlockReduction(ReductionEmitter):
             for phase in self.schedule.phases:
                 for number in phase.reductions:
                     step = self.step(number)
-                    writer.line(f"total{number} = {neutral_element(combine_of(step), self.total_dtype_of(step))}")
+                    writer.line(f"total{number} = {neutral_element(combiner_of(step), self.total_dtype_of(step))}")
                 if phase.reductions or phase.writes:
                     self._write_element_loop(phase, begin, finish)
                 for number in phase.reductions:
                     kind = self.total_dtype_of(self.step(number))
                     writer.line_at_top(f"shared_{kind} = shared_array({kind}, {DEFAULT_THREADS_PER_BLOCK})")
-                    writer.line(f"total{number} = block_{combine_of(self.step(number))}(total{number}, shared_{kind})")
+                    writer.line(f"total{number} = block_{combiner_of(self.step(number))}(total{number}, shared_{kind})")
                 if self.parts == 1:
                     self._write_results(writer, phase, "p", f"k{self.kept[-1]}" if self.kept else "0")
                 elif phase.reductions:
@@ -94,7 +94,7 @@ class _BlockReduction(ReductionEmitter):
         with writer.block("for p in range(first, last)"):
             for number in phase.reductions:
                 step = self.step(number)
-                combine, kind = combine_of(step), self.total_dtype_of(step)
+                combine, kind = combiner_of(step), self.total_dtype_of(step)
                 name = writer.array_parameter(f"parts{number}", f"in[{kind}]", self.partial[number])
                 writer.line(f"total{number} = {neutral_element(combine, kind)}")
                 with writer.block(f"for part in range(thread_index(), {parts}, block_size())"):

@@ -126,7 +126,7 @@ def norms(x, out, columns, parts, first, last):
 
 
 @kernel("x: in[T], moments: out[float64], rows: int, columns: int, parts: int, first: int, last: int", T=FLOATS)
-def part_moments(x, moments, rows, columns, parts, first, last):
+def moments_of_parts(x, moments, rows, columns, parts, first, last):
     """Mean and sum of squares around it, for each part of the rows and each column; a unit is one of them."""
     for unit in range(first, last):
         part = unit // columns
@@ -154,7 +154,7 @@ def part_moments(x, moments, rows, columns, parts, first, last):
     "moments: in[float64], mean: out[T], variance: out[T], rows: int, columns: int, parts: int, first: int, last: int",
     T=FLOATS,
 )
-def whole_moments(moments, mean, variance, rows, columns, parts, first, last):
+def combine_moments(moments, mean, variance, rows, columns, parts, first, last):
     """Mean and population variance, from the moments of parts. A unit is a column; without rows both are NaN."""
     shared = shared_array(float64, 256)
     for c in range(first, last):
@@ -174,7 +174,7 @@ def whole_moments(moments, mean, variance, rows, columns, parts, first, last):
             variance[c] = T(squares / rows)
 
 
-_part_moments = device_kernel_of(part_moments)
+_moments_of_parts = device_kernel_of(moments_of_parts)
 _LEAST_ROWS_OF_A_PART, _MOST_PARTS = 64, 256
 
 
@@ -184,23 +184,23 @@ def _gpu_parts(operands: Any, at: int) -> tuple[int, int, int]:
     return rows, columns, max(parts, min(rows // _LEAST_ROWS_OF_A_PART, _MOST_PARTS))
 
 
-def _part_moments_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
+def _moments_of_parts_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
     """Returns the launch for more parts than a CPU's, and makes the scratch memory as large as they need."""
     x, scratch, *_ = operands = launch.operands
     rows, columns, parts = _gpu_parts(operands, 2)
     assert isinstance(scratch, Scratch)
     memory.arrays[scratch.number] = np.dtype(np.float64), 2 * parts * columns
-    return [device_launch(_part_moments, dtypes, (x, scratch, rows, columns, parts), parts * columns)]
+    return [device_launch(_moments_of_parts, dtypes, (x, scratch, rows, columns, parts), parts * columns)]
 
 
-def _whole_moments_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
+def _combine_moments_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
     arrays = launch.operands[:3]
-    return [device_launch(whole_moments, dtypes, (*arrays, *_gpu_parts(launch.operands, 3)), launch.units)]
+    return [device_launch(combine_moments, dtypes, (*arrays, *_gpu_parts(launch.operands, 3)), launch.units)]
 
 
 REPLACEMENTS: dict[Any, Replacement] = {
-    batch_moments.part_moments.function: _part_moments_replacement,
-    batch_moments.whole_moments.function: _whole_moments_replacement,
+    batch_moments.moments_of_parts.function: _moments_of_parts_replacement,
+    batch_moments.combine_moments.function: _combine_moments_replacement,
     on_cpu.sparse_cross_entropy.function: same_operands_replacement(sparse_cross_entropy),
     on_cpu.sparse_cross_entropy_and_gradient.function: same_operands_replacement(sparse_cross_entropy_and_gradient),
     general.logsumexp_rows.function: same_operands_replacement(logsumexp),

@@ -244,7 +244,7 @@ def _slide_launch(arrays: tuple[Any, ...], table: np.ndarray, terms: list[np.nda
         table[[phase + DEPTH_WORD, phase + TERMS_AT_WORD]] = len(found) // 5, at
         at += len(found)
         positions = int(table[IMAGES_WORD] * table[phase + POSITIONS_WORD : phase + POSITIONS_WORD + 3].prod())
-        units += positions * int(table[GROUPS_WORD]) * _fours(table)
+        units += positions * int(table[GROUPS_WORD]) * _threads_per_group(table)
     return device_launch(_slide, dtypes, (*arrays, Constant(table), Constant(np.concatenate(terms))), units)
 
 
@@ -278,7 +278,7 @@ def _few_channels_replacement(launch: Launch, dtypes: Mapping[str, str], memory:
     return [_slide_launch(arrays, words, terms, dtypes)]
 
 
-def _fours(table: np.ndarray) -> int:
+def _threads_per_group(table: np.ndarray) -> int:
     """Returns how many threads a group's columns take."""
     return -(-int(table[COLUMNS_WORD]) // 4)
 
@@ -299,7 +299,7 @@ def _filter_gradient_replacement(converted_table: Callable[[np.ndarray], np.ndar
         )
         counts = Constant(np.array(patches.result_sizes(words)))
         chunks, size = int(words[CHUNKS_WORD]), int(words[CHUNK_SIZE_WORD])
-        units = chunks * int(words[GROUPS_WORD]) * row_count * _fours(words)
+        units = chunks * int(words[GROUPS_WORD]) * row_count * _threads_per_group(words)
         positions = int(words[IMAGES_WORD] * np.prod(counts.array)) // chunks
         parts = max(min(-(-_GATHERING_UNITS // units), positions // _LEAST_POSITIONS_OF_PART), 1)
         gathered = target if parts == 1 else memory.add(dtypes["T"], chunks * parts * size)

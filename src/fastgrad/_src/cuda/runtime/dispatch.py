@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad._src.compiler.function import forget_entries
 from fastgrad._src.core.dispatch import Dispatcher, dispatchers
 from fastgrad._src.core.operation import Operation
-from fastgrad._src.core.placement import common_device, has_no_fixed_device, moved, placement
+from fastgrad._src.core.placement import common_device, has_no_fixed_device, move_to_device, placement
 from fastgrad._src.cuda.devices.memory import Device
 from fastgrad._src.cuda.runtime.eager import run_on
 
@@ -27,7 +27,7 @@ class _DeviceDispatcher(Dispatcher):
 
     def result(self, operation: Operation, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
         """Returns the results of an operation on the device of its inputs."""
-        device, arrays = placed_inputs(operation.name, inputs)
+        device, arrays = move_inputs_to_device(operation.name, inputs)
         if device is None:
             return operation.run(*arrays, **attributes)
         return run_on(device, operation, arrays, attributes)
@@ -40,7 +40,7 @@ class _DeviceDispatcher(Dispatcher):
                     y._unplaced = True
 
 
-def placed_inputs(name: str, inputs: tuple[Any, ...]) -> tuple[Device | None, list[Any]]:
+def move_inputs_to_device(name: str, inputs: tuple[Any, ...]) -> tuple[Device | None, list[Any]]:
     """Returns the device that an operation runs on, and the operation's inputs on that device.
 
     It is the scope's device, else the tensors' device, else the default device.
@@ -50,9 +50,9 @@ def placed_inputs(name: str, inputs: tuple[Any, ...]) -> tuple[Device | None, li
     """
     if placement.is_scoped:
         device = placement.device
-        return device, [moved(x._array, device) for x in inputs]
+        return device, [move_to_device(x._array, device) for x in inputs]
     device, arrays = common_device(name, inputs)
     if device is None and placement.default is not None and all(map(has_no_fixed_device, inputs)):
         device = placement.default
-        arrays = [moved(array, device) for array in arrays]
+        arrays = [move_to_device(array, device) for array in arrays]
     return device, arrays

@@ -17,9 +17,9 @@ from fastgrad._src.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad._src.compiler.passes.merge_common import plain_key
 from fastgrad._src.compiler.recording.unlisted_operation import UnlistedOperation
 from fastgrad._src.core import settings_version
-from fastgrad._src.core.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad._src.core.floating_errors import QUIET, reset_float_errors, set_float_errors
 from fastgrad._src.core.operation import Operation, as_array
-from fastgrad._src.core.placement import moved
+from fastgrad._src.core.placement import move_to_device
 from fastgrad._src.core.recording import control_flow_handler
 from fastgrad._src.cuda.devices.memory import Device
 from fastgrad._src.cuda.runtime.program import DeviceProgram
@@ -75,7 +75,10 @@ def run_on(device: Device, row: Operation, arrays: Sequence[Any], attributes: di
                 programs.popitem(last=False)
         if cached is None or cached.program is None:
             device_arrays = tuple(
-                [moved(array if type(array) is np.ndarray else as_array(array), device) for array in host_arrays]
+                [
+                    move_to_device(array if type(array) is np.ndarray else as_array(array), device)
+                    for array in host_arrays
+                ]
             )
             return device_arrays if type(host_result) is tuple else device_arrays[0]
     else:
@@ -93,11 +96,11 @@ def _cache_key(row: Operation, arrays: Sequence[Any], attributes: dict[str, Any]
 
 
 def _run_on_host(row: Operation, arrays: Sequence[Any], attributes: dict[str, Any]) -> Any:
-    token = errors_set(QUIET)
+    token = set_float_errors(QUIET)
     try:
-        return row.run(*[moved(array, None) for array in arrays], **attributes)
+        return row.run(*[move_to_device(array, None) for array in arrays], **attributes)
     finally:
-        errors_reset(token)
+        reset_float_errors(token)
 
 
 def _new_program(

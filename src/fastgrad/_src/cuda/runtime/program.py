@@ -26,9 +26,9 @@ from fastgrad._src.compiler.passes.merge_common import merge_common
 from fastgrad._src.compiler.passes.tree import optimized_tree, tree_of
 from fastgrad._src.compiler.programs.arena import Arena
 from fastgrad._src.compiler.programs.buffers import Action, AsPythonObject, Place
-from fastgrad._src.compiler.programs.pipeline import DECOMPOSE, SIMPLIFY, Pass, transformed
+from fastgrad._src.compiler.programs.pipeline import DECOMPOSE, SIMPLIFY, Pass, apply_passes
 from fastgrad._src.compiler.programs.plan import make_plan
-from fastgrad._src.compiler.programs.replay_writer import unrecorded_outcome
+from fastgrad._src.compiler.programs.replay_writer import unrecorded_outcome_error
 from fastgrad._src.core.errors import InternalError, InvalidArgumentError
 from fastgrad._src.core.operation import reason_to_run_in_python
 from fastgrad._src.core.variable import memory_sharing
@@ -67,7 +67,7 @@ class DeviceProgram:
 
     def __init__(self, device: Device, *graphs: Graph, fixed: bool = True) -> None:
         self.device = device
-        self.tree = optimized_tree(tree_of(graphs), partial(transformed, passes=_passes(device.driver.blas)))
+        self.tree = optimized_tree(tree_of(graphs), partial(apply_passes, passes=_passes(device.driver.blas)))
         self.plan = make_plan(self.tree, GPU_TARGET)
         self.arena_bytes = self.plan.arena_bytes
         self._fixed = fixed
@@ -229,8 +229,8 @@ class DeviceProgram:
             launch_all()
             return
         if self._graphs.get(graph_key) is None:
-            self._graphs[graph_key] = driver.record(launch_all)
-        driver.replay(self._graphs[graph_key])
+            self._graphs[graph_key] = driver.capture_graph(launch_all)
+        driver.launch_graph(self._graphs[graph_key])
 
 
 # Losses are joined first, while their gradients are rows.
@@ -242,10 +242,10 @@ def _passes(blas: Blas | None) -> tuple[Pass, ...]:
     if blas is None:
         return _FUSING_PASSES
 
-    def take_library_products(graph: Graph) -> Graph:
+    def use_blas_products(graph: Graph) -> Graph:
         return with_blas_products(graph, blas)
 
-    return (*_FUSING_PASSES, take_library_products)
+    return (*_FUSING_PASSES, use_blas_products)
 
 
 class _ProgramRun:
@@ -284,7 +284,7 @@ class _ProgramRun:
             array = self.array(guard.inputs[0], guard.node.inputs[0])
             successor = block.successors.get(outcome_of(guard.node, array))
             if successor is None:
-                raise unrecorded_outcome(guard.node, array)
+                raise unrecorded_outcome_error(guard.node, array)
             number = successor
 
     def _launch_sequence(self, key: tuple[int, int], step: _LaunchSequence) -> None:
@@ -304,7 +304,7 @@ class _ProgramRun:
             self.array(*place_and_value) for place_and_value in zip(action.inputs, action.node.inputs, strict=True)
         ]
         if action.node.kind is Kind.GUARD:
-            raise unrecorded_outcome(action.node, arrays[0])
+            raise unrecorded_outcome_error(action.node, arrays[0])
         run_node(action.node, arrays)  # raises the error
         raise InternalError(f"{action.node}: its kernel stopped the program, and nothing is wrong.")
 
@@ -315,7 +315,7 @@ class _ProgramRun:
         if node.kind is Kind.GUARD:
             array = self.array(action.inputs[0], node.inputs[0])
             if outcome_of(node, array) != node.payload[1]:
-                raise unrecorded_outcome(node, array)
+                raise unrecorded_outcome_error(node, array)
         elif node.kind is Kind.ASSIGN:
             node.payload._array[...] = self.array(action.inputs[0], node.inputs[0])
         elif isinstance(node.payload, GraphOperation):
@@ -329,7 +329,7 @@ class _ProgramRun:
             ]
             self._store_host_results(action, run_structured(self._program.device, node.payload, inputs))
         else:
-            warn_of_host(node.payload.name)
+            warn_of_host_fallback(node.payload.name)
             self._store_host_results(
                 action,
                 run_node(
@@ -412,7 +412,7 @@ def _launch_sequences(
 _warned: set[str] = set()
 
 
-def warn_of_host(name: str) -> None:
+def warn_of_host_fallback(name: str) -> None:
     """Warns once that an operation runs on the host, if users would expect it on the GPU."""
     reason = reason_to_run_in_python(name)
     if reason is not None and name not in _warned:

@@ -11,7 +11,7 @@ from fastgrad._src.compiler.control_flow.branches import Branches
 from fastgrad._src.compiler.control_flow.control_flow_operation import ControlFlowOperation
 from fastgrad._src.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad._src.compiler.control_flow.loops import Loop
-from fastgrad._src.core.placement import moved
+from fastgrad._src.core.placement import move_to_device
 from fastgrad._src.cuda.devices.memory import Device
 
 
@@ -30,16 +30,16 @@ def run_graph(device: Device, operation: GraphOperation, arrays: Sequence[Any]) 
 def run_structured(device: Device, operation: ControlFlowOperation, arrays: Sequence[Any]) -> list[Any]:
     """Runs a loop or branches; any other operation runs on the host's arrays."""
     if isinstance(operation, Branches):
-        branch = operation.branch_number(moved(arrays[0], None))
+        branch = operation.branch_number(move_to_device(arrays[0], None))
         return run_graph(device, operation.branches[branch], arrays[1:])
     if isinstance(operation, Loop):
         return _run_loop(device, operation, arrays)
-    return [moved(y, device) for y in operation.run(*[moved(x, None) for x in arrays])]
+    return [move_to_device(y, device) for y in operation.run(*[move_to_device(x, None) for x in arrays])]
 
 
 def _run_loop(device: Device, loop: Loop, arrays: Sequence[Any]) -> list[Any]:
     carried, rows, captured, trip_limit = loop.split_inputs(arrays)
-    trip_limit = None if trip_limit is None else moved(trip_limit, None)
+    trip_limit = None if trip_limit is None else move_to_device(trip_limit, None)
     stacks = [device.put(stack) for stack in loop.zero_filled_stacks()]
     total = loop.iteration_count_of_rows(trip_limit)
     trips_done = 0
@@ -62,7 +62,7 @@ def _has_next_trip(
     if trip_limit is not None and trips_done >= int(trip_limit):
         return False
     (outcome,) = run_graph(device, loop.condition, [*carried, *captured])
-    if not moved(outcome, None).reshape(()):
+    if not move_to_device(outcome, None).reshape(()):
         return False
     if loop.most is not None and trips_done >= loop.most:
         raise loop.double_capacity()

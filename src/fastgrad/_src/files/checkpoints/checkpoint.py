@@ -20,8 +20,8 @@ from fastgrad._src.core.object_graph import (
     parsed_nodes,
     saved_children,
 )
-from fastgrad._src.core.replicas import ALONE, ReplicaGroup, replica_group, replicas
-from fastgrad._src.core.restoration import Restoration, restore_deferred_values, watched_containers
+from fastgrad._src.core.replicas import ALONE, ReplicaGroup, replica_group, replica_group_scope
+from fastgrad._src.core.restoration import Restoration, restore_deferred_values, watch_containers
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.files.checkpoints.tensorflow_checkpoint import (
     OBJECT_GRAPH,
@@ -87,7 +87,7 @@ class Checkpoint:
         return self._root() if isinstance(self._root, weakref.ref) else self._root
 
     def __setattr__(self, name: str, value: Any) -> None:
-        object.__setattr__(self, name, watched_containers(value, self))
+        object.__setattr__(self, name, watch_containers(value, self))
         restore_deferred_values(self)
 
     def _saved_children(self) -> dict[str, Any]:
@@ -110,7 +110,7 @@ class Checkpoint:
     def save_counter(self) -> Variable:
         """The number of calls of ``save``: an int64 variable, saved with the others."""
         if self._save_counter is None:
-            with replicas(ALONE):
+            with replica_group_scope(ALONE):
                 self._save_counter = Variable(np.int64(0), trainable=False, name="save_counter")
         return self._save_counter
 
@@ -283,7 +283,7 @@ class LoadStatus:
         unmatched = sorted(
             name
             for obj, name in zip(graph.objects, graph.names, strict=True)
-            if isinstance(obj, Variable) and name != "save_counter" and not restoration.has_bound(obj)
+            if isinstance(obj, Variable) and name != "save_counter" and not restoration.is_matched(obj)
         )
         if unmatched:
             raise AssertionError(

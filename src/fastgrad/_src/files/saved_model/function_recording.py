@@ -12,7 +12,7 @@ import numpy as np
 from fastgrad._src.compiler.dispatch.results import as_results
 from fastgrad._src.compiler.graph.graph import Graph, Kind
 from fastgrad._src.compiler.passes.drop_dead import drop_dead
-from fastgrad._src.compiler.recording.record import Recording, hidden_from_recordings
+from fastgrad._src.compiler.recording.record import Recording, hide_from_recordings
 from fastgrad._src.core import nest
 from fastgrad._src.core.composite import Composite, CompositeSpec
 from fastgrad._src.core.tensor import Tensor
@@ -385,7 +385,7 @@ def _record_once(
 ) -> Path | None:
     """Returns the recording of one run; None if the run has made variables."""
     tensors = [Tensor(array.copy()) for array in arrays]
-    with hidden_from_recordings(), undo_changes():
+    with hide_from_recordings(), undo_changes():
         recording = _ChoosingRecording(tensors, chosen, sizes_are_open)
         try:
             with recording:

@@ -281,7 +281,7 @@ class RestoredFunction(Function):
         arguments = inspect.BoundArguments(self._stored_signature, self.stored_arguments()[0])
         return super().get_concrete_function(*arguments.args, **arguments.kwargs)
 
-    def _unrecorded_copy(self, python_function: Any) -> Function:
+    def _copy_without_traces(self, python_function: Any) -> Function:
         return RestoredFunction(self.__name__, self._stored_signature, self._has_signature, self.entries)
 
 

@@ -25,7 +25,7 @@ from fastgrad._src.compiler.control_flow.scan_gradient import loop_with_residual
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Node, Value, validate
 from fastgrad._src.compiler.graph.interpret import GuardError
 from fastgrad._src.compiler.recording.host_call import HostCall
-from fastgrad._src.compiler.recording.record import hidden_from_recordings
+from fastgrad._src.compiler.recording.record import hide_from_recordings
 from fastgrad._src.compiler.recording.unlisted_operation import is_differentiable
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError
@@ -286,7 +286,7 @@ class StoredGraph:
         if len(sizes) < self.symbol_count:
             return None  # sizes of results are known in a run only, which checks its conditions itself
         try:
-            with hidden_from_recordings():
+            with hide_from_recordings():
                 self._check_conditions(sizes, {})
             self.check(sizes, arguments)
         except _ConditionFails as error:

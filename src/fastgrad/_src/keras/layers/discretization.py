@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
-from fastgrad._src.core.names import lacks
+from fastgrad._src.core.names import declare_missing
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none
 from fastgrad._src.keras.layers.category_encoding import checked_output_mode, encode_categories, encoded_shape
 from fastgrad._src.keras.layers.layer import Layer
@@ -19,7 +19,7 @@ from fastgrad._src.ops.shaping import reshape
 from fastgrad._src.ops.sorting import searchsorted
 
 
-@lacks("finalize_state", "reset_state", "update_state")
+@declare_missing("finalize_state", "reset_state", "update_state")
 class Discretization(Layer):
     """Maps each value to the number of its bin: 0 below the first boundary, and so on. A boundary belongs to the bin above it.
 

@@ -13,7 +13,7 @@ import numpy as np
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.errors import FailedPreconditionError
-from fastgrad._src.core.names import lacks
+from fastgrad._src.core.names import declare_missing
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none
 from fastgrad._src.keras import settings
 from fastgrad._src.keras.layers.category_encoding import (
@@ -113,7 +113,7 @@ MISSING = ("finalize_state", "load_assets", "reset_state", "save_assets", "updat
 """Methods that Keras's layers with a vocabulary have for its own use."""
 
 
-@lacks(*MISSING)
+@declare_missing(*MISSING)
 class IndexLookup(CategoricalLayer):
     """The base of the layers that number the terms of a vocabulary; arguments and errors as in ``StringLookup``."""
 

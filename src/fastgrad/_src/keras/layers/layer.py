@@ -9,8 +9,8 @@ from typing import Any
 
 from fastgrad._src.core import deferral, nest, recording, settings_version
 from fastgrad._src.core.composite import Composite, CompositeOperand
-from fastgrad._src.core.names import lacks, suggestions
-from fastgrad._src.core.replicas import ReplicaGroup, in_current_context, replica_group, replicas
+from fastgrad._src.core.names import declare_missing, suggestions
+from fastgrad._src.core.replicas import ReplicaGroup, group_in_current_context, replica_group, replica_group_scope
 from fastgrad._src.core.restoration import restore_deferred_values
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none
 from fastgrad._src.keras import constraints, dtype_policy, initializers, naming, regularizers, settings
@@ -23,7 +23,7 @@ from fastgrad._src.keras.layers.variable_tracking import WeightOwner
 from fastgrad._src.keras.weight import CastWeight, Weight
 
 
-@lacks(
+@declare_missing(
     "add_metric",
     "convert_weight",
     "convolution_op",
@@ -200,7 +200,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
 
     def _run_on_zeros(self, input_shape: Any, unknown_size: int) -> Any:
         """Calls the layer on zeros, with ``unknown_size`` for None, hidden from tapes; returns the result's shapes."""
-        with recording.hidden_from_tapes(), deferral.deferred(), variables_restored_at_exit(self):
+        with recording.hide_from_tapes(), deferral.defer_operations(), variables_restored_at_exit(self):
             output_shapes = shapes_of(self(zeros_of(input_shape, self._layer_dtype.numpy, unknown_size)))
         self._clear_losses()
         return output_shapes
@@ -264,7 +264,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
                 name.removesuffix("_shape"): zeros_of(shape, self._layer_dtype.numpy, 1)
                 for name, shape in config["shapes_dict"].items()
             }
-            with recording.hidden_from_tapes():
+            with recording.hide_from_tapes():
                 self(**zeros)
             self._clear_losses()
 
@@ -485,7 +485,7 @@ def _with_build_bookkeeping(build: Callable[..., None]) -> Callable[..., None]:
             return
         self.__dict__["_building"] = True
         try:
-            with naming.RunningLayerScope(self), replicas(in_current_context(self._replicas)):
+            with naming.RunningLayerScope(self), replica_group_scope(group_in_current_context(self._replicas)):
                 build(self, *args, **kwargs)
         finally:
             self.__dict__["_building"] = False

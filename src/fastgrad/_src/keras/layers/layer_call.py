@@ -15,7 +15,7 @@ import numpy as np
 from fastgrad._src.core import nest
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.dtypes import DType
-from fastgrad._src.core.replicas import ReplicaGroup, in_current_context, replicas
+from fastgrad._src.core.replicas import ReplicaGroup, group_in_current_context, replica_group_scope
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad._src.jit.user_lines import warn
 from fastgrad._src.keras import masks
@@ -220,8 +220,8 @@ class LayerCaller:
         if self._input_spec is not None:
             check_inputs(self._input_spec, first_input, self.name)
         if not self.built:
-            with replicas(
-                in_current_context(self._replicas)
+            with replica_group_scope(
+                group_in_current_context(self._replicas)
             ):  # as in Keras, weights belong to the scope that made the layer
                 self._build_for(converted, kwargs)
             save_new_variables(self)

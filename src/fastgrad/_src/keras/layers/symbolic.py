@@ -290,7 +290,7 @@ def _outputs_from_zeros(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any
                 return SparseTensorSpec(shape, dtype).placeholder(unknown_size, 0)
             return constant_tensor(deferral.zeros(shape, dtype.numpy))
 
-        with recording.hidden_from_tapes(), deferral.deferred(), variables_restored_at_exit(layer):
+        with recording.hide_from_tapes(), deferral.defer_operations(), variables_restored_at_exit(layer):
             outputs = layer(*map_keras_tensors(args, zeros), **map_keras_tensors(kwargs, zeros))
             specs = [
                 (tuple(x.shape), settings.standardize_dtype(x.dtype).name, isinstance(x, Composite))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastgrad._src.core.names import lacks
+from fastgrad._src.core.names import declare_missing
 from fastgrad._src.keras.layers.category_encoding import CategoricalLayer, checked_output_mode
 from fastgrad._src.keras.layers.index_lookup import MISSING, StringLookup, as_list, batches_of
 from fastgrad._src.keras.saving.objects import deserialize_keras_object, serialize_keras_object
@@ -20,7 +20,7 @@ from fastgrad._src.structures.strings.unicode import unicode_split
 _PUNCTUATION = r'[!"#$%&()\*\+,-\./:;<=>?@\[\\\]^_`{|}~\']'
 
 
-@lacks(*MISSING)
+@declare_missing(*MISSING)
 class TextVectorization(CategoricalLayer):
     """Maps texts to numbers of words, or to rows of counts. Texts are standardised, split, joined to n-grams, and looked up.
 

@@ -12,7 +12,7 @@ from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.dtypes import DType
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.nest import flatten, map_structure
-from fastgrad._src.core.replicas import loss_weight, step_rows
+from fastgrad._src.core.replicas import current_step_rows, loss_weight
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad._src.keras import dtype_policy, settings
 from fastgrad._src.keras.configured import Configured, FunctionOptionsMixin
@@ -219,7 +219,7 @@ def _total_of_replicas(divisor: Tensor) -> Tensor:
 
     So the means of all replicas, times their weights, add up to the mean over all rows. Elsewhere the divisor stays local.
     """
-    weight, step = loss_weight(), step_rows()
+    weight, step = loss_weight(), current_step_rows()
     if weight is None or step is None or step.total is None:
         return divisor
     return all_reduce([divisor])[0] * weight

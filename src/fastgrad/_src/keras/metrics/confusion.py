@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.argument_checks import checked_number
 from fastgrad._src.core.errors import InvalidArgumentError, OutOfMemoryError
-from fastgrad._src.core.recording import hidden_from_tapes
+from fastgrad._src.core.recording import hide_from_tapes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras import settings
 from fastgrad._src.keras.losses.loss import align_ranks, as_tensor
@@ -118,7 +118,7 @@ class ConfusionMetric(Metric):
         Raises:
             InvalidArgumentError: the shapes differ, or the weights do not fit; then nothing is counted.
         """
-        with hidden_from_tapes():
+        with hide_from_tapes():
             batch_counts = self._batch_counts(y_true, y_pred, sample_weight)
         for name in self._counted:
             getattr(self, name).assign_add(batch_counts[name])

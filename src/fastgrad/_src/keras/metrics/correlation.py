@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad._src.core.recording import hidden_from_tapes
+from fastgrad._src.core.recording import hide_from_tapes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.losses.loss import align_ranks, as_tensor, labels_and_predictions
 from fastgrad._src.keras.metrics.metric import Metric
@@ -100,7 +100,7 @@ class R2Score(Metric):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Adds the squares and products of a batch to the sums."""
-        with hidden_from_tapes():
+        with hide_from_tapes():
             y, p = align_ranks(as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype))
             if y.ndim != 2 or p.ndim != 2:
                 raise ValueError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad._src.core.recording import hidden_from_tapes
+from fastgrad._src.core.recording import hide_from_tapes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.losses.loss import as_tensor
 from fastgrad._src.keras.metrics.metric import Metric
@@ -74,7 +74,7 @@ class FBetaScore(Metric):
             ValueError: the shapes are others.
             InvalidArgumentError: the weights do not fit the labels.
         """
-        with hidden_from_tapes():
+        with hide_from_tapes():
             labels, predictions = as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype)
             if labels.ndim != 2 or predictions.ndim != 2:
                 raise ValueError(

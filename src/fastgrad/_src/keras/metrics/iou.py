@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
-from fastgrad._src.core.recording import hidden_from_tapes
+from fastgrad._src.core.recording import hide_from_tapes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.jit.user_lines import warn
 from fastgrad._src.keras.losses.loss import as_tensor
@@ -102,7 +102,7 @@ class IoU(Metric):
                 "You are passing weight as `float`, but dtype is `int`. This may result in an incorrect weight due to type casting. "
                 "Consider using integer weights, or a metric with dtype='float32'.",
             )
-        with hidden_from_tapes():
+        with hide_from_tapes():
             values_with_form = ((y_true, self.sparse_y_true), (y_pred, self.sparse_y_pred))
             labels, predictions = [
                 as_tensor(value if is_sparse else argmax(value, self.axis), dtypes.int64)
@@ -159,7 +159,7 @@ class BinaryIoU(IoU):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Adds a batch to the confusion matrix."""
-        with hidden_from_tapes():
+        with hide_from_tapes():
             predicted_classes = cast(as_tensor(y_pred, dtypes.float32) >= self.threshold, dtypes.int64)
         super().update_state(y_true, predicted_classes, sample_weight)
 

@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core.names import missing_member_getattr
-from fastgrad._src.core.replicas import ALONE, ReplicaGroup, in_replica, replica_group, replicas, step_rows
+from fastgrad._src.core.replicas import (
+    ALONE,
+    ReplicaGroup,
+    current_step_rows,
+    in_replica,
+    replica_group,
+    replica_group_scope,
+)
 from fastgrad._src.core.tensor import constant_tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras import dtype_policy, initializers, naming, settings
@@ -28,10 +35,10 @@ def _over_all_replicas(result: Callable[..., Any]) -> Callable[..., Any]:
     def joined_result(self: Metric, *args: Any, **kwargs: Any) -> Any:
         if self._replicas.size == 1:
             return result(self, *args, **kwargs)
-        step = step_rows()
+        step = current_step_rows()
         joins = step is not None and step.joins_metrics
         with (
-            replicas(self._replicas if joins or not in_replica() else replica_group()),
+            replica_group_scope(self._replicas if joins or not in_replica() else replica_group()),
             common_values(self._replicas, self.variables, purpose=f"the result of {self.name}"),
         ):
             return result(self, *args, **kwargs)
@@ -107,7 +114,7 @@ class Metric(Configured, ObjectTracker):
             raise RuntimeError("You forgot to call `super().__init__()` in the `__init__()` method. Go add it!")
         start = initializers.get("zeros" if initializer is None else initializer)
         # Each replica counts its own rows, so its metrics start without a message to the others.
-        with naming.name_scope(self.name.replace("/", ">")), replicas(ALONE):
+        with naming.name_scope(self.name.replace("/", ">")), replica_group_scope(ALONE):
             variable = Weight(
                 start, shape, dtype, trainable=False, aggregation=aggregation, synchronization="on_read", name=name
             )
@@ -119,12 +126,12 @@ class Metric(Configured, ObjectTracker):
     def _join_replicas(self, variables: Iterable[Any], group: ReplicaGroup) -> None:
         """Lets reads of variables outside of a step combine the values of all replicas of a strategy."""
         if group.size > 1:
-            from fastgrad._src.distribute.variables import set_rule
+            from fastgrad._src.distribute.variables import set_replica_aggregation
 
             self._replicas = group._replace(is_cross_replica=True)
             for variable in variables:
                 if isinstance(variable, Weight):
-                    set_rule(variable, self._replicas, aggregation_rule(variable.aggregation).name)
+                    set_replica_aggregation(variable, self._replicas, aggregation_rule(variable.aggregation).name)
 
     def add_weight(
         self, shape: Any = (), initializer: Any = None, dtype: Any = None, name: str | None = None
@@ -181,7 +188,9 @@ class Metric(Configured, ObjectTracker):
             )
         old_values = [Variable.value(variable) for variable in targets]
         try:
-            with replicas(self._replicas._replace(is_cross_replica=False)):  # these values are of one replica
+            with replica_group_scope(
+                self._replicas._replace(is_cross_replica=False)
+            ):  # these values are of one replica
                 for variable, value in zip(targets, new_values, strict=True):
                     variable.assign(value)
                 yield

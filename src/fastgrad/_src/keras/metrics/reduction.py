@@ -10,7 +10,7 @@ import numpy as np
 
 from fastgrad._src.core.argument_checks import checked_callable
 from fastgrad._src.core.errors import InvalidArgumentError
-from fastgrad._src.core.recording import hidden_from_tapes
+from fastgrad._src.core.recording import hide_from_tapes
 from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad._src.keras.configured import FunctionOptionsMixin
 from fastgrad._src.keras.losses.loss import align_ranks, as_tensor, masked_weight
@@ -118,7 +118,7 @@ class Sum(Metric):
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Adds ``values`` times ``sample_weight``."""
-        with hidden_from_tapes():
+        with hide_from_tapes():
             values, _ = weighted_values_per_sample(self, values, sample_weight, reduce_sum)
             total = reduce_sum(values)
         self.total.assign_add(total)
@@ -146,7 +146,7 @@ class Mean(Metric):
 
     def _add(self, values: Any, sample_weight: Any, mask: Any = None) -> None:
         """Adds ``values``, weighted by ``sample_weight`` and by ``mask``, that of the predictions."""
-        with hidden_from_tapes():
+        with hide_from_tapes():
             values, weights = weighted_values_per_sample(self, values, sample_weight, reduce_mean, mask)
             total = reduce_sum(values) if values.ndim else values
             if weights is not None:
@@ -184,7 +184,7 @@ class MeanMetricWrapper(Mean):
         Raises:
             InvalidArgumentError: the weights or the mask do not fit the values of the function.
         """
-        with hidden_from_tapes():
+        with hide_from_tapes():
             values = self._fn(y_true, y_pred, **self._fn_kwargs)
         self._add(values, sample_weight, mask_of(y_pred))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad._src.core.recording import hidden_from_tapes
+from fastgrad._src.core.recording import hide_from_tapes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.losses import regression as losses
 from fastgrad._src.keras.losses.loss import align_ranks, as_tensor
@@ -55,7 +55,7 @@ class RootMeanSquaredError(Mean):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
         """Adds a batch of labels and predictions."""
-        with hidden_from_tapes():
+        with hide_from_tapes():
             labels, predictions = align_ranks(as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype))
             errors = squared_difference(labels, predictions)
         super().update_state(errors, sample_weight)

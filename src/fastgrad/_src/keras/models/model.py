@@ -7,7 +7,7 @@ from typing import Any
 
 from fastgrad._src.compiler.function import function
 from fastgrad._src.core import nest
-from fastgrad._src.core.names import lacks
+from fastgrad._src.core.names import declare_missing
 from fastgrad._src.core.tensor_spec import TensorSpec
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.masks import give_mask
@@ -15,7 +15,7 @@ from fastgrad._src.keras.saving import model_files
 from fastgrad._src.keras.training.trainer import Trainer
 
 
-@lacks(
+@declare_missing(
     "distribute_reduction_method",
     "distribute_strategy",
     "evaluate_generator",

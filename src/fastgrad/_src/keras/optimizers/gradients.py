@@ -15,8 +15,8 @@ import numpy as np
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.operation import TABLE
-from fastgrad._src.core.placement import moved
-from fastgrad._src.core.recording import recorders, state_is_recorded
+from fastgrad._src.core.placement import move_to_device
+from fastgrad._src.core.recording import is_state_recorded, recorders
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras.optimizers.recorded_attributes import as_float64_scalar
@@ -77,7 +77,7 @@ def read_gradient(gradient: Any, variable: Variable, owner: str) -> Gradient:
             f"{owner}: the gradient has shape {list(array.shape)}, but the variable '{variable.name}' has shape "
             f"{list(variable.shape)}: Incompatible shapes. Each variable needs a gradient of its own shape."
         )
-    if state_is_recorded():
+    if is_state_recorded():
         converted: Tensor = cast(tensor, variable.dtype)
         return converted
     # A gradient that is the value of a variable shares memory that the update will change.
@@ -93,7 +93,7 @@ def _converted(array: np.ndarray, variable: Variable, owner: str) -> np.ndarray:
             f"{owner}: the gradient of '{variable.name}' has dtype {array.dtype.name}, which is not a real number; "
             f"the variable has dtype {variable._dtype.name}."
         )
-    return moved(array, None).astype(dtype)
+    return move_to_device(array, None).astype(dtype)
 
 
 def _read_rows(gradient: IndexedSlices, variable: Variable, owner: str) -> SummedRows:
@@ -113,7 +113,7 @@ def _read_rows(gradient: IndexedSlices, variable: Variable, owner: str) -> Summe
             f"{owner}: IndexedSlices of dense_shape {gradient.dense_shape._on_host().tolist()} are no gradient of the variable "
             f"'{variable.name}' of shape {list(shape)}: Incompatible shapes."
         )
-    if state_is_recorded():
+    if is_state_recorded():
         recorded_values = cast(gradient.values, variable.dtype)
         return SummedRows(*sum_rows(recorded_values, gradient.indices, limit=shape[0], owner=owner))
     distinct_ids, sums = summed_rows(ids, values, shape[0], owner)

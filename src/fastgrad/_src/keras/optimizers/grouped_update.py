@@ -17,7 +17,7 @@ from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras.optimizers.gradients import positions_by_key
 from fastgrad._src.keras.optimizers.variable import LastReadNumber, OptimizerVariable
 from fastgrad._src.kernels.optimizers.update_rule import UpdateRule, unit_count
-from fastgrad._src.kernels.runtime.eager_launch import run_eagerly
+from fastgrad._src.kernels.runtime.eager_launch import run_on_thread_pool
 from fastgrad._src.kernels.runtime.launch import Input, Launches, Output
 from fastgrad._src.kernels.runtime.thread_pool import compute_pool
 from fastgrad._src.ops.optimizer_updates import is_half, update_variables
@@ -80,12 +80,12 @@ class Group:
             count = len(self.variables)
             assign_all(state, update_variables(*values, *gradients, *numbers, rule=rule.key, count=count))
         elif self.half:
-            kernel = rule.variables["float32"]
+            kernel = rule.variables_kernel["float32"]
             update_in_float32(lambda *lists: kernel(*lists, 0, self._units, *numbers), self.arrays, gradients)
         elif factor == 1.0:
-            self._call(rule, rule.variables[self.dtype], gradients, numbers)
+            self._call(rule, rule.variables_kernel[self.dtype], gradients, numbers)
         else:
-            self._call(rule, rule.scaled_variables[self.dtype], gradients, (factor, *numbers))
+            self._call(rule, rule.scaled_variables_kernel[self.dtype], gradients, (factor, *numbers))
 
     def _call(self, rule: UpdateRule, kernel: Any, gradients: Sequence[np.ndarray], numbers: Sequence[float]) -> None:
         """Calls a kernel that updates the variables in place, on the thread pool if there is much work."""
@@ -97,7 +97,7 @@ class Group:
             kernel(*self.arrays, gradients, 0, self._units, *numbers)
             return
         inputs = (*gradients, *np.array(numbers, np.float64).reshape(-1, 1))
-        run_eagerly(launches, inputs, [array for arrays in self.arrays for array in arrays])
+        run_on_thread_pool(launches, inputs, [array for arrays in self.arrays for array in arrays])
 
     def _launches_of(self, rule: UpdateRule, kernel: Any, number_count: int) -> Launches | None:
         """Returns the launch of a kernel; None if one thread does the update sooner."""

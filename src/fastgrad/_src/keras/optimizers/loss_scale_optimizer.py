@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.operation import TABLE
-from fastgrad._src.core.recording import hidden_from_tapes, state_is_recorded
+from fastgrad._src.core.recording import hide_from_tapes, is_state_recorded
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras.optimizers.arguments import checked_number
@@ -111,8 +111,8 @@ class LossScaleOptimizer(WrappingOptimizer):
             with np.errstate(all="ignore"):
                 self._gradient_pairs(grads, variables)
             build_unrecorded(self, variables)
-        is_recorded = state_is_recorded()
-        with hidden_from_tapes():
+        is_recorded = is_state_recorded()
+        with hide_from_tapes():
             proxy_if_recorded(self)
             scale: Any = self.dynamic_scale._read() if is_recorded else float(self.dynamic_scale)
             steps: Any = (self.step_counter._read() if is_recorded else int(self.step_counter)) + 1
@@ -138,7 +138,7 @@ class LossScaleOptimizer(WrappingOptimizer):
 
     def scale_loss(self, loss: Any) -> Any:
         """Returns the loss times the factor."""
-        if state_is_recorded():
+        if is_state_recorded():
             proxy_if_recorded(self)  # building makes another state, so programs depend on it
             if self.built:
                 loss = convert_to_tensor(loss)

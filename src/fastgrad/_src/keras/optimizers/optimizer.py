@@ -17,9 +17,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fastgrad._src.core.indexed_slices import IndexedSlices
-from fastgrad._src.core.names import lacks
+from fastgrad._src.core.names import declare_missing
 from fastgrad._src.core.placement import device_of, placement
-from fastgrad._src.core.recording import hidden_from_tapes, recorders, recording_state, state_is_recorded
+from fastgrad._src.core.recording import hide_from_tapes, is_state_recorded, record_state_changes, recorders
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.jit.user_lines import warn
@@ -59,7 +59,7 @@ _aggregation_skips = _AggregationSkips()
 """Optimizers of this thread that apply gradients which are already summed over replicas."""
 
 
-@lacks(
+@declare_missing(
     "GATE_GRAPH",
     "GATE_NONE",
     "GATE_OP",
@@ -237,11 +237,11 @@ class Optimizer(OptimizerState):
             grads, variables = assign_overwriting_gradients(self, grads, variables)
             if not grads:
                 return
-        if recorders.active and state_is_recorded():
-            with hidden_from_tapes():
+        if recorders.active and is_state_recorded():
+            with hide_from_tapes():
                 self._run_step(grads, variables)
         elif placement.active and any(map(_is_on_gpu, (*grads, *variables))):
-            with recording_state(), hidden_from_tapes():
+            with record_state_changes(), hide_from_tapes():
                 self._run_step(grads, variables)
         elif not self._try_grouped_update(grads, variables):
             self._run_step(grads, variables)
@@ -277,7 +277,7 @@ class Optimizer(OptimizerState):
         from fastgrad._src.ops.replica_gradients import reduce_gradients
 
         ops = ["max" if is_overwritten_by_gradient(variable) else op for variable in variables]
-        with hidden_from_tapes():
+        with hide_from_tapes():
             return reduce_gradients(grads, ops)
 
     def _try_grouped_update(self, grads: Sequence[Any], variables: Sequence[Variable]) -> bool:
@@ -320,7 +320,7 @@ class Optimizer(OptimizerState):
 
     def _run_step(self, grads: Sequence[Any], variables: Sequence[Variable]) -> None:
         """Runs a step with any options. Everything that can fail runs before the first write."""
-        is_recorded = bool(recorders.active) and state_is_recorded()
+        is_recorded = bool(recorders.active) and is_state_recorded()
         with np.errstate(all="ignore"):
             pairs = self._gradient_pairs(grads, variables)
             if len(pairs) < len(grads):
@@ -406,7 +406,7 @@ class Optimizer(OptimizerState):
         """Returns the loss times ``loss_scale_factor``; the gradients are later divided by it."""
         if self.loss_scale_factor is None:
             return loss
-        if not state_is_recorded():
+        if not is_state_recorded():
             return loss * self.loss_scale_factor
         loss = convert_to_tensor(loss)
         return loss * cast(proxy_if_recorded(self).loss_scale_factor, loss.dtype)

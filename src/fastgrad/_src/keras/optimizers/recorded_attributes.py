@@ -16,9 +16,9 @@ import numpy as np
 
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.operation import TABLE
-from fastgrad._src.core.placement import moved
-from fastgrad._src.core.recording import hidden_from_recorders, state_is_recorded
-from fastgrad._src.core.replicas import ALONE, replicas
+from fastgrad._src.core.placement import move_to_device
+from fastgrad._src.core.recording import hide_from_recorders, is_state_recorded
+from fastgrad._src.core.replicas import ALONE, replica_group_scope
 from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.ops.casting import cast
@@ -63,14 +63,14 @@ class RecordedAttributesBase:
     def _invalidate_programs(self) -> None:
         """Invalidates the programs that depend on this object, so that they are recorded again."""
         if "_changes" in self.__dict__:
-            with hidden_from_recorders():
+            with hide_from_recorders():
                 self._changes.assign_add(1)
 
     def _variable_of(self, name: str) -> Variable:
         """Returns the variable that recorded programs read in place of the numeric attribute ``name``."""
         variable: Variable | None = self._followed.get(name)
         if variable is None:
-            with hidden_from_recorders(), replicas(ALONE):
+            with hide_from_recorders(), replica_group_scope(ALONE):
                 variable = self._followed[name] = Variable(
                     np.array(float(self.__dict__[name])), trainable=False, name=name, dtype=dtypes.float64
                 )
@@ -98,10 +98,10 @@ def proxy_if_recorded(owner: Any) -> Any:
 
     From this call on, the recorded program depends on the attributes of ``owner`` that are not numbers.
     """
-    if not state_is_recorded():
+    if not is_state_recorded():
         return owner
     if "_changes" not in owner.__dict__:
-        with hidden_from_recorders(), replicas(ALONE):
+        with hide_from_recorders(), replica_group_scope(ALONE):
             owner._changes = Variable(0, trainable=False, name="changes", dtype=dtypes.int64)
             owner._changes._counts_changes = True
             owner._followed = {}
@@ -125,7 +125,7 @@ def as_float64_scalar(x: Any) -> Tensor:
 
 def value_of(variable: Variable, like: Any) -> Any:
     """Returns the value of ``variable``: a tensor if ``like`` is a tensor, else a float."""
-    return as_float64_scalar(variable) if isinstance(like, Tensor) else float(moved(variable._array, None))
+    return as_float64_scalar(variable) if isinstance(like, Tensor) else float(move_to_device(variable._array, None))
 
 
 def _float_or_tensor_function(name: str, plain: Callable[..., Any]) -> Callable[..., Any]:

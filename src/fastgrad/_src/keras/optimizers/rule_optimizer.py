@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core.indexed_slices import IndexedSlices
-from fastgrad._src.core.placement import moved, on_device_of
-from fastgrad._src.core.recording import hidden_from_recorders, hidden_from_tapes, state_is_recorded
-from fastgrad._src.core.replicas import ALONE, replicas
+from fastgrad._src.core.placement import device_scope_of, move_to_device
+from fastgrad._src.core.recording import hide_from_recorders, hide_from_tapes, is_state_recorded
+from fastgrad._src.core.replicas import ALONE, replica_group_scope
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras.optimizers.gradients import SummedRows
@@ -101,7 +101,7 @@ class RuleOptimizer(KernelOptimizer):
                 or an option that changes gradients before the rule.
         """
         if self.squares_repeated_rows_apart and any(isinstance(gradient, IndexedSlices) for gradient in grads):
-            with hidden_from_tapes():
+            with hide_from_tapes():
                 self._add_squares_of_parts(grads, self._checked_variables(grads, trainable_variables))
         super().apply(grads, trainable_variables)
 
@@ -123,7 +123,7 @@ class RuleOptimizer(KernelOptimizer):
         if not self.built:
             build_unrecorded(self, variables)
         decay = (
-            0.5 if decay_name is None else getattr(proxy_if_recorded(self) if state_is_recorded() else self, decay_name)
+            0.5 if decay_name is None else getattr(proxy_if_recorded(self) if is_state_recorded() else self, decay_name)
         )
         share = as_float64_scalar((1.0 - decay) / decay)
         for gradient, variable in zip(grads, variables, strict=True):
@@ -195,7 +195,7 @@ class RuleOptimizer(KernelOptimizer):
     def _flag_all_rows(self, variables: Sequence[Variable]) -> None:
         for variable in variables:
             slot_flags = self._live.get(self._positions[id(variable)])
-            if slot_flags is not None and state_is_recorded():
+            if slot_flags is not None and is_state_recorded():
                 slot_flags.assign(np.full(slot_flags._array.shape, _EIGHT_ROW_FLAGS_SET))
             elif slot_flags is not None:
                 slot_flags._array.fill(_EIGHT_ROW_FLAGS_SET)
@@ -250,7 +250,7 @@ class RuleOptimizer(KernelOptimizer):
             row_ids = np.arange(len(arrays[0]))
         gradient = np.zeros((len(row_ids), *arrays[0].shape[1:]), np.float32)
         gradient[np.searchsorted(row_ids, row_gradient.ids)] = row_gradient.sums
-        kernel, units = self.rule.variables["float32"], unit_count([gradient])
+        kernel, units = self.rule.variables_kernel["float32"], unit_count([gradient])
         state = [[array] for array in arrays]
         update_in_float32(lambda *lists: kernel(*lists, 0, units, *numbers), state, [gradient], row_ids)
 
@@ -261,10 +261,12 @@ class RuleOptimizer(KernelOptimizer):
             return variable
         rows = len(slots[0]._array)
         is_untrained = (
-            not int(moved(self._iterations._array, None)) and not self._iterations.rewritten and variable is None
+            not int(move_to_device(self._iterations._array, None))
+            and not self._iterations.rewritten
+            and variable is None
         )
         if variable is None:
-            with hidden_from_recorders(), on_device_of(slots[0]._array), replicas(ALONE):
+            with hide_from_recorders(), device_scope_of(slots[0]._array), replica_group_scope(ALONE):
                 variable = self._live[position] = Variable(np.zeros(-(-rows // 8), np.uint64), trainable=False)
             for slot in slots:
                 slot.live = variable
@@ -273,12 +275,12 @@ class RuleOptimizer(KernelOptimizer):
             words = np.zeros(variable._array.shape, np.uint64)
             flags = words.view(np.uint8)
             for slot in slots:
-                table = moved(slot._array, None).reshape(rows, -1)
+                table = move_to_device(slot._array, None).reshape(rows, -1)
                 for start in range(0, rows, _ROWS_PER_NONZERO_TEST):
                     flags[start : min(start + _ROWS_PER_NONZERO_TEST, rows)] |= (
                         table[start : start + _ROWS_PER_NONZERO_TEST] != 0
                     ).any(axis=1)
                 slot.rewritten = False
-            with hidden_from_recorders():
+            with hide_from_recorders():
                 variable.assign(words)
         return variable

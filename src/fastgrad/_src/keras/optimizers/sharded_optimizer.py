@@ -9,8 +9,8 @@ import numpy as np
 
 from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.operation import TABLE
-from fastgrad._src.core.recording import hidden_from_recorders, hidden_from_tapes
-from fastgrad._src.core.replicas import ALONE, replicas
+from fastgrad._src.core.recording import hide_from_recorders, hide_from_tapes
+from fastgrad._src.core.replicas import ALONE, replica_group_scope
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras.optimizers.optimizer import Optimizer
@@ -97,7 +97,7 @@ class ShardedOptimizer(WrappingOptimizer):
                     f"ShardedOptimizer: takes variables of float32 or float64, got {variable.name} of {variable._dtype.name}."
                 )
         super().build(variables)
-        with hidden_from_recorders(), replicas(ALONE):
+        with hide_from_recorders(), replica_group_scope(ALONE):
             for numbers in _groups(variables):
                 sharding = Sharding([variables[number].shape for number in numbers], variables[numbers[0]]._dtype.numpy)
                 zeros = np.zeros(sharding.size, variables[numbers[0]]._dtype.numpy)
@@ -118,7 +118,7 @@ class ShardedOptimizer(WrappingOptimizer):
 
     def _unsharded(self) -> RuleOptimizer:
         """Returns a new optimizer of the inner class, without variables of slots."""
-        with replicas(ALONE):
+        with replica_group_scope(ALONE):
             whole: RuleOptimizer = type(self.inner_optimizer).from_config(self.get_config())
         return whole
 
@@ -126,7 +126,7 @@ class ShardedOptimizer(WrappingOptimizer):
         """Returns an optimizer of the inner class that has all slots, for a file. All processes call it."""
         whole = self._unsharded()
         if self.built:
-            with replicas(ALONE):
+            with replica_group_scope(ALONE):
                 whole.build(self._trainable_variables)
             for name, array in self._gathered_slots.state().items():
                 kind, number = map(int, name.split("/"))
@@ -177,7 +177,7 @@ class ShardedOptimizer(WrappingOptimizer):
                 "ShardedOptimizer: got other variables, or another order of them, than in the first step. "
                 "Give gradients for the same variables in each step."
             )
-        with hidden_from_tapes():
+        with hide_from_tapes():
             self._apply_to_parts([_dense(gradient) for gradient in grads], variables)
 
     def _apply_to_parts(self, grads: Sequence[Tensor], variables: Sequence[Variable]) -> None:
@@ -248,7 +248,7 @@ class _ShardedSlots:
         values: dict[str, np.ndarray] = {}
         for kind, slots in enumerate(self._optimizer.slots()):
             for slot, shard in zip(slots, self._optimizer.shards, strict=True):
-                with hidden_from_recorders():
+                with hide_from_recorders():
                     whole = shard.sharding.gather(slot._read())
                 values.update({f"{kind}/{number}": y.numpy() for number, y in zip(shard.numbers, whole, strict=True)})
         return values

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core.cache_alignment import aligned_array, aligned_copy
-from fastgrad._src.core.recording import state_is_recorded
-from fastgrad._src.core.replicas import ALONE, ReplicaGroup, replica_group, replicas
+from fastgrad._src.core.recording import is_state_recorded
+from fastgrad._src.core.replicas import ALONE, ReplicaGroup, replica_group, replica_group_scope
 from fastgrad._src.core.restoration import restore_deferred_values
 from fastgrad._src.core.tensor import convert_to_tensor
 from fastgrad._src.core.variable import Variable
@@ -106,7 +106,7 @@ class OptimizerState(RecordedAttributesBase, Configured):
                 "This optimizer's learning rate is a function, hence it is not settable; pass a float instead."
             )
         value = convert_to_tensor(learning_rate)
-        if not value.ndim and value.dtype.numpy.kind in "fViu" and not state_is_recorded():
+        if not value.ndim and value.dtype.numpy.kind in "fViu" and not is_state_recorded():
             checked_rate(float(value._array), f"{type(self).__name__}: learning_rate")
         old_rate.assign(learning_rate)
 
@@ -121,7 +121,7 @@ class OptimizerState(RecordedAttributesBase, Configured):
         return self._variables[:]
 
     def _new_variable(self, array: np.ndarray, name: str) -> OptimizerVariable:
-        with naming.name_scope(self.name), replicas(ALONE):  # equal on all replicas: updates are
+        with naming.name_scope(self.name), replica_group_scope(ALONE):  # equal on all replicas: updates are
             variable = OptimizerVariable(array, name)
         self._variables.append(variable)
         return variable

@@ -14,13 +14,13 @@ import numpy as np
 
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.operation import TABLE
-from fastgrad._src.core.placement import moved, on_device_of
+from fastgrad._src.core.placement import device_scope_of, move_to_device
 from fastgrad._src.core.recording import (
-    hidden_from_recorders,
-    hidden_from_tapes,
+    hide_from_recorders,
+    hide_from_tapes,
+    is_state_recorded,
     recorders,
     report_effect,
-    state_is_recorded,
 )
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
@@ -42,7 +42,7 @@ from fastgrad._src.ops.optimizer_updates import add_rows, is_half, is_last_step_
 
 def build_unrecorded(optimizer: Any, variables: Sequence[Variable]) -> None:
     """Builds an optimizer hidden from recorders, then reports its variables by ``Recorder.on_create``."""
-    with hidden_from_recorders(), on_device_of(variables[0]._array):
+    with hide_from_recorders(), device_scope_of(variables[0]._array):
         optimizer._build_or_undo(list(variables))
     for recorder in recorders.active:
         for variable in optimizer.variables:
@@ -67,7 +67,7 @@ def assign_overwriting_gradients(
     Raises:
         ValueError, InvalidArgumentError: as ``Optimizer.apply_gradients``; then nothing has changed.
     """
-    with hidden_from_tapes():
+    with hide_from_tapes():
         with np.errstate(all="ignore"):
             optimizer._gradient_pairs(grads, variables)
         if not optimizer.built:
@@ -113,7 +113,7 @@ class Step:
 
     def __init__(self, optimizer: Any, rate: Any = None) -> None:
         self.optimizer = optimizer
-        self.recorded = bool(recorders.active) and state_is_recorded()
+        self.recorded = bool(recorders.active) and is_state_recorded()
         self.live = proxy_if_recorded(optimizer) if self.recorded else optimizer
         self.rate: Any
         self.calls: Any
@@ -127,7 +127,7 @@ class Step:
             self.number = as_float64_scalar(self.count + 1)
         else:
             self.rate = float(rate)
-            self.calls = int(moved(optimizer._iterations._array, None))
+            self.calls = int(move_to_device(optimizer._iterations._array, None))
             self.count = self.calls // steps if steps else self.calls
             self.number = self.count + 1.0
 

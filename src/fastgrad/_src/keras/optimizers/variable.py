@@ -6,10 +6,10 @@ import itertools
 
 import numpy as np
 
-from fastgrad._src.core.placement import on_selected_device, placement
-from fastgrad._src.core.recording import hidden_from_recorders
+from fastgrad._src.core.placement import move_to_selected_device, placement
+from fastgrad._src.core.recording import hide_from_recorders
 from fastgrad._src.core.tensor import Tensor
-from fastgrad._src.core.variable import Variable, write
+from fastgrad._src.core.variable import Variable, write_to_memory
 from fastgrad._src.keras.weight import Weight
 
 _read_numbers = itertools.count()
@@ -40,7 +40,7 @@ class OptimizerVariable(Weight):
     def __init__(self, array: np.ndarray, name: str) -> None:
         super().__init__(np.zeros((), array.dtype), trainable=False, name=name)
         self._array = (
-            on_selected_device(array) if placement.active else array
+            move_to_selected_device(array) if placement.active else array
         )  # not copied: a large table's slot must not be in memory twice
         self.rewritten = False
         self.live: Variable | None = None
@@ -56,6 +56,8 @@ class OptimizerVariable(Weight):
     def _memory_for_write(self) -> np.ndarray:
         self.rewritten = True
         if self.live is not None:
-            with hidden_from_recorders():
-                write(self.live._memory_for_write(), np.full(self.live._array.shape, _EIGHT_ROW_FLAGS_SET, np.uint64))
+            with hide_from_recorders():
+                write_to_memory(
+                    self.live._memory_for_write(), np.full(self.live._array.shape, _EIGHT_ROW_FLAGS_SET, np.uint64)
+                )
         return super()._memory_for_write()

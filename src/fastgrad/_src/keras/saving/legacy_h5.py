@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad._src.core.damaged_file import open_regular, parser_errors_as_one
-from fastgrad._src.core.placement import moved
+from fastgrad._src.core.placement import move_to_device
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.files.formats.atomic_write import write_atomically
 from fastgrad._src.files.formats.hdf5_file import h5py_module, read_attributes, read_hdf5, write_hdf5
@@ -76,7 +76,10 @@ def write_legacy_h5(model: Any, path: Any, overwrite: bool) -> None:
             names = [f"{name}_{index}" for index, name in enumerate(names)]
         attributes[group] = {"weight_names": names}
         arrays.update(
-            {f"{group}/{name}": moved(weight._array, None) for name, weight in zip(names, variables, strict=True)}
+            {
+                f"{group}/{name}": move_to_device(weight._array, None)
+                for name, weight in zip(names, variables, strict=True)
+            }
         )
     os.makedirs(os.path.dirname(os.fsdecode(os.fspath(path))) or ".", exist_ok=True)
     write_atomically(path, lambda file: write_hdf5(file, arrays, attributes), overwrite)

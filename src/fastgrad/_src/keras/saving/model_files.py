@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core.argument_checks import checked_path
-from fastgrad._src.core.damaged_file import parser_errors_as_one, reason
+from fastgrad._src.core.damaged_file import error_message, parser_errors_as_one
 from fastgrad._src.core.dtypes import as_dtype
 from fastgrad._src.core.object_graph import mismatch_messages, named_variables
-from fastgrad._src.core.placement import moved
+from fastgrad._src.core.placement import move_to_device
 from fastgrad._src.core.replicas import ALONE
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.files.formats import tensor_file
@@ -131,7 +131,7 @@ def _whole_slots(model: Any, is_loaded: bool = False) -> Iterator[None]:
 
 def _write_model_file(model: Any, path: Any, is_keras: bool, config: str | None, overwrite: bool) -> None:
     contents = _variables_by_stored_name(model, is_keras)
-    values = {name: moved(variable._array, None) for name, variable in contents.variables.items()}
+    values = {name: move_to_device(variable._array, None) for name, variable in contents.variables.items()}
     for prefix, layer in contents.stores.items():
         store: dict[str, Any] = {}
         layer.save_own_variables(store)
@@ -398,7 +398,7 @@ def _creation_context(path: Any, values: dict[str, np.ndarray], safe_mode: bool)
             raise
         raise type(error)(f"{error} (The model is that of {os.fsdecode(path)!r}.)") from error
     except (AttributeError, LookupError, RecursionError) as error:
-        raise ValueError(f"No model can be made of {os.fsdecode(path)!r}: {reason(error)}") from error
+        raise ValueError(f"No model can be made of {os.fsdecode(path)!r}: {error_message(error)}") from error
     finally:
         memory_limit.reset(limit_token)
 

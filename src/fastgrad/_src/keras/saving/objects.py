@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import nest
-from fastgrad._src.core.damaged_file import reason
+from fastgrad._src.core.damaged_file import error_message
 from fastgrad._src.core.dtypes import DType
 from fastgrad._src.core.names import suggestions
 from fastgrad._src.core.shape import TensorShape
@@ -218,7 +218,7 @@ def deserialize_keras_object(
             return _deserialized(config, options.get("module_objects"))
         except (AttributeError, LookupError, RecursionError) as error:
             raise ValueError(
-                f"No object can be made of this configuration ({reason(error)}): {_config_text_for_error(config)}"
+                f"No object can be made of this configuration ({error_message(error)}): {_config_text_for_error(config)}"
             ) from error
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastgrad._src.core.argument_checks import checked_integer, named_argument
-from fastgrad._src.core.replicas import ReplicaGroup, replicas
+from fastgrad._src.core.replicas import ReplicaGroup, replica_group_scope
 from fastgrad._src.jit.user_lines import warn
 from fastgrad._src.keras.metrics.metric import Metric
 from fastgrad._src.keras.metrics.reduction import Mean
@@ -65,9 +65,9 @@ class Compiled:
         if checked_integer("compile", "steps_per_execution", steps_per_execution) < 1:
             raise ValueError(f"compile: steps_per_execution must be at least 1, got {steps_per_execution}.")
         optimizer_text = "an optimizer of keras.optimizers or its name; `loss` stands second"
-        with replicas(self._replicas), named_argument("compile", "optimizer", optimizer_text):
+        with replica_group_scope(self._replicas), named_argument("compile", "optimizer", optimizer_text):
             resolved_optimizer = optimizers.get(optimizer)
-        with replicas(self._replicas):
+        with replica_group_scope(self._replicas):
             loss_tracker = Mean(name="loss")
         policy = getattr(self, "dtype_policy", None)
         is_scaling = isinstance(resolved_optimizer, optimizers.LossScaleOptimizer)

@@ -24,7 +24,7 @@ from fastgrad._src.core.argument_checks import (
     named_argument,
 )
 from fastgrad._src.core.composite import Composite
-from fastgrad._src.core.replicas import replica_step, replicas
+from fastgrad._src.core.replicas import replica_group_scope, replica_step
 from fastgrad._src.core.tape import GradientTape
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.data.dataset import Dataset
@@ -68,7 +68,7 @@ def _in_replicas(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(method)
     def run_in_replicas(self: Any, *args: Any, **kwargs: Any) -> Any:
-        with replicas(self._replicas):
+        with replica_group_scope(self._replicas):
             return method(self, *args, **kwargs)
 
     function: Any = run_in_replicas
@@ -224,7 +224,7 @@ class Trainer(Compiled):
             def run_replica_step(x: Any, y: Any, sample_weight: Any, total_rows: int | None = None) -> Any:
                 # `total_rows` is part of the program's key: so all replicas record a program in the same step.
                 with (
-                    replicas(self._replicas._replace(is_cross_replica=False)),
+                    replica_group_scope(self._replicas._replace(is_cross_replica=False)),
                     replica_step(row_count(x), total_rows, joins_metrics=self._has_own_step(kind)),
                 ):
                     return step(_packed_copy(x, y, sample_weight))

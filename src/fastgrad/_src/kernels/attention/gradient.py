@@ -19,7 +19,7 @@ from fastgrad._src.kernels.attention.tiles import (
     transpose_rows_of_tile,
 )
 from fastgrad._src.kernels.math.vector_math import exp, least
-from fastgrad._src.kernels.reduction.row_blocks import row_product_sums, rows_together
+from fastgrad._src.kernels.reduction.row_blocks import row_product_sums, rows_per_block
 
 DQ_FLAG = 1  # bits of `cotangent_flags`
 DK_DV_FLAG = 2
@@ -30,7 +30,7 @@ def row_products(g, y, deltas, queries, heads, width, first, last):
     """Computes the sums of g * y over the last axis of (batch, queries, heads, width), as (batch, heads, queries)."""
     parts, across, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 16)
     last_g, last_y = local_array(T, 256), local_array(T, 256)
-    together = rows_together(width)
+    together = rows_per_block(width)
     for top in range(first, last, together):
         rows = least(together, last - top)
         row_product_sums(g, y, top, rows, width, last_g, last_y, parts, across, totals)

@@ -57,7 +57,7 @@ def multiply_tile(a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate,
 
 @scalar_function
 def transpose_rows_of_tile(x, at, row_stride, depth, rows, scale, transposed):
-    """Writes some rows of x as columns, times scale: element c of row r goes to turned[TILE_QUERIES c + r]."""
+    """Writes some rows of x as columns, times scale: element c of row r goes to transposed[TILE_QUERIES c + r]."""
     pack_panel(x, at, 1, row_stride, transposed, TILE_QUERIES, depth, rows)
     if scale != T(1):
         wide = padded_stride(rows)

@@ -24,7 +24,7 @@ MOST_AGREED = 4096
 _agreed: set[Any] = set()
 
 
-def name_signature(signature: int, name: str, arrays: Sequence[Spec], details: Sequence[Any]) -> None:
+def note_signature(signature: int, name: str, arrays: Sequence[Spec], details: Sequence[Any]) -> None:
     """Notes the text of a collective for errors."""
     operands = ", ".join(f"{array.dtype}{list(array.shape)}" for array in arrays[:8])
     more = f" and {len(arrays) - 8} more" if len(arrays) > 8 else ""
@@ -75,7 +75,7 @@ def agree_on_program(name: str, types: Sequence[str], lines: Sequence[str]) -> b
     job = monitor()
     if job is None:
         return True
-    moment = job.started()
+    moment = job.started_count()
     _own_programs.clear()
     _own_programs[moment] = zlib.compress("\n".join([name, repr(list(types)), *lines]).encode(), 1)
     job.compare_program = _difference

@@ -17,7 +17,7 @@ from numpy import float32
 from fastgrad._src.jit.build import kernel
 from fastgrad._src.kernels.collectives import transfers
 from fastgrad._src.kernels.collectives.launches import (
-    engine_words,
+    engine_operand,
     mpi_byte_handle,
     signature_of,
     specs_of_shapes,
@@ -122,7 +122,7 @@ def start_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
         for i, (x, offset) in enumerate(zip(inputs, layout.offsets, strict=True))
     ]
     ends = [2 * (rank * layout.stride + layout.part) for rank in range(world().size)]
-    sign = [Launch(transfers.write_signature[()], (send, end, signature, engine_words())) for end in ends]
+    sign = [Launch(transfers.write_signature[()], (send, end, signature, engine_operand())) for end in ends]
     transfer = 2 * layout.stride, mpi_byte_handle(), 0, signature
     return Launches((*narrow, *sign, transfer_launch(transfers.ALL_TO_ALL, send, receive, ticket, *transfer)))
 
@@ -136,7 +136,7 @@ def exchange_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], shapes: t
     launches = (
         *_verified_parts(receive, layout, signature, Input(2)),
         Launch(sum_parts[()], (receive, gathered, own, layout.stride, group.size), layout.part, 0.2 * group.size),
-        Launch(transfers.write_signature[()], (gathered, 2 * (own + layout.part), signature, engine_words())),
+        Launch(transfers.write_signature[()], (gathered, 2 * (own + layout.part), signature, engine_operand())),
         transfer_launch(transfers.ALL_GATHER, gathered, gathered, Output(1), *transfer),
     )
     return Launches(launches)

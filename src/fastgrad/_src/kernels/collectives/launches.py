@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.kernels.collectives import transfers
-from fastgrad._src.kernels.collectives.agreement import name_signature
+from fastgrad._src.kernels.collectives.agreement import note_signature
 from fastgrad._src.kernels.collectives.world import datatype_handle, handle_of, world
 from fastgrad._src.kernels.runtime.copies_and_jumps import copy_bytes
 from fastgrad._src.kernels.runtime.launch import Constant, Input, Launch, Launches, Output, Scratch, Spec
@@ -75,7 +75,7 @@ def signature_of(name: str, arrays: Sequence[Spec], *details: Any) -> int:
     """Returns a number of 24 bits that processes share if they run the same collective."""
     text = repr((name, [(array.shape, str(array.dtype)) for array in arrays], details))
     signature = zlib.crc32(text.encode()) & (1 << 2 * CHECK_BITS) - 1
-    name_signature(signature, name, arrays, details)
+    note_signature(signature, name, arrays, details)
     return signature
 
 
@@ -93,7 +93,7 @@ def check_words(signature: int, operator: str, dtype: np.dtype) -> tuple[tuple[i
     return (first, second), (size * first, size * second, size, modulus)
 
 
-def engine_words() -> Constant:
+def engine_operand() -> Constant:
     """Returns the words of the engine of transfers as an operand."""
     return Constant(transfers.engine().words)
 
@@ -103,12 +103,12 @@ def transfer_launch(  # the arguments of `start_transfer`
 ) -> Launch:
     """Returns the launch that starts a transfer."""
     transfer = kind, count, datatype, operator_or_root, signature
-    return Launch(transfers.start_transfer[()], (source, target, ticket, engine_words(), *transfer))
+    return Launch(transfers.start_transfer[()], (source, target, ticket, engine_operand(), *transfer))
 
 
 def wait_launch(ticket: Any) -> Launch:
     """Returns the launch that waits for a transfer."""
-    return Launch(transfers.wait_for_transfer[()], (ticket, engine_words()), unit_cost=WAIT_NANOSECONDS)
+    return Launch(transfers.wait_for_transfer[()], (ticket, engine_operand()), unit_cost=WAIT_NANOSECONDS)
 
 
 def start_all_reduce_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], reduce_op: str) -> Launches:
@@ -234,7 +234,7 @@ def _start_check(
     """Returns the launches that start the reduction of an array, and of the check words behind it."""
     transfer = elements_before + 2, datatype_handle(dtype), operator, signature
     return (
-        Launch(transfers.write_check_words[dtype], (array, elements_before, *words, engine_words())),
+        Launch(transfers.write_check_words[dtype], (array, elements_before, *words, engine_operand())),
         transfer_launch(transfers.ALL_REDUCE, array, array, ticket, *transfer),
     )
 
@@ -258,7 +258,7 @@ def all_gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Laun
     whole, ticket = Scratch(0), Scratch(1)
     launches = [
         _copy_part(Input(0), whole, 0, group.rank * part, x),
-        Launch(transfers.write_signature[()], (whole, group.rank * part + size, signature, engine_words())),
+        Launch(transfers.write_signature[()], (whole, group.rank * part + size, signature, engine_operand())),
         transfer_launch(transfers.ALL_GATHER, whole, whole, ticket, part, mpi_byte_handle(), 0, signature),
         wait_launch(ticket),
     ]
@@ -279,7 +279,7 @@ def broadcast_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], root: in
     launches = (
         _copy_part(Input(0), data, 0, 0, x),
         # Another one than the root's, so that a root that sends fewer bytes is noticed.
-        Launch(transfers.write_signature[()], (data, size, signature if world().rank == root else 0, engine_words())),
+        Launch(transfers.write_signature[()], (data, size, signature if world().rank == root else 0, engine_operand())),
         transfer_launch(transfers.BROADCAST, data, data, ticket, size + 8, mpi_byte_handle(), root, signature),
         wait_launch(ticket),
         Launch(transfers.verify_signature[()], (data, size, signature, ticket)),

@@ -127,7 +127,7 @@ class Monitor:
 
     def request_transfers(self) -> None:
         """Tells the other ranks which transfers this rank has started last, and asks for theirs."""
-        self.send_to_others(TRANSFERS, self.started(), self._own_transfers(), True)
+        self.send_to_others(TRANSFERS, self.started_count(), self._own_transfers(), True)
 
     def agree_on_transfer(self, signature: int, seconds: float) -> None:
         """Tells the other ranks which transfer this rank starts next, and compares it with theirs.
@@ -136,7 +136,7 @@ class Monitor:
             signature: of the transfer.
             seconds: how long to wait for messages of the other ranks.
         """
-        number = self.started() + 1
+        number = self.started_count() + 1
         self._next = number, signature
         self.send_to_others(TRANSFERS, number - 1, {number: (signature, names_of_signatures[signature])}, False)
         self.wait_for_others(lambda rank: number in self._transfers[rank], seconds)
@@ -217,7 +217,7 @@ class Monitor:
             known = self._transfers[rank]
             known.update(transfers)
             if asks:
-                answer = TRANSFERS, self.started(), self._own_transfers(), False
+                answer = TRANSFERS, self.started_count(), self._own_transfers(), False
                 self._sends.append(self._messages.isend(answer, rank))
             for number in sorted(known)[: -2 * MOST_RECENT_TRANSFERS]:
                 del known[number]
@@ -246,14 +246,14 @@ class Monitor:
             if self.failure is not None:
                 self._set_failure(self.failure)  # of an engine that has started since
             if self._failed_at:
-                self._after_failure(now - self._failed_at)
+                self._handle_failure_elsewhere(now - self._failed_at)
             elif self.failure is None:
                 self._check_wait(now)
                 if now - last_look > STALL_SECONDS:
                     last_look = now
                     self._check_for_ended_ranks()
 
-    def _after_failure(self, seconds: float) -> None:
+    def _handle_failure_elsewhere(self, seconds: float) -> None:
         """Prints the failure of another rank if the main thread computes on; ends the job if that rank does not."""
         if seconds > NOTICE_SECONDS and not self._noticed:
             self._noticed = True
@@ -278,7 +278,7 @@ class Monitor:
             if started < number:
                 self.fail(
                     f"Rank {rank} of {self._size} has ended (end of its script, or sys.exit) after {started} collectives, "
-                    f"and rank {self.rank} waits for it in collective {number}: {self._name_of(number)}. "
+                    f"and rank {self.rank} waits for it in collective {number}: {self._transfer_name(number)}. "
                     "Run the same number of steps in all ranks."
                 )
                 return
@@ -292,8 +292,8 @@ class Monitor:
             self._warned = True
             absent = [rank for rank in self._others if self._started.get(rank, 0) < number]
             print_at_once(
-                f"WARNING: rank {self.rank} has waited for {seconds:.0f} s in collective {number}, {self._name_of(number)}. "
-                + (f"Not there yet: {_ranks(absent)}.\n" if absent else "All ranks are there.\n")
+                f"WARNING: rank {self.rank} has waited for {seconds:.0f} s in collective {number}, {self._transfer_name(number)}. "
+                + (f"Not there yet: {_ranks_text(absent)}.\n" if absent else "All ranks are there.\n")
             )
 
     def _compare_transfers(self, rank: int) -> None:
@@ -366,7 +366,7 @@ class Monitor:
             return
         self._leaves = True
         try:
-            self.send_to_others(LEFT, self.started())
+            self.send_to_others(LEFT, self.started_count())
             while not self.wait_until(lambda: all(rank in self.left for rank in self._others), POLL_SECONDS):
                 pass
             self._quit.set()
@@ -398,7 +398,7 @@ class Monitor:
         engine: Any = getattr(transfers, "engine", None)
         return engine().words if engine is not None and engine.cache_info().currsize else None
 
-    def started(self) -> int:
+    def started_count(self) -> int:
         """Returns the number of transfers that this rank has started."""
         from fastgrad._src.kernels.collectives.transfers import STARTED
 
@@ -421,7 +421,7 @@ class Monitor:
             transfers[number] = signature, names_of_signatures.get(signature, "a collective")
         return transfers
 
-    def _name_of(self, number: int) -> str:
+    def _transfer_name(self, number: int) -> str:
         return self._own_transfers().get(number, (0, "a collective"))[1]
 
     # What the ranks tell at the start.
@@ -487,7 +487,7 @@ def monitor() -> Monitor | None:
     return _monitors[0] if _monitors else None
 
 
-def _ranks(ranks: Sequence[int]) -> str:
+def _ranks_text(ranks: Sequence[int]) -> str:
     return f"rank{'s' if len(ranks) > 1 else ''} {', '.join(map(str, ranks))}"
 
 

@@ -121,7 +121,7 @@ def test_transfers(engine):
 
 
 @scalar_function
-def due_ticks(engine, count, datatype):
+def completion_ticks(engine, count, datatype):
     """Returns the ticks at which a transfer that starts now is done on the simulated network; 0 without one.
 
     Transfers share one link: a transfer uses it after those that started before. The caller has the lock.
@@ -157,7 +157,7 @@ def start_transfer(data, result, ticket, engine, function, count, datatype, oper
     request = address_of(engine) + 8 * (slot + REQUEST)
     engine[slot + REQUEST] = 0
     engine[slot + SIGNATURE] = signature
-    engine[slot + DUE] = due_ticks(engine, count, datatype)
+    engine[slot + DUE] = completion_ticks(engine, count, datatype)
     entry = engine[function]
     if atomic_load(engine, FAILED) != 0:
         code = 1  # other ranks no longer take part

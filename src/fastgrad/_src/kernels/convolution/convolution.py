@@ -36,7 +36,7 @@ from fastgrad._src.kernels.convolution.patches import (
     slide,
     slide_lanes,
 )
-from fastgrad._src.kernels.elementwise.half import through_float32
+from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.runtime.launch import (
     Constant,
     Input,
@@ -273,7 +273,7 @@ def pad(x, y, d, h, w, channels, start_d, start_h, start_w, depth, height, width
 # ---- launches of the operations ------------------------------------------------------------------------
 
 
-@through_float32
+@with_half_floats
 def convolution_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
     """``tf.nn.convolution`` of an input and filters; the channels give the number of groups."""
     return _direct_launches(inputs, outputs, None, **window)
@@ -323,7 +323,7 @@ def transpose_filters(filters, transposed, cells, ins, groups, outs, first, last
                 transposed[(unit * outs + o) * ins + q] = filters[((cell * ins + q) * groups + part) * outs + o]
 
 
-@through_float32
+@with_half_floats
 def convolution_input_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], input_shape: Sizes, **window: Any
 ) -> Launches | None:
@@ -351,7 +351,7 @@ def convolution_input_launches(
     return Launches((turn, *found.launches), (*scratch, (g.dtype, prod(filters.shape))))
 
 
-@through_float32
+@with_half_floats
 def convolution_filter_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], filter_shape: Sizes, **window: Any
 ) -> Launches | None:

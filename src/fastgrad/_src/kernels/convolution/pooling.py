@@ -15,7 +15,7 @@ import numpy as np
 from fastgrad._src.jit.body import scalar_function
 from fastgrad._src.jit.build import Kernel
 from fastgrad._src.kernels.convolution.sliding import pooling_kernel, window_sizes
-from fastgrad._src.kernels.elementwise.half import through_float32
+from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.math.vector_math import nan_greatest
 from fastgrad._src.kernels.runtime.launch import Input, Launches, Operand, Output, Spec, single_launch
 
@@ -254,7 +254,7 @@ def _is_partition_into_windows(x: Spec, y: Spec, window: dict[str, Any]) -> bool
     return whole and max(window["dilations"]) == 1 and all(size == windows * cells for size, windows, cells in sizes)
 
 
-@through_float32
+@with_half_floats
 def max_pool_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
     """Returns the launches for the maxima of windows."""
     (x,), (y,) = inputs, outputs
@@ -262,7 +262,7 @@ def max_pool_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window:
     return _pooling_launches(largest_in_windows, (x.dtype,), OF_ONE_INPUT, x, y, window, False, lowest)
 
 
-@through_float32
+@with_half_floats
 def max_pool_scatter_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
     """Returns the launches that add the windows' values at the argmax cells: the gradient of max pooling."""
     x, y, v = inputs
@@ -270,14 +270,14 @@ def max_pool_scatter_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], *
     return _pooling_launches(kernels, (x.dtype, v.dtype), OF_THREE_INPUTS, x, y, window, True)
 
 
-@through_float32
+@with_half_floats
 def max_pool_gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
     """Returns the launches that read values at the windows' argmax cells: the tangents of max pooling."""
     x, y, v = inputs
     return _pooling_launches(from_winners, (x.dtype, v.dtype), OF_THREE_INPUTS, x, y, window, False)
 
 
-@through_float32
+@with_half_floats
 def max_pool_argmax_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], dtype: str, with_batch: bool, **window: Any
 ) -> Launches | None:
@@ -288,14 +288,14 @@ def max_pool_argmax_launches(
     return _pooling_launches(kernels, (x.dtype, outputs[0].dtype), arrays, x, y, window, False)
 
 
-@through_float32
+@with_half_floats
 def avg_pool_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
     """Returns the launches for the means of windows."""
     (x,), (y,) = inputs, outputs
     return _pooling_launches(mean_of_windows, (x.dtype,), OF_ONE_INPUT, x, y, window, False)
 
 
-@through_float32
+@with_half_floats
 def avg_pool_gradient_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], input_shape: tuple[int, ...], **window: Any
 ) -> Launches | None:

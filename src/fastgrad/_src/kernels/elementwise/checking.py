@@ -10,7 +10,7 @@ from numpy import float64
 
 from fastgrad._src.jit.body import constant_by_dtype, float_bits, scalar_function
 from fastgrad._src.jit.build import kernel
-from fastgrad._src.kernels.elementwise.half import through_float32
+from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.movement.layout import broadcast, contiguous
 from fastgrad._src.kernels.movement.strided import ScratchCopies
 from fastgrad._src.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Spec, single_launch
@@ -96,7 +96,7 @@ def first_false(x, done, first, last):
 # ---- launches of the operations ------------------------------------------------------------------------
 
 
-@through_float32
+@with_half_floats
 def check_numerics_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], message: str) -> Launches | None:
     """``tf.debugging.check_numerics``."""
     dtype, size = inputs[0].dtype, prod(inputs[0].shape)
@@ -105,7 +105,7 @@ def check_numerics_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], mes
     return single_launch(copy_finite[dtype], Input(0), Output(0), units=size)
 
 
-@through_float32
+@with_half_floats
 def assert_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], check: str, message: str | None, summarize: int | None
 ) -> Launches | None:
@@ -122,13 +122,13 @@ def assert_launches(
     for number, a in enumerate((x, y)):
         if a.shape != shape and size:
             layout = broadcast(contiguous(prod(a.shape)), a.shape, shape)
-            places[number] = copies.copied(Input(number), a.dtype, layout, size)
+            places[number] = copies.copy_to_scratch(Input(number), a.dtype, layout, size)
     dtype = np.dtype(np.uint8) if x.dtype.name == "bool" else x.dtype
     if bounds:
         last = Launch(first_distant_element[dtype], (*places, Input(2), Input(3), Output(0)), size)
     else:
         last = Launch(first_mismatch[dtype], (*places, Output(0), RELATIONS[check]), size)
-    return copies.copies_then(last)
+    return copies.launches_after_copies(last)
 
 
 def assert_true_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], summarize: int | None) -> Launches | None:

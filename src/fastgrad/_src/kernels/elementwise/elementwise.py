@@ -18,7 +18,7 @@ from numpy import float64
 from fastgrad._src.jit.body import call_c_function, call_pair, local_array, round_down, scalar_function
 from fastgrad._src.jit.build import kernel
 from fastgrad._src.kernels.elementwise import bessel, normal_quantile
-from fastgrad._src.kernels.elementwise.half import through_float32
+from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.elementwise.special import dawsn, digamma, expint, spence
 from fastgrad._src.kernels.math.power import power
 from fastgrad._src.kernels.math.vector_math import exp, least, log
@@ -51,13 +51,13 @@ class Operands(ScratchCopies):
             count = prod(x.shape)
             place: Operand = Input(number)
             if count not in (1, self.size):
-                place = self.copied(place, x.dtype, broadcast(contiguous(count), x.shape, shape), self.size)
+                place = self.copy_to_scratch(place, x.dtype, broadcast(contiguous(count), x.shape, shape), self.size)
             self.places.append(place)
 
     def launches_of_kernel(self, kernel: Any, *numbers: Any) -> Launches | None:
         """Returns the launches that expand inputs and then run a kernel on inputs, result, steps and some numbers."""
         operands = *self.places, Output(0), *self.steps, *numbers
-        return self.copies_then(Launch(kernel, operands, self.size, ELEMENT_NANOSECONDS))
+        return self.launches_after_copies(Launch(kernel, operands, self.size, ELEMENT_NANOSECONDS))
 
 
 # ---- integers ------------------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ def _operand_launches(
         in_float64: whether its second type variable is the dtype of computations, float64.
     """
 
-    @through_float32
+    @with_half_floats
     def operand_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
         dtype = inputs[0].dtype
         if dtype.name not in dtypes or None in (functions := addresses()):

@@ -109,7 +109,7 @@ class ArraySpec:
         self.dtype = dtype
 
 
-def through_float32(function: Callable[..., Launches | None]) -> Callable[..., Launches | None]:
+def with_half_floats(function: Callable[..., Launches | None]) -> Callable[..., Launches | None]:
     """Extends the launches of an operation on float32 to half-width floats.
 
     Args:

@@ -31,12 +31,12 @@ from fastgrad._src.jit.wrapper import (
     TYPE_NUMBER_AT,
 )
 from fastgrad._src.kernels.elementwise.half import BFLOAT16, ArraySpec
-from fastgrad._src.kernels.gemm.form import form_of, pair_form_of
+from fastgrad._src.kernels.gemm.config import gemm_config_of, gemm_pairs_config_of
 from fastgrad._src.kernels.gemm.gemm import gemm
 from fastgrad._src.kernels.gemm.layout import MOST_ROWS_TOGETHER, SECOND_CACHE_BYTES
 from fastgrad._src.kernels.gemm.pairs import gemm_pairs
 from fastgrad._src.kernels.gemm.steps import NO_ROW_EPILOGUE, product_launches
-from fastgrad._src.kernels.runtime.eager_launch import run_eagerly
+from fastgrad._src.kernels.runtime.eager_launch import run_on_thread_pool
 from fastgrad._src.kernels.runtime.launch import Launches, Spec
 
 MOST_DIRECT_MULTIPLY_ADDS = 1 << 21
@@ -140,12 +140,12 @@ class _NativeProduct:
         machine, words = host_isa(), self.words
         words[PANEL_BYTES], words[WIDE_PANEL_BYTES] = machine.panel_bytes, machine.wide_panel_bytes
         words[ARRAY_TYPE], words[WORDS] = id(np.ndarray), words.ctypes.data
-        self.multiply = multiply_matrices[()] if machine.fused else _unsupported
+        self.multiply = multiply_matrices[()] if machine.fused else _unsupported_multiply
         status: int = self.multiply(*args)
         return status
 
 
-def _unsupported(*args: Any) -> int:
+def _unsupported_multiply(*args: Any) -> int:
     """Replaces the native function on a machine without fused multiply-adds, where the kernel is slow."""
     return UNSUPPORTED
 
@@ -167,15 +167,15 @@ def product(a: np.ndarray, b: np.ndarray, transpose_a: bool = False, transpose_b
     if status == NO_KERNEL:
         _native_product.words[KERNEL_WORDS + (a.itemsize == 8)] = step_address(gemm[a.dtype])
         return product(a, b, transpose_a, transpose_b)
-    return _product_of_launches(a, b, transpose_a, transpose_b)
+    return _product_by_launches(a, b, transpose_a, transpose_b)
 
 
-def runs_kernel(a: Spec, b: Spec, transpose_a: bool, transpose_b: bool) -> bool:
+def runs_gemm(a: Spec, b: Spec, transpose_a: bool, transpose_b: bool) -> bool:
     """True if `product`, or `batch_product`, runs `gemm` for matching matrices, with the bits of `product_launches`."""
     if a.dtype not in gemm.variables["T"] or not host_isa().fused:
         return False
-    form = form_of(a.dtype.itemsize, tuple(a.shape), tuple(b.shape), transpose_a, transpose_b)
-    return form is not None and form.m > 1  # programs have another kernel for a row
+    config = gemm_config_of(a.dtype.itemsize, tuple(a.shape), tuple(b.shape), transpose_a, transpose_b)
+    return config is not None and config.m > 1  # programs have another kernel for a row
 
 
 class _SmallProductCall(NamedTuple):
@@ -204,7 +204,7 @@ def batch_product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: 
     """
     call = _small_product_call(a.dtype, a.shape, b.shape, transpose_a, transpose_b)
     if call is None or b.dtype != a.dtype or not (a.flags.c_contiguous and b.flags.c_contiguous):
-        return _product_of_launches(a, b, transpose_a, transpose_b)
+        return _product_by_launches(a, b, transpose_a, transpose_b)
     c = np.empty(call.shape, a.dtype)
     call.kernel(*((b, a) if call.swapped else (a, b)), c, *call.numbers)
     return c
@@ -216,19 +216,21 @@ def _small_product_call(
 ) -> _SmallProductCall | None:
     if dtype not in gemm.variables["T"] or not host_isa().fused:
         return None
-    form = form_of(dtype.itemsize, a, b, transpose_a, transpose_b)
-    if form is None:
+    config = gemm_config_of(dtype.itemsize, a, b, transpose_a, transpose_b)
+    if config is None:
         return None
-    work = form.m * form.n * form.k
+    work = config.m * config.n * config.k
     if (
-        work > (MOST_MATRIX_ELEMENTS_WITH_VECTOR if form.m == 1 else MOST_DIRECT_MULTIPLY_ADDS)
-        or work * form.batches > MOST_DIRECT_MULTIPLY_ADDS
+        work > (MOST_MATRIX_ELEMENTS_WITH_VECTOR if config.m == 1 else MOST_DIRECT_MULTIPLY_ADDS)
+        or work * config.batches > MOST_DIRECT_MULTIPLY_ADDS
     ):
         return None
-    return _SmallProductCall(gemm[dtype], form.swapped, form.shape, (*form.gemm_args, *NO_ROW_EPILOGUE, 0, form.units))
+    return _SmallProductCall(
+        gemm[dtype], config.swapped, config.shape, (*config.gemm_args, *NO_ROW_EPILOGUE, 0, config.units)
+    )
 
 
-def _product_of_launches(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray | None:
+def _product_by_launches(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray | None:
     """Returns a large product; copies operands that are not contiguous; None if NumPy should compute it."""
     x, transpose_x = _contiguous_view(a, transpose_a)
     y, transpose_y = _contiguous_view(b, transpose_b)
@@ -238,11 +240,11 @@ def _product_of_launches(a: np.ndarray, b: np.ndarray, transpose_a: bool, transp
     if call is None:
         return None
     c = np.empty(call.shape, x.dtype)
-    run_eagerly(call.launches, (_contiguous(x), _contiguous(y)), (c,))
+    run_on_thread_pool(call.launches, (_contiguous(x), _contiguous(y)), (c,))
     return c
 
 
-def product_of_pairs(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray | None:
+def product_of_bfloat16(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray | None:
     """Returns products of matching bfloat16 matrices in float32; None if `gemm_pairs` does not support them.
 
     Args:
@@ -257,7 +259,7 @@ def product_of_pairs(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_
         return None
     x, y, c = _contiguous(x), _contiguous(y), np.empty(call.shape, np.float32)
     if isinstance(call, _LargeProductCall):
-        run_eagerly(call.launches, (x, y), (c,))
+        run_on_thread_pool(call.launches, (x, y), (c,))
     else:
         call.kernel(*[one.view(np.uint16) for one in ((y, x) if call.swapped else (x, y))], c, *call.numbers)
     return c
@@ -267,14 +269,14 @@ def product_of_pairs(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_
 def _pair_product_call(
     a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
 ) -> _SmallProductCall | _LargeProductCall | None:
-    form = pair_form_of(a, b, transpose_a, transpose_b)
-    if form is None:
+    config = gemm_pairs_config_of(a, b, transpose_a, transpose_b)
+    if config is None:
         return None
-    if form.m * form.n * form.k * form.batches > MOST_DIRECT_MULTIPLY_ADDS:
+    if config.m * config.n * config.k * config.batches > MOST_DIRECT_MULTIPLY_ADDS:
         launches = product_launches((ArraySpec(a, BFLOAT16), ArraySpec(b, BFLOAT16)), transpose_a, transpose_b)
-        return _LargeProductCall(form.shape, launches)
+        return _LargeProductCall(config.shape, launches)
     return _SmallProductCall(
-        gemm_pairs[()], form.swapped, form.shape, (*form.gemm_pairs_args, *NO_ROW_EPILOGUE, 0, form.units)
+        gemm_pairs[()], config.swapped, config.shape, (*config.gemm_pairs_args, *NO_ROW_EPILOGUE, 0, config.units)
     )
 
 
@@ -297,8 +299,8 @@ def _large_product_call(
     """Returns the launches of a large matrix product; None for a smaller or unsupported product."""
     if dtype not in gemm.variables["T"] or not host_isa().fused:
         return None
-    form = form_of(dtype.itemsize, a, b, transpose_a, transpose_b)
-    if form is None or form.m == 1 or form.m * form.n * form.k * form.batches <= MOST_DIRECT_MULTIPLY_ADDS:
+    config = gemm_config_of(dtype.itemsize, a, b, transpose_a, transpose_b)
+    if config is None or config.m == 1 or config.m * config.n * config.k * config.batches <= MOST_DIRECT_MULTIPLY_ADDS:
         return None
     launches = product_launches((ArraySpec(a, dtype), ArraySpec(b, dtype)), transpose_a, transpose_b)
-    return _LargeProductCall(form.shape, launches)
+    return _LargeProductCall(config.shape, launches)

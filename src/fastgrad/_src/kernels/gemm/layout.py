@@ -34,7 +34,7 @@ COPY_PADDING_ELEMENTS = 16  # elements between the terms of a copy, so that they
 LEAST_UNITS_TO_SHARE = 4  # enough units for threads to share
 
 MULTIPLY_ADD_NANOSECONDS = 0.02  # about, for a multiplication and an addition
-COST_OF_STRIDED_B = 7  # measured for an element of a transposed B, in the unit of `_turning_cost`
+COST_OF_STRIDED_B = 7  # measured for an element of a transposed B, in the unit of `_transposition_cost`
 
 
 @dataclasses.dataclass
@@ -44,7 +44,7 @@ class Product:
     Attributes:
         itemsize: bytes of an element.
         batches, m, n, k, strides: as of `Form`.
-        has_epilogue, multithreaded: as of `form_of`.
+        has_epilogue, multithreaded: as of `gemm_config_of`.
     """
 
     itemsize: int
@@ -95,13 +95,13 @@ class Product:
 
 
 class Candidate(NamedTuple):
-    """A candidate for a part of a form.
+    """A candidate for a part of a configuration.
 
     Attributes:
         name: for tests.
         applies: returns whether a product can have it.
         cost: estimates its cost for a product, in a unit of its table.
-        plan: returns the part of the form for a product.
+        plan: returns the part of the configuration for a product.
     """
 
     name: str
@@ -145,14 +145,14 @@ def _always(product: Product) -> bool:
     return True
 
 
-def _may_turn(product: Product) -> bool:
+def _may_transpose_result(product: Product) -> bool:
     """True for a contiguous A and a transposed B, in a product that is long enough for a step more."""
     _, a_k, _, b_column, *_ = product.strides
     is_matrix = product.multithreaded and not product.has_epilogue and product.batches == 1
     return is_matrix and a_k == 1 != b_column and product.nanoseconds >= 2 * LEAST_PARALLEL_NANOSECONDS
 
 
-def _turning_cost(product: Product) -> int:
+def _transposition_cost(product: Product) -> int:
     """Returns the cost of transposing A and C, whose rows become vector lanes: some of them are idle."""
     m, n, k = product.m, product.n, product.k
     idle_lanes = -m % (host_isa().vector_bytes // product.itemsize)
@@ -160,7 +160,7 @@ def _turning_cost(product: Product) -> int:
 
 
 ORDERS = (
-    Candidate("turned", _may_turn, _turning_cost, lambda product: (True, True)),
+    Candidate("turned", _may_transpose_result, _transposition_cost, lambda product: (True, True)),
     Candidate("swapped", lambda product: product.n == 1 < product.m, lambda product: 0, lambda product: (True, False)),
     Candidate(
         "given", _always, lambda product: COST_OF_STRIDED_B * product.n * product.k, lambda product: (False, False)

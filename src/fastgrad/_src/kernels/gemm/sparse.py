@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from numpy import int64
 
 from fastgrad._src.jit.build import kernel
-from fastgrad._src.kernels.elementwise.half import through_float32
+from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.math.vector_math import least
 from fastgrad._src.kernels.runtime.launch import Input, Launches, Output, Spec, single_launch
 
@@ -42,7 +42,7 @@ def sparse_product(indices, values, b, out, rows, inner, count, width, first, la
     return -1
 
 
-@through_float32
+@with_half_floats
 def sparse_product_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], rows: int) -> Launches | None:
     """Returns the launch of the product of a sparse matrix with ``rows`` rows."""
     _, values, b = inputs

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.jit.isa import host_isa
-from fastgrad._src.kernels.elementwise.half import BFLOAT16, through_float32
-from fastgrad._src.kernels.gemm.form import (
+from fastgrad._src.kernels.elementwise.half import BFLOAT16, with_half_floats
+from fastgrad._src.kernels.gemm.config import (
     LEAST_MULTIPLY_ADDS_FOR_TILES,
-    Form,
-    form_for,
+    GemmConfig,
+    config_for_dtype,
     uses_bfloat16_pairs,
 )
 from fastgrad._src.kernels.gemm.gemm import add_chains, gemm
@@ -54,7 +54,7 @@ def wide_product_launches(
     return matmul_launches(inputs, outputs, transpose_a=transpose_a, transpose_b=transpose_b)
 
 
-@through_float32
+@with_half_floats
 def matmul_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], transpose_a: bool, transpose_b: bool
 ) -> Launches | None:
@@ -111,73 +111,75 @@ def _product_launches(
     epilogue: Launch | None,
 ) -> Launches:
     sizes = a, b, transpose_a, transpose_b
-    form = form_for(dtype, *sizes, epilogue is not None)
-    inside = epilogue if epilogue is not None and form is not None and _can_call_epilogue(form, epilogue) else None
-    if form is None:
+    config = config_for_dtype(dtype, *sizes, epilogue is not None)
+    inside = epilogue if epilogue is not None and config is not None and _can_call_epilogue(config, epilogue) else None
+    if config is None:
         found = _broadcast_launches(dtype, *sizes) or Launches((_untiled_launch(dtype, *sizes),))
     elif dtype == BFLOAT16:
-        found = _pair_launches(form, inside)
+        found = _pair_launches(config, inside)
     else:
-        found = _float_launches(dtype, form, inside)
+        found = _float_launches(dtype, config, inside)
     if epilogue is None or epilogue is inside:
         return found
     return Launches((*found.launches, epilogue), found.scratch)
 
 
-def _can_call_epilogue(form: Form, epilogue: Launch) -> bool:
+def _can_call_epilogue(config: GemmConfig, epilogue: Launch) -> bool:
     """True if the kernel can call the epilogue: a map always, a kernel over rows if units have whole rows."""
-    rows = form.batches * form.m
-    return epilogue.units == rows * form.n or (epilogue.units % rows == 0 and form.can_call_row_epilogue)
+    rows = config.batches * config.m
+    return epilogue.units == rows * config.n or (epilogue.units % rows == 0 and config.can_call_row_epilogue)
 
 
-def _epilogue_arguments(form: Form, epilogue: Launch | None) -> tuple[int | KernelEntry | Launch, ...]:
+def _epilogue_arguments(config: GemmConfig, epilogue: Launch | None) -> tuple[int | KernelEntry | Launch, ...]:
     """Returns the last three arguments of `gemm` before the units: the epilogue, or none."""
     if epilogue is None:
         return NO_ROW_EPILOGUE
-    return KernelEntry(epilogue.kernel), epilogue, epilogue.units // (form.batches * form.m)
+    return KernelEntry(epilogue.kernel), epilogue, epilogue.units // (config.batches * config.m)
 
 
-def _float_launches(dtype: np.dtype, form: Form, epilogue: Launch | None) -> Launches:
-    operands: tuple[Any, ...] = (Input(1), Input(0)) if form.swapped else (Input(0), Input(1))
-    cost = MULTIPLY_ADD_NANOSECONDS * form.batches * form.m * form.n * form.k * dtype.itemsize / 4
+def _float_launches(dtype: np.dtype, config: GemmConfig, epilogue: Launch | None) -> Launches:
+    operands: tuple[Any, ...] = (Input(1), Input(0)) if config.swapped else (Input(0), Input(1))
+    cost = MULTIPLY_ADD_NANOSECONDS * config.batches * config.m * config.n * config.k * dtype.itemsize / 4
     step: tuple[Any, Any] = NO_EPILOGUE if epilogue is None else (KernelEntry(epilogue.kernel), epilogue)
     more = _nanoseconds_of(epilogue)
-    if form.uses_gemv:
-        units = -(-form.n // UNIT_COLUMNS)
-        numbers = form.n, form.k, *form.strides[2:4]
+    if config.uses_gemv:
+        units = -(-config.n // UNIT_COLUMNS)
+        numbers = config.n, config.k, *config.strides[2:4]
         return Launches((Launch(gemv[dtype], (*operands, Output(0), *numbers, *step), units, (cost + more) / units),))
-    if form.chains > 1:
-        size = form.m * form.n
+    if config.chains > 1:
+        size = config.m * config.n
         sums = Launch(
             gemm[dtype],
-            (*operands, Scratch(0), *form.gemm_args, *NO_ROW_EPILOGUE),
-            form.units,
-            cost / form.units,
+            (*operands, Scratch(0), *config.gemm_args, *NO_ROW_EPILOGUE),
+            config.units,
+            cost / config.units,
         )
-        each = PARTIAL_SUM_NANOSECONDS * form.chains + more / size
-        total = Launch(add_chains[dtype], (Scratch(0), Output(0), form.chains, size, *step), size, each)
-        return Launches((sums, total), ((dtype, form.chains * size),))
-    if form.turned:
+        each = PARTIAL_SUM_NANOSECONDS * config.chains + more / size
+        total = Launch(add_chains[dtype], (Scratch(0), Output(0), config.chains, size, *step), size, each)
+        return Launches((sums, total), ((dtype, config.chains * size),))
+    if config.turned:
         product = Launch(
             gemm[dtype],
-            (*operands, Scratch(0), *form.gemm_args, *NO_ROW_EPILOGUE),
-            form.units,
-            cost / form.units,
+            (*operands, Scratch(0), *config.gemm_args, *NO_ROW_EPILOGUE),
+            config.units,
+            cost / config.units,
         )
-        panels = -(-form.m * dtype.itemsize // host_isa().panel_bytes)
-        copied = TRANSPOSE_NANOSECONDS_PER_ELEMENT * form.m * form.n / panels
-        back = Launch(transpose_matrix[dtype], (Scratch(0), Output(0), form.n, form.m), panels, copied)
-        return Launches((product, back), ((dtype, form.m * form.n),))
-    operands = *operands, Output(0), *form.gemm_args, *_epilogue_arguments(form, epilogue)
-    return Launches((Launch(gemm[dtype], operands, form.units, (cost + more) / form.units, form.launch_parts),))
+        panels = -(-config.m * dtype.itemsize // host_isa().panel_bytes)
+        copied = TRANSPOSE_NANOSECONDS_PER_ELEMENT * config.m * config.n / panels
+        back = Launch(transpose_matrix[dtype], (Scratch(0), Output(0), config.n, config.m), panels, copied)
+        return Launches((product, back), ((dtype, config.m * config.n),))
+    operands = *operands, Output(0), *config.gemm_args, *_epilogue_arguments(config, epilogue)
+    return Launches((Launch(gemm[dtype], operands, config.units, (cost + more) / config.units, config.launch_parts),))
 
 
-def _pair_launches(form: Form, epilogue: Launch | None) -> Launches:
-    operands: tuple[Any, ...] = (Input(1), Input(0)) if form.swapped else (Input(0), Input(1))
-    cost = PAIR_MULTIPLY_ADD_NANOSECONDS[host_isa().pairs] * form.batches * form.m * form.n * form.k
+def _pair_launches(config: GemmConfig, epilogue: Launch | None) -> Launches:
+    operands: tuple[Any, ...] = (Input(1), Input(0)) if config.swapped else (Input(0), Input(1))
+    cost = PAIR_MULTIPLY_ADD_NANOSECONDS[host_isa().pairs] * config.batches * config.m * config.n * config.k
     more = _nanoseconds_of(epilogue)
-    operands = *operands, Output(0), *form.gemm_pairs_args, *_epilogue_arguments(form, epilogue)
-    return Launches((Launch(gemm_pairs[()], operands, form.units, (cost + more) / form.units, form.launch_parts),))
+    operands = *operands, Output(0), *config.gemm_pairs_args, *_epilogue_arguments(config, epilogue)
+    return Launches(
+        (Launch(gemm_pairs[()], operands, config.units, (cost + more) / config.units, config.launch_parts),)
+    )
 
 
 def _nanoseconds_of(launch: Launch | None) -> float:
@@ -198,12 +200,12 @@ def _broadcast_launches(
     for number, (shape, wide) in enumerate(zip((a, b), whole, strict=True)):
         if prod(shape) != prod(wide):
             layout = broadcast(contiguous(prod(shape)), shape, wide)
-            places[number] = copies.copied(Input(number), dtype, layout, prod(wide))
+            places[number] = copies.copy_to_scratch(Input(number), dtype, layout, prod(wide))
     if not copies.known:
         return None
     (product,) = _product_launches(dtype, whole[0], whole[1], transpose_a, transpose_b, None).launches
     operands = [places[one.number] if isinstance(one, Input) else one for one in product.operands]
-    return copies.copies_then(product.with_operands(tuple(operands)))
+    return copies.launches_after_copies(product.with_operands(tuple(operands)))
 
 
 def _untiled_launch(

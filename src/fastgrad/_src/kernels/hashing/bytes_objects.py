@@ -1,6 +1,6 @@
 """Arrays of Python's bytes objects, as kernels read and make them: by the address of the array's first element.
 
-An element is the address of a bytes object. Callers check with `first_other_object` that all are, and hold the GIL and
+An element is the address of a bytes object. Callers check with `first_object_of_other_class` that all are, and hold the GIL and
 the array meanwhile.
 """
 
@@ -28,7 +28,7 @@ def text_size(texts, i):
 
 
 @kernel("objects: int, bytes_class: int, count: int -> int")
-def first_other_object(objects, bytes_class, count):
+def first_object_of_other_class(objects, bytes_class, count):
     """Returns the first of `count` objects whose class is another than the one at the address `bytes_class`, or -1."""
     for i in range(count):
         item = pointer(int64, objects)[i]
@@ -77,7 +77,7 @@ def make_bytes_objects(addresses, sizes, objects, bytes_from_memory, release, cl
 
 
 @kernel("texts: int, addresses: out[int64], sizes: out[int64], start: int, size: int, first: int, last: int -> int")
-def find_parts(texts, addresses, sizes, start, size, first, last):
+def find_substrings(texts, addresses, sizes, start, size, first, last):
     """Writes where `size` bytes, to the end if negative, from `start` on of each string lie; a negative `start` counts from the end.
 
     A start outside of its string stops the kernel.

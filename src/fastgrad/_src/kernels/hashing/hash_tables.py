@@ -13,7 +13,7 @@ from numpy import int64, uint64
 from fastgrad._src.jit.body import by_dtype, float_bits, scalar_function, specialized
 from fastgrad._src.jit.build import kernel
 from fastgrad._src.kernels.hashing.bytes_objects import text_address, text_size
-from fastgrad._src.kernels.hashing.text_hashes import byte, farm_hash, word
+from fastgrad._src.kernels.hashing.text_hashes import farm_hash, load_uint8, load_uint64
 
 KEY_DTYPES = ("int32", "int64", "float32", "float64")
 NUMBER_DTYPES = ("int32", "int64")
@@ -55,9 +55,9 @@ def same_text(x, i, y, j):
     if size != text_size(y, j):
         return False
     at = 0
-    while at + 8 <= size and word(a + at) == word(b + at):
+    while at + 8 <= size and load_uint64(a + at) == load_uint64(b + at):
         at += 8
-    while at < size and byte(a + at) == byte(b + at):
+    while at < size and load_uint8(a + at) == load_uint8(b + at):
         at += 1
     return at == size
 

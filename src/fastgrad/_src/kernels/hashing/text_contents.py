@@ -7,26 +7,26 @@ from numpy import float64, int32, int64
 from fastgrad._src.jit.body import scalar_function
 from fastgrad._src.jit.build import kernel
 from fastgrad._src.kernels.hashing.bytes_objects import text_address, text_size
-from fastgrad._src.kernels.hashing.text_hashes import byte
+from fastgrad._src.kernels.hashing.text_hashes import load_uint8
 
 MOST_DIGITS = 18  # of an int64
 MOST_EXACT_DIGITS = 15  # a float64 has each whole number of so many digits
 
 
 @scalar_function
-def digits_at(address, end, most):
+def count_digits(address, end, most):
     """Returns how many bytes from an address on are decimal digits, `most` + 1 if there are more."""
-    found = 0
-    while address + found < end and found <= most and 0 <= int64(byte(address + found)) - 48 <= 9:
-        found += 1
-    return found
+    count = 0
+    while address + count < end and count <= most and 0 <= int64(load_uint8(address + count)) - 48 <= 9:
+        count += 1
+    return count
 
 
 @scalar_function
-def whole_number(address, count, number):
+def append_digits(address, count, number):
     """Returns `number` with the `count` digits at an address behind it."""
     for i in range(count):
-        number = number * 10 + int64(byte(address + i)) - 48
+        number = number * 10 + int64(load_uint8(address + i)) - 48
     return number
 
 
@@ -39,12 +39,12 @@ def parse_integers(texts, numbers, signed, first, last):
     for i in range(first, last):
         at, size = text_address(texts, i), text_size(texts, i)
         end = at + size
-        negative = signed != 0 and size > 0 and int64(byte(at)) == 45
+        negative = signed != 0 and size > 0 and int64(load_uint8(at)) == 45
         at += 1 if negative else 0
-        count = digits_at(at, end, MOST_DIGITS)
+        count = count_digits(at, end, MOST_DIGITS)
         if count == 0 or count > MOST_DIGITS or at + count != end:
             return i
-        number = whole_number(at, count, 0)
+        number = append_digits(at, count, 0)
         numbers[i] = -number if negative else number
     return -1
 
@@ -58,29 +58,29 @@ def parse_floats(texts, powers, numbers, first, last):
     for i in range(first, last):
         at, size = text_address(texts, i), text_size(texts, i)
         end = at + size
-        negative = size > 0 and int64(byte(at)) == 45
+        negative = size > 0 and int64(load_uint8(at)) == 45
         at += 1 if negative else 0
-        whole = digits_at(at, end, MOST_EXACT_DIGITS)
-        number = whole_number(at, whole, 0)
+        whole = count_digits(at, end, MOST_EXACT_DIGITS)
+        number = append_digits(at, whole, 0)
         at += whole
         behind = 0
-        if at < end and int64(byte(at)) == 46:
+        if at < end and int64(load_uint8(at)) == 46:
             at += 1
-            behind = digits_at(at, end, MOST_EXACT_DIGITS)
+            behind = count_digits(at, end, MOST_EXACT_DIGITS)
             at += behind
         if at != end or whole + behind == 0 or whole + behind > MOST_EXACT_DIGITS:
             return i
-        value = float64(whole_number(at - behind, behind, number)) / powers[behind]
+        value = float64(append_digits(at - behind, behind, number)) / powers[behind]
         numbers[i] = -value if negative else value
     return -1
 
 
 @scalar_function
-def continuation(address, end):
+def continuation_bits(address, end):
     """Returns the six bits of a byte that continues a character of UTF-8, or -1."""
     if address >= end:
         return -1
-    bits = int64(byte(address))
+    bits = int64(load_uint8(address))
     return bits & 0x3F if bits & 0xC0 == 0x80 else -1
 
 
@@ -96,10 +96,10 @@ def decode_utf8(texts, codes, offsets, sizes, first, last):
         end = start + text_size(texts, i)
         at = start
         while at < end:
-            head = int64(byte(at))
+            head = int64(load_uint8(at))
             code, length = head, 1
             if head >= 0x80:
-                a, b, c = continuation(at + 1, end), continuation(at + 2, end), continuation(at + 3, end)
+                a, b, c = continuation_bits(at + 1, end), continuation_bits(at + 2, end), continuation_bits(at + 3, end)
                 if head < 0xE0:
                     code, length = ((head & 0x1F) << 6) | a, 2
                     valid = head >= 0xC2 and a >= 0
@@ -120,28 +120,28 @@ def decode_utf8(texts, codes, offsets, sizes, first, last):
 
 
 @scalar_function
-def after_characters(at, end, count):
+def skip_characters(at, end, count):
     """Returns the address of the `count`-th byte from `at` on that begins a character, counted from 0, or `end`."""
-    while at < end and (count > 0 or int64(byte(at)) & 0xC0 == 0x80):
-        count -= 1 if int64(byte(at)) & 0xC0 != 0x80 else 0
+    while at < end and (count > 0 or int64(load_uint8(at)) & 0xC0 == 0x80):
+        count -= 1 if int64(load_uint8(at)) & 0xC0 != 0x80 else 0
         at += 1
     return at
 
 
 @kernel("texts: int, addresses: out[int64], sizes: out[int64], start: int, size: int, first: int, last: int -> int")
-def find_character_parts(texts, addresses, sizes, start, size, first, last):
-    """Writes where `size` characters from `start` on of each string lie, as `bytes_objects.find_parts` does for bytes."""
+def find_character_substrings(texts, addresses, sizes, start, size, first, last):
+    """Writes where `size` characters from `start` on of each string lie, as `bytes_objects.find_substrings` does for bytes."""
     for i in range(first, last):
         at = text_address(texts, i)
         end, count = at + text_size(texts, i), 0
         for address in range(at, end):
-            count += 1 if int64(byte(address)) & 0xC0 != 0x80 else 0
+            count += 1 if int64(load_uint8(address)) & 0xC0 != 0x80 else 0
         begin = start + count if start < 0 else start
         if begin < 0 or begin > count:
             return i
         if size >= 0 and size < count - begin:
-            end = after_characters(at, end, begin + size)
-        at = after_characters(at, end, begin) if begin > 0 else at
+            end = skip_characters(at, end, begin + size)
+        at = skip_characters(at, end, begin) if begin > 0 else at
         addresses[i] = at
         sizes[i] = end - at
     return -1
@@ -150,7 +150,7 @@ def find_character_parts(texts, addresses, sizes, start, size, first, last):
 @scalar_function
 def is_space(address):
     """True if a byte is white space of ASCII."""
-    code = int64(byte(address))
+    code = int64(load_uint8(address))
     return code == 32 or (code >= 9 and code <= 13)
 
 

@@ -17,29 +17,29 @@ MURMUR, FARM, SIP = range(3)
 
 
 @scalar_function
-def word(address):
+def load_uint64(address):
     """Returns the eight bytes at an address."""
     return pointer(uint64, address)[0]
 
 
 @scalar_function
-def half_word(address):
+def load_uint32(address):
     """Returns the four bytes at an address."""
     return uint64(pointer(uint32, address)[0])
 
 
 @scalar_function
-def byte(address):
+def load_uint8(address):
     """Returns the byte at an address."""
     return uint64(pointer(uint8, address)[0])
 
 
 @scalar_function
-def last_word(address, size):
+def load_last_bytes(address, size):
     """Returns the last size % 8 of the `size` bytes at an address, as the low bytes of a word."""
     state = uint64(0)
     for i in range(size - size % 8, size):
-        state |= byte(address + i) << uint64(8 * (i % 8))
+        state |= load_uint8(address + i) << uint64(8 * (i % 8))
     return state
 
 
@@ -64,9 +64,9 @@ def murmur_hash(address, size):
     factor = uint64(0xC6A4A7935BD1E995)
     state = uint64(0xDECAFCAFFE) ^ (uint64(size) * factor)
     for at in range(0, size - size % 8, 8):
-        state = (state ^ (shift_mix(word(address + at) * factor) * factor)) * factor
+        state = (state ^ (shift_mix(load_uint64(address + at) * factor) * factor)) * factor
     if size % 8 != 0:
-        state = (state ^ last_word(address, size)) * factor
+        state = (state ^ load_last_bytes(address, size)) * factor
     return shift_mix(shift_mix(state) * factor)
 
 
@@ -88,14 +88,14 @@ def hash_to_16(text, size):
     k2, count = uint64(K2), uint64(size)
     factor = k2 + count * uint64(2)
     if size >= 8:
-        a, b = word(text) + k2, word(text + size - 8)
+        a, b = load_uint64(text) + k2, load_uint64(text + size - 8)
         c, d = rotate_right(b, 37) * factor + a, (rotate_right(a, 25) + b) * factor
         return hash_of_two(c, d, factor)
     if size >= 4:
-        return hash_of_two(count + (half_word(text) << uint64(3)), half_word(text + size - 4), factor)
+        return hash_of_two(count + (load_uint32(text) << uint64(3)), load_uint32(text + size - 4), factor)
     if size > 0:
-        y = byte(text) + (byte(text + size // 2) << uint64(8))
-        z = count + (byte(text + size - 1) << uint64(2))
+        y = load_uint8(text) + (load_uint8(text + size // 2) << uint64(8))
+        z = count + (load_uint8(text + size - 1) << uint64(2))
         return shift_mix((y * k2) ^ (z * uint64(K0))) * k2
     return k2
 
@@ -105,8 +105,8 @@ def hash_to_32(text, size):
     """Returns the fingerprint of 17 to 32 bytes."""
     k2 = uint64(K2)
     factor = k2 + uint64(size) * uint64(2)
-    a, b = word(text) * uint64(K1), word(text + 8)
-    c, d = word(text + size - 8) * factor, word(text + size - 16) * k2
+    a, b = load_uint64(text) * uint64(K1), load_uint64(text + 8)
+    c, d = load_uint64(text + size - 8) * factor, load_uint64(text + size - 16) * k2
     return hash_of_two(rotate_right(a + b, 43) + rotate_right(c, 30) + d, a + rotate_right(b + k2, 18) + c, factor)
 
 
@@ -115,26 +115,30 @@ def hash_to_64(text, size):
     """Returns the fingerprint of 33 to 64 bytes."""
     k2 = uint64(K2)
     factor = k2 + uint64(size) * uint64(2)
-    a, b = word(text) * k2, word(text + 8)
-    c, d = word(text + size - 8) * factor, word(text + size - 16) * k2
+    a, b = load_uint64(text) * k2, load_uint64(text + 8)
+    c, d = load_uint64(text + size - 8) * factor, load_uint64(text + size - 16) * k2
     y = rotate_right(a + b, 43) + rotate_right(c, 30) + d
     z = hash_of_two(y, a + rotate_right(b + k2, 18) + c, factor)
-    e, f = word(text + 16) * factor, word(text + 24)
-    g, h = (y + word(text + size - 32)) * factor, (z + word(text + size - 24)) * factor
+    e, f = load_uint64(text + 16) * factor, load_uint64(text + 24)
+    g, h = (y + load_uint64(text + size - 32)) * factor, (z + load_uint64(text + size - 24)) * factor
     return hash_of_two(rotate_right(e + f, 43) + rotate_right(g, 30) + h, e + rotate_right(f + a, 18) + g, factor)
 
 
 @scalar_function
 def weak_hash_low(at, a):
     """Returns the first of two words that depend on the 32 bytes at an address, and on a."""
-    return a + word(at) + word(at + 8) + word(at + 16) + word(at + 24)
+    return a + load_uint64(at) + load_uint64(at + 8) + load_uint64(at + 16) + load_uint64(at + 24)
 
 
 @scalar_function
 def weak_hash_high(at, a, b):
     """Returns the second of two words that depend on the 32 bytes at an address, and on a and b."""
-    c = a + word(at)
-    return rotate_right(b + c + word(at + 24), 21) + rotate_right(c + word(at + 8) + word(at + 16), 44) + c
+    c = a + load_uint64(at)
+    return (
+        rotate_right(b + c + load_uint64(at + 24), 21)
+        + rotate_right(c + load_uint64(at + 8) + load_uint64(at + 16), 44)
+        + c
+    )
 
 
 @scalar_function
@@ -144,14 +148,14 @@ def long_hash(text, size):
     y = seed * k1 + uint64(113)
     z = shift_mix(y * k2 + uint64(113)) * k2
     v, v_high, w, w_high = uint64(0), uint64(0), uint64(0), uint64(0)
-    x = seed * k2 + word(text)
+    x = seed * k2 + load_uint64(text)
     for at in range(text, text + (size - 1) // 64 * 64, 64):
-        x = (rotate_right(x + y + v + word(at + 8), 37) * k1) ^ w_high
-        y = rotate_right(y + v_high + word(at + 48), 42) * k1 + v + word(at + 40)
+        x = (rotate_right(x + y + v + load_uint64(at + 8), 37) * k1) ^ w_high
+        y = rotate_right(y + v_high + load_uint64(at + 48), 42) * k1 + v + load_uint64(at + 40)
         z = rotate_right(z + w, 33) * k1
         a, b = v_high * k1, x + w
         v, v_high = weak_hash_low(at, a), weak_hash_high(at, a, b)
-        a, b = z + w_high, y + word(at + 16)
+        a, b = z + w_high, y + load_uint64(at + 16)
         w, w_high = weak_hash_low(at + 32, a), weak_hash_high(at + 32, a, b)
         z, x = x, z
     factor = k1 + ((z & uint64(0xFF)) << uint64(1))
@@ -159,12 +163,12 @@ def long_hash(text, size):
     w += uint64((size - 1) % 64)
     v += w
     w += v
-    x = (rotate_right(x + y + v + word(at + 8), 37) * factor) ^ (w_high * uint64(9))
-    y = rotate_right(y + v_high + word(at + 48), 42) * factor + v * uint64(9) + word(at + 40)
+    x = (rotate_right(x + y + v + load_uint64(at + 8), 37) * factor) ^ (w_high * uint64(9))
+    y = rotate_right(y + v_high + load_uint64(at + 48), 42) * factor + v * uint64(9) + load_uint64(at + 40)
     z = rotate_right(z + w, 33) * factor
     a, b = v_high * factor, x + w
     v, v_high = weak_hash_low(at, a), weak_hash_high(at, a, b)
-    a, b = z + w_high, y + word(at + 16)
+    a, b = z + w_high, y + load_uint64(at + 16)
     w, w_high = weak_hash_low(at + 32, a), weak_hash_high(at + 32, a, b)
     return hash_of_two(
         hash_of_two(v, w, factor) + shift_mix(y) * k0 + x, hash_of_two(v_high, w_high, factor) + z, factor
@@ -206,7 +210,7 @@ def sip_hash(text, size, key_low, key_high, state):
     state[2] = uint64(key_low) ^ uint64(0x6C7967656E657261)
     state[3] = uint64(key_high) ^ uint64(0x7465646279746573)
     for at in range(0, size - size % 8 + 8, 8):
-        mixed = word(text + at) if at + 8 <= size else last_word(text, size) | (uint64(size) << uint64(56))
+        mixed = load_uint64(text + at) if at + 8 <= size else load_last_bytes(text, size) | (uint64(size) << uint64(56))
         state[3] ^= mixed
         sip_rounds(state, 2)
         state[0] ^= mixed

@@ -33,7 +33,7 @@ def box_layout(shape: Sequence[int], starts: Sequence[int], sizes: Sequence[int]
 
 def box_copies(x: Spec, y: Spec, axis_copies: Sequence[Sequence[AxisCopy]]) -> list[Launch | None]:
     """Returns a copying launch for each combination of one piece of every axis."""
-    found: list[Launch | None] = []
+    launches: list[Launch | None] = []
     for pieces in product(*axis_copies):
         reads, writes, sizes, steps = zip(*pieces, strict=True) if pieces else ((), (), (), ())
         if prod(sizes):
@@ -41,8 +41,8 @@ def box_copies(x: Spec, y: Spec, axis_copies: Sequence[Sequence[AxisCopy]]) -> l
                 box_layout(x.shape, reads, sizes, steps),
                 box_layout(y.shape, writes, sizes, [1] * len(sizes)),
             )
-            found.append(strided_copy_launch(Input(0), Output(0), x.dtype, source, target))
-    return found
+            launches.append(strided_copy_launch(Input(0), Output(0), x.dtype, source, target))
+    return launches
 
 
 def fill_launch(y: Spec, value: object) -> Launch | None:
@@ -189,29 +189,29 @@ def _packed_diagonal_layout(packed: Sequence[int], batch: int, position: int, st
 
 def diag_part_launches(x: Spec, y: Spec, diagonals: PackedDiagonals, padding: object) -> Launches | None:
     """Returns the launches that pack diagonals of matrices."""
-    batch, found = prod(x.shape[:-2]), []
+    batch, launches = prod(x.shape[:-2]), []
     if len(diagonals) > 1:
-        found.append(fill_launch(y, padding))
+        launches.append(fill_launch(y, padding))
     for position, (k, start, length) in enumerate(diagonals):
         if length:
             target = _packed_diagonal_layout(y.shape, batch, position, start, length)
-            found.append(
+            launches.append(
                 strided_copy_launch(Input(0), Output(0), x.dtype, _diagonal_layout(x.shape, k, length), target)
             )
-    return launches_in_order(found)
+    return launches_in_order(launches)
 
 
 def write_diagonals_launches(
-    d: Spec, y: Spec, diagonals: PackedDiagonals, input_number: int, launches_before: Sequence[Launch | None]
+    d: Spec, y: Spec, diagonals: PackedDiagonals, input_number: int, fill_launches: Sequence[Launch | None]
 ) -> Launches | None:
     """Returns the launches that write packed diagonals, input number `input_number`, into matrices."""
-    batch, found = prod(y.shape[:-2]), list(launches_before)
+    batch, launches = prod(y.shape[:-2]), list(fill_launches)
     for position, (k, start, length) in enumerate(diagonals):
         if length:
             source = _packed_diagonal_layout(d.shape, batch, position, start, length)
-            found.append(
+            launches.append(
                 strided_copy_launch(
                     Input(input_number), Output(0), d.dtype, source, _diagonal_layout(y.shape, k, length)
                 )
             )
-    return launches_in_order(found)
+    return launches_in_order(launches)

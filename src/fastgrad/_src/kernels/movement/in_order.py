@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from fastgrad._src.kernels.movement.layout import Dims, Layout, contiguous, merged_dimensions, split_dimensions
 from fastgrad._src.kernels.movement.strided import has_short_rows, strided_copy_launch
-from fastgrad._src.kernels.runtime.eager_launch import run_eagerly
+from fastgrad._src.kernels.runtime.eager_launch import run_on_thread_pool
 from fastgrad._src.kernels.runtime.launch import Input, Launches, Output
 
 LEAST_COPIED_ELEMENTS = 4096
@@ -40,7 +40,7 @@ def copy_by_kernel(x: np.ndarray) -> np.ndarray | None:
     if launches is None:
         return None
     y = np.empty(x.shape, x.dtype)
-    run_eagerly(launches, (_memory_between_ends(x),), (y,))
+    run_on_thread_pool(launches, (_memory_between_ends(x),), (y,))
     return y
 
 

@@ -10,7 +10,7 @@ from numpy import float32, int64
 
 from fastgrad._src.jit.body import round_down
 from fastgrad._src.jit.build import kernel
-from fastgrad._src.kernels.elementwise.half import through_float32
+from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.runtime.launch import Constant, Input, Launches, Output, Spec, single_launch
 
 FLOATS = ("float32", "float64")
@@ -91,7 +91,7 @@ def histogram_bins_launches(
     return single_launch(histogram_bins[x.dtype, y.dtype], *arrays, low, high - low, nbins, units=prod(x.shape))
 
 
-@through_float32
+@with_half_floats
 def cross_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
     """``tf.linalg.cross``."""
     (a, _) = inputs

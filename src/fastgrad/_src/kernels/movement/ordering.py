@@ -14,7 +14,7 @@ from numpy import int64, uint64
 
 from fastgrad._src.jit.body import by_dtype, float_bits, local_array, scalar_function
 from fastgrad._src.jit.build import kernel
-from fastgrad._src.kernels.elementwise.half import through_float32
+from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.math.vector_math import least
 from fastgrad._src.kernels.runtime.launch import (
     Input,
@@ -243,13 +243,13 @@ def _ordering_launches(
     return Launches((one,), ((key, elements), (key, elements), (number, elements), (number, elements)))
 
 
-@through_float32
+@with_half_floats
 def argsort_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, descending: bool) -> Launches | None:
     """``tf.argsort``."""
     return _ordering_launches(inputs[0], Output(0), outputs[0].dtype, None, axis, inputs[0].shape[axis], descending)
 
 
-@through_float32
+@with_half_floats
 def sort_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, descending: bool) -> Launches | None:
     """``tf.sort``."""
     x, number = inputs[0], np.dtype(np.int32)
@@ -263,7 +263,7 @@ def sort_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, de
 MOST_SELECTED_BY_INSERTION = 32
 
 
-@through_float32
+@with_half_floats
 def top_k_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], k: int, index_type: str) -> Launches | None:
     """``tf.math.top_k``: values and positions."""
     (x,) = inputs
@@ -278,7 +278,7 @@ def top_k_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], k: int, inde
     return _ordering_launches(x, Output(1), wanted, Output(0), axis, k, True)
 
 
-@through_float32
+@with_half_floats
 def searchsorted_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], right: bool, out_type: str
 ) -> Launches | None:

@@ -10,7 +10,7 @@ from numpy import int32, int64
 
 from fastgrad._src.jit.body import by_dtype, local_array, scalar_function
 from fastgrad._src.jit.build import kernel
-from fastgrad._src.kernels.elementwise.half import through_float32
+from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.math.vector_math import least
 from fastgrad._src.kernels.movement.ordering import INTEGERS, POSITION_DTYPES, REAL_DTYPES
 from fastgrad._src.kernels.runtime.launch import Input, Launches, Output, Spec, single_launch
@@ -52,7 +52,7 @@ def best_of_16(numbers, largest):
 
 
 @scalar_function
-def position_in_row(x, at, size, lane_best, scratch, lane_positions, largest, sign):
+def extreme_position_in_row(x, at, size, lane_best, scratch, lane_positions, largest, sign):
     """Returns the first position of the largest (or smallest) of `size` >= 16 contiguous elements, by 16 lanes."""
     for i in range(16):
         lane_best[i] = nan_as_worst(x[at + i], sign)
@@ -75,7 +75,7 @@ def position_in_row(x, at, size, lane_best, scratch, lane_positions, largest, si
 @scalar_function
 def start_of_best_block(x, at, size, scratch, largest, sign):
     """Returns the start of the first block of a row that contains the row's largest (or smallest) element."""
-    found = 0
+    kernel = 0
     top = nan_as_worst(x[at], sign)
     for start in range(0, size, ROW_BLOCK_ELEMENTS):
         begin = least(start, size - ROW_BLOCK_ELEMENTS)
@@ -90,13 +90,13 @@ def start_of_best_block(x, at, size, scratch, largest, sign):
         keep_better_of_halves(scratch, 16, largest)
         most = best_of_16(scratch, largest)
         further = most > top if largest else most < top
-        found = begin if further else found
+        kernel = begin if further else kernel
         top = most if further else top
-    return found
+    return kernel
 
 
 @scalar_function
-def positions_in_rows(x, out, size, first, last, scratch, largest, sign):
+def extreme_positions_in_rows(x, out, size, first, last, scratch, largest, sign):
     """Writes the position of the largest (or smallest) element of each row."""
     where, kept = local_array(int32, 16), local_array(T, 16)
     for row in range(first, last):
@@ -109,10 +109,12 @@ def positions_in_rows(x, out, size, first, last, scratch, largest, sign):
                 place = i if wins else place
             out[row] = place
         elif size < 2 * ROW_BLOCK_ELEMENTS:
-            out[row] = position_in_row(x, at, size, scratch, kept, where, largest, sign)
+            out[row] = extreme_position_in_row(x, at, size, scratch, kept, where, largest, sign)
         else:
             begin = start_of_best_block(x, at, size, scratch, largest, sign)
-            out[row] = begin + position_in_row(x, at + begin, ROW_BLOCK_ELEMENTS, scratch, kept, where, largest, sign)
+            out[row] = begin + extreme_position_in_row(
+                x, at + begin, ROW_BLOCK_ELEMENTS, scratch, kept, where, largest, sign
+            )
 
 
 @kernel(
@@ -127,10 +129,10 @@ def extreme_positions(x, out, size, inner, sign, first, last):
     """
     best, where = local_array(T, 64), local_array(int64, 64)
     if inner == 1 and sign > 0:
-        positions_in_rows(x, out, size, first, last, best, True, sign)
+        extreme_positions_in_rows(x, out, size, first, last, best, True, sign)
         return
     if inner == 1:
-        positions_in_rows(x, out, size, first, last, best, False, sign)
+        extreme_positions_in_rows(x, out, size, first, last, best, False, sign)
         return
     tiles = (inner + TILE_COLUMNS - 1) // TILE_COLUMNS
     for unit in range(first, last):
@@ -152,16 +154,16 @@ def extreme_positions(x, out, size, inner, sign, first, last):
             out[outer * inner + left + i] = where[i]
 
 
-def position_work(shape: tuple[int, ...], axis: int) -> tuple[int, float]:
+def argmax_work(shape: tuple[int, ...], axis: int) -> tuple[int, float]:
     """Returns the number of units of work of `extreme_positions`, and about how many nanoseconds a unit takes."""
     inner = prod(shape[axis + 1 :])
     cost = 0.2 if inner == 1 else 0.7 * min(inner, TILE_COLUMNS)
     return prod(shape[:axis]) * -(-inner // TILE_COLUMNS), cost * shape[axis]
 
 
-def _make_position_launches(sign: int) -> Callable[..., Launches | None]:
-    @through_float32
-    def position_launches(
+def _make_argmax_launches(sign: int) -> Callable[..., Launches | None]:
+    @with_half_floats
+    def extreme_launches(
         inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, output_type: str
     ) -> Launches | None:
         (x,) = inputs
@@ -171,13 +173,13 @@ def _make_position_launches(sign: int) -> Callable[..., Launches | None]:
             or x.shape[axis] >= 1 << 31
         ):
             return None
-        units, cost = position_work(x.shape, axis)
-        found = extreme_positions[x.dtype, outputs[0].dtype]
+        units, cost = argmax_work(x.shape, axis)
+        kernel = extreme_positions[x.dtype, outputs[0].dtype]
         sizes = x.shape[axis], prod(x.shape[axis + 1 :])
-        return single_launch(found, Input(0), Output(0), *sizes, sign, units=units, unit_cost=cost)
+        return single_launch(kernel, Input(0), Output(0), *sizes, sign, units=units, unit_cost=cost)
 
-    return position_launches
+    return extreme_launches
 
 
-argmax_launches = _make_position_launches(1)
-argmin_launches = _make_position_launches(-1)
+argmax_launches = _make_argmax_launches(1)
+argmin_launches = _make_argmax_launches(-1)

@@ -12,7 +12,7 @@ from numpy import int64
 
 from fastgrad._src.jit.body import by_dtype, scalar_function
 from fastgrad._src.jit.build import kernel
-from fastgrad._src.kernels.elementwise.half import ArraySpec, through_float32
+from fastgrad._src.kernels.elementwise.half import ArraySpec, with_half_floats
 from fastgrad._src.kernels.math.vector_math import least, nan_greatest, nan_least
 from fastgrad._src.kernels.movement.gathering import (
     INDEX_DTYPES,
@@ -32,7 +32,7 @@ TILE_COLUMNS = 64
 
 
 @scalar_function
-def join_row(out, at, rows, source, columns, mode):
+def combine_row(out, at, rows, source, columns, mode):
     """Combines elements of `out`, from `at` on, with elements of `rows`, from `source` on, by a mode such as `ADD`."""
     if mode == ADD:
         for j in range(columns):
@@ -91,7 +91,7 @@ def scatter_into_blocks(rows, ids, out, size, count, width, middle, mode, start,
                 continue
             at = (block * size + number) * width + left
             source = (block * count + k) * width + left
-            join_row(out, at, rows, source, columns, mode)
+            combine_row(out, at, rows, source, columns, mode)
     return -1
 
 
@@ -218,7 +218,7 @@ def _scatter_launch(
     )
 
 
-@through_float32
+@with_half_floats
 def gather_gradient_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], shape: tuple[int, ...], axis: int, batch_dims: int
 ) -> Launches | None:
@@ -244,14 +244,14 @@ def _make_segment_launches(mode: int, start: int) -> Callable[..., Launches | No
     return segment_launches
 
 
-segment_sum_launches = through_float32(_make_segment_launches(ADD, START_ZEROS))
+segment_sum_launches = with_half_floats(_make_segment_launches(ADD, START_ZEROS))
 """``tf.math.unsorted_segment_sum`` of data and ids."""
 
 segment_prod_launches = _make_segment_launches(MULTIPLY, START_ONES)
 """``tf.math.unsorted_segment_prod`` of data and ids."""
 
 
-@through_float32
+@with_half_floats
 def _segment_extreme_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], num_segments: int, empty: float, mode: int
 ) -> Launches | None:
@@ -305,7 +305,7 @@ def _scatter_nd_launches(
     return Launches((find, one), ((np.dtype(np.int64), count),), in_place=given, starts_as=given)
 
 
-@through_float32
+@with_half_floats
 def scatter_nd_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], shape: tuple[int, ...], strict: bool
 ) -> Launches | None:
@@ -324,9 +324,9 @@ def _make_tensor_scatter_launches(mode: int) -> Callable[..., Launches | None]:
 
 # ``tf.tensor_scatter_nd_update``, ``..._add``, ``..._max`` and ``..._min`` of a tensor, positions and updates.
 scatter_update_launches = _make_tensor_scatter_launches(SET)
-scatter_add_launches = through_float32(_make_tensor_scatter_launches(ADD))
-scatter_max_launches = through_float32(_make_tensor_scatter_launches(MAXIMUM))
-scatter_min_launches = through_float32(_make_tensor_scatter_launches(MINIMUM))
+scatter_add_launches = with_half_floats(_make_tensor_scatter_launches(ADD))
+scatter_max_launches = with_half_floats(_make_tensor_scatter_launches(MAXIMUM))
+scatter_min_launches = with_half_floats(_make_tensor_scatter_launches(MINIMUM))
 
 
 _MODE_OF_UFUNC = {
@@ -339,8 +339,8 @@ _MODE_OF_UFUNC = {
 }
 
 
-@through_float32
-def variable_launches(
+@with_half_floats
+def update_slices_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], what: str, kind: str, into: str | None
 ) -> Launches | None:
     """Updates a tensor at positions of the kind "rows", "positions", or "batch": rows of each element of a batch.
@@ -362,7 +362,7 @@ def variable_launches(
     copies.scratch.append((number, total))
     copies.before.append(find)
     if not updates.shape and total * width != 1:
-        rows = copies.copied(rows, x.dtype, Layout(0, ((total * width, 0),)), total * width)
+        rows = copies.copy_to_scratch(rows, x.dtype, Layout(0, ((total * width, 0),)), total * width)
     blocks = prod(x.shape[:batch])
     sizes = prod(shape[:depth]), total // max(blocks, 1), width, 1
     last = _scatter_launch(x.dtype, number, (rows, Scratch(0)), sizes, blocks, mode, START_KEPT, ids_are_checked=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.jit.build import kernel
-from fastgrad._src.kernels.elementwise.half import through_float32
+from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.movement.ordering import REAL_DTYPES, order_lines
 from fastgrad._src.kernels.reduction.general import COMPLEX_DTYPES, NUMBER_DTYPES, count_rows, real_dtype_and_count
 from fastgrad._src.kernels.runtime.launch import Constant, Input, Launch, Launches, Operand, Output, Scratch, Spec
@@ -78,7 +78,7 @@ def distinct_elements(x, order, first_equal, scratch, distinct, indices, counts,
 # ---- launches of the operations ------------------------------------------------------------------------
 
 
-@through_float32
+@with_half_floats
 def positions_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
     """``tf.where`` of one argument."""
     (x,) = inputs
@@ -90,7 +90,7 @@ def positions_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launc
     return Launches((Launch(nonzero_positions[dtype], operands),))
 
 
-@through_float32
+@with_half_floats
 def positions_count_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
     """Returns the launches that count the non-zero elements."""
     (x,) = inputs
@@ -110,7 +110,7 @@ def _sort_of_vector(x: Spec) -> tuple[Launch, tuple[tuple[np.dtype, int], ...], 
     return one, ((key, size), (key, size), (small, size), (small, size), (np.dtype(np.int64), size)), order
 
 
-@through_float32
+@with_half_floats
 def distinct_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], out_idx: str) -> Launches | None:
     """``tf.unique_with_counts``."""
     (x,) = inputs
@@ -123,7 +123,7 @@ def distinct_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], out_idx: 
     return Launches((sort, find), (*scratch, (number, size), (number, size)))
 
 
-@through_float32
+@with_half_floats
 def distinct_count_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], out_idx: str) -> Launches | None:
     """Returns the launches that count the distinct elements."""
     (x,) = inputs

@@ -172,7 +172,7 @@ class ScratchCopies:
         self.scratch: list[tuple[np.dtype, int]] = []
         self.known = True
 
-    def copied(self, operand: Operand, dtype: np.dtype, layout: Layout | None, size: int) -> Scratch:
+    def copy_to_scratch(self, operand: Operand, dtype: np.dtype, layout: Layout | None, size: int) -> Scratch:
         """Returns scratch memory with the `size` elements that a layout reads of an operand."""
         place = Scratch(len(self.scratch))
         copy = strided_copy_launch(operand, place, dtype, layout, contiguous(size))
@@ -183,7 +183,7 @@ class ScratchCopies:
         self.scratch.append((dtype, size))
         return place
 
-    def copies_then(self, *launches: Launch) -> Launches | None:
+    def launches_after_copies(self, *launches: Launch) -> Launches | None:
         """Returns the launches of the copies followed by `launches`; None if a copy is not supported."""
         return Launches((*self.before, *launches), tuple(self.scratch)) if self.known else None
 
@@ -201,15 +201,15 @@ def _common_dimensions(source: Layout, target: Layout) -> list[tuple[int, int, i
 
 
 def _merged_dimensions(dims: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
-    found: list[tuple[int, int, int]] = []
+    merged: list[tuple[int, int, int]] = []
     for size, a, b in dims:
         if size == 1:
             continue
-        if found and found[-1][1:] == (size * a, size * b):
-            found[-1] = found[-1][0] * size, a, b
+        if merged and merged[-1][1:] == (size * a, size * b):
+            merged[-1] = merged[-1][0] * size, a, b
         else:
-            found.append((size, a, b))
-    return found
+            merged.append((size, a, b))
+    return merged
 
 
 def clear_launch(y: Operand, spec: Spec) -> Launch:
@@ -230,14 +230,14 @@ def make_view_launches(views: ViewLayouts) -> Callable[..., Launches | None]:
         x = inputs[0]
         if not prod(x.shape):
             return None
-        found = views(contiguous(prod(x.shape)), x.shape, [y.shape for y in outputs], **attributes)
-        if found is None:
+        layouts = views(contiguous(prod(x.shape)), x.shape, [y.shape for y in outputs], **attributes)
+        if layouts is None:
             return None
-        if len(found) == 1 and found[0] == contiguous(found[0].total):
+        if len(layouts) == 1 and layouts[0] == contiguous(layouts[0].total):
             return Launches((), alias=True)
         return launches_in_order(
             strided_copy_launch(Input(0), Output(i), x.dtype, layout, contiguous(layout.total))
-            for i, layout in enumerate(found)
+            for i, layout in enumerate(layouts)
             if prod(outputs[i].shape)
         )
 
@@ -251,26 +251,26 @@ def single_result_layouts(layout: Layout | None) -> list[Layout] | None:
 
 def launches_in_order(launches: Iterable[Launch | None]) -> Launches | None:
     """Returns ``Launches`` of these launches, in order; None if a launch is None."""
-    found = []
+    existing_launches = []
     for launch in launches:
         if launch is None:
             return None
-        found.append(launch)
-    return Launches(tuple(found))
+        existing_launches.append(launch)
+    return Launches(tuple(existing_launches))
 
 
-def placed_inputs_launches(
-    result: Spec, launches_before: Sequence[Launch | None], placements: Sequence[tuple[Spec, Layout | None]]
+def copy_into_slices_launches(
+    result: Spec, fill_launches: Sequence[Launch | None], placements: Sequence[tuple[Spec, Layout | None]]
 ) -> Launches | None:
     """Returns launches that write the inputs, in order, to parts of the only result.
 
     Args:
         result: the result.
-        launches_before: the launches that run first.
+        fill_launches: the launches that run first.
         placements: each input with the layout of its elements in the result; None makes the whole result None.
     """
-    found = list(launches_before)
+    launches = list(fill_launches)
     for i, (x, place) in enumerate(placements):
         if prod(x.shape) or place is None:
-            found.append(strided_copy_launch(Input(i), Output(0), result.dtype, contiguous(prod(x.shape)), place))
-    return launches_in_order(found)
+            launches.append(strided_copy_launch(Input(i), Output(0), result.dtype, contiguous(prod(x.shape)), place))
+    return launches_in_order(launches)

@@ -5,11 +5,11 @@ returns the new `p` and the new slots. For a hyper-parameter named `one_minus_x`
 is computed in float64. `UpdateRule.step` does two things for every rule: it decays the weights first (`decay` is
 `weight_decay * learning_rate`, 0 for none), and it sets subnormal slots to 0 afterwards.
 
-`rule.variables` updates all variables of a model in one call, in place: `adam.variables[dtype](parameters, m, v,
+`rule.variables_kernel` updates all variables of a model in one call, in place: `adam.variables_kernel[dtype](parameters, m, v,
 gradients, first, last, *numbers)`, where each of the first four is a list of arrays. It does the units of work [first,
 last) of `unit_count(arrays)`; results do not depend on how the work is cut.
 
-`rule.scaled_variables` does this for gradients times a factor, the first of the numbers: clipping by the global norm.
+`rule.scaled_variables_kernel` does this for gradients times a factor, the first of the numbers: clipping by the global norm.
 
 `rule.element_kernel` updates elements of one variable; it can follow the kernel that computes the variable's gradient.
 
@@ -17,7 +17,7 @@ last) of `unit_count(arrays)`; results do not depend on how the work is cut.
 id_count, limit, width, first, last, *numbers)`. The first id_count[0] ids increase and lie in [0, limit), as after
 `embedding.group_ids`. The kernel does the ids [first, last).
 
-`rule.table_kernel`, without `limit`, updates the rows [first, last) of the table. It equals `variables` with a dense
+`rule.table_kernel`, without `limit`, updates the rows [first, last) of the table. It equals `variables_kernel` with a dense
 gradient that has `values` in the rows `ids` and zeros in all other rows, but it does not make that gradient.
 
 `rule.flagged_row_kernel` is `rule.table_kernel` for rules that do not change a row whose gradient and slots are zero.
@@ -165,7 +165,7 @@ def decayed_weight(p, decay):
 
 
 @scalar_function
-def subnormal_flushed(x):
+def flush_subnormal(x):
     """Returns 0 for a subnormal x, else x.
 
     A mean that decays by a factor would otherwise stay subnormal. Products with subnormal numbers take some processors
@@ -179,7 +179,7 @@ _TEMPLATE_GLOBALS: dict[str, Any] = {
     "greatest": greatest,
     "least": least,
     "prefetch": prefetch,
-    "settled": subnormal_flushed,
+    "settled": flush_subnormal,
     "uint64": uint64,
 }
 
@@ -293,12 +293,12 @@ class UpdateRule:
         )
 
     @functools.cached_property
-    def variables(self) -> Kernel:
+    def variables_kernel(self) -> Kernel:
         """The kernel that updates all variables of a model."""
         return self._kernel("variables", "inouts", "ins", "count: count, sizes: sizes, " + _RANGE_PARAMETERS)
 
     @functools.cached_property
-    def scaled_variables(self) -> Kernel:
+    def scaled_variables_kernel(self) -> Kernel:
         """The kernel that updates all variables of a model by gradients times `factor`, the first of the numbers."""
         return self._kernel(
             "variables", "inouts", "ins", "count: count, sizes: sizes, " + _RANGE_PARAMETERS, with_factor=True
@@ -356,10 +356,10 @@ class UpdateRule:
             id_count: an array of the number of ids; with it, the call allocates no memory.
         """
         rows = gradient_rows, ids, np.array(len(ids)) if id_count is None else id_count
-        kernel, operands, units, _ = self.row_call(zero_gradient, state[0], ids, state, rows, row_flags)
+        kernel, operands, units, _ = self.row_kernel_call(zero_gradient, state[0], ids, state, rows, row_flags)
         kernel(*operands, 0, units, *hyper_values)
 
-    def row_call(
+    def row_kernel_call(
         self, zero_gradient: int, table: Any, ids: Any, state: Sequence[Any], rows: Sequence[Any], row_flags: Any
     ) -> tuple[Any, tuple[Any, ...], int, float]:
         """Returns a kernel that updates a table by rows, its operands before the numbers, its units, and the cost of a unit.
@@ -385,7 +385,7 @@ class UpdateRule:
         """Returns the launch of a kernel that updates all variables of a model.
 
         Args:
-            kernel: ``variables`` or ``scaled_variables`` of a dtype.
+            kernel: ``variables_kernel`` or ``scaled_variables_kernel`` of a dtype.
             arrays: the variables, or their shapes and dtypes.
             operands: those of the kernel.
         """
@@ -515,5 +515,5 @@ def _rule_with_key(key: str) -> UpdateRule:
 
 
 def unit_count(arrays: Iterable[Any]) -> int:
-    """Returns how many units of `UNIT_ELEMENTS` elements the arrays of a call of `UpdateRule.variables` have."""
+    """Returns how many units of `UNIT_ELEMENTS` elements the arrays of a call of `UpdateRule.variables_kernel` have."""
     return -(-sum(math.prod(array.shape) for array in arrays) // UNIT_ELEMENTS)

@@ -13,7 +13,7 @@ from numpy import float32, int64, uint64
 from fastgrad._src.jit.body import local_array, round_down
 from fastgrad._src.jit.build import kernel
 from fastgrad._src.kernels.elementwise.elementwise import Operands
-from fastgrad._src.kernels.elementwise.half import through_float32
+from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.math.vector_math import exp, least
 from fastgrad._src.kernels.movement.ordering import order_lines
 from fastgrad._src.kernels.random.random import (
@@ -21,7 +21,7 @@ from fastgrad._src.kernels.random.random import (
     bits,
     block_words,
     dropout,
-    joined_words,
+    join_words,
     uniform,
     unit_count,
 )
@@ -105,12 +105,12 @@ def choose_classes(logits, draws, sums, out, classes, count, first, last):
 
 
 @kernel("seed: in[I], words: out[int64]", I=("int32", "int64"))
-def seed_words(seed, words):
+def philox_words(seed, words):
     """Writes the Philox counter and key of a stateless draw, from a seed of two integers, as TensorFlow does."""
     w0, w1, w2, w3 = block_words(SEED_KEY, int64(seed[0]), int64(seed[1]), 0)
     words[0] = 0
-    words[1] = int64(joined_words(w2, w3))
-    words[2] = int64(joined_words(w0, w1))
+    words[1] = int64(join_words(w2, w3))
+    words[2] = int64(join_words(w0, w1))
 
 
 @kernel("words: in[int64], out: out[int64], count: int")
@@ -193,7 +193,7 @@ def permutation_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count:
     return Launches((_bits_launch(Input(0), Scratch(0), count), order), scratch)
 
 
-@through_float32
+@with_half_floats
 def categories_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count: int, dtype: str) -> Launches | None:
     """Returns the launches that draw class numbers from rows of unnormalised log-probabilities."""
     logits = inputs[0]
@@ -207,11 +207,11 @@ def categories_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count: 
     return Launches((draw, choose), ((wide, rows * count), (wide, rows * classes)))
 
 
-def seed_words_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+def philox_words_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
     """Returns the launches for the Philox counter and key of a stateless draw, from a seed of two integers."""
     if inputs[0].dtype.name not in ("int32", "int64"):
         return None
-    return single_launch(seed_words[inputs[0].dtype], Input(0), Output(0))
+    return single_launch(philox_words[inputs[0].dtype], Input(0), Output(0))
 
 
 def shuffle_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count: int) -> Launches | None:
@@ -222,7 +222,7 @@ def shuffle_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count: int
 def narrow_floats_launches(kernel: Any, size: int, outputs: Sequence[Spec], factor: int) -> Launches | None:
     """Returns a draw's launches for half-width floats: fractions of multiples by `factor`, unless it is 0."""
 
-    @through_float32
+    @with_half_floats
     def fill_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
         fill = Launch(kernel[outputs[0].dtype], (Output(0), size, Input(0)), unit_count(size), UNIT_ELEMENTS * 4.0)
         return Launches((fill, Launch(fraction_of_multiple[()], (Output(0), factor), size)) if factor else (fill,))
@@ -230,7 +230,7 @@ def narrow_floats_launches(kernel: Any, size: int, outputs: Sequence[Spec], fact
     return fill_launches((), outputs)
 
 
-@through_float32
+@with_half_floats
 def dropout_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], rate: float) -> Launches | None:
     """Returns the launches of dropout."""
     x, size = inputs[0], prod(inputs[0].shape)

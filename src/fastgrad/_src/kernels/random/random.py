@@ -84,7 +84,7 @@ def store_up_to_four(out, at, count, v0, v1, v2, v3):
 
 
 @scalar_function
-def joined_words(low_word, high_word):
+def join_words(low_word, high_word):
     """Returns the 64-bit number whose low and high 32 bits are these words."""
     return low_word | (high_word << uint64(32))
 
@@ -106,7 +106,7 @@ def _bits_of_block32(zero, words):
 
 def _bits_of_block64(zero, words):
     w0, w1, w2, w3 = words
-    return joined_words(w0, w1), joined_words(w2, w3), zero, zero
+    return join_words(w0, w1), join_words(w2, w3), zero, zero
 
 
 @scalar_function
@@ -130,7 +130,7 @@ def fraction32(word):
 @scalar_function
 def fraction64(first_word, second_word):
     """Returns 52 bits of two words as a number in [0, 1)."""
-    return T(int64(joined_words(second_word, first_word & uint64(0xFFFFF)))) * T(2.0**-52)
+    return T(int64(join_words(second_word, first_word & uint64(0xFFFFF)))) * T(2.0**-52)
 
 
 def _uniform_of_block32(zero, words):

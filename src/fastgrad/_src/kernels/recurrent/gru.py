@@ -22,7 +22,7 @@ from fastgrad._src.kernels.runtime.launch import Launches, Spec
 
 @scalar_function
 def gru_step(x, work, bias, hs, inner, gates, gates_at, work_at, state_at, next_at, units, keep_state):
-    """Computes a GRU's next state of one sequence; see `walk.step`. `inner` keeps the candidate's product."""
+    """Computes a GRU's next state of one sequence; see `walk.recurrent_step`. `inner` keeps the candidate's product."""
     for j in range(units):
         inner[state_at + j] = work[work_at + 2 * units + j] + bias[5 * units + j]
     for j in range(2 * units):
@@ -40,7 +40,7 @@ def gru_step(x, work, bias, hs, inner, gates, gates_at, work_at, state_at, next_
 
 @scalar_function
 def gru_step_gradient(gates, inner, hs, dx, dp, dh, dc, scratch, gates_at, dh_at, state_at, next_at, units):
-    """Computes the cotangents of a GRU's time step for one sequence; see `walk.step_gradient`."""
+    """Computes the cotangents of a GRU's time step for one sequence; see `walk.recurrent_step_gradient`."""
     for left in range(0, units, BLOCK_STATE_UNITS):
         n = least(BLOCK_STATE_UNITS, units - left)
         for j in range(n):

@@ -22,7 +22,7 @@ from fastgrad._src.kernels.runtime.launch import Launches, Spec
 
 @scalar_function
 def lstm_step(x, work, bias, hs, cs, gates, gates_at, work_at, state_at, next_at, units, keep_state):
-    """Computes an LSTM's next state of one sequence; see `walk.step`."""
+    """Computes an LSTM's next state of one sequence; see `walk.recurrent_step`."""
     for j in range(2 * units):
         gates[gates_at + j] = sigmoid((x[gates_at + j] + work[work_at + j]) + bias[j])
     for j in range(2 * units, 3 * units):
@@ -43,7 +43,7 @@ def lstm_step(x, work, bias, hs, cs, gates, gates_at, work_at, state_at, next_at
 
 @scalar_function
 def lstm_step_gradient(gates, cs, hs, dx, dp, dh, dc, scratch, gates_at, dh_at, state_at, next_at, units):
-    """Computes the cotangents of an LSTM's time step of one sequence, and tanh(c) again; see `walk.step_gradient`."""
+    """Computes the cotangents of an LSTM's time step of one sequence, and tanh(c) again; see `walk.recurrent_step_gradient`."""
     for left in range(0, units, BLOCK_STATE_UNITS):
         n = least(BLOCK_STATE_UNITS, units - left)
         for j in range(n):

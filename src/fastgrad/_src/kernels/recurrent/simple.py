@@ -11,8 +11,8 @@ from fastgrad._src.kernels.runtime.launch import Launches, Spec
 
 
 @scalar_function
-def simple_step(x, work, bias, hs, kept, gates, gates_at, work_at, state_at, next_at, units, keep_state):
-    """Computes a simple recurrent layer's next state of one sequence; see `walk.step`."""
+def simple_step(x, work, bias, hs, residual, gates, gates_at, work_at, state_at, next_at, units, keep_state):
+    """Computes a simple recurrent layer's next state of one sequence; see `walk.recurrent_step`."""
     if keep_state:
         copy_elements(hs, state_at, hs, next_at, units)
     else:
@@ -21,8 +21,8 @@ def simple_step(x, work, bias, hs, kept, gates, gates_at, work_at, state_at, nex
 
 
 @scalar_function
-def simple_step_gradient(gates, kept, hs, dx, dp, dh, dc, scratch, gates_at, dh_at, state_at, next_at, units):
-    """Computes the cotangents of a simple recurrent layer's time step for one sequence; see `walk.step_gradient`."""
+def simple_step_gradient(gates, residual, hs, dx, dp, dh, dc, scratch, gates_at, dh_at, state_at, next_at, units):
+    """Computes the cotangents of a simple recurrent layer's time step for one sequence; see `walk.recurrent_step_gradient`."""
     for j in range(units):
         dp[gates_at + j] = dh[dh_at + j] * (T(1) - hs[next_at + j] * hs[next_at + j])
         dh[dh_at + j] = T(0)
@@ -33,7 +33,7 @@ simple_rnn, simple_rnn_gradient = cell_kernels(
     simple_step,
     simple_step_gradient,
     1,
-    aliases={"kept": "hs", "gates": "hs", "c": "h"},
+    aliases={"residual": "hs", "gates": "hs", "c": "h"},
     gradient_aliases={"dp": "dx", "dc": "dh"},
 )
 

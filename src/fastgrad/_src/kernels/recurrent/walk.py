@@ -27,7 +27,7 @@ HAS_SECOND_STATE = 0  # whether there is a second state
 
 
 @scalar_function
-def step(x, work, bias, hs, kept, gates, gates_at, work_at, state_at, next_at, units, keep_state):
+def recurrent_step(x, work, bias, hs, residual, gates, gates_at, work_at, state_at, next_at, units, keep_state):
     """Computes a row's next state, from its projected inputs and its product with the recurrent kernel.
 
     `gates_at` is the start of the row in `x` and `gates`, `work_at` in `work`. `state_at` is the start of its state in
@@ -36,7 +36,7 @@ def step(x, work, bias, hs, kept, gates, gates_at, work_at, state_at, next_at, u
 
 
 @scalar_function
-def step_gradient(gates, kept, hs, dx, dp, dh, dc, scratch, gates_at, dh_at, state_at, next_at, units):
+def recurrent_step_gradient(gates, residual, hs, dx, dp, dh, dc, scratch, gates_at, dh_at, state_at, next_at, units):
     """Computes cotangents of a row's product and inputs; `dh` and `dc` become cotangents of the previous states.
 
     The cotangent through the recurrent kernel is added to `dh` later. `dh_at` is the start of the row in `dh` and `dc`.
@@ -59,7 +59,7 @@ def clear_elements(target, at, count):
 
 
 def _run_forwards(
-    x, packed, bias, h0, c0, mask, hs, kept, gates, h, c, work, batch, steps, units, masked, first, last
+    x, packed, bias, h0, c0, mask, hs, residual, gates, h, c, work, batch, steps, units, masked, first, last
 ):  # fmt: skip
     """Computes the initial states and those after each time step, the gradient's residuals, and the last states.
 
@@ -73,7 +73,7 @@ def _run_forwards(
         rows = least(end - top, MOST_SEQUENCES_TOGETHER)
         copy_elements(h0, top * units, hs, top * units, rows * units)
         if HAS_SECOND_STATE != 0:
-            copy_elements(c0, top * units, kept, top * units, rows * units)
+            copy_elements(c0, top * units, residual, top * units, rows * units)
         for t in range(steps):
             start = t * batch + top
             multiply_packed(hs, start * units, units, packed, work, top * width, 0, rows, units, width)
@@ -81,14 +81,16 @@ def _run_forwards(
                 row = start + b
                 stays = masked != 0 and mask[row] == 0
                 now = row * units
-                step(x, work, bias, hs, kept, gates, row * width, (top + b) * width, now, now + size, units, stays)
+                recurrent_step(
+                    x, work, bias, hs, residual, gates, row * width, (top + b) * width, now, now + size, units, stays
+                )
         copy_elements(hs, steps * size + top * units, h, top * units, rows * units)
         if HAS_SECOND_STATE != 0:
-            copy_elements(kept, steps * size + top * units, c, top * units, rows * units)
+            copy_elements(residual, steps * size + top * units, c, top * units, rows * units)
 
 
 def _run_backwards(
-    gates, kept, hs, packed, mask, ghs, gh, gc, dx, dp, dh, dc, batch, steps, units, masked, with_hs, with_h, with_c,
+    gates, residual, hs, packed, mask, ghs, gh, gc, dx, dp, dh, dc, batch, steps, units, masked, with_hs, with_h, with_c,
     first, last,
 ):  # fmt: skip
     """Computes cotangents of the inputs, of the products with the recurrent kernel, and of the initial states.
@@ -122,7 +124,7 @@ def _run_backwards(
                     clear_elements(dp, at, width)
                     clear_elements(dx, at, width)
                 else:
-                    step_gradient(gates, kept, hs, dx, dp, dh, dc, own, at, line, now, now + size, units)
+                    recurrent_step_gradient(gates, residual, hs, dx, dp, dh, dc, own, at, line, now, now + size, units)
             multiply_packed(dp, start * width, width, packed, dh, top * units, 1, rows, width, units)
         if with_hs != 0:
             for at in range(top * units, (top + rows) * units):
@@ -130,11 +132,11 @@ def _run_backwards(
 
 
 _FORWARD_SIGNATURE = (
-    "x: in[T], packed: in[T], bias: in[T], h0: in[T], c0: in[T], mask: in[bool], hs: out[T], kept: out[T], gates: out[T], "
+    "x: in[T], packed: in[T], bias: in[T], h0: in[T], c0: in[T], mask: in[bool], hs: out[T], residual: out[T], gates: out[T], "
     "h: out[T], c: out[T], work: inout[T], batch: int, steps: int, units: int, masked: int, first: int, last: int"
 )
 _BACKWARD_SIGNATURE = (
-    "gates: in[T], kept: in[T], hs: in[T], packed: in[T], mask: in[bool], ghs: in[T], gh: in[T], gc: in[T], dx: out[T], dp: out[T], "
+    "gates: in[T], residual: in[T], hs: in[T], packed: in[T], mask: in[bool], ghs: in[T], gh: in[T], gc: in[T], dx: out[T], dp: out[T], "
     "dh: out[T], dc: out[T], batch: int, steps: int, units: int, masked: int, with_hs: int, with_h: int, with_c: int, "
     "first: int, last: int"
 )
@@ -142,8 +144,8 @@ _BACKWARD_SIGNATURE = (
 
 def cell_kernels(
     name: str,
-    step: Any,
-    step_gradient: Any,
+    recurrent_step: Any,
+    recurrent_step_gradient: Any,
     gates: int,
     has_second_state: bool = False,
     aliases: Mapping[str, str] = NO_ALIASES,
@@ -153,12 +155,17 @@ def cell_kernels(
 
     Args:
         name: the cell's name.
-        step, step_gradient: the cell's functions of a row, forward and backward.
+        recurrent_step, recurrent_step_gradient: the cell's functions of a row, forward and backward.
         gates: the width of its product with the recurrent kernel, in widths of the state.
         has_second_state: whether the cell has a second state, which it keeps before and after all time steps.
         aliases, gradient_aliases: for parameters of the two kernels, the parameter whose array they always are.
     """
-    own = {"GATE_COUNT": gates, "HAS_SECOND_STATE": int(has_second_state), "step": step, "step_gradient": step_gradient}
+    own = {
+        "GATE_COUNT": gates,
+        "HAS_SECOND_STATE": int(has_second_state),
+        "recurrent_step": recurrent_step,
+        "recurrent_step_gradient": recurrent_step_gradient,
+    }
     made: list[Kernel] = []
     states = {"h": ("h0",), "c": ("c0",)} if has_second_state else {"h": ("h0",)}
     for walk, signature, title, in_place, aliases_ in (
@@ -178,7 +185,7 @@ def forward_launches(
     Args:
         kernel: the cell's forward kernel.
         inputs: see above.
-        output_numbers: the output numbers of hs, kept, gates, h and c; an output that the cell lacks repeats the number
+        output_numbers: the output numbers of hs, residual, gates, h and c; an output that the cell lacks repeats the number
             of another.
         has_second_state: whether there is a second state.
     """
@@ -210,7 +217,7 @@ def gradient_launches(
         kernel: the cell's backward kernel.
         inputs: residuals, the recurrent kernel, and the optional inputs.
         has_optional: which of the optional inputs exist.
-        residual_numbers: the input numbers of gates, kept and hs; hs has the states before and after all time steps.
+        residual_numbers: the input numbers of gates, residual and hs; hs has the states before and after all time steps.
         output_numbers: the output numbers of dx, dp, dh and dc.
     """
     number = max(residual_numbers) + 1

@@ -14,7 +14,7 @@ from numpy import float64
 
 from fastgrad._src.jit.body import local_array, scalar_function
 from fastgrad._src.jit.build import kernel
-from fastgrad._src.kernels.elementwise.half import through_float32
+from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.math.vector_math import least
 from fastgrad._src.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec
 
@@ -79,7 +79,7 @@ def write_moments_of_rows(x, start, rows, columns, moments, mean_at):
 
 
 @kernel("x: in[T], moments: out[float64], rows: int, columns: int, parts: int, first: int, last: int", T=FLOATS)
-def part_moments(x, moments, rows, columns, parts, first, last):
+def moments_of_parts(x, moments, rows, columns, parts, first, last):
     """Writes the mean and the sum of squares around it of each column, for each part of x's rows. A unit is a part."""
     for part in range(first, last):
         begin, end = rows * part // parts, rows * (part + 1) // parts
@@ -90,7 +90,7 @@ def part_moments(x, moments, rows, columns, parts, first, last):
     "moments: in[float64], mean: out[T], variance: out[T], rows: int, columns: int, parts: int, first: int, last: int",
     T=FLOATS,
 )
-def whole_moments(moments, mean, variance, rows, columns, parts, first, last):
+def combine_moments(moments, mean, variance, rows, columns, parts, first, last):
     """Writes mean and population variance, from the moments of parts. A unit is a column; without rows both are NaN."""
     for c in range(first, last):
         so_far, squares = 0.0, 0.0
@@ -104,7 +104,7 @@ def whole_moments(moments, mean, variance, rows, columns, parts, first, last):
         variance[c] = T(squares / rows)
 
 
-@through_float32
+@with_half_floats
 def batch_moments_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
     """Returns the launches for mean and population variance of each column of a matrix."""
     (x,) = inputs
@@ -114,7 +114,7 @@ def batch_moments_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> L
     parts = max(1, min(MOST_PARTS, rows // LEAST_PART_ROWS))
     sizes = rows, columns, parts
     work = Launch(
-        part_moments[x.dtype], (Input(0), Scratch(0), *sizes), parts, ELEMENT_NANOSECONDS * rows * columns / parts
+        moments_of_parts[x.dtype], (Input(0), Scratch(0), *sizes), parts, ELEMENT_NANOSECONDS * rows * columns / parts
     )
-    join = Launch(whole_moments[x.dtype], (Scratch(0), Output(0), Output(1), *sizes), columns, parts)
+    join = Launch(combine_moments[x.dtype], (Scratch(0), Output(0), Output(1), *sizes), columns, parts)
     return Launches((work, join), ((np.dtype(np.float64), 2 * parts * columns),))

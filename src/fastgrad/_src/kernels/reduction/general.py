@@ -16,13 +16,13 @@ from numpy import float64, int64
 
 from fastgrad._src.jit.body import local_array
 from fastgrad._src.jit.build import kernel
-from fastgrad._src.kernels.elementwise.half import through_float32
+from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.math.vector_math import greatest, least, log, nan_greatest, nan_least
 from fastgrad._src.kernels.movement.boxes import fill_launch
 from fastgrad._src.kernels.movement.layout import broadcast, contiguous, transposed
 from fastgrad._src.kernels.movement.strided import ScratchCopies
 from fastgrad._src.kernels.reduction.reductions import sum_of_block_squares
-from fastgrad._src.kernels.reduction.row_blocks import ROW_PARTS, copy_last_columns, rows_together
+from fastgrad._src.kernels.reduction.row_blocks import ROW_PARTS, copy_last_columns, rows_per_block
 from fastgrad._src.kernels.reduction.softmax import row_exponentials, row_peaks
 from fastgrad._src.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec
 
@@ -50,7 +50,7 @@ def sum_rows(x, out, columns, parts, divisor, first, last):
 
 
 @kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=(*SIGNED_INTEGERS, "uint8", "uint16", "uint32"))
-def whole_means(x, out, columns, first, last):
+def integer_means(x, out, columns, first, last):
     """Computes means of integers, rounded towards zero."""
     for r in range(first, last):
         total = int64(0)
@@ -121,7 +121,7 @@ def logsumexp_rows(x, out, columns, first, last):
     """Computes log(sum(exp(x))) of rows, relative to the largest element."""
     parts, across, tails = local_array(T, 256), local_array(T, 256), local_array(T, 256)
     peaks, totals = local_array(T, 16), local_array(float64, 16)
-    together = rows_together(columns)
+    together = rows_per_block(columns)
     for top in range(first, last, together):
         rows = least(together, last - top)
         copy_last_columns(x, top, rows, columns, tails)
@@ -145,7 +145,7 @@ def norms_of_rows(x, out, columns, parts, first, last):
 
 
 @kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=INTEGERS)
-def whole_norms_of_rows(x, out, columns, first, last):
+def integer_norms_of_rows(x, out, columns, first, last):
     """Computes the Euclidean norms of rows of integers, rounded down."""
     for r in range(first, last):
         total = T(0)
@@ -193,19 +193,19 @@ class _ReducedRows(ScratchCopies):
         size = self.rows * self.columns
         if size and [*kept, *axes] != list(range(len(x.shape))):
             layout = transposed(contiguous(size), x.shape, [*kept, *axes])
-            self.place = self.copied(self.place, x.dtype, layout, size)
+            self.place = self.copy_to_scratch(self.place, x.dtype, layout, size)
 
     def apply(self, kernel: Any, *numbers: Any) -> Launches | None:
         """Returns the launches that bring the input into rows and then run a kernel over them."""
         operands = self.place, Output(0), self.columns, *numbers
-        return self.copies_then(Launch(kernel, operands, self.rows, self.columns))
+        return self.launches_after_copies(Launch(kernel, operands, self.rows, self.columns))
 
 
 KernelChoice = Callable[[_ReducedRows, Spec], "Launches | None"]
 
 
 def _make_reduction_launches(choose: KernelChoice, dtypes: Sequence[str]) -> Callable[..., Launches | None]:
-    @through_float32
+    @with_half_floats
     def reduction_launches(
         inputs: Sequence[Spec], outputs: Sequence[Spec], axes: tuple[int, ...], keepdims: bool = True
     ) -> Launches | None:
@@ -219,7 +219,7 @@ def _mean_of_rows(x: _ReducedRows, y: Spec) -> Launches | None:
     if not x.columns or x.dtype == np.uint64:
         return None
     is_float = x.real.kind == "f"
-    return x.apply(sum_rows[x.real], x.parts, x.columns) if is_float else x.apply(whole_means[x.real])
+    return x.apply(sum_rows[x.real], x.parts, x.columns) if is_float else x.apply(integer_means[x.real])
 
 
 def _extreme_of_rows(sign: int, only_finite: bool) -> KernelChoice:
@@ -258,12 +258,12 @@ def _product_of_rows(x: _ReducedRows, y: Spec) -> Launches | None:
             PRODUCT_NANOSECONDS * PRODUCT_SEGMENT,
         )
     )
-    return x.copies_then(Launch(multiply, (part, Output(0), segments, segments), x.rows, segments))
+    return x.launches_after_copies(Launch(multiply, (part, Output(0), segments, segments), x.rows, segments))
 
 
 def _norm_of_rows(x: _ReducedRows, y: Spec) -> Launches | None:
     is_float = x.real.kind == "f"
-    return x.apply(norms_of_rows[x.real], x.parts) if is_float else x.apply(whole_norms_of_rows[x.real])
+    return x.apply(norms_of_rows[x.real], x.parts) if is_float else x.apply(integer_norms_of_rows[x.real])
 
 
 COMPLEX_DTYPES = ("complex64", "complex128")
@@ -282,7 +282,7 @@ logsumexp_launches = _make_reduction_launches(_logsumexp_of_rows, FLOATS)
 norm_launches = _make_reduction_launches(_norm_of_rows, (*NUMBER_DTYPES, *COMPLEX_DTYPES))
 
 
-@through_float32
+@with_half_floats
 def clip_by_norm_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axes: tuple[int, ...]) -> Launches | None:
     """``tf.clip_by_norm`` of a tensor and limits that broadcast with it: norms, then x limit / max(norm, limit)."""
     t, limit = inputs
@@ -296,7 +296,7 @@ def clip_by_norm_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axes:
     rows.scratch.append((t.dtype, rows.rows))
     rows.before.append(Launch(norms_of_rows[t.dtype], (rows.place, norms, rows.columns, 1), rows.rows, rows.columns))
     kept = [1 if axis in axes else length for axis, length in enumerate(t.shape)]
-    spread = rows.copied(norms, t.dtype, broadcast(contiguous(rows.rows), kept, t.shape), size)
+    spread = rows.copy_to_scratch(norms, t.dtype, broadcast(contiguous(rows.rows), kept, t.shape), size)
     wide = broadcast(contiguous(prod(limit.shape)), limit.shape, t.shape)
-    limits = rows.copied(Input(1), t.dtype, wide, size)
-    return rows.copies_then(Launch(clip_to_norm[t.dtype], (Input(0), spread, limits, Output(0)), size))
+    limits = rows.copy_to_scratch(Input(1), t.dtype, wide, size)
+    return rows.launches_after_copies(Launch(clip_to_norm[t.dtype], (Input(0), spread, limits, Output(0)), size))

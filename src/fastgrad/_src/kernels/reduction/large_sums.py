@@ -87,7 +87,7 @@ def sum_along(x, out, columns, size, parts, divisor, first, last):
 
 
 @kernel("x: in[T], out: out[T], columns: int, divisor: int, first: int, last: int", T=FLOATS)
-def sum_few(x, out, columns, divisor, first, last):
+def sum_short_rows(x, out, columns, divisor, first, last):
     """Sums rows of few elements and divides by a number."""
     for r in range(first, last):
         total = T(0)
@@ -154,7 +154,7 @@ def add_totals(totals, out, parts, result_stride, part_stride, divisor, first, l
 
 
 @lru_cache(4096)
-def large_sum(dtype: np.dtype, outer: int, terms: int, inner: int, divisor: int) -> Launches:
+def large_sum_launches(dtype: np.dtype, outer: int, terms: int, inner: int, divisor: int) -> Launches:
     """Returns the launches that sum the middle dimension of an array.
 
     Args:
@@ -179,7 +179,7 @@ def large_sum(dtype: np.dtype, outer: int, terms: int, inner: int, divisor: int)
         found: Any = sum_across[dtype, kind]
         launch = Launch(found, (*operands, terms, inner, size, parts, outer, divisor), units * parts, cost)
     elif terms <= SHORT_ROW_ELEMENTS:
-        launch = Launch(sum_few[dtype], (*operands, terms, divisor), units, cost)
+        launch = Launch(sum_short_rows[dtype], (*operands, terms, divisor), units, cost)
     else:
         launch = Launch(sum_along[dtype, kind], (*operands, terms, size, parts, divisor), units * parts, cost)
     if parts == 1:

@@ -132,7 +132,7 @@ def column_extremes(x, out, terms, inner, sign, first, last):
         extremes_across(x, out, terms, inner, first, last, False)
 
 
-def narrow_extremes(dtype: np.dtype, outer: int, terms: int, inner: int, sign: int) -> Launches | None:
+def narrow_extremes_launches(dtype: np.dtype, outer: int, terms: int, inner: int, sign: int) -> Launches | None:
     """Returns the launches that reduce the middle dimension of an array, if they are faster than NumPy, else None.
 
     Args:

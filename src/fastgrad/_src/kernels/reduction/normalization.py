@@ -20,7 +20,7 @@ from fastgrad._src.kernels.reduction.row_blocks import (
     clear_totals,
     row_distance_sums,
     row_square_sums,
-    rows_together,
+    rows_per_block,
 )
 from fastgrad._src.kernels.runtime.launch import (
     Input,
@@ -55,7 +55,7 @@ def layer_norm(x, gamma, beta, y, mean, inverse, columns, epsilon, first, last):
     """
     parts, across = local_array(T, 256), local_array(T, 256)
     centres, totals, lacks = local_array(T, 16), local_array(float64, 16), local_array(float64, 16)
-    together = rows_together(columns)
+    together = rows_per_block(columns)
     for top in range(first, last, together):
         rows = least(together, last - top)
         for k in range(rows):
@@ -93,7 +93,7 @@ def layer_norm_gradient(g, x, gamma, mean, inverse, dx, columns, first, last):
     part_h, parts_h = local_array(T, 16), local_array(T, 256)
     totals, totals_h = local_array(float64, 16), local_array(float64, 16)
     whole = columns // ROW_PARTS * ROW_PARTS
-    together = rows_together(columns)
+    together = rows_per_block(columns)
     for top in range(first, last, together):
         rows = least(together, last - top)
         clear_totals(totals)

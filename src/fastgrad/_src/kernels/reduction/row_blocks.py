@@ -16,7 +16,7 @@ FIRST_CACHE_ELEMENTS = 4096  # elements of an array that stay in it
 
 
 @scalar_function
-def rows_together(columns):
+def rows_per_block(columns):
     """Returns how many rows are computed at a time, so that they stay in the first cache for several reads."""
     return least(ROW_PARTS, greatest(FIRST_CACHE_ELEMENTS // greatest(columns, 1), 1))
 

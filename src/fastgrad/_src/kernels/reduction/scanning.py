@@ -11,7 +11,7 @@ import numpy as np
 
 from fastgrad._src.jit.body import local_array, scalar_function, specialized
 from fastgrad._src.jit.build import kernel
-from fastgrad._src.kernels.elementwise.half import through_float32
+from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.math.vector_math import exp, log1p
 from fastgrad._src.kernels.runtime.launch import Input, Launches, Output, Spec, single_launch
 
@@ -172,7 +172,7 @@ def recurrence(a, b, y, size, inner, reverse, first, last):
 def _make_running_launches(
     kernel: Any, dtypes: tuple[str, ...], float_kernel: Any = None, with_complex: bool = False
 ) -> Callable[..., Launches | None]:
-    @through_float32
+    @with_half_floats
     def running_launches(
         inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, exclusive: bool, reverse: bool
     ) -> Launches | None:
@@ -195,7 +195,7 @@ cumprod_launches = _make_running_launches(running_product, (*FLOATS, *INTEGERS))
 cumulative_logsumexp_launches = _make_running_launches(running_logsumexp, FLOATS)
 
 
-@through_float32
+@with_half_floats
 def recurrence_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, reverse: bool) -> Launches | None:
     """Returns the launches of the linear recurrence ``y[k] = a[k] * y[k - 1] + b[k]`` along an axis."""
     a, b = inputs

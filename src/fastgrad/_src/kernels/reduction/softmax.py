@@ -14,7 +14,7 @@ from numpy import float64
 
 from fastgrad._src.jit.body import local_array, scalar_function
 from fastgrad._src.jit.build import kernel
-from fastgrad._src.kernels.elementwise.half import through_float32
+from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.math.vector_math import exp, greatest, least, log
 from fastgrad._src.kernels.reduction.row_blocks import (
     ROW_PARTS,
@@ -25,7 +25,7 @@ from fastgrad._src.kernels.reduction.row_blocks import (
     greatest_parts,
     row_product_sums,
     row_sums,
-    rows_together,
+    rows_per_block,
 )
 from fastgrad._src.kernels.runtime.launch import Input, Launches, Output, Spec, single_launch
 
@@ -92,7 +92,7 @@ def softmax(x, out, columns, first, last):
     """exp(x) / sum(exp(x)) (TensorFlow: tf.nn.softmax)."""
     parts, across, tails = local_array(T, 256), local_array(T, 256), local_array(T, 256)
     peaks, totals = local_array(T, 16), local_array(float64, 16)
-    together = rows_together(columns)
+    together = rows_per_block(columns)
     for top in range(first, last, together):
         rows = least(together, last - top)
         copy_last_columns(x, top, rows, columns, tails)
@@ -112,7 +112,7 @@ def softmax_gradient(g, y, out, columns, first, last):
     """y * (g - sum(g * y)) for the result y."""
     parts, across, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 16)
     last_g, last_y = local_array(T, 256), local_array(T, 256)
-    together = rows_together(columns)
+    together = rows_per_block(columns)
     for top in range(first, last, together):
         rows = least(together, last - top)
         row_product_sums(g, y, top, rows, columns, last_g, last_y, parts, across, totals)
@@ -128,7 +128,7 @@ def log_softmax(x, out, columns, first, last):
     """x - log(sum(exp(x))) (TensorFlow: tf.nn.log_softmax)."""
     parts, across, tails = local_array(T, 256), local_array(T, 256), local_array(T, 256)
     peaks, totals, shifts = local_array(T, 16), local_array(float64, 16), local_array(T, 16)
-    together = rows_together(columns)
+    together = rows_per_block(columns)
     for top in range(first, last, together):
         rows = least(together, last - top)
         copy_last_columns(x, top, rows, columns, tails)
@@ -147,7 +147,7 @@ def log_softmax(x, out, columns, first, last):
 def log_softmax_gradient(g, y, out, columns, first, last):
     """g - exp(y) * sum(g) for the result y."""
     parts, across, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 16)
-    together = rows_together(columns)
+    together = rows_per_block(columns)
     for top in range(first, last, together):
         rows = least(together, last - top)
         row_sums(g, parts, top, rows, columns, parts, across, totals)
@@ -181,7 +181,7 @@ def sparse_losses(logits, labels, loss, out, g, with_gradient, columns, first, l
         if labels[r] < 0 or labels[r] >= columns:
             return r
     parts, across, peaks, shifts = local_array(T, 256), local_array(T, 256), local_array(T, 16), local_array(T, 16)
-    together = rows_together(columns)
+    together = rows_per_block(columns)
     for top in range(first, last, together):
         rows = least(together, last - top)
         softmax_rows(logits, out, top, rows, columns, parts, across, peaks, shifts)
@@ -255,7 +255,7 @@ def cross_entropy(logits, labels, loss, probabilities, columns, first, last):
     parts, across, peaks, shifts = local_array(T, 256), local_array(T, 256), local_array(T, 16), local_array(T, 16)
     part, totals = local_array(T, 16), local_array(float64, 16)
     whole = columns // ROW_PARTS * ROW_PARTS
-    together = rows_together(columns)
+    together = rows_per_block(columns)
     for top in range(first, last, together):
         rows = least(together, last - top)
         softmax_rows(logits, probabilities, top, rows, columns, parts, across, peaks, shifts)
@@ -297,7 +297,7 @@ def cross_entropy_gradient(g, probabilities, labels, out, columns, first, last):
 
 
 def _make_row_launches(kernel: Any) -> Callable[..., Launches | None]:
-    @through_float32
+    @with_half_floats
     def row_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
         *rows, columns = inputs[0].shape
         arrays = [*map(Input, range(len(inputs))), Output(0)]

@@ -13,7 +13,7 @@ from numpy import float64
 
 from fastgrad._src.jit.body import fused_multiply_add, local_array, scalar_function
 from fastgrad._src.jit.build import kernel
-from fastgrad._src.kernels.elementwise.half import through_float32
+from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.math.vector_math import exp, greatest, least, log
 from fastgrad._src.kernels.reduction.lanes import LANE_DEPTH
 from fastgrad._src.kernels.reduction.softmax import (
@@ -139,7 +139,7 @@ def log_softmax_across_gradient(g, y, out, terms, inner, tile, first, last):
 
 
 def _make_column_launches(kernel: Any, row_kernel: Any) -> Callable[..., Launches | None]:
-    @through_float32
+    @with_half_floats
     def column_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int) -> Launches | None:
         shape, dtype = inputs[0].shape, inputs[0].dtype
         outer, terms, inner = prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :])

@@ -274,7 +274,7 @@ def run_steps_on_pool(frame, pool, first_step, end_step):
 
 @kernel("arrays: objects, frame: inout[int64], pool: inout[int64], end_step: int -> int", release_gil=True)
 def begin_on_pool(arrays, frame, pool, end_step):
-    """Begins a program, as `begin`, on all threads of a thread pool, without the GIL."""
+    """Begins a program, as `begin_program`, on all threads of a thread pool, without the GIL."""
     refused = bind_arrays(arrays, frame)
     if refused >= 0:
         return refused
@@ -283,7 +283,7 @@ def begin_on_pool(arrays, frame, pool, end_step):
 
 @kernel("frame: inout[int64], pool: inout[int64], first_step: int, end_step: int -> int", release_gil=True)
 def continue_on_pool(frame, pool, first_step, end_step):
-    """Continues a program on all threads of a thread pool, without the GIL; returns the same as `begin`."""
+    """Continues a program on all threads of a thread pool, without the GIL; returns the same as `begin_program`."""
     return run_steps_on_pool(frame, pool, first_step, end_step)
 
 
@@ -313,7 +313,7 @@ _CONTINUE_SIGNATURE = "frame: inout[int64], first_step: int, end_step: int -> in
 
 
 @kernel(_BEGIN_SIGNATURE)
-def begin(arrays, frame, end_step):
+def begin_program(arrays, frame, end_step):
     """Gives a program its arrays, a tuple, and runs its steps before `end_step`.
 
     Returns -1, or `-1 - i` at the end of path i of the trace tree; `STOPPED` if a step stopped the program, with the
@@ -326,13 +326,13 @@ def begin(arrays, frame, end_step):
     return run_steps(frame, 0, end_step)
 
 
-begin_without_gil = kernel(_BEGIN_SIGNATURE, release_gil=True)(begin.function)
-"""`begin` without the GIL."""
+begin_without_gil = kernel(_BEGIN_SIGNATURE, release_gil=True)(begin_program.function)
+"""`begin_program` without the GIL."""
 
 
 @kernel(_CONTINUE_SIGNATURE)
 def continue_program(frame, first_step, end_step):
-    """Runs the steps [first_step, end_step) of a program that has begun; returns the same as `begin`."""
+    """Runs the steps [first_step, end_step) of a program that has begun; returns the same as `begin_program`."""
     return run_steps(frame, first_step, end_step)
 
 

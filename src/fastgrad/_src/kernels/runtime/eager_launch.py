@@ -27,7 +27,7 @@ RUNS_BEFORE_FRAME = 8
 """The number of runs that cost as much more without a frame as the frame itself."""
 
 
-def run_eagerly(launches: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> bool:
+def run_on_thread_pool(launches: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> bool:
     """Runs launches on the thread pool; returns False if a kernel stopped, so that the outputs are not complete.
 
     Args:
@@ -62,7 +62,9 @@ def run_eagerly(launches: Launches, inputs: Sequence[np.ndarray], outputs: Seque
         frame = EagerFrame(launches, inputs, outputs)
         answer = frame.run((*inputs, *outputs, *scratch))
         if answer >= 0 and answer != driver.STOPPED:
-            raise TypeError(f"run_eagerly: takes C-contiguous results, got strides {[x.strides for x in outputs]}")
+            raise TypeError(
+                f"run_on_thread_pool: takes C-contiguous results, got strides {[x.strides for x in outputs]}"
+            )
     frames.append(frame)
     return answer < 0
 
@@ -85,7 +87,7 @@ class EagerFrame:
 
     Args:
         launches: the launches, which must live as long as the frame.
-        inputs, outputs: as in `run_eagerly`; the frame keeps only their shapes and dtypes.
+        inputs, outputs: as in `run_on_thread_pool`; the frame keeps only their shapes and dtypes.
 
     Attributes:
         threads: the number of threads of the thread pool when the frame was made.
@@ -118,13 +120,15 @@ class EagerFrame:
         self.words = encoder.words(arrays)
 
     def run(self, arrays: tuple[np.ndarray, ...]) -> int:
-        """Runs the launches; returns the driver's answer (see `driver.begin`): a negative number if all kernels ran.
+        """Runs the launches; returns the driver's answer (see `driver.begin_program`): a negative number if all kernels ran.
 
         Args:
             arrays: inputs, outputs and scratch memory.
         """
         begin, go_on = (
-            (begin_on_free_pool, continue_on_free_pool) if self._is_shared else (driver.begin, driver.continue_program)
+            (begin_on_free_pool, continue_on_free_pool)
+            if self._is_shared
+            else (driver.begin_program, driver.continue_program)
         )
         answer: int = begin(arrays, self.words, self._step_count)
         while answer == driver.STOPPED and self.words[driver.STATUS] == driver.PAUSED:
@@ -148,7 +152,7 @@ def call_eagerly(
         return
     shapes = (*[x.shape for x in inputs], out.shape)
     launches = _launches_of_call(kernel, shapes, numbers, units, unit_cost)
-    run_eagerly(launches, [np.ascontiguousarray(x) for x in inputs], (out,))
+    run_on_thread_pool(launches, [np.ascontiguousarray(x) for x in inputs], (out,))
 
 
 @functools.lru_cache(maxsize=512)

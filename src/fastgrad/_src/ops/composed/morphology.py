@@ -12,7 +12,7 @@ from fastgrad._src.core.operation import REAL_DTYPES, Form, Operation
 from fastgrad._src.core.result_rules import ArraySpec
 from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad._src.kernels.convolution.dilation import greatest_sums
-from fastgrad._src.kernels.elementwise.half import through_float32
+from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.runtime.launch import Input, Launches, Output, Spec, single_launch
 from fastgrad._src.ops.arguments import as_python_ints, check_dtype, tensor_of, tensor_of_dtype
 from fastgrad._src.ops.comparison import greater, logical_and
@@ -133,7 +133,7 @@ def _dilate_by_operations(
     return best
 
 
-@through_float32
+@with_half_floats
 def _dilate_launches(
     inputs: Sequence[Spec],
     outputs: Sequence[Spec],

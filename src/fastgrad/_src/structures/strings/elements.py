@@ -12,10 +12,10 @@ from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operand_errors import mixed_dtypes_error, shapes_error
 from fastgrad._src.core.result_rules import ArraySpec, broadcast
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
-from fastgrad._src.kernels.hashing.bytes_objects import byte_counts, character_counts, find_parts
+from fastgrad._src.kernels.hashing.bytes_objects import byte_counts, character_counts, find_substrings
 from fastgrad._src.kernels.hashing.text_contents import (
     MOST_EXACT_DIGITS,
-    find_character_parts,
+    find_character_substrings,
     parse_floats,
     parse_integers,
 )
@@ -156,7 +156,7 @@ def _run_substr(x: np.ndarray, starts: np.ndarray, lengths: np.ndarray, unit: st
     if not starts.ndim:
         texts, address = bytes_objects(x)
         addresses, sizes = np.empty(x.shape, np.int64), np.empty(x.shape, np.int64)
-        find = find_parts if unit == "BYTE" else find_character_parts
+        find = find_substrings if unit == "BYTE" else find_character_substrings
         if find[()](address, addresses, sizes, int(starts), int(lengths), 0, texts.size) < 0:
             return texts_at(addresses, sizes)
     arrays = np.broadcast_arrays(x, starts, lengths)

@@ -18,7 +18,7 @@ from fastgrad._src.core.operation import Operation
 from fastgrad._src.core.result_rules import ArraySpec
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
-from fastgrad._src.kernels.hashing.bytes_objects import find_parts
+from fastgrad._src.kernels.hashing.bytes_objects import find_substrings
 from fastgrad._src.kernels.hashing.text_contents import decode_utf8
 from fastgrad._src.ops.arguments import tensor_of
 from fastgrad._src.ops.indexing import gather
@@ -107,7 +107,7 @@ def _characters_of_all(x: np.ndarray, encoding: str, replace_control: bool, **op
         return None
     texts, address = bytes_objects(x)
     addresses, sizes, counts = [np.empty(len(x), np.int64) for _ in range(3)]
-    find_parts[()](address, addresses, sizes, 0, -1, 0, len(x))
+    find_substrings[()](address, addresses, sizes, 0, -1, 0, len(x))
     most = int(sizes.sum())
     codes, offsets = np.empty(most, np.int32), np.empty(most, np.int64)
     if decode_utf8[()](address, codes, offsets, counts, 0, len(x)) >= 0:

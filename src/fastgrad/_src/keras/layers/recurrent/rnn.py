@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad._src.core import dtypes, nest
-from fastgrad._src.core.replicas import ALONE, replicas
+from fastgrad._src.core.replicas import ALONE, replica_group_scope
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras.layers.layer import Layer
@@ -118,7 +118,7 @@ class RNN(Layer):
                     "When using `stateful=True` in a RNN, the batch size must be static. Found dynamic batch size: "
                     f"sequence.shape={sequences_shape}"
                 )
-            with replicas(ALONE):  # each replica has the states of its own rows
+            with replica_group_scope(ALONE):  # each replica has the states of its own rows
                 self.__dict__["states"] = nest.map_structure(
                     lambda value: Variable(value, trainable=False, name="rnn_state"),
                     self.get_initial_state(sequences_shape[0]),

@@ -1,4 +1,4 @@
-"""The form of a product: the order of its operands, its units of work, its copies."""
+"""The config of a product: the order of its operands, its units of work, its copies."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ MOST_L2_EPILOGUE_BYTES = 1 << 18  # bytes of C that an epilogue finds in the sec
 LEAST_MULTIPLY_ADDS_FOR_TILES = 256  # multiplications of each matrix of a batch for which copies of A and B pay
 
 
-class Form(NamedTuple):
-    """The form in which the kernel computes a product.
+class GemmConfig(NamedTuple):
+    """The config in which the kernel computes a product.
 
     Attributes:
         swapped: whether the kernel gets b and then a: a product with a column is a product of a row with the transpose.
@@ -97,7 +97,7 @@ class Form(NamedTuple):
         return (self.m, self.n, self.k, *self.strides, *self.unit)
 
 
-def form_of(
+def gemm_config_of(
     itemsize: int,
     a: tuple[int, ...],
     b: tuple[int, ...],
@@ -105,8 +105,8 @@ def form_of(
     transpose_b: bool,
     has_epilogue: bool = False,
     multithreaded: bool = False,
-) -> Form | None:
-    """Returns the form of a product of contiguous arrays of these matching shapes: the cheapest order and layout.
+) -> GemmConfig | None:
+    """Returns the config of a product of contiguous arrays of these matching shapes: the cheapest order and layout.
 
     Args:
         itemsize: bytes of an element.
@@ -144,7 +144,7 @@ def form_of(
     m, n, panels = product.m, product.n, product.panels
     unit = -(-m // (blocks.rows * TILE_ROWS)) * TILE_ROWS
     units = batches * -(-panels // blocks.panels) * -(-m // unit) * blocks.chains
-    return Form(
+    return GemmConfig(
         *(swapped, turned, batches, m, n, k, product.strides, shape),
         *((unit, blocks.panels, blocks.most), units, blocks.chains, blocks.copied, product.panel),
     )
@@ -153,41 +153,44 @@ def form_of(
 def uses_bfloat16_pairs(inputs: Sequence[Spec], transpose_a: bool, transpose_b: bool) -> bool:
     """True if `product_launches` of two inputs use `gemm_pairs`: bfloat16 matrices, except a row with a matrix."""
     a, b = inputs
-    return a.dtype == BFLOAT16 and pair_form_of(tuple(a.shape), tuple(b.shape), transpose_a, transpose_b) is not None
+    return (
+        a.dtype == BFLOAT16
+        and gemm_pairs_config_of(tuple(a.shape), tuple(b.shape), transpose_a, transpose_b) is not None
+    )
 
 
-def pair_form_of(
+def gemm_pairs_config_of(
     a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool, has_epilogue: bool = False
-) -> Form | None:
-    """Returns the form for `gemm_pairs`; None if `form_of` has none, if m = 1, or without fused multiply-adds."""
-    form = form_of(BFLOAT16.itemsize, a, b, transpose_a, transpose_b)
-    if form is None or form.m == 1 or not host_isa().fused:
+) -> GemmConfig | None:
+    """Returns the config for `gemm_pairs`; None if `gemm_config_of` has none, if m = 1, or without fused multiply-adds."""
+    config = gemm_config_of(BFLOAT16.itemsize, a, b, transpose_a, transpose_b)
+    if config is None or config.m == 1 or not host_isa().fused:
         return None
-    is_copied = form.strides[1] != 1
-    panels = -(-form.n * 4 // host_isa().panel_bytes)
+    is_copied = config.strides[1] != 1
+    panels = -(-config.n * 4 // host_isa().panel_bytes)
     together = panels if has_epilogue else min(panels, LEAST_PANELS_FOR_COPY_OF_A) if is_copied else 1
-    across = form.batches * -(-panels // together)
+    across = config.batches * -(-panels // together)
     # A unit copies its panels of B, which is cheap compared to so many rows.
-    blocks = min(-(-form.m // TILE_ROWS), max(-(-form.m // ROWS_COPIED_TOGETHER), LEAST_UNITS_TO_SHARE // across))
-    unit = -(-form.m // (blocks * TILE_ROWS)) * TILE_ROWS
-    rows = form.m
+    blocks = min(-(-config.m // TILE_ROWS), max(-(-config.m // ROWS_COPIED_TOGETHER), LEAST_UNITS_TO_SHARE // across))
+    unit = -(-config.m // (blocks * TILE_ROWS)) * TILE_ROWS
+    rows = config.m
     if is_copied:
         rows = ROWS_COPIED_TOGETHER
     elif has_epilogue:
-        rows = max(ROWS_COPIED_TOGETHER, MOST_L2_EPILOGUE_BYTES // (4 * form.n))
-    units = across * -(-form.m // unit)
-    return form._replace(unit=(unit, together, max(rows // unit, 1)), units=units, chains=1, copied=0)
+        rows = max(ROWS_COPIED_TOGETHER, MOST_L2_EPILOGUE_BYTES // (4 * config.n))
+    units = across * -(-config.m // unit)
+    return config._replace(unit=(unit, together, max(rows // unit, 1)), units=units, chains=1, copied=0)
 
 
-def form_for(
+def config_for_dtype(
     dtype: np.dtype, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool, has_epilogue: bool
-) -> Form | None:
-    """Returns the form of a product of matrices of a dtype; None if neither `gemm` nor `gemm_pairs` supports it."""
+) -> GemmConfig | None:
+    """Returns the config of a product of matrices of a dtype; None if neither `gemm` nor `gemm_pairs` supports it."""
     if dtype == BFLOAT16:
-        return pair_form_of(a, b, transpose_a, transpose_b, has_epilogue)
+        return gemm_pairs_config_of(a, b, transpose_a, transpose_b, has_epilogue)
     if dtype not in gemm.variables["T"]:
         return None
-    return form_of(dtype.itemsize, a, b, transpose_a, transpose_b, has_epilogue, True)
+    return gemm_config_of(dtype.itemsize, a, b, transpose_a, transpose_b, has_epilogue, True)
 
 
 def epilogue_block_rows(inputs: Sequence[Spec], transpose_a: bool = False, transpose_b: bool = False) -> int | None:
@@ -204,8 +207,8 @@ def epilogue_block_rows(inputs: Sequence[Spec], transpose_a: bool = False, trans
     """
     a, b = inputs[:2]
     sizes = a.dtype, tuple(a.shape), tuple(b.shape), transpose_a, transpose_b
-    form, alone = form_for(*sizes, True), form_for(*sizes, False)
-    if form is None or alone is None or not form.can_call_row_epilogue or alone.turned or form.batches > 1:
+    config, alone = config_for_dtype(*sizes, True), config_for_dtype(*sizes, False)
+    if config is None or alone is None or not config.can_call_row_epilogue or alone.turned or config.batches > 1:
         return None
-    is_short = MULTIPLY_ADD_NANOSECONDS * form.m * form.n * form.k < MOST_SERIAL_NANOSECONDS
-    return form.unit[0] if is_short or form.units >= min(alone.units, LEAST_UNITS_TO_SHARE) else None
+    is_short = MULTIPLY_ADD_NANOSECONDS * config.m * config.n * config.k < MOST_SERIAL_NANOSECONDS
+    return config.unit[0] if is_short or config.units >= min(alone.units, LEAST_UNITS_TO_SHARE) else None
