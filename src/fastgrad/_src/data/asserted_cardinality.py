@@ -33,13 +33,13 @@ class AssertedCardinality(Stage):
         for element in self.source.elements():
             found += type(element) is not Failure
             if count != INFINITE and found > count:
-                yield self._failure(f"at least {_elements_text(found)}")
+                yield self._cardinality_failure(f"at least {_elements_text(found)}")
                 return
             yield element
         if count == INFINITE or found < count:
-            yield self._failure(f"only {_elements_text(found)}")
+            yield self._cardinality_failure(f"only {_elements_text(found)}")
 
-    def _failure(self, found: str) -> Failure:
+    def _cardinality_failure(self, found: str) -> Failure:
         expected = "an infinite number of elements" if self._count == INFINITE else _elements_text(self._count)
         return Failure(
             FailedPreconditionError(f"Input dataset was expected to contain {expected} but contained {found}.")

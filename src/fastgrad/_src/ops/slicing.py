@@ -192,12 +192,12 @@ def _resolved_key(key: Any, shape: tuple[int, ...]) -> SliceKey:
             if isinstance(item, builtins.slice):
                 resolved.append(_resolved_slice(item, size, dimension))
             else:
-                resolved.append(_checked_index(_index_number(item), size, dimension))
+                resolved.append(_checked_index(_as_index_int(item), size, dimension))
             dimension += 1
     return tuple(resolved)
 
 
-def _index_number(item: Any) -> int:
+def _as_index_int(item: Any) -> int:
     """An index as a Python int."""
     if type(item) is int:
         return item
@@ -223,11 +223,11 @@ def _checked_index(index: int, size: int, dimension: int) -> int:
 
 
 def _resolved_slice(part: builtins.slice, size: int, dimension: int) -> tuple[int, int | None, int]:
-    step = None if part.step is None else _index_number(part.step)
+    step = None if part.step is None else _as_index_int(part.step)
     if step == 0:
         raise InvalidArgumentError(f"strided_slice: strides[{dimension}] must be non-zero.")
-    start = None if part.start is None else _index_number(part.start)
-    stop = None if part.stop is None else _index_number(part.stop)
+    start = None if part.start is None else _as_index_int(part.start)
+    stop = None if part.stop is None else _as_index_int(part.stop)
     return _as_numpy_bounds(*builtins.slice(start, stop, step).indices(size))
 
 

@@ -117,7 +117,7 @@ class CheckpointManager:
             if self._last_step is not None and step < self._last_step + self._interval:
                 return None
         if checkpoint_number is None:
-            path = self._checkpoint._save_next(self._prefix)
+            path = self._checkpoint._save_numbered(self._prefix)
         else:
             path = self._checkpoint.write(f"{self._prefix}-{int(checkpoint_number)}")
         group = self._checkpoint._replica_group()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastgrad._src.core.damaged_file import open_regular, parser_errors_as_one
-from fastgrad._src.files.formats.archive_extraction import opened_tar
+from fastgrad._src.files.formats.archive_extraction import open_tar
 from fastgrad._src.files.formats.decompression import decompressed
 from fastgrad._src.keras.datasets.reading import unpickled
 from fastgrad._src.keras.settings import image_data_format
@@ -27,7 +27,7 @@ def read_batches(
     path = get_file(f"{folder}-target_archive", f"https://www.cs.toronto.edu/~kriz/{archive_name}", file_hash=file_hash)
     images, labels = [], []
     with open_regular(path) as file, parser_errors_as_one(path, "archive of CIFAR"):
-        for archive in opened_tar(decompressed(file, "gzip")):
+        for archive in open_tar(decompressed(file, "gzip")):
             for name in member_names:
                 member = archive.extractfile(f"{folder}/{name}")
                 if member is None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core.damaged_file import open_regular
-from fastgrad._src.files.formats.tensor_file import npy_header, parsed_npy
+from fastgrad._src.files.formats.tensor_file import npy_header, parse_npy
 from fastgrad._src.files.formats.zip_archive import open_zip
 from fastgrad._src.keras.utils.files import get_file
 
@@ -106,7 +106,7 @@ def arrays_of(path: str, name: str, file_hash: str) -> dict[str, np.ndarray]:
             if dtype.hasobject:
                 array = unpickled(contents[stream.tell() :]).reshape(shape)
             else:
-                array = parsed_npy(member, io.BytesIO(contents), len(contents))
+                array = parse_npy(member, io.BytesIO(contents), len(contents))
             arrays[member.removesuffix(".npy")] = array
     return arrays
 
