@@ -19,7 +19,7 @@ from fastgrad._src.core.result_rules import ArraySpec
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.kernels.runtime.thread_pool import compute_pool
 from fastgrad._src.ops import complex_numbers
-from fastgrad._src.ops.arguments import as_python_int, axis_of
+from fastgrad._src.ops.arguments import as_python_int, nonnegative_axis
 from fastgrad._src.ops.arithmetic import multiply
 from fastgrad._src.ops.batching import leading_axes_rule
 from fastgrad._src.ops.complex_numbers import real
@@ -466,7 +466,7 @@ def _shifted(name: str, value: Any, axes: Any, sign: int) -> Tensor:
     x = convert_to_tensor(value)
     rank = x._array.ndim
     numbers = range(rank) if axes is None else np.atleast_1d(np.asarray(axes)).tolist()
-    along = [axis_of(axis, rank, name) for axis in numbers]
+    along = [nonnegative_axis(axis, rank, name) for axis in numbers]
     return roll(x, [sign * (x._array.shape[axis] // 2) for axis in along], along)
 
 

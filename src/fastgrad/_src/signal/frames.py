@@ -16,7 +16,7 @@ from fastgrad._src.core.operand_errors import dtype_error
 from fastgrad._src.core.operation import NUMERIC_DTYPES
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
-from fastgrad._src.ops.arguments import axis_of
+from fastgrad._src.ops.arguments import nonnegative_axis
 from fastgrad._src.ops.arithmetic import multiply
 from fastgrad._src.ops.indexing import gather
 from fastgrad._src.ops.joining import concat, split
@@ -80,7 +80,7 @@ def frame(
     length = integer_from(frame_length, 1, "frame: frame_length")
     step = integer_from(frame_step, 1, "frame: frame_step")
     shape, rank = x._array.shape, x._array.ndim
-    place = axis_of(axis, rank, "frame")
+    place = nonnegative_axis(axis, rank, "frame")
     samples = shape[place]
     if pad_end:
         count = -(-samples // step)

@@ -11,7 +11,7 @@ from typing import Any
 from fastgrad._src.core.argument_checks import checked_path
 from fastgrad._src.files.checkpoints.checkpoint import Checkpoint, checkpoint_path
 from fastgrad._src.files.checkpoints.checkpoint_state import get_checkpoint_state, update_checkpoint_state
-from fastgrad._src.ops.replica_messages import from_first_replica, run_on_first_replica
+from fastgrad._src.ops.replica_messages import run_on_first_replica, value_from_first_replica
 
 
 class CheckpointManager:
@@ -121,7 +121,7 @@ class CheckpointManager:
         else:
             path = self._checkpoint.write(f"{self._prefix}-{int(checkpoint_number)}")
         group = self._checkpoint._replica_group()
-        now = from_first_replica(
+        now = value_from_first_replica(
             group, time.time(), "the time of a checkpoint"
         )  # a stored time after now means that the clock was set back
         timestamp_by_path = {
