@@ -51,8 +51,10 @@ def _batched_slice_assign(name: str, rows: int, /, x: BatchArg, part: BatchArg, 
     return call_operation(name, broadcast_rows(x, rows), pad_rank(part, rank), key=(_whole_axis(rows), *key))
 
 
-def _transposed_slice(perm: tuple[int, ...], given: tuple[int, ...], key: tuple[Any, ...]) -> dict[str, Any] | None:
-    has_all_axes = len(key) == len(given) and all(type(item) is tuple for item in key)
+def _transposed_slice(
+    perm: tuple[int, ...], input_shape: tuple[int, ...], key: tuple[Any, ...]
+) -> dict[str, Any] | None:
+    has_all_axes = len(key) == len(input_shape) and all(type(item) is tuple for item in key)
     return {"key": permuted_back(key, perm)} if has_all_axes else None
 
 
@@ -62,7 +64,7 @@ _strided_slice: Operation = operation(
     run=lambda x, key: x[_numpy_key(key)],
     gradient=lambda g, y, x, key: _strided_slice_gradient(g, key=key, shape=x._array.shape),
     index_map=IndexMap(
-        views=lambda layout, given, results, key: single_result_layouts(layouts.sliced(layout, given, key)),
+        views=lambda layout, input_shape, results, key: single_result_layouts(layouts.sliced(layout, input_shape, key)),
         transposed=_transposed_slice,
     ),
     batched=lambda name, rows, x, key: call_operation(name, x.tensor, key=(_whole_axis(rows), *key)),

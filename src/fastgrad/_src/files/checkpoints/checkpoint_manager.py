@@ -149,16 +149,18 @@ class CheckpointManager:
         """True if the checkpoint ``path`` is directly in the folder, after symbolic links are resolved."""
         return os.path.realpath(os.path.dirname(path) or ".") == os.path.realpath(self._directory or ".")
 
-    def _pop_surplus_checkpoints(self, kept: dict[str, float], last_preserved: float) -> tuple[list[str], float]:
-        """Removes checkpoints in excess of ``max_to_keep`` from ``kept``.
+    def _pop_surplus_checkpoints(
+        self, time_by_path: dict[str, float], last_preserved: float
+    ) -> tuple[list[str], float]:
+        """Removes checkpoints in excess of ``max_to_keep`` from ``time_by_path``.
 
         Returns:
             The checkpoints to delete, and the time of writing of the last permanent checkpoint.
         """
         surplus_paths: list[str] = []
-        while self._max_to_keep is not None and len(kept) > self._max_to_keep:
-            path = next(iter(kept))
-            timestamp = kept.pop(path)
+        while self._max_to_keep is not None and len(time_by_path) > self._max_to_keep:
+            path = next(iter(time_by_path))
+            timestamp = time_by_path.pop(path)
             if (
                 self._seconds_between_preserved is not None
                 and timestamp >= last_preserved + self._seconds_between_preserved
