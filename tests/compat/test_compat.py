@@ -60,7 +60,7 @@ def test_the_tables_know_the_arguments():
     for name, (target, names_in_tf) in aliases._ARGUMENTS.items():
         if target == "gradients":  # which takes anything, and raises
             continue
-        known = set(inspect.signature(aliases._value(target)).parameters)
+        known = set(inspect.signature(aliases._resolve_path(target)).parameters)
         assert set(names_in_tf.values()) <= {*known, None}, name
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import fastgrad as tf
 from fastgrad import keras
 from fastgrad._src.core.replicas import ALONE, replica_group, replica_group_scope
-from fastgrad._src.ops.replica_messages import gathered
+from fastgrad._src.ops.replica_messages import gather_values
 
 
 def all_replicas():
@@ -60,11 +60,11 @@ def assert_equal_training(group, make_model, optimizer, fit_arguments, rtol=2e-5
         np.testing.assert_allclose(history[name], single_history[name], rtol=rtol * 10, atol=atol, err_msg=name)
     for weight, single_weight in zip(model.weights, single.weights, strict=True):
         np.testing.assert_allclose(weight.numpy(), single_weight.numpy(), rtol=rtol, atol=atol, err_msg=weight.path)
-    weights = gathered(group, [w.numpy() for w in (*model.weights, *model.optimizer.variables)])
+    weights = gather_values(group, [w.numpy() for w in (*model.weights, *model.optimizer.variables)])
     for others in weights:
         for own, other in zip(weights[group.rank], others, strict=True):
             np.testing.assert_array_equal(own, other)
-    assert all(other == history for other in gathered(group, history))
+    assert all(other == history for other in gather_values(group, history))
     return model, single
 
 

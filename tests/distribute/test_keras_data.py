@@ -8,7 +8,7 @@ import pytest
 import fastgrad as tf
 from fastgrad import keras
 from fastgrad._src.core.replicas import ALONE, replica_group_scope
-from fastgrad._src.ops.replica_messages import gathered
+from fastgrad._src.ops.replica_messages import gather_values
 from tests.distribute.keras_training import all_replicas, assert_equal_training, compiled, data, dense_model, sgd
 from tests.distribute.ranks import on_ranks
 
@@ -75,7 +75,7 @@ def test_unseeded_shuffles_have_one_order_on_all_replicas(rank, size):
     for source in sources:
         seen.clear()
         model.fit(*source, batch_size=8 if len(source) == 2 else None, epochs=2, verbose=0)
-        rows = np.concatenate(gathered(group, seen)).tolist()
+        rows = np.concatenate(gather_values(group, seen)).tolist()
         assert sorted(rows) == sorted([*x.ravel().tolist()] * 2)
 
 
@@ -154,7 +154,7 @@ def test_custom_steps_and_several_outputs(rank, size):
         history = model.fit(x, targets, batch_size=16, epochs=2, shuffle=False, verbose=0)
         evaluated = model.evaluate(x, targets, verbose=0, return_dict=True)
         results.append((evaluated, model.predict(x, verbose=0)))
-        assert gathered(group, history.history)[0] == history.history
+        assert gather_values(group, history.history)[0] == history.history
     for name, value in results[1][0].items():
         np.testing.assert_allclose(results[0][0][name], value, rtol=1e-4, err_msg=name)
     for name, value in results[1][1].items():

@@ -14,7 +14,7 @@ import pytest
 import fastgrad as tf
 from fastgrad import keras
 from fastgrad._src.core.replicas import replica_group_scope
-from fastgrad._src.ops.replica_messages import from_first_replica, gathered, run_on_first_replica
+from fastgrad._src.ops.replica_messages import gather_values, run_on_first_replica, value_from_first_replica
 from tests.distribute.keras_training import adam, all_replicas, compiled, data, dense_model
 from tests.distribute.ranks import on_ranks, run_ranks
 
@@ -22,7 +22,7 @@ ON_READ = {"synchronization": tf.VariableSynchronization.ON_READ, "aggregation":
 
 
 def shared_folder(group):
-    return Path(from_first_replica(group, tempfile.mkdtemp() if group.rank == 0 else None))
+    return Path(value_from_first_replica(group, tempfile.mkdtemp() if group.rank == 0 else None))
 
 
 def model_with_own_statistics():
@@ -44,7 +44,7 @@ def test_models_are_written_once_and_read_by_all(rank, size):
     with replica_group_scope(group):
         model = compiled(model_with_own_statistics, adam)
     model.fit(*data(), batch_size=16, verbose=0)
-    assert (np.diff(gathered(group, model.layers[1].moving_mean.numpy()), axis=0) != 0).any()
+    assert (np.diff(gather_values(group, model.layers[1].moving_mean.numpy()), axis=0) != 0).any()
     writes = []
     original = os.replace
     os.replace = lambda *paths: (writes.append(paths[1]), original(*paths))
@@ -60,7 +60,8 @@ def test_models_are_written_once_and_read_by_all(rank, size):
         for own, other in zip(loaded.get_weights(), model.get_weights(), strict=True):
             np.testing.assert_array_equal(own, other)
         assert (
-            len({w.tobytes() for w in gathered(group, np.concatenate([w.ravel() for w in loaded.get_weights()]))}) == 1
+            len({w.tobytes() for w in gather_values(group, np.concatenate([w.ravel() for w in loaded.get_weights()]))})
+            == 1
         )
 
 
@@ -93,7 +94,7 @@ def test_checkpoints_of_a_custom_loop(rank, size):
     for _ in range(3):
         manager.save()
     assert sorted(path.name for path in folder.iterdir()) == ["checkpoint", "ckpt-2.safetensors", "ckpt-3.safetensors"]
-    assert manager.checkpoints == gathered(group, manager.checkpoints)[0]
+    assert manager.checkpoints == gather_values(group, manager.checkpoints)[0]
     with replica_group_scope(group):
         new_weights, new_metric = tf.Variable([0.0, 0.0]), keras.metrics.Mean()
         new_optimizer = keras.optimizers.SGD(0.5, gradient_accumulation_steps=2)
@@ -103,7 +104,7 @@ def test_checkpoints_of_a_custom_loop(rank, size):
         )
     restored.restore(tf.train.latest_checkpoint(folder))
     new_optimizer.build([new_weights])
-    totals = gathered(group, group.strategy.run(lambda: (float(new_metric.total), float(new_metric.count))))
+    totals = gather_values(group, group.strategy.run(lambda: (float(new_metric.total), float(new_metric.count))))
     assert totals == [(9.0, 3.0), (0.0, 0.0)]
     assert (float(new_metric.total), float(new_metric.count)) == (9.0, 3.0)
     assert float(new_counter.numpy()) == float(counter.numpy()) == 5.0
@@ -222,7 +223,7 @@ def test_a_callback_of_one_rank_stops_all(rank, size):
 
     class Stop(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
-            assert gathered(group, logs) == [logs, logs]
+            assert gather_values(group, logs) == [logs, logs]
             seen.append(batch)
             self.model.stop_training = rank == 1 and batch == 2
 

@@ -7,7 +7,7 @@ import numpy as np
 import fastgrad as tf
 from fastgrad import keras
 from fastgrad._src.core.replicas import ALONE, replica_group_scope, replica_step
-from fastgrad._src.ops.replica_messages import gathered
+from fastgrad._src.ops.replica_messages import gather_values
 from tests.distribute.keras_training import adam, all_replicas, assert_equal_training, data, sgd
 from tests.distribute.ranks import on_ranks
 
@@ -166,16 +166,16 @@ def test_dropout_differs_between_replicas_and_initial_values_do_not(rank, size):
         for layer in (LAYERS.Dropout(0.5), LAYERS.Dropout(0.5, seed=7), LAYERS.GaussianNoise(1.0, seed=7)):
             for step in (layer, tf.function(lambda x, layer=layer: layer(x, training=True))):
                 with replica_step():
-                    drawn = gathered(
+                    drawn = gather_values(
                         group,
                         step(tf.ones((4, 16)), training=True).numpy()
                         if step is layer
                         else step(tf.ones((4, 16))).numpy(),
                     )
                 assert (drawn[0] != drawn[1]).any()
-        shared = gathered(group, tf.random.uniform((5,)).numpy())  # outside of a step, as with one process
+        shared = gather_values(group, tf.random.uniform((5,)).numpy())  # outside of a step, as with one process
         np.testing.assert_array_equal(*shared)
-    np.testing.assert_array_equal(*gathered(group, kernel.kernel.numpy()))
+    np.testing.assert_array_equal(*gather_values(group, kernel.kernel.numpy()))
     np.testing.assert_array_equal(unseeded.numpy(), np.random.default_rng(0).standard_normal(3))
 
 
@@ -187,5 +187,5 @@ def test_layers_built_after_the_scope_start_with_equal_weights(rank, size):
         model.compile("sgd", "mse")
     x = np.ones((4, 2), np.float32)
     model.fit(x, np.ones((4, 3), np.float32), verbose=0)
-    for own, other in zip(*gathered(group, model.get_weights()), strict=True):
+    for own, other in zip(*gather_values(group, model.get_weights()), strict=True):
         np.testing.assert_array_equal(own, other)

@@ -8,7 +8,7 @@ import pytest
 import fastgrad as tf
 from fastgrad import keras
 from fastgrad._src.core.replicas import ALONE, replica_group_scope
-from fastgrad._src.ops.replica_messages import gathered
+from fastgrad._src.ops.replica_messages import gather_values
 from tests.distribute.keras_training import (
     adam,
     all_replicas,
@@ -214,7 +214,7 @@ def test_an_optimizer_of_another_scope_joins_its_model(rank, size):
         model = dense_model()
     model.compile(keras.optimizers.SGD(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     model.fit(*data(), batch_size=16, verbose=0)
-    weights = gathered(group, model.get_weights())
+    weights = gather_values(group, model.get_weights())
     for own, other in zip(*weights, strict=True):
         np.testing.assert_array_equal(own, other)
 

@@ -11,7 +11,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad._src.ops.replica_messages import gathered
+from fastgrad._src.ops.replica_messages import gather_values
 from fastgrad.errors import UnavailableError
 from tests.distribute.keras_training import all_replicas
 from tests.distribute.ranks import on_ranks
@@ -127,7 +127,7 @@ def test_metrics_of_a_custom_loop_are_those_of_all_rows(rank, size):
                 np.testing.assert_allclose(variable.numpy(), expected.numpy(), rtol=2e-5, atol=1e-5)
             metric.reset_state()
             assert all(
-                not np.any(value) for value in gathered(all_replicas(), [v._array for v in metric.variables])[rank]
+                not np.any(value) for value in gather_values(all_replicas(), [v._array for v in metric.variables])[rank]
             )
 
 
@@ -291,7 +291,7 @@ def test_fit_and_evaluate_report_the_numbers_of_one_process(rank, size):
                     np.testing.assert_allclose(
                         own[name], expected[name], rtol=1e-4, atol=1e-5, err_msg=f"{count} {name}"
                     )
-            assert all(repr(others) == repr(results[0]) for others in gathered(all_replicas(), results[0]))
+            assert all(repr(others) == repr(results[0]) for others in gather_values(all_replicas(), results[0]))
 
 
 @on_ranks(2)
@@ -316,7 +316,7 @@ def test_a_mean_over_no_rows_is_nan_in_all_logs_and_in_no_weight(rank, size):
         history = model.fit(x[:count], y[:count], batch_size=4, shuffle=False, verbose=0).history
         assert np.isnan([history["own"][0], history["mean"][0]]).tolist() == [count == 5] * 2
         assert all(np.isfinite(weight).all() for weight in model.get_weights())
-        assert all(repr(other) == repr(history) for other in gathered(all_replicas(), history))
+        assert all(repr(other) == repr(history) for other in gather_values(all_replicas(), history))
 
 
 @on_ranks(2)

@@ -174,7 +174,7 @@ _ops.numpy = _ops
 
 def _set_mask(x: Any, mask: Any) -> None:
     if isinstance(x, tf.Tensor):
-        masks.give_mask(x, mask)
+        masks.attach_mask(x, mask)
     else:
         x._keras_mask = mask
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad._src.files.formats.record_file import crc32c, framed_record
+from fastgrad._src.files.formats.record_file import crc32c, encode_record
 
 RECORDS = [b"abc", b"", b"0123456789" * 40]
 # What TensorFlow 2.21 writes for these.
@@ -108,7 +108,7 @@ def test_a_byte_that_is_changed_is_an_error(tmp_path, position):
 def test_a_record_that_says_more_than_there_is_takes_no_memory(tmp_path, kind):
     length = (1 << 50).to_bytes(8, "little")
     mask = (crc32c(length) >> 15 | crc32c(length) << 17) + 0xA282EAD8 & 0xFFFFFFFF
-    data = length + mask.to_bytes(4, "little") + framed_record(b"x")
+    data = length + mask.to_bytes(4, "little") + encode_record(b"x")
     (tmp_path / "a").write_bytes({"": data, "GZIP": zlib.compress(data, wbits=31), "ZLIB": zlib.compress(data)}[kind])
     with pytest.raises(tf.errors.DataLossError, match="truncated record at 0"):
         read(tmp_path / "a", kind)

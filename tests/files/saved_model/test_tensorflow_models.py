@@ -198,7 +198,7 @@ def changed(models, user_folder, tmp_path):
     def change(edit, name="module"):
         folder = tmp_path / "copy"
         shutil.copytree((user_folder if name in user_models.CALLS else models) / name, folder)
-        message = messages.parse("SavedModel", (folder / "saved_model.pb").read_bytes())
+        message = messages.parse_message("SavedModel", (folder / "saved_model.pb").read_bytes())
         edit(message.meta_graphs[0])
         (folder / "saved_model.pb").write_bytes(message.SerializeToString())
         return folder

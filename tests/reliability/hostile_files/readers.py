@@ -772,7 +772,7 @@ def object_npz(folder: Path) -> Path:
 
 
 def read_object_npz(path: Path) -> Any:
-    found = downloaded(reading, path, lambda: reading.arrays_of("name", "name", ""))
+    found = downloaded(reading, path, lambda: reading.load_npz_arrays("name", "name", ""))
     return {name: array.tolist() for name, array in found.items()}
 
 

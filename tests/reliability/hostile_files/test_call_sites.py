@@ -18,7 +18,7 @@ CALLS = {
         "fdopen",
         "open_regular",
         "open_zip",
-        "opened_tar",
+        "open_tar",
         "decompressed",
         "read_bytes",
         "read_text",

@@ -7,7 +7,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad._src.ops.text_hashes import hashes_of, texts_at
-from fastgrad._src.structures.strings.regular_expressions import _replaced, pattern_of
+from fastgrad._src.structures.strings.regular_expressions import _replace_in_text, compile_pattern
 from fastgrad.errors import InvalidArgumentError, OutOfRangeError
 
 
@@ -97,8 +97,10 @@ def test_all_strings_at_once_have_the_replacements_of_each(texts: list[bytes], p
     for rewrite in (b"", b"x", b"xyz", rb"<\0>"):
         for replace_global in (True, False):
             y = tf.strings.regex_replace(x, pattern, rewrite, replace_global)
-            assert y.numpy().tolist() == [_replaced(text, pattern.encode(), rewrite, replace_global) for text in texts]
-    matches = [pattern_of(pattern.encode()).fullmatch(text.decode(errors="surrogateescape")) for text in texts]
+            assert y.numpy().tolist() == [
+                _replace_in_text(text, pattern.encode(), rewrite, replace_global) for text in texts
+            ]
+    matches = [compile_pattern(pattern.encode()).fullmatch(text.decode(errors="surrogateescape")) for text in texts]
     assert tf.strings.regex_full_match(x, pattern).numpy().tolist() == [match is not None for match in matches]
 
 
@@ -194,7 +196,7 @@ def test_strings_that_python_cannot_make_are_an_error_that_leaves_no_other() -> 
 
 
 def test_classes_of_re2_are_those_of_ascii() -> None:
-    assert pattern_of(rb"\w+").fullmatch("é") is None
+    assert compile_pattern(rb"\w+").fullmatch("é") is None
     assert re.fullmatch(r"\w+", "é") is not None
 
 

@@ -54,12 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     numba.config.THREADING_LAYER = os.environ.get("NUMBA_THREADING_LAYER", "workqueue")
     recorder = CallRecorder(options.package, options.limit)
     with recorder.recording():
-        _run(command)
+        _run_command(command)
     recorder.record_inner_calls()
     report: list[dict[str, Any]] = []
     for calls in list(recorder.calls.values()):
         report.append(_function_report(calls, options.seconds))
-        print(_line(report[-1]), flush=True)
+        print(_report_line(report[-1]), flush=True)
         if options.out:
             with open(options.out, "w") as file:
                 json.dump({"package": options.package, "functions": report}, file, indent=1)
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if counts["wrong"] else 0
 
 
-def _run(command: list[str]) -> None:
+def _run_command(command: list[str]) -> None:
     """Runs a script, or a module as ``python -m`` does."""
     sys.argv = list(command)
     sys.path.insert(0, os.path.dirname(os.path.abspath(command[0])) if command[0].endswith(".py") else os.getcwd())
@@ -149,7 +149,7 @@ def _outcomes_of_process(calls: list[Call], seconds: float) -> tuple[list[dict[s
     return [json.loads(line) for line in received.split(b"\n")[:-1]], end or "the process ended"
 
 
-def _line(function: dict[str, Any]) -> str:
+def _report_line(function: dict[str, Any]) -> str:
     return f"{function['status']:10}  {function['name']}  {function['reason'][:300]}".rstrip()
 
 

@@ -54,7 +54,7 @@ def check_script(path: Path) -> Findings:
     uses = names_of(_code_of_notebook(text) if path.suffix == ".ipynb" else text)
     missing, differing = [], []
     for use in uses:
-        error = _error_of(use.name)
+        error = _missing_name_error(use.name)
         if error is not None:
             missing.append((use, error))
         elif (difference := _difference_of(use.name)) is not None:
@@ -107,7 +107,7 @@ def _dotted_name(node: ast.expr, names: dict[str, str]) -> str | None:
     return ".".join([names[node.id], *reversed(parts)])
 
 
-def _error_of(name: str) -> str | None:
+def _missing_name_error(name: str) -> str | None:
     """Returns the text of the error for a missing name; None if it is there, or is an attribute of an object."""
     value: Any = importlib.import_module("fastgrad")
     for part in name.split(".")[1:]:

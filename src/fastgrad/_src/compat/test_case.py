@@ -24,7 +24,7 @@ from fastgrad._src.core.tensor import convert_to_tensor as _convert_to_tensor
 main = _unittest.main
 
 
-def _array(value: _Any) -> np.ndarray:
+def _as_array(value: _Any) -> np.ndarray:
     return np.asarray(value.numpy() if hasattr(value, "numpy") else value)
 
 
@@ -53,7 +53,7 @@ class TestCase(_unittest.TestCase):
                 self.assertAllClose(value, b[key], rtol, atol, msg)
             return
         try:
-            x, y = _array(a), _array(b)
+            x, y = _as_array(a), _as_array(b)
         except (TypeError, ValueError):  # sequences of unequal shapes
             self.assertEqual(len(a), len(b), msg)
             for left, right in zip(a, b, strict=True):
@@ -74,7 +74,7 @@ class TestCase(_unittest.TestCase):
 
     def assertAllEqual(self, a: _Any, b: _Any, msg: str | None = None) -> None:
         """AssertionError unless the shapes and the elements are equal; NaN equals NaN, and a string its UTF-8 bytes."""
-        x, y = (_array(_convert_to_tensor(value) if _is_text(value) else value) for value in (a, b))
+        x, y = (_as_array(_convert_to_tensor(value) if _is_text(value) else value) for value in (a, b))
         self.assertEqual(x.shape, y.shape, msg)
         np.testing.assert_array_equal(x, y, err_msg=msg or "")
 
@@ -88,23 +88,23 @@ class TestCase(_unittest.TestCase):
 
     def assertAllGreater(self, a: _Any, comparison_target: _Any) -> None:
         """AssertionError unless all elements are greater."""
-        self.assertGreater(_array(a).min(), comparison_target)
+        self.assertGreater(_as_array(a).min(), comparison_target)
 
     def assertAllGreaterEqual(self, a: _Any, comparison_target: _Any) -> None:
         """AssertionError unless all elements are greater or equal."""
-        self.assertGreaterEqual(_array(a).min(), comparison_target)
+        self.assertGreaterEqual(_as_array(a).min(), comparison_target)
 
     def assertAllLess(self, a: _Any, comparison_target: _Any) -> None:
         """AssertionError unless all elements are less."""
-        self.assertLess(_array(a).max(), comparison_target)
+        self.assertLess(_as_array(a).max(), comparison_target)
 
     def assertAllLessEqual(self, a: _Any, comparison_target: _Any) -> None:
         """AssertionError unless all elements are less or equal."""
-        self.assertLessEqual(_array(a).max(), comparison_target)
+        self.assertLessEqual(_as_array(a).max(), comparison_target)
 
     def assertAllInSet(self, target: _Any, expected_set: _Any) -> None:
         """AssertionError unless all elements are in ``expected_set``."""
-        others = set(_array(target).reshape(-1).tolist()) - set(expected_set)
+        others = set(_as_array(target).reshape(-1).tolist()) - set(expected_set)
         self.assertFalse(
             others, f"{len(others)} unique elements are not in the set {expected_set}: {sorted(others)[:10]}"
         )
@@ -125,7 +125,7 @@ class TestCase(_unittest.TestCase):
 
     def assertDTypeEqual(self, target: _Any, expected_dtype: _Any) -> None:
         """AssertionError unless the dtype is ``expected_dtype``."""
-        self.assertEqual(_as_dtype(_array(target).dtype), _as_dtype(expected_dtype))
+        self.assertEqual(_as_dtype(_as_array(target).dtype), _as_dtype(expected_dtype))
 
     def assertLen(self, container: _Any, expected_len: int, msg: str | None = None) -> None:
         """AssertionError unless ``len(container)`` is ``expected_len``."""
@@ -166,16 +166,16 @@ def compute_gradient(f: _Callable[..., _Any], x: _Sequence[_Any], delta: float |
     jacobians = [
         tape.jacobian(y, value, experimental_use_pfor=False, unconnected_gradients="zero") for value in tensors
     ]
-    analytic = tuple(_array(jacobian).reshape(rows, -1) for jacobian in jacobians)
+    analytic = tuple(_as_array(jacobian).reshape(rows, -1) for jacobian in jacobians)
     step, numeric = 2.0**-10 if delta is None else delta, []
     for position, tensor in enumerate(tensors):
         columns = []
         for index in np.ndindex(*tensor.shape):
             sides = []
             for sign in (1, -1):
-                moved = _array(tensor).copy()
+                moved = _as_array(tensor).copy()
                 moved[index] += sign * step
-                sides.append(_array(f(*tensors[:position], _convert_to_tensor(moved), *tensors[position + 1 :])))
+                sides.append(_as_array(f(*tensors[:position], _convert_to_tensor(moved), *tensors[position + 1 :])))
             columns.append(((sides[0] - sides[1]) / (2 * step)).reshape(-1))
         numeric.append(np.stack(columns, 1) if columns else np.zeros((rows, 0), analytic[position].dtype))
     return analytic, tuple(numeric)

@@ -29,20 +29,20 @@ class AssertedCardinality(Stage):
 
     def elements(self) -> Iterator[Any]:
         """Yields the elements of the source, and a ``Failure`` where their number is not the asserted one."""
-        count, found = self._count, 0
+        count, element_count = self._count, 0
         for element in self.source.elements():
-            found += type(element) is not Failure
-            if count != INFINITE and found > count:
-                yield self._failure(f"at least {_elements_text(found)}")
+            element_count += type(element) is not Failure
+            if count != INFINITE and element_count > count:
+                yield self._cardinality_failure(f"at least {_elements_text(element_count)}")
                 return
             yield element
-        if count == INFINITE or found < count:
-            yield self._failure(f"only {_elements_text(found)}")
+        if count == INFINITE or element_count < count:
+            yield self._cardinality_failure(f"only {_elements_text(element_count)}")
 
-    def _failure(self, found: str) -> Failure:
+    def _cardinality_failure(self, found_text: str) -> Failure:
         expected = "an infinite number of elements" if self._count == INFINITE else _elements_text(self._count)
         return Failure(
-            FailedPreconditionError(f"Input dataset was expected to contain {expected} but contained {found}.")
+            FailedPreconditionError(f"Input dataset was expected to contain {expected} but contained {found_text}.")
         )
 
 

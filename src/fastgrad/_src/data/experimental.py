@@ -191,7 +191,7 @@ def at(dataset: Dataset, index: Any) -> Any:
     return value_or_raise(element)
 
 
-def _transformation(name: str) -> Callable[..., Callable[[Dataset], Dataset]]:
+def _transformation_factory(name: str) -> Callable[..., Callable[[Dataset], Dataset]]:
     """Returns an older function: it takes the arguments of the method ``name``, and returns a transformation for ``Dataset.apply``."""
 
     def make(*args: Any, **kwargs: Any) -> Callable[[Dataset], Dataset]:
@@ -203,11 +203,14 @@ def _transformation(name: str) -> Callable[..., Callable[[Dataset], Dataset]]:
 
 
 group_by_window, ignore_errors, rejection_resample = map(
-    _transformation, ("group_by_window", "ignore_errors", "rejection_resample")
+    _transformation_factory, ("group_by_window", "ignore_errors", "rejection_resample")
 )
-bucket_by_sequence_length, take_while = _transformation("bucket_by_sequence_length"), _transformation("take_while")
-dense_to_sparse_batch = _transformation("sparse_batch")
-scan, snapshot, unbatch, unique = map(_transformation, ("scan", "snapshot", "unbatch", "unique"))
+bucket_by_sequence_length, take_while = (
+    _transformation_factory("bucket_by_sequence_length"),
+    _transformation_factory("take_while"),
+)
+dense_to_sparse_batch = _transformation_factory("sparse_batch")
+scan, snapshot, unbatch, unique = map(_transformation_factory, ("scan", "snapshot", "unbatch", "unique"))
 choose_from_datasets, sample_from_datasets = Dataset.choose_from_datasets, Dataset.sample_from_datasets
 Counter, RandomDataset, load = Dataset.counter, Dataset.random, Dataset.load
 

@@ -28,7 +28,7 @@ from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.tensor_spec import TensorSpec
 from fastgrad._src.data.node import Failure, Node, catching_failures, value_or_raise
 from fastgrad._src.files.formats.decompression import decompressed
-from fastgrad._src.files.formats.record_file import records_of
+from fastgrad._src.files.formats.record_file import read_records
 
 MAX_LINE_BYTES = 16 << 20
 """The limit on a line of a compressed file, a pipe or a device, whose lines may never end.
@@ -70,7 +70,7 @@ def open_decompressed(name: str, compression: str) -> BinaryIO:
     return decompressed(file, compression.lower()) if compression else file
 
 
-def _lines(file: Any, name: str, compression: str) -> Iterator[Any]:
+def _read_lines(file: Any, name: str, compression: str) -> Iterator[Any]:
     """Yields the lines of a file; ValueError for a line that exceeds the limit.
 
     A plain file has no limit: a few compressed bytes, a pipe or a device may give endless lines.
@@ -100,7 +100,7 @@ class TextLines(Node):
                 open_decompressed(name, self._compression) as file,
                 parser_errors_as_one(name, description, DataLossError),
             ):
-                for line in _lines(file, name, self._compression):
+                for line in _read_lines(file, name, self._compression):
                     yield text_tensor(line.removesuffix(b"\n").removesuffix(b"\r"))
 
     def make_spec(self) -> Any:
@@ -140,7 +140,7 @@ class TFRecords(_RecordFiles):
             open_decompressed(name, self._compression) as file,
             parser_errors_as_one(name, f"{self._compression} file of records".lstrip(), DataLossError),
         ):
-            yield from records_of(file, _size_of_regular(name) if self._compression else None)
+            yield from read_records(file, _regular_file_size(name) if self._compression else None)
 
 
 class FixedLengthRecords(_RecordFiles):
@@ -241,7 +241,7 @@ def _sql_tensor(value: Any, dtype: DType) -> Tensor:
         raise InvalidArgumentError(f"SqlDataset: a column of {dtype.name} has the value {value!r:.100}.") from None
 
 
-def _size_of_regular(name: str) -> int:
+def _regular_file_size(name: str) -> int:
     """Returns the size of a file; without limit for a pipe or a device."""
     return os.path.getsize(name) if os.path.isfile(name) else sys.maxsize
 
@@ -296,7 +296,7 @@ class CsvRecords(Node):
     def _named_records(self) -> Iterator[tuple[str, list[str]]]:
         """Yields the name of the file and the fields of each record."""
         for name in file_names(self.sources[0]):
-            for fields in csv_records(name, self._compression, self._options, self._header):
+            for fields in read_csv_records(name, self._compression, self._options, self._header):
                 yield name, fields
 
     def _values_of_record(self, record: tuple[str, list[str]]) -> list[Any]:
@@ -327,7 +327,7 @@ class CsvRecords(Node):
         return tuple([TensorSpec((), dtype) for dtype in self._dtypes])
 
 
-def csv_records(name: str, compression: str, options: dict[str, Any], header: bool) -> Iterator[list[str]]:
+def read_csv_records(name: str, compression: str, options: dict[str, Any], header: bool) -> Iterator[list[str]]:
     """Yields the fields of each record of a CSV file. Bytes that are not UTF-8 become surrogates.
 
     `field_parser` converts the surrogates back to bytes.
@@ -341,7 +341,7 @@ def csv_records(name: str, compression: str, options: dict[str, Any], header: bo
         parser_errors_as_one(name, f"{compression} file of records".lstrip(), DataLossError),
     ):
         file = io.TextIOWrapper(contents, "utf-8", "surrogateescape", newline="")
-        records = csv.reader(_lines(file, name, compression), **options)
+        records = csv.reader(_read_lines(file, name, compression), **options)
         if header:
             next(records, None)
         yield from records

@@ -475,7 +475,7 @@ class GroupReduced(Stage):
             if type(failure) is Failure:
                 yield failure
         for key in sorted(states):
-            yield catching_failures(self._result)(states[key])
+            yield catching_failures(self._finalized_element)(states[key])
 
     def _add_to_group(self, states: dict[int, Any], element: Any) -> None:
         key = result_element(call_traced_with_element(self._key, element), self._method)
@@ -490,11 +490,11 @@ class GroupReduced(Stage):
     def _first_state(self, key: int) -> Any:
         return result_element(self._init(_key_tensor(key)), self._method)
 
-    def _result(self, state: Any) -> Any:
+    def _finalized_element(self, state: Any) -> Any:
         return result_element(call_traced_with_element(self._finalize, state), self._method)
 
     def make_spec(self) -> Any:
-        return spec_of(self._result(self._first_state(0)))
+        return spec_of(self._finalized_element(self._first_state(0)))
 
 
 def _key_tensor(key: int) -> Tensor:

@@ -12,7 +12,7 @@ from fastgrad._src.core.errors import OutOfRangeError
 from fastgrad._src.core.names import missing_member_getattr
 from fastgrad._src.core.recording import EndOfElements, recorders
 from fastgrad._src.data.node import value_or_raise
-from fastgrad._src.data.optional import Optional, next_of
+from fastgrad._src.data.optional import Optional, next_optional
 
 if TYPE_CHECKING:
     from fastgrad._src.data.dataset import Dataset
@@ -61,7 +61,7 @@ class Iterator:
 
     def get_next_as_optional(self, name: str | None = None) -> Optional:
         """Returns a ``tf.experimental.Optional`` of the next element, empty at the end."""
-        return next_of(self, self.element_spec)
+        return next_optional(self, self.element_spec)
 
     def state(self) -> dict[str, np.ndarray]:
         """Returns the position of the iteration, for a checkpoint.

@@ -50,7 +50,7 @@ class Optional:
         return self._elements[0]
 
 
-def next_of(iterator: Iterator[Any], spec: Any) -> Optional:
+def next_optional(iterator: Iterator[Any], spec: Any) -> Optional:
     """Returns an ``Optional`` of the next element, empty at the end of ``iterator``."""
     try:
         return Optional((next(iterator),), spec)

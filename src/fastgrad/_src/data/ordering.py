@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.data.node import INFINITE, UNKNOWN, Failure, Node, RandomStage, Stage
-from fastgrad._src.data.shuffle import shuffled
+from fastgrad._src.data.shuffle import shuffle_items
 
 
 class ItemStage(Stage):
@@ -45,7 +45,7 @@ class Shuffled(RandomStage, ItemStage):
 
     def chunks(self) -> Iterator[Any]:
         draws = self.next_generators()
-        return shuffled(self.source.chunks(), self._buffer_size, draws)
+        return shuffle_items(self.source.chunks(), self._buffer_size, draws)
 
 
 class Repeated(ItemStage):

@@ -39,7 +39,7 @@ class SlownessDetector:
         self.is_slow = self.draws = False
         self._slow_count = 0
 
-    def next(self, make: Callable[..., Any], *arguments: Any) -> Any:
+    def call_timed(self, make: Callable[..., Any], *arguments: Any) -> Any:
         """Returns ``make(*arguments)``, and counts the call as slow or fast."""
         states = default_states() if self._slow_count else None  # fast elements never get a thread
         start_time = perf_counter()
@@ -75,7 +75,7 @@ def prefetch_if_slow(elements: Iterator[Any], size: int) -> Iterator[Any]:
     """Yields ``elements``; after several slow elements a thread keeps ``size`` elements ready."""
     pace = SlownessDetector()
     while not pace.is_slow:
-        element = pace.next(next, elements, _END_OF_ELEMENTS)
+        element = pace.call_timed(next, elements, _END_OF_ELEMENTS)
         if element is _END_OF_ELEMENTS:
             return
         yield element
@@ -99,7 +99,7 @@ def map_in_parallel(function: Callable[[Any], Any], elements: Iterator[Any], thr
     """Yields ``function`` of each element, in order; after several slow calls threads call ``function``."""
     pace = SlownessDetector()
     for element in elements:
-        yield pace.next(function, element)
+        yield pace.call_timed(function, element)
         if pace.draws:
             yield from map(function, elements)
             return

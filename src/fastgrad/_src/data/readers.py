@@ -27,9 +27,9 @@ from fastgrad._src.data.files import (
     TextLines,
     TFRecords,
     check_compression,
-    csv_records,
     field_parser,
     matching_file_names,
+    read_csv_records,
 )
 from fastgrad._src.data.node import Node
 from fastgrad._src.data.prefetch import Prefetched
@@ -280,7 +280,7 @@ class ParquetDataset(Dataset):
             with parser_errors_as_one(files, "Parquet file", DataLossError):
                 table = parquet.read_table(names if len(names) > 1 else names[0], columns=columns, memory_map=True)
                 stored_names = table.column_names  # a damaged name is not UTF-8
-            return {name: _arrow_column(name, table.column(name), files) for name in stored_names}
+            return {name: _arrow_column_to_numpy(name, table.column(name), files) for name in stored_names}
 
         super().__init__(RowSource(LazyColumnRows(read), "_ParquetDataset"))
 
@@ -339,17 +339,17 @@ def make_csv_dataset(
     if column_names is None:
         if not header:
             raise ValueError("Cannot infer column names without a header line.")
-        column_names = next(csv_records(names[0], compression, options, False), [])
+        column_names = next(read_csv_records(names[0], compression, options, False), [])
     column_names = list(column_names)
     if len(set(column_names)) != len(column_names):
         raise ValueError(f"Cannot have duplicate column names. ({names[0]})")
     selected = range(len(column_names)) if select_columns is None else select_columns
-    columns = sorted(_column_number(column, column_names) for column in selected)
+    columns = sorted(_column_index(column, column_names) for column in selected)
     selected_names = [column_names[column] for column in columns]
     if label_name is not None and label_name not in selected_names:
         raise ValueError(f"`label_name` provided must be one of the columns: {selected_names}. Received: {label_name}.")
     if column_defaults is None:
-        column_defaults = _inferred_defaults(
+        column_defaults = _infer_defaults(
             names, columns, compression, options, header, na_value, num_rows_for_inference
         )
     dtypes, defaults = _column_defaults(column_defaults)
@@ -425,7 +425,7 @@ def _column_defaults(column_defaults: Any) -> tuple[list[DType], list[Any]]:
     return dtypes, defaults
 
 
-def _column_number(column: Any, names: Sequence[str]) -> int:
+def _column_index(column: Any, names: Sequence[str]) -> int:
     if isinstance(column, str):
         if column not in names:
             raise ValueError(f"Value '{column}' must be an index or name of a column: {', '.join(names)}.")
@@ -435,7 +435,7 @@ def _column_number(column: Any, names: Sequence[str]) -> int:
     return int(column)
 
 
-def _inferred_defaults(
+def _infer_defaults(
     names: Sequence[str],
     columns: Sequence[int],
     compression: str,
@@ -447,7 +447,7 @@ def _inferred_defaults(
     """Returns a default for each column, 0 or an empty string, of the first dtype that fits all inspected fields."""
     dtype_indices = [0] * len(columns)
     for name in names:
-        for number, fields in enumerate(csv_records(name, compression, options, header)):
+        for number, fields in enumerate(read_csv_records(name, compression, options, header)):
             if number == max_records:
                 break
             for index, column in enumerate(columns):
@@ -477,7 +477,7 @@ def _field_fits_dtype(field: str, dtype_name: str, missing_text: str) -> bool:
     return bool(np.isfinite(value)) or dtype_name == "float64"
 
 
-def _arrow_column(name: str, column: Any, files: str) -> np.ndarray:
+def _arrow_column_to_numpy(name: str, column: Any, files: str) -> np.ndarray:
     """Returns the values of a column; errors name ``files``."""
     if column.null_count:
         raise InvalidArgumentError(f"ParquetDataset: column {name!r} has {column.null_count} empty fields. ({files})")

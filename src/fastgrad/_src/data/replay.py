@@ -117,7 +117,7 @@ class RecordingReplay:
             scope["packed"] = self._results.build
             text.append(f"    return packed([{', '.join(results)}], leaves)")
         body = [f"    {line}" for line in text]
-        exec(_compiled_code("\n".join(["def make():", *body, "    return compute, fast"])), scope)  # noqa: S102  # our own text
+        exec(_compile_source("\n".join(["def make():", *body, "    return compute, fast"])), scope)  # noqa: S102  # our own text
         # No function is in its own globals: a reference cycle would keep them after the replay.
         self._compute, self.fast = scope.pop("make")()
 
@@ -169,7 +169,7 @@ _GENERATED_GLOBALS = {
 
 
 @functools.lru_cache(maxsize=256)
-def _compiled_code(text: str) -> Any:
+def _compile_source(text: str) -> Any:
     return compile(text, "<fastgrad function of elements>", "exec")
 
 

@@ -10,7 +10,9 @@ import numpy as np
 from fastgrad._src.data.node import Failure
 
 
-def shuffled(chunks: Iterable[Any], buffer_size: int, draws: Callable[[int], np.random.Generator]) -> Iterator[Any]:
+def shuffle_items(
+    chunks: Iterable[Any], buffer_size: int, draws: Callable[[int], np.random.Generator]
+) -> Iterator[Any]:
     """Yields the items of ``chunks`` in random order, through a buffer of ``buffer_size`` items.
 
     First the buffer is filled. Then each next item replaces a random item of the buffer, which is yielded. At the end the rest of the
@@ -41,7 +43,7 @@ def shuffled(chunks: Iterable[Any], buffer_size: int, draws: Callable[[int], np.
                 yield [buffer[position]]
                 buffer[position] = item
         else:
-            yield _exchange_items(buffer, items, (exchange_generator.random(len(items)) * buffer_size).astype(np.int64))
+            yield _swap_items(buffer, items, (exchange_generator.random(len(items)) * buffer_size).astype(np.int64))
     if buffer is not None and len(buffer):
         order = draws(1).permutation(len(buffer))
         yield [buffer[i] for i in order] if type(buffer) is list else buffer[order]
@@ -60,7 +62,7 @@ def _append_items(buffer: Any, items: Any) -> Any:
     return np.concatenate([buffer, items])
 
 
-def _exchange_items(buffer: Any, items: Any, positions: np.ndarray) -> np.ndarray:
+def _swap_items(buffer: Any, items: Any, positions: np.ndarray) -> np.ndarray:
     """Exchanges ``items`` with the buffer items at ``positions``, in order, by array operations; returns the latter."""
     order = np.argsort(positions, kind="stable")
     sorted_positions = positions[order]

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastgrad._src.core.replicas import ReplicaGroup
 from fastgrad._src.kernels.collectives.world import world
-from fastgrad._src.ops.replica_messages import from_replica, gathered
+from fastgrad._src.ops.replica_messages import gather_values, value_from_replica
 
 
 def broadcast_object(obj: Any = None, root_rank: int = 0, name: str | None = None) -> Any:
@@ -17,7 +17,7 @@ def broadcast_object(obj: Any = None, root_rank: int = 0, name: str | None = Non
         root_rank: the rank of the process whose object is sent.
         name: kept for Horovod's signature.
     """
-    return from_replica(ReplicaGroup(world().rank, world().size), root_rank, obj, "broadcast_object")
+    return value_from_replica(ReplicaGroup(world().rank, world().size), root_rank, obj, "broadcast_object")
 
 
 def allgather_object(obj: Any, name: str | None = None) -> list[Any]:
@@ -27,4 +27,4 @@ def allgather_object(obj: Any, name: str | None = None) -> list[Any]:
         obj: an object that pickle can store.
         name: kept for Horovod's signature.
     """
-    return gathered(ReplicaGroup(world().rank, world().size), obj, "allgather_object")
+    return gather_values(ReplicaGroup(world().rank, world().size), obj, "allgather_object")

@@ -121,7 +121,7 @@ def crop_and_resize(
     if method == "nearest":
         rows, columns = _nearest_pixels(rows, shape[1]), _nearest_pixels(columns, shape[2])
     else:
-        rows, columns = _marked_outside(rows, rows, shape[1]), _marked_outside(columns, columns, shape[2])
+        rows, columns = _mark_outside(rows, rows, shape[1]), _mark_outside(columns, columns, shape[2])
     grid, points = (count, *sizes), (count, sizes[0] * sizes[1])
     values = interpolate(
         x,
@@ -134,20 +134,20 @@ def crop_and_resize(
     return reshape(values, (*grid, shape[3]))
 
 
-def _marked_outside(pixels: Tensor, positions: Tensor, length: int) -> Tensor:
+def _mark_outside(pixels: Tensor, positions: Tensor, length: int) -> Tensor:
     """Returns ``pixels``, and -2 where ``positions`` are outside of a line of ``length`` pixels, or NaN."""
     inside = logical_and(greater_equal(positions, 0.0), less_equal(positions, float(length - 1)))
     return where(inside, pixels, constant_tensor(np.float32(-2)))
 
 
 def _nearest_pixels(positions: Tensor, length: int) -> Tensor:
-    return _marked_outside(floor(add(positions, constant_tensor(np.float32(0.5)))), positions, length)
+    return _mark_outside(floor(add(positions, constant_tensor(np.float32(0.5)))), positions, length)
 
 
 # ---- drawing ------------------------------------------------------------------------------------------
 
 
-def _run_draw(images: np.ndarray, boxes: np.ndarray, colors: np.ndarray) -> np.ndarray:
+def _run_draw_boxes(images: np.ndarray, boxes: np.ndarray, colors: np.ndarray) -> np.ndarray:
     drawn = images.copy()
     height, width, channels = images.shape[1:]
     edges = boxes.astype(np.float32) * np.array([height - 1, width - 1, height - 1, width - 1], np.float32)
@@ -170,7 +170,7 @@ def _run_draw(images: np.ndarray, boxes: np.ndarray, colors: np.ndarray) -> np.n
 _draw: Operation = operation(
     "draw_bounding_boxes",
     Form.EXTERN,
-    run=_run_draw,
+    run=_run_draw_boxes,
     dtypes=FLOAT_DTYPES,
     in_python="NumPy draws",
     result=lambda images, boxes, colors: images,
@@ -254,7 +254,7 @@ def _covers(box: tuple[int, int, int, int], objects: np.ndarray, least_part: flo
     return bool(np.any((areas >= 1) & (np.prod(np.maximum(overlaps, 0), axis=1) >= least_part * areas)))
 
 
-def _run_sample(
+def _run_sample_box(
     size: np.ndarray,
     boxes: np.ndarray,
     numbers: np.ndarray,
@@ -279,7 +279,7 @@ def _run_sample(
 _sample: Operation = operation(
     "sample_distorted_bounding_box",
     Form.EXTERN,
-    run=_run_sample,
+    run=_run_sample_box,
     dtypes=INTEGER_DTYPES,
     in_python="boxes are tried one after the other",
     result=lambda size, *inputs, **attributes: (

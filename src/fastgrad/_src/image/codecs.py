@@ -17,8 +17,8 @@ from fastgrad._src.core.errors import InvalidArgumentError, UnimplementedError
 from fastgrad._src.core.operand_errors import InvalidTypeError
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
-from fastgrad._src.files.formats.image_file import decode_image_file, frames_of, pillow_image
-from fastgrad._src.files.formats.png_file import png_of_pixels
+from fastgrad._src.files.formats.image_file import decode_image_file, frames_of, pillow_image_module
+from fastgrad._src.files.formats.png_file import encode_png_file
 from fastgrad._src.image.colors import convert_image_dtype
 from fastgrad._src.ops.arguments import as_python_ints, scalar_of_dtype, tensor_of_dtype
 from fastgrad._src.ops.python_function import numpy_function
@@ -35,7 +35,7 @@ _DENSITY_UNITS = {"in": 1.0, "cm": 2.54}
 # ---- decoding -----------------------------------------------------------------------------------------
 
 
-def _call(function: Callable[..., Any], inputs: Sequence[Any], result_dtype: Any) -> Any:
+def _call_on_host(function: Callable[..., Any], inputs: Sequence[Any], result_dtype: Any) -> Any:
     """Calls ``function`` with arrays, at each replay of a compiled step."""
     return numpy_function(function, inputs, result_dtype)
 
@@ -45,7 +45,7 @@ def _string_scalar(name: str, contents: Any) -> Tensor:
 
 
 def _pillow_image_of(name: str, data: bytes, formats: Sequence[str], channels: int) -> Any:
-    pillow_image()
+    pillow_image_module()
     try:
         return decode_image_file(data, "contents", formats, grayscale=channels == 1)
     except OSError as error:
@@ -65,14 +65,14 @@ def _gray_of_png(image: Any) -> np.ndarray:
     return (pixels @ _LIBPNG_GRAY_WEIGHTS >> 15).astype(np.uint8)
 
 
-def _pixels(name: str, image: Any, channels: int, wide: bool) -> np.ndarray:
+def _pixels_of_image(name: str, image: Any, channels: int, wide: bool) -> np.ndarray:
     """Returns an array of shape (height, width, channels): uint16 for a gray image of 16 bits, else uint8."""
     is_png = image.format == "PNG"
     if image.mode.startswith("I"):
         values = np.asarray(image).astype(np.uint16)
         if channels in (0, 1):
             return values[:, :, None]
-        image = pillow_image().fromarray((values >> 8).astype(np.uint8))
+        image = pillow_image_module().fromarray((values >> 8).astype(np.uint8))
         if wide:
             raise UnimplementedError(f"{name}: Pillow decodes no 16-bit image to {channels} channels; take channels=1.")
     if image.mode == "P" or (channels == 4 and "transparency" in image.info):
@@ -86,7 +86,7 @@ def _pixels(name: str, image: Any, channels: int, wide: bool) -> np.ndarray:
     return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 
-def _decoded(
+def _decode_pixels(
     name: str, data: bytes, channels: int, dtype: dtypes.DType, formats: Sequence[str], frames: bool
 ) -> np.ndarray:
     """Returns the pixels of a file in uint8 or uint16: (height, width, channels), or for a GIF with ``frames`` all of them."""
@@ -106,7 +106,7 @@ def _decoded(
             raise UnimplementedError(
                 f"{name}: Pillow decodes 16-bit images to 16 bits only if they are gray; take dtype=tf.uint8."
             )
-        pixels = _pixels(name, image, channels, wide)
+        pixels = _pixels_of_image(name, image, channels, wide)
     if dtype is dtypes.uint8:
         return (pixels >> 8).astype(np.uint8) if pixels.dtype == np.uint16 else np.ascontiguousarray(pixels)
     if pixels.dtype == np.uint8:
@@ -130,7 +130,7 @@ def _decode(
 ) -> Tensor:
     _check_channels(name, channels, allowed)
     x = _string_scalar(name, contents)
-    return _call(lambda data: _decoded(name, data, int(channels), dtype, formats, frames), [x], dtype)
+    return _call_on_host(lambda data: _decode_pixels(name, data, int(channels), dtype, formats, frames), [x], dtype)
 
 
 def decode_image(
@@ -163,14 +163,14 @@ def decode_image(
     if target is dtypes.float32:
         _check_channels("decode_image", channels)
         x = _string_scalar("decode_image", contents)
-        return _call(lambda data: _decoded_floats(data, int(channels), expand_animations), [x], dtypes.float32)
+        return _call_on_host(lambda data: _decoded_floats(data, int(channels), expand_animations), [x], dtypes.float32)
     decoded = _decode("decode_image", contents, channels, through, _FORMATS, expand_animations)
     return decoded if through is target else convert_image_dtype(decoded, target)
 
 
 def _decoded_floats(data: bytes, channels: int, frames: bool) -> np.ndarray:
     through = dtypes.uint16 if data[:4] == b"\x89PNG" else dtypes.uint8
-    pixels = _decoded("decode_image", data, channels, through, _FORMATS, frames)
+    pixels = _decode_pixels("decode_image", data, channels, through, _FORMATS, frames)
     return pixels.astype(np.float32) * np.float32(1 / np.iinfo(pixels.dtype).max)
 
 
@@ -311,7 +311,7 @@ def decode_webp(contents: Any, channels: Any = 0, dtype: Any = dtypes.uint8, nam
         except OSError as error:
             raise InvalidArgumentError(f"{what}: {error}") from None
 
-    return _call(decoded, [_string_scalar(what, contents)], dtypes.uint8)
+    return _call_on_host(decoded, [_string_scalar(what, contents)], dtypes.uint8)
 
 
 def decode_and_crop_jpeg(  # noqa: PLR0913  # TensorFlow's arguments
@@ -361,7 +361,7 @@ def decode_and_crop_jpeg(  # noqa: PLR0913  # TensorFlow's arguments
         return pixels[top : top + height, left : left + width]
 
     pixels = _decode("decode_and_crop_jpeg", contents, channels, dtypes.uint8, ("JPEG",), allowed=(0, 1, 3))
-    return _call(crop, [pixels], dtypes.uint8)
+    return _call_on_host(crop, [pixels], dtypes.uint8)
 
 
 def extract_jpeg_shape(contents: Any, output_type: Any = dtypes.int32, name: str | None = None) -> Tensor:
@@ -382,12 +382,12 @@ def extract_jpeg_shape(contents: Any, output_type: Any = dtypes.int32, name: str
 
     def shape_of(data: bytes) -> np.ndarray:
         try:
-            image = pillow_image().open(io.BytesIO(data), formats=("JPEG",))
-        except (OSError, ValueError, SyntaxError, pillow_image().DecompressionBombError) as error:
+            image = pillow_image_module().open(io.BytesIO(data), formats=("JPEG",))
+        except (OSError, ValueError, SyntaxError, pillow_image_module().DecompressionBombError) as error:
             raise InvalidArgumentError(f"extract_jpeg_shape: Not a JPEG file: {error}") from None
         return np.array([image.height, image.width, len(image.getbands())], target.numpy)
 
-    return _call(shape_of, [_string_scalar("extract_jpeg_shape", contents)], target)
+    return _call_on_host(shape_of, [_string_scalar("extract_jpeg_shape", contents)], target)
 
 
 def is_jpeg(contents: Any, name: str | None = None) -> Tensor:
@@ -408,16 +408,16 @@ def is_jpeg(contents: Any, name: str | None = None) -> Tensor:
         flags = [value[:3] == b"\xff\xd8\xff" for value in values.reshape(-1)]
         return np.array(flags, bool).reshape(values.shape)
 
-    return _call(begins, [x], dtypes.bool)
+    return _call_on_host(begins, [x], dtypes.bool)
 
 
 # ---- encoding -----------------------------------------------------------------------------------------
 
 
-def _encoded(pixels: np.ndarray, **options: Any) -> bytes:
+def _encode_pixels(pixels: np.ndarray, **options: Any) -> bytes:
     buffer = io.BytesIO()
     picture = pixels[:, :, 0] if pixels.shape[-1] == 1 else pixels
-    pillow_image().fromarray(np.ascontiguousarray(picture)).save(buffer, **options)
+    pillow_image_module().fromarray(np.ascontiguousarray(picture)).save(buffer, **options)
     return buffer.getvalue()
 
 
@@ -452,7 +452,7 @@ def encode_png(image: Any, compression: int = -1, name: str | None = None) -> Te
     x = _pixels_to_encode("encode_png", image, (dtypes.uint8, dtypes.uint16), (1, 2, 3, 4))
     if not -1 <= checked_integer("encode_png", "compression", compression) <= 9:
         raise InvalidArgumentError(f"encode_png: compression should be in [-1, 9], got {compression}.")
-    return _call(lambda pixels: png_of_pixels(pixels, compression), [x], dtypes.string)
+    return _call_on_host(lambda pixels: encode_png_file(pixels, compression), [x], dtypes.string)
 
 
 def encode_jpeg(  # noqa: PLR0913  # TensorFlow's arguments
@@ -513,9 +513,9 @@ def _encode_jpeg(name: str, image: Tensor, quality_argument: str, quality: Any, 
         if not 0 <= level <= 100:
             raise InvalidArgumentError(f"{name}: quality must be in [0,100], got {level}.")
         # Pillow takes 0 for its default; libjpeg takes 1 for it.
-        return _encoded(pixels, format="JPEG", quality=max(int(level), 1), **options)
+        return _encode_pixels(pixels, format="JPEG", quality=max(int(level), 1), **options)
 
-    return _call(encode, [image, scalar_of_dtype(quality, dtypes.int32, name, quality_argument)], dtypes.string)
+    return _call_on_host(encode, [image, scalar_of_dtype(quality, dtypes.int32, name, quality_argument)], dtypes.string)
 
 
 def checked_jpeg_pixels(name: str, image: Any) -> Tensor:

@@ -89,7 +89,7 @@ def _constant(value: Any, dtype: dtypes.DType) -> Tensor:
     return constant_tensor(np.asarray(value).astype(dtype.numpy))
 
 
-def _in_floats(image: Any, adjust: Callable[[Tensor], Tensor], saturate: bool = False) -> Tensor:
+def _adjust_as_floats(image: Any, adjust: Callable[[Tensor], Tensor], saturate: bool = False) -> Tensor:
     """``adjust`` of ``image`` as floats, in the dtype of ``image`` again."""
     x = convert_to_tensor(image)
     if x.dtype not in (dtypes.float16, dtypes.float32):
@@ -130,7 +130,7 @@ def adjust_brightness(image: Any, delta: Any) -> Tensor:
     Raises:
         AttributeError: ``image`` holds no numbers.
     """
-    return _in_floats(image, lambda x: add(x, cast(delta, x.dtype)), saturate=True)
+    return _adjust_as_floats(image, lambda x: add(x, cast(delta, x.dtype)), saturate=True)
 
 
 def adjust_contrast(images: Any, contrast_factor: Any) -> Tensor:
@@ -152,7 +152,7 @@ def adjust_contrast(images: Any, contrast_factor: Any) -> Tensor:
         mean = reduce_mean(wide, [-3, -2], keepdims=True)
         return cast(_adjust_contrast(wide, mean, factor), x.dtype)
 
-    return _in_floats(images, adjust, saturate=True)
+    return _adjust_as_floats(images, adjust, saturate=True)
 
 
 def _adjust_contrast_by_operations(x: Tensor, means: Tensor, factor: Tensor) -> Tensor:
@@ -193,7 +193,7 @@ def adjust_gamma(image: Any, gamma: Any = 1, gain: Any = 1) -> Tensor:
         Assert(reduce_all(greater_equal(gamma, 0)), ["adjust_gamma: Gamma should be a non-negative real number."])
     elif not checked_number("adjust_gamma", "gamma", gamma) >= 0:
         raise ValueError(f"adjust_gamma: Gamma should be a non-negative real number, got {gamma}.")
-    return _in_floats(image, lambda x: multiply(gain, power.pow(x, gamma)), saturate=True)
+    return _adjust_as_floats(image, lambda x: multiply(gain, power.pow(x, gamma)), saturate=True)
 
 
 def per_image_standardization(image: Any) -> Tensor:
@@ -233,7 +233,7 @@ def _checked_pixels(name: str, images: Any, error: type[Exception] = InvalidArgu
     return x
 
 
-def _extremes(red: Tensor, green: Tensor, blue: Tensor) -> tuple[Tensor, Tensor]:
+def _channel_extremes(red: Tensor, green: Tensor, blue: Tensor) -> tuple[Tensor, Tensor]:
     """The greatest and the least channel of each pixel; among equals, the gradient goes to one, as in TensorFlow."""
     greatest = where(
         logical_and(greater_equal(red, green), greater_equal(red, blue)),
@@ -279,7 +279,7 @@ def _hue_weights(hue: Tensor) -> list[Tensor]:
 
 
 def _hsv_of(red: Tensor, green: Tensor, blue: Tensor) -> list[Tensor]:
-    value, least = _extremes(red, green, blue)
+    value, least = _channel_extremes(red, green, blue)
     spread = subtract(value, least)
     zero, one = _constant(0, value.dtype), _constant(1, value.dtype)
     is_positive = greater(value, zero)
@@ -294,7 +294,7 @@ def _rgb_of(hue: Tensor, saturation: Tensor, value: Tensor) -> list[Tensor]:
 
 def _adjust_hue_by_operations(x: Tensor, delta: Tensor) -> Tensor:
     red, green, blue = unstack(x, axis=-1)
-    greatest, least = _extremes(red, green, blue)
+    greatest, least = _channel_extremes(red, green, blue)
     spread = subtract(greatest, least)
     hue = add(_hue(red, green, blue, greatest, spread), delta)
     weights = _hue_weights(floormod(hue, _constant(1, hue.dtype)))
@@ -374,7 +374,7 @@ def adjust_hue(image: Any, delta: Any, name: str | None = None) -> Tensor:
         checked_colors("adjust_hue", x, least_rank=3)
         return cast(_adjust_hue(_checked_pixels("adjust_hue", cast(x, dtypes.float32)), distance), x.dtype)
 
-    return _in_floats(image, adjust)
+    return _adjust_as_floats(image, adjust)
 
 
 def adjust_saturation(image: Any, saturation_factor: Any, name: str | None = None) -> Tensor:
@@ -395,7 +395,7 @@ def adjust_saturation(image: Any, saturation_factor: Any, name: str | None = Non
         pixels = _checked_pixels("adjust_saturation", cast(x, dtypes.float32))
         return cast(_adjust_saturation(pixels, factor), x.dtype)
 
-    return _in_floats(image, adjust)
+    return _adjust_as_floats(image, adjust)
 
 
 # ---- linear colour spaces -----------------------------------------------------------------------------
@@ -412,7 +412,7 @@ _RGB_OF_YUV: Sequence[Sequence[float]] = [[1, 1, 1], [0, -0.394642334, 2.0320618
 _GRAY_OF_RGB = [[0.2989], [0.5870], [0.1140]]
 
 
-def _linear(name: str, images: Any, matrix: Sequence[Sequence[float]]) -> Tensor:
+def _multiply_channels(name: str, images: Any, matrix: Sequence[Sequence[float]]) -> Tensor:
     x = _checked_pixels(name, images)
     return tensordot(x, _constant(matrix, x.dtype), [[x._array.ndim - 1], [0]])
 
@@ -426,22 +426,22 @@ def rgb_to_yiq(images: Any) -> Tensor:
     Raises:
         InvalidArgumentError: another last dimension or dtype.
     """
-    return _linear("rgb_to_yiq", images, _YIQ_OF_RGB)
+    return _multiply_channels("rgb_to_yiq", images, _YIQ_OF_RGB)
 
 
 def yiq_to_rgb(images: Any) -> Tensor:
     """The inverse of ``rgb_to_yiq``; arguments and errors as there."""
-    return _linear("yiq_to_rgb", images, _RGB_OF_YIQ)
+    return _multiply_channels("yiq_to_rgb", images, _RGB_OF_YIQ)
 
 
 def rgb_to_yuv(images: Any) -> Tensor:
     """Luma and two chroma channels of the PAL system; arguments and errors as for ``rgb_to_yiq``."""
-    return _linear("rgb_to_yuv", images, _YUV_OF_RGB)
+    return _multiply_channels("rgb_to_yuv", images, _YUV_OF_RGB)
 
 
 def yuv_to_rgb(images: Any) -> Tensor:
     """The inverse of ``rgb_to_yuv``; arguments and errors as for ``rgb_to_yiq``."""
-    return _linear("yuv_to_rgb", images, _RGB_OF_YUV)
+    return _multiply_channels("yuv_to_rgb", images, _RGB_OF_YUV)
 
 
 def rgb_to_grayscale(images: Any, name: str | None = None) -> Tensor:
@@ -458,7 +458,7 @@ def rgb_to_grayscale(images: Any, name: str | None = None) -> Tensor:
         InvalidArgumentError: another last dimension.
     """
     x = convert_to_tensor(images)
-    gray = _linear("rgb_to_grayscale", convert_image_dtype(x, dtypes.float32), _GRAY_OF_RGB)
+    gray = _multiply_channels("rgb_to_grayscale", convert_image_dtype(x, dtypes.float32), _GRAY_OF_RGB)
     return convert_image_dtype(gray, x.dtype)
 
 

@@ -71,7 +71,7 @@ def _image_or_batch(name: str, images: Any) -> tuple[Tensor, int]:
     return x, x._array.ndim - 3
 
 
-def _require(condition: bool, message: str, *numbers: Any) -> None:
+def _require_or_raise(condition: bool, message: str, *numbers: Any) -> None:
     """Raises a ValueError unless ``condition`` holds, as TensorFlow does for Python numbers; else an InvalidArgumentError."""
     if not condition:
         are_python_numbers = all(isinstance(number, (int, np.integer)) for number in numbers)
@@ -195,13 +195,13 @@ def pad_to_bounding_box(
     arguments = offset_height, offset_width, target_height, target_width
     top, left, height, width = _box_integers("pad_to_bounding_box", arguments)
     sizes = x._array.shape
-    _require(top >= 0, f"pad_to_bounding_box: offset_height must be >= 0, got {top}.", offset_height)
-    _require(left >= 0, f"pad_to_bounding_box: offset_width must be >= 0, got {left}.", offset_width)
+    _require_or_raise(top >= 0, f"pad_to_bounding_box: offset_height must be >= 0, got {top}.", offset_height)
+    _require_or_raise(left >= 0, f"pad_to_bounding_box: offset_width must be >= 0, got {left}.", offset_width)
     for what, offset, size, target, numbers in (
         ("width", left, sizes[rows + 1], width, (offset_width, target_width)),
         ("height", top, sizes[rows], height, (offset_height, target_height)),
     ):
-        _require(
+        _require_or_raise(
             target - offset >= size,
             f"pad_to_bounding_box: {what} must be <= target - offset; got {what} {size}, target {target}, offset {offset}.",
             *numbers,
@@ -231,9 +231,9 @@ def crop_to_bounding_box(
         ("width", left, sizes[rows + 1], width, (offset_width, target_width)),
         ("height", top, sizes[rows], height, (offset_height, target_height)),
     ):
-        _require(offset >= 0, f"crop_to_bounding_box: offset_{what} must be >= 0, got {offset}.", numbers[0])
-        _require(target > 0, f"crop_to_bounding_box: target_{what} must be > 0, got {target}.", numbers[1])
-        _require(
+        _require_or_raise(offset >= 0, f"crop_to_bounding_box: offset_{what} must be >= 0, got {offset}.", numbers[0])
+        _require_or_raise(target > 0, f"crop_to_bounding_box: target_{what} must be > 0, got {target}.", numbers[1])
+        _require_or_raise(
             size >= target + offset,
             f"crop_to_bounding_box: {what} must be >= target + offset; got {what} {size}, target {target}, offset {offset}.",
             *numbers,
@@ -244,8 +244,8 @@ def crop_to_bounding_box(
 def _target_sizes(name: str, target_height: Any, target_width: Any) -> tuple[int, int]:
     height = checked_integer(name, "target_height", target_height)
     width = checked_integer(name, "target_width", target_width)
-    _require(width > 0, f"{name}: target_width must be > 0, got {width}.", target_width)
-    _require(height > 0, f"{name}: target_height must be > 0, got {height}.", target_height)
+    _require_or_raise(width > 0, f"{name}: target_width must be > 0, got {width}.", target_width)
+    _require_or_raise(height > 0, f"{name}: target_height must be > 0, got {height}.", target_height)
     return height, width
 
 
@@ -521,10 +521,10 @@ def extract_glimpse(
         pixels = gather(pixels, clipped, axis=axis, batch_dims=1)
         inside = reshape(equal(positions, clipped), (shape[0], *[part if other == axis else 1 for other in (1, 2)], 1))
         is_inside = inside if is_inside is None else logical_and(is_inside, inside)
-    return where(is_inside, pixels, _noise(x, (shape[0], *sizes, shape[3]), noise))
+    return where(is_inside, pixels, _fill_values(x, (shape[0], *sizes, shape[3]), noise))
 
 
-def _noise(x: Tensor, shape: Sequence[int], noise: str) -> Tensor:
+def _fill_values(x: Tensor, shape: Sequence[int], noise: str) -> Tensor:
     if noise == "zero":
         return constant_tensor(np.zeros((), x._array.dtype))
     axes = [1, 2, 3]

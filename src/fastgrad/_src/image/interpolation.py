@@ -26,7 +26,7 @@ from fastgrad._src.ops.shaping import expand_dims, reshape
 _METHODS = {"nearest": NEAREST, "bilinear": BILINEAR, "clamped_bilinear": CLAMPED_BILINEAR}
 
 
-def _pixels(x: Tensor, images: Tensor, rows: Tensor, columns: Tensor, fill: float) -> Tensor:
+def _gather_pixels(x: Tensor, images: Tensor, rows: Tensor, columns: Tensor, fill: float) -> Tensor:
     """Returns the pixels at whole places; ``fill`` outside of the images."""
     count, height, width, channels = x._array.shape
     parts = [
@@ -45,7 +45,7 @@ def _pixels(x: Tensor, images: Tensor, rows: Tensor, columns: Tensor, fill: floa
 def _interpolate_by_operations(
     x: Tensor, images: Tensor, rows: Tensor, columns: Tensor, method: str, fill: float
 ) -> Tensor:
-    pixels = partial(_pixels, x, images, fill=fill)
+    pixels = partial(_gather_pixels, x, images, fill=fill)
     top, left = floor(rows), floor(columns)
     if method == "nearest":
         return pixels(top, left)

@@ -36,11 +36,11 @@ def projective_transform(x: Tensor, matrices: Tensor, interpolation: str, fill_m
     k = c0 * columns + c1 * rows + 1.0
     is_finite = not_equal(k, 0.0)
     k = where(is_finite, k, ones((), dtypes.float32))
-    source_columns = _mapped((a0 * columns + a1 * rows + a2) / k, width, fill_mode)
-    source_rows = _mapped((b0 * columns + b1 * rows + b2) / k, height, fill_mode)
+    source_columns = _map_outside_coordinates((a0 * columns + a1 * rows + a2) / k, width, fill_mode)
+    source_rows = _map_outside_coordinates((b0 * columns + b1 * rows + b2) / k, height, fill_mode)
     compute_dtype = x.dtype if x.dtype is dtypes.float64 else dtypes.float32
     if interpolation == "nearest":
-        source_rows, source_columns = _round(source_rows), _round(source_columns)
+        source_rows, source_columns = _round_half_away(source_rows), _round_half_away(source_columns)
     outside = constant(-2.0)
     places = [where(is_finite, place, outside) for place in (source_rows, source_columns)]
     y = interpolate(
@@ -53,32 +53,32 @@ def projective_transform(x: Tensor, matrices: Tensor, interpolation: str, fill_m
     return cast(reshape(y, x.shape), x.dtype)
 
 
-def _round(x: Tensor) -> Tensor:
+def _round_half_away(x: Tensor) -> Tensor:
     """Rounds halves away from 0, as C does."""
     return sign(x) * floor(arithmetic.abs(x) + 0.5)
 
 
-def _mapped(x: Tensor, size: int, fill_mode: str) -> Tensor:
+def _map_outside_coordinates(x: Tensor, size: int, fill_mode: str) -> Tensor:
     """Returns the coordinates inside of an axis of ``size`` pixels that coordinates outside of it stand for."""
     if fill_mode == "constant":
         return x
     last = float(size - 1)
     if fill_mode == "reflect" and size > 1:
         period = 2.0 * size
-        below = where(x < period, period * _whole(-x / period) + x, x)
+        below = where(x < period, period * _truncate(-x / period) + x, x)
         below = where(below < -float(size), below + period, -below - 1.0)
-        above = x - period * _whole(x / period)
+        above = x - period * _truncate(x / period)
         above = where(above >= float(size), period - above - 1.0, above)
         x = where(x < 0.0, below, where(x > last, above, x))
     elif fill_mode == "wrap" and size > 1:
         x = where(
             x < 0.0,
-            x + size * (_whole(-x / last) + 1.0),
-            where(x > last, x - size * _whole(x / last), x),
+            x + size * (_truncate(-x / last) + 1.0),
+            where(x > last, x - size * _truncate(x / last), x),
         )
     return clip_by_value(x, 0.0, last)
 
 
-def _whole(x: Tensor) -> Tensor:
+def _truncate(x: Tensor) -> Tensor:
     """Drops the fraction."""
     return sign(x) * floor(arithmetic.abs(x))

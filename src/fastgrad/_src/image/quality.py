@@ -118,7 +118,7 @@ def sobel_edges(image: Any) -> Tensor:
 # ---- two images ---------------------------------------------------------------------------------------
 
 
-def _compared(name: str, images: Sequence[Any], max_val: Any) -> tuple[Tensor, Tensor, Tensor]:
+def _checked_image_pair(name: str, images: Sequence[Any], max_val: Any) -> tuple[Tensor, Tensor, Tensor]:
     """Returns two images and their greatest value, in float32.
 
     Raises:
@@ -152,7 +152,7 @@ def psnr(a: Any, b: Any, max_val: Any, name: str | None = None) -> Tensor:
     Raises:
         ValueError: the shapes are not compatible.
     """
-    x, y, greatest = _compared("psnr", (a, b), max_val)
+    x, y, greatest = _checked_image_pair("psnr", (a, b), max_val)
     error = reduce_mean(squared_difference(x, y), [-3, -2, -1])
     return subtract(
         divide(multiply(20.0, log(greatest)), np.float32(math.log(10.0))),
@@ -261,7 +261,7 @@ def ssim(
         InvalidArgumentError: images smaller than the window, or an empty window. Source of the formula: Wang, Bovik, Sheikh and
             Simoncelli, "Image quality assessment: from error visibility to structural similarity" (2004).
     """
-    x, y, greatest = _compared("ssim", (img1, img2), max_val)
+    x, y, greatest = _checked_image_pair("ssim", (img1, img2), max_val)
     window = _gaussian_window("ssim", (x, y), filter_size, filter_sigma)
     luminance, structure = _similarities("ssim", x, y, greatest, window, k1, k2)
     similarity = multiply(luminance, structure)
@@ -291,7 +291,7 @@ def ssim_multiscale(
         ValueError: the shapes are not compatible.
         InvalidArgumentError: images smaller than the window at some scale, or an empty window.
     """
-    x, y, greatest = _compared("ssim_multiscale", (img1, img2), max_val)
+    x, y, greatest = _checked_image_pair("ssim_multiscale", (img1, img2), max_val)
     window = _gaussian_window("ssim_multiscale", (x, y), filter_size, filter_sigma)
     if power_factors is None:
         raise TypeError("ssim_multiscale: Argument `power_factors` must be a vector of numbers, got None.")
@@ -304,14 +304,14 @@ def ssim_multiscale(
     scales = exponents._array.shape[0]
     for scale in range(scales):
         if scale:
-            x, y = _halved(x), _halved(y)
+            x, y = _downsample_by_two(x), _downsample_by_two(y)
         luminance, structure = _similarities("ssim_multiscale", x, y, greatest, window, k1, k2)
         last = scale == scales - 1
         factors.append(relu(reduce_mean(multiply(luminance, structure) if last else structure, [-3, -2])))
     return reduce_mean(reduce_prod(power.pow(stack(factors, axis=-1), exponents), [-1]), [-1])
 
 
-def _halved(x: Tensor) -> Tensor:
+def _downsample_by_two(x: Tensor) -> Tensor:
     """Returns the means of blocks of 2 by 2 pixels; an odd last row or column counts twice."""
     shape = x._array.shape
     flat = reshape(x, (-1, *shape[-3:]))

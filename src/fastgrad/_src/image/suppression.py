@@ -50,7 +50,7 @@ _suppression: Operation = kernel_operation(
 )
 
 
-def _floats(name: str, boxes: Any, scores: Any) -> tuple[Tensor, Tensor]:
+def _checked_boxes_and_scores(name: str, boxes: Any, scores: Any) -> tuple[Tensor, Tensor]:
     """Converts boxes and scores, which have one floating dtype; Python values become float32."""
     corners = convert_like(boxes, dtypes.float32.numpy)
     numbers = convert_like(scores, corners._array.dtype)
@@ -68,7 +68,7 @@ def _call_suppression(
     thresholds: tuple[Any, Any, Any],
     are_overlaps: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    corners, numbers = _floats(name, boxes, scores)
+    corners, numbers = _checked_boxes_and_scores(name, boxes, scores)
     count = corners._array.shape[0] if corners._array.ndim else 0
     columns = count if are_overlaps else 4
     if corners._array.shape != (count, columns) or numbers._array.shape != (count,):
@@ -384,7 +384,7 @@ def non_max_suppression_padded(  # noqa: PLR0913  # TensorFlow's arguments
         InvalidArgumentError: other shapes, or a negative size.
     """
     what = "non_max_suppression_padded"
-    corners, numbers = _floats(what, boxes, scores)
+    corners, numbers = _checked_boxes_and_scores(what, boxes, scores)
     shape = corners._array.shape
     if len(shape) > 2 and not pad_to_max_output_size:
         raise ValueError(

@@ -148,7 +148,7 @@ class _Engines:
     def next_engine(self) -> Any:
         """Returns the engine for one more kernel."""
         if not self._places:
-            _register_symbols()
+            _register_python_symbols()
             llvm = initialize_llvm()
             machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
             self._engine, self._places = (
@@ -166,7 +166,7 @@ _engines = _Engines()
 
 
 @functools.cache
-def _register_symbols() -> None:
+def _register_python_symbols() -> None:
     """Registers Python's symbols with LLVM, however the interpreter was linked."""
     from fastgrad._src.jit.wrapper import NDARRAY_TYPE, PYTHON_SYMBOLS
 

@@ -10,7 +10,7 @@ from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.image.projection import projective_transform
-from fastgrad._src.keras.image_axes import checked_images, in_batch, in_channels_last
+from fastgrad._src.keras.image_axes import apply_as_batch, apply_channels_last, checked_images
 from fastgrad._src.keras.settings import standardize_data_format
 from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.creation import ones_like, zeros_like
@@ -86,7 +86,7 @@ def affine_transform(
     def transformed(batch: Tensor) -> Tensor:
         return projective_transform(batch, matrices, interpolation, fill_mode, fill_value)
 
-    return in_channels_last(functools.partial(in_batch, transformed), x, data_format)
+    return apply_channels_last(functools.partial(apply_as_batch, transformed), x, data_format)
 
 
 def homography(start_points: Any, end_points: Any) -> Tensor:

@@ -7,7 +7,7 @@ from inspect import Parameter, signature
 from typing import Any
 
 from fastgrad._src.core import settings_version
-from fastgrad._src.keras.constructor import constructor
+from fastgrad._src.keras.constructor import make_constructor
 
 
 class Configured:
@@ -93,7 +93,7 @@ class FunctionOptionsMixin:
         def body(self: Any, **arguments: Any) -> None:
             super(cls, self).__init__(function, **arguments)  # type: ignore[call-arg]  # of the next base
 
-        cls.__init__ = constructor(cls.__module__, cls.__qualname__, [known[name] for name in names], body)  # type: ignore[method-assign]
+        cls.__init__ = make_constructor(cls.__module__, cls.__qualname__, [known[name] for name in names], body)  # type: ignore[method-assign]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

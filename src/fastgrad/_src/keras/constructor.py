@@ -9,7 +9,7 @@ from typing import Any
 from fastgrad._src.jit.generated_source import function_from_source
 
 
-def constructor(module: str, class_name: str, parameters: Sequence[Parameter], body: Callable[..., None]) -> Any:
+def make_constructor(module: str, class_name: str, parameters: Sequence[Parameter], body: Callable[..., None]) -> Any:
     """Returns the method ``__init__`` of a class. It calls ``body(self, **arguments)`` with the arguments by name.
 
     Args:

@@ -57,15 +57,15 @@ def elastic_shift(
     return noise[..., 0] * cast(alpha, dtype)
 
 
-def shifted(x: Tensor, shift: Tensor, interpolation: str, fill_mode: str, fill_value: Any) -> Tensor:
+def shift_pixels(x: Tensor, shift: Tensor, interpolation: str, fill_mode: str, fill_value: Any) -> Tensor:
     """Returns images (batch, height, width, channels) with the values ``shift`` rows below and columns to the right."""
     rows = creation.range(x.shape[1], dtype=shift.dtype)[None, :, None] + shift
     columns = creation.range(x.shape[2], dtype=shift.dtype)[None, None, :] + shift
     order = INTERPOLATIONS.index(interpolation)
-    return values_at(x, [rows, columns], order, fill_mode, fill_value, is_batch=True)
+    return interpolated_values(x, [rows, columns], order, fill_mode, fill_value, is_batch=True)
 
 
-def values_at(
+def interpolated_values(
     x: Tensor, places: Sequence[Tensor], order: int, fill_mode: str, fill_value: Any, is_batch: bool = False
 ) -> Tensor:
     """Returns the values of ``x`` at places between its elements.

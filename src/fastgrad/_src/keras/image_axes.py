@@ -37,7 +37,7 @@ def with_channels_last(x: Tensor, data_format: str) -> Tensor:
     return transpose(x, [*range(batch), batch + 1, batch + 2, batch])
 
 
-def in_channels_last(function: Callable[[Tensor], Tensor], x: Tensor, data_format: str) -> Tensor:
+def apply_channels_last(function: Callable[[Tensor], Tensor], x: Tensor, data_format: str) -> Tensor:
     """Returns ``function(x)`` for a function of images with the channels last; ``x`` and the result have ``data_format``.
 
     Args:
@@ -52,6 +52,6 @@ def in_channels_last(function: Callable[[Tensor], Tensor], x: Tensor, data_forma
     return transpose(y, [*range(batch), batch + 2, batch, batch + 1, *range(x.ndim, y.ndim)])
 
 
-def in_batch(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+def apply_as_batch(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """Returns ``function(x)`` for a function of batches of images; a single image is a batch of one."""
     return function(x) if x.ndim == 4 else function(x[None])[0]

@@ -28,7 +28,7 @@ def check_proportions(crop_to_aspect_ratio: bool, pad_to_aspect_ratio: bool, fil
         raise ValueError(f"Resizing: fill_mode must be 'constant', got {fill_mode!r}.")
 
 
-def middle_part(size: tuple[Any, Any], target: tuple[int, int]) -> tuple[int, int, int, int]:
+def center_crop_box(size: tuple[Any, Any], target: tuple[int, int]) -> tuple[int, int, int, int]:
     """Returns top, left, height and width of the largest middle part of images of ``size`` with the proportions of ``target``."""
     height, width = (int(length) for length in size)
     part_height = max(1, min(height, int(width * target[0] / target[1])))
@@ -36,7 +36,7 @@ def middle_part(size: tuple[Any, Any], target: tuple[int, int]) -> tuple[int, in
     return (height - part_height) // 2, (width - part_width) // 2, part_height, part_width
 
 
-def borders(size: tuple[Any, Any], target: tuple[int, int]) -> tuple[int, int]:
+def padding_offsets(size: tuple[Any, Any], target: tuple[int, int]) -> tuple[int, int]:
     """Returns the borders at the top and at the left that give images of ``size`` the proportions of ``target``; the others are as wide."""
     height, width = (int(length) for length in size)
     whole_height = max(height, int(width * target[0] / target[1]))
@@ -56,9 +56,9 @@ def resized_images(
     """Resizes images with the channels last; arguments as in the layer ``Resizing``. Integers are rounded; the result has their dtype."""
     dtype = x.dtype
     if crop_to_aspect_ratio:
-        x = crop_to_bounding_box(x, *middle_part(x.shape[-3:-1], target))
+        x = crop_to_bounding_box(x, *center_crop_box(x.shape[-3:-1], target))
     elif pad_to_aspect_ratio:
-        top, left = borders(x.shape[-3:-1], target)
+        top, left = padding_offsets(x.shape[-3:-1], target)
         widths = [(top, top), (left, left), (0, 0)]  # equal ones, as in Keras
         if dtype.is_integer and float(fill_value).is_integer():
             fill_value = int(fill_value)  # of bytes and masks

@@ -18,7 +18,7 @@ from fastgrad._src.keras.default_seed import make_default_seed
 from fastgrad._src.keras.naming import to_snake_case
 from fastgrad._src.keras.saving.objects import deserialize_keras_object, resolve_identifier, serialize_keras_object
 from fastgrad._src.keras.settings import standardize_dtype
-from fastgrad._src.ops.default_generators import follows_python
+from fastgrad._src.ops.default_generators import uses_python_random
 from fastgrad._src.ops.random_ops import uniform
 from fastgrad._src.ops.random_stateless import stateless_normal, stateless_truncated_normal, stateless_uniform
 
@@ -126,7 +126,7 @@ class RandomInitializer(Initializer):
         if seed is not None and not isinstance(seed, (int, np.integer)):
             raise ValueError(f"`seed` argument should be an integer or None. Received: seed={seed}")
         self._init_seed = seed
-        self.seed = make_default_seed() if seed is None and follows_python() else seed
+        self.seed = make_default_seed() if seed is None and uses_python_random() else seed
 
     def _seed_pair(self) -> np.ndarray:
         """Returns the pair of numbers that seeds the stateless generators."""

@@ -123,7 +123,7 @@ LEGACY |= {
 }
 
 
-def _legacy(function: Callable[..., Any]) -> Callable[..., Any]:
+def _register_legacy(function: Callable[..., Any]) -> Callable[..., Any]:
     LEGACY[function.__name__] = function
     return function
 
@@ -155,25 +155,25 @@ _add_reductions()
 # ---- variables -----------------------------------------------------------------------------------------------------
 
 
-@_legacy
+@_register_legacy
 def variable(value: Any, dtype: Any = None, name: str | None = None, constraint: Any = None) -> Any:
     """Returns a variable, by default of ``floatx()``."""
     return Variable(value, dtype=dtype or floatx(), name=name, constraint=constraint)
 
 
-@_legacy
+@_register_legacy
 def zeros(shape: Any, dtype: Any = None, name: str | None = None) -> Any:
     """Returns a variable of zeros."""
     return variable(creation.zeros(shape, dtype or floatx()), dtype, name)
 
 
-@_legacy
+@_register_legacy
 def ones(shape: Any, dtype: Any = None, name: str | None = None) -> Any:
     """Returns a variable of ones."""
     return variable(creation.ones(shape, dtype or floatx()), dtype, name)
 
 
-@_legacy
+@_register_legacy
 def random_normal_variable(
     shape: Any, mean: float, scale: float, dtype: Any = None, name: str | None = None, seed: Any = None
 ) -> Any:
@@ -181,7 +181,7 @@ def random_normal_variable(
     return variable(normal(shape, mean, scale, dtype or floatx(), seed), dtype, name)
 
 
-@_legacy
+@_register_legacy
 def random_uniform_variable(
     shape: Any, low: float, high: float, dtype: Any = None, name: str | None = None, seed: Any = None
 ) -> Any:
@@ -189,14 +189,14 @@ def random_uniform_variable(
     return variable(uniform(shape, low, high, dtype or floatx(), seed), dtype, name)
 
 
-@_legacy
+@_register_legacy
 def random_bernoulli(shape: Any, p: float = 0.0, dtype: Any = None, seed: Any = None) -> Any:
     """Returns ones with probability ``p``, else zeros."""
     dtype = dtype or floatx()
     return cast(uniform(shape, dtype=dtype, seed=seed) <= p, dtype)
 
 
-@_legacy
+@_register_legacy
 def get_value(x: Any) -> Any:
     """Returns the array of a tensor or a variable; other values as they are."""
     return x.numpy() if is_tensor(x) else x
@@ -205,13 +205,13 @@ def get_value(x: Any) -> Any:
 LEGACY["eval"] = get_value
 
 
-@_legacy
+@_register_legacy
 def set_value(x: Any, value: Any) -> None:
     """Assigns a variable."""
     x.assign(np.asarray(value, x.dtype.name))
 
 
-@_legacy
+@_register_legacy
 def batch_set_value(tuples: Sequence[tuple[Any, Any]]) -> None:
     """Assigns several variables."""
     for x, value in tuples:
@@ -221,13 +221,13 @@ def batch_set_value(tuples: Sequence[tuple[Any, Any]]) -> None:
 # ---- values --------------------------------------------------------------------------------------------------------
 
 
-@_legacy
+@_register_legacy
 def cast_to_floatx(x: Any) -> Any:
     """Returns a tensor or an array of ``floatx()``."""
     return cast(x, floatx()) if is_tensor(x) else np.asarray(x, floatx())
 
 
-@_legacy
+@_register_legacy
 def clip(x: Any, min_value: Any, max_value: Any) -> Any:
     """Returns values in a range; None for an open end. A maximum below the minimum counts as the minimum."""
     if isinstance(min_value, (int, float)) and isinstance(max_value, (int, float)):
@@ -235,7 +235,7 @@ def clip(x: Any, min_value: Any, max_value: Any) -> Any:
     return clip_by_value(x, -np.inf if min_value is None else min_value, np.inf if max_value is None else max_value)
 
 
-@_legacy
+@_register_legacy
 def stop_gradient(variables: Any) -> Any:
     """Returns tensors that are constants for gradients; of a list a ``map``."""
     return (
@@ -245,7 +245,7 @@ def stop_gradient(variables: Any) -> Any:
     )
 
 
-@_legacy
+@_register_legacy
 def repeat(x: Any, n: int) -> Any:
     """Returns a matrix n times: shape (rows, n, columns).
 
@@ -257,13 +257,13 @@ def repeat(x: Any, n: int) -> Any:
     return tile(expand_dims(x, 1), [1, n, 1])
 
 
-@_legacy
+@_register_legacy
 def repeat_elements(x: Any, rep: int, axis: int) -> Any:
     """Returns each slice along an axis ``rep`` times."""
     return repeating.repeat(x, rep, axis)
 
 
-@_legacy
+@_register_legacy
 def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:
     """Returns one of two tensors, or of the results of two functions, by a scalar or by each element."""
     condition = cast(condition, dtypes.bool)
@@ -282,13 +282,13 @@ def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:
 # ---- activations and losses -----------------------------------------------------------------------------------------
 
 
-@_legacy
+@_register_legacy
 def relu(x: Any, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
     """Returns the values above a threshold, at most ``max_value``; below it ``alpha (x - threshold)``."""
     return activations.relu(x, alpha, max_value, threshold)
 
 
-@_legacy
+@_register_legacy
 def softmax(x: Any, axis: int = -1) -> Any:
     """Returns the softmax.
 
@@ -300,36 +300,36 @@ def softmax(x: Any, axis: int = -1) -> Any:
     return activations.softmax(x, axis)
 
 
-def _inside(probabilities: Any) -> Any:
+def _clip_probabilities(probabilities: Any) -> Any:
     return clip_by_value(probabilities, epsilon(), 1.0 - epsilon())
 
 
-@_legacy
+@_register_legacy
 def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Any:
     """Returns the cross-entropy of each element."""
     target, output = convert_to_tensor(target), convert_to_tensor(output)
     if from_logits:
         return sigmoid_cross_entropy_with_logits(target, output)
-    output = _inside(output)
+    output = _clip_probabilities(output)
     return -(target * log(output + epsilon()) + (1 - target) * log(1 - output + epsilon()))
 
 
-@_legacy
+@_register_legacy
 def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
     """Returns the cross-entropy of each row."""
     target, output = convert_to_tensor(target), convert_to_tensor(output)
     if from_logits:
         return softmax_cross_entropy_with_logits(target, output, axis)
-    output = _inside(output / reduce_sum(output, axis, keepdims=True))
+    output = _clip_probabilities(output / reduce_sum(output, axis, keepdims=True))
     return -reduce_sum(target * log(output), axis)
 
 
-@_legacy
+@_register_legacy
 def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
     """Returns the cross-entropy of each row, for targets that are numbers of classes."""
     target, output = cast(target, dtypes.int64), convert_to_tensor(output)
     if not from_logits:
-        output = log(_inside(output))
+        output = log(_clip_probabilities(output))
     rank = output.shape.rank
     if axis % rank != rank - 1:
         output = transpose(output, [*[a for a in range(rank) if a != axis % rank], axis % rank])
@@ -340,7 +340,7 @@ def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool 
 # ---- products, convolutions, padding --------------------------------------------------------------------------------
 
 
-@_legacy
+@_register_legacy
 def dot(x: Any, y: Any) -> Any:
     """Returns the product over the last axis of ``x`` and the last but one of ``y``."""
     if x.shape.rank <= 2 and y.shape.rank <= 2:
@@ -348,7 +348,7 @@ def dot(x: Any, y: Any) -> Any:
     return tensordot(x, y, [[x.shape.rank - 1], [max(y.shape.rank - 2, 0)]])
 
 
-@_legacy
+@_register_legacy
 def batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
     """Returns the products of the rows of two batches over one axis of each.
 
@@ -412,7 +412,7 @@ def _padding(padding: str) -> str:
     return padding.upper()
 
 
-@_legacy
+@_register_legacy
 def bias_add(x: Any, bias: Any, data_format: str | None = None) -> Any:
     """Returns a tensor with a bias for each channel, or for each element of a row."""
     is_first = _has_channels_first(data_format)
@@ -426,7 +426,7 @@ def bias_add(x: Any, bias: Any, data_format: str | None = None) -> Any:
     return x + (reshape(bias, (-1, *[1] * (rank - 2))) if is_first else bias)
 
 
-def _convolution(rank: int, name: str) -> None:
+def _declare_convolution(rank: int, name: str) -> None:
     def convolution(
         x: Any,
         kernel: Any,
@@ -445,10 +445,10 @@ def _convolution(rank: int, name: str) -> None:
 
 
 for _rank, _name in ((1, "conv1d"), (2, "conv2d"), (3, "conv3d")):
-    _convolution(_rank, _name)
+    _declare_convolution(_rank, _name)
 
 
-def _pooling(rank: int, name: str) -> None:
+def _declare_pooling(rank: int, name: str) -> None:
     def pooling(
         x: Any,
         pool_size: Any,
@@ -467,10 +467,10 @@ def _pooling(rank: int, name: str) -> None:
 
 
 for _rank, _name in ((2, "pool2d"), (3, "pool3d")):
-    _pooling(_rank, _name)
+    _declare_pooling(_rank, _name)
 
 
-@_legacy
+@_register_legacy
 def temporal_padding(x: Any, padding: Sequence[int] = (1, 1)) -> Any:
     """Returns sequences with zeros before and after."""
     if len(padding) != 2:
@@ -478,7 +478,7 @@ def temporal_padding(x: Any, padding: Sequence[int] = (1, 1)) -> Any:
     return pad(x, [(0, 0), tuple(padding), (0, 0)])
 
 
-def _spatial_padding(rank: int, name: str) -> None:
+def _declare_spatial_padding(rank: int, name: str) -> None:
     def spatial_padding(x: Any, padding: Any = ((1, 1),) * rank, data_format: str | None = None) -> Any:
         if len(padding) != rank or any(len(pair) != 2 for pair in padding):
             raise ValueError(
@@ -493,10 +493,10 @@ def _spatial_padding(rank: int, name: str) -> None:
 
 
 for _rank, _name in ((2, "spatial_2d_padding"), (3, "spatial_3d_padding")):
-    _spatial_padding(_rank, _name)
+    _declare_spatial_padding(_rank, _name)
 
 
-@_legacy
+@_register_legacy
 def rnn(
     step_function: Callable[..., Any],
     inputs: Any,
@@ -541,7 +541,7 @@ def _strides_of(layout: str, strides: Any) -> list[int]:
     return [1, *_pair(strides), 1] if layout == "NHWC" else [1, 1, *_pair(strides)]
 
 
-@_legacy
+@_register_legacy
 def depthwise_conv2d(
     x: Any,
     depthwise_kernel: Any,
@@ -558,7 +558,7 @@ def depthwise_conv2d(
     )
 
 
-@_legacy
+@_register_legacy
 def separable_conv2d(
     x: Any,
     depthwise_kernel: Any,
@@ -576,7 +576,7 @@ def separable_conv2d(
     return convolution_ops.separable_conv2d(x, depthwise_kernel, pointwise_kernel, *options)
 
 
-@_legacy
+@_register_legacy
 def conv2d_transpose(
     x: Any,
     kernel: Any,
@@ -605,7 +605,7 @@ def conv2d_transpose(
     return transpose(y, [0, 3, 1, 2])
 
 
-@_legacy
+@_register_legacy
 def resize_images(
     x: Any, height_factor: int, width_factor: int, data_format: str, interpolation: str = "nearest"
 ) -> Any:
@@ -619,7 +619,7 @@ def resize_images(
     return transpose(y, [0, 3, 1, 2]) if is_first else y
 
 
-@_legacy
+@_register_legacy
 def resize_volumes(x: Any, depth_factor: int, height_factor: int, width_factor: int, data_format: str) -> Any:
     """Returns volumes in which each element is repeated along depth, height and width."""
     first = 2 if _has_channels_first(data_format) else 1
@@ -628,7 +628,7 @@ def resize_volumes(x: Any, depth_factor: int, height_factor: int, width_factor: 
     return x
 
 
-@_legacy
+@_register_legacy
 def binary_focal_crossentropy(
     target: Any,
     output: Any,
@@ -644,18 +644,18 @@ def binary_focal_crossentropy(
     return losses * (target * alpha + (1 - target) * (1 - alpha)) if apply_class_balancing else losses
 
 
-@_legacy
+@_register_legacy
 def categorical_focal_crossentropy(
     target: Any, output: Any, alpha: float = 0.25, gamma: float = 2.0, from_logits: bool = False, axis: int = -1
 ) -> Any:
     """Returns the cross-entropy of classes times a power of the distance from the label."""
     target, output = convert_to_tensor(target), convert_to_tensor(output)
     output = softmax_ops.softmax(output, axis=axis) if from_logits else output
-    output = _inside(output / reduce_sum(output, axis=axis, keepdims=True))
+    output = _clip_probabilities(output / reduce_sum(output, axis=axis, keepdims=True))
     return reduce_sum(power.pow(1.0 - output, gamma) * alpha * (-target * log(output)), axis=axis)
 
 
-@_legacy
+@_register_legacy
 def ctc_label_dense_to_sparse(labels: Any, label_lengths: Any) -> Any:
     """Returns the first ``label_lengths`` labels of each row as a ``SparseTensor``."""
     labels = convert_to_tensor(labels)
@@ -663,7 +663,7 @@ def ctc_label_dense_to_sparse(labels: Any, label_lengths: Any) -> Any:
     return SparseTensor(indices, gather_nd(labels, indices), labels.shape)
 
 
-@_legacy
+@_register_legacy
 def ctc_batch_cost(y_true: Any, y_pred: Any, input_length: Any, label_length: Any) -> Any:
     """Returns the CTC loss of each row, shape (batch, 1).
 
@@ -684,7 +684,7 @@ def ctc_batch_cost(y_true: Any, y_pred: Any, input_length: Any, label_length: An
     return expand_dims(losses, 1)
 
 
-@_legacy
+@_register_legacy
 def ctc_decode(
     y_pred: Any, input_length: Any, greedy: bool = True, beam_width: int = 100, top_paths: int = 1
 ) -> tuple[list[Any], Any]:

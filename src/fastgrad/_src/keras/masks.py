@@ -30,13 +30,13 @@ def mask_of_losses(losses: Any) -> Tensor | None:
     return getattr(losses, "_keras_mask", None) if isinstance(losses, Tensor) else None
 
 
-def give_mask(x: Tensor, mask: Any, to_layers: bool = True) -> None:
+def attach_mask(x: Tensor, mask: Any, to_layers: bool = True) -> None:
     """Attaches ``mask`` to ``x``; ``to_layers`` says whether layers may be called on ``x`` and must look for masks."""
     any_mask_flag.is_set |= to_layers
     x._keras_mask = mask  # type: ignore[attr-defined]  # a slot that most tensors leave empty
 
 
-def give_missing_masks(masks_of_tensors: Iterable[tuple[Any, Any]], give: Callable[[Any, Any], None]) -> None:
+def attach_missing_masks(masks_of_tensors: Iterable[tuple[Any, Any]], give: Callable[[Any, Any], None]) -> None:
     """Gives each tensor that has no mask the one beside it, by ``give``; None is no mask."""
     for x, mask in masks_of_tensors:
         if mask is not None and mask_of(x) is None:

@@ -41,7 +41,7 @@ class MemoryLimit:
         self._stored = stored
         self._bytes_left = 8 * stored + (16 << 20)
 
-    def take(self, count: int, owner: str) -> None:
+    def subtract(self, count: int, owner: str) -> None:
         """Subtracts ``count`` bytes from the limit for a weight; ValueError naming ``owner`` if too few bytes are left."""
         self._bytes_left -= count
         if self._bytes_left < 0:
@@ -280,7 +280,7 @@ def run_initializer(initializer: Callable[..., Any], shape: tuple[int, ...], dty
     """Runs the initializer and checks its result; ValueError naming ``owner`` if the shape is wrong."""
     limit = memory_limit.get()
     if limit is not None:
-        limit.take(math.prod(shape) * dtype.size, owner)
+        limit.subtract(math.prod(shape) * dtype.size, owner)
     value = _as_dtype(initializer(shape, dtype=dtype), dtype)
     if value._array.shape != shape:
         raise ValueError(

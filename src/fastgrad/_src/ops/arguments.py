@@ -178,7 +178,7 @@ def check_dtype(name: str, dtype: np.dtype, allowed: frozenset[np.dtype]) -> Non
         raise dtype_error(name, dtype, allowed)
 
 
-def axis_of(axis: Any, rank: int, name: str, error: type[Exception] = InvalidArgumentError) -> int:
+def nonnegative_axis(axis: Any, rank: int, name: str, error: type[Exception] = InvalidArgumentError) -> int:
     """Returns ``axis`` counted from the front.
 
     Raises:

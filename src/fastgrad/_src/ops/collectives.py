@@ -38,7 +38,7 @@ def _raise_failure(*arrays: Any, **attributes: Any) -> None:
     raise UnavailableError(job.failure_text())
 
 
-def _agree(name: str, arrays: Sequence[Any], *details: Any) -> None:
+def _check_agreement(name: str, arrays: Sequence[Any], *details: Any) -> None:
     """Compares a collective with those of the other ranks, the first time that its signature runs."""
     from fastgrad._src.kernels.collectives.agreement import agree_on_collective
 
@@ -49,7 +49,7 @@ def _agree(name: str, arrays: Sequence[Any], *details: Any) -> None:
 # ---- rows --------------------------------------------------------------------------------------------------
 
 
-def _stage(name: str, module: str, function: str, result: Rule) -> Operation:
+def _declare_stage(name: str, module: str, function: str, result: Rule) -> Operation:
     """Declares a stage of a collective; its launches are of a module in ``fastgrad._src.kernels.collectives``."""
     return kernel_operation(
         name,
@@ -74,7 +74,7 @@ def _run_of_stages(stages: Sequence[Operation]) -> Callable[..., Any]:
             for positions in _from_launches("positions_by_bucket", arrays):
                 inputs = [arrays[position] for position in positions]
                 options = {**attributes, "shapes": tuple([x.shape for x in inputs])}
-                _agree("all_reduce", inputs, attributes.get("reduce_op", "bfloat16"))
+                _check_agreement("all_reduce", inputs, attributes.get("reduce_op", "bfloat16"))
                 values = first.run(*inputs, **attributes)
                 for stage in middle:
                     values = stage.run(*values, **options)
@@ -95,22 +95,22 @@ def _from_launches(name: str, arrays: Sequence[Any], module: str = "launches") -
     return getattr(importlib.import_module(f"fastgrad._src.kernels.collectives.{module}"), name)(arrays)
 
 
-def _specs(shapes: Sequence[tuple[int, ...]], dtype: Any) -> tuple[ArraySpec, ...]:
+def _array_specs(shapes: Sequence[tuple[int, ...]], dtype: Any) -> tuple[ArraySpec, ...]:
     return tuple([ArraySpec(shape, np.dtype(dtype)) for shape in shapes])
 
 
 _TICKET = ArraySpec((1,), np.dtype(np.int64))
 
 
-def _bucket(arrays: Sequence[Any]) -> ArraySpec:
+def _bucket_spec(arrays: Sequence[Any]) -> ArraySpec:
     return ArraySpec((_from_launches("BucketLayout", arrays).count,), arrays[0].dtype)
 
 
-def _wire_parts(arrays: Sequence[Any]) -> ArraySpec:
+def _wire_parts_spec(arrays: Sequence[Any]) -> ArraySpec:
     return ArraySpec((_from_launches("PartLayout", arrays, "bfloat16").count,), np.dtype(np.uint16))
 
 
-def _part(arrays: Sequence[Any]) -> ArraySpec:
+def _part_spec(arrays: Sequence[Any]) -> ArraySpec:
     return ArraySpec((_from_launches("PartsLayout", arrays).part,), arrays[0].dtype)
 
 
@@ -125,17 +125,17 @@ def _as_tuple(g: Any) -> tuple[Tensor, ...]:
 
 
 _all_reduce_stages = (
-    _stage(
+    _declare_stage(
         "start_all_reduce",
         "launches",
         "start_all_reduce_launches",
-        lambda *inputs, reduce_op: (_bucket(inputs), _TICKET),
+        lambda *inputs, reduce_op: (_bucket_spec(inputs), _TICKET),
     ),
-    _stage(
+    _declare_stage(
         "wait_all_reduce",
         "launches",
         "wait_all_reduce_launches",
-        lambda bucket, ticket, reduce_op, shapes: _specs(shapes, bucket.dtype),
+        lambda bucket, ticket, reduce_op, shapes: _array_specs(shapes, bucket.dtype),
     ),
 )
 
@@ -151,23 +151,23 @@ _all_reduce: Operation = operation(
 )
 
 _bfloat16_stages = (
-    _stage(
+    _declare_stage(
         "start_all_reduce_bfloat16",
         "bfloat16",
         "start_launches",
-        lambda *inputs: (_wire_parts(inputs), _wire_parts(inputs), _TICKET),
+        lambda *inputs: (_wire_parts_spec(inputs), _wire_parts_spec(inputs), _TICKET),
     ),
-    _stage(
+    _declare_stage(
         "exchange_all_reduce_bfloat16",
         "bfloat16",
         "exchange_launches",
-        lambda sent, received, ticket, shapes: (_wire_parts(_specs(shapes, np.float32)), _TICKET),
+        lambda sent, received, ticket, shapes: (_wire_parts_spec(_array_specs(shapes, np.float32)), _TICKET),
     ),
-    _stage(
+    _declare_stage(
         "wait_all_reduce_bfloat16",
         "bfloat16",
         "finish_launches",
-        lambda gathered, ticket, shapes: _specs(shapes, np.float32),
+        lambda gathered, ticket, shapes: _array_specs(shapes, np.float32),
     ),
 )
 
@@ -182,27 +182,27 @@ _all_reduce_bfloat16: Operation = operation(
     collective=Collective(stages=_bfloat16_stages),
 )
 
-_start_reduce_scatter = _stage(
+_start_reduce_scatter = _declare_stage(
     "start_reduce_scatter",
     "launches",
     "start_reduce_scatter_launches",
     lambda *inputs: (
-        ArraySpec((world().size * _part(inputs).size,), inputs[0].dtype),
-        _part(inputs),
+        ArraySpec((world().size * _part_spec(inputs).size,), inputs[0].dtype),
+        _part_spec(inputs),
         ArraySpec((2,), inputs[0].dtype),
         _TICKET,
         _TICKET,
     ),
 )
 
-_wait_reduce_scatter = _stage(
+_wait_reduce_scatter = _declare_stage(
     "wait_reduce_scatter",
     "launches",
     "wait_reduce_scatter_launches",
     lambda bucket, part, checks, ticket, check_ticket, shapes: (same_as_first(part),),
 )
 
-_start_gather_parts = _stage(
+_start_gather_parts = _declare_stage(
     "start_gather_parts",
     "launches",
     "start_gather_parts_launches",
@@ -214,11 +214,11 @@ _start_gather_parts = _stage(
     ),
 )
 
-_wait_gather_parts = _stage(
+_wait_gather_parts = _declare_stage(
     "wait_gather_parts",
     "launches",
     "wait_gather_parts_launches",
-    lambda bucket, checks, ticket, check_ticket, shapes: _specs(shapes, bucket.dtype),
+    lambda bucket, checks, ticket, check_ticket, shapes: _array_specs(shapes, bucket.dtype),
 )
 
 
@@ -326,7 +326,7 @@ def all_gather(tensor: Any) -> Tensor:
         return x
     if not x._array.size:
         return concat([x] * world().size, 0)
-    _agree("all_gather", [x._array])
+    _check_agreement("all_gather", [x._array])
     return Operation.__call__(_all_gather, x)
 
 
@@ -346,7 +346,7 @@ def broadcast(tensor: Any, root: int = 0) -> Tensor:
         raise InvalidArgumentError(f"broadcast: takes a rank from 0 to {world().size - 1} as root, got {root}.")
     if world().size == 1 or not x._array.size:
         return x
-    _agree("broadcast", [x._array], root)
+    _check_agreement("broadcast", [x._array], root)
     return Operation.__call__(_broadcast, x, root=root)
 
 
@@ -366,7 +366,7 @@ class Sharding:
 
     def __init__(self, shapes: Sequence[tuple[int, ...]], dtype: Any) -> None:
         self.shapes = tuple([tuple(shape) for shape in shapes])
-        arrays = _specs(self.shapes, dtype)
+        arrays = _array_specs(self.shapes, dtype)
         layout = _from_launches("PartsLayout", arrays)
         self.size: int = layout.part
         self.pieces: list[tuple[int, int, int, int]] = []

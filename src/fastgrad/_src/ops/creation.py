@@ -37,7 +37,7 @@ from fastgrad._src.ops.arguments import (
     as_python_int,
     as_python_ints,
     as_single_python_int,
-    axis_of,
+    nonnegative_axis,
     numbers_below,
     tensor_of,
 )
@@ -476,7 +476,7 @@ def linspace(start: Any, stop: Any, num: Any, name: str | None = None, axis: int
         shape = np.broadcast_shapes(first._array.shape, last._array.shape)
     except ValueError:
         raise shapes_error("linspace", first._array.shape, last._array.shape) from None
-    position = axis_of(axis, len(shape) + 1, "linspace")
+    position = nonnegative_axis(axis, len(shape) + 1, "linspace")
     shape_with_axis = (*shape[:position], 1, *shape[position:])
     low, high = (TABLE["reshape"](TABLE["broadcast_to"](x, shape=shape), shape=shape_with_axis) for x in (first, last))
     if count < 2:

@@ -94,7 +94,7 @@ def custom_gradient(f: Callable[..., Any] | None = None) -> Any:
     def decorated(*args: Any, **kwargs: Any) -> Any:
         leaves = nest.flatten(list(args))
         flat_arguments = [convert_to_tensor(x) for x in leaves]
-        named = nest.flatten(_arguments_in_places(f, args, kwargs)[len(args) :])
+        named = nest.flatten(_positional_arguments(f, args, kwargs)[len(args) :])
         with _VariableReadRecorder() as recorder:
             pair = f(*args, **kwargs)
         if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not callable(pair[1]):
@@ -118,7 +118,7 @@ def custom_gradient(f: Callable[..., Any] | None = None) -> Any:
     return decorated
 
 
-def _arguments_in_places(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+def _positional_arguments(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
     """Returns the arguments by position: those passed by name at the places of their parameters, with defaults between them.
 
     Names that have no place, and those of a function without a signature, are left out.

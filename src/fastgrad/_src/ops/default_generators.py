@@ -144,12 +144,12 @@ def set_seed(seed: Any) -> None:
         _default_generators.set_seed(_checked_seed(seed))
 
 
-def follow_python() -> None:
+def use_python_random() -> None:
     """Lets Keras draw missing seeds from Python's ``random``, until the next ``set_seed``."""
     _default_generators.follows_python = True
 
 
-def follows_python() -> bool:
+def uses_python_random() -> bool:
     """Returns whether Keras draws missing seeds from Python's ``random``."""
     return _default_generators.follows_python
 

@@ -136,7 +136,7 @@ def _map_composites(fn: Callable[[Any], Any], elems: Any, signature: Any) -> Any
         return on_parts.pack(map_fn(on_parts, on_parts.parts, fn_output_signature=specs))
     results = on_parts.of_each_row("map_fn")
     return on_parts.pack(
-        [_stack("map_fn", spec, [r[i] for r in results]) for i, spec in enumerate(specs)], len(results)
+        [_stack_results("map_fn", spec, [r[i] for r in results]) for i, spec in enumerate(specs)], len(results)
     )
 
 
@@ -149,7 +149,9 @@ def _map_row_by_row(on_parts: _FunctionOfParts) -> Any:
         with hide_from_recorders():  # only the specs of the results are needed
             specs = list(map(_spec_of_part, on_parts(list(map(_zero_row, on_parts.parts)))))
     columns = [[result[i] for result in results] for i in range(len(specs))]
-    stacked = [_stack("vectorized_map", spec, column) for spec, column in zip(specs, columns, strict=True) if spec]
+    stacked = [
+        _stack_results("vectorized_map", spec, column) for spec, column in zip(specs, columns, strict=True) if spec
+    ]
     return on_parts.pack(stacked, len(results))
 
 
@@ -165,7 +167,7 @@ def _zero_row(part: Any) -> Any:
     return Tensor(np.zeros(part._array.shape[1:], part._array.dtype))
 
 
-def _stack(what: str, spec: Any, values: list[Any]) -> Any:
+def _stack_results(what: str, spec: Any, values: list[Any]) -> Any:
     """Returns a batch of results of the spec or dtype ``spec``."""
     if isinstance(spec, CompositeSpec):
         return spec.stack(values) if values else spec.batched(0).placeholder(0, 0)
@@ -199,7 +201,7 @@ class _FunctionOfParts:
         self._fn, self._elems, self._signature = fn, elems, signature
         leaves = nest.flatten(elems)
         self._row_specs = [leaf._spec().of_rows() if isinstance(leaf, Composite) else None for leaf in leaves]
-        self.parts = [part for leaf in leaves for part in _parts(leaf, 1)]
+        self.parts = [part for leaf in leaves for part in _encode_parts(leaf, 1)]
         self._result_specs: Any = signature
 
     def __call__(self, rows: list[Any]) -> list[Any]:
@@ -211,10 +213,10 @@ class _FunctionOfParts:
         result = self._fn(_pack_like(self._elems, values))
         if self._signature is None:
             self._result_specs = _specs_of(result)
-            return [part for leaf in nest.flatten(result) for part in _parts(leaf)]
+            return [part for leaf in nest.flatten(result) for part in _encode_parts(leaf)]
         nest.assert_same_structure(self._signature, result)
         pairs = zip(nest.flatten(self._signature), nest.flatten(result), strict=True)
-        return [part for spec, leaf in pairs for part in _fitted_parts(spec, leaf)]
+        return [part for spec, leaf in pairs for part in _encode_result(spec, leaf)]
 
     def of_each_row(self, what: str) -> list[list[Any]]:
         """Returns the results of calls with the rows of ``parts``; ValueError if their numbers of rows differ."""
@@ -230,14 +232,14 @@ class _FunctionOfParts:
         return _pack_rows(self._result_specs, stacked, len(self.parts[0]._array) if size is None else size)
 
 
-def _parts(leaf: Any, minimum_rank: int = 0) -> list[Any]:
+def _encode_parts(leaf: Any, minimum_rank: int = 0) -> list[Any]:
     """Returns the tensors that encode a composite; another leaf as a tensor, None as it is."""
     if isinstance(leaf, Composite):
         return leaf._spec().encode(leaf, minimum_rank)
     return [None if leaf is None else convert_to_tensor(leaf)]
 
 
-def _fitted_parts(spec: Any, result: Any) -> list[Any]:
+def _encode_result(spec: Any, result: Any) -> list[Any]:
     """Returns the tensors that encode a result of the spec or dtype ``spec``; ValueError if it does not fit a composite's."""
     if not isinstance(spec, CompositeSpec):
         return [result]
@@ -368,7 +370,7 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop:
             leaves[position] = row
         result = fn(_pack_like(elems, leaves))
         structure[0] = _specs_of(result)
-        parts = [part for leaf in nest.flatten(result) for part in _parts(leaf)]
+        parts = [part for leaf in nest.flatten(result) for part in _encode_parts(leaf)]
         return [], [convert_to_tensor(part) for part in parts if part is not None]
 
     results: list[Tensor] | None

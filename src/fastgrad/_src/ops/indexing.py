@@ -20,7 +20,7 @@ from fastgrad._src.core.placement import move_to_device
 from fastgrad._src.core.result_rules import ArraySpec, require_fitting_shapes
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad._src.kernels.movement import embedding as kernels
-from fastgrad._src.ops.arguments import as_python_int, as_python_ints, axis_of, tensor_of
+from fastgrad._src.ops.arguments import as_python_int, as_python_ints, nonnegative_axis, tensor_of
 from fastgrad._src.ops.batching import BatchArg, broadcast_rows, call_operation, move_rows_to_front
 from fastgrad._src.ops.kernel_launches import (
     KERNEL_FLOATS,
@@ -223,7 +223,9 @@ def gather(
     rank = len(shape)
     if not rank:
         raise InvalidArgumentError("gather: params must be at least 1 dimensional, got a scalar.")
-    axis = 0 if axis is None and not batch_dims else axis_of(batch_dims if axis is None else axis, rank, "gather")
+    axis = (
+        0 if axis is None and not batch_dims else nonnegative_axis(batch_dims if axis is None else axis, rank, "gather")
+    )
     batch_dims = (
         _checked_batch_dims("gather", as_python_int(batch_dims, "gather: batch_dims"), ids, rank) if batch_dims else 0
     )

@@ -11,7 +11,7 @@ from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operation import ALL_DTYPES, BOOL_DTYPES, NUMERIC_DTYPES, REAL_DTYPES, TABLE, Form, Operation
 from fastgrad._src.core.result_rules import ArraySpec, reduction_result, require_fitting_shapes
 from fastgrad._src.core.tensor import Tensor, constant_tensor
-from fastgrad._src.ops.arguments import axis_of, check_dtype, tensor_of
+from fastgrad._src.ops.arguments import check_dtype, nonnegative_axis, tensor_of
 from fastgrad._src.ops.arithmetic import subtract
 from fastgrad._src.ops.batching import shift_axes_rule
 from fastgrad._src.ops.casting import cast
@@ -65,7 +65,7 @@ def _call_argmax(operation: Operation, input: Any, axis: Any, output_type: Any, 
         raise InvalidArgumentError(
             f"{operation.name}: output_type {position_dtype} is not in the list of allowed: {', '.join(allowed)}."
         )
-    axis = axis_of(0 if axis is None else axis, array.ndim, operation.name)
+    axis = nonnegative_axis(0 if axis is None else axis, array.ndim, operation.name)
     if (
         not array.shape[axis]
         and array.size == 0

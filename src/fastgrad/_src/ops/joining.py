@@ -19,7 +19,7 @@ from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, convert_to_tens
 from fastgrad._src.kernels.movement import layout as layouts
 from fastgrad._src.kernels.movement.strided import copy_into_slices_launches
 from fastgrad._src.kernels.runtime.launch import Launches, Spec
-from fastgrad._src.ops.arguments import as_python_ints, as_single_python_int, axis_of, tensor_of, tensors_of
+from fastgrad._src.ops.arguments import as_python_ints, as_single_python_int, nonnegative_axis, tensor_of, tensors_of
 from fastgrad._src.ops.batching import shift_axes_rule
 from fastgrad._src.ops.kernel_launches import LEAST_MOVED_ELEMENTS, make_move_run
 
@@ -126,7 +126,7 @@ def concat(values: Any, axis: Any, name: str | None = "concat") -> Any:
     rank = len(shape)
     if not rank:
         raise InvalidArgumentError("concat: Can't concatenate scalars (use tf.stack instead).")
-    position = axis_of(as_single_python_int(axis, "concat: axis"), rank, "concat")
+    position = nonnegative_axis(as_single_python_int(axis, "concat: axis"), rank, "concat")
     before, after = shape[:position], shape[position + 1 :]
     for number, x in enumerate(xs):
         other_shape = x._array.shape
@@ -221,7 +221,7 @@ def stack(values: Any, axis: Any = 0, name: str | None = "stack") -> Any:
     except CompositeOperand as met:
         return met.call("stack", values, axis)
     shape = xs[0]._array.shape
-    position = axis_of(axis, len(shape) + 1, "stack", ValueError)
+    position = nonnegative_axis(axis, len(shape) + 1, "stack", ValueError)
     for number, x in enumerate(xs):
         if x._array.shape != shape:
             raise InvalidArgumentError(
@@ -249,7 +249,7 @@ def unstack(value: Any, num: int | None = None, axis: Any = 0, name: str | None 
     """
     x = tensor_of(value)
     shape = x._array.shape
-    position = axis_of(axis, len(shape), "unstack", ValueError)
+    position = nonnegative_axis(axis, len(shape), "unstack", ValueError)
     if num is not None and num != shape[position]:
         raise InvalidArgumentError(f"unstack: Input shape axis {position} must equal {num}, got shape {list(shape)}.")
     return list(_unstack(x, axis=position)) if shape[position] else []
@@ -280,7 +280,7 @@ def split(
     except CompositeOperand as met:
         return met.call("split", value, num_or_size_splits, axis)
     shape = x._array.shape
-    position = axis_of(axis, len(shape), "split")
+    position = nonnegative_axis(axis, len(shape), "split")
     length = shape[position]
     if isinstance(num_or_size_splits, (int, np.integer)):
         count = int(num_or_size_splits)

@@ -185,11 +185,11 @@ def triangular_solve(
     """
     a, b = tensors_of((matrix, rhs), "triangular_solve")
     _check_matrices(_triangular_solve_operation, a._array)
-    _check_right_side(a._array, b._array, "triangular_solve")
+    _check_right_hand_side(a._array, b._array, "triangular_solve")
     return _triangular_solve_operation(a, b, lower=bool(lower), adjoint=bool(adjoint))
 
 
-def _check_right_side(a: np.ndarray, b: np.ndarray, name: str, broadcast: bool = True) -> None:
+def _check_right_hand_side(a: np.ndarray, b: np.ndarray, name: str, broadcast: bool = True) -> None:
     if b.ndim < 2:
         raise InvalidArgumentError(
             f"{name}: rhs ndims must be >= 2: {b.ndim} (shape {list(b.shape)}). For a vector use tf.expand_dims(rhs, -1)."
@@ -263,7 +263,7 @@ def solve(matrix: Any, rhs: Any, adjoint: bool = False, name: str | None = None)
     """
     a, b = tensors_of((matrix, rhs), "solve")
     _check_matrices(_solve_operation, a._array)
-    _check_right_side(a._array, b._array, "solve", broadcast=False)
+    _check_right_hand_side(a._array, b._array, "solve", broadcast=False)
     return _solve_operation(a, b, adjoint=bool(adjoint))
 
 
@@ -493,7 +493,7 @@ def lstsq(matrix: Any, rhs: Any, l2_regularizer: float = 0.0, fast: bool = True,
     TABLE["cholesky"].check_dtype(a._array)
     if a._array.ndim < 2:
         raise InvalidArgumentError(f"lstsq: matrix must have rank >= 2, got shape {list(a._array.shape)}.")
-    _check_right_side(a._array, b._array, "lstsq")
+    _check_right_hand_side(a._array, b._array, "lstsq")
     if not fast:
         check_real_matrices(a)
         return _least_norm_operation(a, b)
@@ -551,7 +551,7 @@ def pinv(a: Any, rcond: Any = None, validate_args: bool = False, name: str | Non
     x = tensor_of(a)
     check_real_matrices(x)
     if rcond is None:
-        rcond = _least_ratio(x._array)
+        rcond = _rank_tolerance(x._array)
     return _pinv_operation(x, convert_like(rcond, x._array.dtype))
 
 
@@ -564,7 +564,7 @@ def _run_least_norm(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if not a.size or not out.size:
         return out
     solve_least_norm, get_work_size = get_lapack_funcs(("gelsy", "gelsy_lwork"), (a, b))
-    cutoff = _least_ratio(a)
+    cutoff = _rank_tolerance(a)
     work_size = int(get_work_size(rows, columns, b.shape[-1], cutoff)[0])
     a, b = np.broadcast_to(a, (*batch, rows, columns)), np.broadcast_to(b, (*batch, *b.shape[-2:]))
     # LAPACK returns the solution in place of the right side.
@@ -598,7 +598,7 @@ _least_norm_operation = matrix_operation(
 )
 
 
-def _least_ratio(x: np.ndarray) -> float:
+def _rank_tolerance(x: np.ndarray) -> float:
     """The ratio of singular values up to which the smaller one counts as zero."""
     return float(10.0 * max(x.shape[-2:]) * np.finfo(x.dtype).eps)
 

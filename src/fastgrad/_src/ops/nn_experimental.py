@@ -10,7 +10,7 @@ from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.ops.arithmetic import multiply
 from fastgrad._src.ops.comparison import greater_equal
-from fastgrad._src.ops.random_ops import checked_dropout, noise_sizes
+from fastgrad._src.ops.random_ops import checked_dropout_rate, noise_sizes
 from fastgrad._src.ops.random_stateless import stateless_dropout as stateless_dropout
 from fastgrad._src.ops.selection import where
 
@@ -32,7 +32,7 @@ def general_dropout(
     """
     checked_callable("general_dropout", "uniform_sampler", uniform_sampler)
     x = convert_to_tensor(x)
-    share = checked_dropout(x, rate)
+    share = checked_dropout_rate(x, rate)
     if share == 0:
         return x
     sizes = x._array.shape if noise_shape is None else noise_sizes(x, noise_shape)

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastgrad._src.core.operation import INEXACT_DTYPES
 from fastgrad._src.core.tensor import Tensor
-from fastgrad._src.ops.arguments import axis_of, check_dtype, tensor_of
+from fastgrad._src.ops.arguments import check_dtype, nonnegative_axis, tensor_of
 from fastgrad._src.ops.arithmetic import abs as absolute
 from fastgrad._src.ops.arithmetic import conjugate, maximum
 from fastgrad._src.ops.casting import cast
@@ -88,7 +88,7 @@ def _norm_axes(axis: Any) -> int | tuple[int, int] | None:
 
 def _largest_singular_value(x: Tensor, axes: tuple[int, int], keepdims: bool) -> Tensor:
     rank = x._array.ndim
-    rows, columns = (axis_of(axis, rank, "norm") for axis in axes)
+    rows, columns = (nonnegative_axis(axis, rank, "norm") for axis in axes)
     other_axes = [axis for axis in range(rank) if axis not in (rows, columns)]
     y = reduce_max(svd(transpose(x, (*other_axes, rows, columns)), compute_uv=False), -1)
     if not keepdims:

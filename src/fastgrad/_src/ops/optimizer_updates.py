@@ -176,7 +176,9 @@ sums_of_squares_of_arrays = kernel_operation(
 # `sums` is 0, that of `ids` is `limit`.
 
 
-def summed_rows(ids: np.ndarray, values: np.ndarray, table_rows: int, owner: str) -> tuple[np.ndarray, np.ndarray]:
+def sum_rows_by_index(
+    ids: np.ndarray, values: np.ndarray, table_rows: int, owner: str
+) -> tuple[np.ndarray, np.ndarray]:
     """Sums the rows of repeated indices, in their order, and sorts the rows by index.
 
     Args:
@@ -226,7 +228,7 @@ def _sum_rows_launches(inputs: Any, outputs: Any, limit: int, owner: str) -> Lau
 sum_rows = kernel_operation(
     "sum_rows",
     Form.SCATTER,
-    raise_error=lambda values, ids, limit, owner: summed_rows(ids, values, limit, owner),
+    raise_error=lambda values, ids, limit, owner: sum_rows_by_index(ids, values, limit, owner),
     launches=_sum_rows_launches,
     result=lambda values, ids, **attributes: (
         same_as_first(values),

@@ -35,7 +35,7 @@ class Algorithm(enum.Enum):
 _MAX_ELEMENTS = 2**44
 
 
-def shape_of(what: str, shape: Any) -> tuple[int, ...]:
+def shape_of_argument(what: str, shape: Any) -> tuple[int, ...]:
     """A shape argument as a tuple of ints.
 
     Raises:
@@ -209,7 +209,7 @@ class Generator:
             raise ValueError(
                 f"Generator.uniform_full_int: dtype must be a 32- or 64-bit integer, got {result_dtype.name}."
             )
-        sizes = shape_of("Generator.uniform_full_int", shape)
+        sizes = shape_of_argument("Generator.uniform_full_int", shape)
         return draws.integers(self._draw_words(sizes), shape=sizes, dtype=result_dtype.name)
 
     def normal(
@@ -282,7 +282,7 @@ def checked_floating_dtype(what: str, dtype: Any) -> dtypes.DType:
 def uniform_from(draw_words: Any, what: str, shape: Any, minval: Any, maxval: Any, dtype: Any) -> Tensor:
     """Uniform numbers in [minval, maxval), of any dtype of ``tf.random.uniform``."""
     result_dtype = dtypes.as_dtype(dtype)
-    sizes = shape_of(what, shape)
+    sizes = shape_of_argument(what, shape)
     if not result_dtype.is_floating and result_dtype not in (dtypes.int32, dtypes.int64, dtypes.uint32, dtypes.uint64):
         raise ValueError(
             f"{what}: Argument `dtype` got invalid value {result_dtype}. Accepted dtypes are float16, bfloat16, float32, float64, int32, int64."
@@ -328,7 +328,7 @@ def _check_bounds_broadcast(what: str, sizes: tuple[int, ...], *bounds: Tensor) 
 def normal_from(draw_words: Any, operation: Any, what: str, shape: Any, mean: Any, stddev: Any, dtype: Any) -> Tensor:
     """Returns ``mean + stddev`` times the draws of ``operation``; gradients flow to ``mean`` and ``stddev``."""
     result_dtype = dtypes.as_dtype(dtype)
-    sizes = shape_of(what, shape)
+    sizes = shape_of_argument(what, shape)
     centre, deviation = mean, stddev
     mean, stddev = (convert_to_tensor(v, result_dtype) for v in (mean, stddev))
     checked_floating_dtype(what, result_dtype)
@@ -356,7 +356,7 @@ def broadcast_shape(what: str, x: Tensor, y: Tensor) -> tuple[int, ...]:
 
 def binomial_from(draw_words: Any, what: str, shape: Any, counts: Any, probs: Any, dtype: Any) -> Tensor:
     """Binomial numbers, drawn by NumPy's generator."""
-    sizes, result_dtype = shape_of(what, shape), dtypes.as_dtype(dtype)
+    sizes, result_dtype = shape_of_argument(what, shape), dtypes.as_dtype(dtype)
     n, p = (convert_to_tensor(v) for v in (counts, probs))
     for x in (n, p):
         check_dtype(what, x._array.dtype, REAL_DTYPES)

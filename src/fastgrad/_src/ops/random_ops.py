@@ -22,7 +22,7 @@ from fastgrad._src.ops.arguments import as_python_int, broadcasts_to, check_dtyp
 from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.default_generators import default_philox_words
 from fastgrad._src.ops.indexing import gather
-from fastgrad._src.ops.random_generator import broadcast_shape, normal_from, shape_of, uniform_from
+from fastgrad._src.ops.random_generator import broadcast_shape, normal_from, shape_of_argument, uniform_from
 
 
 def uniform(
@@ -103,7 +103,7 @@ def shuffle(value: Any, seed: Any = None, name: str | None = None) -> Tensor:
     return gather(x, draws.shuffled_positions(default_philox_words(seed)((n,)), count=n))
 
 
-def shuffled(draw_words: Any, x: Tensor) -> Tensor:
+def shuffle_rows(draw_words: Any, x: Tensor) -> Tensor:
     """``x`` with its first dimension in random order; ``draw_words(shape)`` returns the random words of a draw."""
     n = x._array.shape[0]
     return gather(x, draws.random_order(draw_words((n,)), count=n))
@@ -160,7 +160,7 @@ def gamma(
     result_dtype = dtypes.as_dtype(dtype)
     a = convert_to_tensor(alpha, result_dtype)
     b = convert_to_tensor(1.0 if beta is None else beta, result_dtype)
-    sizes = shape_of("random.gamma", shape) + broadcast_shape("random.gamma", a, b)
+    sizes = shape_of_argument("random.gamma", shape) + broadcast_shape("random.gamma", a, b)
     draws.check_gamma(a._on_host(), b._on_host())
     return draws.gamma(default_philox_words(seed)(sizes), a, b, shape=sizes)
 
@@ -175,7 +175,7 @@ def poisson(shape: Any, lam: Any, dtype: Any = dtypes.float32, seed: Any = None,
         seed: as in ``uniform``. TensorFlow: tf.random.poisson.
     """
     rate = convert_to_tensor(lam)
-    sizes = shape_of("random.poisson", shape) + rate._array.shape
+    sizes = shape_of_argument("random.poisson", shape) + rate._array.shape
     return poisson_from(default_philox_words(seed), "random.poisson", sizes, rate, dtype)
 
 
@@ -214,7 +214,7 @@ def dropout_from(draw_words: Any, x: Any, rate: Any, noise_shape: Any) -> Any:
         x = convert_to_tensor(x)
     except CompositeOperand as met:
         return met.mapped(lambda values: dropout_from(draw_words, values, rate, noise_shape), x)
-    share = checked_dropout(x, rate)
+    share = checked_dropout_rate(x, rate)
     if share == 0:
         return x
     if noise_shape is None:
@@ -224,7 +224,7 @@ def dropout_from(draw_words: Any, x: Any, rate: Any, noise_shape: Any) -> Any:
     return TABLE["multiply"](x, draws.dropout(ones, draw_words(sizes), rate=share))
 
 
-def checked_dropout(x: Tensor, rate: Any) -> float:
+def checked_dropout_rate(x: Tensor, rate: Any) -> float:
     """Returns the rate of ``dropout`` as a number; raises the errors of ``dropout``."""
     try:
         share = as_float(rate)

@@ -20,10 +20,10 @@ from fastgrad._src.ops.random_generator import (
     broadcast_shape,
     check_shape_suffix,
     normal_from,
-    shape_of,
+    shape_of_argument,
     uniform_from,
 )
-from fastgrad._src.ops.random_ops import categorical_from, dropout_from, poisson_from, shuffled
+from fastgrad._src.ops.random_ops import categorical_from, dropout_from, poisson_from, shuffle_rows
 from fastgrad._src.ops.shaping import reshape
 
 _ALGORITHMS = (None, "philox", "threefry", "auto_select", 1, 2, 3, Algorithm.PHILOX, Algorithm.AUTO_SELECT)
@@ -125,7 +125,7 @@ def stateless_gamma(
         InvalidArgumentError: ``shape`` does not end with the broadcast shape. TensorFlow: tf.random.stateless_gamma.
     """
     a, b = (convert_to_tensor(v, dtypes.as_dtype(dtype)) for v in (alpha, 1.0 if beta is None else beta))
-    ends, sizes = broadcast_shape("stateless_gamma", a, b), shape_of("stateless_gamma", shape)
+    ends, sizes = broadcast_shape("stateless_gamma", a, b), shape_of_argument("stateless_gamma", shape)
     check_shape_suffix("stateless_gamma", sizes, ends)
     return draws.gamma(_draw_words_of_seed("stateless_gamma", seed)(sizes), a, b, shape=sizes)
 
@@ -136,7 +136,7 @@ def stateless_poisson(shape: Any, seed: Any, lam: Any, dtype: Any = dtypes.int32
     TensorFlow: tf.random.stateless_poisson.
     """
     rate = convert_to_tensor(lam)
-    sizes = shape_of("stateless_poisson", shape)
+    sizes = shape_of_argument("stateless_poisson", shape)
     check_shape_suffix("stateless_poisson", sizes, rate._array.shape)
     return poisson_from(_draw_words_of_seed("stateless_poisson", seed), "stateless_poisson", sizes, rate, dtype)
 
@@ -159,7 +159,7 @@ def stateless_shuffle(value: Any, seed: Any, alg: Any = "auto_select", name: str
     """
     x = convert_to_tensor(value)
     draw_words = _draw_words_of_seed("stateless_shuffle", seed, alg)
-    return shuffled(draw_words, x) if x.ndim else x
+    return shuffle_rows(draw_words, x) if x.ndim else x
 
 
 def stateless_dropout(

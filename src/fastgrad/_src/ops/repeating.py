@@ -31,8 +31,10 @@ def _run_tile(x: np.ndarray, multiples: tuple[int, ...]) -> np.ndarray:
     return out.reshape([multiple * length for multiple, length in pairs])
 
 
-def _tile_views(layout: Layout, given: Sequence[int], results: Any, multiples: tuple[int, ...]) -> list[Layout] | None:
-    return single_result_layouts(layouts.tiled(layout, given, multiples))
+def _tile_views(
+    layout: Layout, input_shape: Sequence[int], results: Any, multiples: tuple[int, ...]
+) -> list[Layout] | None:
+    return single_result_layouts(layouts.tiled(layout, input_shape, multiples))
 
 
 def _tile_result(x: Any, multiples: tuple[int, ...]) -> ArraySpec:

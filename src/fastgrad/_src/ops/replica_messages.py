@@ -24,7 +24,7 @@ _INLINE_BYTES = _RECORD_BYTES - 72
 """The size of a message that needs one collective; a record also has its length in 8 bytes, and its purpose in 64."""
 
 
-def gathered(group: ReplicaGroup, value: Any, purpose: str = "a value") -> list[Any]:
+def gather_values(group: ReplicaGroup, value: Any, purpose: str = "a value") -> list[Any]:
     """Returns the values that the replicas give, in the order of ranks.
 
     Args:
@@ -47,13 +47,13 @@ def gathered(group: ReplicaGroup, value: Any, purpose: str = "a value") -> list[
     return [pickle.loads(message) for message in messages]  # noqa: S301  # from processes of this job
 
 
-def from_first_replica(group: ReplicaGroup, value: Any, purpose: str = "a value") -> Any:
-    """Returns the value that replica 0 gives; arguments and errors as in `gathered`."""
-    return from_replica(group, 0, value, purpose)
+def value_from_first_replica(group: ReplicaGroup, value: Any, purpose: str = "a value") -> Any:
+    """Returns the value that replica 0 gives; arguments and errors as in `gather_values`."""
+    return value_from_replica(group, 0, value, purpose)
 
 
-def from_replica(group: ReplicaGroup, root: int, value: Any, purpose: str) -> Any:
-    """Returns the value that the replica ``root`` gives; other arguments and errors as in `gathered`."""
+def value_from_replica(group: ReplicaGroup, root: int, value: Any, purpose: str) -> Any:
+    """Returns the value that the replica ``root`` gives; other arguments and errors as in `gather_values`."""
     if group.size == 1:
         return value
     messages, lengths = _inline_messages(group, value if group.rank == root else None, purpose)
@@ -102,7 +102,7 @@ def run_on_first_replica(group: ReplicaGroup, action: Callable[[], Any]) -> Any:
     """
     if group.size == 1:
         return action()
-    gathered(
+    gather_values(
         group, None, "the writing of a file"
     )  # so no replica reads a file that is older or newer than the others see
     result: Any = None
@@ -112,7 +112,7 @@ def run_on_first_replica(group: ReplicaGroup, action: Callable[[], Any]) -> Any:
             result = action()
         except Exception as raised:  # noqa: BLE001 - all replicas raise it below
             error = raised
-    result, remote_error = from_first_replica(group, (result, error), "the result of the writing of a file")
+    result, remote_error = value_from_first_replica(group, (result, error), "the result of the writing of a file")
     if error is not None:
         raise error
     if remote_error is not None:
@@ -131,14 +131,14 @@ def common_values(
     Args:
         group: the replicas.
         variables: those that are not `ON_READ` variables of a strategy keep their values.
-        message, purpose: as `value` and `purpose` of `gathered`; a recording sends no message.
+        message, purpose: as `value` and `purpose` of `gather_values`; a recording sends no message.
 
     Yields:
         The messages of all replicas.
 
     Raises:
         ValueError: a variable without aggregation differs between replicas.
-        UnavailableError: as in `gathered`.
+        UnavailableError: as in `gather_values`.
     """
     joined = [v for v in variables if hasattr(v, "_combines_at_read") and v._combines_at_read() and v._common is None]
     try:
@@ -147,7 +147,9 @@ def common_values(
             for variable, value in zip(joined, _recorded_common_values(group, joined), strict=True):
                 variable._common = value
         else:
-            parts = gathered(group, ([move_to_device(variable._array, None) for variable in joined], message), purpose)
+            parts = gather_values(
+                group, ([move_to_device(variable._array, None) for variable in joined], message), purpose
+            )
             messages = [part[1] for part in parts]
             for variable, *values in zip(joined, *[part[0] for part in parts], strict=True):
                 variable._common = Tensor(_common_value(variable, values))
@@ -193,6 +195,6 @@ def average_on_read(group: ReplicaGroup, variables: Iterable[Any]) -> None:
     for variable in variables:
         if variable.trainable or getattr(variable, "aggregation", None) != "mean":
             continue
-        values = gathered(group, variable.numpy(), f"the mean of {variable.name}")
+        values = gather_values(group, variable.numpy(), f"the mean of {variable.name}")
         mean = np.asarray(np.sum(np.stack(values), axis=0, dtype=np.float64) / group.size)
         variable.assign(mean.astype(values[0].dtype))

@@ -19,7 +19,7 @@ from fastgrad._src.core.operation import (
 )
 from fastgrad._src.core.result_rules import same_as_first
 from fastgrad._src.core.tensor import Tensor
-from fastgrad._src.ops.arguments import axis_of, check_dtype, tensor_of
+from fastgrad._src.ops.arguments import check_dtype, nonnegative_axis, tensor_of
 from fastgrad._src.ops.arithmetic import conjugate, minimum, multiply, subtract
 from fastgrad._src.ops.batching import shift_axes_rule
 from fastgrad._src.ops.comparison import masked, not_equal
@@ -103,7 +103,7 @@ def _call_scan(operation: Operation, x: Any, axis: Any, exclusive: Any, reverse:
         raise ValueError(f"{operation.name}: axis is None; a running total has one axis, an integer.")
     return operation(
         x,
-        axis=axis_of(axis, x._array.ndim, operation.name, InvalidArgumentError),
+        axis=nonnegative_axis(axis, x._array.ndim, operation.name, InvalidArgumentError),
         exclusive=bool(exclusive),
         reverse=bool(reverse),
     )

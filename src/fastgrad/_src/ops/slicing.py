@@ -51,8 +51,10 @@ def _batched_slice_assign(name: str, rows: int, /, x: BatchArg, part: BatchArg, 
     return call_operation(name, broadcast_rows(x, rows), pad_rank(part, rank), key=(_whole_axis(rows), *key))
 
 
-def _transposed_slice(perm: tuple[int, ...], given: tuple[int, ...], key: tuple[Any, ...]) -> dict[str, Any] | None:
-    has_all_axes = len(key) == len(given) and all(type(item) is tuple for item in key)
+def _transposed_slice(
+    perm: tuple[int, ...], input_shape: tuple[int, ...], key: tuple[Any, ...]
+) -> dict[str, Any] | None:
+    has_all_axes = len(key) == len(input_shape) and all(type(item) is tuple for item in key)
     return {"key": permuted_back(key, perm)} if has_all_axes else None
 
 
@@ -62,7 +64,7 @@ _strided_slice: Operation = operation(
     run=lambda x, key: x[_numpy_key(key)],
     gradient=lambda g, y, x, key: _strided_slice_gradient(g, key=key, shape=x._array.shape),
     index_map=IndexMap(
-        views=lambda layout, given, results, key: single_result_layouts(layouts.sliced(layout, given, key)),
+        views=lambda layout, input_shape, results, key: single_result_layouts(layouts.sliced(layout, input_shape, key)),
         transposed=_transposed_slice,
     ),
     batched=lambda name, rows, x, key: call_operation(name, x.tensor, key=(_whole_axis(rows), *key)),
@@ -192,12 +194,12 @@ def _resolved_key(key: Any, shape: tuple[int, ...]) -> SliceKey:
             if isinstance(item, builtins.slice):
                 resolved.append(_resolved_slice(item, size, dimension))
             else:
-                resolved.append(_checked_index(_index_number(item), size, dimension))
+                resolved.append(_checked_index(_as_index_int(item), size, dimension))
             dimension += 1
     return tuple(resolved)
 
 
-def _index_number(item: Any) -> int:
+def _as_index_int(item: Any) -> int:
     """An index as a Python int."""
     if type(item) is int:
         return item
@@ -223,11 +225,11 @@ def _checked_index(index: int, size: int, dimension: int) -> int:
 
 
 def _resolved_slice(part: builtins.slice, size: int, dimension: int) -> tuple[int, int | None, int]:
-    step = None if part.step is None else _index_number(part.step)
+    step = None if part.step is None else _as_index_int(part.step)
     if step == 0:
         raise InvalidArgumentError(f"strided_slice: strides[{dimension}] must be non-zero.")
-    start = None if part.start is None else _index_number(part.start)
-    stop = None if part.stop is None else _index_number(part.stop)
+    start = None if part.start is None else _as_index_int(part.start)
+    stop = None if part.stop is None else _as_index_int(part.stop)
     return _as_numpy_bounds(*builtins.slice(start, stop, step).indices(size))
 
 

@@ -16,7 +16,7 @@ from fastgrad._src.core.operand_errors import check_not_narrow, dtype_error, mix
 from fastgrad._src.core.operation import ALL_DTYPES, REAL_DTYPES, Form, Operation, operation
 from fastgrad._src.core.result_rules import ArraySpec, require_fitting_shapes, same_as_first
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
-from fastgrad._src.ops.arguments import as_python_int, axis_of, check_dtype, tensor_of
+from fastgrad._src.ops.arguments import as_python_int, check_dtype, nonnegative_axis, tensor_of
 from fastgrad._src.ops.batching import (
     BatchArg,
     NotBatched,
@@ -113,7 +113,9 @@ def _call_sort(operation: Operation, values: Any, axis: Any, direction: str) -> 
         )
     x = tensor_of(values)
     operation.check_dtype(x._array)
-    return operation(x, axis=axis_of(axis, x._array.ndim, operation.name), descending=direction == "DESCENDING")
+    return operation(
+        x, axis=nonnegative_axis(axis, x._array.ndim, operation.name), descending=direction == "DESCENDING"
+    )
 
 
 def sort(values: Any, axis: Any = -1, direction: str = "ASCENDING", name: str | None = None) -> Tensor:

@@ -59,7 +59,7 @@ _I1_OVER_X_SERIES = [1 / (2 * 4**k * math.factorial(k) * math.factorial(k + 1)) 
 """I1(x) / x as a series in x**2 (DLMF 10.25.2); with alternating signs, J1(x) / x (DLMF 10.2.2)."""
 
 
-def _over_argument(function: Unary, series: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+def _divide_by_argument(function: Unary, series: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """``function(x) / x``; a series for ``|x| <= 1``, where derivatives of the quotient suffer cancellation."""
     return _piecewise(less_equal(square(x), 1.0), x, series, lambda z: realdiv(function(z), z))
 
@@ -120,14 +120,15 @@ def _bessel_operation(name: str, slope: Callable[[Tensor, Tensor], Tensor]) -> A
 bessel_i0 = _bessel_operation("i0", lambda y, x: bessel_i1(x))
 bessel_i0e = _bessel_operation("i0e", lambda y, x: subtract(bessel_i1e(x), multiply(sign(x), y)))
 bessel_i1: Unary = _bessel_operation(
-    "i1", lambda y, x: subtract(bessel_i0(x), _over_argument(bessel_i1, _i1_series, x))
+    "i1", lambda y, x: subtract(bessel_i0(x), _divide_by_argument(bessel_i1, _i1_series, x))
 )
 bessel_i1e: Unary = _bessel_operation(
-    "i1e", lambda y, x: subtract(bessel_i0e(x), add(_over_argument(bessel_i1e, _i1e_series, x), multiply(y, sign(x))))
+    "i1e",
+    lambda y, x: subtract(bessel_i0e(x), add(_divide_by_argument(bessel_i1e, _i1e_series, x), multiply(y, sign(x)))),
 )
 bessel_j0 = _bessel_operation("j0", lambda y, x: negative(bessel_j1(x)))
 bessel_j1: Unary = _bessel_operation(
-    "j1", lambda y, x: subtract(bessel_j0(x), _over_argument(bessel_j1, _j1_series, x))
+    "j1", lambda y, x: subtract(bessel_j0(x), _divide_by_argument(bessel_j1, _j1_series, x))
 )
 bessel_k0 = _bessel_operation("k0", lambda y, x: negative(bessel_k1(x)))
 bessel_k0e = _bessel_operation("k0e", lambda y, x: subtract(y, bessel_k1e(x)))

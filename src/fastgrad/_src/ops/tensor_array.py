@@ -160,7 +160,7 @@ class TensorArray:
         position = as_python_int(index, "TensorArray.write: index")
         element = self._checked_element("write", value)
         self._check_write_position(position)
-        self._store(position, element)
+        self._store_element(position, element)
         return self
 
     def scatter(self, indices: Any, value: Any, name: str | None = None) -> TensorArray:
@@ -171,7 +171,7 @@ class TensorArray:
             self._check_write_position(position)
             self._check_element_shape("scatter", row.shape)
         for position, row in rows_by_position:
-            self._store(position, row)
+            self._store_element(position, row)
         return self
 
     def unstack(self, value: Any, name: str | None = None) -> TensorArray:
@@ -265,7 +265,7 @@ class TensorArray:
                 f"{self._length()}; pass dynamic_size=True."
             )
 
-    def _store(self, position: int, element: Tensor) -> None:
+    def _store_element(self, position: int, element: Tensor) -> None:
         elements = self._element_list()
         if position >= len(elements):
             elements += [None] * (position + 1 - len(elements))

@@ -100,7 +100,9 @@ _solve_operation: Operation = matrix_operation(
 )
 
 
-def _compact(name: str, diagonals: Any, diagonals_format: str, length_error: type[Exception] = ValueError) -> Tensor:
+def _compact_diagonals(
+    name: str, diagonals: Any, diagonals_format: str, length_error: type[Exception] = ValueError
+) -> Tensor:
     """Returns the three diagonals of a tridiagonal matrix, shape (..., 3, m).
 
     Raises:
@@ -185,7 +187,9 @@ def tridiagonal_solve(
     """
     if perturb_singular and not partial_pivoting:
         raise ValueError("tridiagonal_solve: partial_pivoting must be True if perturb_singular is.")
-    compact, x = tensors_of([_compact("tridiagonal_solve", diagonals, diagonals_format), rhs], "tridiagonal_solve")
+    compact, x = tensors_of(
+        [_compact_diagonals("tridiagonal_solve", diagonals, diagonals_format), rhs], "tridiagonal_solve"
+    )
     _solve_operation.check_dtype(x._array)
     shape, rank = compact._array.shape, compact._array.ndim
     if rank < 2:
@@ -272,7 +276,7 @@ def tridiagonal_matmul(diagonals: Any, rhs: Any, diagonals_format: str = "compac
         ValueError: the format is unknown.
         InvalidArgumentError: shapes or dtypes do not fit.
     """
-    compact = _compact("tridiagonal_matmul", diagonals, diagonals_format, InvalidArgumentError)
+    compact = _compact_diagonals("tridiagonal_matmul", diagonals, diagonals_format, InvalidArgumentError)
     compact, x = tensors_of([compact, rhs], "tridiagonal_matmul")
     check_dtype("tridiagonal_matmul", x._array.dtype, LAPACK_DTYPES)
     if compact._array.ndim < 2:
@@ -340,14 +344,14 @@ def eigh_tridiagonal(
         matrix = set_diag(set_diag(matrix, above, k=1), conjugate(above), k=-1)
     values, vectors = (eigvalsh(matrix), None) if eigvals_only else eigh(matrix)
     values = real(values)
-    first, last = _selected(values, select, select_range)
+    first, last = _selected_range(values, select, select_range)
     if (first, last) == (0, size):
         return values if vectors is None else (values, vectors)
     values = values[first:last]
     return values if vectors is None else (values, vectors[:, first:last])
 
 
-def _selected(values: Tensor, select: str, select_range: Any) -> tuple[int, int]:
+def _selected_range(values: Tensor, select: str, select_range: Any) -> tuple[int, int]:
     """Returns the number of the first selected eigenvalue, and the number after the last one."""
     size = values._array.shape[0]
     if select == "a":

@@ -19,7 +19,7 @@ from fastgrad._src.core.result_rules import ArraySpec
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.kernels.runtime.thread_pool import compute_pool
 from fastgrad._src.ops import complex_numbers
-from fastgrad._src.ops.arguments import as_python_int, axis_of
+from fastgrad._src.ops.arguments import as_python_int, nonnegative_axis
 from fastgrad._src.ops.arithmetic import multiply
 from fastgrad._src.ops.batching import leading_axes_rule
 from fastgrad._src.ops.complex_numbers import real
@@ -66,15 +66,15 @@ def _resized(x: Tensor, axes: tuple[int, ...], lengths: tuple[int, ...]) -> Tens
     return x
 
 
-def _lengths_of(x: Tensor, axes: tuple[int, ...]) -> tuple[int, ...]:
+def _axis_lengths(x: Tensor, axes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple([x._array.shape[axis] for axis in axes])
 
 
-def _of_dtype(array: np.ndarray, dtype: Any) -> np.ndarray:
+def _contiguous_of_dtype(array: np.ndarray, dtype: Any) -> np.ndarray:
     return np.ascontiguousarray(array, dtype)
 
 
-def _transforms(x: np.ndarray) -> tuple[Any, dict[str, int]]:
+def _fft_module(x: np.ndarray) -> tuple[Any, dict[str, int]]:
     """Returns the module that transforms ``x``, and its options: SciPy's for large arrays, which runs on all threads.
 
     Each line of an array has the same bits on any number of threads.
@@ -87,38 +87,38 @@ def _transforms(x: np.ndarray) -> tuple[Any, dict[str, int]]:
 
 
 def _run_fft(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-    transforms, options = _transforms(x)
-    return _of_dtype(transforms.fftn(x, axes=axes, **options), x.dtype)
+    transforms, options = _fft_module(x)
+    return _contiguous_of_dtype(transforms.fftn(x, axes=axes, **options), x.dtype)
 
 
 def _run_ifft(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-    transforms, options = _transforms(x)
-    return _of_dtype(transforms.ifftn(x, axes=axes, **options), x.dtype)
+    transforms, options = _fft_module(x)
+    return _contiguous_of_dtype(transforms.ifftn(x, axes=axes, **options), x.dtype)
 
 
 def _run_rfft(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-    transforms, options = _transforms(x)
-    return _of_dtype(transforms.rfftn(x, axes=axes, **options), _COMPLEX_OF_REAL[x.dtype])
+    transforms, options = _fft_module(x)
+    return _contiguous_of_dtype(transforms.rfftn(x, axes=axes, **options), _COMPLEX_OF_REAL[x.dtype])
 
 
 def _run_irfft(x: np.ndarray, axes: tuple[int, ...], length: int) -> np.ndarray:
     lengths = (*[x.shape[axis] for axis in axes[:-1]], length)
-    transforms, options = _transforms(x)
-    return _of_dtype(transforms.irfftn(x, lengths, axes, **options), _REAL_OF_COMPLEX[x.dtype])
+    transforms, options = _fft_module(x)
+    return _contiguous_of_dtype(transforms.irfftn(x, lengths, axes, **options), _REAL_OF_COMPLEX[x.dtype])
 
 
 def _scaled(x: Tensor, factor: float) -> Tensor:
     return multiply(x, constant_tensor(np.asarray(factor, x._array.dtype)))
 
 
-def _elements(x: Tensor, axes: tuple[int, ...]) -> int:
-    return math.prod(_lengths_of(x, axes))
+def _element_count(x: Tensor, axes: tuple[int, ...]) -> int:
+    return math.prod(_axis_lengths(x, axes))
 
 
 def _rfft_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...]) -> Tensor:
     # The result is the first part of the transform of a complex number; the other part has no cotangent.
-    whole = _resized(g, axes[-1:], _lengths_of(x, axes[-1:]))
-    return _scaled(real(_ifft(whole, axes=axes)), _elements(x, axes))
+    whole = _resized(g, axes[-1:], _axis_lengths(x, axes[-1:]))
+    return _scaled(real(_ifft(whole, axes=axes)), _element_count(x, axes))
 
 
 def _irfft_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], length: int) -> Tensor:
@@ -127,7 +127,7 @@ def _irfft_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], leng
     weights[0] = 1.0
     if length % 2 == 0:
         weights[-1] = 1.0
-    weights = weights.reshape(-1, *[1] * (-axes[-1] - 1)) / _elements(g, axes)
+    weights = weights.reshape(-1, *[1] * (-axes[-1] - 1)) / _element_count(g, axes)
     return multiply(_rfft(g, axes=axes), constant_tensor(weights.astype(x._array.dtype)))
 
 
@@ -147,14 +147,14 @@ def _transform(name: str, run: Any, gradient: Any, dtypes: Any, result: Any) -> 
 _fft: Operation = _transform(
     "fft",
     _run_fft,
-    lambda g, y, x, axes: _scaled(_ifft(g, axes=axes), _elements(g, axes)),
+    lambda g, y, x, axes: _scaled(_ifft(g, axes=axes), _element_count(g, axes)),
     COMPLEX_DTYPES,
     lambda x, axes: x,
 )
 _ifft: Operation = _transform(
     "ifft",
     _run_ifft,
-    lambda g, y, x, axes: _scaled(_fft(g, axes=axes), 1.0 / _elements(g, axes)),
+    lambda g, y, x, axes: _scaled(_fft(g, axes=axes), 1.0 / _element_count(g, axes)),
     COMPLEX_DTYPES,
     lambda x, axes: x,
 )
@@ -179,7 +179,9 @@ _irfft: Operation = _transform(
 # ---- public functions ------------------------------------------------------------------------------------
 
 
-def _checked(name: str, value: Any, hint: dtypes.DType, accepted: Any, error: type[Exception] = ValueError) -> Tensor:
+def _checked_tensor(
+    name: str, value: Any, hint: dtypes.DType, accepted: Any, error: type[Exception] = ValueError
+) -> Tensor:
     x = convert_to_tensor(value, dtype_hint=hint)
     if x._array.dtype not in accepted:
         kinds = " or ".join(sorted(str(dtype) for dtype in accepted))
@@ -192,7 +194,7 @@ def _check_rank(name: str, x: Tensor, rank: int, error: type[Exception] = ValueE
         raise error(f"{name}: Shape {x.shape} must have rank at least {rank}.")
 
 
-def _given_lengths(name: str, fft_length: Any, count: int) -> tuple[int, ...]:
+def _checked_fft_lengths(name: str, fft_length: Any, count: int) -> tuple[int, ...]:
     values = convert_to_tensor(fft_length)._elements()
     if values.ndim != 1 or (values.size and values.dtype.kind not in "iu"):
         raise TypeError(f"{name}: fft_length must be a vector of integers, got {fft_length!r}.")
@@ -208,7 +210,7 @@ def _last_axes(rank: int) -> tuple[int, ...]:
 
 
 def _complex_transform(row: Operation, name: str, input: Any, rank: int) -> Tensor:
-    x = _checked(name, input, dtypes.complex64, COMPLEX_DTYPES, InvalidArgumentError)
+    x = _checked_tensor(name, input, dtypes.complex64, COMPLEX_DTYPES, InvalidArgumentError)
     _check_rank(name, x, rank, InvalidArgumentError)
     return x if not x._array.size else row(x, axes=_last_axes(rank))
 
@@ -254,27 +256,27 @@ def ifft3d(input: Any, name: str | None = None) -> Tensor:
     return _complex_transform(_ifft, "ifft3d", input, 3)
 
 
-def _lengths(name: str, x: Tensor, axes: tuple[int, ...], fft_length: Any) -> tuple[int, ...]:
+def _transform_lengths(name: str, x: Tensor, axes: tuple[int, ...], fft_length: Any) -> tuple[int, ...]:
     """Returns the lengths of a transform along axes: the given ones, or those of ``x``."""
-    return _lengths_of(x, axes) if fft_length is None else _given_lengths(name, fft_length, len(axes))
+    return _axis_lengths(x, axes) if fft_length is None else _checked_fft_lengths(name, fft_length, len(axes))
 
 
 def _inverse_lengths(name: str, x: Tensor, axes: tuple[int, ...], fft_length: Any) -> tuple[int, ...]:
     """Returns the lengths along axes of the real numbers with the spectrum ``x``: the given ones, or even ones."""
     if fft_length is not None:
-        return _given_lengths(name, fft_length, len(axes))
-    *sizes, bins = _lengths_of(x, axes)
+        return _checked_fft_lengths(name, fft_length, len(axes))
+    *sizes, bins = _axis_lengths(x, axes)
     return (*sizes, max(0, 2 * (bins - 1)))
 
 
 def _real_transform(name: str, input: Any, rank: int, fft_length: Any) -> Tensor:
-    x = _checked(name, input, dtypes.float32, KERNEL_FLOATS)
+    x = _checked_tensor(name, input, dtypes.float32, KERNEL_FLOATS)
     _check_rank(name, x, rank)
     axes = _last_axes(rank)
-    return _transform_of_reals(x, axes, _lengths(name, x, axes, fft_length))
+    return _rfft_along(x, axes, _transform_lengths(name, x, axes, fft_length))
 
 
-def _transform_of_reals(x: Tensor, axes: tuple[int, ...], lengths: tuple[int, ...]) -> Tensor:
+def _rfft_along(x: Tensor, axes: tuple[int, ...], lengths: tuple[int, ...]) -> Tensor:
     if not x._array.size or 0 in lengths:
         shape = _resized_shape(x._array.shape, axes, _bin_lengths(lengths))
         return constant_tensor(np.zeros(shape, _COMPLEX_OF_REAL[x._array.dtype]))
@@ -282,13 +284,13 @@ def _transform_of_reals(x: Tensor, axes: tuple[int, ...], lengths: tuple[int, ..
 
 
 def _inverse_real_transform(name: str, input: Any, rank: int, fft_length: Any) -> Tensor:
-    x = _checked(name, input, dtypes.complex64, COMPLEX_DTYPES)
+    x = _checked_tensor(name, input, dtypes.complex64, COMPLEX_DTYPES)
     _check_rank(name, x, rank)
     axes = _last_axes(rank)
-    return _reals_of_transform(x, axes, _inverse_lengths(name, x, axes, fft_length))
+    return _irfft_along(x, axes, _inverse_lengths(name, x, axes, fft_length))
 
 
-def _reals_of_transform(x: Tensor, axes: tuple[int, ...], lengths: tuple[int, ...]) -> Tensor:
+def _irfft_along(x: Tensor, axes: tuple[int, ...], lengths: tuple[int, ...]) -> Tensor:
     if not x._array.size or 0 in lengths:
         shape = _resized_shape(x._array.shape, axes, lengths)
         return constant_tensor(np.zeros(shape, _REAL_OF_COMPLEX[x._array.dtype]))
@@ -351,7 +353,7 @@ def irfft3d(input_tensor: Any, fft_length: Any = None, name: str | None = None) 
     return _inverse_real_transform("irfft3d", input_tensor, 3, fft_length)
 
 
-def _axes_from_last(name: str, x: Tensor, axes: Any) -> tuple[int, ...]:
+def _checked_axes(name: str, x: Tensor, axes: Any) -> tuple[int, ...]:
     rank = x._array.ndim
     if axes is None:
         return _last_axes(rank)
@@ -361,8 +363,8 @@ def _axes_from_last(name: str, x: Tensor, axes: Any) -> tuple[int, ...]:
     return tuple([axis % rank - rank for axis in numbers])
 
 
-def _some_axes_from_last(name: str, x: Tensor, axes: Any) -> tuple[int, ...]:
-    along = _axes_from_last(name, x, axes)
+def _checked_nonempty_axes(name: str, x: Tensor, axes: Any) -> tuple[int, ...]:
+    along = _checked_axes(name, x, axes)
     if not along:
         raise InvalidArgumentError(
             f"{name}: wants at least one axis, got axes {axes!r} of shape {list(x._array.shape)}."
@@ -370,7 +372,7 @@ def _some_axes_from_last(name: str, x: Tensor, axes: Any) -> tuple[int, ...]:
     return along
 
 
-def _normalized(name: str, x: Tensor, lengths: tuple[int, ...], norm: str | None, is_inverse: bool) -> Tensor:
+def _normalize_transform(name: str, x: Tensor, lengths: tuple[int, ...], norm: str | None, is_inverse: bool) -> Tensor:
     if norm is not None and norm not in _NORMS:
         raise ValueError(f"{name}: norm must be one of {sorted(_NORMS)}, got {norm!r}.")
     power = _NORMS[norm or "backward"][0]
@@ -409,10 +411,10 @@ def ifftnd(
 def _complex_transform_along(
     name: str, row: Operation, value: Any, fft_length: Any, axes: Any, norm: str | None, is_inverse: bool
 ) -> Tensor:
-    x = _checked(name, value, dtypes.complex64, COMPLEX_DTYPES)
-    along = _axes_from_last(name, x, axes)
-    lengths = _lengths(name, x, along, fft_length)
-    x = _normalized(name, _resized(x, along, lengths), lengths, norm, is_inverse)
+    x = _checked_tensor(name, value, dtypes.complex64, COMPLEX_DTYPES)
+    along = _checked_axes(name, x, axes)
+    lengths = _transform_lengths(name, x, along, fft_length)
+    x = _normalize_transform(name, _resized(x, along, lengths), lengths, norm, is_inverse)
     return row(x, axes=along) if x._array.size and along else x
 
 
@@ -424,20 +426,20 @@ def rfftnd(
     Returns:
         Complex; the last of the axes has length // 2 + 1 elements. No axes are an InvalidArgumentError.
     """
-    x = _checked("rfftnd", input_tensor, dtypes.float32, KERNEL_FLOATS)
-    along = _some_axes_from_last("rfftnd", x, axes)
-    lengths = _lengths("rfftnd", x, along, fft_length)
-    return _transform_of_reals(_normalized("rfftnd", x, lengths, norm, is_inverse=False), along, lengths)
+    x = _checked_tensor("rfftnd", input_tensor, dtypes.float32, KERNEL_FLOATS)
+    along = _checked_nonempty_axes("rfftnd", x, axes)
+    lengths = _transform_lengths("rfftnd", x, along, fft_length)
+    return _rfft_along(_normalize_transform("rfftnd", x, lengths, norm, is_inverse=False), along, lengths)
 
 
 def irfftnd(
     input_tensor: Any, fft_length: Any = None, axes: Any = None, norm: str | None = None, name: str | None = None
 ) -> Tensor:
     """The inverse of ``rfftnd``: the last of the axes gets 2 (bins - 1) elements by default; arguments and errors as there."""
-    x = _checked("irfftnd", input_tensor, dtypes.complex64, COMPLEX_DTYPES)
-    along = _some_axes_from_last("irfftnd", x, axes)
+    x = _checked_tensor("irfftnd", input_tensor, dtypes.complex64, COMPLEX_DTYPES)
+    along = _checked_nonempty_axes("irfftnd", x, axes)
     lengths = _inverse_lengths("irfftnd", x, along, fft_length)
-    return _reals_of_transform(_normalized("irfftnd", x, lengths, norm, is_inverse=True), along, lengths)
+    return _irfft_along(_normalize_transform("irfftnd", x, lengths, norm, is_inverse=True), along, lengths)
 
 
 def fftshift(x: Any, axes: Any = None, name: str | None = None) -> Tensor:
@@ -464,7 +466,7 @@ def _shifted(name: str, value: Any, axes: Any, sign: int) -> Tensor:
     x = convert_to_tensor(value)
     rank = x._array.ndim
     numbers = range(rank) if axes is None else np.atleast_1d(np.asarray(axes)).tolist()
-    along = [axis_of(axis, rank, name) for axis in numbers]
+    along = [nonnegative_axis(axis, rank, name) for axis in numbers]
     return roll(x, [sign * (x._array.shape[axis] // 2) for axis in along], along)
 
 

@@ -16,7 +16,7 @@ from fastgrad._src.core.operand_errors import dtype_error
 from fastgrad._src.core.operation import NUMERIC_DTYPES
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
-from fastgrad._src.ops.arguments import axis_of
+from fastgrad._src.ops.arguments import nonnegative_axis
 from fastgrad._src.ops.arithmetic import multiply
 from fastgrad._src.ops.indexing import gather
 from fastgrad._src.ops.joining import concat, split
@@ -35,7 +35,7 @@ def _check_rank(name: str, x: Tensor, rank: int) -> None:
         raise ValueError(f"{name}: Shape {TensorShape(x._array.shape)} must have rank at least {rank}")
 
 
-def _window(name: str, window_fn: Any, length: int, dtype: Any) -> Any:
+def _call_window_fn(name: str, window_fn: Any, length: int, dtype: Any) -> Any:
     """Returns the window of a length.
 
     Raises:
@@ -80,7 +80,7 @@ def frame(
     length = integer_from(frame_length, 1, "frame: frame_length")
     step = integer_from(frame_step, 1, "frame: frame_step")
     shape, rank = x._array.shape, x._array.ndim
-    place = axis_of(axis, rank, "frame")
+    place = nonnegative_axis(axis, rank, "frame")
     samples = shape[place]
     if pad_end:
         count = -(-samples // step)
@@ -175,7 +175,7 @@ def stft(
     length = scalar_integer(frame_length, "stft: frame_length")
     frames = frame(signals, length, frame_step, pad_end)
     if window_fn is not None:
-        frames = multiply(frames, _window("stft", window_fn, length, frames.dtype))
+        frames = multiply(frames, _call_window_fn("stft", window_fn, length, frames.dtype))
     return rfft(frames, [_transform_length("stft", length, fft_length)])
 
 
@@ -201,7 +201,9 @@ def inverse_stft_window_fn(
     def window_fn(frame_length: Any, dtype: Any) -> Tensor:
         """Returns the window of a length."""
         length = integer_from(frame_length, 0, "inverse_stft_window_fn: frame_length")
-        window = convert_to_tensor(_window("inverse_stft_window_fn", forward_window_fn, length, dtype))._elements()
+        window = convert_to_tensor(
+            _call_window_fn("inverse_stft_window_fn", forward_window_fn, length, dtype)
+        )._elements()
         overlaps = -(-length // step)
         squares = np.pad(np.square(window), (0, overlaps * step - length)).reshape(overlaps, step)
         sums = np.tile(squares.sum(axis=0), overlaps)[:length]
@@ -238,7 +240,7 @@ def inverse_stft(
     if missing:
         frames = pad(frames, [*[(0, 0)] * (frames._array.ndim - 1), (0, missing)])
     if window_fn is not None:
-        frames = multiply(frames, _window("inverse_stft", window_fn, length, frames.dtype))
+        frames = multiply(frames, _call_window_fn("inverse_stft", window_fn, length, frames.dtype))
     return overlap_and_add(frames, frame_step)
 
 
@@ -273,7 +275,7 @@ def mdct(
         raise ValueError(f"mdct: The frame length must be a multiple of 4, got {length}.")
     integer_from(length, 1, "mdct: frame_length")
     frames = frame(signals, length, length // 2, pad_end)
-    a, b, c, d = split(_windowed("mdct", frames, window_fn), 4, axis=-1)
+    a, b, c, d = split(_apply_window("mdct", frames, window_fn), 4, axis=-1)
     return dct(concat([-reverse(c, [-1]) - d, a - reverse(b, [-1])], -1), type=4, norm=norm)
 
 
@@ -304,10 +306,10 @@ def inverse_mdct(
         values = multiply(values, constant_tensor(np.asarray(0.5 / half, x._array.dtype)))
     first, second = split(values, 2, axis=-1)
     frames = concat([second, -reverse(second, [-1]), -reverse(first, [-1]), -first], -1)
-    return overlap_and_add(_windowed("inverse_mdct", frames, window_fn), half)
+    return overlap_and_add(_apply_window("inverse_mdct", frames, window_fn), half)
 
 
-def _windowed(name: str, frames: Tensor, window_fn: WindowFunction | None) -> Tensor:
+def _apply_window(name: str, frames: Tensor, window_fn: WindowFunction | None) -> Tensor:
     if window_fn is None:
         return multiply(frames, constant_tensor(np.asarray(math.sqrt(0.5), frames._array.dtype)))
-    return multiply(frames, _window(name, window_fn, frames._array.shape[-1], frames.dtype))
+    return multiply(frames, _call_window_fn(name, window_fn, frames._array.shape[-1], frames.dtype))

@@ -44,7 +44,7 @@ def _length_and_dtype(name: str, window_length: Any, dtype: Any) -> tuple[int, d
     return integer_from(window_length, 0, f"{name}: window_length"), dtype
 
 
-def _beta(name: str, beta: Any) -> float:
+def _checked_beta(name: str, beta: Any) -> float:
     if isinstance(beta, (str, bytes)):
         raise TypeError(f"{name}: beta must be a number, got {beta!r}.")
     x = tensor_of(beta)
@@ -53,7 +53,7 @@ def _beta(name: str, beta: Any) -> float:
     return float(x)
 
 
-def _window(values: np.ndarray, dtype: dtypes.DType) -> Tensor:
+def _window_tensor(values: np.ndarray, dtype: dtypes.DType) -> Tensor:
     return constant_tensor(values.astype(dtype.numpy))
 
 
@@ -90,16 +90,16 @@ def hamming_window(
 def _raised_cosine_window(name: str, window_length: Any, periodic: Any, dtype: Any, offset: float) -> Tensor:
     length, dtype = _length_and_dtype(name, window_length, dtype)
     if length == 1:
-        return _window(np.ones(1), dtype)
+        return _window_tensor(np.ones(1), dtype)
     is_even = length % 2 == 0
     period = length + (1 if periodic and is_even else 0) - 1
-    return _window(offset - (1 - offset) * np.cos(2 * math.pi * numbers_below(length, name) / period), dtype)
+    return _window_tensor(offset - (1 - offset) * np.cos(2 * math.pi * numbers_below(length, name) / period), dtype)
 
 
 def kaiser_window(window_length: Any, beta: Any = 12.0, dtype: Any = dtypes.float32, name: str | None = None) -> Tensor:
     """A Kaiser window with shape parameter ``beta``; other arguments, result and errors as for ``hann_window``."""
     length, dtype = _length_and_dtype("kaiser_window", window_length, dtype)
-    return _window(_kaiser_values("kaiser_window", length, _beta("kaiser_window", beta)), dtype)
+    return _window_tensor(_kaiser_values("kaiser_window", length, _checked_beta("kaiser_window", beta)), dtype)
 
 
 def _kaiser_values(name: str, length: int, beta: float) -> np.ndarray:
@@ -118,16 +118,16 @@ def kaiser_bessel_derived_window(
     """A Kaiser-Bessel derived window, for ``mdct``; arguments, result and errors as for ``kaiser_window``."""
     label = "kaiser_bessel_derived_window"
     length, dtype = _length_and_dtype(label, window_length, dtype)
-    sums = np.cumsum(_kaiser_values(label, length // 2 + 1, _beta(label, beta)))
+    sums = np.cumsum(_kaiser_values(label, length // 2 + 1, _checked_beta(label, beta)))
     half = np.sqrt(sums[:-1] / sums[-1])
-    return _window(np.concatenate([half, half[::-1]]), dtype)
+    return _window_tensor(np.concatenate([half, half[::-1]]), dtype)
 
 
 def vorbis_window(window_length: Any, dtype: Any = dtypes.float32, name: str | None = None) -> Tensor:
     """The power complementary window of Vorbis, for ``mdct``; arguments, result and errors as for ``hann_window``."""
     length, dtype = _length_and_dtype("vorbis_window", window_length, dtype)
     sines = np.sin(math.pi / max(length, 1) * (numbers_below(length, "vorbis_window") + 0.5))
-    return _window(np.sin(math.pi / 2 * sines**2), dtype)
+    return _window_tensor(np.sin(math.pi / 2 * sines**2), dtype)
 
 
 def _mel_of_hertz(hertz: Any) -> np.ndarray:
@@ -198,7 +198,7 @@ def linear_to_mel_weight_matrix(
         weights = np.pad(np.maximum(0.0, np.minimum(rising, falling)), [(1, 0), (0, 0)])
     except (MemoryError, ValueError) as error:
         raise size_error(label, error) or error from None
-    return _window(weights, dtype)
+    return _window_tensor(weights, dtype)
 
 
 def mfccs_from_log_mel_spectrograms(log_mel_spectrograms: Any, name: str | None = None) -> Tensor:

@@ -98,10 +98,10 @@ def trace_off() -> None:
     with _lock:
         trace = _running.pop() if _running else None
     if trace is not None:
-        _end(trace)
+        _end_trace(trace)
 
 
-def _end(trace: _Trace) -> None:
+def _end_trace(trace: _Trace) -> None:
     Function.__call__ = trace.call  # type: ignore[method-assign]
     if trace.profiler:
         _profiler.stop()

@@ -119,7 +119,7 @@ def scalar(name: str, data: Any, step: Any = None, description: str | None = Non
         ValueError: there is no step, or more than one number.
         TypeError: ``name`` is not a string, ``data`` not a real number, or ``step`` not an integer.
     """
-    value = _numbers("summary.scalar", name, data, description)
+    value = _real_tensor("summary.scalar", name, data, description)
     if value._array.size != 1:
         raise ValueError(f"summary.scalar: {name!r} must be one number, got the shape {value.shape}.")
 
@@ -144,7 +144,7 @@ def histogram(
         TypeError: as in ``scalar``.
     """
     what = "summary.histogram"
-    value = _numbers(what, name, data, description)
+    value = _real_tensor(what, name, data, description)
     count = 30 if buckets is None else checked_integer(what, "buckets", buckets)
     if not 1 <= count <= _MOST_HISTOGRAM_BUCKETS:
         raise ValueError(f"{what}: Argument `buckets` must be from 1 to {_MOST_HISTOGRAM_BUCKETS}, got {count}.")
@@ -194,7 +194,7 @@ def image(name: str, data: Any, step: Any = None, max_outputs: Any = 3, descript
         TypeError: as in ``scalar``.
     """
     what = "summary.image"
-    value = _numbers(what, name, data, description)
+    value = _real_tensor(what, name, data, description)
     assert_rank(value, 4)
     if not 1 <= int(value.shape[3]) <= 4:
         raise ValueError(f"{what}: {name!r} must have 1 to 4 channels, got the shape {value.shape}.")
@@ -202,7 +202,7 @@ def image(name: str, data: Any, step: Any = None, max_outputs: Any = 3, descript
 
     def encode(x: np.ndarray) -> np.ndarray:
         _, height, width, _ = x.shape
-        return np.array([b"%d" % width, b"%d" % height, *map(_png, x[:count])], object)
+        return np.array([b"%d" % width, b"%d" % height, *map(_encode_png, x[:count])], object)
 
     def pixels() -> Tensor:
         return convert_image_dtype(value, dtypes.uint8, saturate=True)
@@ -236,7 +236,7 @@ def audio(
     what = "summary.audio"
     if encoding not in (None, "wav"):
         raise ValueError(f"{what}: Unknown encoding: {encoding!r}; use 'wav'.")
-    value = _numbers(what, name, data, description)
+    value = _real_tensor(what, name, data, description)
     assert_rank(value, 3)
     rate, count = checked_integer(what, "sample_rate", sample_rate), _checked_count(what, max_outputs)
     if not 0 < rate < 1 << 31:
@@ -267,7 +267,7 @@ def _checked_count(function_name: str, max_outputs: Any) -> int:
     return count
 
 
-def _png(pixels: np.ndarray) -> bytes:
+def _encode_png(pixels: np.ndarray) -> bytes:
     """Returns a PNG file of uint8 pixels of shape (height, width, channels); Pillow, which is an extra, is not needed for it."""
     height, width, channels = pixels.shape
     color_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
@@ -286,7 +286,7 @@ def _check_names(function_name: str, name: Any, description: Any) -> None:
             raise TypeError(f"{function_name}: Argument `{argument}` must be a text, got {text!r}.")
 
 
-def _numbers(function_name: str, name: Any, data: Any, description: Any) -> Tensor:
+def _real_tensor(function_name: str, name: Any, data: Any, description: Any) -> Tensor:
     """Returns ``data`` as a tensor of real numbers."""
     _check_names(function_name, name, description)
     value = convert_to_tensor(data)

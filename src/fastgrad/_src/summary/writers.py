@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 from fastgrad._src.core.argument_checks import checked_integer, checked_path
-from fastgrad._src.files.formats.record_file import framed_record
+from fastgrad._src.files.formats.record_file import encode_record
 
 
 class _SummaryDefaults(threading.local):
@@ -41,7 +41,7 @@ class _EventFile:
 
     def __init__(self, logdir: str, queue: int, seconds: float, suffix: str) -> None:
         os.makedirs(logdir, exist_ok=True)
-        self._file = _new_file(logdir, suffix)
+        self._file = _create_event_file(logdir, suffix)
         weakref.finalize(self, self._file.close)  # for a writer without `close`
         self._queue, self._seconds = queue, seconds
         self._waiting, self._flushed = 0, time.monotonic()
@@ -65,7 +65,7 @@ class _EventFile:
         """Writes a record in one call: an exception or a thread between its parts would corrupt the file's rest."""
         from tensorboardX.proto.event_pb2 import Event
 
-        self._file.write(framed_record(Event(wall_time=time.time(), **fields).SerializeToString()))
+        self._file.write(encode_record(Event(wall_time=time.time(), **fields).SerializeToString()))
 
     def flush(self) -> None:
         """Writes waiting events and syncs them to the disk."""
@@ -78,7 +78,7 @@ class _EventFile:
         self._file.close()
 
 
-def _new_file(folder: str, suffix: str) -> BinaryIO:
+def _create_event_file(folder: str, suffix: str) -> BinaryIO:
     """Creates an event file with a name in TensorFlow's format: time, machine, process, number."""
     import socket
 

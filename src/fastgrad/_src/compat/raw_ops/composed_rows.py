@@ -152,7 +152,7 @@ def parsed_examples(  # noqa: PLR0913  # TensorFlow's arguments
     dense_shapes: Sequence[Any],
 ) -> tuple[Any, ...]:
     """The features of serialized examples: lists of the parts of sparse, then of dense, then of ragged ones."""
-    sparse, dense, ragged = [_texts(keys) for keys in (sparse_keys, dense_keys, ragged_keys)]
+    sparse, dense, ragged = [_decode_keys(keys) for keys in (sparse_keys, dense_keys, ragged_keys)]
     features: dict[str, Any] = {key: VarLenFeature(kind) for key, kind in zip(sparse, sparse_types, strict=True)}
     for key, default, sizes in zip(dense, dense_defaults, dense_shapes, strict=True):
         features[key] = _dense_feature(convert_to_tensor(default), TensorShape(sizes))
@@ -168,7 +168,7 @@ def parsed_examples(  # noqa: PLR0913  # TensorFlow's arguments
     )
 
 
-def _texts(keys: Any) -> list[str]:
+def _decode_keys(keys: Any) -> list[str]:
     names = convert_to_tensor(keys, dtypes.string)
     return [key.decode() for key in get_static_value(names).reshape(-1).tolist()]
 

@@ -47,7 +47,7 @@ class RawOperation:
         return inspect.Signature([*parameters, inspect.Parameter("name", inspect.Parameter.KEYWORD_ONLY, default=None)])
 
     @functools.cached_property
-    def _compute(self) -> Callable[..., Any]:
+    def _resolved_function(self) -> Callable[..., Any]:
         if not isinstance(self._function, str):
             return self._function
         function: Any = functools.reduce(getattr, self._function.split("."), importlib.import_module("fastgrad"))
@@ -79,7 +79,7 @@ class RawOperation:
         if isinstance(public_arguments, EllipsisType):
             arguments = dict(zip(known[len(required) :], defaults, strict=True)) | arguments
             public_arguments = tuple([arguments[name] for name in known])
-        result = self._compute(*public_arguments)
+        result = self._resolved_function(*public_arguments)
         return result if self._result_class is None else self._result_class(*result)
 
     def __repr__(self) -> str:

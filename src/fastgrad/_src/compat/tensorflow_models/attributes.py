@@ -46,8 +46,8 @@ class Attributes:
         kind = message.WhichOneof("value")
         if kind == "list":
             filled = [field.name for field, values in message.list.ListFields() if values]
-            return [_value(filled[0], item) for item in getattr(message.list, filled[0])] if filled else []
-        return _value(kind, getattr(message, kind or "s"))
+            return [_decode_value(filled[0], item) for item in getattr(message.list, filled[0])] if filled else []
+        return _decode_value(kind, getattr(message, kind or "s"))
 
     def __contains__(self, name: str) -> bool:
         default = self._defaults.get(name)
@@ -94,7 +94,7 @@ class Attributes:
         return count
 
 
-def _value(kind: str | None, value: Any) -> Any:
+def _decode_value(kind: str | None, value: Any) -> Any:
     match kind:
         case "s":
             return value.decode()

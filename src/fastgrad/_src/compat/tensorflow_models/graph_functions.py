@@ -64,12 +64,12 @@ class GraphFunction:
         self._unknown: set[str] = set()
         self._steps: list[_Step] = []
         self._value_count = self.argument_count
-        results = [self._ret(definition, result.name) for result in definition.signature.output_arg]
+        results = [self._result_reference(definition, result.name) for result in definition.signature.output_arg]
         self._compile(definition, [*results, *definition.control_ret.values()], library)
-        self._results = [self._slot(reference) for reference in results]
+        self._results = [self._value_number(reference) for reference in results]
         self.operations = {step.operation for step in self._steps}
 
-    def _ret(self, definition: Any, name: str) -> str:
+    def _result_reference(self, definition: Any, name: str) -> str:
         if name not in definition.ret:
             raise ValueError(f"the function {self.name!r:.100} has no node for its result {name!r:.100}")
         return definition.ret[name]
@@ -100,7 +100,7 @@ class GraphFunction:
             self._add_step(nodes[name], library, gradient)
 
     def _add_step(self, node: Any, library: Library, gradient: CustomGradient | None) -> None:
-        inputs = [self._slot(reference) for reference in node.input if not reference.startswith("^")]
+        inputs = [self._value_number(reference) for reference in node.input if not reference.startswith("^")]
         definition = library.operation_definition(node.op, len(inputs))
         if definition is None:  # its results are not known; the model is refused, with the names of all such operations
             library.missing.add(node.op)
@@ -120,13 +120,13 @@ class GraphFunction:
             )
         if gradient is not None:
             compute = gradient.compute(len(inputs))
-            inputs += [self._slot(reference) for reference in gradient.captures]
+            inputs += [self._value_number(reference) for reference in gradient.captures]
         self._steps.append(_Step(node.name, node.op, compute, inputs, count))
         self._slots[node.name] = list(range(self._value_count, self._value_count + count))
         self._offsets[node.name] = offsets
         self._value_count += count
 
-    def _slot(self, reference: str) -> int:
+    def _value_number(self, reference: str) -> int:
         """Returns the number of the value ``argument``, ``node:output:number``, or ``node:number`` among all outputs."""
         name, *output = reference.split(":")
         slots = self._slots[name]

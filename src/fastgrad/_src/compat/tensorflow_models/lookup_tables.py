@@ -11,13 +11,13 @@ from fastgrad._src.structures.lookup.initializers import KeyValueTensorInitializ
 from fastgrad._src.structures.lookup.tables import DenseHashTable, MutableHashTable, StaticHashTable, _HashTable
 
 
-def _table(value: Any) -> _HashTable:
+def _checked_table(value: Any) -> _HashTable:
     if not isinstance(value, _HashTable):
         raise TypeError(f"a handle of a table is needed, got a {type(value).__name__}")
     return value
 
 
-def _mutable(value: Any) -> MutableHashTable:
+def _checked_mutable_table(value: Any) -> MutableHashTable:
     if not isinstance(value, MutableHashTable):
         raise TypeError(f"a handle of a table that changes is needed, got a {type(value).__name__}")
     return value
@@ -29,27 +29,27 @@ def _static_table(attributes: Attributes) -> StaticHashTable:
     return StaticHashTable(nothing, zeros([], value_dtype))
 
 
-def _default(attributes: Attributes) -> Any:
+def _default_value(attributes: Attributes) -> Any:
     return zeros(attributes.get("value_shape", []), attributes["value_dtype"])
 
 
 def _mutable_table(attributes: Attributes) -> MutableHashTable:
-    return MutableHashTable(attributes["key_dtype"], attributes["value_dtype"], _default(attributes))
+    return MutableHashTable(attributes["key_dtype"], attributes["value_dtype"], _default_value(attributes))
 
 
 def _dense_table(attributes: Attributes, empty_key: Any, deleted_key: Any) -> DenseHashTable:
     key_dtype, value_dtype = attributes["key_dtype"], attributes["value_dtype"]
-    return DenseHashTable(key_dtype, value_dtype, _default(attributes), empty_key, deleted_key)
+    return DenseHashTable(key_dtype, value_dtype, _default_value(attributes), empty_key, deleted_key)
 
 
-def _import(attributes: Attributes, table: Any, keys: Any, values: Any) -> None:
+def _import_elements(attributes: Attributes, table: Any, keys: Any, values: Any) -> None:
     if isinstance(table, StaticHashTable):
         KeyValueTensorInitializer(keys, values).initialize(table)
     else:
-        _mutable(table).insert(keys, values)
+        _checked_mutable_table(table).insert(keys, values)
 
 
-def _read_file(attributes: Attributes, table: Any, filename: Any) -> None:
+def _fill_from_file(attributes: Attributes, table: Any, filename: Any) -> None:
     size = attributes["vocab_size"]
     TextFileInitializer(
         filename,
@@ -72,19 +72,19 @@ TABLE_MAKERS: dict[str, Callable[..., Any]] = {
 """The operations that make a table."""
 
 TABLE_INITIALIZERS: dict[str, Callable[..., Any]] = {
-    "LookupTableImportV2": _import,
-    "InitializeTableV2": _import,
-    "InitializeTableFromTextFileV2": _read_file,
+    "LookupTableImportV2": _import_elements,
+    "InitializeTableV2": _import_elements,
+    "InitializeTableFromTextFileV2": _fill_from_file,
 }
 """The operations that fill a table."""
 
 ON_TABLES: dict[str, Callable[..., Any]] = {
     **TABLE_MAKERS,
     **TABLE_INITIALIZERS,
-    "LookupTableFindV2": lambda attributes, table, keys, default: _table(table)._lookup(keys, default),
-    "LookupTableSizeV2": lambda attributes, table: _table(table).size(),
-    "LookupTableExportV2": lambda attributes, table: _table(table).export(),
-    "LookupTableInsertV2": lambda attributes, table, keys, values: _mutable(table).insert(keys, values),
-    "LookupTableRemoveV2": lambda attributes, table, keys: _mutable(table).remove(keys),
+    "LookupTableFindV2": lambda attributes, table, keys, default: _checked_table(table)._lookup(keys, default),
+    "LookupTableSizeV2": lambda attributes, table: _checked_table(table).size(),
+    "LookupTableExportV2": lambda attributes, table: _checked_table(table).export(),
+    "LookupTableInsertV2": lambda attributes, table, keys, values: _checked_mutable_table(table).insert(keys, values),
+    "LookupTableRemoveV2": lambda attributes, table, keys: _checked_mutable_table(table).remove(keys),
 }
 """All operations on tables: functions of a node's attributes and inputs, which return its result."""

@@ -16,7 +16,7 @@ from fastgrad._src.core.errors import UnimplementedError
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.files.checkpoints.tensor_bundle import TensorBundle
-from fastgrad._src.files.records.saved_model_messages import parse
+from fastgrad._src.files.records.saved_model_messages import parse_message
 from fastgrad._src.files.saved_model.composites import CompositeLeaf, Leaf, leaves_of, tensor_leaves
 from fastgrad._src.files.saved_model.function_recording import number_specs
 from fastgrad._src.files.saved_model.loaded_objects import (
@@ -54,7 +54,7 @@ def load(folder: str, tags: list[str] | None) -> Any:
         content = file.read()
     try:
         with parser_errors_as_one(path, "SavedModel"):
-            graphs = list(parse("SavedModel", content).meta_graphs)
+            graphs = list(parse_message("SavedModel", content).meta_graphs)
             if not graphs:
                 raise ValueError("it has no graph")
     except ValueError as error:
@@ -137,7 +137,7 @@ class _Reader:
         of_resources = {child.node_id for node in self._nodes if node.HasField("resource") for child in node.children}
         resources = [number for number, node in enumerate(self._nodes) if node.HasField("resource")]
         for number in resources:
-            self._objects[number] = self._table(number)
+            self._objects[number] = self._make_table(number)
         for number in resources:
             if not self.missing:
                 self._fill_table(number)
@@ -146,13 +146,13 @@ class _Reader:
             if number in of_resources:
                 continue
             if kind == "function":
-                self._objects[number] = self._function(node.function, names.get(number, "function"))
+                self._objects[number] = self._read_function(node.function, names.get(number, "function"))
             elif kind == "bare_concrete_function" and number in attributes:
                 self._objects[number] = self._concrete_function(
                     node.bare_concrete_function, names.get(number, "function"), number in self._signatures
                 )
         for number, node in enumerate(self._nodes):
-            self._connect(number, node)
+            self._set_children(number, node)
 
     @property
     def missing(self) -> set[str]:
@@ -167,7 +167,7 @@ class _Reader:
         vars(root).setdefault("signatures", _SignatureMap({}))
         return root
 
-    def _child(self, number: int) -> int:
+    def _checked_node_number(self, number: int) -> int:
         if not 0 <= number < len(self._nodes):
             raise ValueError(f"there is no object {number}")
         return number
@@ -179,7 +179,7 @@ class _Reader:
         if not any(node.WhichOneof("kind") in ("variable", "resource") for node in self._nodes):
             return keys, table_keys
         self._bundle = TensorBundle(os.path.join(self._folder, _VARIABLES))
-        saved = parse("TrackableObjectGraph", self._bundle.read(_OBJECT_GRAPH).item()).nodes
+        saved = parse_message("TrackableObjectGraph", self._bundle.read(_OBJECT_GRAPH).item()).nodes
         pairs, seen = [(0, 0)], {(0, 0)}
         while pairs:
             number, saved_number = pairs.pop()
@@ -192,7 +192,7 @@ class _Reader:
             children = {child.local_name: child.node_id for child in (*node.dependencies, *node.children)}
             for child in saved[saved_number].children:
                 if child.local_name in children:
-                    pair = (self._child(children[child.local_name]), child.node_id)
+                    pair = (self._checked_node_number(children[child.local_name]), child.node_id)
                     if pair[0] not in keys and pair not in seen:
                         seen.add(pair)
                         pairs.append(pair)
@@ -216,7 +216,7 @@ class _Reader:
                 names = {child.local_name for child in node.children}
                 return _CallableUserObject() if "__call__" in names else _UserObject()
             case "constant":
-                return convert_to_tensor(self._constant(node.constant.operation))
+                return convert_to_tensor(self._constant_value(node.constant.operation))
             case "asset":
                 return convert_to_tensor(self._asset_path(node.asset.asset_file_def_index))
         return None  # made later: a table, a function, for which all variables are there, or a tensor inside of one
@@ -224,11 +224,13 @@ class _Reader:
     def _function_of_resource(self, number: int, name: str) -> tuple[GraphFunction, list[Any]]:
         """Returns a function of a table, and what it captures."""
         children = {child.local_name: child.node_id for child in self._nodes[number].children}
-        node = self._nodes[self._child(children.get(name, -1))]
+        node = self._nodes[self._checked_node_number(children.get(name, -1))]
         names = [*node.function.concrete_functions, node.bare_concrete_function.concrete_function_name]
         if names[0] not in self._concrete:
             raise ValueError(f"there is no concrete function {names[0]!r:.100}")
-        captures = [self._objects[self._child(capture)] for capture in self._concrete[names[0]].bound_inputs]
+        captures = [
+            self._objects[self._checked_node_number(capture)] for capture in self._concrete[names[0]].bound_inputs
+        ]
         function = self._library.function(names[0])
         if function.argument_count != len(captures):
             raise ValueError(f"the function {names[0]!r:.100} of a table takes arguments")
@@ -237,7 +239,7 @@ class _Reader:
             raise ValueError(f"the function {names[0]!r:.100} of a table has the operations {sorted(others)!r:.200}")
         return function, captures
 
-    def _table(self, number: int) -> LookupInterface | None:
+    def _make_table(self, number: int) -> LookupInterface | None:
         """Returns a new table; None if operations are missing."""
         function, captures = self._function_of_resource(number, "_create_resource")
         if self.missing:
@@ -259,7 +261,7 @@ class _Reader:
             keys, values = [convert_to_tensor(self._bundle.read(f"{key}-{part}")) for part in ("keys", "values")]
             table.insert(keys, values)
 
-    def _constant(self, operation: str) -> Any:
+    def _constant_value(self, operation: str) -> Any:
         for node in self._meta_graph.graph_def.node:
             if node.name == operation and node.op == "Const":
                 return Attributes(node, self._library.operation_definition("Const", 0))["value"]
@@ -274,7 +276,7 @@ class _Reader:
             raise ValueError(f"an asset is no file of the folder: {name!r:.100}")
         return os.path.join(self._folder, "assets", name)
 
-    def _entry(self, name: str) -> tuple[tuple[Any, Any], _GraphEntry]:
+    def _read_entry(self, name: str) -> tuple[tuple[Any, Any], _GraphEntry]:
         """Returns the positional and keyword arguments of a concrete function, and the function."""
         if name not in self._concrete:
             raise ValueError(f"there is no concrete function {name!r:.100}")
@@ -282,7 +284,7 @@ class _Reader:
         function = self._library.function(name)
         (positional, keywords), specs = number_specs(decode(concrete.canonicalized_input_signature))
         result, result_specs = number_specs(decode(concrete.output_signature))
-        captures = [self._objects[self._child(number)] for number in concrete.bound_inputs]
+        captures = [self._objects[self._checked_node_number(number)] for number in concrete.bound_inputs]
         if not self.missing and not all(isinstance(capture, _CAPTURES) for capture in captures):
             raise ValueError(f"the function {name!r:.100} takes something else than variables, tables and constants")
         if function.argument_count != len(specs) + len(captures) or function.result_count != len(result_specs):
@@ -290,18 +292,18 @@ class _Reader:
         nest.flatten(result)  # fails if the keys of a dict have no order
         return (positional, keywords), _GraphEntry({"arguments": (positional, keywords)}, function, captures, result)
 
-    def _function(self, node: Any, name: str) -> RestoredFunction:
+    def _read_function(self, node: Any, name: str) -> RestoredFunction:
         signature = signature_of(node.function_spec)
         entries = []
         for concrete in node.concrete_functions:
-            arguments, entry = self._entry(concrete)
+            arguments, entry = self._read_entry(concrete)
             entry.arguments = _named_arguments(signature, *arguments)
             entries.append(entry)
         has_signature = node.function_spec.input_signature.WhichOneof("kind") not in (None, "none_value")
         return RestoredFunction(name, signature, has_signature and bool(entries), list(entries))
 
     def _concrete_function(self, node: Any, name: str, is_signature: bool) -> Any:
-        (positional, keywords), entry = self._entry(node.concrete_function_name)
+        (positional, keywords), entry = self._read_entry(node.concrete_function_name)
         leaves = tensor_leaves(entry.arguments)
         if is_signature:
             outputs, names = entry.result, list(keywords)
@@ -328,9 +330,11 @@ class _Reader:
         entry.arguments = dict(zip(arguments, leaves, strict=True))
         return RestoredFunction(name, inspect.Signature(parameters), True, [entry])
 
-    def _connect(self, number: int, node: Any) -> None:
+    def _set_children(self, number: int, node: Any) -> None:
         obj, kind = self._objects[number], node.user_object.identifier
-        children = {child.local_name: self._objects[self._child(child.node_id)] for child in node.children}
+        children = {
+            child.local_name: self._objects[self._checked_node_number(child.node_id)] for child in node.children
+        }
         if kind == "signature_map":
             vars(self._objects[0])["signatures"] = _SignatureMap(children)
         elif isinstance(obj, list):

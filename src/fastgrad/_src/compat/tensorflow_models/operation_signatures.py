@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 from fastgrad._src.compat.raw_ops.table import TABLE
-from fastgrad._src.files.records.saved_model_messages import make
+from fastgrad._src.files.records.saved_model_messages import make_message
 
 _SIGNATURES = """
 AddN: inputs*N -> sum
@@ -92,9 +92,11 @@ def signature_message(name: str, input_count: int) -> Any:
         inputs, outputs = inputs[:input_count], TABLE[name].result_names or ["output"]
     else:
         return None
-    return make("OpDef", name=name, input_arg=_arguments(inputs), output_arg=_arguments(outputs))
+    return make_message(
+        "OpDef", name=name, input_arg=_argument_messages(inputs), output_arg=_argument_messages(outputs)
+    )
 
 
-def _arguments(texts: list[str]) -> list[Any]:
+def _argument_messages(texts: list[str]) -> list[Any]:
     parts = [text.partition("*") for text in texts]
-    return [make("ArgDef", name=name, number_attr=count) for name, _, count in parts]
+    return [make_message("ArgDef", name=name, number_attr=count) for name, _, count in parts]

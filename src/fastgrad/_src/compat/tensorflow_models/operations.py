@@ -53,7 +53,7 @@ def compute_of(operation: str, attributes: Attributes, functions: Functions, mis
             return _raw_compute(TABLE[operation], attributes)
         missing.add(f"{operation} with {', '.join(unknown)}")
     elif list(functions) == ["f"]:
-        return _call(attributes, functions)  # a node whose operation is the name of a function
+        return _call_function(attributes, functions)  # a node whose operation is the name of a function
     else:
         missing.add(operation)
     return _refuse
@@ -66,19 +66,19 @@ def _refuse(inputs: list[Any]) -> Sequence[Any]:
 # ---- raw operations -----------------------------------------------------------------------------------
 
 
-def _parameters(operation: RawOperation) -> list[str]:
+def _parameter_names(operation: RawOperation) -> list[str]:
     return [name for name in inspect.signature(operation).parameters if name != "name"]
 
 
 def _unknown_attributes(operation: RawOperation, attributes: Attributes) -> list[str]:
     """Returns the attributes, with their values, that the raw operation does not have and that say what it computes."""
     name = operation.__name__
-    known = {_RENAMED_ATTRIBUTES.get((name, parameter), parameter) for parameter in _parameters(operation)}
+    known = {_RENAMED_ATTRIBUTES.get((name, parameter), parameter) for parameter in _parameter_names(operation)}
     return [f"{choice}={attributes[choice]!r}" for choice in attributes.choices() if choice not in known]
 
 
 def _raw_compute(operation: RawOperation, attributes: Attributes) -> Compute:
-    parameters = _parameters(operation)
+    parameters = _parameter_names(operation)
     arguments = list(attributes.definition.input_arg)
     names, options = parameters[: len(arguments)], parameters[len(arguments) :]
     if len(names) != len(arguments):
@@ -109,14 +109,14 @@ def _is_list(argument: Any) -> bool:
 # ---- handles of variables, lists of tensors -----------------------------------------------------------
 
 
-def _variable(value: Any) -> Variable:
+def _checked_variable(value: Any) -> Variable:
     if not isinstance(value, Variable):
         raise TypeError(f"a handle of a variable is needed, got a {type(value).__name__}")
     return value
 
 
-def _change(method: str) -> Callable[..., Any]:
-    return lambda attributes, resource, value: getattr(_variable(resource), method)(value)
+def _variable_change(method: str) -> Callable[..., Any]:
+    return lambda attributes, resource, value: getattr(_checked_variable(resource), method)(value)
 
 
 def _new_list(dtype: Any, shape: Any, size: Any, dynamic_size: bool = False) -> TensorArray:
@@ -128,7 +128,7 @@ def _new_list(dtype: Any, shape: Any, size: Any, dynamic_size: bool = False) -> 
     return TensorArray(dtype, size, dynamic_size, clear_after_read=False, infer_shape=False, element_shape=known)
 
 
-def _set_item(attributes: Attributes, array: TensorArray, index: Any, item: Any) -> TensorArray:
+def _set_list_item(attributes: Attributes, array: TensorArray, index: Any, item: Any) -> TensorArray:
     if attributes.is_set("resize_if_index_out_of_bounds"):
         array._dynamic_size = True
         if int(index) > _MOST_LIST_ELEMENTS:
@@ -136,43 +136,45 @@ def _set_item(attributes: Attributes, array: TensorArray, index: Any, item: Any)
     return array.write(index, item)
 
 
-def _pass_on(attributes: Attributes, value: Any) -> Any:
+def _identity(attributes: Attributes, value: Any) -> Any:
     return identity(value) if isinstance(value, Tensor) else value
 
 
 def _gather_rows(attributes: Attributes, resource: Any, indices: Any) -> Any:
     batch_dims = attributes.get("batch_dims", 0)
-    return gather(_variable(resource), indices, axis=batch_dims, batch_dims=batch_dims)
+    return gather(_checked_variable(resource), indices, axis=batch_dims, batch_dims=batch_dims)
 
 
 def _read_and_skip(attributes: Attributes, resource: Any, algorithm: Any, delta: Any) -> Any:
     """Returns the state of a generator and advances it by ``delta`` numbers."""
-    state = convert_to_tensor(_variable(resource))
+    state = convert_to_tensor(_checked_variable(resource))
     count = as_python_int(delta, "RngReadAndSkip: delta") * RESERVED_COUNTERS
-    _variable(resource).assign(advance_generator(state, count=count))
+    _checked_variable(resource).assign(advance_generator(state, count=count))
     return state
 
 
 _ON_HANDLES: dict[str, Callable[..., Any]] = {
     **ON_TABLES,
     "Const": lambda attributes: constant(attributes["value"]),
-    "Identity": _pass_on,
-    "PreventGradient": _pass_on,
-    "PlaceholderWithDefault": _pass_on,
+    "Identity": _identity,
+    "PreventGradient": _identity,
+    "PlaceholderWithDefault": _identity,
     "DisableCopyOnRead": lambda attributes, resource: None,
-    "ReadVariableOp": lambda attributes, resource: convert_to_tensor(_variable(resource)),
+    "ReadVariableOp": lambda attributes, resource: convert_to_tensor(_checked_variable(resource)),
     "VarIsInitializedOp": lambda attributes, resource: constant(isinstance(resource, Variable)),
-    "VariableShape": lambda attributes, resource: shape_query.shape(_variable(resource), attributes["out_type"]),
+    "VariableShape": lambda attributes, resource: shape_query.shape(
+        _checked_variable(resource), attributes["out_type"]
+    ),
     "RngReadAndSkip": _read_and_skip,
     "ResourceGather": _gather_rows,
-    "ResourceGatherNd": lambda attributes, resource, indices: gather_nd(_variable(resource), indices),
-    "AssignVariableOp": _change("assign"),
-    "AssignAddVariableOp": _change("assign_add"),
-    "AssignSubVariableOp": _change("assign_sub"),
+    "ResourceGatherNd": lambda attributes, resource, indices: gather_nd(_checked_variable(resource), indices),
+    "AssignVariableOp": _variable_change("assign"),
+    "AssignAddVariableOp": _variable_change("assign_add"),
+    "AssignSubVariableOp": _variable_change("assign_sub"),
     "TensorListReserve": lambda attributes, shape, size: _new_list(attributes["element_dtype"], shape, size),
     "EmptyTensorList": lambda attributes, shape, most: _new_list(attributes["element_dtype"], shape, 0, True),
     "TensorListFromTensor": lambda attributes, rows, shape: _new_list(rows.dtype, shape, rows.shape[0]).unstack(rows),
-    "TensorListSetItem": _set_item,
+    "TensorListSetItem": _set_list_item,
     "TensorListPushBack": lambda attributes, array, item: array.write(array.size(), item),
     "TensorListGetItem": lambda attributes, array, index, shape: array.read(index),
     "TensorListLength": lambda attributes, array: array.size(),
@@ -197,11 +199,11 @@ def _compute_on_handles(function: Callable[..., Any], attributes: Attributes) ->
 # ---- calls, branches, loops ---------------------------------------------------------------------------
 
 
-def _call(attributes: Attributes, functions: Functions) -> Compute:
-    return _one(functions, "f").run
+def _call_function(attributes: Attributes, functions: Functions) -> Compute:
+    return _only_function(functions, "f").run
 
 
-def _one(functions: Functions, name: str) -> GraphFunction:
+def _only_function(functions: Functions, name: str) -> GraphFunction:
     if len(functions.get(name, ())) != 1:
         raise ValueError(f"a node needs one function {name!r}")
     return functions[name][0]
@@ -218,15 +220,15 @@ def _check_calls(attributes: Attributes, called: Sequence[GraphFunction], inputs
             )
 
 
-def _branch(attributes: Attributes, functions: Functions) -> Compute:
-    branches = [_one(functions, name) for name in ("then_branch", "else_branch")]
+def _if_branches(attributes: Attributes, functions: Functions) -> Compute:
+    branches = [_only_function(functions, name) for name in ("then_branch", "else_branch")]
     _check_calls(attributes, branches, "input", "output")
     on_true, on_false = branches
 
     def compute(inputs: list[Any]) -> Sequence[Any]:
         predicate, *rest = inputs
         is_true = predicate if predicate.dtype is dtypes.bool else not_equal(predicate, zeros_like(predicate))
-        result = cond(is_true, lambda: _results(on_true, rest), lambda: _results(on_false, rest))
+        result = cond(is_true, lambda: _run_branch(on_true, rest), lambda: _run_branch(on_false, rest))
         return list(result)[: on_true.result_count]
 
     return compute
@@ -240,18 +242,18 @@ def _case(attributes: Attributes, functions: Functions) -> Compute:
 
     def compute(inputs: list[Any]) -> Sequence[Any]:
         index, *rest = inputs
-        choices = [functools.partial(_results, branch, rest) for branch in branches]
+        choices = [functools.partial(_run_branch, branch, rest) for branch in branches]
         return list(switch_case(index, choices))[: branches[0].result_count]
 
     return compute
 
 
-def _results(function: GraphFunction, arguments: list[Any]) -> list[Any]:
+def _run_branch(function: GraphFunction, arguments: list[Any]) -> list[Any]:
     return function.run(arguments) or [constant(0)]  # branches without results have effects only
 
 
-def _loop(attributes: Attributes, functions: Functions) -> Compute:
-    condition, body = _one(functions, "cond"), _one(functions, "body")
+def _while_loop(attributes: Attributes, functions: Functions) -> Compute:
+    condition, body = _only_function(functions, "cond"), _only_function(functions, "body")
     _check_calls(attributes, [body], "input", "output")
     if condition.argument_count != body.argument_count or condition.result_count != 1:
         raise ValueError(f"the function {condition.name!r:.100} is no condition of the loop of {body.name!r:.100}")
@@ -287,12 +289,12 @@ def _loop(attributes: Attributes, functions: Functions) -> Compute:
 
 
 _ON_FUNCTIONS: dict[str, Callable[[Attributes, Functions], Compute]] = {
-    "PartitionedCall": _call,
-    "StatefulPartitionedCall": _call,
-    "If": _branch,
-    "StatelessIf": _branch,
+    "PartitionedCall": _call_function,
+    "StatefulPartitionedCall": _call_function,
+    "If": _if_branches,
+    "StatelessIf": _if_branches,
     "Case": _case,
     "StatelessCase": _case,
-    "While": _loop,
-    "StatelessWhile": _loop,
+    "While": _while_loop,
+    "StatelessWhile": _while_loop,
 }

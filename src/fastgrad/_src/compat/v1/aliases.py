@@ -13,11 +13,11 @@ _Parameters = dict[str, str | None]
 """The arguments of TensorFlow 1 in their order, each with its name in ``tf``; None for one without a meaning."""
 
 
-def _words(text: str) -> list[str]:
+def _split_names(text: str) -> list[str]:
     return text.split()
 
 
-_AS_IN_TF = _words(
+_AS_IN_TF = _split_names(
     "AggregationMethod Assert CriticalSection DType GradientTape IndexedSlices Module RaggedTensor RaggedTensorSpec SparseTensor "
     "SparseTensorSpec Tensor TensorArray TensorShape TensorSpec TypeSpec UnconnectedGradients VariableAggregation "
     "VariableSynchronization abs acos acosh add add_n argsort as_dtype as_string asin asinh atan atan2 atanh bfloat16 bitcast bool "
@@ -36,7 +36,7 @@ _AS_IN_TF = _words(
     "unstack vectorized_map where zeros"
 )
 
-_NAMESPACES_AS_IN_TF = _words(
+_NAMESPACES_AS_IN_TF = _split_names(
     "autograph bitwise config data debugging dtypes errors image io io.gfile linalg lookup math math.special nest nn "
     "ragged random saved_model sets signal sparse strings test train types version"
 )
@@ -45,7 +45,7 @@ _NAMESPACES_AS_IN_TF = _words(
 _NAMESPACES_OF_TF_1 = ("gfile", "initializers", "losses", "manip", "metrics", "python_io", "spectral")
 """Namespaces that are in TensorFlow 1 only: the tables below have all of their names."""
 
-_REFUSED = _words(
+_REFUSED = _split_names(
     "autograph.to_code autograph.to_graph data.experimental image.resize image.extract_glimpse image.sample_distorted_bounding_box "
     "lookup.experimental nn.ctc_loss nn.ctc_beam_search_decoder nn.dilation2d nn.erosion2d nn.embedding_lookup_sparse "
     "nn.fractional_avg_pool nn.fractional_max_pool nn.nce_loss nn.quantized_conv2d nn.safe_embedding_lookup_sparse nn.sampled_softmax_loss "
@@ -59,42 +59,42 @@ _HERE = "compat.v1."
 _VARIABLES, _OLD, _TRAIN = _HERE + "variables.", _HERE + "functions.", _HERE + "training."
 
 
-def _each(target: str, names: str, prefix: str = "") -> dict[str, str]:
-    return {prefix + name: target + name for name in _words(names)}
+def _target_by_name(target: str, names: str, prefix: str = "") -> dict[str, str]:
+    return {prefix + name: target + name for name in _split_names(names)}
 
 
 _RENAMED = {
     # functions of `tf.math` and its kin at the top
-    **_each(
+    **_target_by_name(
         "math.",
         "accumulate_n angle betainc ceil conj cumprod digamma erf erfc expm1 floordiv floormod igamma igammac imag invert_permutation "
         "is_finite is_inf is_nan is_non_decreasing is_strictly_increasing lbeta lgamma log log1p log_sigmoid logical_xor mod polygamma "
         "real reciprocal rint rsqrt segment_max segment_mean segment_min segment_prod segment_sum squared_difference unsorted_segment_max "
         "unsorted_segment_mean unsorted_segment_min unsorted_segment_prod unsorted_segment_sqrt_n unsorted_segment_sum zeta",
     ),
-    **_each("linalg.", "cholesky cholesky_solve cross global_norm matrix_transpose qr svd trace"),
-    **_each("linalg.", "band_part diag diag_part set_diag solve triangular_solve", "matrix_"),
-    **_each(
+    **_target_by_name("linalg.", "cholesky cholesky_solve cross global_norm matrix_transpose qr svd trace"),
+    **_target_by_name("linalg.", "band_part diag diag_part set_diag solve triangular_solve", "matrix_"),
+    **_target_by_name(
         "debugging.",
         "assert_integer assert_proper_iterable assert_same_float_dtype assert_type check_numerics is_numeric_tensor",
     ),
-    **_each("math.", "is_finite is_inf is_nan is_non_decreasing is_strictly_increasing", "debugging."),
-    **_each(
+    **_target_by_name("math.", "is_finite is_inf is_nan is_non_decreasing is_strictly_increasing", "debugging."),
+    **_target_by_name(
         "io.",
         "decode_base64 encode_base64 matching_files parse_single_sequence_example parse_tensor read_file serialize_tensor write_file "
         "FixedLenFeature FixedLenSequenceFeature VarLenFeature",
     ),
-    **_each("signal.", "fft fft2d fft3d ifft ifft2d ifft3d"),
-    **_each(
+    **_target_by_name("signal.", "fft fft2d fft3d ifft ifft2d ifft3d"),
+    **_target_by_name(
         "signal.", "dct fft fft2d fft3d idct ifft ifft2d ifft3d irfft irfft2d irfft3d rfft rfft2d rfft3d", "spectral."
     ),
-    **_each("random.", "gamma normal shuffle uniform", "random_"),
-    **_each("", "as_dtype as_string cast saturate_cast", "dtypes."),
-    **_each("", "gather_nd reshape reverse roll scatter_nd space_to_batch_nd tile", "manip."),
-    **_each("sparse.", "eye maximum minimum reorder reset_shape retain softmax transpose", "sparse_"),
-    **_each("strings.", "join strip to_hash_bucket_fast to_hash_bucket_strong", "string_"),
-    **_each("io.", "TFRecordOptions TFRecordWriter", "python_io."),
-    **_each("compat.", "dimension_at_index dimension_value"),
+    **_target_by_name("random.", "gamma normal shuffle uniform", "random_"),
+    **_target_by_name("", "as_dtype as_string cast saturate_cast", "dtypes."),
+    **_target_by_name("", "gather_nd reshape reverse roll scatter_nd space_to_batch_nd tile", "manip."),
+    **_target_by_name("sparse.", "eye maximum minimum reorder reset_shape retain softmax transpose", "sparse_"),
+    **_target_by_name("strings.", "join strip to_hash_bucket_fast to_hash_bucket_strong", "string_"),
+    **_target_by_name("io.", "TFRecordOptions TFRecordWriter", "python_io."),
+    **_target_by_name("compat.", "dimension_at_index dimension_value"),
     "OpError": "errors.OpError",
     "convert_to_tensor_or_sparse_tensor": _OLD + "convert_to_tensor_or_sparse_tensor",
     "div_no_nan": "math.divide_no_nan",
@@ -110,7 +110,7 @@ _RENAMED = {
     "nn.avg_pool_v2": "nn.avg_pool",
     "nn.ctc_beam_search_decoder_v2": "nn.ctc_beam_search_decoder",
     "nn.ctc_loss_v2": "nn.ctc_loss",
-    **_each("random.", "log_uniform_candidate_sampler uniform_candidate_sampler", "nn."),
+    **_target_by_name("random.", "log_uniform_candidate_sampler uniform_candidate_sampler", "nn."),
     "nn.max_pool_v2": "nn.max_pool",
     "random_crop": "image.random_crop",
     **dict.fromkeys(("random.set_random_seed", "set_random_seed"), "random.set_seed"),
@@ -129,7 +129,7 @@ _RENAMED = {
         for name in (f"{key}_initializer", f"initializers.{key}")
     },
     # what has no counterpart in `tf`
-    **_each(
+    **_target_by_name(
         _VARIABLES,
         "AUTO_REUSE VariableScope all_variables assign assign_add assign_sub get_local_variable get_variable get_variable_scope "
         "global_variables global_variables_initializer initialize_all_tables initialize_all_variables initialize_local_variables "
@@ -141,21 +141,21 @@ _RENAMED = {
     "initializers.local_variables": _VARIABLES + "local_variables_initializer",
     "initializers.variables": _VARIABLES + "variables_initializer",
     "initializers.tables_initializer": _VARIABLES + "tables_initializer",
-    **_each(
+    **_target_by_name(
         _OLD,
         "Print batch_to_space clip_by_average_norm div placeholder placeholder_with_default py_func space_to_batch sparse_placeholder "
         "string_split to_bfloat16 to_complex128 to_complex64 to_double to_float to_int32 to_int64",
     ),
-    **_each(
+    **_target_by_name(
         _OLD, "dropout embedding_lookup relu_layer softmax_cross_entropy_with_logits space_to_batch xw_plus_b", "nn."
     ),
-    **_each(
+    **_target_by_name(
         _OLD,
         "get_output_classes get_output_shapes get_output_types make_initializable_iterator make_one_shot_iterator",
         "data.",
     ),
     **dict.fromkeys(("io.tf_record_iterator", "python_io.tf_record_iterator"), _OLD + "tf_record_iterator"),
-    **_each(
+    **_target_by_name(
         _TRAIN,
         "cosine_decay cosine_decay_restarts exponential_decay inverse_time_decay natural_exp_decay piecewise_constant polynomial_decay "
         "summary_iterator",
@@ -163,7 +163,7 @@ _RENAMED = {
     ),
     "train.NewCheckpointReader": "train.load_checkpoint",
     "train.piecewise_constant_decay": _TRAIN + "piecewise_constant",
-    **_each(
+    **_target_by_name(
         _HERE + "losses.",
         "Reduction absolute_difference compute_weighted_loss cosine_distance hinge_loss huber_loss log_loss mean_squared_error "
         "sigmoid_cross_entropy softmax_cross_entropy sparse_softmax_cross_entropy",
@@ -184,7 +184,7 @@ _ARGUMENTS: dict[str, tuple[str, _Parameters]] = {}
 """The path in ``tf`` of each name with other arguments, and these."""
 
 
-def _takes(target: str, arguments: str, names: str = "", **names_in_tf: str | None) -> None:
+def _declare_arguments(target: str, arguments: str, names: str = "", **names_in_tf: str | None) -> None:
     """Declares that ``names`` are ``target`` of ``tf`` with TensorFlow 1's ``arguments``.
 
     Args:
@@ -194,8 +194,11 @@ def _takes(target: str, arguments: str, names: str = "", **names_in_tf: str | No
         **names_in_tf: the name in ``tf`` of those arguments that have another one there, beside ``_OLD_ARGUMENTS``.
     """
     names_in_tf = _OLD_ARGUMENTS | names_in_tf
-    for name in _words(names or target):
-        _ARGUMENTS[name] = target, {argument: names_in_tf.get(argument, argument) for argument in _words(arguments)}
+    for name in _split_names(names or target):
+        _ARGUMENTS[name] = (
+            target,
+            {argument: names_in_tf.get(argument, argument) for argument in _split_names(arguments)},
+        )
 
 
 for _name, _class, _order in (
@@ -205,9 +208,9 @@ for _name, _class, _order in (
     ("truncated_normal", "TruncatedNormal", "mean stddev seed dtype"),
     ("variance_scaling", "VarianceScaling", "scale mode distribution seed dtype"),
 ):
-    _takes(f"keras.initializers.{_class}", _order, f"{_name}_initializer initializers.{_name}", dtype=None)
-for _name in _words("he_normal he_uniform lecun_normal lecun_uniform"):
-    _takes(f"keras.initializers.{_name}", "seed", f"initializers.{_name}")
+    _declare_arguments(f"keras.initializers.{_class}", _order, f"{_name}_initializer initializers.{_name}", dtype=None)
+for _name in _split_names("he_normal he_uniform lecun_normal lecun_uniform"):
+    _declare_arguments(f"keras.initializers.{_name}", "seed", f"initializers.{_name}")
 for _names, _order in (
     ("equal greater greater_equal less less_equal none_equal", "x y data summarize message name"),
     ("negative non_negative non_positive positive", "x data summarize message name"),
@@ -216,114 +219,118 @@ for _names, _order in (
     ("rank_in", "x ranks data summarize message name"),
     ("scalar", "tensor name message"),
 ):
-    for _name in _words(_names):
-        _takes(f"debugging.assert_{_name}", _order, f"assert_{_name} debugging.assert_{_name}", data=None)
-for _name in _words("all any logsumexp max mean min prod sum"):
+    for _name in _split_names(_names):
+        _declare_arguments(f"debugging.assert_{_name}", _order, f"assert_{_name} debugging.assert_{_name}", data=None)
+for _name in _split_names("all any logsumexp max mean min prod sum"):
     _order = "input_tensor axis keepdims name reduction_indices keep_dims"
-    _takes(f"math.reduce_{_name}", _order, f"reduce_{_name} math.reduce_{_name}")
-for _name in _words("reduce_max reduce_sum"):
-    _takes(f"sparse.{_name}", "sp_input axis keepdims reduction_axes keep_dims", f"sparse_{_name} sparse.{_name}")
-for _name in _words("segment_mean segment_sqrt_n segment_sum"):
+    _declare_arguments(f"math.reduce_{_name}", _order, f"reduce_{_name} math.reduce_{_name}")
+for _name in _split_names("reduce_max reduce_sum"):
+    _declare_arguments(
+        f"sparse.{_name}", "sp_input axis keepdims reduction_axes keep_dims", f"sparse_{_name} sparse.{_name}"
+    )
+for _name in _split_names("segment_mean segment_sqrt_n segment_sum"):
     _order = "data indices segment_ids name num_segments sparse_gradient"
-    _takes(f"sparse.{_name}", _order, f"sparse_{_name} sparse.{_name}")
-for _name in _words("nn.avg_pool nn.avg_pool2d nn.max_pool"):
-    _takes(_name, "value ksize strides padding data_format name input", value="input")
-for _name in _words("nn.conv2d_transpose nn.conv3d_transpose"):
+    _declare_arguments(f"sparse.{_name}", _order, f"sparse_{_name} sparse.{_name}")
+for _name in _split_names("nn.avg_pool nn.avg_pool2d nn.max_pool"):
+    _declare_arguments(_name, "value ksize strides padding data_format name input", value="input")
+for _name in _split_names("nn.conv2d_transpose nn.conv3d_transpose"):
     _order = "value filter output_shape strides padding data_format name input filters dilations"
-    _takes(_name, _order, value="input", filter="filters")
-_takes("math.argmax", "input axis name dimension output_type", "argmax math.argmax")
-_takes("math.argmin", "input axis name dimension output_type", "argmin math.argmin")
-_takes("math.argmax", "input dimension output_type name", "arg_max")
-_takes("math.argmin", "input dimension output_type name", "arg_min")
-_takes("batch_to_space", "input block_shape crops name", "batch_to_space_nd manip.batch_to_space_nd")
-_takes("boolean_mask", "tensor mask name axis")
-_takes("cond", "pred true_fn false_fn strict name fn1 fn2", strict=None, fn1="true_fn", fn2="false_fn")
-_takes(
+    _declare_arguments(_name, _order, value="input", filter="filters")
+_declare_arguments("math.argmax", "input axis name dimension output_type", "argmax math.argmax")
+_declare_arguments("math.argmin", "input axis name dimension output_type", "argmin math.argmin")
+_declare_arguments("math.argmax", "input dimension output_type name", "arg_max")
+_declare_arguments("math.argmin", "input dimension output_type name", "arg_min")
+_declare_arguments("batch_to_space", "input block_shape crops name", "batch_to_space_nd manip.batch_to_space_nd")
+_declare_arguments("boolean_mask", "tensor mask name axis")
+_declare_arguments("cond", "pred true_fn false_fn strict name fn1 fn2", strict=None, fn1="true_fn", fn2="false_fn")
+_declare_arguments(
     "math.confusion_matrix",
     "labels predictions num_classes dtype name weights",
     "confusion_matrix math.confusion_matrix",
 )
-_takes("constant", "value dtype shape name verify_shape", verify_shape=None)
-_takes("convert_to_tensor", "value dtype name preferred_dtype dtype_hint", preferred_dtype="dtype_hint")
-_takes(
+_declare_arguments("constant", "value dtype shape name verify_shape", verify_shape=None)
+_declare_arguments("convert_to_tensor", "value dtype name preferred_dtype dtype_hint", preferred_dtype="dtype_hint")
+_declare_arguments(
     "math.count_nonzero",
     "input_tensor axis keepdims dtype name reduction_indices keep_dims input",
     "count_nonzero math.count_nonzero",
     input_tensor="input",
 )
-_takes("math.bincount", "arr weights minlength maxlength dtype", "bincount math.bincount")
-_takes("math.in_top_k", "predictions targets k name")
-_takes("nn.log_softmax", "logits axis name dim", "math.log_softmax nn.log_softmax")
-_takes("nn.softmax", "logits axis name dim", "math.softmax nn.softmax")
-_takes(
+_declare_arguments("math.bincount", "arr weights minlength maxlength dtype", "bincount math.bincount")
+_declare_arguments("math.in_top_k", "predictions targets k name")
+_declare_arguments("nn.log_softmax", "logits axis name dim", "math.log_softmax nn.log_softmax")
+_declare_arguments("nn.softmax", "logits axis name dim", "math.softmax nn.softmax")
+_declare_arguments(
     "debugging.assert_all_finite",
     "t msg name x message",
     "verify_tensor_all_finite debugging.assert_all_finite",
     t="x",
     msg="message",
 )
-_takes(
+_declare_arguments(
     "io.decode_csv",
     "records record_defaults field_delim use_quote_delim name na_value select_cols",
     "decode_csv io.decode_csv",
 )
-_takes(
+_declare_arguments(
     "io.decode_raw", "input_bytes out_type little_endian name bytes", "decode_raw io.decode_raw", bytes="input_bytes"
 )
-_takes("io.parse_example", "serialized features name example_names", "parse_example io.parse_example")
-_takes(
+_declare_arguments("io.parse_example", "serialized features name example_names", "parse_example io.parse_example")
+_declare_arguments(
     "io.parse_single_example", "serialized features name example_names", "parse_single_example io.parse_single_example"
 )
-_takes("nn.depth_to_space", "input block_size name data_format", "depth_to_space nn.depth_to_space")
-_takes("nn.space_to_depth", "input block_size name data_format", "space_to_depth nn.space_to_depth")
-_takes("linalg.tensor_diag", "diagonal name", "diag")
-_takes("linalg.tensor_diag_part", "input name", "diag_part")
-_takes("expand_dims", "input axis name dim")
-_takes("gather", "params indices validate_indices name axis batch_dims")
-_takes("gather_nd", "params indices name batch_dims bad_indices_policy")
-_takes(
+_declare_arguments("nn.depth_to_space", "input block_size name data_format", "depth_to_space nn.depth_to_space")
+_declare_arguments("nn.space_to_depth", "input block_size name data_format", "space_to_depth nn.space_to_depth")
+_declare_arguments("linalg.tensor_diag", "diagonal name", "diag")
+_declare_arguments("linalg.tensor_diag_part", "input name", "diag_part")
+_declare_arguments("expand_dims", "input axis name dim")
+_declare_arguments("gather", "params indices validate_indices name axis batch_dims")
+_declare_arguments("gather_nd", "params indices name batch_dims bad_indices_policy")
+_declare_arguments(
     "image.crop_and_resize",
     "image boxes box_ind crop_size method extrapolation_value name box_indices",
     box_ind="box_indices",
 )
-_takes("image.draw_bounding_boxes", "images boxes name colors")
-_takes(
+_declare_arguments("image.draw_bounding_boxes", "images boxes name colors")
+_declare_arguments(
     "image.extract_patches",
     "images ksizes strides rates padding name sizes",
     "extract_image_patches image.extract_image_patches",
     ksizes="sizes",
 )
-_takes("linalg.norm", "tensor ord axis keepdims name keep_dims", "norm linalg.norm")
-_takes(
+_declare_arguments("linalg.norm", "tensor ord axis keepdims name keep_dims", "norm linalg.norm")
+_declare_arguments(
     "random.categorical",
     "logits num_samples seed name output_dtype",
     "multinomial random.multinomial",
     output_dtype="dtype",
 )
-_takes(
+_declare_arguments(
     "random.stateless_categorical",
     "logits num_samples seed output_dtype name",
     "random.stateless_multinomial",
     output_dtype="dtype",
 )
-_takes("random.poisson", "lam shape dtype seed name", "random_poisson random.poisson")
-_takes(
+_declare_arguments("random.poisson", "lam shape dtype seed name", "random_poisson random.poisson")
+_declare_arguments(
     "nn.max_pool_with_argmax",
     "input ksize strides padding data_format Targmax name output_dtype include_batch_in_index",
     Targmax="output_dtype",
 )
-_takes(
+_declare_arguments(
     "nn.batch_norm_with_global_normalization",
     "t m v beta gamma variance_epsilon scale_after_normalization name input mean variance",
     t="input",
     m="mean",
     v="variance",
 )
-_takes("nn.conv1d", "value filters stride padding use_cudnn_on_gpu data_format name input dilations", value="input")
-_takes(
+_declare_arguments(
+    "nn.conv1d", "value filters stride padding use_cudnn_on_gpu data_format name input dilations", value="input"
+)
+_declare_arguments(
     "nn.conv2d", "input filter strides padding use_cudnn_on_gpu data_format dilations name filters", filter="filters"
 )
-_takes(
+_declare_arguments(
     "nn.conv2d_transpose",
     "input_sizes filter out_backprop strides padding use_cudnn_on_gpu data_format dilations name filters",
     "nn.conv2d_backprop_input",
@@ -331,89 +338,97 @@ _takes(
     filter="filters",
     out_backprop="input",
 )
-_takes("nn.conv3d", "input filter strides padding data_format dilations name filters", filter="filters")
-_takes(
+_declare_arguments("nn.conv3d", "input filter strides padding data_format dilations name filters", filter="filters")
+_declare_arguments(
     "nn.convolution", "input filter padding strides dilation_rate name data_format filters dilations", filter="filters"
 )
-_takes("nn.crelu", "features name axis")
-_takes("nn.depthwise_conv2d", "input filter strides padding rate name data_format dilations")
-_takes("nn.depthwise_conv2d", "input filter strides padding data_format dilations name", "nn.depthwise_conv2d_native")
-_takes("nn.separable_conv2d", "input depthwise_filter pointwise_filter strides padding rate name data_format dilations")
-_takes("nn.in_top_k", "predictions targets k name")
-_takes("nn.softmax_cross_entropy_with_logits", "labels logits axis name dim", "nn.softmax_cross_entropy_with_logits_v2")
-_takes("nn.moments", "x axes shift name keep_dims keepdims")
-_takes("nn.weighted_moments", "x axes frequency_weights name keep_dims keepdims")
-_takes("nn.sufficient_statistics", "x axes shift keep_dims name keepdims")
-_takes("nn.pool", "input window_shape pooling_type padding dilation_rate strides name data_format dilations")
-_takes("nn.weighted_cross_entropy_with_logits", "labels logits pos_weight name targets", targets="labels")
-_takes("ones_like", "tensor dtype name optimize", tensor="input")
-_takes("zeros_like", "tensor dtype name optimize", tensor="input")
-_takes("pad", "tensor paddings mode name constant_values")
-_takes(
+_declare_arguments("nn.crelu", "features name axis")
+_declare_arguments("nn.depthwise_conv2d", "input filter strides padding rate name data_format dilations")
+_declare_arguments(
+    "nn.depthwise_conv2d", "input filter strides padding data_format dilations name", "nn.depthwise_conv2d_native"
+)
+_declare_arguments(
+    "nn.separable_conv2d", "input depthwise_filter pointwise_filter strides padding rate name data_format dilations"
+)
+_declare_arguments("nn.in_top_k", "predictions targets k name")
+_declare_arguments(
+    "nn.softmax_cross_entropy_with_logits", "labels logits axis name dim", "nn.softmax_cross_entropy_with_logits_v2"
+)
+_declare_arguments("nn.moments", "x axes shift name keep_dims keepdims")
+_declare_arguments("nn.weighted_moments", "x axes frequency_weights name keep_dims keepdims")
+_declare_arguments("nn.sufficient_statistics", "x axes shift keep_dims name keepdims")
+_declare_arguments(
+    "nn.pool", "input window_shape pooling_type padding dilation_rate strides name data_format dilations"
+)
+_declare_arguments("nn.weighted_cross_entropy_with_logits", "labels logits pos_weight name targets", targets="labels")
+_declare_arguments("ones_like", "tensor dtype name optimize", tensor="input")
+_declare_arguments("zeros_like", "tensor dtype name optimize", tensor="input")
+_declare_arguments("pad", "tensor paddings mode name constant_values")
+_declare_arguments(
     "reverse_sequence",
     "input seq_lengths seq_axis batch_axis name seq_dim batch_dim",
     seq_dim="seq_axis",
     batch_dim="batch_axis",
 )
-_takes("shape", "input name out_type")
-_takes("size", "input name out_type")
-_takes("squeeze", "input axis name squeeze_dims", squeeze_dims="axis")
-_takes("transpose", "a perm name conjugate")
-_takes("tuple", "tensors name control_inputs")
-_takes(
+_declare_arguments("shape", "input name out_type")
+_declare_arguments("size", "input name out_type")
+_declare_arguments("squeeze", "input axis name squeeze_dims", squeeze_dims="axis")
+_declare_arguments("transpose", "a perm name conjugate")
+_declare_arguments("tuple", "tensors name control_inputs")
+_declare_arguments(
     "while_loop",
     "cond body loop_vars shape_invariants parallel_iterations back_prop swap_memory name maximum_iterations return_same_structure",
     return_same_structure=None,
 )
-_takes(
+_declare_arguments(
     "gradients",
     "ys xs grad_ys name colocate_gradients_with_ops gate_gradients aggregation_method stop_gradients unconnected_gradients",
     colocate_gradients_with_ops=None,
 )
-_takes(
+_declare_arguments(
     "strings.reduce_join",
     "inputs axis keep_dims separator name reduction_indices keepdims",
     "reduce_join strings.reduce_join",
 )
-_takes("strings.substr", "input pos len name unit", "substr strings.substr")
-_takes("strings.length", "input name unit")
-_takes(
+_declare_arguments("strings.substr", "input pos len name unit", "substr strings.substr")
+_declare_arguments("strings.length", "input name unit")
+_declare_arguments(
     "strings.to_hash_bucket",
     "string_tensor num_buckets name input",
     "string_to_hash_bucket strings.to_hash_bucket",
     string_tensor="input",
 )
-_takes(
+_declare_arguments(
     "strings.to_number",
     "string_tensor out_type name input",
     "string_to_number strings.to_number",
     string_tensor="input",
 )
-_takes("sparse.add", "a b threshold thresh", "sparse_add sparse.add", thresh="threshold")
-_takes("sparse.mask", "a mask_indices name", "sparse_mask")
-_takes("sparse.reshape", "sp_input shape name", "sparse_reshape")
-_takes("sparse.slice", "sp_input start size name", "sparse_slice")
-_takes("sparse.fill_empty_rows", "sp_input default_value name", "sparse_fill_empty_rows")
-_takes("sparse.to_indicator", "sp_input vocab_size name", "sparse_to_indicator")
-_takes("sparse.to_dense", "sp_input default_value validate_indices name", "sparse_tensor_to_dense")
-_takes("sets.difference", "a b aminusb validate_indices", "sets.set_difference")
-_takes("sets.intersection", "a b validate_indices", "sets.set_intersection")
-_takes("sets.size", "a validate_indices", "sets.set_size")
-_takes("sets.union", "a b validate_indices", "sets.set_union")
-_takes("io.gfile.copy", "oldpath newpath overwrite", "gfile.Copy", oldpath="src", newpath="dst")
-_takes("io.gfile.rmtree", "dirname", "gfile.DeleteRecursively", dirname="path")
-_takes("io.gfile.exists", "filename", "gfile.Exists", filename="path")
-_takes("io.gfile.glob", "filename", "gfile.Glob", filename="pattern")
-_takes("io.gfile.isdir", "dirname", "gfile.IsDirectory", dirname="path")
-_takes("io.gfile.listdir", "dirname", "gfile.ListDirectory", dirname="path")
-_takes("io.gfile.makedirs", "dirname", "gfile.MakeDirs", dirname="path")
-_takes("io.gfile.mkdir", "dirname", "gfile.MkDir", dirname="path")
-_takes("io.gfile.remove", "filename", "gfile.Remove", filename="path")
-_takes("io.gfile.rename", "oldname newname overwrite", "gfile.Rename", oldname="src", newname="dst")
-_takes("io.gfile.stat", "filename", "gfile.Stat", filename="path")
-_takes("io.gfile.walk", "top in_order", "gfile.Walk", in_order="topdown")
+_declare_arguments("sparse.add", "a b threshold thresh", "sparse_add sparse.add", thresh="threshold")
+_declare_arguments("sparse.mask", "a mask_indices name", "sparse_mask")
+_declare_arguments("sparse.reshape", "sp_input shape name", "sparse_reshape")
+_declare_arguments("sparse.slice", "sp_input start size name", "sparse_slice")
+_declare_arguments("sparse.fill_empty_rows", "sp_input default_value name", "sparse_fill_empty_rows")
+_declare_arguments("sparse.to_indicator", "sp_input vocab_size name", "sparse_to_indicator")
+_declare_arguments("sparse.to_dense", "sp_input default_value validate_indices name", "sparse_tensor_to_dense")
+_declare_arguments("sets.difference", "a b aminusb validate_indices", "sets.set_difference")
+_declare_arguments("sets.intersection", "a b validate_indices", "sets.set_intersection")
+_declare_arguments("sets.size", "a validate_indices", "sets.set_size")
+_declare_arguments("sets.union", "a b validate_indices", "sets.set_union")
+_declare_arguments("io.gfile.copy", "oldpath newpath overwrite", "gfile.Copy", oldpath="src", newpath="dst")
+_declare_arguments("io.gfile.rmtree", "dirname", "gfile.DeleteRecursively", dirname="path")
+_declare_arguments("io.gfile.exists", "filename", "gfile.Exists", filename="path")
+_declare_arguments("io.gfile.glob", "filename", "gfile.Glob", filename="pattern")
+_declare_arguments("io.gfile.isdir", "dirname", "gfile.IsDirectory", dirname="path")
+_declare_arguments("io.gfile.listdir", "dirname", "gfile.ListDirectory", dirname="path")
+_declare_arguments("io.gfile.makedirs", "dirname", "gfile.MakeDirs", dirname="path")
+_declare_arguments("io.gfile.mkdir", "dirname", "gfile.MkDir", dirname="path")
+_declare_arguments("io.gfile.remove", "filename", "gfile.Remove", filename="path")
+_declare_arguments("io.gfile.rename", "oldname newname overwrite", "gfile.Rename", oldname="src", newname="dst")
+_declare_arguments("io.gfile.stat", "filename", "gfile.Stat", filename="path")
+_declare_arguments("io.gfile.walk", "top in_order", "gfile.Walk", in_order="topdown")
 
-_UNSUPPORTED_IN_EAGER_CODE = _words(
+_UNSUPPORTED_IN_EAGER_CODE = _split_names(
     "accuracy auc average_precision_at_k false_negatives false_negatives_at_thresholds false_positives false_positives_at_thresholds "
     "mean mean_absolute_error mean_cosine_distance mean_iou mean_per_class_accuracy mean_relative_error mean_squared_error mean_tensor "
     "percentage_below precision precision_at_k precision_at_thresholds precision_at_top_k recall recall_at_k recall_at_thresholds "
@@ -459,7 +474,9 @@ def names(path: str) -> list[str]:
     if path == "metrics":
         found.update(_UNSUPPORTED_IN_EAGER_CODE)
     if path in _NAMESPACES_AS_IN_TF:
-        found.update(name for name in dir(_value(path)) if not name.startswith("_") and prefix + name not in _REFUSED)
+        found.update(
+            name for name in dir(_resolve_path(path)) if not name.startswith("_") and prefix + name not in _REFUSED
+        )
     return sorted(found)
 
 
@@ -468,21 +485,21 @@ def find(path: str) -> Any:
     space, _, name = path.rpartition(".")
     if path in _ARGUMENTS:
         target, names_in_tf = _ARGUMENTS[path]
-        return with_arguments(_value(target), name, names_in_tf)
+        return with_arguments(_resolve_path(target), name, names_in_tf)
     if path in _RENAMED:
-        return _value(_RENAMED[path])
+        return _resolve_path(_RENAMED[path])
     if path in _NAMESPACES_AS_IN_TF or path in _NAMESPACES_OF_TF_1:
         return Namespace(path)
     if space == "metrics" and name in _UNSUPPORTED_IN_EAGER_CODE:
         return _unsupported_metric(name)
     if path in _REFUSED:
         return MISSING
-    if (not space and name in _AS_IN_TF) or (space in _NAMESPACES_AS_IN_TF and name in dir(_value(space))):
-        return _value(path)
+    if (not space and name in _AS_IN_TF) or (space in _NAMESPACES_AS_IN_TF and name in dir(_resolve_path(space))):
+        return _resolve_path(path)
     return MISSING
 
 
-def _value(path: str) -> Any:
+def _resolve_path(path: str) -> Any:
     """Returns the object at a path below ``fastgrad``."""
     value: Any = importlib.import_module("fastgrad")
     if path.startswith(_HERE):

@@ -95,7 +95,7 @@ def py_func(func: Any, inp: Any, Tout: Any, stateful: bool = True, name: str | N
     return py_function(func, inp, Tout)
 
 
-def _cast(name: str, dtype: Any) -> Any:
+def _cast_function(name: str, dtype: Any) -> Any:
     def cast(x: Any, name: str | None = None) -> Any:
         return casting.cast(x, dtype)
 
@@ -105,10 +105,10 @@ def _cast(name: str, dtype: Any) -> Any:
 
 
 to_bfloat16, to_complex128, to_complex64 = (
-    _cast(f"to_{dtype.name}", dtype) for dtype in (dtypes.bfloat16, dtypes.complex128, dtypes.complex64)
+    _cast_function(f"to_{dtype.name}", dtype) for dtype in (dtypes.bfloat16, dtypes.complex128, dtypes.complex64)
 )
-to_double, to_float = _cast("to_double", dtypes.float64), _cast("to_float", dtypes.float32)
-to_int32, to_int64 = _cast("to_int32", dtypes.int32), _cast("to_int64", dtypes.int64)
+to_double, to_float = _cast_function("to_double", dtypes.float64), _cast_function("to_float", dtypes.float32)
+to_int32, to_int64 = _cast_function("to_int32", dtypes.int32), _cast_function("to_int64", dtypes.int64)
 
 
 def string_split(

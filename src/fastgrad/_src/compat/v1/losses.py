@@ -87,7 +87,7 @@ def compute_weighted_loss(
     return cast(total, dtype)
 
 
-def _pair(name: str, labels: Any, predictions: Any) -> tuple[Any, Any]:
+def _float_pair(name: str, labels: Any, predictions: Any) -> tuple[Any, Any]:
     """Returns both as float32 of one shape."""
     for key, value in (("labels", labels), ("predictions", predictions)):
         if value is None:
@@ -98,7 +98,7 @@ def _pair(name: str, labels: Any, predictions: Any) -> tuple[Any, Any]:
     return labels, predictions
 
 
-def _weighted(losses_of: Callable[..., Any]) -> Callable[..., Any]:
+def _weighted_loss_function(losses_of: Callable[..., Any]) -> Callable[..., Any]:
     """Makes a loss of a function of labels, predictions and options that returns the losses of elements: with weights, and as one number."""
     labels, predictions, *options = inspect.signature(losses_of).parameters.values()
     more = inspect.signature(compute_weighted_loss).parameters
@@ -118,10 +118,10 @@ def _weighted(losses_of: Callable[..., Any]) -> Callable[..., Any]:
     return loss
 
 
-@_weighted
+@_weighted_loss_function
 def absolute_difference(labels: Any, predictions: Any) -> Any:
     """Returns ``abs(predictions - labels)`` as one number; see ``compute_weighted_loss``."""
-    labels, predictions = _pair("absolute_difference", labels, predictions)
+    labels, predictions = _float_pair("absolute_difference", labels, predictions)
     return arithmetic.abs(predictions - labels)
 
 
@@ -143,42 +143,42 @@ def cosine_distance(  # TensorFlow's arguments
     axis = dim if axis is None else axis
     if axis is None:
         raise ValueError("You must specify argument `axis`.")
-    labels, predictions = _pair("cosine_distance", labels, predictions)
+    labels, predictions = _float_pair("cosine_distance", labels, predictions)
     distances = 1.0 - reduce_sum(labels * predictions, axis, keepdims=True)
     return compute_weighted_loss(distances, weights, reduction=reduction)
 
 
-@_weighted
+@_weighted_loss_function
 def hinge_loss(labels: Any, logits: Any) -> Any:
     """Returns ``max(0, 1 - (2 labels - 1) logits)`` for labels 0 and 1 as one number; see ``compute_weighted_loss``."""
-    labels, logits = _pair("hinge_loss", labels, logits)
+    labels, logits = _float_pair("hinge_loss", labels, logits)
     return relu(1.0 - (2.0 * labels - 1.0) * logits)
 
 
-@_weighted
+@_weighted_loss_function
 def huber_loss(labels: Any, predictions: Any, delta: float = 1.0) -> Any:
     """Returns Huber's loss as one number: quadratic up to ``delta``, linear from there; see ``compute_weighted_loss``."""
-    labels, predictions = _pair("huber_loss", labels, predictions)
+    labels, predictions = _float_pair("huber_loss", labels, predictions)
     error = arithmetic.abs(predictions - labels)
     quadratic = minimum(error, delta)
     return 0.5 * quadratic * quadratic + delta * (error - quadratic)
 
 
-@_weighted
+@_weighted_loss_function
 def log_loss(labels: Any, predictions: Any, epsilon: float = 1e-7) -> Any:
     """Returns the binary cross-entropy of probabilities as one number; see ``compute_weighted_loss``."""
-    labels, predictions = _pair("log_loss", labels, predictions)
+    labels, predictions = _float_pair("log_loss", labels, predictions)
     return -labels * log(predictions + epsilon) - (1.0 - labels) * log(1.0 - predictions + epsilon)
 
 
-@_weighted
+@_weighted_loss_function
 def mean_squared_error(labels: Any, predictions: Any) -> Any:
     """Returns ``(predictions - labels) ** 2`` as one number; see ``compute_weighted_loss``."""
-    labels, predictions = _pair("mean_squared_error", labels, predictions)
+    labels, predictions = _float_pair("mean_squared_error", labels, predictions)
     return squared_difference(predictions, labels)
 
 
-@_weighted
+@_weighted_loss_function
 def sigmoid_cross_entropy(multi_class_labels: Any, logits: Any, label_smoothing: float = 0) -> Any:
     """Returns the cross-entropy of logits of independent classes as one number; see ``compute_weighted_loss``.
 
@@ -190,12 +190,12 @@ def sigmoid_cross_entropy(multi_class_labels: Any, logits: Any, label_smoothing:
     The other arguments are those of the other losses.
     """
     logits = convert_to_tensor(logits)
-    labels, _ = _pair("sigmoid_cross_entropy", multi_class_labels, logits)
+    labels, _ = _float_pair("sigmoid_cross_entropy", multi_class_labels, logits)
     labels = cast(labels * (1.0 - label_smoothing) + 0.5 * label_smoothing, logits.dtype)
     return sigmoid_cross_entropy_with_logits(labels, logits)
 
 
-@_weighted
+@_weighted_loss_function
 def softmax_cross_entropy(onehot_labels: Any, logits: Any, label_smoothing: float = 0) -> Any:
     """Returns the cross-entropy of logits and probabilities as one number; see ``compute_weighted_loss``.
 
@@ -207,12 +207,12 @@ def softmax_cross_entropy(onehot_labels: Any, logits: Any, label_smoothing: floa
     The other arguments are those of the other losses.
     """
     logits = convert_to_tensor(logits)
-    labels, _ = _pair("softmax_cross_entropy", onehot_labels, logits)
+    labels, _ = _float_pair("softmax_cross_entropy", onehot_labels, logits)
     labels = labels * (1.0 - label_smoothing) + label_smoothing / labels.shape[1] if label_smoothing > 0 else labels
     return softmax_cross_entropy_with_logits(stop_gradient(cast(labels, logits.dtype)), logits)
 
 
-@_weighted
+@_weighted_loss_function
 def sparse_softmax_cross_entropy(labels: Any, logits: Any) -> Any:
     """Returns the cross-entropy of logits and numbers of classes as one number; see ``compute_weighted_loss``."""
     if labels is None or logits is None:

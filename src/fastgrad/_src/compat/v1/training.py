@@ -17,7 +17,7 @@ from fastgrad._src.ops.arithmetic import negative
 from fastgrad._src.ops.exponential import exp
 
 
-def _schedule(make: Callable[..., Any], x: Any, *args: Any) -> Callable[[], Any]:
+def _rate_function(make: Callable[..., Any], x: Any, *args: Any) -> Callable[[], Any]:
     """Returns a function of no argument that gives the rate at the step which ``x`` has when it is called."""
     schedule = make(*args)
     return lambda: schedule(x() if callable(x) and not hasattr(x, "dtype") else x)
@@ -32,7 +32,7 @@ def exponential_decay(
     name: str | None = None,
 ) -> Callable[[], Any]:
     """Returns a function that gives ``learning_rate * decay_rate ** (global_step / decay_steps)``; see ``ExponentialDecay``."""
-    return _schedule(ExponentialDecay, global_step, learning_rate, decay_steps, decay_rate, staircase)
+    return _rate_function(ExponentialDecay, global_step, learning_rate, decay_steps, decay_rate, staircase)
 
 
 def natural_exp_decay(
@@ -57,7 +57,7 @@ def inverse_time_decay(
     name: str | None = None,
 ) -> Callable[[], Any]:
     """Returns a function that gives ``learning_rate / (1 + decay_rate * global_step / decay_steps)``; see ``InverseTimeDecay``."""
-    return _schedule(InverseTimeDecay, global_step, learning_rate, decay_steps, decay_rate, staircase)
+    return _rate_function(InverseTimeDecay, global_step, learning_rate, decay_steps, decay_rate, staircase)
 
 
 def polynomial_decay(
@@ -70,14 +70,14 @@ def polynomial_decay(
     name: str | None = None,
 ) -> Callable[[], Any]:
     """Returns a function that gives a rate which falls to ``end_learning_rate``; see ``PolynomialDecay``."""
-    return _schedule(PolynomialDecay, global_step, learning_rate, decay_steps, end_learning_rate, power, cycle)
+    return _rate_function(PolynomialDecay, global_step, learning_rate, decay_steps, end_learning_rate, power, cycle)
 
 
 def cosine_decay(
     learning_rate: Any, global_step: Any, decay_steps: Any, alpha: Any = 0.0, name: str | None = None
 ) -> Callable[[], Any]:
     """Returns a function that gives a rate which falls as a cosine; see ``CosineDecay``."""
-    return _schedule(CosineDecay, global_step, learning_rate, decay_steps, alpha)
+    return _rate_function(CosineDecay, global_step, learning_rate, decay_steps, alpha)
 
 
 def cosine_decay_restarts(
@@ -90,12 +90,12 @@ def cosine_decay_restarts(
     name: str | None = None,
 ) -> Callable[[], Any]:
     """Returns a function that gives a rate which falls as a cosine, again and again; see ``CosineDecayRestarts``."""
-    return _schedule(CosineDecayRestarts, global_step, learning_rate, first_decay_steps, t_mul, m_mul, alpha)
+    return _rate_function(CosineDecayRestarts, global_step, learning_rate, first_decay_steps, t_mul, m_mul, alpha)
 
 
 def piecewise_constant(x: Any, boundaries: Any, values: Any, name: str | None = None) -> Callable[[], Any]:
     """Returns a function that gives the value between two boundaries; see ``PiecewiseConstantDecay``."""
-    return _schedule(PiecewiseConstantDecay, x, boundaries, values)
+    return _rate_function(PiecewiseConstantDecay, x, boundaries, values)
 
 
 def summary_iterator(path: Any) -> Iterator[Any]:

@@ -195,7 +195,7 @@ def assign_sub(ref: Any, value: Any, use_locking: Any = None, name: str | None =
     return ref.assign_sub(value)
 
 
-def _scatter(method: str, by_rows: bool) -> Any:
+def _scatter_function(method: str, by_rows: bool) -> Any:
     def scatter(ref: Any, indices: Any, updates: Any, use_locking: bool = False, name: str | None = None) -> Any:
         if not by_rows:
             return getattr(ref, method)(indices, updates)
@@ -211,9 +211,11 @@ def _scatter(method: str, by_rows: bool) -> Any:
     return scatter
 
 
-scatter_add, scatter_sub, scatter_update = (_scatter(f"scatter_{key}", True) for key in ("add", "sub", "update"))
-scatter_mul, scatter_div = (_scatter(f"scatter_{key}", True) for key in ("mul", "div"))
-scatter_max, scatter_min = (_scatter(f"scatter_{key}", True) for key in ("max", "min"))
+scatter_add, scatter_sub, scatter_update = (
+    _scatter_function(f"scatter_{key}", True) for key in ("add", "sub", "update")
+)
+scatter_mul, scatter_div = (_scatter_function(f"scatter_{key}", True) for key in ("mul", "div"))
+scatter_max, scatter_min = (_scatter_function(f"scatter_{key}", True) for key in ("max", "min"))
 scatter_nd_add, scatter_nd_sub, scatter_nd_update = (
-    _scatter(f"scatter_nd_{key}", False) for key in ("add", "sub", "update")
+    _scatter_function(f"scatter_nd_{key}", False) for key in ("add", "sub", "update")
 )

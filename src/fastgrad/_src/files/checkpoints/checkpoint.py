@@ -101,7 +101,7 @@ class Checkpoint:
     def _saved_variables(self) -> dict[str, Variable]:
         return {}
 
-    def _roots(self) -> tuple[Any, dict[str, Any]]:
+    def _root_and_extra_children(self) -> tuple[Any, dict[str, Any]]:
         """Returns the root object, and its extra children by name."""
         target = self._root_object()
         return target, {} if target is self else self._saved_children()
@@ -116,12 +116,14 @@ class Checkpoint:
 
     def _replica_group(self) -> ReplicaGroup:
         """Returns the replicas of the scope that made the checkpoint, or one of its objects."""
-        groups = (getattr(obj, "_replicas", ALONE) for obj in (self, *object_graph(*self._roots()).objects))
+        groups = (
+            getattr(obj, "_replicas", ALONE) for obj in (self, *object_graph(*self._root_and_extra_children()).objects)
+        )
         return next((group for group in groups if group.size > 1), replica_group())
 
-    def _contents(self) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    def _values_and_object_graph(self) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         """Returns the values by their names in the file, and the object graph as JSON."""
-        graph, group = object_graph(*self._roots()), self._replica_group()
+        graph, group = object_graph(*self._root_and_extra_children()), self._replica_group()
         variables = [obj for obj in graph.objects if isinstance(obj, Variable)]
         average_on_read(group, variables)
         values: dict[str, np.ndarray] = {}
@@ -148,7 +150,7 @@ class Checkpoint:
         Raises:
             OSError: the file could not be written; an old file is unchanged.
         """
-        self._write_file(file_prefix, *self._contents())
+        self._write_file(file_prefix, *self._values_and_object_graph())
         return os.fspath(file_prefix)
 
     def _write_file(self, prefix: Any, values: dict[str, np.ndarray], texts: dict[str, str]) -> None:
@@ -165,17 +167,17 @@ class Checkpoint:
         """
         from fastgrad._src.files.checkpoints.checkpoint_state import update_checkpoint_state
 
-        path = self._save_next(file_prefix)
+        path = self._save_numbered(file_prefix)
         run_on_first_replica(
             self._replica_group(), lambda: update_checkpoint_state(os.path.dirname(path), path, [path])
         )
         return path
 
-    def _save_next(self, file_prefix: Any) -> str:
+    def _save_numbered(self, file_prefix: Any) -> str:
         """Writes the checkpoint with the next number and updates the counter; returns its name."""
         checkpoint_number = int(self.save_counter) + 1
         path = f"{checked_path('Checkpoint.save', 'file_prefix', file_prefix)}-{checkpoint_number}"
-        values, graph = self._contents()
+        values, graph = self._values_and_object_graph()
         self._write_file(path, {**values, "save_counter": np.array(checkpoint_number, np.int64)}, graph)
         self.save_counter.assign(checkpoint_number)
         return path
@@ -201,7 +203,7 @@ class Checkpoint:
         path = checkpoint_path(save_path)
         prefix = checked_path("Checkpoint", "file_prefix", save_path)
         if not os.path.exists(path) and has_tensorflow_checkpoint(prefix):
-            return self._read_of_tensorflow(prefix)
+            return self._read_tensorflow_checkpoint(prefix)
         if not os.path.exists(path):
             raise NotFoundError(
                 f"Error when restoring from checkpoint at {os.fspath(save_path)}: there is no file {path}. "
@@ -212,11 +214,11 @@ class Checkpoint:
         with parser_errors_as_one(path, "checkpoint"):
             nodes = parsed_nodes(parse_json(metadata[_OBJECT_GRAPH_KEY])) if _OBJECT_GRAPH_KEY in metadata else None
         restoration = Restoration(values, nodes, path)
-        restoration.bind(*self._roots())
+        restoration.bind(*self._root_and_extra_children())
         return LoadStatus(self, restoration)
 
-    def _read_of_tensorflow(self, prefix: str) -> LoadStatus:
-        target, extra_children = self._roots()
+    def _read_tensorflow_checkpoint(self, prefix: str) -> LoadStatus:
+        target, extra_children = self._root_and_extra_children()
         nodes = tensorflow_nodes(prefix, target, extra_children)
         values = {name: value for name, value in tensorflow_values(prefix).items() if name != OBJECT_GRAPH}
         restoration = Restoration(values, nodes, prefix)
@@ -279,7 +281,7 @@ class LoadStatus:
     def assert_existing_objects_matched(self) -> LoadStatus:
         """Raises AssertionError if an existing variable has no value in the file."""
         restoration = self._restoration_or_error()
-        graph = object_graph(*self._checkpoint._roots())
+        graph = object_graph(*self._checkpoint._root_and_extra_children())
         unmatched = sorted(
             name
             for obj, name in zip(graph.objects, graph.names, strict=True)
@@ -296,7 +298,7 @@ class LoadStatus:
         """Raises AssertionError if the program has objects to restore and none of them is in the file."""
         restoration = self._restoration_or_error()
         matched_names = restoration.names - restoration.unmatched
-        target, extra_children = self._checkpoint._roots()
+        target, extra_children = self._checkpoint._root_and_extra_children()
         if not matched_names - {"save_counter"} and {**saved_children(target), **extra_children}.keys() - {
             "save_counter"
         }:

@@ -11,7 +11,7 @@ from typing import Any
 from fastgrad._src.core.argument_checks import checked_path
 from fastgrad._src.files.checkpoints.checkpoint import Checkpoint, checkpoint_path
 from fastgrad._src.files.checkpoints.checkpoint_state import get_checkpoint_state, update_checkpoint_state
-from fastgrad._src.ops.replica_messages import from_first_replica, run_on_first_replica
+from fastgrad._src.ops.replica_messages import run_on_first_replica, value_from_first_replica
 
 
 class CheckpointManager:
@@ -117,11 +117,11 @@ class CheckpointManager:
             if self._last_step is not None and step < self._last_step + self._interval:
                 return None
         if checkpoint_number is None:
-            path = self._checkpoint._save_next(self._prefix)
+            path = self._checkpoint._save_numbered(self._prefix)
         else:
             path = self._checkpoint.write(f"{self._prefix}-{int(checkpoint_number)}")
         group = self._checkpoint._replica_group()
-        now = from_first_replica(
+        now = value_from_first_replica(
             group, time.time(), "the time of a checkpoint"
         )  # a stored time after now means that the clock was set back
         timestamp_by_path = {
@@ -149,16 +149,18 @@ class CheckpointManager:
         """True if the checkpoint ``path`` is directly in the folder, after symbolic links are resolved."""
         return os.path.realpath(os.path.dirname(path) or ".") == os.path.realpath(self._directory or ".")
 
-    def _pop_surplus_checkpoints(self, kept: dict[str, float], last_preserved: float) -> tuple[list[str], float]:
-        """Removes checkpoints in excess of ``max_to_keep`` from ``kept``.
+    def _pop_surplus_checkpoints(
+        self, time_by_path: dict[str, float], last_preserved: float
+    ) -> tuple[list[str], float]:
+        """Removes checkpoints in excess of ``max_to_keep`` from ``time_by_path``.
 
         Returns:
             The checkpoints to delete, and the time of writing of the last permanent checkpoint.
         """
         surplus_paths: list[str] = []
-        while self._max_to_keep is not None and len(kept) > self._max_to_keep:
-            path = next(iter(kept))
-            timestamp = kept.pop(path)
+        while self._max_to_keep is not None and len(time_by_path) > self._max_to_keep:
+            path = next(iter(time_by_path))
+            timestamp = time_by_path.pop(path)
             if (
                 self._seconds_between_preserved is not None
                 and timestamp >= last_preserved + self._seconds_between_preserved

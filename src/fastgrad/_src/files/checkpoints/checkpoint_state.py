@@ -178,7 +178,7 @@ def _next_checkpoint(folder: str, path: str | None, limit: float) -> str | None:
 _SECONDS_BETWEEN_LOOKS = 1.0
 
 
-def _load_values(ckpt_dir_or_file: Any) -> dict[str, np.ndarray]:
+def _load_checkpoint_values(ckpt_dir_or_file: Any) -> dict[str, np.ndarray]:
     path = checked_path("train", "ckpt_dir_or_file", ckpt_dir_or_file)
     if os.path.isdir(path):
         newest_path = latest_checkpoint(path)
@@ -192,7 +192,7 @@ def _load_values(ckpt_dir_or_file: Any) -> dict[str, np.ndarray]:
 
 def list_variables(ckpt_dir_or_file: Any) -> list[tuple[str, list[int]]]:
     """Returns the names and shapes in a checkpoint, or in the newest checkpoint of a folder."""
-    return [(name, list(value.shape)) for name, value in sorted(_load_values(ckpt_dir_or_file).items())]
+    return [(name, list(value.shape)) for name, value in sorted(_load_checkpoint_values(ckpt_dir_or_file).items())]
 
 
 def load_variable(ckpt_dir_or_file: Any, name: str) -> np.ndarray:
@@ -239,4 +239,4 @@ class CheckpointReader:
 
 def load_checkpoint(ckpt_dir_or_file: Any) -> CheckpointReader:
     """Returns a reader of a checkpoint, or of the newest checkpoint of a folder; ValueError if the folder has none."""
-    return CheckpointReader(_load_values(ckpt_dir_or_file))
+    return CheckpointReader(_load_checkpoint_values(ckpt_dir_or_file))

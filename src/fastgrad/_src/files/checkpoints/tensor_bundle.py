@@ -15,7 +15,7 @@ import numpy as np
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.damaged_file import open_regular, parser_errors_as_one
 from fastgrad._src.files.formats.record_file import crc32c
-from fastgrad._src.files.records.saved_model_messages import parse
+from fastgrad._src.files.records.saved_model_messages import parse_message
 from fastgrad._src.files.records.string_tensors import dtype_of_enum
 from fastgrad._src.structures.strings.rows import array_of_elements
 
@@ -48,12 +48,14 @@ class TensorBundle:
             if len(content) > _LARGEST_INDEX:
                 raise ValueError(f"it has more than {_LARGEST_INDEX} bytes")
             entries = dict(_table_entries(content))
-            header = parse("BundleHeaderProto", entries.pop(b"", b""))
+            header = parse_message("BundleHeaderProto", entries.pop(b"", b""))
             if header.endianness:
                 raise ValueError("its numbers are big-endian; only little-endian ones are read")
             self._shard_count = header.num_shards
             self._entries = {
-                key.decode(): parse("BundleEntryProto", value) for key, value in entries.items() if b"\0" not in key
+                key.decode(): parse_message("BundleEntryProto", value)
+                for key, value in entries.items()
+                if b"\0" not in key
             }
 
     def keys(self) -> list[str]:
@@ -94,18 +96,18 @@ class TensorBundle:
             file.seek(entry.offset)
             content = file.read(entry.size)
         if dtype is dtypes.string:
-            strings, checksum = _strings(content, count)
+            strings, checksum = _decode_string_tensor(content, count)
             array = array_of_elements(strings, sizes)
         else:
             if len(content) != count * dtype.numpy.itemsize:
                 raise ValueError(f"{key!r:.200} has {len(content)} bytes for {dtype.name}{sizes}")
             array, checksum = np.frombuffer(content, dtype.numpy).reshape(sizes), crc32c(content)
-        if entry.crc32c != _masked(checksum):
+        if entry.crc32c != _mask_checksum(checksum):
             raise ValueError(f"the checksum of {key!r:.200} is wrong")
         return array
 
 
-def _strings(content: bytes, count: int) -> tuple[list[bytes], int]:
+def _decode_string_tensor(content: bytes, count: int) -> tuple[list[bytes], int]:
     """Returns the strings and the checksum of a string tensor: lengths, the checksum of the lengths, then the bytes."""
     if count > len(content):
         raise ValueError(f"{len(content)} bytes hold no {count} strings")
@@ -116,7 +118,7 @@ def _strings(content: bytes, count: int) -> tuple[list[bytes], int]:
     # The checksums are of the lengths as numbers of 4 bytes; longer strings have 8.
     numbers = b"".join([length.to_bytes(4 if length < 1 << 32 else 8, "little") for length in lengths])
     stored = content[position : position + 4]
-    if int.from_bytes(stored, "little") != _masked(crc32c(numbers)):
+    if int.from_bytes(stored, "little") != _mask_checksum(crc32c(numbers)):
         raise ValueError("the checksum of the lengths of strings is wrong")
     position += 4
     if sum(lengths) != len(content) - position:
@@ -129,7 +131,7 @@ def _strings(content: bytes, count: int) -> tuple[list[bytes], int]:
     return strings, crc32c(numbers + stored + joined)
 
 
-def _masked(checksum: int) -> int:
+def _mask_checksum(checksum: int) -> int:
     return ((checksum >> 15 | checksum << 17) + _MASK_DELTA) & 0xFFFFFFFF
 
 
@@ -170,7 +172,7 @@ def _block_entries(content: bytes, offset: int, size: int) -> Iterator[tuple[byt
     block, trailer = content[offset : offset + size], content[offset + size : offset + size + _TRAILER_SIZE]
     if len(block) != size or len(trailer) != _TRAILER_SIZE or size < 4:
         raise ValueError("a block is cut off")
-    if int.from_bytes(trailer[1:], "little") != _masked(crc32c(block + trailer[:1])):
+    if int.from_bytes(trailer[1:], "little") != _mask_checksum(crc32c(block + trailer[:1])):
         raise ValueError("the checksum of a block is wrong")
     if trailer[0]:
         raise ValueError("a block is compressed; TensorFlow writes indices without compression")

@@ -15,7 +15,7 @@ from fastgrad._src.core.damaged_file import parser_errors_as_one
 from fastgrad._src.core.object_graph import ObjectNode, saved_children
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.files.checkpoints.tensor_bundle import TensorBundle
-from fastgrad._src.files.records.saved_model_messages import parse
+from fastgrad._src.files.records.saved_model_messages import parse_message
 
 VALUE_SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 """The end of TensorFlow's names of the values of variables."""
@@ -58,15 +58,15 @@ def tensorflow_nodes(prefix: str, root_object: Any, extra_children: dict[str, An
     if OBJECT_GRAPH not in bundle:
         return None
     with parser_errors_as_one(f"{prefix}.index", "checkpoint of TensorFlow"):
-        saved = parse("TrackableObjectGraph", bundle.read(OBJECT_GRAPH).item()).nodes
+        saved = parse_message("TrackableObjectGraph", bundle.read(OBJECT_GRAPH).item()).nodes
         children = [{child.local_name: child.node_id for child in node.children} for node in saved]
         if not children or any(not 0 <= child < len(saved) for edges in children for child in edges.values()):
             raise ValueError("its object graph has a child that is no object")
         values = [_values_of(node) for node in saved]
-        nodes = [ObjectNode(_edges(children, values, number), values[number]) for number in range(len(saved))]
+        nodes = [ObjectNode(_named_children(children, values, number), values[number]) for number in range(len(saved))]
         if sum(len(node.children) for node in nodes) > _MOST_EDGES:
             raise ValueError(f"its lists have more than {_MOST_EDGES} items")
-        _name_layers(nodes, children, root_object, extra_children)
+        _add_layers_by_name(nodes, children, root_object, extra_children)
     return nodes
 
 
@@ -75,7 +75,7 @@ def _values_of(node: Any) -> dict[str, str]:
     return {"": keys[0]} if keys else {}
 
 
-def _edges(children: list[dict[str, int]], values: list[dict[str, str]], number: int) -> dict[str, int]:
+def _named_children(children: list[dict[str, int]], values: list[dict[str, str]], number: int) -> dict[str, int]:
     """Returns the children of an object, and the items of its lists and dicts, under the names that they have here."""
     edges = dict(children[number])
     level = list(edges.items())
@@ -97,7 +97,7 @@ def _edges(children: list[dict[str, int]], values: list[dict[str, str]], number:
     return edges
 
 
-def _name_layers(
+def _add_layers_by_name(
     nodes: list[ObjectNode], children: list[dict[str, int]], root_object: Any, extra_children: dict[str, Any]
 ) -> None:
     """Adds the layers of models to the children of their nodes, under the names of the layers here, in the order of both."""
@@ -112,19 +112,19 @@ def _name_layers(
         inner = children[number].get("_functional", number)
         operations = [
             child
-            for _, child in sorted(_numbered(children, children[inner].get("_operations", -1)).items())
-            if _has_weights(nodes, child)
+            for _, child in sorted(_list_items(children, children[inner].get("_operations", -1)).items())
+            if _reaches_variable(nodes, child)
         ]
         if len(layers) == len(operations):
             edges.update(zip(layers, operations, strict=True))
         queue += [(child, edges.get(name, -1)) for name, child in own.items()]
 
 
-def _numbered(children: list[dict[str, int]], number: int) -> dict[int, int]:
+def _list_items(children: list[dict[str, int]], number: int) -> dict[int, int]:
     return {} if number < 0 else {int(name): child for name, child in children[number].items() if name.isdecimal()}
 
 
-def _has_weights(nodes: list[ObjectNode], number: int) -> bool:
+def _reaches_variable(nodes: list[ObjectNode], number: int) -> bool:
     """True if a variable can be reached from an object."""
     reached, queue = {number}, [number]
     for current in queue:  # the loop extends the queue

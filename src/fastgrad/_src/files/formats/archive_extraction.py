@@ -45,14 +45,14 @@ def unpack(path: str, folder: str) -> None:
             return
         file.seek(0)
         stream = file if compression is None else decompressed(file, compression)
-        for tar in opened_tar(stream):
+        for tar in open_tar(stream):
             for member in _members_within_size_limit(tar, lambda member: member.size, limit):
                 tar.members.clear()  # type: ignore[attr-defined]  # tarfile keeps all members that it has read
                 _check_member(member.name, member.isfile() or member.isdir())
                 tar.extract(member, folder)
 
 
-def opened_tar(stream: Any) -> Iterator[tarfile.TarFile]:
+def open_tar(stream: Any) -> Iterator[tarfile.TarFile]:
     """Yields the tar archive in ``stream`` (uncompressed); then reads to the stream's end to verify its checksum."""
     with tarfile.open(fileobj=_BoundedReader(stream), mode="r:") as archive:  # type: ignore[call-overload]  # it reads like a file
         archive.extraction_filter = getattr(tarfile, "data_filter", None)  # not in every Python 3.10

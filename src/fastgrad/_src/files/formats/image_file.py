@@ -11,7 +11,7 @@ from fastgrad._src.core.damaged_file import parser_errors_as_one
 _MAX_PIXELS_PER_FILE_BYTE = 8 * 1032  # per byte: deflate's greatest ratio, for pixels of one bit
 
 
-def pillow_image() -> Any:
+def pillow_image_module() -> Any:
     """Returns ``PIL.Image``; raises an ImportError that says how to install it."""
     try:
         from PIL import Image
@@ -56,7 +56,7 @@ def decode_image_file(data: bytes, name: str, formats: Sequence[str] | None = No
         ImportError: Pillow is not installed.
         OSError: the file is damaged, or has more than twice ``PIL.Image.MAX_IMAGE_PIXELS`` pixels.
     """
-    image = pillow_image()
+    image = pillow_image_module()
     try:
         with parser_errors_as_one(name, "image", OSError):
             decoded = image.open(io.BytesIO(data), formats=formats)

@@ -13,7 +13,7 @@ _COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 """PNG's numbers for gray, gray with alpha, RGB and RGB with alpha, by the number of channels."""
 
 
-def png_of_pixels(pixels: np.ndarray, compression: int = -1) -> bytes:
+def encode_png_file(pixels: np.ndarray, compression: int = -1) -> bytes:
     """Returns a PNG file.
 
     Args:

@@ -24,7 +24,7 @@ _LARGEST_DEFLATE_RATIO = 1040
 
 
 @functools.cache
-def _tables() -> np.ndarray:
+def _crc_tables() -> np.ndarray:
     """Returns the table whose entry [k, v] is the CRC of the byte v before k zero bytes, from the state 0; shape (8, 256)."""
     row = np.arange(256, dtype=np.uint32)
     for _ in range(8):
@@ -38,7 +38,7 @@ def _tables() -> np.ndarray:
 def crc32c(data: bytes) -> int:
     """Returns the CRC-32C (Castagnoli) of ``data``."""
     out = np.empty(1, np.uint32)
-    checksums.crc32c[()](np.frombuffer(data, np.uint8), _tables(), out, len(data))
+    checksums.crc32c[()](np.frombuffer(data, np.uint8), _crc_tables(), out, len(data))
     return int(out[0])
 
 
@@ -47,13 +47,13 @@ def _checksum(data: bytes) -> bytes:
     return struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
 
 
-def framed_record(content: bytes) -> bytes:
+def encode_record(content: bytes) -> bytes:
     """Returns a record with its length and checksums, to be written in one call."""
     length = struct.pack("<Q", len(content))
     return b"".join([length, _checksum(length), content, _checksum(content)])
 
 
-def records_of(file: BinaryIO, packed_size: int | None) -> Iterator[bytes]:
+def read_records(file: BinaryIO, packed_size: int | None) -> Iterator[bytes]:
     """Yields the records of an open file.
 
     Args:
@@ -63,7 +63,7 @@ def records_of(file: BinaryIO, packed_size: int | None) -> Iterator[bytes]:
     Raises:
         ValueError: a checksum is wrong, or a record is cut off. No more is read than the file can hold.
     """
-    position, most_bytes = 0, _most_bytes(file, packed_size)
+    position, most_bytes = 0, _content_size_limit(file, packed_size)
     while header := _read(file, 12):
         if len(header) < 12:
             raise ValueError(f"truncated record at {position}: its header has {len(header)} of 12 bytes.")
@@ -81,7 +81,7 @@ def records_of(file: BinaryIO, packed_size: int | None) -> Iterator[bytes]:
         position += length + 16
 
 
-def _most_bytes(file: BinaryIO, packed_size: int | None) -> int | None:
+def _content_size_limit(file: BinaryIO, packed_size: int | None) -> int | None:
     """Returns a limit on the size of the contents; None for pipes and devices."""
     if packed_size is not None:
         return packed_size * _LARGEST_DEFLATE_RATIO

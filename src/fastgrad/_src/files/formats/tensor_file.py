@@ -116,12 +116,12 @@ def load_tensors(path: Any) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     with open_regular(path) as file:
         if ending == ".npz":
             with open_zip(file, path, ".npz file") as archive:
-                return _in_narrow_dtypes(*_read_npz(archive))
+                return _restore_narrow_dtypes(*_read_npz(archive))
         with parser_errors_as_one(path, ".safetensors file"):
-            return _in_narrow_dtypes(*_read_safetensors(file))
+            return _restore_narrow_dtypes(*_read_safetensors(file))
 
 
-def _in_narrow_dtypes(
+def _restore_narrow_dtypes(
     arrays: dict[str, np.ndarray], metadata: dict[str, str]
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Returns the contents of a file with the narrow dtypes of the arrays whose bytes are stored as uint8."""
@@ -251,7 +251,7 @@ def _read_npz(archive: zipfile.ZipFile) -> tuple[dict[str, np.ndarray], dict[str
         if not name.endswith(".npy"):
             raise ValueError(f"it holds {name!r}, which is no array")
         with archive.open(name) as member:  # reading to the end verifies the CRC
-            arrays[name.removesuffix(".npy")] = parsed_npy(name, member, archive.getinfo(name).file_size)
+            arrays[name.removesuffix(".npy")] = parse_npy(name, member, archive.getinfo(name).file_size)
     texts: Any = {}
     if _METADATA_KEY in arrays:
         metadata_bytes = arrays.pop(_METADATA_KEY)
@@ -269,7 +269,7 @@ def _read_npz(archive: zipfile.ZipFile) -> tuple[dict[str, np.ndarray], dict[str
     return arrays, texts
 
 
-def parsed_npy(name: str, stream: Any, size: int) -> np.ndarray:
+def parse_npy(name: str, stream: Any, size: int) -> np.ndarray:
     """Parses an ``.npy`` file; checks its length before it allocates the array.
 
     Raises:

@@ -13,7 +13,7 @@ from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.ops.arguments import as_python_int
 from fastgrad._src.ops.python_function import call_of_strings
-from fastgrad._src.structures.strings.elements import number_of_text
+from fastgrad._src.structures.strings.elements import parse_number
 from fastgrad._src.structures.strings.rows import array_of_elements, bytes_attribute, check_choice, strings_of
 
 _COLUMN_DTYPES = ("float32", "float64", "int32", "int64", "string")
@@ -107,7 +107,7 @@ def _field_value(
             raise InvalidArgumentError(f"decode_csv: Field {number} is required but missing in record {record}!")
         return default.reshape(-1)[0]
     try:
-        return field if dtype.name == "string" else number_of_text(field, dtype.name)
+        return field if dtype.name == "string" else parse_number(field, dtype.name)
     except InvalidArgumentError:
         raise InvalidArgumentError(
             f"decode_csv: Field {number} in record {record} is not a valid {dtype.name}: {field[:100].decode(errors='replace')}"

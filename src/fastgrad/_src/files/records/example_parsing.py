@@ -54,8 +54,8 @@ def parse_single_example(
         InvalidArgumentError: a string is no example, a feature is missing, has another dtype, or another number of values.
     """
     what = "parse_single_example"
-    columns = _columns(what, "features", features, _EXAMPLE_FEATURES, True)
-    return _parsed(what, _scalar(what, serialized), example_names, [(columns, _read_example)])[0]
+    columns = _columns_of_features(what, "features", features, _EXAMPLE_FEATURES, True)
+    return _parse_columns(what, _scalar_string(what, serialized), example_names, [(columns, _read_example)])[0]
 
 
 def parse_example(serialized: Any, features: Any, example_names: Any = None, name: str | None = None) -> dict[str, Any]:
@@ -74,9 +74,9 @@ def parse_example(serialized: Any, features: Any, example_names: Any = None, nam
         InvalidArgumentError, ValueError, ImportError: as in ``parse_single_example``.
     """
     what = "parse_example"
-    strings = _scalar_or_vector(what, serialized)
-    columns = _columns(what, "features", features, _EXAMPLE_FEATURES, not strings.ndim)
-    return _parsed(what, strings, example_names, [(columns, _read_example)])[0]
+    strings = _scalar_or_vector_of_strings(what, serialized)
+    columns = _columns_of_features(what, "features", features, _EXAMPLE_FEATURES, not strings.ndim)
+    return _parse_columns(what, strings, example_names, [(columns, _read_example)])[0]
 
 
 def parse_single_sequence_example(
@@ -104,9 +104,9 @@ def parse_single_sequence_example(
     """
     what = "parse_single_sequence_example"
     context, sequences = _sequence_columns(what, context_features, sequence_features, True)
-    strings = _scalar(what, serialized)
+    strings = _scalar_string(what, serialized)
     plans = [(context, _read_context), (sequences, _read_feature_lists)]
-    context_values, sequence_values = _parsed(what, strings, example_name, plans)
+    context_values, sequence_values = _parse_columns(what, strings, example_name, plans)
     return context_values, sequence_values
 
 
@@ -132,7 +132,7 @@ def parse_sequence_example(
         ValueError, InvalidArgumentError, ImportError, UnimplementedError: as in ``parse_single_sequence_example``.
     """
     what = "parse_sequence_example"
-    strings = _scalar_or_vector(what, serialized)
+    strings = _scalar_or_vector_of_strings(what, serialized)
     context, sequences = _sequence_columns(what, context_features, sequence_features, not strings.ndim)
     lengths: list[Column] = [
         LengthColumn(what, column.key, column.dtype, column.single, column.feature)
@@ -140,39 +140,43 @@ def parse_sequence_example(
         if isinstance(column, DensePaddedColumn)
     ]
     plans = [(context, _read_context), (sequences, _read_feature_lists), (lengths, _read_feature_lists)]
-    context_values, sequence_values, length_values = _parsed(what, strings, example_names, plans)
+    context_values, sequence_values, length_values = _parse_columns(what, strings, example_names, plans)
     return context_values, sequence_values, length_values
 
 
 # ---- arguments -----------------------------------------------------------------------------------------------
 
 
-def _scalar(what: str, serialized: Any) -> Tensor:
+def _scalar_string(what: str, serialized: Any) -> Tensor:
     strings = strings_of(what, serialized, any_dtype=True, dtype_error=ValueError)
     if strings.ndim:
         raise ValueError(f"{what}: Input serialized must be a scalar, got shape {strings.shape}.")
     return strings
 
 
-def _scalar_or_vector(what: str, serialized: Any) -> Tensor:
+def _scalar_or_vector_of_strings(what: str, serialized: Any) -> Tensor:
     strings = strings_of(what, serialized, any_dtype=True, dtype_error=ValueError)
     if strings.ndim > 1:
         raise InvalidArgumentError(f"{what}: Expected serialized to be a scalar or vector, got shape: {strings.shape}")
     return strings
 
 
-def _columns(what: str, argument: str, features: Any, supported: tuple[Any, ...], single: bool) -> list[Column]:
+def _columns_of_features(
+    what: str, argument: str, features: Any, supported: tuple[Any, ...], single: bool
+) -> list[Column]:
     """Returns the columns of examples, in TensorFlow's order: sparse, dense, ragged ones, each by name."""
     if not features or not isinstance(features, dict):
         raise ValueError(f"{what}: Invalid argument: {argument} must be a dict with features, got {features!r}.")
-    return _ordered([_column(what, key, feature, supported, single) for key, feature in features.items()])
+    return _sort_columns(
+        [_column_of_feature(what, key, feature, supported, single) for key, feature in features.items()]
+    )
 
 
-def _ordered(columns: list[Column]) -> list[Column]:
+def _sort_columns(columns: list[Column]) -> list[Column]:
     return sorted(columns, key=lambda column: (column.order, column.key))
 
 
-def _column(what: str, key: Any, feature: Any, supported: tuple[Any, ...], single: bool) -> Column:
+def _column_of_feature(what: str, key: Any, feature: Any, supported: tuple[Any, ...], single: bool) -> Column:
     if not isinstance(feature, supported):
         raise ValueError(f"{what}: Unsupported {type(feature).__name__} {feature} for key {key!r}")
     if feature.dtype is None:
@@ -191,14 +195,16 @@ def _sequence_columns(what: str, context: Any, sequences: Any, single: bool) -> 
         raise ValueError(
             f"{what}: Both context_features and sequence_features are None, but at least one should have values."
         )
-    context_columns = _columns(what, "context_features", context, _CONTEXT_FEATURES, single) if context else []
+    context_columns = (
+        _columns_of_features(what, "context_features", context, _CONTEXT_FEATURES, single) if context else []
+    )
     columns: list[Column] = []
     for key, feature in (sequences or {}).items():
         if isinstance(feature, FixedLenSequenceFeature):
             if feature.default_value is not None:
                 raise ValueError(f"{what}: Value default_value of the feature list {key} must be None.")
             feature = feature._replace(allow_missing=True)
-        column = _column(what, key, feature, _SEQUENCE_FEATURES, single)
+        column = _column_of_feature(what, key, feature, _SEQUENCE_FEATURES, single)
         if isinstance(column, RaggedColumn) and column.partitions:
             raise UnimplementedError(
                 f"{what}: Partitions of the feature list {key} are not supported; use VarLenFeature."
@@ -207,7 +213,7 @@ def _sequence_columns(what: str, context: Any, sequences: Any, single: bool) -> 
         if isinstance(column, DensePaddedColumn):
             column.is_required = not sequences[key].allow_missing
         columns.append(column)
-    return context_columns, _ordered(columns)
+    return context_columns, _sort_columns(columns)
 
 
 # ---- messages ------------------------------------------------------------------------------------------------
@@ -215,7 +221,7 @@ def _sequence_columns(what: str, context: Any, sequences: Any, single: bool) -> 
 Reader = Callable[[Any, Column, str], Any]
 
 
-def _parsed(
+def _parse_columns(
     what: str, strings: Tensor, names: Any, plans: Sequence[tuple[list[Column], Reader]]
 ) -> list[dict[str, Any]]:
     """Returns a dict of results for each list of columns."""
@@ -230,7 +236,7 @@ def _parsed(
 
     def run(texts: np.ndarray, names_of_texts: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
         labels = None if names_of_texts is None else names_of_texts.reshape(-1).tolist()
-        examples = [_message(what, message, text) for text in texts.reshape(-1).tolist()]
+        examples = [_parse_message(what, message, text) for text in texts.reshape(-1).tolist()]
         arrays = []
         for columns, read in plans:
             for column in columns:
@@ -248,7 +254,7 @@ def _parsed(
     return [{column.key: column.result(parts) for column in columns} for columns, _ in plans]
 
 
-def _message(what: str, message: Any, text: bytes) -> Any:
+def _parse_message(what: str, message: Any, text: bytes) -> Any:
     from google.protobuf.message import DecodeError
 
     try:
@@ -259,7 +265,7 @@ def _message(what: str, message: Any, text: bytes) -> Any:
         ) from None
 
 
-def _values(feature: Any, dtype: dtypes.DType, key: str, where: str) -> Any:
+def _feature_values(feature: Any, dtype: dtypes.DType, key: str, where: str) -> Any:
     """Returns the values of a feature as a vector; None if it has no values of any kind.
 
     Raises:
@@ -280,7 +286,7 @@ def _read_features(features: Any, column: Column, where: str) -> Any:
     """Returns the values of each feature that a column reads: of its own, then of its partitions."""
 
     def read(key: str, dtype: dtypes.DType) -> Any:
-        return _values(features[key], dtype, key, where) if key in features else None
+        return _feature_values(features[key], dtype, key, where) if key in features else None
 
     return (where, read(column.value_key, column.dtype), *[read(key, dtypes.int64) for key in column.partition_keys])
 
@@ -300,5 +306,5 @@ def _read_feature_lists(example: Any, column: Column, where: str) -> Any:
         return where, None
     items: Iterator[Any] = iter(lists[column.value_key].feature)
     empty = np.array([], column.dtype.numpy)
-    rows: Sequence[Any] = [_values(item, column.dtype, column.key, where) for item in items]
+    rows: Sequence[Any] = [_feature_values(item, column.dtype, column.key, where) for item in items]
     return where, [empty if row is None else row for row in rows]

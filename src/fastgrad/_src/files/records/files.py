@@ -18,7 +18,7 @@ from fastgrad._src.ops.python_function import numpy_function
 from fastgrad._src.structures.strings.rows import array_of_elements, strings_of
 
 
-def _string(name: str, what: str, value: Any) -> Tensor:
+def _string_scalar(name: str, what: str, value: Any) -> Tensor:
     return scalar_of_dtype(value, dtypes.string, name, what)
 
 
@@ -44,7 +44,7 @@ def read_file(filename: Any, name: str | None = None) -> Tensor:
         except IsADirectoryError:
             raise FailedPreconditionError(f"read_file: {os.fsdecode(path)}; Is a directory") from None
 
-    return numpy_function(read, [_string("read_file", "filename", filename)], dtypes.string)
+    return numpy_function(read, [_string_scalar("read_file", "filename", filename)], dtypes.string)
 
 
 def write_file(filename: Any, contents: Any, name: str | None = None) -> None:
@@ -67,7 +67,7 @@ def write_file(filename: Any, contents: Any, name: str | None = None) -> None:
             raise FailedPreconditionError(f"write_file: {target}; Is a directory")
         write_atomically(target, lambda file: file.write(data))
 
-    inputs = [_string("write_file", "filename", filename), _string("write_file", "contents", contents)]
+    inputs = [_string_scalar("write_file", "filename", filename), _string_scalar("write_file", "contents", contents)]
     numpy_function(write, inputs, [])
 
 

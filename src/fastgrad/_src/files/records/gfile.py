@@ -33,7 +33,7 @@ class _FileStatistics(NamedTuple):
     is_directory: bool
 
 
-def _path(name: str, path: Any) -> str:
+def _local_path(name: str, path: Any) -> str:
     """Returns a path of this machine.
 
     Raises:
@@ -51,7 +51,7 @@ def _path(name: str, path: Any) -> str:
 
 
 @contextlib.contextmanager
-def _system_errors(name: str, path: str) -> Iterator[None]:
+def _translate_system_errors(name: str, path: str) -> Iterator[None]:
     """Gives errors of the operating system TensorFlow's classes."""
     try:
         yield
@@ -69,12 +69,12 @@ def _system_errors(name: str, path: str) -> Iterator[None]:
 
 def exists(path: Any) -> bool:
     """True if there is a file or folder ``path``; TypeError if it is no path."""
-    return os.path.exists(_path("gfile.exists", path))
+    return os.path.exists(_local_path("gfile.exists", path))
 
 
 def isdir(path: Any) -> bool:
     """True if ``path`` is a folder; TypeError if it is no path."""
-    return os.path.isdir(_path("gfile.isdir", path))
+    return os.path.isdir(_local_path("gfile.isdir", path))
 
 
 def glob(pattern: Any) -> list[str]:
@@ -88,17 +88,17 @@ def glob(pattern: Any) -> list[str]:
     """
     if isinstance(pattern, (list, tuple)):
         return [found for one in pattern for found in glob(one)]
-    text = _path("gfile.glob", pattern)
+    text = _local_path("gfile.glob", pattern)
     # TensorFlow names files of the working folder so.
     return sorted(_glob.glob(text if os.path.dirname(text) else os.path.join(".", text)))
 
 
 def listdir(path: Any) -> list[str]:
     """Returns the names of the entries of a folder; NotFoundError if there is none, TypeError if it is no path."""
-    text = _path("gfile.listdir", path)
+    text = _local_path("gfile.listdir", path)
     if not os.path.isdir(text):
         raise NotFoundError(f"gfile.listdir: Could not find directory {text}")
-    with _system_errors("gfile.listdir", text):
+    with _translate_system_errors("gfile.listdir", text):
         return os.listdir(text)
 
 
@@ -110,16 +110,16 @@ def mkdir(path: Any) -> None:
         AlreadyExistsError: there is a file of this name.
         TypeError: ``path`` is no path.
     """
-    text = _path("gfile.mkdir", path)
+    text = _local_path("gfile.mkdir", path)
     if not os.path.isdir(text):
-        with _system_errors("gfile.mkdir", text):
+        with _translate_system_errors("gfile.mkdir", text):
             os.mkdir(text)
 
 
 def makedirs(path: Any) -> None:
     """Makes a folder, and the folders above it; errors as in ``mkdir``."""
-    text = _path("gfile.makedirs", path)
-    with _system_errors("gfile.makedirs", text):
+    text = _local_path("gfile.makedirs", path)
+    with _translate_system_errors("gfile.makedirs", text):
         os.makedirs(text, exist_ok=True)
 
 
@@ -131,17 +131,17 @@ def remove(path: Any) -> None:
         FailedPreconditionError: it is a folder.
         TypeError: ``path`` is no path.
     """
-    text = _path("gfile.remove", path)
+    text = _local_path("gfile.remove", path)
     if os.path.isdir(text) and not os.path.islink(text):
         raise FailedPreconditionError(f"gfile.remove: {text}; Is a directory; use rmtree.")
-    with _system_errors("gfile.remove", text):
+    with _translate_system_errors("gfile.remove", text):
         os.remove(text)
 
 
 def rmtree(path: Any) -> None:
     """Removes a folder with all that is in it, or a file; NotFoundError if there is none, TypeError if it is no path."""
-    text = _path("gfile.rmtree", path)
-    with _system_errors("gfile.rmtree", text):
+    text = _local_path("gfile.rmtree", path)
+    with _translate_system_errors("gfile.rmtree", text):
         if os.path.isdir(text) and not os.path.islink(text):
             shutil.rmtree(text)
         else:
@@ -169,19 +169,19 @@ def copy(src: Any, dst: Any, overwrite: bool = False) -> None:
 
 
 def _move_or_copy(name: str, act: Callable[[str, str], Any], src: Any, dst: Any, overwrite: bool) -> None:
-    source, target = _path(name, src), _path(name, dst)
+    source, target = _local_path(name, src), _local_path(name, dst)
     if not os.path.exists(source):
         raise NotFoundError(f"{name}: {source}; No such file or directory")
     if os.path.exists(target) and not overwrite:
         raise AlreadyExistsError(f"{name}: file already exists: {target}; pass overwrite=True to replace it.")
-    with _system_errors(name, f"{source} to {target}"):
+    with _translate_system_errors(name, f"{source} to {target}"):
         act(source, target)
 
 
 def stat(path: Any) -> _FileStatistics:
     """Returns the length, the time and the kind of a file; NotFoundError if there is none, TypeError if it is no path."""
-    text = _path("gfile.stat", path)
-    with _system_errors("gfile.stat", text):
+    text = _local_path("gfile.stat", path)
+    with _translate_system_errors("gfile.stat", text):
         status = os.stat(text)
     return _FileStatistics(status.st_size, status.st_mtime_ns, os.path.isdir(text))
 
@@ -196,7 +196,7 @@ def walk(
         topdown: whether a folder comes before those in it.
         onerror: called with the error of a folder that can't be read.
     """
-    return os.walk(_path("gfile.walk", top), topdown, onerror)
+    return os.walk(_local_path("gfile.walk", top), topdown, onerror)
 
 
 def join(path: Any, *paths: Any) -> Any:
@@ -221,7 +221,7 @@ class GFile:
             raise TypeError(f"GFile: Argument `mode` must be a string, got {mode!r}.")
         if mode.replace("b", "") not in _MODES:
             raise InvalidArgumentError(f"GFile: mode is not 'r' or 'w' or 'a' or 'r+' or 'w+' or 'a+', but {mode!r}.")
-        self._name, self._path, self._mode = name, _path("GFile", name), mode
+        self._name, self._path, self._mode = name, _local_path("GFile", name), mode
         self._file: Any = None
 
     @property
@@ -234,20 +234,20 @@ class GFile:
         """The mode."""
         return self._mode
 
-    def _opened(self, reads: bool) -> Any:
+    def _open_for_access(self, reads: bool) -> Any:
         kind = self._mode.replace("b", "")
         if not (kind == "r" or "+" in kind if reads else kind != "r"):
             raise PermissionDeniedError(f"GFile: File isn't open for {'reading' if reads else 'writing'}: {self._path}")
-        return self._any_opened()
+        return self._open_if_needed()
 
-    def _any_opened(self) -> Any:
+    def _open_if_needed(self) -> Any:
         if self._file is None:
             kind = self._mode.replace("b", "")
-            with _system_errors("GFile", self._path):
+            with _translate_system_errors("GFile", self._path):
                 self._file = _open_regular(self._path) if kind == "r" else open(self._path, kind + "b")  # noqa: SIM115  # `close` closes it
         return self._file
 
-    def _text(self, data: bytes) -> Any:
+    def _decode_in_text_mode(self, data: bytes) -> Any:
         return data if "b" in self._mode else data.decode()
 
     def read(self, n: int = -1) -> Any:
@@ -258,15 +258,15 @@ class GFile:
             PermissionDeniedError: the mode has no reading.
             TypeError: ``n`` is no integer.
         """
-        return self._text(self._opened(True).read(_checked_integer("GFile.read", "n", n)))
+        return self._decode_in_text_mode(self._open_for_access(True).read(_checked_integer("GFile.read", "n", n)))
 
     def readline(self) -> Any:
         """Returns the next line with its end, nothing at the end of the file; errors as in ``read``."""
-        return self._text(self._opened(True).readline())
+        return self._decode_in_text_mode(self._open_for_access(True).readline())
 
     def readlines(self) -> list[Any]:
         """Returns all lines that are left; errors as in ``read``."""
-        return [self._text(line) for line in self._opened(True)]
+        return [self._decode_in_text_mode(line) for line in self._open_for_access(True)]
 
     def next(self) -> Any:
         """Returns the next line; StopIteration at the end of the file."""
@@ -286,7 +286,7 @@ class GFile:
         data = file_content.encode() if isinstance(file_content, str) else file_content
         if not isinstance(data, bytes):
             raise TypeError(f"GFile.write: Expected binary or unicode string, got {file_content!r}.")
-        self._opened(False).write(data)
+        self._open_for_access(False).write(data)
 
     def seek(self, offset: int = 0, whence: int = 0) -> None:
         """Moves to a position in bytes, from the start (0), from here (1), or from the end (2).
@@ -299,13 +299,13 @@ class GFile:
         if whence not in (0, 1, 2):
             raise InvalidArgumentError(f"GFile.seek: Invalid whence argument: {whence}. Valid values are 0, 1, or 2.")
         try:
-            self._any_opened().seek(_checked_integer("GFile.seek", "offset", offset), whence)
+            self._open_if_needed().seek(_checked_integer("GFile.seek", "offset", offset), whence)
         except (OSError, ValueError) as error:
             raise OutOfRangeError(f"GFile.seek: {self._path}: {error}: {offset}") from None
 
     def tell(self) -> int:
         """Returns the position in bytes."""
-        return int(self._any_opened().tell())
+        return int(self._open_if_needed().tell())
 
     def size(self) -> int:
         """Returns the length of the file in bytes."""

@@ -75,7 +75,7 @@ def build_classes(files: dict[str, dict[str, tuple[str, ...]]], module: str) -> 
             name=_FOLDER + path, package="tensorflow", syntax="proto3", dependency=list(dependencies)
         )
         for name, fields in messages.items():
-            _describe(file.message_type.add(name=name), fields)
+            _add_message_fields(file.message_type.add(name=name), fields)
             names.append(name)
         pool.Add(file) if hasattr(pool, "Add") else pool.AddSerializedFile(file.SerializeToString())
         dependencies.append(file.name)
@@ -97,7 +97,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def _describe(message: Any, fields: tuple[str, ...]) -> None:
+def _add_message_fields(message: Any, fields: tuple[str, ...]) -> None:
     """Adds fields to the description of a message."""
     for field in fields:
         rule, kind, name, number = field.split()
@@ -105,7 +105,7 @@ def _describe(message: Any, fields: tuple[str, ...]) -> None:
         if rule == "map":
             entry = message.nested_type.add(name=f"{name.title().replace('_', '')}Entry")
             entry.options.map_entry = True
-            _describe(entry, ("one string key 1", f"one {kind} value 2"))
+            _add_message_fields(entry, ("one string key 1", f"one {kind} value 2"))
             kind = f"{message.name}.{entry.name}"
         elif rule not in ("one", "repeated"):
             if not message.oneof_decl:

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastgrad._src.core.argument_checks import checked_integer, checked_path
 from fastgrad._src.core.errors import FailedPreconditionError, NotFoundError
-from fastgrad._src.files.formats.record_file import framed_record
+from fastgrad._src.files.formats.record_file import encode_record
 
 _COMPRESSIONS = ("", "GZIP", "ZLIB")
 _WINDOW_BITS = {"GZIP": zlib.MAX_WBITS | 16, "ZLIB": zlib.MAX_WBITS}
@@ -123,7 +123,7 @@ class TFRecordWriter:
             raise TypeError(
                 f"TFRecordWriter.write: Argument `record` must be bytes, got {record!r:.200}; use its numpy() or SerializeToString()."
             )
-        framed = framed_record(bytes(content))
+        framed = encode_record(bytes(content))
         self._open_file().write(self._compressor.compress(framed) if self._compressor else framed)
 
     def flush(self) -> None:

@@ -164,12 +164,12 @@ def _classes() -> dict[str, Any]:
     return build_classes(files, __name__)
 
 
-def make(message: str, /, **fields: Any) -> Any:
+def make_message(message: str, /, **fields: Any) -> Any:
     """Returns a new message of the kind ``message``."""
     return _classes()[message](**fields)
 
 
-def parse(name: str, content: bytes) -> Any:
+def parse_message(name: str, content: bytes) -> Any:
     """Returns the message ``name`` of some bytes.
 
     Raises:

@@ -20,7 +20,7 @@ def _check_out_type(what: str, out_type: Any) -> None:
         raise InvalidArgumentError(f"{what}: out_type must be tf.string, got {out_type!r}.")
 
 
-def _texts(indices: np.ndarray, values: np.ndarray, shape: Any) -> list[bytes]:
+def _serialize_parts(indices: np.ndarray, values: np.ndarray, shape: Any) -> list[bytes]:
     arrays = (indices, values, np.array(shape, np.int64))
     return [tensor_message(array).SerializeToString(deterministic=True) for array in arrays]
 
@@ -46,7 +46,7 @@ def serialize_sparse(sp_input: Any, out_type: Any = dtypes.string, name: str | N
     shape = sparse._shape
 
     def run(indices: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, ...]:
-        return (array_of_elements(_texts(indices, values, shape), [3]),)
+        return (array_of_elements(_serialize_parts(indices, values, shape), [3]),)
 
     return call_on_host(what, run, (sparse.indices, sparse.values), acts=False)[0]
 
@@ -77,7 +77,7 @@ def serialize_many_sparse(sp_input: Any, out_type: Any = dtypes.string, name: st
         texts = []
         for row in range(shape[0]):
             is_in_row = indices[:, 0] == row
-            texts += _texts(indices[is_in_row, 1:], values[is_in_row], shape[1:])
+            texts += _serialize_parts(indices[is_in_row, 1:], values[is_in_row], shape[1:])
         return (array_of_elements(texts, [shape[0], 3]),)
 
     return call_on_host(what, run, (sparse.indices, sparse.values), acts=False)[0]
@@ -105,7 +105,7 @@ def deserialize_many_sparse(
         )
 
     def run(texts: np.ndarray) -> tuple[np.ndarray, ...]:
-        parts = [_parts_of_texts(what, number, row, value_dtype) for number, row in enumerate(texts)]
+        parts = [_parse_parts(what, number, row, value_dtype) for number, row in enumerate(texts)]
         shapes = [shape for _, _, shape in parts]
         if len(set(map(len, shapes))) > 1:
             raise InvalidArgumentError(
@@ -119,7 +119,7 @@ def deserialize_many_sparse(
     return SparseTensor(*call_of_strings(what, run, (strings,), None, (what, value_dtype.name)))
 
 
-def _parts_of_texts(what: str, number: int, texts: np.ndarray, dtype: dtypes.DType) -> tuple[np.ndarray, ...]:
+def _parse_parts(what: str, number: int, texts: np.ndarray, dtype: dtypes.DType) -> tuple[np.ndarray, ...]:
     """Returns the indices, values and shape of one serialized sparse tensor."""
     parts = tuple(
         [

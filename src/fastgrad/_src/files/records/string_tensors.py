@@ -314,7 +314,7 @@ def encode_base64(input: Any, pad: bool = False, name: str | None = None) -> Ten
         result = base64.urlsafe_b64encode(text)
         return result if pad else result.rstrip(b"=")
 
-    return _mapped("encode_base64", input, encoded)
+    return _map_strings("encode_base64", input, encoded)
 
 
 def decode_base64(input: Any, name: str | None = None) -> Tensor:
@@ -338,7 +338,7 @@ def decode_base64(input: Any, name: str | None = None) -> Tensor:
             raise InvalidArgumentError(f"decode_base64: Base64 string length cannot be 1 modulo 4: {text[:100]!r}")
         return base64.urlsafe_b64decode(bare + b"=" * padding)
 
-    return _mapped("decode_base64", input, decoded)
+    return _map_strings("decode_base64", input, decoded)
 
 
 def decode_compressed(bytes: Any, compression_type: str = "", name: str | None = None) -> Tensor:
@@ -363,7 +363,7 @@ def decode_compressed(bytes: Any, compression_type: str = "", name: str | None =
         with parser_errors_as_one("bytes", f"{compression_type} string", DataLossError):
             return decompressed(io.BytesIO(text), compression_type.lower()).read()
 
-    return _mapped(what, bytes, contents)
+    return _map_strings(what, bytes, contents)
 
 
 def decode_json_example(json_examples: Any, name: str | None = None) -> Tensor:
@@ -384,10 +384,10 @@ def decode_json_example(json_examples: Any, name: str | None = None) -> Tensor:
         with parser_errors_as_one("json_examples", "JSON of an Example", InvalidArgumentError):
             return json_format.Parse(text, message_class("Example")()).SerializeToString(deterministic=True)
 
-    return _mapped("decode_json_example", json_examples, serialized)
+    return _map_strings("decode_json_example", json_examples, serialized)
 
 
-def _mapped(what: str, value: Any, function: Any) -> Tensor:
+def _map_strings(what: str, value: Any, function: Any) -> Tensor:
     strings = strings_of(what, value)
 
     def run(x: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -139,7 +139,7 @@ def spec_of_components(kind: str, specs: Sequence[TensorSpec]) -> RaggedTensorSp
     raise ValueError(f"a {kind!r:.100} tensor has no components {list(specs)!r:.200}")
 
 
-def equal_axes(structure: Any) -> dict[tuple[int, int], tuple[int, int]]:
+def axes_of_equal_size(structure: Any) -> dict[tuple[int, int], tuple[int, int]]:
     """Returns, by tensor and axis, the axes of a structure that must have the size of another one: sparse indices and values."""
     return {
         (leaf.leaves[0].number, 0): (leaf.leaves[1].number, 0)

@@ -18,14 +18,14 @@ from fastgrad._src.compiler.graph.graph import Graph, Kind
 from fastgrad._src.core.composite import CompositeSpec
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor_spec import TensorSpec
-from fastgrad._src.files.saved_model.composites import CompositeLeaf, Leaf, equal_axes, leaves_of, map_leaves
+from fastgrad._src.files.saved_model.composites import CompositeLeaf, Leaf, axes_of_equal_size, leaves_of, map_leaves
 from fastgrad._src.files.saved_model.function_recording import (
     MOST_RANKS,
     OFFSETS,
     Path,
     number_specs,
     record_shapes,
-    symbol_choices,
+    size_symbol_candidates,
     with_spec,
 )
 from fastgrad._src.files.saved_model.graph_writer import Constants, GraphWriter, SizesGuard
@@ -69,7 +69,7 @@ def store_concrete_functions(
                 f"{name}(): takes a value of {leaf.spec}, of unknown rank. Give its shape, with None for open sizes."
             )
     if all(spec.shape.rank is not None for spec in specs):
-        return _stored(call, numbered, specs, name, constants, references)
+        return _stored_entries(call, numbered, specs, name, constants, references)
     entries, error = [], None
     for rank in range(MOST_RANKS):
         ranked = [
@@ -77,7 +77,7 @@ def store_concrete_functions(
         ]
         with_ranks = map_leaves(functools.partial(with_spec, ranked), numbered)
         try:
-            entries += _stored(call, with_ranks, ranked, name, constants, references)
+            entries += _stored_entries(call, with_ranks, ranked, name, constants, references)
         except Exception as refusal:  # noqa: BLE001  # of this rank; the error of the last one is raised if none fits
             error = refusal
     if not entries and error is not None:
@@ -85,7 +85,7 @@ def store_concrete_functions(
     return entries
 
 
-def _stored(
+def _stored_entries(
     call: Any, arguments: Any, specs: list[TensorSpec], name: str, constants: Constants, references: Any
 ) -> list[Any]:
     """Returns the JSON of the entries for tensors of known ranks."""
@@ -94,12 +94,12 @@ def _stored(
         (i, axis) for i, spec in enumerate(specs) for axis, size in enumerate(spec.shape.as_list()) if size is None
     ]
     for symbols, offset in itertools.product(
-        symbol_choices(open_axes, equal_axes(arguments)), OFFSETS if open_axes else (0,)
+        size_symbol_candidates(open_axes, axes_of_equal_size(arguments)), OFFSETS if open_axes else (0,)
     ):
         function = _OpenFunction(call, arguments, specs, name, references, symbols)
         try:
             window = _Window(function, probe_sizes(function.symbol_count, offset), {})
-            window.entry(Constants())
+            window.entry_json(Constants())
         except Exception as error:  # other sizes may do; the first error is raised if none does
             if isinstance(error, AssertionError) or (
                 isinstance(error, Unstorable) and not isinstance(error, DependsOnSizes)
@@ -145,7 +145,7 @@ class _OpenFunction(NamedTuple):
             for i, spec in enumerate(self.specs)
         ]
 
-    def record(self, sizes: Sizes, number: int, sizes_are_open: bool) -> list[Path]:
+    def record_paths(self, sizes: Sizes, number: int, sizes_are_open: bool) -> list[Path]:
         """Returns the paths of a run on made-up values, which differ by ``number``."""
         return record_shapes(
             self.call, self.arguments, self.specs, self.shapes(sizes), number, self.name, sizes_are_open
@@ -169,14 +169,14 @@ class _Window:
         self.sizes_are_open = function.symbol_count > len(fixed)
         self.runs: list[list[Path]] = []
         for number, sizes in enumerate(probes):
-            self.runs.append(function.record(sizes, number, self.sizes_are_open))
+            self.runs.append(function.record_paths(sizes, number, self.sizes_are_open))
             if not self.sizes_are_open and not any(
                 _has_open_size(node) for path in self.runs[0] for node in path.graph.nodes
             ):
                 break
         self.probes = probes[: len(self.runs)]
 
-    def entry(self, constants: Constants, further: Sequence[tuple[Sizes, list[Path]]] = ()) -> dict[str, Any]:
+    def entry_json(self, constants: Constants, further: Sequence[tuple[Sizes, list[Path]]] = ()) -> dict[str, Any]:
         """Returns the JSON of the entry.
 
         Args:
@@ -210,7 +210,7 @@ class _Window:
             "result": results[0],
         }
 
-    def disagreements(self, symbol: int, sizes: Iterable[int]) -> dict[int, str]:
+    def disagreeing_sizes(self, symbol: int, sizes: Iterable[int]) -> dict[int, str]:
         """Returns the sizes of a symbol for which the function does something else than the entry.
 
         Returns:
@@ -222,7 +222,7 @@ class _Window:
             row = list(self.probes[0])
             row[symbol] = size
             try:
-                recordings[size] = row, self.function.record(row, number, self.sizes_are_open)
+                recordings[size] = row, self.function.record_paths(row, number, self.sizes_are_open)
             except Exception as error:  # noqa: BLE001  # of the function
                 if self._always_fails(size):
                     disagreeing[size] = f"{type(error).__name__}: {error}"
@@ -237,7 +237,7 @@ class _Window:
             return True
         row = [self.fixed.get(symbol, size) for symbol in range(count)]
         try:
-            self.function.record(row, 0, self.sizes_are_open)
+            self.function.record_paths(row, 0, self.sizes_are_open)
         except Exception:  # noqa: BLE001  # of the function
             return True
         return False
@@ -245,18 +245,18 @@ class _Window:
     def _agrees(self, recordings: list[tuple[Sizes, list[Path]]]) -> bool:
         """True if the entry with these recordings is the same as without them: its expressions hold for them."""
         try:
-            return _are_same(self.entry(Constants(), recordings), self.entry(Constants()))
+            return _are_same_entries(self.entry_json(Constants(), recordings), self.entry_json(Constants()))
         except Unstorable:
             return False
 
 
-def _are_same(x: Any, y: Any) -> bool:
+def _are_same_entries(x: Any, y: Any) -> bool:
     """True if two entries are the same but for how many numbers of results have been seen."""
     if isinstance(x, dict) and isinstance(y, dict):
         seen = {"count", "sizes"} if "kind" in x else set()
-        return x.keys() == y.keys() and all(_are_same(x[key], y[key]) for key in x.keys() - seen)
+        return x.keys() == y.keys() and all(_are_same_entries(x[key], y[key]) for key in x.keys() - seen)
     if isinstance(x, list) and isinstance(y, list):
-        return len(x) == len(y) and all(map(_are_same, x, y))
+        return len(x) == len(y) and all(map(_are_same_entries, x, y))
     return bool(x == y)
 
 
@@ -275,11 +275,11 @@ class _Entries:
     def __init__(self, window: _Window, constants: Constants) -> None:
         self._constants, self._window_count = constants, 0
         self.entries: list[dict[str, Any]] = []
-        self._add(window, [])
+        self._add_window(window, [])
 
-    def _add(self, window: _Window, excluded: list[Any]) -> None:
+    def _add_window(self, window: _Window, excluded: list[Any]) -> None:
         """Adds the entry of a window, and those of sizes for which it does not hold."""
-        entry = window.entry(self._constants)
+        entry = window.entry_json(self._constants)
         if self.entries and entry["result"] != self.entries[0]["result"]:
             raise DependsOnSizes(f"{window.function.name}(): the structure of its result depends on sizes.")
         self.entries.append(entry)
@@ -289,10 +289,10 @@ class _Entries:
                 continue
             smallest, largest = [pick([sizes[symbol] for sizes in window.probes]) for pick in (min, max)]
             below = [size for size in range(smallest) if not _is_excluded(symbol, size, excluded)]
-            for size, error in window.disagreements(symbol, below).items():
+            for size, error in window.disagreeing_sizes(symbol, below).items():
                 excluded.append([symbol, size, size, error])
                 if not error and all(symbol > other for other in window.fixed):
-                    windows += self._variant(window, symbol, size)
+                    windows += self._window_of_size(window, symbol, size)
             first, error = _first_disagreement(window, symbol, largest)
             if first is not None:
                 excluded.append([symbol, first, None, error])
@@ -304,21 +304,21 @@ class _Entries:
             entry["variant"] = True
         for other, excluded_there in windows:
             try:
-                self._add(other, excluded_there)
+                self._add_window(other, excluded_there)
             except Unstorable:
                 continue  # calls of these sizes are refused
 
-    def _variant(self, window: _Window, symbol: int, size: int) -> list[tuple[_Window, list[Any]]]:
+    def _window_of_size(self, window: _Window, symbol: int, size: int) -> list[tuple[_Window, list[Any]]]:
         """Returns the window of one size of a symbol, with the sizes for which it does not hold."""
         fixed = window.fixed | {symbol: size}
-        probes = [tuple([fixed.get(i, number) for i, number in enumerate(sizes)]) for sizes in _all_probes(window)]
+        probes = [tuple([fixed.get(i, number) for i, number in enumerate(sizes)]) for sizes in _all_probe_sizes(window)]
         excluded = [
             part
             for other, only in fixed.items()
             for part in ([other, 0, only - 1, ""], [other, only + 1, None, ""])
             if part[1:3] != [0, -1]
         ]
-        return self._recorded(window.function, probes, fixed, excluded)
+        return self._record_window(window.function, probes, fixed, excluded)
 
     def _next_window(self, window: _Window, first: int) -> list[tuple[_Window, list[Any]]]:
         """Returns the window of the sizes from ``first`` on."""
@@ -326,9 +326,9 @@ class _Entries:
         if self._window_count >= _MOST_WINDOWS:
             return []
         lowest = min(probe_sizes(1, 0))[0]
-        return self._recorded(window.function, probe_sizes(1, first - lowest), {}, [[0, 0, first - 1, ""]])
+        return self._record_window(window.function, probe_sizes(1, first - lowest), {}, [[0, 0, first - 1, ""]])
 
-    def _recorded(
+    def _record_window(
         self, function: _OpenFunction, probes: Sequence[Sizes], fixed: dict[int, int], excluded: list[Any]
     ) -> list[tuple[_Window, list[Any]]]:
         if len(self.entries) > _MOST_VARIANTS:
@@ -339,7 +339,7 @@ class _Entries:
             return []
 
 
-def _all_probes(window: _Window) -> list[tuple[int, ...]]:
+def _all_probe_sizes(window: _Window) -> list[tuple[int, ...]]:
     """Returns the sizes of all symbols for each recording, also if fewer recordings were needed."""
     smallest = min([size for sizes in window.probes for i, size in enumerate(sizes) if i not in window.fixed])
     offset = smallest - min(map(min, probe_sizes(window.function.symbol_count, 0)))
@@ -365,14 +365,14 @@ def _first_disagreement(window: _Window, symbol: int, largest: int) -> tuple[int
         elements = sum([int(np.prod(shape)) for shape in window.function.shapes(row)])
         if size > largest and elements <= _MOST_CHECKED_ELEMENTS:
             sizes.append(size)
-    disagreements = window.disagreements(symbol, sizes)
+    disagreements = window.disagreeing_sizes(symbol, sizes)
     if not disagreements:
         return None, ""
     above = min(disagreements)
     below = max([largest, *[size for size in sizes if size < above]])
     while above - below > 1:
         middle = (above + below) // 2
-        found = window.disagreements(symbol, [middle])
+        found = window.disagreeing_sizes(symbol, [middle])
         if found:
             above, disagreements = middle, found
         else:

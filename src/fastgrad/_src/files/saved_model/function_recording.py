@@ -21,9 +21,9 @@ from fastgrad._src.core.variable import Variable
 from fastgrad._src.files.saved_model.composites import (
     CompositeLeaf,
     Leaf,
+    axes_of_equal_size,
     component_specs,
     component_tensors,
-    equal_axes,
     fit_components,
     leaves_of,
     map_leaves,
@@ -213,7 +213,7 @@ class Outline(NamedTuple):
     graph: Graph
 
 
-def outline(call: Callable[[Any], Any], arguments: Any, name: str) -> Outline:
+def record_outline(call: Callable[[Any], Any], arguments: Any, name: str) -> Outline:
     """Returns the outline of a function for certain arguments; variables stay as they are.
 
     Args:
@@ -229,7 +229,9 @@ def outline(call: Callable[[Any], Any], arguments: Any, name: str) -> Outline:
     for rank in ranks:
         ranked = [spec if spec.shape.rank is not None else TensorSpec([None] * rank, spec.dtype) for spec in specs]
         try:
-            runs += _runs_of_two_sizes(lambda given: _specs_and_parts(call(given)), numbered, ranked, name)
+            runs += _record_with_two_sizes(
+                lambda given: _result_specs_and_components(call(given)), numbered, ranked, name
+            )
         except Exception as refusal:  # noqa: BLE001  # of this rank; raised if none fits
             error = error or refusal
     if not runs:
@@ -249,7 +251,7 @@ def outline(call: Callable[[Any], Any], arguments: Any, name: str) -> Outline:
     return Outline(outputs, runs[0][0].graph)
 
 
-def _specs_and_parts(result: Any) -> Any:
+def _result_specs_and_components(result: Any) -> Any:
     """Returns a result with the spec of each composite in its place, and the tensors of the composites."""
     parts: list[Any] = []
 
@@ -262,14 +264,14 @@ def _specs_and_parts(result: Any) -> Any:
     return nest.map_structure(spec_of, result), parts
 
 
-def _runs_of_two_sizes(call: Any, arguments: Any, specs: list[TensorSpec], name: str) -> list[list[Path]]:
+def _record_with_two_sizes(call: Any, arguments: Any, specs: list[TensorSpec], name: str) -> list[list[Path]]:
     """Records a function with two sizes for each unknown one; sizes are equal only if the function needs it."""
     open_axes = [
         (i, axis) for i, spec in enumerate(specs) for axis, size in enumerate(spec.shape.as_list()) if size is None
     ]
     first_error: Exception | None = None
     for symbols, offset in itertools.product(
-        symbol_choices(open_axes, equal_axes(arguments)), OFFSETS if open_axes else (0,)
+        size_symbol_candidates(open_axes, axes_of_equal_size(arguments)), OFFSETS if open_axes else (0,)
     ):
         probes = probe_sizes(len(set(symbols.values())), offset)
         try:
@@ -301,7 +303,7 @@ def with_spec(specs: Sequence[TensorSpec], leaf: Any) -> Any:
     return Leaf(leaf.number, specs[leaf.number]) if isinstance(leaf, Leaf) else leaf
 
 
-def symbol_choices(
+def size_symbol_candidates(
     all_axes: Sequence[tuple[int, int]], equal: dict[tuple[int, int], tuple[int, int]]
 ) -> Iterator[dict[tuple[int, int], int]]:
     """Yields which unknown sizes are the same number: first none are, then all first axes, then fewer and fewer differ.

@@ -106,41 +106,45 @@ class GraphWriter:
             outcomes: the first choices; nodes before the last of them are left out.
         """
         several = [{path: g for path, g in tree.items() if path[: len(outcomes)] == outcomes} for tree in trees]
-        self._common([sorted(tree) for tree in several], "Python's control flow")
+        self._require_common([sorted(tree) for tree in several], "Python's control flow")
         graphs = [tree[min(tree)] for tree in several]
-        self._common([len(graph.nodes) for graph in graphs], "the number of operations")
+        self._require_common([len(graph.nodes) for graph in graphs], "the number of operations")
         numbers: list[dict[int, int]] = [{} for _ in graphs]
         nodes: list[Any] = []
         passed = 0
         for versions in zip(*[graph.nodes for graph in graphs], strict=True):
-            self._common([node.kind for node in versions], "the order of operations")
-            inputs = self._common_numbers(numbers, [node.inputs for node in versions], "the order of operations")
-            if is_choice(versions[0]):
+            self._require_common([node.kind for node in versions], "the order of operations")
+            inputs = self._common_value_numbers(numbers, [node.inputs for node in versions], "the order of operations")
+            if is_branch_guard(versions[0]):
                 passed += 1
                 if passed > len(outcomes):
                     branches = {text: self.tree(several, (*outcomes, text == "true")) for text in ("true", "false")}
                     return {"nodes": [*nodes, {"kind": "choice", "in": inputs, "out": [], **branches}], "results": []}
             elif passed == len(outcomes):
-                data = self._node(versions, inputs)
+                data = self._node_json(versions, inputs)
                 if data is not None:
                     nodes.append(data)
             for places, node in zip(numbers, versions, strict=True):
                 for value in node.outputs:
                     places[id(value)] = len(places)
-        results = self._common_numbers(numbers, [graph.results for graph in graphs], "the results")
+        results = self._common_value_numbers(numbers, [graph.results for graph in graphs], "the results")
         return {"nodes": nodes, "results": results}
 
-    def _common_numbers(self, numbers: list[dict[int, int]], values: Sequence[Sequence[Value]], what: str) -> list[int]:
+    def _common_value_numbers(
+        self, numbers: list[dict[int, int]], values: Sequence[Sequence[Value]], what: str
+    ) -> list[int]:
         """Returns the numbers of values, which are equal in all recordings."""
-        return self._common([[n[id(v)] for v in several] for n, several in zip(numbers, values, strict=True)], what)
+        return self._require_common(
+            [[n[id(v)] for v in several] for n, several in zip(numbers, values, strict=True)], what
+        )
 
-    def _common(self, versions: Sequence[Any], what: str) -> Any:
+    def _require_common(self, versions: Sequence[Any], what: str) -> Any:
         """Returns what all recordings have; ``what`` says in the error what differs."""
         if any(version != versions[0] for version in versions):
-            raise self._differs(what)
+            raise self._size_dependence_error(what)
         return versions[0]
 
-    def _differs(self, what: str) -> DependsOnSizes:
+    def _size_dependence_error(self, what: str) -> DependsOnSizes:
         return DependsOnSizes(
             f"{self._name}(): {what} of the recorded function depends on the sizes that input_signature leaves open, as in a Python "
             "loop over x.shape[0]. Use tf.while_loop, tf.map_fn or `for i in tf.range(n)`, or give all sizes in input_signature."
@@ -148,11 +152,11 @@ class GraphWriter:
 
     # ---- nodes -----------------------------------------------------------------------------------------
 
-    def _node(self, versions: Sequence[Node], inputs: list[int]) -> Any:
+    def _node_json(self, versions: Sequence[Node], inputs: list[int]) -> Any:
         node = versions[0]
         if node.kind is Kind.GUARD:
-            return self._guard(versions, inputs)
-        data: dict[str, Any] = {"kind": node.kind.name.lower(), "in": inputs, "out": self._specs(versions)}
+            return self._guard_json(versions, inputs)
+        data: dict[str, Any] = {"kind": node.kind.name.lower(), "in": inputs, "out": self._output_specs(versions)}
         if isinstance(node.payload, HostCall) and node.payload.counts_results:
             self._counts.update([id(version.outputs[0]) for version in versions])
             return {**data, "kind": "count"}
@@ -160,16 +164,16 @@ class GraphWriter:
             case Kind.ARGUMENT:
                 data["argument"] = node.payload
             case Kind.CONSTANT:
-                data["value"] = self._constant([version.payload for version in versions])
+                data["value"] = self._constant_json([version.payload for version in versions])
             case Kind.READ | Kind.ASSIGN:
-                self._common([id(version.payload) for version in versions], "the variables")
+                self._require_common([id(version.payload) for version in versions], "the variables")
                 data["variable"] = self._references(node.payload)
             case Kind.OPERATION:
                 name, attributes = node.payload.name, [version.attributes for version in versions]
-                self._common([values.keys() for values in attributes], f"the attributes of {name}")
-                data |= self._operation([version.payload for version in versions])
+                self._require_common([values.keys() for values in attributes], f"the attributes of {name}")
+                data |= self._operation_json([version.payload for version in versions])
                 data["attributes"] = {
-                    key: self._merged([values[key] for values in attributes], f"{key} of {name}")
+                    key: self._merged_json([values[key] for values in attributes], f"{key} of {name}")
                     for key in node.attributes
                 }
                 if data["kind"] == "operation" and node.payload.lowering.result_size is not None:
@@ -178,18 +182,18 @@ class GraphWriter:
                 raise Unstorable(f"{self._name}(): {node} has no stored form.")
         return data
 
-    def _guard(self, versions: Sequence[Node], inputs: list[int]) -> Any:
+    def _guard_json(self, versions: Sequence[Node], inputs: list[int]) -> Any:
         """Returns the JSON of a guard; None if a stored operation counts its results itself."""
         payload = versions[0].payload
         if all(id(version.inputs[0]) in self._counts for version in versions):
             return None
         if isinstance(payload, SizesCondition):
             elements = [getattr(version.payload, "elements", ()) for version in versions]
-            self._common([len(several) for several in elements], "a number that Python asks for")
-            wanted = [self._number(numbers) for numbers in zip(*elements, strict=True)]
+            self._require_common([len(several) for several in elements], "a number that Python asks for")
+            wanted = [self._number_json(numbers) for numbers in zip(*elements, strict=True)]
             return {"kind": "condition", "in": inputs, "out": [], "wanted": wanted}
         if isinstance(payload, SizesGuard):
-            sizes = self._size_symbols([version.payload.sizes for version in versions])
+            sizes = self._add_size_symbols([version.payload.sizes for version in versions])
             if sizes is not None:
                 return {"kind": "sizes", "in": inputs, "out": [], "sizes": sizes}
         raise Unstorable(
@@ -202,7 +206,7 @@ class GraphWriter:
         self.probes = [(*sizes, count) for sizes, count in zip(self.probes, counts, strict=True)]
         return [len(self.probes[0]) - 1, -1 if len(set(counts)) > 2 else counts[0]]
 
-    def _size_symbols(self, sizes: Sequence[tuple[int, ...]]) -> list[list[int]] | None:
+    def _add_size_symbols(self, sizes: Sequence[tuple[int, ...]]) -> list[list[int]] | None:
         """Adds numbers that Python asks for to the sizes; returns each as ``_add_count_symbol`` does.
 
         Returns:
@@ -213,9 +217,9 @@ class GraphWriter:
             return None
         return [self._add_count_symbol(column) for column in columns]
 
-    def _operation(self, operations: Sequence[Any]) -> dict[str, Any]:
+    def _operation_json(self, operations: Sequence[Any]) -> dict[str, Any]:
         operation: Any = operations[0]
-        self._common([(type(other), other.name) for other in operations], "the operations")
+        self._require_common([(type(other), other.name) for other in operations], "the operations")
         name: str = operation.name
         if TABLE.get(name) is operation:
             return {"kind": "operation", "name": name}
@@ -229,18 +233,18 @@ class GraphWriter:
                 )
             return {"kind": "table", "table": self._references(call.table), "method": call.method}
         if type(operation) is GraphOperation:
-            return {"kind": "graph", "name": operation.name, "graph": self._subgraph(operations)}
+            return {"kind": "graph", "name": operation.name, "graph": self._subgraph_json(operations)}
         if type(operation) is Branches:
             branches = zip(*[other.branches for other in operations], strict=True)
-            return {"kind": "branches", "name": operation.name, "branches": [self._subgraph(b) for b in branches]}
+            return {"kind": "branches", "name": operation.name, "branches": [self._subgraph_json(b) for b in branches]}
         if type(operation) is Loop:
             tests, count = [other.condition for other in operations], f"number of iterations of {operation.name}"
             return {
                 "kind": "loop",
-                "body": self._subgraph([other.body for other in operations]),
-                "condition": None if operation.condition is None else self._subgraph(tests),
-                "trips": self._merged([other.trips for other in operations], count),
-                "most": self._merged([other.most for other in operations], count),
+                "body": self._subgraph_json([other.body for other in operations]),
+                "condition": None if operation.condition is None else self._subgraph_json(tests),
+                "trips": self._merged_json([other.trips for other in operations], count),
+                "most": self._merged_json([other.most for other in operations], count),
                 "options": {option: getattr(operation, option) for option in _LOOP_OPTIONS},
             }
         if type(operation) is CustomGradient:
@@ -248,7 +252,7 @@ class GraphWriter:
                 "kind": "custom_gradient",
                 "name": operation.name,
                 "passes_on": operation.passes_on,
-                "gradient": self._subgraph([other.backward for other in operations]),
+                "gradient": self._subgraph_json([other.backward for other in operations]),
                 "has_cotangent": list(operation.has_cotangent),
             }
         cause = (
@@ -258,14 +262,14 @@ class GraphWriter:
         )
         raise Unstorable(f"{self._name}(): the operation {operation.name!r} can't be stored: {cause}.")
 
-    def _subgraph(self, operations: Sequence[GraphOperation]) -> Any:
+    def _subgraph_json(self, operations: Sequence[GraphOperation]) -> Any:
         return self.graph([operation.graph for operation in operations])
 
-    def _specs(self, versions: Sequence[Node]) -> list[Any]:
+    def _output_specs(self, versions: Sequence[Node]) -> list[Any]:
         """Returns the dtype and shape of each output; the shape of a counted result is written when it is known."""
         specs = []
         for values in zip(*[version.outputs for version in versions], strict=True):
-            dtype = self._common([value.dtype for value in values], "a dtype")
+            dtype = self._require_common([value.dtype for value in values], "a dtype")
             specs.append([dtypes.DTYPE_OF_NUMPY[dtype].name, [value.shape for value in values]])
         return specs
 
@@ -273,7 +277,7 @@ class GraphWriter:
         """Returns the JSON of a graph with its shapes as expressions, once all sizes are known."""
         for node in data["nodes"]:
             node["out"] = [
-                [dtype, self._merged(shapes, "a shape") if node["kind"] != "count" else {"tuple": []}]
+                [dtype, self._merged_json(shapes, "a shape") if node["kind"] != "count" else {"tuple": []}]
                 for dtype, shapes in node["out"]
             ]
             for part in ("graph", "body", "condition", "gradient", "true", "false"):
@@ -285,7 +289,7 @@ class GraphWriter:
 
     # ---- numbers that depend on sizes ------------------------------------------------------------------
 
-    def _merged(self, values: Sequence[Any], what: str) -> Any:
+    def _merged_json(self, values: Sequence[Any], what: str) -> Any:
         """Returns the JSON of a value from its versions in the recordings."""
         try:
             encoded = [encode(value) for value in values]
@@ -304,36 +308,36 @@ class GraphWriter:
             if function is not None:
                 return {"float_of_sizes": function}
         elif kinds == {tuple} and len({len(value) for value in values}) == 1:
-            return {"tuple": [self._merged(items, what) for items in zip(*values, strict=True)]}
+            return {"tuple": [self._merged_json(items, what) for items in zip(*values, strict=True)]}
         raise DependsOnSizes(
             f"{self._name}(): {what} depends on the sizes that input_signature leaves open in a way that can't be stored: it is "
             f"{', '.join(map(repr, values[:3]))} for the sizes {', '.join(map(str, probes[:3]))}. Give these sizes in "
             "input_signature."
         )
 
-    def _constant(self, arrays: Sequence[np.ndarray]) -> Any:
+    def _constant_json(self, arrays: Sequence[np.ndarray]) -> Any:
         first = arrays[0]
-        self._common([(array.dtype, array.ndim) for array in arrays], "a constant")
+        self._require_common([(array.dtype, array.ndim) for array in arrays], "a constant")
         if all(_are_same(array, first) for array in arrays):
             return self._constants.encode(first)
         dtype = dtypes.DTYPE_OF_NUMPY[first.dtype].name
-        shape = self._merged([array.shape for array in arrays], "the shape of a constant")
+        shape = self._merged_json([array.shape for array in arrays], "the shape of a constant")
         if first.dtype.kind != "O" and all(array.size and (array == array.flat[0]).all() for array in arrays):
-            return {"fill": [dtype, shape, self._number([array.flat[0] for array in arrays])]}
+            return {"fill": [dtype, shape, self._number_json([array.flat[0] for array in arrays])]}
         if first.ndim == 2 and all(_are_same(array, np.eye(*array.shape, dtype=array.dtype)) for array in arrays):
             return {"eye": [dtype, shape]}
         if first.dtype.kind in "iuf" and first.ndim == 1 and all(_is_range(array) for array in arrays):
             starts, steps = [array[0] for array in arrays], [array[1] - array[0] for array in arrays]
-            return {"range": [dtype, shape, self._number(starts), self._number(steps)]}
+            return {"range": [dtype, shape, self._number_json(starts), self._number_json(steps)]}
         if first.dtype.kind in "iuf" and first.size <= _MAX_FITTED_ELEMENTS and len({a.shape for a in arrays}) == 1:
-            elements = [self._number(items) for items in zip(*[array.flat for array in arrays], strict=True)]
+            elements = [self._number_json(items) for items in zip(*[array.flat for array in arrays], strict=True)]
             return {"elements": [dtype, shape, elements]}
         raise DependsOnSizes(
             f"{self._name}(): a constant of shape {list(first.shape)} and dtype {dtype} depends on the sizes that input_signature "
             "leaves open. Compute it by operations of tensors (tf.range, tf.shape), or give these sizes in input_signature."
         )
 
-    def _number(self, scalars: Sequence[Any]) -> Any:
+    def _number_json(self, scalars: Sequence[Any]) -> Any:
         """Returns the JSON of a number of a constant's dtype."""
         dtype = scalars[0].dtype
         values = [scalar.item() if dtype.kind != "V" else float(scalar) for scalar in scalars]
@@ -341,10 +345,10 @@ class GraphWriter:
             function = fit_floats(values, self.probes, lambda value: float(dtype.type(value)))
             if function is not None:
                 return {"float_of_sizes": function}
-        return self._merged(values, "a constant")
+        return self._merged_json(values, "a constant")
 
 
-def is_choice(node: Node) -> bool:
+def is_branch_guard(node: Node) -> bool:
     """True if a node is a guard on the truth of a tensor, as of an ``if`` of Python: both outcomes can be recorded."""
     return node.kind is Kind.GUARD and type(node.payload) is tuple and node.payload[0] == "bool"
 

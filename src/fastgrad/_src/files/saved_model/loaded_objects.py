@@ -35,12 +35,12 @@ class _UserObject(DeferredRestorationOwner):
     _is_loaded_object = True
 
     def _saved_variables(self) -> dict[str, Any]:
-        return self._named(lambda value: isinstance(value, Variable))
+        return self._nested_items_by_name(lambda value: isinstance(value, Variable))
 
     def _saved_children(self) -> dict[str, Any]:
-        return self._named(lambda value: hasattr(value, "_saved_variables"))
+        return self._nested_items_by_name(lambda value: hasattr(value, "_saved_variables"))
 
-    def _named(self, is_selected: Any) -> dict[str, Any]:
+    def _nested_items_by_name(self, is_selected: Any) -> dict[str, Any]:
         return dict_of_unique_names(
             item for name, value in sorted(vars(self).items()) for item in nested_items(name, value, is_selected)
         )
@@ -88,7 +88,7 @@ class StoredEntry:
         self._refusals: dict[tuple[int, ...], str | None] = {}
         self.specs = [leaf.spec for leaf in sorted(tensor_leaves(arguments), key=lambda leaf: leaf.number)]
 
-    def match(self, arguments: dict[str, Any]) -> list[Tensor] | None:
+    def match_arguments(self, arguments: dict[str, Any]) -> list[Tensor] | None:
         """Returns the tensors of a call's arguments; None if the call does not fit."""
         tensors: dict[int, Tensor] = {}
         if arguments.keys() != self.arguments.keys():
@@ -102,31 +102,31 @@ class StoredEntry:
         Raises:
             InvalidArgumentError: two sizes differ that were one number when the function was stored.
         """
-        return self.graph.run(tensors, self._sizes(tensors))
+        return self.graph.run(tensors, self._symbol_sizes(tensors))
 
-    def refusal(self, tensors: list[Tensor]) -> str | None:
+    def refusal_reason(self, tensors: list[Tensor]) -> str | None:
         """Returns why the entry does not hold for the sizes of tensors that fit; None if it does."""
         if self._excluded is None:
             return None
-        sizes = tuple(self._sizes(tensors))
+        sizes = tuple(self._symbol_sizes(tensors))
         try:
             return self._refusals[sizes]
         except KeyError:
-            refusal = self._refusal(sizes, tensors)
+            refusal = self._size_refusal_reason(sizes, tensors)
         if len(self._refusals) >= _MOST_KNOWN_SIZES:
             self._refusals.clear()
         self._refusals[sizes] = refusal
         return refusal
 
-    def _refusal(self, sizes: tuple[int, ...], tensors: list[Tensor]) -> str | None:
+    def _size_refusal_reason(self, sizes: tuple[int, ...], tensors: list[Tensor]) -> str | None:
         for symbol, first, last, error in self._excluded or ():
             if first <= sizes[symbol] and (last is None or sizes[symbol] <= last):
                 number, axis, _ = next(place for place in self._symbols if place[2] == symbol)
                 reason = f"it raised {error}" if error else "it did something else than for the sizes that are stored"
                 return f"for the size {sizes[symbol]} of axis {axis} of tensor {number} {reason} when it was saved"
-        return self.graph.refusal(sizes, [(x._array.shape, x._array.dtype) for x in tensors])
+        return self.graph.refusal_reason(sizes, [(x._array.shape, x._array.dtype) for x in tensors])
 
-    def _sizes(self, tensors: list[Tensor]) -> list[int]:
+    def _symbol_sizes(self, tensors: list[Tensor]) -> list[int]:
         sizes: dict[int, int] = {}
         for number, axis, symbol in self._symbols:
             size = tensors[number]._array.shape[axis]
@@ -147,14 +147,14 @@ class StoredEntry:
         return with_tensors(results, self.result)
 
 
-def _with_specs(structure: Any) -> Any:
+def _replace_leaves_by_specs(structure: Any) -> Any:
     return map_leaves(lambda leaf: leaf.spec if isinstance(leaf, (Leaf, CompositeLeaf)) else leaf, structure)
 
 
 def _matches(stored: Any, value: Any, tensors: dict[int, Tensor]) -> bool:
     """True if an argument fits a stored one; its tensors are added to ``tensors``."""
     if isinstance(stored, Leaf):
-        tensor = as_spec(value, stored.spec)
+        tensor = convert_to_spec(value, stored.spec)
         if tensor is None:
             return False
         tensors[stored.number] = tensor
@@ -182,7 +182,7 @@ def _matches(stored: Any, value: Any, tensors: dict[int, Tensor]) -> bool:
     return bool(value == stored)
 
 
-def as_spec(value: Any, spec: TensorSpec) -> Tensor | None:
+def convert_to_spec(value: Any, spec: TensorSpec) -> Tensor | None:
     """Returns a value as a tensor of a spec; None if it does not fit."""
     if value is None:
         return None
@@ -212,7 +212,7 @@ class RestoredFunction(Function):
         def run_stored_graph(*args: Any, **kwargs: Any) -> Any:
             bound = signature.bind(*args, **kwargs)
             bound.apply_defaults()
-            entry, tensors = self._entry(dict(bound.arguments), args, kwargs)
+            entry, tensors = self._matching_entry(dict(bound.arguments), args, kwargs)
             return entry.call(tensors)
 
         run_stored_graph.__name__ = run_stored_graph.__qualname__ = name
@@ -235,16 +235,16 @@ class RestoredFunction(Function):
                 f"{short_repr(kwargs)} for signature: {self._stored_signature}."
             ) from None
         bound.apply_defaults()
-        entry, tensors = self._entry(dict(bound.arguments), args, kwargs)
+        entry, tensors = self._matching_entry(dict(bound.arguments), args, kwargs)
         bound = inspect.BoundArguments(self._stored_signature, with_tensors(tensors, entry.arguments))
         return super().__call__(*bound.args, **bound.kwargs)
 
-    def _entry(self, arguments: dict[str, Any], args: Any, kwargs: Any) -> tuple[StoredEntry, list[Tensor]]:
+    def _matching_entry(self, arguments: dict[str, Any], args: Any, kwargs: Any) -> tuple[StoredEntry, list[Tensor]]:
         refusal = None
         for entry in self.entries:
-            tensors = entry.match(arguments)
+            tensors = entry.match_arguments(arguments)
             if tensors is not None:
-                refusal_here = entry.refusal(tensors)
+                refusal_here = entry.refusal_reason(tensors)
                 if refusal_here is None:
                     return entry, tensors
                 refusal = refusal or _refusal_text(self.__name__, refusal_here, tensors)
@@ -252,7 +252,7 @@ class RestoredFunction(Function):
             raise InvalidArgumentError(refusal)
         if self._has_signature:
             raise TypeError(
-                f"Binding inputs to tf.function failed due to `Can not cast {short_repr(arguments)} to {_option_text(self.entries)}`. "
+                f"Binding inputs to tf.function failed due to `Can not cast {short_repr(arguments)} to {_accepted_specs_text(self.entries)}`. "
                 f"Received args: {short_repr(args)} and kwargs: {short_repr(kwargs)} for signature: {self._stored_signature}."
             )
         options = "\n".join([f"Option {i}: {_specs_text(entry)}" for i, entry in enumerate(self.entries, 1)])
@@ -272,7 +272,7 @@ class RestoredFunction(Function):
 
     def stored_arguments(self) -> list[dict[str, Any]]:
         """Returns the arguments, with specs for tensors, of the stored graphs."""
-        return [_with_specs(entry.arguments) for entry in self.entries if not entry.is_variant]
+        return [_replace_leaves_by_specs(entry.arguments) for entry in self.entries if not entry.is_variant]
 
     def get_concrete_function(self, *args: Any, **kwargs: Any) -> Any:
         """Returns a function for certain arguments, by default for those of ``input_signature``."""
@@ -292,12 +292,12 @@ def _refusal_text(name: str, refusal: str, tensors: list[Tensor]) -> str:
     )
 
 
-def _option_text(entries: list[StoredEntry]) -> str:
+def _accepted_specs_text(entries: list[StoredEntry]) -> str:
     return " or ".join([_specs_text(entry) for entry in entries if not entry.is_variant])
 
 
 def _specs_text(entry: StoredEntry) -> str:
-    return str(_with_specs(entry.arguments))
+    return str(_replace_leaves_by_specs(entry.arguments))
 
 
 def named_spec(leaf: Leaf | CompositeLeaf, name: str) -> Any:
@@ -328,7 +328,7 @@ class SignatureFunction(Function):
         self._output_specs = output_specs
 
         def run_signature(*tensors: Any) -> dict[str, Any]:
-            entry, fitting = self._entry(list(tensors))
+            entry, fitting = self._matching_entry(list(tensors))
             results = entry.run(fitting)
             named: dict[str, Any] = with_tensors(results, outputs)
             return named
@@ -350,16 +350,16 @@ class SignatureFunction(Function):
                 f"{list(kwargs)}. Signature: {self._text()}."
             )
         passed |= kwargs
-        _, tensors = self._entry([passed[name] for name in names])
+        _, tensors = self._matching_entry([passed[name] for name in names])
         return super().__call__(*tensors)
 
-    def _entry(self, values: list[Any]) -> tuple[StoredEntry, list[Tensor]]:
+    def _matching_entry(self, values: list[Any]) -> tuple[StoredEntry, list[Tensor]]:
         refusal = None
         for entry in self.entries:
-            tensors = [as_spec(value, spec) for value, spec in zip(values, entry.specs, strict=True)]
+            tensors = [convert_to_spec(value, spec) for value, spec in zip(values, entry.specs, strict=True)]
             fitting = [tensor for tensor in tensors if tensor is not None]
             if len(fitting) == len(values):
-                refusal_here = entry.refusal(fitting)
+                refusal_here = entry.refusal_reason(fitting)
                 if refusal_here is None:
                     return entry, fitting
                 refusal = refusal or _refusal_text(self.__name__, refusal_here, fitting)

@@ -42,7 +42,7 @@ from fastgrad._src.files.saved_model.loaded_objects import (
 from fastgrad._src.files.saved_model.plain_values import decode
 from fastgrad._src.files.saved_model.saving import CONTENTS_KEY, FILE_NAME
 from fastgrad._src.files.saved_model.sizes import LARGEST_PROBE
-from fastgrad._src.files.saved_model.stored_graph import StoredGraph, stored_array
+from fastgrad._src.files.saved_model.stored_graph import StoredGraph, decode_array
 from fastgrad._src.ops.default_generators import state_of_operation_seed
 from fastgrad._src.structures.lookup.initializers import KeyValueTensorInitializer
 from fastgrad._src.structures.lookup.tables import DenseHashTable, MutableHashTable, StaticHashTable, _HashTable
@@ -115,33 +115,33 @@ class _Reader:
 
     def __init__(self, contents: Any, arrays: dict[str, np.ndarray]) -> None:
         self._contents, self._arrays = contents, arrays
-        self._hidden = [Variable(stored_array(value, arrays), trainable=False) for value in contents["hidden"]]
-        self._tables = [self._table(table) for table in contents.get("tables", ())]
+        self._hidden = [Variable(decode_array(value, arrays), trainable=False) for value in contents["hidden"]]
+        self._tables = [self._make_table(table) for table in contents.get("tables", ())]
         nodes = contents["objects"]
         children_of_nodes = [dict(node.get("children", ())) for node in nodes]
         self._objects = [
             self._make_object(node, children) for node, children in zip(nodes, children_of_nodes, strict=True)
         ]
-        self._entries = [self._entry(entry) for entry in contents["entries"]]
+        self._entries = [self._read_entry(entry) for entry in contents["entries"]]
         for number, node in enumerate(nodes):
             if node["kind"] == "function":
-                self._objects[number] = self._function(node)
+                self._objects[number] = self._read_function(node)
         for number, (node, children) in enumerate(zip(nodes, children_of_nodes, strict=True)):
-            self._connect(node["kind"], self._objects[number], children)
+            self._set_children(node["kind"], self._objects[number], children)
 
     def root(self) -> Any:
         """Returns the first object, with the signatures."""
         root = self._objects[0]
         if not isinstance(root, _UserObject):
             raise ValueError("its first object has no attributes")
-        signatures = {signature["name"]: self._signature(signature) for signature in self._contents["signatures"]}
+        signatures = {signature["name"]: self._read_signature(signature) for signature in self._contents["signatures"]}
         vars(root)["signatures"] = _SignatureMap(signatures)
         return root
 
     def _make_object(self, node: Any, children: dict[str, int]) -> Any:
         match node["kind"]:
             case "variable":
-                value = stored_array(node["value"], self._arrays)
+                value = decode_array(node["value"], self._arrays)
                 return Variable(value, trainable=bool(node["trainable"]), name=node["name"] or None)
             case "object":
                 return _CallableUserObject() if "__call__" in children else _UserObject()
@@ -153,14 +153,14 @@ class _Reader:
                 return None  # made when all variables are there
         raise ValueError(f"it has an object of the kind {node['kind']!r:.100}")
 
-    def _numbered(self, number: Any, items: list[Any], what: str) -> Any:
+    def _item_at(self, number: Any, items: list[Any], what: str) -> Any:
         if type(number) is not int or not 0 <= number < len(items):
             raise ValueError(f"there is no {what} {number!r:.100}")
         return items[number]
 
-    def _connect(self, kind: str, obj: Any, children: dict[str, int]) -> None:
+    def _set_children(self, kind: str, obj: Any, children: dict[str, int]) -> None:
         for name, number in children.items():
-            child = self._numbered(number, self._objects, "object")
+            child = self._item_at(number, self._objects, "object")
             if not isinstance(name, str):
                 raise ValueError(f"an attribute has the name {name!r:.100}")
             if kind == "list":
@@ -172,10 +172,10 @@ class _Reader:
             else:
                 raise ValueError(f"a {kind} has parts")
 
-    def _table(self, data: Any) -> _HashTable:
+    def _make_table(self, data: Any) -> _HashTable:
         """Returns a table with its elements."""
         keys, values, default = [
-            constant_tensor(stored_array(data[part], self._arrays)) for part in ("keys", "values", "default")
+            constant_tensor(decode_array(data[part], self._arrays)) for part in ("keys", "values", "default")
         ]
         match data["kind"]:
             case "static":
@@ -193,33 +193,33 @@ class _Reader:
             raise ValueError("a table has a key twice")
         return table
 
-    def _state(self, reference: Any) -> Variable | _HashTable:
+    def _referenced_state(self, reference: Any) -> Variable | _HashTable:
         """Returns a variable or a table from its JSON in a graph."""
         ((tag, content),) = reference.items()
         if tag == "table":
-            table: _HashTable = self._numbered(content, self._tables, "table")
+            table: _HashTable = self._item_at(content, self._tables, "table")
             return table
         if tag == "object":
-            variable = self._numbered(content, self._objects, "object")
+            variable = self._item_at(content, self._objects, "object")
             if not isinstance(variable, Variable):
                 raise ValueError(f"object {content} is no variable")
             return variable
         if tag == "hidden":
-            hidden: Variable = self._numbered(content, self._hidden, "hidden variable")
+            hidden: Variable = self._item_at(content, self._hidden, "hidden variable")
             return hidden
         if tag == "generator":
             return state_of_operation_seed(decode(content))
         raise ValueError(f"a variable is given as {reference!r:.100}")
 
-    def _entry(self, data: Any) -> StoredEntry:
+    def _read_entry(self, data: Any) -> StoredEntry:
         probe, symbols = data["probe"], data["symbols"]
         if not all(type(size) is int and 0 <= size <= LARGEST_PROBE for size in probe):
             raise ValueError(f"a function was recorded for the sizes {probe!r:.100}")
-        graph = StoredGraph(data["graph"], len(probe), self._arrays, self._state, "a stored function")
-        arguments = decode(data["arguments"], _argument)
+        graph = StoredGraph(data["graph"], len(probe), self._arrays, self._referenced_state, "a stored function")
+        arguments = decode(data["arguments"], _decode_argument)
         specs_of_results = result_specs(data)
         result = decode(
-            data["result"], lambda tag, content: _result(tag, content, specs_of_results, graph.result_count)
+            data["result"], lambda tag, content: _decode_result(tag, content, specs_of_results, graph.result_count)
         )
         nest.flatten(result)  # fails if the keys of a dict have no order
         if not isinstance(arguments, dict):
@@ -228,25 +228,25 @@ class _Reader:
         if sorted(leaf.number for leaf in tensor_leaves(arguments)) != list(range(len(specs))):
             raise ValueError("the tensors of a function's arguments are not numbered from 0 on")
         for number, axis, symbol in symbols:
-            if self._numbered(number, specs, "tensor").shape.as_list()[axis] is not None or axis < 0:
+            if self._item_at(number, specs, "tensor").shape.as_list()[axis] is not None or axis < 0:
                 raise ValueError(f"axis {axis} of {specs[number]} has a known size")
-            self._numbered(symbol, probe, "size")
+            self._item_at(symbol, probe, "size")
         if {symbol for _, _, symbol in symbols} != set(range(len({symbol for _, _, symbol in symbols}))):
             raise ValueError("a size belongs to no argument")
-        graph.check(probe, _probe_specs(specs, symbols, probe))
+        graph.check_specs(probe, _probe_specs(specs, symbols, probe))
         excluded = data.get("excluded")
         for symbol, first, last, error in excluded or ():
-            self._numbered(symbol, probe, "size")
+            self._item_at(symbol, probe, "size")
             if type(first) is not int or not (last is None or type(last) is int) or not isinstance(error, str):
                 raise ValueError(f"no sizes: {[first, last, error]!r:.100}")
         return StoredEntry(arguments, symbols, graph, result, excluded, bool(data.get("variant")))
 
-    def _function(self, node: Any) -> RestoredFunction:
+    def _read_function(self, node: Any) -> RestoredFunction:
         parameters = []
         for name, kind, *default in node["parameters"]:
             value = decode(default[0]) if default else inspect.Parameter.empty
             parameters.append(inspect.Parameter(name, inspect._ParameterKind(kind), default=value))
-        entries = [self._numbered(number, self._entries, "stored function") for number in node["entries"]]
+        entries = [self._item_at(number, self._entries, "stored function") for number in node["entries"]]
         names = {parameter.name for parameter in parameters}
         if any(entry.arguments.keys() != names for entry in entries):
             raise ValueError(f"the function {node['name']!r:.100} has other parameters than its graphs")
@@ -255,22 +255,22 @@ class _Reader:
             raise ValueError(f"the function {node['name']!r:.100} has no graph")
         return RestoredFunction(str(node["name"]), inspect.Signature(parameters), has_signature, entries)
 
-    def _signature(self, data: Any) -> SignatureFunction:
-        stored = [self._numbered(number, self._entries, "stored function") for number in data["entries"]]
+    def _read_signature(self, data: Any) -> SignatureFunction:
+        stored = [self._item_at(number, self._entries, "stored function") for number in data["entries"]]
         names = list(map(str, data["inputs"]))
         if any(len(other.specs) != len(names) for other in stored):
             raise ValueError(f"the signature {data['name']!r:.100} has other inputs than its function")
         first = stored[0]
         specs = {leaf.number: leaf.spec for leaf in tensor_leaves(first.result)}
         outputs = {
-            name: decode(output, lambda tag, content: _result(tag, content, specs, len(specs)))
+            name: decode(output, lambda tag, content: _decode_result(tag, content, specs, len(specs)))
             for name, output in dict(data["outputs"]).items()
         }
         named_specs = {name: named_spec(leaf, name) for name, leaf in outputs.items()}
         return SignatureFunction(str(data["name"]), stored, names, outputs, named_specs)
 
 
-def _argument(tag: str, content: Any) -> Leaf | CompositeLeaf:
+def _decode_argument(tag: str, content: Any) -> Leaf | CompositeLeaf:
     number, spec = content[0], decode(content[1])
     if tag == "argument" and type(number) is int and isinstance(spec, TensorSpec) and spec.shape.rank is not None:
         return Leaf(number, spec)
@@ -281,7 +281,7 @@ def _argument(tag: str, content: Any) -> Leaf | CompositeLeaf:
     raise ValueError(f"no argument: {tag!r:.100}")
 
 
-def _result(tag: str, content: Any, specs: dict[int, TensorSpec], count: int) -> Leaf | CompositeLeaf:
+def _decode_result(tag: str, content: Any, specs: dict[int, TensorSpec], count: int) -> Leaf | CompositeLeaf:
     """Returns a leaf of a result from its JSON.
 
     Args:

@@ -100,11 +100,11 @@ def decode(data: Any, decode_leaf: Callable[[str, Any], Any] | None = None) -> A
         return _DECODERS[tag](content)
     match tag:
         case "dtype":
-            return dtypes.as_dtype(_text(content))
+            return dtypes.as_dtype(_checked_text(content))
         case "numpy_dtype":
-            return dtypes.as_dtype(_text(content)).numpy
+            return dtypes.as_dtype(_checked_text(content)).numpy
         case "number":
-            return dtypes.as_dtype(_text(content[0])).numpy.type(decode(content[1]))
+            return dtypes.as_dtype(_checked_text(content[0])).numpy.type(decode(content[1]))
         case "spec" | "ragged_spec" | "sparse_spec":
             return _decode_spec(tag, *content)
         case "shape":
@@ -115,7 +115,7 @@ def decode(data: Any, decode_leaf: Callable[[str, Any], Any] | None = None) -> A
             return slice(*[decode(part, decode_leaf) for part in content])
         case "namedtuple":
             name, fields, items = content
-            kind: Any = namedtuple(_text(name), list(map(_text, fields)))  # type: ignore[misc]  # noqa: PYI024  # fields of the file
+            kind: Any = namedtuple(_checked_text(name), list(map(_checked_text, fields)))  # type: ignore[misc]  # noqa: PYI024  # fields of the file
             return kind(*[decode(item, decode_leaf) for item in items])
         case "tuple":
             return tuple([decode(item, decode_leaf) for item in content])
@@ -136,12 +136,12 @@ def _encode_spec(spec: Any) -> Any:
 def _decode_spec(tag: str, sizes: Any, dtype: Any, *others: Any) -> Any:
     if tag == "ragged_spec":
         ragged_rank, splits_dtype = others
-        return RaggedTensorSpec(sizes, _text(dtype), ragged_rank, _text(splits_dtype))
+        return RaggedTensorSpec(sizes, _checked_text(dtype), ragged_rank, _checked_text(splits_dtype))
     kind: Any = TensorSpec if tag == "spec" else SparseTensorSpec
-    return kind(sizes, _text(dtype), *others)
+    return kind(sizes, _checked_text(dtype), *others)
 
 
-def _text(value: Any) -> str:
+def _checked_text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"no text: {value!r:.100}")
     return value

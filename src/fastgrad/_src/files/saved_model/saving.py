@@ -53,7 +53,7 @@ def save(obj: Any, export_dir: Any, signatures: Any = None, options: Any = None)
             f"{obj!r:.200} with type {type(obj)}."
         )
     path = os.path.join(checked_path("tf.saved_model.save", "export_dir", export_dir), FILE_NAME)
-    contents, constants = _Writer(obj, signatures).contents()
+    contents, constants = _Writer(obj, signatures).file_contents()
     text = json.dumps(contents, separators=(",", ":"))
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     save_tensors(path, constants.arrays, {CONTENTS_KEY: text})
@@ -86,29 +86,29 @@ class _Writer:
         self._hidden: list[tuple[Variable, Any]] = []
         self._tables: dict[_HashTable, int] = {}
         self._signatures = signatures
-        self._add(root, "")
+        self._add_object(root, "")
         self._children = _children_of(root)
 
-    def contents(self) -> tuple[dict[str, Any], Constants]:
+    def file_contents(self) -> tuple[dict[str, Any], Constants]:
         """Returns the JSON of the file and its arrays."""
         for number, obj in enumerate(self._objects):
             if _is_function(obj):
-                self._nodes[number] = self._function(obj)
-        signatures = [self._signature(name, function) for name, function in self._named_signatures().items()]
+                self._nodes[number] = self._function_json(obj)
+        signatures = [self._signature_json(name, function) for name, function in self._named_signatures().items()]
         hidden = [value for _, value in self._hidden]
         contents = {
             "version": 1,
             "objects": self._nodes,
             "entries": self._entries,
             "hidden": hidden,
-            "tables": [self._table(table) for table in self._tables],
+            "tables": [self._table_json(table) for table in self._tables],
             "signatures": [signature for signature in signatures if signature is not None],
         }
         return contents, self._constants
 
     # ---- objects -------------------------------------------------------------------------------------------
 
-    def _add(self, obj: Any, path: str) -> int:
+    def _add_object(self, obj: Any, path: str) -> int:
         number = self._numbers.get(id(obj))
         if number is not None:
             return number
@@ -125,11 +125,13 @@ class _Writer:
         elif not _is_function(obj):
             kind = "dict" if isinstance(obj, Mapping) else "list" if isinstance(obj, (list, tuple)) else "object"
             children = _children_of(obj)
-            items = [[name, self._add(child, f"{path}/{name}" if path else name)] for name, child in children.items()]
+            items = [
+                [name, self._add_object(child, f"{path}/{name}" if path else name)] for name, child in children.items()
+            ]
             self._nodes[number] = {"kind": kind, "children": items}
         return number
 
-    def _table(self, table: _HashTable) -> Any:
+    def _table_json(self, table: _HashTable) -> Any:
         """Returns the JSON of a table with its elements."""
         keys, values = table._exported()
         kind = "static" if isinstance(table, StaticHashTable) else "mutable"
@@ -145,7 +147,7 @@ class _Writer:
             else data
         )
 
-    def _reference(self, state: Any, is_generator_state: bool) -> Any:
+    def _state_reference(self, state: Any, is_generator_state: bool) -> Any:
         """Returns the JSON, in a graph, of a variable or a table."""
         if isinstance(state, _HashTable):
             return {"table": self._tables.setdefault(state, len(self._tables))}
@@ -179,14 +181,14 @@ class _Writer:
                 continue
             for name, value in vars(obj).items():
                 for edge, item in nested_items(name, value, lambda item: item is variable):
-                    number = self._add(item, f"new/{len(self._objects)}/{edge}")
+                    number = self._add_object(item, f"new/{len(self._objects)}/{edge}")
                     node["children"].append([edge, number])
                     return number
         return None
 
     # ---- functions -----------------------------------------------------------------------------------------
 
-    def _entries_of_function(self, function: Any) -> list[int]:
+    def _concrete_function_ids(self, function: Any) -> list[int]:
         """Returns the numbers of the entries of a function, recorded at the first use."""
         numbers = self._entries_of.get(id(function))
         if numbers is None:
@@ -197,20 +199,22 @@ class _Writer:
             else:
                 call, stored = function.call_with_arguments, function.stored_arguments()
             for arguments in stored:
-                entries = store_concrete_functions(call, arguments, function.__name__, self._constants, self._reference)
+                entries = store_concrete_functions(
+                    call, arguments, function.__name__, self._constants, self._state_reference
+                )
                 if any(self._entries[n]["arguments"] == entries[0]["arguments"] for n in numbers):
                     continue
                 numbers += range(len(self._entries), len(self._entries) + len(entries))
                 self._entries += entries
         return numbers
 
-    def _function(self, function: Any) -> Any:
+    def _function_json(self, function: Any) -> Any:
         return {
             "kind": "function",
             "name": function.__name__,
             "parameters": _parameters_of(function),
             "has_signature": _has_signature(function),
-            "entries": self._entries_of_function(function),
+            "entries": self._concrete_function_ids(function),
         }
 
     # ---- signatures ----------------------------------------------------------------------------------------
@@ -222,7 +226,7 @@ class _Writer:
             self._signatures = signatures = {} if function is None else {DEFAULT_SIGNATURE: function}
         if signatures is None:
             possible = [f for f in self._children.values() if _is_function(f) and _has_signature(f)]
-            possible = [f for f in possible if self._outputs(f) is not None]
+            possible = [f for f in possible if self._output_numbers(f) is not None]
             return {DEFAULT_SIGNATURE: possible[0]} if len(possible) == 1 else {}
         if not isinstance(signatures, Mapping):
             signatures = {DEFAULT_SIGNATURE: signatures}
@@ -234,16 +238,16 @@ class _Writer:
                 )
         return dict(signatures)
 
-    def _outputs(self, function: Any) -> Any:
+    def _output_numbers(self, function: Any) -> Any:
         """Returns the numbers of a function's results by the names of a signature's outputs; None if it can't be one."""
-        entries = self._entries_of_function(function)
+        entries = self._concrete_function_ids(function)
         try:
             return _named_outputs(self._entries[entries[0]]["result"], function.__name__, "")
         except ValueError:
             return None
 
-    def _signature(self, name: str, function: Any) -> Any:
-        entries = self._entries_of_function(function)
+    def _signature_json(self, name: str, function: Any) -> Any:
+        entries = self._concrete_function_ids(function)
         first = self._entries[entries[0]]
         return {
             "name": name,

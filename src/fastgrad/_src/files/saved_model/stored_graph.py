@@ -125,7 +125,7 @@ class StoredGraph:
             raise ValueError(f"{name}: it has operations that are not in fastgrad: {', '.join(map(repr, unknown))}")
         for node in data["nodes"]:
             self._nodes.append(self._read_node(node))
-        self.results = self._numbers(data["results"])
+        self.results = self._checked_value_numbers(data["results"])
         self.result_count = len(self.results)
         if self._nodes and self._nodes[-1].kind == "choice":
             self.result_count = min([self._nodes[-1].subgraphs[part][0].result_count for part in _CHOICES])
@@ -143,7 +143,7 @@ class StoredGraph:
 
     # ---- reading -----------------------------------------------------------------------------------------
 
-    def _numbers(self, numbers: Any) -> tuple[int, ...]:
+    def _checked_value_numbers(self, numbers: Any) -> tuple[int, ...]:
         if not isinstance(numbers, list) or not all(type(i) is int and 0 <= i < self._value_count for i in numbers):
             raise ValueError(f"{self._name}: there are {self._value_count} values, not {numbers!r:.100}")
         return tuple(numbers)
@@ -152,7 +152,7 @@ class StoredGraph:
         kind = data["kind"]
         if kind not in _KINDS:
             raise ValueError(f"{self._name}: it has a node of the kind {kind!r:.100}")
-        inputs = self._numbers(data["in"])
+        inputs = self._checked_value_numbers(data["in"])
         payload: Any = None
         if kind in {"read", "assign"}:
             payload = self._state_of(data["variable"])
@@ -176,7 +176,7 @@ class StoredGraph:
         elif kind == "argument" and (type(data["argument"]) is not int or data["argument"] < 0):
             raise ValueError(f"{self._name}: there is no argument {data['argument']!r:.100}")
         if kind == "choice":
-            rests = {part: [self._rest(data[part])] for part in _CHOICES}
+            rests = {part: [self._read_branch(data[part])] for part in _CHOICES}
             return _StoredNode(kind, data, inputs, (), None, rests, {})
         subgraphs = {part: [self._subgraph(data[part])] for part in _SUBGRAPHS.get(kind, ()) if data[part] is not None}
         if kind == "branches":
@@ -221,7 +221,7 @@ class StoredGraph:
         if self._depth or type(symbol) is not int or type(only) is not int or not 0 <= symbol < self.symbol_count:
             raise ValueError(f"{self._name}: {what} is no size")
 
-    def _rest(self, data: Any) -> StoredGraph:
+    def _read_branch(self, data: Any) -> StoredGraph:
         """Returns the rest of this graph for one outcome of a choice."""
         name, depth = self._name, self._depth
         if self._depth or self._value_count > _MOST_VALUES:
@@ -243,7 +243,7 @@ class StoredGraph:
     def _check_constant(self, data: Any) -> None:
         ((tag, content),) = data.items()
         if tag in {"constant", "strings"}:
-            stored_array(data, self._arrays)
+            decode_array(data, self._arrays)
         elif tag in {"fill", "eye", "range", "elements"}:
             dtypes.as_dtype(content[0])
             for part in content[1:]:
@@ -251,7 +251,7 @@ class StoredGraph:
         else:
             raise ValueError(f"{self._name}: no constant: {tag!r:.100}")
 
-    def check(self, probe: Sizes, arguments: Sequence[Any]) -> None:
+    def check_specs(self, probe: Sizes, arguments: Sequence[Any]) -> None:
         """Checks shapes and dtypes of all values by the rules of the operations, for one choice of the sizes.
 
         Args:
@@ -261,7 +261,7 @@ class StoredGraph:
         Raises:
             ValueError: a value has another shape or dtype than its operation gives, its variable or its argument has.
         """
-        for graph in self._paths(probe, [], []):
+        for graph in self._build_path_graphs(probe, [], []):
             try:
                 validate(graph)
             except AssertionError as error:
@@ -276,19 +276,19 @@ class StoredGraph:
                     if expected is not None and (value.shape, value.dtype) != expected:
                         raise ValueError(f"{self._name}: {node}: the graph has {value.type_text}, not {expected}")
 
-    def refusal(self, sizes: Sizes, arguments: Sequence[Any]) -> str | None:
+    def refusal_reason(self, sizes: Sizes, arguments: Sequence[Any]) -> str | None:
         """Returns why the graph does not hold for sizes of the arguments; None if it does, as far as is known before a run.
 
         Args:
             sizes: of the arguments.
-            arguments: as of ``check``.
+            arguments: as of ``check_specs``.
         """
         if len(sizes) < self.symbol_count:
             return None  # sizes of results are known in a run only, which checks its conditions itself
         try:
             with hide_from_recordings():
                 self._check_conditions(sizes, {})
-            self.check(sizes, arguments)
+            self.check_specs(sizes, arguments)
         except _ConditionFails as error:
             return str(error)
         except (ValueError, InvalidArgumentError) as error:
@@ -329,13 +329,13 @@ class StoredGraph:
 
     def _call(self, node: _StoredNode, inputs: tuple[Tensor, ...], sizes: Sizes) -> Sequence[Tensor]:
         """Returns the results of the operation of a node."""
-        operation = self._operation(node, sizes, [(x._array.shape, x._array.dtype) for x in inputs])
+        operation = self._operation_of_node(node, sizes, [(x._array.shape, x._array.dtype) for x in inputs])
         return call_primitive(operation, inputs, self._attributes(node, sizes))
 
     def run(self, tensors: Sequence[Tensor], sizes: Sizes) -> list[Tensor]:
         """Returns the results for arguments whose unknown sizes are ``sizes``, computed by operations on tensors."""
         try:
-            return self._run(tensors, [*sizes, *[0] * (self.symbol_count - len(sizes))], [])
+            return self._run_nodes(tensors, [*sizes, *[0] * (self.symbol_count - len(sizes))], [])
         except GuardError as error:
             if isinstance(error.node.payload, tuple) and error.node.payload[0] == "int":
                 raise InvalidArgumentError(
@@ -344,7 +344,7 @@ class StoredGraph:
                 ) from None
             raise
 
-    def _run(self, tensors: Sequence[Tensor], all_sizes: list[int], values: list[Tensor]) -> list[Tensor]:
+    def _run_nodes(self, tensors: Sequence[Tensor], all_sizes: list[int], values: list[Tensor]) -> list[Tensor]:
         for node in self._nodes:
             inputs = tuple([values[i] for i in node.inputs])
             match node.kind:
@@ -358,11 +358,11 @@ class StoredGraph:
                     node.payload.assign(inputs[0])
                 case "choice":
                     rest = node.subgraphs["true" if bool(inputs[0]) else "false"][0]
-                    return rest._run(tensors, all_sizes, values)
+                    return rest._run_nodes(tensors, all_sizes, values)
                 case "count":
                     values.append(constant_tensor(np.zeros((), np.int64)))
                 case "sizes":
-                    self._set_sizes(node, inputs[0], all_sizes)
+                    self._set_size_symbols(node, inputs[0], all_sizes)
                 case "condition":
                     try:
                         self._check_condition(node, inputs[0], all_sizes)
@@ -374,11 +374,11 @@ class StoredGraph:
                 case _:
                     outputs = self._call(node, inputs, all_sizes)
                     if "count" in node.data:
-                        self._set_count(node, outputs[0], all_sizes)
+                        self._set_count_symbol(node, outputs[0], all_sizes)
                     values += outputs
         return [values[i] for i in self.results]
 
-    def _set_count(self, node: _StoredNode, result: Tensor, sizes: list[int]) -> None:
+    def _set_count_symbol(self, node: _StoredNode, result: Tensor, sizes: list[int]) -> None:
         symbol, only = node.data["count"]
         sizes[symbol] = count = result._array.shape[0]
         if only not in {-1, count}:
@@ -387,7 +387,7 @@ class StoredGraph:
                 "that it was recorded with had so many; sizes of results could not be told from other numbers."
             )
 
-    def _set_sizes(self, node: _StoredNode, tensor: Tensor, sizes: list[int]) -> None:
+    def _set_size_symbols(self, node: _StoredNode, tensor: Tensor, sizes: list[int]) -> None:
         for (symbol, only), number in zip(node.data["sizes"], tensor._elements().reshape(-1).tolist(), strict=True):
             sizes[symbol] = number
             if number < 0 or only not in {-1, number}:
@@ -414,7 +414,7 @@ class StoredGraph:
     def _constant(self, data: Any, sizes: Sizes) -> np.ndarray:
         ((tag, content),) = data.items()
         if tag in {"constant", "strings"}:
-            return stored_array(data, self._arrays)
+            return decode_array(data, self._arrays)
         numpy_dtype, shape = dtypes.as_dtype(content[0]).numpy, self._decode(content[1], sizes)
         if math.prod(shape) > _MOST_ELEMENTS:
             raise ValueError(f"{self._name}: a constant has the shape {shape}")
@@ -427,7 +427,7 @@ class StoredGraph:
             return (start + np.arange(*shape) * step).astype(numpy_dtype)
         return np.array(self._decode(content[2], sizes), numpy_dtype).reshape(shape)
 
-    def _operation(self, node: _StoredNode, sizes: Sizes, inputs: list[_Spec]) -> Any:
+    def _operation_of_node(self, node: _StoredNode, sizes: Sizes, inputs: list[_Spec]) -> Any:
         """Returns the operation of a node; those that hold graphs are made once for each choice of sizes.
 
         Raises:
@@ -438,7 +438,9 @@ class StoredGraph:
         key = tuple(sizes)
         operation = node.operations.get(key)
         if operation is None:
-            graphs = {part: [graph._graph(sizes) for graph in several] for part, several in node.subgraphs.items()}
+            graphs = {
+                part: [graph._build_graph(sizes) for graph in several] for part, several in node.subgraphs.items()
+            }
             try:
                 for several in graphs.values():
                     for graph in several:
@@ -465,7 +467,9 @@ class StoredGraph:
             assert math.prod(inputs[0][0]) == 1, "an index of several elements"
             for graph in graphs["branches"]:
                 _check_arguments(graph, inputs[1:])
-                assert _specs(graph.results) == _specs(graphs["branches"][0].results), "branches of different results"
+                assert _value_specs(graph.results) == _value_specs(graphs["branches"][0].results), (
+                    "branches of different results"
+                )
             return Branches(parts["branches"], data["name"], branches_with_residuals)
         if node.kind == "custom_gradient":
             passes_on, has_cotangent = data["passes_on"], data["has_cotangent"]
@@ -475,7 +479,7 @@ class StoredGraph:
             cotangents = [spec for spec in inputs[:passes_on] if is_differentiable(spec[1])]
             _check_arguments(graphs["gradient"][0], [*cotangents, *inputs[passes_on + len(has_cotangent) :]])
             wanted = [spec for spec, is_there in zip(own, has_cotangent, strict=True) if is_there]
-            assert _specs(graphs["gradient"][0].results) == wanted, "cotangents of other shapes than the inputs"
+            assert _value_specs(graphs["gradient"][0].results) == wanted, "cotangents of other shapes than the inputs"
             return CustomGradient(data["name"], passes_on, parts["gradient"][0], has_cotangent)
         return self._make_loop(node, sizes, graphs, inputs, parts)
 
@@ -500,19 +504,21 @@ class StoredGraph:
         assert all(shape and shape[0] == trips for shape, _ in rows), "tensors of other numbers of rows"
         assert number is None or (number[1].kind in "iu" and not number[0]), "a number of iterations that is none"
         _check_arguments(graphs["body"][0], [*carried, *[(shape[1:], dtype) for shape, dtype in rows], *captured])
-        assert _specs(graphs["body"][0].results)[: loop.carried] == carried, "carried values that change their shapes"
+        assert _value_specs(graphs["body"][0].results)[: loop.carried] == carried, (
+            "carried values that change their shapes"
+        )
         if condition is not None:
             _check_arguments(graphs["condition"][0], [*carried, *captured])
-            tests = _specs(graphs["condition"][0].results)
+            tests = _value_specs(graphs["condition"][0].results)
             assert len(tests) == 1, "a condition of several results"
             assert math.prod(tests[0][0]) == 1, "a condition of several elements"
         return loop if most is None else Loop(parts["body"][0], condition, **options, most=most, origin=loop)
 
-    def _graph(self, sizes: Sizes) -> Graph:
+    def _build_graph(self, sizes: Sizes) -> Graph:
         """Returns the graph, which has no choices, for one choice of the sizes."""
-        return next(self._paths(sizes, [], []))
+        return next(self._build_path_graphs(sizes, [], []))
 
-    def _paths(self, sizes: Sizes, nodes: list[Node], values: list[Value]) -> Iterator[Graph]:
+    def _build_path_graphs(self, sizes: Sizes, nodes: list[Node], values: list[Value]) -> Iterator[Graph]:
         """Yields a graph for each path through the choices, after ``nodes`` with their ``values``."""
         nodes, values = list(nodes), list(values)
         for node in self._nodes:
@@ -525,7 +531,7 @@ class StoredGraph:
                 case "choice":
                     for part in _CHOICES:
                         guard = Node(Kind.GUARD, ("bool", part == "true"), inputs)
-                        yield from node.subgraphs[part][0]._paths(sizes, [*nodes, guard], values)
+                        yield from node.subgraphs[part][0]._build_path_graphs(sizes, [*nodes, guard], values)
                     return
                 case "condition":
                     continue
@@ -546,7 +552,7 @@ class StoredGraph:
                 case "read" | "assign":
                     kind = Kind.READ if node.kind == "read" else Kind.ASSIGN
                 case _:
-                    payload = self._operation(node, sizes, [(value.shape, value.dtype) for value in inputs])
+                    payload = self._operation_of_node(node, sizes, [(value.shape, value.dtype) for value in inputs])
                     attributes = self._attributes(node, sizes)
                     _check_call(payload, len(inputs), attributes)
             nodes.append(Node(kind, payload, inputs, tuple(outputs), attributes))
@@ -561,7 +567,7 @@ class _ConditionFails(Exception):
 _PART_NAMES = {"graph": "graph", "branches": "branch", "body": "trip", "condition": "condition", "gradient": "gradient"}
 
 
-def _specs(values: Sequence[Value]) -> list[_Spec]:
+def _value_specs(values: Sequence[Value]) -> list[_Spec]:
     return [(value.shape, value.dtype) for value in values]
 
 
@@ -584,8 +590,12 @@ def _check_table_call(operation: HostCall, inputs: Sequence[Value], outputs: Seq
         "remove": ([[of_keys]], [((), np.dtype(bool))]),
     }
     takes, returns = signatures[call.method]
-    if _specs(inputs) not in takes or _specs(outputs) != returns or (call.method == "export" and table._changes):
-        raise ValueError(f"{operation.name} does not take {_specs(inputs)} and return {_specs(outputs)}")
+    if (
+        _value_specs(inputs) not in takes
+        or _value_specs(outputs) != returns
+        or (call.method == "export" and table._changes)
+    ):
+        raise ValueError(f"{operation.name} does not take {_value_specs(inputs)} and return {_value_specs(outputs)}")
 
 
 def _check_arguments(graph: Graph, inputs: Sequence[_Spec]) -> None:
@@ -621,11 +631,11 @@ def _unknown_operations(data: Any) -> list[str]:
     """Returns the names of a graph's operations that fastgrad lacks."""
     names = _operation_names(data)
     if not names <= TABLE.keys():
-        import_late_rows()
+        import_lazy_operations()
     return sorted(names - TABLE.keys())
 
 
-def import_late_rows() -> None:
+def import_lazy_operations() -> None:
     """Imports the modules that add rows to the operation table, and that a program imports when it asks for their names."""
     for name in _PACKAGES_WITH_LATE_ROWS:
         package = importlib.import_module(f"fastgrad._src.{name}")
@@ -650,7 +660,7 @@ def _operation_names(data: Any) -> set[str]:
     return names
 
 
-def stored_array(data: Any, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+def decode_array(data: Any, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     """Returns an array from its JSON (see ``Constants.encode``) and the arrays of the file.
 
     Raises:

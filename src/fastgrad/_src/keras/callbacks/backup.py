@@ -12,7 +12,7 @@ from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.files.checkpoints.checkpoint import Checkpoint
 from fastgrad._src.files.checkpoints.random_state import RandomState
 from fastgrad._src.keras.callbacks.callback import Callback, Logs
-from fastgrad._src.ops.replica_messages import from_first_replica
+from fastgrad._src.ops.replica_messages import value_from_first_replica
 
 
 class BackupAndRestore(Callback):
@@ -74,11 +74,11 @@ class BackupAndRestore(Callback):
         self._checkpoint = Checkpoint(
             model=model,
             optimizer=model.optimizer,
-            metrics=_by_name(model.single_metrics()),
+            metrics=_metrics_by_unique_name(model.single_metrics()),
             random=RandomState(),
             fitting=self.fitting,
         )
-        if from_first_replica(model._replicas, os.path.exists(self._path), "whether there is a backup"):
+        if value_from_first_replica(model._replicas, os.path.exists(self._path), "whether there is a backup"):
             try:
                 self._checkpoint.read(self._path).assert_consumed()
             except (AssertionError, ValueError, InvalidArgumentError) as error:
@@ -110,7 +110,7 @@ class BackupAndRestore(Callback):
                 os.rmdir(self.backup_dir)
 
 
-def _by_name(metrics: list[Any]) -> dict[str, Any]:
+def _metrics_by_unique_name(metrics: list[Any]) -> dict[str, Any]:
     """Returns metrics by name, so that a restart may have them in another order; equal names are numbered."""
     counts: Counter[str] = Counter()
     metrics_by_name = {}

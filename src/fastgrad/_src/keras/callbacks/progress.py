@@ -31,16 +31,16 @@ class ProgbarLogger(Callback):
         super().set_params(params)
         self._target = params.get("steps")
 
-    def _begin(self) -> None:
+    def _begin_bar(self) -> None:
         self._seen = 0
         self._bar = Progbar(self._target, verbose=self.params.get("verbose", 1), stateless_metrics=())
 
-    def _follow(self, batch: int, logs: Logs | None) -> None:
+    def _update_bar(self, batch: int, logs: Logs | None) -> None:
         self._seen = batch + 1
         if self._bar is not None and self.params.get("verbose") == 1:
             self._bar.update(self._seen, (logs or {}).items(), finalize=False)
 
-    def _end(self, logs: Logs | None) -> None:
+    def _finish_bar(self, logs: Logs | None) -> None:
         if self._target is None:
             self._target = self._seen
         if self._bar is not None:
@@ -60,39 +60,39 @@ class ProgbarLogger(Callback):
         """Begins the progress bar of an epoch."""
         if self.params.get("verbose") and self.params.get("epochs", 1) > 1:
             print(f"Epoch {epoch + 1}/{self.params['epochs']}", flush=True)
-        self._begin()
+        self._begin_bar()
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Sets the progress bar of the epoch to a batch."""
-        self._follow(batch, logs)
+        self._update_bar(batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Ends the progress bar of an epoch."""
-        self._end(logs)
+        self._finish_bar(logs)
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
         """Begins a progress bar for an evaluation, unless an epoch is running."""
         if not self._training:
-            self._begin()
+            self._begin_bar()
 
     def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Sets the progress bar of the evaluation to a batch."""
         if not self._training:
-            self._follow(batch, logs)
+            self._update_bar(batch, logs)
 
     def on_test_end(self, logs: Logs | None = None) -> None:
         """Ends the progress bar of the evaluation."""
         if not self._training:
-            self._end(logs)
+            self._finish_bar(logs)
 
     def on_predict_begin(self, logs: Logs | None = None) -> None:
         """Begins a progress bar for ``predict``."""
-        self._begin()
+        self._begin_bar()
 
     def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Sets the progress bar of ``predict`` to a batch."""
-        self._follow(batch, None)
+        self._update_bar(batch, None)
 
     def on_predict_end(self, logs: Logs | None = None) -> None:
         """Ends the progress bar of ``predict``."""
-        self._end(None)
+        self._finish_bar(None)

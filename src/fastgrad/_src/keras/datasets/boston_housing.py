@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
-from fastgrad._src.keras.datasets.reading import TrainAndTestArrays, arrays_of, split_rows
+from fastgrad._src.keras.datasets.reading import TrainAndTestArrays, load_npz_arrays, split_rows
 
 
 def load_data(path: str = "boston_housing.npz", test_split: float = 0.2, seed: int = 113) -> TrainAndTestArrays:
@@ -17,7 +17,9 @@ def load_data(path: str = "boston_housing.npz", test_split: float = 0.2, seed: i
     Raises:
         ValueError: ``test_split`` is not in [0, 1).
     """
-    arrays = arrays_of(path, "boston_housing.npz", "f553886a1f8d56431e820c5b82552d9d95cfcb96d1e678153f8839538947dff5")
+    arrays = load_npz_arrays(
+        path, "boston_housing.npz", "f553886a1f8d56431e820c5b82552d9d95cfcb96d1e678153f8839538947dff5"
+    )
     return split_rows(arrays["x"], arrays["y"], test_split, seed)
 
 

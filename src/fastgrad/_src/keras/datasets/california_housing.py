@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
-from fastgrad._src.keras.datasets.reading import TrainAndTestArrays, arrays_of, split_rows
+from fastgrad._src.keras.datasets.reading import TrainAndTestArrays, load_npz_arrays, split_rows
 
 
 def load_data(
@@ -20,7 +20,7 @@ def load_data(
     """
     if version not in ("small", "large"):
         raise ValueError(f"Argument `version` must be one of 'small', 'large'. Received: version={version}")
-    arrays = arrays_of(
+    arrays = load_npz_arrays(
         path, "california_housing.npz", "1a2e3a52e0398de6463aebe6f4a8da34fb21fbb6b934cf88c3425e766f2a1a6f"
     )
     rows = 600 if version == "small" else None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from fastgrad._src.core.damaged_file import open_regular, parser_errors_as_one
-from fastgrad._src.files.formats.archive_extraction import opened_tar
+from fastgrad._src.files.formats.archive_extraction import open_tar
 from fastgrad._src.files.formats.decompression import decompressed
-from fastgrad._src.keras.datasets.reading import unpickled
+from fastgrad._src.keras.datasets.reading import unpickle_restricted
 from fastgrad._src.keras.settings import image_data_format
 from fastgrad._src.keras.utils.files import get_file
 
@@ -27,12 +27,12 @@ def read_batches(
     path = get_file(f"{folder}-target_archive", f"https://www.cs.toronto.edu/~kriz/{archive_name}", file_hash=file_hash)
     images, labels = [], []
     with open_regular(path) as file, parser_errors_as_one(path, "archive of CIFAR"):
-        for archive in opened_tar(decompressed(file, "gzip")):
+        for archive in open_tar(decompressed(file, "gzip")):
             for name in member_names:
                 member = archive.extractfile(f"{folder}/{name}")
                 if member is None:
                     raise ValueError(f"it has no file {folder}/{name}")
-                batch = unpickled(member.read(), encoding="bytes")
+                batch = unpickle_restricted(member.read(), encoding="bytes")
                 images.append(batch[b"data"].reshape(-1, 3, 32, 32))
                 labels.append(np.array(batch[label_key.encode()]).reshape(-1, 1))
     x = np.concatenate(images)

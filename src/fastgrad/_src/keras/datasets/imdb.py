@@ -6,7 +6,7 @@ import numpy as np
 
 from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.keras.datasets import word_numbers
-from fastgrad._src.keras.datasets.reading import TrainAndTestArrays, arrays_of
+from fastgrad._src.keras.datasets.reading import TrainAndTestArrays, load_npz_arrays
 
 
 def load_data(
@@ -34,7 +34,7 @@ def load_data(
     Raises:
         ValueError: ``maxlen`` leaves no text.
     """
-    arrays = arrays_of(path, "imdb.npz", "69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f")
+    arrays = load_npz_arrays(path, "imdb.npz", "69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f")
     generator = np.random.RandomState(seed)  # Keras's order: one generator for both parts
     texts, labels = [], []
     for split in ("train", "test"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
-from fastgrad._src.keras.datasets.reading import TrainAndTestArrays, arrays_of
+from fastgrad._src.keras.datasets.reading import TrainAndTestArrays, load_npz_arrays
 
 
 def load_data(path: str = "mnist.npz") -> TrainAndTestArrays:
@@ -12,7 +12,7 @@ def load_data(path: str = "mnist.npz") -> TrainAndTestArrays:
     Args:
         path: the file's name in ``~/.keras/datasets``. Errors are those of ``keras.utils.get_file``.
     """
-    arrays = arrays_of(path, "mnist.npz", "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1")
+    arrays = load_npz_arrays(path, "mnist.npz", "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1")
     return (arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"])
 
 

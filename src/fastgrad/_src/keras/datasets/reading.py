@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core.damaged_file import open_regular
-from fastgrad._src.files.formats.tensor_file import npy_header, parsed_npy
+from fastgrad._src.files.formats.tensor_file import npy_header, parse_npy
 from fastgrad._src.files.formats.zip_archive import open_zip
 from fastgrad._src.keras.utils.files import get_file
 
@@ -80,7 +80,7 @@ class _RestrictedUnpickler(pickle.Unpickler):
         return _ALLOWED_NAMES[module, name]
 
 
-def unpickled(contents: bytes, encoding: str = "ASCII") -> Any:
+def unpickle_restricted(contents: bytes, encoding: str = "ASCII") -> Any:
     """Reads a pickle of arrays, lists, dicts, texts and numbers; ValueError if it names anything else."""
     try:
         return _without_pickled_arrays(_RestrictedUnpickler(io.BytesIO(contents), encoding=encoding).load())
@@ -94,7 +94,7 @@ def _without_pickled_arrays(value: Any) -> Any:
     return value.value if isinstance(value, _PickledArray) else value
 
 
-def arrays_of(path: str, name: str, file_hash: str) -> dict[str, np.ndarray]:
+def load_npz_arrays(path: str, name: str, file_hash: str) -> dict[str, np.ndarray]:
     """Returns the arrays of Keras's ``.npz`` file ``name``; the cache stores the file under the name ``path``."""
     arrays = {}
     cached_path = get_file(path, DATASETS_URL + name, file_hash=file_hash)
@@ -104,9 +104,9 @@ def arrays_of(path: str, name: str, file_hash: str) -> dict[str, np.ndarray]:
             stream = io.BytesIO(contents)
             shape, _, dtype = npy_header(member, stream)
             if dtype.hasobject:
-                array = unpickled(contents[stream.tell() :]).reshape(shape)
+                array = unpickle_restricted(contents[stream.tell() :]).reshape(shape)
             else:
-                array = parsed_npy(member, io.BytesIO(contents), len(contents))
+                array = parse_npy(member, io.BytesIO(contents), len(contents))
             arrays[member.removesuffix(".npy")] = array
     return arrays
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.keras.datasets import word_numbers
-from fastgrad._src.keras.datasets.reading import TrainAndTestArrays, arrays_of, shuffled_rows
+from fastgrad._src.keras.datasets.reading import TrainAndTestArrays, load_npz_arrays, shuffled_rows
 
 _TOPICS = (
     "cocoa grain veg-oil earn acq wheat copper housing money-supply coffee sugar trade reserves ship cotton carcass crude nat-gas "
@@ -30,7 +30,7 @@ def load_data(
         test_split: the fraction of the texts for tests.
         path, num_words, skip_top, maxlen, seed, start_char, oov_char, index_from: as in ``imdb``.
     """
-    arrays = arrays_of(path, "reuters.npz", "d6586e694ee56d7a4e65172e12b3e987c03096cb01eab99753921ef915959916")
+    arrays = load_npz_arrays(path, "reuters.npz", "d6586e694ee56d7a4e65172e12b3e987c03096cb01eab99753921ef915959916")
     x, labels = shuffled_rows(seed, arrays["x"], arrays["y"])
     numbers = word_numbers.shift_word_numbers(x, start_char, index_from)
     texts, labels = word_numbers.drop_long_texts(maxlen, numbers, labels)

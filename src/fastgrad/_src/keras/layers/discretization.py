@@ -85,9 +85,9 @@ class Discretization(Layer):
         for number, batch in enumerate([data] if is_array or not isinstance(data, Iterable) else data):
             if steps is not None and number >= steps:
                 break
-            merged = np.concatenate([_summary(np.asarray(batch).astype(np.float32), self.epsilon), summary], 1)
-            summary = _compressed(merged[:, np.argsort(merged[0])], self.epsilon)
-        self.bin_boundaries = _compressed(summary, 1.0 / self.num_bins)[0, :-1].tolist()
+            merged = np.concatenate([_quantile_summary(np.asarray(batch).astype(np.float32), self.epsilon), summary], 1)
+            summary = _compress_summary(merged[:, np.argsort(merged[0])], self.epsilon)
+        self.bin_boundaries = _compress_summary(summary, 1.0 / self.num_bins)[0, :-1].tolist()
 
     def call(self, inputs: Tensor) -> Any:
         """Returns the numbers of bins, or the encoded rows."""
@@ -129,7 +129,7 @@ class Discretization(Layer):
         return layer
 
 
-def _summary(values: np.ndarray, epsilon: float) -> np.ndarray:
+def _quantile_summary(values: np.ndarray, epsilon: float) -> np.ndarray:
     """Returns some of the values in ascending order, and below each the number of values that it stands for: (2, n)."""
     ordered = np.sort(values.reshape(-1))
     step = max(ordered.size * epsilon, 1)
@@ -137,7 +137,7 @@ def _summary(values: np.ndarray, epsilon: float) -> np.ndarray:
     return np.stack([chosen, np.ones_like(chosen) * step])
 
 
-def _compressed(summary: np.ndarray, epsilon: float) -> np.ndarray:
+def _compress_summary(summary: np.ndarray, epsilon: float) -> np.ndarray:
     """Returns a summary of about 1 / ``epsilon`` values, by interpolation between the quantiles of ``summary``."""
     if summary.shape[1] * epsilon < 1:
         return summary

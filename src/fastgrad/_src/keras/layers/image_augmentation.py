@@ -68,7 +68,7 @@ class _Augmentation(RandomImageLayer):
             "transforms": {name: layer._draw(shape) for name, layer in self._changes.items()},
         }
 
-    def _changed(self, value: Any, transformation: Any, method: str, *options: Any) -> Any:
+    def _apply_changes(self, value: Any, transformation: Any, method: str, *options: Any) -> Any:
         """Returns ``value`` after changes that were drawn, one after another, by a method of layers; some numbers stand for no change."""
         for number in unstack(transformation["layer_idxes"]):
             result = value
@@ -113,7 +113,7 @@ class RandAugment(
         return self._draw_changes(shape, self.num_ops, len(self._changes))
 
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
-        return self._changed(x, transformation, "_apply", None)
+        return self._apply_changes(x, transformation, "_apply", None)
 
     def transform_segmentation_masks(
         self, segmentation_masks: Any, transformation: Any = None, training: bool = True
@@ -121,7 +121,7 @@ class RandAugment(
         """Moves the pixels of masks by those changes that move pixels; arguments as in ``transform_images``."""
         if not training or transformation is None:
             return segmentation_masks
-        return self._changed(segmentation_masks, transformation, "transform_segmentation_masks")
+        return self._apply_changes(segmentation_masks, transformation, "transform_segmentation_masks")
 
     def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True) -> Any:
         """Moves boxes by those changes that move pixels; arguments as in ``RandomRotation``."""
@@ -129,7 +129,7 @@ class RandAugment(
             return bounding_boxes
         dense = dense_bounding_boxes(bounding_boxes)
         dense["boxes"] = cast(dense["boxes"], dtypes.float32)
-        return self._changed(dense, transformation, "transform_bounding_boxes")
+        return self._apply_changes(dense, transformation, "transform_bounding_boxes")
 
 
 class AugMix(
@@ -183,15 +183,15 @@ class AugMix(
 
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
         low, high = self.value_range
-        return clip_by_value(self._mixed(x, transformation, "_apply", None), low, high)
+        return clip_by_value(self._mix_chains(x, transformation, "_apply", None), low, high)
 
-    def _mixed(self, x: Tensor, transformation: Any, method: str, *options: Any) -> Tensor:
+    def _mix_chains(self, x: Tensor, transformation: Any, method: str, *options: Any) -> Tensor:
         mean = zeros_like(x)
         weights = unstack(cast(transformation["chain_mixing_weights"], x.dtype))
         for weight, changes in zip(weights, transformation["chain_transforms"], strict=True):
             chain = x
             for change in changes:
-                chain = self._changed(chain, change, method, *options)
+                chain = self._apply_changes(chain, change, method, *options)
             mean += weight * chain
         kept = cast(transformation["weight_sample"], x.dtype)
         return kept * x + (1.0 - kept) * mean
@@ -203,4 +203,4 @@ class AugMix(
         masks = cast(convert_to_tensor(segmentation_masks), self.compute_dtype)
         if not training or transformation is None:
             return masks
-        return self._mixed(masks, transformation, "transform_segmentation_masks")
+        return self._mix_chains(masks, transformation, "transform_segmentation_masks")

@@ -18,7 +18,7 @@ from fastgrad._src.keras.layers.image_arguments import (
     factor_range,
     number_argument,
 )
-from fastgrad._src.keras.layers.image_layer import BatchImageLayer, RandomImageLayer, image_count, of_each_image
+from fastgrad._src.keras.layers.image_layer import BatchImageLayer, RandomImageLayer, broadcast_per_image, image_count
 from fastgrad._src.keras.layers.image_preprocessing import RandomBrightness, RandomContrast
 from fastgrad._src.keras.ops.image import gaussian_blur
 from fastgrad._src.ops import rounding
@@ -79,7 +79,7 @@ class RandomHue(_FactorOfColors, BatchImageLayer, arguments=(factor_argument(-1,
         return {"factor": cast(sign, factor.dtype) * factor * 0.5}
 
     def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
-        turn = of_each_image(transformation["factor"], x, x.dtype)
+        turn = broadcast_per_image(transformation["factor"], x, x.dtype)
         hue, saturation, value = split(rgb_to_hsv(rescaled(x, self.value_range, (0, 1))), 3, -1)
         hue += turn
         hue = where(hue > 1.0, hue - 1.0, hue)
@@ -107,7 +107,7 @@ class RandomSaturation(_FactorOfColors, BatchImageLayer, arguments=(factor_argum
         return {"factor": factor / (1.0 - factor + settings.epsilon())}
 
     def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
-        factor = of_each_image(transformation["factor"], x, x.dtype)
+        factor = broadcast_per_image(transformation["factor"], x, x.dtype)
         hue, saturation, value = split(rgb_to_hsv(x), 3, -1)
         saturation = self._clipped_to_value_range(saturation * factor)
         return hsv_to_rgb(concat([hue, saturation, value], -1))
@@ -131,7 +131,7 @@ class RandomColorDegeneration(
 
     def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
         grey = rgb_to_grayscale(x)
-        return self._clipped_to_value_range(x + of_each_image(transformation["factor"], x, x.dtype) * (grey - x))
+        return self._clipped_to_value_range(x + broadcast_per_image(transformation["factor"], x, x.dtype) * (grey - x))
 
 
 class RandomPosterization(_FactorOfColors, arguments=(factor_argument(1, 8), *_FURTHER_ARGUMENTS)):
@@ -152,7 +152,7 @@ class RandomPosterization(_FactorOfColors, arguments=(factor_argument(1, 8), *_F
         return {"shift_factor": cast(8.0 - floor(super()._draw(shape)["factor"]), dtypes.uint8)}
 
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
-        step = 2.0 ** of_each_image(transformation["shift_factor"], x, dtypes.float32)
+        step = 2.0 ** broadcast_per_image(transformation["shift_factor"], x, dtypes.float32)
         values = floor(cast(rescaled(x, self.value_range, (0, 255)), dtypes.float32))
         return rescaled(cast(floor(values / step) * step, x.dtype), (0, 255), self.value_range)
 
@@ -172,7 +172,7 @@ class RandomSharpness(_FactorOfColors, BatchImageLayer, arguments=(factor_argume
     """
 
     def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
-        factor = 2.0 * of_each_image(transformation["factor"], x, x.dtype)
+        factor = 2.0 * broadcast_per_image(transformation["factor"], x, x.dtype)
         kernel = constant([[1.0, 1.0, 1.0], [1.0, 5.0, 1.0], [1.0, 1.0, 1.0]], x.dtype) / 13.0
         kernel = tile(kernel[:, :, None, None], [1, 1, x.shape[-1], 1])
         smooth = depthwise_conv2d(x, kernel, [1, 1, 1, 1], "SAME")
@@ -194,10 +194,10 @@ class RandomInvert(_FactorOfColors, arguments=(factor_argument(0, 1, 1.0), VALUE
     """
 
     def _draw(self, shape: tuple[int, ...]) -> Any:
-        return {"apply_inversion": self._chosen(shape, self.factor)}
+        return {"apply_inversion": self._draw_selection(shape, self.factor)}
 
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
-        return where(of_each_image(transformation["apply_inversion"], x), self.value_range[1] - x, x)
+        return where(broadcast_per_image(transformation["apply_inversion"], x), self.value_range[1] - x, x)
 
 
 class RandomGrayscale(BatchImageLayer, arguments=(number_argument("factor", 0, 1, 0.5), DATA_FORMAT, SEED)):
@@ -217,7 +217,7 @@ class RandomGrayscale(BatchImageLayer, arguments=(number_argument("factor", 0, 1
         return self._uniform((image_count(shape), 1, 1, 1), 0.0, 1.0) < self.factor
 
     def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
-        return where(of_each_image(transformation, x), rgb_to_grayscale(x), x)
+        return where(broadcast_per_image(transformation, x), rgb_to_grayscale(x), x)
 
 
 def _odd_sizes(layer: str, argument: str, value: Any) -> tuple[int, int]:
@@ -257,11 +257,11 @@ class RandomGaussianBlur(
     sigma: tuple[float, float]
 
     def _draw(self, shape: tuple[int, ...]) -> Any:
-        is_blurred = self._chosen(shape, self.factor)
+        is_blurred = self._draw_selection(shape, self.factor)
         return {"should_apply_blur": is_blurred, "blur_factor": self._uniform((2,), *self.sigma) + 1e-6}
 
     def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
-        is_blurred = of_each_image(transformation["should_apply_blur"], x)
+        is_blurred = broadcast_per_image(transformation["should_apply_blur"], x)
         sigma = unstack(cast(transformation["blur_factor"], x.dtype))
         blurred = gaussian_blur(x, self.kernel_size, sigma, "channels_last")
         low, high = self.value_range
@@ -354,7 +354,7 @@ class Solarization(
         return {"additions": added, "thresholds": threshold}
 
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
-        added, threshold = [of_each_image(transformation[key], x, x.dtype) for key in ("additions", "thresholds")]
+        added, threshold = [broadcast_per_image(transformation[key], x, x.dtype) for key in ("additions", "thresholds")]
         x = clip_by_value(rescaled(x, self.value_range, (0, 255)) + added, 0.0, 255.0)
         return rescaled(where(x < threshold, x, 255.0 - x), (0, 255), self.value_range)
 

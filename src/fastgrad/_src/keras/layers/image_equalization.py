@@ -7,7 +7,7 @@ from typing import Any
 
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
-from fastgrad._src.keras.image_axes import in_batch, in_channels_last
+from fastgrad._src.keras.image_axes import apply_as_batch, apply_channels_last
 from fastgrad._src.keras.layers.image_arguments import CHECKED_VALUE_RANGE, DATA_FORMAT, Argument
 from fastgrad._src.keras.layers.image_colors import rescaled
 from fastgrad._src.keras.layers.image_layer import ImageLayer
@@ -84,7 +84,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(
             values = rescaled(cast(batch, dtypes.float32) if is_other_range else batch, self.value_range, (0, 255))
             return rescaled(self._equalized(values), (0, 255), self.value_range)
 
-        return cast(in_channels_last(functools.partial(in_batch, equalize), x, self.data_format), x.dtype)
+        return cast(apply_channels_last(functools.partial(apply_as_batch, equalize), x, self.data_format), x.dtype)
 
     def _equalized(self, x: Tensor) -> Tensor:
         count, height, width, channels = x.shape
@@ -95,7 +95,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(
         pixels = pad(pixels, paddings, "SYMMETRIC")
         table = reshape(self._levels(pixels, rows, tall, columns, wide), [-1])
 
-        (top, below), (left, beside) = _middles(tall, rows), _middles(wide, columns)
+        (top, below), (left, beside) = _tile_neighbors(tall, rows), _tile_neighbors(wide, columns)
         image = reshape(creation.range(count), [-1, 1, 1, 1]) * (rows * columns)
         channel = creation.range(channels) * _LEVELS + pixels
 
@@ -128,7 +128,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(
         return clip_by_value((below - least) * 255.0 / others, 0.0, 255.0)
 
 
-def _middles(size: int, tiles: int) -> tuple[list[Tensor], Tensor]:
+def _tile_neighbors(size: int, tiles: int) -> tuple[list[Tensor], Tensor]:
     """Returns for each pixel along an axis the tiles whose middles are before and after it, and the weight of the second."""
     place = (creation.range(size * tiles, dtype=dtypes.float32) - size / 2.0) / float(size)
     before = floor(place)

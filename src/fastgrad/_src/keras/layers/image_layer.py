@@ -9,8 +9,8 @@ from typing import Any
 
 from fastgrad._src.core import dtypes, nest
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
-from fastgrad._src.keras.constructor import constructor
-from fastgrad._src.keras.image_axes import check_image_rank, in_batch, in_channels_last
+from fastgrad._src.keras.constructor import make_constructor
+from fastgrad._src.keras.image_axes import apply_as_batch, apply_channels_last, check_image_rank
 from fastgrad._src.keras.layers.bounding_boxes import clip_to_image_size, convert_format, dense_bounding_boxes
 from fastgrad._src.keras.layers.image_arguments import Argument
 from fastgrad._src.keras.layers.layer import Layer
@@ -65,7 +65,7 @@ class ImageLayer(Layer):
                 super(cls, self).__init__(**values)
                 self._finish_init()
 
-            cls.__init__ = constructor(cls.__module__, cls.__qualname__, parameters, body)  # type: ignore[method-assign]
+            cls.__init__ = make_constructor(cls.__module__, cls.__qualname__, parameters, body)  # type: ignore[method-assign]
         super().__init_subclass__(**options)
 
     def _finish_init(self) -> None:
@@ -124,7 +124,7 @@ class ImageLayer(Layer):
             return self.transform_images(images, transformation, training=training)
 
         def transform(method: Callable[..., Any], value: Any) -> Any:
-            apply = method if images.ndim == 4 else functools.partial(_of_single, method)
+            apply = method if images.ndim == 4 else functools.partial(_call_on_single, method)
             return apply(value, transformation, training=training)
 
         if not isinstance(data, dict):
@@ -234,23 +234,23 @@ class ImageLayer(Layer):
 
     def transform_single_image(self, image: Any, transformation: Any = None, training: bool = True) -> Any:
         """Changes one image as ``transform_images`` changes a batch of one."""
-        return _of_single(self.transform_images, image, transformation, training)
+        return _call_on_single(self.transform_images, image, transformation, training)
 
     def transform_single_label(self, label: Any, transformation: Any = None, training: bool = True) -> Any:
         """Changes the label of one image as ``transform_labels`` does."""
-        return _of_single(self.transform_labels, label, transformation, training)
+        return _call_on_single(self.transform_labels, label, transformation, training)
 
     def transform_single_segmentation_mask(
         self, segmentation_mask: Any, transformation: Any = None, training: bool = True
     ) -> Any:
         """Changes one mask as ``transform_segmentation_masks`` changes a batch of one."""
-        return _of_single(self.transform_segmentation_masks, segmentation_mask, transformation, training)
+        return _call_on_single(self.transform_segmentation_masks, segmentation_mask, transformation, training)
 
     def transform_single_bounding_box(
         self, bounding_box: Any, transformation: Any = None, training: bool = True
     ) -> Any:
         """Changes the boxes and labels of one image as ``transform_bounding_boxes`` does."""
-        return _of_single(self.transform_bounding_boxes, bounding_box, transformation, training)
+        return _call_on_single(self.transform_bounding_boxes, bounding_box, transformation, training)
 
     @property
     def _box_format(self) -> str:
@@ -273,7 +273,7 @@ class ImageLayer(Layer):
         raise NotImplementedError
 
 
-def _of_single(method: Callable[..., Any], value: Any, transformation: Any = None, training: bool = True) -> Any:
+def _call_on_single(method: Callable[..., Any], value: Any, transformation: Any = None, training: bool = True) -> Any:
     """Returns what a method of batches makes of a batch of one."""
     batch = nest.map_structure(lambda item: convert_to_tensor(item)[None], value)
     return nest.map_structure(lambda item: item[0], method(batch, transformation, training=training))
@@ -327,7 +327,7 @@ class RandomImageLayer(ImageLayer):
         """Returns a number for each image of ``shape``, with axes for height, width and channels."""
         return self._uniform((*shape[:-3], 1, 1, 1), low, high)
 
-    def _chosen(self, shape: tuple[int, ...], factor: tuple[float, float]) -> Tensor:
+    def _draw_selection(self, shape: tuple[int, ...], factor: tuple[float, float]) -> Tensor:
         """Returns whether each image is chosen, with a probability between the bounds of ``factor``; shape (batch,)."""
         images = image_count(shape)
         return self._uniform((images,), 0.0, 1.0) < self._uniform((images,), *factor)
@@ -338,7 +338,7 @@ def image_count(shape: tuple[int, ...]) -> int:
     return shape[0] if len(shape) == 4 else 1
 
 
-def of_each_image(numbers: Any, images: Tensor, dtype: Any = None) -> Tensor:
+def broadcast_per_image(numbers: Any, images: Tensor, dtype: Any = None) -> Tensor:
     """Returns a number for each image, or one for all, with axes for height, width and channels."""
     x = convert_to_tensor(numbers)
     x = x if dtype is None else cast(x, dtype)
@@ -352,9 +352,9 @@ class BatchImageLayer(RandomImageLayer):
 
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
         def apply(x: Tensor) -> Tensor:
-            return in_batch(functools.partial(self._apply_to_batch, transformation=transformation), x)
+            return apply_as_batch(functools.partial(self._apply_to_batch, transformation=transformation), x)
 
-        return in_channels_last(apply, x, self.data_format)
+        return apply_channels_last(apply, x, self.data_format)
 
     def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
         raise NotImplementedError

@@ -14,7 +14,7 @@ from fastgrad._src.keras.layers.image_arguments import (
     Argument,
     factor_argument,
 )
-from fastgrad._src.keras.layers.image_layer import RandomImageLayer, image_count, of_each_image
+from fastgrad._src.keras.layers.image_layer import RandomImageLayer, broadcast_per_image, image_count
 from fastgrad._src.ops import creation
 from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.clipping import clip_by_value
@@ -30,7 +30,7 @@ from fastgrad._src.ops.shaping import reshape
 from fastgrad._src.ops.sorting import argsort
 
 
-def _rectangles(
+def _draw_rectangles(
     layer: RandomImageLayer, shape: tuple[int, ...], height_share: Tensor, width_share: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Returns a rectangle at a random place of each image, as a mask, and its share of the image.
@@ -69,16 +69,16 @@ class _MixingLayer(RandomImageLayer):
             Labels of the layer's compute dtype.
         """
         x = cast(convert_to_tensor(labels), self.compute_dtype)
-        return self._weighted(x, transformation) if training and transformation is not None else x
+        return self._mix_with_permuted(x, transformation) if training and transformation is not None else x
 
-    def _weighted(self, x: Tensor, transformation: Any) -> Tensor:
+    def _mix_with_permuted(self, x: Tensor, transformation: Any) -> Tensor:
         share = reshape(cast(transformation["mix_weight"], x.dtype), [-1, *[1] * max(x.ndim - 1, 0)])
         return share * x + (1.0 - share) * gather(x, transformation["permutation_order"])
 
-    def _order(self, shape: tuple[int, ...]) -> Tensor:
+    def _draw_permutation(self, shape: tuple[int, ...]) -> Tensor:
         return argsort(self._uniform((image_count(shape),), 0.0, 1.0))
 
-    def _beta(self, shape: tuple[int, ...], alpha: Any) -> Tensor:
+    def _draw_beta(self, shape: tuple[int, ...], alpha: Any) -> Tensor:
         """Returns a number of the beta distribution (alpha, alpha) for each image, shape (batch,)."""
         sizes = [2, image_count(shape)]
         gammas = stateless_gamma(sizes, self._seed_of_draw(), cast(alpha, dtypes.float32))
@@ -101,7 +101,7 @@ class MixUp(_MixingLayer, arguments=(Argument("alpha", "float", 0.2), DATA_FORMA
     alpha: float
 
     def _draw(self, shape: tuple[int, ...]) -> Any:
-        return {"permutation_order": self._order(shape), "mix_weight": self._beta(shape, self.alpha)}
+        return {"permutation_order": self._draw_permutation(shape), "mix_weight": self._draw_beta(shape, self.alpha)}
 
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
         share = reshape(cast(transformation["mix_weight"], x.dtype), [-1, 1, 1, 1])
@@ -154,9 +154,9 @@ class CutMix(_MixingLayer, arguments=(factor_argument(0, 1, 1.0), SEED, DATA_FOR
     def _draw(self, shape: tuple[int, ...]) -> Any:
         if len(shape) == 3:
             return None  # there is no other image
-        side = sqrt(1.0 - self._beta(shape, self._uniform((), *self.factor) + 1e-6))[:, None, None, None]
-        is_pasted, area = _rectangles(self, shape, side, side)
-        return {"permutation_order": self._order(shape), "batch_masks": is_pasted, "mix_weight": 1.0 - area}
+        side = sqrt(1.0 - self._draw_beta(shape, self._uniform((), *self.factor) + 1e-6))[:, None, None, None]
+        is_pasted, area = _draw_rectangles(self, shape, side, side)
+        return {"permutation_order": self._draw_permutation(shape), "batch_masks": is_pasted, "mix_weight": 1.0 - area}
 
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
         return where(transformation["batch_masks"], gather(x, transformation["permutation_order"]), x)
@@ -201,19 +201,19 @@ class RandomErasing(
     def _draw(self, shape: tuple[int, ...]) -> Any:
         images = image_count(shape)
         sides = [sqrt(self._uniform((images, 1, 1, 1), *self.scale)) for _ in range(2)]
-        is_erased, _ = _rectangles(self, shape, *sides)
+        is_erased, _ = _draw_rectangles(self, shape, *sides)
         low, high = self.value_range
         return {
-            "apply_erasing": self._chosen(shape, self.factor),
+            "apply_erasing": self._draw_selection(shape, self.factor),
             "batch_masks": is_erased,
-            "fill_value": clip_by_value(self._fill(shape), low, high),
+            "fill_value": clip_by_value(self._fill_values(shape), low, high),
         }
 
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
-        is_erased = logical_and(transformation["batch_masks"], of_each_image(transformation["apply_erasing"], x))
+        is_erased = logical_and(transformation["batch_masks"], broadcast_per_image(transformation["apply_erasing"], x))
         return where(is_erased, cast(transformation["fill_value"], x.dtype), x)
 
-    def _fill(self, shape: tuple[int, ...]) -> Tensor:
+    def _fill_values(self, shape: tuple[int, ...]) -> Tensor:
         if self.fill_value is None:
             noise = stateless_normal(shape, self._seed_of_draw(), dtype=self.compute_dtype)
             return noise * self.value_range[1]

@@ -6,8 +6,8 @@ from typing import Any
 
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
-from fastgrad._src.keras.image_axes import in_channels_last
-from fastgrad._src.keras.image_resizing import borders, check_proportions, middle_part, resized_images
+from fastgrad._src.keras.image_axes import apply_channels_last
+from fastgrad._src.keras.image_resizing import center_crop_box, check_proportions, padding_offsets, resized_images
 from fastgrad._src.keras.layers.bounding_boxes import scaled_boxes
 from fastgrad._src.keras.layers.image_arguments import (
     ANY_VALUE_RANGE,
@@ -19,7 +19,7 @@ from fastgrad._src.keras.layers.image_arguments import (
     Argument,
     factor_argument,
 )
-from fastgrad._src.keras.layers.image_layer import ImageLayer, RandomImageLayer, of_each_image
+from fastgrad._src.keras.layers.image_layer import ImageLayer, RandomImageLayer, broadcast_per_image
 from fastgrad._src.ops import creation
 from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.clipping import clip_by_value
@@ -101,16 +101,16 @@ class Resizing(
         height, width = transformation
         top, left = 0, 0
         if self.crop_to_aspect_ratio:
-            top, left, height, width = middle_part(transformation, (self.height, self.width))
+            top, left, height, width = center_crop_box(transformation, (self.height, self.width))
         elif self.pad_to_aspect_ratio:
-            top, left = borders(transformation, (self.height, self.width))
+            top, left = padding_offsets(transformation, (self.height, self.width))
             top, left, height, width = -top, -left, height + 2 * top, width + 2 * left
         return scaled_boxes(boxes, top, left, self.height / height, self.width / width)
 
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
         options = self.crop_to_aspect_ratio, self.pad_to_aspect_ratio, self.fill_value, self.antialias
         target, interpolation = (self.height, self.width), interpolation or self.interpolation
-        return in_channels_last(lambda x: resized_images(x, target, interpolation, *options), x, self.data_format)
+        return apply_channels_last(lambda x: resized_images(x, target, interpolation, *options), x, self.data_format)
 
 
 class CenterCrop(_SizeLayer, arguments=(*SIZE, DATA_FORMAT)):
@@ -141,14 +141,14 @@ class CenterCrop(_SizeLayer, arguments=(*SIZE, DATA_FORMAT)):
         height, width = self._size(x.shape)
         top, left = (height - self.height) // 2, (width - self.width) // 2
         if min(top, left) < 0:
-            return _resized_middle(x, (self.height, self.width), interpolation, self.data_format)
+            return _resize_and_center_crop(x, (self.height, self.width), interpolation, self.data_format)
         key = [slice(None)] * x.ndim
         for axis, start, length in ((0, top, self.height), (1, left, self.width)):
             key[x.ndim + self._height_axis + axis] = slice(start, start + length)
         return x[tuple(key)]
 
 
-def _resized_middle(x: Tensor, target: tuple[int, int], interpolation: str | None, data_format: str) -> Tensor:
+def _resize_and_center_crop(x: Tensor, target: tuple[int, int], interpolation: str | None, data_format: str) -> Tensor:
     """Returns the middle of images with the proportions of ``target``, resized to it."""
     from fastgrad._src.keras.preprocessing.image import smart_resize  # which imports models, which have layers
 
@@ -157,8 +157,8 @@ def _resized_middle(x: Tensor, target: tuple[int, int], interpolation: str | Non
 
 
 def _boxes_of_middle(boxes: Tensor, size: tuple[Any, Any], target: tuple[int, int]) -> Tensor:
-    """Returns boxes as ``_resized_middle`` moves what is inside of them."""
-    top, left, height, width = middle_part(size, target)
+    """Returns boxes as ``_resize_and_center_crop`` moves what is inside of them."""
+    top, left, height, width = center_crop_box(size, target)
     return scaled_boxes(boxes, top, left, target[0] / height, target[1] / width)
 
 
@@ -185,7 +185,7 @@ class RandomFlip(RandomImageLayer, arguments=(Argument("mode", "str", "horizonta
 
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
         flipped = reverse(x, [self._height_axis + axis for axis in self._flipped_axes])
-        return where(of_each_image(transformation["flips"], x), flipped, x)
+        return where(broadcast_per_image(transformation["flips"], x), flipped, x)
 
     def _moved_boxes(self, boxes: Tensor, transformation: Any) -> Tensor:
         flipped = boxes
@@ -225,7 +225,7 @@ class RandomCrop(RandomImageLayer, arguments=(*SIZE, SEED, DATA_FORMAT)):
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
         targets = self.height, self.width
         if transformation["start"] is None:
-            return _resized_middle(x, targets, interpolation, self.data_format)
+            return _resize_and_center_crop(x, targets, interpolation, self.data_format)
         starts = transformation["start"]
         for axis, (start, target) in enumerate(zip(starts, targets, strict=True), x.ndim + self._height_axis):
             x = gather(x, start + creation.range(target), axis=axis)
@@ -257,7 +257,7 @@ class RandomBrightness(RandomImageLayer, arguments=(factor_argument(-1, 1), VALU
 
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
         low, high = self.value_range
-        return clip_by_value(x + of_each_image(transformation["rgb_delta"], x, x.dtype), low, high)
+        return clip_by_value(x + broadcast_per_image(transformation["rgb_delta"], x, x.dtype), low, high)
 
 
 class RandomContrast(RandomImageLayer, arguments=(factor_argument(0, 1), ANY_VALUE_RANGE, SEED)):
@@ -277,12 +277,12 @@ class RandomContrast(RandomImageLayer, arguments=(factor_argument(0, 1), ANY_VAL
         return {"contrast_factor": self._number_of_each_image(shape, 1.0 - self.factor[0], 1.0 + self.factor[1])}
 
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
-        factor = of_each_image(transformation["contrast_factor"], x, x.dtype)
+        factor = broadcast_per_image(transformation["contrast_factor"], x, x.dtype)
         mean = reduce_mean(x, [self._height_axis, self._height_axis + 1], keepdims=True)
         return clip_by_value((x - mean) * factor + mean, *self.value_range)
 
 
-def _whole_number(layer: str, argument: str, value: Any) -> int:
+def _checked_integer(layer: str, argument: str, value: Any) -> int:
     try:
         number = int(value)
     except (TypeError, ValueError) as error:
@@ -294,7 +294,10 @@ def _whole_number(layer: str, argument: str, value: Any) -> int:
 
 class MaxNumBoundingBoxes(
     ImageLayer,
-    arguments=(Argument("max_number", "int", check=_whole_number), Argument("fill_value", "int", -1, _whole_number)),
+    arguments=(
+        Argument("max_number", "int", check=_checked_integer),
+        Argument("fill_value", "int", -1, _checked_integer),
+    ),
 ):
     """Gives each image the same number of bounding boxes: truncates longer rows of boxes and pads shorter ones. Images do not change.
 

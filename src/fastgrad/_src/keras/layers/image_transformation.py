@@ -10,8 +10,8 @@ from typing import Any
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.affine_transform import FILL_MODES_OF_TENSORFLOW, affine_transform, check_choice, homography
-from fastgrad._src.keras.elastic_transform import elastic_shift, shifted
-from fastgrad._src.keras.image_axes import in_batch, in_channels_last
+from fastgrad._src.keras.elastic_transform import elastic_shift, shift_pixels
+from fastgrad._src.keras.image_axes import apply_as_batch, apply_channels_last
 from fastgrad._src.keras.layers.bounding_boxes import projected_boxes
 from fastgrad._src.keras.layers.image_arguments import (
     CHECKED_VALUE_RANGE,
@@ -26,7 +26,7 @@ from fastgrad._src.keras.layers.image_arguments import (
     factor_error,
     number_argument,
 )
-from fastgrad._src.keras.layers.image_layer import RandomImageLayer, image_count, of_each_image
+from fastgrad._src.keras.layers.image_layer import RandomImageLayer, broadcast_per_image, image_count
 from fastgrad._src.keras.ops.image import perspective_transform
 from fastgrad._src.keras.random import _seed_of_draw
 from fastgrad._src.ops.casting import cast
@@ -125,7 +125,7 @@ def _factor_of_axis(name: str, allows_least: bool, default: Any = Parameter.empt
     return Argument(name, default=default, check=check)
 
 
-def _bounds(factor: Any) -> tuple[float, float]:
+def _ascending_bounds(factor: Any) -> tuple[float, float]:
     """Returns a pair in ascending order; of a number that and its opposite."""
     low, high = sorted(factor if isinstance(factor, (tuple, list)) else (-factor, factor))
     return low, high
@@ -156,9 +156,9 @@ class RandomZoom(
     width_factor: Any
 
     def _draw(self, shape: tuple[int, ...]) -> Any:
-        tall = wide = self._draw_of_each_image(shape, _bounds(self.height_factor), 1.0)
+        tall = wide = self._draw_of_each_image(shape, _ascending_bounds(self.height_factor), 1.0)
         if self.width_factor is not None:
-            wide = self._draw_of_each_image(shape, _bounds(self.width_factor), 1.0)
+            wide = self._draw_of_each_image(shape, _ascending_bounds(self.width_factor), 1.0)
         return {"height_zoom": tall, "width_zoom": wide, "input_shape": shape}
 
     def _numbers(self, transformation: Any, height: Any, width: Any) -> tuple[Any, ...]:
@@ -191,8 +191,8 @@ class RandomTranslation(
 
     def _draw(self, shape: tuple[int, ...]) -> Any:
         height, width = self._size(shape)
-        down = self._draw_of_each_image(shape, _bounds(self.height_factor)) * height
-        right = self._draw_of_each_image(shape, _bounds(self.width_factor)) * width
+        down = self._draw_of_each_image(shape, _ascending_bounds(self.height_factor)) * height
+        right = self._draw_of_each_image(shape, _ascending_bounds(self.width_factor)) * width
         return {"translations": concat([right, down], 1), "input_shape": shape}
 
     def _numbers(self, transformation: Any, height: Any, width: Any) -> tuple[Any, ...]:
@@ -212,7 +212,7 @@ def _shear_factor(name: str) -> Argument:
             for bound in bounds
         ):
             raise factor_error(argument, "[0, 1.0]", value)
-        return _bounds(value)
+        return _ascending_bounds(value)
 
     return Argument(name, default=0.0, check=check)
 
@@ -288,7 +288,7 @@ class RandomPerspective(
     def _draw(self, shape: tuple[int, ...]) -> Any:
         bottom, right = [float(size - 1) for size in self._size(shape)]
         corners = constant([[[0.0, 0.0], [right, 0.0], [0.0, bottom], [right, bottom]]], self.compute_dtype)
-        is_moved = self._chosen(shape, self.factor)
+        is_moved = self._draw_selection(shape, self.factor)
         moves = self._uniform((image_count(shape), 4, 2), -0.5 * self.scale, 0.5 * self.scale)
         start = broadcast_to(corners, moves.shape)
         return {
@@ -302,7 +302,7 @@ class RandomPerspective(
         points = transformation["start_points"], transformation["end_points"]
         options = interpolation or self.interpolation, self.fill_value, self.data_format
         moved = perspective_transform(x, *points, *options)
-        return where(of_each_image(transformation["apply_perspective"], x), moved, x)
+        return where(broadcast_per_image(transformation["apply_perspective"], x), moved, x)
 
     def _moved_boxes(self, boxes: Tensor, transformation: Any) -> Tensor:
         moved = projected_boxes(boxes, homography(transformation["start_points"], transformation["end_points"]))
@@ -347,7 +347,7 @@ class RandomElasticTransform(
         if not self.factor[1] or not self.scale[1]:
             return None
         return {
-            "apply_transform": self._chosen(shape, self.factor),
+            "apply_transform": self._draw_selection(shape, self.factor),
             "distortion_factor": self._uniform((), *self.scale),
             "seed": self._seed_of_draw(),
         }
@@ -372,11 +372,11 @@ class RandomElasticTransform(
             greatest_sigma = self.get_elastic_transform_params(height, width, 1.0)[1]
             # Masks move by the noise of the images, whose dtype is this one.
             shift = elastic_shift(x.shape[:3], alpha, sigma, greatest_sigma, seed, self.compute_dtype)
-            return shifted(x, shift, interpolation or self.interpolation, self.fill_mode, self.fill_value)
+            return shift_pixels(x, shift, interpolation or self.interpolation, self.fill_mode, self.fill_value)
 
-        moved = in_channels_last(functools.partial(in_batch, move), x, self.data_format)
+        moved = apply_channels_last(functools.partial(apply_as_batch, move), x, self.data_format)
         is_moved = transformation["apply_transform"]
-        y = where(of_each_image(is_moved, x), moved, x)
+        y = where(broadcast_per_image(is_moved, x), moved, x)
         return y if interpolation else clip_by_value(y, *self.value_range)
 
     def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True) -> Any:

@@ -77,7 +77,7 @@ class TermCounts:
         self.samples_with_term: Counter[Any] = Counter()
         self.samples = 0
         for batch in batches:
-            terms, ends = _terms_and_ends(batch)
+            terms, ends = _terms_and_sample_ends(batch)
             first_positions, numbers, counts = distinct_elements(terms, np.int64)
             distinct = terms[first_positions].tolist()
             _add_counts(self.terms, distinct, counts)
@@ -94,7 +94,7 @@ def _add_counts(counter: Counter[Any], terms: list[Any], counts: np.ndarray) -> 
         counter[term] += count
 
 
-def _terms_and_ends(batch: Any) -> tuple[np.ndarray, np.ndarray]:
+def _terms_and_sample_ends(batch: Any) -> tuple[np.ndarray, np.ndarray]:
     """Returns all terms of a batch, and where the terms of each sample end."""
     if isinstance(batch, SparseTensor):
         batch = RaggedTensor.from_value_rowids(batch.values, batch.indices[:, 0], nrows=batch.shape[0])
@@ -350,9 +350,9 @@ class IndexLookup(CategoricalLayer):
             ValueError: the layer was made with a ``vocabulary``.
             RuntimeError: results have the vocabulary's size, and it changes.
         """
-        self._learn(batches_of(data, steps, self.vocabulary_dtype))
+        self._adapt_to_batches(batches_of(data, steps, self.vocabulary_dtype))
 
-    def _learn(self, batches: Iterable[Any]) -> None:
+    def _adapt_to_batches(self, batches: Iterable[Any]) -> None:
         if self._has_input_vocabulary:
             raise ValueError(
                 f"Cannot adapt layer '{self.name}' after setting a static vocabulary via `vocabulary` argument or "

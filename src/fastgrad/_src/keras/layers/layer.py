@@ -16,7 +16,7 @@ from fastgrad._src.core.tensor import Tensor, as_tensor_or_none
 from fastgrad._src.keras import constraints, dtype_policy, initializers, naming, regularizers, settings
 from fastgrad._src.keras.layers.configuration import LayerConfiguration
 from fastgrad._src.keras.layers.layer_call import LayerCaller, added_loss_counter
-from fastgrad._src.keras.layers.shapes import has_unknown, shapes_of, shapes_with_common_sizes, zeros_of
+from fastgrad._src.keras.layers.shapes import has_unknown_size, shapes_of, shapes_with_common_sizes, zeros_of
 from fastgrad._src.keras.layers.stateless import stateless_call
 from fastgrad._src.keras.layers.symbolic import FirstCallDescriptor, output_spec, variables_restored_at_exit
 from fastgrad._src.keras.layers.variable_tracking import WeightOwner
@@ -224,7 +224,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
         output_shape = self._run_on_zeros(input_shape, 2)
         return (
             shapes_with_common_sizes(output_shape, self._run_on_zeros(input_shape, 3))
-            if has_unknown(input_shape)
+            if has_unknown_size(input_shape)
             else output_shape
         )
 

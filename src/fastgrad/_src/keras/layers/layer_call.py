@@ -188,21 +188,21 @@ class LayerCaller:
                 "will not see the mask.",
             )
         if graph_masks is not None:
-            masks.give_missing_masks(masks_before, graph_masks.hide)
+            masks.attach_missing_masks(masks_before, graph_masks.hide)
             previous_mask = masks.masks_of(masked_inputs.get(first_name), graph_masks)
             if self.supports_masking and masks.has_mask(previous_mask):
                 self._attach_masks(first_input, outputs, previous_mask, graph_masks.hide)
         return outputs
 
     def _attach_masks(
-        self, inputs: Any, outputs: Any, previous: Any, attach: Callable[[Tensor, Any], None] = masks.give_mask
+        self, inputs: Any, outputs: Any, previous: Any, attach: Callable[[Tensor, Any], None] = masks.attach_mask
     ) -> None:
         tensors = [x for x in nest.flatten(outputs) if isinstance(x, Tensor)]
         if all(masks.mask_of(x) is not None for x in tensors):
             return
         output_masks = self.compute_mask(inputs, previous)
         if output_masks is not None:
-            masks.give_missing_masks(zip(tensors, nest.flatten(output_masks), strict=False), attach)
+            masks.attach_missing_masks(zip(tensors, nest.flatten(output_masks), strict=False), attach)
 
     def _call_with_checks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self._check_super_called()
@@ -278,7 +278,7 @@ class LayerCaller:
         result = cast(tensor, self._layer_dtype)
         mask = masks.mask_of(tensor)
         if mask is not None:
-            masks.give_mask(result, mask)
+            masks.attach_mask(result, mask)
         return result
 
     def _add_activity_losses(self, outputs: Any) -> None:

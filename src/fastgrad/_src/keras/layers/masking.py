@@ -7,7 +7,7 @@ from typing import Any
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.keras.layers.same_shape import SameShape
-from fastgrad._src.keras.masks import any_mask_flag, give_mask
+from fastgrad._src.keras.masks import any_mask_flag, attach_mask
 from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.comparison import not_equal
 from fastgrad._src.ops.creation import zeros_like
@@ -44,5 +44,5 @@ class Masking(SameShape):
         """Returns ``inputs`` with zeros at the masked time steps."""
         mask = self.compute_mask(inputs)
         outputs = where(expand_dims(mask, -1), inputs, zeros_like(inputs))
-        give_mask(outputs, mask)
+        attach_mask(outputs, mask)
         return outputs

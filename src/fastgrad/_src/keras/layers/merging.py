@@ -393,7 +393,7 @@ class Dot(Layer):
         return None
 
 
-def _functional_form(layer_class: type[Merge]) -> Callable[..., Any]:
+def _layer_function(layer_class: type[Merge]) -> Callable[..., Any]:
     def merged(inputs: Any, **kwargs: Any) -> Any:
         return layer_class(**kwargs)(inputs)
 
@@ -402,8 +402,8 @@ def _functional_form(layer_class: type[Merge]) -> Callable[..., Any]:
     return merged
 
 
-add, subtract, multiply = map(_functional_form, (Add, Subtract, Multiply))
-average, maximum, minimum = map(_functional_form, (Average, Maximum, Minimum))
+add, subtract, multiply = map(_layer_function, (Add, Subtract, Multiply))
+average, maximum, minimum = map(_layer_function, (Average, Maximum, Minimum))
 
 
 def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:

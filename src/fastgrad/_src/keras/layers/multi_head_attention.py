@@ -272,7 +272,7 @@ class MultiHeadAttention(HeadsAttention):
         query_mask = masks.mask_of(query)
         for x in (query, value, key):
             if masks.mask_of(x) is not None:
-                masks.give_mask(x, None)
+                masks.attach_mask(x, None)
         return query_mask
 
     @property
@@ -357,12 +357,12 @@ def _combined_mask(
     visible = None if attention_mask is None else cast(attention_mask, "bool")
     for mask, axis in ((query_mask, -1), (value_mask, -2), (key_mask, -2)):
         if mask is not None:
-            visible = _and_masks(visible, expand_dims(cast(mask, "bool"), axis))
+            visible = _combine_two_masks(visible, expand_dims(cast(mask, "bool"), axis))
     if window is not None:
         in_window = np.abs(np.subtract.outer(np.arange(lengths[0]), np.arange(lengths[1]))) < window
-        visible = _and_masks(visible, constant_tensor(in_window))
+        visible = _combine_two_masks(visible, constant_tensor(in_window))
     return visible
 
 
-def _and_masks(mask: Tensor | None, other_mask: Tensor) -> Tensor:
+def _combine_two_masks(mask: Tensor | None, other_mask: Tensor) -> Tensor:
     return other_mask if mask is None else logical_and(mask, other_mask)

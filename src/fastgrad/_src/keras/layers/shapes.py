@@ -47,7 +47,7 @@ def zeros_of(shapes: Any, dtype: np.dtype, unknown_size: int) -> Any:
     )
 
 
-def has_unknown(shapes: Any) -> bool:
+def has_unknown_size(shapes: Any) -> bool:
     """True if a size in nested ``shapes`` is None."""
     unknown_flags: list[bool] = []
     map_shapes(lambda shape: unknown_flags.append(None in shape), shapes)

@@ -49,7 +49,7 @@ def _substituted_class(variable_class: Any) -> type:
 
 
 @contextmanager
-def values_in_place_of(variables: Sequence[Variable], values: Sequence[Any]) -> Iterator[None]:
+def substitute_values(variables: Sequence[Variable], values: Sequence[Any]) -> Iterator[None]:
     """Lets variables have other values in this context; at its end they are as before.
 
     Args:
@@ -97,7 +97,7 @@ def stateless_call(
                 f"Argument `{name}` must be a list of tensors corresponding 1:1 to {type(layer).__name__}().{name}. "
                 f"Received list with length {len(values)}, but expected {len(variables[name])} variables."
             )
-    with values_in_place_of(
+    with substitute_values(
         [*variables["trainable_variables"], *variables["non_trainable_variables"]],
         [*trainable_variables, *non_trainable_variables],
     ):

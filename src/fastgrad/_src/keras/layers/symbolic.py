@@ -17,7 +17,7 @@ from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import constant_tensor
 from fastgrad._src.keras import naming, settings
 from fastgrad._src.keras.layers.input_spec import check_inputs
-from fastgrad._src.keras.layers.shapes import has_unknown, is_shape, map_shapes, shapes_with_common_sizes
+from fastgrad._src.keras.layers.shapes import has_unknown_size, is_shape, map_shapes, shapes_with_common_sizes
 
 
 class _ThreadSavedVariables(threading.local):
@@ -301,7 +301,7 @@ def _outputs_from_zeros(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any
 
     outputs, specs = outputs_on_zeros(2)
     shapes = [shape for shape, _, _ in specs]
-    if has_unknown([x.shape for x in keras_tensors((args, kwargs))]):
+    if has_unknown_size([x.shape for x in keras_tensors((args, kwargs))]):
         shapes = shapes_with_common_sizes(shapes, [shape for shape, _, _ in outputs_on_zeros(3)[1]])
     output_tensors = [
         KerasTensor(shape, dtype, sparse) for shape, (_, dtype, sparse) in zip(shapes, specs, strict=True)

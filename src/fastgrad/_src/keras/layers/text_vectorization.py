@@ -111,7 +111,7 @@ class TextVectorization(CategoricalLayer):
         Raises:
             ValueError: the layer was made with a ``vocabulary``, or the last dimension of the data is not 1.
         """
-        self._lookup_layer._learn(map(self._words, batches_of(data, steps, "string")))
+        self._lookup_layer._adapt_to_batches(map(self._words, batches_of(data, steps, "string")))
 
     def get_vocabulary(self, include_special_tokens: bool = True) -> list[str]:
         """Returns the words in the order of their numbers.

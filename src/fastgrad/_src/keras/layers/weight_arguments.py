@@ -7,7 +7,7 @@ from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastgrad._src.keras import constraints, initializers, regularizers
-from fastgrad._src.keras.constructor import constructor
+from fastgrad._src.keras.constructor import make_constructor
 
 if TYPE_CHECKING:
     from fastgrad._src.keras.layers.layer import Layer
@@ -67,7 +67,7 @@ def with_weight_arguments(
                 setattr(self, name, module.get(identifier))
 
         parameters = [*before, *shared[:count], *inner, *shared[count:], *after]
-        return constructor(init.__module__, init.__qualname__.removesuffix(".__init__"), parameters, body)
+        return make_constructor(init.__module__, init.__qualname__.removesuffix(".__init__"), parameters, body)
 
     return decorate
 

@@ -9,7 +9,7 @@ from fastgrad._src.core.argument_checks import checked_number
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.jit.user_lines import warn
 from fastgrad._src.keras.losses.loss import NamedLoss, as_tensor
-from fastgrad._src.keras.masks import give_mask
+from fastgrad._src.keras.masks import attach_mask
 from fastgrad._src.keras.settings import epsilon
 from fastgrad._src.ops import power
 from fastgrad._src.ops.casting import cast
@@ -197,7 +197,7 @@ def sparse_categorical_crossentropy(
     losses = sparse_softmax_cross_entropy_with_logits(labels, predictions)
     if label_mask is not None:
         losses = where(label_mask, losses, zeros_like(losses))
-        give_mask(losses, label_mask, to_layers=False)
+        attach_mask(losses, label_mask, to_layers=False)
     return losses
 
 

@@ -8,7 +8,7 @@ from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.losses.loss import NamedLoss, as_tensor, labels_and_predictions
-from fastgrad._src.keras.masks import give_mask
+from fastgrad._src.keras.masks import attach_mask
 from fastgrad._src.ops.arithmetic import maximum
 from fastgrad._src.ops.comparison import equal, logical_and, logical_or
 from fastgrad._src.ops.contraction import matmul
@@ -94,7 +94,7 @@ def circle(
         for mask, logits in ((positive, positive_logits), (~same_class, negative_logits))
     ]
     losses = softplus(terms[0] + terms[1])
-    give_mask(losses, losses > 0.0, to_layers=False)
+    attach_mask(losses, losses > 0.0, to_layers=False)
     return losses
 
 

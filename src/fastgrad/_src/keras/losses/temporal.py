@@ -10,7 +10,7 @@ from fastgrad._src.keras.losses.loss import NamedLoss, as_tensor
 from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.inspection import count_nonzero
 from fastgrad._src.ops.shaping import transpose
-from fastgrad._src.structures.sparse.label_sequences import path_loss
+from fastgrad._src.structures.sparse.label_sequences import ctc_path_loss
 
 
 def ctc(y_true: Any, y_pred: Any) -> Tensor:
@@ -43,7 +43,7 @@ def ctc(y_true: Any, y_pred: Any) -> Tensor:
         )
     logits = cast(logits, dtypes.float32) if logits.dtype.size < 4 else logits
     length = count_nonzero(labels, -1, dtype=dtypes.int32)
-    return path_loss(labels, transpose(logits, (1, 0, 2)), length, None, 0)
+    return ctc_path_loss(labels, transpose(logits, (1, 0, 2)), length, None, 0)
 
 
 class CTC(NamedLoss, function=ctc):

@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad._src.core.argument_checks import checked_integer, checked_number
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras import settings
-from fastgrad._src.keras.constructor import constructor
+from fastgrad._src.keras.constructor import make_constructor
 from fastgrad._src.keras.losses.loss import as_tensor
 from fastgrad._src.keras.metrics.confusion import (
     ALL_COUNT_NAMES,
@@ -211,7 +211,7 @@ class _BestUnderConstraint(_AllFourCounts):
         def body(self: Any, **arguments: Any) -> None:
             self._set_up(arguments.pop(argument), **arguments)
 
-        cls.__init__ = constructor(cls.__module__, cls.__qualname__, [value.replace(name=argument), *others], body)  # type: ignore[misc]
+        cls.__init__ = make_constructor(cls.__module__, cls.__qualname__, [value.replace(name=argument), *others], body)  # type: ignore[misc]
 
     def _set_up(
         self,

@@ -10,7 +10,7 @@ from fastgrad._src.core import nest
 from fastgrad._src.core.names import declare_missing
 from fastgrad._src.core.tensor_spec import TensorSpec
 from fastgrad._src.keras.layers.layer import Layer
-from fastgrad._src.keras.masks import give_mask
+from fastgrad._src.keras.masks import attach_mask
 from fastgrad._src.keras.saving import model_files
 from fastgrad._src.keras.training.trainer import Trainer
 
@@ -111,7 +111,7 @@ class Model(Trainer, Layer):
         values = model_input_values(self, graph, inputs)
         for value, input_mask in zip(values, nest.flatten(mask), strict=False):
             if input_mask is not None:
-                give_mask(value, input_mask)
+                attach_mask(value, input_mask)
         return graph.run(values)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:

@@ -127,7 +127,7 @@ def model_to_dot(
                 yield "}"
             else:
                 yield f'"{id(layer)}" [label="{label(layer, shape)}"];'
-        for source, output_index, target, entry in _arrows(inner):
+        for source, output_index, target, entry in _graph_edges(inner):
             tail, head = source, target
             if expand_nested:
                 tail = _inner_layer_at_end(source, output_index, "outputs")
@@ -154,7 +154,7 @@ def _layers_and_shapes(model: Any) -> list[tuple[Any, str]]:
     return list(zip(listed_operations(model), shape_texts(model), strict=True))
 
 
-def _arrows(model: Any) -> Iterator[tuple[Any, int, Any, int]]:
+def _graph_edges(model: Any) -> Iterator[tuple[Any, int, Any, int]]:
     """Yields the arrows: the source layer, the index of its result, the target layer, the index of its input."""
     if isinstance(model, Sequential):
         for source_layer, target_layer in zip(model.layers, model.layers[1:], strict=False):

@@ -17,7 +17,7 @@ from fastgrad._src.keras.layers.input_layer import InputLayer
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.layers.shapes import is_shape
 from fastgrad._src.keras.layers.symbolic import KerasTensor, Node
-from fastgrad._src.keras.masks import give_mask, mask_of
+from fastgrad._src.keras.masks import attach_mask, mask_of
 from fastgrad._src.keras.models.functional import Functional
 from fastgrad._src.keras.models.model import Model, shapes_of
 from fastgrad._src.keras.naming import to_snake_case
@@ -196,7 +196,7 @@ class Sequential(Model):
         if isinstance(inputs, (Tensor, Composite)) and self._layers:
             inputs = self._with_input_dtype(inputs)
         if mask is not None:
-            give_mask(inputs, mask)
+            attach_mask(inputs, mask)
         for layer in self._layers:
             inputs = layer(inputs)
         return inputs
@@ -235,7 +235,7 @@ class Sequential(Model):
         input_mask = mask_of(inputs)
         inputs = cast(inputs, dtype)
         if input_mask is not None:
-            give_mask(inputs, input_mask)
+            attach_mask(inputs, input_mask)
         return inputs
 
     def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from fastgrad._src.core import dtypes
 from fastgrad._src.keras import settings
 from fastgrad._src.keras.ops import signal_functions
-from fastgrad._src.keras.ops.function import common, floats, tensor
+from fastgrad._src.keras.ops.function import as_common_dtype, as_floats, tensor
 from fastgrad._src.ops import arithmetic, bitwise, complex_numbers, creation, rounding, shape_query
 from fastgrad._src.ops import power as power_ops
 from fastgrad._src.ops.arithmetic import maximum, minimum, nextafter, sign
@@ -55,31 +55,31 @@ def _unary(function: Callable[..., Any], convert: Callable[..., Any]) -> Callabl
     return lambda x: function(convert(x))
 
 
-def _binary(function: Callable[..., Any], convert: Callable[..., Any] = common) -> Callable[..., Any]:
+def _binary(function: Callable[..., Any], convert: Callable[..., Any] = as_common_dtype) -> Callable[..., Any]:
     return lambda x1, x2: function(*convert(x1, x2))
 
 
 def _bitwise(function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda x, y: function(*common(x, y))
+    return lambda x, y: function(*as_common_dtype(x, y))
 
 
-def _of_common(function: Callable[..., Any], *operands: Any, **options: Any) -> Any:
-    return function(*common(*operands), **options)
+def _call_with_common_dtype(function: Callable[..., Any], *operands: Any, **options: Any) -> Any:
+    return function(*as_common_dtype(*operands), **options)
 
 
-def _truth(x: Any) -> Any:
+def _as_boolean(x: Any) -> Any:
     return tensor(x, "bool")
 
 
-def _truths(x1: Any, x2: Any) -> Any:
-    return _truth(x1), _truth(x2)
+def _as_booleans(x1: Any, x2: Any) -> Any:
+    return _as_boolean(x1), _as_boolean(x2)
 
 
-def _both_floats(x1: Any, x2: Any) -> Any:
-    return [floats(x) for x in common(x1, x2)]
+def _as_common_floats(x1: Any, x2: Any) -> Any:
+    return [as_floats(x) for x in as_common_dtype(x1, x2)]
 
 
-def _summable(x: Any) -> Any:
+def _as_summable(x: Any) -> Any:
     """Small integers are summed in 32 bits."""
     x = tensor(x)
     small = {"bool": "int32", "int8": "int32", "int16": "int32", "uint8": "uint32", "uint16": "uint32"}
@@ -101,7 +101,7 @@ def _extreme(function: Callable[..., Any], combine: Callable[..., Any]) -> Calla
 
 def _arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Any:
     given = [value for value in (start, stop, step) if value is not None]
-    dtype = common(*given)[0].dtype if dtype is None else settings.standardize_dtype(dtype)
+    dtype = as_common_dtype(*given)[0].dtype if dtype is None else settings.standardize_dtype(dtype)
     first, last = (0, start) if stop is None else (start, stop)
     return cast(creation.range(first, last, 1 if step is None else step), dtype)
 
@@ -109,7 +109,7 @@ def _arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -
 def _linspace(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0
 ) -> Any:
-    first, last = _both_floats(start, stop)
+    first, last = _as_common_floats(start, stop)
     step = (last - first) / max(num - 1 if endpoint else num, 1)
     y = stack([first + step * number for number in range(num)], axis)
     if endpoint and num > 1:
@@ -118,11 +118,11 @@ def _linspace(
     return (y, step) if retstep else y
 
 
-def _filled(value: int) -> Callable[..., Any]:
+def _fill_function(value: int) -> Callable[..., Any]:
     return lambda shape, dtype=None: creation.fill(shape, constant(value, settings.standardize_dtype(dtype)))
 
 
-def _like(value: int) -> Callable[..., Any]:
+def _like_function(value: int) -> Callable[..., Any]:
     return lambda x, dtype=None: creation.fill(
         tensor(x).shape, constant(value, tensor(x).dtype if dtype is None else dtype)
     )
@@ -139,23 +139,23 @@ def _reduction(function: Callable[..., Any], convert: Callable[..., Any]) -> Cal
     return lambda x, axis=None, keepdims=False: function(convert(x), axis, keepdims)
 
 
-def _nan(function: Callable[..., Any], fill: int) -> Callable[..., Any]:
+def _nan_function(function: Callable[..., Any], fill: int) -> Callable[..., Any]:
     """Returns a reduction without the NaNs, in place of which there is ``fill``."""
-    return _reduction(lambda x, axis, keepdims: function(without_nan(x, fill), axis, keepdims), _summable)
+    return _reduction(lambda x, axis, keepdims: function(without_nan(x, fill), axis, keepdims), _as_summable)
 
 
-def _joined(function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda xs: function(common(*xs))
+def _joining_function(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda xs: function(as_common_dtype(*xs))
 
 
 def _where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
     if (x1 is None) != (x2 is None):
         raise ValueError("where: `x1` and `x2` either both should be `None` or both should have non-None value.")
-    return TABLE["nonzero"](condition) if x1 is None else where(_truth(condition), *common(x1, x2))
+    return TABLE["nonzero"](condition) if x1 is None else where(_as_boolean(condition), *as_common_dtype(x1, x2))
 
 
 def _isclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
-    a, b = _both_floats(x1, x2)
+    a, b = _as_common_floats(x1, x2)
     y = logical_or(elementwise.is_near(a, b, rtol, atol), equal(a, b))
     return logical_or(y, logical_and(nan_positions(a), nan_positions(b))) if equal_nan else y
 
@@ -163,7 +163,7 @@ def _isclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan
 def _ldexp(x1: Any, x2: Any) -> Any:
     if not tensor(x2).dtype.is_integer:
         raise TypeError(f"ldexp exponent must be an integer type. Received: x2 dtype={tensor(x2).dtype.name}")
-    return elementwise.ldexp(*_both_floats(x1, x2))
+    return elementwise.ldexp(*_as_common_floats(x1, x2))
 
 
 def _round(x: Any, decimals: int = 0) -> Any:
@@ -175,18 +175,18 @@ def _round(x: Any, decimals: int = 0) -> Any:
     if x.dtype.is_integer:
         unit = constant(10.0**-decimals, dtypes.float64)
         return cast(rounding.round(cast(x, dtypes.float64) / unit) * unit, x.dtype)
-    return elementwise.rounded(floats(x), decimals)
+    return elementwise.rounded(as_floats(x), decimals)
 
 
 def _average(x: Any, axis: Any = None, weights: Any = None) -> Any:
     if weights is None:
-        return reduce_mean(floats(x), axis)
-    values, factors = _both_floats(x, weights)
+        return reduce_mean(as_floats(x), axis)
+    values, factors = _as_common_floats(x, weights)
     return reductions.weighted_average(values, factors, axis)[0]
 
 
 def _corrcoef(x: Any) -> Any:
-    x = floats(x)
+    x = as_floats(x)
     return reductions.corrcoef(x) if x.ndim else constant(math.nan, settings.floatx())
 
 
@@ -199,18 +199,18 @@ def _view(x: Any, dtype: Any = None) -> Any:
     return rearrangement.view(x, x.dtype if dtype is None else settings.standardize_dtype(dtype))
 
 
-def _quantiles(whole: float, skips_nan: bool) -> Callable[..., Any]:
+def _quantile_function(whole: float, skips_nan: bool) -> Callable[..., Any]:
     """Returns the function of quantiles that are parts of ``whole``."""
 
     def call(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
-        parts = floats(q) if whole == 1.0 else floats(q) / whole
-        return order_statistics.quantile(floats(x), parts, axis, method, keepdims, skips_nan)
+        parts = as_floats(q) if whole == 1.0 else as_floats(q) / whole
+        return order_statistics.quantile(as_floats(x), parts, axis, method, keepdims, skips_nan)
 
     return call
 
 
 def _median(skips_nan: bool) -> Callable[..., Any]:
-    return lambda x, axis, keepdims: order_statistics.quantile(x, floats(0.5), axis, "linear", keepdims, skips_nan)
+    return lambda x, axis, keepdims: order_statistics.quantile(x, as_floats(0.5), axis, "linear", keepdims, skips_nan)
 
 
 _PLAIN_FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -233,38 +233,38 @@ _BITWISE_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "right_shift": bitwise.right_shift, "bitwise_left_shift": bitwise.left_shift, "bitwise_right_shift": bitwise.right_shift,
 }  # fmt: skip
 _REDUCTIONS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
-    "all": (reduce_all, _truth), "any": (reduce_any, _truth), "sum": (reduce_sum, _summable), "mean": (reduce_mean, floats), "var": (reduce_variance, floats),
-    "std": (reduce_std, floats), "amax": (reduce_max, tensor), "amin": (reduce_min, tensor), "nanmean": (reductions.nanmean, floats), "nanvar": (reductions.nanvar, floats),
+    "all": (reduce_all, _as_boolean), "any": (reduce_any, _as_boolean), "sum": (reduce_sum, _as_summable), "mean": (reduce_mean, as_floats), "var": (reduce_variance, as_floats),
+    "std": (reduce_std, as_floats), "amax": (reduce_max, tensor), "amin": (reduce_min, tensor), "nanmean": (reductions.nanmean, as_floats), "nanvar": (reductions.nanvar, as_floats),
 }  # fmt: skip
 """Functions of ``(x, axis, keepdims)``, and what converts ``x``."""
 TABLE: dict[str, Callable[..., Any]] = {
     **rearrangement.TABLE,
     **reductions.TABLE,
-    **{name: _unary(function, floats) for name, function in elementwise.FLOAT_FUNCTIONS.items()},
+    **{name: _unary(function, as_floats) for name, function in elementwise.FLOAT_FUNCTIONS.items()},
     **{name: _unary(function, tensor) for name, function in _PLAIN_FUNCTIONS.items()},
     **{name: _binary(function) for name, function in _BINARY_FUNCTIONS.items()},
-    **{name: _binary(function, _both_floats) for name, function in _FLOAT_BINARY_FUNCTIONS.items()},
+    **{name: _binary(function, _as_common_floats) for name, function in _FLOAT_BINARY_FUNCTIONS.items()},
     **{name: _bitwise(function) for name, function in _BITWISE_FUNCTIONS.items()},
     **{name: _reduction(*row) for name, row in _REDUCTIONS.items()},
-    "logical_and": _binary(logical_and, _truths), "logical_or": _binary(logical_or, _truths), "logical_xor": _binary(logical_xor, _truths),
-    "logical_not": lambda x: logical_not(_truth(x)),
-    "prod": lambda x, axis=None, keepdims=False, dtype=None: reduce_prod(_summable(x) if dtype is None else tensor(x, dtype), axis, keepdims),
+    "logical_and": _binary(logical_and, _as_booleans), "logical_or": _binary(logical_or, _as_booleans), "logical_xor": _binary(logical_xor, _as_booleans),
+    "logical_not": lambda x: logical_not(_as_boolean(x)),
+    "prod": lambda x, axis=None, keepdims=False, dtype=None: reduce_prod(_as_summable(x) if dtype is None else tensor(x, dtype), axis, keepdims),
     "max": _extreme(reduce_max, maximum), "min": _extreme(reduce_min, minimum),
     "ptp": lambda x, axis=None, keepdims=False: reduce_max(tensor(x), axis, keepdims) - reduce_min(tensor(x), axis, keepdims),
     "cumsum": lambda x, axis=None, dtype=None: reductions.cumsum(tensor(x, dtype), axis),
     "cumprod": lambda x, axis=None, dtype=None: reductions.cumprod(tensor(x, dtype), axis),
     "nancumsum": lambda x, axis=None, dtype=None: TABLE["cumsum"](_finite(x, 0.0), axis, dtype),
     "nancumprod": lambda x, axis=None, dtype=None: TABLE["cumprod"](_finite(x, 1.0), axis, dtype),
-    "nansum": _nan(reduce_sum, 0), "nanprod": _nan(reduce_prod, 1), "nanstd": lambda x, axis=None, keepdims=False: sqrt(TABLE["nanvar"](x, axis, keepdims)),
-    "corrcoef": _corrcoef, "ldexp": _ldexp, "geomspace": _geomspace, "view": _view, "average": _average, "slogdet": lambda x: tuple(slogdet(floats(x))),
-    "count_nonzero": lambda x, axis=None: reduce_sum(cast(_truth(x), dtypes.int32), axis),
-    "clip": lambda x, x_min, x_max: elementwise.clip(*common(x, x_min, x_max)),
+    "nansum": _nan_function(reduce_sum, 0), "nanprod": _nan_function(reduce_prod, 1), "nanstd": lambda x, axis=None, keepdims=False: sqrt(TABLE["nanvar"](x, axis, keepdims)),
+    "corrcoef": _corrcoef, "ldexp": _ldexp, "geomspace": _geomspace, "view": _view, "average": _average, "slogdet": lambda x: tuple(slogdet(as_floats(x))),
+    "count_nonzero": lambda x, axis=None: reduce_sum(cast(_as_boolean(x), dtypes.int32), axis),
+    "clip": lambda x, x_min, x_max: elementwise.clip(*as_common_dtype(x, x_min, x_max)),
     "isclose": _isclose,
-    "isin": lambda x1, x2, assume_unique=False, invert=False: _of_common(elementwise.isin, x1, x2, invert=invert),
+    "isin": lambda x1, x2, assume_unique=False, invert=False: _call_with_common_dtype(elementwise.isin, x1, x2, invert=invert),
     "nan_to_num": elementwise.nan_to_num,
     "round": _round,
     "allclose": lambda x1, x2, rtol=1e-5, atol=1e-8, equal_nan=False: reduce_all(_isclose(x1, x2, rtol, atol, equal_nan)),
-    "array": tensor, "arange": _arange, "linspace": _linspace, "zeros": _filled(0), "empty": _filled(0), "ones": _filled(1), "zeros_like": _like(0), "empty_like": _like(0), "ones_like": _like(1),
+    "array": tensor, "arange": _arange, "linspace": _linspace, "zeros": _fill_function(0), "empty": _fill_function(0), "ones": _fill_function(1), "zeros_like": _like_function(0), "empty_like": _like_function(0), "ones_like": _like_function(1),
     "logspace": lambda start, stop, num=50, endpoint=True, base=10, dtype=None, axis=0: tensor(power_ops.pow(constant(base, settings.floatx()), _linspace(start, stop, num, endpoint, axis=axis)), dtype),
     "full": lambda shape, fill_value, dtype=None: broadcast_to(tensor(fill_value, settings.floatx() if dtype is None else dtype), shape),
     "full_like": lambda x, fill_value, dtype=None: broadcast_to(tensor(fill_value, tensor(x).dtype if dtype is None else dtype), tensor(x).shape),
@@ -272,21 +272,21 @@ TABLE: dict[str, Callable[..., Any]] = {
     "identity": lambda n, dtype=None: eye(n, dtype=settings.standardize_dtype(dtype)),
     "tri": lambda N, M=None, k=0, dtype=None: constant(np.tri(N, M, k), settings.standardize_dtype(dtype)),
     "meshgrid": lambda *x, indexing="xy": meshgrid(*map(tensor, x), indexing=indexing),
-    "trace": lambda x, offset=0, axis1=0, axis2=1: reduce_sum(rearrangement.diagonal(_summable(x), offset, axis1, axis2), -1),
-    "concatenate": lambda xs, axis=0: concat(common(*xs), axis), "stack": lambda x, axis=0: stack(common(*x), axis),
-    "append": lambda x1, x2, axis=None: concat([flattened(x, axis)[0] for x in common(x1, x2)], 0 if axis is None else axis),
-    "hstack": _joined(rearrangement.hstack), "vstack": lambda xs: concat(common(*xs), 0), "dstack": _joined(rearrangement.dstack),
-    "where": _where, "nonzero": lambda x: [cast(positions, dtypes.int32) for positions in rearrangement.nonzero(_truth(x))],
+    "trace": lambda x, offset=0, axis1=0, axis2=1: reduce_sum(rearrangement.diagonal(_as_summable(x), offset, axis1, axis2), -1),
+    "concatenate": lambda xs, axis=0: concat(as_common_dtype(*xs), axis), "stack": lambda x, axis=0: stack(as_common_dtype(*x), axis),
+    "append": lambda x1, x2, axis=None: concat([flattened(x, axis)[0] for x in as_common_dtype(x1, x2)], 0 if axis is None else axis),
+    "hstack": _joining_function(rearrangement.hstack), "vstack": lambda xs: concat(as_common_dtype(*xs), 0), "dstack": _joining_function(rearrangement.dstack),
+    "where": _where, "nonzero": lambda x: [cast(positions, dtypes.int32) for positions in rearrangement.nonzero(_as_boolean(x))],
     "select": lambda condlist, choicelist, default=0: elementwise.select(_where, condlist, choicelist, default), "get_item": lambda x, key: tensor(x)[key],
-    "searchsorted": lambda sorted_sequence, values, side="left": _of_common(searchsorted, sorted_sequence, values, side=side),
-    "digitize": lambda x, bins: bucketize(floats(x), bins),
+    "searchsorted": lambda sorted_sequence, values, side="left": _call_with_common_dtype(searchsorted, sorted_sequence, values, side=side),
+    "digitize": lambda x, bins: bucketize(as_floats(x), bins),
     "bincount": lambda x, weights=None, minlength=0, sparse=False: bincount(tensor(x), weights, minlength, axis=-1),
-    "tensordot": lambda x1, x2, axes=2: _of_common(tensordot, x1, x2, axes=axes), "einsum": lambda subscripts, *operands, **kwargs: einsum(subscripts, *common(*operands), **kwargs),
-    "cross": lambda x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None: _of_common(products.cross, x1, x2, axisa=axisa, axisb=axisb, axisc=axisc, axis=axis), "vander": products.vander,
-    "trapezoid": lambda y, x=None, dx=1.0, axis=-1: products.trapezoid(floats(y), None if x is None else floats(x), dx, axis),
+    "tensordot": lambda x1, x2, axes=2: _call_with_common_dtype(tensordot, x1, x2, axes=axes), "einsum": lambda subscripts, *operands, **kwargs: einsum(subscripts, *as_common_dtype(*operands), **kwargs),
+    "cross": lambda x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None: _call_with_common_dtype(products.cross, x1, x2, axisa=axisa, axisb=axisb, axisc=axisc, axis=axis), "vander": products.vander,
+    "trapezoid": lambda y, x=None, dx=1.0, axis=-1: products.trapezoid(as_floats(y), None if x is None else as_floats(x), dx, axis),
     "view_as_complex": lambda x: complex_numbers.complex(tensor(x)[..., 0], tensor(x)[..., 1]), "view_as_real": lambda x: stack([real(x), imag(x)], -1),
     "argpartition": order_statistics.argpartition, "histogram": order_statistics.histogram, "unique": order_statistics.unique,
-    **{f"{prefix}{name}": _quantiles(share, bool(prefix)) for prefix in ("", "nan") for name, share in (("quantile", 1.0), ("percentile", 100.0))},
-    **{f"{prefix}median": _reduction(_median(bool(prefix)), floats) for prefix in ("", "nan")},
+    **{f"{prefix}{name}": _quantile_function(share, bool(prefix)) for prefix in ("", "nan") for name, share in (("quantile", 1.0), ("percentile", 100.0))},
+    **{f"{prefix}median": _reduction(_median(bool(prefix)), as_floats) for prefix in ("", "nan")},
     **signal_functions.ARRAY_TABLE,
 }  # fmt: skip

@@ -14,7 +14,7 @@ from fastgrad._src.core.forward_accumulator import ForwardAccumulator
 from fastgrad._src.core.tensor import as_tensor_or_none
 from fastgrad._src.keras import settings
 from fastgrad._src.keras.layers.symbolic import KerasTensor
-from fastgrad._src.keras.ops.function import floats, tensor
+from fastgrad._src.keras.ops.function import as_floats, tensor
 from fastgrad._src.ops import control_flow, creation, scattering, segments, slicing
 from fastgrad._src.ops.casting import saturate_cast
 from fastgrad._src.ops.clipping import clip_by_value
@@ -115,7 +115,7 @@ def _scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | No
     return getattr(scattering, f"tensor_scatter_nd_{reduction}")(x, places, changes)
 
 
-def _segments(kind: str) -> Callable[..., Any]:
+def _segment_function(kind: str) -> Callable[..., Any]:
     def reduce(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
         x, ids = tensor(data), tensor(segment_ids)
         count = int(np.max(ids.numpy())) + 1 if num_segments is None else num_segments
@@ -147,7 +147,7 @@ def _convert_to_numpy(x: Any) -> np.ndarray:
 
 
 def _logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return reduce_logsumexp(floats(x), axis, keepdims)
+    return reduce_logsumexp(as_floats(x), axis, keepdims)
 
 
 def _top_k(x: Any, k: int, sorted: bool = True) -> Any:
@@ -208,7 +208,7 @@ def _rearrange(tensor: Any, pattern: str, **axes_lengths: int) -> Any:  # Keras'
 
 
 def _cdist(x: Any, y: Any) -> Any:
-    a, b = floats(x), floats(y)
+    a, b = as_floats(x), as_floats(y)
     if min(a.ndim, b.ndim) < 2:
         raise ValueError(f"`cdist` inputs must have rank >= 2. Received shapes {tuple(a.shape)} and {tuple(b.shape)}.")
     if a.shape[-1] != b.shape[-1]:
@@ -245,16 +245,16 @@ TABLE: dict[str, Callable[..., Any]] = {
     "convert_to_tensor": _convert_to_tensor,
     "stop_gradient": lambda variable: stop_gradient(tensor(variable)),
     "unstack": lambda x, num=None, axis=0: unstack(tensor(x), num, axis),
-    "rsqrt": lambda x: rsqrt(floats(x)),
-    "erf": lambda x: erf(floats(x)),
-    "erfc": lambda x: erfc(floats(x)),
-    "erfinv": lambda x: erfinv(floats(x)),
-    "logdet": lambda x: logdet(floats(x)),
+    "rsqrt": lambda x: rsqrt(as_floats(x)),
+    "erf": lambda x: erf(as_floats(x)),
+    "erfc": lambda x: erfc(as_floats(x)),
+    "erfinv": lambda x: erfinv(as_floats(x)),
+    "logdet": lambda x: logdet(as_floats(x)),
     "cdist": _cdist,
     "jvp": jvp,
     "rearrange": _rearrange,
     "logsumexp": _logsumexp,
     "top_k": _top_k,
     "in_top_k": _in_top_k,
-    **{f"segment_{kind}": _segments(kind) for kind in ("sum", "max", "min", "prod")},
+    **{f"segment_{kind}": _segment_function(kind) for kind in ("sum", "max", "min", "prod")},
 }

@@ -25,7 +25,7 @@ def tensor(x: Any, dtype: Any = None) -> Any:
     return x if dtype is None else cast(x, settings.standardize_dtype(dtype))
 
 
-def floats(x: Any) -> Any:
+def as_floats(x: Any) -> Any:
     """Converts ``x`` to a tensor; integers and truth values become ``floatx()``."""
     x = tensor(x)
     return x if x.dtype.is_floating or x.dtype.is_complex else cast(x, settings.floatx())
@@ -73,7 +73,7 @@ def _common_dtype(kinds: list[Any]) -> Any:
     return as_dtype(settings.floatx() if dtype.kind == "f" else dtype)
 
 
-def common(*operands: Any) -> Any:
+def as_common_dtype(*operands: Any) -> Any:
     """Converts operands to a list of tensors of their common dtype."""
     arrays = [x if isinstance(x, (bool, int, float)) else tensor(x) for x in operands]
     dtype = common_dtype(*arrays)

@@ -23,16 +23,16 @@ from fastgrad._src.keras.affine_transform import (
     check_choice,
     homography,
 )
-from fastgrad._src.keras.elastic_transform import elastic_shift, shifted, values_at
+from fastgrad._src.keras.elastic_transform import elastic_shift, interpolated_values, shift_pixels
 from fastgrad._src.keras.image_axes import (
+    apply_as_batch,
+    apply_channels_last,
     check_image_rank,
     checked_images,
-    in_batch,
-    in_channels_last,
     with_channels_last,
 )
 from fastgrad._src.keras.image_resizing import check_proportions, checked_size, resized_images
-from fastgrad._src.keras.ops.function import common, floats, tensor
+from fastgrad._src.keras.ops.function import as_common_dtype, as_floats, tensor
 from fastgrad._src.keras.ops.nn_functions import TABLE as NN_FUNCTIONS
 from fastgrad._src.keras.random import _seed_of_draw
 from fastgrad._src.keras.settings import standardize_data_format
@@ -76,21 +76,21 @@ def _resize(
     def resized(x: Any) -> Any:
         return resized_images(x, target, interpolation, *options)
 
-    return in_channels_last(functools.partial(in_batch, resized), x, form)
+    return apply_channels_last(functools.partial(apply_as_batch, resized), x, form)
 
 
-def _of_images(function: Callable[..., Any]) -> Callable[..., Any]:
+def _image_function(function: Callable[..., Any]) -> Callable[..., Any]:
     """Returns a function of images with the channels last, for both data formats."""
 
     def call(images: Any, data_format: str | None = None) -> Any:
-        return in_channels_last(function, tensor(images), standardize_data_format(data_format))
+        return apply_channels_last(function, tensor(images), standardize_data_format(data_format))
 
     return call
 
 
-def _of_batches(function: Callable[..., Any]) -> Callable[..., Any]:
+def _batch_function(function: Callable[..., Any]) -> Callable[..., Any]:
     """Returns a function of a batch of images with the channels last, for single images and both data formats, too."""
-    return _of_images(functools.partial(in_batch, function))
+    return _image_function(functools.partial(apply_as_batch, function))
 
 
 def _extract_patches(
@@ -109,10 +109,10 @@ def _extract_patches(
     def patches(x: Any) -> Any:
         return extract_patches(x, (1, *pair(size), 1), (1, *steps, 1), (1, *rates, 1), padding.upper())
 
-    return _of_batches(patches)(images, data_format)
+    return _batch_function(patches)(images, data_format)
 
 
-def _checked(**sizes: int | None) -> None:
+def _checked_sizes(**sizes: int | None) -> None:
     """ValueError unless exactly two of the three sizes are there, and none is negative."""
     received = ", ".join(f"{name}={value}" for name, value in sizes.items())
     if list(sizes.values()).count(None) != 1:
@@ -132,8 +132,8 @@ def _crop_images(
     data_format: str | None = None,
 ) -> Any:
     x = checked_images(images)
-    _checked(top_cropping=top_cropping, bottom_cropping=bottom_cropping, target_height=target_height)
-    _checked(left_cropping=left_cropping, right_cropping=right_cropping, target_width=target_width)
+    _checked_sizes(top_cropping=top_cropping, bottom_cropping=bottom_cropping, target_height=target_height)
+    _checked_sizes(left_cropping=left_cropping, right_cropping=right_cropping, target_width=target_width)
 
     def bounds(before: Any, after: Any, target: Any, size: int) -> slice:
         before = size - target - after if before is None else before
@@ -146,7 +146,7 @@ def _crop_images(
         rows = bounds(top_cropping, bottom_cropping, target_height, x.shape[-3])
         return x[..., rows, bounds(left_cropping, right_cropping, target_width, x.shape[-2]), :]
 
-    return _of_images(crop)(x, data_format)
+    return _image_function(crop)(x, data_format)
 
 
 def _pad_images(
@@ -160,8 +160,8 @@ def _pad_images(
     data_format: str | None = None,
 ) -> Any:
     x = checked_images(images)
-    _checked(top_padding=top_padding, bottom_padding=bottom_padding, target_height=target_height)
-    _checked(left_padding=left_padding, right_padding=right_padding, target_width=target_width)
+    _checked_sizes(top_padding=top_padding, bottom_padding=bottom_padding, target_height=target_height)
+    _checked_sizes(left_padding=left_padding, right_padding=right_padding, target_width=target_width)
 
     def widths(before: Any, after: Any, target: Any, size: int) -> list[int]:
         before = target - after - size if before is None else before
@@ -175,7 +175,7 @@ def _pad_images(
         columns = widths(left_padding, right_padding, target_width, x.shape[-2])
         return padding_ops.pad(x, [*[[0, 0]] * (x.ndim - 3), rows, columns, [0, 0]])
 
-    return _of_images(pad)(x, data_format)
+    return _image_function(pad)(x, data_format)
 
 
 def _extract_patches_3d(
@@ -217,7 +217,7 @@ def _gaussian_blur(
         kernel = tile(_gaussian_kernel(kernel_size, sigma, x.dtype), [1, 1, x.shape[-1], 1])
         return depthwise_conv2d(x, kernel, [1, 1, 1, 1], "SAME")
 
-    return _of_batches(blur)(x, data_format)
+    return _batch_function(blur)(x, data_format)
 
 
 def _map_coordinates(
@@ -234,7 +234,7 @@ def _map_coordinates(
     check_choice("fill_mode", fill_mode, FILL_MODES)
     if order not in (0, 1):
         raise NotImplementedError(f"map_coordinates currently requires order<=1. Received: order={order}")
-    return values_at(x, unstack(places), order, fill_mode, fill_value)
+    return interpolated_values(x, unstack(places), order, fill_mode, fill_value)
 
 
 def _elastic_transform(
@@ -253,9 +253,9 @@ def _elastic_transform(
 
     def transform(batch: Any) -> Any:
         shift = elastic_shift(batch.shape[:3], alpha, sigma, sigma, _seed_of_draw(seed), batch.dtype)
-        return shifted(batch, shift, interpolation, fill_mode, fill_value)
+        return shift_pixels(batch, shift, interpolation, fill_mode, fill_value)
 
-    return _of_batches(transform)(x, data_format)
+    return _batch_function(transform)(x, data_format)
 
 
 def _perspective_transform(
@@ -278,7 +278,7 @@ def _perspective_transform(
     def transform(x: Any) -> Any:
         return projective_transform(x, matrices, interpolation, "constant", fill_value)
 
-    return _of_batches(transform)(x, data_format)
+    return _batch_function(transform)(x, data_format)
 
 
 def _lanczos(radius: float) -> Callable[..., Any]:
@@ -314,7 +314,7 @@ def _scale_and_translate(
     antialias: bool = True,
 ) -> Any:
     check_choice("method", method, tuple(_RESAMPLING_KERNELS))
-    x, (scales, shifts) = tensor(images), common(scale, translation)
+    x, (scales, shifts) = tensor(images), as_common_dtype(scale, translation)
     y = x if x.dtype.is_floating else cast(x, dtypes.float32)
     for number, dimension in enumerate(spatial_dims):
         axis = dimension % x.ndim
@@ -351,7 +351,7 @@ def _ssim(
     first, second = checked_images(image1, "image1"), checked_images(image2, "image2")
 
     form = standardize_data_format(data_format)
-    pictures = with_channels_last(floats(first), form), with_channels_last(floats(second), form)
+    pictures = with_channels_last(as_floats(first), form), with_channels_last(as_floats(second), form)
     y = ssim(*pictures, max_val, filter_size, filter_sigma, k1, k2)
     return cast(y, first.dtype)
 
@@ -363,14 +363,14 @@ TABLE: dict[str, Callable[..., Any]] = {
     "extract_patches": _extract_patches,
     "extract_patches_3d": _extract_patches_3d,
     "gaussian_blur": _gaussian_blur,
-    "hsv_to_rgb": _of_images(hsv_to_rgb),
+    "hsv_to_rgb": _image_function(hsv_to_rgb),
     "map_coordinates": _map_coordinates,
     "pad_images": _pad_images,
     "perspective_transform": _perspective_transform,
     "resize": _resize,
-    "rgb_to_grayscale": _of_images(rgb_to_grayscale),
-    "rgb_to_hsv": _of_images(rgb_to_hsv),
+    "rgb_to_grayscale": _image_function(rgb_to_grayscale),
+    "rgb_to_hsv": _image_function(rgb_to_hsv),
     "scale_and_translate": _scale_and_translate,
-    "sobel_edges": _of_images(sobel_edges),
+    "sobel_edges": _image_function(sobel_edges),
     "ssim": _ssim,
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.keras.ops.function import common, floats
+from fastgrad._src.keras.ops.function import as_common_dtype, as_floats
 from fastgrad._src.ops import arithmetic
 from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.comparison import not_equal
@@ -25,14 +25,14 @@ from fastgrad._src.ops.sorting import invert_permutation
 
 def _square(x: Any) -> Any:
     """Converts ``x`` to floats; ValueError unless it is square matrices."""
-    x = floats(x)
+    x = as_floats(x)
     if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
         raise ValueError(f"keras.ops: expected square matrices, of shape (..., n, n). Received shape {tuple(x.shape)}.")
     return x
 
 
 def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    x = floats(x)
+    x = as_floats(x)
     if axis is None and ord is None:
         y = norm(reshape(x, [-1]))
         return reshape(y, [1] * x.ndim) if keepdims else y
@@ -69,20 +69,20 @@ def _qr(x: Any, mode: str = "reduced") -> Any:
         raise ValueError(
             f"`mode` argument value not supported. Expected one of 'reduced', 'complete'. Received: mode={mode}"
         )
-    return tuple(qr(floats(x), mode == "complete"))
+    return tuple(qr(as_floats(x), mode == "complete"))
 
 
 def _svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
-    result = svd(floats(x), full_matrices, compute_uv)
+    result = svd(as_floats(x), full_matrices, compute_uv)
     return (result[1], result[0], adjoint(result[2])) if compute_uv else result
 
 
 def _solve(a: Any, b: Any) -> Any:
-    return _solution(solve, _square(a), b)
+    return _solve_vector_or_matrix(solve, _square(a), b)
 
 
-def _solution(function: Callable[..., Any], a: Any, b: Any, **options: Any) -> Any:
-    matrix, right = [floats(x) for x in common(a, b)]
+def _solve_vector_or_matrix(function: Callable[..., Any], a: Any, b: Any, **options: Any) -> Any:
+    matrix, right = [as_floats(x) for x in as_common_dtype(a, b)]
     is_vector = right.ndim == matrix.ndim - 1
     y = function(matrix, right[..., None] if is_vector else right, **options)
     return y[..., 0] if is_vector else y
@@ -95,7 +95,7 @@ def _cholesky_inverse(x: Any, upper: bool = False) -> Any:
 
 
 def _lu_factor(x: Any) -> Any:
-    factors, permutation = lu(floats(x))
+    factors, permutation = lu(as_floats(x))
     return factors, invert_permutation(permutation)
 
 
@@ -106,13 +106,13 @@ TABLE: dict[str, Callable[..., Any]] = {
     "eig": lambda x: eig(_square(x)),
     "eigh": lambda x: eigh(_square(x)),
     "inv": lambda x: inv(_square(x)),
-    "lstsq": lambda a, b, rcond=None: _solution(lstsq, a, b, fast=False),
+    "lstsq": lambda a, b, rcond=None: _solve_vector_or_matrix(lstsq, a, b, fast=False),
     "lu_factor": _lu_factor,
-    "matrix_rank": lambda x, tol=None: matrix_rank(floats(x), tol),
+    "matrix_rank": lambda x, tol=None: matrix_rank(as_floats(x), tol),
     "norm": _norm,
-    "pinv": lambda x, rcond=None: pinv(floats(x), rcond),
+    "pinv": lambda x, rcond=None: pinv(as_floats(x), rcond),
     "qr": _qr,
     "solve": _solve,
-    "solve_triangular": lambda a, b, lower=False: _solution(triangular_solve, _square(a), b, lower=lower),
+    "solve_triangular": lambda a, b, lower=False: _solve_vector_or_matrix(triangular_solve, _square(a), b, lower=lower),
     "svd": _svd,
 }

@@ -16,7 +16,7 @@ from fastgrad._src.keras.layers import adaptive_pooling
 from fastgrad._src.keras.layers.convolution.transposed import transposed_sizes
 from fastgrad._src.keras.layers.window_arguments import joined_shape, spatial_integers, split_shape, tensor_format
 from fastgrad._src.keras.losses import cross_entropy
-from fastgrad._src.keras.ops.function import common, floats, tensor
+from fastgrad._src.keras.ops.function import as_common_dtype, as_floats, tensor
 from fastgrad._src.ops import complex_numbers, pooling
 from fastgrad._src.ops.arithmetic import maximum, squared_difference
 from fastgrad._src.ops.blocks import depth_to_space, space_to_depth
@@ -65,7 +65,7 @@ def _windows(x: Any, data_format: str | None, **sizes: Any) -> tuple[int, str, d
     return rank, layout, {name: spatial_integers(size, rank, name) for name, size in sizes.items()}
 
 
-def _pool(kind: str) -> Callable[..., Any]:
+def _pool_function(kind: str) -> Callable[..., Any]:
     def pool(
         inputs: Any, pool_size: Any, strides: Any = None, padding: str = "valid", data_format: str | None = None
     ) -> Any:
@@ -85,7 +85,7 @@ def _conv(
     data_format: str | None = None,
     dilation_rate: Any = 1,
 ) -> Any:
-    x, weights = common(inputs, kernel)
+    x, weights = as_common_dtype(inputs, kernel)
     _, layout, sizes = _windows(x, data_format, strides=strides, dilation_rate=dilation_rate)
     return convolution(x, weights, sizes["strides"], padding.upper(), layout, sizes["dilation_rate"])
 
@@ -99,7 +99,7 @@ def _conv_transpose(
     data_format: str | None = None,
     dilation_rate: Any = 1,
 ) -> Any:
-    x, weights = common(inputs, kernel)
+    x, weights = as_common_dtype(inputs, kernel)
     rank, layout, sizes = _windows(x, data_format, strides=strides, dilation_rate=dilation_rate)
     steps, rates = sizes["strides"], sizes["dilation_rate"]
     form = settings.standardize_data_format(data_format)
@@ -109,7 +109,7 @@ def _conv_transpose(
     return conv_transpose(x, weights, shape, steps, padding.upper(), layout, rates)
 
 
-def _adaptive_pool(kind: str) -> Callable[..., Any]:
+def _adaptive_pool_function(kind: str) -> Callable[..., Any]:
     def pool(inputs: Any, output_size: Any, data_format: str | None = None) -> Any:
         x = tensor(inputs)
         if x.ndim not in (3, 4, 5):
@@ -168,7 +168,7 @@ def _fold(x: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding
 
 
 def _ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, mask_index: int = 0) -> Any:
-    logits = floats(output)
+    logits = as_floats(output)
     dtype = dtypes.float64 if logits.dtype is dtypes.float64 else dtypes.float32
     labels, logits = tensor(target, "int32"), cast(logits, dtypes.float32)
     loss = ctc_loss(labels, logits, target_length, output_length, False, blank_index=mask_index)
@@ -184,7 +184,7 @@ def _ctc_decode(
     merge_repeated: bool = True,
     mask_index: int | None = 0,
 ) -> Any:
-    x = floats(inputs)
+    x = as_floats(inputs)
     samples, steps, classes = x.shape
     x = transpose(x if x.dtype is dtypes.float64 else cast(x, dtypes.float32), [1, 0, 2])
     lengths = tensor(sequence_lengths, "int32")
@@ -204,7 +204,7 @@ def _ctc_decode(
 
 
 def _polar(abs_: Any, angle: Any) -> Any:
-    radius, phase = [floats(x) for x in common(abs_, angle)]
+    radius, phase = [as_floats(x) for x in as_common_dtype(abs_, angle)]
     return complex_numbers.complex(radius * cos(phase), radius * sin(phase))
 
 
@@ -216,7 +216,7 @@ def _depthwise_conv(
     data_format: str | None = None,
     dilation_rate: Any = 1,
 ) -> Any:
-    x, weights = common(inputs, kernel)
+    x, weights = as_common_dtype(inputs, kernel)
     rank, layout, sizes = _windows(x, data_format, strides=strides, dilation_rate=dilation_rate)
     steps, rates = sizes["strides"], sizes["dilation_rate"]
     if rank == 1:  # a picture of one row
@@ -252,13 +252,13 @@ def _multi_hot(inputs: Any, num_classes: int, axis: int = -1, dtype: Any = None,
     return from_dense(rows) if sparse else rows
 
 
-def _along(axis: Any, rank: int) -> list[int]:
+def _nonnegative_axes(axis: Any, rank: int) -> list[int]:
     return [place % rank for place in np.atleast_1d(axis).tolist()]
 
 
 def _scaled(y: Any, axis: Any, scale: Any, offset: Any = None) -> Any:
     """Multiplies and adds weights of the axes ``axis``."""
-    places = _along(axis, y.ndim)
+    places = _nonnegative_axes(axis, y.ndim)
     shape = [size if place in places else 1 for place, size in enumerate(y.shape)]
     y = y if scale is None else y * cast(reshape(scale, shape), y.dtype)
     return y if offset is None else y + cast(reshape(offset, shape), y.dtype)
@@ -275,20 +275,20 @@ def _batch_normalization(
 def _layer_normalization(
     x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float | None = None
 ) -> Any:
-    x = floats(x)
-    mean, variance = moments(x, _along(axis, x.ndim), keepdims=True)
+    x = as_floats(x)
+    mean, variance = moments(x, _nonnegative_axes(axis, x.ndim), keepdims=True)
     y = (x - mean) * rsqrt(variance + (settings.epsilon() if epsilon is None else epsilon))
     return _scaled(y, axis, gamma, beta)
 
 
 def _rms_normalization(x: Any, scale: Any = None, axis: Any = -1, epsilon: float | None = None) -> Any:
-    x = floats(x)
-    squares = reduce_mean(x * x, _along(axis, x.ndim), keepdims=True)
+    x = as_floats(x)
+    squares = reduce_mean(x * x, _nonnegative_axes(axis, x.ndim), keepdims=True)
     return _scaled(x * rsqrt(squares + (settings.epsilon() if epsilon is None else epsilon)), axis, scale)
 
 
 def _normalize(x: Any, axis: Any = -1, order: int = 2, epsilon: float | None = None) -> Any:
-    x = floats(x)
+    x = as_floats(x)
     least = settings.epsilon() if epsilon is None else epsilon
     if order == 2:
         return x * rsqrt(maximum(reduce_sum(x * x, axis, keepdims=True), least**2))
@@ -315,7 +315,7 @@ def _attention(
         raise ValueError(
             f"dot_product_attention: attn_logits_soft_cap must be None, got {attn_logits_soft_cap!r}. Keras supports it for JAX on TPUs."
         )
-    q, k, v = common(query, key, value)
+    q, k, v = as_common_dtype(query, key, value)
     if q.ndim != 4:
         raise ValueError(
             f"`dot_product_attention` only supports 4D inputs. Received: query.shape={tuple(q.shape)}, key.shape={tuple(k.shape)}, "
@@ -336,7 +336,7 @@ def _attention(
 
 
 def _psnr(x1: Any, x2: Any, max_val: Any) -> Any:
-    a, b = common(x1, x2)
+    a, b = as_common_dtype(x1, x2)
     peak = cast(max_val, a.dtype)
     return (20.0 * log(peak) - 10.0 * log(reduce_mean(squared_difference(a, b)))) / np.log(10.0)
 
@@ -352,10 +352,10 @@ TABLE: dict[str, Callable[..., Any]] = {
     "sparse_categorical_crossentropy": legacy_backend.sparse_categorical_crossentropy,
     "relu": _relu,
     "gelu": lambda x, approximate=True: activations.gelu(x, approximate),
-    "max_pool": _pool("MAX"),
-    "average_pool": _pool("AVG"),
-    "adaptive_average_pool": _adaptive_pool("Average"),
-    "adaptive_max_pool": _adaptive_pool("Max"),
+    "max_pool": _pool_function("MAX"),
+    "average_pool": _pool_function("AVG"),
+    "adaptive_average_pool": _adaptive_pool_function("Average"),
+    "adaptive_max_pool": _adaptive_pool_function("Max"),
     "conv": _conv,
     "conv_transpose": _conv_transpose,
     "ctc_decode": _ctc_decode,

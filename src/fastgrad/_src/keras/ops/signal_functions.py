@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad._src.core import dtypes
 from fastgrad._src.keras import settings
-from fastgrad._src.keras.ops.function import common, floats, tensor
+from fastgrad._src.keras.ops.function import as_common_dtype, as_floats, tensor
 from fastgrad._src.ops import complex_numbers
 from fastgrad._src.ops.complex_numbers import imag
 from fastgrad._src.ops.composed.numpy_functions.products import correlate
@@ -20,7 +20,7 @@ from fastgrad._src.signal.fourier import fft, fft2d, ifft2d, irfft, rfft
 from fastgrad._src.signal.frames import frame, inverse_stft, inverse_stft_window_fn, stft
 
 
-def _window(function: Callable[..., Any]) -> Callable[..., Any]:
+def _window_function(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda x: constant(function(int(x)), settings.floatx())
 
 
@@ -41,7 +41,7 @@ def _complex(x: Any) -> Any:
     return complex_numbers.complex(real, imaginary)
 
 
-def _parts(x: Any) -> tuple[Any, Any]:
+def _real_and_imaginary_parts(x: Any) -> tuple[Any, Any]:
     return complex_numbers.real(x), imag(x)
 
 
@@ -84,7 +84,7 @@ def _stft(
     if center:
         x = pad(x, [[0, 0]] * (x.ndim - 1) + [[fft_length // 2] * 2], "REFLECT")
     window_fn = None if weights is None else lambda frame_length, dtype: weights
-    return _parts(stft(x, fft_length, sequence_stride, fft_length, window_fn))
+    return _real_and_imaginary_parts(stft(x, fft_length, sequence_stride, fft_length, window_fn))
 
 
 def _istft(
@@ -109,28 +109,28 @@ def _istft(
 
 
 def _ifft2(x: Any) -> tuple[Any, Any]:
-    return _parts(ifft2d(_complex(x)))
+    return _real_and_imaginary_parts(ifft2d(_complex(x)))
 
 
 def _correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
     if mode not in ("full", "same", "valid"):
         raise ValueError(f"Invalid mode: '{mode}'. Mode must be one of: 'full', 'same', 'valid'.")
-    a, b = common(x1, x2)
+    a, b = as_common_dtype(x1, x2)
     return correlate(a, b, mode)
 
 
 TABLE: dict[str, Callable[..., Any]] = {
     "extract_sequences": lambda x, sequence_length, sequence_stride: frame(tensor(x), sequence_length, sequence_stride),
-    "fft": lambda x: _parts(fft(_complex(x))),
-    "fft2": lambda x: _parts(fft2d(_complex(x))),
+    "fft": lambda x: _real_and_imaginary_parts(fft(_complex(x))),
+    "fft2": lambda x: _real_and_imaginary_parts(fft2d(_complex(x))),
     "ifft2": _ifft2,
-    "rfft": lambda x, fft_length=None: _parts(rfft(floats(x), _fft_length(fft_length))),
+    "rfft": lambda x, fft_length=None: _real_and_imaginary_parts(rfft(as_floats(x), _fft_length(fft_length))),
     "irfft": lambda x, fft_length=None: irfft(_complex(x), _fft_length(fft_length)),
     "stft": _stft,
     "istft": _istft,
 }
 ARRAY_TABLE: dict[str, Callable[..., Any]] = {
-    **{name: _window(getattr(np, name)) for name in ("bartlett", "blackman", "hamming", "hanning")},
+    **{name: _window_function(getattr(np, name)) for name in ("bartlett", "blackman", "hamming", "hanning")},
     "kaiser": lambda x, beta: constant(np.kaiser(int(x), float(beta)), settings.floatx()),
     "correlate": _correlate,
 }

@@ -21,7 +21,7 @@ from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras.optimizers.recorded_attributes import as_float64_scalar
 from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.optimizer_updates import add_rows, sum_rows, summed_rows, sums_of_squares_of_arrays
+from fastgrad._src.ops.optimizer_updates import add_rows, sum_rows, sum_rows_by_index, sums_of_squares_of_arrays
 
 
 class SummedRows(NamedTuple):
@@ -116,7 +116,7 @@ def _read_rows(gradient: IndexedSlices, variable: Variable, owner: str) -> Summe
     if is_state_recorded():
         recorded_values = cast(gradient.values, variable.dtype)
         return SummedRows(*sum_rows(recorded_values, gradient.indices, limit=shape[0], owner=owner))
-    distinct_ids, sums = summed_rows(ids, values, shape[0], owner)
+    distinct_ids, sums = sum_rows_by_index(ids, values, shape[0], owner)
     return SummedRows(sums, distinct_ids, np.array(len(distinct_ids)))
 
 

@@ -129,7 +129,9 @@ class LossScaleOptimizer(WrappingOptimizer):
                 self.dynamic_scale.assign(scale * 0.5)
                 return
             pairs = zip(grads, variables, strict=True)
-            unscaled = [g if g is None or is_overwritten_by_gradient(v) else _divided(g, scale) for g, v in pairs]
+            unscaled = [
+                g if g is None or is_overwritten_by_gradient(v) else _divide_gradient(g, scale) for g, v in pairs
+            ]
             self.inner_optimizer.apply(unscaled, variables)
             is_growth_step = steps == self.dynamic_growth_steps
             self.step_counter.assign(select(is_growth_step, steps - steps, steps))
@@ -176,10 +178,10 @@ def _all_finite(gradient: Any, is_recorded: bool) -> Any:
     return TABLE["reduce_all"](finite, axes=axes, keepdims=False) if axes else finite
 
 
-def _divided(gradient: Any, scale: Any) -> Any:
+def _divide_gradient(gradient: Any, scale: Any) -> Any:
     """Returns ``gradient / scale``; ``scale`` is a float, or a tensor if state is recorded."""
     if isinstance(gradient, IndexedSlices):
-        return IndexedSlices(_divided(gradient.values, scale), gradient.indices, gradient.dense_shape)
+        return IndexedSlices(_divide_gradient(gradient.values, scale), gradient.indices, gradient.dense_shape)
     tensor = convert_to_tensor(gradient)
     if isinstance(scale, Tensor):
         return tensor / cast(scale, tensor.dtype)

@@ -113,7 +113,7 @@ class Muon(Optimizer):
         rate = cast(learning_rate, g.dtype)
         if v is None:
             m.assign(m * self.momentum + g)
-            update = self._orthogonal(g + m * self.momentum if self.nesterov else m._read())
+            update = self._orthogonalize(g + m * self.momentum if self.nesterov else m._read())
             if self.rms_rate is not None:
                 update *= self.rms_rate * max(variable.shape) ** 0.5
             variable.assign_sub(rate * update)
@@ -127,7 +127,7 @@ class Muon(Optimizer):
         v.assign_add((square(g) - v) * (1.0 - self.adam_beta_2))
         variable.assign_sub(m * step_size / (sqrt(v) + self.epsilon))
 
-    def _orthogonal(self, x: Tensor) -> Tensor:
+    def _orthogonalize(self, x: Tensor) -> Tensor:
         """Returns a matrix with the singular vectors of ``x`` and singular values near 1."""
         is_high = x.shape[0] > x.shape[1]
         x = transpose(x) if is_high else x

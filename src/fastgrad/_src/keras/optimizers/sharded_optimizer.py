@@ -98,7 +98,7 @@ class ShardedOptimizer(WrappingOptimizer):
                 )
         super().build(variables)
         with hide_from_recorders(), replica_group_scope(ALONE):
-            for numbers in _groups(variables):
+            for numbers in _buckets_by_dtype(variables):
                 sharding = Sharding([variables[number].shape for number in numbers], variables[numbers[0]]._dtype.numpy)
                 zeros = np.zeros(sharding.size, variables[numbers[0]]._dtype.numpy)
                 part = Variable(zeros, trainable=True, name=f"part_{len(self.shards)}")
@@ -114,7 +114,7 @@ class ShardedOptimizer(WrappingOptimizer):
 
     def slots(self) -> list[list[Any]]:
         """Returns the slots of this process, a list for each kind of slot with one for each shard."""
-        return _slots(self.inner_optimizer)
+        return _slots_by_kind(self.inner_optimizer)
 
     def _unsharded(self) -> RuleOptimizer:
         """Returns a new optimizer of the inner class, without variables of slots."""
@@ -130,7 +130,7 @@ class ShardedOptimizer(WrappingOptimizer):
                 whole.build(self._trainable_variables)
             for name, array in self._gathered_slots.state().items():
                 kind, number = map(int, name.split("/"))
-                _slots(whole)[kind][number].assign(array)
+                _slots_by_kind(whole)[kind][number].assign(array)
         for variable, own in zip(whole.variables, self.variables, strict=False):  # the step counter and the rate
             variable.assign(own)
         return whole
@@ -139,7 +139,7 @@ class ShardedOptimizer(WrappingOptimizer):
         """Sets the state to that of a result of ``unsharded``; each process takes its part."""
         for variable, own in zip(whole.variables, self.variables, strict=False):
             own.assign(variable)
-        slots_by_kind = _slots(whole)
+        slots_by_kind = _slots_by_kind(whole)
         self._gathered_slots.restore(
             {
                 f"{kind}/{number}": slot.numpy()
@@ -178,7 +178,7 @@ class ShardedOptimizer(WrappingOptimizer):
                 "Give gradients for the same variables in each step."
             )
         with hide_from_tapes():
-            self._apply_to_parts([_dense(gradient) for gradient in grads], variables)
+            self._apply_to_parts([_as_dense_gradient(gradient) for gradient in grads], variables)
 
     def _apply_to_parts(self, grads: Sequence[Tensor], variables: Sequence[Variable]) -> None:
         factor = 1.0 / world().size if self.average else 1.0
@@ -205,7 +205,7 @@ class ShardedOptimizer(WrappingOptimizer):
         return {**self.inner_optimizer.get_config(), "global_clipnorm": self.global_clipnorm}
 
 
-def _slots(optimizer: RuleOptimizer) -> list[list[Any]]:
+def _slots_by_kind(optimizer: RuleOptimizer) -> list[list[Any]]:
     """Returns the slots of an optimizer, a list for each kind of slot."""
     slots_by_kind = [list(kind) for kind in optimizer._slots]
     return (
@@ -215,7 +215,7 @@ def _slots(optimizer: RuleOptimizer) -> list[list[Any]]:
     )
 
 
-def _groups(variables: Sequence[Variable]) -> list[tuple[int, ...]]:
+def _buckets_by_dtype(variables: Sequence[Variable]) -> list[tuple[int, ...]]:
     """Returns the numbers of variables that travel together: of one dtype, the last first, as gradients become ready."""
     groups: list[list[int]] = []
     size = 0
@@ -230,7 +230,7 @@ def _groups(variables: Sequence[Variable]) -> list[tuple[int, ...]]:
     return [tuple(group) for group in groups]
 
 
-def _dense(gradient: Any) -> Tensor:
+def _as_dense_gradient(gradient: Any) -> Tensor:
     return gradient.to_dense() if isinstance(gradient, IndexedSlices) else convert_to_tensor(gradient)
 
 

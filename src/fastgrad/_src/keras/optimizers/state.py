@@ -25,7 +25,7 @@ from fastgrad._src.keras.saving.objects import deserialize_keras_object, seriali
 from fastgrad._src.keras.settings import standardize_dtype
 from fastgrad._src.keras.weight import assign_all
 from fastgrad._src.ops.optimizer_updates import completed_period_count
-from fastgrad._src.ops.replica_messages import from_first_replica
+from fastgrad._src.ops.replica_messages import value_from_first_replica
 
 
 class OptimizerState(RecordedAttributesBase, Configured):
@@ -157,7 +157,7 @@ class OptimizerState(RecordedAttributesBase, Configured):
             make: Any = initializers.get(initializer)
             array = aligned_copy(convert_to_tensor(make(sizes, dtype=variable_dtype), variable_dtype)._on_host())
             if self._replicas.size > 1:
-                array = aligned_copy(from_first_replica(self._replicas, array, "an initial value"))
+                array = aligned_copy(value_from_first_replica(self._replicas, array, "an initial value"))
         return self._new_variable(array, name or "variable")
 
     def add_variable_from_reference(

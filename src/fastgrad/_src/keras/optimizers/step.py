@@ -160,7 +160,7 @@ class Step:
         if steps:
             gradients = self._accumulated(variables, gradients, updates)
         if updates:
-            optimizer._update(self, variables, *self._clipped(gradients))
+            optimizer._update(self, variables, *self._clip_gradients(gradients))
             if steps:
                 self._clear_accumulators()
         if optimizer.use_ema:
@@ -179,7 +179,7 @@ class Step:
 
     # ---- gradients ---------------------------------------------------------------------------------------
 
-    def _clipped(self, gradients: list[Gradient]) -> tuple[list[Gradient], Any]:
+    def _clip_gradients(self, gradients: list[Gradient]) -> tuple[list[Gradient], Any]:
         """Returns the clipped gradients, and a factor by which the update must multiply them."""
         optimizer = self.optimizer
         if optimizer.global_clipnorm:

@@ -35,7 +35,7 @@ class VariablesByKerasName(NamedTuple):
 def keras_variables(model: Any) -> VariablesByKerasName:
     """Returns the contents of a model or layer by Keras's names."""
     walk = _VariableWalk()
-    walk.visit(model, "")
+    walk.visit_layer(model, "")
     return VariablesByKerasName(walk.variables, walk.groups, tuple(walk.optimizers), walk.stores, walk.texts)
 
 
@@ -53,7 +53,7 @@ class _VariableWalk:
             self.groups[f"{prefix}vars"] = name
         self.variables.update({f"{prefix}vars/{position}": variable for position, variable in enumerate(variables)})
 
-    def visit(self, layer: Any, prefix: str) -> None:
+    def visit_layer(self, layer: Any, prefix: str) -> None:
         if id(layer) in self._seen:
             return
         self._seen.add(id(layer))
@@ -65,7 +65,7 @@ class _VariableWalk:
             self.texts[prefix] = layer
         for name, value in _attributes_in_keras_order(layer):
             if _holds_weights(value):
-                self.visit(value, f"{prefix}{name}/")
+                self.visit_layer(value, f"{prefix}{name}/")
             elif isinstance(value, (list, tuple, dict)):
                 self._visit_items(value, f"{prefix}{name}/")
             elif hasattr(value, "apply_gradients") and id(value) not in self._seen:
@@ -85,7 +85,7 @@ class _VariableWalk:
             number = counts[class_name] = counts.get(class_name, -1) + 1
             path = f"{prefix}{class_name}_{number}/" if number else f"{prefix}{class_name}/"
             if _holds_weights(item):
-                self.visit(item, path)
+                self.visit_layer(item, path)
             else:
                 self._visit_items(item, path)
 

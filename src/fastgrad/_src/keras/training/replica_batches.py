@@ -16,7 +16,7 @@ from fastgrad._src.distribute.distributed_dataset import DistributedDataset
 from fastgrad._src.keras.metrics.metric import Metric
 from fastgrad._src.keras.training.batches import Batches
 from fastgrad._src.ops.indexing import gather
-from fastgrad._src.ops.replica_messages import common_values, gathered
+from fastgrad._src.ops.replica_messages import common_values, gather_values
 
 
 def row_range(group: ReplicaGroup, total: int) -> tuple[int, int]:
@@ -68,7 +68,7 @@ class ReplicaBatches:
         self._is_distributed = isinstance(source, DistributedDataset)
         if isinstance(source, Dataset):
             # The row numbers of arrays: shuffles draw the same order in all replicas.
-            states = gathered(group, source._node.random_state(), f"the order of the data of `{method}`")
+            states = gather_values(group, source._node.random_state(), f"the order of the data of `{method}`")
             if any(len(other) != len(states[0]) for other in states):
                 raise ValueError(
                     f"The replicas have different data: {[len(other) for other in states]} stages draw random numbers. "
@@ -107,7 +107,7 @@ class ReplicaBatches:
             return
         while True:
             batch: Any = next(batches, None)
-            counts = gathered(self._group, None if batch is None else row_count(batch[0]), "the rows of a batch")
+            counts = gather_values(self._group, None if batch is None else row_count(batch[0]), "the rows of a batch")
             if all(count is None for count in counts):
                 return
             if self._is_distributed:

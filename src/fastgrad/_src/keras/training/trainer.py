@@ -57,13 +57,13 @@ from fastgrad._src.keras.training.running_fit import RunningFit
 from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.joining import concat
 from fastgrad._src.ops.reduction import reduce_sum
-from fastgrad._src.ops.replica_messages import average_on_read, gathered
+from fastgrad._src.ops.replica_messages import average_on_read, gather_values
 from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor
 from fastgrad._src.structures.sparse import array_ops
 from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
 
 
-def _in_replicas(method: Callable[..., Any]) -> Callable[..., Any]:
+def _run_in_model_replicas(method: Callable[..., Any]) -> Callable[..., Any]:
     """Runs a method of a model in the replicas of the scope that made the model, as in Keras."""
 
     @functools.wraps(method)
@@ -237,7 +237,7 @@ class Trainer(Compiled):
 
     # ---- loops -------------------------------------------------------------------------------------------------
 
-    @_in_replicas
+    @_run_in_model_replicas
     def fit(
         self,
         x: Any = None,
@@ -335,7 +335,7 @@ class Trainer(Compiled):
                 }
                 logs = dict(sorted({**logs, **validation_logs}.items()))
             hooks.call("on_epoch_end", epoch, logs)
-            self.stop_training = any(gathered(self._replicas, self.stop_training, "the end of an epoch"))
+            self.stop_training = any(gather_values(self._replicas, self.stop_training, "the end of an epoch"))
             if self.stop_training:
                 break
         optimizer = self.__dict__["optimizer"]
@@ -343,7 +343,7 @@ class Trainer(Compiled):
             optimizer.finalize_variable_values(self.trainable_variables)
         return logs
 
-    @_in_replicas
+    @_run_in_model_replicas
     def evaluate(
         self,
         x: Any = None,
@@ -371,7 +371,7 @@ class Trainer(Compiled):
         logs = self._evaluate(batches, self._callback_list(callbacks, verbose, epochs=1, steps=batches.size))
         return logs if return_dict else self._ordered_log_values(logs)
 
-    @_in_replicas
+    @_run_in_model_replicas
     def predict(
         self,
         x: Any,
@@ -398,7 +398,7 @@ class Trainer(Compiled):
             if "on_predict_batch_end" in hooks.watches:
                 joined_outputs = outputs[0] if len(outputs) == 1 else nest.map_structure(_concatenate_rows, *outputs)
                 hooks.call("on_predict_batch_end", first + self.steps_per_execution - 1, {"outputs": joined_outputs})
-            if any(gathered(self._replicas, self.stop_predicting, "the end of a batch of predict")):
+            if any(gather_values(self._replicas, self.stop_predicting, "the end of a batch of predict")):
                 break
         hooks.call("on_predict_end", {})
         if not all_outputs:
@@ -423,7 +423,7 @@ class Trainer(Compiled):
         stop = "stop_training" if kind == "train" else "stop_evaluating"
         replicas_of_model = self._replicas
         watches = begin in hooks.watches or end in hooks.watches
-        is_watched = any(gathered(replicas_of_model, watches, f"the start of an epoch ({kind})"))
+        is_watched = any(gather_values(replicas_of_model, watches, f"the start of an epoch ({kind})"))
         logs: Any = None
         if not is_watched:
             for batch in batches.epoch(first):
@@ -439,7 +439,7 @@ class Trainer(Compiled):
                 if replicas_of_model.size > 1:
                     logs = self._logs_of_replicas(logs, kind, stop)
                 hooks.call(end, first - 1, _logs_as_floats(logs))
-                if any(gathered(replicas_of_model, getattr(self, stop), f"the end of a batch ({kind})")):
+                if any(gather_values(replicas_of_model, getattr(self, stop), f"the end of a batch ({kind})")):
                     setattr(self, stop, True)
                     break
         if logs is None and first:  # a restored training had already run all batches
@@ -488,7 +488,7 @@ class Trainer(Compiled):
         group = self._replicas
         if group.size == 1:
             return outputs
-        parts = gathered(group, nest.map_structure(lambda output: output.numpy(), outputs), "outputs of predict")
+        parts = gather_values(group, nest.map_structure(lambda output: output.numpy(), outputs), "outputs of predict")
         return nest.map_structure(lambda *arrays: convert_to_tensor(np.concatenate(arrays)), *parts)
 
     def _join_own_variables(self) -> None:
@@ -516,7 +516,7 @@ class Trainer(Compiled):
 
     # ---- single batches ------------------------------------------------------------------------------------------
 
-    @_in_replicas
+    @_run_in_model_replicas
     def train_on_batch(
         self,
         x: Any,
@@ -535,7 +535,7 @@ class Trainer(Compiled):
         logs = self._logs_of_batch("train", tensors_of_batch(x, y, sample_weight))
         return logs if return_dict else self._ordered_log_values(logs)
 
-    @_in_replicas
+    @_run_in_model_replicas
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Runs one step of ``evaluate`` on one batch; arguments as in ``fit``, result as of ``evaluate``."""
         self._check_compiled("test_on_batch")
@@ -544,7 +544,7 @@ class Trainer(Compiled):
         logs = self._logs_of_batch("test", tensors_of_batch(x, y, sample_weight))
         return logs if return_dict else self._ordered_log_values(logs)
 
-    @_in_replicas
+    @_run_in_model_replicas
     def predict_on_batch(self, x: Any) -> Any:
         """Returns the outputs for one batch as NumPy arrays."""
         self._join_own_variables()

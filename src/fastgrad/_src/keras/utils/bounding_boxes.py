@@ -57,11 +57,11 @@ def crop(boxes: Any, top: Any, left: Any, height: Any, width: Any, bounding_box_
     Raises:
         NotImplementedError: another format.
     """
-    moved = _concat(_corners("crop", boxes, bounding_box_format), -1) - _numbers((left, top, left, top))
-    return _minimum(_maximum(moved, 0.0), _numbers((width, height, width, height)))
+    moved = _concat(_corners("crop", boxes, bounding_box_format), -1) - _stack_as_float32((left, top, left, top))
+    return _minimum(_maximum(moved, 0.0), _stack_as_float32((width, height, width, height)))
 
 
-def _numbers(values: tuple[Any, ...]) -> Any:
+def _stack_as_float32(values: tuple[Any, ...]) -> Any:
     return _stack([_cast(value, "float32") for value in values])
 
 
@@ -79,7 +79,7 @@ def pad(
     Raises:
         NotImplementedError: another format.
     """
-    return _concat(_corners("pad", boxes, bounding_box_format), -1) + _numbers((left, top, left, top))
+    return _concat(_corners("pad", boxes, bounding_box_format), -1) + _stack_as_float32((left, top, left, top))
 
 
 def affine_transform(
@@ -134,7 +134,7 @@ def affine_transform(
     return _concat([least, most], -1)
 
 
-def _size(image_shape: Any) -> dict[str, Any]:
+def _size_arguments(image_shape: Any) -> dict[str, Any]:
     height, width = (None, None) if image_shape is None else tuple(image_shape)[:2]
     return {"height": height, "width": width}
 
@@ -164,7 +164,7 @@ def compute_iou(
         ValueError: another rank or format, or a relative format without ``image_shape``.
     """
     first, second = [
-        convert_format(boxes, bounding_box_format, "xyxy", **_size(image_shape)) for boxes in (boxes1, boxes2)
+        convert_format(boxes, bounding_box_format, "xyxy", **_size_arguments(image_shape)) for boxes in (boxes1, boxes2)
     ]
     for name, boxes in (("boxes1", first), ("boxes2", second)):
         if boxes.ndim not in (2, 3):
@@ -198,7 +198,7 @@ def compute_ciou(boxes1: Any, boxes2: Any, bounding_box_format: str, image_shape
         ValueError: another format, or a relative one without ``image_shape``.
     """
     first, second = [
-        convert_format(boxes, bounding_box_format, "xyxy", **_size(image_shape)) for boxes in (boxes1, boxes2)
+        convert_format(boxes, bounding_box_format, "xyxy", **_size_arguments(image_shape)) for boxes in (boxes1, boxes2)
     ]
     sizes = [boxes[..., 2:] - boxes[..., :2] + _constant([0.0, _epsilon()]) for boxes in (first, second)]
     sides = _minimum(first[..., 2:], second[..., 2:]) - _maximum(first[..., :2], second[..., :2])
@@ -252,8 +252,8 @@ def encode_box_to_deltas(
         ValueError: another format, or ``variance`` has not four numbers.
     """
     numbers = _checked_encoding("encoding_format", encoding_format, variance)
-    anchors = convert_format(anchors, anchor_format, encoding_format, **_size(image_shape))
-    boxes = convert_format(boxes, box_format, encoding_format, **_size(image_shape))
+    anchors = convert_format(anchors, anchor_format, encoding_format, **_size_arguments(image_shape))
+    boxes = convert_format(boxes, box_format, encoding_format, **_size_arguments(image_shape))
     sides, box_sides = [_maximum(x[..., 2:], _epsilon()) for x in (anchors, boxes)]
     moves = (boxes[..., :2] - anchors[..., :2]) / sides
     stretches = _broadcast_to(_log(box_sides / sides), moves.shape)
@@ -289,8 +289,8 @@ def decode_deltas_to_boxes(
     if isinstance(anchors, dict) and isinstance(boxes_delta, dict):
         options = anchor_format, box_format, encoded_format, variance, image_shape
         return {level: decode_deltas_to_boxes(anchors[level], boxes_delta[level], *options) for level in anchors}
-    anchors = convert_format(anchors, anchor_format, encoded_format, **_size(image_shape))
+    anchors = convert_format(anchors, anchor_format, encoded_format, **_size_arguments(image_shape))
     deltas = _cast(_convert_to_tensor(boxes_delta), "float32") * numbers
     sides = anchors[..., 2:]
     boxes = _concat([deltas[..., :2] * sides + anchors[..., :2], _exp(deltas[..., 2:]) * sides], -1)
-    return convert_format(boxes, encoded_format, box_format, **_size(image_shape))
+    return convert_format(boxes, encoded_format, box_format, **_size_arguments(image_shape))

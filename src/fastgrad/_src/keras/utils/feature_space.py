@@ -36,7 +36,7 @@ def _checked_mode(owner: str, output_mode: str, modes: tuple[str, ...]) -> str:
     return output_mode
 
 
-def _made(value: Any) -> Any:
+def _deserialize_config(value: Any) -> Any:
     """Returns the object of a configuration; another value as it is."""
     return deserialize_keras_object(value) if isinstance(value, dict) else value
 
@@ -60,7 +60,7 @@ class Feature(Configured):
     """A column and its preprocessing layer; ``FeatureSpace.feature`` and similar functions make it."""
 
     def __init__(self, dtype: str, preprocessor: Any, output_mode: str) -> None:
-        self.dtype, self.preprocessor = dtype, _made(preprocessor)
+        self.dtype, self.preprocessor = dtype, _deserialize_config(preprocessor)
         self.output_mode = _checked_mode("FeatureSpace.feature", output_mode, ("int", "one_hot", "float"))
 
     def get_config(self) -> dict[str, Any]:
@@ -186,7 +186,7 @@ class FeatureSpace(Layer):
         return Feature("int32", Hashing(num_bins, name=_layer_name(name, "integer_hashed")), output_mode)
 
     def _feature_of(self, name: str, kind: Any) -> Feature:
-        kind = _made(kind)
+        kind = _deserialize_config(kind)
         if isinstance(kind, Feature):
             return kind
         makers = {
@@ -202,7 +202,7 @@ class FeatureSpace(Layer):
         return feature
 
     def _cross_of(self, cross: Any) -> Cross:
-        made = _made(cross)
+        made = _deserialize_config(cross)
         if not isinstance(made, Cross):
             if not self.crossing_dim:
                 raise ValueError("FeatureSpace: `crosses` need `crossing_dim`, the number of their bins.")
@@ -266,11 +266,11 @@ class FeatureSpace(Layer):
         if not self._is_adapted and self._names_to_adapt():
             raise ValueError("You need to call `.adapt(dataset)` on the FeatureSpace before you can start using it.")
         if self.encoded_features is None:
-            self.encoded_features = self._encoded(self.inputs)
+            self.encoded_features = self._encode_features(self.inputs)
             self.built = True
         return self.encoded_features
 
-    def _encoded(self, data: Mapping[str, Any]) -> Any:
+    def _encode_features(self, data: Mapping[str, Any]) -> Any:
         features = {name: self.preprocessors[name](data[name]) for name in sorted(data)}
         crosses = {
             cross.name: self.crossers[cross.name]([features[name] for name in cross.feature_names])
@@ -336,7 +336,7 @@ class FeatureSpace(Layer):
             x = value if isinstance(value, (Tensor, Composite)) else convert_to_tensor(value)
             is_single = is_single or x.shape.rank == 0
             columns[name] = reshape(x, (1, 1)) if x.shape.rank == 0 else expand_dims(x, -1) if x.shape.rank == 1 else x
-        encoded = self._encoded(columns)
+        encoded = self._encode_features(columns)
         if not is_single:
             return encoded
         return map_structure(lambda x: squeeze(x, 0) if x.shape.rank == 2 else x, encoded)

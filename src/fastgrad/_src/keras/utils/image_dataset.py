@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad._src.core import dtypes
 from fastgrad._src.image import resampling
 from fastgrad._src.keras.settings import standardize_data_format
-from fastgrad._src.keras.utils.images import load_img, pillow_image
+from fastgrad._src.keras.utils.images import load_img, pillow_image_module
 from fastgrad._src.keras.utils.labelled_files import FilesRequest, check_request, labelled_datasets
 
 _IMAGE_FILE_ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
@@ -68,7 +68,7 @@ def image_dataset_from_directory(
         ValueError: the arguments do not match each other or the directory; there are no files.
         ImportError: Pillow is not installed.
     """
-    pillow_image()
+    pillow_image_module()
     request = FilesRequest(
         *(directory, labels, label_mode, class_names, batch_size, shuffle, seed),
         *(validation_split, subset, follow_links, format, verbose),

@@ -12,7 +12,7 @@ import numpy as np
 
 from fastgrad._src.core.damaged_file import open_regular
 from fastgrad._src.core.tensor import as_tensor_or_none
-from fastgrad._src.files.formats.image_file import decode_image_file, pillow_image
+from fastgrad._src.files.formats.image_file import decode_image_file, pillow_image_module
 from fastgrad._src.jit.user_lines import warn
 from fastgrad._src.keras.settings import standardize_data_format, standardize_dtype
 
@@ -37,7 +37,7 @@ def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dty
         ValueError: another shape.
         ImportError: Pillow is not installed.
     """
-    image = pillow_image()
+    image = pillow_image_module()
     tensor = as_tensor_or_none(x)
     array = np.asarray(x if tensor is None else tensor._on_host())
     if array.dtype.kind not in "biufV":
@@ -106,7 +106,7 @@ def load_img(
         ImportError: Pillow is not installed.
         OSError: the file is missing or damaged, or has more than twice ``PIL.Image.MAX_IMAGE_PIXELS`` pixels.
     """
-    image = pillow_image()
+    image = pillow_image_module()
     if not isinstance(path, (str, bytes, os.PathLike, io.BytesIO)):
         raise TypeError(f"path should be path-like or io.BytesIO, not {type(path)}")
     if color_mode not in _PILLOW_MODES:
@@ -171,7 +171,7 @@ def save_img(
 
 def _pillow_format(path: Any, file_format: str | None) -> str | None:
     """Returns Pillow's name of a file format, None if Pillow uses ``path``; ValueError if it cannot be written."""
-    image = pillow_image()
+    image = pillow_image_module()
     image.init()
     if not file_format and not isinstance(path, (str, os.PathLike)):
         return None

@@ -7,7 +7,7 @@ import random
 import numpy as np
 
 from fastgrad._src.keras.random import _reset_global_generator
-from fastgrad._src.ops.default_generators import follow_python, set_seed
+from fastgrad._src.ops.default_generators import set_seed, use_python_random
 
 
 def set_random_seed(seed: int) -> None:
@@ -21,5 +21,5 @@ def set_random_seed(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002  # programs use the global generator
     set_seed(seed)
-    follow_python()
+    use_python_random()
     _reset_global_generator()

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor
-from fastgrad._src.ops.arguments import as_python_int, axis_of, check_dtype, tensor_of
+from fastgrad._src.ops.arguments import as_python_int, check_dtype, nonnegative_axis, tensor_of
 from fastgrad._src.ops.shaping import transpose
 from fastgrad._src.ops.sorting import top_k
 
@@ -68,7 +68,7 @@ def _approx_top_k(caller: str, operand: Any, k: Any, axis: Any, largest: bool) -
     rank = x._array.ndim
     if not rank:
         raise InvalidArgumentError(f"{caller}: operand must be >= 1-D, got a scalar.")
-    position = axis_of(axis, rank, caller)
+    position = nonnegative_axis(axis, rank, caller)
     size = x._array.shape[position]
     if not 0 <= count <= size:
         raise InvalidArgumentError(f"{caller}: k must be from 0 to the size of the axis, {size}, got {count}.")

@@ -98,7 +98,7 @@ def uniform_candidate_sampler(
     """
     caller = "uniform_candidate_sampler"
     true, count, size = _checked_arguments(caller, true_classes, num_true, num_sampled, unique, range_max)
-    return _sampled(fill([size], constant_tensor(np.asarray(1.0 / size))), true, count, unique, seed)
+    return _sample_classes(fill([size], constant_tensor(np.asarray(1.0 / size))), true, count, unique, seed)
 
 
 def log_uniform_candidate_sampler(
@@ -117,7 +117,7 @@ def log_uniform_candidate_sampler(
     caller = "log_uniform_candidate_sampler"
     true, count, size = _checked_arguments(caller, true_classes, num_true, num_sampled, unique, range_max)
     classes = creation.range(size, dtype=dtypes.float64)
-    return _sampled(log1p(1.0 / (classes + 1.0)) / np.log1p(size), true, count, unique, seed)
+    return _sample_classes(log1p(1.0 / (classes + 1.0)) / np.log1p(size), true, count, unique, seed)
 
 
 _learned_counts: dict[tuple[Any, ...], Variable] = {}
@@ -146,7 +146,7 @@ def learned_unigram_candidate_sampler(
             _learned_counts[key] = Variable(np.ones(size), trainable=False)
     counts = _learned_counts[key]
     weights = counts.read_value()
-    samples = _sampled(weights / reduce_sum(weights), true, count, unique, seed)
+    samples = _sample_classes(weights / reduce_sum(weights), true, count, unique, seed)
     flat = reshape(true, [-1])
     counts.assign_add(unsorted_segment_sum(ones_like(flat, dtypes.float64), flat, size))
     return samples
@@ -215,7 +215,7 @@ def fixed_unigram_candidate_sampler(
             f"{caller}: num_sampled={count} distinct samples from {np.count_nonzero(weights)} classes with a count above 0; "
             f"lower num_sampled."
         )
-    return _sampled(constant_tensor(weights / weights.sum()), true, count, unique, seed)
+    return _sample_classes(constant_tensor(weights / weights.sum()), true, count, unique, seed)
 
 
 def all_candidate_sampler(
@@ -268,7 +268,7 @@ def _last_fields(caller: str, path: str) -> list[str]:
         raise InvalidArgumentError(f"{caller}: {path} is not read: {error}; vocab_file must be a CSV file.") from None
 
 
-def _sampled(probabilities: Tensor, true: Tensor, count: int, unique: Any, seed: Any) -> CandidateSamples:
+def _sample_classes(probabilities: Tensor, true: Tensor, count: int, unique: Any, seed: Any) -> CandidateSamples:
     """Samples classes by their probabilities, float64."""
     draw_words, float64 = default_philox_words(seed), "float64"
     if unique:

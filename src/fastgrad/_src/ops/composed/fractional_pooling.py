@@ -69,12 +69,12 @@ def fractional_max_pool(
         ValueError: ``pooling_ratio`` is no number or list of numbers, is below 1, or does not begin and end with 1.0.
         InvalidArgumentError: ``value`` has another rank or dtype, or is smaller than the ratio.
     """
-    x, sequences, windows = _windows(
+    x, sequences, windows = _pooling_windows(
         "fractional_max_pool", value, _checked_ratios(pooling_ratio), pseudo_random, overlapping, seed
     )
     lowest = constant(-np.inf if x.dtype.is_floating else x.dtype.min, x.dtype)
     for axis, (places, is_inside) in enumerate(windows, 1):
-        x = reduce_max(where(_along(is_inside, axis), gather(x, places, axis=axis), lowest), axis + 1)
+        x = reduce_max(where(_mask_along_axis(is_inside, axis), gather(x, places, axis=axis), lowest), axis + 1)
     return FractionalMaxPool(x, *sequences)
 
 
@@ -107,22 +107,24 @@ def fractional_avg_pool(
             f"fractional_avg_pool: batch and channels are not pooled: `pooling_ratio` should begin and end with 1.0, got "
             f"{pooling_ratio!r}."
         )
-    x, sequences, windows = _windows("fractional_avg_pool", value, pooling_ratio[1:3], pseudo_random, overlapping, seed)
+    x, sequences, windows = _pooling_windows(
+        "fractional_avg_pool", value, pooling_ratio[1:3], pseudo_random, overlapping, seed
+    )
     count = constant(1, x.dtype)
     for axis, (places, is_inside) in enumerate(windows, 1):
-        weights = cast(_along(is_inside, axis), x.dtype)
+        weights = cast(_mask_along_axis(is_inside, axis), x.dtype)
         x = reduce_sum(gather(x, places, axis=axis) * weights, axis + 1)
         count = count * reduce_sum(weights, axis + 1)
     return FractionalAvgPool(x / count if x.dtype.is_floating else truncatediv(x, count), *sequences)
 
 
-def _along(is_inside: Tensor, axis: int) -> Tensor:
+def _mask_along_axis(is_inside: Tensor, axis: int) -> Tensor:
     """Returns the mask of windows (windows, positions) for an array that has both at ``axis`` of five dimensions."""
     windows, positions = is_inside.shape
     return reshape(is_inside, [1] * axis + [windows, positions] + [1] * (3 - axis))
 
 
-def _windows(
+def _pooling_windows(
     function: str, value: Any, ratios: Sequence[float], pseudo_random: bool, overlapping: bool, seed: int
 ) -> tuple[Tensor, list[Tensor], list[tuple[Tensor, Tensor]]]:
     """Returns the checked tensor, the sequences of rows and columns, and for both the positions of windows and their mask."""
@@ -141,7 +143,7 @@ def _windows(
                 f"ratio {ratio_of_axis}."
             )
         count = math.floor(size / ratio_of_axis)
-        sequence = _sequence(size, count, pseudo_random, (int(seed), axis) if seed else None)
+        sequence = _window_starts(size, count, pseudo_random, (int(seed), axis) if seed else None)
         widest = size // count + (size % count > 0) + bool(overlapping)
         positions = sequence[:-1, None] + np.arange(widest)
         last = minimum(sequence[1:, None] - (0 if overlapping else 1), size - 1)
@@ -165,7 +167,7 @@ def _checked_ratios(ratio: Any) -> list[float]:
     return numbers[1:3] if len(numbers) == 4 else (numbers * 2)[:2]
 
 
-def _sequence(size: int, count: int, pseudo_random: bool, seed: tuple[int, int] | None) -> Tensor:
+def _window_starts(size: int, count: int, pseudo_random: bool, seed: tuple[int, int] | None) -> Tensor:
     """Returns the first positions of ``count`` windows, and ``size``."""
 
     def draws(shape: list[int]) -> Tensor:

@@ -16,7 +16,7 @@ from fastgrad._src.ops.clipping import clip_by_value
 from fastgrad._src.ops.comparison import greater
 from fastgrad._src.ops.custom_gradient import stop_gradient
 from fastgrad._src.ops.error_function import erfc, ndtri
-from fastgrad._src.ops.random_generator import shape_of
+from fastgrad._src.ops.random_generator import shape_of_argument
 from fastgrad._src.ops.random_stateless import stateless_uniform
 from fastgrad._src.ops.selection import where
 
@@ -47,7 +47,7 @@ def stateless_parameterized_truncated_normal(
             below the upper one.
     """
     caller = "stateless_parameterized_truncated_normal"
-    sizes, parameters = shape_of(caller, shape), tensors_of([means, stddevs, minvals, maxvals], caller)
+    sizes, parameters = shape_of_argument(caller, shape), tensors_of([means, stddevs, minvals, maxvals], caller)
     for value in parameters:
         check_dtype(caller, value._array.dtype, FLOAT_DTYPES)
         if not broadcasts_to(value._array.shape, sizes):

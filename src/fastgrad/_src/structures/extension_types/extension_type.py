@@ -23,8 +23,8 @@ from fastgrad._src.structures.extension_types.structure import (
     NoCommonType,
     are_compatible,
     common_spec,
+    field_spec,
     join_tensors,
-    row_spec_of_annotation,
     spec_of,
     split_tensors,
 )
@@ -119,9 +119,7 @@ class ExtensionTypeSpec(_Fields, CompositeSpec):
         if not isinstance(value, ExtensionType) or type(value) is not cls.value_type:
             raise TypeError(f"{cls.__qualname__}.from_value: expected {cls.value_type.__name__}, got {value!r}.")
         pairs = zip(value._values(), cls._annotations.values(), strict=True)
-        return cls._of(
-            [row_spec_of_annotation(item, kind) if isinstance(item, Tensor) else spec_of(item) for item, kind in pairs]
-        )
+        return cls._of([field_spec(item, kind) if isinstance(item, Tensor) else spec_of(item) for item, kind in pairs])
 
     def is_compatible_with(self, spec_or_value: Any) -> bool:
         """True if the value, or a value of the spec, ``spec_or_value`` may fit this spec."""

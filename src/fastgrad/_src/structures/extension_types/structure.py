@@ -33,7 +33,7 @@ def spec_of(value: Any) -> Any:
     return nest.map_structure(spec_of, value) if nest.is_nested(value) else value
 
 
-def row_spec_of_annotation(tensor: Tensor, annotation: Any) -> Any:
+def field_spec(tensor: Tensor, annotation: Any) -> Any:
     """Returns the spec of a tensor in the field of a row: that of a composite without levels if the field is a composite's."""
     for kind in (annotation, *typing.get_args(annotation)):
         if isinstance(kind, type) and issubclass(kind, Composite):

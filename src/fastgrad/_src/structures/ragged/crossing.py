@@ -11,7 +11,12 @@ from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import constant_tensor, convert_to_tensor
 from fastgrad._src.ops.arguments import as_python_int
 from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor
-from fastgrad._src.structures.sparse.crossing import HASH_KEY, combinations_of_rows, hashed_numbers, joined_texts
+from fastgrad._src.structures.sparse.crossing import (
+    HASH_KEY,
+    combinations_of_rows,
+    hash_crossed_texts,
+    join_crossed_texts,
+)
 from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
 
 
@@ -30,7 +35,7 @@ def cross(inputs: Any, name: str | None = None) -> RaggedTensor:
         InvalidArgumentError: an input is no matrix, or the numbers of rows differ.
     """
     columns, splits = _combinations("cross", inputs)
-    return RaggedTensor.from_row_splits(constant_tensor(joined_texts(columns, b"_X_")), splits, validate=False)
+    return RaggedTensor.from_row_splits(constant_tensor(join_crossed_texts(columns, b"_X_")), splits, validate=False)
 
 
 def cross_hashed(inputs: Any, num_buckets: Any = 0, hash_key: Any = None, name: str | None = None) -> RaggedTensor:
@@ -52,7 +57,7 @@ def cross_hashed(inputs: Any, num_buckets: Any = 0, hash_key: Any = None, name: 
     if buckets < 0:
         raise InvalidArgumentError(f"cross_hashed: num_buckets must not be negative, got {buckets}.")
     columns, splits = _combinations("cross_hashed", inputs)
-    hashes = hashed_numbers(columns, buckets, as_python_int(hash_key or HASH_KEY, "cross_hashed: hash_key"))
+    hashes = hash_crossed_texts(columns, buckets, as_python_int(hash_key or HASH_KEY, "cross_hashed: hash_key"))
     return RaggedTensor.from_row_splits(constant_tensor(hashes), splits, validate=False)
 
 

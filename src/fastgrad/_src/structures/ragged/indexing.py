@@ -66,7 +66,7 @@ def _getitem_of_rows(x: Any, keys: list[Any]) -> Any:
 
 
 def _row_at(x: RaggedTensor, key: Any) -> Any:
-    row_number, count = _index_number(key), len(x.row_splits) - 1
+    row_number, count = _as_index_int(key), len(x.row_splits) - 1
     if row_number >= count:
         raise IndexError(f"Row key {row_number} out of bounds: there are {count} rows.")
     if row_number < -count:
@@ -77,7 +77,7 @@ def _row_at(x: RaggedTensor, key: Any) -> Any:
     return _value_range(x.values, int(x.row_splits[row_number]), int(x.row_splits[row_number + 1]))
 
 
-def _index_number(key: Any) -> int:
+def _as_index_int(key: Any) -> int:
     if isinstance(key, Tensor) and key.dtype.is_integer and not key.ndim:
         return int(key)
     if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
@@ -107,7 +107,7 @@ def _sliced_rows(x: RaggedTensor, key: slice) -> RaggedTensor:
 
 
 def _integer_slice(key: slice) -> slice:
-    bounds = [None if bound is None else _index_number(bound) for bound in (key.start, key.stop, key.step)]
+    bounds = [None if bound is None else _as_index_int(bound) for bound in (key.start, key.stop, key.step)]
     if bounds[2] == 0:
         raise InvalidValueError("RaggedTensor: slice step cannot be zero. Leave it out, or take a step of 1.")
     return slice(*bounds)
@@ -141,7 +141,7 @@ def _getitem_within_rows(x: RaggedTensor, keys: list[Any]) -> Any:
     if isinstance(first_key, slice):
         sliced = _slice_each_row(x, _integer_slice(first_key))
         return sliced._with(_getitem_from_second_axis(sliced.values, inner_keys))
-    position = _index_number(first_key)
+    position = _as_index_int(first_key)
     if x._uniform is None:
         raise ValueError("Cannot index into an inner ragged dimension.")
     if not -x._uniform <= position < x._uniform:

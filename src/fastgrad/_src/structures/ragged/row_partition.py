@@ -74,7 +74,7 @@ class RowPartition(Composite):
             ValueError: the argument is empty or has another rank or dtype.
             InvalidArgumentError: the values don't begin with 0, or decrease.
         """
-        splits = _converted(row_splits, "row_splits", dtype, dtype_hint)
+        splits = _partition_tensor(row_splits, "row_splits", dtype, dtype_hint)
         if not len(splits):
             raise ValueError("row_splits tensor may not be empty.")
         if _checked_flag(validate):
@@ -87,7 +87,7 @@ class RowPartition(Composite):
         cls, row_lengths: Any, validate: bool = True, dtype: Any = None, dtype_hint: Any = None
     ) -> RowPartition:
         """Creates a partition from the lengths of rows, shape (rows,); see ``from_row_splits``."""
-        lengths = _converted(row_lengths, "row_lengths", dtype, dtype_hint)
+        lengths = _partition_tensor(row_lengths, "row_lengths", dtype, dtype_hint)
         if _checked_flag(validate):
             assert_non_negative(lengths, "from_row_lengths: row_lengths must not be negative")
         return cls._of(splits_of_lengths(lengths))
@@ -97,7 +97,7 @@ class RowPartition(Composite):
         cls, row_starts: Any, nvals: Any, validate: bool = True, dtype: Any = None, dtype_hint: Any = None
     ) -> RowPartition:
         """Creates a partition from the starts of rows, shape (rows,), and the number of values; see ``from_row_splits``."""
-        starts = _converted(row_starts, "row_starts", dtype, dtype_hint)
+        starts = _partition_tensor(row_starts, "row_starts", dtype, dtype_hint)
         count = checked_count(nvals, "from_row_starts: nvals")
         if _checked_flag(validate):
             assert_equal(starts[:1], 0, "from_row_starts: the first of row_starts must be 0")
@@ -111,7 +111,7 @@ class RowPartition(Composite):
         cls, row_limits: Any, validate: bool = True, dtype: Any = None, dtype_hint: Any = None
     ) -> RowPartition:
         """Creates a partition from the ends of rows without the first 0, shape (rows,); see ``from_row_splits``."""
-        limits = _converted(row_limits, "row_limits", dtype, dtype_hint)
+        limits = _partition_tensor(row_limits, "row_limits", dtype, dtype_hint)
         splits = concat([_numbers([0], limits.dtype), limits], 0)
         if _checked_flag(validate):
             assert_non_negative(lengths_of(splits), "from_row_limits: row_limits must not be negative or fall")
@@ -130,7 +130,7 @@ class RowPartition(Composite):
             dtype, dtype_hint: see ``from_row_splits``.
         """
         _checked_flag(validate)
-        ids = _converted(value_rowids, "value_rowids", dtype, dtype_hint)
+        ids = _partition_tensor(value_rowids, "value_rowids", dtype, dtype_hint)
         count = len(ids)
         return cls._of(splits_of_row_numbers(ids, checked_row_numbers(ids, nrows, count)), nvals=count)
 
@@ -314,7 +314,7 @@ class RowPartitionSpec(CompositeSpec):
         return f"RowPartitionSpec(nrows={nrows}, nvals={nvals}, uniform_row_length={length}, dtype={self.dtype.name})"
 
 
-def _converted(value: Any, argument: str, dtype: Any, dtype_hint: Any) -> Tensor:
+def _partition_tensor(value: Any, argument: str, dtype: Any, dtype_hint: Any) -> Tensor:
     return as_partition(value, argument, dtype if dtype is not None or hasattr(value, "dtype") else dtype_hint)
 
 

@@ -14,7 +14,7 @@ from fastgrad._src.core.operand_errors import InvalidValueError, check_size
 from fastgrad._src.core.operation import TABLE
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor
 from fastgrad._src.ops import joining
-from fastgrad._src.ops.arguments import as_python_int, as_python_ints, axis_of, scalar_of_dtype
+from fastgrad._src.ops.arguments import as_python_int, as_python_ints, nonnegative_axis, scalar_of_dtype
 from fastgrad._src.ops.comparison import equal, greater_equal, less, logical_not
 from fastgrad._src.ops.indexing import gather
 from fastgrad._src.ops.reduction import reduce_all, reduce_any, reduce_max
@@ -115,7 +115,7 @@ def expand_dims(sp_input: Any, axis: Any = None, name: str | None = None) -> Spa
     """
     sparse = as_sparse(sp_input, "expand_dims")
     rank = len(sparse._shape)
-    axis = axis_of(-1 if axis is None else axis, rank + 1, "expand_dims")
+    axis = nonnegative_axis(-1 if axis is None else axis, rank + 1, "expand_dims")
     zeros = constant_tensor(np.zeros((len(sparse.values), 1), np.int64))
     indices = joining.concat([sparse.indices[:, :axis], zeros, sparse.indices[:, axis:]], 1)
     return SparseTensor._of(indices, sparse.values, (*sparse._shape[:axis], 1, *sparse._shape[axis:]))
@@ -144,7 +144,7 @@ def concat(axis: Any, sp_inputs: Any, expand_nonconcat_dims: bool = False, name:
         raise InvalidArgumentError(
             f"concat: Ranks of all input tensors must match: {[list(x._shape) for x in inputs]}."
         )
-    axis = axis_of(checked_integer("concat", "axis", axis), len(inputs[0]._shape), "concat")
+    axis = nonnegative_axis(checked_integer("concat", "axis", axis), len(inputs[0]._shape), "concat")
     shape = [max(sizes) for sizes in zip(*[x._shape for x in inputs], strict=True)]
     if not expand_nonconcat_dims and any(
         size != other
@@ -210,7 +210,7 @@ def split(sp_input: Any = None, num_split: Any = None, axis: Any = None, name: s
             raise ValueError(f"split: Must specify {argument}.")
     sparse = as_sparse(sp_input, "split")
     count, shape = as_python_int(num_split, "split: num_split"), sparse._shape
-    axis = axis_of(axis, len(shape), "split")
+    axis = nonnegative_axis(axis, len(shape), "split")
     if not 1 <= count <= shape[axis]:
         raise InvalidArgumentError(
             f"split: Input num_split should be between 1 and the splitting dimension size ({shape[axis]}), got {count}."

@@ -37,7 +37,7 @@ def cross(inputs: Any, name: str | None = None, separator: Any = None) -> Sparse
     text: Any = b"_X_"
     if separator is not None:
         text = scalar_of_dtype(separator, dtypes.string, "cross", "separator")._elements()[()]
-    return _crossed("cross", inputs, lambda columns: joined_texts(columns, text))
+    return _cross_columns("cross", inputs, lambda columns: join_crossed_texts(columns, text))
 
 
 def cross_hashed(inputs: Any, num_buckets: Any = 0, hash_key: Any = None, name: str | None = None) -> SparseTensor:
@@ -59,7 +59,7 @@ def cross_hashed(inputs: Any, num_buckets: Any = 0, hash_key: Any = None, name: 
     if buckets < 0:
         raise InvalidArgumentError(f"cross_hashed: num_buckets must not be negative, got {buckets}.")
     key = as_python_int(hash_key or HASH_KEY, "cross_hashed: hash_key")
-    return _crossed("cross_hashed", inputs, lambda columns: hashed_numbers(columns, buckets, key))
+    return _cross_columns("cross_hashed", inputs, lambda columns: hash_crossed_texts(columns, buckets, key))
 
 
 def _shift_mix(x: np.ndarray) -> np.ndarray:
@@ -72,7 +72,7 @@ def _join_fingerprints(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return _shift_mix(_shift_mix(x) * _FACTOR)
 
 
-def _crossed(name: str, inputs: Any, combine: Callable[[list[np.ndarray]], np.ndarray]) -> SparseTensor:
+def _cross_columns(name: str, inputs: Any, combine: Callable[[list[np.ndarray]], np.ndarray]) -> SparseTensor:
     """Returns the matrix of the combinations of each row; ``combine`` makes their values of the columns of the inputs' values."""
     if not isinstance(inputs, (list, tuple)):
         raise TypeError(f"{name}: Inputs must be a list.")
@@ -129,7 +129,7 @@ def combinations_of_rows(
     return columns[::-1], totals, row_of, number
 
 
-def joined_texts(columns: list[np.ndarray], separator: bytes) -> np.ndarray:
+def join_crossed_texts(columns: list[np.ndarray], separator: bytes) -> np.ndarray:
     """Returns the strings of all combinations, whose values ``columns`` has by input."""
     texts = [
         [item if isinstance(item, bytes) else str(item).encode() for item in column.tolist()] for column in columns
@@ -139,7 +139,7 @@ def joined_texts(columns: list[np.ndarray], separator: bytes) -> np.ndarray:
     return values
 
 
-def hashed_numbers(columns: list[np.ndarray], num_buckets: int, key: int) -> np.ndarray:
+def hash_crossed_texts(columns: list[np.ndarray], num_buckets: int, key: int) -> np.ndarray:
     """Returns the int64 hashes of all combinations, whose values, int64 or strings, ``columns`` has by input."""
     hashes = np.full(len(columns[0]) if columns else 0, key, np.int64).view(np.uint64)  # a key may be negative
     for column in columns:

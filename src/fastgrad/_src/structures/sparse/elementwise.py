@@ -206,9 +206,9 @@ def add(a: Any, b: Any, threshold: Any = 0) -> Any:
         raise TypeError("add: At least one input should be SparseTensor; do you mean to use tf.add()?")
     if not isinstance(b, SparseTensor):
         dense = convert_like(b, a.values._array.dtype)
-        _check_same_form("add", a, dense.dtype, dense._array.shape)
+        _check_same_dtype_and_shape("add", a, dense.dtype, dense._array.shape)
         return tensor_scatter_nd_add(dense, a.indices, a.values)
-    _check_same_form("add", a, b.dtype, b._shape)
+    _check_same_dtype_and_shape("add", a, b.dtype, b._shape)
     check_positions("add", a)
     check_positions("add", b)
     positions = concat([a.indices, b.indices], 0)
@@ -229,17 +229,17 @@ def add(a: Any, b: Any, threshold: Any = 0) -> Any:
     return SparseTensor._of(gather(result.indices, elements), gather(total, elements), a._shape)
 
 
-def _check_same_form(name: str, a: SparseTensor, dtype: dtypes.DType, shape: Sequence[int]) -> None:
+def _check_same_dtype_and_shape(name: str, a: SparseTensor, dtype: dtypes.DType, shape: Sequence[int]) -> None:
     if a.dtype is not dtype:
         raise mixed_dtypes_error(name, a.values._array.dtype, dtype.numpy)
     if a._shape != tuple(shape):
         raise InvalidArgumentError(f"{name}: Operands' shapes do not match: {list(a._shape)} and {list(shape)}.")
 
 
-def _extreme(function: Callable[..., Any], sp_a: Any, sp_b: Any) -> SparseTensor:
+def _elementwise_extreme(function: Callable[..., Any], sp_a: Any, sp_b: Any) -> SparseTensor:
     name = function.__name__
     a, b = as_sparse(sp_a, name), as_sparse(sp_b, name)
-    _check_same_form(name, a, b.dtype, b._shape)
+    _check_same_dtype_and_shape(name, a, b.dtype, b._shape)
     check_positions(name, a)
     check_positions(name, b)
     numbers, places, count = merge_positions([a, b], a._shape)
@@ -256,12 +256,12 @@ def maximum(sp_a: Any, sp_b: Any, name: str | None = None) -> SparseTensor:
         InvalidArgumentError: shapes or dtypes differ, or a position is outside of the shape.
         TypeError: an argument is not sparse.
     """
-    return _extreme(arithmetic.maximum, sp_a, sp_b)
+    return _elementwise_extreme(arithmetic.maximum, sp_a, sp_b)
 
 
 def minimum(sp_a: Any, sp_b: Any, name: str | None = None) -> SparseTensor:
     """The smaller of the elements of two sparse tensors; see ``maximum``."""
-    return _extreme(arithmetic.minimum, sp_a, sp_b)
+    return _elementwise_extreme(arithmetic.minimum, sp_a, sp_b)
 
 
 def softmax(sp_input: Any, name: str | None = None) -> SparseTensor:

@@ -37,7 +37,9 @@ from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
 _LOG_OF_ZERO = -1e30  # the logarithm of probability 0; an infinite value has no gradient
 
 
-def path_loss(labels: Tensor, logits: Tensor, label_length: Tensor, logit_length: Tensor | None, blank: int) -> Tensor:
+def ctc_path_loss(
+    labels: Tensor, logits: Tensor, label_length: Tensor, logit_length: Tensor | None, blank: int
+) -> Tensor:
     """The negative logarithm of the total probability of all paths that give the labels.
 
     A path is a class per step. Its labels are the classes without repetitions, and then without the blanks.
@@ -144,7 +146,7 @@ def ctc_loss(
     blank += classes if blank < 0 else 0
     dense = where(sequence_mask(length, dense.shape[1]), cast(dense, dtypes.int32), blank)  # the rest is padding
     precise = cast(steps, dtypes.float32) if x.dtype.size < 4 else steps
-    loss = path_loss(dense, precise, length, running, blank)
+    loss = ctc_path_loss(dense, precise, length, running, blank)
     if isinstance(labels, SparseTensor) and bool(reduce_any(is_inf(loss))):
         raise InvalidArgumentError(
             "ctc_loss: Not enough time for target transition sequence: a row of labels is too long."

@@ -146,11 +146,11 @@ def _checked_product(
     return _product(
         reverse(indices, [1]) if transpose_sparse else indices,
         conjugate(values) if conjugate_sparse else values,
-        _oriented(matrix, transpose_dense, conjugate_dense),
+        _transpose_and_conjugate(matrix, transpose_dense, conjugate_dense),
         rows=rows,
     )
 
 
-def _oriented(x: Tensor, transposes: bool, conjugates: bool) -> Tensor:
+def _transpose_and_conjugate(x: Tensor, transposes: bool, conjugates: bool) -> Tensor:
     x = transpose(x) if transposes else x
     return conjugate(x) if conjugates else x

@@ -131,7 +131,7 @@ def bincount(
         raise ValueError(
             f"bincount: Unsupported value for argument axis={axis}. Only 0 and -1 are currently supported."
         )
-    numbers, shape, rows, weights = _counted_numbers(values, weights)
+    numbers, shape, rows, weights = _numbers_and_weights(values, weights)
     check_dtype("bincount", numbers._array.dtype, _COUNTED_DTYPES)
     if len(numbers) and reduce_min(numbers) < 0:
         raise InvalidArgumentError("bincount: Input values must all be non-negative.")
@@ -159,7 +159,7 @@ def bincount(
     return SparseTensor._of(positions_of(distinct, out_shape), counts, out_shape)
 
 
-def _counted_numbers(values: Any, weights: Any) -> tuple[Tensor, tuple[int, ...], Tensor, Tensor | None]:
+def _numbers_and_weights(values: Any, weights: Any) -> tuple[Tensor, tuple[int, ...], Tensor, Tensor | None]:
     """Returns the numbers as a vector, the shape they come from, their rows, and their weights as a vector."""
     if isinstance(values, SparseTensor):
         if weights is not None:
@@ -288,7 +288,7 @@ def segment_sqrt_n(
 def _dense_bincount(
     arr: SparseTensor, weights: Any, minlength: Any, maxlength: Any, dtype: Any, axis: Any, binary_output: bool
 ) -> Tensor:
-    numbers, _, _, weights_of_numbers = _counted_numbers(arr, weights)
+    numbers, _, _, weights_of_numbers = _numbers_and_weights(arr, weights)
     if axis in (None, 0):
         return bincount_of_tensor(numbers, weights_of_numbers, minlength, maxlength, dtype, None, binary_output)
     counts = to_dense(bincount(arr, weights, axis, minlength, maxlength, binary_output))

@@ -79,7 +79,7 @@ def _check_dtypes(name: str, *values: Any) -> None:
         raise TypeError(f"{name}: Types don't match, {value_dtypes[0].name} vs {value_dtypes[1].name}.")
 
 
-def _combined(name: str, combination: str, a: Any, b: Any, validate_indices: bool) -> SparseTensor:
+def _combine_sets(name: str, combination: str, a: Any, b: Any, validate_indices: bool) -> SparseTensor:
     a, b = (x if isinstance(x, SparseTensor) else convert_to_tensor(x) for x in (a, b))
     _check_dtypes(name, a, b)
     if len(a.shape) != len(b.shape) or len(a.shape) < 2:
@@ -110,17 +110,17 @@ def intersection(a: Any, b: Any, validate_indices: bool = True) -> SparseTensor:
         TypeError: dtypes differ or are floats.
         InvalidArgumentError: shapes do not fit, or positions are out of order.
     """
-    return _combined("intersection", "intersection", a, b, validate_indices)
+    return _combine_sets("intersection", "intersection", a, b, validate_indices)
 
 
 def union(a: Any, b: Any, validate_indices: bool = True) -> SparseTensor:
     """The values that are in at least one of the sets; see ``intersection``."""
-    return _combined("union", "union", a, b, validate_indices)
+    return _combine_sets("union", "union", a, b, validate_indices)
 
 
 def difference(a: Any, b: Any, aminusb: bool = True, validate_indices: bool = True) -> SparseTensor:
     """The values of ``a`` that are not in ``b``, or with ``aminusb=False`` those of ``b``; see ``intersection``."""
-    return _combined("difference", "difference", *((a, b) if aminusb else (b, a)), validate_indices)
+    return _combine_sets("difference", "difference", *((a, b) if aminusb else (b, a)), validate_indices)
 
 
 def size(a: Any, validate_indices: bool = True) -> Tensor:

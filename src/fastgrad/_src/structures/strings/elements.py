@@ -47,7 +47,7 @@ def _character_starts(text: bytes) -> list[int]:
 # ---- length, letters, white space ----------------------------------------------------------------------------
 
 
-def _decoded_map(function: Callable[[str], str], texts: list[bytes]) -> list[bytes]:
+def _map_decoded_texts(function: Callable[[str], str], texts: list[bytes]) -> list[bytes]:
     return [function(text.decode(errors="replace")).encode() for text in texts]
 
 
@@ -62,11 +62,11 @@ def _run_length(x: np.ndarray, unit: str) -> np.ndarray:
 _length = string_operation("string_length", _run_length, lambda x, unit: ArraySpec(tuple(x.shape), np.dtype(np.int32)))
 _lower = elements_operation(
     "string_lower",
-    lambda texts, encoding: _decoded_map(str.lower, texts) if encoding else [*map(bytes.lower, texts)],
+    lambda texts, encoding: _map_decoded_texts(str.lower, texts) if encoding else [*map(bytes.lower, texts)],
 )
 _upper = elements_operation(
     "string_upper",
-    lambda texts, encoding: _decoded_map(str.upper, texts) if encoding else [*map(bytes.upper, texts)],
+    lambda texts, encoding: _map_decoded_texts(str.upper, texts) if encoding else [*map(bytes.upper, texts)],
 )
 _strip = elements_operation("string_strip", lambda texts: [*map(bytes.strip, texts)])
 
@@ -141,7 +141,7 @@ def strip(input: Any, name: str | None = None) -> Any:
 # ---- parts and joins -----------------------------------------------------------------------------------------
 
 
-def _part(text: bytes, start: int, length: int, unit: str, index: int) -> bytes:
+def _substring(text: bytes, start: int, length: int, unit: str, index: int) -> bytes:
     starts = range(len(text)) if unit == "BYTE" else _character_starts(text)
     count = len(starts)
     if not -count <= start <= count:
@@ -161,7 +161,7 @@ def _run_substr(x: np.ndarray, starts: np.ndarray, lengths: np.ndarray, unit: st
             return texts_at(addresses, sizes)
     arrays = np.broadcast_arrays(x, starts, lengths)
     values = zip(*[array.reshape(-1).tolist() for array in arrays], strict=True)
-    parts = [_part(text, start, length, unit, index) for index, (text, start, length) in enumerate(values)]
+    parts = [_substring(text, start, length, unit, index) for index, (text, start, length) in enumerate(values)]
     return array_of_elements(parts, arrays[0].shape)
 
 
@@ -170,7 +170,7 @@ _substr = string_operation(
 )
 
 
-def _lengths_like(starts: Tensor, value: Any) -> Tensor:
+def _convert_lengths(starts: Tensor, value: Any) -> Tensor:
     """Converts the lengths of ``substr``; Python values get the dtype of the positions."""
     if hasattr(value, "dtype"):
         return convert_to_tensor(value)
@@ -197,7 +197,7 @@ def substr(input: Any, pos: Any, len: Any, unit: str = "BYTE", name: str | None 
         InvalidArgumentError: a position outside of its string, shapes that do not fit, another dtype or unit.
     """
     x, starts = strings_of("substr", input), tensor_of(pos)
-    lengths = _lengths_like(starts, len)
+    lengths = _convert_lengths(starts, len)
     check_choice("substr", "unit", unit, _UNITS)
     if starts._array.dtype not in INDEX_DTYPES:
         raise InvalidArgumentError(f"substr: pos must be int32 or int64, got {starts.dtype.name}; use tf.cast.")
@@ -253,7 +253,7 @@ def join(inputs: Any, separator: Any = "", name: str | None = None) -> Any:
 # ---- numbers ---------------------------------------------------------------------------------------------------
 
 
-def number_of_text(text: bytes, dtype: str) -> Any:
+def parse_number(text: bytes, dtype: str) -> Any:
     """Returns the number that a string says; InvalidArgumentError if it is none of ``dtype``."""
     result_dtype = np.dtype(dtype)
     word = text.strip()
@@ -261,7 +261,7 @@ def number_of_text(text: bytes, dtype: str) -> Any:
         if b"_" in word:  # Python's numbers may have them
             raise ValueError
         if result_dtype.kind == "f":
-            return _hexadecimal(word) if b"x" in word.lower() else float(word)
+            return _parse_hexadecimal_float(word) if b"x" in word.lower() else float(word)
         limits = np.iinfo(result_dtype)
         number = int(word)
         if not limits.min <= number <= limits.max or (limits.min == 0 and word.startswith(b"-")):
@@ -274,7 +274,7 @@ def number_of_text(text: bytes, dtype: str) -> Any:
         ) from None
 
 
-def _hexadecimal(word: bytes) -> float:
+def _parse_hexadecimal_float(word: bytes) -> float:
     try:
         return float.fromhex(word.decode())
     except OverflowError:
@@ -301,11 +301,11 @@ def _run_to_number(x: np.ndarray, dtype: str) -> np.ndarray:
             start = parse_integers[()](address, numbers.view(np.int64), int(limits.min < 0), start, texts.size)
         if start < 0:
             break
-        flat[start] = number_of_text(words[start], dtype)
+        flat[start] = parse_number(words[start], dtype)
         start += 1
     if limits is not None:
         for word in words[(flat < limits.min) | (flat > limits.max)][:1].tolist():
-            number_of_text(word, dtype)  # raises the error
+            parse_number(word, dtype)  # raises the error
     return numbers.astype(dtype, copy=False)
 
 

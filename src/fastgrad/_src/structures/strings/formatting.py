@@ -37,7 +37,7 @@ def _formatted_float(number: float, format: str) -> str:
     return format % number if np.isfinite(number) else format.replace("%0", "%", 1) % number
 
 
-def _plain_texts(
+def _format_without_exponent(
     values: np.ndarray, precision: int, scientific: bool, shortest: bool, width: int, fill: str
 ) -> np.ndarray | None:
     """Returns real numbers as texts without an exponent or a width, by a kernel; None if these are no such numbers."""
@@ -67,7 +67,7 @@ def _run_as_string(x: np.ndarray, **options: Any) -> np.ndarray:
     format = _number_format("f" if kind == "V" else kind, **options)
     if kind == "O":
         return array_of_elements([format.encode() % text for text in values.tolist()], x.shape)
-    texts = _plain_texts(values, **options)
+    texts = _format_without_exponent(values, **options)
     if texts is not None:
         return texts.reshape(x.shape)
     if kind == "c":

@@ -1,6 +1,6 @@
 """Regular expressions: regex_replace, regex_full_match.
 
-TensorFlow's expressions are those of RE2. ``pattern_of`` translates them to Python's ``re``; expressions that RE2 refuses are
+TensorFlow's expressions are those of RE2. ``compile_pattern`` translates them to Python's ``re``; expressions that RE2 refuses are
 errors. Strings are matched as text in which a byte that is not UTF-8 is one surrogate, which no class of characters has.
 """
 
@@ -42,7 +42,7 @@ _REPEATS = "*+?"
 _LARGEST_REPEAT = 1000
 
 
-def _complement(inside: str) -> str:
+def _complement_of_class(inside: str) -> str:
     """Returns the characters that are not in a class of ASCII, as the inside of a class."""
     pattern = re.compile(f"[{inside}]")
     return "".join([re.escape(chr(code)) for code in range(0x80) if not pattern.match(chr(code))]) + _NOT_ASCII
@@ -59,10 +59,10 @@ def _category_ranges(category: str) -> str:
     return "".join(f"\\U{start:08x}-\\U{end:08x}" for start, end in zip(starts, ends, strict=True))
 
 
-def _class_of(letter: str) -> str:
+def _class_inside(letter: str) -> str:
     """Returns the inside of the class of an escape such as ``d`` or ``D``."""
     inside = _CLASSES[letter.lower()]
-    return inside if letter.islower() else _complement(inside)
+    return inside if letter.islower() else _complement_of_class(inside)
 
 
 class _Translation:
@@ -83,24 +83,24 @@ class _Translation:
         self.is_class = False
         self._groups: list[tuple[bool, bool, int]] = []  # the flags outside, and the parentheses to close
 
-    def expression(self) -> str:
+    def translate(self) -> str:
         """Returns the whole expression; raises ValueError if RE2 refuses it, or if Python has nothing like it."""
-        parts = [self._flags_of_whole()]
+        parts = [self._translate_leading_flags()]
         can_repeat = False
         while self.position < len(self.text):
-            character = self._next()
-            if character in _REPEATS or (character == "{" and self._counts() is not None):
-                parts.append(self._repeat(character, can_repeat))
+            character = self._next_character()
+            if character in _REPEATS or (character == "{" and self._peek_repeat_counts() is not None):
+                parts.append(self._translate_repeat(character, can_repeat))
                 can_repeat = False
                 continue
             can_repeat = character not in "(|"
-            parts.append(self._piece(character))
+            parts.append(self._translate_piece(character))
         if self._groups:
             raise ValueError("missing )")
         self.is_class = len(parts) == 2 and self.text.startswith("[")
         return "".join(parts)
 
-    def _piece(self, character: str) -> str:
+    def _translate_piece(self, character: str) -> str:
         if character == ".":
             return f"[^{'' if self.dot_matches_newline else chr(92) + 'n'}{_INVALID_BYTES}]"
         if character in "$^":
@@ -110,24 +110,24 @@ class _Translation:
         if character == "^":
             return "(?m:^)" if self.has_lines else _START
         if character == "[":
-            return self._class()
+            return self._translate_class()
         if character == "(":
-            return self._group()
+            return self._translate_group()
         if character == ")":
             if not self._groups:
                 raise ValueError("unexpected )")
             self.dot_matches_newline, self.has_lines, count = self._groups.pop()
             return ")" * count
         if character == "\\":
-            return self._escape()
+            return self._translate_escape()
         return character if character == "|" else re.escape(character)
 
-    def _next(self) -> str:
+    def _next_character(self) -> str:
         character = self.text[self.position : self.position + 1]
         self.position += 1
         return character
 
-    def _until(self, end: str, error: str) -> str:
+    def _read_until(self, end: str, error: str) -> str:
         stop = self.text.find(end, self.position)
         if stop < 0:
             raise ValueError(error)
@@ -137,7 +137,7 @@ class _Translation:
 
     # ---- repeats ---------------------------------------------------------------------------------------------
 
-    def _counts(self) -> str | None:
+    def _peek_repeat_counts(self) -> str | None:
         """Returns what is in braces if it is a repeat, without passing it; other braces stand for themselves."""
         stop = self.text.find("}", self.position)
         inside = self.text[self.position : stop] if stop > 0 else ""
@@ -145,10 +145,10 @@ class _Translation:
         is_repeat = first.isascii() and first.isdigit() and (not last or (last.isascii() and last.isdigit()))
         return inside if is_repeat else None
 
-    def _repeat(self, character: str, can_repeat: bool) -> str:
+    def _translate_repeat(self, character: str, can_repeat: bool) -> str:
         counts = ""
         if character == "{":
-            counts = self._until("}", "missing }")
+            counts = self._read_until("}", "missing }")
             if any(number and int(number) > _LARGEST_REPEAT for number in counts.split(",")):
                 raise ValueError(f"invalid repetition size: {{{counts}}}")
             counts += "}"
@@ -160,56 +160,56 @@ class _Translation:
 
     # ---- groups ----------------------------------------------------------------------------------------------
 
-    def _flags_of_whole(self) -> str:
+    def _translate_leading_flags(self) -> str:
         """Returns flags in front of the expression, such as ``(?i)``, which Python also takes there."""
-        return self._group_flags(True) if self._at_flags() else ""
+        return self._translate_group_flags(True) if self._is_at_flags() else ""
 
-    def _at_flags(self) -> bool:
+    def _is_at_flags(self) -> bool:
         stop = self.text.find(")", self.position)
         return self.text.startswith("(?", self.position) and set(self.text[self.position + 2 : stop]) <= set("imsU-")
 
-    def _group(self) -> str:
+    def _translate_group(self) -> str:
         outside = self.dot_matches_newline, self.has_lines, 1
         if not self.text.startswith("?", self.position):
             self._groups.append(outside)
-            if self._at_flags():
-                return "(" + self._flags_in_group()
+            if self._is_at_flags():
+                return "(" + self._translate_flags_in_group()
             return "("
         self.position += 1
-        if self._skip("P<"):
-            group_name = self._until(">", "invalid named capture")
+        if self._consume_if_next("P<"):
+            group_name = self._read_until(">", "invalid named capture")
             if not (group_name.replace("_", "a").isalnum() and group_name.isascii()):
                 raise ValueError(f"invalid named capture: {group_name}")
             self._groups.append(outside)
             return "("  # a rewrite names groups by numbers
         self.position -= 2
-        if self._at_flags():
+        if self._is_at_flags():
             raise ValueError("flags such as (?i) are supported at the start of an expression or group, and as (?i:...)")
         self.position += 2
-        flags = self._flag_letters()
-        if self._next() != ":":
+        flags = self._read_flag_letters()
+        if self._next_character() != ":":
             raise ValueError(f"invalid perl operator: {self.text[self.position - 3 : self.position + 1]}")
         self._groups.append(outside)
         return f"(?{flags}:"
 
-    def _flags_in_group(self) -> str:
-        flags = self._group_flags(False)
+    def _translate_flags_in_group(self) -> str:
+        flags = self._translate_group_flags(False)
         first, last, count = self._groups.pop()
         self._groups.append((first, last, count + 1))
         return flags
 
-    def _group_flags(self, of_whole: bool) -> str:
+    def _translate_group_flags(self, of_whole: bool) -> str:
         self.position += 2
-        flags = self._flag_letters()
-        if self._next() != ")":
+        flags = self._read_flag_letters()
+        if self._next_character() != ")":
             raise ValueError("missing )")
         return (f"(?{flags})" if flags else "") if of_whole else f"(?{flags}:"
 
-    def _flag_letters(self) -> str:
+    def _read_flag_letters(self) -> str:
         """Passes flags; the flags s and m change this translation, i is returned."""
         turn_on, ignores_case = True, ""
         while self.text[self.position : self.position + 1] in set("imsU-"):
-            letter = self._next()
+            letter = self._next_character()
             if letter == "-":
                 turn_on = False
             elif letter == "s":
@@ -224,10 +224,10 @@ class _Translation:
 
     # ---- escapes and classes -----------------------------------------------------------------------------------
 
-    def _escape(self) -> str:
-        letter = self._next()
+    def _translate_escape(self) -> str:
+        letter = self._next_character()
         if letter.lower() in _CLASSES:
-            return f"[{_class_of(letter)}]"
+            return f"[{_class_inside(letter)}]"
         if letter in ("A", "z", "b", "B"):
             self.looks_around = True
         if letter in ("A", "z"):
@@ -235,29 +235,31 @@ class _Translation:
         if letter in ("b", "B"):
             return r"(?a:\b)" if letter == "b" else r"(?a:(?!\b))"  # Python's \B does not match an empty string
         if letter in ("p", "P"):
-            return f"[{self._category(letter)}]"
+            return f"[{self._translate_category(letter)}]"
         if letter == "Q":
             stop = self.text.find("\\E", self.position)
             literal = self.text[self.position : stop if stop >= 0 else None]
             self.position += len(literal) + 2
             return re.escape(literal)
-        return re.escape(chr(self._code(letter)))
+        return re.escape(chr(self._escape_code(letter)))
 
-    def _category(self, letter: str) -> str:
-        category = self._next()
+    def _translate_category(self, letter: str) -> str:
+        category = self._next_character()
         if category == "{":
-            category = self._until("}", "invalid character class range")
+            category = self._read_until("}", "invalid character class range")
         is_negative = (letter == "P") != category.startswith("^")
         ranges = _category_ranges(category.lstrip("^"))
         return f"^{_INVALID_BYTES}{ranges}" if is_negative else ranges
 
-    def _code(self, letter: str) -> int:
+    def _escape_code(self, letter: str) -> int:
         """Returns the code of the character that an escape with ``letter`` says."""
         if letter in _ESCAPES:
             return ord(_ESCAPES[letter])
         if letter == "x":
             digits = (
-                self._until("}", "invalid escape sequence: \\x{") if self._skip("{") else self._next() + self._next()
+                self._read_until("}", "invalid escape sequence: \\x{")
+                if self._consume_if_next("{")
+                else self._next_character() + self._next_character()
             )
             try:
                 return ord(chr(int(digits, 16)))
@@ -267,7 +269,7 @@ class _Translation:
         if letter == "0" or (letter and letter in "1234567" and following and following in "01234567"):
             digits = letter
             while len(digits) < 3 and self.text[self.position : self.position + 1] in set("01234567"):
-                digits += self._next()
+                digits += self._next_character()
             return int(digits, 8)
         if not letter:
             raise ValueError("trailing \\")
@@ -275,47 +277,47 @@ class _Translation:
             raise ValueError(f"invalid escape sequence: \\{letter}")
         return ord(letter)
 
-    def _skip(self, text: str) -> bool:
+    def _consume_if_next(self, text: str) -> bool:
         skips = self.text.startswith(text, self.position)
         self.position += len(text) * skips
         return skips
 
-    def _class(self) -> str:
-        parts = ["^" + _INVALID_BYTES] if self._skip("^") else []
+    def _translate_class(self) -> str:
+        parts = ["^" + _INVALID_BYTES] if self._consume_if_next("^") else []
         is_first = True
         while True:
             if self.position >= len(self.text):
                 raise ValueError("missing ]")
-            if not is_first and self._skip("]"):
+            if not is_first and self._consume_if_next("]"):
                 return f"[{''.join(parts)}]"
             is_first = False
-            parts.append(self._class_item())
+            parts.append(self._translate_class_item())
 
-    def _class_item(self) -> str:
-        if self._skip("[:"):
-            class_name = self._until(":]", "invalid character class range")
+    def _translate_class_item(self) -> str:
+        if self._consume_if_next("[:"):
+            class_name = self._read_until(":]", "invalid character class range")
             inside = _POSIX_CLASSES.get(class_name.removeprefix("^"))
             if inside is None:
                 raise ValueError(f"invalid character class range: [:{class_name}:]")
-            return _complement(inside) if class_name.startswith("^") else inside
+            return _complement_of_class(inside) if class_name.startswith("^") else inside
         letter = self.text[self.position + 1 : self.position + 2] if self.text.startswith("\\", self.position) else ""
         if letter and letter in "dDsSwWp":
             self.position += 2
-            return self._category(letter) if letter == "p" else _class_of(letter)
-        first = self._class_character()
+            return self._translate_category(letter) if letter == "p" else _class_inside(letter)
+        first = self._read_class_character()
         if self.text.startswith("-", self.position) and not self.text.startswith("-]", self.position):
             self.position += 1
-            last = self._class_character()
+            last = self._read_class_character()
             if ord(last) < ord(first):
                 raise ValueError(f"invalid character class range: {first}-{last}")
             return f"{re.escape(first)}-{re.escape(last)}"
         return re.escape(first)
 
-    def _class_character(self) -> str:
-        character = self._next()
+    def _read_class_character(self) -> str:
+        character = self._next_character()
         if not character:
             raise ValueError("missing ]")
-        return chr(self._code(self._next())) if character == "\\" else character
+        return chr(self._escape_code(self._next_character())) if character == "\\" else character
 
 
 class _Expression(NamedTuple):
@@ -335,11 +337,11 @@ class _Expression(NamedTuple):
 
 
 @functools.lru_cache(maxsize=256)
-def _expression_of(expression: bytes) -> _Expression:
-    text = _text_of(expression)
+def _translate_expression(expression: bytes) -> _Expression:
+    text = _decode_bytes(expression)
     try:
         translation = _Translation(text)
-        pattern = re.compile(translation.expression())
+        pattern = re.compile(translation.translate())
     except (ValueError, re.error, OverflowError) as error:
         raise InvalidArgumentError(f"Invalid pattern: {text}, error: {error}: {text}") from None
     ascii_class = None
@@ -349,20 +351,20 @@ def _expression_of(expression: bytes) -> _Expression:
     return _Expression(pattern, is_literal, not translation.looks_around and pattern.match("") is None, ascii_class)
 
 
-def pattern_of(pattern: bytes) -> re.Pattern[str]:
+def compile_pattern(pattern: bytes) -> re.Pattern[str]:
     """Compiles an expression of RE2.
 
     Raises:
         InvalidArgumentError: RE2 has no such expression, or Python has nothing like it.
     """
-    return _expression_of(pattern).pattern
+    return _translate_expression(pattern).pattern
 
 
-def _text_of(value: bytes) -> str:
+def _decode_bytes(value: bytes) -> str:
     return value.decode(errors="surrogateescape")
 
 
-def _rewritten(match: re.Match[str], rewrite: str) -> str | None:
+def _expand_rewrite(match: re.Match[str], rewrite: str) -> str | None:
     """Returns ``rewrite`` with the groups of a match; None if it asks for a group that the pattern has not."""
     parts, position = [], 0
     while position < len(rewrite):
@@ -381,8 +383,8 @@ def _rewritten(match: re.Match[str], rewrite: str) -> str | None:
     return "".join(parts)
 
 
-def _replaced(text: bytes, pattern: bytes, rewrite: bytes, replace_global: bool) -> bytes:
-    expression, subject, rewrite_text = pattern_of(pattern), _text_of(text), _text_of(rewrite)
+def _replace_in_text(text: bytes, pattern: bytes, rewrite: bytes, replace_global: bool) -> bytes:
+    expression, subject, rewrite_text = compile_pattern(pattern), _decode_bytes(text), _decode_bytes(rewrite)
     parts, position, search_from, last_end = [], 0, 0, -1
     while search_from <= len(subject):
         match = expression.search(subject, search_from)
@@ -391,7 +393,7 @@ def _replaced(text: bytes, pattern: bytes, rewrite: bytes, replace_global: bool)
         if match.end() == match.start() == last_end:  # RE2 has no empty match just behind another
             search_from += 1
             continue
-        replacement = _rewritten(match, rewrite_text)
+        replacement = _expand_rewrite(match, rewrite_text)
         if replacement is None:
             return text
         parts += [subject[position : match.start()], replacement]
@@ -404,9 +406,9 @@ def _replaced(text: bytes, pattern: bytes, rewrite: bytes, replace_global: bool)
 _SEPARATOR, _SEPARATOR_CHARACTER = b"\xff", "\udcff"  # is in no text of UTF-8, and in no class
 
 
-def _replaced_in_all(texts: list[bytes], pattern: bytes, rewrite: bytes, replace_global: bool) -> list[bytes]:
+def _replace_in_all(texts: list[bytes], pattern: bytes, rewrite: bytes, replace_global: bool) -> list[bytes]:
     """Replaces the matches in each string, if it can in all strings at once."""
-    expression, has_groups = _expression_of(pattern), b"\\" in rewrite
+    expression, has_groups = _translate_expression(pattern), b"\\" in rewrite
     if expression.is_literal and not has_groups:
         return [text.replace(pattern, rewrite, -1 if replace_global else 1) for text in texts]
     if replace_global and not has_groups and texts:
@@ -419,24 +421,24 @@ def _replaced_in_all(texts: list[bytes], pattern: bytes, rewrite: bytes, replace
         joined = _SEPARATOR.join(texts)
         separators = len(texts) - 1
         if expression.fits_joined and _SEPARATOR not in rewrite and joined.count(_SEPARATOR) == separators:
-            subject = _text_of(joined)
+            subject = _decode_bytes(joined)
             replaced = expression.pattern.sub("", subject)
             if replaced.count(_SEPARATOR_CHARACTER) == separators:  # no match goes from one string into the next
                 if rewrite:
-                    replaced = expression.pattern.sub(_text_of(rewrite), subject)
+                    replaced = expression.pattern.sub(_decode_bytes(rewrite), subject)
                 return replaced.encode(errors="surrogateescape").split(_SEPARATOR)
-    return [_replaced(text, pattern, rewrite, replace_global) for text in texts]
+    return [_replace_in_text(text, pattern, rewrite, replace_global) for text in texts]
 
 
 def _full_matches(texts: list[bytes], pattern: bytes) -> list[bool]:
-    match = pattern_of(pattern).fullmatch
-    subjects = _text_of(_SEPARATOR.join(texts)).split(_SEPARATOR_CHARACTER)
+    match = compile_pattern(pattern).fullmatch
+    subjects = _decode_bytes(_SEPARATOR.join(texts)).split(_SEPARATOR_CHARACTER)
     if len(subjects) != len(texts):  # there are none, or one has the separator
-        subjects = [_text_of(text) for text in texts]
+        subjects = [_decode_bytes(text) for text in texts]
     return [match(subject) is not None for subject in subjects]
 
 
-_regex_replace = elements_operation("regex_replace", _replaced_in_all)
+_regex_replace = elements_operation("regex_replace", _replace_in_all)
 _regex_full_match = elements_operation("regex_full_match", _full_matches, np.bool_)
 
 
@@ -484,5 +486,5 @@ def regex_full_match(input: Any, pattern: Any, name: str | None = None) -> Any:
 
 def _checked_pattern(name: str, pattern: Any) -> bytes:
     expression = bytes_of(name, "Pattern", pattern)
-    pattern_of(expression)
+    compile_pattern(expression)
     return expression

@@ -39,13 +39,13 @@ from fastgrad._src.structures.strings.rows import (
 # ---- split -------------------------------------------------------------------------------------------------------
 
 
-def _words(text: bytes, separator: bytes, limit: int) -> list[bytes]:
+def _split_words(text: bytes, separator: bytes, limit: int) -> list[bytes]:
     if separator:
         return text.split(separator, limit)
     return text.split(None, limit) if limit else [text]
 
 
-def _all_words(x: np.ndarray, separator: bytes, limit: int) -> tuple[np.ndarray, np.ndarray] | None:
+def _split_all_words(x: np.ndarray, separator: bytes, limit: int) -> tuple[np.ndarray, np.ndarray] | None:
     """Returns the words between white space, and how many each string has; None for other separators and limits."""
     if separator or limit >= 0:
         return None
@@ -57,16 +57,16 @@ def _all_words(x: np.ndarray, separator: bytes, limit: int) -> tuple[np.ndarray,
     return texts_at(addresses[:total], sizes[:total]), counts
 
 
-_split = rows_operation("string_split", _words, parts_of_all=_all_words)
+_split = rows_operation("string_split", _split_words, parts_of_all=_split_all_words)
 
 
-def _all_bytes(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _split_all_bytes(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     text = b"".join(x.tolist())
     return parts_of_text(text, np.arange(len(text)), np.ones(len(text), np.int64)), sizes_of(x)
 
 
 _bytes_split = rows_operation(
-    "bytes_split", lambda text: [text[i : i + 1] for i in range(len(text))], parts_of_all=_all_bytes
+    "bytes_split", lambda text: [text[i : i + 1] for i in range(len(text))], parts_of_all=_split_all_bytes
 )
 
 
@@ -184,13 +184,13 @@ def _join_of_sorted_segments(x: np.ndarray, ids: np.ndarray, count: int, separat
     result = np.full(count, b"", BYTES)
     (firsts,) = np.nonzero(np.diff(ids, prepend=ids[0] - 1))
     lasts = np.append(firsts[1:], len(ids)) - 1
-    starts, ends = _limits_of_joined(x, separator)
+    starts, ends = _bounds_of_joined_strings(x, separator)
     begin = starts[firsts]
     result[ids[firsts]] = parts_of_text(separator.join(x.tolist()), begin, ends[lasts] - begin)
     return result
 
 
-def _limits_of_joined(x: np.ndarray, separator: bytes) -> tuple[np.ndarray, np.ndarray]:
+def _bounds_of_joined_strings(x: np.ndarray, separator: bytes) -> tuple[np.ndarray, np.ndarray]:
     """Returns where each string of a vector begins and ends when all are joined."""
     sizes = sizes_of(x)
     starts = np.cumsum(sizes + len(separator)) - sizes - len(separator)
@@ -284,11 +284,11 @@ def _row_ngrams(
     return ngrams
 
 
-def _plain_ngrams(
+def _unpadded_ngrams(
     x: np.ndarray, splits: np.ndarray, widths: Sequence[int], separator: bytes
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns n-grams without pads: they are parts of all strings, joined."""
-    (starts, ends), lengths = _limits_of_joined(x, separator), np.diff(splits)
+    (starts, ends), lengths = _bounds_of_joined_strings(x, separator), np.diff(splits)
     rows = np.repeat(np.arange(len(lengths)), lengths)
     firsts, lasts = [], []
     for width in widths:
@@ -311,7 +311,7 @@ def _run_ngrams(x: np.ndarray, splits: np.ndarray, **options: Any) -> tuple[np.n
         and options["widths"]
         and splits[-1] - splits[0] == len(x)
     ):
-        return _plain_ngrams(x, splits, options["widths"], options["separator"])
+        return _unpadded_ngrams(x, splits, options["widths"], options["separator"])
     limits, values = splits.tolist(), x.tolist()
     rows = [_row_ngrams(values[i:j], **options) for i, j in itertools.pairwise(limits)]
     ngrams = [ngram for row in rows for ngram in row]

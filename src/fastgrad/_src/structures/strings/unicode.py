@@ -56,7 +56,7 @@ class _Characters(NamedTuple):
     offsets: list[int]
 
 
-def _characters(text: bytes, encoding: str, errors: str, replacement: int, replace_control: bool) -> _Characters:
+def _decode_characters(text: bytes, encoding: str, errors: str, replacement: int, replace_control: bool) -> _Characters:
     """Decodes a string; what is no character is replaced, ignored or an error, as ``errors`` says."""
     codes: list[int] = []
     offsets: list[int] = []
@@ -72,7 +72,9 @@ def _characters(text: bytes, encoding: str, errors: str, replacement: int, repla
         if len(valid) == end - position:  # one byte each
             offsets += range(position, end)
         else:
-            offsets += itertools.accumulate([len(_encoded(ord(c), encoding)) for c in valid[:-1]], initial=position)
+            offsets += itertools.accumulate(
+                [len(_encode_code_point(ord(c), encoding)) for c in valid[:-1]], initial=position
+            )
         if after > end and errors == "strict":
             raise InvalidArgumentError("Invalid formatting on input string; errors='replace' or 'ignore' accepts it.")
         if after > end and errors == "replace":
@@ -87,7 +89,7 @@ def _characters(text: bytes, encoding: str, errors: str, replacement: int, repla
     return _Characters([code if code > _LAST_CONTROL else replacement for code in codes], offsets)
 
 
-def _encoded(code: int, encoding: str) -> bytes:
+def _encode_code_point(code: int, encoding: str) -> bytes:
     return chr(code).encode(encoding)
 
 
@@ -101,7 +103,9 @@ class _CharactersOfAll(NamedTuple):
     held: np.ndarray
 
 
-def _characters_of_all(x: np.ndarray, encoding: str, replace_control: bool, **options: Any) -> _CharactersOfAll | None:
+def _decode_all_characters(
+    x: np.ndarray, encoding: str, replace_control: bool, **options: Any
+) -> _CharactersOfAll | None:
     """Decodes a vector of strings of UTF-8 without a mistake; returns None for any other."""
     if encoding != "utf-8" or replace_control:
         return None
@@ -117,18 +121,18 @@ def _characters_of_all(x: np.ndarray, encoding: str, replace_control: bool, **op
     return _CharactersOfAll(codes, np.repeat(addresses, counts) + offsets, offsets, counts, texts)
 
 
-def _all_codes(x: np.ndarray, **options: Any) -> tuple[np.ndarray, np.ndarray] | None:
-    characters = _characters_of_all(x, **options)
+def _code_points_of_all(x: np.ndarray, **options: Any) -> tuple[np.ndarray, np.ndarray] | None:
+    characters = _decode_all_characters(x, **options)
     return characters and (characters.codes, characters.counts)
 
 
-def _all_offsets(x: np.ndarray, **options: Any) -> tuple[np.ndarray, np.ndarray] | None:
-    characters = _characters_of_all(x, **options)
+def _offsets_of_all(x: np.ndarray, **options: Any) -> tuple[np.ndarray, np.ndarray] | None:
+    characters = _decode_all_characters(x, **options)
     return characters and (characters.offsets, characters.counts)
 
 
-def _all_parts(x: np.ndarray, **options: Any) -> tuple[np.ndarray, np.ndarray] | None:
-    characters = _characters_of_all(x, **options)
+def _strings_of_all_characters(x: np.ndarray, **options: Any) -> tuple[np.ndarray, np.ndarray] | None:
+    characters = _decode_all_characters(x, **options)
     return characters and (texts_at(characters.addresses, _utf8_sizes(characters.codes)), characters.counts)
 
 
@@ -138,21 +142,32 @@ def _utf8_sizes(codes: np.ndarray) -> np.ndarray:
 
 
 _decode = rows_operation(
-    "unicode_decode", lambda text, **options: _characters(text, **options).codes, np.int32, _all_codes, checks=True
+    "unicode_decode",
+    lambda text, **options: _decode_characters(text, **options).codes,
+    np.int32,
+    _code_points_of_all,
+    checks=True,
 )
 _offsets = rows_operation(
-    "unicode_offsets", lambda text, **options: _characters(text, **options).offsets, np.int64, _all_offsets, checks=True
+    "unicode_offsets",
+    lambda text, **options: _decode_characters(text, **options).offsets,
+    np.int64,
+    _offsets_of_all,
+    checks=True,
 )
 _split = rows_operation(
     "unicode_split",
-    lambda text, **options: [_encoded(code, options["encoding"]) for code in _characters(text, **options).codes],
-    parts_of_all=_all_parts,
+    lambda text, **options: [
+        _encode_code_point(code, options["encoding"]) for code in _decode_characters(text, **options).codes
+    ],
+    parts_of_all=_strings_of_all_characters,
     checks=True,
 )
 _transcode = elements_operation(
     "unicode_transcode",
     lambda texts, output_encoding, **options: [
-        b"".join([_encoded(code, output_encoding) for code in _characters(text, **options).codes]) for text in texts
+        b"".join([_encode_code_point(code, output_encoding) for code in _decode_characters(text, **options).codes])
+        for text in texts
     ],
     checks=True,
 )
@@ -190,7 +205,7 @@ def _decoding_options(
     }
 
 
-def _checked_output(name: str, argument: str, encoding: str, replacement_char: int) -> str:
+def _checked_output_encoding(name: str, argument: str, encoding: str, replacement_char: int) -> str:
     check_choice(name, argument, encoding, _OUTPUT_ENCODINGS)
     replacement_char = integer_attribute(name, "replacement_char", replacement_char)
     if replacement_char in _SURROGATES or not 0 <= replacement_char <= _LAST_CODE:
@@ -286,7 +301,7 @@ def unicode_split_with_offsets(
 def _split_characters(
     name: str, row: Operation, input: Any, input_encoding: str, errors: str, replacement_char: int
 ) -> Any:
-    _checked_output(name, "input_encoding", input_encoding, replacement_char)
+    _checked_output_encoding(name, "input_encoding", input_encoding, replacement_char)
     options = _decoding_options(name, input_encoding, errors, replacement_char)
     return call_for_rows(row, ragged_or_strings_of(name, input, any_dtype=True), **options)
 
@@ -294,17 +309,17 @@ def _split_characters(
 # ---- encode and transcode ------------------------------------------------------------------------------------------
 
 
-def _encoded_row(codes: list[int], encoding: str, errors: str, replacement: int) -> bytes:
+def _encode_code_points(codes: list[int], encoding: str, errors: str, replacement: int) -> bytes:
     parts = []
     for code in codes:
         if 0 <= code <= _LAST_CODE and code not in _SURROGATES:
-            parts.append(_encoded(code, encoding))
+            parts.append(_encode_code_point(code, encoding))
         elif errors == "strict":
             raise InvalidArgumentError(
                 f"unicode_encode: Code point is out of range for Unicode, or is a surrogate: {code}."
             )
         elif errors == "replace":
-            parts.append(_encoded(replacement, encoding))
+            parts.append(_encode_code_point(replacement, encoding))
     return b"".join(parts)
 
 
@@ -315,7 +330,7 @@ def _run_encode(codes: np.ndarray, splits: np.ndarray, **options: Any) -> np.nda
         ends = np.concatenate([[0], np.cumsum(_utf8_sizes(codes))])[splits]
         return parts_of_text(text, ends[:-1], np.diff(ends))
     numbers, limits = codes.tolist(), splits.tolist()
-    rows = [_encoded_row(numbers[i:j], **options) for i, j in itertools.pairwise(limits)]
+    rows = [_encode_code_points(numbers[i:j], **options) for i, j in itertools.pairwise(limits)]
     return array_of_elements(rows, [len(rows)])
 
 
@@ -355,7 +370,7 @@ def unicode_encode(
     """
     check_choice("unicode_encode", "errors", errors, _ERRORS)
     options = {
-        "encoding": _checked_output("unicode_encode", "output_encoding", output_encoding, replacement_char),
+        "encoding": _checked_output_encoding("unicode_encode", "output_encoding", output_encoding, replacement_char),
         "errors": errors,
         "replacement": replacement_char,
     }
@@ -397,7 +412,7 @@ def unicode_transcode(
         TypeError: a Python value, the encoding or ``errors`` is no string, or ``replacement_char`` no integer.
         InvalidArgumentError: an unknown encoding or ``errors``, invalid bytes under ``"strict"``, or another dtype.
     """
-    output = _checked_output("unicode_transcode", "output_encoding", output_encoding, replacement_char)
+    output = _checked_output_encoding("unicode_transcode", "output_encoding", output_encoding, replacement_char)
     options = _decoding_options(
         "unicode_transcode", input_encoding, errors, replacement_char, replace_control_characters
     )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.compat.experimental.numpy.functions import TABLE
-from fastgrad._src.compat.experimental.numpy.promotion import promoted, settings
+from fastgrad._src.compat.experimental.numpy.promotion import promote_operands, settings
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad._src.core.variable import Variable
@@ -43,24 +43,24 @@ def experimental_enable_numpy_behavior(prefer_float32: bool = False, dtype_conve
     for kind in (Tensor, Variable):
         if dtype_conversion_mode == "legacy":
             for name in [*_BINARY_OPERATORS, *[f"r{name}" for name in _BINARY_OPERATORS], *_COMPARISONS]:
-                _wrap(kind, f"__{name}__", _promoting)
+                _wrap_method(kind, f"__{name}__", _promote_operands)
             setattr(kind, "__matmul__", TABLE["matmul"])  # noqa: B010  # for mypy
             setattr(kind, "__rmatmul__", lambda x, y: TABLE["matmul"](y, x))  # noqa: B010
-        _wrap(kind, "__getitem__", _with_array_indices)
+        _wrap_method(kind, "__getitem__", _with_array_indices)
     for name, value in _MEMBERS.items():
         setattr(Tensor, name, value)
 
 
-def _wrap(kind: type, name: str, wrapper: Callable[..., Any]) -> None:
+def _wrap_method(kind: type, name: str, wrapper: Callable[..., Any]) -> None:
     method = getattr(kind, name)
     if method.__module__ != __name__:  # not yet wrapped
         setattr(kind, name, wrapper(method))
 
 
-def _promoting(method: Callable[..., Any]) -> Callable[..., Any]:
+def _promote_operands(method: Callable[..., Any]) -> Callable[..., Any]:
     def operator(x: Any, y: Any) -> Any:
         promotes = hasattr(y, "dtype") or isinstance(y, (bool, int, float, complex, list, tuple))
-        return method(*promoted(x, y)) if promotes else method(x, y)
+        return method(*promote_operands(x, y)) if promotes else method(x, y)
 
     return operator
 
@@ -68,7 +68,7 @@ def _promoting(method: Callable[..., Any]) -> Callable[..., Any]:
 def _with_array_indices(method: Callable[..., Any]) -> Callable[..., Any]:
     def getitem(x: Any, key: Any) -> Any:
         keys = key if isinstance(key, tuple) else (key,)
-        return _at(convert_to_tensor(x), keys) if any(map(_is_array, keys)) else method(x, key)
+        return _elements_at(convert_to_tensor(x), keys) if any(map(_is_array, keys)) else method(x, key)
 
     return getitem
 
@@ -80,7 +80,7 @@ def _is_array(key: Any) -> bool:
     )
 
 
-def _at(x: Any, keys: tuple[Any, ...]) -> Any:
+def _elements_at(x: Any, keys: tuple[Any, ...]) -> Any:
     """Returns the elements of ``x`` that TensorFlow selects by ``keys``, at least one of which is an array."""
     arrays = [TABLE["asarray"](key) if _is_array(key) else key for key in keys]
     expanded: list[Any] = []
@@ -108,7 +108,7 @@ def _at(x: Any, keys: tuple[Any, ...]) -> Any:
     return transpose(y, [*range(rank, rank + before), *range(rank), *range(rank + before, y.ndim)])
 
 
-def _method(name: str) -> Callable[..., Any]:
+def _tensor_method(name: str) -> Callable[..., Any]:
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         return TABLE[name](self, *args, **kwargs)
 
@@ -125,7 +125,7 @@ def _transpose(self: Any, *axes: Any) -> Any:
 
 
 _MEMBERS: dict[str, Any] = {
-    **{name: _method(name) for name in ("clip", "flatten", "max", "mean", "min", "ravel")}, "__round__": _method("around"),
+    **{name: _tensor_method(name) for name in ("clip", "flatten", "max", "mean", "min", "ravel")}, "__round__": _tensor_method("around"),
     "T": property(transpose), "__pos__": lambda self: self, "astype": cast, "data": property(lambda self: self), "reshape": _reshape,
     "size": property(TABLE["size"]), "tolist": lambda self: self.numpy().tolist(), "transpose": _transpose,
 }  # fmt: skip

@@ -18,7 +18,7 @@ from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.core.tensor import Tensor as _Tensor
 
 
-def _public(name: str, function: _Callable[..., _Any]) -> _Callable[..., _Any]:
+def _public_function(name: str, function: _Callable[..., _Any]) -> _Callable[..., _Any]:
     def call(*args: _Any, **kwargs: _Any) -> _Any:
         return function(*args, **kwargs)
 
@@ -34,7 +34,7 @@ _CONSTANTS = {
     "complex_": np.complex128, "float_": np.float64, "int_": np.int64, "string_": np.bytes_, "unicode_": np.str_,
 }  # fmt: skip
 
-globals().update({name: _public(name, function) for name, function in _TABLE.items()})
+globals().update({name: _public_function(name, function) for name, function in _TABLE.items()})
 globals().update(_CONSTANTS)
 ndarray = _Tensor
 _missing, _present = _namespace_hooks("tf.experimental.numpy", globals(), submodules=("random",))

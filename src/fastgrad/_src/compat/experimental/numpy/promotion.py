@@ -67,13 +67,13 @@ def asarray(a: Any, dtype: Any = None) -> Any:
     return tensor if wanted is None else cast(tensor, wanted)
 
 
-def promoted(*operands: Any) -> list[Any]:
+def promote_operands(*operands: Any) -> list[Any]:
     """Converts operands to tensors of their common dtype."""
     dtype = result_type(*operands)
     return [asarray(x, dtype) for x in operands]
 
 
-def inexact(a: Any) -> Any:
+def as_inexact(a: Any) -> Any:
     """Converts ``a`` to a tensor of floats or complex numbers."""
     x = asarray(a)
     return x if x.dtype.is_floating or x.dtype.is_complex else cast(x, result_type(float))

@@ -9,7 +9,7 @@ from typing import Any
 
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import Tensor
-from fastgrad._src.keras.constructor import constructor
+from fastgrad._src.keras.constructor import make_constructor
 from fastgrad._src.keras.layers.input_spec import InputSpec
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.layers.recurrent.cell import RecurrentCell
@@ -73,7 +73,7 @@ class CellLayer(RNN):
             own_cell = cell(name=to_snake_case(cell.__name__), **cell_arguments, **own_arguments, **shared)
             super(cls, self).__init__(own_cell, **arguments)
 
-        cls.__init__ = constructor(cls.__module__, cls.__qualname__, parameters, body)  # type: ignore[method-assign]
+        cls.__init__ = make_constructor(cls.__module__, cls.__qualname__, parameters, body)  # type: ignore[method-assign]
         cls._cell_argument_names = tuple(cell_names)
         for name in cls._cell_argument_names:
             if name != "seed":

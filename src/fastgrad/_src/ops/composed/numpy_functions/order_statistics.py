@@ -104,7 +104,7 @@ def histogram(x: Any, bins: int = 10, range: Any = None) -> Any:  # NumPy's name
     return bincount(places, minlength=bins, maxlength=bins, dtype=values.dtype), edges
 
 
-def _row_numbers(rows: Any) -> Any:
+def _distinct_row_numbers(rows: Any) -> Any:
     """Returns for each row of a matrix the number of its kind: rows are of one kind if all their elements are equal."""
     numbers = zeros([rows.shape[0]], dtypes.int64)
     for column in unstack(rows, axis=1):
@@ -143,7 +143,7 @@ def unique(
     places = list(range(x.ndim))
     places[0], places[axis] = places[axis], places[0]
     rows = reshape(transpose(x, places), [x.shape[axis], -1])
-    inverse = _row_numbers(rows)
+    inverse = _distinct_row_numbers(rows)
     kinds = _unique(inverse)[0].shape[0]
     index = unsorted_segment_min(creation.range(rows.shape[0]), inverse, kinds)
     counts = unsorted_segment_sum(ones_like(inverse), inverse, kinds)

@@ -87,19 +87,19 @@ def weighted_average(x: Any, weights: Any, axis: Any) -> tuple[Any, Any]:
     return weighted_sum / total, total
 
 
-def _numbers(x: Any) -> Any:
+def _booleans_as_int32(x: Any) -> Any:
     x = tensor(x)
     return cast(x, dtypes.int32) if x.dtype is dtypes.bool else x
 
 
 def cumsum(x: Any, axis: Any) -> Any:
     """Cumulative sums; of truth values in int32."""
-    return _cumsum(*flattened(_numbers(x), axis))
+    return _cumsum(*flattened(_booleans_as_int32(x), axis))
 
 
 def cumprod(x: Any, axis: Any) -> Any:
     """Cumulative products; of truth values in int32."""
-    return _cumprod(*flattened(_numbers(x), axis))
+    return _cumprod(*flattened(_booleans_as_int32(x), axis))
 
 
 def corrcoef(x: Any) -> Any:
