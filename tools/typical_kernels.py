@@ -45,7 +45,7 @@ def kernels_of(number: int) -> list[KernelAddress]:
 def _is_found_at(address: KernelAddress, source) -> bool:
     """True if another process makes the same code of an address."""
     try:
-        found = build.source_in_module(*address)
+        found = build.kernel_source_of_module(*address)
     except LookupError:
         return False
     return build._content_of(found) == build._content_of(source)

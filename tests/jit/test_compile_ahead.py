@@ -85,7 +85,7 @@ def test_nothing_is_likely_for_a_program_of_unknown_kernels():
 
 def test_the_table_names_kernels_of_the_library():
     for one in {a for program in typical_programs() for a in program}:
-        source = build.source_in_module(*one)
+        source = build.kernel_source_of_module(*one)
         kernel = build._kernels_of_modules[one.module, one.name]
         native = kernel.deferred_function(*[np.dtype(dict(one.variables)[name]) for name in kernel.variables])
         used = native.__self__.source._replace(in_place=one.in_place)

@@ -372,12 +372,15 @@ def test_a_function_is_compiled_once_for_its_argument_types(monkeypatch):
     ids=str,
 )
 def test_the_name_of_a_type_gives_the_type(kind):
-    assert frontend._type_of_names(frontend._type_names(kind)) == kind
+    assert frontend._type_of_names(frontend._storable_type_name(kind)) == kind
 
 
 def test_a_type_of_this_process_alone_has_no_name():
-    assert frontend._type_names(numba.types.Array(numba.types.float32, 1, "C")) is None
-    assert frontend._type_names(numba.types.Tuple([numba.types.int64, numba.types.CPointer(numba.types.int64)])) is None
+    assert frontend._storable_type_name(numba.types.Array(numba.types.float32, 1, "C")) is None
+    assert (
+        frontend._storable_type_name(numba.types.Tuple([numba.types.int64, numba.types.CPointer(numba.types.int64)]))
+        is None
+    )
 
 
 FIRST = """

@@ -100,8 +100,8 @@ def test_rows_that_move(name, index):
         live, numbers = flags.view(np.uint64), numbers_of(rule)
         numbers[-1] = np.array(0.0)
         inputs = [*state, live, sums, unique, number, *numbers]
-        assert_kernels_do_the_same(updates.update_nonzero_rows, inputs, rule=name)
-        *found, after = updates.update_nonzero_rows.run(*inputs, rule=name)
+        assert_kernels_do_the_same(updates.update_live_rows, inputs, rule=name)
+        *found, after = updates.update_live_rows.run(*inputs, rule=name)
         wanted = updates.update_rows.run(*state, sums, unique, number, *numbers, rule=name, moves=ZERO_GRADIENT_MOVES)
         for one, other in zip(found, wanted, strict=True):
             np.testing.assert_array_equal(one, other)
@@ -122,7 +122,7 @@ def test_half_widths(dtype):
     state, numbers = state_of(adam, [(9, 3)], dtype), numbers_of(adam)
     assert_kernels_do_the_same(updates.update_rows, [*state, *rows, *numbers], rule="adam", moves=ZERO_GRADIENT_MOVES)
     live = np.full(2, 0x0101010101010101, np.uint64)
-    assert_kernels_do_the_same(updates.update_nonzero_rows, [*state, live, *rows, *numbers], rule="adam")
+    assert_kernels_do_the_same(updates.update_live_rows, [*state, live, *rows, *numbers], rule="adam")
     numbers = [np.array(x) for x in (0.5, 0.75, 1e-30, 1e-3, 1.0, 0.25)]
     p, v, g = np.abs(rng.normal(size=(3, 5))).astype(dtype)
     assert_kernels_do_the_same(updates.adafactor_of_vector, [p, v, g, *numbers])

@@ -21,7 +21,7 @@ from fastgrad._src.data.constructors import DatasetConstructors, random_order_ke
 from fastgrad._src.data.ignoring import IgnoringErrors
 from fastgrad._src.data.iterator import Iterator, NumpyIterator
 from fastgrad._src.data.node import INFINITE, UNKNOWN, Node, value_or_raise
-from fastgrad._src.data.options import Options, WithOptions, options_of
+from fastgrad._src.data.options import Options, WithOptions, pipeline_options
 from fastgrad._src.data.resampling import Resampled
 from fastgrad._src.data.structure import DatasetSpec, checked_next_state, numpy_element, to_element
 from fastgrad._src.jit.processors import default_threads
@@ -288,7 +288,7 @@ class Dataset(DatasetConstructors, DatasetBatching):
 
     def options(self) -> Options:
         """Returns the settings of this pipeline, made by ``with_options``."""
-        return options_of(self._node)
+        return pipeline_options(self._node)
 
     def enumerate(self, start: Any = 0, name: str | None = None) -> Dataset:
         """Returns pairs of an int64 number, counted from ``start``, and the element."""

@@ -187,7 +187,7 @@ class WithOptions(ItemStage):
         return self.source.chunks()
 
 
-def options_of(node: Node) -> Options:
+def pipeline_options(node: Node) -> Options:
     """Returns the settings of a pipeline, read-only. Later settings override earlier ones."""
     merged = _merged_options(node)
     merged._make_read_only()

@@ -23,7 +23,7 @@ from fastgrad._src.data.batch import row_groups
 from fastgrad._src.data.dataset import Dataset
 from fastgrad._src.data.files import CsvRecords, TextLines
 from fastgrad._src.data.node import Node, Stage, catching_failures
-from fastgrad._src.data.options import AutoShardPolicy, WithOptions, options_of
+from fastgrad._src.data.options import AutoShardPolicy, WithOptions, pipeline_options
 from fastgrad._src.data.structure import map_leaves, placeholder
 
 _NODES_THAT_KEEP_BATCHES = (
@@ -45,7 +45,7 @@ def shard_node(node: Node, shards: int, index: int) -> Node:
         NotFoundError: the policy is FILE, and no stage reads files.
         InvalidArgumentError: there are fewer files than processes.
     """
-    policy = options_of(node).experimental_distribute.auto_shard_policy
+    policy = pipeline_options(node).experimental_distribute.auto_shard_policy
     policy = AutoShardPolicy.AUTO if policy is None else policy
     if policy is AutoShardPolicy.HINT:
         raise ValueError(

@@ -38,7 +38,7 @@ Draw = Callable[..., Tensor]
 """Takes a shape, the bounds and a dtype; returns uniform numbers."""
 
 
-def _draw_of(seed: Any) -> Draw:
+def _stateful_draw_of(seed: Any) -> Draw:
     return lambda shape, low, high, dtype=dtypes.float32: uniform(shape, low, high, dtype, seed)
 
 
@@ -84,12 +84,12 @@ def random_flip_left_right(image: Any, seed: Any = None) -> Tensor:
     Raises:
         ValueError: another rank, or no pixels.
     """
-    return _flipped("random_flip_left_right", image, 1, _draw_of(seed))
+    return _flipped("random_flip_left_right", image, 1, _stateful_draw_of(seed))
 
 
 def random_flip_up_down(image: Any, seed: Any = None) -> Tensor:
     """``image``, or each image of a batch, with its rows in reverse order with probability 1/2; see ``random_flip_left_right``."""
-    return _flipped("random_flip_up_down", image, 0, _draw_of(seed))
+    return _flipped("random_flip_up_down", image, 0, _stateful_draw_of(seed))
 
 
 def stateless_random_flip_left_right(image: Any, seed: Any) -> Tensor:
@@ -133,7 +133,7 @@ def random_crop(value: Any, size: Any, seed: Any = None, name: str | None = None
     Raises:
         InvalidArgumentError: ``size`` has another length, or exceeds the shape.
     """
-    return _random_part("random_crop", value, size, _draw_of(seed))
+    return _random_part("random_crop", value, size, _stateful_draw_of(seed))
 
 
 def stateless_random_crop(value: Any, size: Any, seed: Any, name: str | None = None) -> Tensor:
@@ -157,7 +157,7 @@ def random_brightness(image: Any, max_delta: Any, seed: Any = None) -> Tensor:
     """
     _check_max_delta("random_brightness", max_delta, np.inf)
     x = checked_colors("random_brightness", image)
-    return adjust_brightness(x, _draw_of(seed)([], -max_delta, max_delta))
+    return adjust_brightness(x, _stateful_draw_of(seed)([], -max_delta, max_delta))
 
 
 def stateless_random_brightness(image: Any, max_delta: Any, seed: Any) -> Tensor:
@@ -180,7 +180,7 @@ def random_contrast(image: Any, lower: Any, upper: Any, seed: Any = None) -> Ten
     """
     _check_range("random_contrast", lower, upper)
     x = checked_colors("random_contrast", image, least_rank=3)
-    return adjust_contrast(x, _draw_of(seed)([], lower, upper))
+    return adjust_contrast(x, _stateful_draw_of(seed)([], lower, upper))
 
 
 def stateless_random_contrast(image: Any, lower: Any, upper: Any, seed: Any) -> Tensor:
@@ -203,7 +203,7 @@ def random_hue(image: Any, max_delta: Any, seed: Any = None) -> Tensor:
     """
     _check_max_delta("random_hue", max_delta, 0.5)
     x = checked_colors("random_hue", image, least_rank=3, channels=3)
-    return adjust_hue(x, _draw_of(seed)([], -max_delta, max_delta))
+    return adjust_hue(x, _stateful_draw_of(seed)([], -max_delta, max_delta))
 
 
 def stateless_random_hue(image: Any, max_delta: Any, seed: Any) -> Tensor:
@@ -217,7 +217,7 @@ def random_saturation(image: Any, lower: Any, upper: Any, seed: Any = None) -> T
     """``adjust_saturation`` by a factor in [lower, upper); arguments and errors as for ``random_contrast``."""
     _check_range("random_saturation", lower, upper)
     x = checked_colors("random_saturation", image, least_rank=3, channels=3)
-    return adjust_saturation(x, _draw_of(seed)([], lower, upper))
+    return adjust_saturation(x, _stateful_draw_of(seed)([], lower, upper))
 
 
 def stateless_random_saturation(image: Any, lower: Any, upper: Any, seed: Any = None) -> Tensor:
@@ -252,7 +252,7 @@ def random_jpeg_quality(image: Any, min_jpeg_quality: Any, max_jpeg_quality: Any
         ValueError: another range.
         ImportError: Pillow is not installed.
     """
-    return _random_quality("random_jpeg_quality", image, min_jpeg_quality, max_jpeg_quality, _draw_of(seed))
+    return _random_quality("random_jpeg_quality", image, min_jpeg_quality, max_jpeg_quality, _stateful_draw_of(seed))
 
 
 def stateless_random_jpeg_quality(image: Any, min_jpeg_quality: Any, max_jpeg_quality: Any, seed: Any) -> Tensor:

@@ -286,10 +286,10 @@ def compile_kernel_of_module(
     Raises:
         LookupError: no module beside that of the function makes such a kernel when it is imported.
     """
-    _object_code(source_in_module(module, name, variables, in_place))
+    _object_code(kernel_source_of_module(module, name, variables, in_place))
 
 
-def source_in_module(
+def kernel_source_of_module(
     module: str, name: str, variables: tuple[tuple[str, str], ...], in_place: tuple[tuple[int, int], ...]
 ) -> KernelSource:
     """Returns the source of a kernel of the library, with the arguments and errors of `compile_kernel_of_module`."""

@@ -71,7 +71,7 @@ def load(key: str) -> Entry | None:
         return None
     entry = read(folder, key)
     if entry is not None:
-        _touch(_entry_path(folder, key))
+        _record_use(_entry_path(folder, key))
     return entry
 
 
@@ -307,7 +307,7 @@ def _write_atomically(path: str, blob: bytes) -> None:
         raise
 
 
-def _touch(path: str) -> None:
+def _record_use(path: str) -> None:
     """Records a use of an entry, at most once a day, for eviction."""
     try:
         if (

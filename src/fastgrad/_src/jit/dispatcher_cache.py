@@ -22,7 +22,7 @@ from fastgrad._src.jit.code_library import ARRAY_EXPRESSION, NAME_LENGTH
 from fastgrad._src.jit.key_texts import NoKeyError, type_text
 from fastgrad._src.jit.native import undefined_symbols
 from fastgrad._src.jit.numba_canaries import Feature
-from fastgrad._src.jit.numba_features import features_text, is_on
+from fastgrad._src.jit.numba_features import active_features_text, is_on
 from fastgrad._src.jit.numba_internals import (
     NullCache,
     compiler,
@@ -144,7 +144,7 @@ def _content(key: str) -> str:
         for name, value in sorted(vars(config).items())
         if name.isupper() and not any(word in name for word in _OF_NO_CODE)
     ]
-    return f"derivative {key}\n{_surroundings()}\n{settings} {exponential.is_known()} {features_text()}"
+    return f"derivative {key}\n{_surroundings()}\n{settings} {exponential.is_known()} {active_features_text()}"
 
 
 def _environment(module: str, constants: list[Any]) -> Any:

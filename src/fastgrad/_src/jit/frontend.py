@@ -219,7 +219,7 @@ class ScalarFunction:
         outcome = self._frontend.compile(
             self._frontend.with_compilable_globals(function, self._variables, symbol), arguments, None
         )
-        result = _type_names(outcome.signature.return_type)
+        result = _storable_type_name(outcome.signature.return_type)
         if result is not None:
             names = json.dumps(result, separators=(",", ":"))
             store.save(content, cache.Entry(outcome.library.bitcode(symbol), (names,)))
@@ -270,17 +270,17 @@ class ScalarFunction:
         return self._overload(tuple(arguments))[0]
 
 
-def _type_names(kind: Any) -> Any:
+def _storable_type_name(kind: Any) -> Any:
     """Returns the name of a type of numbers, a list of such names for a tuple; None for other types."""
     if isinstance(kind, types.BaseTuple):
-        names = [_type_names(part) for part in kind]
+        names = [_storable_type_name(part) for part in kind]
         return None if None in names else names
     numbers = (types.Integer, types.Float, types.Boolean, types.NoneType)
     return str(kind) if isinstance(kind, numbers) and not isinstance(kind, types.Literal) else None
 
 
 def _type_of_names(names: Any) -> Any:
-    """Returns the type for which `_type_names` returned the names."""
+    """Returns the type for which `_storable_type_name` returned the names."""
     if isinstance(names, list):
         return types.Tuple([_type_of_names(part) for part in names])
     return getattr(types, "boolean" if names == "bool" else names)

@@ -59,7 +59,7 @@ def features() -> frozenset[Feature]:
     return frozenset(Feature) - off
 
 
-def features_text() -> str:
+def active_features_text() -> str:
     """Returns the names of the features that are on, for keys of derivatives on disk."""
     return " ".join(feature.name for feature in Feature if is_on(feature))
 

@@ -18,7 +18,7 @@ ownership_change_count = [0]
 """The number of changes to tracked objects or to ``trainable``; a cache is valid while the number is the same."""
 
 
-def count_ownership_change() -> None:
+def count_tracking_change() -> None:
     """Counts a change to tracked objects or to ``trainable``; caches of lists of weights are then out of date."""
     ownership_change_count[0] += 1
     settings_version.count_change()

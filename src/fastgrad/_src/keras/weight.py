@@ -174,7 +174,7 @@ class Weight(Variable):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
-        structure.count_ownership_change()
+        structure.count_tracking_change()
 
     @property
     def regularizer(self) -> Callable[[Any], Any] | None:
@@ -184,7 +184,7 @@ class Weight(Variable):
     @regularizer.setter
     def regularizer(self, value: Callable[[Any], Any] | None) -> None:
         self._regularizer = value
-        structure.count_ownership_change()
+        structure.count_tracking_change()
 
     @property
     def constraint(self) -> Callable[[Any], Any] | None:
@@ -194,7 +194,7 @@ class Weight(Variable):
     @constraint.setter
     def constraint(self, value: Callable[[Any], Any] | None) -> None:
         self._constraint = value
-        structure.count_ownership_change()
+        structure.count_tracking_change()
 
     @property
     def overwrite_with_gradient(self) -> bool:
@@ -207,7 +207,7 @@ class Weight(Variable):
             raise TypeError(f"`overwrite_with_gradient` must be a boolean. Received: {value}")
         self._overwrites = value
         any_overwrite_flag.is_set |= value
-        structure.count_ownership_change()
+        structure.count_tracking_change()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -271,14 +271,14 @@ Attributes: rule (its name), moves (the effect of a zero gradient on a row, a `Z
 """
 
 
-def _update_nonzero_rows_launches(inputs: Any, outputs: Any, rule: str) -> Launches | None:
+def _update_live_rows_launches(inputs: Any, outputs: Any, rule: str) -> Launches | None:
     return _update_rows_launches(inputs, outputs, rule, ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS, flag_count=1)
 
 
-update_nonzero_rows = _update_operation(
+update_live_rows = _update_operation(
     "apply_update_to_live_rows",
     Form.SCATTER,
-    _update_nonzero_rows_launches,
+    _update_live_rows_launches,
     lambda rule: len(RULES[rule].state) + 1,
     partial_update="rows",
 )

@@ -158,13 +158,7 @@ class Residuals:
         """
         needs: dict[Scalar, set[Reader]] = {}
         for _ in range(2):  # whether a join asks a condition again depends on what is recorded
-            needs = {}
-            for block in self._flow.blocks:
-                of_block, of_edges = needs_of_block(block)
-                for scalar in of_block:
-                    needs.setdefault(scalar, set()).add(block)
-                for scalar in of_edges:
-                    needs.setdefault(scalar, set()).add((block,))
+            needs = self._readers_by_scalar(needs_of_block)
             direct = sorted(
                 (scalar for scalar in needs if not self.needs_no_record(scalar)), key=self._order.__getitem__
             )
@@ -193,6 +187,17 @@ class Residuals:
             if self._flow.is_in_loop(counter.block) and counter not in self.whole_loops:
                 self.at_start.setdefault(counter.block, []).append(counter)
         self._find_reservable_loops()
+
+    def _readers_by_scalar(self, needs_of_block: Callable[[Block], Needs]) -> dict[Scalar, set[Reader]]:
+        """Returns the blocks and edges whose reverse sweep reads a number itself."""
+        readers: dict[Scalar, set[Reader]] = {}
+        for block in self._flow.blocks:
+            of_block, of_edges = needs_of_block(block)
+            for scalar in of_block:
+                readers.setdefault(scalar, set()).add(block)
+            for scalar in of_edges:
+                readers.setdefault(scalar, set()).add((block,))
+        return readers
 
     def _is_recomputable(self, scalar: Operand) -> bool:
         definition = scalar.definition

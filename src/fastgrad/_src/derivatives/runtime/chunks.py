@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 
 from fastgrad._src.derivatives.runtime.exceptional_exits import ReleasingCompiler
 from fastgrad._src.derivatives.runtime.inferred_callees import linked_compiler_class
-from fastgrad._src.derivatives.runtime.tape_memory import CODES, capacity, copy_memory, grow, push_value, release
+from fastgrad._src.derivatives.runtime.tape_memory import CODES, capacity, copy_memory, grow_stack, push_value, release
 from fastgrad._src.jit.library_functions import njit_kept_on_disk
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import is_on
@@ -161,7 +161,7 @@ def join_stacks(owner, stacks, chunks):  # type: ignore[no-untyped-def]
         for number in range(chunks):
             items += stacks[number, 2 * stack + 1]
         if items > capacity(address):
-            address = grow(owner, stack, address, width, max(items, 2 * capacity(address)))
+            address = grow_stack(owner, stack, address, width, max(items, 2 * capacity(address)))
         for number in range(chunks):
             records, count = stacks[number, 2 * stack], stacks[number, 2 * stack + 1]
             if records != 0:  # a chunk that runs again has none

@@ -221,7 +221,7 @@ def capacity(address):  # type: ignore[no-untyped-def]
 
 
 @njit_kept_on_disk()
-def grow(owner, stack, address, width, items):  # type: ignore[no-untyped-def]
+def grow_stack(owner, stack, address, width, items):  # type: ignore[no-untyped-def]
     """Returns the address of the stack after it got room for ``items`` items."""
     address = _realloc(address - _HEADER, _HEADER + width * items)
     if address == 0:
@@ -291,7 +291,7 @@ save_array, load_array = _make_copy(is_read=False), _make_copy(is_read=True)
 @njit_kept_on_disk()
 def grow_array_stack(owner, address, items):  # type: ignore[no-untyped-def]
     """Returns the address of the stack of arrays after it got room for ``items`` items."""
-    return grow(owner, ARRAYS, address, 8, items + items // 2) if items > capacity(address) else address
+    return grow_stack(owner, ARRAYS, address, 8, items + items // 2) if items > capacity(address) else address
 
 
 @njit_kept_on_disk()
@@ -415,7 +415,7 @@ COMPILED: dict[str, Any] = {
     "new_owner": new_owner,
     "acquire": acquire,
     "capacity": capacity,
-    "grow": grow,
+    "grow_stack": grow_stack,
     "release": release,
     "grow_array_stack": grow_array_stack,
     "new_memory": new_memory,
@@ -472,7 +472,7 @@ INTERPRETED: dict[str, Any] = {
     "new_owner": lambda: None,
     "acquire": lambda owner, stack, width: {},
     "capacity": lambda stack: 1 << 62,
-    "grow": lambda owner, stack, address, width, items: address,
+    "grow_stack": lambda owner, stack, address, width, items: address,
     "release": lambda stack, address, width: None,
     "snapshot_slots": snapshot_slots.py_func,
     "next_snapshot": next_snapshot.py_func,

@@ -46,7 +46,7 @@ class RecordStacks:
                 number, width = ALL_STACKS[stack]
                 self._write(f"if {stack}_top + {count} > {stack}_room:", indent)
                 self._write(f"{stack}_room = 2*{stack}_room + {count}", indent + 1)
-                self._write(f"{stack} = grow(owner, {number}, {stack}, {width}, {stack}_room)", indent + 1)
+                self._write(f"{stack} = grow_stack(owner, {number}, {stack}, {width}, {stack}_room)", indent + 1)
 
     def reserve_room(self, count: str, values: int, codes: int, more: int = 0) -> None:
         """Writes the test that the stacks have room for the records of iterations, and for more numbers."""

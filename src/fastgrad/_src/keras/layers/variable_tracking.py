@@ -16,7 +16,7 @@ from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras.structure import (
     UNTRACKED_TYPES,
     ObjectTracker,
-    count_ownership_change,
+    count_tracking_change,
     ownership_change_count,
 )
 from fastgrad._src.keras.weight import Weight, assign_all
@@ -58,12 +58,12 @@ class WeightOwner(ObjectTracker):
                 f"must be created in the `__init__()` method or in the `build()` method. Layer: '{self.name}'."
             )
         store.append(value)
-        count_ownership_change()
+        count_tracking_change()
 
     def _untrack_object(self, value: Any) -> None:
         for store in (self._sublayers, self._trainable_own, self._other_own, self._submetrics):
             store[:] = [item for item in store if item is not value]
-        count_ownership_change()
+        count_tracking_change()
 
     def __setattr__(self, name: str, value: Any) -> None:
         if type(value) in UNTRACKED_TYPES or name in _UNOWNED_ATTRIBUTES:
@@ -94,7 +94,7 @@ class WeightOwner(ObjectTracker):
             variable._trainable = value
         for layer in self._sublayers:
             layer.trainable = value
-        count_ownership_change()
+        count_tracking_change()
 
     @property
     def weights(self) -> list[Any]:

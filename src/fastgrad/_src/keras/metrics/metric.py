@@ -23,7 +23,7 @@ from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras import dtype_policy, initializers, naming, settings
 from fastgrad._src.keras.configured import Configured
 from fastgrad._src.keras.naming import auto_name
-from fastgrad._src.keras.structure import ObjectTracker, count_ownership_change
+from fastgrad._src.keras.structure import ObjectTracker, count_tracking_change
 from fastgrad._src.keras.weight import Weight, aggregation_rule
 from fastgrad._src.ops.replica_messages import common_values
 
@@ -83,12 +83,12 @@ class Metric(Configured, ObjectTracker):
         store = self._submetrics if isinstance(value, Metric) else self._own_variables
         if isinstance(value, (Metric, Variable)) and not any(value is other for other in store):
             store.append(value)
-            count_ownership_change()
+            count_tracking_change()
 
     def _untrack_object(self, value: Any) -> None:
         for store in (self._submetrics, self._own_variables):
             store[:] = [item for item in store if item is not value]
-        count_ownership_change()
+        count_tracking_change()
 
     @property
     def dtype(self) -> str:

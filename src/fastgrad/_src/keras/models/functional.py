@@ -350,7 +350,7 @@ def make_call_graph(inputs: Any, outputs: Any, model: Model) -> CallGraph:
                 f'The name "{layer.name}" is used twice in the model. All operation names should be unique.'
             )
     model._sublayers.extend(layer for layer in graph.layers if not isinstance(layer, InputLayer))
-    structure.count_ownership_change()
+    structure.count_tracking_change()
     return graph
 
 

@@ -74,7 +74,7 @@ class Sequential(Model):
         layer = self._layers.pop()
         if all(other is not layer for other in self._layers):
             self._untrack_object(layer)
-        structure.count_ownership_change()
+        structure.count_tracking_change()
         del self._tensors[len(self._layers) + 1 :]
         self._seen_shapes.clear()
         self.built = self.built and bool(self._layers)
@@ -121,7 +121,7 @@ class Sequential(Model):
             )
         self._layers.append(layer)
         self._track_object(layer)
-        structure.count_ownership_change()
+        structure.count_tracking_change()
         self.built = False
         self._seen_shapes.clear()
         self._restore_added_objects()

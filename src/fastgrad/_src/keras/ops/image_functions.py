@@ -88,7 +88,7 @@ def _image_function(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _batch_function(function: Callable[..., Any]) -> Callable[..., Any]:
+def _image_function_of_batches(function: Callable[..., Any]) -> Callable[..., Any]:
     """Returns a function of a batch of images with the channels last, for single images and both data formats, too."""
     return _image_function(functools.partial(apply_as_batch, function))
 
@@ -109,7 +109,7 @@ def _extract_patches(
     def patches(x: Any) -> Any:
         return extract_patches(x, (1, *pair(size), 1), (1, *steps, 1), (1, *rates, 1), padding.upper())
 
-    return _batch_function(patches)(images, data_format)
+    return _image_function_of_batches(patches)(images, data_format)
 
 
 def _checked_sizes(**sizes: int | None) -> None:
@@ -217,7 +217,7 @@ def _gaussian_blur(
         kernel = tile(_gaussian_kernel(kernel_size, sigma, x.dtype), [1, 1, x.shape[-1], 1])
         return depthwise_conv2d(x, kernel, [1, 1, 1, 1], "SAME")
 
-    return _batch_function(blur)(x, data_format)
+    return _image_function_of_batches(blur)(x, data_format)
 
 
 def _map_coordinates(
@@ -255,7 +255,7 @@ def _elastic_transform(
         shift = elastic_shift(batch.shape[:3], alpha, sigma, sigma, _seed_of_draw(seed), batch.dtype)
         return shift_pixels(batch, shift, interpolation, fill_mode, fill_value)
 
-    return _batch_function(transform)(x, data_format)
+    return _image_function_of_batches(transform)(x, data_format)
 
 
 def _perspective_transform(
@@ -278,7 +278,7 @@ def _perspective_transform(
     def transform(x: Any) -> Any:
         return projective_transform(x, matrices, interpolation, "constant", fill_value)
 
-    return _batch_function(transform)(x, data_format)
+    return _image_function_of_batches(transform)(x, data_format)
 
 
 def _lanczos(radius: float) -> Callable[..., Any]:

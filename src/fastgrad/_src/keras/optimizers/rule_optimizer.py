@@ -27,7 +27,7 @@ from fastgrad._src.kernels.optimizers.update_rule import (
     unit_count,
 )
 from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.optimizer_updates import add_rows, is_half, sum_rows, update_nonzero_rows, update_rows
+from fastgrad._src.ops.optimizer_updates import add_rows, is_half, sum_rows, update_live_rows, update_rows
 
 _EIGHT_ROW_FLAGS_SET = np.uint64(0x0101010101010101)
 """The flags of eight rows, all set: every row may change."""
@@ -214,7 +214,7 @@ class RuleOptimizer(KernelOptimizer):
         if isinstance(rows.sums, Tensor):
             operation, attributes = update_rows, {"rule": rule.key, "moves": mode}
             if flags is not None:
-                state, operation, attributes = [*state, flags], update_nonzero_rows, {"rule": rule.key}
+                state, operation, attributes = [*state, flags], update_live_rows, {"rule": rule.key}
             assign_all(state, operation(*[variable._read() for variable in state], *rows, *numbers, **attributes))
             return
         arrays, flag_array = [variable._array for variable in state], None if flags is None else flags._array
