@@ -189,7 +189,7 @@ class _StateRecorder(Recorder):
 _STATE_RECORDER = _StateRecorder()
 
 
-def record_state_changes() -> AbstractContextManager[None]:
+def as_if_recording_state() -> AbstractContextManager[None]:
     """A context in which variables change only by operations and assignments."""
     return _with_recorders((*recorders.active, _STATE_RECORDER))
 

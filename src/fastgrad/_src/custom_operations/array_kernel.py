@@ -98,10 +98,10 @@ class ArrayOperation(Operation):
             if self._gradient_operation is None:
                 if self.reached.underivable_reason is not None:
                     raise self.underivable_error(self.reached.underivable_reason)
-                self._gradient_operation = _DerivedOperation(self, self._derived_kernel())
+                self._gradient_operation = _DerivedOperation(self, self._make_gradient_kernel())
         return self._gradient_operation
 
-    def _derived_kernel(self) -> DerivedKernel:
+    def _make_gradient_kernel(self) -> DerivedKernel:
         return DerivedKernel(self._function, self.signature, self._result_dtypes)
 
     def underivable_error(self, reason: object) -> Exception:
@@ -221,7 +221,7 @@ class _DerivedOperation(ArrayOperation):
     def _function_for(self, inputs: Dtypes) -> Any:
         return self._derived.function(inputs)
 
-    def _derived_kernel(self) -> DerivedKernel:
+    def _make_gradient_kernel(self) -> DerivedKernel:
         if self._derived.order == 2:
             raise DifferentiationError(f"{self.name}: third derivatives of kernels can't be derived.")
         return self._derived.next()
@@ -245,7 +245,7 @@ class Kernel(UserFunction):
     def __init__(self, function: Any, signature: str, dtype: Any = None) -> None:
         super().__init__(function)
         self._core = GufuncSignature(f"kernel({self.python_function.__name__})", signature)
-        self._core.writes(function)
+        self._core.has_result_parameters(function)
         parameter_kind = inspect.Parameter.POSITIONAL_ONLY
         names = [*inspect.signature(self.python_function).parameters][: len(self._core.inputs)]
         self.__signature__ = inspect.Signature([inspect.Parameter(name, parameter_kind) for name in names])
@@ -347,7 +347,7 @@ class Kernel(UserFunction):
             if function.signature.replace(" ", "") != text:
                 raise TypeError(f"{self.__name__}.gradient: {function.__name__} should have the signature {text!r}.")
         elif function is not None:
-            GufuncSignature(f"{self.__name__}.gradient", text).writes(python_function(function))
+            GufuncSignature(f"{self.__name__}.gradient", text).has_result_parameters(python_function(function))
         self._set_gradients((function,))
         return function
 

@@ -46,7 +46,7 @@ class ArrayStep:
         self._name = name
         self._signature = signature
         self._inputs, self._results = dtypes[: len(signature.inputs)], dtypes[len(signature.inputs) :]
-        self._writes = signature.writes(function)
+        self._writes = signature.has_result_parameters(function)
         self.needs_gil = jit_is_disabled()
         if self.needs_gil:
             self._function = with_python_callees(python_function(function))

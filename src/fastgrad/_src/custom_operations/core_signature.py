@@ -74,7 +74,7 @@ class GufuncSignature:
             dims.append(int(dim) if dim.isdigit() else dim)
         return tuple(dims)
 
-    def writes(self, function: Any) -> bool:
+    def has_result_parameters(self, function: Any) -> bool:
         """True if ``function`` writes its results to its last parameters; False if it returns them.
 
         Raises:

@@ -96,7 +96,7 @@ class DerivedKernel:
         """Returns the function from the inputs to the results with the numbers ``chosen``, as new arrays and numbers."""
         core, function = self._core, dispatcher_of(self._function)
         x = [f"x{i}" for i in range(len(core.inputs))]
-        if not core.writes(self._function):
+        if not core.has_result_parameters(self._function):
             if len(chosen) == len(core.results):
                 return function
             items = "results" if len(core.results) == 1 else "results[{}]"

@@ -112,7 +112,7 @@ class SplitMode(ReverseMode):
         """Writes the records of what the reverse sweep needs, and the results."""
         sizes = [f"n_{root.name}" for root in self._arrays]
         names = [*[item.name for item in self._records], *sizes]
-        self.stacks.ensure_numbers(len(names))
+        self.stacks.write_number_room_test(len(names))
         self.stacks.push(names)
         self.stacks.raise_top(len(names))
         leaf_types = leaf_types_of(self.function.result)

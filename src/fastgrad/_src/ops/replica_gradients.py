@@ -16,7 +16,7 @@ from fastgrad._src.ops.sorting import unique
 from fastgrad._src.ops.uneven_gathering import gathered_from_world, row_counts
 
 
-def reduce_gradients(gradients: Sequence[Any], reduce_ops: Sequence[str]) -> list[Any]:
+def all_reduce_gradients(gradients: Sequence[Any], reduce_ops: Sequence[str]) -> list[Any]:
     """Returns gradients reduced over all processes, the same in each; tensors by one call of `all_reduce`.
 
     Args:

@@ -354,12 +354,12 @@ class TensorArray:
 
     def _element_or_zeros(self, position: int) -> Tensor:
         if not self._is_written(position):
-            return constant_tensor(np.zeros(self._known_shape(), self._dtype.numpy))
+            return constant_tensor(np.zeros(self._required_element_shape(), self._dtype.numpy))
         if self._stacked is not None:
             return TABLE["strided_slice"](self._stacked, key=(position,))
         return self._elements[position]
 
-    def _known_shape(self) -> tuple[int, ...]:
+    def _required_element_shape(self) -> tuple[int, ...]:
         if not self._element_shape.is_fully_defined():
             raise ValueError(
                 "TensorArray: an element that was never written is zeros, but the shape of the elements is not known: "

@@ -93,10 +93,10 @@ def signature_message(name: str, input_count: int) -> Any:
     else:
         return None
     return make_message(
-        "OpDef", name=name, input_arg=_argument_messages(inputs), output_arg=_argument_messages(outputs)
+        "OpDef", name=name, input_arg=_argument_definitions(inputs), output_arg=_argument_definitions(outputs)
     )
 
 
-def _argument_messages(texts: list[str]) -> list[Any]:
+def _argument_definitions(texts: list[str]) -> list[Any]:
     parts = [text.partition("*") for text in texts]
     return [make_message("ArgDef", name=name, number_attr=count) for name, _, count in parts]

@@ -45,7 +45,7 @@ def is_dataset(value: Any) -> bool:
     return getattr(type(value), "gives_elements", False) is True
 
 
-def _may_run_by_element(value: Any) -> bool:
+def _may_loop_over_dataset(value: Any) -> bool:
     return not recorders.active and is_dataset(value)
 
 
@@ -99,7 +99,9 @@ def with_element_loops(function: Any, recorded: Callable[[Any], Any]) -> Callabl
     definition.body = rewriter.statements(definition.body, 0)
     if not rewriter.parts:
         return None
-    rewritten = rewriter.rewritten_function({UNSET_NAME: unset, _IS_RECORDED: _may_run_by_element, **rewriter.bodies})
+    rewritten = rewriter.rewritten_function(
+        {UNSET_NAME: unset, _IS_RECORDED: _may_loop_over_dataset, **rewriter.bodies}
+    )
     for part, body in zip(rewriter.parts, rewriter.bodies.values(), strict=True):
         body.function = recorded(part.function)
     return rewritten

@@ -57,15 +57,15 @@ class Activity:
             self._add_arrays_of_callees(blocks)
 
     def __contains__(self, part: Any) -> bool:
-        return part.memory in self.active
+        return part.memory_owner in self.active
 
     def is_varied(self, part: Operand | Root) -> bool:
         """True if a number or an array depends smoothly on the inputs."""
-        return part.memory in self._varied
+        return part.memory_owner in self._varied
 
     def is_useful(self, part: Scalar | Root) -> bool:
         """True if the result depends smoothly on a number or an array."""
-        return part.memory in self._useful
+        return part.memory_owner in self._useful
 
     def check_random_draws(self, blocks: list[Block]) -> None:
         """Refuses random draws that jump where a parameter changes, if it depends on the inputs."""
@@ -88,7 +88,7 @@ class Activity:
         while size != len(self.active):
             size = len(self.active)
             for call in filter(self.is_active_call, calls):
-                self.active |= {root.memory for part in call.inputs for root in part.roots}
+                self.active |= {root.memory_owner for part in call.inputs for root in part.roots}
 
     def is_active_call(self, statement: Statement) -> bool:
         """True for a call of which an argument and a result are active."""
@@ -96,7 +96,7 @@ class Activity:
 
     def _add_edge(self, value: Operand | View | Root, result: Scalar | Root) -> None:
         """Notes that ``result`` depends smoothly on ``value``."""
-        source, target = value.memory, result.memory
+        source, target = value.memory_owner, result.memory_owner
         if not source.is_real or not target.is_real:
             return
         if source in self._varied:
@@ -116,8 +116,8 @@ class Activity:
                 self._add_edge(part, result)
             if self._is_forward and any(self.is_useful(target) for target in statement.outputs):
                 # The function of the tangents computes those of all results.
-                self._useful |= {target.memory for target in statement.outputs if target.is_real}
+                self._useful |= {target.memory_owner for target in statement.outputs if target.is_real}
         results = block.results
         for value in results if self._leaf is None or not results else [results[self._leaf]]:
-            if value.memory.is_real:
-                self._useful.add(value.memory)
+            if value.memory_owner.is_real:
+                self._useful.add(value.memory_owner)

@@ -50,9 +50,9 @@ class Aliases:
             root, source = statement.root, self._sources.get(statement.root)
             pairs = {pair for pair in pairs if root not in pair[0]}
             if source is not None:
-                pairs |= {(frozenset((root, other)), COPY) for other in _aliases_of_memory(source.memory, pairs)}
+                pairs |= {(frozenset((root, other)), COPY) for other in _aliases_of_memory(source.memory_owner, pairs)}
         elif isinstance(statement, (Grow, Store)) and statement in self._appended:
-            names = _aliases_of_memory(self._appended[statement].memory, pairs)
+            names = _aliases_of_memory(self._appended[statement].memory_owner, pairs)
             if statement.root in names:
                 self.repeated.add(statement.root)
             pairs = pairs | {(frozenset((statement.root, name)), ITEM) for name in names if name is not statement.root}
@@ -61,7 +61,7 @@ class Aliases:
             for source in [
                 root for position in statement.rule.returned for root in statement.arguments[position].roots
             ]:
-                others = _aliases_of_memory(source.memory, pairs)
+                others = _aliases_of_memory(source.memory_owner, pairs)
                 pairs |= {(frozenset((result, other)), PHI) for result in statement.makes for other in others}
         return pairs
 
@@ -73,7 +73,7 @@ def _aliases_of_memory(memory: Root, pairs: set[Pair]) -> set[Root]:
 def _after_phis(before: Block, block: Block, pairs: set[Pair]) -> set[Pair]:
     """Returns the pairs after the phis of a block, which comes after the block ``before``."""
     sources = {
-        name: root.memory
+        name: root.memory_owner
         for phi in block.phis
         for name in phi.target.roots
         if before in phi.incoming

@@ -137,14 +137,14 @@ class ControlFlow:
             alive |= live[successor] - targets
             for phi in successor.phis:
                 if block in phi.incoming and phi.target in live[successor]:
-                    alive.update(root.memory for root in phi.incoming[block].roots)
-        alive |= {root.memory for value in block.results for root in value.roots}
+                    alive.update(root.memory_owner for root in phi.incoming[block].roots)
+        alive |= {root.memory_owner for value in block.results for root in value.roots}
         return alive
 
     def step_liveness_backward(self, statement: Statement, alive: set[Root]) -> None:
         """Turns what is live after a statement into what is live before it."""
         alive.difference_update(statement.definitions)  # numbers are never live
-        alive.update(root.memory for root in (*statement.reads, *statement.writes))
+        alive.update(root.memory_owner for root in (*statement.reads, *statement.writes))
 
 
 def _in_reverse_postorder(entry: Block) -> list[Block]:
@@ -181,7 +181,7 @@ def written_memory(statement: Statement) -> set[Root]:
 
 def possible_memory_roots(function: Function) -> dict[Root, set[Root]]:
     """Returns for each array the memory that it may be: phis name one of several arrays, and calls may return their arguments."""
-    memory = {root.memory: {root.memory} for root in function.roots}
+    memory = {root.memory_owner: {root.memory_owner} for root in function.roots}
     edges: list[tuple[Root, Root]] = []
     for block in function.blocks:
         for phi in block.phis:
@@ -191,16 +191,16 @@ def possible_memory_roots(function: Function) -> dict[Root, set[Root]]:
     size = -1
     while size != (size := sum(map(len, memory.values()))):
         for name, source in edges:
-            memory[name] |= memory[source.memory]
+            memory[name] |= memory[source.memory_owner]
     return memory
 
 
 def memory_families(function: Function) -> dict[Root, set[Root]]:
     """Returns for each array those that may share its memory because phis name them, or calls return them."""
-    families = {root.memory: {root.memory} for root in function.roots}
+    families = {root.memory_owner: {root.memory_owner} for root in function.roots}
 
     def join(first: Root, second: Root) -> None:
-        family = families[first.memory] | families[second.memory]
+        family = families[first.memory_owner] | families[second.memory_owner]
         families.update(dict.fromkeys(family, family))
 
     for block in function.blocks:

@@ -38,7 +38,7 @@ class CotangentArrays:
 
     def is_flat(self, root: Root) -> bool:
         """True if the cotangent of an array is a flat array in C order. Else it is a view of the caller's, of the array's shape."""
-        return not self._is_apart or root.memory.kind != "parameter" or root.memory.type.layout == "C"
+        return not self._is_apart or root.memory_owner.kind != "parameter" or root.memory_owner.type.layout == "C"
 
     def has_buffer_cotangent(self, root: Root) -> bool:
         """True if an array's cotangent is in a buffer that its site keeps: the site may run several times, or not at all."""
@@ -62,7 +62,7 @@ class CotangentArrays:
         is_made_once = root.block is None or not self._flow.is_in_loop(root.block)
         # Adjoints other than those of products are compiled for arrays in C order.
         is_taken = call.is_product or isinstance(array, Root) or type_of(array).layout == "C"
-        is_same = not any(other.is_growing or other in written for other in self.families[root.memory])
+        is_same = not any(other.is_growing or other in written for other in self.families[root.memory_owner])
         return not self._is_apart and is_made_once and is_taken and is_same
 
     @functools.cached_property

@@ -60,7 +60,7 @@ class Increments:
                     self._note_increment(statement, loads, uses, block)
                     loads = {target: load for target, load in loads.items() if not _may_write(statement, load)}
                 elif written := statement.writes:
-                    loads = {target: load for target, load in loads.items() if load.root.memory not in written}
+                    loads = {target: load for target, load in loads.items() if load.root.memory_owner not in written}
 
     def _note_increment(self, store: Store, loads: dict[Operand, Load], uses: dict[Scalar, int], block: Block) -> None:
         value = store.operands[0]
@@ -88,6 +88,6 @@ class Increments:
 def _may_write(store: Store, load: Load) -> bool:
     """True if a store may write the element that was loaded. The real and the imaginary part of a number are different elements."""
     if store.root is not load.root:
-        return store.root.memory is load.root.memory
+        return store.root.memory_owner is load.root.memory_owner
     pairs = zip(store.operands[1:], load.operands, strict=True)
     return not any(isinstance(x, Constant) and isinstance(y, Constant) and x.value != y.value for x, y in pairs)

@@ -93,7 +93,7 @@ def _singular_sources(
     pending: dict[Singularity, list[Operand | View | Root]] = defaultdict(list)
     for value, kinds in numbers:
         for kind in Singularity:
-            if kind in kinds & singularities.get(value.memory, NO_SINGULARITY):
+            if kind in kinds & singularities.get(value.memory_owner, NO_SINGULARITY):
                 pending[kind].append(value)
     writers = _writers_of(function) if pending else {}
     return frozenset(
@@ -111,12 +111,12 @@ def _values_from_outside(function: Function, is_callee: bool) -> Iterator[Scalar
     for block in function.blocks:
         for statement in block.statements:
             if statement.callee is not None:
-                yield from (part.memory for part in statement.outputs)
+                yield from (part.memory_owner for part in statement.outputs)
 
 
 def _may_have_zero_derivative(call: Call, singularities: Mapping[Operand | Root, Singularity]) -> bool:
     """True if the derivative of a call may be 0 at a singularity that its arguments come from: that of a product if both operands do."""
-    found = [singularities.get(part.memory, NO_SINGULARITY) for part in call.inputs]
+    found = [singularities.get(part.memory_owner, NO_SINGULARITY) for part in call.inputs]
     if call.is_product:
         first, second = found
         return bool(first & second & MULTIPLY.flat_at)
@@ -165,14 +165,18 @@ def _dependence_edges(blocks: Sequence[Block]) -> Iterator[tuple[Operand | Root,
     for block in blocks:
         for phi in block.phis:
             for value in phi.incoming.values():
-                yield value.memory, phi.target.memory, ANYWHERE
+                yield value.memory_owner, phi.target.memory_owner, ANYWHERE
             for name, root in phi.aliases:  # a store to a phi is one to the array that it names
-                yield name.memory, root.memory, ANYWHERE
+                yield name.memory_owner, root.memory_owner, ANYWHERE
         for statement in block.statements:
             # The derivative falls quicker than a pole rises, whatever follows.
             falls_quicker = statement.flat_at is Singularity.LOGARITHM
             for source, target in statement.derivative_edges:
-                yield source.memory, target.memory, ANYWHERE & ~Singularity.POLE if falls_quicker else ANYWHERE
+                yield (
+                    source.memory_owner,
+                    target.memory_owner,
+                    ANYWHERE & ~Singularity.POLE if falls_quicker else ANYWHERE,
+                )
 
 
 def statements_before_infinite_derivatives(
@@ -196,7 +200,7 @@ def _writers_of(function: Function) -> _Writers:
     writers: dict[Root, list[Statement]] = defaultdict(list)
     for block in function.blocks:
         for statement in block.statements:
-            for target in {root.memory for _, result in statement.derivative_edges for root in result.roots}:
+            for target in {root.memory_owner for _, result in statement.derivative_edges for root in result.roots}:
                 for other in families[target]:
                     writers[other].append(statement)
     return writers
@@ -222,7 +226,7 @@ def statements_after_infinite_derivatives(flow: ControlFlow, active: Container[S
             and isinstance(statement.target.type, types.Float)
             and _reads_one_of(after, statement)
         )
-        or (statement.is_product and any(part.memory in after for part in statement.inputs))
+        or (statement.is_product and any(part.memory_owner in after for part in statement.inputs))
     )
 
 
@@ -239,7 +243,7 @@ def _statements_before(
     found: set[Statement] = set()
     visited: set[Operand | Root] = set()
     while pending:
-        number = pending.pop().memory
+        number = pending.pop().memory_owner
         if number in visited or not (number.roots or number.is_real):  # constants and integers have no derivatives
             continue
         visited.add(number)

@@ -139,7 +139,7 @@ class Residuals:
             for statement in reversed(block.statements):
                 changed |= written_memory(statement)
                 if isinstance(statement, Load) and statement.root in lasting:
-                    memory = statement.root.memory
+                    memory = statement.root.memory_owner
                     if memory in lasting and not families[memory] & changed:
                         loads.add(statement.target)
         return loads

@@ -112,7 +112,7 @@ def _values_chosen_by_branch(
         yield from itertools.product([phi.target for phi in block.phis], [phi.target for phi in head.phis])
     ways = [other for other in place.successors if flow.predecessors[other] == [place]]
     if any(way in flow.dominators[block] for way in ways):
-        roots = [statement.root.memory for statement in block.statements if isinstance(statement, Store)]
+        roots = [statement.root.memory_owner for statement in block.statements if isinstance(statement, Store)]
         yield from [(root, root) for root in roots]
 
 
@@ -130,7 +130,7 @@ def _result_memory(blocks: list[Block], leaf: int | None) -> Iterator[Operand | 
     for block in blocks:
         results = block.results
         for value in results if leaf is None or not results else [results[leaf]]:
-            yield value.memory
+            yield value.memory_owner
 
 
 def _direct_dependents(blocks: list[Block]) -> dict[Any, set[Any]]:
@@ -140,17 +140,17 @@ def _direct_dependents(blocks: list[Block]) -> dict[Any, set[Any]]:
     for block in blocks:
         for phi in block.phis:
             for value in phi.incoming.values():
-                uses.setdefault(value.memory, set()).add(phi.target.memory)
+                uses.setdefault(value.memory_owner, set()).add(phi.target.memory_owner)
         for statement in block.statements:
             for source, target in statement.dependences:
-                uses.setdefault(source.memory, set()).add(target.memory)
+                uses.setdefault(source.memory_owner, set()).add(target.memory_owner)
     return uses
 
 
 def _all_dependents(uses: dict[Any, set[Any]], parts: list[Any]) -> set[Any]:
     """Returns all that is computed from some numbers and arrays, with these."""
     reached: set[Any] = set()
-    pending = [part.memory for part in parts]
+    pending = [part.memory_owner for part in parts]
     while pending:
         part = pending.pop()
         if part not in reached:

@@ -84,8 +84,8 @@ def _float_uses(flow: ControlFlow) -> tuple[_Uses, dict[Scalar, list[Operand]]]:
                 for operand, partial in zip(statement.operands, statement.partials, strict=True):
                     if partial is not None:
                         add(operand, *([] if is_selection(partial) else [(block, statement.target)]))
-            elif isinstance(statement, Store) and statement.root.memory.kind == "local":
-                array, value = statement.root.memory, statement.operands[0]
+            elif isinstance(statement, Store) and statement.root.memory_owner.kind == "local":
+                array, value = statement.root.memory_owner, statement.operands[0]
                 readers = [reader for reader, access in accesses[array] if _multiplies_elements(access)]
                 if all(_is_carried_by_loop(array, {block, reader}, flow) for reader in readers):
                     add(value, (block, None))
@@ -114,7 +114,7 @@ def _array_accesses(flow: ControlFlow) -> dict[Root, list[_Access]]:
     def add(block: Block, user: Statement | Phi | Return, values: Iterable[Operand | View | Root]) -> None:
         for value in values:
             for root in value.roots:
-                accesses[root.memory].append((block, user))
+                accesses[root.memory_owner].append((block, user))
 
     for block in flow.blocks:
         for phi in block.phis:

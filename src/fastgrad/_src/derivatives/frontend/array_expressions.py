@@ -189,7 +189,7 @@ def is_overlap_safe(target: View, value: Any) -> bool:
         return all(is_overlap_safe(target, operand) for operand in value.operands)
     if not value.is_array or target.has_same_elements(value):
         return True
-    first, second = target.root.memory, value.root.memory
+    first, second = target.root.memory_owner, value.root.memory_owner
     return (first is not second and "phi" not in (first.kind, second.kind)) or _are_disjoint_slices(target, value)
 
 

@@ -251,9 +251,9 @@ class Builder:
 
     def note_write(self, root: Root) -> None:
         """Notes that an array is written."""
-        if root.memory.kind == "global":
+        if root.memory_owner.kind == "global":
             raise self.refuse("a global array is written")
-        root.memory.is_written = True
+        root.memory_owner.is_written = True
 
     def root(self, type: types.Array, kind: str, hint: str, dims: list[Operand] | None = None) -> Root:
         """Returns a new root of the current block. Without ``dims`` its sizes are read from the array.

@@ -239,7 +239,7 @@ def _items_of_tuple(lowering: Lowering, value: Any, count: int) -> list[Any]:
 
 def length_of(lowering: Lowering, values: Any) -> Operand:
     """Returns the length of a list, a dictionary or a set, as it is now."""
-    return containers.length_of(lowering, values.length_list)
+    return containers.length_of(lowering, values.list_of_same_length)
 
 
 def item(lowering: Lowering, values: Any, index: Any, type: types.Type) -> Any:

@@ -190,7 +190,7 @@ def _analyze_assuming_callee(callee: Callee) -> Callee:
     parts, memory = parts_of(lowered), possible_memory_roots(lowered)
     returned: set[Root] = set()
     for block in lowered.blocks:
-        returned = returned.union(*[memory[root.memory] for value in block.results for root in value.roots])
+        returned = returned.union(*[memory[root.memory_owner] for value in block.results for root in value.roots])
     return callee._replace(
         active=tuple(number for number, part in enumerate(parts) if part.is_real),
         written=frozenset(number for number, part in enumerate(parts) for root in part.roots if root.is_written),

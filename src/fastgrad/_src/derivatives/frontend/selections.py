@@ -173,5 +173,5 @@ def assign_selected(lowering: Lowering, array: View, indices: list[Any], value: 
 
 def _may_share(first: View, second: View) -> bool:
     """True if two arrays may share memory."""
-    memories = first.root.memory, second.root.memory
+    memories = first.root.memory_owner, second.root.memory_owner
     return memories[0] is memories[1] or "phi" in (memories[0].kind, memories[1].kind)

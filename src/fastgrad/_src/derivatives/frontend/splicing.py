@@ -157,7 +157,11 @@ class Splice:
         for first, second in itertools.combinations(parameters, 2):
             view, other = self._arrays[first], self._arrays[second]
             is_written = first.is_written or second.is_written
-            if not is_written or view.root.memory is not other.root.memory or first.is_sibling_field(second):
+            if (
+                not is_written
+                or view.root.memory_owner is not other.root.memory_owner
+                or first.is_sibling_field(second)
+            ):
                 continue
             names = " and ".join(self._function.names[root.position] for root in (first, second))  # type: ignore[index]
             message = (

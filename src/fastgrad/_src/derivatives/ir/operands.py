@@ -117,7 +117,7 @@ class Number(TypedValue):
         """What has a cotangent of its own: the number itself, and of a view the array."""
         return self
 
-    memory = part
+    memory_owner = part
 
     @property
     def index_operands(self) -> list[Self]:
@@ -301,9 +301,9 @@ class Root:
         return (self,)
 
     @property
-    def memory(self) -> Root:
+    def memory_owner(self) -> Root:
         """The root that owns the memory."""
-        return self if self.source is None else self.source.memory
+        return self if self.source is None else self.source.memory_owner
 
     @property
     def sizes(self) -> list[Operand]:
@@ -418,9 +418,9 @@ class View(Value):
         return (self.root,)
 
     @property
-    def memory(self) -> Root:
+    def memory_owner(self) -> Root:
         """The root that owns the memory."""
-        return self.root.memory
+        return self.root.memory_owner
 
     @property
     def sizes(self) -> list[Operand]:

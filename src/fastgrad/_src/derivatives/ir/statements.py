@@ -94,12 +94,12 @@ class Statement:
     @property
     def writes(self) -> list[Root]:
         """The memory that it writes elements of."""
-        return [getattr(self, name).memory for name in self.written]
+        return [getattr(self, name).memory_owner for name in self.written]
 
     @property
     def makes(self) -> list[Root]:
         """The memory that it makes, or replaces by other memory."""
-        return [getattr(self, name).memory for name in self.made]
+        return [getattr(self, name).memory_owner for name in self.made]
 
     @property
     def arrays(self) -> list[Root]:
@@ -498,7 +498,7 @@ class Call(Statement):
     def writes(self) -> list[Root]:
         """The memory that the call writes."""
         arguments = [self.arguments[position] for position in sorted(self.rule.written)]
-        return list(dict.fromkeys(root.memory for value in arguments for root in value.roots))
+        return list(dict.fromkeys(root.memory_owner for value in arguments for root in value.roots))
 
     @property
     def outputs(self) -> list[Scalar | Root]:

@@ -144,7 +144,7 @@ class List(TypedValue):
     is_list = True
 
     @property
-    def length_list(self) -> NumberList:
+    def list_of_same_length(self) -> NumberList:
         """A list of numbers that has as many items."""
         raise NotImplementedError
 
@@ -162,7 +162,7 @@ class NumberList(List):
     type: types.Type
 
     @property
-    def length_list(self) -> NumberList:
+    def list_of_same_length(self) -> NumberList:
         """The list itself."""
         return self
 
@@ -185,7 +185,7 @@ class ArrayList(List):
     type: types.Type
 
     @property
-    def length_list(self) -> NumberList:
+    def list_of_same_length(self) -> NumberList:
         """The list of the starts."""
         return self.starts
 
@@ -199,9 +199,9 @@ class TupleList(List):
     type: types.Type
 
     @property
-    def length_list(self) -> NumberList:
+    def list_of_same_length(self) -> NumberList:
         """That of the list of the first items."""
-        return self.columns[0].length_list
+        return self.columns[0].list_of_same_length
 
 
 @dataclass(eq=False, slots=True)
@@ -222,7 +222,7 @@ class Mapping(TypedValue):
         return "set" if self.values is None else "dictionary"
 
     @property
-    def length_list(self) -> NumberList:
+    def list_of_same_length(self) -> NumberList:
         """A list of numbers that has as many items as there are keys."""
         return self.keys[0]
 

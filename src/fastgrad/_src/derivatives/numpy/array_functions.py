@@ -151,7 +151,7 @@ def check_overlap(lowering: Lowering, target: Any, operands: list[Any], is_by_el
             continue
         if is_by_element and target.has_same_elements(operand):
             continue
-        memories = operand.root.memory, target.root.memory
+        memories = operand.root.memory_owner, target.root.memory_owner
         if memories[0] is memories[1] or "phi" in (memories[0].kind, memories[1].kind):
             raise lowering.builder.refuse(
                 "a function may read other elements of the array that it writes its result to; write it to a new array"

@@ -504,7 +504,7 @@ class Adjoint:
         targets = {target for target, _ in arrays}
         moved: dict[Root, Root] = {}
         for target, value in arrays:
-            source = value.root.memory
+            source = value.root.memory_owner
             if (
                 value.is_whole()
                 and source.kind in ("local", "phi")

@@ -184,7 +184,7 @@ class AdjointEmitter:
         """Returns the text of the cotangent of an element."""
         if self._arrays.is_flat(root):
             index = flat_index(["", *map(text, root.dims[1:])], indices)
-            return f"d_{root.memory.name}[{unsigned_index_text(index)}]"
+            return f"d_{root.memory_owner.name}[{unsigned_index_text(index)}]"
         return f"d_{root.name}[{', '.join(indices) or '()'}]"
 
     def _add_to_element(self, statement: AddToElement, text: TextOf) -> None:
@@ -306,7 +306,7 @@ class AdjointEmitter:
         if not is_matrix:
             sizes, steps = ([*sizes, "1"], [*steps, "0"]) if position else (["1", *sizes], ["0", *steps])
         start = flat_index(dims, [*map(text, view.starts)])
-        return FLAT, f"(d_{root.memory.name}, {', '.join([start, *sizes, *steps])})"
+        return FLAT, f"(d_{root.memory_owner.name}, {', '.join([start, *sizes, *steps])})"
 
     def _cotangent_of_result(self, result: Scalar | Root, text: TextOf) -> str:
         """Returns the text of the cotangent of a call's result."""
@@ -322,7 +322,7 @@ class AdjointEmitter:
         if not self._arrays.is_flat(root):
             return f"d_{root.name}"
         dims = [*map(text, root.dims)]
-        return f"d_{root.memory.name}[:{' * '.join(dims) or '1'}].reshape(({_assignment_targets(dims)}))"
+        return f"d_{root.memory_owner.name}[:{' * '.join(dims) or '1'}].reshape(({_assignment_targets(dims)}))"
 
     def _call_reverse(self, statement: CallReverse, text: TextOf) -> None:
         call, callee, unwritten = statement.call, statement.callee, statement.unwritten
@@ -348,7 +348,7 @@ class AdjointEmitter:
         root = view.root
         if layout != "C":
             return self._emitter.view(view, text, self._shaped_cotangent_text(root, text))
-        name = f"d_{root.memory.name}"
+        name = f"d_{root.memory_owner.name}"
         if view.is_whole() and root.kind in ("parameter", "global"):
             return name
         start = flat_index(["", *map(text, root.dims[1:])], [*map(text, view.starts)])

@@ -162,7 +162,7 @@ class CheckpointedLoop:
         self._write(f"{k}_bytes = {_BYTES}\n{k}_until = {k}_end")
         if self._reserved is not None:
             self._write(f"{k}_until = min({k}_end, {k} + 1 + {k}_room)")
-            mode.stacks.reserve_room(f"(max(0, {k}_until - {k}) + 1)", *self._reserved)
+            mode.stacks.write_room_reservation(f"(max(0, {k}_until - {k}) + 1)", *self._reserved)
         mode.jump(self.head.number)
         mode.begin_block(self.stop)
         self._write_segment_end()
@@ -199,7 +199,7 @@ class CheckpointedLoop:
         )
         self._write(self._stack_reset_lines())
         self._write(f"if {k} >= {k}_next:")
-        mode.stacks.ensure_room(str(len(values)), "", 4)
+        mode.stacks.write_room_test(str(len(values)), "", 4)
         mode.stacks.push(values, indent=4)
         mode.stacks.raise_top(len(values), 4)
         for array in arrays:
@@ -273,10 +273,12 @@ def _written_arrays(function: Function, flow: ControlFlow, head: Block) -> tuple
     read: set[Root] = set()
     for block in flow.blocks:
         for phi in block.phis:
-            used += [root.memory for before, value in phi.incoming.items() if before in body for root in value.roots]
+            used += [
+                root.memory_owner for before, value in phi.incoming.items() if before in body for root in value.roots
+            ]
         for statement in block.statements if block in body else []:
-            used += [root.memory for root in statement.arrays]
-            read.update(*(families[root.memory] for root in statement.reads))
+            used += [root.memory_owner for root in statement.arrays]
+            read.update(*(families[root.memory_owner] for root in statement.reads))
     written = set().union(*map(memory_written_in, flow.reachable_blocks(head)))
     written_in_loop = set().union(*map(memory_written_in, body))
     outer = [root for root in dict.fromkeys(used) if root.block not in body]

@@ -211,7 +211,7 @@ class _Loop:
             for phi in block.phis:
                 if phi.target.roots and block in self._inside:
                     others = [root for _, root in phi.aliases]
-                    if block is self._head or any(root.memory.block not in self._inside for root in others):
+                    if block is self._head or any(root.memory_owner.block not in self._inside for root in others):
                         return False
                 if block not in self._inside:
                     used |= {part for value in phi.incoming.values() for part in parts_of_value(value)}
@@ -315,12 +315,12 @@ class _Loop:
                     self._note_access(view.root, starts)
             self._written |= {memory for memory in statement.writes if memory.block not in self._inside}
         families = memory_families(self._function)
-        copied = {*self._function.copies, *[source.memory for source, _, _ in self._function.copies.values()]}
+        copied = {*self._function.copies, *[source.memory_owner for source, _, _ in self._function.copies.values()]}
         for memory in self._written:
-            names = [root for root in self._accesses if root.memory in families[memory]]
+            names = [root for root in self._accesses if root.memory_owner in families[memory]]
             if len(names) != 1 or not self._has_own_elements(names[0]) or memory in copied:
                 return False
-        return not any(root.memory.is_growing for root in self._accesses)
+        return not any(root.memory_owner.is_growing for root in self._accesses)
 
     def _note_access(self, root: Root, indices: list[Operand] | list[Operand | None]) -> None:
         outer = self._array_before_loop(root)
@@ -340,7 +340,7 @@ class _Loop:
 
     def _has_own_elements(self, root: Root) -> bool:
         """True if no two iterations access the same element: an axis has the same index each time, which differs in all iterations."""
-        names = [other for other in self._accesses if other.memory is root.memory]
+        names = [other for other in self._accesses if other.memory_owner is root.memory_owner]
         return names == [root] and bool(set.intersection(*self._accesses[root]))
 
     def _iteration_index_key(self, index: Operand | None) -> object:

@@ -39,7 +39,7 @@ class RecordStacks:
         self.used.add(name)
         return name
 
-    def ensure_room(self, values: str, codes: str, indent: int = 3) -> None:
+    def write_room_test(self, values: str, codes: str, indent: int = 3) -> None:
         """Writes the test that the stacks have room for more numbers and codes."""
         for count, stack in ((values, "values"), (codes, "codes")):
             if count:
@@ -48,13 +48,13 @@ class RecordStacks:
                 self._write(f"{stack}_room = 2*{stack}_room + {count}", indent + 1)
                 self._write(f"{stack} = grow_stack(owner, {number}, {stack}, {width}, {stack}_room)", indent + 1)
 
-    def reserve_room(self, count: str, values: int, codes: int, more: int = 0) -> None:
+    def write_room_reservation(self, count: str, values: int, codes: int, more: int = 0) -> None:
         """Writes the test that the stacks have room for the records of iterations, and for more numbers."""
-        self.ensure_room(f"{count}*{values} + {more}" if values else "", f"{count}*{codes} + 2" if codes else "")
+        self.write_room_test(f"{count}*{values} + {more}" if values else "", f"{count}*{codes} + 2" if codes else "")
 
-    def ensure_numbers(self, count: int) -> None:
+    def write_number_room_test(self, count: int) -> None:
         """Writes the test that there is room for ``count`` numbers."""
-        self.ensure_room(str(count) if count else "", "")
+        self.write_room_test(str(count) if count else "", "")
 
     def push(self, names: Sequence[str], first: int = 0, indent: int = 3, row: str = "") -> None:
         """Writes what puts numbers on the stack, the first one at place ``first`` from the top, which stays where it is.

@@ -234,13 +234,13 @@ def merge_equal_numbers(function: Function, replace: Replace) -> None:
             elif isinstance(statement, Load):
                 key = (statement.root, operands)
                 if key not in known:
-                    known[key] = statement.target, statement.root.memory
+                    known[key] = statement.target, statement.root.memory_owner
                 elif not _is_increment(statement, users):
                     replaced[statement.target] = known[key][0]
             written = set().union(*[families[memory] for memory in written_memory(statement)])
             known = {key: entry for key, entry in known.items() if entry[1] not in written} if written else known
             if isinstance(statement, Store) and statement.operands[0].type == statement.root.type.dtype:
-                known[statement.root, operands[1:]] = statement.operands[0], statement.root.memory
+                known[statement.root, operands[1:]] = statement.operands[0], statement.root.memory_owner
     replace(replaced)
 
 
@@ -280,7 +280,7 @@ def hoist_loads(function: Function) -> None:
         for block in flow.blocks:
             if block in body and block is not head and all(block in flow.dominators[latch] for latch in latches):
                 for statement in list(block.statements):
-                    is_load = isinstance(statement, Load) and not families[statement.root.memory] & written
+                    is_load = isinstance(statement, Load) and not families[statement.root.memory_owner] & written
                     # What is computed may be computed before it is known to be needed.
                     is_arithmetic = statement.operation is not None and statement.operation.is_speculatable
                     if (is_load or is_arithmetic) and _is_invariant(statement, body):

@@ -356,7 +356,7 @@ class ReverseMode(Emitter):
         is_calling = block in self.calling  # records of the callee come between those of the start and of the end
         count = len(at_start) if is_calling else len(at_start) + len(at_end)
         if block not in self.residuals.reserved:
-            self.stacks.ensure_numbers(count)
+            self.stacks.write_number_room_test(count)
         self.stacks.push([item.name for item in at_start])
         if is_calling:
             self.stacks.raise_top(len(at_start))
@@ -378,7 +378,7 @@ class ReverseMode(Emitter):
             self._write_residuals(statement, block)
         if is_calling:
             count = len(at_end)
-            self.stacks.ensure_numbers(count)
+            self.stacks.write_number_room_test(count)
         row = self._row_of.get(block, "")
         self.stacks.push([item.name for item in at_end], count - len(at_end), row=row)
         self.stacks.raise_top(min(count, 1) if row else count)
@@ -403,7 +403,7 @@ class ReverseMode(Emitter):
             self.write(f"{statement.counter.name}_end = {statement.counter.name}_count")
         elif isinstance(statement, BeginLoop) and statement.counter in self.residuals.reservations:
             count = f"(max(0, {statement.counter.name}_count) + 1)"
-            self.stacks.reserve_room(
+            self.stacks.write_room_reservation(
                 count, *self.residuals.reservations[statement.counter], len(self.residuals.recorded_values(block))
             )
             if statement.counter.head in self._rows:
@@ -445,7 +445,11 @@ class ReverseMode(Emitter):
         for number, view in views:
             for other, other_view in views:
                 is_checked = number in callee.written and (other > number or other not in callee.written)
-                if is_checked and other != number and other_view.root.memory in self.arrays.families[view.root.memory]:
+                if (
+                    is_checked
+                    and other != number
+                    and other_view.root.memory_owner in self.arrays.families[view.root.memory_owner]
+                ):
                     names = view.root.name[2:], other_view.root.name[2:]
                     self.write(memory_check_line(self.view(view), self.view(other_view), names))
         arguments = [*[self.argument(value) for value in statement.arguments], "owner", STACKS]
@@ -463,7 +467,7 @@ class ReverseMode(Emitter):
             choices = way.first if block in way.first else way.second
             if len(choices) > 1:
                 if not (target in self.residuals.reserved and block in self.residuals.reserved):
-                    self.stacks.ensure_room("", "1", indent)
+                    self.stacks.write_room_test("", "1", indent)
                 self.stacks.push_code(choices.index(block), indent)
         loop = self._checkpointed.get(target)
         self.jump(target.number if loop is None or block in loop.body else loop.start, indent)

@@ -29,7 +29,7 @@ from fastgrad._src.ops.shaping import expand_dims, squeeze
 from fastgrad._src.ops.softmax import softmax
 
 
-def _logits_of(name: str, activation: str, y_pred: Tensor, from_logits: bool) -> tuple[Tensor, bool]:
+def _logits_or_output(name: str, activation: str, y_pred: Tensor, from_logits: bool) -> tuple[Tensor, bool]:
     """Returns the logits that ``y_pred`` was computed from, else ``y_pred``; and whether the result is logits."""
     logits = getattr(y_pred, "_logits", None)
     if logits is None:
@@ -108,7 +108,7 @@ def categorical_crossentropy(
             f"Received: target.shape={labels.shape}, output.shape={predictions.shape}"
         )
     _check_shapes(labels, predictions)
-    predictions, from_logits = _logits_of("categorical_crossentropy", "Softmax", predictions, from_logits)
+    predictions, from_logits = _logits_or_output("categorical_crossentropy", "Softmax", predictions, from_logits)
     if from_logits:
         return softmax_cross_entropy_with_logits(labels, predictions, axis)
     return -reduce_sum(labels * log(_clipped_probabilities(predictions, axis)), axis)
@@ -186,7 +186,7 @@ def sparse_categorical_crossentropy(
         )
     if labels.dtype.name not in ("int32", "int64"):
         labels = cast(labels, dtypes.int64)
-    predictions, from_logits = _logits_of("sparse_categorical_crossentropy", "Softmax", predictions, from_logits)
+    predictions, from_logits = _logits_or_output("sparse_categorical_crossentropy", "Softmax", predictions, from_logits)
     label_mask = None
     if ignore_class is not None:
         label_mask = not_equal(labels, ignore_class)
@@ -234,7 +234,7 @@ def _with_smoothed_labels(y_true: Any, y_pred: Any, label_smoothing: float) -> t
 def binary_losses(labels: Tensor, predictions: Tensor, from_logits: bool) -> Tensor:
     """The loss of each element."""
     _check_shapes(labels, predictions)
-    predictions, from_logits = _logits_of("binary_crossentropy", "Sigmoid", predictions, from_logits)
+    predictions, from_logits = _logits_or_output("binary_crossentropy", "Sigmoid", predictions, from_logits)
     if from_logits:
         return sigmoid_cross_entropy_with_logits(labels, predictions)
     predictions = clip_by_value(predictions, epsilon(), 1.0 - epsilon())

@@ -156,7 +156,7 @@ def _where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
 
 def _isclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
     a, b = _as_common_floats(x1, x2)
-    y = logical_or(elementwise.is_near(a, b, rtol, atol), equal(a, b))
+    y = logical_or(elementwise.is_close_elementwise(a, b, rtol, atol), equal(a, b))
     return logical_or(y, logical_and(nan_positions(a), nan_positions(b))) if equal_nan else y
 
 

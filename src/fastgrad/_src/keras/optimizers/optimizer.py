@@ -19,7 +19,7 @@ import numpy as np
 from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.names import declare_missing
 from fastgrad._src.core.placement import device_of, placement
-from fastgrad._src.core.recording import hide_from_tapes, is_state_recorded, record_state_changes, recorders
+from fastgrad._src.core.recording import as_if_recording_state, hide_from_tapes, is_state_recorded, recorders
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.jit.user_lines import warn
@@ -241,7 +241,7 @@ class Optimizer(OptimizerState):
             with hide_from_tapes():
                 self._run_step(grads, variables)
         elif placement.active and any(map(_is_on_gpu, (*grads, *variables))):
-            with record_state_changes(), hide_from_tapes():
+            with as_if_recording_state(), hide_from_tapes():
                 self._run_step(grads, variables)
         elif not self._try_grouped_update(grads, variables):
             self._run_step(grads, variables)
@@ -274,11 +274,11 @@ class Optimizer(OptimizerState):
 
     def _summed_over_replicas(self, grads: Sequence[Any], variables: Sequence[Variable], op: str = "sum") -> list[Any]:
         """Returns gradients reduced over all replicas; those that overwrite their variables by the greatest."""
-        from fastgrad._src.ops.replica_gradients import reduce_gradients
+        from fastgrad._src.ops.replica_gradients import all_reduce_gradients
 
         ops = ["max" if is_overwritten_by_gradient(variable) else op for variable in variables]
         with hide_from_tapes():
-            return reduce_gradients(grads, ops)
+            return all_reduce_gradients(grads, ops)
 
     def _try_grouped_update(self, grads: Sequence[Any], variables: Sequence[Variable]) -> bool:
         """Runs the grouped update of the same variables as last; returns False if an option such as clipping or averages is set."""

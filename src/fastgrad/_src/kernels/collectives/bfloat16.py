@@ -39,7 +39,7 @@ PART_MULTIPLE = 32
 @kernel(
     "x: in[float32], parts: inout[uint16], offset: int, part: int, stride: int, first: int, last: int",
 )
-def narrow_into_parts(x, parts, offset, part, stride, first, last):
+def round_to_bfloat16_parts(x, parts, offset, part, stride, first, last):
     """Rounds x to bfloat16, as the elements from `offset` on of `part`-element parts that begin `stride` apart."""
     i = first
     while i < last:
@@ -56,7 +56,7 @@ def narrow_into_parts(x, parts, offset, part, stride, first, last):
     "parts: in[uint16], x: inout[float32], offset: int, part: int, stride: int, first: int, last: int",
 )
 def widen_from_parts(parts, x, offset, part, stride, first, last):
-    """Reads x from parts; see `narrow_into_parts`."""
+    """Reads x from parts; see `round_to_bfloat16_parts`."""
     i = first
     while i < last:
         number = (offset + i) // part
@@ -118,7 +118,7 @@ def start_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
     layout, signature = PartLayout(inputs), _signature_of(inputs)
     send, receive, ticket = Output(0), Output(1), Output(2)
     narrow = [
-        Launch(narrow_into_parts[()], (Input(i), send, offset, layout.part, layout.stride), prod(x.shape), 0.2)
+        Launch(round_to_bfloat16_parts[()], (Input(i), send, offset, layout.part, layout.stride), prod(x.shape), 0.2)
         for i, (x, offset) in enumerate(zip(inputs, layout.offsets, strict=True))
     ]
     ends = [2 * (rank * layout.stride + layout.part) for rank in range(world().size)]

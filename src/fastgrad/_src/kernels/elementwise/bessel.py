@@ -150,7 +150,7 @@ def _k0_near(x):
 
 
 @scalar_function
-def _k0_far(x):
+def _k0e_far(x):
     u = T(1.0) / x
     return _k0_numerator(u) / (_k0_denominator(u) * math.sqrt(x))
 
@@ -163,7 +163,7 @@ def _k1_near(x):
 
 
 @scalar_function
-def _k1_far(x):
+def _k1e_far(x):
     u = T(1.0) / x
     return _k1_numerator(u) / (_k1_denominator(u) * math.sqrt(x))
 
@@ -171,25 +171,25 @@ def _k1_far(x):
 @scalar_function
 def k0(x):
     """Returns K0(x): infinite at 0, NaN below."""
-    return _scaled_down(_k0_far(x), x) if x > 1 else _k0_near(x)
+    return _scaled_down(_k0e_far(x), x) if x > 1 else _k0_near(x)
 
 
 @scalar_function
 def k0e(x):
     """Returns exp(x) K0(x): infinite at 0, NaN below."""
-    return _k0_far(x) if x > 1 else _k0_near(x) * exp(x)
+    return _k0e_far(x) if x > 1 else _k0_near(x) * exp(x)
 
 
 @scalar_function
 def k1(x):
     """Returns K1(x): infinite at 0, NaN below."""
-    return _scaled_down(_k1_far(x), x) if x > 1 else _k1_near(x)
+    return _scaled_down(_k1e_far(x), x) if x > 1 else _k1_near(x)
 
 
 @scalar_function
 def k1e(x):
     """Returns exp(x) K1(x): infinite at 0, NaN below."""
-    return _k1_far(x) if x > 1 else _k1_near(x) * exp(x)
+    return _k1e_far(x) if x > 1 else _k1_near(x) * exp(x)
 
 
 i0_kernel, i0e_kernel, i1_kernel, i1e_kernel = [wide_map_kernel(function) for function in (i0, i0e, i1, i1e)]

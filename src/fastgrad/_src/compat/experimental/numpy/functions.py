@@ -269,8 +269,8 @@ def _isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: 
     x, y = promote_operands(a, b)
     if not (x.dtype.is_floating or x.dtype.is_complex):
         return equal(x, y)
-    is_near = elementwise.is_near(x, y, rtol, atol)
-    return logical_or(is_near, logical_and(is_nan(x), is_nan(y))) if equal_nan else is_near
+    is_close_elementwise = elementwise.is_close_elementwise(x, y, rtol, atol)
+    return logical_or(is_close_elementwise, logical_and(is_nan(x), is_nan(y))) if equal_nan else is_close_elementwise
 
 
 def _divide_by_log(x: Any, base: float) -> Any:

@@ -88,7 +88,7 @@ def clip(x: Any, low: Any, high: Any) -> Any:
     return minimum(maximum(x, low), high)
 
 
-def is_near(a: Any, b: Any, rtol: float, atol: float) -> Any:
+def is_close_elementwise(a: Any, b: Any, rtol: float, atol: float) -> Any:
     """``|a - b| <= atol + rtol |b|``."""
     return arithmetic.abs(a - b) <= atol + rtol * arithmetic.abs(b)
 
