@@ -242,7 +242,7 @@ def test_every_optimizer_of_keras_is_listed_here():
     [
         ({"clipnorm": 1.0}, norms.sums_of_squares),
         ({"global_clipnorm": 1.0}, norms.sums_of_squares),
-        ({"use_ema": True}, optimizers.moving_average.variables),
+        ({"use_ema": True}, optimizers.moving_average.variables_kernel),
     ],
 )
 def test_options_of_optimizers_have_kernels(calls_of, options, kernel):

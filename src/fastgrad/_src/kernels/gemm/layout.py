@@ -6,7 +6,6 @@ and an estimate of its cost. Thresholds were measured where no formula of the co
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from math import inf
@@ -37,16 +36,7 @@ MULTIPLY_ADD_NANOSECONDS = 0.02  # about, for a multiplication and an addition
 COST_OF_STRIDED_B = 7  # measured for an element of a transposed B, in the unit of `_transposition_cost`
 
 
-@dataclasses.dataclass
-class Product:
-    """Batches of products of an m x k matrix A with a k x n matrix B, as the kernel gets them.
-
-    Attributes:
-        itemsize: bytes of an element.
-        batches, m, n, k, strides: as of `Form`.
-        has_epilogue, multithreaded: as of `gemm_config_of`.
-    """
-
+class _Operands(NamedTuple):  # `import fastgrad` needs no data classes otherwise
     itemsize: int
     batches: int
     m: int
@@ -56,12 +46,22 @@ class Product:
     has_epilogue: bool
     multithreaded: bool
 
+
+class Product(_Operands):
+    """Batches of products of an m x k matrix A with a k x n matrix B, as the kernel gets them.
+
+    Attributes:
+        itemsize: bytes of an element.
+        batches, m, n, k, strides: as of `GemmConfig`.
+        has_epilogue, multithreaded: as of `gemm_config_of`.
+    """
+
     @property
     def transpose(self) -> Product:
         """The product of the transposes: its result is the transpose of C."""
         a_row, a_k, b_k, b_column, a_batch, b_batch = self.strides
         strides = b_column, b_k, a_k, a_row, b_batch, a_batch
-        return dataclasses.replace(self, m=self.n, n=self.m, strides=strides)
+        return self._replace(m=self.n, n=self.m, strides=strides)
 
     @functools.cached_property
     def panel(self) -> int:
@@ -117,7 +117,7 @@ class Blocks(NamedTuple):
         rows: the number of blocks of rows.
         panels: the panels of a unit.
         most: the most groups of `TILE_ROWS` rows that a unit computes together.
-        chains, copied: as of `Form`.
+        chains, copied: as of `GemmConfig`.
     """
 
     rows: int
