@@ -80,7 +80,7 @@ class ConcreteFunction:
 
     @cached_property
     def _outline(self) -> Any:
-        return module_of(Hook.OUTLINES).outline(self._call, self.arguments, self.name)
+        return module_of(Hook.OUTLINES).record_outline(self._call, self.arguments, self.name)
 
     @property
     def inputs(self) -> list[TensorSpec]:
