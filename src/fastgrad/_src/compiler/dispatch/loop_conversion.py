@@ -384,7 +384,7 @@ class _Converter(LoopRewriter):
         sequence: Any = ast.parse(f"{over} = {GENERATED_NAME_PREFIX}range_sequence()").body[0]
         sequence.value.args, sequence.value.keywords = loop.iter.args, loop.iter.keywords
         if maximum is not None:
-            call = ast.parse(f"{GENERATED_NAME_PREFIX}range_part()", mode="eval").body
+            call = ast.parse(f"{GENERATED_NAME_PREFIX}limited_range()", mode="eval").body
             assert isinstance(call, ast.Call)
             call.args, sequence.value = [sequence.value, maximum], call
         plain.iter = ast.parse(f"{GENERATED_NAME_PREFIX}range_elements({over})", mode="eval").body
