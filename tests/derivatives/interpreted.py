@@ -11,6 +11,8 @@ from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
 from fastgrad._src.derivatives.frontend.lowering import lower, lowering_of
 from fastgrad._src.derivatives.functions import parameters
 from fastgrad._src.derivatives.functions.options import Options
+from fastgrad._src.derivatives.ir.code import tuple_of
+from fastgrad._src.derivatives.ir.code_text import text_of_code
 from fastgrad._src.derivatives.ir.representation import Function
 from fastgrad._src.derivatives.transform.emission import Derivative, DerivedCall
 from fastgrad._src.derivatives.transform.forward_mode import ForwardMode, tangents_per_run
@@ -75,7 +77,7 @@ def _run_backward(
     lowered: Function, flow: ControlFlow, positions: tuple[int, ...], arguments: tuple[Any, ...], cotangent: Any
 ) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
     mode = ReverseMode(lowered, flow, positions, None)
-    derivative = mode.derivative(lambda value, cotangents: f"{value}, ({''.join(f'{text}, ' for text in cotangents)})")
+    derivative = mode.derivative(lambda value, cotangents: tuple_of([value, tuple_of(cotangents)]))
     run = _python_function(derivative, {})
     copies = [argument.copy() if isinstance(argument, np.ndarray) else argument for argument in arguments]
     result = run(*copies, *(cotangent if isinstance(cotangent, tuple) else (cotangent,)))
@@ -98,17 +100,18 @@ def _python_function(derivative: Derivative, functions: dict[DerivedCall, Any], 
     """Returns the Python function of a text, and puts those that it calls into ``functions``."""
     scope = {**derivative.scope, **callees.interpreted_scope()}
     scope = {name: value.py_func if isinstance(value, Dispatcher) else value for name, value in scope.items()}
-    exec(compile(derivative.source, "<interpreted derivative>", "exec"), scope)
+    for code in (*derivative.functions.values(), derivative.code):
+        exec(compile(text_of_code(code)[0], "<interpreted derivative>", "exec"), scope)
     functions[call] = scope[derivative.name]
     for name, other in derivative.calls.items():
-        scope[name] = functions.get(other) or _python_function(callees.text_of(other), functions, other)
+        scope[name] = functions.get(other) or _python_function(callees.derivative_of(other), functions, other)
     return functions[call]
 
 
 def text_of_reverse_mode(function: Any, arguments: tuple[Any, ...], positions: tuple[int, ...]) -> str:
     """Returns the text that reverse mode writes for a function of a number as its result, with the cotangent 1."""
     lowered, flow = derivation.lowered_function(function, tuple(map(numba.typeof, arguments)), is_reverse=True)
-    return ReverseMode(lowered, flow, positions, 0).derivative(lambda _, cotangents: ", ".join(cotangents)).source
+    return ReverseMode(lowered, flow, positions, 0).derivative(lambda _, cotangents: tuple_of(cotangents)).source
 
 
 def several_tangents(function: Any, arguments: tuple[Any, ...], directions: list[tuple[Any, ...]]) -> list[Any] | None:

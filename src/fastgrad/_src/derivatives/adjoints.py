@@ -26,8 +26,8 @@ from fastgrad._src.derivatives.frontend.lowering import lower
 from fastgrad._src.derivatives.frontend.typed_functions import typed_function
 from fastgrad._src.derivatives.functions.parameters import wrapped_function
 from fastgrad._src.derivatives.ir.call_rules import CallRule
+from fastgrad._src.derivatives.ir.code_text import term_text, zero_text
 from fastgrad._src.derivatives.ir.operands import Constant
-from fastgrad._src.derivatives.ir.operands import zero as zero_of
 from fastgrad._src.derivatives.transforms import pullback
 from fastgrad._src.jit.numba_internals import CFunc, Dispatcher, NumbaError
 
@@ -175,7 +175,7 @@ class OwnAdjoint(FunctionRule):
                 for place, (number, name) in enumerate(zip(rule.active, tangents, strict=True))
             ]
             lines = [
-                f"e = adjoint({', '.join([Constant(1.0, result).text, *known])})",
+                f"e = adjoint({', '.join([term_text(Constant(1.0, result).term), *known])})",
                 f"return ({' + '.join(terms)},)",
             ]
             return compiled_text("tangent", [*tangents, *known], lines, {"adjoint": rule.adjoint})
@@ -198,11 +198,11 @@ def _transpose(rule: TypedRule, tangents: list[str], known: list[str]) -> Any:
     results, count = rule.results, len(rule.results.types)
     pull = pullback(rule.adjoint, tuple(results.active), len(tangents))
     zeros = [
-        f"np.zeros_like(y_{number})" if isinstance(type, types.Array) else zero_of(type)
+        f"np.zeros_like(y_{number})" if isinstance(type, types.Array) else zero_text(type)
         for number, type in enumerate(results.types)
     ]
     places = {number: place for place, number in enumerate(results.active)}
-    parts = [f"e[{places[number]}]" if number in places else zero_of(type) for number, type in enumerate(results.types)]
+    parts = [f"e[{places[number]}]" if number in places else zero_text(type) for number, type in enumerate(results.types)]
     lines = [f"e = pull({', '.join([*zeros, *known, *tangents])})", f"return {tuple_text(parts)}"]
     scope = {"pull": pull}
     tangent = compiled_text("tangent", [*tangents, *known], lines, scope)

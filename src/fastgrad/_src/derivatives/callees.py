@@ -8,7 +8,7 @@ an inlined call, at any depth.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import FunctionType
 from typing import Any
 
@@ -22,32 +22,49 @@ from fastgrad._src.derivatives.frontend.lowering import Lowering, lowering_of
 from fastgrad._src.derivatives.frontend.tangent_numbers import TangentNumbers
 from fastgrad._src.derivatives.functions.numba_types import is_float_type
 from fastgrad._src.derivatives.functions.options import Options
+from fastgrad._src.derivatives.ir import code
 from fastgrad._src.derivatives.ir.call_rules import Callee, TangentOf
+from fastgrad._src.derivatives.ir.code import Code
 from fastgrad._src.derivatives.ir.operands import Root, Scalar, leaf_types_of, scalars_among, zero
 from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.statements import Return, Size
 from fastgrad._src.derivatives.ir.values import parts_of
 from fastgrad._src.derivatives.runtime.chunks import COMPILED as CHUNKS
 from fastgrad._src.derivatives.runtime.chunks import INTERPRETED as INTERPRETED_CHUNKS
-from fastgrad._src.derivatives.runtime.chunks import MAX_CHUNKS
+from fastgrad._src.derivatives.runtime.chunks import MAX_CHUNKS, compile_chunk
 from fastgrad._src.derivatives.runtime.compilation import OPTIONS
+from fastgrad._src.derivatives.runtime.functions_of_code import function_of_code
 from fastgrad._src.derivatives.runtime.inferred_callees import linked_compiler_class
-from fastgrad._src.derivatives.runtime.jumps import BLOCK_VARIABLE, DirectJumpCompiler
+from fastgrad._src.derivatives.runtime.jumps import DirectJumpCompiler
 from fastgrad._src.derivatives.runtime.tape_memory import ALL_STACKS, COMPILED, INTERPRETED
 from fastgrad._src.derivatives.transform.checkpoints import checkpoint_byte_limit
-from fastgrad._src.derivatives.transform.emission import Derivative, DerivedCall
+from fastgrad._src.derivatives.transform.emission import Derivative, DerivedCall, cotangent, variables_of
 from fastgrad._src.derivatives.transform.forward_mode import ForwardMode
 from fastgrad._src.derivatives.transform.parallel_loops import Outlined, ParallelLoop
-from fastgrad._src.derivatives.transform.record_stacks import STACKS, STACKS_OF_REVERSE, TOPS
+from fastgrad._src.derivatives.transform.record_stacks import (
+    ARRAYS_TOP,
+    CODES,
+    CODES_ROOM,
+    CODES_TOP,
+    OWNER,
+    STACKS,
+    STACKS_OF_REVERSE,
+    TOPS,
+    VALUES,
+    VALUES_ROOM,
+    VALUES_TOP,
+    acquired,
+    capacity,
+    position,
+    released,
+)
 from fastgrad._src.derivatives.transform.reverse_mode import ReverseMode
 from fastgrad._src.derivatives.transform.simplification import simplify
 from fastgrad._src.derivatives.transform.tangents import Tangents
-from fastgrad._src.jit.generated_source import generated_function
 from fastgrad._src.jit.numba_internals import CPUDispatcher, global_compiler_lock
+from fastgrad._src.scalars.formulas import Term, as_term
+from fastgrad._src.scalars.terms import SELECT
 
-_ACQUIRE = "values, codes, arrays = acquire(owner, 0, 8), acquire(owner, 1, 1), acquire(owner, 2, 8)"
-_EMPTY_STACKS = "values, 0, capacity(values), codes, 0, capacity(codes), arrays, 0"
-_RELEASE = ("release(0, values, 8)", "release(1, codes, 1)", "release(2, arrays, 8)")
 _dispatchers: dict[DerivedCall, Any] = {}
 
 
@@ -87,7 +104,7 @@ class SplitMode(ReverseMode):
 
     def known_on_reverse_sweep(self) -> set[Scalar]:
         """Returns the sizes of the arrays that the reverse sweep takes."""
-        self._sizes: dict[Any, str] = {}
+        self._sizes: dict[Any, Term] = {}
         for block in self.flow.blocks:
             for statement in block.statements:
                 if isinstance(statement, Size) and statement.root.kind == "parameter":
@@ -96,45 +113,47 @@ class SplitMode(ReverseMode):
                         not self.arrays.is_flat(statement.root) or statement.root.type.ndim == 1
                     )
                     if is_shaped or name in self._frozen_names:
-                        array = f"d_{name}" if is_shaped else name
-                        self._sizes[statement.target] = f"{array}.shape[{statement.axis}]"
+                        array = cotangent(statement.root) if is_shaped else statement.root.term
+                        self._sizes[statement.target] = code.size_along(array, statement.axis)
         return {*self._sizes}
 
     def make_cotangent(self, root: Root) -> None:
         """Writes the size that the reverse sweep gives the cotangent of an array."""
-        self.grow_buffer(root, " * ".join(self.operand(size) for size in root.dims) or "1")
+        self.grow_buffer(root, code.product([self.operand(size) for size in root.dims]))
 
-    def grow_buffer(self, root: Root, count: str) -> None:
+    def grow_buffer(self, root: Root, count: Term) -> None:
         """Writes the size that the reverse sweep gives the buffer of a cotangent."""
-        self.write(f"n_{root.name} = max(n_{root.name}, {count})")
+        self.write(code.assign(_room_of(root), code.call("max", _room_of(root), count)))
 
     def write_return(self, block: Block, end: Return) -> None:
         """Writes the records of what the reverse sweep needs, and the results."""
-        sizes = [f"n_{root.name}" for root in self._arrays]
-        names = [*[item.name for item in self._records], *sizes]
-        self.stacks.write_number_room_test(len(names))
-        self.stacks.push(names)
-        self.stacks.raise_top(len(names))
+        records = self._recorded()
+        self.stacks.write_number_room_test(len(records))
+        self.stacks.push(records)
+        self.stacks.raise_top(len(records))
         leaf_types = leaf_types_of(self.function.result)
         results = [self.result_of(value, type) for value, type in zip(end.values, leaf_types, strict=True)]
-        self.write(f"return {''.join(text + ', ' for text in results)}{STACKS}")
+        self.write(code.Return(code.tuple_of([*results, *STACKS])))
+
+    def _recorded(self) -> list[Term]:
+        """Returns the variables that the reverse sweep takes back from the stack of numbers."""
+        return [*variables_of(self._records), *map(_room_of, self._arrays)]
 
     def augmented(self) -> Derivative:
-        """Returns the text of ``(*arguments, owner, *stacks) -> (*results, *stacks)``."""
+        """Returns ``(*arguments, owner, *stacks) -> (*results, *stacks)``."""
         check_aliased_stores(self.function, self.flow, is_reverse=True)
         self._check_code_range()
-        self.lines = []
+        self.blocks = {}
         for block in self.flow.blocks:
             self.begin_block(block.number)
             self._write_forward_block(block)
-        names = [part.name for part in parts_of(self.function)]
-        head = [*self.initial_records(), *[f"n_{root.name} = 0" for root in self._arrays]]
-        body = [*head, f"{BLOCK_VARIABLE} = 0", "while True:"]
-        return self.result(f"augmented_{self.function.name}", [*names, "owner", STACKS], body)
+        parameters = [part.term for part in parts_of(self.function)]
+        prologue = [*self.initial_records(), *[code.assign(_room_of(root), 0) for root in self._arrays]]
+        return self.result(f"augmented_{self.function.name}", [*parameters, OWNER, *STACKS], prologue)
 
     def reverse(self) -> Derivative:
-        """Returns the text of ``(*cotangents of results, *frozen arrays, *cotangents of arrays, *stacks) -> (*cotangents of numbers, *tops)``."""
-        self.lines = []
+        """Returns ``(*cotangents of results, *frozen arrays, *cotangents of arrays, *stacks) -> (*cotangents of numbers, *tops)``."""
+        self.blocks = {}
         end = 2 * len(self.flow.blocks)
         for block in self.flow.blocks:
             if block.successors or block.returns:
@@ -142,47 +161,48 @@ class SplitMode(ReverseMode):
                 self._reverse_sweep(block)
         self.write_loop_exits()
         parts = [part for part in parts_of(self.function) if part.position in self.positions]
-        cotangents = [f"d_{part.name}" if part in self.activity else zero(part.type) for part in scalars_among(parts)]
+        cotangents = [cotangent(part) if part in self.activity else zero(part.type) for part in scalars_among(parts)]
         self.begin_block(end)
-        self.write(f"return {''.join(text + ', ' for text in cotangents)}{TOPS}")
-        results = [
-            f"c_{number}" for number, type in enumerate(leaf_types_of(self.function.result)) if is_float_type(type)
-        ]
-        arrays = [f"d_{root.name}" for part in parts for root in part.roots]
-        parameters = [*results, *self._frozen_names, *arrays, STACKS_OF_REVERSE]
+        self.write(code.Return(code.tuple_of([*cotangents, *TOPS])))
+        leaf_types = enumerate(leaf_types_of(self.function.result))
+        results = [code.Variable(f"c_{number}", type) for number, type in leaf_types if is_float_type(type)]
+        arrays = [cotangent(root) for part in parts for root in part.roots]
+        parameters = [*results, *map(code.Variable, self._frozen_names), *arrays, *STACKS_OF_REVERSE]
         (start,) = [block for block in self.flow.blocks if block.returns]
-        body = [
-            *self._initial_lines(),
-            f"{BLOCK_VARIABLE} = {len(self.flow.blocks) + start.number}",
-            "while True:",
-        ]
-        return self.result(f"reverse_{self.function.name}", parameters, body)
+        prologue = self._prologue_of_reverse()
+        return self.result(
+            f"reverse_{self.function.name}", parameters, prologue, len(self.flow.blocks) + start.number
+        )
 
-    def _initial_lines(self) -> list[str]:
-        """Returns the lines that take back the records, and give numbers and cotangents their first values."""
-        lines, self.lines = self.lines, []
-        names = [*[item.name for item in self._records], *[f"n_{root.name}" for root in self._arrays]]
-        self.stacks.lower_top(len(names), 1)
-        record_types = [item.type if isinstance(item, Scalar) else types.int64 for item in self._records]
-        record_types += [types.int64] * len(self._arrays)
-        for offset, (name, type) in enumerate(zip(names, record_types, strict=True)):
-            self.write(f"{name} = pop_{type}(values, values_top + {offset})", 1)
-        for counter in self.function.counters:
-            if counter not in self._records:
-                self.write(f"{counter.name} = 0", 1)
-        for scalar in sorted(self.residuals.read_before, key=lambda item: item.name):
-            self.write(f"{scalar.name} = {zero(scalar.type)}", 1)
-        for size, text in self._sizes.items():
-            if size in self.residuals.kept:
-                self.write(f"{size.name} = {text}", 1)
-        for line in [*self.row_size_lines(), *self.initial_cotangents()]:
-            self.write(line, 1)
-        for root in self.function.roots:
-            if root in self._arrays or (root in self.activity and root.kind == "global"):
-                count = f"n_{root.name}" if root in self._arrays else f"{root.name}.size"
-                self.write(f"d_{root.name} = np.zeros({count}, {self.dtype(root.type.dtype)})", 1)
-        first_lines, self.lines = [line[4:] for line in self.lines], lines
-        return first_lines
+    def _prologue_of_reverse(self) -> list[code.Statement]:
+        """Returns the statements that take back the records, and give numbers and cotangents their first values."""
+        prologue: list[code.Statement] = []
+        with self.within(prologue):
+            recorded = self._recorded()
+            self.stacks.lower_top(len(recorded))
+            for offset, variable in enumerate(recorded):
+                assert isinstance(variable, code.Variable)
+                assert variable.type is not None
+                self.write(code.assign(variable, self.stacks.popped(variable.type, position(offset))))
+            for counter in self.function.counters:
+                if counter not in self._records:
+                    self.write(code.assign(code.integer(counter.name), 0))
+            for scalar in sorted(self.residuals.read_before, key=lambda item: item.name):
+                self.write(code.assign(scalar.term, zero(scalar.type)))
+            for size, value in self._sizes.items():
+                if size in self.residuals.kept:
+                    self.write(code.assign(size.term, value))
+            self.write(*self.initial_row_sizes(), *self.initial_cotangents())
+            for root in self.function.roots:
+                if root in self._arrays or (root in self.activity and root.kind == "global"):
+                    count = _room_of(root) if root in self._arrays else code.size(root.term)
+                    self.write(code.assign(cotangent(root), self.zeros(root, count)))
+        return prologue
+
+
+def _room_of(root: Root) -> code.Variable:
+    """Returns the variable of the size that the cotangent of an array gets."""
+    return code.integer(f"n_{root.name}")
 
 
 def tangents_of(
@@ -219,50 +239,77 @@ def _split_derivatives(callee: Callee, frozen: tuple[int, ...]) -> dict[str, Der
     return {"augmented": mode.augmented(), "reverse": mode.reverse()}
 
 
-def _text_of_parallel_loop(call: DerivedCall) -> Derivative:
-    """Returns the text of a derivative of a parallel loop: it runs that of ``ParallelLoop.chunk`` for all chunks."""
+def _derivative_of_parallel_loop(call: DerivedCall) -> Derivative:
+    """Returns a derivative of a parallel loop: it runs that of ``ParallelLoop.chunk`` for all chunks."""
     callee = call.callee
     chunk = call._replace(callee=callee._replace(function=callee.function.chunk))
     name = f"{call.form}_{callee.function.__name__}"
     write = {"augmented": _parallel_augmented, "reverse": _parallel_reverse, "tangent": _parallel_tangent}[call.form]
-    source = "\n".join(line.replace("NAME", name) for line in write(call)) + "\n"
+    of_chunk, of_loop = write(call, name)
     calls = {"run_chunk": chunk}
     if call.form == "reverse":
         calls["run_chunk_again"] = chunk._replace(form="augmented")
-    return Derivative(name, source, {"np": np, **CHUNKS}, calls)
+    return Derivative(of_loop, {"np": np, **CHUNKS}, calls, {"chunk": of_chunk})
 
 
-def _names(letter: str, numbers: Iterable[int]) -> list[str]:
-    return [f"{letter}{number}" for number in numbers]
+def _variables(letter: str, numbers: Iterable[int]) -> list[code.Variable]:
+    return [code.Variable(f"{letter}{number}") for number in numbers]
 
 
-def _parallel_augmented(call: DerivedCall) -> list[str]:
-    arguments = ", ".join(_names("a", range(len(call.callee.types))))
+_NUMBER, _CHUNKS, _FIRST = code.integer("number"), code.integer("chunks"), code.integer("first")
+_TABLE = code.Variable("stacks")
+_ACQUIRE = [code.assign(code.integer(name), acquired(name)) for name in ALL_STACKS]
+_RELEASE = [released(name) for name in ALL_STACKS]
+_EMPTY_STACKS = (VALUES, 0, capacity(VALUES), CODES, 0, capacity(CODES), code.integer("arrays"), 0)
+_NEW_OWNER = code.assign(OWNER, code.call("new_owner"))
+
+
+def _run(name: str, arguments: Sequence[Any], results: Sequence[Term]) -> code.Statement:
+    """Returns the statement that runs a chunk."""
+    called = code.call(name, *arguments)
+    return code.assign(code.tuple_of(results), called) if results else code.Evaluate(called)
+
+
+def _run_all(count: Term, arguments: Sequence[Term], table: Any) -> code.Statement:
+    """Returns the statement that runs all chunks."""
+    return code.Evaluate(code.call("run_chunks", code.Global("chunk"), count, code.tuple_of(arguments), table))
+
+
+def _parallel_augmented(call: DerivedCall, name: str) -> tuple[Code, Code]:
+    arguments = _variables("a", range(len(call.callee.types)))
+    count = arguments[1]
     limit = checkpoint_byte_limit() // 2 // MAX_CHUNKS
-    drop = [f"    if 8 * (values_top + arrays_top) + codes_top > {limit}:", *[f"        {line}" for line in _RELEASE]]
-    drop.append("        values = values_top = codes = codes_top = arrays = arrays_top = 0")
+    tops = [code.assign(variable, 0) for variable in STACKS_OF_REVERSE]
+    drop = code.If(limit < 8 * (VALUES_TOP + ARRAYS_TOP) + CODES_TOP, [*_RELEASE, *tops])
     is_kept = not call.callee.function.rerun_argument_numbers(call.arguments)
-    tops = STACKS_OF_REVERSE.split(", ")
-    return [
-        "@compiled",
-        f"def chunk(number, stacks, {arguments}):",
-        "    owner = new_owner()",
-        f"    {_ACQUIRE}",
-        f"    {STACKS} = run_chunk({arguments}, number, owner, {_EMPTY_STACKS})",
-        *([] if is_kept else drop),
-        *[f"    stacks[number, {place}] = {top}" for place, top in enumerate(tops)],
-        f"def NAME({arguments}, owner, {STACKS}):",
-        "    stacks = new_stacks(a1)",
-        f"    run_chunks(chunk, a1, (stacks, {arguments}), stacks)",
-        *[f"    stacks[a1, {place}] = {top}" for place, top in enumerate(tops)],
-        "    join_stacks(owner, stacks, a1)",
-        *[f"    {top} = stacks[a1, {place}]" for place, top in enumerate(tops)],
-        "    values_room, codes_room = capacity(values), capacity(codes)",
-        f"    return {STACKS}",
+    rows = [
+        [code.subscript(_TABLE, [row, as_term(place)]) for place in range(len(STACKS_OF_REVERSE))]
+        for row in (_NUMBER, count)
     ]
+    of_chunk = [
+        _NEW_OWNER,
+        *_ACQUIRE,
+        _run("run_chunk", [*arguments, _NUMBER, OWNER, *_EMPTY_STACKS], STACKS),
+        *([] if is_kept else [drop]),
+        *map(code.assign, rows[0], STACKS_OF_REVERSE),
+    ]
+    of_loop = [
+        code.assign(_TABLE, code.call("new_stacks", count)),
+        _run_all(count, [_TABLE, *arguments], _TABLE),
+        *map(code.assign, rows[1], STACKS_OF_REVERSE),
+        code.Evaluate(code.call("join_stacks", OWNER, _TABLE, count)),
+        *map(code.assign, STACKS_OF_REVERSE, rows[1]),
+        code.assign(VALUES_ROOM, capacity(VALUES)),
+        code.assign(CODES_ROOM, capacity(CODES)),
+        code.Return(code.tuple_of(STACKS)),
+    ]
+    return (
+        Code("chunk", [_NUMBER, _TABLE, *arguments], of_chunk),
+        Code(name, [*arguments, OWNER, *STACKS], of_loop),
+    )
 
 
-def _parallel_reverse(call: DerivedCall) -> list[str]:
+def _parallel_reverse(call: DerivedCall, name: str) -> tuple[Code, Code]:
     callee = call.callee
     loop = callee.function
     arrays = [place for place in callee.active if isinstance(callee.types[place], types.Array)]
@@ -270,68 +317,105 @@ def _parallel_reverse(call: DerivedCall) -> list[str]:
     shared = [place for place in arrays if place in loop.shared]
     known = loop.rerun_argument_numbers(call.arguments)
     scratch = sorted(loop.partials) if known else []
-    frozen, cotangents, sums = _names("a", call.arguments), _names("d", arrays), _names("e", numbers)
-    given = [*_names("a", known), *frozen, *cotangents]
-    passed = ", ".join(["first", "chunks", *ALL_STACKS, *given, *_names("a", scratch), *_names("s", shared), *sums])
-    own = [f"copy_for_chunk(s{place}, number, d{place})" if place in shared else f"d{place}" for place in arrays]
-    targets = ", ".join([*_names("t", numbers), "_", "_", "_"])
-    starts = [f"pop_int64(values, values_top - {place})" for place in (4, 3, 2)]
+    frozen, cotangents, sums = _variables("a", call.arguments), _variables("d", arrays), _variables("e", numbers)
+    given = [*_variables("a", known), *frozen, *cotangents]
+    stacks = [code.integer(stack) for stack in ALL_STACKS]
+    passed = [_FIRST, _CHUNKS, *stacks, *given, *_variables("a", scratch), *_variables("s", shared), *sums]
+    own = [
+        code.call("copy_for_chunk", code.Variable(f"s{place}"), _NUMBER, code.Variable(f"d{place}"))
+        if place in shared
+        else code.Variable(f"d{place}")
+        for place in arrays
+    ]
+
+    def popped(place: Term) -> Term:
+        return code.call("pop_int64", VALUES, place)
+
+    is_again = code.Variable("is_again", types.boolean)
+    before = SELECT(_NUMBER > 0, _NUMBER - 1, _CHUNKS)
     again = [
-        "    is_again = values_top == pop_int64(values, first + 3 * (number - 1 if number > 0 else chunks))",
-        "    owner = new_owner()",
-        "    if is_again:",
-        f"        {_ACQUIRE}",
-        f"        {STACKS} = run_chunk_again({', '.join([*_names('a', range(len(callee.types))), 'number'])}, owner, {_EMPTY_STACKS})",
+        code.assign(is_again, popped(_FIRST + 3 * before) == VALUES_TOP),
+        _NEW_OWNER,
+        code.If(
+            is_again,
+            [
+                *_ACQUIRE,
+                _run(
+                    "run_chunk_again",
+                    [*_variables("a", range(len(callee.types))), _NUMBER, OWNER, *_EMPTY_STACKS],
+                    STACKS,
+                ),
+            ],
+        ),
     ]
-    return [
-        "@compiled",
-        f"def chunk(number, {passed}):",
-        *[f"    {top} = pop_int64(values, first + 3 * number + {place})" for place, top in enumerate(TOPS.split(", "))],
+    unused = [code.integer(f"unused_{number}") for number in range(3)]
+    of_chunk = [
+        *[code.assign(top, popped(_FIRST + 3 * _NUMBER + place)) for place, top in enumerate(TOPS)],
         *(again if known else []),
-        f"    {targets} = run_chunk({', '.join([*frozen, *own, STACKS_OF_REVERSE])})",
-        *(["    if is_again:", *[f"        {line}" for line in _RELEASE]] if known else []),
-        *[f"    e{place}[number] = t{place}" for place in numbers],
-        f"def NAME({', '.join([*given, STACKS_OF_REVERSE])}):",
-        "    chunks = pop_int64(values, values_top - 1)",
-        "    first = values_top - 4 - 3 * chunks",
-        *[f"    a{place} = np.zeros(chunks, np.{callee.types[place].dtype})" for place in scratch],
-        *[f"    s{place} = copies_for_chunks(d{place}, chunks)" for place in shared],
-        *[f"    e{place} = np.zeros(chunks, np.{callee.types[place]})" for place in numbers],
-        f"    run_chunks(chunk, chunks, ({passed}), None)",
-        *[f"    add_copies(d{place}, s{place}, chunks)" for place in shared],
-        f"    return {', '.join([*[f'sum_in_order({name})' for name in sums], *starts])}",
+        _run("run_chunk", [*frozen, *own, *STACKS_OF_REVERSE], [*_variables("t", numbers), *unused]),
+        *([code.If(is_again, [*_RELEASE])] if known else []),
+        *[
+            code.assign(code.subscript(total, [_NUMBER]), part)
+            for total, part in zip(sums, _variables("t", numbers), strict=True)
+        ],
     ]
-
-
-def _parallel_tangent(call: DerivedCall) -> list[str]:
-    arguments = _names("a", range(len(call.callee.types)))
-    tangents = _names("d", call.arguments)
-    given = ", ".join([*arguments, *tangents])
-    return [
-        "@compiled",
-        f"def chunk(number, {given}):",
-        f"    run_chunk({', '.join([*arguments, 'number', *tangents])})",
-        f"def NAME({given}):",
-        f"    run_chunks(chunk, a1, ({given}), None)",
+    of_loop = [
+        code.assign(_CHUNKS, popped(VALUES_TOP - 1)),
+        code.assign(_FIRST, VALUES_TOP - 4 - 3 * _CHUNKS),
+        *[code.assign(*_zeros(f"a{place}", callee.types[place].dtype)) for place in scratch],
+        *[
+            code.assign(code.Variable(f"s{place}"), code.call("copies_for_chunks", code.Variable(f"d{place}"), _CHUNKS))
+            for place in shared
+        ],
+        *[code.assign(*_zeros(f"e{place}", callee.types[place])) for place in numbers],
+        _run_all(_CHUNKS, passed, None),
+        *[
+            code.Evaluate(
+                code.call("add_copies", code.Variable(f"d{place}"), code.Variable(f"s{place}"), _CHUNKS)
+            )
+            for place in shared
+        ],
+        code.Return(
+            code.tuple_of(
+                [
+                    *[code.call("sum_in_order", total) for total in sums],
+                    *[popped(VALUES_TOP - place) for place in (4, 3, 2)],
+                ]
+            )
+        ),
     ]
+    return Code("chunk", [_NUMBER, *passed], of_chunk), Code(name, [*given, *STACKS_OF_REVERSE], of_loop)
 
 
-def text_of(call: DerivedCall) -> Derivative:
-    """Returns the text of what a derivative calls."""
+def _zeros(name: str, type: types.Type) -> tuple[code.Variable, Term]:
+    """Returns a variable, and zeros for each chunk."""
+    return code.Variable(name), code.call("np.zeros", _CHUNKS, code.Global(f"np.{type}"))
+
+
+def _parallel_tangent(call: DerivedCall, name: str) -> tuple[Code, Code]:
+    arguments = _variables("a", range(len(call.callee.types)))
+    tangents = _variables("d", call.arguments)
+    given = [*arguments, *tangents]
+    of_chunk = [_run("run_chunk", [*arguments, _NUMBER, *tangents], [])]
+    return Code("chunk", [_NUMBER, *given], of_chunk), Code(name, given, [_run_all(arguments[1], given, None)])
+
+
+def derivative_of(call: DerivedCall) -> Derivative:
+    """Returns what a derivative calls."""
     if isinstance(call.callee.function, ParallelLoop):
-        return _text_of_parallel_loop(call)
+        return _derivative_of_parallel_loop(call)
     if call.form == "tangent":
         return ForwardMode(*_lower(call.callee), call.arguments, is_callee=True).derivative()
     return _split_derivatives(call.callee, call.arguments)[call.form]
 
 
 def _dispatcher_of(call: DerivedCall) -> Any:
-    """Returns the dispatcher of what a text calls. Its own text may call it again."""
+    """Returns the dispatcher of what a derivative calls. It may call itself."""
     with global_compiler_lock:
         if call not in _dispatchers:
             known = {*_dispatchers}
             try:
-                _function_of(text_of(call), call.form, call)
+                _function_of(derivative_of(call), call.form, call)
             except BaseException:
                 for other in {*_dispatchers} - known:
                     del _dispatchers[other]
@@ -346,15 +430,20 @@ def interpreted_scope() -> dict[str, Any]:
 
 def _function_of(derivative: Derivative, what: str, call: DerivedCall | None) -> FunctionType:
     scope = {**COMPILED, **derivative.scope}
-    function = generated_function(derivative.name, derivative.source, what, scope, derivative.user_lines)
+    function = function_of_code(derivative.code, what, scope)
+    inner = {name: function_of_code(part, what, scope) for name, part in derivative.functions.items()}
     if call is not None:
         _dispatchers[call] = CPUDispatcher(
             function, targetoptions=OPTIONS, pipeline_class=linked_compiler_class(DirectJumpCompiler)
         )
-    function.__globals__.update({name: _dispatcher_of(other) for name, other in derivative.calls.items()})
+    called = {name: _dispatcher_of(other) for name, other in derivative.calls.items()}
+    for part in inner.values():
+        part.__globals__.update(called)
+    function.__globals__.update(called)
+    function.__globals__.update({name: compile_chunk(part) for name, part in inner.items()})
     return function
 
 
-def compiled_text(derivative: Derivative, what: str) -> FunctionType:
-    """Returns the function of a derivative's text, for Numba to compile."""
+def function_to_compile(derivative: Derivative, what: str) -> FunctionType:
+    """Returns the function of a derivative, for Numba to compile."""
     return _function_of(derivative, what, None)

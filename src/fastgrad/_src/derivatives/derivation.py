@@ -11,7 +11,7 @@ from numba import types
 from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
 from fastgrad._src.derivatives.analysis.searches import find_searches
-from fastgrad._src.derivatives.callees import compiled_text, tangents_of
+from fastgrad._src.derivatives.callees import function_to_compile, tangents_of
 from fastgrad._src.derivatives.frontend.lowering import Lowering, lower, lowering_of
 from fastgrad._src.derivatives.frontend.splicing import Spliced
 from fastgrad._src.derivatives.functions.argument_types import Specialization, check_directions, specialize
@@ -24,9 +24,10 @@ from fastgrad._src.derivatives.transform.reverse_mode import ReverseMode
 from fastgrad._src.derivatives.transform.simplification import simplify
 from fastgrad._src.jit.generated_source import original_user_line
 from fastgrad._src.jit.user_lines import warn_at
+from fastgrad._src.scalars.formulas import Term
 
-Form = Callable[[str, list[str]], str]
-"""Maps the text of a function's result and the texts of the cotangents to the text of what the derivative returns."""
+Form = Callable[[Term, list[Term]], Term]
+"""Maps a function's result and the cotangents to what the derivative returns."""
 
 
 def reverse_mode(
@@ -58,7 +59,7 @@ def reverse_mode(
         check_result(lowered.result, specialization.function, owner, has_aux)
     _warn_of_searches(lowered, flow, positions, seed)
     flow = outline_parallel_loops(lowered, flow, positions, seed)
-    return compiled_text(ReverseMode(lowered, flow, positions, seed).derivative(form), "gradient")
+    return function_to_compile(ReverseMode(lowered, flow, positions, seed).derivative(form), "gradient")
 
 
 def forward_mode(
@@ -72,7 +73,7 @@ def forward_mode(
     flow = ControlFlow(lowered)
     _warn_of_searches(lowered, flow, positions)
     flow = outline_parallel_loops(lowered, flow, positions, is_forward=True)
-    return compiled_text(ForwardMode(lowered, flow, positions, width=width).derivative(), "tangent")
+    return function_to_compile(ForwardMode(lowered, flow, positions, width=width).derivative(), "tangent")
 
 
 def splice_of_forward_mode(
@@ -108,7 +109,7 @@ def reverse_over_forward(
     lowered = tangents_of(lowering, flow, tangents)
     simplify(lowered, is_reverse=True)
     mode = ReverseMode(lowered, ControlFlow(lowered), positions, seed)
-    return compiled_text(mode.derivative(form), "second derivative")
+    return function_to_compile(mode.derivative(form), "second derivative")
 
 
 def _lowering_for_forward_mode(

@@ -164,7 +164,7 @@ def _with_fixed_decision(statement: Statement) -> list[Statement]:
         return [statement]
     found = Scalar(f"{statement.target.name}_found", types.boolean, statement.target.block)
     decision = Compute(
-        statement.location, statement.target, ScalarOperation("decide({0})", 1), [found], COST_OF_EFFECTS
+        statement.location, statement.target, ScalarOperation("decide({0})", 1, name="decide"), [found], COST_OF_EFFECTS
     )
     statement.target.definition, found.definition = decision, statement
     statement.target = found

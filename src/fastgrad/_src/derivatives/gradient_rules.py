@@ -14,8 +14,10 @@ from fastgrad._src.derivatives.derivation import Form, lowered_function, written
 from fastgrad._src.derivatives.functions.argument_types import is_differentiable
 from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.functions.parameters import Types, parameter_names, place, wrapped_function
+from fastgrad._src.derivatives.ir import code
 from fastgrad._src.derivatives.ir.call_rules import CallRule
-from fastgrad._src.derivatives.ir.operands import Constant, leaf_types_of, zero
+from fastgrad._src.derivatives.ir.code_text import term_text, zero_text
+from fastgrad._src.derivatives.ir.operands import Constant, leaf_types_of
 from fastgrad._src.derivatives.ir.representation import Function
 from fastgrad._src.derivatives.transforms import (
     draws_random_numbers,
@@ -27,6 +29,7 @@ from fastgrad._src.derivatives.transforms import (
 )
 from fastgrad._src.jit.generated_source import generated_function
 from fastgrad._src.jit.numba_internals import dispatcher
+from fastgrad._src.scalars.formulas import Term
 
 
 def rule_of_gradient(
@@ -62,7 +65,7 @@ def rule_of_gradient(
     v = ["v"] if has_value else []
     t_of = {position: f"t_{position}" for position in active}
     zeros = {
-        position: f"np.zeros_like({names[position]})" if isinstance(type, types.Array) else zero(type)
+        position: f"np.zeros_like({names[position]})" if isinstance(type, types.Array) else zero_text(type)
         for position, type in enumerate(argument_types)
         if position in active
     }
@@ -116,19 +119,24 @@ def _derivatives(
 ) -> FunctionType:
     """Returns the Python function that computes a gradient with respect to numbers by forward mode, which can be differentiated again."""
 
-    def call(position: int, direction: str) -> str:
-        return f"tangent_{position}({', '.join(names)}, {direction})"
+    def tangent(position: int, direction: Term) -> Term:
+        return code.call(f"tangent_{position}", *map(code.Variable, names), direction)
 
-    def derivative(position: int) -> str:
-        type, item = argument_types[position], "[1][0]" if has_aux else "[1]"
+    def derivative(position: int) -> Term:
+        type, directions = argument_types[position], [one]
         if isinstance(type, types.Complex):
-            directions = ("complex(1.0, 0.0)", "complex(0.0, 1.0)")
-            return f"{type}(complex({', '.join(call(position, direction) + item for direction in directions)}))"
-        return call(position, Constant(1.0, type).text) + item
+            directions = [code.call("complex", 1.0, 0.0), code.call("complex", 0.0, 1.0)]
+        elif type == types.float32:
+            directions = [one_of_float32]
+        parts = [code.item(tangent(position, direction), 1) for direction in directions]
+        parts = [code.item(part, 0) for part in parts] if has_aux else parts
+        return code.call(str(type), code.call("complex", *parts)) if isinstance(type, types.Complex) else parts[0]
 
-    direction = "1.0" if argument_types[positions[0]] != types.float32 else "_float32(1.0)"
-    value = call(positions[0], direction) + "[0]"
-    source = f"def derivatives({', '.join(names)}):\n    return {form(value, [derivative(position) for position in positions])}\n"
+    one, one_of_float32 = Constant(1.0, types.float64).term, Constant(1.0, types.float32).term
+    direction = one if argument_types[positions[0]] != types.float32 else one_of_float32
+    value = code.item(tangent(positions[0], direction), 0)
+    result = form(value, [derivative(position) for position in positions])
+    source = f"def derivatives({', '.join(names)}):\n    return {term_text(result)}\n"
     scope: dict[str, Any] = {f"tangent_{position}": forward_dispatcher(f, (position,)) for position in positions}
     scope |= {"_float32": np.float32, "complex64": np.complex64, "complex128": np.complex128}
     return generated_function("derivatives", source, "derivative", scope)

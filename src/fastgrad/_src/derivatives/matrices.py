@@ -33,7 +33,6 @@ from fastgrad._src.derivatives.transforms import (
     draws_random_numbers,
     forward_dispatcher,
     hvp,
-    result_text,
 )
 from fastgrad._src.jit.generated_source import generated_function
 
@@ -65,6 +64,8 @@ def _matrix_dispatcher(
             lowered_function,
             written_positions,
         )
+        from fastgrad._src.derivatives.frontend.call_rules import tuple_text
+        from fastgrad._src.derivatives.ir.code_text import term_text
         from fastgrad._src.derivatives.ir.operands import Constant
         from fastgrad._src.derivatives.transform.forward_mode import tangents_per_run
 
@@ -104,12 +105,13 @@ def _matrix_dispatcher(
             target = f"_, {columns}" if maker is jacobian else columns
             call = f"{target} = columns_of_{position}({', '.join(given)}, {{}})"
             if not is_array:
-                lines += [*before_a_run, call.format(Constant(1.0, type).text), f"result_{position} = {columns}"]
+                lines += [*before_a_run, call.format(term_text(Constant(1.0, type).term)), f"result_{position} = {columns}"]
                 continue
             like = type if maker is hessian else lowered.result
             rank, dtype = (like.ndim, like.dtype) if isinstance(like, types.Array) else (0, item)
             lines += _matrix_source_lines(argument, position, width, rank, dtype, [*before_a_run, call])
-        lines.append(f"return {result_text([f'result_{position}' for position in positions], is_single)}")
+        results = [f"result_{position}" for position in positions]
+        lines.append(f"return {results[0] if is_single else tuple_text(results)}")
         source = "\n    ".join([f"def {stub.__name__}({', '.join(names)}):", *lines]) + "\n"
         return generated_function(stub.__name__, source, owner, scope)
 
@@ -164,7 +166,7 @@ def _texts_of_arrays(text: str, type: types.Type) -> list[str]:
 
 def _memory_check_lines(names: Sequence[str], argument_types: Types, written: set[int | None]) -> list[str]:
     """Returns the lines that raise if an argument numbered in ``written`` shares memory with another one."""
-    from fastgrad._src.derivatives.transform.emission import memory_check_line
+    from fastgrad._src.derivatives.transform.emission import shared_memory_message
 
     arrays = [
         (number, text)
@@ -172,7 +174,7 @@ def _memory_check_lines(names: Sequence[str], argument_types: Types, written: se
         for text in _texts_of_arrays(name, type)
     ]
     return [
-        memory_check_line(first, second, (names[number][2:], names[other][2:]))
+        f"if may_share_memory({first}, {second}): raise ValueError({shared_memory_message([names[number][2:], names[other][2:]])!r})"
         for (number, first), (other, second) in itertools.combinations(arrays, 2)
         if written & {number, other}
     ]

@@ -30,6 +30,7 @@ from fastgrad._src.derivatives.functions.parameters import (
     with_fixed_parameters,
     wrapped_function,
 )
+from fastgrad._src.derivatives.ir.code import item, tuple_of
 from fastgrad._src.derivatives.runtime.compilation import DerivativeCompiler, DerivedDispatcher, LaneCompiler
 from fastgrad._src.derivatives.runtime.random_states import copy_of_states, drawing_from
 from fastgrad._src.derivatives.runtime.record_fields import (
@@ -40,11 +41,7 @@ from fastgrad._src.derivatives.runtime.record_fields import (
 )
 from fastgrad._src.jit.dispatcher_cache import RecentlyUsed
 from fastgrad._src.jit.numba_internals import dispatcher
-
-
-def result_text(texts: list[str], is_single: bool) -> str:
-    """Returns the text of the result of a derivative: of one part, or a tuple of parts."""
-    return texts[0] if is_single else f"({''.join(text + ', ' for text in texts)})"
+from fastgrad._src.scalars.formulas import Term
 
 
 class DerivativeOfAnyNumber:
@@ -109,9 +106,11 @@ def _gradient(maker: Callable[..., Any], f: Any, argnums: int | Sequence[int], h
     positions = parameter_positions(argnums, python_function, owner)
     is_single = is_number(argnums)
 
-    def form(result: str, cotangents: list[str]) -> str:
-        gradient = result_text(cotangents, is_single)
-        return f"{result}, {gradient}" if has_value else f"{gradient}, {result}[1]" if has_aux else gradient
+    def form(result: Term, cotangents: list[Term]) -> Term:
+        gradient = cotangents[0] if is_single else tuple_of(cotangents)
+        if has_value:
+            return tuple_of([result, gradient])
+        return tuple_of([gradient, item(result, 1)]) if has_aux else gradient
 
     def derive(argument_types: Types) -> FunctionType:
         from fastgrad._src.derivatives.derivation import reverse_mode
@@ -239,8 +238,8 @@ def pullback(f: Any, positions: tuple[int, ...], count: int, has_result: bool = 
     With ``has_result`` the tuple has the results before them.
     """
 
-    def form(result: str, cotangents: list[str]) -> str:
-        return f"{f'{result} + ' if has_result else ''}{result_text(cotangents, False)}"
+    def form(result: Term, cotangents: list[Term]) -> Term:
+        return result + tuple_of(cotangents) if has_result else tuple_of(cotangents)
 
     def derive(argument_types: Types) -> FunctionType:
         from fastgrad._src.derivatives.derivation import reverse_mode
@@ -259,8 +258,9 @@ def second_pullback(f: Any, tangents: tuple[int, ...], positions: tuple[int, ...
     tangents. It returns a pair of tuples: the tangents of the results, and the cotangents of the arguments numbered ``positions``.
     """
 
-    def form(result: str, cotangents: list[str]) -> str:
-        return f"{f'({result}[1],)' if count == 1 else f'{result}[1]'}, {result_text(cotangents, False)}"
+    def form(result: Term, cotangents: list[Term]) -> Term:
+        tangents = item(result, 1)
+        return tuple_of([tuple_of([tangents]) if count == 1 else tangents, tuple_of(cotangents)])
 
     def derive(argument_types: Types) -> FunctionType:
         from fastgrad._src.derivatives.derivation import reverse_over_forward
@@ -282,10 +282,10 @@ def gradient_and_tangent(
     """
     count = len(parameter_names(wrapped_function(f, "grad")))
 
-    def form(result: str, cotangents: list[str]) -> str:
-        values = [f"{result}[0]", f"{result}[1]"] if has_value else ["", ""]
-        parts = [values[0], *cotangents[len(positions) :], values[1], *cotangents[: len(positions)]]
-        return result_text([part for part in parts if part], False)
+    def form(result: Term, cotangents: list[Term]) -> Term:
+        values = [item(result, number) for number in (0, 1)] if has_value else []
+        gradients, tangents = cotangents[len(positions) :], cotangents[: len(positions)]
+        return tuple_of([*values[:1], *gradients, *values[1:], *tangents])
 
     def derive(argument_types: Types) -> FunctionType:
         from fastgrad._src.derivatives.derivation import reverse_over_forward

@@ -29,6 +29,7 @@ class Feature(enum.Enum):
         "Numba computes them, in minutes for a thousand blocks",
     )
     DIRECT_JUMPS = "direct jumps between the blocks of a derivative", "a derivative tests the number of its block"
+    EMISSION = "derivatives written as LLVM IR", "Numba compiles the text of derivatives, which takes longer"
     EXCEPTIONAL_EXITS = (
         "exits by exceptions that free memory",
         "what a derivative holds stays allocated when an exception leaves it",

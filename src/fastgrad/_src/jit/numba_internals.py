@@ -53,6 +53,7 @@ try:
     from numba.core.runtime import rtsys as rtsys
     from numba.core.targetconfig import ConfigStack as ConfigStack
     from numba.core.typed_passes import NativeLowering as NativeLowering
+    from numba.core.typed_passes import NoPythonBackend as NoPythonBackend
     from numba.core.typed_passes import NopythonRewrites as NopythonRewrites
     from numba.core.typed_passes import NopythonTypeInference as NopythonTypeInference
     from numba.core.typing import signature as signature
@@ -78,9 +79,12 @@ try:
     from numba.cpython.listobj import arg_sort_backwards as arg_sort_backwards
     from numba.cpython.listobj import arg_sort_forwards as arg_sort_forwards
     from numba.experimental.jitclass.base import JitClassType as JitClassType
+    from numba.np.arrayobj import _empty_nd_impl as empty_array
+    from numba.np.arrayobj import load_item as load_item
     from numba.np.arrayobj import make_array as make_array
     from numba.np.arrayobj import ol_raise_with_shape_context_cpu as ol_raise_with_shape_context_cpu
     from numba.np.arrayobj import populate_array as populate_array
+    from numba.np.arrayobj import store_item as store_item
     from numba.np.numpy_support import as_dtype as as_dtype
     from numba.np.ufunc import parallel as parallel
     from numba.np.ufunc.array_exprs import RewriteArrayExprs as RewriteArrayExprs

@@ -7,6 +7,7 @@ import functools
 from fastgrad._src.derivatives.analysis.activity import Activity
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families, written_memory
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule
+from fastgrad._src.derivatives.ir.code import Variable
 from fastgrad._src.derivatives.ir.operands import Root, View
 from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.statements import Call, Statement
@@ -69,12 +70,12 @@ class CotangentArrays:
     def _writes_after(self) -> dict[Block, set[Root]]:
         return self._flow.memory_written_after()
 
-    def saved_arrays(self, call: Call) -> dict[int, tuple[str, View | Root]]:
+    def saved_arrays(self, call: Call) -> dict[int, tuple[Variable, View | Root]]:
         """Returns the arrays whose contents are kept for the reverse sweep, with their variables, by their number among results and arguments."""
         unread = self.rule_of(call).unread
         parts = [*call.results, *call.arguments]
         return {
-            place: (f"s_{call.results[0].name}_{place}", part)
+            place: (Variable(f"s_{call.results[0].name}_{place}"), part)
             for place, part in enumerate(parts)
             if isinstance(part, (View, Root)) and place not in unread and not self._keeps_contents(part, call)
         }

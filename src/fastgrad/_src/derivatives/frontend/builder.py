@@ -12,6 +12,7 @@ from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule
+from fastgrad._src.derivatives.ir.code_text import expression
 from fastgrad._src.derivatives.ir.operands import (
     INDEX,
     Constant,
@@ -24,7 +25,7 @@ from fastgrad._src.derivatives.ir.operands import (
     leaf_types_of,
     refuse,
 )
-from fastgrad._src.derivatives.ir.partials import Partial, partial_text
+from fastgrad._src.derivatives.ir.partials import Partial
 from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.scalar_operations import RAISING
 from fastgrad._src.derivatives.ir.scalar_rules import NUMBA_FUNCTIONS
@@ -206,11 +207,9 @@ class Builder:
             return term.operation
         key = key_of(term)
         if key not in self._expressions:
-            operands = [f"{{{number}}}" for number in range(len(OPERANDS))]
-            self._expressions[key] = ScalarOperation(
-                partial_text(term, operands, "", ""),
-                1 + max([node.position for node in in_postorder(term) if node.position is not None], default=-1),
-                definition=lambda *values: substitute(term, dict(zip(OPERANDS, values, strict=False))),
+            count = 1 + max([node.position for node in in_postorder(term) if node.position is not None], default=-1)
+            self._expressions[key] = expression(
+                lambda *values: substitute(term, dict(zip(OPERANDS, values, strict=False))), count
             )
         return self._expressions[key]
 

@@ -22,8 +22,8 @@ from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.functions.numba_types import is_complex_type, number_type, rank_of_type
 from fastgrad._src.derivatives.functions.parameters import Types
 from fastgrad._src.derivatives.ir.call_rules import CallRule
-from fastgrad._src.derivatives.ir.operands import zero
-from fastgrad._src.derivatives.ir.scalar_operations import TEXT_GLOBALS
+from fastgrad._src.derivatives.ir.code_text import zero_text
+from fastgrad._src.derivatives.ir.scalar_operations import GLOBALS_OF_CODE
 from fastgrad._src.derivatives.runtime.complex_arrays import complex_of_parts, real_parts
 from fastgrad._src.derivatives.runtime.exceptional_exits import ReleasingCompiler
 from fastgrad._src.derivatives.runtime.tape_memory import contiguous
@@ -52,7 +52,7 @@ def compiled_text(name: str, parameters: Sequence[str], lines: list[str], scope:
         name,
         source,
         name,
-        {"np": np, "real_parts": real_parts, "complex_of_parts": complex_of_parts, **TEXT_GLOBALS, **scope},
+        {"np": np, "real_parts": real_parts, "complex_of_parts": complex_of_parts, **GLOBALS_OF_CODE, **scope},
     )
     return numba.njit(function, pipeline_class=ReleasingCompiler)
 
@@ -360,7 +360,7 @@ class TypedRule(CallRule):
             parts = {next(names): part for part in real_types_of(wanted)}
             if given == types.none or not is_real(wanted):
                 is_array = isinstance(wanted, types.Array)
-                texts.extend(f"np.zeros_like({part})" if is_array else zero(type) for part, type in parts.items())
+                texts.extend(f"np.zeros_like({part})" if is_array else zero_text(type) for part, type in parts.items())
                 return
             converted = _converted_texts(given, text, wanted, prefix == "x")
             if converted is None:

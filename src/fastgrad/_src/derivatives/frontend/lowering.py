@@ -27,11 +27,13 @@ from fastgrad._src.derivatives.frontend.operands import Operands
 from fastgrad._src.derivatives.frontend.operators import Operators
 from fastgrad._src.derivatives.frontend.phis import Phis
 from fastgrad._src.derivatives.frontend.subscripts import Subscripts
-from fastgrad._src.derivatives.frontend.texts import Texts, quote
+from fastgrad._src.derivatives.frontend.texts import Texts
 from fastgrad._src.derivatives.frontend.typed_functions import TypedFunction, typed_function
 from fastgrad._src.derivatives.functions.content import content_of
 from fastgrad._src.derivatives.functions.options import DEFAULT_OPTIONS, Options
+from fastgrad._src.derivatives.ir import code
 from fastgrad._src.derivatives.ir.call_rules import Callee
+from fastgrad._src.derivatives.ir.code_text import expression
 from fastgrad._src.derivatives.ir.operands import (
     Constant,
     Location,
@@ -64,7 +66,10 @@ from fastgrad._src.derivatives.runtime.inferred_callees import called_functions
 from fastgrad._src.derivatives.transform.simplification import simplify
 from fastgrad._src.jit.key_texts import NoKeyError
 from fastgrad._src.jit.numba_internals import ForceLiteralArg, NumbaError, global_compiler_lock, ir, ir_utils
-from fastgrad._src.scalars.formulas import ScalarOperation
+from fastgrad._src.scalars.formulas import Term
+
+_NUMBER = object()
+"""Stands for a number among the parts of a print."""
 
 
 def lower(function: Any, argument_types: tuple[types.Type, ...], options: Options = DEFAULT_OPTIONS) -> Function:
@@ -584,16 +589,21 @@ class Lowering:
         """Lowers a print of numbers and texts, which happens where it is, once."""
         if statement.vararg is not None:
             raise self.builder.refuse("a print with *args can't be differentiated")
-        texts: list[str] = []
+        parts: list[Any] = []
         operands: list[Operand] = []
         for variable in statement.args:
             value = self.operands.value(variable)
             if isinstance(value, Static) and isinstance(value.value, (str, bool, type(None))):
-                texts.append(quote(value.value))
+                parts.append(value.value)
             elif value.is_number:
-                texts.append(f"{{{len(operands)}}}")
+                parts.append(_NUMBER)
                 operands.append(value)
             else:
                 raise self.builder.refuse(f"a print of {describe(value)} can't be differentiated: print its numbers")
-        operation = ScalarOperation(f"print({', '.join(texts)})", len(operands))
+
+        def call_of(*numbers: Term) -> Term:
+            remaining = iter(numbers)
+            return code.call("print", *[next(remaining) if part is _NUMBER else part for part in parts])
+
+        operation = expression(call_of, len(operands))
         self.builder.compute(types.boolean, operation, operands, COST_OF_EFFECTS)

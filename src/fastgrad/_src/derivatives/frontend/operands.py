@@ -14,6 +14,8 @@ from fastgrad._src.derivatives.frontend import array_expressions, complex_number
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.views import Slice
 from fastgrad._src.derivatives.functions.argument_types import field_types_of
+from fastgrad._src.derivatives.ir import code
+from fastgrad._src.derivatives.ir.code_text import of_parameters
 from fastgrad._src.derivatives.ir.operands import INDEX, Constant, Operand, Scalar, View, index_constant, item_name
 from fastgrad._src.derivatives.ir.partials import Partial
 from fastgrad._src.derivatives.ir.scalar_operations import may_raise
@@ -34,7 +36,7 @@ from fastgrad._src.derivatives.ir.values import (
 )
 from fastgrad._src.derivatives.runtime.complex_arrays import real_parts
 from fastgrad._src.jit.numba_internals import cpu_target, ir
-from fastgrad._src.scalars.formulas import COTANGENT, ScalarOperation
+from fastgrad._src.scalars.formulas import COTANGENT
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.lowering import Lowering
@@ -235,19 +237,20 @@ class Operands:
         return Items(items, type)
 
     def _enum_member(self, name: str, type: types.EnumMember, position: int) -> Any:
-        number = self._parameter_number(type.dtype, f"{name}.value")
+        number = self._parameter_number(type.dtype, name, "value")
         return number if isinstance(type, types.IntEnumMember) else EnumerationMember(number, type)
 
     def _slice(self, name: str, type: types.SliceType, position: int) -> Static | str:
         if type.members != 2:
             return f"is of type {type}"
         return Static(
-            Slice(self._parameter_number(INDEX, f"{name}.start"), self._parameter_number(INDEX, f"{name}.stop"), None)
+            Slice(self._parameter_number(INDEX, name, "start"), self._parameter_number(INDEX, name, "stop"), None)
         )
 
-    def _parameter_number(self, type: types.Type, text: str) -> Scalar:
-        """Returns the number that a ``text`` reads from a parameter."""
-        return self._builder.compute(type, ScalarOperation(text, 0, reads_parameter=True), [])
+    def _parameter_number(self, type: types.Type, name: str, attribute: str) -> Scalar:
+        """Returns the number that is an attribute of a parameter."""
+        number = code.attribute(code.Variable(name), attribute)
+        return self._builder.compute(type, of_parameters(number), [])
 
 
 _PARAMETERS: dict[type, Callable[[Operands, str, Any, int], Any]] = {

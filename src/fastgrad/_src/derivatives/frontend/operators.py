@@ -10,8 +10,9 @@ from numba import types
 
 from fastgrad._src.derivatives.frontend import array_expressions, complex_numbers, containers, mappings, methods
 from fastgrad._src.derivatives.frontend.operands import Part
-from fastgrad._src.derivatives.frontend.texts import quote
 from fastgrad._src.derivatives.ir import scalar_rules
+from fastgrad._src.derivatives.ir.code import Variable
+from fastgrad._src.derivatives.ir.code_text import of_parameters
 from fastgrad._src.derivatives.ir.operands import INDEX, Constant, Operand, Scalar, index_constant, is_constant
 from fastgrad._src.derivatives.ir.partials import (
     ZERO_PRODUCT,
@@ -200,12 +201,11 @@ class Operators(Part):
             )
             return numbers
         if any(isinstance(operand, TextParameter) for operand in operands):
-            texts = [
-                operand.name if isinstance(operand, TextParameter) else quote(static_value(operand))
+            terms = [
+                Variable(operand.name, types.unicode_type) if isinstance(operand, TextParameter) else static_value(operand)
                 for operand in operands
             ]
-            comparison_text = OPERATORS[function].text.format(*texts)
-            return self._builder.compute(type, ScalarOperation(comparison_text, 0, reads_parameter=True), [])
+            return self._builder.compute(type, of_parameters(OPERATORS[function](*terms)), [])
         if any(isinstance(operand, EnumerationMember) for operand in operands):
             return self._compare_enum_members(function, operands)
         if any(isinstance(operand, Static) for operand in operands):

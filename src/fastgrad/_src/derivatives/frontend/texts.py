@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from numba import types
+
 from fastgrad._src.derivatives.frontend.builder import Builder
+from fastgrad._src.derivatives.ir.code import Variable
+from fastgrad._src.derivatives.ir.code_text import of_parameters
 from fastgrad._src.derivatives.ir.operands import INDEX, Operand, index_constant
 from fastgrad._src.derivatives.ir.statements import Compute
 from fastgrad._src.derivatives.ir.values import NumberedText, TextParameter, describe, static_text
-from fastgrad._src.scalars.formulas import ScalarOperation
-
-
-def quote(text: Any) -> str:
-    """Returns the text of a constant in the template of a statement."""
-    return repr(text).replace("{", "{{").replace("}", "}}")
+from fastgrad._src.scalars.formulas import ScalarOperation, Term, as_term
+from fastgrad._src.scalars.terms import EQUAL, SELECT
 
 
 class Texts:
@@ -42,10 +42,12 @@ class Texts:
 
     def intern_text_parameters(self) -> None:
         """Writes how parameters that are texts get their numbers: the number of an equal text or of an earlier equal parameter, else a new one."""
-        numbers = [(quote(text), number) for text, number in self._texts.items()]
+        numbers: list[tuple[Term, int]] = [(as_term(text), number) for text, number in self._texts.items()]
         for name, statements in self._numbered_parameters.items():
-            own = len(numbers)
-            choices = "".join(f"{number} if {name} == {text} else " for text, number in numbers)
+            parameter = Variable(name, types.unicode_type)
+            number = as_term(len(numbers))
+            for text, number_of_text in reversed(numbers):
+                number = SELECT(EQUAL(parameter, text), number_of_text, number)
             for statement in statements:
-                statement.operation = ScalarOperation(f"({choices}{own})", 0, reads_parameter=True)
-            numbers.append((name, own))
+                statement.operation = of_parameters(number)
+            numbers.append((parameter, len(numbers)))

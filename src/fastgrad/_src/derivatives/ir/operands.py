@@ -14,9 +14,11 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
-from fastgrad._src.derivatives.ir.partials import value_text
+from fastgrad._src.derivatives.ir.code import Variable
 from fastgrad._src.jit.generated_source import original_user_line
 from fastgrad._src.jit.numba_internals import ir as numba_ir
+from fastgrad._src.scalars.formulas import Number as NumberTerm
+from fastgrad._src.scalars.formulas import Term
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -154,22 +156,23 @@ class Constant(Number):
         return self.value
 
     @property
-    def text(self) -> str:
-        """Its text, which Numba gives its type."""
+    def term(self) -> Term:
+        """What the derivative's code calls it: a number of its type."""
         value = self.value
         if isinstance(value, str):
-            return repr(value)
+            return NumberTerm(value)
         if isinstance(value, (bool, np.bool_)) or isinstance(self.type, types.Boolean):
-            return repr(bool(value))
-        text = value_text(float(value) if isinstance(self.type, types.Float) else int(value))
-        return text if self.type in (types.float64, types.int64, types.intp) else f"_{self.type}({text})"
+            return NumberTerm(bool(value))
+        number = float(value) if isinstance(self.type, types.Float) else int(value)
+        is_plain = self.type in (types.float64, types.int64, types.intp)
+        return NumberTerm(number, None if is_plain else np.dtype(str(self.type)))
 
 
 class Scalar(Number):
     """A number that one statement, phi or parameter defines.
 
     Attributes:
-        name: its variable in the derivative's text.
+        name: its variable in the derivative's code.
         type: its Numba type.
         block: the block that defines it. None for parameters.
         definition: the statement that defines it. None for parameters and phis.
@@ -190,9 +193,9 @@ class Scalar(Number):
         self.is_natural = is_natural or (isinstance(type, types.Integer) and not type.signed)
 
     @property
-    def text(self) -> str:
-        """Its text: the variable."""
-        return self.name
+    def term(self) -> Variable:
+        """What the derivative's code calls it: its variable."""
+        return Variable(self.name, self.type)
 
     @property
     def operation(self) -> ScalarOperation | None:
@@ -243,7 +246,7 @@ class Field(NamedTuple):
     """A field of a parameter.
 
     Attributes:
-        owner: the parameter's variable in the derivative's text.
+        owner: the parameter's variable in the derivative's code.
         name: of the field.
         is_complex: whether it has complex numbers.
         is_of_record: whether the owner is a record or an array of records, whose fields share no memory; else it is an instance of ``jitclass``.
@@ -260,7 +263,7 @@ class Root:
     """An array with memory of its own.
 
     Attributes:
-        name: its variable in the derivative's text.
+        name: its variable in the derivative's code.
         type: its Numba type.
         kind: "parameter"; "global"; "local", made by an ``Allocate``; "reshaped", by a ``Reshape``; "phi", one of several arrays,
             as the way to its block decides.
@@ -284,6 +287,11 @@ class Root:
     source: Root | None = None
     is_written: bool = False
     is_growing: bool = False
+
+    @property
+    def term(self) -> Variable:
+        """What the derivative's code calls it: its variable."""
+        return Variable(self.name, self.type if self.kind == "phi" else None)
 
     def is_sibling_field(self, other: Root) -> bool:
         """True if both are fields of one record or array of records: they share no memory."""
@@ -486,7 +494,7 @@ class Counter:
     """The state of a ``for`` loop: the number of the iteration, from 0.
 
     Attributes:
-        name: its variable in the derivative's text.
+        name: its variable in the derivative's code.
         count: the number of iterations.
         block: the block that begins the loop.
         head: the block that steps it. None before that is known.
@@ -507,9 +515,9 @@ def item_name(name: str, number: int) -> str:
     return f"item_{number}_of_{name}"
 
 
-def zero(type: types.Type) -> str:
-    """Returns the text of 0 of a type."""
-    return Constant(False if isinstance(type, types.Boolean) else 0, type).text
+def zero(type: types.Type) -> Term:
+    """Returns 0 of a type, as code has it."""
+    return Constant(False if isinstance(type, types.Boolean) else 0, type).term
 
 
 def with_replaced_numbers(value: Operand | View, final: Callable[[Operand], Operand]) -> Operand | View:

@@ -29,7 +29,6 @@ from fastgrad._src.scalars.formulas import (
     is_same,
     nodes_of,
     substitute,
-    text_of,
     transform,
 )
 from fastgrad._src.scalars.terms import COMPARISONS, DIVIDE, EQUAL, FLOOR_DIVIDE, MULTIPLY, NOT, POWER, SELECT
@@ -87,7 +86,7 @@ _ZERO_PRODUCT_OF_INFINITE = ScalarOperation(
 _FINITE_PRODUCT = ScalarOperation("finite_product({0}, {1})", 2, finite_product, name="finite_product")
 PRODUCTS = (zero_product, zero_product_of_both, zero_product_of_infinite, finite_product)
 GUARDS = {product.__name__: product for product in PRODUCTS}
-"""What the texts of guarded partials call."""
+"""What the code of guarded partials calls."""
 _PRODUCTS = (MULTIPLY, DIVIDE, FLOOR_DIVIDE, POWER)
 
 
@@ -236,19 +235,13 @@ def reads_leaf(leaf: Leaf, partial: Term) -> bool:
     return any(node is leaf for node in nodes_of(partial))
 
 
-def partial_text(partial: Term, operands: Sequence[str], cotangent: str, result: str) -> str:
-    """Returns the text of a partial from those of the operands, the cotangent and the result."""
-
-    def text_of_leaf(leaf: Term) -> str:
-        if isinstance(leaf, Number):
-            return number_text(leaf)
-        if leaf is COTANGENT or leaf is RESULT:
-            return cotangent if leaf is COTANGENT else result
-        assert isinstance(leaf, Leaf)
-        assert leaf.position is not None
-        return operands[leaf.position]
-
-    return text_of(partial, text_of_leaf)
+def partial_of(partial: Term, operands: Sequence[Term | None], cotangent: Term, result: Term | None) -> Term:
+    """Returns a partial of operands, a cotangent and a result; None stands for what it does not read."""
+    values: dict[Term, Term] = {COTANGENT: cotangent}
+    values.update({leaf: operand for leaf, operand in zip(OPERANDS, operands, strict=False) if operand is not None})
+    if result is not None:
+        values[RESULT] = result
+    return substitute(partial, values)
 
 
 def value_text(value: Any) -> str:

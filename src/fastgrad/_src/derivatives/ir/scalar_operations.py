@@ -1,6 +1,6 @@
 """The scalar operations that only derivatives have, on indices, sizes and shares. Other operations are in scalars/terms.py.
 
-Passes compare operations by identity and read their attributes. Only the emitter reads their text.
+Passes compare operations by identity and read their attributes. Only those that write a derivative's code read definitions and texts.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.derivatives.ir import code
 from fastgrad._src.scalars.formulas import DIVISION_COST, FUNCTION_COST, ScalarOperation
+from fastgrad._src.scalars.terms import NOT_EQUAL, SELECT
 
 RAISING: set[Any] = set()
 """The functions of this package that may raise; see `may_raise`."""
@@ -22,24 +24,37 @@ def may_raise(function: Any) -> Any:
     return function
 
 
-COPY = ScalarOperation("{0}", 1, is_speculatable=True, keeps_naturals=True)
-SUBTRACT_TWO = ScalarOperation("({0} - {1} - {2})", 3, is_speculatable=True)
-ADD_PRODUCT = ScalarOperation("({0} + {1} * {2})", 3, is_speculatable=True, keeps_naturals=True)
-IS_TRUE = ScalarOperation("({0} != False)", 1)
+COPY = ScalarOperation("{0}", 1, definition=lambda x: x, is_speculatable=True, keeps_naturals=True)
+SUBTRACT_TWO = ScalarOperation("({0} - {1} - {2})", 3, definition=lambda x, y, z: x - y - z, is_speculatable=True)
+ADD_PRODUCT = ScalarOperation(
+    "({0} + {1} * {2})", 3, definition=lambda x, y, z: x + y * z, is_speculatable=True, keeps_naturals=True
+)
+IS_TRUE = ScalarOperation("({0} != False)", 1, definition=lambda x: NOT_EQUAL(x, False))
 POWER_OF_FLOAT = ScalarOperation("({0} ** {1})", 2, cost=FUNCTION_COST, is_speculatable=True)
 """That of an integer raises if it is 0 and the exponent is negative."""
-FROM_START = ScalarOperation("({0} + {1} if {0} < 0 else {0})", 2, is_speculatable=True, keeps_naturals=True)
+FROM_START = ScalarOperation(
+    "({0} + {1} if {0} < 0 else {0})",
+    2,
+    definition=lambda index, size: SELECT(index < 0, index + size, index),
+    is_speculatable=True,
+    keeps_naturals=True,
+)
 """An index that counts from the start, of one that may count from the end, and the size of the axis."""
-AT_LEAST_0 = ScalarOperation("max({0}, 0)", 1)
-MINIMUM = ScalarOperation("min({0}, {1})", 2)
-DISTANCE = ScalarOperation("max({1} - {0}, 0)", 2)
+AT_LEAST_0 = ScalarOperation("max({0}, 0)", 1, definition=lambda x: code.call("max", x, 0))
+MINIMUM = ScalarOperation("min({0}, {1})", 2, definition=lambda x, y: code.call("min", x, y))
+DISTANCE = ScalarOperation("max({1} - {0}, 0)", 2, definition=lambda x, y: code.call("max", y - x, 0))
 """How far the second number lies above the first; 0 if it lies below."""
-STEPS = ScalarOperation("(({0} + {1} - 1) // {1})", 2, cost=DIVISION_COST)
+STEPS = ScalarOperation("(({0} + {1} - 1) // {1})", 2, definition=lambda x, y: (x + y - 1) // y, cost=DIVISION_COST)
 """How many steps of the second number a distance takes."""
-SIZE_OR_REST = ScalarOperation("({0} if {0} >= 0 else {1} // {2})", 3, cost=2 * DIVISION_COST)
+SIZE_OR_REST = ScalarOperation(
+    "({0} if {0} >= 0 else {1} // {2})",
+    3,
+    definition=lambda size, count, others: SELECT(size >= 0, size, count // others),
+    cost=2 * DIVISION_COST,
+)
 """A size of a reshaped array; if that is -1, the number of elements over the product of the other sizes."""
-SHARE_START = ScalarOperation("({0} * {1} // {2})", 3)
-SHARE_END = ScalarOperation("({0} * ({1} + 1) // {2})", 3)
+SHARE_START = ScalarOperation("({0} * {1} // {2})", 3, definition=lambda x, y, z: x * y // z)
+SHARE_END = ScalarOperation("({0} * ({1} + 1) // {2})", 3, definition=lambda x, y, z: x * (y + 1) // z)
 """Where the share of the second number begins and ends, of the first number of iterations that third many chunks share."""
 
 
@@ -48,9 +63,9 @@ CASTS: dict[str, ScalarOperation] = {
     for name in (*(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)), "float32", "float64")
 }
 """The conversions to dtypes."""
-TEXT_GLOBALS: dict[str, Any] = {
+GLOBALS_OF_CODE: dict[str, Any] = {
     "_nan": math.nan,
     "_inf": math.inf,
     **{f"_{name}": cast.function for name, cast in CASTS.items()},
 }
-"""What the texts of derivatives call numbers that have no literals, and dtypes."""
+"""What the code of derivatives calls numbers that have no literals, and dtypes."""

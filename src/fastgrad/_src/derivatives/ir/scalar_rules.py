@@ -23,7 +23,7 @@ from fastgrad._src.derivatives.ir.partials import (
     float_constant,
     where,
 )
-from fastgrad._src.derivatives.ir.scalar_operations import POWER_OF_FLOAT, TEXT_GLOBALS
+from fastgrad._src.derivatives.ir.scalar_operations import GLOBALS_OF_CODE, POWER_OF_FLOAT
 from fastgrad._src.scalars import terms
 from fastgrad._src.scalars.formulas import (
     ANYWHERE,
@@ -266,6 +266,6 @@ NUMBA_FUNCTIONS: dict[Any, Any] = {
     "digamma": digamma,
     "maximum": max,
     "minimum": min,
-    **TEXT_GLOBALS,
+    **GLOBALS_OF_CODE,
 }
 """What Numba calls for the scalar functions of terms, by their names."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from numba import types
 
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule
+from fastgrad._src.derivatives.ir.code import add_to, assign, call, integer, reshaped, size_along
 from fastgrad._src.derivatives.ir.operands import (
     INDEX,
     Counter,
@@ -145,7 +146,7 @@ class Statement:
         """Replaces each operand by what ``final`` returns for it."""
         self.operands = [final(operand) for operand in self.operands]
 
-    def write(self, text: Emitter) -> None:
+    def write(self, emitter: Emitter) -> None:
         """Writes what the user's function does here."""
         raise NotImplementedError
 
@@ -224,10 +225,9 @@ class Compute(Statement):
         """From the operands to the result."""
         return [(operand, self.target) for operand in self.operands]
 
-    def write(self, text: Emitter) -> None:
+    def write(self, emitter: Emitter) -> None:
         """Writes the assignment."""
-        operands = map(text.operand, self.operands)
-        text.write(f"{self.target.name} = {self.operation.text.format(*operands)}")
+        emitter.write(assign(self.target.term, self.operation(*map(emitter.operand, self.operands))))
 
     def add_tangents(self, tangents: Tangents) -> None:
         """Appends the sum of the partials."""
@@ -272,9 +272,9 @@ class Size(Statement):
         self.root = root
         self.axis = axis
 
-    def write(self, text: Emitter) -> None:
+    def write(self, emitter: Emitter) -> None:
         """Writes the assignment."""
-        text.write(f"{self.target.name} = {self.root.name}.shape[{self.axis}]")
+        emitter.write(assign(self.target.term, size_along(self.root.term, self.axis)))
 
     def splice(self, splice: Splice) -> bool:
         """Drops the statement if the array is an argument, whose size is known."""
@@ -320,10 +320,10 @@ class Load(Statement):
         super().replace(final)
         self.guards = [final(guard) for guard in self.guards]
 
-    def write(self, text: Emitter) -> None:
+    def write(self, emitter: Emitter) -> None:
         """Writes the assignment."""
-        indices, guards = list(map(text.operand, self.operands)), list(map(text.operand, self.guards))
-        text.write(f"{self.target.name} = {text.load(self, indices, guards)}")
+        indices, guards = list(map(emitter.operand, self.operands)), list(map(emitter.operand, self.guards))
+        emitter.write(assign(self.target.term, emitter.load(self, indices, guards)))
 
     def add_tangents(self, tangents: Tangents) -> None:
         """Loads the tangents of the element."""
@@ -363,10 +363,10 @@ class Store(Statement):
         """From the value and the indices to the array."""
         return [(operand, self.root) for operand in self.operands]
 
-    def write(self, text: Emitter) -> None:
+    def write(self, emitter: Emitter) -> None:
         """Writes the assignment."""
-        value, *indices = map(text.operand, self.operands)
-        text.write(f"{text.element(self.root, indices)} = {value}")
+        value, *indices = map(emitter.operand, self.operands)
+        emitter.write(assign(emitter.element(self.root, indices), value))
 
     def add_tangents(self, tangents: Tangents) -> None:
         """Stores the tangents of the value."""
@@ -400,10 +400,10 @@ class Allocate(Statement):
         self.root = root
         self.function = function
 
-    def write(self, text: Emitter) -> None:
+    def write(self, emitter: Emitter) -> None:
         """Writes the assignment."""
-        dtype = text.dtype(self.root.type.dtype)
-        text.write(f"{self.root.name} = np.{self.function}({text.shape(self.root.dims)}, {dtype})")
+        dtype = emitter.dtype(self.root.type.dtype)
+        emitter.write(assign(self.root.term, call(f"np.{self.function}", emitter.shape(self.root.dims), dtype)))
 
     def add_tangents(self, tangents: Tangents) -> None:
         """Makes an array of zeros for the tangents."""
@@ -426,9 +426,9 @@ class Grow(Statement):
         super().__init__(location, [size])
         self.root = root
 
-    def write(self, text: Emitter) -> None:
+    def write(self, emitter: Emitter) -> None:
         """Writes the call that moves the elements."""
-        text.write(f"{self.root.name} = grow_array({self.root.name}, {text.operand(self.operands[0])})")
+        emitter.write(assign(self.root.term, call("grow_array", self.root.term, emitter.operand(self.operands[0]))))
 
     def add_tangents(self, tangents: Tangents) -> None:
         """Moves the tangents, too."""
@@ -453,9 +453,9 @@ class Reshape(Statement):
         assert self.root.source is not None
         return self.root.source
 
-    def write(self, text: Emitter) -> None:
+    def write(self, emitter: Emitter) -> None:
         """Writes the assignment."""
-        text.write(f"{self.root.name} = {self.source.name}.reshape({text.shape(self.root.dims)})")
+        emitter.write(assign(self.root.term, reshaped(self.source.term, emitter.shape(self.root.dims))))
 
     def add_tangents(self, tangents: Tangents) -> None:
         """Names the tangents by other indices, too."""
@@ -568,9 +568,9 @@ class Call(Statement):
         super().replace(final)
         self.arguments = [with_replaced_numbers(argument, final) for argument in self.arguments]
 
-    def write(self, text: Emitter) -> None:
+    def write(self, emitter: Emitter) -> None:
         """Writes the call."""
-        text.call(self)
+        emitter.call(self)
 
     def adjoint(self, adjoint: Adjoint) -> Iterable[Any]:
         """Calls the function's adjoint."""
@@ -599,10 +599,10 @@ class BeginLoop(Statement):
         super().replace(final)
         (self.counter.count,) = self.operands
 
-    def write(self, text: Emitter) -> None:
+    def write(self, emitter: Emitter) -> None:
         """Writes the counter, and the count."""
-        text.write(f"{self.counter.name}_count = {text.operand(self.operands[0])}")
-        text.write(f"{self.counter.name} = -1")
+        emitter.write(assign(integer(f"{self.counter.name}_count"), emitter.operand(self.operands[0])))
+        emitter.write(assign(integer(self.counter.name), -1))
 
 
 class NextIteration(Statement):
@@ -618,12 +618,12 @@ class NextIteration(Statement):
         self.target = target
         self.is_valid = is_valid
 
-    def write(self, text: Emitter) -> None:
+    def write(self, emitter: Emitter) -> None:
         """Writes the step and the test."""
-        name = self.counter.name
-        text.write(f"{name} += 1")
-        text.write(f"{self.is_valid.name} = {name} < {text.loop_end_text(self.counter)}")
-        text.write(f"{self.target.name} = {name}")
+        counter = integer(self.counter.name)
+        emitter.write(add_to(counter, 1))
+        emitter.write(assign(self.is_valid.term, counter < emitter.loop_end(self.counter)))
+        emitter.write(assign(self.target.term, counter))
 
 
 def begin_counted_loop(
@@ -669,7 +669,7 @@ class End:
     def replace_target(self, new: Block, old: Block) -> None:
         """Puts one block in the place of another among those that may follow."""
 
-    def write(self, text: Emitter, block: Block) -> None:
+    def write(self, emitter: Emitter, block: Block) -> None:
         """Writes how the user's function goes on after ``block``, which ends so."""
 
     def with_tangents(self, tangents: Tangents) -> End:
@@ -696,9 +696,9 @@ class Jump(End):
         """Puts one block in the place of another."""
         self.target = new if self.target is old else self.target
 
-    def write(self, text: Emitter, block: Block) -> None:
+    def write(self, emitter: Emitter, block: Block) -> None:
         """Writes the jump."""
-        text.edge(block, self.target, 3)
+        emitter.edge(block, self.target)
 
     def with_tangents(self, tangents: Tangents) -> Jump:
         """Returns the jump to the block of the derivative."""
@@ -735,11 +735,11 @@ class Branch(End):
         self.then = new if self.then is old else self.then
         self.otherwise = new if self.otherwise is old else self.otherwise
 
-    def write(self, text: Emitter, block: Block) -> None:
+    def write(self, emitter: Emitter, block: Block) -> None:
         """Writes the test and the jumps."""
-        text.write(f"if {text.operand(self.condition)}:")
-        text.edge(block, self.then, 4)
-        text.edge(block, self.otherwise, 3)
+        with emitter.when(emitter.operand(self.condition)):
+            emitter.edge(block, self.then)
+        emitter.edge(block, self.otherwise)
 
     def with_tangents(self, tangents: Tangents) -> Branch:
         """Returns the branch to the blocks of the derivative."""
@@ -766,9 +766,9 @@ class Return(End):
         """Replaces the leaves of the result, and the numbers that views are made of."""
         self.values = [with_replaced_numbers(value, final) for value in self.values]
 
-    def write(self, text: Emitter, block: Block) -> None:
+    def write(self, emitter: Emitter, block: Block) -> None:
         """Writes what the derivative does where the user's function returns."""
-        text.write_return(block, self)
+        emitter.write_return(block, self)
 
     def with_tangents(self, tangents: Tangents) -> Return:
         """Returns the return of the result and its tangents."""
@@ -782,6 +782,6 @@ class Raise(End):
     exception: type[BaseException]
     arguments: tuple[Any, ...]
 
-    def write(self, text: Emitter, block: Block) -> None:
+    def write(self, emitter: Emitter, block: Block) -> None:
         """Writes the raise."""
-        text.raise_(self)
+        emitter.raise_(self)

@@ -15,13 +15,14 @@ from llvmlite import ir as llvm_ir
 from numba import types
 from numba.extending import intrinsic
 
+from fastgrad._src.derivatives.runtime.code_compiler import with_code_pipeline
 from fastgrad._src.derivatives.runtime.exceptional_exits import ReleasingCompiler
 from fastgrad._src.derivatives.runtime.inferred_callees import linked_compiler_class
 from fastgrad._src.derivatives.runtime.tape_memory import CODES, capacity, copy_memory, grow_stack, push_value, release
 from fastgrad._src.jit.library_functions import njit_kept_on_disk
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import is_on
-from fastgrad._src.jit.numba_internals import cgutils, parallel
+from fastgrad._src.jit.numba_internals import PassManager, cgutils, parallel
 
 MAX_CHUNKS = 64
 _PADDING = 16
@@ -229,6 +230,17 @@ def _python_run_chunks(function: Any, count: int, arguments: tuple[Any, ...], st
         function(number, *arguments)
 
 
+class _ChunkCompiler(ReleasingCompiler):
+    """The compiler of the functions that run a chunk."""
+
+    def define_pipelines(self) -> list[PassManager]:
+        """Returns the passes."""
+        (passes,) = super().define_pipelines()
+        return with_code_pipeline(self.state, passes, None)
+
+
+compile_chunk = numba.njit(nogil=True, error_model="numpy", pipeline_class=linked_compiler_class(_ChunkCompiler))
+"""Compiles the function that runs a chunk."""
 COMPILED = {
     "run_chunks": run_chunks,
     "new_stacks": new_stacks,
@@ -237,13 +249,11 @@ COMPILED = {
     "copy_for_chunk": copy_for_chunk,
     "add_copies": add_copies,
     "sum_in_order": sum_in_order,
-    "compiled": numba.njit(nogil=True, error_model="numpy", pipeline_class=linked_compiler_class(ReleasingCompiler)),
 }
-"""What the names of a parallel loop's text stand for in compiled code, and where the text runs as plain Python."""
+"""What the names of a parallel loop's code stand for where it is compiled, and where it runs as Python."""
 INTERPRETED = {
     **{name: getattr(value, "py_func", value) for name, value in COMPILED.items()},
     "run_chunks": _python_run_chunks,
     "new_stacks": lambda chunks: {},
     "join_stacks": _python_join_stacks,
-    "compiled": lambda function: function,
 }

@@ -82,7 +82,7 @@ class _Lower(lowering.Lower):  # type: ignore[misc]
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
-class _Lowering(NativeLowering):  # type: ignore[misc]
+class ReleasingLowering(NativeLowering):  # type: ignore[misc]
     """Numba's lowering, with exits by exceptions that free what the function owns."""
 
     _name = "fastgrad_releasing_lowering"
@@ -105,6 +105,6 @@ class ReleasingCompiler(CompilerBase):  # type: ignore[misc]
         """Returns the passes."""
         passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
         if is_on(Feature.EXCEPTIONAL_EXITS):
-            passes.passes = [(_Lowering if step is NativeLowering else step, text) for step, text in passes.passes]
+            passes.passes = [(ReleasingLowering if step is NativeLowering else step, text) for step, text in passes.passes]
             passes.finalize()
         return [passes]

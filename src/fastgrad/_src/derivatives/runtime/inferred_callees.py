@@ -102,9 +102,7 @@ class _UseLinkedLibrary(UseCodeLibrary):
 
     def run_pass(self, state: Any) -> bool:
         """Sets ``state.library``."""
-        function = state.func_id.func
-        is_recursive = any(callee.py_func is function for callee in called_functions(function))
-        if is_recursive or not is_on(Feature.INFERRED_CALLEES):
+        if calls_itself(state.func_id.func) or not is_on(Feature.INFERRED_CALLEES):
             return False
         state.flags.no_compile = state.flags.no_cpython_wrapper = state.flags.no_cfunc_wrapper = True
         return super().run_pass(state)
@@ -135,12 +133,13 @@ def linked_compiler_class(pipeline: Any) -> Any:
 
     class LinkedCompiler(pipeline):  # type: ignore[misc]
         def define_pipelines(self) -> list[PassManager]:
-            (*_, passes) = super().define_pipelines()
-            passes.add_pass_after(_UseLinkedLibrary, FixupArgs)
-            lowering = next(step for step, _ in passes.passes if issubclass(step, NativeLowering))
-            passes.add_pass_after(_TellCallers, lowering)
-            passes.finalize()
-            return [passes]
+            pipelines: list[PassManager] = super().define_pipelines()
+            for passes in pipelines:
+                passes.add_pass_after(_UseLinkedLibrary, FixupArgs)
+                lowering = next(step for step, _ in passes.passes if issubclass(step, NativeLowering))
+                passes.add_pass_after(_TellCallers, lowering)
+                passes.finalize()
+            return pipelines
 
     return LinkedCompiler
 
@@ -286,6 +285,11 @@ def called_functions(function: FunctionType) -> weakref.WeakSet[Any]:
     if callees is None:
         callees = _callees[function] = _find_called_functions(function)
     return callees
+
+
+def calls_itself(function: FunctionType) -> bool:
+    """True if a function may call itself, directly or not."""
+    return any(callee.py_func is function for callee in called_functions(function))
 
 
 def _find_called_functions(function: FunctionType) -> weakref.WeakSet[Any]:

@@ -12,6 +12,7 @@ import operator
 from collections.abc import Iterator
 from typing import Any
 
+from fastgrad._src.derivatives.runtime.code_compiler import with_code_pipeline
 from fastgrad._src.derivatives.runtime.exceptional_exits import ReleasingCompiler
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import is_on
@@ -197,4 +198,4 @@ class DirectJumpCompiler(ReleasingCompiler):
             passes.passes = [step for step in passes.passes if step[0] not in _UNUSED_PASSES]
             passes.add_pass_after(DirectJumps, FixupArgs)
         passes.finalize()
-        return [passes]
+        return with_code_pipeline(self.state, passes, self.use_library)

@@ -24,6 +24,7 @@ from fastgrad._src.derivatives.analysis.infinite_derivatives import (
 )
 from fastgrad._src.derivatives.analysis.unused_numbers import statements_without_use
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule
+from fastgrad._src.derivatives.ir.code import Variable
 from fastgrad._src.derivatives.ir.operands import Constant, Operand, Root, Scalar, View, refuse, scalars_among
 from fastgrad._src.derivatives.ir.partials import guard, reads_leaf, skip_zeros, sums_by_operand, with_zero_cotangents
 from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
@@ -75,7 +76,7 @@ class AddPartial(AdjointStatement):
 class AddVariable(AdjointStatement):
     """Adds a variable of the reverse sweep, or a constant, to the cotangent of a number."""
 
-    source: str
+    source: Term
 
 
 @dataclass(eq=False, kw_only=True, slots=True)
@@ -111,7 +112,7 @@ class AddArray(AdjointStatement):
     """Adds a variable of the reverse sweep, an array, to the cotangent of a view's elements; ``is_flat`` says that it has one axis."""
 
     view: View
-    source: str
+    source: Term
     is_flat: bool = False
 
 
@@ -135,7 +136,7 @@ class Exchange(AdjointStatement):
 class RestoreArrays(AdjointStatement):
     """Takes the arrays of a call, with the variables that get them, from the stack."""
 
-    arrays: list[tuple[str, View | Root]]
+    arrays: list[tuple[Variable, View | Root]]
 
 
 @dataclass(eq=False, kw_only=True, slots=True)
@@ -147,7 +148,7 @@ class CallAdjoint(AdjointStatement):
 
     call: Call
     rule: CallRule
-    variables: list[str]
+    variables: list[Variable]
     is_guarded: bool
 
 
@@ -173,7 +174,7 @@ class CallReverse(AdjointStatement):
     call: Call
     callee: Callee
     unwritten: tuple[int, ...]
-    variables: list[str]
+    variables: list[Variable]
 
 
 # ---- the adjoint --------------------------------------------------------------------------------------------------
@@ -303,7 +304,7 @@ class Adjoint:
         edges = {before: [*self._edge_adjoint(block, phis, before)] for before in self._flow.predecessors[block]}
         return BlockAdjoint(statements, takes, edges)
 
-    def _add_to_variable(self, value: Operand, source: str, cotangent: Scalar | None = None) -> Iterator[AddVariable]:
+    def _add_to_variable(self, value: Operand, source: Term, cotangent: Scalar | None = None) -> Iterator[AddVariable]:
         if isinstance(value, Scalar) and value in self.activity:
             yield AddVariable(target=value, source=source, cotangent=cotangent)
 
@@ -311,12 +312,13 @@ class Adjoint:
         """Yields what adds the cotangents of the result."""
         for number, value in enumerate(results):
             if seed is None:
-                yield from self._add_to(value, f"c_{number}")
+                type = None if isinstance(value, View) else value.type
+                yield from self._add_to(value, Variable(f"c_{number}", type))
             elif number == seed:
                 assert not isinstance(value, View)
-                yield from self._add_to_variable(value, Constant(1.0, value.type).text)
+                yield from self._add_to_variable(value, Constant(1.0, value.type).term)
 
-    def _add_to(self, value: Operand | View, source: str) -> Iterator[AdjointStatement]:
+    def _add_to(self, value: Operand | View, source: Term) -> Iterator[AdjointStatement]:
         """Yields what adds to the cotangent of a number or an array."""
         if not isinstance(value, View):
             yield from self._add_to_variable(value, source)
@@ -395,7 +397,7 @@ class Adjoint:
                 reads += part.sizes
             elif place not in saved:
                 reads += part.index_operands
-        variables = [f"e_{call.results[0].name}_{position}" for position in rule.active]
+        variables = [Variable(f"e_{call.results[0].name}_{position}") for position in rule.active]
         yield CallAdjoint(call=call, rule=rule, variables=variables, reads=reads, is_guarded=call in self._guarded)
         yield from self._clear_results(call)
         for position, variable in zip(rule.active, variables, strict=True):
@@ -441,7 +443,7 @@ class Adjoint:
                 reads += self._reads_of_cotangent(value, callee.argument_types[position].layout)
             else:
                 numbers.append(value)
-        variables = [f"e_{number}" for number in range(len(numbers))]
+        variables = [Variable(f"e_{number}") for number in range(len(numbers))]
         yield CallReverse(call=call, callee=callee, unwritten=unwritten, variables=variables, reads=reads)
         yield from self._clear_results(call)
         for value, variable in zip(numbers, variables, strict=True):
@@ -480,7 +482,7 @@ class Adjoint:
         for phi in phis:
             value = phi.incoming.get(before)
             if isinstance(phi.target, Scalar) and isinstance(value, Scalar):
-                yield from self._add_to_variable(value, f"t_{phi.target.name}", phi.target)
+                yield from self._add_to_variable(value, Variable(f"t_{phi.target.name}", phi.target.type), phi.target)
         arrays = [
             (phi.target, value)
             for phi in phis
@@ -494,7 +496,7 @@ class Adjoint:
             yield Exchange(first=source, second=target)
         for target, value in added:
             if value.root in self.activity:
-                yield _add_array(value, f"t_{target.name}", is_flat=True)
+                yield _add_array(value, Variable(f"t_{target.name}"), is_flat=True)
 
     def _transferred_cotangents(self, block: Block, arrays: list[tuple[Root, View]]) -> dict[Root, Root]:
         """Returns for each phi whose cotangent becomes that of another array, as it is, the other array.
@@ -556,7 +558,7 @@ def add_partial(
     )
 
 
-def _add_array(view: View, source: str, is_flat: bool = False) -> AddArray:
+def _add_array(view: View, source: Term, is_flat: bool = False) -> AddArray:
     return AddArray(view=view, source=source, is_flat=is_flat, reads=_offset_operands(view))
 
 

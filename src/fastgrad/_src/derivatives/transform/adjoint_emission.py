@@ -1,14 +1,19 @@
-"""Writes the statements of an adjoint as source, with the numbers that they read."""
+"""Writes the statements of an adjoint as code, with the numbers that they read."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Callable
 from typing import Any
 
+from numba import types
+
 from fastgrad._src.derivatives.analysis.cotangent_arrays import CotangentArrays
 from fastgrad._src.derivatives.analysis.residuals import Residuals
+from fastgrad._src.derivatives.ir import code
 from fastgrad._src.derivatives.ir.operands import Constant, Operand, Root, Scalar, View, zero
-from fastgrad._src.derivatives.ir.partials import partial_text, reads_leaf
+from fastgrad._src.derivatives.ir.partials import partial_of, reads_leaf
 from fastgrad._src.derivatives.ir.statements import Compute, Load, NextIteration
 from fastgrad._src.derivatives.runtime.matrix_products import COLUMN, FLAT, MATRIX, ROW, TRANSPOSED
 from fastgrad._src.derivatives.transform.adjoint import (
@@ -29,16 +34,17 @@ from fastgrad._src.derivatives.transform.adjoint import (
     TakeArray,
     TakeCotangent,
 )
-from fastgrad._src.derivatives.transform.emission import Emitter, flat_index, unsigned_index_text
+from fastgrad._src.derivatives.transform.emission import Emitter, cotangent, flat_index, taken, unsigned_index
 from fastgrad._src.derivatives.transform.infinite_cotangents import guarded_adjoint
 from fastgrad._src.derivatives.transform.record_stacks import STACKS_OF_REVERSE, TOPS, RecordStacks
-from fastgrad._src.scalars.formulas import OPERANDS, RESULT
+from fastgrad._src.scalars.formulas import OPERANDS, RESULT, Term, as_term
+from fastgrad._src.scalars.terms import AND, OR, SELECT
 
-TextOf = Callable[[Operand], str]
-"""Returns the text of a number that a statement reads."""
+TermOf = Callable[[Operand], Term]
+"""Returns a number that a statement reads."""
 
 
-MET_FLAT = "met_flat"
+MET_FLAT = code.Variable("met_flat", types.boolean)
 """The variable that is True when the reverse sweep has met a derivative of 0 that may be part of an indeterminate form."""
 
 
@@ -67,9 +73,9 @@ class AdjointEmitter:
         self._residuals = residuals
         self._stacks = stacks
         self._activity = adjoint.activity
-        self._computed_again: dict[Scalar, str] = {}
-        self._indent = 3
-        self._writers: dict[type[AdjointStatement], Callable[[Any, TextOf], None]] = {
+        self._computed_again: dict[Scalar, Term] = {}
+        self._write = emitter.write
+        self._writers: dict[type[AdjointStatement], Callable[[Any, TermOf], None]] = {
             AddArray: self._add_array,
             AddElement: self._add_element,
             AddPartial: self._add_partial,
@@ -88,65 +94,62 @@ class AdjointEmitter:
 
     def write(self, statement: AdjointStatement) -> None:
         """Writes a statement."""
-        texts = {operand: self.use(operand) for operand in statement.reads}
+        terms = {operand: self.use(operand) for operand in statement.reads}
 
-        def text_of(operand: Operand) -> str:
-            return operand.text if isinstance(operand, Constant) else texts[operand]
+        def term_of(operand: Operand) -> Term:
+            return operand.term if isinstance(operand, Constant) else terms[operand]
 
-        self._writers[type(statement)](statement, text_of)
+        self._writers[type(statement)](statement, term_of)
 
-    def begin(self, indent: int = 3) -> None:
+    def begin(self) -> None:
         """Begins the reverse sweep through a block, or an edge: numbers that were computed again have values of another run."""
         self._computed_again = {}
-        self._indent = indent
 
-    def use(self, operand: Operand) -> str:
-        """Returns the text of a number on the reverse sweep; writes what computes it again."""
+    def use(self, operand: Operand) -> Term:
+        """Returns a number on the reverse sweep; writes what computes it again."""
         if isinstance(operand, Constant):
-            return operand.text
+            return operand.term
         if self._residuals.needs_no_record(operand) or operand in self._residuals.recorded:
-            return operand.name
+            return operand.term
         if operand in self._computed_again:
             return self._computed_again[operand]
-        definition, name = operand.definition, f"r_{operand.name}"
+        definition = operand.definition
         operands = [self.use(part) for part in definition.operands] if definition is not None else []
         if isinstance(definition, Compute):
-            text = definition.operation.text.format(*operands)
+            value = definition.operation(*operands)
         elif isinstance(definition, Load):
-            text = self._emitter.load(definition, operands, [*map(self.use, definition.guards)])
+            value = self._emitter.load(definition, operands, [*map(self.use, definition.guards)])
         else:
             assert isinstance(definition, NextIteration)
-            text = definition.counter.name
-        self._write_line(f"{name} = {text}")
-        self._computed_again[operand] = name
-        return name
-
-    def _write_line(self, line: str, more: int = 0) -> None:
-        self._emitter.write(line, self._indent + more)
+            value = code.integer(definition.counter.name)
+        variable = code.Variable(f"r_{operand.name}", operand.type)
+        self._write(code.assign(variable, value))
+        self._computed_again[operand] = variable
+        return variable
 
     # ---- cotangents of numbers ------------------------------------------------------------------------------------
 
-    def _take_cotangent(self, statement: TakeCotangent, text: TextOf) -> None:
+    def _take_cotangent(self, statement: TakeCotangent, term: TermOf) -> None:
         scalar = statement.scalar
         if statement.is_phi or scalar not in self._adjoint.local:
-            self._write_line(f"t_{scalar.name} = d_{scalar.name}")
-            self._write_line(f"d_{scalar.name} = {zero(scalar.type)}")
+            self._write(code.assign(taken(scalar), cotangent(scalar)))
+            self._write(code.assign(cotangent(scalar), zero(scalar.type)))
 
-    def _cotangent_text(self, scalar: Scalar) -> str:
-        """Returns the text of a cotangent that was taken; 0 for others."""
+    def _cotangent(self, scalar: Scalar) -> Term:
+        """Returns a cotangent that was taken; 0 for others."""
         if scalar not in self._adjoint.taken:
             return zero(scalar.type)
-        return f"d_{scalar.name}" if scalar in self._adjoint.local else f"t_{scalar.name}"
+        return cotangent(scalar) if scalar in self._adjoint.local else taken(scalar)
 
-    def _write_addition(self, statement: AdjointStatement, text: str) -> None:
+    def _write_addition(self, statement: AdjointStatement, value: Term) -> None:
         assert statement.target is not None
-        name = f"d_{statement.target.name}"
+        target = cotangent(statement.target)
         if statement in self._adjoint.assignments:
-            self._write_line(f"{name} = {text}")
+            self._write(code.assign(target, value))
         elif isinstance(statement, AddPartial) and self._is_sum_of_a_loop(statement):
-            self._write_line(f"{name} = sum_in_any_order({name}, {text})")
+            self._write(code.assign(target, code.call("sum_in_any_order", target, value)))
         else:
-            self._write_line(f"{name} += {text}")
+            self._write(code.add_to(target, value))
 
     def _is_sum_of_a_loop(self, statement: AddPartial) -> bool:
         """True if the iterations of a loop that is in no other loop add to a cotangent.
@@ -158,107 +161,115 @@ class AdjointEmitter:
         bodies = [body for body in self._emitter.flow.loops.values() if block in body]
         return len(bodies) == 1 and target.block not in bodies[0] and target.is_real
 
-    def _add_partial(self, statement: AddPartial, text: TextOf) -> None:
+    def _add_partial(self, statement: AddPartial, term: TermOf) -> None:
         compute, partial = statement.statement, statement.partial
         operands = [
-            text(operand) if reads_leaf(leaf, partial) else ""
+            term(operand) if reads_leaf(leaf, partial) else None
             for leaf, operand in zip(OPERANDS, compute.operands, strict=False)
         ]
-        result = text(compute.target) if reads_leaf(RESULT, partial) else ""
-        cotangent = self._cotangent_text(compute.target)
-        term = partial_text(partial, operands, cotangent, result)
+        result = term(compute.target) if reads_leaf(RESULT, partial) else None
+        given = self._cotangent(compute.target)
+        added = partial_of(partial, operands, given, result)
         if statement.is_doubtful:
-            term = f"({term} if {MET_FLAT} or {cotangent} != 0.0 else {zero(compute.target.type)})"
+            is_met = OR(MET_FLAT, given != 0.0)
+            added = SELECT(is_met, added, zero(compute.target.type))
         if statement.may_be_flat:
-            self._write_line(f"z_{compute.target.name} = {term}")
-            term = f"z_{compute.target.name}"
-            self._write_line(f"{MET_FLAT} = {MET_FLAT} | (({term} == 0.0) & ({cotangent} != 0.0))")
-        self._write_addition(statement, term)
+            value = code.Variable(f"z_{compute.target.name}", compute.target.type)
+            self._write(code.assign(value, added))
+            self._write(code.assign(MET_FLAT, MET_FLAT | ((value == 0.0) & (given != 0.0))))
+            added = value
+        self._write_addition(statement, added)
 
-    def _add_variable(self, statement: AddVariable, text: TextOf) -> None:
+    def _add_variable(self, statement: AddVariable, term: TermOf) -> None:
         self._write_addition(statement, statement.source)
 
     # ---- cotangents of arrays -------------------------------------------------------------------------------------
 
-    def _element(self, root: Root, indices: list[str], text: TextOf) -> str:
-        """Returns the text of the cotangent of an element."""
+    def _element(self, root: Root, indices: list[Term], term: TermOf) -> Term:
+        """Returns the cotangent of an element."""
         if self._arrays.is_flat(root):
-            index = flat_index(["", *map(text, root.dims[1:])], indices)
-            return f"d_{root.memory_owner.name}[{unsigned_index_text(index)}]"
-        return f"d_{root.name}[{', '.join(indices) or '()'}]"
+            index = flat_index(["", *map(term, root.dims[1:])], indices)
+            return code.subscript(cotangent(root.memory_owner), [unsigned_index(index)])
+        return code.subscript(cotangent(root), indices)
 
-    def _add_to_element(self, statement: AddToElement, text: TextOf) -> None:
+    def _add_to_element(self, statement: AddToElement, term: TermOf) -> None:
         load = statement.load
-        element = self._element(load.root, [*map(text, load.operands)], text)
-        guards = " and ".join(f"{text(count)} > 0" for count in load.guards)
-        if guards:
-            self._write_line(f"if {guards}:")
-        self._write_line(f"{element} += {self._cotangent_text(load.target)}", 1 if guards else 0)
+        element = self._element(load.root, [*map(term, load.operands)], term)
+        addition = code.add_to(element, self._cotangent(load.target))
+        if load.guards:
+            is_read = functools.reduce(AND, [term(count) > 0 for count in load.guards])
+            with self._emitter.when(is_read):
+                self._write(addition)
+        else:
+            self._write(addition)
 
-    def _add_element(self, statement: AddElement, text: TextOf) -> None:
+    def _add_element(self, statement: AddElement, term: TermOf) -> None:
         store = statement.store
-        self._write_addition(statement, self._element(store.root, [*map(text, store.operands[1:])], text))
+        self._write_addition(statement, self._element(store.root, [*map(term, store.operands[1:])], term))
 
-    def _clear_element(self, statement: ClearElement, text: TextOf) -> None:
+    def _clear_element(self, statement: ClearElement, term: TermOf) -> None:
         store = statement.store
-        element = self._element(store.root, [*map(text, store.operands[1:])], text)
-        self._write_line(f"{element} = {zero(store.root.type.dtype)}")
+        element = self._element(store.root, [*map(term, store.operands[1:])], term)
+        self._write(code.assign(element, zero(store.root.type.dtype)))
 
-    def _clear_array(self, statement: ClearArray, text: TextOf) -> None:
+    def _clear_array(self, statement: ClearArray, term: TermOf) -> None:
         root = statement.root
-        count = "" if root.is_growing else " * ".join(map(text, root.dims)) or "1"
-        self._write_line(f"d_{root.name}[:{count}] = {zero(root.type.dtype)}")
+        part = code.ALL if root.is_growing else code.Slice(stop=code.product([*map(term, root.dims)]))
+        self._write(code.assign(code.subscript(cotangent(root), [part]), zero(root.type.dtype)))
 
-    def _add_array(self, statement: AddArray, text: TextOf) -> None:
+    def _add_array(self, statement: AddArray, term: TermOf) -> None:
         view = statement.view
-        sizes = [text(axis.size) for axis in view.axes]
-        positions = [*map(text, view.starts)]
-        for number, axis in enumerate(view.axes):
-            self._write_line(f"for q{number} in range({sizes[number]}):", number)
-            if axis.root_axis is not None:
-                positions[axis.root_axis] += f" + q{number}*{text(axis.step)}"
-        indices = [f"q{number}" for number in range(len(view.axes))]
-        place = flat_index(sizes, indices) if statement.is_flat else ", ".join(indices) or "()"
-        self._write_line(f"{self._element(view.root, positions, text)} += {statement.source}[{place}]", len(view.axes))
+        sizes = [term(axis.size) for axis in view.axes]
+        positions: list[Term] = [*map(term, view.starts)]
+        indices = [code.integer(f"q{number}") for number in range(len(view.axes))]
+        with contextlib.ExitStack() as loops:
+            for index, size, axis in zip(indices, sizes, view.axes, strict=True):
+                loop = code.For(index, size)
+                self._write(loop)
+                loops.enter_context(self._emitter.within(loop.body))
+                if axis.root_axis is not None:
+                    positions[axis.root_axis] = positions[axis.root_axis] + index * term(axis.step)
+            place = [flat_index(sizes, indices)] if statement.is_flat else indices
+            element = self._element(view.root, positions, term)
+            self._write(code.add_to(element, code.subscript(statement.source, place)))
 
-    def _take_array(self, statement: TakeArray, text: TextOf) -> None:
+    def _take_array(self, statement: TakeArray, term: TermOf) -> None:
         root = statement.root
-        count = " * ".join(map(text, statement.reads)) or "1"
+        part = code.subscript(cotangent(root), [code.Slice(stop=code.product([*map(term, statement.reads)]))])
         if statement.is_copied:
-            self._write_line(f"t_{root.name} = d_{root.name}[:{count}].copy()")
-        self._write_line(f"d_{root.name}[:{count}] = {zero(root.type.dtype)}")
+            self._write(code.assign(taken(root), code.copied(part)))
+        self._write(code.assign(part, zero(root.type.dtype)))
 
-    def _exchange(self, statement: Exchange, text: TextOf) -> None:
-        names = f"d_{statement.first.name}, d_{statement.second.name}"
-        self._write_line(f"{names} = exchange({names})")
+    def _exchange(self, statement: Exchange, term: TermOf) -> None:
+        arrays = [cotangent(statement.first), cotangent(statement.second)]
+        self._write(code.assign(code.tuple_of(arrays), code.call("exchange", *arrays)))
 
     # ---- calls ----------------------------------------------------------------------------------------------------
 
-    def _restore_arrays(self, statement: RestoreArrays, text: TextOf) -> None:
-        for name, array in statement.arrays:
-            self._write_line(f"{name} = {self._new_array_text(array, text)}")
-            self._stacks.pop_array(name, self._indent)
+    def _restore_arrays(self, statement: RestoreArrays, term: TermOf) -> None:
+        for variable, array in statement.arrays:
+            self._write(code.assign(variable, self._new_array(array, term)))
+            self._stacks.pop_array(variable)
 
-    def _new_array_text(self, array: View | Root, text: TextOf) -> str:
-        """Returns the text of a new array of an array's shape."""
-        shape = "".join(f"{text(size)}, " for size in array.sizes)
-        return f"np.empty(({shape}), {self._emitter.dtype(array.dtype)})"
+    def _new_array(self, array: View | Root, term: TermOf) -> Term:
+        """Returns a new array of an array's shape."""
+        return code.call("np.empty", code.tuple_of([*map(term, array.sizes)]), self._emitter.dtype(array.dtype))
 
-    def _call_adjoint(self, statement: CallAdjoint, text: TextOf) -> None:
+    def _call_adjoint(self, statement: CallAdjoint, term: TermOf) -> None:
         call, rule = statement.call, statement.rule
-        cotangents = [self._cotangent_of_result(result, text) for result in call.results]
+        cotangents = [self._cotangent_of_result(result, term) for result in call.results]
         saved = self._arrays.saved_arrays(call)
-        known = []
+        known: list[Term] = []
         for place, part in enumerate([*call.results, *call.arguments]):
             is_read = place not in rule.unread
             if isinstance(part, (Constant, Scalar)):
-                known.append(text(part) if is_read else zero(part.type))
+                known.append(term(part) if is_read else zero(part.type))
             elif place in saved:
                 known.append(saved[place][0])
             elif not is_read:
-                known.append(self._new_array_text(part, text))
+                known.append(self._new_array(part, term))
             else:
-                known.append(self._emitter.view(part, text) if isinstance(part, View) else part.name)
+                known.append(self._emitter.view(part, term) if isinstance(part, View) else part.term)
         adjoint = rule.adjoint
         if statement.is_guarded:
             adjoint = guarded_adjoint(
@@ -267,10 +278,10 @@ class AdjointEmitter:
                 len(known),
                 tuple(bool(call.arguments[position].roots) for position in rule.active),
             )
-        function = self._emitter.bound(adjoint, "adjoint")
-        self._write_line(f"{_assignment_targets(statement.variables)}= {function}({', '.join([*cotangents, *known])})")
+        function = self._emitter.bound(adjoint, "adjoint").name
+        self._write(code.assign(code.tuple_of(statement.variables), code.call(function, *cotangents, *known)))
 
-    def _add_product(self, statement: AddProduct, text: TextOf) -> None:
+    def _add_product(self, statement: AddProduct, term: TermOf) -> None:
         """Writes what adds to the cotangent of an operand: the cotangent of the product times the other operand, transposed."""
         call, position = statement.call, statement.position
         target, other = call.arguments[position], call.arguments[1 - position]
@@ -279,82 +290,81 @@ class AdjointEmitter:
         assert isinstance(other, View)
         assert isinstance(result, Root)
         saved = self._arrays.saved_arrays(call).get(2 - position)
-        value = saved[0] if saved else self._emitter.view(other, text)
-        rows, columns = (*map(text, result.dims), "1")[:2]
+        value = saved[0] if saved else self._emitter.view(other, term)
+        rows, columns = (*map(term, result.dims), as_term(1))[:2]
         if len((other if position else target).axes) == 1:  # the first operand is a row
-            rows, columns = "1", rows
-        cotangent = f"(d_{result.name}, 0, {rows}, {columns}, {columns}, 1)"
+            rows, columns = as_term(1), rows
+        given = code.tuple_of([cotangent(result), as_term(0), rows, columns, columns, as_term(1)])
         # Transposed, a vector on the right is a row, one on the left a column.
         form = TRANSPOSED if len(other.axes) == 2 else COLUMN if position else ROW
-        target_form, place = self._matrix_of_cotangent(target, position, text)
+        target_form, place = self._matrix_of_cotangent(target, position, term)
         forms = target_form + (form + FLAT if position else FLAT + form)
-        operands = f"{value}, {cotangent}" if position else f"{cotangent}, {value}"
-        self._write_line(f"add_product({forms!r}, {place}, {operands}, {statement.is_guarded})")
+        operands = (value, given) if position else (given, value)
+        self._write(code.Evaluate(code.call("add_product", forms, place, *operands, statement.is_guarded)))
 
-    def _matrix_of_cotangent(self, view: View, position: int, text: TextOf) -> tuple[str, str]:
-        """Returns how the cotangent of an operand of a product is a matrix, and its text."""
+    def _matrix_of_cotangent(self, view: View, position: int, term: TermOf) -> tuple[str, Term]:
+        """Returns how the cotangent of an operand of a product is a matrix, and what it is."""
         root, is_matrix = view.root, len(view.axes) == 2
         if not self._arrays.is_flat(root):
             form = MATRIX if is_matrix else COLUMN if position else ROW
-            return form, self._emitter.view(view, text, self._shaped_cotangent_text(root, text))
-        dims = ["", *map(text, root.dims[1:])]
+            return form, self._emitter.view(view, term, self._shaped_cotangent(root, term))
+        dims: list[Term] = [as_term(1), *map(term, root.dims[1:])]
         steps = [
-            "0" if axis.root_axis is None else " * ".join([text(axis.step), *dims[axis.root_axis + 1 :]])
+            as_term(0)
+            if axis.root_axis is None
+            else code.product([term(axis.step), *dims[axis.root_axis + 1 :]])
             for axis in view.axes
         ]
-        sizes = [text(axis.size) for axis in view.axes]
+        sizes = [term(axis.size) for axis in view.axes]
         if not is_matrix:
-            sizes, steps = ([*sizes, "1"], [*steps, "0"]) if position else (["1", *sizes], ["0", *steps])
-        start = flat_index(dims, [*map(text, view.starts)])
-        return FLAT, f"(d_{root.memory_owner.name}, {', '.join([start, *sizes, *steps])})"
+            one, none = as_term(1), as_term(0)
+            sizes, steps = ([*sizes, one], [*steps, none]) if position else ([one, *sizes], [none, *steps])
+        start = flat_index(dims, [*map(term, view.starts)])
+        return FLAT, code.tuple_of([cotangent(root.memory_owner), start, *sizes, *steps])
 
-    def _cotangent_of_result(self, result: Scalar | Root, text: TextOf) -> str:
-        """Returns the text of the cotangent of a call's result."""
+    def _cotangent_of_result(self, result: Scalar | Root, term: TermOf) -> Term:
+        """Returns the cotangent of a call's result."""
         if isinstance(result, Scalar):
-            return self._cotangent_text(result)
+            return self._cotangent(result)
         if result in self._activity:
-            return self._shaped_cotangent_text(result, text) + ".copy()"
-        shape = "".join(f"{text(size)}, " for size in result.dims)
-        return f"np.zeros(({shape}), {self._emitter.dtype(result.type.dtype)})"
+            return code.copied(self._shaped_cotangent(result, term))
+        shape = code.tuple_of([*map(term, result.dims)])
+        return code.call("np.zeros", shape, self._emitter.dtype(result.type.dtype))
 
-    def _shaped_cotangent_text(self, root: Root, text: TextOf) -> str:
-        """Returns the text of the cotangent of an array in the array's shape."""
+    def _shaped_cotangent(self, root: Root, term: TermOf) -> Term:
+        """Returns the cotangent of an array in the array's shape."""
         if not self._arrays.is_flat(root):
-            return f"d_{root.name}"
-        dims = [*map(text, root.dims)]
-        return f"d_{root.memory_owner.name}[:{' * '.join(dims) or '1'}].reshape(({_assignment_targets(dims)}))"
+            return cotangent(root)
+        dims = [*map(term, root.dims)]
+        part = code.subscript(cotangent(root.memory_owner), [code.Slice(stop=code.product(dims))])
+        return code.reshaped(part, code.tuple_of(dims))
 
-    def _call_reverse(self, statement: CallReverse, text: TextOf) -> None:
+    def _call_reverse(self, statement: CallReverse, term: TermOf) -> None:
         call, callee, unwritten = statement.call, statement.callee, statement.unwritten
-        arguments = [self._cotangent_of_result(result, text) for result in call.results if result.is_real]
+        arguments = [self._cotangent_of_result(result, term) for result in call.results if result.is_real]
         if callee.is_exact:
             numbers = callee.function.rerun_argument_numbers(unwritten)
-            arguments += [text(call.arguments[number]) for number in numbers]
+            arguments += [term(call.arguments[number]) for number in numbers]
         for position in unwritten:
             view = call.arguments[position]
             assert isinstance(view, View)
-            arguments.append(self._emitter.view(view, text))
+            arguments.append(self._emitter.view(view, term))
         for position in callee.active:
             view = call.arguments[position]
             if isinstance(view, View):
-                arguments.append(self._cotangent_argument(view, callee.argument_types[position].layout, text))
+                arguments.append(self._cotangent_argument(view, callee.argument_types[position].layout, term))
         name = self._emitter.derived_call("reverse", callee, unwritten)
-        self._write_line(
-            f"{_assignment_targets(statement.variables)}{TOPS} = {name}({', '.join([*arguments, STACKS_OF_REVERSE])})"
-        )
+        results = code.tuple_of([*statement.variables, *TOPS])
+        self._write(code.assign(results, code.call(name, *arguments, *STACKS_OF_REVERSE)))
 
-    def _cotangent_argument(self, view: View, layout: str, text: TextOf) -> str:
-        """Returns the text of the cotangent of an argument: a view of the array's, which is flat if the argument is in C order."""
+    def _cotangent_argument(self, view: View, layout: str, term: TermOf) -> Term:
+        """Returns the cotangent of an argument: a view of the array's, which is flat if the argument is in C order."""
         root = view.root
         if layout != "C":
-            return self._emitter.view(view, text, self._shaped_cotangent_text(root, text))
-        name = f"d_{root.memory_owner.name}"
+            return self._emitter.view(view, term, self._shaped_cotangent(root, term))
+        array = cotangent(root.memory_owner)
         if view.is_whole() and root.kind in ("parameter", "global"):
-            return name
-        start = flat_index(["", *map(text, root.dims[1:])], [*map(text, view.starts)])
-        count = " * ".join(text(axis.size) for axis in view.axes) or "1"
-        return f"{name}[{start}:{start} + {count}]"
-
-
-def _assignment_targets(names: list[str]) -> str:
-    return "".join(f"{name}, " for name in names)
+            return array
+        start = flat_index(["", *map(term, root.dims[1:])], [*map(term, view.starts)])
+        count = code.product([term(axis.size) for axis in view.axes])
+        return code.subscript(array, [code.Slice(start, start + count)])

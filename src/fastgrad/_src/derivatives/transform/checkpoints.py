@@ -9,14 +9,22 @@ A segment begins and ends in the loop's head, where the loop would end. So the f
 
 from __future__ import annotations
 
+import functools
+import operator
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from numba import types
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families, memory_written_in
+from fastgrad._src.derivatives.ir import code
 from fastgrad._src.derivatives.ir.operands import Constant, Counter, Root, scalars_among
 from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.statements import Branch, Compute, Load, NextIteration, Size
 from fastgrad._src.derivatives.runtime.tape_memory import ALL_STACKS, POPS
+from fastgrad._src.derivatives.transform.emission import incoming, variables_of
+from fastgrad._src.derivatives.transform.record_stacks import ARRAYS_TOP, CODES_TOP, VALUES, VALUES_TOP
+from fastgrad._src.scalars.formulas import Term, as_term
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.transform.reverse_mode import ReverseMode
@@ -25,7 +33,7 @@ BYTES_VARIABLE = "FASTGRAD_CHECKPOINT_BYTES"
 DEFAULT_BYTES = 1 << 30
 _ALL = 1 << 60
 """More iterations, and more bytes, than there are."""
-_BYTES = "8*(values_top + arrays_top) + codes_top"
+_BYTES = 8 * (VALUES_TOP + ARRAYS_TOP) + CODES_TOP
 _SHORT = 16
 """A loop of a constant number of iterations below this has no checkpoints: they cost compile time."""
 BLOCKS = 6
@@ -47,9 +55,9 @@ def checkpoint_byte_limit() -> int:
 
 
 class CheckpointedLoop:
-    """A loop with checkpoints, and the text of what happens between its segments.
+    """A loop with checkpoints, and the code of what happens between its segments.
 
-    Its variables in the text start with the counter's name. They end in:
+    Its variables in the code start with the counter's name. They end in:
 
     * count: the number of iterations; end: that of iterations that are not yet undone; first: the iteration where the records begin;
     * until: where the segment ends at the latest; room: the iterations or bytes of a segment; bytes: on the stacks when it began;
@@ -123,56 +131,70 @@ class CheckpointedLoop:
             and end.otherwise not in self.body
         )
 
-    # ---- text -----------------------------------------------------------------------------------------------------
+    # ---- code -----------------------------------------------------------------------------------------------------
 
-    def _write(self, text: str, indent: int = 3) -> None:
-        """Writes lines."""
-        for line in text.strip("\n").split("\n"):
-            self._mode.write(line, indent)
+    def _variable(self, ending: str) -> code.Variable:
+        """Returns a variable of the loop."""
+        return code.integer(f"{self.name}_{ending}")
 
-    def _stack_reset_lines(self) -> str:
-        """Returns the lines that set the stacks back to where a segment begins."""
-        return "\n".join(f"{stack}_top = {self.name}_{stack}" for stack in ALL_STACKS)
+    @property
+    def _iteration(self) -> code.Variable:
+        """The variable of the counter."""
+        return code.integer(self.name)
 
-    def initial_lines(self) -> list[str]:
-        """Returns the lines before the first block."""
-        k = self.name
+    def _assign(self, target: Term, value: Any) -> None:
+        self._mode.write(code.assign(target, value))
+
+    def _call(self, name: str, *operands: Any) -> None:
+        self._mode.write(code.Evaluate(code.call(name, *operands)))
+
+    def _reset_stacks(self) -> None:
+        """Writes what sets the stacks back to where a segment begins."""
+        for stack in ALL_STACKS:
+            self._assign(code.integer(f"{stack}_top"), self._variable(stack))
+
+    def initial_statements(self) -> list[code.Statement]:
+        """Returns the statements before the first block."""
         room = checkpoint_byte_limit() // 4  # the loop's start has one, and the segments after it share another
         if self._reserved is not None:
             values, codes = self._reserved
             room //= 8 * values + codes
         zeros = ["count", "end", "until", "first", "bytes", "snapshots", "slots", "values", "codes", "arrays"]
-        lines = [f"{' = '.join(f'{k}_{variable}' for variable in zeros)} = 0"]
-        lines += [f"{k}_next = -1", f"{k}_room = {max(room, 1)}"]
-        lines += [f"f_{root.name} = 0" for root in self.final]
-        return lines
+        return [
+            *[code.assign(self._variable(ending), 0) for ending in zeros],
+            code.assign(self._variable("next"), -1),
+            code.assign(self._variable("room"), max(room, 1)),
+            *[code.assign(_contents_of(root), 0) for root in self.final],
+        ]
 
     def write_room_check(self) -> None:
         """Writes what ends the segment before the next iteration if its records fill their room."""
-        k = self.name
         if self._reserved is None:
-            self._write(f"if {_BYTES} > {k}_bytes + {k}_room:")
-            self._write(f"{k}_until = min({k}_until, {k} + 1)", 4)
+            until = self._variable("until")
+            with self._mode.when(self._variable("bytes") + self._variable("room") < _BYTES):
+                self._assign(until, code.call("min", until, self._iteration + 1))
 
     def write_blocks(self) -> None:
         """Writes the blocks between segments."""
-        k = self.name
-        mode = self._mode
+        mode, iteration = self._mode, self._iteration
+        until, end, room = self._variable("until"), self._variable("end"), self._variable("room")
         mode.begin_block(self.start)
-        self._write(f"{k}_bytes = {_BYTES}\n{k}_until = {k}_end")
+        self._assign(self._variable("bytes"), _BYTES)
+        self._assign(until, end)
         if self._reserved is not None:
-            self._write(f"{k}_until = min({k}_end, {k} + 1 + {k}_room)")
-            mode.stacks.write_room_reservation(f"(max(0, {k}_until - {k}) + 1)", *self._reserved)
+            self._assign(until, code.call("min", end, iteration + 1 + room))
+            mode.stacks.write_room_reservation(code.call("max", 0, until - iteration) + 1, *self._reserved)
         mode.jump(self.head.number)
         mode.begin_block(self.stop)
         self._write_segment_end()
         mode.begin_block(self._without_end)
         mode.undo_loop_head(self.head)
-        self._write(f"{k}_room = {_ALL}\n{k} -= 1")
+        self._assign(room, _ALL)
+        mode.write(code.subtract_from(iteration, 1))
         mode.jump(self.start)
         mode.begin_block(self.boundary)
-        self._write(f"if {k}_first > 0:")
-        mode.jump(self._again, 4)
+        with mode.when(self._variable("first") > 0):
+            mode.jump(self._again)
         mode.leave_loop_backward(self.head)
         mode.begin_block(self._again)
         self._write_segment_rerun()
@@ -180,89 +202,101 @@ class CheckpointedLoop:
         mode.jump(len(mode.flow.blocks) + self.head.number)
 
     def _write_segment_end(self) -> None:
-        k = self.name
-        mode, values = self._mode, self._snapshot_values()
-        arrays = self._array_names()
-        size = " + ".join([str(len(values)), *(f"{array}.size" for array in arrays)])
-        self._write(f"if {k} == {k}_end:")
-        mode.jump(self.reverse_sweep, 4)
-        self._write(f"if {k}_snapshots == 0:")
-        self._write(
-            f"{k}_slots = snapshot_slots({k}, {k}_count, {_BYTES} - {k}_bytes, 8*({size}), {checkpoint_byte_limit() // 2})",
-            4,
-        )
-        self._write(f"if {k}_slots == 0:", 4)
-        mode.jump(self._without_end, 5)
-        self._write(f"{k}_next = {k}\n{k}_values = values_top\n{k}_codes = codes_top\n{k}_arrays = arrays_top", 4)
-        self._write(
-            f"elif {k}_next < 0:\n    {k}_next = next_snapshot({k}_first, {k}, {k}_end, {k}_slots - {k}_snapshots)"
-        )
-        self._write(self._stack_reset_lines())
-        self._write(f"if {k} >= {k}_next:")
-        mode.stacks.write_room_test(str(len(values)), "", 4)
-        mode.stacks.push(values, indent=4)
-        mode.stacks.raise_top(len(values), 4)
-        for array in arrays:
-            mode.stacks.push_array(array, 4)
-        self._write(f"{k}_values = values_top\n{k}_arrays = arrays_top\n{k}_snapshots += 1\n{k}_next = -1", 4)
-        self._write(f"{k}_first = {k}\n{k} -= 1")
+        mode, values, iteration = self._mode, self._snapshot_values(), self._iteration
+        arrays = self._snapshot_arrays()
+        first, end, count = self._variable("first"), self._variable("end"), self._variable("count")
+        following, slots, snapshots = self._variable("next"), self._variable("slots"), self._variable("snapshots")
+        with mode.when(iteration == end):
+            mode.jump(self.reverse_sweep)
+        begin = code.If(snapshots == 0)
+        mode.write(begin)
+        with mode.within(begin.then):
+            items = functools.reduce(operator.add, [as_term(len(values)), *map(code.size, arrays)])
+            records, limit = _BYTES - self._variable("bytes"), checkpoint_byte_limit() // 2
+            self._assign(slots, code.call("snapshot_slots", iteration, count, records, 8 * items, limit))
+            with mode.when(slots == 0):
+                mode.jump(self._without_end)
+            self._assign(following, iteration)
+            for stack in ALL_STACKS:
+                self._assign(self._variable(stack), code.integer(f"{stack}_top"))
+        with mode.within(begin.otherwise), mode.when(following < 0):
+            self._assign(following, code.call("next_snapshot", first, iteration, end, slots - snapshots))
+        self._reset_stacks()
+        with mode.when(iteration >= following):
+            mode.stacks.write_number_room_test(len(values))
+            mode.stacks.push(values)
+            mode.stacks.raise_top(len(values))
+            for array in arrays:
+                mode.stacks.push_array(array)
+            self._assign(self._variable("values"), VALUES_TOP)
+            self._assign(self._variable("arrays"), ARRAYS_TOP)
+            mode.write(code.add_to(snapshots, 1))
+            self._assign(following, -1)
+        self._assign(first, iteration)
+        mode.write(code.subtract_from(iteration, 1))
         mode.jump(self.start)
 
-    def _snapshot_values(self) -> list[str]:
-        """Returns the texts of a snapshot's numbers: variables, phis, sizes of arrays, the top of the arrays before, the iteration."""
-        k = self.name
+    def _snapshot_values(self) -> list[Term]:
+        """Returns a snapshot's numbers: variables, phis, sizes of arrays, the top of the arrays before, the iteration."""
         return [
-            *(item.name for item in self._variables),
-            *(f"p_{number.name}" for number in self._numbers),
-            *(f"p_{root.name}.shape[{axis}]" for root in self._arrays for axis in range(root.type.ndim)),
-            f"{k}_arrays",
-            self.name,
+            *variables_of(self._variables),
+            *map(incoming, self._numbers),
+            *(code.size_along(incoming(root), axis) for root in self._arrays for axis in range(root.type.ndim)),
+            self._variable("arrays"),
+            self._iteration,
         ]
 
-    def _array_names(self) -> list[str]:
-        """Returns the texts of a snapshot's arrays."""
-        return [*(f"p_{root.name}" for root in self._arrays), *(root.name for root in self.restored)]
+    def _snapshot_arrays(self) -> list[Term]:
+        """Returns a snapshot's arrays."""
+        return [*map(incoming, self._arrays), *(root.term for root in self.restored)]
+
+    def _popped(self, type: types.Type, place: Term) -> Term:
+        return code.call(f"pop_{type}", VALUES, place)
 
     def _write_segment_rerun(self) -> None:
         """Writes what runs the segment before that which is undone; below the first snapshot its records are there."""
-        k = self.name
         mode, count = self._mode, len(self._snapshot_values())
+        first, end, snapshots = self._variable("first"), self._variable("end"), self._variable("snapshots")
+        values, arrays = self._variable("values"), self._variable("arrays")
         if self.final:
-            self._write(f"if {k}_end == {k}_count:")
-        for root in self.final:
-            self._write(f"f_{root.name} = new_memory({root.name}.size)", 4)
-            self._write(f"save_array(f_{root.name}, 0, {root.name})", 4)
-        self._write(
-            f"""
-{k}_end = {k}_first
-if pop_int64(values, {k}_values - 1) == {k}_end:
-    {k}_snapshots -= 1
-    {k}_values -= {count}
-    {k}_arrays = pop_int64(values, {k}_values + {count - 2})
-    if {k}_snapshots == 0:
-        {k}_first = 0"""
-        )
-        self._write(self._stack_reset_lines(), 5)
-        for offset, item in enumerate(self._variables):
-            mode.stacks.pop(item, f"{k}_values + {offset}", 5)
-        for root in self.final:
-            self._write(f"load_array(f_{root.name}, 0, {root.name})", 5)
-            self._write(f"free_memory(f_{root.name})", 5)
-        mode.jump(self.reverse_sweep, 5)
+            with mode.when(end == self._variable("count")):
+                for root in self.final:
+                    self._assign(_contents_of(root), code.call("new_memory", code.size(root.term)))
+                    self._call("save_array", _contents_of(root), 0, root.term)
+        self._assign(end, first)
+        with mode.when(self._popped(types.int64, values - 1) == end):
+            mode.write(code.subtract_from(snapshots, 1), code.subtract_from(values, count))
+            self._assign(arrays, self._popped(types.int64, values + (count - 2)))
+            with mode.when(snapshots == 0):
+                self._assign(first, 0)
+                self._reset_stacks()
+                for offset, item in enumerate(self._variables):
+                    mode.stacks.pop(item, values + offset)
+                for root in self.final:
+                    self._call("load_array", _contents_of(root), 0, root.term)
+                    self._call("free_memory", _contents_of(root))
+                mode.jump(self.reverse_sweep)
         position = count - len(self._variables)
         for number in self._numbers:
-            self._write(f"p_{number.name} = pop_{number.type}(values, {k}_values - {position})")
+            self._assign(incoming(number), self._popped(number.type, values - position))
             position -= 1
         for root in self._arrays:
-            sizes = [f"pop_int64(values, {k}_values - {position - axis}), " for axis in range(root.type.ndim)]
-            self._write(f"p_{root.name} = np.empty(({''.join(sizes)}), {mode.dtype(root.type.dtype)})")
+            sizes = [self._popped(types.int64, values - (position - axis)) for axis in range(root.type.ndim)]
+            self._assign(incoming(root), code.call("np.empty", code.tuple_of(sizes), mode.dtype(root.type.dtype)))
             position -= root.type.ndim
-        self._write(self._stack_reset_lines())
-        for name in reversed(self._array_names()):
-            mode.stacks.pop_array(name)
-        self._write(f"arrays_top = {k}_arrays")
-        self._write(f"{k}_first = pop_int64(values, {k}_values - 1)\n{k}_next = -1\n{k} = {k}_first - 1")
+        self._reset_stacks()
+        for array in reversed(self._snapshot_arrays()):
+            mode.stacks.pop_array(array)
+        self._assign(ARRAYS_TOP, arrays)
+        self._assign(first, self._popped(types.int64, values - 1))
+        self._assign(self._variable("next"), -1)
+        self._assign(self._iteration, first - 1)
         mode.jump(self.start)
+
+
+def _contents_of(root: Root) -> code.Variable:
+    """Returns the variable of the address where the contents of an array are kept."""
+    return code.integer(f"f_{root.name}")
 
 
 def _written_arrays(function: Function, flow: ControlFlow, head: Block) -> tuple[list[Root], list[Root]]:

@@ -1,9 +1,11 @@
-"""Writes the parts of a derivative's source that forward mode and reverse mode share."""
+"""Writes the parts of a derivative's code that forward mode and reverse mode share."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +13,10 @@ from numba import types
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
 from fastgrad._src.derivatives.functions.numba_types import is_complex_type
+from fastgrad._src.derivatives.ir import code
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule, TangentOf
+from fastgrad._src.derivatives.ir.code import Code
+from fastgrad._src.derivatives.ir.code_text import text_of_code
 from fastgrad._src.derivatives.ir.operands import (
     Constant,
     Counter,
@@ -19,6 +24,7 @@ from fastgrad._src.derivatives.ir.operands import (
     Number,
     Operand,
     Root,
+    Scalar,
     View,
     is_constant,
     item_name,
@@ -26,16 +32,19 @@ from fastgrad._src.derivatives.ir.operands import (
     zero,
 )
 from fastgrad._src.derivatives.ir.representation import Block, Function
-from fastgrad._src.derivatives.ir.scalar_operations import TEXT_GLOBALS
+from fastgrad._src.derivatives.ir.scalar_operations import CASTS, GLOBALS_OF_CODE
 from fastgrad._src.derivatives.ir.statements import Call, Load, Raise, Return
 from fastgrad._src.derivatives.runtime.complex_arrays import complex_of_parts, real_parts
-from fastgrad._src.derivatives.runtime.jumps import BLOCK_VARIABLE
 from fastgrad._src.derivatives.runtime.record_fields import field_of
-from fastgrad._src.jit.generated_source import Line
+from fastgrad._src.scalars.formulas import Number as NumberTerm
+from fastgrad._src.scalars.formulas import Term, as_term
+from fastgrad._src.scalars.terms import AND, SELECT
+
+NONE = NumberTerm(None)
 
 
 class DerivedCall(NamedTuple):
-    """What the text of a derivative calls for a function that is not inlined.
+    """What the code of a derivative calls for a function that is not inlined.
 
     Attributes:
         form: "augmented" or "reverse", of reverse mode, or "tangent".
@@ -49,36 +58,46 @@ class DerivedCall(NamedTuple):
 
 
 class Derivative(NamedTuple):
-    """The text of a derivative, what its names stand for, what it calls by names that have no value yet, and the user's lines by its own."""
+    """The code of a derivative, what its names stand for, what it calls by names that have no value yet, and functions that it passes on."""
 
-    name: str
-    source: str
+    code: Code
     scope: dict[str, Any]
     calls: dict[str, DerivedCall]
-    user_lines: dict[int, Line] | None = None
+    functions: dict[str, Code] = {}  # noqa: RUF012  # never changed
+
+    @property
+    def name(self) -> str:
+        """The name of the function."""
+        return self.code.name
+
+    @property
+    def source(self) -> str:
+        """The code as Python."""
+        return text_of_code(self.code)[0]
 
 
-def flat_index(dims: list[str], indices: list[str]) -> str:
-    """Returns the text of an element's position in C order."""
+def flat_index(dims: Sequence[Any], indices: Sequence[Any]) -> Term:
+    """Returns an element's position in C order."""
     if not indices:
-        return "0"
-    text = indices[0]
+        return as_term(0)
+    position = as_term(indices[0])
     for size, index in zip(dims[1:], indices[1:], strict=True):
-        text = f"({text})*{size} + {index}" if text != "0" else index
-    return text
+        is_first = isinstance(position, NumberTerm) and position.value == 0
+        position = as_term(index) if is_first else position * size + index
+    return position
 
 
-def unsigned_index_text(index: str) -> str:
-    """Returns the text of an index that counts from the start: an unsigned one, which Numba does not test for counting from the end."""
-    return index if index.isdigit() else f"unsigned({index})"
+def unsigned_index(index: Term) -> Term:
+    """Returns an index that counts from the start: an unsigned one, which Numba does not test for counting from the end."""
+    return index if isinstance(index, NumberTerm) and index.value >= 0 else code.call("unsigned", index)
 
 
-def memory_check_line(first: str, second: str, names: tuple[str, str]) -> str:
-    """Returns the line that raises if two arguments share memory, one of which the function writes: their cotangents would have to share it, too.
+def memory_check(first: Term, second: Term, names: tuple[str, str]) -> code.If:
+    """Returns the statement that raises if two arguments share memory, one of which the function writes: their cotangents would have to share it, too.
 
     The message is a constant: code that puts texts together takes seconds to compile.
     """
-    return f"if may_share_memory({first}, {second}): raise ValueError({shared_memory_message(names)!r})"
+    return code.raise_if(code.call("may_share_memory", first, second), ValueError, shared_memory_message(names))
 
 
 def shared_memory_message(names: Iterable[str]) -> str:
@@ -90,167 +109,203 @@ def shared_memory_message(names: Iterable[str]) -> str:
 
 
 class Emitter:
-    """Writes text, block by block."""
+    """Writes code, block by block.
+
+    Attributes:
+        blocks: the statements of each block, by its number.
+        body: the statements that `write` appends to.
+        location: the place in the user's source that statements come from.
+    """
 
     def __init__(self, function: Function, flow: ControlFlow) -> None:
         self.function = function
         self.flow = flow
-        self.lines: list[str] = []
-        self._user_lines: dict[int, Line] = {}
+        self.blocks: dict[int, list[code.Statement]] = {}
+        self.body: list[code.Statement] = []
+        self.location: Location | None = None
         self._calls: dict[DerivedCall, str] = {}
 
-    def write(self, line: str, indent: int = 3) -> None:
-        """Appends a line."""
-        self.lines.append("    " * indent + line)
+    def write(self, *statements: code.Statement) -> None:
+        """Appends statements."""
+        for statement in statements:
+            statement.location = self.location
+            self.body.append(statement)
 
-    def note_line(self, location: Location) -> None:
-        """Notes the user's line that the next line comes from."""
-        self._user_lines[len(self.lines)] = location.filename, location.line
+    @contextlib.contextmanager
+    def within(self, body: list[code.Statement]) -> Iterator[None]:
+        """Appends to another list of statements."""
+        before, self.body = self.body, body
+        try:
+            yield
+        finally:
+            self.body = before
 
-    def operand(self, operand: Operand) -> str:
-        """Returns the text of a number in forward order."""
-        return operand.text
+    def when(self, condition: Term) -> contextlib.AbstractContextManager[None]:
+        """Appends to the statements that run if a condition holds."""
+        test = code.If(condition)
+        self.write(test)
+        return self.within(test.then)
 
-    def convert(self, operand: Operand, type: types.Type) -> str:
-        """Returns the text of a number as one of ``type``."""
+    def begin_block(self, number: int) -> None:
+        """Begins the block of a number."""
+        self.location = None
+        self.body = self.blocks[number] = []
+
+    def operand(self, operand: Operand) -> Term:
+        """Returns a number in forward order."""
+        return operand.term
+
+    def convert(self, operand: Operand, type: types.Type) -> Term:
+        """Returns a number as one of ``type``."""
         if operand.type == type:
             return self.operand(operand)
         if isinstance(operand, Constant):
             value = float(operand.value) if isinstance(type, types.Float) else operand.value
-            return Constant(bool(value) if isinstance(type, types.Boolean) else value, type).text
-        return (
-            f"_{type}({self.operand(operand)})"
-            if not isinstance(type, types.Boolean)
-            else f"bool({self.operand(operand)})"
-        )
+            return Constant(bool(value) if isinstance(type, types.Boolean) else value, type).term
+        if isinstance(type, types.Boolean):
+            return code.call("bool", self.operand(operand))
+        return CASTS[str(type)](self.operand(operand))
 
-    def element(self, root: Root, indices: list[str]) -> str:
-        """Returns the text of an element of an array, whose indices count from the start.
+    def element(self, root: Root, indices: Sequence[Term]) -> Term:
+        """Returns an element of an array, whose indices count from the start.
 
         With Numba's test of signed indices, LLVM would not see that the elements of a loop follow each other.
         """
-        return f"{root.name}[{', '.join(map(unsigned_index_text, indices)) or '()'}]"
+        return code.subscript(root.term, [*map(unsigned_index, indices)])
 
-    def load(self, statement: Load, indices: list[str], guards: list[str]) -> str:
-        """Returns the text of what a ``Load`` reads."""
+    def load(self, statement: Load, indices: Sequence[Term], guards: Sequence[Term]) -> Term:
+        """Returns what a ``Load`` reads."""
         element = self.element(statement.root, indices)
-        condition = " and ".join(f"{count} > 0" for count in guards)
-        return f"({element} if {condition} else {zero(statement.target.type)})" if condition else element
+        if not guards:
+            return element
+        return SELECT(functools.reduce(AND, [count > 0 for count in guards]), element, zero(statement.target.type))
 
-    def memory_check_lines(self, function: Function) -> list[str]:
-        """Returns the lines that raise if an argument of a function that is written shares memory with another one."""
+    def parameters_of_function(self) -> list[code.Variable]:
+        """Returns the parameters that the user's function has."""
+        types_by_name = zip(self.function.parameters, self.function.types, strict=False)
+        return [code.Variable(f"a_{name}", type) for name, type in types_by_name]
+
+    def memory_checks(self, function: Function) -> list[code.Statement]:
+        """Returns the statements that raise if an argument of a function that is written shares memory with another one."""
         parameters = [root for root in function.roots if root.kind == "parameter"]
-        lines = []
+        checks: list[code.Statement] = []
         for root in parameters:
             for other in parameters if root.is_written else []:
                 if other is not root and not root.is_sibling_field(other):
                     names = function.names[root.position], function.names[other.position]  # type: ignore[index]
-                    lines.append(memory_check_line(root.name, other.name, names))
-        return lines
+                    checks.append(memory_check(root.term, other.term, names))
+        return checks
 
-    def shape(self, dims: list[Operand]) -> str:
-        """Returns the text of a tuple of sizes."""
-        return f"({''.join(self.operand(size) + ', ' for size in dims)})"
+    def shape(self, dims: list[Operand]) -> Term:
+        """Returns a tuple of sizes."""
+        return code.tuple_of([self.operand(size) for size in dims])
 
     def view(
-        self, view: View, text_of: Callable[[Operand], str] | None = None, name: str = "", more_axes: int = 0
-    ) -> str:
-        """Returns the text of a view of an array.
+        self,
+        view: View,
+        term_of: Callable[[Operand], Term] | None = None,
+        array: Term | None = None,
+        more_axes: int = 0,
+    ) -> Term:
+        """Returns a view of an array.
 
         Args:
             view: the view.
-            text_of: returns the text of a number. Without it numbers are in forward order.
-            name: the text of the whole array, if it is not the root's own.
+            term_of: returns a number. Without it numbers are in forward order.
+            array: the whole array, if it is not the root's own.
             more_axes: how many axes the whole array has more than the root, after its own.
         """
-        name, text_of = name or view.root.name, text_of or self.operand
+        array, term_of = view.root.term if array is None else array, term_of or self.operand
         if view.is_whole():
-            return name
+            return array
         if not view.has_slices():
             raise refuse("an array that repeats elements can't be passed on here; copy it", view.root.location)
         axes = [axis for axis in view.axes if axis.root_axis is not None]
         numbers = {axis.root_axis: number for number, axis in enumerate(axes)}
-        indices, sizes, order = [], [], []
+        parts: list[Term | code.Slice] = []
+        sizes: list[code.Slice] = []
+        order = []
         for root_axis, start in enumerate(view.starts):
-            first = text_of(start)
+            first = term_of(start)
             if root_axis not in numbers:
-                indices.append(first)
+                parts.append(first)
                 continue
             order.append(numbers[root_axis])
             axis = axes[order[-1]]
-            size, is_dense = text_of(axis.size), is_constant(axis.step, 1)
+            size, is_dense = term_of(axis.size), is_constant(axis.step, 1)
             is_all = is_constant(start, 0) and is_dense and axis.size is view.root.dims[root_axis]
-            indices.append(
-                ":" if is_all else f"{first}:{first} + {size}" if is_dense else f"{first}::{text_of(axis.step)}"
+            parts.append(
+                code.ALL
+                if is_all
+                else code.Slice(first, first + size)
+                if is_dense
+                else code.Slice(first, step=term_of(axis.step))
             )
-            sizes.append(f":{size}")
-        while len(indices) > 1 and indices[-1] == ":":  # rows of an array in C order are contiguous if nothing follows
-            indices.pop()
-        text = f"{name}[{', '.join(indices)}]"
+            sizes.append(code.Slice(stop=size))
+        while len(parts) > 1 and parts[-1] is code.ALL:  # rows of an array in C order are contiguous if nothing follows
+            parts.pop()
+        result = code.subscript(array, parts)
         if not all(is_constant(axis.step, 1) for axis in axes):
-            text = f"{text}[{', '.join(sizes)}]"
+            result = code.subscript(result, sizes)
         if order != sorted(order):
             order += range(len(order), len(order) + more_axes)
-            is_reversed = order == sorted(order, reverse=True)
-            text = f"{text}.T" if is_reversed else f"np.transpose({text}, {tuple(map(order.index, range(len(order))))})"
+            result = code.transposed(result, [*map(order.index, range(len(order)))])
         if len(axes) < len(view.axes):
-            text += f"[{', '.join('None' if axis.root_axis is None else ':' for axis in view.axes)}]"
-        return text
+            result = code.subscript(result, [None if axis.root_axis is None else code.ALL for axis in view.axes])
+        return result
 
     # ---- forward order ------------------------------------------------------------------------------------------
 
-    def loop_end_text(self, counter: Counter) -> str:
-        """Returns the text of the iteration before which a loop ends."""
-        return f"{counter.name}_count"
+    def loop_end(self, counter: Counter) -> Term:
+        """Returns the iteration before which a loop ends."""
+        return code.integer(f"{counter.name}_count")
 
-    def bound(self, value: Any, hint: str) -> str:
-        """Returns the name by which the text calls a function."""
+    def bound(self, value: Any, hint: str) -> code.Global:
+        """Returns what the code calls a function."""
         for name, known in self.function.globals.items():
             if known is value:
-                return name
+                return code.Global(name)
         name = f"g_{hint}_{len(self.function.globals)}"
         self.function.globals[name] = value
-        return name
+        return code.Global(name)
 
-    def argument(self, value: Operand | View) -> str:
-        """Returns the text of an argument of a call."""
+    def argument(self, value: Operand | View) -> Term:
+        """Returns an argument of a call."""
         return self.view(value) if isinstance(value, View) else self.operand(value)
 
     def call(self, statement: Call) -> None:
         """Writes a call of a function with derivatives of its own."""
         rule = statement.rule
         arguments = [self.argument(value) for value in statement.arguments]
+        results: list[Term] = [result.term for result in statement.results]
         callee = statement.callee
         if callee is not None and (callee.is_exact or isinstance(callee.function, TangentOf)):
             tangent = callee.function if isinstance(callee.function, TangentOf) else TangentOf(callee, ())
-            targets = "".join(f"{result.name}, " for result in statement.results)
-            call = f"{self.derived_call('tangent', tangent.callee, tangent.active)}({', '.join(arguments)})"
-            self.write(f"{targets}= {call}" if targets else call)
+            called = code.call(self.derived_call("tangent", tangent.callee, tangent.active), *arguments)
+            self.write(code.assign(code.tuple_of(results), called) if results else code.Evaluate(called))
             return
-        targets = ", ".join(result.name for result in statement.results)
+        is_tuple = len(results) > 1 or (isinstance(rule, CallRule) and rule.returns_tuple)
+        target = code.tuple_of(results) if is_tuple or not results else results[0]
         if callee is not None:
             remaining = iter(arguments)
             arguments = [self._structure(type, remaining) for type in callee.types]
-            targets = self._structure(callee.result, iter([result.name for result in statement.results]))
-        if isinstance(rule, CallRule) and rule.returns_tuple:
-            targets += ","
-        call = f"{self.bound(rule.function, 'function')}({', '.join(arguments)})"
-        self.write(f"{targets} = {call}" if statement.results else call)
+            target = self._structure(callee.result, iter(results))
+        called = code.call(self.bound(rule.function, "function").name, *arguments)
+        self.write(code.assign(target, called) if results else code.Evaluate(called))
 
     def derived_call(self, form: str, callee: Callee, arguments: tuple[int, ...]) -> str:
-        """Returns the name by which the text calls a derivative of a function that is not inlined."""
+        """Returns the name by which the code calls a derivative of a function that is not inlined."""
         call = DerivedCall(form, callee, arguments)
         return self._calls.setdefault(call, f"{form}_{callee.function.__name__}_{len(self._calls)}")
 
-    def dtype(self, type: types.Type) -> str:
-        """Returns the text of a dtype."""
+    def dtype(self, type: types.Type) -> code.Global:
+        """Returns a dtype."""
         name = str(type)
-        return "np.bool_" if name == "bool" else f"np.{name}"
+        return code.Global("np.bool_" if name == "bool" else f"np.{name}")
 
-    def jump(self, number: int, indent: int = 3) -> None:
+    def jump(self, number: int) -> None:
         """Writes a jump to the block of a number."""
-        self.write(f"{BLOCK_VARIABLE} = {number}", indent)
-        self.write("continue", indent)
+        self.write(code.Jump(number))
 
     def write_block_end(self, block: Block) -> None:
         """Writes how the function goes on after the statements of a block."""
@@ -260,91 +315,121 @@ class Emitter:
         """Writes what the derivative does where the function returns."""
         raise NotImplementedError
 
-    def edge(self, block: Block, target: Block, indent: int) -> None:
+    def edge(self, block: Block, target: Block) -> None:
         """Writes the values of the target's phis on the way from a block, and the jump."""
-        self.write_phi_values(block, target, indent)
-        self.jump(target.number, indent)
+        self.write_phi_values(block, target)
+        self.jump(target.number)
 
-    def write_phi_values(self, block: Block, target: Block, indent: int) -> None:
+    def write_phi_values(self, block: Block, target: Block) -> None:
         """Writes the values that the target's phis have on the way from a block."""
         for phi in target.phis:
             value = phi.incoming.get(block)
             if isinstance(phi.target, Root):
                 assert isinstance(value, View)
-                text = self.view(value)
+                given = self.view(value)
             else:
                 operand = value if isinstance(value, Number) else Constant(0, phi.target.type)
-                text = self.convert(operand, phi.target.type)
-            self.write(f"p_{phi.target.name} = {text}", indent)
+                given = self.convert(operand, phi.target.type)
+            self.write(code.assign(incoming(phi.target), given))
 
     def raise_(self, end: Raise) -> None:
         """Writes the raise of an exception."""
-        self.write(f"raise {end.exception.__name__}({', '.join(map(repr, end.arguments))})")
+        self.write(code.Raise(end.exception.__name__, end.arguments))
         self.function.globals[end.exception.__name__] = end.exception
 
-    def result_of(self, value: Operand | View, type: types.Type) -> str:
-        """Returns the text of a result of a function that derivatives call."""
+    def result_of(self, value: Operand | View, type: types.Type) -> Term:
+        """Returns a result of a function that derivatives call."""
         if not isinstance(value, View):
             return self.convert(value, type)
-        return self.view(value) if type.layout == "C" else f"contiguous({self.view(value)})"
+        return self.view(value) if type.layout == "C" else code.call("contiguous", self.view(value))
 
-    def result_text(self, texts: list[str]) -> str:
-        """Returns the text of the function's result from those of its leaves."""
-        return self._structure(self.function.result, iter(texts))
+    def result_of_parts(self, parts: Iterable[Term]) -> Term:
+        """Returns the function's result, made of its leaves."""
+        return self._structure(self.function.result, iter(parts))
 
-    def _structure(self, type: types.Type, leaves: Iterator[str]) -> str:
-        """Returns the text of a value of ``type`` from those of its leaves."""
+    def _structure(self, type: types.Type, leaves: Iterator[Term]) -> Term:
+        """Returns a value of ``type``, made of its leaves."""
         if isinstance(type, types.BaseTuple):
-            return f"({''.join(self._structure(item, leaves) + ', ' for item in type)})"
+            return code.tuple_of([self._structure(item, leaves) for item in type])
         if isinstance(type, types.Complex):
             return self.complex_number(type, next(leaves), next(leaves))
         if is_complex_type(type):
-            return f"complex_of_parts({next(leaves)})"
+            return code.call("complex_of_parts", next(leaves))
         if isinstance(type, types.Dispatcher):
             return self.bound(type.dispatcher, "function")
-        return "None" if type == types.none else next(leaves)
+        return NONE if type == types.none else next(leaves)
 
-    def complex_number(self, type: types.Type, real: str, imag: str) -> str:
-        """Returns the text of a complex number."""
-        return f"complex({real}, {imag})" if type == types.complex128 else f"np.{type}(complex({real}, {imag}))"
+    def complex_number(self, type: types.Type, real: Term, imag: Term) -> Term:
+        """Returns a complex number."""
+        number = code.call("complex", real, imag)
+        return number if type == types.complex128 else code.call(f"np.{type}", number)
 
-    def unpacked_parts(self, name: str, type: types.Type, prefix: str = "") -> list[str]:
-        """Returns lines that give the real and the imaginary parts of a parameter names."""
+    def unpacked_parts(self, name: str, type: types.Type, prefix: str = "") -> list[code.Statement]:
+        """Returns statements that give the real and the imaginary parts of a parameter names."""
+        value = code.Variable(f"{prefix}{name}", type)
         if isinstance(type, types.Complex):
-            return [f"{prefix}{part}_of_{name} = {prefix}{name}.{part}" for part in ("real", "imag")]
+            return [
+                code.assign(code.Variable(f"{prefix}{part}_of_{name}", type.underlying_float), code.attribute(value, part))
+                for part in ("real", "imag")
+            ]
         if is_complex_type(type):
-            return [f"{prefix}parts_of_{name} = real_parts({prefix}{name})"]
+            return [code.assign(code.Variable(f"{prefix}parts_of_{name}"), code.call("real_parts", value))]
         return []
 
-    def unpacked_field(self, root: Root, prefix: str = "") -> list[str]:
-        """Returns the line that gives a field of a parameter, a record or an instance, its name; with the prefix ``d_`` its tangent."""
+    def unpacked_field(self, root: Root, prefix: str = "") -> list[code.Statement]:
+        """Returns the statement that gives a field of a parameter, a record or an instance, its name; with the prefix ``d_`` its tangent."""
         if root.field is None:
             return []
-        text = f"field_of({prefix}{root.field.owner}, {root.field.name!r})"
-        return [f"{prefix}{root.name} = {f'real_parts({text})' if root.field.is_complex else text}"]
+        field = code.call("field_of", code.Variable(f"{prefix}{root.field.owner}"), root.field.name)
+        value = code.call("real_parts", field) if root.field.is_complex else field
+        return [code.assign(code.Variable(f"{prefix}{root.name}"), value)]
 
-    def unpacked_parameters(self) -> list[str]:
-        """Returns lines that give the parts of parameters that are tuples, records or complex names."""
-        lines: list[str] = []
+    def unpacked_parameters(self) -> list[code.Statement]:
+        """Returns statements that give the parts of parameters that are tuples, records or complex names."""
+        statements: list[code.Statement] = []
 
         def unpack(name: str, type: types.Type) -> None:
-            lines.extend(self.unpacked_parts(name, type))
+            statements.extend(self.unpacked_parts(name, type))
             if isinstance(type, types.BaseTuple):
                 for number, item in enumerate(type):
-                    lines.append(f"{item_name(name, number)} = {name}[{number}]")
+                    variable = code.Variable(item_name(name, number), item)
+                    statements.append(code.assign(variable, code.item(code.Variable(name, type), number)))
                     unpack(item_name(name, number), item)
 
         for name, type in zip(self.function.parameters, self.function.types, strict=True):
             unpack(f"a_{name}", type)
-        return lines + [line for root in self.function.roots for line in self.unpacked_field(root)]
+        return statements + [part for root in self.function.roots for part in self.unpacked_field(root)]
 
-    def result(self, name: str, parameters: list[str], body: list[str]) -> Derivative:
-        """Returns the derivative of a name, parameters, the lines before the first block, and the blocks."""
-        header = f"def {name}({', '.join(parameters)}):"
-        source = "\n".join([header, *["    " + line for line in body], *self.lines, ""])
-        scope = {"np": np, "math": math, **TEXT_GLOBALS, **self.function.globals}
+    def result(
+        self, name: str, parameters: list[code.Variable], prologue: list[code.Statement], start: int = 0
+    ) -> Derivative:
+        """Returns the derivative of a name, parameters, the statements before the first block, and the blocks."""
+        scope = {"np": np, "math": math, **GLOBALS_OF_CODE, **self.function.globals}
         scope |= {"real_parts": real_parts, "complex_of_parts": complex_of_parts, "field_of": field_of}
         calls = {name: call for call, name in self._calls.items()}
-        first = len(body) + 2
-        user_lines = {first + number: line for number, line in self._user_lines.items()}
-        return Derivative(name, source, scope, calls, user_lines)
+        return Derivative(Code(name, parameters, prologue, self.blocks, start), scope, calls)
+
+
+def incoming(target: Scalar | Root) -> code.Variable:
+    """Returns the variable of the value that a phi takes from the block before."""
+    return _variable_of("p", target)
+
+
+def cotangent(part: Scalar | Root) -> code.Variable:
+    """Returns the variable of a cotangent."""
+    return _variable_of("d", part) if isinstance(part, Scalar) else code.Variable(f"d_{part.name}")
+
+
+def taken(part: Scalar | Root) -> code.Variable:
+    """Returns the variable of a cotangent that was taken."""
+    return _variable_of("t", part) if isinstance(part, Scalar) else code.Variable(f"t_{part.name}")
+
+
+def _variable_of(prefix: str, part: Scalar | Root) -> code.Variable:
+    """Returns a variable of the type of another one."""
+    return code.Variable(f"{prefix}_{part.name}", part.term.type)
+
+
+def variables_of(items: Iterable[Scalar | Counter]) -> list[Term]:
+    """Returns the variables of numbers and counters."""
+    return [item.term if isinstance(item, Scalar) else code.integer(item.name) for item in items]

@@ -1,7 +1,9 @@
-"""Writes the source of forward mode: a function that computes a result together with its tangent."""
+"""Writes the code of forward mode: a function that computes a result together with its tangent."""
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,17 +11,19 @@ from numba import types
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
 from fastgrad._src.derivatives.functions.numba_types import is_float_type
+from fastgrad._src.derivatives.ir import code
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule
+from fastgrad._src.derivatives.ir.code_text import expression
 from fastgrad._src.derivatives.ir.operands import Constant, Location, Operand, Root, Scalar, View, leaf_types_of
-from fastgrad._src.derivatives.ir.partials import partial_text
+from fastgrad._src.derivatives.ir.partials import partial_of
 from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.statements import Call, Compute, Return
 from fastgrad._src.derivatives.ir.values import parts_of
-from fastgrad._src.derivatives.runtime.jumps import BLOCK_VARIABLE
 from fastgrad._src.derivatives.runtime.tape_memory import contiguous
-from fastgrad._src.derivatives.transform.emission import Derivative, Emitter
+from fastgrad._src.derivatives.transform.emission import Derivative, Emitter, incoming
 from fastgrad._src.derivatives.transform.tangents import Tangents
-from fastgrad._src.scalars.formulas import ScalarOperation, Term
+from fastgrad._src.scalars.formulas import Term, as_term
+from fastgrad._src.scalars.terms import NOT_EQUAL
 
 WIDTH = 8
 """The tangents that one run computes for a matrix: they share the function's own numbers."""
@@ -47,8 +51,8 @@ class ExpressionStatements:
     def __init__(self, width: int) -> None:
         self._count = 0
         self._width = width
-        self.checks: list[str] = []
-        """The lines that check shapes."""
+        self.checks: list[code.Statement] = []
+        """The statements that check shapes."""
 
     def name(self, hint: str) -> str:
         """Returns a name that no number or array of the function has."""
@@ -58,16 +62,19 @@ class ExpressionStatements:
     def number(self, name: str, statement: Compute, terms: Sequence[tuple[Term, Operand]]) -> Operand:
         """Returns the sum of some partials of a statement, each for the tangent of its operand."""
         operands = [*statement.operands, statement.target, *[tangent for _, tangent in terms]]
-        texts = [f"{{{number}}}" for number in range(len(operands))]
         result = len(statement.operands)
-        sums = [
-            partial_text(term, texts[:result], texts[result + number], texts[result])
-            for number, (term, _) in enumerate(terms, 1)
-        ]
-        if not sums:
+        if not terms:
             return Constant(0, statement.target.type)
+
+        def sum_of_partials(*values: Term) -> Term:
+            partials = [
+                partial_of(term, values[:result], values[result + number], values[result])
+                for number, (term, _) in enumerate(terms, 1)
+            ]
+            return functools.reduce(operator.add, partials)
+
         target = Scalar(name, statement.target.type, self.block)
-        operation = ScalarOperation(" + ".join(sums), len(operands))
+        operation = expression(sum_of_partials, len(operands))
         self.block.statements.append(Compute(statement.location, target, operation, operands))
         return target
 
@@ -91,8 +98,11 @@ class ExpressionStatements:
 
     def check_shape(self, location: Location, argument: View, tangent: View, message: str) -> None:
         """Raises ValueError if a tangent has not the shape of its argument, before the first block."""
-        name, lanes = argument.root.name, f" + ({self._width},)" if self._width > 1 else ""
-        self.checks.append(f"if {tangent.root.name}.shape != {name}.shape{lanes}: raise ValueError({message!r})")
+        expected = code.attribute(argument.root.term, "shape")
+        if self._width > 1:
+            expected = expected + code.tuple_of([as_term(self._width)])
+        differs = NOT_EQUAL(code.attribute(tangent.root.term, "shape"), expected)
+        self.checks.append(code.raise_if(differs, ValueError, message))
 
 
 class ForwardMode(Emitter):
@@ -119,34 +129,31 @@ class ForwardMode(Emitter):
         self._source = function
 
     def derivative(self) -> Derivative:
-        """Returns the text of ``(*arguments, *tangents) -> (result, tangent of the result)``."""
+        """Returns the code of ``(*arguments, *tangents) -> (result, tangent of the result)``."""
         function = self.function
         for block in function.blocks:
-            self.write(f"if {BLOCK_VARIABLE} == {block.number}:", 2)
+            self.begin_block(block.number)
             self._block(block)
+        name = f"derivative_of_{function.name}"
         if self._is_callee:
-            parameters, body = [part.name for part in parts_of(function)], []
-        else:
-            parameters = [f"a_{name}" for name in function.parameters]
-            body = [*self.unpacked_parameters(), *self.memory_check_lines(self._source), *self._statements.checks]
-        body += [f"{BLOCK_VARIABLE} = 0", "while True:"]
-        return self.result(f"derivative_of_{function.name}", parameters, body)
+            return self.result(name, [part.term for part in parts_of(function)], [])
+        prologue = [*self.unpacked_parameters(), *self.memory_checks(self._source), *self._statements.checks]
+        return self.result(name, self.parameters_of_function(), prologue)
 
     def _block(self, block: Block) -> None:
         for phi in block.phis:
-            self.write(f"{phi.target.name} = p_{phi.target.name}")
+            self.write(code.assign(phi.target.term, incoming(phi.target)))
         for statement in block.statements:
-            self.note_line(statement.location)
+            self.location = statement.location
             statement.write(self)
         self.write_block_end(block)
 
     def write_return(self, block: Block, end: Return) -> None:
         """Writes the return."""
-        self.note_line(end.location)
+        self.location = end.location
         if self._is_callee:
             leaf_types = leaf_types_of(self.function.result)
             results = [self.result_of(value, type) for value, type in zip(end.values, leaf_types, strict=True)]
-            self.write(f"return ({''.join(text + ', ' for text in results)})")
+            self.write(code.Return(code.tuple_of(results)))
             return
-        texts = [self.argument(value) for value in end.values]
-        self.write(f"return {self.result_text(texts)}")
+        self.write(code.Return(self.result_of_parts([self.argument(value) for value in end.values])))

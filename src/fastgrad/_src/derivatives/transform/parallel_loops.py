@@ -6,6 +6,8 @@ of the loop writes one number for each chunk to an array; a loop of the caller c
 
 from __future__ import annotations
 
+import functools
+import operator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +16,9 @@ from numba import types
 from fastgrad._src.derivatives.analysis.activity import Activity
 from fastgrad._src.derivatives.analysis.aliases import check_aliased_stores
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families, scalars_defined_in
+from fastgrad._src.derivatives.ir import code
 from fastgrad._src.derivatives.ir.call_rules import Callee
+from fastgrad._src.derivatives.ir.code_text import expression
 from fastgrad._src.derivatives.ir.operands import (
     INDEX,
     Axis,
@@ -52,7 +56,7 @@ from fastgrad._src.derivatives.ir.statements import (
 )
 from fastgrad._src.derivatives.ir.values import parts_of
 from fastgrad._src.derivatives.runtime.chunks import chunk_count
-from fastgrad._src.scalars.formulas import COTANGENT, OPERANDS, ScalarOperation
+from fastgrad._src.scalars.formulas import COTANGENT, OPERANDS, ScalarOperation, Term, as_term
 from fastgrad._src.scalars.terms import ADD, MULTIPLY, SUBTRACT
 
 _COST_OF_BOUNDS = 100
@@ -414,12 +418,15 @@ class _Loop:
 
     def _chunk_count(self, sizes: list[list[Operand]], location: Location) -> tuple[Scalar, Compute]:
         """Returns the number of chunks and its computation, from the sizes of the arrays with a cotangent in each chunk."""
-        places = iter(range(1, 99))
-        products = [" * ".join(f"{{{next(places)}}}" for _ in dims) or "1" for dims in sizes]
         chunks = Scalar(f"{self._counter.name}_chunks", INDEX, self._before, is_natural=True)
-        text = f"chunk_count({{0}}, {' + '.join(products) or '0'})"
         operands = [self._counter.count, *[size for dims in sizes for size in dims]]
-        operation = ScalarOperation(text, len(operands), chunk_count)
+
+        def count_of(iterations: Term, *numbers: Term) -> Term:
+            remaining = iter(numbers)
+            products = [code.product([next(remaining) for _ in dims]) for dims in sizes]
+            return code.call("chunk_count", iterations, functools.reduce(operator.add, products or [as_term(0)]))
+
+        operation = expression(count_of, len(operands))
         chunks.definition = Compute(location, chunks, operation, operands, _COST_OF_BOUNDS)
         self._function.globals["chunk_count"] = chunk_count
         self._function.scalars.append(chunks)

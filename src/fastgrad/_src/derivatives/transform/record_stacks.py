@@ -1,106 +1,143 @@
-"""Writes the source of pushes and pops of the two sweeps on the stacks of records: numbers, codes of branches, and contents of arrays."""
+"""Writes the code of pushes and pops of the two sweeps on the stacks of records: numbers, codes of branches, and contents of arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from numba import types
 
+from fastgrad._src.derivatives.ir import code
 from fastgrad._src.derivatives.ir.operands import Counter, Scalar
 from fastgrad._src.derivatives.runtime.tape_memory import ALL_STACKS
+from fastgrad._src.derivatives.transform.emission import Emitter
+from fastgrad._src.scalars.formulas import Term
 
-STACKS = "values, values_top, values_room, codes, codes_top, codes_room, arrays, arrays_top"
-STACKS_OF_REVERSE = "values, values_top, codes, codes_top, arrays, arrays_top"
-TOPS = "values_top, codes_top, arrays_top"
-"""The variables that calls of functions that are not inlined take and return: forward, and on the reverse sweep."""
+VALUES, CODES, ARRAYS = [code.integer(name) for name in ALL_STACKS]
+VALUES_TOP, CODES_TOP, ARRAYS_TOP = TOPS = tuple(code.integer(f"{name}_top") for name in ALL_STACKS)
+VALUES_ROOM, CODES_ROOM = code.integer("values_room"), code.integer("codes_room")
+STACKS = (VALUES, VALUES_TOP, VALUES_ROOM, CODES, CODES_TOP, CODES_ROOM, ARRAYS, ARRAYS_TOP)
+STACKS_OF_REVERSE = (VALUES, VALUES_TOP, CODES, CODES_TOP, ARRAYS, ARRAYS_TOP)
+"""The variables that calls of functions that are not inlined take and return, on the forward and on the reverse sweep; there they return `TOPS`."""
+OWNER = code.integer("owner")
+"""The variable of the owner of the stacks."""
 
 
-def position(offset: int, row: str = "") -> str:
-    """Returns the text of a place from the top of the stack of numbers: of a number, or with the variable of a row's size of a row."""
-    return f"values_top + {offset}{'*' * bool(row)}{row}" if offset else "values_top"
+def position(offset: int, row: Term | None = None) -> Term:
+    """Returns a place from the top of the stack of numbers: of a number, or with the size of a row of a row."""
+    if not offset:
+        return VALUES_TOP
+    return VALUES_TOP + (offset if row is None else offset * row)
+
+
+def acquired(stack: str) -> Term:
+    """Returns an empty stack."""
+    return code.call("acquire", OWNER, *ALL_STACKS[stack])
+
+
+def capacity(stack: Term) -> Term:
+    """Returns the number of items that a stack has room for."""
+    return code.call("capacity", stack)
+
+
+def released(stack: str) -> code.Evaluate:
+    """Returns the statement that leaves a stack for the next call."""
+    number, width = ALL_STACKS[stack]
+    return code.Evaluate(code.call("release", number, code.integer(stack), width))
 
 
 class RecordStacks:
     """Writes uses of the stacks.
 
     Args:
-        write: appends a line with an indentation.
+        emitter: appends statements.
 
     Attributes:
-        used: the names of the stacks that the text uses.
+        used: the names of the stacks that the code uses.
     """
 
-    def __init__(self, write: Callable[[str, int], None]) -> None:
-        self._write = write
+    def __init__(self, emitter: Emitter) -> None:
+        self._emitter = emitter
+        self._write = emitter.write
         self.used: set[str] = set()
 
-    def stack(self, name: str) -> str:
-        """Returns the variable of a stack, which the text uses."""
-        self.used.add(name)
-        return name
+    def stack(self, variable: code.Variable) -> code.Variable:
+        """Returns the variable of a stack, which the code uses."""
+        self.used.add(variable.name)
+        return variable
 
-    def write_room_test(self, values: str, codes: str, indent: int = 3) -> None:
-        """Writes the test that the stacks have room for more numbers and codes."""
-        for count, stack in ((values, "values"), (codes, "codes")):
-            if count:
-                number, width = ALL_STACKS[stack]
-                self._write(f"if {stack}_top + {count} > {stack}_room:", indent)
-                self._write(f"{stack}_room = 2*{stack}_room + {count}", indent + 1)
-                self._write(f"{stack} = grow_stack(owner, {number}, {stack}, {width}, {stack}_room)", indent + 1)
+    def _call(self, name: str, *operands: Any) -> None:
+        self._write(code.Evaluate(code.call(name, *operands)))
 
-    def write_room_reservation(self, count: str, values: int, codes: int, more: int = 0) -> None:
+    def write_room_test(self, values: Any, codes: Any) -> None:
+        """Writes the test that the stacks have room for more numbers and codes; None for none."""
+        for count, stack, room in ((values, VALUES, VALUES_ROOM), (codes, CODES, CODES_ROOM)):
+            if count is not None:
+                number, width = ALL_STACKS[stack.name]
+                top = code.integer(f"{stack.name}_top")
+                with self._emitter.when(top + count > room):
+                    self._write(code.assign(room, 2 * room + count))
+                    grown = code.call("grow_stack", OWNER, number, stack, width, room)
+                    self._write(code.assign(stack, grown))
+
+    def write_room_reservation(self, count: Term, values: int, codes: int, more: int = 0) -> None:
         """Writes the test that the stacks have room for the records of iterations, and for more numbers."""
-        self.write_room_test(f"{count}*{values} + {more}" if values else "", f"{count}*{codes} + 2" if codes else "")
+        self.write_room_test(count * values + more if values else None, count * codes + 2 if codes else None)
 
     def write_number_room_test(self, count: int) -> None:
         """Writes the test that there is room for ``count`` numbers."""
-        self.write_room_test(str(count) if count else "", "")
+        self.write_room_test(count or None, None)
 
-    def push(self, names: Sequence[str], first: int = 0, indent: int = 3, row: str = "") -> None:
+    def push(self, values: Sequence[Term], first: int = 0, row: Term | None = None) -> None:
         """Writes what puts numbers on the stack, the first one at place ``first`` from the top, which stays where it is.
 
         Args:
-            names: the variables with the numbers.
+            values: the numbers.
             first: the place of the first one.
-            indent: the indentation of the lines.
-            row: the variable with the size of a row, if each number goes into a separate row; else empty.
+            row: the size of a row, if each number goes into a separate row.
         """
-        for offset, name in enumerate(names, first):
-            self._write(f"push_value({self.stack('values')}, {position(offset, row)}, {name})", indent)
+        for offset, value in enumerate(values, first):
+            self._call("push_value", self.stack(VALUES), position(offset, row), value)
 
-    def raise_top(self, count: int, indent: int = 3) -> None:
+    def raise_top(self, count: int) -> None:
         """Writes the step of the top of the stack of numbers."""
         if count:
-            self._write(f"values_top += {count}", indent)
+            self._write(code.add_to(VALUES_TOP, count))
 
-    def lower_top(self, count: int, indent: int = 3) -> None:
+    def lower_top(self, count: int) -> None:
         """Writes the step of the top back."""
         if count:
-            self._write(f"values_top -= {count}", indent)
+            self._write(code.subtract_from(VALUES_TOP, count))
 
-    def pop(self, item: Scalar | Counter, place: str | int, indent: int = 3) -> None:
-        """Writes what reads a number from the stack, at a place from the top or at the place of a text."""
-        type = item.type if isinstance(item, Scalar) else types.int64
-        place = place if isinstance(place, str) else position(place)
-        self._write(f"{item.name} = pop_{type}({self.stack('values')}, {place})", indent)
+    def popped(self, type: types.Type, place: Term) -> Term:
+        """Returns the number of a type at a place of the stack."""
+        return code.call(f"pop_{type}", self.stack(VALUES), place)
 
-    def push_code(self, code: int, indent: int) -> None:
+    def pop(self, item: Scalar | Counter, place: Term | int) -> None:
+        """Writes what reads a number from the stack, at a place, or at one from the top."""
+        place = position(place) if isinstance(place, int) else place
+        variable = item.term if isinstance(item, Scalar) else code.integer(item.name)
+        assert variable.type is not None
+        self._write(code.assign(variable, self.popped(variable.type, place)))
+
+    def push_code(self, number: int) -> None:
         """Writes what puts the code of a way on the stack."""
-        self._write(f"push_code({self.stack('codes')}, codes_top, {code})", indent)
-        self._write("codes_top += 1", indent)
+        self._call("push_code", self.stack(CODES), CODES_TOP, number)
+        self._write(code.add_to(CODES_TOP, 1))
 
-    def pop_code(self, indent: int) -> None:
+    def pop_code(self) -> None:
         """Writes what takes the code of a way from the stack."""
-        self._write("codes_top -= 1", indent)
-        self._write(f"code = pop_code({self.stack('codes')}, codes_top)", indent)
+        self._write(code.subtract_from(CODES_TOP, 1))
+        self._write(code.assign(code.integer("code"), code.call("pop_code", self.stack(CODES), CODES_TOP)))
 
-    def push_array(self, name: str, indent: int = 3) -> None:
+    def push_array(self, array: Term) -> None:
         """Writes what puts the elements of an array on the stack of arrays."""
-        self._write(f"arrays = grow_array_stack(owner, arrays, arrays_top + {name}.size)", indent)
-        self._write(f"save_array({self.stack('arrays')}, arrays_top, {name})", indent)
-        self._write(f"arrays_top += {name}.size", indent)
+        grown = code.call("grow_array_stack", OWNER, ARRAYS, ARRAYS_TOP + code.size(array))
+        self._write(code.assign(ARRAYS, grown))
+        self._call("save_array", self.stack(ARRAYS), ARRAYS_TOP, array)
+        self._write(code.add_to(ARRAYS_TOP, code.size(array)))
 
-    def pop_array(self, name: str, indent: int = 3) -> None:
+    def pop_array(self, array: Term) -> None:
         """Writes what takes the elements of an array from the stack of arrays."""
-        self._write(f"arrays_top -= {name}.size", indent)
-        self._write(f"load_array({self.stack('arrays')}, arrays_top, {name})", indent)
+        self._write(code.subtract_from(ARRAYS_TOP, code.size(array)))
+        self._call("load_array", self.stack(ARRAYS), ARRAYS_TOP, array)

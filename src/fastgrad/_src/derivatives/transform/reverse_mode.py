@@ -1,4 +1,4 @@
-"""Reverse mode: writes the source of a function with a forward sweep, and a reverse sweep from the result's cotangent to the arguments' cotangents.
+"""Reverse mode: writes the code of a function with a forward sweep, and a reverse sweep from the result's cotangent to the arguments' cotangents.
 
 The number of a block of the reverse sweep is the number of its forward block plus the count of forward blocks. It has the adjoints of the statements in reverse order, then of the
 phis, then a jump to the reverse sweep of the previous block.
@@ -7,6 +7,7 @@ phis, then a jump to the reverse sweep of the previous block.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from numba import types
 
@@ -17,6 +18,7 @@ from fastgrad._src.derivatives.analysis.cotangent_arrays import CotangentArrays,
 from fastgrad._src.derivatives.analysis.residuals import Needs, Residuals
 from fastgrad._src.derivatives.functions.argument_types import cotangent_type_of
 from fastgrad._src.derivatives.functions.numba_types import is_complex_type
+from fastgrad._src.derivatives.ir import code
 from fastgrad._src.derivatives.ir.call_rules import Callee
 from fastgrad._src.derivatives.ir.operands import (
     Counter,
@@ -44,14 +46,33 @@ from fastgrad._src.derivatives.ir.statements import (
     Store,
 )
 from fastgrad._src.derivatives.ir.values import Complex, Fields, Items
-from fastgrad._src.derivatives.runtime.jumps import BLOCK_VARIABLE
 from fastgrad._src.derivatives.runtime.tape_memory import ALL_STACKS, MAX_CODES
 from fastgrad._src.derivatives.transform.adjoint import Adjoint
 from fastgrad._src.derivatives.transform.adjoint_emission import MET_FLAT, AdjointEmitter
 from fastgrad._src.derivatives.transform.checkpoints import BLOCKS, CheckpointedLoop
-from fastgrad._src.derivatives.transform.emission import Derivative, Emitter, memory_check_line
-from fastgrad._src.derivatives.transform.record_stacks import STACKS, RecordStacks, position
+from fastgrad._src.derivatives.transform.emission import (
+    NONE,
+    Derivative,
+    Emitter,
+    cotangent,
+    incoming,
+    memory_check,
+    variables_of,
+)
+from fastgrad._src.derivatives.transform.record_stacks import (
+    CODES_TOP,
+    OWNER,
+    STACKS,
+    VALUES_TOP,
+    RecordStacks,
+    acquired,
+    capacity,
+    position,
+    released,
+)
 from fastgrad._src.derivatives.transform.running_extrema import record_last_choices
+from fastgrad._src.scalars.formulas import Term, as_term
+from fastgrad._src.scalars.terms import NOT
 
 
 class ReverseMode(Emitter):
@@ -87,7 +108,7 @@ class ReverseMode(Emitter):
         }
         self.residuals = Residuals(function, flow, self.known_on_reverse_sweep())
         self.residuals.plan(self._scalars_needed)
-        self.stacks = RecordStacks(self.write)
+        self.stacks = RecordStacks(self)
         self.backward = AdjointEmitter(self, self.adjoint, self.arrays, self.residuals, self.stacks)
         self._checkpointed: dict[Block, CheckpointedLoop] = {}
         for head, counter in flow.counted.items():
@@ -99,7 +120,7 @@ class ReverseMode(Emitter):
             for head in flow.counted
             if head not in self._checkpointed and (count := self.residuals.record_row_count(head))
         }
-        self._row_of = {block: _row_size_name(flow.counted[head]) for head in self._rows for block in flow.loops[head]}
+        self._row_of = {block: _row_size(flow.counted[head]) for head in self._rows for block in flow.loops[head]}
         self._first_exit = 2 * len(flow.blocks) + 1 + BLOCKS * len(self._checkpointed)
         self._exits: list[Block] = []
 
@@ -134,65 +155,67 @@ class ReverseMode(Emitter):
         """Writes the reverse sweep through a block, to one of ``choices`` if they are known to come before it."""
         loop = self._checkpointed.get(block)
         if loop is not None and choices is None:
-            self.write(f"if {loop.name} == {loop.name}_first:")
-            self.jump(loop.boundary, 4)
+            with self.when(code.integer(loop.name) == code.integer(f"{loop.name}_first")):
+                self.jump(loop.boundary)
         adjoint = self.adjoint.ways[block]
         self.backward.begin()
         if loop is None and choices is None and block in self.flow.counted and not self._is_innermost(block):
-            self._write_zero_skip(block, self.adjoint.nonzero[block], 3, self._write_jump_out_of_loop)
+            self._write_zero_skip(block, self.adjoint.nonzero[block], self._write_jump_out_of_loop)
         self._pop_at_end(block)
         for statement in adjoint.statements:
             self.backward.write(statement)
         way = self.residuals.reverse_sweep_exit(block)
         if loop is not None and way is not None and choices is None:
             choices = way.second
+        goes_first = code.Variable("w", types.boolean)
         if way is not None and way.kind == "condition":
             assert way.condition is not None
-            self.write(f"w = {self.backward.use(way.condition)}")
+            self.write(code.assign(goes_first, self.backward.use(way.condition)))
         for statement in adjoint.phis:
             self.backward.write(statement)
         if way is not None and way.kind == "counter" and choices is None:
-            self.write(f"w = {self.flow.counted[block].name} <= 0")  # LLVM sees that indices are not negative
+            # LLVM sees that indices are not negative
+            self.write(code.assign(goes_first, code.integer(self.flow.counted[block].name) <= 0))
         self._pop_at_start(block)
         if way is None:
             self.jump(2 * len(self.flow.blocks))
             return
 
-        def leave_to_one_of(choices: list[Block], indent: int) -> None:
+        def leave_to_one_of(choices: list[Block]) -> None:
             if len(choices) > 1:
-                self.stacks.pop_code(indent)
+                self.stacks.pop_code()
                 for number, before in enumerate(choices[:-1]):
-                    self.write(f"if code == {number}:", indent)
-                    self._write_jump_backward(block, before, indent + 1)
-            self._write_jump_backward(block, choices[-1], indent)
+                    with self.when(code.integer("code") == number):
+                        self._write_jump_backward(block, before)
+            self._write_jump_backward(block, choices[-1])
 
         if choices is not None:
             if choices == way.second:
-                self.write(f"{self.flow.counted[block].name} -= 1")
-            leave_to_one_of(choices, 3)
+                self.write(code.subtract_from(code.integer(self.flow.counted[block].name), 1))
+            leave_to_one_of(choices)
         elif way.kind == "only":
-            self._write_jump_backward(block, way.first[0], 3)
+            self._write_jump_backward(block, way.first[0])
         elif way.kind == "code":
-            leave_to_one_of(way.first, 3)
+            leave_to_one_of(way.first)
         else:
-            self.write("if w:")
-            leave_to_one_of(way.first, 4)
+            with self.when(goes_first):
+                leave_to_one_of(way.first)
             if way.kind == "counter":
-                self.write(f"{self.flow.counted[block].name} -= 1")
-            leave_to_one_of(way.second, 3)
+                self.write(code.subtract_from(code.integer(self.flow.counted[block].name), 1))
+            leave_to_one_of(way.second)
 
     def _is_innermost(self, head: Block) -> bool:
         body = self.flow.loops[head]
         return not any(other in body and other is not head for other in self.flow.loops)
 
-    def _write_jump_out_of_loop(self, head: Block, indent: int) -> None:
+    def _write_jump_out_of_loop(self, head: Block) -> None:
         """Writes the jump to a block that leaves a loop backward.
 
         Without it LLVM may turn the test of `_write_zero_skip` into arithmetic, for which each iteration waits.
         """
         if head not in self._exits:
             self._exits.append(head)
-        self.jump(self._first_exit + self._exits.index(head), indent)
+        self.jump(self._first_exit + self._exits.index(head))
 
     def write_loop_exits(self) -> None:
         """Writes the blocks that leave loops backward at any iteration."""
@@ -201,11 +224,7 @@ class ReverseMode(Emitter):
             self.leave_loop_backward(head)
 
     def _write_zero_skip(
-        self,
-        head: Block,
-        may_differ: set[Scalar],
-        indent: int,
-        leave: Callable[[Block, int], None] | None = None,
+        self, head: Block, may_differ: set[Scalar], leave: Callable[[Block], None] | None = None
     ) -> None:
         """Writes the jump to the start of a loop whose reverse sweep would only add zeros: all cotangents that it reads are 0.
 
@@ -214,23 +233,24 @@ class ReverseMode(Emitter):
         Args:
             head: of the loop.
             may_differ: the cotangents that the loop reads and that may differ from 0.
-            indent: of the test.
             leave: writes the jump out of the loop, for loops without records of the first iteration.
         """
         records = self._droppable_records(head)
         if records is None or self._loop_contains_any(self.adjoint.indeterminate, head):
             return
-        name, first = self.flow.counted[head].name, records[2]
-        nonzero = sorted(scalar.name for scalar in may_differ if scalar.block in self.flow.loops[head])
-        doubt = [f"(not {MET_FLAT})"] if self._loop_contains_any(self.adjoint.doubtful, head) else []
-        tests = [f"({name} > {first})", *doubt, *[f"(d_{scalar} == 0.0)" for scalar in nonzero]]
-        self.write(f"if {' & '.join(tests)}:", indent)
-        self._drop_records(head, records, f"({name} - 1)" if first else name, indent + 1)
-        self.write(f"{name} = {first}", indent + 1)
-        if leave is not None and not first:
-            leave(head, indent + 1)
+        counter, first = code.integer(self.flow.counted[head].name), records[2]
+        nonzero = sorted(
+            (scalar for scalar in may_differ if scalar.block in self.flow.loops[head]), key=lambda item: item.name
+        )
+        doubt = [NOT(MET_FLAT)] if self._loop_contains_any(self.adjoint.doubtful, head) else []
+        tests = [counter > first, *doubt, *[cotangent(scalar) == 0.0 for scalar in nonzero]]
+        with self.when(code.conjunction(tests)):
+            self._drop_records(head, records, counter - 1 if first else counter)
+            self.write(code.assign(counter, first))
+            if leave is not None and not first:
+                leave(head)
 
-    def _write_skip_to_last_choice(self, head: Block, may_differ: set[Scalar], indent: int) -> None:
+    def _write_skip_to_last_choice(self, head: Block, may_differ: set[Scalar]) -> None:
         """Writes where the reverse sweep of a loop begins if it brings the cotangents of running minima and maxima alone."""
         records = self._droppable_records(head)
         nonzero = [scalar for scalar in may_differ if scalar.block in self.flow.loops[head]]
@@ -241,14 +261,12 @@ class ReverseMode(Emitter):
             or not all(scalar in self.function.last_choices for scalar in nonzero)
         ):
             return
-        name = self.flow.counted[head].name
-        places = [
-            self.backward.use(place)
-            for place in dict.fromkeys(self.function.last_choices[scalar] for scalar in nonzero)
-        ]
-        last = f"max({', '.join(sorted(places))})" if len(places) > 1 else places[0]
-        self._drop_records(head, records, f"({name} - 1 - {last})", indent)
-        self.write(f"{name} = {last} + 1", indent)
+        counter = code.integer(self.flow.counted[head].name)
+        choices = dict.fromkeys(self.function.last_choices[scalar] for scalar in nonzero)
+        places = [self.backward.use(place) for place in sorted(choices, key=lambda place: place.name)]
+        last = code.call("max", *places) if len(places) > 1 else places[0]
+        self._drop_records(head, records, counter - 1 - last)
+        self.write(code.assign(counter, last + 1))
 
     def _droppable_records(self, head: Block) -> tuple[int, int, int] | None:
         """Returns what ``records_of_iteration`` does, or None also where the reverse sweep of a loop reads cotangents of arrays."""
@@ -259,12 +277,12 @@ class ReverseMode(Emitter):
         """True if a loop has one of some statements."""
         return any(not statements.isdisjoint(block.statements) for block in self.flow.loops[head])
 
-    def _drop_records(self, head: Block, records: tuple[int, int, int], iterations: str, indent: int) -> None:
+    def _drop_records(self, head: Block, records: tuple[int, int, int], iterations: Term) -> None:
         """Writes what takes the records of a number of iterations of a loop from the stacks."""
-        for stack, count in zip(("values", "codes"), records, strict=False):
+        for top, count in zip((VALUES_TOP, CODES_TOP), records, strict=False):
             if count:
-                step = 1 if stack == "values" and head in self._rows else count
-                self.write(f"{stack}_top -= {iterations}*{step}", indent)
+                step = 1 if top is VALUES_TOP and head in self._rows else count
+                self.write(code.subtract_from(top, iterations * step))
 
     def _reads_arrays(self, block: Block) -> bool:
         """True if the reverse sweep through a block reads or clears cotangents of arrays."""
@@ -276,35 +294,36 @@ class ReverseMode(Emitter):
         )
         return statements or any(root in self.activity for phi in block.phis for root in phi.target.roots)
 
-    def _write_jump_backward(self, block: Block, before: Block, indent: int) -> None:
+    def _write_jump_backward(self, block: Block, before: Block) -> None:
         """Writes the jump from the reverse sweep of a block to that of the block that came before it."""
-        self.backward.begin(indent)
+        self.backward.begin()
         for statement in self.adjoint.ways[block].edges[before]:
             self.backward.write(statement)
         counter, loop = self._loop_entered_backward(before, block), self._checkpointed.get(before)
         if counter is not None:
-            self.write(f"{counter.name} = {self._final_count_text(counter)}", indent)
+            variable, row = code.integer(counter.name), _row_size(counter)
+            self.write(code.assign(variable, self._final_count(counter)))
             if before in self._rows:
-                self.write(f"{_row_size_name(counter)} = {counter.name}", indent)
-                self.write(f"values_top -= {self._rows[before] - 1}*{_row_size_name(counter)}", indent)
+                self.write(code.assign(row, variable))
+                self.write(code.subtract_from(VALUES_TOP, (self._rows[before] - 1) * row))
             may_differ = self.adjoint.nonzero_at_end[block, before]
             if loop is None:
-                self._write_skip_to_last_choice(before, may_differ, indent)
+                self._write_skip_to_last_choice(before, may_differ)
             if loop is None and self._is_innermost(before):
-                self._write_zero_skip(before, may_differ, indent)
+                self._write_zero_skip(before, may_differ)
         is_inside = loop is None or block in loop.body
-        self.jump(len(self.flow.blocks) + before.number if is_inside else loop.reverse_sweep, indent)  # type: ignore[union-attr]
+        self.jump(len(self.flow.blocks) + before.number if is_inside else loop.reverse_sweep)  # type: ignore[union-attr]
 
-    def _final_count_text(self, counter: Counter) -> str:
-        """Returns the text of a counter's value after its loop."""
+    def _final_count(self, counter: Counter) -> Term:
+        """Returns a counter's value after its loop."""
         count = self.backward.use(counter.count)
-        return count if counter.count.is_natural else f"max({count}, 0)"
+        return count if counter.count.is_natural else code.call("max", count, 0)
 
     def _pop_at_end(self, block: Block) -> None:
         at_start = [] if block in self.calling else self.residuals.at_start.get(block, [])
         at_end = self.residuals.at_end.get(block, [])
-        count, row = len(at_start) + len(at_end), self._row_of.get(block, "")
-        self.stacks.lower_top(min(count, 1) if row else count)
+        count, row = len(at_start) + len(at_end), self._row_of.get(block)
+        self.stacks.lower_top(count if row is None else min(count, 1))
         for offset, item in enumerate(at_end, len(at_start)):
             self.stacks.pop(item, position(offset, row))
 
@@ -317,13 +336,11 @@ class ReverseMode(Emitter):
 
     # ---- what checkpoints need -----------------------------------------------------------------------------------------
 
-    def loop_end_text(self, counter: Counter) -> str:
-        """Returns the text of the iteration before which a loop, or its present segment, ends."""
-        return f"{counter.name}_until" if counter.head in self._checkpointed else super().loop_end_text(counter)
-
-    def begin_block(self, number: int) -> None:
-        """Writes the test of a block's number."""
-        self.write(f"if {BLOCK_VARIABLE} == {number}:", 2)
+    def loop_end(self, counter: Counter) -> Term:
+        """Returns the iteration before which a loop, or its present segment, ends."""
+        if counter.head in self._checkpointed:
+            return code.integer(f"{counter.name}_until")
+        return super().loop_end(counter)
 
     def write_block_end(self, block: Block) -> None:
         """Writes how the function goes on after the statements of a block; the head of a loop with checkpoints may end a segment."""
@@ -332,11 +349,11 @@ class ReverseMode(Emitter):
             super().write_block_end(block)
             return
         assert isinstance(block.end, Branch)
-        self.write(f"if {self.operand(block.end.condition)}:")
-        self.edge(block, block.end.then, 4)
-        self.write(f"if {loop.name}_until < {loop.name}_count:")
-        self.jump(loop.stop, 4)
-        self.edge(block, block.end.otherwise, 3)
+        with self.when(self.operand(block.end.condition)):
+            self.edge(block, block.end.then)
+        with self.when(code.integer(f"{loop.name}_until") < code.integer(f"{loop.name}_count")):
+            self.jump(loop.stop)
+        self.edge(block, block.end.otherwise)
 
     def undo_loop_head(self, head: Block) -> None:
         """Writes what a loop's head did to the stack of numbers, and to the numbers that it records, backwards."""
@@ -357,18 +374,19 @@ class ReverseMode(Emitter):
         count = len(at_start) if is_calling else len(at_start) + len(at_end)
         if block not in self.residuals.reserved:
             self.stacks.write_number_room_test(count)
-        self.stacks.push([item.name for item in at_start])
+        self.stacks.push(variables_of(at_start))
         if is_calling:
             self.stacks.raise_top(len(at_start))
         for phi in block.phis:
-            self.write(f"{phi.target.name} = p_{phi.target.name}")
+            self.write(code.assign(phi.target.term, incoming(phi.target)))
             for root in phi.target.roots:
                 if root in self.activity:
-                    self.grow_buffer(root, f"{root.name}.size")
+                    self.grow_buffer(root, code.size(root.term))
         loop = self._checkpointed.get(block)
         for statement in block.statements:
             if loop is not None and isinstance(statement, NextIteration):
                 loop.write_room_check()
+            self.location = statement.location
             callee = self.arrays.callee_of(statement)
             if isinstance(statement, Call) and callee is not None:
                 self._augmented_call(statement, callee)
@@ -379,9 +397,9 @@ class ReverseMode(Emitter):
         if is_calling:
             count = len(at_end)
             self.stacks.write_number_room_test(count)
-        row = self._row_of.get(block, "")
-        self.stacks.push([item.name for item in at_end], count - len(at_end), row=row)
-        self.stacks.raise_top(min(count, 1) if row else count)
+        row = self._row_of.get(block)
+        self.stacks.push(variables_of(at_end), count - len(at_end), row)
+        self.stacks.raise_top(count if row is None else min(count, 1))
         self.write_block_end(block)
 
     def _write_residuals(self, statement: Statement, block: Block) -> None:
@@ -398,16 +416,17 @@ class ReverseMode(Emitter):
             self._make_cotangents_without_axes(statement)
             self._save_arrays(statement)
         elif isinstance(statement, Grow):
-            self.grow_buffer(statement.root, f"{statement.root.name}.size")
+            self.grow_buffer(statement.root, code.size(statement.root.term))
         elif isinstance(statement, BeginLoop) and statement.counter.head in self._checkpointed:
-            self.write(f"{statement.counter.name}_end = {statement.counter.name}_count")
+            name = statement.counter.name
+            self.write(code.assign(code.integer(f"{name}_end"), code.integer(f"{name}_count")))
         elif isinstance(statement, BeginLoop) and statement.counter in self.residuals.reservations:
-            count = f"(max(0, {statement.counter.name}_count) + 1)"
+            count = code.call("max", 0, code.integer(f"{statement.counter.name}_count"))
             self.stacks.write_room_reservation(
-                count, *self.residuals.reservations[statement.counter], len(self.residuals.recorded_values(block))
+                count + 1, *self.residuals.reservations[statement.counter], len(self.residuals.recorded_values(block))
             )
             if statement.counter.head in self._rows:
-                self.write(f"{_row_size_name(statement.counter)} = max(0, {statement.counter.name}_count)")
+                self.write(code.assign(_row_size(statement.counter), count))
 
     def _make_cotangents_without_axes(self, call: Call) -> None:
         """Writes what gives the cotangents of a call's results without axes memory; others get it where the last of their sizes is known."""
@@ -418,26 +437,31 @@ class ReverseMode(Emitter):
 
     def make_cotangent(self, root: Root) -> None:
         """Writes what gives the cotangent of an array memory."""
-        count = " * ".join(self.operand(size) for size in root.dims) or "1"
+        count = code.product([self.operand(size) for size in root.dims])
         if self.arrays.has_buffer_cotangent(root):
             self.grow_buffer(root, count)
         else:
-            self.write(f"d_{root.name} = np.zeros({count}, {self.dtype(root.type.dtype)})")
+            self.write(code.assign(cotangent(root), self.zeros(root, count)))
 
-    def grow_buffer(self, root: Root, count: str) -> None:
+    def zeros(self, root: Root, count: Any) -> Term:
+        """Returns a flat array of zeros with the dtype of an array."""
+        return code.call("np.zeros", count, self.dtype(root.type.dtype))
+
+    def grow_buffer(self, root: Root, count: Term) -> None:
         """Writes what gives the buffer of a cotangent room for ``count`` elements."""
-        self.write(f"if d_{root.name}.size < {count}:")
-        self.write(f"d_{root.name} = np.zeros({count}, {self.dtype(root.type.dtype)})", 4)
+        with self.when(code.size(cotangent(root)) < count):
+            self.write(code.assign(cotangent(root), self.zeros(root, count)))
 
     def _save_arrays(self, statement: Call) -> None:
         """Writes what keeps the contents of the arrays of a call."""
-        for name, array in self.arrays.saved_arrays(statement).values():
-            text = self.view(array) if isinstance(array, View) else array.name
+        for variable, array in self.arrays.saved_arrays(statement).values():
+            contents = self.view(array) if isinstance(array, View) else array.term
             if self.arrays.has_recorded_arrays(statement):
-                self.write(f"b_{name} = {text}")
-                self.stacks.push_array(f"b_{name}")
+                kept = code.Variable(f"b_{variable.name}")
+                self.write(code.assign(kept, contents))
+                self.stacks.push_array(kept)
             else:
-                self.write(f"{name} = contiguous({text})")
+                self.write(code.assign(variable, code.call("contiguous", contents)))
 
     def _augmented_call(self, statement: Call, callee: Callee) -> None:
         """Writes a call that leaves its records on the stacks."""
@@ -451,34 +475,34 @@ class ReverseMode(Emitter):
                     and other_view.root.memory_owner in self.arrays.families[view.root.memory_owner]
                 ):
                     names = view.root.name[2:], other_view.root.name[2:]
-                    self.write(memory_check_line(self.view(view), self.view(other_view), names))
-        arguments = [*[self.argument(value) for value in statement.arguments], "owner", STACKS]
-        targets = "".join(f"{result.name}, " for result in statement.results) + STACKS
+                    self.write(memory_check(self.view(view), self.view(other_view), names))
+        arguments = [self.argument(value) for value in statement.arguments]
+        results = [*[result.term for result in statement.results], *STACKS]
         name = self.derived_call("augmented", callee, unwritten_arrays(statement))
-        self.write(f"{targets} = {name}({', '.join(arguments)})")
+        self.write(code.assign(code.tuple_of(results), code.call(name, *arguments, OWNER, *STACKS)))
 
-    def edge(self, block: Block, target: Block, indent: int) -> None:
+    def edge(self, block: Block, target: Block) -> None:
         """Writes the values of the target's phis, and the jump."""
-        self.write_phi_values(block, target, indent)
+        self.write_phi_values(block, target)
         if block in self._rows and target not in self.flow.loops[block]:
-            self.write(f"values_top += {self._rows[block] - 1}*{self._row_of[block]}", indent)
+            self.write(code.add_to(VALUES_TOP, (self._rows[block] - 1) * self._row_of[block]))
         way = self.residuals.reverse_sweep_exit(target)
         if way is not None and self.residuals.records_predecessor_code(target):
             choices = way.first if block in way.first else way.second
             if len(choices) > 1:
                 if not (target in self.residuals.reserved and block in self.residuals.reserved):
-                    self.stacks.write_room_test("", "1", indent)
-                self.stacks.push_code(choices.index(block), indent)
+                    self.stacks.write_room_test(None, 1)
+                self.stacks.push_code(choices.index(block))
         loop = self._checkpointed.get(target)
-        self.jump(target.number if loop is None or block in loop.body else loop.start, indent)
+        self.jump(target.number if loop is None or block in loop.body else loop.start)
 
     def write_return(self, block: Block, end: Return) -> None:
         """Writes how the forward sweep ends."""
         for number, value in enumerate(end.values):
-            text = self.argument(value)
+            result = self.argument(value)
             if any(root.kind != "local" for root in value.roots):
-                text = f"{text}.copy()"
-            self.write(f"result_{number} = {text}")
+                result = code.copied(result)
+            self.write(code.assign(code.Variable(f"result_{number}"), result))
         self.jump(len(self.flow.blocks) + block.number)
 
     # ---- the whole function -------------------------------------------------------------------------------------------
@@ -490,11 +514,11 @@ class ReverseMode(Emitter):
             if way is not None and max(len(way.first), len(way.second)) > MAX_CODES:
                 raise refuse(f"more than {MAX_CODES} ways meet here", self.function.location)
 
-    def derivative(self, form: Callable[[str, list[str]], str]) -> Derivative:
-        """Returns the text of the derivative.
+    def derivative(self, form: Callable[[Term, list[Term]], Term]) -> Derivative:
+        """Returns the derivative.
 
         Args:
-            form: returns the text of what the derivative returns, from the texts of the result and of the cotangents of the parameters.
+            form: returns what the derivative returns, of the result and the cotangents of the parameters.
         """
         check_aliased_stores(self.function, self.flow, is_reverse=True)
         self._check_code_range()
@@ -512,124 +536,136 @@ class ReverseMode(Emitter):
         for loop in self._checkpointed.values():
             loop.write_blocks()
         uses_all = self.calling or self._checkpointed
-        stacks = {name: stack for name, stack in ALL_STACKS.items() if uses_all or name in self.stacks.used}
+        stacks = [name for name in ALL_STACKS if uses_all or name in self.stacks.used]
         self.begin_block(2 * len(self.flow.blocks))
         cotangents = [self._cotangent_of(function.arguments[position]) for position in self.positions]
-        self.write(f"returned = {form(self._result_text(), cotangents)}")
-        for name, (number, width) in stacks.items():  # nothing raises after this
-            self.write(f"release({number}, {name}, {width})")
-        self.write("return returned")
-        parameters = [f"a_{name}" for name in function.parameters]
+        returned = code.Variable("returned")
+        self.write(code.assign(returned, form(self._result(), cotangents)))
+        for name in stacks:  # nothing raises after this
+            self.write(released(name))
+        self.write(code.Return(returned))
+        parameters = self.parameters_of_function()
         cotangents_of_result, parts_of_cotangents = self._parameters_of_result()
         parameters += cotangents_of_result if self.seed is None else []
-        body = self._prologue_lines()
-        body += parts_of_cotangents if self.seed is None else []
-        body += ["owner = new_owner()"] if stacks else []
-        for name, (number, width) in stacks.items():
-            body += [
-                f"{name}_top = np.int64(0)",
-                f"{name} = acquire(owner, {number}, {width})",
-                f"{name}_room = capacity({name})",
+        prologue = self._prologue()
+        prologue += parts_of_cotangents if self.seed is None else []
+        prologue += [code.assign(OWNER, code.call("new_owner"))] if stacks else []
+        for name in stacks:
+            stack = code.integer(name)
+            prologue += [
+                code.assign(code.integer(f"{name}_top"), code.call("np.int64", 0)),
+                code.assign(stack, acquired(name)),
+                code.assign(code.integer(f"{name}_room"), capacity(stack)),
             ]
-        body += [f"{BLOCK_VARIABLE} = 0", "while True:"]
-        return self.result(f"derivative_of_{function.name}", parameters, body)
+        return self.result(f"derivative_of_{function.name}", parameters, prologue)
 
-    def _prologue_lines(self) -> list[str]:
-        """Returns the lines before the first block: checks, and what the reverse sweep may read without having been set."""
+    def _prologue(self) -> list[code.Statement]:
+        """Returns the statements before the first block: checks, and what the reverse sweep may read without having been set."""
         function = self.function
-        lines = self.unpacked_parameters()
-        lines += [*self.memory_check_lines(function), *self.initial_records(), *self.initial_cotangents()]
+        statements = self.unpacked_parameters()
+        statements += [*self.memory_checks(function), *self.initial_records(), *self.initial_cotangents()]
         for loop in self._checkpointed.values():
-            lines += loop.initial_lines()
-        lines += [f"{MET_FLAT} = False"] if self.adjoint.doubtful else []
+            statements += loop.initial_statements()
+        statements += [code.assign(MET_FLAT, False)] if self.adjoint.doubtful else []
         for root in function.roots:
             if root not in self.activity or root.kind == "reshaped":
                 continue
-            dtype = self.dtype(root.type.dtype)
             if root.kind in ("parameter", "global"):
-                lines.append(f"d_{root.name} = zero_cotangents({root.name}.size, {dtype})")
+                zeros = code.call("zero_cotangents", code.size(root.term), self.dtype(root.type.dtype))
+                statements.append(code.assign(cotangent(root), zeros))
             elif self.arrays.has_buffer_cotangent(root):
-                lines.append(f"d_{root.name} = np.zeros(0, {dtype})")
-        return lines
+                statements.append(code.assign(cotangent(root), self.zeros(root, 0)))
+        return statements
 
-    def initial_records(self) -> list[str]:
-        """Returns the lines that give what is kept or recorded a value: some ways do not set it."""
+    def initial_records(self) -> list[code.Statement]:
+        """Returns the statements that give what is kept or recorded a value: some ways do not set it."""
         kept = sorted(self.residuals.kept | self.residuals.recorded, key=lambda scalar: scalar.name)
-        lines = [f"{scalar.name} = {zero(scalar.type)}" for scalar in kept if scalar.block is not None]
-        return lines + self.row_size_lines() + [f"{counter.name} = 0" for counter in self.function.counters]
+        numbers = [code.assign(scalar.term, zero(scalar.type)) for scalar in kept if scalar.block is not None]
+        counters = [code.assign(code.integer(counter.name), 0) for counter in self.function.counters]
+        return [*numbers, *self.initial_row_sizes(), *counters]
 
-    def row_size_lines(self) -> list[str]:
-        """Returns the lines that give the sizes of rows a value."""
-        return [f"{_row_size_name(self.flow.counted[head])} = 0" for head in self._rows]
+    def initial_row_sizes(self) -> list[code.Statement]:
+        """Returns the statements that give the sizes of rows a value."""
+        return [code.assign(_row_size(self.flow.counted[head]), 0) for head in self._rows]
 
-    def initial_cotangents(self) -> list[str]:
-        """Returns the lines that set the cotangents of numbers to 0."""
+    def initial_cotangents(self) -> list[code.Statement]:
+        """Returns the statements that set the cotangents of numbers to 0."""
         parameters = [scalar for scalar in self.function.scalars if scalar.block is None]
         scalars = [scalar for scalar in [*scalars_defined_in(self.flow.blocks), *parameters] if scalar in self.activity]
-        return [f"d_{scalar.name} = {zero(scalar.type)}" for scalar in scalars if scalar not in self.adjoint.local]
+        return [
+            code.assign(cotangent(scalar), zero(scalar.type)) for scalar in scalars if scalar not in self.adjoint.local
+        ]
 
-    def _result_text(self) -> str:
+    def _result(self) -> Term:
         count = max(len(block.results) for block in self.flow.blocks)
-        return self.result_text([f"result_{number}" for number in range(count)])
+        return self.result_of_parts([code.Variable(f"result_{number}") for number in range(count)])
 
-    def _parameters_of_result(self) -> tuple[list[str], list[str]]:
-        """Returns the parameters that are the cotangents of the result, and lines that give the parts of complex ones names."""
-        parameters: list[str] = []
-        lines: list[str] = []
+    def _parameters_of_result(self) -> tuple[list[code.Variable], list[code.Statement]]:
+        """Returns the parameters that are the cotangents of the result, and statements that give the parts of complex ones names."""
+        parameters: list[code.Variable] = []
+        statements: list[code.Statement] = []
         count = 0
         for type in leaf_types_of(self.function.result):
-            name = f"c_{count}"
+            parameter = code.Variable(f"c_{count}")
             if isinstance(type, types.Complex):
-                name = f"complex_{count}"
-                lines += [f"c_{count} = {name}.real", f"c_{count + 1} = {name}.imag"]
+                parameter = code.Variable(f"complex_{count}")
+                for number, part in enumerate(("real", "imag"), count):
+                    statements.append(code.assign(code.Variable(f"c_{number}"), code.attribute(parameter, part)))
                 count += 1
             elif is_complex_type(type):
-                name = f"complex_{count}"
-                lines.append(f"c_{count} = real_parts({name})")
-            parameters.append(name)
+                parameter = code.Variable(f"complex_{count}")
+                statements.append(code.assign(code.Variable(f"c_{count}"), code.call("real_parts", parameter)))
+            parameters.append(parameter)
             count += 1
-        return parameters, lines
+        return parameters, statements
 
-    def _cotangent_of(self, value: object) -> str:
+    def _cotangent_of(self, value: object) -> Term:
         if isinstance(value, Items):
-            return f"({''.join(self._cotangent_of(item) + ', ' for item in value.values)})"
+            return code.tuple_of([self._cotangent_of(item) for item in value.values])
         if isinstance(value, Fields):
             return self._cotangent_of_fields(value)
         if isinstance(value, View):
             root = value.root
             if not root.is_real:
-                return "None"
-            text = f"np.zeros({root.name}.shape, {self.dtype(root.type.dtype)})"
+                return NONE
+            shape = code.attribute(root.term, "shape")
             if root in self.activity:
-                text = f"d_{root.name}.reshape({root.name}.shape)"
-            return text if value.parts is None else f"complex_of_parts({text})"
+                array = code.reshaped(cotangent(root), shape)
+            else:
+                array = code.call("np.zeros", shape, self.dtype(root.type.dtype))
+            return array if value.parts is None else code.call("complex_of_parts", array)
         if isinstance(value, Complex):
             return self.complex_number(value.type, self._cotangent_of(value.real), self._cotangent_of(value.imag))
         if isinstance(value, Scalar) and value.is_real:
-            return f"d_{value.name}" if value in self.activity else zero(value.type)
-        return "None"
+            return cotangent(value) if value in self.activity else zero(value.type)
+        return NONE
 
-    def _cotangent_of_fields(self, fields: Fields) -> str:
-        """Writes the cotangent of a record, an array of records or an instance, and returns its text."""
+    def _cotangent_of_fields(self, fields: Fields) -> Term:
+        """Writes the cotangent of a record, an array of records or an instance, and returns it."""
         parts = {name: view for name, view in fields.parts.items() if view.root.is_real}
         cotangent_type = cotangent_type_of(fields.type)
         if isinstance(fields.type, types.ClassInstanceType):
-            texts = [self._cotangent_of(view) + ("" if view.axes else "[()]") for view in parts.values()]
-            return f"{self.bound(cotangent_type, 'cotangent')}({''.join(text + ', ' for text in texts)})"
+            values = [self._cotangent_of(view) for view in parts.values()]
+            values = [
+                value if view.axes else code.subscript(value, [])
+                for value, view in zip(values, parts.values(), strict=True)
+            ]
+            return code.call(self.bound(cotangent_type, "cotangent").name, code.tuple_of(values))
         rank, first = getattr(fields.type, "ndim", 0), next(iter(fields.parts.values())).root
         # The numbers of the sizes are dropped where nothing uses the field.
-        shape = [f"{first.name}.shape[{axis}]" for axis in range(rank)]
-        count = " * ".join(shape) or "1"
-        name = f"cotangent_of_{first.name}"
-        self.write(f"{name} = np.zeros({count}, {self.bound(cotangent_type, 'cotangent')})")
+        shape = [code.size_along(first.term, axis) for axis in range(rank)]
+        count = code.product(shape)
+        records = code.Variable(f"cotangent_of_{first.name}")
+        self.write(code.assign(records, code.call("np.zeros", count, self.bound(cotangent_type, "cotangent"))))
         for field, view in parts.items():
             if view.root in self.activity:
-                inner = [f"{view.root.name}.shape[{axis}]" for axis in range(rank, len(view.axes))]
-                sizes = ", ".join([count, *inner])
-                self.write(f"{name}[{field!r}][:] = {self._cotangent_of(view)}.reshape(({sizes},))")
-        return f"{name}.reshape(({''.join(size + ', ' for size in shape)}))"
+                inner = [code.size_along(view.root.term, axis) for axis in range(rank, len(view.axes))]
+                value = code.reshaped(self._cotangent_of(view), code.tuple_of([count, *inner]))
+                target = code.subscript(code.subscript(records, [as_term(field)]), [code.ALL])
+                self.write(code.assign(target, value))
+        return code.reshaped(records, code.tuple_of(shape))
 
 
-def _row_size_name(counter: Counter) -> str:
+def _row_size(counter: Counter) -> code.Variable:
     """Returns the variable of the size of the rows in which a loop records numbers."""
-    return f"{counter.name}_row"
+    return code.integer(f"{counter.name}_row")

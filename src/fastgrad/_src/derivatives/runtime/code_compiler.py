@@ -1,0 +1,99 @@
+"""The pipeline of Numba's compiler that writes the code of a derivative as LLVM IR."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad._src.derivatives.runtime.code_emission import CodeFunction, CodeLower
+from fastgrad._src.derivatives.runtime.code_values import NotEmittedError
+from fastgrad._src.derivatives.runtime.exceptional_exits import ReleasingLowering
+from fastgrad._src.derivatives.runtime.functions_of_code import code_of
+from fastgrad._src.derivatives.runtime.inferred_callees import calls_itself
+from fastgrad._src.jit.numba_canaries import Feature
+from fastgrad._src.jit.numba_features import is_on
+from fastgrad._src.jit.numba_internals import (
+    FixupArgs,
+    FunctionPass,
+    NoPythonBackend,
+    PassManager,
+    register_pass,
+)
+
+NOT_EMITTED: list[tuple[str, str]] = []
+"""The functions whose text Numba compiled, and why. Tests read it."""
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _TakeCode(FunctionPass):  # type: ignore[misc]  # Numba has no types
+    """Begins a compilation with the code of a function."""
+
+    _name = "fastgrad_take_code"
+
+    def __init__(self) -> None:
+        FunctionPass.__init__(self)
+
+    def run_pass(self, state: Any) -> bool:
+        """Sets what Numba's front end finds otherwise."""
+        written = code_of(state.func_id.func)
+        assert written is not None
+        state.func_ir = CodeFunction(state.func_id, written, state.args)
+        state.typemap, state.calltypes = state.func_ir.typemap, {}
+        return True
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _EmitCode(ReleasingLowering):
+    """Writes the function."""
+
+    _name = "fastgrad_emit_code"
+
+    @property
+    def lowering_class(self) -> type:
+        """The class that writes it."""
+        return CodeLower
+
+    def run_pass(self, state: Any) -> bool:
+        """Writes the function; returns True."""
+        name = state.func_id.func_name
+        try:
+            if calls_itself(state.func_id.func):
+                raise NotEmittedError(f"{name} calls itself")
+            is_changed = bool(super().run_pass(state))
+        except NotEmittedError as error:
+            NOT_EMITTED.append((name, str(error)))
+            raise
+        state.return_type = state.func_ir.result
+        return is_changed
+
+
+@register_pass(mutates_CFG=False, analysis_only=True)
+class _ForgetFailure(FunctionPass):  # type: ignore[misc]
+    """Begins the compilation of a text whose code is not written as LLVM IR."""
+
+    _name = "fastgrad_forget_failure"
+
+    def __init__(self) -> None:
+        FunctionPass.__init__(self)
+
+    def run_pass(self, state: Any) -> bool:
+        """Drops the reason, which Numba would raise in the end."""
+        state.status.fail_reason = None
+        state.library = None
+        return False
+
+
+def with_code_pipeline(state: Any, text_passes: PassManager, use_library: type | None) -> list[PassManager]:
+    """Returns the pipelines of a function: if it has code, first the one that writes it as LLVM IR."""
+    if not is_on(Feature.EMISSION) or code_of(state.func_id.func) is None:
+        return [text_passes]
+    text_passes.passes.insert(0, (_ForgetFailure, "forget the failure"))
+    text_passes.finalize()
+    passes = PassManager("code")
+    passes.add_pass(_TakeCode, "take the code")
+    passes.add_pass(FixupArgs, "fix up arguments")
+    if use_library is not None and is_on(Feature.LIBRARIES):
+        passes.add_pass(use_library, "make the code library")
+    passes.add_pass(_EmitCode, "write LLVM IR")
+    passes.add_pass(NoPythonBackend, "make the result")
+    passes.finalize()
+    return [passes, text_passes]

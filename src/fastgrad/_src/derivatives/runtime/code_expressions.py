@@ -1,0 +1,672 @@
+"""Writes the expressions of a derivative's code as LLVM IR."""
+
+from __future__ import annotations
+
+import builtins
+import operator
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from llvmlite import ir as llvm_ir
+from numba import types
+
+from fastgrad._src.derivatives.ir import code
+from fastgrad._src.derivatives.ir.complex_rules import COMPLEX, IMAG, REAL
+from fastgrad._src.derivatives.ir.scalar_operations import POWER_OF_FLOAT
+from fastgrad._src.derivatives.runtime.code_values import UNKNOWN, NotEmittedError, Value
+from fastgrad._src.derivatives.runtime.matrix_products import add_product
+from fastgrad._src.derivatives.runtime.record_fields import field_of
+from fastgrad._src.jit.numba_internals import _Intrinsic, cgutils, empty_array, load_item, populate_array, store_item
+from fastgrad._src.jit.numba_internals import make_array
+from fastgrad._src.scalars import terms
+from fastgrad._src.scalars.formulas import OPERATORS, Leaf, Number, ScalarOperation, Term
+
+if TYPE_CHECKING:
+    from fastgrad._src.derivatives.runtime.code_emission import CodeLower
+
+_INTEGER = llvm_ir.IntType(64)
+_PYTHON_OPERATORS = {operation: function for function, operation in OPERATORS.items()}
+_FLOAT_INSTRUCTIONS = {terms.ADD: "fadd", terms.SUBTRACT: "fsub", terms.MULTIPLY: "fmul", terms.DIVIDE: "fdiv"}
+_INTEGER_INSTRUCTIONS = {terms.ADD: "add", terms.SUBTRACT: "sub", terms.MULTIPLY: "mul"}
+_BIT_INSTRUCTIONS = {OPERATORS[operator.and_]: "and_", OPERATORS[operator.or_]: "or_"}
+_COMPARISONS = {
+    terms.LESS: "<",
+    terms.LESS_EQUAL: "<=",
+    terms.GREATER: ">",
+    terms.GREATER_EQUAL: ">=",
+    terms.EQUAL: "==",
+    terms.NOT_EQUAL: "!=",
+}
+_CHEAP = {
+    *(terms.ADD, terms.SUBTRACT, terms.MULTIPLY, terms.NEGATIVE, terms.NOT, terms.AND, terms.OR, terms.SELECT),
+    *_COMPARISONS,
+    *_BIT_INSTRUCTIONS,
+}
+"""The operations of numbers that are instructions: they may be computed where nothing uses their results."""
+_MOST_MULTIPLICATIONS = 1 << 16
+_LITERAL_ARGUMENTS = (add_product, field_of)
+"""The functions whose implementation depends on the values of constants."""
+
+
+class Expressions:
+    """Writes expressions.
+
+    Args:
+        lower: writes the statements of the function.
+    """
+
+    def __init__(self, lower: CodeLower) -> None:
+        self._lower = lower
+        self._context = lower.context
+        self._typing = lower.context.typing_context
+        self._builder = lower.builder
+        self._rules: dict[ScalarOperation, Callable[[ScalarOperation, Sequence[Term]], Value]] = {
+            **dict.fromkeys([*_FLOAT_INSTRUCTIONS, *_BIT_INSTRUCTIONS], self._arithmetic),
+            **dict.fromkeys(_COMPARISONS, self._comparison),
+            **dict.fromkeys([terms.POWER, POWER_OF_FLOAT], self._power),
+            terms.NEGATIVE: self._negative,
+            terms.NOT: self._not,
+            terms.AND: self._condition,
+            terms.OR: self._condition,
+            terms.SELECT: self._select,
+            COMPLEX: lambda _, operands: self.call(complex, [*map(self.value, operands)]),
+            REAL: lambda _, operands: self._attribute("real", operands),
+            IMAG: lambda _, operands: self._attribute("imag", operands),
+        }
+        self._rules_of_classes: dict[type, Callable[[Any, Sequence[Term]], Value]] = {
+            code.Attribute: lambda operation, operands: self._attribute(operation.named, operands),
+            code.SizeAlong: self._size_along,
+            code.Item: self._item,
+            code.TupleOf: lambda _, operands: Value(None, items=[*map(self.value, operands)]),
+            code.Method: self._method,
+            code.Transposition: self._transposition,
+            code.Subscript: self._subscript,
+        }
+
+    def value(self, term: Term) -> Value:
+        """Writes an expression and returns its value."""
+        if isinstance(term, Number):
+            return self.constant(term.value, term.dtype)
+        if isinstance(term, Leaf):
+            return self._leaf(term)
+        operation = term.operation
+        assert operation is not None
+        rule = self._rules.get(operation) or self._rules_of_classes.get(type(operation))
+        if rule is not None:
+            return rule(operation, term.operands)
+        function = operation.function
+        if function is None and operation.name is not None:
+            function = self.global_value(operation.name)
+        if function is not None:
+            return self._call_of_terms(function, term.operands)
+        if operation.definition is not None:
+            return self.value(operation.definition(*term.operands))
+        if operation in _PYTHON_OPERATORS:
+            return self.call(_PYTHON_OPERATORS[operation], [*map(self.value, term.operands)])
+        raise NotEmittedError(f"no rule for {operation.text}")
+
+    # ---- leaves ---------------------------------------------------------------------------------------------------
+
+    def _leaf(self, leaf: Leaf) -> Value:
+        known = self._lower.lookup(leaf.name)
+        if known is not None:
+            return known
+        if self._has_global(leaf.name):
+            return self._outside(self.global_value(leaf.name))
+        if isinstance(leaf, code.Variable):
+            return self._lower.declared(leaf)
+        raise NotEmittedError(f"{leaf.name} is not known")
+
+    def _has_global(self, name: str) -> bool:
+        first = name.partition(".")[0]
+        return first in self._lower.func_ir.scope or hasattr(builtins, first)
+
+    def global_value(self, name: str) -> Any:
+        """Returns what a name stands for outside of the function."""
+        first, *attributes = name.split(".")
+        scope = self._lower.func_ir.scope
+        if first not in scope and not hasattr(builtins, first):
+            raise NotEmittedError(f"{name} is not known")
+        value = scope[first] if first in scope else getattr(builtins, first)
+        for attribute in attributes:
+            value = getattr(value, attribute)
+        return value
+
+    def _outside(self, value: Any) -> Value:
+        if isinstance(value, (bool, int, float, str)) or value is None:
+            return self.constant(value)
+        return Value(None, python=value)
+
+    def constant(self, value: Any, dtype: Any = None) -> Value:
+        """Returns a constant; without a ``dtype`` Numba's type of the Python value."""
+        if isinstance(value, np.generic):
+            value = value.item()
+        if dtype is not None:
+            type = getattr(types, dtype.name)
+        elif isinstance(value, (bool, int, float)):
+            type = types.boolean if isinstance(value, bool) else types.int64 if isinstance(value, int) else types.float64
+        elif isinstance(value, str):
+            return Value(types.StringLiteral(value), self._context.get_dummy_value(), constant=value)
+        elif value is None:
+            return Value(types.none, self._context.get_dummy_value(), constant=None)
+        else:
+            raise NotEmittedError(f"the constant {value!r}")
+        if isinstance(type, types.Float):
+            value = float(value)
+        return Value(type, self._context.get_constant(type, value), constant=value)
+
+    def as_value(self, value: Value) -> Value:
+        """Returns a value with a type and an LLVM value: a tuple that is made of its items, a constant of an outside value."""
+        if value.items is not None:
+            items = [self.as_value(item) for item in value.items]
+            if any(item.is_owned for item in items):
+                items = [self._lower.keep(item) for item in items]
+            type = types.Tuple([types.unliteral(item.type) for item in items])
+            made = self._context.make_tuple(self._builder, type, [self._plain(item) for item in items])
+            return Value(type, made, any(item.is_owned for item in items))
+        if value.llvm is None:
+            type = self.type_of_outside(value.python)
+            if isinstance(value.python, (np.ndarray, tuple)):
+                return Value(type, self._context.get_constant_generic(self._builder, type, value.python))
+            return Value(type, self._context.get_dummy_value())
+        return value
+
+    def _plain(self, value: Value) -> Any:
+        return self.cast(value, types.unliteral(value.type))
+
+    def type_of_outside(self, value: Any) -> types.Type:
+        """Returns the type that Numba gives a function, a class or an array from outside."""
+        type = self._typing.resolve_value_type(value)
+        return type.copy(readonly=True) if isinstance(type, types.Array) else type
+
+    def items_of(self, value: Value) -> list[Value]:
+        """Returns the items of a tuple."""
+        if value.items is not None:
+            return value.items
+        if not isinstance(value.type, types.BaseTuple):
+            raise NotEmittedError(f"a tuple of the type {value.type}")
+        return [
+            Value(type, self._builder.extract_value(value.llvm, number)) for number, type in enumerate(value.type)
+        ]
+
+    # ---- numbers --------------------------------------------------------------------------------------------------
+
+    def cast(self, value: Value, type: types.Type) -> Any:
+        """Returns the LLVM value of a value as one of ``type``, which Numba's cast makes."""
+        value = self.as_value(value)
+        if value.type == type:
+            return value.llvm
+        return self._context.cast(self._builder, value.llvm, value.type, type)
+
+    def truth(self, value: Value) -> Any:
+        """Returns the truth value of a number."""
+        value = self.as_value(value)
+        if value.type == types.boolean:
+            return value.llvm
+        if isinstance(value.type, (types.Integer, types.Float)):
+            zero = Value(value.type, self._context.get_constant(value.type, 0))
+            return self._compared(terms.NOT_EQUAL, value, zero).llvm
+        return self.call(bool, [value]).llvm
+
+    def _unified(self, first: Value, second: Value) -> types.Type:
+        if first.type == second.type:
+            return first.type
+        type = self._typing.unify_types(types.unliteral(first.type), types.unliteral(second.type))
+        if type is None:
+            raise NotEmittedError(f"{first.type} or {second.type}")
+        return type
+
+    def _operands(self, operands: Sequence[Term]) -> tuple[Value, Value]:
+        first, second = [self.as_value(self.value(operand)) for operand in operands]
+        if {first.type, second.type} == {types.float64, types.int64}:
+            first, second = [Value(types.float64, self.cast(value, types.float64)) for value in (first, second)]
+        return first, second
+
+    def _arithmetic(self, operation: ScalarOperation, operands: Sequence[Term]) -> Value:
+        first, second = self._operands(operands)
+        return self._computed(operation, first, second)
+
+    def _computed(self, operation: ScalarOperation, first: Value, second: Value) -> Value:
+        """Returns what an operation makes of two numbers: an instruction where both have one type that has it."""
+        type, instruction = first.type, None
+        if type == second.type:
+            if isinstance(type, types.Float):
+                instruction = _FLOAT_INSTRUCTIONS.get(operation)
+            elif type == types.int64:
+                instruction = _INTEGER_INSTRUCTIONS.get(operation) or _BIT_INSTRUCTIONS.get(operation)
+            elif type == types.boolean:
+                instruction = _BIT_INSTRUCTIONS.get(operation)
+        if instruction is None:
+            return self.call(_PYTHON_OPERATORS[operation], [first, second])
+        return Value(type, getattr(self._builder, instruction)(first.llvm, second.llvm))
+
+    def _comparison(self, operation: ScalarOperation, operands: Sequence[Term]) -> Value:
+        return self._compared(operation, *self._operands(operands))
+
+    def _compared(self, operation: ScalarOperation, first: Value, second: Value) -> Value:
+        sign, type = _COMPARISONS[operation], first.type
+        if type == second.type == types.int64:
+            return Value(types.boolean, self._builder.icmp_signed(sign, first.llvm, second.llvm))
+        if type == second.type and isinstance(type, types.Float):
+            compare = self._builder.fcmp_unordered if sign == "!=" else self._builder.fcmp_ordered
+            return Value(types.boolean, compare(sign, first.llvm, second.llvm))
+        return self.call(_PYTHON_OPERATORS[operation], [first, second])
+
+    def _power(self, operation: ScalarOperation, operands: Sequence[Term]) -> Value:
+        first, second = [self.as_value(self.value(operand)) for operand in operands]
+        exponent = second.constant
+        is_literal = isinstance(exponent, int) and not isinstance(exponent, bool) and second.type == types.int64
+        if is_literal and abs(exponent) <= _MOST_MULTIPLICATIONS:  # Numba multiplies
+            second = Value(types.literal(exponent), self._context.get_dummy_value())
+        return self.call(operator.pow, [first, second])
+
+    def _negative(self, operation: ScalarOperation, operands: Sequence[Term]) -> Value:
+        value = self.as_value(self.value(operands[0]))
+        if value.constant is not UNKNOWN and not isinstance(value.constant, bool):
+            is_plain = value.type in (types.int64, types.float64)
+            return self.constant(-value.constant, None if is_plain else np.dtype(str(value.type)))
+        return self.call(operator.neg, [value])
+
+    def _not(self, operation: ScalarOperation, operands: Sequence[Term]) -> Value:
+        return Value(types.boolean, self._builder.not_(self.truth(self.value(operands[0]))))
+
+    def _condition(self, operation: ScalarOperation, operands: Sequence[Term]) -> Value:
+        """Writes ``and`` and ``or``, whose second operand is computed only if the first one does not decide."""
+        is_and = operation is terms.AND
+        first = self.truth(self.value(operands[0]))
+        if _is_cheap(operands[1]):
+            second = self.truth(self.value(operands[1]))
+            return Value(types.boolean, (self._builder.and_ if is_and else self._builder.or_)(first, second))
+        decided = self._context.get_constant(types.boolean, not is_and)
+        condition = first if is_and else self._builder.not_(first)
+        return self._choice(
+            condition, lambda: Value(types.boolean, self.truth(self.value(operands[1]))), lambda: Value(types.boolean, decided)
+        )
+
+    def _select(self, operation: ScalarOperation, operands: Sequence[Term]) -> Value:
+        condition = self.truth(self.value(operands[0]))
+        if _is_cheap(operands[1]) and _is_cheap(operands[2]):
+            first, second = [self.as_value(self.value(operand)) for operand in operands[1:]]
+            type = self._unified(first, second)
+            if isinstance(type, (types.Float, types.Integer, types.Boolean)):
+                chosen = self._builder.select(condition, self.cast(first, type), self.cast(second, type))
+                return Value(type, chosen)
+        return self._choice(condition, lambda: self.value(operands[1]), lambda: self.value(operands[2]))
+
+    def _choice(self, condition: Any, first: Callable[[], Value], second: Callable[[], Value]) -> Value:
+        """Returns one of two values, of which the one alone is computed."""
+        builder = self._builder
+        then, otherwise, done = [builder.append_basic_block(name) for name in ("then", "otherwise", "done")]
+        builder.cbranch(condition, then, otherwise)
+        values, ends = [], []
+        for block, compute in ((then, first), (otherwise, second)):
+            builder.position_at_end(block)
+            values.append(self.as_value(compute()))
+            ends.append(builder.block)
+        type = self._unified(*values)
+        if self._lower.has_references(type):
+            raise NotEmittedError("a choice of arrays")
+        chosen = []
+        for end, value in zip(ends, values, strict=True):
+            builder.position_at_end(end)
+            chosen.append((self.cast(value, type), builder.block))
+            builder.branch(done)
+        builder.position_at_end(done)
+        phi = builder.phi(chosen[0][0].type)
+        for value, block in chosen:
+            phi.add_incoming(value, block)
+        return Value(type, phi)
+
+    # ---- arrays ---------------------------------------------------------------------------------------------------
+
+    def _field(self, array: Value, name: str, axis: int | None = None) -> Any:
+        """Returns a part of an array's description."""
+        position = self._context.data_model_manager[array.type].get_field_position(name)
+        return self._builder.extract_value(array.llvm, position if axis is None else (position, axis))
+
+    def _attribute(self, name: str, operands: Sequence[Term]) -> Value:
+        value = self.as_value(self.value(operands[0]))
+        if isinstance(value.type, types.Array) and name in ("size", "shape"):
+            is_size = name == "size"
+            type = types.intp if is_size else types.UniTuple(types.intp, value.type.ndim)
+            result = Value(type, self._field(value, "nitems" if is_size else "shape"))
+        else:
+            type = self._typing.resolve_getattr(value.type, name)
+            if type is None:
+                raise NotEmittedError(f"{name} of {value.type}")
+            get = self._context.get_getattr(value.type, name)
+            found = get(self._context, self._builder, value.type, value.llvm, name)
+            result = Value(type, found, self._lower.has_references(type))
+        self._lower.drop(value)
+        return result
+
+    def _size_along(self, operation: code.SizeAlong, operands: Sequence[Term]) -> Value:
+        array = self.as_value(self.value(operands[0]))
+        if not isinstance(array.type, types.Array):
+            raise NotEmittedError(f"a size of {array.type}")
+        size = Value(types.intp, self._field(array, "shape", operation.axis))
+        self._lower.drop(array)
+        return size
+
+    def _item(self, operation: code.Item, operands: Sequence[Term]) -> Value:
+        value = self.value(operands[0])
+        item = self.items_of(value)[operation.number]
+        if value.is_owned:
+            item = self._lower.keep(item)
+            self._lower.drop(value)
+        return item
+
+    def _index(self, term: Term) -> tuple[Any, bool]:
+        """Returns an index, and whether it may count from the end."""
+        operation = term.operation
+        if operation is not None and operation.name == "unsigned":
+            return self.cast(self.value(term.operands[0]), types.intp), False
+        value = self.as_value(self.value(term))
+        if not isinstance(value.type, (types.Integer, types.Boolean)):
+            raise NotEmittedError(f"an index of the type {value.type}")
+        is_natural = (value.constant is not UNKNOWN and value.constant >= 0) or not getattr(value.type, "signed", True)
+        return self.cast(value, types.intp), not is_natural
+
+    def _element(self, operation: code.Subscript, array: Value, indices: Sequence[Term]) -> Any:
+        """Returns the pointer to an element; None if a subscript names more than one."""
+        type = array.type
+        if not isinstance(type, types.Array) or not operation.is_element or len(indices) != type.ndim:
+            return None
+        builder, rank = self._builder, type.ndim
+        positions = []
+        for axis, term in enumerate(indices):
+            position, may_be_negative = self._index(term)
+            if may_be_negative:
+                is_negative = builder.icmp_signed("<", position, _INTEGER(0))
+                wrapped = builder.add(self._field(array, "shape", axis), position)
+                position = builder.select(is_negative, wrapped, position)
+            positions.append(position)
+        shape = [self._field(array, "shape", axis) for axis in range(rank)]
+        strides = [self._field(array, "strides", axis) for axis in range(rank)] if type.layout == "A" else []
+        return cgutils.get_item_pointer2(
+            self._context, builder, self._field(array, "data"), shape, strides, type.layout, positions
+        )
+
+    def _subscript(self, operation: code.Subscript, operands: Sequence[Term]) -> Value:
+        array = self.as_value(self.value(operands[0]))
+        pointer = self._element(operation, array, operands[1:])
+        if pointer is None:
+            index = self._subscript_value(operation, operands[1:])
+            return self._dropping([array], self.call(operator.getitem, [array, index]))
+        loaded = load_item(self._context, self._builder, array.type, pointer)
+        return self._dropping([array], Value(array.type.dtype, loaded))
+
+    def _dropping(self, values: Sequence[Value], result: Value) -> Value:
+        for value in values:
+            self._lower.drop(value)
+        return result
+
+    def _subscript_value(self, operation: code.Subscript, operands: Sequence[Term]) -> Value:
+        """Returns what stands between the brackets of a subscript."""
+        remaining = iter(operands)
+        parts: list[Value] = []
+        for kind in operation.kinds:
+            if kind is code.INDEX:
+                parts.append(self.value(next(remaining)))
+            elif kind is code.NEW_AXIS:
+                parts.append(self.constant(None))
+            else:
+                bounds = [self.cast(self.value(next(remaining)), types.intp) if is_given else None for is_given in kind]
+                parts.append(self._slice(*bounds))
+        return parts[0] if len(parts) == 1 else self.as_value(Value(None, items=parts))
+
+    def _slice(self, start: Any, stop: Any, step: Any) -> Value:
+        type = types.slice2_type if step is None else types.slice3_type
+        made = self._context.make_helper(self._builder, type)
+        made.start = _INTEGER(0) if start is None else start
+        made.stop = _INTEGER((1 << 63) - 1) if stop is None else stop
+        made.step = _INTEGER(1) if step is None else step
+        return Value(type, made._getvalue())
+
+    def set_item(self, target: Term, value: Value) -> None:
+        """Gives an element or a part of an array a value."""
+        operation, operands = target.operation, target.operands
+        if not isinstance(operation, code.Subscript):
+            raise NotEmittedError(f"an assignment to {operation}")
+        array = self.as_value(self.value(operands[0]))
+        pointer = self._element(operation, array, operands[1:])
+        if pointer is not None:
+            store_item(self._context, self._builder, array.type, self.cast(value, array.type.dtype), pointer)
+        elif not self._fill_with_zeros(operation, array, operands[1:], value):
+            index, value = self._subscript_value(operation, operands[1:]), self.as_value(value)
+            self._call_setitem(array, index, value)
+        self._lower.drop(array)
+
+    def _call_setitem(self, array: Value, index: Value, value: Value) -> None:
+        signature = self._typing.resolve_setitem(
+            array.type, types.unliteral(index.type), types.unliteral(value.type)
+        )
+        if signature is None:
+            raise NotEmittedError(f"an assignment to a part of {array.type}")
+        given = zip((array, index, value), signature.args, strict=True)
+        arguments = [self.cast(each, type) for each, type in given]
+        self._context.get_function(operator.setitem, signature)(self._builder, arguments)
+
+    def _fill_with_zeros(
+        self, operation: code.Subscript, array: Value, operands: Sequence[Term], value: Value
+    ) -> bool:
+        """Gives the first elements of a flat array the value 0; returns whether that is what an assignment does."""
+        type = array.type
+        is_flat = isinstance(type, types.Array) and type.ndim == 1 and type.layout == "C"
+        if not is_flat or operation.kinds not in (((False, False, False),), ((False, True, False),)):
+            return False
+        if value.constant is UNKNOWN or value.constant != 0 or str(value.constant).startswith("-"):
+            return False
+        builder, count = self._builder, self._field(array, "nitems")
+        if operands:
+            wanted = self.cast(self.value(operands[0]), types.intp)  # a number of elements: it is not negative
+            count = builder.select(builder.icmp_signed("<", wanted, count), wanted, count)
+        size = builder.mul(count, self._field(array, "itemsize"))
+        cgutils.memset(builder, self._field(array, "data"), size, 0)
+        return True
+
+    def update_item(self, target: Term, operation: ScalarOperation, value: Term) -> None:
+        """Gives an element what an operation makes of it and a value."""
+        subscript = target.operation
+        assert isinstance(subscript, code.Subscript)
+        array = self.as_value(self.value(target.operands[0]))
+        pointer = self._element(subscript, array, target.operands[1:])
+        if pointer is None:
+            raise NotEmittedError("an update of a part of an array")
+        before = Value(array.type.dtype, load_item(self._context, self._builder, array.type, pointer))
+        given = self.as_value(self.value(value))
+        if {before.type, given.type} == {types.float64, types.int64}:
+            given = Value(types.float64, self.cast(given, types.float64))
+        after = self.cast(self._computed(operation, before, given), array.type.dtype)
+        store_item(self._context, self._builder, array.type, after, pointer)
+        self._lower.drop(array)
+
+    def new_array(self, sizes: Sequence[Value], dtype: types.Type, is_zero: bool) -> Value:
+        """Returns a new array in C order."""
+        type = types.Array(dtype, len(sizes), "C")
+        array = empty_array(self._context, self._builder, type, [self.cast(size, types.intp) for size in sizes])
+        if is_zero:
+            cgutils.memset(self._builder, array.data, self._builder.mul(array.itemsize, array.nitems), 0)
+        return Value(type, array._getvalue(), is_owned=True)
+
+    def _reshaped(self, array: Value, sizes: Sequence[Value]) -> Value:
+        """Returns a flat array in C order in another shape of as many elements."""
+        builder, old = self._builder, array.type
+        type = types.Array(old.dtype, len(sizes), "C", readonly=not old.mutable, aligned=old.aligned)
+        shape = [self.cast(size, types.intp) for size in sizes]
+        itemsize = self._field(array, "itemsize")
+        strides, step = [], itemsize
+        for size in reversed(shape):
+            strides.insert(0, step)
+            step = builder.mul(step, size)
+        result = make_array(type)(self._context, builder)
+        populate_array(
+            result,
+            data=self._field(array, "data"),
+            shape=cgutils.pack_array(builder, shape, ty=_INTEGER),
+            strides=cgutils.pack_array(builder, strides, ty=_INTEGER),
+            itemsize=itemsize,
+            meminfo=self._field(array, "meminfo"),
+        )
+        return self._lower.keep(Value(type, result._getvalue(), array.is_owned))
+
+    # ---- calls ----------------------------------------------------------------------------------------------------
+
+    def _call_of_terms(self, function: Any, operands: Sequence[Term]) -> Value:
+        arguments = [self.value(operand) for operand in operands]
+        if isinstance(function, _Intrinsic) and not _is_among(function, _LITERAL_ARGUMENTS):
+            result = self._call_intrinsic(function, arguments)
+        elif (rule := _RULES.get(function) if _is_hashable(function) else None) is not None and (
+            found := rule(self, arguments)
+        ) is not None:
+            result = found
+        else:
+            result = self.call(function, arguments)
+        return self._dropping(arguments, result)
+
+    def _call_intrinsic(self, function: Any, arguments: Sequence[Value]) -> Value:
+        given = [self.as_value(argument) for argument in arguments]
+        made = function._defn(self._typing, *[types.unliteral(argument.type) for argument in given])
+        if made is None:
+            raise NotEmittedError(f"{function} of {[argument.type for argument in given]}")
+        signature, generate = made
+        values = [self.cast(argument, type) for argument, type in zip(given, signature.args, strict=True)]
+        result = generate(self._context, self._builder, signature, values)
+        type = signature.return_type
+        return Value(type, result, self._lower.has_references(type))
+
+    def call(self, function: Any, arguments: Sequence[Value]) -> Value:
+        """Returns the result of a function that Numba has an implementation of, or compiles."""
+        given = [self.as_value(argument) for argument in arguments]
+        takes_literals = _is_among(function, _LITERAL_ARGUMENTS)
+        argument_types = [
+            types.literal(argument.constant)
+            if takes_literals and isinstance(argument.constant, (bool, str))
+            else argument.type
+            if isinstance(argument.type, types.StringLiteral) or function is operator.pow
+            else types.unliteral(argument.type)
+            for argument in given
+        ]
+        callee = self._typing.resolve_value_type(function)
+        signature = self._typing.resolve_function_type(callee, tuple(argument_types), {})
+        if signature is None:
+            raise NotEmittedError(f"{function} of {argument_types}")
+        implementation = self._context.get_function(callee, signature)
+        values = [
+            argument.llvm
+            if given_type == type
+            else self._context.cast(self._builder, argument.llvm, given_type, type)
+            for argument, given_type, type in zip(given, argument_types, signature.args, strict=True)
+        ]
+        result = implementation(self._builder, values, self._lower.location)
+        type = signature.return_type
+        return Value(type, result, self._lower.has_references(type))
+
+    def _method(self, operation: code.Method, operands: Sequence[Term]) -> Value:
+        receiver, *arguments = [self.value(operand) for operand in operands]
+        receiver = self.as_value(receiver)
+        type = receiver.type
+        if operation.named == "reshape" and isinstance(type, types.Array) and type.ndim == 1 and type.layout == "C":
+            return self._reshaped(receiver, self.items_of(arguments[0]))
+        method = self._typing.resolve_getattr(type, operation.named)
+        if not isinstance(method, types.BoundFunction):
+            raise NotEmittedError(f"{operation.named} of {type}")
+        given = [self.as_value(argument) for argument in arguments]
+        argument_types = tuple(types.unliteral(argument.type) for argument in given)
+        signature = self._typing.resolve_function_type(method, argument_types, {})
+        if signature is None:
+            raise NotEmittedError(f"{operation.named} of {type} with {argument_types}")
+        implementation = self._context.get_function(method, signature)
+        values = [self.cast(argument, wanted) for argument, wanted in zip(given, signature.args, strict=True)]
+        result = implementation(self._builder, [receiver.llvm, *values])
+        found = Value(signature.return_type, result, self._lower.has_references(signature.return_type))
+        return self._dropping([receiver, *arguments], found)
+
+    def _transposition(self, operation: code.Transposition, operands: Sequence[Term]) -> Value:
+        array = self.as_value(self.value(operands[0]))
+        if operation.order == tuple(reversed(range(len(operation.order)))):
+            return self._attribute_of(array, "T")
+        order = Value(None, items=[self.constant(axis) for axis in operation.order])
+        return self._dropping([array], self.call(np.transpose, [array, order]))
+
+    def _attribute_of(self, value: Value, name: str) -> Value:
+        type = self._typing.resolve_getattr(value.type, name)
+        get = self._context.get_getattr(value.type, name)
+        found = Value(type, get(self._context, self._builder, value.type, value.llvm, name), True)
+        return self._dropping([value], found)
+
+
+def _is_cheap(term: Term) -> bool:
+    """True if a term of numbers is made of instructions alone, which may be computed where nothing uses their results."""
+    return (isinstance(term, Leaf) and not isinstance(term, code.Global)) or isinstance(term, Number) or (
+        term.operation in _CHEAP and all(map(_is_cheap, term.operands))
+    )
+
+
+def _is_among(function: Any, others: Sequence[Any]) -> bool:
+    return any(function is other for other in others)
+
+
+def _is_hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
+# ---- functions of Python and NumPy that are instructions ----------------------------------------------------------
+
+
+def _number_of(dtype: Any) -> Callable[[Expressions, list[Value]], Value | None]:
+    def converted(expressions: Expressions, arguments: list[Value]) -> Value | None:
+        (value,) = [expressions.as_value(argument) for argument in arguments]
+        type = getattr(types, np.dtype(dtype).name if dtype is not bool else "boolean")
+        if not isinstance(value.type, (types.Integer, types.Float, types.Boolean)):
+            return None
+        return Value(type, expressions.truth(value) if dtype is bool else expressions.cast(value, type))
+
+    return converted
+
+
+def _extreme(comparison: ScalarOperation) -> Callable[[Expressions, list[Value]], Value | None]:
+    """Returns the rule of ``max`` or ``min``, as Numba computes them: a later number takes the place of an earlier one if it compares so."""
+
+    def extreme(expressions: Expressions, arguments: list[Value]) -> Value | None:
+        values = [expressions.as_value(argument) for argument in arguments]
+        if len(values) < 2 or not all(isinstance(value.type, (types.Integer, types.Float)) for value in values):
+            return None
+        best = values[0]
+        for value in values[1:]:
+            type = expressions._unified(best, value)
+            first, second = [Value(type, expressions.cast(each, type)) for each in (best, value)]
+            is_chosen = expressions._compared(comparison, second, first).llvm
+            best = Value(type, expressions._builder.select(is_chosen, second.llvm, first.llvm))
+        return best
+
+    return extreme
+
+
+def _array_maker(is_zero: bool) -> Callable[[Expressions, list[Value]], Value | None]:
+    def make(expressions: Expressions, arguments: list[Value]) -> Value | None:
+        shape, dtype = arguments
+        if dtype.python is None:
+            return None
+        dtype_type = expressions.type_of_outside(dtype.python)
+        item = getattr(dtype_type, "dtype", None)
+        if not isinstance(item, (types.Integer, types.Float, types.Boolean)):
+            return None
+        is_tuple = shape.items is not None or isinstance(shape.type, types.BaseTuple)
+        return expressions.new_array(expressions.items_of(shape) if is_tuple else [shape], item, is_zero)
+
+    return make
+
+
+_RULES: dict[Any, Callable[[Expressions, list[Value]], Value | None]] = {
+    max: _extreme(terms.GREATER),
+    min: _extreme(terms.LESS),
+    np.empty: _array_maker(is_zero=False),
+    np.zeros: _array_maker(is_zero=True),
+    **{kind: _number_of(kind) for kind in (np.int64, np.float64, np.float32, bool)},
+}

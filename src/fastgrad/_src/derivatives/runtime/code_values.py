@@ -1,0 +1,55 @@
+"""Values of the LLVM code of derivatives, and what stops its emission."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import types
+
+from fastgrad._src.jit.numba_internals import NumbaError
+
+UNKNOWN = object()
+
+
+class Value:
+    """A value while LLVM code is written.
+
+    Attributes:
+        type: its Numba type.
+        llvm: its value in LLVM.
+        is_owned: whether it has a reference of its own to the memory that it shows, which its user takes over or drops.
+        constant: the Python constant that it is; `UNKNOWN` for others.
+        items: the items of a tuple that is not made yet; None for others.
+        python: a function, a class or an array from outside; None for others.
+    """
+
+    __slots__ = ("constant", "is_owned", "items", "llvm", "python", "type")
+
+    def __init__(
+        self,
+        type: types.Type,
+        llvm: Any = None,
+        is_owned: bool = False,
+        constant: Any = UNKNOWN,
+        items: list[Value] | None = None,
+        python: Any = None,
+    ) -> None:
+        self.type = type
+        self.llvm = llvm
+        self.is_owned = is_owned
+        self.constant = constant
+        self.items = items
+        self.python = python
+
+
+class NotEmittedError(NumbaError):  # type: ignore[misc]  # Numba has no types
+    """Code that is not written as LLVM IR here: Numba compiles its text."""
+
+
+class Wider(Exception):  # noqa: N818  # no error: the emission begins again
+    """A variable needs a wider type than its first assignment gave it."""
+
+    def __init__(self, name: str, type: types.Type) -> None:
+        super().__init__(name)
+        self.name = name
+        self.type = type
