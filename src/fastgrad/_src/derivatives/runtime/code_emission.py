@@ -103,6 +103,8 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
         self._assigned = _assignment_counts(written)
         self._lifetimes = Lifetimes(written)
         self._blocks: dict[int, Any] = {}
+        self._held: dict[types.Type, set[Any]] = {}
+        self._free_places: dict[types.Type, list[Any]] = {}
         self._is_prologue = True
         for parameter, type, value in zip(
             written.parameters, self.func_ir.argument_types, self.fnargs, strict=True
@@ -141,6 +143,9 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
         if owner is not None:
             free_stacks(builder, owner)
         self._drop_variables()
+        for type, places in self._held.items():
+            for place in places:
+                self.context.nrt.decref(builder, type, builder.load(place))
         builder.ret(status)
 
     def _block_of(self, number: int) -> Any:
@@ -156,15 +161,38 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
         return bool(self.context.data_model_manager[type].contains_nrt_meminfo())
 
     def keep(self, value: Value) -> Value:
-        """Returns a value with a reference of its own."""
+        """Returns a value with a reference of its own, which the caller takes over."""
         if value.is_owned or not self.has_references(value.type):
+            self._let_go(value)
             return value
         self.context.nrt.incref(self.builder, value.type, value.llvm)
         return Value(value.type, value.llvm, is_owned=True)
 
+    def hold(self, value: Value) -> None:
+        """Keeps the reference of a value where the exit by exceptions finds it, while other code runs that may raise."""
+        if value.items is not None:
+            for item in value.items:
+                self.hold(item)
+        elif value.is_owned and value.held_at is None and self.has_references(value.type):
+            free = self._free_places.setdefault(value.type, [])
+            value.held_at = free.pop() if free else cgutils.alloca_once(self.builder, value.llvm.type, name="held")
+            self._held.setdefault(value.type, set()).add(value.held_at)
+            self.builder.store(value.llvm, value.held_at)
+
+    def _let_go(self, value: Value) -> None:
+        """Forgets what `hold` keeps."""
+        if value.held_at is not None:
+            self.builder.store(cgutils.get_null_value(value.held_at.type.pointee), value.held_at)
+            self._free_places[value.type].append(value.held_at)
+            value.held_at = None
+
     def drop(self, value: Value) -> None:
         """Drops the reference of a value that nothing uses any more."""
-        if value.is_owned and self.has_references(value.type):
+        if value.items is not None:
+            for item in value.items:
+                self.drop(item)
+        elif value.is_owned and self.has_references(value.type):
+            self._let_go(value)
             self.context.nrt.decref(self.builder, value.type, value.llvm)
 
     def _drop_variables(self) -> None:
@@ -357,6 +385,8 @@ def _assignment_counts(written: code.Code) -> dict[str, int]:
 
 def _can_become(type: types.Type, wanted: types.Type) -> bool:
     """True if a variable of the type ``wanted`` takes values of ``type`` as Numba would cast them, without loss."""
+    if types.unliteral(type) == wanted or (isinstance(wanted, types.Optional) and type in (types.none, wanted.type)):
+        return True
     if isinstance(type, types.Array) and isinstance(wanted, types.Array):
         return (
             type.dtype == wanted.dtype

@@ -389,7 +389,7 @@ class Expressions:
         )
 
     def _subscript(self, operation: code.Subscript, operands: Sequence[Term]) -> Value:
-        array = self.as_value(self.value(operands[0]))
+        array = self.as_value(*self._held_values(operands[:1]))
         pointer = self._element(operation, array, operands[1:])
         if pointer is None:
             index = self._subscript_value(operation, operands[1:])
@@ -429,7 +429,8 @@ class Expressions:
         operation, operands = target.operation, target.operands
         if not isinstance(operation, code.Subscript):
             raise NotEmittedError(f"an assignment to {operation}")
-        array = self.as_value(self.value(operands[0]))
+        self._lower.hold(value)
+        array = self.as_value(*self._held_values(operands[:1]))
         pointer = self._element(operation, array, operands[1:])
         if pointer is not None:
             store_item(self._context, self._builder, array.type, self.cast(value, array.type.dtype), pointer)
@@ -470,7 +471,7 @@ class Expressions:
         """Gives an element what an operation makes of it and a value."""
         subscript = target.operation
         assert isinstance(subscript, code.Subscript)
-        array = self.as_value(self.value(target.operands[0]))
+        array = self.as_value(*self._held_values(target.operands[:1]))
         pointer = self._element(subscript, array, target.operands[1:])
         if pointer is None:
             raise NotEmittedError("an update of a part of an array")
@@ -514,7 +515,7 @@ class Expressions:
     # ---- calls ----------------------------------------------------------------------------------------------------
 
     def _call_of_terms(self, function: Any, operands: Sequence[Term]) -> Value:
-        arguments = [self.value(operand) for operand in operands]
+        arguments = self._held_values(operands)
         if isinstance(function, _Intrinsic) and not _is_among(function, _LITERAL_ARGUMENTS):
             result = self._call_intrinsic(function, arguments)
         elif (rule := _RULES.get(function) if _is_hashable(function) else None) is not None and (
@@ -524,6 +525,14 @@ class Expressions:
         else:
             result = self.call(function, arguments)
         return self._dropping(arguments, result)
+
+    def _held_values(self, operands: Sequence[Term]) -> list[Value]:
+        """Returns the values of operands, whose references an exception drops from now on."""
+        values = []
+        for operand in operands:
+            values.append(self.value(operand))
+            self._lower.hold(values[-1])
+        return values
 
     def _call_intrinsic(self, function: Any, arguments: Sequence[Value]) -> Value:
         given = [self.as_value(argument) for argument in arguments]
@@ -564,7 +573,7 @@ class Expressions:
         return Value(type, result, self._lower.has_references(type))
 
     def _method(self, operation: code.Method, operands: Sequence[Term]) -> Value:
-        receiver, *arguments = [self.value(operand) for operand in operands]
+        receiver, *arguments = self._held_values(operands)
         receiver = self.as_value(receiver)
         type = receiver.type
         if operation.named == "reshape" and isinstance(type, types.Array) and type.ndim == 1 and type.layout == "C":
@@ -584,7 +593,7 @@ class Expressions:
         return self._dropping([receiver, *arguments], found)
 
     def _transposition(self, operation: code.Transposition, operands: Sequence[Term]) -> Value:
-        array = self.as_value(self.value(operands[0]))
+        array = self.as_value(*self._held_values(operands[:1]))
         if operation.order == tuple(reversed(range(len(operation.order)))):
             return self._attribute_of(array, "T")
         order = Value(None, items=[self.constant(axis) for axis in operation.order])

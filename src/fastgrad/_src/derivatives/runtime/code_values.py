@@ -19,11 +19,12 @@ class Value:
         llvm: its value in LLVM.
         is_owned: whether it has a reference of its own to the memory that it shows, which its user takes over or drops.
         constant: the Python constant that it is; `UNKNOWN` for others.
+        held_at: where the exit by exceptions finds the value, so that it drops the reference; None for values that nothing which raises can follow.
         items: the items of a tuple that is not made yet; None for others.
         python: a function, a class or an array from outside; None for others.
     """
 
-    __slots__ = ("constant", "is_owned", "items", "llvm", "python", "type")
+    __slots__ = ("constant", "held_at", "is_owned", "items", "llvm", "python", "type")
 
     def __init__(
         self,
@@ -37,6 +38,7 @@ class Value:
         self.type = type
         self.llvm = llvm
         self.is_owned = is_owned
+        self.held_at: Any = None
         self.constant = constant
         self.items = items
         self.python = python
