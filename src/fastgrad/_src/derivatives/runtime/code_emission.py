@@ -162,8 +162,13 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
 
     def keep(self, value: Value) -> Value:
         """Returns a value with a reference of its own, which the caller takes over."""
+        if value.items is not None:
+            made = self.expressions.as_value(Value(None, items=[self.keep(item) for item in value.items]))
+            made.is_owned = True
+            return made
+        value = self.expressions.as_value(value)
         if value.is_owned or not self.has_references(value.type):
-            self._let_go(value)
+            self.let_go(value)
             return value
         self.context.nrt.incref(self.builder, value.type, value.llvm)
         return Value(value.type, value.llvm, is_owned=True)
@@ -179,7 +184,7 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
             self._held.setdefault(value.type, set()).add(value.held_at)
             self.builder.store(value.llvm, value.held_at)
 
-    def _let_go(self, value: Value) -> None:
+    def let_go(self, value: Value) -> None:
         """Forgets what `hold` keeps."""
         if value.held_at is not None:
             self.builder.store(cgutils.get_null_value(value.held_at.type.pointee), value.held_at)
@@ -192,7 +197,7 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
             for item in value.items:
                 self.drop(item)
         elif value.is_owned and self.has_references(value.type):
-            self._let_go(value)
+            self.let_go(value)
             self.context.nrt.decref(self.builder, value.type, value.llvm)
 
     def _drop_variables(self) -> None:
@@ -235,7 +240,7 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
     def define(self, variable: code.Variable, value: Value) -> None:
         """Gives a variable a value, and its reference."""
         name = variable.name
-        value = self.expressions.as_value(value)
+        value = self.keep(value)
         place = self._places.get(name)
         if place is None:
             type = variable.type if variable.type is not None else types.unliteral(value.type)
@@ -249,7 +254,6 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
         if not place.owns:
             self.builder.store(value.llvm, place.pointer)
             return
-        value = self.keep(value)
         before = self.builder.load(place.pointer)
         self.builder.store(value.llvm, place.pointer)
         self.context.nrt.decref(self.builder, place.type, before)
@@ -282,10 +286,11 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
         if isinstance(target, code.Variable):
             self.define(target, value)
         elif isinstance(target.operation, code.TupleOf):
-            items = self.expressions.items_of(value)
-            for part, item in zip(target.operands, [self.keep(item) for item in items], strict=True):
+            items = [self.keep(item) for item in self.expressions.items_of(value)]
+            if value.items is None:
+                self.drop(value)
+            for part, item in zip(target.operands, items, strict=True):
                 self.assign(part, item)
-            self.drop(value)
         else:
             self.expressions.set_item(target, value)
             self.drop(value)
@@ -327,7 +332,7 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
         self.builder.branch(self._block_of(statement.block))
 
     def _return_statement(self, statement: code.Return) -> None:
-        self._return(self.keep(self.expressions.as_value(self.expressions.value(statement.value))))
+        self._return(self.keep(self.expressions.value(statement.value)))
 
     def _return(self, value: Value) -> None:
         function, fndesc = self.function, self.fndesc

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import operator
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -157,14 +158,11 @@ class Expressions:
         return Value(type, self._context.get_constant(type, value), constant=value)
 
     def as_value(self, value: Value) -> Value:
-        """Returns a value with a type and an LLVM value: a tuple that is made of its items, a constant of an outside value."""
+        """Returns a value with a type and an LLVM value: a tuple that is made of its items, whose references stay theirs, or an outside value."""
         if value.items is not None:
             items = [self.as_value(item) for item in value.items]
-            if any(item.is_owned for item in items):
-                items = [self._lower.keep(item) for item in items]
             type = types.Tuple([types.unliteral(item.type) for item in items])
-            made = self._context.make_tuple(self._builder, type, [self._plain(item) for item in items])
-            return Value(type, made, any(item.is_owned for item in items))
+            return Value(type, self._context.make_tuple(self._builder, type, [*map(self._plain, items)]))
         if value.llvm is None:
             type = self.type_of_outside(value.python)
             if isinstance(value.python, (np.ndarray, tuple)):
@@ -492,10 +490,13 @@ class Expressions:
         return Value(type, array._getvalue(), is_owned=True)
 
     def _reshaped(self, array: Value, sizes: Sequence[Value]) -> Value:
-        """Returns a flat array in C order in another shape of as many elements."""
+        """Returns a flat array in C order in another shape; it raises as Numba does if that has not as many elements."""
         builder, old = self._builder, array.type
         type = types.Array(old.dtype, len(sizes), "C", readonly=not old.mutable, aligned=old.aligned)
         shape = [self.cast(size, types.intp) for size in sizes]
+        count = functools.reduce(builder.mul, shape, _INTEGER(1))
+        with cgutils.if_unlikely(builder, builder.icmp_signed("!=", count, self._field(array, "nitems"))):
+            self._lower.raise_(ValueError, ("total size of new array must be unchanged",))
         itemsize = self._field(array, "itemsize")
         strides, step = [], itemsize
         for size in reversed(shape):
@@ -510,6 +511,7 @@ class Expressions:
             itemsize=itemsize,
             meminfo=self._field(array, "meminfo"),
         )
+        self._lower.let_go(array)
         return self._lower.keep(Value(type, result._getvalue(), array.is_owned))
 
     # ---- calls ----------------------------------------------------------------------------------------------------

@@ -650,7 +650,7 @@ class ReverseMode(Emitter):
                 value if view.axes else code.subscript(value, [])
                 for value, view in zip(values, parts.values(), strict=True)
             ]
-            return code.call(self.bound(cotangent_type, "cotangent").name, code.tuple_of(values))
+            return code.call(self.bound(cotangent_type, "cotangent").name, *values)
         rank, first = getattr(fields.type, "ndim", 0), next(iter(fields.parts.values())).root
         # The numbers of the sizes are dropped where nothing uses the field.
         shape = [code.size_along(first.term, axis) for axis in range(rank)]
