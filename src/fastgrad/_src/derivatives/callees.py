@@ -149,7 +149,9 @@ class SplitMode(ReverseMode):
             self._write_forward_block(block)
         parameters = [part.term for part in parts_of(self.function)]
         prologue = [*self.initial_records(), *[code.assign(_room_of(root), 0) for root in self._arrays]]
-        return self.result(f"augmented_{self.function.name}", [*parameters, OWNER, *STACKS], prologue)
+        results = [*leaf_types_of(self.function.result), *[types.int64 for _ in STACKS]]
+        name = f"augmented_{self.function.name}"
+        return self.result(name, [*parameters, OWNER, *STACKS], prologue, results=results)
 
     def reverse(self) -> Derivative:
         """Returns ``(*cotangents of results, *frozen arrays, *cotangents of arrays, *stacks) -> (*cotangents of numbers, *tops)``."""
@@ -170,9 +172,9 @@ class SplitMode(ReverseMode):
         parameters = [*results, *map(code.Variable, self._frozen_names), *arrays, *STACKS_OF_REVERSE]
         (start,) = [block for block in self.flow.blocks if block.returns]
         prologue = self._prologue_of_reverse()
-        return self.result(
-            f"reverse_{self.function.name}", parameters, prologue, len(self.flow.blocks) + start.number
-        )
+        result_types = [*[part.type for part in scalars_among(parts)], *[types.int64 for _ in TOPS]]
+        first = len(self.flow.blocks) + start.number
+        return self.result(f"reverse_{self.function.name}", parameters, prologue, first, result_types)
 
     def _prologue_of_reverse(self) -> list[code.Statement]:
         """Returns the statements that take back the records, and give numbers and cotangents their first values."""
@@ -370,9 +372,7 @@ def _parallel_reverse(call: DerivedCall, name: str) -> tuple[Code, Code]:
         *[code.assign(*_zeros(f"e{place}", callee.types[place])) for place in numbers],
         _run_all(_CHUNKS, passed, None),
         *[
-            code.Evaluate(
-                code.call("add_copies", code.Variable(f"d{place}"), code.Variable(f"s{place}"), _CHUNKS)
-            )
+            code.Evaluate(code.call("add_copies", code.Variable(f"d{place}"), code.Variable(f"s{place}"), _CHUNKS))
             for place in shared
         ],
         code.Return(

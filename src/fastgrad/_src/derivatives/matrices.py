@@ -105,7 +105,11 @@ def _matrix_dispatcher(
             target = f"_, {columns}" if maker is jacobian else columns
             call = f"{target} = columns_of_{position}({', '.join(given)}, {{}})"
             if not is_array:
-                lines += [*before_a_run, call.format(term_text(Constant(1.0, type).term)), f"result_{position} = {columns}"]
+                lines += [
+                    *before_a_run,
+                    call.format(term_text(Constant(1.0, type).term)),
+                    f"result_{position} = {columns}",
+                ]
                 continue
             like = type if maker is hessian else lowered.result
             rank, dtype = (like.ndim, like.dtype) if isinstance(like, types.Array) else (0, item)

@@ -202,7 +202,9 @@ class Operators(Part):
             return numbers
         if any(isinstance(operand, TextParameter) for operand in operands):
             terms = [
-                Variable(operand.name, types.unicode_type) if isinstance(operand, TextParameter) else static_value(operand)
+                Variable(operand.name, types.unicode_type)
+                if isinstance(operand, TextParameter)
+                else static_value(operand)
                 for operand in operands
             ]
             return self._builder.compute(type, of_parameters(OPERATORS[function](*terms)), [])

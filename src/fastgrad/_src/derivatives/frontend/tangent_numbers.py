@@ -145,7 +145,12 @@ class TangentNumbers:
         for leaf, operand in zip(OPERANDS, statement.operands, strict=False):
             known[leaf] = operand
             made = operand.definition
-            if isinstance(made, Compute) and made.target.is_real and made.operation.definition is not None and made.partials[0] is None:
+            if (
+                isinstance(made, Compute)
+                and made.target.is_real
+                and made.operation.definition is not None
+                and made.partials[0] is None
+            ):
                 term = made.operation.definition(*OPERANDS)
                 known[leaf] = self._value(term, self._known_operands(made))
         return known

@@ -425,6 +425,7 @@ class Code:
         prologue: what it does first.
         blocks: the blocks that follow, by their numbers. Each ends with a `Jump`, a `Return` or a `Raise`. None if the prologue returns.
         start: the number of the first block.
+        result: the type of the result, of a function that may call itself; None if its first return decides.
     """
 
     name: str
@@ -432,3 +433,4 @@ class Code:
     prologue: list[Statement]
     blocks: dict[int, list[Statement]] = field(default_factory=dict)
     start: int = 0
+    result: types.Type | None = None

@@ -8,7 +8,7 @@ from fastgrad._src.derivatives.runtime.code_emission import CodeFunction, CodeLo
 from fastgrad._src.derivatives.runtime.code_values import NotEmittedError
 from fastgrad._src.derivatives.runtime.exceptional_exits import ReleasingLowering
 from fastgrad._src.derivatives.runtime.functions_of_code import code_of
-from fastgrad._src.derivatives.runtime.inferred_callees import calls_itself
+from fastgrad._src.derivatives.runtime.inferred_callees import is_called_by_others_that_it_calls
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import is_on
 from fastgrad._src.jit.numba_internals import (
@@ -56,8 +56,8 @@ class _EmitCode(ReleasingLowering):
         """Writes the function; returns True."""
         name = state.func_id.func_name
         try:
-            if calls_itself(state.func_id.func):
-                raise NotEmittedError(f"{name} calls itself")
+            if is_called_by_others_that_it_calls(state.func_id.func):
+                raise NotEmittedError(f"{name} calls itself by way of others")
             is_changed = bool(super().run_pass(state))
         except NotEmittedError as error:
             NOT_EMITTED.append((name, str(error)))

@@ -15,7 +15,7 @@ from numba import types
 from fastgrad._src.derivatives.ir import code
 from fastgrad._src.derivatives.runtime.code_expressions import Expressions
 from fastgrad._src.derivatives.runtime.code_lifetimes import Lifetimes
-from fastgrad._src.derivatives.runtime.code_values import NotEmittedError, Value, Wider
+from fastgrad._src.derivatives.runtime.code_values import NotEmittedError, Value, Wider, can_become
 from fastgrad._src.derivatives.runtime.tape_memory import OWNER, free_stacks
 from fastgrad._src.jit.numba_internals import cgutils, lowering
 from fastgrad._src.jit.numba_internals import ir as numba_ir
@@ -88,8 +88,8 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
     def lower_normal_function(self, fndesc: Any) -> None:
         """Writes the function."""
         written: code.Code = self.func_ir.code
-        fndesc.restype = types.none  # the first return says it
-        self.func_ir.result = None
+        fndesc.restype = types.none if written.result is None else written.result  # or the first return says it
+        self.func_ir.result = written.result
         self.setup_function(fndesc)
         self.extract_function_arguments()
         self.pre_lower()
@@ -106,9 +106,7 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
         self._held: dict[types.Type, set[Any]] = {}
         self._free_places: dict[types.Type, list[Any]] = {}
         self._is_prologue = True
-        for parameter, type, value in zip(
-            written.parameters, self.func_ir.argument_types, self.fnargs, strict=True
-        ):
+        for parameter, type, value in zip(written.parameters, self.func_ir.argument_types, self.fnargs, strict=True):
             if parameter.name in self._assigned:
                 self._assigned[parameter.name] += 1
                 self.define(parameter, Value(type, value))
@@ -260,7 +258,7 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
 
     def _converted(self, name: str, value: Value, type: types.Type) -> Value:
         """Returns a value as one of a variable's type; raises `Wider` if the variable needs another type."""
-        if not _can_become(value.type, type):
+        if not can_become(value.type, type):
             wider = self.context.typing_context.unify_types(type, value.type)
             if wider is None or wider == type:
                 raise NotEmittedError(f"{name} is of the types {type} and {value.type}")
@@ -335,19 +333,25 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
         self._return(self.keep(self.expressions.value(statement.value)))
 
     def _return(self, value: Value) -> None:
-        function, fndesc = self.function, self.fndesc
         if self.func_ir.result is None:
-            self.func_ir.result = fndesc.restype = value.type
-            pointer = self.call_conv.get_return_type(value.type)
-            function.args[0].type = pointer
-            function.ftype = llvm_ir.FunctionType(function.ftype.return_type, [pointer, *function.ftype.args[1:]])
-            function.type = function.ftype.as_pointer()
-        elif self.func_ir.result != value.type:
-            raise NotEmittedError(f"results of the types {self.func_ir.result} and {value.type}")
+            self._set_result_type(value.type)
+        result = self.func_ir.result
+        if result != value.type:
+            is_tuple = isinstance(result, types.BaseTuple) and isinstance(value.type, types.BaseTuple)
+            if not is_tuple or len(result) != len(value.type) or not all(map(can_become, value.type, result)):
+                raise NotEmittedError(f"results of the types {result} and {value.type}")
+            value = Value(result, self.expressions.cast(value, result))
         self._drop_variables()
-        self.call_conv.return_value(
-            self.builder, self.context.get_return_value(self.builder, value.type, value.llvm)
-        )
+        self.call_conv.return_value(self.builder, self.context.get_return_value(self.builder, value.type, value.llvm))
+
+    def _set_result_type(self, type: types.Type) -> None:
+        """Declares the type of the result, of which the function's declaration knew nothing."""
+        function = self.function
+        self.func_ir.result = self.fndesc.restype = type
+        pointer = self.call_conv.get_return_type(type)
+        function.args[0].type = pointer
+        function.ftype = llvm_ir.FunctionType(function.ftype.return_type, [pointer, *function.ftype.args[1:]])
+        function.type = function.ftype.as_pointer()
 
     def _raise(self, statement: code.Raise) -> None:
         self.raise_(self.expressions.global_value(statement.name), statement.arguments)
@@ -386,21 +390,3 @@ def _assignment_counts(written: code.Code) -> dict[str, int]:
         for variable in code.assigned_variables(statement):
             counts[variable.name] = counts.get(variable.name, 0) + 1
     return counts
-
-
-def _can_become(type: types.Type, wanted: types.Type) -> bool:
-    """True if a variable of the type ``wanted`` takes values of ``type`` as Numba would cast them, without loss."""
-    if types.unliteral(type) == wanted or (isinstance(wanted, types.Optional) and type in (types.none, wanted.type)):
-        return True
-    if isinstance(type, types.Array) and isinstance(wanted, types.Array):
-        return (
-            type.dtype == wanted.dtype
-            and type.ndim == wanted.ndim
-            and wanted.layout in ("A", type.layout)
-            and wanted.mutable <= type.mutable
-            and wanted.aligned <= type.aligned
-        )
-    if isinstance(wanted, types.Float):
-        is_narrower = isinstance(type, types.Float) and type.bitwidth <= wanted.bitwidth
-        return is_narrower or isinstance(type, (types.Integer, types.Boolean))
-    return isinstance(wanted, types.Integer) and isinstance(type, (types.Integer, types.Boolean))

@@ -15,11 +15,19 @@ from numba import types
 from fastgrad._src.derivatives.ir import code
 from fastgrad._src.derivatives.ir.complex_rules import COMPLEX, IMAG, REAL
 from fastgrad._src.derivatives.ir.scalar_operations import POWER_OF_FLOAT
-from fastgrad._src.derivatives.runtime.code_values import UNKNOWN, NotEmittedError, Value
+from fastgrad._src.derivatives.runtime.code_values import UNKNOWN, NotEmittedError, Value, can_become
 from fastgrad._src.derivatives.runtime.matrix_products import add_product
 from fastgrad._src.derivatives.runtime.record_fields import field_of
-from fastgrad._src.jit.numba_internals import _Intrinsic, cgutils, empty_array, load_item, populate_array, store_item
-from fastgrad._src.jit.numba_internals import make_array
+from fastgrad._src.jit.numba_internals import (
+    _Intrinsic,
+    cgutils,
+    empty_array,
+    load_item,
+    make_array,
+    populate_array,
+    store_item,
+)
+from fastgrad._src.jit.numba_internals import signature as signature_of_types
 from fastgrad._src.scalars import terms
 from fastgrad._src.scalars.formulas import OPERATORS, Leaf, Number, ScalarOperation, Term
 
@@ -146,7 +154,9 @@ class Expressions:
         if dtype is not None:
             type = getattr(types, dtype.name)
         elif isinstance(value, (bool, int, float)):
-            type = types.boolean if isinstance(value, bool) else types.int64 if isinstance(value, int) else types.float64
+            type = (
+                types.boolean if isinstance(value, bool) else types.int64 if isinstance(value, int) else types.float64
+            )
         elif isinstance(value, str):
             return Value(types.StringLiteral(value), self._context.get_dummy_value(), constant=value)
         elif value is None:
@@ -184,9 +194,7 @@ class Expressions:
             return value.items
         if not isinstance(value.type, types.BaseTuple):
             raise NotEmittedError(f"a tuple of the type {value.type}")
-        return [
-            Value(type, self._builder.extract_value(value.llvm, number)) for number, type in enumerate(value.type)
-        ]
+        return [Value(type, self._builder.extract_value(value.llvm, number)) for number, type in enumerate(value.type)]
 
     # ---- numbers --------------------------------------------------------------------------------------------------
 
@@ -279,7 +287,9 @@ class Expressions:
         decided = self._context.get_constant(types.boolean, not is_and)
         condition = first if is_and else self._builder.not_(first)
         return self._choice(
-            condition, lambda: Value(types.boolean, self.truth(self.value(operands[1]))), lambda: Value(types.boolean, decided)
+            condition,
+            lambda: Value(types.boolean, self.truth(self.value(operands[1]))),
+            lambda: Value(types.boolean, decided),
         )
 
     def _select(self, operation: ScalarOperation, operands: Sequence[Term]) -> Value:
@@ -438,18 +448,14 @@ class Expressions:
         self._lower.drop(array)
 
     def _call_setitem(self, array: Value, index: Value, value: Value) -> None:
-        signature = self._typing.resolve_setitem(
-            array.type, types.unliteral(index.type), types.unliteral(value.type)
-        )
+        signature = self._typing.resolve_setitem(array.type, types.unliteral(index.type), types.unliteral(value.type))
         if signature is None:
             raise NotEmittedError(f"an assignment to a part of {array.type}")
         given = zip((array, index, value), signature.args, strict=True)
         arguments = [self.cast(each, type) for each, type in given]
         self._context.get_function(operator.setitem, signature)(self._builder, arguments)
 
-    def _fill_with_zeros(
-        self, operation: code.Subscript, array: Value, operands: Sequence[Term], value: Value
-    ) -> bool:
+    def _fill_with_zeros(self, operation: code.Subscript, array: Value, operands: Sequence[Term], value: Value) -> bool:
         """Gives the first elements of a flat array the value 0; returns whether that is what an assignment does."""
         type = array.type
         is_flat = isinstance(type, types.Array) and type.ndim == 1 and type.layout == "C"
@@ -559,20 +565,36 @@ class Expressions:
             else types.unliteral(argument.type)
             for argument in given
         ]
+        if self._is_this_function(function, argument_types):
+            return self._call_of_itself(given)
         callee = self._typing.resolve_value_type(function)
         signature = self._typing.resolve_function_type(callee, tuple(argument_types), {})
         if signature is None:
             raise NotEmittedError(f"{function} of {argument_types}")
         implementation = self._context.get_function(callee, signature)
         values = [
-            argument.llvm
-            if given_type == type
-            else self._context.cast(self._builder, argument.llvm, given_type, type)
+            argument.llvm if given_type == type else self._context.cast(self._builder, argument.llvm, given_type, type)
             for argument, given_type, type in zip(given, argument_types, signature.args, strict=True)
         ]
         result = implementation(self._builder, values, self._lower.location)
         type = signature.return_type
         return Value(type, result, self._lower.has_references(type))
+
+    def _is_this_function(self, function: Any, argument_types: Sequence[types.Type]) -> bool:
+        """True if a call is one of the function that is written, for arguments of its types."""
+        written = self._lower.func_ir
+        return getattr(function, "py_func", None) is written.func_id.func and all(
+            map(can_become, argument_types, written.argument_types)
+        )
+
+    def _call_of_itself(self, arguments: Sequence[Value]) -> Value:
+        written = self._lower.func_ir
+        if written.result is None:
+            raise NotEmittedError("a call of itself before the type of the result is known")
+        signature = signature_of_types(written.result, *written.argument_types)
+        values = [self.cast(argument, type) for argument, type in zip(arguments, signature.args, strict=True)]
+        result = self._context.call_internal(self._builder, self._lower.fndesc, signature, values)
+        return Value(written.result, result, self._lower.has_references(written.result))
 
     def _method(self, operation: code.Method, operands: Sequence[Term]) -> Value:
         receiver, *arguments = self._held_values(operands)
@@ -610,8 +632,10 @@ class Expressions:
 
 def _is_cheap(term: Term) -> bool:
     """True if a term of numbers is made of instructions alone, which may be computed where nothing uses their results."""
-    return (isinstance(term, Leaf) and not isinstance(term, code.Global)) or isinstance(term, Number) or (
-        term.operation in _CHEAP and all(map(_is_cheap, term.operands))
+    return (
+        (isinstance(term, Leaf) and not isinstance(term, code.Global))
+        or isinstance(term, Number)
+        or (term.operation in _CHEAP and all(map(_is_cheap, term.operands)))
     )
 
 

@@ -48,10 +48,28 @@ class NotEmittedError(NumbaError):  # type: ignore[misc]  # Numba has no types
     """Code that is not written as LLVM IR here: Numba compiles its text."""
 
 
-class Wider(Exception):  # noqa: N818  # no error: the emission begins again
+class Wider(Exception):  # no error: the emission begins again
     """A variable needs a wider type than its first assignment gave it."""
 
     def __init__(self, name: str, type: types.Type) -> None:
         super().__init__(name)
         self.name = name
         self.type = type
+
+
+def can_become(type: types.Type, wanted: types.Type) -> bool:
+    """True if a variable of the type ``wanted`` takes values of ``type`` as Numba would cast them, without loss."""
+    if types.unliteral(type) == wanted or (isinstance(wanted, types.Optional) and type in (types.none, wanted.type)):
+        return True
+    if isinstance(type, types.Array) and isinstance(wanted, types.Array):
+        return (
+            type.dtype == wanted.dtype
+            and type.ndim == wanted.ndim
+            and wanted.layout in ("A", type.layout)
+            and wanted.mutable <= type.mutable
+            and wanted.aligned <= type.aligned
+        )
+    if isinstance(wanted, types.Float):
+        is_narrower = isinstance(type, types.Float) and type.bitwidth <= wanted.bitwidth
+        return is_narrower or isinstance(type, (types.Integer, types.Boolean))
+    return isinstance(wanted, types.Integer) and isinstance(type, (types.Integer, types.Boolean))

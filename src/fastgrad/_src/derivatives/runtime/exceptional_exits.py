@@ -105,6 +105,8 @@ class ReleasingCompiler(CompilerBase):  # type: ignore[misc]
         """Returns the passes."""
         passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
         if is_on(Feature.EXCEPTIONAL_EXITS):
-            passes.passes = [(ReleasingLowering if step is NativeLowering else step, text) for step, text in passes.passes]
+            passes.passes = [
+                (ReleasingLowering if step is NativeLowering else step, text) for step, text in passes.passes
+            ]
             passes.finalize()
         return [passes]

@@ -292,6 +292,12 @@ def calls_itself(function: FunctionType) -> bool:
     return any(callee.py_func is function for callee in called_functions(function))
 
 
+def is_called_by_others_that_it_calls(function: FunctionType) -> bool:
+    """True if a function may call itself by way of other functions."""
+    others = [callee.py_func for callee in called_functions(function) if callee.py_func is not function]
+    return any(any(callee.py_func is function for callee in called_functions(other)) for other in others)
+
+
 def _find_called_functions(function: FunctionType) -> weakref.WeakSet[Any]:
     callees = weakref.WeakSet[Any]()
     pending = [function]

@@ -310,9 +310,7 @@ class AdjointEmitter:
             return form, self._emitter.view(view, term, self._shaped_cotangent(root, term))
         dims: list[Term] = [as_term(1), *map(term, root.dims[1:])]
         steps = [
-            as_term(0)
-            if axis.root_axis is None
-            else code.product([term(axis.step), *dims[axis.root_axis + 1 :]])
+            as_term(0) if axis.root_axis is None else code.product([term(axis.step), *dims[axis.root_axis + 1 :]])
             for axis in view.axes
         ]
         sizes = [term(axis.size) for axis in view.axes]

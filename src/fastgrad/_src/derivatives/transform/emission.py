@@ -369,7 +369,9 @@ class Emitter:
         value = code.Variable(f"{prefix}{name}", type)
         if isinstance(type, types.Complex):
             return [
-                code.assign(code.Variable(f"{prefix}{part}_of_{name}", type.underlying_float), code.attribute(value, part))
+                code.assign(
+                    code.Variable(f"{prefix}{part}_of_{name}", type.underlying_float), code.attribute(value, part)
+                )
                 for part in ("real", "imag")
             ]
         if is_complex_type(type):
@@ -401,13 +403,19 @@ class Emitter:
         return statements + [part for root in self.function.roots for part in self.unpacked_field(root)]
 
     def result(
-        self, name: str, parameters: list[code.Variable], prologue: list[code.Statement], start: int = 0
+        self,
+        name: str,
+        parameters: list[code.Variable],
+        prologue: list[code.Statement],
+        start: int = 0,
+        results: Sequence[types.Type] | None = None,
     ) -> Derivative:
-        """Returns the derivative of a name, parameters, the statements before the first block, and the blocks."""
+        """Returns the derivative of a name, parameters, the statements before the first block, the blocks, and the types of a tuple of results."""
         scope = {"np": np, "math": math, **GLOBALS_OF_CODE, **self.function.globals}
         scope |= {"real_parts": real_parts, "complex_of_parts": complex_of_parts, "field_of": field_of}
         calls = {name: call for call, name in self._calls.items()}
-        return Derivative(Code(name, parameters, prologue, self.blocks, start), scope, calls)
+        result = None if results is None else types.Tuple(results)
+        return Derivative(Code(name, parameters, prologue, self.blocks, start, result), scope, calls)
 
 
 def incoming(target: Scalar | Root) -> code.Variable:

@@ -136,7 +136,8 @@ class ForwardMode(Emitter):
             self._block(block)
         name = f"derivative_of_{function.name}"
         if self._is_callee:
-            return self.result(name, [part.term for part in parts_of(function)], [])
+            parameters = [part.term for part in parts_of(function)]
+            return self.result(name, parameters, [], results=leaf_types_of(function.result))
         prologue = [*self.unpacked_parameters(), *self.memory_checks(self._source), *self._statements.checks]
         return self.result(name, self.parameters_of_function(), prologue)
 

@@ -71,7 +71,7 @@ from fastgrad._src.derivatives.transform.record_stacks import (
     released,
 )
 from fastgrad._src.derivatives.transform.running_extrema import record_last_choices
-from fastgrad._src.scalars.formulas import Term, as_term
+from fastgrad._src.scalars.formulas import Term
 from fastgrad._src.scalars.terms import NOT
 
 
@@ -661,7 +661,7 @@ class ReverseMode(Emitter):
             if view.root in self.activity:
                 inner = [code.size_along(view.root.term, axis) for axis in range(rank, len(view.axes))]
                 value = code.reshaped(self._cotangent_of(view), code.tuple_of([count, *inner]))
-                target = code.subscript(code.subscript(records, [as_term(field)]), [code.ALL])
+                target = code.subscript(code.call("field_of", records, field), [code.ALL])
                 self.write(code.assign(target, value))
         return code.reshaped(records, code.tuple_of(shape))
 
