@@ -53,6 +53,7 @@ _CHEAP = {
     *_BIT_INSTRUCTIONS,
 }
 """The operations of numbers that are instructions: they may be computed where nothing uses their results."""
+_LARGEST = (1 << 63) - 1
 _MOST_MULTIPLICATIONS = 1 << 16
 _LITERAL_ARGUMENTS = (add_product, field_of)
 """The functions whose implementation depends on the values of constants."""
@@ -427,9 +428,13 @@ class Expressions:
     def _slice(self, start: Any, stop: Any, step: Any) -> Value:
         type = types.slice2_type if step is None else types.slice3_type
         made = self._context.make_helper(self._builder, type)
-        made.start = _INTEGER(0) if start is None else start
-        made.stop = _INTEGER((1 << 63) - 1) if stop is None else stop
         made.step = _INTEGER(1) if step is None else step
+        is_backward = self._builder.icmp_signed("<", made.step, _INTEGER(0))
+        if start is None:
+            start = self._builder.select(is_backward, _INTEGER(_LARGEST), _INTEGER(0))
+        if stop is None:
+            stop = self._builder.select(is_backward, _INTEGER(-_LARGEST - 1), _INTEGER(_LARGEST))
+        made.start, made.stop = start, stop
         return Value(type, made._getvalue())
 
     def set_item(self, target: Term, value: Value) -> None:
