@@ -60,7 +60,13 @@ def _like(value: Any) -> Any:
     array = np.asarray(value)
     filled = np.cos(np.arange(1.0, array.size + 1.0)).reshape(array.shape)
     filled = filled.astype(array.dtype if array.dtype.kind in "fc" else np.float64)
-    return filled if isinstance(value, np.ndarray) else filled.dtype.type(filled[()]).item() if array.dtype != np.float32 else np.float32(filled)
+    return (
+        filled
+        if isinstance(value, np.ndarray)
+        else filled.dtype.type(filled[()]).item()
+        if array.dtype != np.float32
+        else np.float32(filled)
+    )
 
 
 def outcome(call: Callable[[], Any]) -> Any:

@@ -56,6 +56,7 @@ try:
     from numba.core.typed_passes import NoPythonBackend as NoPythonBackend
     from numba.core.typed_passes import NopythonRewrites as NopythonRewrites
     from numba.core.typed_passes import NopythonTypeInference as NopythonTypeInference
+    from numba.core.typing import fold_arguments as fold_arguments
     from numba.core.typing import signature as signature
     from numba.core.typing.templates import Signature as Signature
     from numba.core.typing.templates import _OverloadFunctionTemplate as _OverloadFunctionTemplate

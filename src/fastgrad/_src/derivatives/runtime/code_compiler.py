@@ -15,6 +15,7 @@ from fastgrad._src.jit.numba_internals import (
     FixupArgs,
     FunctionPass,
     NoPythonBackend,
+    NumbaError,
     PassManager,
     register_pass,
 )
@@ -59,7 +60,7 @@ class _EmitCode(ReleasingLowering):
             if is_called_by_others_that_it_calls(state.func_id.func):
                 raise NotEmittedError(f"{name} calls itself by way of others")
             is_changed = bool(super().run_pass(state))
-        except NotEmittedError as error:
+        except NumbaError as error:
             NOT_EMITTED.append((name, str(error)))
             raise
         state.return_type = state.func_ir.result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import functools
+import math
 import operator
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -18,10 +19,12 @@ from fastgrad._src.derivatives.ir.scalar_operations import POWER_OF_FLOAT
 from fastgrad._src.derivatives.runtime.code_values import UNKNOWN, NotEmittedError, Value, can_become
 from fastgrad._src.derivatives.runtime.matrix_products import add_product
 from fastgrad._src.derivatives.runtime.record_fields import field_of
+from fastgrad._src.jit.library_functions import njit_kept_on_disk
 from fastgrad._src.jit.numba_internals import (
     _Intrinsic,
     cgutils,
     empty_array,
+    fold_arguments,
     load_item,
     make_array,
     populate_array,
@@ -38,6 +41,8 @@ _INTEGER = llvm_ir.IntType(64)
 _PYTHON_OPERATORS = {operation: function for function, operation in OPERATORS.items()}
 _FLOAT_INSTRUCTIONS = {terms.ADD: "fadd", terms.SUBTRACT: "fsub", terms.MULTIPLY: "fmul", terms.DIVIDE: "fdiv"}
 _INTEGER_INSTRUCTIONS = {terms.ADD: "add", terms.SUBTRACT: "sub", terms.MULTIPLY: "mul"}
+_FOLDED = {terms.ADD: operator.add, terms.SUBTRACT: operator.sub, terms.MULTIPLY: operator.mul}
+"""The operations of constant integers that are computed at once, as Python's compiler does."""
 _BIT_INSTRUCTIONS = {OPERATORS[operator.and_]: "and_", OPERATORS[operator.or_]: "or_"}
 _COMPARISONS = {
     terms.LESS: "<",
@@ -53,6 +58,23 @@ _CHEAP = {
     *_BIT_INSTRUCTIONS,
 }
 """The operations of numbers that are instructions: they may be computed where nothing uses their results."""
+
+
+@njit_kept_on_disk(error_model="numpy")
+def integer_power(base, exponent):  # type: ignore[no-untyped-def]
+    """Returns the power of a float and an integer with the bits of Numba's, which each process would compile."""
+    count = -exponent if exponent < 0 else exponent
+    if count > _MOST_MULTIPLICATIONS:
+        return math.pow(base, float(exponent))
+    result = 1.0
+    while count != 0:
+        if count & 1:
+            result *= base
+        count >>= 1
+        base *= base
+    return 1.0 / result if exponent < 0 else result
+
+
 _LARGEST = (1 << 63) - 1
 _MOST_MULTIPLICATIONS = 1 << 16
 _LITERAL_ARGUMENTS = (add_product, field_of)
@@ -237,6 +259,8 @@ class Expressions:
     def _computed(self, operation: ScalarOperation, first: Value, second: Value) -> Value:
         """Returns what an operation makes of two numbers: an instruction where both have one type that has it."""
         type, instruction = first.type, None
+        if operation in _FOLDED and all(_is_integer(value) for value in (first, second)):
+            return self.constant(_FOLDED[operation](first.constant, second.constant))
         if type == second.type:
             if isinstance(type, types.Float):
                 instruction = _FLOAT_INSTRUCTIONS.get(operation)
@@ -262,10 +286,10 @@ class Expressions:
 
     def _power(self, operation: ScalarOperation, operands: Sequence[Term]) -> Value:
         first, second = [self.as_value(self.value(operand)) for operand in operands]
-        exponent = second.constant
-        is_literal = isinstance(exponent, int) and not isinstance(exponent, bool) and second.type == types.int64
-        if is_literal and abs(exponent) <= _MOST_MULTIPLICATIONS:  # Numba multiplies
-            second = Value(types.literal(exponent), self._context.get_dummy_value())
+        if _is_integer(second) and abs(second.constant) <= _MOST_MULTIPLICATIONS:  # Numba multiplies
+            second = Value(types.literal(second.constant), self._context.get_dummy_value())
+        elif first.type == types.float64 and second.type == types.int64:
+            return self.call(integer_power, [first, second])
         return self.call(operator.pow, [first, second])
 
     def _negative(self, operation: ScalarOperation, operands: Sequence[Term]) -> Value:
@@ -577,13 +601,31 @@ class Expressions:
         if signature is None:
             raise NotEmittedError(f"{function} of {argument_types}")
         implementation = self._context.get_function(callee, signature)
-        values = [
-            argument.llvm if given_type == type else self._context.cast(self._builder, argument.llvm, given_type, type)
-            for argument, given_type, type in zip(given, argument_types, signature.args, strict=True)
-        ]
+        values = self._call_values(signature, [*zip(given, argument_types, strict=True)])
         result = implementation(self._builder, values, self._lower.location)
         type = signature.return_type
         return Value(type, result, self._lower.has_references(type))
+
+    def _call_values(self, signature: Any, given: Sequence[tuple[Value, types.Type]]) -> Sequence[Any]:
+        """Returns the values that an implementation takes for the arguments of a call, with default values and ``*args`` as a tuple."""
+
+        def cast(argument: tuple[Value, types.Type], wanted: types.Type) -> Any:
+            value, type = argument
+            return value.llvm if type == wanted else self._context.cast(self._builder, value.llvm, type, wanted)
+
+        if signature.pysig is None:
+            return [*map(cast, given, signature.args)]
+        folded: Sequence[Any] = fold_arguments(
+            signature.pysig,
+            tuple(given),
+            {},
+            lambda index, _, argument: cast(argument, signature.args[index]),
+            lambda index, _, value: self._context.get_constant_generic(self._builder, signature.args[index], value),
+            lambda index, _, arguments: self._context.make_tuple(
+                self._builder, signature.args[index], [*map(cast, arguments, signature.args[index])]
+            ),
+        )
+        return folded
 
     def _is_this_function(self, function: Any, argument_types: Sequence[types.Type]) -> bool:
         """True if a call is one of the function that is written, for arguments of its types."""
@@ -642,6 +684,11 @@ def _is_cheap(term: Term) -> bool:
         or isinstance(term, Number)
         or (term.operation in _CHEAP and all(map(_is_cheap, term.operands)))
     )
+
+
+def _is_integer(value: Value) -> bool:
+    """True for a constant integer."""
+    return value.type == types.int64 and value.constant is not UNKNOWN
 
 
 def _is_among(function: Any, others: Sequence[Any]) -> bool:
