@@ -27,7 +27,7 @@ from fastgrad._src.derivatives.ir.operands import (
     with_replaced_numbers,
 )
 from fastgrad._src.derivatives.ir.partials import Partial
-from fastgrad._src.scalars.formulas import ANYWHERE, NO_SINGULARITY, ScalarOperation
+from fastgrad._src.scalars.formulas import ANYWHERE, NO_SINGULARITY, ScalarOperation, Term
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.splicing import Splice
@@ -227,7 +227,11 @@ class Compute(Statement):
 
     def write(self, emitter: Emitter) -> None:
         """Writes the assignment."""
-        emitter.write(assign(self.target.term, self.operation(*map(emitter.operand, self.operands))))
+        emitter.write(assign(self.target.term, self.term([*map(emitter.operand, self.operands)])))
+
+    def term(self, operands: Sequence[Term]) -> Term:
+        """Returns the result, of operands. The last ones may be there for the partials alone."""
+        return self.operation(*operands[: self.operation.arity])
 
     def add_tangents(self, tangents: Tangents) -> None:
         """Appends the sum of the partials."""

@@ -124,6 +124,8 @@ class Expressions:
             return self._leaf(term)
         operation = term.operation
         assert operation is not None
+        if len(term.operands) != operation.arity:
+            raise NotEmittedError(f"{operation.text} of {len(term.operands)} operands")
         rule = self._rules.get(operation) or self._rules_of_classes.get(type(operation))
         if rule is not None:
             return rule(operation, term.operands)
@@ -286,11 +288,25 @@ class Expressions:
 
     def _power(self, operation: ScalarOperation, operands: Sequence[Term]) -> Value:
         first, second = [self.as_value(self.value(operand)) for operand in operands]
-        if _is_integer(second) and abs(second.constant) <= _MOST_MULTIPLICATIONS:  # Numba multiplies
+        if _is_integer(second) and abs(second.constant) <= _MOST_MULTIPLICATIONS:
+            if first.type == types.float64:
+                return Value(first.type, self._power_of_float(first.llvm, second.constant))
             second = Value(types.literal(second.constant), self._context.get_dummy_value())
         elif first.type == types.float64 and second.type == types.int64:
             return self.call(integer_power, [first, second])
         return self.call(operator.pow, [first, second])
+
+    def _power_of_float(self, base: Any, exponent: int) -> Any:
+        """Returns the power of a float and a constant integer, by the multiplications of Numba."""
+        builder, count = self._builder, abs(exponent)
+        one = result = llvm_ir.Constant(base.type, 1.0)
+        while count != 0:
+            if count & 1:
+                result = builder.fmul(result, base)
+            count >>= 1
+            if count:
+                base = builder.fmul(base, base)
+        return builder.fdiv(one, result) if exponent < 0 else result
 
     def _negative(self, operation: ScalarOperation, operands: Sequence[Term]) -> Value:
         value = self.as_value(self.value(operands[0]))

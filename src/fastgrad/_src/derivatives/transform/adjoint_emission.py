@@ -116,7 +116,7 @@ class AdjointEmitter:
         definition = operand.definition
         operands = [self.use(part) for part in definition.operands] if definition is not None else []
         if isinstance(definition, Compute):
-            value = definition.operation(*operands)
+            value = definition.term(operands)
         elif isinstance(definition, Load):
             value = self._emitter.load(definition, operands, [*map(self.use, definition.guards)])
         else:
