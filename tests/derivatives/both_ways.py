@@ -23,7 +23,7 @@ def compiled_from_text() -> Iterator[None]:
     """Compiles derivatives from their text: the feature that writes LLVM IR is off."""
     features = numba_features.features() - {Feature.EMISSION}
     with (
-        mock.patch.object(numba_features, "features", lambda: features),
+        mock.patch.object(numba_features, "features", return_value=features),
         mock.patch.object(callees, "_dispatchers", {}),
         mock.patch.object(transforms, "_KEPT", transforms.RecentlyUsed()),
     ):

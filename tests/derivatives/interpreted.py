@@ -8,11 +8,11 @@ from numba.core.dispatcher import Dispatcher
 
 from fastgrad._src.derivatives import callees, derivation
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
+from fastgrad._src.derivatives.code.text import text_of_code
+from fastgrad._src.derivatives.code.tree import tuple_of
 from fastgrad._src.derivatives.frontend.lowering import lower, lowering_of
 from fastgrad._src.derivatives.functions import parameters
 from fastgrad._src.derivatives.functions.options import Options
-from fastgrad._src.derivatives.ir.code import tuple_of
-from fastgrad._src.derivatives.ir.code_text import text_of_code
 from fastgrad._src.derivatives.ir.representation import Function
 from fastgrad._src.derivatives.transform.emission import Derivative, DerivedCall
 from fastgrad._src.derivatives.transform.forward_mode import ForwardMode, tangents_per_run

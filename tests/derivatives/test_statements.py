@@ -1,4 +1,4 @@
-"""A statement of derivatives is one class: passes, the text, forward mode and reverse mode need nothing else."""
+"""A statement of derivatives is one class: passes, the code, forward mode and reverse mode need nothing else."""
 
 import numba
 import numpy as np
@@ -6,6 +6,7 @@ import pytest
 
 import fastgrad as fg
 from fastgrad._src.derivatives import derivation
+from fastgrad._src.derivatives.code.tree import assign
 from fastgrad._src.derivatives.ir.operands import Constant, Scalar
 from fastgrad._src.derivatives.ir.statements import Compute, Statement
 from fastgrad._src.derivatives.transform.adjoint import add_partial, take
@@ -20,7 +21,7 @@ class Halve(Statement):
     defined = ("target",)
     is_needed = False
     is_pure = True
-    written_texts = 0
+    written_count = 0
 
     def __init__(self, location, target, operand):
         super().__init__(location, [operand])
@@ -30,9 +31,9 @@ class Halve(Statement):
     def derivative_edges(self):
         return [(self.operands[0], self.target)]
 
-    def write(self, text):
-        Halve.written_texts += 1
-        text.write(f"{self.target.name} = {text.operand(self.operands[0])} / 2.0")
+    def write(self, emitter):
+        Halve.written_count += 1
+        emitter.write(assign(self.target.term, emitter.operand(self.operands[0]) / 2.0))
 
     def add_tangents(self, tangents):
         if self.target in tangents:
@@ -79,7 +80,7 @@ def halves(monkeypatch, tmp_path):
     monkeypatch.setattr(derivation, "lower", lower_with_halves)
     monkeypatch.setattr(derivation, "lowering_of", lowering_with_halves)
     monkeypatch.setenv("FASTGRAD_CACHE_DIR", str(tmp_path))  # derivatives with halves are not kept
-    Halve.written_texts = 0
+    Halve.written_count = 0
 
 
 def make_function(number):
@@ -115,4 +116,4 @@ def test_a_statement_is_one_class(transformation, request):
     expected = derivative(1)
     request.getfixturevalue("halves")
     assert derivative(2) == pytest.approx(expected, rel=1e-14)
-    assert Halve.written_texts > 2
+    assert Halve.written_count > 2

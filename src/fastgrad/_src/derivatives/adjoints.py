@@ -12,6 +12,7 @@ import numba
 from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
+from fastgrad._src.derivatives.code.text import term_text
 from fastgrad._src.derivatives.frontend.call_rules import (
     FunctionRule,
     TypedRule,
@@ -26,8 +27,7 @@ from fastgrad._src.derivatives.frontend.lowering import lower
 from fastgrad._src.derivatives.frontend.typed_functions import typed_function
 from fastgrad._src.derivatives.functions.parameters import wrapped_function
 from fastgrad._src.derivatives.ir.call_rules import CallRule
-from fastgrad._src.derivatives.ir.code_text import term_text, zero_text
-from fastgrad._src.derivatives.ir.operands import Constant
+from fastgrad._src.derivatives.ir.operands import Constant, zero_text
 from fastgrad._src.derivatives.transforms import pullback
 from fastgrad._src.jit.numba_internals import CFunc, Dispatcher, NumbaError
 

@@ -18,13 +18,13 @@ from numba import types
 from fastgrad._src.derivatives.analysis.activity import Activity
 from fastgrad._src.derivatives.analysis.aliases import check_aliased_stores
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
+from fastgrad._src.derivatives.code import tree as code
+from fastgrad._src.derivatives.code.tree import Code
 from fastgrad._src.derivatives.frontend.lowering import Lowering, lowering_of
 from fastgrad._src.derivatives.frontend.tangent_numbers import TangentNumbers
 from fastgrad._src.derivatives.functions.numba_types import is_float_type
 from fastgrad._src.derivatives.functions.options import Options
-from fastgrad._src.derivatives.ir import code
 from fastgrad._src.derivatives.ir.call_rules import Callee, TangentOf
-from fastgrad._src.derivatives.ir.code import Code
 from fastgrad._src.derivatives.ir.operands import Root, Scalar, leaf_types_of, scalars_among, zero
 from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.statements import Return, Size

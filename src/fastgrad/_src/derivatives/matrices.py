@@ -59,13 +59,13 @@ def _matrix_dispatcher(
     names = [f"a_{name}" for name in parameter_names(python_function)]  # no other name of the text starts so
 
     def derive(argument_types: Types) -> FunctionType:
+        from fastgrad._src.derivatives.code.text import term_text
         from fastgrad._src.derivatives.derivation import (
             check_result,
             lowered_function,
             written_positions,
         )
         from fastgrad._src.derivatives.frontend.call_rules import tuple_text
-        from fastgrad._src.derivatives.ir.code_text import term_text
         from fastgrad._src.derivatives.ir.operands import Constant
         from fastgrad._src.derivatives.transform.forward_mode import tangents_per_run
 

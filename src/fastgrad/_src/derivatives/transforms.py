@@ -17,6 +17,7 @@ import numba
 import numpy as np
 from numba import types
 
+from fastgrad._src.derivatives.code.tree import item, tuple_of
 from fastgrad._src.derivatives.functions.argument_types import check_types, field_types_of, is_differentiable
 from fastgrad._src.derivatives.functions.functions import Snapshot
 from fastgrad._src.derivatives.functions.numba_types import number_type
@@ -30,7 +31,6 @@ from fastgrad._src.derivatives.functions.parameters import (
     with_fixed_parameters,
     wrapped_function,
 )
-from fastgrad._src.derivatives.ir.code import item, tuple_of
 from fastgrad._src.derivatives.runtime.compilation import DerivativeCompiler, DerivedDispatcher, LaneCompiler
 from fastgrad._src.derivatives.runtime.random_states import copy_of_states, drawing_from
 from fastgrad._src.derivatives.runtime.record_fields import (

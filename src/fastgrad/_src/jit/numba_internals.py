@@ -80,7 +80,7 @@ try:
     from numba.cpython.listobj import arg_sort_backwards as arg_sort_backwards
     from numba.cpython.listobj import arg_sort_forwards as arg_sort_forwards
     from numba.experimental.jitclass.base import JitClassType as JitClassType
-    from numba.np.arrayobj import _empty_nd_impl as empty_array
+    from numba.np.arrayobj import _empty_nd_impl as _empty_nd_impl
     from numba.np.arrayobj import load_item as load_item
     from numba.np.arrayobj import make_array as make_array
     from numba.np.arrayobj import ol_raise_with_shape_context_cpu as ol_raise_with_shape_context_cpu

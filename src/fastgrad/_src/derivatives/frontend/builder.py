@@ -11,8 +11,8 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
+from fastgrad._src.derivatives.code.text import expression
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule
-from fastgrad._src.derivatives.ir.code_text import expression
 from fastgrad._src.derivatives.ir.operands import (
     INDEX,
     Constant,

@@ -22,7 +22,7 @@ from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.functions.numba_types import is_complex_type, number_type, rank_of_type
 from fastgrad._src.derivatives.functions.parameters import Types
 from fastgrad._src.derivatives.ir.call_rules import CallRule
-from fastgrad._src.derivatives.ir.code_text import zero_text
+from fastgrad._src.derivatives.ir.operands import zero_text
 from fastgrad._src.derivatives.ir.scalar_operations import GLOBALS_OF_CODE
 from fastgrad._src.derivatives.runtime.complex_arrays import complex_of_parts, real_parts
 from fastgrad._src.derivatives.runtime.exceptional_exits import ReleasingCompiler

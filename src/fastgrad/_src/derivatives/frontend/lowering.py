@@ -17,6 +17,8 @@ from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.analysis.control_flow import possible_memory_roots
+from fastgrad._src.derivatives.code import tree as code
+from fastgrad._src.derivatives.code.text import expression
 from fastgrad._src.derivatives.frontend import containers
 from fastgrad._src.derivatives.frontend.builder import Builder
 from fastgrad._src.derivatives.frontend.calls import Calls, refuse_literal
@@ -31,9 +33,7 @@ from fastgrad._src.derivatives.frontend.texts import Texts
 from fastgrad._src.derivatives.frontend.typed_functions import TypedFunction, typed_function
 from fastgrad._src.derivatives.functions.content import content_of
 from fastgrad._src.derivatives.functions.options import DEFAULT_OPTIONS, Options
-from fastgrad._src.derivatives.ir import code
 from fastgrad._src.derivatives.ir.call_rules import Callee
-from fastgrad._src.derivatives.ir.code_text import expression
 from fastgrad._src.derivatives.ir.operands import (
     Constant,
     Location,

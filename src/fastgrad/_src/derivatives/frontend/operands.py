@@ -10,12 +10,12 @@ import numba
 import numpy as np
 from numba import types
 
+from fastgrad._src.derivatives.code import tree as code
+from fastgrad._src.derivatives.code.text import of_parameters
 from fastgrad._src.derivatives.frontend import array_expressions, complex_numbers, containers
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.views import Slice
 from fastgrad._src.derivatives.functions.argument_types import field_types_of
-from fastgrad._src.derivatives.ir import code
-from fastgrad._src.derivatives.ir.code_text import of_parameters
 from fastgrad._src.derivatives.ir.operands import INDEX, Constant, Operand, Scalar, View, index_constant, item_name
 from fastgrad._src.derivatives.ir.partials import Partial
 from fastgrad._src.derivatives.ir.scalar_operations import may_raise

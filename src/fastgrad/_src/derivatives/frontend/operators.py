@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numba import types
 
+from fastgrad._src.derivatives.code.text import of_parameters
+from fastgrad._src.derivatives.code.tree import Variable
 from fastgrad._src.derivatives.frontend import array_expressions, complex_numbers, containers, mappings, methods
 from fastgrad._src.derivatives.frontend.operands import Part
 from fastgrad._src.derivatives.ir import scalar_rules
-from fastgrad._src.derivatives.ir.code import Variable
-from fastgrad._src.derivatives.ir.code_text import of_parameters
 from fastgrad._src.derivatives.ir.operands import INDEX, Constant, Operand, Scalar, index_constant, is_constant
 from fastgrad._src.derivatives.ir.partials import (
     ZERO_PRODUCT,

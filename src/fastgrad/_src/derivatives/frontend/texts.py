@@ -6,9 +6,9 @@ from typing import Any
 
 from numba import types
 
+from fastgrad._src.derivatives.code.text import of_parameters
+from fastgrad._src.derivatives.code.tree import Variable
 from fastgrad._src.derivatives.frontend.builder import Builder
-from fastgrad._src.derivatives.ir.code import Variable
-from fastgrad._src.derivatives.ir.code_text import of_parameters
 from fastgrad._src.derivatives.ir.operands import INDEX, Operand, index_constant
 from fastgrad._src.derivatives.ir.statements import Compute
 from fastgrad._src.derivatives.ir.values import NumberedText, TextParameter, describe, static_text

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from fastgrad._src.derivatives.code.tree import Attribute
 from fastgrad._src.derivatives.ir.partials import call_operation
 from fastgrad._src.scalars.formulas import ScalarOperation, Term
 from fastgrad._src.scalars.terms import SELECT
@@ -18,8 +19,8 @@ QUOTIENT = call_operation(np.divide, 2)
 _EXP, LOG, _SQRT, _SIN, _COS, _SINH, _COSH = [
     call_operation(f, 1) for f in (cmath.exp, cmath.log, cmath.sqrt, cmath.sin, cmath.cos, cmath.sinh, cmath.cosh)
 ]
-COMPLEX = ScalarOperation("complex({0}, {1})", 2)
-PARTS = REAL, IMAG = ScalarOperation("{0}.real", 1), ScalarOperation("{0}.imag", 1)
+COMPLEX = ScalarOperation("complex({0}, {1})", 2, name="complex")
+PARTS = REAL, IMAG = Attribute("real"), Attribute("imag")
 """The complex number of two real ones, and its parts."""
 
 Derivative = Callable[..., Term]

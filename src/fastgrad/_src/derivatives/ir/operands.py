@@ -14,7 +14,8 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
-from fastgrad._src.derivatives.ir.code import Variable
+from fastgrad._src.derivatives.code.text import term_text
+from fastgrad._src.derivatives.code.tree import Variable
 from fastgrad._src.jit.generated_source import original_user_line
 from fastgrad._src.jit.numba_internals import ir as numba_ir
 from fastgrad._src.scalars.formulas import Number as NumberTerm
@@ -518,6 +519,11 @@ def item_name(name: str, number: int) -> str:
 def zero(type: types.Type) -> Term:
     """Returns 0 of a type, as code has it."""
     return Constant(False if isinstance(type, types.Boolean) else 0, type).term
+
+
+def zero_text(type: types.Type) -> str:
+    """Returns the text of 0 of a type."""
+    return term_text(zero(type))
 
 
 def with_replaced_numbers(value: Operand | View, final: Callable[[Operand], Operand]) -> Operand | View:

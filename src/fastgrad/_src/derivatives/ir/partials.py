@@ -244,20 +244,6 @@ def partial_of(partial: Term, operands: Sequence[Term | None], cotangent: Term, 
     return substitute(partial, values)
 
 
-def value_text(value: Any) -> str:
-    """Returns the text of a Python number."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return "_nan" if math.isnan(value) else "_inf" if value > 0 else "(-_inf)"
-    text = repr(value)
-    return f"({text})" if text.startswith("-") else text
-
-
-def number_text(number: Number) -> str:
-    """Returns the text of a constant."""
-    text = value_text(number.value)
-    return text if number.dtype is None else f"_{number.dtype.name}({text})"
-
-
 def call_operation(function: Callable[..., Any], arity: int) -> ScalarOperation:
     """Returns the operation that calls a function; the builder gives it its name in the text."""
     name = getattr(function, "py_func", function).__name__

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from numba import types
 
+from fastgrad._src.derivatives.code.tree import add_to, assign, call, integer, reshaped, size_along
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule
-from fastgrad._src.derivatives.ir.code import add_to, assign, call, integer, reshaped, size_along
 from fastgrad._src.derivatives.ir.operands import (
     INDEX,
     Counter,

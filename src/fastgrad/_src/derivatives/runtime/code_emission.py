@@ -12,7 +12,7 @@ from typing import Any
 from llvmlite import ir as llvm_ir
 from numba import types
 
-from fastgrad._src.derivatives.ir import code
+from fastgrad._src.derivatives.code import tree as code
 from fastgrad._src.derivatives.runtime.code_expressions import Expressions
 from fastgrad._src.derivatives.runtime.code_lifetimes import Lifetimes
 from fastgrad._src.derivatives.runtime.code_values import NotEmittedError, Value, Wider, can_become

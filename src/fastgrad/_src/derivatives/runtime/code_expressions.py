@@ -13,9 +13,7 @@ import numpy as np
 from llvmlite import ir as llvm_ir
 from numba import types
 
-from fastgrad._src.derivatives.ir import code
-from fastgrad._src.derivatives.ir.complex_rules import COMPLEX, IMAG, REAL
-from fastgrad._src.derivatives.ir.scalar_operations import POWER_OF_FLOAT
+from fastgrad._src.derivatives.code import tree as code
 from fastgrad._src.derivatives.runtime.code_values import UNKNOWN, NotEmittedError, Value, can_become
 from fastgrad._src.derivatives.runtime.matrix_products import add_product
 from fastgrad._src.derivatives.runtime.record_fields import field_of
@@ -23,7 +21,7 @@ from fastgrad._src.jit.library_functions import njit_kept_on_disk
 from fastgrad._src.jit.numba_internals import (
     _Intrinsic,
     cgutils,
-    empty_array,
+    _empty_nd_impl,
     fold_arguments,
     load_item,
     make_array,
@@ -96,15 +94,12 @@ class Expressions:
         self._rules: dict[ScalarOperation, Callable[[ScalarOperation, Sequence[Term]], Value]] = {
             **dict.fromkeys([*_FLOAT_INSTRUCTIONS, *_BIT_INSTRUCTIONS], self._arithmetic),
             **dict.fromkeys(_COMPARISONS, self._comparison),
-            **dict.fromkeys([terms.POWER, POWER_OF_FLOAT], self._power),
+            terms.POWER: self._power,
             terms.NEGATIVE: self._negative,
             terms.NOT: self._not,
             terms.AND: self._condition,
             terms.OR: self._condition,
             terms.SELECT: self._select,
-            COMPLEX: lambda _, operands: self.call(complex, [*map(self.value, operands)]),
-            REAL: lambda _, operands: self._attribute("real", operands),
-            IMAG: lambda _, operands: self._attribute("imag", operands),
         }
         self._rules_of_classes: dict[type, Callable[[Any, Sequence[Term]], Value]] = {
             code.Attribute: lambda operation, operands: self._attribute(operation.named, operands),
@@ -535,7 +530,7 @@ class Expressions:
     def new_array(self, sizes: Sequence[Value], dtype: types.Type, is_zero: bool) -> Value:
         """Returns a new array in C order."""
         type = types.Array(dtype, len(sizes), "C")
-        array = empty_array(self._context, self._builder, type, [self.cast(size, types.intp) for size in sizes])
+        array = _empty_nd_impl(self._context, self._builder, type, [self.cast(size, types.intp) for size in sizes])
         if is_zero:
             cgutils.memset(self._builder, array.data, self._builder.mul(array.itemsize, array.nitems), 0)
         return Value(type, array._getvalue(), is_owned=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from numba import types
 
-from fastgrad._src.derivatives.ir import code
+from fastgrad._src.derivatives.code import tree as code
 from fastgrad._src.scalars.formulas import in_postorder
 
 

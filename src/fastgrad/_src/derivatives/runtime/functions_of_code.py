@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import FunctionType
 from typing import Any
 
-from fastgrad._src.derivatives.ir.code import Code
-from fastgrad._src.derivatives.ir.code_text import text_of_code
+from fastgrad._src.derivatives.code.text import text_of_code
+from fastgrad._src.derivatives.code.tree import Code
 from fastgrad._src.jit.generated_source import generated_function
 
 _ATTRIBUTE = "fastgrad_code"

@@ -11,7 +11,7 @@ from numba import types
 
 from fastgrad._src.derivatives.analysis.cotangent_arrays import CotangentArrays
 from fastgrad._src.derivatives.analysis.residuals import Residuals
-from fastgrad._src.derivatives.ir import code
+from fastgrad._src.derivatives.code import tree as code
 from fastgrad._src.derivatives.ir.operands import Constant, Operand, Root, Scalar, View, zero
 from fastgrad._src.derivatives.ir.partials import partial_of, reads_leaf
 from fastgrad._src.derivatives.ir.statements import Compute, Load, NextIteration

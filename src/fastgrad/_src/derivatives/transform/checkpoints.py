@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from numba import types
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families, memory_written_in
-from fastgrad._src.derivatives.ir import code
+from fastgrad._src.derivatives.code import tree as code
 from fastgrad._src.derivatives.ir.operands import Constant, Counter, Root, scalars_among
 from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.statements import Branch, Compute, Load, NextIteration, Size

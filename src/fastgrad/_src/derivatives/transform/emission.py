@@ -12,11 +12,11 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
+from fastgrad._src.derivatives.code import tree as code
+from fastgrad._src.derivatives.code.text import text_of_code
+from fastgrad._src.derivatives.code.tree import Code
 from fastgrad._src.derivatives.functions.numba_types import is_complex_type
-from fastgrad._src.derivatives.ir import code
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule, TangentOf
-from fastgrad._src.derivatives.ir.code import Code
-from fastgrad._src.derivatives.ir.code_text import text_of_code
 from fastgrad._src.derivatives.ir.operands import (
     Constant,
     Counter,

@@ -10,10 +10,10 @@ from typing import Any
 from numba import types
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
+from fastgrad._src.derivatives.code import tree as code
+from fastgrad._src.derivatives.code.text import expression
 from fastgrad._src.derivatives.functions.numba_types import is_float_type
-from fastgrad._src.derivatives.ir import code
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule
-from fastgrad._src.derivatives.ir.code_text import expression
 from fastgrad._src.derivatives.ir.operands import Constant, Location, Operand, Root, Scalar, View, leaf_types_of
 from fastgrad._src.derivatives.ir.partials import partial_of
 from fastgrad._src.derivatives.ir.representation import Block, Function

@@ -16,9 +16,9 @@ from numba import types
 from fastgrad._src.derivatives.analysis.activity import Activity
 from fastgrad._src.derivatives.analysis.aliases import check_aliased_stores
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families, scalars_defined_in
-from fastgrad._src.derivatives.ir import code
+from fastgrad._src.derivatives.code import tree as code
+from fastgrad._src.derivatives.code.text import expression
 from fastgrad._src.derivatives.ir.call_rules import Callee
-from fastgrad._src.derivatives.ir.code_text import expression
 from fastgrad._src.derivatives.ir.operands import (
     INDEX,
     Axis,

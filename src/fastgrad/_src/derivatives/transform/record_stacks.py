@@ -7,7 +7,7 @@ from typing import Any
 
 from numba import types
 
-from fastgrad._src.derivatives.ir import code
+from fastgrad._src.derivatives.code import tree as code
 from fastgrad._src.derivatives.ir.operands import Counter, Scalar
 from fastgrad._src.derivatives.runtime.tape_memory import ALL_STACKS
 from fastgrad._src.derivatives.transform.emission import Emitter

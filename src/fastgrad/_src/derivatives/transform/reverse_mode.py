@@ -16,9 +16,9 @@ from fastgrad._src.derivatives.analysis.aliases import check_aliased_stores
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, scalars_defined_in
 from fastgrad._src.derivatives.analysis.cotangent_arrays import CotangentArrays, unwritten_arrays
 from fastgrad._src.derivatives.analysis.residuals import Needs, Residuals
+from fastgrad._src.derivatives.code import tree as code
 from fastgrad._src.derivatives.functions.argument_types import cotangent_type_of
 from fastgrad._src.derivatives.functions.numba_types import is_complex_type
-from fastgrad._src.derivatives.ir import code
 from fastgrad._src.derivatives.ir.call_rules import Callee
 from fastgrad._src.derivatives.ir.operands import (
     Counter,

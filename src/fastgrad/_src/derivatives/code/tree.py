@@ -1,6 +1,6 @@
 """The code of a derivative as data: statements, whose expressions are terms.
 
-`code_text.py` writes code as Python. `runtime/code_emission.py` writes it as LLVM IR.
+`text.py` writes code as Python. `runtime/code_emission.py` writes it as LLVM IR.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fastgrad._src.scalars.formulas import Leaf, ScalarOperation, Term, as_term
 from fastgrad._src.scalars.terms import ADD, MULTIPLY, SUBTRACT
 
 if TYPE_CHECKING:
-    from fastgrad._src.derivatives.ir.operands import Location
+    from fastgrad._src.jit.numba_internals import ir as numba_ir
 
 BLOCK_VARIABLE = "_block"
 """The variable that has the number of the next block, where code runs as Python."""
@@ -253,7 +253,7 @@ class Statement:
         location: the place in the user's source that it comes from; None if no such place is known.
     """
 
-    location: Location | None = None
+    location: numba_ir.Loc | None = None
 
     @property
     def bodies(self) -> Sequence[list[Statement]]:

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from numba import types
-
-from fastgrad._src.derivatives.ir import code
-from fastgrad._src.derivatives.ir.operands import Location, zero
-from fastgrad._src.derivatives.ir.partials import number_text
+from fastgrad._src.derivatives.code import tree as code
+from fastgrad._src.jit.numba_internals import ir as numba_ir
 from fastgrad._src.scalars.formulas import Leaf, Number, ScalarOperation, Term, text_of
 from fastgrad._src.scalars.terms import ADD, SUBTRACT
 
 _SIGNS = {ADD: "+", SUBTRACT: "-"}
 
 
+def value_text(value: Any) -> str:
+    """Returns the text of a Python number."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "_nan" if math.isnan(value) else "_inf" if value > 0 else "(-_inf)"
+    text = repr(value)
+    return f"({text})" if text.startswith("-") else text
+
+
+def number_text(number: Number) -> str:
+    """Returns the text of a constant."""
+    text = value_text(number.value)
+    return text if number.dtype is None else f"_{number.dtype.name}({text})"
+
+
 def term_text(term: Term) -> str:
     """Returns the text of an expression."""
     return text_of(term, _text_of_leaf)
-
-
-def zero_text(type: types.Type) -> str:
-    """Returns the text of 0 of a type."""
-    return term_text(zero(type))
 
 
 def expression(definition: Callable[..., Term], count: int, **facts: Any) -> ScalarOperation:
@@ -55,7 +62,7 @@ class _Writer:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self.locations: dict[int, Location] = {}
+        self.locations: dict[int, numba_ir.Loc] = {}
         self._writers: dict[type, Callable[[Any, int], None]] = {
             code.Assign: self._assign,
             code.Update: self._update,
@@ -110,7 +117,7 @@ class _Writer:
         self.line(term_text(statement.value), indent)
 
 
-def text_of_code(written: code.Code) -> tuple[str, dict[int, Location]]:
+def text_of_code(written: code.Code) -> tuple[str, dict[int, numba_ir.Loc]]:
     """Returns the text of a function, and the places in the user's source of its lines, by their numbers."""
     writer = _Writer()
     writer.line(f"def {written.name}({', '.join(parameter.name for parameter in written.parameters)}):", 0)

@@ -1,0 +1,1 @@
+"""The code of derivatives as data, and its text."""
