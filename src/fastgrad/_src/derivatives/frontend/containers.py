@@ -205,6 +205,19 @@ def list_of_range(lowering: Lowering, type: types.Type, values: Range) -> Number
     return result
 
 
+def parameter_list(
+    lowering: Lowering, name: str, type: types.Type, field: str, dtype: types.Type, position: int
+) -> NumberList:
+    """Returns numbers of a parameter that is a list or a dictionary: a list that can't change, because the caller would see it."""
+    array_type, builder = types.Array(dtype, 1, "C"), lowering.builder
+    root = builder.root(array_type, "parameter", name)
+    root.name, root.block, root.position = f"field_{field}_of_{name}", None, position
+    root.field = Field(name, field, isinstance(dtype, types.Complex), True, is_copy=True)
+    builder.read_dims(root, array_type)
+    items = View.whole(root, dtype)
+    return NumberList(items, items.axes[0].size, type)
+
+
 def length_of(lowering: Lowering, values: NumberList) -> Operand:
     """Returns the length of a list, as it is now."""
     if not isinstance(values.length, View):
@@ -272,6 +285,7 @@ def resize(lowering: Lowering, values: NumberList, count: Operand) -> Operand:
 def length_to_change(lowering: Lowering, values: NumberList) -> View:
     """Notes that the length of a list changes here, and returns the array that holds it."""
     if not isinstance(values.length, View):
+        lowering.builder.note_write(values.data.root)
         raise lowering.builder.refuse(
             "an item of a list of lists changes its length, which can't be differentiated; append lists that are complete"
         )
@@ -518,6 +532,11 @@ def set_field(lowering: Lowering, fields: Fields, index: Any, value: Any) -> Non
         return
     if not isinstance(value, Fields):
         raise lowering.builder.refuse(f"{describe(value)} is assigned to a record, which can't be differentiated")
+    is_seen = any(part.root.memory_owner.kind != "local" for part in fields.parts.values())
+    if is_seen and len(fields.parts) < len(field_types_of(fields.type)):  # type: ignore[arg-type]
+        raise lowering.builder.refuse(
+            "an assignment to records of an argument with fields of texts can't be differentiated: assign the fields, or to a copy of the array"
+        )
     indices = _indices_of_records(lowering, fields, index)
     arrays = [position for position in indices if isinstance(position, View)]
     if arrays:
