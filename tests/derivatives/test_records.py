@@ -373,3 +373,204 @@ def test_a_derivative_of_a_gradient_by_records_is_refused_with_the_remedy(deriva
     assert twice_the_mass(records) == 2.0 * records[0]["mass"]
     with pytest.raises(DifferentiationError, match="records is of type .*: pass the fields of records as arguments"):
         derivative(twice_the_mass)(records)
+
+
+# ---- copies and subsets of arrays of records ------------------------------------------------------------------------
+
+
+@numba.njit
+def weight(bodies, x):
+    total = 0.0
+    for body in bodies:
+        total += body["mass"] ** 2 * body.place[1] * x + body.kind * body.mass + (body.phase * body.phase).real * x
+    return total
+
+
+@numba.njit
+def of_copy(bodies, x):
+    copy = bodies.copy()
+    copy[0]["mass"] = x * x
+    return weight(copy, x) * bodies[0].mass
+
+
+@numba.njit
+def of_np_copy(bodies, x):
+    copy = np.copy(bodies[::-1])
+    copy["mass"][0] *= x
+    return weight(copy, x) * bodies[2].mass
+
+
+@numba.njit
+def of_assigned(bodies, x):
+    copy = np.empty(len(bodies), bodies.dtype)
+    copy[:] = bodies
+    copy[0].mass = x
+    return weight(copy, x) * bodies[0].mass
+
+
+@numba.njit
+def of_assigned_items(bodies, x):
+    copy = np.empty_like(bodies)
+    for i in range(bodies.size):
+        copy[i] = bodies[bodies.size - 1 - i]
+    return weight(copy, x) * copy[0].mass * bodies.ndim
+
+
+@numba.njit
+def of_index(bodies, x):
+    chosen = bodies[np.array([2, 0, -1])]
+    chosen[0].mass *= x
+    return weight(chosen, x) * bodies[2].mass
+
+
+@numba.njit
+def of_order(bodies, x):
+    ordered, total = bodies[np.argsort(bodies["mass"])], 0.0
+    for i in range(1, len(ordered)):
+        total += ordered[i].mass * ordered[i - 1].place[0] * i * x
+    return total
+
+
+@numba.njit
+def of_field_as_index(bodies, x):
+    return weight(bodies[bodies["kind"]], x) * bodies[1].mass
+
+
+@numba.njit
+def of_masks(bodies, x):
+    total = 0.0
+    for kind in range(3):
+        total += weight(bodies[bodies.kind == kind], x) * (kind + 1)
+    return total
+
+
+@numba.njit
+def of_near_ones(bodies, x):
+    total = 0.0
+    for body in bodies:
+        for other in bodies[np.abs(bodies["mass"] - body.mass) < 1.0]:
+            total += other.mass * body.mass * other["place"][0] * x
+    return total
+
+
+@numba.njit
+def of_joined(bodies, x):
+    joined = np.concatenate((bodies, bodies[1:]))
+    joined[0].mass *= x
+    return weight(joined, x) * bodies[0].mass
+
+
+@numba.njit
+def of_appended(bodies, x):
+    return weight(np.append(bodies, bodies[:1]), x)
+
+
+@numba.njit
+def of_joins_in_a_loop(bodies, x):
+    chosen = bodies[:0]
+    for kind in range(2):
+        chosen = np.concatenate((chosen, bodies[bodies.kind == kind]))
+    return weight(chosen, x) * chosen[0].mass
+
+
+@numba.njit
+def of_one_of_two(bodies, x):
+    return weight(bodies[bodies.kind > 0] if x > 0.0 else bodies, x)
+
+
+@numba.njit
+def assigned_by_index(bodies, x):
+    bodies[np.array([0, 1])] = bodies[np.array([1, 2])]
+    bodies[0].mass *= x
+    return weight(bodies, x)
+
+
+@numba.njit
+def assigned_by_mask(bodies, x):
+    bodies[bodies.kind > 0] = bodies[1]
+    return weight(bodies, x)
+
+
+@numba.njit
+def assigned_to_overlap(bodies, x):
+    bodies[np.array([1, 2])] = bodies[:2]
+    bodies[1:] = bodies[:-1]
+    return weight(bodies, x)
+
+
+SUBSETS = [
+    *(of_copy, of_np_copy, of_assigned, of_assigned_items, of_index, of_order, of_field_as_index, of_masks),
+    *(of_near_ones, of_joined, of_appended, of_joins_in_a_loop, of_one_of_two),
+    *(assigned_by_index, assigned_by_mask, assigned_to_overlap),
+]
+
+
+@pytest.mark.parametrize("function", SUBSETS)
+def test_copies_and_subsets_of_records(function):
+    fg.check_gradients(function, bodies(), 0.9)
+
+
+@pytest.mark.parametrize("function", [of_copy, of_joins_in_a_loop, assigned_by_mask])
+def test_subsets_of_constant_records(function):
+    value, slope = fg.value_and_grad(function, argnums=1)(bodies(), 0.9)
+    assert value == pytest.approx(function(bodies(), 0.9), rel=1e-14)
+    shifted = [function(bodies(), 0.9 + step) for step in (1e-6, -1e-6)]
+    assert slope == pytest.approx((shifted[0] - shifted[1]) / 2e-6, rel=1e-8)
+
+
+def test_fields_of_texts_are_not_read():
+    named = np.zeros(3, [*BODY.descr, ("name", "U8")])
+    for field in BODY.names:
+        named[field] = bodies()[field]
+    gradient, wanted = [fg.grad(of_masks)(records, 0.9) for records in (named, bodies())]
+    for field in ("mass", "place", "phase"):
+        np.testing.assert_array_equal(gradient[field], wanted[field])
+
+
+@numba.njit
+def named_one(bodies, x):
+    return x if bodies[0].name == "sun" else x * x
+
+
+@numba.njit
+def assigned_with_its_name(bodies, x):
+    bodies[0] = bodies[1]
+    return bodies[0].mass * x
+
+
+@numba.njit
+def assigned_by_a_field(bodies, x):
+    bodies[bodies["kind"]] = bodies.copy()
+    return weight(bodies, x)
+
+
+@numba.njit
+def one_of_two_is_written(bodies, x):
+    chosen = bodies if x > 0.0 else bodies.copy()
+    chosen[0].mass = x
+    return weight(chosen, x) * bodies[0].mass
+
+
+@numba.njit
+def the_largest(bodies, x):
+    largest = bodies[0]
+    for body in bodies:
+        if body.mass > largest.mass:
+            largest = body
+    return largest.mass * x
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (named_one, r"the field name of a record is of type \[unichr"),
+        (assigned_with_its_name, "fields of texts can't be differentiated: assign the fields"),
+        (assigned_by_a_field, "copy the indices first"),
+        (one_of_two_is_written, "copy the array"),
+        (the_largest, "has several definitions"),
+    ],
+)
+def test_uses_of_records_that_are_refused(function, reason):
+    records = np.zeros(3, [*BODY.descr, ("name", "U8")]) if "name" in function.__name__ else bodies()
+    with pytest.raises(DifferentiationError, match=f"test_records.py:.*{reason}"):
+        fg.grad(function, argnums=1)(records, 0.9)

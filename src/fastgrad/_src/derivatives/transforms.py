@@ -190,6 +190,8 @@ def _is_discrete(type: types.Type) -> bool:
         return all(map(_is_discrete, type))
     if field_types_of(type) is not None:
         return not is_differentiable(type)
+    if isinstance(type, (types.List, types.ListType, types.DictType)):
+        return True
     type = number_type(type)
     return isinstance(type, (types.Integer, types.Boolean, types.UnicodeType))
 

@@ -114,7 +114,8 @@ def _conflicting_stores(function: Function, flow: ControlFlow) -> Iterator[tuple
                     if memory not in names:
                         continue
                     (name,) = names - {memory}
-                    if name in alive or (kind == ITEM and name.kind == "parameter"):  # the caller reads it
+                    is_seen = kind == ITEM and name.kind == "parameter"  # the caller reads it
+                    if name in alive or is_seen or name.is_copy_of_argument:
                         yield statement, memory, name, kind
                 if memory in aliases.repeated:
                     yield statement, memory, memory, ITEM
@@ -135,7 +136,7 @@ def check_aliased_stores(function: Function, flow: ControlFlow, is_reverse: bool
                 f"{what} is changed here, while another name may show the same array or list, which can't be differentiated; append a copy, or write before",
                 store.location,
             )
-        if kind == PHI and is_reverse:
+        if kind == PHI and (is_reverse or name.is_copy_of_argument):
             raise refuse(
                 "a variable that is one of several arrays is written here, while another variable may hold the same array; copy the array",
                 store.location,

@@ -252,6 +252,12 @@ class Builder:
         """Notes that an array is written."""
         if root.memory_owner.kind == "global":
             raise self.refuse("a global array is written")
+        if root.memory_owner.is_copy_of_argument:
+            name = root.memory_owner.field.owner.removeprefix("a_")  # type: ignore[union-attr]
+            raise self.refuse(
+                f"the list or dictionary {name}, or an item of it, is an argument and is changed here, which can't be differentiated: change a copy of it, or "
+                f"for arrays of a list pass the tuple of them: tuple({name})"
+            )
         root.memory_owner.is_written = True
 
     def root(self, type: types.Array, kind: str, hint: str, dims: list[Operand] | None = None) -> Root:

@@ -39,7 +39,6 @@ from fastgrad._src.derivatives.ir.operands import (
 from fastgrad._src.derivatives.ir.statements import COST_OF_EFFECTS
 from fastgrad._src.derivatives.ir.values import (
     Complex,
-    Fields,
     FunctionChoice,
     Items,
     Method,
@@ -239,7 +238,7 @@ class Calls(Part):
         if isinstance(function, Method) and function.owner.kind is not None:
             arguments = self._with_keywords(function, arguments, keywords)
             return methods.call(self._lowering, function.owner, function.name, arguments, result_type)
-        if isinstance(function, Method) and isinstance(function.owner, Fields):
+        if isinstance(function, Method) and isinstance(getattr(function.owner, "type", None), types.ClassInstanceType):
             method = function.owner.type.jit_methods[function.name]
             return self.call_compiled(method, [function.owner, *arguments], keywords)
         if isinstance(function, Method):

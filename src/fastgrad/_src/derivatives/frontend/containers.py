@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import types
 
-from fastgrad._src.derivatives.frontend import array_expressions, methods
+from fastgrad._src.derivatives.frontend import array_expressions, methods, selections
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.builder import Builder
 from fastgrad._src.derivatives.functions.argument_types import field_types_of
@@ -205,6 +205,19 @@ def list_of_range(lowering: Lowering, type: types.Type, values: Range) -> Number
     return result
 
 
+def parameter_list(
+    lowering: Lowering, name: str, type: types.Type, field: str, dtype: types.Type, position: int
+) -> NumberList:
+    """Returns numbers of a parameter that is a list or a dictionary: a list that can't change, because the caller would see it."""
+    array_type, builder = types.Array(dtype, 1, "C"), lowering.builder
+    root = builder.root(array_type, "parameter", name)
+    root.name, root.block, root.position = f"field_{field}_of_{name}", None, position
+    root.field = Field(name, field, isinstance(dtype, types.Complex), True, is_copy=True)
+    builder.read_dims(root, array_type)
+    items = View.whole(root, dtype)
+    return NumberList(items, items.axes[0].size, type)
+
+
 def length_of(lowering: Lowering, values: NumberList) -> Operand:
     """Returns the length of a list, as it is now."""
     if not isinstance(values.length, View):
@@ -272,6 +285,7 @@ def resize(lowering: Lowering, values: NumberList, count: Operand) -> Operand:
 def length_to_change(lowering: Lowering, values: NumberList) -> View:
     """Notes that the length of a list changes here, and returns the array that holds it."""
     if not isinstance(values.length, View):
+        lowering.builder.note_write(values.data.root)
         raise lowering.builder.refuse(
             "an item of a list of lists changes its length, which can't be differentiated; append lists that are complete"
         )
@@ -369,12 +383,11 @@ def apply(lowering: Lowering, function: Any, operands: list[Any], type: types.Ty
 
 
 def allocate_records(lowering: Lowering, type: types.Array, shape: Any, function: str) -> Fields:
-    """Returns a new array of records."""
-    dims = [lowering.operands.scalar(size) for size in listed(shape)]
+    """Returns a new array of records, of a shape or that of another array of records."""
+    dims = shape.sizes if isinstance(shape, Fields) else [lowering.operands.scalar(size) for size in listed(shape)]
     _check_no_shared_bytes(lowering, type)
     parts = {}
-    for name, field in type.dtype.members:
-        dtype, inner = _field_type(lowering, name, field)
+    for name, (dtype, inner) in types_of_fields(type).items():
         sizes = [*dims, *[index_constant(size) for size in inner]]
         parts[name] = lowering.builder.allocate(dtype, sizes, function, name)
     return Fields(parts, type)
@@ -391,12 +404,13 @@ def _check_no_shared_bytes(lowering: Lowering, type: types.Type) -> None:
         raise lowering.builder.refuse("a record whose fields overlap in memory can't be differentiated")
 
 
-def _field_type(lowering: Lowering, name: str, field: types.Type) -> tuple[types.Type, tuple[int, ...]]:
-    """Returns the type of a field's numbers, and the field's own shape."""
-    dtype, shape = (field.dtype, field.shape) if isinstance(field, types.NestedArray) else (field, ())
-    if not isinstance(dtype, NUMBERS):
-        raise lowering.builder.refuse(f"the field {name} of a record is of type {field}, which can't be differentiated")
-    return dtype, shape
+def types_of_fields(type: types.Type) -> dict[str, tuple[types.Type, tuple[int, ...]]]:
+    """Returns the types of the numbers of a record's fields, and the fields' own shapes. Fields of texts are an error where they are read."""
+    fields = {
+        name: (field.dtype, field.shape) if isinstance(field, types.NestedArray) else (field, ())
+        for name, field in field_types_of(type).items()  # type: ignore[union-attr]
+    }
+    return {name: field for name, field in fields.items() if isinstance(field[0], NUMBERS)}
 
 
 def parameter_fields(lowering: Lowering, name: str, type: types.Type, position: int) -> Fields:
@@ -404,21 +418,32 @@ def parameter_fields(lowering: Lowering, name: str, type: types.Type, position: 
     builder, parts = lowering.builder, {}
     _check_no_shared_bytes(lowering, type)
     is_instance = isinstance(type, types.ClassInstanceType)
+    rank, fields = getattr(type, "ndim", 0), types_of_fields(type)
     for field, field_type in field_types_of(type).items():  # type: ignore[union-attr]
         dtype = number_type(field_type)
-        if is_instance and not isinstance(dtype, NUMBERS):
-            continue  # an error where it is read
-        if is_instance:
+        if is_instance and isinstance(dtype, NUMBERS):
             array_type = field_type if dtype is not field_type else types.Array(dtype, 0, "C")
+        elif not is_instance and field in fields:
+            dtype, inner = fields[field]
+            array_type = types.Array(dtype, rank + len(inner), "A")
         else:
-            dtype, inner = _field_type(lowering, field, field_type)
-            array_type = types.Array(dtype, getattr(type, "ndim", 0) + len(inner), "A")
+            continue  # an error where it is read
         root = builder.root(array_type, "parameter", name)
         root.name, root.block, root.position = f"field_{field}_of_{name}", None, position
         root.field = Field(name, field, isinstance(dtype, types.Complex), not is_instance)
         builder.read_dims(root, array_type)
         parts[field] = View.whole(root, dtype)
+    if not parts and not is_instance:
+        raise builder.refuse(f"{Fields(parts, type).describe()} without numbers can't be differentiated")
     return Fields(parts, type)
+
+
+def _part(lowering: Lowering, fields: Fields, name: str) -> View:
+    """Returns the array of a field of records; refuses one that has no numbers."""
+    if name not in fields.parts:
+        kind = field_types_of(fields.type)[name]  # type: ignore[index]
+        raise lowering.builder.refuse(f"the field {name} of a record is of type {kind}, which can't be differentiated")
+    return fields.parts[name]
 
 
 def new_instance(
@@ -440,17 +465,32 @@ def new_instance(
 def field_item(lowering: Lowering, fields: Fields, index: Any) -> Any:
     """Lowers a field of records, or an item of an array of records."""
     if isinstance(index, str):
-        return lowering.operands.element_or_view(fields.parts[index])
+        return lowering.operands.element_or_view(_part(lowering, fields, index))
     if isinstance(fields.type, types.ClassInstanceType):
         raise lowering.builder.refuse("an item of an instance of a jitclass can't be differentiated: call a method")
-    indices = index if isinstance(index, list) else [index]
+    indices = _indices_of_records(lowering, fields, index)
     if any(isinstance(position, View) for position in indices):
-        raise lowering.builder.refuse("an array of records can't be indexed by an array in a derivative")
-    parts = {name: view_rules.subview(lowering.builder, part, indices) for name, part in fields.parts.items()}
-    removed = sum(not isinstance(position, view_rules.Slice) for position in indices)
-    rank = getattr(fields.type, "ndim", 0) - removed
+        parts = {name: selections.select(lowering, part, indices) for name, part in fields.parts.items()}
+    else:
+        parts = {name: view_rules.subview(lowering.builder, part, indices) for name, part in fields.parts.items()}
+    name, part = next(iter(fields.parts.items()))
+    rank = len(parts[name].axes) - len(part.axes) + len(fields.sizes)
     record = getattr(fields.type, "dtype", fields.type)
     return Fields(parts, types.Array(record, rank, "A") if rank else record)
+
+
+def _indices_of_records(lowering: Lowering, fields: Fields, index: Any) -> list[Any]:
+    """Returns indices of an array of records, with slices for an ellipsis, which leave the axes of fields, and positions for a mask."""
+    indices = index if isinstance(index, list) else [index]
+    if any(position is view_rules.ALL_AXES for position in indices):
+        place = indices.index(view_rules.ALL_AXES)
+        others = sum(position is not view_rules.NEW_AXIS for position in indices) - 1
+        rest = [view_rules.FULL_SLICE] * (len(fields.sizes) - others)
+        indices = [*indices[:place], *rest, *indices[place + 1 :]]
+    mask = indices[0] if len(indices) == 1 else None
+    if isinstance(mask, View) and isinstance(mask.dtype, types.Boolean) and len(mask.axes) == 1:
+        indices = [lowering.calls.inline(selections.true_positions, [mask, fields.sizes[0]])]
+    return indices
 
 
 def field_array(lowering: Lowering, owner: Fields | Items, name: str) -> View:
@@ -482,7 +522,7 @@ def set_field(lowering: Lowering, fields: Fields, index: Any, value: Any) -> Non
         fields.parts[index] = View(array.root, array.starts, array.axes, array.parts, layout)
         return
     if isinstance(index, str):
-        target = fields.parts[index]
+        target = _part(lowering, fields, index)
         if is_instance:
             value = lowering.operands.cast(value, fields.type.struct[index])
         if target.axes:
@@ -492,23 +532,42 @@ def set_field(lowering: Lowering, fields: Fields, index: Any, value: Any) -> Non
         return
     if not isinstance(value, Fields):
         raise lowering.builder.refuse(f"{describe(value)} is assigned to a record, which can't be differentiated")
-    targets = field_item(lowering, fields, index)
+    is_seen = any(part.root.memory_owner.kind != "local" for part in fields.parts.values())
+    if is_seen and len(fields.parts) < len(field_types_of(fields.type)):  # type: ignore[arg-type]
+        raise lowering.builder.refuse(
+            "an assignment to records of an argument with fields of texts can't be differentiated: assign the fields, or to a copy of the array"
+        )
+    indices = _indices_of_records(lowering, fields, index)
+    arrays = [position for position in indices if isinstance(position, View)]
+    if arrays:
+        if any(selections.may_share(part, position) for part in fields.parts.values() for position in arrays):
+            raise lowering.builder.refuse(
+                "an assignment to records whose indices are a field of theirs can't be differentiated; copy the indices first"
+            )
+        for name, part in fields.parts.items():
+            selections.assign_selected(lowering, part, indices, field_item(lowering, value, name))
+        return
+    targets = field_item(lowering, fields, indices)
     for name in targets.parts:
         set_field(lowering, targets, name, field_item(lowering, value, name))
 
 
 def field_attribute(lowering: Lowering, fields: Fields, name: str) -> Any:
     """Lowers an attribute of a record or of an array of records."""
-    rank = getattr(fields.type, "ndim", 0)
-    sizes: list[Any] = [axis.size for axis in next(iter(fields.parts.values())).axes[:rank]]
-    if name in fields.parts:
+    sizes: list[Any] = fields.sizes
+    is_instance = isinstance(fields.type, types.ClassInstanceType)
+    if name in fields.parts or (not is_instance and name in field_types_of(fields.type)):  # type: ignore[operator]
         return field_item(lowering, fields, name)
-    if isinstance(fields.type, types.ClassInstanceType):
+    if is_instance:
         return _instance_attribute(lowering, fields, name)
     if name == "shape":
         return tuple_of(sizes)
-    if name == "size" and rank:
-        return view_rules.product(lowering.builder, sizes)
+    if sizes and name in ("copy", "ravel"):
+        return Method(fields, name)
+    if sizes and name in ("size", "ndim"):
+        return view_rules.product(lowering.builder, sizes) if name == "size" else index_constant(len(sizes))
+    if name == "dtype":
+        return Static(as_dtype(number_type(fields.type)))
     raise lowering.builder.refuse(f"the attribute {name} of {describe(fields)} can't be differentiated")
 
 
@@ -528,4 +587,4 @@ def _instance_attribute(lowering: Lowering, instance: Fields, name: str) -> Any:
     )
 
 
-ALLOCATIONS = {np.zeros: "zeros", np.empty: "empty"}
+ALLOCATIONS = {np.zeros: "zeros", np.zeros_like: "zeros", np.empty: "empty", np.empty_like: "empty"}

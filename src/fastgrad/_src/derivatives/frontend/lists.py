@@ -60,6 +60,21 @@ def new_list(lowering: Lowering, type: types.Type, items: Sequence[Any]) -> Any:
     return containers.new_list(lowering, type, [*items])
 
 
+def parameter(lowering: Lowering, name: str, type: types.Type, position: int) -> Any:
+    """Returns a parameter that is a list of numbers, of arrays, or of lists of numbers; else a text why it can't be differentiated."""
+
+    def part(field: str, dtype: types.Type, part_type: types.Type | None = None) -> Any:
+        return containers.parameter_list(lowering, name, part_type or types.List(dtype), field, dtype, position)
+
+    dtype = type.dtype
+    if isinstance(dtype, containers.NUMBERS):
+        return part("items", dtype, type)
+    if isinstance(dtype, (types.Array, types.List, types.ListType)) and isinstance(dtype.dtype, containers.NUMBERS):
+        sizes = [part(f"size_{axis}", INDEX) for axis in range(getattr(dtype, "ndim", 1))]
+        return ArrayList(part("elements", dtype.dtype), part("starts", INDEX), tuple(sizes), type)
+    return f"is of type {type} (pass a tuple: tuple({name.removeprefix('a_')}))"
+
+
 def append_items(values, more):  # type: ignore[no-untyped-def]
     """Appends the items of another list."""
     for item in more:

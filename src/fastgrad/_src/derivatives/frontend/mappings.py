@@ -221,6 +221,20 @@ def new_mapping(lowering: Lowering, type: types.Type, arguments: list[Any]) -> M
     return result
 
 
+def parameter(lowering: Lowering, name: str, type: types.DictType, position: int) -> Any:
+    """Returns a parameter that is a dictionary of numbers with numbers as keys; else a text why it can't be differentiated."""
+    kinds = {"keys": type.key_type, "values": type.value_type}
+    if isinstance(type.key_type, types.Complex) or not all(
+        isinstance(kind, containers.NUMBERS) for kind in kinds.values()
+    ):
+        return f"is of type {type} (pass its values as arguments, or as a named tuple, or numbers with numbers as keys)"
+    keys, values = [
+        containers.parameter_list(lowering, name, types.List(kind), field, kind, position)
+        for field, kind in kinds.items()
+    ]
+    return Mapping((keys,), values, type)
+
+
 def _has_plain_keys(mapping: Mapping) -> bool:
     """True if each key of a set is one number."""
     return len(mapping.keys) == 1 and not isinstance(_key_type(mapping), types.UnicodeType)

@@ -247,6 +247,12 @@ class Operands:
             Slice(self._parameter_number(INDEX, name, "start"), self._parameter_number(INDEX, name, "stop"), None)
         )
 
+    def _container(self, name: str, type: types.Type, position: int) -> Any:
+        from fastgrad._src.derivatives.frontend import lists, mappings  # they import this module
+
+        rule = mappings.parameter if isinstance(type, types.DictType) else lists.parameter
+        return rule(self._lowering, name, type, position)
+
     def _parameter_number(self, type: types.Type, name: str, attribute: str) -> Scalar:
         """Returns the number that is an attribute of a parameter."""
         number = code.attribute(code.Variable(name), attribute)
@@ -264,6 +270,7 @@ _PARAMETERS: dict[type, Callable[[Operands, str, Any, int], Any]] = {
     types.UnicodeType: lambda operands, name, kind, position: TextParameter(name),
     types.EnumMember: Operands._enum_member,
     types.SliceType: Operands._slice,
+    **dict.fromkeys([types.List, types.ListType, types.DictType], Operands._container),
     types.FunctionType: lambda operands, name, kind, position: (
         "has functions that are known by type only (pass functions of njit one by one, or read them from a global tuple)"
     ),

@@ -18,6 +18,7 @@ from fastgrad._src.derivatives.ir.values import (
     Complex,
     Deferred,
     EnumerationMember,
+    Fields,
     FunctionChoice,
     Items,
     NumberedText,
@@ -152,6 +153,13 @@ class Phis(Part):
         self._builder.read_dims(root, type)
         return View.whole(root, type.dtype)
 
+    def _phi_of_records(self, type: types.Array, hint: str) -> Fields:
+        parts = {
+            name: self._phi_of_array(types.Array(dtype, type.ndim + len(inner), "A"), hint)
+            for name, (dtype, inner) in containers.types_of_fields(type).items()
+        }
+        return Fields(parts, type)
+
     def _phi_of_number(self, type: types.Type, hint: str) -> Scalar:
         scalar = self._builder.scalar(type, hint)
         self._builder.block.phis.append(Phi(scalar, self._builder.location))
@@ -230,7 +238,9 @@ _PHIS: dict[type, Callable[[Phis, Any, str], Any]] = {
     types.IntEnumMember: lambda phis, kind, hint: phis.new_phi(kind.dtype, hint),
     types.Dispatcher: lambda phis, kind, hint: Static(kind.dispatcher),
     types.Optional: Phis._phi_of_optional,
-    types.Array: Phis._phi_of_array,
+    types.Array: lambda phis, kind, hint: (
+        phis._phi_of_records if isinstance(kind.dtype, types.Record) else phis._phi_of_array
+    )(kind, hint),
     types.Complex: lambda phis, kind, hint: Complex(*[phis.new_phi(kind.underlying_float, hint) for _ in range(2)]),
     **dict.fromkeys([types.Float, types.Integer, types.Boolean], Phis._phi_of_number),
     types.RangeType: Phis._phi_of_range,

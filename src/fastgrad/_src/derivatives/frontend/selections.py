@@ -149,7 +149,7 @@ def select(lowering: Lowering, array: View, indices: list[Any]) -> View:
 def assign_selected(lowering: Lowering, array: View, indices: list[Any], value: Any) -> None:
     """Lowers an assignment to the elements that arrays of integers or a mask select."""
     for index in indices:
-        if isinstance(index, View) and index.dtype == array.dtype and _may_share(array, index):
+        if isinstance(index, View) and index.dtype == array.dtype and may_share(array, index):
             is_mask = isinstance(index.dtype, types.Boolean)
             if len(array.axes) > 1 or (is_mask and not array.has_same_elements(index)):
                 raise lowering.builder.refuse(
@@ -157,7 +157,7 @@ def assign_selected(lowering: Lowering, array: View, indices: list[Any], value: 
                 )
     if isinstance(value, Items):
         value = lowering.array_functions.as_array(lowering, value)
-    if value.is_array and value.axes and _may_share(array, value):
+    if value.is_array and value.axes and may_share(array, value):
         value = lowering.array_functions.copy(lowering, value)
     selection = _selection(lowering, array, indices)
     sizes = selection.sizes()
@@ -171,7 +171,7 @@ def assign_selected(lowering: Lowering, array: View, indices: list[Any], value: 
     lowering.calls.inline(loops, [selection.view, *selection.places, value])
 
 
-def _may_share(first: View, second: View) -> bool:
+def may_share(first: View, second: View) -> bool:
     """True if two arrays may share memory."""
     memories = first.root.memory_owner, second.root.memory_owner
     return memories[0] is memories[1] or "phi" in (memories[0].kind, memories[1].kind)

@@ -75,6 +75,10 @@ class Splice:
     def splice_call(self, values: list[Any], argument_count: int) -> Any:
         builder, function, location = self._builder, self._function, self._builder.location
         for parameter, value in zip(function.arguments, values, strict=True):
+            if any(leaf.kind is not None for leaf in parameter.leaves):
+                raise builder.refuse(
+                    "a call of a derivative with a list or a dictionary can't be differentiated: pass a tuple"
+                )
             parameter.bind(self, value)
         self._check_memory(
             [root for root in self._arrays if root.position is not None and root.position < argument_count]

@@ -61,8 +61,10 @@ def check_types(function: FunctionType, argument_types: Types, positions: tuple[
     for position, (name, type) in enumerate(zip(parameter_names(function), argument_types, strict=True)):
         argument = f"{place(function)}: {owner}: the argument {name} of {function.__name__} is of type {type}, which"
         if position in positions and not is_differentiable(type):
+            is_list = isinstance(type, (types.List, types.ListType))
+            remedy = f"a tuple of its items, tuple({name})" if is_list else "float64 or float32"
             raise DifferentiationError(
-                f"{argument} has no derivative. Pass float64 or float32, or choose other arguments with argnums."
+                f"{argument} has no derivative. Pass {remedy}, or choose other arguments with argnums."
             )
         if number_type(type) == types.pyobject:
             raise DifferentiationError(

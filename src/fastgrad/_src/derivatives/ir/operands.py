@@ -250,13 +250,16 @@ class Field(NamedTuple):
         owner: the parameter's variable in the derivative's code.
         name: of the field.
         is_complex: whether it has complex numbers.
-        is_of_record: whether the owner is a record or an array of records, whose fields share no memory; else it is an instance of ``jitclass``.
+        is_of_record: whether the fields share no memory: the owner is a record, an array of records, a list or a dictionary; else it is an
+            instance of ``jitclass``.
+        is_copy: whether it is a copy: the owner is a list or a dictionary.
     """
 
     owner: str
     name: str
     is_complex: bool
     is_of_record: bool
+    is_copy: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -293,6 +296,11 @@ class Root:
     def term(self) -> Variable:
         """What the derivative's code calls it: its variable."""
         return Variable(self.name, self.type if self.kind == "phi" else None)
+
+    @property
+    def is_copy_of_argument(self) -> bool:
+        """True for the numbers of an argument that is a list or a dictionary."""
+        return self.field is not None and self.field.is_copy
 
     def is_sibling_field(self, other: Root) -> bool:
         """True if both are fields of one record or array of records: they share no memory."""

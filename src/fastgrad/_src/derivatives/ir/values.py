@@ -308,15 +308,25 @@ class Fields(TypedValue):
     depth: int | None = field(default=None, init=False)
 
     @property
+    def sizes(self) -> list[Operand]:
+        """The sizes of an array of records; none for others."""
+        return next(iter(self.parts.values())).sizes[: getattr(self.type, "ndim", 0)]
+
+    @property
     def length(self) -> Operand | None:
         """The number of records of an array of them; None for others."""
-        return next(iter(self.parts.values())).axes[0].size if isinstance(self.type, types.Array) else None
+        return next(iter(self.sizes), None)
 
     def describe(self) -> str:
         """Returns words for it in an error message."""
         if isinstance(self.type, types.ClassInstanceType):
             return "an instance of a jitclass"
         return "an array of records" if isinstance(self.type, types.Array) else "a record"
+
+    def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
+        """Adds the fields."""
+        for name, part in self.parts.items():
+            part.add_incoming(phis, block, None if value is None else value.parts[name])
 
     def bind(self, splice: Splice, value: Any) -> None:
         """Notes the fields."""

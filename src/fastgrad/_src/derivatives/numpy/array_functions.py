@@ -32,6 +32,7 @@ from fastgrad._src.derivatives.ir.operands import INDEX, Constant, Operand, Scal
 from fastgrad._src.derivatives.ir.scalar_operations import AT_LEAST_0, MINIMUM
 from fastgrad._src.derivatives.ir.values import (
     Elements,
+    Fields,
     Items,
     Iterable,
     Method,
@@ -212,7 +213,10 @@ def _store(lowering: Lowering, function: Any, target: View, value: Any, step_fun
 
 @register(np.copy, method="copy")
 def copy(lowering: Lowering, array: Any) -> Any:
-    """Lowers a copy of an array."""
+    """Lowers a copy of an array, or of one of records."""
+    if isinstance(array, Fields):
+        parts = {name: copy(lowering, part) for name, part in array.parts.items()}
+        return Fields(parts, array.type.copy(layout="C", readonly=False))
     if not isinstance(array, (Elements, View)):
         return NotImplemented
     return lowering.calls.inline(copy_loops(len(array.axes), str(array.dtype)), [array])
@@ -352,6 +356,8 @@ def _reshape(lowering: Lowering, array: Any, *shape: Any) -> Any:
 
 @register(np.ravel, method="ravel")
 def _ravel(lowering: Lowering, array: Any) -> Any:
+    if isinstance(array, Fields) and len(array.sizes) == 1:
+        return array if type_of(array).layout == "C" else copy(lowering, array)
     if not array.is_array:
         return NotImplemented
     flat = array if type_of(array).layout == "C" else copy(lowering, array)

@@ -28,6 +28,7 @@ from fastgrad._src.derivatives.ir.operands import (
 )
 from fastgrad._src.derivatives.ir.values import (
     Deferred,
+    Fields,
     Items,
     Iterable,
     listed,
@@ -265,6 +266,16 @@ def _concatenate(lowering: Lowering, parts: list[View], axis: int, result_type: 
     return result
 
 
+def _concatenate_records(lowering: Lowering, arrays: list[Fields], axis: int, result_type: types.Type) -> Fields:
+    """Lowers the concatenation of arrays of records: that of each field."""
+    axis = normalized_axis(lowering, axis, len(arrays[0].sizes))
+    parts = {
+        name: _concatenate(lowering, [array.parts[name] for array in arrays], axis, type_of(part))
+        for name, part in arrays[0].parts.items()
+    }
+    return Fields(parts, result_type)
+
+
 @register(np.concatenate, np.concat)
 @register(np.stack, is_new=True)
 @register(np.hstack, along=1)
@@ -296,6 +307,10 @@ def _lower_joining(
         result_type: Numba's type of the result.
     """
     number = along if along is not None else 0 if axis is None else static_integer(axis)
+    if isinstance(arrays, Items) and all(isinstance(array, Fields) for array in arrays.values):
+        if along is not None or is_new or number is None:
+            return NotImplemented
+        return _concatenate_records(lowering, arrays.values, number, result_type)
     if not isinstance(arrays, Items) or number is None or not all(map(rank_of, arrays.values)):
         return NotImplemented
     builder, parts = lowering.builder, arrays.values

@@ -6,10 +6,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numba
 import numpy as np
 from numba import types
 from numba.extending import intrinsic, overload
+from numba.typed import Dict, List
 
+from fastgrad._src.derivatives.runtime import list_fields
 from fastgrad._src.jit.numba_internals import as_dtype, cgutils, impl_ret_borrowed, make_array, populate_array
 
 
@@ -21,8 +24,14 @@ def field_of(owner, name):  # type: ignore[no-untyped-def]
     """
     if is_instance(owner):
         return np.asarray(getattr(owner, name))
+    if isinstance(owner, CONTAINERS):
+        return list_fields.implementation(numba.typeof(owner), name)(owner, name)
     # A record of NumPy shows its memory to an array of it.
     return (owner if isinstance(owner, np.ndarray) else np.ndarray((), owner.dtype, owner))[name]
+
+
+CONTAINERS = (list, List, Dict)
+"""The classes of lists and dictionaries that may be arguments."""
 
 
 def is_instance(value: Any) -> bool:
@@ -41,6 +50,9 @@ _KEPT = (types.Array, types.Number, types.Boolean)
 
 def memory_in_argument(value: Any) -> list[Any]:
     """Returns the records and arrays in an argument of a call."""
+    if isinstance(value, CONTAINERS):
+        items = value.values() if isinstance(value, Dict) else value
+        return [part for item in items for part in memory_in_argument(item)]
     parts = [value, *[part for _, part in _fields_of(value)]]
     return [part for part in parts if isinstance(part, (np.ndarray, np.void))]
 
@@ -133,6 +145,8 @@ def _field_of(owner, name):  # type: ignore[no-untyped-def]
     if not isinstance(name, types.StringLiteral):
         return None
     key = name.literal_value
+    if isinstance(owner, (types.List, types.ListType, types.DictType)):
+        return list_fields.implementation(owner, key)
     if isinstance(owner, types.ClassInstanceType):
         field = _field_of_instance(key)
         return lambda owner, name: field(owner)

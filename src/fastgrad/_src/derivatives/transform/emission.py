@@ -35,6 +35,7 @@ from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.scalar_operations import CASTS, GLOBALS_OF_CODE
 from fastgrad._src.derivatives.ir.statements import Call, Load, Raise, Return
 from fastgrad._src.derivatives.runtime.complex_arrays import complex_of_parts, real_parts
+from fastgrad._src.derivatives.runtime.list_fields import shares_memory_of_item
 from fastgrad._src.derivatives.runtime.record_fields import field_of
 from fastgrad._src.scalars.formulas import Number as NumberTerm
 from fastgrad._src.scalars.formulas import Term, as_term
@@ -193,7 +194,12 @@ class Emitter:
             for other in parameters if root.is_written else []:
                 if other is not root and not root.is_sibling_field(other):
                     names = function.names[root.position], function.names[other.position]  # type: ignore[index]
-                    checks.append(memory_check(root.term, other.term, names))
+                    if not other.is_copy_of_argument:
+                        checks.append(memory_check(root.term, other.term, names))
+                    elif other.field.name == "elements":  # type: ignore[union-attr]
+                        shares = self.bound(shares_memory_of_item, "shares_memory_of_item")
+                        meets = code.call(shares.name, code.Variable(other.field.owner), root.term)  # type: ignore[union-attr]
+                        checks.append(code.raise_if(meets, ValueError, shared_memory_message(names)))
         return checks
 
     def shape(self, dims: list[Operand]) -> Term:

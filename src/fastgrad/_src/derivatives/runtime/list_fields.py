@@ -1,0 +1,128 @@
+"""Arguments that are lists and dictionaries, as new arrays of their numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+
+from fastgrad._src.derivatives.runtime.tape_memory import may_share_memory
+from fastgrad._src.jit.numba_internals import as_dtype
+
+
+def shares_memory(values, array):  # type: ignore[no-untyped-def]
+    """Returns whether an array of a list may share memory with another array."""
+    for item in values:  # noqa: SIM110  # Numba compiles no generators
+        if may_share_memory(item, array):
+            return True
+    return False
+
+
+shares_memory_of_item = numba.njit(shares_memory)
+
+
+def _numbers(dtype: np.dtype) -> Callable[..., Any]:
+    def numbers(owner, name):  # type: ignore[no-untyped-def]
+        result, count = np.empty(len(owner), dtype), 0
+        for number in owner:
+            result[count] = number
+            count += 1  # noqa: SIM113  # dictionaries have no enumerate in Numba
+        return result
+
+    return numbers
+
+
+def _values_of_dictionary(dtype: np.dtype) -> Callable[..., Any]:
+    def numbers(owner, name):  # type: ignore[no-untyped-def]
+        result, count = np.empty(len(owner), dtype), 0
+        for number in owner.values():
+            result[count] = number
+            count += 1  # noqa: SIM113
+        return result
+
+    return numbers
+
+
+def _elements_of_arrays(dtype: np.dtype) -> Callable[..., Any]:
+    def elements(owner, name):  # type: ignore[no-untyped-def]
+        count = 0
+        for item in owner:
+            count += item.size
+        result, count = np.empty(count, dtype), 0
+        for item in owner:
+            for number in item.flat:
+                result[count] = number
+                count += 1
+        return result
+
+    return elements
+
+
+def _elements_of_lists(dtype: np.dtype) -> Callable[..., Any]:
+    def elements(owner, name):  # type: ignore[no-untyped-def]
+        count = 0
+        for item in owner:
+            count += len(item)
+        result, count = np.empty(count, dtype), 0
+        for item in owner:
+            for number in item:
+                result[count] = number
+                count += 1
+        return result
+
+    return elements
+
+
+def _starts_of_arrays(owner, name):  # type: ignore[no-untyped-def]
+    result, count = np.empty(len(owner), np.int64), 0
+    for k in range(len(owner)):
+        result[k] = count
+        count += owner[k].size
+    return result
+
+
+def _starts_of_lists(owner, name):  # type: ignore[no-untyped-def]
+    result, count = np.empty(len(owner), np.int64), 0
+    for k in range(len(owner)):
+        result[k] = count
+        count += len(owner[k])
+    return result
+
+
+def _sizes(axis: int) -> Callable[..., Any]:
+    def sizes(owner, name):  # type: ignore[no-untyped-def]
+        result = np.empty(len(owner), np.int64)
+        for k in range(len(owner)):
+            result[k] = owner[k].shape[axis]
+        return result
+
+    return sizes
+
+
+def _lengths(owner, name):  # type: ignore[no-untyped-def]
+    result = np.empty(len(owner), np.int64)
+    for k in range(len(owner)):
+        result[k] = len(owner[k])
+    return result
+
+
+def implementation(type: types.Type, name: str) -> Callable[..., Any]:
+    """Returns the function of a list or a dictionary and ``name`` that returns one of the arrays that it is lowered to.
+
+    For a list of numbers: its "items". For a list of arrays or of lists: the "elements", the "starts", and the sizes along the axes, "size_0" ...
+    For a dictionary: the "keys", the "values".
+    """
+    if isinstance(type, types.DictType):
+        kind = type.key_type if name == "keys" else type.value_type
+        return (_numbers if name == "keys" else _values_of_dictionary)(as_dtype(kind))
+    if name == "items":
+        return _numbers(as_dtype(type.dtype))
+    is_nested = not isinstance(type.dtype, types.Array)
+    if name == "elements":
+        return (_elements_of_lists if is_nested else _elements_of_arrays)(as_dtype(type.dtype.dtype))
+    if name == "starts":
+        return _starts_of_lists if is_nested else _starts_of_arrays
+    return _lengths if is_nested else _sizes(int(name.removeprefix("size_")))
