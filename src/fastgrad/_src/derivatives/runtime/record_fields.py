@@ -41,6 +41,8 @@ _KEPT = (types.Array, types.Number, types.Boolean)
 
 def memory_in_argument(value: Any) -> list[Any]:
     """Returns the records and arrays in an argument of a call."""
+    if type(value) is np.ndarray:
+        return [value]
     parts = [value, *[part for _, part in _fields_of(value)]]
     return [part for part in parts if isinstance(part, (np.ndarray, np.void))]
 
