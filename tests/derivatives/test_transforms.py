@@ -810,6 +810,91 @@ def test_compiled_functions_call_derivatives():
     np.testing.assert_allclose(found[1], w)
 
 
+@numba.njit
+def derivatives_of(function, w, x):
+    gradient, by_x = fg.grad(function, (0, 1))(w, x)
+    value, same = fg.value_and_grad(loss, argnums=1)(w, x)
+    (total, other), by_w = fg.value_and_grad(loss_and_size, has_aux=True)(w, x)
+    rest = total - value, other
+    tangent = fg.jvp(function, argnums=1)(w, x, 2.0)[1]
+    both = fg.jvp(function, (w, x), (w, 3.0))
+    return gradient, by_x, same, by_w, tangent, both, fg.hvp(function)(w, x, w), fg.jacobian(function)(w, x), rest
+
+
+@numba.njit
+def loss_and_size(w, x):
+    return plain_loss(w, x) * 2.0, w.size
+
+
+@numba.njit
+def plain_loss(w, x):
+    return np.sum(np.sin(w * x))
+
+
+def test_compiled_functions_call_transforms():
+    of_w, of_x = slopes(1.0)
+    gradient, by_x, same, by_w, tangent, both, product, jacobian, rest = derivatives_of(plain_loss, W, 0.7)
+    np.testing.assert_allclose(gradient, of_w)
+    np.testing.assert_allclose(by_w, 2.0 * of_w)
+    np.testing.assert_allclose(jacobian, of_w)
+    assert (by_x, same, tangent) == pytest.approx((of_x, 2.0 * of_x, 2.0 * of_x))
+    assert both == pytest.approx((plain_loss(W, 0.7), of_w @ W + 3.0 * of_x))
+    np.testing.assert_allclose(product, -np.sin(W * 0.7) * 0.49 * W)
+    assert rest == (pytest.approx(0.0), 3)
+
+
+@numba.njit
+def slope_times(x, n):
+    return fg.grad(cubed)(x) * fg.jvp(cubed, (x, n), (1.0, None))[1]
+
+
+@numba.njit
+def cubed(x, n=3):
+    return x**n
+
+
+def test_functions_that_call_transforms_are_differentiated():
+    assert slope_times(2.0, 2) == pytest.approx(12.0 * 4.0)
+    assert fg.grad(slope_times)(2.0, 2) == pytest.approx(72.0)  # that of 3x² 2x
+    assert fg.jvp(slope_times, (2.0, 2), (0.5, None))[1] == pytest.approx(36.0)
+    nested = numba.njit(lambda x: fg.grad(slope_times)(x, 2))
+    assert nested(2.0) == pytest.approx(72.0)
+
+
+def test_a_transform_that_is_first_called_in_a_compiled_function(tmp_path):
+    program = (
+        "import numba, fastgrad as fg\n"
+        "f = numba.njit(lambda x: x * x)\n"
+        "print(numba.njit(lambda x: fg.grad(f)(x))(3.0))\n"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "FASTGRAD_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(Path(fg.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert finished.stdout == "6.0\n", finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda w, x: fg.grad(x)(w), r"fg\.grad in a compiled function: the function is of type float64.*numba\.njit"),
+        (lambda w, x: fg.grad(loss, len(w))(w, x), r"argnums is of type int64.*write numbers"),
+        (lambda w, x: fg.grad(weighted_sum)(w, x)[0], r"takes \*args"),
+        (lambda w, x: fg.vjp(loss, w, x)[0], r"fg\.vjp returns a function of Python.*Use fg\.value_and_grad"),
+        (lambda w, x: fg.jvp(loss, w, w), "primals and tangents are of types array.*Pass tuples"),
+        (lambda w, x: fg.jvp(loss, (w, x), (w, x)), "the function has 3 parameters, and primals 2 items"),
+        (lambda w, x: fg.jvp(loss, (w, x, 1), (w, x, 1)), "argument 2 is of type .*int.*Pass None"),
+    ],
+)
+def test_calls_of_transforms_that_are_not_known_are_errors_of_numba(function, message):
+    with pytest.raises(numba.TypingError, match=message):
+        numba.njit(function)(W, 0.7)
+
+
 def test_threads_share_derivatives():
     def f(x):
         y = x[0]

@@ -202,7 +202,9 @@ def _transpose(rule: TypedRule, tangents: list[str], known: list[str]) -> Any:
         for number, type in enumerate(results.types)
     ]
     places = {number: place for place, number in enumerate(results.active)}
-    parts = [f"e[{places[number]}]" if number in places else zero_text(type) for number, type in enumerate(results.types)]
+    parts = [
+        f"e[{places[number]}]" if number in places else zero_text(type) for number, type in enumerate(results.types)
+    ]
     lines = [f"e = pull({', '.join([*zeros, *known, *tangents])})", f"return {tuple_text(parts)}"]
     scope = {"pull": pull}
     tangent = compiled_text("tangent", [*tangents, *known], lines, scope)

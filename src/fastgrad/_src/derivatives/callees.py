@@ -170,9 +170,7 @@ class SplitMode(ReverseMode):
         parameters = [*results, *map(code.Variable, self._frozen_names), *arrays, *STACKS_OF_REVERSE]
         (start,) = [block for block in self.flow.blocks if block.returns]
         prologue = self._prologue_of_reverse()
-        return self.result(
-            f"reverse_{self.function.name}", parameters, prologue, len(self.flow.blocks) + start.number
-        )
+        return self.result(f"reverse_{self.function.name}", parameters, prologue, len(self.flow.blocks) + start.number)
 
     def _prologue_of_reverse(self) -> list[code.Statement]:
         """Returns the statements that take back the records, and give numbers and cotangents their first values."""
@@ -370,9 +368,7 @@ def _parallel_reverse(call: DerivedCall, name: str) -> tuple[Code, Code]:
         *[code.assign(*_zeros(f"e{place}", callee.types[place])) for place in numbers],
         _run_all(_CHUNKS, passed, None),
         *[
-            code.Evaluate(
-                code.call("add_copies", code.Variable(f"d{place}"), code.Variable(f"s{place}"), _CHUNKS)
-            )
+            code.Evaluate(code.call("add_copies", code.Variable(f"d{place}"), code.Variable(f"s{place}"), _CHUNKS))
             for place in shared
         ],
         code.Return(

@@ -12,6 +12,7 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
+from fastgrad._src.derivatives.compiled_transforms import offer_derivative
 from fastgrad._src.derivatives.functions.argument_types import field_types_of, specialize
 from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.functions.parameters import (
@@ -105,7 +106,11 @@ def _matrix_dispatcher(
             target = f"_, {columns}" if maker is jacobian else columns
             call = f"{target} = columns_of_{position}({', '.join(given)}, {{}})"
             if not is_array:
-                lines += [*before_a_run, call.format(term_text(Constant(1.0, type).term)), f"result_{position} = {columns}"]
+                lines += [
+                    *before_a_run,
+                    call.format(term_text(Constant(1.0, type).term)),
+                    f"result_{position} = {columns}",
+                ]
                 continue
             like = type if maker is hessian else lowered.result
             rank, dtype = (like.ndim, like.dtype) if isinstance(like, types.Array) else (0, item)
@@ -253,3 +258,7 @@ def hessian(f: Callable[..., Any], argnums: int = 0) -> Any:
         a function of the arguments of ``f``. It returns an array of shape ``argument.shape + argument.shape``, or a float for a float argument.
     """
     return _matrix_dispatcher(hessian, f, argnums, lambda position, _: hvp(f, position))
+
+
+offer_derivative(jacobian)
+offer_derivative(hessian)
