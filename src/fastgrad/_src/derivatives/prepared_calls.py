@@ -381,7 +381,7 @@ def result_leaves(result: Any) -> list[Any]:
 
 def copies(values: Sequence[Any]) -> list[Any]:
     """Returns values with copies of the arrays, also of those in tuples and lists."""
-    return [_copy(value) for value in values]
+    return [value.copy(order="K") if type(value) is np.ndarray else _copy(value) for value in values]
 
 
 def _copy(value: Any) -> Any:

@@ -59,7 +59,8 @@ def functions_of_states() -> dict[str, Any]:
 
 def copy_of_states() -> list[bytes]:
     """Returns a copy of the states, for ``drawing_from``; nothing is compiled."""
-    return [_memory_at(address).raw for address in _addresses()]
+    of_numpy, of_python = _address_functions()
+    return [_memory_at(of_numpy()).raw, _memory_at(of_python()).raw]
 
 
 @contextlib.contextmanager
@@ -84,11 +85,6 @@ def _address_functions() -> tuple[Any, Any]:
     return _helperlib.rnd_get_np_state_ptr, _helperlib.rnd_get_py_state_ptr
 
 
-def _addresses() -> tuple[int, int]:
-    of_numpy, of_python = _address_functions()
-    return of_numpy(), of_python()
-
-
 def _restore_states(states: list[bytes]) -> None:
-    for address, state in zip(_addresses(), states, strict=True):
-        _memory_at(address).raw = state
+    for address_of, state in zip(_address_functions(), states, strict=True):
+        _memory_at(address_of()).raw = state
