@@ -6,12 +6,14 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numba
 import numpy as np
 import pytest
 
 import fastgrad as fg
+from fastgrad._src.derivatives import prepared_calls
 from fastgrad.errors import DifferentiationError
 from tests.derivatives.cases import PROGRAMS, REFUSED_TODAY, RIGHT
 from tests.derivatives.interpreted import array_positions, several_tangents
@@ -157,6 +159,189 @@ def test_arguments_without_derivatives_have_no_tangents_and_cotangents():
     assert none is None
 
 
+@numba.njit
+def applied(function, x, power, offset, unread):
+    y = function(x) ** power
+    return y if offset is None else y + offset
+
+
+def test_functions_none_and_lists_have_no_tangents_and_cotangents():
+    sine, x = numba.njit(lambda x: math.sin(1.0 * x)), 0.7
+    numbers = numba.typed.List([1.0, 2.0])
+    arguments, slope = (sine, x, 2, None, numbers), math.sin(1.4)
+    assert fg.grad(applied, 1)(*arguments) == pytest.approx(slope)
+    cotangents = fg.vjp(applied, *arguments)[1](2.0)
+    assert cotangents == (None, pytest.approx(2.0 * slope), None, None, None)
+    assert fg.jvp(applied, arguments, (None, 3.0, 0, None, None))[1] == pytest.approx(3.0 * slope)
+    assert fg.jvp(applied, argnums=1)(*arguments, 3.0)[1] == pytest.approx(3.0 * slope)
+    assert fg.hvp(applied, 1)(*arguments, 3.0) == pytest.approx(6.0 * math.cos(1.4))
+    with pytest.raises(DifferentiationError, match=r"argument unread of applied .*List.*no derivative.*Pass None"):
+        fg.jvp(applied, arguments, (None, 3.0, 0, None, numbers))
+
+
+class Parameters(NamedTuple):
+    weights: np.ndarray
+    rate: float
+    count: int
+    inner: tuple
+
+
+def of_parameters(p, x):
+    total = p.rate**2 * x
+    for _ in range(p.count):
+        total = math.sin(total) + np.sum(p.weights**3) * p.inner[0].real * p.inner[0].imag + p.inner[1][0]
+    return total * p.inner[0].real
+
+
+POINT = Parameters(np.array([0.3, -0.2, 0.5]), 1.1, 2, (0.4 - 0.3j, (0.2, 3)))
+DIRECTION = Parameters(np.array([1.0, 0.5, -2.0]), 0.7, None, (0.2 + 0.1j, (-1.5, None)))
+
+
+def moved(step):
+    (z, (a, n)), (dz, (da, _)) = POINT.inner, DIRECTION.inner
+    inner = (z + step * dz, (a + step * da, n))
+    return Parameters(POINT.weights + step * DIRECTION.weights, POINT.rate + step * DIRECTION.rate, 2, inner)
+
+
+def test_tangents_of_tuples_are_tuples():
+    f, step = numba.njit(of_parameters), 1e-6
+    slope = (f(moved(step), 0.9) - f(moved(-step), 0.9)) / (2 * step)
+    assert fg.jvp(f, (POINT, 0.9), (DIRECTION, 0.0)) == pytest.approx((f(POINT, 0.9), slope))
+    assert fg.jvp(f)(POINT, 0.9, DIRECTION)[1] == pytest.approx(slope)
+    assert fg.jvp(f)(POINT, 0.9, tuple(DIRECTION))[1] == pytest.approx(slope)
+    zeros = DIRECTION._replace(count=0)
+    assert fg.jvp(f, (POINT, 0.9), (zeros, 0.0))[1] == pytest.approx(slope)
+    gradient = fg.vjp(f, POINT, 0.9)[1](1.0)[0]
+    product = np.sum(gradient[0] * DIRECTION.weights) + gradient[1] * DIRECTION.rate
+    of_complex, of_float = gradient[3][0], gradient[3][1][0]
+    product += np.vdot(of_complex, DIRECTION.inner[0]).real + of_float * DIRECTION.inner[1][0]
+    assert product == pytest.approx(slope)
+
+    @numba.njit
+    def called(p, direction, x):
+        return tangent(p, x, direction)[1]
+
+    tangent = fg.jvp(f)
+    assert called(POINT, DIRECTION, 0.9) == pytest.approx(slope)
+    by_x = (called(POINT, DIRECTION, 0.9 + step) - called(POINT, DIRECTION, 0.9 - step)) / (2 * step)
+    assert fg.grad(called, 2)(POINT, DIRECTION, 0.9) == pytest.approx(by_x)
+
+
+def test_products_of_the_hessian_and_a_tuple_are_tuples():
+    f, step = numba.njit(of_parameters), 1e-6
+    found = fg.hvp(f)(POINT, 0.9, DIRECTION)
+    more, less = [fg.grad(f)(moved(sign * step), 0.9) for sign in (1, -1)]
+
+    def check(found, more, less):
+        if found is None:
+            assert more is None
+        elif isinstance(found, tuple):
+            for parts in zip(found, more, less, strict=True):
+                check(*parts)
+        else:
+            np.testing.assert_allclose(found, (more - less) / (2 * step), rtol=1e-7)
+
+    check(found, more, less)
+
+
+@pytest.mark.parametrize(
+    ("direction", "message"),
+    [
+        (DIRECTION[:3], "the tangent of p .*Pass a tuple of so many items"),
+        (1.0, "the tangent of p .*Pass a tuple of so many items"),
+        (DIRECTION._replace(count=1), "item .*p of of_parameters is of type int64.* no derivative.*Pass None"),
+        (DIRECTION._replace(rate=None), "item 1 of the tangent of p of of_parameters is of type none"),
+        (DIRECTION._replace(inner=(0.1j, 1.0)), "item 1 of item 3 of the tangent of p .*Pass a tuple"),
+        (NamedTuple("Other", [("a", int), ("b", int), ("c", int), ("d", int)])(*DIRECTION), "Pass a tuple"),
+    ],
+)
+def test_tangents_of_tuples_have_their_structure(direction, message):
+    for call in (
+        lambda: fg.jvp(of_parameters, (POINT, 0.9), (direction, 0.0)),
+        lambda: fg.jvp(of_parameters)(POINT, 0.9, direction),
+        lambda: fg.hvp(of_parameters)(POINT, 0.9, direction),
+    ):
+        with pytest.raises(DifferentiationError, match=message):
+            call()
+
+
+def test_tangents_of_arrays_in_tuples_have_their_shapes():
+    direction = DIRECTION._replace(weights=np.ones(2))
+    with pytest.raises(ValueError, match="the tangent of p has another shape"):
+        fg.jvp(of_parameters, (POINT, 0.9), (direction, 0.0))
+    with pytest.raises(TypeError, match="a real number or array has no complex tangent"):
+        fg.jvp(of_parameters, (POINT, 0.9), (DIRECTION._replace(rate=1j), 0.0))
+
+
+SCALE = 2.0
+
+
+def scaled_by_a_global(x, more=1.0):
+    return x * x * SCALE * more
+
+
+def noisy(x):
+    x[0] = x[0] * np.random.normal()
+    return x * x
+
+
+def test_later_calls_prepare_nothing_and_notice_what_has_changed(monkeypatch):
+    def check(more=1.0):
+        scale, (result, pullback) = SCALE * more, fg.vjp(scaled_by_a_global, 3.0)
+        assert result == pytest.approx(9.0 * scale)
+        assert pullback(1.0) == (pytest.approx(6.0 * scale),)
+        assert fg.jvp(scaled_by_a_global, (3.0,), (0.5,)) == pytest.approx((9.0 * scale, 3.0 * scale))
+
+    check()
+    with monkeypatch.context() as patch:
+        for name in ("Snapshot", "bind_arguments", "wrapped_function", "type_of"):
+            patch.setattr(prepared_calls, name, None)
+        check()
+    monkeypatch.setitem(globals(), "SCALE", 5.0)
+    check()
+    monkeypatch.setattr(scaled_by_a_global, "__defaults__", (3.0,))
+    check(3.0)
+    assert fg.vjp(scaled_by_a_global, 3.0, more=2.0)[1](1.0) == (pytest.approx(60.0),)
+    assert fg.vjp(scaled_by_a_global, np.float32(3.0))[1](1.0) == (pytest.approx(90.0),)
+
+
+def test_pullbacks_have_the_arguments_and_random_draws_of_their_call():
+    x = np.array([1.0, 2.0])
+    for _ in range(2):
+        result, pullback = fg.vjp(noisy, x)
+        factor = result[0] / x[0] ** 2
+        expected = [2.0 * x[0] * factor, 2.0 * x[1]]
+        x[:] += 1.0  # neither the function nor the caller changes the copy that the pullback has
+        for _ in range(2):
+            np.testing.assert_allclose(pullback(np.ones(2))[0], expected)
+
+
+def test_calls_check_cotangents_that_do_not_fit():
+    pullback = fg.vjp(field, X)[1]
+    for _ in range(2):
+        np.testing.assert_allclose(pullback(np.ones(2))[0], JACOBIAN.sum(axis=0))
+        np.testing.assert_allclose(pullback(np.ones(2, np.float32))[0], JACOBIAN.sum(axis=0))
+        np.testing.assert_allclose(pullback(np.ones(2, np.int64))[0], JACOBIAN.sum(axis=0))
+        with pytest.raises(ValueError, match="a cotangent has the shape"):
+            pullback(np.ones((2, 1)))
+        with pytest.raises(TypeError, match="a real number or array has no complex tangent or cotangent"):
+            pullback(np.ones(2) * 1j)
+        with pytest.raises(ValueError, match="2 cotangents for 1 results"):
+            pullback((np.ones(2), np.ones(2)))
+
+
+def written_first(x, y):
+    x[0] = y[0]
+    return x * y
+
+
+def test_later_calls_find_shared_memory():
+    x = np.array([1.0, 2.0, 3.0])
+    np.testing.assert_allclose(fg.vjp(written_first, x[:2], x[2:])[0], [9.0, 6.0])
+    with pytest.raises(ValueError, match=r"vjp: .*x.* y.*shar"):
+        fg.vjp(written_first, x[:2], x[1:])
+
+
 def test_arrays_without_axes_are_taken_for_numbers():
     one = np.array(2.0)
     assert fg.jvp(loss, (W, 0.7), (W, one))[1] == pytest.approx(fg.jvp(loss, (W, 0.7), (W, 2.0))[1])
@@ -279,13 +464,20 @@ def test_second_derivatives_take_one_argnum():
 )
 def test_arguments_that_are_no_floats_are_refused(argument, type):
     calls = [fg.grad(loss), fg.jacobian(loss), fg.hessian(loss)]
-    if not isinstance(argument, str):  # a text has no cotangent, which is no error
-        calls.append(lambda *args: fg.vjp(loss, *args))
     for call in calls:
         with pytest.raises(DifferentiationError, match=rf"argument w of loss is of type .*{type}.*no derivative. Pass"):
             call(argument, 0.7)
-    with pytest.raises(DifferentiationError, match="jvp: the argument w of loss is of type"):
-        fg.jvp(loss, (argument, 0.7), (argument, 0.7))
+    if argument is not None:  # None is the tangent of None
+        with pytest.raises(DifferentiationError, match="jvp: .*the argument w of loss is of type .*no derivative"):
+            fg.jvp(loss, (argument, 0.7), (argument, 0.7))
+
+
+@pytest.mark.parametrize("argument", [object(), np.ones(2, np.float16), 3])
+def test_errors_of_calls_do_not_name_argnums(argument):
+    for call in (lambda: fg.vjp(loss, argument, 1), lambda: fg.jvp(loss, (argument, 1), (argument, 1))):
+        with pytest.raises(DifferentiationError, match=r"the argument w of loss is of type .* no derivative") as caught:
+            call()
+        assert "argnums" not in str(caught.value)
 
 
 def test_other_arguments_that_numba_does_not_know_are_refused():
@@ -616,6 +808,91 @@ def test_compiled_functions_call_derivatives():
     found = descend(W, 0.7)
     assert found[0] == pytest.approx(value)
     np.testing.assert_allclose(found[1], w)
+
+
+@numba.njit
+def derivatives_of(function, w, x):
+    gradient, by_x = fg.grad(function, (0, 1))(w, x)
+    value, same = fg.value_and_grad(loss, argnums=1)(w, x)
+    (total, other), by_w = fg.value_and_grad(loss_and_size, has_aux=True)(w, x)
+    rest = total - value, other
+    tangent = fg.jvp(function, argnums=1)(w, x, 2.0)[1]
+    both = fg.jvp(function, (w, x), (w, 3.0))
+    return gradient, by_x, same, by_w, tangent, both, fg.hvp(function)(w, x, w), fg.jacobian(function)(w, x), rest
+
+
+@numba.njit
+def loss_and_size(w, x):
+    return plain_loss(w, x) * 2.0, w.size
+
+
+@numba.njit
+def plain_loss(w, x):
+    return np.sum(np.sin(w * x))
+
+
+def test_compiled_functions_call_transforms():
+    of_w, of_x = slopes(1.0)
+    gradient, by_x, same, by_w, tangent, both, product, jacobian, rest = derivatives_of(plain_loss, W, 0.7)
+    np.testing.assert_allclose(gradient, of_w)
+    np.testing.assert_allclose(by_w, 2.0 * of_w)
+    np.testing.assert_allclose(jacobian, of_w)
+    assert (by_x, same, tangent) == pytest.approx((of_x, 2.0 * of_x, 2.0 * of_x))
+    assert both == pytest.approx((plain_loss(W, 0.7), of_w @ W + 3.0 * of_x))
+    np.testing.assert_allclose(product, -np.sin(W * 0.7) * 0.49 * W)
+    assert rest == (pytest.approx(0.0), 3)
+
+
+@numba.njit
+def slope_times(x, n):
+    return fg.grad(cubed)(x) * fg.jvp(cubed, (x, n), (1.0, None))[1]
+
+
+@numba.njit
+def cubed(x, n=3):
+    return x**n
+
+
+def test_functions_that_call_transforms_are_differentiated():
+    assert slope_times(2.0, 2) == pytest.approx(12.0 * 4.0)
+    assert fg.grad(slope_times)(2.0, 2) == pytest.approx(72.0)  # that of 3x² 2x
+    assert fg.jvp(slope_times, (2.0, 2), (0.5, None))[1] == pytest.approx(36.0)
+    nested = numba.njit(lambda x: fg.grad(slope_times)(x, 2))
+    assert nested(2.0) == pytest.approx(72.0)
+
+
+def test_a_transform_that_is_first_called_in_a_compiled_function(tmp_path):
+    program = (
+        "import numba, fastgrad as fg\n"
+        "f = numba.njit(lambda x: x * x)\n"
+        "print(numba.njit(lambda x: fg.grad(f)(x))(3.0))\n"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "FASTGRAD_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(Path(fg.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert finished.stdout == "6.0\n", finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda w, x: fg.grad(x)(w), r"fg\.grad in a compiled function: the function is of type float64.*numba\.njit"),
+        (lambda w, x: fg.grad(loss, len(w))(w, x), r"argnums is of type int64.*write numbers"),
+        (lambda w, x: fg.grad(weighted_sum)(w, x)[0], r"takes \*args"),
+        (lambda w, x: fg.vjp(loss, w, x)[0], r"fg\.vjp returns a function of Python.*Use fg\.value_and_grad"),
+        (lambda w, x: fg.jvp(loss, w, w), "primals and tangents are of types array.*Pass tuples"),
+        (lambda w, x: fg.jvp(loss, (w, x), (w, x)), "the function has 3 parameters, and primals 2 items"),
+        (lambda w, x: fg.jvp(loss, (w, x, 1), (w, x, 1)), "argument 2 is of type .*int.*Pass None"),
+    ],
+)
+def test_calls_of_transforms_that_are_not_known_are_errors_of_numba(function, message):
+    with pytest.raises(numba.TypingError, match=message):
+        numba.njit(function)(W, 0.7)
 
 
 def test_threads_share_derivatives():

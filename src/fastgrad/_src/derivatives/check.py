@@ -22,6 +22,7 @@ from fastgrad._src.derivatives.functions.parameters import (
     with_fixed_parameters,
     wrapped_function,
 )
+from fastgrad._src.derivatives.prepared_calls import result_leaves
 from fastgrad._src.derivatives.runtime.random_states import copy_of_states, drawing_from
 from fastgrad._src.derivatives.runtime.record_fields import (
     State,
@@ -30,7 +31,7 @@ from fastgrad._src.derivatives.runtime.record_fields import (
     instances_with_state,
     is_instance,
 )
-from fastgrad._src.derivatives.transforms import forward_dispatcher, pullback, result_leaves
+from fastgrad._src.derivatives.transforms import forward_dispatcher, pullback
 from fastgrad._src.jit.numba_internals import dispatcher
 
 _LEVELS = 4

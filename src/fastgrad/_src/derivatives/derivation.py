@@ -124,11 +124,6 @@ def _lowering_for_forward_mode(
     """Returns the lowering of a function, of whose argument types those of tangents may follow."""
     python_function, function_types, options = specialize(function, argument_types, positions, owner)
     names = parameter_names(python_function)
-    for position in positions:
-        if isinstance(function_types[position], types.BaseTuple):
-            raise DifferentiationError(
-                f"{place(python_function)}: {owner}: a tuple has no tangent here: pass its items one by one."
-            )
     directions = argument_types[len(names) :]
     primals = [function_types[position] for position in positions]
     if width > 1:

@@ -31,9 +31,9 @@ from fastgrad._src.derivatives.derivation import lowered_function
 from fastgrad._src.derivatives.ir.operands import Scalar
 from fastgrad._src.derivatives.ir.representation import Function
 from fastgrad._src.derivatives.ir.statements import COST_OF_EFFECTS, Compute, Statement
+from fastgrad._src.derivatives.prepared_calls import copies, type_of
 from fastgrad._src.derivatives.recorded_calls import TimeIsOver, python_function_of, time_limit
 from fastgrad._src.derivatives.transform.forward_mode import ForwardMode
-from fastgrad._src.derivatives.transforms import copies, type_of
 from fastgrad._src.jit.generated_source import generated_function
 from fastgrad._src.jit.numba_internals import CPUDispatcher, DUFunc
 from fastgrad._src.scalars.formulas import ScalarOperation

@@ -22,8 +22,8 @@ from fastgrad._src.derivatives.functions.parameters import (
     unused_name,
     wrapped_function,
 )
+from fastgrad._src.derivatives.prepared_calls import result_leaves as leaves_of
 from fastgrad._src.derivatives.transforms import draws_random_numbers, pullback, second_pullback
-from fastgrad._src.derivatives.transforms import result_leaves as leaves_of
 from fastgrad._src.jit.generated_source import generated_function, name_in_source
 from fastgrad._src.jit.numba_internals import Dispatcher, as_dtype, cpu_target, errors
 

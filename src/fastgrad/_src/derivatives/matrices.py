@@ -12,6 +12,7 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
+from fastgrad._src.derivatives.compiled_transforms import offer_derivative
 from fastgrad._src.derivatives.functions.argument_types import field_types_of, specialize
 from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.functions.parameters import (
@@ -257,3 +258,7 @@ def hessian(f: Callable[..., Any], argnums: int = 0) -> Any:
         a function of the arguments of ``f``. It returns an array of shape ``argument.shape + argument.shape``, or a float for a float argument.
     """
     return _matrix_dispatcher(hessian, f, argnums, lambda position, _: hvp(f, position))
+
+
+offer_derivative(jacobian)
+offer_derivative(hessian)

@@ -1,26 +1,24 @@
 """Derivatives of functions that Numba compiles: ``grad``, ``value_and_grad``, ``jvp``, ``vjp`` and ``hvp``. ``matrices.py`` has Jacobian and Hessian matrices.
 
 The names and meanings are JAX's. Numba compiles a returned derivative at its first call with a combination of argument types.
-Functions that Numba compiles may call it. The compilation imports ``derivation.py``, unless the derivative is on disk.
+Functions that Numba compiles may call it, and the transforms but ``vjp``, of functions that Numba compiled. The compilation imports ``derivation.py``, unless the derivative is on disk.
 """
 
 from __future__ import annotations
 
 import functools
-import inspect
-import itertools
 from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
 
-import numba
-import numpy as np
-from numba import types
-
 from fastgrad._src.derivatives.code.tree import item, tuple_of
-from fastgrad._src.derivatives.functions.argument_types import check_types, field_types_of, is_differentiable
+from fastgrad._src.derivatives.compiled_transforms import (
+    offer_derivative,
+    offer_error,
+    offer_gradient,
+    offer_jvp,
+)
 from fastgrad._src.derivatives.functions.functions import Snapshot
-from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.functions.parameters import (
     Types,
     is_number,
@@ -31,16 +29,8 @@ from fastgrad._src.derivatives.functions.parameters import (
     with_fixed_parameters,
     wrapped_function,
 )
+from fastgrad._src.derivatives.prepared_calls import PreparedPullback, PreparedTangent, bind_arguments
 from fastgrad._src.derivatives.runtime.compilation import DerivativeCompiler, DerivedDispatcher, LaneCompiler
-from fastgrad._src.derivatives.runtime.random_states import copy_of_states, drawing_from
-from fastgrad._src.derivatives.runtime.record_fields import (
-    instance_state,
-    instances_with_state,
-    is_instance,
-    memory_in_argument,
-)
-from fastgrad._src.jit.dispatcher_cache import RecentlyUsed
-from fastgrad._src.jit.numba_internals import dispatcher
 from fastgrad._src.scalars.formulas import Term
 
 
@@ -61,7 +51,7 @@ class DerivativeOfAnyNumber:
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         """Returns the derivative; ``keywords`` are arguments of the function."""
         count = len(arguments) - self._more
-        own = _bind_arguments(self.function, arguments[: max(count, 0)], keywords, "a derivative")
+        own = bind_arguments(self.function, arguments[: max(count, 0)], keywords, "a derivative")
         return self._derivative_of(with_fixed_parameters(self.function, len(own)))(*own, *arguments[max(count, 0) :])
 
 
@@ -142,7 +132,8 @@ def jvp(
     Args:
         f: as for ``value_and_grad``; it may return floats, arrays of floats and tuples of them.
         primals: the arguments of ``f``, a tuple.
-        tangents: the directions, a tuple: one for each argument, of its shape. For an argument without derivatives, such as an integer: None or 0.
+        tangents: the directions, a tuple: one for each argument, of its shape; a tuple of them for a tuple. For an argument without derivatives,
+            such as an integer, a function or None: None or 0.
         argnums: without ``primals``: the indices of the arguments that have tangents.
 
     Returns:
@@ -169,45 +160,12 @@ def _tangents_of_call(f: Any, primals: Any, tangents: Any) -> Any:
         )
     if len(primals) != len(tangents):
         raise ValueError(f"jvp: {len(primals)} primals need as many tangents; got {len(tangents)}.")
-    values = _bind_arguments(f, primals, {}, "jvp")
-    if is_variadic(f):
-        f = with_fixed_parameters(f, len(values))
-    positions = tuple(
-        number
-        for number, (tangent, primal) in enumerate(zip(tangents, primals, strict=True))
-        if not _is_discrete(type_of(primal)) or not _is_zero(tangent)
-    )
-    directions = [
-        _convert_like(_direction_like(tangents[number], primals[number]), primals[number], "jvp")
-        for number in positions
-    ]
-    return _make_or_reuse(forward_dispatcher, f, positions)(*values, *directions)
+    call, values = PreparedTangent.of(f, primals, {})
+    return call.run(values, tangents)
 
 
-def _is_discrete(type: types.Type) -> bool:
-    """True for integers, truth values, texts, arrays and tuples of them: they have no tangents and cotangents."""
-    if isinstance(type, types.BaseTuple):
-        return all(map(_is_discrete, type))
-    if field_types_of(type) is not None:
-        return not is_differentiable(type)
-    if isinstance(type, (types.List, types.ListType, types.DictType)):
-        return True
-    type = number_type(type)
-    return isinstance(type, (types.Integer, types.Boolean, types.UnicodeType))
-
-
-def _is_zero(tangent: Any) -> bool:
-    """True for None and for zeros: the tangent of an argument that has no derivative."""
-    return tangent is None or (isinstance(tangent, (bool, int, float, np.generic, np.ndarray)) and not np.any(tangent))
-
-
-def _direction_like(direction: Any, value: Any) -> Any:
-    """Returns a tangent or cotangent of a number as a number, that of an array without axes as such an array."""
-    if isinstance(value, np.void) or is_instance(value):
-        return direction
-    if isinstance(value, np.ndarray):
-        return np.asarray(direction, value.dtype) if value.ndim == 0 == np.ndim(direction) else direction
-    return direction[()] if isinstance(direction, np.ndarray) and direction.ndim == 0 else direction
+def _name_of(f: Any) -> str:
+    return str(getattr(getattr(f, "py_func", f), "__name__", f))
 
 
 def forward_dispatcher(f: Any, positions: tuple[int, ...], width: int = 1) -> DerivedDispatcher:
@@ -299,23 +257,6 @@ def gradient_and_tangent(
     return DerivedDispatcher(stub, (gradient_and_tangent, f, tangents, positions, has_value), derive, _no_rule)
 
 
-_KEPT = RecentlyUsed()
-
-
-def _make_or_reuse(maker: Callable[..., Any], f: Any, *options: Any) -> Any:
-    """Returns ``maker(f, *options)``, the one of an earlier call if no value that ``f`` reads has changed."""
-    key = maker, f, options
-    dispatcher, has_changed = _KEPT.get(key) or (None, None)
-    if has_changed is None or has_changed():
-        dispatcher = maker(f, *options)
-        _KEPT.put(key, (dispatcher, Snapshot([f]).change_check()))
-    return dispatcher
-
-
-def _dispatcher_of(f: Any) -> Any:
-    return f if isinstance(f, dispatcher.Dispatcher) else numba.njit(f)
-
-
 def vjp(f: Callable[..., Any], *primals: Any, **keywords: Any) -> tuple[Any, Callable[..., tuple[Any, ...]]]:
     """Computes ``f``, and returns its result and the pullback: the function from a cotangent of the result to cotangents of the arguments.
 
@@ -326,119 +267,19 @@ def vjp(f: Callable[..., Any], *primals: Any, **keywords: Any) -> tuple[Any, Cal
 
     Returns:
         (result, pullback). ``pullback(cotangent)`` takes a cotangent with the structure of the result; None or 0 for integers and strings.
-        It returns a tuple with the cotangent of each primal; None for a primal without derivatives, such as an integer. It runs ``f`` once
+        It returns a tuple with the cotangent of each primal; None for a primal without derivatives: an integer, a function, None, a list. It runs ``f`` once
         more, with copies of the primals and the same random draws. It raises ValueError if the cotangent has another structure or shape.
 
     Raises:
         ValueError: ``f`` writes an argument that shares memory with another argument.
     """
-    given = len(primals)
-    positions = tuple(number for number, primal in enumerate(primals) if not _is_discrete(type_of(primal)))
-    positions = positions or tuple(range(given))
-    primals = _bind_arguments(f, primals, keywords, "vjp")
-    if is_variadic(f):
-        f = with_fixed_parameters(f, len(primals))
-    python_function = wrapped_function(f, "vjp")
-    check_types(python_function, tuple(map(type_of, primals)), positions, "vjp")
-    _check_no_shared_memory(f, parameter_names(python_function), primals, "vjp")
-    states = copy_of_states()
-    primals = tuple(copies(primals))
-    state = instance_state(result_leaves(primals))
-    with instances_with_state(state):
-        result = _make_or_reuse(_dispatcher_of, f)(*copies(primals))
-    results = result_leaves(result)
-    count = len(results)
-    pull = _make_or_reuse(pullback, f, positions, count)
-    place_of = {position: number for number, position in enumerate(positions)}
-
-    def pull_back(cotangent: Any) -> tuple[Any, ...]:
-        cotangents = result_leaves(cotangent)
-        if len(cotangents) != count:
-            raise ValueError(f"vjp of {python_function.__name__}: {len(cotangents)} cotangents for {count} results.")
-        cotangents = [
-            _zero_cotangent(y) if part is None and _is_discrete(type_of(y)) else part
-            for part, y in zip(cotangents, results, strict=True)
-        ]
-        for part, value in zip(cotangents, results, strict=True):
-            if np.shape(part) != np.shape(value):
-                raise ValueError(
-                    f"vjp of {python_function.__name__}: a cotangent has the shape {np.shape(part)}, its result {np.shape(value)}."
-                )
-        converted = [
-            _convert_like(_as_float(_direction_like(part, y)), y, "vjp")
-            for part, y in zip(cotangents, results, strict=True)
-        ]
-        with drawing_from(states), instances_with_state(state):
-            gradients: tuple[Any, ...] = pull(*copies(primals), *converted)
-        return tuple(gradients[place_of[number]] if number in place_of else None for number in range(given))
-
-    return result, pull_back
+    call, values = PreparedPullback.of(f, primals, keywords)
+    result: tuple[Any, Callable[..., tuple[Any, ...]]] = call.run(values)
+    return result
 
 
-def _zero_cotangent(result: Any) -> Any:
-    """Returns the cotangent of a result that has no derivative."""
-    return np.zeros(result.shape) if isinstance(result, np.ndarray) else 0.0
-
-
-def result_leaves(result: Any) -> list[Any]:
-    """Returns the numbers and arrays of a result, from left to right."""
-    return [leaf for part in result for leaf in result_leaves(part)] if isinstance(result, tuple) else [result]
-
-
-def _name_of(f: Any) -> str:
-    return str(getattr(getattr(f, "py_func", f), "__name__", f))
-
-
-def _bind_arguments(f: Any, arguments: Sequence[Any], keywords: dict[str, Any], owner: str) -> tuple[Any, ...]:
-    """Returns the arguments of a call, in the order of the parameters, with default values."""
-    function = getattr(f, "py_func", f) if is_variadic(f) else wrapped_function(f, owner)
-    try:
-        bound = inspect.signature(function).bind(*arguments, **keywords)
-    except TypeError as error:
-        raise TypeError(f"{owner}: {function.__name__}: {error}.") from None
-    bound.apply_defaults()
-    return bound.args
-
-
-def _convert_like(value: Any, like: Any, owner: str) -> Any:
-    """Returns a tangent or cotangent, a complex one if ``like`` is complex."""
-    if isinstance(like, (tuple, np.void)) or is_instance(like) or np.iscomplexobj(like) == np.iscomplexobj(value):
-        return value
-    if not np.iscomplexobj(like):
-        raise TypeError(f"{owner}: a real number or array has no complex tangent or cotangent: pass its real part.")
-    return value.astype(like.dtype) if isinstance(value, np.ndarray) else type(like)(value)
-
-
-def _as_float(value: Any) -> Any:
-    if isinstance(value, np.ndarray) or np.iscomplexobj(value):
-        return value
-    if not isinstance(value, (int, float, np.number)):
-        raise TypeError(f"vjp: a cotangent is {value!r}; pass a float or an array of floats, as the function returns.")
-    return float(value)
-
-
-def type_of(value: Any) -> types.Type:
-    """Returns Numba's type of a value; ``pyobject`` if Numba does not know it."""
-    try:
-        return numba.typeof(value)
-    except ValueError:
-        return types.pyobject
-
-
-def copies(values: Sequence[Any]) -> list[Any]:
-    """Returns values with copies of the arrays, also of those in tuples and lists."""
-    return [_copy(value) for value in values]
-
-
-def _copy(value: Any) -> Any:
-    if isinstance(value, tuple):
-        items = copies(value)
-        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
-    if isinstance(value, list):
-        return copies(value)
-    if isinstance(value, np.ndarray):
-        return value.copy(order="K")  # a signature may take no other layout
-    return value.copy() if hasattr(value, "copy") and not is_instance(value) else value
+PreparedPullback.pullback = staticmethod(pullback)
+PreparedTangent.forward = staticmethod(forward_dispatcher)
 
 
 def hvp(f: Callable[..., Any], argnums: int = 0) -> Any:
@@ -466,30 +307,19 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Any:
     return DerivedDispatcher(stub_of(python_function, "hvp", ["vector"]), (hvp, f, position), derive, _no_rule)
 
 
-def _check_no_shared_memory(f: Any, names: Sequence[str], primals: Sequence[Any], owner: str) -> None:
-    """Raises ValueError if ``f`` writes an argument that shares memory with another one."""
-    arrays = [
-        (n, array)
-        for n, primal in enumerate(primals)
-        for leaf in result_leaves(primal)
-        for array in memory_in_argument(leaf)
-    ]
-    pairs = [
-        (first, second) for (first, x), (second, y) in itertools.combinations(arrays, 2) if np.may_share_memory(x, y)
-    ]
-    if not pairs:
-        return
-    from fastgrad._src.derivatives.derivation import lowered_function, written_positions
-    from fastgrad._src.derivatives.transform.emission import shared_memory_message
-
-    written = written_positions(lowered_function(f, tuple(map(numba.typeof, primals)))[0])
-    for pair in pairs:
-        if written & {*pair}:
-            raise ValueError(f"{owner}: {shared_memory_message(names[number] for number in pair)}")
-
-
 def draws_random_numbers(f: Any) -> bool:
     """True if a function, which may be a derivative of another, may draw random numbers."""
     while hasattr(f, "recipe"):
         f = f.recipe[1]
     return bool(Snapshot([f]).changing)
+
+
+offer_gradient(grad)
+offer_gradient(value_and_grad)
+offer_derivative(hvp)
+offer_jvp(jvp)
+offer_error(
+    vjp,
+    "fg.vjp returns a function of Python, which no compiled function can call. Use fg.value_and_grad of a function that multiplies the results by "
+    "their cotangents and adds the products.",
+)

@@ -46,9 +46,10 @@ class RecentlyUsed:
 
     def get(self, key: Any) -> Any:
         """Returns a value, or None."""
-        if key in self._values:
+        value = self._values.get(key)
+        if value is not None:
             self._values.move_to_end(key)
-        return self._values.get(key)
+        return value
 
     def put(self, key: Any, value: Any) -> None:
         """Keeps a value."""

@@ -39,6 +39,13 @@ def is_differentiable(type: types.Type) -> bool:
     return isinstance(type, (types.Float, types.Complex)) and type != types.float16
 
 
+def tangent_type_of(type: types.Type) -> types.Type:
+    """Returns the type of the tangent of a value: that of the value, with None in the place of what has no derivative."""
+    if isinstance(type, types.BaseTuple):
+        return types.Tuple([tangent_type_of(item) for item in type])
+    return type if is_differentiable(type) else types.none
+
+
 @functools.lru_cache(maxsize=256)
 def cotangent_type_of(type: types.Type) -> Any:
     """Returns what the cotangents and tangents of records and instances are: a dtype of the fields of floats, for an instance a named tuple of them.
@@ -52,8 +59,12 @@ def cotangent_type_of(type: types.Type) -> Any:
     return np.dtype([(name, dtype[name]) for name in fields], align=True)
 
 
-def check_types(function: FunctionType, argument_types: Types, positions: tuple[int, ...], owner: str) -> None:
+def check_types(
+    function: FunctionType, argument_types: Types, positions: tuple[int, ...], owner: str, has_argnums: bool = True
+) -> None:
     """Raises DifferentiationError if an argument to differentiate with respect to has no derivative, or Numba does not know an argument's type.
+
+    ``has_argnums`` says that the user may choose these arguments.
 
     Raises TypeError if no signature of ``numba.njit`` takes the arguments.
     """
@@ -64,7 +75,7 @@ def check_types(function: FunctionType, argument_types: Types, positions: tuple[
             is_list = isinstance(type, (types.List, types.ListType))
             remedy = f"a tuple of its items, tuple({name})" if is_list else "float64 or float32"
             raise DifferentiationError(
-                f"{argument} has no derivative. Pass {remedy}, or choose other arguments with argnums."
+                f"{argument} has no derivative. Pass {remedy}{', or choose other arguments with argnums' if has_argnums else ''}."
             )
         if number_type(type) == types.pyobject:
             raise DifferentiationError(
@@ -107,6 +118,11 @@ def check_directions(
 ) -> None:
     """Raises DifferentiationError if a tangent or cotangent has not the type of what it belongs to."""
     for name, primal, direction in zip(names, primals, directions, strict=True):
+        if isinstance(primal, types.BaseTuple):
+            _check_items(function, name, primal, direction, owner)
+            continue
+        if not is_differentiable(primal) and direction == types.none:
+            continue
         fields = field_types_of(primal)
         if fields is not None:
             _check_fields(f"{place(function)}: {owner}: {name} of {function.__name__}", primal, direction)
@@ -118,6 +134,24 @@ def check_directions(
                 f"{place(function)}: {owner}: {name} of {function.__name__} is of type {direction}, for a value of type {primal}. "
                 "Pass floats of the shape of the value."
             )
+
+
+def _check_items(function: FunctionType, name: str, primal: types.BaseTuple, direction: types.Type, owner: str) -> None:
+    """Raises DifferentiationError if the direction of a tuple is no tuple of the directions of its items; None for items without derivatives."""
+    is_same = isinstance(direction, types.BaseTuple) and len(primal) == len(direction)
+    fields = getattr(direction, "fields", None)
+    if not is_same or fields not in (None, getattr(primal, "fields", None)):
+        raise DifferentiationError(
+            f"{place(function)}: {owner}: {name} of {function.__name__} is of type {direction}, for a value of type {primal}. Pass a tuple of so "
+            "many items: the tangents of its items, None for those without a derivative."
+        )
+    for number, (item, part) in enumerate(zip(primal, direction, strict=True)):
+        if not is_differentiable(item) and part != types.none:
+            raise DifferentiationError(
+                f"{place(function)}: {owner}: item {number} of {name} of {function.__name__} is of type {part}, for an item of type {item}, which has "
+                "no derivative. Pass None in its place."
+            )
+        check_directions(function, [f"item {number} of {name}"], (item,), (part,), owner)
 
 
 def _check_fields(what: str, primal: types.Type, direction: types.Type) -> None:

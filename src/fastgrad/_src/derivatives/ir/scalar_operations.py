@@ -30,9 +30,7 @@ ADD_PRODUCT = ScalarOperation(
     "({0} + {1} * {2})", 3, definition=lambda x, y, z: x + y * z, is_speculatable=True, keeps_naturals=True
 )
 IS_TRUE = ScalarOperation("({0} != False)", 1, definition=lambda x: NOT_EQUAL(x, False))
-POWER_OF_FLOAT = ScalarOperation(
-    "({0} ** {1})", 2, definition=POWER, cost=FUNCTION_COST, is_speculatable=True
-)
+POWER_OF_FLOAT = ScalarOperation("({0} ** {1})", 2, definition=POWER, cost=FUNCTION_COST, is_speculatable=True)
 """That of an integer raises if it is 0 and the exponent is negative."""
 FROM_START = ScalarOperation(
     "({0} + {1} if {0} < 0 else {0})",

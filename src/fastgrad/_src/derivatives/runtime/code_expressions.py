@@ -19,9 +19,9 @@ from fastgrad._src.derivatives.runtime.matrix_products import add_product
 from fastgrad._src.derivatives.runtime.record_fields import field_of
 from fastgrad._src.jit.library_functions import njit_kept_on_disk
 from fastgrad._src.jit.numba_internals import (
+    _empty_nd_impl,
     _Intrinsic,
     cgutils,
-    _empty_nd_impl,
     fold_arguments,
     load_item,
     make_array,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -58,7 +59,8 @@ def functions_of_states() -> dict[str, Any]:
 
 def copy_of_states() -> list[bytes]:
     """Returns a copy of the states, for ``drawing_from``; nothing is compiled."""
-    return [ctypes.string_at(address, _BYTES) for address in _addresses()]
+    of_numpy, of_python = _address_functions()
+    return [_memory_at(of_numpy()).raw, _memory_at(of_python()).raw]
 
 
 @contextlib.contextmanager
@@ -72,11 +74,17 @@ def drawing_from(states: list[bytes]) -> Iterator[None]:
         _restore_states(later)
 
 
-def _addresses() -> tuple[int, int]:
+@functools.lru_cache(maxsize=256)
+def _memory_at(address: int) -> Any:
+    return (ctypes.c_char * _BYTES).from_address(address)
+
+
+@functools.cache
+def _address_functions() -> tuple[Any, Any]:
     require(Feature.RANDOM_STATES)
-    return _helperlib.rnd_get_np_state_ptr(), _helperlib.rnd_get_py_state_ptr()
+    return _helperlib.rnd_get_np_state_ptr, _helperlib.rnd_get_py_state_ptr
 
 
 def _restore_states(states: list[bytes]) -> None:
-    for address, state in zip(_addresses(), states, strict=True):
-        ctypes.memmove(address, state, _BYTES)
+    for address_of, state in zip(_address_functions(), states, strict=True):
+        _memory_at(address_of()).raw = state

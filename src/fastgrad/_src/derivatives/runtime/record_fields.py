@@ -50,6 +50,8 @@ _KEPT = (types.Array, types.Number, types.Boolean)
 
 def memory_in_argument(value: Any) -> list[Any]:
     """Returns the records and arrays in an argument of a call."""
+    if type(value) is np.ndarray:
+        return [value]
     if isinstance(value, CONTAINERS):
         items = value.values() if isinstance(value, Dict) else value
         return [part for item in items for part in memory_in_argument(item)]

@@ -20,6 +20,7 @@ from fastgrad._src.derivatives.analysis.infinite_derivatives import (
     may_be_zero,
     statements_after_infinite_derivatives,
 )
+from fastgrad._src.derivatives.functions.argument_types import is_differentiable, tangent_type_of
 from fastgrad._src.derivatives.functions.numba_types import is_float_type
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule, TangentOf
 from fastgrad._src.derivatives.ir.operands import (
@@ -56,7 +57,7 @@ from fastgrad._src.derivatives.ir.statements import (
     Statement,
     Store,
 )
-from fastgrad._src.derivatives.ir.values import Complex, Fields, parts_of
+from fastgrad._src.derivatives.ir.values import Complex, Fields, Items, Static, parts_of
 from fastgrad._src.scalars.formulas import COTANGENT, OPERANDS, Singularity, Term
 
 
@@ -282,7 +283,7 @@ class Tangents:
                 own += "_"
             function.parameters.append(own)
             function.names.append(f"the tangent of {self._source.names[position]}")
-            type = self._source.types[position]
+            type = tangent_type_of(self._source.types[position])
             has_axes = isinstance(type, types.Array)
             function.types = (*function.types, type.copy(ndim=type.ndim + len(self._lanes)) if has_axes else type)
             value = self._source.arguments[position]
@@ -308,6 +309,12 @@ class Tangents:
 
     def _parameter(self, value: Any, name_of: Callable[[str], str], number: int) -> Any:
         """Returns the parameter that is the tangent of an argument."""
+        if isinstance(value, Items):
+            items = [
+                self._parameter(item, name_of, number) if is_differentiable(type) else Static(None)
+                for item, type in zip(value.values, value.type, strict=True)
+            ]
+            return Items(items, tangent_type_of(value.type))
         if isinstance(value, Fields):
             parts = {
                 name: self._parameter(view, name_of, number) for name, view in value.parts.items() if view.root.is_real
