@@ -85,7 +85,8 @@ class _ForgetFailure(FunctionPass):  # type: ignore[misc]
 
 def with_code_pipeline(state: Any, text_passes: PassManager, use_library: type | None) -> list[PassManager]:
     """Returns the pipelines of a function: if it has code, first the one that writes it as LLVM IR."""
-    if not is_on(Feature.EMISSION) or code_of(state.func_id.func) is None:
+    identity = state.get("func_id")
+    if not is_on(Feature.EMISSION) or identity is None or code_of(identity.func) is None:
         return [text_passes]
     text_passes.passes.insert(0, (_ForgetFailure, "forget the failure"))
     text_passes.finalize()

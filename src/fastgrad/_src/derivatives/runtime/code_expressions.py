@@ -427,7 +427,8 @@ class Expressions:
                 position = builder.select(is_negative, wrapped, position)
             positions.append(position)
         shape = [self._field(array, "shape", axis) for axis in range(rank)]
-        strides = [self._field(array, "strides", axis) for axis in range(rank)] if type.layout == "A" else []
+        has_strides = type.layout == "A"
+        strides = [self._field(array, "strides", axis) for axis in range(rank if has_strides else 0)]
         return cgutils.get_item_pointer2(
             self._context, builder, self._field(array, "data"), shape, strides, type.layout, positions
         )
@@ -544,7 +545,8 @@ class Expressions:
         with cgutils.if_unlikely(builder, builder.icmp_signed("!=", count, self._field(array, "nitems"))):
             self._lower.raise_(ValueError, ("total size of new array must be unchanged",))
         itemsize = self._field(array, "itemsize")
-        strides, step = [], itemsize
+        strides: list[Any] = []
+        step = itemsize
         for size in reversed(shape):
             strides.insert(0, step)
             step = builder.mul(step, size)
