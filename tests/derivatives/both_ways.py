@@ -12,6 +12,7 @@ import numpy as np
 from numba.core.runtime import rtsys
 
 from fastgrad._src.derivatives import callees, transforms
+from fastgrad._src.derivatives.prepared_calls import result_leaves
 from fastgrad._src.derivatives.runtime import code_compiler
 from fastgrad._src.jit import numba_features
 from fastgrad._src.jit.numba_canaries import Feature
@@ -25,7 +26,6 @@ def compiled_from_text() -> Iterator[None]:
     with (
         mock.patch.object(numba_features, "features", return_value=features),
         mock.patch.object(callees, "_dispatchers", {}),
-        mock.patch.object(transforms, "_KEPT", transforms.RecentlyUsed()),
     ):
         yield
 
@@ -42,10 +42,10 @@ def derivatives_of(function: Any, arguments: tuple[Any, ...]) -> list[Callable[[
     """Returns calls of the pullback and of the forward mode of a function."""
     positions = active(arguments)
     result = function(*map(copy_of, arguments))
-    count = len(transforms.result_leaves(result))
+    count = len(result_leaves(result))
     pull = transforms.pullback(function, positions, count, has_result=False)
     push = transforms.forward_dispatcher(function, positions)
-    seeds = [_like(leaf) for leaf in transforms.result_leaves(result)]
+    seeds = [_like(leaf) for leaf in result_leaves(result)]
     directions = [_like(arguments[position]) for position in positions]
     return [
         lambda: pull(*map(copy_of, arguments), *seeds),

@@ -583,7 +583,7 @@ class Lowering:
             raise self.builder.refuse(
                 f"{statement.exc_class.__name__} with arguments that are no constant numbers or texts can't be raised in a derivative"
             )
-        self.raise_(Raise(statement.exc_class, tuple(arguments)))
+        self.raise_(Raise(statement.exc_class, tuple(arguments), statement.loc))
 
     def _print(self, statement: ir.Print) -> None:
         """Lowers a print of numbers and texts, which happens where it is, once."""

@@ -785,6 +785,7 @@ class Raise(End):
 
     exception: type[BaseException]
     arguments: tuple[Any, ...]
+    location: Location | None = None
 
     def write(self, emitter: Emitter, block: Block) -> None:
         """Writes the raise."""

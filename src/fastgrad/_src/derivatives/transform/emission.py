@@ -340,6 +340,7 @@ class Emitter:
 
     def raise_(self, end: Raise) -> None:
         """Writes the raise of an exception."""
+        self.location = end.location or self.location
         self.write(code.Raise(end.exception.__name__, end.arguments))
         self.function.globals[end.exception.__name__] = end.exception
 

@@ -1,0 +1,158 @@
+"""Derivatives written as LLVM IR are those that Numba compiles from their text: the same bits, exceptions and references."""
+
+import traceback
+
+import numba
+import numpy as np
+import pytest
+from numba.core.runtime import _nrt_python
+
+import fastgrad as fg
+from fastgrad._src.derivatives.runtime import code_compiler
+from tests.derivatives.both_ways import compiled_from_text, differences
+
+
+@numba.njit
+def smaller_of_branches(x, k):
+    return max(x * k, 1e-9) * min(x, 2.0) + abs(x) ** 2 / (1.0 + x**-2)
+
+
+@numba.njit
+def recorded_loop(x):
+    total = 0.5
+    for i in range(x.size):
+        if x[i] > 0.0:
+            total = np.sin(total) * x[i]
+    return total
+
+
+@numba.njit
+def written_array(x):
+    y = np.zeros(x.size)
+    for i in range(1, x.size):
+        y[i] = y[i - 1] * 0.5 + x[i] ** 3
+    return y[::-1] * x[::2][0]
+
+
+@numba.njit
+def product_of_matrices(a, b):
+    return np.linalg.solve(a + 4.0 * np.eye(3), a @ b).sum() + (a.T @ a)[1, 2]
+
+
+@numba.njit
+def power(x, n):
+    return 1.0 if n == 0 else x * power(x, n - 1)
+
+
+@numba.njit
+def calls_itself(x, n):
+    return power(x, n) + power(2.0 * x, 2)
+
+
+@numba.njit
+def tree_sum(x):
+    if x.shape[0] == 1:
+        return x[0] * x[0]
+    middle = x.shape[0] // 2
+    return tree_sum(x[:middle]) * tree_sum(x[middle:]) + x[0]
+
+
+@numba.njit
+def trees_of_slices(x):
+    return tree_sum(x) + tree_sum(x[::2]) + tree_sum(x[::-1])
+
+
+@numba.njit(parallel=True)
+def parallel_sum(x, y):
+    total = 0.0
+    for i in numba.prange(x.shape[0]):
+        total += np.sqrt(x[i] * x[i] + 1.0) * y[i]
+    return total
+
+
+@numba.njit
+def single_precision(x):
+    total = np.float32(0.0)
+    for value in x:
+        total += value * value / np.float32(3.0)
+    return np.exp(-total)
+
+
+@numba.njit
+def complex_result(z):
+    return np.exp(z) * z.conjugate() + z**2
+
+
+@numba.njit
+def several_results(x, k):
+    y = x * k
+    return y, y.sum(), k
+
+
+@numba.njit
+def integer_powers(x, n):
+    total = 0.0
+    for i in range(-n, n):
+        total += x ** (2 * i) / (1.0 + i * i)
+    return total
+
+
+X = np.array([0.3, -1.2, 0.7, 1.9])
+PROGRAMS = [
+    (smaller_of_branches, (0.7, 2.0)),
+    (recorded_loop, (X,)),
+    (written_array, (X,)),
+    (product_of_matrices, (np.arange(9.0).reshape(3, 3), np.eye(3) * 1.5)),
+    (calls_itself, (0.7, 3)),
+    (trees_of_slices, (X,)),
+    (parallel_sum, (X, X[::-1].copy())),
+    (single_precision, (X.astype(np.float32),)),
+    (complex_result, (0.4 - 0.3j,)),
+    (several_results, (X, 1.5)),
+    (integer_powers, (0.9, 4)),
+]
+
+
+@pytest.mark.parametrize(("function", "arguments"), PROGRAMS, ids=lambda part: getattr(part, "__name__", ""))
+def test_both_ways_agree(function, arguments):
+    _nrt_python.memsys_enable_stats()
+    assert differences(function, arguments) == []
+
+
+@numba.njit
+def raises_below_zero(x):
+    total = x * x
+    if total < 1.0:
+        raise KeyError("too small")
+    return total
+
+
+def test_an_exception_names_the_line_of_the_user():
+    gradient = fg.grad(raises_below_zero)
+    assert gradient(2.0) == 4.0
+    with pytest.raises(KeyError, match="too small") as error:
+        gradient(0.5)
+    last = traceback.extract_tb(error.value.__traceback__)[-1]
+    assert last.filename == __file__
+    assert last.line == 'raise KeyError("too small")'
+
+
+def test_code_that_is_refused_is_compiled_from_its_text(monkeypatch, tmp_path):
+    monkeypatch.setenv("FASTGRAD_CACHE_DIR", str(tmp_path))
+
+    def refuse(self, fndesc):
+        raise code_compiler.NotEmittedError("refused by a test")
+
+    monkeypatch.setattr(code_compiler.CodeLower, "lower_normal_function", refuse)
+    monkeypatch.setattr(code_compiler, "NOT_EMITTED", [])
+    assert fg.grad(lambda x: x * x * 3.25)(2.0) == 13.0
+    assert [reason for _, reason in code_compiler.NOT_EMITTED]
+
+
+def test_the_text_route_is_compiled_without_emission(monkeypatch):
+    def fail(self, fndesc):
+        raise AssertionError
+
+    monkeypatch.setattr(code_compiler.CodeLower, "lower_normal_function", fail)
+    with compiled_from_text():
+        assert fg.grad(lambda x: x * x * 4.25)(2.0) == 17.0
