@@ -221,6 +221,7 @@ class FunctionRule:
             if there is none.
         is_constant: whether the derivative is 0.
         signature: the function's parameters. None: the last ones of the adjoint.
+        kept: a function of the library that calls it, whose code is on disk; None if there is none.
     """
 
     function: Any
@@ -228,6 +229,7 @@ class FunctionRule:
     tangent: Any = None
     is_constant: bool = False
     signature: inspect.Signature | None = None
+    kept: Any = None
     rules: dict[tuple[Types, types.Type], TypedRule] = dataclasses.field(default_factory=dict, init=False)
 
     def __call__(
@@ -289,7 +291,7 @@ class TypedRule(CallRule):
 
     def _function(self, result_type: types.Type) -> Any:
         """Returns the function of numbers and arrays. Its results are new arrays in C order."""
-        scope: dict[str, Any] = {"call": self.owner.function, "contiguous": contiguous}
+        scope: dict[str, Any] = {"call": self.owner.kept or self.owner.function, "contiguous": contiguous}
         texts, _ = self.arguments.texts_of_values("x", scope, real_only=False)
         lines, leaves = Values([result_type]).unpack("y", f"call({', '.join(texts)})")
         lines.append(f"return {leaves[0] if len(leaves) == 1 else tuple_text(leaves)}")

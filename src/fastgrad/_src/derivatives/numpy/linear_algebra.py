@@ -16,6 +16,7 @@ from numba import types
 from numba.extending import overload
 
 from fastgrad._src.derivatives.frontend.call_rules import FunctionRule
+from fastgrad._src.jit.library_functions import njit_kept_on_disk
 
 LAPACK_RULES: dict = {}
 
@@ -30,8 +31,42 @@ def _conjugate(a):
     return conjugate if isinstance(a.dtype, types.Complex) else lambda a: a
 
 
-def _add_lapack_rule(function, adjoint, tangent):
-    LAPACK_RULES[function] = FunctionRule(function, adjoint, tangent)
+_kept = njit_kept_on_disk(error_model="numpy")
+"""Compiles functions that call LAPACK: Numba takes seconds for each of NumPy's functions, so that their code is kept on disk."""
+
+
+@_kept
+def _solve(a, b):
+    return np.linalg.solve(a, b)
+
+
+@_kept
+def _inv(a):
+    return np.linalg.inv(a)
+
+
+@_kept
+def _det(a):
+    return np.linalg.det(a)
+
+
+@_kept
+def _slogdet(a):
+    return np.linalg.slogdet(a)
+
+
+@_kept
+def _cholesky(a):
+    return np.linalg.cholesky(a)
+
+
+@_kept
+def _eigh(a):
+    return np.linalg.eigh(a)
+
+
+def _add_lapack_rule(function, adjoint, tangent, kept=None):
+    LAPACK_RULES[function] = FunctionRule(function, adjoint, tangent, kept=kept)
 
 
 @numba.njit
@@ -101,7 +136,7 @@ def check_distinct(matrix):
         raise np.linalg.LinAlgError("Vectors of equal eigenvalues or singular values have no derivative.")
 
 
-@numba.njit
+@_kept
 def _solve_adjoint(g, x, a, b):
     u = np.linalg.solve(conjugate(a).T, g)
     if x.ndim == 1:
@@ -109,18 +144,18 @@ def _solve_adjoint(g, x, a, b):
     return -u @ conjugate(x).T, u
 
 
-@numba.njit
+@_kept
 def _solve_tangent(t, tb, x, a, b):
     return np.linalg.solve(a, tb - t @ x)
 
 
-@numba.njit
+@_kept
 def _inv_adjoint(g, y, a):
     y = conjugate(y)
     return -(y.T @ g) @ y.T
 
 
-@numba.njit
+@_kept
 def _inv_tangent(t, y, a):
     return -(y @ t) @ y
 
@@ -149,12 +184,12 @@ def cofactors(a):
     return scaled @ vt
 
 
-@numba.njit
+@_kept
 def _det_adjoint(g, y, a):
     return g * conjugate(cofactors(a))
 
 
-@numba.njit
+@_kept
 def _det_tangent(t, y, a):
     return np.sum(cofactors(a) * t)
 
@@ -183,29 +218,29 @@ def _tangents_of_sign_and_modulus(t, sign):
     return lambda t, sign: (None, t)
 
 
-@numba.njit
+@_kept
 def _slogdet_adjoint(g_sign, g, sign, y, a):
     return cotangent_of_logarithm(g_sign, g, sign) * conjugate(np.linalg.inv(a)).T
 
 
-@numba.njit
+@_kept
 def _slogdet_tangent(t, sign, y, a):
     return tangents_of_sign_and_modulus(np.sum(np.linalg.inv(a).T * t), sign)
 
 
-@numba.njit
+@_kept
 def _cholesky_adjoint(g, c, a):
     x = np.linalg.solve(c.T, lower_with_half_diagonal(c.T @ lower_triangle(g, 0)))
     return symmetrize_lower_adjoint(np.linalg.solve(c.T, np.ascontiguousarray(x.T)))
 
 
-@numba.njit
+@_kept
 def _cholesky_tangent(t, c, a):
     x = np.linalg.solve(c, symmetrize_lower(t))
     return c @ lower_with_half_diagonal(np.linalg.solve(c, np.ascontiguousarray(x.T)))
 
 
-@numba.njit
+@_kept
 def _eigh_adjoint(gw, gv, w, v, a):
     k, is_used = v.T @ gv, has_nonzero(gv)
     for i in range(w.size):
@@ -215,7 +250,7 @@ def _eigh_adjoint(gw, gv, w, v, a):
     return symmetrize_lower_adjoint(v @ k @ v.T)
 
 
-@numba.njit
+@_kept
 def _eigh_tangent(t, w, v, a):
     p = v.T @ symmetrize_lower(t) @ v
     k = np.zeros_like(p)
@@ -387,12 +422,12 @@ def _pinv_tangent(t, t_rcond, p, a, rcond=1e-15):
     return rows - (rows @ a) @ p + columns - p @ (a @ columns) - p @ t @ p
 
 
-_add_lapack_rule(np.linalg.solve, _solve_adjoint, _solve_tangent)
-_add_lapack_rule(np.linalg.inv, _inv_adjoint, _inv_tangent)
-_add_lapack_rule(np.linalg.det, _det_adjoint, _det_tangent)
-_add_lapack_rule(np.linalg.slogdet, _slogdet_adjoint, _slogdet_tangent)
-_add_lapack_rule(np.linalg.cholesky, _cholesky_adjoint, _cholesky_tangent)
-_add_lapack_rule(np.linalg.eigh, _eigh_adjoint, _eigh_tangent)
+_add_lapack_rule(np.linalg.solve, _solve_adjoint, _solve_tangent, _solve)
+_add_lapack_rule(np.linalg.inv, _inv_adjoint, _inv_tangent, _inv)
+_add_lapack_rule(np.linalg.det, _det_adjoint, _det_tangent, _det)
+_add_lapack_rule(np.linalg.slogdet, _slogdet_adjoint, _slogdet_tangent, _slogdet)
+_add_lapack_rule(np.linalg.cholesky, _cholesky_adjoint, _cholesky_tangent, _cholesky)
+_add_lapack_rule(np.linalg.eigh, _eigh_adjoint, _eigh_tangent, _eigh)
 _add_lapack_rule(np.linalg.eig, _eig_adjoint, _eig_tangent)
 _add_lapack_rule(np.linalg.svd, _svd_adjoint, _svd_tangent)
 _add_lapack_rule(np.linalg.qr, _qr_adjoint, _qr_tangent)
