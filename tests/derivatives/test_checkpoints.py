@@ -343,7 +343,7 @@ def test_the_memory_of_a_long_loop_is_bounded(monkeypatch):
 def test_the_system_is_told_of_unused_pages_only_after_calls_that_wrote_there():
     """To tell it takes as long as the stack is large, so small calls after a large one must not."""
     stack, last = tape_memory.VALUES, tape_memory.OWN_BYTES // 8 - 1
-    new_owner, acquire, capacity, grow = (COMPILED[name] for name in ("new_owner", "acquire", "capacity", "grow"))
+    new_owner, acquire, capacity, grow = (COMPILED[name] for name in ("new_owner", "acquire", "capacity", "grow_stack"))
     push, pop, release = (COMPILED[name] for name in ("push_value", "pop_int64", "release"))
 
     @numba.njit
