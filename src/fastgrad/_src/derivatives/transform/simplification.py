@@ -240,7 +240,7 @@ def _copy_loop_exit_values(function: Function) -> None:
         copies: dict[Operand, Operand] = {statement.operands[0]: statement.target for statement in known}
 
         def copy_of(operand: Operand, body: set[Block] = body, after: Block = after, copies: dict = copies) -> Operand:
-            if operand.block not in body:
+            if not isinstance(operand, Scalar) or operand.block not in body:
                 return operand
             if operand not in copies:
                 copies[operand] = new_loop_exit_copy(function, operand, after)
