@@ -231,7 +231,7 @@ def lines_of_reverse_mode(function):
 
 def test_a_loop_with_an_inner_loop_is_left_by_a_jump():
     lines = lines_of_reverse_mode(closest)
-    place = lines.index("if (v_k_3 > 0) & (d_v_least_1 == 0.0):")
+    place = lines.index("if ((v_k_3 > 0) & (d_v_least_1 == 0.0)):")
     assert lines[place + 1] == "v_k_3 = 0"
     assert lines[place + 2].startswith("_block = ")
     assert lines[place + 3] == "continue"
@@ -239,6 +239,6 @@ def test_a_loop_with_an_inner_loop_is_left_by_a_jump():
 
 def test_the_reverse_sweep_of_a_minimum_begins_at_the_last_choice():
     lines = lines_of_reverse_mode(closest)
-    assert "v_k_3 = v_least_2_place_last + 1" in lines
+    assert "v_k_3 = (v_least_2_place_last + 1)" in lines
     assert "push_value(values, values_top, v_least_2_place_last)" in lines
     assert not any(line.startswith("push_value(values, values_top, v_t") for line in lines)

@@ -38,11 +38,8 @@ class CodeLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]  # Numba has no
         self.enable_object_caching()
 
     def _optimize_functions(self, ll_module: Any) -> None:
+        """Runs no passes for single functions: those for the module do the same, take less time together, and vectorize more loops."""
         ll_module.data_layout = self._codegen._data_layout
-        for function in ll_module.functions:
-            if not function.is_declaration:
-                manager, builder = self._codegen._function_pass_manager(opt=1)  # the module is optimized after it
-                manager.run(function, builder)
 
     def _optimize_final_module(self) -> None:
         own = self.name.rpartition("_")[2]

@@ -15,7 +15,6 @@ from fastgrad._src.jit.numba_internals import (
     FixupArgs,
     FunctionPass,
     NoPythonBackend,
-    NumbaError,
     PassManager,
     register_pass,
 )
@@ -60,9 +59,9 @@ class _EmitCode(ReleasingLowering):
             if is_called_by_others_that_it_calls(state.func_id.func):
                 raise NotEmittedError(f"{name} calls itself by way of others")
             is_changed = bool(super().run_pass(state))
-        except NumbaError as error:
-            NOT_EMITTED.append((name, str(error)))
-            raise
+        except Exception as error:  # Numba's own pipeline compiles the text, or raises an error of the user's code
+            NOT_EMITTED.append((name, f"{type(error).__name__}: {error}"))
+            raise NotEmittedError(str(error)) from error
         state.return_type = state.func_ir.result
         return is_changed
 

@@ -173,10 +173,10 @@ class Expressions:
             value = value.item()
         if dtype is not None:
             type = getattr(types, dtype.name)
-        elif isinstance(value, (bool, int, float)):
-            type = (
-                types.boolean if isinstance(value, bool) else types.int64 if isinstance(value, int) else types.float64
-            )
+        elif isinstance(value, (bool, float)):
+            type = types.boolean if isinstance(value, bool) else types.float64
+        elif isinstance(value, int):
+            type = types.int64 if value <= _LARGEST else types.uint64  # as Numba has it
         elif isinstance(value, str):
             return Value(types.StringLiteral(value), self._context.get_dummy_value(), constant=value)
         elif value is None:
@@ -613,11 +613,20 @@ class Expressions:
         signature = self._typing.resolve_function_type(callee, tuple(argument_types), {})
         if signature is None:
             raise NotEmittedError(f"{function} of {argument_types}")
+        if isinstance(callee, types.ExternalFunctionPointer) and not callee.requires_gil:
+            return self._call_of_pointer(function, callee, given)
         implementation = self._context.get_function(callee, signature)
         values = self._call_values(signature, [*zip(given, argument_types, strict=True)])
         result = implementation(self._builder, values, self._lower.location)
         type = signature.return_type
         return Value(type, result, self._lower.has_references(type))
+
+    def _call_of_pointer(self, function: Any, callee: types.ExternalFunctionPointer, given: Sequence[Value]) -> Value:
+        """Returns the result of a function of C."""
+        pointer = self._context.get_constant_generic(self._builder, callee, function)
+        values = [self.cast(argument, type) for argument, type in zip(given, callee.sig.args, strict=True)]
+        result = self._context.call_function_pointer(self._builder, pointer, values, callee.cconv)
+        return Value(callee.sig.return_type, result)
 
     def _call_values(self, signature: Any, given: Sequence[tuple[Value, types.Type]]) -> Sequence[Any]:
         """Returns the values that an implementation takes for the arguments of a call, with default values and ``*args`` as a tuple."""
