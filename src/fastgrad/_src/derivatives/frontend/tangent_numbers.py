@@ -151,7 +151,7 @@ class TangentNumbers:
                 and made.operation.definition is not None
                 and made.partials[0] is None
             ):
-                term = made.operation.definition(*OPERANDS)
+                term = made.operation.definition(*OPERANDS[: made.operation.arity])
                 known[leaf] = self._value(term, self._known_operands(made))
         return known
 
