@@ -125,6 +125,8 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
         elif not self.builder.block.is_terminated:
             self._return(Value(types.none, self.context.get_dummy_value()))
         self._write_exceptional_exit(exit_block)
+        # Older releases of Numba drop all reference counts of a function whose typed calls return none. Here they see no calls.
+        self.module.add_named_metadata("numba_args_may_always_need_nrt", [llvm_ir.Constant(llvm_ir.IntType(1), 1)])
         self.post_lower()
 
     def _write_exceptional_exit(self, block: Any) -> None:
