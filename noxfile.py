@@ -163,7 +163,7 @@ ASKED_OF_NUMBA = " ".join(
         "tests/custom_operations",
         PLAIN_NUMBA,
         derivative_tests(
-            "disk_cache exceptional_exits exponential inferred_callees numba_canaries ordered_sums plain_numba stages "
+            "code disk_cache exceptional_exits exponential inferred_callees ordered_sums plain_numba stages "
             "typed_functions"
         ),
     )

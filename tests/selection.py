@@ -207,8 +207,15 @@ class Shard:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Selects tests if the run has shards."""
+    """Selects tests if the run has shards.
+
+    Raises:
+        pytest.UsageError: an argument names no file. Workers of pytest-xdist do not say so: the run would pass without tests.
+    """
     if config.getoption("--shards") > 1:
+        missing = [path for path in config.args if not Path(path.partition("::")[0]).exists()]
+        if missing:
+            raise pytest.UsageError(f"no such tests: {', '.join(missing)}")
         config.pluginmanager.register(Shard(config))
 
 

@@ -23,9 +23,9 @@ folder = Path(sys.argv[1])
 package = types.ModuleType("fastgrad")
 package.__path__ = [str(folder)]
 sys.modules["fastgrad"] = package  # the copies are read, not run
-from fastgrad._src.jit.source_files import source_digest, source_files, sources_key
+from fastgrad._src.jit.source_files import remembered_sources_key, source_digest, source_files, sources_key
 before, key = source_digest(source_files(*sys.argv[3:])), sources_key(*sys.argv[3:])
-assert key == before
+assert key == before == remembered_sources_key(*sys.argv[3:]) == remembered_sources_key(*sys.argv[3:])
 for name in sys.argv[2].split():
     path = folder / name
     source = path.read_bytes()
@@ -33,7 +33,7 @@ for name in sys.argv[2].split():
     print(name, source_digest(source_files(*sys.argv[3:])) != before)
     path.write_bytes(source)
 assert source_digest(source_files(*sys.argv[3:])) == before
-assert str(os.getpid()) in sources_key(*sys.argv[3:])  # what this process has imported may differ
+assert str(os.getpid()) in sources_key(*sys.argv[3:]) == remembered_sources_key(*sys.argv[3:])  # what this process has imported may differ
 """
 
 
@@ -87,3 +87,41 @@ def test_each_import_of_a_source_file_leads_to_source_files(origins):
             candidates = [f"{path}.py", f"{path}/__init__.py"]
             if any((PACKAGE / each).is_file() for each in candidates):
                 assert set(candidates) & set(files), f"{name} imports {module}"
+
+
+REMEMBERED = """
+import sys, types
+package = types.ModuleType("fastgrad")
+package.__path__ = [sys.argv[1]]
+sys.modules["fastgrad"] = package
+from fastgrad._src.jit import source_files
+before = source_files.source_files
+calls = []
+source_files.source_files = lambda *packages: calls.append(packages) or before(*packages)
+print(source_files.remembered_sources_key(*sys.argv[2:]), len(calls))
+"""
+
+
+def test_files_are_read_again_only_after_a_change(tmp_path):
+    copy = tmp_path / "fastgrad"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    environment = {
+        **os.environ,
+        "PYTHONPATH": "",
+        "FASTGRAD_CACHE_DIR": str(tmp_path / "cache"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+    def key_and_reads():
+        command = [sys.executable, "-c", REMEMBERED, str(copy), *ORIGINS]
+        return subprocess.check_output(command, text=True, timeout=600, env=environment).split()
+
+    first, reads = key_and_reads()
+    assert (reads, key_and_reads()) == ("1", [first, "0"])
+    with open(copy / "_src/jit/cache.py", "a", encoding="utf-8") as file:
+        file.write("# another line\n")
+    second, reads = key_and_reads()
+    assert (second != first, reads, key_and_reads()) == (True, "1", [second, "0"])
+    (copy / "_src/jit/another.py").write_text("")
+    third, reads = key_and_reads()
+    assert (third != second, reads) == (True, "1")

@@ -50,6 +50,13 @@ def test_a_module_that_an_argument_names_is_in_one_shard_too():
     assert {name.partition("::")[0] for name in shards[0]}.isdisjoint(name.partition("::")[0] for name in shards[1])
 
 
+def test_an_argument_that_names_no_file_fails():
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "1", "--shards", "2", "tests/signal/test_of_nothing.py"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "no such tests: tests/signal/test_of_nothing.py" in run.stderr
+
+
 def test_the_tree_of_the_commit_names_the_shard():
     tree = int(selection.git("rev-parse", "HEAD^{tree}")[:7] or "0", 16)
     assert collected("--shards", "3") == collected("--shards", "3", "--shard", str(tree % 3))

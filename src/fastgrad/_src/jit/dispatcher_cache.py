@@ -33,7 +33,7 @@ from fastgrad._src.jit.numba_internals import (
     serialize,
     sigutils,
 )
-from fastgrad._src.jit.source_files import sources_key
+from fastgrad._src.jit.source_files import remembered_sources_key
 
 _MOST_IN_MEMORY = 256
 
@@ -161,4 +161,4 @@ ORIGINS = ("fastgrad._src.derivatives",)
 @functools.cache
 def _surroundings() -> str:
     """Returns the text of what derives and compiles: versions, and the source files that derivatives follow from."""
-    return f"fastgrad {sources_key(*ORIGINS)} numba {numba.__version__} numpy {np.__version__} python {sys.version}"
+    return f"fastgrad {remembered_sources_key(*ORIGINS)} numba {numba.__version__} numpy {np.__version__} python {sys.version}"

@@ -437,7 +437,6 @@ CANARIES: tuple[Canary, ...] = (
     Canary(
         Feature.LIBRARIES, "numba.core.codegen:CPUCodeLibrary.serialize_using_object_code", source, ("7be9c9e17d0e",)
     ),
-    Canary(Feature.LIBRARIES, "numba.core.codegen:CPUCodegen._function_pass_manager", source, ("addd5a27c9cf",)),
     Canary(Feature.LIBRARIES, "numba.core.codegen:JITCPUCodegen.set_env", parameters, ("self env_name env",)),
     Canary(Feature.LIBRARIES, "numba.core.compiler:CompileResult._reduce", source, ("5f35f6893bd3",)),
     Canary(Feature.LIBRARIES, "numba.core.compiler:CompileResult._rebuild", source, ("edc7c945671b",)),

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from fastgrad._src.jit import cache
 from fastgrad._src.jit.body import digest
 
 _ROOT = __name__.partition(".")[0]
@@ -20,12 +21,45 @@ _START_NS = time.time_ns()
 
 def sources_key(*packages: str) -> str:
     """Returns the hash of `source_files`, for keys; one of this process alone if they may differ from what it has imported."""
-    files = source_files(*packages)
+    return _key_of(source_files(*packages))
+
+
+def remembered_sources_key(*packages: str) -> str:
+    """Returns `sources_key`. The cache on disk remembers it with the states of the files and folders: unchanged files are not read again."""
     folder = sys.modules[_ROOT].__path__[0]
-    changes = [_change_time(os.path.join(folder, name)) for name in files]
-    if max(changes, default=_START_NS) >= _START_NS:
-        return f"process {os.getpid()} since {_START_NS}"
-    return source_digest(files)
+    content = f"sources of {packages} in {folder}"
+    entry = cache.load(content)
+    if entry is not None:
+        key, *states = entry.code.decode().splitlines()
+        names = [state.rpartition(" ")[0].rpartition(" ")[0] for state in states]
+        try:
+            if states == [_state(folder, name) for name in names] and not _has_changed(names):
+                return key
+        except OSError:  # a file is gone
+            pass
+    files = source_files(*packages)
+    names = [*files, *sorted({os.path.dirname(name) for name in files})]  # a new file changes its folder
+    key = _key_of(files)
+    if not _has_changed(names):
+        states = [_state(folder, name) for name in names]
+        cache.store(content, cache.Entry("\n".join((key, *states)).encode(), ()))
+    return key
+
+
+def _key_of(files: Mapping[str, bytes]) -> str:
+    return f"process {os.getpid()} since {_START_NS}" if _has_changed(files) else source_digest(files)
+
+
+def _state(folder: str, name: str) -> str:
+    """Returns a file's name, size and time of change. A program can set the size and the time of writing, but not this time."""
+    path = os.path.join(folder, name)
+    return f"{name} {os.stat(path).st_size} {_change_time(path)}"
+
+
+def _has_changed(names: Iterable[str]) -> bool:
+    """True if files have changed since this process began: it may have imported them as they were."""
+    folder = sys.modules[_ROOT].__path__[0]
+    return max((_change_time(os.path.join(folder, name)) for name in names), default=_START_NS) >= _START_NS
 
 
 def _change_time(path: str) -> int:

@@ -117,7 +117,9 @@ class ScalarOperation:
         return f"<operation {self.text}>"
 
     def __call__(self, *operands: Any) -> Term:
-        """Returns the term of the operation of terms and Python numbers."""
+        """Returns the term of the operation of terms and Python numbers; raises TypeError for another number of them than it takes."""
+        if len(operands) != self.arity:
+            raise TypeError(f"{self.text} takes {self.arity} operands, got {len(operands)}")
         return Term(self, tuple([as_term(operand) for operand in operands]))
 
 

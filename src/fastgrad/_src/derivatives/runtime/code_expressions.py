@@ -14,6 +14,7 @@ from llvmlite import ir as llvm_ir
 from numba import types
 
 from fastgrad._src.derivatives.code import tree as code
+from fastgrad._src.derivatives.runtime.code_functions import FUNCTION_RULES
 from fastgrad._src.derivatives.runtime.code_values import UNKNOWN, NotEmittedError, Value, can_become
 from fastgrad._src.derivatives.runtime.matrix_products import add_product
 from fastgrad._src.derivatives.runtime.record_fields import field_of
@@ -90,7 +91,7 @@ class Expressions:
         self._lower = lower
         self._context = lower.context
         self._typing = lower.context.typing_context
-        self._builder = lower.builder
+        self.builder = lower.builder
         self._rules: dict[ScalarOperation, Callable[[ScalarOperation, Sequence[Term]], Value]] = {
             **dict.fromkeys([*_FLOAT_INSTRUCTIONS, *_BIT_INSTRUCTIONS], self._arithmetic),
             **dict.fromkeys(_COMPARISONS, self._comparison),
@@ -119,8 +120,6 @@ class Expressions:
             return self._leaf(term)
         operation = term.operation
         assert operation is not None
-        if len(term.operands) != operation.arity:
-            raise NotEmittedError(f"{operation.text} of {len(term.operands)} operands")
         rule = self._rules.get(operation) or self._rules_of_classes.get(type(operation))
         if rule is not None:
             return rule(operation, term.operands)
@@ -192,11 +191,11 @@ class Expressions:
         if value.items is not None:
             items = [self.as_value(item) for item in value.items]
             type = types.Tuple([types.unliteral(item.type) for item in items])
-            return Value(type, self._context.make_tuple(self._builder, type, [*map(self._plain, items)]))
+            return Value(type, self._context.make_tuple(self.builder, type, [*map(self._plain, items)]))
         if value.llvm is None:
             type = self.type_of_outside(value.python)
             if isinstance(value.python, (np.ndarray, tuple)):
-                return Value(type, self._context.get_constant_generic(self._builder, type, value.python))
+                return Value(type, self._context.get_constant_generic(self.builder, type, value.python))
             return Value(type, self._context.get_dummy_value())
         return value
 
@@ -214,7 +213,7 @@ class Expressions:
             return value.items
         if not isinstance(value.type, types.BaseTuple):
             raise NotEmittedError(f"a tuple of the type {value.type}")
-        return [Value(type, self._builder.extract_value(value.llvm, number)) for number, type in enumerate(value.type)]
+        return [Value(type, self.builder.extract_value(value.llvm, number)) for number, type in enumerate(value.type)]
 
     # ---- numbers --------------------------------------------------------------------------------------------------
 
@@ -223,7 +222,7 @@ class Expressions:
         value = self.as_value(value)
         if value.type == type:
             return value.llvm
-        return self._context.cast(self._builder, value.llvm, value.type, type)
+        return self._context.cast(self.builder, value.llvm, value.type, type)
 
     def truth(self, value: Value) -> Any:
         """Returns the truth value of a number."""
@@ -232,10 +231,11 @@ class Expressions:
             return value.llvm
         if isinstance(value.type, (types.Integer, types.Float)):
             zero = Value(value.type, self._context.get_constant(value.type, 0))
-            return self._compared(terms.NOT_EQUAL, value, zero).llvm
+            return self.compared(terms.NOT_EQUAL, value, zero).llvm
         return self.call(bool, [value]).llvm
 
-    def _unified(self, first: Value, second: Value) -> types.Type:
+    def unified(self, first: Value, second: Value) -> types.Type:
+        """Returns the type of which two values are, as Numba unifies them."""
         if first.type == second.type:
             return first.type
         type = self._typing.unify_types(types.unliteral(first.type), types.unliteral(second.type))
@@ -267,17 +267,18 @@ class Expressions:
                 instruction = _BIT_INSTRUCTIONS.get(operation)
         if instruction is None:
             return self.call(_PYTHON_OPERATORS[operation], [first, second])
-        return Value(type, getattr(self._builder, instruction)(first.llvm, second.llvm))
+        return Value(type, getattr(self.builder, instruction)(first.llvm, second.llvm))
 
     def _comparison(self, operation: ScalarOperation, operands: Sequence[Term]) -> Value:
-        return self._compared(operation, *self._operands(operands))
+        return self.compared(operation, *self._operands(operands))
 
-    def _compared(self, operation: ScalarOperation, first: Value, second: Value) -> Value:
+    def compared(self, operation: ScalarOperation, first: Value, second: Value) -> Value:
+        """Returns the truth value of a comparison of two numbers."""
         sign, type = _COMPARISONS[operation], first.type
         if type == second.type == types.int64:
-            return Value(types.boolean, self._builder.icmp_signed(sign, first.llvm, second.llvm))
+            return Value(types.boolean, self.builder.icmp_signed(sign, first.llvm, second.llvm))
         if type == second.type and isinstance(type, types.Float):
-            compare = self._builder.fcmp_unordered if sign == "!=" else self._builder.fcmp_ordered
+            compare = self.builder.fcmp_unordered if sign == "!=" else self.builder.fcmp_ordered
             return Value(types.boolean, compare(sign, first.llvm, second.llvm))
         return self.call(_PYTHON_OPERATORS[operation], [first, second])
 
@@ -293,7 +294,7 @@ class Expressions:
 
     def _power_of_float(self, base: Any, exponent: int) -> Any:
         """Returns the power of a float and a constant integer, by the multiplications of Numba."""
-        builder, count = self._builder, abs(exponent)
+        builder, count = self.builder, abs(exponent)
         one = result = llvm_ir.Constant(base.type, 1.0)
         while count != 0:
             if count & 1:
@@ -311,7 +312,7 @@ class Expressions:
         return self.call(operator.neg, [value])
 
     def _not(self, operation: ScalarOperation, operands: Sequence[Term]) -> Value:
-        return Value(types.boolean, self._builder.not_(self.truth(self.value(operands[0]))))
+        return Value(types.boolean, self.builder.not_(self.truth(self.value(operands[0]))))
 
     def _condition(self, operation: ScalarOperation, operands: Sequence[Term]) -> Value:
         """Writes ``and`` and ``or``, whose second operand is computed only if the first one does not decide."""
@@ -319,9 +320,9 @@ class Expressions:
         first = self.truth(self.value(operands[0]))
         if _is_cheap(operands[1]):
             second = self.truth(self.value(operands[1]))
-            return Value(types.boolean, (self._builder.and_ if is_and else self._builder.or_)(first, second))
+            return Value(types.boolean, (self.builder.and_ if is_and else self.builder.or_)(first, second))
         decided = self._context.get_constant(types.boolean, not is_and)
-        condition = first if is_and else self._builder.not_(first)
+        condition = first if is_and else self.builder.not_(first)
         return self._choice(
             condition,
             lambda: Value(types.boolean, self.truth(self.value(operands[1]))),
@@ -332,15 +333,15 @@ class Expressions:
         condition = self.truth(self.value(operands[0]))
         if _is_cheap(operands[1]) and _is_cheap(operands[2]):
             first, second = [self.as_value(self.value(operand)) for operand in operands[1:]]
-            type = self._unified(first, second)
+            type = self.unified(first, second)
             if isinstance(type, (types.Float, types.Integer, types.Boolean)):
-                chosen = self._builder.select(condition, self.cast(first, type), self.cast(second, type))
+                chosen = self.builder.select(condition, self.cast(first, type), self.cast(second, type))
                 return Value(type, chosen)
         return self._choice(condition, lambda: self.value(operands[1]), lambda: self.value(operands[2]))
 
     def _choice(self, condition: Any, first: Callable[[], Value], second: Callable[[], Value]) -> Value:
         """Returns one of two values, of which the one alone is computed."""
-        builder = self._builder
+        builder = self.builder
         then, otherwise, done = [builder.append_basic_block(name) for name in ("then", "otherwise", "done")]
         builder.cbranch(condition, then, otherwise)
         values, ends = [], []
@@ -348,7 +349,7 @@ class Expressions:
             builder.position_at_end(block)
             values.append(self.as_value(compute()))
             ends.append(builder.block)
-        type = self._unified(*values)
+        type = self.unified(*values)
         if self._lower.has_references(type):
             raise NotEmittedError("a choice of arrays")
         chosen = []
@@ -367,7 +368,7 @@ class Expressions:
     def _field(self, array: Value, name: str, axis: int | None = None) -> Any:
         """Returns a part of an array's description."""
         position = self._context.data_model_manager[array.type].get_field_position(name)
-        return self._builder.extract_value(array.llvm, position if axis is None else (position, axis))
+        return self.builder.extract_value(array.llvm, position if axis is None else (position, axis))
 
     def _attribute(self, name: str, operands: Sequence[Term]) -> Value:
         value = self.as_value(self.value(operands[0]))
@@ -380,7 +381,7 @@ class Expressions:
             if type is None:
                 raise NotEmittedError(f"{name} of {value.type}")
             get = self._context.get_getattr(value.type, name)
-            found = get(self._context, self._builder, value.type, value.llvm, name)
+            found = get(self._context, self.builder, value.type, value.llvm, name)
             result = Value(type, found, self._lower.has_references(type))
         self._lower.drop(value)
         return result
@@ -417,7 +418,7 @@ class Expressions:
         type = array.type
         if not isinstance(type, types.Array) or not operation.is_element or len(indices) != type.ndim:
             return None
-        builder, rank = self._builder, type.ndim
+        builder, rank = self.builder, type.ndim
         positions = []
         for axis, term in enumerate(indices):
             position, may_be_negative = self._index(term)
@@ -439,7 +440,7 @@ class Expressions:
         if pointer is None:
             index = self._subscript_value(operation, operands[1:])
             return self._dropping([array], self.call(operator.getitem, [array, index]))
-        loaded = load_item(self._context, self._builder, array.type, pointer)
+        loaded = load_item(self._context, self.builder, array.type, pointer)
         return self._dropping([array], Value(array.type.dtype, loaded))
 
     def _dropping(self, values: Sequence[Value], result: Value) -> Value:
@@ -463,13 +464,13 @@ class Expressions:
 
     def _slice(self, start: Any, stop: Any, step: Any) -> Value:
         type = types.slice2_type if step is None else types.slice3_type
-        made = self._context.make_helper(self._builder, type)
+        made = self._context.make_helper(self.builder, type)
         made.step = _INTEGER(1) if step is None else step
-        is_backward = self._builder.icmp_signed("<", made.step, _INTEGER(0))
+        is_backward = self.builder.icmp_signed("<", made.step, _INTEGER(0))
         if start is None:
-            start = self._builder.select(is_backward, _INTEGER(_LARGEST), _INTEGER(0))
+            start = self.builder.select(is_backward, _INTEGER(_LARGEST), _INTEGER(0))
         if stop is None:
-            stop = self._builder.select(is_backward, _INTEGER(-_LARGEST - 1), _INTEGER(_LARGEST))
+            stop = self.builder.select(is_backward, _INTEGER(-_LARGEST - 1), _INTEGER(_LARGEST))
         made.start, made.stop = start, stop
         return Value(type, made._getvalue())
 
@@ -482,7 +483,7 @@ class Expressions:
         array = self.as_value(*self._held_values(operands[:1]))
         pointer = self._element(operation, array, operands[1:])
         if pointer is not None:
-            store_item(self._context, self._builder, array.type, self.cast(value, array.type.dtype), pointer)
+            store_item(self._context, self.builder, array.type, self.cast(value, array.type.dtype), pointer)
         elif not self._fill_with_zeros(operation, array, operands[1:], value):
             index, value = self._subscript_value(operation, operands[1:]), self.as_value(value)
             self._call_setitem(array, index, value)
@@ -494,7 +495,7 @@ class Expressions:
             raise NotEmittedError(f"an assignment to a part of {array.type}")
         given = zip((array, index, value), signature.args, strict=True)
         arguments = [self.cast(each, type) for each, type in given]
-        self._context.get_function(operator.setitem, signature)(self._builder, arguments)
+        self._context.get_function(operator.setitem, signature)(self.builder, arguments)
 
     def _fill_with_zeros(self, operation: code.Subscript, array: Value, operands: Sequence[Term], value: Value) -> bool:
         """Gives the first elements of a flat array the value 0; returns whether that is what an assignment does."""
@@ -504,7 +505,7 @@ class Expressions:
             return False
         if value.constant is UNKNOWN or value.constant != 0 or str(value.constant).startswith("-"):
             return False
-        builder, count = self._builder, self._field(array, "nitems")
+        builder, count = self.builder, self._field(array, "nitems")
         if operands:
             wanted = self.cast(self.value(operands[0]), types.intp)  # a number of elements: it is not negative
             count = builder.select(builder.icmp_signed("<", wanted, count), wanted, count)
@@ -520,25 +521,25 @@ class Expressions:
         pointer = self._element(subscript, array, target.operands[1:])
         if pointer is None:
             raise NotEmittedError("an update of a part of an array")
-        before = Value(array.type.dtype, load_item(self._context, self._builder, array.type, pointer))
+        before = Value(array.type.dtype, load_item(self._context, self.builder, array.type, pointer))
         given = self.as_value(self.value(value))
         if {before.type, given.type} == {types.float64, types.int64}:
             given = Value(types.float64, self.cast(given, types.float64))
         after = self.cast(self._computed(operation, before, given), array.type.dtype)
-        store_item(self._context, self._builder, array.type, after, pointer)
+        store_item(self._context, self.builder, array.type, after, pointer)
         self._lower.drop(array)
 
     def new_array(self, sizes: Sequence[Value], dtype: types.Type, is_zero: bool) -> Value:
         """Returns a new array in C order."""
         type = types.Array(dtype, len(sizes), "C")
-        array = _empty_nd_impl(self._context, self._builder, type, [self.cast(size, types.intp) for size in sizes])
+        array = _empty_nd_impl(self._context, self.builder, type, [self.cast(size, types.intp) for size in sizes])
         if is_zero:
-            cgutils.memset(self._builder, array.data, self._builder.mul(array.itemsize, array.nitems), 0)
+            cgutils.memset(self.builder, array.data, self.builder.mul(array.itemsize, array.nitems), 0)
         return Value(type, array._getvalue(), is_owned=True)
 
     def _reshaped(self, array: Value, sizes: Sequence[Value]) -> Value:
         """Returns a flat array in C order in another shape; it raises as Numba does if that has not as many elements."""
-        builder, old = self._builder, array.type
+        builder, old = self.builder, array.type
         type = types.Array(old.dtype, len(sizes), "C", readonly=not old.mutable, aligned=old.aligned)
         shape = [self.cast(size, types.intp) for size in sizes]
         count = functools.reduce(builder.mul, shape, _INTEGER(1))
@@ -568,7 +569,7 @@ class Expressions:
         arguments = self._held_values(operands)
         if isinstance(function, _Intrinsic) and not _is_among(function, _LITERAL_ARGUMENTS):
             result = self._call_intrinsic(function, arguments)
-        elif (rule := _RULES.get(function) if _is_hashable(function) else None) is not None and (
+        elif (rule := FUNCTION_RULES.get(function) if _is_hashable(function) else None) is not None and (
             found := rule(self, arguments)
         ) is not None:
             result = found
@@ -591,7 +592,7 @@ class Expressions:
             raise NotEmittedError(f"{function} of {[argument.type for argument in given]}")
         signature, generate = made
         values = [self.cast(argument, type) for argument, type in zip(given, signature.args, strict=True)]
-        result = generate(self._context, self._builder, signature, values)
+        result = generate(self._context, self.builder, signature, values)
         type = signature.return_type
         return Value(type, result, self._lower.has_references(type))
 
@@ -617,15 +618,15 @@ class Expressions:
             return self._call_of_pointer(function, callee, given)
         implementation = self._context.get_function(callee, signature)
         values = self._call_values(signature, [*zip(given, argument_types, strict=True)])
-        result = implementation(self._builder, values, self._lower.location)
+        result = implementation(self.builder, values, self._lower.location)
         type = signature.return_type
         return Value(type, result, self._lower.has_references(type))
 
     def _call_of_pointer(self, function: Any, callee: types.ExternalFunctionPointer, given: Sequence[Value]) -> Value:
         """Returns the result of a function of C."""
-        pointer = self._context.get_constant_generic(self._builder, callee, function)
+        pointer = self._context.get_constant_generic(self.builder, callee, function)
         values = [self.cast(argument, type) for argument, type in zip(given, callee.sig.args, strict=True)]
-        result = self._context.call_function_pointer(self._builder, pointer, values, callee.cconv)
+        result = self._context.call_function_pointer(self.builder, pointer, values, callee.cconv)
         return Value(callee.sig.return_type, result)
 
     def _call_values(self, signature: Any, given: Sequence[tuple[Value, types.Type]]) -> Sequence[Any]:
@@ -633,7 +634,7 @@ class Expressions:
 
         def cast(argument: tuple[Value, types.Type], wanted: types.Type) -> Any:
             value, type = argument
-            return value.llvm if type == wanted else self._context.cast(self._builder, value.llvm, type, wanted)
+            return value.llvm if type == wanted else self._context.cast(self.builder, value.llvm, type, wanted)
 
         if signature.pysig is None:
             return [*map(cast, given, signature.args)]
@@ -642,9 +643,9 @@ class Expressions:
             tuple(given),
             {},
             lambda index, _, argument: cast(argument, signature.args[index]),
-            lambda index, _, value: self._context.get_constant_generic(self._builder, signature.args[index], value),
+            lambda index, _, value: self._context.get_constant_generic(self.builder, signature.args[index], value),
             lambda index, _, arguments: self._context.make_tuple(
-                self._builder, signature.args[index], [*map(cast, arguments, signature.args[index])]
+                self.builder, signature.args[index], [*map(cast, arguments, signature.args[index])]
             ),
         )
         return folded
@@ -662,7 +663,7 @@ class Expressions:
             raise NotEmittedError("a call of itself before the type of the result is known")
         signature = signature_of_types(written.result, *written.argument_types)
         values = [self.cast(argument, type) for argument, type in zip(arguments, signature.args, strict=True)]
-        result = self._context.call_internal(self._builder, self._lower.fndesc, signature, values)
+        result = self._context.call_internal(self.builder, self._lower.fndesc, signature, values)
         return Value(written.result, result, self._lower.has_references(written.result))
 
     def _method(self, operation: code.Method, operands: Sequence[Term]) -> Value:
@@ -681,22 +682,16 @@ class Expressions:
             raise NotEmittedError(f"{operation.named} of {type} with {argument_types}")
         implementation = self._context.get_function(method, signature)
         values = [self.cast(argument, wanted) for argument, wanted in zip(given, signature.args, strict=True)]
-        result = implementation(self._builder, [receiver.llvm, *values])
+        result = implementation(self.builder, [receiver.llvm, *values])
         found = Value(signature.return_type, result, self._lower.has_references(signature.return_type))
         return self._dropping([receiver, *arguments], found)
 
     def _transposition(self, operation: code.Transposition, operands: Sequence[Term]) -> Value:
-        array = self.as_value(*self._held_values(operands[:1]))
         if operation.order == tuple(reversed(range(len(operation.order)))):
-            return self._attribute_of(array, "T")
+            return self._attribute("T", operands)
+        array = self.as_value(*self._held_values(operands[:1]))
         order = Value(None, items=[self.constant(axis) for axis in operation.order])
         return self._dropping([array], self.call(np.transpose, [array, order]))
-
-    def _attribute_of(self, value: Value, name: str) -> Value:
-        type = self._typing.resolve_getattr(value.type, name)
-        get = self._context.get_getattr(value.type, name)
-        found = Value(type, get(self._context, self._builder, value.type, value.llvm, name), True)
-        return self._dropping([value], found)
 
 
 def _is_cheap(term: Term) -> bool:
@@ -723,59 +718,3 @@ def _is_hashable(value: Any) -> bool:
     except TypeError:
         return False
     return True
-
-
-# ---- functions of Python and NumPy that are instructions ----------------------------------------------------------
-
-
-def _number_of(dtype: Any) -> Callable[[Expressions, list[Value]], Value | None]:
-    def converted(expressions: Expressions, arguments: list[Value]) -> Value | None:
-        (value,) = [expressions.as_value(argument) for argument in arguments]
-        type = getattr(types, np.dtype(dtype).name if dtype is not bool else "boolean")
-        if not isinstance(value.type, (types.Integer, types.Float, types.Boolean)):
-            return None
-        return Value(type, expressions.truth(value) if dtype is bool else expressions.cast(value, type))
-
-    return converted
-
-
-def _extreme(comparison: ScalarOperation) -> Callable[[Expressions, list[Value]], Value | None]:
-    """Returns the rule of ``max`` or ``min``, as Numba computes them: a later number takes the place of an earlier one if it compares so."""
-
-    def extreme(expressions: Expressions, arguments: list[Value]) -> Value | None:
-        values = [expressions.as_value(argument) for argument in arguments]
-        if len(values) < 2 or not all(isinstance(value.type, (types.Integer, types.Float)) for value in values):
-            return None
-        best = values[0]
-        for value in values[1:]:
-            type = expressions._unified(best, value)
-            first, second = [Value(type, expressions.cast(each, type)) for each in (best, value)]
-            is_chosen = expressions._compared(comparison, second, first).llvm
-            best = Value(type, expressions._builder.select(is_chosen, second.llvm, first.llvm))
-        return best
-
-    return extreme
-
-
-def _array_maker(is_zero: bool) -> Callable[[Expressions, list[Value]], Value | None]:
-    def make(expressions: Expressions, arguments: list[Value]) -> Value | None:
-        shape, dtype = arguments
-        if dtype.python is None:
-            return None
-        dtype_type = expressions.type_of_outside(dtype.python)
-        item = getattr(dtype_type, "dtype", None)
-        if not isinstance(item, (types.Integer, types.Float, types.Boolean)):
-            return None
-        is_tuple = shape.items is not None or isinstance(shape.type, types.BaseTuple)
-        return expressions.new_array(expressions.items_of(shape) if is_tuple else [shape], item, is_zero)
-
-    return make
-
-
-_RULES: dict[Any, Callable[[Expressions, list[Value]], Value | None]] = {
-    max: _extreme(terms.GREATER),
-    min: _extreme(terms.LESS),
-    np.empty: _array_maker(is_zero=False),
-    np.zeros: _array_maker(is_zero=True),
-    **{kind: _number_of(kind) for kind in (np.int64, np.float64, np.float32, bool)},
-}
