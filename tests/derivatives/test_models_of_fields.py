@@ -630,7 +630,7 @@ CASES = {
         lennard_jones,
         (
             np.stack(np.meshgrid(*3 * [np.arange(4.0)]), -1).reshape(-1, 3) * 1.2 + RANDOM.uniform(-0.1, 0.1, (64, 3)),
-            *(np.array([4.8, 5.0, 4.9]), np.array([1.0, 0.7]), np.array([1.0, 0.9])),
+            *(np.array([5.0, 5.1, 4.95]), np.array([1.0, 0.7]), np.array([1.0, 0.9])),
             *(RANDOM.integers(0, 2, 64), 1.6),
         ),
         (0, 1, 2, 3),
