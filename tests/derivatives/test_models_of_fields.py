@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 import pytest
+from numba.core.runtime import _nrt_python
 
 import fastgrad as fg
 from tests.derivatives import both_ways, central
@@ -754,4 +755,5 @@ def test_the_plan_of_records_visits_each_number_once():
 def test_both_ways_agree(name):
     function, arguments, _ = CASES[name]
     assert active(arguments)
+    _nrt_python.memsys_enable_stats()
     assert both_ways.differences(function, arguments) == []
