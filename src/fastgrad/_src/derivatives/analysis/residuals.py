@@ -223,11 +223,13 @@ class Residuals:
     def _cheap_outer_sources(self, scalar: Scalar) -> set[Scalar]:
         """Returns numbers of outer loops whose records, fewer than those of ``scalar``, make it cheap to compute again; none if there are none."""
         sources: set[Scalar] = set()
+        visited: set[Operand] = set()
         pending: list[Operand] = [scalar]
         while pending:
             operand = pending.pop()
-            if not isinstance(operand, Scalar) or operand in sources:
+            if not isinstance(operand, Scalar) or operand in visited:
                 continue
+            visited.add(operand)
             if self._loop_depth(operand) < self._loop_depth(scalar):
                 if self.recomputation_cost(operand) > RECOMPUTATION_LIMIT // 2:
                     sources.add(operand)
