@@ -287,3 +287,34 @@ def of_a_call(subjects, x):
 @pytest.mark.parametrize("function", [of_arrays_in_parallel, of_a_call])
 def test_lists_are_passed_on(function):
     assert fg.check_gradients(function, ragged(), X, argnums=1) is None
+
+
+@numba.njit
+def written_by_another_name(x, y, z, flag):
+    chosen = x if flag else y
+    chosen[0] = z[1] * 2.0
+    return (chosen * chosen).sum() + (z * z).sum()
+
+
+def test_a_write_through_one_of_several_arrays_counts_for_shared_memory():
+    x, y = X.copy(), X.copy()
+    gradients = fg.grad(written_by_another_name, (0, 1, 2))(x, y, X.copy(), True)
+    np.testing.assert_allclose(gradients, [[0.0, 3.0], [0.0, 0.0], [1.0, 3.0 + 8.0 * 1.5]])
+    for call in (
+        lambda: fg.grad(written_by_another_name, (0, 1, 2))(x, y, x, True),
+        lambda: fg.jvp(written_by_another_name, (x, y, x, True), (X, X, X, None)),
+        lambda: fg.vjp(written_by_another_name, x, y, x, True),
+    ):
+        with pytest.raises(ValueError, match="the arguments x and z share memory"):
+            call()
+
+
+@numba.njit
+def with_a_prefix(a_numbers, x):
+    a_numbers[0] = x[0]
+    return a_numbers[0] * x[1]
+
+
+def test_a_changed_list_has_the_name_of_the_parameter():
+    with pytest.raises(DifferentiationError, match="the list or dictionary a_numbers, "):
+        fg.grad(with_a_prefix, argnums=1)([1.0, 2.0], X)

@@ -22,7 +22,7 @@ from fastgrad._src.derivatives.functions.parameters import (
     with_fixed_parameters,
     wrapped_function,
 )
-from fastgrad._src.derivatives.prepared_calls import result_leaves
+from fastgrad._src.derivatives.prepared_calls import copies, result_leaves
 from fastgrad._src.derivatives.runtime.random_states import copy_of_states, drawing_from
 from fastgrad._src.derivatives.runtime.record_fields import (
     State,
@@ -244,7 +244,7 @@ class Comparer:
     def _run(self, function: Any, *more: Any, at: Sequence[Any] | None = None, state: State | None = None) -> Any:
         """Returns the result for copies of the arguments, with the same random draws in all runs."""
         with drawing_from(self._states), instances_with_state(self._state if state is None else state):
-            return function(*map(_copy, self._values if at is None else at), *more)
+            return function(*copies(self._values if at is None else at), *more)
 
     def apply_weights(self, y: Any) -> np.ndarray:
         """Returns the numbers of a result, each with its weight."""

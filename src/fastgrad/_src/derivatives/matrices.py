@@ -13,7 +13,7 @@ from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.compiled_transforms import offer_derivative
-from fastgrad._src.derivatives.functions.argument_types import field_types_of, specialize
+from fastgrad._src.derivatives.functions.argument_types import field_types_of, is_random_generator, specialize
 from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.functions.parameters import (
     Types,
@@ -71,9 +71,17 @@ def _matrix_dispatcher(
         from fastgrad._src.derivatives.transform.forward_mode import tangents_per_run
 
         argument_types = specialize(f, argument_types, positions, owner).types
+        _check_no_generator(
+            argument_types, names, f"{place(python_function)}: {owner}: {{}} of {python_function.__name__}"
+        )
         lines: list[str] = []
-        scope = {"np": np, "to_array": _as_array, "_float32": np.float32}
-        scope |= {"may_share_memory": may_share_memory, "field_of": field_of}
+        scope = {
+            "np": np,
+            "to_array": _as_array,
+            "_float32": np.float32,
+            "may_share_memory": may_share_memory,
+            "field_of": field_of,
+        }
         lowered, _ = lowered_function(f, argument_types)
         before_a_run = []
         if draws_random_numbers(f):  # each run draws the same
@@ -195,6 +203,16 @@ def _check_no_written_records(
             raise DifferentiationError(
                 f"{function} writes {names[number][2:]}, a record or an instance, which each column would change again: use vjp or jvp, or write "
                 "copies of its fields."
+            )
+
+
+def _check_no_generator(argument_types: Types, names: Sequence[str], words: str) -> None:
+    """Raises DifferentiationError for a random generator, from which each column would draw other numbers."""
+    for name, type in zip(names, argument_types, strict=True):
+        if is_random_generator(type):
+            raise DifferentiationError(
+                f"{words.format(f'the argument {name[2:]}')} is a random generator, from which each column would draw other numbers: use vjp, jvp or hvp, or "
+                "draw before and pass the numbers."
             )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import itertools
@@ -179,13 +180,15 @@ class PreparedPullback(PreparedCall):
         if self._may_share_memory:
             self._check_no_shared_memory(values)
         states = copy_of_states()
-        values = copies(values)
+        given, values = values, copies(values)
+        generators = [leaf for leaf in result_leaves(tuple(given)) if isinstance(leaf, np.random.Generator)]
+        own = {id(generator): generator for generator in generators}  # the state of the user's generators moves
         state = instance_state(result_leaves(tuple(values))) if self._has_instances else []
         if state:
             with instances_with_state(state):
-                result = self._compiled(*copies(values))
+                result = self._compiled(*copies(given, own))
         else:
-            result = self._compiled(*copies(values))
+            result = self._compiled(*copies(given, own))
         has_drawn = states != copy_of_states()
         results = result_leaves(result)
         count = len(results)
@@ -379,19 +382,26 @@ def result_leaves(result: Any) -> list[Any]:
     return [leaf for part in result for leaf in result_leaves(part)] if isinstance(result, tuple) else [result]
 
 
-def copies(values: Sequence[Any]) -> list[Any]:
-    """Returns values with copies of the arrays, also of those in tuples and lists."""
-    return [value.copy(order="K") if type(value) is np.ndarray else _copy(value) for value in values]
+def copies(values: Sequence[Any], generators: dict[int, Any] | None = None) -> list[Any]:
+    """Returns values with copies of the arrays and random generators, also of those in tuples and lists.
+
+    ``generators`` has the copies of generators, by ``id``: values that share a generator share its copy.
+    """
+    if generators is None:
+        generators = {}
+    return [value.copy(order="K") if type(value) is np.ndarray else _copy(value, generators) for value in values]
 
 
-def _copy(value: Any) -> Any:
+def _copy(value: Any, generators: dict[int, Any]) -> Any:
     if isinstance(value, np.ndarray):
         return value.copy(order="K")  # a signature may take no other layout
     if type(value) in _NUMBERS:
         return value
     if isinstance(value, tuple):
-        items = copies(value)
+        items = copies(value, generators)
         return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
     if isinstance(value, list):
-        return copies(value)
+        return copies(value, generators)
+    if isinstance(value, np.random.Generator):
+        return copy.deepcopy(value, generators)
     return value.copy() if hasattr(value, "copy") and not is_instance(value) else value

@@ -87,6 +87,9 @@ try:
     from numba.np.arrayobj import populate_array as populate_array
     from numba.np.arrayobj import store_item as store_item
     from numba.np.numpy_support import as_dtype as as_dtype
+    from numba.np.random import distributions as distributions
+    from numba.np.random import generator_core as generator_core
+    from numba.np.random import random_methods as random_methods
     from numba.np.ufunc import parallel as parallel
     from numba.np.ufunc.array_exprs import RewriteArrayExprs as RewriteArrayExprs
     from numba.np.ufunc.dufunc import DUFunc as DUFunc

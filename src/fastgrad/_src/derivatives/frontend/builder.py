@@ -253,7 +253,7 @@ class Builder:
         if root.memory_owner.kind == "global":
             raise self.refuse("a global array is written")
         if root.memory_owner.is_copy_of_argument:
-            name = root.memory_owner.field.owner.removeprefix("a_")  # type: ignore[union-attr]
+            name = self.function.names[root.memory_owner.position]  # type: ignore[index]
             raise self.refuse(
                 f"the list or dictionary {name}, or an item of it, is an argument and is changed here, which can't be differentiated: change a copy of it, or "
                 f"for arrays of a list pass the tuple of them: tuple({name})"
@@ -303,7 +303,9 @@ class Builder:
     ) -> list[Scalar | Complex | View]:
         """Appends a ``Call`` and returns its results, the leaves of a value of ``type``."""
         if self.is_in_try:
-            raise self.refuse("a call that may raise can't be differentiated within try")
+            raise self.refuse(
+                "a call that may raise can't be differentiated within try: call it outside, where a test of its arguments is true"
+            )
         results: list[Scalar | Root] = []
         statement = Call(self.location, rule, arguments, results)
         for root in statement.writes:

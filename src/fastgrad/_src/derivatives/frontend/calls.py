@@ -11,13 +11,20 @@ import numpy as np
 from numba import TypingError, types
 
 from fastgrad._src.core.errors import DifferentiationError
-from fastgrad._src.derivatives.frontend import array_expressions, containers, methods, python_functions
+from fastgrad._src.derivatives.frontend import (
+    array_expressions,
+    containers,
+    methods,
+    python_functions,
+    random_generators,
+)
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.call_rules import TypedRule, own_rule_of
 from fastgrad._src.derivatives.frontend.operands import Part
 from fastgrad._src.derivatives.frontend.splicing import Spliced, splice
 from fastgrad._src.derivatives.frontend.typed_functions import (
     TypedFunction,
+    function_of_method,
     implementation,
     result_type_of_call,
     signatures_of,
@@ -42,6 +49,7 @@ from fastgrad._src.derivatives.ir.values import (
     FunctionChoice,
     Items,
     Method,
+    RandomGenerator,
     Selection,
     Static,
     describe,
@@ -49,6 +57,7 @@ from fastgrad._src.derivatives.ir.values import (
     is_hashable,
     static_value,
     tuple_of,
+    type_of,
 )
 from fastgrad._src.derivatives.numpy import loop_sources
 from fastgrad._src.derivatives.runtime.inferred_callees import called_functions, line_of_with_block
@@ -126,6 +135,7 @@ class Calls(Part):
         super().__init__(lowering)
         self._calls = 0
         self._is_in_implementation = False
+        self._generator_call = lowering.builder.location
         self._large_callees: set[Any] = set()
 
     def inline(self, function: Any, arguments: list[Any], error_model: str = "numpy") -> Any:
@@ -241,6 +251,8 @@ class Calls(Part):
         if isinstance(function, Method) and isinstance(getattr(function.owner, "type", None), types.ClassInstanceType):
             method = function.owner.type.jit_methods[function.name]
             return self.call_compiled(method, [function.owner, *arguments], keywords)
+        if isinstance(function, Method) and isinstance(function.owner, RandomGenerator):
+            return self._operands.array_of_elements(name, self._call_generator(function, arguments, keywords))
         if isinstance(function, Method):
             arguments = containers.as_arrays(self._lowering, arguments)
             result = self._lowering.array_functions.call_method(
@@ -368,6 +380,8 @@ class Calls(Part):
         arguments = [array_expressions.materialize(self._lowering, argument) for argument in arguments]
         if function in RANDOM_DRAWS:
             return self._draw(function, arguments, keywords, type)
+        if function in random_generators.DRAWS and isinstance(arguments[0], RandomGenerator):
+            return self._draw_from_generator(function, arguments[0], arguments[1:], type)
         if not is_known:
             owner = getattr(function, "__self__", None)
             if isinstance(owner, (np.random.RandomState, random.Random)) and function not in SMOOTH_DRAWS:
@@ -375,7 +389,7 @@ class Calls(Part):
             positional = [array_expressions.materialize(self._lowering, argument) for argument in given[0]]
             compiled = self._implementation(function, positional, given[1])
             if compiled is not None:
-                return self._call_implementation(compiled, function, positional, given[1])
+                return self._call_implementation(compiled, describe(Static(function)), positional, given[1])
         if keywords:
             raise builder.refuse(f"a call of {describe(Static(function))} with keywords can't be differentiated")
         if is_known:
@@ -491,8 +505,8 @@ class Calls(Part):
 
         return implementation(function, given(str), given((str, int)))
 
-    def _call_implementation(self, compiled: Any, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
-        """Lowers the call of a function that Numba implements in Python."""
+    def _call_implementation(self, compiled: Any, name: str, arguments: list[Any], keywords: dict[str, Any]) -> Any:
+        """Lowers the call of a function that Numba implements in Python; ``name`` is for errors."""
         location, is_outermost = self._builder.location, not self._is_in_implementation
         self._is_in_implementation = True
         try:
@@ -502,7 +516,6 @@ class Calls(Part):
             reason = str(error).partition(": ")[2] if is_refusal else "Numba types it by texts that are literals"
             if not is_outermost:  # the user's call is named, not those within Numba's implementation
                 raise refuse(reason, location) from None
-            name = describe(Static(function))
             raise refuse(
                 f"a call of {name} with these arguments can't be differentiated ({reason}); write it as a loop or by other functions",
                 location,
@@ -593,6 +606,31 @@ class Calls(Part):
         partials = [*PARTIALS_OF_DRAWS.get(function, ()), *[None] * len(arguments)][: len(arguments)]
         draw = self._builder.call_of(function, len(arguments), "draw")
         return self._call_with_effects(draw, arguments, type, partials, name)
+
+    def _call_generator(self, method: Method, arguments: list[Any], keywords: dict[str, Any]) -> Any:
+        """Lowers a call of a method of a random generator."""
+        name, values = f"numpy.random.Generator.{method.name}", [method.owner, *arguments]
+        values = [array_expressions.materialize(self._lowering, value) for value in values]
+        function = function_of_method(type_of(method.owner), method.name)
+        compiled = None if function is None else self._implementation(function, values, keywords)
+        if compiled is None:
+            raise self._builder.refuse(
+                f"a call of {name} with these arguments can't be differentiated: draw before, and pass the numbers"
+            )
+        if not self._is_in_implementation:
+            self._generator_call = self._builder.location
+        return self._call_implementation(compiled, name, values, keywords)
+
+    def _draw_from_generator(
+        self, function: Any, generator: RandomGenerator, numbers: list[Any], type: types.Type
+    ) -> Any:
+        """Lowers a draw of one number from a random generator, which happens once."""
+        operation = random_generators.draw_operation(self._builder, function, generator, len(numbers))
+        name = f"numpy.random.Generator.{random_generators.DRAWS[function]}"
+        here, self._builder.location = self._builder.location, self._generator_call
+        result = self._call_with_effects(operation, numbers, type, [None] * len(numbers), name)
+        self._builder.location = here
+        return result
 
     def _call_with_effects(
         self,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import types
 
-from fastgrad._src.derivatives.frontend import containers, lists, mappings
+from fastgrad._src.derivatives.frontend import containers, lists, mappings, random_generators
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.builder import Builder
 from fastgrad._src.derivatives.frontend.generators import assigned_value
@@ -25,6 +25,7 @@ from fastgrad._src.derivatives.ir.values import (
     Mapping,
     Method,
     NumberList,
+    RandomGenerator,
     Static,
     TupleList,
     describe,
@@ -52,6 +53,7 @@ class Expressions(Part):
             Elements: lambda owner, attribute: (
                 tuple_of([axis.size for axis in owner.axes]) if attribute == "shape" else Method(owner, attribute)
             ),
+            RandomGenerator: random_generators.attribute,
             **dict.fromkeys([Constant, Scalar, Complex], self._attribute_of_number),
             **dict.fromkeys([Mapping, NumberList, ArrayList, TupleList], Method),
         }

@@ -53,6 +53,7 @@ from fastgrad._src.derivatives.ir.values import (
     Iterable,
     NumberedText,
     NumberList,
+    RandomGenerator,
     Static,
     Step,
     Text,
@@ -247,7 +248,7 @@ class Lowering:
             for position, (name, type) in enumerate(zip(parameters, argument_types, strict=True))
         ]
         for position, value in enumerate(values):
-            arguments[position] = value if isinstance(value, (Static, Text)) else arguments[position]
+            arguments[position] = value if isinstance(value, (RandomGenerator, Static, Text)) else arguments[position]
         self.result.arguments = arguments
         value = self.body(typed, arguments, options)
         if caller is None:
@@ -260,6 +261,10 @@ class Lowering:
             elif isinstance(leaf, Fields):
                 raise self.builder.refuse(
                     f"{typed.name} returns {describe(leaf)}, which can't be differentiated: return its fields"
+                )
+            elif isinstance(leaf, RandomGenerator):
+                raise self.builder.refuse(
+                    f"{typed.name} returns {describe(leaf)}, which can't be differentiated: the caller has it as an argument"
                 )
             elif static_text(leaf) is not None:
                 results.append(Constant(leaf.value, types.unicode_type))

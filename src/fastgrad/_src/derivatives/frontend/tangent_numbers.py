@@ -147,6 +147,7 @@ class TangentNumbers:
             made = operand.definition
             if (
                 isinstance(made, Compute)
+                and made.is_repeatable
                 and made.target.is_real
                 and made.operation.definition is not None
                 and made.partials[0] is None

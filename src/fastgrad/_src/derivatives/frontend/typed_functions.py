@@ -235,8 +235,17 @@ def signatures_of(function: Any) -> list[inspect.Signature]:
 
 def signatures_of_method(owner: types.Type, name: str) -> list[inspect.Signature]:
     """Returns the parameters, with the owner as the first one, by which Numba implements a method in Python; none if it does not."""
+    return [*map(inspect.signature, _overloads_of_method(owner, name))]
+
+
+def function_of_method(owner: types.Type, name: str) -> Any:
+    """Returns the function that Numba types as the method of an owner, which is its first argument; None if Numba does not implement it in Python."""
+    return next(iter(_overloads_of_method(owner, name)), None)
+
+
+def _overloads_of_method(owner: types.Type, name: str) -> list[Any]:
     return [
-        inspect.signature(template._overload_func)
+        template._overload_func
         for template in cpu_target.typing_context._get_attribute_templates(owner)
         if isinstance(template, _OverloadMethodTemplate) and template._attr == name
     ]

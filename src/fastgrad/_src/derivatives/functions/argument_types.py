@@ -39,6 +39,11 @@ def is_differentiable(type: types.Type) -> bool:
     return isinstance(type, (types.Float, types.Complex)) and type != types.float16
 
 
+def is_random_generator(type: types.Type) -> bool:
+    """True for ``numpy.random.Generator``."""
+    return isinstance(type, types.NumPyRandomGeneratorType)
+
+
 def tangent_type_of(type: types.Type) -> types.Type:
     """Returns the type of the tangent of a value: that of the value, with None in the place of what has no derivative."""
     if isinstance(type, types.BaseTuple):

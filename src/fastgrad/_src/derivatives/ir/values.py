@@ -416,6 +416,16 @@ class NumberedText(Text):
 
 
 @dataclass(eq=False, slots=True)
+class RandomGenerator(TypedValue):
+    """A parameter that is a ``numpy.random.Generator``, or the source of its bits: the parameter's variable, and Numba's type."""
+
+    words = "a random generator"
+
+    name: str
+    type: types.Type
+
+
+@dataclass(eq=False, slots=True)
 class EnumerationMember(TypedValue):
     """A member of an enumeration that is known when the derivative runs: its value."""
 
