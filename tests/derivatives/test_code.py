@@ -40,6 +40,11 @@ def product_of_matrices(a, b):
 
 
 @numba.njit
+def by_text_of_a_tuple(x, options):
+    return (np.exp(x) if options[0] == "exponential" else x).sum() * options[1]
+
+
+@numba.njit
 def power(x, n):
     return 1.0 if n == 0 else x * power(x, n - 1)
 
@@ -110,6 +115,7 @@ PROGRAMS = [
     (complex_result, (0.4 - 0.3j,)),
     (several_results, (X, 1.5)),
     (integer_powers, (0.9, 4)),
+    (by_text_of_a_tuple, (X, ("exponential", 2.0))),
 ]
 
 

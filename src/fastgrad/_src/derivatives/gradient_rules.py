@@ -13,7 +13,7 @@ from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.code import tree as code
 from fastgrad._src.derivatives.code.text import term_text
 from fastgrad._src.derivatives.derivation import Form, lowered_function, written_positions
-from fastgrad._src.derivatives.functions.argument_types import is_differentiable, is_random_generator
+from fastgrad._src.derivatives.functions.argument_types import is_differentiable, has_random_generator
 from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.functions.parameters import Types, parameter_names, place, wrapped_function
 from fastgrad._src.derivatives.ir.call_rules import CallRule
@@ -47,9 +47,8 @@ def rule_of_gradient(
     term is a tangent in the direction u. The gradient of f'(x) t by x is the tangent of the gradient in the direction t; that by t is the gradient.
     """
     python_function = wrapped_function(f, "grad")
-    if draws_random_numbers(f) or any(
-        map(is_random_generator, argument_types)
-    ):  # the derivative would run it again, with other draws
+    # The derivative would run it again, with other draws.
+    if draws_random_numbers(f) or any(map(has_random_generator, argument_types)):
         raise DifferentiationError(
             f"{place(python_function)}: {python_function.__name__} draws random numbers, so that its gradient can't be differentiated: "
             "draw them before, and pass them."

@@ -13,7 +13,7 @@ from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.compiled_transforms import offer_derivative
-from fastgrad._src.derivatives.functions.argument_types import field_types_of, is_random_generator, specialize
+from fastgrad._src.derivatives.functions.argument_types import field_types_of, has_random_generator, specialize
 from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.functions.parameters import (
     Types,
@@ -209,9 +209,9 @@ def _check_no_written_records(
 def _check_no_generator(argument_types: Types, names: Sequence[str], words: str) -> None:
     """Raises DifferentiationError for a random generator, from which each column would draw other numbers."""
     for name, type in zip(names, argument_types, strict=True):
-        if is_random_generator(type):
+        if has_random_generator(type):
             raise DifferentiationError(
-                f"{words.format(f'the argument {name[2:]}')} is a random generator, from which each column would draw other numbers: use vjp, jvp or hvp, or "
+                f"{words.format(f'the argument {name[2:]}')} is or has a random generator, from which each column would draw other numbers: use vjp, jvp or hvp, or "
                 "draw before and pass the numbers."
             )
 

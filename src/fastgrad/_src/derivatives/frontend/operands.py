@@ -242,8 +242,6 @@ class Operands:
         return number if isinstance(type, types.IntEnumMember) else EnumerationMember(number, type)
 
     def _random_generator(self, name: str, type: types.Type, position: int) -> RandomGenerator | str:
-        if self._lowering.result.types[position] != type:
-            return "has a random generator within a tuple (pass the generator itself)"
         return RandomGenerator(name, type)
 
     def _slice(self, name: str, type: types.SliceType, position: int) -> Static | str:

@@ -39,9 +39,10 @@ def is_differentiable(type: types.Type) -> bool:
     return isinstance(type, (types.Float, types.Complex)) and type != types.float16
 
 
-def is_random_generator(type: types.Type) -> bool:
-    """True for ``numpy.random.Generator``."""
-    return isinstance(type, types.NumPyRandomGeneratorType)
+def has_random_generator(type: types.Type) -> bool:
+    """True for ``numpy.random.Generator``, and for tuples with one."""
+    is_tuple = isinstance(type, types.BaseTuple)
+    return any(map(has_random_generator, type)) if is_tuple else isinstance(type, types.NumPyRandomGeneratorType)
 
 
 def tangent_type_of(type: types.Type) -> types.Type:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from numba import types
 
 from fastgrad._src.derivatives.code import tree as code
-from fastgrad._src.scalars.formulas import in_postorder
+from fastgrad._src.scalars.formulas import Term, in_postorder
 
 
 class Lifetimes:
@@ -76,7 +76,17 @@ def _names_in(statement: code.Statement) -> set[str]:
 
 
 def _names_read(statement: code.Statement) -> set[str]:
-    return {term.name for term in in_postorder(*statement.terms) if isinstance(term, code.Variable) and _may_own(term)}
+    return _names_in_terms(statement.terms)
+
+
+def _names_in_terms(terms: Sequence[Term]) -> set[str]:
+    names = set()
+    for term in in_postorder(*terms):
+        if isinstance(term, code.Variable) and _may_own(term):
+            names.add(term.name)
+        elif term.operation is not None and term.operation.reads_parameter and term.operation.definition is not None:
+            names |= _names_in_terms([term.operation.definition(*term.operands)])  # its formula names parameters
+    return names
 
 
 def _names_written(statement: code.Statement) -> set[str]:
