@@ -16,19 +16,12 @@ from numba import types
 from numba.extending import overload
 
 from fastgrad._src.derivatives.frontend.call_rules import FunctionRule
+from fastgrad._src.derivatives.numpy import small_matrices
+from fastgrad._src.derivatives.numpy.products import lower_as
+from fastgrad._src.derivatives.numpy.small_matrices import SMALL, cholesky_adjoint, conjugate, inv, solve, times
 from fastgrad._src.jit.library_functions import njit_kept_on_disk
 
 LAPACK_RULES: dict = {}
-
-
-def conjugate(a):
-    """Returns the conjugates of an array's elements; an array of real numbers as it is."""
-    return np.conj(a)
-
-
-@overload(conjugate)
-def _conjugate(a):
-    return conjugate if isinstance(a.dtype, types.Complex) else lambda a: a
 
 
 _kept = njit_kept_on_disk(error_model="numpy")
@@ -36,28 +29,8 @@ _kept = njit_kept_on_disk(error_model="numpy")
 
 
 @_kept
-def _solve(a, b):
-    return np.linalg.solve(a, b)
-
-
-@_kept
-def _inv(a):
-    return np.linalg.inv(a)
-
-
-@_kept
-def _det(a):
-    return np.linalg.det(a)
-
-
-@_kept
 def _slogdet(a):
     return np.linalg.slogdet(a)
-
-
-@_kept
-def _cholesky(a):
-    return np.linalg.cholesky(a)
 
 
 @_kept
@@ -137,36 +110,59 @@ def check_distinct(matrix):
 
 
 @_kept
+def negate(a):
+    """Changes the signs of the elements of a matrix; returns it."""
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            a[i, j] = -a[i, j]
+    return a
+
+
+def outer_product(u, x):
+    """Returns the product of two vectors, or of two matrices, whose second one is conjugated and, as a matrix, transposed."""
+    return np.outer(u, np.conj(x)) if u.ndim == 1 else times(u, np.conj(x).T)
+
+
+@overload(outer_product)
+def _outer_product(u, x):
+    def of_vectors(u, x):
+        out = np.empty((u.size, x.size), u.dtype)
+        for i in range(u.size):
+            for j in range(x.size):
+                out[i, j] = u[i] * conjugate(x[j])
+        return out
+
+    return of_vectors if u.ndim == 1 else lambda u, x: times(u, conjugate(x).T)
+
+
+@_kept
 def _solve_adjoint(g, x, a, b):
-    u = np.linalg.solve(conjugate(a).T, g)
-    if x.ndim == 1:
-        return -np.outer(u, conjugate(x)), u
-    return -u @ conjugate(x).T, u
+    u = solve(conjugate(a).T, g)
+    return negate(outer_product(u, x)), u
 
 
 @_kept
 def _solve_tangent(t, tb, x, a, b):
-    return np.linalg.solve(a, tb - t @ x)
+    return solve(a, tb - t @ x)
 
 
 @_kept
 def _inv_adjoint(g, y, a):
     y = conjugate(y)
-    return -(y.T @ g) @ y.T
+    return negate(times(times(y.T, g), y.T))
 
 
 @_kept
 def _inv_tangent(t, y, a):
-    return -(y @ t) @ y
+    return -times(times(y, t), y)
 
 
 @numba.njit
-def cofactors(a):
+def cofactors(a, determinant):
     """Returns the gradient of the determinant; of a singular matrix by its singular values."""
-    determinant = np.linalg.det(a)
     scaled = np.empty_like(a)
     if determinant != 0.0:
-        inverse = np.linalg.inv(a)
+        inverse = inv(a)
         for i in range(a.shape[0]):
             for j in range(a.shape[0]):
                 scaled[i, j] = determinant * inverse[j, i]
@@ -186,12 +182,12 @@ def cofactors(a):
 
 @_kept
 def _det_adjoint(g, y, a):
-    return g * conjugate(cofactors(a))
+    return g * conjugate(cofactors(a, y))
 
 
 @_kept
 def _det_tangent(t, y, a):
-    return np.sum(cofactors(a) * t)
+    return np.sum(cofactors(a, y) * t)
 
 
 def cotangent_of_logarithm(g_sign, g, sign):
@@ -220,24 +216,26 @@ def _tangents_of_sign_and_modulus(t, sign):
 
 @_kept
 def _slogdet_adjoint(g_sign, g, sign, y, a):
-    return cotangent_of_logarithm(g_sign, g, sign) * conjugate(np.linalg.inv(a)).T
+    return cotangent_of_logarithm(g_sign, g, sign) * conjugate(inv(a)).T
 
 
 @_kept
 def _slogdet_tangent(t, sign, y, a):
-    return tangents_of_sign_and_modulus(np.sum(np.linalg.inv(a).T * t), sign)
+    return tangents_of_sign_and_modulus(np.sum(inv(a).T * t), sign)
 
 
 @_kept
 def _cholesky_adjoint(g, c, a):
+    if c.shape[0] <= SMALL:
+        return cholesky_adjoint(g, c)
     x = np.linalg.solve(c.T, lower_with_half_diagonal(c.T @ lower_triangle(g, 0)))
     return symmetrize_lower_adjoint(np.linalg.solve(c.T, np.ascontiguousarray(x.T)))
 
 
 @_kept
 def _cholesky_tangent(t, c, a):
-    x = np.linalg.solve(c, symmetrize_lower(t))
-    return c @ lower_with_half_diagonal(np.linalg.solve(c, np.ascontiguousarray(x.T)))
+    x = solve(c, symmetrize_lower(t))
+    return times(c, lower_with_half_diagonal(solve(c, np.ascontiguousarray(x.T))))
 
 
 @_kept
@@ -422,11 +420,27 @@ def _pinv_tangent(t, t_rcond, p, a, rcond=1e-15):
     return rows - (rows @ a) @ p + columns - p @ (a @ columns) - p @ t @ p
 
 
-_add_lapack_rule(np.linalg.solve, _solve_adjoint, _solve_tangent, _solve)
-_add_lapack_rule(np.linalg.inv, _inv_adjoint, _inv_tangent, _inv)
-_add_lapack_rule(np.linalg.det, _det_adjoint, _det_tangent, _det)
+def _solve(a, b):
+    return np.linalg.solve(a, b)
+
+
+def _inv(a):
+    return np.linalg.inv(a)
+
+
+def _times(a, b):
+    return np.dot(a, b)
+
+
+lower_as(solve, _solve)
+lower_as(inv, _inv)
+lower_as(times, _times)
+
+_add_lapack_rule(np.linalg.solve, _solve_adjoint, _solve_tangent, solve)
+_add_lapack_rule(np.linalg.inv, _inv_adjoint, _inv_tangent, inv)
+_add_lapack_rule(np.linalg.det, _det_adjoint, _det_tangent, small_matrices.det)
 _add_lapack_rule(np.linalg.slogdet, _slogdet_adjoint, _slogdet_tangent, _slogdet)
-_add_lapack_rule(np.linalg.cholesky, _cholesky_adjoint, _cholesky_tangent, _cholesky)
+_add_lapack_rule(np.linalg.cholesky, _cholesky_adjoint, _cholesky_tangent, small_matrices.cholesky)
 _add_lapack_rule(np.linalg.eigh, _eigh_adjoint, _eigh_tangent, _eigh)
 _add_lapack_rule(np.linalg.eig, _eig_adjoint, _eig_tangent)
 _add_lapack_rule(np.linalg.svd, _svd_adjoint, _svd_tangent)

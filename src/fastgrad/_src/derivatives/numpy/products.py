@@ -104,12 +104,13 @@ def _tangent_by_second(tb: Any, y: Any, a: Any, b: Any, is_guarded: bool) -> Any
     return (np.dot(a, tb),)
 
 
-def _inlining_rule(function: Callable[..., Any]) -> Callable[[Lowering, list[Any]], Any]:
-    return lambda lowering, arguments: lowering.calls.inline(function, arguments)
+def lower_as(library_function: Any, function: Callable[..., Any]) -> None:
+    """Lets calls of a function of the library be lowered as those of another function, which is differentiated in its place."""
+    if isinstance(library_function, LibraryFunction):  # not where Numba's compiler is off
+        library_function.lowering_rule = lambda lowering, arguments: lowering.calls.inline(function, arguments)
 
 
-if isinstance(matrix_products.product, LibraryFunction):  # not where Numba's compiler is off
-    matrix_products.product.lowering_rule = _inlining_rule(_product)
-    matrix_products.tangent.lowering_rule = _inlining_rule(_tangent)
-    matrix_products.tangent_by_first.lowering_rule = _inlining_rule(_tangent_by_first)
-    matrix_products.tangent_by_second.lowering_rule = _inlining_rule(_tangent_by_second)
+lower_as(matrix_products.product, _product)
+lower_as(matrix_products.tangent, _tangent)
+lower_as(matrix_products.tangent_by_first, _tangent_by_first)
+lower_as(matrix_products.tangent_by_second, _tangent_by_second)
