@@ -13,7 +13,7 @@ from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.code import tree as code
 from fastgrad._src.derivatives.code.text import term_text
 from fastgrad._src.derivatives.derivation import Form, lowered_function, written_positions
-from fastgrad._src.derivatives.functions.argument_types import is_differentiable, has_random_generator
+from fastgrad._src.derivatives.functions.argument_types import has_random_generator, is_differentiable
 from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.functions.parameters import Types, parameter_names, place, wrapped_function
 from fastgrad._src.derivatives.ir.call_rules import CallRule
