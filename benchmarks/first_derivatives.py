@@ -1,7 +1,8 @@
 """CPU seconds of the first derivative in a process, beside those of Numba's compilation of the function itself.
 
 `python -m benchmarks.first_derivatives` measures each function of `FUNCTIONS` in processes of its own: Numba's compilation, the first derivative with the parts of
-the library on disk, and the first derivative with an empty cache. ``--only garch,kalman`` measures some, ``--repeat 3`` takes minima.
+the library on disk, and the first derivative with an empty cache. ``--only garch,kalman`` measures some, ``--repeat 3`` takes minima, ``--jax PYTHON``
+compiles the functions of ``first_derivatives_in_jax`` with JAX, too.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Sequence
+
+from benchmarks import first_derivatives_in_jax as in_jax
 
 HEAD = """
 import math
@@ -270,11 +273,25 @@ print(time.process_time() - began)
 """
 
 
-def seconds(name: str, salt: float, own: bool, cache: str) -> float:
-    """Returns the CPU seconds of a function's compilation, or of its first derivative, in a process of its own."""
+_PROGRAM_IN_JAX = """
+import sys, time
+{head}
+{function}
+arguments = {arguments}
+began = time.process_time()
+jax.block_until_ready(jax.jit(jax.value_and_grad(f))(*arguments))
+print(time.process_time() - began)
+"""
+
+
+def seconds(name: str, salt: float, own: bool, cache: str, jax_python: str = "") -> float:
+    """Returns the CPU seconds of a function's compilation, or of its first derivative (by JAX with ``jax_python``), in a process of its own."""
     function, arguments = FUNCTIONS[name]
+    program, head = _PROGRAM, HEAD
+    if jax_python:
+        program, head, function = _PROGRAM_IN_JAX, in_jax.HEAD, in_jax.FUNCTIONS[name]
     text = textwrap.dedent(function).replace("SALT", repr(salt))
-    program = _PROGRAM.format(head=HEAD, function=text, arguments=arguments, own=own)
+    program = program.format(head=head, function=text, arguments=arguments, own=own)
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "program.py")
         with open(path, "w", encoding="utf-8") as file:
@@ -285,11 +302,13 @@ def seconds(name: str, salt: float, own: bool, cache: str) -> float:
             "PYTHONPYCACHEPREFIX": os.path.join(cache, "bytecode"),
         }
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        run = subprocess.run([sys.executable, path], env=environment, capture_output=True, text=True, check=True)
+        run = subprocess.run(
+            [jax_python or sys.executable, path], env=environment, capture_output=True, text=True, check=True
+        )
     return float(run.stdout.split()[-1])
 
 
-def measure(name: str, repeat: int, with_empty: bool) -> dict[str, float]:
+def measure(name: str, repeat: int, with_empty: bool, jax_python: str = "") -> dict[str, float]:
     """Returns the smallest CPU seconds of each kind."""
     salts = iter(1e-9 * number for number in range(1, 1000))
     result: dict[str, float] = {}
@@ -300,6 +319,9 @@ def measure(name: str, repeat: int, with_empty: bool) -> dict[str, float]:
     if with_empty:
         with tempfile.TemporaryDirectory() as cache:
             result["empty"] = seconds(name, next(salts), False, cache)
+    if jax_python and name in in_jax.FUNCTIONS:
+        with tempfile.TemporaryDirectory() as cache:
+            result["jax"] = min(seconds(name, next(salts), False, cache, jax_python) for _ in range(repeat))
     return result
 
 
@@ -309,10 +331,11 @@ def main(command: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", default=",".join(FUNCTIONS))
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--no-empty", action="store_true")
+    parser.add_argument("--jax", default="", help="a Python that has JAX")
     options = parser.parse_args(command)
-    ratios: dict[str, list[float]] = {"derivative": [], "empty": []}
+    ratios: dict[str, list[float]] = {"derivative": [], "empty": [], "jax": []}
     for name in options.only.split(","):
-        found = measure(name, options.repeat, not options.no_empty)
+        found = measure(name, options.repeat, not options.no_empty, options.jax)
         for kind, values in ratios.items():
             if kind in found:
                 values.append(found[kind] / found["function"])
