@@ -8,7 +8,9 @@ import pytest
 from numba.core.runtime import _nrt_python
 
 import fastgrad as fg
+from fastgrad._src.derivatives.code import tree as code
 from fastgrad._src.derivatives.runtime import code_compiler
+from fastgrad._src.derivatives.runtime.code_lifetimes import Lifetimes
 from tests.derivatives.both_ways import compiled_from_text, differences
 
 
@@ -162,3 +164,41 @@ def test_the_text_route_is_compiled_without_emission(monkeypatch):
     monkeypatch.setattr(code_compiler.CodeLower, "lower_normal_function", fail)
     with compiled_from_text():
         assert fg.grad(lambda x: x * x * 4.25)(2.0) == 17.0
+
+
+def test_a_variable_is_kept_for_a_block_that_is_reached_before_it_is_written_again():
+    array, count = code.Variable("array"), code.integer("count")
+
+    def use():
+        return code.Evaluate(code.call("use", array))
+
+    def make():
+        return code.assign(array, code.call("make"))
+
+    first, second, last = use(), make(), use()
+    blocks = {
+        0: [make(), code.Jump(1)],
+        1: [first, code.If(count > 0, [code.Jump(2)]), second, code.Jump(3)],
+        2: [last, code.Return(count)],
+        3: [code.Return(count)],
+    }
+    lifetimes = Lifetimes(code.Code("function", [count], [], blocks))
+    dead = [[*lifetimes.dead_after(statement)] for statement in (first, second, last)]
+    assert dead == [[], ["array"], ["array"]]
+    assert not [number for number in blocks if [*lifetimes.dead_on_entry(number)]]
+
+
+def test_a_variable_is_dropped_on_the_way_that_does_not_read_it():
+    array, count = code.Variable("array"), code.integer("count")
+    blocks = {
+        0: [
+            code.assign(array, code.call("make")),
+            code.If(count > 0, [code.Jump(1)]),
+            code.Evaluate(code.call("use", array)),
+            code.Jump(2),
+        ],
+        1: [code.Jump(2)],
+        2: [code.Return(count)],
+    }
+    lifetimes = Lifetimes(code.Code("function", [count], [], blocks))
+    assert [[*lifetimes.dead_on_entry(number)] for number in blocks] == [[], ["array"], []]

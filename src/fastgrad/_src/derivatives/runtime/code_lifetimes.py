@@ -22,49 +22,58 @@ class Lifetimes:
     def __init__(self, written: code.Code) -> None:
         self._dead_after: dict[code.Statement, list[str]] = {}
         self._dead_on_entry: dict[int, list[str]] = {}
-        reads, writes, targets = {}, {}, {}
-        for number, body in written.blocks.items():
-            reads[number], writes[number] = _upward_reads(body)
-            targets[number] = [
-                statement.block for statement in code.statements_in(body) if isinstance(statement, code.Jump)
-            ]
-        live_in = {number: set(names) for number, names in reads.items()}
-        live_out: dict[int, set[str]] = {number: set() for number in reads}
-        order = [*reversed(written.blocks)]
+        self._names: dict[code.Statement, tuple[set[str], set[str]]] = {}
+        self._live_in: dict[int, set[str]] = {number: set() for number in written.blocks}
         is_changed = True
         while is_changed:
             is_changed = False
-            for number in order:
-                after = set().union(*[live_in[target] for target in targets[number]])
-                if after != live_out[number]:
-                    live_out[number] = after
-                    live_in[number] = reads[number] | (after - writes[number])
+            for number, body in reversed(written.blocks.items()):
+                live = self._live_before(body, set())
+                if live != self._live_in[number]:
+                    self._live_in[number] = live
                     is_changed = True
-        start = live_in.get(written.start, set())
-        self._find_last_reads(written.prologue, start)
-        before: dict[int, set[str]] = {number: set() for number in reads}
+        self._find_last_reads(written.prologue, self._live_in.get(written.start, set()))
+        dead: dict[int, set[str]] = {number: set() for number in written.blocks}
         for number, body in written.blocks.items():
-            self._find_last_reads(body, live_out[number])
-            held = live_out[number].union(*[_names_in(statement) for statement in body if statement.bodies])
-            for target in targets[number]:
-                before[target] |= held - live_in[target]
-        self._dead_on_entry = {number: sorted(names) for number, names in before.items()}
+            self._find_last_reads(body, set())
+            held = self._live_in[number]
+            for statement in body:
+                held = held | _names_in(statement)
+                for inner in code.statements_in([statement]):
+                    if isinstance(inner, code.Jump):
+                        dead[inner.block] |= held - self._live_in[inner.block]
+                held = held.difference(self._dead_after[statement])
+        self._dead_on_entry = {number: sorted(names) for number, names in dead.items()}
 
     def dead_after(self, statement: code.Statement) -> Iterator[str]:
         """Yields the variables that nothing reads after a statement, and that it reads or writes."""
         yield from self._dead_after.get(statement, ())
 
     def dead_on_entry(self, number: int) -> Iterator[str]:
-        """Yields the variables that a block before reads or keeps for others, and that nothing reads from the block of a number on."""
+        """Yields the variables that may have a reference at a jump to the block of a number, and that nothing reads from there on."""
         yield from self._dead_on_entry.get(number, ())
 
     def _find_last_reads(self, body: list[code.Statement], live: set[str]) -> None:
-        live = set(live)
         for statement in reversed(body):
-            named = _names_in(statement)
-            self._dead_after[statement] = sorted(named - live)
-            reads, writes = _upward_reads([statement])
-            live = (live - writes) | reads
+            self._dead_after[statement] = sorted(_names_in(statement) - live)
+            live = self._live_before([statement], live)
+
+    def _live_before(self, body: list[code.Statement], live: set[str]) -> set[str]:
+        """Returns the variables that may be read from the start of statements on, if ``live`` may be after their end."""
+        for statement in reversed(body):
+            names = self._names.get(statement)
+            if names is None:
+                names = self._names[statement] = _names_read(statement), _names_written(statement)
+            reads, writes = names
+            if isinstance(statement, code.Jump):
+                live = self._live_in[statement.block]
+            elif isinstance(statement, (code.Return, code.Raise)):
+                live = reads
+            elif statement.bodies:
+                live = live.union(reads, *[self._live_before(part, live) for part in statement.bodies])
+            elif reads or writes:
+                live = (live - writes) | reads
+        return live
 
 
 def _names_in(statement: code.Statement) -> set[str]:
@@ -96,17 +105,3 @@ def _names_written(statement: code.Statement) -> set[str]:
 def _may_own(variable: code.Variable) -> bool:
     """True if a variable may hold a reference to memory: it is not known to be a number."""
     return not isinstance(variable.type, (types.Number, types.Boolean))
-
-
-def _upward_reads(body: list[code.Statement]) -> tuple[set[str], set[str]]:
-    """Returns the variables that statements may read before they write them, and those that they write for certain."""
-    reads: set[str] = set()
-    writes: set[str] = set()
-    for statement in body:
-        reads |= _names_read(statement) - writes
-        if statement.bodies:
-            inner = [_upward_reads(part) for part in statement.bodies]
-            reads |= set().union(*[names for names, _ in inner]) - writes
-        else:
-            writes |= _names_written(statement)
-    return reads, writes
