@@ -153,3 +153,18 @@ def test_gradients_on_both_sides_of_the_limit_are_those_of_differences():
             scale = 1.0 + abs(likelihood(*arguments)) + np.max(np.abs(expected))
             np.testing.assert_allclose(gradient, expected, rtol=1e-5, atol=1e-8 * scale)
     assert gradients(np.eye(2), np.ones(2))[0].shape == (2, 2)
+
+
+@numba.njit
+def determinant(a):
+    return np.linalg.det(a)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale"), [(np.float32, 1e-22), (np.float32, 1e20), (np.float64, 1e-160), (np.float64, 1e160)]
+)
+def test_gradients_of_determinants_at_the_end_of_the_range(dtype, scale):
+    a = (scale * np.array([[2.0, 1.0], [1.5, 3.0]])).astype(dtype)
+    gradient = fg.grad(determinant)(a)
+    assert gradient.dtype == dtype
+    np.testing.assert_allclose(gradient, [[a[1, 1], -a[1, 0]], [-a[0, 1], a[0, 0]]], rtol=16 * np.finfo(dtype).eps)

@@ -305,6 +305,35 @@ def test_later_calls_prepare_nothing_and_notice_what_has_changed(monkeypatch):
     assert fg.vjp(scaled_by_a_global, np.float32(3.0))[1](1.0) == (pytest.approx(90.0),)
 
 
+def test_calls_notice_changed_elements_of_arrays_and_changed_globals_of_compiled_functions(monkeypatch):
+    factors, pair = np.array([1.0, 2.0]), (np.array([1.0]), 3.0)
+
+    def scaled_by_arrays(x):
+        return x * x * factors[0] * factors[1] + pair[0][0] * x
+
+    @numba.njit
+    def compiled(x):
+        return x * x * SCALE + factors[0] * x
+
+    def check(function, value, slope):
+        result, pullback = fg.vjp(function, 3.0)
+        np.testing.assert_equal((result, pullback(1.0)), (value, (slope,)))
+        np.testing.assert_equal(fg.jvp(function, (3.0,), (1.0,)), (value, slope))
+        np.testing.assert_equal(fg.value_and_grad(function)(3.0), (value, slope))
+
+    check(scaled_by_arrays, 21.0, 13.0)
+    check(compiled, 21.0, 13.0)
+    factors[0] = 5.0
+    check(scaled_by_arrays, 93.0, 61.0)
+    check(compiled, 33.0, 17.0)
+    monkeypatch.setitem(globals(), "SCALE", 4.0)
+    check(compiled, 51.0, 29.0)
+    pair[0][0] = math.nan
+    check(scaled_by_arrays, math.nan, math.nan)
+    first = prepared_calls._function_of(scaled_by_arrays, "vjp")
+    assert prepared_calls._function_of(scaled_by_arrays, "vjp") is first  # NaN is no change
+
+
 def test_pullbacks_have_the_arguments_and_random_draws_of_their_call():
     x = np.array([1.0, 2.0])
     for _ in range(2):

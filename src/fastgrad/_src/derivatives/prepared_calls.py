@@ -33,7 +33,7 @@ from fastgrad._src.derivatives.runtime.record_fields import (
     memory_in_argument,
 )
 from fastgrad._src.jit.dispatcher_cache import RecentlyUsed
-from fastgrad._src.jit.numba_internals import dispatcher
+from fastgrad._src.jit.numba_internals import CPUDispatcher, dispatcher
 
 _LAYOUT = 0x503
 """The flags of an array that its Numba type depends on: contiguous in either order, aligned, writable."""
@@ -58,16 +58,27 @@ _NUMBERS = frozenset(
 class _Function:
     """A function with what was prepared for calls of it, as long as no value that it reads changes.
 
+    Args:
+        f: the function.
+        is_renewed: whether a value has changed since an earlier call. Numba compiled ``f`` with the value of then.
+
     Attributes:
-        has_changed: tells whether one has changed.
         calls: the prepared calls, by class, number of primals and kinds of the arguments.
     """
 
-    def __init__(self, f: Any) -> None:
+    def __init__(self, f: Any, is_renewed: bool) -> None:
         self._f = f
-        self.has_changed = Snapshot([f]).change_check()
+        self.is_renewed = is_renewed
+        snapshot = Snapshot([f])
+        self._reads_another_value = snapshot.change_check()
+        arrays = [leaf for read in snapshot.reads for leaf in result_leaves(read.recorded)]
+        self._arrays = [(array, array.tobytes()) for array in arrays if isinstance(array, np.ndarray)]
         self.calls = RecentlyUsed()
         self._dispatchers: dict[Any, Any] = {}
+
+    def has_changed(self) -> bool:
+        """Returns whether a value that the function reads has changed, or an element of an array."""
+        return self._reads_another_value() or any(array.tobytes() != content for array, content in self._arrays)
 
     def dispatcher(self, count: int, maker: Callable[..., Any], *options: Any) -> Any:
         """Returns ``maker`` of the function with ``count`` arguments and of ``options``, the one of an earlier call if there is one."""
@@ -132,7 +143,7 @@ def _function_of(f: Any, owner: str) -> _Function:
     if function is None or function.has_changed():
         if not is_variadic(f):
             wrapped_function(f, owner)  # raises
-        function = _Function(f)
+        function = _Function(f, is_renewed=function is not None)
         _FUNCTIONS.put(f, function)
     return function
 
@@ -165,7 +176,7 @@ class PreparedPullback(PreparedCall):
 
     def __init__(self, function: _Function, primals: Sequence[Any], values: Sequence[Any]) -> None:
         super().__init__(function, primals, values)
-        self._compiled = function.dispatcher(len(values), _dispatcher_of)
+        self._compiled = function.dispatcher(len(values), _dispatcher_of, function.is_renewed)
         self._has_instances = any(isinstance(type, types.ClassInstanceType) for type in _leaves_of_types(self._types))
         numbers = (types.Number, types.Boolean, types.UnicodeType, types.NoneType, types.Dispatcher)
         in_memory = [type for type in _leaves_of_types(self._types) if not isinstance(type, numbers)]
@@ -347,8 +358,12 @@ def _as_float(value: Any) -> Any:
     return float(value)
 
 
-def _dispatcher_of(f: Any) -> Any:
-    return f if isinstance(f, dispatcher.Dispatcher) else numba.njit(f)
+def _dispatcher_of(f: Any, is_renewed: bool) -> Any:
+    """Returns a function that Numba compiles; one that it has compiled already with other values of globals, as a copy."""
+    if not isinstance(f, dispatcher.Dispatcher):
+        return numba.njit(f)
+    is_plain = type(f) is CPUDispatcher and f._can_compile
+    return numba.jit(**f.targetoptions)(f.py_func) if is_renewed and is_plain else f
 
 
 def bind_arguments(f: Any, arguments: Sequence[Any], keywords: dict[str, Any], owner: str) -> tuple[Any, ...]:

@@ -18,7 +18,15 @@ from numba.extending import overload
 from fastgrad._src.derivatives.frontend.call_rules import FunctionRule
 from fastgrad._src.derivatives.numpy import small_matrices
 from fastgrad._src.derivatives.numpy.products import lower_as
-from fastgrad._src.derivatives.numpy.small_matrices import SMALL, cholesky_adjoint, conjugate, inv, solve, times
+from fastgrad._src.derivatives.numpy.small_matrices import (
+    SMALL,
+    cholesky_adjoint,
+    conjugate,
+    inv,
+    smallest,
+    solve,
+    times,
+)
 from fastgrad._src.jit.library_functions import njit_kept_on_disk
 
 LAPACK_RULES: dict = {}
@@ -159,9 +167,9 @@ def _inv_tangent(t, y, a):
 
 @numba.njit
 def cofactors(a, determinant):
-    """Returns the gradient of the determinant; of a singular matrix by its singular values."""
+    """Returns the gradient of the determinant; by singular values where the matrix is singular or the determinant lost digits at the end of its range."""
     scaled = np.empty_like(a)
-    if determinant != 0.0:
+    if smallest(a) <= abs(determinant) < math.inf:
         inverse = inv(a)
         for i in range(a.shape[0]):
             for j in range(a.shape[0]):

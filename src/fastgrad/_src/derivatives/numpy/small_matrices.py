@@ -77,6 +77,17 @@ def _rounding(a):
     return lambda a: error
 
 
+def smallest(a):
+    """Returns the smallest positive number that has all digits of the elements' type."""
+    return float(np.finfo(a.dtype).tiny)
+
+
+@overload(smallest)
+def _smallest(a):
+    least = float(np.finfo(str(getattr(a.dtype, "underlying_float", a.dtype))).tiny)
+    return lambda a: least
+
+
 def write_right_sides(system, b):
     """Writes right sides, a vector or the columns of a matrix, behind the columns of a square matrix."""
     system[:, len(system) :] = b.reshape(len(b), -1)
