@@ -168,3 +168,19 @@ def test_gradients_of_determinants_at_the_end_of_the_range(dtype, scale):
     gradient = fg.grad(determinant)(a)
     assert gradient.dtype == dtype
     np.testing.assert_allclose(gradient, [[a[1, 1], -a[1, 0]], [-a[0, 1], a[0, 0]]], rtol=16 * np.finfo(dtype).eps)
+
+
+@numba.njit
+def real_part(a, b):
+    x = np.linalg.solve(a, b)
+    return ((x * x).sum() + np.linalg.det(a) * x[0]).real
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.complex64])
+def test_gradients_in_single_precision_are_those_in_double_precision(dtype):
+    a, b = random_matrix(3, 3, dtype) + 2 * np.eye(3, dtype=dtype), random_matrix(3, 1, dtype, 1)[:, 0].copy()
+    gradients = fg.grad(real_part, (0, 1))
+    double = np.result_type(dtype, np.float64)
+    for gradient, wanted in zip(gradients(a, b), gradients(a.astype(double), b.astype(double)), strict=True):
+        assert gradient.dtype == dtype
+        np.testing.assert_allclose(gradient, wanted, atol=1e-5 * np.abs(wanted).max())

@@ -62,7 +62,8 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_
         f: a function that ``numba.njit`` compiled, or that Numba can compile. It returns a float, or with ``has_aux`` a pair of a float and
             other results.
         argnums: the index of the argument to differentiate with respect to, or several indices. These arguments are floats, arrays of
-            floats, tuples of them, records, arrays of records, or instances of ``numba.experimental.jitclass``.
+            floats, tuples of them, records, arrays of records, or instances of ``numba.experimental.jitclass``. Another argument may be a
+            ``numpy.random.Generator``: its state moves as by a call of ``f``.
         has_aux: whether ``f`` returns other results, too.
 
     Returns:
@@ -131,7 +132,7 @@ def jvp(
 
     Args:
         f: as for ``value_and_grad``; it may return floats, arrays of floats and tuples of them.
-        primals: the arguments of ``f``, a tuple.
+        primals: the arguments of ``f``, a tuple. One may be a ``numpy.random.Generator``, with the tangent None.
         tangents: the directions, a tuple: one for each argument, of its shape; a tuple of them for a tuple. For an argument without derivatives,
             such as an integer, a function or None: None or 0.
         argnums: without ``primals``: the indices of the arguments that have tangents.
@@ -262,12 +263,12 @@ def vjp(f: Callable[..., Any], *primals: Any, **keywords: Any) -> tuple[Any, Cal
 
     Args:
         f: as for ``jvp``.
-        *primals: the arguments of ``f``.
+        *primals: the arguments of ``f``. One may be a ``numpy.random.Generator``: its state moves as by a call of ``f``.
         **keywords: more arguments, which have no cotangents.
 
     Returns:
         (result, pullback). ``pullback(cotangent)`` takes a cotangent with the structure of the result; None or 0 for integers and strings.
-        It returns a tuple with the cotangent of each primal; None for a primal without derivatives: an integer, a function, None, a list. It runs ``f`` once
+        It returns a tuple with the cotangent of each primal; None for a primal without derivatives: an integer, a function, None, a list, a generator. It runs ``f`` once
         more, with copies of the primals and the same random draws. It raises ValueError if the cotangent has another structure or shape.
 
     Raises:
