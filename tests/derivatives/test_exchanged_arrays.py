@@ -323,6 +323,6 @@ def test_only_the_cotangent_of_the_argument_gets_a_copy(program):
 def test_what_iterations_record_is_in_rows():
     """Rows have the step 1, and lie apart, so that LLVM can vectorize the loop although the arrays may be one."""
     text = inspect.getsource(fg.grad(reaction_and_diffusion).derive(tuple(map(numba.typeof, (PLANE, 0.3, 2)))))
-    pushes = [line.strip() for line in text.splitlines() if "push_value(" in line and "_row," in line]
+    pushes = [line.strip() for line in text.splitlines() if "push_value(" in line and "_row)" in line]
     assert len(pushes) == 2  # of the steps, and of the sum of products
     assert "values_top += 1\n" in text
