@@ -226,7 +226,7 @@ class Comparer:
     def shifted_arguments(self, direction: Direction, step: float) -> tuple[list[Any], State]:
         """Returns copies of the arguments, moved by ``step`` along ``direction``, and the state of instances of ``jitclass`` there."""
         position, element, change, field = direction
-        values = [_copy(other) for other in self._values]
+        values = copies(self._values)
         state = self._state
         if is_instance(values[position]):
             state = [
@@ -334,12 +334,6 @@ def _with_shifted_field(value: Any, field: str, index: tuple[int, ...] | Ellipsi
     part[index] += step
     value[field] = part
     return value
-
-
-def _copy(value: Any) -> Any:
-    if isinstance(value, np.void):
-        return value.copy()
-    return value.copy(order="K") if isinstance(value, np.ndarray) else value
 
 
 def _weights_like(weights: Any, like: Any) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
-from fastgrad._src.derivatives.functions.argument_types import check_types, is_differentiable
+from fastgrad._src.derivatives.functions.argument_types import check_types, has_random_generator, is_differentiable
 from fastgrad._src.derivatives.functions.functions import Snapshot
 from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.functions.parameters import (
@@ -178,6 +178,7 @@ class PreparedPullback(PreparedCall):
         super().__init__(function, primals, values)
         self._compiled = function.dispatcher(len(values), _dispatcher_of, function.is_renewed)
         self._has_instances = any(isinstance(type, types.ClassInstanceType) for type in _leaves_of_types(self._types))
+        self._has_generators = any(map(has_random_generator, self._types))
         numbers = (types.Number, types.Boolean, types.UnicodeType, types.NoneType, types.Dispatcher)
         in_memory = [type for type in _leaves_of_types(self._types) if not isinstance(type, numbers)]
         self._may_share_memory = len(in_memory) > 1 or self._has_instances
@@ -192,8 +193,9 @@ class PreparedPullback(PreparedCall):
             self._check_no_shared_memory(values)
         states = copy_of_states()
         given, values = values, copies(values)
-        generators = [leaf for leaf in result_leaves(tuple(given)) if isinstance(leaf, np.random.Generator)]
-        own = {id(generator): generator for generator in generators}  # the state of the user's generators moves
+        own = {}
+        if self._has_generators:  # the state of the user's generators moves
+            own = {id(leaf): leaf for leaf in result_leaves(tuple(given)) if isinstance(leaf, np.random.Generator)}
         state = instance_state(result_leaves(tuple(values))) if self._has_instances else []
         if state:
             with instances_with_state(state):

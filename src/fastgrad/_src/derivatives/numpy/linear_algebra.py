@@ -23,25 +23,31 @@ from fastgrad._src.derivatives.numpy.small_matrices import (
     cholesky_adjoint,
     conjugate,
     inv,
-    smallest,
+    kept,
     solve,
     times,
 )
-from fastgrad._src.jit.library_functions import njit_kept_on_disk
 
 LAPACK_RULES: dict = {}
 
 
-_kept = njit_kept_on_disk(error_model="numpy")
-"""Compiles functions that call LAPACK: Numba takes seconds for each of NumPy's functions, so that their code is kept on disk."""
+def smallest(a):
+    """Returns the smallest positive number that has all digits of the elements' type."""
+    return float(np.finfo(a.dtype).tiny)
 
 
-@_kept
+@overload(smallest)
+def _smallest(a):
+    least = float(np.finfo(str(getattr(a.dtype, "underlying_float", a.dtype))).tiny)
+    return lambda a: least
+
+
+@kept
 def _slogdet(a):
     return np.linalg.slogdet(a)
 
 
-@_kept
+@kept
 def _eigh(a):
     return np.linalg.eigh(a)
 
@@ -117,7 +123,7 @@ def check_distinct(matrix):
         raise np.linalg.LinAlgError("Vectors of equal eigenvalues or singular values have no derivative.")
 
 
-@_kept
+@kept
 def negate(a):
     """Changes the signs of the elements of a matrix; returns it."""
     for i in range(a.shape[0]):
@@ -143,24 +149,24 @@ def _outer_product(u, x):
     return of_vectors if u.ndim == 1 else lambda u, x: times(u, conjugate(x).T)
 
 
-@_kept
+@kept
 def _solve_adjoint(g, x, a, b):
     u = solve(conjugate(a).T, g)
     return negate(outer_product(u, x)), u
 
 
-@_kept
+@kept
 def _solve_tangent(t, tb, x, a, b):
     return solve(a, tb - t @ x)
 
 
-@_kept
+@kept
 def _inv_adjoint(g, y, a):
     y = conjugate(y)
     return negate(times(times(y.T, g), y.T))
 
 
-@_kept
+@kept
 def _inv_tangent(t, y, a):
     return -times(times(y, t), y)
 
@@ -188,12 +194,12 @@ def cofactors(a, determinant):
     return scaled @ vt
 
 
-@_kept
+@kept
 def _det_adjoint(g, y, a):
     return g * conjugate(cofactors(a, y))
 
 
-@_kept
+@kept
 def _det_tangent(t, y, a):
     return np.sum(cofactors(a, y) * t)
 
@@ -222,17 +228,17 @@ def _tangents_of_sign_and_modulus(t, sign):
     return lambda t, sign: (None, t)
 
 
-@_kept
+@kept
 def _slogdet_adjoint(g_sign, g, sign, y, a):
     return cotangent_of_logarithm(g_sign, g, sign) * conjugate(inv(a)).T
 
 
-@_kept
+@kept
 def _slogdet_tangent(t, sign, y, a):
     return tangents_of_sign_and_modulus(np.sum(inv(a).T * t), sign)
 
 
-@_kept
+@kept
 def _cholesky_adjoint(g, c, a):
     if c.shape[0] <= SMALL:
         return cholesky_adjoint(g, c)
@@ -240,13 +246,13 @@ def _cholesky_adjoint(g, c, a):
     return symmetrize_lower_adjoint(np.linalg.solve(c.T, np.ascontiguousarray(x.T)))
 
 
-@_kept
+@kept
 def _cholesky_tangent(t, c, a):
     x = solve(c, symmetrize_lower(t))
     return times(c, lower_with_half_diagonal(solve(c, np.ascontiguousarray(x.T))))
 
 
-@_kept
+@kept
 def _eigh_adjoint(gw, gv, w, v, a):
     k, is_used = v.T @ gv, has_nonzero(gv)
     for i in range(w.size):
@@ -256,7 +262,7 @@ def _eigh_adjoint(gw, gv, w, v, a):
     return symmetrize_lower_adjoint(v @ k @ v.T)
 
 
-@_kept
+@kept
 def _eigh_tangent(t, w, v, a):
     p = v.T @ symmetrize_lower(t) @ v
     k = np.zeros_like(p)

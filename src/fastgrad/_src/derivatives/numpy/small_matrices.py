@@ -20,7 +20,7 @@ from fastgrad._src.jit.numba_internals import cgutils
 SMALL = 8
 """The largest number of rows and of columns of a small matrix."""
 
-_kept = njit_kept_on_disk(error_model="numpy")
+kept = njit_kept_on_disk(error_model="numpy")
 """Compiles functions that call LAPACK: Numba takes seconds for each of NumPy's functions, so that their code is kept on disk."""
 
 
@@ -77,19 +77,8 @@ def _rounding(a):
     return lambda a: error
 
 
-def smallest(a):
-    """Returns the smallest positive number that has all digits of the elements' type."""
-    return float(np.finfo(a.dtype).tiny)
-
-
-@overload(smallest)
-def _smallest(a):
-    least = float(np.finfo(str(getattr(a.dtype, "underlying_float", a.dtype))).tiny)
-    return lambda a: least
-
-
 def write_right_sides(system, b):
-    """Writes right sides, a vector or the columns of a matrix, behind the columns of a square matrix."""
+    """Writes right sides, a vector or the columns of a matrix, to the right of a square matrix."""
     system[:, len(system) :] = b.reshape(len(b), -1)
 
 
@@ -140,7 +129,7 @@ def _columns_of(b):
     return (lambda b: 1) if b.ndim == 1 else (lambda b: b.shape[1])
 
 
-@_kept
+@kept
 def eliminate(system):
     """Makes the square matrix at the left of a system of equations upper triangular, with partial pivoting, as LAPACK does.
 
@@ -179,7 +168,7 @@ def eliminate(system):
     return sign
 
 
-@_kept
+@kept
 def substitute(system):
     """Replaces the right sides of a system of equations with an upper triangular matrix by the solutions."""
     n, width = system.shape
@@ -193,7 +182,7 @@ def substitute(system):
             system[i, j] = system[i, j] / pivot
 
 
-@_kept
+@kept
 def solve(a, b):
     """Returns what ``np.linalg.solve`` does."""
     n, columns = a.shape[0], columns_of(b)
@@ -209,7 +198,7 @@ def solve(a, b):
     return np.ascontiguousarray(np.linalg.solve(a, b))
 
 
-@_kept
+@kept
 def inv(a):
     """Returns what ``np.linalg.inv`` does."""
     n = a.shape[0]
@@ -230,7 +219,7 @@ def inv(a):
     return np.ascontiguousarray(np.linalg.inv(a))
 
 
-@_kept
+@kept
 def det(a):
     """Returns what ``np.linalg.det`` does. A product that leaves the range of float32 comes from the library, which adds logarithms."""
     n = a.shape[0]
@@ -250,7 +239,7 @@ def det(a):
     return np.linalg.det(a)
 
 
-@_kept
+@kept
 def cholesky(a):
     """Returns what ``np.linalg.cholesky`` does."""
     n = a.shape[0]
@@ -277,7 +266,7 @@ def cholesky(a):
     return np.linalg.cholesky(a)
 
 
-@_kept
+@kept
 def cholesky_adjoint(g, c):
     """Returns the cotangents of the lower triangle of a small matrix from those of its factor ``c``, by the steps of the factorization from last to first."""
     n = c.shape[0]
@@ -300,7 +289,7 @@ def cholesky_adjoint(g, c):
     return out
 
 
-@_kept
+@kept
 def times(a, b):
     """Returns the product of two matrices."""
     m, k, n = a.shape[0], a.shape[1], b.shape[1]

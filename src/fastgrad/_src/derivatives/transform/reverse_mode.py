@@ -578,7 +578,7 @@ class ReverseMode(Emitter):
         return statements
 
     def initial_records(self) -> list[code.Statement]:
-        """Returns the statements that give what is kept or recorded a first value: some paths do not set it."""
+        """Returns the statements that give what is kept or recorded an initial value, for paths that set none."""
         kept = sorted(self.residuals.kept | self.residuals.recorded, key=lambda scalar: scalar.name)
         numbers = [code.assign(scalar.term, zero(scalar.type)) for scalar in kept if scalar.block is not None]
         counters = [code.assign(code.integer(counter.name), 0) for counter in self.function.counters]
