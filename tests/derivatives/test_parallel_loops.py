@@ -405,6 +405,13 @@ def test_gradient_of_a_parallel_loop_is_that_of_the_loop_in_order(function):
     assert_same(after, expected_after)
 
 
+def test_jacobian_of_a_parallel_loop_is_that_of_the_loop_in_order():
+    for function in (logistic_loss, separate_elements):
+        arguments = PARALLEL[function]
+        jacobian = fg.jacobian(compiled(function))(*arguments)
+        np.testing.assert_allclose(jacobian, fg.jacobian(compiled(function, False))(*arguments), rtol=1e-12)
+
+
 def waves_in_time(x, s):
     now, then = x.copy(), np.zeros(x.shape[0])
     total = 0.0

@@ -82,7 +82,7 @@ def _matrix_dispatcher(
             "may_share_memory": may_share_memory,
             "field_of": field_of,
         }
-        lowered, _ = lowered_function(f, argument_types)
+        lowered, flow = lowered_function(f, argument_types)
         before_a_run = []
         if draws_random_numbers(f):  # each run draws the same
             scope |= functions_of_states()
@@ -108,7 +108,7 @@ def _matrix_dispatcher(
             type, argument = argument_types[position], names[position]
             _check_argument_type(type, f"{place(python_function)}: {owner}: the argument {argument[2:]}")
             is_array = isinstance(type, types.Array)
-            width = tangents_per_run(lowered) if maker is jacobian and is_array else 1
+            width = tangents_per_run(lowered, flow) if maker is jacobian and is_array else 1
             scope[f"columns_of_{position}"] = column_of(position, width)
             columns = f"columns_{position}"
             target = f"_, {columns}" if maker is jacobian else columns

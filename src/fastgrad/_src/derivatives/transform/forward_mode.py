@@ -29,11 +29,12 @@ WIDTH = 8
 """The tangents that one run computes for a matrix: they share the function's own numbers."""
 
 
-def tangents_per_run(function: Function) -> int:
-    """Returns how many tangents one run may compute: one if calls compute results and tangents together, or if results are complex."""
+def tangents_per_run(function: Function, flow: ControlFlow) -> int:
+    """Returns how many tangents one run may compute: one if calls or chunks of loops compute results and tangents together, or if results are complex."""
     statements = [statement for block in function.blocks for statement in block.statements]
     rules = [statement.rule for statement in statements if isinstance(statement, Call)]
     is_alone = any(isinstance(rule, Callee) or rule.with_tangent is not None for rule in rules)
+    is_alone = is_alone or any(counter.is_parallel for counter in flow.counted.values())
     return WIDTH if not is_alone and is_float_type(function.result) else 1
 
 
