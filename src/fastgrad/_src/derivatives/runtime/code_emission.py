@@ -16,6 +16,7 @@ from fastgrad._src.derivatives.code import tree as code
 from fastgrad._src.derivatives.runtime.code_expressions import Expressions
 from fastgrad._src.derivatives.runtime.code_lifetimes import Lifetimes
 from fastgrad._src.derivatives.runtime.code_values import NotEmittedError, Value, Wider, can_become
+from fastgrad._src.derivatives.runtime.reference_table import ReferenceTable
 from fastgrad._src.derivatives.runtime.tape_memory import OWNER, free_stacks
 from fastgrad._src.jit.numba_internals import cgutils, lowering
 from fastgrad._src.jit.numba_internals import ir as numba_ir
@@ -59,16 +60,16 @@ class _Place:
     Attributes:
         type: of the variable.
         pointer: to its value; None if it has one value, ``value``.
-        owns: whether it holds a reference to memory.
+        slots: where the exit by exceptions finds the references that the value holds; none if it holds none.
     """
 
-    __slots__ = ("owns", "pointer", "type", "value")
+    __slots__ = ("pointer", "slots", "type", "value")
 
-    def __init__(self, type: types.Type, pointer: Any = None, value: Any = None, owns: bool = False) -> None:
+    def __init__(self, type: types.Type, pointer: Any = None, value: Any = None, slots: Sequence[Any] = ()) -> None:
         self.type = type
         self.pointer = pointer
         self.value = value
-        self.owns = owns
+        self.slots = slots
 
 
 class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
@@ -103,8 +104,7 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
         self._assigned = _assignment_counts(written)
         self._lifetimes = Lifetimes(written)
         self._blocks: dict[int, Any] = {}
-        self._held: dict[types.Type, set[Any]] = {}
-        self._free_places: dict[types.Type, list[Any]] = {}
+        self._references = ReferenceTable(self.context, self.builder)
         self._is_prologue = True
         for parameter, type, value in zip(written.parameters, self.func_ir.argument_types, self.fnargs, strict=True):
             if parameter.name in self._assigned:
@@ -142,10 +142,7 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
         owner = getattr(self.function, OWNER, None)
         if owner is not None:
             free_stacks(builder, owner)
-        self._drop_variables()
-        for type, places in self._held.items():
-            for place in places:
-                self.context.nrt.decref(builder, type, builder.load(place))
+        self._references.release()
         builder.ret(status)
 
     def _block_of(self, number: int) -> Any:
@@ -179,16 +176,14 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
             for item in value.items:
                 self.hold(item)
         elif value.is_owned and value.held_at is None and self.has_references(value.type):
-            free = self._free_places.setdefault(value.type, [])
-            value.held_at = free.pop() if free else cgutils.alloca_once(self.builder, value.llvm.type, name="held")
-            self._held.setdefault(value.type, set()).add(value.held_at)
-            self.builder.store(value.llvm, value.held_at)
+            value.held_at = self._references.slots_of(value.type)
+            self._references.note(value.type, value.llvm, value.held_at)
 
     def let_go(self, value: Value) -> None:
         """Forgets what `hold` keeps."""
         if value.held_at is not None:
-            self.builder.store(cgutils.get_null_value(value.held_at.type.pointee), value.held_at)
-            self._free_places[value.type].append(value.held_at)
+            self._references.forget(value.held_at)
+            self._references.reuse(value.held_at)
             value.held_at = None
 
     def drop(self, value: Value) -> None:
@@ -202,16 +197,17 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
 
     def _drop_variables(self) -> None:
         for place in self._places.values():
-            if place.owns:
+            if place.slots:
                 self.context.nrt.decref(self.builder, place.type, self.builder.load(place.pointer))
 
     def _release(self, names: Iterator[str]) -> None:
         """Drops the references of variables that nothing reads any more, where Numba drops them."""
         for name in names:
             place = self._places.get(name)
-            if place is not None and place.owns:
+            if place is not None and place.slots:
                 self.context.nrt.decref(self.builder, place.type, self.builder.load(place.pointer))
                 self.builder.store(cgutils.get_null_value(place.pointer.type.pointee), place.pointer)
+                self._references.forget(place.slots)
 
     # ---- variables ------------------------------------------------------------------------------------------------
 
@@ -234,7 +230,7 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
     def _new_place(self, name: str, type: types.Type) -> _Place:
         type = self.func_ir.wider.get(name, type)
         pointer = cgutils.alloca_once(self.builder, self.context.get_value_type(type), name=name)
-        place = self._places[name] = _Place(type, pointer, owns=self.has_references(type))
+        place = self._places[name] = _Place(type, pointer, slots=self._references.slots_of(type))
         return place
 
     def define(self, variable: code.Variable, value: Value) -> None:
@@ -251,11 +247,12 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
             place = self._new_place(name, type)
         if value.type != place.type:
             value = self._converted(name, value, place.type)
-        if not place.owns:
+        if not place.slots:
             self.builder.store(value.llvm, place.pointer)
             return
         before = self.builder.load(place.pointer)
         self.builder.store(value.llvm, place.pointer)
+        self._references.note(place.type, value.llvm, place.slots)
         self.context.nrt.decref(self.builder, place.type, before)
 
     def _converted(self, name: str, value: Value, type: types.Type) -> Value:
