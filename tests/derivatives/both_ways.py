@@ -56,7 +56,9 @@ def derivatives_of(function: Any, arguments: tuple[Any, ...]) -> list[Callable[[
 
 
 def _is_list_of_floats(value: Any) -> bool:
-    return isinstance(value, (list, List)) and len(value) > 0 and bool(active((value[0],)) or _is_list_of_floats(value[0]))
+    return (
+        isinstance(value, (list, List)) and len(value) > 0 and bool(active((value[0],)) or _is_list_of_floats(value[0]))
+    )
 
 
 def _like(value: Any) -> Any:

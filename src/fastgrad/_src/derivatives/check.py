@@ -102,7 +102,9 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
         positions = tuple(
             number
             for number, value in enumerate(values)
-            if is_float(value) or _float_fields(value) or (isinstance(value, LISTS) and is_differentiable(type_of(value)))
+            if is_float(value)
+            or _float_fields(value)
+            or (isinstance(value, LISTS) and is_differentiable(type_of(value)))
         )
         if not positions:
             raise ValueError(

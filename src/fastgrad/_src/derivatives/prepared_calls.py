@@ -323,8 +323,8 @@ class PreparedTangent(PreparedCall):
         if items and isinstance(items[0], np.ndarray):
             return items  # a typed list takes no arrays of another layout
         result = value.copy()  # Numba takes no lists of lists but typed ones, and no empty lists
-        for place, item in enumerate(items):
-            result[place] = item
+        for index, item in enumerate(items):
+            result[index] = item
         return result
 
     def _tangent_in_list(self, number: int, tangent: Any, value: Any) -> Any:
@@ -332,7 +332,9 @@ class PreparedTangent(PreparedCall):
             return self._tangent_of_list(number, tangent, value)
         tangent = np.zeros_like(value) if tangent is None else _convert_like(tangent, value, "jvp")
         if np.shape(tangent) != np.shape(value):
-            raise self._error_of_list(number, f"of the shape {np.shape(tangent)} for an item of the shape {np.shape(value)}")
+            raise self._error_of_list(
+                number, f"of the shape {np.shape(tangent)} for an item of the shape {np.shape(value)}"
+            )
         return np.asarray(tangent, value.dtype) if isinstance(value, np.ndarray) else type(value)(tangent)
 
     def _error_of_list(self, number: int, reason: str) -> ValueError:

@@ -131,7 +131,9 @@ def implementation(type: types.Type, name: str) -> Callable[..., Any]:
 
 # ---- gradients and tangents -----------------------------------------------------------------------------------------
 
-_OTHER_SHAPE = "jvp: the tangent of a list has another length or other shapes than the list: pass a list of tangents of the items"
+_OTHER_SHAPE = (
+    "jvp: the tangent of a list has another length or other shapes than the list: pass a list of tangents of the items"
+)
 
 
 def list_like(owner, elements):  # type: ignore[no-untyped-def]
