@@ -1,6 +1,7 @@
 """Derivatives with respect to arguments that are lists of floats, of arrays of floats and of lists of floats."""
 
 import numba
+import numba.experimental
 import numpy as np
 import pytest
 from numba.core.runtime import _nrt_python
@@ -245,6 +246,30 @@ def total_of(xs, y):
     for x in xs:
         total += x * y
     return total
+
+
+def test_lists_of_lists_of_arrays_have_no_derivative():
+    nested = List([List([np.ones(2)])])
+    with pytest.raises(DifferentiationError, match=r"has no derivative. Pass a list of floats .*tuple\(xs\)"):
+        fg.grad(length)(nested, 2.0)
+    assert fg.vjp(length, NUMBERS, 2.0)[1](1.0) == ([0.0] * 4, 4.0)
+
+
+@numba.experimental.jitclass([("scale", numba.float64), ("items", numba.types.ListType(numba.float64))])
+class WithAList:
+    def __init__(self, scale, items):
+        self.scale = scale
+        self.items = items
+
+
+@numba.njit
+def of_an_instance(instance, y):
+    return instance.scale**2 * y
+
+
+def test_lists_that_are_fields_of_instances_have_no_derivative():
+    gradient = fg.grad(of_an_instance)(WithAList(1.5, List(NUMBERS)), 2.0)
+    assert gradient._asdict() == {"scale": 6.0}
 
 
 def test_empty_lists():

@@ -33,17 +33,25 @@ def is_list(type: types.Type) -> bool:
 
 
 def is_differentiable(type: types.Type) -> bool:
-    """True for floats and complex numbers, arrays of them, lists of these, and tuples, records and instances of ``jitclass`` with one of these."""
+    """True for floats and complex numbers, arrays of them, lists of these and of lists of numbers, and tuples, records and instances of ``jitclass`` with one of these."""
     type = types.unliteral(type)
     if is_list(type):
-        item = type.dtype.dtype if is_list(type.dtype) else type.dtype
-        return not isinstance(item, types.BaseTuple) and field_types_of(item) is None and is_differentiable(item)
+        return _is_float(type.dtype.dtype if is_list(type.dtype) else number_type(type.dtype))
     if isinstance(type, types.BaseTuple):
         return any(map(is_differentiable, type))
     fields = field_types_of(type)
     if fields is not None:
-        return any(map(is_differentiable, fields.values()))
-    type = number_type(type)
+        return any(map(_is_differentiable_field, fields.values()))
+    return _is_float(number_type(type))
+
+
+def _is_differentiable_field(type: types.Type) -> bool:
+    """True for the fields of records and instances that have derivatives: lists have none."""
+    return is_differentiable(type) and not is_list(type)
+
+
+def _is_float(type: types.Type) -> bool:
+    """True for the floats and complex numbers that have derivatives."""
     return isinstance(type, (types.Float, types.Complex)) and type != types.float16
 
 
@@ -66,7 +74,7 @@ def cotangent_type_of(type: types.Type) -> Any:
 
     Fields of an instance may be arrays of any size, which no dtype has; Numba returns no dictionary of numbers and arrays.
     """
-    fields = {name: field for name, field in field_types_of(type).items() if is_differentiable(field)}  # type: ignore[union-attr]
+    fields = {name: field for name, field in field_types_of(type).items() if _is_differentiable_field(field)}  # type: ignore[union-attr]
     if isinstance(type, types.ClassInstanceType):
         return namedtuple(type.classname, fields, rename=True)  # noqa: PYI024  # the names are those of a class of the user
     dtype = as_dtype(number_type(type))
