@@ -10,6 +10,7 @@ from unittest import mock
 
 import numpy as np
 from numba.core.runtime import rtsys
+from numba.typed import List
 
 from fastgrad._src.derivatives import callees, transforms
 from fastgrad._src.derivatives.prepared_calls import result_leaves
@@ -41,7 +42,7 @@ def bits(value: Any) -> Any:
 
 def derivatives_of(function: Any, arguments: tuple[Any, ...]) -> list[Callable[[], Any]]:
     """Returns calls of the pullback and of the forward mode of a function."""
-    positions = active(arguments)
+    positions = tuple(n for n, value in enumerate(arguments) if active((value,)) or _is_list_of_floats(value))
     result = function(*map(copy_of, arguments))
     count = len(result_leaves(result))
     pull = transforms.pullback(function, positions, count, has_result=False)
@@ -54,8 +55,16 @@ def derivatives_of(function: Any, arguments: tuple[Any, ...]) -> list[Callable[[
     ]
 
 
+def _is_list_of_floats(value: Any) -> bool:
+    return (
+        isinstance(value, (list, List)) and len(value) > 0 and bool(active((value[0],)) or _is_list_of_floats(value[0]))
+    )
+
+
 def _like(value: Any) -> Any:
     """Returns a cotangent or a tangent of a value."""
+    if isinstance(value, (list, List)):
+        return type(value)(map(_like, value))
     if isinstance(value, tuple):
         return tuple(map(_like, value))
     array = np.asarray(value)

@@ -165,9 +165,9 @@ def applied(function, x, power, offset, unread):
     return y if offset is None else y + offset
 
 
-def test_functions_none_and_lists_have_no_tangents_and_cotangents():
+def test_functions_none_and_lists_of_integers_have_no_tangents_and_cotangents():
     sine, x = numba.njit(lambda x: math.sin(1.0 * x)), 0.7
-    numbers = numba.typed.List([1.0, 2.0])
+    numbers = numba.typed.List([1, 2])
     arguments, slope = (sine, x, 2, None, numbers), math.sin(1.4)
     assert fg.grad(applied, 1)(*arguments) == pytest.approx(slope)
     cotangents = fg.vjp(applied, *arguments)[1](2.0)
@@ -395,7 +395,13 @@ def test_other_results_come_along():
 
 @pytest.mark.parametrize(
     ("argument", "type"),
-    [(1, "int64"), (np.arange(3), "array.int64"), (np.array([None]), "pyobject"), ([1.0], "list")],
+    [
+        (1, "int64"),
+        (np.arange(3), "array.int64"),
+        (np.array([None]), "pyobject"),
+        ([1], "list"),
+        ([(1.0, 2.0)], "list"),
+    ],
 )
 def test_arguments_without_derivatives_are_refused_before_anything_is_compiled(argument, type):
     gradient = fg.grad(numba.njit(lambda x: x))

@@ -15,16 +15,17 @@ from typing import Any, Literal, NamedTuple
 import numba
 import numpy as np
 
-from fastgrad._src.derivatives.functions.argument_types import cotangent_type_of
+from fastgrad._src.derivatives.functions.argument_types import cotangent_type_of, is_differentiable
 from fastgrad._src.derivatives.functions.parameters import (
     is_variadic,
     parameter_positions,
     with_fixed_parameters,
     wrapped_function,
 )
-from fastgrad._src.derivatives.prepared_calls import copies, result_leaves
+from fastgrad._src.derivatives.prepared_calls import copies, map_list, result_leaves, type_of
 from fastgrad._src.derivatives.runtime.random_states import copy_of_states, drawing_from
 from fastgrad._src.derivatives.runtime.record_fields import (
+    LISTS,
     State,
     field_of,
     instance_state,
@@ -42,7 +43,7 @@ _MOST_CERTAIN = 0.05
 class Direction(NamedTuple):
     """A change of one argument: ``argument[element] += step * change``; ``element`` is ``()`` for a number, ``...`` for a whole array.
 
-    Of records and instances of ``jitclass`` the ``field`` changes.
+    Of lists ``element`` begins with the number of the item. Of records and instances of ``jitclass`` the ``field`` changes.
     """
 
     position: int
@@ -79,12 +80,13 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
     Args:
         f: a function that Numba compiles; it returns a real or complex float, an array of floats or a tuple of these.
         *arguments: the point where to compare. Avoid kinks and jumps: differences are not derivatives there.
-        argnums: the index of the argument to check, or several indices. Default: all floats, arrays of floats, and records and instances
-            of ``jitclass`` with such fields.
+        argnums: the index of the argument to check, or several indices. Default: all floats, arrays of floats, lists of these, and records and
+            instances of ``jitclass`` with such fields.
 
     Raises:
         AssertionError: the derivatives differ. The message names the argument and the index and has the three numbers.
-        ValueError: no argument is a float, an array of floats, or a record or instance with such fields.
+        ValueError: no argument is a float, an array of floats, a list of these, or a record or instance with such fields; or an argument to check
+            is a tuple.
         DifferentiationError: ``f`` can't be differentiated.
     """
     if is_variadic(f):
@@ -97,13 +99,25 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
     ]
     names = list(bound.arguments)
     if argnums is None:
-        positions = tuple(number for number, value in enumerate(values) if is_float(value) or _float_fields(value))
+        positions = tuple(
+            number
+            for number, value in enumerate(values)
+            if is_float(value)
+            or _float_fields(value)
+            or (isinstance(value, LISTS) and is_differentiable(type_of(value)))
+        )
         if not positions:
             raise ValueError(
-                f"check_gradients: {python_function.__name__} got no float, no array of floats and no record with them."
+                f"check_gradients: {python_function.__name__} got no float, no array or list of floats and no record with them."
             )
     else:
         positions = parameter_positions(argnums, python_function, "check_gradients")
+        for position in positions:
+            if isinstance(values[position], tuple):
+                raise ValueError(
+                    f"check_gradients: the argument {names[position]} of {python_function.__name__} is a tuple: check a function that takes the items "
+                    "one by one."
+                )
     comparer = Comparer(f, values, positions)
     for position in positions:
         for direction in unit_directions(values[position], position):
@@ -112,7 +126,7 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
                 index = direction.element
                 text = f"{names[position]}{direction.field and f'.{direction.field}'}"
                 text = f"{text}[{', '.join(map(str, index))}]" if index else text  # type: ignore[arg-type]
-                if np.iscomplexobj(_field_or_value(values[position], direction.field)):
+                if np.iscomplexobj(_element_of(_field_or_value(values[position], direction.field), index)):
                     text = f"the {'real' if direction.change == 1 else 'imaginary'} part of {text}"
                 raise AssertionError(
                     f"check_gradients: the derivatives of {python_function.__name__} with respect to {text} differ: {comparison}. "
@@ -140,7 +154,7 @@ class Comparer:
         self._compiled = f if isinstance(f, dispatcher.Dispatcher) else numba.njit(f)
         results = result_leaves(self._run(self._compiled))
         fields = [_field_or_value(value, field) for value in values for field in _float_fields(value)]
-        floats = [part for part in (*values, *fields, *results) if is_float(part)]
+        floats = [part for value in (*values, *fields, *results) for part in _items_of(value) if is_float(part)]
         self._eps = max(float(np.finfo(np.asarray(part).dtype).eps) for part in floats)
         random = np.random.default_rng(0)
         self._weights = [
@@ -172,7 +186,7 @@ class Comparer:
         derivatives = self.apply_weights(self._run(self._forward, *tangents)[1])
         derivative = float(derivatives.sum())
         cotangent = float(
-            np.real(np.sum(np.conj(change) * np.asarray(_field_or_value(self._cotangents[place], field))[element]))
+            np.real(np.sum(np.conj(change) * _element_of(_field_or_value(self._cotangents[place], field), element)))
         )
         size, eps = self.size(direction), noise or self._eps
 
@@ -209,7 +223,7 @@ class Comparer:
     def size(self, direction: Direction) -> float:
         """Returns the size of the largest number that ``direction`` changes."""
         value = _field_or_value(self._values[direction.position], direction.field)
-        return float(np.max(np.abs(np.asarray(value)[direction.element])))
+        return float(np.max(np.abs(_element_of(value, direction.element))))
 
     def results_at(self, direction: Direction, step: float) -> np.ndarray:
         """Returns the weighted results, one by one, for arguments that are moved by ``step`` along ``direction``."""
@@ -259,6 +273,11 @@ class Comparer:
 
 def unit_directions(value: Any, position: int) -> Iterator[Direction]:
     """Yields a direction for each number of an argument, for a complex number two."""
+    if isinstance(value, LISTS):
+        for number, item in enumerate(value):
+            for direction in unit_directions(item, position):
+                yield direction._replace(element=(number, *direction.element))  # type: ignore[misc]  # no whole arrays
+        return
     for field in _float_fields(value) or [""]:
         part = _field_or_value(value, field)
         changes = (1.0, 1j) if np.iscomplexobj(part) else (1.0,)
@@ -309,6 +328,22 @@ def is_float(value: Any) -> bool:
     )
 
 
+def _items_of(value: Any) -> Iterator[Any]:
+    """Yields the numbers and arrays of a list; other values as they are."""
+    if isinstance(value, LISTS):
+        for item in value:
+            yield from _items_of(item)
+    else:
+        yield value
+
+
+def _element_of(value: Any, element: Any) -> Any:
+    """Returns the element of a number, an array or a list that a direction changes."""
+    if isinstance(value, LISTS):
+        return _element_of(value[element[0]], element[1:])
+    return np.asarray(value)[element]
+
+
 def _float_fields(value: Any) -> list[str]:
     """Returns the names of the fields of floats and of arrays of floats of records and instances."""
     if is_instance(value):
@@ -346,6 +381,8 @@ def _weights_like(weights: Any, like: Any) -> Any:
 
 def zeros_of(value: Any) -> Any:
     """Returns a tangent or a cotangent of a value that is 0."""
+    if isinstance(value, LISTS):
+        return map_list(zeros_of, value)
     if is_instance(value):
         parts = [zeros_of(_field_or_value(value, field)) for field in _float_fields(value)]
         return cotangent_type_of(numba.typeof(value))(*parts)
@@ -354,8 +391,11 @@ def zeros_of(value: Any) -> Any:
     return np.zeros_like(value) if isinstance(value, np.ndarray) else type(value)(0.0)
 
 
-def _shifted_value(value: Any, index: tuple[int, ...] | EllipsisType, step: Any) -> Any:
-    """Returns a number, or an array that may be written to, with ``step`` added at ``index``."""
+def _shifted_value(value: Any, index: Any, step: Any) -> Any:
+    """Returns a number, or an array or a list that may be written to, with ``step`` added at ``index``."""
+    if isinstance(value, LISTS):
+        value[index[0]] = _shifted_value(value[index[0]], index[1:], step)
+        return value
     if not isinstance(value, np.ndarray):
         return type(value)(value + step)
     value[index] += step

@@ -9,7 +9,7 @@ from typing import Any
 from numba import types
 from numba.extending import overload
 
-from fastgrad._src.derivatives.functions.argument_types import is_differentiable
+from fastgrad._src.derivatives.functions.argument_types import is_differentiable, is_list
 from fastgrad._src.derivatives.functions.parameters import parameter_names, wrapped_function
 from fastgrad._src.jit.generated_source import generated_function
 from fastgrad._src.jit.numba_internals import Dispatcher, cpu_target, errors
@@ -72,7 +72,11 @@ def _jvp_of_call(jvp: Callable[..., Any], f: Any, primals: Any, tangents: Any) -
         raise errors.TypingError(
             f"{what}: primals and tangents are of types {primals} and {tangents}. Pass tuples with one item for each argument of the function."
         )
-    positions = [number for number, type in enumerate(primals) if is_differentiable(type)]
+    positions = [
+        number
+        for number, (type, tangent) in enumerate(zip(primals, tangents, strict=True))
+        if is_differentiable(type) and not (is_list(type) and tangent == types.none)
+    ]
     for number, type in enumerate(tangents):
         if number not in positions and type != types.none:
             raise errors.TypingError(

@@ -103,7 +103,7 @@ def _lowered_for_gradient(f: Any, python_function: FunctionType, argument_types:
         if not all(isinstance(number, (types.Number, types.Boolean, types.Dispatcher)) for number in numbers):
             raise DifferentiationError(
                 f"{place(python_function)}: {name} is of type {type}; a gradient of {python_function.__name__} can be differentiated only if its "
-                "arguments are numbers, arrays of numbers and tuples of them: pass the fields of records as arguments of their own."
+                "arguments are numbers, arrays of numbers and tuples of them: pass the fields of records and the items of lists as arguments of their own."
             )
     lowered, _ = lowered_function(f, argument_types)
     if written_positions(lowered):

@@ -13,7 +13,7 @@ from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.compiled_transforms import offer_derivative
-from fastgrad._src.derivatives.functions.argument_types import field_types_of, has_random_generator, specialize
+from fastgrad._src.derivatives.functions.argument_types import field_types_of, has_random_generator, is_list, specialize
 from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.functions.parameters import (
     Types,
@@ -222,6 +222,8 @@ def _check_argument_type(type: types.Type, argument: str) -> None:
         remedy = (
             "a tuple, and matrices of derivatives are those of arrays and floats: use vjp, or pass its items one by one"
         )
+    elif is_list(type):
+        remedy = "a list, and matrices of derivatives are those of arrays and floats: use vjp or hvp, or pass its items one by one"
     elif field_types_of(type) is not None:
         remedy = "of records or an instance, and matrices of derivatives are those of arrays and floats: use vjp, or pass its fields one by one"
     elif isinstance(getattr(type, "dtype", type), types.Complex):

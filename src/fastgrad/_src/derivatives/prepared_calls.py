@@ -26,6 +26,7 @@ from fastgrad._src.derivatives.functions.parameters import (
 )
 from fastgrad._src.derivatives.runtime.random_states import copy_of_states, drawing_from
 from fastgrad._src.derivatives.runtime.record_fields import (
+    LISTS,
     State,
     instance_state,
     instances_with_state,
@@ -159,7 +160,7 @@ def _kind_of(value: Any) -> Any:
 
 
 def _is_constant(type: types.Type) -> bool:
-    """True for values without tangents and cotangents: integers, truth values, texts, None, functions, lists, and tuples and arrays of them."""
+    """True for values without tangents and cotangents: integers, truth values, texts, None, functions, dictionaries, and tuples, lists and arrays of them."""
     return not is_differentiable(type) and number_type(type) not in (types.pyobject, types.float16)
 
 
@@ -310,7 +311,40 @@ class PreparedTangent(PreparedCall):
         if _is_constant(kind):
             self._check_zero(number, tangent, kind)
             return None
+        if isinstance(value, LISTS):
+            return self._tangent_of_list(number, tangent, value)
         return _convert_like(_direction_like(tangent, value), value, "jvp")
+
+    def _tangent_of_list(self, number: int, tangent: Any, value: Any) -> Any:
+        """Returns the tangent of a list as compiled functions take it; None stands for a tangent that is 0."""
+        if tangent is None:
+            tangent = [None] * len(value)
+        if not isinstance(tangent, (tuple, *LISTS)) or len(tangent) != len(value):
+            raise self._error_of_list(number, f"{tangent!r}, for {len(value)} items")
+        items = [self._tangent_in_list(number, *pair) for pair in zip(tangent, value, strict=True)]
+        if items and isinstance(items[0], np.ndarray):
+            return items  # a typed list takes no arrays of another layout
+        result = value.copy()  # Numba takes no lists of lists but typed ones, and no empty lists
+        for index, item in enumerate(items):
+            result[index] = item
+        return result
+
+    def _tangent_in_list(self, number: int, tangent: Any, value: Any) -> Any:
+        if isinstance(value, LISTS):
+            return self._tangent_of_list(number, tangent, value)
+        tangent = np.zeros_like(value) if tangent is None else _convert_like(tangent, value, "jvp")
+        if np.shape(tangent) != np.shape(value):
+            raise self._error_of_list(
+                number, f"of the shape {np.shape(tangent)} for an item of the shape {np.shape(value)}"
+            )
+        return np.asarray(tangent, value.dtype) if isinstance(value, np.ndarray) else type(value)(tangent)
+
+    def _error_of_list(self, number: int, reason: str) -> ValueError:
+        function = self._python_function
+        return ValueError(
+            f"jvp of {function.__name__}: the tangent of the list {parameter_names(function)[number]} is {reason}: pass a list of tangents of the "
+            "shapes of the items, or None for 0."
+        )
 
     def _check_zero(self, number: int, tangent: Any, type: types.Type) -> None:
         """Raises DifferentiationError if the tangent of an argument that has no derivative is not 0 or None."""
@@ -417,8 +451,18 @@ def _copy(value: Any, generators: dict[int, Any]) -> Any:
     if isinstance(value, tuple):
         items = copies(value, generators)
         return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
-    if isinstance(value, list):
-        return copies(value, generators)
+    if isinstance(value, LISTS):
+        return map_list(lambda item: _copy(item, generators), value)
     if isinstance(value, np.random.Generator):
         return copy.deepcopy(value, generators)
     return value.copy() if hasattr(value, "copy") and not is_instance(value) else value
+
+
+def map_list(function: Callable[[Any], Any], value: Any) -> Any:
+    """Returns a list of the class of ``value`` of what a function returns for each item."""
+    if isinstance(value, list):
+        return [function(item) for item in value]
+    result = value.copy()
+    for number, item in enumerate(value):
+        result[number] = function(item)
+    return result

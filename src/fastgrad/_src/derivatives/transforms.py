@@ -62,13 +62,14 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_
         f: a function that ``numba.njit`` compiled, or that Numba can compile. It returns a float, or with ``has_aux`` a pair of a float and
             other results.
         argnums: the index of the argument to differentiate with respect to, or several indices. These arguments are floats, arrays of
-            floats, tuples of them, records, arrays of records, or instances of ``numba.experimental.jitclass``. Another argument may be a
-            ``numpy.random.Generator``: its state moves as by a call of ``f``.
+            floats, lists of floats, of arrays or of lists of floats, tuples of all these, records, arrays of records, or instances of
+            ``numba.experimental.jitclass``. ``f`` may not change a list. Another argument may be a ``numpy.random.Generator``: its state
+            moves as by a call of ``f``.
         has_aux: whether ``f`` returns other results, too.
 
     Returns:
         a function of the arguments of ``f`` that returns (value, gradient); for several ``argnums``, gradient is a tuple. The gradient of an
-        array has the array's shape and dtype. The gradient of an array of records is an array of the same shape, with the float fields. The
+        array has the array's shape and dtype. The gradient of a list, also of a typed list of Numba, is a list of the gradients of its items. The gradient of an array of records is an array of the same shape, with the float fields. The
         gradient of a record is such an array of shape (): Numba returns no record that it makes. The gradient of an instance is a named tuple
         of the instance's float fields.
 
@@ -133,8 +134,8 @@ def jvp(
     Args:
         f: as for ``value_and_grad``; it may return floats, arrays of floats and tuples of them.
         primals: the arguments of ``f``, a tuple. One may be a ``numpy.random.Generator``, with the tangent None.
-        tangents: the directions, a tuple: one for each argument, of its shape; a tuple of them for a tuple. For an argument without derivatives,
-            such as an integer, a function or None: None or 0.
+        tangents: the directions, a tuple: one for each argument, of its shape; a tuple of them for a tuple, a list of as many for a list, or None for a
+            list that does not change. For an argument without derivatives, such as an integer, a function or None: None or 0.
         argnums: without ``primals``: the indices of the arguments that have tangents.
 
     Returns:
@@ -268,7 +269,7 @@ def vjp(f: Callable[..., Any], *primals: Any, **keywords: Any) -> tuple[Any, Cal
 
     Returns:
         (result, pullback). ``pullback(cotangent)`` takes a cotangent with the structure of the result; None or 0 for integers and strings.
-        It returns a tuple with the cotangent of each primal; None for a primal without derivatives: an integer, a function, None, a list, a generator. It runs ``f`` once
+        It returns a tuple with the cotangent of each primal; None for a primal without derivatives: an integer, a function, None, a dictionary, a generator. It runs ``f`` once
         more, with copies of the primals and the same random draws. It raises ValueError if the cotangent has another structure or shape.
 
     Raises:

@@ -100,14 +100,19 @@ def _append_elements(lowering: Lowering, values: ArrayList, array: Any) -> list[
 
 def _view_of(lowering: Lowering, values: ArrayList, start: Operand, sizes: list[Operand]) -> View:
     """Returns the item whose elements, in C order, begin with number ``start`` of all elements."""
-    builder, is_complex = lowering.builder, isinstance(values.type.dtype.dtype, types.Complex)
-    unit = index_constant(2 if is_complex else 1)
+    builder, elements = lowering.builder, values.elements.data
+    if elements.root.is_copy_of_argument:  # the parts of complex numbers are an axis
+        unit, starts, parts = index_constant(1), [start, *elements.starts[1:]], elements.parts
+    else:
+        is_complex = isinstance(values.type.dtype.dtype, types.Complex)
+        unit = index_constant(2 if is_complex else 1)
+        starts = [builder.index(MULTIPLY, start, unit)]
+        parts = Axis(0, index_constant(1), index_constant(2)) if is_complex else None
     axes = [
         Axis(0, builder.index(MULTIPLY, view_rules.product(builder, sizes[axis + 1 :]), unit), size)
         for axis, size in enumerate(sizes)
     ]
-    parts = Axis(0, index_constant(1), index_constant(2)) if is_complex else None
-    return View(values.elements.data.root, [builder.index(MULTIPLY, start, unit)], axes, parts)
+    return View(elements.root, starts, axes, parts)
 
 
 def _item_of(values: ArrayList, view: View) -> Any:

@@ -27,15 +27,31 @@ def field_types_of(type: types.Type) -> dict[str, types.Type] | None:
     return dict(record.members) if isinstance(record, types.Record) else None
 
 
+def is_list(type: types.Type) -> bool:
+    """True for lists of Python and typed lists of Numba."""
+    return isinstance(type, (types.List, types.ListType))
+
+
 def is_differentiable(type: types.Type) -> bool:
-    """True for floats and complex numbers, arrays of them, and tuples, records and instances of ``jitclass`` with one of these."""
+    """True for floats and complex numbers, arrays of them, lists of these and of lists of numbers, and tuples, records and instances of ``jitclass`` with one of these."""
     type = types.unliteral(type)
+    if is_list(type):
+        return _is_float(type.dtype.dtype if is_list(type.dtype) else number_type(type.dtype))
     if isinstance(type, types.BaseTuple):
         return any(map(is_differentiable, type))
     fields = field_types_of(type)
     if fields is not None:
-        return any(map(is_differentiable, fields.values()))
-    type = number_type(type)
+        return any(map(_is_differentiable_field, fields.values()))
+    return _is_float(number_type(type))
+
+
+def _is_differentiable_field(type: types.Type) -> bool:
+    """True for the fields of records and instances that have derivatives: lists have none."""
+    return is_differentiable(type) and not is_list(type)
+
+
+def _is_float(type: types.Type) -> bool:
+    """True for the floats and complex numbers that have derivatives."""
     return isinstance(type, (types.Float, types.Complex)) and type != types.float16
 
 
@@ -58,7 +74,7 @@ def cotangent_type_of(type: types.Type) -> Any:
 
     Fields of an instance may be arrays of any size, which no dtype has; Numba returns no dictionary of numbers and arrays.
     """
-    fields = {name: field for name, field in field_types_of(type).items() if is_differentiable(field)}  # type: ignore[union-attr]
+    fields = {name: field for name, field in field_types_of(type).items() if _is_differentiable_field(field)}  # type: ignore[union-attr]
     if isinstance(type, types.ClassInstanceType):
         return namedtuple(type.classname, fields, rename=True)  # noqa: PYI024  # the names are those of a class of the user
     dtype = as_dtype(number_type(type))
@@ -78,8 +94,9 @@ def check_types(
     for position, (name, type) in enumerate(zip(parameter_names(function), argument_types, strict=True)):
         argument = f"{place(function)}: {owner}: the argument {name} of {function.__name__} is of type {type}, which"
         if position in positions and not is_differentiable(type):
-            is_list = isinstance(type, (types.List, types.ListType))
-            remedy = f"a tuple of its items, tuple({name})" if is_list else "float64 or float32"
+            remedy = "float64 or float32"
+            if is_list(type):
+                remedy = f"a list of floats or of arrays of floats, or a tuple of its items, tuple({name})"
             raise DifferentiationError(
                 f"{argument} has no derivative. Pass {remedy}{', or choose other arguments with argnums' if has_argnums else ''}."
             )
@@ -129,6 +146,9 @@ def check_directions(
             continue
         if not is_differentiable(primal) and direction == types.none:
             continue
+        if is_list(primal):
+            _check_list(f"{place(function)}: {owner}: {name} of {function.__name__}", primal, direction)
+            continue
         fields = field_types_of(primal)
         if fields is not None:
             _check_fields(f"{place(function)}: {owner}: {name} of {function.__name__}", primal, direction)
@@ -158,6 +178,23 @@ def _check_items(function: FunctionType, name: str, primal: types.BaseTuple, dir
                 "no derivative. Pass None in its place."
             )
         check_directions(function, [f"item {number} of {name}"], (item,), (part,), owner)
+
+
+def _check_list(what: str, primal: types.Type, direction: types.Type) -> None:
+    """Raises DifferentiationError if the direction of a list is no list of directions of its items; the lengths and shapes are checked later."""
+
+    def ranks(type: types.Type) -> tuple[int, ...]:
+        """Returns for a list how many axes each of its items has, for a list of lists once more; empty for others."""
+        return (rank_of_type(type.dtype), *ranks(type.dtype)) if is_list(type) else ()
+
+    def number(type: types.Type) -> types.Type:
+        return number(type.dtype) if is_list(type) else number_type(type)
+
+    is_number = isinstance(number(direction), (number(primal).__class__, types.Float, types.Integer))
+    if ranks(primal) != ranks(direction) or not is_number:
+        raise DifferentiationError(
+            f"{what} is of type {direction}, for a list of type {primal}. Pass a list of as many items of the same shapes: the tangents of its items."
+        )
 
 
 def _check_fields(what: str, primal: types.Type, direction: types.Type) -> None:

@@ -253,6 +253,7 @@ class Field(NamedTuple):
         is_of_record: whether the fields share no memory: the owner is a record, an array of records, a list or a dictionary; else it is an
             instance of ``jitclass``.
         is_copy: whether it is a copy: the owner is a list or a dictionary.
+        like: for the tangent of a list the list's variable; the tangent must have its lengths and shapes. Empty for others.
     """
 
     owner: str
@@ -260,6 +261,7 @@ class Field(NamedTuple):
     is_complex: bool
     is_of_record: bool
     is_copy: bool = False
+    like: str = ""
 
 
 @dataclass(eq=False, slots=True)

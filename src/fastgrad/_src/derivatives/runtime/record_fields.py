@@ -30,7 +30,9 @@ def field_of(owner, name):  # type: ignore[no-untyped-def]
     return (owner if isinstance(owner, np.ndarray) else np.ndarray((), owner.dtype, owner))[name]
 
 
-CONTAINERS = (list, List, Dict)
+LISTS = (list, List)
+"""The classes of lists that may be arguments."""
+CONTAINERS = (*LISTS, Dict)
 """The classes of lists and dictionaries that may be arguments."""
 
 

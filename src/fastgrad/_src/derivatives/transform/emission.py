@@ -35,7 +35,7 @@ from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.scalar_operations import CASTS, GLOBALS_OF_CODE
 from fastgrad._src.derivatives.ir.statements import Call, Load, Raise, Return
 from fastgrad._src.derivatives.runtime.complex_arrays import complex_of_parts, real_parts
-from fastgrad._src.derivatives.runtime.list_fields import shares_memory_of_item
+from fastgrad._src.derivatives.runtime.list_fields import list_like, shares_memory_of_item, tangents_in_list
 from fastgrad._src.derivatives.runtime.record_fields import field_of
 from fastgrad._src.scalars.formulas import Number as NumberTerm
 from fastgrad._src.scalars.formulas import Term, as_term
@@ -389,7 +389,11 @@ class Emitter:
         """Returns the statement that gives a field of a parameter, a record or an instance, its name; with the prefix ``d_`` its tangent."""
         if root.field is None:
             return []
-        field = code.call("field_of", code.Variable(f"{prefix}{root.field.owner}"), root.field.name)
+        owner = code.Variable(f"{prefix}{root.field.owner}")
+        if root.field.like:
+            field = code.call("tangents_in_list", owner, code.Variable(root.field.like))
+        else:
+            field = code.call("field_of", owner, root.field.name)
         value = code.call("real_parts", field) if root.field.is_complex else field
         return [code.assign(code.Variable(f"{prefix}{root.name}"), value)]
 
@@ -420,6 +424,7 @@ class Emitter:
         """Returns the derivative of a name, parameters, the statements before the first block, the blocks, and the types of a tuple of results."""
         scope = {"np": np, "math": math, **GLOBALS_OF_CODE, **self.function.globals}
         scope |= {"real_parts": real_parts, "complex_of_parts": complex_of_parts, "field_of": field_of}
+        scope |= {"tangents_in_list": tangents_in_list, "list_like": list_like}
         calls = {name: call for call, name in self._calls.items()}
         result = None if results is None else types.Tuple(results)
         return Derivative(Code(name, parameters, prologue, self.blocks, start, result), scope, calls)

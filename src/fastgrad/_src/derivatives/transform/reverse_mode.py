@@ -45,7 +45,7 @@ from fastgrad._src.derivatives.ir.statements import (
     Statement,
     Store,
 )
-from fastgrad._src.derivatives.ir.values import Complex, Fields, Items
+from fastgrad._src.derivatives.ir.values import ArrayList, Complex, Fields, Items, NumberList
 from fastgrad._src.derivatives.runtime.tape_memory import ALL_STACKS, MAX_CODES
 from fastgrad._src.derivatives.transform.adjoint import Adjoint
 from fastgrad._src.derivatives.transform.adjoint_emission import MET_FLAT, AdjointEmitter
@@ -624,6 +624,11 @@ class ReverseMode(Emitter):
             return code.tuple_of([self._cotangent_of(item) for item in value.values])
         if isinstance(value, Fields):
             return self._cotangent_of_fields(value)
+        if isinstance(value, (NumberList, ArrayList)):
+            items = value.data if isinstance(value, NumberList) else value.elements.data
+            if not items.root.is_real:
+                return NONE
+            return code.call("list_like", code.Variable(items.root.field.owner), self._cotangent_of(items))  # type: ignore[union-attr]
         if isinstance(value, View):
             root = value.root
             if not root.is_real:

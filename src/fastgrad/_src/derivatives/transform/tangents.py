@@ -57,7 +57,7 @@ from fastgrad._src.derivatives.ir.statements import (
     Statement,
     Store,
 )
-from fastgrad._src.derivatives.ir.values import Complex, Fields, Items, Static, parts_of
+from fastgrad._src.derivatives.ir.values import ArrayList, Complex, Fields, Items, NumberList, Static, parts_of
 from fastgrad._src.scalars.formulas import COTANGENT, OPERANDS, Singularity, Term
 
 
@@ -320,6 +320,11 @@ class Tangents:
                 name: self._parameter(view, name_of, number) for name, view in value.parts.items() if view.root.is_real
             }
             return Fields(parts, value.type)
+        if isinstance(value, NumberList):
+            return NumberList(self._parameter(value.data, name_of, number), value.length, value.type)
+        if isinstance(value, ArrayList):
+            elements = self._parameter(value.elements, name_of, number)
+            return ArrayList(elements, value.starts, value.sizes, value.type)
         if isinstance(value, Complex):
             return Complex(*[self._parameter(part, name_of, number) for part in (value.real, value.imag)])
         if isinstance(value, View):
@@ -327,7 +332,8 @@ class Tangents:
             array = self.new_array(root, "parameter")
             array.name, array.block, array.position = name_of(root.name), None, number
             if root.field is not None:
-                array.field = root.field._replace(owner=name_of(root.field.owner))
+                like = root.field.owner if root.is_copy_of_argument else ""
+                array.field = root.field._replace(owner=name_of(root.field.owner), like=like)
             array.dims = self._sizes_of(array)
             return View.whole(array, value.dtype)
         scalar = Scalar(name_of(value.name), value.type, None, number)
