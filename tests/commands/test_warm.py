@@ -124,7 +124,7 @@ def test_a_wheel_gets_a_file_for_each_level(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(cache, "INSTALLED_FOLDER", str(tmp_path))
     assert cache.load_installed("x86-64-v3", "kernel of x86-64-v3").code == b"code"
     cache.close_installed()
-    assert "x86-64-v4: 1 of 1 kernels and programs" in capsys.readouterr().out
+    assert "x86-64-v4: 1 of 1 kernels, programs and derivatives" in capsys.readouterr().out
 
 
 def test_a_level_is_one_that_the_processor_has_all_features_of():
