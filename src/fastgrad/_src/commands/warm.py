@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 
 import fastgrad._src.kernels
-from fastgrad._src.commands.typical_derivatives import list_typical_derivatives
+from fastgrad._src.derivatives.typical_derivatives import list_typical_derivatives
 from fastgrad._src.commands.typical_programs import list_typical_programs
 from fastgrad._src.jit import cache, store
 from fastgrad._src.jit.build import Kernel
