@@ -18,8 +18,8 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 
 import fastgrad._src.kernels
-from fastgrad._src.derivatives.typical_derivatives import list_typical_derivatives
 from fastgrad._src.commands.typical_programs import list_typical_programs
+from fastgrad._src.derivatives.typical_derivatives import list_typical_derivatives
 from fastgrad._src.jit import cache, store
 from fastgrad._src.jit.build import Kernel
 from fastgrad._src.jit.dispatcher_cache import compile_for_level_of_wheel
@@ -114,7 +114,7 @@ def compile_side_by_side(
 def _lines_of_processes(processes: int, arguments: Sequence[str]) -> Iterator[bytes]:
     """Yields the lines that processes print, each of which has a part of the work."""
     command = [sys.executable, "-m", "fastgrad._src.commands.warm", *arguments, "--parts", str(processes)]
-    environment = {**os.environ, "FASTGRAD_QUIET": "1", "FASTGRAD_COMPILER_PROCESS": "0"}
+    environment = {**os.environ, "FASTGRAD_QUIET": "1", "FASTGRAD_COMPILER_PROCESS": "0", "NUMBA_DISABLE_JIT": "0"}
     with tempfile.TemporaryFile("w+") as errors:
         workers = [
             subprocess.Popen([*command, "--part", str(part)], stdout=subprocess.PIPE, stderr=errors, env=environment)  # noqa: S603 - ours

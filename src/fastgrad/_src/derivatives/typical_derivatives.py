@@ -1,7 +1,7 @@
-"""Numba functions as their fields write them, whose derivatives use the functions of this package that typical derivatives call.
+"""Numba functions as many people write them.
 
-`fastgrad warm` and the build of a wheel compute the derivative of each. This compiles the functions of ``fastgrad._src.derivatives`` that
-derivatives call in advance: stacks of records, divisions, products of matrices, LAPACK's functions.
+`fastgrad warm` and the build of a wheel compute their derivatives. This compiles in advance what derivatives call of this package: stacks of
+records, divisions, products of matrices, LAPACK's functions.
 """
 # mypy: ignore-errors
 
