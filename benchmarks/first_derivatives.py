@@ -1,7 +1,7 @@
 """CPU seconds of the first derivative in a process, beside those of Numba's compilation of the function itself.
 
 `python -m benchmarks.first_derivatives` measures each function of `FUNCTIONS` in processes of its own: Numba's compilation, the first derivative with the parts of
-the library on disk, and the first derivative with an empty cache. ``--only garch,kalman`` measures some, ``--repeat 3`` takes minima, ``--jax PYTHON``
+the library on disk, and the first derivative with an empty cache. Python's bytecode is there in all cases, as after an installation. ``--only garch,kalman`` measures some, ``--repeat 3`` takes minima, ``--jax PYTHON``
 compiles the functions of ``first_derivatives_in_jax`` with JAX, too.
 """
 
@@ -284,8 +284,11 @@ print(time.process_time() - began)
 """
 
 
-def seconds(name: str, salt: float, own: bool, cache: str, jax_python: str = "") -> float:
-    """Returns the CPU seconds of a function's compilation, or of its first derivative (by JAX with ``jax_python``), in a process of its own."""
+def seconds(name: str, salt: float, own: bool, cache: str, bytecode: str, jax_python: str = "") -> float:
+    """Returns the CPU seconds of a function's compilation, or of its first derivative (by JAX with ``jax_python``), in a process of its own.
+
+    ``cache`` and ``bytecode`` are folders of machine code and of Python's bytecode.
+    """
     function, arguments = FUNCTIONS[name]
     program, head = _PROGRAM, HEAD
     if jax_python:
@@ -299,7 +302,7 @@ def seconds(name: str, salt: float, own: bool, cache: str, jax_python: str = "")
         environment = {
             **os.environ,
             "FASTGRAD_CACHE_DIR": cache,
-            "PYTHONPYCACHEPREFIX": os.path.join(cache, "bytecode"),
+            "PYTHONPYCACHEPREFIX": bytecode,
         }
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         run = subprocess.run(
@@ -312,16 +315,20 @@ def measure(name: str, repeat: int, with_empty: bool, jax_python: str = "") -> d
     """Returns the smallest CPU seconds of each kind."""
     salts = iter(1e-9 * number for number in range(1, 1000))
     result: dict[str, float] = {}
-    with tempfile.TemporaryDirectory() as cache:
-        seconds(name, next(salts), False, cache)
-        result["function"] = min(seconds(name, next(salts), True, cache) for _ in range(repeat))
-        result["derivative"] = min(seconds(name, next(salts), False, cache) for _ in range(repeat))
-    if with_empty:
+    with tempfile.TemporaryDirectory() as bytecode:
         with tempfile.TemporaryDirectory() as cache:
-            result["empty"] = seconds(name, next(salts), False, cache)
-    if jax_python and name in in_jax.FUNCTIONS:
-        with tempfile.TemporaryDirectory() as cache:
-            result["jax"] = min(seconds(name, next(salts), False, cache, jax_python) for _ in range(repeat))
+            seconds(name, next(salts), True, cache, bytecode)
+            seconds(name, next(salts), False, cache, bytecode)
+            result["function"] = min(seconds(name, next(salts), True, cache, bytecode) for _ in range(repeat))
+            result["derivative"] = min(seconds(name, next(salts), False, cache, bytecode) for _ in range(repeat))
+        if with_empty:
+            with tempfile.TemporaryDirectory() as cache:
+                result["empty"] = seconds(name, next(salts), False, cache, bytecode)
+        if jax_python and name in in_jax.FUNCTIONS:
+            with tempfile.TemporaryDirectory() as cache:
+                result["jax"] = min(
+                    seconds(name, next(salts), False, cache, bytecode, jax_python) for _ in range(repeat)
+                )
     return result
 
 

@@ -85,7 +85,7 @@ def test_warm_compiles_the_kernels_and_says_how_many(folder, monkeypatch, capsys
     assert main(["warm", "--processes", "3"]) == 0
     assert asked == [3]
     assert capsys.readouterr().out.startswith(
-        f"50 of 120 kernels and programs\n120 of 120 kernels and programs\nfolder:  {folder}\n"
+        f"50 of 120 kernels, programs and derivatives\n120 of 120 kernels, programs and derivatives\nfolder:  {folder}\n"
     )
     assert main(["warm", "--processes", "0"]) == 1
     assert "at least 1 process, got 0" in capsys.readouterr().err

@@ -1,14 +1,17 @@
 """Kernels that are compiled ahead: into the cache by `fastgrad warm`, and into the files that a wheel brings."""
 
 import gc
+import json
 import os
 import subprocess
 import sys
 
 import pytest
 
+from benchmarks import first_derivatives
 from fastgrad._src.commands import warm
 from fastgrad._src.commands.typical_programs import TypicalProgram
+from fastgrad._src.derivatives.typical_derivatives import TypicalDerivative
 from fastgrad._src.jit import build, cache, isa
 from fastgrad._src.jit.bounds import checks_bounds
 from fastgrad._src.jit.isa import LEVELS, host_levels
@@ -42,9 +45,10 @@ print(float(out[0]), "numba" in sys.modules)
 """
 
 
-def _run(code, *arguments, **environment):
+def _run(code, *arguments, text="", **environment):
     run = subprocess.run(
         [sys.executable, "-c", code, *arguments],
+        input=text,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "FASTGRAD_QUIET": "1", **environment},
         capture_output=True,
         text=True,
@@ -112,7 +116,7 @@ def test_levels_are_of_the_architecture_and_of_all_versions_of_the_system(monkey
 def test_a_wheel_gets_a_file_for_each_level(tmp_path, monkeypatch, capsys):
     def compile_side_by_side(processes, arguments, work):
         assert processes == 3
-        assert work == (["kernels", "programs"] if arguments[1] == "x86-64-v3" else ["kernels"])
+        assert work == ([*warm.WORK] if arguments[1] == "x86-64-v3" else ["kernels"])
         _, level, _, folder = arguments
         cache.write(folder, f"kernel of {level}", cache.Entry(b"code", ()))
         yield 1, 1
@@ -124,7 +128,7 @@ def test_a_wheel_gets_a_file_for_each_level(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(cache, "INSTALLED_FOLDER", str(tmp_path))
     assert cache.load_installed("x86-64-v3", "kernel of x86-64-v3").code == b"code"
     cache.close_installed()
-    assert "x86-64-v4: 1 of 1 kernels and programs" in capsys.readouterr().out
+    assert "x86-64-v4: 1 of 1 kernels, programs and derivatives" in capsys.readouterr().out
 
 
 def test_a_level_is_one_that_the_processor_has_all_features_of():
@@ -149,7 +153,7 @@ def test_each_part_compiles_its_own_kernels():
     assert len(set(counts)) == 1
 
 
-def test_programs_are_compiled_after_the_kernels_by_all_processes(monkeypatch):
+def test_programs_and_derivatives_are_compiled_after_the_kernels_by_all_processes(monkeypatch):
     lines = []
 
     def lines_of_processes(processes, arguments):
@@ -157,9 +161,9 @@ def test_programs_are_compiled_after_the_kernels_by_all_processes(monkeypatch):
         yield from [b"one", b"two"]
 
     monkeypatch.setattr(warm, "_lines_of_processes", lines_of_processes)
-    total = len(warm.list_library_kernels()) + len(warm.list_typical_programs())
-    assert list(warm.compile_side_by_side(2, ["--level", "x"])) == [(done, total) for done in (1, 2, 3, 4)]
-    assert lines == [(2, "--work", "kernels", "--level", "x"), (2, "--work", "programs", "--level", "x")]
+    total = len(warm.list_library_kernels()) + len(warm.list_typical_programs()) + len(warm.list_typical_derivatives())
+    assert list(warm.compile_side_by_side(2, ["--level", "x"])) == [(done, total) for done in range(1, 7)]
+    assert lines == [(2, "--work", work, "--level", "x") for work in ("kernels", "programs", "derivatives")]
 
 
 def test_each_part_runs_its_own_programs(monkeypatch):
@@ -172,6 +176,88 @@ def test_each_part_runs_its_own_programs(monkeypatch):
     names = [list(warm.compile_programs(part, 3)) for part in range(3)]
     assert sorted(run) == sorted(warm.list_typical_programs())
     assert sum(map(len, names)) == len(run)
+
+
+def test_each_part_computes_its_own_derivatives(monkeypatch):
+    run = []
+
+    def note(derivative):
+        run.append(derivative.name)
+
+    monkeypatch.setattr(TypicalDerivative, "run", note)
+    names = [name for part in range(3) for name in warm.compile_derivatives(part, 3)]
+    assert names == run
+    assert sorted(names) == sorted(derivative.name for derivative in warm.list_typical_derivatives())
+
+
+DERIVATIVES = """
+import json, sys, textwrap
+import numpy as np
+from fastgrad._src.jit import cache, library_functions
+if sys.argv[1:]:
+    cache.INSTALLED_FOLDER = sys.argv[1]
+import fastgrad as fg
+
+compiled, values = [], {}
+compile_function = library_functions._NamingCompiler.compile
+
+def note(self, arguments, return_type):
+    compiled.append(f"{self.py_func.__qualname__}{arguments}")
+    return compile_function(self, arguments, return_type)
+
+library_functions._NamingCompiler.compile = note
+head, functions = json.load(sys.stdin)
+for name, (function, arguments) in functions.items():
+    scope = {"__name__": "model"}
+    exec(head + textwrap.dedent(function).replace("SALT", "1e-9"), scope)
+    value, gradient = fg.value_and_grad(scope["f"])(*eval(arguments, scope))
+    values[name] = [float(value).hex(), np.asarray(gradient).tobytes().hex()]
+print(json.dumps([compiled, values]))
+"""
+
+
+def _derivatives(functions, *arguments, **environment):
+    """Returns the functions of this package that a process compiles for the derivatives of functions, and the values and gradients in bits."""
+    text = json.dumps([first_derivatives.HEAD, functions])
+    return json.loads(" ".join(_run(DERIVATIVES, *arguments, text=text, **environment)))
+
+
+@pytest.mark.skipif(not host_levels(), reason="this processor is of no level")
+def test_a_process_takes_what_derivatives_call_from_the_package(tmp_path):
+    """The benchmark's functions are typical, and none of their derivatives calls a function of this package that a wheel lacks."""
+    level, installed, entries = host_levels()[0], tmp_path / "installed", tmp_path / "entries"
+    arguments = ["--work", "derivatives", "--level", level, "--folder", str(entries)]
+    names = _run(f"from fastgrad._src.commands import warm\nwarm.main({arguments})")
+    assert names == [derivative.name for derivative in warm.list_typical_derivatives()]
+    assert cache.pack_folder(str(entries), str(installed / f"{level}.db")) > 90
+    compiled, values = _derivatives(
+        first_derivatives.FUNCTIONS, str(installed), FASTGRAD_CACHE_DIR=str(tmp_path / "empty")
+    )
+    assert compiled == []
+    chosen = {name: first_derivatives.FUNCTIONS[name] for name in ("garch", "process")}
+    compiled, expected = _derivatives(chosen, FASTGRAD_CACHE_DIR=str(tmp_path / "cache"))
+    assert any(name.startswith("zero_product") for name in compiled)
+    assert expected == {name: values[name] for name in chosen}
+
+
+MACHINE_OF_NUMBA = """
+import sys
+from fastgrad._src.jit import dispatcher_cache, store
+from fastgrad._src.jit.numba_internals import cpu_target
+if sys.argv[1:]:
+    store.compile_for_wheel(*sys.argv[1:])
+content = dispatcher_cache._content("key")
+dispatcher_cache.compile_for_level_of_wheel()
+assert dispatcher_cache._content("key") == content
+codegen = cpu_target.target_context.codegen()
+print(codegen._get_host_cpu_name(), codegen._tm_features)
+"""
+
+
+@pytest.mark.parametrize("level", host_levels())
+def test_numba_compiles_for_the_level_of_a_wheel(level, tmp_path):
+    assert _run(MACHINE_OF_NUMBA, level, str(tmp_path)) == list(LEVELS[level])
+    assert _run(MACHINE_OF_NUMBA)[0] == target_machine().cpu
 
 
 def test_kernels_that_write_over_an_operand_are_compiled_for_that_too(monkeypatch):

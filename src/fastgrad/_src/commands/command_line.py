@@ -3,7 +3,7 @@
 fastgrad cache info     prints the folder, number and size of the cached kernels
 fastgrad cache clear    removes the cached kernels
 fastgrad names FILE …   lists the names of TensorFlow and Keras that scripts and notebooks ask for, and that are missing or differ
-fastgrad warm           compiles all kernels of the library, and typical programs, for this machine in advance
+fastgrad warm           compiles all kernels of the library, typical programs and what typical derivatives call, for this machine in advance
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def _compile_kernels(processes: int) -> int:
 
     for done, total in compile_side_by_side(processes):
         if done % 50 == 0 or done == total:
-            print(f"{done} of {total} kernels and programs", flush=True)
+            print(f"{done} of {total} kernels, programs and derivatives", flush=True)
     return _print_cache_info()
 
 

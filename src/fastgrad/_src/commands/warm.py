@@ -1,4 +1,4 @@
-"""Ahead-of-time compilation: of the library's kernels, and of the fused groups of typical programs.
+"""Ahead-of-time compilation: of the library's kernels, of the fused groups of typical programs, and of the functions that derivatives call.
 
 They go into the disk cache of this machine, or into the files of a wheel.
 """
@@ -19,8 +19,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import fastgrad._src.kernels
 from fastgrad._src.commands.typical_programs import list_typical_programs
+from fastgrad._src.derivatives.typical_derivatives import list_typical_derivatives
 from fastgrad._src.jit import cache, store
 from fastgrad._src.jit.build import Kernel
+from fastgrad._src.jit.dispatcher_cache import compile_for_level_of_wheel
 from fastgrad._src.jit.isa import LEVELS, host_levels, levels_of_architecture
 
 
@@ -67,14 +69,26 @@ def compile_programs(remainder: int, divisor: int) -> Iterator[str]:
         yield program.model
 
 
-WORK: dict[str, Callable[[int, int], Iterator[str]]] = {"kernels": compile_kernels, "programs": compile_programs}
-"""The two stages of compilation, in order: programs come last, because they use the library's kernels."""
+def compile_derivatives(remainder: int, divisor: int) -> Iterator[str]:
+    """Computes the typical derivatives whose index is `remainder` modulo `divisor`, which compiles what they call; yields their functions' names."""
+    compile_for_level_of_wheel()
+    for derivative in list_typical_derivatives()[remainder::divisor]:
+        derivative.run()
+        yield derivative.name
+
+
+WORK: dict[str, Callable[[int, int], Iterator[str]]] = {
+    "kernels": compile_kernels,
+    "programs": compile_programs,
+    "derivatives": compile_derivatives,
+}
+"""The stages of compilation, in order: programs come after the library's kernels, which they use."""
 
 
 def compile_side_by_side(
     processes: int, arguments: Sequence[str] = (), work: Sequence[str] = tuple(WORK)
 ) -> Iterator[tuple[int, int]]:
-    """Compiles in several processes; after each kernel or program, yields the number done and the total.
+    """Compiles in several processes; after each kernel, program or derivative, yields the number done and the total.
 
     Args:
         processes: the number of processes.
@@ -84,7 +98,11 @@ def compile_side_by_side(
     Raises:
         RuntimeError: a process failed; the message has its error output.
     """
-    counts = {"kernels": len(list_library_kernels()), "programs": len(list_typical_programs())}
+    counts = {
+        "kernels": len(list_library_kernels()),
+        "programs": len(list_typical_programs()),
+        "derivatives": len(list_typical_derivatives()),
+    }
     total = sum([counts[name] for name in work])
     done = 0
     for name in work:
@@ -96,7 +114,7 @@ def compile_side_by_side(
 def _lines_of_processes(processes: int, arguments: Sequence[str]) -> Iterator[bytes]:
     """Yields the lines that processes print, each of which has a part of the work."""
     command = [sys.executable, "-m", "fastgrad._src.commands.warm", *arguments, "--parts", str(processes)]
-    environment = {**os.environ, "FASTGRAD_QUIET": "1", "FASTGRAD_COMPILER_PROCESS": "0"}
+    environment = {**os.environ, "FASTGRAD_QUIET": "1", "FASTGRAD_COMPILER_PROCESS": "0", "NUMBA_DISABLE_JIT": "0"}
     with tempfile.TemporaryFile("w+") as errors:
         workers = [
             subprocess.Popen([*command, "--part", str(part)], stdout=subprocess.PIPE, stderr=errors, env=environment)  # noqa: S603 - ours
@@ -118,7 +136,7 @@ def _lines_of_processes(processes: int, arguments: Sequence[str]) -> Iterator[by
 def compile_for_wheel(levels: Sequence[str], folder: str, processes: int) -> None:
     """Compiles for levels of processors into the files of a wheel, and prints the progress.
 
-    A level that this processor does not have gets the library's kernels only, since its programs can't run here.
+    A level that this processor does not have gets the library's kernels only, since programs and derivatives for it can't run here.
 
     Args:
         levels: names of `isa.LEVELS`.
@@ -130,14 +148,14 @@ def compile_for_wheel(levels: Sequence[str], folder: str, processes: int) -> Non
         with tempfile.TemporaryDirectory() as entries_folder:
             for done, total in compile_side_by_side(processes, ["--level", level, "--folder", entries_folder], work):
                 if done % 100 == 0 or done == total:
-                    print(f"{level}: {done} of {total} kernels and programs", flush=True)
+                    print(f"{level}: {done} of {total} kernels, programs and derivatives", flush=True)
             path = os.path.join(folder, f"{level}.db")
             entries = cache.pack_folder(entries_folder, path)
             print(f"{path}: {entries} entries, {os.path.getsize(path) / 2**20:.1f} MiB", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Compiles a part of the kernels or programs, or all for a wheel; `fastgrad warm` and the build of a wheel run it."""
+    """Compiles a part of one stage, or all for a wheel; `fastgrad warm` and the build of a wheel run it."""
     parser = argparse.ArgumentParser(prog="python -m fastgrad._src.commands.warm")
     parser.add_argument("--wheel", metavar="FOLDER", help="compile the files of a wheel, for levels of processors")
     parser.add_argument(

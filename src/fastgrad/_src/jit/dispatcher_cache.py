@@ -6,6 +6,7 @@ The key has everything that a function depends on, and the versions of fastgrad 
 from __future__ import annotations
 
 import functools
+import os
 import pickle
 import sys
 import zlib
@@ -20,7 +21,7 @@ import numpy as np
 from fastgrad._src.jit import cache, exponential, store
 from fastgrad._src.jit.code_library import ARRAY_EXPRESSION, NAME_LENGTH
 from fastgrad._src.jit.key_texts import NoKeyError, type_text
-from fastgrad._src.jit.native import undefined_symbols
+from fastgrad._src.jit.native import target_machine, undefined_symbols
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import active_features_text, is_on
 from fastgrad._src.jit.numba_internals import (
@@ -139,10 +140,23 @@ _OF_NO_CODE = ("CACHE", "THREAD", "COLOR", "WARN", "DUMP", "HELP")
 """Words in the names of Numba's settings that no code depends on."""
 
 
+def compile_for_level_of_wheel() -> None:
+    """Makes Numba compile for the level of processors of a wheel, if this process compiles for one. Call it before Numba's first compilation."""
+    if store.is_for_wheel():
+        machine = target_machine()
+        os.environ.update(NUMBA_CPU_NAME=machine.cpu, NUMBA_CPU_FEATURES=machine.features)
+        config.reload_config()
+
+
+_OF_LEVEL: dict[str, None] = {"CPU_NAME": None, "CPU_FEATURES": None}
+"""The settings that `compile_for_level_of_wheel` changes, with the values in the processes that load the code: the store's key has the level."""
+
+
 def _content(key: str) -> str:
+    values = {**vars(config), **(_OF_LEVEL if store.is_for_wheel() else {})}
     settings = [
         f"{name}={value!r}"
-        for name, value in sorted(vars(config).items())
+        for name, value in sorted(values.items())
         if name.isupper() and not any(word in name for word in _OF_NO_CODE)
     ]
     return f"derivative {key}\n{_surroundings()}\n{settings} {exponential.is_known()} {active_features_text()}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
+import numba
 from numba import types
 
 from fastgrad._src.jit.body import digest
@@ -55,12 +57,26 @@ class _NamingCompiler(_FunctionCompiler):  # type: ignore[misc]
 
 
 class LibraryFunction(CPUDispatcher):  # type: ignore[misc]
-    """A dispatcher of a function of this package, whose machine code is an entry of the kernel cache."""
+    """A dispatcher of a function of this package, whose machine code is an entry of the kernel cache.
+
+    The code is for calls by compiled functions. Wrappers for other calls take a third of the compilation, so a dispatcher of its own has them.
+    """
 
     def __init__(self, function: FunctionType, options: dict[str, Any]) -> None:
-        super().__init__(function, targetoptions={"nopython": True, **options})
+        self._options = options
+        without_wrappers = {"nopython": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+        super().__init__(function, targetoptions={**without_wrappers, **options})
         self._compiler: Any = _NamingCompiler(function, self.targetdescr, self.targetoptions, self.key)
         self._cache = DispatcherCache(self.key)
+
+    def __call__(self, *args: Any, **kws: Any) -> Any:
+        """Calls the function from Python."""
+        return self._for_python(*args, **kws)
+
+    @functools.cached_property
+    def _for_python(self) -> Any:
+        """The dispatcher of calls from Python."""
+        return numba.njit(**self._options)(self.py_func)
 
     def get_call_template(self, args: Any, kws: Any) -> Any:
         """Returns the template of a call; numbers in the code of the caller are arguments as all others, so that they need no code of their own."""

@@ -35,6 +35,11 @@ def compile_for_wheel(level: str, folder: str) -> None:
     _wheel_builds.append((level_key(level), folder))
 
 
+def is_for_wheel() -> bool:
+    """Returns whether this process compiles for a wheel."""
+    return bool(_wheel_builds)
+
+
 def is_shared() -> bool:
     """Returns whether code that another process of this machine compiles and stores is found here."""
     return not _wheel_builds and cache.cache_folder() is not None
