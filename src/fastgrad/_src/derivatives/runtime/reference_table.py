@@ -51,9 +51,7 @@ class ReferenceTable:
 
     def note(self, type: types.Type, value: Any, slots: Sequence[Any]) -> None:
         """Stores the references that a value holds."""
-        for (_, reference), slot in zip(
-            self._context.nrt.get_meminfos(self._builder, type, value), slots, strict=True
-        ):
+        for (_, reference), slot in zip(self._context.nrt.get_meminfos(self._builder, type, value), slots, strict=True):
             self._builder.store(reference, slot)
 
     def forget(self, slots: Sequence[Any]) -> None:
