@@ -126,11 +126,10 @@ def several_tangents(function: Any, arguments: tuple[Any, ...], directions: list
     python_function = parameters.wrapped_function(function, "test")
     lowered = lower(python_function, tuple(map(numba.typeof, arguments)), Options.of(function))
     simplify(lowered)
-    if tangents_per_run(lowered) == 1:
+    flow = ControlFlow(lowered)
+    if tangents_per_run(lowered, flow) == 1:
         return None
-    run = _python_function(
-        ForwardMode(lowered, ControlFlow(lowered), positions, width=len(directions)).derivative(), {}
-    )
+    run = _python_function(ForwardMode(lowered, flow, positions, width=len(directions)).derivative(), {})
     copies = [argument.copy() if isinstance(argument, np.ndarray) else argument for argument in arguments]
     with np.errstate(all="ignore"):  # compiled code warns of nothing
         if len(directions) == 1:

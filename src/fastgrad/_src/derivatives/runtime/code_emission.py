@@ -167,7 +167,7 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
         if value.is_owned or not self.has_references(value.type):
             self.let_go(value)
             return value
-        self.context.nrt.incref(self.builder, value.type, value.llvm)
+        self._references.incref(value.type, value.llvm)
         return Value(value.type, value.llvm, is_owned=True)
 
     def hold(self, value: Value) -> None:
@@ -193,20 +193,20 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
                 self.drop(item)
         elif value.is_owned and self.has_references(value.type):
             self.let_go(value)
-            self.context.nrt.decref(self.builder, value.type, value.llvm)
+            self._references.decref(value.type, value.llvm)
 
     def _drop_variables(self) -> None:
         for place in self._places.values():
             if place.slots:
-                self.context.nrt.decref(self.builder, place.type, self.builder.load(place.pointer))
+                self._references.decref(place.type, self.builder.load(place.pointer))
 
     def _release(self, names: Iterator[str]) -> None:
         """Drops the references of variables that nothing reads any more, where Numba drops them."""
         for name in names:
             place = self._places.get(name)
             if place is not None and place.slots:
-                self.context.nrt.decref(self.builder, place.type, self.builder.load(place.pointer))
-                self.builder.store(cgutils.get_null_value(place.pointer.type.pointee), place.pointer)
+                self._references.decref(place.type, self.builder.load(place.pointer))
+                self._references.clear(place.type, place.pointer)
                 self._references.forget(place.slots)
 
     # ---- variables ------------------------------------------------------------------------------------------------
@@ -253,7 +253,7 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
         before = self.builder.load(place.pointer)
         self.builder.store(value.llvm, place.pointer)
         self._references.note(place.type, value.llvm, place.slots)
-        self.context.nrt.decref(self.builder, place.type, before)
+        self._references.decref(place.type, before)
 
     def _converted(self, name: str, value: Value, type: types.Type) -> Value:
         """Returns a value as one of a variable's type; raises `Wider` if the variable needs another type."""
