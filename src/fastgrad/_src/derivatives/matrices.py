@@ -36,6 +36,7 @@ from fastgrad._src.derivatives.transforms import (
     hvp,
 )
 from fastgrad._src.jit.generated_source import generated_function
+from fastgrad._src.jit.library_functions import njit_kept_on_disk
 
 
 def _matrix_dispatcher(
@@ -75,13 +76,7 @@ def _matrix_dispatcher(
             argument_types, names, f"{place(python_function)}: {owner}: {{}} of {python_function.__name__}"
         )
         lines: list[str] = []
-        scope = {
-            "np": np,
-            "to_array": _as_array,
-            "_float32": np.float32,
-            "may_share_memory": may_share_memory,
-            "field_of": field_of,
-        }
+        scope = _SCOPE | {"np": np, "_float32": np.float32, "may_share_memory": may_share_memory, "field_of": field_of}
         lowered, flow = lowered_function(f, argument_types)
         before_a_run = []
         if draws_random_numbers(f):  # each run draws the same
@@ -144,28 +139,80 @@ def _matrix_source_lines(
         run: the lines that set the columns; the last one takes the directions.
     """
     directions, columns, matrix, shape = [f"{name}_{position}" for name in ("directions", "columns", "matrix", "shape")]
-    shape_of_directions = f"{argument}.shape + ({width},)" if width > 1 else f"{argument}.shape"
+    shaped = "unit_directions" if width > 1 else "unit_direction"
     return [
-        f"{directions} = np.zeros(({argument}.size, {width}), {argument}.dtype)",
+        f"{directions} = zero_matrix({argument}.size, {width}, {argument})",
         f"{shape} = {(0,) * rank}",
-        f"{matrix} = np.zeros((0, 0), np.{dtype})",
+        f"{matrix} = np.empty((0, 0), np.{dtype})",
         f"for first in range(0, max({argument}.size, 1), {width}):",
-        f"    count = min({width}, {argument}.size - first)",
-        f"    {directions}[:] = 0.0",
-        "    for number in range(count):",
-        f"        {directions}[first + number, number] = 1.0",
         *[f"    {line}" for line in run[:-1]],
-        "    " + run[-1].format(f"{directions}.reshape({shape_of_directions})"),
-        f"    elements = to_array({columns}).ravel()",
-        f"    rows = elements.size // {width}",
+        "    " + run[-1].format(f"{shaped}({directions}, {argument}, first)"),
+        f"    elements = to_array({columns})",
         "    if first == 0:",
-        f"        {shape} = to_array({columns}).shape[:{rank}]",
-        f"        {matrix} = np.zeros((rows, {argument}.size), np.{dtype})",
-        "    for row in range(rows):",  # an assignment to a slice compiles texts of errors
-        "        for number in range(count):",
-        f"            {matrix}[row, first + number] = elements[{width} * row + number]",
-        f"result_{position} = {matrix}.reshape({shape} + {argument}.shape)",
+        f"        {shape} = elements.shape[:{rank}]",
+        f"        {matrix} = zero_matrix(elements.size // {width}, {argument}.size, {matrix})",
+        f"    write_columns({matrix}, elements, first, {width})",
+        f"result_{position} = matrix_of_shape({matrix}, {shape}, {argument})",
     ]
+
+
+@njit_kept_on_disk()
+def _zero_matrix(rows, columns, like):  # type: ignore[no-untyped-def]
+    """Returns a matrix of zeros of the dtype of ``like``."""
+    return np.zeros((rows, columns), like.dtype)
+
+
+@njit_kept_on_disk()
+def _set_unit_directions(directions, first):  # type: ignore[no-untyped-def]
+    """Makes column number k of a matrix the unit vector number ``first + k``."""
+    for row in range(directions.shape[0]):
+        for column in range(directions.shape[1]):
+            directions[row, column] = 1.0 if row == first + column else 0.0
+
+
+@njit_kept_on_disk()
+def _unit_direction(directions, like, first):  # type: ignore[no-untyped-def]
+    """Returns the unit vector number ``first`` in the shape of ``like``; its memory is that of ``directions``, a matrix of one column."""
+    _set_unit_directions(directions, first)
+    return directions.reshape(like.shape)
+
+
+@njit_kept_on_disk()
+def _unit_directions(directions, like, first):  # type: ignore[no-untyped-def]
+    """Returns unit vectors in the shape of ``like``, along a further axis; their memory is that of ``directions``, a matrix with a column for each."""
+    _set_unit_directions(directions, first)
+    return directions.reshape((*like.shape, directions.shape[1]))
+
+
+@njit_kept_on_disk()
+def _write_columns(matrix, elements, first, width):  # type: ignore[no-untyped-def]
+    """Writes the result of a run to the columns of a matrix from ``first`` on."""
+    elements = elements.ravel()
+    for row in range(matrix.shape[0]):
+        for number in range(min(width, matrix.shape[1] - first)):
+            matrix[row, first + number] = elements[width * row + number]
+
+
+@njit_kept_on_disk()
+def _matrix_of_shape(matrix, shape, like):  # type: ignore[no-untyped-def]
+    """Returns a matrix as an array of ``shape`` and the shape of ``like``."""
+    return matrix.reshape(shape + like.shape)
+
+
+@numba.extending.register_jitable
+def _as_array(value):  # type: ignore[no-untyped-def]
+    return np.asarray(value)
+
+
+_SCOPE: dict[str, Any] = {
+    "zero_matrix": _zero_matrix,
+    "unit_direction": _unit_direction,
+    "unit_directions": _unit_directions,
+    "write_columns": _write_columns,
+    "matrix_of_shape": _matrix_of_shape,
+    "to_array": _as_array,
+}
+"""The functions that matrices are made with. Numba compiles reshapes and loops once, not for each function."""
 
 
 def _texts_of_arrays(text: str, type: types.Type) -> list[str]:
@@ -245,11 +292,6 @@ def _text_of_copy(text: str, type: types.Type, scope: dict[str, Any]) -> str:
     name = f"class_{len(scope)}"
     scope[name] = type.instance_class
     return f"{name}({items})"
-
-
-@numba.extending.register_jitable
-def _as_array(value):  # type: ignore[no-untyped-def]
-    return np.asarray(value)
 
 
 def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Any:

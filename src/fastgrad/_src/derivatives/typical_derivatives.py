@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit, prange
 
+from fastgrad._src.derivatives.matrices import hessian, jacobian
 from fastgrad._src.derivatives.transforms import jvp, value_and_grad
 
 
@@ -24,11 +25,13 @@ class TypicalDerivative(NamedTuple):
         function: a Python function, which Numba compiles.
         arguments: its arguments.
         parallel: Numba's option.
+        transform: what makes the derivative; None for the gradient and the derivative along a direction.
     """
 
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
     parallel: bool = False
+    transform: Callable[..., Any] | None = None
 
     @property
     def name(self) -> str:
@@ -36,8 +39,11 @@ class TypicalDerivative(NamedTuple):
         return self.function.__name__
 
     def run(self) -> None:
-        """Computes the function's gradient, and its derivative along a direction."""
+        """Computes the derivatives."""
         function = njit(parallel=self.parallel)(self.function)
+        if self.transform is not None:
+            self.transform(function)(*self.arguments)
+            return
         value_and_grad(function)(*self.arguments)
         jvp(function)(*self.arguments, self.arguments[0])
 
@@ -51,6 +57,11 @@ def recurrence(p, x):
         state[i] = p[0] + p[1] * x[i - 1] ** 2 + p[2] * state[i - 1] / x.size
         total += math.log(state[i]) + x[i] ** 2 / state[i] + max(state[i], p[1]) / i + min(p[2], i * p[0])
     return total / x.size + p[1] ** x.size + x.size * p[2] / p[0]
+
+
+def curve(p, x):
+    """The values of a model at points."""
+    return p[0] * np.exp(-p[1] * x) + p[2]
 
 
 def lattice(volatility, strike, steps):
@@ -177,5 +188,8 @@ def list_typical_derivatives() -> list[TypicalDerivative]:
         TypicalDerivative(stencil, (matrix, matrix.T.copy()), parallel=True),
         TypicalDerivative(recurrence, (parameters, series)),
         TypicalDerivative(recurrence, single),
+        TypicalDerivative(recurrence, (parameters, series), transform=jacobian),
+        TypicalDerivative(recurrence, (parameters, series), transform=hessian),
+        TypicalDerivative(curve, (parameters, series), transform=jacobian),
         TypicalDerivative(lattice, (0.2, 1.0, 5)),
     ]
