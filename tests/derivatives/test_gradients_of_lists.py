@@ -282,6 +282,40 @@ def test_empty_lists():
     assert fg.jvp(length, (no_arrays, 2.0), (None, 1.0)) == (0.0, 0.0)
 
 
+@numba.njit
+def list_of_products(xs, y):
+    return [x * y for x in xs]
+
+
+@numba.njit
+def list_in_a_tuple(xs, y):
+    return y, (xs, 1.0)
+
+
+@numba.njit
+def typed_list_of_numbers(xs, y):
+    result = List()
+    result.append(xs[0] * y)
+    return result
+
+
+@numba.njit
+def dictionary(xs, y):
+    return {1: xs[0] * y}
+
+
+@pytest.mark.parametrize("function", [list_of_products, list_in_a_tuple, typed_list_of_numbers, dictionary])
+def test_lists_and_dictionaries_as_results_are_refused(function):
+    xs = [0.5, 1.5]
+    for derivative in (
+        lambda: fg.vjp(function, xs, 0.8),
+        lambda: fg.jvp(function, (xs, 0.8), (xs, 0.0)),
+        lambda: fg.jvp(function, argnums=1)(xs, 0.8, 1.0),
+    ):
+        with pytest.raises(DifferentiationError, match="lists and dictionaries have no tangents .* Return a tuple"):
+            derivative()
+
+
 def product(tangents, gradient):
     """Returns the scalar product of two lists."""
     return sum(np.sum(np.asarray(t) * g) for t, g in zip(tangents, gradient, strict=True))

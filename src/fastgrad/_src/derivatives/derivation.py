@@ -57,6 +57,8 @@ def reverse_mode(
     lowered, flow = _lowered(specialization, is_reverse=True)
     if seed == 0:
         check_result(lowered.result, specialization.function, owner, has_aux)
+    elif seed is None:
+        check_no_container(lowered.result, specialization.function, owner)
     _warn_of_searches(lowered, flow, positions, seed)
     flow = outline_parallel_loops(lowered, flow, positions, seed)
     return function_to_compile(ReverseMode(lowered, flow, positions, seed).derivative(form), "gradient")
@@ -133,6 +135,7 @@ def _lowering_for_forward_mode(
     check_directions(python_function, names_of_directions[:given], tuple(primals[:given]), directions, owner)
     values = values[: len(names)]
     lowering = lowering_of(python_function, function_types, options, caller, values)
+    check_no_container(lowering.result.result, python_function, owner)
     simplify(lowering.result)
     return lowering
 
@@ -174,6 +177,18 @@ def _warn_of_searches(
 def written_positions(lowered: Function) -> set[int | None]:
     """Returns the numbers of the parameters, arrays, that a function writes."""
     return {root.position for root in lowered.roots if root.kind == "parameter" and root.is_written}
+
+
+def check_no_container(result: types.Type, function: FunctionType, owner: str) -> None:
+    """Raises DifferentiationError if a function returns a list or a dictionary, also within a tuple."""
+    if isinstance(result, types.BaseTuple):
+        for item in result:
+            check_no_container(item, function, owner)
+    elif isinstance(result, (types.List, types.ListType, types.DictType)):
+        raise DifferentiationError(
+            f"{place(function)}: {owner}: {function.__name__} returns {result}; lists and dictionaries have no tangents and cotangents as results. "
+            "Return a tuple, or an array of the numbers."
+        )
 
 
 def check_result(result: types.Type, function: FunctionType, owner: str, has_aux: bool = False) -> None:

@@ -208,6 +208,9 @@ class PreparedPullback(PreparedCall):
         count = len(results)
         pull = self._pullbacks.get(count)
         if pull is None:
+            from fastgrad._src.derivatives.derivation import check_no_container
+
+            check_no_container(type_of(result), self._python_function, self.owner)
             maker = type(self).pullback
             pull = self._function.dispatcher(len(values), maker, self._positions, count)
             self._pullbacks[count] = pull
