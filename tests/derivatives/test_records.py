@@ -371,7 +371,10 @@ def twice_the_mass(records):
 def test_a_derivative_of_a_gradient_by_records_is_refused_with_the_remedy(derivative):
     records = bodies()
     assert twice_the_mass(records) == 2.0 * records[0]["mass"]
-    with pytest.raises(DifferentiationError, match="records is of type .*: pass the fields of records and the items of lists as arguments"):
+    with pytest.raises(
+        DifferentiationError,
+        match="records is of type .*: pass the fields of records and the items of lists as arguments",
+    ):
         derivative(twice_the_mass)(records)
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 import pytest
+from numba.core.runtime import _nrt_python, rtsys
 
 import fastgrad as fg
 from fastgrad._src.derivatives import prepared_calls
@@ -879,6 +880,48 @@ def test_compiled_functions_call_transforms():
 
 
 @numba.njit
+def waves(w, x):
+    w *= x
+    return np.sin(w), (w.sum(), x)
+
+
+@numba.njit
+def jittered(w, x):
+    return np.sum(w) * x + np.random.random()
+
+
+@numba.njit
+def pulled_back(w, x, both):
+    (y, _), pull = fg.vjp(waves, w, x)
+    first = pull((2.0 * y, (1, 0.0)))
+    _, pull_of_tuple = fg.vjp(of_tuple, both, 2)
+    return first, pull((y, (0.0, 1.0))), pull_of_tuple(3.0)
+
+
+@numba.njit
+def of_tuple(both, n):
+    return both[0].sum() ** n * both[1]
+
+
+def test_compiled_functions_call_pullbacks():
+    w = W.copy()
+    _nrt_python.memsys_enable_stats()
+    pulled_back(w, 0.7, (W, 0.5))
+    before = rtsys.get_allocation_stats()
+    (by_w, by_x), (again, by_x_again), ((by_items, by_number), nothing) = pulled_back(w, 0.7, (W, 0.5))
+    (y, _), pull = fg.vjp(waves, w, 0.7)
+    for found, expected in (((by_w, by_x), pull((2.0 * y, (1.0, 0.0)))), ((again, by_x_again), pull((y, (0.0, 1.0))))):
+        np.testing.assert_array_equal(found[0], expected[0])
+        assert found[1] == expected[1]
+    np.testing.assert_allclose(by_items, np.full(W.size, 3.0 * W.sum()))
+    assert (by_number, nothing) == (pytest.approx(3.0 * W.sum() ** 2), None)
+    np.testing.assert_array_equal(w, W)
+    del by_w, again, by_items, y, pull, found, expected
+    after = rtsys.get_allocation_stats()
+    assert after.alloc - before.alloc == after.free - before.free
+
+
+@numba.njit
 def slope_times(x, n):
     return fg.grad(cubed)(x) * fg.jvp(cubed, (x, n), (1.0, None))[1]
 
@@ -919,7 +962,12 @@ def test_a_transform_that_is_first_called_in_a_compiled_function(tmp_path):
         (lambda w, x: fg.grad(x)(w), r"fg\.grad in a compiled function: the function is of type float64.*numba\.njit"),
         (lambda w, x: fg.grad(loss, len(w))(w, x), r"argnums is of type int64.*write numbers"),
         (lambda w, x: fg.grad(weighted_sum)(w, x)[0], r"takes \*args"),
-        (lambda w, x: fg.vjp(loss, w, x)[0], r"fg\.vjp returns a function of Python.*Use fg\.value_and_grad"),
+        (lambda w, x: fg.vjp(loss, w, x)[0], "the function has 3 parameters, and the call has 2 primals"),
+        (lambda w, x: fg.vjp(plain_loss, 2, 3)[0], r"no argument has a derivative.*Pass a float"),
+        (lambda w, x: fg.vjp(jittered, w, x)[0], r"random draws do not allow\. Use fg\.value_and_grad"),
+        (lambda w, x: fg.vjp(loss_and_size, w, x)[0], r"the function returns Tuple\(float64, int64\)\. Return floats"),
+        (lambda w, x: fg.vjp(waves, w, x)[1](w), r"the cotangent is of type array.*Pass a tuple of as many"),
+        (lambda w, x: fg.vjp(waves, w, x)[1](), "a pullback takes one argument"),
         (lambda w, x: fg.jvp(loss, w, w), "primals and tangents are of types array.*Pass tuples"),
         (lambda w, x: fg.jvp(loss, (w, x), (w, x)), "the function has 3 parameters, and primals 2 items"),
         (lambda w, x: fg.jvp(loss, (w, x, 1), (w, x, 1)), "argument 2 is of type .*int.*Pass None"),

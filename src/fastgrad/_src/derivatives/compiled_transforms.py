@@ -9,6 +9,7 @@ from typing import Any
 from numba import types
 from numba.extending import overload
 
+from fastgrad._src.derivatives.compiled_pullbacks import vjp_of_call
 from fastgrad._src.derivatives.functions.argument_types import is_differentiable, is_list
 from fastgrad._src.derivatives.functions.parameters import parameter_names, wrapped_function
 from fastgrad._src.jit.generated_source import generated_function
@@ -56,13 +57,13 @@ def offer_jvp(jvp: Callable[..., Any]) -> None:
     _offer(jvp, typing)
 
 
-def offer_error(transform: Callable[..., Any], message: str) -> None:
-    """Gives calls of a transform in compiled functions an error."""
+def offer_vjp(vjp: Callable[..., Any], pullback: Callable[..., Any]) -> None:
+    """Lets compiled functions call ``vjp``; ``pullback`` is that of ``vjp_of_call``."""
 
-    def typing(f, *arguments):  # type: ignore[no-untyped-def]
-        raise errors.TypingError(message)
+    def typing(f, *primals):  # type: ignore[no-untyped-def]
+        return vjp_of_call(pullback, _known_function(vjp, f), primals)
 
-    _offer(transform, typing)
+    _offer(vjp, typing)
 
 
 def _jvp_of_call(jvp: Callable[..., Any], f: Any, primals: Any, tangents: Any) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
+from fastgrad._src.derivatives.compiled_pullbacks import copy_text
 from fastgrad._src.derivatives.compiled_transforms import offer_derivative
 from fastgrad._src.derivatives.functions.argument_types import field_types_of, has_random_generator, is_list, specialize
 from fastgrad._src.derivatives.functions.numba_types import number_type
@@ -93,7 +94,7 @@ def _matrix_dispatcher(
         written = written_positions(lowered)  # each run changes them
         lines += _memory_check_lines(names, argument_types, written)
         given = [
-            _text_of_copy(name, argument_types[number], scope) if number in written else name
+            copy_text(name, argument_types[number], scope) if number in written else name
             for number, name in enumerate(names)
         ]
         _check_no_written_records(
@@ -280,18 +281,6 @@ def _check_argument_type(type: types.Type, argument: str) -> None:
     else:
         return
     raise DifferentiationError(f"{argument} is {remedy}.")
-
-
-def _text_of_copy(text: str, type: types.Type, scope: dict[str, Any]) -> str:
-    """Returns the text of a copy of an argument, of a tuple with copies of its items; puts classes of named tuples into ``scope``."""
-    if not isinstance(type, types.BaseTuple):
-        return f"{text}.copy()" if isinstance(type, types.Array) else text
-    items = "".join(f"{_text_of_copy(f'{text}[{number}]', item, scope)}, " for number, item in enumerate(type))
-    if not isinstance(type, types.BaseNamedTuple):
-        return f"({items})"
-    name = f"class_{len(scope)}"
-    scope[name] = type.instance_class
-    return f"{name}({items})"
 
 
 def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Any:

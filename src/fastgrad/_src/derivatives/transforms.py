@@ -1,7 +1,7 @@
 """Derivatives of functions that Numba compiles: ``grad``, ``value_and_grad``, ``jvp``, ``vjp`` and ``hvp``. ``matrices.py`` has Jacobian and Hessian matrices.
 
 The names and meanings are JAX's. Numba compiles a returned derivative at its first call with a combination of argument types.
-Functions that Numba compiles may call it, and the transforms but ``vjp``, of functions that Numba compiled. The compilation imports ``derivation.py``, unless the derivative is on disk.
+Functions that Numba compiles may call the transforms of functions that Numba compiled. The compilation imports ``derivation.py``, unless the derivative is on disk.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 from fastgrad._src.derivatives.code.tree import item, tuple_of
 from fastgrad._src.derivatives.compiled_transforms import (
     offer_derivative,
-    offer_error,
     offer_gradient,
     offer_jvp,
+    offer_vjp,
 )
 from fastgrad._src.derivatives.functions.functions import Snapshot
 from fastgrad._src.derivatives.functions.parameters import (
@@ -320,8 +320,4 @@ offer_gradient(grad)
 offer_gradient(value_and_grad)
 offer_derivative(hvp)
 offer_jvp(jvp)
-offer_error(
-    vjp,
-    "fg.vjp returns a function of Python, which no compiled function can call. Use fg.value_and_grad of a function that multiplies the results by "
-    "their cotangents and adds the products.",
-)
+offer_vjp(vjp, pullback)
