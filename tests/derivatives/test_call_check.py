@@ -66,6 +66,16 @@ def test_a_right_derivative(function, arguments, directions):
     assert outcome_of(function, *arguments) == ("right", "", {"right": directions})
 
 
+def sign_by_square_root(x):
+    w = x * x * 0.3 + x * 0.7
+    return w / np.sqrt(w * w)
+
+
+@pytest.mark.parametrize("x", [0.6406779661016948, 0.935593220338983, 1.1813559322033897, 1.771186440677966])
+def test_a_rounding_of_reverse_mode_where_the_terms_of_forward_mode_cancel_is_right(x):
+    assert outcome_of(sign_by_square_root, x) == ("right", "", {"right": 1})
+
+
 def test_keyword_arguments():
     assert outcome_of(lambda x, a=2.0, b=3.0: x * a * b, 0.5, b=0.7).directions == {"right": 3}
 

@@ -198,7 +198,10 @@ class Comparer:
         is_equal = abs(cotangent - derivative) <= 1e3 * eps * (max(scale, float(np.abs(derivatives).sum())) + 1.0)
         is_exact = error <= _MOST_CERTAIN * max(scale, 1.0)
         # A result that changes by less than its rounding at the largest step does not change at all.
-        unseen = eps * float(np.abs(results_at_step(0.0)[derivatives != 0.0]).sum()) / first_step_size(size, eps)
+        here = results_at_step(0.0)
+        # Forward mode says which results change, except where its terms cancel to 0 and those of reverse mode do not.
+        changing = here[derivatives != 0.0] if derivatives.any() else here
+        unseen = eps * float(np.abs(changing).sum()) / first_step_size(size, eps)
         is_close = abs(cotangent - difference) <= 10 * error + 100 * math.sqrt(self._eps) * scale + unseen
         is_smooth = (
             math.isfinite(difference) and is_exact and (is_close or _has_one_derivative(results_at_step, size, eps))
