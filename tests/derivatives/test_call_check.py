@@ -38,6 +38,12 @@ def squares(x, y):
         y[i] += x[i] ** 2
 
 
+def complex_array_without_axes(x):
+    total = np.zeros_like(x, dtype=np.complex128)
+    total += np.exp(1j * x)
+    return total
+
+
 def raise_beyond_1(x):
     if x > 1.0:
         raise ValueError("beyond 1")
@@ -60,6 +66,8 @@ def of_a_dictionary(x):
         (lambda x, how: x if how == "line" else x * x, (0.5, "square"), 1),
         (lambda *numbers: numbers[0] * numbers[1], (0.5, 0.6), 2),
         (lambda z: z * z, (0.3 + 0.4j,), 2),
+        (lambda x: np.full_like(x, x), (0.3,), 1),
+        (complex_array_without_axes, (0.3,), 1),
     ],
 )
 def test_a_right_derivative(function, arguments, directions):

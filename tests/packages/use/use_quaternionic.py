@@ -10,5 +10,5 @@ for metric in (quaternionic.distance.rotor, quaternionic.distance.rotation):
     metric.chordal(FIRST, SECOND)
 quaternionic.slerp(FIRST[0], SECOND[0], 0.3)
 quaternionic.align(random.normal(size=(4, 3)), random.normal(size=(4, 3)), w=np.array([0.3, 1.1, 0.7, 0.4]))
-FIRST.to_rotation_matrix  # noqa: B018
-FIRST.to_euler_phases  # noqa: B018
+FIRST.to_rotation_matrix
+FIRST.to_euler_phases

@@ -5,7 +5,7 @@ import os
 import numpy as np
 
 os.environ["SSQ_GPU"] = "0"
-import ssqueezepy  # noqa: E402
+import ssqueezepy
 
 TIMES = np.linspace(0.0, 1.0, 64, endpoint=False)
 CHIRP = np.cos(2 * np.pi * (5 * TIMES + 8 * TIMES**2)) + 0.01 * np.random.default_rng(0).normal(size=64)

@@ -6,8 +6,8 @@ import os
 import numpy as np
 
 os.environ["TA_NUMBA_DISABLE_RUST"] = "1"
-from numba.extending import is_jitted  # noqa: E402
-from ta_numba import helpers, momentum, others, streaming, trend, volatility, volume  # noqa: E402
+from numba.extending import is_jitted
+from ta_numba import helpers, momentum, others, streaming, trend, volatility, volume
 
 random = np.random.default_rng(0)
 CLOSE = 100.0 + random.normal(size=90).cumsum()
@@ -31,4 +31,4 @@ for module in (helpers, momentum, others, streaming.base, trend, volatility, vol
         if missing:
             print(f"{name}: no value for {missing}")
             continue
-        function(*(known[p.name] if p.name in known else p.default for p in parameters))
+        function(*(known.get(p.name, p.default) for p in parameters))

@@ -381,7 +381,7 @@ def _weights_like(weights: Any, like: Any) -> Any:
         return weights * (1.0 + 0.7j) if np.iscomplexobj(like) else float(weights)
     if like.dtype.kind == "c":
         weights = weights * (1.0 + 0.7j)
-    return weights.astype(like.dtype) if like.dtype.kind in "fc" else weights
+    return np.asarray(weights, like.dtype if like.dtype.kind in "fc" else None)  # of no axes it is a number before
 
 
 def zeros_of(value: Any) -> Any:
