@@ -58,6 +58,7 @@ def main() -> int:
             if not path.exists():
                 run(package, path)
             figures[package] = summary(json.loads(path.read_text()))
+    figures = dict(sorted(figures.items()))
     FIGURES.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")
     PAGE.write_text(page(figures))
     return 1 if any(row["counts"]["wrong"] for row in figures.values()) else 0
