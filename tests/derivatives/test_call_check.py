@@ -38,6 +38,12 @@ def squares(x, y):
         y[i] += x[i] ** 2
 
 
+def complex_array_without_axes(x):
+    total = np.zeros_like(x, dtype=np.complex128)
+    total += np.exp(1j * x)
+    return total
+
+
 def raise_beyond_1(x):
     if x > 1.0:
         raise ValueError("beyond 1")
@@ -60,10 +66,22 @@ def of_a_dictionary(x):
         (lambda x, how: x if how == "line" else x * x, (0.5, "square"), 1),
         (lambda *numbers: numbers[0] * numbers[1], (0.5, 0.6), 2),
         (lambda z: z * z, (0.3 + 0.4j,), 2),
+        (lambda x: np.full_like(x, x), (0.3,), 1),
+        (complex_array_without_axes, (0.3,), 1),
     ],
 )
 def test_a_right_derivative(function, arguments, directions):
     assert outcome_of(function, *arguments) == ("right", "", {"right": directions})
+
+
+def sign_by_square_root(x):
+    w = x * x * 0.3 + x * 0.7
+    return w / np.sqrt(w * w)
+
+
+@pytest.mark.parametrize("x", [0.6406779661016948, 0.935593220338983, 1.1813559322033897, 1.771186440677966])
+def test_a_rounding_of_reverse_mode_where_the_terms_of_forward_mode_cancel_is_right(x):
+    assert outcome_of(sign_by_square_root, x) == ("right", "", {"right": 1})
 
 
 def test_keyword_arguments():

@@ -83,6 +83,7 @@ def report_of(folder, use, *options):
 
 def test_each_function_of_a_package_has_a_status_and_a_wrong_one_is_the_exit_status(tmp_path):
     finished, functions = report_of(tmp_path, USE)
+    assert all(0.0 < function["seconds"] < 120.0 for function in functions.values())
     assert {name: function["status"] for name, function in functions.items()} == {
         "right": "right",
         "wrong": "wrong",

@@ -223,6 +223,24 @@ def infinite_identity(x):
     return identity(x)
 
 
+def golden_section(a, b, slope):
+    """Searches the minimum of a function, and chooses between two results after the loop, as consav does."""
+    part = (math.sqrt(5.0) - 1.0) / 2.0
+    for _ in range(25):
+        c, d = b - part * (b - a), a + part * (b - a)
+        if math.exp(c) - 1.4 * c < math.exp(d) - 1.4 * d:
+            b = d
+        else:
+            a = c
+    result = (a + d) / 2.0 if math.exp(c) - 1.4 * c < math.exp(d) - 1.4 * d else (c + b) / 2.0
+    return result + slope(b)
+
+
+def difference_quotient(f, x, step):
+    """Rounds to a hundred-thousandth of what it subtracts, as the gradients of consav."""
+    return (f(x + step) - f(x)) / step
+
+
 def status_of(function, *arguments):
     return compare_derivatives_of_call(Call(numba.njit(function), arguments, {})).status
 
@@ -238,6 +256,8 @@ ORBIT = (398600.4418, np.array([15945.34, 0.0, 0.0]), np.array([12214.83899, 102
         (distance, (X, Y), "right within noise"),
         (distance_by_wrong_cube, (X, Y - 2.0), "wrong"),
         (rounded_square, (0.7,), "wrong"),
+        (difference_quotient, (numba.njit(lambda x: x**3), 0.41, 1e-5), "right within noise"),
+        (difference_quotient, (cube, 0.41, 1e-5), "wrong"),
         (pivot, (X, MULTIPLIERS), "at a branch"),
         (pivot_by_wrong_cube, (X, MULTIPLIERS), "wrong"),
         (call_of_wrong_at_0, (0.0,), "wrong"),
@@ -266,6 +286,8 @@ def test_the_status_of_a_derivative_that_differs_from_differences(function, argu
         (root_in_an_array, (np.array([2.0, 0.7]), cube), "wrong"),
         (root_in_an_argument, (np.array([2.0, 0.7]), np.array([0.0, 10.0]), numba.njit(lambda p: p * p)), "search"),
         (root_in_an_argument, (np.array([2.0, 0.7]), np.array([0.0, 10.0]), cube), "wrong"),
+        (golden_section, (-1.0, 2.0, numba.njit(lambda x: x * x)), "search"),
+        (golden_section, (-1.0, 2.0, cube), "wrong"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:.*only through comparisons")

@@ -10,6 +10,7 @@ import importlib.metadata
 import importlib.util
 import json
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -57,6 +58,7 @@ def main() -> int:
             if not path.exists():
                 run(package, path)
             figures[package] = summary(json.loads(path.read_text()))
+    figures = dict(sorted(figures.items()))
     FIGURES.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")
     PAGE.write_text(page(figures))
     return 1 if any(row["counts"]["wrong"] for row in figures.values()) else 0
@@ -76,9 +78,11 @@ def summary(report: dict) -> dict:
     """Returns the counts of a report, and the reasons of the statuses that the page names."""
     functions = report["functions"]
     distribution = importlib.metadata.packages_distributions()[report["package"]][0]
+    seconds = [function["seconds"] for function in functions if function["status"] != "skipped"]
     return {
         "distribution": distribution,
         "version": importlib.metadata.version(distribution),
+        "seconds": round(statistics.median(seconds), 1),
         "counts": {status: sum(function["status"] == status for function in functions) for status in STATUSES},
         "reasons": {
             function[
@@ -107,17 +111,18 @@ def page(figures: dict) -> str:
             f"{counts['not smooth']} not smooth at the arguments, {counts['too slow']} too slow, and {counts['wrong']} wrong."
         ),
         "",
-        f"| package | version | {' | '.join(COLUMNS)} |",
-        f"| --- | --- |{' --: |' * len(COLUMNS)}",
+        f"| package | version | {' | '.join(COLUMNS)} | seconds |",
+        f"| --- | --- |{' --: |' * (len(COLUMNS) + 1)}",
     ]
     for row in figures.values():
         numbers = " | ".join(str(row["counts"].get(status, 0)) for status in COLUMNS)
-        lines.append(f"| {row['distribution']} | {row['version']} | {numbers} |")
+        lines.append(f"| {row['distribution']} | {row['version']} | {numbers} | {row.get('seconds', '')} |")
     lines += [
         "",
         (
             "*Not smooth*: differences do not converge as their step shrinks, or left and right differences differ. *Skipped*: the function takes, returns and writes no floats, "
-            "or the call raises. *Too slow*: it takes longer than two minutes, compilation included. *Failed*: an error other than a refusal."
+            "or the call raises. *Too slow*: it takes longer than two minutes, compilation included. *Failed*: an error other than a refusal. "
+            "*Seconds*: the median CPU time of the check of a function, compilation of the function and its derivatives included."
         ),
         "",
         (

@@ -93,7 +93,7 @@ def _run_command(command: list[str]) -> None:
 def _function_report(calls: list[Call], seconds: float) -> dict[str, Any]:
     """Returns what a process finds about a function, whatever ends it."""
     python_function = calls[0].python_function
-    outcomes, end = _outcomes_of_process(calls, seconds)
+    outcomes, end, cpu_seconds = _outcomes_of_process(calls, seconds)
     statuses = {outcome["status"] for outcome in outcomes}
     if end and len(outcomes) < len(calls):
         outcomes.append(
@@ -107,12 +107,13 @@ def _function_report(calls: list[Call], seconds: float) -> dict[str, Any]:
         "line": python_function.__code__.co_firstlineno,
         "status": status,
         "reason": next(outcome["reason"] for outcome in outcomes if outcome["status"] == status),
+        "seconds": round(cpu_seconds, 2),
         "calls": outcomes,
     }
 
 
-def _outcomes_of_process(calls: list[Call], seconds: float) -> tuple[list[dict[str, Any]], str]:
-    """Returns the outcomes of calls that a child process has checked, and why it stopped early."""
+def _outcomes_of_process(calls: list[Call], seconds: float) -> tuple[list[dict[str, Any]], str, float]:
+    """Returns the outcomes of calls that a child process has checked, why it stopped early, and its seconds of CPU time."""
     reading, writing = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -143,10 +144,12 @@ def _outcomes_of_process(calls: list[Call], seconds: float) -> tuple[list[dict[s
             if not part:
                 break
             received += part
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    _, wait_status, usage = os.wait4(child, 0)
+    status = os.waitstatus_to_exitcode(wait_status)
     if status < 0 and not end:
         end = f"the process was ended by {signal.Signals(-status).name}"
-    return [json.loads(line) for line in received.split(b"\n")[:-1]], end or "the process ended"
+    outcomes = [json.loads(line) for line in received.split(b"\n")[:-1]]
+    return outcomes, end or "the process ended", usage.ru_utime + usage.ru_stime
 
 
 def _report_line(function: dict[str, Any]) -> str:

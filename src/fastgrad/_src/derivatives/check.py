@@ -172,12 +172,13 @@ class Comparer:
         """The relative rounding of the argument or result of the lowest precision."""
         return self._eps
 
-    def compare(self, direction: Direction, noise: float | None = None) -> Comparison:
+    def compare(self, direction: Direction, noise: float | None = None, rounding: float = 0.0) -> Comparison:
         """Returns the derivatives of the weighted sum along ``direction``.
 
         Args:
             direction: what changes.
             noise: the error of the results relative to their size, which decides the steps; default: the rounding of their dtypes.
+            rounding: the error of both modes relative to their size, if it is larger than that of their dtypes.
         """
         position, element, change, field = direction
         tangents = [zeros_of(self._values[number]) for number in self._positions]
@@ -195,10 +196,14 @@ class Comparer:
 
         difference, error = central_difference(results_at_step, size, eps)
         scale = max(abs(cotangent), abs(derivative), abs(difference))
-        is_equal = abs(cotangent - derivative) <= 1e3 * eps * (max(scale, float(np.abs(derivatives).sum())) + 1.0)
+        most_apart = max(1e3 * eps, rounding) * (max(scale, float(np.abs(derivatives).sum())) + 1.0)
+        is_equal = abs(cotangent - derivative) <= most_apart
         is_exact = error <= _MOST_CERTAIN * max(scale, 1.0)
         # A result that changes by less than its rounding at the largest step does not change at all.
-        unseen = eps * float(np.abs(results_at_step(0.0)[derivatives != 0.0]).sum()) / first_step_size(size, eps)
+        here = results_at_step(0.0)
+        # Forward mode says which results change, except where its terms cancel to 0 and those of reverse mode do not.
+        changing = here[derivatives != 0.0] if derivatives.any() else here
+        unseen = eps * float(np.abs(changing).sum()) / first_step_size(size, eps)
         is_close = abs(cotangent - difference) <= 10 * error + 100 * math.sqrt(self._eps) * scale + unseen
         is_smooth = (
             math.isfinite(difference) and is_exact and (is_close or _has_one_derivative(results_at_step, size, eps))
@@ -376,7 +381,7 @@ def _weights_like(weights: Any, like: Any) -> Any:
         return weights * (1.0 + 0.7j) if np.iscomplexobj(like) else float(weights)
     if like.dtype.kind == "c":
         weights = weights * (1.0 + 0.7j)
-    return weights.astype(like.dtype) if like.dtype.kind in "fc" else weights
+    return np.asarray(weights, like.dtype if like.dtype.kind in "fc" else None)  # of no axes it is a number before
 
 
 def zeros_of(value: Any) -> Any:

@@ -57,7 +57,8 @@ def explain(function: Any, comparer: Comparer, direction: Direction, comparison:
 
     Returns:
         The status is one of
-        "right within noise": differences agree whose steps are as large as the measured noise of the results asks for.
+        "right within noise": differences agree whose steps are as large as the measured noise of the results asks for; or differences agree, and both
+        modes differ by no more than this noise.
         "search": the function jumps because a loop searches by comparisons. Between jumps differences agree; or the result depends on the argument by
         comparisons only, and its derivative is 0.
         "at a branch": the Python function takes another way at this point than on both sides of it, and the derivatives on both sides are right.
@@ -69,6 +70,9 @@ def explain(function: Any, comparer: Comparer, direction: Direction, comparison:
         with_noise = comparer.compare(direction, noise=4.0 * noise)
         if with_noise.status != "not smooth" and with_noise.error <= _MOST_ERROR * abs(with_noise.difference):
             comparison = with_noise
+        else:  # differences of small numbers round as much in both modes
+            with_rounding = comparer.compare(direction, rounding=noise)
+            comparison = with_rounding if with_rounding.status == "right" else comparison
     if comparison.status != "wrong":
         return "right within noise" if comparison.status == "right" else comparison.status, comparison
     if not math.isfinite(comparison.reverse):
@@ -124,7 +128,7 @@ def _is_due_to_search(function: Any, comparer: Comparer, direction: Direction, c
 def _agrees_with_fixed_branches(
     lowered: Function, flow: ControlFlow, comparer: Comparer, direction: Direction, comparison: Comparison
 ) -> bool:
-    """True if derivatives agree with differences of the function whose loops decide everywhere as at the arguments themselves.
+    """True if derivatives agree with differences of the function that decides everywhere as at the arguments themselves.
 
     Such a function has no jumps, however near to each other those of the search are. It runs in Python.
     """
@@ -137,7 +141,7 @@ def _agrees_with_fixed_branches(
         return decisions[-1]
 
     lowered.globals["decide"] = decide
-    for block in set().union(*flow.loops.values()):
+    for block in flow.blocks:
         block.statements = [part for statement in block.statements for part in _with_fixed_decision(statement)]
     derivative = ForwardMode(lowered, flow, (direction.position,)).derivative()
     scope = {**derivative.scope, **interpreted_scope()}

@@ -258,8 +258,11 @@ def dims_of(lowering: Lowering, shape: Any) -> list[Operand]:
 @register(np.zeros, np.zeros_like, function="zeros")
 @register(np.empty, np.empty_like, function="empty")
 def allocate(lowering: Lowering, shape: Any, *_: Any, result_type: types.Type, function: str = "empty") -> View:
-    """Lowers the allocation of an array of a shape, or of that of another array."""
-    dims = shape.sizes if isinstance(shape, View) else dims_of(lowering, shape)
+    """Lowers the allocation of an array of a shape, or of that of another array or number."""
+    if isinstance(shape, View):
+        dims = shape.sizes
+    else:
+        dims = dims_of(lowering, shape) if result_type.ndim else []
     return lowering.builder.allocate(result_type.dtype, dims, function)
 
 
@@ -421,9 +424,25 @@ RULES.update({np.amax: METHODS["max"], np.amin: METHODS["min"]})
 def _builtin_reduction(lowering: Lowering, items: Any, *, function: Any, name: str, result_type: types.Type) -> Any:
     if not isinstance(items, Items):
         return _reduction(lowering, items, name=name, result_type=result_type)
+    if isinstance(result_type, types.Array) and not result_type.ndim and function is not operator.add:
+        # Numba returns one of these arrays itself, not a copy.
+        return functools.reduce(
+            lambda first, second: lowering.calls.inline(_CHOICES[function], [first, second]), items.values
+        )
     return functools.reduce(
         lambda first, second: lowering.operators.apply(function, [first, second], result_type), items.values
     )
+
+
+def _first_or_larger(first, second):  # type: ignore[no-untyped-def]
+    return max(first, second)
+
+
+def _first_or_smaller(first, second):  # type: ignore[no-untyped-def]
+    return min(first, second)
+
+
+_CHOICES = {max: _first_or_larger, min: _first_or_smaller}
 
 
 # ---- iteration ------------------------------------------------------------------------------------------------------
