@@ -316,6 +316,30 @@ def test_lists_and_dictionaries_as_results_are_refused(function):
             derivative()
 
 
+@numba.njit
+def none_or_square(x, n):
+    return x * x if n > 2 else None
+
+
+@numba.njit
+def none_in_a_tuple(x, n):
+    return x, none_or_square(x, n)
+
+
+@pytest.mark.parametrize(
+    "derivative",
+    [
+        lambda: fg.vjp(none_or_square, 2.0, 3)[1](1.0),
+        lambda: fg.vjp(none_in_a_tuple, 2.0, 1)[1]((1.0, None)),
+        lambda: fg.jvp(none_in_a_tuple, (2.0, 3), (1.0, None)),
+        lambda: fg.value_and_grad(none_in_a_tuple, has_aux=True)(2.0, 3),
+    ],
+)
+def test_results_that_may_be_none_are_refused(derivative):
+    with pytest.raises(DifferentiationError, match="a value that may be None.*Return a number or an array in all cases"):
+        derivative()
+
+
 def product(tangents, gradient):
     """Returns the scalar product of two lists."""
     return sum(np.sum(np.asarray(t) * g) for t, g in zip(tangents, gradient, strict=True))

@@ -57,7 +57,7 @@ def reverse_mode(
     lowered, flow = _lowered(specialization, is_reverse=True)
     if seed == 0:
         check_result(lowered.result, specialization.function, owner, has_aux)
-    elif seed is None:
+    if seed is None or has_aux:
         check_no_container(lowered.result, specialization.function, owner)
     _warn_of_searches(lowered, flow, positions, seed)
     flow = outline_parallel_loops(lowered, flow, positions, seed)
@@ -180,7 +180,7 @@ def written_positions(lowered: Function) -> set[int | None]:
 
 
 def check_no_container(result: types.Type, function: FunctionType, owner: str) -> None:
-    """Raises DifferentiationError if a function returns a list or a dictionary, also within a tuple."""
+    """Raises DifferentiationError if a function returns a list, a dictionary or a value that may be None, also within a tuple."""
     if isinstance(result, types.BaseTuple):
         for item in result:
             check_no_container(item, function, owner)
@@ -188,6 +188,11 @@ def check_no_container(result: types.Type, function: FunctionType, owner: str) -
         raise DifferentiationError(
             f"{place(function)}: {owner}: {function.__name__} returns {result}; lists and dictionaries have no tangents and cotangents as results. "
             "Return a tuple, or an array of the numbers."
+        )
+    elif isinstance(result, types.Optional):
+        raise DifferentiationError(
+            f"{place(function)}: {owner}: {function.__name__} returns {result}, a value that may be None, which has no tangent and no cotangent as a result. "
+            "Return a number or an array in all cases, and a truth value beside it."
         )
 
 
