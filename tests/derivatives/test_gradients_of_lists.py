@@ -336,7 +336,9 @@ def none_in_a_tuple(x, n):
     ],
 )
 def test_results_that_may_be_none_are_refused(derivative):
-    with pytest.raises(DifferentiationError, match="a value that may be None.*Return a number or an array in all cases"):
+    with pytest.raises(
+        DifferentiationError, match="a value that may be None.*Return a number or an array in all cases"
+    ):
         derivative()
 
 

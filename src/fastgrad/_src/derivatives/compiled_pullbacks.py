@@ -10,6 +10,7 @@ from numba import types
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
 from fastgrad._src.derivatives.functions.argument_types import has_random_generator, is_differentiable
+from fastgrad._src.derivatives.functions.functions import draws_random_numbers
 from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.functions.parameters import parameter_names, wrapped_function
 from fastgrad._src.jit.generated_source import generated_function
@@ -94,8 +95,6 @@ def vjp_of_call(pullback: Callable[..., Any], function: Any, primals: Sequence[t
     Raises:
         numba.errors.TypingError: the primals or results have no derivative, or the second run that a pullback needs can't be that of the first.
     """
-    from fastgrad._src.derivatives.transforms import draws_random_numbers
-
     names = parameter_names(wrapped_function(function, "vjp"))
     if len(names) != len(primals):
         raise errors.TypingError(

@@ -15,6 +15,7 @@ from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.compiled_pullbacks import copy_text
 from fastgrad._src.derivatives.compiled_transforms import offer_derivative
 from fastgrad._src.derivatives.functions.argument_types import field_types_of, has_random_generator, is_list, specialize
+from fastgrad._src.derivatives.functions.functions import draws_random_numbers
 from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.functions.parameters import (
     Types,
@@ -32,7 +33,6 @@ from fastgrad._src.derivatives.runtime.record_fields import field_of
 from fastgrad._src.derivatives.runtime.tape_memory import may_share_memory
 from fastgrad._src.derivatives.transforms import (
     DerivativeOfAnyNumber,
-    draws_random_numbers,
     forward_dispatcher,
     hvp,
 )

@@ -18,7 +18,6 @@ from fastgrad._src.derivatives.compiled_transforms import (
     offer_jvp,
     offer_vjp,
 )
-from fastgrad._src.derivatives.functions.functions import Snapshot
 from fastgrad._src.derivatives.functions.parameters import (
     Types,
     is_number,
@@ -307,13 +306,6 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Any:
         )
 
     return DerivedDispatcher(stub_of(python_function, "hvp", ["vector"]), (hvp, f, position), derive, _no_rule)
-
-
-def draws_random_numbers(f: Any) -> bool:
-    """True if a function, which may be a derivative of another, may draw random numbers."""
-    while hasattr(f, "recipe"):
-        f = f.recipe[1]
-    return bool(Snapshot([f]).changing)
 
 
 offer_gradient(grad)

@@ -563,3 +563,10 @@ class UserFunction:
     def _make_operation(self, snapshot: Snapshot) -> Any:
         """Returns a new operation of the functions in ``snapshot``: the function, then its gradients."""
         raise NotImplementedError
+
+
+def draws_random_numbers(f: Any) -> bool:
+    """True if a function, which may be a derivative of another, may draw random numbers."""
+    while hasattr(f, "recipe"):
+        f = f.recipe[1]
+    return bool(Snapshot([f]).changing)

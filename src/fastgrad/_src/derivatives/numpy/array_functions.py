@@ -435,11 +435,11 @@ def _builtin_reduction(lowering: Lowering, items: Any, *, function: Any, name: s
 
 
 def _first_or_larger(first, second):  # type: ignore[no-untyped-def]
-    return second if second > first else first
+    return second if second > first else first  # noqa: FURB136 - Numba has no max of two arrays
 
 
 def _first_or_smaller(first, second):  # type: ignore[no-untyped-def]
-    return second if second < first else first
+    return second if second < first else first  # noqa: FURB136
 
 
 _CHOICES = {max: _first_or_larger, min: _first_or_smaller}
