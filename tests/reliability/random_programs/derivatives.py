@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections import Counter
 from typing import Any
+
+from numba.core.errors import NumbaPerformanceWarning
 
 from tests.derivatives.random_derivatives import REFUSED, RIGHT, outcomes
 
@@ -15,7 +18,9 @@ def batch(first: int, count: int) -> dict[str, Any]:
     failures: list[dict[str, Any]] = []
     start = time.process_time()
     for seed in range(first, first + count):
-        source, results = outcomes(seed)
+        with warnings.catch_warnings():  # Numba advises against products of views, which programs have
+            warnings.simplefilter("ignore", NumbaPerformanceWarning)
+            source, results = outcomes(seed)
         figures["derivatives: programs"] += 1
         for mode, text in results.items():
             is_refused = text.startswith(f"{REFUSED}: ")
