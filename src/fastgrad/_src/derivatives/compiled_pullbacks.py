@@ -11,13 +11,12 @@ from numba.extending import intrinsic, lower_builtin, models, register_model
 
 from fastgrad._src.derivatives.functions.argument_types import has_random_generator, is_differentiable
 from fastgrad._src.derivatives.functions.functions import draws_random_numbers
-from fastgrad._src.derivatives.functions.numba_types import number_type
+from fastgrad._src.derivatives.functions.numba_types import WITHOUT_MEMORY, leaf_types, number_type
 from fastgrad._src.derivatives.functions.parameters import parameter_names, wrapped_function
 from fastgrad._src.jit.generated_source import generated_function
 from fastgrad._src.jit.numba_internals import cgutils, cpu_target, errors, signature
 
 _WHAT = "fg.vjp in a compiled function"
-_COPIED = (types.Number, types.Boolean, types.NoneType, types.UnicodeType, types.Dispatcher, types.Array)
 
 
 class PullbackType(types.Callable):  # type: ignore[misc]  # Numba has no types
@@ -90,7 +89,8 @@ def vjp_of_call(pullback: Callable[..., Any], function: Any, primals: Sequence[t
     """Returns the implementation of ``vjp`` of a function that Numba compiled, for types of primals.
 
     Args:
-        pullback: makes the compiled function of arguments and cotangents of results, of a function, the numbers of arguments and how many results there are.
+        pullback: makes a compiled function, which takes the primals and the cotangents of all results and returns the cotangents of some primals. It takes
+            the function, the numbers of these primals and the number of results.
 
     Raises:
         numba.errors.TypingError: the primals or results have no derivative, or the second run that a pullback needs can't be that of the first.
@@ -106,14 +106,14 @@ def vjp_of_call(pullback: Callable[..., Any], function: Any, primals: Sequence[t
         raise errors.TypingError(
             f"{_WHAT}: no argument has a derivative: their types are {types.Tuple(primals)}. Pass a float."
         )
-    copied = all(isinstance(leaf, _COPIED) for type in primals for leaf in _leaves(type))
+    copied = all(isinstance(leaf, (*WITHOUT_MEMORY, types.Array)) for leaf in leaf_types(types.Tuple(primals)))
     if not copied or draws_random_numbers(function) or any(map(has_random_generator, primals)):
         raise errors.TypingError(
             f"{_WHAT}: the pullback runs the function again, which the types {types.Tuple(primals)} or random draws do not allow. Use fg.value_and_grad "
             "of a function that multiplies the results by their cotangents and adds the products."
         )
     result = cpu_target.typing_context.resolve_function_type(types.Dispatcher(function), tuple(primals), {}).return_type
-    leaves = _leaves(result)
+    leaves = leaf_types(result)
     if not all(isinstance(number_type(leaf), (types.Float, types.Complex)) for leaf in leaves):
         raise errors.TypingError(
             f"{_WHAT}: the function returns {result}. Return floats, arrays of floats, or tuples of them."
@@ -142,11 +142,6 @@ def _as_pullback(type: PullbackType) -> Any:
         return type(type.primals), generate
 
     return as_pullback
-
-
-def _leaves(type: types.Type) -> list[types.Type]:
-    """Returns the types of the items of tuples, and other types as they are."""
-    return [leaf for item in type for leaf in _leaves(item)] if isinstance(type, types.BaseTuple) else [type]
 
 
 def _cotangent_texts(text: str, result: types.Type, cotangent: types.Type) -> list[str]:

@@ -14,7 +14,12 @@ from fastgrad._src.derivatives.analysis.searches import find_searches
 from fastgrad._src.derivatives.callees import function_to_compile, tangents_of
 from fastgrad._src.derivatives.frontend.lowering import Lowering, lower, lowering_of
 from fastgrad._src.derivatives.frontend.splicing import Spliced
-from fastgrad._src.derivatives.functions.argument_types import Specialization, check_directions, specialize
+from fastgrad._src.derivatives.functions.argument_types import (
+    Specialization,
+    check_directions,
+    check_parts_of_result,
+    specialize,
+)
 from fastgrad._src.derivatives.functions.options import Options
 from fastgrad._src.derivatives.functions.parameters import Types, parameter_names, place, wrapped_function
 from fastgrad._src.derivatives.ir.representation import Function
@@ -58,7 +63,7 @@ def reverse_mode(
     if seed == 0:
         check_result(lowered.result, specialization.function, owner, has_aux)
     if seed is None or has_aux:
-        check_no_container(lowered.result, specialization.function, owner)
+        check_parts_of_result(lowered.result, specialization.function, owner)
     _warn_of_searches(lowered, flow, positions, seed)
     flow = outline_parallel_loops(lowered, flow, positions, seed)
     return function_to_compile(ReverseMode(lowered, flow, positions, seed).derivative(form), "gradient")
@@ -135,7 +140,7 @@ def _lowering_for_forward_mode(
     check_directions(python_function, names_of_directions[:given], tuple(primals[:given]), directions, owner)
     values = values[: len(names)]
     lowering = lowering_of(python_function, function_types, options, caller, values)
-    check_no_container(lowering.result.result, python_function, owner)
+    check_parts_of_result(lowering.result.result, python_function, owner)
     simplify(lowering.result)
     return lowering
 
@@ -177,23 +182,6 @@ def _warn_of_searches(
 def written_positions(lowered: Function) -> set[int | None]:
     """Returns the numbers of the parameters, arrays, that a function writes."""
     return {root.position for root in lowered.roots if root.kind == "parameter" and root.is_written}
-
-
-def check_no_container(result: types.Type, function: FunctionType, owner: str) -> None:
-    """Raises DifferentiationError if a function returns a list, a dictionary or a value that may be None, also within a tuple."""
-    if isinstance(result, types.BaseTuple):
-        for item in result:
-            check_no_container(item, function, owner)
-    elif isinstance(result, (types.List, types.ListType, types.DictType)):
-        raise DifferentiationError(
-            f"{place(function)}: {owner}: {function.__name__} returns {result}; lists and dictionaries have no tangents and cotangents as results. "
-            "Return a tuple, or an array of the numbers."
-        )
-    elif isinstance(result, types.Optional):
-        raise DifferentiationError(
-            f"{place(function)}: {owner}: {function.__name__} returns {result}, a value that may be None, which has no tangent and no cotangent as a result. "
-            "Return a number or an array in all cases, and a truth value beside it."
-        )
 
 
 def check_result(result: types.Type, function: FunctionType, owner: str, has_aux: bool = False) -> None:

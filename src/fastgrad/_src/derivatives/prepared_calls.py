@@ -14,9 +14,14 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
-from fastgrad._src.derivatives.functions.argument_types import check_types, has_random_generator, is_differentiable
+from fastgrad._src.derivatives.functions.argument_types import (
+    check_parts_of_result,
+    check_types,
+    has_random_generator,
+    is_differentiable,
+)
 from fastgrad._src.derivatives.functions.functions import Snapshot
-from fastgrad._src.derivatives.functions.numba_types import number_type
+from fastgrad._src.derivatives.functions.numba_types import WITHOUT_MEMORY, leaf_types, number_type
 from fastgrad._src.derivatives.functions.parameters import (
     is_variadic,
     parameter_names,
@@ -178,10 +183,9 @@ class PreparedPullback(PreparedCall):
     def __init__(self, function: _Function, primals: Sequence[Any], values: Sequence[Any]) -> None:
         super().__init__(function, primals, values)
         self._compiled = function.dispatcher(len(values), _dispatcher_of, function.is_renewed)
-        self._has_instances = any(isinstance(type, types.ClassInstanceType) for type in _leaves_of_types(self._types))
+        in_memory = [leaf for leaf in leaf_types(types.Tuple(self._types)) if not isinstance(leaf, WITHOUT_MEMORY)]
+        self._has_instances = any(isinstance(leaf, types.ClassInstanceType) for leaf in in_memory)
         self._has_generators = any(map(has_random_generator, self._types))
-        numbers = (types.Number, types.Boolean, types.UnicodeType, types.NoneType, types.Dispatcher)
-        in_memory = [type for type in _leaves_of_types(self._types) if not isinstance(type, numbers)]
         self._may_share_memory = len(in_memory) > 1 or self._has_instances
         self._pullbacks: dict[int, Any] = {}
 
@@ -208,9 +212,7 @@ class PreparedPullback(PreparedCall):
         count = len(results)
         pull = self._pullbacks.get(count)
         if pull is None:
-            from fastgrad._src.derivatives.derivation import check_no_container
-
-            check_no_container(type_of(result), self._python_function, self.owner)
+            check_parts_of_result(type_of(result), self._python_function, self.owner)
             maker = type(self).pullback
             pull = self._function.dispatcher(len(values), maker, self._positions, count)
             self._pullbacks[count] = pull
@@ -422,13 +424,6 @@ def type_of(value: Any) -> types.Type:
         return numba.typeof(value)
     except ValueError:
         return types.pyobject
-
-
-def _leaves_of_types(all_types: Sequence[types.Type]) -> list[types.Type]:
-    """Returns the types of the items of tuples, and other types as they are."""
-    return [
-        leaf for type in all_types for leaf in (_leaves_of_types(type) if isinstance(type, types.BaseTuple) else [type])
-    ]
 
 
 def result_leaves(result: Any) -> list[Any]:

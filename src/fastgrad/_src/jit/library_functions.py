@@ -59,7 +59,7 @@ class _NamingCompiler(_FunctionCompiler):  # type: ignore[misc]
 class LibraryFunction(CPUDispatcher):  # type: ignore[misc]
     """A dispatcher of a function of this package, whose machine code is an entry of the kernel cache.
 
-    The code is for calls by compiled functions. Wrappers for other calls take a third of the compilation, so a dispatcher of its own has them.
+    The code is for calls by compiled functions. Calls from Python compile the function a second time, with wrappers: these take a third of a compilation.
     """
 
     def __init__(self, function: FunctionType, options: dict[str, Any]) -> None:

@@ -106,6 +106,23 @@ def check_types(
             )
 
 
+def check_parts_of_result(result: types.Type, function: FunctionType, owner: str) -> None:
+    """Raises DifferentiationError if a function returns a list, a dictionary or a value that may be None, also within a tuple."""
+    returns = f"{place(function)}: {owner}: {function.__name__} returns {result}"
+    if isinstance(result, types.BaseTuple):
+        for item in result:
+            check_parts_of_result(item, function, owner)
+    elif is_list(result) or isinstance(result, types.DictType):
+        raise DifferentiationError(
+            f"{returns}; lists and dictionaries have no tangents and cotangents as results. Return a tuple, or an array of the numbers."
+        )
+    elif isinstance(result, types.Optional):
+        raise DifferentiationError(
+            f"{returns}, a value that may be None, which has no tangent and no cotangent as a result. "
+            "Return a number or an array in all cases, and a truth value beside it."
+        )
+
+
 class Specialization(NamedTuple):
     """A user's function at some types of its arguments.
 

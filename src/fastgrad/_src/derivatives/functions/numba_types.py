@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from numba import types
 
+WITHOUT_MEMORY = (types.Number, types.Boolean, types.UnicodeType, types.NoneType, types.Dispatcher)
+"""The classes of types whose values have no memory that a function could write."""
+
+
+def leaf_types(type: types.Type) -> list[types.Type]:
+    """Returns the types of the items of tuples, and other types as they are, from left to right."""
+    return [leaf for item in type for leaf in leaf_types(item)] if isinstance(type, types.BaseTuple) else [type]
+
 
 def number_type(type: types.Type) -> types.Type:
     """Returns the type of an array's elements; other types as they are."""
