@@ -123,14 +123,16 @@ def hand_jacobian(_: str) -> Compiled:
     A residual depends on its own point's coordinates only, so that one tangent gives the first of all points.
     """
     by_theta = fg.jacobian(ht.residuals, argnums=0)
-    along_us = fg.jvp(ht.residuals, argnums=1)
+    along_us = fg.jvp(ht.differences, argnums=0)
 
     def jacobian(theta, us, *data):
+        correspondences, points, triangles, *model = data
+        vertices = ht.posed_vertices(theta, *model)
         columns = []
         for coordinate in range(2):
             tangent = np.zeros_like(us)
             tangent[:, coordinate] = 1.0
-            columns.append(along_us(theta, us, *data, tangent)[1])
+            columns.append(along_us(us, vertices, correspondences, points, triangles, tangent)[1])
         return np.column_stack([*columns, by_theta(theta, us, *data)])
 
     return jacobian

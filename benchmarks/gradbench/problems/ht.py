@@ -87,19 +87,23 @@ def posed_vertices(theta, parents, base_relatives, inverse_base_absolutes, base_
     bones = len(parents)
     angles = joint_angles(theta, bones)
     absolutes = np.empty((bones, 4, 4))
-    positions = np.zeros((len(base_positions), 3))
+    transforms = np.empty((bones, 4, 4))
     for bone in range(bones):
         absolute = matrix_product(base_relatives[bone], joint_rotation(angles[bone, 0], angles[bone, 1]))
         if parents[bone] != -1:
             absolute = matrix_product(absolutes[parents[bone]], absolute)
         absolutes[bone] = absolute
-        transform = matrix_product(absolute, inverse_base_absolutes[bone])
-        for vertex in range(len(base_positions)):
-            for i in range(3):
+        transforms[bone] = matrix_product(absolute, inverse_base_absolutes[bone])
+    positions = np.empty((len(base_positions), 3))
+    for vertex in range(len(base_positions)):
+        for i in range(3):
+            position = 0.0
+            for bone in range(bones):
                 moved = 0.0
                 for j in range(4):
-                    moved += transform[i, j] * base_positions[vertex, j]
-                positions[vertex, i] += weights[vertex, bone] * moved
+                    moved += transforms[bone, i, j] * base_positions[vertex, j]
+                position += weights[vertex, bone] * moved
+            positions[vertex, i] = position
     if mirrored:
         for vertex in range(len(positions)):
             positions[vertex, 0] = -positions[vertex, 0]
@@ -110,6 +114,19 @@ def posed_vertices(theta, parents, base_relatives, inverse_base_absolutes, base_
             result[vertex, i] = theta[3 + i]
             for j in range(3):
                 result[vertex, i] += rotation[i, j] * positions[vertex, j]
+    return result
+
+
+@numba.njit
+def differences(us, vertices, correspondences, points, triangles):
+    """Returns the differences of measured points and their places on a hand with such vertices, x, y and z of each point in turn."""
+    result = np.empty(3 * len(points))
+    for point in range(len(points)):
+        corners = triangles[correspondences[point]]
+        u, v = us[point, 0], us[point, 1]
+        for i in range(3):
+            place = u * vertices[corners[0], i] + v * vertices[corners[1], i] + (1.0 - u - v) * vertices[corners[2], i]
+            result[3 * point + i] = points[point, i] - place
     return result
 
 
@@ -127,16 +144,9 @@ def residuals(
     weights,
     mirrored,
 ):
-    """Returns the differences of measured points and their places on the hand, x, y and z of each point in turn."""
+    """Returns the differences of measured points and their places on the posed hand, x, y and z of each point in turn."""
     vertices = posed_vertices(theta, parents, base_relatives, inverse_base_absolutes, base_positions, weights, mirrored)
-    result = np.empty(3 * len(points))
-    for point in range(len(points)):
-        corners = triangles[correspondences[point]]
-        u, v = us[point, 0], us[point, 1]
-        for i in range(3):
-            place = u * vertices[corners[0], i] + v * vertices[corners[1], i] + (1.0 - u - v) * vertices[corners[2], i]
-            result[3 * point + i] = points[point, i] - place
-    return result
+    return differences(us, vertices, correspondences, points, triangles)
 
 
 def inputs(points: int, vertices: int = VERTICES) -> dict[str, Any]:

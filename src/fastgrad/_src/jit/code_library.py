@@ -60,12 +60,11 @@ class CodeLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]  # Numba has no
                     self.environments.append((variable.name, values))
         exponential.replace_exponentials(self._final_module, self._codegen)
         with ordered_sums.vector_code(self._final_module.triple):
-            super()._optimize_final_module()
-            self._optimize_more()
+            self._run_passes()
         exponential.inline_exponentials(self._final_module, self._codegen)
 
-    def _optimize_more(self) -> None:
-        """Runs passes after those of Numba."""
+    def _run_passes(self) -> None:
+        super()._optimize_final_module()
 
     def _finalize_specific(self) -> None:
         super()._finalize_specific()
@@ -76,10 +75,14 @@ class CodeLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]  # Numba has no
 class LaneLibrary(CodeLibrary):
     """The code of a derivative that computes several tangents in the lanes of vectors."""
 
-    def _optimize_more(self) -> None:
+    def _run_passes(self) -> None:
         # Numba leaves out the SLP vectorizer because LLVM miscompiled with it (numba/numba#8852). Tests compare its tangents with those of single runs.
-        if is_on(Feature.LANES):
-            passes, builder = self._codegen._module_pass_manager(slp_vectorize=True)
+        # The loop vectorizer runs before it, and would put several iterations in a vector: the tangents of one iteration are neighbours in memory.
+        if not is_on(Feature.LANES):
+            super()._run_passes()
+            return
+        for options in ({"cost": "cheap", "slp_vectorize": False}, {"slp_vectorize": True}):
+            passes, builder = self._codegen._module_pass_manager(loop_vectorize=False, **options)
             passes.run(self._final_module, builder)
 
 
