@@ -6,9 +6,6 @@ from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
 
-from numba import types
-
-from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
 from fastgrad._src.derivatives.analysis.searches import find_searches
 from fastgrad._src.derivatives.callees import function_to_compile, tangents_of
@@ -18,10 +15,11 @@ from fastgrad._src.derivatives.functions.argument_types import (
     Specialization,
     check_directions,
     check_parts_of_result,
+    check_result,
     specialize,
 )
 from fastgrad._src.derivatives.functions.options import Options
-from fastgrad._src.derivatives.functions.parameters import Types, parameter_names, place, wrapped_function
+from fastgrad._src.derivatives.functions.parameters import Types, parameter_names, wrapped_function
 from fastgrad._src.derivatives.ir.representation import Function
 from fastgrad._src.derivatives.transform.forward_mode import ForwardMode
 from fastgrad._src.derivatives.transform.parallel_loops import outline_parallel_loops
@@ -182,21 +180,3 @@ def _warn_of_searches(
 def written_positions(lowered: Function) -> set[int | None]:
     """Returns the numbers of the parameters, arrays, that a function writes."""
     return {root.position for root in lowered.roots if root.kind == "parameter" and root.is_written}
-
-
-def check_result(result: types.Type, function: FunctionType, owner: str, has_aux: bool = False) -> None:
-    """Raises DifferentiationError if a function does not return one float, with ``has_aux`` in a pair."""
-    value = result
-    if has_aux:
-        if not isinstance(result, types.BaseTuple) or len(result) != 2:
-            raise DifferentiationError(
-                f"{place(function)}: {owner}: with has_aux=True {function.__name__} returns (value, aux); it returns {result}."
-            )
-        value = result[0]
-    if not isinstance(value, types.Float):
-        remedy = "For arrays use vjp, jvp or jacobian."
-        if isinstance(value, types.Optional):
-            remedy = "Of a variable that may be None return x + 0.0, which Numba knows to be a number."
-        raise DifferentiationError(
-            f"{place(function)}: {owner}: {function.__name__} returns {value}; the gradient of one float is defined. {remedy}"
-        )

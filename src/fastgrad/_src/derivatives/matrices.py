@@ -14,7 +14,13 @@ from numba import types
 from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.compiled_pullbacks import copy_text
 from fastgrad._src.derivatives.compiled_transforms import offer_derivative
-from fastgrad._src.derivatives.functions.argument_types import field_types_of, has_random_generator, is_list, specialize
+from fastgrad._src.derivatives.functions.argument_types import (
+    check_result,
+    field_types_of,
+    has_random_generator,
+    is_list,
+    specialize,
+)
 from fastgrad._src.derivatives.functions.functions import draws_random_numbers
 from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.functions.parameters import (
@@ -63,11 +69,7 @@ def _matrix_dispatcher(
 
     def derive(argument_types: Types) -> FunctionType:
         from fastgrad._src.derivatives.code.text import term_text
-        from fastgrad._src.derivatives.derivation import (
-            check_result,
-            lowered_function,
-            written_positions,
-        )
+        from fastgrad._src.derivatives.derivation import lowered_function, written_positions
         from fastgrad._src.derivatives.frontend.call_rules import tuple_text
         from fastgrad._src.derivatives.ir.operands import Constant
         from fastgrad._src.derivatives.transform.forward_mode import tangents_per_run

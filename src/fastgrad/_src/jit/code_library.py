@@ -81,7 +81,8 @@ class LaneLibrary(CodeLibrary):
         if not is_on(Feature.LANES):
             super()._run_passes()
             return
-        for options in ({"cost": "cheap", "slp_vectorize": False}, {"slp_vectorize": True}):
+        first = {"opt": self._codegen._opt_level, "cost": "cheap", "slp_vectorize": False}  # inlines calls, as in Numba
+        for options in (first, {"slp_vectorize": True}):
             passes, builder = self._codegen._module_pass_manager(loop_vectorize=False, **options)
             passes.run(self._final_module, builder)
 

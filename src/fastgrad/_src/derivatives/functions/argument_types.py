@@ -1,4 +1,4 @@
-"""The types of arguments: which types have derivatives, and the types of cotangents and tangents."""
+"""The types of arguments and results: which types have derivatives, and the types of cotangents and tangents."""
 
 from __future__ import annotations
 
@@ -120,6 +120,24 @@ def check_parts_of_result(result: types.Type, function: FunctionType, owner: str
         raise DifferentiationError(
             f"{returns}, a value that may be None, which has no tangent and no cotangent as a result. "
             "Return a number or an array in all cases, and a truth value beside it."
+        )
+
+
+def check_result(result: types.Type, function: FunctionType, owner: str, has_aux: bool = False) -> None:
+    """Raises DifferentiationError if a function does not return one float, with ``has_aux`` in a pair."""
+    value = result
+    if has_aux:
+        if not isinstance(result, types.BaseTuple) or len(result) != 2:
+            raise DifferentiationError(
+                f"{place(function)}: {owner}: with has_aux=True {function.__name__} returns (value, aux); it returns {result}."
+            )
+        value = result[0]
+    if not isinstance(value, types.Float):
+        remedy = "For arrays use vjp, jvp or jacobian."
+        if isinstance(value, types.Optional):
+            remedy = "Of a variable that may be None return x + 0.0, which Numba knows to be a number."
+        raise DifferentiationError(
+            f"{place(function)}: {owner}: {function.__name__} returns {value}; the gradient of one float is defined. {remedy}"
         )
 
 

@@ -16,6 +16,7 @@ from numba import types
 from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.code.text import term_text
 from fastgrad._src.derivatives.code.tree import Variable
+from fastgrad._src.derivatives.functions.numba_types import leaf_types
 from fastgrad._src.jit.generated_source import original_user_line
 from fastgrad._src.jit.numba_internals import ir as numba_ir
 from fastgrad._src.scalars.formulas import Number as NumberTerm
@@ -41,9 +42,7 @@ def refuse(reason: str, location: Location) -> DifferentiationError:
 
 def leaf_types_of(type: types.Type) -> list[types.Type]:
     """Returns the types of the numbers and arrays of a value of ``type``, from left to right."""
-    if isinstance(type, types.BaseTuple):
-        return [leaf for item in type for leaf in leaf_types_of(item)]
-    return [] if type == types.none else [type]
+    return [leaf for leaf in leaf_types(type) if leaf != types.none]
 
 
 class Value:

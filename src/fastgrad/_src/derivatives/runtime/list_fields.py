@@ -187,31 +187,58 @@ def _tangents_in_list(tangents, owner):  # type: ignore[no-untyped-def]
 
 
 def _tangents_function(type: types.Type) -> Callable[..., Any]:
-    is_flat = isinstance(type.dtype, types.Number)
-    items_differ = _never if is_flat else _shapes_differ if isinstance(type.dtype, types.Array) else _lengths_differ
-    differ, numbers = numba.njit(items_differ), numba.njit(implementation(type, "items" if is_flat else "elements"))
+    if isinstance(type.dtype, types.Array):
+        return _tangents_of_arrays(as_dtype(type.dtype.dtype))
+    if isinstance(type.dtype, (types.List, types.ListType)):
+        return _tangents_of_lists(as_dtype(type.dtype.dtype))
+    return _tangents_of_numbers(as_dtype(type.dtype))
 
+
+def _tangents_of_numbers(dtype: np.dtype) -> Callable[..., Any]:
     def elements(tangents, owner):  # type: ignore[no-untyped-def]
-        if len(tangents) != len(owner) or differ(tangents, owner):
+        if len(tangents) != len(owner):
             raise ValueError(_OTHER_SHAPE)
-        return numbers(tangents, "tangents")
+        result = np.empty(len(owner), dtype)
+        for k in range(len(owner)):
+            result[k] = tangents[k]
+        return result
 
     return elements
 
 
-def _never(tangents, owner):  # type: ignore[no-untyped-def]
-    return False
+def _tangents_of_arrays(dtype: np.dtype) -> Callable[..., Any]:
+    def elements(tangents, owner):  # type: ignore[no-untyped-def]
+        if len(tangents) != len(owner):
+            raise ValueError(_OTHER_SHAPE)
+        count = 0
+        for k in range(len(owner)):
+            if tangents[k].shape != owner[k].shape:
+                raise ValueError(_OTHER_SHAPE)
+            count += owner[k].size
+        result, count = np.empty(count, dtype), 0
+        for item in tangents:
+            for number in item.flat:
+                result[count] = number
+                count += 1
+        return result
+
+    return elements
 
 
-def _shapes_differ(tangents, owner):  # type: ignore[no-untyped-def]
-    for k in range(len(owner)):  # noqa: SIM110  # Numba compiles no generators
-        if tangents[k].shape != owner[k].shape:
-            return True
-    return False
+def _tangents_of_lists(dtype: np.dtype) -> Callable[..., Any]:
+    def elements(tangents, owner):  # type: ignore[no-untyped-def]
+        if len(tangents) != len(owner):
+            raise ValueError(_OTHER_SHAPE)
+        count = 0
+        for k in range(len(owner)):
+            if len(tangents[k]) != len(owner[k]):
+                raise ValueError(_OTHER_SHAPE)
+            count += len(owner[k])
+        result, count = np.empty(count, dtype), 0
+        for item in tangents:
+            for number in item:
+                result[count] = number
+                count += 1
+        return result
 
-
-def _lengths_differ(tangents, owner):  # type: ignore[no-untyped-def]
-    for k in range(len(owner)):  # noqa: SIM110
-        if len(tangents[k]) != len(owner[k]):
-            return True
-    return False
+    return elements
