@@ -4,17 +4,14 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba.core.dispatcher import Dispatcher
 
 from fastgrad._src.derivatives import callees, derivation
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
-from fastgrad._src.derivatives.code.text import text_of_code
 from fastgrad._src.derivatives.code.tree import tuple_of
 from fastgrad._src.derivatives.frontend.lowering import lower, lowering_of
 from fastgrad._src.derivatives.functions import parameters
 from fastgrad._src.derivatives.functions.options import Options
 from fastgrad._src.derivatives.ir.representation import Function
-from fastgrad._src.derivatives.transform.emission import Derivative, DerivedCall
 from fastgrad._src.derivatives.transform.forward_mode import ForwardMode, tangents_per_run
 from fastgrad._src.derivatives.transform.parallel_loops import outline_parallel_loops
 from fastgrad._src.derivatives.transform.reverse_mode import ReverseMode
@@ -78,7 +75,7 @@ def _run_backward(
 ) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
     mode = ReverseMode(lowered, flow, positions, None)
     derivative = mode.derivative(lambda value, cotangents: tuple_of([value, tuple_of(cotangents)]))
-    run = _python_function(derivative, {})
+    run = callees.interpreted_function(derivative)
     copies = [argument.copy() if isinstance(argument, np.ndarray) else argument for argument in arguments]
     result = run(*copies, *(cotangent if isinstance(cotangent, tuple) else (cotangent,)))
     return result[0], result[1], tuple(copies)
@@ -92,20 +89,8 @@ def value_and_tangent_of(function: Any, arguments: tuple[Any, ...], positions: t
         positions: of the arguments that have tangents.
     """
     lowered, flow = derivation.lowered_function(function, tuple(map(numba.typeof, arguments)))
-    run = _python_function(ForwardMode(lowered, flow, positions).derivative(), {})
+    run = callees.interpreted_function(ForwardMode(lowered, flow, positions).derivative())
     return lambda *values: run(*map(copy_of, values))
-
-
-def _python_function(derivative: Derivative, functions: dict[DerivedCall, Any], call: DerivedCall | None = None) -> Any:
-    """Returns the Python function of a text, and puts those that it calls into ``functions``."""
-    scope = {**derivative.scope, **callees.interpreted_scope()}
-    scope = {name: value.py_func if isinstance(value, Dispatcher) else value for name, value in scope.items()}
-    for code in (*derivative.functions.values(), derivative.code):
-        exec(compile(text_of_code(code)[0], "<interpreted derivative>", "exec"), scope)
-    functions[call] = scope[derivative.name]
-    for name, other in derivative.calls.items():
-        scope[name] = functions.get(other) or _python_function(callees.derivative_of(other), functions, other)
-    return functions[call]
 
 
 def text_of_reverse_mode(function: Any, arguments: tuple[Any, ...], positions: tuple[int, ...]) -> str:
@@ -129,7 +114,7 @@ def several_tangents(function: Any, arguments: tuple[Any, ...], directions: list
     flow = ControlFlow(lowered)
     if tangents_per_run(lowered, flow) == 1:
         return None
-    run = _python_function(ForwardMode(lowered, flow, positions, width=len(directions)).derivative(), {})
+    run = callees.interpreted_function(ForwardMode(lowered, flow, positions, width=len(directions)).derivative())
     copies = [argument.copy() if isinstance(argument, np.ndarray) else argument for argument in arguments]
     with np.errstate(all="ignore"):  # compiled code warns of nothing
         if len(directions) == 1:

@@ -241,12 +241,32 @@ def difference_quotient(f, x, step):
     return (f(x + step) - f(x)) / step
 
 
+def cancelled_contrasts(x, y, slope):
+    """Adds contrasts of tiny numbers, as empymod's reflections. The terms of its derivative are 1e7 times as large as their sum."""
+    total = 0.0
+    for i in range(len(y)):
+        total += (-1.0) ** i * (x - y[i]) / (x + y[i])
+    return total + slope(1.0 + x)
+
+
+@numba.njit
+def power(x, n):
+    """Calls itself, so that a derivative calls its derivative."""
+    return 1.0 if n == 0 else x * power(x, n - 1)
+
+
+@numba.njit
+def power_with_wrong_cube(x, n):
+    return cube(x) if n == 0 else x * power_with_wrong_cube(x, n - 1)
+
+
 def status_of(function, *arguments):
     return compare_derivatives_of_call(Call(numba.njit(function), arguments, {})).status
 
 
 X, Y = np.array([0.31, 0.62, 1.7]), np.array([0.1, 1.4, 0.9])
 MULTIPLIERS = np.array([0.0, 0.7])
+CONTRASTS = np.array([2.1e-6, 2.1e-6 + 2.1e-14, 3.5e-7, 3.5e-7 - 3.5e-15])
 ORBIT = (398600.4418, np.array([15945.34, 0.0, 0.0]), np.array([12214.83899, 10249.46731, 0.0]), 4560.0)
 
 
@@ -258,6 +278,8 @@ ORBIT = (398600.4418, np.array([15945.34, 0.0, 0.0]), np.array([12214.83899, 102
         (rounded_square, (0.7,), "wrong"),
         (difference_quotient, (numba.njit(lambda x: x**3), 0.41, 1e-5), "right within noise"),
         (difference_quotient, (cube, 0.41, 1e-5), "wrong"),
+        (cancelled_contrasts, (7e-7, CONTRASTS, numba.njit(lambda x: x**3)), "right within noise"),
+        (cancelled_contrasts, (7e-7, CONTRASTS, cube), "wrong"),
         (pivot, (X, MULTIPLIERS), "at a branch"),
         (pivot_by_wrong_cube, (X, MULTIPLIERS), "wrong"),
         (call_of_wrong_at_0, (0.0,), "wrong"),
@@ -286,6 +308,8 @@ def test_the_status_of_a_derivative_that_differs_from_differences(function, argu
         (root_in_an_array, (np.array([2.0, 0.7]), cube), "wrong"),
         (root_in_an_argument, (np.array([2.0, 0.7]), np.array([0.0, 10.0]), numba.njit(lambda p: p * p)), "search"),
         (root_in_an_argument, (np.array([2.0, 0.7]), np.array([0.0, 10.0]), cube), "wrong"),
+        (root_to_1e8, (2.0, numba.njit(lambda p: power(p, 2))), "search"),
+        (root_to_1e8, (2.0, numba.njit(lambda p: power_with_wrong_cube(p, 2))), "wrong"),
         (golden_section, (-1.0, 2.0, numba.njit(lambda x: x * x)), "search"),
         (golden_section, (-1.0, 2.0, cube), "wrong"),
     ],

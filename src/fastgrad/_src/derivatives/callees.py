@@ -61,7 +61,7 @@ from fastgrad._src.derivatives.transform.record_stacks import (
 from fastgrad._src.derivatives.transform.reverse_mode import ReverseMode
 from fastgrad._src.derivatives.transform.simplification import simplify
 from fastgrad._src.derivatives.transform.tangents import Tangents
-from fastgrad._src.jit.numba_internals import CPUDispatcher, global_compiler_lock
+from fastgrad._src.jit.numba_internals import CPUDispatcher, dispatcher, global_compiler_lock
 from fastgrad._src.scalars.formulas import Term, as_term
 from fastgrad._src.scalars.terms import SELECT
 
@@ -423,9 +423,28 @@ def _dispatcher_of(call: DerivedCall) -> Any:
         return _dispatchers[call]
 
 
-def interpreted_scope() -> dict[str, Any]:
-    """Returns what derivatives call, by name, where they run as Python."""
-    return {**INTERPRETED, **INTERPRETED_CHUNKS}
+def interpreted_function(derivative: Derivative) -> FunctionType:
+    """Returns a derivative as a Python function. What it calls runs as Python, too."""
+    return _interpreted_function(derivative, {}, None)
+
+
+def _interpreted_function(
+    derivative: Derivative, functions: dict[DerivedCall | None, FunctionType], call: DerivedCall | None
+) -> FunctionType:
+    """Returns the Python function of a derivative, and adds those that it calls to ``functions``."""
+    scope = {**derivative.scope, **INTERPRETED, **INTERPRETED_CHUNKS}
+    scope = {
+        name: value.py_func if isinstance(value, dispatcher.Dispatcher) else value for name, value in scope.items()
+    }
+    function = function_of_code(derivative.code, "interpreted derivative", scope)
+    functions[call] = function
+    called = {name: function_of_code(part, "interpreted chunk", scope) for name, part in derivative.functions.items()}
+    parts = [function, *called.values()]
+    for name, other in derivative.calls.items():
+        called[name] = functions.get(other) or _interpreted_function(derivative_of(other), functions, other)
+    for part in parts:
+        part.__globals__.update(called)
+    return function
 
 
 def _function_of(derivative: Derivative, what: str, call: DerivedCall | None) -> FunctionType:

@@ -18,7 +18,7 @@ from numba import types
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
 from fastgrad._src.derivatives.analysis.searches import find_searches
-from fastgrad._src.derivatives.callees import interpreted_scope
+from fastgrad._src.derivatives.callees import interpreted_function
 from fastgrad._src.derivatives.check import (
     Comparer,
     Comparison,
@@ -34,7 +34,6 @@ from fastgrad._src.derivatives.ir.statements import COST_OF_EFFECTS, Compute, St
 from fastgrad._src.derivatives.prepared_calls import copies, type_of
 from fastgrad._src.derivatives.recorded_calls import TimeIsOver, python_function_of, time_limit
 from fastgrad._src.derivatives.transform.forward_mode import ForwardMode
-from fastgrad._src.jit.generated_source import generated_function
 from fastgrad._src.jit.numba_internals import CPUDispatcher, DUFunc
 from fastgrad._src.scalars.formulas import ScalarOperation
 
@@ -70,9 +69,10 @@ def explain(function: Any, comparer: Comparer, direction: Direction, comparison:
         with_noise = comparer.compare(direction, noise=4.0 * noise)
         if with_noise.status != "not smooth" and with_noise.error <= _MOST_ERROR * abs(with_noise.difference):
             comparison = with_noise
-        else:  # differences of small numbers round as much in both modes
-            with_rounding = comparer.compare(direction, rounding=noise)
-            comparison = with_rounding if with_rounding.status == "right" else comparison
+    if comparison is without_noise:
+        rounding = max(noise or 0.0, _rounding_of_derivative(comparer, direction))
+        with_rounding = comparer.compare(direction, rounding=rounding)
+        comparison = with_rounding if with_rounding.status == "right" else comparison
     if comparison.status != "wrong":
         return "right within noise" if comparison.status == "right" else comparison.status, comparison
     if not math.isfinite(comparison.reverse):
@@ -99,14 +99,30 @@ def relative_noise(comparer: Comparer, direction: Direction) -> float | None:
     size = float(np.abs(results[4][np.ptp(results, axis=0) != 0.0]).sum())
     if not size:
         return None
-    values, levels = results.sum(axis=1), []
+    noise = _noise_of(results.sum(axis=1))
+    return noise / size if noise is not None and noise <= _MOST_NOISE * size else None
+
+
+def _rounding_of_derivative(comparer: Comparer, direction: Direction) -> float:
+    """Returns what rounding may add to a derivative of reverse mode, relative to 1 and its size. It is 0 if there is none to be seen.
+
+    Terms that cancel each other in a derivative round by their own size, which no result shows.
+    """
+    step = 1e-8 * comparer.size(direction)
+    values = [comparer.shift(direction, number * step).compare(direction).reverse for number in range(-4, 5)]
+    noise = _noise_of(np.array(values))
+    return 4.0 * (noise or 0.0) / (1.0 + abs(values[4]))
+
+
+def _noise_of(values: np.ndarray) -> float | None:
+    """Returns the noise of values of a function at equal distances, or None if there is none to be seen."""
+    levels = []
     for order in range(1, 7):
         values = np.diff(values)
         scale = math.factorial(order) ** 2 / math.factorial(2 * order)
         levels.append(math.sqrt(scale * float(np.mean(values**2))))
     last = levels[-3:]
-    noise = max(last) / size
-    return noise if max(last) <= 4.0 * min(last) and noise <= _MOST_NOISE else None
+    return max(last) if max(last) <= 4.0 * min(last) else None
 
 
 def _central_difference(comparer: Comparer, direction: Direction, step: float) -> np.ndarray:
@@ -143,9 +159,7 @@ def _agrees_with_fixed_branches(
     lowered.globals["decide"] = decide
     for block in flow.blocks:
         block.statements = [part for statement in block.statements for part in _with_fixed_decision(statement)]
-    derivative = ForwardMode(lowered, flow, (direction.position,)).derivative()
-    scope = {**derivative.scope, **interpreted_scope()}
-    run = generated_function(derivative.name, derivative.source, "decisions", scope)
+    run = interpreted_function(ForwardMode(lowered, flow, (direction.position,)).derivative())
 
     def results_at(step: float) -> np.ndarray:
         arguments, _ = comparer.shifted_arguments(direction, step)
