@@ -1,11 +1,16 @@
-"""`fastgrad cache info`, `fastgrad cache clear` and `fastgrad warm`."""
+"""`fastgrad info`, `fastgrad cache info`, `fastgrad cache clear` and `fastgrad warm`."""
 
 import os
+import platform
+import re
 import subprocess
 import sys
+from importlib import metadata
 
+import numpy as np
 import pytest
 
+import fastgrad
 from fastgrad._src.commands import warm
 from fastgrad._src.commands.command_line import main
 from fastgrad._src.jit import cache
@@ -89,3 +94,32 @@ def test_warm_compiles_the_kernels_and_says_how_many(folder, monkeypatch, capsys
     )
     assert main(["warm", "--processes", "0"]) == 1
     assert "at least 1 process, got 0" in capsys.readouterr().err
+
+
+def test_info_tells_versions_machine_kernels_and_settings(folder, monkeypatch, capsys):
+    cache.store("one", cache.Entry(b"x" * 2**20, ()))
+    monkeypatch.setenv("FASTGRAD_NUM_THREADS", "3")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", os.path.expanduser("~/numba"))
+    assert main(["info"]) == 0
+    lines = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
+    assert lines["fastgrad"].strip().startswith(fastgrad.__version__)
+    assert lines["Python"].strip().startswith(platform.python_version())
+    assert f"numpy {np.__version__}" in lines["packages"]
+    assert f"numba {metadata.version('numba')}" in lines["packages"]
+    assert platform.release() in lines["system"]
+    assert lines["processor"].strip()
+    assert lines["threads"].strip().startswith("3 of ")
+    assert lines["kernels"].strip().startswith("1 in the cache, 1.0 MiB")
+    assert "FASTGRAD_NUM_THREADS=3" in lines["settings"]
+    assert f"NUMBA_CACHE_DIR=~{os.sep}numba" in lines["settings"].replace("/", os.sep)
+
+
+def test_info_names_neither_the_user_nor_the_host(folder, monkeypatch, tmp_path, capsys):
+    home = tmp_path / "of-some-user"
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(home / "numba"))
+    assert main(["info"]) == 0
+    text = capsys.readouterr().out
+    assert "of-some-user" not in text
+    assert re.search(rf"\b{re.escape(platform.node())}\b", text) is None

@@ -2,6 +2,7 @@
 
 fastgrad cache info     prints the folder, number and size of the cached kernels
 fastgrad cache clear    removes the cached kernels
+fastgrad info           prints what a report of a defect needs: versions, machine, kernels, settings
 fastgrad names FILE …   lists the names of TensorFlow and Keras that scripts and notebooks ask for, and that are missing or differ
 fastgrad warm           compiles all kernels of the library, typical programs and what typical derivatives call, for this machine in advance
 """
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cache_actions = cache_command.add_subparsers(dest="action", required=True, metavar="action")
     cache_actions.add_parser("info", help="where they are kept, how many, and how large they are")
     cache_actions.add_parser("clear", help="remove them; they are compiled again when they are used")
+    info_command = commands.add_parser("info", help="what a report of a defect needs: versions, machine, settings")
+    info_command.set_defaults(action="report")
     warm_command = commands.add_parser("warm", help="compile all kernels of the library for this machine now")
     warm_command.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="how many work side by side")
     warm_command.set_defaults(action="warm")
@@ -42,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names_command.add_argument("files", nargs="+", metavar="file", help="a Python file or a notebook; it is not run")
     names_command.set_defaults(action="names")
     options = parser.parse_args(arguments)
+    if options.action == "report":
+        return _print_report()
     if options.action == "names":
         return _print_names(options.files)
     if options.action == "warm":
@@ -55,6 +60,14 @@ def _print_cache_info() -> int:
     print(f"folder:  {folder or 'none: there is no home folder; set FASTGRAD_CACHE_DIR'}")
     print(f"kernels: {entries}")
     print(f"size:    {size / 2**20:.1f} MiB, of at most {cache.CACHE_LIMIT_BYTES / 2**20:.0f}")
+    return 0
+
+
+def _print_report() -> int:
+    from fastgrad._src.commands.environment_report import report_lines
+
+    for line in report_lines():
+        print(line)
     return 0
 
 
