@@ -325,6 +325,7 @@ CHECKS = {
     "format": [("-m", "ruff", "format", "--check")],
     "words": [("tools/plain_words.py",), ("tools/names_in_text.py",)],
     "types": [("-m", "mypy")],
+    "interface": [("-m", "basedpyright", "--level", "error")],
     "imports": [("-c", "from importlinter.cli import lint_imports_command as run; run()")],
 }
 

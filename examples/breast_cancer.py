@@ -35,7 +35,7 @@ def draw_roc_curve(labels, chances, area, file):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--output", type=Path, default=Path("build"))
     options = parser.parse_args(arguments)
     tf.keras.utils.set_random_seed(0)

@@ -61,7 +61,7 @@ def own_rows(strategy, step, steps_per_epoch, count):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--restart", action="store_true", help="go on from the newest checkpoint")
     parser.add_argument("--directory", default="build/distributed_digits", help="the folder of checkpoints")
     parser.add_argument("--epochs", type=int, default=20)

@@ -73,7 +73,7 @@ def draw(found, start, file):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--output", type=Path, default=Path("build"), help="folder for the picture")
     options = parser.parse_args(arguments)
     start = make_lattice()

@@ -57,7 +57,7 @@ def make_model(observed):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--output", type=Path, default=Path("build"), help="folder for the picture")
     options = parser.parse_args(arguments)
     observed = np.random.default_rng(1).poisson(infected(**TRUE))

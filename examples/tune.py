@@ -88,7 +88,7 @@ def storage(journal):
 def main(arguments=None):
     import optuna
 
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--trials", type=int, default=16)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--output", type=Path, default=Path("build/tune"))
@@ -115,7 +115,7 @@ def main(arguments=None):
         chosen, noted = trial.params, trial.user_attrs
         print(
             f"{trial.number:>5}  {chosen['units']:>5}  {chosen['rate']:.4f}  {chosen['dropout']:>7.2f}  {chosen['batch']:>5}  "
-            f"{100 * trial.value:>6.1f} %  {noted['seconds']:>7.2f}  {noted['compiled']:>16}"
+            f"{100 * (trial.value or 0.0):>6.1f} %  {noted['seconds']:>7.2f}  {noted['compiled']:>16}"
         )
     print(f"best: {100 * study.best_value:.1f} % with {study.best_params}")
     return study

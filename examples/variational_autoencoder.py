@@ -56,7 +56,7 @@ def draw(model, images, labels, file):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--output", type=Path, default=Path("build"))
     parser.add_argument("--epochs", type=int, default=60)
     options = parser.parse_args(arguments)

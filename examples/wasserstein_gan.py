@@ -76,7 +76,7 @@ def draw(real, made, file):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--output", type=Path, default=Path("build"))
     parser.add_argument("--steps", type=int, default=2000)
     options = parser.parse_args(arguments)

@@ -3,9 +3,11 @@
 This module has only public names. The namespaces ``keras``, ``data``, ``train`` ... are imported lazily.
 """
 
+# pyright: reportUnusedImport=false
 from __future__ import annotations
 
 import sys as _sys
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 import numpy as _numpy  # noqa: F401, ICN001  # first: at the depth of later imports, CPython 3.11 runs NumPy's modules of types six times slower
 
@@ -97,7 +99,6 @@ from fastgrad._src.ops.assertion import assert_less as assert_less
 from fastgrad._src.ops.assertion import assert_rank as assert_rank
 from fastgrad._src.ops.blocks import batch_to_space as batch_to_space
 from fastgrad._src.ops.blocks import space_to_batch as space_to_batch
-from fastgrad._src.ops.blocks import space_to_batch as space_to_batch_nd  # noqa: F401
 from fastgrad._src.ops.casting import cast as cast
 from fastgrad._src.ops.casting import saturate_cast as saturate_cast
 from fastgrad._src.ops.clipping import clip_by_global_norm as clip_by_global_norm
@@ -121,7 +122,6 @@ from fastgrad._src.ops.control_flow import while_loop as while_loop
 from fastgrad._src.ops.creation import constant as constant
 from fastgrad._src.ops.creation import eye as eye
 from fastgrad._src.ops.creation import fill as fill
-from fastgrad._src.ops.creation import identity as guarantee_const  # noqa: F401
 from fastgrad._src.ops.creation import identity as identity
 from fastgrad._src.ops.creation import identity_n as identity_n
 from fastgrad._src.ops.creation import linspace as linspace
@@ -172,7 +172,7 @@ from fastgrad._src.ops.joining import concat as concat
 from fastgrad._src.ops.joining import split as split
 from fastgrad._src.ops.joining import stack as stack
 from fastgrad._src.ops.joining import unstack as unstack
-from fastgrad._src.ops.matrix_functions import sqrtm as matrix_square_root  # noqa: F401
+from fastgrad._src.ops.matrix_functions import sqrtm as _sqrtm
 from fastgrad._src.ops.norms import norm as norm
 from fastgrad._src.ops.one_hot import one_hot as one_hot
 from fastgrad._src.ops.one_hot import sequence_mask as sequence_mask
@@ -283,6 +283,26 @@ _NAMESPACES = (
 )
 
 # Names that are imported when they are asked for, with the module of each.
+space_to_batch_nd = space_to_batch
+guarantee_const = identity
+matrix_square_root = _sqrtm
+
+if _TYPE_CHECKING:  # they are imported at their first use, and editors know them before
+    from fastgrad._src.custom_operations import elementwise as elementwise
+    from fastgrad._src.custom_operations import kernel as kernel
+    from fastgrad._src.derivatives.adjoints import adjoint as adjoint
+    from fastgrad._src.derivatives.c_functions import cfunc as cfunc
+    from fastgrad._src.derivatives.check import check_gradients as check_gradients
+    from fastgrad._src.derivatives.implicit_functions import fixed_point as fixed_point
+    from fastgrad._src.derivatives.implicit_functions import implicit_root as implicit_root
+    from fastgrad._src.derivatives.matrices import hessian as hessian
+    from fastgrad._src.derivatives.matrices import jacobian as jacobian
+    from fastgrad._src.derivatives.transforms import grad as grad
+    from fastgrad._src.derivatives.transforms import hvp as hvp
+    from fastgrad._src.derivatives.transforms import jvp as jvp
+    from fastgrad._src.derivatives.transforms import value_and_grad as value_and_grad
+    from fastgrad._src.derivatives.transforms import vjp as vjp
+
 _MODULE_OF_LAZY_NAME = {
     "CriticalSection": "core.critical_section",
     "DeviceSpec": "core.device_spec",

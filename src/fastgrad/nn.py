@@ -1,7 +1,7 @@
 """Neural-network operations (``tf.nn``)."""
 
 from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
-from fastgrad._src.ops import nn_experimental as experimental  # noqa: F401
+from fastgrad._src.ops import nn_experimental as _nn_experimental
 from fastgrad._src.ops.activation import crelu as crelu
 from fastgrad._src.ops.activation import elu as elu
 from fastgrad._src.ops.activation import gelu as gelu
@@ -43,7 +43,6 @@ from fastgrad._src.ops.normalization import (
 )
 from fastgrad._src.ops.normalization import batch_normalization as batch_normalization
 from fastgrad._src.ops.normalization import local_response_normalization as local_response_normalization
-from fastgrad._src.ops.normalization import local_response_normalization as lrn  # noqa: F401
 from fastgrad._src.ops.norms import l2_normalize as l2_normalize
 from fastgrad._src.ops.pooling import avg_pool as avg_pool
 from fastgrad._src.ops.pooling import avg_pool1d as avg_pool1d
@@ -75,6 +74,9 @@ from fastgrad._src.ops.transposed_convolution import (
 from fastgrad._src.ops.transposed_convolution import (
     depthwise_conv2d_backprop_input as depthwise_conv2d_backprop_input,
 )
+
+experimental = _nn_experimental
+lrn = local_response_normalization
 
 _MODULE_OF_LAZY_NAME = {
     "all_candidate_sampler": "ops.composed.candidate_sampling",

@@ -1,7 +1,7 @@
 """Random numbers (``tf.random``)."""
 
 from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
-from fastgrad._src.ops import random_experimental as experimental  # noqa: F401
+from fastgrad._src.ops import random_experimental as _random_experimental
 from fastgrad._src.ops.default_generators import get_global_generator as get_global_generator
 from fastgrad._src.ops.default_generators import set_global_generator as set_global_generator
 from fastgrad._src.ops.default_generators import set_seed as set_seed
@@ -24,6 +24,8 @@ from fastgrad._src.ops.random_stateless import stateless_normal as stateless_nor
 from fastgrad._src.ops.random_stateless import stateless_poisson as stateless_poisson
 from fastgrad._src.ops.random_stateless import stateless_truncated_normal as stateless_truncated_normal
 from fastgrad._src.ops.random_stateless import stateless_uniform as stateless_uniform
+
+experimental = _random_experimental
 
 _MODULE_OF_LAZY_NAME = {
     "all_candidate_sampler": "ops.composed.candidate_sampling",

@@ -18,7 +18,6 @@ from fastgrad._src.keras.saving.registration import get_registered_name as get_r
 from fastgrad._src.keras.saving.registration import get_registered_object as get_registered_object
 from fastgrad._src.keras.saving.registration import register_keras_serializable as register_keras_serializable
 from fastgrad._src.keras.training.batches import PyDataset as PyDataset
-from fastgrad._src.keras.training.batches import PyDataset as Sequence  # noqa: F401  # the name in Keras 2
 from fastgrad._src.keras.training.batches import pack_x_y_sample_weight as pack_x_y_sample_weight
 from fastgrad._src.keras.training.batches import unpack_x_y_sample_weight as unpack_x_y_sample_weight
 from fastgrad._src.keras.utils.arrays import normalize as normalize
@@ -37,5 +36,7 @@ from fastgrad._src.keras.utils.splitting import split_dataset as split_dataset
 from fastgrad._src.keras.utils.text_dataset import text_dataset_from_directory as text_dataset_from_directory
 from fastgrad._src.keras.utils.timeseries import timeseries_dataset_from_array as timeseries_dataset_from_array
 from fastgrad.keras.utils import bounding_boxes as bounding_boxes
+
+Sequence = PyDataset
 
 __getattr__, __dir__ = _namespace_hooks("tf.keras.utils", globals())
