@@ -89,7 +89,8 @@ def case(
         TypeError: not a list of pairs, a predicate that is no boolean tensor, or a function that can't be called.
         ValueError: no pair at all, or a dict that is not ``exclusive``.
         InvalidArgumentError: no predicate is true and there is no default, or several are true and ``exclusive``.
-        TensorFlow: tf.case.
+
+    TensorFlow: tf.case.
     """
     pairs = _checked_branch_pairs(pred_fn_pairs, exclusive)
     if default is not None and not callable(default):

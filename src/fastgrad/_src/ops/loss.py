@@ -186,7 +186,8 @@ def sparse_softmax_cross_entropy_with_logits(labels: Any, logits: Any, name: str
     Raises:
         ValueError: the ranks or static shapes do not fit.
         InvalidArgumentError: a label is out of range, or a dtype is wrong.
-        TensorFlow: tf.nn.sparse_softmax_cross_entropy_with_logits.
+
+    TensorFlow: tf.nn.sparse_softmax_cross_entropy_with_logits.
     """
     x = convert_to_tensor(logits)
     t = convert_to_tensor(labels)
@@ -289,7 +290,8 @@ def softmax_cross_entropy_with_logits(labels: Any, logits: Any, axis: int = -1, 
 
     Raises:
         InvalidArgumentError: the shapes do not broadcast together, or ``logits`` is not floating.
-        TensorFlow: tf.nn.softmax_cross_entropy_with_logits.
+
+    TensorFlow: tf.nn.softmax_cross_entropy_with_logits.
     """
     what = "softmax_cross_entropy_with_logits"
     x = convert_to_tensor(logits)

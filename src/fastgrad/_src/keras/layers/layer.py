@@ -212,7 +212,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
             *args, **kwargs: arguments of a call, with a `keras.KerasTensor` for each tensor.
 
         Returns:
-            `keras.KerasTensor`s in the structure of the layer's results.
+            `keras.KerasTensor` objects in the structure of the layer's results.
         """
         return output_spec(self, args, kwargs)
 
