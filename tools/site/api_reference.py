@@ -12,20 +12,15 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
+from public_names import Name, has_docstring, is_ours, public_names, uses
 from sphinx.ext.autodoc.mock import mock
 from sphinx.ext.napoleon import Config
 from sphinx.ext.napoleon.docstring import GoogleDocstring
 
-ROOT = Path(__file__).resolve().parents[2]
-PACKAGE = ROOT / "src" / "fastgrad"
 OTHER_PACKAGES = ["jax", "torch", "pytensor"]
 """What the bridges import; the site is built without them."""
-
-PROGRAMS = {"fastgrad.differentiate", "fastgrad.__main__"}
-"""Modules that are run, and have no public names."""
 
 TABLES_ONLY = ("tf.compat.v1", "tf.contrib", "tf.raw_ops", "tf.keras.ops.", "tf.experimental.numpy")
 """The beginnings of pages without entries: their names are nearly all other names of what has an entry elsewhere."""
@@ -42,68 +37,6 @@ class _Docstring(GoogleDocstring):
     def _consume_returns_section(self, preprocess_types: bool = False) -> list[tuple[str, str, list[str]]]:
         lines = self._dedent(self._consume_to_next_section())
         return [("", "", lines)] if lines else []
-
-
-class Name(NamedTuple):
-    """A public name.
-
-    Args:
-        page: the page of its module, such as `tf.math`.
-        full: the name as users write it: `tf.math.sech`, `fg.grad`.
-        value: the object.
-    """
-
-    page: str
-    full: str
-    value: Any
-
-
-def module_names() -> list[str]:
-    """The public modules, such as `fastgrad.math`."""
-    names = []
-    for path in sorted(PACKAGE.rglob("*.py")):
-        parts = path.relative_to(PACKAGE).with_suffix("").parts
-        if not any(part.startswith("_") and part != "__init__" for part in parts):
-            names.append(".".join(["fastgrad", *(part for part in parts if part != "__init__")]))
-    return [name for name in names if name not in PROGRAMS]
-
-
-def uses() -> dict[str, int]:
-    """How many files of public programs use a name of TensorFlow."""
-    lines = (ROOT / "tools" / "name_use.txt").read_text(encoding="utf-8").splitlines()
-    return {name: int(count) for name, count in (line.split() for line in lines if not line.startswith("#"))}
-
-
-def own_names() -> set[str]:
-    """The names of `fastgrad` that TensorFlow's `tf` lacks: they are written `fg.grad`."""
-    import fastgrad
-    from fastgrad._src.core.peer_names import peer_names
-
-    return {name for name in dir(fastgrad) if not name.startswith("_")} - peer_names()[0]["tf"] - {"contrib"}
-
-
-BRIDGES = {"fastgrad.jax", "fastgrad.torch", "fastgrad.pytensor"}
-
-
-def public_names() -> list[Name]:
-    """All public names, module by module."""
-    own = own_names()
-    names = []
-    for module_name in module_names():
-        with mock(OTHER_PACKAGES):
-            module = importlib.import_module(module_name)
-        page = module_name if module_name in BRIDGES else "tf" + module_name.removeprefix("fastgrad")
-        for name in sorted(vars(module).keys() | set(dir(module)), key=str.lower):
-            if name.startswith("_") or name == "annotations":
-                continue
-            value = getattr(module, name, None)
-            if isinstance(value, ModuleType) or (value is None and name != "newaxis"):
-                continue
-            if module_name == "fastgrad" and name in own:
-                names.append(Name("fg", f"fg.{name}", value))
-            else:
-                names.append(Name(page, f"{page}.{name}", value))
-    return names
 
 
 def entries_of(names: list[Name]) -> dict[str, str]:
@@ -128,11 +61,6 @@ def entries_of(names: list[Name]) -> dict[str, str]:
     return entries
 
 
-def has_docstring(value: Any) -> bool:
-    """True for a function, a class, an operation or a dtype; False for a number, a string and other plain values."""
-    return isinstance(value, type) or not isinstance(value, (bool, int, float, str, tuple, list, dict, type(None)))
-
-
 def docstring(value: Any) -> str:
     """The docstring, without indentation; empty for a plain value and for an object whose class alone has one."""
     if not has_docstring(value):
@@ -141,8 +69,7 @@ def docstring(value: Any) -> str:
     if not isinstance(value, type) and text is type(value).__doc__:
         return f"A ``tf.{type(value).__name__}``."
     text = inspect.cleandoc(text or "")
-    is_ours = str(getattr(value, "__module__", "fastgrad")).startswith("fastgrad")
-    return text if is_ours else text.split("\n\n")[0]  # other projects' docstrings have links of their own
+    return text if is_ours(value) else text.split("\n\n")[0]  # other projects' docstrings have links of their own
 
 
 def summary(value: Any) -> str:
@@ -284,7 +211,8 @@ INTRODUCTIONS = {
 
 def write_pages(folder: Path) -> dict[str, str]:
     """The text of each page of the reference, by its file's name; also `names.json`, where each name leads."""
-    names = public_names()
+    with mock(OTHER_PACKAGES):
+        names = public_names()
     entries = entries_of(names)
     others: dict[str, list[str]] = {}
     with_entries = {
@@ -327,7 +255,10 @@ def write_pages(folder: Path) -> dict[str, str]:
         "API reference",
         "=============",
         "",
-        "One page for each public module. Functions that TensorFlow lacks are in :doc:`fg`.",
+        (
+            "One page for each public module. Functions that TensorFlow lacks are in :doc:`fg`. "
+            "Examples begin with ``import fastgrad as tf``, or ``as fg``, and ``import numpy as np``."
+        ),
         "",
     ]
     index += [".. toctree::", "   :maxdepth: 1", "", *indented(order), ""]

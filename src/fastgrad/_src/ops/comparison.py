@@ -35,6 +35,10 @@ equal = _predicate(
 
     Args:
         x, y: tensors of one dtype.
+
+    Example:
+        >>> tf.equal([1, 2, 3], [1, 0, 3])
+        <tf.Tensor: shape=(3,), dtype=bool, numpy=array([ True, False,  True])>
     """,
     run=np.equal,
     code=terms.EQUAL,

@@ -47,6 +47,11 @@ def cond(
         TypeError: a function is missing or not callable; inside ``tf.function``, they return different structures or dtypes.
         ValueError: ``pred`` is None or has more than one element; inside ``tf.function``, only one function returns None.
             TensorFlow: tf.cond.
+
+    Example:
+        >>> x = tf.constant(3.0)
+        >>> tf.cond(x > 0, lambda: tf.sqrt(x * 3), lambda: -x).numpy()
+        np.float32(3.0)
     """
     for what, function in (("true_fn", true_fn), ("false_fn", false_fn)):
         if function is None:

@@ -167,7 +167,11 @@ all_variables = local_variables = model_variables = moving_average_variables = t
 
 
 def global_variables_initializer(*args: Any, **kwargs: Any) -> None:
-    """Returns None: variables have their values from the start in eager code."""
+    """Returns None: variables have their values from the start in eager code.
+
+    Example:
+        >>> tf.compat.v1.global_variables_initializer()
+    """
 
 
 local_variables_initializer = variables_initializer = tables_initializer = global_variables_initializer

@@ -54,6 +54,16 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
 
     Raises:
         ValueError: an argument is unknown, or the name contains ``/``.
+
+    Example:
+        >>> class Scale(tf.keras.layers.Layer):
+        ...     def build(self, input_shape):
+        ...         self.scale = self.add_weight(shape=input_shape[-1:], initializer="ones")
+        ...
+        ...     def call(self, inputs):
+        ...         return inputs * self.scale
+        >>> Scale()(tf.constant([[1.0, 2.0]])).numpy()
+        array([[1., 2.]], dtype=float32)
     """
 
     _building: bool
