@@ -101,7 +101,14 @@ def _with_callables_called(items: Iterable[Any]) -> Iterator[None]:
 
 
 def group(*inputs: Any, **kwargs: Any) -> None:
-    """Does nothing: the operations have already run. TensorFlow: tf.group."""
+    """Does nothing: the operations have already run. TensorFlow: tf.group.
+
+    Example:
+        >>> v = tf.Variable(1.0)
+        >>> tf.group(v.assign_add(1.0), v.assign_add(1.0))
+        >>> v.numpy()
+        np.float32(3.0)
+    """
 
 
 def no_op(name: str | None = None) -> None:
