@@ -66,6 +66,9 @@ peers: FORCE ## compare times with those of TensorFlow, PyTorch and JAX (QUICK=1
 dashboard: FORCE ## make the page of all committed results, site/index.html
 	$(SESSION)
 
+docs: FORCE ## build the documentation site, site/docs/index.html
+	$(SESSION)
+
 clean: ## remove the environments and caches that these commands made
 	rm -rf .venv .venv-* site .asv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 

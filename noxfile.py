@@ -399,6 +399,29 @@ def performance(session: nox.Session) -> None:
     run(session, environment(session, "benchmarks"), "-m", "benchmarks.dashboard.performance")
 
 
+def build_site(session: nox.Session) -> None:
+    """Builds site/docs; a warning of Sphinx is a failure."""
+    run(session, environment(session, "docs", ".venv-docs"), "tools/site/build.py")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Builds the documentation site, site/docs/index.html, with the reference of all public names."""
+    build_site(session)
+
+
+@nox.session(name="test-docs", tags=IN_TEST_ALL)
+def test_docs(session: nox.Session) -> None:
+    """Builds the documentation site, checks its links, and opens it in a browser where there is one."""
+    try:
+        environment(session, "docs", ".venv-docs")
+    except CommandFailed:
+        session.skip("Sphinx could not be installed: the documentation site is neither built nor tested")
+    build_site(session)
+    tests = Tests("tests/docs/test_site.py", side_by_side=False, variables="FASTGRAD_SITE=site/docs")
+    pytest(session, environment(session, "test"), tests)
+
+
 @nox.session
 def dashboard(session: nox.Session) -> None:
     """Makes the page of all committed results, site/index.html, and asv's site beside it."""

@@ -29,7 +29,15 @@ def _as_array(value: _Any) -> np.ndarray:
 
 
 class TestCase(_unittest.TestCase):
-    """``unittest.TestCase`` with assertions about tensors, variables, arrays and nested structures of them."""
+    """``unittest.TestCase`` with assertions about tensors, variables, arrays and nested structures of them.
+
+    Example:
+        >>> class SquareTest(tf.test.TestCase):
+        ...     def test_square(self):
+        ...         self.assertAllClose(tf.square([2.0, 3.0]), [4.0, 9.0])
+        >>> SquareTest("test_square").run().wasSuccessful()
+        True
+    """
 
     __getattr__ = _missing_member_getattr
 

@@ -62,6 +62,10 @@ def list_physical_devices(device_type: str | None = None) -> list[PhysicalDevice
 
     Args:
         device_type: ``"CPU"`` or ``"GPU"`` lists only this type; default: all.
+
+    Example:
+        >>> tf.config.list_physical_devices("CPU")
+        [PhysicalDevice(name='/physical_device:CPU:0', device_type='CPU')]
     """
     return [PhysicalDevice(f"/physical_device:{kind}:{number}", kind) for kind, number in _devices(device_type)]
 

@@ -456,6 +456,13 @@ def function(
 
     Raises:
         TypeError: ``func`` can't be called.
+
+    Example:
+        >>> @tf.function
+        ... def scaled(x):
+        ...     return 2.0 * x + 1.0
+        >>> scaled(tf.constant([1.0, 2.0]))
+        <tf.Tensor: shape=(2,), dtype=float32, numpy=array([3., 5.], dtype=float32)>
     """
     if func is None:
         return functools.partial(function, input_signature=input_signature, verify=verify)

@@ -41,6 +41,10 @@ class DType:
             bfloat16, float16 and the types of 8 and 4 bits are floating.
         is_differentiable: whether gradients flow through tensors of this type; False for floating types of 8 and 4 bits.
         is_narrow: whether elements have fewer bits than float16 and int8 have: storage only, see ``NARROW``.
+
+    Example:
+        >>> tf.float32 == "float32", tf.float32.size, tf.float32.is_floating
+        (True, 4, True)
     """
 
     __slots__ = (

@@ -38,12 +38,23 @@ class VariableAggregation(enum.Enum):
 
 
 def executing_eagerly() -> bool:
-    """True if ``tf.function`` does not record this thread. TensorFlow: tf.executing_eagerly."""
+    """True if ``tf.function`` does not record this thread. TensorFlow: tf.executing_eagerly.
+
+    Example:
+        >>> tf.executing_eagerly()
+        True
+    """
     return not inside_function()
 
 
 def enable_eager_execution(config: Any = None, device_policy: Any = None, execution_mode: Any = None) -> None:
-    """Does nothing: execution is always eager. TensorFlow: tf.compat.v1.enable_eager_execution."""
+    """Does nothing: execution is always eager. TensorFlow: tf.compat.v1.enable_eager_execution.
+
+    Example:
+        >>> fg.enable_eager_execution()
+        >>> fg.executing_eagerly()
+        True
+    """
 
 
 def inside_function() -> bool:
@@ -68,6 +79,13 @@ def control_dependencies(control_inputs: Any) -> AbstractContextManager[None]:
 
     Raises:
         TypeError: ``control_inputs`` is not iterable. TensorFlow: tf.control_dependencies.
+
+    Example:
+        >>> v = tf.Variable(1.0)
+        >>> with tf.control_dependencies([v.assign(2.0)]):
+        ...     y = v * 1.0
+        >>> y.numpy()
+        np.float32(2.0)
     """
     if control_inputs is not None and not isinstance(control_inputs, Iterable):
         raise TypeError(f"control_dependencies: Argument `control_inputs` must be a list, got {control_inputs!r}.")
@@ -83,7 +101,14 @@ def _with_callables_called(items: Iterable[Any]) -> Iterator[None]:
 
 
 def group(*inputs: Any, **kwargs: Any) -> None:
-    """Does nothing: the operations have already run. TensorFlow: tf.group."""
+    """Does nothing: the operations have already run. TensorFlow: tf.group.
+
+    Example:
+        >>> v = tf.Variable(1.0)
+        >>> tf.group(v.assign_add(1.0), v.assign_add(1.0))
+        >>> v.numpy()
+        np.float32(3.0)
+    """
 
 
 def no_op(name: str | None = None) -> None:

@@ -73,7 +73,15 @@ class UnknownError(OpError, error_code=UNKNOWN):
 
 
 class InvalidArgumentError(OpError, error_code=INVALID_ARGUMENT):
-    """An operation got an invalid shape, dtype, axis or value."""
+    """An operation got an invalid shape, dtype, axis or value.
+
+    Example:
+        >>> try:
+        ...     tf.reshape([1, 2, 3], (2, 2))
+        ... except tf.errors.InvalidArgumentError:
+        ...     print("three elements do not fill four places")
+        three elements do not fill four places
+    """
 
 
 class DeadlineExceededError(OpError, error_code=DEADLINE_EXCEEDED):

@@ -24,6 +24,13 @@ class Module(DeferredRestorationOwner):
 
     Raises:
         TypeError, ValueError: ``name`` is not a string, or not an identifier.
+
+    Example:
+        >>> class Line(tf.Module):
+        ...     def __init__(self):
+        ...         self.slope = tf.Variable(2.0)
+        >>> [v.numpy() for v in Line().trainable_variables]
+        [np.float32(2.0)]
     """
 
     def __init__(self, name: str | None = None) -> None:

@@ -32,6 +32,10 @@ def flatten(structure: Any, expand_composites: bool = False) -> list[Any]:
         structure: a nested structure or a leaf.
         expand_composites: whether composites are replaced by their parts: a ragged tensor by its flat values and its
             splits, outermost first; ``IndexedSlices`` by values, indices and ``dense_shape``, if given.
+
+    Example:
+        >>> tf.nest.flatten({"b": [2, 3], "a": 1})
+        [1, 2, 3]
     """
     if expand_composites:
         return [part for leaf in flatten(structure) for part in _component_tensors(leaf)]
@@ -70,6 +74,10 @@ def pack_sequence_as(structure: Any, flat_sequence: Any, expand_composites: bool
     Raises:
         ValueError: the number of leaves differs.
         TypeError: ``flat_sequence`` is not a sequence.
+
+    Example:
+        >>> tf.nest.pack_sequence_as({"a": 0, "b": [0, 0]}, [1, 2, 3])
+        {'a': 1, 'b': [2, 3]}
     """
     if expand_composites:
         return _packed_with_composites(structure, list(flat_sequence))
@@ -133,6 +141,10 @@ def map_structure(func: Callable[..., Any], *structure: Any, **options: Any) -> 
     Raises:
         TypeError: ``func`` is not callable, or the container types differ.
         ValueError: there is no structure, or the forms of structures differ.
+
+    Example:
+        >>> tf.nest.map_structure(lambda a, b: a + b, {"x": 1, "y": [2, 3]}, {"x": 10, "y": [20, 30]})
+        {'x': 11, 'y': [22, 33]}
     """
     check_types = options.pop("check_types", True)
     expand = options.pop("expand_composites", False)

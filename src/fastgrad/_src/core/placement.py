@@ -215,6 +215,12 @@ class device:  # noqa: N801  # TensorFlow's name
 
     Raises:
         ValueError: ``device_name`` is not a string, or not the name of a device.
+
+    Example:
+        >>> with tf.device("/CPU:0"):
+        ...     x = tf.zeros(3)
+        >>> x.shape
+        TensorShape([3])
     """
 
     def __init__(self, device_name: Any) -> None:

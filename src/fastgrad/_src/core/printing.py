@@ -27,6 +27,9 @@ def print(*inputs: Any, **kwargs: Any) -> None:  # TensorFlow's name
     Raises:
         ValueError: the keyword or output stream is unknown.
         TypeError: ``summarize`` is not an integer. TensorFlow: tf.print.
+
+    Example:
+        >>> tf.print("loss:", tf.constant(0.5))
     """
     stream = kwargs.pop("output_stream", None)
     summarize = kwargs.pop("summarize", 3)

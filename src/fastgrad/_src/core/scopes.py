@@ -15,6 +15,12 @@ class name_scope:  # noqa: N801  # TensorFlow's name
 
     Raises:
         ValueError: ``name`` is not a string.
+
+    Example:
+        >>> with tf.name_scope("encoder"):
+        ...     v = tf.Variable(1.0, name="scale")
+        >>> v.name
+        'encoder/scale:0'
     """
 
     def __init__(self, name: str) -> None:

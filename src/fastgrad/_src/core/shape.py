@@ -54,6 +54,10 @@ class TensorShape(tuple):  # noqa: SLOT001  # an unknown rank is an attribute
     Raises:
         ValueError: a dimension is negative.
         TypeError: a dimension is not an integer.
+
+    Example:
+        >>> tf.TensorShape([2, None]).is_compatible_with((2, 5))
+        True
     """
 
     _unknown_rank = False

@@ -44,6 +44,13 @@ class GradientTape(recording.Recorder):
         persistent: whether ``gradient`` and ``jacobian`` may be called more than once. A tape that is
             not persistent frees its record at the first call.
         watch_accessed_variables: whether trainable variables are watched when they are read.
+
+    Example:
+        >>> x = tf.Variable(3.0)
+        >>> with tf.GradientTape() as tape:
+        ...     y = x * x
+        >>> tape.gradient(y, x).numpy()
+        np.float32(6.0)
     """
 
     def __init__(self, persistent: bool = False, watch_accessed_variables: bool = True) -> None:

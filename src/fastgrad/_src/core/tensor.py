@@ -64,6 +64,13 @@ class Tensor(Operand):
     ``tf.constant``, ``tf.convert_to_tensor`` and each operation create tensors; users do not call the class. It supports
     Python's operators, slicing, ``len``, iteration, ``bool``/``int``/``float`` of a scalar, NumPy functions, DLPack,
     pickle and copy.
+
+    Example:
+        >>> x = tf.constant([[1.0, 2.0]])
+        >>> x.shape, x.dtype, x.numpy()
+        (TensorShape([1, 2]), tf.float32, array([[1., 2.]], dtype=float32))
+        >>> (x @ tf.transpose(x)).numpy()
+        array([[5.]], dtype=float32)
     """
 
     # _array is never written to; on a GPU it is a cuda.memory.DeviceArray.
@@ -383,6 +390,12 @@ def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, nam
     Raises:
         ValueError: ``value`` is a tensor of another dtype, a ragged list or None.
         TypeError: a Python value does not fit ``dtype`` (1.5 for int32).
+
+    Example:
+        >>> tf.convert_to_tensor(np.arange(3))
+        <tf.Tensor: shape=(3,), dtype=int64, numpy=array([0, 1, 2])>
+        >>> tf.convert_to_tensor([1, 2], dtype=tf.float32)
+        <tf.Tensor: shape=(2,), dtype=float32, numpy=array([1., 2.], dtype=float32)>
     """
     if dtype is not None:
         dtype = dtypes.as_dtype(dtype)

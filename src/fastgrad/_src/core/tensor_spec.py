@@ -43,6 +43,13 @@ class TensorSpec(ShapedSpec):
 
     Raises:
         TypeError: ``dtype`` names no type, or ``shape`` is not a shape.
+
+    Example:
+        >>> @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
+        ... def total(x):
+        ...     return tf.reduce_sum(x)
+        >>> total([1.0, 2.0]).numpy()
+        np.float32(3.0)
     """
 
     __slots__ = ("_name",)

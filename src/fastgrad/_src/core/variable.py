@@ -141,6 +141,11 @@ class Variable(Operand):
 
     Raises:
         ValueError: the initial value is missing or does not have the shape ``shape``, or ``constraint`` is not callable.
+
+    Example:
+        >>> v = tf.Variable([1.0, 2.0])
+        >>> v.assign_add([1.0, 1.0]).numpy()
+        array([2., 3.], dtype=float32)
     """
 
     __array_priority__ = 100

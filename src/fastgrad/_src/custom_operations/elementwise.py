@@ -543,7 +543,8 @@ def elementwise(function: Any) -> Elementwise:
     Example:
         >>> @fg.elementwise
         ... def swish(x, beta):
-        ...     return x / (1.0 + math.exp(-beta * x))
-        >>> swish(fg.constant([0.0, 1.0]), 2.0)
+        ...     return x / (1.0 + np.exp(-beta * x))
+        >>> swish(fg.constant([0.0, 1.0]), 0.0)
+        <tf.Tensor: shape=(2,), dtype=float32, numpy=array([0. , 0.5], dtype=float32)>
     """
     return Elementwise(function)

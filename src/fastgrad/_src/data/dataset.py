@@ -42,6 +42,11 @@ class Dataset(DatasetConstructors, DatasetBatching):
     ``repeat``, ``shard`` and ``cache`` work on row numbers, and ``batch`` gathers all rows of a batch at once, in the same order.
     Threads compute elements in advance where that saves time (``prefetch``, and ``map`` with ``num_parallel_calls``). The elements
     and their order do not depend on threads.
+
+    Example:
+        >>> dataset = tf.data.Dataset.range(5).map(lambda x: x * x).batch(2)
+        >>> [batch.numpy().tolist() for batch in dataset]
+        [[0, 1], [4, 9], [16]]
     """
 
     __getattr__ = missing_member_getattr

@@ -80,6 +80,13 @@ class TFRecordDataset(Dataset):
         InvalidArgumentError: ``num_parallel_reads`` is below 1; while iterating, the compression is unknown.
         NotFoundError: while iterating, a file does not exist.
         DataLossError: while iterating, a file is damaged.
+
+    Example:
+        >>> with tf.io.TFRecordWriter("numbers.tfrecord") as writer:
+        ...     writer.write(b"one")
+        ...     writer.write(b"two")
+        >>> [record.numpy() for record in tf.data.TFRecordDataset("numbers.tfrecord")]
+        [b'one', b'two']
     """
 
     def __init__(

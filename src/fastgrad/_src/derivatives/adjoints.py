@@ -57,6 +57,15 @@ def adjoint(f: Any, *, tangent: Callable[..., Any] | None = None, zero: bool = F
         ValueError: the adjoint or ``tangent`` has a wrong number of parameters, ``zero`` comes with ``tangent``, ``f`` has the option
             ``inline`` of ``numba.njit``, or a function of ``ctypes`` has no ``argtypes``.
         DifferentiationError: when a derivative is compiled: the adjoint does not return cotangents, or ``f`` writes its arguments.
+
+    Example:
+        >>> def clipped(x):
+        ...     return min(x, 1.0)
+        >>> @fg.adjoint(clipped)
+        ... def clipped_adjoint(cotangent, result, x):
+        ...     return cotangent
+        >>> fg.grad(clipped)(5.0)
+        1.0
     """
     signature = _signature_of(f)
     if getattr(f, "targetoptions", {}).get("inline", "never") != "never":

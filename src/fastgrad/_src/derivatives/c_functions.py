@@ -25,6 +25,13 @@ def cfunc(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]
 
     Raises:
         TypeError: from the decorator: its argument is not a function, or has ``*args``.
+
+    Example:
+        >>> def cube(x):
+        ...     return x**3
+        >>> slope = fg.cfunc("float64(float64)")(fg.grad(cube))
+        >>> slope.ctypes(2.0)
+        12.0
     """
 
     def compile_function(f: Callable[..., Any]) -> Any:

@@ -88,6 +88,11 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
         ValueError: no argument is a float, an array of floats, a list of these, or a record or instance with such fields; or an argument to check
             is a tuple.
         DifferentiationError: ``f`` can't be differentiated.
+
+    Example:
+        >>> def energy(x):
+        ...     return np.sum(x**2) / 2
+        >>> fg.check_gradients(energy, np.array([1.0, 2.0]))
     """
     if is_variadic(f):
         f = with_fixed_parameters(f, len(arguments))

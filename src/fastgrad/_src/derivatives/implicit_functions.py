@@ -54,6 +54,17 @@ def implicit_root(f: Callable[..., Any], solver: Callable[..., Any]) -> Any:
         DifferentiationError: when a derivative is compiled: ``f`` has a construct that can't be differentiated, ``solver`` writes its arguments,
             or the root is neither a float nor an array of floats.
         numpy.linalg.LinAlgError: when a derivative runs: J is singular, so the root has no derivative.
+
+    Example:
+        >>> def residual(x, a):
+        ...     return x * x - a
+        >>> def newton(x, a):
+        ...     for _ in range(20):
+        ...         x = x - (x * x - a) / (2 * x)
+        ...     return x
+        >>> root = fg.implicit_root(residual, newton)
+        >>> root(1.0, 4.0), fg.grad(root, argnums=1)(1.0, 4.0)
+        (2.0, 0.25)
     """
     return _implicit_function(implicit_root, f, f, solver)
 
@@ -62,6 +73,17 @@ def fixed_point(f: Callable[..., Any], solver: Callable[..., Any]) -> Any:
     """Returns a compiled function that solves ``x = f(x, *parameters)`` for ``x``, with the derivative of the fixed point.
 
     The result equals ``implicit_root`` of ``f(x, *parameters) - x``. Arguments, results and errors are those of ``implicit_root``. ``f`` returns the shape of ``x``.
+
+    Example:
+        >>> def step(x, a):
+        ...     return (x + a / x) / 2
+        >>> def solve(x, a):
+        ...     for _ in range(20):
+        ...         x = (x + a / x) / 2
+        ...     return x
+        >>> root = fg.fixed_point(step, solve)
+        >>> root(1.0, 4.0), fg.grad(root, argnums=1)(1.0, 4.0)
+        (2.0, 0.25)
     """
     function = wrapped_function(f, "fixed_point")
     name, given = name_in_source(function.__name__), [f"p_{n}" for n in range(1, len(parameter_names(function)))]

@@ -296,6 +296,13 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Any:
         a function of the arguments of ``f``. It returns an array of shape ``result.shape + argument.shape``; for a float argument, the
         derivative has the type and shape of the result. For several ``argnums`` it returns a tuple of these. When it is called, it raises
         DifferentiationError if ``f`` can't be differentiated, or if the argument is complex, a tuple, a record or an instance.
+
+    Example:
+        >>> def polar(p):
+        ...     return np.array([p[0] * np.cos(p[1]), p[0] * np.sin(p[1])])
+        >>> fg.jacobian(polar)(np.array([2.0, 0.0]))
+        array([[1., 0.],
+               [0., 2.]])
     """
     return _matrix_dispatcher(jacobian, f, argnums, lambda position, width: forward_dispatcher(f, (position,), width))
 
@@ -309,6 +316,13 @@ def hessian(f: Callable[..., Any], argnums: int = 0) -> Any:
 
     Returns:
         a function of the arguments of ``f``. It returns an array of shape ``argument.shape + argument.shape``, or a float for a float argument.
+
+    Example:
+        >>> def energy(x):
+        ...     return np.sum(x**2) / 2
+        >>> fg.hessian(energy)(np.array([1.0, 2.0]))
+        array([[1., 0.],
+               [0., 1.]])
     """
     return _matrix_dispatcher(hessian, f, argnums, lambda position, _: hvp(f, position))
 

@@ -75,6 +75,12 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_
     Raises:
         ValueError: ``argnums`` are not indices of parameters.
         DifferentiationError: when the result is called: ``f`` has a construct that can't be differentiated. The message has file and line.
+
+    Example:
+        >>> def energy(x):
+        ...     return np.sum(x**2) / 2
+        >>> fg.value_and_grad(energy)(np.array([1.0, 2.0]))
+        (2.5, array([1., 2.]))
     """
     return _gradient(value_and_grad, f, argnums, has_aux)
 
@@ -84,6 +90,12 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool 
 
     Returns:
         a function of the arguments of ``f`` that returns the gradient; with ``has_aux`` (gradient, aux).
+
+    Example:
+        >>> def energy(x):
+        ...     return np.sum(x**2) / 2
+        >>> fg.grad(energy)(np.array([1.0, 2.0]))
+        array([1., 2.])
     """
     return _gradient(grad, f, argnums, has_aux)
 
@@ -143,6 +155,12 @@ def jvp(
     Raises:
         TypeError: ``primals`` or ``tangents`` are not a tuple or list, or the tangent of a real argument is complex.
         ValueError: the numbers of primals and tangents differ.
+
+    Example:
+        >>> def product(x, y):
+        ...     return x * y
+        >>> fg.jvp(product, (2.0, 3.0), (1.0, 0.0))
+        (6.0, 3.0)
     """
     if primals is not None:
         return _tangents_of_call(f, primals, tangents)
@@ -273,6 +291,13 @@ def vjp(f: Callable[..., Any], *primals: Any, **keywords: Any) -> tuple[Any, Cal
 
     Raises:
         ValueError: ``f`` writes an argument that shares memory with another argument.
+
+    Example:
+        >>> def product(x, y):
+        ...     return x * y
+        >>> value, pullback = fg.vjp(product, 2.0, 3.0)
+        >>> value, pullback(1.0)
+        (6.0, (3.0, 2.0))
     """
     call, values = PreparedPullback.of(f, primals, keywords)
     result: tuple[Any, Callable[..., tuple[Any, ...]]] = call.run(values)
@@ -292,6 +317,12 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Any:
 
     Returns:
         a function that takes the arguments of ``f``, then a vector of the argument's shape, and returns the product, of the same shape.
+
+    Example:
+        >>> def energy(x):
+        ...     return np.sum(x**2) / 2
+        >>> fg.hvp(energy)(np.array([1.0, 2.0]), np.array([1.0, 0.0]))
+        array([1., 0.])
     """
     if is_variadic(f):
         return DerivativeOfAnyNumber(f, lambda function: hvp(function, argnums), 1)

@@ -455,6 +455,13 @@ class MirroredStrategy(Strategy):
 
     Raises:
         ValueError: several devices.
+
+    Example:
+        >>> strategy = tf.distribute.MirroredStrategy()
+        >>> with strategy.scope():
+        ...     v = tf.Variable(1.0)
+        >>> strategy.run(lambda: v + 1.0).numpy()
+        np.float32(2.0)
     """
 
     def __init__(self, devices: Any = None, cross_device_ops: Any = None) -> None:

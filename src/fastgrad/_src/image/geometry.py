@@ -297,6 +297,10 @@ def resize(
     Raises:
         ValueError: another rank, ``size`` is not two integers, or another method.
         InvalidArgumentError: a size that is not positive, another dtype, or an image without pixels.
+
+    Example:
+        >>> tf.image.resize(tf.zeros((1, 8, 8, 3)), (4, 6)).shape
+        TensorShape([1, 4, 6, 3])
     """
     x = convert_to_tensor(images)
     if x._array.ndim not in (3, 4):

@@ -351,6 +351,10 @@ def get(identifier: Any) -> Callable[..., Any]:
 
     Raises:
         ValueError: ``identifier`` is none of these.
+
+    Example:
+        >>> tf.keras.activations.get("relu")(tf.constant([-1.0, 1.0])).numpy()
+        array([0., 1.], dtype=float32)
     """
     return linear if identifier is None else resolve_identifier(identifier, ALL, "activation function")
 

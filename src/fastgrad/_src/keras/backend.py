@@ -29,6 +29,11 @@ def clear_session(free_memory: bool = True) -> None:
 
     Args:
         free_memory: whether to run the garbage collector, which frees reference cycles.
+
+    Example:
+        >>> tf.keras.backend.clear_session()
+        >>> tf.keras.layers.Dense(1).name
+        'dense'
     """
     reset_uids()
     _random._reset_global_generator()

@@ -377,7 +377,12 @@ IdentityInitializer, OrthogonalInitializer = Identity, Orthogonal
 
 
 def serialize(initializer: Any) -> Any:
-    """Returns the configuration of an initializer, as plain values."""
+    """Returns the configuration of an initializer, as plain values.
+
+    Example:
+        >>> tf.keras.initializers.serialize(tf.keras.initializers.Zeros())["class_name"]
+        'Zeros'
+    """
     return serialize_keras_object(initializer)
 
 
@@ -395,6 +400,10 @@ def get(identifier: Any) -> Callable[..., Any] | None:
 
     Raises:
         ValueError: ``identifier`` is none of these.
+
+    Example:
+        >>> tf.keras.initializers.get("ones")((2,)).numpy()
+        array([1., 1.], dtype=float32)
     """
     if identifier is None:
         return None

@@ -86,6 +86,10 @@ def relu(features: Any, name: str | None = None) -> Tensor:
 
     Returns:
         A tensor of the same shape and dtype. TensorFlow: tf.nn.relu.
+
+    Example:
+        >>> tf.nn.relu([-1.0, 0.0, 2.0])
+        <tf.Tensor: shape=(3,), dtype=float32, numpy=array([0., 0., 2.], dtype=float32)>
     """
     return _relu(features)
 

@@ -47,6 +47,10 @@ add = elementwise(
 
     Args:
         x, y: tensors of one numeric dtype, or strings (joined).
+
+    Example:
+        >>> tf.add([1, 2], 10)
+        <tf.Tensor: shape=(2,), dtype=int32, numpy=array([11, 12], dtype=int32)>
     """,
     run=np.add,
     code=terms.ADD,
@@ -65,7 +69,12 @@ subtract = elementwise(
 )
 multiply: Binary = elementwise(
     "multiply",
-    "``x * y``, element by element, broadcast.",
+    """``x * y``, element by element, broadcast.
+
+    Example:
+        >>> tf.multiply([1.0, 2.0], [3.0, 4.0])
+        <tf.Tensor: shape=(2,), dtype=float32, numpy=array([3., 8.], dtype=float32)>
+    """,
     run=np.multiply,
     code=terms.MULTIPLY,
     # x * 1 is not x where x is complex and infinite.
@@ -116,6 +125,10 @@ abs = elementwise(
 
     Args:
         x: a signed number; complex numbers give their modulus, a real number.
+
+    Example:
+        >>> tf.abs([-1.5, 2.0])
+        <tf.Tensor: shape=(2,), dtype=float32, numpy=array([1.5, 2. ], dtype=float32)>
     """,
     run=np.abs,
     code=terms.abs,
@@ -133,7 +146,12 @@ sign: Unary = elementwise(
 )
 maximum = elementwise(
     "maximum",
-    "The larger of two, element by element, broadcast; NaN if one is NaN. At ties the gradient goes to ``x``.",
+    """The larger of two, element by element, broadcast; NaN if one is NaN. At ties the gradient goes to ``x``.
+
+    Example:
+        >>> tf.maximum([1.0, 5.0], 2.0)
+        <tf.Tensor: shape=(2,), dtype=float32, numpy=array([2., 5.], dtype=float32)>
+    """,
     run=np.maximum,
     code=terms.maximum,
     dtypes=REAL_DTYPES,
@@ -141,7 +159,12 @@ maximum = elementwise(
 )
 minimum = elementwise(
     "minimum",
-    "The smaller of two, element by element, broadcast; NaN if one is NaN. At ties the gradient goes to ``x``.",
+    """The smaller of two, element by element, broadcast; NaN if one is NaN. At ties the gradient goes to ``x``.
+
+    Example:
+        >>> tf.minimum([1.0, 5.0], 2.0)
+        <tf.Tensor: shape=(2,), dtype=float32, numpy=array([1., 2.], dtype=float32)>
+    """,
     run=np.minimum,
     code=terms.minimum,
     dtypes=REAL_DTYPES,
@@ -237,6 +260,10 @@ def add_n(inputs: Any, name: str | None = None) -> Any:
     Raises:
         ValueError: ``inputs`` is empty or not iterable.
         InvalidArgumentError: different shapes or dtypes, or a dtype that has no sums.
+
+    Example:
+        >>> tf.add_n([[1, 2], [3, 4], [5, 6]])
+        <tf.Tensor: shape=(2,), dtype=int32, numpy=array([ 9, 12], dtype=int32)>
     """
     if inputs is None or isinstance(inputs, (str, bytes, dict)):
         raise TypeError(f"add_n: Argument `inputs` must be a list of tensors, got {inputs!r:.200}.")

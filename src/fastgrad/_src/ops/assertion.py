@@ -235,7 +235,8 @@ def check_numerics(tensor: Any, message: str, name: str | None = None) -> Any:
 
     Raises:
         InvalidArgumentError: an element is NaN or infinite; the message names the first and the caller's line.
-        TensorFlow: tf.debugging.check_numerics.
+
+    TensorFlow: tf.debugging.check_numerics.
     """
     try:
         x = convert_to_tensor(tensor)

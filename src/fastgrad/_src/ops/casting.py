@@ -64,6 +64,10 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
     Raises:
         TypeError: ``dtype`` names no dtype.
         UnimplementedError: from or to strings, or other casts of ``tf.dtypes.experimental``.
+
+    Example:
+        >>> tf.cast([1.7, -1.7], tf.int32)
+        <tf.Tensor: shape=(2,), dtype=int32, numpy=array([ 1, -1], dtype=int32)>
     """
     dtype = dtypes.as_dtype(dtype)
     if isinstance(x, IndexedSlices):

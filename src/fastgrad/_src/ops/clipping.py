@@ -82,6 +82,10 @@ def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | 
         InvalidArgumentError: shapes that do not broadcast, other dtypes.
         TypeError: a bound is a number that the dtype of ``t`` can't hold.
         ValueError: a bound of a larger shape than ``t``.
+
+    Example:
+        >>> tf.clip_by_value([-2.0, 0.5, 3.0], 0.0, 1.0)
+        <tf.Tensor: shape=(3,), dtype=float32, numpy=array([0. , 0.5, 1. ], dtype=float32)>
     """
     if isinstance(t, IndexedSlices):
         return IndexedSlices(clip_by_value(t.values, clip_value_min, clip_value_max), t.indices, t.dense_shape)

@@ -35,6 +35,10 @@ equal = _predicate(
 
     Args:
         x, y: tensors of one dtype.
+
+    Example:
+        >>> tf.equal([1, 2, 3], [1, 0, 3])
+        <tf.Tensor: shape=(3,), dtype=bool, numpy=array([ True, False,  True])>
     """,
     run=np.equal,
     code=terms.EQUAL,
@@ -52,7 +56,12 @@ def _comparison(
 ) -> Binary:
     comparison: Binary = _predicate(
         name,
-        f"``x {sign} y``, element by element, broadcast.",
+        f"""``x {sign} y``, element by element, broadcast.
+
+        Example:
+            >>> tf.{name}([1, 2, 3], 2)
+            <tf.Tensor: shape=(3,), dtype=bool, numpy={run((1, 2, 3), 2)!r}>
+        """,
         run=run,
         code=code,
         dtypes=dtypes,

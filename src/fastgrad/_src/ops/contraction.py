@@ -255,6 +255,10 @@ def matmul(
     Raises:
         InvalidArgumentError: ranks below 2, sizes that do not match, two dtypes, a dtype without products.
         ValueError: transpose and adjoint of the same matrix.
+
+    Example:
+        >>> tf.matmul([[1.0, 2.0]], [[3.0], [4.0]])
+        <tf.Tensor: shape=(1, 1), dtype=float32, numpy=array([[11.]], dtype=float32)>
     """
     if type(a) is not Tensor or type(b) is not Tensor:
         try:

@@ -47,6 +47,11 @@ def cond(
         TypeError: a function is missing or not callable; inside ``tf.function``, they return different structures or dtypes.
         ValueError: ``pred`` is None or has more than one element; inside ``tf.function``, only one function returns None.
             TensorFlow: tf.cond.
+
+    Example:
+        >>> x = tf.constant(3.0)
+        >>> tf.cond(x > 0, lambda: tf.sqrt(x * 3), lambda: -x).numpy()
+        np.float32(3.0)
     """
     for what, function in (("true_fn", true_fn), ("false_fn", false_fn)):
         if function is None:
@@ -89,7 +94,8 @@ def case(
         TypeError: not a list of pairs, a predicate that is no boolean tensor, or a function that can't be called.
         ValueError: no pair at all, or a dict that is not ``exclusive``.
         InvalidArgumentError: no predicate is true and there is no default, or several are true and ``exclusive``.
-        TensorFlow: tf.case.
+
+    TensorFlow: tf.case.
     """
     pairs = _checked_branch_pairs(pred_fn_pairs, exclusive)
     if default is not None and not callable(default):

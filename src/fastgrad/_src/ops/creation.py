@@ -84,6 +84,16 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
         TypeError: a value that does not fit ``dtype``, a tensor of another dtype, or a number of elements that does not fit
             ``shape``.
         ValueError: a ragged list, or something that is no number.
+
+    Example:
+        >>> tf.constant([[1.0, 2.0], [3.0, 4.0]])
+        <tf.Tensor: shape=(2, 2), dtype=float32, numpy=
+        array([[1., 2.],
+               [3., 4.]], dtype=float32)>
+        >>> tf.constant(0, shape=(2, 3))
+        <tf.Tensor: shape=(2, 3), dtype=int32, numpy=
+        array([[0, 0, 0],
+               [0, 0, 0]], dtype=int32)>
     """
     if dtype is not None:
         dtype = dtypes.as_dtype(dtype)
@@ -161,6 +171,10 @@ def identity(input: Any, name: str | None = None) -> Any:
     Args:
         input: a tensor or a value that converts to one.
         name: kept for TensorFlow's signature.
+
+    Example:
+        >>> tf.identity([1.0, 2.0])
+        <tf.Tensor: shape=(2,), dtype=float32, numpy=array([1., 2.], dtype=float32)>
     """
     try:
         x = tensor_of(input)
@@ -226,6 +240,12 @@ def zeros(shape: Any, dtype: Any = dtypes.float32, name: str | None = None, layo
     Raises:
         InvalidArgumentError: a negative size.
         TypeError: a size that is no integer, or an unknown dtype.
+
+    Example:
+        >>> tf.zeros((2, 2), tf.int32)
+        <tf.Tensor: shape=(2, 2), dtype=int32, numpy=
+        array([[0, 0],
+               [0, 0]], dtype=int32)>
     """
     try:
         sizes = dimensions(shape, "zeros")
@@ -245,6 +265,12 @@ def ones(shape: Any, dtype: Any = dtypes.float32, name: str | None = None, layou
     Raises:
         InvalidArgumentError: a negative size.
         TypeError: a size that is no integer, an unknown dtype, or string.
+
+    Example:
+        >>> tf.ones((2, 2))
+        <tf.Tensor: shape=(2, 2), dtype=float32, numpy=
+        array([[1., 1.],
+               [1., 1.]], dtype=float32)>
     """
     target_dtype = dtypes.as_dtype(dtype)
     if target_dtype is dtypes.string:
@@ -272,6 +298,10 @@ def zeros_like(input: Any, dtype: Any = None, name: str | None = None, layout: A
         input: a tensor or a value that converts to one.
         dtype: default the dtype of ``input``.
         name, layout: kept for TensorFlow's signature.
+
+    Example:
+        >>> tf.zeros_like([1.0, 2.0])
+        <tf.Tensor: shape=(2,), dtype=float32, numpy=array([0., 0.], dtype=float32)>
     """
     try:
         x = tensor_of(input)
@@ -292,6 +322,10 @@ def ones_like(input: Any, dtype: Any = None, name: str | None = None, layout: An
 
     Raises:
         InvalidArgumentError: strings.
+
+    Example:
+        >>> tf.ones_like([[1, 2]])
+        <tf.Tensor: shape=(1, 2), dtype=int32, numpy=array([[1, 1]], dtype=int32)>
     """
     try:
         x = tensor_of(input)
@@ -313,6 +347,12 @@ def fill(dims: Any, value: Any, name: str | None = None, layout: Any = None) -> 
 
     Raises:
         InvalidArgumentError: a negative size, or a value that is no scalar.
+
+    Example:
+        >>> tf.fill((2, 2), 7)
+        <tf.Tensor: shape=(2, 2), dtype=int32, numpy=
+        array([[7, 7],
+               [7, 7]], dtype=int32)>
     """
     try:
         sizes = dimensions(dims, "fill")
@@ -345,6 +385,12 @@ def eye(
     Raises:
         InvalidArgumentError: a negative size.
         TypeError: a size that is no integer.
+
+    Example:
+        >>> tf.eye(2)
+        <tf.Tensor: shape=(2, 2), dtype=float32, numpy=
+        array([[1., 0.],
+               [0., 1.]], dtype=float32)>
     """
     columns = num_rows if num_columns is None else num_columns
     sizes = dimensions((as_python_int(num_rows, "eye: num_rows"), as_python_int(columns, "eye: num_columns")), "eye")
@@ -385,6 +431,12 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name
     Raises:
         InvalidArgumentError: delta is 0 or leads away from the limit, or an argument is no scalar or not finite.
         TypeError: an argument that does not fit ``dtype``, or a dtype that has no ranges.
+
+    Example:
+        >>> tf.range(3)
+        <tf.Tensor: shape=(3,), dtype=int32, numpy=array([0, 1, 2], dtype=int32)>
+        >>> tf.range(1.0, 2.0, 0.25)
+        <tf.Tensor: shape=(4,), dtype=float32, numpy=array([1.  , 1.25, 1.5 , 1.75], dtype=float32)>
     """
     if start is None:
         raise ValueError(

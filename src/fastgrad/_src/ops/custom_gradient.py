@@ -40,6 +40,13 @@ def stop_gradient(input: Any, name: str | None = None) -> Any:  # TensorFlow's n
 
     Returns:
         A tensor that tapes treat as a constant. TensorFlow: tf.stop_gradient.
+
+    Example:
+        >>> x = tf.Variable(3.0)
+        >>> with tf.GradientTape() as tape:
+        ...     y = x * tf.stop_gradient(x)
+        >>> tape.gradient(y, x).numpy()
+        np.float32(3.0)
     """
     try:
         x = convert_to_tensor(input)

@@ -138,6 +138,13 @@ def set_seed(seed: Any) -> None:
 
     Raises:
         TypeError: ``seed`` is no integer. TensorFlow: tf.random.set_seed.
+
+    Example:
+        >>> tf.random.set_seed(1)
+        >>> first = tf.random.normal((3,))
+        >>> tf.random.set_seed(1)
+        >>> bool(tf.reduce_all(tf.random.normal((3,)) == first))
+        True
     """
     report_effect("tf.random.set_seed was called")
     with hide_from_recorders():

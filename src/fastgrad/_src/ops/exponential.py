@@ -41,7 +41,12 @@ def _transcendental_operation(
 
 exp = _transcendental_operation(
     "exp",
-    "``e**x``, element by element.",
+    """``e**x``, element by element.
+
+    Example:
+        >>> tf.exp([0.0, 1.0])
+        <tf.Tensor: shape=(2,), dtype=float32, numpy=array([1.       , 2.7182817], dtype=float32)>
+    """,
     np.exp,
 )
 expm1 = _transcendental_operation(
@@ -51,7 +56,12 @@ expm1 = _transcendental_operation(
 )
 log = _transcendental_operation(
     "log",
-    "The natural logarithm, element by element: -inf at 0, NaN below. The gradient at 0 is infinite.",
+    """The natural logarithm, element by element: -inf at 0, NaN below. The gradient at 0 is infinite.
+
+    Example:
+        >>> tf.math.log([1.0, 0.0])
+        <tf.Tensor: shape=(2,), dtype=float32, numpy=array([  0., -inf], dtype=float32)>
+    """,
     np.log,
     domain=(0.0, np.inf),
 )
@@ -225,7 +235,12 @@ def _sigmoid_by_numpy(x: np.ndarray) -> Any:
 
 sigmoid: Unary = elementwise(
     "sigmoid",
-    "``1 / (1 + exp(-x))``, element by element.",
+    """``1 / (1 + exp(-x))``, element by element.
+
+    Example:
+        >>> tf.sigmoid([0.0, 100.0])
+        <tf.Tensor: shape=(2,), dtype=float32, numpy=array([0.5, 1. ], dtype=float32)>
+    """,
     run=make_float_kernel_run("sigmoid", _sigmoid_by_numpy, "activation", ELEMENT_NANOSECONDS),
     code=terms.sigmoid,
     dtypes=INEXACT_DTYPES,

@@ -213,6 +213,12 @@ def gather(
     Raises:
         InvalidArgumentError: an index is negative or too large, batch dimensions differ, or ``axis`` is out of range.
         ValueError: ``batch_dims`` is not less than the rank of ``indices`` plus one.
+
+    Example:
+        >>> tf.gather([[1, 2], [3, 4], [5, 6]], [2, 0])
+        <tf.Tensor: shape=(2, 2), dtype=int32, numpy=
+        array([[5, 6],
+               [1, 2]], dtype=int32)>
     """
     try:
         x = params if type(params) is Tensor else tensor_of(params)
@@ -411,6 +417,10 @@ def gather_nd(
     Raises:
         InvalidArgumentError: a position is outside ``params``, ``params`` is empty, or k is larger than its rank.
         ValueError: ``batch_dims`` is not less than the ranks.
+
+    Example:
+        >>> tf.gather_nd([[1, 2], [3, 4]], [[0, 1], [1, 0]])
+        <tf.Tensor: shape=(2,), dtype=int32, numpy=array([2, 3], dtype=int32)>
     """
     try:
         x, ids = tensor_of(params), tensor_of(indices)

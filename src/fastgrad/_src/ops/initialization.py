@@ -87,6 +87,10 @@ class constant_initializer(_Initializer):  # noqa: N801
 
     Raises:
         TypeError: ``value`` has another type.
+
+    Example:
+        >>> tf.constant_initializer(2.0)((3,))
+        <tf.Tensor: shape=(3,), dtype=float32, numpy=array([2., 2., 2.], dtype=float32)>
     """
 
     _arguments = ("value",)

@@ -87,6 +87,10 @@ def argmax(input: Any, axis: Any = None, output_type: Any = dtypes.int64, name: 
     Raises:
         InvalidArgumentError: the dtype has no order, ``axis`` is out of range or empty, or ``output_type`` is another dtype.
         TypeError: ``axis`` is a list.
+
+    Example:
+        >>> tf.argmax([[1.0, 3.0, 2.0], [4.0, 0.0, 1.0]], axis=1)
+        <tf.Tensor: shape=(2,), dtype=int64, numpy=array([1, 0])>
     """
     return _call_argmax(_argmax, input, axis, output_type, ("int16", "uint16", "int32", "int64"))
 

@@ -110,6 +110,12 @@ def concat(values: Any, axis: Any, name: str | None = "concat") -> Any:
     Raises:
         InvalidArgumentError: there are no tensors, a tensor is a scalar, ranks, sizes or dtypes differ, or ``axis`` is out
             of range.
+
+    Example:
+        >>> tf.concat([[[1, 2]], [[3, 4]]], axis=0)
+        <tf.Tensor: shape=(2, 2), dtype=int32, numpy=
+        array([[1, 2],
+               [3, 4]], dtype=int32)>
     """
     try:
         if not isinstance(values, (list, tuple)):
@@ -202,6 +208,12 @@ def stack(values: Any, axis: Any = 0, name: str | None = "stack") -> Any:
     Raises:
         ValueError: ``axis`` is out of range.
         InvalidArgumentError: shapes or dtypes differ.
+
+    Example:
+        >>> tf.stack([[1, 2], [3, 4]], axis=1)
+        <tf.Tensor: shape=(2, 2), dtype=int32, numpy=
+        array([[1, 3],
+               [2, 4]], dtype=int32)>
     """
     if not isinstance(values, (list, tuple)):
         check_list("stack", "values", values)
@@ -246,6 +258,10 @@ def unstack(value: Any, num: int | None = None, axis: Any = 0, name: str | None 
     Raises:
         ValueError: ``axis`` is out of range.
         InvalidArgumentError: ``num`` is not the size of the axis.
+
+    Example:
+        >>> [row.numpy() for row in tf.unstack([[1, 2], [3, 4]])]
+        [array([1, 2], dtype=int32), array([3, 4], dtype=int32)]
     """
     x = tensor_of(value)
     shape = x._array.shape
@@ -274,6 +290,10 @@ def split(
     Raises:
         InvalidArgumentError: the pieces do not add up to the size of the axis, or ``axis`` is out of range.
         ValueError: ``num_or_size_splits`` is a scalar tensor or a float.
+
+    Example:
+        >>> [part.numpy() for part in tf.split([1, 2, 3, 4, 5], [2, 3])]
+        [array([1, 2], dtype=int32), array([3, 4, 5], dtype=int32)]
     """
     try:
         x = tensor_of(value)

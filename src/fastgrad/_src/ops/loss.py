@@ -186,7 +186,12 @@ def sparse_softmax_cross_entropy_with_logits(labels: Any, logits: Any, name: str
     Raises:
         ValueError: the ranks or static shapes do not fit.
         InvalidArgumentError: a label is out of range, or a dtype is wrong.
-        TensorFlow: tf.nn.sparse_softmax_cross_entropy_with_logits.
+
+    TensorFlow: tf.nn.sparse_softmax_cross_entropy_with_logits.
+
+    Example:
+        >>> tf.nn.sparse_softmax_cross_entropy_with_logits(labels=[1], logits=[[0.0, 0.0]])
+        <tf.Tensor: shape=(1,), dtype=float32, numpy=array([0.6931472], dtype=float32)>
     """
     x = convert_to_tensor(logits)
     t = convert_to_tensor(labels)
@@ -289,7 +294,12 @@ def softmax_cross_entropy_with_logits(labels: Any, logits: Any, axis: int = -1, 
 
     Raises:
         InvalidArgumentError: the shapes do not broadcast together, or ``logits`` is not floating.
-        TensorFlow: tf.nn.softmax_cross_entropy_with_logits.
+
+    TensorFlow: tf.nn.softmax_cross_entropy_with_logits.
+
+    Example:
+        >>> tf.nn.softmax_cross_entropy_with_logits(labels=[[0.0, 1.0]], logits=[[0.0, 0.0]])
+        <tf.Tensor: shape=(1,), dtype=float32, numpy=array([0.6931472], dtype=float32)>
     """
     what = "softmax_cross_entropy_with_logits"
     x = convert_to_tensor(logits)

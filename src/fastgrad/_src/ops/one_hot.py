@@ -72,6 +72,12 @@ def one_hot(
         TypeError: ``on_value``, ``off_value`` and ``dtype`` do not agree.
         InvalidArgumentError: ``indices`` have another dtype, ``depth`` is negative, ``axis`` is out of range, or a value is
             no scalar.
+
+    Example:
+        >>> tf.one_hot([0, 2], depth=3)
+        <tf.Tensor: shape=(2, 3), dtype=float32, numpy=
+        array([[1., 0., 0.],
+               [0., 0., 1.]], dtype=float32)>
     """
     try:
         ids = tensor_of(indices)

@@ -126,6 +126,10 @@ def pad(
             is no scalar or has another dtype.
         TypeError: a Python constant does not fit the dtype.
         ValueError: ``mode`` is unknown.
+
+    Example:
+        >>> tf.pad([1, 2], [[1, 2]])
+        <tf.Tensor: shape=(5,), dtype=int32, numpy=array([0, 1, 2, 0, 0], dtype=int32)>
     """
     x = tensor_of(tensor)
     shape = x._array.shape

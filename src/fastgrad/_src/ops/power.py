@@ -60,6 +60,10 @@ pow: Binary = elementwise(
 
     Raises:
         InvalidArgumentError: an integer to a negative power.
+
+    Example:
+        >>> tf.pow([2.0, 3.0], 2.0)
+        <tf.Tensor: shape=(2,), dtype=float32, numpy=array([4., 9.], dtype=float32)>
     """,
     run=_run_pow,
     code=terms.pow,
@@ -71,7 +75,12 @@ pow: Binary = elementwise(
 )
 square = elementwise(
     "square",
-    "``x * x``, element by element.",
+    """``x * x``, element by element.
+
+    Example:
+        >>> tf.square([1.0, -3.0])
+        <tf.Tensor: shape=(2,), dtype=float32, numpy=array([1., 9.], dtype=float32)>
+    """,
     run=np.square,
     code=terms.square,
     dtypes=NUMERIC_DTYPES,
@@ -85,7 +94,12 @@ sqrt_gradient = elementwise(
 )
 sqrt = elementwise(
     "sqrt",
-    "The square root, element by element: NaN below 0. The gradient at 0 is infinite.",
+    """The square root, element by element: NaN below 0. The gradient at 0 is infinite.
+
+    Example:
+        >>> tf.sqrt([4.0, 9.0])
+        <tf.Tensor: shape=(2,), dtype=float32, numpy=array([2., 3.], dtype=float32)>
+    """,
     run=np.sqrt,
     code=terms.sqrt,
     dtypes=INEXACT_DTYPES,

@@ -76,7 +76,8 @@ class Generator:
 
     Raises:
         ValueError: an unknown algorithm, or neither ``copy_from`` nor ``state``.
-        TensorFlow: tf.random.Generator.
+
+    TensorFlow: tf.random.Generator.
     """
 
     def __init__(self, copy_from: Generator | None = None, state: Any = None, alg: Any = None) -> None:

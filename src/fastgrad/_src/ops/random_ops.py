@@ -46,6 +46,11 @@ def uniform(
     Raises:
         ValueError: another dtype, or no ``maxval`` for integers.
         InvalidArgumentError: the range of integers is empty, or a dimension is negative. TensorFlow: tf.random.uniform.
+
+    Example:
+        >>> x = tf.random.uniform((2, 3), minval=-1.0, maxval=1.0)
+        >>> x.shape, bool(tf.reduce_all(tf.abs(x) <= 1.0))
+        (TensorShape([2, 3]), True)
     """
     return uniform_from(default_philox_words(seed), "random.uniform", shape, minval, maxval, dtype)
 
@@ -68,6 +73,10 @@ def normal(
 
     Raises:
         InvalidArgumentError: the shapes do not broadcast, or a dimension is negative. TensorFlow: tf.random.normal.
+
+    Example:
+        >>> tf.random.normal((2, 3), mean=1.0).shape
+        TensorShape([2, 3])
     """
     return normal_from(default_philox_words(seed), draws.normal, "random.normal", shape, mean, stddev, dtype)
 
@@ -204,6 +213,10 @@ def dropout(x: Any, rate: Any, noise_shape: Any = None, seed: Any = None, name: 
     Raises:
         ValueError: ``rate`` is outside [0, 1), or ``x`` is not floating.
         InvalidArgumentError: ``noise_shape`` does not broadcast with ``x``. TensorFlow: tf.nn.dropout.
+
+    Example:
+        >>> tf.nn.dropout(tf.ones(3), rate=0.0)
+        <tf.Tensor: shape=(3,), dtype=float32, numpy=array([1., 1., 1.], dtype=float32)>
     """
     return dropout_from(default_philox_words(seed), x, rate, noise_shape)
 

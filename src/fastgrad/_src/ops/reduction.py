@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
+from textwrap import indent
 from typing import Any, Protocol
 
 import numpy as np
@@ -178,11 +179,11 @@ _DOCSTRING = """{summary}
 
     Raises:
         InvalidArgumentError: {refused}, or an axis is out of range.
-    """
+    {example}"""
 
 
 def _public_function(
-    row: Operation, summary: str, takes: str, refused: str, takes_lists: bool = False
+    row: Operation, summary: str, takes: str, refused: str, takes_lists: bool = False, example: str = ""
 ) -> ReductionFunction:
     """Makes the public function of a reduction.
 
@@ -192,6 +193,7 @@ def _public_function(
         takes: what the tensor may be.
         refused: which tensors are errors.
         takes_lists: whether lists and arrays are converted to booleans; others are a TypeError.
+        example: calls and what they print, for the docstring.
     """
 
     def reduction(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
@@ -201,7 +203,8 @@ def _public_function(
         return result
 
     reduction.__name__ = reduction.__qualname__ = row.name
-    reduction.__doc__ = _DOCSTRING.format(summary=summary, takes=takes, refused=refused)
+    section = f"\n    Example:\n{indent(example, ' ' * 8)}\n    " if example else ""
+    reduction.__doc__ = _DOCSTRING.format(summary=summary, takes=takes, refused=refused, example=section)
     return reduction
 
 
@@ -264,6 +267,10 @@ reduce_sum = _public_function(
     "The sum over axes.",
     "a numeric tensor. Sums of integers wrap around in their dtype; half-width floats are summed in float32.",
     "the dtype has no sums",
+    example=""">>> tf.reduce_sum([[1, 2], [3, 4]])
+<tf.Tensor: shape=(), dtype=int32, numpy=10>
+>>> tf.reduce_sum([[1, 2], [3, 4]], axis=1)
+<tf.Tensor: shape=(2,), dtype=int32, numpy=array([3, 7], dtype=int32)>""",
 )
 
 
@@ -302,6 +309,8 @@ reduce_mean = _public_function(
     "The mean over axes.",
     "a numeric tensor; means of integers are integers, rounded towards zero.",
     "the dtype has no means",
+    example=""">>> tf.reduce_mean([[1.0, 2.0], [3.0, 4.0]], axis=0)
+<tf.Tensor: shape=(2,), dtype=float32, numpy=array([2., 3.], dtype=float32)>""",
 )
 
 
@@ -418,6 +427,8 @@ reduce_max = _public_function(
     "The largest element over axes; NaN if one element is NaN. Equal extremes share the gradient evenly.",
     "a real tensor. The largest element of an empty tensor is -inf or the smallest integer.",
     "the dtype has no order",
+    example=""">>> tf.reduce_max([[1, 5], [3, 2]], axis=1)
+<tf.Tensor: shape=(2,), dtype=int32, numpy=array([5, 3], dtype=int32)>""",
 )
 
 
@@ -426,6 +437,8 @@ reduce_min = _public_function(
     "The smallest element over axes; NaN if one element is NaN. Equal extremes share the gradient evenly.",
     "a real tensor. The smallest element of an empty tensor is inf or the largest integer.",
     "the dtype has no order",
+    example=""">>> tf.reduce_min([[1, 5], [3, 2]], axis=1)
+<tf.Tensor: shape=(2,), dtype=int32, numpy=array([1, 2], dtype=int32)>""",
 )
 
 

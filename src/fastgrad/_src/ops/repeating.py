@@ -71,6 +71,12 @@ def tile(input: Any, multiples: Any, name: str | None = None) -> Any:
 
     Raises:
         InvalidArgumentError: the number of multiples differs from the rank, or a multiple is negative.
+
+    Example:
+        >>> tf.tile([[1, 2]], [2, 2])
+        <tf.Tensor: shape=(2, 4), dtype=int32, numpy=
+        array([[1, 2, 1, 2],
+               [1, 2, 1, 2]], dtype=int32)>
     """
     try:
         x = tensor_of(input)

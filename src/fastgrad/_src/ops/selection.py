@@ -80,6 +80,13 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
         ValueError: only one of ``x`` and ``y`` is given.
         TypeError: a Python condition is no bool, or a Python value does not fit the dtype of the other argument.
         InvalidArgumentError: dtypes differ, shapes do not broadcast, or ``condition`` is scalar without ``x`` and ``y``.
+
+    Example:
+        >>> x = tf.constant([-1.0, 2.0])
+        >>> tf.where(x > 0, x, 0.0)
+        <tf.Tensor: shape=(2,), dtype=float32, numpy=array([0., 2.], dtype=float32)>
+        >>> tf.where(x > 0)
+        <tf.Tensor: shape=(1, 1), dtype=int64, numpy=array([[1]])>
     """
     if x is None and y is None:
         try:

@@ -37,6 +37,10 @@ def shape(input: Any, out_type: Any = None, name: str | None = None) -> Tensor:
 
     Raises:
         InvalidArgumentError: ``out_type`` is another dtype.
+
+    Example:
+        >>> tf.shape(tf.zeros((2, 3)))
+        <tf.Tensor: shape=(2,), dtype=int32, numpy=array([2, 3], dtype=int32)>
     """
     dtype = _shape_dtype("shape", out_type)
     try:
@@ -60,6 +64,10 @@ def rank(input: Any, name: str | None = None) -> Tensor:
     Args:
         input: a tensor, or a value that converts to one.
         name: kept for TensorFlow's signature.
+
+    Example:
+        >>> tf.rank(tf.zeros((2, 3))).numpy()
+        np.int32(2)
     """
     try:
         x = tensor_of(input)
@@ -79,6 +87,10 @@ def size(input: Any, out_type: Any = None, name: str | None = None) -> Tensor:
 
     Raises:
         InvalidArgumentError: ``out_type`` is another dtype.
+
+    Example:
+        >>> tf.size([[1, 2], [3, 4]]).numpy()
+        np.int32(4)
     """
     dtype = _shape_dtype("size", out_type)
     try:

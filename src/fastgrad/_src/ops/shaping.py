@@ -57,6 +57,12 @@ def reshape(tensor: Any, shape: Any, name: str | None = None) -> Any:
 
     Raises:
         InvalidArgumentError: the number of elements differs, or two sizes are negative.
+
+    Example:
+        >>> tf.reshape([1, 2, 3, 4, 5, 6], (2, -1))
+        <tf.Tensor: shape=(2, 3), dtype=int32, numpy=
+        array([[1, 2, 3],
+               [4, 5, 6]], dtype=int32)>
     """
     try:
         x = tensor_of(tensor)
@@ -106,6 +112,10 @@ def expand_dims(input: Any, axis: Any, name: str | None = None) -> Any:
 
     Raises:
         InvalidArgumentError: ``axis`` is out of range.
+
+    Example:
+        >>> tf.expand_dims(tf.zeros((2, 3)), axis=0).shape
+        TensorShape([1, 2, 3])
     """
     try:
         x = tensor_of(input)
@@ -133,6 +143,10 @@ def squeeze(input: Any, axis: Any = None, name: str | None = None) -> Any:
 
     Raises:
         InvalidArgumentError: an axis is out of range or its size is not 1.
+
+    Example:
+        >>> tf.squeeze(tf.zeros((1, 3, 1))).shape
+        TensorShape([3])
     """
     try:
         x = tensor_of(input)
@@ -258,6 +272,12 @@ def transpose(a: Any, perm: Any = None, conjugate: bool = False, name: str | Non
 
     Raises:
         InvalidArgumentError: ``perm`` is no permutation of the axes.
+
+    Example:
+        >>> tf.transpose([[1, 2], [3, 4]])
+        <tf.Tensor: shape=(2, 2), dtype=int32, numpy=
+        array([[1, 3],
+               [2, 4]], dtype=int32)>
     """
     x = tensor_of(a)
     rank = x._array.ndim
@@ -319,6 +339,12 @@ def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Any:
 
     Raises:
         InvalidArgumentError: the shape of ``input`` does not broadcast to ``shape``.
+
+    Example:
+        >>> tf.broadcast_to([1, 2], (2, 2))
+        <tf.Tensor: shape=(2, 2), dtype=int32, numpy=
+        array([[1, 2],
+               [1, 2]], dtype=int32)>
     """
     try:
         x = tensor_of(input)

@@ -124,6 +124,10 @@ def softmax(logits: Any, axis: int | None = -1, name: str | None = None) -> Any:
 
     Raises:
         InvalidArgumentError: ``axis`` is out of range, or the dtype is not floating. TensorFlow: tf.nn.softmax.
+
+    Example:
+        >>> tf.nn.softmax([0.0, 0.0, 0.0, 0.0])
+        <tf.Tensor: shape=(4,), dtype=float32, numpy=array([0.25, 0.25, 0.25, 0.25], dtype=float32)>
     """
     try:
         return _call_softmax("softmax", _softmax, _softmax_across, logits, axis)

@@ -118,6 +118,11 @@ def scalar(name: str, data: Any, step: Any = None, description: str | None = Non
     Raises:
         ValueError: there is no step, or more than one number.
         TypeError: ``name`` is not a string, ``data`` not a real number, or ``step`` not an integer.
+
+    Example:
+        >>> with tf.summary.create_file_writer("logs").as_default():
+        ...     tf.summary.scalar("loss", 0.5, step=1)
+        True
     """
     value = _real_tensor("summary.scalar", name, data, description)
     if value._array.size != 1:

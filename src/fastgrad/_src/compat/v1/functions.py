@@ -76,7 +76,13 @@ def _refuse_placeholder(name: str) -> Any:
 
 
 def placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> Any:
-    """Raises RuntimeError, as TensorFlow does in eager code."""
+    """Raises RuntimeError, as TensorFlow does in eager code.
+
+    Example:
+        >>> tf.compat.v1.placeholder(tf.float32)
+        Traceback (most recent call last):
+        RuntimeError: tf.placeholder() is not compatible with eager execution; pass the value to a function.
+    """
     _refuse_placeholder("placeholder")
 
 
@@ -100,7 +106,12 @@ def _cast_function(name: str, dtype: Any) -> Any:
         return casting.cast(x, dtype)
 
     cast.__name__ = cast.__qualname__ = name
-    cast.__doc__ = f"Returns ``x`` as {dtype.name}."
+    cast.__doc__ = f"""Returns ``x`` as {dtype.name}.
+
+    Example:
+        >>> tf.compat.v1.{name}([1, 2]).dtype
+        {dtype!r}
+    """
     return cast
 
 

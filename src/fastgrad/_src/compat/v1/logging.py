@@ -26,7 +26,13 @@ def debug(msg: str, *args: object) -> None:
 
 
 def info(msg: str, *args: object) -> None:
-    """Logs a message."""
+    """Logs a message for information.
+
+    Example:
+        >>> tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.INFO)
+        >>> tf.compat.v1.logging.info("epoch %d", 1)
+        >>> tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.WARN)
+    """
     _get_logger().info(msg, *args)
 
 

@@ -72,6 +72,12 @@ def variable_scope(  # noqa: PLR0913  # TensorFlow's arguments
 
     Raises:
         TypeError: neither a name nor a scope.
+
+    Example:
+        >>> with tf.compat.v1.variable_scope("encoder"):
+        ...     v = tf.compat.v1.get_variable("kernel", shape=(2, 3))
+        >>> v.name
+        'encoder/kernel:0'
     """
     outer = _scopes[-1]
     name = default_name if name_or_scope is None else name_or_scope
@@ -124,6 +130,10 @@ def get_variable(  # noqa: PLR0913  # TensorFlow's arguments
 
     Raises:
         ValueError: there is neither a shape nor a value, or both.
+
+    Example:
+        >>> tf.compat.v1.get_variable("scale", initializer=2.0).numpy()
+        np.float32(2.0)
     """
     scope = _scopes[-1]
     initializer = scope.initializer if initializer is None else initializer
@@ -167,7 +177,11 @@ all_variables = local_variables = model_variables = moving_average_variables = t
 
 
 def global_variables_initializer(*args: Any, **kwargs: Any) -> None:
-    """Returns None: variables have their values from the start in eager code."""
+    """Returns None: variables have their values from the start in eager code.
+
+    Example:
+        >>> tf.compat.v1.global_variables_initializer()
+    """
 
 
 local_variables_initializer = variables_initializer = tables_initializer = global_variables_initializer

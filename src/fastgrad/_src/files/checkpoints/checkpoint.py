@@ -59,6 +59,16 @@ class Checkpoint:
 
     Raises:
         ValueError: an object holds no variables; ``root`` uses a name of ``kwargs`` for another object.
+
+    Example:
+        >>> v = tf.Variable(1.0)
+        >>> checkpoint = tf.train.Checkpoint(v=v)
+        >>> path = checkpoint.save("training/point")
+        >>> v.assign(5.0).numpy()
+        np.float32(5.0)
+        >>> status = checkpoint.restore(path)
+        >>> v.numpy()
+        np.float32(1.0)
     """
 
     def __init__(self, root: Any = None, **kwargs: Any) -> None:

@@ -15,6 +15,10 @@ class FixedLenFeature(NamedTuple):
         shape: the shape of the values of an example.
         dtype: float32, int64 or string.
         default_value: the values of an example without the feature. None: each example must have it.
+
+    Example:
+        >>> tf.io.FixedLenFeature(shape=[2], dtype=tf.float32)
+        FixedLenFeature(shape=[2], dtype=tf.float32, default_value=None)
     """
 
     shape: Any

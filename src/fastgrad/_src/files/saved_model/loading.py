@@ -80,6 +80,15 @@ def load(export_dir: Any, tags: Any = None, options: Any = None) -> Any:
         OSError: there is no SavedModel in the folder.
         ValueError: a file is damaged, has operations of another version of fastgrad, or has no graph with these ``tags``.
         UnimplementedError: a SavedModel of TensorFlow has operations that fastgrad lacks; the message names all of them.
+
+    Example:
+        >>> class Line(tf.Module):
+        ...     @tf.function(input_signature=[tf.TensorSpec([], tf.float32)])
+        ...     def value(self, x):
+        ...         return 2.0 * x
+        >>> tf.saved_model.save(Line(), "line")
+        >>> tf.saved_model.load("line").value(tf.constant(3.0)).numpy()
+        np.float32(6.0)
     """
     folder = checked_path("tf.saved_model.load", "export_dir", export_dir)
     path = os.path.join(folder, FILE_NAME)

@@ -104,6 +104,14 @@ class EarlyStopping(Monitoring):
     Attributes:
         stopped_epoch: the last epoch, 0 if it did not stop.
         best_epoch: the number of the best epoch.
+
+    Example:
+        >>> model = tf.keras.Sequential([tf.keras.layers.Dense(1)])
+        >>> model.compile(optimizer="sgd", loss="mse")
+        >>> stop = tf.keras.callbacks.EarlyStopping(monitor="loss", min_delta=1e9, patience=1)
+        >>> history = model.fit(np.ones((4, 2)), np.ones((4, 1)), epochs=9, verbose=0, callbacks=[stop])
+        >>> len(history.history["loss"])
+        2
     """
 
     keeps = ("best", "wait", "stopped_epoch", "best_epoch", "best_weights")
@@ -243,6 +251,14 @@ class ModelCheckpoint(Monitoring):
 
     Raises:
         ValueError: another frequency, or a file of another kind.
+
+    Example:
+        >>> model = tf.keras.Sequential([tf.keras.Input((2,)), tf.keras.layers.Dense(1)])
+        >>> model.compile(optimizer="sgd", loss="mse")
+        >>> keep = tf.keras.callbacks.ModelCheckpoint("best.keras", monitor="loss", save_best_only=True)
+        >>> history = model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0, callbacks=[keep])
+        >>> tf.io.gfile.exists("best.keras")
+        True
     """
 
     keeps = ("best", "_batches")

@@ -32,6 +32,10 @@ class Activation(_Elementwise):
     Args:
         activation: a function or its name.
         **kwargs: as in ``Layer``.
+
+    Example:
+        >>> tf.keras.layers.Activation("relu")(tf.constant([-1.0, 2.0])).numpy()
+        array([0., 2.], dtype=float32)
     """
 
     _config_names = ("activation",)

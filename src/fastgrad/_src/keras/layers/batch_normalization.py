@@ -66,6 +66,13 @@ class BatchNormalization(SameShape):
 
     Raises:
         ValueError: ``renorm_clipping`` has other keys, ``rmax`` is below ``rmin``, or ``dmax`` is negative.
+
+    Example:
+        >>> layer = tf.keras.layers.BatchNormalization()
+        >>> y = layer(tf.constant([[1.0], [3.0]]), training=True)
+        >>> print(np.round(y.numpy(), 2))
+        [[-1.]
+         [ 1.]]
     """
 
     _config_names = (

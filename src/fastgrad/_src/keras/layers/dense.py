@@ -36,6 +36,13 @@ class Dense(Layer):
 
     Raises:
         ValueError: ``units`` is not a positive integer.
+
+    Example:
+        >>> layer = tf.keras.layers.Dense(4, activation="relu")
+        >>> layer(tf.ones((2, 3))).shape
+        TensorShape([2, 4])
+        >>> [weight.shape for weight in layer.weights]
+        [TensorShape([3, 4]), TensorShape([4])]
     """
 
     _leaf = True

@@ -31,6 +31,11 @@ class Dropout(SameShape):
 
     Raises:
         ValueError: ``rate`` is outside [0, 1], or ``noise_shape`` is not a shape.
+
+    Example:
+        >>> layer = tf.keras.layers.Dropout(0.5)
+        >>> layer(tf.ones((1, 3)), training=False).numpy()
+        array([[1., 1., 1.]], dtype=float32)
     """
 
     _config_names: tuple[str, ...] = ("rate", "seed", "noise_shape")

@@ -34,6 +34,10 @@ class Embedding(Layer):
     Raises:
         ValueError: a size is not a positive integer. (At a call: InvalidArgumentError for a number outside
             [0, input_dim).)
+
+    Example:
+        >>> tf.keras.layers.Embedding(100, 8)(tf.constant([[1, 2, 3]])).shape
+        TensorShape([1, 3, 8])
     """
 
     _leaf = True

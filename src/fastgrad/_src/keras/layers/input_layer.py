@@ -128,5 +128,11 @@ def Input(
     tensor: Any = None,
     optional: bool = False,
 ) -> KerasTensor:
-    """Returns a symbolic input for a functional model or a Sequential; arguments as in ``InputLayer``; ``tensor`` is its ``input_tensor``."""
+    """Returns a symbolic input for a functional model or a Sequential; arguments as in ``InputLayer``; ``tensor`` is its ``input_tensor``.
+
+    Example:
+        >>> inputs = tf.keras.Input((3,))
+        >>> tf.keras.layers.Dense(2)(inputs).shape
+        (None, 2)
+    """
     return InputLayer(shape, batch_size, dtype, sparse, ragged, batch_shape, tensor, optional, name).output

@@ -27,6 +27,10 @@ class Lambda(Layer):
         mask: the mask of the result, or a function of the input and its mask.
         arguments: further keyword arguments of the function.
         **kwargs: as in ``Layer``.
+
+    Example:
+        >>> tf.keras.layers.Lambda(lambda x: 2 * x)(tf.constant([1.0, 2.0])).numpy()
+        array([2., 4.], dtype=float32)
     """
 
     def __init__(

@@ -54,6 +54,16 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
 
     Raises:
         ValueError: an argument is unknown, or the name contains ``/``.
+
+    Example:
+        >>> class Scale(tf.keras.layers.Layer):
+        ...     def build(self, input_shape):
+        ...         self.scale = self.add_weight(shape=input_shape[-1:], initializer="ones")
+        ...
+        ...     def call(self, inputs):
+        ...         return inputs * self.scale
+        >>> Scale()(tf.constant([[1.0, 2.0]])).numpy()
+        array([[1., 2.]], dtype=float32)
     """
 
     _building: bool
@@ -212,7 +222,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
             *args, **kwargs: arguments of a call, with a `keras.KerasTensor` for each tensor.
 
         Returns:
-            `keras.KerasTensor`s in the structure of the layer's results.
+            `keras.KerasTensor` objects in the structure of the layer's results.
         """
         return output_spec(self, args, kwargs)
 

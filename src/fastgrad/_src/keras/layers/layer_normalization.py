@@ -40,6 +40,11 @@ class LayerNormalization(SameShape):
     Raises:
         TypeError: ``axis`` is neither an int nor a list of ints.
         IndexError: there is no such axis. (At the first call.)
+
+    Example:
+        >>> y = tf.keras.layers.LayerNormalization()(tf.constant([[1.0, 2.0, 3.0]]))
+        >>> print(np.round(y.numpy(), 2))
+        [[-1.22  0.    1.22]]
     """
 
     _config_names = ("axis", "epsilon", "center", "scale", "rms_scaling", *weight_arguments("beta", "gamma"))

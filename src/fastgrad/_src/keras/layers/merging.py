@@ -144,6 +144,10 @@ class Add(Merge):
 
     Raises:
         ValueError: the input is not a list of tensors, the list is too short, or the shapes do not fit together.
+
+    Example:
+        >>> tf.keras.layers.Add()([tf.ones(2), tf.ones(2)]).numpy()
+        array([2., 2.], dtype=float32)
     """
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
@@ -231,6 +235,10 @@ class Concatenate(Layer):
 
     Raises:
         ValueError: the input is not a list, shapes differ along another axis, or the axis does not exist.
+
+    Example:
+        >>> tf.keras.layers.Concatenate()([tf.ones((2, 3)), tf.ones((2, 4))]).shape
+        TensorShape([2, 7])
     """
 
     _leaf = True

@@ -100,6 +100,10 @@ class MaxPooling2D(_MaxPooling, rank=2):
 
     Raises:
         ValueError: an argument has another value.
+
+    Example:
+        >>> tf.keras.layers.MaxPooling2D(2)(tf.zeros((1, 8, 8, 3))).shape
+        TensorShape([1, 4, 4, 3])
     """
 
 
@@ -206,6 +210,10 @@ class GlobalAveragePooling2D(_GlobalAveragePooling, rank=2):
         **kwargs: as in ``Layer``.
 
     Inputs have shape (batch, height, width, channels), with ``"channels_first"`` (batch, channels, height, width); outputs (batch, channels).
+
+    Example:
+        >>> tf.keras.layers.GlobalAveragePooling2D()(tf.ones((2, 8, 8, 3))).shape
+        TensorShape([2, 3])
     """
 
 

@@ -38,6 +38,10 @@ class Flatten(Layer):
     Args:
         data_format: ``"channels_first"`` moves the channels to the end first; default ``image_data_format()``.
         **kwargs: as in ``Layer``.
+
+    Example:
+        >>> tf.keras.layers.Flatten()(tf.zeros((2, 3, 4))).shape
+        TensorShape([2, 12])
     """
 
     _leaf = True
@@ -72,6 +76,10 @@ class Reshape(Layer):
     Raises:
         ValueError: ``target_shape`` has two -1, or another negative size.
         TypeError: ``target_shape`` is a string.
+
+    Example:
+        >>> tf.keras.layers.Reshape((2, 3))(tf.zeros((5, 6))).shape
+        TensorShape([5, 2, 3])
     """
 
     _leaf = True

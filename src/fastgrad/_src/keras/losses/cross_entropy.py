@@ -270,7 +270,13 @@ def binary_focal_crossentropy(
 
 
 class BinaryCrossentropy(NamedLoss, function=binary_crossentropy):
-    """The loss ``binary_crossentropy``, reduced; arguments are those of the function and of ``Loss``."""
+    """The loss ``binary_crossentropy``, reduced; arguments are those of the function and of ``Loss``.
+
+    Example:
+        >>> loss = tf.keras.losses.BinaryCrossentropy()
+        >>> print(f"{loss([0.0, 1.0], [0.5, 0.5]).numpy():.4f}")
+        0.6931
+    """
 
 
 class BinaryFocalCrossentropy(NamedLoss, function=binary_focal_crossentropy):
@@ -278,7 +284,13 @@ class BinaryFocalCrossentropy(NamedLoss, function=binary_focal_crossentropy):
 
 
 class CategoricalCrossentropy(NamedLoss, function=categorical_crossentropy):
-    """The loss ``categorical_crossentropy``, reduced; arguments are those of the function and of ``Loss``."""
+    """The loss ``categorical_crossentropy``, reduced; arguments are those of the function and of ``Loss``.
+
+    Example:
+        >>> loss = tf.keras.losses.CategoricalCrossentropy()
+        >>> print(f"{loss([[0.0, 1.0]], [[0.5, 0.5]]).numpy():.4f}")
+        0.6931
+    """
 
 
 class CategoricalFocalCrossentropy(NamedLoss, function=categorical_focal_crossentropy):
@@ -290,7 +302,13 @@ class SparseCategoricalCrossentropy(
     function=sparse_categorical_crossentropy,
     order=("from_logits", "ignore_class", "reduction", "axis", "name", "dtype"),
 ):
-    """The loss ``sparse_categorical_crossentropy``, reduced; arguments are those of the function and of ``Loss``. Ignored labels are not counted in the mean."""
+    """The loss ``sparse_categorical_crossentropy``, reduced; arguments are those of the function and of ``Loss``. Ignored labels are not counted in the mean.
+
+    Example:
+        >>> loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        >>> print(f"{loss([0, 1], [[2.0, 0.0], [0.0, 2.0]]).numpy():.4f}")
+        0.1269
+    """
 
     _omitted = ("axis",)
     _keeps_integer_labels = True

@@ -37,6 +37,12 @@ class Model(Trainer, Layer):
     Args:
         inputs, outputs: for a functional model: KerasTensors, nested.
         trainable, dtype, name, ...: as in ``Layer``.
+
+    Example:
+        >>> inputs = tf.keras.Input((3,))
+        >>> model = tf.keras.Model(inputs, tf.keras.layers.Dense(2)(inputs))
+        >>> model(tf.ones((5, 3))).shape
+        TensorShape([5, 2])
     """
 
     _graph: Any  # the calls of a functional model

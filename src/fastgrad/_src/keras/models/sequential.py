@@ -41,6 +41,11 @@ class Sequential(Model):
 
     Raises:
         ValueError: an item is not a layer, or two layers have one name.
+
+    Example:
+        >>> model = tf.keras.Sequential([tf.keras.layers.Dense(4, activation="tanh"), tf.keras.layers.Dense(1)])
+        >>> model(tf.ones((2, 3))).shape
+        TensorShape([2, 1])
     """
 
     _bottom: InputLayer | None  # it is not in `_layers`

@@ -129,6 +129,12 @@ def _in_top_k(targets: Any, predictions: Any, k: int) -> Any:
 
 
 def _shape(x: Any) -> tuple[int | None, ...]:
+    """Returns the sizes of a tensor as a tuple; None for a size that is not known.
+
+    Example:
+        >>> tf.keras.ops.shape(np.zeros((2, 3)))
+        (2, 3)
+    """
     return tuple(x.shape) if hasattr(x, "shape") else tuple(tensor(x).shape)
 
 
@@ -141,6 +147,12 @@ def _convert_to_tensor(x: Any, dtype: Any = None, sparse: Any = None, ragged: An
 
 
 def _convert_to_numpy(x: Any) -> np.ndarray:
+    """Returns the elements of a tensor as a NumPy array.
+
+    Example:
+        >>> tf.keras.ops.convert_to_numpy([1.0, 2.0])
+        array([1., 2.])
+    """
     if isinstance(x, SparseTensor):
         x = to_dense(x)
     return np.array(x.to_tensor() if isinstance(x, RaggedTensor) else x)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
+from textwrap import indent
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from fastgrad._src.core import dtypes as dtypes_ops
 from fastgrad._src.core.dtypes import DType, as_dtype
 from fastgrad._src.keras import settings
 from fastgrad._src.keras.layers.symbolic import keras_tensors
+from fastgrad._src.keras.ops.examples import EXAMPLES
 from fastgrad._src.keras.symbolic_functions import FUNCTIONS, add_operator
 from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.composed.numpy_functions.operands import tensor as operand
@@ -106,4 +108,6 @@ def _public_function(namespace: str, name: str, function: Callable[..., Any]) ->
     call.__module__ = f"fastgrad.keras.{namespace}"
     call.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
     call.__doc__ = f"Keras's ``{namespace}.{name}``, for tensors and ``KerasTensor``s."
+    if f"{namespace}.{name}" in EXAMPLES:
+        call.__doc__ += "\n\nExample:\n" + indent(EXAMPLES[f"{namespace}.{name}"], "    ")
     return call

@@ -35,6 +35,13 @@ class Adam(MomentOptimizer, RuleOptimizer):
 
     Raises:
         ValueError: a number is out of its range.
+
+    Example:
+        >>> v = tf.Variable(1.0)
+        >>> optimizer = tf.keras.optimizers.Adam(learning_rate=0.1)
+        >>> step = optimizer.apply_gradients([(tf.constant(2.0), v)])
+        >>> print(f"{v.numpy():.2f}")
+        0.90
     """
 
     slot_names = MappingProxyType({"m": "momentum", "v": "velocity", "greatest_v": "velocity_hat"})

@@ -26,6 +26,12 @@ class SGD(RuleOptimizer):
 
     Raises:
         ValueError: a number is out of its range.
+
+    Example:
+        >>> v = tf.Variable(1.0)
+        >>> step = tf.keras.optimizers.SGD(learning_rate=0.1).apply_gradients([(tf.constant(2.0), v)])
+        >>> print(f"{v.numpy():.1f}")
+        0.8
     """
 
     slot_names = MappingProxyType({"m": "momentum", "a": "momentum"})

@@ -353,6 +353,13 @@ def load_model(
         TypeError: a class or function is not known.
         ImportError: a ``.keras`` file, and h5py is not installed.
         OSError: the file could not be read.
+
+    Example:
+        >>> model = tf.keras.Sequential([tf.keras.Input((2,)), tf.keras.layers.Dense(1)])
+        >>> model.save("model.keras")
+        >>> copy = tf.keras.models.load_model("model.keras")
+        >>> bool(tf.reduce_all(copy(tf.ones((1, 2))) == model(tf.ones((1, 2)))))
+        True
     """
     is_keras = _has_keras_ending(filepath, _MODEL_ENDINGS)
     if _is_legacy_h5(filepath):

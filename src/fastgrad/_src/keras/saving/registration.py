@@ -31,6 +31,14 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
 
     Raises:
         ValueError: (from the decorator) the class has no ``get_config``.
+
+    Example:
+        >>> @tf.keras.utils.register_keras_serializable(package="shapes")
+        ... class Twice(tf.keras.layers.Layer):
+        ...     def call(self, inputs):
+        ...         return 2 * inputs
+        >>> tf.keras.utils.get_registered_name(Twice)
+        'shapes>Twice'
     """
 
     def decorator(target: Any) -> Any:

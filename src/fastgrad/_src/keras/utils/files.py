@@ -51,6 +51,13 @@ def get_file(
             or announces more than 1,100 times its size.
         ImportError: a download is needed, and pooch is not installed.
         ConnectionError: the download failed; the message says where to put the file by hand.
+
+    Example:
+        >>> from pathlib import Path
+        >>> size = Path("words.txt").write_text("one two")
+        >>> path = tf.keras.utils.get_file(origin=Path("words.txt").absolute().as_uri(), cache_dir="cache")
+        >>> Path(path).read_text()
+        'one two'
     """
     if origin is None:
         raise ValueError('Please specify the "origin" argument (URL of the file to download).')

@@ -174,7 +174,8 @@ def boolean_mask(data: Any, mask: Any, name: str | None = None) -> Any:
 
     Returns:
         A tensor for a mask of rank 1 over a tensor, else a ``RaggedTensor`` of the rank of ``data``.
-        TensorFlow: tf.ragged.boolean_mask.
+
+    TensorFlow: tf.ragged.boolean_mask.
 
     Raises:
         TypeError: ``mask`` is not boolean.

@@ -45,6 +45,10 @@ def constant(
 
     Raises:
         ValueError: elements have different depths, or do not fit ``ragged_rank`` and ``inner_shape``.
+
+    Example:
+        >>> tf.ragged.constant([[1, 2], [3]])
+        <tf.RaggedTensor [[1, 2], [3]]>
     """
     if ragged_rank is not None:
         ragged_rank = as_python_int(ragged_rank, "ragged.constant: ragged_rank")

@@ -35,6 +35,13 @@ class RaggedTensor(Composite):
     Its parts are ``values``, the concatenation of all rows, and ``row_splits``, the row boundaries. Row i is
     ``values[row_splits[i]:row_splits[i + 1]]``. With several ragged dimensions, ``values`` is a ``RaggedTensor`` too.
     Operations run on the parts; tapes and ``tf.function`` record them. ``tf.ragged.constant`` and the ``from_`` methods create it.
+
+    Example:
+        >>> rows = tf.ragged.constant([[1, 2, 3], [], [4]])
+        >>> rows.values.numpy(), rows.row_splits.numpy()
+        (array([1, 2, 3, 4], dtype=int32), array([0, 3, 3, 4]))
+        >>> tf.reduce_sum(rows, axis=1).numpy()
+        array([6, 0, 4], dtype=int32)
     """
 
     __getattr__ = missing_member_getattr

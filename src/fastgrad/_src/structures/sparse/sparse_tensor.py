@@ -39,6 +39,12 @@ class SparseTensor(Composite):
     Raises:
         ValueError: the parts have other ranks or do not fit each other, or a size is negative.
         TypeError: a part is a scalar.
+
+    Example:
+        >>> s = tf.SparseTensor(indices=[[0, 1], [1, 0]], values=[5.0, 6.0], dense_shape=(2, 2))
+        >>> tf.sparse.to_dense(s).numpy()
+        array([[0., 5.],
+               [6., 0.]], dtype=float32)
     """
 
     __getattr__ = missing_member_getattr

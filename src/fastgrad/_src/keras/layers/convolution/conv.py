@@ -109,6 +109,10 @@ class Conv2D(_Convolution, rank=2):
 
     Raises:
         ValueError: an argument is no such number or name, or arguments do not go together.
+
+    Example:
+        >>> tf.keras.layers.Conv2D(8, kernel_size=3, padding="same")(tf.zeros((1, 28, 28, 1))).shape
+        TensorShape([1, 28, 28, 8])
     """
 
 

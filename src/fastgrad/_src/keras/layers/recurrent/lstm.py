@@ -120,4 +120,8 @@ class LSTM(CellLayer, cell=LSTMCell, last_arguments=("use_cudnn",)):
 
     Raises:
         ValueError: ``units`` is not positive.
+
+    Example:
+        >>> tf.keras.layers.LSTM(4)(tf.zeros((2, 5, 3))).shape
+        TensorShape([2, 4])
     """
