@@ -7,11 +7,11 @@ The user's files import fastgrad's modules by the names ``tensorflow`` and ``ker
 
 from __future__ import annotations
 
+import argparse
 import builtins
 import importlib
 import os
 import runpy
-import site
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,26 +27,19 @@ TENSORFLOW_VERSION = "2.21.0"
 
 _FASTGRAD_NAMES = {"tensorflow": "fastgrad", "keras": "fastgrad.keras"}
 _PRIVATE_PREFIXES = {
-    "tensorflow.python.keras.": "fastgrad.keras.",
     "tensorflow.python.": "fastgrad.",
     "keras.src.": "fastgrad.keras.",
     "keras.api.": "fastgrad.keras.",
 }
+_ALSO_HELP = "a package or a folder whose imports give fastgrad, too; can be repeated"
+_IMPORT_MODULES = {__name__, "importlib", "importlib.util", "importlib._bootstrap", "importlib._bootstrap_external"}
 _LIBRARY_FOLDERS = tuple(
-    os.path.realpath(folder) + os.sep
-    for folder in {
-        *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
-        *site.getsitepackages(),
-        site.getusersitepackages(),
-    }
+    os.path.realpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")
 )
 
 
 class _TensorFlowModule(ModuleType):
-    """What ``import tensorflow as tf`` gives: fastgrad's attributes, and TensorFlow's version.
-
-    Only this module is not fastgrad's own, because ``fastgrad.__version__`` is the version of fastgrad.
-    """
+    """What ``import tensorflow as tf`` gives: fastgrad's attributes, and TensorFlow's version instead of fastgrad's."""
 
     def __init__(self) -> None:
         super().__init__("tensorflow", importlib.import_module("fastgrad").__doc__)
@@ -69,15 +62,8 @@ class _Importers:
     """The files whose imports of ``tensorflow`` and ``keras`` give fastgrad: those in some folders and those of some packages."""
 
     def __init__(self) -> None:
-        self.folders: set[str] = set()
-        self.packages: set[str] = set()
-        self._answers: dict[str, bool] = {}
-
-    def add(self, folders: Iterable[str], packages: Iterable[str]) -> None:
-        """Adds folders, and top-level packages by name."""
-        self.folders.update(os.path.join(os.path.realpath(folder), "") for folder in folders)
-        self.packages.update(packages)
-        self._answers.clear()
+        self.folders, self.packages = set[str](), set[str]()
+        self.answers: dict[str, bool] = {}
 
     def has(self, module_globals: Mapping[str, Any] | None) -> bool:
         """True if the module with these globals is the user's.
@@ -91,11 +77,11 @@ class _Importers:
         file = module_globals.get("__file__")
         if file is None:
             return name == "__main__"
-        if file not in self._answers:
+        if file not in self.answers:
             path = os.path.realpath(file)
             folders = [folder for folder in self.folders if _is_library(folder) or not _is_library(path)]
-            self._answers[file] = path.startswith(tuple(folders))
-        return self._answers[file]
+            self.answers[file] = path.startswith(tuple(folders))
+        return self.answers[file]
 
 
 def _is_library(path: str) -> bool:
@@ -117,7 +103,7 @@ class _Refusal:
             return None
         frame = sys._getframe(1)
         is_import = False
-        while frame.f_back is not None and _is_import_machinery(frame.f_globals.get("__name__", "")):
+        while frame.f_back is not None and frame.f_globals.get("__name__") in _IMPORT_MODULES:
             is_import |= frame.f_code.co_name == "_find_and_load_unlocked"
             frame = frame.f_back
         if is_import:
@@ -134,12 +120,8 @@ class _Refusal:
         return ModuleSpec(name, None, origin=getattr(module, "__file__", None), is_package=hasattr(module, "__path__"))
 
 
-def _is_import_machinery(module: str) -> bool:
-    return module == __name__ or module.partition(".")[0] == "importlib"
-
-
 _importers = _Importers()
-_tensorflow: list[_TensorFlowModule] = []
+_tensorflow = _TensorFlowModule()
 
 
 def install(packages: Iterable[str] = (), folders: Iterable[str] | None = None) -> None:
@@ -164,10 +146,11 @@ def install(packages: Iterable[str] = (), folders: Iterable[str] | None = None) 
     if folders is None:
         file = sys._getframe(1).f_globals.get("__file__")
         folders = [os.path.dirname(file) if file else os.getcwd()]
-    _importers.add(folders, packages)
-    if _tensorflow:
+    _importers.folders.update(os.path.join(os.path.realpath(folder), "") for folder in folders)
+    _importers.packages.update(packages)
+    _importers.answers.clear()
+    if _Refusal in sys.meta_path:
         return
-    _tensorflow.append(_TensorFlowModule())
     names.locate_errors()
     builtins.__import__ = _translate_imports(builtins.__import__)
     importlib.import_module = _translate_import_module(importlib.import_module)
@@ -177,13 +160,7 @@ def install(packages: Iterable[str] = (), folders: Iterable[str] | None = None) 
 def _translate_imports(original: Callable[..., Any]) -> Callable[..., Any]:
     """Returns a ``builtins.__import__`` that translates absolute imports of the user's modules."""
 
-    def __import__(  # noqa: N807
-        name: str,
-        globals: Mapping[str, Any] | None = None,
-        locals: Mapping[str, Any] | None = None,
-        fromlist: Sequence[str] | None = (),
-        level: int = 0,
-    ) -> Any:
+    def __import__(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:  # noqa: N807
         if level or name.partition(".")[0] not in _FASTGRAD_NAMES or not _importers.has(globals):
             return original(name, globals, locals, fromlist, level)
         module = _resolve(name)
@@ -204,7 +181,6 @@ def _translate_import_module(original: Callable[..., Any]) -> Callable[..., Any]
             return _resolve(name)
         return original(name, package)
 
-    import_module.__doc__ = original.__doc__
     return import_module
 
 
@@ -221,7 +197,7 @@ def _resolve(name: str) -> Any:
     """Returns what ``tensorflow.…`` or ``keras.…`` means: a module of fastgrad, or a namespace that is no module."""
     full_name = _fastgrad_name(name)
     if full_name == "fastgrad":
-        return _tensorflow[0]
+        return _tensorflow
     try:
         return importlib.import_module(full_name)
     except ModuleNotFoundError as error:
@@ -244,19 +220,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status 0; errors and ``SystemExit`` of the script pass through.
     """
-    import argparse
-
     parser = argparse.ArgumentParser(
         prog="python -m fastgrad.as_tensorflow",
         usage="%(prog)s [-h] [--also PACKAGE_OR_FOLDER] (SCRIPT | -m MODULE) [ARG ...]",
         description="Runs a TensorFlow script without an edit: its imports of tensorflow and keras give fastgrad.",
     )
-    parser.add_argument(
-        "--also",
-        action="append",
-        default=[],
-        help="a package or a folder whose imports give fastgrad, too; can be repeated",
-    )
+    parser.add_argument("--also", action="append", default=[], help=_ALSO_HELP)
     parser.add_argument("-m", action="store_true", dest="is_module", help="run a module by its name")
     parser.add_argument("script", help="a Python file, or the name of a module after -m")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="what the script gets")
@@ -312,9 +281,7 @@ def _print_tracebacks_from_script() -> None:
 
 def pytest_addoption(parser: Any) -> None:
     """The option ``--also`` of ``pytest -p fastgrad.as_tensorflow``."""
-    parser.addoption(
-        "--also", action="append", default=[], help="a package or a folder whose imports give fastgrad, too"
-    )
+    parser.addoption("--also", action="append", default=[], help=_ALSO_HELP)
 
 
 def pytest_load_initial_conftests(early_config: Any) -> None:
