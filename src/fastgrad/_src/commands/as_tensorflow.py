@@ -101,8 +101,7 @@ class _Refusal:
         """
         if name.partition(".")[0] not in _FASTGRAD_NAMES:
             return None
-        frame = sys._getframe(1)
-        is_import = False
+        frame, is_import = sys._getframe(1), False
         while frame.f_back is not None and frame.f_globals.get("__name__") in _IMPORT_MODULES:
             is_import |= frame.f_code.co_name == "_find_and_load_unlocked"
             frame = frame.f_back
