@@ -5,6 +5,8 @@ fastgrad cache clear    removes the cached kernels
 fastgrad info           prints what a report of a defect needs: versions, machine, kernels, settings
 fastgrad names FILE …   lists the names of TensorFlow and Keras that scripts and notebooks ask for, and that are missing or differ
 fastgrad warm           compiles all kernels of the library, typical programs and what typical derivatives call, for this machine in advance
+
+``python -m fastgrad.as_tensorflow train.py`` runs a TensorFlow script without an edit.
 """
 
 from __future__ import annotations
@@ -28,7 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     import argparse
 
-    parser = argparse.ArgumentParser(prog="fastgrad", description="Commands about fastgrad on this machine.")
+    parser = argparse.ArgumentParser(
+        prog="fastgrad",
+        description="Commands about fastgrad on this machine.",
+        epilog="`python -m fastgrad.as_tensorflow train.py` runs a TensorFlow script without an edit.",
+    )
     commands = parser.add_subparsers(required=True, metavar="command")
     cache_command = commands.add_parser("cache", help="the kernels that are kept compiled")
     cache_actions = cache_command.add_subparsers(dest="action", required=True, metavar="action")

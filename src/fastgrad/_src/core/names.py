@@ -17,6 +17,12 @@ from fastgrad._src.jit.gc_pause import pause_gc_for_import
 _Class = TypeVar("_Class")
 
 _PUBLIC_PACKAGE, _PRIVATE_PACKAGE = "fastgrad", "fastgrad._src"
+_errors_have_places = [False]
+
+
+def locate_errors() -> None:
+    """Lets errors for missing names of namespaces begin with the file and line that asks for the name."""
+    _errors_have_places[0] = True
 
 
 class _Answer:
@@ -86,15 +92,15 @@ def namespace_hooks(
         if name.startswith("__"):
             raise AttributeError(f"module {module!r} has no attribute {name!r}", name=name)
         known = module_globals.get("__dir__", __dir__)
+        place = f"{frame.f_code.co_filename}:{frame.f_lineno}: " if _errors_have_places[0] else ""
         if not frame.f_code.co_filename.startswith("<frozen importlib"):
             from opcode import opname
 
             if opname[frame.f_code.co_code[frame.f_lasti]] == "IMPORT_FROM":
-                prefix = f"cannot import name {name!r} from {module!r}: "
+                prefix = f"{place}cannot import name {name!r} from {module!r}: "
                 raise ImportError(_Answer(prefix, namespace, name, known), name=module, path=module_globals["__file__"])
-        raise AttributeError(
-            _Answer("", namespace, name, known), name=name
-        )  # without ``obj``, Python adds no suggestion
+        # without ``obj``, Python adds no suggestion
+        raise AttributeError(_Answer(place, namespace, name, known), name=name)
 
     def __dir__() -> list[str]:  # noqa: N807
         path = module_globals["__name__"]

@@ -1,0 +1,289 @@
+"""Runs TensorFlow scripts without an edit: ``python -m fastgrad.as_tensorflow train.py``.
+
+The user's files import fastgrad's modules by the names ``tensorflow`` and ``keras``. Other files get a ModuleNotFoundError.
+``sys.modules`` is the same for all importers, so these names never enter it. Instead ``builtins.__import__`` and
+``importlib.import_module`` translate them, as both know who imports.
+"""
+
+from __future__ import annotations
+
+import argparse
+import builtins
+import importlib
+import os
+import runpy
+import sys
+import sysconfig
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any
+
+from fastgrad._src.core import names
+
+TENSORFLOW_VERSION = "2.21.0"
+"""The version of TensorFlow whose behaviour fastgrad follows; ``tf.__version__`` in scripts that import ``tensorflow``."""
+
+_FASTGRAD_NAMES = {"tensorflow": "fastgrad", "keras": "fastgrad.keras"}
+_PRIVATE_PREFIXES = {
+    "tensorflow.python.": "fastgrad.",
+    "keras.src.": "fastgrad.keras.",
+    "keras.api.": "fastgrad.keras.",
+}
+_ALSO_HELP = "a package or a folder whose imports give fastgrad, too; can be repeated"
+_IMPORT_MODULES = {__name__, "importlib", "importlib.util", "importlib._bootstrap", "importlib._bootstrap_external"}
+_LIBRARY_FOLDERS = tuple(
+    os.path.realpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")
+)
+
+
+class _TensorFlowModule(ModuleType):
+    """What ``import tensorflow as tf`` gives: fastgrad's attributes, and TensorFlow's version instead of fastgrad's."""
+
+    def __init__(self) -> None:
+        super().__init__("tensorflow", importlib.import_module("fastgrad").__doc__)
+        self.__version__ = TENSORFLOW_VERSION
+        self.version = names.Namespace("tf.version", VERSION=TENSORFLOW_VERSION, GIT_VERSION=f"v{TENSORFLOW_VERSION}")
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(sys.modules["fastgrad"], name)
+        vars(self)[name] = value  # later reads do not come here
+        return value
+
+    def __dir__(self) -> list[str]:
+        return dir(sys.modules["fastgrad"])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return importlib.import_module, ("fastgrad",)  # other processes may not have the name tensorflow
+
+
+class _Importers:
+    """The files whose imports of ``tensorflow`` and ``keras`` give fastgrad: those in some folders and those of some packages."""
+
+    def __init__(self) -> None:
+        self.folders, self.packages = set[str](), set[str]()
+        self.answers: dict[str, bool] = {}
+
+    def has(self, module_globals: Mapping[str, Any] | None) -> bool:
+        """True if the module with these globals is the user's.
+
+        Code without a file is the user's if its module is ``__main__``: ``python -c``, the prompt, a notebook.
+        """
+        module_globals = module_globals or {}
+        name = module_globals.get("__name__") or ""
+        if name.partition(".")[0] in self.packages:
+            return True
+        file = module_globals.get("__file__")
+        if file is None:
+            return name == "__main__"
+        if file not in self.answers:
+            path = os.path.realpath(file)
+            folders = [folder for folder in self.folders if _is_library(folder) or not _is_library(path)]
+            self.answers[file] = path.startswith(tuple(folders))
+        return self.answers[file]
+
+
+def _is_library(path: str) -> bool:
+    """True for a path in Python's library or in a folder of installed packages, also of a virtual environment below the script."""
+    return path.startswith(_LIBRARY_FOLDERS) or bool({"site-packages", "dist-packages"} & set(path.split(os.sep)))
+
+
+class _Refusal:
+    """The first finder of ``sys.meta_path``: imports of ``tensorflow`` and ``keras`` that were not translated fail."""
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """Returns a spec if ``importlib.util.find_spec`` asks for the user; None if it asks for others.
+
+        Raises:
+            ModuleNotFoundError: a file that is not the user's imports the module.
+        """
+        if name.partition(".")[0] not in _FASTGRAD_NAMES:
+            return None
+        frame, is_import = sys._getframe(1), False
+        while frame.f_back is not None and frame.f_globals.get("__name__") in _IMPORT_MODULES:
+            is_import |= frame.f_code.co_name == "_find_and_load_unlocked"
+            frame = frame.f_back
+        if is_import:
+            importer = frame.f_globals.get("__name__") or "?"
+            raise ModuleNotFoundError(
+                f"No module named {name!r}: fastgrad.as_tensorflow gives fastgrad to the files of the script's folder, and "
+                f"{importer!r} ({frame.f_globals.get('__file__')}) is not one; to give it fastgrad too, write "
+                f"`--also {importer.partition('.')[0]}` before the script, or install(packages=[{importer.partition('.')[0]!r}])",
+                name=name,
+            )
+        if not _importers.has(frame.f_globals):
+            return None
+        module = _resolve(name)
+        return ModuleSpec(name, None, origin=getattr(module, "__file__", None), is_package=hasattr(module, "__path__"))
+
+
+_importers = _Importers()
+_tensorflow = _TensorFlowModule()
+
+
+def install(packages: Iterable[str] = (), folders: Iterable[str] | None = None) -> None:
+    """Lets the user's files import fastgrad by the names ``tensorflow`` and ``keras``; a second call adds importers.
+
+    Args:
+        packages: top-level names of installed packages whose imports give fastgrad, too.
+        folders: the folders whose files' imports give fastgrad; default: the folder of the file that calls this function, or the
+            working directory if the caller has no file. Installed packages and Python's library below them do not count.
+
+    Raises:
+        RuntimeError: the process has already imported TensorFlow or Keras.
+    """
+    for root in _FASTGRAD_NAMES:
+        module = sys.modules.get(root)
+        if module is not None:
+            raise RuntimeError(
+                f"fastgrad.as_tensorflow.install: this process has already imported {root!r} "
+                f"({getattr(module, '__file__', None)}); call install() before all imports of it, or run the script by "
+                "`python -m fastgrad.as_tensorflow SCRIPT`"
+            )
+    if folders is None:
+        file = sys._getframe(1).f_globals.get("__file__")
+        folders = [os.path.dirname(file) if file else os.getcwd()]
+    _importers.folders.update(os.path.join(os.path.realpath(folder), "") for folder in folders)
+    _importers.packages.update(packages)
+    _importers.answers.clear()
+    if _Refusal in sys.meta_path:
+        return
+    names.locate_errors()
+    builtins.__import__ = _translate_imports(builtins.__import__)
+    importlib.import_module = _translate_import_module(importlib.import_module)
+    sys.meta_path.insert(0, _Refusal)
+
+
+def _translate_imports(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a ``builtins.__import__`` that translates absolute imports of the user's modules."""
+
+    def __import__(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:  # noqa: N807
+        if level or name.partition(".")[0] not in _FASTGRAD_NAMES or not _importers.has(globals):
+            return original(name, globals, locals, fromlist, level)
+        module = _resolve(name)
+        if not fromlist:
+            return _resolve(name.partition(".")[0])
+        if isinstance(module, ModuleType):
+            original(_fastgrad_name(name), globals, locals, fromlist, 0)  # imports the modules of `fromlist`
+        return module
+
+    return __import__
+
+
+def _translate_import_module(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns an ``importlib.import_module`` that translates absolute names for the user's modules."""
+
+    def import_module(name: str, package: str | None = None) -> Any:
+        if name.partition(".")[0] in _FASTGRAD_NAMES and _importers.has(sys._getframe(1).f_globals):
+            return _resolve(name)
+        return original(name, package)
+
+    return import_module
+
+
+def _fastgrad_name(name: str) -> str:
+    """Returns the name of fastgrad's module for ``tensorflow.keras.layers``, or for a private module with a public counterpart."""
+    for prefix, public in _PRIVATE_PREFIXES.items():
+        if name.startswith(prefix) or f"{name}." == prefix:
+            return (public + f"{name}.".removeprefix(prefix)).rstrip(".")
+    root, _, rest = name.partition(".")
+    return f"{_FASTGRAD_NAMES[root]}.{rest}".rstrip(".")
+
+
+def _resolve(name: str) -> Any:
+    """Returns what ``tensorflow.…`` or ``keras.…`` means: a module of fastgrad, or a namespace that is no module."""
+    full_name = _fastgrad_name(name)
+    if full_name == "fastgrad":
+        return _tensorflow
+    try:
+        return importlib.import_module(full_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{full_name}.".startswith(f"{error.name}."):
+            raise
+        value: Any = sys.modules["fastgrad"]
+        for part in full_name.split(".")[1:]:
+            value = vars(value).get(part) if isinstance(value, names.Namespace) else getattr(value, part, None)
+        if isinstance(value, (names.Namespace, ModuleType)):
+            return value
+        raise
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a script or a module as ``python`` does, with fastgrad in place of TensorFlow and Keras.
+
+    Args:
+        arguments: the words of the command; default: those of this process.
+
+    Returns:
+        The exit status 0; errors and ``SystemExit`` of the script pass through.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m fastgrad.as_tensorflow",
+        usage="%(prog)s [-h] [--also PACKAGE_OR_FOLDER] (SCRIPT | -m MODULE) [ARG ...]",
+        description="Runs a TensorFlow script without an edit: its imports of tensorflow and keras give fastgrad.",
+    )
+    parser.add_argument("--also", action="append", default=[], help=_ALSO_HELP)
+    parser.add_argument("-m", action="store_true", dest="is_module", help="run a module by its name")
+    parser.add_argument("script", help="a Python file, or the name of a module after -m")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="what the script gets")
+    options = parser.parse_args(arguments)
+    also_packages, also_folders = _packages_and_folders(options.also)
+    sys.argv = [options.script, *options.arguments]
+    _print_tracebacks_from_script()
+    if options.is_module:
+        install([*also_packages, options.script.partition(".")[0]], [os.getcwd(), *also_folders])
+        runpy.run_module(options.script, run_name="__main__", alter_sys=True)
+        return 0
+    path = os.path.realpath(options.script)
+    folder = path if os.path.isdir(path) else os.path.dirname(path)
+    install(also_packages, [folder, *also_folders])
+    if not getattr(sys.flags, "safe_path", False):  # Python 3.11 has it
+        sys.path[0] = folder
+    if folder == path or not path.endswith((".py", ".pyw")):
+        runpy.run_path(options.script, run_name="__main__")  # a folder or an archive with __main__.py, or compiled code
+    else:
+        _run_file(os.path.abspath(options.script))
+    return 0
+
+
+def _run_file(path: str) -> None:
+    """Runs a file as ``__main__``. Unlike ``runpy.run_path``, the module stays, and ``__file__`` is absolute and ``sys.argv[0]`` is not."""
+    loader = SourceFileLoader("__main__", path)
+    module = ModuleType("__main__")
+    vars(module).update(__file__=path, __loader__=loader, __builtins__=builtins, __cached__=None)
+    code = loader.source_to_code(loader.get_data(path), path)
+    sys.modules["__main__"] = module
+    exec(code, vars(module))  # noqa: S102  # to run the user's script is the purpose of the command
+
+
+def _packages_and_folders(also: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Splits the values of ``--also``: one with a path separator, or the path of a folder, is a folder."""
+    folders = [word for word in also if os.sep in word or Path(word).is_dir()]
+    return [word for word in also if word not in folders], folders
+
+
+def _print_tracebacks_from_script() -> None:
+    """Prints uncaught errors without the frames that started the script: of this file, of runpy, and of the public module."""
+    previous = sys.excepthook
+    starting_files = {__file__, sys._getframe(2).f_code.co_filename, "<frozen runpy>", runpy.__file__}
+
+    def show_from_script(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+        entry = traceback
+        while entry is not None and entry.tb_frame.f_code.co_filename in starting_files:
+            entry = entry.tb_next
+        previous(kind, error.with_traceback(entry or traceback), entry or traceback)
+
+    sys.excepthook = show_from_script
+
+
+def pytest_addoption(parser: Any) -> None:
+    """The option ``--also`` of ``pytest -p fastgrad.as_tensorflow``."""
+    parser.addoption("--also", action="append", default=[], help=_ALSO_HELP)
+
+
+def pytest_load_initial_conftests(early_config: Any) -> None:
+    """Installs the names before pytest imports a ``conftest.py``: for files below its root and below the working directory."""
+    packages, folders = _packages_and_folders(early_config.known_args_namespace.also)
+    install(packages, [str(early_config.rootpath), str(early_config.invocation_params.dir), *folders])
