@@ -231,6 +231,13 @@ def test_the_picture_has_a_row_for_each_committed_workload_and_each_mode_a_libra
     assert sorted(modes) == sorted(peer for peer in PEERS if peer not in OURS)
 
 
+def test_the_readme_has_the_committed_times_of_a_whole_script() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (row,) = [line for line in stored().tables["whole_scripts"]["lines"] if line.startswith("| mlp:")]
+    _, cold, warm, tensorflow, *_ = [cell.strip() for cell in row.strip("|").split("|")]
+    assert f"takes {warm} s, and {tensorflow} s in TensorFlow. The first run on a machine takes {cold} s" in readme
+
+
 def test_the_documents_tell_commands_losses_and_growth() -> None:
     text = "".join(document(some(), template.read_text(encoding="utf-8")) for template in DOCUMENTS.values())
     assert "{{" not in text
