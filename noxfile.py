@@ -395,7 +395,7 @@ def reliability(session: nox.Session) -> None:
 
 @nox.session
 def performance(session: nox.Session) -> None:
-    """Makes docs/performance.md from the committed results."""
+    """Makes docs/performance.md and the picture of the README from the committed results."""
     run(session, environment(session, "benchmarks"), "-m", "benchmarks.dashboard.performance")
 
 

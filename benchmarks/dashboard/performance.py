@@ -1,6 +1,7 @@
 """`docs/performance.md` and `docs/results/performance.md` from the committed results: `python -m benchmarks.dashboard.performance`.
 
 The first is the page to read, the second has every table. Their words are in `performance.template.md` and `results.template.md`.
+The program also draws the picture of the README (`speed_picture.py`).
 """
 
 import re
@@ -27,6 +28,7 @@ from benchmarks.dashboard.findings import (
     ready_seconds,
 )
 from benchmarks.dashboard.plot import duration, number
+from benchmarks.dashboard.speed_picture import PICTURE, picture
 from benchmarks.dashboard.stored import Stored, stored
 from benchmarks.peers.report import summary, table
 
@@ -207,7 +209,7 @@ def _growth_row(name: str, sweep: Mapping[str, Any], peer: str, points: Mapping[
 
 
 def main() -> int:
-    """Writes the documents; returns 1 if there are no results, else 0."""
+    """Writes the documents and the picture; returns 1 if there are no results, else 0."""
     try:
         found = stored()
     except (FileNotFoundError, ValueError) as error:
@@ -217,6 +219,9 @@ def main() -> int:
         page.parent.mkdir(exist_ok=True)
         page.write_text(document(found, template.read_text(encoding="utf-8")), encoding="utf-8")
         print(page.relative_to(ROOT))
+    PICTURE.parent.mkdir(exist_ok=True)
+    PICTURE.write_text(picture(found), encoding="utf-8")
+    print(PICTURE.relative_to(ROOT))
     return 0
 
 

@@ -20,7 +20,9 @@ from benchmarks.dashboard.findings import growth_exponent
 from benchmarks.dashboard.page import NARROW, page
 from benchmarks.dashboard.performance import DOCUMENTS, document
 from benchmarks.dashboard.plot import LogScale, duration, number
+from benchmarks.dashboard.speed_picture import LIBRARIES, PICTURE, WIDTH, picture, rows
 from benchmarks.dashboard.stored import Stored, stored
+from benchmarks.peers.known import OURS, PEERS
 from benchmarks.peers.record import RESULTS, Record
 from benchmarks.peers.runner import PeerResult, Settings
 from benchmarks.peers.workload import FASTEST, Workload
@@ -198,6 +200,42 @@ def test_the_page_needs_nothing_beside_it_and_its_figures_are_well_formed(found:
 def test_a_committed_document_is_what_the_committed_results_give(page: Path) -> None:
     """Else: make performance. It is written by no hand; its words are in a template."""
     assert page.read_text(encoding="utf-8") == document(stored(), DOCUMENTS[page].read_text(encoding="utf-8"))
+
+
+def test_the_committed_picture_is_that_of_the_committed_results() -> None:
+    """Else: make performance. The picture is drawn by no hand."""
+    assert PICTURE.read_text(encoding="utf-8") == picture(stored())
+
+
+def test_the_picture_has_each_step_and_tells_who_is_faster() -> None:
+    drawn = picture(some())
+    said = texts(drawn)
+    assert (
+        "A peer is faster than fastgrad with tf.function in 1 of 2 steps, and faster than fastgrad without it in 2"
+        in said
+    )
+    assert "2026-01-02, A <fast> one, 2 processors, no GPU" in said
+    assert "won: JAX 2.10" in said
+    assert "lost: PyTorch 0.51" in said
+    assert "won: fastgrad, eager 5.50" in said
+    svg = "{http://www.w3.org/2000/svg}"
+    tree = ET.fromstring(drawn)
+    assert len(tree.findall(f"{svg}rect[@class='lost']")) == 2
+    assert all(0.0 < float(circle.attrib["cx"]) < WIDTH for circle in tree.iter(f"{svg}circle"))
+
+
+def test_the_picture_has_a_row_for_each_committed_workload_and_each_mode_a_library() -> None:
+    found = stored()
+    assert sorted(row.workload for row in rows(found.records)) == sorted(found.records)
+    modes = [mode for modes in LIBRARIES.values() for mode in modes]
+    assert sorted(modes) == sorted(peer for peer in PEERS if peer not in OURS)
+
+
+def test_the_readme_has_the_committed_times_of_a_whole_script() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (row,) = [line for line in stored().tables["whole_scripts"]["lines"] if line.startswith("| mlp:")]
+    _, cold, warm, tensorflow, *_ = [cell.strip() for cell in row.strip("|").split("|")]
+    assert f"takes {warm} s, and {tensorflow} s in TensorFlow. The first run on a machine takes {cold} s" in readme
 
 
 def test_the_documents_tell_commands_losses_and_growth() -> None:

@@ -21,7 +21,7 @@ from fastgrad._src.core.names import declare_missing, suggestions
 from fastgrad._src.core.peer_names import DIFFERING, NEAREST, missing_name_text, nearest_alternative, peer_names
 from tools import name_use, names_table
 
-README = (names_table.ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = (names_table.ROOT / "docs" / "coming_from_tensorflow.md").read_text(encoding="utf-8")
 CURRENT, FORMER, MEMBERS = peer_names()
 ROWS = names_table.rows_of(names_table.namespaces_of(names_table.PAGE))
 KERAS_ROWS = names_table.rows_of(names_table.namespaces_of(names_table.KERAS_PAGE))
@@ -159,8 +159,8 @@ def test_differing_names_are_there_and_explained():
         assert text.endswith("."), text
 
 
-def test_the_readme_names_all_missing_namespaces():
-    (row,) = re.findall(r"^\| \*\*is not there\*\* .*", README, re.MULTILINE)
+def test_the_page_for_tensorflows_users_names_all_missing_namespaces():
+    (row,) = re.findall(r"^\| \*\*is not there\*\* .*", PAGE, re.MULTILINE)
     listed = {name if name.startswith("tf.") else f"tf.{name}" for name in re.findall(r"`((?:tf|keras)\.\w+)`", row)}
     parents = {name: name.rpartition(".")[0] for name in CURRENT if name != "tf"}
     missing = {name for name, parent in parents.items() if parent in ("tf", "tf.keras") and not is_there(name)}
