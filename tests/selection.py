@@ -32,11 +32,11 @@ VARIABLE = "FASTGRAD_RANDOM_SEED"
 HOURS = 4
 """A change is the commits of so many hours before the last one, by their own dates: a pull request or a working session."""
 TESTS_OF_OTHER_FOLDERS = {
-    "benchmarks": "tests/benchmarks",
-    "docs": "tests/test_readme.py",
-    "examples": "tests/test_examples.py",
-    "tools": "tests/tools",
-    "README.md": "tests/test_readme.py",
+    "benchmarks": ("tests/benchmarks",),
+    "docs": ("tests/test_readme.py", "tests/docs", "tests/tools/test_recording_picture.py"),
+    "examples": ("tests/test_examples.py",),
+    "tools": ("tests/tools",),
+    "README.md": ("tests/test_readme.py",),
 }
 """The tests of what lies neither in the package nor in its tests."""
 
@@ -102,7 +102,7 @@ def changed_tests(with_importers: bool = True) -> frozenset[str]:
 def _tests_of_path(path: Path, graph: object, with_importers: bool = True) -> Iterator[str]:
     top = path.parts[0]
     if top in TESTS_OF_OTHER_FOLDERS:
-        yield TESTS_OF_OTHER_FOLDERS[top]
+        yield from TESTS_OF_OTHER_FOLDERS[top]
     elif top == "tests" and path.suffix != ".py":
         yield path.parent.as_posix() if len(path.parts) > 2 else "tests/tools"
     elif top == "tests" or path.parts[:2] == ("src", "fastgrad"):

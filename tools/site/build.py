@@ -20,26 +20,27 @@ import pages
 SOURCE = pages.ROOT / "site" / "source"
 
 
-def write(path: Path, text: str) -> None:
-    """Writes a file if its text is another, so that Sphinx reads only pages that changed."""
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
+def write(path: Path, content: bytes) -> None:
+    """Writes a file if its content is another, so that Sphinx reads only pages that changed."""
+    if not path.exists() or path.read_bytes() != content:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(content)
 
 
 def write_source(folder: Path) -> None:
     """Writes what Sphinx reads, and removes files of earlier builds."""
-    texts = {}
+    contents = {f"images/{path.name}": path.read_bytes() for path in (pages.ROOT / "docs" / "images").iterdir()}
     names = pages.page_names()
     for file, page in names.items():
         text = (pages.ROOT / file).read_text(encoding="utf-8")
-        texts[f"{page}.md"] = pages.with_contents(text, names) if file == pages.INDEX else text
+        text = pages.with_contents(text, names) if file == pages.INDEX else text
+        contents[f"{page}.md"] = text.encode()
     for name, text in api_reference.write_pages(folder / "api").items():
-        texts[f"api/{name}"] = text
-    for name, text in texts.items():
-        write(folder / name, text)
+        contents[f"api/{name}"] = text.encode()
+    for name, content in contents.items():
+        write(folder / name, content)
     for path in [path for path in folder.rglob("*") if path.is_file()]:
-        if path.relative_to(folder).as_posix() not in texts:
+        if path.relative_to(folder).as_posix() not in contents:
             path.unlink()
 
 

@@ -7,7 +7,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 INDEX = "docs/index.md"
-_OTHER_PAGES = {"CONTRIBUTING.md": "contributing", "CHANGELOG.md": "changelog"}
+_OTHER_PAGES = {
+    "CONTRIBUTING.md": "contributing",
+    "CHANGELOG.md": "changelog",
+    "CODE_OF_CONDUCT.md": "code_of_conduct",
+    "SECURITY.md": "security",
+}
 _PACKAGES = "src/fastgrad/_src/"
 _SECTION = re.compile(r"^## +(.*)$")
 _ITEM = re.compile(r"^[*-] \[([^\]]+)\]\(([^)#]+)\)")
@@ -18,7 +23,7 @@ def page_names() -> dict[str, str]:
     pages = {}
     for path in sorted((ROOT / "docs").rglob("*.md")):
         pages[path.relative_to(ROOT).as_posix()] = path.relative_to(ROOT / "docs").with_suffix("").as_posix()
-    pages.update({file: page for file, page in _OTHER_PAGES.items() if (ROOT / file).exists()})
+    pages.update(_OTHER_PAGES)
     for path in sorted((ROOT / _PACKAGES).rglob("README.md")):
         folder = path.parent.relative_to(ROOT / _PACKAGES).as_posix()
         pages[path.relative_to(ROOT).as_posix()] = "internals/" + folder.replace("/", "_")
@@ -38,14 +43,12 @@ def with_contents(text: str, pages: dict[str, str]) -> str:
             lines.extend(["", "```{toctree}", ":hidden:", f":caption: {caption}", "", *entries, "```", ""])
         entries.clear()
 
-    in_comment = False
     for line in text.splitlines():
-        in_comment = (in_comment or "<!--" in line) and "-->" not in line
         if section := _SECTION.match(line):
             add_contents()
             caption = section[1]
         item = _ITEM.match(line)
-        if item and not in_comment:
+        if item:
             target = (Path("docs") / item[2]).as_posix()
             entries.append(f"{item[1]} <{pages[normal_path(target)]}>")
         lines.append(line)

@@ -354,7 +354,7 @@ class Recording(recording.Recorder):
         self._set_failure(
             f"{line_text(user_line())}: this line asks a tensor for {descriptions.get(kind, kind)} while tf.function records it. The tensor, "
             f"of shape {list(tensor._array.shape)} and dtype {tensor.dtype.name}, is {origin}. "
-            "A recorded function is replayed without its Python, so the number could not be taken out anew. Keep it a tensor; "
+            "A recorded function is replayed without its Python, so the number could not be read again. Keep it a tensor; "
             "or return it and look at it outside; or show it with tf.print; or compute with it in tf.py_function; or run everything "
             "eagerly: tf.config.run_functions_eagerly(True)."
         )

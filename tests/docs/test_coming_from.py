@@ -6,8 +6,8 @@ import re
 import pytest
 
 from benchmarks.peers.__main__ import peers_python
-from tests.pages.paired_lines import OURS, pairs, plain, value_of
-from tests.pages.peers import PAGES, agree, is_installed, lines, record_of, run, values
+from tests.docs.paired_lines import OURS, pairs, plain, value_of
+from tests.docs.peers import PAGES, agree, is_installed, lines, record_of, run, values
 
 
 def recorded(peer):
@@ -17,7 +17,7 @@ def recorded(peer):
 def differences(peer, found):
     """The rows whose values are not the recorded ones of the peer."""
     rows = recorded(peer)
-    assert [row["line"] for row in rows] == lines(peer), "python -m tests.pages.peers records the values again"
+    assert [row["line"] for row in rows] == lines(peer), "python -m tests.docs.peers records the values again"
     return [(row, value) for row, value in zip(rows, found, strict=True) if not agree(row["value"], value)]
 
 

@@ -1,4 +1,4 @@
-"""Runs the lines of one column of a page's tables: `python tests/pages/paired_lines.py docs/coming_from_jax.md JAX`.
+"""Runs the lines of one column of a page's tables: `python tests/docs/paired_lines.py docs/coming_from_jax.md JAX`.
 
 A table that pairs lines has a head such as `| to do | JAX | fastgrad |`. Each cell of the last two columns is one line of code. The lines of a
 column run from the top of the page to its end in one namespace. The program prints the value of each line as JSON: that of its

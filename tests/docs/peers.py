@@ -1,4 +1,4 @@
-"""The pages for users of other libraries, with each library's environment: `python -m tests.pages.peers` records the peers' values."""
+"""The pages for users of other libraries, with each library's environment: `python -m tests.docs.peers` records the peers' values."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.peers.__main__ import peers_python
-from tests.pages.paired_lines import pairs
+from tests.docs.paired_lines import pairs
 
 ROOT = Path(__file__).parents[2]
 RUNNER = Path(__file__).with_name("paired_lines.py")
