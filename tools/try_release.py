@@ -32,7 +32,7 @@ def build(source: Path, folder: Path) -> dict[str, Path]:
         out = folder / kernels
         options = [] if "sdist" in what else ["--wheel"]
         command = [sys.executable, "-m", "build", *options, "--outdir", str(out), str(source)]
-        subprocess.run(command, env={**os.environ, "FASTGRAD_KERNELS": kernels}, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(command, env={**os.environ, "FASTGRAD_KERNELS": kernels}, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - ours
         for path in out.iterdir():
             name = "sdist" if path.suffix == ".gz" else f"wheel, kernels: {kernels}"
             paths[name] = path
@@ -45,7 +45,7 @@ def seconds_to_losses(python: Path, home: Path) -> tuple[float, float]:
     environment = {"PATH": str(python.parent), "HOME": str(home), "FASTGRAD_CACHE_DIR": str(home / "cache")}
     command = [str(python), "-W", "error", "-u", "-c", program]
     start = time.perf_counter()
-    with subprocess.Popen(command, env=environment, cwd=home, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, env=environment, cwd=home, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - the README's
         assert process.stdout is not None
         first = process.stdout.readline()
         to_first = time.perf_counter() - start
@@ -62,7 +62,7 @@ def try_installation(name: str, path: Path, folder: Path) -> None:
     python = environment / ("Scripts" if os.name == "nt" else "bin") / "python"
     start = time.perf_counter()
     variables = {**os.environ, "PATH": str(python.parent), "FASTGRAD_KERNELS": "none"}
-    subprocess.run([str(python), "-m", "pip", "install", "--quiet", str(path)], env=variables, check=True)
+    subprocess.run([str(python), "-m", "pip", "install", "--quiet", str(path)], env=variables, check=True)  # noqa: S603 - ours
     installed = time.perf_counter() - start
     home = folder / f"home of {path.name}"
     home.mkdir()
@@ -80,7 +80,7 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         source = Path(temporary) / "source"
-        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(source)], check=True)  # noqa: S607
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(source)], check=True)  # noqa: S603, S607 - this checkout
         for name, path in build(source, options.out).items():
             try_installation(name, path, Path(temporary))
     return 0
