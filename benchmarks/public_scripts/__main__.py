@@ -48,7 +48,7 @@ Arrays are equal if the root mean square of the difference is at most {absolute:
 "Rounding" means: TensorFlow's own values change by at least half as much if its starting weights change by {change:g} of their size,
 and Keras computes the bias correction of Adam in float64, as fastgrad does; in float32 it has errors of 6.7e-6 ([accuracy.md](accuracy.md)).
 Rounding moves a value across 0, or past another in a window of max pooling; then the gradient goes elsewhere.
-In float64, with that correction, all gradients in 12 steps of `convolutional_network_raw` are equal to 1e-13.
+In float64, with that correction, all gradients in 12 steps of aymericdamien's raw convolutional network are equal to 1e-13.
 
 | script | repository | ends | values | what stops it, or what differs |
 | --- | --- | --- | --- | --- |
