@@ -5,12 +5,20 @@ from dataclasses import dataclass, field
 
 FASTGRAD = "fastgrad"
 JAX, OLD_JAX = "jax", "old_jax"
-TENSORFLOW, TORCH, TORCH_COMPILE = "tensorflow", "torch", "torch.compile"
+TENSORFLOW = "tensorflow"
+TORCH, TORCH_ONE_THREAD, TORCH_COMPILE = "torch", "torch.one_thread", "torch.compile"
 
-TEXT_OF = {OLD_JAX: JAX, TORCH_COMPILE: TORCH}
+TEXT_OF = {OLD_JAX: JAX, TORCH_ONE_THREAD: TORCH, TORCH_COMPILE: TORCH}
 """The library whose text a contestant runs, where that is not its own name."""
 
-OPTION_OF = {JAX: "jax", OLD_JAX: "old_jax", TENSORFLOW: "peers", TORCH: "peers", TORCH_COMPILE: "peers"}
+OPTION_OF = {
+    JAX: "jax",
+    OLD_JAX: "old_jax",
+    TENSORFLOW: "peers",
+    TORCH: "peers",
+    TORCH_ONE_THREAD: "peers",
+    TORCH_COMPILE: "peers",
+}
 """The command's option that names the Python of a contestant; fastgrad runs in the Python of the command."""
 
 HEADS = {
@@ -75,6 +83,7 @@ class Case:
         tolerance: the largest difference of values, relative to the largest value.
         derivative: True if what is timed is `fg.value_and_grad(f)` and JAX's counterpart.
         whole_process: True if what is timed is a process from its start to its end.
+        before: the name of a case of another size; the page divides the times of this case by the times of that one.
     """
 
     name: str
@@ -90,6 +99,7 @@ class Case:
     tolerance: float = 1e-9
     derivative: bool = True
     whole_process: bool = False
+    before: str = ""
 
     def program(self, contestant: str) -> str:
         """Returns the text of a contestant with imports, `arguments` and `make`."""

@@ -1,6 +1,5 @@
 """The measurement of a case: each contestant in a process of its own, rounds in alternation, values compared first."""
 
-import contextlib
 import os
 import resource
 import subprocess
@@ -15,21 +14,66 @@ import numpy as np
 from benchmarks.apart import ROOT, THREADS, thread_settings
 from benchmarks.other_programs import others_share
 from benchmarks.peers.process import PeerError, PeerProcess
-from benchmarks.reported.case import FASTGRAD, OPTION_OF, TORCH_COMPILE, Case
+from benchmarks.reported.case import FASTGRAD, OPTION_OF, TORCH_ONE_THREAD, Case
 
 TIMEOUT = 240.0
 SLICE_SECONDS = 0.1
+PROCESS_ROUNDS = 3
 TINY = 1e-300
 WARM = "warm"
 """The key of fastgrad's processes that find compiled kernels on disk."""
 
 
-def measure(case: Case, pythons: Mapping[str, str], rounds: int, seconds: float = SLICE_SECONDS) -> dict[str, Any]:
+class Processes:
+    """The processes of the contestants, one each, started at their first request; closed by `with`.
+
+    Args:
+        pythons: by `jax`, `old_jax` and `peers`, a Python that has the libraries; contestants without one have no process.
+        threads: of each process.
+    """
+
+    def __init__(self, pythons: Mapping[str, str], threads: int = THREADS) -> None:
+        self._pythons = pythons
+        self._threads = threads
+        self._running: dict[str, PeerProcess] = {}
+        self._cache = tempfile.TemporaryDirectory()
+
+    def __enter__(self) -> "Processes":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for process in self._running.values():
+            process.close()
+        self._cache.cleanup()
+
+    def python(self, contestant: str) -> str:
+        """Returns the Python that runs a contestant; empty if none was given."""
+        return sys.executable if contestant == FASTGRAD else self._pythons.get(OPTION_OF[contestant], "")
+
+    def ask(self, contestant: str, **request: Any) -> dict[str, Any]:
+        """Returns the answer of a contestant's process, which stands still before and after; drops one that crashed or hung."""
+        if contestant not in self._running:
+            threads = 1 if contestant == TORCH_ONE_THREAD else self._threads
+            environment = {"FASTGRAD_CACHE_DIR": self._cache.name, "FASTGRAD_QUIET": "1", "CONTESTANT": contestant}
+            worker = ("benchmarks.reported.worker", str(threads))
+            self._running[contestant] = PeerProcess(self.python(contestant), threads, environment, worker)
+        process = self._running[contestant]
+        process.resume()
+        try:
+            answer = process.ask(TIMEOUT, **request)
+        except PeerError as error:
+            self._running.pop(contestant).close()
+            return {"failed": str(error)}
+        process.stop()
+        return answer
+
+
+def measure(case: Case, processes: Processes, rounds: int, seconds: float = SLICE_SECONDS) -> dict[str, Any]:
     """Measures a case.
 
     Args:
         case: the case.
-        pythons: by `jax`, `old_jax` and `peers`, a Python that has the libraries; contestants without one are left out.
+        processes: of the contestants.
         rounds: how often each contestant has its turn.
         seconds: of calls in a turn.
 
@@ -38,68 +82,51 @@ def measure(case: Case, pythons: Mapping[str, str], rounds: int, seconds: float 
         with the reason why there are none; and `others_share` of the processors' time.
     """
     found: dict[str, dict[str, Any]] = {}
+    chosen = []
+    for contestant in case.contestants:
+        if processes.python(contestant):
+            chosen.append(contestant)
+        else:
+            found[contestant] = {"problem": f"not measured: no --{OPTION_OF[contestant].replace('_', '-')}"}
     with others_share() as others:
         if case.whole_process:
-            _measure_processes(case, pythons, rounds, found)
+            _measure_processes(case, chosen, processes, min(rounds, PROCESS_ROUNDS), found)
         else:
-            _measure_calls(case, pythons, rounds, seconds, found)
+            _measure_calls(case, chosen, processes, rounds, seconds, found)
     return {"contestants": found, "others_share": others.value}
 
 
-def _python(contestant: str, pythons: Mapping[str, str]) -> str:
-    return sys.executable if contestant == FASTGRAD else pythons.get(OPTION_OF[contestant], "")
-
-
-def _missing(contestant: str) -> dict[str, Any]:
-    return {"problem": f"not measured: no --{OPTION_OF[contestant].replace('_', '-')}"}
-
-
 def _measure_calls(
-    case: Case, pythons: Mapping[str, str], rounds: int, seconds: float, found: dict[str, dict[str, Any]]
+    case: Case,
+    chosen: Sequence[str],
+    processes: Processes,
+    rounds: int,
+    seconds: float,
+    found: dict[str, dict[str, Any]],
 ) -> None:
-    with contextlib.ExitStack() as stack:
-        running: dict[str, PeerProcess] = {}
-        reference: list[list[float]] | None = None
-        for contestant in case.contestants:
-            python = _python(contestant, pythons)
-            if not python:
-                found[contestant] = _missing(contestant)
-                continue
-            compiled = {"REPORTED_COMPILE": "1"} if contestant == TORCH_COMPILE else {}
-            process = PeerProcess(python, THREADS, compiled, module=("benchmarks.reported.worker",))
-            stack.callback(process.close)
-            answer = _asked(process, do="prepare", program=case.program(contestant), size=case.size)
+    reference: list[list[float]] | None = None
+    order = []
+    for contestant in chosen:
+        answer = processes.ask(contestant, do="prepare", program=case.program(contestant), size=case.size)
+        if "failed" in answer:
+            found[contestant] = {"problem": answer["failed"]}
+            continue
+        values = answer.pop("values")
+        reference = values if reference is None else reference
+        answer["error"] = difference(values, reference)
+        if not answer["error"] <= case.tolerance:
+            found[contestant] = {"problem": f"its values differ by {answer['error']:.1e}"}
+            continue
+        found[contestant] = {**answer, "cpu": [], "wall": []}
+        order.append(contestant)
+    for round_ in range(rounds):
+        turn = round_ % max(1, len(order))
+        for contestant in order[turn:] + order[:turn]:
+            answer = processes.ask(contestant, do="slice", seconds=seconds)
             if "failed" in answer:
-                found[contestant] = {"problem": answer["failed"]}
-                continue
-            values = answer.pop("values")
-            reference = values if reference is None else reference
-            answer["error"] = difference(values, reference)
-            found[contestant] = {**answer, "cpu": [], "wall": []}
-            if not answer["error"] <= case.tolerance:
-                found[contestant] = {"problem": f"its values differ by {answer['error']:.1e}"}
-                continue
-            running[contestant] = process
-        order = list(running)
-        for round_ in range(rounds):
-            turn = round_ % max(1, len(order))
-            for contestant in order[turn:] + order[:turn]:
-                answer = _asked(running[contestant], do="slice", seconds=seconds)
-                if "failed" in answer:
-                    raise RuntimeError(f"{case.name}: {contestant} failed in a turn: {answer['failed']}")
-                for clock in ("cpu", "wall"):
-                    found[contestant][clock].append(answer[clock])
-
-
-def _asked(process: PeerProcess, **request: Any) -> dict[str, Any]:
-    process.resume()
-    try:
-        answer = process.ask(TIMEOUT, **request)
-    except PeerError as error:
-        process.close()
-        return {"failed": str(error)}
-    process.stop()
-    return answer
+                raise RuntimeError(f"{case.name}: {contestant} failed in a turn: {answer['failed']}")
+            for clock in ("cpu", "wall"):
+                found[contestant][clock].append(answer[clock])
 
 
 def difference(values: Sequence[list[float]], reference: Sequence[list[float]]) -> float:
@@ -119,17 +146,15 @@ def difference(values: Sequence[list[float]], reference: Sequence[list[float]]) 
     return largest
 
 
-def _measure_processes(case: Case, pythons: Mapping[str, str], rounds: int, found: dict[str, dict[str, Any]]) -> None:
+def _measure_processes(
+    case: Case, chosen: Sequence[str], processes: Processes, rounds: int, found: dict[str, dict[str, Any]]
+) -> None:
     reference: list[list[float]] | None = None
     for _ in range(rounds):
-        for contestant in case.contestants:
-            python = _python(contestant, pythons)
-            if not python:
-                found[contestant] = _missing(contestant)
-                continue
+        for contestant in chosen:
             with tempfile.TemporaryDirectory() as folder:
                 for key in (contestant, WARM) if contestant == FASTGRAD else (contestant,):
-                    run = run_process(case, contestant, python, folder)
+                    run = run_process(case, contestant, processes.python(contestant), folder)
                     values = [[run["value"], run["value"]]]
                     reference = values if reference is None else reference
                     error = difference(values, reference)

@@ -8,7 +8,8 @@ from typing import Any
 from benchmarks.apart import ROOT, THREADS
 from benchmarks.other_programs import MATERIAL
 from benchmarks.peers.record import RESULTS
-from benchmarks.reported.case import FASTGRAD, JAX, OLD_JAX, TENSORFLOW, TORCH, TORCH_COMPILE, Case
+from benchmarks.reported import how_small
+from benchmarks.reported.case import FASTGRAD, JAX, OLD_JAX, TENSORFLOW, TORCH, TORCH_COMPILE, TORCH_ONE_THREAD, Case
 from benchmarks.reported.cases import CASES
 from benchmarks.reported.measure import WARM
 
@@ -21,9 +22,17 @@ TITLES = {
     OLD_JAX: "JAX",
     TENSORFLOW: "TensorFlow and Keras",
     TORCH: "PyTorch",
+    TORCH_ONE_THREAD: "PyTorch on one thread",
     TORCH_COMPILE: "PyTorch, `torch.compile`",
 }
-PACKAGE = {JAX: "jax", OLD_JAX: "jax", TENSORFLOW: "tensorflow", TORCH: "torch", TORCH_COMPILE: "torch"}
+PACKAGE = {
+    JAX: "jax",
+    OLD_JAX: "jax",
+    TENSORFLOW: "tensorflow",
+    TORCH: "torch",
+    TORCH_ONE_THREAD: "torch",
+    TORCH_COMPILE: "torch",
+}
 
 HEAD = """# Reported elsewhere
 
@@ -42,15 +51,17 @@ def stored() -> dict[str, dict[str, Any]]:
     return {name: json.loads(file.read_text(encoding="utf-8")) for name, file in files.items() if file.exists()}
 
 
-def page(results: Mapping[str, Mapping[str, Any]]) -> str:
+def page(results: Mapping[str, Mapping[str, Any]], widths: Mapping[str, Any] | None) -> str:
     """Returns the page as Markdown.
 
     Args:
         results: by name of case, what `stored` returns.
+        widths: what `how_small.stored` returns.
     """
-    parts = [HEAD, *_method(results)]
+    parts = [HEAD, *_method(results), *_overview(results)]
     for name, case in CASES.items():
-        parts += _section(case, results.get(name))
+        parts += _section(case, results.get(name), results.get(case.before))
+    parts += how_small.section(widths)
     return "".join(parts).rstrip() + "\n"
 
 
@@ -79,7 +90,8 @@ def _method(results: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     yield f"Measured on {' and '.join(dates)}: {'; '.join(machines)}; fastgrad with {'; '.join(versions)}.\n"
     yield (
         f"Each contestant has a process of its own and {THREADS} threads. Turns alternate, and the others stand still meanwhile. Times are medians; ratios\n"
-        "are medians of the ratios of a round, above 1 where fastgrad is faster. CPU time is that of all threads of the process.\n\n"
+        "are medians of the ratios of a round, above 1 where fastgrad is faster. CPU time is that of all threads of the process.\n"
+        "The first call compiles; that of fastgrad starts from a folder without compiled kernels, which the cases of a command share.\n\n"
     )
     shares = [r["others_share"] for r in results.values() if r["others_share"] is not None]
     if shares and max(shares) >= MATERIAL:
@@ -89,7 +101,7 @@ def _method(results: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         )
 
 
-def _section(case: Case, result: Mapping[str, Any] | None) -> Iterator[str]:
+def _section(case: Case, result: Mapping[str, Any] | None, before: Mapping[str, Any] | None) -> Iterator[str]:
     yield f"## {case.report}: {case.title}\n\n"
     yield f"[{case.report}]({case.link}): {case.story}\n\n"
     if result is None:
@@ -115,6 +127,35 @@ def _section(case: Case, result: Mapping[str, Any] | None) -> Iterator[str]:
         yield "\n".join(problems) + "\n\n"
     if told := _verdict(contestants):
         yield told + "\n\n"
+    if before is not None:
+        over = [
+            f"{_name(contestant, took)} {median(took, 'cpu') / median(before['contestants'][contestant], 'cpu'):.2f}"
+            for contestant, took in contestants.items()
+            if "cpu" in took and "cpu" in before["contestants"].get(contestant, {})
+        ]
+        yield f"CPU time over that of `{case.before}`: {', '.join(over)}.\n\n"
+
+
+def _overview(results: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yields a table with a row for each measured case: the CPU time of each contestant over fastgrad's."""
+    order = (JAX, OLD_JAX, TENSORFLOW, TORCH, TORCH_ONE_THREAD)
+    heads = [TITLES[one] if one != OLD_JAX else "JAX 0.4.31" for one in order]
+    yield "CPU time over fastgrad's; below 1, fastgrad is behind:\n\n"
+    yield f"| report | program | fastgrad, ms | {' | '.join(heads)} |\n"
+    yield f"| --- | --- | {' | '.join(['---:'] * (1 + len(order)))} |\n"
+    for name, result in results.items():
+        contestants = result["contestants"]
+        ours = contestants.get(FASTGRAD, {})
+        if "cpu" not in ours:
+            continue
+        cells = []
+        for contestant in order:
+            took = contestants.get(contestant, {})
+            over = ratio(took, ours, "cpu") if "cpu" in took else None
+            cells.append("" if over is None else f"**{over:.2g}**" if over < 1.0 else f"{over:.3g}")
+        case = CASES[name]
+        yield f"| {case.report} | {case.title} | {milliseconds(median(ours, 'cpu'))} | {' | '.join(cells)} |\n"
+    yield "\n"
 
 
 def _name(contestant: str, took: Mapping[str, Any]) -> str:

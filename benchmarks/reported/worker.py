@@ -1,4 +1,4 @@
-"""The process of a contestant: `python -m benchmarks.reported.worker`, driven by lines of JSON over its pipes.
+"""The process of a contestant: `python -m benchmarks.reported.worker THREADS`, driven by lines of JSON over its pipes.
 
 `{"do": "prepare", "program": …, "size": …}` compiles and runs a program once, and answers its values, the seconds of its
 first call and the library's version. `{"do": "slice", "seconds": …}` answers the CPU and wall seconds of a call.
@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.apart import THREADS
 from benchmarks.peers.worker import die_with_parent, first_words, limit_threads
 
 SAMPLES = 1000
@@ -95,7 +94,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     die_with_parent()
-    limit_threads(THREADS)
+    limit_threads(int(sys.argv[1]))
     repeats = Repeats()
     for line in sys.stdin:
         request = json.loads(line)

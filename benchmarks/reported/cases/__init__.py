@@ -3,7 +3,11 @@
 from benchmarks.reported.case import Case
 from benchmarks.reported.cases import (
     finite_differences,
+    first_step,
     joints,
+    keras_calls,
+    keras_fit,
+    layer_width,
     matrix_carry,
     ratings,
     rotations,
@@ -11,5 +15,17 @@ from benchmarks.reported.cases import (
     tridiagonal,
 )
 
-MODULES = (scalar_states, matrix_carry, rotations, joints, tridiagonal, ratings, finite_differences)
+MODULES = (
+    scalar_states,
+    matrix_carry,
+    rotations,
+    joints,
+    tridiagonal,
+    ratings,
+    finite_differences,
+    keras_calls,
+    keras_fit,
+    layer_width,
+    first_step,
+)
 CASES: dict[str, Case] = {case.name: case for module in MODULES for case in module.CASES}
