@@ -211,9 +211,9 @@ def _table(widths: Mapping[str, Any], clock: str) -> Iterator[str]:
     yield "\n"
     for contestant in measured:
         if contestant != FASTGRAD:
-            width = wins_from(widths, contestant, clock)
+            first = wins_from(widths, contestant, clock)
             told = (
-                f"faster than fastgrad from width {width} on" if width else "slower than fastgrad at the largest width"
+                f"faster than fastgrad from width {first} on" if first else "slower than fastgrad at the largest width"
             )
             yield f"* {TITLES[contestant]} is {told}.\n"
     yield "\n"

@@ -50,6 +50,11 @@ class Processes:
         """Returns the Python that runs a contestant; empty if none was given."""
         return sys.executable if contestant == FASTGRAD else self._pythons.get(OPTION_OF[contestant], "")
 
+    @property
+    def bytecode(self) -> str:
+        """A folder for Python's bytecode, deleted at the end."""
+        return os.path.join(self._cache.name, "bytecode")
+
     def ask(self, contestant: str, **request: Any) -> dict[str, Any]:
         """Returns the answer of a contestant's process, which stands still before and after; drops one that crashed or hung."""
         if contestant not in self._running:
@@ -150,11 +155,13 @@ def _measure_processes(
     case: Case, chosen: Sequence[str], processes: Processes, rounds: int, found: dict[str, dict[str, Any]]
 ) -> None:
     reference: list[list[float]] | None = None
-    for _ in range(rounds):
+    for round_ in range(rounds + 1):
         for contestant in chosen:
             with tempfile.TemporaryDirectory() as folder:
                 for key in (contestant, WARM) if contestant == FASTGRAD else (contestant,):
-                    run = run_process(case, contestant, processes.python(contestant), folder)
+                    run = run_process(case, contestant, processes.python(contestant), folder, processes.bytecode)
+                    if round_ == 0:  # it writes the bytecode, which an installation would have
+                        continue
                     values = [[run["value"], run["value"]]]
                     reference = values if reference is None else reference
                     error = difference(values, reference)
@@ -165,7 +172,7 @@ def _measure_processes(
                     kept["wall"].append(run["wall"])
 
 
-def run_process(case: Case, contestant: str, python: str, folder: str) -> dict[str, Any]:
+def run_process(case: Case, contestant: str, python: str, folder: str, bytecode: str) -> dict[str, Any]:
     """Runs a program as a process.
 
     Args:
@@ -173,11 +180,13 @@ def run_process(case: Case, contestant: str, python: str, folder: str) -> dict[s
         contestant: whose program.
         python: what runs it.
         folder: for compiled kernels.
+        bytecode: a folder for Python's bytecode, which later processes read.
 
     Raises:
         RuntimeError: it failed; the last line of its errors is in the message.
     """
     environment = {**os.environ, **thread_settings(THREADS), "FASTGRAD_CACHE_DIR": folder, "FASTGRAD_QUIET": "1"}
+    environment |= {"PYTHONPYCACHEPREFIX": bytecode, "PYTHONDONTWRITEBYTECODE": ""}
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     finished = subprocess.run(
         [python, "-c", case.program(contestant)],

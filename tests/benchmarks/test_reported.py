@@ -114,7 +114,8 @@ def test_a_whole_process_prints_the_result_of_one_step_by_numpy(tmp_path: Path) 
     into_hidden = (error @ last.T) * (hidden > 0.0)
     last, shift = last - 0.01 * hidden.T @ error, shift - 0.01 * error.sum(axis=0)
     kernel, bias = kernel - 0.01 * x.T @ into_hidden, bias - 0.01 * into_hidden.sum(axis=0)
-    run = run_process(case, FASTGRAD, sys.executable, os.environ.get("FASTGRAD_CACHE_DIR", str(tmp_path)))
+    cache = os.environ.get("FASTGRAD_CACHE_DIR", str(tmp_path))
+    run = run_process(case, FASTGRAD, sys.executable, cache, str(tmp_path / "bytecode"))
     assert run["value"] == pytest.approx((relu(x @ kernel + bias) @ last + shift).sum(), rel=1e-4)
     assert run["cpu"] > 0.0
 

@@ -37,10 +37,10 @@ CASES = (
     Case(
         name="first_step",
         title="a process from its start to the first trained step",
-        report="tensorflow #33911",
-        link="https://github.com/tensorflow/tensorflow/issues/33911",
-        story="Small networks are slow to train; a short script spends its time in imports, in tracing and in the first call. fastgrad "
-        "runs twice: with an empty folder of compiled kernels, and with the folder that this run left.",
+        report="tensorflow #37729",
+        link="https://github.com/tensorflow/tensorflow/issues/37729",
+        story="`import tensorflow` takes four seconds and longer. A short script spends its time in imports, in tracing and in the first call. "
+        "fastgrad runs twice: with an empty folder of compiled kernels, and with the folder that this run left.",
         arguments=WEIGHTS
         + """
 SIZE = 64

@@ -28,7 +28,7 @@ CASES = (
         title="an epoch of `fit`: 10 layers of 128 units with dropout, 20,000 rows in batches of 500",
         report="keras #19953",
         link="https://github.com/keras-team/keras/issues/19953",
-        story="Training and prediction take longer with Keras 3 than with Keras 2, both on TensorFlow. Dropout draws other numbers in each library, so "
+        story="Training takes longer with Keras 3 than with Keras 2, both on TensorFlow. Dropout draws other numbers in each library, so "
         "what is compared is the loss and the prediction before training.",
         arguments=WEIGHTS
         + """

@@ -8,7 +8,8 @@ CASES = (
         title="gradient of the likelihood of 20,000 games, ratings of 200 players updated by each",
         report="jax #817",
         link="https://github.com/jax-ml/jax/issues/817",
-        story="A loop over games updates two ratings of a table; its gradient is by `lax.scan`.",
+        story="The program stands for loops that change two entries of an array in each step: here the ratings of two players "
+        "after each game.",
         arguments="""
 def arguments(size):
     random = np.random.RandomState(0)
