@@ -451,6 +451,12 @@ def wheel(session: nox.Session) -> None:
     run(session, python, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", "dist", ".", FASTGRAD_KERNELS="all")
 
 
+@nox.session(name="try-release")
+def try_release(session: nox.Session) -> None:
+    """Builds sdist and wheels in dist/, installs each in an empty environment, and runs the README's program there."""
+    run(session, environment(session, "release", ".venv-release"), "tools/try_release.py", *session.posargs)
+
+
 # ---- benchmarks -------------------------------------------------------------------------------------------------------
 
 # asv keeps a file about the machine in the home folder, and asks questions when there is none.

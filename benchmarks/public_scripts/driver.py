@@ -51,6 +51,9 @@ NO_EFFECT = [
     "SpatialDropout3D",
 ]
 
+CHANGE_OF_WEIGHTS = float(os.environ.get("CHANGE_OF_WEIGHTS", "0"))
+"""The relative change of starting weights: a run of TensorFlow with a small one shows how much the script multiplies rounding."""
+
 counts: collections.Counter = collections.Counter()
 weights: dict[tuple[int, ...], list[Any]] = collections.defaultdict(list)
 results: list[Any] = []
@@ -65,7 +68,8 @@ def generator(kind: str, shape: tuple[int, ...], counted: bool = True) -> np.ran
 def scaled_normal(sizes: tuple[int, ...]) -> np.ndarray:
     """Returns the next starting values of a weight of this shape."""
     scale = 1 / np.sqrt(max(np.prod(sizes[:-1]), 1)) if len(sizes) > 1 else 0.1
-    return generator("initializer", sizes).normal(size=sizes) * scale
+    numbers = generator("initializer", sizes)
+    return numbers.normal(size=sizes) * scale * (1 + CHANGE_OF_WEIGHTS * numbers.normal(size=sizes))
 
 
 def replace_initializers(tf: Any) -> None:
@@ -130,6 +134,23 @@ def replace_shuffles(tf: Any) -> None:
     tf.nn.dropout = lambda x, *arguments, **options: x
     for name in NO_EFFECT:
         getattr(tf.keras.layers, name).call = lambda self, inputs, training=None: inputs
+
+
+def correct_adam_in_float64(tf: Any) -> None:
+    """Keras's Adam gets the bias correction in float64, as fastgrad has it. Keras has it in the dtype of the variable."""
+
+    def update_step(self: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        step = tf.cast(self.iterations.value, tf.float64) + 1
+        beta_1, beta_2 = (tf.constant(beta, tf.float64) for beta in (self.beta_1, self.beta_2))
+        rate = tf.cast(learning_rate, tf.float64) * tf.sqrt(1 - beta_2**step) / (1 - beta_1**step)
+        index = self._get_variable_index(variable)
+        m, v = self._momentums[index], self._velocities[index]
+        gradient = tf.cast(gradient, variable.dtype)
+        self.assign_add(m, (gradient - m) * (1 - self.beta_1))
+        self.assign_add(v, (gradient * gradient - v) * (1 - self.beta_2))
+        self.assign_sub(variable, m * tf.cast(rate, variable.dtype) / (tf.sqrt(v.value) + self.epsilon))
+
+    tf.keras.optimizers.Adam.update_step = update_step
 
 
 def record_results(tf: Any) -> None:
@@ -307,6 +328,8 @@ def main(library: str) -> None:
 
     for replace in replace_initializers, replace_draws, replace_shuffles, replace_datasets, record_results:
         replace(tf)
+    if CHANGE_OF_WEIGHTS:
+        correct_adam_in_float64(tf)
     for line in sys.stdin:
         print(run_forked(library, *json.loads(line)), flush=True)
 

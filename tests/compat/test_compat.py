@@ -124,3 +124,7 @@ def test_messages_have_levels(caplog):
     v1.logging.set_verbosity(before)
     assert {"seen 1", "seen, too"} <= set(caplog.messages)
     assert "not seen" not in caplog.messages
+
+
+def test_version_of_tensorflow_1_names_is_that_of_the_library():
+    assert tf.compat.v1.__version__ == tf.__version__

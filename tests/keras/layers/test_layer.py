@@ -384,6 +384,8 @@ class TestWeights:
         assert layer.add_weight(dtype="int32", shape=(1,)).numpy() == 0
         with pytest.raises(ValueError, match="keyword"):
             layer.add_weight("name")
+        with pytest.raises(ValueError, match=r"Use: add_weight\(shape=..., name='kernel'\)"):
+            layer.add_weight("kernel", shape=(2, 2))
         with pytest.raises(ValueError, match="fully-defined"):
             layer.add_weight(shape=(None, 1))
         with pytest.raises(ValueError, match="gave shape"):

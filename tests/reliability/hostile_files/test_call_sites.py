@@ -45,6 +45,7 @@ READERS = {
     "data/cache.py": (2, "dataset index"),
     "data/readers.py": (1, "Parquet"),
     "commands/differentiate.py": (4, OWN),
+    "commands/environment_report.py": (1, SYSTEM),
     "jit/dispatcher_cache.py": (2, "derivative"),
     "distribute/horovod.py": (1, NO_FILE),
     "image/codecs.py": (1, "contents of a JPEG"),

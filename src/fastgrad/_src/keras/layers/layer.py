@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from fastgrad._src.core import deferral, nest, recording, settings_version
 from fastgrad._src.core.composite import Composite, CompositeOperand
@@ -21,6 +21,24 @@ from fastgrad._src.keras.layers.stateless import stateless_call
 from fastgrad._src.keras.layers.symbolic import FirstCallDescriptor, output_spec, variables_restored_at_exit
 from fastgrad._src.keras.layers.variable_tracking import WeightOwner
 from fastgrad._src.keras.weight import CastWeight, Weight
+
+_Parameters = ParamSpec("_Parameters")
+_Result = TypeVar("_Result")
+
+
+def _with_name_by_keyword(add_weight: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
+    """Refuses a string as the first argument, which was the name in Keras 2, before Python compares it with ``shape=``."""
+
+    @wraps(add_weight)
+    def checked(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> _Result:
+        if len(args) > 1 and isinstance(args[1], str):
+            raise ValueError(
+                f"`name` must be passed as a keyword argument. Received: add_weight('{args[1]}', ...). "
+                f"Use: add_weight(shape=..., name='{args[1]}')."
+            )
+        return add_weight(*args, **kwargs)
+
+    return checked
 
 
 @declare_missing(
@@ -278,6 +296,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
                 self(**zeros)
             self._clear_losses()
 
+    @_with_name_by_keyword
     def add_weight(
         self,
         shape: Any = None,
@@ -310,11 +329,6 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
             ValueError: the shape has unknown sizes, or a name was passed as the shape.
         """
         self._check_super_called()
-        if isinstance(shape, str):
-            raise ValueError(
-                f"`name` must be passed as a keyword argument. Received: add_weight('{shape}', ...). "
-                f"Use: add_weight(shape=..., name='{shape}')."
-            )
         weight_dtype = self._policy.variable if dtype is None else settings.standardize_dtype(dtype)
         if initializer is None:
             initializer = "glorot_uniform" if weight_dtype.is_floating else "zeros"
