@@ -32,9 +32,9 @@ def test_a_program_runs_and_prints_what_follows(program, output, tmp_path):
             if importlib.util.find_spec(package) is None:
                 pytest.skip(f"{package} is not installed: pip install fastgrad[pymc]")
         filters = []  # ArviZ warns of its own next version when it is imported
-    for peer in ("torch", "jax"):
+    for peer, extra in (("torch", "torch"), ("jax", "jax"), ("iminuit", "fits")):
         if f"import {peer}\n" in program and importlib.util.find_spec(peer) is None:
-            pytest.skip(f"{peer} is not installed: pip install fastgrad[{peer}]")
+            pytest.skip(f"{peer} is not installed: pip install fastgrad[{extra}]")
     finished = subprocess.run(
         [sys.executable, *filters, "-c", program],
         cwd=tmp_path,
