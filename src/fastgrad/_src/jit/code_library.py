@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+from llvmlite import binding
+
 from fastgrad._src.jit import exponential, ordered_sums
 from fastgrad._src.jit.libraries import is_of_library
 from fastgrad._src.jit.numba_canaries import Feature
@@ -66,10 +68,28 @@ class CodeLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]  # Numba has no
     def _run_passes(self) -> None:
         super()._optimize_final_module()
 
+    def _finalize_final_module(self) -> None:
+        self._shared_module = _module_for_linking(self._final_module)
+        super()._finalize_final_module()
+
     def _finalize_specific(self) -> None:
         super()._finalize_specific()
         for name, values in self.environments:
             self.codegen.set_env(name, values)
+
+
+def _module_for_linking(module: Any) -> Any:
+    """Returns a copy of an optimized module that others may link and optimize again.
+
+    Numba copies a module after it has become machine code. Code generation rewrites it then: it may split an address that is an integer into a
+    pointer made of one summand and an offset that is the other. If the first summand becomes the constant 0 in a caller, LLVM takes the address for
+    null and removes the store.
+    """
+    copy = module.clone()
+    for function in copy.functions:
+        if not function.is_declaration and function.linkage == binding.Linkage.external:
+            function.linkage = "linkonce_odr"  # callers may have it several times, as in Numba
+    return copy
 
 
 class LaneLibrary(CodeLibrary):

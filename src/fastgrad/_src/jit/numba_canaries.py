@@ -431,6 +431,7 @@ CANARIES: tuple[Canary, ...] = (
     Canary(Feature.LIBRARIES, "numba.core.codegen:CPUCodeLibrary._optimize_functions", source, ("87d0642defe5",)),
     Canary(Feature.LIBRARIES, "numba.core.codegen:CPUCodeLibrary._optimize_final_module", source, ("f041d10f563c",)),
     Canary(Feature.LIBRARIES, "numba.core.codegen:CPUCodeLibrary._finalize_final_module", source, ("d26a1c9fb592",)),
+    Canary(Feature.LIBRARIES, "numba.core.codegen:CPUCodeLibrary._get_module_for_linking", source, ("597eb0bbe046",)),
     Canary(Feature.LIBRARIES, "numba.core.codegen:CPUCodeLibrary.finalize", source, ("3cc6ec8f8f53",)),
     Canary(Feature.LIBRARIES, "numba.core.codegen:JITCodeLibrary._finalize_specific", source, ("1065cc6367c5",)),
     Canary(Feature.LIBRARIES, "numba.core.codegen:CPUCodeLibrary._unserialize", source, ("e3972cecae87",)),
