@@ -66,3 +66,18 @@ def test_the_kernels_of_a_training_step_are_compiled():
     result = run(TRAINING, NUMBA_DISABLE_JIT="1")
     assert result == run(TRAINING, NUMBA_DISABLE_JIT="0")
     assert result.endswith("True")
+
+
+def test_a_package_that_makes_derivatives_is_imported():
+    program = """
+import numba
+from fastgrad import check_gradients, grad
+
+slope = grad(numba.njit(lambda x: x * x))
+try:
+    slope(2.0)
+except RuntimeError as error:
+    print(error)
+"""
+    printed = run(program, NUMBA_DISABLE_JIT="1")
+    assert "Numba compiles derivatives, and NUMBA_DISABLE_JIT forbids it; unset it." in printed

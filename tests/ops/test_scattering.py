@@ -67,6 +67,17 @@ def test_confusion_matrix_counts_pairs():
         function([1, 2], [2, 2], weights=[1, 2, 3])
 
 
+def test_confusion_matrix_of_any_length_is_recorded():
+    labels, predictions = np.random.default_rng(0).integers(0, 4, (2, 1000))
+    function = tf.function(lambda labels, predictions: tf.math.confusion_matrix(labels, predictions, 4))
+    for first, second in ((labels, predictions), (predictions, labels)):
+        expected = np.zeros((4, 4), int)
+        np.add.at(expected, (first, second), 1)
+        np.testing.assert_array_equal(function(tf.constant(first), tf.constant(second)), expected)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="confusion_matrix"):
+        tf.function(lambda: tf.math.confusion_matrix(tf.constant(labels), tf.constant(predictions + 1), 4))()
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "uint64", "int8", "float16"])
 def test_subtracting_updates_of_any_number(dtype):
     x = tf.constant(np.array([5, 3, 0], dtype))

@@ -34,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words of the command; default: those of this process.
 
     Returns:
-        The exit status: 1 if a derivative is wrong, else 0. For an invalid command, `SystemExit` gives 2.
+        The exit status: 1 if a derivative is wrong, if the command fails, or if it calls no function of the package; else 0. For an invalid command,
+        `SystemExit` gives 2.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     own, command = (words[: words.index("--")], words[words.index("--") + 1 :]) if "--" in words else (words, [])
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     numba.config.THREADING_LAYER = os.environ.get("NUMBA_THREADING_LAYER", "workqueue")
     recorder = CallRecorder(options.package, options.limit)
     with recorder.recording():
-        _run_command(command)
+        has_ended = _run_command(command)
     recorder.record_inner_calls()
     report: list[dict[str, Any]] = []
     for calls in list(recorder.calls.values()):
@@ -71,11 +72,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(
         f"{options.package}: {', '.join(f'{counts[status]} {status}' for status in STATUSES)}, {len(not_called)} not called"
     )
-    return 1 if counts["wrong"] else 0
+    if not report:
+        print(f"{options.package}: the command called no function of the package", file=sys.stderr)
+    return 1 if counts["wrong"] or not report or not has_ended else 0
 
 
-def _run_command(command: list[str]) -> None:
-    """Runs a script, or a module as ``python -m`` does."""
+def _run_command(command: list[str]) -> bool:
+    """Runs a script, or a module as ``python -m`` does; returns whether it ended without an error."""
     sys.argv = list(command)
     sys.path.insert(0, os.path.dirname(os.path.abspath(command[0])) if command[0].endswith(".py") else os.getcwd())
     try:
@@ -86,8 +89,11 @@ def _run_command(command: list[str]) -> None:
     except SystemExit as stop:
         if stop.code not in (None, 0):
             print(f"{command[0]} ended with exit status {stop.code}", file=sys.stderr)
+            return False
     except Exception:  # noqa: BLE001  # what it has called until then is checked
         traceback.print_exc()
+        return False
+    return True
 
 
 def _function_report(calls: list[Call], seconds: float) -> dict[str, Any]:

@@ -197,7 +197,9 @@ class Tensor(Operand):
         raise TypeError("Tensor is unhashable. Instead, use tensor.ref() as the key.")
 
     def __format__(self, spec: str) -> str:
-        return format(self._on_host()[()], spec)  # text for display: not reported to recorders
+        if spec:  # a program computes with such a text, or shows it at each step
+            self._report_value_use("format")
+        return format(self._on_host()[()], spec)
 
     def __repr__(self) -> str:
         return f"<tf.Tensor: shape={self.shape}, dtype={self.dtype.name}, numpy={elements_text(self._on_host())}>"

@@ -319,16 +319,10 @@ def confusion_matrix(
             f"{list(columns._array.shape)}."
         )
     pairs = TABLE["stack"](rows, columns, axis=1)
-    positions = pairs._elements()
-    count = (
-        int(positions.max(initial=-1)) + 1
-        if num_classes is None
-        else as_python_int(num_classes, "confusion_matrix: num_classes")
-    )
-    if positions.size and (positions.min() < 0 or positions.max() >= count):
-        raise InvalidArgumentError(
-            f"confusion_matrix: classes must be in [0, {count}), got {positions.min()} to {positions.max()}."
-        )
+    if num_classes is None:
+        count = int(pairs._elements().max(initial=-1)) + 1
+    else:
+        count = as_python_int(num_classes, "confusion_matrix: num_classes")
     if weights is None:
         values = constant_tensor(np.ones(rows._array.shape, result_dtype.numpy))
     else:
@@ -338,7 +332,10 @@ def confusion_matrix(
                 f"confusion_matrix: Shapes {rows.shape} and {values.shape} of labels and weights are incompatible."
             )
     shape = dimensions((count, count), "confusion_matrix")
-    return scatter_nd_operation(pairs, values, shape=shape, strict=True)
+    try:
+        return scatter_nd_operation(pairs, values, shape=shape, strict=True)
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError(f"confusion_matrix: classes must be in [0, {count}). {error}") from None
 
 
 def _class_numbers(x: Any) -> Tensor:

@@ -347,6 +347,7 @@ class Recording(recording.Recorder):
             origin = f"the result of {maker.payload.name!r} at {line_text(self._lines.get(id(maker)))}"
         descriptions = {
             "argument": "its elements",
+            "format": "a formatted text",
             "numpy": "its elements as a NumPy array",
             "float": "a Python float",
             "complex": "a Python complex",

@@ -65,7 +65,7 @@ class Scalar:
         return repr(float(self._tensor._array))
 
     def __format__(self, spec: str) -> str:
-        return format(float(self._tensor._array), spec)
+        return format(float(self) if spec else float(self._tensor._array), spec)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

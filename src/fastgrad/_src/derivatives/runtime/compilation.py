@@ -81,10 +81,6 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
         call_rule: Callable[[Types], Any] | None = None,
         pipeline: type[DerivativeCompiler] = DerivativeCompiler,
     ) -> None:
-        if jit_is_disabled():
-            raise RuntimeError(
-                f"{stub.__name__}: Numba compiles derivatives, and {DISABLE_JIT_VARIABLE} forbids it; unset it."
-            )
         super().__init__(stub, targetoptions=OPTIONS)
         self.recipe = recipe
         self._derive = derive
@@ -100,6 +96,10 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
 
     def compile(self, signature: Any) -> Any:
         """Derives and compiles the function for a signature."""
+        if jit_is_disabled():  # a package that makes derivatives can be imported
+            raise RuntimeError(
+                f"{self.py_func.__name__}: Numba compiles derivatives, and {DISABLE_JIT_VARIABLE} forbids it; unset it."
+            )
         argument_types = sigutils.normalize_signature(signature)[0]
         self._key_of_compilation = argument_types, self._new_key(argument_types)
         try:

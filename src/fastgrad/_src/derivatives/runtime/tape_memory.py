@@ -462,7 +462,7 @@ INTERPRETED: dict[str, Any] = {
     "grow_array_stack": lambda owner, address, items: address,
     "new_memory": lambda items: {},
     "zero_cotangents": np.zeros,
-    "exchange": exchange.py_func,
+    "exchange": getattr(exchange, "py_func", exchange),  # it has none under NUMBA_DISABLE_JIT
     "may_share_memory": np.may_share_memory,
     "free_memory": lambda address: None,
     "contiguous": np.array,
@@ -474,7 +474,7 @@ INTERPRETED: dict[str, Any] = {
     "capacity": lambda stack: 1 << 62,
     "grow_stack": lambda owner, stack, address, width, items: address,
     "release": lambda stack, address, width: None,
-    "snapshot_slots": snapshot_slots.py_func,
-    "next_snapshot": next_snapshot.py_func,
+    "snapshot_slots": getattr(snapshot_slots, "py_func", snapshot_slots),
+    "next_snapshot": getattr(next_snapshot, "py_func", next_snapshot),
 }
 """What they stand for where the text runs as plain Python."""
