@@ -13,6 +13,7 @@ from fastgrad._src.core.operation import TABLE, Form, joint, operation
 from fastgrad._src.core.result_rules import ArraySpec, like_inputs, same_as_first
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.kernels.reduction import normalization as kernels
+from fastgrad._src.ops.arguments import as_python_int
 from fastgrad._src.ops.batching import first_rows_into_batch_rule
 from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.kernel_launches import KERNEL_FLOATS, launches_from
@@ -214,6 +215,7 @@ def local_response_normalization(
         raise InvalidArgumentError(
             f"local_response_normalization: in must be 4-dimensional, got shape {list(x.shape)}."
         )
+    depth_radius = as_python_int(depth_radius, "local_response_normalization: depth_radius")
     if depth_radius < 0:
         raise InvalidArgumentError(
             f"local_response_normalization: depth_radius must be at least 0, got {depth_radius}."

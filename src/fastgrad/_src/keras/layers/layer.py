@@ -31,10 +31,11 @@ def _with_name_by_keyword(add_weight: Callable[_Parameters, _Result]) -> Callabl
 
     @wraps(add_weight)
     def checked(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> _Result:
-        if len(args) > 1 and isinstance(args[1], str):
+        shape = args[1] if len(args) > 1 else kwargs.get("shape")
+        if isinstance(shape, str):
             raise ValueError(
-                f"`name` must be passed as a keyword argument. Received: add_weight('{args[1]}', ...). "
-                f"Use: add_weight(shape=..., name='{args[1]}')."
+                f"`name` must be passed as a keyword argument. Received: add_weight('{shape}', ...). "
+                f"Use: add_weight(shape=..., name='{shape}')."
             )
         return add_weight(*args, **kwargs)
 
