@@ -48,3 +48,5 @@ def test_local_response_normalization():
     np.testing.assert_allclose(y, expected, rtol=1e-10)
     with pytest.raises(tf.errors.InvalidArgumentError, match="4-dimensional"):
         tf.nn.local_response_normalization(x[0])
+    radius = tf.constant(2, tf.int64)  # TensorFlow takes a tensor, too
+    np.testing.assert_array_equal(tf.nn.local_response_normalization(x, radius, 1.5, 0.3, 0.7), y)
