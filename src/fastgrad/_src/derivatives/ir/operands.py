@@ -421,7 +421,7 @@ class View(Value):
             axis.root_axis is not None
             and axis.root_axis == root.type.ndim - rank + number
             and is_constant(axis.step, 1)
-            and (axis.size is root.dims[axis.root_axis] or number == 0)
+            and (equal_operands(axis.size, root.dims[axis.root_axis]) or number == 0)
             for number, axis in enumerate(self.axes)
         )
 
@@ -465,7 +465,9 @@ class View(Value):
     def is_whole(self) -> bool:
         """True if the view has the root's elements in the root's order."""
         return len(self.axes) == len(self.starts) and all(
-            axis.root_axis == number and is_constant(axis.step, 1) and axis.size is self.root.dims[number]
+            axis.root_axis == number
+            and is_constant(axis.step, 1)
+            and equal_operands(axis.size, self.root.dims[number])
             for number, axis in enumerate(self.axes)
         )
 

@@ -6,13 +6,15 @@ Passes compare operations by identity and read their attributes. Only those that
 from __future__ import annotations
 
 import math
+import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fastgrad._src.derivatives.code import tree as code
 from fastgrad._src.scalars.formulas import DIVISION_COST, FUNCTION_COST, ScalarOperation
-from fastgrad._src.scalars.terms import NOT_EQUAL, POWER, SELECT
+from fastgrad._src.scalars.terms import ADD, MULTIPLY, NOT_EQUAL, POWER, SELECT, SUBTRACT
 
 RAISING: set[Any] = set()
 """The functions of this package that may raise; see `may_raise`."""
@@ -69,3 +71,28 @@ GLOBALS_OF_CODE: dict[str, Any] = {
     **{f"_{name}": cast.function for name, cast in CASTS.items()},
 }
 """What the code of derivatives calls numbers that have no literals, and dtypes."""
+
+
+def _of_constants(function: Callable[..., int]) -> Callable[..., int | None]:
+    return lambda *values: None if None in values else function(*values)
+
+
+RULES_OF_SIZES: dict[Any, Callable[..., int | None]] = {
+    COPY: lambda x: x,
+    ADD: _of_constants(operator.add),
+    SUBTRACT: _of_constants(operator.sub),
+    MULTIPLY: _of_constants(operator.mul),
+    AT_LEAST_0: _of_constants(lambda x: max(x, 0)),
+    **{function: _of_constants(function) for function in (max, min)},
+}
+"""The value of an operation, or of a function of numbers, for operands of which None are no constants; None if it is no constant."""
+
+
+def has_rule_of_sizes(rule: Callable[..., int | None]) -> Callable[[Any], Any]:
+    """Returns a decorator that notes the rule of a function in ``RULES_OF_SIZES``."""
+
+    def note(function: Any) -> Any:
+        RULES_OF_SIZES[function] = rule
+        return function
+
+    return note

@@ -10,13 +10,22 @@ from typing import Any
 import numba
 import numpy as np
 
-from fastgrad._src.derivatives.ir.scalar_operations import may_raise
+from fastgrad._src.derivatives.ir.scalar_operations import has_rule_of_sizes, may_raise
 from fastgrad._src.jit.generated_source import function_from_source
 from fastgrad._src.jit.library_functions import njit_kept_on_disk
 
 _numbers = itertools.count()
 
 
+def _constant_broadcast_size(first: int | None, second: int | None) -> int | None:
+    return second if first in (None, 1) and second != 1 else first
+
+
+def _constant_step(size: int | None, result_size: int | None) -> int | None:
+    return None if size is None or result_size is None else int(size == result_size)
+
+
+@has_rule_of_sizes(_constant_broadcast_size)
 @may_raise
 @njit_kept_on_disk(error_model="numpy")
 def broadcast_size(first, second):  # type: ignore[no-untyped-def]
@@ -26,6 +35,7 @@ def broadcast_size(first, second):  # type: ignore[no-untyped-def]
     return second if first == 1 else first
 
 
+@has_rule_of_sizes(_constant_step)
 @may_raise
 @njit_kept_on_disk(error_model="numpy")
 def broadcast_step(size, result_size):  # type: ignore[no-untyped-def]
@@ -35,6 +45,7 @@ def broadcast_step(size, result_size):  # type: ignore[no-untyped-def]
     return 1 if size == result_size else 0
 
 
+@has_rule_of_sizes(_constant_step)
 @may_raise
 @njit_kept_on_disk(error_model="numpy")
 def assigned_step(size, result_size):  # type: ignore[no-untyped-def]
@@ -44,6 +55,7 @@ def assigned_step(size, result_size):  # type: ignore[no-untyped-def]
     return 1 if size == result_size else 0
 
 
+@has_rule_of_sizes(lambda first, second: second if first is None else first)
 @may_raise
 @njit_kept_on_disk(error_model="numpy")
 def common_size(first, second):  # type: ignore[no-untyped-def]

@@ -26,6 +26,7 @@ from fastgrad._src.derivatives.ir.operands import (
     Root,
     Scalar,
     View,
+    equal_operands,
     is_constant,
     item_name,
     refuse,
@@ -239,7 +240,7 @@ class Emitter:
             order.append(numbers[root_axis])
             axis = axes[order[-1]]
             size, is_dense = term_of(axis.size), is_constant(axis.step, 1)
-            is_all = is_constant(start, 0) and is_dense and axis.size is view.root.dims[root_axis]
+            is_all = is_constant(start, 0) and is_dense and equal_operands(axis.size, view.root.dims[root_axis])
             parts.append(
                 code.ALL
                 if is_all

@@ -21,6 +21,7 @@ from fastgrad._src.derivatives.ir.operands import (
 from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
 from fastgrad._src.derivatives.ir.scalar_operations import COPY
 from fastgrad._src.derivatives.ir.statements import Call, Compute, Jump, Statement
+from fastgrad._src.derivatives.transform.constant_sizes import find_constant_sizes
 from fastgrad._src.derivatives.transform.redundancy import (
     hoist_loads,
     merge_equal_numbers,
@@ -43,6 +44,7 @@ def simplify(function: Function, is_reverse: bool = False) -> None:
     _drop_unreachable_blocks(function)
     _replace_trivial_phis(function)
     _replace_trivial_array_phis(function)
+    _replace_scalars(function, find_constant_sizes(function))
     _drop_unused(function)
     _merge_chains(function)
     recognize_counted_loops(function)

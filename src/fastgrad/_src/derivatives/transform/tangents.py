@@ -32,6 +32,7 @@ from fastgrad._src.derivatives.ir.operands import (
     Root,
     Scalar,
     View,
+    equal_operands,
     index_constant,
     leaf_types_of,
     refuse,
@@ -545,7 +546,7 @@ class Tangents:
         axes = []
         for axis in view.axes:
             size = axis.size
-            if axis.root_axis is not None and size is view.root.dims[axis.root_axis]:
+            if axis.root_axis is not None and equal_operands(size, view.root.dims[axis.root_axis]):
                 size = array.dims[axis.root_axis]
             axes.append(Axis(axis.root_axis, axis.step, size))
         axes += [Axis(len(view.starts), one, size) for size in self._lanes]

@@ -1,0 +1,125 @@
+"""Replaces sizes of arrays that have one value on all ways by that constant. So loops, products and memory of small arrays have constant sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastgrad._src.derivatives.ir.operands import (
+    INDEX,
+    Constant,
+    Operand,
+    Root,
+    Scalar,
+    View,
+    index_constant,
+    is_constant,
+)
+from fastgrad._src.derivatives.ir.representation import Function
+from fastgrad._src.derivatives.ir.scalar_operations import RULES_OF_SIZES
+from fastgrad._src.derivatives.ir.statements import Call, Compute, Size
+from fastgrad._src.derivatives.ir.values import is_hashable
+from fastgrad._src.scalars.terms import ADD, MULTIPLY
+
+Known = dict[Operand, "int | None"]
+"""The values of integers; None for one that is no constant. An integer of which nothing is known yet is missing."""
+_Value = Callable[[list["int | None"]], "int | None"]
+
+
+def find_constant_sizes(function: Function) -> dict[Operand, Operand]:
+    """Returns the integers of a function that are equal to constants, or to other integers, with these.
+
+    The size of an array that a loop carries depends on itself: it is taken for a constant until one of its definitions is not. Statements that raise
+    where sizes do not fit together stay.
+    """
+    definitions = _definitions_of_integers(function)
+    known: Known = {}
+
+    def values_of(operands: list[Operand]) -> list[int | None]:
+        """Returns the values of those operands of which something is known."""
+        return [
+            int(operand.value) if isinstance(operand, Constant) else known.get(operand)
+            for operand in operands
+            if operand in known or operand not in definitions
+        ]
+
+    is_changed = True
+    while is_changed:
+        is_changed = False
+        for scalar, (value_of, operands, is_phi) in definitions.items():
+            values = values_of(operands)
+            if known.get(scalar, 0) is None or not values or (len(values) < len(operands) and not is_phi):
+                continue
+            value = value_of(values)
+            if scalar not in known or known[scalar] != value:
+                known[scalar] = None if scalar in known else value
+                is_changed = True
+    replaced: dict[Operand, Operand] = {
+        scalar: index_constant(value) for scalar, value in known.items() if value is not None
+    }
+    return replaced | _neutral_operations(function, replaced)
+
+
+def _definitions_of_integers(function: Function) -> dict[Scalar, tuple[_Value, list[Operand], bool]]:
+    """Returns for sizes and what is computed from them the rule of the value, the operands, and whether it is a phi."""
+    sizes = _sizes_of_arrays(function)
+    definitions: dict[Scalar, tuple[_Value, list[Operand], bool]] = {}
+    for block in function.blocks:
+        for phi in block.phis:
+            if isinstance(phi.target, Scalar) and phi.target.type == INDEX:
+                definitions[phi.target] = _only_value, list(phi.incoming.values()), True  # type: ignore[arg-type]
+        for statement in block.statements:
+            if isinstance(statement, Size) and statement.root in sizes:
+                operands = [each[statement.axis] for each in sizes[statement.root]]
+                definitions[statement.target] = _only_value, operands, True
+            elif isinstance(statement, Compute) and statement.target.type == INDEX:
+                function_or_operation = statement.operation.function or statement.operation
+                rule = RULES_OF_SIZES.get(function_or_operation) if is_hashable(function_or_operation) else None
+                if rule is not None and all(operand.type == INDEX for operand in statement.operands):
+                    definitions[statement.target] = _value_by(rule), statement.operands, False
+    return definitions
+
+
+def _value_by(rule: Callable[..., int | None]) -> _Value:
+    return lambda values: rule(*values)
+
+
+def _only_value(values: list[int | None]) -> int | None:
+    return values[0] if values.count(values[0]) == len(values) else None
+
+
+def _sizes_of_arrays(function: Function) -> dict[Root, list[list[Operand]]]:
+    """Returns for arrays that are phis the sizes by each way, and for products their sizes."""
+    sizes: dict[Root, list[list[Operand]]] = {}
+    for block in function.blocks:
+        for phi in block.phis:
+            if isinstance(phi.target, Root):
+                sizes[phi.target] = [view.sizes for view in phi.incoming.values()]  # type: ignore[union-attr]
+        for statement in block.statements:
+            if isinstance(statement, Call) and statement.is_product:
+                first, second = statement.arguments
+                (result,) = statement.results
+                assert isinstance(first, View)
+                assert isinstance(second, View)
+                assert isinstance(result, Root)
+                sizes[result] = [[*first.sizes[:-1], *(second.sizes[:-2] + second.sizes[-1:] if second.rank > 1 else [])]]
+    return sizes
+
+
+def _neutral_operations(function: Function, replaced: dict[Operand, Operand]) -> dict[Operand, Operand]:
+    """Returns sums with 0 and products with 1, with their other operands."""
+    neutral: dict[Operand, Operand] = {}
+    for block in function.blocks:
+        for statement in block.statements:
+            if (
+                isinstance(statement, Compute)
+                and statement.operation in (ADD, MULTIPLY)
+                and statement.target not in replaced
+            ):
+                first, second = [replaced.get(operand, operand) for operand in statement.operands]
+                value = 1 if statement.operation is MULTIPLY else 0
+                if all(operand.type == INDEX for operand in (statement.target, first, second)):
+                    if is_constant(second, value):
+                        neutral[statement.target] = first
+                    elif is_constant(first, value):
+                        neutral[statement.target] = second
+    return neutral
