@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from numba import types
 
-from fastgrad._src.scalars.formulas import Leaf, ScalarOperation, Term, as_term
-from fastgrad._src.scalars.terms import ADD, MULTIPLY, SUBTRACT
+from fastgrad._src.scalars.formulas import Leaf, Number, ScalarOperation, Term, as_term
+from fastgrad._src.scalars.terms import ADD, SUBTRACT
 
 if TYPE_CHECKING:
     from fastgrad._src.jit.numba_internals import ir as numba_ir
@@ -234,8 +234,20 @@ def subscript(array: Term, parts: Sequence[Term | Slice | None]) -> Term:
 
 
 def product(factors: Sequence[Term]) -> Term:
-    """Returns the product of integers, from left to right; 1 of none."""
-    return functools.reduce(MULTIPLY, factors) if factors else as_term(1)
+    """Returns the product of integers, from left to right; 1 of none. Constants are multiplied at once."""
+    return functools.reduce(times, factors) if factors else as_term(1)
+
+
+def times(first: Term, second: Term) -> Term:
+    """Returns the product of two integers, that of constants as a constant."""
+    if isinstance(first, Number) and isinstance(second, Number):
+        return as_term(int(first.value * second.value))
+    return second if is_number(first, 1) else first if is_number(second, 1) else first * second
+
+
+def is_number(term: Term, value: int) -> bool:
+    """True if a term is a constant of this value."""
+    return isinstance(term, Number) and bool(term.value == value)
 
 
 def conjunction(conditions: Sequence[Term]) -> Term:

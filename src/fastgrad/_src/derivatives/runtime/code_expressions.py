@@ -365,7 +365,7 @@ class Expressions:
 
     # ---- arrays ---------------------------------------------------------------------------------------------------
 
-    def _field(self, array: Value, name: str, axis: int | None = None) -> Any:
+    def field(self, array: Value, name: str, axis: int | None = None) -> Any:
         """Returns a part of an array's description."""
         position = self._context.data_model_manager[array.type].get_field_position(name)
         return self.builder.extract_value(array.llvm, position if axis is None else (position, axis))
@@ -375,7 +375,7 @@ class Expressions:
         if isinstance(value.type, types.Array) and name in ("size", "shape"):
             is_size = name == "size"
             type = types.intp if is_size else types.UniTuple(types.intp, value.type.ndim)
-            result = Value(type, self._field(value, "nitems" if is_size else "shape"))
+            result = Value(type, self.field(value, "nitems" if is_size else "shape"))
         else:
             type = self._typing.resolve_getattr(value.type, name)
             if type is None:
@@ -390,7 +390,7 @@ class Expressions:
         array = self.as_value(self.value(operands[0]))
         if not isinstance(array.type, types.Array):
             raise NotEmittedError(f"a size of {array.type}")
-        size = Value(types.intp, self._field(array, "shape", operation.axis))
+        size = Value(types.intp, self.field(array, "shape", operation.axis))
         self._lower.drop(array)
         return size
 
@@ -424,14 +424,14 @@ class Expressions:
             position, may_be_negative = self._index(term)
             if may_be_negative:
                 is_negative = builder.icmp_signed("<", position, _INTEGER(0))
-                wrapped = builder.add(self._field(array, "shape", axis), position)
+                wrapped = builder.add(self.field(array, "shape", axis), position)
                 position = builder.select(is_negative, wrapped, position)
             positions.append(position)
-        shape = [self._field(array, "shape", axis) for axis in range(rank)]
+        shape = [self.field(array, "shape", axis) for axis in range(rank)]
         has_strides = type.layout == "A"
-        strides = [self._field(array, "strides", axis) for axis in range(rank if has_strides else 0)]
+        strides = [self.field(array, "strides", axis) for axis in range(rank if has_strides else 0)]
         return cgutils.get_item_pointer2(
-            self._context, builder, self._field(array, "data"), shape, strides, type.layout, positions
+            self._context, builder, self.field(array, "data"), shape, strides, type.layout, positions
         )
 
     def _subscript(self, operation: code.Subscript, operands: Sequence[Term]) -> Value:
@@ -505,12 +505,12 @@ class Expressions:
             return False
         if value.constant is UNKNOWN or value.constant != 0 or str(value.constant).startswith("-"):
             return False
-        builder, count = self.builder, self._field(array, "nitems")
+        builder, count = self.builder, self.field(array, "nitems")
         if operands:
             wanted = self.cast(self.value(operands[0]), types.intp)  # a number of elements: it is not negative
             count = builder.select(builder.icmp_signed("<", wanted, count), wanted, count)
-        size = builder.mul(count, self._field(array, "itemsize"))
-        cgutils.memset(builder, self._field(array, "data"), size, 0)
+        size = builder.mul(count, self.field(array, "itemsize"))
+        cgutils.memset(builder, self.field(array, "data"), size, 0)
         return True
 
     def update_item(self, target: Term, operation: ScalarOperation, value: Term) -> None:
@@ -543,9 +543,9 @@ class Expressions:
         type = types.Array(old.dtype, len(sizes), "C", readonly=not old.mutable, aligned=old.aligned)
         shape = [self.cast(size, types.intp) for size in sizes]
         count = functools.reduce(builder.mul, shape, _INTEGER(1))
-        with cgutils.if_unlikely(builder, builder.icmp_signed("!=", count, self._field(array, "nitems"))):
+        with cgutils.if_unlikely(builder, builder.icmp_signed("!=", count, self.field(array, "nitems"))):
             self._lower.raise_(ValueError, ("total size of new array must be unchanged",))
-        itemsize = self._field(array, "itemsize")
+        itemsize = self.field(array, "itemsize")
         strides: list[Any] = []
         step = itemsize
         for size in reversed(shape):
@@ -554,11 +554,11 @@ class Expressions:
         result = make_array(type)(self._context, builder)
         populate_array(
             result,
-            data=self._field(array, "data"),
+            data=self.field(array, "data"),
             shape=cgutils.pack_array(builder, shape, ty=_INTEGER),
             strides=cgutils.pack_array(builder, strides, ty=_INTEGER),
             itemsize=itemsize,
-            meminfo=self._field(array, "meminfo"),
+            meminfo=self.field(array, "meminfo"),
         )
         self._lower.let_go(array)
         return self._lower.keep(Value(type, result._getvalue(), array.is_owned))

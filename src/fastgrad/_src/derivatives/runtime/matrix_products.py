@@ -20,6 +20,8 @@ from fastgrad._src.jit.numba_internals import cgutils
 
 LARGE = 128
 """The multiplications from which BLAS computes a product."""
+MOST_UNROLLED = 64
+"""The multiplications up to which a product of constant shapes has no loops."""
 _gemm = types.ExternalFunction(
     "numba_xxgemm",
     types.int32(
@@ -214,7 +216,7 @@ def add_product_in_python(forms: str, out: Any, a: Any, b: Any, is_guarded: bool
         if form == FLAT:
             array, start, rows, columns, *steps = value
             strides = [step * array.itemsize for step in steps]
-            return np.lib.stride_tricks.as_strided(array[start:], (rows, columns), strides)
+            return np.lib.stride_tricks.as_strided(array.reshape(-1)[start:], (rows, columns), strides)
         if form in (ROW, COLUMN):
             return value[None, :] if form == ROW else value[:, None]
         return value.T if form == TRANSPOSED else value

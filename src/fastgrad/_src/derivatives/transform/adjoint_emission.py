@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,7 @@ from fastgrad._src.derivatives.analysis.residuals import Residuals
 from fastgrad._src.derivatives.code import tree as code
 from fastgrad._src.derivatives.ir.operands import Constant, Operand, Root, Scalar, View, zero
 from fastgrad._src.derivatives.ir.partials import partial_of, reads_leaf
-from fastgrad._src.derivatives.ir.statements import Compute, Load, NextIteration
+from fastgrad._src.derivatives.ir.statements import Call, Compute, Load, NextIteration
 from fastgrad._src.derivatives.runtime.matrix_products import COLUMN, FLAT, MATRIX, ROW, TRANSPOSED
 from fastgrad._src.derivatives.transform.adjoint import (
     AddArray,
@@ -34,7 +35,15 @@ from fastgrad._src.derivatives.transform.adjoint import (
     TakeArray,
     TakeCotangent,
 )
-from fastgrad._src.derivatives.transform.emission import Emitter, cotangent, flat_index, taken, unsigned_index
+from fastgrad._src.derivatives.transform.emission import (
+    Emitter,
+    cotangent,
+    flat_index,
+    flat_matrix,
+    has_constant_layout,
+    taken,
+    unsigned_index,
+)
 from fastgrad._src.derivatives.transform.infinite_cotangents import guarded_adjoint
 from fastgrad._src.derivatives.transform.record_stacks import STACKS_OF_REVERSE, TOPS, RecordStacks
 from fastgrad._src.scalars.formulas import OPERANDS, RESULT, Term, as_term
@@ -289,18 +298,31 @@ class AdjointEmitter:
         assert isinstance(target, View)
         assert isinstance(other, View)
         assert isinstance(result, Root)
-        saved = self._arrays.saved_arrays(call).get(2 - position)
-        value = saved[0] if saved else self._emitter.view(other, term)
         rows, columns = (*map(term, result.dims), as_term(1))[:2]
         if len((other if position else target).axes) == 1:  # the first operand is a row
             rows, columns = as_term(1), rows
         given = code.tuple_of([cotangent(result), as_term(0), rows, columns, columns, as_term(1)])
-        # Transposed, a vector on the right is a row, one on the left a column.
-        form = TRANSPOSED if len(other.axes) == 2 else COLUMN if position else ROW
+        form, operand = self._transposed_operand(call, 1 - position, term)
         target_form, place = self._matrix_of_cotangent(target, position, term)
         forms = target_form + (form + FLAT if position else FLAT + form)
-        operands = (value, given) if position else (given, value)
+        operands = (operand, given) if position else (given, operand)
         self._write(code.Evaluate(code.call("add_product", forms, place, *operands, statement.is_guarded)))
+
+    def _transposed_operand(self, call: Call, position: int, term: TermOf) -> tuple[str, Term]:
+        """Returns how the transposed operand of a product is a matrix, and what it is."""
+        view = call.arguments[position]
+        assert isinstance(view, View)
+        saved = self._arrays.saved_arrays(call).get(1 + position)
+        if all(isinstance(size, Constant) for size in view.sizes) if saved else has_constant_layout(view):
+            if saved:
+                root = dataclasses.replace(view.root, dims=view.sizes)
+                view = View.whole(root)
+            array = saved[0] if saved else view.root.term
+            array, start, rows, columns, *steps = flat_matrix(view, array, position == 1, term).operands
+            return FLAT, code.tuple_of([array, start, columns, rows, *reversed(steps)])
+        # Transposed, a vector on the right is a row, one on the left a column.
+        form = TRANSPOSED if view.rank == 2 else ROW if position else COLUMN
+        return form, saved[0] if saved else self._emitter.view(view, term)
 
     def _matrix_of_cotangent(self, view: View, position: int, term: TermOf) -> tuple[str, Term]:
         """Returns how the cotangent of an operand of a product is a matrix, and what it is."""
@@ -308,17 +330,7 @@ class AdjointEmitter:
         if not self._arrays.is_flat(root):
             form = MATRIX if is_matrix else COLUMN if position else ROW
             return form, self._emitter.view(view, term, self._shaped_cotangent(root, term))
-        dims: list[Term] = [as_term(1), *map(term, root.dims[1:])]
-        steps = [
-            as_term(0) if axis.root_axis is None else code.product([term(axis.step), *dims[axis.root_axis + 1 :]])
-            for axis in view.axes
-        ]
-        sizes = [term(axis.size) for axis in view.axes]
-        if not is_matrix:
-            one, none = as_term(1), as_term(0)
-            sizes, steps = ([*sizes, one], [*steps, none]) if position else ([one, *sizes], [none, *steps])
-        start = flat_index(dims, [*map(term, view.starts)])
-        return FLAT, code.tuple_of([cotangent(root.memory_owner), start, *sizes, *steps])
+        return FLAT, flat_matrix(view, cotangent(root.memory_owner), position == 1, term)
 
     def _cotangent_of_result(self, result: Scalar | Root, term: TermOf) -> Term:
         """Returns the cotangent of a call's result."""

@@ -37,6 +37,7 @@ from fastgrad._src.derivatives.ir.scalar_operations import CASTS, GLOBALS_OF_COD
 from fastgrad._src.derivatives.ir.statements import Call, Load, Raise, Return
 from fastgrad._src.derivatives.runtime.complex_arrays import complex_of_parts, real_parts
 from fastgrad._src.derivatives.runtime.list_fields import list_like, shares_memory_of_item, tangents_in_list
+from fastgrad._src.derivatives.runtime.matrix_products import FLAT, MOST_UNROLLED
 from fastgrad._src.derivatives.runtime.record_fields import field_of
 from fastgrad._src.scalars.formulas import Number as NumberTerm
 from fastgrad._src.scalars.formulas import Term, as_term
@@ -84,9 +85,41 @@ def flat_index(dims: Sequence[Any], indices: Sequence[Any]) -> Term:
         return as_term(0)
     position = as_term(indices[0])
     for size, index in zip(dims[1:], indices[1:], strict=True):
-        is_first = isinstance(position, NumberTerm) and position.value == 0
-        position = as_term(index) if is_first else position * size + index
+        if code.is_number(position, 0):
+            position = as_term(index)
+        elif code.is_number(as_term(index), 0):
+            position = code.times(position, as_term(size))
+        else:
+            position = code.times(position, as_term(size)) + index
     return position
+
+
+def has_constant_layout(view: View) -> bool:
+    """True if the shape of an array, and where its elements are in an array in C order, are constants but for the first element."""
+    numbers = [*view.root.dims[1:], *view.sizes, *[axis.step for axis in view.axes]]
+    return view.root.type.layout == "C" and all(isinstance(number, Constant) for number in numbers)
+
+
+def flat_matrix(view: View, array: Term, is_second: bool, term_of: Callable[[Operand], Term]) -> Term:
+    """Returns an operand of a product as a matrix in a flat array, the form `FLAT` of ``add_product``.
+
+    Args:
+        view: the operand, of a root in C order.
+        array: that has the elements of the root.
+        is_second: whether it is the second operand, where a vector is a column. As the first one it is a row.
+        term_of: returns a number.
+    """
+    dims: list[Term] = [as_term(1), *map(term_of, view.root.dims[1:])]
+    steps = [
+        as_term(0) if axis.root_axis is None else code.product([term_of(axis.step), *dims[axis.root_axis + 1 :]])
+        for axis in view.axes
+    ]
+    sizes = [term_of(axis.size) for axis in view.axes]
+    if len(sizes) == 1:
+        one, none = as_term(1), as_term(0)
+        sizes, steps = ([*sizes, one], [*steps, none]) if is_second else ([one, *sizes], [none, *steps])
+    start = flat_index(dims, [*map(term_of, view.starts)])
+    return code.tuple_of([array, start, *sizes, *steps])
 
 
 def unsigned_index(index: Term) -> Term:
@@ -283,6 +316,8 @@ class Emitter:
     def call(self, statement: Call) -> None:
         """Writes a call of a function with derivatives of its own."""
         rule = statement.rule
+        if statement.is_product and self._write_small_product(statement):
+            return
         arguments = [self.argument(value) for value in statement.arguments]
         results: list[Term] = [result.term for result in statement.results]
         callee = statement.callee
@@ -299,6 +334,28 @@ class Emitter:
             target = self._structure(callee.result, iter(results))
         called = code.call(self.bound(rule.function, "function").name, *arguments)
         self.write(code.assign(target, called) if results else code.Evaluate(called))
+
+    def _write_small_product(self, statement: Call) -> bool:
+        """Writes a product of matrices of few elements, and of constant shapes, as one that adds to zeros; returns whether it is one."""
+        first, second = statement.arguments
+        (result,) = statement.results
+        assert isinstance(first, View)
+        assert isinstance(second, View)
+        assert isinstance(result, Root)
+        if not (has_constant_layout(first) and has_constant_layout(second)):
+            return False
+        whole = View.whole(result)
+        if math.prod([size.value for size in (*first.sizes, *second.sizes[1:])]) > MOST_UNROLLED:  # type: ignore[union-attr]
+            return False
+        self.write(
+            code.assign(result.term, code.call("np.zeros", self.shape(result.dims), self.dtype(result.type.dtype)))
+        )
+        matrices = [
+            flat_matrix(view, view.root.term, is_second, self.operand)
+            for view, is_second in ((whole, second.rank == 1), (first, False), (second, True))
+        ]
+        self.write(code.Evaluate(code.call("add_product", FLAT * 3, *matrices, False)))
+        return True
 
     def derived_call(self, form: str, callee: Callee, arguments: tuple[int, ...]) -> str:
         """Returns the name by which the code calls a derivative of a function that is not inlined."""
