@@ -17,6 +17,7 @@ from fastgrad._src.derivatives.runtime.code_expressions import Expressions
 from fastgrad._src.derivatives.runtime.code_lifetimes import Lifetimes
 from fastgrad._src.derivatives.runtime.code_values import NotEmittedError, Value, Wider, can_become
 from fastgrad._src.derivatives.runtime.reference_table import ReferenceTable
+from fastgrad._src.derivatives.runtime.stack_arrays import stack_allocations
 from fastgrad._src.derivatives.runtime.tape_memory import OWNER, free_stacks
 from fastgrad._src.jit.numba_internals import cgutils, lowering
 from fastgrad._src.jit.numba_internals import ir as numba_ir
@@ -103,6 +104,7 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
         self._places: dict[str, _Place] = {}
         self._assigned = _assignment_counts(written)
         self._lifetimes = Lifetimes(written)
+        self._on_stack = stack_allocations(written)
         self._blocks: dict[int, Any] = {}
         self._references = ReferenceTable(self.context, self.builder)
         self._is_prologue = True
@@ -276,7 +278,9 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
             self._release(self._lifetimes.dead_after(statement))
 
     def _assign(self, statement: code.Assign) -> None:
-        self.assign(statement.target, self.expressions.value(statement.value))
+        with self.expressions.new_arrays_on_stack(statement in self._on_stack):
+            value = self.expressions.value(statement.value)
+        self.assign(statement.target, value)
 
     def assign(self, target: Term, value: Value) -> None:
         """Gives variables, an element or a part of an array a value."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 import functools
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -92,6 +93,7 @@ class Expressions:
         self._context = lower.context
         self._typing = lower.context.typing_context
         self.builder = lower.builder
+        self._uses_stack = False
         self._rules: dict[ScalarOperation, Callable[[ScalarOperation, Sequence[Term]], Value]] = {
             **dict.fromkeys([*_FLOAT_INSTRUCTIONS, *_BIT_INSTRUCTIONS], self._arithmetic),
             **dict.fromkeys(_COMPARISONS, self._comparison),
@@ -530,12 +532,45 @@ class Expressions:
         self._lower.drop(array)
 
     def new_array(self, sizes: Sequence[Value], dtype: types.Type, is_zero: bool) -> Value:
-        """Returns a new array in C order."""
+        """Returns a new array in C order; one on the stack has no reference count."""
         type = types.Array(dtype, len(sizes), "C")
-        array = _empty_nd_impl(self._context, self.builder, type, [self.cast(size, types.intp) for size in sizes])
+        shape = [self.cast(size, types.intp) for size in sizes]
+        if self._uses_stack:
+            count = math.prod([size.constant for size in sizes])
+            item = self._context.get_data_type(dtype)
+            memory = cgutils.alloca_once(self.builder, llvm_ir.ArrayType(item, max(count, 1)))
+            array = self._described_array(type, self.builder.bitcast(memory, item.as_pointer()), shape, None)
+        else:
+            array = _empty_nd_impl(self._context, self.builder, type, shape)
         if is_zero:
             cgutils.memset(self.builder, array.data, self.builder.mul(array.itemsize, array.nitems), 0)
         return Value(type, array._getvalue(), is_owned=True)
+
+    @contextlib.contextmanager
+    def new_arrays_on_stack(self, is_on_stack: bool) -> Iterator[None]:
+        """Says whether the memory of new arrays is on the stack."""
+        before, self._uses_stack = self._uses_stack, is_on_stack
+        yield
+        self._uses_stack = before
+
+    def _described_array(self, type: types.Array, data: Any, shape: Sequence[Any], meminfo: Any) -> Any:
+        """Returns the description of an array in C order."""
+        itemsize = self._context.get_constant(types.intp, self._context.get_abi_sizeof(self._context.get_data_type(type.dtype)))
+        strides: list[Any] = []
+        step = itemsize
+        for size in reversed(shape):
+            strides.insert(0, step)
+            step = self.builder.mul(step, size)
+        array = make_array(type)(self._context, self.builder)
+        populate_array(
+            array,
+            data=data,
+            shape=cgutils.pack_array(self.builder, shape, ty=_INTEGER),
+            strides=cgutils.pack_array(self.builder, strides, ty=_INTEGER),
+            itemsize=itemsize,
+            meminfo=meminfo,
+        )
+        return array
 
     def _reshaped(self, array: Value, sizes: Sequence[Value]) -> Value:
         """Returns a flat array in C order in another shape; it raises as Numba does if that has not as many elements."""
@@ -545,21 +580,8 @@ class Expressions:
         count = functools.reduce(builder.mul, shape, _INTEGER(1))
         with cgutils.if_unlikely(builder, builder.icmp_signed("!=", count, self.field(array, "nitems"))):
             self._lower.raise_(ValueError, ("total size of new array must be unchanged",))
-        itemsize = self.field(array, "itemsize")
-        strides: list[Any] = []
-        step = itemsize
-        for size in reversed(shape):
-            strides.insert(0, step)
-            step = builder.mul(step, size)
-        result = make_array(type)(self._context, builder)
-        populate_array(
-            result,
-            data=self.field(array, "data"),
-            shape=cgutils.pack_array(builder, shape, ty=_INTEGER),
-            strides=cgutils.pack_array(builder, strides, ty=_INTEGER),
-            itemsize=itemsize,
-            meminfo=self.field(array, "meminfo"),
-        )
+        data, meminfo = self.field(array, "data"), self.field(array, "meminfo")
+        result = self._described_array(type, data, shape, meminfo)
         self._lower.let_go(array)
         return self._lower.keep(Value(type, result._getvalue(), array.is_owned))
 
