@@ -6,6 +6,7 @@ phis, then a jump to the reverse sweep of the previous block.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,7 @@ from fastgrad._src.derivatives.functions.argument_types import cotangent_type_of
 from fastgrad._src.derivatives.functions.numba_types import is_complex_type
 from fastgrad._src.derivatives.ir.call_rules import Callee
 from fastgrad._src.derivatives.ir.operands import (
+    Constant,
     Counter,
     Root,
     Scalar,
@@ -46,6 +48,7 @@ from fastgrad._src.derivatives.ir.statements import (
     Store,
 )
 from fastgrad._src.derivatives.ir.values import ArrayList, Complex, Fields, Items, NumberList
+from fastgrad._src.derivatives.runtime.stack_arrays import MOST_ELEMENTS
 from fastgrad._src.derivatives.runtime.tape_memory import ALL_STACKS, MAX_CODES
 from fastgrad._src.derivatives.transform.adjoint import Adjoint
 from fastgrad._src.derivatives.transform.adjoint_emission import MET_FLAT, AdjointEmitter
@@ -448,7 +451,9 @@ class ReverseMode(Emitter):
         return code.call("np.zeros", count, self.dtype(root.type.dtype))
 
     def grow_buffer(self, root: Root, count: Term) -> None:
-        """Writes what gives the buffer of a cotangent room for ``count`` elements."""
+        """Writes what gives the buffer of a cotangent room for ``count`` elements, unless it has its size from the start."""
+        if _is_small(root):
+            return
         with self.when(code.size(cotangent(root)) < count):
             self.write(code.assign(cotangent(root), self.zeros(root, count)))
 
@@ -575,7 +580,8 @@ class ReverseMode(Emitter):
                 zeros = code.call("zero_cotangents", code.size(root.term), self.dtype(root.type.dtype))
                 statements.append(code.assign(cotangent(root), zeros))
             elif self.arrays.has_buffer_cotangent(root):
-                statements.append(code.assign(cotangent(root), self.zeros(root, 0)))
+                count = code.product([self.operand(size) for size in root.dims]) if _is_small(root) else 0
+                statements.append(code.assign(cotangent(root), self.zeros(root, count)))
         return statements
 
     def initial_records(self) -> list[code.Statement]:
@@ -670,6 +676,12 @@ class ReverseMode(Emitter):
                 target = code.subscript(code.call("field_of", records, field), [code.ALL])
                 self.write(code.assign(target, value))
         return code.reshaped(records, code.tuple_of(shape))
+
+
+def _is_small(root: Root) -> bool:
+    """True if an array is small and of a constant shape: the buffer of its cotangent has its size from the start."""
+    sizes = [size.value for size in root.dims if isinstance(size, Constant)]
+    return len(sizes) == len(root.dims) and not root.is_growing and math.prod(sizes) <= MOST_ELEMENTS
 
 
 def _row_size(counter: Counter) -> code.Variable:
