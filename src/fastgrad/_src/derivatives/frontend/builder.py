@@ -12,7 +12,7 @@ from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.code.text import expression
-from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule
+from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule, ProductRule
 from fastgrad._src.derivatives.ir.operands import (
     INDEX,
     Constant,
@@ -314,9 +314,11 @@ class Builder:
         values: list[Scalar | Complex | View] = []
         for leaf_type in leaf_types_of(type):
             if isinstance(leaf_type, types.Array):
-                root = self.root(types.Array(leaf_type.dtype, leaf_type.ndim, "C"), "local", "array")
+                dims = rule.result_sizes(arguments) if isinstance(rule, ProductRule) else None
+                root = self.root(types.Array(leaf_type.dtype, leaf_type.ndim, "C"), "local", "array", dims)
                 results.append(root)
-                self.read_dims(root, leaf_type)
+                if dims is None:
+                    self.read_dims(root, leaf_type)
                 values.append(View.whole(root, leaf_type.dtype))
             elif isinstance(leaf_type, types.Complex):
                 parts = [self.scalar(leaf_type.underlying_float) for _ in range(2)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from numba import types
@@ -117,6 +117,12 @@ class ProductRule(CallRule):
         unread = {0, *[1 + position for position in (0, 1) if active == (position,)]}  # the other one is read
         super().__init__(function, None, tangents.get(active), active, frozenset(unread), "a product")
         self._tangents = tangents
+
+    @staticmethod
+    def result_sizes(operands: Sequence[Any]) -> list[Any]:
+        """Returns the sizes of the product of two views."""
+        first, second = [view.sizes for view in operands]
+        return [*first[:-1], *second[1:]]
 
     def restricted_to(self, active: tuple[int, ...]) -> CallRule:
         """Returns the rule by which only the operands numbered ``active`` have derivatives."""

@@ -256,10 +256,10 @@ def _zeros(a: Any, b: Any) -> np.ndarray:
 
 def _add_product_to(out: Any, a: Any, b: Any, is_guarded: bool) -> None:
     """Adds a product of vectors and matrices to an array."""
-    add_product_in_python(_product_forms(a.ndim, b.ndim), out, a, b, is_guarded)
+    add_product_in_python(product_forms(a.ndim, b.ndim), out, a, b, is_guarded)
 
 
-def _product_forms(first: int, second: int) -> str:
+def product_forms(first: int, second: int) -> str:
     """Returns the forms of the product of arrays of these ranks and its operands."""
     return {(2, 2): "mmm", (2, 1): "cmc", (1, 2): "rrm"}[first, second]
 
@@ -275,7 +275,7 @@ def _compiled_zeros(a, b):  # type: ignore[no-untyped-def]
 
 @overload(_add_product_to)
 def _compiled_add_to(out, a, b, is_guarded):  # type: ignore[no-untyped-def]
-    forms = _product_forms(a.ndim, b.ndim)
+    forms = product_forms(a.ndim, b.ndim)
     return lambda out, a, b, is_guarded: add_product(forms, out, a, b, is_guarded)
 
 

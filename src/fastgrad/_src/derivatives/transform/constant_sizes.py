@@ -8,15 +8,13 @@ from fastgrad._src.derivatives.ir.operands import (
     INDEX,
     Constant,
     Operand,
-    Root,
     Scalar,
-    View,
     index_constant,
     is_constant,
 )
 from fastgrad._src.derivatives.ir.representation import Function
 from fastgrad._src.derivatives.ir.scalar_operations import RULES_OF_SIZES
-from fastgrad._src.derivatives.ir.statements import Call, Compute, Size
+from fastgrad._src.derivatives.ir.statements import Compute, Size
 from fastgrad._src.derivatives.ir.values import is_hashable
 from fastgrad._src.scalars.terms import ADD, MULTIPLY
 
@@ -61,15 +59,15 @@ def find_constant_sizes(function: Function) -> dict[Operand, Operand]:
 
 def _definitions_of_integers(function: Function) -> dict[Scalar, tuple[_Value, list[Operand], bool]]:
     """Returns for sizes and what is computed from them the rule of the value, the operands, and whether it is a phi."""
-    sizes = _sizes_of_arrays(function)
+    phis = {phi.target: phi for block in function.blocks for phi in block.phis}
     definitions: dict[Scalar, tuple[_Value, list[Operand], bool]] = {}
     for block in function.blocks:
         for phi in block.phis:
             if isinstance(phi.target, Scalar) and phi.target.type == INDEX:
                 definitions[phi.target] = _only_value, list(phi.incoming.values()), True  # type: ignore[arg-type]
         for statement in block.statements:
-            if isinstance(statement, Size) and statement.root in sizes:
-                operands = [each[statement.axis] for each in sizes[statement.root]]
+            if isinstance(statement, Size) and statement.root in phis:
+                operands = [view.sizes[statement.axis] for view in phis[statement.root].incoming.values()]  # type: ignore[union-attr]
                 definitions[statement.target] = _only_value, operands, True
             elif isinstance(statement, Compute) and statement.target.type == INDEX:
                 function_or_operation = statement.operation.function or statement.operation
@@ -85,24 +83,6 @@ def _value_by(rule: Callable[..., int | None]) -> _Value:
 
 def _only_value(values: list[int | None]) -> int | None:
     return values[0] if values.count(values[0]) == len(values) else None
-
-
-def _sizes_of_arrays(function: Function) -> dict[Root, list[list[Operand]]]:
-    """Returns for arrays that are phis the sizes by each way, and for products their sizes."""
-    sizes: dict[Root, list[list[Operand]]] = {}
-    for block in function.blocks:
-        for phi in block.phis:
-            if isinstance(phi.target, Root):
-                sizes[phi.target] = [view.sizes for view in phi.incoming.values()]  # type: ignore[union-attr]
-        for statement in block.statements:
-            if isinstance(statement, Call) and statement.is_product:
-                first, second = statement.arguments
-                (result,) = statement.results
-                assert isinstance(first, View)
-                assert isinstance(second, View)
-                assert isinstance(result, Root)
-                sizes[result] = [[*first.sizes[:-1], *(second.sizes[:-2] + second.sizes[-1:] if second.rank > 1 else [])]]
-    return sizes
 
 
 def _neutral_operations(function: Function, replaced: dict[Operand, Operand]) -> dict[Operand, Operand]:

@@ -393,7 +393,7 @@ class ReverseMode(Emitter):
             callee = self.arrays.callee_of(statement)
             if isinstance(statement, Call) and callee is not None:
                 self._augmented_call(statement, callee)
-                self._make_cotangents_without_axes(statement)
+                self._make_cotangents_of_known_sizes(statement)
                 continue
             statement.write(self)
             self._write_residuals(statement, block)
@@ -416,7 +416,7 @@ class ReverseMode(Emitter):
             if statement.root.kind == "local" and sizes[-1:] == [statement.target]:
                 self.make_cotangent(statement.root)
         elif isinstance(statement, Call) and self.activity.is_active_call(statement):
-            self._make_cotangents_without_axes(statement)
+            self._make_cotangents_of_known_sizes(statement)
             self._save_arrays(statement)
         elif isinstance(statement, Grow):
             self.grow_buffer(statement.root, code.size(statement.root.term))
@@ -431,11 +431,13 @@ class ReverseMode(Emitter):
             if statement.counter.head in self._rows:
                 self.write(code.assign(_row_size(statement.counter), count))
 
-    def _make_cotangents_without_axes(self, call: Call) -> None:
-        """Writes what gives the cotangents of a call's results without axes memory; others get it where the last of their sizes is known."""
+    def _make_cotangents_of_known_sizes(self, call: Call) -> None:
+        """Writes what gives the cotangents of a call's results of known sizes memory; others get it where the last of their sizes is read."""
         for result in call.results:
             for root in result.roots:
-                if root in self.activity and not scalars_among(root.dims):
+                definitions = [size.definition for size in scalars_among(root.dims)]
+                is_read = any(isinstance(each, Size) and each.root is root for each in definitions)
+                if root in self.activity and not is_read:
                     self.make_cotangent(root)
 
     def make_cotangent(self, root: Root) -> None:
