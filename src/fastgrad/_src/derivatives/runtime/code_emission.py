@@ -278,7 +278,7 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
             self._release(self._lifetimes.dead_after(statement))
 
     def _assign(self, statement: code.Assign) -> None:
-        with self.expressions.new_arrays_on_stack(statement in self._on_stack):
+        with self.expressions.new_arrays_on_stack(self._on_stack.get(statement, 0)):
             value = self.expressions.value(statement.value)
         self.assign(statement.target, value)
 

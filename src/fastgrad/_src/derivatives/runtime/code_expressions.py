@@ -93,7 +93,7 @@ class Expressions:
         self._context = lower.context
         self._typing = lower.context.typing_context
         self.builder = lower.builder
-        self._uses_stack = False
+        self._room_on_stack = 0
         self._rules: dict[ScalarOperation, Callable[[ScalarOperation, Sequence[Term]], Value]] = {
             **dict.fromkeys([*_FLOAT_INSTRUCTIONS, *_BIT_INSTRUCTIONS], self._arithmetic),
             **dict.fromkeys(_COMPARISONS, self._comparison),
@@ -535,11 +535,8 @@ class Expressions:
         """Returns a new array in C order; one on the stack has no reference count."""
         type = types.Array(dtype, len(sizes), "C")
         shape = [self.cast(size, types.intp) for size in sizes]
-        if self._uses_stack:
-            count = math.prod([size.constant for size in sizes])
-            item = self._context.get_data_type(dtype)
-            memory = cgutils.alloca_once(self.builder, llvm_ir.ArrayType(item, max(count, 1)))
-            array = self._described_array(type, self.builder.bitcast(memory, item.as_pointer()), shape, None)
+        if self._room_on_stack:
+            array = self._array_on_stack(type, shape, [size.constant for size in sizes])
         else:
             array = _empty_nd_impl(self._context, self.builder, type, shape)
         if is_zero:
@@ -547,11 +544,37 @@ class Expressions:
         return Value(type, array._getvalue(), is_owned=True)
 
     @contextlib.contextmanager
-    def new_arrays_on_stack(self, is_on_stack: bool) -> Iterator[None]:
-        """Says whether the memory of new arrays is on the stack."""
-        before, self._uses_stack = self._uses_stack, is_on_stack
+    def new_arrays_on_stack(self, room: int) -> Iterator[None]:
+        """Says how many elements of a new array may be on the stack; 0 for none."""
+        before, self._room_on_stack = self._room_on_stack, room
         yield
-        self._uses_stack = before
+        self._room_on_stack = before
+
+    def _array_on_stack(self, type: types.Array, shape: Sequence[Any], constants: Sequence[Any]) -> Any:
+        """Returns a new array that is on the stack. If its sizes are no constants, it is on the heap where the stack has no room for it."""
+        builder, room = self.builder, self._room_on_stack
+        item = self._context.get_data_type(type.dtype)
+        memory = cgutils.alloca_once(builder, llvm_ir.ArrayType(item, room))
+        data = builder.bitcast(memory, item.as_pointer())
+        if all(isinstance(size, int) for size in constants):
+            return self._described_array(type, data, shape, None)
+        fits = [builder.icmp_unsigned("<=", size, _INTEGER(room)) for size in shape]
+        fits.append(builder.icmp_unsigned("<=", functools.reduce(builder.mul, shape), _INTEGER(room)))
+        start, on_heap, done = builder.block, *[builder.append_basic_block(name) for name in ("on_heap", "done")]
+        builder.cbranch(functools.reduce(builder.and_, fits), done, on_heap)
+        builder.position_at_end(on_heap)
+        array = _empty_nd_impl(self._context, builder, type, shape)
+        parts = [(data, array.data), (array.meminfo.type(None), array.meminfo)]
+        end = builder.block
+        builder.branch(done)
+        builder.position_at_end(done)
+        joined = []
+        for of_stack, of_heap in parts:
+            phi = builder.phi(of_stack.type)
+            phi.add_incoming(of_stack, start)
+            phi.add_incoming(of_heap, end)
+            joined.append(phi)
+        return self._described_array(type, joined[0], shape, joined[1])
 
     def _described_array(self, type: types.Array, data: Any, shape: Sequence[Any], meminfo: Any) -> Any:
         """Returns the description of an array in C order."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 
 from fastgrad._src.derivatives.code import tree as code
 from fastgrad._src.scalars.formulas import Number, Term
 
 MOST_ELEMENTS = 64
-"""The elements of the largest array that is on the stack."""
+"""The elements of the largest array of constant sizes that is on the stack."""
+_ROOM = 32
+"""The elements of an array of other sizes that is on the stack: where it has more, it is on the heap."""
 _MOST_OF_FUNCTION = 2048
 """The elements of all such arrays of a function. Threads may have small stacks."""
 _MAKERS = {"np.empty", "np.zeros"}
@@ -20,11 +23,11 @@ _COPYING = {"size", "shape", "copy"}
 """The attributes and methods whose results do not show the memory of an array."""
 
 
-def stack_allocations(written: code.Code) -> set[code.Statement]:
-    """Returns the assignments of new arrays that can be on the stack.
+def stack_allocations(written: code.Code) -> dict[code.Statement, int]:
+    """Returns the assignments of new arrays that can be on the stack, with the room that they need there, in elements.
 
-    The sizes of such an array are constants, and its variable is given nothing else. No other variable, no result and no unknown function gets it:
-    its elements are read and written, and functions take it that do not keep it.
+    The variable of such an array is given nothing else. No other variable, no result and no unknown function gets it: its elements are read and
+    written, and functions take it that do not keep it.
     """
     allocations: dict[str, list[code.Assign]] = defaultdict(list)
     others: list[code.Statement] = []
@@ -38,25 +41,30 @@ def stack_allocations(written: code.Code) -> set[code.Statement]:
     uses = _Uses({name: max(each) for name, each in ranks.items() if len(each) == 1})
     for statement in others:
         uses.add(statement)
-    found: set[code.Statement] = set()
-    count = 0
+    found: dict[code.Statement, int] = {}
     for name, statements in allocations.items():
         if name in uses.ranks and name not in uses.escaping:
-            count += sum([math.prod(_sizes(statement)) for statement in statements])
-            if count <= _MOST_OF_FUNCTION:
-                found.update(statements)
+            rooms = [_room(statement) for statement in statements]
+            if all(rooms) and sum(found.values()) + sum(rooms) <= _MOST_OF_FUNCTION:
+                found |= dict(zip(statements, rooms, strict=True))
     return found
 
 
-def _sizes(statement: code.Assign) -> list[int]:
-    """Returns the sizes of a small array that a statement makes; none if it makes no such array."""
+def _room(statement: code.Assign) -> int:
+    """Returns the room that a new array needs on the stack; 0 if it is too large for it."""
+    sizes = [size.value for size in _sizes(statement) if isinstance(size, Number)]
+    if len(sizes) < len(_sizes(statement)):
+        return _ROOM
+    return max(math.prod(sizes), 1) if math.prod(sizes) <= MOST_ELEMENTS else 0
+
+
+def _sizes(statement: code.Assign) -> Sequence[Term]:
+    """Returns the sizes of the array that a statement makes; none if it makes no array."""
     value = statement.value
     if value.operation is None or value.operation.name not in _MAKERS:
-        return []
+        return ()
     shape = value.operands[0]
-    terms = shape.operands if isinstance(shape.operation, code.TupleOf) else (shape,)
-    sizes = [term.value for term in terms if isinstance(term, Number)]
-    return sizes if 0 < len(sizes) == len(terms) and 0 <= math.prod(sizes) <= MOST_ELEMENTS else []
+    return shape.operands if isinstance(shape.operation, code.TupleOf) else (shape,)
 
 
 class _Uses:
