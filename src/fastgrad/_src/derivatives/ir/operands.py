@@ -465,9 +465,7 @@ class View(Value):
     def is_whole(self) -> bool:
         """True if the view has the root's elements in the root's order."""
         return len(self.axes) == len(self.starts) and all(
-            axis.root_axis == number
-            and is_constant(axis.step, 1)
-            and equal_operands(axis.size, self.root.dims[number])
+            axis.root_axis == number and is_constant(axis.step, 1) and equal_operands(axis.size, self.root.dims[number])
             for number, axis in enumerate(self.axes)
         )
 

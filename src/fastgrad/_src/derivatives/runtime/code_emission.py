@@ -104,7 +104,7 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
         self._places: dict[str, _Place] = {}
         self._assigned = _assignment_counts(written)
         self._lifetimes = Lifetimes(written)
-        self._on_stack = stack_allocations(written)
+        self._on_stack = {} if written.result is not None else stack_allocations(written)  # recursion is often deep
         self._blocks: dict[int, Any] = {}
         self._references = ReferenceTable(self.context, self.builder)
         self._is_prologue = True

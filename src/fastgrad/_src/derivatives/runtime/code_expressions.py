@@ -578,7 +578,9 @@ class Expressions:
 
     def _described_array(self, type: types.Array, data: Any, shape: Sequence[Any], meminfo: Any) -> Any:
         """Returns the description of an array in C order."""
-        itemsize = self._context.get_constant(types.intp, self._context.get_abi_sizeof(self._context.get_data_type(type.dtype)))
+        itemsize = self._context.get_constant(
+            types.intp, self._context.get_abi_sizeof(self._context.get_data_type(type.dtype))
+        )
         strides: list[Any] = []
         step = itemsize
         for size in reversed(shape):

@@ -129,13 +129,14 @@ def _add_matrix_product(one, item, out, a, b, sizes, is_guarded, has_blas):  # t
     if has_blas and m * k * n >= LARGE and not is_guarded and _add_by_blas(one, item, out, a, b, sizes):
         return
     for i in range(m):
-        for p in range(k):
-            x = _element(a[0] + i * a[1] + p * a[2], one)
-            for j in range(n):
-                y = _element(b[0] + p * b[1] + j * b[2], one)
+        for j in range(n):
+            place = out[0] + i * out[1] + j * out[2]
+            total = _element(place, one)
+            for p in range(k):
+                x, y = _element(a[0] + i * a[1] + p * a[2], one), _element(b[0] + p * b[1] + j * b[2], one)
                 if not is_guarded or (x != 0 and y != 0):
-                    place = out[0] + i * out[1] + j * out[2]
-                    _set_element(place, _element(place, one) + x * y)
+                    total += x * y
+            _set_element(place, total)
 
 
 FLAT, MATRIX, TRANSPOSED, ROW, COLUMN = "fmtrc"

@@ -317,8 +317,8 @@ class AdjointEmitter:
             if saved:
                 root = dataclasses.replace(view.root, dims=view.sizes)
                 view = View.whole(root)
-            array = saved[0] if saved else view.root.term
-            array, start, rows, columns, *steps = flat_matrix(view, array, position == 1, term).operands
+            given: Term = saved[0] if saved else view.root.term
+            array, start, rows, columns, *steps = flat_matrix(view, given, position == 1, term).operands
             return FLAT, code.tuple_of([array, start, columns, rows, *reversed(steps)])
         # Transposed, a vector on the right is a row, one on the left a column.
         form = TRANSPOSED if view.rank == 2 else ROW if position else COLUMN

@@ -227,7 +227,7 @@ class CheckpointedLoop:
             mode.stacks.push(values)
             mode.stacks.raise_top(len(values))
             for array in arrays:
-                mode.stacks.push_array(array)
+                mode.stacks.push_array(array, code.size(array))
             self._assign(self._variable("values"), VALUES_TOP)
             self._assign(self._variable("arrays"), ARRAYS_TOP)
             mode.write(code.add_to(snapshots, 1))

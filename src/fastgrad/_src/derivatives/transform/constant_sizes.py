@@ -67,7 +67,7 @@ def _definitions_of_integers(function: Function) -> dict[Scalar, tuple[_Value, l
                 definitions[phi.target] = _only_value, list(phi.incoming.values()), True  # type: ignore[arg-type]
         for statement in block.statements:
             if isinstance(statement, Size) and statement.root in phis:
-                operands = [view.sizes[statement.axis] for view in phis[statement.root].incoming.values()]  # type: ignore[union-attr]
+                operands = [view.sizes[statement.axis] for view in phis[statement.root].incoming.values()]
                 definitions[statement.target] = _only_value, operands, True
             elif isinstance(statement, Compute) and statement.target.type == INDEX:
                 function_or_operation = statement.operation.function or statement.operation

@@ -130,12 +130,12 @@ class RecordStacks:
         self._write(code.subtract_from(CODES_TOP, 1))
         self._write(code.assign(code.integer("code"), code.call("pop_code", self.stack(CODES), CODES_TOP)))
 
-    def push_array(self, array: Term) -> None:
-        """Writes what puts the elements of an array on the stack of arrays."""
-        grown = code.call("grow_array_stack", OWNER, ARRAYS, ARRAYS_TOP + code.size(array))
+    def push_array(self, array: Term, count: Term) -> None:
+        """Writes what puts the ``count`` elements of an array on the stack of arrays."""
+        grown = code.call("grow_array_stack", OWNER, ARRAYS, ARRAYS_TOP + count)
         self._write(code.assign(ARRAYS, grown))
         self._call("save_array", self.stack(ARRAYS), ARRAYS_TOP, array)
-        self._write(code.add_to(ARRAYS_TOP, code.size(array)))
+        self._write(code.add_to(ARRAYS_TOP, count))
 
     def pop_array(self, array: Term) -> None:
         """Writes what takes the elements of an array from the stack of arrays."""

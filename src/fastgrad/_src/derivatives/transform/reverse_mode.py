@@ -464,10 +464,7 @@ class ReverseMode(Emitter):
         for variable, array in self.arrays.saved_arrays(statement).values():
             contents = self.view(array) if isinstance(array, View) else array.term
             if self.arrays.has_recorded_arrays(statement):
-                kept = contents if isinstance(contents, code.Variable) else code.Variable(f"b_{variable.name}")
-                if kept is not contents:
-                    self.write(code.assign(kept, contents))
-                self.stacks.push_array(kept)
+                self.stacks.push_array(contents, code.product([*map(self.operand, array.sizes)]))
             else:
                 self.write(code.assign(variable, code.call("contiguous", contents)))
 
