@@ -311,3 +311,12 @@ def tangent_by_second(tb, y, a, b, is_guarded):  # type: ignore[no-untyped-def]
     out = _zeros(a, b)
     _add_product_to(out, a, tb, is_guarded)
     return (out,)
+
+
+FACTORS: dict[Any, tuple[tuple[int, int], ...]] = {
+    product: ((0, 1),),
+    tangent: ((0, 4), (3, 1)),
+    tangent_by_first: ((0, 3),),
+    tangent_by_second: ((2, 0),),
+}
+"""The functions that return sums of products, with the numbers of the arguments that each product has as factors."""

@@ -37,7 +37,7 @@ from fastgrad._src.derivatives.ir.scalar_operations import CASTS, GLOBALS_OF_COD
 from fastgrad._src.derivatives.ir.statements import Call, Load, Raise, Return
 from fastgrad._src.derivatives.runtime.complex_arrays import complex_of_parts, real_parts
 from fastgrad._src.derivatives.runtime.list_fields import list_like, shares_memory_of_item, tangents_in_list
-from fastgrad._src.derivatives.runtime.matrix_products import FLAT, product_forms
+from fastgrad._src.derivatives.runtime.matrix_products import FACTORS, FLAT, product_forms
 from fastgrad._src.derivatives.runtime.record_fields import field_of
 from fastgrad._src.scalars.formulas import Number as NumberTerm
 from fastgrad._src.scalars.formulas import Term, as_term
@@ -316,8 +316,8 @@ class Emitter:
     def call(self, statement: Call) -> None:
         """Writes a call of a function with derivatives of its own."""
         rule = statement.rule
-        if statement.is_product:
-            self._write_product(statement)
+        if statement.callee is None and rule.function in FACTORS:
+            self._write_products(statement)
             return
         arguments = [self.argument(value) for value in statement.arguments]
         results: list[Term] = [result.term for result in statement.results]
@@ -336,23 +336,29 @@ class Emitter:
         called = code.call(self.bound(rule.function, "function").name, *arguments)
         self.write(code.assign(target, called) if results else code.Evaluate(called))
 
-    def _write_product(self, statement: Call) -> None:
-        """Writes a product of matrices as one that adds to zeros."""
-        first, second = statement.arguments
+    def _write_products(self, statement: Call) -> None:
+        """Writes a product of matrices, or its tangent, as products that add to zeros."""
         (result,) = statement.results
-        assert isinstance(first, View)
-        assert isinstance(second, View)
         assert isinstance(result, Root)
-        whole = View.whole(result)
         zeros = code.call("np.zeros", self.shape(result.dims), self.dtype(result.type.dtype))
         self.write(code.assign(result.term, zeros))
-        if has_constant_layout(first) and has_constant_layout(second):
-            sides = (whole, second.rank == 1), (first, False), (second, True)
-            forms = FLAT * 3
-            matrices = [flat_matrix(view, view.root.term, is_second, self.operand) for view, is_second in sides]
-        else:
-            forms, matrices = product_forms(first.rank, second.rank), [*map(self.view, (whole, first, second))]
-        self.write(code.Evaluate(code.call("add_product", forms, *matrices, False)))
+        numbers = [argument for argument in statement.arguments if not isinstance(argument, View)]
+        is_guarded = [*map(self.operand, numbers), as_term(False)][0]
+        for positions in FACTORS[statement.rule.function]:
+            first, second = [statement.arguments[position] for position in positions]
+            assert isinstance(first, View)
+            assert isinstance(second, View)
+            views = [View.whole(result), first, second]
+            if has_constant_layout(first) and has_constant_layout(second):
+                forms = FLAT * 3
+                is_column = second.rank == 1, False, True
+                matrices = [
+                    flat_matrix(view, view.root.term, is_second, self.operand)
+                    for view, is_second in zip(views, is_column, strict=True)
+                ]
+            else:
+                forms, matrices = product_forms(first.rank, second.rank), [*map(self.view, views)]
+            self.write(code.Evaluate(code.call("add_product", forms, *matrices, is_guarded)))
 
     def derived_call(self, form: str, callee: Callee, arguments: tuple[int, ...]) -> str:
         """Returns the name by which the code calls a derivative of a function that is not inlined."""
