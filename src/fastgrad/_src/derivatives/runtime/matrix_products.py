@@ -35,25 +35,37 @@ _DOUBLE, _SINGLE, _SAME, _OTHER = map(ord, "dsnt")
 """What BLAS calls kinds of numbers, and an operand as it is or transposed."""
 
 
+def _pointer(builder: Any, address: Any, offset: Any, type: Any) -> Any:
+    """Returns the pointer to the item at ``offset`` bytes from an address.
+
+    It is no sum of integers: code generation may make any summand the pointer. Where the other one is the address, and this one is the constant 0 in a
+    caller, LLVM takes the pointer for null and removes the store.
+    """
+    start = builder.inttoptr(address, llvm_ir.IntType(8).as_pointer())
+    return builder.bitcast(builder.gep(start, [offset]), type.as_pointer())
+
+
 @intrinsic
-def _element(typing: Any, address: Any, like: Any) -> Any:
-    """Returns the number of the type of ``like`` at an address."""
+def _element(typing: Any, address: Any, offset: Any, like: Any) -> Any:
+    """Returns the number of the type of ``like`` at an offset in bytes from an address."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.load(builder.inttoptr(arguments[0], arguments[1].type.as_pointer()))
+        address, offset, like = arguments
+        return builder.load(_pointer(builder, address, offset, like.type))
 
-    return like(types.intp, like), generate
+    return like(types.intp, types.intp, like), generate
 
 
 @intrinsic
-def _set_element(typing: Any, address: Any, value: Any) -> Any:
-    """Stores a number at an address."""
+def _set_element(typing: Any, address: Any, offset: Any, value: Any) -> Any:
+    """Stores a number at an offset in bytes from an address."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        builder.store(arguments[1], builder.inttoptr(arguments[0], arguments[1].type.as_pointer()))
+        address, offset, value = arguments
+        builder.store(value, _pointer(builder, address, offset, value.type))
         return context.get_dummy_value()
 
-    return types.void(types.intp, value), generate
+    return types.void(types.intp, types.intp, value), generate
 
 
 @intrinsic
@@ -93,7 +105,7 @@ def _is_finite(one, matrix, rows, columns):  # type: ignore[no-untyped-def]
     address, row, column = matrix
     for i in range(rows):
         for j in range(columns):
-            value = _element(address + i * row + j * column, one)
+            value = _element(address, i * row + j * column, one)
             if value - value != 0:
                 return False
     return True
@@ -129,14 +141,13 @@ def _add_matrix_product(one, item, out, a, b, sizes, is_guarded, has_blas):  # t
     if has_blas and m * k * n >= LARGE and not is_guarded and _add_by_blas(one, item, out, a, b, sizes):
         return
     for i in range(m):
-        for j in range(n):
-            place = out[0] + i * out[1] + j * out[2]
-            total = _element(place, one)
-            for p in range(k):
-                x, y = _element(a[0] + i * a[1] + p * a[2], one), _element(b[0] + p * b[1] + j * b[2], one)
+        for p in range(k):
+            x = _element(a[0], i * a[1] + p * a[2], one)
+            for j in range(n):
+                y = _element(b[0], p * b[1] + j * b[2], one)
                 if not is_guarded or (x != 0 and y != 0):
-                    total += x * y
-            _set_element(place, total)
+                    place = i * out[1] + j * out[2]
+                    _set_element(out[0], place, _element(out[0], place, one) + x * y)
 
 
 FLAT, MATRIX, TRANSPOSED, ROW, COLUMN = "fmtrc"
@@ -174,11 +185,11 @@ def add_product(typing: Any, forms: Any, out: Any, a: Any, b: Any, is_guarded: A
                 ]
                 type = type[0]
             struct = context.make_array(type)(context, builder, value)
-            address = builder.ptrtoint(struct.data, index)
             if form == FLAT:
                 start, rows, columns, *steps = numbers
-                start, row, column = (builder.mul(number, index(item)) for number in (start, *steps))
-                return [builder.add(address, start), row, column, rows, columns]
+                row, column = (builder.mul(number, index(item)) for number in steps)
+                return [builder.ptrtoint(builder.gep(struct.data, [start]), index), row, column, rows, columns]
+            address = builder.ptrtoint(struct.data, index)
             sizes, strides = (cgutils.unpack_tuple(builder, part) for part in (struct.shape, struct.strides))
             if form in (ROW, COLUMN):
                 sizes, strides = [index(1), *sizes], [index(0), *strides]
