@@ -1037,6 +1037,16 @@ def test_differences_that_contradict_name_argument_and_index():
         fg.check_gradients(lambda x: math.floor(x) * x, 2.0)
 
 
+def test_what_a_function_raises_beside_the_point_is_raised():
+    def f(x):
+        if x > 1.0:
+            raise RuntimeError("beyond 1")
+        return x * x
+
+    with pytest.raises(RuntimeError, match="^beyond 1$"):
+        fg.check_gradients(f, 1.0)
+
+
 def test_a_check_needs_floats():
     with pytest.raises(ValueError, match="got no float"):
         fg.check_gradients(lambda n: n, 3)

@@ -52,6 +52,10 @@ class Direction(NamedTuple):
     field: str = ""
 
 
+class FunctionRaises(Exception):
+    """The function that is compared raises at moved arguments. The cause is what it raises."""
+
+
 class Comparison(NamedTuple):
     """Three derivatives along one direction, the error of the third, and whether they are one number.
 
@@ -126,7 +130,10 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
     comparer = Comparer(f, values, positions)
     for position in positions:
         for direction in unit_directions(values[position], position):
-            comparison = comparer.compare(direction)
+            try:
+                comparison = comparer.compare(direction)
+            except FunctionRaises as error:
+                raise error.__cause__ from None  # type: ignore[misc]  # set where it is raised
             if comparison.status != "right":
                 index = direction.element
                 text = f"{names[position]}{direction.field and f'.{direction.field}'}"
@@ -184,6 +191,9 @@ class Comparer:
             direction: what changes.
             noise: the error of the results relative to their size, which decides the steps; default: the rounding of their dtypes.
             rounding: the error of both modes relative to their size, if it is larger than that of their dtypes.
+
+        Raises:
+            FunctionRaises: the function raises near the point.
         """
         position, element, change, field = direction
         tangents = [zeros_of(self._values[number]) for number in self._positions]
@@ -191,9 +201,7 @@ class Comparer:
         tangents[place] = _with_shifted_field(tangents[place], field, element, change)
         derivatives = self.apply_weights(self._run(self._forward, *tangents)[1])
         derivative = float(derivatives.sum())
-        cotangent = float(
-            np.real(np.sum(np.conj(change) * _element_of(_field_or_value(self._cotangents[place], field), element)))
-        )
+        cotangent = self.reverse(direction)
         size, eps = self.size(direction), noise or self._eps
 
         def results_at_step(step: float) -> np.ndarray:
@@ -216,6 +224,12 @@ class Comparer:
         status: Any = "right" if is_equal and is_smooth and is_close else "wrong" if is_smooth else "not smooth"
         return Comparison(cotangent, derivative, difference, error, status)
 
+    def reverse(self, direction: Direction) -> float:
+        """Returns the derivative of the weighted sum along ``direction`` by reverse mode."""
+        position, element, change, field = direction
+        cotangent = _field_or_value(self._cotangents[self._positions.index(position)], field)
+        return float(np.real(np.sum(np.conj(change) * _element_of(cotangent, element))))
+
     def has_two_derivatives(self, direction: Direction) -> bool:
         """True if differences from the left converge to one number, and those from the right to another."""
         step = self._eps**0.25 * max(self.size(direction), 0.01)
@@ -236,12 +250,23 @@ class Comparer:
         return float(np.max(np.abs(_element_of(value, direction.element))))
 
     def results_at(self, direction: Direction, step: float) -> np.ndarray:
-        """Returns the weighted results, one by one, for arguments that are moved by ``step`` along ``direction``."""
+        """Returns the weighted results, one by one, for arguments that are moved by ``step`` along ``direction``.
+
+        Raises FunctionRaises if the function raises there.
+        """
         values, state = self.shifted_arguments(direction, step)
-        return self.apply_weights(self._run(self._compiled, at=values, state=state))
+        try:
+            results = self._run(self._compiled, at=values, state=state)
+        except Exception as error:
+            raise FunctionRaises from error
+        return self.apply_weights(results)
 
     def shift(self, direction: Direction, step: float) -> Comparer:
-        """Returns a comparer of the function where the arguments are moved by ``step`` along ``direction``."""
+        """Returns a comparer of the function where the arguments are moved by ``step`` along ``direction``.
+
+        Raises FunctionRaises if the function raises there.
+        """
+        self.results_at(direction, step)  # so that what the pullback raises is a defect of the pullback
         comparer = copy.copy(self)
         comparer._values, comparer._state = self.shifted_arguments(direction, step)
         comparer._cotangents = comparer._run(self._pullback, *self._weights)
