@@ -1047,6 +1047,31 @@ def test_what_a_function_raises_beside_the_point_is_raised():
         fg.check_gradients(f, 1.0)
 
 
+def kinks_in_tuples(x, y):
+    near, (n, (weights, z)) = x
+    return max(near, 0.0) * n + np.maximum(weights, 0.0).sum() * y + max(z.real, 0.0) * z.imag
+
+
+@pytest.mark.parametrize(
+    ("near", "weights", "z", "name"),
+    [
+        (0.0, [0.5, 1.5], 1.0 + 0.5j, r"x\[0\]"),
+        (0.3, [0.5, 0.0], 1.0 + 0.5j, r"x\[1\]\[1\]\[0\]\[1\]"),
+        (0.3, [0.5, 1.5], 0.5j, r"the real part of x\[1\]\[1\]\[1\]"),
+    ],
+)
+def test_each_float_in_tuples_is_checked(near, weights, z, name):
+    with pytest.raises(AssertionError, match=f"with respect to {name} differ"):
+        fg.check_gradients(kinks_in_tuples, (near, (2, (np.array(weights), z))), 0.8)
+
+
+def test_right_gradients_by_tuples_pass_the_check():
+    assert fg.check_gradients(kinks_in_tuples, (0.3, (2, (np.array([0.5, 1.5]), 1.0 + 0.5j))), 0.8) is None
+    assert fg.check_gradients(kinks_in_tuples, (np.float32(0.3), (2, (W, 1.0 + 0.5j))), 0.8, argnums=0) is None
+    with pytest.raises(DifferentiationError, match=r"UniTuple\(int64 x 2\)"):
+        fg.check_gradients(lambda x: x[0] * x[1], (2, 3), argnums=0)
+
+
 def test_a_check_needs_floats():
     with pytest.raises(ValueError, match="got no float"):
         fg.check_gradients(lambda n: n, 3)
