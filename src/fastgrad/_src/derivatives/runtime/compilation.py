@@ -24,6 +24,7 @@ from fastgrad._src.jit.jit_switch import DISABLE_JIT_VARIABLE, jit_is_disabled
 from fastgrad._src.jit.key_texts import NoKeyError
 from fastgrad._src.jit.numba_internals import CPUDispatcher, _FunctionCompiler, sigutils
 from fastgrad._src.jit.phases import watch_numba
+from fastgrad._src.jit.progress import COMPILATION_PROGRESS
 
 watch_numba()
 _numbers = itertools.count()
@@ -113,7 +114,7 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
         argument_types = sigutils.normalize_signature(signature)[0]
         self._key_of_compilation = argument_types, self._new_key(argument_types)
         try:
-            with inferred_callees():
+            with inferred_callees(), COMPILATION_PROGRESS.of_derivative(self.py_func.__name__):
                 return super().compile(signature)
         finally:
             self._key_of_compilation = None
