@@ -546,6 +546,8 @@ def test_objects_of_other_libraries_are_refused_with_their_conversion():
             call()
     with pytest.raises(DifferentiationError, match=r"can't compile. Pass y\.to_numpy\(\)\.$"):
         fg.grad(lambda x, y: x * y.sum())(1.0, series)
+    with pytest.raises(DifferentiationError, match=r"check_gradients: the argument x .* Pass x\.to_numpy\(\)\.$"):
+        fg.check_gradients(total, series)
     with pytest.raises(DifferentiationError, match=r"Pass x\.numpy\(\)"):
         fg.grad(total)(fg.constant([1.0, 2.0]))
 

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 import numba
 import numpy as np
 
-from fastgrad._src.derivatives.functions.argument_types import cotangent_type_of, is_differentiable
+from fastgrad._src.derivatives.functions.argument_types import check_types, cotangent_type_of, is_differentiable
 from fastgrad._src.derivatives.functions.parameters import (
     is_variadic,
     parameter_positions,
@@ -92,7 +92,7 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
     Raises:
         AssertionError: the derivatives differ. The message names the argument and the index and has the three numbers.
         ValueError: no argument is a float, an array of floats, a list of these, a record or instance with such fields, or a tuple with one of these.
-        DifferentiationError: ``f`` can't be differentiated.
+        DifferentiationError: ``f`` can't be differentiated, or Numba does not know the class of an argument.
 
     Example:
         >>> def energy(x):
@@ -107,11 +107,10 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
     values = [
         np.array(value, order="K") if isinstance(value, np.ndarray) else value for value in bound.arguments.values()
     ]
-    names = list(bound.arguments)
+    names, types = list(bound.arguments), tuple(map(type_of, values))
+    check_types(python_function, types, (), "check_gradients")
     if argnums is None:
-        positions = tuple(
-            number for number, value in enumerate(values) if is_float(value) or is_differentiable(type_of(value))
-        )
+        positions = tuple(n for n, type in enumerate(types) if is_float(values[n]) or is_differentiable(type))
         if not positions:
             raise ValueError(
                 f"check_gradients: {python_function.__name__} got no float, no array or list of floats, and no record or tuple with them."

@@ -32,9 +32,9 @@ class Call(NamedTuple):
 
 def python_function_of(function: Any) -> FunctionType:
     """Returns what Numba compiled."""
-    python_function: FunctionType = (
-        function._dispatcher if isinstance(function, (DUFunc, GUFunc)) else function
-    ).py_func
+    if isinstance(function, GUFunc):
+        function = function.gufunc_builder
+    python_function: FunctionType = (function._dispatcher if isinstance(function, DUFunc) else function).py_func
     return python_function
 
 
