@@ -7,6 +7,7 @@ import numpy as np
 
 from fastgrad._src.derivatives import callees, derivation
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
+from fastgrad._src.derivatives.code.text import text_of_code
 from fastgrad._src.derivatives.code.tree import tuple_of
 from fastgrad._src.derivatives.frontend.lowering import lower, lowering_of
 from fastgrad._src.derivatives.functions import parameters
@@ -96,7 +97,8 @@ def value_and_tangent_of(function: Any, arguments: tuple[Any, ...], positions: t
 def text_of_reverse_mode(function: Any, arguments: tuple[Any, ...], positions: tuple[int, ...]) -> str:
     """Returns the text that reverse mode writes for a function of a number as its result, with the cotangent 1."""
     lowered, flow = derivation.lowered_function(function, tuple(map(numba.typeof, arguments)), is_reverse=True)
-    return ReverseMode(lowered, flow, positions, 0).derivative(lambda _, cotangents: tuple_of(cotangents)).source
+    derivative = ReverseMode(lowered, flow, positions, 0).derivative(lambda _, cotangents: tuple_of(cotangents))
+    return text_of_code(derivative.code)[0]
 
 
 def several_tangents(function: Any, arguments: tuple[Any, ...], directions: list[tuple[Any, ...]]) -> list[Any] | None:

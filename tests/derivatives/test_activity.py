@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
+from fastgrad._src.derivatives.code.text import text_of_code
 from fastgrad._src.derivatives.derivation import lowered_function
 from fastgrad._src.derivatives.transform.forward_mode import ForwardMode
 
@@ -40,7 +41,7 @@ def first_of(x, unused):
 
 def text_of_forward_mode(function, *arguments):
     lowered, flow = lowered_function(function, tuple(map(numba.typeof, arguments)))
-    return ForwardMode(lowered, flow, tuple(range(len(arguments)))).derivative().source
+    return text_of_code(ForwardMode(lowered, flow, tuple(range(len(arguments)))).derivative().code)[0]
 
 
 POINT, CENTERS = np.array([0.3, 0.7]), np.array([[0.1, 0.1], [0.4, 0.9], [0.9, 0.2]])

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
+from fastgrad._src.core.errors import DifferentiationError
+from fastgrad._src.derivatives import derivation, disagreements
 from fastgrad._src.derivatives.call_check import compare_derivatives_of_call
 from fastgrad._src.derivatives.recorded_calls import Call, CallRecorder
 
@@ -31,6 +33,25 @@ def wrong_adjoint(cotangent, result, x):
 
 def slope_of_wrong_adjoint(x, n):
     return cube(x) * n
+
+
+slope_of_wrong_adjoint_in_numba = numba.njit(slope_of_wrong_adjoint)
+
+
+@numba.njit
+def fourth_power(x):
+    return x**4
+
+
+@fg.adjoint(fourth_power)
+def wrong_adjoint_at_2_only(cotangent, result, x):
+    if x != 2.0:
+        raise ValueError("only at 2")
+    return 30.0 * cotangent
+
+
+def of_fourth_power(x):
+    return fourth_power(x) * 1.0
 
 
 def squares(x, y):
@@ -172,3 +193,32 @@ def test_a_function_that_raises_a_step_away_is_not_smooth():
         return x
 
     assert outcome_of(f, 0.5).status == "not smooth"
+
+
+def test_a_defect_beside_a_disagreement_is_a_failure(monkeypatch):
+    def defect(*_):
+        raise NameError("name 'x' is not defined")
+
+    monkeypatch.setattr(disagreements, "find_searches", defect)
+    assert outcome_of(slope_of_wrong_adjoint, 2.0, 1) == ("failed", "NameError: name 'x' is not defined", {})
+
+
+def test_a_derivative_that_raises_where_the_function_does_not_is_a_failure():
+    assert outcome_of(of_fourth_power, 2.0) == ("failed", "ValueError: only at 2", {})
+
+
+def test_a_function_that_forward_mode_refuses_is_refused(monkeypatch):
+    def refuse(*_):
+        raise DifferentiationError("no tangents")
+
+    monkeypatch.setattr(derivation, "forward_mode", refuse)
+    assert outcome_of(lambda x: x * 2.0, 0.7) == ("refused", "no tangents", {})
+
+
+def test_a_function_that_raises_beside_a_disagreement_keeps_its_status():
+    def f(x):
+        if abs(x - 2.0) > 0.05:  # differences do not go so far, the search for a reason does
+            raise RuntimeError("not near 2")
+        return slope_of_wrong_adjoint_in_numba(x, 1)
+
+    assert outcome_of(f, 2.0).status == "wrong"

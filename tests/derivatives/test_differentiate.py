@@ -8,6 +8,7 @@ from pathlib import Path
 
 PACKAGE = """
 import numba
+import numba.experimental
 import numpy as np
 import fastgrad as fg
 
@@ -42,6 +43,26 @@ def slow(x):
     return x
 
 never = numba.njit(lambda x: x)
+
+@numba.guvectorize("(n)->()")
+def total(x, y):
+    y[0] = x.sum()
+
+@numba.experimental.jitclass([("value", numba.float64)])
+class Mean:
+    def __init__(self, value):
+        self.value = value
+
+    def add(self, x):
+        self.value += x
+
+    @property
+    def mean(self):
+        return self.value
+
+    @staticmethod
+    def twice(x):
+        return 2.0 * x
 """
 USE = """
 import numpy as np
@@ -50,6 +71,8 @@ toy.right(np.array([1.0, 2.0]))
 toy.wrong(1.5)
 toy.refused(2.0)
 toy.counts(3)
+toy.Mean(0.5).add(toy.Mean.twice(0.3))
+toy.total(np.ones(3), np.zeros(()))
 """
 
 
@@ -90,10 +113,17 @@ def test_each_function_of_a_package_has_a_status_and_a_wrong_one_is_the_exit_sta
         "cube": "wrong",
         "refused": "refused",
         "counts": "skipped",
+        "twice": "right",
     }
     assert "toy.py:" in functions["refused"]["reason"]
     assert finished.returncode == 1, finished.stderr
     assert "toy: 2 wrong" in finished.stdout
+    assert "3 methods of jitclass, 1 guvectorize, 3 not called\n" in finished.stdout
+    assert "\nmethods of jitclass: toy.Mean.__init__, toy.Mean.add, toy.Mean.mean: " in finished.stdout
+    assert "\nguvectorize: toy.total: fastgrad differentiates functions of numba.njit" in finished.stdout
+    assert "\nnot called: toy.<lambda>, toy.slow, toy.wrong_rule\n" in finished.stdout
+    unchecked = json.loads((tmp_path / "report.json").read_text())["unchecked"]
+    assert unchecked["not called"] == ["toy.<lambda>", "toy.slow", "toy.wrong_rule"]
 
 
 def test_a_slow_function_does_not_stop_the_rest(tmp_path):

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
+from fastgrad._src.derivatives import disagreements
 from fastgrad._src.derivatives.call_check import compare_derivatives_of_call
-from fastgrad._src.derivatives.recorded_calls import Call
+from fastgrad._src.derivatives.check import Comparer, Direction
+from fastgrad._src.derivatives.recorded_calls import Call, TimeIsOver
 
 
 @numba.njit
@@ -204,6 +206,26 @@ def pivot_by_wrong_cube(x, m):
     return y
 
 
+def growth(k, x):
+    """Has a limit for one rate; beside it the terms of the derivative cancel."""
+    if k == 0.0:
+        return x
+    return math.expm1(k * x) / k
+
+
+def growth_by_powers(k, x):
+    """Has a limit for one rate; beside it the terms of the result cancel, too."""
+    if k == 0.0:
+        return math.log(x)
+    return (x**k - 1.0) / k
+
+
+def growth_by_wrong_cube(k, x):
+    if k == 0.0:
+        return x
+    return math.expm1(k * x) / k * cube(1.0 + k)
+
+
 def interpolated(time):
     """Has a kink at 0, as resampy's loops do at each time of their table, beside a large result that does not change."""
     table = (0.6, 0.7, 0.8003)
@@ -282,6 +304,10 @@ ORBIT = (398600.4418, np.array([15945.34, 0.0, 0.0]), np.array([12214.83899, 102
         (cancelled_contrasts, (7e-7, CONTRASTS, cube), "wrong"),
         (pivot, (X, MULTIPLIERS), "at a branch"),
         (pivot_by_wrong_cube, (X, MULTIPLIERS), "wrong"),
+        (growth, (0.0, 0.7), "at a branch"),
+        (growth, (0.0, 2.9), "at a branch"),
+        (growth_by_powers, (0.0, 0.7), "at a branch"),
+        (growth_by_wrong_cube, (0.0, 0.7), "wrong"),
         (call_of_wrong_at_0, (0.0,), "wrong"),
         (quotient, (2e-309, 1e-309), "not smooth"),
         (infinite_identity, (1e-309,), "wrong"),
@@ -317,3 +343,32 @@ def test_the_status_of_a_derivative_that_differs_from_differences(function, argu
 @pytest.mark.filterwarnings("ignore:.*only through comparisons")
 def test_a_search_by_comparisons(function, arguments, status):
     assert status_of(function, *arguments) == status
+
+
+def raise_time_is_over(*_, **__):
+    raise TimeIsOver
+
+
+@pytest.mark.filterwarnings("ignore:.*only through comparisons")
+def test_a_search_whose_run_in_python_takes_too_long_is_not_told_from_noise(monkeypatch):
+    monkeypatch.setattr(disagreements, "time_limit", raise_time_is_over)
+    assert status_of(root_to_1e8, 2.0, numba.njit(lambda p: p * p)) == "not smooth"
+
+
+@pytest.mark.filterwarnings("ignore:.*only through comparisons")
+@pytest.mark.parametrize(("error", "status"), [(ZeroDivisionError, "not smooth"), (NameError, "failed")])
+def test_what_a_run_in_python_raises_by_its_numbers_leaves_the_status_and_a_defect_does_not(error, status, monkeypatch):
+    def interpreted_function(_):
+        def run(*_):
+            raise error
+
+        return run
+
+    monkeypatch.setattr(disagreements, "interpreted_function", interpreted_function)
+    assert status_of(root_to_1e8, 2.0, numba.njit(lambda p: p * p)) == status
+
+
+def test_the_rounding_of_a_derivative_is_measured_by_reverse_mode_only(monkeypatch):
+    comparer = Comparer(growth, [1e-5, 0.7], (0,))
+    monkeypatch.setattr(Comparer, "compare", None)
+    assert 1e-14 < disagreements._rounding_of_derivative(comparer, Direction(0, (), 1.0)) < 1e-9

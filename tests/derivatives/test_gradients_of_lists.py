@@ -586,8 +586,3 @@ def of_a_gradient(xs, y):
 def test_a_gradient_by_a_list_is_not_differentiated_again():
     with pytest.raises(DifferentiationError, match="the items of lists as arguments of their own"):
         fg.grad(of_a_gradient)(arrays(), 0.8)
-
-
-def test_tuples_are_not_checked():
-    with pytest.raises(ValueError, match="the argument xs of total_of is a tuple: check a function"):
-        fg.check_gradients(total_of, (0.5, 1.5), 0.8, argnums=0)

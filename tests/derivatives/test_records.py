@@ -267,6 +267,21 @@ def test_check_gradients_compares_fields():
         fg.check_gradients(kink, bodies(), Mean(0.0, WEIGHTS.copy()))
 
 
+def test_check_gradients_compares_fields_in_tuples():
+    def of_pair(pair):
+        return kink(pair[0], pair[1])
+
+    mean = Mean(0.4, WEIGHTS.copy())
+    assert fg.check_gradients(of_pair, (bodies(), mean)) is None
+    assert mean.value == 0.4
+    at_kink = bodies()
+    at_kink["place"][1, 0] = 0.0
+    with pytest.raises(AssertionError, match=r"with respect to pair\[0\]\.place\[1, 0\] differ"):
+        fg.check_gradients(of_pair, (at_kink, mean))
+    with pytest.raises(AssertionError, match=r"with respect to pair\[1\]\.value differ"):
+        fg.check_gradients(of_pair, (bodies(), Mean(0.0, WEIGHTS.copy())))
+
+
 @numba.njit
 def place_of_one(bodies):
     return abs(bodies[1]["place"][0])

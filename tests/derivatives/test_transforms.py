@@ -493,7 +493,7 @@ def test_second_derivatives_take_one_argnum():
     [
         ("a", "unicode_type"),
         (None, "none"),
-        (object(), "pyobject"),
+        (object(), "object"),
         ({1.0}, "set"),
         (np.ones(2, np.float16), "float16"),
     ],
@@ -517,12 +517,39 @@ def test_errors_of_calls_do_not_name_argnums(argument):
 
 
 def test_other_arguments_that_numba_does_not_know_are_refused():
-    with pytest.raises(
-        DifferentiationError, match=r"argument x of loss is of type pyobject, which Numba can't compile"
-    ):
+    with pytest.raises(DifferentiationError, match=r"argument x of loss is of type object, which Numba can't compile"):
         fg.grad(loss)(W, object())
     with pytest.raises(DifferentiationError, match="argument x of loss is of type array.pyobject"):
         fg.grad(loss)(W, np.array([None]))
+
+
+class Series:
+    """A class as that of pandas."""
+
+    def to_numpy(self):
+        return np.ones(2)
+
+
+def test_objects_of_other_libraries_are_refused_with_their_conversion():
+    def total(x):
+        return x.sum()
+
+    series = Series()
+    calls = [
+        lambda: fg.grad(total)(series),
+        lambda: fg.vjp(total, series),
+        lambda: fg.jvp(total, (series,), (series,)),
+        lambda: fg.jacobian(total)(series),
+    ]
+    for call in calls:
+        with pytest.raises(DifferentiationError, match=r"x of total is of type .*\.Series, .*Pass x\.to_numpy\(\)"):
+            call()
+    with pytest.raises(DifferentiationError, match=r"can't compile. Pass y\.to_numpy\(\)\.$"):
+        fg.grad(lambda x, y: x * y.sum())(1.0, series)
+    with pytest.raises(DifferentiationError, match=r"check_gradients: the argument x .* Pass x\.to_numpy\(\)\.$"):
+        fg.check_gradients(total, series)
+    with pytest.raises(DifferentiationError, match=r"Pass x\.numpy\(\)"):
+        fg.grad(total)(fg.constant([1.0, 2.0]))
 
 
 @pytest.mark.parametrize("direction", [1.0, "a", None, np.ones((3, 1)), np.ones(3, bool)])
@@ -962,14 +989,14 @@ def test_a_transform_that_is_first_called_in_a_compiled_function(tmp_path):
         (lambda w, x: fg.grad(x)(w), r"fg\.grad in a compiled function: the function is of type float64.*numba\.njit"),
         (lambda w, x: fg.grad(loss, len(w))(w, x), r"argnums is of type int64.*write numbers"),
         (lambda w, x: fg.grad(weighted_sum)(w, x)[0], r"takes \*args"),
-        (lambda w, x: fg.vjp(loss, w, x)[0], "the function has 3 parameters, and the call has 2 primals"),
+        (lambda w, x: fg.vjp(loss, w, x)[0], "loss has 3 parameters, and the call has 2 primals"),
         (lambda w, x: fg.vjp(plain_loss, 2, 3)[0], r"no argument has a derivative.*Pass a float"),
         (lambda w, x: fg.vjp(jittered, w, x)[0], r"random draws do not allow\. Use fg\.value_and_grad"),
-        (lambda w, x: fg.vjp(loss_and_size, w, x)[0], r"the function returns Tuple\(float64, int64\)\. Return floats"),
+        (lambda w, x: fg.vjp(loss_and_size, w, x)[0], r"loss_and_size returns Tuple\(float64, int64\)\. Return floats"),
         (lambda w, x: fg.vjp(waves, w, x)[1](w), r"the cotangent is of type array.*Pass a tuple of as many"),
         (lambda w, x: fg.vjp(waves, w, x)[1](), "a pullback takes one argument"),
         (lambda w, x: fg.jvp(loss, w, w), "primals and tangents are of types array.*Pass tuples"),
-        (lambda w, x: fg.jvp(loss, (w, x), (w, x)), "the function has 3 parameters, and primals 2 items"),
+        (lambda w, x: fg.jvp(loss, (w, x), (w, x)), "loss has 3 parameters, and primals 2 items"),
         (lambda w, x: fg.jvp(loss, (w, x, 1), (w, x, 1)), "argument 2 is of type .*int.*Pass None"),
     ],
 )
@@ -1035,6 +1062,41 @@ def test_differences_that_contradict_name_argument_and_index():
         fg.check_gradients(f, np.ones(2))
     with pytest.raises(AssertionError, match="respect to x differ"):
         fg.check_gradients(lambda x: math.floor(x) * x, 2.0)
+
+
+def test_what_a_function_raises_beside_the_point_is_raised():
+    def f(x):
+        if x > 1.0:
+            raise RuntimeError("beyond 1")
+        return x * x
+
+    with pytest.raises(RuntimeError, match="^beyond 1$"):
+        fg.check_gradients(f, 1.0)
+
+
+def kinks_in_tuples(x, y):
+    near, (n, (weights, z)) = x
+    return max(near, 0.0) * n + np.maximum(weights, 0.0).sum() * y + max(z.real, 0.0) * z.imag
+
+
+@pytest.mark.parametrize(
+    ("near", "weights", "z", "name"),
+    [
+        (0.0, [0.5, 1.5], 1.0 + 0.5j, r"x\[0\]"),
+        (0.3, [0.5, 0.0], 1.0 + 0.5j, r"x\[1\]\[1\]\[0\]\[1\]"),
+        (0.3, [0.5, 1.5], 0.5j, r"the real part of x\[1\]\[1\]\[1\]"),
+    ],
+)
+def test_each_float_in_tuples_is_checked(near, weights, z, name):
+    with pytest.raises(AssertionError, match=f"with respect to {name} differ"):
+        fg.check_gradients(kinks_in_tuples, (near, (2, (np.array(weights), z))), 0.8)
+
+
+def test_right_gradients_by_tuples_pass_the_check():
+    assert fg.check_gradients(kinks_in_tuples, (0.3, (2, (np.array([0.5, 1.5]), 1.0 + 0.5j))), 0.8) is None
+    assert fg.check_gradients(kinks_in_tuples, (np.float32(0.3), (2, (W, 1.0 + 0.5j))), 0.8, argnums=0) is None
+    with pytest.raises(DifferentiationError, match=r"UniTuple\(int64 x 2\)"):
+        fg.check_gradients(lambda x: x[0] * x[1], (2, 3), argnums=0)
 
 
 def test_a_check_needs_floats():

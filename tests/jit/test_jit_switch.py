@@ -71,13 +71,19 @@ def test_the_kernels_of_a_training_step_are_compiled():
 def test_a_package_that_makes_derivatives_is_imported():
     program = """
 import numba
-from fastgrad import check_gradients, grad
+from fastgrad import check_gradients, grad, vjp
 
 slope = grad(numba.njit(lambda x: x * x))
 try:
     slope(2.0)
 except RuntimeError as error:
     print(error)
+try:
+    vjp(lambda x: x * x, 2.0)
+except RuntimeError as error:
+    print(error)
 """
     printed = run(program, NUMBA_DISABLE_JIT="1")
-    assert "Numba compiles derivatives, and NUMBA_DISABLE_JIT forbids it; unset it." in printed
+    remedy = "Numba compiles derivatives, and NUMBA_DISABLE_JIT forbids it; unset it."
+    assert printed.count(remedy) == 2
+    assert f"vjp of <lambda>: {remedy}" in printed

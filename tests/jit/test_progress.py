@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -141,3 +142,39 @@ step(x), step(x)
     assert "fastgrad warm" in begins[0]
     assert begins[1].split()[2] == ends[1].split()[2], "the program has as many kernels as it said"
     assert second.stderr == ""
+
+
+@on_both
+def test_a_derivative_that_compiles_for_long_has_a_line_at_the_begin_and_at_the_end(stream, monkeypatch):
+    stderr = stderr_of(stream, monkeypatch)
+    compilation = progress.CompilationProgress()
+    with compilation.of_derivative("grad_f"):
+        pass
+    assert stderr.getvalue() == ""
+    monkeypatch.setattr(progress, "DERIVATIVE_SECONDS", 0.0)
+    with compilation.of_derivative("grad_g"), compilation.of_derivative("jvp_of_what_g_calls"):
+        while "\n" not in stderr.getvalue():
+            time.sleep(0.01)
+    begin = BEGIN.format("").replace("kernels, once for this machine", "the derivative grad_g")
+    assert stderr.getvalue() == begin + "fastgrad: compiled the derivative grad_g in 0 s\n"
+    compilation.enabled = False
+    with compilation.of_derivative("grad_h"):
+        time.sleep(0.05)
+    assert "grad_h" not in stderr.getvalue()
+
+
+def test_a_gradient_says_that_it_is_compiled(tmp_path):
+    code = """
+import numpy as np
+import fastgrad as fg
+from fastgrad._src.jit import progress
+progress.DERIVATIVE_SECONDS = 0.0
+def energy(x):
+    return np.sum(x**2)
+fg.grad(energy)(np.ones(2))
+"""
+    environment = {**os.environ, "FASTGRAD_CACHE_DIR": str(tmp_path), "FASTGRAD_QUIET": "0"}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    begin, end = [line for line in run.stderr.splitlines() if "derivative" in line]
+    assert begin.startswith("fastgrad: compiling the derivative grad_energy (`fastgrad warm`")
+    assert end.startswith("fastgrad: compiled the derivative grad_energy in ")

@@ -24,7 +24,7 @@ import numba
 
 from fastgrad._src.derivatives.call_check import STATUSES, compare_derivatives_of_call
 from fastgrad._src.derivatives.recorded_calls import Call, CallRecorder, python_function_of
-from fastgrad._src.jit.numba_internals import CPUDispatcher, DUFunc, parallel
+from fastgrad._src.jit.numba_internals import CPUDispatcher, DUFunc, GUFunc, JitClassType, parallel
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,20 +61,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for calls in list(recorder.calls.values()):
         report.append(_function_report(calls, options.seconds))
         print(_report_line(report[-1]), flush=True)
-        if options.out:
-            with open(options.out, "w") as file:
-                json.dump({"package": options.package, "functions": report}, file, indent=1)
-    # Not isinstance: it calls weak proxies, also of objects that are gone.
-    compiled = [value for value in gc.get_objects() if issubclass(type(value), (CPUDispatcher, DUFunc))]
-    codes = {python_function_of(function).__code__ for function in compiled if recorder.is_of_package(function)}
-    not_called = codes - set(recorder.calls)
+        _write_report(options, functions=report)
+    unchecked = _unchecked_functions(recorder)
+    _write_report(options, functions=report, unchecked=unchecked)
     counts = Counter(function["status"] for function in report)
-    print(
-        f"{options.package}: {', '.join(f'{counts[status]} {status}' for status in STATUSES)}, {len(not_called)} not called"
-    )
+    texts = [f"{counts[status]} {status}" for status in STATUSES]
+    texts += [f"{len(names)} {reason}" for reason, names in unchecked.items()]
+    print(f"{options.package}: {', '.join(texts)}")
+    for reason, names in unchecked.items():
+        if names:
+            print(f"{reason}: {', '.join(names)}{_REMEDIES.get(reason, '')}")
     if not report:
         print(f"{options.package}: the command called no function of the package", file=sys.stderr)
     return 1 if counts["wrong"] or not report or not has_ended else 0
+
+
+def _write_report(options: argparse.Namespace, **parts: Any) -> None:
+    if options.out:
+        with open(options.out, "w") as file:
+            json.dump({"package": options.package, **parts}, file, indent=1)
 
 
 def _run_command(command: list[str]) -> bool:
@@ -96,6 +101,41 @@ def _run_command(command: list[str]) -> bool:
     return True
 
 
+_REMEDY = ": fastgrad differentiates functions of numba.njit; write some that call these"
+_REMEDIES = {"methods of jitclass": _REMEDY, "guvectorize": _REMEDY}
+"""What a user can do for functions that have no derivatives of their own."""
+
+
+def _unchecked_functions(recorder: CallRecorder) -> dict[str, list[str]]:
+    """Returns the names of the compiled functions of the package that have no report, by the reason."""
+    # Not isinstance: it calls weak proxies, also of objects that are gone.
+    objects = [(type(value), value) for value in gc.get_objects()]
+    classes = [value.class_type for kind, value in objects if issubclass(kind, JitClassType)]
+    of_reason = {
+        "methods of jitclass": [  # static methods are plain functions
+            function
+            for kind in classes
+            for function in (
+                *kind.jit_methods.values(),
+                *(function for pair in kind.jit_props.values() for function in pair.values()),
+            )
+        ],
+        "guvectorize": [value for kind, value in objects if issubclass(kind, GUFunc)],
+        "not called": [value for kind, value in objects if issubclass(kind, (CPUDispatcher, DUFunc))],
+    }
+    known, unchecked = {*recorder.calls}, {}
+    for reason, functions in of_reason.items():
+        of_package = [python_function_of(function) for function in functions if recorder.is_of_package(function)]
+        names = {python_function.__code__: _name_of(python_function) for python_function in of_package}
+        unchecked[reason] = sorted(name for code, name in names.items() if code not in known)
+        known.update(names)
+    return unchecked
+
+
+def _name_of(function: Any) -> str:
+    return f"{function.__module__}.{function.__qualname__}"
+
+
 def _function_report(calls: list[Call], seconds: float) -> dict[str, Any]:
     """Returns what a process finds about a function, whatever ends it."""
     python_function = calls[0].python_function
@@ -108,7 +148,7 @@ def _function_report(calls: list[Call], seconds: float) -> dict[str, Any]:
         statuses.add(outcomes[-1]["status"])
     status = next(status for status in STATUSES if status in statuses)
     return {
-        "name": f"{python_function.__module__}.{python_function.__qualname__}",
+        "name": _name_of(python_function),
         "file": python_function.__code__.co_filename,
         "line": python_function.__code__.co_firstlineno,
         "status": status,

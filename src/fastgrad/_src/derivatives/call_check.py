@@ -13,7 +13,7 @@ import numba
 import numpy as np
 
 from fastgrad._src.core.errors import DifferentiationError
-from fastgrad._src.derivatives.check import Comparer, Comparison, Direction, is_float, unit_directions
+from fastgrad._src.derivatives.check import Comparer, Comparison, Direction, FunctionRaises, is_float, unit_directions
 from fastgrad._src.derivatives.disagreements import explain
 from fastgrad._src.derivatives.functions.argument_types import is_differentiable
 from fastgrad._src.derivatives.prepared_calls import copies, type_of
@@ -65,25 +65,27 @@ def compare_derivatives_of_call(call: Call) -> Outcome:
     if seconds > _MOST_SECONDS:
         return Outcome("too slow", f"a call takes {seconds:.1f} s", {})
     try:
-        comparer = Comparer(function.compiled, function.arguments, function.positions)
+        return _outcome_of_directions(function)
     except DifferentiationError as error:
         return Outcome("refused", str(error), {})
     except Exception as error:  # noqa: BLE001  # the report has it
         return Outcome("failed", f"{type(error).__name__}: {error}", {})
+
+
+def _outcome_of_directions(function: _WithFloatResults) -> Outcome:
+    """Returns what the comparison in each direction gave. What raises here is fastgrad, not the function."""
+    comparer = Comparer(function.compiled, function.arguments, function.positions)
     counts: Counter[str] = Counter()
     reasons: dict[str, str] = {}
     for direction in function.directions_to_check():
-        with np.errstate(all="ignore"):
-            try:
-                comparison = comparer.compare(direction)
-            except Exception:  # noqa: BLE001  # the function itself raises a step away
-                counts["not smooth"] += 1
-                continue
-            status: str = comparison.status
+        status: str = "not smooth"
+        comparison: Comparison | None = None
+        with np.errstate(all="ignore"), contextlib.suppress(FunctionRaises):  # near the point: the status stays
+            comparison = comparer.compare(direction)
+            status = comparison.status
             if status != "right":
-                with contextlib.suppress(Exception):  # the function raises near the point: the status stays
-                    status, comparison = explain(function.compiled, comparer, direction, comparison)
-        text = _comparison_text(function.names[direction.position], direction, comparison)
+                status, comparison = explain(function.compiled, comparer, direction, comparison)
+        text = "" if comparison is None else _comparison_text(function.names[direction.position], direction, comparison)
         if status == "wrong":
             return Outcome("wrong", text, dict(counts))
         counts[status] += 1

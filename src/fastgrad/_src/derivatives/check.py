@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 import numba
 import numpy as np
 
-from fastgrad._src.derivatives.functions.argument_types import cotangent_type_of, is_differentiable
+from fastgrad._src.derivatives.functions.argument_types import check_types, cotangent_type_of, is_differentiable
 from fastgrad._src.derivatives.functions.parameters import (
     is_variadic,
     parameter_positions,
@@ -43,13 +43,19 @@ _MOST_CERTAIN = 0.05
 class Direction(NamedTuple):
     """A change of one argument: ``argument[element] += step * change``; ``element`` is ``()`` for a number, ``...`` for a whole array.
 
-    Of lists ``element`` begins with the number of the item. Of records and instances of ``jitclass`` the ``field`` changes.
+    Of lists ``element`` begins with the number of the item. Of records and instances of ``jitclass`` the ``field`` changes. Of a tuple an item
+    changes: ``items`` are its number, and the numbers in the tuples within.
     """
 
     position: int
     element: tuple[int, ...] | EllipsisType
     change: Any
     field: str = ""
+    items: tuple[int, ...] = ()
+
+
+class FunctionRaises(Exception):
+    """The function that is compared raises at moved arguments. The cause is what it raises."""
 
 
 class Comparison(NamedTuple):
@@ -80,14 +86,13 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
     Args:
         f: a function that Numba compiles; it returns a real or complex float, an array of floats or a tuple of these.
         *arguments: the point where to compare. Avoid kinks and jumps: differences are not derivatives there.
-        argnums: the index of the argument to check, or several indices. Default: all floats, arrays of floats, lists of these, and records and
-            instances of ``jitclass`` with such fields.
+        argnums: the index of the argument to check, or several indices. Default: all floats, arrays of floats, lists of these, records and
+            instances of ``jitclass`` with such fields, and tuples with one of all these.
 
     Raises:
         AssertionError: the derivatives differ. The message names the argument and the index and has the three numbers.
-        ValueError: no argument is a float, an array of floats, a list of these, or a record or instance with such fields; or an argument to check
-            is a tuple.
-        DifferentiationError: ``f`` can't be differentiated.
+        ValueError: no argument is a float, an array of floats, a list of these, a record or instance with such fields, or a tuple with one of these.
+        DifferentiationError: ``f`` can't be differentiated, or Numba does not know the class of an argument.
 
     Example:
         >>> def energy(x):
@@ -102,36 +107,29 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
     values = [
         np.array(value, order="K") if isinstance(value, np.ndarray) else value for value in bound.arguments.values()
     ]
-    names = list(bound.arguments)
+    names, types = list(bound.arguments), tuple(map(type_of, values))
+    check_types(python_function, types, (), "check_gradients")
     if argnums is None:
-        positions = tuple(
-            number
-            for number, value in enumerate(values)
-            if is_float(value)
-            or _float_fields(value)
-            or (isinstance(value, LISTS) and is_differentiable(type_of(value)))
-        )
+        positions = tuple(n for n, type in enumerate(types) if is_float(values[n]) or is_differentiable(type))
         if not positions:
             raise ValueError(
-                f"check_gradients: {python_function.__name__} got no float, no array or list of floats and no record with them."
+                f"check_gradients: {python_function.__name__} got no float, no array or list of floats, and no record or tuple with them."
             )
     else:
         positions = parameter_positions(argnums, python_function, "check_gradients")
-        for position in positions:
-            if isinstance(values[position], tuple):
-                raise ValueError(
-                    f"check_gradients: the argument {names[position]} of {python_function.__name__} is a tuple: check a function that takes the items "
-                    "one by one."
-                )
     comparer = Comparer(f, values, positions)
     for position in positions:
         for direction in unit_directions(values[position], position):
-            comparison = comparer.compare(direction)
+            try:
+                comparison = comparer.compare(direction)
+            except FunctionRaises as error:
+                raise error.__cause__ from None  # type: ignore[misc]  # set where it is raised
             if comparison.status != "right":
                 index = direction.element
-                text = f"{names[position]}{direction.field and f'.{direction.field}'}"
+                text = "".join([names[position], *(f"[{item}]" for item in direction.items)])
+                text = f"{text}.{direction.field}" if direction.field else text
                 text = f"{text}[{', '.join(map(str, index))}]" if index else text  # type: ignore[arg-type]
-                if np.iscomplexobj(_element_of(_field_or_value(values[position], direction.field), index)):
+                if np.iscomplexobj(_part_of(values[position], direction)):
                     text = f"the {'real' if direction.change == 1 else 'imaginary'} part of {text}"
                 raise AssertionError(
                     f"check_gradients: the derivatives of {python_function.__name__} with respect to {text} differ: {comparison}. "
@@ -155,12 +153,10 @@ class Comparer:
         self._values = values
         self._positions = positions
         self._states = copy_of_states()
-        self._state = instance_state(values)
+        leaves = result_leaves(tuple(values))
+        self._state = instance_state(leaves)
         self._compiled = f if isinstance(f, dispatcher.Dispatcher) else numba.njit(f)
         results = result_leaves(self._run(self._compiled))
-        fields = [_field_or_value(value, field) for value in values for field in _float_fields(value)]
-        floats = [part for value in (*values, *fields, *results) for part in _items_of(value) if is_float(part)]
-        self._eps = max(float(np.finfo(np.asarray(part).dtype).eps) for part in floats)
         random = np.random.default_rng(0)
         self._weights = [
             1.0
@@ -170,6 +166,9 @@ class Comparer:
         ]
         self._pullback = pullback(f, positions, len(results))
         self._cotangents = self._run(self._pullback, *self._weights)
+        fields = [_field_or_value(value, field) for value in leaves for field in _float_fields(value)]
+        floats = [part for value in (*leaves, *fields, *results) for part in _items_of(value) if is_float(part)]
+        self._eps = max(float(np.finfo(np.asarray(part).dtype).eps) for part in floats)
         self._forward = forward_dispatcher(f, positions)
 
     @property
@@ -184,16 +183,16 @@ class Comparer:
             direction: what changes.
             noise: the error of the results relative to their size, which decides the steps; default: the rounding of their dtypes.
             rounding: the error of both modes relative to their size, if it is larger than that of their dtypes.
+
+        Raises:
+            FunctionRaises: the function raises near the point.
         """
-        position, element, change, field = direction
         tangents = [zeros_of(self._values[number]) for number in self._positions]
-        place = self._positions.index(position)
-        tangents[place] = _with_shifted_field(tangents[place], field, element, change)
+        place = self._positions.index(direction.position)
+        tangents[place] = _shifted_argument(tangents[place], direction, direction.change)
         derivatives = self.apply_weights(self._run(self._forward, *tangents)[1])
         derivative = float(derivatives.sum())
-        cotangent = float(
-            np.real(np.sum(np.conj(change) * _element_of(_field_or_value(self._cotangents[place], field), element)))
-        )
+        cotangent = self.reverse(direction)
         size, eps = self.size(direction), noise or self._eps
 
         def results_at_step(step: float) -> np.ndarray:
@@ -216,6 +215,11 @@ class Comparer:
         status: Any = "right" if is_equal and is_smooth and is_close else "wrong" if is_smooth else "not smooth"
         return Comparison(cotangent, derivative, difference, error, status)
 
+    def reverse(self, direction: Direction) -> float:
+        """Returns the derivative of the weighted sum along ``direction`` by reverse mode."""
+        cotangent = self._cotangents[self._positions.index(direction.position)]
+        return float(np.real(np.sum(np.conj(direction.change) * _part_of(cotangent, direction))))
+
     def has_two_derivatives(self, direction: Direction) -> bool:
         """True if differences from the left converge to one number, and those from the right to another."""
         step = self._eps**0.25 * max(self.size(direction), 0.01)
@@ -232,16 +236,26 @@ class Comparer:
 
     def size(self, direction: Direction) -> float:
         """Returns the size of the largest number that ``direction`` changes."""
-        value = _field_or_value(self._values[direction.position], direction.field)
-        return float(np.max(np.abs(_element_of(value, direction.element))))
+        return float(np.max(np.abs(_part_of(self._values[direction.position], direction))))
 
     def results_at(self, direction: Direction, step: float) -> np.ndarray:
-        """Returns the weighted results, one by one, for arguments that are moved by ``step`` along ``direction``."""
+        """Returns the weighted results, one by one, for arguments that are moved by ``step`` along ``direction``.
+
+        Raises FunctionRaises if the function raises there.
+        """
         values, state = self.shifted_arguments(direction, step)
-        return self.apply_weights(self._run(self._compiled, at=values, state=state))
+        try:
+            results = self._run(self._compiled, at=values, state=state)
+        except Exception as error:
+            raise FunctionRaises from error
+        return self.apply_weights(results)
 
     def shift(self, direction: Direction, step: float) -> Comparer:
-        """Returns a comparer of the function where the arguments are moved by ``step`` along ``direction``."""
+        """Returns a comparer of the function where the arguments are moved by ``step`` along ``direction``.
+
+        Raises FunctionRaises if the function raises there.
+        """
+        self.results_at(direction, step)  # so that what the pullback raises is a defect of the pullback
         comparer = copy.copy(self)
         comparer._values, comparer._state = self.shifted_arguments(direction, step)
         comparer._cotangents = comparer._run(self._pullback, *self._weights)
@@ -249,20 +263,21 @@ class Comparer:
 
     def shifted_arguments(self, direction: Direction, step: float) -> tuple[list[Any], State]:
         """Returns copies of the arguments, moved by ``step`` along ``direction``, and the state of instances of ``jitclass`` there."""
-        position, element, change, field = direction
+        position, element, change, field, items = direction
         values = copies(self._values)
         state = self._state
-        if is_instance(values[position]):
+        changed = _item_of(values[position], items)
+        if is_instance(changed):
             state = [
                 (owner, name, _shifted_value(np.copy(part)[()], element, step * change), contents)
-                if owner is values[position] and name == field and not isinstance(part, np.ndarray)
+                if owner is changed and name == field and not isinstance(part, np.ndarray)
                 else (owner, name, part, _shifted_value(contents.copy(), element, step * change))
-                if owner is values[position] and name == field
+                if owner is changed and name == field
                 else (owner, name, part, contents)
                 for owner, name, part, contents in state
             ]
         else:
-            values[position] = _with_shifted_field(values[position], field, element, step * change)
+            values[position] = _shifted_argument(values[position], direction, step * change)
         return values, state
 
     def _run(self, function: Any, *more: Any, at: Sequence[Any] | None = None, state: State | None = None) -> Any:
@@ -283,6 +298,12 @@ class Comparer:
 
 def unit_directions(value: Any, position: int) -> Iterator[Direction]:
     """Yields a direction for each number of an argument, for a complex number two."""
+    if isinstance(value, tuple):
+        for number, item in enumerate(value):
+            if is_differentiable(type_of(item)):
+                for direction in unit_directions(item, position):
+                    yield direction._replace(items=(number, *direction.items))
+        return
     if isinstance(value, LISTS):
         for number, item in enumerate(value):
             for direction in unit_directions(item, position):
@@ -354,6 +375,18 @@ def _element_of(value: Any, element: Any) -> Any:
     return np.asarray(value)[element]
 
 
+def _item_of(value: Any, items: Sequence[int]) -> Any:
+    """Returns the item of nested tuples at the numbers ``items``."""
+    for number in items:
+        value = value[number]
+    return value
+
+
+def _part_of(value: Any, direction: Direction) -> Any:
+    """Returns the number or array of an argument, or of its cotangent, that a direction changes."""
+    return _element_of(_field_or_value(_item_of(value, direction.items), direction.field), direction.element)
+
+
 def _float_fields(value: Any) -> list[str]:
     """Returns the names of the fields of floats and of arrays of floats of records and instances."""
     if is_instance(value):
@@ -369,8 +402,14 @@ def _field_or_value(value: Any, field: str) -> Any:
     return getattr(value, field) if is_instance(value) or isinstance(value, tuple) else field_of(value, field)
 
 
-def _with_shifted_field(value: Any, field: str, index: tuple[int, ...] | EllipsisType, step: Any) -> Any:
-    """Returns a value that may be written to with ``step`` added at ``index`` of a field; without a field at ``index`` of the value."""
+def _shifted_argument(value: Any, direction: Direction, step: Any) -> Any:
+    """Returns an argument, or a tangent of one, that may be written to with ``step`` added to the number or array that a direction changes."""
+    if direction.items:
+        first, *rest = direction.items
+        parts = list(value)
+        parts[first] = _shifted_argument(parts[first], direction._replace(items=tuple(rest)), step)
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    field, index = direction.field, direction.element
     if not field:
         return _shifted_value(value, index, step)
     if isinstance(value, tuple):
@@ -393,6 +432,8 @@ def zeros_of(value: Any) -> Any:
     """Returns a tangent or a cotangent of a value that is 0."""
     if isinstance(value, LISTS):
         return map_list(zeros_of, value)
+    if isinstance(value, tuple):
+        return tuple(zeros_of(item) if is_differentiable(type_of(item)) else None for item in value)
     if is_instance(value):
         parts = [zeros_of(_field_or_value(value, field)) for field in _float_fields(value)]
         return cotangent_type_of(numba.typeof(value))(*parts)

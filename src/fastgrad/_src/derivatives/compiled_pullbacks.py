@@ -95,10 +95,11 @@ def vjp_of_call(pullback: Callable[..., Any], function: Any, primals: Sequence[t
     Raises:
         numba.errors.TypingError: the primals or results have no derivative, or the second run that a pullback needs can't be that of the first.
     """
-    names = parameter_names(wrapped_function(function, "vjp"))
+    python_function = wrapped_function(function, "vjp")
+    name, names = python_function.__name__, parameter_names(python_function)
     if len(names) != len(primals):
         raise errors.TypingError(
-            f"{_WHAT}: the function has {len(names)} parameters, and the call has {len(primals)} primals."
+            f"{_WHAT}: {name} has {len(names)} parameters, and the call has {len(primals)} primals."
         )
     primals = [types.unliteral(type) for type in primals]
     positions = tuple(number for number, type in enumerate(primals) if is_differentiable(type))
@@ -109,14 +110,14 @@ def vjp_of_call(pullback: Callable[..., Any], function: Any, primals: Sequence[t
     copied = all(isinstance(leaf, (*WITHOUT_MEMORY, types.Array)) for leaf in leaf_types(types.Tuple(primals)))
     if not copied or draws_random_numbers(function) or any(map(has_random_generator, primals)):
         raise errors.TypingError(
-            f"{_WHAT}: the pullback runs the function again, which the types {types.Tuple(primals)} or random draws do not allow. Use fg.value_and_grad "
+            f"{_WHAT}: the pullback runs {name} again, which the types {types.Tuple(primals)} or random draws do not allow. Use fg.value_and_grad "
             "of a function that multiplies the results by their cotangents and adds the products."
         )
     result = cpu_target.typing_context.resolve_function_type(types.Dispatcher(function), tuple(primals), {}).return_type
     leaves = leaf_types(result)
     if not all(isinstance(number_type(leaf), (types.Float, types.Complex)) for leaf in leaves):
         raise errors.TypingError(
-            f"{_WHAT}: the function returns {result}. Return floats, arrays of floats, or tuples of them."
+            f"{_WHAT}: {name} returns {result}. Return floats, arrays of floats, or tuples of them."
         )
     type = PullbackType(pullback(function, positions, len(leaves)), types.Tuple(primals), result, positions)
     scope: dict[str, Any] = {"function": function, "as_pullback": _as_pullback(type)}

@@ -69,9 +69,11 @@ def offer_vjp(vjp: Callable[..., Any], pullback: Callable[..., Any]) -> None:
 def _jvp_of_call(jvp: Callable[..., Any], f: Any, primals: Any, tangents: Any) -> Any:
     """Returns the implementation of ``jvp`` for tuples of primals and tangents."""
     what = "fg.jvp in a compiled function"
+    function = _known_function(jvp, f)
+    python_function = wrapped_function(function, "jvp")
     if not all(isinstance(type, types.BaseTuple) for type in (primals, tangents)) or len(primals) != len(tangents):
         raise errors.TypingError(
-            f"{what}: primals and tangents are of types {primals} and {tangents}. Pass tuples with one item for each argument of the function."
+            f"{what}: primals and tangents are of types {primals} and {tangents}. Pass tuples with one item for each argument of {python_function.__name__}."
         )
     positions = [
         number
@@ -83,10 +85,11 @@ def _jvp_of_call(jvp: Callable[..., Any], f: Any, primals: Any, tangents: Any) -
             raise errors.TypingError(
                 f"{what}: the argument {number} is of type {primals[number]}, which has no derivative, and its tangent is of type {type}. Pass None."
             )
-    function = _known_function(jvp, f)
-    count = len(parameter_names(wrapped_function(function, "jvp")))
+    count = len(parameter_names(python_function))
     if count != len(primals):
-        raise errors.TypingError(f"{what}: the function has {count} parameters, and primals {len(primals)} items.")
+        raise errors.TypingError(
+            f"{what}: {python_function.__name__} has {count} parameters, and primals {len(primals)} items."
+        )
     arguments = [f"primals[{number}]" for number in range(count)] + [f"tangents[{number}]" for number in positions]
     source = f"def call(f, primals=None, tangents=None, argnums=0):\n    return derivative({', '.join(arguments)})\n"
     return generated_function("call", source, "jvp", {"derivative": jvp(function, argnums=tuple(positions))})

@@ -23,6 +23,7 @@ from fastgrad._src.derivatives.check import (
     Comparer,
     Comparison,
     Direction,
+    FunctionRaises,
     central_difference,
     first_step_size,
     zeros_of,
@@ -63,16 +64,12 @@ def explain(function: Any, comparer: Comparer, direction: Direction, comparison:
         "at a branch": the Python function takes another way at this point than on both sides of it, and the derivatives on both sides are right.
         "not smooth": nothing can be said, or the derivative is infinite and differences are, too.
         "wrong": none of these.
+
+    Raises:
+        FunctionRaises: the function raises near the point.
     """
-    noise, without_noise = relative_noise(comparer, direction), comparison
-    if noise is not None and noise > 4.0 * comparer.eps:
-        with_noise = comparer.compare(direction, noise=4.0 * noise)
-        if with_noise.status != "not smooth" and with_noise.error <= _MOST_ERROR * abs(with_noise.difference):
-            comparison = with_noise
-    if comparison is without_noise:
-        rounding = max(noise or 0.0, _rounding_of_derivative(comparer, direction))
-        with_rounding = comparer.compare(direction, rounding=rounding)
-        comparison = with_rounding if with_rounding.status == "right" else comparison
+    without_noise = comparison
+    comparison = _with_noise(comparer, direction, comparison)
     if comparison.status != "wrong":
         return "right within noise" if comparison.status == "right" else comparison.status, comparison
     if not math.isfinite(comparison.reverse):
@@ -86,6 +83,18 @@ def explain(function: Any, comparer: Comparer, direction: Direction, comparison:
         return "at a branch", comparison
     is_kink = without_noise.status == "not smooth" and comparer.has_two_derivatives(direction)  # which looks like noise
     return ("not smooth", without_noise) if is_kink else ("wrong", comparison)
+
+
+def _with_noise(comparer: Comparer, direction: Direction, comparison: Comparison) -> Comparison:
+    """Returns a comparison that measures and allows for the noise of results and derivatives; ``comparison`` if that says no more."""
+    noise = relative_noise(comparer, direction)
+    if noise is not None and noise > 4.0 * comparer.eps:
+        with_noise = comparer.compare(direction, noise=4.0 * noise)
+        if with_noise.status != "not smooth" and with_noise.error <= _MOST_ERROR * abs(with_noise.difference):
+            return with_noise
+    rounding = max(noise or 0.0, _rounding_of_derivative(comparer, direction))
+    with_rounding = comparer.compare(direction, rounding=rounding)
+    return with_rounding if with_rounding.status == "right" else comparison
 
 
 def relative_noise(comparer: Comparer, direction: Direction) -> float | None:
@@ -109,7 +118,7 @@ def _rounding_of_derivative(comparer: Comparer, direction: Direction) -> float:
     Terms that cancel each other in a derivative round by their own size, which no result shows.
     """
     step = 1e-8 * comparer.size(direction)
-    values = [comparer.shift(direction, number * step).compare(direction).reverse for number in range(-4, 5)]
+    values = [comparer.shift(direction, number * step).reverse(direction) for number in range(-4, 5)]
     noise = _noise_of(np.array(values))
     return 4.0 * (noise or 0.0) / (1.0 + abs(values[4]))
 
@@ -164,12 +173,19 @@ def _agrees_with_fixed_branches(
     def results_at(step: float) -> np.ndarray:
         arguments, _ = comparer.shifted_arguments(direction, step)
         decisions.clear()
-        return comparer.apply_weights(run(*arguments, zeros_of(arguments[direction.position]))[0])
+        try:
+            results, _ = run(*arguments, zeros_of(arguments[direction.position]))
+        except (ArithmeticError, ValueError, IndexError) as error:  # by decisions or numbers that Numba does not have
+            raise FunctionRaises from error
+        return comparer.apply_weights(results)
 
-    with time_limit(_SECONDS_IN_PYTHON), np.errstate(all="ignore"):
-        here = results_at(0.0)
-        kept += decisions
-        difference, error = central_difference(results_at, comparer.size(direction), comparer.eps)
+    try:
+        with time_limit(_SECONDS_IN_PYTHON), np.errstate(all="ignore"):
+            here = results_at(0.0)
+            kept += decisions
+            difference, error = central_difference(results_at, comparer.size(direction), comparer.eps)
+    except TimeIsOver:
+        return False
     scale = max(abs(comparison.reverse), abs(difference))
     gap = abs(comparison.reverse - comparison.difference)
     is_same = np.allclose(here, comparer.results_at(direction, 0.0), rtol=1e3 * comparer.eps, atol=0.0)
@@ -193,7 +209,9 @@ def _is_at_branch(function: Any, comparer: Comparer, direction: Direction) -> bo
     """True if the function takes a way of its own at this point, and its derivatives on both sides are right."""
     first = first_step_size(comparer.size(direction), comparer.eps)
     for sign in (-1.0, 1.0):
-        sides = [comparer.shift(direction, sign * factor * first).compare(direction).status for factor in (4.0, 9.0)]
+        sides = [
+            _status_with_noise(comparer.shift(direction, sign * factor * first), direction) for factor in (4.0, 9.0)
+        ]
         if "wrong" in sides or "right" not in sides:
             return False
     here = _execution_path_hash(function, comparer.shifted_arguments(direction, 0.0)[0])
@@ -204,6 +222,11 @@ def _is_at_branch(function: Any, comparer: Comparer, direction: Direction) -> bo
             for sign in (-1, 1)
         )
     )
+
+
+def _status_with_noise(comparer: Comparer, direction: Direction) -> str:
+    comparison = comparer.compare(direction)
+    return comparison.status if comparison.status == "right" else _with_noise(comparer, direction, comparison).status
 
 
 def _execution_path_hash(function: Any, arguments: list[Any]) -> int | None:

@@ -21,7 +21,7 @@ from fastgrad._src.derivatives.functions.argument_types import (
     is_differentiable,
 )
 from fastgrad._src.derivatives.functions.functions import Snapshot
-from fastgrad._src.derivatives.functions.numba_types import WITHOUT_MEMORY, leaf_types, number_type
+from fastgrad._src.derivatives.functions.numba_types import WITHOUT_MEMORY, UnknownType, leaf_types, number_type
 from fastgrad._src.derivatives.functions.parameters import (
     is_variadic,
     parameter_names,
@@ -29,6 +29,7 @@ from fastgrad._src.derivatives.functions.parameters import (
     with_fixed_parameters,
     wrapped_function,
 )
+from fastgrad._src.derivatives.runtime.compilation import check_jit_is_enabled
 from fastgrad._src.derivatives.runtime.random_states import copy_of_states, drawing_from
 from fastgrad._src.derivatives.runtime.record_fields import (
     LISTS,
@@ -166,7 +167,8 @@ def _kind_of(value: Any) -> Any:
 
 def _is_constant(type: types.Type) -> bool:
     """True for values without tangents and cotangents: integers, truth values, texts, None, functions, dictionaries, and tuples, lists and arrays of them."""
-    return not is_differentiable(type) and number_type(type) not in (types.pyobject, types.float16)
+    number = number_type(type)
+    return not is_differentiable(type) and number != types.float16 and not isinstance(number, types.PyObject)
 
 
 class PreparedPullback(PreparedCall):
@@ -182,6 +184,7 @@ class PreparedPullback(PreparedCall):
 
     def __init__(self, function: _Function, primals: Sequence[Any], values: Sequence[Any]) -> None:
         super().__init__(function, primals, values)
+        check_jit_is_enabled(f"vjp of {self._python_function.__name__}")  # at once, not at a call of the pullback
         self._compiled = function.dispatcher(len(values), _dispatcher_of, function.is_renewed)
         in_memory = [leaf for leaf in leaf_types(types.Tuple(self._types)) if not isinstance(leaf, WITHOUT_MEMORY)]
         self._has_instances = any(isinstance(leaf, types.ClassInstanceType) for leaf in in_memory)
@@ -419,11 +422,11 @@ def bind_arguments(f: Any, arguments: Sequence[Any], keywords: dict[str, Any], o
 
 
 def type_of(value: Any) -> types.Type:
-    """Returns Numba's type of a value; ``pyobject`` if Numba does not know it."""
+    """Returns Numba's type of a value; ``UnknownType`` if Numba does not know it."""
     try:
         return numba.typeof(value)
     except ValueError:
-        return types.pyobject
+        return UnknownType(type(value))
 
 
 def result_leaves(result: Any) -> list[Any]:

@@ -12,7 +12,7 @@ from unittest import mock
 import numpy as np
 
 from fastgrad._src.derivatives.prepared_calls import copies, type_of
-from fastgrad._src.jit.numba_internals import CPUDispatcher, DUFunc
+from fastgrad._src.jit.numba_internals import CPUDispatcher, DUFunc, GUFunc
 
 _SECONDS_IN_PYTHON = 3.0
 
@@ -32,6 +32,8 @@ class Call(NamedTuple):
 
 def python_function_of(function: Any) -> FunctionType:
     """Returns what Numba compiled."""
+    if isinstance(function, GUFunc):
+        function = function.gufunc_builder
     python_function: FunctionType = (function._dispatcher if isinstance(function, DUFunc) else function).py_func
     return python_function
 

@@ -1,7 +1,7 @@
 """Messages about compilation on stderr: the kernels, the progress, and how to compile in advance.
 
 A compilation of less than a second prints nothing. A longer one prints a line at its start and a line at its end. On a
-terminal the kernels are counted in between.
+terminal the kernels are counted in between. A derivative of a Numba function prints these lines after three seconds.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import atexit
 import contextlib
 import os
 import sys
+import threading
+import time
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
@@ -18,6 +20,9 @@ QUIET_SECONDS = 1.0
 
 PLANNING_SECONDS = 3.0
 """A program's first line waits for its number of kernels, which is known when it is planned, at most for this time."""
+
+DERIVATIVE_SECONDS = 3.0
+"""A derivative that compiles in less time than this says nothing: most take one to two seconds."""
 
 SECONDS_BETWEEN_LINES = 10.0
 """Eager code, whose number of kernels is not known, has a line on the terminal after each such time of compilation."""
@@ -33,6 +38,7 @@ class CompilationProgress:
     def __init__(self) -> None:
         self.enabled = os.environ.get("FASTGRAD_QUIET") != "1"
         self._programs = 0  # that are being compiled: control flow compiles programs inside of a program
+        self._compiles_derivative = False  # derivatives compile the derivatives that they call
         self._advice = " (`fastgrad warm`, or an installation by `pip install .`, compiles the library's in advance)"
         self._reset()
 
@@ -88,8 +94,7 @@ class CompilationProgress:
         if is_first:
             self._has_begun = True
             atexit.register(self.end)
-            print(f"{text}{self._advice}", file=sys.stderr, flush=True)
-            self._advice = ""
+            self._print_first_line(text)
         if not sys.stderr.isatty():
             return
         if self._total is not None:
@@ -100,6 +105,37 @@ class CompilationProgress:
             self._next_line = self._seconds + SECONDS_BETWEEN_LINES
             if not is_first:
                 print(f"{text}: {self._count + 1} so far", file=sys.stderr, flush=True)
+
+    def _print_first_line(self, text: str) -> None:
+        print(f"{text}{self._advice}", file=sys.stderr, flush=True)
+        self._advice = ""
+
+    @contextlib.contextmanager
+    def of_derivative(self, name: str) -> Iterator[None]:
+        """A context in which Numba compiles the derivative ``name``."""
+        if self._compiles_derivative or not self.enabled or sys.stderr is None:
+            yield
+            return
+        text, start = f"the derivative {name}", time.perf_counter()
+        has_ended, has_begun = threading.Event(), threading.Event()
+
+        def print_begin() -> None:
+            if not has_ended.wait(DERIVATIVE_SECONDS):
+                self._print_first_line(f"fastgrad: compiling {text}")
+                has_begun.set()
+
+        clock = threading.Thread(target=print_begin, daemon=True)  # Numba gives no sign before its end
+        clock.start()
+        self._compiles_derivative = True
+        try:
+            yield
+        finally:
+            self._compiles_derivative = False
+            has_ended.set()
+            clock.join()
+            if has_begun.is_set():
+                seconds = time.perf_counter() - start
+                print(f"fastgrad: compiled {text} in {seconds:.0f} s", file=sys.stderr, flush=True)
 
     def end(self) -> None:
         """Ends a compilation: says how long it took if its begin was printed."""
@@ -116,5 +152,5 @@ COMPILATION_PROGRESS = CompilationProgress()
 
 
 def set_compile_messages(enabled: bool) -> None:
-    """Turns the messages on stderr that kernels are being compiled on or off."""
+    """Turns the messages on stderr that kernels and derivatives are being compiled on or off."""
     COMPILATION_PROGRESS.enabled = bool(enabled)

@@ -13,7 +13,7 @@ from numba import typeof, types
 
 from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.functions.functions import CALLED
-from fastgrad._src.derivatives.functions.numba_types import number_type, rank_of_type
+from fastgrad._src.derivatives.functions.numba_types import UnknownType, number_type, rank_of_type
 from fastgrad._src.derivatives.functions.options import Options
 from fastgrad._src.derivatives.functions.parameters import Types, parameter_names, place, signature_of, wrapped_function
 from fastgrad._src.jit.numba_internals import as_dtype
@@ -93,16 +93,19 @@ def check_types(
     signature_of(getattr(function, CALLED, None), argument_types, allow_ambiguous=False)
     for position, (name, type) in enumerate(zip(parameter_names(function), argument_types, strict=True)):
         argument = f"{place(function)}: {owner}: the argument {name} of {function.__name__} is of type {type}, which"
+        to_array = f"{name}.{type.to_array}()" if isinstance(type, UnknownType) and type.to_array else ""
         if position in positions and not is_differentiable(type):
             remedy = "float64 or float32"
             if is_list(type):
                 remedy = f"a list of floats or of arrays of floats, or a tuple of its items, tuple({name})"
+            elif to_array:
+                remedy = to_array
             raise DifferentiationError(
                 f"{argument} has no derivative. Pass {remedy}{', or choose other arguments with argnums' if has_argnums else ''}."
             )
-        if number_type(type) == types.pyobject:
+        if isinstance(number_type(type), types.PyObject):
             raise DifferentiationError(
-                f"{argument} Numba can't compile. Pass numbers, arrays of numbers, or tuples of them."
+                f"{argument} Numba can't compile. Pass {to_array or 'numbers, arrays of numbers, or tuples of them'}."
             )
 
 

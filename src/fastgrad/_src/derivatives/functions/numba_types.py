@@ -8,6 +8,20 @@ WITHOUT_MEMORY = (types.Number, types.Boolean, types.UnicodeType, types.NoneType
 """The classes of types whose values have no memory that a function could write."""
 
 
+class UnknownType(types.PyObject):  # type: ignore[misc]  # Numba has no types
+    """The type of the values of a class that Numba does not know.
+
+    Attributes:
+        to_array: the name of the class's method that returns an array of NumPy, as of pandas and PyTorch; empty if there is none.
+    """
+
+    def __init__(self, kind: type) -> None:
+        self.to_array = next((name for name in ("to_numpy", "numpy") if callable(getattr(kind, name, None))), "")
+        super().__init__(
+            kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+        )
+
+
 def leaf_types(type: types.Type) -> list[types.Type]:
     """Returns the types of the items of tuples, and other types as they are, from left to right."""
     return [leaf for item in type for leaf in leaf_types(item)] if isinstance(type, types.BaseTuple) else [type]

@@ -9,8 +9,10 @@ from types import FunctionType
 from typing import Any
 
 import numpy as np
+from numba import types
 
 from fastgrad._src.derivatives.functions.content import argument_text, content_of
+from fastgrad._src.derivatives.functions.numba_types import UnknownType
 from fastgrad._src.derivatives.functions.parameters import Types
 from fastgrad._src.derivatives.runtime.extensions import Extensions
 from fastgrad._src.derivatives.runtime.inferred_callees import inferred_callees
@@ -22,6 +24,7 @@ from fastgrad._src.jit.jit_switch import DISABLE_JIT_VARIABLE, jit_is_disabled
 from fastgrad._src.jit.key_texts import NoKeyError
 from fastgrad._src.jit.numba_internals import CPUDispatcher, _FunctionCompiler, sigutils
 from fastgrad._src.jit.phases import watch_numba
+from fastgrad._src.jit.progress import COMPILATION_PROGRESS
 
 watch_numba()
 _numbers = itertools.count()
@@ -62,6 +65,12 @@ class _DerivedFunctionCompiler(_FunctionCompiler):  # type: ignore[misc]
         return self._derived_function(tuple(args))
 
 
+def check_jit_is_enabled(name: str) -> None:
+    """Raises RuntimeError if Numba may not compile; the message begins with ``name``."""
+    if jit_is_disabled():
+        raise RuntimeError(f"{name}: Numba compiles derivatives, and {DISABLE_JIT_VARIABLE} forbids it; unset it.")
+
+
 class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
     """A dispatcher with the signature of ``stub`` whose code for argument types is that of ``derive`` of them.
 
@@ -94,16 +103,18 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
         maker, *arguments = self.recipe
         return maker, tuple(arguments)
 
+    def typeof_pyval(self, val: Any) -> types.Type:
+        """Returns Numba's type of an argument, also if Numba does not know its class."""
+        found = super().typeof_pyval(val)
+        return UnknownType(type(val)) if found == types.pyobject else found
+
     def compile(self, signature: Any) -> Any:
         """Derives and compiles the function for a signature."""
-        if jit_is_disabled():  # a package that makes derivatives can be imported
-            raise RuntimeError(
-                f"{self.py_func.__name__}: Numba compiles derivatives, and {DISABLE_JIT_VARIABLE} forbids it; unset it."
-            )
+        check_jit_is_enabled(self.py_func.__name__)  # not sooner: a package that makes derivatives can be imported
         argument_types = sigutils.normalize_signature(signature)[0]
         self._key_of_compilation = argument_types, self._new_key(argument_types)
         try:
-            with inferred_callees():
+            with inferred_callees(), COMPILATION_PROGRESS.of_derivative(self.py_func.__name__):
                 return super().compile(signature)
         finally:
             self._key_of_compilation = None

@@ -13,7 +13,6 @@ from numba import types
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
 from fastgrad._src.derivatives.code import tree as code
-from fastgrad._src.derivatives.code.text import text_of_code
 from fastgrad._src.derivatives.code.tree import Code
 from fastgrad._src.derivatives.functions.numba_types import is_complex_type
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule, TangentOf
@@ -72,11 +71,6 @@ class Derivative(NamedTuple):
     def name(self) -> str:
         """The name of the function."""
         return self.code.name
-
-    @property
-    def source(self) -> str:
-        """The code as Python."""
-        return text_of_code(self.code)[0]
 
 
 def flat_index(dims: Sequence[Any], indices: Sequence[Any]) -> Term:
