@@ -454,7 +454,7 @@ def wheel(session: nox.Session) -> None:
 @nox.session(name="try-release")
 def try_release(session: nox.Session) -> None:
     """Builds sdist and wheels in dist/, installs each in an empty environment, and runs the README's program there."""
-    run(session, environment(session, "release", ".venv-release"), "tools/try_release.py", *session.posargs)
+    run(session, environment(session, "release", ".venv-release"), "-m", "tools.try_release", *session.posargs)
 
 
 # ---- benchmarks -------------------------------------------------------------------------------------------------------

@@ -284,6 +284,11 @@ print(time.process_time() - began)
 """
 
 
+def with_salt(function: str, salt: float = 0.0) -> str:
+    """Returns a function's text from column 0, with a number for ``SALT``."""
+    return textwrap.dedent(function).replace("SALT", repr(salt))
+
+
 def seconds(name: str, salt: float, own: bool, cache: str, bytecode: str, jax_python: str = "") -> float:
     """Returns the CPU seconds of a function's compilation, or of its first derivative (by JAX with ``jax_python``), in a process of its own.
 
@@ -293,8 +298,7 @@ def seconds(name: str, salt: float, own: bool, cache: str, bytecode: str, jax_py
     program, head = _PROGRAM, HEAD
     if jax_python:
         program, head, function = _PROGRAM_IN_JAX, in_jax.HEAD, in_jax.FUNCTIONS[name]
-    text = textwrap.dedent(function).replace("SALT", repr(salt))
-    program = program.format(head=head, function=text, arguments=arguments, own=own)
+    program = program.format(head=head, function=with_salt(function, salt), arguments=arguments, own=own)
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "program.py")
         with open(path, "w", encoding="utf-8") as file:

@@ -7,15 +7,13 @@ end. `--python` names a Python in whose environment fastgrad is installed; by de
 import argparse
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
-from typing import NamedTuple
 
-from benchmarks.apart import ROOT, THREADS, thread_settings
+from benchmarks.apart import THREADS, thread_settings
 from benchmarks.peers.__main__ import peers_python, positive_number
+from benchmarks.readme_program import TimedRun, readme_program, timed_run
 
 TORCH = """
 import torch
@@ -65,28 +63,16 @@ for step in range(301):
 """
 
 
-def readme_program() -> str:
-    """Returns the text of the first program of the README."""
-    return (ROOT / "README.md").read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
-
-
 def programs() -> dict[str, str]:
     """Returns each library's program."""
-    ours = readme_program()
+    ours, _ = readme_program()
     theirs = ours.replace("import fastgrad as tf", "import tensorflow as tf")
     # TensorFlow's tensors take no format.
     theirs = theirs.replace("loss {loss:.1f}", "loss {float(loss):.1f}")
     return {"fastgrad": ours, "tensorflow": theirs, "torch": TORCH, "jax": JAX}
 
 
-class Run(NamedTuple):
-    """One run: the seconds to the first printed loss, and to the end of the process."""
-
-    first: float
-    whole: float
-
-
-def run(library: str, program: str, python: str) -> Run:
+def run(library: str, program: str, python: str) -> TimedRun:
     """Runs a program in a process of its own, with an empty folder for compiled kernels.
 
     Raises:
@@ -94,26 +80,14 @@ def run(library: str, program: str, python: str) -> Run:
     """
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as errors:
         settings = thread_settings(THREADS) | {"FASTGRAD_CACHE_DIR": folder, "FASTGRAD_QUIET": "1"}
-        began = time.perf_counter()
-        with subprocess.Popen(
-            [python, "-u", "-c", program],
-            cwd=folder,
-            env=os.environ | settings,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        ) as process:
-            assert process.stdout is not None  # the pipe of this call
-            lines = [process.stdout.readline()]
-            first = time.perf_counter() - began
-            lines += process.stdout.readlines()
-        whole = time.perf_counter() - began
+        done = timed_run([python], program, cwd=folder, env=os.environ | settings, stderr=errors)
         errors.seek(0)
-        if process.returncode:
+        if done.status:
             raise RuntimeError(f"{library}: {(errors.read().splitlines() or ['no message'])[-1]}")
-    if lines[-1] != "step 300: loss 0.0\n":
-        raise RuntimeError(f"{library}: its last line is {lines[-1]!r}")
-    return Run(first, whole)
+    last = done.printed.splitlines()[-1]
+    if last != "step 300: loss 0.0":
+        raise RuntimeError(f"{library}: its last line is {last!r}")
+    return done
 
 
 def main(command: Sequence[str] | None = None) -> int:
@@ -123,13 +97,13 @@ def main(command: Sequence[str] | None = None) -> int:
     parser.add_argument("--python", default=sys.executable, help="the Python that has fastgrad (default: this one)")
     options = parser.parse_args(command)
     texts = programs()
-    runs: dict[str, list[Run]] = {library: [] for library in texts}
+    runs: dict[str, list[TimedRun]] = {library: [] for library in texts}
     for _ in range(options.rounds):
         for library, program in texts.items():
             runs[library].append(run(library, program, options.python if library == "fastgrad" else peers_python()))
     print("| | first loss, s | whole program, s |\n| --- | ---: | ---: |")
     for library, of_library in runs.items():
-        first, whole = [statistics.median(seconds) for seconds in zip(*of_library, strict=True)]
+        first, whole = (statistics.median(getattr(one, part) for one in of_library) for part in ("first", "whole"))
         print(f"| {library} | {first:.2f} | {whole:.2f} |")
     return 0
 

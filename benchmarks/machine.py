@@ -64,11 +64,10 @@ def machine_words() -> list[str]:
 
 def cpu_name() -> str:
     """Returns the processor's name from the operating system."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+    # `benchmarks.gpu` finds a tree that is not installed only after it has imported this module.
+    from fastgrad._src.commands.environment_report import processor_name
+
+    return processor_name()
 
 
 def memory_gigabytes() -> int | None:

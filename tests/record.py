@@ -9,6 +9,7 @@ TensorFlow runs in the Python that FASTGRAD_REFEREE_PYTHON names, else in `.venv
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import os
 import sys
@@ -82,15 +83,25 @@ def list_missing() -> None:
     print(*lines, f"{len(lines)} recorded answers are missing or stale{'; make record' if lines else ''}", sep="\n")
 
 
-def main(names: list[str]) -> None:
+def main(words: list[str]) -> None:
     """Records answers, or lists what is missing.
+
+    Args:
+        words: those of the command.
 
     Raises:
         SystemExit: there is no TensorFlow, or no file with such a name.
     """
-    if names == ["--missing"]:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.record", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a file whose questions are all asked again")
+    parser.add_argument("--missing", action="store_true", help="list what is missing or stale; ask nothing")
+    options = parser.parse_args(words)
+    if options.missing:
         list_missing()
         return
+    names = options.names
     by_package = recorders()
     unknown = {*names}.difference(*(recorder.asked() for recorder in by_package.values()))
     if unknown:

@@ -15,14 +15,8 @@ import time
 import venv
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def readme_program() -> tuple[str, str]:
-    """Returns the README's first program, and the text that it prints."""
-    _, program, rest = README.split("```", 2)
-    return program.removeprefix("python\n"), rest.split("```text\n", 1)[1].split("```", 1)[0]
+from benchmarks.apart import ROOT
+from benchmarks.readme_program import readme_program, timed_run
 
 
 def build(source: Path, folder: Path) -> dict[str, Path]:
@@ -43,16 +37,10 @@ def seconds_to_losses(python: Path, home: Path) -> tuple[float, float]:
     """Runs the README's program with an empty cache; returns the seconds from the start of the process to the first line, and to its end."""
     program, expected = readme_program()
     environment = {"PATH": str(python.parent), "HOME": str(home), "FASTGRAD_CACHE_DIR": str(home / "cache")}
-    command = [str(python), "-W", "error", "-u", "-c", program]
-    start = time.perf_counter()
-    with subprocess.Popen(command, env=environment, cwd=home, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - the README's
-        assert process.stdout is not None
-        first = process.stdout.readline()
-        to_first = time.perf_counter() - start
-        rest = process.stdout.read()
-    if process.returncode or first + rest != expected:
-        sys.exit(f"the README's program printed {first + rest!r} and ended with status {process.returncode}")
-    return to_first, time.perf_counter() - start
+    done = timed_run([str(python), "-W", "error"], program, env=environment, cwd=home)
+    if done.status or done.printed != expected:
+        sys.exit(f"the README's program printed {done.printed!r} and ended with status {done.status}")
+    return done.first, done.whole
 
 
 def try_installation(name: str, path: Path, folder: Path) -> None:
@@ -75,7 +63,7 @@ def try_installation(name: str, path: Path, folder: Path) -> None:
 
 def main() -> int:
     """Builds, installs and runs; an error ends the program."""
-    parser = argparse.ArgumentParser(prog="python tools/try_release.py", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.try_release", description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="the folder for what is built")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:

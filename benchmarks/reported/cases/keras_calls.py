@@ -1,5 +1,7 @@
 """Calls of small Keras models: `predict` of one row, the model itself, and a small convolutional network."""
 
+from dataclasses import replace
+
 from benchmarks.reported.case import FASTGRAD, TENSORFLOW, TORCH, TORCH_ONE_THREAD, Case
 
 WEIGHTS = """
@@ -103,35 +105,31 @@ def make(row, *values):
     return call
 """
 
+PREDICT_CASE = Case(
+    name="predict",
+    title="`predict` of one row by a model of three small layers",
+    report="tensorflow #40261",
+    link="https://github.com/tensorflow/tensorflow/issues/40261",
+    story="`model.predict` of a small input takes 30 ms since TensorFlow 2.1, twenty times as long as in 2.0; the answer was to call "
+    "the model. PyTorch has no `predict`.",
+    arguments=ROW,
+    size=32,
+    tiny=3,
+    texts={FASTGRAD: PREDICT, TENSORFLOW: PREDICT},
+    contestants=(FASTGRAD, TENSORFLOW),
+    tolerance=1e-5,
+    derivative=False,
+)
+
 CASES = (
-    Case(
-        name="predict",
-        title="`predict` of one row by a model of three small layers",
-        report="tensorflow #40261",
-        link="https://github.com/tensorflow/tensorflow/issues/40261",
-        story="`model.predict` of a small input takes 30 ms since TensorFlow 2.1, twenty times as long as in 2.0; the answer was to call "
-        "the model. PyTorch has no `predict`.",
-        arguments=ROW,
-        size=32,
-        tiny=3,
-        texts={FASTGRAD: PREDICT, TENSORFLOW: PREDICT},
-        contestants=(FASTGRAD, TENSORFLOW),
-        tolerance=1e-5,
-        derivative=False,
-    ),
-    Case(
+    PREDICT_CASE,
+    replace(
+        PREDICT_CASE,
         name="model_call",
         title="a call of the same model without `predict`",
-        report="tensorflow #40261",
-        link="https://github.com/tensorflow/tensorflow/issues/40261",
         story="The call that the answers recommend instead of `predict`.",
-        arguments=ROW,
-        size=32,
-        tiny=3,
         texts={FASTGRAD: CALL, TENSORFLOW: CALL, TORCH: LINEAR_TORCH},
         contestants=(FASTGRAD, TENSORFLOW, TORCH, TORCH_ONE_THREAD),
-        tolerance=1e-5,
-        derivative=False,
     ),
     Case(
         name="cnn_call",

@@ -1,5 +1,7 @@
 """A product of rotations about axes, each made from its angle: matrices of 3 x 3 in a loop."""
 
+from benchmarks import first_derivatives, first_derivatives_in_jax
+from benchmarks.first_derivatives import with_salt
 from benchmarks.reported.case import FASTGRAD, JAX, OLD_JAX, Case
 
 CASES = (
@@ -19,31 +21,8 @@ def arguments(size):
         size=1000,
         tiny=4,
         texts={
-            FASTGRAD: """
-@njit
-def rotation(axis, angle):
-    c, s = math.cos(angle), math.sin(angle)
-    x, y, z = axis[0], axis[1], axis[2]
-    skew = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    return np.eye(3) * c + s * skew + (1.0 - c) * np.outer(axis, axis)
-
-@njit
-def f(angles, axes):
-    m = np.eye(3)
-    for i in range(angles.size):
-        m = m @ rotation(axes[i], angles[i])
-    return (m @ np.array([1.0, 2.0, 3.0])).sum()
-""",
-            JAX: """
-def f(angles, axes):
-    def step(m, pair):
-        axis, angle = pair
-        c, s = jnp.cos(angle), jnp.sin(angle)
-        x, y, z = axis
-        skew = jnp.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-        return m @ (jnp.eye(3) * c + s * skew + (1.0 - c) * jnp.outer(axis, axis)), None
-    return (lax.scan(step, jnp.eye(3), (axes, angles))[0] @ jnp.array([1.0, 2.0, 3.0])).sum()
-""",
+            FASTGRAD: with_salt(first_derivatives.FUNCTIONS["rotations"][0]),
+            JAX: with_salt(first_derivatives_in_jax.FUNCTIONS["rotations"]),
         },
         contestants=(FASTGRAD, JAX, OLD_JAX),
     ),

@@ -26,7 +26,7 @@ def report_lines() -> Iterator[str]:
     yield f"packages:   {', '.join(f'{name} {version}' for name, version in _versions())}"
     yield f"system:     {platform.platform()}"
     machine = target_machine()
-    yield f"processor:  {_processor_name()}; LLVM calls it {machine.cpu}, {machine.triple}"
+    yield f"processor:  {processor_name()}; LLVM calls it {machine.cpu}, {machine.triple}"
     yield f"levels:     {', '.join(host_levels()) or 'none: wheels have no kernels for this processor'}"
     yield f"threads:    {default_threads()} of {os.cpu_count()} processors"
     entries, size = cache.count_and_bytes()
@@ -61,7 +61,7 @@ def _versions() -> Iterator[tuple[str, str]]:
             continue
 
 
-def _processor_name() -> str:
+def processor_name() -> str:
     """Returns the processor's name from the operating system."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:

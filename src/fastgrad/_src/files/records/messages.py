@@ -45,6 +45,20 @@ _FILES: dict[str, dict[str, tuple[str, ...]]] = {
 }
 """The fields of each message: a rule, a type, a name and a number. Rules are one, repeated, map (of strings) or the name of a oneof."""
 
+_EXAMPLE_DOCSTRING = """A record of named features, as TFRecord files have them.
+
+Args:
+    features: a ``tf.train.Features``, whose ``feature`` is a dict of ``tf.train.Feature``s: each has one of ``bytes_list``,
+        ``float_list`` and ``int64_list``.
+
+Example:
+    >>> numbers = tf.train.FloatList(value=[1.0, 2.0])
+    >>> features = tf.train.Features(feature={"x": tf.train.Feature(float_list=numbers)})
+    >>> record = tf.train.Example(features=features).SerializeToString()
+    >>> tf.train.Example.FromString(record).features.feature["x"].float_list.value
+    [1.0, 2.0]
+"""
+
 
 def message_class(name: str) -> Any:
     """Returns the class of the message ``name``, such as ``Example``."""
@@ -53,7 +67,9 @@ def message_class(name: str) -> Any:
 
 @functools.cache
 def _classes() -> dict[str, Any]:
-    return build_classes(_FILES, __name__)
+    classes = build_classes(_FILES, __name__)
+    classes["Example"].__doc__ = _EXAMPLE_DOCSTRING
+    return classes
 
 
 def build_classes(files: dict[str, dict[str, tuple[str, ...]]], module: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from fastgrad._src.core import dtypes
 from fastgrad._src.keras import settings
 from fastgrad._src.keras.ops import signal_functions
-from fastgrad._src.keras.ops.function import as_common_dtype, as_floats, tensor
+from fastgrad._src.keras.ops.function import as_common_dtype, as_floats, described, tensor
 from fastgrad._src.ops import arithmetic, bitwise, complex_numbers, creation, rounding, shape_query
 from fastgrad._src.ops import power as power_ops
 from fastgrad._src.ops.arithmetic import maximum, minimum, nextafter, sign
@@ -52,15 +52,15 @@ from fastgrad._src.ops.statistics import bincount, reduce_std, reduce_variance
 
 
 def _unary(function: Callable[..., Any], convert: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda x: function(convert(x))
+    return described(lambda x: function(convert(x)), function)
 
 
 def _binary(function: Callable[..., Any], convert: Callable[..., Any] = as_common_dtype) -> Callable[..., Any]:
-    return lambda x1, x2: function(*convert(x1, x2))
+    return described(lambda x1, x2: function(*convert(x1, x2)), function)
 
 
 def _bitwise(function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda x, y: function(*as_common_dtype(x, y))
+    return described(lambda x, y: function(*as_common_dtype(x, y)), function)
 
 
 def _call_with_common_dtype(function: Callable[..., Any], *operands: Any, **options: Any) -> Any:
@@ -136,7 +136,7 @@ def _geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtyp
 
 
 def _reduction(function: Callable[..., Any], convert: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda x, axis=None, keepdims=False: function(convert(x), axis, keepdims)
+    return described(lambda x, axis=None, keepdims=False: function(convert(x), axis, keepdims), function)
 
 
 def _nan_function(function: Callable[..., Any], fill: int) -> Callable[..., Any]:
@@ -273,7 +273,7 @@ TABLE: dict[str, Callable[..., Any]] = {
     "tri": lambda N, M=None, k=0, dtype=None: constant(np.tri(N, M, k), settings.standardize_dtype(dtype)),
     "meshgrid": lambda *x, indexing="xy": meshgrid(*map(tensor, x), indexing=indexing),
     "trace": lambda x, offset=0, axis1=0, axis2=1: reduce_sum(rearrangement.diagonal(_as_summable(x), offset, axis1, axis2), -1),
-    "concatenate": lambda xs, axis=0: concat(as_common_dtype(*xs), axis), "stack": lambda x, axis=0: stack(as_common_dtype(*x), axis),
+    "concatenate": described(lambda xs, axis=0: concat(as_common_dtype(*xs), axis), concat), "stack": described(lambda x, axis=0: stack(as_common_dtype(*x), axis), stack),
     "append": lambda x1, x2, axis=None: concat([flattened(x, axis)[0] for x in as_common_dtype(x1, x2)], 0 if axis is None else axis),
     "hstack": _joining_function(rearrangement.hstack), "vstack": lambda xs: concat(as_common_dtype(*xs), 0), "dstack": _joining_function(rearrangement.dstack),
     "where": _where, "nonzero": lambda x: [cast(positions, dtypes.int32) for positions in rearrangement.nonzero(_as_boolean(x))],
@@ -281,7 +281,7 @@ TABLE: dict[str, Callable[..., Any]] = {
     "searchsorted": lambda sorted_sequence, values, side="left": _call_with_common_dtype(searchsorted, sorted_sequence, values, side=side),
     "digitize": lambda x, bins: bucketize(as_floats(x), bins),
     "bincount": lambda x, weights=None, minlength=0, sparse=False: bincount(tensor(x), weights, minlength, axis=-1),
-    "tensordot": lambda x1, x2, axes=2: _call_with_common_dtype(tensordot, x1, x2, axes=axes), "einsum": lambda subscripts, *operands, **kwargs: einsum(subscripts, *as_common_dtype(*operands), **kwargs),
+    "tensordot": lambda x1, x2, axes=2: _call_with_common_dtype(tensordot, x1, x2, axes=axes), "einsum": described(lambda subscripts, *operands, **kwargs: einsum(subscripts, *as_common_dtype(*operands), **kwargs), einsum),
     "cross": lambda x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None: _call_with_common_dtype(products.cross, x1, x2, axisa=axisa, axisb=axisb, axisc=axisc, axis=axis), "vander": products.vander,
     "trapezoid": lambda y, x=None, dx=1.0, axis=-1: products.trapezoid(as_floats(y), None if x is None else as_floats(x), dx, axis),
     "view_as_complex": lambda x: complex_numbers.complex(tensor(x)[..., 0], tensor(x)[..., 1]), "view_as_real": lambda x: stack([real(x), imag(x)], -1),

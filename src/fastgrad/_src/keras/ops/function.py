@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from textwrap import indent
 from typing import Any
@@ -14,7 +15,7 @@ from fastgrad._src.core import dtypes as dtypes_ops
 from fastgrad._src.core.dtypes import DType, as_dtype
 from fastgrad._src.keras import settings
 from fastgrad._src.keras.layers.symbolic import keras_tensors
-from fastgrad._src.keras.ops.examples import EXAMPLES
+from fastgrad._src.keras.ops.docstrings import PARAMETERS, REDUCED_AXIS, TEXTS, Text
 from fastgrad._src.keras.symbolic_functions import FUNCTIONS, add_operator
 from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.composed.numpy_functions.operands import tensor as operand
@@ -107,7 +108,36 @@ def _public_function(namespace: str, name: str, function: Callable[..., Any]) ->
     call.__name__ = call.__qualname__ = name
     call.__module__ = f"fastgrad.keras.{namespace}"
     call.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
-    call.__doc__ = f"Keras's ``{namespace}.{name}``, for tensors and ``KerasTensor``s."
-    if f"{namespace}.{name}" in EXAMPLES:
-        call.__doc__ += "\n\nExample:\n" + indent(EXAMPLES[f"{namespace}.{name}"], "    ")
+    call.__doc__ = _docstring(f"{namespace}.{name}", function)
+    return call
+
+
+def _docstring(name: str, function: Callable[..., Any]) -> str:
+    """Returns what a function does, its arguments if all are known, and an example if there is one."""
+    text = TEXTS.get(name.rpartition(".")[2], Text())
+    written = inspect.cleandoc(function.__doc__ or "")
+    if "Args:" in written:
+        return written
+    parameters = list(inspect.signature(function).parameters)
+    known = {**PARAMETERS, **({"axis": REDUCED_AXIS} if "keepdims" in parameters else {}), **text.arguments}
+    parts = [text.purpose or _first_paragraph(written) or f"Keras's ``{name}``, for tensors and ``KerasTensor``s."]
+    if known.keys() >= {*parameters}:
+        parts.append("Args:\n" + "\n".join(f"    {parameter}: {known[parameter]}" for parameter in parameters))
+    if text.example:
+        parts.append("Example:\n" + indent(text.example, "    "))
+    return "\n\n".join(parts)
+
+
+def _first_paragraph(docstring: str) -> str:
+    return docstring.partition("\n\n")[0]
+
+
+def described(call: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns ``call``, which has Keras's arguments, with the first paragraph of the docstring of ``function``, which computes it."""
+    text = _first_paragraph(inspect.cleandoc(function.__doc__ or ""))
+    operands = inspect.signature(function).parameters if inspect.isfunction(function) else ("x", "y")
+    names = dict(zip(operands, inspect.signature(call).parameters, strict=False))
+    call.__doc__ = re.sub(
+        "``.+?``", lambda code: re.sub(r"[A-Za-z_]\w*", lambda name: names.get(name[0], name[0]), code[0]), text
+    )
     return call

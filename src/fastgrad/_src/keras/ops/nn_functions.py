@@ -144,7 +144,7 @@ def _unfold(x: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, strid
 
 
 def _fold(x: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
-    """Adds patches at their places: the transpose of ``_unfold``."""
+    """Adds patches at their places: the transpose of ``unfold``."""
     x = tensor(x)
     size, cells, rates, borders, steps = _pairs(
         output_size=output_size, kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride
