@@ -18,6 +18,7 @@ import numpy as np
 from fastgrad._src.core import dtypes
 from fastgrad._src.core import tensor as tensors
 from fastgrad._src.core.cache_alignment import aligned_copy, is_aligned
+from fastgrad._src.core.eager import inside_function
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.floating_errors import QUIET, reset_float_errors, set_float_errors
 from fastgrad._src.core.names import declare_missing
@@ -451,7 +452,9 @@ class Variable(Operand):
         return format(self._read(), spec) if spec else repr(self)
 
     def __repr__(self) -> str:
-        return f"<tf.Variable '{self.name}' shape={self.shape} dtype={self._dtype.name}, numpy={elements_text(move_to_device(self._array, None))}>"
+        # The text holds no value in a recording, as that of a tensor.
+        value = "" if inside_function() else f", numpy={elements_text(move_to_device(self._array, None))}"
+        return f"<tf.Variable '{self.name}' shape={self.shape} dtype={self._dtype.name}{value}>"
 
     def __copy__(self) -> Variable:
         return self.__deepcopy__({})

@@ -115,6 +115,10 @@ class Recording(recording.Recorder):
         """True if the tensor may have another value in another run: it is not a constant."""
         return self.has_varying_value(tensor) or (id(tensor) in self._made_here and id(tensor) not in self._values)
 
+    def symbol(self, tensor: Tensor) -> str | None:
+        """Returns the name of a tensor that may have another value in another run, as in the text of the graph; else None."""
+        return str(self._values.get(id(tensor), "%")) if self.may_vary(tensor) else None
+
     def refuse_tensors(self, tensors: Sequence[Tensor], varying: Sequence[Tensor]) -> None:
         """Marks tensors of a separately recorded function: their use in this recording is an error.
 
