@@ -462,6 +462,36 @@ def test_a_function_of_another_number_of_arguments_is_refused_at_once():
         fg.kernel("(n)->(n)", dtype="float16")(lambda x: x)
 
 
+def test_a_function_that_loses_its_result_is_refused_at_once():
+    def rebinds(x, out):
+        out = x * 2.0  # noqa: F841
+
+    def ignores(x, other, out):
+        out[...] = x
+
+    def computes_with_another(x, out):
+        out = np.zeros(3)
+        out[0] = x[0]
+
+    def adds(x, out):
+        out += x
+
+    for function, dims, text in (
+        (rebinds, "(n)", r"`out = \.\.\.`.*Write to the elements, as in out\[\.\.\.\]"),
+        (numba.njit(computes_with_another), "(n)", r"`out = \.\.\.`"),
+        (ignores, "(n),(n)", "never uses its result other"),
+    ):
+        with pytest.raises(TypeError, match=text):
+            fg.kernel(f"(n)->{dims}")(function)
+    doubles = fg.kernel("(n)->(n)")(adds)
+    np.testing.assert_array_equal(doubles(fg.ones(3)), 1.0)
+    with pytest.raises(TypeError, match="gx = "):
+
+        @doubles.gradient
+        def gradient(g, y, x, gx):
+            gx = g  # noqa: F841
+
+
 def test_shapes_that_do_not_fit_are_refused():
     with pytest.raises(fg.errors.InvalidArgumentError, match=r"\(m,k\),\(k,n\)->\(m,n\): dimension k is 3 and 2"):
         product(A, B[:, :2])
@@ -485,7 +515,7 @@ def test_a_function_that_numba_cannot_type_says_why_and_where():
 def test_inputs_can_not_be_written_to():
     @fg.kernel("(n)->(n)")
     def wrong(x, out):
-        x[0] = 1.0
+        x[0] = out[0]
 
     with pytest.raises(TypeError, match="(?s)wrong.*readonly"):
         wrong([1.0])
