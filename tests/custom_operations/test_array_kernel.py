@@ -97,6 +97,26 @@ def test_functions_may_return_their_results():
     np.testing.assert_allclose(sums.numpy()[2], running_sum_of(x[2], 0.3))
 
 
+def test_steps_of_returned_results_and_of_derived_gradients_compile_no_texts():
+    @fg.kernel("(m,n)->(n,m),()")
+    def parts(x):
+        return x.T * 2.0, x[0, 0]
+
+    x = fg.Variable(RNG.normal(size=(2, 3, 4)))
+    with fg.GradientTape() as tape:
+        twice, corner = parts(x)
+    np.testing.assert_array_equal(twice, 2.0 * np.swapaxes(x.numpy(), 1, 2))
+    np.testing.assert_array_equal(corner, x[:, 0, 0])
+    expected = np.full((2, 3, 4), 2.0)
+    expected[:, 0, 0] += 1.0
+    np.testing.assert_array_equal(tape.gradient([twice, corner], x), expected)
+    for operation in (parts.operation, parts.operation.gradient_operation()):
+        (step,) = operation._steps.values()
+        text = step._step.inspect_code(as_assembly=False)
+        assert "define " in text
+        assert "unicode" not in text, "the text of an error takes Numba seconds in each process"
+
+
 def test_dimensions_may_be_numbers():
     @fg.kernel("(3),(3)->(3)")
     def cross(a, b, out):
