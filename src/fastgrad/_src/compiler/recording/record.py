@@ -356,10 +356,12 @@ class Recording(recording.Recorder):
             "float": "a Python float",
             "complex": "a Python complex",
         }
+        tensor_instead = ", as tf.cast(x, tf.float32) is one" if kind == "float" else ""
         self._set_failure(
             f"{line_text(user_line())}: this line asks a tensor for {descriptions.get(kind, kind)} while tf.function records it. The tensor, "
             f"of shape {list(tensor._array.shape)} and dtype {tensor.dtype.name}, is {origin}. "
-            "A recorded function is replayed without its Python, so the number could not be read again. Keep it a tensor; "
+            "A recorded function is replayed without its Python, so the number could not be read again. "
+            f"Keep it a tensor{tensor_instead}; "
             "or return it and look at it outside; or show it with tf.print; or compute with it in tf.py_function; or run everything "
             "eagerly: tf.config.run_functions_eagerly(True)."
         )
