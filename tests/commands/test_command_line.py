@@ -85,7 +85,7 @@ def test_the_module_runs_and_imports_no_compiler(folder):
 @pytest.mark.parametrize(
     "words", [["fastgrad", "info"], ["fastgrad", "cache", "info"], ["fastgrad.differentiate", "json", "--", "keyword"]]
 )
-def test_a_command_whose_output_nobody_reads_ends_quietly(folder, words):
+def test_a_command_whose_output_no_process_reads_ends_quietly(folder, words):
     reader, writer = os.pipe()
     os.close(reader)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -21,7 +21,7 @@ from fastgrad._src.jit import cache
 
 
 def ends_quietly(main: Callable[..., int]) -> Callable[..., int]:
-    """Decorates the function of a command: it returns 1 if nobody reads its output any more, as in ``fastgrad info | head -3``."""
+    """Decorates the function of a command: it returns 1 if no process reads its output any more, as in ``fastgrad info | head -3``."""
 
     @functools.wraps(main)
     def quiet_main(arguments: Sequence[str] | None = None) -> int:
