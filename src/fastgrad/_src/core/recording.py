@@ -271,6 +271,11 @@ class Initialization(Recorder):
                 )
 
 
+def inside_function() -> bool:
+    """True if ``tf.function`` records this thread. TensorFlow: tf.inside_function."""
+    return any(one.records_state and not isinstance(one, Initialization) for one in recorders.active)
+
+
 def init_scope() -> AbstractContextManager[None]:
     """A context whose operations run once, outside of gradient tapes and of a function that is recorded. TensorFlow: tf.init_scope.
 

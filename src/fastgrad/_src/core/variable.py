@@ -18,13 +18,12 @@ import numpy as np
 from fastgrad._src.core import dtypes
 from fastgrad._src.core import tensor as tensors
 from fastgrad._src.core.cache_alignment import aligned_copy, is_aligned
-from fastgrad._src.core.eager import inside_function
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.floating_errors import QUIET, reset_float_errors, set_float_errors
 from fastgrad._src.core.names import declare_missing
 from fastgrad._src.core.operand_errors import check_not_narrow
 from fastgrad._src.core.placement import move_to_device, move_to_selected_device, placement
-from fastgrad._src.core.recording import recorders
+from fastgrad._src.core.recording import inside_function, recorders
 from fastgrad._src.core.replicas import replica_group
 from fastgrad._src.core.scopes import current_name_scope
 from fastgrad._src.core.shape import TensorShape

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core.dtypes import DTYPE_OF_NUMPY, DType, bfloat16, float16, float32
-from fastgrad._src.core.eager import VariableAggregation, VariableSynchronization, inside_function
+from fastgrad._src.core.eager import VariableAggregation, VariableSynchronization
 from fastgrad._src.core.operation import TABLE
 from fastgrad._src.core.placement import move_to_device
+from fastgrad._src.core.recording import inside_function
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad._src.core.variable import Variable
