@@ -54,7 +54,6 @@ from fastgrad._src.core.eager import executing_eagerly as executing_eagerly
 from fastgrad._src.core.eager import get_logger as get_logger
 from fastgrad._src.core.eager import get_static_value as get_static_value
 from fastgrad._src.core.eager import group as group
-from fastgrad._src.core.eager import inside_function as inside_function
 from fastgrad._src.core.eager import is_symbolic_tensor as is_symbolic_tensor
 from fastgrad._src.core.eager import no_op as no_op
 from fastgrad._src.core.eager import tuple as tuple  # TensorFlow's name
@@ -66,6 +65,7 @@ from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.core.placement import device as device
 from fastgrad._src.core.printing import print as print  # TensorFlow's name
 from fastgrad._src.core.recording import init_scope as init_scope
+from fastgrad._src.core.recording import inside_function as inside_function
 from fastgrad._src.core.scopes import get_current_name_scope as get_current_name_scope
 from fastgrad._src.core.scopes import name_scope as name_scope
 from fastgrad._src.core.shape import TensorShape as TensorShape

@@ -82,6 +82,20 @@ def test_the_module_runs_and_imports_no_compiler(folder):
     assert run.stdout.splitlines()[1:] == ["kernels: 0", "size:    0.0 MiB, of at most 256", "0 False"], run.stderr
 
 
+@pytest.mark.parametrize(
+    "words", [["fastgrad", "info"], ["fastgrad", "cache", "info"], ["fastgrad.differentiate", "json", "--", "keyword"]]
+)
+def test_a_command_whose_output_no_process_reads_ends_quietly(folder, words):
+    reader, writer = os.pipe()
+    os.close(reader)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", *words]
+    run = subprocess.run(command, env=environment, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert run.returncode == 1
+    assert "BrokenPipe" not in run.stderr
+
+
 def test_warm_compiles_the_kernels_and_says_how_many(folder, monkeypatch, capsys):
     asked = []
     monkeypatch.setattr(

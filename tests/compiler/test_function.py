@@ -4,6 +4,7 @@ import copy
 import functools
 import gc
 import math
+import re
 import threading
 import weakref
 from typing import NamedTuple
@@ -328,15 +329,34 @@ def test_an_error_that_the_program_swallows_is_still_one():
         tf.function(function)(tf.constant(1.0))
 
 
-def test_text_of_a_tensor_is_no_question(capsys):
+def test_texts_of_tensors_in_a_recording_have_no_values(capsys):
+    v = tf.Variable(7.0, name="v")
+    weight = tf.keras.Variable(7.0)
+    rows = tf.RaggedTensor.from_row_lengths([7.0, 7.0], [1, 1])
+    texts = []
+
     @tf.function
-    def step(x):
+    def step(x, rows):
         y = x * 2.0
-        print(y, repr(y), f"{y:.1f}")
+        print(y)
+        texts.extend([f"{y}", format(y), str([y]), str(v), f"{v}", str(v.read_value()), str(weight), str(rows)])
+        tf.while_loop(lambda i: i < 2, lambda i: (texts.extend([str(i), str(y)]) or i + 1,), (tf.cast(x, tf.int32),))
+        assert str(tf.constant(3.0)) == "tf.Tensor(3.0, shape=(), dtype=float32)", "a constant is the same in each run"
         return y
 
-    assert [float(step(tf.constant(x))) for x in (1.0, 2.0, 3.0)] == [2.0, 4.0, 6.0]
-    assert capsys.readouterr().out.count("numpy=") == 1, "Python's print acts while recording only"
+    assert [float(step(tf.constant(x), rows)) for x in (1.0, 2.0, 3.0)] == [2.0, 4.0, 6.0]
+    printed = capsys.readouterr().out
+    assert len(printed.splitlines()) == 1, "Python's print acts while recording only"
+    assert re.fullmatch(r'Tensor\("%\d+", shape=\(\), dtype=float32\)\n', printed)
+    assert texts[0] == texts[1] == printed.strip()
+    assert re.fullmatch(r"\[<tf.Tensor '%\d+' shape=\(\) dtype=float32>\]", texts[2])
+    assert texts[3] == texts[4] == "<tf.Variable 'v:0' shape=() dtype=float32>"
+    assert not [text for text in texts if "7." in text or "numpy" in text or "tf.Tensor(" in text]
+
+
+def test_the_text_of_a_python_number_is_that_of_each_call():
+    step = tf.function(lambda x, rate: x * rate + float(str(rate)) + float(f"{rate}"))
+    assert [float(step(tf.constant(1.0), rate)) for rate in (1.0, 2.0, 3.0)] == [3.0, 6.0, 9.0]
 
 
 def test_variables_made_at_every_call_are_an_error():

@@ -97,6 +97,26 @@ def test_functions_may_return_their_results():
     np.testing.assert_allclose(sums.numpy()[2], running_sum_of(x[2], 0.3))
 
 
+def test_steps_of_returned_results_and_of_derived_gradients_compile_no_texts():
+    @fg.kernel("(m,n)->(n,m),()")
+    def parts(x):
+        return x.T * 2.0, x[0, 0]
+
+    x = fg.Variable(RNG.normal(size=(2, 3, 4)))
+    with fg.GradientTape() as tape:
+        twice, corner = parts(x)
+    np.testing.assert_array_equal(twice, 2.0 * np.swapaxes(x.numpy(), 1, 2))
+    np.testing.assert_array_equal(corner, x[:, 0, 0])
+    expected = np.full((2, 3, 4), 2.0)
+    expected[:, 0, 0] += 1.0
+    np.testing.assert_array_equal(tape.gradient([twice, corner], x), expected)
+    for operation in (parts.operation, parts.operation.gradient_operation()):
+        (step,) = operation._steps.values()
+        text = step._step.inspect_code(as_assembly=False)
+        assert "define " in text
+        assert "unicode" not in text, "the text of an error takes Numba seconds in each process"
+
+
 def test_dimensions_may_be_numbers():
     @fg.kernel("(3),(3)->(3)")
     def cross(a, b, out):
@@ -462,6 +482,36 @@ def test_a_function_of_another_number_of_arguments_is_refused_at_once():
         fg.kernel("(n)->(n)", dtype="float16")(lambda x: x)
 
 
+def test_a_function_that_loses_its_result_is_refused_at_once():
+    def rebinds(x, out):
+        out = x * 2.0  # noqa: F841
+
+    def ignores(x, other, out):
+        out[...] = x
+
+    def computes_with_another(x, out):
+        out = np.zeros(3)
+        out[0] = x[0]
+
+    def adds(x, out):
+        out += x
+
+    for function, dims, text in (
+        (rebinds, "(n)", r"`out = \.\.\.`.*Write to the elements, as in out\[\.\.\.\]"),
+        (numba.njit(computes_with_another), "(n)", r"`out = \.\.\.`"),
+        (ignores, "(n),(n)", "never uses its result other"),
+    ):
+        with pytest.raises(TypeError, match=text):
+            fg.kernel(f"(n)->{dims}")(function)
+    doubles = fg.kernel("(n)->(n)")(adds)
+    np.testing.assert_array_equal(doubles(fg.ones(3)), 1.0)
+    with pytest.raises(TypeError, match="gx = "):
+
+        @doubles.gradient
+        def gradient(g, y, x, gx):
+            gx = g  # noqa: F841
+
+
 def test_shapes_that_do_not_fit_are_refused():
     with pytest.raises(fg.errors.InvalidArgumentError, match=r"\(m,k\),\(k,n\)->\(m,n\): dimension k is 3 and 2"):
         product(A, B[:, :2])
@@ -485,7 +535,7 @@ def test_a_function_that_numba_cannot_type_says_why_and_where():
 def test_inputs_can_not_be_written_to():
     @fg.kernel("(n)->(n)")
     def wrong(x, out):
-        x[0] = 1.0
+        x[0] = out[0]
 
     with pytest.raises(TypeError, match="(?s)wrong.*readonly"):
         wrong([1.0])

@@ -86,6 +86,20 @@ def test_a_program_counts_its_kernels(stream, monkeypatch):
 
 
 @on_both
+def test_kernels_that_another_process_compiles_are_counted(stream, monkeypatch):
+    stderr = stderr_of(stream, monkeypatch)
+    compilation = progress.CompilationProgress()
+    with compilation.of_program() as program:
+        missing = ["a", "b", "c"]
+        program.expect(lambda: missing)
+        compilation.record(2.0)
+        missing.clear()
+    lines = stderr.getvalue().replace("\r", "\n").splitlines()
+    assert "compiling 3 kernels" in lines[0]
+    assert "compiled 3 kernels in 2 s" in lines[-1]
+
+
+@on_both
 def test_programs_in_a_program_do_not_end_its_compilation(stream, monkeypatch):
     stderr = stderr_of(stream, monkeypatch)
     compilation = progress.CompilationProgress()

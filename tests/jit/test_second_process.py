@@ -8,9 +8,10 @@ import time
 import numpy as np
 import pytest
 
-from fastgrad._src.jit import object_code, second_process
+from fastgrad._src.jit import build, object_code, second_process
 from fastgrad._src.jit.build import Kernel, compile_kernels, is_compiled
 from fastgrad._src.jit.compile import unoptimised_module
+from fastgrad._src.jit.progress import CompilationProgress
 from fastgrad._src.jit.signature import parse_signature
 
 SIGNATURE = parse_signature("x: in[T], y: out[T], n: int")
@@ -138,6 +139,27 @@ def test_kernels_are_stored_and_errors_are_left_to_the_first_use(monkeypatch, tm
     assert [is_compiled(native) for native in natives] == [True] * 6 + [False]
     with pytest.raises(RuntimeError, match="no_such_name"):
         natives[-1].native_function()
+
+
+def test_as_many_kernels_are_said_as_are_compiled(monkeypatch, tmp_path, capsys):
+    class Progress(CompilationProgress):
+        def record(self, seconds):
+            super().record(0.4)  # the first line comes when some are compiled, and none is stored
+
+    monkeypatch.setenv("FASTGRAD_CACHE_DIR", str(tmp_path))
+    monkeypatch.delenv("FASTGRAD_QUIET", raising=False)
+    natives, progress = _natives(), Progress()
+    monkeypatch.setattr(build, "COMPILATION_PROGRESS", progress)
+
+    def uncompiled():
+        return [native for native in natives if not is_compiled(native)]
+
+    with progress.of_program():
+        progress.expect(uncompiled)
+        compile_kernels(uncompiled, 2)
+    lines = capsys.readouterr().err.splitlines()
+    assert "compiling 6 kernels" in lines[0]
+    assert "compiled 6 kernels" in lines[-1]
 
 
 @pytest.mark.parametrize(("processors", "setting"), [(1, "1"), (2, "0")])

@@ -859,3 +859,17 @@ def test_calls_that_set_flags_to_the_same_have_no_settings_compared_again():
     for call in calls:
         call()
     assert settings_version.change_count[0] == before
+
+
+@pytest.mark.parametrize(
+    ("name", "missing"), [("AveragePooling2D", "pool_size"), ("Conv1D", "kernel_size"), ("Dense", "units")]
+)
+def test_errors_about_arguments_name_the_class(name, missing):
+    with pytest.raises(TypeError, match=rf"^{name}\.__init__\(\) missing.*'{missing}'"):
+        getattr(tf.keras.layers, name)(*[3] * (missing == "kernel_size"))
+
+
+def test_no_built_in_layer_has_a_private_constructor():
+    layers = [value for value in vars(tf.keras.layers).values() if isinstance(value, type)]
+    assert len(layers) > 100
+    assert not [layer for layer in layers if layer.__init__.__qualname__.startswith("_")]

@@ -21,6 +21,7 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 from fastgrad._src.core import names
+from fastgrad._src.jit.libraries import package_of
 
 TENSORFLOW_VERSION = "2.21.0"
 """The version of TensorFlow whose behaviour fastgrad follows; ``tf.__version__`` in scripts that import ``tensorflow``."""
@@ -72,7 +73,7 @@ class _Importers:
         """
         module_globals = module_globals or {}
         name = module_globals.get("__name__") or ""
-        if name.partition(".")[0] in self.packages:
+        if package_of(name) in self.packages:
             return True
         file = module_globals.get("__file__")
         if file is None:
@@ -99,7 +100,7 @@ class _Refusal:
         Raises:
             ModuleNotFoundError: a file that is not the user's imports the module.
         """
-        if name.partition(".")[0] not in _FASTGRAD_NAMES:
+        if package_of(name) not in _FASTGRAD_NAMES:
             return None
         frame, is_import = sys._getframe(1), False
         while frame.f_back is not None and frame.f_globals.get("__name__") in _IMPORT_MODULES:
@@ -110,7 +111,7 @@ class _Refusal:
             raise ModuleNotFoundError(
                 f"No module named {name!r}: fastgrad.as_tensorflow gives fastgrad to the files of the script's folder, and "
                 f"{importer!r} ({frame.f_globals.get('__file__')}) is not one; to give it fastgrad too, write "
-                f"`--also {importer.partition('.')[0]}` before the script, or install(packages=[{importer.partition('.')[0]!r}])",
+                f"`--also {package_of(importer)}` before the script, or install(packages=[{package_of(importer)!r}])",
                 name=name,
             )
         if not _importers.has(frame.f_globals):
@@ -160,11 +161,11 @@ def _translate_imports(original: Callable[..., Any]) -> Callable[..., Any]:
     """Returns a ``builtins.__import__`` that translates absolute imports of the user's modules."""
 
     def __import__(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:  # noqa: N807
-        if level or name.partition(".")[0] not in _FASTGRAD_NAMES or not _importers.has(globals):
+        if level or package_of(name) not in _FASTGRAD_NAMES or not _importers.has(globals):
             return original(name, globals, locals, fromlist, level)
         module = _resolve(name)
         if not fromlist:
-            return _resolve(name.partition(".")[0])
+            return _resolve(package_of(name))
         if isinstance(module, ModuleType):
             original(_fastgrad_name(name), globals, locals, fromlist, 0)  # imports the modules of `fromlist`
         return module
@@ -176,7 +177,7 @@ def _translate_import_module(original: Callable[..., Any]) -> Callable[..., Any]
     """Returns an ``importlib.import_module`` that translates absolute names for the user's modules."""
 
     def import_module(name: str, package: str | None = None) -> Any:
-        if name.partition(".")[0] in _FASTGRAD_NAMES and _importers.has(sys._getframe(1).f_globals):
+        if package_of(name) in _FASTGRAD_NAMES and _importers.has(sys._getframe(1).f_globals):
             return _resolve(name)
         return original(name, package)
 
@@ -233,7 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.argv = [options.script, *options.arguments]
     _print_tracebacks_from_script()
     if options.is_module:
-        install([*also_packages, options.script.partition(".")[0]], [os.getcwd(), *also_folders])
+        install([*also_packages, package_of(options.script)], [os.getcwd(), *also_folders])
         runpy.run_module(options.script, run_name="__main__", alter_sys=True)
         return 0
     path = os.path.realpath(options.script)

@@ -11,14 +11,33 @@ fastgrad warm           compiles all kernels of the library, typical programs an
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fastgrad._src.jit import cache
 
 
+def ends_quietly(main: Callable[..., int]) -> Callable[..., int]:
+    """Decorates the function of a command: it returns 1 if no process reads its output any more, as in ``fastgrad info | head -3``."""
+
+    @functools.wraps(main)
+    def quiet_main(arguments: Sequence[str] | None = None) -> int:
+        try:
+            try:
+                return main(arguments)
+            finally:
+                print(end="", flush=True)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes the rest at its end
+            return 1
+
+    return quiet_main
+
+
+@ends_quietly
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command.
 

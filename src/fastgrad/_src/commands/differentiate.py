@@ -22,11 +22,13 @@ from typing import Any
 
 import numba
 
+from fastgrad._src.commands.command_line import ends_quietly
 from fastgrad._src.derivatives.call_check import STATUSES, compare_derivatives_of_call
 from fastgrad._src.derivatives.recorded_calls import Call, CallRecorder, python_function_of
 from fastgrad._src.jit.numba_internals import CPUDispatcher, DUFunc, GUFunc, JitClassType, parallel
 
 
+@ends_quietly
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command, and checks the derivatives of what it calls.
 

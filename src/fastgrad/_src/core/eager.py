@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NoReturn
 
-from fastgrad._src.core.recording import Initialization, recorders
+from fastgrad._src.core.recording import inside_function
 from fastgrad._src.core.tensor import as_tensor_or_none
 
 
@@ -55,11 +55,6 @@ def enable_eager_execution(config: Any = None, device_policy: Any = None, execut
         >>> fg.executing_eagerly()
         True
     """
-
-
-def inside_function() -> bool:
-    """True if ``tf.function`` records this thread. TensorFlow: tf.inside_function."""
-    return any(one.records_state and not isinstance(one, Initialization) for one in recorders.active)
 
 
 def is_symbolic_tensor(tensor: Any) -> bool:

@@ -17,12 +17,11 @@ from fastgrad._src.jit.gc_pause import pause_gc_for_import
 _Class = TypeVar("_Class")
 
 _PUBLIC_PACKAGE, _PRIVATE_PACKAGE = "fastgrad", "fastgrad._src"
-_errors_have_places = [False]
 
 
 def locate_errors() -> None:
     """Lets errors for missing names of namespaces begin with the file and line that asks for the name."""
-    _errors_have_places[0] = True
+    _Answer.begins_with_place = True
 
 
 class _Answer:
@@ -33,7 +32,12 @@ class _Answer:
         owner: a namespace such as ``"tf.nn"``, or the class of an object.
         name: the missing name.
         known: returns the existing names, for suggestions.
+
+    Attributes:
+        begins_with_place: of the class: whether the text begins with the file and line that asks for a name of a namespace.
     """
+
+    begins_with_place = False
 
     def __init__(self, prefix: str, owner: str | type, name: str, known: Callable[[], Iterable[str]]) -> None:
         self._parts = prefix, owner, name, known
@@ -92,7 +96,7 @@ def namespace_hooks(
         if name.startswith("__"):
             raise AttributeError(f"module {module!r} has no attribute {name!r}", name=name)
         known = module_globals.get("__dir__", __dir__)
-        place = f"{frame.f_code.co_filename}:{frame.f_lineno}: " if _errors_have_places[0] else ""
+        place = f"{frame.f_code.co_filename}:{frame.f_lineno}: " if _Answer.begins_with_place else ""
         if not frame.f_code.co_filename.startswith("<frozen importlib"):
             from opcode import opname
 

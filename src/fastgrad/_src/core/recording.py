@@ -59,6 +59,10 @@ class Recorder:
         """True if ``tensor`` is one that a recorded program computes, and that may have another value in another run."""
         return False
 
+    def symbol(self, tensor: Any) -> str | None:
+        """Returns the name of ``tensor`` if it may have another value in another run of a recorded program, else None."""
+        return None
+
     def watches(self, tensor: Any) -> bool:
         """True if the recorder may need derivatives of results computed from ``tensor``."""
         return False
@@ -114,6 +118,11 @@ def _python_reference_counts(objects: tuple[Any, ...]) -> list[int]:
 def stop(recorder: Recorder) -> None:
     """Removes ``recorder`` from the recorders of this thread; recorders may stop in any order."""
     recorders.active = tuple(other for other in recorders.active if other is not recorder)
+
+
+def symbol_of(tensor: Any) -> str | None:
+    """Returns the name of ``tensor`` in the outermost recording of this thread whose replays compute it again, else None."""
+    return next(filter(None, [recorder.symbol(tensor) for recorder in recorders.active]), None)
 
 
 def is_state_recorded() -> bool:
@@ -216,6 +225,10 @@ class Initialization(Recorder):
         """True if a recording computes the tensor."""
         return any(recorder.has_varying_value(tensor) for recorder in self._recordings)
 
+    def symbol(self, tensor: Any) -> str | None:
+        """Returns the name of a tensor in a recording that computes it."""
+        return next(filter(None, [recorder.symbol(tensor) for recorder in self._recordings]), None)
+
     def on_read(self, variable: Any, tensor: Any) -> None:
         """Takes the value of a variable as a constant, though the program may read another one at each run."""
         self._read.append(tensor)
@@ -256,6 +269,11 @@ class Initialization(Recorder):
                     f"tf.init_scope: {name} takes a tensor that the function computes, {tensor!r}, which is out of scope here: this part runs "
                     "once, and is no part of the recorded function. Compute this outside of tf.init_scope."
                 )
+
+
+def inside_function() -> bool:
+    """True if ``tf.function`` records this thread. TensorFlow: tf.inside_function."""
+    return any(one.records_state and not isinstance(one, Initialization) for one in recorders.active)
 
 
 def init_scope() -> AbstractContextManager[None]:

@@ -13,7 +13,7 @@ from fastgrad._src.core.dtypes import DType
 from fastgrad._src.core.names import missing_member_getattr
 from fastgrad._src.core.operator_types import Operators
 from fastgrad._src.core.placement import device_of, move_to_device, move_to_selected_device, name_of, placement
-from fastgrad._src.core.recording import recorders
+from fastgrad._src.core.recording import recorders, symbol_of
 from fastgrad._src.core.shape import TensorShape
 
 
@@ -199,12 +199,22 @@ class Tensor(Operand):
     def __format__(self, spec: str) -> str:
         if spec:  # a program computes with such a text, or shows it at each step
             self._report_value_use("format")
+        elif symbol_of(self) is not None:
+            return str(self)
         return format(self._on_host()[()], spec)
 
+    # In a recording, the texts of a tensor hold no value: they become part of the program, and a replay has other values.
+
     def __repr__(self) -> str:
+        symbol = symbol_of(self)
+        if symbol is not None:
+            return f"<tf.Tensor '{symbol}' shape={self.shape} dtype={self.dtype.name}>"
         return f"<tf.Tensor: shape={self.shape}, dtype={self.dtype.name}, numpy={elements_text(self._on_host())}>"
 
     def __str__(self) -> str:
+        symbol = symbol_of(self)
+        if symbol is not None:
+            return f'Tensor("{symbol}", shape={self.shape}, dtype={self.dtype.name})'
         text = str(self._on_host()[()])
         return f"tf.Tensor({_newline_before_lines(text)}{text}, shape={self.shape}, dtype={self.dtype.name})"
 

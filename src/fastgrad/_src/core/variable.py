@@ -23,7 +23,7 @@ from fastgrad._src.core.floating_errors import QUIET, reset_float_errors, set_fl
 from fastgrad._src.core.names import declare_missing
 from fastgrad._src.core.operand_errors import check_not_narrow
 from fastgrad._src.core.placement import move_to_device, move_to_selected_device, placement
-from fastgrad._src.core.recording import recorders
+from fastgrad._src.core.recording import inside_function, recorders
 from fastgrad._src.core.replicas import replica_group
 from fastgrad._src.core.scopes import current_name_scope
 from fastgrad._src.core.shape import TensorShape
@@ -451,7 +451,9 @@ class Variable(Operand):
         return format(self._read(), spec) if spec else repr(self)
 
     def __repr__(self) -> str:
-        return f"<tf.Variable '{self.name}' shape={self.shape} dtype={self._dtype.name}, numpy={elements_text(move_to_device(self._array, None))}>"
+        # The text holds no value in a recording, as that of a tensor.
+        value = "" if inside_function() else f", numpy={elements_text(move_to_device(self._array, None))}"
+        return f"<tf.Variable '{self.name}' shape={self.shape} dtype={self._dtype.name}{value}>"
 
     def __copy__(self) -> Variable:
         return self.__deepcopy__({})

@@ -245,7 +245,7 @@ class Kernel(UserFunction):
     def __init__(self, function: Any, signature: str, dtype: Any = None) -> None:
         super().__init__(function)
         self._core = GufuncSignature(f"kernel({self.python_function.__name__})", signature)
-        self._core.has_result_parameters(function)
+        self._core.check_function(function)
         parameter_kind = inspect.Parameter.POSITIONAL_ONLY
         names = [*inspect.signature(self.python_function).parameters][: len(self._core.inputs)]
         self.__signature__ = inspect.Signature([inspect.Parameter(name, parameter_kind) for name in names])
@@ -340,14 +340,14 @@ class Kernel(UserFunction):
             The function, so that it can be used as a decorator.
 
         Raises:
-            TypeError: the function takes another number of arguments.
+            TypeError: the function takes another number of arguments, or gives another value to the name of a result.
         """
         text = self._gradient_signature()
         if isinstance(function, Kernel):
             if function.signature.replace(" ", "") != text:
                 raise TypeError(f"{self.__name__}.gradient: {function.__name__} should have the signature {text!r}.")
         elif function is not None:
-            GufuncSignature(f"{self.__name__}.gradient", text).has_result_parameters(python_function(function))
+            GufuncSignature(f"{self.__name__}.gradient", text).check_function(function, may_leave_zeros=True)
         self._set_gradients((function,))
         return function
 
@@ -422,7 +422,7 @@ def kernel(signature: Any, dtype: Any = None) -> Any:
 
     Raises:
         ValueError: the signature can't be read, or has a result of unknown size.
-        TypeError: the function takes a number of arguments that does not fit the signature.
+        TypeError: the function takes a number of arguments that does not fit the signature, or never writes to a result.
 
     Example:
         >>> @fg.kernel("(n),(n)->()")

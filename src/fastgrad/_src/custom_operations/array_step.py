@@ -48,14 +48,18 @@ class ArrayStep:
         self._inputs, self._results = dtypes[: len(signature.inputs)], dtypes[len(signature.inputs) :]
         self._writes = signature.has_result_parameters(function)
         self.needs_gil = jit_is_disabled()
+        ranks: list[int | None] = [None] * len(signature.results)
         if self.needs_gil:
             self._function = with_python_callees(python_function(function))
         else:
             self._function = dispatcher_of(function)
             argument_types = self._argument_types()
-            inferred_type(name, self._function, argument_types)
+            given = inferred_type(name, self._function, argument_types)
+            given_types = [given] if len(ranks) == 1 else getattr(given, "types", ())
+            if len(given_types) == len(ranks):
+                ranks = [getattr(given_type, "ndim", None) for given_type in given_types]
             self.needs_gil = needs_gil(self._function, argument_types)
-        self._step = compiled_step(name, self._kernel_parameters(), self._kernel_source(), self._kernel_globals())
+        self._step = compiled_step(name, self._kernel_parameters(), self._kernel_source(ranks), self._kernel_globals())
 
     def _argument_types(self) -> list[Any]:
         """Returns Numba's types of the function's arguments."""
@@ -71,7 +75,8 @@ class ArrayStep:
         parameters += [f"size_{name}: int" for name in self._signature.names]
         return ", ".join(parameters)
 
-    def _kernel_source(self) -> list[str]:
+    def _kernel_source(self, ranks: Sequence[int | None]) -> list[str]:
+        """Returns the lines of the loop for a function that returns arrays of these ranks, None for what is no array or not known."""
         signature, count = self._signature, len(self._inputs)
         arrays = count + len(self._results)
         lines = [f"size_{name} = words[{arrays + count + i}]" for i, name in enumerate(signature.names)]
@@ -84,7 +89,8 @@ class ArrayStep:
             lines.append(
                 f"    y{i} = carray(as_pointer(words[{count + i}] + item * {size}), {_shape_text(dims)}, result{i})"
             )
-            lines.append(f"    y{i}.fill(0)")
+            if self._writes:
+                lines.append(f"    y{i}.fill(0)")
         inputs, results = [f"x{i}" for i in range(count)], [f"y{i}" for i in range(len(self._results))]
         lines.append("    try:")
         if self._writes:
@@ -95,7 +101,16 @@ class ArrayStep:
                 value = "given" if len(results) == 1 else f"given[{i}]"
                 lines.append(f"        if np.asarray({value}).shape != {f'y{i}.shape' if dims else '()'}:")
                 lines.append("            raise ValueError")
-                lines.append(f"        y{i}[{', '.join(':' * len(dims)) or '0'}] = {value}")
+                if not dims or ranks[i] != len(dims):
+                    lines.append(f"        y{i}[{', '.join(':' * len(dims)) or '0'}] = {value}")
+                    continue
+                # Loops: Numba compiles an assignment to a slice with the text of its error, which takes seconds.
+                lines.append(f"        value{i} = {value}")
+                indices = [f"i{axis}" for axis in range(len(dims))]
+                for axis, index in enumerate(indices):
+                    lines.append(f"        {'    ' * axis}for {index} in range(y{i}.shape[{axis}]):")
+                place = ", ".join(indices)
+                lines.append(f"        {'    ' * len(dims)}y{i}[{place}] = value{i}[{place}]")
         return [
             *lines,
             "    except Exception:",

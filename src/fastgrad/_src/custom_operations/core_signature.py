@@ -9,6 +9,7 @@ from typing import Any
 
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.derivatives.functions.functions import python_function
+from fastgrad._src.jit.bytecode import first_access
 
 Dims = tuple["str | int", ...]
 
@@ -73,6 +74,27 @@ class GufuncSignature:
                 )
             dims.append(int(dim) if dim.isdigit() else dim)
         return tuple(dims)
+
+    def check_function(self, function: Any, may_leave_zeros: bool = False) -> None:
+        """Raises TypeError for a function that does not fit the signature, or that does not write to a result.
+
+        Args:
+            function: the user's function.
+            may_leave_zeros: whether the function may ignore results.
+        """
+        if not self.has_result_parameters(function):
+            return
+        code = python_function(function).__code__
+        for name in code.co_varnames[len(self.inputs) : code.co_argcount]:
+            access = first_access(code, name)
+            if access == "STORE" or (access is None and not may_leave_zeros):
+                fault = (
+                    "never uses its" if access is None else f"gives another value to the name of its (`{name} = ...`)"
+                )
+                raise TypeError(
+                    f"{self._name}: the function {fault} result {name}, which would keep its zeros. Write to the elements, as in {name}[...] = ... "
+                    f"or {name}[i] = ...; or return the results, with {len(self.inputs)} parameters."
+                )
 
     def has_result_parameters(self, function: Any) -> bool:
         """True if ``function`` writes its results to its last parameters; False if it returns them.

@@ -535,11 +535,14 @@ def compile_kernels(uncompiled: Callable[[], Collection[Any]], processors: int) 
     contents = [_content_of(source) for source in sources]
     symbols = [_symbol(source, content) for source, content in zip(sources, contents, strict=True)]
     run_uninterrupted(_compile_and_store_all, [*zip(sources, contents, symbols, strict=True)])
+    COMPILATION_PROGRESS.expect(uncompiled)
 
 
 def _compile_and_store_all(kernels: list[tuple[KernelSource, str, str]]) -> None:
     with _compiler_lock, pause_gc(), phase("front end"):
         compiled: list[tuple[KernelSource, str]] = []
+        waiting = kernels.copy()
+        COMPILATION_PROGRESS.expect(lambda: waiting)  # no cache has those that are compiled until all are stored
 
         def modules() -> Iterator[Any]:
             # This imports Numba, while the other process starts.
@@ -552,6 +555,7 @@ def _compile_and_store_all(kernels: list[tuple[KernelSource, str, str]]) -> None
                     compiled.append((source, content))
                     yield module
                 COMPILATION_PROGRESS.record(time.perf_counter() - start)
+                waiting.pop()
 
         from fastgrad._src.jit import second_process
 

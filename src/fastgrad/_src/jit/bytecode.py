@@ -5,6 +5,7 @@ from __future__ import annotations
 import dis
 import functools
 import itertools
+import re
 from collections.abc import Iterator
 from types import CodeType
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 _SKIPPED_OPCODES = frozenset(["CACHE", "EXTENDED_ARG", "PUSH_NULL", "NOP", "PRECALL", "RESUME", "COPY_FREE_VARS"])
 HANDLER_OPCODES = frozenset(["PUSH_EXC_INFO", "SETUP_FINALLY", "SETUP_WITH"])
 """The opcodes of ``try`` and ``with``."""
+_FAST_ACCESS_PATTERN = re.compile("(LOAD|STORE|DELETE)_FAST")
 _ATTRIBUTE_OPCODES = frozenset(["LOAD_ATTR", "LOAD_METHOD"])
 
 
@@ -73,6 +75,19 @@ def name_paths_of(code: CodeType) -> tuple[NamePath, ...]:
             paths[current] = None
     paths |= dict.fromkeys(_inner_paths(code, local_paths))
     return tuple(paths)
+
+
+def first_access(code: CodeType, name: str) -> str | None:
+    """Returns how the code of a function first uses a local name: "LOAD", "STORE" or "DELETE"; None if it does not use the name."""
+    if name in code.co_cellvars:
+        return "LOAD"  # an inner function uses it
+    for instruction in dis.get_instructions(code):
+        accesses = _FAST_ACCESS_PATTERN.findall(instruction.opname)  # two in opcodes such as STORE_FAST_LOAD_FAST
+        names = instruction.argval if len(accesses) > 1 else (instruction.argval,)
+        for access, accessed in zip(accesses, names, strict=bool(accesses)):
+            if accessed == name:
+                return access
+    return None
 
 
 def _inner_paths(code: CodeType, local_paths: dict[str, NamePath]) -> Iterator[NamePath]:

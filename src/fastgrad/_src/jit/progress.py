@@ -141,6 +141,8 @@ class CompilationProgress:
         """Ends a compilation: says how long it took if its begin was printed."""
         if self._has_begun:
             atexit.unregister(self.end)
+            if self._total is not None and self._uncompiled is not None:  # another process may have compiled some ahead
+                self._count = max(self._count, self._total - len(self._uncompiled()))
             if sys.stderr is not None:
                 erase = "\r\x1b[K" if self._total is not None and sys.stderr.isatty() else ""
                 text = f"{erase}fastgrad: compiled {self._count} kernels in {self._seconds:.0f} s"

@@ -14,6 +14,7 @@ from fastgrad._src.core.dtypes import DTYPE_OF_NUMPY, DType, bfloat16, float16, 
 from fastgrad._src.core.eager import VariableAggregation, VariableSynchronization
 from fastgrad._src.core.operation import TABLE
 from fastgrad._src.core.placement import move_to_device
+from fastgrad._src.core.recording import inside_function
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad._src.core.variable import Variable
@@ -243,7 +244,8 @@ class Weight(Variable):
         return operands[0], operands[1]
 
     def __repr__(self) -> str:
-        return f"<Variable path={self._path}, shape={self.shape}, dtype={self._dtype.name}, value={move_to_device(self._array, None)[()]}>"
+        value = "" if inside_function() else f", value={move_to_device(self._array, None)[()]}"
+        return f"<Variable path={self._path}, shape={self.shape}, dtype={self._dtype.name}{value}>"
 
 
 def aggregation_rule(aggregation: str | None) -> VariableAggregation:

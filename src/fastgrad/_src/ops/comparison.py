@@ -51,6 +51,7 @@ def _comparison(
     sign: str,
     code: ScalarOperation,
     run: np.ufunc,
+    example: str,
     dtypes: frozenset[np.dtype] = REAL_DTYPES,
     **row: Unpack[RowParts],
 ) -> Binary:
@@ -60,7 +61,7 @@ def _comparison(
 
         Example:
             >>> tf.{name}([1, 2, 3], 2)
-            <tf.Tensor: shape=(3,), dtype=bool, numpy={run((1, 2, 3), 2)!r}>
+            <tf.Tensor: shape=(3,), dtype=bool, numpy=array({example})>
         """,
         run=run,
         code=code,
@@ -70,11 +71,11 @@ def _comparison(
     return comparison
 
 
-not_equal = _comparison("not_equal", "!=", terms.NOT_EQUAL, np.not_equal, ALL_DTYPES)
-less = _comparison("less", "<", terms.LESS, np.less)
-less_equal = _comparison("less_equal", "<=", terms.LESS_EQUAL, np.less_equal)
-greater = _comparison("greater", ">", terms.GREATER, np.greater)
-greater_equal = _comparison("greater_equal", ">=", terms.GREATER_EQUAL, np.greater_equal)
+not_equal = _comparison("not_equal", "!=", terms.NOT_EQUAL, np.not_equal, "[ True, False,  True]", ALL_DTYPES)
+less = _comparison("less", "<", terms.LESS, np.less, "[ True, False, False]")
+less_equal = _comparison("less_equal", "<=", terms.LESS_EQUAL, np.less_equal, "[ True,  True, False]")
+greater = _comparison("greater", ">", terms.GREATER, np.greater, "[False, False,  True]")
+greater_equal = _comparison("greater_equal", ">=", terms.GREATER_EQUAL, np.greater_equal, "[False,  True,  True]")
 
 logical_and = elementwise(
     "logical_and",

@@ -115,6 +115,10 @@ class Recording(recording.Recorder):
         """True if the tensor may have another value in another run: it is not a constant."""
         return self.has_varying_value(tensor) or (id(tensor) in self._made_here and id(tensor) not in self._values)
 
+    def symbol(self, tensor: Tensor) -> str | None:
+        """Returns the name of a tensor that may have another value in another run, as in the text of the graph; else None."""
+        return str(self._values.get(id(tensor), "%")) if self.may_vary(tensor) else None
+
     def refuse_tensors(self, tensors: Sequence[Tensor], varying: Sequence[Tensor]) -> None:
         """Marks tensors of a separately recorded function: their use in this recording is an error.
 
@@ -352,10 +356,12 @@ class Recording(recording.Recorder):
             "float": "a Python float",
             "complex": "a Python complex",
         }
+        tensor_instead = ", as tf.cast(x, tf.float32) is one" if kind == "float" else ""
         self._set_failure(
             f"{line_text(user_line())}: this line asks a tensor for {descriptions.get(kind, kind)} while tf.function records it. The tensor, "
             f"of shape {list(tensor._array.shape)} and dtype {tensor.dtype.name}, is {origin}. "
-            "A recorded function is replayed without its Python, so the number could not be read again. Keep it a tensor; "
+            "A recorded function is replayed without its Python, so the number could not be read again. "
+            f"Keep it a tensor{tensor_instead}; "
             "or return it and look at it outside; or show it with tf.print; or compute with it in tf.py_function; or run everything "
             "eagerly: tf.config.run_functions_eagerly(True)."
         )

@@ -62,10 +62,10 @@ class Scalar:
         return hash(float(self))
 
     def __repr__(self) -> str:
-        return repr(float(self._tensor._array))
+        return repr(float(self))
 
     def __format__(self, spec: str) -> str:
-        return format(float(self) if spec else float(self._tensor._array), spec)
+        return format(float(self), spec)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

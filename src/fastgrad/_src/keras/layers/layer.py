@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import wraps
+from types import FunctionType
 from typing import Any, ParamSpec, TypeVar
 
 from fastgrad._src.core import deferral, nest, recording, settings_version
@@ -119,6 +120,14 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        init: Any = cls.__init__
+        is_built_in = cls.__module__.startswith("fastgrad.")
+        if is_built_in and init.__qualname__.startswith("_") and not cls.__name__.startswith("_"):
+            # Python's errors about arguments name the class by the function: AveragePooling2D, and not its private base.
+            own_init = FunctionType(init.__code__, init.__globals__, "__init__", init.__defaults__, init.__closure__)
+            own_init.__kwdefaults__, own_init.__annotations__ = init.__kwdefaults__, init.__annotations__
+            own_init.__qualname__ = f"{cls.__qualname__}.__init__"
+            cls.__init__ = own_init  # type: ignore[method-assign]
         if "build" in cls.__dict__:
             cls.build = _with_build_bookkeeping(cls.__dict__["build"])  # type: ignore[method-assign]
 

@@ -117,7 +117,11 @@ class RuleOptimizer(KernelOptimizer):
         used = [name for name in options if getattr(self, name)]
         if used or self._is_reducing() or (decay_name and not getattr(self, decay_name)):
             reason = used[0] if used else "replicas" if self._is_reducing() else f"{decay_name}=0"
-            raise ValueError(f"{class_name}: squares_repeated_rows_apart does not work with {reason}. Set it to False.")
+            instead = " and clip the gradients before apply" if "clip" in reason else ""
+            raise ValueError(
+                f"{class_name}: squares_repeated_rows_apart does not work with {reason}. Leave out {reason}{instead}; or set "
+                "squares_repeated_rows_apart to False."
+            )
         with np.errstate(all="ignore"):
             self._gradient_pairs(grads, variables)  # an error comes before anything changes
         if not self.built:

@@ -16,6 +16,7 @@ from fastgrad._src.core.composite import Composite, CompositeOperand, CompositeS
 from fastgrad._src.core.dtypes import DType
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.names import missing_member_getattr
+from fastgrad._src.core.recording import symbol_of
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.ops.arguments import as_python_int
@@ -509,6 +510,8 @@ class RaggedTensor(Composite):
         raise TypeError("RaggedTensor is unhashable.")
 
     def __repr__(self) -> str:
+        if any(symbol_of(x) for x in self._to_components()[1]):
+            return f"tf.RaggedTensor(values={self._values!s}, row_splits={self._row_splits!s})"
         return f"<tf.RaggedTensor {_array_text(self.numpy())}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
