@@ -162,6 +162,7 @@ SMALL_OR_OF_NUMPY = frozenset(
         "stat",
         "struct",
         "sys",
+        "textwrap",
         "threading",
         "time",
         "types",

@@ -6,8 +6,9 @@ import numba
 import numpy as np
 import pytest
 
-from fastgrad._src.derivatives.runtime.matrix_products import product
+from fastgrad._src.derivatives.runtime.matrix_products import add_product, product
 from fastgrad._src.jit.library_functions import njit_kept_on_disk
+from fastgrad._src.jit.numba_internals import codegen
 
 
 @njit_kept_on_disk(error_model="numpy")
@@ -35,5 +36,33 @@ def test_callers_link_code_that_code_generation_has_not_rewritten():
     product.compile((numba.typeof(np.ones((3, 3))), numba.typeof(np.ones(3))))
     for overload in product.overloads.values():
         text = str(overload.library._get_module_for_linking())
-        assert "inttoptr" in text
+        assert "store double" in text
+        assert "sunkaddr" not in text
+
+
+def test_numba_links_no_pointer_that_is_made_of_one_summand_of_an_address(monkeypatch):
+    """Numba's own libraries, those of overloads, link code after its generation: an address may be no sum of integers there."""
+    texts = []
+    module_of = codegen.CPUCodeLibrary._get_module_for_linking
+
+    def get_module(library):
+        module = module_of(library)
+        texts.append(str(module))
+        return module
+
+    @numba.njit
+    def function(out, a, b):
+        add_product("mmm", out, a, b, False)
+
+    @numba.njit
+    def compiled_by_numba(out, a, b):
+        function(out, a, b)
+
+    monkeypatch.setattr(codegen.CPUCodeLibrary, "_get_module_for_linking", get_module)
+    out, a, b = np.zeros((2, 2)), np.ones((2, 3)), np.ones((3, 2))
+    compiled_by_numba(out, a, b)
+    assert out.tolist() == [[3.0, 3.0], [3.0, 3.0]]
+    assert any("add_matrix_product" in text for text in texts)
+    for text in texts:
         assert not re.findall(r"%sunkaddr\d* = inttoptr", text)
+        assert "getelementptr i8, ptr null" not in text
