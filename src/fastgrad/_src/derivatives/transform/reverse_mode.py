@@ -462,9 +462,12 @@ class ReverseMode(Emitter):
     def _save_arrays(self, statement: Call) -> None:
         """Writes what keeps the contents of the arrays of a call."""
         for variable, array in self.arrays.saved_arrays(statement).values():
-            contents = self.view(array) if isinstance(array, View) else array.term
+            if isinstance(array, View):
+                contents, count = self.view(array), code.product([*map(self.operand, array.sizes)])
+            else:
+                contents, count = array.term, code.size(array.term)  # its sizes are read after the call
             if self.arrays.has_recorded_arrays(statement):
-                self.stacks.push_array(contents, code.product([*map(self.operand, array.sizes)]))
+                self.stacks.push_array(contents, count)
             else:
                 self.write(code.assign(variable, code.call("contiguous", contents)))
 
