@@ -163,9 +163,13 @@ def test_relu_has_no_options_as_in_keras() -> None:
 
 def test_attention_refuses_what_keras_refuses_and_repeats_heads() -> None:
     rng = np.random.default_rng(0)
-    query, key, value = [rng.normal(size=(2, 5, heads, 3)).astype(np.float32) for heads in (4, 2, 2)]
-    repeated = ops.dot_product_attention(query, np.repeat(key, 2, 2), np.repeat(value, 2, 2))
-    np.testing.assert_allclose(ops.dot_product_attention(query, key, value, flash_attention=False), repeated, rtol=1e-6)
+    for key_heads in (1, 2):
+        query, key, value = [
+            rng.normal(size=(2, 5, heads, 3)).astype(np.float32) for heads in (4, key_heads, key_heads)
+        ]
+        repeated = ops.dot_product_attention(query, *[np.repeat(x, 4 // key_heads, 2) for x in (key, value)])
+        attended = ops.dot_product_attention(query, key, value, flash_attention=False)
+        np.testing.assert_allclose(attended, repeated, rtol=1e-6)
     with pytest.raises(ValueError, match="Flash attention is not supported"):
         ops.dot_product_attention(query, query, query, flash_attention=True)
     with pytest.raises(ValueError, match=r"attn_logits_soft_cap must be None, got 1\.0"):

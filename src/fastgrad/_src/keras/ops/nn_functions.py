@@ -322,7 +322,7 @@ def _attention(
             f"value.shape={tuple(v.shape)}."
         )
     heads, key_heads = q.shape[2], k.shape[2]
-    if 1 < key_heads < heads:
+    if 0 < key_heads < heads:
         k, v = [repeat(x, heads // key_heads, 2) for x in (k, v)]
     scores = einsum("bthd,bshd->bhts", q, k) * (q.shape[-1] ** -0.5 if scale is None else scale)
     scores = scores if bias is None else scores + cast(bias, scores.dtype)
