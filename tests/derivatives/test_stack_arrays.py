@@ -3,6 +3,7 @@
 import numba
 import numpy as np
 import pytest
+from numba.core.runtime._nrt_python import memsys_enable_stats
 
 import fastgrad as fg
 from fastgrad._src.derivatives import derivation
@@ -10,6 +11,7 @@ from fastgrad._src.derivatives.code.tree import tuple_of
 from fastgrad._src.derivatives.runtime import code_emission, stack_arrays
 from fastgrad._src.derivatives.runtime.stack_arrays import stack_allocations
 from fastgrad._src.derivatives.transform.reverse_mode import ReverseMode
+from tests.derivatives.both_ways import references_left
 
 X = np.array([0.3, -0.7, 1.1])
 
@@ -156,3 +158,26 @@ def test_a_function_that_calls_itself_has_its_arrays_on_the_heap():
         return function(pair[0], depth - 1) + 1e-4 * pair[1] * x
 
     assert fg.grad(function)(1.0, 2000) == pytest.approx(1.0 + 2000 * 1e-4)
+
+
+@numba.njit
+def exchanged(x):
+    first, second = x * 1.0, np.zeros(x.size)
+    for _ in range(3):
+        first, second = np.sin(second) + x, first
+    chosen = first if first[0] > second[0] else second
+    return (chosen * x).sum()
+
+
+@pytest.mark.parametrize("function", [*FUNCTIONS, exchanged], ids=lambda function: function.__name__)
+@pytest.mark.parametrize("size", [3, 50])
+def test_no_reference_is_left(function, size):
+    x = np.linspace(0.5, 1.5, size)
+
+    def derivatives():
+        value, pull = fg.vjp(function, x)
+        pull(np.ones(value.shape) if np.ndim(value) else 1.0)
+        fg.jvp(function, (x,), (np.ones(size),))
+
+    memsys_enable_stats()
+    assert references_left(derivatives) == 0

@@ -280,7 +280,18 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
     def _assign(self, statement: code.Assign) -> None:
         with self.expressions.new_arrays_on_stack(self._on_stack.get(statement, 0)):
             value = self.expressions.value(statement.value)
+        if isinstance(statement.value, code.Variable) and isinstance(statement.target, code.Variable):
+            self._move_reference(statement, value)
         self.assign(statement.target, value)
+
+    def _move_reference(self, statement: code.Assign, value: Value) -> None:
+        """Gives a value the reference of the variable that it is read from, if nothing reads that variable later."""
+        name = statement.value.name  # type: ignore[attr-defined]
+        place = self._places.get(name)
+        if place is not None and place.slots and name in self._lifetimes.dead_after(statement):
+            self._references.clear(place.type, place.pointer)
+            self._references.forget(place.slots)
+            value.is_owned = True
 
     def assign(self, target: Term, value: Value) -> None:
         """Gives variables, an element or a part of an array a value."""
