@@ -44,6 +44,7 @@ READERS = {
     "data/files.py": (4, "CSV"),
     "data/cache.py": (2, "dataset index"),
     "data/readers.py": (1, "Parquet"),
+    "commands/command_line.py": (1, SYSTEM),
     "commands/differentiate.py": (4, OWN),
     "commands/environment_report.py": (1, SYSTEM),
     "jit/dispatcher_cache.py": (2, "derivative"),
