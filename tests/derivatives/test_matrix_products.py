@@ -8,7 +8,7 @@ import pytest
 from numba import prange
 
 import fastgrad as fg
-from fastgrad._src.derivatives.runtime.matrix_products import LARGE, add_product, add_product_in_python, product
+from fastgrad._src.derivatives.runtime.matrix_products import LARGE, add_product, add_product_in_python
 from tests.derivatives.interpreted import text_of_reverse_mode
 
 pytestmark = pytest.mark.filterwarnings("ignore::numba.core.errors.NumbaPerformanceWarning")  # of views in products
@@ -115,20 +115,6 @@ def test_a_guarded_product_of_zero_and_infinity_is_zero(way, size):
     with np.errstate(invalid="ignore"):
         ADD[way]("mmm", out, a, b, False)
     assert np.isnan(out[0]).sum() == size - 1
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_one_function_is_compiled_for_all_layouts(layout):
-    a, v = RNG.normal(size=(4, 6)), RNG.normal(size=6)
-
-    @numba.njit
-    def call(a, v):
-        return product(a, v), product(v[:4], a)
-
-    right, left = call(layout(a), layout(v))
-    np.testing.assert_allclose(right, a @ v, atol=1e-13)
-    np.testing.assert_allclose(left, v[:4] @ a, atol=1e-13)
-    assert len([types for types in product.signatures if str(types[0].dtype) == "float64"]) <= 3
 
 
 # ---- derivatives ----------------------------------------------------------------------------------------------------

@@ -5,8 +5,9 @@ import re
 import numba
 import numpy as np
 import pytest
+from numba import types
 
-from fastgrad._src.derivatives.runtime.matrix_products import add_product, product
+from fastgrad._src.derivatives.runtime.matrix_products import _add_matrix_product, add_product
 from fastgrad._src.jit.library_functions import njit_kept_on_disk
 from fastgrad._src.jit.numba_internals import codegen
 
@@ -33,8 +34,9 @@ def test_a_function_is_called_from_compiled_code_and_from_python():
 
 def test_callers_link_code_that_code_generation_has_not_rewritten():
     """Code generation may make one summand of an address a pointer. Where it is 0, LLVM took the address for null in the caller."""
-    product.compile((numba.typeof(np.ones((3, 3))), numba.typeof(np.ones(3))))
-    for overload in product.overloads.values():
+    matrix = types.UniTuple(types.intp, 3)
+    _add_matrix_product.compile((types.float64, types.intp, *[matrix] * 4, types.boolean, types.boolean))
+    for overload in _add_matrix_product.overloads.values():
         text = str(overload.library._get_module_for_linking())
         assert "store double" in text
         assert "sunkaddr" not in text

@@ -12,6 +12,7 @@ from numba import types
 from fastgrad._src.core.errors import InternalError
 from fastgrad._src.derivatives.frontend import complex_numbers
 from fastgrad._src.derivatives.ir import special_functions
+from fastgrad._src.derivatives.ir.call_rules import SumOfProducts
 from fastgrad._src.derivatives.ir.operands import Constant, Location, Operand, Root, Scalar, View
 from fastgrad._src.derivatives.ir.partials import where
 from fastgrad._src.derivatives.ir.representation import Block, Function
@@ -111,8 +112,11 @@ class TangentNumbers:
         """Returns what a function returns, a tuple: numbers, and arrays that are whole."""
         lowering = self._lowering
         with lowering.internal_frame(location):
-            type = _result_type(function, tuple(lowering.operands.types_of(arguments)))
-            value = lowering.calls.call(function, arguments, {}, type, "t")
+            if isinstance(function, SumOfProducts):
+                value = lowering.calls.inline(function.function, arguments)
+            else:
+                type = _result_type(function, tuple(lowering.operands.types_of(arguments)))
+                value = lowering.calls.call(function, arguments, {}, type, "t")
             return [self._whole_root(leaf) if isinstance(leaf, View) else leaf for leaf in value.leaves]
 
     def copy(self, location: Location, view: View) -> Root:

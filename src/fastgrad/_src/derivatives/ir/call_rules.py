@@ -64,6 +64,19 @@ class TangentOf:
         return f"tangent_of_{self.callee.function.__name__}"
 
 
+@dataclasses.dataclass(frozen=True)
+class SumOfProducts:
+    """A sum of products of matrices, or of matrices and vectors: ``CallRule.function`` of such a call.
+
+    Attributes:
+        factors: for each product the numbers of the arguments that are its factors.
+        function: a Python function that returns the sum, which is differentiated in its place. Like a tangent, it may return it in a tuple.
+    """
+
+    factors: tuple[tuple[int, int], ...]
+    function: Callable[..., Any]
+
+
 @dataclasses.dataclass(eq=False)
 class CallRule:
     """A function with derivatives of its own, which reads its arguments only.
@@ -105,15 +118,20 @@ class ProductRule(CallRule):
     """A product of two matrices, or of a matrix and a vector. Its reverse sweep adds to the cotangents of the operands in place.
 
     Args:
-        function: a dispatcher of the operands.
-        tangents: for the numbers of the operands that have tangents the dispatcher of these, the product, the operands, and whether a product
-            of 0 and an infinite number is 0.
+        function: the product.
+        tangents: for the numbers of the operands that have tangents what takes these, the product, the operands, and whether a product of 0 and an
+            infinite number is 0.
         active: the numbers of the operands that have derivatives.
     """
 
     is_product = True
 
-    def __init__(self, function: Any, tangents: dict[tuple[int, ...], Any], active: tuple[int, ...] = (0, 1)) -> None:
+    def __init__(
+        self,
+        function: SumOfProducts,
+        tangents: dict[tuple[int, ...], SumOfProducts],
+        active: tuple[int, ...] = (0, 1),
+    ) -> None:
         unread = {0, *[1 + position for position in (0, 1) if active == (position,)]}  # the other one is read
         super().__init__(function, None, tangents.get(active), active, frozenset(unread), "a product")
         self._tangents = tangents

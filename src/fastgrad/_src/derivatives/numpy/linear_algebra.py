@@ -9,6 +9,8 @@ the gradient is 0 above it.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numba
 import numpy as np
@@ -17,7 +19,6 @@ from numba.extending import overload
 
 from fastgrad._src.derivatives.frontend.call_rules import FunctionRule
 from fastgrad._src.derivatives.numpy import small_matrices
-from fastgrad._src.derivatives.numpy.products import lower_as
 from fastgrad._src.derivatives.numpy.small_matrices import (
     SMALL,
     cholesky_adjoint,
@@ -27,6 +28,7 @@ from fastgrad._src.derivatives.numpy.small_matrices import (
     solve,
     times,
 )
+from fastgrad._src.jit.library_functions import LibraryFunction
 
 LAPACK_RULES: dict = {}
 
@@ -446,9 +448,15 @@ def _times(a, b):
     return np.dot(a, b)
 
 
-lower_as(solve, _solve)
-lower_as(inv, _inv)
-lower_as(times, _times)
+def _lower_as(library_function: Any, function: Callable[..., Any]) -> None:
+    """Lets calls of a function of the library be lowered as those of another function, which is differentiated in its place."""
+    if isinstance(library_function, LibraryFunction):  # not where Numba's compiler is off
+        library_function.lowering_rule = lambda lowering, arguments: lowering.calls.inline(function, arguments)
+
+
+_lower_as(solve, _solve)
+_lower_as(inv, _inv)
+_lower_as(times, _times)
 
 _add_lapack_rule(np.linalg.solve, _solve_adjoint, _solve_tangent, solve)
 _add_lapack_rule(np.linalg.inv, _inv_adjoint, _inv_tangent, inv)

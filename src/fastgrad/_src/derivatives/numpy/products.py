@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,22 +11,37 @@ from numba import types
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.array_expressions import materialize
 from fastgrad._src.derivatives.functions.numba_types import number_type
-from fastgrad._src.derivatives.ir.call_rules import ProductRule
+from fastgrad._src.derivatives.ir.call_rules import ProductRule, SumOfProducts
 from fastgrad._src.derivatives.ir.values import is_complex
 from fastgrad._src.derivatives.numpy.array_functions import rank_of, register
 from fastgrad._src.derivatives.numpy.loop_sources import common_size, loops_from_source
-from fastgrad._src.derivatives.runtime import matrix_products
-from fastgrad._src.jit.library_functions import LibraryFunction
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.lowering import Lowering
 
+
+def _product(a: Any, b: Any) -> Any:
+    return np.dot(a, b)
+
+
+def _tangent(ta: Any, tb: Any, y: Any, a: Any, b: Any, is_guarded: bool) -> Any:
+    return (np.dot(ta, b) + np.dot(a, tb),)
+
+
+def _tangent_by_first(ta: Any, y: Any, a: Any, b: Any, is_guarded: bool) -> Any:
+    return (np.dot(ta, b),)
+
+
+def _tangent_by_second(tb: Any, y: Any, a: Any, b: Any, is_guarded: bool) -> Any:
+    return (np.dot(a, tb),)
+
+
 RULE = ProductRule(
-    matrix_products.product,
+    SumOfProducts(((0, 1),), _product),
     {
-        (0, 1): matrix_products.tangent,
-        (0,): matrix_products.tangent_by_first,
-        (1,): matrix_products.tangent_by_second,
+        (0, 1): SumOfProducts(((0, 4), (3, 1)), _tangent),
+        (0,): SumOfProducts(((0, 3),), _tangent_by_first),
+        (1,): SumOfProducts(((2, 0),), _tangent_by_second),
     },
 )
 _LOOPS = {
@@ -86,31 +100,3 @@ def _outer(lowering: Lowering, first: Any, second: Any, *, result_type: types.Ty
         return NotImplemented
     columns = view_rules.subview(lowering.builder, first, [view_rules.FULL_SLICE, view_rules.NEW_AXIS])
     return lowering.operators.apply(operator.mul, [columns, second], result_type)
-
-
-def _product(a: Any, b: Any) -> Any:
-    return np.dot(a, b)
-
-
-def _tangent(ta: Any, tb: Any, y: Any, a: Any, b: Any, is_guarded: bool) -> Any:
-    return (np.dot(ta, b) + np.dot(a, tb),)
-
-
-def _tangent_by_first(ta: Any, y: Any, a: Any, b: Any, is_guarded: bool) -> Any:
-    return (np.dot(ta, b),)
-
-
-def _tangent_by_second(tb: Any, y: Any, a: Any, b: Any, is_guarded: bool) -> Any:
-    return (np.dot(a, tb),)
-
-
-def lower_as(library_function: Any, function: Callable[..., Any]) -> None:
-    """Lets calls of a function of the library be lowered as those of another function, which is differentiated in its place."""
-    if isinstance(library_function, LibraryFunction):  # not where Numba's compiler is off
-        library_function.lowering_rule = lambda lowering, arguments: lowering.calls.inline(function, arguments)
-
-
-lower_as(matrix_products.product, _product)
-lower_as(matrix_products.tangent, _tangent)
-lower_as(matrix_products.tangent_by_first, _tangent_by_first)
-lower_as(matrix_products.tangent_by_second, _tangent_by_second)

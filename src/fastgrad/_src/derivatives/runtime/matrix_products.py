@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 from llvmlite import ir as llvm_ir
 from numba import types
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic
 
-from fastgrad._src.jit.jit_switch import jit_is_disabled
-from fastgrad._src.jit.library_functions import LibraryFunction, njit_kept_on_disk
+from fastgrad._src.jit.library_functions import njit_kept_on_disk
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import is_on
 from fastgrad._src.jit.numba_internals import cgutils
@@ -243,91 +242,6 @@ def add_product_in_python(forms: str, out: Any, a: Any, b: Any, is_guarded: bool
         target += first @ second
 
 
-# ---- products and their tangents ------------------------------------------------------------------------------------
-
-
-class _OfAnyLayout(LibraryFunction):
-    """A dispatcher that is compiled once for arrays of all layouts."""
-
-    def get_call_template(self, args: Any, kws: Any) -> Any:
-        """Returns the template of a call with read-only arrays of any layout, which other arrays are cast to."""
-        return super().get_call_template(
-            tuple(type.copy(layout="A", readonly=True) if isinstance(type, types.Array) else type for type in args),
-            kws,
-        )
-
-
-def _function_of_any_layout(function: Any) -> Any:
-    return function if jit_is_disabled() else _OfAnyLayout(function, {})
-
-
-def _zeros(a: Any, b: Any) -> np.ndarray:
-    """Returns zeros of the shape of a product."""
-    return np.zeros(a.shape[:-1] + b.shape[1:], a.dtype)
-
-
-def _add_product_to(out: Any, a: Any, b: Any, is_guarded: bool) -> None:
-    """Adds a product of vectors and matrices to an array."""
-    add_product_in_python(product_forms(a.ndim, b.ndim), out, a, b, is_guarded)
-
-
 def product_forms(first: int, second: int) -> str:
     """Returns the forms of the product of arrays of these ranks and its operands."""
     return {(2, 2): "mmm", (2, 1): "cmc", (1, 2): "rrm"}[first, second]
-
-
-@overload(_zeros)
-def _compiled_zeros(a, b):  # type: ignore[no-untyped-def]
-    if a.ndim == 1:
-        return lambda a, b: np.zeros(b.shape[1], a.dtype)
-    if b.ndim == 1:
-        return lambda a, b: np.zeros(a.shape[0], a.dtype)
-    return lambda a, b: np.zeros((a.shape[0], b.shape[1]), a.dtype)
-
-
-@overload(_add_product_to)
-def _compiled_add_to(out, a, b, is_guarded):  # type: ignore[no-untyped-def]
-    forms = product_forms(a.ndim, b.ndim)
-    return lambda out, a, b, is_guarded: add_product(forms, out, a, b, is_guarded)
-
-
-@_function_of_any_layout
-def product(a, b):  # type: ignore[no-untyped-def]
-    """Returns the product of two matrices, or of a matrix and a vector."""
-    out = _zeros(a, b)
-    _add_product_to(out, a, b, False)
-    return out
-
-
-@_function_of_any_layout
-def tangent(ta, tb, y, a, b, is_guarded):  # type: ignore[no-untyped-def]
-    """Returns the tangent of a product ``y``, in a tuple. If ``is_guarded``, a product of 0 and an infinite number is 0."""
-    out = _zeros(a, b)
-    _add_product_to(out, ta, b, is_guarded)
-    _add_product_to(out, a, tb, is_guarded)
-    return (out,)
-
-
-@_function_of_any_layout
-def tangent_by_first(ta, y, a, b, is_guarded):  # type: ignore[no-untyped-def]
-    """Returns the tangent of a product ``y`` whose second operand is constant, in a tuple."""
-    out = _zeros(a, b)
-    _add_product_to(out, ta, b, is_guarded)
-    return (out,)
-
-
-@_function_of_any_layout
-def tangent_by_second(tb, y, a, b, is_guarded):  # type: ignore[no-untyped-def]
-    """Returns the tangent of a product ``y`` whose first operand is constant, in a tuple."""
-    out = _zeros(a, b)
-    _add_product_to(out, a, tb, is_guarded)
-    return (out,)
-
-
-FACTORS: dict[Any, tuple[tuple[int, int], ...]] = {
-    product: ((0, 1),),
-    tangent: ((0, 4), (3, 1)),
-    tangent_by_first: ((0, 3),),
-    tangent_by_second: ((2, 0),),
-}
-"""The functions that return sums of products, with the numbers of the arguments that each product has as factors."""

@@ -15,7 +15,7 @@ from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
 from fastgrad._src.derivatives.code import tree as code
 from fastgrad._src.derivatives.code.tree import Code
 from fastgrad._src.derivatives.functions.numba_types import is_complex_type
-from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule, TangentOf
+from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule, SumOfProducts, TangentOf
 from fastgrad._src.derivatives.ir.operands import (
     Constant,
     Counter,
@@ -36,7 +36,7 @@ from fastgrad._src.derivatives.ir.scalar_operations import CASTS, GLOBALS_OF_COD
 from fastgrad._src.derivatives.ir.statements import Call, Load, Raise, Return
 from fastgrad._src.derivatives.runtime.complex_arrays import complex_of_parts, real_parts
 from fastgrad._src.derivatives.runtime.list_fields import list_like, shares_memory_of_item, tangents_in_list
-from fastgrad._src.derivatives.runtime.matrix_products import FACTORS, FLAT, product_forms
+from fastgrad._src.derivatives.runtime.matrix_products import FLAT, product_forms
 from fastgrad._src.derivatives.runtime.record_fields import field_of
 from fastgrad._src.scalars.formulas import Number as NumberTerm
 from fastgrad._src.scalars.formulas import Term, as_term
@@ -310,8 +310,8 @@ class Emitter:
     def call(self, statement: Call) -> None:
         """Writes a call of a function with derivatives of its own."""
         rule = statement.rule
-        if statement.callee is None and rule.function in FACTORS:
-            self._write_products(statement)
+        if isinstance(rule.function, SumOfProducts):
+            self._write_products(statement, rule.function)
             return
         arguments = [self.argument(value) for value in statement.arguments]
         results: list[Term] = [result.term for result in statement.results]
@@ -330,7 +330,7 @@ class Emitter:
         called = code.call(self.bound(rule.function, "function").name, *arguments)
         self.write(code.assign(target, called) if results else code.Evaluate(called))
 
-    def _write_products(self, statement: Call) -> None:
+    def _write_products(self, statement: Call, products: SumOfProducts) -> None:
         """Writes a product of matrices, or its tangent, as products that add to zeros."""
         (result,) = statement.results
         assert isinstance(result, Root)
@@ -338,7 +338,7 @@ class Emitter:
         self.write(code.assign(result.term, zeros))
         numbers = [argument for argument in statement.arguments if not isinstance(argument, View)]
         is_guarded = [*map(self.operand, numbers), as_term(False)][0]
-        for positions in FACTORS[statement.rule.function]:
+        for positions in products.factors:
             first, second = [statement.arguments[position] for position in positions]
             assert isinstance(first, View)
             assert isinstance(second, View)
