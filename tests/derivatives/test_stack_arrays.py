@@ -36,8 +36,8 @@ def of_any_size(x):
 
 @numba.njit
 def of_many_elements(x):
-    table = np.zeros((9, 9))
-    for i in range(9):
+    table = np.zeros((12, 12))
+    for i in range(12):
         table[i] = x[0] * i
     return (table * table).sum()
 

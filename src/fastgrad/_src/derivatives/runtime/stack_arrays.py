@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from fastgrad._src.derivatives.code import tree as code
 from fastgrad._src.scalars.formulas import Number, Term
 
-MOST_ELEMENTS = 64
+MOST_ELEMENTS = 128
 """The elements of the largest array of constant sizes that is on the stack."""
-_ROOM = 32
+_ROOM = 64
 """The elements of an array of other sizes that is on the stack: where it has more, it is on the heap."""
-_MOST_OF_FUNCTION = 2048
+_MOST_OF_FUNCTION = 4096
 """The elements of all such arrays of a function. Threads may have small stacks."""
 _MAKERS = {"np.empty", "np.zeros"}
 _BORROWERS = {"save_array", "load_array", "contiguous", "add_product", "may_share_memory"}
