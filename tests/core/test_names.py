@@ -221,6 +221,16 @@ def test_hints_are_for_missing_names():
     [
         ("tf.Session", AttributeError, r"tf\.Session: TensorFlow 1 has it, .*Nearest: a call of the function"),
         (
+            "tf.compat.v1.Session",
+            AttributeError,
+            r"v1\.Session: TensorFlow 1 has it, .*Nearest: a call of the function",
+        ),
+        (
+            "tf.compat.v1.train.Saver",
+            AttributeError,
+            r"train\.Saver: TensorFlow 1 has it, .*Nearest: tf\.train\.Checkpoint",
+        ),
+        (
             "tf.keras.applications",
             AttributeError,
             r"tf\.keras\.applications: TensorFlow has it, fastgrad does not\. Nearest",

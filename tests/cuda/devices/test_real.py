@@ -43,7 +43,7 @@ def test_a_missing_package_is_named_with_what_installs_it(fresh, monkeypatch, ab
     monkeypatch.setattr(finding, "_is_installed", lambda name: name != absent)
     assert tf.config.list_physical_devices("GPU") == []
     line = tf.config.why_no_gpu()
-    assert line.endswith('; run: pip install ".[cuda]"')
+    assert line.endswith('; run: pip install "fastgrad[cuda]"')
     assert "\n" not in line
     assert (f"the package {absent} is not installed" if absent else "cuda-core can't be imported") in line
 
@@ -53,7 +53,7 @@ def test_a_missing_compiler_is_named(fresh, monkeypatch, absent):
     monkeypatch.setattr(finding, "cuda_core", lambda: None)
     monkeypatch.setattr(finding, "_is_installed", lambda name: name != absent)
     assert tf.config.list_physical_devices("GPU") == []
-    assert tf.config.why_no_gpu() == f'no GPU: the package {absent} is not installed; run: pip install ".[cuda]"'
+    assert tf.config.why_no_gpu() == f'no GPU: the package {absent} is not installed; run: pip install "fastgrad[cuda]"'
 
 
 def test_nothing_of_gpus_is_imported_by_what_needs_none():

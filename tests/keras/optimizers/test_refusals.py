@@ -88,6 +88,16 @@ def test_arguments_out_of_their_range(make, options):
         make(**options)
 
 
+def test_unknown_arguments_have_suggestions():
+    for arguments, near in (
+        ({"lr": 0.1}, "learning_rate"),
+        ({"learning_rat": 0.1}, "learning_rate"),
+        ({"beta1": 0.5}, "beta_1"),
+    ):
+        with pytest.raises(ValueError, match=rf"Adam: Argument\(s\) not recognized: .*\. Did you mean: {near}"):
+            O.Adam(**arguments)
+
+
 def test_decay_is_a_thing_of_the_past():
     with pytest.warns(UserWarning, match="`decay` is no longer supported"):
         O.SGD(decay=0.1)

@@ -333,3 +333,23 @@ def test_a_folder_in_place_of_a_file_is_refused(tmp_path):
         model.save(tmp_path / "model.keras", zipped=False)
     assert not list(tmp_path.iterdir())
     model.save(tmp_path / "model.keras", zipped=True)
+
+
+def test_the_optimizers_of_a_model_and_of_a_model_in_it_are_loaded_each_by_itself(tmp_path):
+    x, y = np.ones((8, 3), np.float32), np.ones((8, 2), np.float32)
+    inner = tf.keras.Sequential([tf.keras.Input((3,)), tf.keras.layers.Dense(2)])
+    inner.compile("adam", "mse")
+    inner.fit(x, y, epochs=3, verbose=0)
+    outer = tf.keras.Sequential([tf.keras.Input((3,)), inner])
+    outer.compile("adam", "mse")
+    path = str(tmp_path / "outer.keras")
+    outer.save(path)
+    with pytest.warns(UserWarning, match=r"The state of the optimizer in .* is left out: it is 2 values"):
+        loaded = tf.keras.models.load_model(path)
+    assert int(loaded.layers[0].optimizer.iterations) == 3
+    for ours, theirs in zip(loaded.layers[0].optimizer.variables, inner.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    outer.fit(x, y, epochs=2, verbose=0)
+    outer.save(path)
+    loaded = tf.keras.models.load_model(path)
+    assert (int(loaded.layers[0].optimizer.iterations), int(loaded.optimizer.iterations)) == (3, 2)

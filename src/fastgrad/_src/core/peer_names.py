@@ -90,10 +90,14 @@ def missing_name_text(
         near = near or nearest_alternative("." + name)
     else:
         subject, module = f"{owner}.{name}", "fastgrad" + owner.removeprefix("tf")
-        later_name = former.get(owner, {}).get(name)
+        former_owner = (
+            f"tf{owner.removeprefix('tf').removeprefix('.compat.v1')}"  # TensorFlow 1's name of tf.compat.v1 is tf
+        )
+        former_subject = f"{former_owner}.{name}"
+        later_name = former.get(former_owner, {}).get(name)
         peer = "TensorFlow" if name in current.get(owner, ()) else ""
-        peer = peer or ("TensorFlow 1" if later_name is not None or subject in NEAREST else "")
-        near = nearest_alternative(subject, later_name or "")
+        peer = peer or ("TensorFlow 1" if later_name is not None or former_subject in NEAREST else "")
+        near = nearest_alternative(subject) or nearest_alternative(former_subject, later_name or "")
         if not peer:
             subject = f"module '{module}' has no attribute '{name}'"
             known = [x for x in known if x in current.get(owner, ()) or f"{module}.{x}" not in sys.modules]

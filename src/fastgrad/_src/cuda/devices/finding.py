@@ -7,7 +7,7 @@ from typing import Any
 
 from fastgrad._src.cuda.codegen.compile import COMPILER_PACKAGES
 
-INSTALL_COMMAND = 'pip install ".[cuda]"'
+INSTALL_COMMAND = 'pip install "fastgrad[cuda]"'
 OLDEST_DRIVER_CUDA_VERSION = (13, 0)
 """The CUDA version that a driver needs for machine code of the CUDA 13 packages."""
 OLDEST_CAPABILITY_TIMES_TEN = 75

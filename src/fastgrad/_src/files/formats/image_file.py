@@ -16,7 +16,7 @@ def pillow_image_module() -> Any:
     try:
         from PIL import Image
     except ImportError as error:
-        raise ImportError('Images are read and written by Pillow: pip install ".[images]".') from error
+        raise ImportError('Images are read and written by Pillow: pip install "fastgrad[images]".') from error
     return Image
 
 

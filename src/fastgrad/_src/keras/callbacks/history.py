@@ -50,7 +50,7 @@ class History(Callback):
         try:
             from matplotlib import pyplot as plt
         except ImportError as error:
-            raise ImportError('Curves are drawn by matplotlib: pip install ".[plots]".') from error
+            raise ImportError('Curves are drawn by matplotlib: pip install "fastgrad[plots]".') from error
 
         if not self.history:
             raise ValueError("History.plot: no epoch has ended yet, so there is no curve.")

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fastgrad._src.core.indexed_slices import IndexedSlices
-from fastgrad._src.core.names import declare_missing
+from fastgrad._src.core.names import declare_missing, suggestions
 from fastgrad._src.core.placement import device_of, placement
 from fastgrad._src.core.recording import as_if_recording_state, hide_from_tapes, is_state_recorded, recorders
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
@@ -120,7 +120,9 @@ class Optimizer(OptimizerState):
         if kwargs.pop("decay", None) is not None:
             warn("Argument `decay` is no longer supported and will be ignored.")
         if kwargs:
-            raise ValueError(f"Argument(s) not recognized: {kwargs}")
+            known = inspect.signature(type(self).__init__).parameters
+            near = " Did you mean: learning_rate?" if "lr" in kwargs else suggestions(next(iter(kwargs)), known)
+            raise ValueError(f"{class_name}: Argument(s) not recognized: {kwargs}.{near}")
         if sum(limit is not None for limit in (clipnorm, clipvalue, global_clipnorm)) > 1:
             raise ValueError(
                 f"Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. Received: clipnorm={clipnorm}, "

@@ -255,8 +255,8 @@ def _assign_named(
     skip_mismatch: bool,
     source: str,
 ) -> None:
-    """Assigns all values or none; values of optimizers (names begin with ``optimizers``) only if they fit."""
-    state, optimizer_variables = _pop_prefixed(values, optimizers), _pop_prefixed(variables, optimizers)
+    """Assigns all values or none; those of an optimizer (names begin with one of ``optimizers``) only if they fit."""
+    states = [(_pop_prefixed(values, prefix), _pop_prefixed(variables, prefix), prefix) for prefix in optimizers]
     missing_names, unknown_names = sorted(variables.keys() - values.keys()), sorted(values.keys() - variables.keys())
     mismatches = mismatch_messages(variables, values)
     if skip_mismatch:
@@ -275,20 +275,22 @@ def _assign_named(
         raise ValueError(f"The weights in {source} are not those of '{model.name}'. {' '.join(sentences)}")
     for name, value in values.items():
         variables[name].assign(value)
-    if state.keys() == optimizer_variables.keys() and not mismatch_messages(optimizer_variables, state):
-        for name, value in state.items():
-            optimizer_variables[name].assign(value)
-    elif state and optimizer_variables:
-        warn(
-            f"The state of the optimizer in {source} is left out: it is {len(state)} values, the model's optimizer has "
-            f"{len(optimizer_variables)} variables"
-            + (", or others." if len(state) == len(optimizer_variables) else "."),
-        )
+    for state, optimizer_variables, prefix in states:
+        if state.keys() == optimizer_variables.keys() and not mismatch_messages(optimizer_variables, state):
+            for name, value in state.items():
+                optimizer_variables[name].assign(value)
+        elif state and optimizer_variables:
+            owner = "" if prefix in (_OPTIMIZER_PREFIX, legacy_h5.OPTIMIZER_PREFIX) else f" of {prefix.rstrip('/')}"
+            warn(
+                f"The state of the optimizer{owner} in {source} is left out: it is {len(state)} values, the model's optimizer has "
+                f"{len(optimizer_variables)} variables"
+                + (", or others." if len(state) == len(optimizer_variables) else "."),
+            )
 
 
-def _pop_prefixed(items: dict[str, Any], prefixes: tuple[str, ...]) -> dict[str, Any]:
+def _pop_prefixed(items: dict[str, Any], prefix: str) -> dict[str, Any]:
     """Removes the items whose names begin with a prefix; returns them."""
-    return {name: items.pop(name) for name in list(items) if name.startswith(prefixes)}
+    return {name: items.pop(name) for name in list(items) if name.startswith(prefix)}
 
 
 def _cast_to_variable(value: np.ndarray, variable: Variable | None) -> np.ndarray:

@@ -116,7 +116,7 @@ def _pooch_retrieve(by_hand: str) -> Any:
     try:
         import pooch
     except ImportError as error:
-        raise ImportError(f'Downloads need pooch: pip install ".[datasets]".{by_hand}') from error
+        raise ImportError(f'Downloads need pooch: pip install "fastgrad[datasets]".{by_hand}') from error
     pooch.get_logger().setLevel("WARNING")
     return pooch.retrieve
 

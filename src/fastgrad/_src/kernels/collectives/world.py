@@ -75,7 +75,7 @@ def world() -> World:
             return World()
         raise ImportError(
             f"A launcher of MPI started this process, and mpi4py cannot be imported: {error}. "
-            "Install it with `pip install fastgrad[mpi]`."
+            'Install it with `pip install "fastgrad[mpi]"`.'
         ) from error
     if not MPI.Is_initialized():
         from fastgrad._src.kernels.collectives.start import initialise
