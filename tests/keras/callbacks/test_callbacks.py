@@ -214,3 +214,14 @@ def test_logs_are_added_to_files_of_any_bytes(tmp_path):
         logger.on_epoch_end(0, {"loss": 1.0})
         logger.on_train_end()
         assert path.read_bytes().startswith(before or b"epoch,loss")
+
+
+@pytest.mark.parametrize("monitor", ["val_acc", "auc", "acc"])
+def test_a_monitored_name_that_is_no_metric_stops_the_training(monitor):
+    model = tf.keras.Sequential([tf.keras.Input((2,)), tf.keras.layers.Dense(1, activation="sigmoid")])
+    model.compile("sgd", "binary_crossentropy", metrics=["accuracy"])
+    x, y = np.ones((4, 2), np.float32), np.ones((4, 1), np.float32)
+    for callback in (tf.keras.callbacks.EarlyStopping, tf.keras.callbacks.ReduceLROnPlateau):
+        with pytest.raises(ValueError, match=rf"monitor={monitor}, which is no metric .*are: accuracy, loss"):
+            model.fit(x, y, epochs=2, verbose=0, callbacks=[callback(monitor)])
+        model.fit(x, y, epochs=1, verbose=0, callbacks=[callback("accuracy")])

@@ -39,10 +39,19 @@ class Monitoring(Callback):
         self.best: float | None = None
 
     def monitored_value(self, logs: Logs | None) -> float | None:
-        """Returns the monitored loss or metric in the logs; warns and returns None if it is missing."""
+        """Returns the monitored loss or metric in the logs; warns and returns None if it is missing.
+
+        Raises:
+            ValueError: neither the model nor the logs have it, and ``mode`` is ``"auto"``.
+        """
         self._is_better_if_greater()  # raises for an unknown name, instead of a warning in each epoch
         value = (logs or {}).get(self.monitor)
         if value is None:
+            if self.mode == "auto" and self._direction_of_metric() is None:
+                raise ValueError(
+                    f"{type(self).__name__} callback received monitor={self.monitor}, which is no metric of the model. "
+                    f"Available metrics are: {', '.join(logs or {})}."
+                )
             warn(
                 f"{type(self).__name__} conditioned on metric `{self.monitor}` which is not available. "
                 f"Available metrics are: {','.join(logs or {})}",
@@ -57,14 +66,10 @@ class Monitoring(Callback):
         """
         if self.mode != "auto":
             return self.mode == "max"
-        name = self.monitor.removeprefix("val_").removeprefix("weighted_")
-        if name == "loss" or name.endswith("_loss"):
-            return False
-        for metric in self.model.single_metrics() if hasattr(self.model, "single_metrics") else ():
-            if name == metric.name or name.endswith(f"_{metric.name}"):
-                direction = metric._direction or ("down" if _is_mean_of_loss(metric) else None)
-                if direction is not None:
-                    return bool(direction == "up")
+        direction = self._direction_of_metric()
+        if direction is not None:
+            return direction == "up"
+        name = self._metric_name()
         if "acc" in name or "auc" in name or name.startswith("fmeasure") or name in ("precision", "recall"):
             return True
         raise ValueError(
@@ -72,6 +77,21 @@ class Monitoring(Callback):
             "maximized or minimized. Pass `mode='max'` in order to monitor based on the highest metric value, or pass "
             "`mode='min'` in order to use the lowest value."
         )
+
+    def _metric_name(self) -> str:
+        return self.monitor.removeprefix("val_").removeprefix("weighted_")
+
+    def _direction_of_metric(self) -> str | None:
+        """Returns "up" or "down", where a loss or a metric of the model is better; None if the model has none of the monitored name."""
+        name = self._metric_name()
+        if name == "loss" or name.endswith("_loss"):
+            return "down"
+        for metric in self.model.single_metrics() if hasattr(self.model, "single_metrics") else ():
+            if name == metric.name or name.endswith(f"_{metric.name}"):
+                direction: str | None = metric._direction or ("down" if _is_mean_of_loss(metric) else None)
+                if direction is not None:
+                    return direction
+        return None
 
     def is_better(self, value: float, than: float | None) -> bool:
         """True if ``value`` is better than ``than`` by more than ``min_delta``."""
