@@ -381,3 +381,51 @@ def test_two_calls_of_one_function_of_tangents_have_names_of_their_own():
     _, (found,) = value_and_gradients(numba.njit(both), (X,), 1.0)
     a, b = X[:2]
     np.testing.assert_allclose(found, [36 * a**3 * b**2, 18 * a**4 * b, 0.0, 0.0], rtol=1e-12)
+
+
+@numba.njit
+def squared_repeatedly(x, depth):
+    if depth == 0:
+        return x * 2.0
+    return squared_repeatedly(x * x[::-1], depth - 1)
+
+
+@numba.njit
+def power(matrix, n):
+    if n == 0:
+        return np.eye(matrix.shape[0])
+    half = power(matrix, n // 2)
+    return half @ half @ matrix if n % 2 else half @ half
+
+
+@numba.njit
+def halves(x, depth):
+    """Arrays of two sizes, and a number."""
+    if depth == 0:
+        return x * x, x[: x.size // 2] * 1.0, x.sum()
+    first, second, total = halves(np.sin(x), depth - 1)
+    return first * x, second * total, total
+
+
+@pytest.mark.parametrize("size", [2, 5])
+@pytest.mark.parametrize("depth", [0, 1, 3])
+def test_recursive_functions_that_return_arrays(size, depth):
+    @numba.njit
+    def function(x):
+        first, second, total = halves(x, depth)
+        matrix = np.outer(x, x) + np.eye(x.size)
+        return (
+            squared_repeatedly(x, depth)[0] + (first * first).sum() + second.sum() * total + power(matrix, depth)[0, 1]
+        )
+
+    x = np.linspace(0.6, 1.1, size)
+    gradient, hessian = fg.grad(function), fg.hessian(function)(x)
+    (by_differences,), _ = central.reference(function, (x,), (0,))
+    np.testing.assert_allclose(gradient(x), by_differences.astype(float), rtol=1e-8)
+    for row in range(size):
+        direction = np.eye(size)[row]
+        step = 1e-4 * direction
+        slope = (
+            8 * (gradient(x + step) - gradient(x - step)) - (gradient(x + 2 * step) - gradient(x - 2 * step))
+        ) / 12e-4
+        np.testing.assert_allclose(hessian[row], slope, rtol=1e-6, atol=1e-7)

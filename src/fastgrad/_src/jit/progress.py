@@ -39,7 +39,7 @@ class CompilationProgress:
         self.enabled = os.environ.get("FASTGRAD_QUIET") != "1"
         self._programs = 0  # that are being compiled: control flow compiles programs inside of a program
         self._compiles_derivative = False  # derivatives compile the derivatives that they call
-        self._advice = " (`fastgrad warm`, or an installation by `pip install .`, compiles the library's in advance)"
+        self._advice = " (`fastgrad warm` compiles the library's in advance)"
         self._reset()
 
     def _reset(self) -> None:
@@ -94,7 +94,8 @@ class CompilationProgress:
         if is_first:
             self._has_begun = True
             atexit.register(self.end)
-            self._print_first_line(text)
+            print(f"{text}{self._advice}", file=sys.stderr, flush=True)
+            self._advice = ""
         if not sys.stderr.isatty():
             return
         if self._total is not None:
@@ -105,10 +106,6 @@ class CompilationProgress:
             self._next_line = self._seconds + SECONDS_BETWEEN_LINES
             if not is_first:
                 print(f"{text}: {self._count + 1} so far", file=sys.stderr, flush=True)
-
-    def _print_first_line(self, text: str) -> None:
-        print(f"{text}{self._advice}", file=sys.stderr, flush=True)
-        self._advice = ""
 
     @contextlib.contextmanager
     def of_derivative(self, name: str) -> Iterator[None]:
@@ -121,7 +118,9 @@ class CompilationProgress:
 
         def print_begin() -> None:
             if not has_ended.wait(DERIVATIVE_SECONDS):
-                self._print_first_line(f"fastgrad: compiling {text}")
+                print(
+                    f"fastgrad: compiling {text}; later processes read it from the cache", file=sys.stderr, flush=True
+                )
                 has_begun.set()
 
         clock = threading.Thread(target=print_begin, daemon=True)  # Numba gives no sign before its end

@@ -43,7 +43,6 @@ from fastgrad._src.derivatives.ir.statements import (
     NextIteration,
     Raise,
     Return,
-    Size,
     Statement,
     Store,
 )
@@ -386,6 +385,7 @@ class ReverseMode(Emitter):
                 if root in self.activity:
                     self.grow_buffer(root, code.size(root.term))
         loop = self._checkpointed.get(block)
+        results = self._results_by_last_size(block)
         for statement in block.statements:
             if loop is not None and isinstance(statement, NextIteration):
                 loop.write_room_check()
@@ -393,10 +393,11 @@ class ReverseMode(Emitter):
             callee = self.arrays.callee_of(statement)
             if isinstance(statement, Call) and callee is not None:
                 self._augmented_call(statement, callee)
-                self._make_cotangents_of_known_sizes(statement)
-                continue
-            statement.write(self)
-            self._write_residuals(statement, block)
+            else:
+                statement.write(self)
+                self._write_residuals(statement, block)
+            for root in results.get(statement, ()):
+                self.make_cotangent(root)
         if is_calling:
             count = len(at_end)
             self.stacks.write_number_room_test(count)
@@ -407,16 +408,11 @@ class ReverseMode(Emitter):
 
     def _write_residuals(self, statement: Statement, block: Block) -> None:
         """Writes what the reverse sweep needs of a statement: memory for cotangents and records."""
-        if isinstance(statement, (Allocate, Size, Grow)) and statement.root not in self.activity:
+        if isinstance(statement, (Allocate, Grow)) and statement.root not in self.activity:
             return
         if isinstance(statement, Allocate):
             self.make_cotangent(statement.root)
-        elif isinstance(statement, Size):
-            sizes = scalars_among(statement.root.dims)
-            if statement.root.kind == "local" and sizes[-1:] == [statement.target]:
-                self.make_cotangent(statement.root)
         elif isinstance(statement, Call) and self.activity.is_active_call(statement):
-            self._make_cotangents_of_known_sizes(statement)
             self._save_arrays(statement)
         elif isinstance(statement, Grow):
             self.grow_buffer(statement.root, code.size(statement.root.term))
@@ -431,14 +427,19 @@ class ReverseMode(Emitter):
             if statement.counter.head in self._rows:
                 self.write(code.assign(_row_size(statement.counter), count))
 
-    def _make_cotangents_of_known_sizes(self, call: Call) -> None:
-        """Writes what gives the cotangents of a call's results of known sizes memory; others get it where the last of their sizes is read."""
-        for result in call.results:
-            for root in result.roots:
-                definitions = [size.definition for size in scalars_among(root.dims)]
-                is_read = any(isinstance(each, Size) and each.root is root for each in definitions)
-                if root in self.activity and not is_read:
-                    self.make_cotangent(root)
+    def _results_by_last_size(self, block: Block) -> dict[Statement, list[Root]]:
+        """Returns the arrays among the results of a block's calls that have cotangents, by the statement after which all of their sizes are known.
+
+        The result of a function that is not inlined may have sizes that are read after the call, also from another result.
+        """
+        places = {part: place for place, statement in enumerate(block.statements) for part in statement.definitions}
+        results: dict[Statement, list[Root]] = {}
+        for statement in block.statements:
+            for root in statement.makes if isinstance(statement, Call) else ():
+                if root in self.activity:
+                    last = max(places[part] for part in (root, *root.dims) if part in places)
+                    results.setdefault(block.statements[last], []).append(root)
+        return results
 
     def make_cotangent(self, root: Root) -> None:
         """Writes what gives the cotangent of an array memory."""
