@@ -211,3 +211,21 @@ def test_rows_of_ragged_numbers_are_ragged() -> None:
     assert isinstance(rows, tf.RaggedTensor)
     assert rows.to_list() == [[[0, 1, 0, 0], [0, 0, 1, 0]], [[0, 0, 0, 1]]]  # as Keras's
     assert rows.shape == (2, None, 4)
+
+
+@pytest.mark.parametrize("length", [None, 4])
+def test_a_recording_calls_the_layer_once_for_texts_of_any_number_of_words(length):
+    layer = tf.keras.layers.TextVectorization(output_sequence_length=length)
+    layer.adapt(["a b c d", "a b c", "a b", "a"])
+
+    @tf.function
+    def encode(texts):
+        return layer(texts) * 2
+
+    batches = [["a", "b c d"], ["a b", "c"], ["d d", "a a a a a"], ["", "b"], ["x y z", "a"]]
+    for batch in [*batches, *batches]:
+        np.testing.assert_array_equal(encode(tf.constant(batch)), layer(tf.constant(batch)) * 2)
+    assert encode.experimental_get_tracing_count() == (1 if length else 4)  # results of 3, 2, 5 and 1 words
+    layer.adapt(["d c b", "d c", "d"])
+    np.testing.assert_array_equal(encode(tf.constant(batches[-1])), layer(tf.constant(batches[-1])) * 2)
+    assert encode(tf.constant([["d"], ["c d"]])).shape == (2, length or 2)

@@ -221,7 +221,7 @@ def call_of_strings(
         run: computes its results from its arguments, the first of which are strings.
         inputs: the arguments.
         sample: returns results of the right shapes, with the given size for unknown dimensions; None if nothing is known.
-        key: equal for functions that compute the same.
+        key: equal for functions that compute the same; or a function that returns it, where what ``run`` computes may change.
     """
     if _thread.sample_size is not None and sample is not None:
         return tuple([Tensor(array) for array in sample(_thread.sample_size)])
@@ -230,9 +230,9 @@ def call_of_strings(
     if sample is None or [x.shape for x in sample(2)] != [x.shape for x in sample(3)]:
         # The guard and the call, and several recordings that are tried in turn, compute the results once.
         def run_once(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-            texts = [array.tolist() for array in arrays]
-            if _thread.latest[:2] != (key, texts):
-                _thread.latest = key, texts, run(*arrays)
+            texts, current_key = [array.tolist() for array in arrays], key() if callable(key) else key
+            if _thread.latest[:2] != (current_key, texts):
+                _thread.latest = current_key, texts, run(*arrays)
             results: tuple[np.ndarray, ...] = _thread.latest[2]
             return tuple([result.copy() for result in results])
 

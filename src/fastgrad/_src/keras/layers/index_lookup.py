@@ -233,6 +233,11 @@ class IndexLookup(CategoricalLayer):
     def _as_term(self, item: Any) -> Any:
         return int(item)
 
+    @property
+    def lookup_table(self) -> StaticHashTable | None:
+        """The table of the vocabulary, another one for each vocabulary; None without one."""
+        return self._table
+
     def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
         """Replaces the vocabulary.
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from fastgrad._src.core.names import declare_missing
+from fastgrad._src.core.recording import is_state_recorded
+from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.layers.category_encoding import CategoricalLayer, checked_output_mode
 from fastgrad._src.keras.layers.index_lookup import MISSING, StringLookup, as_list, batches_of
 from fastgrad._src.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad._src.ops.padding import pad
+from fastgrad._src.ops.python_function import call_of_strings
 from fastgrad._src.ops.shaping import squeeze
 from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor
 from fastgrad._src.structures.strings import splitting
@@ -159,6 +164,20 @@ class TextVectorization(CategoricalLayer):
 
     def call(self, inputs: Any) -> Any:
         """Returns the numbers of words, (batch, words) with zeros behind, or the encoded rows."""
+        is_dense = self._output_mode == "int" and self._split is not None and not self._ragged
+        if not (is_dense and isinstance(inputs, Tensor) and inputs.ndim in (1, 2) and is_state_recorded()):
+            return self._encode(inputs)
+
+        # One call of Python: the shapes of operations on words differ in each batch, for which a program would be recorded anew.
+        def run(texts: np.ndarray) -> tuple[np.ndarray, ...]:
+            return (self._encode(Tensor(texts))._array,)
+
+        def sample(size: int) -> tuple[np.ndarray, ...]:
+            return (np.zeros((inputs.shape[0], self._output_sequence_length or size), np.int64),)
+
+        return call_of_strings("text_vectorization", run, (inputs,), sample, lambda: self._lookup_layer.lookup_table)[0]
+
+    def _encode(self, inputs: Any) -> Any:
         numbers = self._lookup_layer.call(self._words(inputs))
         if self._output_mode != "int":
             return numbers
