@@ -168,7 +168,7 @@ class TextVectorization(CategoricalLayer):
         if not (is_dense and isinstance(inputs, Tensor) and inputs.ndim in (1, 2) and is_state_recorded()):
             return self._encode(inputs)
 
-        # One call of Python: the shapes of operations on words differ in each batch, for which a program would be recorded anew.
+        # One call of Python: the shapes of operations on words differ in each batch, for which a program would be recorded again.
         def run(texts: np.ndarray) -> tuple[np.ndarray, ...]:
             return (self._encode(Tensor(texts))._array,)
 
