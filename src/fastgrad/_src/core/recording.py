@@ -25,9 +25,11 @@ class Recorder:
         control_flow_recorder: the handler of branches and loops (``compiler/control_flow/control_flow.py``), for recordings.
         is_trial_run: whether the run only serves the recording, and must have no lasting effects.
         defers: whether operations ask the recorder for their results, before they run (see deferral.py).
+        is_for_file: whether the program is for a file, which can't hold calls of Python.
     """
 
     records_state = False
+    is_for_file = False
     control_flow_recorder: Any = None
     is_trial_run = False
     defers = False
@@ -123,6 +125,11 @@ def stop(recorder: Recorder) -> None:
 def symbol_of(tensor: Any) -> str | None:
     """Returns the name of ``tensor`` in the outermost recording of this thread whose replays compute it again, else None."""
     return next(filter(None, [recorder.symbol(tensor) for recorder in recorders.active]), None)
+
+
+def is_recorded_for_file() -> bool:
+    """True if a recorder of this thread makes a program for a file."""
+    return any(recorder.is_for_file for recorder in recorders.active)
 
 
 def is_state_recorded() -> bool:

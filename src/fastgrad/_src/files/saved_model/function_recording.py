@@ -85,6 +85,8 @@ class _ChoosingRecording(Recording):
         outcomes: all outcomes.
     """
 
+    is_for_file = True
+
     def __init__(self, arguments: Sequence[Tensor], chosen: tuple[bool, ...], sizes_are_open: bool) -> None:
         super().__init__(arguments)
         self._chosen, self._sizes_are_open = chosen, sizes_are_open

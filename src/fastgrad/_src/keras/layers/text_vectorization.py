@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core.names import declare_missing
-from fastgrad._src.core.recording import is_state_recorded
+from fastgrad._src.core.recording import is_recorded_for_file, is_state_recorded
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.layers.category_encoding import CategoricalLayer, checked_output_mode
 from fastgrad._src.keras.layers.index_lookup import MISSING, StringLookup, as_list, batches_of
@@ -165,7 +165,8 @@ class TextVectorization(CategoricalLayer):
     def call(self, inputs: Any) -> Any:
         """Returns the numbers of words, (batch, words) with zeros behind, or the encoded rows."""
         is_dense = self._output_mode == "int" and self._split is not None and not self._ragged
-        if not (is_dense and isinstance(inputs, Tensor) and inputs.ndim in (1, 2) and is_state_recorded()):
+        is_dense = is_dense and isinstance(inputs, Tensor) and inputs.ndim in (1, 2)
+        if not is_dense or not is_state_recorded() or is_recorded_for_file():
             return self._encode(inputs)
 
         # One call of Python: the shapes of operations on words differ in each batch, for which a program would be recorded again.
