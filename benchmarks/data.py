@@ -15,6 +15,11 @@ BATCHES = 64
 DISTINCT_BATCHES = 8
 
 
+def generator(seed: int = 0) -> np.random.Generator:
+    """Returns a generator of random numbers."""
+    return np.random.default_rng(seed)
+
+
 def uniform(*shape: int, seed: int = 0, dtype: str = "float32") -> np.ndarray:
     """Returns uniform random numbers between -1 and 1."""
     return np.random.default_rng(seed).uniform(-1.0, 1.0, shape).astype(dtype)

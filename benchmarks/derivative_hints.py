@@ -15,6 +15,7 @@ import numba
 import numpy as np
 
 import fastgrad as fg
+from benchmarks.data import generator
 
 
 @numba.njit
@@ -110,7 +111,7 @@ def least_times(programs: Sequence[Callable[[], Any]], seconds: float = 1.0) -> 
 
 def function_costs(seconds: float = 1.0) -> list[tuple[str, float]]:
     """Returns the time of each derivative function divided by that of the function, for 8 parameters and 10,000 rows."""
-    rng = np.random.default_rng(0)
+    rng = generator(0)
     w, x = rng.normal(size=8), rng.normal(size=(10_000, 8))
     value_and_grad, grad = fg.value_and_grad(squares), fg.grad(squares)
     hvp, hessian, jacobian = fg.hvp(squares), fg.hessian(squares), fg.jacobian(series)
@@ -134,7 +135,7 @@ def function_costs(seconds: float = 1.0) -> list[tuple[str, float]]:
 
 def pairs() -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
     """Returns the programs of each hint: the slower, and the faster, which compute the same gradient."""
-    rng = np.random.default_rng(0)
+    rng = generator(0)
     w, x = rng.normal(size=3), rng.normal(size=(2000, 3))
     matrix, batch = rng.normal(size=(64, 64)), rng.normal(size=(64, 64))
     times = rng.random(200_000)
@@ -182,7 +183,7 @@ def list_squares(w: Any, x: Any) -> Any:
 
 def float_times(seconds: float = 1.0) -> tuple[float, float]:
     """Returns the time of a gradient by float64 divided by that by float32: of `squares`, and of `product`."""
-    rng = np.random.default_rng(0)
+    rng = generator(0)
     ratios = []
     for function, w, x in (
         (squares, rng.normal(size=8), rng.normal(size=(1000, 8))),

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
+from benchmarks.data import generator
 
 
 def model_and_loss() -> tuple[Any, Any, Any]:
@@ -110,7 +111,7 @@ def fit_time(x: Any, y: Any) -> float:
 
 def main() -> None:
     """Prints a table in Markdown."""
-    rng = np.random.default_rng(0)
+    rng = generator(0)
     x, y = rng.normal(size=(8192, 32)).astype("float32"), rng.integers(0, 10, 8192)
     batch = tf.constant(x[:64]), tf.constant(y[:64])
     print("| step | µs |\n| --- | --: |")
