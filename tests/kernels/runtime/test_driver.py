@@ -12,6 +12,7 @@ from fastgrad._src.kernels.runtime import driver
 from fastgrad._src.kernels.runtime import thread_pool as team_module
 from fastgrad._src.kernels.runtime.thread_pool import (
     LEAST_ALONE_TIMES_WAIT,
+    SINGLE_WAIT_TIMES_WAIT,
     ThreadPool,
     begin_on_free_pool,
     compute_pool,
@@ -168,7 +169,7 @@ def test_workers_park_and_are_woken(three_threads):
 def test_programs_run_alone_after_one_that_has_waited_long(three_threads, monkeypatch):
     """For some times as long as it has waited: how many programs there are meanwhile does not matter."""
     now = 1000
-    monkeypatch.setattr(team_module, "_ticks_after_now", lambda later=0: now + later)
+    monkeypatch.setattr(team_module, "_now_ticks", lambda: now)
     alone = []
     for stalled in (100, 100, 0, 100, 10, 0):
         began = now
@@ -180,6 +181,20 @@ def test_programs_run_alone_after_one_that_has_waited_long(three_threads, monkey
         compute_pool.words[driver.SHARED_TICKS] = 150 if stalled == 100 else 15
         compute_pool.record_program_end()
     assert alone == [0, *(times * LEAST_ALONE_TIMES_WAIT for times in (100, 200, 0, 200, 40))]
+
+
+def test_a_single_long_wait_leaves_the_team_to_the_next(three_threads, monkeypatch):
+    """Soon after it, the next one is no single one; the time alone does not count as time without a wait."""
+    now = 100_000
+    monkeypatch.setattr(team_module, "_now_ticks", lambda: now)
+    used = []
+    for later in (0, SINGLE_WAIT_TIMES_WAIT * 100 + 1, SINGLE_WAIT_TIMES_WAIT * 100, 100 * LEAST_ALONE_TIMES_WAIT, 5000):
+        now += later
+        compute_pool.start_or_wake_workers()
+        compute_pool.words[driver.STALLED_TICKS], compute_pool.words[driver.SHARED_TICKS] = 100, 150
+        compute_pool.record_program_end()
+        used.append(compute_pool.is_worth_using())
+    assert used == [True, True, False, False, True]
 
 
 def test_a_program_that_waited_less_than_it_worked_leaves_the_team_to_the_next(three_threads):

@@ -76,7 +76,7 @@ class ArrayStep:
         return ", ".join(parameters)
 
     def _kernel_source(self, ranks: Sequence[int | None]) -> list[str]:
-        """Returns the lines of the loop for a function that returns arrays of these ranks, None for what is no array or not known."""
+        """Returns the lines of the loop for a function that returns arrays of these ranks; a rank is None if the result is no array or unknown."""
         signature, count = self._signature, len(self._inputs)
         arrays = count + len(self._results)
         lines = [f"size_{name} = words[{arrays + count + i}]" for i, name in enumerate(signature.names)]

@@ -547,8 +547,10 @@ class Expressions:
     def new_arrays_on_stack(self, room: int) -> Iterator[None]:
         """Says how many elements of a new array may be on the stack; 0 for none."""
         before, self._room_on_stack = self._room_on_stack, room
-        yield
-        self._room_on_stack = before
+        try:
+            yield
+        finally:
+            self._room_on_stack = before
 
     def _array_on_stack(self, type: types.Array, shape: Sequence[Any], constants: Sequence[Any]) -> Any:
         """Returns a new array that is on the stack. If its sizes are no constants, it is on the heap where the stack has no room for it."""

@@ -34,13 +34,13 @@ _DOUBLE, _SINGLE, _SAME, _OTHER = map(ord, "dsnt")
 """What BLAS calls kinds of numbers, and an operand as it is or transposed."""
 
 
-def _pointer(builder: Any, address: Any, offset: Any, type: Any) -> Any:
-    """Returns the pointer to the item at ``offset`` bytes from an address.
+def pointer_to_item(builder: Any, address: Any, offset: Any, type: Any, width: int = 1) -> Any:
+    """Returns the pointer to the item of ``type`` at ``offset`` times ``width`` bytes from an address.
 
     It is no sum of integers: code generation may make any summand the pointer. Where the other one is the address, and this one is the constant 0 in a
     caller, LLVM takes the pointer for null and removes the store.
     """
-    start = builder.inttoptr(address, llvm_ir.IntType(8).as_pointer())
+    start = builder.inttoptr(address, llvm_ir.IntType(8 * width).as_pointer())
     return builder.bitcast(builder.gep(start, [offset]), type.as_pointer())
 
 
@@ -50,7 +50,7 @@ def _element(typing: Any, address: Any, offset: Any, like: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         address, offset, like = arguments
-        return builder.load(_pointer(builder, address, offset, like.type))
+        return builder.load(pointer_to_item(builder, address, offset, like.type))
 
     return like(types.intp, types.intp, like), generate
 
@@ -61,7 +61,7 @@ def _set_element(typing: Any, address: Any, offset: Any, value: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         address, offset, value = arguments
-        builder.store(value, _pointer(builder, address, offset, value.type))
+        builder.store(value, pointer_to_item(builder, address, offset, value.type))
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp, value), generate

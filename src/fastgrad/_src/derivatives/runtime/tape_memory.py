@@ -18,7 +18,7 @@ from llvmlite import ir as llvm_ir
 from numba import types
 from numba.extending import intrinsic
 
-from fastgrad._src.derivatives.runtime.matrix_products import add_product, add_product_in_python
+from fastgrad._src.derivatives.runtime.matrix_products import add_product, add_product_in_python, pointer_to_item
 from fastgrad._src.jit.library_functions import njit_kept_on_disk
 from fastgrad._src.jit.numba_internals import cgutils
 from fastgrad._src.jit.stack_slots import SLOTS_SYMBOL, STACKS
@@ -54,12 +54,6 @@ _PAGE = 1 << 16  # a multiple of all systems' pages
 _madvise = types.ExternalFunction("madvise", types.int32(types.intp, types.intp, types.int32))
 
 
-def _pointer(builder: Any, address: Any, offset: Any, width: int, type: Any) -> Any:
-    """Returns the pointer to the item of ``type`` at ``offset`` items of ``width`` bytes."""
-    base = builder.inttoptr(address, llvm_ir.IntType(8 * width).as_pointer())
-    return builder.bitcast(builder.gep(base, [offset]), type.as_pointer())
-
-
 @intrinsic
 def push_value(typing: Any, stack: Any, position: Any, value: Any) -> Any:
     """Stores a number at a position of the stack of numbers."""
@@ -67,7 +61,7 @@ def push_value(typing: Any, stack: Any, position: Any, value: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = context.data_model_manager[value].as_data(builder, arguments[2])
-        builder.store(data, _pointer(builder, arguments[0], arguments[1], 8, data.type))
+        builder.store(data, pointer_to_item(builder, arguments[0], arguments[1], data.type, 8))
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp, value), generate
@@ -80,7 +74,7 @@ def _make_pop(type: types.Type) -> Any:
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             data_type = context.get_data_type(type)
-            pointer = _pointer(builder, arguments[0], arguments[1], 8, data_type)
+            pointer = pointer_to_item(builder, arguments[0], arguments[1], data_type, 8)
             return context.data_model_manager[type].from_data(builder, builder.load(pointer))
 
         return type(types.intp, types.intp), generate
@@ -104,7 +98,7 @@ def push_code(typing: Any, stack: Any, position: Any, code: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         byte = builder.trunc(arguments[2], llvm_ir.IntType(8))
-        builder.store(byte, _pointer(builder, arguments[0], arguments[1], 1, llvm_ir.IntType(8)))
+        builder.store(byte, pointer_to_item(builder, arguments[0], arguments[1], llvm_ir.IntType(8)))
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp, types.int64), generate
@@ -115,7 +109,7 @@ def pop_code(typing: Any, stack: Any, position: Any) -> Any:
     """Reads a byte at a position of the stack of codes."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        byte = builder.load(_pointer(builder, arguments[0], arguments[1], 1, llvm_ir.IntType(8)))
+        byte = builder.load(pointer_to_item(builder, arguments[0], arguments[1], llvm_ir.IntType(8)))
         return builder.zext(byte, llvm_ir.IntType(64))
 
     return types.int64(types.intp, types.intp), generate
@@ -264,7 +258,7 @@ def _make_copy(is_read: bool) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             struct = context.make_array(array)(context, builder, arguments[2])
             item = struct.data.type
-            memory = _pointer(builder, arguments[0], arguments[1], 8, item.pointee)
+            memory = pointer_to_item(builder, arguments[0], arguments[1], item.pointee, 8)
             if array.layout == "C":
                 target, source = (struct.data, memory) if is_read else (memory, struct.data)
                 size = builder.mul(struct.nitems, struct.itemsize)

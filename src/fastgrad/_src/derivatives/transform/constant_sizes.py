@@ -58,7 +58,7 @@ def find_constant_sizes(function: Function) -> dict[Operand, Operand]:
 
 
 def _definitions_of_integers(function: Function) -> dict[Scalar, tuple[_Value, list[Operand], bool]]:
-    """Returns for sizes and what is computed from them the rule of the value, the operands, and whether it is a phi."""
+    """Returns the rule, the operands and whether it is a phi, for each value that is a size or computed from sizes."""
     phis = {phi.target: phi for block in function.blocks for phi in block.phis}
     definitions: dict[Scalar, tuple[_Value, list[Operand], bool]] = {}
     for block in function.blocks:

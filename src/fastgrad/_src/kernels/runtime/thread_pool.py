@@ -5,9 +5,10 @@ next step of a training loop comes soon. Then they park: they return to Python a
 A program wakes parked workers, and begins without waiting for them.
 
 When other processes use the cores, the system may suspend a worker in the middle of a share, for milliseconds, and the
-program waits for it. So after a program that has waited long, programs run alone, for a multiple of the time that it
-has waited. The multiple doubles each time that this happens again. So the loss by waiting stays small, and so does the
-loss after a short disturbance.
+program waits for it. Such a wait may be the only one for seconds, so the first one changes nothing. After a program that
+has waited long, soon after another one, programs run alone, for a multiple of the time that it has waited. The multiple
+doubles each time that this happens again. So the loss by waiting stays small, and so does the loss after a short
+disturbance.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ SECONDS_BETWEEN_SPREADING = 0.01
 LEAST_ALONE_TIMES_WAIT, MOST_ALONE_TIMES_WAIT = 4, 64
 """The time that programs run alone, as a multiple of the time that a program has waited: at first and at most."""
 
+SINGLE_WAIT_TIMES_WAIT = 16
+"""A wait is the only one if the last one was so many times as long ago as this one has taken."""
+
 
 class ThreadPool:
     """The compute threads of a process; one program at a time uses them.
@@ -52,6 +56,7 @@ class ThreadPool:
         self._memory = np.zeros(0, np.int64)
         self.words = self._memory
         self._alone_until = 0  # by the processor's clock; 0 if programs may use the workers
+        self._last_wait = 0  # by the same clock: when the programs ran alone no more, or the wait ended
         self._penalty = LEAST_ALONE_TIMES_WAIT
 
     @property
@@ -64,7 +69,7 @@ class ThreadPool:
         with self.lock:
             self._end_workers()
             self._threads = max(1, min(threads, driver.MOST_THREADS))
-            self._alone_until, self._penalty = 0, LEAST_ALONE_TIMES_WAIT
+            self._alone_until, self._last_wait, self._penalty = 0, 0, LEAST_ALONE_TIMES_WAIT
 
     def start_or_wake_workers(self) -> np.ndarray:
         """Starts or wakes the workers and returns the words of the thread pool; the caller must hold the lock."""
@@ -83,7 +88,7 @@ class ThreadPool:
         if self._threads == 1 or self.lock.locked():
             return False
         if self._alone_until:
-            if _ticks_after_now() < self._alone_until:
+            if _now_ticks() < self._alone_until:
                 return False
             self._alone_until = 0
         return True
@@ -93,8 +98,11 @@ class ThreadPool:
         stalled, shared = int(self.words[driver.STALLED_TICKS]), int(self.words[driver.SHARED_TICKS])
         self.words[driver.STALLED_TICKS] = self.words[driver.SHARED_TICKS] = 0
         if 2 * stalled > shared:  # alone, it would have taken less time, or not much more
-            self._alone_until = _ticks_after_now(self._penalty * stalled)
-            self._penalty = min(2 * self._penalty, MOST_ALONE_TIMES_WAIT)
+            now = _now_ticks()
+            if now - self._last_wait <= SINGLE_WAIT_TIMES_WAIT * stalled:
+                now = self._alone_until = now + self._penalty * stalled
+                self._penalty = min(2 * self._penalty, MOST_ALONE_TIMES_WAIT)
+            self._last_wait = now
         else:
             self._penalty = max(self._penalty // 2, LEAST_ALONE_TIMES_WAIT)
         if shared and time.monotonic() >= self._look_again:
@@ -149,8 +157,8 @@ class ThreadPool:
                 self.lock.release()
 
 
-def _ticks_after_now(ticks: int = 0) -> int:
-    return int(driver.clock_ticks_after[()](ticks))
+def _now_ticks() -> int:
+    return int(driver.clock_ticks_after[()](0))
 
 
 def _worker_main(words: np.ndarray, number: int, waker: threading.Lock) -> None:
