@@ -16,17 +16,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fastgrad._src.commands.typical_programs import list_typical_programs
-from fastgrad._src.jit import build, compile_ahead
-from fastgrad._src.jit.compile_ahead import KernelAddress
+from fastgrad._src.jit import build, compile_ahead, second_process
+from fastgrad._src.jit.compile_ahead import KernelAddress, KernelsOfProgram
+from fastgrad._src.jit.made_classes import MADE_CLASSES
+from fastgrad._src.kernels.runtime import eager_launch
 
 TABLE = Path(compile_ahead.__file__).with_name("typical_kernels.json")
 THREADS = "2"  # the least with which anything is compiled ahead
+POOL_NANOSECONDS = 2_000.0
+"""The work from which on a typical program uses the thread pool: users' programs have larger arrays."""
 
 
-def kernels_of(number: int) -> list[KernelAddress]:
-    """Runs a typical program; returns the library's kernels that it loads for the first time, in their order."""
+def kernels_of(number: int) -> KernelsOfProgram:
+    """Runs a typical program; returns the library's kernels that it loads for the first time, in their order, and its classes."""
     loaded: dict[KernelAddress, None] = {}
     object_code = build._object_code
+    eager_launch.LEAST_POOL_NANOSECONDS = POOL_NANOSECONDS
 
     def noted(source, entry=None):
         address = compile_ahead.address_of(source)
@@ -39,7 +44,7 @@ def kernels_of(number: int) -> list[KernelAddress]:
         list_typical_programs()[number].run()
     finally:
         build._object_code = object_code
-    return list(loaded)
+    return KernelsOfProgram(tuple(loaded), tuple(sorted(MADE_CLASSES)))
 
 
 def _is_found_at(address: KernelAddress, source) -> bool:
@@ -51,24 +56,29 @@ def _is_found_at(address: KernelAddress, source) -> bool:
     return build._content_of(found) == build._content_of(source)
 
 
-def kernels_in_a_process(number: int) -> list[KernelAddress]:
+def kernels_in_a_process(number: int) -> KernelsOfProgram:
     """Returns `kernels_of` a program in a process of its own."""
-    environment = {**os.environ, "FASTGRAD_NUM_THREADS": THREADS, "FASTGRAD_QUIET": "1"}
+    # Without the process that compiles ahead, which would read the table.
+    environment = {**os.environ, "FASTGRAD_NUM_THREADS": THREADS, "FASTGRAD_QUIET": "1", second_process.VARIABLE: "0"}
     command = [sys.executable, __file__, "--program", str(number)]
     finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)  # noqa: S603 - this file
-    return [KernelAddress(*map(_as_tuples, fields)) for fields in json.loads(finished.stdout)]
+    kernels, classes = json.loads(finished.stdout)
+    return KernelsOfProgram(tuple([KernelAddress(*map(_as_tuples, fields)) for fields in kernels]), tuple(classes))
 
 
 def _as_tuples(value):
     return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
 
 
-def table_text(programs: Mapping[tuple[KernelAddress, ...], int]) -> str:
-    """Returns the table: a line for each kernel, and a line for each different program: how many there are, and its kernels' numbers."""
-    addresses = sorted({address for program in programs for address in program})
+def table_text(programs: Mapping[KernelsOfProgram, int]) -> str:
+    """Returns the table: a line for each kernel, and one for each different program: how many there are, its kernels' numbers, its classes."""
+    addresses = sorted({address for program in programs for address in program.kernels})
     numbers = {address: number for number, address in enumerate(addresses)}
     kernels = [json.dumps([a.module, a.name, dict(a.variables), a.in_place]) for a in addresses]
-    lists = [json.dumps([count, [numbers[address] for address in program]]) for program, count in programs.items()]
+    lists = [
+        json.dumps([count, [numbers[address] for address in program.kernels], program.classes])
+        for program, count in programs.items()
+    ]
     joined = ",\n"
     return f'{{"kernels": [\n{joined.join(kernels)}\n],\n"programs": [\n{joined.join(lists)}\n]}}\n'
 
@@ -81,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if chosen is not None:
         print(json.dumps(kernels_of(chosen)))
         return
-    programs = Counter([tuple(kernels_in_a_process(number)) for number in range(len(list_typical_programs()))])
+    programs = Counter([kernels_in_a_process(number) for number in range(len(list_typical_programs()))])
     TABLE.write_text(table_text(programs), encoding="utf-8")
 
 

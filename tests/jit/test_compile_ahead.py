@@ -8,9 +8,11 @@ import time
 import numpy as np
 import pytest
 
+import fastgrad as fg
 from fastgrad._src.commands.typical_programs import list_typical_programs
 from fastgrad._src.jit import build, compile_ahead, second_process, store
 from fastgrad._src.jit.compile_ahead import KernelAddress, likely_next, typical_programs
+from fastgrad._src.jit.made_classes import MADE_CLASSES
 from fastgrad._src.kernels.convolution import patches
 from fastgrad._src.kernels.random import draws, random
 from tests.selection import run_seed
@@ -38,7 +40,7 @@ def two_processes(monkeypatch, tmp_path):
 def ahead_of(monkeypatch, *sources):
     """Returns what compiles these kernels ahead, after it has begun with the first, or ended."""
     addresses = list(map(compile_ahead.address_of, sources))
-    monkeypatch.setattr(compile_ahead, "likely_next", lambda needed: [a for a in addresses if a not in needed])
+    monkeypatch.setattr(compile_ahead, "likely_next", lambda needed, classes: [a for a in addresses if a not in needed])
     ahead = compile_ahead.CompilationAhead()
     assert not ahead.has_compiled(SEED)
     while ahead._thread is not None and not ahead._requested:
@@ -61,18 +63,34 @@ def test_a_convolution_is_followed_by_its_gradients():
         address("random.draws", "philox_words", I="int64"),
         compile_ahead.address_of(patches.slide._source({"T": "float32"})),
     }
-    likely = likely_next(needed)
+    likely = likely_next(needed, set())
     assert needed.isdisjoint(likely)
     assert address("convolution.patches", "gather_filters", T="float32") in likely
     assert address("gemm.gemm", "gemm", T="float32") in likely
     assert not [a for a in likely if a.module.startswith("fastgrad._src.kernels.recurrent")]
 
 
-def test_what_all_similar_programs_need_comes_first_and_of_that_the_last():
+def test_a_layer_is_followed_by_its_kernels():
     needed = {address("random.draws", "philox_words", I="int64")}
-    programs = [p for p, count in typical_programs().items() for _ in range(count) if needed.issubset(p)]
-    likely = likely_next(needed)
-    shares = [round(float(np.mean([a in program for program in programs])), 1) for a in likely]
+    for layer, kernel in {"LSTM": "lstm", "Conv2D": "slide"}.items():
+        likely = [one.name for one in likely_next(needed, {"Dense", layer})]
+        assert {"lstm", "slide"}.intersection(likely) == {kernel}
+
+
+def test_layers_losses_and_optimizers_are_noted():
+    fg.keras.layers.Dense(1), fg.keras.losses.Huber(), fg.keras.optimizers.Nadam()
+    assert {"Dense", "Huber", "Nadam"} <= MADE_CLASSES
+
+
+def test_what_most_similar_programs_need_comes_first_and_of_that_the_last():
+    needed = {address("random.draws", "philox_words", I="int64")}
+    programs = [
+        p.kernels for p, count in typical_programs().items() for _ in range(count) if needed.issubset(p.kernels)
+    ]
+    likely = likely_next(needed, set())
+    shares = [
+        min(round(float(np.mean([a in program for program in programs])), 1), compile_ahead.LARGE_SHARE) for a in likely
+    ]
     assert shares == sorted(shares, reverse=True)
     first, *others = [a for a, share in zip(likely, shares, strict=True) if share == shares[0]]
     place = {a: np.mean([p.index(a) for p in programs if a in p]) for a in (first, *others)}
@@ -80,13 +98,13 @@ def test_what_all_similar_programs_need_comes_first_and_of_that_the_last():
 
 
 def test_nothing_is_likely_for_a_program_of_unknown_kernels():
-    assert likely_next({address("gemm.gemm", "no_such_kernel")}) == []
+    assert likely_next({address("gemm.gemm", "no_such_kernel")}, {"NoSuchLayer"}) == []
 
 
 def test_the_table_names_kernels_of_the_library():
-    for one in {a for program in typical_programs() for a in program}:
+    for one in {a for program in typical_programs() for a in program.kernels}:
         source = build.kernel_source_of_module(*one)
-        kernel = build._kernels_of_modules[one.module, one.name]
+        kernel = build.kernel_of_module(one.module, one.name)
         native = kernel.deferred_function(*[np.dtype(dict(one.variables)[name]) for name in kernel.variables])
         used = native.__self__.source._replace(in_place=one.in_place)
         assert build._content_of(source) == build._content_of(used)
@@ -100,8 +118,9 @@ def test_the_table_is_what_its_tool_writes():
 def test_the_table_has_what_a_typical_program_needs():
     number = run_seed() % len(list_typical_programs())
     used = kernels_in_a_process(number)
-    known = max(typical_programs(), key=lambda program: len(set(program).intersection(used)) / len({*program, *used}))
-    assert len(set(known).intersection(used)) >= 0.8 * len({*known, *used}), number
+    similar = [set(program.kernels) for program in typical_programs() if program.classes == used.classes]
+    shares = [len(kernels.intersection(used.kernels)) / len(kernels.union(used.kernels)) for kernels in similar]
+    assert max(shares) >= 0.8, number
 
 
 # ---- compilation -------------------------------------------------------------------------------------------

@@ -188,7 +188,13 @@ def test_a_single_long_wait_leaves_the_team_to_the_next(three_threads, monkeypat
     now = 100_000
     monkeypatch.setattr(team_module, "_now_ticks", lambda: now)
     used = []
-    for later in (0, SINGLE_WAIT_TIMES_WAIT * 100 + 1, SINGLE_WAIT_TIMES_WAIT * 100, 100 * LEAST_ALONE_TIMES_WAIT, 5000):
+    for later in (
+        0,
+        SINGLE_WAIT_TIMES_WAIT * 100 + 1,
+        SINGLE_WAIT_TIMES_WAIT * 100,
+        100 * LEAST_ALONE_TIMES_WAIT,
+        5000,
+    ):
         now += later
         compute_pool.start_or_wake_workers()
         compute_pool.words[driver.STALLED_TICKS], compute_pool.words[driver.SHARED_TICKS] = 100, 150

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+import fastgrad as tf
 from fastgrad._src.compiler import function as function_ops
 from fastgrad._src.core.tape import GradientTape
 from fastgrad._src.keras import losses
@@ -237,19 +238,77 @@ def _train(
         float(step(*batch))
 
 
+FUNCTIONS: dict[str, Callable[[Any], Any]] = {"function": function_ops.function, "eager": lambda step: step}
 LOOPS: dict[str, Callable[..., None]] = {
     "fit": _fit,
-    "function": partial(_train, function_ops.function),
-    "eager": partial(_train, lambda step: step),
+    **{name: partial(_train, function) for name, function in FUNCTIONS.items()},
 }
 
 
-def list_typical_programs() -> list[TypicalProgram]:
+class TypicalComputation(NamedTuple):
+    """A program without Keras's layers: a loss of variables, as operations.
+
+    Attributes:
+        model: a key of `LOSSES`.
+        optimizer: a key of `OPTIMIZERS`.
+        loop: a key of `FUNCTIONS`.
+    """
+
+    model: str
+    optimizer: str
+    loop: str
+
+    def run(self) -> None:
+        """Minimizes the loss for some steps, in float32."""
+        rng = np.random.default_rng(0)
+        loss_function, shapes, input_shape = LOSSES[self.model]
+        x = constant(rng.normal(size=input_shape).astype(np.float32))
+        labels = constant(_labels(rng, BATCH))
+        variables = [tf.Variable(rng.normal(size=shape).astype(np.float32)) for shape in shapes]
+        optimizer = OPTIMIZERS[self.optimizer]()
+
+        @FUNCTIONS[self.loop]
+        def step() -> Any:
+            with GradientTape() as tape:
+                loss = loss_function(x, labels, *variables)
+            optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+            return loss
+
+        for _ in range(STEPS):
+            float(step())
+
+
+def _squared_error(x: Any, labels: Any, weights: Any, offset: Any) -> Any:
+    return tf.reduce_mean(tf.square(tf.matmul(x, weights) + offset - tf.cast(labels, tf.float32)[:, None]))
+
+
+def _cross_entropy(x: Any, labels: Any, weights: Any, offset: Any, last_weights: Any, last_offset: Any) -> Any:
+    hidden = tf.nn.relu(tf.matmul(x, weights) + offset)
+    logits = tf.matmul(hidden, last_weights) + last_offset
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+
+
+def _functions_of_elements(x: Any, labels: Any, scale: Any, offset: Any) -> Any:
+    y = tf.sin(x * scale) + tf.exp(-tf.square(x)) * tf.cos(x) + tf.tanh(x + offset) + tf.sigmoid(x)
+    return tf.reduce_mean(y) + tf.reduce_sum(tf.square(scale))
+
+
+LOSSES: dict[str, tuple[Callable[..., Any], Sequence[Sequence[int]], Sequence[int]]] = {
+    "squared error": (_squared_error, ((20, 1), (1,)), (BATCH, 20)),
+    "cross-entropy": (_cross_entropy, ((20, 32), (32,), (32, 10), (10,)), (BATCH, 20)),
+    "functions of elements": (_functions_of_elements, ((1,), (1,)), (1 << 18,)),
+}
+"""By name: the loss, the shapes of its variables, and the shape of its input."""
+
+
+def list_typical_programs() -> list[TypicalProgram | TypicalComputation]:
     """Returns the programs: each model, each task and each optimizer in the ways that are usual for it."""
     return list(dict.fromkeys(_programs()))
 
 
-def _programs() -> Iterator[TypicalProgram]:
+def _programs() -> Iterator[TypicalProgram | TypicalComputation]:
+    for loss, optimizer, loop in itertools.product(LOSSES, ("adam", "sgd"), FUNCTIONS):
+        yield TypicalComputation(loss, optimizer, loop)
     first = next(iter(TASKS))
     for model, optimizer in itertools.product(MODELS, ("adam", "sgd")):
         yield TypicalProgram(model, first, optimizer, "fit")

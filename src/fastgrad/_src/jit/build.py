@@ -20,6 +20,7 @@ A quarter of the file is documentation; the rest is one class, its arguments and
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import pkgutil
 import time
@@ -276,7 +277,7 @@ def _has_compiled_ahead(source: KernelSource) -> bool:
 def compile_kernel_of_module(
     module: str, name: str, variables: tuple[tuple[str, str], ...], in_place: tuple[tuple[int, int], ...]
 ) -> None:
-    """Compiles a kernel of the library for the disk cache; the process that compiles ahead calls it.
+    """Compiles a kernel of the library for the disk cache, if it is not there, ahead of its use.
 
     Args:
         module, name: of the kernel's function.
@@ -286,19 +287,37 @@ def compile_kernel_of_module(
     Raises:
         LookupError: no module beside that of the function makes such a kernel when it is imported.
     """
-    _object_code(kernel_source_of_module(module, name, variables, in_place))
+    source = kernel_source_of_module(module, name, variables, in_place)
+    content = _content_of(source)
+    if store.load(content) is None:
+        run_uninterrupted(_compile_and_store, source, content, _symbol(source, content))
 
 
 def kernel_source_of_module(
     module: str, name: str, variables: tuple[tuple[str, str], ...], in_place: tuple[tuple[int, int], ...]
 ) -> KernelSource:
     """Returns the source of a kernel of the library, with the arguments and errors of `compile_kernel_of_module`."""
-    importlib.import_module(module)
+    return kernel_of_module(module, name)._source(dict(variables))._replace(in_place=in_place)
+
+
+def kernel_of_module(module: str, name: str) -> Kernel:
+    """Returns a kernel of the library.
+
+    Args:
+        module, name: of the kernel's function; the name of an attribute of an object has dots, as `adam.variables_kernel`.
+
+    Raises:
+        LookupError: no module beside that of the function makes such a kernel when it is imported.
+    """
+    imported = importlib.import_module(module)
+    if "." in name:
+        kernel: Kernel = functools.reduce(getattr, name.split("."), imported)  # type: ignore[arg-type]
+        return kernel
     if (module, name) not in _kernels_of_modules:  # another module makes kernels with functions of this one
         package = importlib.import_module(module.rpartition(".")[0])
         for other in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             importlib.import_module(other.name)
-    return _kernels_of_modules[module, name]._source(dict(variables))._replace(in_place=in_place)
+    return _kernels_of_modules[module, name]
 
 
 def _symbol(source: KernelSource, content: str) -> str:

@@ -1,8 +1,8 @@
 """Compilation ahead of use: a second process compiles the kernels that a program is likely to need next.
 
 Eager code needs a kernel at once, so it waits for each kernel. `typical_kernels.json` lists the library's kernels of typical programs, in
-the order of their first use. The programs that share most kernels with this program predict its next kernels. The second
-process compiles the kernels that most of them need. It starts with the last one, because this process soon needs the first one and compiles it itself.
+the order of their first use, and the classes of their layers, losses and optimizers. The programs that share most kernels and classes
+with this program predict its next kernels. The second process compiles the kernels that most of them need. It starts with the last one, because this process soon needs the first one and compiles it itself.
 The second process stores the code in the disk cache, and this process loads it.
 """
 
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fastgrad._src.jit import second_process
+from fastgrad._src.jit.made_classes import MADE_CLASSES
 from fastgrad._src.jit.phases import phase
 from fastgrad._src.jit.processors import default_threads
 from fastgrad._src.jit.signature import KernelSource
@@ -31,15 +32,18 @@ PATIENCE_SECONDS = 1.5
 LEAST_SHARE = 0.2
 """Kernels that a smaller share of the similar programs uses are not compiled ahead."""
 
+LARGE_SHARE = 0.7
+"""Of kernels that so many of the similar programs use, the last one comes first."""
+
 SHARPNESS = 8
-"""A typical program counts by the share of this program's kernels that it uses, to this power."""
+"""A typical program counts by the share of this program's kernels and classes that it uses, to this power."""
 
 
 class KernelAddress(NamedTuple):
     """Where any process finds a kernel of the library, and for what it compiles it.
 
     Attributes:
-        module, name: of the kernel's function.
+        module, name: as for `build.kernel_of_module`.
         variables: pairs of a type variable and its dtype, in the kernel's order.
         in_place: see `KernelSource`.
     """
@@ -53,40 +57,57 @@ class KernelAddress(NamedTuple):
 def address_of(source: KernelSource) -> KernelAddress | None:
     """Returns the address of a kernel; None if no module of the library makes it."""
     function = source.function
-    module = function.__module__  # none of functions that are made from text
+    module = function.__module__  # none of most functions that are made from text
     if module is None or not module.startswith("fastgrad._src.kernels."):
         return None
-    return KernelAddress(module, function.__name__, tuple(source.variables.items()), source.in_place)
+    return KernelAddress(module, function.__qualname__, tuple(source.variables.items()), source.in_place)
+
+
+class KernelsOfProgram(NamedTuple):
+    """What a typical program uses.
+
+    Attributes:
+        kernels: of the library, in the order of their first use.
+        classes: the names of the classes of its layers, losses and optimizers, sorted.
+    """
+
+    kernels: tuple[KernelAddress, ...]
+    classes: tuple[str, ...]
 
 
 @functools.cache
-def typical_programs() -> dict[tuple[KernelAddress, ...], int]:
-    """Returns how many typical programs use the same kernels, for their kernels in the order of their first use."""
+def typical_programs() -> dict[KernelsOfProgram, int]:
+    """Returns how many typical programs use the same kernels and classes."""
     table = json.loads(Path(__file__).with_name("typical_kernels.json").read_text(encoding="utf-8"))
     addresses = [
         KernelAddress(module, name, tuple(variables.items()), tuple(map(tuple, in_place)))
         for module, name, variables, in_place in table["kernels"]
     ]
-    return {tuple([addresses[number] for number in numbers]): count for count, numbers in table["programs"]}
+    return {
+        KernelsOfProgram(tuple([addresses[number] for number in numbers]), tuple(classes)): count
+        for count, numbers, classes in table["programs"]
+    }
 
 
-def likely_next(needed: set[KernelAddress]) -> list[KernelAddress]:
+def likely_next(needed: set[KernelAddress], classes: set[str]) -> list[KernelAddress]:
     """Returns the kernels that a program probably needs, in the order in which they are worth compiling ahead.
 
     Args:
         needed: the kernels that it has needed.
+        classes: the names of the classes of its layers, losses and optimizers.
     """
     weights: defaultdict[KernelAddress, float] = defaultdict(float)
     places: defaultdict[KernelAddress, float] = defaultdict(float)
     total = 0.0
     for program, count in typical_programs().items():
-        weight = count * (len(needed.intersection(program)) / max(len(needed), 1)) ** SHARPNESS
+        shared = len(needed.intersection(program.kernels)) + len(classes.intersection(program.classes))
+        weight = count * (shared / max(len(needed) + len(classes), 1)) ** SHARPNESS
         total += weight
-        for place, address in enumerate(program):
+        for place, address in enumerate(program.kernels):
             weights[address] += weight
             places[address] += weight * place
     likely = [a for a in weights if a not in needed and weights[a] > 0.0 and weights[a] >= LEAST_SHARE * total]
-    return sorted(likely, key=lambda a: (-round(weights[a] / total, 1), -places[a] / weights[a]))
+    return sorted(likely, key=lambda a: (-min(round(weights[a] / total, 1), LARGE_SHARE), -places[a] / weights[a]))
 
 
 class CompilationAhead:
@@ -127,7 +148,7 @@ class CompilationAhead:
                     self._changed.wait()
             self._needed.add(address)
             self._last_compilation = time.monotonic()
-            self._queue = [a for a in likely_next(self._needed) if a not in self._requested]
+            self._queue = [a for a in likely_next(self._needed, MADE_CLASSES) if a not in self._requested]
             if self._thread is None and self._queue:
                 self._thread = threading.Thread(target=self._work, name="fastgrad-compile-ahead", daemon=True)
                 self._thread.start()

@@ -14,6 +14,7 @@ from fastgrad._src.core.names import declare_missing, suggestions
 from fastgrad._src.core.replicas import ReplicaGroup, group_in_current_context, replica_group, replica_group_scope
 from fastgrad._src.core.restoration import restore_deferred_values
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none
+from fastgrad._src.jit.made_classes import MADE_CLASSES
 from fastgrad._src.keras import constraints, dtype_policy, initializers, naming, regularizers, settings
 from fastgrad._src.keras.layers.configuration import LayerConfiguration
 from fastgrad._src.keras.layers.layer_call import LayerCaller, added_loss_counter
@@ -95,6 +96,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         """Creates a layer that can own weights and sublayers before ``Layer.__init__`` runs."""
         layer = super().__new__(cls)
+        MADE_CLASSES.add(cls.__name__)
         # Bypasses __setattr__: these lists record the owned objects, but the layer does not own the lists.
         layer.__dict__.update(
             _arguments=(args, kwargs),

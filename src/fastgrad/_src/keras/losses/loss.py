@@ -14,6 +14,7 @@ from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.nest import flatten, map_structure
 from fastgrad._src.core.replicas import current_step_rows, loss_weight
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
+from fastgrad._src.jit.made_classes import MADE_CLASSES
 from fastgrad._src.keras import dtype_policy, settings
 from fastgrad._src.keras.configured import Configured, FunctionOptionsMixin
 from fastgrad._src.keras.masks import mask_of, mask_of_losses
@@ -128,6 +129,7 @@ class Loss(Configured):
             raise ValueError(
                 f"Invalid value for argument `reduction`. Expected one of {set(_REDUCTIONS)}. Received: reduction={reduction}"
             )
+        MADE_CLASSES.add(type(self).__name__)
         self.name = name or auto_name(type(self).__name__)
         self.reduction = reduction
         self._dtype = dtype_policy.get(dtype or settings.floatx()).compute

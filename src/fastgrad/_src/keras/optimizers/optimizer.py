@@ -22,6 +22,7 @@ from fastgrad._src.core.placement import device_of, placement
 from fastgrad._src.core.recording import as_if_recording_state, hide_from_tapes, is_state_recorded, recorders
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
+from fastgrad._src.jit.made_classes import MADE_CLASSES
 from fastgrad._src.jit.user_lines import warn
 from fastgrad._src.keras.optimizers.arguments import checked_number, checked_option
 from fastgrad._src.keras.optimizers.gradients import (
@@ -141,6 +142,7 @@ class Optimizer(OptimizerState):
         if use_ema:
             _check_average(ema_momentum, ema_overwrite_frequency)
         super().__init__(learning_rate, name)
+        MADE_CLASSES.add(class_name)
         self.weight_decay = checked_option(weight_decay, f"{class_name}: weight_decay")
         self.clipnorm = checked_option(clipnorm, f"{class_name}: clipnorm")
         self.global_clipnorm = checked_option(global_clipnorm, f"{class_name}: global_clipnorm")

@@ -483,6 +483,10 @@ class RuleKernel(Kernel):
         noalias: bool,
         variables: Any,
     ) -> None:
+        # Another process finds the kernel by these (`build.kernel_of_module`).
+        function.__module__ = rule.formula.__module__
+        attribute = f"{'scaled_' if with_factor else ''}{template.removesuffix('_kernel')}_kernel"
+        function.__qualname__ = f"{rule.key}.{attribute}"
         super().__init__(function, parse_signature(signature), variables, False, noalias)
         self.rule, self.template, self.with_factor = rule, template, with_factor
         RULE_KERNELS_BY_FUNCTION[function] = self
