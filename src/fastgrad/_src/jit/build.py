@@ -20,8 +20,8 @@ A quarter of the file is documentation; the rest is one class, its arguments and
 from __future__ import annotations
 
 import contextlib
-import functools
 import importlib
+import operator
 import pkgutil
 import time
 import types
@@ -311,7 +311,7 @@ def kernel_of_module(module: str, name: str) -> Kernel:
     """
     imported = importlib.import_module(module)
     if "." in name:
-        kernel: Kernel = functools.reduce(getattr, name.split("."), imported)  # type: ignore[arg-type]
+        kernel: Kernel = operator.attrgetter(name)(imported)
         return kernel
     if (module, name) not in _kernels_of_modules:  # another module makes kernels with functions of this one
         package = importlib.import_module(module.rpartition(".")[0])
