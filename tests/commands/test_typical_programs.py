@@ -6,17 +6,28 @@ import pytest
 import fastgrad as tf
 from fastgrad._src.commands import typical_programs
 from fastgrad._src.commands.typical_programs import (
+    FUNCTIONS,
     LOOPS,
+    LOSSES,
     MODELS,
     OPTIMIZERS,
     TASKS,
+    TypicalComputation,
     TypicalProgram,
     list_typical_programs,
 )
 from fastgrad._src.jit import build
 from fastgrad.keras import layers
 
-PROGRAMS = list_typical_programs()
+PROGRAMS = [program for program in list_typical_programs() if isinstance(program, TypicalProgram)]
+COMPUTATIONS = [program for program in list_typical_programs() if isinstance(program, TypicalComputation)]
+
+
+@pytest.mark.parametrize("computation", COMPUTATIONS, ids=" - ".join)
+def test_computations_run(computation):
+    losses = computation.run()
+    assert np.isfinite(losses).all()
+    assert losses[-1] < losses[0]
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: " - ".join(map(str, program)))
@@ -29,7 +40,10 @@ def test_programs_run(program):
 def test_each_model_task_optimizer_and_loop_is_in_a_program():
     for position, choices in enumerate((MODELS, TASKS, OPTIMIZERS, LOOPS)):
         assert {program[position] for program in PROGRAMS} == {*choices}
-    assert len({*PROGRAMS}) == len(PROGRAMS)
+    for position, choices in enumerate((LOSSES, OPTIMIZERS, FUNCTIONS)):
+        assert {computation[position] for computation in COMPUTATIONS} <= {*choices}
+    assert {computation.model for computation in COMPUTATIONS} == {*LOSSES}
+    assert len({*PROGRAMS, *COMPUTATIONS}) == len(list_typical_programs())
 
 
 def fit(units, features, batch_size, dropout):

@@ -258,8 +258,8 @@ class TypicalComputation(NamedTuple):
     optimizer: str
     loop: str
 
-    def run(self) -> None:
-        """Minimizes the loss for some steps, in float32."""
+    def run(self) -> list[float]:
+        """Minimizes the loss for some steps, in float32; returns the losses."""
         rng = np.random.default_rng(0)
         loss_function, shapes, input_shape = LOSSES[self.model]
         x = constant(rng.normal(size=input_shape).astype(np.float32))
@@ -274,8 +274,7 @@ class TypicalComputation(NamedTuple):
             optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
             return loss
 
-        for _ in range(STEPS):
-            float(step())
+        return [float(step()) for _ in range(STEPS)]
 
 
 def _squared_error(x: Any, labels: Any, weights: Any, offset: Any) -> Any:
