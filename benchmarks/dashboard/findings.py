@@ -79,6 +79,67 @@ class Loss:
     what: str
 
 
+@dataclass(frozen=True)
+class KernelShare:
+    """A kernel of a compiled step.
+
+    Attributes:
+        name: its name.
+        time: its share of the time of all kernels, on one thread.
+        limit: its arithmetic as a share of the peak, or its bytes as a share of the triad's, whichever is more; on one thread.
+    """
+
+    name: str
+    time: float
+    limit: float
+
+
+@dataclass(frozen=True)
+class LimitShares:
+    """How far a compiled step is from the machine's limits.
+
+    Attributes:
+        arithmetic: its operations a second as a share of the peak of fused multiply-adds.
+        memory: the bytes of all kernels' operands a second as a share of the triad's; above 1 where they come from caches.
+        threads: the time of all kernels on one thread, as a share of the time that all threads take together.
+        kernels: the kernels with the longest times.
+    """
+
+    arithmetic: float
+    memory: float
+    threads: float
+    kernels: Sequence[KernelShare]
+
+
+SHOWN_KERNELS = 3
+
+
+def limit_shares(record: Record) -> LimitShares | None:
+    """Returns the shares of the machine's limits that the compiled step of a workload reaches; None if they are not known."""
+    result, limits = record.results.get(FUNCTION), record.facts.get("limits", {})
+    threads = record.settings.threads
+    if result is None or not result.kernels or not result.microseconds or not {"1", str(threads)} <= {*limits}:
+        return None
+    seconds = result.median() / 1e6
+    flops, moved, alone = (sum(row[what] for row in result.kernels) for what in ("flops", "bytes", "microseconds"))
+
+    def shares_of(limit: Mapping[str, float], flops: float, moved: float, seconds: float) -> tuple[float, float]:
+        return flops / seconds / limit["flops_per_second"], moved / seconds / limit["bytes_per_second"]
+
+    longest = sorted(result.kernels, key=lambda row: -row["microseconds"])[:SHOWN_KERNELS]
+    kernels = [
+        KernelShare(
+            row["name"],
+            row["microseconds"] / alone,
+            max(shares_of(limits["1"], row["flops"], row["bytes"], row["microseconds"] / 1e6)),
+        )
+        for row in longest
+        if row["microseconds"]
+    ]
+    arithmetic, memory = shares_of(limits[str(threads)], flops, moved, seconds)
+    return LimitShares(arithmetic, memory, alone / 1e6 / (threads * seconds), kernels)
+
+
 def lost_to_peers(records: Mapping[str, Record]) -> list[Loss]:
     """Returns the workloads in which the fastest peer is, or may be, faster than the compiled step."""
     found = []

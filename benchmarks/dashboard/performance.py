@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.apart import ROOT
+from benchmarks.dashboard import allowance_picture
 from benchmarks.dashboard.findings import (
     COMPILING,
     EAGER,
@@ -21,6 +22,7 @@ from benchmarks.dashboard.findings import (
     disturbed,
     geometric_mean,
     growth_exponent,
+    limit_shares,
     lost_to_eager_peers,
     lost_to_peers,
     operations_in_python,
@@ -30,6 +32,7 @@ from benchmarks.dashboard.findings import (
 from benchmarks.dashboard.plot import duration, number
 from benchmarks.dashboard.speed_picture import PICTURE, picture
 from benchmarks.dashboard.stored import Stored, stored
+from benchmarks.peers.allowances import slower_with_more
 from benchmarks.peers.report import summary, table
 
 DOCUMENTS = {
@@ -54,6 +57,7 @@ def document(found: Stored, template: str) -> str:
         "verdict": _verdict,
         "commands": _commands,
         "summary": _summary,
+        "limit_shares": _limit_shares,
         "losses": _losses,
         "remarks": _remarks,
         "tables": _tables,
@@ -61,6 +65,7 @@ def document(found: Stored, template: str) -> str:
         "shown": _shown,
         "starts": _starts,
         "growth": _growth,
+        "allowances": _allowances,
     }
     filled = PLACE.sub(lambda match: parts[match[1]](found, *filter(None, [match[2]])), template)
     return re.sub(r"\n{3,}", "\n\n", filled)
@@ -130,6 +135,22 @@ def _commands(found: Stored) -> str:
 def _summary(found: Stored) -> str:
     records = found.records
     return summary({n: r.results for n, r in records.items()})
+
+
+def _limit_shares(found: Stored) -> str:
+    """Returns a table: for each compiled step its shares of the machine's limits, and its longest kernels."""
+    rows = []
+    for name, record in found.records.items():
+        shares = limit_shares(record)
+        if shares is not None:
+            kernels = ", ".join(f"{k.name} {k.time:.0%} ({k.limit:.0%})" for k in shares.kernels)
+            time = duration(record.results[FUNCTION].median())
+            cells = (name, time, f"{shares.arithmetic:.0%}", f"{shares.memory:.0%}", f"{shares.threads:.0%}", kernels)
+            rows.append(f"| {' | '.join(cells)} |")
+    if not rows:
+        return "Not measured: `make peers`."
+    head = "| workload | a step | arithmetic | memory | threads | longest kernels |\n| --- | ---: | ---: | ---: | ---: | --- |\n"
+    return head + "\n".join(rows)
 
 
 def _losses(found: Stored) -> str:
@@ -202,6 +223,27 @@ def _growth(found: Stored) -> str:
     )
 
 
+def _allowances(found: Stored) -> str:
+    """Returns a table of step times by width and allowance: those of fastgrad, and of the fastest peer over them."""
+    if found.allowances is None:
+        return "Not measured: `python -m benchmarks.peers.allowances`."
+    by_allowance = allowance_picture.medians(found.allowances["points"])
+    head = f"| width | {' | '.join(by_allowance)} |\n| ---: |{' ---: |' * len(by_allowance)}\n"
+    rows = []
+    for point in found.allowances["points"]:
+        width, cells = point["width"], []
+        for peers in by_allowance.values():
+            ours = peers[FUNCTION][width]
+            peer = min((one for one in peers if one != FUNCTION), key=lambda one: peers[one][width])
+            cells.append(f"{duration(ours)} ({number(peers[peer][width] / ours)} {peer})")
+        rows.append(f"| {width} | {' | '.join(cells)} |")
+    slower = ", ".join(map(str, slower_with_more(found.allowances["points"]))) or "none"
+    told = f"`{found.allowances['command']}`, {found.allowances['date'][:10]}."
+    return f"{told} Widths whose step is slower on two processors by more than 5 %: {slower}.\n\n{head}" + "\n".join(
+        rows
+    )
+
+
 def _growth_row(name: str, sweep: Mapping[str, Any], peer: str, points: Mapping[float, float]) -> str:
     (first, begin), *_, (last, end) = sorted(points.items())
     fitted = growth_exponent(list(points), list(points.values()))
@@ -219,6 +261,9 @@ def main() -> int:
         page.parent.mkdir(exist_ok=True)
         page.write_text(document(found, template.read_text(encoding="utf-8")), encoding="utf-8")
         print(page.relative_to(ROOT))
+    if found.allowances is not None:
+        allowance_picture.PICTURE.write_text(allowance_picture.picture(found.allowances), encoding="utf-8")
+        print(allowance_picture.PICTURE.relative_to(ROOT))
     PICTURE.parent.mkdir(exist_ok=True)
     PICTURE.write_text(picture(found), encoding="utf-8")
     print(PICTURE.relative_to(ROOT))

@@ -17,11 +17,13 @@ class Stored:
         records: side-by-side runs, by workload (`peers/`).
         sweeps: times by size, by the name of the sweep (`scaling/`, see `benchmarks.peers.scaling`).
         tables: what other programs printed, by their names (`tables/`, see `benchmarks.tables`).
+        allowances: times by width and by processors allowed (`benchmarks.peers.allowances`); None if not measured.
     """
 
     records: Mapping[str, Record]
     sweeps: Mapping[str, Mapping[str, Any]]
     tables: Mapping[str, Mapping[str, Any]]
+    allowances: Mapping[str, Any] | None = None
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -39,7 +41,9 @@ def stored(folder: Path = RESULTS) -> Stored:
     records = load_records(folder / "peers")
     if not records:
         raise FileNotFoundError(f"{folder / 'peers'} has no results; make peers measures")
-    return Stored(records, _every(folder / "scaling"), _every(folder / "tables"))
+    file = folder / "allowances.json"
+    allowances = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+    return Stored(records, _every(folder / "scaling"), _every(folder / "tables"), allowances)
 
 
 def _every(folder: Path) -> dict[str, Mapping[str, Any]]:

@@ -15,13 +15,15 @@ import pytest
 
 from benchmarks.apart import ROOT
 from benchmarks.dashboard import __main__ as command_line
+from benchmarks.dashboard import allowance_picture
 from benchmarks.dashboard.charts import LETTER, overview, spread_labels
-from benchmarks.dashboard.findings import growth_exponent
+from benchmarks.dashboard.findings import growth_exponent, limit_shares
 from benchmarks.dashboard.page import NARROW, page
 from benchmarks.dashboard.performance import DOCUMENTS, document
 from benchmarks.dashboard.plot import LogScale, duration, number
 from benchmarks.dashboard.speed_picture import LIBRARIES, PICTURE, WIDTH, picture, rows
 from benchmarks.dashboard.stored import Stored, stored
+from benchmarks.peers.allowances import slower_with_more
 from benchmarks.peers.known import OURS, PEERS
 from benchmarks.peers.record import RESULTS, Record
 from benchmarks.peers.runner import PeerResult, Settings
@@ -99,7 +101,22 @@ def some() -> Stored:
     ]
     sweep = {"workload": "won", "axis": "batch", "about": "rows", "points": points, **FACTS}
     printed = {"title": "Memory", "lines": ["growth 0.00 MiB, at most 1: met"], **FACTS}
-    return Stored({"won": record("won", won), "lost": record("lost", lost)}, {"won_batch": sweep}, {"memory": printed})
+    records = {"won": record("won", won), "lost": record("lost", lost)}
+    return Stored(records, {"won_batch": sweep}, {"memory": printed}, allowances())
+
+
+def allowances(slower: float = 1.0) -> dict[str, Any]:
+    """Results of two widths; the second is slower by a factor on two processors than on one."""
+
+    def times(width: int, two: float) -> dict[str, dict[str, list[float]]]:
+        ours = {"1 processor": [1.0 * width] * 3, "2 processors": [two * width, 0.9 * two * width, two * width]}
+        return {
+            "fastgrad.function": ours,
+            "jax": {name: [3.0 * time for time in found] for name, found in ours.items()},
+        }
+
+    points = [{"width": 8, "microseconds": times(8, 0.6)}, {"width": 512, "microseconds": times(512, slower)}]
+    return {"batch": 64, "points": points, **FACTS}
 
 
 def texts(markup: str) -> str:
@@ -236,6 +253,44 @@ def test_the_readme_has_the_committed_times_of_a_whole_script() -> None:
     (row,) = [line for line in stored().tables["whole_scripts"]["lines"] if line.startswith("| mlp:")]
     _, cold, warm, tensorflow, *_ = [cell.strip() for cell in row.strip("|").split("|")]
     assert f"takes {warm} s, and {tensorflow} s in TensorFlow. The first run on a machine takes {cold} s" in readme
+
+
+def test_the_committed_picture_of_allowances_is_that_of_the_committed_results() -> None:
+    """Else: make performance."""
+    found = stored().allowances
+    assert found is not None
+    assert allowance_picture.PICTURE.read_text(encoding="utf-8") == allowance_picture.picture(found)
+
+
+def test_the_picture_of_allowances_has_a_line_for_each_library_in_each_panel() -> None:
+    svg = "{http://www.w3.org/2000/svg}"
+    tree = ET.fromstring(allowance_picture.picture(allowances()))
+    assert [path.attrib["class"] for path in tree.iter(f"{svg}path")] == ["ours", "jax"] * 2
+    _, _, width, height = map(float, tree.attrib["viewBox"].split())
+    circles = list(tree.iter(f"{svg}circle"))
+    assert len(circles) == 3 + 2 * 2 * 2
+    assert all(0 < float(one.attrib["cx"]) < width and 0 < float(one.attrib["cy"]) < height for one in circles)
+    assert "".join(tree.itertext()).count("processors") == 2  # a panel, and the machine
+
+
+def test_widths_that_are_slower_with_more_processors_are_named() -> None:
+    assert slower_with_more(allowances(1.05)["points"]) == []
+    assert slower_with_more(allowances(1.06)["points"]) == [512]
+    told = document(Stored({}, {}, {}, allowances(1.06)), "{{ allowances }}")
+    assert "slower on two processors by more than 5 %: 512." in told
+    assert "| 8 | 8.00 µs (3.00 jax) | 4.80 µs (3.00 jax) |" in told
+
+
+def test_shares_of_the_limits_follow_from_kernels_and_times() -> None:
+    found = limit_shares(some().records["won"])
+    assert found is not None
+    assert found.arithmetic == pytest.approx(4104 / 10e-6 / 2e11)
+    assert found.memory == pytest.approx(832 / 10e-6 / 2e10)
+    assert found.threads == pytest.approx(3.5 / (2 * 10.0))
+    assert [(kernel.name, kernel.time) for kernel in found.kernels] == [("roll", 2.0 / 3.5), ("gemm", 1.5 / 3.5)]
+    assert [kernel.limit for kernel in found.kernels] == pytest.approx([64 / 2e-6 / 1e10, 768 / 1.5e-6 / 1e10])
+    assert limit_shares(some().records["lost"]) is None  # nothing is known of its kernels
+    assert "| won | 10.0 µs | 0% | 0% | 18% | roll 57% (0%), gemm 43% (5%) |" in document(some(), "{{ limit_shares }}")
 
 
 def test_the_documents_tell_commands_losses_and_growth() -> None:

@@ -81,9 +81,9 @@ def test_the_gradients_of_a_convolution_cost_as_much_as_the_convolution():
     window = {"strides": (1, 1), "padding": ((0, 0), (0, 0)), "dilations": (1, 1)}
     x, w, y = np.ones((2, 6, 6, 3)), np.ones((3, 3, 3, 4)), np.ones((2, 4, 4, 4))
     flops = [
-        TABLE["convolution"].lowering.contraction.flops((x, w), (y,), **window),
-        TABLE["convolution_backprop_input"].lowering.contraction.flops((y, w), (x,), input_shape=(6, 6, 3), **window),
-        TABLE["convolution_backprop_filter"].lowering.contraction.flops((x, y), (w,), filter_shape=w.shape, **window),
+        TABLE["convolution"].lowering.flops((x, w), (y,), **window),
+        TABLE["convolution_backprop_input"].lowering.flops((y, w), (x,), input_shape=(6, 6, 3), **window),
+        TABLE["convolution_backprop_filter"].lowering.flops((x, y), (w,), filter_shape=w.shape, **window),
     ]
     assert flops == [2 * (2 * 4 * 4) * (3 * 3 * 3 * 4)] * 3
 

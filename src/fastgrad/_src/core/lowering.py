@@ -72,12 +72,9 @@ class Contraction(NamedTuple):
         launches_with_epilogue: the kernels with a map of the result as epilogue. A function
             ``(inputs, outputs, following, **attributes)``, where ``following`` is the launch of the map or None. It returns
             None if the kernels take no epilogue.
-        flops: a function of ``Spec``s that returns the estimated number of arithmetic operations, for reports; None for that of a
-            matrix product.
     """
 
     launches_with_epilogue: LaunchFunction | None = None
-    flops: Callable[..., int] | None = None
 
 
 NO_CONTRACTION = Contraction()
@@ -168,6 +165,8 @@ class Lowering(NamedTuple):
             again, element by element and with the same bits, from the inputs and the ``others`` of the results.
         index_map: how an index map moves elements.
         contraction: how a product or convolution takes an epilogue.
+        flops: a function of ``Spec``s that returns the estimated arithmetic, for reports, where an addition counts as 1; None for
+            what follows from the form.
         loss: the rows of the gradient of a loss whose gradient reads the cotangent, the second result and the second input.
         collective: for an operation that all processes of a job run together, in the same order: programs never fold, merge or
             drop it.
@@ -191,6 +190,7 @@ class Lowering(NamedTuple):
     recomputation: Callable[..., Any] | None = None
     index_map: IndexMap = NO_INDEX_MAP
     contraction: Contraction = NO_CONTRACTION
+    flops: Callable[..., int] | None = None
     loss: LossRows | None = None
     collective: Collective | None = None
     result_size: ResultSize | None = None
@@ -206,6 +206,12 @@ class Lowering(NamedTuple):
         return (
             0 if self.elementwise.code is None else sum(map(_is_long_function, _operations_of(self.elementwise.code)))
         )
+
+    @property
+    def element_cost(self) -> int:
+        """The cost of an element by the formula, where an addition costs 1; 1 without a formula."""
+        code = self.elementwise.code
+        return 1 if code is None else max(sum([operation.cost for operation in _operations_of(code)]), 1)
 
     @property
     def is_cheap(self) -> bool:
@@ -239,6 +245,7 @@ class LoweringParts(TypedDict, total=False):
     recomputation: Callable[..., Any] | None
     index_map: IndexMap
     contraction: Contraction
+    flops: Callable[..., int] | None
     loss: LossRows | None
     collective: Collective | None
     result_size: ResultSize | None

@@ -252,7 +252,7 @@ class ScalarFunction:
         """Returns Numba's typing rule for a call with arguments of these types."""
         pysig = None
         if None in self._choices:  # an overload of Numba may have default values
-            pysig = inspect.signature(self._choices[None])
+            pysig = _signature_of(self._choices[None])
             args = fold_arguments(
                 pysig,
                 args,
@@ -268,6 +268,11 @@ class ScalarFunction:
     def get_overload(self, arguments: Any) -> object:
         """Returns Numba's key of the function compiled for these types."""
         return self._overload(tuple(arguments))[0]
+
+
+@functools.cache
+def _signature_of(function: FunctionType) -> inspect.Signature:
+    return inspect.signature(function)
 
 
 def _storable_type_name(kind: Any) -> Any:

@@ -48,7 +48,9 @@ class Isa(NamedTuple):
 # Enough sums to hide the latency of their additions, with registers left for a row of B; 8 rows are whole tiles; few
 # variants, for a short compilation.
 _TILE_HEIGHTS_WITH_32_REGISTERS = ((8, 4, 2, 1), (8, 2, 1), (8, 2, 1), (4, 2, 1))
-_TILE_HEIGHTS_WITH_16_REGISTERS = ((8, 4, 2, 1), (4, 2, 1))
+# Eight sums hide four cycles of latency on two ports; Haswell and Zen 2 take five. Four rows of three vectors are twelve sums, three vectors
+# of B and one element of A, which is all 16 registers.
+_TILE_HEIGHTS_WITH_16_REGISTERS = ((8, 4, 2, 1), (4, 2, 1), (4, 2, 1))
 
 
 _V3_FEATURES = "+sse3,+ssse3,+sse4.1,+sse4.2,+cx16,+sahf,+popcnt,+xsave,+avx,+avx2,+bmi,+bmi2,+f16c,+fma,+lzcnt,+movbe"

@@ -33,6 +33,7 @@ from numba.core import (
     target_extension,
     transforms,
     typed_passes,
+    types,
     untyped_passes,
 )
 from numba.core.compiler_machinery import PassManager
@@ -77,11 +78,15 @@ class ScalarTyping(typing_context.BaseContext):  # type: ignore[misc]  # Numba h
 
     def resolve_function_type(self, func: Any, args: Any, kws: Any) -> Any:
         """Returns the signature of a call, or None; signatures are cached."""
-        key = None if kws else (func, tuple(args))
+        if kws:
+            return super().resolve_function_type(func, args, kws)
+        # Numba first tries the types without the values of literals, unless a rule asks for them.
+        takes_literals = not isinstance(func, types.Function) or any(rule.prefer_literal for rule in func.templates)
+        key = func, tuple(args if takes_literals else map(types.unliteral, args))
         known = self._resolved.get(key)
         if known is None:
             known = super().resolve_function_type(func, args, kws)
-            if key is not None and known is not None:
+            if known is not None:
                 self._resolved[key] = known
         return known
 
@@ -206,11 +211,10 @@ class KernelLibrary(codegen.CodeLibrary):  # type: ignore[misc]  # Numba has no 
 
     def add_ir_module(self, ir_module: Any) -> None:
         """Adds the LLVM IR module of the compiled function to the library."""
-        module = llvm.parse_assembly(cgutils.normalize_ir_text(str(ir_module)))
-        for function in module.functions:
-            if not function.is_declaration and function.linkage == llvm.Linkage.external:
+        for function in ir_module.functions:
+            if not function.is_declaration and not function.linkage:
                 function.linkage = "weak_odr"  # two libraries may have the same function
-        self._own.append(module)
+        self._own.append(llvm.parse_assembly(cgutils.normalize_ir_text(str(ir_module))))
 
     def add_bitcode(self, code: bytes) -> None:
         """Adds a module as bitcode, a result of `bitcode`, to the library."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -12,10 +13,12 @@ from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operation import TABLE, Form, Operation, joint
 from fastgrad._src.core.result_rules import ArraySpec, Rule, like_inputs
 from fastgrad._src.core.tensor import Tensor, constant_tensor
+from fastgrad._src.kernels.runtime.launch import Spec
 from fastgrad._src.ops import random_draws as draws
 from fastgrad._src.ops.kernel_launches import KERNEL_FLOATS, kernel_operation, launches_from
 from fastgrad._src.ops.references import cotangents_by_tape, gradient_of_reference
 from fastgrad._src.ops.softmax import softmax
+from fastgrad._src.scalars.formulas import FUNCTION_COST
 
 MAX_HEAD_WIDTH = 256
 """The largest number of columns of a head that the kernels take."""
@@ -61,7 +64,16 @@ def _attention_gradient_by_operations(
     return cotangents_by_tape(partial(_attention_result_by_operations, **attributes), inputs, needs, (g,))[:3]
 
 
-def _attention_operation(name: str, gradient: Any, result: Rule, reference: Any) -> Operation:
+def _attention_flops(products: int, q: Spec, k: Spec, causal: bool) -> int:
+    """The arithmetic of so many products of matrices of scores and rows of heads, and of the exponential of each score."""
+    batch, queries, heads, depth = q.shape
+    scores = batch * heads * queries * k.shape[1] // (2 if causal else 1)
+    return scores * (2 * products * depth + FUNCTION_COST)
+
+
+def _attention_operation(
+    name: str, gradient: Any, result: Rule, reference: Any, flops: Callable[..., int]
+) -> Operation:
     launches = launches_from("attention.steps", f"{name}_launches")
     return kernel_operation(
         name,
@@ -71,6 +83,7 @@ def _attention_operation(name: str, gradient: Any, result: Rule, reference: Any)
         launches=launches,
         result=result,
         reference=reference,
+        flops=flops,
     )
 
 
@@ -79,9 +92,14 @@ _attention_gradient = _attention_operation(
     gradient_of_reference(_attention_gradient_by_operations),
     like_inputs(4, 5, 6),
     _attention_gradient_by_operations,
+    lambda inputs, outputs, *, causal, **_: _attention_flops(5, inputs[4], inputs[5], causal),
 )
 _attention = _attention_operation(
-    "attention", joint(_attention_gradient_rule, zeros=False), _attention_result, _attention_by_operations
+    "attention",
+    joint(_attention_gradient_rule, zeros=False),
+    _attention_result,
+    _attention_by_operations,
+    lambda inputs, outputs, *, causal, **_: _attention_flops(2, inputs[0], inputs[1], causal),
 )
 
 

@@ -61,10 +61,8 @@ convolution_operation: Operation = kernel_operation(
     launches=launches_from("convolution.convolution", "convolution_launches"),
     batched=first_rows_into_batch_rule,
     result=_convolution_result,
-    contraction=Contraction(
-        launches_from("convolution.convolution", "convolution_launches_with_epilogue"),
-        flops=lambda inputs, outputs, **window: _flops(outputs[0], inputs[1]),
-    ),
+    contraction=Contraction(launches_from("convolution.convolution", "convolution_launches_with_epilogue")),
+    flops=lambda inputs, outputs, **window: _flops(outputs[0], inputs[1]),
 )
 backprop_input: Operation = kernel_operation(
     "convolution_backprop_input",
@@ -77,7 +75,7 @@ backprop_input: Operation = kernel_operation(
     launches=launches_from("convolution.convolution", "convolution_input_launches"),
     batched=first_rows_into_batch_rule,
     result=lambda g, w, input_shape, **window: ArraySpec((g.shape[0], *input_shape), g.dtype),
-    contraction=Contraction(flops=lambda inputs, outputs, **window: _flops(inputs[0], inputs[1])),
+    flops=lambda inputs, outputs, **window: _flops(inputs[0], inputs[1]),
 )
 backprop_filter: Operation = kernel_operation(
     "convolution_backprop_filter",
@@ -89,7 +87,7 @@ backprop_filter: Operation = kernel_operation(
     dtypes=_CONVOLUTION_DTYPES,
     launches=launches_from("convolution.convolution", "convolution_filter_launches"),
     result=lambda x, g, filter_shape, **window: ArraySpec(filter_shape, x.dtype),
-    contraction=Contraction(flops=lambda inputs, outputs, **window: _flops(inputs[1], outputs[0])),
+    flops=lambda inputs, outputs, **window: _flops(inputs[1], outputs[0]),
 )
 
 

@@ -9,6 +9,7 @@ of a time step is contiguous, and the states before and after all steps are one 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from fastgrad._src.core.operation import TABLE, Form, Operation, joint, operation
 from fastgrad._src.core.result_rules import ArraySpec
 from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.kernels.runtime.launch import Spec
 from fastgrad._src.ops.batching import (
     BatchArg,
     BatchingRule,
@@ -27,6 +29,10 @@ from fastgrad._src.ops.batching import (
 from fastgrad._src.ops.joining import concat, split, stack
 from fastgrad._src.ops.kernel_launches import KERNEL_FLOATS, launches_from, make_kernel_run
 from fastgrad._src.ops.references import cotangents_by_tape, gradient_of_reference
+from fastgrad._src.scalars.formulas import FUNCTION_COST
+
+_GRADIENT_COST = 8
+"""Of a gate's cotangent: about so many products and additions."""
 
 ResultShapes = Callable[..., Sequence[tuple[int, ...]]]
 """A function of the inputs of a recurrent operation that returns the shapes of the results."""
@@ -44,6 +50,11 @@ def _recurrent_operation(
         shared: the positions of the inputs that all sequences share.
     """
     launches = launches_from(f"recurrent.{module}", f"{name}_launches")
+    is_gradient = shared[0] > 1  # the inputs of a gradient begin with residuals
+
+    def flops(inputs: Sequence[Spec], outputs: Sequence[Spec], **_: Any) -> int:
+        gates = prod((outputs if is_gradient else inputs)[0].shape)
+        return gates * (2 * inputs[shared[0]].shape[0] + (_GRADIENT_COST if is_gradient else FUNCTION_COST))
 
     def result(*xs: Any, **_: Any) -> tuple[ArraySpec, ...]:
         return tuple([ArraySpec(size, xs[0].dtype) for size in shapes(*xs)])
@@ -64,6 +75,7 @@ def _recurrent_operation(
         dtypes=KERNEL_FLOATS,
         launches=launches,
         rounds_as_run=True,
+        flops=flops,
         batched=_sequence_batching_rule(*shared),
         result=result,
     )

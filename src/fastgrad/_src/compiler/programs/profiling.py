@@ -38,7 +38,7 @@ class ProfileRow:
         name: the kernel's name; the operation's for a step that runs in Python.
         operations: the operations of the node, and the shape of its first result.
         native: whether it is a kernel.
-        flops: additions, multiplications, comparisons ...; a function such as a logarithm counts as one.
+        flops: additions, multiplications, comparisons ...; a division counts as 4, a function such as a logarithm as 20.
         bytes: of its inputs and results, each once; of tables that are read or changed at given positions, only those rows.
         microseconds: on one thread, with all that fits in the cache; 0 for loops, and for calls of the user's Python.
         further: whether it is a further kernel of the operation of the row before it.
@@ -313,8 +313,8 @@ def flops_of(node: Node, changed: int | None = None) -> int:
         return sum(share * prod(value.shape[1:]) for value in node.outputs[: _changed_table_count(node)])
     if node.lowering.partial_update == "positions":
         return prod(node.inputs[2].shape)
-    if node.lowering.contraction.flops is not None:
-        return node.lowering.contraction.flops(node.inputs, node.outputs, **node.attributes)
+    if node.lowering.flops is not None:
+        return node.lowering.flops(node.inputs, node.outputs, **node.attributes)
     largest = max([prod(value.shape) for value in (*node.inputs, *node.outputs)], default=0)
     if node.payload.form is Form.CONTRACT:
         # Each input has kept and summed dimensions; the result has the kept dimensions of both. The number of products
@@ -324,7 +324,9 @@ def flops_of(node: Node, changed: int | None = None) -> int:
         a, b, c = [prod(value.shape) for value in (x, y, z)]
         return 2 * round((a * b * c / shared) ** 0.5) if a and b and c else 0
     result_size = sum(prod(value.shape) for value in node.outputs)  # an optimizer's update has many results
-    return max(largest, result_size) if node.payload.form not in {Form.INDEX_MAP, Form.GATHER} else 0
+    if node.payload.form in {Form.INDEX_MAP, Form.GATHER}:
+        return 0
+    return max(largest, result_size) * node.lowering.element_cost
 
 
 def _node_name(node: Node) -> str:
