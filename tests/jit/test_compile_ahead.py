@@ -142,6 +142,17 @@ def test_a_kernel_that_is_waited_for_is_not_compiled_here(monkeypatch):
     assert entry == store.load(build._content_of(ADVANCE))
 
 
+def test_nothing_is_compiled_ahead_where_a_cache_has_most_kernels(monkeypatch):
+    address = compile_ahead.address_of(ADVANCE)
+    monkeypatch.setattr(compile_ahead, "likely_next", lambda needed, classes: [address])
+    ahead = compile_ahead.CompilationAhead()
+    assert not ahead.has_compiled(SEED, found_in_cache=2)
+    assert (ahead._queue, ahead._thread) == ([], None)
+    assert not ahead.has_compiled(SEED, found_in_cache=1)
+    wait_until_idle(ahead)
+    assert ahead._requested == {address}
+
+
 def test_this_process_compiles_what_the_other_one_fails_to(monkeypatch):
     monkeypatch.setattr(compile_ahead, "COMPILE", "fastgrad._src.jit.build:no_such_function")
     monkeypatch.setattr(compile_ahead, "COMPILATION_AHEAD", ahead_of(monkeypatch, ADVANCE))

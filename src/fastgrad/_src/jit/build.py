@@ -254,10 +254,16 @@ def _native_function(function_self: _NativeFunctionSelf, entry: cache.Entry | No
     return native
 
 
+_found_in_cache: list[str] = []
+"""The symbols of the kernels whose code this process has read from a cache."""
+
+
 def _object_code(source: KernelSource, entry: cache.Entry | None = None) -> tuple[str, cache.Entry]:
     content = _content_of(source)
     symbol = _symbol(source, content)
     entry = entry or store.load(content)
+    if entry is not None:
+        _found_in_cache.append(symbol)
     if entry is None and _has_compiled_ahead(source):
         entry = store.load(content)
     if entry is None:
@@ -271,7 +277,7 @@ def _has_compiled_ahead(source: KernelSource) -> bool:
         return False
     from fastgrad._src.jit.compile_ahead import COMPILATION_AHEAD
 
-    return COMPILATION_AHEAD.has_compiled(source)
+    return COMPILATION_AHEAD.has_compiled(source, len(_found_in_cache))
 
 
 def compile_kernel_of_module(

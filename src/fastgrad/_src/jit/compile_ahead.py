@@ -134,10 +134,15 @@ class CompilationAhead:
         self._is_off = True
         self._forget()
 
-    def has_compiled(self, source: KernelSource) -> bool:
+    def has_compiled(self, source: KernelSource, found_in_cache: int = 0) -> bool:
         """Returns whether the other process has compiled a kernel, after waiting for it if it is at work on it.
 
-        Else the caller compiles it. The other process goes on with what probably comes next.
+        Else the caller compiles it. The other process goes on with what probably comes next, unless most kernels were in the
+        cache before: then what comes next is probably there, too.
+
+        Args:
+            source: the kernel, which no cache had.
+            found_in_cache: the number of kernels that a cache had, with those that the other process has compiled.
         """
         address = address_of(source)
         if address is None or not self._is_allowed():
@@ -148,7 +153,9 @@ class CompilationAhead:
                     self._changed.wait()
             self._needed.add(address)
             self._last_compilation = time.monotonic()
-            self._queue = [a for a in likely_next(self._needed, MADE_CLASSES) if a not in self._requested]
+            is_warm = found_in_cache > len(self._requested) + len(self._needed)
+            likely = [] if is_warm else likely_next(self._needed, MADE_CLASSES)
+            self._queue = [a for a in likely if a not in self._requested]
             if self._thread is None and self._queue:
                 self._thread = threading.Thread(target=self._work, name="fastgrad-compile-ahead", daemon=True)
                 self._thread.start()

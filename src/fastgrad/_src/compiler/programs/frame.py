@@ -115,6 +115,9 @@ LEAST_SHARE_NANOSECONDS = 2_000.0
 ENOUGH_SHARES_PER_STEP, LONGEST_SHARE_NANOSECONDS, MOST_SHARES_PER_STEP = 16, 60_000.0, 256
 """The number of shares that is enough for balance; the nanoseconds above which a share is cut; the most shares."""
 
+LEAST_GROUPS_TO_SHARE = 16
+"""From so many groups of units on (`Launch.together`), shares are whole groups: equal shares then differ by a sixteenth at most."""
+
 LEAST_CHAIN_SHARE_NANOSECONDS = 10_000.0
 """Nanoseconds of a share of a chain: each share reads again the matrices that all rows are multiplied with."""
 
@@ -130,12 +133,16 @@ def share_count_and_grain(launch: Launch) -> tuple[int, int]:
     time = nanoseconds_of(launch)
     if time < LEAST_THREADED_STEP_NANOSECONDS or not signature_of(launch.kernel).takes_shares:
         return 1, launch.units
+    groups = launch.units // launch.together
+    keeps_together = launch.together > 1 and groups >= LEAST_GROUPS_TO_SHARE
     target_shares = min(
         max(min(time / LEAST_SHARE_NANOSECONDS, ENOUGH_SHARES_PER_STEP), time / LONGEST_SHARE_NANOSECONDS),
         MOST_SHARES_PER_STEP,
-        launch.units,
+        groups if keeps_together else launch.units,
     )
     shares = _largest_power_of_two(target_shares)
+    if keeps_together:
+        return shares, launch.together
     grain = (
         SHARE_ALIGNMENT_UNITS if launch.units >= SHARE_ALIGNMENT_UNITS * shares else 1
     )  # no cache line is written by two threads

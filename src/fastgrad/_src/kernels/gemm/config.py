@@ -68,6 +68,12 @@ class GemmConfig(NamedTuple):
         return self.batches == self.m == 1 and self.k * self.n >= 1 << 14 and (rows_lie_together or self.k >= 512)
 
     @property
+    def units_together(self) -> int:
+        """The units that read the same panel of B, if a unit has one panel."""
+        rows, panels, _ = self.unit
+        return -(-self.m // rows) if panels == 1 and self.chains == 1 else 1
+
+    @property
     def launch_parts(self) -> Mapping[int, int]:
         """The launch's `parts`: C and a contiguous A, if units are equal blocks of whole rows of a matrix; or none."""
         rows = self.unit[0] * self.units

@@ -169,7 +169,9 @@ def _float_launches(dtype: np.dtype, config: GemmConfig, epilogue: Launch | None
         back = Launch(transpose_matrix[dtype], (Scratch(0), Output(0), config.n, config.m), panels, copied)
         return Launches((product, back), ((dtype, config.m * config.n),))
     operands = *operands, Output(0), *config.gemm_args, *_epilogue_arguments(config, epilogue)
-    return Launches((Launch(gemm[dtype], operands, config.units, (cost + more) / config.units, config.launch_parts),))
+    each = (cost + more) / config.units
+    parts, together = config.launch_parts, config.units_together
+    return Launches((Launch(gemm[dtype], operands, config.units, each, parts, together=together),))
 
 
 def _pair_launches(config: GemmConfig, epilogue: Launch | None) -> Launches:

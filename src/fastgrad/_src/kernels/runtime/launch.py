@@ -82,11 +82,12 @@ class Launch:
         unit_cost: about how many nanoseconds a unit takes on one core; it decides whether sharing pays.
         parts: the operands of which a share touches only its own part, by number, each with its number of elements. A
             share that does a fraction of the units touches the same fraction of the elements.
+        together: the number of consecutive units that take less time in one share, since they read the same data.
         waits: whether later steps may run before this launch, if they touch none of its arrays. No other step then uses
             the scratch memory of the operation.
     """
 
-    __slots__ = ("kernel", "operands", "parts", "unit_cost", "units", "waits")
+    __slots__ = ("kernel", "operands", "parts", "together", "unit_cost", "units", "waits")
 
     def __init__(
         self,
@@ -96,6 +97,7 @@ class Launch:
         unit_cost: float = 1.0,
         parts: Mapping[int, int] = NO_PARTS,
         waits: bool = False,
+        together: int = 1,
     ) -> None:
         self.kernel = kernel
         self.operands = operands
@@ -103,6 +105,7 @@ class Launch:
         self.unit_cost = unit_cost
         self.parts = parts
         self.waits = waits
+        self.together = together
 
     def kernels(self) -> Iterator[Callable[..., Any]]:
         """Yields the kernel of a launch, and the kernels that it calls."""
@@ -115,7 +118,7 @@ class Launch:
 
     def with_operands(self, operands: tuple[Operand | Launch, ...]) -> Launch:
         """Returns a copy of a launch with other operands."""
-        return Launch(self.kernel, operands, self.units, self.unit_cost, self.parts, self.waits)
+        return Launch(self.kernel, operands, self.units, self.unit_cost, self.parts, self.waits, self.together)
 
 
 class Launches:
