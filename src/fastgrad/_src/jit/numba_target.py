@@ -33,7 +33,6 @@ from numba.core import (
     target_extension,
     transforms,
     typed_passes,
-    types,
     untyped_passes,
 )
 from numba.core.compiler_machinery import PassManager
@@ -78,15 +77,11 @@ class ScalarTyping(typing_context.BaseContext):  # type: ignore[misc]  # Numba h
 
     def resolve_function_type(self, func: Any, args: Any, kws: Any) -> Any:
         """Returns the signature of a call, or None; signatures are cached."""
-        if kws:
-            return super().resolve_function_type(func, args, kws)
-        # Numba first tries the types without the values of literals, unless a rule asks for them.
-        takes_literals = not isinstance(func, types.Function) or any(rule.prefer_literal for rule in func.templates)
-        key = func, tuple(args if takes_literals else map(types.unliteral, args))
+        key = None if kws else (func, tuple(args))
         known = self._resolved.get(key)
         if known is None:
             known = super().resolve_function_type(func, args, kws)
-            if known is not None:
+            if key is not None and known is not None:
                 self._resolved[key] = known
         return known
 
