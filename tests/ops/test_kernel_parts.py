@@ -12,6 +12,7 @@ import pytest
 from fastgrad import linalg, nn, random  # noqa: F401  # whose rows are in the table once they are imported
 from fastgrad._src.core.operation import TABLE, Binary, Form, operation
 from fastgrad._src.kernels.runtime.launch import Launches
+from fastgrad._src.scalars.formulas import FUNCTION_COST
 
 COMBINATIONS = {"sum": operator.add, "product": operator.mul, "greatest": max, "least": min}
 REDUCERS = {name: row.lowering.reducer for name, row in TABLE.items() if row.lowering.reducer is not None}
@@ -86,6 +87,22 @@ def test_the_gradients_of_a_convolution_cost_as_much_as_the_convolution():
         TABLE["convolution_backprop_filter"].lowering.flops((x, y), (w,), filter_shape=w.shape, **window),
     ]
     assert flops == [2 * (2 * 4 * 4) * (3 * 3 * 3 * 4)] * 3
+
+
+def test_the_arithmetic_of_recurrent_layers_and_attention_is_that_of_their_products():
+    """With FUNCTION_COST for each activation and exponential."""
+    steps, batch, units = 5, 4, 8
+    gates, recurrent = np.ones((steps, batch, 4 * units)), np.ones((units, 4 * units))
+    forward = TABLE["lstm"].lowering.flops((gates, recurrent), ())
+    assert forward == steps * batch * 4 * units * (2 * units + FUNCTION_COST)
+    backward = TABLE["lstm_gradient"].lowering.flops((gates, gates, recurrent), (gates,), has=(False,))
+    assert backward == pytest.approx(steps * batch * 4 * units * 2 * units, rel=0.6)
+    q, k = np.ones((2, 6, 3, 16)), np.ones((2, 7, 3, 16))
+    scores = 2 * 3 * 6 * 7
+    whole = TABLE["attention"].lowering.flops((q, k, k), (), causal=False)
+    assert whole == scores * (2 * 2 * 16 + FUNCTION_COST)
+    assert TABLE["attention"].lowering.flops((q, k, k), (), causal=True) == whole // 2
+    assert TABLE["attention_gradient"].lowering.flops((q, q, q, q, q, k, k), (), causal=False) > 2 * whole
 
 
 @pytest.mark.parametrize(

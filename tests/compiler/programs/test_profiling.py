@@ -6,6 +6,7 @@ import pytest
 import fastgrad as tf
 from fastgrad._src.compiler.programs.profiling import profile
 from fastgrad._src.compiler.programs.program import Program
+from fastgrad._src.scalars.formulas import FUNCTION_COST
 from tests.compiler.recorded import record
 
 
@@ -46,6 +47,12 @@ def test_a_batch_of_products_counts_each_once():
     graph, _ = record(lambda x: tf.matmul(x, x, transpose_b=True), np.full((6, 5, 4), 0.3))
     rows = profile(Program(graph), "products").rows
     assert sum(row.flops for row in rows if "matmul" in row.operations) == 2 * 6 * 5 * 4 * 5
+
+
+def test_a_function_counts_as_its_arithmetic():
+    graph, _ = record(lambda x: tf.exp(x) + 1.0, np.full((6, 5), 0.3))
+    (row,) = profile(Program(graph), "a function").rows
+    assert row.flops == 6 * 5 * (FUNCTION_COST + 1)
 
 
 def test_a_gather_and_a_product_are_rows_of_their_own():
