@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.dashboard.stored import Stored
 from benchmarks.other_programs import MATERIAL
+from benchmarks.peers.kernels import REST
 from benchmarks.peers.known import OURS
 from benchmarks.peers.record import Record
 from benchmarks.peers.report import speedups, spread, triad_shares
@@ -111,7 +112,7 @@ class LimitShares:
     kernels: Sequence[KernelShare]
 
 
-SHOWN_KERNELS = 3
+SHOWN_KERNELS, LEAST_SHOWN = 3, 0.01
 
 
 def limit_shares(record: Record) -> LimitShares | None:
@@ -126,7 +127,8 @@ def limit_shares(record: Record) -> LimitShares | None:
     def shares_of(limit: Mapping[str, float], flops: float, moved: float, seconds: float) -> tuple[float, float]:
         return flops / seconds / limit["flops_per_second"], moved / seconds / limit["bytes_per_second"]
 
-    longest = sorted(result.kernels, key=lambda row: -row["microseconds"])[:SHOWN_KERNELS]
+    named = [row for row in result.kernels if row["name"] != REST and row["microseconds"] >= LEAST_SHOWN * alone]
+    longest = sorted(named, key=lambda row: -row["microseconds"])[:SHOWN_KERNELS]
     kernels = [
         KernelShare(
             row["name"],
@@ -134,7 +136,6 @@ def limit_shares(record: Record) -> LimitShares | None:
             max(shares_of(limits["1"], row["flops"], row["bytes"], row["microseconds"] / 1e6)),
         )
         for row in longest
-        if row["microseconds"]
     ]
     arithmetic, memory = shares_of(limits[str(threads)], flops, moved, seconds)
     return LimitShares(arithmetic, memory, alone / 1e6 / (threads * seconds), kernels)
