@@ -75,7 +75,7 @@ class TestOffline:
 
     def test_without_pooch(self, monkeypatch):
         monkeypatch.setitem(__import__("sys").modules, "pooch", None)
-        with pytest.raises(ImportError, match=r"pip install .\.\[datasets\]"):
+        with pytest.raises(ImportError, match=r"pip install .fastgrad\[datasets\]"):
             keras.datasets.mnist.load_data()
 
 

@@ -104,7 +104,7 @@ def test_an_empty_folder_is_said_to_be_empty(tmp_path):
 
 def test_without_pillow_it_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
-    with pytest.raises(ImportError, match=r"pip install .\.\[images\]"):
+    with pytest.raises(ImportError, match=r"pip install .fastgrad\[images\]"):
         utils.array_to_img(PIXELS)
 
 

@@ -265,11 +265,11 @@ def add_n(inputs: Any, name: str | None = None) -> Any:
         >>> tf.add_n([[1, 2], [3, 4], [5, 6]])
         <tf.Tensor: shape=(2,), dtype=int32, numpy=array([ 9, 12], dtype=int32)>
     """
-    if inputs is None or isinstance(inputs, (str, bytes, dict)):
-        raise TypeError(f"add_n: Argument `inputs` must be a list of tensors, got {inputs!r:.200}.")
-    if isinstance(inputs, Iterable):
-        inputs = list(inputs)
-    if not isinstance(inputs, list) or not inputs:
+    if type(inputs) is not list:
+        if inputs is None or isinstance(inputs, (str, bytes, dict)):
+            raise TypeError(f"add_n: Argument `inputs` must be a list of tensors, got {inputs!r:.200}.")
+        inputs = list(inputs) if isinstance(inputs, Iterable) else []
+    if not inputs:
         raise ValueError(
             "add_n: Inputs must be an iterable of at least one Tensor/IndexedSlices with the same dtype and shape."
         )
