@@ -206,10 +206,11 @@ class KernelLibrary(codegen.CodeLibrary):  # type: ignore[misc]  # Numba has no 
 
     def add_ir_module(self, ir_module: Any) -> None:
         """Adds the LLVM IR module of the compiled function to the library."""
-        for function in ir_module.functions:
-            if not function.is_declaration and not function.linkage:
+        module = llvm.parse_assembly(cgutils.normalize_ir_text(str(ir_module)))
+        for function in module.functions:
+            if not function.is_declaration and function.linkage == llvm.Linkage.external:
                 function.linkage = "weak_odr"  # two libraries may have the same function
-        self._own.append(llvm.parse_assembly(cgutils.normalize_ir_text(str(ir_module))))
+        self._own.append(module)
 
     def add_bitcode(self, code: bytes) -> None:
         """Adds a module as bitcode, a result of `bitcode`, to the library."""
