@@ -15,6 +15,7 @@ from fastgrad._src.jit.compile_ahead import KernelAddress, likely_next, typical_
 from fastgrad._src.jit.made_classes import MADE_CLASSES
 from fastgrad._src.kernels.convolution import patches
 from fastgrad._src.kernels.random import draws, random
+from fastgrad._src.kernels.runtime import driver, thread_pool
 from tests.selection import run_seed
 from tools.typical_kernels import TABLE, kernels_in_a_process, table_text
 
@@ -82,7 +83,12 @@ def test_layers_losses_and_optimizers_are_noted():
     assert {"Dense", "Huber", "Nadam"} <= MADE_CLASSES
 
 
-def test_what_most_similar_programs_need_comes_first_and_of_that_the_last():
+def last_of_step(program):
+    """Returns the place of the first kernel of an optimizer."""
+    return next(i for i, a in enumerate(program) if a.module.startswith(compile_ahead.LAST_OF_STEP))
+
+
+def test_what_most_similar_programs_need_comes_first_and_of_that_the_last_of_the_first_step():
     needed = {address("random.draws", "philox_words", I="int64")}
     programs = [
         p.kernels for p, count in typical_programs().items() for _ in range(count) if needed.issubset(p.kernels)
@@ -92,9 +98,11 @@ def test_what_most_similar_programs_need_comes_first_and_of_that_the_last():
         min(round(float(np.mean([a in program for program in programs])), 1), compile_ahead.LARGE_SHARE) for a in likely
     ]
     assert shares == sorted(shares, reverse=True)
-    first, *others = [a for a, share in zip(likely, shares, strict=True) if share == shares[0]]
-    place = {a: np.mean([p.index(a) for p in programs if a in p]) for a in (first, *others)}
-    assert place[first] == max(place.values())
+    surely = [a for a, share in zip(likely, shares, strict=True) if share == shares[0]]
+    place = {a: np.mean([p.index(a) for p in programs if a in p]) for a in surely}
+    is_after = {a: np.mean([p.index(a) > last_of_step(p) for p in programs if a in p]) > 0.5 for a in surely}
+    assert {*is_after.values()} == {False, True}
+    assert surely == sorted(surely, key=lambda a: (is_after[a], -place[a]))
 
 
 def test_nothing_is_likely_for_a_program_of_unknown_kernels():
@@ -153,6 +161,40 @@ def test_nothing_is_compiled_ahead_where_a_cache_has_most_kernels(monkeypatch):
     assert ahead._requested == {address}
 
 
+def test_a_kernel_that_can_wait_comes_last(monkeypatch):
+    ahead = ahead_of(monkeypatch, ADVANCE)
+    awaited = driver.run_worker._source({})
+    assert ahead.is_awaited(awaited)
+    ahead.has_compiled(SEED)
+    assert (ahead._queue or list(ahead._requested))[-1] == compile_ahead.address_of(awaited)
+    wait_until_idle(ahead)
+    assert store.load(build._content_of(awaited)) is not None
+    assert not ahead.is_awaited(awaited)
+
+
+def test_a_kernel_that_can_wait_is_compiled_when_nothing_else_is(monkeypatch):
+    monkeypatch.setattr(compile_ahead, "PATIENCE_SECONDS", -1.0)
+    ahead = compile_ahead.CompilationAhead()
+    assert ahead.is_awaited(ADVANCE)
+    wait_until_idle(ahead)
+    assert store.load(build._content_of(ADVANCE)) is not None
+
+
+def test_the_thread_pool_is_used_when_its_kernels_are_compiled(monkeypatch):
+    monkeypatch.setattr(compile_ahead, "COMPILATION_AHEAD", compile_ahead.CompilationAhead())
+    pool = thread_pool.ThreadPool()
+    monkeypatch.setattr(build.Kernel, "__contains__", lambda kernel, key: False)  # as in a process that has not used them
+    assert pool.is_awaited()
+    wait_until_idle(compile_ahead.COMPILATION_AHEAD)
+    assert not pool.is_awaited()
+
+
+def test_nobody_awaits_a_kernel_where_one_process_compiles(monkeypatch):
+    monkeypatch.setenv(second_process.VARIABLE, "0")
+    monkeypatch.setattr(build.Kernel, "__contains__", lambda kernel, key: False)
+    assert not driver.run_worker.is_awaited()
+
+
 def test_this_process_compiles_what_the_other_one_fails_to(monkeypatch):
     monkeypatch.setattr(compile_ahead, "COMPILE", "fastgrad._src.jit.build:no_such_function")
     monkeypatch.setattr(compile_ahead, "COMPILATION_AHEAD", ahead_of(monkeypatch, ADVANCE))
@@ -174,7 +216,7 @@ def test_nothing_is_compiled_ahead_of_a_program_that_compiles_nothing_any_more(m
     monkeypatch.setattr(compile_ahead, "PATIENCE_SECONDS", -1.0)
     ahead = ahead_of(monkeypatch, ADVANCE)
     wait_until_idle(ahead)
-    assert not second_process._processes
+    assert not ahead._requested
     assert not ahead.has_compiled(ADVANCE)
 
 

@@ -161,6 +161,20 @@ class Kernel(dict):
         """Calls a kernel that has no type variables."""
         return self[()](*args)
 
+    def is_awaited(self) -> bool:
+        """Asks another process to compile a kernel that has no type variables; returns whether it still has to do so.
+
+        False if a cache has the code, or if no other process compiles for this one.
+        """
+        if () in self or not store.is_shared():
+            return False
+        source = self._source({})
+        if store.load(_content_of(source)) is not None:
+            return False
+        from fastgrad._src.jit.compile_ahead import COMPILATION_AHEAD
+
+        return COMPILATION_AHEAD.is_awaited(source)
+
     def inspect_llvm(self, *dtypes: Any) -> str:
         """Returns the optimised LLVM IR, wrapper included, like Numba's `inspect_llvm`; compiles the kernel again.
 

@@ -2,8 +2,9 @@
 
 Eager code needs a kernel at once, so it waits for each kernel. `typical_kernels.json` lists the library's kernels of typical programs, in
 the order of their first use, and the classes of their layers, losses and optimizers. The programs that share most kernels and classes
-with this program predict its next kernels. The second process compiles the kernels that most of them need. It starts with the last one, because this process soon needs the first one and compiles it itself.
-The second process stores the code in the disk cache, and this process loads it.
+with this program predict its next kernels. The second process compiles the kernels that most of them need. It starts with the last one of
+the first training step, because this process soon needs the first one and compiles it itself. The second process stores the code in the
+disk cache, and this process loads it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import threading
 import time
 from collections import defaultdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fastgrad._src.jit import second_process
 from fastgrad._src.jit.made_classes import MADE_CLASSES
@@ -26,14 +27,20 @@ from fastgrad._src.jit.signature import KernelSource
 COMPILE = "fastgrad._src.jit.build:compile_kernel_of_module"
 """The function that the other process calls with the fields of a `KernelAddress`."""
 
+PREPARE = "importlib:import_module", ("fastgrad._src.jit.compile",)
+"""What the other process calls first. It imports Numba; meanwhile more is known of what this program needs."""
+
 PATIENCE_SECONDS = 1.5
-"""After this time without a compilation here, nothing more is compiled ahead: the program has what it needs."""
+"""After this time without a compilation here, the other process compiles only what this one awaits: the program has what it needs."""
 
 LEAST_SHARE = 0.2
 """Kernels that a smaller share of the similar programs uses are not compiled ahead."""
 
 LARGE_SHARE = 0.7
-"""Of kernels that so many of the similar programs use, the last one comes first."""
+"""Kernels that so many of the similar programs use, or more, are equally likely."""
+
+LAST_OF_STEP = "fastgrad._src.kernels.optimizers."
+"""A training step ends with a kernel of these modules."""
 
 SHARPNESS = 8
 """A typical program counts by the share of this program's kernels and classes that it uses, to this power."""
@@ -97,17 +104,27 @@ def likely_next(needed: set[KernelAddress], classes: set[str]) -> list[KernelAdd
         classes: the names of the classes of its layers, losses and optimizers.
     """
     weights: defaultdict[KernelAddress, float] = defaultdict(float)
+    weights_after: defaultdict[KernelAddress, float] = defaultdict(float)  # of the programs that use it after the first step
     places: defaultdict[KernelAddress, float] = defaultdict(float)
     total = 0.0
     for program, count in typical_programs().items():
         shared = len(needed.intersection(program.kernels)) + len(classes.intersection(program.classes))
         weight = count * (shared / max(len(needed) + len(classes), 1)) ** SHARPNESS
         total += weight
+        is_after = False
         for place, address in enumerate(program.kernels):
             weights[address] += weight
+            weights_after[address] += weight * is_after
             places[address] += weight * place
+            is_after = is_after or address.module.startswith(LAST_OF_STEP)
     likely = [a for a in weights if a not in needed and weights[a] > 0.0 and weights[a] >= LEAST_SHARE * total]
-    return sorted(likely, key=lambda a: (-min(round(weights[a] / total, 1), LARGE_SHARE), -places[a] / weights[a]))
+
+    def rank(address: KernelAddress) -> tuple[float, bool, float]:
+        weight = weights[address]
+        is_likely_after = weights_after[address] > weight / 2
+        return -min(round(weight / total, 1), LARGE_SHARE), is_likely_after, -places[address] / weight
+
+    return sorted(likely, key=rank)
 
 
 class CompilationAhead:
@@ -124,6 +141,7 @@ class CompilationAhead:
         self._changed = threading.Condition()
         self._needed: set[KernelAddress] = set()
         self._requested: set[KernelAddress] = set()
+        self._awaited: list[KernelAddress] = []
         self._queue: list[KernelAddress] = []
         self._running: KernelAddress | None = None
         self._thread: threading.Thread | None = None
@@ -155,11 +173,31 @@ class CompilationAhead:
             self._last_compilation = time.monotonic()
             is_warm = found_in_cache > len(self._requested) + len(self._needed)
             likely = [] if is_warm else likely_next(self._needed, MADE_CLASSES)
-            self._queue = [a for a in likely if a not in self._requested]
-            if self._thread is None and self._queue:
-                self._thread = threading.Thread(target=self._work, name="fastgrad-compile-ahead", daemon=True)
-                self._thread.start()
+            self._set_queue(likely)
             return address in self._requested
+
+    def is_awaited(self, source: KernelSource) -> bool:
+        """Returns whether the other process compiles a kernel, or will do so after what this program needs next.
+
+        Args:
+            source: the kernel, which no cache had. This program can do without it until it is compiled.
+        """
+        address = address_of(source)
+        if address is None or not self._is_allowed():
+            return False
+        with self._changed:
+            if address not in (*self._requested, *self._awaited):
+                self._awaited.append(address)
+                self._set_queue(self._queue)
+            return self._running == address or address in self._queue
+
+    def _set_queue(self, likely: list[KernelAddress]) -> None:
+        """Sets what comes next, what can wait last, and starts the thread that has it compiled; the caller holds the lock."""
+        now = [a for a in likely if a not in self._awaited]
+        self._queue = [a for a in (*now, *self._awaited) if a not in self._requested]
+        if self._thread is None and self._queue:
+            self._thread = threading.Thread(target=self._work, name="fastgrad-compile-ahead", daemon=True)
+            self._thread.start()
 
     def is_at_work_on(self, source: KernelSource) -> bool:
         """Returns whether the other process compiles a kernel now."""
@@ -171,30 +209,28 @@ class CompilationAhead:
 
     def _work(self) -> None:
         """Has the other process compile what is in the queue, until it is empty or this program compiles nothing any more."""
-        while (address := self._begin_next()) is not None:
+        request: tuple[str, tuple[Any, ...]] | None = PREPARE
+        while request is not None:
             try:
-                second_process.call(COMPILE, address)
+                second_process.call(*request)
             except second_process.FAILURES:
                 self._is_off = True
             finally:
-                self._end()
+                request = self._next_request()
 
-    def _begin_next(self) -> KernelAddress | None:
-        """Takes the next kernel from the queue; None ends the thread."""
-        with self._changed:
-            is_needed = not self._is_off and time.monotonic() - self._last_compilation <= PATIENCE_SECONDS
-            if self._queue and is_needed:
-                self._running = self._queue.pop(0)
-                self._requested.add(self._running)
-            else:
-                self._thread = None
-            return self._running
-
-    def _end(self) -> None:
-        """Wakes those that wait for the kernel at which the other process worked."""
+    def _next_request(self) -> tuple[str, tuple[Any, ...]] | None:
+        """Wakes those that wait for the last kernel, and takes the next one from the queue; None ends the thread."""
         with self._changed:
             self._running = None
             self._changed.notify_all()
+            if time.monotonic() - self._last_compilation > PATIENCE_SECONDS:
+                self._queue = [a for a in self._queue if a in self._awaited]
+            if self._queue and not self._is_off:
+                self._running = self._queue.pop(0)
+                self._requested.add(self._running)
+                return COMPILE, self._running
+            self._thread = None
+            return None
 
 
 COMPILATION_AHEAD = CompilationAhead()

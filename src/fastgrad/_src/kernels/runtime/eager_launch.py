@@ -41,7 +41,7 @@ def run_on_thread_pool(launches: Launches, inputs: Sequence[np.ndarray], outputs
         frame = None
     if frame is None or frame.threads != compute_pool.threads:
         may_be_last = launches.runs_without_frame < RUNS_BEFORE_FRAME
-        if may_be_last and not is_work_for_pool(launches):
+        if compute_pool.is_awaited() if is_work_for_pool(launches) else may_be_last:
             launches.runs_without_frame += 1
             inputs = _as_plain_arrays(inputs)
             return run_launches(launches, inputs, outputs) is None

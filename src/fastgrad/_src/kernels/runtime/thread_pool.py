@@ -58,6 +58,7 @@ class ThreadPool:
         self._alone_until = 0  # by the processor's clock; 0 if programs may use the workers
         self._last_wait = 0  # by the same clock: when the programs ran alone no more, or the wait ended
         self._penalty = LEAST_ALONE_TIMES_WAIT
+        self._is_compiled = False
 
     @property
     def threads(self) -> int:
@@ -82,6 +83,12 @@ class ThreadPool:
                 words[place] = 0
                 waker.release()
         return words
+
+    def is_awaited(self) -> bool:
+        """True while another process compiles the kernels by which threads share work; one thread can do it until then."""
+        if not self._is_compiled:
+            self._is_compiled = not any([kernel.is_awaited() for kernel in (driver.begin_on_pool, driver.run_worker)])
+        return not self._is_compiled
 
     def is_worth_using(self) -> bool:
         """True if a program should use the workers: there are some, they are free, and did not stall lately."""
