@@ -1,5 +1,8 @@
 """The start-up cost of a training process: `python -m benchmarks.start_up` prints a table, and asv follows parts of it.
 
+`python -m benchmarks.start_up --installed PYTHON` prints the table of docs/numba.md: this checkout, fastgrad as pip has installed it in another
+environment, and JAX.
+
 Every row has a process of its own, whose clock starts when the library is imported: building the model, the first calls of
 the compiled step, their compilation. "Cold" has an empty folder of compiled kernels and none of fastgrad's bytecode, "from disk"
 the folder that the cold process left, "new …" that folder and a program of another size that runs already.
@@ -9,6 +12,7 @@ import argparse
 import itertools
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -17,7 +21,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks.apart import THREADS, apart
-from benchmarks.peers.__main__ import PYTHON_VARIABLE, names_type, peers_python
+from benchmarks.peers.__main__ import PYTHON_VARIABLE, names_type, peers_python, positive_number
 from benchmarks.peers.known import MEASURED, OURS, PEERS
 from benchmarks.peers.worker import limit_threads, load
 from benchmarks.peers.workload import Batches, Step, Workload
@@ -43,41 +47,49 @@ LIMITS = (
     (rnn.LONG.name, "cold", 2.0),
 )
 NUMBA_ALLOWED = ("cold",)
+FIRST_STEPS = (
+    *("mlp_small", "mlp_wide", "cnn_mnist", "cnn_cifar", "lstm", "gru", "transformer", "chain_math"),
+    *("embedding_sparse", rnn.LONG.name),
+)
 PEER_ROWS = ("mlp_small", "transformer", rnn.LONG.name)
 
 
-def made(peer: str, workload: Workload) -> Callable[[], tuple[Step, Batches]]:
-    """Returns a function that makes the peer's step and batches; its library is imported and the data are loaded."""
+def made(peer: str, workload: Workload) -> tuple[Callable[[], tuple[Step, Batches]], float]:
+    """Returns a function that makes the peer's step and batches, and the seconds of the library's import; the data are loaded."""
     chosen = PEERS[peer]
     program = chosen.program(workload)
     if program is None:
         raise ValueError(f"{workload.name} has no program for {peer}")
     limit_threads(THREADS)
-    library = load(chosen, THREADS)
     inputs = workload.inputs()
+    began = time.perf_counter()
+    library = load(chosen, THREADS)
+    seconds = time.perf_counter() - began
 
     def make() -> tuple[Step, Batches]:
         step, batches = program(library, inputs)
         return chosen.compiled(library, step), batches
 
-    return make
+    return make, seconds
 
 
 def first_calls(peer: str, workload: str) -> dict[str, float]:
-    """Returns the seconds of the first call and of the first four calls, each with building the model."""
-    make = made(peer, MEASURED_WORKLOADS[workload])
+    """Returns the seconds of the library's import, of the first call, and of the first four calls, these with building the model."""
+    make, imported = made(peer, MEASURED_WORKLOADS[workload])
     began = time.perf_counter()
     step, batches = make()
     float(step(*batches[0]))
     first = time.perf_counter() - began
     for batch in itertools.islice(itertools.cycle(batches), 1, CALLS):
         float(step(*batch))
-    return {"seconds": time.perf_counter() - began, "first": first, "numba": "numba" in sys.modules}
+    seconds = time.perf_counter() - began
+    return {"import": imported, "first": first, "seconds": seconds, "numba": "numba" in sys.modules}
 
 
 def calls_of_another_size(peer: str, workload: str, what: str) -> dict[str, float]:
     """Returns the seconds of the first calls with smaller batches, after the step was compiled for whole ones."""
-    step, batches = made(peer, MEASURED_WORKLOADS[workload])()
+    make, _ = made(peer, MEASURED_WORKLOADS[workload])
+    step, batches = make()
     for batch in itertools.islice(itertools.cycle(batches), CALLS):
         float(step(*batch))
     smaller = tuple(SMALLER[what](tensor) for tensor in batches[0])
@@ -93,15 +105,21 @@ MEASUREMENTS: dict[str, Callable[..., dict[str, float]]] = {
 }
 
 
-def measured(peer: str, workload: str, how: str, folder: str) -> dict[str, Any]:
-    """Returns one row, measured in a separate process; `folder` is for the compiled code of fastgrad and PyTorch."""
+def measured(peer: str, workload: str, how: str, folder: str, installed: str | None = None) -> dict[str, Any]:
+    """Returns one row, measured in a separate process.
+
+    Args:
+        peer, workload, how: the row.
+        folder: for the compiled code of fastgrad and PyTorch.
+        installed: the Python of an environment in which pip has installed fastgrad; None for this checkout.
+    """
     environment = {"FASTGRAD_CACHE_DIR": folder, "TORCHINDUCTOR_CACHE_DIR": folder}
-    if peer in OURS:  # whose bytecode pip would have written; in a checkout the cold process writes it
+    if peer in OURS and installed is None:  # whose bytecode pip would have written; in a checkout the cold process writes it
         bytecode = os.path.join(folder, "bytecode")
         environment |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": bytecode}
         if not os.path.isdir(bytecode):  # that of other packages is there, as for the peers
             subprocess.run([sys.executable, "-c", "import numba, numpy"], env=os.environ | environment, check=True)
-    python = sys.executable if peer in OURS else peers_python()
+    python = (installed or sys.executable) if peer in OURS else peers_python()
     what = how.removeprefix("new ")
     chosen = ("first_calls", peer, workload) if what == how else ("calls_of_another_size", peer, workload, what)
     return apart("benchmarks.start_up", *chosen, python=python, environment=environment)
@@ -126,7 +144,13 @@ def main(command: Sequence[str]) -> int:
         metavar="NAMES",
         help=f"also time cold starts of these; {PYTHON_VARIABLE} names a Python that has them (default: none)",
     )
-    peers = parser.parse_args(command).peers
+    parser.add_argument("--installed", metavar="PYTHON", help="print the first steps beside those of this environment and JAX")
+    parser.add_argument("--rounds", type=positive_number(int), default=3, help="of --installed (default: 3)")
+    options = parser.parse_args(command)
+    if options.installed:
+        show_first_steps(options.installed, options.rounds)
+        return 0
+    peers = options.peers
     met = True
     with tempfile.TemporaryDirectory() as parent:
         for workload, how, limit in LIMITS:
@@ -134,6 +158,26 @@ def main(command: Sequence[str]) -> int:
         for workload, peer in itertools.product(PEER_ROWS, peers):
             show(peer, workload, "cold", os.path.join(parent, peer, workload))
     return int(not met)
+
+
+def show_first_steps(installed: str, rounds: int) -> None:
+    """Prints the seconds of the import and first step, and of the import and four steps, with empty caches: medians, in turns."""
+    ways = {"from a checkout": (COMPILED, None), "installed": (COMPILED, installed), "JAX": ("jax", None)}
+    print("| step |", " | ".join(ways), "|")
+    print("| --- |", " | ".join(["--:"] * len(ways)), "|")
+    for workload in FIRST_STEPS:
+        found: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
+        for _, (way, (peer, python)) in itertools.product(range(rounds), ways.items()):
+            with tempfile.TemporaryDirectory() as folder:
+                found[way].append(measured(peer, workload, "cold", folder, python))
+        cells = [
+            " ".join(
+                form.format(statistics.median([one["import"] + one[part] for one in runs]))
+                for form, part in (("{:.2f}", "first"), ("({:.2f})", "seconds"))
+            )
+            for runs in found.values()
+        ]
+        print(f"| `{workload}` |", " | ".join(cells), "|", flush=True)
 
 
 def show(peer: str, workload: str, how: str, folder: str, limit: float | None = None) -> bool:

@@ -51,7 +51,7 @@ def ahead_of(monkeypatch, *sources):
 
 def wait_until_idle(ahead):
     limit = time.monotonic() + 600.0
-    while ahead._thread is not None:
+    while ahead.is_at_work():
         assert time.monotonic() < limit, "the second process works for ten minutes"
         time.sleep(0.01)
 

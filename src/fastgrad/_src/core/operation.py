@@ -328,11 +328,14 @@ def reason_to_run_in_python(name: str) -> str | None:
 
 def _register_views(inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> None:
     """Tells the variables among ``inputs`` which ``outputs`` may be views of their memory (see variable.py)."""
-    input_array_ids = {id(x._array) for x in inputs}
-    for (
-        y
-    ) in outputs:  # an optimizer's update has hundreds, and none is a view; results on a GPU have memory of their own
-        if id(y._array) in input_array_ids or (type(y._array) is _ndarray and y._array.base is not None):
+    for y in outputs:  # an optimizer's update has hundreds, and none is a view; results on a GPU have memory of their own
+        array = y._array
+        is_view = type(array) is _ndarray and array.base is not None
+        for x in inputs:
+            if x._array is array:
+                is_view = True
+                break
+        if is_view:
             for x in inputs:
                 if x._owner is not None:
                     x._owner._register_view(y)

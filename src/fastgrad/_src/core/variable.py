@@ -58,29 +58,31 @@ class MemorySharing:
 
     Attributes:
         last: a number that changes each time a tensor starts to share memory.
+        numbers: the numbers that `last` takes.
+        only: the id of the only reading thread, else 0.
     """
 
     last = 0
-    _numbers = itertools.count(1)
+    numbers = itertools.count(1)
 
     def __init__(self) -> None:
         self._readers: dict[int, threading.Thread] = {}
-        self._only = 0  # the id of the only reading thread, else 0
+        self.only = 0
 
     def has_single_reader_thread(self) -> bool:
         """True if no other living thread has read a variable."""
         thread = get_ident()
-        if thread == self._only:
+        if thread == self.only:
             return True
         readers = {number: reader for number, reader in self._readers.copy().items() if reader.is_alive()}
         readers[thread] = threading.current_thread()
         self._readers = readers
-        self._only = thread if len(readers) == 1 else 0
+        self.only = thread if len(readers) == 1 else 0
         return len(readers) == 1
 
     def note_new_share(self) -> None:
         """Counts that one more tensor starts to share a variable's memory."""
-        self.last = next(self._numbers)
+        self.last = next(self.numbers)
 
 
 memory_sharing = MemorySharing()
@@ -223,11 +225,12 @@ class Variable(Operand):
         """
         snapshot = self._snapshot() if self._snapshot is not None else None
         if snapshot is None:
-            if memory_sharing.has_single_reader_thread():
+            # The methods' own first lines are repeated here, for speed.
+            if memory_sharing.only == get_ident() or memory_sharing.has_single_reader_thread():
                 snapshot = Tensor(self._array)
                 snapshot._owner = self
                 self._snapshot = weakref.ref(snapshot)
-                memory_sharing.note_new_share()
+                memory_sharing.last = next(memory_sharing.numbers)
             else:
                 with writer_lock.lock:
                     snapshot = Tensor(self._array.copy())

@@ -199,6 +199,10 @@ class CompilationAhead:
             self._thread = threading.Thread(target=self._work, name="fastgrad-compile-ahead", daemon=True)
             self._thread.start()
 
+    def is_at_work(self) -> bool:
+        """Returns whether the other process compiles something now, or soon."""
+        return self._thread is not None
+
     def is_at_work_on(self, source: KernelSource) -> bool:
         """Returns whether the other process compiles a kernel now."""
         with self._changed:
