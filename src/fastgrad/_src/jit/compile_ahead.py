@@ -134,7 +134,7 @@ class CompilationAhead:
         self._is_off = True
         self._forget()
 
-    def has_compiled(self, source: KernelSource, found_in_cache: int = 0) -> bool:
+    def has_compiled(self, source: KernelSource, kernels_from_cache: int = 0) -> bool:
         """Returns whether the other process has compiled a kernel, after waiting for it if it is at work on it.
 
         Else the caller compiles it. The other process goes on with what probably comes next, unless most kernels were in the
@@ -142,7 +142,7 @@ class CompilationAhead:
 
         Args:
             source: the kernel, which no cache had.
-            found_in_cache: the number of kernels that a cache had, with those that the other process has compiled.
+            kernels_from_cache: the number of kernels read from a cache.
         """
         address = address_of(source)
         if address is None or not self._is_allowed():
@@ -153,7 +153,7 @@ class CompilationAhead:
                     self._changed.wait()
             self._needed.add(address)
             self._last_compilation = time.monotonic()
-            is_warm = found_in_cache > len(self._requested) + len(self._needed)
+            is_warm = kernels_from_cache > len(self._requested) + len(self._needed)
             likely = [] if is_warm else likely_next(self._needed, MADE_CLASSES)
             self._queue = [a for a in likely if a not in self._requested]
             if self._thread is None and self._queue:
