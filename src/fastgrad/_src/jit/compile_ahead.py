@@ -33,7 +33,7 @@ LEAST_SHARE = 0.2
 """Kernels that a smaller share of the similar programs uses are not compiled ahead."""
 
 LARGE_SHARE = 0.7
-"""Of kernels that so many of the similar programs use, the last one comes first."""
+"""Kernels that at least this share of the similar programs uses count as equally likely: the one that is used last is compiled first."""
 
 SHARPNESS = 8
 """A typical program counts by the share of this program's kernels and classes that it uses, to this power."""
