@@ -5,6 +5,7 @@ registers, which say what two threads of this machine are worth at the time. Rat
 """
 
 import argparse
+import contextlib
 import statistics
 import sys
 import tempfile
@@ -14,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.peers.__main__ import names_type, progress
-from benchmarks.peers.process import PeerProcess
-from benchmarks.peers.runner import COMPILED, WARM_SECONDS
+from benchmarks.peers.process import PeerProcess, time_in_turns
+from benchmarks.peers.runner import COMPILED
 from benchmarks.peers.workloads import WORKLOADS
 from benchmarks.side_by_side import verdict
 
@@ -24,41 +25,25 @@ WANTED, OF_PEAKS = 1.8, 0.9  # times as fast on two threads, or this share of th
 HELD = ("mlp_middle", "mlp_wide")  # to that: the perceptron 128x784-256-10 and larger
 CHOSEN = (*HELD, "mlp_small", "deep_mlp", "lstm", "gru", "transformer", "cnn_mnist", "cnn_cifar", "vae")
 ROUNDS, QUICK_ROUNDS, SLICE = 11, 3, 0.15
-TIMEOUT = 300.0
 
 
 def scaling(name: str, rounds: int) -> tuple[list[float], list[list[float]]]:
     """Returns for each round the gain of arithmetic by a second thread, and the microseconds of a step on one and two threads."""
     peaks: list[float] = []
     times: list[list[float]] = [[] for _ in THREADS]
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         inputs = Path(folder, "inputs.npz")
         np.savez(inputs, **WORKLOADS[name].inputs())
         request = {"peer": COMPILED[0], "workload": name, "inputs": str(inputs)}
         running: list[tuple[PeerProcess, int]] = []
-        try:
-            for threads in THREADS:
-                process = PeerProcess(sys.executable, threads)
-                running.append((process, 0))
-                facts = process.ask(TIMEOUT, do="prepare", threads=threads, **request)
-                if "steps_per_second" not in facts:
-                    raise RuntimeError(f"{name} on {threads}: {facts}")
-                running[-1] = process, max(1, round(facts["steps_per_second"] * SLICE))
-                process.stop()
-            for _ in range(rounds):
-                speeds = []
-                for (process, steps), found in zip(running, times, strict=True):
-                    process.resume()
-                    answer = process.ask(
-                        TIMEOUT, do="slice", warm_seconds=WARM_SECONDS, steps=steps, triad=False, peak=True
-                    )
-                    process.stop()
-                    found.append(answer["seconds"] / steps * 1e6)
-                    speeds.append(answer["peak"])
-                peaks.append(speeds[1] / speeds[0])
-        finally:
-            for process, _ in running:
-                process.close()
+        for threads in THREADS:
+            process = PeerProcess(sys.executable, threads)
+            stack.callback(process.close)
+            running.append((process, process.prepare(SLICE, threads=threads, **request)))
+        for answers in time_in_turns(running, rounds, peak=True):
+            for found, answer in zip(times, answers, strict=True):
+                found.append(answer["microseconds"])
+            peaks.append(answers[1]["peak"] / answers[0]["peak"])
     return peaks, times
 
 

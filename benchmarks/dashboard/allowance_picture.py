@@ -3,13 +3,12 @@
 `python -m benchmarks.dashboard.performance` writes it from what `benchmarks.peers.allowances` has measured.
 """
 
-import html
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.apart import ROOT
-from benchmarks.dashboard.plot import LogScale, duration, line, log_range, path, tag, text, tick_text
+from benchmarks.dashboard.plot import LogScale, curve, log_range, picture_file, tag, text, tick_text, time_axis
 from benchmarks.dashboard.speed_picture import STYLE
 
 PICTURE = ROOT / "docs" / "images" / "allowances.svg"
@@ -18,11 +17,11 @@ NAMES = {"fastgrad.function": ("fastgrad, compiled", "ours"), "torch": ("PyTorch
 """By peer: its name in the picture, and the class of its line."""
 
 LINES = """
-path { fill: none; stroke-width: 2; }
-path.ours { stroke: var(--ours); stroke-width: 2.5; }
-path.jax { fill: none; stroke: var(--jax); }
-path.pytorch { fill: none; stroke: var(--torch); }
-circle.ours { fill: var(--ours); }
+.ours { fill: var(--ours); }
+.curve { fill: none; stroke-width: 2; }
+.curve.ours { stroke: var(--ours); stroke-width: 2.5; }
+.curve.jax { stroke: var(--jax); }
+.curve.pytorch { stroke: var(--torch); }
 """
 
 
@@ -48,10 +47,7 @@ def picture(measured: Mapping[str, Any]) -> str:
     ys = LogScale(*log_range(times), HEIGHT, TOP)
     width = LEFT + PANEL * len(panels) + 12
     about = f"Time of a training step of a perceptron, width-width-width-10, batch {measured['batch']}, over its width"
-    parts = [
-        tag("rect", x=0, y=0, width=width, height=HEIGHT + 62, rx=8, class_="paper"),
-        text(16, 24, about, class_="title"),
-    ]
+    parts = [text(16, 24, about, class_="title")]
     for place, (name, kind) in enumerate(NAMES.values()):
         x = 16 + 150.0 * place
         parts += [tag("circle", cx=x + 5, cy=40, r=5, class_=kind), text(x + 16, 44, name)]
@@ -59,29 +55,13 @@ def picture(measured: Mapping[str, Any]) -> str:
         left = LEFT + PANEL * number
         right = left + PANEL - 22
         xs = LogScale(*log_range(widths, room=1.1), left, right)
-        for tick in ys.ticks(6):
-            parts.append(line(left, ys(tick), right, ys(tick), "grid"))
-            if not number:
-                parts.append(text(left - 6, ys(tick) + 4, duration(tick), class_="tick", text_anchor="end"))
+        parts += time_axis(ys, left, right, with_labels=not number)
         for one in widths:
             parts.append(text(xs(one), HEIGHT + 15, tick_text(one), class_="tick", text_anchor="middle"))
         for peer, by_width in peers.items():
-            kind = NAMES[peer][1]
-            placed = [(xs(one), ys(time)) for one, time in sorted(by_width.items())]
-            parts.append(path(placed, kind))
-            parts += [tag("circle", cx=x, cy=y, r=2.5, class_=kind) for x, y in placed]
+            parts += curve([(xs(one), ys(time)) for one, time in sorted(by_width.items())], NAMES[peer][1])
         parts.append(text((left + right) / 2, HEIGHT + 34, allowance, text_anchor="middle"))
     machine = measured["machine"]
-    parts.append(
-        text(
-            16,
-            HEIGHT + 54,
-            f"{measured['date'][:10]}, {machine['cpu']}, {machine['processors']} processors.",
-            class_="tick",
-        )
-    )
-    content = "\n".join([tag("style", STYLE + LINES), *parts])
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {HEIGHT + 62:g}" width="{width:g}" '
-        f'height="{HEIGHT + 62:g}" role="img" aria-label="{html.escape(about)}">\n{content}\n</svg>\n'
-    )
+    facts = f"{measured['date'][:10]}, {machine['cpu']}, {machine['processors']} processors."
+    parts.append(text(16, HEIGHT + 54, facts, class_="tick"))
+    return picture_file(width, HEIGHT + 62, STYLE + LINES, parts, about)

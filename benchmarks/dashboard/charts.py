@@ -9,6 +9,7 @@ from benchmarks.dashboard.findings import EAGER, EAGER_PEERS, FUNCTION, against_
 from benchmarks.dashboard.plot import (
     LinearScale,
     LogScale,
+    curve,
     duration,
     figure,
     line,
@@ -18,6 +19,7 @@ from benchmarks.dashboard.plot import (
     tag,
     text,
     tick_text,
+    time_axis,
 )
 from benchmarks.peers.kernels import REST
 from benchmarks.peers.known import OURS
@@ -285,15 +287,12 @@ def growth(axis: str, times_by_peer: Mapping[str, Mapping[float, float]]) -> str
     for tick in xs.ticks(5):
         parts += [line(xs(tick), top, xs(tick), bottom, "grid")]
         parts += [text(xs(tick), bottom + 15, tick_text(tick), class_="tick", text_anchor="middle")]
-    for tick in ys.ticks(6):
-        parts += [line(left, ys(tick), right, ys(tick), "grid")]
-        parts += [text(left - 6, ys(tick) + 4, duration(tick), class_="tick", text_anchor="end")]
+    parts += time_axis(ys, left, right)
     ends = []
     for peer, points in times_by_peer.items():
         kind = "ours" if peer == FUNCTION else "eager" if peer in OURS else f"peer-{peer.replace('.', '-')}"
         placed = [(xs(size), ys(time)) for size, time in sorted(points.items())]
-        parts.append(path(placed, f"curve {kind}"))
-        parts += [tag("circle", cx=x, cy=y, r=2.5, class_=f"dot {kind}") for x, y in placed]
+        parts += curve(placed, kind)
         exponent = f" {growth_exponent(list(points), list(points.values())):.2f}" if len(points) > 1 else ""
         ends.append((placed[-1][1], f"{peer}{exponent}", kind))
     for y, said, kind in spread_labels(sorted(ends), 13.0, top + 4, bottom):

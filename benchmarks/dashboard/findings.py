@@ -45,10 +45,10 @@ class Ratio:
         return f"{self.median:.2f} ({self.low:.2f} to {self.high:.2f})"
 
 
-def ratio(results: Results, ours: str, peer: str) -> Ratio | None:
+def ratio(results: Results, ours: str, peer: str | None) -> Ratio | None:
     """Returns the ratio of a peer's time to ours; None if one of the two was not timed."""
     values = speedups(results, ours, peer)
-    return Ratio(peer, statistics.median(values), *spread(values)) if values else None
+    return Ratio(peer, statistics.median(values), *spread(values)) if peer and values else None
 
 
 def fastest(results: Results, among: Sequence[str] | None = None) -> str | None:
@@ -63,8 +63,7 @@ def fastest(results: Results, among: Sequence[str] | None = None) -> str | None:
 
 def against_fastest(record: Record, ours: str, among: Sequence[str] | None = None) -> Ratio | None:
     """Returns the ratio of the fastest of several peers to one of our modes."""
-    peer = fastest(record.results, among)
-    return ratio(record.results, ours, peer) if peer else None
+    return ratio(record.results, ours, fastest(record.results, among))
 
 
 def geometric_mean(ratios: Sequence[float]) -> float:

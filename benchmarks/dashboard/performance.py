@@ -20,6 +20,7 @@ from benchmarks.dashboard.findings import (
     FUNCTION,
     against_fastest,
     disturbed,
+    fastest,
     geometric_mean,
     growth_exponent,
     limit_shares,
@@ -27,6 +28,7 @@ from benchmarks.dashboard.findings import (
     lost_to_peers,
     operations_in_python,
     problems,
+    ratio,
     ready_seconds,
 )
 from benchmarks.dashboard.plot import duration, number
@@ -34,6 +36,7 @@ from benchmarks.dashboard.speed_picture import PICTURE, picture
 from benchmarks.dashboard.stored import Stored, stored
 from benchmarks.peers.allowances import slower_with_more
 from benchmarks.peers.report import summary, table
+from benchmarks.peers.runner import PeerResult
 
 DOCUMENTS = {
     ROOT / "docs" / "performance.md": Path(__file__).with_name("performance.template.md"),
@@ -227,16 +230,17 @@ def _allowances(found: Stored) -> str:
     """Returns a table of step times by width and allowance: those of fastgrad, and of the fastest peer over them."""
     if found.allowances is None:
         return "Not measured: `python -m benchmarks.peers.allowances`."
-    by_allowance = allowance_picture.medians(found.allowances["points"])
-    head = f"| width | {' | '.join(by_allowance)} |\n| ---: |{' ---: |' * len(by_allowance)}\n"
+    allowances = allowance_picture.medians(found.allowances["points"])
+    head = f"| width | {' | '.join(allowances)} |\n| ---: |{' ---: |' * len(allowances)}\n"
     rows = []
     for point in found.allowances["points"]:
-        width, cells = point["width"], []
-        for peers in by_allowance.values():
-            ours = peers[FUNCTION][width]
-            peer = min((one for one in peers if one != FUNCTION), key=lambda one: peers[one][width])
-            cells.append(f"{duration(ours)} ({number(peers[peer][width] / ours)} {peer})")
-        rows.append(f"| {width} | {' | '.join(cells)} |")
+        cells = []
+        for allowance in allowances:
+            times = {peer: dict(enumerate(of_peer[allowance])) for peer, of_peer in point["microseconds"].items()}
+            results = {peer: PeerResult(microseconds=by_round) for peer, by_round in times.items()}
+            ours, over = results[FUNCTION].median(), ratio(results, FUNCTION, fastest(results))
+            cells.append(duration(ours) + (f" ({number(over.median)} {over.peer})" if over else ""))
+        rows.append(f"| {point['width']} | {' | '.join(cells)} |")
     slower = ", ".join(map(str, slower_with_more(found.allowances["points"]))) or "none"
     told = f"`{found.allowances['command']}`, {found.allowances['date'][:10]}."
     return f"{told} Widths whose step is slower on two processors by more than 5 %: {slower}.\n\n{head}" + "\n".join(

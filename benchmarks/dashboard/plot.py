@@ -47,6 +47,16 @@ def figure(width: float, height: float, content: Iterable[str], label: str, clas
     )
 
 
+def picture_file(width: float, height: float, style: str, content: Iterable[str], label: str) -> str:
+    """Returns the text of an SVG file, with its own style on a ground of class `paper`; `label` is its description."""
+    ground = tag("rect", x=0, y=0, width=width, height=height, rx=8, class_="paper")
+    inner = "\n".join([tag("style", style), ground, *content])
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
+        f'height="{height:g}" role="img" aria-label="{html.escape(label)}">\n{inner}\n</svg>\n'
+    )
+
+
 @dataclass(frozen=True)
 class LogScale:
     """A logarithmic axis: maps positive values to positions."""
@@ -117,3 +127,19 @@ def duration(microseconds: float) -> str:
         if microseconds < 999.5 * size:
             return f"{number(microseconds / size)} {unit}"
     return f"{number(microseconds / 1e6)} s"
+
+
+def time_axis(ys: LogScale, left: float, right: float, with_labels: bool = True) -> list[str]:
+    """Returns the horizontal lines of an axis of times, in microseconds, and their labels at the left."""
+    parts = []
+    for tick in ys.ticks(6):
+        parts.append(line(left, ys(tick), right, ys(tick), "grid"))
+        if with_labels:
+            parts.append(text(left - 6, ys(tick) + 4, duration(tick), class_="tick", text_anchor="end"))
+    return parts
+
+
+def curve(points: Sequence[tuple[float, float]], class_: str) -> list[str]:
+    """Returns a curve through points, of the classes `curve` and `class_`, and its dots, of `dot` and `class_`."""
+    dots = [tag("circle", cx=x, cy=y, r=2.5, class_=f"dot {class_}") for x, y in points]
+    return [path(points, f"curve {class_}"), *dots]

@@ -4,13 +4,12 @@
 a Git host shows it by `<img>`.
 """
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.apart import ROOT
 from benchmarks.dashboard.findings import EAGER, FUNCTION, fastest, ratio
-from benchmarks.dashboard.plot import LogScale, line, log_range, number, tag, text, tick_text
+from benchmarks.dashboard.plot import LogScale, line, log_range, number, picture_file, tag, text, tick_text
 from benchmarks.dashboard.stored import Stored
 from benchmarks.peers.record import Record
 
@@ -128,7 +127,6 @@ def picture(found: Stored) -> str:
     times = [value for row in shown for value in (*row.peers.values(), row.eager)]
     scale = LogScale(*log_range(times, room=1.15, holding=(0.8,)), left, right)
     parts = [
-        tag("rect", x=0, y=0, width=WIDTH, height=bottom + 96, rx=8, class_="paper"),
         text(16, 26, "Time of a training step, in units of fastgrad's compiled step", class_="title"),
         *_legend(16, 50),
     ]
@@ -143,12 +141,7 @@ def picture(found: Stored) -> str:
         parts += _marks(row, top + ROW * (row_number + 0.5), left, scale)
     for line_number, words in enumerate(caption(found, shown)):
         parts.append(text(16, bottom + 42 + 18 * line_number, words, class_="tick"))
-    content = "\n".join([tag("style", STYLE), *parts])
-    height = bottom + 96
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:g} {height:g}" width="{WIDTH:g}" '
-        f'height="{height:g}" role="img" aria-label="{html.escape(caption(found, shown)[0])}">\n{content}\n</svg>\n'
-    )
+    return picture_file(WIDTH, bottom + 96, STYLE, parts, caption(found, shown)[0])
 
 
 def _legend(x: float, y: float) -> list[str]:

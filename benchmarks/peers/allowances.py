@@ -22,9 +22,8 @@ import numpy as np
 from benchmarks import data
 from benchmarks.machine import provenance
 from benchmarks.peers.__main__ import add_measuring, progress, settings_of, warn_if_busy
-from benchmarks.peers.process import PeerError, PeerProcess
+from benchmarks.peers.process import PeerProcess, time_in_turns
 from benchmarks.peers.record import RESULTS, write_json
-from benchmarks.peers.runner import PREPARE_TIMEOUT, SLICE_TIMEOUT, WARM_SECONDS
 
 FILE = RESULTS / "allowances.json"
 PEERS = ("fastgrad.function", "torch", "jax")
@@ -90,8 +89,8 @@ def times_of_width(width: int, chosen: argparse.Namespace) -> dict[str, dict[str
         PeerError: a process failed.
     """
     settings = settings_of(chosen)
-    running: list[tuple[str, Allowance, PeerProcess, int]] = []
-    found: dict[str, dict[str, list[float]]] = {peer: {} for peer in chosen.peers}
+    running: list[tuple[PeerProcess, int]] = []
+    found: dict[str, dict[str, list[float]]] = {peer: {one.name: [] for one in ALLOWANCES} for peer in chosen.peers}
     with contextlib.ExitStack() as stack:
         inputs = Path(stack.enter_context(tempfile.TemporaryDirectory()), "inputs.npz")
         np.savez(inputs, **data.classification((width, width, width, 10), BATCH, FEW))
@@ -104,18 +103,11 @@ def times_of_width(width: int, chosen: argparse.Namespace) -> dict[str, dict[str
                 if allowance in groups:
                     groups[allowance].write_text(str(process.pid), encoding="ascii")
                 request = {"peer": peer, "workload": WORKLOAD, "inputs": str(inputs), "threads": allowance.processors}
-                facts = process.ask(PREPARE_TIMEOUT, do="prepare", **request)
-                if "steps_per_second" not in facts:
-                    raise PeerError(f"{peer}: {facts}", process.output())
-                steps = max(1, round(facts["steps_per_second"] * chosen.slice))
-                running.append((peer, allowance, process, steps))
-                process.stop()
-        for _ in range(chosen.rounds):
-            for peer, allowance, process, steps in running:
-                process.resume()
-                answer = process.ask(SLICE_TIMEOUT, do="slice", warm_seconds=WARM_SECONDS, steps=steps, triad=False)
-                process.stop()
-                found[peer].setdefault(allowance.name, []).append(answer["seconds"] / steps * 1e6)
+                running.append((process, process.prepare(chosen.slice, **request)))
+        places = [times for by_allowance in found.values() for times in by_allowance.values()]
+        for answers in time_in_turns(running, chosen.rounds):
+            for times, answer in zip(places, answers, strict=True):
+                times.append(answer["microseconds"])
     return found
 
 

@@ -8,12 +8,15 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks.apart import ROOT, thread_settings
 
 LAST_LINES = 15
+WARM_SECONDS = 0.05
+PREPARE_TIMEOUT = 600.0
+SLICE_TIMEOUT = 120.0
 
 
 class PeerError(Exception):
@@ -90,6 +93,33 @@ class PeerProcess:
             answer += part
         return json.loads(answer)
 
+    def prepare(self, slice_seconds: float, **request: Any) -> int:
+        """Has the process prepare a workload and stops it; returns the number of steps in a slice.
+
+        Raises:
+            PeerError: as `ask`; the process can't run the workload.
+        """
+        facts = self.ask(PREPARE_TIMEOUT, do="prepare", **request)
+        if "steps_per_second" not in facts:
+            raise PeerError(f"{request['peer']} with {request['threads']} threads: {facts}", self.output())
+        self.stop()
+        return max(1, round(facts["steps_per_second"] * slice_seconds))
+
+    def timed_slice(self, steps: int, triad: bool = False, peak: bool = False) -> dict[str, Any]:
+        """Resumes the stopped process for a slice; returns its answer, with the `microseconds` of a step.
+
+        Args:
+            steps: of the slice, which is warmed up first.
+            triad, peak: whether the process then measures a triad's bandwidth, and the speed of arithmetic.
+
+        Raises:
+            PeerError: as `ask`.
+        """
+        self.resume()
+        answer = self.ask(SLICE_TIMEOUT, do="slice", warm_seconds=WARM_SECONDS, steps=steps, triad=triad, peak=peak)
+        self.stop()
+        return answer | {"microseconds": answer["seconds"] / steps * 1e6}
+
     def _failure(self) -> PeerError:
         code = self._process.wait()
         reason = f"ended with exit code {code}" if code >= 0 else f"was killed by {signal.Signals(-code).name}"
@@ -126,3 +156,20 @@ class PeerProcess:
             if pipe is not None:
                 with contextlib.suppress(BrokenPipeError):  # of a request that was never read
                     pipe.close()
+
+
+def time_in_turns(
+    prepared: Sequence[tuple[PeerProcess, int]], rounds: int, peak: bool = False
+) -> Iterator[list[dict[str, Any]]]:
+    """Times processes in turns, one slice each in a round; yields for each round their answers, in the order of the processes.
+
+    Args:
+        prepared: the stopped processes, each with the steps of a slice.
+        rounds: the number of slices of each.
+        peak: as for `PeerProcess.timed_slice`.
+
+    Raises:
+        PeerError: a process failed.
+    """
+    for _ in range(rounds):
+        yield [process.timed_slice(steps, peak=peak) for process, steps in prepared]

@@ -12,13 +12,10 @@ import numpy as np
 
 from benchmarks.other_programs import others_share
 from benchmarks.peers.known import OURS, PEERS
-from benchmarks.peers.process import PeerError, PeerProcess
+from benchmarks.peers.process import PREPARE_TIMEOUT, PeerError, PeerProcess
 from benchmarks.peers.workload import Workload
 
 LOSS_TOLERANCE = 1e-4
-WARM_SECONDS = 0.05
-PREPARE_TIMEOUT = 600.0
-SLICE_TIMEOUT = 120.0
 
 
 @dataclass(frozen=True)
@@ -223,11 +220,9 @@ class _Preparation:
 
 def _slice(process: PeerProcess, result: PeerResult, round_: int, triad: bool) -> None:
     with others_share(process.processors()) as others:
-        process.resume()
-        answer = process.ask(SLICE_TIMEOUT, do="slice", warm_seconds=WARM_SECONDS, steps=result.steps, triad=triad)
-        process.stop()
+        answer = process.timed_slice(result.steps, triad)
     if others.value is not None:
         result.others[round_] = others.value
-    result.microseconds[round_] = answer["seconds"] / result.steps * 1e6
+    result.microseconds[round_] = answer["microseconds"]
     if "triad" in answer:
         result.triad[round_] = answer["triad"]

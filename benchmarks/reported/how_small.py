@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from benchmarks.apart import ROOT, THREADS
-from benchmarks.dashboard.plot import LogScale, duration, line, log_range, path, tag, text
+from benchmarks.dashboard.plot import LogScale, duration, line, log_range, path, picture_file, tag, text
 from benchmarks.machine import provenance
 from benchmarks.peers.record import RESULTS, write_json
 from benchmarks.reported.case import FASTGRAD, JAX, TORCH, TORCH_COMPILE, Case
@@ -249,10 +249,8 @@ def picture(found: Mapping[str, Any]) -> str:
     widths = sorted({width for points in measured.values() for width, _ in points})
     across = LogScale(*log_range(widths, room=1.15), LEFT, RIGHT)
     up = LogScale(*log_range(times), BOTTOM, TOP)
-    parts = [
-        tag("rect", x=0, y=0, width=WIDTH, height=BOTTOM + 84, rx=8, class_="paper"),
-        text(16, 26, "CPU time of a training step over the width of a dense network", class_="title"),
-    ]
+    about = "CPU time of a training step over the width of a dense network"
+    parts = [text(16, 26, about, class_="title")]
     for tick in up.ticks(9):
         parts.append(line(LEFT, up(tick), RIGHT, up(tick), "grid"))
         parts.append(text(LEFT - 8, up(tick) + 4, duration(tick), class_="tick", text_anchor="end"))
@@ -274,12 +272,7 @@ def picture(found: Mapping[str, Any]) -> str:
     machine = found["machine"]
     facts = f"One thread, batch of 32, float32, SGD. {found['date'][:10]}, {machine['cpu']}, {machine['processors']} processors, no GPU."
     parts.append(text(16, BOTTOM + 66, facts, class_="tick"))
-    content = "\n".join([tag("style", STYLE), *parts])
-    height = BOTTOM + 84
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:g} {height:g}" width="{WIDTH:g}" '
-        f'height="{height:g}" role="img" aria-label="CPU time of a training step over the width of a dense network">\n{content}\n</svg>\n'
-    )
+    return picture_file(WIDTH, BOTTOM + 84, STYLE, parts, about)
 
 
 def _label_heights(ends: Sequence[float], gap: float = 18.0) -> list[float]:

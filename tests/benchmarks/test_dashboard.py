@@ -265,7 +265,7 @@ def test_the_committed_picture_of_allowances_is_that_of_the_committed_results() 
 def test_the_picture_of_allowances_has_a_line_for_each_library_in_each_panel() -> None:
     svg = "{http://www.w3.org/2000/svg}"
     tree = ET.fromstring(allowance_picture.picture(allowances()))
-    assert [path.attrib["class"] for path in tree.iter(f"{svg}path")] == ["ours", "jax"] * 2
+    assert [path.attrib["class"] for path in tree.iter(f"{svg}path")] == ["curve ours", "curve jax"] * 2
     _, _, width, height = map(float, tree.attrib["viewBox"].split())
     circles = list(tree.iter(f"{svg}circle"))
     assert len(circles) == 3 + 2 * 2 * 2

@@ -154,9 +154,9 @@ def test_nothing_is_compiled_ahead_where_a_cache_has_most_kernels(monkeypatch):
     address = compile_ahead.address_of(ADVANCE)
     monkeypatch.setattr(compile_ahead, "likely_next", lambda needed, classes: [address])
     ahead = compile_ahead.CompilationAhead()
-    assert not ahead.has_compiled(SEED, found_in_cache=2)
+    assert not ahead.has_compiled(SEED, kernels_from_cache=2)
     assert (ahead._queue, ahead._thread) == ([], None)
-    assert not ahead.has_compiled(SEED, found_in_cache=1)
+    assert not ahead.has_compiled(SEED, kernels_from_cache=1)
     wait_until_idle(ahead)
     assert ahead._requested == {address}
 

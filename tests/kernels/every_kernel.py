@@ -466,7 +466,7 @@ def numbers_of_steps(dtype: str) -> Iterator[tuple[str, Any]]:
     y[:] = 0
     driver.continue_on_pool[()](frame.words, pool, 0, 1)
     pool[driver.QUIT] = 1
-    yield f"go_on_with_team {dtype}", [y, driver.run_worker[()](pool, 0, 3), driver.clock_ticks_after[()](0) > 0]
+    yield f"go_on_with_team {dtype}", [y, driver.run_worker[()](pool, 0, 3), driver.clock_ticks[()]() > 0]
 
 
 SCENES = rows, gradients, numbers, windows, updates, models, control, others, calls, products_of_bfloat16

@@ -106,7 +106,7 @@ def test_the_arithmetic_of_recurrent_layers_and_attention_is_that_of_their_produ
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, row in TABLE.items() if row.lowering.contraction.launches_with_epilogue is not None]
+    "name", [name for name, row in TABLE.items() if row.lowering.launches_with_epilogue is not None]
 )
 def test_kernels_with_an_epilogue_are_those_of_products_and_convolutions(name):
     row = TABLE[name]
@@ -117,7 +117,7 @@ def test_kernels_with_an_epilogue_are_those_of_products_and_convolutions(name):
         x, attributes = np.ones((1, 8, 8, 8), np.float32), {"strides": (1, 1), "padding": ((0, 0), (0, 0))}
         attributes["dilations"] = (1, 1)
     b = x if row.form is Form.CONTRACT else np.ones((1, 1, 8, 8), np.float32)
-    launches = row.lowering.contraction.launches_with_epilogue((x, b), (x,), following=None, **attributes)
+    launches = row.lowering.launches_with_epilogue((x, b), (x,), following=None, **attributes)
     assert launches is None if name == "wide_product" else isinstance(launches, Launches)
 
 

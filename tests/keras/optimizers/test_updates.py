@@ -6,6 +6,7 @@ import pytest
 import fastgrad as tf
 from fastgrad._src.keras.optimizers import grouped_update
 from fastgrad._src.kernels.optimizers import optimizers as kernels
+from fastgrad._src.kernels.runtime import eager_launch
 from fastgrad._src.kernels.runtime.eager_launch import run_on_thread_pool
 from fastgrad._src.kernels.runtime.thread_pool import compute_pool
 
@@ -194,7 +195,7 @@ def test_an_update_is_not_recorded_and_leaves_gradients_alone():
 def launched(monkeypatch):
     """The launches of updates that the thread pool does, of any size; the pool has its number of threads again afterwards."""
     before, found = compute_pool.threads, []
-    monkeypatch.setattr(grouped_update, "_LEAST_POOL_NANOSECONDS", 0.0)
+    monkeypatch.setattr(eager_launch, "LEAST_POOL_NANOSECONDS", 0.0)
     monkeypatch.setattr(
         grouped_update, "run_on_thread_pool", lambda *given: found.append(given[0]) or run_on_thread_pool(*given)
     )

@@ -213,10 +213,9 @@ def test_a_program_that_waited_less_than_it_worked_leaves_the_team_to_the_next(t
 
 
 def test_the_clock_goes_on():
-    before, then = driver.clock_ticks_after[()](0), driver.clock_ticks_after[()](10)
+    before = driver.clock_ticks[()]()
     time.sleep(0.01)
-    assert then >= before + 10
-    assert driver.clock_ticks_after[()](0) > then
+    assert driver.clock_ticks[()]() > before
 
 
 def test_programs_of_several_threads_at_once(three_threads):

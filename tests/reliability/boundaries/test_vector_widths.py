@@ -53,7 +53,7 @@ NOT_USED = {
         "branches and loops that depend on values: tests/compiler/control_flow",
     ),
     **dict.fromkeys(
-        ["runtime.driver.clock_ticks_after", "runtime.driver.continue_without_gil", "runtime.driver.continue_on_pool"],
+        ["runtime.driver.clock_ticks", "runtime.driver.continue_without_gil", "runtime.driver.continue_on_pool"],
         "how long programs wait for threads",
     ),
     **dict.fromkeys(

@@ -19,7 +19,7 @@ from fastgrad._src.core.result_rules import ArraySpec
 from fastgrad._src.jit.jit_switch import compiling_threads
 from fastgrad._src.kernels.movement.in_order import copy_by_kernel, run_in_memory_order
 from fastgrad._src.kernels.runtime.copies_and_jumps import copy_launches
-from fastgrad._src.kernels.runtime.eager_launch import LEAST_POOL_NANOSECONDS, run_on_thread_pool
+from fastgrad._src.kernels.runtime.eager_launch import is_work_for_pool, run_on_thread_pool
 from fastgrad._src.kernels.runtime.launch import Launches
 from fastgrad._src.kernels.runtime.thread_pool import compute_pool
 
@@ -32,8 +32,8 @@ MOST_KEPT = 1024
 LEAST_SIZE_OVER_COPY = 16
 """How many times as large as an operand the largest one is, at least, when NumPy copies the operand for a kernel."""
 
-LEAST_SHARED_BYTES = 64 * int(LEAST_POOL_NANOSECONDS)
-"""The bytes of a variable from which all threads write it; a nanosecond a cache line is about the cost of a copy."""
+COPIED_BYTES_PER_NANOSECOND = 64
+"""About the speed of a copy: a nanosecond a cache line."""
 
 _runs: dict[Any, int] = {}
 _known: dict[tuple[Any, ...], tuple[Any, ArraySpec, tuple[int, ...]] | None] = {}
@@ -74,7 +74,8 @@ def update_large(row: Any, memory: np.ndarray, delta: np.ndarray) -> None:
 
 def copy_large(memory: np.ndarray, array: np.ndarray) -> None:
     """Writes ``array`` to a variable's ``memory``, of the same shape and dtype, with ``LARGE`` elements or more."""
-    is_shared = compute_pool.threads > 1 and memory.nbytes >= LEAST_SHARED_BYTES and not memory.dtype.hasobject
+    is_much = is_work_for_pool(memory.nbytes / COPIED_BYTES_PER_NANOSECOND)
+    is_shared = is_much and compute_pool.threads > 1 and not memory.dtype.hasobject
     has_same_bytes = memory.dtype == array.dtype and memory.flags.c_contiguous and array.flags.c_contiguous
     if is_shared and has_same_bytes and not np.may_share_memory(memory, array):
         run_on_thread_pool(_copy_launches(memory.nbytes), (array,), (memory,))

@@ -65,21 +65,6 @@ class Elementwise(NamedTuple):
 NO_ELEMENTWISE = Elementwise()
 
 
-class Contraction(NamedTuple):
-    """How programs compute a product or convolution, besides its ``launches``.
-
-    Attributes:
-        launches_with_epilogue: the kernels with a map of the result as epilogue. A function
-            ``(inputs, outputs, following, **attributes)``, where ``following`` is the launch of the map or None. It returns
-            None if the kernels take no epilogue.
-    """
-
-    launches_with_epilogue: LaunchFunction | None = None
-
-
-NO_CONTRACTION = Contraction()
-
-
 class IndexMap(NamedTuple):
     """How an index map moves elements.
 
@@ -164,7 +149,9 @@ class Lowering(NamedTuple):
         recomputation: a function ``(builder, others, *inputs, **attributes)`` that computes the first of several results
             again, element by element and with the same bits, from the inputs and the ``others`` of the results.
         index_map: how an index map moves elements.
-        contraction: how a product or convolution takes an epilogue.
+        launches_with_epilogue: the kernels of a product or convolution with a map of the result as epilogue. A function
+            ``(inputs, outputs, following, **attributes)``, where ``following`` is the launch of the map or None. It returns
+            None if the kernels take no epilogue.
         flops: a function of ``Spec``s that returns the estimated arithmetic, for reports, where an addition counts as 1; None for
             what follows from the form.
         loss: the rows of the gradient of a loss whose gradient reads the cotangent, the second result and the second input.
@@ -189,7 +176,7 @@ class Lowering(NamedTuple):
     simplifications: Callable[[Any], tuple[Any, ...]] | None = None
     recomputation: Callable[..., Any] | None = None
     index_map: IndexMap = NO_INDEX_MAP
-    contraction: Contraction = NO_CONTRACTION
+    launches_with_epilogue: LaunchFunction | None = None
     flops: Callable[..., int] | None = None
     loss: LossRows | None = None
     collective: Collective | None = None
@@ -244,7 +231,7 @@ class LoweringParts(TypedDict, total=False):
     simplifications: Callable[[Any], tuple[Any, ...]] | None
     recomputation: Callable[..., Any] | None
     index_map: IndexMap
-    contraction: Contraction
+    launches_with_epilogue: LaunchFunction | None
     flops: Callable[..., int] | None
     loss: LossRows | None
     collective: Collective | None

@@ -90,9 +90,7 @@ def missing_name_text(
         near = near or nearest_alternative("." + name)
     else:
         subject, module = f"{owner}.{name}", "fastgrad" + owner.removeprefix("tf")
-        former_owner = (
-            f"tf{owner.removeprefix('tf').removeprefix('.compat.v1')}"  # TensorFlow 1's name of tf.compat.v1 is tf
-        )
+        former_owner = owner.replace("tf.compat.v1", "tf")  # its name in TensorFlow 1
         former_subject = f"{former_owner}.{name}"
         later_name = former.get(former_owner, {}).get(name)
         peer = "TensorFlow" if name in current.get(owner, ()) else ""

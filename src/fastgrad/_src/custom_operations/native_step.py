@@ -30,7 +30,7 @@ from fastgrad._src.jit.generated_source import function_from_source
 from fastgrad._src.jit.jit_switch import DISABLE_JIT_VARIABLE, jit_is_disabled
 from fastgrad._src.jit.locks import new_rlock
 from fastgrad._src.jit.signature import SHARE_PARAMETERS, parse_signature
-from fastgrad._src.kernels.runtime.eager_launch import EagerFrame, is_work_for_pool
+from fastgrad._src.kernels.runtime.eager_launch import EagerFrame, uses_pool
 from fastgrad._src.kernels.runtime.launch import Launches, run_launches
 
 _compile_lock = new_rlock()
@@ -318,7 +318,7 @@ def run_natively(
         None, or the item where the launches stopped.
     """
     arrays = [np.require(x, None, ["C", "A"]) for x in inputs]
-    if not on_this_thread and is_work_for_pool(launches):
+    if not on_this_thread and uses_pool(launches):
         scratch = [np.empty(size, dtype) for dtype, size in launches.scratch]
         if EagerFrame(launches, arrays, outputs).run((*arrays, *outputs, *scratch)) < 0:
             return None

@@ -268,16 +268,16 @@ def _native_function(function_self: _NativeFunctionSelf, entry: cache.Entry | No
     return native
 
 
-_found_in_cache: list[str] = []
-"""The symbols of the kernels whose code this process has read from a cache."""
+_kernels_from_cache = 0
+"""The number of kernels that this process has read from a cache."""
 
 
 def _object_code(source: KernelSource, entry: cache.Entry | None = None) -> tuple[str, cache.Entry]:
+    global _kernels_from_cache  # noqa: PLW0603 (a fact about the process)
     content = _content_of(source)
     symbol = _symbol(source, content)
     entry = entry or store.load(content)
-    if entry is not None:
-        _found_in_cache.append(symbol)
+    _kernels_from_cache += entry is not None
     if entry is None and _has_compiled_ahead(source):
         entry = store.load(content)
     if entry is None:
@@ -291,7 +291,7 @@ def _has_compiled_ahead(source: KernelSource) -> bool:
         return False
     from fastgrad._src.jit.compile_ahead import COMPILATION_AHEAD
 
-    return COMPILATION_AHEAD.has_compiled(source, len(_found_in_cache))
+    return COMPILATION_AHEAD.has_compiled(source, _kernels_from_cache)
 
 
 def compile_kernel_of_module(
@@ -307,10 +307,7 @@ def compile_kernel_of_module(
     Raises:
         LookupError: no module beside that of the function makes such a kernel when it is imported.
     """
-    source = kernel_source_of_module(module, name, variables, in_place)
-    content = _content_of(source)
-    if store.load(content) is None:
-        run_uninterrupted(_compile_and_store, source, content, _symbol(source, content))
+    _object_code(kernel_source_of_module(module, name, variables, in_place))
 
 
 def kernel_source_of_module(

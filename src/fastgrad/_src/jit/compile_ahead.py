@@ -37,10 +37,10 @@ LEAST_SHARE = 0.2
 """Kernels that a smaller share of the similar programs uses are not compiled ahead."""
 
 LARGE_SHARE = 0.7
-"""Kernels that so many of the similar programs use, or more, are equally likely."""
+"""Kernels that at least this share of the similar programs uses count as equally likely: the one that is used last is compiled first."""
 
 LAST_OF_STEP = "fastgrad._src.kernels.optimizers."
-"""A training step ends with a kernel of these modules."""
+"""A training step ends with a kernel of these modules. Kernels that are used later come after all of the first step."""
 
 SHARPNESS = 8
 """A typical program counts by the share of this program's kernels and classes that it uses, to this power."""
@@ -152,7 +152,7 @@ class CompilationAhead:
         self._is_off = True
         self._forget()
 
-    def has_compiled(self, source: KernelSource, found_in_cache: int = 0) -> bool:
+    def has_compiled(self, source: KernelSource, kernels_from_cache: int = 0) -> bool:
         """Returns whether the other process has compiled a kernel, after waiting for it if it is at work on it.
 
         Else the caller compiles it. The other process goes on with what probably comes next, unless most kernels were in the
@@ -160,7 +160,7 @@ class CompilationAhead:
 
         Args:
             source: the kernel, which no cache had.
-            found_in_cache: the number of kernels that a cache had, with those that the other process has compiled.
+            kernels_from_cache: the number of kernels read from a cache.
         """
         address = address_of(source)
         if address is None or not self._is_allowed():
@@ -171,7 +171,7 @@ class CompilationAhead:
                     self._changed.wait()
             self._needed.add(address)
             self._last_compilation = time.monotonic()
-            is_warm = found_in_cache > len(self._requested) + len(self._needed)
+            is_warm = kernels_from_cache > len(self._requested) + len(self._needed)
             likely = [] if is_warm else likely_next(self._needed, MADE_CLASSES)
             self._set_queue(likely)
             return address in self._requested

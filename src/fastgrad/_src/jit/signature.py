@@ -121,7 +121,7 @@ def parse_signature(text: str) -> Signature:
     if arrow and result.strip() != "int":
         raise ValueError(f"a kernel returns nothing or int, not {result.strip()!r}")
     parameters = []
-    for item in head.split(","):
+    for item in head.split(",") if head.strip() else ():
         match = _PARAMETER_PATTERN.match(item.strip())
         if match is None:
             raise ValueError(f"cannot read kernel parameter {item.strip()!r}: write name: kind or name: kind[dtype]")

@@ -14,7 +14,6 @@ from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.dispatch import dispatchers
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.floating_errors import QUIET, reset_float_errors, set_float_errors
-from fastgrad._src.core.lowering import Contraction
 from fastgrad._src.core.operand_errors import mixed_dtypes_error
 from fastgrad._src.core.operation import (
     COMPLEX_DTYPES,
@@ -199,7 +198,7 @@ matmul_operation = _Matmul(
     form=Form.CONTRACT,
     dtypes=MATRIX_PRODUCT_DTYPES,
     launches=launches_from("gemm.steps", "matmul_launches"),
-    contraction=Contraction(launches_from("gemm.steps", "matmul_launches_with_epilogue")),
+    launches_with_epilogue=launches_from("gemm.steps", "matmul_launches_with_epilogue"),
     batched=_batched_matmul,
     rounds_as_run=_runs_product_kernel,
     decomposition=_decomposed_matmul,
@@ -214,7 +213,7 @@ operation(
     run=_half_product_in_float32,
     dtypes=HALF_DTYPES,
     launches=launches_from("gemm.steps", "wide_product_launches"),
-    contraction=Contraction(launches_from("gemm.steps", "wide_product_launches_with_epilogue")),
+    launches_with_epilogue=launches_from("gemm.steps", "wide_product_launches_with_epilogue"),
     batched=_batched_matmul,
     result=lambda a, b, **transposes: ArraySpec(product_spec(a, b, **transposes).shape, np.dtype(np.float32)),
 )

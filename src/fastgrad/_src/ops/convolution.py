@@ -14,7 +14,6 @@ import numpy as np
 
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError
-from fastgrad._src.core.lowering import Contraction
 from fastgrad._src.core.operation import FLOAT_DTYPES, Form, Operation
 from fastgrad._src.core.result_rules import ArraySpec
 from fastgrad._src.core.tensor import Tensor
@@ -61,7 +60,7 @@ convolution_operation: Operation = kernel_operation(
     launches=launches_from("convolution.convolution", "convolution_launches"),
     batched=first_rows_into_batch_rule,
     result=_convolution_result,
-    contraction=Contraction(launches_from("convolution.convolution", "convolution_launches_with_epilogue")),
+    launches_with_epilogue=launches_from("convolution.convolution", "convolution_launches_with_epilogue"),
     flops=lambda inputs, outputs, **window: _flops(outputs[0], inputs[1]),
 )
 backprop_input: Operation = kernel_operation(

@@ -12,7 +12,7 @@ import numpy as np
 from fastgrad._src.core.operation import ALL_DTYPES, Form, Operation, RowParts, operation
 from fastgrad._src.core.result_rules import Rule, Specs, specs_of
 from fastgrad._src.kernels.movement.in_order import LEAST_COPIED_ELEMENTS, in_row_major_order, run_in_memory_order
-from fastgrad._src.kernels.runtime.eager_launch import LEAST_POOL_NANOSECONDS, call_eagerly, run_on_thread_pool
+from fastgrad._src.kernels.runtime.eager_launch import call_eagerly, is_work_for_pool, run_on_thread_pool
 from fastgrad._src.kernels.runtime.launch import Launches, Spec, part_of
 
 if TYPE_CHECKING:
@@ -118,10 +118,10 @@ def make_float_kernel_run(
         if size >= LEAST_COPIED_ELEMENTS and (result := run_in_memory_order(run_float_kernel, x)) is not None:
             return result
         out = np.empty(x.shape, dtype)
-        if size * nanoseconds < LEAST_POOL_NANOSECONDS:
-            kernel(x, out, 0, size)
-        else:
+        if is_work_for_pool(size * nanoseconds):
             call_eagerly(kernel, (in_row_major_order(x),), out, units=size, unit_cost=nanoseconds)
+        else:
+            kernel(x, out, 0, size)
         return out
 
     return run_float_kernel

@@ -31,11 +31,11 @@ from fastgrad._src.ops.kernel_launches import KERNEL_FLOATS, launches_from, make
 from fastgrad._src.ops.references import cotangents_by_tape, gradient_of_reference
 from fastgrad._src.scalars.formulas import FUNCTION_COST
 
-_GRADIENT_COST = 8
-"""Of a gate's cotangent: about so many products and additions."""
-
 ResultShapes = Callable[..., Sequence[tuple[int, ...]]]
 """A function of the inputs of a recurrent operation that returns the shapes of the results."""
+
+_GRADIENT_COST = 8
+"""About the number of products and additions of a gate's cotangent."""
 
 
 def _recurrent_operation(

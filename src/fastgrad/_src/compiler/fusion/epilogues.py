@@ -80,7 +80,7 @@ def add_epilogues(graph: Graph) -> Graph:
 
 def has_epilogue(node: Node) -> bool:
     """True if a node is a single product or convolution whose operation has launches with an epilogue."""
-    return node.lowering.contraction.launches_with_epilogue is not None
+    return node.lowering.launches_with_epilogue is not None
 
 
 def can_take_epilogue(product: Node) -> bool:
@@ -96,7 +96,7 @@ def can_take_epilogue(product: Node) -> bool:
 
 def launches_with_epilogue(product: Node, following: Launch | None) -> Launches | None:
     """Returns the launches of a product with an element-wise epilogue ``following``; None if its kernel takes none."""
-    rule = product.lowering.contraction.launches_with_epilogue
+    rule = product.lowering.launches_with_epilogue
     assert rule is not None
     return rule(product.inputs, product.outputs, following=following, **product.attributes)
 

@@ -17,13 +17,13 @@ from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras.optimizers.gradients import positions_by_key
 from fastgrad._src.keras.optimizers.variable import LastReadNumber, OptimizerVariable
 from fastgrad._src.kernels.optimizers.update_rule import UpdateRule, unit_count
-from fastgrad._src.kernels.runtime.eager_launch import run_on_thread_pool
+from fastgrad._src.kernels.runtime.eager_launch import is_work_for_pool, run_on_thread_pool
 from fastgrad._src.kernels.runtime.launch import Input, Launches, Output
 from fastgrad._src.kernels.runtime.thread_pool import compute_pool
 from fastgrad._src.ops.optimizer_updates import is_half, update_variables
 
-_LEAST_POOL_NANOSECONDS = 70_000.0
-"""Nanoseconds of work from which on the thread pool does an update: more than for an operation, since there are more arrays."""
+_WORK_OVER_OPERATION = 1.4
+"""How many times as much work as an operation an update has, at least, if the thread pool does it: there are more arrays."""
 
 
 class Group:
@@ -106,7 +106,8 @@ class Group:
         numbers = [Input(count + i) for i in range(number_count)]
         operands = (*state, tuple([Input(i) for i in range(count)]), *numbers)
         launch = rule.launch(kernel, self.arrays[0], operands)
-        return Launches((launch,)) if launch.units * launch.unit_cost >= _LEAST_POOL_NANOSECONDS else None
+        work = launch.units * launch.unit_cost / _WORK_OVER_OPERATION
+        return Launches((launch,)) if is_work_for_pool(work) else None
 
 
 class GroupedUpdate:

@@ -47,7 +47,7 @@ from fastgrad._src.jit.body import (
 )
 from fastgrad._src.jit.build import kernel
 from fastgrad._src.kernels.collectives.world import function_address, handle_of, world
-from fastgrad._src.kernels.runtime.driver import PAUSED, clock_ticks_after
+from fastgrad._src.kernels.runtime.driver import PAUSED, clock_ticks
 
 LOCK, STARTED, OLDEST, FAILED, QUIT, PARKED, WAITING_FOR, PAUSE_TICKS, COMMUNICATOR = range(0, 72, 8)
 FLAG, STATUS = 72, 80
@@ -382,7 +382,7 @@ def simulated_network(environment: Mapping[str, str] = os.environ) -> tuple[floa
 
 def _ticks_per_second() -> float:
     """Returns about how many ticks of the processor's clock a second has."""
-    ticks, began = clock_ticks_after[()](0), time.perf_counter()
+    ticks, began = clock_ticks[()](), time.perf_counter()
     while (seconds := time.perf_counter() - began) < 0.002:
         pass
-    return float(clock_ticks_after[()](0) - ticks) / seconds
+    return float(clock_ticks[()]() - ticks) / seconds

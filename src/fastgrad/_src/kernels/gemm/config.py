@@ -68,7 +68,7 @@ class GemmConfig(NamedTuple):
         return self.batches == self.m == 1 and self.k * self.n >= 1 << 14 and (rows_lie_together or self.k >= 512)
 
     @property
-    def units_together(self) -> int:
+    def units_per_panel(self) -> int:
         """The units that read the same panel of B, if a unit has one panel."""
         rows, panels, _ = self.unit
         return -(-self.m // rows) if panels == 1 and self.chains == 1 else 1

@@ -170,8 +170,8 @@ def _float_launches(dtype: np.dtype, config: GemmConfig, epilogue: Launch | None
         return Launches((product, back), ((dtype, config.m * config.n),))
     operands = *operands, Output(0), *config.gemm_args, *_epilogue_arguments(config, epilogue)
     each = (cost + more) / config.units
-    parts, together = config.launch_parts, config.units_together
-    return Launches((Launch(gemm[dtype], operands, config.units, each, parts, together=together),))
+    launch = Launch(gemm[dtype], operands, config.units, each, config.launch_parts, together=config.units_per_panel)
+    return Launches((launch,))
 
 
 def _pair_launches(config: GemmConfig, epilogue: Launch | None) -> Launches:

@@ -340,10 +340,10 @@ continue_without_gil = kernel(_CONTINUE_SIGNATURE, release_gil=True)(continue_pr
 """`continue_program` without the GIL."""
 
 
-@kernel("ticks: int -> int")
-def clock_ticks_after(ticks):
-    """Returns the present time of the processor's clock plus `ticks`, in ticks of that clock."""
-    return cycle_counter() + ticks
+@kernel("-> int")
+def clock_ticks():
+    """Returns the present time of the processor's clock, in ticks of that clock."""
+    return cycle_counter()
 
 
 ARRAY_TYPE_ADDRESS = id(np.ndarray)

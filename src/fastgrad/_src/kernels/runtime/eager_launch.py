@@ -41,7 +41,7 @@ def run_on_thread_pool(launches: Launches, inputs: Sequence[np.ndarray], outputs
         frame = None
     if frame is None or frame.threads != compute_pool.threads:
         may_be_last = launches.runs_without_frame < RUNS_BEFORE_FRAME
-        if compute_pool.is_awaited() if is_work_for_pool(launches) else may_be_last:
+        if compute_pool.is_awaited() if uses_pool(launches) else may_be_last:
             launches.runs_without_frame += 1
             inputs = _as_plain_arrays(inputs)
             return run_launches(launches, inputs, outputs) is None
@@ -74,12 +74,14 @@ def _as_plain_arrays(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [np.require(np.asarray(x), None, ["C", "A"]) for x in arrays]
 
 
-def is_work_for_pool(launches: Launches) -> bool:
-    """True if there is so much work that the thread pool does it."""
-    return (
-        compute_pool.threads > 1
-        and sum([launch.units * launch.unit_cost for launch in launches.launches]) >= LEAST_POOL_NANOSECONDS
-    )
+def is_work_for_pool(nanoseconds: float) -> bool:
+    """True if there is so much work that a thread pool does it sooner than one thread."""
+    return nanoseconds >= LEAST_POOL_NANOSECONDS
+
+
+def uses_pool(launches: Launches) -> bool:
+    """True if launches run on the thread pool."""
+    return compute_pool.threads > 1 and is_work_for_pool(sum([x.units * x.unit_cost for x in launches.launches]))
 
 
 class EagerFrame:
@@ -98,7 +100,7 @@ class EagerFrame:
 
     def __init__(self, launches: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
         self.threads = compute_pool.threads
-        self._is_shared = is_work_for_pool(launches)
+        self._is_shared = uses_pool(launches)
         arrays = [(x.dtype, x.shape) for x in (*inputs, *outputs)]
         arrays += [(np.dtype(dtype), (size,)) for dtype, size in launches.scratch]
         first = {Input: 0, Output: len(inputs), Scratch: len(inputs) + len(outputs)}
@@ -147,7 +149,7 @@ def call_eagerly(
         numbers: its parameters between the result and `first` and `last`.
         units, unit_cost: as for `Launch`.
     """
-    if compute_pool.threads == 1 or units * unit_cost < LEAST_POOL_NANOSECONDS:
+    if compute_pool.threads == 1 or not is_work_for_pool(units * unit_cost):
         kernel(*inputs, out, *numbers, 0, units)
         return
     shapes = (*[x.shape for x in inputs], out.shape)

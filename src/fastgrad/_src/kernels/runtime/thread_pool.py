@@ -165,7 +165,7 @@ class ThreadPool:
 
 
 def _now_ticks() -> int:
-    return int(driver.clock_ticks_after[()](0))
+    return int(driver.clock_ticks[()]())
 
 
 def _worker_main(words: np.ndarray, number: int, waker: threading.Lock) -> None:
