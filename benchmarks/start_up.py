@@ -114,7 +114,9 @@ def measured(peer: str, workload: str, how: str, folder: str, installed: str | N
         installed: the Python of an environment in which pip has installed fastgrad; None for this checkout.
     """
     environment = {"FASTGRAD_CACHE_DIR": folder, "TORCHINDUCTOR_CACHE_DIR": folder}
-    if peer in OURS and installed is None:  # whose bytecode pip would have written; in a checkout the cold process writes it
+    if (
+        peer in OURS and installed is None
+    ):  # whose bytecode pip would have written; in a checkout the cold process writes it
         bytecode = os.path.join(folder, "bytecode")
         environment |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": bytecode}
         if not os.path.isdir(bytecode):  # that of other packages is there, as for the peers
@@ -144,7 +146,9 @@ def main(command: Sequence[str]) -> int:
         metavar="NAMES",
         help=f"also time cold starts of these; {PYTHON_VARIABLE} names a Python that has them (default: none)",
     )
-    parser.add_argument("--installed", metavar="PYTHON", help="print the first steps beside those of this environment and JAX")
+    parser.add_argument(
+        "--installed", metavar="PYTHON", help="print the first steps beside those of this environment and JAX"
+    )
     parser.add_argument("--rounds", type=positive_number(int), default=3, help="of --installed (default: 3)")
     options = parser.parse_args(command)
     if options.installed:

@@ -104,7 +104,9 @@ def likely_next(needed: set[KernelAddress], classes: set[str]) -> list[KernelAdd
         classes: the names of the classes of its layers, losses and optimizers.
     """
     weights: defaultdict[KernelAddress, float] = defaultdict(float)
-    weights_after: defaultdict[KernelAddress, float] = defaultdict(float)  # of the programs that use it after the first step
+    weights_after: defaultdict[KernelAddress, float] = defaultdict(
+        float
+    )  # of the programs that use it after the first step
     places: defaultdict[KernelAddress, float] = defaultdict(float)
     total = 0.0
     for program, count in typical_programs().items():

@@ -87,7 +87,8 @@ class ThreadPool:
     def is_awaited(self) -> bool:
         """True while another process compiles the kernels by which threads share work; one thread can do it until then."""
         if not self._is_compiled:
-            self._is_compiled = not any([kernel.is_awaited() for kernel in (driver.begin_on_pool, driver.run_worker)])
+            awaited = [kernel.is_awaited() for kernel in (driver.begin_on_pool, driver.run_worker)]  # asks for both
+            self._is_compiled = not any(awaited)
         return not self._is_compiled
 
     def is_worth_using(self) -> bool:
