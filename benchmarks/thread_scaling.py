@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.peers.__main__ import names_type, progress
-from benchmarks.peers.process import PeerProcess, time_in_turns
+from benchmarks.peers.process import PeerProcess, measure_in_turns
 from benchmarks.peers.runner import COMPILED
 from benchmarks.peers.workloads import WORKLOADS
 from benchmarks.side_by_side import verdict
@@ -40,7 +40,7 @@ def scaling(name: str, rounds: int) -> tuple[list[float], list[list[float]]]:
             process = PeerProcess(sys.executable, threads)
             stack.callback(process.close)
             running.append((process, process.prepare(SLICE, threads=threads, **request)))
-        for answers in time_in_turns(running, rounds, peak=True):
+        for answers in measure_in_turns(running, rounds, peak=True):
             for found, answer in zip(times, answers, strict=True):
                 found.append(answer["microseconds"])
             peaks.append(answers[1]["peak"] / answers[0]["peak"])

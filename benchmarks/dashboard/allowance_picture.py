@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.apart import ROOT
-from benchmarks.dashboard.plot import LogScale, curve, log_range, picture_file, tag, text, tick_text, time_axis
+from benchmarks.dashboard.plot import LogScale, curve, log_range, picture_file, tag, text, tick_text, axis_of_times
 from benchmarks.dashboard.speed_picture import STYLE
 
 PICTURE = ROOT / "docs" / "images" / "allowances.svg"
@@ -55,7 +55,7 @@ def picture(measured: Mapping[str, Any]) -> str:
         left = LEFT + PANEL * number
         right = left + PANEL - 22
         xs = LogScale(*log_range(widths, room=1.1), left, right)
-        parts += time_axis(ys, left, right, with_labels=not number)
+        parts += axis_of_times(ys, left, right, with_labels=not number)
         for one in widths:
             parts.append(text(xs(one), HEIGHT + 15, tick_text(one), class_="tick", text_anchor="middle"))
         for peer, by_width in peers.items():

@@ -19,7 +19,7 @@ from benchmarks.dashboard.plot import (
     tag,
     text,
     tick_text,
-    time_axis,
+    axis_of_times,
 )
 from benchmarks.peers.kernels import REST
 from benchmarks.peers.known import OURS
@@ -287,7 +287,7 @@ def growth(axis: str, times_by_peer: Mapping[str, Mapping[float, float]]) -> str
     for tick in xs.ticks(5):
         parts += [line(xs(tick), top, xs(tick), bottom, "grid")]
         parts += [text(xs(tick), bottom + 15, tick_text(tick), class_="tick", text_anchor="middle")]
-    parts += time_axis(ys, left, right)
+    parts += axis_of_times(ys, left, right)
     ends = []
     for peer, points in times_by_peer.items():
         kind = "ours" if peer == FUNCTION else "eager" if peer in OURS else f"peer-{peer.replace('.', '-')}"

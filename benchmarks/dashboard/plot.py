@@ -129,7 +129,7 @@ def duration(microseconds: float) -> str:
     return f"{number(microseconds / 1e6)} s"
 
 
-def time_axis(ys: LogScale, left: float, right: float, with_labels: bool = True) -> list[str]:
+def axis_of_times(ys: LogScale, left: float, right: float, with_labels: bool = True) -> list[str]:
     """Returns the horizontal lines of an axis of times, in microseconds, and their labels at the left."""
     parts = []
     for tick in ys.ticks(6):

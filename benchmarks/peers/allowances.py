@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks import data
 from benchmarks.machine import provenance
 from benchmarks.peers.__main__ import add_measuring, progress, settings_of, warn_if_busy
-from benchmarks.peers.process import PeerProcess, time_in_turns
+from benchmarks.peers.process import PeerProcess, measure_in_turns
 from benchmarks.peers.record import RESULTS, write_json
 
 FILE = RESULTS / "allowances.json"
@@ -105,7 +105,7 @@ def times_of_width(width: int, chosen: argparse.Namespace) -> dict[str, dict[str
                 request = {"peer": peer, "workload": WORKLOAD, "inputs": str(inputs), "threads": allowance.processors}
                 running.append((process, process.prepare(chosen.slice, **request)))
         places = [times for by_allowance in found.values() for times in by_allowance.values()]
-        for answers in time_in_turns(running, chosen.rounds):
+        for answers in measure_in_turns(running, chosen.rounds):
             for times, answer in zip(places, answers, strict=True):
                 times.append(answer["microseconds"])
     return found

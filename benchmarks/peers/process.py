@@ -158,7 +158,7 @@ class PeerProcess:
                     pipe.close()
 
 
-def time_in_turns(
+def measure_in_turns(
     prepared: Sequence[tuple[PeerProcess, int]], rounds: int, peak: bool = False
 ) -> Iterator[list[dict[str, Any]]]:
     """Times processes in turns, one slice each in a round; yields for each round their answers, in the order of the processes.
