@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.apart import ROOT
-from benchmarks.dashboard.plot import LogScale, curve, log_range, picture_file, tag, text, tick_text, axis_of_times
+from benchmarks.dashboard.plot import LogScale, axis_of_times, curve, log_range, picture_file, tag, text, tick_text
 from benchmarks.dashboard.speed_picture import STYLE
 
 PICTURE = ROOT / "docs" / "images" / "allowances.svg"

@@ -9,6 +9,7 @@ from benchmarks.dashboard.findings import EAGER, EAGER_PEERS, FUNCTION, against_
 from benchmarks.dashboard.plot import (
     LinearScale,
     LogScale,
+    axis_of_times,
     curve,
     duration,
     figure,
@@ -19,7 +20,6 @@ from benchmarks.dashboard.plot import (
     tag,
     text,
     tick_text,
-    axis_of_times,
 )
 from benchmarks.peers.kernels import REST
 from benchmarks.peers.known import OURS
