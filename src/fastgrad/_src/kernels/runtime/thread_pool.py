@@ -38,6 +38,9 @@ LEAST_ALONE_TIMES_WAIT, MOST_ALONE_TIMES_WAIT = 4, 64
 SINGLE_WAIT_TIMES_WAIT = 16
 """A wait is the only one if the last one was so many times as long ago as this one has taken."""
 
+_KERNELS = driver.begin_on_pool, driver.run_worker, driver.clock_ticks
+"""The kernels by which threads share work."""
+
 
 class ThreadPool:
     """The compute threads of a process; one program at a time uses them.
@@ -87,7 +90,7 @@ class ThreadPool:
     def is_awaited(self) -> bool:
         """True while another process compiles the kernels by which threads share work; one thread can do it until then."""
         if not self._is_compiled:
-            awaited = [kernel.is_awaited() for kernel in (driver.begin_on_pool, driver.run_worker)]  # asks for both
+            awaited = [kernel.is_awaited() for kernel in _KERNELS]  # asks for all
             self._is_compiled = not any(awaited)
         return not self._is_compiled
 
@@ -126,7 +129,8 @@ class ThreadPool:
         self.words = self._memory[start : start + (lines - 1) * driver.CACHE_LINE_WORDS]
         self.words[driver.THREADS] = self._threads
         self._wakers = [threading.Lock() for _ in range(count)]
-        driver.run_worker[()]  # compiled first, else each new thread would compile it
+        for kernel in _KERNELS:
+            kernel[()]  # compiled first, else each new thread would compile it, or a rare wait
         for number, waker in enumerate(self._wakers):
             waker.acquire()
             worker = threading.Thread(
