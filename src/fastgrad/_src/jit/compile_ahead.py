@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import os
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,7 +35,7 @@ PREPARE = "importlib:import_module", ("fastgrad._src.jit.compile",)
 PATIENCE_SECONDS = 1.5
 """After this time without a compilation here, the other process compiles only what this one awaits: the program has what it needs."""
 
-LEAST_SHARE = 0.2
+LEAST_SHARE = 0.4
 """Kernels that a smaller share of the similar programs uses are not compiled ahead."""
 
 LARGE_SHARE = 0.7
@@ -96,12 +98,15 @@ def typical_programs() -> dict[KernelsOfProgram, int]:
     }
 
 
-def likely_next(needed: set[KernelAddress], classes: set[str]) -> list[KernelAddress]:
+def likely_next(
+    needed: set[KernelAddress], classes: set[str], awaited: Sequence[KernelAddress] = ()
+) -> list[KernelAddress]:
     """Returns the kernels that a program probably needs, in the order in which they are worth compiling ahead.
 
     Args:
         needed: the kernels that it has needed.
         classes: the names of the classes of its layers, losses and optimizers.
+        awaited: the kernels that it can do without until they are compiled. They come after those of the first step.
     """
     weights: defaultdict[KernelAddress, float] = defaultdict(float)
     weights_after: defaultdict[KernelAddress, float] = defaultdict(
@@ -119,14 +124,16 @@ def likely_next(needed: set[KernelAddress], classes: set[str]) -> list[KernelAdd
             weights_after[address] += weight * is_after
             places[address] += weight * place
             is_after = is_after or address.module.startswith(LAST_OF_STEP)
-    likely = [a for a in weights if a not in needed and weights[a] > 0.0 and weights[a] >= LEAST_SHARE * total]
+    known = [a for a in weights if a not in needed and weights[a] > 0.0 and weights[a] >= LEAST_SHARE * total]
 
     def rank(address: KernelAddress) -> tuple[float, bool, float]:
+        if address in awaited:
+            return -LARGE_SHARE, True, -math.inf
         weight = weights[address]
         is_likely_after = weights_after[address] > weight / 2
         return -min(round(weight / total, 1), LARGE_SHARE), is_likely_after, -places[address] / weight
 
-    return sorted(likely, key=rank)
+    return sorted(dict.fromkeys([*known, *awaited]), key=rank)
 
 
 class CompilationAhead:
@@ -174,12 +181,13 @@ class CompilationAhead:
             self._needed.add(address)
             self._last_compilation = time.monotonic()
             is_warm = kernels_from_cache > len(self._requested) + len(self._needed)
-            likely = [] if is_warm else likely_next(self._needed, MADE_CLASSES)
-            self._set_queue(likely)
+            likely = self._awaited if is_warm else likely_next(self._needed, MADE_CLASSES, self._awaited)
+            self._queue = [a for a in likely if a not in self._requested]
+            self._start()
             return address in self._requested
 
     def is_awaited(self, source: KernelSource) -> bool:
-        """Returns whether the other process compiles a kernel, or will do so after what this program needs next.
+        """Returns whether the other process compiles a kernel, or will do so.
 
         Args:
             source: the kernel, which no cache had. This program can do without it until it is compiled.
@@ -190,13 +198,13 @@ class CompilationAhead:
         with self._changed:
             if address not in (*self._requested, *self._awaited):
                 self._awaited.append(address)
-                self._set_queue(self._queue)
+                if address not in self._queue:
+                    self._queue.append(address)
+                self._start()
             return self._running == address or address in self._queue
 
-    def _set_queue(self, likely: list[KernelAddress]) -> None:
-        """Sets what comes next, what can wait last, and starts the thread that has it compiled; the caller holds the lock."""
-        now = [a for a in likely if a not in self._awaited]
-        self._queue = [a for a in (*now, *self._awaited) if a not in self._requested]
+    def _start(self) -> None:
+        """Starts the thread that has the queue compiled, unless it runs; the caller holds the lock."""
         if self._thread is None and self._queue:
             self._thread = threading.Thread(target=self._work, name="fastgrad-compile-ahead", daemon=True)
             self._thread.start()
