@@ -112,6 +112,7 @@ class LimitShares:
 
 
 SHOWN_KERNELS, LEAST_SHOWN = 3, 0.01
+LEAST_MICROSECONDS = 0.01  # recorded times are rounded to it
 
 
 def limit_shares(record: Record) -> LimitShares | None:
@@ -126,7 +127,8 @@ def limit_shares(record: Record) -> LimitShares | None:
     def shares_of(limit: Mapping[str, float], flops: float, moved: float, seconds: float) -> tuple[float, float]:
         return flops / seconds / limit["flops_per_second"], moved / seconds / limit["bytes_per_second"]
 
-    named = [row for row in result.kernels if row["name"] != REST and row["microseconds"] >= LEAST_SHOWN * alone]
+    least = max(LEAST_SHOWN * alone, LEAST_MICROSECONDS)
+    named = [row for row in result.kernels if row["name"] != REST and row["microseconds"] >= least]
     longest = sorted(named, key=lambda row: -row["microseconds"])[:SHOWN_KERNELS]
     kernels = [
         KernelShare(

@@ -1,5 +1,6 @@
 """The page and the document say what the committed results say, losses included, and need nothing beside them."""
 
+import dataclasses
 import json
 import math
 import os
@@ -17,7 +18,7 @@ from benchmarks.apart import ROOT
 from benchmarks.dashboard import __main__ as command_line
 from benchmarks.dashboard import allowance_picture
 from benchmarks.dashboard.charts import LETTER, overview, spread_labels
-from benchmarks.dashboard.findings import growth_exponent, limit_shares
+from benchmarks.dashboard.findings import FUNCTION, growth_exponent, limit_shares
 from benchmarks.dashboard.page import NARROW, page
 from benchmarks.dashboard.performance import DOCUMENTS, document
 from benchmarks.dashboard.plot import LogScale, duration, number
@@ -291,6 +292,15 @@ def test_shares_of_the_limits_follow_from_kernels_and_times() -> None:
     assert [kernel.limit for kernel in found.kernels] == pytest.approx([64 / 2e-6 / 1e10, 768 / 1.5e-6 / 1e10])
     assert limit_shares(some().records["lost"]) is None  # nothing is known of its kernels
     assert "| won | 10.0 µs | 0% | 0% | 18% | roll 57% (0%), gemm 43% (5%) |" in document(some(), "{{ limit_shares }}")
+
+
+def test_a_kernel_whose_time_rounds_to_zero_has_no_share() -> None:
+    record = some().records["won"]
+    rows = [row | {"microseconds": 0.0} for row in record.results[FUNCTION].kernels]
+    results = record.results | {FUNCTION: dataclasses.replace(record.results[FUNCTION], kernels=rows)}
+    found = limit_shares(dataclasses.replace(record, results=results))
+    assert found is not None
+    assert (found.threads, found.kernels) == (0.0, [])
 
 
 def test_the_documents_tell_commands_losses_and_growth() -> None:
