@@ -179,6 +179,16 @@ def test_a_kernel_that_can_wait_is_compiled_with_others(monkeypatch):
     assert not ahead.is_awaited(awaited)
 
 
+def test_a_kernel_that_is_compiled_here_is_not_awaited(monkeypatch):
+    monkeypatch.setattr(compile_ahead, "likely_next", lambda needed, classes, awaited: awaited)
+    monkeypatch.setattr(compile_ahead.CompilationAhead, "_start", lambda ahead: None)
+    ahead = compile_ahead.CompilationAhead()
+    assert ahead.is_awaited(ADVANCE)
+    assert not ahead.has_compiled(ADVANCE)
+    assert ahead._queue == []
+    assert not ahead.is_awaited(ADVANCE)
+
+
 def test_a_kernel_that_can_wait_is_compiled_when_nothing_else_is(monkeypatch):
     monkeypatch.setattr(compile_ahead, "PATIENCE_SECONDS", -1.0)
     ahead = compile_ahead.CompilationAhead()

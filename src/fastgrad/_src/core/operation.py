@@ -328,10 +328,8 @@ def reason_to_run_in_python(name: str) -> str | None:
 
 def _register_views(inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> None:
     """Tells the variables among ``inputs`` which ``outputs`` may be views of their memory (see variable.py)."""
-    for (
-        y
-    ) in outputs:  # an optimizer's update has hundreds, and none is a view; results on a GPU have memory of their own
-        array = y._array
+    for y in outputs:  # an optimizer's update has hundreds, and none is a view
+        array = y._array  # on a GPU, with memory of its own
         is_view = type(array) is _ndarray and array.base is not None
         for x in inputs:
             if x._array is array:

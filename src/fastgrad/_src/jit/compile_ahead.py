@@ -109,9 +109,7 @@ def likely_next(
         awaited: the kernels that it can do without until they are compiled. They come after those of the first step.
     """
     weights: defaultdict[KernelAddress, float] = defaultdict(float)
-    weights_after: defaultdict[KernelAddress, float] = defaultdict(
-        float
-    )  # of the programs that use it after the first step
+    weights_after: defaultdict[KernelAddress, float] = defaultdict(float)  # by programs that use it later
     places: defaultdict[KernelAddress, float] = defaultdict(float)
     total = 0.0
     for program, count in typical_programs().items():
@@ -181,7 +179,8 @@ class CompilationAhead:
             self._needed.add(address)
             self._last_compilation = time.monotonic()
             is_warm = kernels_from_cache > len(self._requested) + len(self._needed)
-            likely = self._awaited if is_warm else likely_next(self._needed, MADE_CLASSES, self._awaited)
+            awaited = [a for a in self._awaited if a not in self._needed]
+            likely = awaited if is_warm else likely_next(self._needed, MADE_CLASSES, awaited)
             self._queue = [a for a in likely if a not in self._requested]
             self._start()
             return address in self._requested
