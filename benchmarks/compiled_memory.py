@@ -39,9 +39,8 @@ MEGABYTE = 1e6
 WARM_LIMIT, COLD_LIMIT = 120.0, 230.0  # of the process, megabytes
 DRIFT_LIMIT = 1.0  # mebibytes
 ARENA_LIMIT = 0.6
-OUTPUT_LIMIT = (
-    4_096  # bytes of Python objects that live at one time while a step is replayed, also when it looks at its threads
-)
+OUTPUT_LIMIT = 4_096
+"""The most bytes of Python objects that live at one time while a step is replayed. A look at the threads' processors reads a file of 1 KB."""
 
 
 def process_peak(peer: str, inputs: str) -> dict[str, float]:

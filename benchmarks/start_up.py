@@ -114,9 +114,7 @@ def measured(peer: str, workload: str, how: str, folder: str, installed: str | N
         installed: the Python of an environment in which pip has installed fastgrad; None for this checkout.
     """
     environment = {"FASTGRAD_CACHE_DIR": folder, "TORCHINDUCTOR_CACHE_DIR": folder}
-    if (
-        peer in OURS and installed is None
-    ):  # whose bytecode pip would have written; in a checkout the cold process writes it
+    if peer in OURS and installed is None:  # pip writes bytecode; in a checkout the cold process does
         bytecode = os.path.join(folder, "bytecode")
         environment |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": bytecode}
         if not os.path.isdir(bytecode):  # that of other packages is there, as for the peers
@@ -154,12 +152,11 @@ def main(command: Sequence[str]) -> int:
     if options.installed:
         show_first_steps(options.installed, options.rounds)
         return 0
-    peers = options.peers
     met = True
     with tempfile.TemporaryDirectory() as parent:
         for workload, how, limit in LIMITS:
             met &= show(COMPILED, workload, how, os.path.join(parent, MEASURED, workload), limit)
-        for workload, peer in itertools.product(PEER_ROWS, peers):
+        for workload, peer in itertools.product(PEER_ROWS, options.peers):
             show(peer, workload, "cold", os.path.join(parent, peer, workload))
     return int(not met)
 

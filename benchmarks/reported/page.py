@@ -169,7 +169,7 @@ def _verdict(contestants: Mapping[str, Mapping[str, Any]]) -> str:
     if "cpu" not in ours:
         return ""
     ahead = [
-        f"{_name(contestant, took)} takes 1/{1.0 / over:.2g} of the CPU time"
+        f"{_name(contestant, took)} takes {over:.0%} of fastgrad's CPU time"
         for contestant, took in contestants.items()
         if contestant not in (FASTGRAD, WARM) and "cpu" in took and (over := ratio(took, ours, "cpu")) < 1.0
     ]

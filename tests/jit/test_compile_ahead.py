@@ -200,9 +200,8 @@ def test_a_kernel_that_can_wait_is_compiled_when_nothing_else_is(monkeypatch):
 def test_the_thread_pool_is_used_when_its_kernels_are_compiled(monkeypatch):
     monkeypatch.setattr(compile_ahead, "COMPILATION_AHEAD", compile_ahead.CompilationAhead())
     pool = thread_pool.ThreadPool()
-    monkeypatch.setattr(
-        build.Kernel, "__contains__", lambda kernel, key: False
-    )  # as in a process that has not used them
+    # As in a process that has not used them.
+    monkeypatch.setattr(build.Kernel, "__contains__", lambda kernel, key: False)
     assert pool.is_awaited()
     wait_until_idle(compile_ahead.COMPILATION_AHEAD)
     assert not pool.is_awaited()

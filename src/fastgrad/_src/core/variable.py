@@ -59,7 +59,7 @@ class MemorySharing:
     Attributes:
         last: a number that changes each time a tensor starts to share memory.
         numbers: the numbers that `last` takes.
-        only: the id of the only reading thread, else 0.
+        only_reader: the id of the only reading thread, else 0.
     """
 
     last = 0
@@ -67,17 +67,17 @@ class MemorySharing:
 
     def __init__(self) -> None:
         self._readers: dict[int, threading.Thread] = {}
-        self.only = 0
+        self.only_reader = 0
 
     def has_single_reader_thread(self) -> bool:
         """True if no other living thread has read a variable."""
         thread = get_ident()
-        if thread == self.only:
+        if thread == self.only_reader:
             return True
         readers = {number: reader for number, reader in self._readers.copy().items() if reader.is_alive()}
         readers[thread] = threading.current_thread()
         self._readers = readers
-        self.only = thread if len(readers) == 1 else 0
+        self.only_reader = thread if len(readers) == 1 else 0
         return len(readers) == 1
 
     def note_new_share(self) -> None:
@@ -225,8 +225,8 @@ class Variable(Operand):
         """
         snapshot = self._snapshot() if self._snapshot is not None else None
         if snapshot is None:
-            # The methods' own first lines are repeated here, for speed.
-            if memory_sharing.only == get_ident() or memory_sharing.has_single_reader_thread():
+            # For speed, this repeats the first line of `has_single_reader_thread`, and `note_new_share`.
+            if memory_sharing.only_reader == get_ident() or memory_sharing.has_single_reader_thread():
                 snapshot = Tensor(self._array)
                 snapshot._owner = self
                 self._snapshot = weakref.ref(snapshot)

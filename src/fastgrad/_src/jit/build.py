@@ -169,11 +169,15 @@ class Kernel(dict):
         if () in self or not store.is_shared():
             return False
         source = self._source({})
-        if store.load(_content_of(source)) is not None:
-            return False
-        from fastgrad._src.jit.compile_ahead import COMPILATION_AHEAD
+        entry = store.load(_content_of(source))
+        if entry is None:
+            from fastgrad._src.jit.compile_ahead import COMPILATION_AHEAD
 
-        return COMPILATION_AHEAD.is_awaited(source)
+            return COMPILATION_AHEAD.is_awaited(source)
+        with _kernels_lock:
+            if () not in self:  # else another thread has loaded it
+                self[()] = _native_function(_NativeFunctionSelf(source, self.in_place), entry)
+        return False
 
     def inspect_llvm(self, *dtypes: Any) -> str:
         """Returns the optimised LLVM IR, wrapper included, like Numba's `inspect_llvm`; compiles the kernel again.

@@ -39,7 +39,7 @@ LEAST_SHARE = 0.4
 """Kernels that a smaller share of the similar programs uses are not compiled ahead."""
 
 LARGE_SHARE = 0.7
-"""Kernels that at least this share of the similar programs uses count as equally likely: the one that is used last is compiled first."""
+"""Kernels that at least this share of the similar programs uses count as equally likely. Of them, the one of the latest use is compiled first."""
 
 LAST_OF_STEP = "fastgrad._src.kernels.optimizers."
 """A training step ends with a kernel of these modules. Kernels that are used later come after all of the first step."""
@@ -232,7 +232,7 @@ class CompilationAhead:
                 request = self._next_request()
 
     def _next_request(self) -> tuple[str, tuple[Any, ...]] | None:
-        """Wakes those that wait for the last kernel, and takes the next one from the queue; None ends the thread."""
+        """Ends the last request and wakes the threads that wait for it. Returns the next request; None if there is none."""
         with self._changed:
             self._running = None
             self._changed.notify_all()

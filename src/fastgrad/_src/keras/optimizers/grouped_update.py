@@ -23,7 +23,7 @@ from fastgrad._src.kernels.runtime.thread_pool import compute_pool
 from fastgrad._src.ops.optimizer_updates import is_half, update_variables
 
 _WORK_OVER_OPERATION = 1.4
-"""How many times as much work as an operation an update has, at least, if the thread pool does it: there are more arrays."""
+"""The thread pool does an update from this many times the work of other operations on, since an update has more arrays."""
 
 
 class Group:
