@@ -13,8 +13,9 @@ from unittest import mock
 import numpy as np
 
 import fastgrad as tf
+from fastgrad._src.compiler.dispatch import forward_program
 from fastgrad._src.compiler.programs import pipeline
-from fastgrad._src.core import backward, repeated_backward, tape
+from fastgrad._src.core import backward, repeated_backward, repeated_forward, tape
 from fastgrad._src.core.dispatch import Dispatcher, dispatchers
 from tests.reliability.random_programs import runs
 from tests.reliability.random_programs.builder import HALVES
@@ -121,11 +122,32 @@ def _compare_own(program: Program, source: str, result: Result) -> list[Outcome]
     else:
         with gradients_of_programs_checked():
             wanted = runs.run(source, tf)
+        if "tape" in source and not any(outcome.error for outcome in wanted):
+            _check_repeated_passes(source)
         of_compiled = [o._replace(state=list(o.before)) if o.error else o for o in wanted]  # an error changes no state
         _compare(program, "compiled", runs.run(source, tf, tf.function), of_compiled, result, of_compiled)
     if wanted and wanted[-1].error:
         result.raised = wanted[-1].text
     return wanted
+
+
+def _check_repeated_passes(source: str) -> None:
+    """Checks that tapes with programs give the bits of tapes without."""
+    with mock.patch.object(repeated_backward.programs, "is_on", False):
+        wanted = runs.run(source, tf, times=4)
+    with (
+        mock.patch.object(repeated_backward, "RUNS_BEFORE_PROGRAM", 0),
+        mock.patch.object(repeated_forward, "RUNS_BEFORE_PROGRAM", 1),
+        mock.patch.object(repeated_forward, "TIMED_PASSES", 0),
+        mock.patch.object(forward_program, "LEAST_RESULTS", 1),
+    ):
+        repeated_backward.programs.clear()
+        got = runs.run(source, tf, times=4)
+    for ours, others in zip(got, wanted, strict=True):
+        assert ours.error == others.error, ours.text
+        for x, y in zip((*ours.values, *ours.state), (*others.values, *others.state), strict=True):
+            if x is not None and y is not None:
+                np.testing.assert_array_equal(x.array, y.array, "tapes with programs, and without")
 
 
 def _compiled_map(tf: Any, step: Any, arguments: Any) -> Any:
@@ -138,7 +160,7 @@ def _compiled_map(tf: Any, step: Any, arguments: Any) -> Any:
 def gradients_of_programs_checked() -> Iterator[None]:
     """Each backward pass of a tape inside also runs as a program, which must give the same bits."""
 
-    def both(entries: Any, targets: Any, keys: Any) -> Any:
+    def both(entries: Any, targets: Any, keys: Any, *_: Any) -> Any:
         by_program = gradients_of_tape(entries, targets, keys)
         by_rules = repeated_backward.backward_pass(entries, targets, keys)
         for ours, wanted in zip(by_program, by_rules, strict=True):

@@ -53,13 +53,14 @@ def forget(scope: dict[str, Any]) -> None:
     linecache.cache.pop(scope["filename"], None)
 
 
-def run(source: str, tf: Any, function: Any = None, **names: Any) -> list[Outcome]:
+def run(source: str, tf: Any, function: Any = None, times: int = 1, **names: Any) -> list[Outcome]:
     """Calls of a program's step one after the other, with state of its own, up to the first error.
 
     Args:
         source: of the program.
         tf: the package.
         function: what its functions are decorated with: nothing, or the package's `function`.
+        times: how often the calls come.
         names: that its module has, too.
     """
     scope = loaded(source, tf, **names)
@@ -67,7 +68,7 @@ def run(source: str, tf: Any, function: Any = None, **names: Any) -> list[Outcom
     try:
         step, state = scope["make"](function or (lambda f: f))
         before = [_array(tf, x) for x in state()]
-        for arguments in scope["calls"]():
+        for arguments in scope["calls"]() * times:
             outcomes.append(_called(tf, step, state, arguments))
             if outcomes[-1].error:
                 outcomes[-1] = outcomes[-1]._replace(before=before)

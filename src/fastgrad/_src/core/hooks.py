@@ -14,6 +14,7 @@ class Hook(enum.Enum):
         GPUS: the devices there are, and their arrays.
         LARGE_ELEMENTWISE: kernels of an element-wise operation on large arrays, for all threads.
         BACKWARD_PROGRAMS: a backward pass as a program.
+        FORWARD_PROGRAMS: a forward pass as programs.
         ROWS_AT_ONCE: a function of a row as one of all rows.
         CONTROL_FLOW: branches and loops of a recording.
         OUTLINES: the recording of a function for a file.
@@ -23,6 +24,7 @@ class Hook(enum.Enum):
     GPUS = enum.auto()
     LARGE_ELEMENTWISE = enum.auto()
     BACKWARD_PROGRAMS = enum.auto()
+    FORWARD_PROGRAMS = enum.auto()
     ROWS_AT_ONCE = enum.auto()
     CONTROL_FLOW = enum.auto()
     OUTLINES = enum.auto()

@@ -26,10 +26,12 @@ class Recorder:
         is_trial_run: whether the run only serves the recording, and must have no lasting effects.
         defers: whether operations ask the recorder for their results, before they run (see deferral.py).
         is_for_file: whether the program is for a file, which can't hold calls of Python.
+        _forward: what operations ask for their results before they run, if the recorder is a tape (see repeated_forward.py).
     """
 
     records_state = False
     is_for_file = False
+    _forward: Any = None
     control_flow_recorder: Any = None
     is_trial_run = False
     defers = False

@@ -6,8 +6,9 @@ often gets a program (``compiler/dispatch/backward_program.py``). The program's 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from operator import is_
+from collections.abc import Callable, Sequence
+from itertools import chain
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,8 +17,9 @@ from fastgrad._src.core import settings_version
 from fastgrad._src.core.backward import TapeEntry, backward_pass
 from fastgrad._src.core.dispatch import dispatchers
 from fastgrad._src.core.hooks import Hook, module_of
-from fastgrad._src.core.operation import Operation
+from fastgrad._src.core.known_calls import Attributes, Layout, are_equal, known_attributes, layout_of
 from fastgrad._src.core.recording import recorders
+from fastgrad._src.core.repeated_forward import Pass, Timing, forward_passes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.jit.jit_switch import compiling_threads
 
@@ -36,106 +38,129 @@ MOST_CANDIDATES = 8
 MOST_ARENA_BYTES = 512 << 20
 """The most working memory of all programs."""
 
-Program = Callable[[list[Tensor]], list[Any]]
+Program = Callable[[Sequence[Tensor]], list[Any]]
 
 
-class _Layout(NamedTuple):
-    """The dtype and shape of an array, and whether it is contiguous."""
-
-    dtype: np.dtype
-    shape: tuple[int, ...]
-    is_contiguous: bool
-
-
-class _EntryStructure(NamedTuple):
-    """The structure of an entry of a tape. The tape's tensors are numbered in the order in which they come.
+class _Parts(NamedTuple):
+    """The entries of a tape, column by column: Python compares a column at once.
 
     Attributes:
-        operation: its operation.
-        inputs: the number of each input, and the layout of its array where a tensor that no operation made comes first;
-            else None.
-        outputs: the layouts of the results, if the inputs do not determine them; else None.
-        attributes: the attributes.
-        types: the types of the attributes: 1 equals 1.0.
-        texts: the texts of the attributes where equality does not tell them apart, such as 0.0 and -0.0; else None.
+        operations, attributes: of the entries.
+        counts: the numbers of the inputs of each, then those of the outputs.
+        operands: all inputs, then all outputs; a tensor may come several times.
+        ids: the ids of the operands.
     """
 
-    operation: Operation
-    inputs: tuple[tuple[int, _Layout | None], ...]
-    outputs: tuple[_Layout, ...] | None
-    attributes: dict[str, Any]
-    types: list[type]
-    texts: list[str] | None
+    operations: tuple[Any, ...]
+    attributes: tuple[dict[str, Any], ...]
+    counts: list[int]
+    operands: list[Tensor]
+    ids: tuple[int, ...]
+
+
+def _parts_of(entries: list[TapeEntry]) -> _Parts:
+    operations, inputs, outputs, attributes = zip(*entries, strict=True)
+    operands = [*chain.from_iterable(inputs), *chain.from_iterable(outputs)]
+    return _Parts(operations, attributes, [*map(len, inputs), *map(len, outputs)], operands, tuple(map(id, operands)))
 
 
 class Structure:
     """The structure of a tape, the number of its runs, and its program.
 
     Args:
-        entries: the structures of its entries.
-        targets: the numbers of the targets.
-        sources: for each source of gradients the numbers of its tensors; None for one that is not on the tape.
+        parts: the entries of such a tape.
+        known: what is known of the attributes of each entry.
+        layouts: the layouts that neither operations nor other operands determine, with the positions of their operands.
+        targets, keys: as for ``backward_pass``.
 
     Attributes:
-        runs: the number of backward passes by the gradient rules.
-        program: the program, once there is one.
+        runs: the number of backward passes by the gradient rules, and of noted forward passes after them.
+        program: the program, once there is one. It takes the operands without repetitions.
         arena_bytes: the working memory of the program.
     """
 
-    __slots__ = ("arena_bytes", "entries", "program", "runs", "sources", "targets")
+    __slots__ = (
+        "_attributes",
+        "_counts",
+        "_distinct",
+        "_first",
+        "_known",
+        "_layouts",
+        "_operations",
+        "_sources",
+        "_targets",
+        "arena_bytes",
+        "program",
+        "runs",
+    )
 
-    def __init__(self, entries: list[_EntryStructure], targets: list[int], sources: list[list[int | None]]) -> None:
-        self.entries, self.targets, self.sources = entries, targets, sources
+    def __init__(
+        self,
+        parts: _Parts,
+        known: list[Attributes | None],
+        layouts: list[tuple[int, Layout]],
+        targets: list[Tensor],
+        keys: list[list[int]],
+    ) -> None:
+        first_positions: dict[int, int] = {}
+        for position, key in enumerate(parts.ids):
+            first_positions.setdefault(key, position)
+        numbers = {key: number for number, key in enumerate(first_positions)}
+        self._operations, self._attributes, self._counts = parts.operations, parts.attributes, parts.counts
+        self._known = [(entry, one) for entry, one in enumerate(known) if one is not None]
+        self._layouts = layouts
+        self._first = itemgetter(*[first_positions[key] for key in parts.ids])
+        self._distinct = itemgetter(*first_positions.values())
+        self._targets = [numbers[id(target)] for target in targets]
+        self._sources = [[numbers.get(key) for key in source] for source in keys]
         self.runs = self.arena_bytes = 0
         self.program: Program | None = None
 
-    def tensors_of(self, entries: list[TapeEntry], targets: list[Tensor], keys: list[list[int]]) -> list[Tensor] | None:
-        """Returns the tensors of a tape with this structure, in their order; None for another structure.
+    def tensors_of(self, parts: _Parts, targets: list[Tensor], keys: list[list[int]]) -> Sequence[Tensor] | None:
+        """Returns the tensors of a tape with this structure, each once; None for another structure.
 
         Args:
-            entries: as many as ``self.entries``.
-            targets, keys: as for ``backward_pass``; as many as ``self.targets`` and ``self.sources``.
+            parts: of the tape.
+            targets, keys: as for ``backward_pass``.
         """
-        tensors: list[Tensor] = []
-        for entry, expected in zip(entries, self.entries, strict=True):
-            operation, inputs, outputs, attributes = entry
-            expected_operation, numbers, output_layouts, expected_attributes, types, texts = expected
-            if operation is not expected_operation or len(inputs) != len(numbers):
-                return None
-            if attributes or expected_attributes:
-                if attributes != expected_attributes or [*map(type, attributes.values())] != types:
-                    return None
-                if texts is not None and [*map(repr, attributes.values())] != texts:
-                    return None
-            for x, (number, layout) in zip(inputs, numbers, strict=True):
-                if layout is None:
-                    if tensors[number] is not x:
-                        return None
-                else:
-                    array = x._array
-                    if (
-                        type(array) is not np.ndarray
-                        or array.shape != layout.shape
-                        or array.dtype != layout.dtype
-                        or array.flags.c_contiguous is not layout.is_contiguous
-                    ):
-                        return None
-                    tensors.append(x)
-            if output_layouts is not None and tuple(map(_layout_of, outputs)) != output_layouts:
-                return None
-            tensors += outputs
-        ids = set(map(id, tensors))
-        if len(ids) != len(tensors):  # one tensor where the structure has two
+        operations, attributes, counts, operands, ids = parts
+        if operations != self._operations or attributes != self._attributes or counts != self._counts:
             return None
-        if not all(map(is_, targets, map(tensors.__getitem__, self.targets))):
+        if self._first(ids) != ids:  # another tensor where the structure has one twice
             return None
-        for source, numbers_of_source in zip(keys, self.sources, strict=True):
-            if len(source) != len(numbers_of_source):
+        for entry, known in self._known:
+            if not are_equal(attributes[entry], known):
                 return None
-            for key, source_number in zip(source, numbers_of_source, strict=True):
-                if key in ids if source_number is None else id(tensors[source_number]) != key:
-                    return None
-        return tensors
+        for position, (dtype, shape, is_contiguous) in self._layouts:
+            array = operands[position]._array
+            if (
+                type(array) is not np.ndarray
+                or array.shape != shape
+                or array.dtype != dtype
+                or array.flags.c_contiguous is not is_contiguous
+            ):
+                return None
+        tensors: tuple[Tensor, ...] = self._distinct(operands)
+        return tensors if self.has_ends(self._distinct(ids), targets, keys) else None
+
+    def has_ends(self, ids: Sequence[int], targets: list[Tensor], keys: list[list[int]]) -> bool:
+        """True if a tape with the entries of this structure has its targets and sources, too.
+
+        Args:
+            ids: those of the tensors of the tape, each once.
+            targets, keys: as for ``backward_pass``.
+        """
+        if len(set(ids)) != len(ids) or [*map(id, targets)] != [ids[number] for number in self._targets]:
+            return False
+        wanted = [[None if number is None else ids[number] for number in source] for source in self._sources]
+        return keys == wanted or self._has_sources_elsewhere(ids, keys, wanted)
+
+    def _has_sources_elsewhere(self, ids: Sequence[int], keys: list[list[int]], wanted: list[list[int | None]]) -> bool:
+        """True if ``keys`` are as wanted, with ids that are not on the tape in place of None."""
+        if [*map(len, keys)] != [*map(len, wanted)]:
+            return False
+        pairs = zip(chain.from_iterable(keys), chain.from_iterable(wanted), strict=True)
+        return all(key not in ids if other is None else key == other for key, other in pairs)
 
 
 class _Programs:
@@ -153,12 +178,17 @@ class _Programs:
         self.structures: dict[tuple[Any, ...], list[Structure]] = {}
         self.count = self.arena_bytes = 0
 
+    def switch(self, on: bool) -> None:
+        """Lets tapes use programs, or not."""
+        self.is_on = on
+        self.clear()
+
     def __iter__(self) -> Any:
         return (structure for candidates in self.structures.values() for structure in candidates)
 
     def find(
         self, entries: list[TapeEntry], targets: list[Tensor], keys: list[list[int]]
-    ) -> tuple[Structure, list[Tensor]] | None:
+    ) -> tuple[Structure, Sequence[Tensor]] | None:
         """Returns the structure of a tape, which is new or known, and its tensors; None for a tape that no program takes."""
         if not entries:
             return None
@@ -166,13 +196,14 @@ class _Programs:
         first_shape = inputs[0]._array.shape if inputs else None
         signature = len(entries), len(targets), len(keys), operation, first_shape, settings_version.change_count[0]
         candidates = self.structures.get(signature, [])
+        parts = _parts_of(entries)
         for structure in reversed(candidates):
-            tensors = structure.tensors_of(entries, targets, keys)
+            tensors = structure.tensors_of(parts, targets, keys)
             if tensors is not None:
                 if structure is not candidates[-1]:  # a new list: other threads may be going through this one
                     self.structures[signature] = [*[other for other in candidates if other is not structure], structure]
                 return structure, tensors
-        structure_and_tensors = _structure_of(entries, targets, keys)
+        structure_and_tensors = _structure_of(parts, targets, keys)
         if structure_and_tensors is not None:
             self.structures[signature] = candidates
             candidates.append(structure_and_tensors[0])
@@ -194,19 +225,36 @@ class _Programs:
     def clear(self) -> None:
         """Forgets all structures."""
         self.structures, self.count, self.arena_bytes = {}, 0, 0
+        forward_passes.clear()
 
 
 programs = _Programs()
 
 
-def gradients_of_tape(entries: list[TapeEntry], targets: list[Tensor], keys: list[list[int]]) -> list[Any]:
-    """Returns what ``backward_pass`` returns for weights of ones, by a program if the structure has one; arguments as there."""
+def gradients_of_tape(
+    entries: list[TapeEntry],
+    targets: list[Tensor],
+    keys: list[list[int]],
+    forward: Pass | None = None,
+    timing: Timing | None = None,
+) -> list[Any]:
+    """Returns what ``backward_pass`` returns for weights of ones, by a program if the structure has one.
+
+    Args:
+        entries, targets, keys: as for ``backward_pass``.
+        forward: the tape's pass, if it follows a known order or is noted; see ``repeated_forward.py``.
+        timing: of the tape's pass, if its time is taken.
+    """
     if recorders.active or dispatchers or not programs.is_on or len(entries) > MOST_ENTRIES:
         return backward_pass(entries, targets, keys)
-    structure_and_tensors = programs.find(entries, targets, keys)
+    structure_and_tensors = forward.found(entries, targets, keys) if forward is not None else None
     if structure_and_tensors is None:
-        return backward_pass(entries, targets, keys)
+        structure_and_tensors = programs.find(entries, targets, keys)
+        if structure_and_tensors is None:
+            return backward_pass(entries, targets, keys)
     structure, tensors = structure_and_tensors
+    if timing is not None:
+        timing.end(structure)
     program = structure.program
     if program is None:
         if structure.runs < RUNS_BEFORE_PROGRAM or compiling_threads:
@@ -215,61 +263,41 @@ def gradients_of_tape(entries: list[TapeEntry], targets: list[Tensor], keys: lis
         maker = module_of(Hook.BACKWARD_PROGRAMS)
         program, arena_bytes = maker.make_backward_program(entries, targets, keys, tensors)
         programs.add_program(structure, program, arena_bytes)
+        forward_passes.expect()
+    elif forward is not None:
+        forward.end(structure, tensors, entries)
     try:
         return program(tensors)
     except Exception:  # noqa: BLE001  # the gradient rules raise the error that users know
         return backward_pass(entries, targets, keys)
 
 
-def _layout_of(x: Tensor) -> _Layout:
-    array = x._array
-    return _Layout(array.dtype, array.shape, array.flags.c_contiguous)
-
-
 def _structure_of(
-    entries: list[TapeEntry], targets: list[Tensor], keys: list[list[int]]
-) -> tuple[Structure, list[Tensor]] | None:
+    parts: _Parts, targets: list[Tensor], keys: list[list[int]]
+) -> tuple[Structure, Sequence[Tensor]] | None:
     """Returns the structure of a tape, and its tensors; None for a tape that no program takes."""
-    numbers: dict[int, int] = {}
-    tensors: list[Tensor] = []
-    structures: list[_EntryStructure] = []
-    for operation, inputs, outputs, attributes in entries:
+    operations, attributes, counts, operands, ids = parts
+    count = len(operations)
+    first_output = sum(counts[:count])
+    made = set(ids[first_output:])
+    if len(made) != len(ids) - first_output or not made.union(ids[:first_output]).issuperset(map(id, targets)):
+        return None
+    leaves = {key: position for position, key in reversed([*enumerate(ids[:first_output])]) if key not in made}
+    given = sorted(leaves.values())
+    position = first_output
+    for operation, output_count in zip(operations, counts[count:], strict=True):
         if operation.run is None:
             # `tape.record` makes one for each call: it does not repeat, and it holds the arrays of its call.
             return None
-        numbered_inputs: list[tuple[int, _Layout | None]] = []
-        for x in inputs:
-            layout = None
-            if id(x) not in numbers:
-                if type(x._array) is not np.ndarray:
-                    return None
-                numbers[id(x)] = len(tensors)
-                tensors.append(x)
-                layout = _layout_of(x)
-            numbered_inputs.append((numbers[id(x)], layout))
-        for y in outputs:
-            if id(y) in numbers or type(y._array) is not np.ndarray:
-                return None
-            numbers[id(y)] = len(tensors)
-            tensors.append(y)
-        inputs_determine_outputs = operation.result is not None and not operation.depends_on_values
-        output_layouts = None if inputs_determine_outputs else tuple(map(_layout_of, outputs))
-        values = attributes.values()
-        try:
-            hash(tuple(values))
-        except TypeError:  # it may change
-            return None
-        texts = None if all(map(_equals_only_itself, values)) else [*map(repr, values)]
-        types = [*map(type, values)]
-        structures.append(_EntryStructure(operation, tuple(numbered_inputs), output_layouts, attributes, types, texts))
-    if any(id(target) not in numbers for target in targets):
+        if operation.result is None or operation.depends_on_values:
+            given += range(position, position + output_count)
+        position += output_count
+    if any(type(x._array) is not np.ndarray for x in operands):
         return None
-    sources = [[numbers.get(key) for key in source] for source in keys]
-    return Structure(structures, [numbers[id(target)] for target in targets], sources), tensors
-
-
-def _equals_only_itself(value: Any) -> bool:
-    """True if an equal value of this type has the same bits."""
-    if isinstance(value, (float, complex)):
-        return value == value and value != 0  # noqa: PLR0124  # NaN does not equal itself
-    return all(map(_equals_only_itself, value)) if isinstance(value, tuple) else True
+    try:
+        known = [*map(known_attributes, attributes)]
+    except TypeError:
+        return None
+    structure = Structure(parts, known, [(n, layout_of(operands[n])) for n in given], targets, keys)
+    tensors = structure.tensors_of(parts, targets, keys)
+    return None if tensors is None else (structure, tensors)

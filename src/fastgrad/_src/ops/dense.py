@@ -11,7 +11,7 @@ from fastgrad._src.core.operation import TABLE, Form, joint, operation
 from fastgrad._src.core.result_rules import ArraySpec, require_fitting_shapes, same_as_first
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.kernels.gemm import dense as kernels
-from fastgrad._src.ops.contraction import matrix_product
+from fastgrad._src.ops.contraction import matrix_product, runs_product_kernel
 from fastgrad._src.ops.kernel_launches import KERNEL_FLOATS
 from fastgrad._src.ops.references import gradient_of_reference
 
@@ -92,6 +92,7 @@ _dense_operation = operation(
     gradient=joint(_dense_gradient_rule),
     dtypes=KERNEL_FLOATS,
     launches=kernels.dense_launches,
+    rounds_as_run=lambda inputs, outputs, activation: runs_product_kernel(inputs[:2], outputs, False, False),
     decomposition=_decomposed_dense,
     result=lambda x, kernel, bias, activation: _product_spec(x, kernel),
 )

@@ -104,6 +104,7 @@ _layer_norm_operation = operation(
     gradient=joint(_layer_norm_gradient_rule, zeros=False),
     dtypes=KERNEL_FLOATS,
     launches=launches_from("reduction.normalization", "layer_norm_launches"),
+    rounds_as_run=True,
     batched=first_rows_into_batch_rule,
     recomputation=_recomputed_layer_norm,
     reference=_layer_norm_by_operations,

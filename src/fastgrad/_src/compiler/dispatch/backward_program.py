@@ -126,7 +126,7 @@ def _compiled(
     shared_scalars = {id(scalar) for scalar in list(scalars.values())}
     if any(id(tensor) not in shared_scalars for tensor in recording.captured):
         raise NotAProgram  # a rule reads a tensor that is not on the tape
-    graph, used = _with_used_arguments(graph, tensors)
+    graph, used = with_used_arguments(graph, tensors)
     if not all(_is_replayable(node) for node in graph.nodes):
         raise NotAProgram
     program = Program(graph, optimize=optimize_for_tapes)
@@ -167,7 +167,7 @@ def _is_replayable(node: Node) -> bool:
     return TABLE.get(node.payload.name) is node.payload and not (node.is_collective or node.has_effect)
 
 
-def _with_used_arguments(graph: Graph, tensors: Sequence[Tensor]) -> tuple[Graph, list[int]]:
+def with_used_arguments(graph: Graph, tensors: Sequence[Tensor]) -> tuple[Graph, list[int]]:
     """Returns the graph without arguments that nothing reads, and the old numbers of the others, the positions of their tensors."""
     read = {id(value) for node in graph.nodes for value in node.inputs} | {id(value) for value in graph.results}
     used: list[int] = []

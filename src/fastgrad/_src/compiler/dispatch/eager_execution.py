@@ -18,7 +18,7 @@ def run_functions_eagerly(run_eagerly: bool) -> None:
     if is_eager is not eager_mode[0]:
         eager_mode[0] = is_eager
         fast_path_block_count[0] += 1 if is_eager else -1
-        programs.is_on = not is_eager
+        programs.switch(not is_eager)
 
 
 def functions_run_eagerly() -> bool:
