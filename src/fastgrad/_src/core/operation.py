@@ -456,9 +456,9 @@ def convert_pair(x: Any, y: Any, name: str | None = None) -> tuple[Tensor, Tenso
     """
     # Fast paths for hot code: a variable, and a Python number seen before.
     first, second = type(x), type(y)
-    if first is Variable:
+    if first is not Tensor and first is not float and isinstance(x, Variable):
         x, first = x._read(), Tensor
-    if second is Variable:
+    if second is not Tensor and second is not float and isinstance(y, Variable):
         y, second = y._read(), Tensor
     if first is Tensor:
         if second is Tensor:

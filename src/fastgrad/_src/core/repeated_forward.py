@@ -346,7 +346,12 @@ _GONE = object()
 
 
 class NotedCall(NamedTuple):
-    """A call of a pass whose order is to be known; ``is_tracked`` says whether the tape watches an input."""
+    """A call of a pass whose order is to be known.
+
+    Attributes:
+        operation, inputs, outputs, attributes: of the call.
+        is_tracked: whether the tape watches an input, or what it was computed from.
+    """
 
     operation: Operation
     inputs: tuple[Tensor, ...]
@@ -358,10 +363,11 @@ class NotedCall(NamedTuple):
 class _Notes(Pass):
     """A pass whose calls are kept."""
 
-    __slots__ = ("_calls",)
+    __slots__ = ("_calls", "_variables")
 
     def __init__(self) -> None:
         self._calls: list[NotedCall] = []
+        self._variables: dict[int, Variable] = {}  # by the ids of their values
 
     def on_operation(
         self,
@@ -372,6 +378,10 @@ class _Notes(Pass):
         tape: Any,
     ) -> None:
         """Keeps the call."""
+        for x in inputs:
+            variable = x._owner
+            if variable is not None and variable._snapshot is not None and variable._snapshot() is x:
+                self._variables[id(x)] = variable  # now: the variable may change before the end of the pass
         is_tracked = not tape._tracked.isdisjoint(map(id, inputs))
         self._calls.append(NotedCall(operation, inputs, outputs, attributes, is_tracked))
 
@@ -380,7 +390,7 @@ class _Notes(Pass):
         structure.runs += 1
         if structure.runs == RUNS_BEFORE_PROGRAM:
             maker = module_of(Hook.FORWARD_PROGRAMS)
-            forward_pass = maker.make_forward_pass(self._calls, structure, tensors, entries)
+            forward_pass = maker.make_forward_pass(self._calls, self._variables, structure, tensors, entries)
             if forward_pass is not None:
                 forward_passes.add(self._calls[0], forward_pass)
 

@@ -20,23 +20,29 @@ from fastgrad._src.core.known_calls import known_attributes, layout_of
 from fastgrad._src.core.operation import TABLE, Form
 from fastgrad._src.core.repeated_forward import ForwardPass, KnownCall, NotedCall, Segment
 from fastgrad._src.core.tensor import Tensor, scalars
+from fastgrad._src.core.variable import Variable
 
 LEAST_RESULTS = 3
 """The fewest calls of a segment; below, a call of the program takes longer than it saves."""
 
 
 def make_forward_pass(
-    calls: list[NotedCall], structure: Any, tensors: Sequence[Tensor], entries: list[TapeEntry]
+    calls: list[NotedCall],
+    variables: dict[int, Variable],
+    structure: Any,
+    tensors: Sequence[Tensor],
+    entries: list[TapeEntry],
 ) -> ForwardPass | None:
     """Returns the forward pass of a tape with its programs; None if no program computes a part of it.
 
     Args:
         calls: all calls of the pass.
+        variables: the variables whose values are inputs, by the ids of these tensors.
         structure, tensors: those of the tape.
         entries: the calls that the tape keeps.
     """
     try:
-        made = run_under_recording_lock(_Maker(calls, tensors, entries, structure).forward_pass)
+        made = run_under_recording_lock(_Maker(calls, variables, structure, tensors, entries).forward_pass)
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001  # whatever stops the compiler, the operations run
@@ -54,9 +60,14 @@ class _Maker:
     """
 
     def __init__(
-        self, calls: list[NotedCall], tensors: Sequence[Tensor], entries: list[TapeEntry], structure: Any
+        self,
+        calls: list[NotedCall],
+        variables: dict[int, Variable],
+        structure: Any,
+        tensors: Sequence[Tensor],
+        entries: list[TapeEntry],
     ) -> None:
-        self.calls, self.tensors, self.structure = calls, tensors, structure
+        self.calls, self.variables, self.structure, self.tensors = calls, variables, structure, tensors
         self.on_tape = {id(outputs[0]) for _, _, outputs, _ in entries}
         self.scalars = {id(x) for x in list(scalars.values())}
         self.all: list[Tensor] = []
@@ -118,11 +129,12 @@ class _Maker:
     def _parts(self) -> list[list[int]]:
         """Returns the positions of the calls of each segment."""
         parts: list[list[int]] = [[]]
+        predictable = self.scalars | self.variables.keys()
         for position, call in enumerate(self.calls):
             if not _is_computable(call):
                 parts.append([])
                 continue
-            if any(self._variable(n) is None and id(self.all[n]) not in self.scalars for n in self.new[position]):
+            if any(id(self.all[n]) not in predictable for n in self.new[position]):
                 parts.append([])
             parts[-1].append(position)
         return [part for part in parts if len(self._computed(part)) >= LEAST_RESULTS]
@@ -130,12 +142,6 @@ class _Maker:
     def _computed(self, part: Sequence[int]) -> list[int]:
         """Returns the positions of the calls whose results a program computes: a view is made at its call, which costs less."""
         return [position for position in part if not _makes_view(self.calls[position])]
-
-    def _variable(self, number: int) -> Any:
-        """Returns the variable whose value a tensor is; None for another tensor."""
-        x = self.all[number]
-        snapshot = x._owner._snapshot if x._owner is not None else None
-        return x._owner if snapshot is not None and snapshot() is x else None
 
     def _segment(self, part: Sequence[int]) -> tuple[Segment, dict[int, bool]]:
         """Returns the segment of the calls at these positions, and by position whether a call returns a tensor, not a tuple."""
@@ -164,7 +170,7 @@ class _Maker:
             raise NotAProgram
         numbers = self._numbers_of([*arguments.values()])
         segment = Segment(
-            [(n, weakref.ref(variable)) for n in numbers if (variable := self._variable(n)) is not None],
+            [(n, weakref.ref(self.variables[id(self.all[n])])) for n in numbers if id(self.all[n]) in self.variables],
             [(n, self.all[n]) for n in numbers if id(self.all[n]) in self.scalars],
             [numbers[i] for i in used],
             self._numbers_of(results),

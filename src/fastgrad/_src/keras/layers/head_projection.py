@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from fastgrad._src.core.operation import TABLE
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras import initializers
 from fastgrad._src.keras.layers.layer import Layer
@@ -59,12 +60,15 @@ class HeadProjection(Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         """Projects ``inputs``."""
-        shape = inputs._array.shape
-        outer_shape = shape[: len(shape) - self.contracted]
-        rows = inputs if self.contracted == 1 else reshape(inputs, (*outer_shape, self._matrix[0]))
-        bias = None if self.bias is None else reshape(self.bias._read(), (self._matrix[1],))
-        projected = dense(rows, reshape(self.kernel._read(), self._matrix), bias)
-        return projected if len(self.output) == 1 else reshape(projected, (*outer_shape, *self.output))
+        outer_shape = inputs._array.shape[: -self.contracted]
+        rows = _in_shape(inputs, (prod(outer_shape), self._matrix[0]))
+        bias = None if self.bias is None else _in_shape(self.bias._read(), self._matrix[1:])
+        projected = dense(rows, _in_shape(self.kernel._read(), self._matrix), bias)
+        return _in_shape(projected, (*outer_shape, *self.output))
+
+
+def _in_shape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    return x if x._array.shape == shape else TABLE["reshape"](x, shape=shape)
 
 
 def _clone_initializer(initializer: Any) -> Any:
