@@ -463,3 +463,13 @@ def test_threads_share_programs():
     for thread in threads:
         thread.join()
     assert different == []
+
+
+def test_programs_and_memory_are_bounded(monkeypatch):
+    monkeypatch.setattr(repeated_forward, "MOST_FORWARD_PASSES", 2)
+    for size in range(3, 9):
+        trained(shape=(size,))
+        assert 1 <= len(forward_passes._by_beginning) <= 2
+    monkeypatch.setattr(repeated_forward, "MOST_ARENA_BYTES", -1)
+    trained(shape=(2,))
+    assert len(forward_passes._by_beginning) == 1

@@ -40,10 +40,13 @@ MOST_SHARE_OF_TIME = 0.97
 """The time of a pass with programs over that without above which the programs are dropped."""
 
 MOST_MISSES = 8
-"""How many more passes may leave the known order than twice those that keep it, before the programs are dropped."""
+"""The count above which programs are dropped: a pass that leaves the known order adds 2, one that keeps it takes 1 away."""
 
 MOST_FORWARD_PASSES = 256
 """The most forward passes with programs."""
+
+MOST_ARENA_BYTES = 512 << 20
+"""The most working memory of all programs."""
 
 
 class Segment(NamedTuple):
@@ -100,6 +103,7 @@ class ForwardPass:
         tensor_count: the number of their tensors.
         structure: the tape's structure (``repeated_backward.Structure``).
         numbers: the numbers of the structure's tensors, in its order.
+        arena_bytes: the working memory of the programs.
 
     Attributes:
         entry_count: the number of entries of the tape.
@@ -108,8 +112,15 @@ class ForwardPass:
         settings: the version of the settings with which the programs were made.
     """
 
-    def __init__(self, calls: Sequence[KnownCall], tensor_count: int, structure: Any, numbers: Sequence[int]) -> None:
-        self.calls, self.tensor_count, self.structure = calls, tensor_count, structure
+    def __init__(
+        self,
+        calls: Sequence[KnownCall],
+        tensor_count: int,
+        structure: Any,
+        numbers: Sequence[int],
+        arena_bytes: int,
+    ) -> None:
+        self.calls, self.tensor_count, self.structure, self.arena_bytes = calls, tensor_count, structure, arena_bytes
         self.entry_count = sum(call.is_on_tape for call in calls)
         self.select = itemgetter(*numbers)
         self.is_timed = TIMED_PASSES > 0
@@ -426,8 +437,10 @@ class _ForwardPasses:
 
     def add(self, first_call: NotedCall, forward_pass: ForwardPass) -> None:
         """Keeps a forward pass that begins with ``first_call``."""
-        if len(self._by_beginning) >= MOST_FORWARD_PASSES:
+        arena_bytes = sum(other.arena_bytes for other in self._by_beginning.values()) + forward_pass.arena_bytes
+        if len(self._by_beginning) >= MOST_FORWARD_PASSES or arena_bytes > MOST_ARENA_BYTES:
             self.clear()
+        self.are_expected = True
         self._by_beginning[_beginning_of(first_call.operation, first_call.inputs)] = forward_pass
 
     def remove(self, forward_pass: ForwardPass) -> None:

@@ -57,6 +57,7 @@ class _Maker:
         all: the tensors of the pass, in the order in which they come.
         numbers: their numbers, by ids.
         new: for each call the numbers of its inputs that come from outside there.
+        arena_bytes: the working memory of the programs so far.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class _Maker:
         self.all: list[Tensor] = []
         self.numbers: dict[int, int] = {}
         self.new: list[list[int]] = []
+        self.arena_bytes = 0
 
     def forward_pass(self) -> ForwardPass | None:
         """Returns the forward pass; None if no program computes a part of it."""
@@ -103,7 +105,8 @@ class _Maker:
                     last_uses[position],
                 )
             )
-        return ForwardPass(known_calls, len(self.all), self.structure, self._numbers_of(self.tensors))
+        numbers = self._numbers_of(self.tensors)
+        return ForwardPass(known_calls, len(self.all), self.structure, numbers, self.arena_bytes)
 
     def _number_tensors(self) -> None:
         for _, inputs, outputs, _, _ in self.calls:
@@ -148,7 +151,7 @@ class _Maker:
         made = {id(y) for position in part for y in self.calls[position].outputs}
         arguments = {id(x): x for position in part for x in self.calls[position].inputs if id(x) not in made}
         twins = {key: Tensor(x._array) for key, x in arguments.items()}
-        computed = self._computed(part)
+        computed = {*self._computed(part)}
         results: list[Tensor] = []
         has_one_result = {}
         recorded = list(twins.values())
@@ -168,6 +171,7 @@ class _Maker:
         program = Program(graph, optimize=optimize_for_tapes)
         if program.arena_bytes > MOST_ARENA_BYTES:
             raise NotAProgram
+        self.arena_bytes += program.arena_bytes
         numbers = self._numbers_of([*arguments.values()])
         segment = Segment(
             [(n, weakref.ref(self.variables[id(self.all[n])])) for n in numbers if id(self.all[n]) in self.variables],
