@@ -283,6 +283,86 @@ def test_what_the_tape_watches_is_compared(counted):
     assert counted["kept"] >= 2
 
 
+@pytest.mark.parametrize("first", [tf.pow, tf.math.atan2, lambda w, p: tf.math.igamma(tf.abs(w), p + 0.0)])
+def test_a_number_that_comes_before_its_segment_is_compared(first, counted):
+    """The first call can't be made ahead; the number 2.0 is one tensor there and in the segment."""
+    w = tf.Variable(np.abs(normal(4)))
+
+    def function(w, p):
+        z = first(w, p)
+        y = tf.tanh(z * 2.0) + 2.0
+        return [tf.sin(y * y)]
+
+    others = (3.0, tf.constant(2.5), tf.Variable(1.5, trainable=False), tf.constant([1.0, 2.0, 3.0, 4.0]), 2.0)
+    for p in [2.0] * (RUNS + 1) + [*others, 2.0, 3.0]:
+        assert_bits(run(function, [w], p), without_programs(function, [w], p))
+    assert counted["kept"] >= 1
+
+
+def test_a_variable_that_comes_before_its_segment_is_compared(counted):
+    v, w = tf.Variable(normal(90)), tf.Variable(normal(90, 90), trainable=False)
+    x = tf.constant(normal(90))
+
+    def function(v, m):
+        a = tf.tanh(v) * 0.5
+        h = m * x
+        s = tf.reduce_sum(h)
+        return [tf.exp(s * 0.001) * a]
+
+    strided = tf.transpose(tf.constant(normal(90, 90)))
+    for m in [w] * (RUNS + 2) + [strided, tf.constant(normal(90, 90)), tf.constant(normal(90)), w, strided]:
+        assert_bits(run(function, [v], m), without_programs(function, [v], m))
+    assert counted["kept"] >= 2
+
+
+def test_a_number_of_a_segment_may_come_first_in_a_call_that_runs(counted):
+    x, w = tf.constant(normal(5)), tf.Variable(np.abs(normal(5)))
+
+    def function(w):
+        h = tf.pow(tf.tanh(x * w) + 1.0, 2.0)
+        z = tf.tanh(h * 2.0) + w
+        return [z * z]
+
+    for _ in range(RUNS + 3):
+        assert_bits(run(function, [w]), without_programs(function, [w]))
+    assert counted["kept"] >= 3
+    assert counted["left"] == 0
+
+
+@pytest.mark.parametrize("limit", ["MOST_CALLS", "MOST_UNTAPED_BYTES"])
+def test_passes_with_many_calls_or_much_memory_beside_the_tape_have_no_programs(limit, monkeypatch):
+    monkeypatch.setattr(repeated_forward, limit, 10)
+    w = tf.Variable(normal(5))
+
+    def function(w):
+        h = tf.constant(normal(5))
+        for _ in range(12):
+            h = tf.sin(h)
+        return [tf.tanh(h * w)]
+
+    for _ in range(RUNS + 3):
+        run(function, [w])
+    assert not forward_passes._by_beginning
+
+
+def test_a_segment_that_fails_leaves_the_others(counted, monkeypatch):
+    w = tf.Variable(normal(5))
+    make = forward_program._Maker._segment
+
+    def failing(self, part):
+        if part[0] == 0:
+            raise ValueError
+        return make(self, part)
+
+    monkeypatch.setattr(forward_program._Maker, "_segment", failing)
+    for _ in range(RUNS + 3):
+        x = tf.constant(normal(5))
+        function = lambda w, x=x: [tf.exp(tf.tanh(w * 2.0) + x) - w]  # noqa: E731
+        assert_bits(run(function, [w]), without_programs(function, [w]))
+    assert counted["kept"] >= 3
+    assert counted["computed"] >= 3
+
+
 def test_random_draws_and_checks_run_at_their_calls(counted):
     w = tf.Variable(normal(6))
 

@@ -271,7 +271,7 @@ class Operation:
                 break
         if dispatchers:
             report_results(inputs, outputs)
-        for recorder in active:
+        for recorder in recorders.active:  # now: ``run`` may have called Python
             recorder.on_operation(self, inputs, outputs, attributes)
         return y
 

@@ -39,6 +39,12 @@ TIMED_PASSES = 16
 MOST_SHARE_OF_TIME = 0.97
 """The time of a pass with programs over that without above which the programs are dropped."""
 
+MOST_CALLS = 4000
+"""The most calls of a pass with programs."""
+
+MOST_UNTAPED_BYTES = 32 << 20
+"""The most memory of results that the tape does not keep: a pass with programs holds them longer than one without."""
+
 MOST_MISSES = 8
 """The count above which programs are dropped: a pass that leaves the known order adds 2, one that keeps it takes 1 away."""
 
@@ -53,8 +59,8 @@ class Segment(NamedTuple):
     """Calls whose results one program computes.
 
     Attributes:
-        variables: the numbers of tensors that are values of variables, with the variables.
-        constants: the numbers of shared scalars, with these tensors.
+        variables: the numbers of tensors that are values of variables and come in the segment, with the variables.
+        constants: the numbers of shared scalars that come in the segment, with these tensors.
         arguments: the numbers of the tensors that the program takes.
         results: the numbers of the tensors that it computes.
         replay: the program; see ``Program.replay``.
@@ -73,7 +79,7 @@ class KnownCall(NamedTuple):
     Attributes:
         operation, attributes: of the call.
         inputs, outputs: the numbers of its tensors.
-        leaves: the numbers of inputs that come from outside at this call, with their layouts.
+        leaves: the positions of inputs that come from outside at this call, their numbers and layouts.
         is_tracked: whether the tape watches an input, or what it was computed from.
         layouts: those of the results, if the call runs; None if a segment computes them.
         segment: the segment that begins here, else None.
@@ -86,7 +92,7 @@ class KnownCall(NamedTuple):
     attributes: Attributes | None
     inputs: Sequence[int]
     outputs: Sequence[int]
-    leaves: Sequence[tuple[int, Layout]]
+    leaves: Sequence[tuple[int, int, Layout]]
     is_tracked: bool
     layouts: Sequence[Layout] | None
     segment: Segment | None
@@ -265,13 +271,10 @@ class Follower(Pass):
             return self._leave(tape)
         if (attributes or known_attributes) and not are_equal(attributes, known_attributes):
             return self._leave(tape)
-        if leaves:
-            for x, number in zip(inputs, numbers, strict=True):
-                if tensors[number] is None:
-                    tensors[number] = x
-            for number, layout in leaves:
-                if not has_layout(tensors[number], layout):
-                    return self._leave(tape)
+        for place, number, layout in leaves:
+            tensors[number] = x = inputs[place]
+            if not has_layout(x, layout):
+                return self._leave(tape)
         if segment is not None and not self._compute(segment):
             return self._leave(tape)
         for x, number in zip(inputs, numbers, strict=True):
@@ -300,9 +303,11 @@ class Follower(Pass):
         tape: Any,
     ) -> None:
         """Takes the results of a call that ran."""
-        calls, position = self._forward_pass.calls, self._position
-        if self._running is None and position < len(calls) and calls[position].layouts is not None:
-            self.result(operation, inputs, attributes, recorders.active)  # it did not ask: a slice of a variable
+        calls, position, active = self._forward_pass.calls, self._position, recorders.active
+        if self._running is None and position < len(calls) and calls[position].layouts is not None and active:
+            self.result(operation, inputs, attributes, active)  # it did not ask: a slice of a variable
+            if tape._forward is None:
+                return
         call, self._running = self._running, None
         if call is None or operation is not call.operation or len(outputs) != len(call.outputs):
             self._leave(tape)
@@ -331,11 +336,10 @@ class Follower(Pass):
         """Computes the results of a segment; False if that fails: the operations raise the errors that users know."""
         tensors = self._tensors
         for number, reference in segment.variables:
-            if tensors[number] is None:
-                variable = reference()
-                if variable is None:
-                    return False
-                tensors[number] = call_unrecorded(Variable._read, variable)
+            variable = reference()
+            if variable is None:
+                return False
+            tensors[number] = call_unrecorded(Variable._read, variable)
         for number, constant in segment.constants:
             tensors[number] = constant
         try:
@@ -374,9 +378,10 @@ class NotedCall(NamedTuple):
 class _Notes(Pass):
     """A pass whose calls are kept."""
 
-    __slots__ = ("_calls", "_variables")
+    __slots__ = ("_calls", "_untaped_bytes", "_variables")
 
     def __init__(self) -> None:
+        self._untaped_bytes = 0
         self._calls: list[NotedCall] = []
         self._variables: dict[int, Variable] = {}  # by the ids of their values
 
@@ -395,6 +400,10 @@ class _Notes(Pass):
                 self._variables[id(x)] = variable  # now: the variable may change before the end of the pass
         is_tracked = not tape._tracked.isdisjoint(map(id, inputs))
         self._calls.append(NotedCall(operation, inputs, outputs, attributes, is_tracked))
+        if not is_tracked or operation.gradient is None:
+            self._untaped_bytes += sum([y._array.size * y._array.dtype.itemsize for y in outputs])
+        if len(self._calls) > MOST_CALLS or self._untaped_bytes > MOST_UNTAPED_BYTES:
+            tape._forward = None
 
     def end(self, structure: Any, tensors: Sequence[Tensor], entries: list[TapeEntry]) -> None:
         """Makes programs of the calls if the structure came often enough."""

@@ -16,7 +16,7 @@ from fastgrad._src.compiler.programs.pipeline import optimize_for_tapes
 from fastgrad._src.compiler.programs.program import Program
 from fastgrad._src.compiler.recording.record import Recording
 from fastgrad._src.core.backward import TapeEntry
-from fastgrad._src.core.known_calls import known_attributes, layout_of
+from fastgrad._src.core.known_calls import Layout, known_attributes, layout_of
 from fastgrad._src.core.operation import TABLE, Form
 from fastgrad._src.core.repeated_forward import ForwardPass, KnownCall, NotedCall, Segment
 from fastgrad._src.core.tensor import Tensor, scalars
@@ -43,8 +43,6 @@ def make_forward_pass(
     """
     try:
         made = run_under_recording_lock(_Maker(calls, variables, structure, tensors, entries).forward_pass)
-    except MemoryError:
-        raise
     except Exception:  # noqa: BLE001  # whatever stops the compiler, the operations run
         return None
     return None if made is LOCK_NOT_FREE else made
@@ -79,14 +77,19 @@ class _Maker:
     def forward_pass(self) -> ForwardPass | None:
         """Returns the forward pass; None if no program computes a part of it."""
         self._number_tensors()
-        segments = {positions[0]: (positions, *self._segment(positions)) for positions in self._parts()}
-        if not segments:
-            return None
+        segments: dict[int, Segment] = {}
         computed: dict[int, bool] = {}
         predicted: set[int] = set()
-        for _, segment, has_one_result in segments.values():
+        for part in self._parts():
+            try:
+                segment, has_one_result = self._segment(part)
+            except Exception:  # noqa: BLE001  # its calls run
+                continue
+            segments[part[0]] = segment
             computed.update(has_one_result)
             predicted.update(number for number, _ in (*segment.variables, *segment.constants))
+        if not segments:
+            return None
         last_uses = self._last_uses()
         known_calls = []
         for position, (operation, inputs, outputs, attributes, is_tracked) in enumerate(self.calls):
@@ -96,10 +99,10 @@ class _Maker:
                     known_attributes(attributes),
                     self._numbers_of(inputs),
                     self._numbers_of(outputs),
-                    [(n, layout_of(self.all[n])) for n in self.new[position] if n not in predicted],
+                    self._leaves(position, predicted),
                     is_tracked,
                     None if position in computed else [*map(layout_of, outputs)],
-                    segments[position][1] if position in segments else None,
+                    segments.get(position),
                     id(outputs[0]) in self.on_tape,
                     computed.get(position, True),
                     last_uses[position],
@@ -107,6 +110,10 @@ class _Maker:
             )
         numbers = self._numbers_of(self.tensors)
         return ForwardPass(known_calls, len(self.all), self.structure, numbers, self.arena_bytes)
+
+    def _leaves(self, position: int, predicted: set[int]) -> list[tuple[int, int, Layout]]:
+        inputs = self._numbers_of(self.calls[position].inputs)
+        return [(inputs.index(n), n, layout_of(self.all[n])) for n in self.new[position] if n not in predicted]
 
     def _number_tensors(self) -> None:
         for _, inputs, outputs, _, _ in self.calls:
@@ -134,13 +141,28 @@ class _Maker:
         parts: list[list[int]] = [[]]
         predictable = self.scalars | self.variables.keys()
         for position, call in enumerate(self.calls):
-            if not _is_computable(call):
+            if not self._is_computable(call):
                 parts.append([])
                 continue
             if any(id(self.all[n]) not in predictable for n in self.new[position]):
                 parts.append([])
             parts[-1].append(position)
         return [part for part in parts if len(self._computed(part)) >= LEAST_RESULTS]
+
+    def _is_computable(self, call: NotedCall) -> bool:
+        """True if a program can compute the results of a call before the call, with the bits of a run."""
+        operation, inputs, outputs, attributes, _ = call
+        if TABLE.get(operation.name) is not operation or operation.form in {Form.RANDOM, Form.EXTERN}:
+            return False
+        arrays = [[x._array for x in tensors] for tensors in (inputs, outputs)]
+        if not all(type(x) is np.ndarray and x.flags.c_contiguous for x in (*arrays[0], *arrays[1])):
+            return False
+        if any(x.dtype.kind not in "fcV" for x in arrays[1]) and id(outputs[0]) in self.on_tape:
+            return False  # a tape does not watch integers
+        if _shares_memory(call) and not _makes_view(call):
+            return False
+        node = Node(Kind.OPERATION, operation, tuple(arrays[0]), tuple(arrays[1]), attributes)
+        return not (operation.depends_on_values or node.is_collective or node.has_effect) and has_bits_of_eager(node)
 
     def _computed(self, part: Sequence[int]) -> list[int]:
         """Returns the positions of the calls whose results a program computes: a view is made at its call, which costs less."""
@@ -173,9 +195,10 @@ class _Maker:
             raise NotAProgram
         self.arena_bytes += program.arena_bytes
         numbers = self._numbers_of([*arguments.values()])
+        new = [(n, self.all[n]) for position in part for n in self.new[position]]
         segment = Segment(
-            [(n, weakref.ref(self.variables[id(self.all[n])])) for n in numbers if id(self.all[n]) in self.variables],
-            [(n, self.all[n]) for n in numbers if id(self.all[n]) in self.scalars],
+            [(n, weakref.ref(self.variables[id(x)])) for n, x in new if id(x) in self.variables],
+            [(n, x) for n, x in new if id(x) in self.scalars and id(x) not in self.variables],
             [numbers[i] for i in used],
             self._numbers_of(results),
             program.replay,
@@ -191,22 +214,6 @@ class _Maker:
             if id(x) not in kept:
                 uses[last[id(x)]].append(self.numbers[id(x)])
         return uses
-
-
-def _is_computable(call: NotedCall) -> bool:
-    """True if a program can compute the results of a call before the call, with the bits of a run."""
-    operation, inputs, outputs, attributes, _ = call
-    if TABLE.get(operation.name) is not operation or operation.form in {Form.RANDOM, Form.EXTERN}:
-        return False
-    arrays = [[x._array for x in tensors] for tensors in (inputs, outputs)]
-    if not all(type(x) is np.ndarray and x.flags.c_contiguous for x in (*arrays[0], *arrays[1])):
-        return False
-    if _shares_memory(call) and not _makes_view(call):
-        return False
-    node = Node(Kind.OPERATION, operation, tuple(arrays[0]), tuple(arrays[1]), attributes)
-    return (
-        not operation.depends_on_values and not node.is_collective and not node.has_effect and has_bits_of_eager(node)
-    )
 
 
 def _makes_view(call: NotedCall) -> bool:
