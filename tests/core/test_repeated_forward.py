@@ -357,7 +357,7 @@ def test_a_segment_that_fails_leaves_the_others(counted, monkeypatch):
     monkeypatch.setattr(forward_program._Maker, "_segment", failing)
     for _ in range(RUNS + 3):
         x = tf.constant(normal(5))
-        function = lambda w, x=x: [tf.exp(tf.tanh(w * 2.0) + x) - w]  # noqa: E731
+        function = lambda w, x=x: [tf.exp(tf.tanh(w * 2.0) + x) - w]
         assert_bits(run(function, [w]), without_programs(function, [w]))
     assert counted["kept"] >= 3
     assert counted["computed"] >= 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -81,13 +82,11 @@ class _Maker:
         computed: dict[int, bool] = {}
         predicted: set[int] = set()
         for part in self._parts():
-            try:
+            with suppress(Exception):  # the calls of a segment without a program run
                 segment, has_one_result = self._segment(part)
-            except Exception:  # noqa: BLE001  # its calls run
-                continue
-            segments[part[0]] = segment
-            computed.update(has_one_result)
-            predicted.update(number for number, _ in (*segment.variables, *segment.constants))
+                segments[part[0]] = segment
+                computed.update(has_one_result)
+                predicted.update(number for number, _ in (*segment.variables, *segment.constants))
         if not segments:
             return None
         last_uses = self._last_uses()
