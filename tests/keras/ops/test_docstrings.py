@@ -5,20 +5,24 @@ import inspect
 import pytest
 
 import fastgrad as tf
-from fastgrad._src.keras.ops.docstrings import TEXTS
+from fastgrad._src.keras.ops.docstrings import ARGUMENTS, EXAMPLES, PURPOSES
 
 ops = tf.keras.ops
 
 
-@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_a_text_is_that_of_a_function_with_all_its_arguments(name):
     function = getattr(ops, name)
     purpose, *parts = function.__doc__.split("\n\n")
     assert not purpose.startswith("Keras's")
     arguments = [line.partition(":")[0].strip() for line in parts[0].splitlines()[1:]]
     assert arguments == [*inspect.signature(function).parameters]
-    assert {*TEXTS[name].arguments} <= {*arguments}
+    assert {*ARGUMENTS.get(name, {})} <= {*arguments}
     assert parts[1].startswith("Example:\n    >>> ")
+
+
+def test_each_function_with_a_purpose_or_arguments_has_an_example():
+    assert {*PURPOSES, *ARGUMENTS} <= {*EXAMPLES}
 
 
 def test_the_purpose_is_that_of_the_function_of_tensorflow_with_kerass_names():

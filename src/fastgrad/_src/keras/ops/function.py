@@ -15,7 +15,7 @@ from fastgrad._src.core import dtypes as dtypes_ops
 from fastgrad._src.core.dtypes import DType, as_dtype
 from fastgrad._src.keras import settings
 from fastgrad._src.keras.layers.symbolic import keras_tensors
-from fastgrad._src.keras.ops.docstrings import PARAMETERS, REDUCED_AXIS, TEXTS, Text
+from fastgrad._src.keras.ops.docstrings import ARGUMENTS, EXAMPLES, PARAMETERS, PURPOSES, REDUCED_AXIS
 from fastgrad._src.keras.symbolic_functions import FUNCTIONS, add_operator
 from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.composed.numpy_functions.operands import tensor as operand
@@ -114,17 +114,19 @@ def _public_function(namespace: str, name: str, function: Callable[..., Any]) ->
 
 def _docstring(name: str, function: Callable[..., Any]) -> str:
     """Returns what a function does, its arguments if all are known, and an example if there is one."""
-    text = TEXTS.get(name.rpartition(".")[2], Text())
+    key = name.rpartition(".")[2]
     written = inspect.cleandoc(function.__doc__ or "")
     if "Args:" in written:
         return written
     parameters = list(inspect.signature(function).parameters)
-    known = {**PARAMETERS, **({"axis": REDUCED_AXIS} if "keepdims" in parameters else {}), **text.arguments}
-    parts = [text.purpose or _first_paragraph(written) or f"Keras's ``{name}``, for tensors and ``KerasTensor``s."]
+    axis = {"axis": REDUCED_AXIS} if "keepdims" in parameters else {}
+    known = {**PARAMETERS, **axis, **ARGUMENTS.get(key, {})}
+    purpose = PURPOSES.get(key) or _first_paragraph(written)
+    parts = [purpose or f"Keras's ``{name}``, for tensors and ``KerasTensor``s."]
     if known.keys() >= {*parameters}:
         parts.append("Args:\n" + "\n".join(f"    {parameter}: {known[parameter]}" for parameter in parameters))
-    if text.example:
-        parts.append("Example:\n" + indent(text.example, "    "))
+    if key in EXAMPLES:
+        parts.append("Example:\n" + indent(EXAMPLES[key], "    "))
     return "\n\n".join(parts)
 
 
