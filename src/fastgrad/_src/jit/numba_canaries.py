@@ -182,372 +182,182 @@ def advice(parts: Iterable[str]) -> str:
     )
 
 
-CANARIES: tuple[Canary, ...] = (
-    Canary(Feature.INFERRED_CALLEES, "numba.core.dispatcher:Dispatcher.compile", source, ("3a28c241c0a4",)),
-    Canary(
-        Feature.INFERRED_CALLEES,
-        "numba.core.dispatcher:Dispatcher",
-        names,
-        ("_compiler _compiling_counter _can_compile _cache overloads targetoptions py_func",),
-    ),
-    Canary(
-        Feature.INFERRED_CALLEES,
-        "numba.core.dispatcher:_FunctionCompiler",
-        names,
-        ("targetdescr targetoptions locals pipeline_class py_func",),
-    ),
-    Canary(Feature.INFERRED_CALLEES, "numba.core.base:BaseContext", names, ("_defns",)),
-    Canary(Feature.INFERRED_CALLEES, "numba.core.base:BaseContext.get_function", source, ("dcd73de8cba0",)),
-    Canary(Feature.INFERRED_CALLEES, "numba.core.base:OverloadSelector.append", parameters, ("self value sig",)),
-    Canary(Feature.INFERRED_CALLEES, "numba.core.base:BaseContext.insert_user_function", source, ("32a03ba7cd40",)),
-    Canary(Feature.INFERRED_CALLEES, "numba.core.imputils:user_function", source, ("0983f4005d7d",)),
-    Canary(Feature.INFERRED_CALLEES, "numba.core.typed_passes:BaseNativeLowering.run_pass", source, ("2edb7ff2458c",)),
-    Canary(
-        Feature.INFERRED_CALLEES,
-        "numba.core.compiler:compile_extra",
-        parameters,
-        ("typingctx targetctx func args return_type flags locals library pipeline_class",),
-    ),
-    Canary(
-        Feature.INFERRED_CALLEES,
-        "numba.core.compiler:Flags",
-        names,
-        ("no_compile no_cpython_wrapper no_cfunc_wrapper error_model copy",),
-    ),
-    Canary(Feature.INFERRED_CALLEES, "numba.core.targetconfig:ConfigStack", names, ("enter",)),
-    Canary(
-        Feature.INFERRED_CALLEES, "numba.core.codegen:CPUCodeLibrary._finalize_final_module", source, ("d26a1c9fb592",)
-    ),
-    Canary(
-        Feature.INFERRED_CALLEES,
-        "numba.core.codegen:CPUCodeLibrary._finalize_dynamic_globals",
-        source,
-        ("fd82b3bae908",),
-    ),
-    Canary(Feature.INFERRED_CALLEES, "numba.core.codegen:CPUCodeLibrary.finalize", source, ("3cc6ec8f8f53",)),
-    Canary(
-        Feature.INFERRED_CALLEES,
-        "numba.np.arrayobj:ol_raise_with_shape_context_cpu",
-        source,
-        (
-            "fc0abf9cc4ea",
-            "57bf454ddc3a",
-        ),
-    ),
-    Canary(
-        Feature.QUICK_LIVENESS,
-        "numba.core.analysis:compute_live_map",
-        source,
-        (
-            "9e5cc741edaf",
-            "5268d88ad09d",
-        ),
-    ),
-    Canary(Feature.QUICK_LIVENESS, "numba.core.postproc:VariableLifetime.livemap", source, ("9b0991dfa795",)),
-    Canary(Feature.QUICK_LIVENESS, "numba.core.controlflow:CFGraph", names, ("topo_order successors predecessors",)),
-    Canary(
-        Feature.DIRECT_JUMPS,
-        "numba.core.compiler:DefaultPassBuilder.define_nopython_pipeline",
-        source,
-        ("db1bdf32dab8",),
-    ),
-    Canary(
-        Feature.DIRECT_JUMPS,
-        "numba.core.compiler:DefaultPassBuilder.define_untyped_pipeline",
-        source,
-        ("d405785132d7",),
-    ),
-    Canary(
-        Feature.DIRECT_JUMPS, "numba.core.compiler:DefaultPassBuilder.define_typed_pipeline", source, ("7535bc8e606a",)
-    ),
-    Canary(
-        Feature.DIRECT_JUMPS,
-        "numba.core.compiler:DefaultPassBuilder.define_nopython_lowering_pipeline",
-        source,
-        ("0d526a4069c8",),
-    ),
-    Canary(Feature.DIRECT_JUMPS, "numba.core.compiler_machinery:PassManager.add_pass_after", source, ("09aa1ed29b07",)),
-    Canary(Feature.DIRECT_JUMPS, "numba.core.compiler:Flags", names, ("enable_ssa",)),
-    Canary(
-        Feature.DIRECT_JUMPS,
-        "numba.core.untyped_passes",
-        names,
-        (
-            "WithLifting InlineClosureLikes MakeFunctionToJitFunction InlineInlinables DeadBranchPrune FindLiterallyCalls LiteralUnroll LiteralPropagationSubPipelinePass",
-        ),
-    ),
-    Canary(Feature.FRONT_END, "numba.core.ir:Jump.__init__", parameters, ("self target loc",)),
-    Canary(Feature.FRONT_END, "numba.core.ir:Branch.__init__", parameters, ("self cond truebr falsebr loc",)),
-    Canary(Feature.FRONT_END, "numba.core.ir:Assign.__init__", parameters, ("self value target loc",)),
-    Canary(Feature.FRONT_END, "numba.core.ir_utils:compute_cfg_from_blocks", parameters, ("blocks",)),
-    Canary(
-        Feature.FRONT_END,
-        "numba.core.ir",
-        names,
-        (
-            "Arg Assign Branch Const Del Expr FreeVar Global Jump Loc Raise Return Scope SetItem StaticRaise StaticSetItem UNDEFINED Var",
-        ),
-    ),
-    Canary(Feature.FRONT_END, "numba.core.ir:Expr.getitem", parameters, ("cls value index loc",)),
-    Canary(Feature.FRONT_END, "numba.core.ir_utils:build_definitions", parameters, ("blocks definitions",)),
-    Canary(Feature.FRONT_END, "numba.core.bytecode:FunctionIdentity", names, ("from_function",)),
-    Canary(
-        Feature.FRONT_END, "numba.core.compiler:DefaultPassBuilder.define_untyped_pipeline", parameters, ("state name",)
-    ),
-    Canary(Feature.FRONT_END, "numba.core.compiler:CompilerBase", names, ("state define_pipelines",)),
-    Canary(
-        Feature.FRONT_END,
-        "numba.core.compiler_machinery:PassManager",
-        names,
-        ("passes add_pass add_pass_after finalize",),
-    ),
-    Canary(
-        Feature.FRONT_END, "numba.core.typed_passes", names, ("NativeLowering NopythonRewrites NopythonTypeInference",)
-    ),
-    Canary(
-        Feature.FRONT_END, "numba.core.typing.templates:_OverloadFunctionTemplate", names, ("_overload_func _get_impl",)
-    ),
-    Canary(
-        Feature.FRONT_END, "numba.core.typing.templates:_OverloadMethodTemplate", bases, ("_OverloadAttributeTemplate",)
-    ),
-    Canary(Feature.FRONT_END, "numba.core.typing.templates", names, ("builtin_registry Signature",)),
-    Canary(
-        Feature.FRONT_END,
-        "numba.core.unsafe.eh",
-        names,
-        ("exception_check mark_try_block end_try_block exception_match",),
-    ),
-    Canary(Feature.FRONT_END, "numba.np.ufunc.array_exprs:RewriteArrayExprs", names, ("match apply",)),
-    Canary(Feature.FRONT_END, "numba.np.ufunc.dufunc:DUFunc", names, ("_dispatcher",)),
-    Canary(Feature.FRONT_END, "numba.np.ufunc.gufunc:GUFunc", names, ("gufunc_builder",)),
-    Canary(Feature.FRONT_END, "numba.cpython.builtins:ol_isinstance", parameters, ("var typs",)),
-    Canary(Feature.FRONT_END, "numba.cpython.listobj", names, ("arg_sort_backwards arg_sort_forwards",)),
-    Canary(Feature.FRONT_END, "numba.stencils.stencil:StencilFunc", names, ("kernel_ir neighborhood",)),
-    Canary(Feature.FRONT_END, "numba.experimental.jitclass.base:JitClassType", names, ("class_type",)),
-    Canary(Feature.EMISSION, "numba.core.lowering:BaseLower.lower", source, ("8783c260470f", "d11fc211cf1b")),
-    Canary(Feature.EMISSION, "numba.core.lowering:BaseLower.__init__", source, ("cd2e5851896e",)),
-    Canary(Feature.EMISSION, "numba.core.lowering:BaseLower.setup_function", source, ("11493813bc28",)),
-    Canary(Feature.EMISSION, "numba.core.lowering:BaseLower.extract_function_arguments", source, ("a299bc857231",)),
-    Canary(Feature.EMISSION, "numba.core.typed_passes:BaseNativeLowering.run_pass", source, ("2edb7ff2458c",)),
-    Canary(Feature.EMISSION, "numba.core.typed_passes:NoPythonBackend.run_pass", source, ("90868d5e5796",)),
-    Canary(
-        Feature.EMISSION,
-        "numba.core.funcdesc:PythonFunctionDescriptor.from_specialized_function",
-        parameters,
-        ("cls func_ir typemap restype calltypes mangler inline noalias abi_tags",),
-    ),
-    Canary(Feature.EMISSION, "numba.core.extending:_Intrinsic", names, ("_defn",)),
-    Canary(
-        Feature.EMISSION,
-        "numba.core.callconv:CPUCallConv",
-        names,
-        ("decode_arguments get_return_type init_call_helper return_value",),
-    ),
-    Canary(
-        Feature.EMISSION,
-        "numba.core.callconv:CPUCallConv.return_user_exc",
-        parameters,
-        ("self builder exc exc_args loc func_name",),
-    ),
-    Canary(
-        Feature.EMISSION,
-        "numba.core.typing.context:BaseContext",
-        names,
-        ("resolve_function_type resolve_getattr resolve_setitem resolve_value_type unify_types",),
-    ),
-    Canary(
-        Feature.EMISSION,
-        "numba.core.typing:fold_arguments",
-        parameters,
-        ("pysig args kws normal_handler default_handler stararg_handler",),
-    ),
-    Canary(
-        Feature.EMISSION,
-        "numba.core.base:BaseContext",
-        names,
-        (
-            "call_internal cast get_constant get_constant_generic get_dummy_value get_return_value get_value_type make_helper make_tuple nrt",
-        ),
-    ),
-    Canary(Feature.EMISSION, "numba.core.base:BaseContext.get_getattr", parameters, ("self typ attr",)),
-    Canary(
-        Feature.EMISSION,
-        "numba.core.cgutils:get_item_pointer2",
-        parameters,
-        ("context builder data shape strides layout inds wraparound boundscheck",),
-    ),
-    Canary(
-        Feature.EMISSION,
-        "numba.core.cgutils",
-        names,
-        ("alloca_once for_range get_null_value if_unlikely memset pack_array",),
-    ),
-    Canary(Feature.EMISSION, "numba.np.arrayobj:_empty_nd_impl", parameters, ("context builder arrtype shapes",)),
-    Canary(Feature.EMISSION, "numba.np.arrayobj:load_item", parameters, ("context builder arrayty ptr",)),
-    Canary(Feature.EMISSION, "numba.np.arrayobj:store_item", parameters, ("context builder arrayty val ptr",)),
-    Canary(Feature.EXCEPTIONAL_EXITS, "numba.core.callconv:CPUCallConv._return_errcode_raw", source, ("a484b2b6b2a5",)),
-    Canary(Feature.EXCEPTIONAL_EXITS, "numba.core.callconv:CPUCallConv", bases, ("BaseCallConv",)),
-    Canary(Feature.EXCEPTIONAL_EXITS, "numba.core.cpu:CPUContext.call_conv", source, ("2a76250a3ca0",)),
-    Canary(Feature.EXCEPTIONAL_EXITS, "numba.core.cpu:CPUContext", bases, ("BaseContext",)),
-    Canary(
-        Feature.EXCEPTIONAL_EXITS,
-        "numba.core.lowering:Lower._find_singly_assigned_variable",
-        source,
-        (
-            "94a29147b918",
-            "d86571043f7f",
-        ),
-    ),
-    Canary(Feature.EXCEPTIONAL_EXITS, "numba.core.lowering:BaseLower.pre_lower", source, ("d84b93601332",)),
-    Canary(Feature.EXCEPTIONAL_EXITS, "numba.core.lowering:BaseLower.post_lower", source, ("b4ec9205e778",)),
-    Canary(Feature.EXCEPTIONAL_EXITS, "numba.core.lowering:BaseLower.lower_function_body", source, ("8ede98b70cfd",)),
-    Canary(Feature.EXCEPTIONAL_EXITS, "numba.core.lowering:Lower._alloca_var", source, ("08830323372d",)),
-    Canary(Feature.EXCEPTIONAL_EXITS, "numba.core.lowering:Lower.storevar", source, ("828458124d7d",)),
-    Canary(Feature.EXCEPTIONAL_EXITS, "numba.core.lowering:Lower.delvar", source, ("165e7ae63b4d",)),
-    Canary(Feature.EXCEPTIONAL_EXITS, "numba.core.lowering:Lower.alloca_lltype", source, ("dbc58391df1e",)),
-    Canary(Feature.EXCEPTIONAL_EXITS, "numba.core.lowering:Lower", bases, ("BaseLower",)),
-    Canary(Feature.EXCEPTIONAL_EXITS, "numba.core.typed_passes:BaseNativeLowering.run_pass", source, ("2edb7ff2458c",)),
-    Canary(
-        Feature.EXCEPTIONAL_EXITS, "numba.core.typed_passes:NativeLowering.lowering_class", source, ("fc5ad8e1a157",)
-    ),
-    Canary(
-        Feature.LIBRARIES,
-        "numba.core.codegen:CodeLibrary.__init__",
-        source,
-        (
-            "539ecddad0e1",
-            "675ef8db5842",
-        ),
-    ),
-    Canary(
-        Feature.LIBRARIES,
-        "numba.core.codegen:CPUCodeLibrary.__init__",
-        source,
-        (
-            "2b927b7be61c",
-            "061fc5522ec1",
-        ),
-    ),
-    Canary(Feature.LIBRARIES, "numba.core.codegen:CPUCodeLibrary._optimize_functions", source, ("87d0642defe5",)),
-    Canary(Feature.LIBRARIES, "numba.core.codegen:CPUCodeLibrary._optimize_final_module", source, ("f041d10f563c",)),
-    Canary(Feature.LIBRARIES, "numba.core.codegen:CPUCodeLibrary._finalize_final_module", source, ("d26a1c9fb592",)),
-    Canary(Feature.LIBRARIES, "numba.core.codegen:CPUCodeLibrary._get_module_for_linking", source, ("597eb0bbe046",)),
-    Canary(Feature.LIBRARIES, "numba.core.codegen:CPUCodeLibrary.finalize", source, ("3cc6ec8f8f53",)),
-    Canary(Feature.LIBRARIES, "numba.core.codegen:JITCodeLibrary._finalize_specific", source, ("1065cc6367c5",)),
-    Canary(Feature.LIBRARIES, "numba.core.codegen:CPUCodeLibrary._unserialize", source, ("e3972cecae87",)),
-    Canary(
-        Feature.LIBRARIES, "numba.core.codegen:CPUCodeLibrary.serialize_using_object_code", source, ("7be9c9e17d0e",)
-    ),
-    Canary(Feature.LIBRARIES, "numba.core.codegen:JITCPUCodegen.set_env", parameters, ("self env_name env",)),
-    Canary(Feature.LIBRARIES, "numba.core.compiler:CompileResult._reduce", source, ("5f35f6893bd3",)),
-    Canary(Feature.LIBRARIES, "numba.core.compiler:CompileResult._rebuild", source, ("edc7c945671b",)),
-    Canary(Feature.LIBRARIES, "numba.core.environment:lookup_environment", source, ("41d3df008c1d",)),
-    Canary(Feature.LIBRARIES, "numba.core.environment:Environment", names, ("can_cache consts globals",)),
-    Canary(Feature.LIBRARIES, "numba.core.funcdesc:FunctionDescriptor.__init__", source, ("9f4001a9ffa1",)),
-    Canary(Feature.LIBRARIES, "numba.core.itanium_mangler:mangle", source, ("b4f25728c689",)),
-    Canary(Feature.LIBRARIES, "numba.core.itanium_mangler:mangle_identifier", source, ("dd78d06bed61",)),
-    Canary(
-        Feature.LIBRARIES,
-        "numba.core.callconv:CPUCallConv.emit_unwrap_dynamic_exception_fn",
-        source,
-        (
-            "535dcb30f6ff",
-            "8b366c5e07bd",
-        ),
-    ),
-    Canary(Feature.LIBRARIES, "numba.np.ufunc.array_exprs:_lower_array_expr", source, ("0c62b69bc29d",)),
-    Canary(Feature.LIBRARIES, "numba.core.sigutils:normalize_signature", parameters, ("sig",)),
-    Canary(Feature.LIBRARIES, "numba.core.serialize:dumps", parameters, ("obj",)),
-    Canary(Feature.LIBRARIES, "numba.core.caching:NullCache", names, ("load_overload save_overload",)),
-    Canary(
-        Feature.LIBRARIES, "numba.core.dispatcher:_FunctionCompiler._get_implementation", parameters, ("self args kws",)
-    ),
-    Canary(Feature.LANES, "numba.core.codegen:CPUCodegen._module_pass_manager", source, ("b7f52bb0b6d5",)),
-    Canary(Feature.LANES, "numba.core.codegen:CPUCodegen._pass_builder", source, ("20967bc97bd7",)),
-    Canary(Feature.EXPONENTIALS, "numba.core.codegen:CPUCodegen", names, ("_tm _tm_features",)),
-    Canary(Feature.EXPONENTIALS, "numba.core.config", names, ("USING_SVML",)),
-    Canary(
-        Feature.EXPONENTIALS,
-        "llvmlite.binding:llvm_version_info",
-        major,
-        (
-            "20",
-            "21",
-            "22",
-        ),
-    ),
-    Canary(
-        Feature.ORDERED_SUMS,
-        "llvmlite.binding:llvm_version_info",
-        major,
-        (
-            "20",
-            "21",
-            "22",
-        ),
-    ),
-    Canary(Feature.ORDERED_SUMS, "llvmlite.binding:set_option", parameters, ("name option",)),
-    Canary(Feature.BLAS, "numba.np.linalg:call_xxgemm", source, ("3bb22e1a9261",)),
-    Canary(Feature.THREADS, "numba.np.ufunc.parallel:build_gufunc_kernel", source, ("7bc54b45953f",)),
-    Canary(Feature.THREADS, "numba.np.ufunc.parallel", names, ("_launch_threads",)),
-    Canary(
-        Feature.THREADS,
-        "numba.core.callconv:CPUCallConv",
-        names,
-        ("_get_return_status return_status_propagate call_function",),
-    ),
-    Canary(
-        Feature.KERNELS,
-        "numba.core.cpu:CPUContext",
-        names,
-        (
-            "init call_conv mangler post_lowering load_additional_registries insert_user_function refresh _internal_codegen",
-        ),
-    ),
-    Canary(
-        Feature.KERNELS,
-        "numba.core.callconv:MinimalCallConv",
-        names,
-        (
-            "_make_call_helper get_return_type get_function_type decorate_function get_arguments return_value return_native_none return_user_exc return_status_propagate call_function _get_arg_packer",
-        ),
-    ),
-    Canary(
-        Feature.KERNELS, "numba.core.callconv:MinimalCallConv._return_errcode_raw", parameters, ("self builder code",)
-    ),
-    Canary(
-        Feature.KERNELS,
-        "numba.core.typing.templates",
-        names,
-        ("Registry _OverloadAttributeTemplate make_concrete_template fold_arguments",),
-    ),
-    Canary(
-        Feature.KERNELS,
-        "numba.core.typing.context:BaseContext.resolve_function_type",
-        parameters,
-        ("self func args kws",),
-    ),
-    Canary(Feature.KERNELS, "numba.core.typing.context:BaseContext.install_registry", parameters, ("self registry",)),
-    Canary(
-        Feature.KERNELS, "numba.core.typed_passes:PreLowerStripPhis._strip_phi_nodes", parameters, ("self func_ir",)
-    ),
-    Canary(Feature.KERNELS, "numba.core.interpreter:Interpreter.post_process", parameters, ("self peepholes func_ir",)),
-    Canary(Feature.KERNELS, "numba.core.interpreter", names, ("peep_hole_delete_with_exit",)),
-    Canary(Feature.KERNELS, "numba.core.ssa:reconstruct_ssa", parameters, ("func_ir",)),
-    Canary(Feature.KERNELS, "numba.core.transforms:canonicalize_cfg", parameters, ("blocks",)),
-    Canary(
-        Feature.KERNELS, "numba.core.target_extension", names, ("CPU target_registry jit_registry dispatcher_registry",)
-    ),
-    Canary(
-        Feature.KERNELS,
-        "numba.core.codegen:CodeLibrary",
-        names,
-        ("add_linking_library add_ir_module finalize get_function get_llvm_str get_asm_str _finalized",),
-    ),
-    Canary(Feature.LOCKS, "numba.core.compiler_lock:_CompilerLock", names, ("_lock",)),
-    Canary(Feature.LOCKS, "llvmlite.binding.ffi:_LLVMLock", names, ("_lock",)),
-    Canary(Feature.RANDOM_STATES, "numba._helperlib", names, ("rnd_get_np_state_ptr rnd_get_py_state_ptr",)),
-    Canary(
-        Feature.RANDOM_STATES, "numba.cpython.randomimpl:rnd_state_t", text, ("{i32, [624 x i32], i32, double, i32}",)
-    ),
-)
+_TABLE = {
+    Feature.INFERRED_CALLEES: """
+        source numba.core.dispatcher:Dispatcher.compile = 3a28c241c0a4
+        names numba.core.dispatcher:Dispatcher = _compiler _compiling_counter _can_compile _cache overloads targetoptions py_func
+        names numba.core.dispatcher:_FunctionCompiler = targetdescr targetoptions locals pipeline_class py_func
+        names numba.core.base:BaseContext = _defns
+        source numba.core.base:BaseContext.get_function = dcd73de8cba0
+        parameters numba.core.base:OverloadSelector.append = self value sig
+        source numba.core.base:BaseContext.insert_user_function = 32a03ba7cd40
+        source numba.core.imputils:user_function = 0983f4005d7d
+        source numba.core.typed_passes:BaseNativeLowering.run_pass = 2edb7ff2458c
+        parameters numba.core.compiler:compile_extra = typingctx targetctx func args return_type flags locals library pipeline_class
+        names numba.core.compiler:Flags = no_compile no_cpython_wrapper no_cfunc_wrapper error_model copy
+        names numba.core.targetconfig:ConfigStack = enter
+        source numba.core.codegen:CPUCodeLibrary._finalize_final_module = d26a1c9fb592
+        source numba.core.codegen:CPUCodeLibrary._finalize_dynamic_globals = fd82b3bae908
+        source numba.core.codegen:CPUCodeLibrary.finalize = 3cc6ec8f8f53
+        source numba.np.arrayobj:ol_raise_with_shape_context_cpu = fc0abf9cc4ea | 57bf454ddc3a
+    """,
+    Feature.QUICK_LIVENESS: """
+        source numba.core.analysis:compute_live_map = 9e5cc741edaf | 5268d88ad09d
+        source numba.core.postproc:VariableLifetime.livemap = 9b0991dfa795
+        names numba.core.controlflow:CFGraph = topo_order successors predecessors
+    """,
+    Feature.DIRECT_JUMPS: """
+        source numba.core.compiler:DefaultPassBuilder.define_nopython_pipeline = db1bdf32dab8
+        source numba.core.compiler:DefaultPassBuilder.define_untyped_pipeline = d405785132d7
+        source numba.core.compiler:DefaultPassBuilder.define_typed_pipeline = 7535bc8e606a
+        source numba.core.compiler:DefaultPassBuilder.define_nopython_lowering_pipeline = 0d526a4069c8
+        source numba.core.compiler_machinery:PassManager.add_pass_after = 09aa1ed29b07
+        names numba.core.compiler:Flags = enable_ssa
+        names numba.core.untyped_passes = WithLifting InlineClosureLikes MakeFunctionToJitFunction InlineInlinables DeadBranchPrune FindLiterallyCalls LiteralUnroll LiteralPropagationSubPipelinePass
+    """,
+    Feature.FRONT_END: """
+        parameters numba.core.ir:Jump.__init__ = self target loc
+        parameters numba.core.ir:Branch.__init__ = self cond truebr falsebr loc
+        parameters numba.core.ir:Assign.__init__ = self value target loc
+        parameters numba.core.ir_utils:compute_cfg_from_blocks = blocks
+        names numba.core.ir = Arg Assign Branch Const Del Expr FreeVar Global Jump Loc Raise Return Scope SetItem StaticRaise StaticSetItem UNDEFINED Var
+        parameters numba.core.ir:Expr.getitem = cls value index loc
+        parameters numba.core.ir_utils:build_definitions = blocks definitions
+        names numba.core.bytecode:FunctionIdentity = from_function
+        parameters numba.core.compiler:DefaultPassBuilder.define_untyped_pipeline = state name
+        names numba.core.compiler:CompilerBase = state define_pipelines
+        names numba.core.compiler_machinery:PassManager = passes add_pass add_pass_after finalize
+        names numba.core.typed_passes = NativeLowering NopythonRewrites NopythonTypeInference
+        names numba.core.typing.templates:_OverloadFunctionTemplate = _overload_func _get_impl
+        bases numba.core.typing.templates:_OverloadMethodTemplate = _OverloadAttributeTemplate
+        names numba.core.typing.templates = builtin_registry Signature
+        names numba.core.unsafe.eh = exception_check mark_try_block end_try_block exception_match
+        names numba.np.ufunc.array_exprs:RewriteArrayExprs = match apply
+        names numba.np.ufunc.dufunc:DUFunc = _dispatcher
+        names numba.np.ufunc.gufunc:GUFunc = gufunc_builder
+        parameters numba.cpython.builtins:ol_isinstance = var typs
+        names numba.cpython.listobj = arg_sort_backwards arg_sort_forwards
+        names numba.stencils.stencil:StencilFunc = kernel_ir neighborhood
+        names numba.experimental.jitclass.base:JitClassType = class_type
+    """,
+    Feature.EMISSION: """
+        source numba.core.lowering:BaseLower.lower = 8783c260470f | d11fc211cf1b
+        source numba.core.lowering:BaseLower.__init__ = cd2e5851896e
+        source numba.core.lowering:BaseLower.setup_function = 11493813bc28
+        source numba.core.lowering:BaseLower.extract_function_arguments = a299bc857231
+        source numba.core.typed_passes:BaseNativeLowering.run_pass = 2edb7ff2458c
+        source numba.core.typed_passes:NoPythonBackend.run_pass = 90868d5e5796
+        parameters numba.core.funcdesc:PythonFunctionDescriptor.from_specialized_function = cls func_ir typemap restype calltypes mangler inline noalias abi_tags
+        names numba.core.extending:_Intrinsic = _defn
+        names numba.core.callconv:CPUCallConv = decode_arguments get_return_type init_call_helper return_value
+        parameters numba.core.callconv:CPUCallConv.return_user_exc = self builder exc exc_args loc func_name
+        names numba.core.typing.context:BaseContext = resolve_function_type resolve_getattr resolve_setitem resolve_value_type unify_types
+        parameters numba.core.typing:fold_arguments = pysig args kws normal_handler default_handler stararg_handler
+        names numba.core.base:BaseContext = call_internal cast get_constant get_constant_generic get_dummy_value get_return_value get_value_type make_helper make_tuple nrt
+        parameters numba.core.base:BaseContext.get_getattr = self typ attr
+        parameters numba.core.cgutils:get_item_pointer2 = context builder data shape strides layout inds wraparound boundscheck
+        names numba.core.cgutils = alloca_once for_range get_null_value if_unlikely memset pack_array
+        parameters numba.np.arrayobj:_empty_nd_impl = context builder arrtype shapes
+        parameters numba.np.arrayobj:load_item = context builder arrayty ptr
+        parameters numba.np.arrayobj:store_item = context builder arrayty val ptr
+    """,
+    Feature.EXCEPTIONAL_EXITS: """
+        source numba.core.callconv:CPUCallConv._return_errcode_raw = a484b2b6b2a5
+        bases numba.core.callconv:CPUCallConv = BaseCallConv
+        source numba.core.cpu:CPUContext.call_conv = 2a76250a3ca0
+        bases numba.core.cpu:CPUContext = BaseContext
+        source numba.core.lowering:Lower._find_singly_assigned_variable = 94a29147b918 | d86571043f7f
+        source numba.core.lowering:BaseLower.pre_lower = d84b93601332
+        source numba.core.lowering:BaseLower.post_lower = b4ec9205e778
+        source numba.core.lowering:BaseLower.lower_function_body = 8ede98b70cfd
+        source numba.core.lowering:Lower._alloca_var = 08830323372d
+        source numba.core.lowering:Lower.storevar = 828458124d7d
+        source numba.core.lowering:Lower.delvar = 165e7ae63b4d
+        source numba.core.lowering:Lower.alloca_lltype = dbc58391df1e
+        bases numba.core.lowering:Lower = BaseLower
+        source numba.core.typed_passes:BaseNativeLowering.run_pass = 2edb7ff2458c
+        source numba.core.typed_passes:NativeLowering.lowering_class = fc5ad8e1a157
+    """,
+    Feature.LIBRARIES: """
+        source numba.core.codegen:CodeLibrary.__init__ = 539ecddad0e1 | 675ef8db5842
+        source numba.core.codegen:CPUCodeLibrary.__init__ = 2b927b7be61c | 061fc5522ec1
+        source numba.core.codegen:CPUCodeLibrary._optimize_functions = 87d0642defe5
+        source numba.core.codegen:CPUCodeLibrary._optimize_final_module = f041d10f563c
+        source numba.core.codegen:CPUCodeLibrary._finalize_final_module = d26a1c9fb592
+        source numba.core.codegen:CPUCodeLibrary._get_module_for_linking = 597eb0bbe046
+        source numba.core.codegen:CPUCodeLibrary.finalize = 3cc6ec8f8f53
+        source numba.core.codegen:JITCodeLibrary._finalize_specific = 1065cc6367c5
+        source numba.core.codegen:CPUCodeLibrary._unserialize = e3972cecae87
+        source numba.core.codegen:CPUCodeLibrary.serialize_using_object_code = 7be9c9e17d0e
+        parameters numba.core.codegen:JITCPUCodegen.set_env = self env_name env
+        source numba.core.compiler:CompileResult._reduce = 5f35f6893bd3
+        source numba.core.compiler:CompileResult._rebuild = edc7c945671b
+        source numba.core.environment:lookup_environment = 41d3df008c1d
+        names numba.core.environment:Environment = can_cache consts globals
+        source numba.core.funcdesc:FunctionDescriptor.__init__ = 9f4001a9ffa1
+        source numba.core.itanium_mangler:mangle = b4f25728c689
+        source numba.core.itanium_mangler:mangle_identifier = dd78d06bed61
+        source numba.core.callconv:CPUCallConv.emit_unwrap_dynamic_exception_fn = 535dcb30f6ff | 8b366c5e07bd
+        source numba.np.ufunc.array_exprs:_lower_array_expr = 0c62b69bc29d
+        parameters numba.core.sigutils:normalize_signature = sig
+        parameters numba.core.serialize:dumps = obj
+        names numba.core.caching:NullCache = load_overload save_overload
+        parameters numba.core.dispatcher:_FunctionCompiler._get_implementation = self args kws
+    """,
+    Feature.LANES: """
+        source numba.core.codegen:CPUCodegen._module_pass_manager = b7f52bb0b6d5
+        source numba.core.codegen:CPUCodegen._pass_builder = 20967bc97bd7
+    """,
+    Feature.EXPONENTIALS: """
+        names numba.core.codegen:CPUCodegen = _tm _tm_features
+        names numba.core.config = USING_SVML
+        major llvmlite.binding:llvm_version_info = 20 | 21 | 22
+    """,
+    Feature.ORDERED_SUMS: """
+        major llvmlite.binding:llvm_version_info = 20 | 21 | 22
+        parameters llvmlite.binding:set_option = name option
+    """,
+    Feature.BLAS: """
+        source numba.np.linalg:call_xxgemm = 3bb22e1a9261
+    """,
+    Feature.THREADS: """
+        source numba.np.ufunc.parallel:build_gufunc_kernel = 7bc54b45953f
+        names numba.np.ufunc.parallel = _launch_threads
+        names numba.core.callconv:CPUCallConv = _get_return_status return_status_propagate call_function
+    """,
+    Feature.KERNELS: """
+        names numba.core.cpu:CPUContext = init call_conv mangler post_lowering load_additional_registries insert_user_function refresh _internal_codegen
+        names numba.core.callconv:MinimalCallConv = _make_call_helper get_return_type get_function_type decorate_function get_arguments return_value return_native_none return_user_exc return_status_propagate call_function _get_arg_packer
+        parameters numba.core.callconv:MinimalCallConv._return_errcode_raw = self builder code
+        names numba.core.typing.templates = Registry _OverloadAttributeTemplate make_concrete_template fold_arguments
+        parameters numba.core.typing.context:BaseContext.resolve_function_type = self func args kws
+        parameters numba.core.typing.context:BaseContext.install_registry = self registry
+        parameters numba.core.typed_passes:PreLowerStripPhis._strip_phi_nodes = self func_ir
+        parameters numba.core.interpreter:Interpreter.post_process = self peepholes func_ir
+        names numba.core.interpreter = peep_hole_delete_with_exit
+        parameters numba.core.ssa:reconstruct_ssa = func_ir
+        parameters numba.core.transforms:canonicalize_cfg = blocks
+        names numba.core.target_extension = CPU target_registry jit_registry dispatcher_registry
+        names numba.core.codegen:CodeLibrary = add_linking_library add_ir_module finalize get_function get_llvm_str get_asm_str _finalized
+    """,
+    Feature.LOCKS: """
+        names numba.core.compiler_lock:_CompilerLock = _lock
+        names llvmlite.binding.ffi:_LLVMLock = _lock
+    """,
+    Feature.RANDOM_STATES: """
+        names numba._helperlib = rnd_get_np_state_ptr rnd_get_py_state_ptr
+        text numba.cpython.randomimpl:rnd_state_t = {i32, [624 x i32], i32, double, i32}
+    """,
+}
+"""A line for each canary: what is compared, the part, and what it is in the known versions; ``|`` stands between alternatives."""
+
+
+def _canaries_of(feature: Feature, lines: str) -> Iterator[Canary]:
+    looks = {look.__name__: look for look in (source, parameters, bases, names, text, major)}
+    for line in lines.strip().splitlines():
+        left, _, known = line.partition(" = ")
+        look, part = left.split()
+        yield Canary(feature, part, looks[look], tuple(known.split(" | ")))
+
+
+CANARIES: tuple[Canary, ...] = tuple(canary for row in _TABLE.items() for canary in _canaries_of(*row))
