@@ -1,5 +1,6 @@
 """``tf.audio``: WAV files as tensors."""
 
+from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.signal.audio import *
-from fastgrad._src.signal.audio import __dir__ as __dir__
-from fastgrad._src.signal.audio import __getattr__ as __getattr__
+
+__getattr__, __dir__ = _namespace_hooks("tf.audio", globals())

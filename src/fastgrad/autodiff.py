@@ -1,5 +1,6 @@
 """Forward-mode differentiation (``tf.autodiff``)."""
 
 from fastgrad._src.core.forward_accumulator import *
-from fastgrad._src.core.forward_accumulator import __dir__ as __dir__
-from fastgrad._src.core.forward_accumulator import __getattr__ as __getattr__
+from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
+
+__getattr__, __dir__ = _namespace_hooks("tf.autodiff", globals())

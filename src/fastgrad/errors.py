@@ -1,5 +1,6 @@
 """Exceptions, named and shaped as in ``tf.errors``."""
 
 from fastgrad._src.core.errors import *
-from fastgrad._src.core.errors import __dir__ as __dir__
-from fastgrad._src.core.errors import __getattr__ as __getattr__
+from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
+
+__getattr__, __dir__ = _namespace_hooks("tf.errors", globals())

@@ -1,5 +1,6 @@
 """``tf.types``: classes for annotations."""
 
 from fastgrad._src.compiler.types import *
-from fastgrad._src.compiler.types import __dir__ as __dir__
-from fastgrad._src.compiler.types import __getattr__ as __getattr__
+from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
+
+__getattr__, __dir__ = _namespace_hooks("tf.types", globals())

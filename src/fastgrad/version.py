@@ -1,5 +1,6 @@
 """The version of fastgrad (``tf.version``)."""
 
+from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.core.version import *
-from fastgrad._src.core.version import __dir__ as __dir__
-from fastgrad._src.core.version import __getattr__ as __getattr__
+
+__getattr__, __dir__ = _namespace_hooks("tf.version", globals())

@@ -1,5 +1,6 @@
 """``tf.data.experimental``: tables, copies to devices, and older names of ``tf.data`` functions."""
 
+from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.data.experimental import *
-from fastgrad._src.data.experimental import __dir__ as __dir__
-from fastgrad._src.data.experimental import __getattr__ as __getattr__
+
+__getattr__, __dir__ = _namespace_hooks("tf.data.experimental", globals())

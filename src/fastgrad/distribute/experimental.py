@@ -1,5 +1,6 @@
 """``tf.distribute.experimental``, and TensorFlow's options for communication, which have no effect: MPI communicates."""
 
+from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.distribute.experimental import *
-from fastgrad._src.distribute.experimental import __dir__ as __dir__
-from fastgrad._src.distribute.experimental import __getattr__ as __getattr__
+
+__getattr__, __dir__ = _namespace_hooks("tf.distribute.experimental", globals())

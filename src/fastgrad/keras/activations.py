@@ -1,5 +1,6 @@
 """Activation functions of one tensor (``keras.activations``), element by element unless they have an ``axis``."""
 
+from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.keras.activations import *
-from fastgrad._src.keras.activations import __dir__ as __dir__
-from fastgrad._src.keras.activations import __getattr__ as __getattr__
+
+__getattr__, __dir__ = _namespace_hooks("tf.keras.activations", globals())

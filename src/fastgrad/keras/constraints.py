@@ -1,5 +1,6 @@
 """Projections that optimizers apply to weights after an update (``keras.constraints``)."""
 
+from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.keras.constraints import *
-from fastgrad._src.keras.constraints import __dir__ as __dir__
-from fastgrad._src.keras.constraints import __getattr__ as __getattr__
+
+__getattr__, __dir__ = _namespace_hooks("tf.keras.constraints", globals())

@@ -1,5 +1,6 @@
 """Initializers: functions from a shape and dtype to a weight's first value (``keras.initializers``)."""
 
+from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.keras.initializers import *
-from fastgrad._src.keras.initializers import __dir__ as __dir__
-from fastgrad._src.keras.initializers import __getattr__ as __getattr__
+
+__getattr__, __dir__ = _namespace_hooks("tf.keras.initializers", globals())

@@ -1,5 +1,6 @@
 """``tf.profiler.experimental``: timelines of operations, compiled functions and marked parts, as files for trace viewers."""
 
+from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.summary.profiler import *
-from fastgrad._src.summary.profiler import __dir__ as __dir__
-from fastgrad._src.summary.profiler import __getattr__ as __getattr__
+
+__getattr__, __dir__ = _namespace_hooks("tf.profiler.experimental", globals())

@@ -17,7 +17,6 @@ from fastgrad._src.core import nest as _nest
 from fastgrad._src.core.argument_checks import checked_callable as _checked_callable
 from fastgrad._src.core.dtypes import as_dtype as _as_dtype
 from fastgrad._src.core.names import missing_member_getattr as _missing_member_getattr
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.core.tape import GradientTape as _GradientTape
 from fastgrad._src.core.tensor import convert_to_tensor as _convert_to_tensor
 
@@ -243,6 +242,3 @@ def is_built_with_rocm() -> bool:
 def is_built_with_xla() -> bool:
     """False: functions are compiled by Numba."""
     return False
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.test", globals())

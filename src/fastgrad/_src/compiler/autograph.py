@@ -22,7 +22,6 @@ from fastgrad._src.compiler.dispatch.loop_conversion import (
     with_program_loops,
 )
 from fastgrad._src.core.names import Namespace
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.core.printing import print as _print
 
 
@@ -114,5 +113,3 @@ def trace(*args: Any) -> None:
 experimental = Namespace(
     "tf.autograph.experimental", Feature=Feature, do_not_convert=do_not_convert, set_loop_options=set_loop_options
 )
-
-__getattr__, __dir__ = _namespace_hooks("tf.autograph", globals())

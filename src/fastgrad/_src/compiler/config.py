@@ -22,7 +22,6 @@ from fastgrad._src.core.hooks import Hook as _Hook
 from fastgrad._src.core.hooks import module_of as _module_of
 from fastgrad._src.core.malloc_tuning import memory_of_process as _memory_of_process
 from fastgrad._src.core.names import Namespace as _Namespace
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.core.placement import device_named as _device_named
 from fastgrad._src.core.placement import get_default_device as get_default_device
 from fastgrad._src.core.placement import placement as _placement
@@ -446,5 +445,3 @@ threading = _Namespace(
 
 experimental_functions_run_eagerly = functions_run_eagerly
 experimental_run_functions_eagerly = run_functions_eagerly
-
-__getattr__, __dir__ = _namespace_hooks("tf.config", globals())

@@ -11,7 +11,6 @@ from fastgrad._src.compiler.dispatch.eager_execution import functions_run_eagerl
 from fastgrad._src.compiler.dispatch.eager_execution import run_functions_eagerly as _run_functions_eagerly
 from fastgrad._src.core.argument_checks import checked_flag as _checked_flag
 from fastgrad._src.core.errors import InvalidArgumentError as _InvalidArgumentError
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.core.operation import FLOAT_DTYPES as _FLOATING
 from fastgrad._src.core.placement import device_of as _device_of
 from fastgrad._src.core.placement import name_of as _device_name
@@ -151,6 +150,3 @@ def set_log_device_placement(enabled: bool) -> None:
         _start(_placement_logs[0])
     elif not enabled and _placement_logs:
         _stop(_placement_logs.pop())
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.debugging", globals())

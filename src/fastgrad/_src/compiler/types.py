@@ -9,7 +9,6 @@ import numpy as np
 from fastgrad._src.compiler.dispatch.concrete import ConcreteFunction
 from fastgrad._src.compiler.function import Function
 from fastgrad._src.core.names import Namespace
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable
 
@@ -33,5 +32,3 @@ experimental = Namespace(
     SupportsTracingProtocol=_SupportsTracing,
     TensorLike=_TensorLike,
 )
-
-__getattr__, __dir__ = _namespace_hooks("tf.types", globals())

@@ -11,7 +11,6 @@ import numpy as np
 
 from fastgrad._src.core.names import Namespace as _Namespace
 from fastgrad._src.core.names import declare_missing
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 
 # ``tf.dtypes.cast`` and similar functions are operations: ops/casting.py and ops/complex_numbers.py set them later.
 cast: Callable[..., Any]
@@ -269,6 +268,3 @@ def as_dtype(type_value: Any) -> DType:
     raise TypeError(
         f"Cannot convert the argument `type_value`: {type_value!r} to a TensorFlow DType; known are {names}."
     )
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.dtypes", globals())

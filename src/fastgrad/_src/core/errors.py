@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad._src.core.names import missing_member_getattr
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 
 OK, CANCELLED, UNKNOWN, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND, ALREADY_EXISTS = range(7)
 PERMISSION_DENIED, RESOURCE_EXHAUSTED, FAILED_PRECONDITION, ABORTED, OUT_OF_RANGE = range(7, 12)
@@ -149,6 +148,3 @@ class TraceError(UnimplementedError):
 
 class DifferentiationError(TypeError):
     """A function that Numba compiles has no derivative; the message has file, line and reason."""
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.errors", globals())

@@ -8,7 +8,6 @@ import numpy as np
 
 from fastgrad._src.core import nest, recording
 from fastgrad._src.core.backward import cotangents_of_inputs, dense_gradient, zeros_of
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.core.operation import TABLE, JointGradient
 from fastgrad._src.core.tape import GradientTape as GradientTape
 from fastgrad._src.core.tape import UnconnectedGradients, wants_zeros
@@ -168,6 +167,3 @@ class ForwardAccumulator(recording.Recorder):
             return zeros_of(x) if tangent is None and (is_constant or gives_zeros) else tangent
 
         return nest.map_structure(tangent_of, primals)
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.autodiff", globals())

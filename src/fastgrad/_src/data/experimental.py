@@ -8,7 +8,6 @@ from typing import Any
 from fastgrad._src.core import nest
 from fastgrad._src.core.argument_checks import checked_integer
 from fastgrad._src.core.errors import OutOfRangeError
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.data.asserted_cardinality import AssertedCardinality
 from fastgrad._src.data.dataset import AUTOTUNE as AUTOTUNE
@@ -248,6 +247,3 @@ def save(
 ) -> None:
     """Writes the elements to a folder: ``dataset.save(...)`` under its older name."""
     checked_dataset("save", dataset).save(path, compression, shard_func, checkpoint_args)
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.data.experimental", globals())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.kernels.collectives.world import world
 
 
@@ -151,6 +150,3 @@ class SimpleClusterResolver(ClusterResolver):
     def cluster_spec(self) -> Any:
         """Returns the cluster that the user described."""
         return self._cluster_spec
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.distribute.cluster_resolver", globals())

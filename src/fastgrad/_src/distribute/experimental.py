@@ -6,7 +6,6 @@ import enum
 from typing import Any, NamedTuple
 
 from fastgrad._src.core.names import missing_member_getattr
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.distribute.strategy import MultiWorkerMirroredStrategy as MultiWorkerMirroredStrategy
 from fastgrad._src.distribute.strategy import ValueContext as ValueContext
 
@@ -71,6 +70,3 @@ class HierarchicalCopyAllReduce(_CrossDeviceOperations):
 
 class ReductionToOneDevice(_CrossDeviceOperations):
     """TensorFlow's algorithm of this name, without effect: a process has one device."""
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.distribute.experimental", globals())

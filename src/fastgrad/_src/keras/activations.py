@@ -14,7 +14,6 @@ from typing import Any
 from fastgrad._src.core.composite import Composite as _Composite
 from fastgrad._src.core.composite import CompositeOperand as _CompositeOperand
 from fastgrad._src.core.errors import InvalidArgumentError as _InvalidArgumentError
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.tensor import convert_to_tensor as _convert_to_tensor
 from fastgrad._src.keras.axes import axis_from_front as _axis_from_front
@@ -357,6 +356,3 @@ def get(identifier: Any) -> Callable[..., Any]:
         array([0., 1.], dtype=float32)
     """
     return linear if identifier is None else resolve_identifier(identifier, ALL, "activation function")
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.keras.activations", globals())

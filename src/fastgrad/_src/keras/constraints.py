@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad._src.core.argument_checks import checked_number
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.tensor import convert_to_tensor as _convert_to_tensor
 from fastgrad._src.keras.configured import ConfiguredFunction as _ConfiguredFunction
@@ -127,6 +126,3 @@ def get(identifier: Any) -> Any:
         ValueError: ``identifier`` is none of these.
     """
     return None if identifier is None else resolve_identifier(identifier, ALL, "constraint")
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.keras.constraints", globals())

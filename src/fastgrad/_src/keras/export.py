@@ -8,7 +8,6 @@ from typing import Any
 
 from fastgrad._src.compiler.function import function as _function
 from fastgrad._src.core.dtypes import as_dtype as _as_dtype
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.core.tensor_spec import TensorSpec
 from fastgrad._src.files.saved_model.saving import save as _save
 
@@ -200,6 +199,3 @@ def _specs_of(signature: Any) -> Any:
             f"input_signature: expected tf.TensorSpec, keras.InputSpec or keras.KerasTensor, nested; got {signature!r:.200}."
         )
     return TensorSpec(signature.shape, signature.dtype or "float32", getattr(signature, "name", None))
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.keras.export", globals())

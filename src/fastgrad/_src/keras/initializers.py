@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core.dtypes import int64
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, constant_tensor
 from fastgrad._src.keras.configured import Configured as _Configured
@@ -424,6 +423,3 @@ class _ArrayInitializer(Constant):
                 f"Expected `shape` to be {self.value.shape} for direct tensor as initializer. Received shape={shape}"
             )
         return super().__call__(shape, dtype)
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.keras.initializers", globals())

@@ -6,7 +6,6 @@ from typing import Any
 
 from fastgrad._src.core import dtypes as _dtypes
 from fastgrad._src.core.dtypes import as_dtype as _as_dtype
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.core.recording import init_scope as _init_scope
 from fastgrad._src.core.tensor import convert_to_tensor as _convert_to_tensor
 from fastgrad._src.core.variable import Variable as _Variable
@@ -206,6 +205,3 @@ def binomial(shape: Any, counts: Any, probabilities: Any, dtype: Any = None, see
     dtype = dtype or _floatx()
     drawn = "float32" if _as_dtype(dtype) == _dtypes.bfloat16 else dtype
     return _cast(_stateless_binomial(shape, _seed_of_draw(seed), counts, probabilities, output_dtype=drawn), dtype)
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.keras.random", globals())

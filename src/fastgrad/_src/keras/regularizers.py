@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 from fastgrad._src.core import dtypes as _dtypes
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.tensor import convert_to_tensor as _convert_to_tensor
 from fastgrad._src.keras.configured import ConfiguredFunction as _ConfiguredFunction
@@ -164,6 +163,3 @@ def get(identifier: Any) -> Any:
         ValueError: ``identifier`` is none of these.
     """
     return None if identifier is None else resolve_identifier(identifier, ALL, "regularizer")
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.keras.regularizers", globals())

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastgrad._src.core import nest as _nest
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.core.nest import flatten as flatten
 from fastgrad._src.core.nest import is_nested as is_nested
 from fastgrad._src.core.nest import pack_sequence_as as pack_sequence_as
@@ -138,6 +137,3 @@ def map_shape_structure(func: Callable[[Any], Any], structure: Any) -> Any:
         return func(structure)
     children = [map_shape_structure(func, child) for child in _nest._children(structure)]
     return _nest._with_children(structure, children)
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.keras.tree", globals())

@@ -9,7 +9,6 @@ import numpy as np
 
 from fastgrad._src.core import dtypes as _dtypes
 from fastgrad._src.core.errors import InvalidArgumentError as _InvalidArgumentError
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.core.tensor import Tensor as _Tensor
 from fastgrad._src.files.formats.sound_file import decode_wav_file as _decode_wav_file
 from fastgrad._src.files.formats.sound_file import encode_wav_file as _encode_wav_file
@@ -105,6 +104,3 @@ def encode_wav(audio: _Any, sample_rate: _Any, name: str | None = None) -> _Tens
         return (np.array(_encode_wav_file(samples, rate), object),)
 
     return _call_on_host(what, run, (sound,), acts=False)[0]
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.audio", globals())

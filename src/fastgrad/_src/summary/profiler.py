@@ -17,7 +17,6 @@ from fastgrad._src.compiler.function import Function as _Function
 from fastgrad._src.core.argument_checks import checked_path as _checked_path
 from fastgrad._src.core.errors import AlreadyExistsError as _AlreadyExistsError
 from fastgrad._src.core.errors import UnavailableError as _UnavailableError
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.core.operation import Binary as _Binary
 from fastgrad._src.core.operation import Operation as _Operation
 from fastgrad._src.core.operation import Unary as _Unary
@@ -240,6 +239,3 @@ class Trace:
         if self._session is not None and self._session in _running:
             shown = {name: str(value) for name, value in self._arguments.items() if not name.startswith("_")}
             self._session.add(self._name, self._began, shown)
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.profiler.experimental", globals())

@@ -1,5 +1,6 @@
 """CIFAR-10: small pictures of ten classes."""
 
+from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.keras.datasets.cifar10 import *
-from fastgrad._src.keras.datasets.cifar10 import __dir__ as __dir__
-from fastgrad._src.keras.datasets.cifar10 import __getattr__ as __getattr__
+
+__getattr__, __dir__ = _namespace_hooks("tf.keras.datasets.cifar10", globals())

@@ -1,5 +1,6 @@
 """Fashion-MNIST: pictures of clothes (Xiao, Rasul, Vollgraf 2017)."""
 
+from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.keras.datasets.fashion_mnist import *
-from fastgrad._src.keras.datasets.fashion_mnist import __dir__ as __dir__
-from fastgrad._src.keras.datasets.fashion_mnist import __getattr__ as __getattr__
+
+__getattr__, __dir__ = _namespace_hooks("tf.keras.datasets.fashion_mnist", globals())

@@ -1,5 +1,6 @@
 """MNIST: handwritten digits."""
 
+from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.keras.datasets.mnist import *
-from fastgrad._src.keras.datasets.mnist import __dir__ as __dir__
-from fastgrad._src.keras.datasets.mnist import __getattr__ as __getattr__
+
+__getattr__, __dir__ = _namespace_hooks("tf.keras.datasets.mnist", globals())

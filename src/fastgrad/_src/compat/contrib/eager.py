@@ -10,7 +10,6 @@ from fastgrad._src.core import nest
 from fastgrad._src.core.argument_checks import checked_callable
 from fastgrad._src.core.eager import enable_eager_execution as enable_eager_execution
 from fastgrad._src.core.eager import executing_eagerly as executing_eagerly
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.core.tape import GradientTape as GradientTape
 from fastgrad._src.core.tensor import convert_to_tensor
 from fastgrad._src.core.variable import Variable as Variable
@@ -128,6 +127,3 @@ def _argument_positions(f: Callable[..., Any], params: Iterable[int | str] | Non
             )
         positions.append(param)
     return positions
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.contrib.eager", globals())

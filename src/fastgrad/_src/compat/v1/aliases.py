@@ -184,249 +184,153 @@ _ARGUMENTS: dict[str, tuple[str, _Parameters]] = {}
 """The path in ``tf`` of each name with other arguments, and these."""
 
 
-def _declare_arguments(target: str, arguments: str, names: str = "", **names_in_tf: str | None) -> None:
-    """Declares that ``names`` are ``target`` of ``tf`` with TensorFlow 1's ``arguments``.
+def _declare_arguments(line: str) -> None:
+    """Declares names of TensorFlow 1 with other arguments.
 
     Args:
-        target: the path in ``tf``.
-        arguments: their names in TensorFlow 1, in their order.
-        names: the paths in TensorFlow 1; default: ``target``.
-        **names_in_tf: the name in ``tf`` of those arguments that have another one there, beside ``_OLD_ARGUMENTS``.
+        line: ``names = target(arguments)``. ``names`` are the paths in TensorFlow 1, by default ``target``, the path in ``tf``. The
+            arguments are those of TensorFlow 1 in their order: ``name=other`` has another name in ``tf``, ``name=`` has no meaning;
+            those of ``_OLD_ARGUMENTS`` need neither.
     """
-    names_in_tf = _OLD_ARGUMENTS | names_in_tf
+    names, _, call = line.strip().rpartition(" = ")
+    target, _, arguments = call.rstrip(")").partition("(")
+    names_in_tf = {}
+    for argument in _split_names(arguments):
+        name, sign, name_in_tf = argument.partition("=")
+        names_in_tf[name] = (name_in_tf or None) if sign else _OLD_ARGUMENTS.get(name, name)
     for name in _split_names(names or target):
-        _ARGUMENTS[name] = (
-            target,
-            {argument: names_in_tf.get(argument, argument) for argument in _split_names(arguments)},
-        )
+        _ARGUMENTS[name] = target, names_in_tf
 
 
 for _name, _class, _order in (
-    ("glorot_normal", "GlorotNormal", "seed dtype"),
-    ("glorot_uniform", "GlorotUniform", "seed dtype"),
-    ("orthogonal", "Orthogonal", "gain seed dtype"),
-    ("truncated_normal", "TruncatedNormal", "mean stddev seed dtype"),
-    ("variance_scaling", "VarianceScaling", "scale mode distribution seed dtype"),
+    ("glorot_normal", "GlorotNormal", "seed dtype="),
+    ("glorot_uniform", "GlorotUniform", "seed dtype="),
+    ("orthogonal", "Orthogonal", "gain seed dtype="),
+    ("truncated_normal", "TruncatedNormal", "mean stddev seed dtype="),
+    ("variance_scaling", "VarianceScaling", "scale mode distribution seed dtype="),
 ):
-    _declare_arguments(f"keras.initializers.{_class}", _order, f"{_name}_initializer initializers.{_name}", dtype=None)
+    _declare_arguments(f"{_name}_initializer initializers.{_name} = keras.initializers.{_class}({_order})")
 for _name in _split_names("he_normal he_uniform lecun_normal lecun_uniform"):
-    _declare_arguments(f"keras.initializers.{_name}", "seed", f"initializers.{_name}")
+    _declare_arguments(f"initializers.{_name} = keras.initializers.{_name}(seed)")
 for _names, _order in (
-    ("equal greater greater_equal less less_equal none_equal", "x y data summarize message name"),
-    ("negative non_negative non_positive positive", "x data summarize message name"),
-    ("near", "x y rtol atol data summarize message name"),
-    ("rank rank_at_least", "x rank data summarize message name"),
-    ("rank_in", "x ranks data summarize message name"),
+    ("equal greater greater_equal less less_equal none_equal", "x y data= summarize message name"),
+    ("negative non_negative non_positive positive", "x data= summarize message name"),
+    ("near", "x y rtol atol data= summarize message name"),
+    ("rank rank_at_least", "x rank data= summarize message name"),
+    ("rank_in", "x ranks data= summarize message name"),
     ("scalar", "tensor name message"),
 ):
     for _name in _split_names(_names):
-        _declare_arguments(f"debugging.assert_{_name}", _order, f"assert_{_name} debugging.assert_{_name}", data=None)
+        _declare_arguments(f"assert_{_name} debugging.assert_{_name} = debugging.assert_{_name}({_order})")
 for _name in _split_names("all any logsumexp max mean min prod sum"):
     _order = "input_tensor axis keepdims name reduction_indices keep_dims"
-    _declare_arguments(f"math.reduce_{_name}", _order, f"reduce_{_name} math.reduce_{_name}")
+    _declare_arguments(f"reduce_{_name} math.reduce_{_name} = math.reduce_{_name}({_order})")
 for _name in _split_names("reduce_max reduce_sum"):
-    _declare_arguments(
-        f"sparse.{_name}", "sp_input axis keepdims reduction_axes keep_dims", f"sparse_{_name} sparse.{_name}"
-    )
+    _order = "sp_input axis keepdims reduction_axes keep_dims"
+    _declare_arguments(f"sparse_{_name} sparse.{_name} = sparse.{_name}({_order})")
 for _name in _split_names("segment_mean segment_sqrt_n segment_sum"):
     _order = "data indices segment_ids name num_segments sparse_gradient"
-    _declare_arguments(f"sparse.{_name}", _order, f"sparse_{_name} sparse.{_name}")
+    _declare_arguments(f"sparse_{_name} sparse.{_name} = sparse.{_name}({_order})")
 for _name in _split_names("nn.avg_pool nn.avg_pool2d nn.max_pool"):
-    _declare_arguments(_name, "value ksize strides padding data_format name input", value="input")
+    _declare_arguments(f"{_name}(value=input ksize strides padding data_format name input)")
 for _name in _split_names("nn.conv2d_transpose nn.conv3d_transpose"):
-    _order = "value filter output_shape strides padding data_format name input filters dilations"
-    _declare_arguments(_name, _order, value="input", filter="filters")
-_declare_arguments("math.argmax", "input axis name dimension output_type", "argmax math.argmax")
-_declare_arguments("math.argmin", "input axis name dimension output_type", "argmin math.argmin")
-_declare_arguments("math.argmax", "input dimension output_type name", "arg_max")
-_declare_arguments("math.argmin", "input dimension output_type name", "arg_min")
-_declare_arguments("batch_to_space", "input block_shape crops name", "batch_to_space_nd manip.batch_to_space_nd")
-_declare_arguments("boolean_mask", "tensor mask name axis")
-_declare_arguments("cond", "pred true_fn false_fn strict name fn1 fn2", strict=None, fn1="true_fn", fn2="false_fn")
-_declare_arguments(
-    "math.confusion_matrix",
-    "labels predictions num_classes dtype name weights",
-    "confusion_matrix math.confusion_matrix",
-)
-_declare_arguments("constant", "value dtype shape name verify_shape", verify_shape=None)
-_declare_arguments("convert_to_tensor", "value dtype name preferred_dtype dtype_hint", preferred_dtype="dtype_hint")
-_declare_arguments(
-    "math.count_nonzero",
-    "input_tensor axis keepdims dtype name reduction_indices keep_dims input",
-    "count_nonzero math.count_nonzero",
-    input_tensor="input",
-)
-_declare_arguments("math.bincount", "arr weights minlength maxlength dtype", "bincount math.bincount")
-_declare_arguments("math.in_top_k", "predictions targets k name")
-_declare_arguments("nn.log_softmax", "logits axis name dim", "math.log_softmax nn.log_softmax")
-_declare_arguments("nn.softmax", "logits axis name dim", "math.softmax nn.softmax")
-_declare_arguments(
-    "debugging.assert_all_finite",
-    "t msg name x message",
-    "verify_tensor_all_finite debugging.assert_all_finite",
-    t="x",
-    msg="message",
-)
-_declare_arguments(
-    "io.decode_csv",
-    "records record_defaults field_delim use_quote_delim name na_value select_cols",
-    "decode_csv io.decode_csv",
-)
-_declare_arguments(
-    "io.decode_raw", "input_bytes out_type little_endian name bytes", "decode_raw io.decode_raw", bytes="input_bytes"
-)
-_declare_arguments("io.parse_example", "serialized features name example_names", "parse_example io.parse_example")
-_declare_arguments(
-    "io.parse_single_example", "serialized features name example_names", "parse_single_example io.parse_single_example"
-)
-_declare_arguments("nn.depth_to_space", "input block_size name data_format", "depth_to_space nn.depth_to_space")
-_declare_arguments("nn.space_to_depth", "input block_size name data_format", "space_to_depth nn.space_to_depth")
-_declare_arguments("linalg.tensor_diag", "diagonal name", "diag")
-_declare_arguments("linalg.tensor_diag_part", "input name", "diag_part")
-_declare_arguments("expand_dims", "input axis name dim")
-_declare_arguments("gather", "params indices validate_indices name axis batch_dims")
-_declare_arguments("gather_nd", "params indices name batch_dims bad_indices_policy")
-_declare_arguments(
-    "image.crop_and_resize",
-    "image boxes box_ind crop_size method extrapolation_value name box_indices",
-    box_ind="box_indices",
-)
-_declare_arguments("image.draw_bounding_boxes", "images boxes name colors")
-_declare_arguments(
-    "image.extract_patches",
-    "images ksizes strides rates padding name sizes",
-    "extract_image_patches image.extract_image_patches",
-    ksizes="sizes",
-)
-_declare_arguments("linalg.norm", "tensor ord axis keepdims name keep_dims", "norm linalg.norm")
-_declare_arguments(
-    "random.categorical",
-    "logits num_samples seed name output_dtype",
-    "multinomial random.multinomial",
-    output_dtype="dtype",
-)
-_declare_arguments(
-    "random.stateless_categorical",
-    "logits num_samples seed output_dtype name",
-    "random.stateless_multinomial",
-    output_dtype="dtype",
-)
-_declare_arguments("random.poisson", "lam shape dtype seed name", "random_poisson random.poisson")
-_declare_arguments(
-    "nn.max_pool_with_argmax",
-    "input ksize strides padding data_format Targmax name output_dtype include_batch_in_index",
-    Targmax="output_dtype",
-)
-_declare_arguments(
-    "nn.batch_norm_with_global_normalization",
-    "t m v beta gamma variance_epsilon scale_after_normalization name input mean variance",
-    t="input",
-    m="mean",
-    v="variance",
-)
-_declare_arguments(
-    "nn.conv1d", "value filters stride padding use_cudnn_on_gpu data_format name input dilations", value="input"
-)
-_declare_arguments(
-    "nn.conv2d", "input filter strides padding use_cudnn_on_gpu data_format dilations name filters", filter="filters"
-)
-_declare_arguments(
-    "nn.conv2d_transpose",
-    "input_sizes filter out_backprop strides padding use_cudnn_on_gpu data_format dilations name filters",
-    "nn.conv2d_backprop_input",
-    input_sizes="output_shape",
-    filter="filters",
-    out_backprop="input",
-)
-_declare_arguments("nn.conv3d", "input filter strides padding data_format dilations name filters", filter="filters")
-_declare_arguments(
-    "nn.convolution", "input filter padding strides dilation_rate name data_format filters dilations", filter="filters"
-)
-_declare_arguments("nn.crelu", "features name axis")
-_declare_arguments("nn.depthwise_conv2d", "input filter strides padding rate name data_format dilations")
-_declare_arguments(
-    "nn.depthwise_conv2d", "input filter strides padding data_format dilations name", "nn.depthwise_conv2d_native"
-)
-_declare_arguments(
-    "nn.separable_conv2d", "input depthwise_filter pointwise_filter strides padding rate name data_format dilations"
-)
-_declare_arguments("nn.in_top_k", "predictions targets k name")
-_declare_arguments(
-    "nn.softmax_cross_entropy_with_logits", "labels logits axis name dim", "nn.softmax_cross_entropy_with_logits_v2"
-)
-_declare_arguments("nn.moments", "x axes shift name keep_dims keepdims")
-_declare_arguments("nn.weighted_moments", "x axes frequency_weights name keep_dims keepdims")
-_declare_arguments("nn.sufficient_statistics", "x axes shift keep_dims name keepdims")
-_declare_arguments(
-    "nn.pool", "input window_shape pooling_type padding dilation_rate strides name data_format dilations"
-)
-_declare_arguments("nn.weighted_cross_entropy_with_logits", "labels logits pos_weight name targets", targets="labels")
-_declare_arguments("ones_like", "tensor dtype name optimize", tensor="input")
-_declare_arguments("zeros_like", "tensor dtype name optimize", tensor="input")
-_declare_arguments("pad", "tensor paddings mode name constant_values")
-_declare_arguments(
-    "reverse_sequence",
-    "input seq_lengths seq_axis batch_axis name seq_dim batch_dim",
-    seq_dim="seq_axis",
-    batch_dim="batch_axis",
-)
-_declare_arguments("shape", "input name out_type")
-_declare_arguments("size", "input name out_type")
-_declare_arguments("squeeze", "input axis name squeeze_dims", squeeze_dims="axis")
-_declare_arguments("transpose", "a perm name conjugate")
-_declare_arguments("tuple", "tensors name control_inputs")
-_declare_arguments(
-    "while_loop",
-    "cond body loop_vars shape_invariants parallel_iterations back_prop swap_memory name maximum_iterations return_same_structure",
-    return_same_structure=None,
-)
-_declare_arguments(
-    "gradients",
-    "ys xs grad_ys name colocate_gradients_with_ops gate_gradients aggregation_method stop_gradients unconnected_gradients",
-    colocate_gradients_with_ops=None,
-)
-_declare_arguments(
-    "strings.reduce_join",
-    "inputs axis keep_dims separator name reduction_indices keepdims",
-    "reduce_join strings.reduce_join",
-)
-_declare_arguments("strings.substr", "input pos len name unit", "substr strings.substr")
-_declare_arguments("strings.length", "input name unit")
-_declare_arguments(
-    "strings.to_hash_bucket",
-    "string_tensor num_buckets name input",
-    "string_to_hash_bucket strings.to_hash_bucket",
-    string_tensor="input",
-)
-_declare_arguments(
-    "strings.to_number",
-    "string_tensor out_type name input",
-    "string_to_number strings.to_number",
-    string_tensor="input",
-)
-_declare_arguments("sparse.add", "a b threshold thresh", "sparse_add sparse.add", thresh="threshold")
-_declare_arguments("sparse.mask", "a mask_indices name", "sparse_mask")
-_declare_arguments("sparse.reshape", "sp_input shape name", "sparse_reshape")
-_declare_arguments("sparse.slice", "sp_input start size name", "sparse_slice")
-_declare_arguments("sparse.fill_empty_rows", "sp_input default_value name", "sparse_fill_empty_rows")
-_declare_arguments("sparse.to_indicator", "sp_input vocab_size name", "sparse_to_indicator")
-_declare_arguments("sparse.to_dense", "sp_input default_value validate_indices name", "sparse_tensor_to_dense")
-_declare_arguments("sets.difference", "a b aminusb validate_indices", "sets.set_difference")
-_declare_arguments("sets.intersection", "a b validate_indices", "sets.set_intersection")
-_declare_arguments("sets.size", "a validate_indices", "sets.set_size")
-_declare_arguments("sets.union", "a b validate_indices", "sets.set_union")
-_declare_arguments("io.gfile.copy", "oldpath newpath overwrite", "gfile.Copy", oldpath="src", newpath="dst")
-_declare_arguments("io.gfile.rmtree", "dirname", "gfile.DeleteRecursively", dirname="path")
-_declare_arguments("io.gfile.exists", "filename", "gfile.Exists", filename="path")
-_declare_arguments("io.gfile.glob", "filename", "gfile.Glob", filename="pattern")
-_declare_arguments("io.gfile.isdir", "dirname", "gfile.IsDirectory", dirname="path")
-_declare_arguments("io.gfile.listdir", "dirname", "gfile.ListDirectory", dirname="path")
-_declare_arguments("io.gfile.makedirs", "dirname", "gfile.MakeDirs", dirname="path")
-_declare_arguments("io.gfile.mkdir", "dirname", "gfile.MkDir", dirname="path")
-_declare_arguments("io.gfile.remove", "filename", "gfile.Remove", filename="path")
-_declare_arguments("io.gfile.rename", "oldname newname overwrite", "gfile.Rename", oldname="src", newname="dst")
-_declare_arguments("io.gfile.stat", "filename", "gfile.Stat", filename="path")
-_declare_arguments("io.gfile.walk", "top in_order", "gfile.Walk", in_order="topdown")
+    _order = "value=input filter=filters output_shape strides padding data_format name input filters dilations"
+    _declare_arguments(f"{_name}({_order})")
+_TABLE = """
+    argmax math.argmax = math.argmax(input axis name dimension output_type)
+    argmin math.argmin = math.argmin(input axis name dimension output_type)
+    arg_max = math.argmax(input dimension output_type name)
+    arg_min = math.argmin(input dimension output_type name)
+    batch_to_space_nd manip.batch_to_space_nd = batch_to_space(input block_shape crops name)
+    boolean_mask(tensor mask name axis)
+    cond(pred true_fn false_fn strict= name fn1=true_fn fn2=false_fn)
+    confusion_matrix math.confusion_matrix = math.confusion_matrix(labels predictions num_classes dtype name weights)
+    constant(value dtype shape name verify_shape=)
+    convert_to_tensor(value dtype name preferred_dtype=dtype_hint dtype_hint)
+    count_nonzero math.count_nonzero = math.count_nonzero(input_tensor=input axis keepdims dtype name reduction_indices keep_dims input)
+    bincount math.bincount = math.bincount(arr weights minlength maxlength dtype)
+    math.in_top_k(predictions targets k name)
+    math.log_softmax nn.log_softmax = nn.log_softmax(logits axis name dim)
+    math.softmax nn.softmax = nn.softmax(logits axis name dim)
+    verify_tensor_all_finite debugging.assert_all_finite = debugging.assert_all_finite(t=x msg=message name x message)
+    decode_csv io.decode_csv = io.decode_csv(records record_defaults field_delim use_quote_delim name na_value select_cols)
+    decode_raw io.decode_raw = io.decode_raw(input_bytes out_type little_endian name bytes=input_bytes)
+    parse_example io.parse_example = io.parse_example(serialized features name example_names)
+    parse_single_example io.parse_single_example = io.parse_single_example(serialized features name example_names)
+    depth_to_space nn.depth_to_space = nn.depth_to_space(input block_size name data_format)
+    space_to_depth nn.space_to_depth = nn.space_to_depth(input block_size name data_format)
+    diag = linalg.tensor_diag(diagonal name)
+    diag_part = linalg.tensor_diag_part(input name)
+    expand_dims(input axis name dim)
+    gather(params indices validate_indices name axis batch_dims)
+    gather_nd(params indices name batch_dims bad_indices_policy)
+    image.crop_and_resize(image boxes box_ind=box_indices crop_size method extrapolation_value name box_indices)
+    image.draw_bounding_boxes(images boxes name colors)
+    extract_image_patches image.extract_image_patches = image.extract_patches(images ksizes=sizes strides rates padding name sizes)
+    norm linalg.norm = linalg.norm(tensor ord axis keepdims name keep_dims)
+    multinomial random.multinomial = random.categorical(logits num_samples seed name output_dtype=dtype)
+    random.stateless_multinomial = random.stateless_categorical(logits num_samples seed output_dtype=dtype name)
+    random_poisson random.poisson = random.poisson(lam shape dtype seed name)
+    nn.max_pool_with_argmax(input ksize strides padding data_format Targmax=output_dtype name output_dtype include_batch_in_index)
+    nn.batch_norm_with_global_normalization(t=input m=mean v=variance beta gamma variance_epsilon scale_after_normalization name input mean variance)
+    nn.conv1d(value=input filters stride padding use_cudnn_on_gpu data_format name input dilations)
+    nn.conv2d(input filter=filters strides padding use_cudnn_on_gpu data_format dilations name filters)
+    nn.conv2d_backprop_input = nn.conv2d_transpose(input_sizes=output_shape filter=filters out_backprop=input strides padding use_cudnn_on_gpu data_format dilations name filters)
+    nn.conv3d(input filter=filters strides padding data_format dilations name filters)
+    nn.convolution(input filter=filters padding strides dilation_rate name data_format filters dilations)
+    nn.crelu(features name axis)
+    nn.depthwise_conv2d(input filter strides padding rate name data_format dilations)
+    nn.depthwise_conv2d_native = nn.depthwise_conv2d(input filter strides padding data_format dilations name)
+    nn.separable_conv2d(input depthwise_filter pointwise_filter strides padding rate name data_format dilations)
+    nn.in_top_k(predictions targets k name)
+    nn.softmax_cross_entropy_with_logits_v2 = nn.softmax_cross_entropy_with_logits(labels logits axis name dim)
+    nn.moments(x axes shift name keep_dims keepdims)
+    nn.weighted_moments(x axes frequency_weights name keep_dims keepdims)
+    nn.sufficient_statistics(x axes shift keep_dims name keepdims)
+    nn.pool(input window_shape pooling_type padding dilation_rate strides name data_format dilations)
+    nn.weighted_cross_entropy_with_logits(labels logits pos_weight name targets=labels)
+    ones_like(tensor=input dtype name optimize)
+    zeros_like(tensor=input dtype name optimize)
+    pad(tensor paddings mode name constant_values)
+    reverse_sequence(input seq_lengths seq_axis batch_axis name seq_dim=seq_axis batch_dim=batch_axis)
+    shape(input name out_type)
+    size(input name out_type)
+    squeeze(input axis name squeeze_dims=axis)
+    transpose(a perm name conjugate)
+    tuple(tensors name control_inputs)
+    while_loop(cond body loop_vars shape_invariants parallel_iterations back_prop swap_memory name maximum_iterations return_same_structure=)
+    gradients(ys xs grad_ys name colocate_gradients_with_ops= gate_gradients aggregation_method stop_gradients unconnected_gradients)
+    reduce_join strings.reduce_join = strings.reduce_join(inputs axis keep_dims separator name reduction_indices keepdims)
+    substr strings.substr = strings.substr(input pos len name unit)
+    strings.length(input name unit)
+    string_to_hash_bucket strings.to_hash_bucket = strings.to_hash_bucket(string_tensor=input num_buckets name input)
+    string_to_number strings.to_number = strings.to_number(string_tensor=input out_type name input)
+    sparse_add sparse.add = sparse.add(a b threshold thresh=threshold)
+    sparse_mask = sparse.mask(a mask_indices name)
+    sparse_reshape = sparse.reshape(sp_input shape name)
+    sparse_slice = sparse.slice(sp_input start size name)
+    sparse_fill_empty_rows = sparse.fill_empty_rows(sp_input default_value name)
+    sparse_to_indicator = sparse.to_indicator(sp_input vocab_size name)
+    sparse_tensor_to_dense = sparse.to_dense(sp_input default_value validate_indices name)
+    sets.set_difference = sets.difference(a b aminusb validate_indices)
+    sets.set_intersection = sets.intersection(a b validate_indices)
+    sets.set_size = sets.size(a validate_indices)
+    sets.set_union = sets.union(a b validate_indices)
+    gfile.Copy = io.gfile.copy(oldpath=src newpath=dst overwrite)
+    gfile.DeleteRecursively = io.gfile.rmtree(dirname=path)
+    gfile.Exists = io.gfile.exists(filename=path)
+    gfile.Glob = io.gfile.glob(filename=pattern)
+    gfile.IsDirectory = io.gfile.isdir(dirname=path)
+    gfile.ListDirectory = io.gfile.listdir(dirname=path)
+    gfile.MakeDirs = io.gfile.makedirs(dirname=path)
+    gfile.MkDir = io.gfile.mkdir(dirname=path)
+    gfile.Remove = io.gfile.remove(filename=path)
+    gfile.Rename = io.gfile.rename(oldname=src newname=dst overwrite)
+    gfile.Stat = io.gfile.stat(filename=path)
+    gfile.Walk = io.gfile.walk(top in_order=topdown)
+"""
+for _line in _TABLE.strip().splitlines():
+    _declare_arguments(_line)
 
 _UNSUPPORTED_IN_EAGER_CODE = _split_names(
     "accuracy auc average_precision_at_k false_negatives false_negatives_at_thresholds false_positives false_positives_at_thresholds "

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging as _logging
 
 from fastgrad._src.core.eager import get_logger as _get_logger
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 
 DEBUG, INFO, WARN, ERROR, FATAL = _logging.DEBUG, _logging.INFO, _logging.WARNING, _logging.ERROR, _logging.CRITICAL
 
@@ -57,5 +56,3 @@ def log(level: int, msg: str, *args: object) -> None:
 
 
 warn = warning
-
-__getattr__, __dir__ = _namespace_hooks("tf.compat.v1.logging", globals())

@@ -20,7 +20,6 @@ from fastgrad._src.core.errors import (
     PermissionDeniedError,
     UnimplementedError,
 )
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 
 _MODES = ("r", "w", "a", "r+", "w+", "a+")
 
@@ -338,6 +337,3 @@ class GFile:
 
     def __next__(self) -> Any:
         return self.next()
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.io.gfile", globals())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.keras.datasets.reading import TrainAndTestArrays, load_npz_arrays, split_rows
 
 
@@ -21,6 +20,3 @@ def load_data(path: str = "boston_housing.npz", test_split: float = 0.2, seed: i
         path, "boston_housing.npz", "f553886a1f8d56431e820c5b82552d9d95cfcb96d1e678153f8839538947dff5"
     )
     return split_rows(arrays["x"], arrays["y"], test_split, seed)
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.keras.datasets.boston_housing", globals())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.keras.datasets.reading import TrainAndTestArrays, load_npz_arrays, split_rows
 
 
@@ -25,6 +24,3 @@ def load_data(
     )
     rows = 600 if version == "small" else None
     return split_rows(arrays["x"][:rows], arrays["y"][:rows], test_split, seed)
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.keras.datasets.california_housing", globals())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.keras.datasets.cifar import read_batches
 from fastgrad._src.keras.datasets.reading import TrainAndTestArrays
 
@@ -19,6 +18,3 @@ def load_data() -> TrainAndTestArrays:
         return x, y.astype("uint8")
 
     return images_and_labels([f"data_batch_{number}" for number in range(1, 6)]), images_and_labels(["test_batch"])
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.keras.datasets.cifar10", globals())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.keras.datasets.cifar import read_batches
 from fastgrad._src.keras.datasets.reading import TrainAndTestArrays
 
@@ -25,6 +24,3 @@ def load_data(label_mode: str = "fine") -> TrainAndTestArrays:
         read_batches("cifar-100-python", _ARCHIVE_SHA256, "cifar-100-python.tar.gz", ["train"], label),
         read_batches("cifar-100-python", _ARCHIVE_SHA256, "cifar-100-python.tar.gz", ["test"], label),
     )
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.keras.datasets.cifar100", globals())

@@ -7,7 +7,6 @@ import os
 import numpy as np
 
 from fastgrad._src.core.damaged_file import open_regular, parser_errors_as_one
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.files.formats.decompression import decompressed
 from fastgrad._src.keras.datasets.reading import TrainAndTestArrays
 from fastgrad._src.keras.utils.files import get_file
@@ -37,6 +36,3 @@ def _decompressed_bytes(name: str, header: int) -> np.ndarray:
     path = get_file(name, _DOWNLOAD_URL + name, md5_hash=_MD5_BY_FILE_NAME[name], cache_subdir=folder)
     with open_regular(path) as file, parser_errors_as_one(path, "file of Fashion-MNIST"):
         return np.frombuffer(decompressed(file, "gzip").read(), np.uint8, offset=header)
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.keras.datasets.fashion_mnist", globals())

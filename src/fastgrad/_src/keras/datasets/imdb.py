@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.keras.datasets import word_numbers
 from fastgrad._src.keras.datasets.reading import TrainAndTestArrays, load_npz_arrays
 
@@ -55,6 +54,3 @@ def load_data(
 def get_word_index(path: str = "imdb_word_index.json") -> dict[str, int]:
     """Returns the words with their numbers, without ``index_from``."""
     return word_numbers.word_index(path, "imdb_word_index.json", "bfafd718b763782e994055a2d397834f")
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.keras.datasets.imdb", globals())

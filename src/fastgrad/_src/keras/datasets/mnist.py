@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.keras.datasets.reading import TrainAndTestArrays, load_npz_arrays
 
 
@@ -19,6 +18,3 @@ def load_data(path: str = "mnist.npz") -> TrainAndTestArrays:
     """
     arrays = load_npz_arrays(path, "mnist.npz", "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1")
     return (arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"])
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.keras.datasets.mnist", globals())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.keras.datasets import word_numbers
 from fastgrad._src.keras.datasets.reading import TrainAndTestArrays, load_npz_arrays, shuffled_rows
 
@@ -48,6 +47,3 @@ def get_word_index(path: str = "reuters_word_index.json") -> dict[str, int]:
 def get_label_names() -> tuple[str, ...]:
     """Returns the names of the topics."""
     return tuple(_TOPICS.split())
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.keras.datasets.reuters", globals())

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core.errors import InvalidArgumentError, OutOfMemoryError
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.image import resampling
 from fastgrad._src.keras.settings import standardize_data_format
@@ -86,6 +85,3 @@ def smart_resize(
     if method == "nearest":
         resized = cast(resized, images.dtype)
     return resized if isinstance(x, Tensor) else resized.numpy()
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.keras.preprocessing.image", globals())

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.files.formats.json_text import parse_json
 
 _PUNCTUATION = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
@@ -256,6 +255,3 @@ def tokenizer_from_json(json_string: str) -> Tokenizer:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"tokenizer_from_json: the text is none of Tokenizer.to_json: {error!r}.") from None
     return tokenizer
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.keras.preprocessing.text", globals())

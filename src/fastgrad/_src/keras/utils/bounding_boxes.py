@@ -5,7 +5,6 @@ from __future__ import annotations
 import math as _math
 from typing import Any
 
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.core.tensor import convert_to_tensor as _convert_to_tensor
 from fastgrad._src.keras.layers.bounding_boxes import clip_to_image_size as clip_to_image_size
 from fastgrad._src.keras.layers.bounding_boxes import convert_format as convert_format
@@ -31,8 +30,6 @@ from fastgrad._src.ops.reduction import reduce_prod as _reduce_prod
 from fastgrad._src.ops.reduction import reduce_sum as _reduce_sum
 from fastgrad._src.ops.selection import where as _where
 from fastgrad._src.ops.shaping import broadcast_to as _broadcast_to
-
-__getattr__, __dir__ = _namespace_hooks("tf.keras.utils.bounding_boxes", globals())
 
 
 def _corners(name: str, boxes: Any, bounding_box_format: str) -> tuple[Any, ...]:

@@ -9,7 +9,6 @@ import numpy as np
 from fastgrad._src.compat.experimental.numpy.promotion import asarray as _asarray
 from fastgrad._src.compat.experimental.numpy.promotion import result_type as _result_type
 from fastgrad._src.core import dtypes as _dtypes
-from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.ops.default_generators import set_seed as _set_seed
 from fastgrad._src.ops.random_ops import normal as _normal
 from fastgrad._src.ops.random_ops import poisson as _poisson
@@ -67,6 +66,3 @@ def randint(low: Any, high: Any = None, size: Any = None, dtype: Any = np.int64)
         raise ValueError(f"Argument `dtype` got an invalid value {dtype}. Only int32 and int64 are supported.")
     first, last = (0, int(low)) if high is None else (int(low), int(high))
     return _uniform(_shape(size), first, last, _result_type(dtype))
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.experimental.numpy.random", globals())
