@@ -18,7 +18,7 @@ from fastgrad._src.derivatives.runtime.code_lifetimes import Lifetimes
 from fastgrad._src.derivatives.runtime.code_values import NotEmittedError, Value, Wider, can_become
 from fastgrad._src.derivatives.runtime.reference_table import ReferenceTable
 from fastgrad._src.derivatives.runtime.stack_arrays import stack_allocations
-from fastgrad._src.derivatives.runtime.tape_memory import OWNER, free_stacks
+from fastgrad._src.derivatives.runtime.tape_memory import write_exceptional_exit
 from fastgrad._src.jit.numba_internals import cgutils, lowering
 from fastgrad._src.jit.numba_internals import ir as numba_ir
 from fastgrad._src.scalars.formulas import Term
@@ -126,26 +126,11 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
                     raise NotEmittedError(f"block {number} has no end")
         elif not self.builder.block.is_terminated:
             self._return(Value(types.none, self.context.get_dummy_value()))
-        self._write_exceptional_exit(exit_block)
+        del self.function.exceptional_exit
+        write_exceptional_exit(self.builder, exit_block, self._references.release)
         # Older releases of Numba drop all reference counts of a function whose typed calls return none. Here they see no calls.
         self.module.add_named_metadata("numba_args_may_always_need_nrt", [llvm_ir.Constant(llvm_ir.IntType(1), 1)])
         self.post_lower()
-
-    def _write_exceptional_exit(self, block: Any) -> None:
-        """Writes the block by which exceptions leave: it frees what the function owns."""
-        del self.function.exceptional_exit
-        (status,) = block.instructions
-        builder = self.builder
-        builder.position_at_end(block)
-        if not status.incomings:
-            builder.unreachable()
-            block.instructions.remove(status)
-            return
-        owner = getattr(self.function, OWNER, None)
-        if owner is not None:
-            free_stacks(builder, owner)
-        self._references.release()
-        builder.ret(status)
 
     def _block_of(self, number: int) -> Any:
         block = self._blocks.get(number)

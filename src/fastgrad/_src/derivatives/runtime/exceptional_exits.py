@@ -9,7 +9,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from fastgrad._src.derivatives.runtime.tape_memory import OWNER, free_stacks
+from fastgrad._src.derivatives.runtime.tape_memory import write_exceptional_exit
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import is_on
 from fastgrad._src.jit.numba_internals import (
@@ -66,19 +66,11 @@ class _Lower(lowering.Lower):  # type: ignore[misc]
         super().post_lower()
         block = self.function.exceptional_exit
         del self.function.exceptional_exit
-        (code,) = block.instructions
-        builder = self.builder
-        builder.position_at_end(block)
-        if not code.incomings:
-            builder.unreachable()
-            block.instructions.remove(code)
-            return
-        owner = getattr(self.function, OWNER, None)
-        if owner is not None:
-            free_stacks(builder, owner)
+        write_exceptional_exit(self.builder, block, self._release_variables)
+
+    def _release_variables(self) -> None:
         for name, pointer in self.varmap.items():
-            self.decref(self.typeof(name), builder.load(pointer))
-        builder.ret(code)
+            self.decref(self.typeof(name), self.builder.load(pointer))
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import operator
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -176,6 +177,21 @@ def free_stacks(builder: Any, owner: Any) -> None:
     free = cgutils.get_or_insert_function(builder.module, llvm_ir.FunctionType(llvm_ir.VoidType(), [integer]), "free")
     for address in cgutils.unpack_tuple(builder, builder.load(owner), STACKS):
         builder.call(free, [address])
+
+
+def write_exceptional_exit(builder: Any, block: Any, release: Callable[[], None]) -> None:
+    """Writes the block by which exceptions leave a function: it frees the stacks, and what ``release`` generates code for."""
+    (status,) = block.instructions
+    builder.position_at_end(block)
+    if not status.incomings:
+        builder.unreachable()
+        block.instructions.remove(status)
+        return
+    owner = getattr(builder.function, OWNER, None)
+    if owner is not None:
+        free_stacks(builder, owner)
+    release()
+    builder.ret(status)
 
 
 @intrinsic
