@@ -78,15 +78,7 @@ class LayerNormalization(SameShape):
     def build(self, input_shape: Any) -> None:
         """Makes ``gamma`` and ``beta``; the sizes of the axes must be known."""
         self.axis = sorted(self.axis) if isinstance(self.axis, list) else [self.axis]
-        if any(not -len(input_shape) <= axis < len(input_shape) for axis in self.axis):
-            raise IndexError(
-                f"LayerNormalization '{self.name}': axis {self.axis} is out of range for inputs of shape {tuple(input_shape)}."
-            )
-        shape = tuple(input_shape[axis] for axis in self.axis)
-        if None in shape:
-            raise ValueError(
-                f"LayerNormalization '{self.name}': the sizes of axes {self.axis} of {input_shape} are unknown."
-            )
+        shape = self._sizes_of_axes("LayerNormalization", input_shape, self.axis)
         self._axis_order(len(input_shape))
         self.gamma: Weight | None = None
         self.beta: Weight | None = None

@@ -32,15 +32,7 @@ class RMSNormalization(SameShape):
     def build(self, input_shape: Any) -> None:
         """Makes ``scale``."""
         self.axis = sorted(self.axis) if isinstance(self.axis, (list, tuple)) else [self.axis]
-        if any(not -len(input_shape) <= axis < len(input_shape) for axis in self.axis):
-            raise IndexError(
-                f"RMSNormalization '{self.name}': axis {self.axis} is out of range for inputs of shape {tuple(input_shape)}."
-            )
-        shape = tuple(input_shape[axis] for axis in self.axis)
-        if None in shape:
-            raise ValueError(
-                f"RMSNormalization '{self.name}': the sizes of axes {self.axis} of {input_shape} are unknown."
-            )
+        shape = self._sizes_of_axes("RMSNormalization", input_shape, self.axis)
         self.scale = self.add_weight(shape=shape, initializer="ones", name="scale")
 
     def call(self, x: Tensor) -> Tensor:
