@@ -61,8 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     recorder.record_inner_calls()
     report: list[dict[str, Any]] = []
     for calls in list(recorder.calls.values()):
-        report.append(_function_report(calls, options.seconds))
-        print(_report_line(report[-1]), flush=True)
+        function = _function_report(calls, options.seconds)
+        report.append(function)
+        print(f"{function['status']:10}  {function['name']}  {function['reason'][:300]}".rstrip(), flush=True)
         _write_report(options, functions=report)
     unchecked = _unchecked_functions(recorder)
     _write_report(options, functions=report, unchecked=unchecked)
@@ -198,10 +199,6 @@ def _outcomes_of_process(calls: list[Call], seconds: float) -> tuple[list[dict[s
         end = f"the process was ended by {signal.Signals(-status).name}"
     outcomes = [json.loads(line) for line in received.split(b"\n")[:-1]]
     return outcomes, end or "the process ended", usage.ru_utime + usage.ru_stime
-
-
-def _report_line(function: dict[str, Any]) -> str:
-    return f"{function['status']:10}  {function['name']}  {function['reason'][:300]}".rstrip()
 
 
 if __name__ == "__main__":

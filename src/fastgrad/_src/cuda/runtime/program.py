@@ -80,9 +80,8 @@ class DeviceProgram:
         self._graphs: dict[tuple[int, int], Any] = {}  # by the number of the block and of the first step
         self._shared = -1
         self._lock = threading.RLock()
-        state_variables = [
-            node.payload for part in self.tree.parts() for node in part.graph.nodes if _accesses_variable(node.kind)
-        ]
+        nodes = [node for part in self.tree.parts() for node in part.graph.nodes]
+        state_variables = [node.payload for node in nodes if node.kind in (Kind.READ, Kind.ASSIGN)]
         self._read = _host_arrays(state_variables)
         self._written = _host_arrays(self.plan.written)
 
@@ -421,10 +420,6 @@ def warn_of_host_fallback(name: str) -> None:
             f"{name} has no kernel for GPUs ({reason}): it runs on the host, and its arrays are copied there and back.",
             RuntimeWarning,
         )
-
-
-def _accesses_variable(kind: Kind) -> bool:
-    return kind is Kind.READ or kind is Kind.ASSIGN
 
 
 def _host_arrays(variables: Sequence[Any]) -> list[np.ndarray]:

@@ -141,14 +141,11 @@ class GraphWriter:
     def _require_common(self, versions: Sequence[Any], what: str) -> Any:
         """Returns what all recordings have; ``what`` says in the error what differs."""
         if any(version != versions[0] for version in versions):
-            raise self._size_dependence_error(what)
+            raise DependsOnSizes(
+                f"{self._name}(): {what} of the recorded function depends on the sizes that input_signature leaves open, as in a Python "
+                "loop over x.shape[0]. Use tf.while_loop, tf.map_fn or `for i in tf.range(n)`, or give all sizes in input_signature."
+            )
         return versions[0]
-
-    def _size_dependence_error(self, what: str) -> DependsOnSizes:
-        return DependsOnSizes(
-            f"{self._name}(): {what} of the recorded function depends on the sizes that input_signature leaves open, as in a Python "
-            "loop over x.shape[0]. Use tf.while_loop, tf.map_fn or `for i in tf.range(n)`, or give all sizes in input_signature."
-        )
 
     # ---- nodes -----------------------------------------------------------------------------------------
 

@@ -85,7 +85,8 @@ class _Translation:
 
     def translate(self) -> str:
         """Returns the whole expression; raises ValueError if RE2 refuses it, or if Python has nothing like it."""
-        parts = [self._translate_leading_flags()]
+        # Python also takes flags in front of the expression, such as ``(?i)``.
+        parts = [self._translate_group_flags(True) if self._is_at_flags() else ""]
         can_repeat = False
         while self.position < len(self.text):
             character = self._next_character()
@@ -159,10 +160,6 @@ class _Translation:
         return character + counts + "?" * is_lazy
 
     # ---- groups ----------------------------------------------------------------------------------------------
-
-    def _translate_leading_flags(self) -> str:
-        """Returns flags in front of the expression, such as ``(?i)``, which Python also takes there."""
-        return self._translate_group_flags(True) if self._is_at_flags() else ""
 
     def _is_at_flags(self) -> bool:
         stop = self.text.find(")", self.position)
