@@ -144,6 +144,21 @@ class ReductionEmitter:
 
     # ---- elements ----------------------------------------------------------------------------------------------
 
+    def _write_place(self) -> tuple[str, str]:
+        """Writes which result a unit computes, and which part of it; returns the bounds of the part's elements."""
+        writer = self.writer
+        start, stop = "0", writer.integer_parameter("reduced", self.reduced_count)
+        if self.parts > 1:  # the parts of a result are side by side
+            parts = writer.integer_parameter("parts", self.parts)
+            writer.line(f"p = u // {parts}")
+            writer.line(f"begin = (u - p * {parts}) * {writer.integer_parameter('part', self.part)}")
+            writer.line(f"finish = least(begin + part, {stop})")
+            start, stop = "begin", "finish"
+        else:
+            writer.line("p = u")
+        writer.write_dimension_indices("p", self.kept)
+        return start, stop
+
     def _write_outer_loads(self, phase: Phase) -> None:
         _, outer_inputs, _ = self.writer.inputs_by_loop_level(kept=False)
         self.writer.load([i for i in outer_inputs if i in phase.inputs], self.dims, "0")
@@ -273,16 +288,7 @@ class _InnermostReductionEmitter(ReductionEmitter):
                 writer.line(f"lanes{number} = local_array({lane_dtype_of(self.step(number))}, {LANES})")
             writer.line(f"used = padded(least({LANES}, {n}))")
         with writer.block("for u in range(first, last)"):
-            start, stop = "0", writer.integer_parameter("reduced", self.reduced_count)
-            if self.parts > 1:  # the parts of a result are side by side
-                parts = writer.integer_parameter("parts", self.parts)
-                writer.line(f"p = u // {parts}")
-                writer.line(f"begin = (u - p * {parts}) * {writer.integer_parameter('part', self.part)}")
-                writer.line(f"finish = least(begin + part, {stop})")
-                start, stop = "begin", "finish"
-            else:
-                writer.line("p = u")
-            writer.write_dimension_indices("p", self.kept)
+            start, stop = self._write_place()
             last_kept_index = f"k{self.kept[-1]}" if self.kept else "0"
             for phase in self.schedule.phases:
                 for number in phase.reductions:

@@ -55,17 +55,8 @@ class _BlockReduction(ReductionEmitter):
     def _write_kernel(self) -> None:
         writer = self.writer
         writer.together = True
-        begin, finish = "0", writer.integer_parameter("reduced", self.reduced_count)
         with writer.block("for u in range(first, last)"):
-            if self.parts > 1:
-                parts = writer.integer_parameter("parts", self.parts)
-                writer.line(f"p = u // {parts}")
-                writer.line(f"begin = (u - p * {parts}) * {writer.integer_parameter('part', self.part)}")
-                writer.line(f"finish = least(begin + part, {finish})")
-                begin, finish = "begin", "finish"
-            else:
-                writer.line("p = u")
-            writer.write_dimension_indices("p", self.kept)
+            begin, finish = self._write_place()
             for phase in self.schedule.phases:
                 for number in phase.reductions:
                     step = self.step(number)
