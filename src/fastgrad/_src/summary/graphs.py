@@ -14,10 +14,10 @@ from fastgrad._src.summary.values import PluginData, write_value
 from fastgrad._src.summary.writers import default_writer, should_record_summaries
 
 # A graph is declared as bytes, which serialized messages hold as they hold a message.
-_RUN_METADATA_FILES: dict[str, dict[str, tuple[str, ...]]] = {
+_RUN_METADATA_FILES = {
     "protobuf/config.proto": {
-        "FunctionGraphs": ("repeated bytes partition_graphs 1", "one bytes pre_optimization_graph 2"),
-        "RunMetadata": ("repeated bytes partition_graphs 3", "repeated FunctionGraphs function_graphs 4"),
+        "FunctionGraphs": "repeated bytes partition_graphs 1, one bytes pre_optimization_graph 2",
+        "RunMetadata": "repeated bytes partition_graphs 3, repeated FunctionGraphs function_graphs 4",
     }
 }
 

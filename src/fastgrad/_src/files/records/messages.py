@@ -7,43 +7,33 @@ from typing import Any
 
 _FOLDER = "tensorflow/core/"
 TENSOR_FILE = "framework/tensor.proto"
-_FILES: dict[str, dict[str, tuple[str, ...]]] = {
+_FILES = {
     "example/feature.proto": {
-        "BytesList": ("repeated bytes value 1",),
-        "FloatList": ("repeated float value 1",),
-        "Int64List": ("repeated int64 value 1",),
-        "Feature": ("kind BytesList bytes_list 1", "kind FloatList float_list 2", "kind Int64List int64_list 3"),
-        "Features": ("map Feature feature 1",),
-        "FeatureList": ("repeated Feature feature 1",),
-        "FeatureLists": ("map FeatureList feature_list 1",),
+        "BytesList": "repeated bytes value 1",
+        "FloatList": "repeated float value 1",
+        "Int64List": "repeated int64 value 1",
+        "Feature": "kind BytesList bytes_list 1, kind FloatList float_list 2, kind Int64List int64_list 3",
+        "Features": "map Feature feature 1",
+        "FeatureList": "repeated Feature feature 1",
+        "FeatureLists": "map FeatureList feature_list 1",
     },
     "example/example.proto": {
-        "Example": ("one Features features 1",),
-        "SequenceExample": ("one Features context 1", "one FeatureLists feature_lists 2"),
+        "Example": "one Features features 1",
+        "SequenceExample": "one Features context 1, one FeatureLists feature_lists 2",
     },
     TENSOR_FILE: {
-        "TensorShapeDim": ("one int64 size 1", "one string name 2"),
-        "TensorShapeProto": ("repeated TensorShapeDim dim 2", "one bool unknown_rank 3"),
+        "TensorShapeDim": "one int64 size 1, one string name 2",
+        "TensorShapeProto": "repeated TensorShapeDim dim 2, one bool unknown_rank 3",
         "TensorProto": (
-            "one int32 dtype 1",
-            "one TensorShapeProto tensor_shape 2",
-            "one int32 version_number 3",
-            "one bytes tensor_content 4",
-            "repeated float float_val 5",
-            "repeated double double_val 6",
-            "repeated int32 int_val 7",
-            "repeated bytes string_val 8",
-            "repeated float scomplex_val 9",
-            "repeated int64 int64_val 10",
-            "repeated bool bool_val 11",
-            "repeated double dcomplex_val 12",
-            "repeated int32 half_val 13",
-            "repeated uint32 uint32_val 16",
-            "repeated uint64 uint64_val 17",
+            "one int32 dtype 1, one TensorShapeProto tensor_shape 2, one int32 version_number 3, "
+            "one bytes tensor_content 4, repeated float float_val 5, repeated double double_val 6, "
+            "repeated int32 int_val 7, repeated bytes string_val 8, repeated float scomplex_val 9, "
+            "repeated int64 int64_val 10, repeated bool bool_val 11, repeated double dcomplex_val 12, "
+            "repeated int32 half_val 13, repeated uint32 uint32_val 16, repeated uint64 uint64_val 17"
         ),
     },
 }
-"""The fields of each message: a rule, a type, a name and a number. Rules are one, repeated, map (of strings) or the name of a oneof."""
+"""The fields of each message: of each field a rule, a type, a name and a number. Rules are one, repeated, map (of strings) or the name of a oneof."""
 
 _EXAMPLE_DOCSTRING = """A record of named features, as TFRecord files have them.
 
@@ -72,7 +62,7 @@ def _classes() -> dict[str, Any]:
     return classes
 
 
-def build_classes(files: dict[str, dict[str, tuple[str, ...]]], module: str) -> dict[str, Any]:
+def build_classes(files: dict[str, dict[str, str]], module: str) -> dict[str, Any]:
     """Returns the classes of messages by name.
 
     Args:
@@ -91,7 +81,7 @@ def build_classes(files: dict[str, dict[str, tuple[str, ...]]], module: str) -> 
             name=_FOLDER + path, package="tensorflow", syntax="proto3", dependency=list(dependencies)
         )
         for name, fields in messages.items():
-            _add_message_fields(file.message_type.add(name=name), fields)
+            _add_message_fields(file.message_type.add(name=name), fields.split(", ") if fields else [])
             names.append(name)
         pool.Add(file) if hasattr(pool, "Add") else pool.AddSerializedFile(file.SerializeToString())
         dependencies.append(file.name)
@@ -102,7 +92,7 @@ def build_classes(files: dict[str, dict[str, tuple[str, ...]]], module: str) -> 
     return classes
 
 
-def tensor_messages() -> dict[str, tuple[str, ...]]:
+def tensor_messages() -> dict[str, str]:
     """Returns the fields of ``TensorProto`` and of the messages it is made of."""
     return _FILES[TENSOR_FILE]
 
@@ -113,7 +103,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def _add_message_fields(message: Any, fields: tuple[str, ...]) -> None:
+def _add_message_fields(message: Any, fields: list[str]) -> None:
     """Adds fields to the description of a message."""
     for field in fields:
         rule, kind, name, number = field.split()
@@ -121,7 +111,7 @@ def _add_message_fields(message: Any, fields: tuple[str, ...]) -> None:
         if rule == "map":
             entry = message.nested_type.add(name=f"{name.title().replace('_', '')}Entry")
             entry.options.map_entry = True
-            _add_message_fields(entry, ("one string key 1", f"one {kind} value 2"))
+            _add_message_fields(entry, ["one string key 1", f"one {kind} value 2"])
             kind = f"{message.name}.{entry.name}"
         elif rule not in ("one", "repeated"):
             if not message.oneof_decl:
