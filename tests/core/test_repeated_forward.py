@@ -22,7 +22,7 @@ RUNS = 4
 def counted(monkeypatch):
     """Programs come soon and stay; counts the passes that kept a known order, and those that left it."""
     monkeypatch.setattr(repeated_backward, "RUNS_BEFORE_PROGRAM", 1)
-    monkeypatch.setattr(repeated_forward, "RUNS_BEFORE_PROGRAM", 2)
+    monkeypatch.setattr(repeated_forward, "PASSES_IN_A_ROW", 1)
     monkeypatch.setattr(repeated_forward, "TIMED_PASSES", 0)
     monkeypatch.setattr(forward_program, "LEAST_RESULTS", 1)
     counts = {"kept": 0, "left": 0, "computed": 0}
@@ -553,3 +553,15 @@ def test_programs_and_memory_are_bounded(monkeypatch):
     monkeypatch.setattr(repeated_forward, "MOST_ARENA_BYTES", -1)
     trained(shape=(2,))
     assert len(forward_passes._by_beginning) == 1
+
+
+def test_tapes_that_go_several_ways_have_no_programs(monkeypatch):
+    monkeypatch.setattr(repeated_forward, "PASSES_IN_A_ROW", 3)
+    w = tf.Variable(normal(5))
+    ways = [lambda w, x: step(x, w), lambda w, x: [tf.exp(tf.tanh(x * w)) + 1.0]]
+    for number in range(40):
+        run(ways[number % 3 == 0], [w], tf.constant(normal(5)))
+    assert not forward_passes._by_beginning
+    for _ in range(4):
+        run(ways[0], [w], tf.constant(normal(5)))
+    assert forward_passes._by_beginning

@@ -137,7 +137,7 @@ def _check_repeated_passes(source: str) -> None:
         wanted = runs.run(source, tf, times=4)
     with (
         mock.patch.object(repeated_backward, "RUNS_BEFORE_PROGRAM", 0),
-        mock.patch.object(repeated_forward, "RUNS_BEFORE_PROGRAM", 1),
+        mock.patch.object(repeated_forward, "PASSES_IN_A_ROW", 1),
         mock.patch.object(repeated_forward, "TIMED_PASSES", 0),
         mock.patch.object(forward_program, "LEAST_RESULTS", 1),
     ):

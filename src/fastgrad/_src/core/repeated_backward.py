@@ -74,7 +74,7 @@ class Structure:
         targets, keys: as for ``backward_pass``.
 
     Attributes:
-        runs: the number of backward passes by the gradient rules, and of noted forward passes after them.
+        runs: the number of backward passes by the gradient rules.
         program: the program, once there is one. It takes the operands without repetitions.
         arena_bytes: the working memory of the program.
     """

@@ -27,11 +27,11 @@ from fastgrad._src.core.recording import call_unrecorded, recorders
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable
 
-RUNS_BEFORE_PROGRAM = 32
-"""The number of passes over a tape of one structure before its forward pass gets programs."""
+PASSES_IN_A_ROW = 16
+"""The number of noted passes in a row, of tapes that begin alike, that have one structure before it gets programs."""
 
 MOST_NOTED_PASSES = 64
-"""The most passes whose calls are kept until a forward pass of theirs gets programs."""
+"""The most passes whose calls are kept until one gets programs."""
 
 TIMED_PASSES = 16
 """The number of passes with programs, and of passes without, whose least times are compared."""
@@ -406,13 +406,13 @@ class _Notes(Pass):
             tape._forward = None
 
     def end(self, structure: Any, tensors: Sequence[Tensor], entries: list[TapeEntry]) -> None:
-        """Makes programs of the calls if the structure came often enough."""
-        structure.runs += 1
-        if structure.runs == RUNS_BEFORE_PROGRAM:
+        """Makes programs of the calls if the structure came often enough in a row."""
+        beginning = _beginning_of(self._calls[0].operation, self._calls[0].inputs)
+        if forward_passes.count_in_a_row(beginning, structure) == PASSES_IN_A_ROW:
             maker = module_of(Hook.FORWARD_PROGRAMS)
             forward_pass = maker.make_forward_pass(self._calls, self._variables, structure, tensors, entries)
             if forward_pass is not None:
-                forward_passes.add(self._calls[0], forward_pass)
+                forward_passes.add(beginning, forward_pass)
 
 
 class _ForwardPasses:
@@ -425,6 +425,7 @@ class _ForwardPasses:
     def __init__(self) -> None:
         self.are_expected = False
         self._by_beginning: dict[Any, ForwardPass] = {}
+        self._in_a_row: dict[Any, tuple[Any, int]] = {}
         self._notes_left = 0
 
     def expect(self) -> None:
@@ -439,18 +440,25 @@ class _ForwardPasses:
                 return forward_pass.pass_of(tape)
             self.remove(forward_pass)
         if self._notes_left <= 0:
-            self.are_expected = bool(self._by_beginning)
+            self.are_expected, self._in_a_row = bool(self._by_beginning), {}
             return None
         self._notes_left -= 1
         return _Notes()
 
-    def add(self, first_call: NotedCall, forward_pass: ForwardPass) -> None:
-        """Keeps a forward pass that begins with ``first_call``."""
+    def count_in_a_row(self, beginning: Any, structure: Any) -> int:
+        """Returns how many noted passes with this beginning had this structure, up to now and in a row."""
+        last, count = self._in_a_row.get(beginning, (None, 0))
+        count = count + 1 if last is structure else 1
+        self._in_a_row[beginning] = structure, count
+        return count
+
+    def add(self, beginning: Any, forward_pass: ForwardPass) -> None:
+        """Keeps a forward pass that begins like this."""
         arena_bytes = sum(other.arena_bytes for other in self._by_beginning.values()) + forward_pass.arena_bytes
         if len(self._by_beginning) >= MOST_FORWARD_PASSES or arena_bytes > MOST_ARENA_BYTES:
             self.clear()
         self.are_expected = True
-        self._by_beginning[_beginning_of(first_call.operation, first_call.inputs)] = forward_pass
+        self._by_beginning[beginning] = forward_pass
 
     def remove(self, forward_pass: ForwardPass) -> None:
         """Drops a forward pass."""
@@ -458,7 +466,7 @@ class _ForwardPasses:
 
     def clear(self) -> None:
         """Drops all."""
-        self._by_beginning, self._notes_left, self.are_expected = {}, 0, False
+        self._by_beginning, self._in_a_row, self._notes_left, self.are_expected = {}, {}, 0, False
 
 
 forward_passes = _ForwardPasses()

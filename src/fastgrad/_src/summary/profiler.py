@@ -148,7 +148,8 @@ def start(logdir: Any, options: ProfilerOptions | None = None) -> None:
     """Starts a profile of this thread, and of threads that start later.
 
     Each operation that runs eagerly, each call of a compiled function and each ``Trace`` becomes an event with its time. For
-    the kernels inside a compiled function see its ``report()``.
+    the kernels inside a compiled function see its ``report()``. A tape that comes again and again computes the results of several
+    operations at the first of them, whose event has the time of all.
 
     Args:
         logdir: the folder for TensorBoard; ``stop`` writes ``plugins/profile/TIME/HOST.trace.json.gz`` below it, which
