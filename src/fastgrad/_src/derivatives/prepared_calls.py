@@ -40,7 +40,7 @@ from fastgrad._src.derivatives.runtime.record_fields import (
     memory_in_argument,
 )
 from fastgrad._src.jit.dispatcher_cache import RecentlyUsed
-from fastgrad._src.jit.numba_internals import CPUDispatcher, dispatcher
+from fastgrad._src.jit.numba_internals import dispatcher
 
 _LAYOUT = 0x503
 """The flags of an array that its Numba type depends on: contiguous in either order, aligned, writable."""
@@ -67,19 +67,19 @@ class _Function:
 
     Args:
         f: the function.
-        is_renewed: whether a value has changed since an earlier call. Numba compiled ``f`` with the value of then.
 
     Attributes:
         calls: the prepared calls, by class, number of primals and kinds of the arguments.
     """
 
-    def __init__(self, f: Any, is_renewed: bool) -> None:
+    def __init__(self, f: Any) -> None:
         self._f = f
-        self.is_renewed = is_renewed
-        snapshot = Snapshot([f])
+        snapshot = Snapshot([f], has_threads=True)
         self._reads_another_value = snapshot.change_check()
-        arrays = [leaf for read in snapshot.reads for leaf in result_leaves(read.recorded)]
-        self._arrays = [(array, array.tobytes()) for array in arrays if isinstance(array, np.ndarray)]
+        values = [leaf for read in snapshot.reads for leaf in result_leaves(read.recorded)]
+        self._arrays = [(array, array.tobytes()) for array in values if isinstance(array, np.ndarray)]
+        # Numba may have compiled these functions with values that have changed since.
+        self._with_values_of_now = snapshot.functions[0] if any(map(_is_compiled, [f, *values])) else f
         self.calls = RecentlyUsed()
         self._dispatchers: dict[Any, Any] = {}
 
@@ -92,6 +92,15 @@ class _Function:
         key = count, maker, options
         if key not in self._dispatchers:
             self._dispatchers[key] = maker(self.of(count), *options)
+        return self._dispatchers[key]
+
+    def compiled(self, count: int) -> Any:
+        """Returns the function of ``count`` arguments, which Numba compiles with the values that it and its callees read now."""
+        key = count, None
+        if key not in self._dispatchers:
+            f = self._with_values_of_now
+            f = with_fixed_parameters(f, count) if is_variadic(f) else f
+            self._dispatchers[key] = f if isinstance(f, dispatcher.Dispatcher) else numba.njit(f)
         return self._dispatchers[key]
 
     def of(self, count: int) -> Any:
@@ -150,7 +159,7 @@ def _function_of(f: Any, owner: str) -> _Function:
     if function is None or function.has_changed():
         if not is_variadic(f):
             wrapped_function(f, owner)  # raises
-        function = _Function(f, is_renewed=function is not None)
+        function = _Function(f)
         _FUNCTIONS.put(f, function)
     return function
 
@@ -185,7 +194,7 @@ class PreparedPullback(PreparedCall):
     def __init__(self, function: _Function, primals: Sequence[Any], values: Sequence[Any]) -> None:
         super().__init__(function, primals, values)
         check_jit_is_enabled(f"vjp of {self._python_function.__name__}")  # at once, not at a call of the pullback
-        self._compiled = function.dispatcher(len(values), _dispatcher_of, function.is_renewed)
+        self._compiled = function.compiled(len(values))
         in_memory = [leaf for leaf in leaf_types(types.Tuple(self._types)) if not isinstance(leaf, WITHOUT_MEMORY)]
         self._has_instances = any(isinstance(leaf, types.ClassInstanceType) for leaf in in_memory)
         self._has_generators = any(map(has_random_generator, self._types))
@@ -218,6 +227,8 @@ class PreparedPullback(PreparedCall):
             check_parts_of_result(type_of(result), self._python_function, self.owner)
             maker = type(self).pullback
             pull = self._function.dispatcher(len(values), maker, self._positions, count)
+            # At once, so that a later change of what the function reads concerns the pullback no more than the result.
+            pull.compile((*self._types, *map(self._cotangent_type, results)))
             self._pullbacks[count] = pull
         run_again = functools.partial(_run_again, pull, values, states if has_drawn else None, state)
         return result, functools.partial(self._pull_back, run_again, results)
@@ -238,6 +249,13 @@ class PreparedPullback(PreparedCall):
             return gradients
         of_position = dict(zip(self._positions, gradients, strict=True))
         return tuple(map(of_position.get, range(self._given)))
+
+    def _cotangent_type(self, result: Any) -> types.Type:
+        """Returns the type of most cotangents of a result."""
+        like = np.ones((1,) * result.ndim, result.dtype) if isinstance(result, np.ndarray) else result
+        if _is_direction_of(like, like):
+            return type_of(like)
+        return type_of(self._cotangent(None if _is_constant(type_of(like)) else like, like))
 
     def _cotangent(self, part: Any, result: Any) -> Any:
         """Returns the cotangent of a result as the compiled pullback takes it."""
@@ -402,12 +420,9 @@ def _as_float(value: Any) -> Any:
     return float(value)
 
 
-def _dispatcher_of(f: Any, is_renewed: bool) -> Any:
-    """Returns a function that Numba compiles; one that it has compiled already with other values of globals, as a copy."""
-    if not isinstance(f, dispatcher.Dispatcher):
-        return numba.njit(f)
-    is_plain = type(f) is CPUDispatcher and f._can_compile
-    return numba.jit(**f.targetoptions)(f.py_func) if is_renewed and is_plain else f
+def _is_compiled(value: Any) -> bool:
+    """True for a function of ``numba.njit`` or ``numba.vectorize`` that Numba has compiled for some types."""
+    return bool(getattr(getattr(value, "_dispatcher", value), "overloads", None))
 
 
 def bind_arguments(f: Any, arguments: Sequence[Any], keywords: dict[str, Any], owner: str) -> tuple[Any, ...]:

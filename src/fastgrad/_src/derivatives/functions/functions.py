@@ -168,6 +168,7 @@ class Snapshot:
 
     Args:
         functions: functions of users; None stays None.
+        has_threads: whether copies of Numba's functions keep their option ``parallel``.
 
     Attributes:
         functions: copies of the functions. Their globals keep the values of now; attributes of objects do not.
@@ -187,7 +188,8 @@ class Snapshot:
 
     given_gradients: tuple[Any, ...] = ()
 
-    def __init__(self, functions: Sequence[Any]) -> None:
+    def __init__(self, functions: Sequence[Any], has_threads: bool = False) -> None:
+        self._has_threads = has_threads
         self.reads: list[ReachedValue] = []
         self.conditions: list[str] = []
         self.scope: dict[str, Any] = {"differs": has_changed}
@@ -320,6 +322,10 @@ class Snapshot:
     def _frozen_dispatcher(self, dispatcher: Any) -> Any:
         """Returns a function compiled by Numba, or a copy for a new compilation if it reaches what may change."""
         function = dispatcher.py_func
+        if hasattr(dispatcher, "recipe"):  # a derivative
+            maker, *arguments = dispatcher.recipe
+            is_same = self._frozen(arguments[0], function.__name__) is arguments[0]
+            return dispatcher if is_same else maker(*arguments)  # derived with the values of now
         if not dispatcher._can_compile or all(
             _is_library(value) for value in globals_and_closure_values(function).values()
         ):
@@ -329,7 +335,9 @@ class Snapshot:
         self._is_first_visit(function, None)
         if copy is None:
             local_types = {name: type for name, type in dispatcher.locals.items() if name.isidentifier()}  # no versions
-            options = {"locals": local_types} if local_types else {}
+            options: dict[str, Any] = {"locals": local_types} if local_types else {}
+            if self._has_threads:
+                options["parallel"] = dispatcher.targetoptions.get("parallel", False)
             copy = self._copies[id(dispatcher)] = dispatcher_of_copy(
                 dispatcher, _copy_without_globals(function), **options
             )
