@@ -7,6 +7,7 @@ that the last commits concern; PYTHON=python3.12 chooses the interpreter.
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -29,10 +30,13 @@ def is_set(variable: str) -> bool:
     return bool(os.environ.get(variable))
 
 
-def environment(session: nox.Session, extras: str, folder: str = ".venv", early: str = "", below: str = "") -> str:
+def environment(
+    session: nox.Session, extras: str, folder: str = ".venv", early: str = "", below: str = "", interpreter: str = ""
+) -> str:
     """Makes an environment with some extras, or with what a file of requirements names, and returns its Python."""
     arguments = [folder, extras, *([early] if early else [])]
     variables = {"PYTHON_BELOW": below} if below else {}
+    variables |= {"PYTHON": interpreter} if interpreter else {}
     session.run("tools/environment.sh", *arguments, env=variables, external=True, log=False)
     return str(ROOT / folder / "bin" / "python")
 
@@ -119,9 +123,45 @@ def test(session: nox.Session) -> None:
     if any("tests/" in argument for argument in session.posargs):
         pytest(session, python, Tests(""))
         return
-    others = [f"--ignore={path}" for path in (*WITH_SESSIONS, *WITH_ALL_THREADS)]
-    pytest(session, python, Tests("", whole_if_changed=True), *shard(SHARDS), *others)
+    pytest(session, python, Tests("", whole_if_changed=True), *shard(SHARDS), *tests_of_package())
     run(session, python, "-m", "pytest", *BRIEFLY, *WITH_ALL_THREADS)
+
+
+def tests_of_package() -> list[str]:
+    """The options of pytest that leave out the tests with sessions of their own."""
+    return [f"--ignore={path}" for path in (*WITH_SESSIONS, *WITH_ALL_THREADS)]
+
+
+def pythons_of_machine(session: nox.Session, function: str) -> dict[str, str]:
+    """The result of a function of `tests/reliability/machines/environments.py`: commands of Pythons, by version."""
+    code = f"import json; from tests.reliability.machines import environments; print(json.dumps(environments.{function}()))"
+    python = environment(session, "test")
+    return dict(json.loads(str(session.run(python, "-c", code, silent=True, external=True, log=False))))
+
+
+def test_with_python(session: nox.Session, version: str, interpreter: str, modules_of: int) -> None:
+    """Runs the demo, the README's programs and a shard of the tests on a Python."""
+    python = environment(session, "test,examples", f".venv-python{version}", interpreter=interpreter)
+    run(session, python, "examples/digits.py")
+    pytest(session, python, Tests("tests/test_readme.py -k README", side_by_side=False))
+    pytest(session, python, Tests("", modules_of), *tests_of_package())
+
+
+@nox.session
+def pythons(session: nox.Session) -> None:
+    """Runs the demo, the README's programs and a shard of the tests on each Python that is installed here."""
+    for version, interpreter in pythons_of_machine(session, "pythons").items():
+        test_with_python(session, version, interpreter, SHARDS)
+
+
+@nox.session(name="test-python", tags=IN_TEST_ALL)
+def test_python(session: nox.Session) -> None:
+    """Runs the same with fewer tests on one other Python, which the commit's tree chooses."""
+    others = pythons_of_machine(session, "other_python")
+    if not others:
+        session.skip("no other Python that fastgrad takes is installed here")
+    for version, interpreter in others.items():
+        test_with_python(session, version, interpreter, 4 * SHARDS)
 
 
 add_tests(

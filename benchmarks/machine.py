@@ -5,7 +5,7 @@ import platform
 import re
 import subprocess
 import sys
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
 
@@ -19,7 +19,7 @@ MEASURED_FOLDERS = ("src", "benchmarks")
 def provenance(command: str) -> dict[str, Any]:
     """Returns the provenance of results: date, commit, command, machine, the load by other programs, versions."""
     return {
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": git("rev-parse", "HEAD"),
         "changed": bool(
             git("status", "--porcelain", "--untracked-files=no", "--", *MEASURED_FOLDERS, ":!benchmarks/results")

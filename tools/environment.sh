@@ -7,7 +7,7 @@
 #   tools/environment.sh FOLDER FILE.txt EARLY.txt
 #                        what EARLY.txt asks for is tried before, without dependencies, and shortly: its place may not answer
 #
-# PYTHON=…         the interpreter to use; without it the first of python3.14 … python3.10, python3, python that runs
+# PYTHON=…         the interpreter to use; without it the first of python3.14 … python3.11, python3, python that runs
 # PYTHON_BELOW=3.x the first Python version that is too new for these extras
 set -eu
 unset CDPATH
@@ -16,7 +16,7 @@ folder=$1
 extras=$2
 early=${3-}
 below=${PYTHON_BELOW:-3.15}
-candidates='python3.14 python3.13 python3.12 python3.11 python3.10 python3 python'
+candidates='python3.14 python3.13 python3.12 python3.11 python3 python'
 log=
 
 say() { printf '%s\n' "$@"; }
@@ -30,7 +30,7 @@ usable() {
     "$1" - "$below" <<'CHECK' >/dev/null 2>&1
 import sys
 below = tuple(map(int, sys.argv[1].split(".")))
-fits = (3, 10) <= sys.version_info[:2] < below and sys.implementation.name == "cpython" and sys.maxsize > 2**32
+fits = (3, 11) <= sys.version_info[:2] < below and sys.implementation.name == "cpython" and sys.maxsize > 2**32
 sys.exit(not fits)
 CHECK
 }
@@ -59,12 +59,12 @@ create() {
     uv=$(command -v uv || true)
     [ -n "$uv" ] || [ ! -x "${HOME:-}/.local/bin/uv" ] || uv=$HOME/.local/bin/uv
     if [ -z "$first" ]; then
-        [ -z "${PYTHON-}" ] || fail "PYTHON=$PYTHON does not run, or is not a 64-bit CPython from 3.10 up to below $below"
+        [ -z "${PYTHON-}" ] || fail "PYTHON=$PYTHON does not run, or is not a 64-bit CPython from 3.11 up to below $below"
         if [ -n "$uv" ]; then
-            try "$uv" venv --quiet --clear --seed --python ">=3.10,<$below" "$folder" && return
+            try "$uv" venv --quiet --clear --seed --python ">=3.11,<$below" "$folder" && return
             cat "$log" >&2
         fi
-        fail "fastgrad needs a Python from 3.10 up to below $below, and none is here. This line installs uv, which brings one:" \
+        fail "fastgrad needs a Python from 3.11 up to below $below, and none is here. This line installs uv, which brings one:" \
             "  curl -LsSf https://astral.sh/uv/install.sh | sh"
     fi
     old_ifs=$IFS

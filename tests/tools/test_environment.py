@@ -71,7 +71,7 @@ def test_without_any_python_one_line_installs_one(checkout: Checkout) -> None:
     checkout.command("python3.14", SHIM)
     finished = checkout.make()
     assert finished.returncode == 1
-    assert "needs a Python from 3.10" in finished.stderr
+    assert "needs a Python from 3.11" in finished.stderr
     assert finished.stderr.splitlines()[-1].strip() == "curl -LsSf https://astral.sh/uv/install.sh | sh"
 
 

@@ -13,7 +13,7 @@ class Color(enum.IntEnum):
     RED = 1
 
 
-class Name(str, enum.Enum):
+class Name(enum.StrEnum):
     B = "b"
 
 

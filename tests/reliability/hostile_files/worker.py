@@ -36,12 +36,12 @@ ALLOWANCE = 8 << 20
 MULTIPLE = 2
 """The memory that a case may take: ALLOWANCE, and MULTIPLE times the bytes of its file and of its result."""
 
-MULTIPLE_OF_JSON = 26 if sys.version_info >= (3, 11) else 33
+MULTIPLE_OF_JSON = 26
 JSON = (
     *("safetensors", "checkpoint", "backup of fit", "dataset index", "dataset elements", "dataset cache"),
     *("npz", "compressed npz", "word numbers"),
 )
-"""Readers of JSON texts, whose smallest objects, such as `{"":0}`, take 26 bytes a letter in Python; 33 in Python 3.10."""
+"""Readers of JSON texts, whose smallest objects, such as `{"":0}`, take 26 bytes a letter in Python."""
 
 CONFIGURATIONS = (
     ".keras",

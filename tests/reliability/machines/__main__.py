@@ -57,7 +57,7 @@ def tried(name: str, arguments: list[str]) -> dict[str, Any]:
     Returns:
         The numbers of tests, the version of Python, the processor and the commit.
     """
-    found = pythons()
+    found = [*pythons().values()]
     if name.endswith("lanes"):
         python, environment = Path(sys.executable), {"FASTGRAD_LANES": name.removesuffix(" lanes")}
     else:

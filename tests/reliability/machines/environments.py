@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 from packaging.requirements import Requirement
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    from pip._vendor import tomli as tomllib
+from tests.selection import run_seed
 
 ROOT = Path(__file__).parents[3]
+MINOR_VERSIONS = range(11, 15)
+"""The versions 3.x of Python that pyproject.toml takes."""
 
 
 def project() -> dict[str, Any]:
@@ -24,7 +24,7 @@ def project() -> dict[str, Any]:
 
 
 def requirements(python: str, extra: str = "test") -> list[Requirement]:
-    """What fastgrad and one of its extras ask for under a version of Python, as `3.10`."""
+    """What fastgrad and one of its extras ask for under a version of Python, as `3.11`."""
     optional = project()["optional-dependencies"]
     todo = [Requirement(text) for text in [*project()["dependencies"], *optional[extra]]]
     needed = []
@@ -52,26 +52,30 @@ def constraints(python: str) -> str:
 
 
 def version_of(python: str) -> str:
-    """The version of an interpreter, as `3.10`."""
+    """The version of an interpreter, as `3.11`."""
     code = "import sys; print('%d.%d' % sys.version_info[:2])"
     return subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
 
 
-def pythons() -> list[str]:
-    """The Pythons of this machine that fastgrad takes, by version: commands on the path, and those of pyenv."""
+def pythons() -> dict[str, str]:
+    """The Pythons of this machine that fastgrad takes: commands on the path, and those of pyenv, by version as `3.11`."""
     versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    candidates = [f"python3.{minor}" for minor in range(10, 15)] + sorted(
-        map(str, versions.glob("3.1[0-4].*/bin/python"))
-    )
-    by_version: dict[int, str] = {}
+    candidates = [f"python3.{minor}" for minor in MINOR_VERSIONS]
+    candidates += sorted(str(path) for minor in MINOR_VERSIONS for path in versions.glob(f"3.{minor}.*/bin/python"))
+    by_version: dict[str, str] = {}
     for python in [*candidates, sys.executable]:
         try:
-            minor = int(version_of(python).partition(".")[2])
+            by_version.setdefault(version_of(python), python)
         except (OSError, subprocess.CalledProcessError):  # pyenv's commands exist for versions that are not chosen
             continue
-        if 10 <= minor <= 14:
-            by_version.setdefault(minor, python)
-    return [by_version[minor] for minor in sorted(by_version)]
+    taken = [f"3.{minor}" for minor in MINOR_VERSIONS]
+    return {version: by_version[version] for version in taken if version in by_version}
+
+
+def other_python() -> dict[str, str]:
+    """One of `pythons` other than this one, which the commit's tree chooses; none if there is no other."""
+    others = [item for item in pythons().items() if item[0] != version_of(sys.executable)]
+    return dict([others[run_seed() % len(others)]]) if others else {}
 
 
 def make(python: str, dependencies: str, folder: Path) -> Path:

@@ -7,15 +7,15 @@ from tests.reliability.machines.__main__ import outcomes
 from tests.reliability.machines.environments import constraints, lowest, pythons, requirements
 
 
-@pytest.mark.parametrize("python", ["3.10", "3.13", "3.14"])
+@pytest.mark.parametrize("python", ["3.11", "3.13", "3.14"])
 def test_every_dependency_has_a_lowest_version(python):
     lines = constraints(python).splitlines()
     assert {line.partition("==")[0] for line in lines} == {requirement.name for requirement in requirements(python)}
 
 
-def test_the_lowest_dependencies_of_python_3_10_are_built_for_numpy_2():
+def test_the_lowest_dependencies_of_python_3_11_are_built_for_numpy_2():
     """SciPy 1.11, Matplotlib 3.8.0 and scikit-learn 1.3, which pyproject.toml once allowed, are not."""
-    lines = constraints("3.10").splitlines()
+    lines = constraints("3.11").splitlines()
     assert {"numpy==2.0.*", "scipy==1.13.*", "matplotlib==3.8.4", "scikit-learn==1.4.2"} <= set(lines)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, Union, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from fastgrad._src.core.names import Namespace
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable
 
-_TensorLike = Union[Tensor, Variable, np.ndarray, np.generic, bool, int, float, complex, str, bytes, tuple, list]  # noqa: UP007  # Python 3.10 calls isinstance with it
+_TensorLike = Tensor | Variable | np.ndarray | np.generic | bool | int | float | complex | str | bytes | tuple | list
 
 
 @runtime_checkable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -134,7 +134,7 @@ class ForwardAccumulator(recording.Recorder):
             for y, tangent in zip(outputs, tangents, strict=True)
         ]
 
-    def __enter__(self) -> ForwardAccumulator:
+    def __enter__(self) -> Self:
         if self._recording:
             raise ValueError("Accumulator is already recording.")
         recording.start(self)

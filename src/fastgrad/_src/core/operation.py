@@ -28,7 +28,7 @@ import functools
 import importlib
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn, Unpack
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -56,9 +56,6 @@ from fastgrad._src.core.variable import LARGE as LARGE
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.kernels.movement.strided import make_view_launches
 from fastgrad._src.scalars.formulas import ScalarOperation, arity_of
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 _ndarray = np.ndarray
 

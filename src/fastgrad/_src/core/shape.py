@@ -62,7 +62,7 @@ class TensorShape(tuple):  # noqa: SLOT001  # an unknown rank is an attribute
 
     _unknown_rank = False
 
-    def __new__(cls, dims: Iterable[Any] | int | None = ()) -> TensorShape:
+    def __new__(cls, dims: Iterable[Any] | int | None = ()) -> TensorShape:  # noqa: PYI034  # another TensorShape may return
         """Creates the shape of ``dims``; returns a TensorShape unchanged."""
         if type(dims) is TensorShape:
             return dims

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -109,7 +109,7 @@ class GradientTape(recording.Recorder):
         """True if ``tensor`` is watched or was computed from a watched tensor."""
         return id(tensor) in self._tracked
 
-    def __enter__(self) -> GradientTape:
+    def __enter__(self) -> Self:
         if self._recording:
             raise ValueError("Tape is already recording.")
         if self._record_freed:

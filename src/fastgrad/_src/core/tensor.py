@@ -349,16 +349,16 @@ pack: Callable[[list[Any], DType | None], Tensor]
 """The operation that stacks a nested list with tensors; set by ops/shaping.py."""
 
 
-def constant_tensor(array: np.ndarray) -> Tensor:
+def constant_tensor(array: np.ndarray | np.generic) -> Tensor:
     """Creates a tensor of an array that depends only on Python values and shapes; recorders treat it as a constant."""
     if placement.active and placement.is_selected:
         return _report_constant(Tensor(move_to_selected_device(array)))
     return unplaced_tensor(array)
 
 
-def unplaced_tensor(array: np.ndarray) -> Tensor:
+def unplaced_tensor(array: np.ndarray | np.generic) -> Tensor:
     """Creates a constant tensor without a device; an operation copies it to the device of its other operands."""
-    tensor = Tensor(array)
+    tensor = Tensor(array)  # type: ignore[arg-type]  # NumPy scalars are read as arrays without dimensions
     tensor._unplaced = True
     for recorder in recorders.active:
         recorder.on_constant(tensor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from fastgrad._src.core import nest
 from fastgrad._src.core.indexed_slices import IndexedSlices
@@ -90,7 +90,7 @@ class DistributedGradientTape:
             return self._reduce([gradients])[0]
         return nest.pack_sequence_as(sources, self._reduce(nest.flatten(gradients)))
 
-    def __enter__(self) -> DistributedGradientTape:
+    def __enter__(self) -> Self:
         self._tape.__enter__()
         return self
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -105,7 +105,7 @@ class ReplicaContext:
         with _enter_context(self.strategy, is_cross_replica=True):
             return merge_fn(self.strategy, *args, **(kwargs or {}))
 
-    def __enter__(self) -> ReplicaContext:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:

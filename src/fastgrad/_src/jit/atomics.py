@@ -19,6 +19,7 @@ from fastgrad._src.jit.body import (
     spin_loop_hint,
     yield_processor,
 )
+from fastgrad._src.jit.external_symbols import YIELD_FUNCTION
 from fastgrad._src.jit.native import target_machine
 
 I64 = ir.IntType(64)
@@ -68,9 +69,6 @@ def declared_function(builder: Any, function_type: Any, name: str) -> Any:
     found = builder.module.globals.get(name)
     return found if found is not None else ir.Function(builder.module, function_type, name)
 
-
-YIELD_FUNCTION = "sched_yield"
-"""The C library's function (POSIX) with which a thread lets other threads run."""
 
 WORD_LOWERINGS: dict[Special, Callable[..., Any]] = {
     atomic_add: _lower_atomic_add,

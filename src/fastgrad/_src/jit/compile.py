@@ -10,8 +10,8 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
-from fastgrad._src.jit.atomics import YIELD_FUNCTION
 from fastgrad._src.jit.bounds import CHECKED_BUILD_SYMBOLS, checks_bounds
+from fastgrad._src.jit.external_symbols import C_SYMBOLS_OF_KERNELS, PYTHON_SYMBOLS
 from fastgrad._src.jit.frontend import TypeName, lower_body
 from fastgrad._src.jit.intrinsics import cpu_machine
 from fastgrad._src.jit.isa import features_for_loops
@@ -21,27 +21,11 @@ from fastgrad._src.jit.object_code import Settings, object_code, optimise
 from fastgrad._src.jit.object_code import target_machine as llvm_machine
 from fastgrad._src.jit.phases import watch_numba
 from fastgrad._src.jit.signature import ARRAY_KINDS, LIST_KINDS, KernelSource, Parameter
-from fastgrad._src.jit.wrapper import NDARRAY_TYPE, PYTHON_SYMBOLS, RAISE_SYMBOL, program_entry_symbol, wrapper_ir
+from fastgrad._src.jit.wrapper import NDARRAY_TYPE, RAISE_SYMBOL, program_entry_symbol, wrapper_ir
 
 watch_numba()
 
-# The functions of the C library that a body may call: they neither allocate nor fail.
-_LIBM = [
-    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil", "cos", "cosh", "erf", "erfc", "exp",
-    "exp2", "expm1", "fabs", "floor", "fma", "fmod", "hypot", "ldexp", "lgamma", "log", "log10", "log1p", "log2",
-    "nearbyint", "pow", "rint", "round", "sin", "sinh", "sqrt", "tan", "tanh", "tgamma", "trunc",
-]  # fmt: skip
-ALLOWED_SYMBOLS = PYTHON_SYMBOLS | {
-    NDARRAY_TYPE,
-    "memcpy",
-    "memmove",
-    "memset",
-    "sincos",
-    "sincosf",
-    "bzero",
-    YIELD_FUNCTION,
-}
-ALLOWED_SYMBOLS |= {name + suffix for name in _LIBM for suffix in ("", "f")}
+ALLOWED_SYMBOLS = PYTHON_SYMBOLS | C_SYMBOLS_OF_KERNELS | {NDARRAY_TYPE}
 
 
 def compile_kernel(source: KernelSource, symbol: str) -> tuple[bytes, list[str]]:

@@ -168,7 +168,8 @@ _engines = _Engines()
 @functools.cache
 def _register_python_symbols() -> None:
     """Registers Python's symbols with LLVM, however the interpreter was linked."""
-    from fastgrad._src.jit.wrapper import NDARRAY_TYPE, PYTHON_SYMBOLS
+    from fastgrad._src.jit.external_symbols import PYTHON_SYMBOLS
+    from fastgrad._src.jit.wrapper import NDARRAY_TYPE
 
     llvm = initialize_llvm()
     for symbol in PYTHON_SYMBOLS:

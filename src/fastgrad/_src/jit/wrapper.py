@@ -18,7 +18,6 @@ One file, because the two entries share the builder of one function.
 from __future__ import annotations
 
 import itertools
-import re
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -89,9 +88,6 @@ define internal ptr @array_data(ptr %array) alwaysinline {{
   ret ptr %data
 }}
 """
-
-PYTHON_SYMBOLS = frozenset(re.findall(r"@(_?Py\w+)", _DECLARATIONS))
-"""Python's functions and objects that code of kernels needs."""
 
 _SEQUENCE_ACCESS_IR = f"""
 define internal ptr @sequence_items(ptr %sequence) alwaysinline {{

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Self
 
 from fastgrad._src.core import nest
 from fastgrad._src.core.tensor import Tensor
@@ -57,7 +57,7 @@ class GraphMasks:
         self.model = model
         self._masks: dict[int, tuple[Tensor, Tensor]] = {}
 
-    def __enter__(self) -> GraphMasks:
+    def __enter__(self) -> Self:
         self._outer, _running_graph.masks = _running_graph.masks, self
         return self
 

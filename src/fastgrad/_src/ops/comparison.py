@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Unpack
 
 import numpy as np
 
@@ -23,9 +23,6 @@ from fastgrad._src.core.operation import (
 from fastgrad._src.core.result_rules import broadcast_of
 from fastgrad._src.scalars import terms
 from fastgrad._src.scalars.formulas import ScalarOperation
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 _predicate = partial(elementwise, result=broadcast_of(bool))
 

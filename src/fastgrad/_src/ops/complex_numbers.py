@@ -38,7 +38,7 @@ _COMPLEX_OF_REAL = {np.dtype(np.float32): np.complex64, np.dtype(np.float64): np
 
 
 def _run_complex(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    z = np.empty(np.broadcast_shapes(x.shape, y.shape), _COMPLEX_OF_REAL[x.dtype])
+    z: np.ndarray = np.empty(np.broadcast_shapes(x.shape, y.shape), _COMPLEX_OF_REAL[x.dtype])
     z.real = x
     z.imag = y
     return z

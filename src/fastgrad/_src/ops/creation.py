@@ -475,6 +475,9 @@ def range_operands(
 
 
 def _range(start: Any, limit: Any, delta: Any, dtype: DType) -> np.ndarray:
+    first: Any
+    last: Any
+    step: Any
     if dtype.is_integer:
         first, last, step = int(start), int(limit), int(delta)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from fastgrad._src.core import nest, recording
 from fastgrad._src.core.argument_checks import checked_callable
@@ -66,7 +66,7 @@ class _VariableReadRecorder(recording.Recorder):
         if variable._is_auto_watched:
             self.found.setdefault(id(variable), (variable, tensor))
 
-    def __enter__(self) -> _VariableReadRecorder:
+    def __enter__(self) -> Self:
         recording.start(self)
         return self
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -26,9 +26,6 @@ from fastgrad._src.ops.arguments import tensor_of
 from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.kernel_launches import launches_from
 from fastgrad._src.scalars import terms
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 _QUOTIENT_DTYPES: dict[np.dtype, str] = {
     **{np.dtype(name): "float32" for name in ("int8", "int16", "uint8", "uint16")},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -14,9 +14,6 @@ from fastgrad._src.core.result_rules import Rule, Specs, specs_of
 from fastgrad._src.kernels.movement.in_order import LEAST_COPIED_ELEMENTS, in_row_major_order, run_in_memory_order
 from fastgrad._src.kernels.runtime.eager_launch import call_eagerly, is_work_for_pool, run_on_thread_pool
 from fastgrad._src.kernels.runtime.launch import Launches, Spec, part_of
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 KERNEL_MIN_ELEMENTS = 1 << 15
 """The size of the largest array, in elements, from which a kernel is faster than a few passes of NumPy."""

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import CodeType, FrameType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from fastgrad._src.compiler.function import Function as _Function
 from fastgrad._src.core.argument_checks import checked_path as _checked_path
@@ -229,7 +229,7 @@ class Trace:
         self._session = next(iter(_running), None)
         self._began = time.perf_counter_ns()
 
-    def __enter__(self) -> Trace:
+    def __enter__(self) -> Self:
         return self
 
     def set_metadata(self, **kwargs: Any) -> None:

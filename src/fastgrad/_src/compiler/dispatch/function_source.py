@@ -94,8 +94,7 @@ def _instructions(code: CodeType) -> Iterator[tuple[str, str]]:
         if isinstance(instruction.argval, CodeType):
             yield from _instructions(instruction.argval)
         elif name and instruction.opcode not in _JUMP_OPCODES:
-            # In Python 3.10 the name of an inner function contains the names of the outer ones.
-            yield name, repr(instruction.argval).rpartition("<locals>.")[2] if name != "CALL" else ""
+            yield name, repr(instruction.argval) if name != "CALL" else ""
         elif name:
             yield name, ""
 

@@ -9,7 +9,7 @@ import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -442,7 +442,7 @@ class Recording(recording.Recorder):
 
     # ---- the run ---------------------------------------------------------------------------------------
 
-    def __enter__(self) -> Recording:
+    def __enter__(self) -> Self:
         recording.start(self)
         listeners.append(_new_tensor_listener.note)
         self._outer_made_here, _new_tensor_listener.made_here = _new_tensor_listener.made_here, self._made_here

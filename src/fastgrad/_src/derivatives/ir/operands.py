@@ -23,7 +23,7 @@ from fastgrad._src.scalars.formulas import Number as NumberTerm
 from fastgrad._src.scalars.formulas import Term
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
     from fastgrad._src.derivatives.frontend.phis import Phis
     from fastgrad._src.derivatives.frontend.splicing import Splice

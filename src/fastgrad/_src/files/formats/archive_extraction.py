@@ -55,7 +55,7 @@ def unpack(path: str, folder: str) -> None:
 def open_tar(stream: Any) -> Iterator[tarfile.TarFile]:
     """Yields the tar archive in ``stream`` (uncompressed); then reads to the stream's end to verify its checksum."""
     with tarfile.open(fileobj=_BoundedReader(stream), mode="r:") as archive:  # type: ignore[call-overload]  # it reads like a file
-        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # not in every Python 3.10
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # from Python 3.11.4 on
         yield archive
         while stream.read(_MAX_READ_BYTES):
             pass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 from fastgrad._src.core import dtypes
 
@@ -124,7 +124,7 @@ class RaggedFeature(_RaggedFields):
         partitions: Sequence[Any] = (),
         row_splits_dtype: Any = dtypes.int32,
         validate: bool = False,
-    ) -> RaggedFeature:
+    ) -> Self:
         """Checks the arguments."""
         dtype, splits_dtype = dtypes.as_dtype(dtype), dtypes.as_dtype(row_splits_dtype)
         if value_key is not None and not isinstance(value_key, str):

@@ -7,7 +7,7 @@ import glob as _glob
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from fastgrad._src.core.argument_checks import checked_integer as _checked_integer
 from fastgrad._src.core.damaged_file import open_regular as _open_regular
@@ -326,7 +326,7 @@ class GFile:
         if file is not None:
             file.close()
 
-    def __enter__(self) -> GFile:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from typing import Any
+from typing import Any, Self
 
 from fastgrad._src.core.argument_checks import checked_integer, checked_path
 from fastgrad._src.core.errors import FailedPreconditionError, NotFoundError
@@ -104,7 +104,7 @@ class TFRecordWriter:
     def __del__(self) -> None:
         self.close()  # as TensorFlow's writer does, so that the last records are in the file
 
-    def __enter__(self) -> TFRecordWriter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable
-from fastgrad._src.keras.optimizers.arguments import OptimizerOptions, Unpack, checked_number
+from fastgrad._src.keras.optimizers.arguments import OptimizerOptions, checked_number
 from fastgrad._src.keras.optimizers.gradients import scaled_gradient
 from fastgrad._src.keras.optimizers.grouped_update import Group, assign_all, update_in_float32
 from fastgrad._src.keras.optimizers.kernel_optimizer import KernelOptimizer

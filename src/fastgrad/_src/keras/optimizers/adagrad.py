@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
-from fastgrad._src.keras.optimizers.arguments import OptimizerOptions, Unpack, checked_number
+from fastgrad._src.keras.optimizers.arguments import OptimizerOptions, checked_number
 from fastgrad._src.keras.optimizers.optimizer import with_optimizer_options
 from fastgrad._src.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad._src.kernels.optimizers import optimizers as rules

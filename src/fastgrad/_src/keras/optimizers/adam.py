@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Unpack
 
 from fastgrad._src.core.variable import Variable
-from fastgrad._src.keras.optimizers.arguments import OptimizerOptions, Unpack
+from fastgrad._src.keras.optimizers.arguments import OptimizerOptions
 from fastgrad._src.keras.optimizers.moments import MomentOptimizer
 from fastgrad._src.keras.optimizers.optimizer import with_optimizer_options
 from fastgrad._src.keras.optimizers.recorded_attributes import square_root

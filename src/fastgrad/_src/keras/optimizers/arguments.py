@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import math
 from numbers import Real
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
 from fastgrad._src.core.tensor import as_tensor_or_none
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack as Unpack
-else:
-    Unpack = dict  # Python 3.10 has no Unpack; annotations are not evaluated
 
 
 class OptimizerOptions(TypedDict, total=False):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Unpack
 
-from fastgrad._src.keras.optimizers.arguments import OptimizerOptions, Unpack, checked_number
+from fastgrad._src.keras.optimizers.arguments import OptimizerOptions, checked_number
 from fastgrad._src.keras.optimizers.optimizer import with_optimizer_options
 from fastgrad._src.keras.optimizers.recorded_attributes import quotient_or_zero
 from fastgrad._src.keras.optimizers.rule_optimizer import RuleOptimizer

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Unpack
 
 from fastgrad._src.core.variable import Variable
-from fastgrad._src.keras.optimizers.arguments import OptimizerOptions, Unpack, checked_number
+from fastgrad._src.keras.optimizers.arguments import OptimizerOptions, checked_number
 from fastgrad._src.keras.optimizers.optimizer import with_optimizer_options
 from fastgrad._src.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad._src.keras.optimizers.variable import OptimizerVariable

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Unpack
 
-from fastgrad._src.keras.optimizers.arguments import OptimizerOptions, Unpack
+from fastgrad._src.keras.optimizers.arguments import OptimizerOptions
 from fastgrad._src.keras.optimizers.optimizer import with_optimizer_options
 from fastgrad._src.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad._src.kernels.optimizers import optimizers as rules
