@@ -143,7 +143,7 @@ def test_with_python(session: nox.Session, version: str, interpreter: str, modul
     """Runs the demo, the README's programs and a shard of the tests on a Python."""
     python = environment(session, "test,examples", f".venv-python{version}", interpreter=interpreter)
     run(session, python, "examples/digits.py")
-    pytest(session, python, Tests("tests/test_readme.py -k README", side_by_side=False))
+    pytest(session, python, Tests("tests/test_readme.py -k README.md", side_by_side=False))
     pytest(session, python, Tests("", modules_of), *tests_of_package())
 
 
