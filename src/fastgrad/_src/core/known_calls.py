@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,12 +24,12 @@ class Attributes(NamedTuple):
     Attributes:
         values: the attributes.
         types: their types: 1 equals 1.0.
-        texts: their texts where equality does not tell values apart, such as 0.0 and -0.0; else None.
+        keys: the `exact_key` of those that equality does not tell apart, with their names.
     """
 
     values: dict[str, Any]
     types: list[type]
-    texts: list[str] | None
+    keys: list[tuple[str, bytes | str]]
 
 
 def layout_of(x: Tensor) -> Layout:
@@ -58,8 +59,8 @@ def known_attributes(attributes: dict[str, Any]) -> Attributes | None:
         return None
     values = attributes.values()
     hash(tuple(values))
-    texts = None if all(map(_equals_only_itself, values)) else [*map(repr, values)]
-    return Attributes(attributes, [*map(type, values)], texts)
+    keys = [(name, exact_key(value)) for name, value in attributes.items() if type(value) in INEXACT_TYPES]
+    return Attributes(attributes, [*map(type, values)], keys)
 
 
 def are_equal(attributes: dict[str, Any], known: Attributes | None) -> bool:
@@ -68,11 +69,16 @@ def are_equal(attributes: dict[str, Any], known: Attributes | None) -> bool:
         return not attributes
     if attributes != known.values or [*map(type, attributes.values())] != known.types:
         return False
-    return known.texts is None or [*map(repr, attributes.values())] == known.texts
+    return not known.keys or all([exact_key(attributes[name]) == key for name, key in known.keys])  # noqa: C419  # faster
 
 
-def _equals_only_itself(value: Any) -> bool:
-    """True if an equal value of this type has the same bits."""
-    if isinstance(value, (float, complex)):
-        return value == value and value != 0  # noqa: PLR0124  # NaN does not equal itself
-    return all(map(_equals_only_itself, value)) if isinstance(value, tuple) else True
+INEXACT_TYPES = frozenset([tuple, float, complex, np.float16, np.float32, np.float64, np.complex64, np.complex128])
+"""Classes whose equal values may have other bits, as 0.0 and -0.0, or other types within, as (1,), (True,) and (1.0,)."""
+
+
+def exact_key(value: Any) -> bytes | str:
+    """Returns a text that only a value of the same bits, and with the same types within, has, of all values of one type."""
+    try:
+        return marshal.dumps(value, 2)  # without references to objects, which the number of their holders decides
+    except ValueError:  # a tuple with objects, such as dtypes
+        return repr(value)

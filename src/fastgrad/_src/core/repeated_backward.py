@@ -6,20 +6,23 @@ often gets a program (``compiler/dispatch/backward_program.py``). The program's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad._src.core import settings_version
 from fastgrad._src.core.backward import TapeEntry, backward_pass
 from fastgrad._src.core.dispatch import dispatchers
 from fastgrad._src.core.hooks import Hook, module_of
 from fastgrad._src.core.known_calls import Attributes, Layout, are_equal, known_attributes, layout_of
+from fastgrad._src.core.operation import TABLE
 from fastgrad._src.core.recording import recorders
-from fastgrad._src.core.repeated_forward import Pass, Timing, forward_passes
+from fastgrad._src.core.repeated_forward import ForwardPass, Pass, Timing, forward_passes
+from fastgrad._src.core.settings_version import settings_now
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.jit.jit_switch import compiling_threads
 
@@ -77,9 +80,11 @@ class Structure:
         runs: the number of backward passes by the gradient rules.
         program: the program, once there is one. It takes the operands without repetitions.
         arena_bytes: the working memory of the program.
+        forward_pass: the known order of such tapes' calls, once there is one.
     """
 
     __slots__ = (
+        "__weakref__",
         "_attributes",
         "_counts",
         "_distinct",
@@ -90,6 +95,7 @@ class Structure:
         "_sources",
         "_targets",
         "arena_bytes",
+        "forward_pass",
         "program",
         "runs",
     )
@@ -115,6 +121,11 @@ class Structure:
         self._sources = [[numbers.get(key) for key in source] for source in keys]
         self.runs = self.arena_bytes = 0
         self.program: Program | None = None
+        self.forward_pass: ForwardPass | None = None
+
+    def user_operation(self) -> Any:
+        """Returns an operation of a user that such tapes have; None if all are of the table."""
+        return next((one for one in self._operations if TABLE.get(one.name) is not one), None)
 
     def tensors_of(self, parts: _Parts, targets: list[Tensor], keys: list[list[int]]) -> Sequence[Tensor] | None:
         """Returns the tensors of a tape with this structure, each once; None for another structure.
@@ -166,25 +177,36 @@ class Structure:
 class _Programs:
     """The structures of the tapes that ran, with their programs.
 
+    An operation of a user holds the structures with it, so that they are freed together.
+
     Attributes:
         structures: lists of structures by their signature, which is cheap to compare. The last one used is at the end of its list.
-        count: the number of structures.
-        arena_bytes: the working memory of their programs.
         is_on: whether tapes use programs.
     """
 
     def __init__(self) -> None:
         self.is_on = True
-        self.structures: dict[tuple[Any, ...], list[Structure]] = {}
-        self.count = self.arena_bytes = 0
+        self.structures: dict[tuple[Any, ...], list[weakref.ref[Structure]]] = {}
+        self._held: set[Structure] = set()
 
     def switch(self, on: bool) -> None:
         """Lets tapes use programs, or not."""
         self.is_on = on
         self.clear()
 
-    def __iter__(self) -> Any:
-        return (structure for candidates in self.structures.values() for structure in candidates)
+    def __iter__(self) -> Iterator[Structure]:
+        references = chain.from_iterable([*self.structures.values()])
+        return (structure for reference in references if (structure := reference()) is not None)
+
+    @property
+    def count(self) -> int:
+        """The number of structures."""
+        return sum(1 for _ in self)
+
+    @property
+    def arena_bytes(self) -> int:
+        """The working memory of the programs."""
+        return sum(structure.arena_bytes for structure in self)
 
     def find(
         self, entries: list[TapeEntry], targets: list[Tensor], keys: list[list[int]]
@@ -194,41 +216,58 @@ class _Programs:
             return None
         operation, inputs, _, _ = entries[0]
         first_shape = inputs[0]._array.shape if inputs else None
-        signature = len(entries), len(targets), len(keys), operation, first_shape, settings_version.change_count[0]
+        signature = len(entries), len(targets), len(keys), id(operation), first_shape, settings_now()
         candidates = self.structures.get(signature, [])
         parts = _parts_of(entries)
-        for structure in reversed(candidates):
-            tensors = structure.tensors_of(parts, targets, keys)
-            if tensors is not None:
-                if structure is not candidates[-1]:  # a new list: other threads may be going through this one
-                    self.structures[signature] = [*[other for other in candidates if other is not structure], structure]
+        for reference in reversed(candidates):
+            structure = reference()
+            tensors = None if structure is None else structure.tensors_of(parts, targets, keys)
+            if structure is not None and tensors is not None:
+                if reference is not candidates[-1]:  # a new list: other threads may be going through this one
+                    self.structures[signature] = [*[one for one in candidates if one is not reference], reference]
                 return structure, tensors
         structure_and_tensors = _structure_of(parts, targets, keys)
         if structure_and_tensors is not None:
-            self.structures[signature] = candidates
-            candidates.append(structure_and_tensors[0])
-            self.count += 1
-            if len(candidates) > MOST_CANDIDATES:
-                self.arena_bytes -= candidates.pop(0).arena_bytes
-                self.count -= 1
-            if self.count > MOST_STRUCTURES:
-                self.clear()
+            self._add(signature, structure_and_tensors[0])
         return structure_and_tensors
+
+    def _add(self, signature: tuple[Any, ...], structure: Structure) -> None:
+        if self.count >= MOST_STRUCTURES:
+            self._keep(lambda other: other.program is not None)
+        if self.count >= MOST_STRUCTURES:
+            self.clear()
+        candidates = [reference for reference in self.structures.get(signature, []) if reference() is not None]
+        for reference in candidates[: 1 - MOST_CANDIDATES]:
+            self._held.discard(reference())  # type: ignore[arg-type]  # or None
+        self.structures[signature] = [*candidates[1 - MOST_CANDIDATES :], weakref.ref(structure)]
+        operation = structure.user_operation()
+        if operation is None:
+            self._held.add(structure)
+        else:
+            vars(operation).setdefault("structures_of_tapes", []).append(structure)
 
     def add_program(self, structure: Structure, program: Program, arena_bytes: int) -> None:
         """Stores the program of a structure."""
         if self.arena_bytes + arena_bytes > MOST_ARENA_BYTES:
             self.clear()
-        self.arena_bytes += arena_bytes
         structure.program, structure.arena_bytes = program, arena_bytes
+
+    def _keep(self, is_kept: Callable[[Structure], bool]) -> None:
+        """Forgets the structures for which a function is false."""
+        self._held = {structure for structure in self._held if is_kept(structure)}
+        kept = {structure for structure in self if is_kept(structure)}
+        lists = {key: [one for one in references if one() in kept] for key, references in self.structures.items()}
+        self.structures = {key: references for key, references in lists.items() if references}
 
     def clear(self) -> None:
         """Forgets all structures."""
-        self.structures, self.count, self.arena_bytes = {}, 0, 0
+        self.structures, self._held = {}, set()
         forward_passes.clear()
 
 
 programs = _Programs()
+_making = threading.Lock()
+"""Held by the thread that makes a program; other threads use the gradient rules meanwhile."""
 
 
 def gradients_of_tape(
@@ -257,13 +296,18 @@ def gradients_of_tape(
         timing.end(structure)
     program = structure.program
     if program is None:
-        if structure.runs < RUNS_BEFORE_PROGRAM or compiling_threads:
+        if structure.runs < RUNS_BEFORE_PROGRAM or compiling_threads or not _making.acquire(blocking=False):
             structure.runs += 1
             return backward_pass(entries, targets, keys)
-        maker = module_of(Hook.BACKWARD_PROGRAMS)
-        program, arena_bytes = maker.make_backward_program(entries, targets, keys, tensors)
-        programs.add_program(structure, program, arena_bytes)
-        forward_passes.expect()
+        try:
+            program = structure.program  # of another thread, perhaps
+            if program is None:
+                maker = module_of(Hook.BACKWARD_PROGRAMS)
+                program, arena_bytes = maker.make_backward_program(entries, targets, keys, tensors)
+                programs.add_program(structure, program, arena_bytes)
+                forward_passes.expect()
+        finally:
+            _making.release()
     elif forward is not None:
         forward.end(structure, tensors, entries)
     try:

@@ -17,13 +17,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad._src.core import settings_version
 from fastgrad._src.core.backward import TapeEntry
 from fastgrad._src.core.dispatch import dispatchers
 from fastgrad._src.core.hooks import Hook, module_of
 from fastgrad._src.core.known_calls import Attributes, Layout, are_equal, has_layout
 from fastgrad._src.core.operation import Operation
 from fastgrad._src.core.recording import call_unrecorded, recorders
+from fastgrad._src.core.settings_version import settings_now
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable
 
@@ -115,7 +115,7 @@ class ForwardPass:
         entry_count: the number of entries of the tape.
         select: gives the structure's tensors from a list of the pass's tensors.
         is_timed: whether it is still open if the programs save time.
-        settings: the version of the settings with which the programs were made.
+        settings: the settings with which the programs were made.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class ForwardPass:
         self.entry_count = sum(call.is_on_tape for call in calls)
         self.select = itemgetter(*numbers)
         self.is_timed = TIMED_PASSES > 0
-        self.settings = settings_version.change_count[0]
+        self.settings = settings_now()
         self._misses = 0
         self._seconds: tuple[list[float], list[float]] = [], []  # of passes without programs, and with
 
@@ -416,7 +416,7 @@ class _Notes(Pass):
 
 
 class _ForwardPasses:
-    """The forward passes with programs.
+    """The forward passes with programs. Their structures hold them.
 
     Attributes:
         are_expected: whether a tape may follow one, or be noted.
@@ -424,8 +424,8 @@ class _ForwardPasses:
 
     def __init__(self) -> None:
         self.are_expected = False
-        self._by_beginning: dict[Any, ForwardPass] = {}
-        self._in_a_row: dict[Any, tuple[Any, int]] = {}
+        self._by_beginning: weakref.WeakValueDictionary[Any, ForwardPass] = weakref.WeakValueDictionary()
+        self._in_a_row: dict[Any, tuple[weakref.ref[Any], int]] = {}
         self._notes_left = 0
 
     def expect(self) -> None:
@@ -436,7 +436,7 @@ class _ForwardPasses:
         """Returns the pass of a tape with this first call; None if it neither follows nor is noted."""
         forward_pass = self._by_beginning.get(_beginning_of(operation, inputs))
         if forward_pass is not None:
-            if forward_pass.settings == settings_version.change_count[0]:
+            if forward_pass.settings == settings_now():
                 return forward_pass.pass_of(tape)
             self.remove(forward_pass)
         if self._notes_left <= 0:
@@ -448,25 +448,28 @@ class _ForwardPasses:
     def count_in_a_row(self, beginning: Any, structure: Any) -> int:
         """Returns how many noted passes with this beginning had this structure, up to now and in a row."""
         last, count = self._in_a_row.get(beginning, (None, 0))
-        count = count + 1 if last is structure else 1
-        self._in_a_row[beginning] = structure, count
+        count = count + 1 if last is not None and last() is structure else 1
+        self._in_a_row[beginning] = weakref.ref(structure), count
         return count
 
     def add(self, beginning: Any, forward_pass: ForwardPass) -> None:
         """Keeps a forward pass that begins like this."""
-        arena_bytes = sum(other.arena_bytes for other in self._by_beginning.values()) + forward_pass.arena_bytes
+        arena_bytes = sum(other.arena_bytes for other in [*self._by_beginning.values()]) + forward_pass.arena_bytes
         if len(self._by_beginning) >= MOST_FORWARD_PASSES or arena_bytes > MOST_ARENA_BYTES:
             self.clear()
         self.are_expected = True
-        self._by_beginning[beginning] = forward_pass
+        self._by_beginning[beginning] = forward_pass.structure.forward_pass = forward_pass
 
     def remove(self, forward_pass: ForwardPass) -> None:
         """Drops a forward pass."""
-        self._by_beginning = {key: other for key, other in self._by_beginning.items() if other is not forward_pass}
+        forward_pass.structure.forward_pass = None
+        for key in [key for key, other in [*self._by_beginning.items()] if other is forward_pass]:
+            self._by_beginning.pop(key, None)
 
     def clear(self) -> None:
         """Drops all."""
-        self._by_beginning, self._in_a_row, self._notes_left, self.are_expected = {}, {}, 0, False
+        self._by_beginning.clear()
+        self._in_a_row, self._notes_left, self.are_expected = {}, 0, False
 
 
 forward_passes = _ForwardPasses()
@@ -475,4 +478,4 @@ forward_passes = _ForwardPasses()
 def _beginning_of(operation: Operation, inputs: tuple[Tensor, ...]) -> Any:
     """Returns what tells tapes apart at their first call: its operation and shape, and the first variable, which is one of a model."""
     owner = next((x._owner for x in inputs if x._owner is not None), None)
-    return operation, inputs[0]._array.shape if inputs else None, id(owner)
+    return id(operation), inputs[0]._array.shape if inputs else None, id(owner)

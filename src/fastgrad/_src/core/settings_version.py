@@ -16,3 +16,8 @@ TENSOR_FLOAT_32_SETTING = "tensor_float_32"
 def count_change() -> None:
     """Counts a change of a global setting that a recorded program may depend on."""
     change_count[0] += 1
+
+
+def settings_now() -> tuple[tuple[str, str], ...]:
+    """Returns the settings and their values. Operations depend on no other state than on these and on their attributes."""
+    return tuple(settings.items())

@@ -101,9 +101,10 @@ class GradientTape(recording.Recorder):
         if id(tensor) in self._tracked:
             return
         if (self._watch_accessed and variable._is_auto_watched) or id(variable) in self._watched_variables:
-            self._tracked.add(id(tensor))
+            # Ctrl-C may come between two lines: what is tracked is known as a read.
             self._reads[id(tensor)] = (tensor, variable)
             self._watched_variables[id(variable)] = variable
+            self._tracked.add(id(tensor))
 
     def watches(self, tensor: Tensor) -> bool:
         """True if ``tensor`` is watched or was computed from a watched tensor."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import importlib
 import itertools
-import threading
 import weakref
 from collections.abc import Callable
 from operator import methodcaller
@@ -20,6 +19,7 @@ from fastgrad._src.core import tensor as tensors
 from fastgrad._src.core.cache_alignment import aligned_copy, is_aligned
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.floating_errors import QUIET, reset_float_errors, set_float_errors
+from fastgrad._src.core.memory_sharing import memory_sharing, python_threads
 from fastgrad._src.core.names import declare_missing
 from fastgrad._src.core.operand_errors import check_not_narrow
 from fastgrad._src.core.placement import move_to_device, move_to_selected_device, placement
@@ -48,44 +48,6 @@ class WriterLock:
 
 
 writer_lock = WriterLock()
-
-
-class MemorySharing:
-    """Tracks tensors that share the memory of variables.
-
-    With one thread, a write comes after all computations with tensors that share the memory. If several threads read
-    variables, a read copies the value, under the lock of writers.
-
-    Attributes:
-        last: a number that changes each time a tensor starts to share memory.
-        numbers: the numbers that `last` takes.
-        only_reader: the id of the only reading thread, else 0.
-    """
-
-    last = 0
-    numbers = itertools.count(1)
-
-    def __init__(self) -> None:
-        self._readers: dict[int, threading.Thread] = {}
-        self.only_reader = 0
-
-    def has_single_reader_thread(self) -> bool:
-        """True if no other living thread has read a variable."""
-        thread = get_ident()
-        if thread == self.only_reader:
-            return True
-        readers = {number: reader for number, reader in self._readers.copy().items() if reader.is_alive()}
-        readers[thread] = threading.current_thread()
-        self._readers = readers
-        self.only_reader = thread if len(readers) == 1 else 0
-        return len(readers) == 1
-
-    def note_new_share(self) -> None:
-        """Counts that one more tensor starts to share a variable's memory."""
-        self.last = next(self.numbers)
-
-
-memory_sharing = MemorySharing()
 
 
 def _check_mode(argument: str, mode: Any) -> None:
@@ -225,15 +187,19 @@ class Variable(Operand):
         """
         snapshot = self._snapshot() if self._snapshot is not None else None
         if snapshot is None:
-            # For speed, this repeats the first line of `has_single_reader_thread`, and `note_new_share`.
-            if memory_sharing.only_reader == get_ident() or memory_sharing.has_single_reader_thread():
+            # For speed, this repeats `has_single_thread` and `note_new_share`.
+            if memory_sharing.only_user == get_ident() and len(python_threads) == 1:
                 snapshot = Tensor(self._array)
                 snapshot._owner = self
                 self._snapshot = weakref.ref(snapshot)
                 memory_sharing.last = next(memory_sharing.numbers)
             else:
                 with writer_lock.lock:
-                    snapshot = Tensor(self._array.copy())
+                    if memory_sharing.has_single_thread():
+                        snapshot = Tensor(self._array)
+                        snapshot._owner = self
+                    else:
+                        snapshot = Tensor(self._array.copy())
                     self._snapshot = weakref.ref(snapshot)
                     memory_sharing.note_new_share()  # the next write must drop this snapshot
         for recorder in recorders.active:
@@ -255,11 +221,11 @@ class Variable(Operand):
 
     def value(self) -> Tensor:
         """Returns the current value as a new tensor that later assigns do not change."""
-        if memory_sharing.has_single_reader_thread():
-            tensor = Tensor(self._array)
-            self._register_view(tensor)
-        else:
-            with writer_lock.lock:
+        with writer_lock.lock:
+            if memory_sharing.has_single_thread():
+                tensor = Tensor(self._array)
+                self._register_view(tensor)
+            else:
                 tensor = Tensor(self._array.copy())
         for recorder in recorders.active:
             recorder.on_read(self, tensor)
@@ -276,7 +242,7 @@ class Variable(Operand):
                 return move_to_device(self._array, None)[()]
         if not self._array.ndim:
             return self._array[()]
-        if self._array.size < 256 and memory_sharing.has_single_reader_thread():  # NumPy keeps the GIL
+        if self._array.size < 256 and memory_sharing.has_single_thread():  # NumPy keeps the GIL
             return self._array.copy()
         with writer_lock.lock:
             return self._array.copy()
@@ -380,16 +346,21 @@ class Variable(Operand):
         return self._array
 
     def _detach_views(self) -> None:
-        """Gives each tensor that shares the variable's memory a copy of the value."""
+        """Gives each tensor that shares the variable's memory a copy of the value, before a write."""
+        is_alone = memory_sharing.only_user == get_ident() or memory_sharing.has_single_thread()
         if self._snapshot is not None or self._views:
             references = [*self._views, self._snapshot] if self._snapshot is not None else self._views
+            has_shared = False
             for reference in references:
                 tensor = reference()
                 if tensor is not None and tensor._owner is not None:
                     tensor._array = tensor._array.copy()
                     tensor._owner = None
+                    has_shared = True
             self._snapshot = None
             self._views = []
+            if has_shared and not is_alone:
+                memory_sharing.wait_for_other_threads()
 
     # ---- properties ------------------------------------------------------------------------
 

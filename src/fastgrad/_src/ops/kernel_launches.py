@@ -9,6 +9,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from fastgrad._src.core.known_calls import INEXACT_TYPES, exact_key
 from fastgrad._src.core.operation import ALL_DTYPES, Form, Operation, RowParts, operation
 from fastgrad._src.core.result_rules import Rule, Specs, specs_of
 from fastgrad._src.kernels.movement.in_order import LEAST_COPIED_ELEMENTS, in_row_major_order, run_in_memory_order
@@ -46,7 +47,6 @@ def launches_from(module: str, function: str, *arguments: Any) -> Callable[..., 
 
 _cached_launches: dict[tuple[Any, ...], tuple[Launches | None, Specs]] = {}
 _MAX_CACHED_LAUNCHES = 4096
-_INEXACT_TYPES = frozenset([float, complex])
 _get_dtype_and_shape, _get_size = attrgetter("dtype", "shape"), attrgetter("size")
 
 
@@ -63,9 +63,9 @@ def cached_launches(
         inputs: the arrays.
         attributes: the attributes, hashable.
     """
-    key: tuple[Any, ...] = (launches, *map(_get_dtype_and_shape, inputs), *attributes.items())
-    if not _INEXACT_TYPES.isdisjoint(map(type, attributes.values())):  # 0.0 equals -0.0, and NaN does not equal itself
-        key = (launches, *map(_get_dtype_and_shape, inputs), *attributes, *map(repr, attributes.values()))
+    values = attributes.values()
+    keys = [exact_key(value) if type(value) in INEXACT_TYPES else value for value in values]
+    key = (launches, *map(_get_dtype_and_shape, inputs), *attributes, *map(type, values), *keys)
     entry = _cached_launches.get(key)
     if entry is None:
         specs = result(*inputs, **attributes)

@@ -24,10 +24,11 @@ from fastgrad._src.compiler.programs.program import UnreadableLayout
 from fastgrad._src.compiler.programs.replay_writer import argument_name
 from fastgrad._src.core import nest
 from fastgrad._src.core.composite import Composite
+from fastgrad._src.core.memory_sharing import memory_sharing
 from fastgrad._src.core.placement import placement
 from fastgrad._src.core.recording import recorders
 from fastgrad._src.core.tensor import Tensor
-from fastgrad._src.core.variable import memory_sharing, writer_lock
+from fastgrad._src.core.variable import writer_lock
 from fastgrad._src.jit.generated_source import temporary_function_from_source
 from fastgrad._src.jit.locks import release_if_held
 

@@ -49,6 +49,12 @@ def make_forward_pass(
     return None if made is LOCK_NOT_FREE else made
 
 
+def _belongs_on_tape(call: NotedCall) -> bool:
+    """True if a tape keeps such a call."""
+    has_floats = any(y._array.dtype.kind in "fcV" for y in call.outputs)
+    return call.is_tracked and call.operation.gradient is not None and has_floats
+
+
 class _Maker:
     """The maker of a forward pass; arguments as for ``make_forward_pass``.
 
@@ -76,7 +82,11 @@ class _Maker:
         self.arena_bytes = 0
 
     def forward_pass(self) -> ForwardPass | None:
-        """Returns the forward pass; None if no program computes a part of it."""
+        """Returns the forward pass; None if no program computes a part of it, or the tape lacks a call."""
+        if any(
+            (id(call.outputs[0]) in self.on_tape) is not _belongs_on_tape(call) for call in self.calls if call.outputs
+        ):
+            return None  # Ctrl-C came between the notes and the tape
         self._number_tensors()
         segments: dict[int, Segment] = {}
         computed: dict[int, bool] = {}

@@ -20,8 +20,8 @@ from fastgrad._src.compiler.passes.tree import UnmergeableTracesError
 from fastgrad._src.compiler.programs.program import Program, UnreadableLayout
 from fastgrad._src.compiler.recording.record import Recording
 from fastgrad._src.compiler.recording.unlisted_operation import are_watched
+from fastgrad._src.core.memory_sharing import memory_sharing
 from fastgrad._src.core.tensor import Tensor
-from fastgrad._src.core.variable import memory_sharing
 from fastgrad._src.jit.gc_pause import pause_gc
 from fastgrad._src.jit.locks import new_rlock
 

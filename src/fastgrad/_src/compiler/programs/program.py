@@ -22,7 +22,7 @@ from fastgrad._src.compiler.programs.pipeline import optimize_for_host
 from fastgrad._src.compiler.programs.plan import make_plan
 from fastgrad._src.compiler.programs.replay_writer import ReplayWriter, driver_functions_of, unrecorded_outcome_error
 from fastgrad._src.core.errors import InternalError, InvalidArgumentError
-from fastgrad._src.core.variable import memory_sharing
+from fastgrad._src.core.memory_sharing import memory_sharing
 from fastgrad._src.jit.build import compile_kernels, is_compiled
 from fastgrad._src.jit.phases import phase
 from fastgrad._src.jit.processors import default_threads

@@ -30,8 +30,8 @@ from fastgrad._src.compiler.programs.pipeline import DECOMPOSE, SIMPLIFY, Pass, 
 from fastgrad._src.compiler.programs.plan import make_plan
 from fastgrad._src.compiler.programs.replay_writer import unrecorded_outcome_error
 from fastgrad._src.core.errors import InternalError, InvalidArgumentError
+from fastgrad._src.core.memory_sharing import memory_sharing
 from fastgrad._src.core.operation import reason_to_run_in_python
-from fastgrad._src.core.variable import memory_sharing
 from fastgrad._src.cuda.devices.blas import Blas, LibraryKernel
 from fastgrad._src.cuda.devices.memory import Device, DeviceArray
 from fastgrad._src.cuda.kernels.choice import GPU_TARGET

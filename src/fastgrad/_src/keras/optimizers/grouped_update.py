@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.memory_sharing import memory_sharing
 from fastgrad._src.core.recording import recorders
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable
@@ -184,6 +185,7 @@ def make_writable(variables: Iterable[Variable]) -> None:
         for variable in variables:
             Variable._memory_for_write(variable)
         return
+    memory_sharing.has_single_thread()  # notes that this thread writes
     for variable in variables:
         snapshot = variable._snapshot
         if snapshot is not None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastgrad._src.core.tensor import Tensor
-from fastgrad._src.core.variable import Variable
+from fastgrad._src.core.variable import Variable, writer_lock
 from fastgrad._src.keras.optimizers.gradients import (
     Gradient,
     SummedRows,
@@ -66,7 +66,9 @@ class KernelOptimizer(Optimizer):
         count = counter.item()
         step = count + 1.0
         self._begin_step(step)
-        self._update_dense(update, arrays, self.hyperparameters(rate, step), (self.weight_decay or 0.0) * rate)
+        numbers = self.hyperparameters(rate, step)
+        with writer_lock.lock:  # kernels release the GIL, and other threads may copy the variables
+            self._update_dense(update, arrays, numbers, (self.weight_decay or 0.0) * rate)
         counter[()] = count + 1
         return True
 
@@ -136,11 +138,12 @@ class KernelOptimizer(Optimizer):
         if step.recorded:
             numbers = tuple(map(as_float64_scalar, numbers))
         amount = step.live.weight_decay * step.rate if decays else step.scalar(0.0)
-        self._update_dense(update, dense_gradients, numbers, amount, factor)
-        for i in sparse_indices:
-            if decays and self._use_weight_decay(variables[i]):
-                step.decay([variables[i]])
-            self._update_rows(positions[i], gradients[i], [*numbers, step.scalar(0.0)])
+        with writer_lock.lock:
+            self._update_dense(update, dense_gradients, numbers, amount, factor)
+            for i in sparse_indices:
+                if decays and self._use_weight_decay(variables[i]):
+                    step.decay([variables[i]])
+                self._update_rows(positions[i], gradients[i], [*numbers, step.scalar(0.0)])
 
     def _grouped_update_of(self, variable_positions: tuple[int, ...]) -> GroupedUpdate:
         update = self._grouped_updates.get(variable_positions)
