@@ -44,6 +44,7 @@ from fastgrad._src.ops.exponential import (
     log1p,
     sin,
     sinh,
+    softplus,
     tan,
     tanh,
 )
@@ -145,8 +146,11 @@ def ldexp(a: Any, exponent: Any) -> Any:
 def logaddexp(a: Any, b: Any, log_of_base: float = 1.0) -> Any:
     """``log(exp(a) + exp(b))`` of floats, in the base whose natural logarithm is ``log_of_base``."""
     unit = constant(log_of_base, a.dtype)
-    y = maximum(a, b) + log1p(exp(-arithmetic.abs(a - b) * unit)) / unit
-    return where(is_nan(a - b), a + b, y)  # infinities of one sign have no difference
+    difference = a - b
+    is_undefined = is_nan(difference)  # infinities of one sign have no difference
+    d = where(is_undefined, 0.0, difference) * unit
+    y = where(d >= 0.0, a + softplus(-d) / unit, b + softplus(d) / unit)
+    return where(is_undefined, a + b, y)
 
 
 def logaddexp2(a: Any, b: Any) -> Any:
