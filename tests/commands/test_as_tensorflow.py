@@ -236,8 +236,8 @@ def test_pytest_takes_it_as_a_plugin(tmp_path, library):
 def test_less_usual_forms_of_import_give_the_same_modules(tmp_path):
     text = """
         import builtins, importlib, importlib.util
-        from tensorflow import *
         from keras import *
+        from tensorflow import *
         import tensorflow as tf
         import tensorflow.python.keras.backend as K
         import keras.src.layers as private_layers

@@ -50,8 +50,6 @@ class _TensorFlowModule(ModuleType):
         self.version = names.Namespace("tf.version", VERSION=TENSORFLOW_VERSION, GIT_VERSION=f"v{TENSORFLOW_VERSION}")
 
     def __getattr__(self, name: str) -> Any:
-        if name == "__all__":
-            return [name for name in dir(self) if not name.startswith("_")]
         # `import tensorflow.python.keras.backend as K` reads one attribute after the other.
         value = self if name == "python" else getattr(sys.modules["fastgrad"], name)
         vars(self)[name] = value  # later reads do not come here
@@ -195,6 +193,8 @@ def _translate_imports(original: Callable[..., Any]) -> Callable[..., Any]:
         if not fromlist:
             return _private_keras if name.startswith(("keras.src.", "keras.api.")) else _resolve(package_of(name))
         if isinstance(module, ModuleType):
+            if "*" in fromlist and not hasattr(module, "__all__"):  # modules make their names at the first use
+                vars(module)["__all__"] = [name for name in dir(module) if not name.startswith("_")]
             original(_fastgrad_name(name), globals, locals, fromlist, 0)  # imports the modules of `fromlist`
         return module
 

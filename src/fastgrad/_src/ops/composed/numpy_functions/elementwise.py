@@ -153,6 +153,17 @@ def logaddexp(a: Any, b: Any, log_of_base: float = 1.0) -> Any:
     return where(is_undefined, a + b, y)
 
 
+def sinc(x: Any) -> Any:
+    """``sin(pi x) / (pi x)`` of floats or complex numbers; near 0, where the quotient's derivatives cancel, by the power series."""
+    angle = math.pi * x
+    is_small = arithmetic.abs(angle) < 0.5
+    squared = square(where(is_small, angle, zeros_like(angle)))
+    series = zeros_like(angle)
+    for k in range(8, -1, -1):
+        series = series * squared + (-1.0) ** k / math.factorial(2 * k + 1)
+    return where(is_small, series, sin(angle) / where(is_small, ones_like(angle), angle))
+
+
 def logaddexp2(a: Any, b: Any) -> Any:
     """``log2(2**a + 2**b)`` of floats."""
     return logaddexp(a, b, math.log(2.0))
@@ -185,7 +196,7 @@ FLOAT_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "reciprocal": reciprocal, "angle": angle, "i0": bessel_i0,
     "log10": lambda x: log(x) / math.log(10.0), "log2": lambda x: log(x) / math.log(2.0), "exp2": lambda x: 2.0**x,
     "cbrt": lambda x: sign(x) * arithmetic.abs(x) ** (1.0 / 3.0), "deg2rad": lambda x: x * (math.pi / 180.0), "rad2deg": lambda x: x * (180.0 / math.pi),
-    "sinc": lambda x: where(equal(x, 0.0), ones_like(x), sin(math.pi * x) / (math.pi * x)),
+    "sinc": sinc,
     "isfinite": is_finite, "isinf": is_inf, "isnan": is_nan, "isposinf": lambda x: equal(x, INF), "isneginf": lambda x: equal(x, -INF),
 }  # fmt: skip
 """Functions of a tensor of floats or complex numbers."""
