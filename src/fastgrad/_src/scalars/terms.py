@@ -57,9 +57,9 @@ REMAINDER = ScalarOperation(
     "({0} % {1})", 2, cost=DIVISION_COST, partials=(lambda g, z, x, y: g, lambda g, z, x, y: -(g * rint((x - z) / y)))
 )
 # Multiplies the cotangent by the exponent first, as TensorFlow does: the exponent times the power could overflow where the cotangent is 0.
-# A product with an exponent of 0 is 0, so that polynomials have all derivatives at 0.
+# For the exponent 0 the power is 1, not infinite, so that polynomials have all derivatives at 0.
 _PARTIALS_OF_POWER = (
-    lambda g, z, x, y: multiply_no_nan(conj(pow(x, y - 1)), g * conj(y)),
+    lambda g, z, x, y: (g * conj(y)) * conj(pow(x, (y - 1) + cast_like(y == 0, y))),
     lambda g, z, x, y: g * conj(z * log_of_base(x)),
 )
 POWER = ScalarOperation("({0} ** {1})", 2, cost=FUNCTION_COST, is_singular_at_0_only=True, partials=_PARTIALS_OF_POWER)

@@ -167,7 +167,7 @@ def _element_of_one(results: Any, keep_structure: bool) -> Any:
 
 def name_scope(name: str | None, default_name: str | None = None, values: Any = None) -> Any:
     """``tf.name_scope`` of ``name``, or of ``default_name`` if there is none; ``values`` is kept for TensorFlow's signature."""
-    return scopes.name_scope(default_name if name is None else name)
+    return scopes.name_scope((default_name or "") if name is None else name)
 
 
 def py_func(func: Any, inp: Any, Tout: Any, stateful: bool = True, name: str | None = None) -> Any:
