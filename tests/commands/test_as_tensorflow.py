@@ -231,3 +231,60 @@ def test_pytest_takes_it_as_a_plugin(tmp_path, library):
     assert "1 passed" in passed.stdout, passed.stdout + passed.stderr
     failed = python(*command, folder=tmp_path, paths=[str(library)])
     assert "1 failed" in failed.stdout
+
+
+def test_less_usual_forms_of_import_give_the_same_modules(tmp_path):
+    text = """
+        import builtins, importlib, importlib.util
+        from keras import *
+        from tensorflow import *
+        import tensorflow as tf
+        import tensorflow.python.keras.backend as K
+        import keras.src.layers as private_layers
+        import keras.api.layers as api_layers
+        import tensorflow.python.keras
+
+        print = builtins.print  # `from tensorflow import *` has another one
+        layers = importlib.import_module(".layers", "tensorflow.keras")
+        print(layers is private_layers is api_layers is tf.keras.layers, K is tf.keras.backend)
+        print(tensorflow.python.keras is tf.keras)
+        print(__import__("tensorflow") is __import__("tensorflow.keras") is tf)
+        print(importlib.util.find_spec("tensorflow.keras").name, importlib.util.find_spec("tensorflow.nothing"))
+        print(reduce_sum is tf.reduce_sum, Variable is tf.Variable, Sequential is tf.keras.Sequential, nn is tf.nn)
+        def resolve():
+            return __import__("keras.layers", fromlist=["Dense"]).Dense
+        print(resolve() is tf.keras.layers.Dense)
+    """
+    assert run(tmp_path, text) == [
+        "True True",
+        "True",
+        "True",
+        "tensorflow.keras None",
+        "True True True True",
+        "True",
+    ]
+
+
+@pytest.mark.parametrize(
+    "command", [("pytest", "-p", "fastgrad.as_tensorflow"), ("fastgrad.as_tensorflow", "-m", "pytest")]
+)
+def test_importorskip_does_not_skip_the_file(tmp_path, command):
+    (tmp_path / "test_model.py").write_text(
+        dedent("""
+        import pytest
+        tf = pytest.importorskip("tensorflow", minversion="2.16")
+        layers = pytest.importorskip("tensorflow.keras.layers")
+
+        def test_a_sum():
+            assert float(tf.reduce_sum([1.0, 2.0])) == 3.0
+            assert layers is tf.keras.layers
+
+        def test_a_newer_version():
+            pytest.importorskip("tensorflow", minversion="99.0")
+
+        def test_a_missing_module():
+            pytest.importorskip("tensorflow.nothing")
+        """)
+    )
+    finished = python("-m", *command, "-q", "-p", "no:cacheprovider", folder=tmp_path)
+    assert "1 passed, 2 skipped" in finished.stdout, finished.stdout + finished.stderr

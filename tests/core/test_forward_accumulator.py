@@ -194,3 +194,31 @@ def test_an_accumulator_in_another_knows_no_tangent_of_the_outer_one(decorate):
             y = function(x)
         assert inner.jvp(outer.jvp(y)) is None
         np.testing.assert_allclose(outer.jvp(inner.jvp(y)), 3.5 * 2.5 * 1.1**1.5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("wrap", [lambda function: function, tf.function])
+@pytest.mark.parametrize("read", [tf.gather, tf.nn.embedding_lookup])
+def test_a_hessian_vector_product_of_gathered_rows(read, wrap):
+    table = tf.Variable([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    direction = tf.constant([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+
+    @wrap
+    def product():
+        with tf.autodiff.ForwardAccumulator(table, direction) as accumulator:
+            with tf.GradientTape() as tape:
+                y = tf.reduce_sum(read(table, [0, 2, 0]) ** 3)
+            gradient = tape.gradient(y, table)
+        return accumulator.jvp([gradient])[0]
+
+    tangent = product()
+    assert isinstance(tangent, tf.IndexedSlices)
+    np.testing.assert_allclose(tf.convert_to_tensor(tangent), [[12, 0], [0, 0], [30, 36]], rtol=1e-6)
+
+
+def test_slices_that_do_not_depend_on_a_primal_have_no_tangent():
+    x = tf.constant(1.0)
+    slices = tf.IndexedSlices(tf.constant([1.0]), tf.constant([0]), tf.constant([2]))
+    with tf.autodiff.ForwardAccumulator(x, tf.constant(1.0)) as accumulator:
+        pass
+    assert accumulator.jvp(slices) is None
+    assert accumulator.jvp(slices, unconnected_gradients="zero").values.numpy().tolist() == [0]

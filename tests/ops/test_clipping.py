@@ -196,3 +196,18 @@ def test_clip_by_norm_of_half_width_floats_is_rounded_once(dtype):
     wanted = tf.cast(wide * float(limit) / np.sqrt((wide * wide).sum()), dtype)
     for y in (tf.clip_by_norm(x, limit), compiled):
         np.testing.assert_array_equal(tf.cast(y, tf.float64), tf.cast(wanted, tf.float64))
+
+
+@pytest.mark.parametrize("wrap", [lambda function: function, tf.function])
+def test_squares_of_float16_do_not_overflow(wrap):
+    x = tf.constant([3e4, -4e4], tf.float16)
+    (clipped,), norm = wrap(lambda x: tf.clip_by_global_norm([x], 1.0))(x)
+    np.testing.assert_allclose(clipped, [0.6, -0.8], rtol=1e-3)
+    assert (norm.dtype, float(norm)) == (tf.float16, 49984.0)
+    assert float(wrap(lambda x: tf.linalg.global_norm([x, None]))(x)) == 49984.0
+    np.testing.assert_allclose(wrap(tf.nn.l2_normalize)(x), [0.6, -0.8], rtol=1e-3)
+    assert wrap(tf.nn.l2_normalize)(tf.zeros([2], tf.float16)).numpy().tolist() == [0, 0]
+    assert float(wrap(tf.math.reduce_std)(x)) == 35008.0
+    assert float(wrap(tf.nn.l2_loss)(tf.constant([300.0], tf.float16))) == 44992.0
+    slices = tf.IndexedSlices(x, tf.constant([0, 2]), tf.constant([3]))
+    np.testing.assert_allclose(tf.clip_by_global_norm([slices, None], 1.0)[0][0].values, [0.6, -0.8], rtol=1e-3)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -55,3 +57,40 @@ def test_what_a_power_overflows_to_does_not_count_where_it_is_not_used():
     with tf.GradientTape() as tape:
         y = tf.minimum(tf.pow(x, 2.0), 5.0)
     assert tape.gradient(y, x).numpy().tolist() == [0.0, 4.0]
+
+
+def _derivatives(function, x, order):
+    """Returns ``function(x)`` and its derivatives up to ``order``."""
+    if order == 0:
+        return [function(x)]
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        values = _derivatives(function, x, order - 1)
+    return [*values, tape.gradient(values[-1], x)]
+
+
+@pytest.mark.parametrize("wrap", [lambda function: function, tf.function])
+@pytest.mark.parametrize(
+    ("function", "x", "wanted"),
+    [
+        (lambda x: x + x**2 + x**3, 0.0, [0, 1, 2, 6, 0]),
+        (lambda x: tf.pow(x, [1.0, 1.0]), [0.0, 2.0], [[0, 2], [1, 1], [0, 0], [0, 0]]),
+        (lambda x: tf.pow(x, [0.0, 1.0, 2.0]), [0.0, 0.0, 0.0], [[1, 0, 0], [0, 1, 0], [0, 0, 2], [0, 0, 0]]),
+        (lambda x: x**2.5, 0.0, [0, 0, 0, np.inf]),
+    ],
+)
+def test_powers_have_all_derivatives_at_zero(function, x, wanted, wrap):
+    values = wrap(lambda x: _derivatives(function, x, len(wanted) - 1))(tf.constant(x))
+    np.testing.assert_array_equal([value.numpy() for value in values], wanted)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sinc_has_derivatives_at_and_near_zero(dtype):
+    x = tf.constant([0.0, 1e-4, 0.1, 0.2, 3.0], dtype)
+    p = np.pi * x.numpy().astype("longdouble")
+    series = [sum((-1) ** k * (2 * k) * p ** (2 * k - 1) / math.factorial(2 * k + 1) for k in range(1, 25))]
+    value, slope, curvature = _derivatives(tf.keras.ops.sinc, x, 2)
+    np.testing.assert_allclose(value, np.sinc(x.numpy().astype("longdouble")).astype(dtype), rtol=1e-6, atol=1e-7)
+    tolerance = {"float32": 3e-6, "float64": 1e-14}[dtype]
+    np.testing.assert_allclose(slope, (np.pi * series[0]).astype(dtype), rtol=tolerance)
+    assert float(curvature[0]) == pytest.approx(-(math.pi**2) / 3)

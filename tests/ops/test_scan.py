@@ -107,3 +107,12 @@ def test_recurrences_of_half_width_floats_are_rounded_once(dtype):
     wide_a, wide_b = tf.cast(a, tf.float32), tf.cast(b, tf.float32)
     wanted = tf.cast(TABLE["linear_recurrence"](wide_a, wide_b, axis=1, reverse=False), dtype)
     np.testing.assert_array_equal(tf.cast(y, tf.float64), tf.cast(wanted, tf.float64))
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_the_gradient_of_cumulative_logsumexp_of_an_empty_sum(reverse):
+    x = tf.constant([-np.inf, 0.0, 0.0][:: -1 if reverse else 1])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.math.cumulative_logsumexp(x, reverse=reverse)
+    np.testing.assert_allclose(tape.gradient(y, x)[:: -1 if reverse else 1], [1.0, 1.5, 0.5])

@@ -41,6 +41,7 @@ _PYTHON = {
     terms.logaddexp2: np.logaddexp2,
     terms.exp2: np.exp2,
     terms.floor: math.floor,
+    terms.rint: np.rint,
 }
 _ALL = [value for value in vars(terms).values() if isinstance(value, ScalarOperation)]
 OPERATIONS = {

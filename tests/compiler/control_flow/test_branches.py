@@ -239,3 +239,50 @@ def test_values_of_a_branch_do_not_leave_it():
 
     with pytest.raises(TraceError):
         recorded(program, UP, A)
+
+
+@pytest.mark.parametrize("wrap", [lambda function: function, tf.function])
+@pytest.mark.parametrize(
+    ("function", "gradient"),
+    [
+        # Both results of the branches that are no floats depend on x, are the state of a loop, or are constants.
+        (
+            lambda x: tf.scan(
+                lambda c, _: tf.cond(c[1], lambda: (c[0] * x, True), lambda: (c[0], False)), tf.range(4), (1.0, True)
+            )[0][-1],
+            108.0,
+        ),
+        (
+            lambda x: tf.scan(
+                lambda c, _: tf.cond(c[1] > 0, lambda: (c[0] * x, tf.cast(c[0] * x, tf.int32)), lambda: (c[0], c[1])),
+                tf.range(4),
+                (1.0, 1),
+            )[0][-1],
+            108.0,
+        ),
+        (
+            lambda x: tf.while_loop(
+                lambda i, y, b: b,
+                lambda i, y, b: (i + 1, *tf.cond(i < 3, lambda: (y * x, y * x < 200.0), lambda: (y * 2.0, False))),
+                (0, 1.0, True),
+            )[1],
+            54.0,
+        ),
+        (
+            lambda x: tf.cond(
+                x > 2, lambda: tf.cond(x > 1, lambda: (x * x, x > 0), lambda: (x, True)), lambda: (x, False)
+            )[0],
+            6.0,
+        ),
+    ],
+)
+def test_what_is_no_float_has_no_cotangent(function, gradient, wrap):
+    x = tf.Variable(3.0)
+
+    @wrap
+    def step():
+        with tf.GradientTape() as tape:
+            y = function(x)
+        return tape.gradient(y, x)
+
+    assert float(step()) == float(step()) == gradient

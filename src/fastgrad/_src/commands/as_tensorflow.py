@@ -10,7 +10,9 @@ from __future__ import annotations
 import argparse
 import builtins
 import importlib
+import importlib.util
 import os
+import re
 import runpy
 import sys
 import sysconfig
@@ -48,7 +50,8 @@ class _TensorFlowModule(ModuleType):
         self.version = names.Namespace("tf.version", VERSION=TENSORFLOW_VERSION, GIT_VERSION=f"v{TENSORFLOW_VERSION}")
 
     def __getattr__(self, name: str) -> Any:
-        value = getattr(sys.modules["fastgrad"], name)
+        # `import tensorflow.python.keras.backend as K` reads one attribute after the other.
+        value = self if name == "python" else getattr(sys.modules["fastgrad"], name)
         vars(self)[name] = value  # later reads do not come here
         return value
 
@@ -57,6 +60,13 @@ class _TensorFlowModule(ModuleType):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return importlib.import_module, ("fastgrad",)  # other processes may not have the name tensorflow
+
+
+class _PrivateKeras(ModuleType):
+    """What ``import keras.src.layers`` gives: fastgrad's attributes, and itself for the names of Keras's private packages."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self if name in ("src", "api") else getattr(_resolve("keras"), name)
 
 
 class _Importers:
@@ -102,26 +112,36 @@ class _Refusal:
         """
         if package_of(name) not in _FASTGRAD_NAMES:
             return None
-        frame, is_import = sys._getframe(1), False
-        while frame.f_back is not None and frame.f_globals.get("__name__") in _IMPORT_MODULES:
-            is_import |= frame.f_code.co_name == "_find_and_load_unlocked"
-            frame = frame.f_back
+        importer_globals, is_import = _globals_of_importer()
         if is_import:
-            importer = frame.f_globals.get("__name__") or "?"
+            importer = importer_globals.get("__name__") or "?"
             raise ModuleNotFoundError(
                 f"No module named {name!r}: fastgrad.as_tensorflow gives fastgrad to the files of the script's folder, and "
-                f"{importer!r} ({frame.f_globals.get('__file__')}) is not one; to give it fastgrad too, write "
+                f"{importer!r} ({importer_globals.get('__file__')}) is not one; to give it fastgrad too, write "
                 f"`--also {package_of(importer)}` before the script, or install(packages=[{package_of(importer)!r}])",
                 name=name,
             )
-        if not _importers.has(frame.f_globals):
+        if not _importers.has(importer_globals):
             return None
-        module = _resolve(name)
+        try:
+            module = _resolve(name)
+        except ModuleNotFoundError:
+            return None
         return ModuleSpec(name, None, origin=getattr(module, "__file__", None), is_package=hasattr(module, "__path__"))
 
 
 _importers = _Importers()
 _tensorflow = _TensorFlowModule()
+_private_keras = _PrivateKeras("keras")
+
+
+def _globals_of_importer() -> tuple[dict[str, Any], bool]:
+    """Returns the globals of the code that called Python's import functions, and whether these load a module."""
+    frame, is_import = sys._getframe(1), False
+    while frame.f_back is not None and frame.f_globals.get("__name__") in _IMPORT_MODULES:
+        is_import |= frame.f_code.co_name == "_find_and_load_unlocked"
+        frame = frame.f_back
+    return frame.f_globals, is_import
 
 
 def install(packages: Iterable[str] = (), folders: Iterable[str] | None = None) -> None:
@@ -152,6 +172,9 @@ def install(packages: Iterable[str] = (), folders: Iterable[str] | None = None) 
     if _Refusal in sys.meta_path:
         return
     names.locate_errors()
+    if "pytest" in sys.modules:
+        pytest = sys.modules["pytest"]
+        vars(pytest)["importorskip"] = _translate_importorskip(pytest)
     builtins.__import__ = _translate_imports(builtins.__import__)
     importlib.import_module = _translate_import_module(importlib.import_module)
     sys.meta_path.insert(0, _Refusal)
@@ -161,12 +184,17 @@ def _translate_imports(original: Callable[..., Any]) -> Callable[..., Any]:
     """Returns a ``builtins.__import__`` that translates absolute imports of the user's modules."""
 
     def __import__(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:  # noqa: N807
-        if level or package_of(name) not in _FASTGRAD_NAMES or not _importers.has(globals):
+        if level or package_of(name) not in _FASTGRAD_NAMES:
+            return original(name, globals, locals, fromlist, level)
+        # A call without globals, such as `__import__("tensorflow")`, is that of the code around it.
+        if not _importers.has(_globals_of_importer()[0] if globals is None else globals):
             return original(name, globals, locals, fromlist, level)
         module = _resolve(name)
         if not fromlist:
-            return _resolve(package_of(name))
+            return _private_keras if name.startswith(("keras.src.", "keras.api.")) else _resolve(package_of(name))
         if isinstance(module, ModuleType):
+            if "*" in fromlist and not hasattr(module, "__all__"):  # modules make their names at the first use
+                vars(module)["__all__"] = [name for name in dir(module) if not name.startswith("_")]
             original(_fastgrad_name(name), globals, locals, fromlist, 0)  # imports the modules of `fromlist`
         return module
 
@@ -174,14 +202,41 @@ def _translate_imports(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _translate_import_module(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns an ``importlib.import_module`` that translates absolute names for the user's modules."""
+    """Returns an ``importlib.import_module`` that translates names for the user's modules."""
 
     def import_module(name: str, package: str | None = None) -> Any:
-        if package_of(name) in _FASTGRAD_NAMES and _importers.has(sys._getframe(1).f_globals):
-            return _resolve(name)
+        full_name = importlib.util.resolve_name(name, package) if name.startswith(".") and package else name
+        if package_of(full_name) in _FASTGRAD_NAMES and _importers.has(sys._getframe(1).f_globals):
+            return _resolve(full_name)
         return original(name, package)
 
     return import_module
+
+
+def _translate_importorskip(pytest: ModuleType) -> Callable[..., Any]:
+    """Returns a ``pytest.importorskip`` that translates names for the user's modules: pytest's reads ``sys.modules``."""
+    original = pytest.importorskip
+
+    def importorskip(modname: str, minversion: str | None = None, *args: Any, **kwargs: Any) -> Any:
+        is_users = package_of(modname) in _FASTGRAD_NAMES and _importers.has(sys._getframe(1).f_globals)
+        try:
+            module = _resolve(modname) if is_users else None
+        except ModuleNotFoundError:
+            module = None
+        if module is None:
+            return original(modname, minversion, *args, **kwargs)
+        version = getattr(module, "__version__", "0")
+        if minversion is not None and _numbers_of(version) < _numbers_of(minversion):
+            pytest.skip(
+                f"module {modname!r} has __version__ {version!r}, required is: {minversion!r}", allow_module_level=True
+            )
+        return module
+
+    return importorskip
+
+
+def _numbers_of(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)]
 
 
 def _fastgrad_name(name: str) -> str:
@@ -234,7 +289,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.argv = [options.script, *options.arguments]
     _print_tracebacks_from_script()
     if options.is_module:
-        install([*also_packages, package_of(options.script)], [os.getcwd(), *also_folders])
+        if package_of(options.script) == "pytest":  # the plugin installs the names once pytest is there
+            sys.argv[1:1] = ["-p", "fastgrad.as_tensorflow", *[f"--also={word}" for word in options.also]]
+        else:
+            install([*also_packages, package_of(options.script)], [os.getcwd(), *also_folders])
         runpy.run_module(options.script, run_name="__main__", alter_sys=True)
         return 0
     path = os.path.realpath(options.script)

@@ -45,7 +45,9 @@ def backward_pass(
                 break
     cotangents: dict[int, Any] = {}
     for target, weight in zip(targets, weights or [None] * len(targets), strict=True):
-        if id(target) in reached and not target._array.dtype.hasobject:  # strings have no gradient
+        # What is no float has a cotangent only as its own source, and a string never.
+        kind = target._array.dtype.kind
+        if id(target) in reached and (kind in "fcV" or (id(target) in source_keys and kind != "O")):
             previous = cotangents.get(id(target))
             seed = _first_cotangent(target, weight)
             cotangents[id(target)] = seed if previous is None else _add_cotangents(previous, seed)

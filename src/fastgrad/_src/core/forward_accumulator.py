@@ -8,6 +8,7 @@ import numpy as np
 
 from fastgrad._src.core import nest, recording
 from fastgrad._src.core.backward import cotangents_of_inputs, dense_gradient, zeros_of
+from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.operation import TABLE, JointGradient
 from fastgrad._src.core.tape import GradientTape as GradientTape
 from fastgrad._src.core.tape import UnconnectedGradients, wants_zeros
@@ -154,13 +155,16 @@ class ForwardAccumulator(recording.Recorder):
                 for zeros. A tensor that depends on them by comparisons or positions alone, such as a mask, has zeros.
 
         Returns:
-            The structure of ``primals`` with a tangent of the same shape for each tensor.
+            The structure of ``primals`` with a tangent of the same shape for each tensor; an ``IndexedSlices`` for an ``IndexedSlices``.
         """
         gives_zeros = wants_zeros(unconnected_gradients)
 
         def tangent_of(item: Any) -> Any:
             if isinstance(item, Variable) and id(item) in self._variables:
                 return self._variables[id(item)]
+            if isinstance(item, IndexedSlices):
+                values = tangent_of(item.values)
+                return None if values is None else IndexedSlices(values, item.indices, item.dense_shape)
             x = convert_to_tensor(item)
             tangent = self._tangents.get(id(x))
             is_constant = id(x) in self._constants and x.dtype.is_differentiable

@@ -249,12 +249,15 @@ def global_norm(t_list: Any, name: str | None = None) -> Tensor:
         TypeError: ``t_list`` is no sequence.
         InvalidArgumentError: not floating, or different dtypes.
     """
-    tensors = [
-        t.values if isinstance(t, IndexedSlices) else t
-        for t in _checked_tensors("global_norm", t_list)
-        if t is not None
-    ]
-    sums = [_sum_of_squares_operation(t) if t._array.dtype in KERNEL_FLOATS else reduce_sum(square(t)) for t in tensors]
+    tensors = _checked_tensors("global_norm", t_list)
+    norm = _wide_global_norm(tensors)
+    return next((cast(norm, t.dtype) for t in tensors if t is not None), norm)
+
+
+def _wide_global_norm(t_list: list[Any]) -> Tensor:
+    """Returns ``global_norm`` of checked tensors, in float32 for half-width floats, whose squares may be infinite."""
+    tensors = [t.values if isinstance(t, IndexedSlices) else t for t in t_list if t is not None]
+    sums = [_sum_of_squares_operation(t if t._array.dtype in KERNEL_FLOATS else cast(t, "float32")) for t in tensors]
     if not sums:
         return constant_tensor(np.zeros((), np.float32))
     total = sums[0] if len(sums) == 1 else reduce_sum(TABLE["stack"](*sums, axis=0))
@@ -285,7 +288,7 @@ def clip_by_global_norm(
         raise ValueError("clip_by_global_norm: clip_norm is None; it must be a number.")
     if isinstance(clip_norm, (str, bytes)):
         raise TypeError(f"clip_by_global_norm: clip_norm must be a number, got {clip_norm!r}.")
-    norm = global_norm(tensors) if use_norm is None else tensor_of(use_norm)
+    norm = _wide_global_norm(tensors) if use_norm is None else tensor_of(use_norm)
     if all(t is None for t in tensors):
         return tensors, norm
     limit, norm = convert_pair(clip_norm, norm)
@@ -294,7 +297,13 @@ def clip_by_global_norm(
     clipped: list[Any] = []
     for t in tensors:
         if isinstance(t, IndexedSlices):
-            clipped.append(IndexedSlices(multiply(t.values, scale), t.indices, t.dense_shape))
+            clipped.append(IndexedSlices(_scaled(t.values, scale), t.indices, t.dense_shape))
         else:
-            clipped.append(None if t is None else multiply(t, scale))
-    return clipped, norm
+            clipped.append(None if t is None else _scaled(t, scale))
+    return clipped, norm if use_norm is not None else next(cast(norm, t.dtype) for t in tensors if t is not None)
+
+
+def _scaled(t: Tensor, scale: Tensor) -> Tensor:
+    return (
+        multiply(t, scale) if t._array.dtype in KERNEL_FLOATS else cast(multiply(cast(t, scale.dtype), scale), t.dtype)
+    )

@@ -409,6 +409,8 @@ def l2_loss(t: Any, name: str | None = None) -> Tensor:
     """Half the sum of squares of all elements, a scalar. TensorFlow: tf.nn.l2_loss."""
     t = convert_to_tensor(t)
     _check_floating("l2_loss", t)
+    if t.dtype.name == "float16":  # its squares may be infinite
+        return cast(l2_loss(cast(t, "float32")), t.dtype)
     return TABLE["reduce_sum"](t * t, axes=tuple(range(t.ndim)), keepdims=False) * 0.5
 
 

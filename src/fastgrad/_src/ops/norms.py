@@ -136,6 +136,8 @@ def l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12, name: str | N
     x = tensor_of(x)
     if not x.dtype.is_differentiable:
         raise TypeError(f"l2_normalize: x must be float or complex, got {x.dtype.name}; convert it with tf.cast.")
+    if x.dtype.name == "float16":  # its squares may be infinite, and epsilon would be 0
+        return cast(l2_normalize(cast(x, "float32"), axis, epsilon), x.dtype)
     squares = square(real(x)) + square(imag(x)) if x._array.dtype.kind == "c" else square(x)
     inverse = rsqrt(maximum(reduce_sum(squares, axis, True), epsilon))
     return x * cast(inverse, x.dtype)

@@ -194,7 +194,8 @@ def _cumulative_logsumexp_gradient(
     after = shifted(y, axis=axis, reverse=not reverse)
     # Equal totals may be infinite, and inf - inf is NaN.
     steps = masked(minimum(subtract(y, after), 0.0), not_equal(y, after))
-    return multiply(exp(subtract(x, y)), linear_recurrence(exp(steps), g, axis=axis, reverse=not reverse))
+    shares = exp(masked(subtract(x, y), not_equal(y, -np.inf)))  # an empty sum is all its own
+    return multiply(shares, linear_recurrence(exp(steps), g, axis=axis, reverse=not reverse))
 
 
 _cumulative_logsumexp = _scan_operation(

@@ -76,6 +76,8 @@ def reduce_std(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
         TypeError: ``input_tensor`` is neither floating nor complex.
         InvalidArgumentError: an axis is out of range.
     """
+    if getattr(input_tensor, "dtype", None) == dtypes.float16:  # its squares may be infinite
+        return cast(reduce_std(cast(input_tensor, dtypes.float32), axis, keepdims), dtypes.float16)
     return sqrt(reduce_variance(input_tensor, axis, keepdims))
 
 

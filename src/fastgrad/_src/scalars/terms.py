@@ -54,11 +54,12 @@ DIVIDE = ScalarOperation(
 )
 FLOOR_DIVIDE = ScalarOperation("({0} // {1})", 2, cost=DIVISION_COST)
 REMAINDER = ScalarOperation(
-    "({0} % {1})", 2, cost=DIVISION_COST, partials=(lambda g, z, x, y: g, lambda g, z, x, y: -(g * floordiv(x, y)))
+    "({0} % {1})", 2, cost=DIVISION_COST, partials=(lambda g, z, x, y: g, lambda g, z, x, y: -(g * rint((x - z) / y)))
 )
 # Multiplies the cotangent by the exponent first, as TensorFlow does: the exponent times the power could overflow where the cotangent is 0.
+# For the exponent 0 the power is 1, not infinite, so that polynomials have all derivatives at 0.
 _PARTIALS_OF_POWER = (
-    lambda g, z, x, y: (g * conj(y)) * conj(pow(x, y - 1)),
+    lambda g, z, x, y: (g * conj(y)) * conj(pow(x, (y - 1) + cast_like(y == 0, y))),
     lambda g, z, x, y: g * conj(z * log_of_base(x)),
 )
 POWER = ScalarOperation("({0} ** {1})", 2, cost=FUNCTION_COST, is_singular_at_0_only=True, partials=_PARTIALS_OF_POWER)
@@ -248,14 +249,23 @@ log10: ScalarOperation = _function_of(
     **_LOGARITHM,
     partials=(lambda g, y, x: g * (reciprocal(x) * (1 / math.log(10))),),
 )
-# Both operands may be -inf.
+
+
+def _logaddexp_cotangent(g: Any, z: Any, x: Any, difference: Any) -> Term:
+    """Returns ``g`` times the share of ``x`` in the result ``z``, by a difference of operands: that of ``z`` would lose digits.
+
+    Both operands may be -inf: then the share is 1.
+    """
+    return SELECT(x - x == 0, g * sigmoid(difference), SELECT(x != z, g * exp(x - z), g))
+
+
 logaddexp: ScalarOperation = _function_of(
     "logaddexp",
     2,
     flat_at=Singularity.LOGARITHM,
     partials=(
-        lambda g, z, x, y: SELECT(x != z, g * exp(x - z), g),
-        lambda g, z, x, y: SELECT(y != z, g * exp(y - z), g),
+        lambda g, z, x, y: _logaddexp_cotangent(g, z, x, x - y),
+        lambda g, z, x, y: _logaddexp_cotangent(g, z, y, y - x),
     ),
 )
 logaddexp2: ScalarOperation = _function_of(
@@ -263,18 +273,18 @@ logaddexp2: ScalarOperation = _function_of(
     2,
     flat_at=Singularity.LOGARITHM,
     partials=(
-        lambda g, z, x, y: SELECT(x != z, g * 2 ** (x - z), g),
-        lambda g, z, x, y: SELECT(y != z, g * 2 ** (y - z), g),
+        lambda g, z, x, y: _logaddexp_cotangent(g, z, x, (x - y) * math.log(2)),
+        lambda g, z, x, y: _logaddexp_cotangent(g, z, y, (y - x) * math.log(2)),
     ),
 )
 sin: ScalarOperation = _function_of("sin", partials=(lambda g, y, x: g * conj(cos(x)),))
 cos: ScalarOperation = _function_of("cos", partials=(lambda g, y, x: -(g * conj(sin(x))),))
 tan: ScalarOperation = _function_of("tan", partials=(lambda g, y, x: g * conj(square(y) + 1),))
 asin: ScalarOperation = _function_of(
-    "asin", other_names=("arcsin",), **_ROOT, partials=(lambda g, y, x: g * conj(rsqrt(1 - square(x))),)
+    "asin", other_names=("arcsin",), **_ROOT, partials=(lambda g, y, x: g * conj(rsqrt((1 - x) * (x + 1))),)
 )
 acos: ScalarOperation = _function_of(
-    "acos", other_names=("arccos",), **_ROOT, partials=(lambda g, y, x: -(g * conj(rsqrt(1 - square(x)))),)
+    "acos", other_names=("arccos",), **_ROOT, partials=(lambda g, y, x: -(g * conj(rsqrt((1 - x) * (x + 1)))),)
 )
 atan: ScalarOperation = _function_of(
     "atan",
@@ -295,7 +305,7 @@ atanh: ScalarOperation = _function_of(
     "atanh",
     other_names=("arctanh",),
     singularity=Singularity.LOGARITHM,
-    partials=(lambda g, y, x: g * conj(reciprocal(1 - square(x))),),
+    partials=(lambda g, y, x: g * conj(reciprocal((1 - x) * (x + 1))),),
 )
 erf: ScalarOperation = _function_of(
     "erf", **_EXPONENTIAL, partials=(lambda g, y, x: g * (exp(-square(x)) * (2 / math.sqrt(math.pi))),)
@@ -310,8 +320,8 @@ atan2: ScalarOperation = _function_of(
     2,
     other_names=("arctan2",),
     partials=(
-        lambda g, z, x, y: g * (y / (square(x) + square(y))),
-        lambda g, z, x, y: -(g * (x / (square(x) + square(y)))),
+        lambda g, z, x, y: g * (y / hypot(x, y) / hypot(x, y)),
+        lambda g, z, x, y: -(g * (x / hypot(x, y) / hypot(x, y))),
     ),
 )
 hypot: ScalarOperation = _function_of(
@@ -321,7 +331,7 @@ pow: ScalarOperation = _function_of(
     "pow", 2, other_names=("power", "float_power"), is_singular_at_0_only=True, partials=_PARTIALS_OF_POWER
 )
 fmod: ScalarOperation = _function_of(
-    "fmod", 2, partials=(lambda g, z, x, y: g, lambda g, z, x, y: -(g * truncatediv(x, y)))
+    "fmod", 2, partials=(lambda g, z, x, y: g, lambda g, z, x, y: -(g * rint((x - z) / y)))
 )
 nextafter: ScalarOperation = _function_of("nextafter", 2, partials=(lambda g, z, x, y: g, lambda g, z, x, y: 0))
 degrees: ScalarOperation = _function_of(
@@ -367,11 +377,19 @@ selu_slope: ScalarOperation = _function_of(
     definition=lambda x: where(x >= 0, SELU_SCALE, SELU_SCALED_ALPHA * exp(minimum(x, 0))),
     partials=(lambda g, y, x: g * y * cast_like(x < 0, x),),
 )
+
+
+def _sigmoid_error(x: Any, z: Any) -> Term:
+    """Returns ``sigmoid(x) - z`` from the smaller one of ``sigmoid(x)`` and ``sigmoid(-x)``, which keeps its digits."""
+    smaller = sigmoid(where(x >= 0, -x, x))
+    return where(x >= 0, (1 - z) - smaller, smaller - z)
+
+
 sigmoid_cross_entropy_of: ScalarOperation = _function_of(
     "sigmoid_cross_entropy_of",
     2,
     definition=lambda x, z: maximum(x, 0) - x * z + log1p(exp(-abs(x))),
-    partials=(lambda g, y, x, z: g * (sigmoid(x) - z), lambda g, y, x, z: -(g * x)),
+    partials=(lambda g, y, x, z: g * _sigmoid_error(x, z), lambda g, y, x, z: -(g * x)),
 )
 """Of a logit ``x`` and a label ``z``."""
 _SQRT_HALF = 0.7071067811865476
@@ -461,7 +479,7 @@ rsqrt_gradient: ScalarOperation = _declare_row_function(
     "rsqrt_gradient",
     partials=(
         lambda gg, z, g, y: rsqrt_gradient(gg, conj(y)),
-        lambda gg, z, g, y: gg * conj(g) * -1.5 * conj(square(y)),
+        lambda gg, z, g, y: gg * conj(g) * -1.5 * conj(y) * conj(y),
     ),
 )
 reciprocal_gradient: ScalarOperation = _declare_row_function(
@@ -484,7 +502,7 @@ xdivy: ScalarOperation = _declare_row_function(
     "xdivy",
     partials=(
         lambda g, z, x, y: g * conj(xdivy(cast_like(x != 0, x), y)),
-        lambda g, z, x, y: g * conj(xdivy(-x, square(y))),
+        lambda g, z, x, y: -(g * conj(xdivy(z, y))),
     ),
 )
 xlogy: ScalarOperation = _declare_row_function(

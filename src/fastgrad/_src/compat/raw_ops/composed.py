@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.eager import get_static_value
-from fastgrad._src.core.errors import UnimplementedError
+from fastgrad._src.core.errors import InvalidArgumentError, UnimplementedError
 from fastgrad._src.core.tape import GradientTape
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.kernels.elementwise.activation import SELU_SCALE
@@ -115,10 +115,20 @@ def list_difference(x: Any, y: Any, out_idx: Any) -> tuple[Any, Any]:
 
 
 def select(condition: Any, x: Any, y: Any) -> Any:
-    """The elements of ``x`` where ``condition`` holds, else of ``y``; a vector chooses rows."""
-    condition, x = convert_to_tensor(condition, dtypes.bool), convert_to_tensor(x)
-    if condition.shape.rank == 1 and x.shape.rank > 1:
-        condition = reshape(condition, [-1] + [1] * (x.shape.rank - 1))
+    """The elements of ``x`` where ``condition`` holds, else of ``y``; a vector chooses rows.
+
+    Raises:
+        InvalidArgumentError: ``x`` and ``y`` differ in shape, or ``condition`` has neither their shape nor that of their rows.
+    """
+    condition = convert_to_tensor(condition, dtypes.bool)
+    shape, shape_of_y, shape_of_condition = (tuple(convert_to_tensor(z).shape) for z in (x, y, condition))
+    if shape != shape_of_y or shape_of_condition not in ((), shape, shape[:1]):
+        raise InvalidArgumentError(
+            f"where: x and y need one shape, and the condition that shape or {list(shape[:1])}; "
+            f"got {list(shape)}, {list(shape_of_y)} and the condition {list(shape_of_condition)}."
+        )
+    if len(shape_of_condition) == 1:
+        condition = reshape(condition, [-1] + [1] * (len(shape) - 1))
     return where(condition, x, y)
 
 

@@ -21,19 +21,19 @@ _AS_IN_TF = _split_names(
     "AggregationMethod Assert CriticalSection DType GradientTape IndexedSlices Module RaggedTensor RaggedTensorSpec SparseTensor "
     "SparseTensorSpec Tensor TensorArray TensorShape TensorSpec TypeSpec UnconnectedGradients VariableAggregation "
     "VariableSynchronization abs acos acosh add add_n argsort as_dtype as_string asin asinh atan atan2 atanh bfloat16 bitcast bool "
-    "broadcast_dynamic_shape broadcast_static_shape broadcast_to case cast clip_by_global_norm clip_by_norm clip_by_value complex "
+    "broadcast_dynamic_shape broadcast_static_shape broadcast_to cast clip_by_global_norm clip_by_norm clip_by_value complex "
     "complex128 complex64 concat control_dependencies cos cosh cumsum custom_gradient device divide double dynamic_partition "
     "dynamic_stitch edit_distance einsum ensure_shape equal exp extract_volume_patches eye fftnd fill float16 float32 float64 floor "
     "foldl foldr function get_logger get_static_value grad_pass_through greater greater_equal group guarantee_const half "
     "histogram_fixed_width histogram_fixed_width_bins identity identity_n ifftnd init_scope int16 int32 int64 int8 irfftnd "
     "is_symbolic_tensor is_tensor less less_equal linspace logical_and logical_not logical_or map_fn matmul matrix_square_root maximum "
-    "meshgrid minimum multiply name_scope negative newaxis no_op not_equal numpy_function one_hot ones pow print "
+    "meshgrid minimum multiply negative newaxis no_op not_equal numpy_function one_hot ones pow print "
     "py_function qint16 qint32 qint8 quint16 quint8 range rank realdiv recompute_grad repeat required_space_to_batch_paddings reshape "
     "reverse rfftnd roll round saturate_cast scalar_mul scan scatter_nd searchsorted sequence_mask shape_n sigmoid sign sin sinh slice "
     "sort space_to_batch_nd split sqrt square stack stop_gradient strided_slice string subtract switch_case tan tanh "
     "tensor_scatter_nd_add tensor_scatter_nd_max tensor_scatter_nd_min tensor_scatter_nd_sub tensor_scatter_nd_update tensordot tile "
     "timestamp truediv truncatediv truncatemod type_spec_from_value uint16 uint32 uint64 uint8 unique unique_with_counts unravel_index "
-    "unstack vectorized_map where zeros"
+    "unstack vectorized_map zeros"
 )
 
 _NAMESPACES_AS_IN_TF = _split_names(
@@ -46,7 +46,7 @@ _NAMESPACES_OF_TF_1 = ("gfile", "initializers", "losses", "manip", "metrics", "p
 """Namespaces that are in TensorFlow 1 only: the tables below have all of their names."""
 
 _REFUSED = _split_names(
-    "autograph.to_code autograph.to_graph data.experimental image.resize image.extract_glimpse image.sample_distorted_bounding_box "
+    "autograph.to_code autograph.to_graph data.experimental image.ResizeMethod image.resize image.resize_with_pad image.extract_glimpse image.sample_distorted_bounding_box "
     "lookup.experimental nn.ctc_loss nn.ctc_beam_search_decoder nn.dilation2d nn.erosion2d nn.embedding_lookup_sparse "
     "nn.fractional_avg_pool nn.fractional_max_pool nn.nce_loss nn.quantized_conv2d nn.safe_embedding_lookup_sparse nn.sampled_softmax_loss "
     "nn.experimental nn.gelu nn.isotonic_regression random.experimental saved_model.load "
@@ -124,8 +124,10 @@ _RENAMED = {
     "where_v2": "where",
     # initializers
     **{
-        name: f"{key}_initializer"
-        for key in ("constant", "ones", "zeros", "random_normal", "random_uniform")
+        name: f"{_HERE}initializers.{key}"
+        for key in _split_names(
+            "constant glorot_normal glorot_uniform ones orthogonal random_normal random_uniform truncated_normal variance_scaling zeros"
+        )
         for name in (f"{key}_initializer", f"initializers.{key}")
     },
     # what has no counterpart in `tf`
@@ -143,9 +145,10 @@ _RENAMED = {
     "initializers.tables_initializer": _VARIABLES + "tables_initializer",
     **_target_by_name(
         _OLD,
-        "Print batch_to_space clip_by_average_norm div placeholder placeholder_with_default py_func space_to_batch sparse_placeholder "
-        "string_split to_bfloat16 to_complex128 to_complex64 to_double to_float to_int32 to_int64",
+        "Print batch_to_space case clip_by_average_norm cond div name_scope placeholder placeholder_with_default py_func space_to_batch "
+        "sparse_placeholder string_split to_bfloat16 to_complex128 to_complex64 to_double to_float to_int32 to_int64 where while_loop",
     ),
+    "strings.split": _OLD + "split",
     **_target_by_name(
         _OLD, "dropout embedding_lookup relu_layer softmax_cross_entropy_with_logits space_to_batch xw_plus_b", "nn."
     ),
@@ -202,14 +205,6 @@ def _declare_arguments(line: str) -> None:
         _ARGUMENTS[name] = target, names_in_tf
 
 
-for _name, _class, _order in (
-    ("glorot_normal", "GlorotNormal", "seed dtype="),
-    ("glorot_uniform", "GlorotUniform", "seed dtype="),
-    ("orthogonal", "Orthogonal", "gain seed dtype="),
-    ("truncated_normal", "TruncatedNormal", "mean stddev seed dtype="),
-    ("variance_scaling", "VarianceScaling", "scale mode distribution seed dtype="),
-):
-    _declare_arguments(f"{_name}_initializer initializers.{_name} = keras.initializers.{_class}({_order})")
 for _name in _split_names("he_normal he_uniform lecun_normal lecun_uniform"):
     _declare_arguments(f"initializers.{_name} = keras.initializers.{_name}(seed)")
 for _names, _order in (
@@ -243,7 +238,6 @@ _TABLE = """
     arg_min = math.argmin(input dimension output_type name)
     batch_to_space_nd manip.batch_to_space_nd = batch_to_space(input block_shape crops name)
     boolean_mask(tensor mask name axis)
-    cond(pred true_fn false_fn strict= name fn1=true_fn fn2=false_fn)
     confusion_matrix math.confusion_matrix = math.confusion_matrix(labels predictions num_classes dtype name weights)
     constant(value dtype shape name verify_shape=)
     convert_to_tensor(value dtype name preferred_dtype=dtype_hint dtype_hint)
@@ -298,13 +292,14 @@ _TABLE = """
     squeeze(input axis name squeeze_dims=axis)
     transpose(a perm name conjugate)
     tuple(tensors name control_inputs)
-    while_loop(cond body loop_vars shape_invariants parallel_iterations back_prop swap_memory name maximum_iterations return_same_structure=)
     gradients(ys xs grad_ys name colocate_gradients_with_ops= gate_gradients aggregation_method stop_gradients unconnected_gradients)
     reduce_join strings.reduce_join = strings.reduce_join(inputs axis keep_dims separator name reduction_indices keepdims)
     substr strings.substr = strings.substr(input pos len name unit)
     strings.length(input name unit)
     string_to_hash_bucket strings.to_hash_bucket = strings.to_hash_bucket(string_tensor=input num_buckets name input)
     string_to_number strings.to_number = strings.to_number(string_tensor=input out_type name input)
+    sparse_concat sparse.concat = sparse.concat(axis sp_inputs name expand_nonconcat_dim=expand_nonconcat_dims concat_dim=axis expand_nonconcat_dims)
+    sparse_split sparse.split = sparse.split(keyword_required= sp_input num_split axis name split_dim=axis)
     sparse_add sparse.add = sparse.add(a b threshold thresh=threshold)
     sparse_mask = sparse.mask(a mask_indices name)
     sparse_reshape = sparse.reshape(sp_input shape name)

@@ -6,22 +6,26 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastgrad._src.compat.conversions import as_bytes
-from fastgrad._src.core import dtypes, printing
+from fastgrad._src.compat.raw_ops import composed
+from fastgrad._src.core import dtypes, printing, scopes
 from fastgrad._src.core.dtypes import as_dtype
+from fastgrad._src.core.eager import executing_eagerly
 from fastgrad._src.core.errors import UnimplementedError
 from fastgrad._src.core.nest import map_structure
-from fastgrad._src.core.tensor import convert_to_tensor
+from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.data.readers import TFRecordDataset
-from fastgrad._src.ops import blocks, casting, indexing, loss, norms, random_ops, shape_query
+from fastgrad._src.ops import blocks, casting, control_flow, indexing, loss, norms, random_ops, selection, shape_query
 from fastgrad._src.ops.activation import relu
 from fastgrad._src.ops.arithmetic import maximum
 from fastgrad._src.ops.contraction import matmul
 from fastgrad._src.ops.creation import identity
 from fastgrad._src.ops.custom_gradient import stop_gradient
 from fastgrad._src.ops.dense import bias_add
+from fastgrad._src.ops.joining import stack
 from fastgrad._src.ops.python_function import py_function
 from fastgrad._src.structures.ragged.factories import constant
 from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
+from fastgrad._src.structures.strings import splitting
 
 
 def Print(  # TensorFlow's name
@@ -96,6 +100,76 @@ def placeholder_with_default(input: Any, shape: Any, name: str | None = None) ->
     return convert_to_tensor(input)
 
 
+def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Any:
+    """``tf.where`` without broadcasting: a vector ``condition`` chooses rows of ``x`` and ``y``.
+
+    Raises:
+        InvalidArgumentError: ``x`` and ``y`` differ in shape, or ``condition`` has neither their shape nor that of their rows.
+    """
+    return composed.select(condition, x, y) if x is not None and y is not None else selection.where(condition, x, y)
+
+
+def cond(
+    pred: Any,
+    true_fn: Any = None,
+    false_fn: Any = None,
+    strict: bool = False,
+    name: str | None = None,
+    fn1: Any = None,
+    fn2: Any = None,
+) -> Any:
+    """``tf.cond``, which in eager code returns the element of a list of one, unless ``strict``; ``fn1`` and ``fn2`` are former names."""
+    return _element_of_one(control_flow.cond(pred, true_fn or fn1, false_fn or fn2), strict or not executing_eagerly())
+
+
+def case(
+    pred_fn_pairs: Any, default: Any = None, exclusive: bool = False, strict: bool = False, name: str | None = "case"
+) -> Any:
+    """``tf.case``, which in eager code returns the element of a list of one, unless ``strict``."""
+    return _element_of_one(control_flow.case(pred_fn_pairs, default, exclusive), strict or not executing_eagerly())
+
+
+def while_loop(  # noqa: PLR0913  # TensorFlow's arguments
+    cond: Any,
+    body: Any,
+    loop_vars: Any,
+    shape_invariants: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    name: str | None = None,
+    maximum_iterations: Any = None,
+    return_same_structure: bool = False,
+) -> Any:
+    """``tf.while_loop``, which returns the value of a single loop variable without its list, unless ``return_same_structure``.
+
+    In eager code a list stays if ``body`` returns one.
+    """
+    is_eager = executing_eagerly()
+    keeps_list = return_same_structure or is_eager
+
+    def eager_body(*variables: Any) -> Any:
+        nonlocal keeps_list
+        results = body(*variables)
+        keeps_list = return_same_structure or isinstance(results, (list, tuple))
+        return results
+
+    results = control_flow.while_loop(
+        cond, eager_body if is_eager else body, loop_vars, maximum_iterations=maximum_iterations
+    )
+    return _element_of_one(results, keeps_list)
+
+
+def _element_of_one(results: Any, keep_structure: bool) -> Any:
+    is_list_of_one = isinstance(results, (list, tuple)) and len(results) == 1
+    return results[0] if is_list_of_one and not keep_structure else results
+
+
+def name_scope(name: str | None, default_name: str | None = None, values: Any = None) -> Any:
+    """``tf.name_scope`` of ``name``, or of ``default_name`` if there is none; ``values`` is kept for TensorFlow's signature."""
+    return scopes.name_scope((default_name or "") if name is None else name)
+
+
 def py_func(func: Any, inp: Any, Tout: Any, stateful: bool = True, name: str | None = None) -> Any:
     """Calls ``func`` with the tensors of ``inp`` in eager code; see ``tf.py_function``."""
     return py_function(func, inp, Tout)
@@ -143,8 +217,6 @@ def string_split(
     Raises:
         ValueError: another ``result_type``.
     """
-    if result_type not in ("SparseTensor", "RaggedTensor"):
-        raise ValueError(f"string_split: result_type must be 'SparseTensor' or 'RaggedTensor', got {result_type!r}.")
     characters = as_bytes(delimiter if sep is None else sep)
     rows = []
     for text in convert_to_tensor(source).numpy().tolist():
@@ -152,7 +224,37 @@ def string_split(
             text = text.replace(bytes([character]), characters[:1])
         parts = text.split(characters[:1]) if characters else [bytes([byte]) for byte in text]
         rows.append([part for part in parts if part or not skip_empty])
-    ragged = constant(rows, dtypes.string, 1)
+    return _sparse_or_ragged(constant(rows, dtypes.string, 1), result_type)
+
+
+def split(
+    input: Any = None,
+    sep: Any = None,
+    maxsplit: Any = -1,
+    result_type: str = "SparseTensor",
+    source: Any = None,
+    name: str | None = None,
+) -> Any:
+    """``tf.strings.split`` of ``input`` (or ``source``), where one string is a vector of one.
+
+    Args:
+        input, sep, maxsplit: as of ``tf.strings.split``.
+        result_type: ``"SparseTensor"`` or ``"RaggedTensor"``.
+        source: the former name of ``input``.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        ValueError: another ``result_type``.
+    """
+    texts = input if source is None else source
+    if isinstance(texts, str | bytes) or (isinstance(texts, Tensor) and not texts.ndim):
+        texts = stack([texts])
+    return _sparse_or_ragged(splitting.split(texts, sep, maxsplit), result_type)
+
+
+def _sparse_or_ragged(ragged: Any, result_type: str) -> Any:
+    if result_type not in ("SparseTensor", "RaggedTensor"):
+        raise ValueError(f"split: result_type must be 'SparseTensor' or 'RaggedTensor', got {result_type!r}.")
     return ragged if result_type == "RaggedTensor" else ragged.to_sparse()
 
 

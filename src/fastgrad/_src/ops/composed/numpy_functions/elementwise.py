@@ -44,6 +44,7 @@ from fastgrad._src.ops.exponential import (
     log1p,
     sin,
     sinh,
+    softplus,
     tan,
     tanh,
 )
@@ -145,8 +146,22 @@ def ldexp(a: Any, exponent: Any) -> Any:
 def logaddexp(a: Any, b: Any, log_of_base: float = 1.0) -> Any:
     """``log(exp(a) + exp(b))`` of floats, in the base whose natural logarithm is ``log_of_base``."""
     unit = constant(log_of_base, a.dtype)
-    y = maximum(a, b) + log1p(exp(-arithmetic.abs(a - b) * unit)) / unit
-    return where(is_nan(a - b), a + b, y)  # infinities of one sign have no difference
+    difference = a - b
+    is_undefined = is_nan(difference)  # infinities of one sign have no difference
+    d = where(is_undefined, 0.0, difference) * unit
+    y = where(d >= 0.0, a + softplus(-d) / unit, b + softplus(d) / unit)
+    return where(is_undefined, a + b, y)
+
+
+def sinc(x: Any) -> Any:
+    """``sin(pi x) / (pi x)`` of floats or complex numbers; near 0, where the quotient's derivatives cancel, by the power series."""
+    angle = math.pi * x
+    is_small = arithmetic.abs(angle) < 0.5
+    squared = square(where(is_small, angle, zeros_like(angle)))
+    series = zeros_like(angle)
+    for k in range(8, -1, -1):
+        series = series * squared + (-1.0) ** k / math.factorial(2 * k + 1)
+    return where(is_small, series, sin(angle) / where(is_small, ones_like(angle), angle))
 
 
 def logaddexp2(a: Any, b: Any) -> Any:
@@ -181,7 +196,7 @@ FLOAT_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "reciprocal": reciprocal, "angle": angle, "i0": bessel_i0,
     "log10": lambda x: log(x) / math.log(10.0), "log2": lambda x: log(x) / math.log(2.0), "exp2": lambda x: 2.0**x,
     "cbrt": lambda x: sign(x) * arithmetic.abs(x) ** (1.0 / 3.0), "deg2rad": lambda x: x * (math.pi / 180.0), "rad2deg": lambda x: x * (180.0 / math.pi),
-    "sinc": lambda x: where(equal(x, 0.0), ones_like(x), sin(math.pi * x) / (math.pi * x)),
+    "sinc": sinc,
     "isfinite": is_finite, "isinf": is_inf, "isnan": is_nan, "isposinf": lambda x: equal(x, INF), "isneginf": lambda x: equal(x, -INF),
 }  # fmt: skip
 """Functions of a tensor of floats or complex numbers."""
