@@ -110,13 +110,9 @@ class MeanSquaredLogarithmicError(NamedLoss, function=mean_squared_logarithmic_e
 class CosineSimilarity(NamedLoss, function=cosine_similarity):
     """The loss ``cosine_similarity`` along ``axis``, reduced; arguments are those of the function and of ``Loss``."""
 
-    _omitted = ("axis",)
-
 
 class Huber(NamedLoss, function=huber, name="huber_loss"):
     """The loss ``huber``, reduced; arguments are those of the function and of ``Loss``."""
-
-    # Keras omits `delta` from the configuration: it loads a saved model with delta 1.
 
 
 class LogCosh(NamedLoss, function=log_cosh):

@@ -211,4 +211,4 @@ class NamedMetric(FunctionOptionsMixin, MeanMetricWrapper):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
-        return {**Metric.get_config(self), **self._shown_options}
+        return {**Metric.get_config(self), **self._fn_kwargs}
