@@ -128,3 +128,28 @@ def test_nothing_below_a_threshold_counts_0(kind, thresholds):
     counts = metric.result().numpy()
     assert counts[:2].tolist() == [0.0, 0.0]
     assert (counts[2] > 0.0) == (thresholds[2] == 1.0)
+
+
+@pytest.mark.parametrize(
+    ("metric", "labels", "predictions"),
+    [
+        (metrics.MeanIoU(2), [5, 0], [5, 0]),
+        (metrics.MeanIoU(2), [0, 0], [5, 0]),
+        (metrics.MeanIoU(2, ignore_class=255), [255, -1], [0, 0]),
+        (metrics.IoU(2, [0]), [-1, 0], [0, 0]),
+        (metrics.BinaryIoU(), [5, 0], [0.9, 0.1]),
+        (metrics.OneHotIoU(2, [0]), np.eye(3), np.eye(3)),
+        (metrics.OneHotMeanIoU(2), np.eye(3), np.eye(3)),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_an_overlap_refuses_labels_and_predictions_that_are_no_classes(metric, labels, predictions):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"classes must be in \[0, 2\)"):
+        metric.update_state(labels, predictions)
+    assert not np.any(metric.total_cm)
+
+
+def test_an_ignored_class_need_not_be_a_class():
+    metric = metrics.MeanIoU(2, ignore_class=255)
+    metric.update_state([255, 0, 1], [255, 0, 0])
+    np.testing.assert_array_equal(metric.total_cm, [[1, 0], [1, 0]])
