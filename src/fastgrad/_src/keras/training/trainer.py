@@ -30,7 +30,8 @@ from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.data.dataset import Dataset
 from fastgrad._src.jit.user_lines import warn
 from fastgrad._src.keras.callbacks.backup import BackupAndRestore
-from fastgrad._src.keras.callbacks.callback import Callback, CallbackList
+from fastgrad._src.keras.callbacks.callback import Callback
+from fastgrad._src.keras.callbacks.callback_list import CallbackList
 from fastgrad._src.keras.callbacks.history import History
 from fastgrad._src.keras.callbacks.progress import ProgbarLogger
 from fastgrad._src.keras.losses.loss import add_losses, scale_loss, track_loss
@@ -520,7 +521,7 @@ class Trainer(Compiled):
             for callback in callback_list:
                 if hasattr(callback, "verbose"):
                     callback.verbose = 0
-        return CallbackList([*callback_list, *more], self, verbose=verbose, **params)
+        return CallbackList([*callback_list, *more], model=self, verbose=verbose, **params)
 
     # ---- single batches ------------------------------------------------------------------------------------------
 
