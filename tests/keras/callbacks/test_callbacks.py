@@ -276,7 +276,9 @@ def test_a_list_has_the_hooks_of_a_callback(hook):
 
 def test_a_list_adds_a_history_and_a_progress_bar():
     model = make_model()
-    several = callbacks.CallbackList([callbacks.TerminateOnNaN()], add_history=True, add_progbar=True, model=model, epochs=2)
+    several = callbacks.CallbackList(
+        [callbacks.TerminateOnNaN()], add_history=True, add_progbar=True, model=model, epochs=2
+    )
     assert [type(one).__name__ for one in several.callbacks] == ["TerminateOnNaN", "History", "ProgbarLogger"]
     assert model.history is several.callbacks[1]
     assert all(one.model is model and one.params == {"epochs": 2} for one in (several, *several.callbacks))
