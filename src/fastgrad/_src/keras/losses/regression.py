@@ -12,7 +12,8 @@ from fastgrad._src.ops import arithmetic
 from fastgrad._src.ops.arithmetic import maximum, squared_difference
 from fastgrad._src.ops.clipping import clip_by_value
 from fastgrad._src.ops.exponential import log, softplus
-from fastgrad._src.ops.power import rsqrt, square
+from fastgrad._src.ops.norms import l2_normalize
+from fastgrad._src.ops.power import square
 from fastgrad._src.ops.reduction import reduce_mean, reduce_sum
 from fastgrad._src.ops.selection import where
 
@@ -59,7 +60,7 @@ def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
 
 def unit_vectors(x: Tensor, axis: int) -> Tensor:
     """Returns ``x`` divided by its norm along ``axis``; the divisor is at least ``epsilon()``."""
-    return x * rsqrt(maximum(reduce_sum(square(x), axis, keepdims=True), epsilon() ** 2))
+    return l2_normalize(x, axis, epsilon() ** 2)
 
 
 def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Tensor:

@@ -13,6 +13,7 @@ from fastgrad._src.core.recording import hide_from_tapes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.jit.user_lines import warn
 from fastgrad._src.keras.losses.loss import as_tensor
+from fastgrad._src.keras.masks import attach_mask, mask_of
 from fastgrad._src.keras.metrics.metric import Metric
 from fastgrad._src.keras.metrics.reduction import weights_of_elements
 from fastgrad._src.keras.settings import epsilon
@@ -112,7 +113,8 @@ class IoU(Metric):
             # Weights may also have the shape of the predictions, or be as flat as the labels are below.
             given_shape = tuple(weights.shape)
             other_shapes = (tuple(predictions.shape), (math.prod(labels.shape),))
-            weights = weights_of_elements(self, weights, given_shape if given_shape in other_shapes else labels.shape)
+            shape = given_shape if given_shape in other_shapes else labels.shape
+            weights = weights_of_elements(self, weights, shape, y_pred)
             labels, predictions, weights = [reshape(part, [-1]) for part in (labels, predictions, weights)]
             if self.ignore_class is not None:
                 is_counted = not_equal(labels, self.ignore_class)
@@ -160,6 +162,7 @@ class BinaryIoU(IoU):
         """Adds a batch to the confusion matrix."""
         with hide_from_tapes():
             predicted_classes = cast(as_tensor(y_pred, dtypes.float32) >= self.threshold, dtypes.int64)
+            attach_mask(predicted_classes, mask_of(y_pred), to_layers=False)
         super().update_state(y_true, predicted_classes, sample_weight)
 
 
