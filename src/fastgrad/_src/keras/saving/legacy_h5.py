@@ -210,7 +210,9 @@ def _upgraded_config(value: Any) -> Any:
         return [_upgraded_config(item) for item in value]
     if not isinstance(value, dict):
         return value
-    upgraded = {name: _upgraded_config(item) for name, item in value.items() if name not in ("inbound_nodes", "compile_config")}
+    upgraded = {
+        name: _upgraded_config(item) for name, item in value.items() if name not in ("inbound_nodes", "compile_config")
+    }
     if isinstance(upgraded.get("class_name"), str) and isinstance(upgraded.get("config"), dict):
         inner = upgraded["config"]
         if upgraded["class_name"] == "Model" and "input_layers" in inner:
