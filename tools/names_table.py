@@ -8,8 +8,10 @@ python tools/names_table.py --peers    # rewrites the names of TensorFlow and Ke
 from __future__ import annotations
 
 import ast
+import functools
 import gzip
 import inspect
+import re
 import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -24,6 +26,9 @@ FOLDERS = (ROOT / "src" / "fastgrad" / "_src", ROOT / "src" / "fastgrad")
 
 PEERS = FOLDERS[0] / "core" / "peer_names.txt.gz"
 """The peers' names: a line for each of their namespaces and classes."""
+
+KERAS_MEMBERS = ROOT / "tools" / "keras_members.txt"
+"""A line for each public class of Keras: its names, its public base classes, and the public members that these lack."""
 
 USE = ROOT / "tools" / "name_use.txt"
 """How many files of public programs name a name or a namespace: a line for each."""
@@ -111,6 +116,60 @@ def peer_lines() -> list[str]:
     return lines + [" ".join(["." + name, *sorted(words)]) for name, words in sorted(members.items()) if words]
 
 
+def keras_member_lines() -> list[str]:
+    """The lines of ``KERAS_MEMBERS``, read off Keras: ``tf.keras.callbacks.CallbackList tf.keras.callbacks.Callback on_epoch_end ...``.
+
+    Members that Python's own classes have are left out, because each Python has others.
+    """
+    import keras
+
+    spaces: dict[str, set[str]] = {}
+    _add_names(keras, "tf.keras", spaces, {}, [])
+    names: dict[type, list[str]] = {}
+    for space, words in sorted(spaces.items()):
+        module = functools.reduce(getattr, space.split(".")[2:], keras)
+        for word in sorted(words):
+            value = getattr(module, word)
+            if isinstance(value, type) and value.__module__.startswith("keras"):
+                names.setdefault(value, []).append(f"{space}.{word}")
+    lines = []
+    for one, full_names in names.items():
+        bases = [base for base in one.__mro__[1:] if base in names]
+        of_python = [base for base in one.__mro__ if base.__module__.partition(".")[0] in sys.stdlib_module_names]
+        members = set(dir(one)) - {name for base in bases + of_python for name in dir(base)}
+        shown = sorted(name for name in members if name[0] != "_")
+        lines.append(" ".join([",".join(full_names), ",".join(names[base][0] for base in bases) or "-", *shown]))
+    return sorted(lines)
+
+
+@functools.cache
+def missing_members() -> dict[str, frozenset[str]]:
+    """The public members of Keras's classes that the package's classes of the same names lack, by full name; not those that a base lacks."""
+    members, bases = {}, {}
+    for line in KERAS_MEMBERS.read_text(encoding="utf-8").splitlines():
+        full_names, base_names, *words = line.split(" ")
+        for name in full_names.split(","):
+            members[name] = frozenset(words)
+            bases[name] = [] if base_names == "-" else base_names.split(",")
+    lacking = {}
+    for name in members:
+        found, value = _value_of(name)
+        if found == name and inspect.isclass(value):
+            whole = frozenset().union(*(members[one] for one in (name, *bases[name])))
+            lacking[name] = frozenset(word for word in whole if not hasattr(value, word)) - _assigned_members(value)
+    return {
+        name: words - frozenset().union(*(lacking.get(base, frozenset()) for base in bases[name]))
+        for name, words in lacking.items()
+    }
+
+
+@functools.cache
+def _assigned_members(kind: type) -> frozenset[str]:
+    """The attributes that the methods of a class of the package and of its bases name with ``self``."""
+    sources = [inspect.getsource(one) for one in kind.__mro__ if one.__module__.startswith("fastgrad.")]
+    return frozenset(re.findall(r'self\.(?:__dict__\[")?(\w+)', "".join(sources)))
+
+
 def _add_names(
     module: ModuleType, space: str, names: dict[str, set[str]], classes: dict[type, set[str]], visited: list[ModuleType]
 ) -> None:
@@ -151,7 +210,10 @@ def _row(namespace: str, name: str, homes: dict[str, str]) -> Row:
     if found == full_name:
         difference = DIFFERING.get(full_name)
         status = "differs" if difference else "supported"
-        return Row(full_name, status, difference or _file_of(value, homes.get(name) or homes[""]), True)
+        text = difference or _file_of(value, homes.get(name) or homes[""])
+        lacking = sorted(missing_members().get(full_name, ()))
+        without = f"; without {', '.join(f'`{word}`' for word in lacking)}" if lacking else ""
+        return Row(full_name, status, text.removesuffix("." if lacking else "") + without, True)
     first_missing = ".".join(full_name.split(".")[: found.count(".") + 2])
     hint = nearest_alternative(full_name) or nearest_alternative(first_missing)
     if hint and hint.startswith("nothing: "):  # why there is nothing says more than the reason
@@ -330,6 +392,7 @@ def main(arguments: list[str]) -> int:
     """Returns the exit status."""
     if "--peers" in arguments:
         PEERS.write_bytes(gzip.compress("\n".join(peer_lines()).encode(), mtime=0))
+        KERAS_MEMBERS.write_text("\n".join(keras_member_lines()) + "\n", encoding="utf-8")
         return 0
     changed = [page for page in (PAGE, KERAS_PAGE) if rewritten(page) != page.read_text(encoding="utf-8")]
     if "--check" in arguments:

@@ -10,7 +10,7 @@ X4 = np.sin(np.arange(1 * 4 * 4 * 2) * 0.7).reshape(1, 4, 4, 2).astype(np.float3
 X5 = np.sin(np.arange(1 * 3 * 3 * 3 * 1) * 0.7).reshape(1, 3, 3, 3, 1).astype(np.float32)
 X6 = np.sin(np.arange(1 * 2 * 3 * 3 * 3 * 2) * 0.7).reshape(1, 2, 3, 3, 3, 2).astype(np.float32)
 NUMBERS = np.array([[0, 2, 1], [1, 1, 0]], np.int32)
-LEFT_OUT = ("dtype", "name")
+LEFT_OUT = ("dtype", "name", "implementation", "sparse")  # Keras forgets the last two
 IF_NOT_NONE = (
     "activity_regularizer",
     "noise_shape",

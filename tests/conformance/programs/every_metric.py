@@ -67,8 +67,8 @@ METRICS = {
     "F1Score micro": (lambda k: k.F1Score("micro", 0.3), TRUE, GUESS),
     "FBetaScore macro": (lambda k: k.FBetaScore("macro", 2.0), TRUE, GUESS),
     "FBetaScore weighted": (lambda k: k.FBetaScore("weighted", 0.5, 0.25), TRUE, GUESS),
-    "IoU": (lambda k: k.IoU(3, [0, 2]), CLASSES, GUESSED),
-    "MeanIoU": (lambda k: k.MeanIoU(3, ignore_class=0, dtype="float32"), CLASSES, GUESSED),
+    "IoU": (lambda k: k.IoU(3, [0, 2]), CLASSES, GUESSED % 3),
+    "MeanIoU": (lambda k: k.MeanIoU(3, ignore_class=0, dtype="float32"), CLASSES, GUESSED % 3),
     "BinaryIoU": (lambda k: k.BinaryIoU([1], 0.3, dtype="float32"), TRUE, GUESS),
     "OneHotIoU": (lambda k: k.OneHotIoU(3, [1], dtype="float32"), TRUE, GUESS),
     "OneHotMeanIoU": (lambda k: k.OneHotMeanIoU(3, dtype="float32"), TRUE, GUESS),
@@ -78,12 +78,12 @@ METRICS = {
 
 
 def _plain(config):
-    """Without names, and without an option that Keras leaves out; numbers as Python's."""
+    """Without names, and without options that Keras leaves out; numbers as Python's."""
     arrays = ("thresholds", "label_weights", "target_class_ids")
     return {
         key: np.asarray(value).tolist() if key in arrays and value is not None else value
         for key, value in sorted(config.items())
-        if key not in ("name", "from_sorted_ids")
+        if key not in ("name", "from_sorted_ids") and (key != "axis" or "num_classes" in config)
     }
 
 

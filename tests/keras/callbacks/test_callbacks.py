@@ -225,3 +225,70 @@ def test_a_monitored_name_that_is_no_metric_stops_the_training(monitor):
         with pytest.raises(ValueError, match=rf"monitor={monitor}, which is no metric .*are: accuracy, loss"):
             model.fit(x, y, epochs=2, verbose=0, callbacks=[callback(monitor)])
         model.fit(x, y, epochs=1, verbose=0, callbacks=[callback("accuracy")])
+
+
+def test_subclasses_say_what_is_monitored():
+    class Slower(callbacks.EarlyStopping):
+        def get_monitor_value(self, logs):
+            return len(asked.append(logs) or asked)
+
+    asked = []
+    stop = Slower(monitor="loss", patience=1)
+    assert len(make_model().fit(X, Y, epochs=4, verbose=0, callbacks=[stop]).epoch) == 2
+    assert "loss" in asked[0]
+    with pytest.raises(ValueError, match="maximized or minimized"):
+        make_model().fit(X, Y, verbose=0, callbacks=[Slower(monitor="own")])
+
+
+def test_subclasses_say_when_a_learning_rate_rests():
+    class Resting(callbacks.ReduceLROnPlateau):
+        def in_cooldown(self):
+            return True
+
+    rates = {}
+    for kind in (callbacks.ReduceLROnPlateau, Resting):
+        model = make_model()
+        model.fit(X, Y, epochs=3, verbose=0, callbacks=[kind("loss", patience=1, min_delta=1e9)])
+        rates[kind] = float(model.optimizer.learning_rate)
+    assert rates[callbacks.ReduceLROnPlateau] < rates[Resting]
+
+
+HOOKS = [name for name in dir(callbacks.Callback) if name.startswith("on_")]
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_a_list_has_the_hooks_of_a_callback(hook):
+    calls = []
+
+    class Recorder(callbacks.Callback):
+        pass
+
+    setattr(Recorder, hook, lambda self, *args: calls.append(args))
+    several = callbacks.CallbackList([Recorder(), Recorder()])
+    method = getattr(several, hook)
+    numbers = () if hook.split("_")[1] in ("train", "test", "predict") and "batch" not in hook else (7,)
+    method(*numbers)
+    method(*numbers, {"loss": 1.0})
+    method(*numbers, logs={"loss": 2.0})
+    assert calls == [(*numbers, logs) for logs in ({}, {"loss": 1.0}, {"loss": 2.0}) for _ in range(2)]
+    assert callable(getattr(callbacks.Callback, hook))
+
+
+def test_a_list_adds_a_history_and_a_progress_bar():
+    model = make_model()
+    several = callbacks.CallbackList(
+        [callbacks.TerminateOnNaN()], add_history=True, add_progbar=True, model=model, epochs=2
+    )
+    assert [type(one).__name__ for one in several.callbacks] == ["TerminateOnNaN", "History", "ProgbarLogger"]
+    assert model.history is several.callbacks[1]
+    assert all(one.model is model and one.params == {"epochs": 2} for one in (several, *several.callbacks))
+    several.on_train_begin()
+    several.on_epoch_end(0, {"loss": 3.0})
+    assert model.history.history == {"loss": [3.0]}
+    own = callbacks.History()
+    assert callbacks.CallbackList(own, add_history=True).callbacks == [own]
+    other = make_model()
+    several.set_model(other)
+    several.set_params({"epochs": 5})
+    assert several.callbacks[0].model is other
+    assert several.callbacks[0].params == {"epochs": 5}

@@ -59,3 +59,27 @@ def test_groups_of_channels_are_brought_to_mean_zero_and_variance_one(groups, ax
 def test_groups_must_fit(groups, shape, message):
     with pytest.raises(ValueError, match=message):
         layers.GroupNormalization(groups).build(shape)
+
+
+@pytest.mark.parametrize(
+    "normalize",
+    [
+        *(
+            tf.keras.layers.UnitNormalization(dtype="float16"),
+            lambda x: tf.math.l2_normalize(x, -1),
+            tf.keras.ops.normalize,
+        ),
+        *(lambda x: x / tf.keras.ops.norm(x, axis=-1, keepdims=True), tf.keras.constraints.UnitNorm(-1)),
+        *(tf.keras.constraints.MaxNorm(1.0, -1), lambda x: tf.keras.ops.rms_normalization(x) / 8),
+    ],
+)
+def test_squares_beyond_float16_are_no_infinite_norm(normalize):
+    y = normalize(tf.constant(300.0, tf.float16, (1, 64)))
+    assert y.dtype == tf.float16
+    np.testing.assert_allclose(np.asarray(y, np.float32), 0.125, rtol=1e-3)
+
+
+def test_angles_of_float16_vectors_are_those_of_float32():
+    x = tf.constant(300.0, tf.float16, (1, 64))
+    assert float(tf.keras.losses.cosine_similarity(x, x)[0]) == pytest.approx(-1, rel=1e-3)
+    assert float(tf.keras.layers.Dot(-1, normalize=True, dtype="float16")([x, x])[0, 0]) == pytest.approx(1, rel=1e-3)

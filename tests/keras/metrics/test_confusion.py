@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad._src.keras.masks import attach_mask
 
 metrics = tf.keras.metrics
 RNG = np.random.default_rng(0)
@@ -128,3 +129,63 @@ def test_nothing_below_a_threshold_counts_0(kind, thresholds):
     counts = metric.result().numpy()
     assert counts[:2].tolist() == [0.0, 0.0]
     assert (counts[2] > 0.0) == (thresholds[2] == 1.0)
+
+
+@pytest.mark.parametrize(
+    ("metric", "labels", "predictions"),
+    [
+        (metrics.MeanIoU(2), [5, 0], [5, 0]),
+        (metrics.MeanIoU(2), [0, 0], [5, 0]),
+        (metrics.MeanIoU(2, ignore_class=255), [255, -1], [0, 0]),
+        (metrics.IoU(2, [0]), [-1, 0], [0, 0]),
+        (metrics.BinaryIoU(), [5, 0], [0.9, 0.1]),
+        (metrics.OneHotIoU(2, [0]), np.eye(3), np.eye(3)),
+        (metrics.OneHotMeanIoU(2), np.eye(3), np.eye(3)),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_an_overlap_refuses_labels_and_predictions_that_are_no_classes(metric, labels, predictions):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"classes must be in \[0, 2\)"):
+        metric.update_state(labels, predictions)
+    assert not np.any(metric.total_cm)
+
+
+def test_an_ignored_class_need_not_be_a_class():
+    metric = metrics.MeanIoU(2, ignore_class=255)
+    metric.update_state([255, 0, 1], [255, 0, 0])
+    np.testing.assert_array_equal(metric.total_cm, [[1, 0], [1, 0]])
+
+
+@pytest.mark.parametrize("argument", ["metrics", "weighted_metrics"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(metrics.Recall, metrics.Precision, metrics.TruePositives, metrics.FalsePositives, metrics.AUC),
+        *(lambda: metrics.AUC(from_logits=True), lambda: metrics.RecallAtPrecision(0.9), metrics.BinaryIoU),
+        *(metrics.BinaryAccuracy, metrics.MeanSquaredError),
+    ],
+)
+def test_steps_outside_the_mask_do_not_count(make, argument):
+    layers = tf.keras.layers
+    shift = layers.Dense(1, kernel_initializer="ones", bias_initializer=tf.keras.initializers.Constant(0.6))
+    model = tf.keras.Sequential([tf.keras.Input((4, 1)), layers.Masking(), shift])
+    model.compile("sgd", "mse", **{argument: [metric := make()]})
+    x = np.float32([[[0.3], [-0.4], [0.0], [0.0]], [[-0.2], [0.1], [0.2], [0.0]]])
+    y = np.float32([[[1], [0], [0], [0]], [[1], [1], [0], [1]]])
+    value = model.evaluate(x, y, verbose=0, return_dict=True)[metric.name]
+    counted = make()
+    counted.update_state(y[x != 0], x[x != 0] + 0.6)
+    assert value == pytest.approx(float(counted.result()), rel=1e-6)
+    everything = make()
+    everything.update_state(y, x + 0.6)
+    assert value != pytest.approx(float(everything.result()), rel=1e-3)
+
+
+@pytest.mark.parametrize("make", [lambda: metrics.F1Score("micro", 0.5), metrics.R2Score])
+def test_rows_outside_the_mask_do_not_count(make):
+    y, p = np.float32([[1, 0], [0, 1], [1, 1]]), np.float32([[0.9, 0.7], [0.2, 0.6], [0.1, 0.1]])
+    predictions, masked, counted = tf.constant(p), make(), make()
+    attach_mask(predictions, tf.constant([True, True, False]))
+    masked.update_state(y, predictions)
+    counted.update_state(y[:2], p[:2])
+    np.testing.assert_allclose(masked.result(), counted.result(), rtol=1e-6)

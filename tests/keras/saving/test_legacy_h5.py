@@ -197,3 +197,19 @@ class TestWeightsByName:
         source.save_weights(tmp_path / "model.weights.h5")
         with pytest.raises(ValueError, match="by_name"):
             source.load_weights(tmp_path / "model.weights.h5", by_name=True)
+
+
+def test_a_compiled_model_within_comes_back_without_its_optimizer(tmp_path):
+    x = np.ones((4, 3))
+    inner = keras.Sequential([keras.Input((3,)), layers.Dense(2)], name="inner")
+    inner.compile("adam", "mse")
+    inner.fit(x, x[:, :2], verbose=0)
+    model = keras.Sequential([keras.Input((3,)), inner, layers.Dense(1)])
+    model.compile("adam", "mse")
+    model.fit(x, x[:, :1], verbose=0)
+    model.save(tmp_path / "m.h5")
+    loaded = keras.models.load_model(tmp_path / "m.h5")
+    assert int(loaded.optimizer.iterations) == 1
+    with pytest.raises(ValueError, match="compile"):
+        loaded.layers[0].fit(x, x[:, :2], verbose=0)
+    assert not keras.models.load_model(tmp_path / "m.h5", compile=False).compiled

@@ -353,3 +353,27 @@ def test_the_optimizers_of_a_model_and_of_a_model_in_it_are_loaded_each_by_itsel
     outer.save(path)
     loaded = tf.keras.models.load_model(path)
     assert (int(loaded.layers[0].optimizer.iterations), int(loaded.optimizer.iterations)) == (3, 2)
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "npz", "keras"])
+def test_optimizers_of_models_within_are_restored(tmp_path, ending):
+    def compiled(*layers):
+        model = tf.keras.Sequential([tf.keras.Input((3,)), *layers])
+        model.compile("adam", "mse")
+        model.fit(x, np.zeros((4, *model.output_shape[1:])), verbose=0)
+        return model
+
+    x = np.ones((4, 3))
+    deepest = compiled(tf.keras.layers.Dense(3))
+    inner = compiled(deepest, tf.keras.layers.Dense(2))
+    model = compiled(inner, tf.keras.layers.Dense(1))
+    deepest.fit(x, x, epochs=2, verbose=0)
+    model.save(tmp_path / f"m.{ending}")
+    loaded = tf.keras.models.load_model(tmp_path / f"m.{ending}")
+    pairs = [(model, loaded), (inner, loaded.layers[0]), (deepest, loaded.layers[0].layers[0])]
+    assert [int(one.optimizer.iterations) for _, one in pairs] == [1, 1, 3]
+    for one, other in pairs:
+        for variable, copied in zip(one.optimizer.variables, other.optimizer.variables, strict=True):
+            np.testing.assert_array_equal(variable, copied)
+    plain = tf.keras.models.load_model(tmp_path / f"m.{ending}", compile=False)
+    np.testing.assert_array_equal(plain(x), model(x))

@@ -737,3 +737,42 @@ class TestCallbacksThatReachIntoTheModel:
         logs = model.evaluate(self.X, self.Y, sample_weight=weights, verbose=0, return_dict=True)
         values = model.evaluate(self.X, self.Y, sample_weight=weights, verbose=0)
         assert values == [logs["loss"], logs["mae"], logs["mae"], logs["weighted_mae"]]
+
+
+class OwnLoss(tf.keras.losses.Loss):
+    def call(self, y_true, y_pred):
+        return tf.keras.losses.sparse_categorical_crossentropy(y_true, y_pred)
+
+
+@pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", "crossentropy", OwnLoss()], ids=str)
+@pytest.mark.parametrize("method", ["fit", "train_on_batch"])
+def test_each_label_of_a_sequence_has_the_weight_of_its_class(loss, method):
+    labels = np.array([[0, 1], [1, 1], [0, 0], [1, 0]])
+
+    def value(**options):
+        layer = tf.keras.layers.Dense(2, activation="softmax", kernel_initializer="identity")
+        model = tf.keras.Sequential([tf.keras.Input((2, 3)), layer])
+        model.compile("sgd", loss)
+        x = np.arange(24.0).reshape(4, 2, 3) / 24
+        if method == "train_on_batch":
+            return model.train_on_batch(x, labels, **options)
+        return model.fit(x, labels, verbose=0, **options).history["loss"][0]
+
+    weighted = value(class_weight={0: 2.0, 1: 5.0})
+    assert weighted == pytest.approx(value(sample_weight=np.where(labels == 1, 5.0, 2.0)), rel=1e-6)
+    assert weighted != pytest.approx(value(), rel=1e-2)
+
+
+def test_a_model_without_a_known_shape_takes_the_kind_of_labels_from_its_loss():
+    class Plain(tf.keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.layer = tf.keras.layers.Dense(2, activation="softmax", kernel_initializer="zeros")
+
+        def call(self, x):
+            return self.layer(x)
+
+    model = Plain()
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    value = model.train_on_batch(np.ones((1, 2, 3)), np.array([[0, 1]]), class_weight={0: 2.0, 1: 4.0})
+    assert value == pytest.approx(3 * np.log(2), rel=1e-6)

@@ -70,6 +70,8 @@ METHODS = [
     *[("fit", "validation_split", wrong, "a number") for wrong in (CALLBACKS, (X, Y), "text")],
     *[("fit", "validation_data", wrong, "(x, y, sample_weight) or batches") for wrong in (0.25, "text", CALLBACKS, X)],
     *[("fit", "class_weight", wrong, "a dict from classes") for wrong in (WEIGHTS, True, 1, (X, Y), {"a": 1})],
+    *[("fit", "class_weight", wrong, "Write classes as integers") for wrong in ({0.5: 9.0}, {"0": 5.0})],
+    ("fit", "class_weight", {0: None}, "a dict from classes"),
     *[("fit", "validation_freq", wrong, "a list of epochs") for wrong in ("text", {1: 2}, 0, X)],
     ("fit", "shuffle", WEIGHTS, "True or False"),
     ("evaluate", "return_dict", WEIGHTS, "True or False"),

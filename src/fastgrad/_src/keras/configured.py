@@ -67,12 +67,10 @@ class FunctionOptionsMixin:
     default name of objects is that of the function.
 
     Attributes:
-        _omitted: the options that are neither attributes nor in the configuration.
         _order: the arguments of constructors; ``*options`` stands for those of the function.
         _shared_parameters: the parameters of the other arguments, by name.
     """
 
-    _omitted: tuple[str, ...] = ()
     _order: tuple[str, ...]
     _shared_parameters: Mapping[str, Parameter]
     _fn_kwargs: dict[str, Any]
@@ -97,5 +95,4 @@ class FunctionOptionsMixin:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._shown_options = {name: value for name, value in self._fn_kwargs.items() if name not in self._omitted}
-        self.__dict__.update(self._shown_options)
+        self.__dict__.update(self._fn_kwargs)

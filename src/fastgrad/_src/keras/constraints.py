@@ -13,9 +13,7 @@ from fastgrad._src.keras.saving.objects import deserialize_keras_object, resolve
 from fastgrad._src.keras.settings import epsilon
 from fastgrad._src.ops.arithmetic import maximum as _maximum
 from fastgrad._src.ops.clipping import clip_by_value as _clip_by_value
-from fastgrad._src.ops.power import sqrt as _sqrt
-from fastgrad._src.ops.power import square as _square
-from fastgrad._src.ops.reduction import reduce_sum as _reduce_sum
+from fastgrad._src.ops.reduction import reduce_euclidean_norm as _euclidean_norm
 
 
 class Constraint(_ConfiguredFunction):
@@ -27,7 +25,7 @@ class Constraint(_ConfiguredFunction):
 
 
 def _norms(w: Tensor, axis: Any) -> Tensor:
-    return _sqrt(_reduce_sum(_square(w), axis, keepdims=True))
+    return _euclidean_norm(w, axis, keepdims=True)
 
 
 class NonNeg(Constraint):

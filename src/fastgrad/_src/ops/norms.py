@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Any
 
+from fastgrad._src.core import dtypes
 from fastgrad._src.core.operation import INEXACT_DTYPES
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.ops.arguments import check_dtype, nonnegative_axis, tensor_of
@@ -136,8 +137,7 @@ def l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12, name: str | N
     x = tensor_of(x)
     if not x.dtype.is_differentiable:
         raise TypeError(f"l2_normalize: x must be float or complex, got {x.dtype.name}; convert it with tf.cast.")
-    if x.dtype.name == "float16":  # its squares may be infinite, and epsilon would be 0
-        return cast(l2_normalize(cast(x, "float32"), axis, epsilon), x.dtype)
-    squares = square(real(x)) + square(imag(x)) if x._array.dtype.kind == "c" else square(x)
+    wide = cast(x, dtypes.float32) if x.dtype is dtypes.float16 else x  # squares of 300 are beyond float16
+    squares = square(real(wide)) + square(imag(wide)) if x._array.dtype.kind == "c" else square(wide)
     inverse = rsqrt(maximum(reduce_sum(squares, axis, True), epsilon))
-    return x * cast(inverse, x.dtype)
+    return cast(wide * cast(inverse, wide.dtype), x.dtype)

@@ -4,7 +4,7 @@ from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.keras.callbacks.averages import SwapEMAWeights as SwapEMAWeights
 from fastgrad._src.keras.callbacks.backup import BackupAndRestore as BackupAndRestore
 from fastgrad._src.keras.callbacks.callback import Callback as Callback
-from fastgrad._src.keras.callbacks.callback import CallbackList as CallbackList
+from fastgrad._src.keras.callbacks.callback_list import CallbackList as CallbackList
 from fastgrad._src.keras.callbacks.history import History as History
 from fastgrad._src.keras.callbacks.logs_and_schedules import CSVLogger as CSVLogger
 from fastgrad._src.keras.callbacks.logs_and_schedules import LambdaCallback as LambdaCallback

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable as _Callable
-from collections.abc import Iterable
 from typing import Any
 
 from fastgrad._src.core.names import missing_member_getattr
@@ -118,64 +116,6 @@ class Callback:
 
     def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Runs after a batch of ``predict``; ``logs["outputs"]`` holds its results."""
-
-
-_OLDER_HOOK_NAMES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
-
-
-class CallbackList:
-    """A list of callbacks that has the hooks of a single callback.
-
-    Args:
-        callbacks: a callback or several.
-        model, params: passed to each callback.
-
-    Attributes:
-        watches: the names of the batch hooks that some callback overrides; other batch hooks need no call.
-    """
-
-    def __init__(self, callbacks: Any = None, model: Any = None, **params: Any) -> None:
-        callback_list = [] if callbacks is None else list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
-        self.callbacks: list[Callback] = sorted(
-            callback_list, key=lambda callback: getattr(callback, "comes_last", False)
-        )
-        for callback in self.callbacks:
-            wanted = "Argument `callbacks` must be a callback or a list of callbacks (keras.callbacks.Callback): "
-            if isinstance(callback, type):
-                raise TypeError(f"{wanted}{callback!r:.200} is a class. Call it.")
-            if not hasattr(callback, "set_model"):
-                raise AttributeError(f"{wanted}{callback!r:.200} has no method `set_model`.")
-            callback.set_model(model)
-            callback.set_params(params)
-        batch_callbacks = [
-            callback
-            for callback in self.callbacks
-            if getattr(callback, "follows_batches", True) or not _is_builtin_callback(callback)
-        ]
-        self.watches = frozenset(
-            name
-            for name in vars(Callback)
-            if "_batch_" in name and any(_overrides(callback, name) for callback in batch_callbacks)
-        )
-
-    def call(self, hook: str, *args: Any) -> None:
-        """Calls the method ``hook``, such as on_epoch_end, of all callbacks in the list."""
-        for callback in self.callbacks:
-            method: _Callable[..., None] = getattr(callback, hook)
-            method(*args)
-
-
-def _is_builtin_callback(callback: Any) -> bool:
-    """True if the callback's class is fastgrad's own; a user's class may do more with batches."""
-    return type(callback).__module__.startswith("fastgrad.")
-
-
-def _overrides(callback: Any, name: str) -> bool:
-    alias = _OLDER_HOOK_NAMES.get(name)
-    if alias is not None and _overrides(callback, alias):
-        return True
-    method = getattr(type(callback), name, None)
-    return method is not getattr(Callback, name) or name in vars(callback)
 
 
 def _json_type(value: Any) -> type:

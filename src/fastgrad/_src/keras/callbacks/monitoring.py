@@ -38,7 +38,7 @@ class Monitoring(Callback):
         self.monitor, self.mode, self.min_delta = monitor, mode, abs(min_delta)
         self.best: float | None = None
 
-    def monitored_value(self, logs: Logs | None) -> float | None:
+    def get_monitor_value(self, logs: Logs | None) -> float | None:
         """Returns the monitored loss or metric in the logs; warns and returns None if it is missing.
 
         Raises:
@@ -95,9 +95,10 @@ class Monitoring(Callback):
 
     def is_better(self, value: float, than: float | None) -> bool:
         """True if ``value`` is better than ``than`` by more than ``min_delta``."""
+        is_better_if_greater = self._is_better_if_greater()  # raises for an unknown name, also for the first value
         if than is None:
             return True
-        return bool(value - self.min_delta > than if self._is_better_if_greater() else value + self.min_delta < than)
+        return bool(value - self.min_delta > than if is_better_if_greater else value + self.min_delta < than)
 
 
 def _is_mean_of_loss(metric: Any) -> bool:
@@ -162,7 +163,7 @@ class EarlyStopping(Monitoring):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Checks the monitored value, and stops training after ``patience`` epochs without improvement."""
-        value = self.monitored_value(logs)
+        value = self.get_monitor_value(logs)
         if value is None or epoch < self.start_from_epoch:
             return
         if self.restore_best_weights and self.best_weights is None:
@@ -231,20 +232,24 @@ class ReduceLROnPlateau(Monitoring):
         """Resets the count of epochs without improvement before training."""
         self.best, self.wait, self.cooldown_counter = None, 0, 0
 
+    def in_cooldown(self) -> bool:
+        """True if missing improvements are not counted now."""
+        return self.cooldown_counter > 0
+
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Checks the monitored value; lowers the learning rate after ``patience`` epochs without improvement."""
         if logs is not None:
             logs["learning_rate"] = float(self.model.optimizer.learning_rate)
-        value = self.monitored_value(logs)
+        value = self.get_monitor_value(logs)
         if value is None:
             return
-        if self.cooldown_counter > 0:
+        if self.in_cooldown():
             self.cooldown_counter -= 1
             self.wait = 0
         if self.is_better(value, self.best):
             self.best, self.wait = value, 0
             return
-        if self.cooldown_counter > 0:
+        if self.in_cooldown():
             return
         self.wait += 1
         rate = float(self.model.optimizer.learning_rate)
@@ -329,7 +334,7 @@ class ModelCheckpoint(Monitoring):
     def _save_model(self, epoch: int, batch: int | None, logs: Logs | None) -> None:
         logs = logs or {}
         improvement = ""
-        value = self.monitored_value(logs) if self.save_best_only else None
+        value = self.get_monitor_value(logs) if self.save_best_only else None
         if value is not None:  # without the value, a warning was given and each model is saved
             best_text = "None" if self.best is None else f"{self.best:.5f}"
             if not self.is_better(value, self.best):

@@ -152,7 +152,7 @@ class CategoryEncoding(Layer):
     """
 
     _leaf = True
-    _config_names = ("num_tokens", "output_mode")
+    _config_names = ("num_tokens", "output_mode", "sparse")
 
     _takes_python_values = True
 

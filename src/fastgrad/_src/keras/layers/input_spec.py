@@ -25,7 +25,9 @@ class InputSpec(Configured):
         TypeError: ``axes`` has keys that are not integers.
     """
 
-    _config_names = ("dtype", "shape", "ndim", "max_ndim", "min_ndim", "axes", "optional")
+    _config_names = (
+        *("dtype", "shape", "ndim", "max_ndim", "min_ndim", "axes", "allow_last_axis_squeeze", "name", "optional"),
+    )
 
     def __init__(
         self,

@@ -6,9 +6,7 @@ from typing import Any
 
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.layers.same_shape import SameShape
-from fastgrad._src.ops.arithmetic import maximum
-from fastgrad._src.ops.power import rsqrt, square
-from fastgrad._src.ops.reduction import reduce_sum
+from fastgrad._src.ops.norms import l2_normalize
 
 
 class UnitNormalization(SameShape):
@@ -37,4 +35,4 @@ class UnitNormalization(SameShape):
 
     def call(self, inputs: Tensor) -> Tensor:
         """Normalises ``inputs``."""
-        return inputs * rsqrt(maximum(reduce_sum(square(inputs), axis=self.axis, keepdims=True), 1e-24))
+        return l2_normalize(inputs, self.axis, 1e-24)

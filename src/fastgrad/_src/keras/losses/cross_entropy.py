@@ -310,7 +310,6 @@ class SparseCategoricalCrossentropy(
         0.1269
     """
 
-    _omitted = ("axis",)
     _keeps_integer_labels = True
 
 

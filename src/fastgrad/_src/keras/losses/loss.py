@@ -308,5 +308,6 @@ class NamedLoss(FunctionOptionsMixin, LossFunctionWrapper):
     _shared_parameters = signature(LossFunctionWrapper.__init__).parameters
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
-        return {**Loss.get_config(self), **self._shown_options}
+        """Returns the constructor arguments; the dtype only if it is not ``floatx()``, as readers of Keras's files expect."""
+        own_dtype = {} if self.dtype == settings.floatx() else {"dtype": self.dtype}
+        return {**Loss.get_config(self), **own_dtype, **self._fn_kwargs}

@@ -12,7 +12,8 @@ from fastgrad._src.ops import arithmetic
 from fastgrad._src.ops.arithmetic import maximum, squared_difference
 from fastgrad._src.ops.clipping import clip_by_value
 from fastgrad._src.ops.exponential import log, softplus
-from fastgrad._src.ops.power import rsqrt, square
+from fastgrad._src.ops.norms import l2_normalize
+from fastgrad._src.ops.power import square
 from fastgrad._src.ops.reduction import reduce_mean, reduce_sum
 from fastgrad._src.ops.selection import where
 
@@ -59,7 +60,7 @@ def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
 
 def unit_vectors(x: Tensor, axis: int) -> Tensor:
     """Returns ``x`` divided by its norm along ``axis``; the divisor is at least ``epsilon()``."""
-    return x * rsqrt(maximum(reduce_sum(square(x), axis, keepdims=True), epsilon() ** 2))
+    return l2_normalize(x, axis, epsilon() ** 2)
 
 
 def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Tensor:
@@ -110,13 +111,9 @@ class MeanSquaredLogarithmicError(NamedLoss, function=mean_squared_logarithmic_e
 class CosineSimilarity(NamedLoss, function=cosine_similarity):
     """The loss ``cosine_similarity`` along ``axis``, reduced; arguments are those of the function and of ``Loss``."""
 
-    _omitted = ("axis",)
-
 
 class Huber(NamedLoss, function=huber, name="huber_loss"):
     """The loss ``huber``, reduced; arguments are those of the function and of ``Loss``."""
-
-    # Keras omits `delta` from the configuration: it loads a saved model with delta 1.
 
 
 class LogCosh(NamedLoss, function=log_cosh):

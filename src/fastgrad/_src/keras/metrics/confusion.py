@@ -135,7 +135,7 @@ class ConfusionMetric(Metric):
                 f"Metric '{self.name}': shapes of labels and predictions differ: {list(labels.shape)} vs. "
                 f"{list(predictions.shape)}."
             )
-        weight = weights_of_elements(self, sample_weight, labels.shape)
+        weight = weights_of_elements(self, sample_weight, labels.shape, y_pred)
         if self.top_k is not None:
             top_k_classes = sorting.top_k(predictions, self.top_k).indices
             is_top_k = reduce_sum(one_hot(top_k_classes, predictions.shape[-1], dtype=self._dtype), -2)

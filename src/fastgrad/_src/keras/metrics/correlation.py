@@ -107,7 +107,7 @@ class R2Score(Metric):
                     "R2Score expects 2D inputs with shape (batch_size, output_dim). Received input shapes: "
                     f"y_pred.shape={p.shape} and y_true.shape={y.shape}."
                 )
-            weight = weights_of_elements(self, sample_weight, y.shape)
+            weight = weights_of_elements(self, sample_weight, y.shape, y_pred)
             terms = {"squared_sum": y * y, "sum": y, "residual": squared_difference(y, p), "count": 1.0}
             sums = {name: reduce_sum(term * weight, 0) for name, term in terms.items()}
         for name, total in sums.items():

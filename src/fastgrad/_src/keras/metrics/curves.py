@@ -12,6 +12,7 @@ from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras import settings
 from fastgrad._src.keras.constructor import make_constructor
 from fastgrad._src.keras.losses.loss import as_tensor
+from fastgrad._src.keras.masks import attach_mask, mask_of
 from fastgrad._src.keras.metrics.confusion import (
     ALL_COUNT_NAMES,
     PRECISION_COUNT_NAMES,
@@ -122,7 +123,9 @@ class AUC(_AllFourCounts):
                 )
             if not self._own_variables:
                 self._make_count_variables(predictions.shape[-1])
-        super().update_state(y_true, sigmoid(predictions) if self._from_logits else predictions, sample_weight)
+        predictions = sigmoid(predictions) if self._from_logits else predictions
+        attach_mask(predictions, mask_of(y_pred), to_layers=False)
+        super().update_state(y_true, predictions, sample_weight)
 
     def result(self) -> Tensor:
         """Returns the area under the curve, 0 before the first batch."""

@@ -87,7 +87,7 @@ class FBetaScore(Metric):
             else:
                 is_predicted = predictions > self.threshold
             predicted = cast(is_predicted, self._dtype)
-            weight = weights_of_elements(self, sample_weight, labels.shape)
+            weight = weights_of_elements(self, sample_weight, labels.shape, y_pred)
             axis = None if self.average == "micro" else 0
             terms = {
                 "true_positives": predicted * labels,

@@ -13,16 +13,18 @@ from fastgrad._src.core.recording import hide_from_tapes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.jit.user_lines import warn
 from fastgrad._src.keras.losses.loss import as_tensor
+from fastgrad._src.keras.masks import attach_mask, mask_of
 from fastgrad._src.keras.metrics.metric import Metric
 from fastgrad._src.keras.metrics.reduction import weights_of_elements
 from fastgrad._src.keras.settings import epsilon
 from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.comparison import not_equal
+from fastgrad._src.ops.creation import zeros_like
 from fastgrad._src.ops.diagonals import diag_part
 from fastgrad._src.ops.indexing import gather
 from fastgrad._src.ops.inspection import argmax
 from fastgrad._src.ops.reduction import reduce_sum
-from fastgrad._src.ops.segments import unsorted_segment_sum
+from fastgrad._src.ops.scattering import confusion_matrix
 from fastgrad._src.ops.selection import where
 from fastgrad._src.ops.shaping import reshape
 
@@ -39,7 +41,7 @@ class IoU(Metric):
         sparse_y_true, sparse_y_pred: whether labels and predictions are class numbers; else the greatest element counts.
         axis: the axis of the classes in that case.
 
-    Elements whose label or prediction is not a class do not count. Classes that never occur do not count.
+    Classes that never occur do not count.
 
     Raises:
         ValueError: a target is not a class.
@@ -94,7 +96,7 @@ class IoU(Metric):
             sample_weight: a number, a weight for each sample, or a weight for each element.
 
         Raises:
-            InvalidArgumentError: the weights do not fit the labels.
+            InvalidArgumentError: a label or prediction is not a class, or the weights do not fit the labels.
         """
         weights = as_tensor(1 if sample_weight is None else sample_weight, None)
         if weights.dtype.is_floating and self._dtype.is_integer:
@@ -111,16 +113,15 @@ class IoU(Metric):
             # Weights may also have the shape of the predictions, or be as flat as the labels are below.
             given_shape = tuple(weights.shape)
             other_shapes = (tuple(predictions.shape), (math.prod(labels.shape),))
-            weights = weights_of_elements(self, weights, given_shape if given_shape in other_shapes else labels.shape)
+            shape = given_shape if given_shape in other_shapes else labels.shape
+            weights = weights_of_elements(self, weights, shape, y_pred)
             labels, predictions, weights = [reshape(part, [-1]) for part in (labels, predictions, weights)]
-            is_counted = (
-                (labels >= 0) & (labels < self.num_classes) & (predictions >= 0) & (predictions < self.num_classes)
-            )
             if self.ignore_class is not None:
-                is_counted &= not_equal(labels, self.ignore_class)
-            segments = where(is_counted, labels * self.num_classes + predictions, -1)
-            counts = unsorted_segment_sum(weights, segments, self.num_classes**2)
-            counts = reshape(counts, self.total_cm.shape)
+                is_counted = not_equal(labels, self.ignore_class)
+                labels, predictions, weights = [
+                    where(is_counted, part, zeros_like(part)) for part in (labels, predictions, weights)
+                ]
+            counts = confusion_matrix(labels, predictions, self.num_classes, weights, self._dtype)
         self.total_cm.assign_add(counts)
 
     def result(self) -> Tensor:
@@ -161,6 +162,7 @@ class BinaryIoU(IoU):
         """Adds a batch to the confusion matrix."""
         with hide_from_tapes():
             predicted_classes = cast(as_tensor(y_pred, dtypes.float32) >= self.threshold, dtypes.int64)
+            attach_mask(predicted_classes, mask_of(y_pred), to_layers=False)
         super().update_state(y_true, predicted_classes, sample_weight)
 
 

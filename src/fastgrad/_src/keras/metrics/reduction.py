@@ -78,16 +78,17 @@ def weighted_values_per_sample(
     return values, weights
 
 
-def weights_of_elements(metric: Metric, sample_weight: Any, shape: Any) -> Tensor:
+def weights_of_elements(metric: Metric, sample_weight: Any, shape: Any, y_pred: Any = None) -> Tensor:
     """Returns the weight of each element of a batch, in the dtype of the metric.
 
     Args:
         metric: the metric that the elements are for.
         sample_weight: a number; or weights of the first dimensions, where 1 stands for all; None for ones.
         shape: the shape of labels and predictions.
+        y_pred: the predictions; elements outside their mask have the weight 0.
 
     Raises:
-        InvalidArgumentError: the weights do not fit the shape.
+        InvalidArgumentError: the weights or the mask do not fit the shape.
     """
     shape = tuple(shape)
     weights = as_tensor(1.0 if sample_weight is None else sample_weight, metric._dtype)
@@ -102,7 +103,8 @@ def weights_of_elements(metric: Metric, sample_weight: Any, shape: Any) -> Tenso
             f"Metric '{metric.name}': `sample_weight` of shape {tuple(weights.shape)} cannot weigh labels of shape {shape}. "
             "Give a number, a weight for each sample, or a weight for each element."
         )
-    return broadcast_to(reshape(weights, weight_shape), shape)
+    weights, mask = broadcast_to(reshape(weights, weight_shape), shape), mask_of(y_pred)
+    return weights if mask is None else weights * weights_of_elements(metric, mask, shape)
 
 
 class Sum(Metric):
@@ -211,4 +213,4 @@ class NamedMetric(FunctionOptionsMixin, MeanMetricWrapper):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
-        return {**Metric.get_config(self), **self._shown_options}
+        return {**Metric.get_config(self), **self._fn_kwargs}

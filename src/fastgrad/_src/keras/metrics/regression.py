@@ -42,7 +42,6 @@ class CosineSimilarity(NamedMetric, function=cosine_similarity):
     """The mean over samples of the cosine between labels and predictions along ``axis``; other arguments as in ``Metric``."""
 
     _direction = "up"
-    _omitted = ("axis",)
 
 
 class RootMeanSquaredError(Mean):

@@ -17,8 +17,7 @@ from fastgrad._src.ops.decompositions import eig, eigh, lu, matrix_rank, qr, svd
 from fastgrad._src.ops.diagonals import adjoint
 from fastgrad._src.ops.linear_algebra import cholesky, det, inv, lstsq, pinv, solve, triangular_solve
 from fastgrad._src.ops.norms import norm
-from fastgrad._src.ops.power import sqrt
-from fastgrad._src.ops.reduction import reduce_max, reduce_min, reduce_sum
+from fastgrad._src.ops.reduction import reduce_euclidean_norm, reduce_max, reduce_min, reduce_sum
 from fastgrad._src.ops.shaping import expand_dims, reshape, squeeze, transpose
 from fastgrad._src.ops.sorting import invert_permutation
 
@@ -53,7 +52,7 @@ def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> 
     if ord == 0 and not is_matrix:
         return reduce_sum(cast(not_equal(x, 0.0), x.dtype), axes, keepdims)
     if ord in (None, "fro") or (ord == 2 and not is_matrix):
-        return sqrt(reduce_sum(arithmetic.abs(x) ** 2, axes, keepdims))
+        return reduce_euclidean_norm(arithmetic.abs(x), axes, keepdims)
     if is_matrix or not isinstance(ord, (int, float)):
         raise ValueError(f"norm: invalid `ord` argument for {len(axes)} axes. Received: ord={ord}")
     return norm(x, ord, axes[0], keepdims)

@@ -20,18 +20,18 @@ from fastgrad._src.keras.ops.function import as_common_dtype, as_floats, tensor
 from fastgrad._src.ops import complex_numbers, pooling
 from fastgrad._src.ops.arithmetic import maximum, squared_difference
 from fastgrad._src.ops.blocks import depth_to_space, space_to_depth
-from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.casting import cast, cast_narrow_to_float32
 from fastgrad._src.ops.comparison import logical_and
 from fastgrad._src.ops.convolution import convolution, depthwise_conv2d
 from fastgrad._src.ops.creation import constant
 from fastgrad._src.ops.einsum import einsum
 from fastgrad._src.ops.exponential import cos, log, sin
 from fastgrad._src.ops.joining import concat, stack
-from fastgrad._src.ops.norms import norm
+from fastgrad._src.ops.norms import l2_normalize, norm
 from fastgrad._src.ops.one_hot import one_hot
 from fastgrad._src.ops.padding import pad
 from fastgrad._src.ops.power import rsqrt
-from fastgrad._src.ops.reduction import reduce_max, reduce_mean, reduce_sum
+from fastgrad._src.ops.reduction import reduce_max, reduce_mean
 from fastgrad._src.ops.repeating import repeat
 from fastgrad._src.ops.segments import unsorted_segment_sum
 from fastgrad._src.ops.selection import where
@@ -283,15 +283,17 @@ def _layer_normalization(
 
 def _rms_normalization(x: Any, scale: Any = None, axis: Any = -1, epsilon: float | None = None) -> Any:
     x = as_floats(x)
-    squares = reduce_mean(x * x, _nonnegative_axes(axis, x.ndim), keepdims=True)
-    return _scaled(x * rsqrt(squares + (settings.epsilon() if epsilon is None else epsilon)), axis, scale)
+    wide = cast_narrow_to_float32(x)
+    squares = reduce_mean(wide * wide, _nonnegative_axes(axis, x.ndim), keepdims=True)
+    y = cast(wide * rsqrt(squares + (settings.epsilon() if epsilon is None else epsilon)), x.dtype)
+    return _scaled(y, axis, scale)
 
 
 def _normalize(x: Any, axis: Any = -1, order: int = 2, epsilon: float | None = None) -> Any:
     x = as_floats(x)
     least = settings.epsilon() if epsilon is None else epsilon
     if order == 2:
-        return x * rsqrt(maximum(reduce_sum(x * x, axis, keepdims=True), least**2))
+        return l2_normalize(x, axis, least**2)
     return x / maximum(norm(x, order, axis, keepdims=True), least)
 
 

@@ -202,12 +202,17 @@ def model_of_contents(saved: LegacyModelContents, compile: bool) -> Any:
 
 
 def _upgraded_config(value: Any) -> Any:
-    """Converts a configuration to the form of Keras 3: adds modules, converts calls, drops settings without effect."""
+    """Converts a configuration to the form of Keras 3: adds modules, converts calls, drops settings without effect.
+
+    As in Keras, models within come back without being compiled: the file has no state of their optimizers.
+    """
     if isinstance(value, list):
         return [_upgraded_config(item) for item in value]
     if not isinstance(value, dict):
         return value
-    upgraded = {name: _upgraded_config(item) for name, item in value.items() if name != "inbound_nodes"}
+    upgraded = {
+        name: _upgraded_config(item) for name, item in value.items() if name not in ("inbound_nodes", "compile_config")
+    }
     if isinstance(upgraded.get("class_name"), str) and isinstance(upgraded.get("config"), dict):
         inner = upgraded["config"]
         if upgraded["class_name"] == "Model" and "input_layers" in inner:

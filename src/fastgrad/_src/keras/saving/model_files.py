@@ -33,6 +33,7 @@ from fastgrad._src.ops.replica_messages import average_on_read, run_on_first_rep
 _CONFIG_KEY = "fastgrad.model"
 _TEXT_PREFIX = "fastgrad.text/"
 _OPTIMIZER_PREFIX = "optimizer/"
+_INNER_OPTIMIZERS_PREFIX = "layers_optimizer/"
 
 
 def _has_keras_ending(path: Any, endings: tuple[str, ...]) -> bool:
@@ -149,13 +150,23 @@ def _variables_by_stored_name(model: Any, is_keras_format: bool) -> VariablesByK
     if is_keras_format:
         return keras_variables(model)
     contents = named_variables(model)
-    optimizer = model.__dict__.get("optimizer")
-    if optimizer is not None:
-        contents.update({_OPTIMIZER_PREFIX + name: variable for name, variable in named_variables(optimizer).items()})
+    prefixes = []
+    for place, layer in enumerate(model._flatten_layers()):  # the model is the first
+        optimizer = layer.__dict__.get("optimizer")
+        if optimizer is not None and hasattr(layer, "compile_from_config"):
+            prefixes.append(f"{_INNER_OPTIMIZERS_PREFIX}{place}/" if place else _OPTIMIZER_PREFIX)
+            contents.update({prefixes[-1] + name: variable for name, variable in named_variables(optimizer).items()})
     texts = {}
     if any(hasattr(layer, "_saved_texts") for layer in model._flatten_layers()):
         texts = keras_variables(model).texts
-    return VariablesByKerasName(contents, {}, (), {f"{prefix}vars/": layer for prefix, layer in texts.items()}, texts)
+    inner = tuple(prefix for prefix in prefixes if prefix != _OPTIMIZER_PREFIX)
+    return VariablesByKerasName(
+        contents,
+        {},
+        (*inner, _INNER_OPTIMIZERS_PREFIX),
+        {f"{prefix}vars/": layer for prefix, layer in texts.items()},
+        texts,
+    )
 
 
 def _read_model_file(path: Any, is_keras: bool) -> tuple[dict[str, np.ndarray], Any, dict[str, str]]:

@@ -6,13 +6,13 @@ One file, because all kinds of data share their checks and their cuts.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from fastgrad._src.core import nest
-from fastgrad._src.core.argument_checks import named_argument
+from fastgrad._src.core.argument_checks import as_float, named_argument
 from fastgrad._src.core.array_conversion import is_scipy_sparse
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.dtypes import as_dtype, string
@@ -249,10 +249,16 @@ def checked_size(x: Any, y: Any, sample_weight: Any) -> int:
     return size
 
 
-def weights_of_classes(y: Any, class_weight: dict[int, float]) -> np.ndarray:
-    """Returns the weight of each sample by its class: labels are integers, or rows whose greatest item is the class.
+def weights_of_classes(y: Any, class_weight: dict[int, float], are_class_numbers: bool = False) -> np.ndarray:
+    """Returns the weight of each label by its class.
+
+    Args:
+        y: class numbers, or rows whose greatest item is the class.
+        class_weight: weights by class; other classes have the weight 1.
+        are_class_numbers: whether each label of a row is a class number, with a weight of its own.
 
     Raises:
+        TypeError: a class or a weight is not a number.
         ValueError: there are several outputs, or the labels are not classes.
     """
     if not isinstance(class_weight, Mapping):
@@ -265,13 +271,15 @@ def weights_of_classes(y: Any, class_weight: dict[int, float]) -> np.ndarray:
     labels = y
     if labels.ndim > 2:
         raise ValueError("`class_weight` not supported for 3+ dimensional targets.")
-    if labels.ndim == 2:
+    if labels.ndim == 2 and not (are_class_numbers and labels.shape[1] > 1):
         labels = labels.argmax(1) if labels.shape[1] > 1 else labels[:, 0]
     labels = np.round(labels).astype(np.int64)
-    weights = np.ones(len(labels), settings.default_dtype().numpy)
+    weights = np.ones(labels.shape, settings.default_dtype().numpy)
     for label, weight in class_weight.items():
         with named_argument("fit", "class_weight", "a dict from classes, which are integers, to numbers"):
-            weights[labels == int(label)] = weight
+            if int(label) != label:
+                raise ValueError(f"Got the class {label!r}. Write classes as integers, such as {int(label)}.")
+            weights[labels == int(label)] = as_float(weight)
     return weights
 
 
@@ -319,7 +327,7 @@ class Batches:
         batch_size: the batch size for arrays; default 32.
         steps: the number of batches per epoch; default all. The next epoch continues with the next batch.
         shuffle: whether arrays are shuffled again for each epoch.
-        class_weight: weights by class.
+        weights_of_labels: returns the weights of labels, by their classes.
         restarts: whether each epoch of ``steps`` batches begins with the first batch.
         gives_row_numbers: whether batches of arrays are row numbers of ``arrays``.
 
@@ -341,7 +349,7 @@ class Batches:
         batch_size: int | None = None,
         steps: int | None = None,
         shuffle: bool = False,
-        class_weight: dict[int, float] | None = None,
+        weights_of_labels: Callable[[Any], np.ndarray] | None = None,
         restarts: bool = False,
         gives_row_numbers: bool = False,
     ) -> None:
@@ -349,7 +357,7 @@ class Batches:
         self.arrays: Any = None
         self.size: int | None = steps
         self.labels: np.ndarray | None = None
-        self._class_weight = class_weight
+        self._weights_of_labels = weights_of_labels
         self._restarts = restarts
         self._current_batches: Iterator[Any] | None = None
         self._nested: list[Any] | None = None
@@ -493,17 +501,17 @@ class Batches:
 
     def _converted_batch(self, data: Any) -> tuple[Any, Any, Any]:
         x, y, sample_weight = unpack_x_y_sample_weight(data)
-        if self._class_weight is not None:
+        if self._weights_of_labels is not None:
             sample_weight = self._weights(nest.map_structure(as_array, y), sample_weight)
         return _converted_to_tensors(x), _converted_to_tensors(y), _converted_to_tensors(sample_weight)
 
     def _weights(self, y: Any, sample_weight: Any) -> Any:
         """Returns ``sample_weight``, or weights by class if there is ``class_weight``; ValueError for both."""
-        if self._class_weight is None:
+        if self._weights_of_labels is None:
             return sample_weight
         if sample_weight is not None:
             raise ValueError("You cannot `class_weight` and `sample_weight` at the same time.")
-        return weights_of_classes(y, self._class_weight)
+        return self._weights_of_labels(y)
 
 
 class _GeneratorBatches:

@@ -50,6 +50,15 @@ def loss_of_identifier(identifier: Any, y_true: Any, y_pred: Any) -> Loss | None
     return loss if isinstance(loss, Loss) else LossFunctionWrapper(loss, name=name_of_function(loss))
 
 
+def takes_class_numbers(loss: Any, y: Any, output_shape: Any) -> bool:
+    """True if each label in ``y`` is a class number: by the shape of the model's output, or by the loss if that is unknown."""
+    if loss is None or isinstance(loss, (dict, list, tuple)) or not isinstance(y, np.ndarray):
+        return False
+    if is_shape(output_shape):
+        return is_binary_or_sparse(y, SimpleNamespace(shape=output_shape))[1]
+    return getattr(loss_of_identifier(loss, y, y), "fn", None) is losses.sparse_categorical_crossentropy
+
+
 def check_classes(loss: Any, y: np.ndarray, output_shape: Any) -> None:
     """Checks all labels before the first step, because a step only sees its own batch.
 

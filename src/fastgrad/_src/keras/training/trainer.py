@@ -30,7 +30,8 @@ from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.data.dataset import Dataset
 from fastgrad._src.jit.user_lines import warn
 from fastgrad._src.keras.callbacks.backup import BackupAndRestore
-from fastgrad._src.keras.callbacks.callback import Callback, CallbackList
+from fastgrad._src.keras.callbacks.callback import Callback
+from fastgrad._src.keras.callbacks.callback_list import CallbackList
 from fastgrad._src.keras.callbacks.history import History
 from fastgrad._src.keras.callbacks.progress import ProgbarLogger
 from fastgrad._src.keras.losses.loss import add_losses, scale_loss, track_loss
@@ -43,7 +44,7 @@ from fastgrad._src.keras.training.batches import (
     unpack_x_y_sample_weight,
     weights_of_classes,
 )
-from fastgrad._src.keras.training.compile_loss import check_classes
+from fastgrad._src.keras.training.compile_loss import check_classes, takes_class_numbers
 from fastgrad._src.keras.training.compile_metrics import CompileMetrics
 from fastgrad._src.keras.training.compiled import Compiled, Logs
 from fastgrad._src.keras.training.replica_batches import (
@@ -294,7 +295,8 @@ class Trainer(Compiled):
             _is_validation_due(0, validation_freq)
         elif validation_split is not None and checked_number("fit", "validation_split", validation_split):
             (x, y, sample_weight), validation_data = split_validation_data(x, y, sample_weight, validation_split)
-        batches = self._batches("fit", x, y, sample_weight, batch_size, steps_per_epoch, shuffle, class_weight)
+        weights = self._weights_of_labels(class_weight)
+        batches = self._batches("fit", x, y, sample_weight, batch_size, steps_per_epoch, shuffle, weights)
         validation_arguments = validation_data, validation_batch_size or batch_size, validation_steps
         validation = None if validation_data is None else self._validation_batches(*validation_arguments)
         model_class = type(self)
@@ -461,6 +463,13 @@ class Trainer(Compiled):
         names = (f"{kind}_step", "compute_metrics", "get_metrics_result")
         return any(getattr(type(self), name) is not getattr(Trainer, name) for name in names)
 
+    def _weights_of_labels(self, class_weight: dict[int, float] | None) -> Any:
+        """Returns the function that gives the weights of labels by their classes; None without ``class_weight``."""
+        if class_weight is None:
+            return None
+        loss, output_shape = self.__dict__.get("loss"), getattr(self, "output_shape", None)
+        return lambda y: weights_of_classes(y, class_weight, takes_class_numbers(loss, y, output_shape))
+
     def _batches(self, method: str, x: Any, *arguments: Any) -> Any:
         """Returns the batches of ``fit``, ``evaluate`` or ``predict``; in the scope of a strategy those of this replica."""
         group = self._replicas
@@ -512,7 +521,7 @@ class Trainer(Compiled):
             for callback in callback_list:
                 if hasattr(callback, "verbose"):
                     callback.verbose = 0
-        return CallbackList([*callback_list, *more], self, verbose=verbose, **params)
+        return CallbackList([*callback_list, *more], model=self, verbose=verbose, **params)
 
     # ---- single batches ------------------------------------------------------------------------------------------
 
@@ -530,7 +539,7 @@ class Trainer(Compiled):
         if class_weight is not None:
             if sample_weight is not None:
                 raise ValueError("Arguments `sample_weight` and `class_weight` cannot be specified at the same time.")
-            sample_weight = weights_of_classes(as_arrays(y), class_weight)
+            sample_weight = self._weights_of_labels(class_weight)(as_arrays(y))
         self.reset_metrics()
         logs = self._logs_of_batch("train", tensors_of_batch(x, y, sample_weight))
         return logs if return_dict else self._ordered_log_values(logs)

@@ -74,7 +74,7 @@ class CellLayer(RNN):
             super(cls, self).__init__(own_cell, **arguments)
 
         cls.__init__ = make_constructor(cls.__module__, cls.__qualname__, parameters, body)  # type: ignore[method-assign]
-        cls._cell_argument_names = tuple(cell_names)
+        cls._cell_argument_names = (*cell_names, *(("implementation",) if "use_cudnn" in last_arguments else ()))
         for name in cls._cell_argument_names:
             if name != "seed":
                 setattr(cls, name, _cell_attribute(name))

@@ -89,8 +89,7 @@ class ConvLSTMCell(LSTMCell):
             dropout=dropout,
             recurrent_dropout=recurrent_dropout,
             seed=seed,
-            implementation=1,
-            **kwargs,
+            **{**kwargs, "implementation": 1},
         )
         self.rank, self.filters = rank, filters
         self.kernel_size = spatial_integers(kernel_size, rank, "kernel_size")

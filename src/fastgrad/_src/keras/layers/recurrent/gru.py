@@ -42,7 +42,7 @@ class GRUCell(RecurrentCell):
 
     gates = 3
     _all_steps = gru
-    _config_names = ("recurrent_activation", "reset_after")
+    _config_names = ("recurrent_activation", "reset_after", "implementation")
 
     @with_weight_arguments(kernel="glorot_uniform", recurrent="orthogonal", bias="zeros")
     def __init__(

@@ -40,7 +40,7 @@ class LSTMCell(RecurrentCell):
 
     gates = 4
     _all_steps = lstm
-    _config_names: tuple[str, ...] = ("recurrent_activation", "unit_forget_bias")
+    _config_names: tuple[str, ...] = ("recurrent_activation", "unit_forget_bias", "implementation")
 
     @with_weight_arguments(
         kernel="glorot_uniform", recurrent="orthogonal", bias="zeros", other_initializers=("unit_forget_bias",)
