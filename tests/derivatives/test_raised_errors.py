@@ -62,6 +62,7 @@ CASES = {
     "linspace": (njit(lambda x, k: x[0] * np.linspace(0.0, 1.0, k).sum()), X, -1),
     "eye": (njit(lambda x, k: x[0] * np.eye(k).sum()), X, -1),
     "identity": (njit(lambda x, k: x[0] * np.identity(k).sum()), X, -1),
+    "broadcast_to": (njit(lambda x, k: np.broadcast_to(x, (k, 4)).sum()), X, -1),
     "random numbers": (njit(lambda x, k: x[0] * np.random.normal(0.0, 1.0, k).sum()), X, -1),
     "an array that nothing reads": (unread_array, X, -1),
     "a caught size": (caught_size, X, -1),

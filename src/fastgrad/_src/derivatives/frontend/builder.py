@@ -297,10 +297,13 @@ class Builder:
         self.function.globals["grow_array"] = grow_array
         self.block.statements.append(Grow(self.location, root, size))
 
+    def checked_size(self, size: Operand) -> Operand:
+        """Returns a size of an array; unless it is known to be at least 0, appends a check."""
+        return size if size.is_natural else self.index(self.call_of(checked_size, 1), size, is_natural=True)
+
     def allocate(self, dtype: types.Type, dims: list[Operand], function: str, hint: str = "array") -> View:
-        """Appends an ``Allocate`` and returns the array. Its sizes are checked, save for those that are known to be at least 0."""
-        check = self.call_of(checked_size, 1)
-        dims = [size if size.is_natural else self.index(check, size, is_natural=True) for size in dims]
+        """Appends an ``Allocate`` and returns the array."""
+        dims = [self.checked_size(size) for size in dims]
         root = self.root(types.Array(dtype, len(dims), "C"), "local", hint, dims)
         self.block.statements.append(Allocate(self.location, root, function))
         return View.whole(root, dtype)
