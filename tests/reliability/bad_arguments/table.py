@@ -206,10 +206,11 @@ ROWS: dict[str, list[Row]] = {
         Row("lambda x, k: x.take(k)", [(X, 4), (X, -5), (X, -4)]),
         Row("lambda x, k: np.take(x, np.array([0, k])).sum()", [(X, 4), (X, -5), (X, 1)]),
     ],
-    "numpy.take_along_axis": [
-        Row("lambda x, k: np.take_along_axis(x, np.array([0, k]), 0).sum()", [(X, 4), (X, -5), (X, 1)])
+    "numpy.take_along_axis": [  # Numba does not check its indices
+        Row("lambda x, k: np.take_along_axis(x, np.array([0, k]), 0).sum()", [(X, 1), (X, -4)]),
+        Row("lambda x, y: np.take_along_axis(x, np.argsort(y), 0).sum()", [(X, X), (X, X[:3]), (X, NOTHING)]),
     ],
-    "numpy.extract": [Row("lambda x, y: np.extract(y > 1.0, x).sum()", [(X, X), (X, NOTHING)])],
+    "numpy.extract": [Row("lambda x, y: np.extract(y > 1.0, x).sum()", [*UNEQUAL, (X[:2], X), (NOTHING, X)])],
     "numpy.lib.stride_tricks.sliding_window_view": [
         Row("lambda x, k: np.lib.stride_tricks.sliding_window_view(x, k).sum()", [(X, 5), (X, -1), (X, 4), (X, 2)])
     ],

@@ -266,8 +266,8 @@ def reshape(builder: Builder, view: View, dims: list[Operand], is_contiguous: bo
             dims[number] = builder.index(rest, dims[number], total, others, cost=2 * DIVISION_COST, is_natural=True)
     count = product(builder, dims)
     if not equal_operands(count, total):
-        check, first = builder.call_of(checked_first_size, 3), dims[0] if dims else index_constant(1)
-        dims[:1] = [builder.index(check, first, count, total, cost=DIVISION_COST, is_natural=True)][: len(dims)]
+        check, leading = builder.call_of(checked_first_size, 3), dims[0] if dims else index_constant(1)
+        dims[:1] = [builder.index(check, leading, count, total, cost=DIVISION_COST, is_natural=True)][: len(dims)]
     if view.is_whole():
         return View.whole(_reshaped_root(builder, view.root, dims))
     sizes = view.root.dims

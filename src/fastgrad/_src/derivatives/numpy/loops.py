@@ -185,7 +185,13 @@ def nonzero_of_matrix(a: 2):
 
 def extract(condition, arr):
     """Returns the elements for which the condition holds."""
-    return arr.ravel()[condition.ravel() != 0]
+    flat, is_chosen = arr.ravel(), condition.ravel() != 0
+    n = min(flat.shape[0], is_chosen.shape[0])
+    if flat.shape[0] == 0:
+        raise ValueError("Cannot extract from an empty array")
+    if np.any(is_chosen[n:]):
+        raise ValueError("condition shape inconsistent with arr shape")
+    return flat[:n][is_chosen[:n]]
 
 
 # ---- without NaN ------------------------------------------------------------------------------------------------

@@ -207,10 +207,10 @@ def _find_nonnegative_integers(function: Function, replace: Replace) -> None:
         for scalar in sources
         if scalar.operation is FROM_START and scalar.operands[0].is_natural
     }
-    for size, block in checks.items():
-        if size.operands[0].is_natural:
-            block.statements.remove(size.definition)  # type: ignore[arg-type]
-            replaced[size] = size.operands[0]
+    for checked, block in checks.items():
+        if checked.operands[0].is_natural:
+            block.statements.remove(checked.definition)  # type: ignore[arg-type]
+            replaced[checked] = checked.operands[0]
     replace(replaced)
 
 
