@@ -67,6 +67,8 @@ CASES = {
     "extract by a longer condition": (njit(lambda x, y: np.extract(y > 1.0, x).sum()), X[:2], X),
     "extract by a longer condition that is False": (njit(lambda x, y: np.extract(y < 2.0, x).sum()), X[:2], X),
     "extract of nothing": (njit(lambda x, y: np.extract(y > 1.0, x).sum()), NONE, X),
+    "quantile at NaN": (njit(lambda x, d: 2.0 * np.quantile(x, d)), X, math.nan),
+    "quantile at a number above 1": (njit(lambda x, d: 2.0 * np.quantile(x, d)), X, 1.5),
     "random numbers": (njit(lambda x, k: x[0] * np.random.normal(0.0, 1.0, k).sum()), X, -1),
     "an array that nothing reads": (unread_array, X, -1),
     "a caught size": (caught_size, X, -1),

@@ -100,7 +100,7 @@ def median(a):
 def interpolated_quantile(values, q):
     """Returns the quantile ``q`` of sorted values, by linear interpolation; NaN if there is a NaN."""
     n = values.shape[0]
-    if q < 0.0 or q > 1.0:
+    if not 0.0 <= q <= 1.0:
         raise ValueError("Quantiles must be in the range [0, 1]")
     if values[n - 1] != values[n - 1]:
         return values[n - 1]
