@@ -310,6 +310,11 @@ add_tests(
     Tests(RELIABILITY + "bad_input"),
 )
 add_tests(
+    "test-bad-arguments",
+    "Compares errors of derivatives with those of their functions.",
+    Tests(RELIABILITY + "bad_arguments"),
+)
+add_tests(
     "test-hostile-files",
     "Gives damaged and malicious files to every reader.",
     Tests(RELIABILITY + "hostile_files"),

@@ -52,9 +52,13 @@ DIVIDE = ScalarOperation(
     flat_at=AT_INFINITY,
     partials=(lambda g, z, x, y: g / conj(y), lambda g, z, x, y: -(g * conj(z / y))),
 )
-FLOOR_DIVIDE = ScalarOperation("({0} // {1})", 2, cost=DIVISION_COST)
+FLOOR_DIVIDE = ScalarOperation("({0} // {1})", 2, cost=DIVISION_COST, keeps_naturals=True)
 REMAINDER = ScalarOperation(
-    "({0} % {1})", 2, cost=DIVISION_COST, partials=(lambda g, z, x, y: g, lambda g, z, x, y: -(g * rint((x - z) / y)))
+    "({0} % {1})",
+    2,
+    cost=DIVISION_COST,
+    keeps_naturals=True,
+    partials=(lambda g, z, x, y: g, lambda g, z, x, y: -(g * rint((x - z) / y))),
 )
 # Multiplies the cotangent by the exponent first, as TensorFlow does: the exponent times the power could overflow where the cotangent is 0.
 # For the exponent 0 the power is 1, not infinite, so that polynomials have all derivatives at 0.

@@ -27,7 +27,7 @@ from fastgrad._src.derivatives.ir.operands import (
 )
 from fastgrad._src.derivatives.ir.partials import Partial
 from fastgrad._src.derivatives.ir.representation import Block, Function
-from fastgrad._src.derivatives.ir.scalar_operations import RAISING
+from fastgrad._src.derivatives.ir.scalar_operations import KEEPING_NATURALS, RAISING, checked_size
 from fastgrad._src.derivatives.ir.scalar_rules import NUMBA_FUNCTIONS
 from fastgrad._src.derivatives.ir.statements import Allocate, Call, Compute, Draw, Grow, Jump, Load, Size, Store
 from fastgrad._src.derivatives.ir.values import Complex, is_hashable
@@ -183,8 +183,11 @@ class Builder:
         operation = self._calls.get((name, count))
         if operation is None:
             numbers = ", ".join(f"{{{number}}}" for number in range(count))
+            may_raise, keeps_naturals = [
+                is_hashable(function) and function in functions for functions in (RAISING, KEEPING_NATURALS)
+            ]
             operation = self._calls[name, count] = ScalarOperation(
-                f"{name}({numbers})", count, function, may_raise=is_hashable(function) and function in RAISING
+                f"{name}({numbers})", count, function, may_raise=may_raise, keeps_naturals=keeps_naturals
             )
         return operation
 
@@ -209,7 +212,9 @@ class Builder:
         if key not in self._expressions:
             count = 1 + max([node.position for node in in_postorder(term) if node.position is not None], default=-1)
             self._expressions[key] = expression(
-                lambda *values: substitute(term, dict(zip(OPERANDS, values, strict=False))), count
+                lambda *values: substitute(term, dict(zip(OPERANDS, values, strict=False))),
+                count,
+                may_raise=any(node.operation is not None and node.operation.may_raise for node in in_postorder(term)),
             )
         return self._expressions[key]
 
@@ -292,8 +297,13 @@ class Builder:
         self.function.globals["grow_array"] = grow_array
         self.block.statements.append(Grow(self.location, root, size))
 
+    def checked_size(self, size: Operand) -> Operand:
+        """Returns a size of an array; unless it is known to be at least 0, appends a check."""
+        return size if size.is_natural else self.index(self.call_of(checked_size, 1), size, is_natural=True)
+
     def allocate(self, dtype: types.Type, dims: list[Operand], function: str, hint: str = "array") -> View:
         """Appends an ``Allocate`` and returns the array."""
+        dims = [self.checked_size(size) for size in dims]
         root = self.root(types.Array(dtype, len(dims), "C"), "local", hint, dims)
         self.block.statements.append(Allocate(self.location, root, function))
         return View.whole(root, dtype)

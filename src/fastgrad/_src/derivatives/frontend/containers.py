@@ -384,7 +384,7 @@ def apply(lowering: Lowering, function: Any, operands: list[Any], type: types.Ty
 
 def allocate_records(lowering: Lowering, type: types.Array, shape: Any, function: str) -> Fields:
     """Returns a new array of records, of a shape or that of another array of records."""
-    dims = shape.sizes if isinstance(shape, Fields) else [lowering.operands.scalar(size) for size in listed(shape)]
+    dims = shape.sizes if isinstance(shape, Fields) else [lowering.operands.array_size(size) for size in listed(shape)]
     _check_no_shared_bytes(lowering, type)
     parts = {}
     for name, (dtype, inner) in types_of_fields(type).items():

@@ -18,7 +18,7 @@ from fastgrad._src.derivatives.frontend.views import Slice
 from fastgrad._src.derivatives.functions.argument_types import field_types_of
 from fastgrad._src.derivatives.ir.operands import INDEX, Constant, Operand, Scalar, View, index_constant, item_name
 from fastgrad._src.derivatives.ir.partials import Partial
-from fastgrad._src.derivatives.ir.scalar_operations import may_raise
+from fastgrad._src.derivatives.ir.scalar_operations import checked_size, may_raise
 from fastgrad._src.derivatives.ir.values import (
     Complex,
     Deferred,
@@ -111,6 +111,13 @@ class Operands:
         if isinstance(value, View) and not value.axes and value.parts is None:
             return view_rules.load_real(self._builder, value, [])
         raise self._builder.refuse(f"a number is needed here, this is {describe(value)}")
+
+    def array_size(self, value: Any) -> Operand:
+        """Returns ``value`` as a size of a new array; checks it within ``try``, which may catch the error."""
+        size = self.scalar(value)
+        if self._builder.is_in_try and not size.is_natural:
+            self._lowering.calls.inline(checked_size.py_func, [size])
+        return size
 
     def number(self, value: Any) -> Operand | Complex:
         """Returns ``value`` as a number, which may be complex."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
@@ -22,7 +23,7 @@ from fastgrad._src.derivatives.ir.partials import (
     with_operand,
     without_zeros,
 )
-from fastgrad._src.derivatives.ir.scalar_operations import IS_TRUE, POWER_OF_FLOAT, may_raise
+from fastgrad._src.derivatives.ir.scalar_operations import IS_TRUE, KEEPING_NATURALS, POWER_OF_FLOAT, may_raise
 from fastgrad._src.derivatives.ir.statements import Compute
 from fastgrad._src.derivatives.ir.values import (
     EnumerationMember,
@@ -42,6 +43,9 @@ from fastgrad._src.jit.numba_internals import ir
 from fastgrad._src.scalars import terms
 from fastgrad._src.scalars.formulas import COTANGENT, OPERANDS, OPERATORS, ScalarOperation, Singularity
 from fastgrad._src.scalars.terms import EQUAL, NOT, POWER, SELECT, where
+
+_MOST_MULTIPLICATIONS = 1 << 16
+"""The largest exponent of which Numba multiplies the base; powers of larger ones are those of C's ``pow``, which does not raise."""
 
 
 @may_raise
@@ -71,11 +75,27 @@ def checked_remainder(x, y):  # type: ignore[no-untyped-def]
     return x % y
 
 
+@may_raise
+@njit_kept_on_disk(error_model="python")
+def checked_power(x, exponent):  # type: ignore[no-untyped-def]
+    """Returns ``x ** exponent`` for an integer; raises as Python does if ``x`` is 0, or the power underflows, and ``exponent`` is negative."""
+    if x == 0 and -_MOST_MULTIPLICATIONS <= exponent < 0:
+        raise ZeroDivisionError("division by zero")
+    return x**exponent  # Numba's division raises where the power of a number other than 0 is 0
+
+
+def check_power(x, exponent):  # type: ignore[no-untyped-def]
+    """Raises as `checked_power` does. Within ``try`` the derivative does the power itself without a check."""
+    if -_MOST_MULTIPLICATIONS <= exponent < 0 and math.pow(x, -exponent) == 0:
+        raise ZeroDivisionError("division by zero")
+
+
 _CHECKED_DIVISIONS = {
     operator.truediv: checked_quotient,
     operator.floordiv: checked_floor_quotient,
     operator.mod: checked_remainder,
 }
+KEEPING_NATURALS.update([checked_floor_quotient, checked_remainder])
 
 
 _FOLDED_OPERATORS = frozenset(
@@ -167,7 +187,12 @@ class Operators(Part):
             return builder.index(OPERATORS[function], *numbers)
         if builder.is_in_try and self._is_checked(function, numbers):
             return self._lowering.calls.inline(_CHECKED_DIVISIONS[function].py_func, numbers)
-        operation, cost = self._checked_operation(function, numbers), scalar_rules.cost_of(function, numbers)
+        is_raising_power = self._is_raising_power(function, numbers)
+        if is_raising_power and builder.is_in_try:
+            self._lowering.calls.inline(check_power, numbers)
+            is_raising_power = False
+        operation = self._raising_power(numbers) if is_raising_power else self._checked_operation(function, numbers)
+        cost = scalar_rules.cost_of(function, numbers)
         partials = self._partials(function, numbers, type)
         comparison = deciding_comparison(partials)
         if comparison is not None:  # a number of its own: the reverse sweep needs it alone, not what it compares
@@ -262,6 +287,23 @@ class Operators(Part):
         if function is operator.pow and isinstance(numbers[0].type, types.Float):
             return POWER_OF_FLOAT
         return OPERATORS.get(function) or self._builder.call_of(function, len(numbers))
+
+    def _is_raising_power(self, function: Any, numbers: list[Operand]) -> bool:
+        """True if a power raises where its base is 0: the integer that is its exponent may be negative."""
+        base, exponent = numbers[0], numbers[-1]
+        if function is not operator.pow or not isinstance(exponent.type, types.Integer) or exponent.is_natural:
+            return False
+        if not isinstance(base.type, types.Float):
+            return self._lowering.frame.error_model == "python"
+        return not isinstance(exponent, Constant) or exponent.value >= -_MOST_MULTIPLICATIONS
+
+    def _raising_power(self, numbers: list[Operand]) -> ScalarOperation:
+        """Returns the power of a number and an integer that may be negative."""
+        base, exponent = numbers
+        if not isinstance(exponent, Constant) or not isinstance(base.type, types.Float):
+            return self._builder.call_of(checked_power, 2)
+        quotient, one = self._builder.call_of(checked_quotient, 2), float_constant(1.0, base.type)
+        return self._builder.expression(quotient(one, POWER(OPERANDS[0], -int(exponent.value))))
 
     def _partials(self, function: Any, numbers: list[Operand], type: types.Type) -> list[Partial]:
         if not isinstance(type, types.Float) or function in scalar_rules.WITHOUT_DERIVATIVE:

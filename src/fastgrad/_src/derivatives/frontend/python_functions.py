@@ -188,7 +188,7 @@ RULES: dict[Any, Callable[..., Any]] = {
         state.iterable.count if isinstance(state, LoopState) else NotImplemented
     ),
     empty_inferred: lambda lowering, shape, *, result_type: lowering.builder.allocate(
-        result_type.dtype, list(map(lowering.operands.scalar, shape.values)), "empty"
+        result_type.dtype, list(map(lowering.operands.array_size, shape.values)), "empty"
     ),
     divmod: lambda lowering, x, y: lowering.calls.inline(quotient_and_remainder, [x, y], lowering.frame.error_model),
     math.gamma: lambda lowering, value, *, result_type: _compute(

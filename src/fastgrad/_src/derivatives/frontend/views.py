@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, NamedTuple
 
 from numba import types
@@ -14,6 +15,7 @@ from fastgrad._src.derivatives.ir.operands import (
     Root,
     Scalar,
     View,
+    equal_operands,
     index_constant,
     is_constant,
 )
@@ -21,12 +23,12 @@ from fastgrad._src.derivatives.ir.scalar_operations import (
     AT_LEAST_0,
     DISTANCE,
     FROM_START,
-    SIZE_OR_REST,
     STEPS,
     may_raise,
 )
 from fastgrad._src.derivatives.ir.statements import COST_OF_EFFECTS, Reshape
 from fastgrad._src.derivatives.ir.values import Complex
+from fastgrad._src.derivatives.numpy.loop_sources import check_signs, checked_first_size, size_or_rest
 from fastgrad._src.jit.library_functions import njit_kept_on_disk
 from fastgrad._src.scalars.formulas import DIVISION_COST
 from fastgrad._src.scalars.terms import ADD, FLOOR_DIVIDE, MULTIPLY, SUBTRACT
@@ -56,15 +58,6 @@ def backward_bound(bound, size):  # type: ignore[no-untyped-def]
     """Returns the position of the bound of a slice that runs backwards: from -1 to the last element."""
     bound = bound + size if bound < 0 else bound
     return -1 if bound < 0 else size - 1 if bound >= size else bound
-
-
-@may_raise
-@njit_kept_on_disk(error_model="numpy")
-def checked_first_size(size, product_of_sizes, total):  # type: ignore[no-untyped-def]
-    """Returns the first of new sizes; raises if their product is not the number of elements."""
-    if product_of_sizes != total:
-        raise ValueError("total size of new array must be unchanged")
-    return size
 
 
 @may_raise
@@ -244,7 +237,7 @@ def transpose(view: View, axes: list[int]) -> View:
 
 
 def reshape(builder: Builder, view: View, dims: list[Operand], is_contiguous: bool) -> View:
-    """Returns the elements of a contiguous view in C order with other sizes. One size may be -1.
+    """Returns the elements of a contiguous view in C order with other sizes. One size may be negative: it follows from the others.
 
     Args:
         builder: appends what is needed.
@@ -258,21 +251,25 @@ def reshape(builder: Builder, view: View, dims: list[Operand], is_contiguous: bo
         return reshape(builder, view.real(), [*dims, view.parts.size], is_contiguous).complex()
     dims = list(dims)
     total = size_of(builder, view)
-    for number, size in enumerate(dims):
-        if isinstance(size, Scalar) and not size.is_natural:
-            others = product(builder, [other for place, other in enumerate(dims) if place != number])
-            dims[number] = builder.index(SIZE_OR_REST, size, total, others, is_natural=True)
-    unknown = [number for number, size in enumerate(dims) if is_constant(size, -1)]
-    if len(unknown) > 1:
-        raise builder.refuse("a reshape has several sizes of -1")
-    if unknown:
-        known = product(builder, [size for number, size in enumerate(dims) if number not in unknown])
-        dims[unknown[0]] = builder.index(FLOOR_DIVIDE, total, known, is_natural=True)
+    signed = [number for number, size in enumerate(dims) if not size.is_natural]
+    for first, second in itertools.combinations(signed, 2):
+        builder.index(builder.call_of(check_signs, 2), dims[first], dims[second])
+    for number in signed:
+        others = product(builder, [size for place, size in enumerate(dims) if place != number])
+        is_rest = isinstance(dims[number], Constant)
+        if is_rest and is_constant(others, 1):
+            dims[number] = total
+        elif is_rest:
+            dims[number] = builder.index(FLOOR_DIVIDE, total, others, is_natural=True)
+        else:
+            rest = builder.call_of(size_or_rest, 3)
+            dims[number] = builder.index(rest, dims[number], total, others, cost=2 * DIVISION_COST, is_natural=True)
+    count = product(builder, dims)
+    if not equal_operands(count, total):
+        check, leading = builder.call_of(checked_first_size, 3), dims[0] if dims else index_constant(1)
+        dims[:1] = [builder.index(check, leading, count, total, cost=DIVISION_COST, is_natural=True)][: len(dims)]
     if view.is_whole():
         return View.whole(_reshaped_root(builder, view.root, dims))
-    if dims:
-        check = builder.call_of(checked_first_size, 3)
-        dims[0] = builder.index(check, dims[0], product(builder, dims), total, cost=DIVISION_COST, is_natural=True)
     sizes = view.root.dims
     strides = [product(builder, sizes[axis + 1 :]) for axis in range(len(sizes))]
     start: Operand = index_constant(0)

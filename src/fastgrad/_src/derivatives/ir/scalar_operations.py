@@ -13,11 +13,14 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.derivatives.code import tree as code
+from fastgrad._src.jit.library_functions import njit_kept_on_disk
 from fastgrad._src.scalars.formulas import DIVISION_COST, FUNCTION_COST, ScalarOperation
 from fastgrad._src.scalars.terms import ADD, MULTIPLY, NOT_EQUAL, POWER, SELECT, SUBTRACT
 
 RAISING: set[Any] = set()
 """The functions of this package that may raise; see `may_raise`."""
+KEEPING_NATURALS: set[Any] = {min, max}
+"""The functions whose result is an integer of at least 0 if all operands are."""
 
 
 def may_raise(function: Any) -> Any:
@@ -48,13 +51,6 @@ DISTANCE = ScalarOperation("max({1} - {0}, 0)", 2, definition=lambda x, y: code.
 """How far the second number lies above the first; 0 if it lies below."""
 STEPS = ScalarOperation("(({0} + {1} - 1) // {1})", 2, definition=lambda x, y: (x + y - 1) // y, cost=DIVISION_COST)
 """How many steps of the second number a distance takes."""
-SIZE_OR_REST = ScalarOperation(
-    "({0} if {0} >= 0 else {1} // {2})",
-    3,
-    definition=lambda size, count, others: SELECT(size >= 0, size, count // others),
-    cost=2 * DIVISION_COST,
-)
-"""A size of a reshaped array; if that is -1, the number of elements over the product of the other sizes."""
 SHARE_START = ScalarOperation("({0} * {1} // {2})", 3, definition=lambda x, y, z: x * y // z)
 SHARE_END = ScalarOperation("({0} * ({1} + 1) // {2})", 3, definition=lambda x, y, z: x * (y + 1) // z)
 """Where the share of the second number begins and ends, of the first number of iterations that third many chunks share."""
@@ -96,3 +92,13 @@ def has_rule_of_sizes(rule: Callable[..., int | None]) -> Callable[[Any], Any]:
         return function
 
     return note
+
+
+@has_rule_of_sizes(lambda size: None if size is None or size < 0 else size)
+@may_raise
+@njit_kept_on_disk(error_model="numpy")
+def checked_size(size):  # type: ignore[no-untyped-def]
+    """Returns a size of a new array."""
+    if size < 0:
+        raise ValueError("negative dimensions not allowed")
+    return size

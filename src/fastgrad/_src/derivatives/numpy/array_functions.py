@@ -252,7 +252,7 @@ def _minimum_or_maximum(lowering: Lowering, first: Any, second: Any, *, function
 
 def dims_of(lowering: Lowering, shape: Any) -> list[Operand]:
     """Returns the sizes that an argument is: a tuple of them, or one."""
-    return [lowering.operands.scalar(size) for size in listed(shape)]
+    return [lowering.operands.array_size(size) for size in listed(shape)]
 
 
 @register(np.zeros, np.zeros_like, function="zeros")
@@ -410,6 +410,9 @@ def _reduction(lowering: Lowering, array: Any, axis: Any = None, *rest: Any, nam
     if axis_number is not None:
         axis_number = normalized_axis(lowering, axis_number, len(array.axes))
     dtype = number_type(result_type)
+    if name in ("var", "std"):  # Numba divides by the number of elements, which raises for an empty array
+        operands = [lowering.builder.constant(1.0), view_rules.size_of(lowering.builder, array)]
+        lowering.operators.apply(operator.truediv, operands, types.float64)
     return lowering.calls.inline(reduction_loops(name, len(array.axes), axis_number, str(dtype)), [array])
 
 

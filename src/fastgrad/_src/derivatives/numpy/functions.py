@@ -426,7 +426,7 @@ def _permute_axes(lowering: Lowering, array: Any, *axes: Any, permute: Callable[
 @register(np.broadcast_to)
 def _broadcast_to(lowering: Lowering, array: Any, shape: Any) -> Any:
     builder = lowering.builder
-    dims = dims_of(lowering, shape)
+    dims = [lowering.builder.checked_size(size) for size in dims_of(lowering, shape)]
     if not rank_of(array):
         return NotImplemented
     zero, first = index_constant(0), len(dims) - rank_of(array)

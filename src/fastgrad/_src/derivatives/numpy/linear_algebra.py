@@ -26,6 +26,7 @@ from fastgrad._src.derivatives.numpy.small_matrices import (
     inv,
     kept,
     solve,
+    solve_or_nan,
     times,
 )
 from fastgrad._src.jit.library_functions import LibraryFunction
@@ -119,9 +120,9 @@ def has_nonzero(matrix):
 
 
 @numba.njit
-def check_distinct(matrix):
-    """Raises if ``divide`` made an element of a matrix."""
-    if np.isnan(np.sum(matrix)):
+def check_distinct(matrix, cotangents):
+    """Raises if ``divide`` made an element of a matrix, and not one of the cotangents, whose sum is given, is NaN itself."""
+    if np.isnan(np.sum(matrix)) and not np.isnan(cotangents):
         raise np.linalg.LinAlgError("Vectors of equal eigenvalues or singular values have no derivative.")
 
 
@@ -153,13 +154,13 @@ def _outer_product(u, x):
 
 @kept
 def _solve_adjoint(g, x, a, b):
-    u = solve(conjugate(a).T, g)
+    u = solve_or_nan(conjugate(a).T, g)
     return negate(outer_product(u, x)), u
 
 
 @kept
 def _solve_tangent(t, tb, x, a, b):
-    return solve(a, tb - t @ x)
+    return solve_or_nan(a, tb - t @ x)
 
 
 @kept
@@ -244,14 +245,14 @@ def _slogdet_tangent(t, sign, y, a):
 def _cholesky_adjoint(g, c, a):
     if c.shape[0] <= SMALL:
         return cholesky_adjoint(g, c)
-    x = np.linalg.solve(c.T, lower_with_half_diagonal(c.T @ lower_triangle(g, 0)))
-    return symmetrize_lower_adjoint(np.linalg.solve(c.T, np.ascontiguousarray(x.T)))
+    x = solve_or_nan(c.T, lower_with_half_diagonal(c.T @ lower_triangle(g, 0)))
+    return symmetrize_lower_adjoint(solve_or_nan(c.T, np.ascontiguousarray(x.T)))
 
 
 @kept
 def _cholesky_tangent(t, c, a):
-    x = solve(c, symmetrize_lower(t))
-    return times(c, lower_with_half_diagonal(solve(c, np.ascontiguousarray(x.T))))
+    x = solve_or_nan(c, symmetrize_lower(t))
+    return times(c, lower_with_half_diagonal(solve_or_nan(c, np.ascontiguousarray(x.T))))
 
 
 @kept
@@ -260,7 +261,7 @@ def _eigh_adjoint(gw, gv, w, v, a):
     for i in range(w.size):
         for j in range(w.size):
             k[i, j] = gw[i] if i == j else divide(k[i, j], w[j] - w[i], is_used[i] or is_used[j])
-    check_distinct(k)
+    check_distinct(k, np.sum(gw) + np.sum(gv))
     return symmetrize_lower_adjoint(v @ k @ v.T)
 
 
@@ -293,13 +294,13 @@ def _eig_adjoint(gw, gv, w, v, a):
     for i in range(w.size):
         for j in range(w.size):
             k[i, j] = gw[i] if i == j else divide(k[i, j], w[j] - w[i], is_used[j])
-    check_distinct(k)
-    return np.linalg.solve(np.ascontiguousarray(v.T), k @ v.T)
+    check_distinct(k, np.sum(gw) + np.sum(gv))
+    return solve_or_nan(np.ascontiguousarray(v.T), k @ v.T)
 
 
 @numba.njit
 def _eig_tangent(t, w, v, a):
-    p = np.linalg.solve(v, t @ v)
+    p = solve_or_nan(v, t @ v)
     k = np.zeros_like(p)
     tw = np.empty_like(w)
     for i in range(w.size):
@@ -346,7 +347,7 @@ def _svd_adjoint(gu, gs, gvt, u, s, vt, a, full_matrices=1):
         for j in range(vt.shape[1]):
             v_rest[k_th, j] = divide(v_rest[k_th, j], s[k_th], is_used[k_th]) if vt.shape[1] > size else 0.0
     result = u @ k @ vt + u_rest @ vt + u @ v_rest
-    check_distinct(result)
+    check_distinct(result, np.sum(gu) + np.sum(gs) + np.sum(gvt))
     return result, None
 
 
@@ -393,7 +394,7 @@ def _qr_adjoint(gq, gr, q, r, a):
         _write_columns(out, m, q @ rest)
     r, gr = np.ascontiguousarray(r[:, :m]), np.ascontiguousarray(gr[:, :m])
     x = lower_with_half_diagonal(r @ lower_triangle(gr.T, 0) - gq.T @ q)
-    _write_columns(out, 0, np.linalg.solve(r, (gq + q @ (x + x.T)).T).T)
+    _write_columns(out, 0, solve_or_nan(r, (gq + q @ (x + x.T)).T).T)
     return out
 
 
@@ -402,7 +403,7 @@ def _qr_tangent(t, q, r, a):
     m, n = a.shape
     tr = np.empty_like(r)
     first = np.ascontiguousarray(r[:, :m])
-    c = np.ascontiguousarray(np.linalg.solve(first.T, np.ascontiguousarray(t[:, :m].T)).T)
+    c = np.ascontiguousarray(solve_or_nan(first.T, np.ascontiguousarray(t[:, :m].T)).T)
     p = q.T @ c
     x = lower_triangle(p, -1)
     skew = x - x.T
@@ -459,6 +460,8 @@ _lower_as(inv, _inv)
 _lower_as(times, _times)
 
 _add_lapack_rule(np.linalg.solve, _solve_adjoint, _solve_tangent, solve)
+if isinstance(solve_or_nan, LibraryFunction):
+    solve_or_nan.call_rule = FunctionRule(solve_or_nan, _solve_adjoint, _solve_tangent, kept=solve_or_nan)
 _add_lapack_rule(np.linalg.inv, _inv_adjoint, _inv_tangent, inv)
 _add_lapack_rule(np.linalg.det, _det_adjoint, _det_tangent, small_matrices.det)
 _add_lapack_rule(np.linalg.slogdet, _slogdet_adjoint, _slogdet_tangent, _slogdet)

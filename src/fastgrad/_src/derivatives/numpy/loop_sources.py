@@ -10,7 +10,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from fastgrad._src.derivatives.ir.scalar_operations import has_rule_of_sizes, may_raise
+from fastgrad._src.derivatives.ir.scalar_operations import checked_size, has_rule_of_sizes, may_raise
 from fastgrad._src.jit.generated_source import function_from_source
 from fastgrad._src.jit.library_functions import njit_kept_on_disk
 
@@ -138,7 +138,33 @@ def range_count(start, stop, step):  # type: ignore[no-untyped-def]
     raise ValueError("range() arg 3 must not be zero")
 
 
-CHECKS_OF_SIZES = (broadcast_size, broadcast_step, assigned_step)
+@may_raise
+@njit_kept_on_disk(error_model="numpy")
+def check_signs(size, other):  # type: ignore[no-untyped-def]
+    """Returns 0; raises if two sizes of a reshaped array are negative."""
+    if size < 0 and other < 0:
+        raise ValueError("multiple negative shape values")
+    return 0
+
+
+@njit_kept_on_disk(error_model="numpy")
+def size_or_rest(size, total, others):  # type: ignore[no-untyped-def]
+    """Returns a size of a reshaped array; if that is negative, the number of elements over the product of the other sizes."""
+    if size >= 0:
+        return size
+    return 0 if others == 0 else total // others
+
+
+@may_raise
+@njit_kept_on_disk(error_model="numpy")
+def checked_first_size(size, product_of_sizes, total):  # type: ignore[no-untyped-def]
+    """Returns the first of new sizes; raises if their product is not the number of elements."""
+    if product_of_sizes != total:
+        raise ValueError("total size of new array must be unchanged")
+    return size
+
+
+CHECKS_OF_SIZES = (broadcast_size, broadcast_step, assigned_step, checked_size, check_signs, checked_first_size)
 """The functions that raise where the sizes of arrays do not fit together."""
 
 
@@ -243,7 +269,9 @@ def reduction_loops(name: str, rank: int, axis: int | None, dtype: str) -> Funct
         dtype: of the result.
     """
     if name in ("var", "std"):
-        return _variance_loops(name, rank, axis, dtype)
+        root = "np.sqrt(v)" if name == "std" else "v"
+        lines = [f"def {name}(x):", "    d = x - np.mean(x)", "    v = np.mean(d * d)", f"    return {root}", ""]
+        return loops_from_source("\n".join(lines), dtype=dtype)
     if name in ("cumsum", "cumprod"):
         return _running_loops(name, rank, axis, dtype)
     reduced = list(range(rank)) if axis is None else [axis]
@@ -282,24 +310,6 @@ def reduction_loops(name: str, rank: int, axis: int | None, dtype: str) -> Funct
     if kept:
         lines.append("    return out")
     return loops_from_source("\n".join([*lines, ""]), dtype=dtype)
-
-
-def _variance_loops(name: str, rank: int, axis: int | None, dtype: str) -> FunctionType:
-    keywords = "" if axis is None else f", axis={axis}"
-    root = "np.sqrt(v)" if name == "std" else "v"
-    if axis is None:
-        lines = [
-            f"def {name}(x):",
-            "    d = x - np.mean(x)",
-            f"    v = np.mean(d * d{keywords})",
-            f"    return {root}",
-            "",
-        ]
-    else:
-        index = ", ".join([":"] * axis + ["None"])
-        lines = [f"def {name}(x):", f"    m = np.sum(x, axis={axis}) / x.shape[{axis}]", f"    d = x - m[{index}]"]
-        lines += [f"    v = np.sum(d * d, axis={axis}) / x.shape[{axis}]", f"    return {root}", ""]
-    return loops_from_source("\n".join(lines), dtype=dtype)
 
 
 def _running_loops(name: str, rank: int, axis: int | None, dtype: str) -> FunctionType:

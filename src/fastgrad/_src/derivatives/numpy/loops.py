@@ -100,7 +100,7 @@ def median(a):
 def interpolated_quantile(values, q):
     """Returns the quantile ``q`` of sorted values, by linear interpolation; NaN if there is a NaN."""
     n = values.shape[0]
-    if q < 0.0 or q > 1.0:
+    if not 0.0 <= q <= 1.0:
         raise ValueError("Quantiles must be in the range [0, 1]")
     if values[n - 1] != values[n - 1]:
         return values[n - 1]
@@ -185,7 +185,13 @@ def nonzero_of_matrix(a: 2):
 
 def extract(condition, arr):
     """Returns the elements for which the condition holds."""
-    return arr.ravel()[condition.ravel() != 0]
+    flat, is_chosen = arr.ravel(), condition.ravel() != 0
+    n = min(flat.shape[0], is_chosen.shape[0])
+    if flat.shape[0] == 0:
+        raise ValueError("Cannot extract from an empty array")
+    if np.any(is_chosen[n:]):
+        raise ValueError("condition shape inconsistent with arr shape")
+    return flat[:n][is_chosen[:n]]
 
 
 # ---- without NaN ------------------------------------------------------------------------------------------------

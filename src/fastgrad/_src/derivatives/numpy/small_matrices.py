@@ -199,6 +199,17 @@ def solve(a, b):
 
 
 @kept
+def solve_or_nan(a, b):
+    """Returns what ``np.linalg.solve`` does; NaN where that would raise because an element is infinite or NaN."""
+    is_finite = True
+    for x in a.flat:
+        is_finite = is_finite and x - x == 0
+    for x in b.flat:
+        is_finite = is_finite and x - x == 0
+    return solve(a, b) if is_finite else np.full(b.shape, math.nan, b.dtype)
+
+
+@kept
 def inv(a):
     """Returns what ``np.linalg.inv`` does."""
     n = a.shape[0]

@@ -17,7 +17,7 @@ from fastgrad._src.derivatives.ir.operands import (
     scalars_among,
 )
 from fastgrad._src.derivatives.ir.representation import Block, Function
-from fastgrad._src.derivatives.ir.scalar_operations import ADD_PRODUCT, FROM_START, SUBTRACT_TWO
+from fastgrad._src.derivatives.ir.scalar_operations import ADD_PRODUCT, FROM_START, SUBTRACT_TWO, checked_size
 from fastgrad._src.derivatives.ir.statements import (
     COST_OF_EFFECTS,
     Branch,
@@ -177,8 +177,9 @@ def _increment(value: object, phi: Scalar) -> Constant | None:
 
 
 def _find_nonnegative_integers(function: Function, replace: Replace) -> None:
-    """Finds integers that are at least 0, and removes the tests of indices for what is below."""
+    """Finds integers that are at least 0, and removes the tests of indices and of sizes for what is below."""
     sources: dict[Scalar, list[Operand]] = {}
+    checks: dict[Scalar, Block] = {}
     for block in function.blocks:
         for phi in block.phis:
             if isinstance(phi.target, Scalar) and phi.target.type == INDEX:
@@ -186,6 +187,8 @@ def _find_nonnegative_integers(function: Function, replace: Replace) -> None:
         for statement in block.statements:
             if isinstance(statement, Compute) and statement.operation.keeps_naturals and statement.target.type == INDEX:
                 sources[statement.target] = statement.operands
+            elif statement.operation is not None and statement.operation.function is checked_size:
+                checks[statement.target] = block  # type: ignore[attr-defined]
     naturals = set(sources)
     size = -1
     while size != len(naturals):
@@ -193,7 +196,9 @@ def _find_nonnegative_integers(function: Function, replace: Replace) -> None:
         naturals -= {
             scalar
             for scalar in naturals
-            if not all(operand in naturals or operand.is_natural for operand in sources[scalar])
+            if not (any if scalar.operation is not None and scalar.operation.function is max else all)(
+                operand in naturals or operand.is_natural for operand in sources[scalar]
+            )
         }
     for scalar in naturals:
         scalar.is_natural = True
@@ -202,6 +207,10 @@ def _find_nonnegative_integers(function: Function, replace: Replace) -> None:
         for scalar in sources
         if scalar.operation is FROM_START and scalar.operands[0].is_natural
     }
+    for checked, block in checks.items():
+        if checked.operands[0].is_natural:
+            block.statements.remove(checked.definition)  # type: ignore[arg-type]
+            replaced[checked] = checked.operands[0]
     replace(replaced)
 
 

@@ -1,0 +1,98 @@
+"""A derivative raises what the function raises, or has its value, and never ends the process: for each instruction of its own, by its own LLVM IR and by Numba."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from fastgrad._src.derivatives.frontend.calls import RANDOM_DRAWS
+from fastgrad._src.derivatives.numpy import functions
+from fastgrad._src.jit.numba_features import PLAIN_VARIABLE
+from fastgrad._src.scalars.formulas import OPERATORS
+from tests.reliability.bad_arguments.table import ANYTHING, ROWS
+from tests.selection import once_in
+
+
+def results(names, is_plain):
+    """Returns the calls of rows and what they gave; a call that ended the process gave "a crash"."""
+    variables = {**os.environ, PLAIN_VARIABLE: "1" if is_plain else ""}
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "tests.reliability.bad_arguments.worker"],
+        input=json.dumps(names),
+        capture_output=True,
+        text=True,
+        check=False,
+        env=variables,
+    )
+    lines = [json.loads(line) for line in run.stdout.splitlines()]
+    if run.returncode != 0:
+        lines.append(f"a crash: {run.returncode} {run.stderr[-500:]}")
+    return list(zip(lines[::2], lines[1::2], strict=True))
+
+
+def is_same(first, second):
+    if isinstance(first, str) or isinstance(second, str):
+        return first == second
+    return np.allclose(first, second, rtol=1e-9, equal_nan=True)
+
+
+def differences(calls):
+    """Returns the calls of derivatives that gave something else than the function, whose call comes before them."""
+    found, expected = [], None
+    for name, result in calls:
+        if name.endswith(" by function"):
+            expected = result
+        if not is_same(expected, result):
+            found.append(f"{name}: {result}, not {expected}")
+    return found
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_derivative_gives_what_the_function_gives(name, full, figure):
+    if not full and not once_in(4, name):
+        pytest.skip("another commit's turn")
+    calls = results([name], is_plain=False)
+    figure("calls", len(calls))
+    figure("calls that raise", sum(isinstance(result, str) for _, result in calls))
+    assert calls
+    assert not differences(calls)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_so_does_the_derivative_that_numba_compiles(name, full, figure):
+    if not full and not once_in(40, name):
+        pytest.skip("another commit's turn")
+    calls = results([name], is_plain=True)
+    figure("calls by Numba's pipeline", len(calls))
+    assert calls
+    assert not differences(calls)
+
+
+def names_of(instructions):
+    """Returns the public names of operators and functions."""
+    named = [each for each in instructions if hasattr(each, "__name__")]
+    return {f"{(each.__module__ or '').lstrip('_')}.{each.__name__}" for each in named}
+
+
+def test_each_instruction_of_a_derivative_has_a_row_or_a_reason():
+    instructions = names_of([*functions.RULES, *OPERATORS, *RANDOM_DRAWS])
+    excused = {name for names in ANYTHING.values() for name in names}
+    assert not excused & set(ROWS)
+    assert not excused - instructions
+    assert instructions - excused - set(ROWS) == set()
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_row_has_bad_arguments(name):
+    assert sum(len(row.arguments) for row in ROWS[name]) > 1
+
+
+def test_a_crash_names_its_call():
+    assert differences([("f by function", [1.0, 0.0]), ("f by jvp", "a crash: -11")]) == [
+        "f by jvp: a crash: -11, not [1.0, 0.0]"
+    ]
+    assert not differences([("f by function", [math.nan, 0.0]), ("f by jvp", [math.nan, 0.0])])
