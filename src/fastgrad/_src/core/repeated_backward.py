@@ -238,7 +238,7 @@ class _Programs:
             self.clear()
         candidates = [reference for reference in self.structures.get(signature, []) if reference() is not None]
         for reference in candidates[: 1 - MOST_CANDIDATES]:
-            self._held.discard(reference())  # type: ignore[arg-type]  # or None
+            self._held.discard(reference())
         self.structures[signature] = [*candidates[1 - MOST_CANDIDATES :], weakref.ref(structure)]
         operation = structure.user_operation()
         if operation is None:
