@@ -80,6 +80,13 @@ class Recorder:
     def on_dependency(self, reached: Any) -> None:
         """Reports what the functions of a user's operation reach, a ``Snapshot`` of derivatives/functions/functions.py."""
 
+    def generator_of(self, seed: int, make: Callable[[int], Any]) -> Any:
+        """Returns the generator of the next operation with a seed, which ``make`` may make; None if it is no matter of the recorder."""
+
+    def rounds(self, elements: Iterator[Any]) -> Iterator[Any]:
+        """Returns the elements of a tensor, for each of which a loop has a round."""
+        return elements
+
     def on_dataset_element(self) -> None:
         """Reports that the next element of a dataset will be taken."""
 

@@ -191,7 +191,10 @@ class Tensor(Operand):
     def __iter__(self) -> Iterator[Tensor]:
         if not self._array.ndim:
             raise TypeError("Cannot iterate over a scalar tensor.")
-        return (self[position] for position in range(len(self._array)))
+        elements: Iterator[Tensor] = (self[position] for position in range(len(self._array)))
+        for recorder in recorders.active:
+            elements = recorder.rounds(elements)
+        return elements
 
     def __hash__(self) -> int:
         raise TypeError("Tensor is unhashable. Instead, use tensor.ref() as the key.")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from fastgrad._src.core import dtypes
-from fastgrad._src.core.recording import hide_from_recorders, is_state_recorded, report_effect
+from fastgrad._src.core.recording import hide_from_recorders, is_state_recorded, recorders, report_effect
 from fastgrad._src.core.replicas import ALONE, replica_group_scope
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.jit.locks import new_lock
@@ -17,6 +18,7 @@ class _DefaultGenerators:
     """The global seed, and one default generator for each operation seed in use.
 
     Attributes:
+        of_functions: the generators of operations with a seed in recorded functions, with their first states.
         follows_python: whether Keras draws missing seeds from Python's ``random``, as it does; not after ``set_seed``.
 
     ``set_seed`` resets the generators and keeps the objects, because compiled programs draw from their states.
@@ -27,6 +29,7 @@ class _DefaultGenerators:
         self.seed: int | str | None = None
         self.follows_python = True
         self.generators: dict[Any, Generator] = {}
+        self.of_functions: WeakKeyDictionary[Generator, list[int]] = WeakKeyDictionary()
         self.own_global_generator: Generator | None = None
         self.chosen_global_generator: Generator | None = None
         self.choice_counter: Variable | None = (
@@ -39,10 +42,27 @@ class _DefaultGenerators:
             self.follows_python = seed is None
             for operation_seed, generator in self.generators.items():
                 generator.reset(self._state(operation_seed))
+            for generator, first_state in [*self.of_functions.items()]:
+                generator.reset(first_state)
             if self.own_global_generator is not None:
                 self.own_global_generator.reset(self._initial_global_generator_state())
             if self.chosen_global_generator is not None:
                 self._set_global_generator(None)
+
+    def generator_of_draw(self, seed: Any) -> Generator:
+        """Returns the generator of an operation: that of its seed, or one of its own in a recorded function."""
+        for recorder in recorders.active if seed is not None else ():
+            own: Generator | None = recorder.generator_of(seed, self._generator_of_function)
+            if own is not None:
+                return own
+        return self.generator_of(seed)
+
+    def _generator_of_function(self, seed: int) -> Generator:
+        with self.lock, hide_from_recorders():
+            first_state = self._state(seed)
+            generator = Generator(state=first_state)
+            self.of_functions[generator] = first_state
+            return generator
 
     def generator_of(self, seed: Any) -> Generator:
         with self.lock:
@@ -163,7 +183,7 @@ def uses_python_random() -> bool:
 
 def default_philox_words(seed: Any) -> Any:
     """Returns a function from a shape to the Philox counter and key of the next draw under ``seed``."""
-    return _default_generators.generator_of(_checked_operation_seed(seed))._draw_words
+    return _default_generators.generator_of_draw(_checked_operation_seed(seed))._draw_words
 
 
 def default_key(seed: Any) -> int:
@@ -191,6 +211,7 @@ def default_states() -> list[tuple[Generator, tuple[int, ...]]]:
     with _default_generators.lock:
         default_generators = [
             *_default_generators.generators.values(),
+            *_default_generators.of_functions,
             _default_generators.own_global_generator,
             _default_generators.chosen_global_generator,
         ]

@@ -47,6 +47,7 @@ class _Run(NamedTuple):
         created: weak references to the variables that it made.
         saved: the values of variables before it changed them.
         reached: what the users' operations in it reach; see ``Captures.add_snapshots``.
+        generators: as of its trace tree.
     """
 
     trace: Trace | None
@@ -57,6 +58,7 @@ class _Run(NamedTuple):
     created: list[Any]
     saved: SavedVariables
     reached: dict[int, Any]
+    generators: dict[Any, Any]
 
 
 class Recorder:
@@ -81,7 +83,9 @@ class Recorder:
             restore_state: whether the state is restored, and ``CALL_CHANGED`` returned, if the call can be replayed now.
         """
         try:
-            run = self._run_with_capacity(call, objects)
+            is_of_tree = tree is not None and tree.captures.are_unchanged(objects)
+            generators: dict[Any, Any] = tree.generators if tree is not None and is_of_tree else {}
+            run = self._run_with_capacity(call, objects, generators)
         except _Unrecorded as end:
             return end.result
         try:
@@ -109,6 +113,7 @@ class Recorder:
             return run.results.build_from_recording(run.tensors, call.passed_leaves)
         if tree is None or tree not in key.trees or not tree.captures.are_unchanged(objects):
             tree = key.add(captures)
+            tree.generators = run.generators
         elif tree.captures.add_snapshots(run.reached):  # the tree's entries do not compare this
             tree.entries.clear()
             state.forget_uses()
@@ -119,24 +124,25 @@ class Recorder:
             return CALL_CHANGED
         return run.results.build_from_recording(run.tensors, call.passed_leaves)
 
-    def _run_with_capacity(self, call: Call, objects: list[Any]) -> _Run:
+    def _run_with_capacity(self, call: Call, objects: list[Any], generators: dict[Any, Any]) -> _Run:
         """Returns ``_run``, repeated while a loop that only a gradient runs has too small a capacity."""
         last_error: GuardError | None = None
         while True:
             try:
-                return self._run(call, objects)
+                return self._run(call, objects, generators)
             except GuardError as error:
                 if last_error is not None and error.found <= last_error.found:
                     raise
                 last_error = error  # its traceback keeps the loop alive, which now knows the capacity that it needs
 
-    def _run(self, call: Call, objects: list[Any]) -> _Run:
+    def _run(self, call: Call, objects: list[Any], generators: dict[Any, Any]) -> _Run:
         """Runs the function under a recording; if it fails, the state is restored."""
         read_floats: dict[str, int] = {}
         tensors, leaves = traced_arguments(call, read_floats.__setitem__)
         captures = Captures(self._python.callable(), call.arguments, objects)
         tensors_before = captures.tensors()
         recording = Recording(tensors, may_give_up=True, refuses=not self.runs_unrecorded)
+        recording.generators = generators
         has_ended = False
         try:
             with phase("recording"), recording:
@@ -172,7 +178,15 @@ class Recorder:
             if not recorders.active:  # tapes around the call hold tensors of the run rightly
                 computed = recording.end_scope(computed, self._python.name)
             return _Run(
-                kept_trace, results, computed, list(read_floats), settled, created, recording.saved, recording.reached
+                kept_trace,
+                results,
+                computed,
+                list(read_floats),
+                settled,
+                created,
+                recording.saved,
+                recording.reached,
+                generators,
             )
         except BaseException:
             recording.saved.restore()

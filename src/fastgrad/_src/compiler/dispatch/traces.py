@@ -148,10 +148,12 @@ class TraceTree:
         captures: as given.
         compiled: the programs.
         entries: straight-line code for calls, by their form.
+        generators: those of the traces' operations with a seed; see ``Recording.generator_of``.
     """
 
     def __init__(self, captures: Captures) -> None:
         self.captures = captures
+        self.generators: dict[Any, Any] = {}
         self.compiled: list[CompiledTree] = []
         self.entries: dict[Any, Any] = {}
         self._waiting: list[Trace] = []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple, Self
 
@@ -59,6 +59,8 @@ class Recording(recording.Recorder):
         numbers: the numbers on which Python's control flow depended, with the user's lines.
         reached: what the users' operations in the program and in its branches and loops reach, by id.
         made_in_parts: tensors of branches and bodies of loops that may have other values in another run.
+        generators: the random generators of operations with a seed, each of which has its own, as in TensorFlow; None if they share those
+            of eager calls.
     """
 
     records_state = True
@@ -90,6 +92,8 @@ class Recording(recording.Recorder):
         self.numbers: list[tuple[tuple[str, int] | None, int]] = []
         self.reached: dict[int, Any] = {}
         self.made_in_parts: list[Tensor] = []
+        self.generators: dict[Any, Any] | None = None
+        self._seeded_draws = 0
         for position, tensor in enumerate(arguments):
             self._add_node(Kind.ARGUMENT, position, outputs=(tensor,))
             self._kept.append(tensor)
@@ -261,6 +265,23 @@ class Recording(recording.Recorder):
             "would not do this again. Do it outside of the function; or run everything eagerly: "
             "tf.config.run_functions_eagerly(True)."
         )
+
+    def generator_of(self, seed: int, make: Callable[[int], Any]) -> Any:
+        """Returns the generator of the next operation with a seed: another trace of the tree may have made it."""
+        if self.generators is None:
+            return None
+        key = self._seeded_draws, seed, user_line()
+        self._seeded_draws += 1
+        if key not in self.generators:
+            self.generators[key] = make(seed)
+        return self.generators[key]
+
+    def rounds(self, elements: Iterator[Any]) -> Iterator[Any]:
+        """Yields the elements of a tensor. An operation with a seed is the same one in each round of a loop over them, as in TensorFlow."""
+        first_draw = self._seeded_draws
+        for element in elements:
+            self._seeded_draws = first_draw
+            yield element
 
     def on_dataset_element(self) -> None:
         """Stops the recording at a loop over a dataset, which has an unknown number of elements."""
