@@ -85,3 +85,13 @@ def test_copies_and_pickles_are_the_type_itself():
 def test_the_types_are_a_tuple():
     assert type(dtypes.ALL) is tuple
     assert len(dtypes.ALL) == len(set(dtypes.ALL)) == 16
+
+
+@pytest.mark.parametrize("name", ["qint8", "quint8", "qint16", "quint16", "qint32"])
+def test_a_quantized_dtype_is_not_the_plain_one(name):
+    quantized, plain = getattr(tf, name), getattr(tf, name.removeprefix("q"))
+    assert quantized != plain
+    assert plain not in (tf.qint8, tf.quint8, tf.qint16, tf.quint16, tf.qint32)
+    assert tf.as_dtype(name) is quantized is pickle.loads(pickle.dumps(quantized))
+    assert (quantized.is_integer, quantized.size) == (False, plain.size)
+    assert tf.cast([1, 2], quantized).dtype is plain

@@ -9,39 +9,15 @@ import pytest
 
 import fastgrad as tf
 from fastgrad._src.compiler.dispatch import forward_program
-from fastgrad._src.core import repeated_backward, repeated_forward
+from fastgrad._src.core import repeated_forward
 from fastgrad._src.core.repeated_backward import programs
-from fastgrad._src.core.repeated_forward import Follower, ForwardPass, forward_passes
+from fastgrad._src.core.repeated_forward import forward_passes
+from tests.core.repeated_tapes import assert_bits
 
+pytestmark = pytest.mark.usefixtures("counted")
 RNG = np.random.default_rng(7)
 RUNS = 4
 """The runs before a program, of the backward pass and then of the forward pass, in these tests."""
-
-
-@pytest.fixture(autouse=True)
-def counted(monkeypatch):
-    """Programs come soon and stay; counts the passes that kept a known order, and those that left it."""
-    monkeypatch.setattr(repeated_backward, "RUNS_BEFORE_PROGRAM", 1)
-    monkeypatch.setattr(repeated_forward, "PASSES_IN_A_ROW", 1)
-    monkeypatch.setattr(repeated_forward, "TIMED_PASSES", 0)
-    monkeypatch.setattr(forward_program, "LEAST_RESULTS", 1)
-    counts = {"kept": 0, "left": 0, "computed": 0}
-    note_end, compute = ForwardPass.note_end, Follower._compute
-
-    def noted(self, is_complete):
-        counts["kept" if is_complete else "left"] += 1
-        note_end(self, is_complete)
-
-    def computed(self, segment):
-        has_results = compute(self, segment)
-        counts["computed"] += has_results
-        return has_results
-
-    monkeypatch.setattr(ForwardPass, "note_end", noted)
-    monkeypatch.setattr(Follower, "_compute", computed)
-    programs.clear()
-    yield counts
-    programs.clear()
 
 
 def normal(*shape, dtype=np.float32):
@@ -62,14 +38,6 @@ def without_programs(function, variables, *arguments):
         return run(function, variables, *arguments)
     finally:
         programs.is_on, forward_passes.are_expected = True, True
-
-
-def assert_bits(ours, wanted):
-    for x, y in zip(ours, wanted, strict=True):
-        assert (x is None) == (y is None)
-        if x is not None:
-            assert x.dtype == y.dtype
-            np.testing.assert_array_equal(x, y)
 
 
 def all_of(*functions):

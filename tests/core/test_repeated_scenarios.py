@@ -15,7 +15,7 @@ from fastgrad._src.core import repeated_backward
 from fastgrad._src.core.known_calls import are_equal, known_attributes
 from fastgrad._src.core.repeated_backward import programs
 from fastgrad._src.ops.kernel_launches import cached_launches
-from tests.core.test_repeated_forward import assert_bits, counted  # noqa: F401 - a fixture
+from tests.core.repeated_tapes import assert_bits
 
 keras = tf.keras
 RNG = np.random.default_rng(11)
@@ -512,12 +512,46 @@ def test_errors_that_the_block_catches():
     with_and_without(scenario)
 
 
+class Interrupted(BaseException):
+    """Stands for KeyboardInterrupt, which ends a run of pytest."""
+
+
+class RaisesOnce(dict):
+    def __setitem__(self, key, value):
+        if not vars(self):
+            self.has_raised = True
+            raise Interrupted
+        super().__setitem__(key, value)
+
+
+class RaisesAtFirstEntry(list):
+    def append(self, value):
+        if not vars(self):
+            self.has_raised = True
+            raise Interrupted
+        super().append(value)
+
+
+@pytest.mark.parametrize(("attribute", "container"), [("_reads", RaisesOnce), ("_entries", RaisesAtFirstEntry)])
+def test_an_interrupt_while_the_tape_notes(attribute, container):
+    w = tf.Variable(np.full(4, 0.3, np.float32))
+    programs.switch(False)
+    wanted = [x.numpy() for x in pass_of(lambda w: chain(chain(w)), [w])]
+    programs.switch(True)
+    for number in range(2 * PASSES):
+        tape = tf.GradientTape(persistent=True)
+        with tape:
+            if number < 3:  # the third pass is noted
+                setattr(tape, attribute, container())
+                with pytest.raises(Interrupted):
+                    chain(w)
+            loss = tf.reduce_sum(chain(chain(w)))
+        assert_bits([loss.numpy(), tape.gradient(loss, w).numpy()], wanted)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_interrupts_inside_the_block():
     """Ctrl-C comes anywhere in a pass of a persistent tape and is caught there; the gradients stay right."""
-
-    class Interrupted(BaseException):
-        """Stands for KeyboardInterrupt, which ends a run of pytest."""
-
     is_armed = False
 
     def interrupt(*_):

@@ -17,7 +17,7 @@ from scipy import special
 import fastgrad as tf
 from fastgrad._src.scalars import terms
 from fastgrad._src.scalars.formulas import COTANGENT, OPERANDS, RESULT, Number, arity_of, expand, partials_of, trace
-from tests.scalars.test_partials import OPERATIONS
+from tests.scalars.operations import OPERATIONS
 
 _SIZES = (
     1e-30,

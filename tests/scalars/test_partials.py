@@ -21,6 +21,7 @@ from fastgrad._src.scalars.formulas import (
     partials_of,
     trace,
 )
+from tests.scalars.operations import OPERATIONS
 
 _PYTHON = {
     **{operation: function for function, operation in terms.OPERATORS.items()},
@@ -42,12 +43,6 @@ _PYTHON = {
     terms.exp2: np.exp2,
     terms.floor: math.floor,
     terms.rint: np.rint,
-}
-_ALL = [value for value in vars(terms).values() if isinstance(value, ScalarOperation)]
-OPERATIONS = {
-    operation.name or operation.text: operation
-    for operation in (*_ALL, *terms.FUNCTIONS.values())
-    if any(partial is not None for partial in operation.partials)
 }
 POINTS = (0.37, 0.81, 0.59)
 POINTS_OF = {"acosh": (1.4,), "clip": (0.37, 0.1, 0.9), "where": (1.0, 0.37, 0.81), "masked": (0.37, 1.0)}

@@ -187,8 +187,10 @@ complex64 = _declare_dtype("complex64", np.complex64, 8)
 complex128 = _declare_dtype("complex128", np.complex128, 18)
 string = _declare_dtype("string", object, 7)
 
-# TensorFlow's quantized types hold plain integers: here they are other names of these.
-qint8, quint8, qint16, quint16, qint32 = int8, uint8, int16, uint16, int32
+# TensorFlow's quantized types hold plain integers: their tensors have the plain dtypes.
+_QUANTIZED = tuple([DType(f"q{kind.name}", kind.numpy) for kind in (int8, uint8, int16, uint16, int32)])
+qint8, quint8, qint16, quint16, qint32 = _QUANTIZED
+_TENSORFLOW_ENUM |= {"qint8": 11, "quint8": 12, "qint32": 13, "qint16": 15, "quint16": 16}
 
 ALL = tuple(_declared_dtypes)
 """Every DType that operations compute with."""
@@ -225,7 +227,7 @@ _BY_KEY: dict[Any, DType] = {
     "half": float16,
     "float": float32,
     "double": float64,
-    **{f"q{dtype.name}": dtype for dtype in (int8, uint8, int16, uint16, int32)},
+    **{dtype.name: dtype for dtype in _QUANTIZED},
 }
 
 
