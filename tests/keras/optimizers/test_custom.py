@@ -148,3 +148,32 @@ def test_a_forgotten_constructor_of_a_loss_or_metric(base):
     for use in (lambda x: x.name, lambda x: x.dtype):
         with pytest.raises(RuntimeError, match=r"'Forgetful', you forgot to call `super\(\).__init__\(\)`"):
             use(Forgetful())
+
+
+def test_an_overridden_learning_rate_is_used():
+    class Halved(tf.optimizers.SGD):
+        @property
+        def learning_rate(self):
+            return super().learning_rate * 0.5
+
+    for options in ({}, {"clipvalue": 5.0}):
+        for run in (lambda function: function, tf.function):
+            optimizer, variable = Halved(1.0, **options), tf.Variable(8.0)
+
+            def step(optimizer=optimizer, variable=variable):
+                optimizer.apply_gradients([(tf.constant(2.0), variable)])
+
+            compiled = run(lambda step=step: step())
+            for _ in range(3):
+                compiled()
+            assert float(variable) == 5.0
+
+
+def test_an_overridden_learning_rate_reaches_update_step():
+    class Recording(Momentum):
+        @property
+        def learning_rate(self):
+            return tf.constant(0.25)
+
+    variables = train(Recording(momentum=0.0), steps=1)
+    np.testing.assert_allclose(variables[0], [0.75, 2.0])

@@ -116,7 +116,11 @@ class OptimizerState(RecordedAttributesBase, Configured):
     def _rate(self) -> float:
         """Returns the rate of the current update."""
         rate = self._learning_rate
-        return float(rate._array if type(rate) is OptimizerVariable else self.learning_rate)
+        return float(rate._array if type(rate) is OptimizerVariable and self._has_own_rate() else self.learning_rate)
+
+    def _has_own_rate(self) -> bool:
+        """True if no subclass overrides ``learning_rate``."""
+        return type(self).learning_rate is OptimizerState.learning_rate
 
     @property
     def variables(self) -> list[Any]:
