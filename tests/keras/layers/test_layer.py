@@ -931,3 +931,53 @@ class TestRuleOfShapes:
                 return a + b
 
         assert Sum()(keras.Input((2,)), keras.Input((2,))).shape == (None, 2)
+
+
+class TestOverriddenProperties:
+    def test_trainable(self):
+        class Frozen(layers.Layer):
+            frozen = True
+
+            @property
+            def trainable(self):
+                return not self.frozen
+
+            @trainable.setter
+            def trainable(self, value):
+                self.frozen = not value
+
+            def build(self, input_shape):
+                self.scale = self.add_weight(shape=(), initializer="ones")
+                self.shift = keras.Variable(0.0)
+
+            def call(self, x):
+                return x * self.scale + self.shift
+
+        layer = Frozen()
+        layer.frozen = True
+        layer.build((None, 2))
+        assert (len(layer.trainable_weights), len(layer.non_trainable_weights)) == (0, 2)
+        assert not layer.scale.trainable
+        assert layer.get_config()["trainable"] is False
+        layer.frozen = False
+        assert layer.trainable_weights == [layer.shift]
+
+    @pytest.mark.parametrize("is_property", [False, True])
+    def test_input_spec(self, is_property):
+        spec = keras.InputSpec(ndim=3)
+
+        class Checked(layers.Layer):
+            input_spec = property(lambda self: spec) if is_property else spec
+
+            def call(self, x):
+                return x
+
+        layer = Checked()
+        assert layer(np.ones((1, 2, 3))).shape == (1, 2, 3)
+        for call in (
+            lambda: layer(np.ones((1, 2))),
+            lambda: layer(keras.Input((2,))),
+            lambda: keras.Sequential([keras.Input((2,)), Checked()]),
+        ):
+            with pytest.raises(ValueError, match="ndim=3"):
+                call()

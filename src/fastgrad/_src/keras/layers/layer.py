@@ -355,7 +355,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
         weight.regularizer, weight.constraint = regularizer, constraint
         if overwrite_with_gradient:
             weight.overwrite_with_gradient = True
-        if not self._trainable:
+        if not self.trainable:
             weight._trainable = False
         self._track_object(weight, trainable)
         if not weight.auto_named:

@@ -244,8 +244,8 @@ def _build(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
 
 def output_spec(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Returns KerasTensors with the shapes and dtypes of a layer's results; builds the layer, but records no node."""
-    if layer._input_spec is not None:
-        check_inputs(layer._input_spec, args[0] if args else next(iter(kwargs.values())), layer.name)
+    if layer.input_spec is not None:
+        check_inputs(layer.input_spec, args[0] if args else next(iter(kwargs.values())), layer.name)
     shapes = map_keras_tensors(args, lambda x: x.shape)
     has_one_argument = len(args) == 1 and not keras_tensors(kwargs)
     if (
