@@ -88,6 +88,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
     """
 
     _building: bool
+    _input_spec: Any
     _build_shapes: dict[str, Any] | None
     _added_losses: list[Any]
     _layer_path: str | None
