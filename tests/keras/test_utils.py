@@ -266,3 +266,15 @@ def test_an_int_of_keras_is_an_int64(dtype):
     assert tf.keras.Input((2,), dtype=dtype).dtype == "int64"
     assert tf.keras.layers.InputSpec(dtype=dtype).dtype == "int64"
     assert tf.keras.initializers.Zeros()((2,), dtype=dtype).dtype is tf.int64
+
+
+@pytest.mark.parametrize("dtype", [np.float16, tf.bfloat16.as_numpy_dtype])
+def test_normalize_does_not_overflow(dtype):
+    x = np.array([[300.0, 400.0], [0.0, 0.0]], dtype)
+    for order, expected in ((1, [3 / 7, 4 / 7]), (2, [0.6, 0.8]), (np.inf, [0.75, 1.0])):
+        for result in (
+            keras.utils.normalize(x, order=order),
+            keras.utils.normalize(tf.constant(x), order=order).numpy(),
+        ):
+            assert result.dtype == dtype
+            np.testing.assert_allclose(result.astype(float), [expected, [0.0, 0.0]], rtol=5e-3)

@@ -39,6 +39,20 @@ def test_cond_checks_its_arguments():
 # ---- case and switch_case ----------------------------------------------------------------------------------
 
 
+def test_case_gives_the_element_of_a_list_of_one_in_eager_code():
+    one, two = (lambda: [1]), (lambda: (2,))
+    assert tf.case([(TRUE, one)], default=two) == 1
+    assert tf.case([(FALSE, one)], default=two) == 2
+    assert tf.case([(FALSE, one), (TRUE, two)]) == 2
+    assert tf.case([(FALSE, one), (TRUE, lambda: [[3]])]) == [3]
+    assert tf.case([(TRUE, lambda: [1, 2])], default=two) == [1, 2]
+    assert tf.case([(TRUE, one)]) == [1]  # there is nothing to choose
+    assert tf.case([(TRUE, one)], default=two, strict=True) == [1]
+    assert tf.cond(TRUE, one, two) == [1]
+    recorded = tf.function(lambda p: tf.case([(p, lambda: [tf.constant(1)])], default=lambda: [tf.constant(2)]))
+    assert [x.numpy() for x in recorded(TRUE)] == [1]
+
+
 def test_case_checks_its_arguments():
     for pairs, error, text in [
         ([], ValueError, "at least one"),

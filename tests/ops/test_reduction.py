@@ -324,3 +324,22 @@ def test_sums_of_short_rows_of_integers(dtype, columns):
             assert found.dtype == dtype
             np.testing.assert_array_equal(found, np.add.reduce(one, -1, dtype, keepdims=keepdims))
     assert tf.reduce_mean(tf.constant(x), -1).dtype.name == dtype
+
+
+@pytest.mark.parametrize("shape", [(1,), (3,), (2, 400)])
+def test_gradient_of_logsumexp_of_minus_infinities_is_0(shape):
+    values = np.full(shape, -inf, np.float32)
+    for fill in (None, 2.0):
+        if fill is not None:
+            values[..., 0] = fill
+        x = tf.constant(values)
+
+        def slope(x):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = tf.reduce_logsumexp(x, axis=-1)
+            return tape.gradient(y, x)
+
+        expected = (values == fill).astype(np.float32)
+        np.testing.assert_array_equal(slope(x), expected)
+        np.testing.assert_array_equal(tf.function(slope)(x), expected)

@@ -873,3 +873,111 @@ def test_no_built_in_layer_has_a_private_constructor():
     layers = [value for value in vars(tf.keras.layers).values() if isinstance(value, type)]
     assert len(layers) > 100
     assert not [layer for layer in layers if layer.__init__.__qualname__.startswith("_")]
+
+
+class TestRuleOfShapes:
+    """``compute_output_shape`` of a user's class, which symbolic calls ask."""
+
+    def test_of_several_arguments(self):
+        class Cross(layers.Layer):
+            asked = ()
+
+            def build(self, a_shape, b_shape=None):
+                self.scale = self.add_weight(shape=(a_shape[-1],), initializer="ones")
+
+            def compute_output_shape(self, a_shape, b_shape=None):
+                self.asked = (*self.asked, (a_shape, b_shape))
+                return (a_shape[0], None)
+
+            def call(self, a, b=None):
+                return a * self.scale
+
+        layer, a, b = Cross(), keras.Input((2,)), keras.Input((3,))
+        layer.build((None, 2))
+        for args, options, shapes in [
+            ((a, b), {}, ((None, 2), (None, 3))),
+            ((a,), {"b": b}, ((None, 2), (None, 3))),
+            ((), {"a": a, "b": b}, ((None, 2), (None, 3))),
+            ((a,), {"b": 1.0}, ((None, 2), None)),
+        ]:
+            layer.asked = ()
+            assert layer(*args, **options).shape == (None, None)
+            assert layer.asked == (shapes,)
+
+    def test_of_a_list_and_a_dict(self):
+        class First(layers.Layer):
+            def compute_output_shape(self, input_shape):
+                self.asked = input_shape
+                return {"out": next(iter(input_shape.values())) if isinstance(input_shape, dict) else input_shape[0]}
+
+            def call(self, inputs):
+                return {"out": next(iter(inputs.values())) if isinstance(inputs, dict) else inputs[0]}
+
+        a, b = keras.Input((2,)), keras.Input((3,))
+        layer = First()
+        assert layer([a, b])["out"].shape == (None, 2)
+        assert layer.asked == [(None, 2), (None, 3)]
+        assert layer({"x": b, "y": a})["out"].shape == (None, 3)
+        assert layer.asked == {"x": (None, 3), "y": (None, 2)}
+        model = keras.Model([a, b], layer([a, b])["out"])
+        np.testing.assert_array_equal(model([np.ones((1, 2)), np.zeros((1, 3))]), [[1.0, 1.0]])
+
+    def test_a_rule_that_does_not_know_an_argument_is_left_out(self):
+        class Sum(layers.Layer):
+            def compute_output_shape(self, a_shape, other_shape=None):
+                raise AssertionError
+
+            def call(self, a, b):
+                return a + b
+
+        assert Sum()(keras.Input((2,)), keras.Input((2,))).shape == (None, 2)
+
+
+class TestOverriddenProperties:
+    def test_trainable(self):
+        class Frozen(layers.Layer):
+            frozen = True
+
+            @property
+            def trainable(self):
+                return not self.frozen
+
+            @trainable.setter
+            def trainable(self, value):
+                self.frozen = not value
+
+            def build(self, input_shape):
+                self.scale = self.add_weight(shape=(), initializer="ones")
+                self.shift = keras.Variable(0.0)
+
+            def call(self, x):
+                return x * self.scale + self.shift
+
+        layer = Frozen()
+        layer.frozen = True
+        layer.build((None, 2))
+        assert (len(layer.trainable_weights), len(layer.non_trainable_weights)) == (0, 2)
+        assert not layer.scale.trainable
+        assert layer.get_config()["trainable"] is False
+        layer.frozen = False
+        assert layer.trainable_weights == [layer.shift]
+
+    @pytest.mark.parametrize("is_property", [False, True])
+    def test_input_spec(self, is_property):
+        spec = keras.InputSpec(ndim=3)
+
+        class Checked(layers.Layer):
+            input_spec = property(lambda self: spec) if is_property else spec
+
+            def call(self, x):
+                return x
+
+        layer = Checked()
+        assert layer(np.ones((1, 2, 3))).shape == (1, 2, 3)
+        for call in (
+            lambda: layer(np.ones((1, 2))),
+            lambda: layer(keras.Input((2,))),
+            lambda: keras.Sequential([keras.Input((2,)), Checked()]),
+        ):
+            with pytest.raises(ValueError, match="ndim=3"):
+                call()

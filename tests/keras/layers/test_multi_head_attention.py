@@ -215,3 +215,45 @@ def test_shapes_that_do_not_go_together_and_nothing_has_changed():
     with pytest.raises(tf.errors.InvalidArgumentError, match="mask"):
         layer(X, V, attention_mask=np.ones((2, 4, 7)))
     assert layer(X, V).shape == (2, 5, 8)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_a_subclass_computes_attention_in_its_own_way(causal):
+    class Mean(layers.MultiHeadAttention):
+        """Keras documents this method for overriding."""
+
+        def _compute_attention(
+            self, query, key, value, attention_mask=None, training=None, return_attention_scores=False
+        ):
+            seen = (
+                tf.ones((2, 5, 7))
+                if attention_mask is None
+                else tf.cast(attention_mask, tf.float32) * tf.ones((2, 5, 7))
+            )
+            weights = seen / tf.reduce_sum(seen, -1, keepdims=True)
+            return tf.einsum("bts,bshd->bthd", weights, value), weights
+
+    layer, weights = filled(Mean(2, 3), X, V)
+    output, scores = layer(X, V, attention_mask=MASK, use_causal_mask=causal, return_attention_scores=True)
+    seen = MASK & np.tri(5, 7, dtype=bool) if causal else MASK
+    means = seen / np.maximum(seen.sum(-1, keepdims=True), 0)
+    values = np.einsum("bsf,fhd->bshd", V, weights["value/kernel"]) + weights["value/bias"]
+    expected = np.einsum("bts,bshd,hdo->bto", means, values, weights["attention_output/kernel"])
+    np.testing.assert_allclose(scores, means, rtol=1e-6)
+    np.testing.assert_allclose(output, expected + weights["attention_output/bias"], rtol=1e-4, atol=1e-5)
+
+
+def test_a_subclass_changes_the_arguments_of_attention():
+    class Doubled(layers.MultiHeadAttention):
+        def _compute_attention(self, query, key, value, *args, **options):
+            return super()._compute_attention(query, key, value * 2.0, *args, **options)
+
+    layer = layers.MultiHeadAttention(2, 3, use_bias=False, attention_axes=(1,))
+    layer(X, V)
+    doubled = Doubled.from_config(layer.get_config())
+    doubled(X, V)
+    doubled.set_weights(layer.get_weights())
+    for causal in (False, True):
+        np.testing.assert_allclose(
+            doubled(X, V, use_causal_mask=causal), 2 * layer(X, V, use_causal_mask=causal).numpy(), rtol=1e-5, atol=1e-6
+        )

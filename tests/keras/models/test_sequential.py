@@ -286,3 +286,27 @@ class TestDtypes:
         inputs._keras_mask = tf.constant([[True, False]])
         masked = keras.Sequential([layers.Activation("linear")])(inputs)
         assert masked._keras_mask.numpy().tolist() == [[True, False]]
+
+
+def test_a_subclass_has_its_own_add_and_build_called():
+    class Stack(keras.Sequential):
+        def __init__(self, *args):
+            self.added = []
+            super().__init__(*args)
+
+        def add(self, layer, rebuild=True):
+            self.added.append(layer.name)
+            super().add(layer, rebuild)
+
+        def build(self, input_shape=None):
+            super().build(input_shape)
+            self.scale = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="scale")
+
+        def call(self, inputs, training=None, mask=None):
+            return super().call(inputs * (self.scale + 1.0), training=training, mask=mask)
+
+    for first in ([], [keras.Input((3,), name="given")]):
+        model = Stack([*first, keras.layers.Dense(1, kernel_initializer="ones", name="top")])
+        assert model.added == [*(["given"] if first else []), "top"]
+        np.testing.assert_array_equal(model(np.ones((2, 3))), [[6.0], [6.0]])
+        assert sorted(weight.name for weight in model.weights) == ["bias", "kernel", "scale"]

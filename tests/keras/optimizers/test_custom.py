@@ -117,3 +117,63 @@ def test_what_updates_variables_one_by_one_does_the_same_compiled(name, options)
     assert found[0][0][2] < found[0][0][0]
     for compiled, eager in zip(found[0][1], found[1][1], strict=True):
         np.testing.assert_allclose(compiled, eager, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda optimizer: optimizer.apply_gradients([(tf.constant(1.0), tf.Variable(1.0))]),
+        lambda optimizer: optimizer.scale_loss(tf.constant(1.0)),
+        lambda optimizer: optimizer.build([tf.Variable(1.0)]),
+    ],
+)
+def test_a_forgotten_constructor_of_the_base(use):
+    class Forgetful(tf.optimizers.SGD):
+        def __init__(self):
+            self.momentum = 0.0
+
+    with pytest.raises(RuntimeError, match=r"'Forgetful', you forgot to call `super\(\).__init__\(\)`"):
+        use(Forgetful())
+
+
+@pytest.mark.parametrize("base", [tf.keras.losses.Loss, tf.keras.metrics.Metric])
+def test_a_forgotten_constructor_of_a_loss_or_metric(base):
+    class Forgetful(base):
+        def __init__(self):
+            self.factor = 2.0
+
+        def call(self, y_true, y_pred):
+            return self.factor * abs(y_true - y_pred)
+
+    for use in (lambda x: x.name, lambda x: x.dtype):
+        with pytest.raises(RuntimeError, match=r"'Forgetful', you forgot to call `super\(\).__init__\(\)`"):
+            use(Forgetful())
+
+
+def test_an_overridden_learning_rate_is_used():
+    class Halved(tf.optimizers.SGD):
+        @property
+        def learning_rate(self):
+            return super().learning_rate * 0.5
+
+    for options in ({}, {"clipvalue": 5.0}):
+        for run in (lambda function: function, tf.function):
+            optimizer, variable = Halved(1.0, **options), tf.Variable(8.0)
+
+            def step(optimizer=optimizer, variable=variable):
+                optimizer.apply_gradients([(tf.constant(2.0), variable)])
+
+            compiled = run(lambda step=step: step())
+            for _ in range(3):
+                compiled()
+            assert float(variable) == 5.0
+
+
+def test_an_overridden_learning_rate_reaches_update_step():
+    class Recording(Momentum):
+        @property
+        def learning_rate(self):
+            return tf.constant(0.25)
+
+    variables = train(Recording(momentum=0.0), steps=1)
+    np.testing.assert_allclose(variables[0], [0.75, 2.0])

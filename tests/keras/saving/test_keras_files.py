@@ -437,6 +437,91 @@ class TestOwnVariables:
         np.testing.assert_array_equal(second.layers[0].table, [3.0, 4.0])
         np.testing.assert_array_equal(second(x), first(x))
 
+    @pytest.mark.parametrize("ending", [".keras", ".weights.h5"])
+    def test_an_optimizer_saves_and_loads_what_it_likes(self, tmp_path, ending):
+        @keras.saving.register_keras_serializable(package="tests")
+        class Counting(keras.optimizers.Adam):
+            count = 0
+
+            def save_own_variables(self, store):
+                super().save_own_variables(store)
+                store["count"] = np.array(self.count)
+
+            def load_own_variables(self, store):
+                self.count = int(np.array(store["count"]))
+                super().load_own_variables({name: store[name] for name in store.keys() - {"count"}})
+
+        first, x = self.model(), np.ones((3, 2), np.float32)
+        first.compile(Counting(), "mse")
+        first.fit(x, x[:, :1], verbose=0)
+        first.optimizer.count = 7
+        path = tmp_path / f"model{ending}"
+        if ending == ".keras":
+            first.save(path)
+            second = keras.models.load_model(path)
+        else:
+            first.save_weights(path)
+            second = self.model()
+            second.compile(Counting(), "mse")
+            second.optimizer.build(second.trainable_variables)
+            second.load_weights(path)
+        assert (second.optimizer.count, int(second.optimizer.iterations)) == (7, 1)
+        for value, expected in zip(second.optimizer.variables, first.optimizer.variables, strict=True):
+            np.testing.assert_array_equal(value, expected)
+
+    def test_a_file_without_an_optimizer_loads(self, tmp_path):
+        class Refusing(keras.optimizers.SGD):
+            def load_own_variables(self, store):
+                raise AssertionError
+
+        first, second = self.model(), self.model()
+        first.save_weights(tmp_path / "model.weights.h5")
+        second.compile(Refusing(), "mse")
+        second.load_weights(tmp_path / "model.weights.h5")
+
+    @pytest.mark.parametrize("ending", [".keras", ".safetensors", ".npz"])
+    def test_files_beside_the_weights(self, tmp_path, ending):
+        @keras.saving.register_keras_serializable(package="tests")
+        class WithFiles(keras.layers.Layer):
+            contents = None
+
+            def call(self, x):
+                return x
+
+            def save_assets(self, folder):
+                (Path(folder) / "inner").mkdir()
+                (Path(folder) / "inner" / "data.bin").write_bytes(self.contents)
+
+            def load_assets(self, folder):
+                self.contents = (Path(folder) / "inner" / "data.bin").read_bytes()
+
+        lookup = keras.layers.StringLookup(vocabulary=["a"])
+        nested = keras.Sequential([WithFiles(name="one"), WithFiles(name="two")], name="nested")
+        model = keras.Sequential([keras.Input((1,), dtype="string"), lookup, nested, keras.layers.Dense(1)])
+        contents = [bytes(range(256)), "é".encode()]
+        for layer, text in zip(nested.layers, contents, strict=True):
+            layer.contents = text
+        model.save(tmp_path / f"model{ending}")
+        loaded = keras.models.load_model(tmp_path / f"model{ending}")
+        assert [layer.contents for layer in loaded.layers[1].layers] == contents
+        for layer in loaded.layers[1].layers:
+            layer.contents = None
+        loaded.load_weights(tmp_path / f"model{ending}")
+        assert [layer.contents for layer in loaded.layers[1].layers] == contents
+
+    def test_a_name_that_leads_out_of_the_folder(self, tmp_path):
+        @keras.saving.register_keras_serializable(package="tests")
+        class Reader(keras.layers.Layer):
+            def load_assets(self, folder):
+                raise AssertionError
+
+        path = tmp_path / "model.keras"
+        keras.Sequential([keras.Input((1,)), Reader()]).save(path)
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr("assets/../../stray", "x")
+        with pytest.raises(ValueError, match="stray"):
+            keras.models.load_model(path)
+
     def test_an_error_of_its_own_comes_out(self, tmp_path):
         class Refusing(self.Table):
             def save_own_variables(self, store):

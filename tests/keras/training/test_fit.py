@@ -776,3 +776,73 @@ def test_a_model_without_a_known_shape_takes_the_kind_of_labels_from_its_loss():
     model.compile("sgd", "sparse_categorical_crossentropy")
     value = model.train_on_batch(np.ones((1, 2, 3)), np.array([[0, 1]]), class_weight={0: 2.0, 1: 4.0})
     assert value == pytest.approx(3 * np.log(2), rel=1e-6)
+
+
+class TestOwnEvaluate:
+    """``evaluate`` of a user's class, by which ``fit`` validates."""
+
+    @staticmethod
+    def model(base):
+        model = base(
+            [tf.keras.Input((1,)), tf.keras.layers.Dense(1, kernel_initializer="ones", bias_initializer="ones")]
+        )
+        model.compile(tf.keras.optimizers.SGD(0.0), "mae")
+        return model
+
+    def test_fit_asks_it(self):
+        calls = []
+
+        class Own(tf.keras.Sequential):
+            def evaluate(self, *args, **options):
+                calls.append((args, options))
+                return {**super().evaluate(*args, **options), "more": 7.0}
+
+        x, y = np.arange(4.0).reshape(4, 1), np.zeros((4, 1))
+        model = self.model(Own)
+        seen = []
+        callback = tf.keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(sorted(logs)))
+        weights = np.array([1.0, 0.0, 0.0, 0.0])
+        history = model.fit(
+            x,
+            y,
+            epochs=4,
+            verbose=0,
+            validation_data=(x, y, weights),
+            validation_batch_size=3,
+            validation_freq=2,
+            callbacks=callback,
+        ).history
+        assert history["val_more"] == [7.0, 7.0]
+        np.testing.assert_allclose(history["val_loss"], [0.25, 0.25])
+        assert seen == [["loss"], ["loss", "val_loss", "val_more"]] * 2
+        ((_, options), _) = calls
+        assert options["x"] is x
+        assert options["y"] is y
+        assert options["sample_weight"] is weights
+        assert (options["batch_size"], options["steps"], options["return_dict"]) == (3, None, True)
+
+    def test_it_may_evaluate_other_data(self):
+        class Own(tf.keras.Sequential):
+            def evaluate(self, x=None, y=None, **options):
+                return super().evaluate(x + 1.0, y, **options)
+
+        x, y = np.arange(4.0).reshape(4, 1), np.zeros((4, 1))
+        history = self.model(Own).fit(x, y, verbose=0, validation_data=(x, y)).history
+        np.testing.assert_allclose(history["val_loss"], [3.5])
+
+    def test_a_generator_goes_on_as_without_it(self):
+        class Own(tf.keras.Sequential):
+            def evaluate(self, *args, **options):
+                return super().evaluate(*args, **options)
+
+        def batches():
+            for number in range(20):
+                yield np.full((2, 1), float(number)), np.zeros((2, 1))
+
+        x, y = np.ones((2, 1)), np.ones((2, 1))
+        options = {"epochs": 3, "verbose": 0, "validation_steps": 2}
+        plain, own = [
+            self.model(base).fit(x, y, validation_data=batches(), **options).history
+            for base in (tf.keras.Sequential, Own)
+        ]
+        assert own == plain

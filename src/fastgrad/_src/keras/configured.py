@@ -39,6 +39,21 @@ class Configured:
         return cls(**config)
 
 
+class SetByInit:
+    """A class attribute that stands for one of objects: reading it says that the base's ``__init__`` has not run."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        raise RuntimeError(
+            f"In '{type(instance).__name__}', you forgot to call `super().__init__()` as the first statement in the `__init__()` "
+            f"method, which sets `{self._name}`. Go add it!"
+        )
+
+
 class ConfiguredFunction(Configured):
     """A callable object that layers and weights have as an attribute, whose own attributes recorded programs compare."""
 

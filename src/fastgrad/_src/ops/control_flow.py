@@ -13,6 +13,7 @@ from typing import Any
 
 from fastgrad._src.core import nest
 from fastgrad._src.core.composite import Composite
+from fastgrad._src.core.eager import executing_eagerly
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operation import TABLE
 from fastgrad._src.core.recording import control_flow_handler
@@ -85,7 +86,9 @@ def case(
             dict from references of tensors to functions.
         default: the function to call if no predicate is true.
         exclusive: whether more than one true predicate is an error.
-        strict, name: kept for TensorFlow's signature.
+        strict: whether eager code keeps a list or tuple of one. Otherwise it returns the element, as TensorFlow does, if a
+            predicate is asked: a single pair without ``default`` keeps its list.
+        name: kept for TensorFlow's signature.
 
     Returns:
         The result of the function.
@@ -117,14 +120,22 @@ def case(
             Assert(last_predicate, ["Input error: None of conditions evaluated as True"])
             return function()
 
-    return _call_first_true(pairs, otherwise)
+    return _call_first_true(pairs, otherwise, strict or not executing_eagerly())
 
 
-def _call_first_true(pairs: Sequence[tuple[Tensor, Callable[[], Any]]], default: Callable[[], Any]) -> Any:
+def _call_first_true(
+    pairs: Sequence[tuple[Tensor, Callable[[], Any]]], default: Callable[[], Any], keep_list: bool
+) -> Any:
     if not pairs:
         return default()
     (predicate, function), *others = pairs
-    return cond(predicate, function, lambda: _call_first_true(others, default))
+    return element_of_one(cond(predicate, function, lambda: _call_first_true(others, default, keep_list)), keep_list)
+
+
+def element_of_one(results: Any, keep_list: bool) -> Any:
+    """Returns the element of a list or tuple of one, unless ``keep_list``; other results as they are."""
+    is_list_of_one = isinstance(results, (list, tuple)) and len(results) == 1
+    return results[0] if is_list_of_one and not keep_list else results
 
 
 def _checked_branch_pairs(pred_fn_pairs: Any, exclusive: bool) -> list[tuple[Tensor, Callable[[], Any]]]:

@@ -42,7 +42,7 @@ from fastgrad._src.ops.arithmetic import conjugate, multiply, subtract
 from fastgrad._src.ops.batching import extend_sizes_rule, shift_axes_rule
 from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.comparison import equal
-from fastgrad._src.ops.division import realdiv
+from fastgrad._src.ops.division import divide_no_nan, realdiv
 from fastgrad._src.ops.exponential import exp
 from fastgrad._src.ops.kernel_launches import KERNEL_FLOATS, launches_from, make_kernel_run
 from fastgrad._src.ops.shaping import broadcast_view_or_small_copy
@@ -556,7 +556,8 @@ def _logsumexp_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], 
     shape = x._array.shape
     weights = exp(subtract(x, _finite_maximum_operation(x, axes=axes)))
     total = TABLE["reduce_sum"](weights, axes=axes, keepdims=keepdims)
-    return multiply(weights, rebroadcast(realdiv(g, total), shape=shape, axes=axes))
+    # The total is 0 if all numbers are -inf; their gradients are 0 then, as those of any -inf beside a number.
+    return multiply(weights, rebroadcast(divide_no_nan(g, total), shape=shape, axes=axes))
 
 
 def _decomposed_logsumexp(builder: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> tuple[Any] | None:

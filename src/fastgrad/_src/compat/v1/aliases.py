@@ -21,7 +21,7 @@ _AS_IN_TF = _split_names(
     "AggregationMethod Assert CriticalSection DType GradientTape IndexedSlices Module RaggedTensor RaggedTensorSpec SparseTensor "
     "SparseTensorSpec Tensor TensorArray TensorShape TensorSpec TypeSpec UnconnectedGradients VariableAggregation "
     "VariableSynchronization abs acos acosh add add_n argsort as_dtype as_string asin asinh atan atan2 atanh bfloat16 bitcast bool "
-    "broadcast_dynamic_shape broadcast_static_shape broadcast_to cast clip_by_global_norm clip_by_norm clip_by_value complex "
+    "broadcast_dynamic_shape broadcast_static_shape broadcast_to case cast clip_by_global_norm clip_by_norm clip_by_value complex "
     "complex128 complex64 concat control_dependencies cos cosh cumsum custom_gradient device divide double dynamic_partition "
     "dynamic_stitch edit_distance einsum ensure_shape equal exp extract_volume_patches eye fftnd fill float16 float32 float64 floor "
     "foldl foldr function get_logger get_static_value grad_pass_through greater greater_equal group guarantee_const half "
@@ -145,7 +145,7 @@ _RENAMED = {
     "initializers.tables_initializer": _VARIABLES + "tables_initializer",
     **_target_by_name(
         _OLD,
-        "Print batch_to_space case clip_by_average_norm cond div name_scope placeholder placeholder_with_default py_func space_to_batch "
+        "Print batch_to_space clip_by_average_norm cond div name_scope placeholder placeholder_with_default py_func space_to_batch "
         "sparse_placeholder string_split to_bfloat16 to_complex128 to_complex64 to_double to_float to_int32 to_int64 where while_loop",
     ),
     "strings.split": _OLD + "split",

@@ -119,14 +119,9 @@ def cond(
     fn2: Any = None,
 ) -> Any:
     """``tf.cond``, which in eager code returns the element of a list of one, unless ``strict``; ``fn1`` and ``fn2`` are former names."""
-    return _element_of_one(control_flow.cond(pred, true_fn or fn1, false_fn or fn2), strict or not executing_eagerly())
-
-
-def case(
-    pred_fn_pairs: Any, default: Any = None, exclusive: bool = False, strict: bool = False, name: str | None = "case"
-) -> Any:
-    """``tf.case``, which in eager code returns the element of a list of one, unless ``strict``."""
-    return _element_of_one(control_flow.case(pred_fn_pairs, default, exclusive), strict or not executing_eagerly())
+    return control_flow.element_of_one(
+        control_flow.cond(pred, true_fn or fn1, false_fn or fn2), strict or not executing_eagerly()
+    )
 
 
 def while_loop(  # noqa: PLR0913  # TensorFlow's arguments
@@ -157,12 +152,7 @@ def while_loop(  # noqa: PLR0913  # TensorFlow's arguments
     results = control_flow.while_loop(
         cond, eager_body if is_eager else body, loop_vars, maximum_iterations=maximum_iterations
     )
-    return _element_of_one(results, keeps_list)
-
-
-def _element_of_one(results: Any, keep_structure: bool) -> Any:
-    is_list_of_one = isinstance(results, (list, tuple)) and len(results) == 1
-    return results[0] if is_list_of_one and not keep_structure else results
+    return control_flow.element_of_one(results, keeps_list)
 
 
 def name_scope(name: str | None, default_name: str | None = None, values: Any = None) -> Any:

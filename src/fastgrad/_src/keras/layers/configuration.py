@@ -16,7 +16,7 @@ class LayerConfiguration(Configured):
 
     name: str
     activity_regularizer: Any
-    _trainable: bool
+    trainable: bool
     _policy: Any
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -35,7 +35,7 @@ class LayerConfiguration(Configured):
         kind = type(self)
         base_config: dict[str, Any] = {
             "name": self.name,
-            "trainable": self._trainable,
+            "trainable": self.trainable,
             "dtype": serialize_keras_object(self._policy),
         }
         if self.activity_regularizer is not None:

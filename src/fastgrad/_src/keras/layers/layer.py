@@ -88,6 +88,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
     """
 
     _building: bool
+    _input_spec: Any
     _build_shapes: dict[str, Any] | None
     _added_losses: list[Any]
     _layer_path: str | None
@@ -185,21 +186,22 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
         """Marks a layer without weights as built, unless a subclass overrides ``build``."""
         self.built = type(self).build is Layer.build
 
+    def _bound_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Returns the arguments of a call by name, without a ``training`` that ``call`` does not have."""
+        known = self._signature.parameters
+        call_kwargs = {name: value for name, value in kwargs.items() if name in known or name != "training"}
+        return self._signature.whole.bind(*args, **call_kwargs).arguments
+
     def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Builds the layer for the inputs of its first call."""
-        call_kwargs = {
-            name: value for name, value in kwargs.items() if name in self._signature.parameters or name != "training"
-        }
-        bound = self._signature.whole.bind(*args, **call_kwargs)
+        arguments = self._bound_arguments(args, kwargs)
         shapes = {}
-        for name, value in bound.arguments.items():
+        for name, value in arguments.items():
             flat_value = nest.flatten(value)
             if flat_value and name != "mask" and all(_has_shape(item) for item in flat_value):
                 shapes[name + "_shape"] = shapes_of(value)
         first_shape = next(iter(shapes.values()), None)
-        ragged = next(
-            (item for item in nest.flatten(tuple(bound.arguments.values())) if isinstance(item, Composite)), None
-        )
+        ragged = next((item for item in nest.flatten(tuple(arguments.values())) if isinstance(item, Composite)), None)
         if type(self).build is Layer.build:
             self._build_shapes = {"input_shape": first_shape} if len(shapes) <= 1 else shapes
             return  # the call builds the sublayers
@@ -354,7 +356,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
         weight.regularizer, weight.constraint = regularizer, constraint
         if overwrite_with_gradient:
             weight.overwrite_with_gradient = True
-        if not self._trainable:
+        if not self.trainable:
             weight._trainable = False
         self._track_object(weight, trainable)
         if not weight.auto_named:

@@ -89,7 +89,7 @@ class LayerCaller:
     _seen_shapes: set[tuple[int, ...]]  # shapes of single tensors, of ``_seen_dtype``, that passed all checks
     _seen_dtype: np.dtype | None
     _signature: CallSignature
-    _input_spec: Any
+    input_spec: Any
     _losses_seen: int  # ``added_loss_counter.count`` at the last ``_clear_losses``
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -217,16 +217,16 @@ class LayerCaller:
                     f"a keyword argument: {value} (of type {type(value)}). Lists of numbers become a tensor with tf.constant(...)."
                 )
         first_input = converted[0] if converted else next(iter(kwargs.values()), None)
-        if self._input_spec is not None:
-            check_inputs(self._input_spec, first_input, self.name)
+        if self.input_spec is not None:
+            check_inputs(self.input_spec, first_input, self.name)
         if not self.built:
             with replica_group_scope(
                 group_in_current_context(self._replicas)
             ):  # as in Keras, weights belong to the scope that made the layer
                 self._build_for(converted, kwargs)
             save_new_variables(self)
-            if self._input_spec is not None:
-                check_inputs(self._input_spec, first_input, self.name)
+            if self.input_spec is not None:
+                check_inputs(self.input_spec, first_input, self.name)
         outputs = self._run(converted, kwargs)
         if not self.built:
             self._finish_build()

@@ -162,15 +162,40 @@ class HeadsAttention(Layer):
         key = value if key is None else key
         query_mask = self._take_query_mask(query, value, key, query_mask)
         self._checked_shapes(query._array.shape, value._array.shape, key._array.shape)
-        rank = query.ndim
+        axes = [axis % query.ndim for axis in self._axes or ()]
+        queries, keys = [prod(x._array.shape[axis] for axis in axes) for x in (query, key)]
+        visible = _combined_mask(query_mask, value_mask, key_mask, attention_mask, self.sliding_window, (queries, keys))
+        options: dict[str, Any] = {"use_causal_mask": True} if use_causal_mask else {}
+        if use_causal_mask and type(self)._compute_attention is not HeadsAttention._compute_attention:
+            # As in Keras, whose subclasses get all masks as one.
+            visible, options = _combine_two_masks(visible, constant_tensor(np.tri(queries, keys, dtype=bool))), {}
+        projections = self._query_dense(query), self._key_dense(key), self._value_dense(value)
+        results, weights = self._compute_attention(*projections, visible, training, return_attention_scores, **options)
+        if self._gate_dense is not None:
+            results = results * sigmoid(self._gate_dense(query))
+        results = self._output_dense(results)
+        return (results, weights) if return_attention_scores else results
+
+    def _compute_attention(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attention_mask: Any = None,
+        training: bool | None = None,
+        return_attention_scores: bool = False,
+        use_causal_mask: bool = False,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Returns the attention of projected queries, (batch, ..., queries, heads, size), and its weights or None.
+
+        A subclass may override it, as in Keras; ``attention_mask`` then has the causal mask, too.
+        """
+        rank = query.ndim - 1
         axes = tuple([axis % rank for axis in self._axes or ()])
-        q = _merge_axes(self._query_dense(query), axes)
-        k = _merge_axes(self._key_dense(key), axes)
-        v = _merge_axes(self._value_dense(value), axes)
-        lengths = q._array.shape[1], k._array.shape[1]
-        visible = _combined_mask(query_mask, value_mask, key_mask, attention_mask, self.sliding_window, lengths)
-        outer_sizes = [n for axis, n in enumerate(query._array.shape[:-1]) if axis not in axes]
+        outer_sizes = [n for axis, n in enumerate(query._array.shape[:-2]) if axis not in axes]
         inner_sizes = [[x._array.shape[axis] for axis in axes] for x in (query, key)]
+        q, k, v = [_merge_axes(x, axes) for x in (query, key, value)]
+        visible = attention_mask
         if visible is not None:
             visible = _mask_per_head(visible, outer_sizes, self._heads, inner_sizes)
         rate = self.dropout if training else 0.0
@@ -184,11 +209,7 @@ class HeadsAttention(Layer):
             weights = reshape(weights, (*outer_sizes, self._heads, *inner_sizes[0], *inner_sizes[1]))
         else:
             results = attention(q, k, v, visible, **options)
-        results = _unmerge_axes(results, axes, [*outer_sizes, *inner_sizes[0]])
-        if self._gate_dense is not None:
-            results = results * sigmoid(self._gate_dense(query))
-        results = self._output_dense(results)
-        return (results, weights) if return_attention_scores else results
+        return _unmerge_axes(results, axes, [*outer_sizes, *inner_sizes[0]]), weights
 
     def _take_query_mask(self, query: Tensor, value: Tensor, key: Tensor, query_mask: Any) -> Any:
         """Returns the mask that hides queries; a subclass may take the masks of the inputs away."""

@@ -71,7 +71,7 @@ class Operator:
     _path = ""  # the function's, in subclasses
     # What a layer has, of one without weights that is built.
     built = True
-    _input_spec = None
+    input_spec = None
     variables: tuple[Any, ...] = ()
     weights: tuple[Any, ...] = ()
     _inbound_nodes: list[Any]

@@ -6,6 +6,7 @@ A functional model consists of the nodes between its input and output tensors; s
 from __future__ import annotations
 
 import contextlib
+import inspect
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -243,10 +244,15 @@ def _build(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
 
 def output_spec(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Returns KerasTensors with the shapes and dtypes of a layer's results; builds the layer, but records no node."""
-    if layer._input_spec is not None:
-        check_inputs(layer._input_spec, args[0] if args else next(iter(kwargs.values())), layer.name)
+    if layer.input_spec is not None:
+        check_inputs(layer.input_spec, args[0] if args else next(iter(kwargs.values())), layer.name)
     shapes = map_keras_tensors(args, lambda x: x.shape)
-    if not layer.built and len(args) == 1 and not keras_tensors(kwargs) and layer._builds_from_shape():
+    has_one_argument = len(args) == 1 and not keras_tensors(kwargs)
+    if (
+        not layer.built
+        and layer._builds_from_shape()
+        and (has_one_argument or (keras_tensors(args[:1]) and not layer._builds_at_a_call()))
+    ):
         layer.build(_shapes_as_lists(shapes[0]))
     outputs = _outputs_by_shape_rule(layer, args, kwargs) if layer.built else None
     if outputs is None:
@@ -265,12 +271,31 @@ def _shapes_as_lists(shapes: Any) -> Any:
 
 
 def _outputs_by_shape_rule(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Returns outputs by an overridden ``compute_output_shape``, for one input of the compute dtype; else None."""
-    if not layer._overrides_shape() or len(args) != 1 or not isinstance(args[0], KerasTensor) or keras_tensors(kwargs):
+    """Returns outputs by an overridden ``compute_output_shape``, for inputs of the compute dtype; else None.
+
+    Several inputs, or nested ones, are for the rule of a user's class, which gets their shapes by name as ``build`` does.
+    """
+    inputs = keras_tensors((args, kwargs))
+    if not layer._overrides_shape() or not all("float" in x.dtype and x.dtype == layer.compute_dtype for x in inputs):
         return None
-    if "float" not in args[0].dtype or args[0].dtype != layer.compute_dtype:
+    if len(inputs) == len(args) == 1 and isinstance(args[0], KerasTensor):
+        shapes = layer.compute_output_shape(args[0].shape)
+    elif not type(layer).compute_output_shape.__module__.startswith("fastgrad."):
+        arguments = layer._bound_arguments(args, kwargs)
+        shapes_by_name = {
+            f"{name}_shape": map_keras_tensors(value, lambda x: x.shape)
+            for name, value in arguments.items()
+            if keras_tensors(value)
+        }
+        parameters = inspect.signature(layer.compute_output_shape).parameters
+        if len(parameters) == 1:
+            shapes = layer.compute_output_shape(next(iter(shapes_by_name.values())))
+        elif shapes_by_name.keys() <= parameters.keys():
+            shapes = layer.compute_output_shape(**shapes_by_name)
+        else:
+            return None
+    else:
         return None
-    shapes = layer.compute_output_shape(args[0].shape)
     return map_shapes(lambda shape: KerasTensor(shape, layer.compute_dtype), shapes)
 
 

@@ -115,15 +115,16 @@ class WeightOwner(ObjectTracker):
     def trainable_variables(self) -> list[Any]:
         """The weights that are trained."""
         cached = self._cached_lists.get("trained")
-        if cached is None or cached[0] != ownership_change_count[0]:
-            trained_weights = [v for v in self.weights if v.trainable] if self._trainable else []
+        is_own_property = type(self).trainable is not WeightOwner.trainable  # a subclass's may change at any time
+        if cached is None or cached[0] != ownership_change_count[0] or is_own_property:
+            trained_weights = [v for v in self.weights if v.trainable] if self.trainable else []
             self._cached_lists["trained"] = cached = (ownership_change_count[0], trained_weights)
         return list(cached[1])
 
     @property
     def non_trainable_variables(self) -> list[Any]:
         """The weights that are not trained."""
-        return [v for v in self.weights if not (self._trainable and v.trainable)]
+        return [v for v in self.weights if not (self.trainable and v.trainable)]
 
     @property
     def trainable_weights(self) -> list[Any]:
@@ -154,7 +155,7 @@ class WeightOwner(ObjectTracker):
         settings: list[Any] = []
         for layer in self._flatten_layers():
             attributes = {name: _guarded_value(value) for name, value in layer._guarded_attributes().items()}
-            settings.append((id(layer), layer._trainable, layer._layer_dtype.name, attributes))
+            settings.append((id(layer), layer.trainable, layer._layer_dtype.name, attributes))
         for weight in self.weights:
             functions = [_guarded_value(function) for function in _functions_of_weight(weight)]
             settings.append(

@@ -16,7 +16,7 @@ from fastgrad._src.core.replicas import current_step_rows, loss_weight
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad._src.jit.made_classes import MADE_CLASSES
 from fastgrad._src.keras import dtype_policy, settings
-from fastgrad._src.keras.configured import Configured, FunctionOptionsMixin
+from fastgrad._src.keras.configured import Configured, FunctionOptionsMixin, SetByInit
 from fastgrad._src.keras.masks import mask_of, mask_of_losses
 from fastgrad._src.keras.naming import auto_name
 from fastgrad._src.keras.saving.objects import deserialize_keras_object, serialize_keras_object
@@ -121,6 +121,8 @@ class Loss(Configured):
     """
 
     _keeps_integer_labels = False
+    name: Any = SetByInit()
+    _dtype: Any = SetByInit()
 
     def __init__(
         self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None

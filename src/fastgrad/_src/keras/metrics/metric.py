@@ -21,7 +21,7 @@ from fastgrad._src.core.replicas import (
 from fastgrad._src.core.tensor import constant_tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras import dtype_policy, initializers, naming, settings
-from fastgrad._src.keras.configured import Configured
+from fastgrad._src.keras.configured import Configured, SetByInit
 from fastgrad._src.keras.naming import auto_name
 from fastgrad._src.keras.structure import ObjectTracker, count_tracking_change
 from fastgrad._src.keras.weight import Weight, aggregation_rule
@@ -57,6 +57,8 @@ class Metric(Configured, ObjectTracker):
     __getattr__ = missing_member_getattr
 
     is_keras_metric = True
+    name: Any = SetByInit()
+    _dtype: Any = SetByInit()
     _direction: str | None = None  # "up" if greater values are better, "down" if smaller ones are
     _own_variables: list[Any]
     _submetrics: list[Any]
@@ -110,8 +112,6 @@ class Metric(Configured, ObjectTracker):
             aggregation: how replicas of a strategy are joined: ``"sum"``, ``"mean"`` or ``"only_first_replica"``;
                 ``"none"``: all replicas have the same value.
         """
-        if "_dtype" not in self.__dict__:
-            raise RuntimeError("You forgot to call `super().__init__()` in the `__init__()` method. Go add it!")
         start = initializers.get("zeros" if initializer is None else initializer)
         # Each replica counts its own rows, so its metrics start without a message to the others.
         with naming.name_scope(self.name.replace("/", ">")), replica_group_scope(ALONE):

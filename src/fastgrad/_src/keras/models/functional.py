@@ -231,7 +231,7 @@ class Functional(Model):
             layers.append({**layer_config, "name": layer.name, "inbound_nodes": calls})
         return {
             "name": self.name,
-            "trainable": self._trainable,
+            "trainable": self.trainable,
             "layers": layers,
             "input_layers": nest.map_structure(history, graph.inputs) if graph.inputs is not None else None,
             "output_layers": nest.map_structure(history, graph.outputs),

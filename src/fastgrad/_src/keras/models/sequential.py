@@ -59,7 +59,7 @@ class Sequential(Model):
         if layers is not None and not isinstance(layers, Iterable):
             raise TypeError(f"Sequential: Argument `layers` must be a list of layers. Received: layers={layers!r}")
         for layer in layers or ():
-            self._append_layer(layer)
+            self.add(layer, rebuild=False)
         self._rebuild()
 
     def add(self, layer: Any, rebuild: bool = True) -> None:
@@ -92,8 +92,12 @@ class Sequential(Model):
             shape = getattr(first, "input_shape", None)
             if is_shape(shape):
                 self._set_bottom(InputLayer(batch_shape=shape, dtype=first.inputs[0].dtype))
-        if self._bottom is not None and layers:
+        if self._bottom is None or not layers:
+            return
+        if type(self).build is Sequential.build:
             self._build_by_symbolic_calls()
+        else:
+            self.build(self._bottom.batch_shape)
 
     def _append_layer(self, layer: Any) -> None:
         history = layer._keras_history if isinstance(layer, KerasTensor) else None
@@ -250,7 +254,9 @@ class Sequential(Model):
             raise ValueError(
                 f"Sequential model {self.name} cannot be built because it has no layers. Call `model.add(layer)`."
             )
-        if isinstance(first, Tensor) and self._bottom is None:
+        if isinstance(first, Tensor) and type(self).build is not Sequential.build:
+            self.build(tuple(first._array.shape) if self._bottom is None else self._bottom.batch_shape)
+        elif isinstance(first, Tensor) and self._bottom is None:
             self._build_shapes = {"input_shape": tuple(first._array.shape)}
 
     def _finish_build(self) -> None:

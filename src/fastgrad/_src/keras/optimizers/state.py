@@ -16,7 +16,7 @@ from fastgrad._src.core.tensor import convert_to_tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.jit.user_lines import warn
 from fastgrad._src.keras import initializers, naming
-from fastgrad._src.keras.configured import Configured
+from fastgrad._src.keras.configured import Configured, SetByInit
 from fastgrad._src.keras.optimizers.arguments import checked_rate
 from fastgrad._src.keras.optimizers.recorded_attributes import RecordedAttributesBase
 from fastgrad._src.keras.optimizers.schedules.learning_rate_schedule import LearningRateSchedule
@@ -39,7 +39,10 @@ class OptimizerState(RecordedAttributesBase, Configured):
         ValueError: the rate is of another kind, not finite or negative.
     """
 
-    gradient_accumulation_steps: int | None
+    built: Any = SetByInit()
+    _building: Any = SetByInit()
+    gradient_accumulation_steps: Any = SetByInit()
+    loss_scale_factor: Any = SetByInit()
     _aside = frozenset(
         {"_building", "_last_grouped_update", "_grouped_updates", "_positions", "_replicas", "_variables"}
     )
@@ -113,7 +116,11 @@ class OptimizerState(RecordedAttributesBase, Configured):
     def _rate(self) -> float:
         """Returns the rate of the current update."""
         rate = self._learning_rate
-        return float(rate._array if type(rate) is OptimizerVariable else self.learning_rate)
+        return float(rate._array if type(rate) is OptimizerVariable and self._has_own_rate() else self.learning_rate)
+
+    def _has_own_rate(self) -> bool:
+        """True if no subclass overrides ``learning_rate``."""
+        return type(self).learning_rate is OptimizerState.learning_rate
 
     @property
     def variables(self) -> list[Any]:

@@ -139,7 +139,7 @@ class Step:
         rate = self.optimizer._learning_rate
         if isinstance(rate, LearningRateSchedule):
             proxy_if_recorded(rate)
-        if isinstance(rate, Variable):
+        if isinstance(rate, Variable) and self.optimizer._has_own_rate():
             return rate
         rate_or_variable = self.optimizer.learning_rate
         if not isinstance(rate_or_variable, (Tensor, Variable)):

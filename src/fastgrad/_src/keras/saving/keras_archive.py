@@ -7,6 +7,7 @@ import json
 import os
 import time
 import zipfile
+from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -21,7 +22,7 @@ from fastgrad._src.keras.version import KERAS_VERSION
 
 ENDINGS = (".weights.h5", ".keras")
 _CONFIG_MEMBER, _METADATA_MEMBER, _WEIGHTS_MEMBER = "config.json", "metadata.json", "model.weights.h5"
-_TEXTS_FOLDER = "assets/"
+_ASSETS_FOLDER = "assets/"
 _NPZ_WEIGHTS_MEMBER = "model.weights.npz"  # an option of Keras writes weights in this form
 
 
@@ -30,7 +31,7 @@ def write_keras_file(
     arrays: dict[str, np.ndarray],
     groups: dict[str, str],
     config: str,
-    texts: dict[str, str],
+    assets: Mapping[str, str | bytes],
     overwrite: bool,
 ) -> None:
     """Writes weights, and to ``.keras`` files a model's configuration, atomically.
@@ -40,7 +41,7 @@ def write_keras_file(
         arrays: the values by Keras's names.
         groups: the names of the layers by the names of their groups.
         config: JSON text.
-        texts: the contents of text files by name; ``.weights.h5`` files have none, as in Keras.
+        assets: the contents of other files by name; ``.weights.h5`` files have none, as in Keras.
         overwrite: whether a file of this name may be replaced.
 
     Raises:
@@ -61,8 +62,8 @@ def write_keras_file(
             archive.writestr(_METADATA_MEMBER, json.dumps(metadata))
             archive.writestr(_CONFIG_MEMBER, config)
             archive.writestr(_WEIGHTS_MEMBER, weights.getbuffer())
-            for name, text in texts.items():
-                archive.writestr(_TEXTS_FOLDER + name, text)
+            for name, contents in assets.items():
+                archive.writestr(_ASSETS_FOLDER + name, contents)
 
     if os.fsdecode(os.fspath(path)).endswith(".keras"):
         write_atomically(path, write_archive, overwrite)
@@ -74,8 +75,8 @@ def _name_attributes_of_groups(groups: dict[str, str]) -> dict[str, dict[str, An
     return {path: {"name": name} for path, name in groups.items()}
 
 
-def read_keras_file(path: Any) -> tuple[dict[str, np.ndarray], dict[str, Any] | None, dict[str, str]]:
-    """Returns the values by Keras's names, the configuration or None, and the text files by name.
+def read_keras_file(path: Any) -> tuple[dict[str, np.ndarray], dict[str, Any] | None, dict[str, bytes]]:
+    """Returns the values by Keras's names, the configuration or None, and the other files by name.
 
     Raises:
         ImportError: h5py is not installed.
@@ -97,20 +98,20 @@ def read_keras_file(path: Any) -> tuple[dict[str, np.ndarray], dict[str, Any] | 
             if archive.getinfo(_WEIGHTS_MEMBER).compress_type != zipfile.ZIP_STORED:
                 raise ValueError("its weights are compressed, as Keras never writes them")
             weights = io.BytesIO(archive.read(_WEIGHTS_MEMBER))
-            texts = {
-                name.removeprefix(_TEXTS_FOLDER): _stored_text(archive, name)
+            assets = {
+                name.removeprefix(_ASSETS_FOLDER): _stored_file(archive, name)
                 for name in names
-                if name.startswith(_TEXTS_FOLDER) and name.endswith(".txt")
+                if name.startswith(_ASSETS_FOLDER) and not name.endswith("/")
             }
             if "fastgrad_version" not in metadata:
                 config = without_keras_only_arguments(config)
-    return read_hdf5(weights, source), config, texts
+    return read_hdf5(weights, source), config, assets
 
 
-def _stored_text(archive: zipfile.ZipFile, name: str) -> str:
+def _stored_file(archive: zipfile.ZipFile, name: str) -> bytes:
     if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
         raise ValueError(f"{name!r:.200} is compressed, as Keras never writes it")
-    return archive.read(name).decode()
+    return archive.read(name)
 
 
 def without_keras_only_arguments(config: Any) -> Any:

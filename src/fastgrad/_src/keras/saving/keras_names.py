@@ -21,8 +21,10 @@ class VariablesByKerasName(NamedTuple):
         variables: the variables by name.
         groups: the names of the layers by the names of their groups.
         optimizers: the prefixes of the names of optimizers' variables.
-        stores: layers with their own methods to save and load their variables, by the prefixes of the names of the values.
+        stores: layers and optimizers with their own methods to save and load their variables, by the prefixes of the names of the
+            values.
         texts: layers with text files, such as a vocabulary, by the prefixes of the names of the files.
+        assets: layers of users with the methods ``save_assets`` and ``load_assets``, by the names of their folders.
     """
 
     variables: dict[str, Variable]
@@ -30,13 +32,16 @@ class VariablesByKerasName(NamedTuple):
     optimizers: tuple[str, ...]
     stores: dict[str, Any]
     texts: dict[str, Any]
+    assets: dict[str, Any]
 
 
 def keras_variables(model: Any) -> VariablesByKerasName:
     """Returns the contents of a model or layer by Keras's names."""
     walk = _VariableWalk()
     walk.visit_layer(model, "")
-    return VariablesByKerasName(walk.variables, walk.groups, tuple(walk.optimizers), walk.stores, walk.texts)
+    return VariablesByKerasName(
+        walk.variables, walk.groups, tuple(walk.optimizers), walk.stores, walk.texts, walk.assets
+    )
 
 
 class _VariableWalk:
@@ -46,23 +51,27 @@ class _VariableWalk:
         self.optimizers: list[str] = []
         self.stores: dict[str, Any] = {}
         self.texts: dict[str, Any] = {}
+        self.assets: dict[str, Any] = {}
         self._seen: set[int] = set()
 
-    def add(self, prefix: str, name: str, variables: list[Variable]) -> None:
+    def _add_owner(self, owner: Any, prefix: str, variables: list[Variable]) -> None:
+        """Adds the variables of a layer or optimizer, or the object itself if its class saves or loads them in its own way."""
+        if _overrides_save_or_load(owner):
+            self.stores[f"{prefix}vars/"] = owner
+            return
         if variables:
-            self.groups[f"{prefix}vars"] = name
+            self.groups[f"{prefix}vars"] = owner.name
         self.variables.update({f"{prefix}vars/{position}": variable for position, variable in enumerate(variables)})
 
     def visit_layer(self, layer: Any, prefix: str) -> None:
         if id(layer) in self._seen:
             return
         self._seen.add(id(layer))
-        if _overrides_save_or_load(layer):
-            self.stores[f"{prefix}vars/"] = layer
-        else:
-            self.add(prefix, layer.name, [*layer._trainable_own, *layer._other_own])
+        self._add_owner(layer, prefix, [*layer._trainable_own, *layer._other_own])
         if hasattr(layer, "_saved_texts"):
             self.texts[prefix] = layer
+        if hasattr(layer, "save_assets") or hasattr(layer, "load_assets"):
+            self.assets[prefix] = layer
         for name, value in _attributes_in_keras_order(layer):
             if _holds_weights(value):
                 self.visit_layer(value, f"{prefix}{name}/")
@@ -71,10 +80,10 @@ class _VariableWalk:
             elif hasattr(value, "apply_gradients") and id(value) not in self._seen:
                 self._seen.add(id(value))
                 self.optimizers.append(f"{prefix}{name}/")
-                self.add(f"{prefix}{name}/", value.name, value.variables)
+                self._add_owner(value, f"{prefix}{name}/", value.variables)
                 inner_optimizer = getattr(value, "inner_optimizer", None)
                 if inner_optimizer is not None:
-                    self.add(f"{prefix}{name}/inner_optimizer/", inner_optimizer.name, inner_optimizer.variables)
+                    self._add_owner(inner_optimizer, f"{prefix}{name}/inner_optimizer/", inner_optimizer.variables)
 
     def _visit_items(self, items: Any, prefix: str) -> None:
         counts: dict[str, int] = {}
@@ -94,11 +103,13 @@ def _holds_weights(value: Any) -> bool:
     return hasattr(value, "_trainable_own")
 
 
-def _overrides_save_or_load(layer: Any) -> bool:
+def _overrides_save_or_load(owner: Any) -> bool:
     from fastgrad._src.keras.layers.variable_tracking import WeightOwner
+    from fastgrad._src.keras.optimizers.state import OptimizerState
 
+    base = WeightOwner if _holds_weights(owner) else OptimizerState
     methods = ("save_own_variables", "load_own_variables")
-    return any(getattr(type(layer), name) is not getattr(WeightOwner, name) for name in methods)
+    return isinstance(owner, base) and any(getattr(type(owner), name) is not getattr(base, name) for name in methods)
 
 
 def _attributes_in_keras_order(layer: Any) -> list[tuple[str, Any]]:

@@ -23,6 +23,7 @@ from fastgrad._src.files.formats.json_text import parse_json
 from fastgrad._src.files.formats.tensor_file import load_tensors, save_tensors
 from fastgrad._src.jit.user_lines import warn
 from fastgrad._src.keras.saving import keras_archive, legacy_h5
+from fastgrad._src.keras.saving.assets import load_assets, saved_assets
 from fastgrad._src.keras.saving.keras_names import VariablesByKerasName, keras_variables
 from fastgrad._src.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad._src.keras.saving.registration import CustomObjectScope, SafeModeScope, in_safe_mode
@@ -32,6 +33,7 @@ from fastgrad._src.ops.replica_messages import average_on_read, run_on_first_rep
 
 _CONFIG_KEY = "fastgrad.model"
 _TEXT_PREFIX = "fastgrad.text/"
+_ASSET_PREFIX = "fastgrad.asset/"
 _OPTIMIZER_PREFIX = "optimizer/"
 _INNER_OPTIMIZERS_PREFIX = "layers_optimizer/"
 
@@ -138,11 +140,16 @@ def _write_model_file(model: Any, path: Any, is_keras: bool, config: str | None,
         layer.save_own_variables(store)
         values.update({prefix + name: np.asarray(value) for name, value in store.items()})
     texts = {prefix + name: t for prefix, layer in contents.texts.items() for name, t in layer._saved_texts().items()}
+    is_weights_h5 = is_keras and config is None
+    assets = {} if is_weights_h5 else saved_assets(contents.assets)
     if is_keras:
-        keras_archive.write_keras_file(path, values, contents.groups, config or "", texts, overwrite)
+        keras_archive.write_keras_file(path, values, contents.groups, config or "", {**texts, **assets}, overwrite)
     else:
         metadata = {} if config is None else {_CONFIG_KEY: config}
-        save_tensors(path, values, metadata | {_TEXT_PREFIX + name: text for name, text in texts.items()}, overwrite)
+        metadata |= {_TEXT_PREFIX + name: text for name, text in texts.items()}
+        # A character for each byte: these files hold texts.
+        metadata |= {_ASSET_PREFIX + name: asset.decode("latin-1") for name, asset in assets.items()}
+        save_tensors(path, values, metadata, overwrite)
 
 
 def _variables_by_stored_name(model: Any, is_keras_format: bool) -> VariablesByKerasName:
@@ -156,9 +163,9 @@ def _variables_by_stored_name(model: Any, is_keras_format: bool) -> VariablesByK
         if optimizer is not None and hasattr(layer, "compile_from_config"):
             prefixes.append(f"{_INNER_OPTIMIZERS_PREFIX}{place}/" if place else _OPTIMIZER_PREFIX)
             contents.update({prefixes[-1] + name: variable for name, variable in named_variables(optimizer).items()})
-    texts = {}
-    if any(hasattr(layer, "_saved_texts") for layer in model._flatten_layers()):
-        texts = keras_variables(model).texts
+    names = ("_saved_texts", "save_assets", "load_assets")
+    has_files = any(hasattr(layer, name) for layer in model._flatten_layers() for name in names)
+    texts, assets = keras_variables(model)[-2:] if has_files else ({}, {})
     inner = tuple(prefix for prefix in prefixes if prefix != _OPTIMIZER_PREFIX)
     return VariablesByKerasName(
         contents,
@@ -166,17 +173,27 @@ def _variables_by_stored_name(model: Any, is_keras_format: bool) -> VariablesByK
         (*inner, _INNER_OPTIMIZERS_PREFIX),
         {f"{prefix}vars/": layer for prefix, layer in texts.items()},
         texts,
+        assets,
     )
 
 
-def _read_model_file(path: Any, is_keras: bool) -> tuple[dict[str, np.ndarray], Any, dict[str, str]]:
+def _read_model_file(path: Any, is_keras: bool) -> tuple[dict[str, np.ndarray], Any, dict[str, bytes]]:
     if is_keras:
         return keras_archive.read_keras_file(path)
     values, texts = load_tensors(path)
     with parser_errors_as_one(path, "file of a model"):
         config = parse_json(texts[_CONFIG_KEY]) if _CONFIG_KEY in texts else None
-        named = {key: text for key, text in texts.items() if key.startswith(_TEXT_PREFIX)}
-        return values, config, {key.removeprefix(_TEXT_PREFIX): text for key, text in named.items()}
+        encodings = {_TEXT_PREFIX: "utf-8", _ASSET_PREFIX: "latin-1"}
+        return (
+            values,
+            config,
+            {
+                key.removeprefix(prefix): text.encode(encoding)
+                for prefix, encoding in encodings.items()
+                for key, text in texts.items()
+                if key.startswith(prefix)
+            },
+        )
 
 
 def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, by_name: bool = False) -> None:
@@ -205,9 +222,9 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, by_name
     if by_name:
         raise ValueError(f"`by_name` only supports loading legacy '.h5' or '.hdf5' files. Received: {filepath}")
     is_keras = _has_keras_ending(filepath, (*keras_archive.ENDINGS, *tensor_file.ENDINGS))
-    values, _, texts = _read_model_file(filepath, is_keras)
+    values, _, files = _read_model_file(filepath, is_keras)
     with _whole_slots(model, is_loaded=True):
-        _assign_values(model, values, texts, is_keras, skip_mismatch, f"{filepath}")
+        _assign_values(model, values, files, is_keras, skip_mismatch, f"{filepath}")
 
 
 def _assign_legacy(
@@ -238,24 +255,27 @@ def _check_built(model: Any, values: dict[str, np.ndarray], optimizers: tuple[st
 def _assign_values(
     model: Any,
     values: dict[str, np.ndarray],
-    texts: dict[str, str],
+    files: dict[str, bytes],
     is_keras: bool,
     skip_mismatch: bool,
     source: str,
 ) -> None:
-    variables, _, optimizers, layers, layers_with_texts = _variables_by_stored_name(model, is_keras)
+    variables, _, optimizers, owners, layers_with_texts, layers_with_assets = _variables_by_stored_name(model, is_keras)
     stores = {
         prefix: {name.removeprefix(prefix): values.pop(name) for name in list(values) if name.startswith(prefix)}
-        for prefix in layers
+        for prefix in owners
     }
     _check_built(model, values, (_OPTIMIZER_PREFIX, *optimizers))
     if is_keras:
         values = {name: _cast_to_variable(value, variables.get(name)) for name, value in values.items()}
     _assign_named(model, variables, values, (_OPTIMIZER_PREFIX, *optimizers), skip_mismatch, source)
     for prefix, store in stores.items():
-        layers[prefix].load_own_variables(store)
+        if store or not prefix.startswith((_OPTIMIZER_PREFIX, *optimizers)):  # a file may have no optimizer
+            owners[prefix].load_own_variables(store)
     for prefix, layer in layers_with_texts.items():
-        layer._load_texts({name.removeprefix(prefix): text for name, text in texts.items() if name.startswith(prefix)})
+        own_files = {name.removeprefix(prefix): file for name, file in files.items() if name.startswith(prefix)}
+        layer._load_texts({name: file.decode() for name, file in own_files.items() if name.endswith(".txt")})
+    load_assets(layers_with_assets, files)
 
 
 def _assign_named(
@@ -392,7 +412,7 @@ def load_model(
         raise ValueError(
             f"File not found: filepath={filepath}. Please ensure the file is an accessible `.keras` zip file."
         )
-    values, config, texts = _read_model_file(filepath, is_keras)
+    values, config, files = _read_model_file(filepath, is_keras)
     if config is None:
         raise ValueError(
             f"{filepath} holds weights but no model: make the model first, then call `model.load_weights(filepath)`."
@@ -402,7 +422,7 @@ def load_model(
         model_config = config if compile else {**config, "compile_config": None}
         model = deserialize_keras_object(model_config, custom_objects, safe_mode)
     _check_model(model, filepath)
-    _assign_values(model, values, texts, is_keras, False, f"{filepath}")
+    _assign_values(model, values, files, is_keras, False, f"{filepath}")
     return model
 
 

@@ -313,12 +313,39 @@ class Trainer(Compiled):
             if isinstance(callback, BackupAndRestore):
                 fitting.prepare([step, self.make_test_function()])
                 callback.fitting = fitting
+        validate = functools.partial(self._validate, validation, validation_arguments, hooks)
         hooks.call("on_train_begin", {})
-        hooks.call("on_train_end", self._run_epochs(fitting, step, hooks, epochs, validation_freq))
+        hooks.call("on_train_end", self._run_epochs(fitting, step, hooks, epochs, validation_freq, validate))
         return history
 
+    def _validate(self, validation: Any, arguments: tuple[Any, Any, Any], hooks: CallbackList) -> Logs:
+        """Evaluates the batches ``validation`` of ``fit``, by a subclass's own ``evaluate`` if there is one.
+
+        Args:
+            validation: the batches.
+            arguments: what they were made of: the data, the batch size and the number of steps.
+            hooks: the callbacks of ``fit``.
+        """
+        if type(self).evaluate is Trainer.evaluate:
+            return self._evaluate(validation, hooks)
+        data, batch_size, steps = arguments
+        x, y, sample_weight = unpack_x_y_sample_weight(tuple(data) if isinstance(data, (tuple, list)) else (data,))
+        self.__dict__["_validation"] = x, validation
+        try:
+            options = {"batch_size": batch_size, "steps": steps, "callbacks": hooks, "return_dict": True}
+            logs: Logs = self.evaluate(x=x, y=y, sample_weight=sample_weight, **options)
+        finally:
+            del self.__dict__["_validation"]
+        return logs
+
     def _run_epochs(
-        self, fitting: RunningFit, step: Callable[..., Any], hooks: CallbackList, epochs: int, validation_freq: Any
+        self,
+        fitting: RunningFit,
+        step: Callable[..., Any],
+        hooks: CallbackList,
+        epochs: int,
+        validation_freq: Any,
+        validate: Callable[[], Logs],
     ) -> Logs:
         """Trains until the end of epoch number ``epochs`` or until a callback stops it; returns the logs of the last epoch."""
         logs: Logs = {}
@@ -332,9 +359,7 @@ class Trainer(Compiled):
             has_trained = has_trained or bool(logs)
             fitting.batch = 0
             if fitting.validation is not None and _is_validation_due(epoch, validation_freq):
-                validation_logs = {
-                    f"val_{name}": value for name, value in self._evaluate(fitting.validation, hooks).items()
-                }
+                validation_logs = {f"val_{name}": value for name, value in validate().items()}
                 logs = dict(sorted({**logs, **validation_logs}.items()))
             hooks.call("on_epoch_end", epoch, logs)
             self.stop_training = any(gather_values(self._replicas, self.stop_training, "the end of an epoch"))
@@ -369,7 +394,9 @@ class Trainer(Compiled):
         self._check_compiled("evaluate")
         check_counts("evaluate", batch_size=batch_size, steps=steps)
         return_dict = checked_flag("evaluate", "return_dict", return_dict)
-        batches = self._batches("evaluate", x, y, sample_weight, batch_size, steps)
+        own_x, validation = self.__dict__.get("_validation", (None, None))
+        is_validation = validation is not None and x is own_x  # whose batches ``fit`` has made
+        batches = validation if is_validation else self._batches("evaluate", x, y, sample_weight, batch_size, steps)
         logs = self._evaluate(batches, self._callback_list(callbacks, verbose, epochs=1, steps=batches.size))
         return logs if return_dict else self._ordered_log_values(logs)
 

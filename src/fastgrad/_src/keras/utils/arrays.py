@@ -65,9 +65,13 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
             _axis_from_front("normalize", axis, array.shape)
         except IndexError as error:
             raise (ValueError if tensor is None else InvalidArgumentError)(str(error)) from None
-    norms = np.atleast_1d(np.linalg.norm(array, order, axis))
+    # Squares of float16 numbers above 256 are infinite.
+    precise = array.astype(np.float32) if array.dtype.kind in "fV" and array.dtype.itemsize == 2 else array
+    norms = np.atleast_1d(np.linalg.norm(precise, order, axis))
     norms[norms == 0] = 1
-    scaled = array / np.expand_dims(norms, axis)
+    scaled = precise / np.expand_dims(norms, axis)
+    if precise is not array:
+        scaled = scaled.astype(array.dtype)
     return scaled if tensor is None else convert_to_tensor(scaled)
 
 
