@@ -54,8 +54,7 @@ class _Borders(SpatialLayer):
         ]
         if any(size is not None and size <= 0 for size in output_sizes):
             raise ValueError(
-                f"Layer '{self.name}': the values of `{self._argument}` should be smaller than the corresponding spatial "
-                f"dimensions of the input. Received: input_shape={tuple(input_shape)}, {self._argument}={self._sizes}"
+                f"{self.name}: `{self._argument}`={self._sizes} must be smaller than the sizes of {input_shape=}."
             )
         return joined_shape(input_shape[0], output_sizes, channels, self.data_format)
 
@@ -128,7 +127,6 @@ class Cropping1D(_Cropping, rank=1):
         super().__init__(cropping, "channels_last", **kwargs)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
         return {name: value for name, value in super().get_config().items() if name != "data_format"}
 
 

@@ -37,7 +37,6 @@ class LearningRateSchedule(RecordedAttributesBase, Configured):
         )
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
         raise NotImplementedError(
             f"Learning rate schedule '{type(self).__name__}' must override `get_config()` in order to be serializable."
         )
@@ -59,7 +58,6 @@ class FormulaSchedule(LearningRateSchedule):
             return Tensor(np.asarray(self._rate(steps._on_host().astype(np.float64)), np.float32))
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
         return {}
 
     def _rate(self, step: Any) -> Any:
@@ -164,10 +162,7 @@ class PiecewiseConstantDecay(FormulaSchedule):
             if not hasattr(numbers, "__len__"):
                 raise TypeError(f"PiecewiseConstantDecay: Argument `{argument}` must be a list, got {numbers!r}.")
         if len(boundaries) != len(values) - 1:
-            raise ValueError(
-                f"The length of boundaries should be 1 less than the length of values. Received: boundaries={boundaries} "
-                f"of length {len(boundaries)}, and values={values} of length {len(values)}."
-            )
+            raise ValueError(f"`boundaries` must have one number less than `values`, got {boundaries=}, {values=}.")
         for value in values:
             checked_rate(value, "PiecewiseConstantDecay: each of values")
         self.boundaries = boundaries
