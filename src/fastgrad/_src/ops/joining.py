@@ -139,9 +139,7 @@ def concat(values: Any, axis: Any, name: str | None = "concat") -> Any:
         if other_shape == shape:
             continue
         if len(other_shape) != rank:
-            raise InvalidArgumentError(
-                f"concat: Ranks of all input tensors should match: shape[0] = {list(shape)} vs. shape[{number}] = {list(other_shape)}."
-            )
+            raise InvalidArgumentError(f"concat: Ranks of all input tensors should match: {shape} vs. {other_shape}.")
         if other_shape[:position] != before or other_shape[position + 1 :] != after:
             raise InvalidArgumentError(
                 f"concat: all dimensions but axis {position} must be equal: shape[0] = {list(shape)} "
@@ -332,7 +330,5 @@ def _split_sizes(sizes: tuple[int, ...], length: int, num: int | None) -> tuple[
     unknown_size = length - sum([size for size in sizes if size != -1])
     known_sizes = tuple([unknown_size if size == -1 else size for size in sizes])
     if min(known_sizes) < 0 or sum(known_sizes) != length:
-        raise InvalidArgumentError(
-            f"split: sizes must be >= 0 and add up to {length}, the size of the axis, got {list(sizes)}."
-        )
+        raise InvalidArgumentError(f"split: sizes must be >= 0 and add up to the axis' {length}, got {list(sizes)}.")
     return known_sizes

@@ -41,9 +41,7 @@ def _check_matrices(operation: Operation, x: np.ndarray, square: bool = True) ->
     """Raises InvalidArgumentError unless ``x`` holds matrices (square if ``square``) of a dtype of ``operation``."""
     operation.check_dtype(x)
     if x.ndim < 2:
-        raise InvalidArgumentError(
-            f"{operation.name}: Input tensor must have rank >= 2, got {x.ndim} (shape {list(x.shape)})."
-        )
+        raise InvalidArgumentError(f"{operation.name}: Input tensor must have rank >= 2, got {x.ndim}: {x.shape}.")
     if square and x.shape[-1] != x.shape[-2]:
         raise InvalidArgumentError(f"{operation.name}: Input matrix must be square, got shape {list(x.shape)}.")
 
@@ -191,9 +189,7 @@ def triangular_solve(
 
 def _check_right_hand_side(a: np.ndarray, b: np.ndarray, name: str, broadcast: bool = True) -> None:
     if b.ndim < 2:
-        raise InvalidArgumentError(
-            f"{name}: rhs ndims must be >= 2: {b.ndim} (shape {list(b.shape)}). For a vector use tf.expand_dims(rhs, -1)."
-        )
+        raise InvalidArgumentError(f"{name}: rhs ndims must be >= 2: {b.ndim}, {b.shape}. Use tf.expand_dims(rhs, -1)")
     if a.shape[-2] != b.shape[-2]:
         raise InvalidArgumentError(
             f"{name}: Input matrix and rhs are incompatible: {list(a.shape)} vs. {list(b.shape)}: both need as many rows."
@@ -652,7 +648,5 @@ def cross(a: Any, b: Any, name: str | None = None) -> Tensor:
             f"cross: Both inputs must be of same shape: {list(a._array.shape)} vs. {list(b._array.shape)}."
         )
     if a._array.shape[-1:] != (3,):
-        raise FailedPreconditionError(
-            f"cross: Cross-products are only defined for 3-element vectors, got shape {list(a._array.shape)}."
-        )
+        raise FailedPreconditionError(f"cross: Cross-products are only defined for 3-element vectors, got {a.shape}.")
     return _cross_operation(a, b)
