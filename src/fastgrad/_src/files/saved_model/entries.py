@@ -65,9 +65,7 @@ def store_concrete_functions(
                 f"{name}(): takes a value of {leaf}, which a stored function can't. Take its tensors, and make the value of them in it."
             )
         if isinstance(leaf, CompositeLeaf) and leaf.spec.shape.rank is None:
-            raise Unstorable(
-                f"{name}(): takes a value of {leaf.spec}, of unknown rank. Give its shape, with None for open sizes."
-            )
+            raise Unstorable(f"{name}(): takes {leaf.spec}, of unknown rank. Give its shape, with None for open sizes.")
     if all(spec.shape.rank is not None for spec in specs):
         return _stored_entries(call, numbered, specs, name, constants, references)
     entries, error = [], None
@@ -199,9 +197,7 @@ class _Window:
         graph = writer.finish(writer.tree([{path.outcomes: path.graph for path in run} for run in runs]))
         results = [encode(path.result, _encode_result) for path in paths]
         if any(other != results[0] for other in results):
-            raise Unstorable(
-                f"{function.name}(): the results of the branches of an `if`, or for different sizes, have different structures."
-            )
+            raise Unstorable(f"{function.name}(): results of branches, or for other sizes, have different structures.")
         return {
             "arguments": encode(function.arguments, _encode_argument),
             "symbols": [[i, axis, symbol] for (i, axis), symbol in function.symbols.items()],
