@@ -235,7 +235,7 @@ class FeatureSpace(Layer):
         """
         if not isinstance(dataset, Dataset):
             if not isinstance(dataset, dict):
-                raise ValueError(f"`adapt()` takes a tf.data.Dataset or a dict of arrays. Received: {dataset}")
+                raise ValueError(f"`adapt()` can only be called on a Dataset or a dict of arrays. Received: {dataset}")
             dataset = Dataset.from_tensor_slices(dataset)
         for name in self._names_to_adapt():
             column = dataset.map(lambda row, name=name: row[name])
