@@ -84,7 +84,8 @@ class ExportArchive:
         if input_signature is None:
             if getattr(fn, "input_signature", None) is None:
                 raise ValueError(
-                    f"Endpoint '{name}' needs an `input_signature`, or a tf.function that has one. Received: {fn=}."
+                    f"If the `fn` argument provided is not a tf.function with an input_signature, you must provide an `input_signature` "
+                    f"argument. Received: fn={fn!r} for the endpoint '{name}'."
                 )
             function = fn
         else:

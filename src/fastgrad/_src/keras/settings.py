@@ -72,7 +72,9 @@ def standardize_data_format(data_format: str | None) -> str:
         return image_data_format()
     name = str(data_format).lower()
     if name not in _IMAGE_DATA_FORMATS:
-        raise ValueError(f"`data_format` must be one of {set(_IMAGE_DATA_FORMATS)}. Received: {data_format=}")
+        raise ValueError(
+            f"The `data_format` argument must be one of {set(_IMAGE_DATA_FORMATS)}. Received: data_format={data_format}"
+        )
     return name
 
 

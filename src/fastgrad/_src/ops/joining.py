@@ -139,7 +139,9 @@ def concat(values: Any, axis: Any, name: str | None = "concat") -> Any:
         if other_shape == shape:
             continue
         if len(other_shape) != rank:
-            raise InvalidArgumentError(f"concat: Ranks of all input tensors should match: {shape} vs. {other_shape}.")
+            raise InvalidArgumentError(
+                f"concat: Ranks of all input tensors should match: shape[0] = {list(shape)} vs. shape[{number}] = {list(other_shape)}."
+            )
         if other_shape[:position] != before or other_shape[position + 1 :] != after:
             raise InvalidArgumentError(
                 f"concat: all dimensions but axis {position} must be equal: shape[0] = {list(shape)} "

@@ -41,7 +41,9 @@ def _check_matrices(operation: Operation, x: np.ndarray, square: bool = True) ->
     """Raises InvalidArgumentError unless ``x`` holds matrices (square if ``square``) of a dtype of ``operation``."""
     operation.check_dtype(x)
     if x.ndim < 2:
-        raise InvalidArgumentError(f"{operation.name}: Input tensor must have rank >= 2, got {x.ndim}: {x.shape}.")
+        raise InvalidArgumentError(
+            f"{operation.name}: Input tensor must have rank >= 2, got {x.ndim} (shape {list(x.shape)})."
+        )
     if square and x.shape[-1] != x.shape[-2]:
         raise InvalidArgumentError(f"{operation.name}: Input matrix must be square, got shape {list(x.shape)}.")
 

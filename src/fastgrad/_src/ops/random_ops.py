@@ -142,7 +142,9 @@ def categorical_from(draw_words: Any, what: str, logits: Any, num_samples: Any, 
     result_dtype = dtypes.as_dtype(dtype or dtypes.int64)
     count = as_python_int(num_samples, "random.categorical: num_samples")
     if x.ndim != 2 or not x.dtype.is_floating:
-        raise InvalidArgumentError(f"{what}: logits should be a matrix of floats, got {x.shape}, {x.dtype.name}.")
+        raise InvalidArgumentError(
+            f"{what}: logits should be a matrix of floats, got shape {list(x.shape)}, dtype {x.dtype.name}."
+        )
     if count < 0 or (not x.shape[1] and count and x.shape[0]):
         raise InvalidArgumentError(f"{what}: num_samples >= 0 and num_classes > 0, got {count} and {x.shape[1]}.")
     kernel_dtype = result_dtype if result_dtype in (dtypes.int32, dtypes.int64) else dtypes.int64

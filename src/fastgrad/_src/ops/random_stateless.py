@@ -34,7 +34,9 @@ def _draw_words_of_seed(what: str, seed: Any, alg: Any = None) -> Any:
         raise ValueError(f"{what}: alg must be 'philox', 'threefry' or 'auto_select', got {alg!r}.")
     words = convert_to_tensor(seed)
     if words._array.shape != (2,) or words._array.dtype.kind not in "iu":
-        raise InvalidArgumentError(f"{what}: seed must have shape [2] and integers, not {words.shape} {words.dtype}.")
+        raise InvalidArgumentError(
+            f"{what}: seed must have shape [2] and an integer dtype, not {list(words.shape)} {words.dtype.name}."
+        )
     seed_words = words if words.dtype in (dtypes.int32, dtypes.int64) else cast(words, dtypes.int64)
     return lambda shape: draws.philox_words(seed_words)
 

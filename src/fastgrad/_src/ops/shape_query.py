@@ -115,7 +115,9 @@ def ensure_shape(x: Any, shape: Any, name: str | None = None) -> Tensor:
     tensor = convert_to_tensor(x)
     expected_shape = TensorShape(shape)
     if not tensor.shape.is_compatible_with(expected_shape):
-        raise InvalidArgumentError(f"ensure_shape: {tensor.shape} is not compatible with expected {expected_shape}.")
+        raise InvalidArgumentError(
+            f"ensure_shape: Shape of tensor input {list(tensor._array.shape)} is not compatible with expected shape {expected_shape}."
+        )
     return tensor
 
 

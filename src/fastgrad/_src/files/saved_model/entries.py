@@ -65,7 +65,9 @@ def store_concrete_functions(
                 f"{name}(): takes a value of {leaf}, which a stored function can't. Take its tensors, and make the value of them in it."
             )
         if isinstance(leaf, CompositeLeaf) and leaf.spec.shape.rank is None:
-            raise Unstorable(f"{name}(): takes {leaf.spec}, of unknown rank. Give its shape, with None for open sizes.")
+            raise Unstorable(
+                f"{name}(): takes a value of {leaf.spec}, of unknown rank. Give its shape, with None for open sizes."
+            )
     if all(spec.shape.rank is not None for spec in specs):
         return _stored_entries(call, numbered, specs, name, constants, references)
     entries, error = [], None

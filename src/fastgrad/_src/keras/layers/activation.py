@@ -197,7 +197,10 @@ class PReLU(SameShape):
             raise IndexError(f"PReLU '{self.name}': shared_axes {shared} are out of range for {input_shape=}.")
         alpha_sizes = {axis: size for axis, size in enumerate(input_shape) if axis and axis not in shared}
         if None in alpha_sizes.values():
-            raise ValueError(f"PReLU '{self.name}': name the axes of unknown size in shared_axes, got {input_shape=}.")
+            raise ValueError(
+                f"PReLU '{self.name}': sizes that `alpha` has are unknown in input_shape={tuple(input_shape)}; name them in "
+                f"shared_axes (now {self.shared_axes})."
+            )
         self.alpha = add_weight_of(self, "alpha", [alpha_sizes.get(axis, 1) for axis in range(1, len(input_shape))])
         self.input_spec = InputSpec(ndim=len(input_shape), axes=alpha_sizes if shared else {})
 

@@ -54,7 +54,8 @@ class _Borders(SpatialLayer):
         ]
         if any(size is not None and size <= 0 for size in output_sizes):
             raise ValueError(
-                f"{self.name}: `{self._argument}`={self._sizes} must be smaller than the sizes of {input_shape=}."
+                f"Layer '{self.name}': the values of `{self._argument}` should be smaller than the corresponding spatial "
+                f"dimensions of the input. Received: input_shape={tuple(input_shape)}, {self._argument}={self._sizes}"
             )
         return joined_shape(input_shape[0], output_sizes, channels, self.data_format)
 

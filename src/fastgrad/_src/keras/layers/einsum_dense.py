@@ -74,7 +74,8 @@ def _parse_equation(equation: str) -> tuple[str, str, str, str, str]:
     before, inputs, after, kernel, out_before, outputs, out_after = matched.groups("") if matched else [""] * 7
     if not matched or (before, after) != (out_before, out_after) or (before and after):
         raise ValueError(
-            f"Invalid '{equation}': it must be like [X],[Y]->[Z], ...[X],[Y]->...[Z] or [X]...,[Y]->[Z]...."
+            f"Invalid einsum equation '{equation}'. Equations must be in the form "
+            "[X],[Y]->[Z], ...[X],[Y]->...[Z], or [X]...,[Y]->[Z]...."
         )
     return before, inputs, after, kernel, outputs
 

@@ -111,4 +111,6 @@ def check_shape(spec: InputSpec, shape: Any, dtype: Any, layer_name: str, positi
     """Raises ValueError, naming the layer, if an input of this shape and dtype does not fit ``spec``."""
     problem = spec.problem(shape, dtype)
     if problem is not None:
-        raise ValueError(f"Input {position} '{spec.name}' of layer '{layer_name}' is incompatible with it: {problem}")
+        raise ValueError(
+            f"Input {position} with name '{spec.name}' of layer '{layer_name}' is incompatible with the layer: {problem}"
+        )

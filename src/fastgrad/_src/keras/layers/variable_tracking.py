@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import settings_version
-from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.object_graph import dict_of_unique_names, is_saved, nested_items
 from fastgrad._src.core.tensor import as_tensor_or_none
 from fastgrad._src.core.variable import Variable
@@ -206,13 +205,20 @@ class WeightOwner(ObjectTracker):
         if not isinstance(weights, Iterable):
             raise TypeError(f"Layer '{self.name}': set_weights takes a list of arrays, got {weights!r}.")
         variables, values = self.weights, list(weights)
-        require(len(variables) == len(values), self, f"`set_weights` needs {len(variables)} arrays", arrays=len(values))
+        if len(variables) != len(values):
+            raise ValueError(
+                f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of length {len(values)}, "
+                f"but the layer was expecting {len(variables)} weights."
+            )
         arrays = []
         for variable, value in zip(variables, values, strict=True):
             tensor = as_tensor_or_none(value)
             array = np.asarray(value) if tensor is None else tensor._on_host()
             if array.shape != variable._array.shape:
-                raise ValueError(f"Layer {self.name}: shape {array.shape} is not compatible with {variable.shape}.")
+                raise ValueError(
+                    f"Layer {self.name} weight shape {tuple(variable.shape)} is not compatible with provided weight "
+                    f"shape {array.shape}."
+                )
             arrays.append(array.astype(variable._array.dtype))
         for variable, array in zip(variables, arrays, strict=True):
             variable.assign(array)

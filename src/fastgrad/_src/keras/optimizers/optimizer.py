@@ -125,7 +125,10 @@ class Optimizer(OptimizerState):
             near = " Did you mean: learning_rate?" if "lr" in kwargs else suggestions(next(iter(kwargs)), known)
             raise ValueError(f"{class_name}: Argument(s) not recognized: {kwargs}.{near}")
         if sum(limit is not None for limit in (clipnorm, clipvalue, global_clipnorm)) > 1:
-            raise ValueError(f"Only one of {clipnorm=}, {clipvalue=} and {global_clipnorm=} can be set.")
+            raise ValueError(
+                f"Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. Received: clipnorm={clipnorm}, "
+                f"clipvalue={clipvalue}, global_clipnorm={global_clipnorm}"
+            )
         accumulated: Any = gradient_accumulation_steps
         if not isinstance(accumulated, (Real, type(None))):
             raise TypeError(
@@ -133,7 +136,7 @@ class Optimizer(OptimizerState):
             )
         if gradient_accumulation_steps and not gradient_accumulation_steps >= 2:
             raise ValueError(
-                f"`gradient_accumulation_steps` must be an integer >= 2, got {gradient_accumulation_steps!r}"
+                f"{class_name}: `gradient_accumulation_steps` must be an integer >= 2. Received: {gradient_accumulation_steps=}"
             )
         if use_ema:
             _check_average(ema_momentum, ema_overwrite_frequency)
@@ -290,7 +293,10 @@ class Optimizer(OptimizerState):
                 )
             variables = self._trainable_variables
         if len(grads) != len(variables):
-            raise ValueError(f"Gradients must match variables: a list of {len(grads)} gradients for {len(variables)}.")
+            raise ValueError(
+                f"When passing `grads` as a list of gradient tensors, the gradients must match the variables one-to-one. "
+                f"Received a list of {len(grads)} gradients for {len(variables)} trainable variables."
+            )
         return variables
 
     def _gradient_pairs(self, grads: Sequence[Any], variables: Sequence[Variable]) -> list[tuple[Variable, Gradient]]:

@@ -162,7 +162,10 @@ class PiecewiseConstantDecay(FormulaSchedule):
             if not hasattr(numbers, "__len__"):
                 raise TypeError(f"PiecewiseConstantDecay: Argument `{argument}` must be a list, got {numbers!r}.")
         if len(boundaries) != len(values) - 1:
-            raise ValueError(f"`boundaries` must have one number less than `values`, got {boundaries=}, {values=}.")
+            raise ValueError(
+                f"The length of boundaries should be 1 less than the length of values. Received: boundaries={boundaries} "
+                f"of length {len(boundaries)}, and values={values} of length {len(values)}."
+            )
         for value in values:
             checked_rate(value, "PiecewiseConstantDecay: each of values")
         self.boundaries = boundaries
