@@ -27,6 +27,46 @@ class named_argument:  # noqa: N801 - a context, as of contextlib, that costs le
             raise named_kind(f"{self._name}: Argument `{self._argument}` must be {self._wanted}. {error}") from None
 
 
+def _name_of(owner: Any) -> str:
+    """Returns the name of a function, or the class of an object with the object's name where it has one."""
+    if isinstance(owner, str):
+        return owner
+    name = getattr(owner, "__dict__", {}).get("name")
+    return type(owner).__name__ if name is None else f"{type(owner).__name__} '{name}'"
+
+
+def require(
+    is_met: object, owner: Any, requirement: str, kind: type[Exception] = ValueError, /, **received: Any
+) -> None:
+    """Raises an error of class ``kind`` that tells a requirement and the values received, unless it is met.
+
+    Args:
+        is_met: whether the requirement is met.
+        owner: the name of the function, or the object, whose requirement it is.
+        requirement: a sentence, which names the argument and what it must be, without the full stop.
+        kind: the class of the error.
+        **received: the values that the requirement is about, by the names that the caller knows.
+    """
+    if is_met:
+        return
+    values = ", ".join(f"{name}={value!r:.200}" for name, value in received.items())
+    raise kind(f"{_name_of(owner)}: {requirement}.{values and f' Received: {values}'}")
+
+
+def check_positive(owner: Any, **counts: Any) -> None:
+    """Raises ValueError if one of ``counts`` is not a positive integer."""
+    for argument, count in counts.items():
+        is_met = isinstance(count, int) and not isinstance(count, bool) and count > 0
+        require(is_met, owner, f"`{argument}` must be a positive integer", **{argument: count})
+
+
+def check_choice(owner: Any, choices: Any, **arguments: Any) -> None:
+    """Raises ValueError if one of ``arguments`` is none of ``choices``."""
+    for argument, choice in arguments.items():
+        if choice not in choices:
+            require(False, owner, f"`{argument}` must be one of {choices}", **{argument: choice})
+
+
 def check_list(name: str, argument: str, values: Any) -> None:
     """Raises ValueError for None and for a dict in place of a list of tensors."""
     if values is None or isinstance(values, dict):

@@ -269,7 +269,6 @@ class Initialization(Recorder):
         self._refuse_varying(f"assignment to {variable.name}", (tensor,))
 
     def on_constant(self, tensor: Any) -> None:
-        """Reports a constant."""
         for recorder in self._recordings:
             recorder.on_constant(tensor)
 

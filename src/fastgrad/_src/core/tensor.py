@@ -272,7 +272,6 @@ class OutOfScopeTensor(Tensor):
 
     @property
     def dtype(self) -> DType:
-        """The element type."""
         return dtypes.DTYPE_OF_NUMPY[_array_slot.__get__(self).dtype]
 
     @property
@@ -282,7 +281,6 @@ class OutOfScopeTensor(Tensor):
 
     @property
     def ndim(self) -> int:
-        """The number of dimensions."""
         return _array_slot.__get__(self).ndim
 
     def __repr__(self) -> str:

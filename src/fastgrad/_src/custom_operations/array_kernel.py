@@ -149,7 +149,6 @@ class ArrayOperation(Operation):
 
     @property
     def lowering(self) -> Lowering:  # type: ignore[override]  # made at each use
-        """What programs know of the operation."""
         return Lowering(launches=self.launches)
 
     def launches(self, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
@@ -212,7 +211,6 @@ class _DerivedOperation(ArrayOperation):
         self._derived = derived
 
     def step(self, inputs: Dtypes) -> ArrayStep:
-        """Returns the function compiled for ``inputs``, the dtypes of the inputs."""
         try:
             return super().step(inputs)
         except DifferentiationError as error:
@@ -227,7 +225,6 @@ class _DerivedOperation(ArrayOperation):
         return self._derived.next()
 
     def underivable_error(self, reason: object) -> Exception:
-        """Returns the error for a gradient that can't be derived."""
         return self._of.underivable_error(reason)
 
 

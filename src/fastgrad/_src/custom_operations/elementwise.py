@@ -115,7 +115,6 @@ class ScalarOperation(Operation):
 
     @property
     def lowering(self) -> Lowering:  # type: ignore[override]  # made at each use
-        """What programs know of the operation."""
         return Lowering(NO_ELEMENTWISE._replace(formula=self.formula), launches=self.launches)
 
     # ---- functions without a formula -----------------------------------------------------------------------
@@ -237,7 +236,6 @@ class _DerivativeOperation(ScalarOperation):
             raise self._of.underivable_error(error) from error
 
     def underivable_error(self, reason: object) -> Exception:
-        """Returns the error for a gradient that can't be derived."""
         return self._of.underivable_error(reason)
 
 
@@ -314,7 +312,6 @@ class _FunctionOperation(ScalarOperation):
         return self._part is not None and self.formula(dtypes) is None and dtypes not in self._refusal_reasons
 
     def underivable_error(self, reason: object) -> Exception:
-        """Returns the error for a gradient that can't be derived."""
         return DifferentiationError(
             f"{self.name}: its gradient can't be derived. {reason}. "
             f"Give the gradient as a function of (cotangent, result, *inputs): @{self.py_func.__name__}.gradient."

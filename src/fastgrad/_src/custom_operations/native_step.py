@@ -105,7 +105,6 @@ class NativeStep(UserStep):
         self._entry = function_type(compiled.address)
 
     def inspect_code(self, as_assembly: bool) -> str:
-        """Returns the code of the step as LLVM IR, or as assembly."""
         # Numba's public interface has no `inspect_asm` for C functions; their library has it.
         return str(self._compiled._library.get_asm_str() if as_assembly else self._compiled.inspect_llvm())
 

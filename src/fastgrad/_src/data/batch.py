@@ -58,9 +58,7 @@ def _stack_leaf(tensors: Sequence[Any], uniform_lengths: Sequence[int | None] | 
     if uniform_lengths:
         return ragged_stack(tensors, uniform_lengths)
     if not isinstance(tensors[0], Tensor):
-        raise TypeError(
-            "Dataset.batch: elements that are datasets cannot be batched: use flat_map(lambda window: window.batch(n))."
-        )
+        raise TypeError("Dataset.batch: datasets cannot be batched: flat_map(lambda window: window.batch(n)).")
     arrays = [tensor._on_host() for tensor in tensors]
     shape = arrays[0].shape
     for array in arrays:
@@ -96,9 +94,7 @@ def pad_and_stack(column: Sequence[Tensor], sizes: Sequence[int | None], value: 
     longest = np.array([array.shape for array in arrays]).reshape(len(arrays), len(sizes)).max(0, initial=0)
     for longest_size, size in zip(longest.tolist(), sizes, strict=True):
         if size is not None and longest_size > size:
-            raise DataLossError(
-                f"Dataset.padded_batch: Attempted to pad to a smaller size than the input element: {longest_size} to {size}."
-            )
+            raise DataLossError(f"Dataset.padded_batch: Attempted to pad to a smaller size: {longest_size} to {size}.")
     shape = [longest_size if size is None else size for longest_size, size in zip(longest.tolist(), sizes, strict=True)]
     out = np.full((len(arrays), *shape), value, arrays[0].dtype)
     for row, array in zip(out, arrays, strict=True) if shape else ():

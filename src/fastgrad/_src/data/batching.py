@@ -207,9 +207,7 @@ class DatasetBatching(Pipeline):
             ValueError: both sizes are given, or none.
         """
         if (window_size is None) == (window_size_func is None):
-            raise ValueError(
-                "Either the `window_size` argument or the `window_size_func` argument must be specified, but not both."
-            )
+            raise ValueError("group_by_window: either `window_size` or `window_size_func` must be specified.")
         if window_size_func is None:
             size = _positive_integer(window_size, "group_by_window: Window size")
             return self._of(grouping.Grouped(self._node, key_func, reduce_func, lambda key: size, self._of))
@@ -244,9 +242,7 @@ class DatasetBatching(Pipeline):
         """
         boundaries, sizes = list(bucket_boundaries), list(bucket_batch_sizes)
         if len(sizes) != len(boundaries) + 1:
-            raise ValueError(
-                f"`len(bucket_batch_sizes)` must equal `len(bucket_boundaries) + 1` but got {len(sizes)} and {len(boundaries)}."
-            )
+            raise ValueError(f"`bucket_batch_sizes` must have {len(boundaries) + 1} numbers, got {len(sizes)}.")
 
         def bucket(*element: Any) -> int:
             length = call_with_element(element_length_func, element)
@@ -296,9 +292,7 @@ def _leaf_values(values: Any, spec: Any, is_one_for_all: bool = False) -> list[A
 def _padded_shape(leaf: Any, padded: Any) -> list[int | None]:
     if padded is None:
         if leaf.shape.rank is None:
-            raise ValueError(
-                "You must provide `padded_shapes` argument because the elements have components of unknown rank."
-            )
+            raise ValueError("You must provide `padded_shapes`: components have unknown rank.")
         return list(leaf.shape)
     sizes = np.atleast_1d(np.array(list(padded) if isinstance(padded, TensorShape) else padded, object))
     if sizes.ndim != 1:
@@ -315,9 +309,7 @@ def _padded_shape(leaf: Any, padded: Any) -> list[int | None]:
         )
     )
     if not fits:
-        raise ValueError(
-            f"The padded shape {shape} is not compatible with the shape {leaf.shape} of the corresponding input component."
-        )
+        raise ValueError(f"The padded shape {shape} is not compatible with the component's {leaf.shape}.")
     return list(shape)
 
 

@@ -190,14 +190,11 @@ class DatasetConstructors(Pipeline):
             )
         probabilities = np.ones(len(nodes)) if weights is None else convert_to_tensor(weights)._elements()
         if probabilities.dtype not in (np.float32, np.float64):
-            raise TypeError(
-                f"Invalid `weights`. `weights` type must be either `tf.float32` or `tf.float64` but is {probabilities.dtype}."
-            )
+            raise TypeError(f"Invalid `weights`: the type must be tf.float32 or tf.float64, not {probabilities.dtype}.")
         probabilities = np.asarray(probabilities, np.float64)
         if probabilities.shape != (len(nodes),):
             raise ValueError(
-                f"Invalid `weights`. `weights` should have the same length as `datasets` but got "
-                f"`len(weights)={probabilities.size}` vs. `len(datasets)={len(nodes)}`."
+                f"`weights` should have the same length as `datasets`: {probabilities.size}, {len(nodes)}."
             )
         if not (probabilities >= 0).all() or not probabilities.sum() < np.inf:
             raise ValueError(f"Invalid `weights`: they must be finite and not negative, got {probabilities.tolist()}.")
@@ -220,13 +217,10 @@ class DatasetConstructors(Pipeline):
         """
         nodes = _nodes_of_datasets(datasets)
         if not is_dataset(choice_dataset):
-            raise TypeError(
-                f"Invalid `choice_dataset`. `choice_dataset` should be a `tf.data.Dataset` but is {type(choice_dataset)}."
-            )
+            raise TypeError(f"`choice_dataset` should be a `tf.data.Dataset` but is {type(choice_dataset)}.")
         if choice_dataset.element_spec != TensorSpec((), dtypes.int64):
             raise TypeError(
-                f"Invalid `choice_dataset`. Elements of `choice_dataset` must be scalar `tf.int64` tensors but are "
-                f"{choice_dataset.element_spec}."
+                f"Elements of `choice_dataset` must be int64 scalars but are {choice_dataset.element_spec}."
             )
         return Pipeline._of(combining.DirectedInterleaved(nodes, stop_on_empty_dataset, choice_dataset._node))
 

@@ -218,9 +218,7 @@ class Dataset(DatasetConstructors, DatasetBatching):
         shards = as_python_int(num_shards, "Dataset.shard: num_shards")
         shard_index = as_python_int(index, "Dataset.shard: index")
         if shards < 1 or not 0 <= shard_index < shards:
-            raise InvalidArgumentError(
-                f"Dataset.shard: index must be in [0, num_shards), got {shard_index} of {shards} shards."
-            )
+            raise InvalidArgumentError(f"shard: index must be in [0, num_shards), got {shard_index} of {shards}.")
         return Dataset(ordering.Sharded(self._node, shards, shard_index))
 
     def cache(self, filename: Any = "", name: str | None = None) -> Dataset:
@@ -359,9 +357,7 @@ class Dataset(DatasetConstructors, DatasetBatching):
             TypeError: elements are datasets or hold datasets.
         """
         if any(isinstance(leaf, DatasetSpec) for leaf in nest.flatten(self._node.known_spec())):
-            raise TypeError(
-                "`tf.data.Dataset.as_numpy_iterator()` is not supported for datasets that produce datasets: use flat_map."
-            )
+            raise TypeError("`as_numpy_iterator()` is not supported for datasets that produce datasets: use flat_map.")
         return NumpyIterator(map(_numpy_element_or_raise, self._node.elements()))
 
     def cardinality(self) -> Tensor:

@@ -306,9 +306,7 @@ class CsvRecords(Node):
         values = []
         for column, parse, default in zip(self._columns, self._parsers, self._defaults, strict=True):
             if column >= len(fields):
-                raise InvalidArgumentError(
-                    f"Expect more than {column} fields but have {len(fields)} in record. ({name})"
-                )
+                raise InvalidArgumentError(f"Expect more than {column} fields but have {len(fields)}. ({name})")
             field = fields[column]
             if field in ("", self._missing):
                 if default is None:

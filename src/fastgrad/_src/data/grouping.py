@@ -480,9 +480,7 @@ class GroupReduced(Stage):
     def _add_to_group(self, states: dict[int, Any], element: Any) -> None:
         key = result_element(call_traced_with_element(self._key, element), self._method)
         if not isinstance(key, Tensor) or key.ndim or key.dtype.name != "int64":
-            raise ValueError(
-                f"{self._method}: Invalid `key_func`. Expected `key_func` to return a scalar tf.int64 tensor, got {spec_of(key)}."
-            )
+            raise ValueError(f"{self._method}: `key_func` must return a scalar tf.int64 tensor, got {spec_of(key)}.")
         number = int(key)
         state = states[number] if number in states else self._first_state(number)
         states[number] = checked_next_state(state, self._reduce(state, element), self._method)

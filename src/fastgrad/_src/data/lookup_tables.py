@@ -27,9 +27,7 @@ class DatasetInitializer(KeyValueTensorInitializer):
     def __init__(self, dataset: Dataset) -> None:
         spec = checked_dataset("DatasetInitializer", dataset).element_spec
         if not (isinstance(spec, tuple) and len(spec) == 2 and all(_is_scalar(leaf) for leaf in spec)):
-            raise TypeError(
-                f"DatasetInitializer: the elements must be pairs of scalars, a key and its value, got {spec}."
-            )
+            raise TypeError(f"DatasetInitializer: the elements must be pairs of scalars, got {spec}.")
         pairs = list(dataset.as_numpy_iterator())
         keys, values = (
             convert_to_tensor(np.array([pair[place] for pair in pairs], leaf.dtype.numpy))
@@ -72,15 +70,11 @@ def table_from_dataset(
     """
     what = "table_from_dataset"
     if num_oov_buckets < 0 or (vocab_size is not None and vocab_size < 1):
-        raise ValueError(
-            f"{what}: num_oov_buckets must be at least 0 and vocab_size at least 1, got {num_oov_buckets} and {vocab_size}."
-        )
+        raise ValueError(f"{what}: {num_oov_buckets=} must be at least 0 and {vocab_size=} at least 1.")
     pairs = checked_dataset(what, dataset)
     initializer = DatasetInitializer(pairs if vocab_size is None else pairs.take(vocab_size))
     if initializer.key_dtype != dtypes.as_dtype(key_dtype):
-        raise TypeError(
-            f"{what}: the keys are {initializer.key_dtype.name}, and key_dtype is {dtypes.as_dtype(key_dtype).name}."
-        )
+        raise TypeError(f"{what}: the keys are {initializer.key_dtype}, and key_dtype is {key_dtype}.")
     if num_oov_buckets:
         return StaticVocabularyTable(initializer, num_oov_buckets)
     return StaticHashTable(initializer, -1 if default_value is None else default_value)

@@ -44,9 +44,7 @@ class Optional:
     def get_value(self, name: str | None = None) -> Any:
         """Returns the element; InvalidArgumentError without one."""
         if not self._elements:
-            raise InvalidArgumentError(
-                "Optional.get_value: The given optional does not have a value: the iterator has ended. Ask has_value first."
-            )
+            raise InvalidArgumentError("Optional: The given optional does not have a value. Ask has_value first.")
         return self._elements[0]
 
 

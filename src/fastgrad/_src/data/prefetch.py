@@ -189,9 +189,7 @@ def _run_worker(function: Callable[[Any], Any], calls: SimpleQueue[Any], at_end:
 def check_not_forked(process_id: int) -> None:
     """Raises RuntimeError in any process but that of ``process_id``: a fork does not copy threads."""
     if process_id != os.getpid():
-        raise RuntimeError(
-            "This iteration of a dataset has threads, which a fork does not copy: iterate over the dataset anew in the child process."
-        )
+        raise RuntimeError("A dataset's iteration has threads, which a fork does not copy: iterate anew in the child.")
 
 
 def close_iterator(elements: Iterator[Any]) -> None:

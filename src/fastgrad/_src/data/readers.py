@@ -238,9 +238,7 @@ class CsvDataset(Dataset):
         if not isinstance(record_defaults, (list, tuple)):
             raise TypeError(f"CsvDataset: Argument `record_defaults` must be a list, got {record_defaults!r}.")
         if not record_defaults:
-            raise InvalidArgumentError(
-                "CsvDataset: Argument `record_defaults` must have an item for each column, got []."
-            )
+            raise InvalidArgumentError("CsvDataset: `record_defaults` must have an item for each column, got [].")
         dtypes, defaults = _column_defaults(record_defaults)
         if buffer_size is not None:
             as_python_int(buffer_size, "CsvDataset: buffer_size")

@@ -55,9 +55,7 @@ def rows_of_tensors(tensors: Any) -> RowSource:
         raise ValueError("Dataset.from_tensor_slices: Invalid `tensors`. `tensors` should not be empty.")
     for array in present_arrays:
         if isinstance(array, np.ndarray) and not array.ndim:
-            raise ValueError(
-                "Dataset.from_tensor_slices: Unbatching a tensor is only supported for rank >= 1, got a scalar."
-            )
+            raise ValueError("from_tensor_slices: Unbatching a tensor is only supported for rank >= 1.")
         if len(array) != len(present_arrays[0]):
             raise ValueError(
                 f"Dataset.from_tensor_slices: Dimensions {len(present_arrays[0])} and {len(array)} are not compatible: "
@@ -224,21 +222,14 @@ def generator_signature(output_types: Any, output_shapes: Any, output_signature:
     """
     if output_signature is not None:
         if output_types is not None or output_shapes is not None:
-            raise TypeError(
-                "The `output_types` and `output_shapes` arguments cannot be used together with the `output_signature` argument."
-            )
+            raise TypeError("`output_types` and `output_shapes` cannot be used together with `output_signature`.")
         signature = _lists_as_tuples(output_signature)
         for leaf in nest.flatten(signature):
             if not isinstance(leaf, (TensorSpec, CompositeSpec)):
-                raise TypeError(
-                    f"`output_signature` must contain objects that are subclass of `tf.TypeSpec` but found {leaf!r}."
-                )
+                raise TypeError(f"`output_signature` must contain `tf.TypeSpec`s but found {leaf!r}.")
         return signature
     if output_types is None:
-        raise TypeError(
-            "To specify the output signature you need to provide either the `output_signature` argument or "
-            "the `output_types` argument."
-        )
+        raise TypeError("Dataset.from_generator: provide `output_signature` or `output_types`.")
     types = _checked_types(output_types)
     if output_shapes is None:
         return map_leaves(lambda dtype: TensorSpec(None, as_dtype(dtype)), types)
@@ -261,9 +252,7 @@ def _checked_types(types: Any) -> Any:
         TypeError: ``types`` holds a list.
     """
     if isinstance(types, list):
-        raise TypeError(
-            f"Dataset.from_generator: got the list {types} in `output_types`; use a tuple or a dict of DTypes."
-        )
+        raise TypeError(f"from_generator: got the list {types} in `output_types`; use a tuple or a dict.")
     for item in types.values() if isinstance(types, dict) else types if isinstance(types, tuple) else ():
         _checked_types(item)
     return types

@@ -30,7 +30,6 @@ class OnDevice(Stage):
         self._device, self._size = device, size
 
     def elements(self) -> Iterator[Any]:
-        """Yields the elements from the start."""
         return self._copied_elements(self.source.elements())
 
     def elements_after(self, position: int) -> Iterator[Any]:

@@ -30,9 +30,7 @@ VALUE_REFUSAL_ERRORS = (ArithmeticError, LookupError, ValueError, InvalidArgumen
 def checked_function(function: Any, method_name: str) -> Callable[..., Any]:
     """Returns ``function``; ValueError if it is not callable."""
     if not callable(function):
-        raise ValueError(
-            f"{method_name}: Argument `func` must be a callable. Received func={function!r} (of type {type(function)})"
-        )
+        raise ValueError(f"{method_name}: `func` must be a callable, got func={function!r} (of type {type(function)})")
     return function
 
 
@@ -137,10 +135,7 @@ class TakenWhile(Filtered):
 def _predicate_result(predicate: TracedFunction, element: Any) -> bool:
     answer = convert_to_tensor(call_traced_with_element(predicate, element))
     if answer.ndim or not answer.dtype.is_bool:
-        raise ValueError(
-            f"Invalid `predicate`. `predicate` must return a `tf.bool` scalar tensor, but its return type is "
-            f"{TensorSpec.from_tensor(answer)}."
-        )
+        raise ValueError(f"`predicate` must return a `tf.bool` scalar tensor, got {TensorSpec.from_tensor(answer)}.")
     return bool(answer)
 
 
@@ -249,9 +244,7 @@ class Unique(Stage):
     def elements(self) -> Iterator[Any]:
         spec = self.spec()
         if not isinstance(spec, TensorSpec) or spec.dtype.name not in ("int32", "int64", "string"):
-            raise TypeError(
-                f"`tf.data.Dataset.unique` takes one int32, int64 or string tensor, got elements of {spec}."
-            )
+            raise TypeError(f"`Dataset.unique` takes one int32, int64 or string tensor, got elements of {spec}.")
         seen = set()
         for element in self.source.elements():
             if type(element) is Failure:

@@ -233,9 +233,7 @@ def _random_quality(name: str, image: Any, least: Any, greatest: Any, draw: Draw
     if min(least, greatest) < 0 or max(least, greatest) > 100:
         raise ValueError(f"{name}: jpeg encoding range must be between 0 and 100, got {least} and {greatest}.")
     if least >= greatest:
-        raise ValueError(
-            f"{name}: `min_jpeg_quality` must be less than `max_jpeg_quality`, got {least} and {greatest}."
-        )
+        raise ValueError(f"{name}: `min_jpeg_quality` must be less than `max_jpeg_quality`: {least}, {greatest}.")
     checked_jpeg_pixels(name, image)
     return adjust_jpeg_quality(image, draw([], least, greatest, dtypes.int32))
 

@@ -194,9 +194,7 @@ def draw_bounding_boxes(images: Any, boxes: Any, colors: Any = None, name: str |
     _draw.check_dtype(x._array)
     shape, box_shape = x._array.shape, edges._array.shape
     if len(shape) != 4 or shape[3] not in (1, 3, 4):
-        raise InvalidArgumentError(
-            f"draw_bounding_boxes: images must be 4-D with 1, 3 or 4 channels, got {TensorShape(shape)}."
-        )
+        raise InvalidArgumentError(f"draw_bounding_boxes: images must be 4-D with 1, 3 or 4 channels, got {x.shape}.")
     if len(box_shape) != 3 or box_shape[0] != shape[0] or box_shape[2] != 4:
         raise InvalidArgumentError(
             f"draw_bounding_boxes: boxes must have shape (batch, boxes, 4) with the batch of images, got {TensorShape(box_shape)}."
@@ -311,18 +309,11 @@ def _sampled_box(  # noqa: PLR0913  # TensorFlow's arguments
 ) -> BoundingBoxSample:
     size, boxes = convert_to_tensor(image_size), tensor_of_dtype(bounding_boxes, dtypes.float32, name, "bounding_boxes")
     if size._array.shape != (3,):
-        raise InvalidArgumentError(
-            f"{name}: image_size must be (height, width, channels), got shape {TensorShape(size._array.shape)}."
-        )
+        raise InvalidArgumentError(f"{name}: image_size must be (height, width, channels), got shape {size.shape}.")
     if boxes._array.ndim != 3 or boxes._array.shape[-1] != 4:
-        raise InvalidArgumentError(
-            f"{name}: bounding_boxes must have shape (batch, boxes, 4), got {TensorShape(boxes._array.shape)}."
-        )
+        raise InvalidArgumentError(f"{name}: bounding_boxes must have shape (batch, boxes, 4), got {boxes.shape}.")
     if not boxes._array.size and not use_image_if_no_bounding_boxes:
-        raise InvalidArgumentError(
-            f"{name}: No bounding boxes provided as input. One must enable use_image_if_no_bounding_boxes if you wish to not "
-            "provide any bounding boxes."
-        )
+        raise InvalidArgumentError(f"{name}: No bounding boxes provided as input; see use_image_if_no_bounding_boxes.")
     ranges = []
     for what, value, default in (
         ("aspect_ratio_range", aspect_ratio_range, (0.75, 1.33)),
@@ -333,9 +324,7 @@ def _sampled_box(  # noqa: PLR0913  # TensorFlow's arguments
             raise InvalidArgumentError(f"{name}: {what} must be two numbers, got {value!r}.")
         low, high = bounds
         if not 0 < low <= high or (what == "area_range" and high > 1):
-            raise InvalidArgumentError(
-                f"{name}: {what} must be two positive numbers in order, areas up to 1; got {value}."
-            )
+            raise InvalidArgumentError(f"{name}: {what} must be two positive numbers in order, up to 1; got {value}.")
         ranges.append((low, high))
     attempts = 100 if max_attempts is None else as_python_int(max_attempts, f"{name}: max_attempts")
     if attempts <= 0:

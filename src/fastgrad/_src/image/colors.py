@@ -471,11 +471,7 @@ def grayscale_to_rgb(images: Any, name: str | None = None) -> Tensor:
     x = convert_to_tensor(images)
     shape = x._array.shape
     if len(shape) < 2:
-        raise ValueError(
-            f"grayscale_to_rgb: A grayscale image (shape {TensorShape(shape)}) must be at least two-dimensional."
-        )
+        raise ValueError(f"grayscale_to_rgb: A grayscale image must be at least two-dimensional, got {tuple(shape)}.")
     if shape[-1] != 1:
-        raise ValueError(
-            f"grayscale_to_rgb: Last dimension of a grayscale image should be size 1, got shape {TensorShape(shape)}."
-        )
+        raise ValueError(f"grayscale_to_rgb: Last dimension should be size 1, got shape {tuple(shape)}.")
     return tile(x, [*[1] * (len(shape) - 1), 3])

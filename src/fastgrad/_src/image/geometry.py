@@ -304,9 +304,7 @@ def resize(
     """
     x = convert_to_tensor(images)
     if x._array.ndim not in (3, 4):
-        raise ValueError(
-            f"resize: 'images' must have either 3 or 4 dimensions, got shape {TensorShape(x._array.shape)}."
-        )
+        raise ValueError(f"resize: 'images' must have either 3 or 4 dimensions, got shape {x.shape}.")
     rows = x._array.ndim - 3
     try:
         sizes = as_python_ints(size, "resize: size")
@@ -321,9 +319,7 @@ def resize(
 
 def _resized(x: Tensor, rows: int, sizes: Sequence[int], method: Any, antialias: bool) -> Tensor:
     if method not in INTERPOLATION_METHODS:
-        raise ValueError(
-            f"resize: Resize method is not implemented: {method}; the methods are {INTERPOLATION_METHODS}."
-        )
+        raise ValueError(f"Resize method is not implemented: {method}; the methods are {INTERPOLATION_METHODS}.")
     if min(sizes) <= 0:
         raise InvalidValueError(f"resize: output dimensions must be positive, got {tuple(sizes)}.")
     if max(sizes) > np.iinfo(np.int32).max:

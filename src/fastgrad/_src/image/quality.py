@@ -59,9 +59,7 @@ def total_variation(images: Any, name: str | None = None) -> Tensor:
     x = convert_to_tensor(images)
     rank = x._array.ndim
     if rank not in (3, 4):
-        raise ValueError(
-            f"total_variation: 'images' must be either 3 or 4-dimensional, got shape {TensorShape(x._array.shape)}."
-        )
+        raise ValueError(f"total_variation: 'images' must be either 3 or 4-dimensional, got {x.shape}.")
     axes = None if rank == 3 else [1, 2, 3]
     vertical = subtract(x[..., 1:, :, :], x[..., :-1, :, :])
     horizontal = subtract(x[..., :, 1:, :], x[..., :, :-1, :])
@@ -82,9 +80,7 @@ def image_gradients(image: Any) -> tuple[Tensor, Tensor]:
     """
     x = convert_to_tensor(image)
     if x._array.ndim != 4:
-        raise ValueError(
-            f"image_gradients expects a 4D tensor [batch_size, h, w, d], not {TensorShape(x._array.shape)}."
-        )
+        raise ValueError(f"image_gradients expects a 4D tensor [batch_size, h, w, d], not {x.shape}.")
     vertical = subtract(x[:, 1:], x[:, :-1])
     horizontal = subtract(x[:, :, 1:], x[:, :, :-1])
     return pad(vertical, [(0, 0), (0, 1), (0, 0), (0, 0)]), pad(horizontal, [(0, 0), (0, 0), (0, 1), (0, 0)])
@@ -104,9 +100,7 @@ def sobel_edges(image: Any) -> Tensor:
     """
     x = convert_to_tensor(image)
     if x._array.ndim != 4:
-        raise InvalidArgumentError(
-            f"sobel_edges: image must be [batch_size, h, w, d], not {TensorShape(x._array.shape)}."
-        )
+        raise InvalidArgumentError(f"sobel_edges: image must be [batch_size, h, w, d], not {x.shape}.")
     smooth, slope = np.array([1.0, 2.0, 1.0]), np.array([-1.0, 0.0, 1.0])
     filters = np.stack([np.outer(slope, smooth), np.outer(smooth, slope)], -1)[:, :, None]
     channels = x._array.shape[-1]
@@ -163,9 +157,7 @@ def psnr(a: Any, b: Any, max_val: Any, name: str | None = None) -> Tensor:
 def _check_window(name: str, images: Sequence[Tensor], size: int) -> None:
     for image in images:
         if min(image._array.shape[-3:-1]) < size:
-            raise InvalidArgumentError(
-                f"{name}: images of shape {TensorShape(image._array.shape)} are smaller than filter_size {size}."
-            )
+            raise InvalidArgumentError(f"{name}: images of {image.shape} are smaller than filter_size {size}.")
 
 
 def _gaussian_window(name: str, images: Sequence[Tensor], filter_size: Any, filter_sigma: Any) -> tuple[float, ...]:
@@ -297,9 +289,7 @@ def ssim_multiscale(
         raise TypeError("ssim_multiscale: Argument `power_factors` must be a vector of numbers, got None.")
     exponents = tensor_of_dtype(power_factors, dtypes.float32, "ssim_multiscale", "power_factors")
     if exponents._array.ndim != 1:
-        raise InvalidValueError(
-            f"ssim_multiscale: Argument `power_factors` must be a vector, got shape {list(exponents._array.shape)}."
-        )
+        raise InvalidValueError(f"ssim_multiscale: `power_factors` must be a vector, got shape {exponents.shape}.")
     factors: list[Tensor] = []
     scales = exponents._array.shape[0]
     for scale in range(scales):

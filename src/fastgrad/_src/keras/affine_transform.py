@@ -27,9 +27,7 @@ FILL_MODES_OF_TENSORFLOW = ("constant", "nearest", "wrap", "reflect")
 def check_choice(argument: str, value: Any, choices: Sequence[Any]) -> None:
     """ValueError unless ``value`` is one of ``choices``."""
     if value not in choices:
-        raise ValueError(
-            f"Invalid value for argument `{argument}`. Expected one of {choices}. Received: {argument}={value}"
-        )
+        raise ValueError(f"`{argument}` must be one of {choices}. Received: {argument}={value}")
 
 
 def affine_transform(
@@ -70,10 +68,7 @@ def affine_transform(
         )
     x, matrices = checked_images(images), stop_gradient(cast(convert_to_tensor(transform), dtypes.float32))
     if matrices.ndim not in (1, 2):
-        raise ValueError(
-            "Invalid transform rank: expected rank 1 (single transform) or rank 2 (batch of transforms). Received input with shape: "
-            f"transform.shape={tuple(matrices.shape)}"
-        )
+        raise ValueError(f"`transform` must have rank 1, or rank 2 for a batch. Received: {tuple(matrices.shape)}")
     matrices = matrices[None] if matrices.ndim == 1 else matrices
     images = x.shape[0] if x.ndim == 4 else 1
     if matrices.shape[1] != 8 or matrices.shape[0] not in (1, images):

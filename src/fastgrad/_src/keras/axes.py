@@ -25,7 +25,5 @@ def axis_from_front(name: str, axis: Any, shape: Any, argument: str = "axis") ->
         raise TypeError(f"{name}: `{argument}` must be an integer, got {axis!r}.") from None
     rank = len(shape)
     if not -rank <= number < rank:
-        raise IndexError(
-            f"{name}: {argument}={number} is out of range for shape {tuple(shape)}: expected {-rank} <= {argument} < {rank}."
-        )
+        raise IndexError(f"{name}: {argument}={number} must be in [{-rank}, {rank}), for shape {tuple(shape)}.")
     return number % rank

@@ -94,9 +94,7 @@ def set_global_policy(policy: Any) -> None:
         ValueError: ``policy`` is neither a policy nor a policy's name; the global policy does not change.
     """
     if not isinstance(policy, (DTypePolicy, str, DType, np.dtype, type)):
-        raise ValueError(
-            f"`set_dtype_policy` needs a policy or its name, such as 'float32'. Received: policy={policy} (of type {type(policy)})"
-        )
+        raise ValueError(f"`set_dtype_policy` needs a policy or its name, such as 'float32'. Received: {policy=}")
     new_policy = get(policy)
     _GlobalPolicy.policy = new_policy
     settings_version.settings["dtype_policy"] = new_policy.name

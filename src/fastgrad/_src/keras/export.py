@@ -59,9 +59,7 @@ class ExportArchive:
             ValueError: it has no variables, or is a layer that is not built.
         """
         if not hasattr(type(resource), "variables"):
-            raise ValueError(
-                f"Invalid resource type. Expected a model, layer or tf.Module. Received instead an object of type '{type(resource)}'."
-            )
+            raise ValueError(f"ExportArchive takes a model, layer or tf.Module. Received: {type(resource)}.")
         if getattr(resource, "built", True) is False:
             raise ValueError("The layer provided has not yet been built. It must be built before export.")
         self._resources.append(resource)
@@ -103,9 +101,7 @@ class ExportArchive:
     def add_variable_collection(self, name: str, variables: Any) -> None:
         """Adds variables as the attribute ``name`` of the loaded object."""
         if not isinstance(variables, (list, tuple, set)):
-            raise ValueError(
-                f"Expected `variables` to be a list/tuple/set. Received instead object of type '{type(variables)}'."
-            )
+            raise ValueError(f"`variables` must be a list/tuple/set. Received: {type(variables)}.")
         self._collections[name] = list(variables)
 
     def write_out(self, filepath: Any, options: Any = None, verbose: Any = True) -> None:
@@ -195,7 +191,5 @@ def _specs_of(signature: Any) -> Any:
     if isinstance(signature, (list, tuple)):
         return type(signature)([_specs_of(item) for item in signature])
     if not hasattr(signature, "shape"):
-        raise ValueError(
-            f"input_signature: expected tf.TensorSpec, keras.InputSpec or keras.KerasTensor, nested; got {signature!r:.200}."
-        )
+        raise ValueError(f"input_signature must hold TensorSpec, InputSpec or KerasTensor; got {signature!r:.200}.")
     return TensorSpec(signature.shape, signature.dtype or "float32", getattr(signature, "name", None))

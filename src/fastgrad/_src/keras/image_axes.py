@@ -13,10 +13,7 @@ def checked_images(images: Any, name: str = "images") -> Tensor:
     """Converts an image or a batch of images to a tensor; ValueError for another rank."""
     x = convert_to_tensor(images)
     if x.ndim not in (3, 4):
-        raise ValueError(
-            f"Invalid {name} rank: expected rank 3 (single image) or rank 4 (batch of images). Received input with shape: "
-            f"{name}.shape={tuple(x.shape)}"
-        )
+        raise ValueError(f"`{name}` must have rank 3 (single image) or rank 4 (batch of images), got {tuple(x.shape)}")
     return x
 
 

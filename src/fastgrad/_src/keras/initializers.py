@@ -82,7 +82,6 @@ class Constant(Initializer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """Makes the initializer from ``config``, the result of ``get_config()``."""
         return cls(deserialize_keras_object(config["value"]))
 
 
@@ -102,10 +101,7 @@ class Identity(Initializer):
         """A matrix; ValueError if ``shape`` is not of rank 2."""
         sizes = _shape_as_tuple(shape)
         if len(sizes) != 2:
-            raise ValueError(
-                "Identity matrix initializer can only be used for 2D matrices. "
-                f"Received: shape={shape} of rank {len(sizes)}."
-            )
+            raise ValueError(f"Identity matrix initializer can only be used for 2D matrices. Received: {shape=}.")
         numpy = standardize_dtype(dtype).numpy
         return constant_tensor((np.eye(*sizes) * self.gain).astype(numpy))
 
@@ -157,7 +153,6 @@ class RandomNormal(RandomInitializer):
         self.mean, self.stddev = mean, stddev
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        """A tensor of random numbers."""
         return self._draw(stateless_normal, shape, self.mean, self.stddev, dtype)
 
 
@@ -165,7 +160,6 @@ class TruncatedNormal(RandomNormal):
     """Normal numbers, redrawn if beyond two standard deviations; arguments as in ``RandomNormal``."""
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        """A tensor of random numbers."""
         return self._draw(stateless_truncated_normal, shape, self.mean, self.stddev, dtype)
 
 
@@ -184,7 +178,6 @@ class RandomUniform(RandomInitializer):
         self.minval, self.maxval = minval, maxval
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        """A tensor of random numbers."""
         return self._draw(stateless_uniform, shape, self.minval, self.maxval, dtype)
 
 
@@ -223,15 +216,11 @@ class VarianceScaling(RandomInitializer):
         if distribution == "normal":
             distribution = "truncated_normal"
         if distribution not in ("uniform", "truncated_normal", "untruncated_normal"):
-            raise ValueError(
-                f"Invalid `distribution` argument: {distribution}. "
-                "Please use one of uniform, truncated_normal, untruncated_normal"
-            )
+            raise ValueError(f"`distribution` must be uniform or (un)truncated_normal. Received: {distribution=}")
         self.scale, self.mode, self.distribution = scale, mode, distribution
         self.input_axes, self.output_axes = input_axes, output_axes
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        """A tensor of random numbers."""
         fan_in, fan_out = compute_fans(_shape_as_tuple(shape), self.input_axes, self.output_axes)
         fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2.0}
         variance = self.scale / max(1.0, fans[self.mode])
@@ -272,7 +261,6 @@ class _NamedScaling(VarianceScaling):
         super().__init__(*self._fixed, seed, input_axes, output_axes)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
         return {"seed": self._init_seed, "input_axes": self.input_axes, "output_axes": self.output_axes}
 
 
@@ -330,10 +318,7 @@ class Orthogonal(RandomInitializer):
         """A tensor whose rows (all but the last axis) or columns are orthonormal; ValueError below rank 2."""
         sizes = _shape_as_tuple(shape)
         if len(sizes) < 2:
-            raise ValueError(
-                "The tensor to initialize must be at least two-dimensional. "
-                f"Received: shape={shape} of rank {len(sizes)}."
-            )
+            raise ValueError(f"The tensor to initialize must be at least two-dimensional. Received: {shape=}.")
         rows, columns = math.prod(sizes[:-1]), sizes[-1]
         normal = self._draw(stateless_normal, (max(rows, columns), min(rows, columns)), 0.0, 1.0, dtype)
         q, r = np.linalg.qr(normal._on_host().astype(np.float64))
@@ -419,7 +404,5 @@ class _ArrayInitializer(Constant):
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
         if _shape_as_tuple(shape) != self.value.shape:
-            raise ValueError(
-                f"Expected `shape` to be {self.value.shape} for direct tensor as initializer. Received shape={shape}"
-            )
+            raise ValueError(f"A direct tensor as initializer has `shape` {self.value.shape}. Received {shape=}")
         return super().__call__(shape, dtype)

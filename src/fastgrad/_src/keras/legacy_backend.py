@@ -273,8 +273,7 @@ def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:
     x, y = convert_to_tensor(then()), convert_to_tensor(otherwise())
     if condition.shape.rank > x.shape.rank:
         raise ValueError(
-            "Rank of `condition` should be less than or equal to rank of `then_expression` and `else_expression`. "
-            f"ndim(condition)={condition.shape.rank}, ndim(then_expression)={x.shape.rank}"
+            f"`condition` must not have more dimensions than the values. Received: {condition.shape=}, {x.shape=}"
         )
     return where(reshape(condition, (*condition.shape, *[1] * (x.shape.rank - condition.shape.rank))), x, y)
 
@@ -357,28 +356,19 @@ def batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
     """
     ranks = x.shape.rank, y.shape.rank
     if min(ranks) < 2:
-        raise ValueError(
-            f"Cannot do batch_dot on inputs with rank < 2. Received inputs with tf.shapes {x.shape} and {y.shape}."
-        )
+        raise ValueError(f"batch_dot: inputs must have at least rank 2. Received: {x.shape=}, {y.shape=}.")
     if x.shape[0] != y.shape[0]:
-        raise ValueError(
-            f"Cannot do batch_dot on inputs with different batch sizes. Received inputs with tf.shapes {x.shape} and {y.shape}."
-        )
+        raise ValueError(f"batch_dot: inputs must have one batch size. Received: {x.shape=}, {y.shape=}.")
     if axes is None:
         axes = (ranks[0] - 1, ranks[1] - 1 if ranks[1] == 2 else ranks[1] - 2)
     pair = [axes, axes] if isinstance(axes, int) else list(axes)
     if any(isinstance(axis, (list, tuple)) for axis in pair):
-        raise ValueError(
-            f"Multiple target dimensions are not supported. Expected: None, int, (int, int), Provided: {axes}"
-        )
+        raise ValueError(f"batch_dot: `axes` must be None, int or (int, int): {axes=}")
     a, b = [axis % rank for axis, rank in zip(pair, ranks, strict=True)]
     if 0 in (a, b):
         raise ValueError("Cannot perform batch_dot over axis 0. Add a dummy batch dimension with K.expand_dims(x, 0).")
     if x.shape[a] != y.shape[b]:
-        raise ValueError(
-            f"Cannot do batch_dot on inputs with tf.shapes {x.shape} and {y.shape} with axes={pair}. "
-            f"x.shape[{a}] != y.shape[{b}] ({x.shape[a]} != {y.shape[b]})."
-        )
+        raise ValueError(f"batch_dot: x.shape[{a}] != y.shape[{b}]. Received: {x.shape=}, {y.shape=}, axes={pair}.")
     letters = iter("bcdefghijklmnopqrstuvwxyz")
     first = ["a", *[next(letters) for _ in range(ranks[0] - 1)]]
     second = ["a", *[next(letters) for _ in range(ranks[1] - 1)]]
@@ -481,9 +471,7 @@ def temporal_padding(x: Any, padding: Sequence[int] = (1, 1)) -> Any:
 def _declare_spatial_padding(rank: int, name: str) -> None:
     def spatial_padding(x: Any, padding: Any = ((1, 1),) * rank, data_format: str | None = None) -> Any:
         if len(padding) != rank or any(len(pair) != 2 for pair in padding):
-            raise ValueError(
-                f"Expected `padding` to be a tuple of {rank} tuples of 2 integers. Received: padding={padding}"
-            )
+            raise ValueError(f"`padding` must be a tuple of {rank} tuples of 2 integers. Received: {padding=}")
         is_first = _has_channels_first(data_format)
         pairs = [tuple(pair) for pair in padding]
         return pad(x, [(0, 0), (0, 0), *pairs] if is_first else [(0, 0), *pairs, (0, 0)])
@@ -594,10 +582,7 @@ def conv2d_transpose(
             x, kernel, sizes, _strides_of(layout, strides), _padding(padding), layout
         )
     if rates[0] != rates[1]:
-        raise ValueError(
-            "Expected the 2 dimensions of the `dilation_rate` argument to be equal to each other. "
-            f"Received: dilation_rate={dilation_rate}"
-        )
+        raise ValueError(f"Both numbers of `dilation_rate` must be equal. Received: {dilation_rate=}")
     if layout == "NHWC":
         return atrous_conv2d_transpose(x, kernel, sizes, rates[0], _padding(padding))
     last = [sizes[axis] for axis in (0, 2, 3, 1)]

@@ -45,10 +45,7 @@ def reset_uids() -> None:
 def checked_name(name: Any) -> str:
     """Returns ``name``; ValueError if it is not a string or contains ``/``."""
     if not isinstance(name, str) or "/" in name:
-        raise ValueError(
-            "Argument `name` must be a string and cannot contain character `/`. "
-            f"Received: name={name} (of type {type(name)})"
-        )
+        raise ValueError(f"Argument `name` must be a string and cannot contain character `/`. Received: {name=}")
     return name
 
 
@@ -110,9 +107,7 @@ class name_scope:  # noqa: N801  # Keras's name
 
     def __init__(self, name: Any, **options: Any) -> None:
         if not isinstance(name, str) or "/" in name:
-            raise ValueError(
-                f"Argument `name` must be a string and cannot contain character `/`. Received: name={name}"
-            )
+            raise ValueError(f"Argument `name` must be a string and cannot contain character `/`. Received: {name=}")
         self.name = name
 
     def __enter__(self) -> Any:

@@ -64,7 +64,6 @@ class SeedGenerator(_Configured):
         return seed
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the arguments of the constructor."""
         return {"seed": self._initial_seed, "name": self.name}
 
 
@@ -146,9 +145,7 @@ def categorical(logits: Any, num_samples: Any, dtype: Any = "int32", seed: Any =
     """
     logits = _convert_to_tensor(logits)
     if logits.shape.rank != 2:
-        raise ValueError(
-            f"`logits` should be a 2-D tensor with shape [batch_size, num_classes]. Received: logits={logits}"
-        )
+        raise ValueError(f"`logits` must have shape [batch_size, num_classes]. Received: {logits.shape=}")
     return _cast(_stateless_categorical(logits, num_samples, _seed_of_draw(seed)), dtype)
 
 

@@ -39,7 +39,6 @@ class _Penalty(Regularizer):
     """The base of the built-in regularizers, with their arguments as configuration."""
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
         return {}
 
 
@@ -65,7 +64,6 @@ class L1L2(_Penalty):
         self.l2 = _checked_factor(0.0 if l2 is None else l2, "l2")
 
     def __call__(self, x: Any) -> Tensor:
-        """The penalty of ``x``, a scalar of its dtype."""
         x = _cast_to_float(x)
         penalty = _zeros([], x.dtype)
         if self.l1:
@@ -84,7 +82,6 @@ class L1(_Penalty):
         self.l1 = _checked_factor(0.01 if l1 is None else l1, "l1")
 
     def __call__(self, x: Any) -> Tensor:
-        """The penalty of ``x``, a scalar of its dtype."""
         return self.l1 * _reduce_sum(_abs(_cast_to_float(x)))
 
 
@@ -97,7 +94,6 @@ class L2(_Penalty):
         self.l2 = _checked_factor(0.01 if l2 is None else l2, "l2")
 
     def __call__(self, x: Any) -> Tensor:
-        """The penalty of ``x``, a scalar of its dtype."""
         return self.l2 * _reduce_sum(_square(_cast_to_float(x)))
 
 
@@ -114,9 +110,7 @@ class OrthogonalRegularizer(_Penalty):
     def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
         self.factor = _checked_factor(factor, "factor")
         if mode not in ("rows", "columns"):
-            raise ValueError(
-                f'Invalid value for argument `mode`. Expected one of {{"rows", "columns"}}. Received: mode={mode}'
-            )
+            raise ValueError(f"`mode` must be 'rows' or 'columns'. Received: {mode=}")
         self.mode = mode
 
     def __call__(self, inputs: Any) -> Tensor:

@@ -69,9 +69,7 @@ def assert_same_paths(a: Any, b: Any) -> None:
     """
     paths, others = ({path for path, _ in flatten_with_path(structure)} for structure in (a, b))
     if paths != others:
-        raise ValueError(
-            f"`a` and `b` don't have the same paths. Only in `a`: {paths - others}. Only in `b`: {others - paths}."
-        )
+        raise ValueError(f"The paths differ. Only in `a`: {paths - others}. Only in `b`: {others - paths}.")
 
 
 def map_structure_up_to(shallow_structure: Any, func: Callable[..., Any], *structures: Any) -> Any:

@@ -61,10 +61,7 @@ def fixed_shape(shape: Any, owner: str) -> tuple[int, ...]:
         shape = (shape,)
     sizes = tuple(TensorShape(shape))
     if None in sizes:
-        raise ValueError(
-            "Shapes used to initialize variables must be fully-defined (no `None` dimensions). "
-            f"Received: shape={sizes} for variable path='{owner}'"
-        )
+        raise ValueError(f"{owner}: shapes of variables must be fully-defined (no `None`). Received: {sizes}")
     return sizes
 
 
@@ -117,10 +114,7 @@ class Weight(Variable):
             initializer = initializers.get(initializer)
         if callable(initializer) and not isinstance(initializer, Variable):
             if shape is None:
-                raise ValueError(
-                    "When creating a Variable from an initializer, the `shape` argument should be specified. "
-                    f"Received: initializer={initializer} and shape={shape}"
-                )
+                raise ValueError(f"A Variable made from an initializer needs a `shape`. Received: {initializer=}")
             value = run_initializer(
                 initializer, fixed_shape(shape, self._path), settings.standardize_dtype(dtype), self._path
             )
@@ -285,9 +279,7 @@ def run_initializer(initializer: Callable[..., Any], shape: tuple[int, ...], dty
         limit.subtract(math.prod(shape) * dtype.size, owner)
     value = _as_dtype(initializer(shape, dtype=dtype), dtype)
     if value._array.shape != shape:
-        raise ValueError(
-            f"The initializer of '{owner}' was asked for shape {TensorShape(shape)} and gave shape {value.shape}: {initializer}"
-        )
+        raise ValueError(f"The initializer of '{owner}' gave shape {value.shape} in place of {TensorShape(shape)}")
     return value
 
 

@@ -86,9 +86,7 @@ def tensor_of_dtype(value: Any, dtype: DType, name: str, argument: str) -> Tenso
         with named_argument(name, argument, f"of dtype {dtype.name}"):
             x = convert_to_tensor(value, dtype)
     if x.dtype is not dtype:
-        raise InvalidValueError(
-            f"{name}: Argument `{argument}` must be of dtype {dtype.name}, got {x.dtype.name}; use tf.cast."
-        )
+        raise InvalidValueError(f"{name}: `{argument}` must be of dtype {dtype.name}, got {x.dtype.name}; use tf.cast.")
     return x
 
 
@@ -152,9 +150,7 @@ def as_python_ints(value: Any, what: str) -> tuple[int, ...]:
             return tuple(value)
         for item in value:
             if item is None or item is True or item is False:
-                raise ValueError(
-                    f"{what}: attempt to convert a value ({item}) with an unsupported type ({type(item)})."
-                )
+                raise ValueError(f"{what}: attempt to convert a value ({item}) with an unsupported type {type(item)}.")
         try:
             return tuple([operator.index(item) for item in value])
         except TypeError:
@@ -186,9 +182,7 @@ def nonnegative_axis(axis: Any, rank: int, name: str, error: type[Exception] = I
     """
     number = axis if type(axis) is int else as_python_int(axis, f"{name}: axis")
     if not -rank <= number < rank:
-        raise error(
-            f"{name}: Argument `axis` = {number} not in range [{-rank}, {rank}): the tensor has {rank} dimensions."
-        )
+        raise error(f"{name}: `axis` = {number} not in range [{-rank}, {rank}): the tensor has {rank} dimensions.")
     return number + rank if number < 0 else number
 
 

@@ -48,9 +48,7 @@ def space_to_depth(input: Any, block_size: int, data_format: str = "NHWC", name:
     n, height, width, channels = x._array.shape
     b = block_size
     if height % b or width % b:
-        raise InvalidArgumentError(
-            f"space_to_depth: Image width {width} and height {height} should be divisible by block_size: {b}."
-        )
+        raise InvalidArgumentError(f"space_to_depth: {height} x {width} should be divisible by block_size: {b}.")
     x = TABLE["reshape"](x, shape=(n, height // b, b, width // b, b, channels))
     x = TABLE["transpose"](x, perm=(0, 1, 3, 2, 4, 5))
     return _to_data_format(TABLE["reshape"](x, shape=(n, height // b, width // b, b * b * channels)), data_format)
@@ -89,17 +87,11 @@ def _checked_blocks(
     blocks = as_python_ints(block_shape, f"{name}: block_shape")
     table = tensor_of(margins)._elements()
     if table.shape != (len(blocks), 2):
-        raise InvalidArgumentError(
-            f"{name}: {what} should have shape [{len(blocks)}, 2], two numbers a block dimension, got {list(table.shape)}."
-        )
+        raise InvalidArgumentError(f"{name}: {what} should have shape [{len(blocks)}, 2], got {list(table.shape)}.")
     if table.min(initial=0) < 0 or min(blocks, default=1) < 1:
-        raise InvalidArgumentError(
-            f"{name}: block_shape must be >= 1 and {what} >= 0, got {blocks} and {table.tolist()}."
-        )
+        raise InvalidArgumentError(f"{name}: block_shape must be >= 1, {what} >= 0, got {blocks} and {table.tolist()}.")
     if x._array.ndim < 1 + len(blocks):
-        raise InvalidArgumentError(
-            f"{name}: input rank should be >= {1 + len(blocks)} instead of {x._array.ndim} for block_shape {list(blocks)}."
-        )
+        raise InvalidArgumentError(f"{name}: input rank should be >= {1 + len(blocks)} instead of {x._array.ndim}.")
     return blocks, table
 
 
@@ -127,9 +119,7 @@ def space_to_batch(input: Any, block_shape: Any, paddings: Any, name: str | None
     split_sizes = []
     for axis, (size, block) in enumerate(zip(sizes, blocks, strict=False)):
         if size % block:
-            raise InvalidArgumentError(
-                f"space_to_batch: padded_shape[{axis}]={size} is not divisible by block_shape[{axis}]={block}."
-            )
+            raise InvalidArgumentError(f"space_to_batch: padded_shape[{axis}]={size} is not divisible by {block}.")
         split_sizes += [size // block, block]
     x = TABLE["reshape"](x, shape=(batch, *split_sizes, *sizes[count:]))
     inner = tuple(range(2, 2 * count + 1, 2))
@@ -155,16 +145,12 @@ def batch_to_space(input: Any, block_shape: Any, crops: Any, name: str | None = 
     count, product = len(blocks), math.prod(blocks)
     batch, *sizes = x._array.shape
     if batch % product:
-        raise InvalidArgumentError(
-            f"batch_to_space: Input batch dimension ({batch}) is not divisible by product of block sizes ({product})."
-        )
+        raise InvalidArgumentError(f"batch_to_space: {batch=} is not divisible by product of block sizes ({product}).")
     merged_sizes = [size * block for size, block in zip(sizes, blocks, strict=False)]
     slices: list[tuple[int, int, int]] = [(0, batch // product, 1)]
     for axis, (size, (low, high)) in enumerate(zip(merged_sizes, table.tolist(), strict=True)):
         if low + high > size:
-            raise InvalidArgumentError(
-                f"batch_to_space: cropped_shape[{axis}]={size - low - high} must be non-negative."
-            )
+            raise InvalidArgumentError(f"batch_to_space: cropped_shape[{axis}]={size - low - high} must be >= 0.")
         slices.append((low, size - high, 1))
     x = TABLE["reshape"](x, shape=(*blocks, batch // product, *sizes))
     interleaved_axes = [axis for number in range(count) for axis in (count + 1 + number, number)]

@@ -201,10 +201,7 @@ def clip_by_average_norm(t: Any, clip_norm: Any, name: str | None = None) -> Ten
 
 def _checked_tensors(name: str, t_list: Any) -> list[Any]:
     if not isinstance(t_list, Sequence) or isinstance(t_list, (str, bytes)):
-        raise TypeError(
-            f"{name}: Argument `t_list` must be a sequence of tensors, such as [x, y], got {t_list!r:.200} of type "
-            f"{type(t_list).__name__}. A single tensor is [x]."
-        )
+        raise TypeError(f"{name}: `t_list` must be a sequence of tensors, such as [x, y], got {t_list!r:.200}.")
     tensors: list[Any] = []
     first_dtype = None
     for t in t_list:

@@ -319,9 +319,7 @@ def all_gather(tensor: Any) -> Tensor:
     """
     x = convert_to_tensor(tensor)
     if x._array.ndim == 0:
-        raise InvalidArgumentError(
-            "all_gather: takes a tensor of rank 1 or more, got a scalar. Reshape it to [1] first."
-        )
+        raise InvalidArgumentError("all_gather: takes a tensor of rank 1 or more, got a scalar. Reshape it to [1].")
     if world().size == 1:
         return x
     if not x._array.size:

@@ -108,9 +108,7 @@ def checked_operands(
     if x._array.ndim < rank + 2:
         raise InvalidArgumentError(f"{name}: input must have at least {rank + 2} dimensions, {shapes_text}.")
     if not w._array.size:
-        raise InvalidArgumentError(
-            f"{name}: filter must not have zero elements (all dimensions must be non-zero), {shapes_text}."
-        )
+        raise InvalidArgumentError(f"{name}: filter must not have zero elements (sizes must be > 0), {shapes_text}.")
     return x, w
 
 

@@ -439,9 +439,7 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name
         <tf.Tensor: shape=(4,), dtype=float32, numpy=array([1.  , 1.25, 1.5 , 1.75], dtype=float32)>
     """
     if start is None:
-        raise ValueError(
-            "range: start: attempt to convert a value (None) with an unsupported type (<class 'NoneType'>)."
-        )
+        raise ValueError("range: start: attempt to convert a value (None) with an unsupported type.")
     if limit is None:
         start, limit = 0, start
     if dtype is None and type(start) is int and type(limit) is int and type(delta) is int:
@@ -467,9 +465,7 @@ def range_operands(
         arguments.append(x)
     candidate_dtypes = {x.dtype for x in arguments} if target_dtype is None else {target_dtype}
     if not candidate_dtypes <= set(_RANGE_DTYPES):
-        raise TypeError(
-            f"range: got {sorted(d.name for d in candidate_dtypes)}, but takes {[d.name for d in _RANGE_DTYPES]}."
-        )
+        raise TypeError(f"range: got {sorted(map(str, candidate_dtypes))}, takes {[d.name for d in _RANGE_DTYPES]}.")
     first, last, step = arguments
     return first, last, step, max(candidate_dtypes, key=_RANGE_DTYPES.index)
 

@@ -159,8 +159,7 @@ def _record_with_gradient(
             variable_gradients = list(nest.flatten(variable_gradients))
             if len(variable_gradients) != len(variables):
                 raise ValueError(
-                    f"@tf.custom_gradient: grad_fn must return one gradient for each of {len(variables)} variables, "
-                    f"got {len(variable_gradients)}."
+                    f"@tf.custom_gradient: grad_fn must return {len(variables)} gradients, one a variable, got {len(variable_gradients)}."
                 )
         else:
             argument_gradients, variable_gradients = grad_fn(*cotangents), []

@@ -148,9 +148,7 @@ def _checking_zero_divisors(name: str, divide: Callable[..., Any]) -> Callable[.
 
     def divide_checked(x: np.ndarray, y: np.ndarray) -> Any:
         if y.dtype.kind in "iu" and not y.all():
-            raise InvalidArgumentError(
-                f"{name}: Integer division by zero; the divisor has a 0 among its {y.dtype.name} numbers."
-            )
+            raise InvalidArgumentError(f"{name}: Integer division by zero; the divisor of dtype {y.dtype} has a 0.")
         return divide(x, y)
 
     return divide_checked

@@ -239,9 +239,7 @@ def _paired_axes(axes: Any, x: np.ndarray, y: np.ndarray) -> tuple[tuple[int, ..
     for operand_number, (part, array) in enumerate(zip(axis_lists, (x, y), strict=True)):
         for position, axis in enumerate(part):
             if not -array.ndim <= axis < array.ndim:
-                raise IndexError(
-                    f"tensordot: axis {axis} is out of range for operand {operand_number} of shape {list(array.shape)}."
-                )
+                raise IndexError(f"tensordot: axis {axis} is out of range for operand {operand_number}, {array.shape}.")
             part[position] = axis % array.ndim
         if len(set(part)) != len(part):
             raise ValueError(f"tensordot: an axis of operand {operand_number} appears more than once in `axes` {axes}.")
@@ -312,9 +310,7 @@ def _parse_equation(equation: str, ranks: list[int]) -> tuple[tuple[DimensionLab
     if match is None or not all(
         term_pattern.fullmatch(input_term) for input_term in (*input_terms, match.group(2) or "")
     ):
-        raise ValueError(
-            f"einsum: Subscripts have incorrect format: {equation}. Use for example 'ij,jk->ik' or '...ij->...ji'."
-        )
+        raise ValueError(f"einsum: Subscripts have incorrect format: {equation}. Use for example 'ij,jk->ik'.")
     if len(input_terms) != len(ranks):
         raise ValueError(f'einsum: Got {len(ranks)} inputs for equation "{equation}", expecting {len(input_terms)}.')
     output_term = match.group(2)

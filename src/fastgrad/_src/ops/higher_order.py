@@ -54,9 +54,7 @@ def _flat_elements(what: str, fn: Any, elems: Any) -> list[Tensor]:
     _check_callable(fn)
     flat = [convert_to_tensor(leaf) for leaf in nest.flatten(elems)]
     if not flat:
-        raise ValueError(
-            f"{what}: elems must be a Tensor or (possibly nested) sequence of Tensors. Got {elems!r}, which does not contain any Tensors."
-        )
+        raise ValueError(f"{what}: elems must be Tensors. Got {elems!r}, which does not contain any Tensors.")
     return flat
 
 
@@ -341,10 +339,7 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop:
         on_parts = _FunctionOfParts(fn, elems)
         if _holds_composites(on_parts.parts):
             if not fallback_to_while_loop:
-                raise ValueError(
-                    "vectorized_map: the function can't be done for all rows of ragged or sparse tensors at once. "
-                    "Pass fallback_to_while_loop=True."
-                )
+                raise ValueError("vectorized_map: ragged or sparse tensors need fallback_to_while_loop=True here.")
             return _map_row_by_row(on_parts)
         return on_parts.pack(vectorized_map(on_parts, on_parts.parts, fallback_to_while_loop, warn))
     flat = _flat_elements("vectorized_map", fn, elems)
@@ -419,9 +414,7 @@ def _initial_carry(
     if initializer is not None:
         return initializer, [convert_to_tensor(leaf) for leaf in nest.flatten(initializer)], tensors
     if not count:
-        raise OutOfRangeError(
-            f"{what}: Tried to read from index 0 but array size is: 0 (elems is empty and there is no initializer)."
-        )
+        raise OutOfRangeError(f"{what}: Tried to read from index 0 but array size is: 0 (elems is empty).")
     first, start, stop = (count - 1, 0, count - 1) if reverse else (0, 1, count)
     return elems, [x[first] for x in tensors], [x[start:stop] for x in tensors]
 

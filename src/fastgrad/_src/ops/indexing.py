@@ -386,9 +386,7 @@ def check_position_form(name: str, positions: np.ndarray, shape: tuple[int, ...]
     """
     check_index_dtype(name, positions)
     if policy not in {"", "DEFAULT", "ERROR", "IGNORE"}:
-        raise InvalidArgumentError(
-            f"{name}: Unknown bad indices handling attribute: {policy}; use 'ERROR' or 'IGNORE'."
-        )
+        raise InvalidArgumentError(f"{name}: Unknown bad indices handling attribute: {policy}; use ERROR or IGNORE.")
     if not positions.ndim:
         raise InvalidArgumentError(f"{name}: indices must be at least a vector, got a scalar.")
     if positions.shape[-1] > len(shape):
@@ -429,9 +427,7 @@ def gather_nd(
     if batch_dims:
         for argument, rank in (("indices", ids._array.ndim), ("params", x._array.ndim)):
             if not 0 <= batch_dims < rank:
-                raise ValueError(
-                    f"gather_nd: Argument `batch_dims` = {batch_dims} must be less than rank(`{argument}`) = {rank}"
-                )
+                raise ValueError(f"gather_nd: {batch_dims=} must be less than rank(`{argument}`) = {rank}")
         shape = ids._array.shape
         if shape[:batch_dims] != x._array.shape[:batch_dims]:
             raise InvalidArgumentError(
@@ -443,9 +439,7 @@ def gather_nd(
         ids = TABLE["concat"](batch, ids, axis=len(shape) - 1)
     strict = check_position_form("gather_nd", ids._array, x._array.shape, bad_indices_policy)
     if ids._array.size and not x._array.size:
-        raise InvalidArgumentError(
-            f"gather_nd: Requested more than 0 entries, but params is empty. Params shape: {list(x._array.shape)}."
-        )
+        raise InvalidArgumentError(f"gather_nd: Requested more than 0 entries, but params is empty: {x.shape}.")
     return _gather_nd_operation(x, ids, strict=strict)
 
 
@@ -485,9 +479,7 @@ def unravel_index(indices: Any, dims: Any, name: str | None = None) -> Tensor:
     shape = as_python_ints(dims, "unravel_index: dims")
     check_index_dtype("unravel_index", ids._array)
     if ids._array.ndim > 1:
-        raise InvalidArgumentError(
-            f"unravel_index: The indices can only be scalar or vector, got shape {list(ids._array.shape)}."
-        )
+        raise InvalidArgumentError(f"unravel_index: The indices can only be scalar or vector, got {ids.shape}.")
     if min(shape, default=1) < 1:
         raise InvalidArgumentError(f"unravel_index: dims must be positive, got {list(shape)}.")
     return _unravel_index_operation(ids, dims=shape)

@@ -41,9 +41,7 @@ def _shape_to_fill(shape: Any, options: dict[str, Any]) -> tuple[int, ...]:
     """
     for name in options:
         if name not in ("partition_shape", "partition_offset"):
-            raise TypeError(
-                f"Keyword argument should be one of ['partition_shape', 'partition_offset']. Received: {name}"
-            )
+            raise TypeError(f"The keyword should be one of ['partition_shape', 'partition_offset']. Received: {name}")
     partition_shape = options.get("partition_shape")
     return _sizes_of_shape(shape if partition_shape is None else partition_shape)
 
@@ -97,9 +95,7 @@ class constant_initializer(_Initializer):  # noqa: N801
 
     def __init__(self, value: Any = 0, support_partition: bool = False) -> None:
         if not (np.isscalar(value) or isinstance(value, (list, tuple, np.ndarray))):
-            raise TypeError(
-                f"Invalid type for initial value={value} of type: {type(value).__name__}. Expected a number or array."
-            )
+            raise TypeError(f"Invalid type for initial {value=}. Expected a number or array.")
         self.value, self.support_partition = value, support_partition
 
     def __call__(self, shape: Any, dtype: Any = None, **options: Any) -> Tensor:

@@ -62,9 +62,7 @@ def _call_argmax(operation: Operation, input: Any, axis: Any, output_type: Any, 
         raise TypeError(f"{operation.name}: axis must be int or Tensor with integer datatype, got {axis!r}.")
     position_dtype = dtypes.as_dtype(output_type).name
     if position_dtype not in allowed:
-        raise InvalidArgumentError(
-            f"{operation.name}: output_type {position_dtype} is not in the list of allowed: {', '.join(allowed)}."
-        )
+        raise InvalidArgumentError(f"{operation.name}: output_type {position_dtype} is not of {', '.join(allowed)}.")
     axis = nonnegative_axis(0 if axis is None else axis, array.ndim, operation.name)
     if (
         not array.shape[axis]

@@ -332,7 +332,5 @@ def _split_sizes(sizes: tuple[int, ...], length: int, num: int | None) -> tuple[
     unknown_size = length - sum([size for size in sizes if size != -1])
     known_sizes = tuple([unknown_size if size == -1 else size for size in sizes])
     if min(known_sizes) < 0 or sum(known_sizes) != length:
-        raise InvalidArgumentError(
-            f"split: sizes must be >= 0 and add up to {length}, the size of the axis, got {list(sizes)}."
-        )
+        raise InvalidArgumentError(f"split: sizes must be >= 0 and add up to the axis' {length}, got {list(sizes)}.")
     return known_sizes

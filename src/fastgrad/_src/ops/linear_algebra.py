@@ -191,9 +191,7 @@ def triangular_solve(
 
 def _check_right_hand_side(a: np.ndarray, b: np.ndarray, name: str, broadcast: bool = True) -> None:
     if b.ndim < 2:
-        raise InvalidArgumentError(
-            f"{name}: rhs ndims must be >= 2: {b.ndim} (shape {list(b.shape)}). For a vector use tf.expand_dims(rhs, -1)."
-        )
+        raise InvalidArgumentError(f"{name}: rhs ndims must be >= 2: {b.ndim}, {b.shape}. Use tf.expand_dims(rhs, -1)")
     if a.shape[-2] != b.shape[-2]:
         raise InvalidArgumentError(
             f"{name}: Input matrix and rhs are incompatible: {list(a.shape)} vs. {list(b.shape)}: both need as many rows."
@@ -652,7 +650,5 @@ def cross(a: Any, b: Any, name: str | None = None) -> Tensor:
             f"cross: Both inputs must be of same shape: {list(a._array.shape)} vs. {list(b._array.shape)}."
         )
     if a._array.shape[-1:] != (3,):
-        raise FailedPreconditionError(
-            f"cross: Cross-products are only defined for 3-element vectors, got shape {list(a._array.shape)}."
-        )
+        raise FailedPreconditionError(f"cross: Cross-products are only defined for 3-element vectors, got {a.shape}.")
     return _cross_operation(a, b)

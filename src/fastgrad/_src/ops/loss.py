@@ -198,9 +198,7 @@ def sparse_softmax_cross_entropy_with_logits(labels: Any, logits: Any, name: str
     what = "sparse_softmax_cross_entropy_with_logits"
     _check_floating(what, x)
     if t._array.dtype.kind not in "iu":
-        raise InvalidArgumentError(
-            f"{what}: labels must be int32 or int64, got {t.dtype.name}; cast them with tf.cast."
-        )
+        raise InvalidArgumentError(f"{what}: labels must be int32 or int64, got {t.dtype.name}; cast them.")
     if not x.ndim:
         raise ValueError(f"{what}: Logits cannot be scalars - received shape {x.shape}.")
     if t._array.shape != x._array.shape[:-1]:
@@ -309,9 +307,7 @@ def softmax_cross_entropy_with_logits(labels: Any, logits: Any, axis: int = -1, 
         t = cast(t, x.dtype)  # TensorFlow casts labels, too
     rank = x.ndim
     if not rank or not -rank <= axis < rank:
-        raise InvalidArgumentError(
-            f"{what}: axis must be in [{-rank}, {rank}) for logits of shape {list(x.shape)}, got {axis}."
-        )
+        raise InvalidArgumentError(f"{what}: axis must be in [{-rank}, {rank}) of {list(x.shape)}, got {axis}.")
     axis %= rank
     if axis != rank - 1 and t.ndim == rank:
         order = [*range(axis), *range(axis + 1, rank), axis]
@@ -333,9 +329,7 @@ def _as_matrices(what: str, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
     except ValueError:
         shape = ()
     if len(flat[1]) != 2 or shape[:1] != flat[0][:1]:
-        raise InvalidArgumentError(
-            f"{what}: logits and labels must be broadcastable: logits_size={list(x.shape)} labels_size={list(t.shape)}"
-        )
+        raise InvalidArgumentError(f"{what}: logits and labels must be broadcastable: {list(x.shape)}, {list(t.shape)}")
     x, t = (TABLE["reshape"](v, shape=rows) for v, rows in zip((x, t), flat, strict=True))
     logits, labels = (v if v._array.shape == shape else TABLE["broadcast_to"](v, shape=shape) for v in (x, t))
     return logits, labels
@@ -392,9 +386,7 @@ def weighted_cross_entropy_with_logits(labels: Any, logits: Any, pos_weight: Any
     z = convert_to_tensor(labels, dtype_hint=x.dtype)
     _check_same_shape("weighted_cross_entropy_with_logits", x, z)
     if isinstance(pos_weight, (str, bytes)):
-        raise TypeError(
-            f"weighted_cross_entropy_with_logits: pos_weight must be a number or a tensor, got {pos_weight!r}."
-        )
+        raise TypeError(f"weighted_cross_entropy_with_logits: pos_weight must be a number, got {pos_weight!r}.")
     weight = 1.0 + (pos_weight - 1.0) * z
     tail = TABLE["log1p"](TABLE["exp"](TABLE["negative"](TABLE["abs"](x))))
     return (1.0 - z) * x + weight * (tail + TABLE["relu"](TABLE["negative"](x)))

@@ -213,14 +213,10 @@ def local_response_normalization(
     """
     x = convert_to_tensor(input)
     if x.ndim != 4:
-        raise InvalidArgumentError(
-            f"local_response_normalization: in must be 4-dimensional, got shape {list(x.shape)}."
-        )
+        raise InvalidArgumentError(f"local_response_normalization: in must be 4-dimensional, got {list(x.shape)}.")
     depth_radius = as_python_int(depth_radius, "local_response_normalization: depth_radius")
     if depth_radius < 0:
-        raise InvalidArgumentError(
-            f"local_response_normalization: depth_radius must be at least 0, got {depth_radius}."
-        )
+        raise InvalidArgumentError(f"local_response_normalization: depth_radius must be >= 0, got {depth_radius}.")
     channels = x._array.shape[-1]
     is_neighbour = np.abs(np.subtract.outer(np.arange(channels), np.arange(channels))) <= depth_radius
     band = alpha * constant_tensor(is_neighbour.astype(x._array.dtype))

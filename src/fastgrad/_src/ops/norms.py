@@ -51,9 +51,7 @@ def norm(
         if ord not in _MATRIX_NORMS:
             raise ValueError(f"norm: 'ord' must be a supported matrix norm in {list(_MATRIX_NORMS)}, got {ord}")
     elif ord != "euclidean" and (isinstance(ord, str) or not ord > 0):
-        raise ValueError(
-            f"norm: 'ord' must be a supported vector norm ('euclidean', inf or a number above 0), got {ord}"
-        )
+        raise ValueError(f"norm: 'ord' must be a supported vector norm ('euclidean', inf or above 0), got {ord}")
     keepdims = bool(keepdims)
     if isinstance(axes, tuple) and ord == 2:
         return _largest_singular_value(x, axes, keepdims)

@@ -92,9 +92,7 @@ def one_hot(
     rank = ids._array.ndim
     position = -1 if axis is None else as_python_int(axis, "one_hot: axis")
     if not -1 <= position <= rank:
-        raise InvalidArgumentError(
-            f"one_hot: Expected axis to be -1 or between [0, {rank + 1}), but received: {position}."
-        )
+        raise InvalidArgumentError(f"one_hot: Expected axis to be -1 or between [0, {rank + 1}), got {position}.")
     on, off = _on_and_off_values(on_value, off_value, None if dtype is None else dtypes.as_dtype(dtype))
     return _one_hot_operation(ids, on, off, depth=size, axis=rank if position == -1 else position)
 
@@ -117,9 +115,7 @@ def _on_and_off_values(on_value: Any, off_value: Any, dtype: DType | None) -> tu
         )
     result_dtype = scalars[0].dtype if scalars else dtype or dtypes.float32
     if (result_dtype is dtypes.string and len(scalars) < 2) or (result_dtype is dtypes.bool and not scalars):
-        raise TypeError(
-            f"one_hot: Cannot convert 1 to EagerTensor of dtype {result_dtype.name}: give on_value and off_value."
-        )
+        raise TypeError(f"one_hot: Cannot convert 1 to dtype {result_dtype.name}: give on_value and off_value.")
     on = scalars[0] if on_value is not None else constant_tensor(np.ones((), result_dtype.numpy))
     off = scalars[-1] if off_value is not None else constant_tensor(np.zeros((), result_dtype.numpy))
     return on, off

@@ -135,9 +135,7 @@ def pad(
     shape = x._array.shape
     padding_matrix = paddings if isinstance(paddings, np.ndarray) else tensor_of(paddings)._elements()
     if padding_matrix.ndim != 2 or padding_matrix.shape[1] != 2:
-        raise InvalidArgumentError(
-            f"pad: paddings must be a matrix with 2 columns, got shape {list(padding_matrix.shape)}."
-        )
+        raise InvalidArgumentError(f"pad: paddings must be a matrix with 2 columns, got {list(padding_matrix.shape)}.")
     if len(padding_matrix) != len(shape):
         raise InvalidArgumentError(
             f"pad: The first dimension of paddings must be the rank of the tensor: paddings has shape {list(padding_matrix.shape)}, "

@@ -265,7 +265,5 @@ def _result_tensor(what: str, value: Any, dtype: dtypes.DType) -> Tensor:
         else convert_to_tensor(value)
     )
     if tensor.dtype is not dtype:
-        raise InvalidArgumentError(
-            f"{what}: func returned {tensor.dtype.name}, but Tout says {dtype.name}; cast the value or change Tout."
-        )
+        raise InvalidArgumentError(f"{what}: func returned {tensor.dtype.name}, but Tout says {dtype.name}; cast it.")
     return tensor

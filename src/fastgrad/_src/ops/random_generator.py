@@ -58,9 +58,7 @@ def shape_of_argument(what: str, shape: Any) -> tuple[int, ...]:
 def check_shape_suffix(what: str, shape: tuple[int, ...], suffix: tuple[int, ...]) -> None:
     """Raises InvalidArgumentError unless ``shape`` ends with ``suffix``."""
     if shape[len(shape) - len(suffix) :] != suffix:
-        raise InvalidArgumentError(
-            f"{what}: Shape passed in must end with broadcasted shape {list(suffix)}, got {list(shape)}."
-        )
+        raise InvalidArgumentError(f"{what}: Shape passed in must end with {list(suffix)}, got {list(shape)}.")
 
 
 class Generator:
@@ -207,9 +205,7 @@ class Generator:
         """Integers over the whole range of ``dtype``, a 32- or 64-bit integer dtype."""
         result_dtype = dtypes.as_dtype(dtype)
         if not result_dtype.is_integer or result_dtype.size < 4:
-            raise ValueError(
-                f"Generator.uniform_full_int: dtype must be a 32- or 64-bit integer, got {result_dtype.name}."
-            )
+            raise ValueError(f"Generator.uniform_full_int: dtype must be a 32- or 64-bit integer, got {result_dtype}.")
         sizes = shape_of_argument("Generator.uniform_full_int", shape)
         return draws.integers(self._draw_words(sizes), shape=sizes, dtype=result_dtype.name)
 
@@ -321,9 +317,7 @@ def _is_default(value: Any, default: float) -> bool:
 def _check_bounds_broadcast(what: str, sizes: tuple[int, ...], *bounds: Tensor) -> None:
     for bound in bounds:
         if not broadcasts_to(bound._array.shape, sizes):
-            raise InvalidArgumentError(
-                f"{what}: minval and maxval of shape {list(bound.shape)} do not broadcast to {list(sizes)}."
-            )
+            raise InvalidArgumentError(f"{what}: minval and maxval {bound.shape} do not broadcast to {list(sizes)}.")
 
 
 def normal_from(draw_words: Any, operation: Any, what: str, shape: Any, mean: Any, stddev: Any, dtype: Any) -> Tensor:

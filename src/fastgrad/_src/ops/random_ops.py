@@ -146,9 +146,7 @@ def categorical_from(draw_words: Any, what: str, logits: Any, num_samples: Any, 
             f"{what}: logits should be a matrix of floats, got shape {list(x.shape)}, dtype {x.dtype.name}."
         )
     if count < 0 or (not x.shape[1] and count and x.shape[0]):
-        raise InvalidArgumentError(
-            f"{what}: num_samples should be >= 0 and num_classes positive, got {count} and {x.shape[1]}."
-        )
+        raise InvalidArgumentError(f"{what}: num_samples >= 0 and num_classes > 0, got {count} and {x.shape[1]}.")
     kernel_dtype = result_dtype if result_dtype in (dtypes.int32, dtypes.int64) else dtypes.int64
     classes = draws.categories(x, draw_words((x._array.shape[0], count)), count=count, dtype=kernel_dtype.name)
     return classes if kernel_dtype is result_dtype else cast(classes, result_dtype)
@@ -244,13 +242,9 @@ def checked_dropout_rate(x: Tensor, rate: Any) -> float:
     except (TypeError, ValueError):
         share = float("nan")
     if not 0 <= share < 1:
-        raise ValueError(
-            f"dropout: `rate` must be a scalar tensor or a float in the range [0, 1). Received: rate={rate}"
-        )
+        raise ValueError(f"dropout: `rate` must be a scalar tensor or a float in the range [0, 1). Received: {rate=}")
     if not x.dtype.is_floating:
-        raise ValueError(
-            f"dropout: `x.dtype` must be a floating point tensor as `x` will be scaled. Received: x_dtype={x.dtype}"
-        )
+        raise ValueError(f"dropout: `x.dtype` must be a floating point tensor, to be scaled. Received: {x.dtype}")
     return share
 
 
@@ -262,7 +256,5 @@ def noise_sizes(x: Tensor, noise_shape: Any) -> tuple[int, ...]:
         for size, n in zip(requested_sizes, x._array.shape[-len(requested_sizes) :], strict=False)
     )
     if len(sizes) != len(requested_sizes) or not broadcasts_to(sizes, x._array.shape):
-        raise InvalidArgumentError(
-            f"dropout: noise_shape {requested_sizes} must broadcast with x of shape {list(x.shape)}."
-        )
+        raise InvalidArgumentError(f"dropout: noise_shape {requested_sizes} must broadcast with x, {list(x.shape)}.")
     return sizes

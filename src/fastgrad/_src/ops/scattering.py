@@ -134,9 +134,7 @@ def check_updates(name: str, ids: np.ndarray, updates: np.ndarray, shape: tuple[
             f"positions of shape {list(ids.shape)}, but have {list(updates.shape)}."
         )
     if ids.size and 0 in shape:
-        raise InvalidArgumentError(
-            f"{name}: Indices and updates specified for empty output shape {list(shape)}: no position is in it."
-        )
+        raise InvalidArgumentError(f"{name}: Indices and updates specified for empty output shape {list(shape)}.")
 
 
 def scatter_nd(indices: Any, updates: Any, shape: Any, bad_indices_policy: str = "", name: str | None = None) -> Tensor:
@@ -328,9 +326,7 @@ def confusion_matrix(
     else:
         values = cast(weights, result_dtype)
         if values._array.shape != rows._array.shape:
-            raise ValueError(
-                f"confusion_matrix: Shapes {rows.shape} and {values.shape} of labels and weights are incompatible."
-            )
+            raise ValueError(f"confusion_matrix: Shapes {rows.shape} and {values.shape} (weights) are incompatible.")
     shape = dimensions((count, count), "confusion_matrix")
     try:
         return scatter_nd_operation(pairs, values, shape=shape, strict=True)
@@ -342,7 +338,5 @@ def _class_numbers(x: Any) -> Tensor:
     class_numbers = cast(x, dtypes.int64)
     squeezed = TABLE["reshape"](class_numbers, shape=(class_numbers._array.size,))
     if sum(n != 1 for n in class_numbers._array.shape) > 1:
-        raise InvalidArgumentError(
-            f"confusion_matrix: classes must be a vector, got shape {list(class_numbers._array.shape)}."
-        )
+        raise InvalidArgumentError(f"confusion_matrix: classes must be a vector, got {class_numbers.shape}.")
     return squeezed

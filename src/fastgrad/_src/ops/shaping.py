@@ -125,9 +125,7 @@ def expand_dims(input: Any, axis: Any, name: str | None = None) -> Any:
     rank = len(shape)
     number = axis if type(axis) is int else as_single_python_int(axis, "expand_dims: axis")
     if not -rank - 1 <= number <= rank:
-        raise InvalidArgumentError(
-            f"expand_dims: Tried to expand dim index {number} for tensor with {rank} dimensions."
-        )
+        raise InvalidArgumentError(f"expand_dims: Tried to expand dim index {number} for {rank} dimensions.")
     if number < 0:
         number += rank + 1
     return _reshape_operation(x, shape=(*shape[:number], 1, *shape[number:]))
@@ -363,7 +361,5 @@ def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Any:
         raise InvalidArgumentError(f"broadcast_to: sizes must be >= 0, got {list(sizes)}.")
     for size, target_size in zip(input_shape, sizes[len(sizes) - len(input_shape) :], strict=True):
         if size not in (1, target_size):
-            raise InvalidArgumentError(
-                f"broadcast_to: Incompatible shapes: {list(input_shape)} vs. {list(sizes)}. Only dimensions of size 1 can be repeated."
-            )
+            raise InvalidArgumentError(f"broadcast_to: Incompatible shapes: {list(input_shape)} vs. {list(sizes)}.")
     return _broadcast_to_operation(x, shape=sizes)

@@ -167,9 +167,7 @@ def _resolved_key(key: Any, shape: tuple[int, ...]) -> SliceKey:
     for position, item in enumerate(items):
         if item is Ellipsis:
             if ellipsis is not None:
-                raise InvalidArgumentError(
-                    f"strided_slice: Multiple ellipses in slice spec not allowed: {short_repr(key)}."
-                )
+                raise InvalidArgumentError(f"strided_slice: Multiple ellipses not allowed: {short_repr(key)}.")
             ellipsis = position
         elif item is not None:
             indexed_count += 1

@@ -108,9 +108,7 @@ _sort_operation = operation(
 
 def _call_sort(operation: Operation, values: Any, axis: Any, direction: str) -> Tensor:
     if direction not in {"ASCENDING", "DESCENDING"}:
-        raise ValueError(
-            f"{operation.name}: Argument `direction` should be one of ASCENDING, DESCENDING. Received: direction={direction}"
-        )
+        raise ValueError(f"{operation.name}: `direction` should be one of ASCENDING, DESCENDING, got {direction=}")
     x = tensor_of(values)
     operation.check_dtype(x._array)
     return operation(
@@ -447,9 +445,7 @@ def searchsorted(
         InvalidArgumentError: an argument is a scalar, or dtypes or leading dimensions differ.
     """
     if side not in {"left", "right"}:
-        raise ValueError(
-            f"searchsorted: Argument `side` must be either 'right' or 'left'. Received: `side` = '{side}'."
-        )
+        raise ValueError(f"searchsorted: `side` must be either 'right' or 'left'. Received: `side` = '{side}'.")
     x, queries = tensor_of(sorted_sequence), tensor_of(values)
     if x._array.dtype != queries._array.dtype:
         raise mixed_dtypes_error("searchsorted", x._array.dtype, queries._array.dtype)

@@ -45,9 +45,7 @@ def reduce_variance(input_tensor: Any, axis: Any = None, keepdims: bool = False,
     except CompositeOperand as met:
         return met.call("reduce_variance", input_tensor, axis, keepdims)
     if not x.dtype.is_differentiable:
-        raise TypeError(
-            f"reduce_variance: Input must be either real or complex. Received type {x.dtype!r}; use tf.cast."
-        )
+        raise TypeError(f"reduce_variance: Input must be either real or complex, got type {x.dtype!r}; use tf.cast.")
     distance = subtract(x, reduce_mean(x, axis, True))
     squares = reduce_mean(square_of_modulus(distance), axis, keepdims)
     return _corrected_variance(squares, reduce_mean(stop_gradient(distance), axis, keepdims))
@@ -255,9 +253,7 @@ def bincount(
         ValueError: ``axis`` has another value.
     """
     if axis not in (None, 0, -1):
-        raise ValueError(
-            f"bincount: Unsupported value for argument axis={axis}. Only 0 and -1 are currently supported."
-        )
+        raise ValueError(f"bincount: Unsupported value for argument {axis=}. Only 0 and -1 are currently supported.")
     if isinstance(arr, Composite):
         return CompositeOperand(arr).call("bincount", arr, weights, minlength, maxlength, dtype, axis, binary_output)
     ids = cast(arr, dtypes.int64)

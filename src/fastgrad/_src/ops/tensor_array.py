@@ -215,9 +215,7 @@ class TensorArray:
             raise InvalidArgumentError(f"TensorArray.split: Expected lengths to be a vector, got {lengths}.")
         sizes = as_python_ints(lengths, "TensorArray.split: lengths")
         if not x._array.ndim:
-            raise InvalidArgumentError(
-                "TensorArray.split: Expected value to be at least a vector, but received a scalar."
-            )
+            raise InvalidArgumentError("TensorArray.split: Expected value to be at least a vector, got a scalar.")
         if min(sizes, default=0) < 0 or sum(sizes) != len(x._array):
             raise InvalidArgumentError(
                 f"TensorArray.split: Expected sum of lengths to be equal to value.shape[0], but lengths are {list(sizes)} "
@@ -240,9 +238,7 @@ class TensorArray:
         if x is None:
             return from_python(value, self._dtype)
         if x.dtype is not self._dtype:
-            raise InvalidArgumentError(
-                f"TensorArray.{what}: TensorArray dtype is {self._dtype.name} but the value is of dtype {x.dtype.name}."
-            )
+            raise InvalidArgumentError(f"TensorArray.{what}: dtype is {self._dtype.name} but the value is {x.dtype}.")
         return x
 
     def _checked_element(self, what: str, value: Any) -> Tensor:
@@ -252,9 +248,7 @@ class TensorArray:
 
     def _check_element_shape(self, what: str, shape: TensorShape) -> None:
         if not self._element_shape.is_compatible_with(shape):
-            raise ValueError(
-                f"TensorArray.{what}: Incompatible shape for value ({shape}), expected ({self._element_shape})"
-            )
+            raise ValueError(f"TensorArray.{what}: Incompatible shape {shape}, expected {self._element_shape}")
 
     def _check_write_position(self, position: int) -> None:
         if position < 0:
@@ -294,9 +288,7 @@ class TensorArray:
         if position < 0:
             raise OutOfRangeError(f"TensorArray: Reading from negative indices (index {position}) is not allowed.")
         if position >= self._length():
-            raise OutOfRangeError(
-                f"TensorArray: Tried to read from index {position} but array size is: {self._length()}"
-            )
+            raise OutOfRangeError(f"TensorArray: Tried to read index {position}, but array size is: {self._length()}")
         if position in self._cleared:
             raise InvalidArgumentError(
                 f"TensorArray: Could not read index {position} twice because it was cleared after a previous read "

@@ -114,9 +114,7 @@ def _compact_diagonals(
     if diagonals_format == "matrix":
         matrix = tensor_of(diagonals)
         if matrix._array.ndim < 2:
-            raise ValueError(
-                f"{name}: diagonals of format 'matrix' must have rank 2 or more, got {matrix._array.ndim}."
-            )
+            raise ValueError(f"{name}: diagonals of format 'matrix' must have rank >= 2, got {matrix.shape}.")
         rows, columns = matrix._array.shape[-2:]
         if rows != columns:
             raise ValueError(f"{name}: Expected last two dimensions of diagonals to be same, got {rows} and {columns}")
@@ -197,9 +195,7 @@ def tridiagonal_solve(
     if x._array.ndim not in (rank, rank - 1):
         raise ValueError(f"tridiagonal_solve: Expected the rank of rhs to be {rank - 1} or {rank}, got {x._array.ndim}")
     if shape[:-2] != x._array.shape[: rank - 2]:
-        raise ValueError(
-            f"tridiagonal_solve: Batch shapes {shape[:-2]} and {x._array.shape[: rank - 2]} are incompatible"
-        )
+        raise ValueError(f"tridiagonal_solve: Batch shapes {shape[:-2]} and {x.shape[: rank - 2]} are incompatible")
     if shape[-2] != 3:
         raise ValueError(f"tridiagonal_solve: Expected 3 diagonals got {shape[-2]}")
     is_vector = x._array.ndim == rank - 1
@@ -243,9 +239,7 @@ def banded_triangular_solve(
             )
     count, size = diagonals._array.shape[-2:]
     if size != x._array.shape[-2] or not 0 < count <= max(size, 1):
-        raise InvalidArgumentError(
-            f"banded_triangular_solve: bands of shape {diagonals.shape} and rhs of shape {x.shape} do not fit together."
-        )
+        raise InvalidArgumentError(f"banded_triangular_solve: {diagonals.shape} and rhs {x.shape} do not fit together.")
     try:
         np.broadcast_shapes(diagonals._array.shape[:-2], x._array.shape[:-2])
     except ValueError:
@@ -280,9 +274,7 @@ def tridiagonal_matmul(diagonals: Any, rhs: Any, diagonals_format: str = "compac
     compact, x = tensors_of([compact, rhs], "tridiagonal_matmul")
     check_dtype("tridiagonal_matmul", x._array.dtype, LAPACK_DTYPES)
     if compact._array.ndim < 2:
-        raise InvalidArgumentError(
-            f"tridiagonal_matmul: diagonals must have rank 2 or more, got {compact._array.ndim}."
-        )
+        raise InvalidArgumentError(f"tridiagonal_matmul: diagonals must have rank >= 2, got {compact.shape}.")
     if compact._array.ndim != x._array.ndim or compact._array.shape[-1] != x._array.shape[-2]:
         raise InvalidArgumentError(
             f"tridiagonal_matmul: All input tensors must have the same rank. Diagonals have shape {compact.shape}, rhs {x.shape}."
@@ -336,9 +328,7 @@ def eigh_tridiagonal(
         raise InvalidArgumentError(f"eigh_tridiagonal: alpha must have rank 1, got shape {list(main._array.shape)}.")
     size = main._array.shape[0]
     if size > 1 and above._array.shape != (size - 1,):
-        raise InvalidArgumentError(
-            f"eigh_tridiagonal: beta must have shape {[size - 1]}, one element less than alpha, got {list(above._array.shape)}."
-        )
+        raise InvalidArgumentError(f"eigh_tridiagonal: beta must have shape {[size - 1]}, got {above.shape}.")
     matrix = diag(main)
     if size > 1:
         matrix = set_diag(set_diag(matrix, above, k=1), conjugate(above), k=-1)
@@ -362,14 +352,10 @@ def _selected_range(values: Tensor, select: str, select_range: Any) -> tuple[int
         raise InvalidArgumentError(f"eigh_tridiagonal: select_range must be a pair of {kind}, got {select_range!r}.")
     low, high = limits.tolist()
     if low > high or (select == "v" and low == high):
-        raise InvalidArgumentError(
-            f"eigh_tridiagonal: Got empty {'index range' if select == 'i' else 'interval'} in select_range."
-        )
+        raise InvalidArgumentError(f"eigh_tridiagonal: Got empty range of {select=} in select_range.")
     if select == "i":
         if low < 0 or high >= size:
-            raise InvalidArgumentError(
-                f"eigh_tridiagonal: select_range must lie in [0, {size - 1}], got [{low}, {high}]."
-            )
+            raise InvalidArgumentError(f"eigh_tridiagonal: select_range {[low, high]} must lie in [0, {size - 1}].")
         return int(low), int(high) + 1
     numbers = values._elements()
     return int(np.searchsorted(numbers, low, "right")), int(np.searchsorted(numbers, high, "right"))

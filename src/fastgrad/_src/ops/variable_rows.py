@@ -34,9 +34,7 @@ from fastgrad._src.ops.segments import reduce_rows
 
 def _scatter_slices(variable: Variable, what: str, sparse_delta: Any, into: np.ufunc | None) -> Variable:
     if not isinstance(sparse_delta, IndexedSlices):
-        raise TypeError(
-            f"{what}: Argument `sparse_delta` must be a `tf.IndexedSlices`. Received: {type(sparse_delta).__name__}."
-        )
+        raise TypeError(f"{what}: `sparse_delta` must be a `tf.IndexedSlices`. Received: {type(sparse_delta)}.")
     if not variable._array.ndim:
         raise InvalidArgumentError(f"{what}: variable '{variable.name}' is a scalar and has no rows.")
     return _scatter_into(variable, what, "rows", sparse_delta.indices, sparse_delta.values, into)

@@ -32,9 +32,7 @@ def channels_come_first(data_format: str | None, rank: int, name: str) -> bool:
     if data_format is None or data_format == DATA_FORMATS_BY_RANK[rank][0]:
         return False
     if data_format != DATA_FORMATS_BY_RANK[rank][1]:
-        raise InvalidArgumentError(
-            f"{name}: data_format must be one of {DATA_FORMATS_BY_RANK[rank]}, got {data_format!r}."
-        )
+        raise InvalidArgumentError(f"{name}: data_format must be in {DATA_FORMATS_BY_RANK[rank]}, got {data_format!r}.")
     return True
 
 
@@ -60,9 +58,7 @@ def per_dimension(value: Any, rank: int, channels_first: bool, what: str) -> Siz
         return (1,) * rank
     numbers = as_python_ints(value, what)
     if len(numbers) not in (1, rank, rank + 2):
-        raise ValueError(
-            f"{what} should be of length 1, {rank} or {rank + 2}. Received: {value} of length {len(numbers)}"
-        )
+        raise ValueError(f"{what} should be of length 1, {rank} or {rank + 2}. Received: {value}")
     if len(numbers) == 1:
         numbers *= rank
     elif len(numbers) == rank + 2:

@@ -366,9 +366,7 @@ def _checked_axes(name: str, x: Tensor, axes: Any) -> tuple[int, ...]:
 def _checked_nonempty_axes(name: str, x: Tensor, axes: Any) -> tuple[int, ...]:
     along = _checked_axes(name, x, axes)
     if not along:
-        raise InvalidArgumentError(
-            f"{name}: wants at least one axis, got axes {axes!r} of shape {list(x._array.shape)}."
-        )
+        raise InvalidArgumentError(f"{name}: wants at least one axis, got axes {axes!r} of shape {x.shape}.")
     return along
 
 

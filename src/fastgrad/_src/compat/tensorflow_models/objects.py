@@ -95,7 +95,6 @@ class _GraphEntry(StoredEntry):
         self._function, self._captures = function, captures
 
     def run(self, tensors: list[Tensor]) -> list[Tensor]:
-        """Returns the results for tensors that fit."""
         return self._function.run([*tensors, *self._captures])
 
     def variables(self) -> list[Variable]:

@@ -76,7 +76,6 @@ class _InnerRecording(Recording):
     def on_operation(
         self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
     ) -> None:
-        """Records an operation as a node."""
         super().on_operation(operation, inputs, outputs, attributes)
         if self.has_custom_gradients:
             self._set_failure(f"{operation.name}: its gradient can't be written down")
@@ -84,7 +83,6 @@ class _InnerRecording(Recording):
             self.tensors_created += outputs
 
     def on_create(self, variable: Variable) -> None:
-        """Notes a variable that the program makes; the next call, when the variable exists, is recorded again."""
         super().on_create(variable)
         draws = {
             id(value)
@@ -97,7 +95,6 @@ class _InnerRecording(Recording):
         )
 
     def on_read(self, variable: Variable, tensor: Tensor) -> None:
-        """Records a variable's value as a node at the first read after a change."""
         super().on_read(variable, tensor)
         self.tensors_created.append(tensor)
 

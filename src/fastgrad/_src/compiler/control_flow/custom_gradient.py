@@ -45,7 +45,6 @@ class CustomGradient(UnlistedOperation):
 
     @property
     def gradient(self) -> JointGradient:
-        """The gradient rule for tapes."""
         return JointGradient(self._cotangents)
 
     def _cotangents(self, needs: tuple[bool, ...], g: Any, y: Any, *inputs: Tensor) -> list[Any]:

@@ -49,7 +49,6 @@ class GraphBasedOperation(UnlistedOperation):
 
     @property
     def gradient(self) -> JointGradient:
-        """The gradient rule for tapes."""
         return JointGradient(self._cotangents, zeros=False)
 
     def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
@@ -92,7 +91,6 @@ class GraphBasedOperation(UnlistedOperation):
                     raise
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Returns the results as tensors, and tells recorders."""
         flags = are_watched(inputs) if recorders.active else ()
         if True in flags:
             run = UnlistedOperation.__call__

@@ -435,7 +435,6 @@ class _OuterReductionEmitter(ReductionEmitter):
                     writer.line(f"values{number}[lane] = {value}")
 
     def _load_earlier_values(self, position: int, steps: list[int]) -> None:
-        """Writes the loads of reduced values of earlier phases that steps read."""
         kept_now = {i for phase in self.schedule.phases[position:] for i in phase.kept}
         read = {i for number in steps for i in self.step(number).operands}
         for i in sorted(read - kept_now):

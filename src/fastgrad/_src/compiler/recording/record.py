@@ -200,7 +200,6 @@ class Recording(recording.Recorder):
     def on_operation(
         self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
     ) -> None:
-        """Records an operation as a node."""
         if operation.run is None:
             self._record_custom_gradient(operation, inputs, outputs)
             return

@@ -38,7 +38,6 @@ class UnlistedOperation(Operation):
 
     @property
     def lowering(self) -> Lowering:  # type: ignore[override]  # made at each use: as an attribute it would be a reference cycle
-        """What programs know of the operation."""
         return Lowering(launches=self.launches, checks=self.checks)
 
     def run(self, *arrays: Any, **attributes: Any) -> Any:

@@ -85,9 +85,7 @@ class Checkpoint:
         root_children = {} if target is self else saved_children(target)
         for name, value in kwargs.items():
             if root_children.get(name, value) is not value:
-                raise ValueError(
-                    f"Cannot create a Checkpoint with keyword argument {name} if root.{name} already exists."
-                )
+                raise ValueError(f"Checkpoint: keyword argument {name} is not possible as root.{name} already exists.")
             setattr(self, name, value)
 
     def _root_object(self) -> Any:
@@ -283,9 +281,7 @@ class LoadStatus:
         """Raises AssertionError if a value of the file or an existing variable is not matched yet."""
         unmatched_values = sorted(self._restoration_or_error().unmatched)
         if unmatched_values:
-            raise AssertionError(
-                f"Unresolved values in the checkpoint, which no variable of the program has: {unmatched_values}"
-            )
+            raise AssertionError(f"Unresolved values, which no variable has, in the checkpoint: {unmatched_values}")
         return self.assert_existing_objects_matched()
 
     def assert_existing_objects_matched(self) -> LoadStatus:

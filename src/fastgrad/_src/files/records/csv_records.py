@@ -80,9 +80,7 @@ def decode_csv(
             found = list(_fields(text, delimiter, use_quote_delim))
             fields = found if columns is None else [found[column] for column in columns if column < len(found)]
             if len(fields) != len(types):
-                raise InvalidArgumentError(
-                    f"{what}: Expect {len(types)} fields but have {len(fields)} in record {record}"
-                )
+                raise InvalidArgumentError(f"{what}: Expect {len(types)} fields but have {len(fields)} in {record=}")
             parts = enumerate(zip(fields, types, values, strict=True))
             rows.append(
                 [_field_value(field, missing, dtype, default, n, record) for n, (field, dtype, default) in parts]
@@ -138,9 +136,7 @@ def _fields(text: bytes, delimiter: bytes, has_quotes: bool) -> Iterator[bytes]:
             end = text.find(delimiter, place)
             field = text[place : end if end >= 0 else len(text)]
             if any(byte in b'\r\n"' if has_quotes else byte in b"\r\n" for byte in field):
-                raise InvalidArgumentError(
-                    f"decode_csv: Unquoted fields cannot have quotes/CRLFs inside: {field[:100]!r}"
-                )
+                raise InvalidArgumentError(f"decode_csv: Unquoted fields cannot have quotes/CRLFs: {field[:100]!r}")
             yield field
             place += len(field) + 1
     if text[-1:] == delimiter:

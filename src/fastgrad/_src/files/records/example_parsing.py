@@ -192,9 +192,7 @@ def _column_of_feature(what: str, key: Any, feature: Any, supported: tuple[Any, 
 
 def _sequence_columns(what: str, context: Any, sequences: Any, single: bool) -> tuple[list[Column], list[Column]]:
     if not context and not sequences:
-        raise ValueError(
-            f"{what}: Both context_features and sequence_features are None, but at least one should have values."
-        )
+        raise ValueError(f"{what}: context_features or sequence_features must have values, both are None.")
     context_columns = (
         _columns_of_features(what, "context_features", context, _CONTEXT_FEATURES, single) if context else []
     )
@@ -206,9 +204,7 @@ def _sequence_columns(what: str, context: Any, sequences: Any, single: bool) -> 
             feature = feature._replace(allow_missing=True)
         column = _column_of_feature(what, key, feature, _SEQUENCE_FEATURES, single)
         if isinstance(column, RaggedColumn) and column.partitions:
-            raise UnimplementedError(
-                f"{what}: Partitions of the feature list {key} are not supported; use VarLenFeature."
-            )
+            raise UnimplementedError(f"{what}: Partitions of {key} are not supported; use VarLenFeature.")
         column.is_list = True
         if isinstance(column, DensePaddedColumn):
             column.is_required = not sequences[key].allow_missing
@@ -228,9 +224,7 @@ def _parse_columns(
     message = message_class("SequenceExample" if len(plans) > 1 else "Example")
     inputs: tuple[Tensor, ...] = (strings,) if names is None else (strings, strings_of(what, names))
     if names is not None and inputs[1].shape != strings.shape:
-        raise InvalidArgumentError(
-            f"{what}: Expected names have the same shape as serialized: {inputs[1].shape} and {strings.shape}."
-        )
+        raise InvalidArgumentError(f"{what}: names must have the same shape as serialized: {inputs[1].shape}.")
     key = repr([[column.feature for column in columns] for columns, _ in plans])
     all_columns = [column for columns, _ in plans for column in columns]
 
@@ -275,9 +269,7 @@ def _feature_values(feature: Any, dtype: dtypes.DType, key: str, where: str) -> 
     if kind is None:
         return None
     if _KINDS[kind] != dtype.name:
-        raise InvalidArgumentError(
-            f"{where}Key: {key}.  Data types don't match. Expected type: {dtype.name}, but it has {_KINDS[kind]}."
-        )
+        raise InvalidArgumentError(f"{where}Key: {key}.  Data types don't match. Expected type: {dtype.name}.")
     values = getattr(feature, kind).value
     return np.fromiter(values, dtype.numpy, len(values))
 

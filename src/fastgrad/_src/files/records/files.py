@@ -87,9 +87,7 @@ def matching_files(pattern: Any, name: str | None = None) -> Tensor:
     """
     patterns = strings_of("matching_files", pattern)
     if patterns.ndim > 1:
-        raise InvalidArgumentError(
-            f"matching_files: Input patterns tensor must be scalar or vector, but had shape: {patterns.shape}"
-        )
+        raise InvalidArgumentError(f"matching_files: Input patterns must be scalar or vector, got {patterns.shape}")
 
     def run(texts: np.ndarray) -> tuple[np.ndarray, ...]:
         names = sorted(os.fsencode(found) for text in texts.reshape(-1).tolist() for found in glob(os.fsdecode(text)))

@@ -43,9 +43,7 @@ def _local_path(name: str, path: Any) -> str:
         raise TypeError(f"{name}: Expected binary or unicode string, a path, got {path!r}.")
     text = os.fsdecode(path).removeprefix("file://")
     if "://" in text:
-        raise UnimplementedError(
-            f"{name}: File system scheme '{text.partition('://')[0]}' not implemented (file: '{text}'); copy it to a local folder."
-        )
+        raise UnimplementedError(f"{name}: File system scheme not implemented: '{text}'; copy it to a local folder.")
     return text
 
 

@@ -100,17 +100,13 @@ def deserialize_many_sparse(
     what = "deserialize_many_sparse"
     strings, value_dtype = strings_of(what, serialized_sparse), dtypes.as_dtype(dtype)
     if strings.ndim != 2 or strings.shape[1] != 3 or not strings.shape[0]:
-        raise InvalidArgumentError(
-            f"{what}: serialized_sparse must have the shape (tensors, 3), got {tuple(strings.shape)}."
-        )
+        raise InvalidArgumentError(f"{what}: serialized_sparse must be of shape (n, 3), got {tuple(strings.shape)}.")
 
     def run(texts: np.ndarray) -> tuple[np.ndarray, ...]:
         parts = [_parse_parts(what, number, row, value_dtype) for number, row in enumerate(texts)]
         shapes = [shape for _, _, shape in parts]
         if len(set(map(len, shapes))) > 1:
-            raise InvalidArgumentError(
-                f"{what}: Inconsistent rank across SparseTensors: {[len(shape) for shape in shapes]}."
-            )
+            raise InvalidArgumentError(f"{what}: Inconsistent rank across SparseTensors: {[*map(len, shapes)]}.")
         numbers = np.repeat(np.arange(len(parts)), [len(values) for _, values, _ in parts])
         indices = np.concatenate([numbers[:, None], np.concatenate([part[0] for part in parts])], 1)
         sizes = np.array([len(parts), *np.max(shapes, axis=0)], np.int64)

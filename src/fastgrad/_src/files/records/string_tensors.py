@@ -218,9 +218,7 @@ def parse_tensor(serialized: Any, out_type: Any, name: str | None = None) -> Ten
             ) from None
         stored = dtype_of_enum(what, proto.dtype)
         if stored is not dtype:
-            raise InvalidArgumentError(
-                f"{what}: Type mismatch between parsed tensor ({stored.name}) and dtype ({dtype.name})"
-            )
+            raise InvalidArgumentError(f"{what}: Type mismatch between {stored.name} and dtype ({dtype.name})")
         return (tensor_of_proto(what, proto, stored),)
 
     return call_of_strings(what, run, (strings,), None, (what, dtype.name))[0]

@@ -199,9 +199,7 @@ class _Window:
         graph = writer.finish(writer.tree([{path.outcomes: path.graph for path in run} for run in runs]))
         results = [encode(path.result, _encode_result) for path in paths]
         if any(other != results[0] for other in results):
-            raise Unstorable(
-                f"{function.name}(): the results of the branches of an `if`, or for different sizes, have different structures."
-            )
+            raise Unstorable(f"{function.name}(): results of branches, or for other sizes, have different structures.")
         return {
             "arguments": encode(function.arguments, _encode_argument),
             "symbols": [[i, axis, symbol] for (i, axis), symbol in function.symbols.items()],

@@ -96,7 +96,6 @@ class _ChoosingRecording(Recording):
 
     @property
     def control_flow_recorder(self) -> Any:
-        """The recorder of branches and loops as operations."""
         recorder = super().control_flow_recorder
         return _SizesVary(recorder, self.is_computed) if self._sizes_are_open else recorder
 
@@ -105,7 +104,6 @@ class _ChoosingRecording(Recording):
         return id(tensor) in self._values
 
     def on_read(self, variable: Variable, tensor: Tensor) -> None:
-        """Records a variable's value as a node at the first read after a change."""
         super().on_read(variable, tensor)
         if variable._counts_changes:
             self._counters.add(id(tensor))
@@ -412,9 +410,7 @@ def _number_results(value: Any, results: list[Tensor], name: str) -> Any:
             results.append(leaf)
             return Leaf(len(results) - 1, TensorSpec(leaf.shape, leaf.dtype))
         if isinstance(leaf, Composite):
-            raise Unstorable(
-                f"{name}(): returns a {type(leaf).__name__}, which a stored function can't. Return its tensors."
-            )
+            raise Unstorable(f"{name}(): returns a {type(leaf).__name__}; return its tensors, to store it.")
         return leaf
 
     return map_leaves(numbered, value)

@@ -225,9 +225,7 @@ class GraphWriter:
         call = operation.function if isinstance(operation, HostCall) else None
         if isinstance(call, TableCall):
             if call.method == "export" and call.table._changes:
-                raise Unstorable(
-                    f"{self._name}(): {name} has as many results as the table has keys in a call; use lookup."
-                )
+                raise Unstorable(f"{self._name}(): {name} has as many results as the table has keys; use lookup.")
             return {"kind": "table", "table": self._references(call.table), "method": call.method}
         if type(operation) is GraphOperation:
             return {"kind": "graph", "name": operation.name, "graph": self._subgraph_json(operations)}

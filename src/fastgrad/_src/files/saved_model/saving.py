@@ -261,9 +261,7 @@ def _children_of(obj: Any) -> dict[str, Any]:
     """Returns the saved parts of an object or container, by name."""
     if isinstance(obj, Mapping):
         if not all(isinstance(key, str) for key in obj):
-            raise ValueError(
-                f"tf.saved_model.save: the keys of a dict that is saved must be strings, got {list(obj)!r:.200}."
-            )
+            raise ValueError(f"tf.saved_model.save: keys of a dict must be strings, got {list(obj)!r:.200}.")
         return {key: item for key, item in obj.items() if _is_trackable(item)}
     if isinstance(obj, (list, tuple)):
         return {str(i): item for i, item in enumerate(obj) if _is_trackable(item)}

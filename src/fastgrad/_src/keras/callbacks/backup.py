@@ -47,10 +47,7 @@ class BackupAndRestore(Callback):
         if not backup_dir:
             raise ValueError("Empty `backup_dir` argument passed")
         if save_freq != "epoch" and not (isinstance(save_freq, int) and save_freq > 0):
-            raise ValueError(
-                "Invalid value for argument `save_freq`. "
-                f"Received: save_freq={save_freq}. Expected either 'epoch' or an integer value."
-            )
+            raise ValueError(f"`save_freq` must be 'epoch' or a positive integer. Received: {save_freq=}.")
         self.backup_dir, self.save_freq = checked_path("BackupAndRestore", "backup_dir", backup_dir), save_freq
         self.double_checkpoint, self.delete_checkpoint = double_checkpoint, delete_checkpoint
         self._path = os.path.join(self.backup_dir, "backup.safetensors")

@@ -55,9 +55,7 @@ class TensorBoard(Callback):
     ) -> None:
         super().__init__()
         if embeddings_freq:
-            raise UnimplementedError(
-                f"TensorBoard: embeddings are not written; use 0. Received: embeddings_freq={embeddings_freq!r}."
-            )
+            raise UnimplementedError(f"TensorBoard: embeddings are not written; use 0. Received: {embeddings_freq=}.")
         self._profiled = _batch_range(profile_batch)
         self._is_profiling = False
         self.log_dir = checked_path("TensorBoard", "log_dir", log_dir)

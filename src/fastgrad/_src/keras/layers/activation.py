@@ -76,7 +76,6 @@ class ReLU(_Elementwise):
         self.max_value, self.negative_slope, self.threshold = max_value, negative_slope, threshold
 
     def call(self, inputs: Any) -> Tensor:
-        """The activation of ``inputs``."""
         return activations.relu(inputs, self.negative_slope, self.max_value, self.threshold)
 
 
@@ -97,14 +96,10 @@ class LeakyReLU(_Elementwise):
         negative_slope = kwargs.pop("alpha", negative_slope)
         super().__init__(**kwargs)
         if negative_slope is None or negative_slope < 0:
-            raise ValueError(
-                "The negative_slope value of a Leaky ReLU layer cannot be None or negative value. "
-                f"Expected a float. Received: negative_slope={negative_slope}"
-            )
+            raise ValueError(f"LeakyReLU: `negative_slope` must be a number >= 0. Received: {negative_slope=}")
         self.negative_slope = negative_slope
 
     def call(self, inputs: Any) -> Tensor:
-        """The activation of ``inputs``."""
         return leaky_relu(inputs, self.negative_slope)
 
 
@@ -123,7 +118,6 @@ class ELU(_Elementwise):
         self.alpha = alpha
 
     def call(self, inputs: Any) -> Tensor:
-        """The activation of ``inputs``."""
         return activations.elu(inputs, self.alpha)
 
 
@@ -163,14 +157,10 @@ class Softmax(_Elementwise):
         shape, input_shape = tuple(mask.shape), tuple(inputs.shape)
         if len(shape) > len(input_shape):
             raise ValueError(
-                "The `mask` must be broadcastable to `inputs` and must not have more dimensions. Received: "
-                f"inputs.shape={input_shape}, mask.shape={shape}"
+                f"`mask` must not have more dimensions than `inputs`. Received: {input_shape=}, mask.{shape=}"
             )
         if any(a not in (1, b) for a, b in zip(shape[::-1], input_shape[::-1], strict=False)):
-            raise ValueError(
-                "The `mask` must be broadcastable to `inputs`. Each mask dimension must be 1 or match the corresponding input "
-                f"dimension. Received: inputs.shape={input_shape}, mask.shape={shape}"
-            )
+            raise ValueError(f"Softmax: `mask` must be broadcastable to `inputs`, got {input_shape=}, mask.{shape=}")
         return mask if mask.dtype == "bool" else mask > cast(0.5, mask.dtype)
 
 
@@ -204,9 +194,7 @@ class PReLU(SameShape):
         """Makes ``alpha``."""
         shared = self.shared_axes or ()
         if any(not 0 <= axis < len(input_shape) for axis in shared):
-            raise IndexError(
-                f"PReLU '{self.name}': shared_axes {shared} are out of range for input_shape={tuple(input_shape)}."
-            )
+            raise IndexError(f"PReLU '{self.name}': shared_axes {shared} are out of range for {input_shape=}.")
         alpha_sizes = {axis: size for axis, size in enumerate(input_shape) if axis and axis not in shared}
         if None in alpha_sizes.values():
             raise ValueError(
@@ -217,7 +205,6 @@ class PReLU(SameShape):
         self.input_spec = InputSpec(ndim=len(input_shape), axes=alpha_sizes if shared else {})
 
     def call(self, inputs: Any) -> Tensor:
-        """The activation of ``inputs``."""
         return relu(inputs) - self.alpha._read() * relu(-inputs)
 
 
@@ -240,6 +227,5 @@ class ActivityRegularization(_Elementwise):
         return inputs
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
         base = {name: value for name, value in super().get_config().items() if name != "activity_regularizer"}
         return {**base, "l1": self.l1, "l2": self.l2}

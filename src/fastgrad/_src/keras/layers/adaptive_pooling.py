@@ -40,10 +40,7 @@ class _AdaptivePooling(SpatialLayer):
     def __init__(self, output_size: Any, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not isinstance(output_size, (int, tuple, list)):
-            raise TypeError(
-                f"`output_size` must be an integer or a tuple of {self.rank} integers. Received: {output_size} of type "
-                f"{type(output_size)}"
-            )
+            raise TypeError(f"`output_size` must be an integer or {self.rank} of them. Received: {output_size=}")
         self.output_size = spatial_integers(output_size, self.rank, "output_size")
         self.data_format = standardize_data_format(data_format)
         self.input_spec = InputSpec(ndim=self.rank + 2)
@@ -78,7 +75,6 @@ class _AdaptivePooling(SpatialLayer):
         return gather(concat(results, axis), indices, axis=axis)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """The shape of the output."""
         _, channels = split_shape(input_shape, self.data_format)
         return joined_shape(input_shape[0], self.output_size, channels, self.data_format)
 

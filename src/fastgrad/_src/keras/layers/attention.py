@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import check_choice
 from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.layers.seeds import generator_of_seed
@@ -52,11 +53,7 @@ class Attention(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if score_mode not in ("dot", "concat"):
-            raise ValueError(
-                "Invalid value for argument score_mode. Expected one of {'dot', 'concat'}. "
-                f"Received: score_mode={score_mode}"
-            )
+        check_choice(self, ("dot", "concat"), score_mode=score_mode)
         self.use_scale, self.score_mode, self.dropout, self.seed = use_scale, score_mode, dropout, seed
         self._generator = generator_of_seed(seed)
 
@@ -148,19 +145,14 @@ class Attention(Layer):
                 f"Received: inputs={tuple(shape) if hasattr(shape, '__iter__') else shape}."
             )
         if not 2 <= len(inputs) <= 3:
-            raise ValueError(
-                f"{name} layer accepts inputs list of length 2 or 3, namely [query, value] or [query, value, key]. "
-                f"Received length: {len(inputs)}."
-            )
+            raise ValueError(f"{name}: inputs must be a list of length 2 or 3: query, value, key, got {len(inputs)}.")
 
     def _checked_masks(self, mask: Any) -> tuple[Any, Any]:
         if mask is None:
             return None, None
         name = type(self).__name__
         if not isinstance(mask, (list, tuple)):
-            raise ValueError(
-                f"{name} layer mask must be a list, namely [query_mask, value_mask]. Received: mask={mask}."
-            )
+            raise ValueError(f"{name}: mask must be a list, namely [query_mask, value_mask]. Received: {mask=}.")
         if not 2 <= len(mask) <= 3:
             raise ValueError(f"{name} layer accepts mask list of length 2 or 3. Received: length {len(mask)}.")
         query_mask, value_mask = (None if step_mask is None else cast(step_mask, "bool") for step_mask in mask[:2])
@@ -188,7 +180,6 @@ class AdditiveAttention(Attention):
         super().__init__(use_scale=use_scale, dropout=dropout, seed=seed, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
         return {name: value for name, value in super().get_config().items() if name != "score_mode"}
 
     def build(self, input_shape: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad._src.keras import initializers
@@ -122,14 +123,11 @@ class BatchNormalization(SameShape):
         """Makes the weights; the size of the axis must be known."""
         rank = len(input_shape)
         if not -rank <= self.axis < rank:
-            raise ValueError(
-                f"Axis {self.axis} is out of bounds for input shape {tuple(input_shape)}. Received: axis={self.axis}"
-            )
+            raise ValueError(f"Axis {self.axis} is out of bounds for input shape {tuple(input_shape)}.")
         size = input_shape[self.axis]
         if size is None:
             raise ValueError(
-                f"BatchNormalization '{self.name}': the size of axis {self.axis} must be known to build the layer, got "
-                f"input_shape={tuple(input_shape)}."
+                f"BatchNormalization '{self.name}': the size of axis {self.axis} must be known: {input_shape=}."
             )
         if self.scale:
             self.gamma = add_weight_of(self, "gamma", (size,), autocast=False)
@@ -212,11 +210,9 @@ class BatchNormalization(SameShape):
 
     def _masked_moments(self, x: Tensor, mask: Any, axis: int) -> tuple[Tensor, Tensor, Tensor]:
         """The mean, variance and number of elements of ``x`` at the True positions of ``mask``, which lacks the last axis of ``x``."""
-        if len(mask.shape) != x.ndim - 1:
-            raise ValueError(
-                "The mask provided should be one dimension less than the inputs. Received: "
-                f"mask.shape={tuple(mask.shape)}, inputs.shape={tuple(x.shape)}"
-            )
+        require(
+            len(mask.shape) == x.ndim - 1, self, "`mask` must be of one dimension less", mask=mask.shape, inputs=x.shape
+        )
         visible = broadcast_to(expand_dims(cast(mask, dtypes.bool), -1), x.shape)
         axes = [dim for dim in range(x.ndim) if dim != axis]
         zero = constant_tensor(np.zeros((), x._array.dtype))
@@ -253,13 +249,9 @@ def _update_moving_moment(moving: Weight, new: Tensor, momentum: float) -> None:
 def _check_clipping(clipping: dict[str, Any]) -> None:
     names = ["rmax", "rmin", "dmax"]
     if set(clipping) - set(names):
-        raise ValueError(
-            f"Received invalid keys for `renorm_clipping` argument: {clipping}. Supported values: {names}."
-        )
+        raise ValueError(f"`renorm_clipping` has keys other than {names}. Received: renorm_clipping={clipping}.")
     rmax, rmin, dmax = (clipping.get(name) for name in names)
     if rmax is not None and rmin is not None and rmax < rmin:
-        raise ValueError(
-            f"rmax should be greater than rmin in the `renorm_clipping` argument. Received: rmax={rmax}, rmin={rmin}."
-        )
+        raise ValueError(f"`renorm_clipping`: rmax must be greater than rmin. Received: {rmax=}, {rmin=}.")
     if dmax is not None and dmax < 0:
         raise ValueError(f"dmax should be non-negative in the `renorm_clipping` argument. Received: dmax={dmax}.")

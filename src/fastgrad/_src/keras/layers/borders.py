@@ -128,7 +128,6 @@ class Cropping1D(_Cropping, rank=1):
         super().__init__(cropping, "channels_last", **kwargs)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
         return {name: value for name, value in super().get_config().items() if name != "data_format"}
 
 

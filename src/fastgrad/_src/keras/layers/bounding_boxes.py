@@ -57,21 +57,14 @@ def convert_format(
         return {**boxes, "boxes": convert_format(boxes["boxes"], source, target, height, width, dtype)}
     x = convert_to_tensor(boxes)
     if not x.ndim or x.shape[-1] != 4:
-        raise ValueError(
-            f"`boxes` must be a tensor with the last dimension of 4. Received: boxes.shape={tuple(x.shape)}"
-        )
+        raise ValueError(f"`boxes` must be a tensor with the last dimension of 4. Received: {tuple(x.shape)}")
     old, new = str(source).lower(), str(target).lower()
     if old not in FORMATS or new not in FORMATS:
-        raise ValueError(
-            f"Invalid source or target format. Supported formats: {FORMATS}. Received: source={source}, target={target}"
-        )
+        raise ValueError(f"convert_format: Supported formats: {FORMATS}. Received: {source=}, {target=}")
     x = cast(x, dtype)
     is_relative = old.startswith("rel_"), new.startswith("rel_")
     if any(is_relative) and (height is None or width is None):
-        raise ValueError(
-            "convert_format() must receive `height` and `width` transforming between relative and absolute formats. "
-            f"Received: source={source}, target={target}, height={height}, width={width}"
-        )
+        raise ValueError(f"convert_format: {source=}, {target=} need the image's size. Received: {height=}, {width=}")
     if old == new:
         return x
     corners = _corners(split(x, 4, axis=-1), old.removeprefix("rel_"))
@@ -151,16 +144,10 @@ def dense_bounding_boxes(bounding_boxes: Any) -> dict[str, Any]:
         ValueError: another structure or rank, or one of the two is ragged and the other is not.
     """
     if not isinstance(bounding_boxes, dict) or not {"boxes", "labels"} <= bounding_boxes.keys():
-        raise ValueError(
-            "Expected `bounding_boxes` argument to be a dict with keys 'boxes' and 'labels'. "
-            f"Received: bounding_boxes={bounding_boxes}"
-        )
+        raise ValueError(f"`bounding_boxes` must be a dict with keys 'boxes' and 'labels'. Received: {bounding_boxes=}")
     boxes, labels = bounding_boxes["boxes"], bounding_boxes["labels"]
     if isinstance(boxes, RaggedTensor) != isinstance(labels, RaggedTensor):
-        raise ValueError(
-            "If `bounding_boxes['boxes']` is a Ragged tensor, `bounding_boxes['labels']` must also be a Ragged tensor, and the "
-            f"other way round. Received: bounding_boxes={bounding_boxes}"
-        )
+        raise ValueError(f"`bounding_boxes`: both boxes and labels must be ragged, or none, got {bounding_boxes=}")
     if isinstance(boxes, RaggedTensor):
         boxes, labels = boxes.to_tensor(0, shape=[*[None] * (len(boxes.shape) - 1), 4]), labels.to_tensor(-1)
     boxes, labels = convert_to_tensor(boxes), convert_to_tensor(labels)

@@ -36,10 +36,7 @@ def checked_output_mode(layer: str, output_mode: Any, choices: tuple[str, ...], 
     if mode not in choices:
         raise ValueError(f"{layer}: Unknown arg for output_mode: {output_mode!r}. Expected one of {choices}.")
     if sparse and mode == "int":
-        raise ValueError(
-            f"{layer}: `sparse` may only be true if `output_mode` is 'one_hot', 'multi_hot', 'count' or 'tf_idf'. "
-            f"Received: sparse={sparse} and output_mode={output_mode}"
-        )
+        raise ValueError(f"{layer}: `sparse` needs an `output_mode` other than 'int', got {sparse=}, {output_mode=}")
     return str(mode)
 
 
@@ -164,9 +161,7 @@ class CategoryEncoding(Layer):
             "CategoryEncoding", output_mode, ("one_hot", "multi_hot", "count"), sparse
         )
         if num_tokens is None or num_tokens < 1:
-            raise ValueError(
-                f"`num_tokens` must be set to use this layer, and >= 1. Received: num_tokens={num_tokens}."
-            )
+            raise ValueError(f"CategoryEncoding: `num_tokens` must be set, and >= 1. Received: {num_tokens=}.")
         self.num_tokens, self.sparse = num_tokens, sparse
         self.autocast = False
         self._build_at_init()
@@ -179,10 +174,7 @@ class CategoryEncoding(Layer):
             count_weights: the weight of each number in mode ``"count"``, of the shape of ``inputs``.
         """
         if count_weights is not None and self.output_mode != "count":
-            raise ValueError(
-                "`count_weights` is not used when `output_mode` is not `'count'`. "
-                f"Received `count_weights={count_weights}`."
-            )
+            raise ValueError(f"`count_weights` needs output_mode='count'. Received: {self.output_mode=}")
         numbers = cast(inputs, dtypes.int64)
         message = f"CategoryEncoding '{self.name}': input values must be in [0, num_tokens={self.num_tokens})"
         values = (

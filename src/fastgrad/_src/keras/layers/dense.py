@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad._src.core.argument_checks import check_positive, require
 from fastgrad._src.core.composite import Composite, CompositeOperand
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras import activations
@@ -56,10 +57,7 @@ class Dense(Layer):
         use_bias: bool = True,
         **kwargs: Any,
     ) -> None:
-        if not isinstance(units, int) or isinstance(units, bool) or units <= 0:
-            raise ValueError(
-                f"Received an invalid value for `units`, expected a positive integer. Received: units={units}"
-            )
+        check_positive(self, units=units)
         super().__init__(**kwargs)
         self.units = units
         self.activation: Any = activations.get(activation)
@@ -69,11 +67,7 @@ class Dense(Layer):
 
     def build(self, input_shape: Any) -> None:
         """Makes kernel and bias; the last size of ``input_shape`` must be known."""
-        if input_shape[-1] is None:
-            raise ValueError(
-                f"Dense '{self.name}': the last dimension of the inputs must be known to build the layer, "
-                f"got input_shape={tuple(input_shape)}."
-            )
+        require(input_shape[-1] is not None, self, "the last dimension must be known", input_shape=input_shape)
         self._kernel = add_weight_of(self, "kernel", (input_shape[-1], self.units))
         self.bias: Weight | None = add_weight_of(self, "bias", (self.units,)) if self.use_bias else None
         self.input_spec = InputSpec(min_ndim=2, axes={-1: input_shape[-1]})

@@ -55,8 +55,7 @@ class Discretization(Layer):
             raise ValueError(f"`num_bins` must be greater than or equal to 0. Received: `num_bins={num_bins}`")
         if (num_bins is None) == (bin_boundaries is None):
             raise ValueError(
-                "Discretization takes either `num_bins` or `bin_boundaries`. "
-                f"Received: `num_bins={num_bins}` and `bin_boundaries={bin_boundaries}`"
+                f"Discretization takes either `num_bins` or `bin_boundaries`. Received: {num_bins=}, {bin_boundaries=}"
             )
         self.bin_boundaries, self.num_bins, self.epsilon, self.sparse = bin_boundaries, num_bins, epsilon, sparse
         self._build_at_init()
@@ -77,9 +76,7 @@ class Discretization(Layer):
             ValueError: the layer was made with ``bin_boundaries``.
         """
         if self.num_bins is None:
-            raise ValueError(
-                "Cannot adapt a Discretization layer that has been initialized with `bin_boundaries`, use `num_bins` instead."
-            )
+            raise ValueError("Discretization: `adapt` needs `num_bins` in place of `bin_boundaries`.")
         is_array = isinstance(data, np.ndarray) or as_tensor_or_none(data) is not None
         summary = np.zeros((2, 0), np.float32)
         for number, batch in enumerate([data] if is_array or not isinstance(data, Iterable) else data):
@@ -92,10 +89,7 @@ class Discretization(Layer):
     def call(self, inputs: Tensor) -> Any:
         """Returns the numbers of bins, or the encoded rows."""
         if self.bin_boundaries is None:
-            raise ValueError(
-                "You need to either pass the `bin_boundaries` argument at construction time or call `adapt(dataset)` before you can "
-                "start using the `Discretization` layer."
-            )
+            raise ValueError("Discretization: pass `bin_boundaries`, or call `adapt(dataset)` before the layer.")
         x = inputs if inputs.dtype.is_floating else cast(inputs, dtypes.float32)
         boundaries = constant(np.asarray(self.bin_boundaries, np.float32).reshape(-1), x.dtype)
         numbers = reshape(searchsorted(boundaries, reshape(x, [-1]), side="right"), x.shape)
@@ -108,7 +102,6 @@ class Discretization(Layer):
         return encoded_shape(input_shape, self.output_mode, depth)
 
     def compute_output_spec(self, inputs: Any) -> KerasTensor:
-        """The shape and dtype of the results."""
         return KerasTensor(self.compute_output_shape(inputs.shape), self.output_dtype)
 
     def get_config(self) -> dict[str, Any]:
@@ -118,7 +111,6 @@ class Discretization(Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """Makes the layer from ``config``, the result of ``get_config()``."""
         config = dict(config)
         boundaries = config.pop("bin_boundaries", None)
         if config.get("num_bins") is None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.layers.input_spec import InputSpec
 from fastgrad._src.keras.layers.same_shape import SameShape
@@ -44,17 +45,11 @@ class Dropout(SameShape):
         super().__init__(**kwargs)
         if not isinstance(rate, (int, float, np.number)):
             raise TypeError(f"Argument `rate` must be a number between 0 and 1. Received: rate={rate!r}")
-        if not 0 <= rate <= 1:
-            raise ValueError(
-                f"Invalid value received for argument `rate`. Expected a float value between 0 and 1. Received: rate={rate}"
-            )
+        require(0 <= rate <= 1, self, "`rate` must be between 0 and 1", rate=rate)
         if noise_shape is not None:
             sizes = tuple(noise_shape) if isinstance(noise_shape, (list, tuple)) else None
             if sizes is None or any(n is not None and (not isinstance(n, int) or n <= 0) for n in sizes):
-                raise ValueError(
-                    "Invalid value received for argument `noise_shape`. Expected a tuple or list of positive integers or None. "
-                    f"Received: noise_shape={noise_shape}"
-                )
+                raise ValueError(f"`noise_shape` must be None, or positive integers or None's, got {noise_shape=}")
             noise_shape = sizes
         self.rate, self.noise_shape, self.seed = rate, noise_shape, seed
         self._generator = generator_of_seed(seed)
@@ -87,7 +82,6 @@ class _SpatialDropout(SpatialLayer, Dropout):
         return dropout_from(drawn, inputs, self.rate, joined_shape(None, (1,) * self.rank, None, self.data_format))
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
         return self._config_of(("rate", "seed", "name", "dtype"))
 
 

@@ -51,10 +51,7 @@ def _plan_of_equation(
     out_sizes = dict(zip(outputs, output[out_start:], strict=False))
     for letter, size in out_sizes.items():
         if letter in sizes and size is not None and size != sizes[letter]:
-            raise ValueError(
-                f"Input shape and output shape do not match at shared dimension '{letter}'. Input shape is {sizes[letter]}, and "
-                f"output shape is {size}."
-            )
+            raise ValueError(f"Dimension '{letter}' has size {sizes[letter]} in the input, and {size} in the output.")
     _check_letters(inputs, kernel, outputs, bias_axes or "")
     all_sizes: Any = {**sizes, **out_sizes}
     bias = None
@@ -86,15 +83,11 @@ def _parse_equation(equation: str) -> tuple[str, str, str, str, str]:
 def _check_letters(inputs: str, kernel: str, outputs: str, bias_axes: str) -> None:
     for letter in outputs:
         if letter not in inputs + kernel:
-            raise ValueError(
-                f"Dimension '{letter}' was specified in the output '{outputs}' but has no corresponding dim in the input spec "
-                f"'{inputs}' or weight spec '{kernel}'"
-            )
+            raise ValueError(f"EinsumDense: the output's dimension '{letter}' is in neither '{inputs}' nor '{kernel}'.")
     for letter in kernel:
         if letter not in inputs + outputs:
             raise ValueError(
-                f"Weight dimension '{letter}' did not have a match in either the input spec '{inputs}' or the output spec "
-                f"'{outputs}'. For this layer, the weight must be fully specified."
+                f"EinsumDense: the weight's dimension '{letter}' is in neither '{inputs}' nor '{outputs}'."
             )
     for letter in bias_axes:
         if letter not in outputs:
@@ -144,8 +137,7 @@ class EinsumDense(Layer):
         plan = self._plan_of_input(input_shape)
         if None in plan.kernel or (plan.bias and None in plan.bias):
             raise ValueError(
-                f"EinsumDense '{self.name}': sizes of the weights are unknown: the kernel would be {plan.kernel} for "
-                f"input_shape={tuple(input_shape)}."
+                f"EinsumDense '{self.name}': the kernel's sizes {plan.kernel} must be known: {input_shape=}."
             )
         initializer = self.kernel_initializer
         if isinstance(initializer, initializers.VarianceScaling) and None in (
@@ -172,11 +164,9 @@ class EinsumDense(Layer):
         return y if self.activation is None else self.activation(y)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """The shape of the output."""
         return self._plan_of_input(input_shape).output
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
         return {
             **super().get_config(),
             "output_shape": self.partial_output_shape,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_positive
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.keras import constraints, initializers, masks, regularizers
 from fastgrad._src.keras.layers.layer import Layer
@@ -54,11 +55,7 @@ class Embedding(Layer):
         weights: Any = None,
         **kwargs: Any,
     ) -> None:
-        for name, size in (("input_dim", input_dim), ("output_dim", output_dim)):
-            if not isinstance(size, int) or isinstance(size, bool) or size <= 0:
-                raise ValueError(
-                    f"`{name}` must be a positive integer. Received: {name}={size} (of type {type(size).__name__})."
-                )
+        check_positive(self, input_dim=input_dim, output_dim=output_dim)
         kwargs.pop("input_length", None)  # Keras 2's argument; the inputs have the length
         super().__init__(**kwargs)
         self.input_dim, self.output_dim = input_dim, output_dim

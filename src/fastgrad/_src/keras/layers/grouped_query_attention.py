@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad._src.keras.layers.multi_head_attention import ATTENTION_ARGUMENT_NAMES, HeadsAttention, check_positive
+from fastgrad._src.core.argument_checks import check_positive
+from fastgrad._src.keras.layers.multi_head_attention import ATTENTION_ARGUMENT_NAMES, HeadsAttention
 from fastgrad._src.keras.layers.weight_arguments import with_weight_arguments
 
 
@@ -47,12 +48,9 @@ class GroupedQueryAttention(HeadsAttention):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        for name, number in (
-            ("head_dim", head_dim),
-            ("num_query_heads", num_query_heads),
-            ("num_key_value_heads", num_key_value_heads),
-        ):
-            check_positive(name, number)
+        check_positive(
+            self, head_dim=head_dim, num_query_heads=num_query_heads, num_key_value_heads=num_key_value_heads
+        )
         if num_query_heads % num_key_value_heads:
             raise ValueError("`num_query_heads` must be divisible by `num_key_value_heads`.")
         super().__init__(dropout, use_bias, sliding_window, flash_attention, use_gate, seed, **kwargs)

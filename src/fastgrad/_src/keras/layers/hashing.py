@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras import settings
 from fastgrad._src.keras.layers.category_encoding import (
@@ -60,13 +61,9 @@ class Hashing(CategoricalLayer):
             kwargs["dtype"] = "int64" if mode == "int" else settings.floatx()
         super().__init__(**kwargs)
         if num_bins is None or num_bins <= 0:
-            raise ValueError(
-                f"The `num_bins` for `Hashing` cannot be `None` or non-positive values. Received: num_bins={num_bins}."
-            )
+            raise ValueError(f"Hashing: `num_bins` must be a positive integer. Received: {num_bins=}.")
         if mode == "int" and self.dtype not in ("int32", "int64"):
-            raise ValueError(
-                f"When `output_mode='int'`, `dtype` should be 'int32' or 'int64'. Received: dtype={self.dtype}"
-            )
+            raise ValueError(f"Hashing: output_mode='int' needs the dtype int32 or int64. Received: {self.dtype=}")
         self.num_bins, self.mask_value, self.output_mode, self.sparse = num_bins, mask_value, mode, sparse
         self.salt = checked_salt("Hashing", salt)
         self.autocast = False
@@ -96,7 +93,6 @@ class Hashing(CategoricalLayer):
         return encoded_shape(input_shape, self.output_mode, self.num_bins)
 
     def compute_output_spec(self, inputs: Any) -> Any:
-        """The shape and dtype of the results."""
         return self._spec(inputs, self.dtype)
 
 
@@ -135,19 +131,15 @@ class HashedCrossing(Layer):
             raise ValueError(f"`HashedCrossing` should be called on at least two inputs. Received: inputs={inputs}")
         shape = inputs[0].shape
         for x in inputs:
-            if x.shape != shape:
-                raise ValueError(
-                    f"All `HashedCrossing` inputs should have equal shape. Received: inputs={[y.shape for y in inputs]}"
-                )
-            if not (x.dtype.is_integer or x.dtype is dtypes.string):
-                raise ValueError(
-                    f"All `HashedCrossing` inputs should have an integer or string dtype. Received: {x.dtype.name}"
-                )
-        if len(shape) > 2 or shape[1:] not in ((), (1,)):
-            raise ValueError(
-                "All `HashedCrossing` inputs should have shape `()`, `(batch_size)` or `(batch_size, 1)`. "
-                f"Received: inputs={[x.shape for x in inputs]}"
+            require(x.shape == shape, self, "inputs should have equal shape", inputs=[y.shape for y in inputs])
+            require(
+                x.dtype.is_integer or x.dtype is dtypes.string,
+                self,
+                "inputs should have an integer or string dtype",
+                x=x.dtype,
             )
+        if len(shape) > 2 or shape[1:] not in ((), (1,)):
+            raise ValueError(f"HashedCrossing: inputs should have shape (), (batch,) or (batch, 1). Received: {shape}")
         crossed = cross_hashed([reshape(x, (-1, 1)) for x in inputs], self.num_bins)
         numbers = reshape(crossed.values, shape)
         return encode_categories(numbers, self.output_mode, self.num_bins, self.dtype, self.sparse)
@@ -157,5 +149,4 @@ class HashedCrossing(Layer):
         return encoded_shape(input_shape[0], self.output_mode, self.num_bins)
 
     def compute_output_spec(self, inputs: Any) -> Any:
-        """The shape and dtype of the results."""
         return KerasTensor(self.compute_output_shape([x.shape for x in inputs]), self.dtype)

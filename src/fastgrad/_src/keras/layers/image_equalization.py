@@ -32,9 +32,7 @@ _LEVELS = 256
 def _tile_counts(layer: str, argument: str, value: Any) -> Any:
     sizes = value if isinstance(value, (tuple, list)) else ()
     if len(sizes) != 2 or not all(isinstance(size, int) and size > 0 for size in sizes):
-        raise ValueError(
-            f"{layer}: `{argument}` must be two positive integers, (height, width). Received: {argument}={value}"
-        )
+        raise ValueError(f"{layer}: `{argument}` must be two positive integers, (height, width). Received: {value}")
     return value
 
 

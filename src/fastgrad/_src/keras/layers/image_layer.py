@@ -255,9 +255,7 @@ class ImageLayer(Layer):
     @property
     def _box_format(self) -> str:
         if self.bounding_box_format is None:
-            raise ValueError(
-                f"{type(self).__name__}: bounding boxes need `bounding_box_format`, e.g. 'xyxy'; it is None."
-            )
+            raise ValueError(f"{type(self).__name__}: bounding boxes need `bounding_box_format`, e.g. 'xyxy'.")
         return self.bounding_box_format
 
     def _image_size(self, transformation: Any) -> tuple[Any, Any]:
@@ -283,9 +281,7 @@ def _images_of(data: Any) -> Any:
     if not isinstance(data, dict):
         return data if hasattr(data, "shape") else convert_to_tensor(data)
     if "images" not in data:
-        raise ValueError(
-            f"A dict of images and what belongs to them must have the entry 'images'; it has {sorted(data)}."
-        )
+        raise ValueError(f"A dict of images must have the entry 'images'; it has {sorted(data)}.")
     return data["images"]
 
 

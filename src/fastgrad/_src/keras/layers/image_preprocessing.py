@@ -342,9 +342,7 @@ class MaxNumBoundingBoxes(
         boxes = {key: list(shape) for key, shape in input_shape["bounding_boxes"].items()}
         unknown = sorted(boxes.keys() - {"boxes", "labels"})
         if unknown:
-            raise KeyError(
-                f"There are unsupported keys in `bounding_boxes`: {unknown}. Only `boxes` and `labels` are supported."
-            )
+            raise KeyError(f"`bounding_boxes` must have no keys other than 'boxes' and 'labels'. Received: {unknown}")
         axis = len(boxes["boxes"]) - 2
         for shape in boxes.values():
             shape[axis] = self.max_number

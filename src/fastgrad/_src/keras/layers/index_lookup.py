@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.errors import FailedPreconditionError
 from fastgrad._src.core.names import declare_missing
@@ -141,30 +142,19 @@ class IndexLookup(CategoricalLayer):
             raise ValueError(f"If set, `max_tokens` must be greater than 1. Received: max_tokens={max_tokens}")
         if pad_to_max_tokens and max_tokens is None:
             raise ValueError(f"If pad_to_max_tokens is True, must set `max_tokens`. Received: max_tokens={max_tokens}")
-        if num_oov_indices < 0:
-            raise ValueError(
-                f"`num_oov_indices` must be greater than or equal to 0. Received: num_oov_indices={num_oov_indices}"
-            )
+        require(not num_oov_indices < 0, self, "`num_oov_indices` must be at least 0", num_oov_indices=num_oov_indices)
         if oov_method not in ("floormod", "farmhash"):
             raise ValueError(f"{name}: oov_method must be 'floormod' or 'farmhash'. Received: {oov_method!r}")
         if salt is not None and self.vocabulary_dtype != "string" and oov_method != "farmhash":
             raise ValueError(f"`salt` can only be used when `oov_method='farmhash'`. Received: oov_method={oov_method}")
         mode = checked_output_mode(name, output_mode, _MODES, sparse)
-        if invert and mode != "int":
-            raise ValueError(
-                f"`output_mode` must be `'int'` when `invert` is true. Received: output_mode={output_mode}"
-            )
+        require(not (invert and mode != "int"), self, "`invert` needs output_mode='int'", output_mode=output_mode)
         if idf_weights is not None and mode != "tf_idf":
-            raise ValueError(
-                f"`idf_weights` should only be set if `output_mode` is `'tf_idf'`. Received: idf_weights={idf_weights} and "
-                f"output_mode={output_mode}"
-            )
+            raise ValueError(f"`idf_weights` need output_mode='tf_idf'. Received: {output_mode=} and {idf_weights=}")
         size = kwargs.pop("vocabulary_size", None)
         has_vocabulary = kwargs.pop("has_input_vocabulary", vocabulary is not None)
         if mode == "tf_idf" and has_vocabulary and idf_weights is None:
-            raise ValueError(
-                "When specifying the `vocabulary` argument, in TF-IDF output mode, the `idf_weights` argument must also be provided."
-            )
+            raise ValueError(f"{type(self).__name__}: output_mode='tf_idf' with a `vocabulary` needs `idf_weights`.")
         super().__init__(**kwargs)
         self.autocast = False
         self.invert, self.max_tokens, self.num_oov_indices = invert, max_tokens, num_oov_indices
@@ -224,10 +214,7 @@ class IndexLookup(CategoricalLayer):
         """Converts a vocabulary to a list of terms."""
         tensor = as_tensor_or_none(vocabulary)
         items = np.asarray(vocabulary if tensor is None else tensor.numpy())
-        if items.ndim != 1:
-            raise ValueError(
-                f"{type(self).__name__}: a vocabulary is a list of terms, got an array of shape {items.shape}."
-            )
+        require(items.ndim == 1, self, "a vocabulary must be a list of terms", shape=items.shape)
         return [self._as_term(item) for item in items.tolist()]
 
     def _as_term(self, item: Any) -> Any:
@@ -253,10 +240,7 @@ class IndexLookup(CategoricalLayer):
         if self.output_mode == "tf_idf" and idf_weights is None:
             raise ValueError("`idf_weights` must be set if output_mode is 'tf_idf'.")
         if self.output_mode != "tf_idf" and idf_weights is not None:
-            raise ValueError(
-                f"`idf_weights` should only be set if output_mode is `'tf_idf'`. Received: output_mode={self.output_mode} "
-                f"and idf_weights={idf_weights}"
-            )
+            raise ValueError(f"`idf_weights` need output_mode='tf_idf', got {self.output_mode=} and {idf_weights=}")
         if isinstance(vocabulary, str):
             self._set_terms(self._terms_of_file(vocabulary), None)
             return
@@ -280,10 +264,7 @@ class IndexLookup(CategoricalLayer):
     def _check_terms(self, terms: list[Any]) -> None:
         """Raises ValueError if a term comes twice or is special, or if there are too many."""
         repeated = [term for term, count in Counter(terms).items() if count > 1]
-        if repeated:
-            raise ValueError(
-                f"The passed vocabulary has at least one repeated term. Please uniquify your dataset. The repeated terms are: {repeated}"
-            )
+        require(not repeated, self, "`vocabulary` must not have repeated terms", repeated=repeated)
         for kind, token in (("mask", self.mask_token), ("OOV", self.oov_token if self.invert else None)):
             if token is not None and token in terms:
                 raise ValueError(
@@ -293,10 +274,7 @@ class IndexLookup(CategoricalLayer):
                 )
         size = self._first_term_number + len(terms)
         if self.max_tokens is not None and size > self.max_tokens:
-            raise ValueError(
-                f"Attempted to set a vocabulary larger than the maximum vocab size. Received vocabulary size is {size}; "
-                f"`max_tokens` is {self.max_tokens}."
-            )
+            raise ValueError(f"The vocabulary must have at most max_tokens={self.max_tokens} terms. Received: {size=}")
 
     def _terms_of_file(self, path: str) -> list[Any]:
         if in_safe_mode():
@@ -359,10 +337,7 @@ class IndexLookup(CategoricalLayer):
 
     def _adapt_to_batches(self, batches: Iterable[Any]) -> None:
         if self._has_input_vocabulary:
-            raise ValueError(
-                f"Cannot adapt layer '{self.name}' after setting a static vocabulary via `vocabulary` argument or "
-                "`set_vocabulary()` method."
-            )
+            raise ValueError(f"{type(self).__name__} '{self.name}': adapt() cannot replace a vocabulary given to it.")
         counts = TermCounts(batches, self.output_mode == "tf_idf")
         if not counts.terms:
             self._row_size = self.vocabulary_size()
@@ -445,7 +420,6 @@ class IndexLookup(CategoricalLayer):
         return (*tuple(input_shape)[:-1], self._depth())
 
     def compute_output_spec(self, inputs: Any) -> Any:
-        """The shape and dtype of the results."""
         integer = self.vocabulary_dtype if self.invert else "int64"
         return self._spec(inputs, settings.floatx() if self.output_mode == "tf_idf" else integer)
 
@@ -587,7 +561,6 @@ class StringLookup(IndexLookup):
         return item.decode(self.encoding) if isinstance(item, bytes) else str(item)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name; a vocabulary from a file or from ``adapt`` is in the files of models instead."""
         config = {**super().get_config(), "encoding": self.encoding}
         del config["vocabulary_dtype"]
         return config
@@ -629,14 +602,11 @@ class IntegerLookup(IndexLookup):
         **kwargs: Any,
     ) -> None:
         if vocabulary_dtype != "int64":
-            raise ValueError(
-                f"Only `vocabulary_dtype='int64'` is supported at this time. Received: vocabulary_dtype={vocabulary_dtype}"
-            )
+            raise ValueError(f"`vocabulary_dtype` must be 'int64'. Received: {vocabulary_dtype=}")
         arguments = (max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights, invert, output_mode)
         super().__init__(*arguments, pad_to_max_tokens, sparse, oov_method, salt, name=name, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name; a vocabulary from a file or from ``adapt`` is in the files of models instead."""
         config = super().get_config()
         for name in ("oov_token", "mask_token"):
             config[name] = None if config[name] is None else int(config[name])

@@ -92,7 +92,6 @@ class InputLayer(Layer):
         return self._batch_shape
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
         config = {"batch_shape": self._batch_shape, "dtype": self.dtype, "name": self.name}
         return {**config, "sparse": self.sparse, "ragged": self.ragged, "optional": self.optional}
 
@@ -100,9 +99,7 @@ class InputLayer(Layer):
 def _check_agreement(tensor: Any, shape: Any, batch_size: Any, dtype: Any, sparse: Any, batch_shape: Any) -> None:
     """Raises ValueError unless ``tensor`` is a KerasTensor of these properties, where they are not None."""
     if not isinstance(tensor, KerasTensor):
-        raise ValueError(
-            f"Argument `input_tensor` must be a KerasTensor. Received invalid type: input_tensor={tensor} (of type {type(tensor)})"
-        )
+        raise ValueError(f"Argument `input_tensor` must be a KerasTensor. Received: input_tensor={tensor}")
     for name, value, actual in (
         ("shape", None if shape is None else tuple(TensorShape(shape)), tensor.shape[1:]),
         ("batch_shape", None if batch_shape is None else tuple(TensorShape(batch_shape)), tensor.shape),
@@ -112,8 +109,7 @@ def _check_agreement(tensor: Any, shape: Any, batch_size: Any, dtype: Any, spars
     ):
         if value is not None and value != actual:
             raise ValueError(
-                f"When providing the `input_tensor` argument, you cannot provide an incompatible `{name}` argument. "
-                f"Received: {name}={value}, that of the tensor is {actual}"
+                f"You cannot provide an incompatible `{name}` argument: {value}; `input_tensor` has {actual}"
             )
 
 

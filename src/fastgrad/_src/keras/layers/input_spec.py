@@ -91,10 +91,7 @@ def check_inputs(specs: Any, inputs: Any, layer_name: str) -> None:
     if isinstance(inputs, dict) and all(spec is not None and spec.name for spec in spec_list):
         missing = [spec.name for spec in spec_list if spec.name not in inputs]
         if missing:
-            raise ValueError(
-                f'Missing data for input "{missing[0]}". You passed a data dictionary with keys {list(inputs)}. '
-                f"Expected the following keys: {[spec.name for spec in spec_list]}"
-            )
+            raise ValueError(f'Missing data for input "{missing[0]}". The dict has {list(inputs)}.')
         inputs = [inputs[spec.name] for spec in spec_list]
     tensors = nest.flatten(inputs)
     if len(tensors) != len(spec_list):
@@ -106,9 +103,7 @@ def check_inputs(specs: Any, inputs: Any, layer_name: str) -> None:
         if spec is None or (x is None and spec.optional):
             continue
         if not hasattr(x, "shape"):
-            raise ValueError(
-                f"Inputs to a layer should be tensors. Got '{x}' (of type {type(x)}) as input for layer '{layer_name}'."
-            )
+            raise ValueError(f"{layer_name}: Inputs to a layer should be tensors. Got '{x}' (of type {type(x)}).")
         check_shape(spec, tuple(x.shape), x.dtype, layer_name, position)
 
 

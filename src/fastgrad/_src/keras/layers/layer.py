@@ -9,6 +9,7 @@ from types import FunctionType
 from typing import Any, ParamSpec, TypeVar
 
 from fastgrad._src.core import deferral, nest, recording, settings_version
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.composite import Composite, CompositeOperand
 from fastgrad._src.core.names import declare_missing, suggestions
 from fastgrad._src.core.replicas import ReplicaGroup, group_in_current_context, replica_group, replica_group_scope
@@ -35,10 +36,7 @@ def _with_name_by_keyword(add_weight: Callable[_Parameters, _Result]) -> Callabl
     def checked(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> _Result:
         shape = args[1] if len(args) > 1 else kwargs.get("shape")
         if isinstance(shape, str):
-            raise ValueError(
-                f"`name` must be passed as a keyword argument. Received: add_weight('{shape}', ...). "
-                f"Use: add_weight(shape=..., name='{shape}')."
-            )
+            raise ValueError(f"add_weight: pass `name` as a keyword. Use: add_weight(shape=..., name='{shape}').")
         return add_weight(*args, **kwargs)
 
     return checked
@@ -144,10 +142,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        if not isinstance(trainable, bool):
-            raise ValueError(
-                f"Expected `trainable` to be a boolean. Received: trainable={trainable} (of type {type(trainable)})"
-            )
+        require(isinstance(trainable, bool), self, "`trainable` must be a boolean", trainable=trainable)
         input_shape, input_dim = kwargs.pop("input_shape", None), kwargs.pop("input_dim", None)
         if kwargs:
             constructors = [
@@ -428,10 +423,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
         """
         for item in nest.flatten(loss):
             if as_tensor_or_none(item) is None:
-                raise ValueError(
-                    "`add_loss()` can only be called from inside `build()` or `call()`, on a tensor input. "
-                    f"Received invalid value: {item}"
-                )
+                raise ValueError(f"`add_loss()` takes a tensor, from inside of `build()` or `call()`. Received: {item}")
             self._added_losses.append(item)
             added_loss_counter.count += 1
 
@@ -489,10 +481,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
 
     def _check_super_called(self) -> None:
         if "_policy" not in self.__dict__:
-            raise RuntimeError(
-                f"In layer '{type(self).__name__}', you forgot to call `super().__init__()` as the first statement in the "
-                "`__init__()` method. Go add it!"
-            )
+            raise RuntimeError(f"In layer '{type(self).__name__}', call `super().__init__()` first in `__init__()`.")
 
     def __getstate__(self) -> dict[str, Any]:
         """The state of a copy. Models restore the calls on KerasTensors; the next use compiles the steps again."""

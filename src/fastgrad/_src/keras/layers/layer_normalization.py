@@ -95,7 +95,6 @@ class LayerNormalization(SameShape):
         return [*(axis for axis in range(rank) if axis not in axes), *axes]
 
     def call(self, inputs: Tensor) -> Tensor:
-        """Normalises ``inputs``."""
         if isinstance(inputs, Composite):
             return map_vectors(self.call, inputs, tuple(self.axis))
         x = cast_narrow_to_float32(inputs)

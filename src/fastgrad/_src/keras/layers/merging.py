@@ -7,6 +7,7 @@ from functools import reduce
 from typing import Any
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras import masks
@@ -46,10 +47,7 @@ class Merge(Layer):
 
     def build(self, input_shape: Any) -> None:
         """Checks the input shapes."""
-        if not _is_list_of_shapes(input_shape):
-            raise ValueError(
-                f"A merge layer should be called on a list of inputs. Received: input_shape={input_shape} (not a list of shapes)"
-            )
+        require(_is_list_of_shapes(input_shape), self, "call the layer on a list of inputs", input_shape=input_shape)
         if len(input_shape) < self._min_inputs:
             raise ValueError(
                 f"A merge layer should be called on a list of at least {self._min_inputs} inputs. Got {len(input_shape)} inputs."
@@ -78,9 +76,7 @@ class Merge(Layer):
         for axis, (x, y) in enumerate(zip(a, b, strict=True)):
             if axis == 0:
                 if x is not None and y is not None and x != y:
-                    raise ValueError(
-                        f"Cannot merge tensors with different batch sizes. Received tensors with shapes {[a, b]}"
-                    )
+                    raise ValueError(f"Cannot merge tensors with different batch sizes. Received shapes: {[a, b]}")
                 sizes.append(x if x is not None else y)
             elif y in (x, 1):
                 sizes.append(x)
@@ -117,9 +113,7 @@ def checked_masks(inputs: Any, masks: Any) -> list[Any]:
     if not isinstance(inputs, (list, tuple)):
         raise ValueError(f"`inputs` should be a list. Received: inputs={inputs}")
     if len(masks) != len(inputs):
-        raise ValueError(
-            f"The lists `inputs` and `mask` should have the same length. Received: {len(inputs)} inputs and {len(masks)} masks."
-        )
+        raise ValueError(f"`mask` must have a mask for each input. Received: {len(inputs)=}, {len(masks)=}")
     return list(masks)
 
 
@@ -160,12 +154,8 @@ class Subtract(Merge):
     _min_inputs = 2
 
     def build(self, input_shape: Any) -> None:
-        """Checks the input shapes."""
         super().build(input_shape)
-        if len(input_shape) != 2:
-            raise ValueError(
-                f"A `Subtract` layer should be called on exactly 2 inputs. Received: input_shape={input_shape}"
-            )
+        require(len(input_shape) == 2, self, "call the layer on exactly 2 inputs", input_shape=input_shape)
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
         first, second = inputs
@@ -250,10 +240,7 @@ class Concatenate(Layer):
 
     def build(self, input_shape: Any) -> None:
         """Checks the input shapes."""
-        if not _is_list_of_shapes(input_shape):
-            raise ValueError(
-                f"A `Concatenate` layer should be called on a list of at least 1 input. Received: input_shape={input_shape}"
-            )
+        require(_is_list_of_shapes(input_shape), self, "call the layer on a list of inputs", input_shape=input_shape)
         self.compute_output_shape(input_shape)
 
     def call(self, inputs: Any) -> Tensor:
@@ -277,10 +264,7 @@ class Concatenate(Layer):
                 if dim != axis
             )
             if not is_compatible:
-                raise ValueError(
-                    "A `Concatenate` layer requires inputs with matching shapes except for the concatenation axis. "
-                    f"Received: input_shape={input_shape}"
-                )
+                raise ValueError(f"Concatenate: shapes must match but for axis {self.axis}. Received: {input_shape=}")
         sizes = [shape[axis] for shape in shapes]
         known_sizes = [size for size in sizes if size is not None]
         output_shape[axis] = sum(known_sizes) if len(known_sizes) == len(sizes) else None
@@ -333,13 +317,9 @@ class Dot(Layer):
         super().__init__(**kwargs)
         if not isinstance(axes, int):
             if not isinstance(axes, (list, tuple)) or len(axes) != 2:
-                raise ValueError(
-                    f"Invalid format for argument `axes`: it should contain two elements. Received: axes={axes}"
-                )
+                raise ValueError(f"Dot: `axes` must have two elements. Received: {axes=}")
             if not all(isinstance(axis, int) for axis in axes):
-                raise ValueError(
-                    f"Invalid format for argument `axes`: list elements should be integers. Received: axes={axes}"
-                )
+                raise ValueError(f"Dot: elements of `axes` must be integers. Received: {axes=}")
             axes = tuple(axes)
         self.axes, self.normalize = axes, normalize
 
@@ -353,24 +333,17 @@ class Dot(Layer):
             axis_from_front(name, *axis_and_shape, "axes") for axis_and_shape in zip(axes, shapes, strict=True)
         ]
         if not first_axis or not second_axis:
-            raise ValueError(
-                f"{name}: Cannot perform batch_dot over axis 0, the batch's. Received: axes={self.axes} for shapes {shapes}"
-            )
+            raise ValueError(f"{name}: `axes` must not have the batch's axis, 0. Received: {self.axes} for {shapes}")
         return first_axis, second_axis
 
     def build(self, input_shape: Any) -> None:
         """Checks the input shapes."""
         if not _is_list_of_shapes(input_shape) or len(input_shape) != 2:
-            raise ValueError(
-                f"A `Dot` layer should be called on a list of 2 inputs. Received: input_shape={input_shape}"
-            )
+            raise ValueError(f"Dot: call the layer on a list of 2 inputs. Received: {input_shape=}")
         first_shape, second_shape = input_shape
         a, b = self._contracted_axes([tuple(first_shape), tuple(second_shape)])
         if first_shape[a] != second_shape[b]:
-            raise ValueError(
-                f"Incompatible input shapes: axis values {first_shape[a]} (at axis {a}) != {second_shape[b]} (at axis {b}). "
-                f"Full input shapes: {tuple(first_shape)}, {tuple(second_shape)}"
-            )
+            raise ValueError(f"Dot: sizes of axes {a} and {b} must be equal. Received: {first_shape=}, {second_shape=}")
 
     def call(self, inputs: Any) -> Tensor:
         """Computes the dot products."""

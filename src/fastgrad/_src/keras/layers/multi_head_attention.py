@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import check_positive
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad._src.keras import masks, regularizers
@@ -73,8 +74,7 @@ class HeadsAttention(Layer):
         last_axis = len(query_shape) - 1
         if any(not -last_axis - 1 <= axis < last_axis or axis == -1 for axis in self._axes):
             raise InvalidArgumentError(
-                f"{type(self).__name__} '{self.name}': attention_axes={self._axes} must be axes of the query's shape "
-                f"{tuple(query_shape)} other than the last."
+                f"{self.name}: attention_axes={self._axes} must be axes of {query_shape=} but the last."
             )
         heads, groups, depth, width = self._heads, self._groups, self._depth, self._width
         self._query_dense = self._built_projection(1, (heads, depth), "query", query_shape)
@@ -102,14 +102,10 @@ class HeadsAttention(Layer):
         key_shape = value_shape if key_shape is None else key_shape
         if tuple(value_shape[1:-1]) != tuple(key_shape[1:-1]):
             raise ValueError(
-                f"All dimensions of `value` and `key`, except the last one, must be equal. Received: value_shape={value_shape} "
-                f"and key_shape={key_shape}"
+                f"All dimensions of `value` and `key` but the last must be equal. Received: {value_shape=}, {key_shape=}"
             )
         if len(query_shape) != len(value_shape) or len(query_shape) < 3:
-            raise ValueError(
-                f"{type(self).__name__}: `query` and `value` must have the same rank, at least 3: (batch, ..., features). "
-                f"Received: query_shape={query_shape} and value_shape={value_shape}"
-            )
+            raise ValueError(f"`query` and `value` must have the same rank, >= 3, got {query_shape=}, {value_shape=}")
         return key_shape
 
     @property
@@ -266,14 +262,11 @@ class MultiHeadAttention(HeadsAttention):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        for name, number in (("num_heads", num_heads), ("key_dim", key_dim)):
-            check_positive(name, number)
+        check_positive(self, num_heads=num_heads, key_dim=key_dim)
         if value_dim is not None:
-            check_positive("value_dim", value_dim)
+            check_positive(self, value_dim=value_dim)
         if attention_axes is not None and not isinstance(attention_axes, (int, list, tuple)):
-            raise ValueError(
-                f"`attention_axes` must be an int, list, or tuple. Received: attention_axes={attention_axes}"
-            )
+            raise ValueError(f"`attention_axes` must be an int, list, or tuple. Received: {attention_axes=}")
         super().__init__(dropout, use_bias, sliding_window, flash_attention, use_gate, seed, **kwargs)
         self.activity_regularizer = None  # the projection of the output adds the penalty on the output
         self.num_heads, self.key_dim = num_heads, key_dim
@@ -282,9 +275,7 @@ class MultiHeadAttention(HeadsAttention):
             attention_axes = (attention_axes,)
         self._axes = None if attention_axes is None else tuple(attention_axes)
         if output_shape and not isinstance(output_shape, (int, Iterable)):
-            raise ValueError(
-                f"Invalid `output_shape`: {output_shape}. When specified, it should be of type tuple, list, or int."
-            )
+            raise ValueError(f"Invalid `output_shape`: {output_shape}. It must be a tuple, list or int.")
         self._output_sizes = (output_shape,) if isinstance(output_shape, int) else output_shape and tuple(output_shape)
         self._heads, self._groups, self._depth, self._width = num_heads, num_heads, key_dim, value_dim
 
@@ -302,7 +293,6 @@ class MultiHeadAttention(HeadsAttention):
         return self._axes
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
         return {
             **super().get_config(),
             **self._config_of(("num_heads", "key_dim", "value_dim")),
@@ -315,14 +305,6 @@ class MultiHeadAttention(HeadsAttention):
 
 def _penalty_of_sigmoid(regularizer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return regularizer(sigmoid(x))
-
-
-def check_positive(name: str, number: Any) -> None:
-    """Raises ValueError unless the argument ``name`` is a positive integer."""
-    if not isinstance(number, int) or isinstance(number, bool) or number <= 0:
-        raise ValueError(
-            f"Received an invalid value for argument `{name}`, expected a positive integer. Received: {name}={number}"
-        )
 
 
 def _merge_axes(x: Tensor, axes: tuple[int, ...]) -> Tensor:

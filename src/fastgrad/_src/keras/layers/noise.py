@@ -25,10 +25,7 @@ class _Noise(SameShape):
     def __init__(self, amount: float, seed: int | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not 0 <= amount <= 1:
-            raise ValueError(
-                f"Invalid value received for argument `{self._argument}`. Expected a float value between 0 and 1. "
-                f"Received: {self._argument}={amount}"
-            )
+            raise ValueError(f"`{self._argument}` must be a number between 0 and 1. Received: {amount}")
         setattr(self, self._argument, amount)
         self.seed = seed
         self._generator = generator_of_seed(seed)
@@ -36,7 +33,6 @@ class _Noise(SameShape):
         self._build_at_init()
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
         return {**super().get_config(), self._argument: self._amount, "seed": self.seed}
 
     @property

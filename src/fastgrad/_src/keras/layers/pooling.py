@@ -50,7 +50,6 @@ class _Pooling(SpatialLayer):
         self._build_at_init()
 
     def call(self, inputs: Tensor) -> Tensor:
-        """Pools ``inputs``."""
         format = tensor_format(self.data_format, self.rank)
         pooled = type(self)._pool(inputs, self.pool_size, self.strides, self.padding.upper(), format)
         if not pooled._array.size:
@@ -151,11 +150,9 @@ class _GlobalPooling(SpatialLayer):
         return list(range(first_axis, first_axis + self.rank))
 
     def call(self, inputs: Tensor) -> Tensor:
-        """Pools ``inputs``."""
         return type(self)._reduce(inputs, self._spatial_axes(), self.keepdims)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """The shape of the output."""
         _, channels = split_shape(input_shape, self.data_format)
         if not self.keepdims:
             return (input_shape[0], channels)
@@ -172,7 +169,6 @@ class _GlobalAveragePooling(_GlobalPooling):
     _reduce = reduce_mean
 
     def call(self, inputs: Tensor) -> Tensor:
-        """Pools ``inputs``."""
         return super().call(_as_floats(inputs))
 
 
@@ -186,7 +182,6 @@ class GlobalAveragePooling1D(_GlobalAveragePooling, rank=1):
     """The mean of all steps of (batch, steps, channels); with a mask, of the steps where it is True; arguments as in ``GlobalAveragePooling2D``."""
 
     def call(self, inputs: Tensor, mask: Any = None) -> Tensor:
-        """Pools ``inputs``."""
         if mask is None:
             return super().call(inputs)
         inputs = _as_floats(inputs)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad._src.keras import settings
 from fastgrad._src.keras.layers.same_shape import SameShape
@@ -41,7 +42,6 @@ class Rescaling(SameShape):
         return cast(inputs, self.compute_dtype) * scale + offset
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
         return {
             **super().get_config(),
             "scale": serialize_keras_object(self.scale),
@@ -50,7 +50,6 @@ class Rescaling(SameShape):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """Makes the layer from ``config``, the result of ``get_config()``."""
         return cls(**{**config, **{name: deserialize_keras_object(config[name]) for name in ("scale", "offset")}})
 
 
@@ -77,32 +76,23 @@ class Normalization(SameShape):
         super().__init__(**kwargs)
         self.axis = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
         if (mean is None) != (variance is None):
-            raise ValueError(
-                "When setting values directly, both `mean` and `variance` must be set. "
-                f"Received: mean={mean} and variance={variance}"
-            )
+            raise ValueError(f"Set both `mean` and `variance`, or none. Received: {mean=}, {variance=}")
         if np.shape(mean) != np.shape(variance) or (mean is not None and np.ndim(mean) > len(self.axis)):
             raise ValueError(
-                "When setting values directly, `mean` and `variance` must have the same shape, of at most one dimension for each "
-                f"axis. Received: shapes {np.shape(mean)} and {np.shape(variance)} for axis {self.axis}"
+                f"`mean` and `variance` must have the same shape, within axis. Received: "
+                f"{np.shape(mean)}, {np.shape(variance)} for axis {self.axis}"
             )
         self.input_mean, self.input_variance, self.invert = mean, variance, invert
         self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
-        """Makes the weights."""
         shape = tuple(input_shape)
         rank = len(shape)
         if any(not -rank <= axis < rank for axis in self.axis):
-            raise ValueError(
-                f"All `axis` values must be in the range [-ndim, ndim). Received inputs with ndim={rank}, while axis={self.axis}"
-            )
+            raise ValueError(f"`axis` must be in the range [-ndim, ndim). Received ndim={rank}, axis={self.axis}")
         self._kept_axes = tuple(sorted(axis % rank for axis in self.axis))
         sizes = tuple(shape[axis] for axis in self._kept_axes)
-        if None in sizes:
-            raise ValueError(
-                f"All `axis` values to be kept must have a known shape. Received axis={self.axis}, inputs.shape={shape}"
-            )
+        require(None not in sizes, self, "the sizes of `axis` must be known", axis=self.axis, shape=shape)
         self._broadcast_sizes = tuple(shape[axis] if axis in self._kept_axes else 1 for axis in range(rank))
         self._kept_sizes = sizes
         if self.input_mean is None:
@@ -170,14 +160,12 @@ class Normalization(SameShape):
         """Does nothing: new values of the weights count at once. Keras's layer computes with them after this call."""
 
     def call(self, inputs: Tensor) -> Tensor:
-        """Normalises ``inputs``."""
         x = cast(inputs, self.compute_dtype)
         mean: Any = self.mean
         deviation = maximum(sqrt(self.variance), settings.epsilon())
         return mean + x * deviation if self.invert else (x - mean) / deviation
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
         values = {"mean": np.array(self.input_mean).tolist(), "variance": np.array(self.input_variance).tolist()}
         return {**super().get_config(), "axis": self.axis, "invert": self.invert, **values}
 
@@ -188,9 +176,7 @@ def _batches(data: Any) -> Iterator[np.ndarray]:
         yield np.asarray(data)
         return
     if not isinstance(data, Iterable) and not hasattr(data, "__getitem__"):
-        raise TypeError(
-            f"Unsupported data type: {type(data)}. `adapt` supports arrays, tensors, datasets and iterables of batches."
-        )
+        raise TypeError(f"`adapt` takes arrays, tensors, datasets and iterables of batches. Received: {type(data)}")
     batches: Iterable[Any] = data if isinstance(data, Iterable) else (data[position] for position in range(len(data)))
     for batch in batches:
         batch = batch[0] if isinstance(batch, tuple) else batch

@@ -91,10 +91,7 @@ class Reshape(Layer):
             raise TypeError(f"Reshape: `target_shape` must be a tuple of integers, got {target_shape!r}.")
         self.target_shape = tuple(target_shape)
         if self.target_shape.count(-1) > 1 or any(size < -1 for size in self.target_shape):
-            raise ValueError(
-                "There must be at most one unknown dimension (-1) in target_shape, and no other negative one. "
-                f"Received: target_shape={target_shape}."
-            )
+            raise ValueError(f"`target_shape` must have no negative size but one -1. Received: {target_shape=}.")
         self._build_at_init()
 
     def call(self, inputs: Tensor) -> Tensor:
@@ -108,10 +105,7 @@ class Reshape(Layer):
         count, known_count = math.prod(sizes), math.prod(size for size in self.target_shape if size != -1)
         fits = known_count and count % known_count == 0 if -1 in self.target_shape else count == known_count
         if not fits:
-            raise ValueError(
-                "The total size of the tensor must be unchanged. "
-                f"Received: input_shape={sizes}, target_shape={self.target_shape}"
-            )
+            raise ValueError(f"Reshape must keep the total size. Received: input_shape={sizes}, {self.target_shape=}")
         return tuple(count // known_count if size == -1 else size for size in self.target_shape)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
@@ -137,10 +131,7 @@ class Permute(Layer):
         super().__init__(**kwargs)
         self.dims = tuple(dims)
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
-            raise ValueError(
-                "Invalid permutation argument `dims` for Permute Layer. The set of indices in `dims` must be consecutive and "
-                f"start from 1. Received dims={dims}"
-            )
+            raise ValueError(f"Permute: `dims` must be consecutive and start from 1, in any order. Received: {dims=}")
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
         self._build_at_init()
 

@@ -19,9 +19,7 @@ class SameShape(Layer):
     def _sizes_of_axes(self, kind: str, input_shape: Any, axes: list[int]) -> tuple[int, ...]:
         """Returns the sizes of axes of the input, for the weights of a layer of this ``kind``."""
         if any(not -len(input_shape) <= axis < len(input_shape) for axis in axes):
-            raise IndexError(
-                f"{kind} '{self.name}': axis {axes} is out of range for inputs of shape {tuple(input_shape)}."
-            )
+            raise IndexError(f"{kind} '{self.name}': axis {axes} is out of range for {input_shape=}.")
         sizes = tuple(input_shape[axis] for axis in axes)
         if None in sizes:
             raise ValueError(f"{kind} '{self.name}': the sizes of axes {axes} of {input_shape} are unknown.")

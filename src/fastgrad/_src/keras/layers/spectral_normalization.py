@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.initializers import TruncatedNormal
 from fastgrad._src.keras.layers.input_spec import InputSpec
@@ -36,10 +37,7 @@ class SpectralNormalization(Wrapper):
 
     def __init__(self, layer: Any, power_iterations: int = 1, **kwargs: Any) -> None:
         super().__init__(layer, **kwargs)
-        if power_iterations <= 0:
-            raise ValueError(
-                f"`power_iterations` should be greater than zero. Received: `power_iterations={power_iterations}`"
-            )
+        require(power_iterations > 0, self, "`power_iterations` must be > 0", power_iterations=power_iterations)
         self.power_iterations = power_iterations
 
     def build(self, input_shape: Any = None) -> None:

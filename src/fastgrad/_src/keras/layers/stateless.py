@@ -93,10 +93,7 @@ def stateless_call(
     ):
         variables[name] = getattr(layer, name)
         if len(values) != len(variables[name]):
-            raise ValueError(
-                f"Argument `{name}` must be a list of tensors corresponding 1:1 to {type(layer).__name__}().{name}. "
-                f"Received list with length {len(values)}, but expected {len(variables[name])} variables."
-            )
+            raise ValueError(f"`{name}` has length {len(values)}, but expected {len(variables[name])} tensors.")
     with substitute_values(
         [*variables["trainable_variables"], *variables["non_trainable_variables"]],
         [*trainable_variables, *non_trainable_variables],

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.names import declare_missing
 from fastgrad._src.core.recording import is_recorded_for_file, is_state_recorded
 from fastgrad._src.core.tensor import Tensor
@@ -84,9 +85,7 @@ class TextVectorization(CategoricalLayer):
                 f"Received: output_sequence_length={output_sequence_length} and output_mode={output_mode}"
             )
         if ragged and mode != "int":
-            raise ValueError(
-                f"`ragged` may only be true if `output_mode` is 'int'. Received: ragged={ragged} and output_mode={output_mode}"
-            )
+            raise ValueError(f"`ragged` may only be true if `output_mode` is 'int', got {ragged=} and {output_mode=}")
         options = {key: kwargs.pop(key) for key in ("has_input_vocabulary", "vocabulary_size") if key in kwargs}
         super().__init__(name=name, **kwargs)
         self.autocast = False
@@ -145,11 +144,7 @@ class TextVectorization(CategoricalLayer):
                 x = regex_replace(x, _PUNCTUATION, "")
         if self._split is not None:
             if len(x.shape) > 1:
-                if x.shape[-1] != 1:
-                    raise ValueError(
-                        "When using `TextVectorization` to tokenize strings, the input rank must be 1 or the last shape dimension "
-                        f"must be 1. Received: inputs.shape={tuple(x.shape)} with rank={len(x.shape)}"
-                    )
+                require(x.shape[-1] == 1, self, "strings must have rank 1, or a last dimension of 1", shape=x.shape)
                 x = squeeze(x, -1)
             if callable(self._split):
                 x = self._split(x)
@@ -205,7 +200,6 @@ class TextVectorization(CategoricalLayer):
         return self._lookup_layer.compute_output_shape(shape if len(shape) > 1 else (*shape, 1))
 
     def compute_output_spec(self, inputs: Any) -> Any:
-        """The shape and dtype of the results."""
         return self._spec(inputs, "float32" if self._output_mode == "tf_idf" else "int64")
 
     @property
@@ -240,7 +234,6 @@ class TextVectorization(CategoricalLayer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """Makes the layer from ``config``, the result of ``get_config()``."""
         config = dict(config)
         for name in ("standardize", "split"):
             if isinstance(config.get(name), dict):
@@ -266,9 +259,7 @@ class TextVectorization(CategoricalLayer):
 
 def _check_choice(argument: str, value: str | Callable[..., Any] | None, choices: tuple[str, ...]) -> None:
     if value is not None and value not in choices and not callable(value):
-        raise ValueError(
-            f"TextVectorization: `{argument}` must be one of {choices}, None, or a function. Received: {argument}={value!r}"
-        )
+        raise ValueError(f"TextVectorization: `{argument}` must be None, a function, or in {choices}, got {value!r}")
 
 
 def _function_config(value: Any) -> Any:

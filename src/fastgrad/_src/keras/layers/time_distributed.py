@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.layers.wrapper import Wrapper
@@ -24,19 +25,13 @@ class TimeDistributed(Wrapper):
     """
 
     def __init__(self, layer: Any, **kwargs: Any) -> None:
-        if not isinstance(layer, Layer):
-            raise ValueError(
-                f"Please initialize `TimeDistributed` layer with a `keras.layers.Layer` instance. Received: {layer}"
-            )
+        require(isinstance(layer, Layer), self, "`layer` must be a keras.layers.Layer", layer=layer)
         super().__init__(layer, **kwargs)
         self.supports_masking = True
 
     def _step_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         if not isinstance(input_shape, (tuple, list)) or len(input_shape) < 3:
-            raise ValueError(
-                "`TimeDistributed` Layer should be passed an `input_shape` with at least 3 dimensions, received: "
-                f"{input_shape}"
-            )
+            raise ValueError(f"TimeDistributed: `input_shape` must have at least 3 dimensions. Received: {input_shape}")
         return (input_shape[0], *input_shape[2:])
 
     def build(self, input_shape: Any = None) -> None:
@@ -69,11 +64,7 @@ class TimeDistributed(Wrapper):
         return transpose(outputs, [1, 0, *range(2, outputs.ndim)])
 
     def _check_mask(self, inputs: Tensor, mask: Tensor) -> None:
-        if mask.ndim < 2:
-            raise ValueError(
-                "The `mask` passed to the `TimeDistributed` layer must be at least 2D (e.g., `(batch_size, timesteps)`), but "
-                f"it has {mask.ndim} dimension(s) with shape {tuple(mask.shape)}."
-            )
+        require(mask.ndim >= 2, self, "`mask` must have dimensions of batch and time", mask=tuple(mask.shape))
         if mask._array.shape[:2] != inputs._array.shape[:2]:
             raise ValueError(
                 f"The `mask` passed to the `TimeDistributed` layer has a shape {tuple(mask.shape)} that is incompatible with "

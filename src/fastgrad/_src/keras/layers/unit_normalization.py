@@ -27,12 +27,9 @@ class UnitNormalization(SameShape):
         self.supports_masking = True
         axes = axis if isinstance(axis, (list, tuple)) else [axis]
         if not all(isinstance(item, int) for item in axes):
-            raise TypeError(
-                f"Invalid value for `axis` argument: expected an int or a list/tuple of ints. Received: axis={axis}"
-            )
+            raise TypeError(f"`axis` must be an int or a list of ints. Received: {axis=}")
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
         self._build_at_init()
 
     def call(self, inputs: Tensor) -> Tensor:
-        """Normalises ``inputs``."""
         return l2_normalize(inputs, self.axis, 1e-24)

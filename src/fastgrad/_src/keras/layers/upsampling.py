@@ -51,7 +51,6 @@ class _UpSampling(SpatialLayer):
         return resized_axis(x, x._array.shape[axis] * times, axis, self.interpolation)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """The shape of the output."""
         sizes, channels = split_shape(input_shape, self.data_format)
         output_sizes = [None if size is None else size * times for size, times in zip(sizes, self._times, strict=True)]
         return joined_shape(input_shape[0], output_sizes, channels, self.data_format)
@@ -98,9 +97,7 @@ class UpSampling2D(_UpSampling, rank=2):
         self.data_format = standardize_data_format(data_format)
         self.interpolation = interpolation.lower()
         if self.interpolation not in _INTERPOLATIONS:
-            raise ValueError(
-                f"`interpolation` argument should be one of {_INTERPOLATIONS}. Received: interpolation={interpolation}"
-            )
+            raise ValueError(f"`interpolation` must be one of {_INTERPOLATIONS}. Received: {interpolation=}")
 
 
 class UpSampling3D(_UpSampling, rank=3):

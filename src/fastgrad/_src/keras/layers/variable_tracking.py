@@ -227,10 +227,7 @@ class WeightOwner(ObjectTracker):
     def count_params(self) -> int:
         """The number of scalars in all weights; ValueError before the layer is built."""
         if not self.built:
-            raise ValueError(
-                f"You tried to call `count_params` on layer '{self.name}', but the layer isn't built. "
-                "You can build it manually via: `layer.build(input_shape)`."
-            )
+            raise ValueError(f"count_params: layer '{self.name}' isn't built. Build it by `layer.build(input_shape)`.")
         return sum(variable._array.size for variable in self.weights)
 
     def save_own_variables(self, store: Any) -> None:

@@ -29,9 +29,7 @@ def spatial_integers(value: Any, rank: int, name: str, min_value: int = 1) -> tu
     except (TypeError, ValueError):
         fits = False
     if not fits:
-        raise ValueError(
-            f"The `{name}` argument must be a tuple of {rank} integers that are at least {min_value}. Received {name}={value}"
-        )
+        raise ValueError(f"`{name}` must be a tuple of {rank} integers >= {min_value}. Received: {name}={value}")
     return tuple([int(number) for number in items])
 
 
@@ -77,8 +75,5 @@ def window_counts(
         span = (width - 1) * rate + 1 if padding == "valid" else 1
         counts.append(None if size is None else (size - span) // stride + 1)
     if any(count is not None and count <= 0 for count in counts):
-        raise ValueError(
-            f"{owner}: computed output size would be zero or negative: windows of {tuple(window_sizes)} with dilation "
-            f"{tuple(dilations)} are larger than the spatial sizes {sizes} of the input."
-        )
+        raise ValueError(f"{owner}: windows are larger than inputs: {window_sizes=}, {dilations=}, {sizes=}.")
     return tuple(counts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 
@@ -20,11 +21,7 @@ class Wrapper(Layer):
     """
 
     def __init__(self, layer: Any, **kwargs: Any) -> None:
-        if not isinstance(layer, Layer):
-            raise ValueError(
-                f"Layer {layer} supplied to Wrapper isn't a supported layer type. Please ensure wrapped layer is a valid Keras "
-                "layer."
-            )
+        require(isinstance(layer, Layer), self, "`layer` must be a keras.layers.Layer", layer=layer)
         super().__init__(**kwargs)
         self.layer = layer
 
@@ -40,6 +37,5 @@ class Wrapper(Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
-        """Makes the layer from ``config``, the result of ``get_config()``, with new weights."""
         config = dict(config)
         return cls(deserialize_keras_object(config.pop("layer"), custom_objects), **config)

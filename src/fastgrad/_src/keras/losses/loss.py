@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.dtypes import DType
 from fastgrad._src.core.errors import InvalidArgumentError
@@ -127,10 +128,7 @@ class Loss(Configured):
     def __init__(
         self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None
     ) -> None:
-        if reduction not in _REDUCTIONS:
-            raise ValueError(
-                f"Invalid value for argument `reduction`. Expected one of {set(_REDUCTIONS)}. Received: reduction={reduction}"
-            )
+        require(reduction in _REDUCTIONS, self, f"`reduction` must be one of {set(_REDUCTIONS)}", reduction=reduction)
         MADE_CLASSES.add(type(self).__name__)
         self.name = name or auto_name(type(self).__name__)
         self.reduction = reduction
@@ -293,7 +291,6 @@ class LossFunctionWrapper(Loss):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """Returns a loss made from ``config``, the result of ``get_config``."""
         return cls(**deserialize_keras_object(config) if "fn" in config else config)
 
     def __repr__(self) -> str:

@@ -61,7 +61,7 @@ def evenly_spaced_thresholds(count: int) -> list[float]:
     """Returns ``count`` thresholds from 0 to 1; ResourceExhaustedError for more than 2**28."""
     if count > _MAX_THRESHOLD_COUNT:
         raise OutOfMemoryError(
-            f"num_thresholds={count} is more than {_MAX_THRESHOLD_COUNT}, and does not fit into memory."
+            f"num_thresholds={count} is more than {_MAX_THRESHOLD_COUNT}, too many to fit into memory."
         )
     return [position / (count - 1) for position in range(count)]
 
@@ -132,8 +132,7 @@ class ConfusionMetric(Metric):
         predictions, labels = align_ranks(as_tensor(y_pred, self._dtype), as_tensor(y_true, self._dtype))
         if predictions.shape != labels.shape:
             raise InvalidArgumentError(
-                f"Metric '{self.name}': shapes of labels and predictions differ: {list(labels.shape)} vs. "
-                f"{list(predictions.shape)}."
+                f"Metric '{self.name}': shapes differ: {list(labels.shape)} vs. {list(predictions.shape)}."
             )
         weight = weights_of_elements(self, sample_weight, labels.shape, y_pred)
         if self.top_k is not None:
@@ -143,8 +142,7 @@ class ConfusionMetric(Metric):
         if self.class_id is not None:
             if predictions.ndim == 1:
                 raise ValueError(
-                    "When class_id is provided, y_pred must be a 2D array with shape (num_samples, num_classes), found shape: "
-                    f"{predictions.shape}"
+                    f"When class_id is provided, y_pred must have shape (samples, classes), got {predictions.shape}"
                 )
             labels, predictions, weight = [array[..., self.class_id, None] for array in (labels, predictions, weight)]
         positive = cast(not_equal(labels, 0.0), self._dtype)
@@ -209,7 +207,6 @@ class _SingleCount(ConfusionMetric):
         return counts[0] if len(self.thresholds) == 1 else counts
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
         return {**super().get_config(), "thresholds": self.init_thresholds}
 
 
@@ -271,7 +268,6 @@ class _CountRatio(ConfusionMetric):
         return ratio[0] if len(self.thresholds) == 1 else ratio
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
         own_config = {"thresholds": self.init_thresholds, "top_k": self.top_k, "class_id": self.class_id}
         return {**super().get_config(), **own_config}
 

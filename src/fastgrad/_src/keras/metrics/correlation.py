@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad._src.core.argument_checks import check_choice, require
 from fastgrad._src.core.recording import hide_from_tapes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.losses.loss import align_ranks, as_tensor, labels_and_predictions
@@ -85,16 +86,8 @@ class R2Score(Metric):
     ) -> None:
         super().__init__(dtype, name)
         aggregations = (None, "uniform_average", "variance_weighted_average")
-        if class_aggregation not in aggregations:
-            raise ValueError(
-                f"Invalid value for argument `class_aggregation`. Expected one of {aggregations}. "
-                f"Received: class_aggregation={class_aggregation}"
-            )
-        if num_regressors < 0:
-            raise ValueError(
-                "Invalid value for argument `num_regressors`. Expected a value >= 0. "
-                f"Received: num_regressors={num_regressors}"
-            )
+        check_choice(self, aggregations, class_aggregation=class_aggregation)
+        require(num_regressors >= 0, self, "`num_regressors` must be >= 0", num_regressors=num_regressors)
         self.class_aggregation, self.num_regressors = class_aggregation, num_regressors
         self.num_samples = self.add_variable((), "zeros", self._dtype, name="num_samples")
 
@@ -104,8 +97,7 @@ class R2Score(Metric):
             y, p = align_ranks(as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype))
             if y.ndim != 2 or p.ndim != 2:
                 raise ValueError(
-                    "R2Score expects 2D inputs with shape (batch_size, output_dim). Received input shapes: "
-                    f"y_pred.shape={p.shape} and y_true.shape={y.shape}."
+                    f"R2Score: expects inputs of shape (batch_size, output_dim). Received: {p.shape=}, {y.shape=}."
                 )
             weight = weights_of_elements(self, sample_weight, y.shape, y_pred)
             terms = {"squared_sum": y * y, "sum": y, "residual": squared_difference(y, p), "count": 1.0}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.core.argument_checks import checked_integer, checked_number
+from fastgrad._src.core.argument_checks import checked_integer, checked_number, require
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras import settings
 from fastgrad._src.keras.constructor import make_constructor
@@ -84,14 +84,11 @@ class AUC(_AllFourCounts):
         ):
             if value not in known_values:
                 raise ValueError(
-                    f'Invalid AUC {argument_name} value: "{argument}". Expected values are {sorted(known_values)}'
+                    f"AUC: {argument_name}={argument!r} is unknown; expected values are {sorted(known_values)}"
                 )
         if thresholds is None:
             count = checked_integer("AUC", "num_thresholds", num_thresholds)
-            if count <= 1:
-                raise ValueError(
-                    f"Argument `num_thresholds` must be an integer > 1. Received: num_thresholds={num_thresholds}"
-                )
+            require(count > 1, self, "`num_thresholds` must be an integer > 1", num_thresholds=num_thresholds)
             inner = evenly_spaced_thresholds(count)[1:-1]
         else:
             inner = sorted(thresholds)
@@ -117,10 +114,7 @@ class AUC(_AllFourCounts):
         predictions = as_tensor(y_pred, self._dtype)
         if self.multi_label:
             if predictions.ndim != 2:
-                raise ValueError(
-                    f"`y_pred` must have rank 2 when `multi_label=True`. Found rank {predictions.ndim}. "
-                    f"Full shape received for `y_pred`: {predictions.shape}"
-                )
+                raise ValueError(f"`y_pred` must have rank 2 when `multi_label=True`. Received: {predictions.shape=}")
             if not self._own_variables:
                 self._make_count_variables(predictions.shape[-1])
         predictions = sigmoid(predictions) if self._from_logits else predictions
@@ -182,7 +176,6 @@ class AUC(_AllFourCounts):
         return divide_no_nan(slope * (step + intercept * log(ratio)), positives)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
         names = ("num_thresholds", "curve", "summation_method", "multi_label", "num_labels")
         weights = None if self.label_weights is None else np.asarray(self.label_weights).tolist()
         own_config = {
@@ -226,14 +219,10 @@ class _BestUnderConstraint(_AllFourCounts):
     ) -> None:
         checked_number(type(self).__name__, self._argument, value)
         if not 0 <= value <= 1:
-            raise ValueError(
-                f"Argument `{self._argument}` must be in the range [0, 1]. Received: {self._argument}={value}"
-            )
+            raise ValueError(f"`{self._argument}` must be in the range [0, 1]. Received: {self._argument}={value}")
         checked_integer(type(self).__name__, "num_thresholds", num_thresholds)
         if num_thresholds <= 0:
-            raise ValueError(
-                f"Argument `num_thresholds` must be an integer > 0. Received: num_thresholds={num_thresholds}"
-            )
+            raise ValueError(f"Argument `num_thresholds` must be an integer > 0. Received: {num_thresholds=}")
         thresholds = [0.5] if num_thresholds == 1 else evenly_spaced_thresholds(num_thresholds)
         ConfusionMetric.__init__(self, thresholds, name, dtype, class_id=class_id, even=num_thresholds > 1)
         self.value, self.num_thresholds = value, num_thresholds
@@ -246,7 +235,6 @@ class _BestUnderConstraint(_AllFourCounts):
         return reduce_max(where(constrained >= self.value, best, 0.0))
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
         own_config = {"class_id": self.class_id, "num_thresholds": self.num_thresholds, self._argument: self.value}
         return {**super().get_config(), **own_config}
 

@@ -50,17 +50,11 @@ class FBetaScore(Metric):
     ) -> None:
         super().__init__(dtype, name)
         if average not in (None, "micro", "macro", "weighted"):
-            raise ValueError(
-                "Invalid `average` argument value. Expected one of: {None, 'micro', 'macro', 'weighted'}. "
-                f"Received: average={average}"
-            )
+            raise ValueError(f"`average` must be None, 'micro', 'macro' or 'weighted'. Received: {average=}")
         if not isinstance(beta, float) or not beta > 0.0:
             raise ValueError(f"Invalid `beta` argument value. It should be a Python float > 0. Received: beta={beta}")
         if threshold is not None and not (isinstance(threshold, float) and 0.0 < threshold <= 1.0):
-            raise ValueError(
-                "Invalid `threshold` argument value. It should be a Python float that verifies 0 < threshold <= 1. "
-                f"Received: threshold={threshold}"
-            )
+            raise ValueError(f"`threshold` must be a float with 0 < threshold <= 1. Received: {threshold=}")
         self.average, self.beta, self.threshold = average, beta, threshold
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -77,10 +71,7 @@ class FBetaScore(Metric):
         with hide_from_tapes():
             labels, predictions = as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype)
             if labels.ndim != 2 or predictions.ndim != 2:
-                raise ValueError(
-                    f"{type(self).__name__} expects 2D inputs with shape (batch_size, output_dim). Received input shapes: "
-                    f"y_pred.shape={predictions.shape} and y_true.shape={labels.shape}."
-                )
+                raise ValueError(f"{self.name}: expects 2D inputs (batch, outputs), got {tuple(predictions.shape)}")
             if self.threshold is None:
                 is_greatest = predictions >= reduce_max(predictions, -1, keepdims=True)
                 is_predicted = logical_and(is_greatest, arithmetic.abs(predictions) > 1e-9)
@@ -128,5 +119,4 @@ class F1Score(FBetaScore):
         super().__init__(average, 1.0, threshold, name, dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
         return {name: value for name, value in super().get_config().items() if name != "beta"}

@@ -85,7 +85,6 @@ class IoU(Metric):
         )
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
         return {**super().get_config(), **self._config_of(self._arguments)}
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -159,7 +158,6 @@ class BinaryIoU(IoU):
         self.threshold = threshold
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Adds a batch to the confusion matrix."""
         with hide_from_tapes():
             predicted_classes = cast(as_tensor(y_pred, dtypes.float32) >= self.threshold, dtypes.int64)
             attach_mask(predicted_classes, mask_of(y_pred), to_layers=False)

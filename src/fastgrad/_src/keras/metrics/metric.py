@@ -183,8 +183,7 @@ class Metric(Configured, ObjectTracker):
         targets, new_values = self.variables, list(values)
         if len(targets) != len(new_values):
             raise ValueError(
-                f"Argument `metric_variables` must be a list of tensors corresponding 1:1 to {type(self).__name__}().variables. "
-                f"Received list with length {len(new_values)}, but expected {len(targets)} variables."
+                f"`metric_variables` is a list with length {len(new_values)}, but expected {len(targets)} variables."
             )
         old_values = [Variable.value(variable) for variable in targets]
         try:

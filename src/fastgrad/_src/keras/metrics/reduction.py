@@ -191,13 +191,11 @@ class MeanMetricWrapper(Mean):
         self._add(values, sample_weight, mask_of(y_pred))
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
         options = {key: serialize_keras_object(value) for key, value in self._fn_kwargs.items()}
         return {**super().get_config(), "fn": serialize_keras_object(self._fn), **options}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """Returns a metric made from ``config``, the result of ``get_config``."""
         return cls(**deserialize_keras_object(config) if "fn" in config else config)
 
 
@@ -212,5 +210,4 @@ class NamedMetric(FunctionOptionsMixin, MeanMetricWrapper):
     _shared_parameters = signature(MeanMetricWrapper.__init__).parameters
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
         return {**Metric.get_config(self), **self._fn_kwargs}

@@ -57,17 +57,13 @@ def _clone(
     if isinstance(model, Sequential):
         if call_function is not None:
             raise ValueError(
-                "`call_function` argument is not supported with Sequential models: their layers are listed, not called. Received "
-                f"the model '{model.name}'."
+                f"`call_function` argument is not supported with Sequential models, such as '{model.name}'."
             )
         return _compile_like(model, _clone_sequential(model, input_tensors, clone))
     if model._graph is not None:
         return _compile_like(model, _clone_functional(model, input_tensors, clone, call_function))
     if clone_function is not None or input_tensors is not None or call_function is not None:
-        raise ValueError(
-            "Arguments `clone_function`, `input_tensors` and `call_function` are only for Sequential and functional models. "
-            f"Received the model '{model.name}' of type {type(model).__name__}."
-        )
+        raise ValueError(f"clone_model: only `model` is for '{model.name}', which is not Sequential or functional.")
     return type(model).from_config(model.get_config())
 
 
@@ -76,9 +72,7 @@ def _clone_sequential(model: Sequential, input_tensors: Any, clone: Callable[[An
     if input_tensors is not None:
         tensors = nest.flatten(input_tensors)
         if len(tensors) != 1 or not isinstance(tensors[0], KerasTensor):
-            raise ValueError(
-                f"Argument `input_tensors` must be one KerasTensor. Received: input_tensors={input_tensors}"
-            )
+            raise ValueError(f"`input_tensors` must be one KerasTensor. Received: {input_tensors=}")
         (tensor,) = tensors
         layers.insert(0, InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype))
     elif model._bottom is not None:
@@ -99,8 +93,7 @@ def _clone_functional(
         except (ValueError, TypeError) as error:
             if len(inputs) != len(graph.flat_inputs) or isinstance(graph.inputs, dict):
                 raise ValueError(
-                    f"`input_tensors` must have the same structure as model.input\nReference structure: {graph.inputs}\n"
-                    f"Received structure: {input_tensors}"
+                    f"`input_tensors` must have the same structure as model.input, {graph.inputs}. Received: {input_tensors}"
                 ) from error
     tensors_by_id = {id(tensor): new_tensor for tensor, new_tensor in zip(graph.flat_inputs, inputs, strict=True)}
     for node in graph.nodes:

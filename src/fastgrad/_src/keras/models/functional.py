@@ -46,15 +46,10 @@ class CallGraph:
         self.flat_outputs: list[KerasTensor] = nest.flatten(outputs)
         for tensors, role in ((self.flat_inputs, "inputs"), (self.flat_outputs, "outputs")):
             if not tensors:
-                raise ValueError(
-                    f"All `{role}` values must be KerasTensors. Received: {role}={tensors}, which holds none."
-                )
+                raise ValueError(f"All `{role}` must be KerasTensors. Received: {role}={tensors}, which holds none.")
             for tensor in tensors:
                 if not isinstance(tensor, KerasTensor):
-                    raise ValueError(
-                        f"All `{role}` values must be KerasTensors. Received: {role}={tensor} including invalid value {tensor} of "
-                        f"type {type(tensor)}"
-                    )
+                    raise ValueError(f"All `{role}` values must be KerasTensors, got {role}={tensor} of {type(tensor)}")
         order, first_seen = self._needed_nodes_and_layers()
         self.nodes, self.operations = self._sort_by_depth(order, first_seen)
         self.layers = [operation for operation in self.operations if isinstance(operation, Layer)]
@@ -92,7 +87,7 @@ class CallGraph:
                 if id(tensor) in input_ids or node.is_input:
                     if id(tensor) not in input_ids:
                         raise ValueError(
-                            f"`inputs` not connected to `outputs`: {tensor} is an Input that is not among the model's inputs."
+                            f"`inputs` not connected to `outputs`: {tensor} is not among the model's inputs."
                         )
                     continue
                 stack += [(_node_of(node_input), node_input, False) for node_input in reversed(node.inputs)]
@@ -346,9 +341,7 @@ def make_call_graph(inputs: Any, outputs: Any, model: Model) -> CallGraph:
     names: dict[str, Any] = {}
     for layer in graph.operations:
         if names.setdefault(layer.name, layer) is not layer:
-            raise ValueError(
-                f'The name "{layer.name}" is used twice in the model. All operation names should be unique.'
-            )
+            raise ValueError(f'The name "{layer.name}" is used twice in the model; give layers unique names.')
     model._sublayers.extend(layer for layer in graph.layers if not isinstance(layer, InputLayer))
     structure.count_tracking_change()
     return graph
@@ -400,9 +393,7 @@ def model_input_values(model: Model, graph: CallGraph, inputs: Any) -> list[Any]
     else:
         flat = nest.flatten(inputs)
     if len(flat) != len(input_tensors):
-        raise ValueError(
-            f"Layer '{model.name}' expected {len(input_tensors)} input(s). Received {len(flat)} instead: {names} are wanted."
-        )
+        raise ValueError(f"Layer '{model.name}' expected {len(input_tensors)} input(s), {names}. Received {len(flat)}.")
     return [_fit_to_input(model, value, tensor) for value, tensor in zip(flat, input_tensors, strict=True)]
 
 
@@ -450,7 +441,6 @@ def _fit_to_input(model: Model, value: Any, input_tensor: KerasTensor) -> Any:
         w not in (None, s) for w, s in zip(input_tensor.shape[1:], shape[1:], strict=True)
     ):
         raise ValueError(
-            f"Invalid input shape for input {input_tensor.name} of '{model.name}'. Expected shape {input_tensor.shape}, but input has "
-            f"incompatible shape {shape}"
+            f"{model.name}: input shape {shape} of {input_tensor.name} does not fit. Expected shape {input_tensor.shape}"
         )
     return value

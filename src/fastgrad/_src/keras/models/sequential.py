@@ -104,30 +104,22 @@ class Sequential(Model):
         if history is not None and isinstance(history.operation, InputLayer):
             layer = history.operation
         if not isinstance(layer, Layer):
-            raise ValueError(
-                f"Only instances of `keras.Layer` can be added to a Sequential model. Received: {layer} (of type {type(layer)})"
-            )
+            raise ValueError(f"Only a `keras.Layer` can be added to a Sequential model. Received: {layer}")
         if isinstance(layer, InputLayer):
             if self._bottom is not None:
                 raise ValueError(
-                    f"Sequential model '{self.name}' has already been configured to use input shape "
-                    f"{self._bottom.batch_shape}. You cannot add a different Input layer to it."
+                    f"Sequential '{self.name}' takes no different Input layer after that of {self._bottom.batch_shape}."
                 )
             if self._layers:
                 raise ValueError(
-                    f"Sequential model '{self.name}': the Input must be the first layer, but it follows "
-                    f"'{self._layers[-1].name}'. Add it before the other layers."
+                    f"{self.name}: the Input must be the first layer, but it follows '{self._layers[-1].name}'. Move it."
                 )
             self._set_bottom(layer)
             return
         if not self._layers and self._bottom is None and layer._input_shape_arg is not None:
             self._set_bottom(InputLayer(shape=layer._input_shape_arg))
         if any(other.name == layer.name and other is not layer for other in self._layers):
-            raise ValueError(
-                "All layers added to a Sequential model should have unique names. "
-                f"Name '{layer.name}' is already the name of a layer in this model. "
-                "Update the `name` argument to pass a unique name."
-            )
+            raise ValueError(f"All layers of a Sequential model should have unique names. '{layer.name}' is there.")
         self._layers.append(layer)
         self._track_object(layer)
         structure.count_tracking_change()
@@ -345,8 +337,7 @@ class Sequential(Model):
         """
         if not {"name", "layers"} <= config.keys():
             raise ValueError(
-                "A Sequential model configuration must be a dictionary containing the 'name' and 'layers' keys. "
-                f"Received: config={config!r:.300}"
+                f"A Sequential configuration must be a dict with 'name' and 'layers'. Received: {config=!r:.300}"
             )
         layers = [deserialize_keras_object(layer, custom_objects) for layer in config["layers"]]
         return cls(layers, trainable=config.get("trainable", True), name=config["name"])

@@ -205,8 +205,7 @@ def _rearrange(tensor: Any, pattern: str, **axes_lengths: int) -> Any:  # Keras'
     names = [name for group in before for name in group]
     if len(before) != x.ndim or sorted(names) != sorted(name for group in after for name in group):
         raise ValueError(
-            f"rearrange: both sides of pattern {pattern!r} must have the same axes, and the left one as many as the "
-            f"tensor has dimensions. Received a tensor of shape {tuple(x.shape)}."
+            f"rearrange: both sides of {pattern=} must have the axes of the tensor, of shape {tuple(x.shape)}."
         )
     for group, size in zip(before, x.shape, strict=True):
         unknown = [name for name in group if name not in sizes]
@@ -224,9 +223,7 @@ def _cdist(x: Any, y: Any) -> Any:
     if min(a.ndim, b.ndim) < 2:
         raise ValueError(f"`cdist` inputs must have rank >= 2. Received shapes {tuple(a.shape)} and {tuple(b.shape)}.")
     if a.shape[-1] != b.shape[-1]:
-        raise ValueError(
-            f"Last dimension of inputs to `cdist` must match. Received shapes {tuple(a.shape)} and {tuple(b.shape)}."
-        )
+        raise ValueError(f"cdist: Last dimension of inputs must match. Received {tuple(a.shape)}, {tuple(b.shape)}.")
     return sqrt(reduce_sum(square(a[..., :, None, :] - b[..., None, :, :]), -1))
 
 

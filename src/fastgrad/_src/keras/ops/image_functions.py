@@ -225,10 +225,7 @@ def _map_coordinates(
 ) -> Any:
     x, places = tensor(inputs), tensor(coordinates)
     if not places.ndim or places.shape[0] != x.ndim:
-        raise ValueError(
-            "First dim of `coordinates` must be the same as the rank of `inputs`. Received inputs with shape: "
-            f"{tuple(x.shape)} and coordinates with shape: {tuple(places.shape)}"
-        )
+        raise ValueError(f"`coordinates` must have a row for each axis of `inputs`, got {x.shape=}, {places.shape=}")
     if places.ndim < 2:
         raise ValueError(f"Invalid coordinates rank: expected at least rank 2. Received shape: {tuple(places.shape)}")
     check_choice("fill_mode", fill_mode, FILL_MODES)
@@ -269,10 +266,7 @@ def _perspective_transform(
     check_choice("interpolation", interpolation, INTERPOLATIONS)
     x, start, end = checked_images(images), tensor(start_points, "float32"), tensor(end_points, "float32")
     if start.shape != end.shape or start.ndim not in (2, 3) or tuple(start.shape[-2:]) != (4, 2):
-        raise ValueError(
-            "start_points and end_points must have one shape, (4, 2) for a single image or (batch, 4, 2) for a batch. "
-            f"Received start_points.shape={tuple(start.shape)}, end_points.shape={tuple(end.shape)}"
-        )
+        raise ValueError(f"Points must have shape (4, 2) or (batch, 4, 2). Received: {start.shape=}, {end.shape=}")
     matrices = homography(start, end)
 
     def transform(x: Any) -> Any:

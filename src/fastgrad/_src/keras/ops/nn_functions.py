@@ -113,9 +113,7 @@ def _adaptive_pool_function(kind: str) -> Callable[..., Any]:
     def pool(inputs: Any, output_size: Any, data_format: str | None = None) -> Any:
         x = tensor(inputs)
         if x.ndim not in (3, 4, 5):
-            raise ValueError(
-                f"adaptive pooling: expected inputs of rank 3, 4 or 5. Received an input of shape {tuple(x.shape)}."
-            )
+            raise ValueError(f"adaptive pooling: inputs must have rank 3, 4 or 5. Received: {tuple(x.shape)}.")
         layer = getattr(adaptive_pooling, f"Adaptive{kind}Pooling{x.ndim - 2}D")
         return layer(output_size, data_format, dtype=x.dtype.name).call(x)
 
@@ -132,9 +130,7 @@ def _unfold(x: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, strid
     x = tensor(x)
     sizes, rates, borders, steps = _pairs(kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride)
     if x.ndim != 4:
-        raise ValueError(
-            f"unfold: expected images of shape (batch, channels, height, width). Received {tuple(x.shape)}."
-        )
+        raise ValueError(f"unfold: images must have shape (batch, channels, height, width). Received {tuple(x.shape)}.")
     x = pad(x, [[0, 0], [0, 0], *[[border, border] for border in borders]])
     batch, channels = x.shape[:2]
     x = transpose(x, [0, 2, 3, 1])
@@ -310,19 +306,12 @@ def _attention(
 ) -> Any:
     """Attention of heads: (batch, words, heads, depth). Heads of keys may be fewer: each serves a group of those of queries."""
     if flash_attention:
-        raise ValueError(
-            "dot_product_attention: Flash attention is not supported; leave `flash_attention` out, or give None or False."
-        )
+        raise ValueError("dot_product_attention: Flash attention is not supported; leave `flash_attention` out.")
     if attn_logits_soft_cap is not None:
-        raise ValueError(
-            f"dot_product_attention: attn_logits_soft_cap must be None, got {attn_logits_soft_cap!r}. Keras supports it for JAX on TPUs."
-        )
+        raise ValueError(f"dot_product_attention: attn_logits_soft_cap must be None, got {attn_logits_soft_cap!r}.")
     q, k, v = as_common_dtype(query, key, value)
     if q.ndim != 4:
-        raise ValueError(
-            f"`dot_product_attention` only supports 4D inputs. Received: query.shape={tuple(q.shape)}, key.shape={tuple(k.shape)}, "
-            f"value.shape={tuple(v.shape)}."
-        )
+        raise ValueError(f"`dot_product_attention` only supports 4D inputs, got {q.shape=}, {k.shape=}, {v.shape=}.")
     heads, key_heads = q.shape[2], k.shape[2]
     if 0 < key_heads < heads:
         k, v = [repeat(x, heads // key_heads, 2) for x in (k, v)]

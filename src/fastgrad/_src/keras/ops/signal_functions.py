@@ -30,14 +30,9 @@ def _complex(x: Any) -> Any:
         raise ValueError(f"Input `x` should be a tuple of two tensors - real and imaginary. Received: x={x}")
     real, imaginary = map(tensor, x)
     if real.shape != imaginary.shape:
-        raise ValueError(
-            "Input `x` should be a tuple of two tensors of the same shape - real and imaginary. Received: "
-            f"x[0].shape = {tuple(real.shape)}, x[1].shape = {tuple(imaginary.shape)}"
-        )
+        raise ValueError(f"`x` must be two tensors of the same shape. Received: {real.shape=}, {imaginary.shape=}")
     if not (real.dtype.is_floating and imaginary.dtype.is_floating):
-        raise ValueError(
-            f"Input `x` should be two tensors of floats. Received: {real.dtype.name} and {imaginary.dtype.name}."
-        )
+        raise ValueError(f"`x` must be two tensors of floats. Received: {real.dtype=}, {imaginary.dtype=}.")
     return complex_numbers.complex(real, imaginary)
 
 
@@ -55,16 +50,12 @@ def _analysis_window(window: Any, sequence_length: int, fft_length: int, dtype: 
         return None
     if isinstance(window, str):
         if window not in ("hann", "hamming"):
-            raise ValueError(
-                f'If a string is passed to `window`, it must be one of `"hann"`, `"hamming"`. Received: window={window}'
-            )
+            raise ValueError(f"`window` must be a tensor, None, 'hann' or 'hamming'. Received: {window=}")
         weights = getattr(windows, f"{window}_window")(sequence_length, periodic=True, dtype=dtype)
     else:
         weights = tensor(window, dtype)
     if tuple(weights.shape) != (sequence_length,):
-        raise ValueError(
-            f"The shape of `window` must be equal to [sequence_length]. Received: window shape={tuple(weights.shape)}"
-        )
+        raise ValueError(f"`window` must have the shape [{sequence_length}]. Received: {weights.shape=}")
     before = (fft_length - sequence_length) // 2
     return pad(weights, [[before, fft_length - sequence_length - before]])
 
@@ -76,10 +67,7 @@ def _stft(
     if x.dtype not in (dtypes.float32, dtypes.float64):
         raise TypeError(f"Invalid input type. Expected `float32` or `float64`. Received: input type={x.dtype.name}")
     if fft_length < sequence_length:
-        raise ValueError(
-            "`fft_length` must equal or larger than `sequence_length`. "
-            f"Received: sequence_length={sequence_length}, fft_length={fft_length}"
-        )
+        raise ValueError(f"`fft_length` must not be less than `sequence_length`, got {fft_length=}, {sequence_length=}")
     weights = _analysis_window(window, sequence_length, fft_length, x.dtype)
     if center:
         x = pad(x, [[0, 0]] * (x.ndim - 1) + [[fft_length // 2] * 2], "REFLECT")

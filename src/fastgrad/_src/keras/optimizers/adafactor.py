@@ -67,7 +67,6 @@ class Adafactor(KernelOptimizer):
         self.relative_step = relative_step
 
     def build(self, variables: Sequence[Variable]) -> None:
-        """Makes the slots of ``variables``: the state that the optimizer keeps for each variable."""
         if self.built:
             return
         super().build(variables)

@@ -71,7 +71,6 @@ class Adam(MomentOptimizer, RuleOptimizer):
         return [*super()._new_slots(variables, names[:2]), *super()._new_slots(variables, names[2:])]
 
     def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
-        """Returns the values of the rule's hyper-parameters; see ``RuleOptimizer``."""
         step_size = learning_rate * square_root(1.0 - self.beta_2**step) / (1.0 - self.beta_1**step)
         return step_size, self.beta_1, self.beta_2, self.epsilon
 

@@ -33,5 +33,4 @@ class Adamax(MomentOptimizer, RuleOptimizer):
     slot_names = MappingProxyType({"m": "momentum", "u": "norm"})
 
     def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
-        """Returns the values of the rule's hyper-parameters; see ``RuleOptimizer``."""
         return learning_rate, self.beta_1, self.beta_2, self.beta_1**step, self.epsilon

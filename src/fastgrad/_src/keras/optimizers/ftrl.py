@@ -56,9 +56,7 @@ class Ftrl(RuleOptimizer):
     ) -> None:
         super().__init__(learning_rate, **kwargs)
         if not (math.isfinite(learning_rate_power) and learning_rate_power <= 0.0):
-            raise ValueError(
-                f"`learning_rate_power` needs to be negative or zero. Received: learning_rate_power={learning_rate_power}."
-            )
+            raise ValueError(f"Ftrl: `learning_rate_power` must not be positive. Received: {learning_rate_power=}.")
         for argument_name, value in (
             ("initial_accumulator_value", initial_accumulator_value),
             ("l1_regularization_strength", l1_regularization_strength),
@@ -79,7 +77,6 @@ class Ftrl(RuleOptimizer):
         return self.initial_accumulator_value if slot == "accumulator" else "zeros"
 
     def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
-        """Returns the values of the rule's hyper-parameters; see ``RuleOptimizer``."""
         l2 = self.l2_regularization_strength + quotient_or_zero(self.beta, 2.0 * learning_rate)
         shrinkage = self.l2_shrinkage_regularization_strength
         return learning_rate, -self.learning_rate_power, self.l1_regularization_strength, l2, shrinkage

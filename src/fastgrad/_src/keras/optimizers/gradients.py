@@ -65,9 +65,7 @@ def read_gradient(gradient: Any, variable: Variable, owner: str) -> Gradient:
         ):
             return array
     if variable_array.dtype.kind not in "fV":
-        raise ValueError(
-            f"{owner}: variable '{variable.name}' has dtype {variable._dtype.name}; optimizers update floating variables."
-        )
+        raise ValueError(f"{owner}: variable '{variable.name}' must be floating, but has dtype {variable._dtype.name}.")
     if isinstance(gradient, IndexedSlices):
         return _read_rows(gradient, variable, owner)
     tensor = convert_to_tensor(gradient)
@@ -105,9 +103,7 @@ def _read_rows(gradient: IndexedSlices, variable: Variable, owner: str) -> Summe
             f"gradient of the variable '{variable.name}' of shape {list(shape)}: Incompatible shapes."
         )
     if ids.dtype not in (np.int32, np.int64):
-        raise InvalidArgumentError(
-            f"{owner}: the indices of IndexedSlices must be int32 or int64, got {ids.dtype.name}."
-        )
+        raise InvalidArgumentError(f"{owner}: the indices of IndexedSlices must be int32 or int64, got {ids.dtype}.")
     if gradient.dense_shape is not None and tuple(gradient.dense_shape._on_host().tolist()) != shape:
         raise InvalidArgumentError(
             f"{owner}: IndexedSlices of dense_shape {gradient.dense_shape._on_host().tolist()} are no gradient of the variable "

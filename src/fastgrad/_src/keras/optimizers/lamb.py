@@ -36,14 +36,12 @@ class Lamb(MomentOptimizer):
     """
 
     def build(self, variables: Sequence[Variable]) -> None:
-        """Makes the slots of ``variables``: the state that the optimizer keeps for each variable."""
         if self.built:
             return
         super().build(variables)
         self._momentums, self._velocities = self.add_optimizer_variables(variables, ["momentum", "velocity"])
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
-        """Updates one variable, and its slots, by its gradient."""
         position = self._get_variable_index(variable)
         m, v = self._momentums[position], self._velocities[position]
         g = cast(convert_to_tensor(gradient), variable.dtype)

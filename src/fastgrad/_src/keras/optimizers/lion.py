@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any, Unpack
 
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.keras.optimizers.arguments import OptimizerOptions, checked_number
 from fastgrad._src.keras.optimizers.optimizer import with_optimizer_options
 from fastgrad._src.keras.optimizers.rule_optimizer import RuleOptimizer
@@ -42,10 +43,6 @@ class Lion(RuleOptimizer):
         **kwargs: Unpack[OptimizerOptions],
     ) -> None:
         super().__init__(learning_rate, **kwargs)
-        if not 0 < beta_1 <= 1:
-            raise ValueError(
-                f"Argument `beta_1` must be in the (0, 1] range. Otherwise, the optimizer degenerates to SignSGD. "
-                f"Received: beta_1={beta_1}."
-            )
+        require(0 < beta_1 <= 1, self, "`beta_1` must be in (0, 1]; with 0 it would be SignSGD", beta_1=beta_1)
         self.beta_1 = beta_1
         self.beta_2 = checked_number(beta_2, "Lion: beta_2", low=0.0, high=1.0)

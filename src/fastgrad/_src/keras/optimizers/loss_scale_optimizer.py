@@ -48,14 +48,9 @@ class LossScaleOptimizer(WrappingOptimizer):
         **kwargs: Any,
     ) -> None:
         if not isinstance(inner_optimizer, Optimizer):
-            raise TypeError(
-                f"LossScaleOptimizer: Argument `inner_optimizer` must be an optimizer, got {inner_optimizer!r}."
-            )
+            raise TypeError(f"LossScaleOptimizer: `inner_optimizer` must be an optimizer, got {inner_optimizer!r}.")
         if not kwargs.pop("dynamic", True):
-            raise ValueError(
-                "LossScaleOptimizer no longer supports `dynamic=False`. Instead, simply set `loss_scale_factor` directly on "
-                "the `inner_optimizer`."
-            )
+            raise ValueError("LossScaleOptimizer lacks `dynamic=False`. Set `loss_scale_factor` on `inner_optimizer`.")
         for option in Optimizer._config_names:
             default = SHARED_PARAMETERS[option].default
             if kwargs.pop(option, default) != default:
@@ -162,7 +157,6 @@ class LossScaleOptimizer(WrappingOptimizer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
-        """Returns an optimizer made from ``config``, the result of ``get_config``."""
         config = dict(config)
         inner = deserialize_keras_object(config.pop("inner_optimizer"), custom_objects=custom_objects)
         return cls(inner, **config)

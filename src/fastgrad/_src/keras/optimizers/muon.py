@@ -94,7 +94,6 @@ class Muon(Optimizer):
         )
 
     def build(self, variables: Sequence[Variable]) -> None:
-        """Makes the slots of ``variables``: the state that the optimizer keeps for each variable."""
         if self.built:
             return
         super().build(variables)
@@ -106,7 +105,6 @@ class Muon(Optimizer):
             self._velocities.append(self.add_variable_from_reference(variable, "velocity") if uses_adam else None)
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
-        """Updates one variable, and its slots, by its gradient."""
         position = self._get_variable_index(variable)
         m, v = self._momentums[position], self._velocities[position]
         g = cast(convert_to_tensor(gradient), variable.dtype)

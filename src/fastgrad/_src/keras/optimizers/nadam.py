@@ -38,7 +38,6 @@ class Nadam(MomentOptimizer, RuleOptimizer):
     _slot_of_squares = ("velocity", "beta_2")
 
     def build(self, variables: Sequence[Variable]) -> None:
-        """Makes the slots of ``variables``: the state that the optimizer keeps for each variable."""
         if self.built:
             return
         super().build(variables)
@@ -46,7 +45,6 @@ class Nadam(MomentOptimizer, RuleOptimizer):
         self._u_product = self.add_variable((), "ones", dtype, name="u_product")
 
     def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
-        """Returns the values of the rule's hyper-parameters; see ``RuleOptimizer``."""
         u, next_u = self._momentum_factor(step), self._momentum_factor(step + 1.0)
         product = value_of(self._u_product, step)
         m_weight, g_weight = next_u / (1.0 - product * next_u), (1.0 - u) / (1.0 - product)

@@ -136,8 +136,7 @@ class Optimizer(OptimizerState):
             )
         if gradient_accumulation_steps and not gradient_accumulation_steps >= 2:
             raise ValueError(
-                f"`gradient_accumulation_steps` must be an integer >= 2. Received: "
-                f"gradient_accumulation_steps={gradient_accumulation_steps}"
+                f"{class_name}: `gradient_accumulation_steps` must be an integer >= 2. Received: {gradient_accumulation_steps=}"
             )
         if use_ema:
             _check_average(ema_momentum, ema_overwrite_frequency)
@@ -209,9 +208,7 @@ class Optimizer(OptimizerState):
             raise TypeError(f"apply_gradients: takes pairs of a gradient and a variable, got {grads_and_vars!r}.")
         pairs: list[Any] = list(grads_and_vars)
         if not pairs:
-            raise ValueError(
-                "apply_gradients: not enough values to unpack: there is no pair of a gradient and a variable."
-            )
+            raise ValueError("apply_gradients: not enough values to unpack: there is no pair (gradient, variable).")
         for pair in pairs:
             if not isinstance(pair, (tuple, list)) or len(pair) != 2:
                 raise ValueError(
@@ -292,8 +289,7 @@ class Optimizer(OptimizerState):
         if variables is None:
             if not self.built:
                 raise ValueError(
-                    "When passing `grads` without `variables`, the optimizer must already be built on a list of variables. "
-                    "Call `optimizer.build(trainable_variables)` first. "
+                    "Without variables, the optimizer must already be built. Call `build(trainable_variables)`."
                 )
             variables = self._trainable_variables
         if len(grads) != len(variables):
@@ -308,13 +304,10 @@ class Optimizer(OptimizerState):
         name = type(self).__name__
         for variable in variables:
             if not isinstance(variable, Variable):
-                raise ValueError(
-                    f"{name}: can only update variables, got {variable!r} of type {type(variable).__name__}."
-                )
+                raise ValueError(f"{name}: can only update variables, got {variable!r} ({type(variable).__name__}).")
             if self.built and not self._takes_new_variables and id(variable) not in self._positions:
                 raise ValueError(
-                    f"Unknown variable: {variable}. This optimizer can only be called for the variables it was originally "
-                    "built with. When working with a new set of variables, you should recreate a new optimizer instance."
+                    f"Unknown variable: {variable}. Make a new optimizer for variables other than it was built with."
                 )
         pairs = [(v, read_gradient(g, v, name)) for g, v in zip(grads, variables, strict=True) if g is not None]
         if not pairs:
@@ -400,9 +393,7 @@ class Optimizer(OptimizerState):
         if self.use_ema:
             if len(var_list) != len(self._averages):
                 raise ValueError(
-                    f"The length of model variables ({len(var_list)}) to override does not match the length of model "
-                    f"variables stored in the optimizer ({len(self._averages)}). Please check if the optimizer was called on "
-                    "your model."
+                    f"The length of var_list, {len(var_list)}, does not match the length of averages, {len(self._averages)}."
                 )
             self._overwrite_by_averages(var_list)
 
@@ -505,9 +496,7 @@ def _check_average(momentum: Any, frequency: Any) -> None:
     if not 0 <= momentum <= 1:
         raise ValueError(f"`ema_momentum` must be in the range [0, 1]. Received: ema_momentum={momentum}")
     if frequency and (not isinstance(frequency, int) or frequency < 1):
-        raise ValueError(
-            f"`ema_overwrite_frequency` must be an integer >= 1 or None. Received: ema_overwrite_frequency={frequency}"
-        )
+        raise ValueError(f"`ema_overwrite_frequency` must be an integer >= 1 or None. Received: {frequency}")
 
 
 def _is_on_gpu(x: Any) -> bool:

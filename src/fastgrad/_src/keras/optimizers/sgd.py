@@ -59,7 +59,6 @@ class SGD(RuleOptimizer):
         return rules.sgd
 
     def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
-        """Returns the values of the rule's hyper-parameters; see ``RuleOptimizer``."""
         return (learning_rate, self.momentum) if self._slots else (learning_rate,)
 
     @property

@@ -61,9 +61,7 @@ class ShardedOptimizer(WrappingOptimizer):
     def __init__(self, inner_optimizer: Optimizer, average: bool = False) -> None:
         name = type(inner_optimizer).__name__
         if not isinstance(inner_optimizer, RuleOptimizer):
-            raise TypeError(
-                f"ShardedOptimizer: takes an element-wise optimizer such as SGD or Adam, got {name}. Its updates need whole variables."
-            )
+            raise TypeError(f"ShardedOptimizer: takes an element-wise optimizer such as SGD or Adam, got {name}.")
         options = [option for option in ("clipnorm", "use_ema") if getattr(inner_optimizer, option)]
         if options or inner_optimizer.built:
             reason = f"with {options[0]}" if options else "that has updated variables"
@@ -87,10 +85,7 @@ class ShardedOptimizer(WrappingOptimizer):
         variables = list(variables)
         inner = self.inner_optimizer
         if inner._undecayed or inner._undecayed_names is not None:
-            raise ValueError(
-                "ShardedOptimizer: the optimizer excludes variables from weight decay, which are not apart in its parts. "
-                "Use an optimizer without exclude_from_weight_decay."
-            )
+            raise ValueError("ShardedOptimizer: takes no optimizer with exclude_from_weight_decay: it cuts variables.")
         for variable in variables:
             if variable._dtype.name not in ("float32", "float64"):
                 raise ValueError(
@@ -166,17 +161,11 @@ class ShardedOptimizer(WrappingOptimizer):
         variables = self._checked_variables(grads, trainable_variables)
         for gradient, variable in zip(grads, variables, strict=True):
             if gradient is None:
-                raise ValueError(
-                    f"ShardedOptimizer: the variable {variable.name} has no gradient. "
-                    "Give gradients for all variables, or set trainable = False for this one."
-                )
+                raise ValueError(f"ShardedOptimizer: {variable.name} has no gradient; set trainable = False for such.")
         if not self.built:
             build_unrecorded(self, variables)
         if [id(variable) for variable in variables] != [id(variable) for variable in self._trainable_variables]:
-            raise ValueError(
-                "ShardedOptimizer: got other variables, or another order of them, than in the first step. "
-                "Give gradients for the same variables in each step."
-            )
+            raise ValueError("ShardedOptimizer: the variables, or their order, differ from those of the first step.")
         with hide_from_tapes():
             self._apply_to_parts([_as_dense_gradient(gradient) for gradient in grads], variables)
 

@@ -105,9 +105,7 @@ class OptimizerState(RecordedAttributesBase, Configured):
                 "should instantiate the optimizer with a float `learning_rate` argument."
             )
         if not isinstance(old_rate, Variable):
-            raise TypeError(
-                "This optimizer's learning rate is a function, hence it is not settable; pass a float instead."
-            )
+            raise TypeError("This optimizer's learning rate is a function, hence it is not settable; pass a float.")
         value = convert_to_tensor(learning_rate)
         if not value.ndim and value.dtype.numpy.kind in "fViu" and not is_state_recorded():
             checked_rate(float(value._array), f"{type(self).__name__}: learning_rate")
@@ -191,10 +189,7 @@ class OptimizerState(RecordedAttributesBase, Configured):
         names = [name] if isinstance(name, str) else list(name)
         slot_initializers = list(initializer) if isinstance(initializer, (list, tuple)) else [initializer] * len(names)
         if len(names) != len(slot_initializers):
-            raise ValueError(
-                f"The number of provided names must match the number of provided initializers. "
-                f"Received name='{name}', initializer='{initializer}'"
-            )
+            raise ValueError(f"The number of names must match the initializers. Received {name=}, {initializer=}")
         slots: list[list[OptimizerVariable]] = [[] for _ in names]
         for variable in trainable_variables:
             for slot_list, slot_name, first in zip(slots, names, slot_initializers, strict=True):
@@ -250,7 +245,6 @@ class OptimizerState(RecordedAttributesBase, Configured):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
-        """Returns an optimizer made from ``config``, the result of ``get_config``."""
         config = dict(config)
         if isinstance(config.get("learning_rate"), dict):
             config["learning_rate"] = deserialize_keras_object(config["learning_rate"], custom_objects=custom_objects)

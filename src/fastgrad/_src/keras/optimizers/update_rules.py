@@ -150,9 +150,7 @@ def from_rule(
         )
     reserved_names = [number for number in hyper_names if number in SHARED_PARAMETERS or hasattr(RuleOptimizer, number)]
     if reserved_names:
-        raise ValueError(
-            f"from_rule: {', '.join(reserved_names)} is an attribute of all optimizers. Give the hyper-parameter another name."
-        )
+        raise ValueError(f"from_rule: {', '.join(reserved_names)} is an attribute of all optimizers; rename it.")
     names_by_slot = {slot: (slot_names or {}).get(slot, slot) for slot in rule.slots}
     for argument, allowed_keys, argument_name in (
         (slot_names, [*names_by_slot], "slot_names"),

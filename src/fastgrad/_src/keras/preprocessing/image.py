@@ -56,18 +56,13 @@ def smart_resize(
     images = convert_to_tensor(x)
     first = images.ndim - 2 if standardize_data_format(data_format) == "channels_first" else images.ndim - 3
     if images.ndim not in {3, 4}:
-        raise ValueError(
-            "smart_resize: Expected an image array with shape `(height, width, channels)`, or `(batch_size, height, width, "
-            f"channels)`, but got input with incorrect rank, of shape {images.shape}."
-        )
+        raise ValueError(f"smart_resize: images must be (height, width, channels), or a batch, got {images.shape}.")
     if any(isinstance(number, (str, bytes)) or number is None for number in size):
         raise TypeError(f"smart_resize: Expected `size` to be a tuple of 2 integers, but got: {size!r}.")
     target_size = int(size[0]), int(size[1])
     height, width = images._array.shape[first : first + 2]
     if min(target_size) < 1 or max(target_size) >= 1 << 31:
-        raise InvalidArgumentError(
-            f"smart_resize: `size`, the output's height and width, must be positive and below 2**31, got {size!r}."
-        )
+        raise InvalidArgumentError(f"smart_resize: `size` must be positive and below 2**31, got {size!r}.")
     if not height or not width:
         raise InvalidArgumentError(f"smart_resize: an image of shape {images.shape} has no pixels.")
     crop_height = max(min(height, width * target_size[0] // target_size[1]), 1)

@@ -204,9 +204,7 @@ class Tokenizer:
             ValueError: the mode is unknown; there are no texts yet.
         """
         if mode not in ("binary", "count", "freq", "tfidf"):
-            raise ValueError(
-                f"Tokenizer: unknown vectorization mode: {mode!r}; modes are binary, count, freq and tfidf."
-            )
+            raise ValueError(f"Tokenizer: mode must be binary, count, freq or tfidf, got {mode!r}.")
         if not self.num_words and not self.word_index:
             raise ValueError("Tokenizer: give num_words, or call fit_on_texts first; there are no words yet.")
         if mode == "tfidf" and not self.document_count:

@@ -246,10 +246,7 @@ def _assign_legacy(
 def _check_built(model: Any, values: dict[str, np.ndarray], optimizers: tuple[str, ...]) -> None:
     """Raises ValueError if there are weights for a model that has no weights yet."""
     if not model.built and not all(name.startswith(optimizers) for name in values):
-        raise ValueError(
-            f"You are loading weights into model '{model.name}', which isn't built: it has no weights yet. "
-            "Call it on data, or `model.build(input_shape)`, before you load."
-        )
+        raise ValueError(f"Model '{model.name}' isn't built. Call it, or `model.build(input_shape)`, before you load.")
 
 
 def _assign_values(
@@ -409,14 +406,10 @@ def load_model(
         _assign_legacy(model, saved, False, f"{filepath}")
         return model
     if is_keras and not os.path.isfile(filepath):
-        raise ValueError(
-            f"File not found: filepath={filepath}. Please ensure the file is an accessible `.keras` zip file."
-        )
+        raise ValueError(f"File not found: {filepath=}. It must be an accessible `.keras` zip file.")
     values, config, files = _read_model_file(filepath, is_keras)
     if config is None:
-        raise ValueError(
-            f"{filepath} holds weights but no model: make the model first, then call `model.load_weights(filepath)`."
-        )
+        raise ValueError(f"{filepath} holds weights but no model: make it, then call `model.load_weights(filepath)`.")
     ambient = in_safe_mode()
     with _creation_context(filepath, values, safe_mode if ambient is None else ambient), LayerSharing():
         model_config = config if compile else {**config, "compile_config": None}

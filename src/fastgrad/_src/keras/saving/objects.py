@@ -89,10 +89,7 @@ def serialize_keras_object(obj: Any) -> Any:
     if is_function(obj):
         return _function_config(obj)
     if not hasattr(obj, "get_config"):
-        raise TypeError(
-            f"Cannot serialize object {obj} of type {type(obj)}. "
-            "To be serializable, a class must implement the `get_config()` method."
-        )
+        raise TypeError(f"Cannot serialize object {obj} of type {type(obj)}: it must implement `get_config()`.")
     config = _instance_config(obj)
     number_serialized_layer(obj, config)
     return config
@@ -270,8 +267,7 @@ def _function_by_name(name: str, module_objects: dict[str, Any] | None, register
             if function is None and isinstance(candidate, FunctionType):
                 if registered not in (None, "", "function", name):
                     raise ValueError(
-                        f"`registered_name={registered!r}` was provided in the config, but '{name}' resolved to a Keras built-in, "
-                        "which has no registered name. Remove the `registered_name` field from the config."
+                        f"`registered_name={registered!r}` was provided in the config, but '{name}' resolved to a built-in."
                     )
                 function = candidate
     if function is None:  # Keras up to 3.6 omits the package
@@ -342,9 +338,7 @@ def _operation_class(module: str, name: str) -> Any:
 def _object_of_config(kind: Any, config: dict[str, Any]) -> Any:
     inner = config["config"]
     if not hasattr(kind, "from_config"):
-        raise TypeError(
-            f"Unable to reconstruct an instance of '{config['class_name']}': the class has no `from_config()`."
-        )
+        raise TypeError(f"Unable to reconstruct '{config['class_name']}': the class has no `from_config()`.")
     if not isinstance(inner, dict | None):
         raise TypeError(
             f"Expected 'config' to be a dict for {config['class_name']}, instead got {type(inner)}. Full config: {_config_text_for_error(config)}"

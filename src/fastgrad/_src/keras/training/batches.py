@@ -118,9 +118,7 @@ def as_array(value: Any) -> Any:
     if array.dtype.kind == "f" and array.dtype != settings.default_dtype().numpy:
         array = array.astype(settings.default_dtype().numpy)
     if array.dtype.kind in "US":
-        raise ValueError(
-            f"Invalid dtype: {array.dtype.name}. Models take numbers, and strings in tensors: tf.constant(x)."
-        )
+        raise ValueError(f"Invalid dtype: {array.dtype.name}. Models take strings in tensors: tf.constant(x).")
     return array
 
 
@@ -262,10 +260,7 @@ def weights_of_classes(y: Any, class_weight: dict[int, float], are_class_numbers
         ValueError: there are several outputs, or the labels are not classes.
     """
     if not isinstance(class_weight, Mapping):
-        raise TypeError(
-            f"fit: Argument `class_weight` must be a dict from classes to numbers, got {class_weight!r:.200}. Weights of samples are "
-            "`sample_weight`."
-        )
+        raise TypeError(f"fit: `class_weight` must be a dict from classes to numbers, got {class_weight!r:.200}.")
     if not isinstance(y, np.ndarray):
         raise ValueError("`class_weight` is only supported for Models with a single output.")
     labels = y
@@ -293,19 +288,12 @@ def split_validation_data(x: Any, y: Any, sample_weight: Any, fraction: float) -
         for leaf in nest.flatten(argument) if argument is not None else ():
             is_array = isinstance(leaf, (np.ndarray, Tensor, Composite, list, int, float)) or hasattr(leaf, "__array__")
             if not is_array and not is_scipy_sparse(leaf) and as_tensor_or_none(leaf) is None:
-                raise ValueError(
-                    "Argument `validation_split` is only supported for tensors or NumPy arrays. "
-                    f"Found incompatible type in the input: {type(leaf)}"
-                )
+                raise ValueError(f"`validation_split` takes tensors and NumPy arrays only. Received: {type(leaf)}")
     arrays = named_arrays(x, y, sample_weight)
     size = checked_size(*arrays)
     split_row = int(np.floor(size * (1.0 - fraction)))
     if not 0 < split_row < size:
-        raise ValueError(
-            f"Training data contains {size} samples, which is not sufficient to split it into a validation and training set "
-            f"as specified by `validation_split={fraction}`. Either provide more data, or a different value for the "
-            "`validation_split` argument."
-        )
+        raise ValueError(f"{size} samples are not sufficient for `validation_split={fraction}`; give more samples.")
 
     def rows_of(array: Any, which: slice) -> Any:
         if isinstance(array, Composite) and array.is_rectangular:
@@ -377,9 +365,7 @@ class Batches:
             self._source = _GeneratorBatches(x) if isinstance(x, Iterator) else x
             if self._py_dataset is not None:
                 if self._py_dataset.num_batches == 0:
-                    raise ValueError(
-                        "The PyDataset has length 0. Its `__len__` is the number of batches, and must be positive."
-                    )
+                    raise ValueError("The PyDataset has length 0: its `__len__`, the number of batches, is zero.")
                 self.size = steps or self._py_dataset.num_batches
             elif steps is None and hasattr(x, "__len__"):
                 try:
@@ -533,10 +519,7 @@ class _GeneratorBatches:
         """Returns the first batch; ValueError if there is none."""
         self._first = self._first or list(itertools.islice(self._source_iterator, 2))
         if not self._first:
-            raise ValueError(
-                "When passing a Python generator to a Keras model, the generator must yield at least one batch. Received an empty "
-                "generator. (A generator gives its batches once: make a new one for each call.)"
-            )
+            raise ValueError("The generator must yield at least one batch: make a new one for each call.")
         return self._first[0]
 
     def __iter__(self) -> Iterator[Any]:

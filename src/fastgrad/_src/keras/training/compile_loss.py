@@ -183,15 +183,12 @@ class CompileLoss:
             unknown = [key for key in loss if key not in names] if isinstance(loss, dict) else []
             if unknown and isinstance(y_pred, dict):
                 raise KeyError(
-                    f"The path: {(unknown[0],)} in the `loss` argument, can't be found in either the model's output (`y_pred`) "
-                    f"or in the labels (`y_true`). The outputs are {names}."
+                    f"The path: {(unknown[0],)} in the `loss` argument, can't be found in either y_pred or y_true: {names}."
                 )
             losses_of_outputs = by_output(loss, y_pred, names, "loss")
             factors = by_output(factors, y_pred, names, "loss_weights")
             if any(map(is_nested, factors)):
-                raise ValueError(
-                    f"`loss_weights` must have one number for each loss. Received: loss_weights={self._weights} for the outputs {names}."
-                )
+                raise ValueError(f"`loss_weights` must have a number for each of {names}, got {self._weights}.")
             pairs = [_WeightedLoss(*pair) for pair in zip(losses_of_outputs, factors, strict=True)]
             packed_losses = pack_sequence_as(y_pred, pairs)
             # Logs and results keep the order of the dict that `compile` got.
@@ -206,7 +203,7 @@ class CompileLoss:
         flat_factors = [None] * len(flat_losses) if factors is None else flatten(factors)
         if len(flat_factors) != len(flat_losses):
             raise ValueError(
-                f"`loss_weights` must match the number of losses, got {len(flat_losses)} losses and {len(flat_factors)} weights."
+                f"`loss_weights` must match the number of losses: {len(flat_factors)}, {len(flat_losses)}."
             )
         pairs = [_WeightedLoss(*pair) for pair in zip(flat_losses, flat_factors, strict=True)]
         packed_losses = pack_sequence_as(loss, pairs)
@@ -245,8 +242,7 @@ class CompileLoss:
         for key, item_loss in _as_dict(loss).items():
             if item_loss is not None and key not in outputs:
                 raise KeyError(
-                    f"The path: {(*path, key)} in the `loss` argument, can't be found in either the model's output (`y_pred`) "
-                    f"or in the labels (`y_true`). The keys there are {list(outputs)}."
+                    f"The path: {(*path, key)} in `loss`, can't be found in either y_pred or y_true: {list(outputs)}."
                 )
             if item_loss is not None:
                 terms += self._loss_terms(item_loss, labels[key], outputs[key], names[key], (*path, key))

@@ -90,8 +90,8 @@ class CompileMetrics:
         for argument, argument_name in ((metrics, "metrics"), (weighted_metrics, "weighted_metrics")):
             if argument is not None and not isinstance(argument, (list, tuple, dict)):
                 raise ValueError(
-                    f"compile: Expected `{argument_name}` argument to be a list, tuple, or dict. "
-                    f"Received instead: {argument_name}={argument}. Write {argument_name}=['mae'] for a single metric."
+                    f"compile: Expected `{argument_name}` argument to be a list, tuple, or dict, such as {argument_name}=['mae']. "
+                    f"Received: {argument_name}={argument!r:.200}."
                 )
         self._given = metrics, weighted_metrics
         self._output_names = output_names

@@ -118,9 +118,7 @@ class Trainer(Compiled):
     def _check_labels(self, y: Any) -> None:
         """Raises ValueError if the model is compiled with a loss and there are no labels."""
         if y is None and self.__dict__.get("_compile_loss") is not None:
-            raise ValueError(
-                f"The model was compiled with the loss {self.__dict__['loss']!r}, but there are no labels (`y` is None)."
-            )
+            raise ValueError(f"There are no labels (`y` is None) for the loss {self.__dict__['loss']!r}.")
 
     def _call_compute_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Any:
         """Calls ``compute_loss``, which a subclass may have defined without the argument ``training``."""
@@ -175,9 +173,7 @@ class Trainer(Compiled):
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         optimizer = self.__dict__["optimizer"]
         if optimizer is None:
-            raise ValueError(
-                f"{type(self).__name__}.fit: the model was compiled with optimizer=None: it can't be trained."
-            )
+            raise ValueError(f"{type(self).__name__}.fit: the model was compiled with optimizer=None.")
         with GradientTape() as tape:
             y_pred = self._call_model(x, True)
             loss = self._call_compute_loss(x, y, y_pred, sample_weight, True)
@@ -656,9 +652,7 @@ def _is_validation_due(epoch: int, frequency: Any) -> bool:
     if isinstance(frequency, (list, tuple, set)):
         return (epoch + 1) in frequency
     if not isinstance(frequency, Real) or not frequency:
-        raise TypeError(
-            f"fit: Argument `validation_freq` must be a positive integer or a list of epochs, got {frequency!r:.200}."
-        )
+        raise TypeError(f"fit: `validation_freq` must be an integer > 0 or a list of epochs, got {frequency!r:.200}.")
     return (epoch + 1) % frequency == 0
 
 

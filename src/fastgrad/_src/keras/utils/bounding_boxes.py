@@ -35,9 +35,7 @@ from fastgrad._src.ops.shaping import broadcast_to as _broadcast_to
 def _corners(name: str, boxes: Any, bounding_box_format: str) -> tuple[Any, ...]:
     """Returns left, top, right and bottom, each (..., 1); NotImplementedError for another format than ``"xyxy"``."""
     if bounding_box_format != "xyxy":
-        raise NotImplementedError(
-            f"{name}: bounding_box_format must be 'xyxy', got {bounding_box_format!r}; use convert_format."
-        )
+        raise NotImplementedError(f"{name}: {bounding_box_format=} must be 'xyxy'; use convert_format.")
     x = _convert_to_tensor(boxes)
     return tuple(_split(x if x.dtype.is_floating else _cast(x, "float32"), 4, axis=-1))
 
@@ -165,10 +163,7 @@ def compute_iou(
     ]
     for name, boxes in (("boxes1", first), ("boxes2", second)):
         if boxes.ndim not in (2, 3):
-            raise ValueError(
-                f"compute_iou() expects {name} to have shape (boxes, 4) or (batch, boxes, 4). "
-                f"Received {name}.shape={tuple(boxes.shape)}"
-            )
+            raise ValueError(f"compute_iou: {name} must have shape (boxes, 4) or (batch, boxes, 4), got {boxes.shape}")
     first, second = first[..., :, None, :], second[..., None, :, :]
     sides = _minimum(first[..., 2:], second[..., 2:]) - _maximum(first[..., :2], second[..., :2])
     intersection = _reduce_prod(_maximum(sides, 0.0), -1)

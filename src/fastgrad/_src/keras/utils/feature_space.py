@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.dtypes import as_dtype
 from fastgrad._src.core.nest import map_structure
@@ -30,9 +31,7 @@ from fastgrad._src.ops.shaping import expand_dims, reshape, squeeze
 
 def _checked_mode(owner: str, output_mode: str, modes: tuple[str, ...]) -> str:
     if output_mode not in modes:
-        raise ValueError(
-            f"{owner}: Invalid value for argument `output_mode`. Expected one of {modes}. Received: output_mode={output_mode!r}"
-        )
+        raise ValueError(f"{owner}: `output_mode` must be one of {modes}. Received: {output_mode=}")
     return output_mode
 
 
@@ -209,9 +208,7 @@ class FeatureSpace(Layer):
             made = Cross(made, self.crossing_dim)
         for name in made.feature_names:
             if name not in self.features:
-                raise ValueError(
-                    f"FeatureSpace: All features referenced in `crosses` must be in `features`. Received: {name!r}"
-                )
+                raise ValueError(f"FeatureSpace: features of `crosses` must be in `features`. Received: {name!r}")
         return made
 
     # ---- data ----------------------------------------------------------------------------------------------
@@ -238,10 +235,7 @@ class FeatureSpace(Layer):
         """
         if not isinstance(dataset, Dataset):
             if not isinstance(dataset, dict):
-                raise ValueError(
-                    "`adapt()` can only be called on a tf.data.Dataset or a dict of arrays/lists. "
-                    f"Received instead: {dataset} (of type {type(dataset)})"
-                )
+                raise ValueError(f"`adapt()` can only be called on a Dataset or a dict of arrays. Received: {dataset}")
             dataset = Dataset.from_tensor_slices(dataset)
         for name in self._names_to_adapt():
             column = dataset.map(lambda row, name=name: row[name])
@@ -288,8 +282,7 @@ class FeatureSpace(Layer):
             dtype = as_dtype(value.dtype)
             if dtype.is_integer or dtype is dtypes.string:
                 raise ValueError(
-                    f"Cannot concatenate features because feature '{name}' has not been encoded (it has dtype {dtype.name}). "
-                    "Consider using `output_mode='dict'`."
+                    f"Feature '{name}' ({dtype.name}) has not been encoded. Consider using `output_mode='dict'`."
                 )
         values = list(encoded.values())
         return values[0] if len(values) == 1 else Concatenate(axis=-1)(values)
@@ -298,10 +291,7 @@ class FeatureSpace(Layer):
         if name not in self.one_hot_encoders:
             layer = self.preprocessors.get(name) or self.crossers[name]
             if not as_dtype(numbers.dtype).is_integer:
-                raise ValueError(
-                    f"Feature '{name}' has `output_mode='one_hot'`. Thus its preprocessor should return an integer dtype. "
-                    f"Instead it returns a {as_dtype(numbers.dtype).name} dtype."
-                )
+                raise ValueError(f"Feature '{name}' with output_mode='one_hot' must be integers, got {numbers.dtype}.")
             if isinstance(layer, IndexLookup):
                 depth: Any = layer.vocabulary_size()
             elif isinstance(layer, CategoryEncoding):
@@ -324,10 +314,7 @@ class FeatureSpace(Layer):
             ValueError: ``data`` is no dict, or ``adapt`` was not called.
         """
         self.get_encoded_features()
-        if not isinstance(data, dict):
-            raise ValueError(
-                f"A FeatureSpace can only be called with a dict. Received: data={data} (of type {type(data)})"
-            )
+        require(isinstance(data, dict), self, "call it with a dict", data=data)
         if data.keys() != self.features.keys():
             raise KeyError(f"FeatureSpace: data must have the features {sorted(self.features)}, got {sorted(data)}.")
         columns: dict[str, Any] = {}

@@ -75,15 +75,11 @@ def image_dataset_from_directory(
     )
     check_request(request, "image")
     if color_mode not in _COLOR_MODES:
-        raise ValueError(
-            f'`color_mode` must be one of {{"rgb", "rgba", "grayscale"}}. Received: color_mode={color_mode}'
-        )
+        raise ValueError(f"`color_mode` must be rgb, rgba or grayscale. Received: {color_mode=}")
     size = _height_and_width(image_size)
     method = interpolation.lower()
     if method not in resampling.INTERPOLATION_METHODS:
-        raise ValueError(
-            f"Argument `interpolation` should be one of {resampling.INTERPOLATION_METHODS}. Received: interpolation={interpolation}"
-        )
+        raise ValueError(f"`interpolation` should be one of {resampling.INTERPOLATION_METHODS}, got {interpolation=}")
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
         raise ValueError("Only one of `pad_to_aspect_ratio`, `crop_to_aspect_ratio` can be set to `True`.")
     is_first = standardize_data_format(data_format) == "channels_first"
@@ -104,9 +100,7 @@ def _height_and_width(image_size: Any) -> tuple[int, int]:
     if isinstance(image_size, int):
         return image_size, image_size
     if not isinstance(image_size, (list, tuple)) or len(image_size) != 2:
-        raise ValueError(
-            f"Invalid `image_size` value. Expected a tuple of 2 integers. Received: image_size={image_size}"
-        )
+        raise ValueError(f"`image_size` must be a tuple of 2 integers. Received: {image_size=}")
     return tuple(image_size)
 
 

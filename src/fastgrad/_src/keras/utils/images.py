@@ -118,9 +118,7 @@ def load_img(
     if target_size is None or loaded.size == (target_size[1], target_size[0]):
         return loaded
     if interpolation not in _PILLOW_FILTERS:
-        raise ValueError(
-            f"Invalid interpolation method {interpolation} specified. Supported methods are {', '.join(_PILLOW_FILTERS)}"
-        )
+        raise ValueError(f"`interpolation` must be one of {', '.join(_PILLOW_FILTERS)}. Received: {interpolation=}")
     height, width = target_size
     box = None
     if keep_aspect_ratio:
@@ -178,8 +176,5 @@ def _pillow_format(path: Any, file_format: str | None) -> str | None:
     name = str(file_format).upper()
     name = name if name in image.SAVE else image.registered_extensions().get(f".{name.lower()}")
     if name not in image.SAVE:
-        raise ValueError(
-            f"save_img: unknown format of images: file_format={file_format!r} for path={path!r}. "
-            f"Known are {', '.join(sorted(image.SAVE))}."
-        )
+        raise ValueError(f"save_img: unknown {file_format=} for {path=}; known are {', '.join(sorted(image.SAVE))}.")
     return name

@@ -42,19 +42,11 @@ def check_request(request: FilesRequest, file_kind: str) -> None:
                 f"labels={labels}"
             )
         if request.class_names:
-            raise ValueError(
-                f'You can only pass `class_names` if `labels="inferred"`. Received: labels={labels}, and '
-                f"class_names={request.class_names}"
-            )
+            raise ValueError(f'`class_names` needs `labels="inferred"`. Received: {labels=}, {request.class_names=}')
     if request.label_mode not in ("int", "categorical", "binary", None):
-        raise ValueError(
-            '`label_mode` argument must be one of "int", "categorical", "binary", or None. Received: label_mode='
-            f"{request.label_mode}"
-        )
+        raise ValueError(f"`label_mode` must be int, categorical, binary or None. Received: {request.label_mode=}")
     if request.format != "tf":
-        raise ValueError(
-            f'`format` should be "tf": Grain\'s datasets are not supported. Received: format={request.format}'
-        )
+        raise ValueError(f"`format` must be tf, as Grain's datasets are not supported. Received: {request.format}")
     if split and not 0 < split < 1:
         raise ValueError(f"`validation_split` must be between 0 and 1, received: {split}")
     if bool(split) != bool(subset):
@@ -62,10 +54,7 @@ def check_request(request: FilesRequest, file_kind: str) -> None:
     if subset not in ("training", "validation", "both", None):
         raise ValueError(f'`subset` must be either "training", "validation" or "both", received: {subset}')
     if split and request.shuffle and request.seed is None:
-        raise ValueError(
-            "If using `validation_split` and shuffling the data, you must provide a `seed` argument, to make sure that there is "
-            "no overlap between the training and validation subset."
-        )
+        raise ValueError("`validation_split` with shuffling needs a `seed`, so that the subsets do not overlap.")
 
 
 def labelled_datasets(
@@ -86,9 +75,7 @@ def labelled_datasets(
     has_labels = request.labels is not None and request.label_mode is not None
     paths, labels, names = _index_files(request, endings, request.labels if has_labels else None)
     if has_labels and request.label_mode == "binary" and len(names or ()) != 2:
-        raise ValueError(
-            f'When passing `label_mode="binary"`, there must be exactly 2 class_names. Received: class_names={names}'
-        )
+        raise ValueError(f'label_mode="binary" needs exactly 2 class_names. Received: class_names={names}')
     values = None if labels is None else _encoded_labels(labels, request.label_mode, len(names or ()))
     seed = np.random.randint(10**6) if request.seed is None else request.seed  # noqa: NPY002  # follows set_random_seed
     if request.shuffle:
@@ -171,10 +158,7 @@ def _index_files(
         )
         folders = list(request.class_names or present_folders)
         if not set(folders) <= set(present_folders):
-            raise ValueError(
-                "The `class_names` passed did not match the names of the subdirectories of the target directory. "
-                f"Expected: {present_folders} (or a subset of it), but received: class_names={request.class_names}"
-            )
+            raise ValueError(f"`class_names` must be of {present_folders}. Received: {request.class_names=}")
     elif request.class_names is not None:
         raise ValueError("When `labels=None` (no labels), argument `class_names` cannot be specified.")
     files: list[str] = []
@@ -186,8 +170,7 @@ def _index_files(
     label_array = None if labels is None else np.array(numbers if labels == "inferred" else labels, np.int32)
     if label_array is not None and len(label_array) != len(files):
         raise ValueError(
-            "Expected the lengths of `labels` to match the number of files in the target directory. len(labels) is "
-            f"{len(label_array)} while we found {len(files)} files in directory {directory}."
+            f"`labels` must be one for each of the {len(files)} files in {directory}, got {len(label_array)}."
         )
     classes = folders if labels == "inferred" else None if labels is None else [str(x) for x in sorted(set(labels))]
     if request.verbose:

@@ -39,10 +39,7 @@ def pad_sequences(
         if not hasattr(sequence, "__len__"):
             raise ValueError(f"`sequences` must be a list of iterables. Found non-iterable: {sequence}")
     if isinstance(value, str) and dtype is not object and np.dtype(dtype).kind not in "US":
-        raise ValueError(
-            f"`dtype` {dtype} is not compatible with `value`'s type: {type(value)}. "
-            "Use dtype=object for strings of different lengths."
-        )
+        raise ValueError(f"{dtype=} is not compatible with strings such as {value=}. Use dtype=object.")
     if maxlen is not None and maxlen < 0:
         raise ValueError(f"pad_sequences: Argument `maxlen` must be at least 0. Received: maxlen={maxlen}")
     length = max(map(len, sequences), default=0) if maxlen is None else maxlen
@@ -53,9 +50,7 @@ def pad_sequences(
             sequence[max(len(sequence) - length, 0) :] if truncating == "pre" else sequence[:length], dtype
         )
         if len(truncated) and truncated.shape[1:] != shape:
-            raise ValueError(
-                f"Shape of sample {truncated.shape[1:]} of sequence at position {position} is different from expected shape {shape}"
-            )
+            raise ValueError(f"The sequence at {position=} has items of shape {truncated.shape[1:]}, others {shape}")
         if len(truncated):
             padded[position, slice(length - len(truncated), None) if padding == "pre" else slice(len(truncated))] = (
                 truncated

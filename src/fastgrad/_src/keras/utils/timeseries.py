@@ -54,9 +54,7 @@ def timeseries_dataset_from_array(
     size = len(data)
     if start_index and not 0 <= start_index < size:
         requirement = "0 or greater" if start_index < 0 else "lower than the length of the data"
-        raise ValueError(
-            f"`start_index` must be {requirement}. Received: start_index={start_index}, for data of length {size}"
-        )
+        raise ValueError(f"`start_index` must be {requirement}. Received: {start_index=}, for data of length {size}")
     if end_index and (end_index <= 0 or end_index >= size or (start_index and end_index <= start_index)):
         requirement = "higher than 0" if end_index <= 0 else "lower than the length of the data"
         requirement = "higher than `start_index`" if 0 < end_index < size else requirement

@@ -193,9 +193,7 @@ def fixed_unigram_candidate_sampler(
             f"{caller}: num_reserved_ids and shard must be at least 0 and num_shards 1, got {reserved}, {first} and {shards}."
         )
     if bool(vocab_file) == bool(len(unigrams)):
-        raise InvalidArgumentError(
-            f"{caller}: needs one of vocab_file and unigrams, got {vocab_file!r} and {unigrams!r}."
-        )
+        raise InvalidArgumentError(f"{caller}: needs one of vocab_file and unigrams, got {vocab_file!r}, {unigrams!r}.")
     numbers = _last_fields(caller, vocab_file) if vocab_file else unigrams
     try:
         counts = np.asarray(numbers, np.float64).reshape(-1)
@@ -238,13 +236,9 @@ def _checked_arguments(
     )
     true = tensor_of_dtype(true_classes, dtypes.int64, caller, "true_classes")
     if min(columns, count, size) < 1:
-        raise InvalidArgumentError(
-            f"{caller}: num_true, num_sampled and range_max must be at least 1, got {columns}, {count} and {size}."
-        )
+        raise InvalidArgumentError(f"{caller}: num_true={columns}, num_sampled={count}, range_max={size} must be >= 1.")
     if true._array.ndim != 2 or true._array.shape[1] != columns:
-        raise InvalidArgumentError(
-            f"{caller}: true_classes must be a matrix with num_true={columns} columns, got shape {list(true.shape)}."
-        )
+        raise InvalidArgumentError(f"{caller}: true_classes must have num_true={columns} columns, got {true.shape}.")
     if unique and count > size:
         raise InvalidArgumentError(
             f"{caller}: Sampler's range is too small: num_sampled={count} distinct samples from range_max={size} classes."
@@ -321,13 +315,9 @@ def _hits(caller: str, true: Tensor, sampled: Tensor, num_true: Any) -> tuple[Te
     """Returns for each true class whether it is among the samples, and the last position where it is."""
     columns = as_python_int(num_true, f"{caller}: num_true")
     if true._array.ndim != 2 or true._array.shape[1] != columns:
-        raise InvalidArgumentError(
-            f"{caller}: the true classes must be a matrix with num_true={columns} columns, got shape {list(true.shape)}."
-        )
+        raise InvalidArgumentError(f"{caller}: true classes must have num_true={columns} columns, got {true.shape}.")
     if sampled._array.ndim != 1 or not sampled._array.shape[0]:
-        raise InvalidArgumentError(
-            f"{caller}: the samples must be a vector that is not empty, got shape {list(sampled.shape)}."
-        )
+        raise InvalidArgumentError(f"{caller}: the samples must be a vector that is not empty, got {sampled.shape}.")
     matches = equal(expand_dims(true, 2), sampled)
     last = sampled._array.shape[0] - 1 - argmax(cast(reverse(matches, [2]), dtypes.int32), 2)
     return reduce_any(matches, 2), last

@@ -99,13 +99,10 @@ def fractional_avg_pool(
     if not isinstance(pooling_ratio, (list, tuple)):
         raise TypeError(f"fractional_avg_pool: `pooling_ratio` should be a list, got {pooling_ratio!r}.")
     if len(pooling_ratio) != 4 or min(pooling_ratio) < 1.0:
-        raise InvalidArgumentError(
-            f"fractional_avg_pool: `pooling_ratio` should be 4 numbers that are at least 1, got {pooling_ratio!r}."
-        )
+        raise InvalidArgumentError(f"fractional_avg_pool: `pooling_ratio` should be 4 numbers >= 1: {pooling_ratio}.")
     if pooling_ratio[0] != 1.0 or pooling_ratio[-1] != 1.0:
         raise UnimplementedError(
-            f"fractional_avg_pool: batch and channels are not pooled: `pooling_ratio` should begin and end with 1.0, got "
-            f"{pooling_ratio!r}."
+            f"fractional_avg_pool: `pooling_ratio` of batch and channels is 1.0, got {pooling_ratio}."
         )
     x, sequences, windows = _pooling_windows(
         "fractional_avg_pool", value, pooling_ratio[1:3], pseudo_random, overlapping, seed
@@ -130,17 +127,13 @@ def _pooling_windows(
     """Returns the checked tensor, the sequences of rows and columns, and for both the positions of windows and their mask."""
     x = convert_to_tensor(value)
     if x.ndim != 4 or x.dtype not in _DTYPES:
-        raise InvalidArgumentError(
-            f"{function}: value must be 4-dimensional and float32, float64, int32 or int64, got {x.dtype.name} of shape "
-            f"{list(x.shape)}."
-        )
+        raise InvalidArgumentError(f"{function}: value must be 4-dimensional float or int, got {x.dtype} {x.shape}.")
     sequences, windows = [], []
     for axis, ratio_of_axis in enumerate(ratios, 1):
         size = x.shape[axis]
         if ratio_of_axis > size:
             raise InvalidArgumentError(
-                f"{function}: Pooling ratio is higher than input dimension size for dimension {axis}: size {size}, "
-                f"ratio {ratio_of_axis}."
+                f"{function}: Pooling ratio {ratio_of_axis} is higher than dimension {axis}'s {size}."
             )
         count = math.floor(size / ratio_of_axis)
         sequence = _window_starts(size, count, pseudo_random, (int(seed), axis) if seed else None)
@@ -155,13 +148,9 @@ def _pooling_windows(
 def _checked_ratios(ratio: Any) -> list[float]:
     numbers = list(ratio) if isinstance(ratio, (list, tuple)) else [ratio]
     if not all(isinstance(number, (int, float)) for number in numbers) or len(numbers) not in {1, 2, 4}:
-        raise ValueError(
-            f"fractional_max_pool: `pooling_ratio` should be a number or a list of 1, 2 or 4 numbers, got {ratio!r}."
-        )
+        raise ValueError(f"fractional_max_pool: `pooling_ratio` should have 1, 2 or 4 numbers, got {ratio!r}.")
     if isinstance(ratio, (list, tuple)) and (numbers[0] != 1.0 or numbers[-1] != 1.0):
-        raise ValueError(
-            f"fractional_max_pool: `pooling_ratio` should have first and last elements with value 1.0, got {ratio!r}."
-        )
+        raise ValueError(f"fractional_max_pool: `pooling_ratio` should begin and end with 1.0, got {ratio!r}.")
     if min(numbers) < 1.0:
         raise ValueError(f"fractional_max_pool: `pooling_ratio` should be >= 1.0, got {ratio!r}.")
     return numbers[1:3] if len(numbers) == 4 else (numbers * 2)[:2]

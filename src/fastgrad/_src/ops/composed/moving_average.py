@@ -51,13 +51,9 @@ class ExponentialMovingAverage:
         variables = [] if var_list is None else list(var_list)
         for variable in variables:
             if not isinstance(variable, Variable):
-                raise TypeError(
-                    f"ExponentialMovingAverage.apply: expected variables, got {type(variable).__name__}: averages of tensors are not kept."
-                )
+                raise TypeError(f"ExponentialMovingAverage.apply: expected variables, got {type(variable).__name__}.")
             if not as_dtype(variable.dtype).is_floating:
-                raise TypeError(
-                    f"ExponentialMovingAverage.apply: expected variables of floats, got {variable.name} of dtype {as_dtype(variable.dtype).name}."
-                )
+                raise TypeError(f"ExponentialMovingAverage.apply: expected floats, got a {variable.dtype} variable.")
         decay = convert_to_tensor(self._decay, float32)
         if self._num_updates is not None:
             count = cast(self._num_updates, float32)

@@ -51,9 +51,7 @@ def stateless_parameterized_truncated_normal(
     for value in parameters:
         check_dtype(caller, value._array.dtype, FLOAT_DTYPES)
         if not broadcasts_to(value._array.shape, sizes):
-            raise InvalidArgumentError(
-                f"{caller}: the parameters must broadcast to shape {list(sizes)}, got shape {list(value.shape)}."
-            )
+            raise InvalidArgumentError(f"{caller}: parameters {value.shape} must broadcast to shape {list(sizes)}.")
     mean, deviation, low, high = (stop_gradient(cast(value, dtypes.float64)) for value in parameters)
     assert_positive(deviation, f"{caller}: stddevs must be above 0")
     assert_less(low, high, f"{caller}: minvals must be below maxvals")

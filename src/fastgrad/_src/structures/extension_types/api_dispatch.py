@@ -61,9 +61,7 @@ def dispatch_for_api(api: Any, *signatures: Mapping[Any, Any]) -> Callable[[_Tar
         wanted, got = inspect.signature(entry.api), inspect.signature(target)
         optional = {"name"} - got.parameters.keys()
         if [name for name in wanted.parameters if name not in optional] != list(got.parameters):
-            raise ValueError(
-                f"Dispatch function's signature {got} does not match API's signature {wanted}: the names of the parameters differ."
-            )
+            raise ValueError(f"Dispatch function's signature {got} does not match API's signature {wanted}.")
         names = list(wanted.parameters)
         hints = {name: hint for name, hint in typing.get_type_hints(target).items() if name in names}
         chosen = [
@@ -72,8 +70,7 @@ def dispatch_for_api(api: Any, *signatures: Mapping[Any, Any]) -> Callable[[_Tar
         ]
         if not all(chosen) or any(key not in names for types_of in chosen for key in types_of):
             raise ValueError(
-                "Failed to determine a dispatch signature: annotate the parameters of the function with types, or give a dict of "
-                f"types by the names {names}."
+                f"Failed to determine a dispatch signature: annotate parameters, or give a dict by {names}."
             )
         entry.targets.extend([(types_of, target) for types_of in chosen])
         if entry not in _dispatched:
@@ -104,9 +101,7 @@ def _elementwise_decorator(*operand_types: Any) -> Callable[[_Target], _Target]:
                 f"{inspect.signature(target)}."
             )
         if any(handler.types == operand_types for handler in _elementwise):
-            raise ValueError(
-                f"A dispatch function of element-wise APIs has already been registered for {operand_types}."
-            )
+            raise ValueError(f"Element-wise APIs already have a dispatch function registered for {operand_types}.")
         _elementwise.append(_Elementwise(operand_types, target))
         return target
 

@@ -67,7 +67,5 @@ class ExtensionTypeBatchEncoder:
 def _fields(spec: Any) -> Any:
     """Returns the fields of the spec of an extension type; AttributeError for anything else."""
     if not hasattr(spec, "_values"):
-        raise AttributeError(
-            f"ExtensionTypeBatchEncoder: the spec of an extension type is wanted, got {spec!r}. Pass tf.type_spec_from_value(value)."
-        )
+        raise AttributeError(f"ExtensionTypeBatchEncoder: got {spec!r}. Pass tf.type_spec_from_value(value).")
     return spec._values()

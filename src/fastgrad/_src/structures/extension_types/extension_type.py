@@ -122,7 +122,6 @@ class ExtensionTypeSpec(_Fields, CompositeSpec):
         return cls._of([field_spec(item, kind) if isinstance(item, Tensor) else spec_of(item) for item, kind in pairs])
 
     def is_compatible_with(self, spec_or_value: Any) -> bool:
-        """True if the value, or a value of the spec, ``spec_or_value`` may fit this spec."""
         other: Any = spec_or_value
         if isinstance(other, ExtensionType):
             other = other._spec()
@@ -139,11 +138,9 @@ class ExtensionTypeSpec(_Fields, CompositeSpec):
             return None
 
     def batched(self, size: int | None) -> Any:
-        """Returns the spec of a batch of ``size`` values of this spec."""
         return self._encoder().batch(self, size)
 
     def of_rows(self) -> Any:
-        """Returns the spec of a row of a value of this spec."""
         return self._encoder().unbatch(self)
 
     def encode(self, value: Any, minimum_rank: int = 0) -> list[Any]:
@@ -167,7 +164,6 @@ class ExtensionTypeSpec(_Fields, CompositeSpec):
         return self._encoder().decode(self, nest.pack_sequence_as(structure, values))
 
     def encoding_specs(self) -> list[Any]:
-        """Returns the specs of what ``encode`` returns."""
         specs = nest.flatten(self._encoder().encoding_specs(self))
         return [
             leaf for spec in specs for leaf in (spec.encoding_specs() if isinstance(spec, CompositeSpec) else [spec])
@@ -176,9 +172,7 @@ class ExtensionTypeSpec(_Fields, CompositeSpec):
     def _encoder(self) -> ExtensionTypeBatchEncoder:
         encoder: Any = getattr(self, "__batch_encoder__", None)
         if encoder is None:
-            raise TypeError(
-                f"{type(self).__qualname__}: only values of a tf.experimental.BatchableExtensionType have rows and batches."
-            )
+            raise TypeError(f"{type(self).__qualname__}: only a BatchableExtensionType has rows and batches.")
         return encoder
 
     def component_specs(self) -> list[TensorSpec]:
@@ -194,7 +188,6 @@ class ExtensionTypeSpec(_Fields, CompositeSpec):
         return specs_of(self._values())
 
     def fitted(self, value: Any) -> Any:
-        """Returns ``value`` if it fits this spec, else raises ValueError."""
         if not self.is_compatible_with(value):
             raise ValueError(f"{value!r} does not fit {self}.")
         return value
@@ -229,9 +222,7 @@ class ExtensionType(_Fields, Composite):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if type(self) is ExtensionType:
-            raise AssertionError(
-                "Cannot create an instance of ExtensionType because ExtensionType is an abstract base class."
-            )
+            raise AssertionError("Cannot create an instance of ExtensionType, which is an abstract base class.")
         self._set_fields(args, kwargs)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -74,7 +74,7 @@ class KeyValueTensorInitializer(TableInitializer):
         keys, values = self._keys._elements(), self._values._elements()
         if keys.shape != values.shape:
             raise InvalidArgumentError(
-                f"KeyValueTensorInitializer: Expected shape {list(keys.shape)} for value, got {list(values.shape)}."
+                f"KeyValueTensorInitializer: Expected shape {keys.shape} of values, got {values.shape}."
             )
         return keys.reshape(-1), values.reshape(-1)
 
@@ -162,9 +162,7 @@ class TextFileInitializer(TableInitializer):
         if number < 0:
             raise OutOfRangeError(f"TextFileInitializer: {self._path} is empty; a table needs one line or more.")
         if self._vocab_size is not None and number + 1 < self._vocab_size:
-            raise InvalidArgumentError(
-                f"TextFileInitializer: Invalid vocab_size in {self._path}: expected {self._vocab_size} but got {number + 1}."
-            )
+            raise InvalidArgumentError(f"vocab_size of {self._path}: expected {self._vocab_size} but got {number + 1}.")
 
     def _field(self, line: bytes, number: int, index: int, dtype: dtypes.DType) -> Any:
         if index == TextFileIndex.LINE_NUMBER:
@@ -194,9 +192,7 @@ def _check_column(kind: str, index: int, dtype: dtypes.DType) -> None:
     if index == TextFileIndex.LINE_NUMBER and dtype is not dtypes.int64:
         raise ValueError(f"`{kind}_dtype` must be int64 if `{kind}_index` is LINE_NUMBER, received: {dtype}.")
     if index == TextFileIndex.WHOLE_LINE and not (dtype.is_integer or dtype is dtypes.string):
-        raise ValueError(
-            f"`{kind}_dtype` should be either integer or string for `{kind}_index` WHOLE_LINE, received: {dtype}."
-        )
+        raise ValueError(f"`{kind}_index` WHOLE_LINE needs `{kind}_dtype` to be integer or string, received: {dtype}.")
 
 
 def _vector(elements: list[Any], dtype: dtypes.DType) -> np.ndarray:

@@ -77,9 +77,7 @@ class LookupInterface:
     def _checked_keys(self, keys: Any, error: type[Exception] = TypeError) -> Tensor:
         x = keys if hasattr(keys, "dtype") else convert_to_tensor(keys, self._key_dtype)
         if dtypes.as_dtype(x.dtype) is not self._key_dtype:
-            raise error(
-                f"{type(self).__name__}: Dtype of argument `keys` must be {self._key_dtype}, received: {x.dtype}; use tf.cast."
-            )
+            raise error(f"{type(self).__name__}: Dtype of `keys` must be {self._key_dtype}, received: {x.dtype}.")
         return convert_to_tensor(x)
 
 
@@ -225,10 +223,7 @@ class StaticHashTable(_HashTable):
         experimental_is_anonymous: bool = False,
     ) -> None:
         if not isinstance(initializer, TableInitializer):
-            raise TypeError(
-                "StaticHashTable: Argument `initializer` must be a KeyValueTensorInitializer or TextFileInitializer, got "
-                f"{type(initializer).__name__}."
-            )
+            raise TypeError(f"StaticHashTable: `initializer` must be a table initializer, got {type(initializer)}.")
         super().__init__(initializer.key_dtype, initializer.value_dtype, default_value, name)
         if self._value_shape:
             raise ValueError(f"StaticHashTable: default_value must be a scalar, got shape {list(self._value_shape)}.")
@@ -294,14 +289,11 @@ class StaticVocabularyTable(LookupInterface):
         if initializer is not None:
             if not isinstance(initializer, TableInitializer):
                 raise TypeError(
-                    "StaticVocabularyTable: Argument `initializer` must be a table initializer or None, got "
-                    f"{type(initializer).__name__}."
+                    f"StaticVocabularyTable: `initializer` must be a table initializer, got {type(initializer)}."
                 )
             key_dtype = initializer.key_dtype if lookup_key_dtype is None else dtypes.as_dtype(lookup_key_dtype)
             if initializer.key_dtype not in (dtypes.int64, dtypes.string):
-                raise TypeError(
-                    f"Invalid `key_dtype`, expected one of {(dtypes.int64, dtypes.string)}, received {initializer.key_dtype}."
-                )
+                raise TypeError(f"Invalid `key_dtype`, expected int64 or string, received {initializer.key_dtype}.")
             if initializer.key_dtype.is_integer != key_dtype.is_integer:
                 raise TypeError(
                     f"Invalid `key_dtype`, expected {'integer' if key_dtype.is_integer else 'non-integer'} but got "
@@ -475,9 +467,7 @@ class DenseHashTable(MutableHashTable):
             convert_to_tensor(key, self._key_dtype)._elements().tolist() for key in (empty_key, deleted_key)
         ]
         if empty == deleted:
-            raise InvalidArgumentError(
-                f"DenseHashTable: Empty and deleted keys cannot be equal, got {empty!r} for both."
-            )
+            raise InvalidArgumentError(f"DenseHashTable: Empty and deleted keys cannot be equal, got {empty!r}.")
         self._refused = {empty: "empty_key", deleted: "deleted_key"}
 
     def _check_keys(self, keys: np.ndarray) -> None:

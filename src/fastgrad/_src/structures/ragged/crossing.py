@@ -71,9 +71,7 @@ def _combinations(name: str, inputs: Any) -> tuple[list[np.ndarray], np.ndarray]
         if not (x.dtype.is_integer or x.dtype is dtypes.string):
             raise ValueError(f"{name}: Unexpected dtype for inputs[{place}]: {x.dtype!r}; use integers or strings.")
         if isinstance(x, RaggedTensor) and x.ragged_rank != 1:
-            raise ValueError(
-                f"{name}: tf.ragged.{name} only supports inputs with rank=2, got ragged rank {x.ragged_rank}."
-            )
+            raise ValueError(f"tf.ragged.{name} only supports inputs with rank=2, got ragged rank {x.ragged_rank}.")
         if len(x.shape) != 2:
             raise InvalidArgumentError(f"{name}: inputs must be matrices, got shape {list(x.shape)}.")
         elements = (x if not isinstance(x, (RaggedTensor, SparseTensor)) else x.values)._elements().reshape(-1)
@@ -87,9 +85,7 @@ def _combinations(name: str, inputs: Any) -> tuple[list[np.ndarray], np.ndarray]
         else:
             counts.append(np.full(rows, x.shape[1], np.int64))
     if len({len(count) for count in counts}) > 1:
-        raise InvalidArgumentError(
-            f"{name}: inputs must all have the same batch dimension size, got {[len(count) for count in counts]}."
-        )
+        raise InvalidArgumentError(f"{name}: inputs must have the same batch dimension size: {[*map(len, counts)]}.")
     splits_dtype = np.int32 if narrow and all(narrow) else np.int64
     if not counts:
         return [], np.zeros(1, splits_dtype)

@@ -44,9 +44,7 @@ def from_tensor(tensor: Any, lengths: Any, padding: Any, ragged_rank: int, dtype
     if nested_lengths is not None:
         ragged_rank = len(nested_lengths)
     if x.ndim <= ragged_rank:
-        raise ValueError(
-            f"from_tensor: Argument `ragged_rank` ({ragged_rank}) must be less than the rank of `tensor`, shape {x.shape}."
-        )
+        raise ValueError(f"from_tensor: `ragged_rank` ({ragged_rank}) must be less than the rank of shape {x.shape}.")
     if nested_lengths is not None:
         first = _cut_to_lengths(x, as_partition(nested_lengths[0], "from_tensor: lengths", dtype))
         inner_lengths = nested_lengths[1:]
@@ -72,9 +70,7 @@ def _unpadded_lengths(x: Tensor, padding: Any, dtype: dtypes.DType) -> Tensor:
     """Returns the length of each row up to its last element that is not ``padding``."""
     padding_element = convert_like(padding, x._array.dtype)
     if padding_element.shape != x.shape[2:]:
-        raise ValueError(
-            f"from_tensor: Shapes {padding_element.shape} of padding and {x.shape[2:]} of an element are incompatible."
-        )
+        raise ValueError(f"from_tensor: padding {padding_element.shape} and element {x.shape[2:]} are incompatible.")
     is_padding = equal(x, padding_element)
     if x.ndim > 2:
         is_padding = reduce_all(is_padding, list(range(2, x.ndim)))
@@ -111,8 +107,7 @@ def to_tensor(ragged: RaggedTensor, default_value: Any, shape: Any) -> Tensor:
     default = convert_to_tensor(default_value, flat.dtype)
     if default.ndim >= flat.ndim:
         raise InvalidArgumentError(
-            f"to_tensor: default_value.shape={list(default.shape)} and flat_values.shape={list(flat.shape)} are incompatible: "
-            f"default_value must be of lower rank."
+            f"to_tensor: default_value.shape={default.shape} must be of lower rank than {flat.shape}."
         )
     rank = ragged.ragged_rank + flat.ndim
     sizes = TensorShape(None if shape is None else shape._elements().tolist() if isinstance(shape, Tensor) else shape)
@@ -160,10 +155,7 @@ def merge_dims(ragged: Any, outer_axis: int, inner_axis: int) -> Any:
     axes = as_python_int(outer_axis, "merge_dims: outer_axis"), as_python_int(inner_axis, "merge_dims: inner_axis")
     outer, inner = (axis + rank if axis < 0 else axis for axis in axes)
     if not 0 <= outer <= inner < rank:
-        raise ValueError(
-            f"merge_dims: Expected outer_axis ({outer_axis}) to be less than or equal to inner_axis ({inner_axis}), "
-            f"both within the {rank} dimensions."
-        )
+        raise ValueError(f"merge_dims: Expected outer_axis ({outer_axis}) <= inner_axis ({inner_axis}) < {rank}.")
     if outer == inner:
         return ragged
     if isinstance(ragged, Tensor):

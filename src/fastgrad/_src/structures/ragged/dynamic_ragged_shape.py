@@ -113,10 +113,7 @@ class DynamicRaggedShape(Composite):
         ragged_axes = [axis for axis, item in enumerate(lengths) if not isinstance(item, int)]
         count: Any = max(ragged_axes, default=0) if num_row_partitions is None else num_row_partitions
         if not isinstance(count, int) or count < 0 or count >= max(len(lengths), 1):
-            raise ValueError(
-                f"DynamicRaggedShape.from_lengths: num_row_partitions must be an int less than the number of lengths, "
-                f"{len(lengths)}, got {count!r}."
-            )
+            raise ValueError(f"from_lengths: num_row_partitions must be an int below {len(lengths)}, got {count!r}.")
         partitions = []
         size = lengths[0] if lengths else 0
         for item in lengths[1 : count + 1]:
@@ -125,9 +122,7 @@ class DynamicRaggedShape(Composite):
                 size *= item
             else:
                 if len(item) != size:
-                    raise ValueError(
-                        f"DynamicRaggedShape.from_lengths: Shape not consistent: {len(item)} row lengths for {size} rows."
-                    )
+                    raise ValueError(f"from_lengths: Shape not consistent: {len(item)} lengths for {size} rows.")
                 partitions.append(RowPartition.from_row_lengths(item, dtype=dtype))
                 size = sum(item)
         return cls(partitions, [size, *lengths[count + 1 :]] if count else lengths, dtype=dtype)
@@ -316,7 +311,6 @@ class DynamicRaggedShapeSpec(CompositeSpec):
         self._parts = partitions, sizes, dtype
 
     def is_compatible_with(self, spec_or_value: Any) -> bool:
-        """True if the value, or a value of the spec, ``spec_or_value`` may fit this spec."""
         is_value = isinstance(spec_or_value, DynamicRaggedShape)
         return bool(self == (spec_or_value._spec() if is_value else spec_or_value))
 
@@ -357,8 +351,7 @@ def _broadcast_to(value: Any, shape: Any) -> Any:
     is_ragged = isinstance(value, RaggedTensor)
     if is_ragged and shape.num_row_partitions and value.row_splits.dtype is not shape.dtype:
         raise ValueError(
-            f"broadcast_to: Cannot coerce row_splits.dtype {value.row_splits.dtype.name} to {shape.dtype.name}; "
-            "use with_row_splits_dtype."
+            f"broadcast_to: Cannot coerce row_splits.dtype {value.row_splits.dtype.name} to {shape.dtype.name}."
         )
     target = shape.with_dtype(value.row_splits.dtype) if is_ragged else shape
     flat = value.flat_values if is_ragged else convert_to_tensor(value)

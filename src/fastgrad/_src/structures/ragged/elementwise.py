@@ -50,9 +50,7 @@ def _broadcast_rows(x: RaggedTensor, rows: int) -> RaggedTensor:
 
 def _check_equal_splits(ragged: list[RaggedTensor], name: str) -> None:
     if len({x.ragged_rank for x in ragged}) > 1:
-        raise InvalidValueError(
-            f"{name}: Incompatible shapes: {[x.shape for x in ragged]}: the operands have different ragged dimensions."
-        )
+        raise InvalidValueError(f"{name}: Incompatible shapes: {[x.shape for x in ragged]}: other ragged dimensions.")
     for level in zip(*[x.nested_row_splits for x in ragged], strict=True):
         check_equal_splits(list(level), name)
 
@@ -124,10 +122,7 @@ def map_flat_values(op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     _check_equal_splits(ragged, "map_flat_values")
     count = len(ragged[0].flat_values)
     if not isinstance(result, RaggedTensor) and (not result.ndim or len(result) != count):
-        raise ValueError(
-            f"tf.ragged.map_flat_values requires that the output of `op` have the same outer-dimension size as flat_values of any "
-            f"ragged inputs. (output shape: {result.shape}; expected outer dimension size: {count})"
-        )
+        raise ValueError(f"map_flat_values: `op` must keep the outer-dimension size {count}, got {result.shape}.")
     return ragged[0]._with_flat_values(result)
 
 

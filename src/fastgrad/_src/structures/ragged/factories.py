@@ -56,9 +56,7 @@ def constant(
         raise ValueError(f"Invalid ragged_rank={ragged_rank}: must be nonnegative and less than {MAX_RANK}.")
     element_depth, list_depth = _depth_of_elements(pylist), _depth_of_lists(pylist)
     if element_depth is not None and list_depth > element_depth:
-        raise ValueError(
-            f"Invalid pylist={short_repr(pylist)}: empty list nesting is greater than scalar value nesting."
-        )
+        raise ValueError(f"Invalid pylist={short_repr(pylist)}: empty list nesting is greater than scalar nesting.")
     inner_sizes = None if inner_shape is None else as_python_ints(inner_shape, "ragged.constant: inner_shape")
     own_rank = max(list_depth - 1 - len(inner_sizes or ()), 0) if ragged_rank is None else ragged_rank
     if element_depth is not None:
@@ -150,9 +148,7 @@ def range(  # TensorFlow's name
     first, last, step = (cast(x, common_dtype) for x in arguments)
     sizes = {len(x) for x in (first, last, step) if x.ndim}
     if len(sizes) > 1:
-        raise InvalidArgumentError(
-            f"ragged.range: starts, limits, and deltas must have the same shape, got sizes {sorted(sizes)}."
-        )
+        raise InvalidArgumentError(f"ragged.range: starts, limits, deltas must have the same shape: {sorted(sizes)}.")
     rows = sizes.pop() if sizes else 1
     first, last, step = (broadcast_to(x, [rows]) for x in (first, last, step))
     if not step._elements().all():
@@ -163,9 +159,7 @@ def range(  # TensorFlow's name
     )
     counts = ceil(span / divisor) if common_dtype.is_floating else -floordiv(-span, divisor)
     if not reduce_sum(cast(maximum(counts, 0), dtypes.float64)) < 2.0**63:  # `not <` also catches infinity and NaN
-        raise InvalidArgumentError(
-            "ragged.range: Requires ((limit - start) / delta) <= 2**63 - 1 in all rows together."
-        )
+        raise InvalidArgumentError("ragged.range: Requires ((limit - start) / delta) <= 2**63 - 1 in all rows.")
     splits = partition.splits_of_lengths(maximum(cast(counts, index_type), 0))
     count = int(splits[-1])
     ids = partition.row_numbers(splits, count)
@@ -183,7 +177,5 @@ def _as_int64(x: Tensor) -> Tensor:
 def _range_argument(value: Any, dtype: Any) -> Tensor:
     x = convert_to_tensor(value, dtype)
     if x.dtype not in _RANGE_DTYPES or x.ndim > 1:
-        raise InvalidArgumentError(
-            f"ragged.range: takes scalars and vectors of numbers, got {x.dtype.name} of shape {x.shape}."
-        )
+        raise InvalidArgumentError(f"ragged.range: takes scalars and vectors of numbers, got {x.dtype.name} {x.shape}.")
     return x

@@ -70,9 +70,7 @@ def _row_at(x: RaggedTensor, key: Any) -> Any:
     if row_number >= count:
         raise IndexError(f"Row key {row_number} out of bounds: there are {count} rows.")
     if row_number < -count:
-        raise InvalidArgumentError(
-            f"RaggedTensor: slice index {row_number} of dimension 0 out of bounds: {count} rows."
-        )
+        raise InvalidArgumentError(f"RaggedTensor: slice index {row_number} out of bounds: {count} rows.")
     row_number %= count
     return _value_range(x.values, int(x.row_splits[row_number]), int(x.row_splits[row_number + 1]))
 
@@ -216,9 +214,7 @@ def gather_along(params: Any, indices: Any, axis: Any, batch_dims: Any) -> Any:
     batch = batch + int(indices.shape.rank or 0) if batch < 0 else batch
     gather_axis = batch if axis is None else axis + (rank if axis < 0 else 0)
     if not batch <= gather_axis < rank:
-        raise ValueError(
-            f"gather: axis {axis} must be in front of none of batch_dims={batch_dims} and less than the rank, {rank}."
-        )
+        raise ValueError(f"gather: axis {axis} must be in front of no {batch_dims=} and less than the rank, {rank}.")
     if not gather_axis:
         return gather_rows(params, indices)
     index_type = next(x.row_splits.dtype for x in (params, indices) if isinstance(x, RaggedTensor))
@@ -293,9 +289,7 @@ def gather_nd(params: Any, indices: Any, batch_dims: Any) -> Any:
     depth = ids._array.shape[-1] if ids.ndim else 0
     rank: Any = params.shape.rank
     if not 0 < depth <= rank:
-        raise InvalidArgumentError(
-            f"gather_nd: indices of shape {ids.shape} do not index into a tensor of shape {params.shape}."
-        )
+        raise InvalidArgumentError(f"gather_nd: indices {ids.shape} do not index into a tensor of {params.shape}.")
     if depth == 1:
         return gather_rows(params, ids[..., 0])
     flat_positions = reshape(

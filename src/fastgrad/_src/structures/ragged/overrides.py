@@ -29,9 +29,7 @@ OVERRIDES[RaggedTensor]["element-wise"] = elementwise.map_elementwise
 def _one_hot(indices: Any, depth: Any, on_value: Any, off_value: Any, axis: Any, dtype: Any) -> Any:
     axis = None if axis is None else as_python_int(axis, "one_hot: axis")
     if axis is not None and 0 <= axis <= indices.ragged_rank:
-        raise ValueError(
-            f"one_hot: axis {axis} must be greater than the ragged rank of indices, {indices.ragged_rank}."
-        )
+        raise ValueError(f"one_hot: axis {axis} must be greater than the ragged rank, {indices.ragged_rank}.")
     if axis is not None and axis > 0:
         axis -= indices.ragged_rank
     return indices._with_flat_values(one_hot(indices.flat_values, depth, on_value, off_value, axis, dtype))

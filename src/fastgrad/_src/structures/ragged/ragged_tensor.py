@@ -168,9 +168,7 @@ class RaggedTensor(Composite):
         """
         values = _checked_values(values)
         if isinstance(uniform_row_length, float):
-            raise ValueError(
-                f"from_uniform_row_length: uniform_row_length must have dtype int32 or int64, got {uniform_row_length}."
-            )
+            raise ValueError(f"from_uniform_row_length: {uniform_row_length=} must have dtype int32 or int64.")
         length = partition.checked_count(uniform_row_length, "from_uniform_row_length: uniform_row_length")
         count = row_count(values)
         if length < 0:
@@ -179,9 +177,7 @@ class RaggedTensor(Composite):
         if nrows is not None:
             rows = partition.checked_count(nrows, "from_uniform_row_length: nrows")
         if rows * length != count:
-            raise ValueError(
-                f"from_uniform_row_length: uniform_row_length={length} times nrows={rows} must equal nvals={count}"
-            )
+            raise ValueError(f"uniform_row_length={length} times nrows={rows} must equal nvals={count}")
         dtype = values.row_splits.dtype if isinstance(values, RaggedTensor) else dtypes.int64
         return cls._of(values, partition.uniform_splits(length, rows, dtype), length)
 
@@ -211,9 +207,7 @@ class RaggedTensor(Composite):
         """Creates several ragged dimensions from ``value_rowids`` lists, outermost first; see ``from_value_rowids``."""
         counts = [None] * len(nested_value_rowids) if nested_nrows is None else list(nested_nrows)
         if len(counts) != len(nested_value_rowids):
-            raise ValueError(
-                "from_nested_value_rowids: `nested_nrows` must have as many items as `nested_value_rowids`."
-            )
+            raise ValueError("`nested_nrows` must have as many items as `nested_value_rowids`.")
         values = flat_values
         for ids, count in zip(reversed(list(nested_value_rowids)), reversed(counts), strict=True):
             values = cls.from_value_rowids(values, ids, count)
@@ -278,8 +272,7 @@ class RaggedTensor(Composite):
     def _with_checked_index_dtypes(cls, values: Any, splits: Tensor) -> RaggedTensor:
         if isinstance(values, RaggedTensor) and values.row_splits.dtype is not splits.dtype:
             raise ValueError(
-                f"RaggedTensor: row_splits dtype mismatch: {splits.dtype.name} beside {values.row_splits.dtype.name} of the values; "
-                f"use with_row_splits_dtype."
+                f"row_splits dtype mismatch: {splits.dtype} and {values.row_splits.dtype}; use with_row_splits_dtype."
             )
         return cls._of(values, splits)
 
@@ -417,9 +410,7 @@ class RaggedTensor(Composite):
         """
         values = _checked_values(new_values)
         if row_count(values) != row_count(self._values):
-            raise ValueError(
-                f"with_values: Shapes ({row_count(self._values)},) and ({row_count(values)},) are incompatible."
-            )
+            raise ValueError(f"with_values: ({row_count(self._values)},) and ({row_count(values)},) are incompatible.")
         return self._with(values)
 
     def with_flat_values(self, new_values: Any) -> Any:

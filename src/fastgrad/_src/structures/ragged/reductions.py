@@ -139,9 +139,7 @@ def unsorted_segment(function: Callable[..., Any], data: Any, segment_ids: Any, 
     count = as_python_int(num_segments, f"{name}: num_segments")
     if isinstance(segment_ids, RaggedTensor):
         if not isinstance(data, RaggedTensor):
-            raise ValueError(
-                f"{name}: segment_ids.shape must be a prefix of data.shape, but segment_ids is ragged and data is not."
-            )
+            raise ValueError(f"{name}: segment_ids.shape must be a prefix of data.shape, but data is not ragged.")
         _check_shape_prefix(name, data, segment_ids)
         if isinstance(data.values, RaggedTensor) or isinstance(segment_ids.values, RaggedTensor):
             return unsorted_segment(function, data.values, segment_ids.values, count)
@@ -162,10 +160,7 @@ def unsorted_segment(function: Callable[..., Any], data: Any, segment_ids: Any, 
 def _check_shape_prefix(name: str, data: RaggedTensor, ids: RaggedTensor) -> None:
     lengths = [x.row_lengths()._elements().tolist() for x in (data, ids)]
     if lengths[0] != lengths[1]:
-        raise InvalidArgumentError(
-            f"{name}: segment_ids.shape must be a prefix of data.shape, got rows of {lengths[1]} ids for "
-            f"{lengths[0]} elements."
-        )
+        raise InvalidArgumentError(f"{name}: segment_ids.shape must be a prefix of data.shape, got rows of {lengths}.")
 
 
 @overrides(RaggedTensor, variance_of_tensor)

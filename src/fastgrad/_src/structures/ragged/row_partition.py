@@ -287,7 +287,6 @@ class RowPartitionSpec(CompositeSpec):
         self.dtype = dtype
 
     def is_compatible_with(self, spec_or_value: Any) -> bool:
-        """True if the value, or a value of the spec, ``spec_or_value`` may fit this spec."""
         other: Any = spec_or_value._spec() if isinstance(spec_or_value, RowPartition) else spec_or_value
         if not isinstance(other, RowPartitionSpec) or other.dtype is not self.dtype:
             return False

@@ -85,7 +85,6 @@ class RaggedTensorSpec(ShapedSpec, CompositeSpec):
         return cls(value.shape, value.dtype, value.ragged_rank, value.row_splits.dtype)
 
     def is_compatible_with(self, spec_or_value: Any) -> bool:
-        """True if the value, or a value of the spec, ``spec_or_value`` may fit this spec."""
         other = spec_or_value
         if isinstance(other, RaggedTensor):
             other = RaggedTensorSpec.from_value(other)
@@ -107,12 +106,10 @@ class RaggedTensorSpec(ShapedSpec, CompositeSpec):
         return RaggedTensorSpec(shape, *self._identifying_parts())
 
     def batched(self, size: int | None) -> RaggedTensorSpec:
-        """Returns the spec of a batch of ``size`` values of this spec."""
         shape = TensorShape([size]).concatenate(self._shape)
         return RaggedTensorSpec(shape, self._dtype, self._ragged_rank + 1, self._row_splits_dtype)
 
     def of_rows(self) -> RaggedTensorSpec:
-        """Returns the spec of a row of a value of this spec."""
         return RaggedTensorSpec(self._shape[1:], self._dtype, max(self._ragged_rank - 1, 0), self._row_splits_dtype)
 
     def rows(self, value: Any) -> list[Any]:
@@ -125,7 +122,6 @@ class RaggedTensorSpec(ShapedSpec, CompositeSpec):
         return cut_into_rows(concat(values, 0), lengths, self._row_splits_dtype)
 
     def placeholder(self, unknown_size: int, fill_value: Any) -> Any:
-        """Returns a value of this spec filled with ``fill_value``; unknown sizes become ``unknown_size``."""
         rank = self._ragged_rank + 1 if self._shape.rank is None else self._shape.rank
         static_sizes = [None] * rank if self._shape.rank is None else list(self._shape)
         sizes = [unknown_size if size is None else size for size in static_sizes]
@@ -149,9 +145,7 @@ class RaggedTensorSpec(ShapedSpec, CompositeSpec):
         """
         converted = value if isinstance(value, RaggedTensor) else convert_to_tensor(value, self._dtype)
         if not self.is_compatible_with(converted):
-            raise ValueError(
-                f"a value of shape {converted.shape} and dtype {converted.dtype.name} does not fit {self}."
-            )
+            raise ValueError(f"a value of shape {converted.shape} and {converted.dtype} does not fit {self}.")
         return converted
 
     def _identifying_parts(self) -> tuple[Any, ...]:

@@ -52,9 +52,7 @@ def retain(sp_input: Any, to_retain: Any) -> SparseTensor:
     sparse = as_sparse(sp_input, "retain")
     keep = convert_to_tensor(to_retain)
     if keep._array.shape != (len(sparse.values),):
-        raise ValueError(
-            f"retain: to_retain must have shape [{len(sparse.values)}], one for each value, got {list(keep.shape)}."
-        )
+        raise ValueError(f"retain: to_retain must have shape [{len(sparse.values)}], got {list(keep.shape)}.")
     elements = where(keep)[:, 0]
     return SparseTensor._of(gather(sparse.indices, elements), gather(sparse.values, elements), sparse._shape)
 
@@ -100,9 +98,7 @@ def reshape(sp_input: Any, shape: Any, name: str | None = None) -> SparseTensor:
             raise InvalidArgumentError("reshape: cannot infer the missing dimension for a shape with a size 0.")
         sizes[sizes.index(-1)] = total // rest
     if math.prod(sizes) != total:
-        raise InvalidArgumentError(
-            f"reshape: Cannot reshape a tensor with {total} elements to shape {sizes} ({math.prod(sizes)} elements)."
-        )
+        raise InvalidArgumentError(f"reshape: Cannot reshape a tensor with {total} elements to shape {sizes}.")
     check_positions("reshape", sparse)
     return SparseTensor._of(positions_of(linear_positions(sparse.indices, sparse._shape), sizes), sparse.values, sizes)
 
@@ -141,9 +137,7 @@ def concat(axis: Any, sp_inputs: Any, expand_nonconcat_dims: bool = False, name:
     if len(inputs) == 1:
         return inputs[0]
     if len({len(x._shape) for x in inputs}) > 1:
-        raise InvalidArgumentError(
-            f"concat: Ranks of all input tensors must match: {[list(x._shape) for x in inputs]}."
-        )
+        raise InvalidArgumentError(f"concat: Ranks of all input tensors must match: {[x._shape for x in inputs]}.")
     axis = nonnegative_axis(checked_integer("concat", "axis", axis), len(inputs[0]._shape), "concat")
     shape = [max(sizes) for sizes in zip(*[x._shape for x in inputs], strict=True)]
     if not expand_nonconcat_dims and any(
@@ -185,9 +179,7 @@ def slice(sp_input: Any, start: Any, size: Any, name: str | None = None) -> Spar
     sparse = as_sparse(sp_input, "slice")
     starts, sizes = as_python_ints(start, "slice: start"), as_python_ints(size, "slice: size")
     if not len(starts) == len(sizes) == len(sparse._shape):
-        raise InvalidArgumentError(
-            f"slice: Expected start and size to have {len(sparse._shape)} numbers, got {len(starts)} and {len(sizes)}."
-        )
+        raise InvalidArgumentError(f"slice: Expected {len(sparse._shape)} numbers, got {len(starts)} and {len(sizes)}.")
     if min((*starts, *sizes), default=0) < 0:
         raise InvalidArgumentError(f"slice: start {list(starts)} and size {list(sizes)} must not be negative.")
     ends = [min(first + count, end) for first, count, end in zip(starts, sizes, sparse._shape, strict=True)]
@@ -245,8 +237,7 @@ def reset_shape(sp_input: Any, new_shape: Any = None) -> SparseTensor:
     shape = as_python_ints(new_shape, "reset_shape: new_shape")
     if len(shape) != len(sparse._shape) or any(size < old for size, old in zip(shape, sparse._shape, strict=True)):
         raise ValueError(
-            f"reset_shape: Requested new_shape should have dimension sizes >= sp_input.shape. Found new_shape "
-            f"({list(shape)}), sp_input.shape ({list(sparse._shape)})."
+            f"reset_shape: new_shape should have dimension sizes >= {list(sparse._shape)}. Found ({list(shape)})."
         )
     return SparseTensor._of(sparse.indices, sparse.values, shape)
 

@@ -57,9 +57,7 @@ def embedding_lookup_sparse(
     if not isinstance(sp_ids, SparseTensor):
         raise TypeError(f"embedding_lookup_sparse: sp_ids must be SparseTensor, got {type(sp_ids).__name__}.")
     if sp_weights is not None and not isinstance(sp_weights, SparseTensor):
-        raise TypeError(
-            f"embedding_lookup_sparse: sp_weights must be either None or SparseTensor, got {type(sp_weights).__name__}."
-        )
+        raise TypeError(f"embedding_lookup_sparse: sp_weights must be None or SparseTensor, got {type(sp_weights)}.")
     if max_norm is not None and as_tensor_or_none(max_norm) is None:
         checked_number("embedding_lookup_sparse", "max_norm", max_norm)
     ids = sp_ids.indices[:, 0]
@@ -68,8 +66,7 @@ def embedding_lookup_sparse(
         return _COMBINERS[combiner](rows, ids)
     if sp_weights.indices.shape != sp_ids.indices.shape:
         raise ValueError(
-            f"embedding_lookup_sparse: indices of shapes {sp_ids.indices.shape} and {sp_weights.indices.shape} of sp_ids and "
-            f"sp_weights are not compatible."
+            f"embedding_lookup_sparse: indices of sp_ids {sp_ids.indices.shape} and sp_weights {sp_weights.indices.shape} are not compatible."
         )
     dtype = rows.dtype
     if dtype.numpy in HALF_DTYPES:

@@ -121,9 +121,7 @@ def ctc_loss(
     """
     x = convert_to_tensor(logits)
     if x.ndim != 3 or not x.dtype.is_floating:
-        raise InvalidArgumentError(
-            f"ctc_loss: logits must be floats of shape (steps, batch, classes), got {x.dtype.name} of shape {list(x.shape)}."
-        )
+        raise InvalidArgumentError(f"ctc_loss: logits must be floats (steps, batch, classes), got {x.dtype} {x.shape}.")
     if isinstance(labels, SparseTensor):
         if blank_index is None:
             raise ValueError("ctc_loss: Argument `blank_index` must be provided when `labels` is a `SparseTensor`.")
@@ -148,9 +146,7 @@ def ctc_loss(
     precise = cast(steps, dtypes.float32) if x.dtype.size < 4 else steps
     loss = ctc_path_loss(dense, precise, length, running, blank)
     if isinstance(labels, SparseTensor) and bool(reduce_any(is_inf(loss))):
-        raise InvalidArgumentError(
-            "ctc_loss: Not enough time for target transition sequence: a row of labels is too long."
-        )
+        raise InvalidArgumentError("ctc_loss: Not enough time for target transition sequence: shorten labels.")
     return cast(loss, x.dtype)
 
 
@@ -196,8 +192,7 @@ def _decoder_inputs(name: str, inputs: Any, sequence_length: Any) -> tuple[Tenso
     lengths = convert_to_tensor(sequence_length)
     if x.ndim != 3 or list(lengths.shape) != [x.shape[1]]:
         raise FailedPreconditionError(
-            f"{name}: inputs of shape (steps, batch, classes) need one length per row, got shapes {list(x.shape)} and "
-            f"{list(lengths.shape)}."
+            f"{name}: inputs (steps, batch, classes) need a length a row, got {x.shape} and {lengths.shape}."
         )
     if int(reduce_max(lengths)) > x.shape[0]:
         raise FailedPreconditionError(f"{name}: sequence_length must be at most {x.shape[0]}, got {lengths!r}.")
@@ -227,9 +222,7 @@ def ctc_beam_search_decoder(
     width = as_python_int(beam_width, "ctc_beam_search_decoder: beam_width")
     count = as_python_int(top_paths, "ctc_beam_search_decoder: top_paths")
     if not 0 < count <= width:
-        raise InvalidArgumentError(
-            f"ctc_beam_search_decoder: top_paths must be from 1 to beam_width={width}, got {count}."
-        )
+        raise InvalidArgumentError(f"ctc_beam_search_decoder: top_paths must be from 1 to {width}, got {count}.")
 
     def search(logits: Any, lengths: Any) -> tuple[Any, Any]:
         paths = np.full((count, logits.shape[1], logits.shape[0]), -1, np.int64)
@@ -312,10 +305,7 @@ def collapse_repeated(labels: Any, seq_length: Any, name: str | None = None) -> 
     if x.ndim != 2:
         raise InvalidArgumentError(f"collapse_repeated: labels must have shape (batch, n), got {list(x.shape)}.")
     if list(lengths.shape) != [x.shape[0]]:
-        raise ValueError(
-            f"collapse_repeated: {x.shape[0]} rows of labels need a seq_length of shape ({x.shape[0]},), got "
-            f"{list(lengths.shape)}."
-        )
+        raise ValueError(f"collapse_repeated: seq_length must have shape ({x.shape[0]},), got {list(lengths.shape)}.")
     batch, count = x.shape
     is_new = concat([ones((batch, min(count, 1)), dtypes.bool), x[:, 1:] != x[:, :-1]], 1)
     is_kept = logical_and(is_new, sequence_mask(lengths, count))
@@ -385,8 +375,7 @@ def edit_distance(hypothesis: Any, truth: Any, normalize: bool = True, name: str
             raise TypeError(f"edit_distance: {what} must be a SparseTensor, got {type(value).__name__}.")
     if hypothesis.dtype != truth.dtype or len(hypothesis._shape) != len(truth._shape) or len(truth._shape) < 2:
         raise InvalidArgumentError(
-            f"edit_distance: both inputs need one dtype and one rank, at least 2, got {hypothesis.dtype.name} of shape "
-            f"{list(hypothesis._shape)} and {truth.dtype.name} of shape {list(truth._shape)}."
+            f"edit_distance: both need one dtype and one rank >= 2, got {hypothesis.dtype} {hypothesis.shape} and {truth.dtype} {truth.shape}."
         )
     shape = tuple(max(sizes) for sizes in zip(hypothesis._shape[:-1], truth._shape[:-1], strict=True))
     strides = constant([math.prod(shape[axis + 1 :]) for axis in range(len(shape))], dtypes.int64)

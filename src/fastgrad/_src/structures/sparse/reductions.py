@@ -44,9 +44,7 @@ def _reduce(
     rank = len(sparse._shape)
     axes = range(rank) if axis is None else as_python_ints(axis, f"{name}: axis")
     if any(not -rank <= number < rank for number in axes):
-        raise InvalidArgumentError(
-            f"{name}: Invalid reduction dimension {list(axes)}, for input with {rank} dimensions."
-        )
+        raise InvalidArgumentError(f"{name}: Invalid reduction dimension {list(axes)}, for {rank} dimensions.")
     reduced = {number % rank for number in axes}
     check_positions(name, sparse)
     remaining = [number for number in range(rank) if number not in reduced]
@@ -124,13 +122,9 @@ def bincount(
         InvalidArgumentError: ``values`` are no integers, one is negative, or the weights have another form.
     """
     if weights is not None and binary_output:
-        raise ValueError(
-            "bincount: Arguments `binary_output` and `weights` are mutually exclusive. Please specify only one."
-        )
+        raise ValueError("bincount: Arguments `binary_output` and `weights` are mutually exclusive. Specify only one.")
     if axis not in (None, 0, -1):
-        raise ValueError(
-            f"bincount: Unsupported value for argument axis={axis}. Only 0 and -1 are currently supported."
-        )
+        raise ValueError(f"bincount: Unsupported value for argument {axis=}. Only 0 and -1 are currently supported.")
     numbers, shape, rows, weights = _numbers_and_weights(values, weights)
     check_dtype("bincount", numbers._array.dtype, _COUNTED_DTYPES)
     if len(numbers) and reduce_min(numbers) < 0:
@@ -164,13 +158,9 @@ def _numbers_and_weights(values: Any, weights: Any) -> tuple[Tensor, tuple[int, 
     if isinstance(values, SparseTensor):
         if weights is not None:
             if not isinstance(weights, SparseTensor):
-                raise ValueError(
-                    f"bincount: Argument `weights` must be a SparseTensor if `values` is a SparseTensor, got {type(weights).__name__}."
-                )
+                raise ValueError(f"bincount: `weights` must be a SparseTensor as `values`, got {type(weights)}.")
             if weights._shape != values._shape or len(weights.values) != len(values.values):
-                raise InvalidArgumentError(
-                    "bincount: 'weights' and 'values' must have the same dense shape and indices."
-                )
+                raise InvalidArgumentError("bincount: 'weights' and 'values' must have the same shape and indices.")
             if weights.indices is not values.indices:
                 assert_equal(
                     weights.indices,
@@ -184,9 +174,7 @@ def _numbers_and_weights(values: Any, weights: Any) -> tuple[Tensor, tuple[int, 
     if weights is not None:
         weights = convert_to_tensor(weights)
         if weights._array.shape != shape:
-            raise InvalidArgumentError(
-                f"bincount: weights of shape {list(weights.shape)} for values of shape {list(shape)}."
-            )
+            raise InvalidArgumentError(f"bincount: weights of shape {weights.shape} for values of shape {list(shape)}.")
         weights = reshape(weights, [-1])
     rows = np.repeat(np.arange(shape[0], dtype=np.int64), math.prod(shape[1:])) if shape else np.zeros(1, np.int64)
     return reshape(x, [-1]), shape, constant_tensor(rows), weights

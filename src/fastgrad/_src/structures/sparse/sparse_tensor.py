@@ -118,7 +118,6 @@ class SparseTensor(Composite):
 
     @property
     def shape(self) -> TensorShape:
-        """The sizes of all dimensions."""
         return TensorShape(self._shape)
 
     def get_shape(self) -> TensorShape:
@@ -132,9 +131,7 @@ class SparseTensor(Composite):
             ValueError: it does not fit.
         """
         if not self.shape.is_compatible_with(TensorShape(shape)):
-            raise ValueError(
-                f"SparseTensor: Tensor's shape {self.shape} is not compatible with supplied shape {shape}."
-            )
+            raise ValueError(f"SparseTensor: shape {self.shape} is not compatible with supplied shape {shape}.")
 
     @property
     def dtype(self) -> DType:
@@ -195,9 +192,7 @@ def as_sparse(value: Any, name: str) -> SparseTensor:
         TypeError: it is no sparse tensor.
     """
     if not isinstance(value, SparseTensor):
-        raise TypeError(
-            f"{name}: Input must be a SparseTensor, got {type(value).__name__}; tf.sparse.from_dense makes one."
-        )
+        raise TypeError(f"{name}: Input must be a SparseTensor, got {type(value).__name__}; use tf.sparse.from_dense.")
     return value
 
 

@@ -46,7 +46,6 @@ class SparseTensorSpec(ShapedSpec, CompositeSpec):
         return cls(value.shape, value.dtype)
 
     def is_compatible_with(self, spec_or_value: Any) -> bool:
-        """True if the value, or a value of the spec, ``spec_or_value`` may fit this spec."""
         return (
             isinstance(spec_or_value, (SparseTensor, SparseTensorSpec))
             and self._dtype is spec_or_value.dtype
@@ -71,7 +70,6 @@ class SparseTensorSpec(ShapedSpec, CompositeSpec):
         return SparseTensorSpec(shape, self._dtype)
 
     def batched(self, size: int | None) -> SparseTensorSpec:
-        """Returns the spec of a batch of ``size`` values of this spec."""
         return SparseTensorSpec(TensorShape([size]).concatenate(self._shape), self._dtype)
 
     def of_rows(self) -> SparseTensorSpec:

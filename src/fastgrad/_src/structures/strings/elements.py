@@ -204,9 +204,7 @@ def substr(input: Any, pos: Any, len: Any, unit: str = "BYTE", name: str | None 
     if lengths.dtype is not starts.dtype:
         raise mixed_dtypes_error("substr", starts.dtype, lengths.dtype)
     if starts._array.shape != lengths._array.shape:
-        raise InvalidArgumentError(
-            f"substr: pos and len should have the same shape, got: {list(starts._array.shape)} vs. {list(lengths._array.shape)}."
-        )
+        raise InvalidArgumentError(f"substr: pos and len should have the same shape: {starts.shape}, {lengths.shape}.")
     try:
         np.broadcast_shapes(x._array.shape, starts._array.shape)
     except ValueError:

@@ -123,9 +123,7 @@ def as_string(
         if precision > -1:
             raise InvalidArgumentError(f"as_string: precision not supported for datatype {x.dtype.name}.")
         if scientific or shortest:
-            raise InvalidArgumentError(
-                f"as_string: scientific and shortest format not supported for datatype {x.dtype.name}."
-            )
+            raise InvalidArgumentError(f"as_string: scientific and shortest format not supported for {x.dtype.name}.")
     if scientific and shortest:
         raise InvalidArgumentError("as_string: Cannot select both scientific and shortest notation.")
     if len(fill) > 1:
@@ -174,8 +172,7 @@ def format(template: str, inputs: Any, placeholder: str = "{}", summarize: int =
     pieces = template.split(placeholder)
     if len(pieces) - 1 != len(values):
         raise ValueError(
-            f"format: The template expects {len(pieces) - 1} tensors, but the inputs only has {len(values)}. Please ensure "
-            f"the number of placeholders in template matches inputs length."
+            f"format: The template expects {len(pieces) - 1} tensors, but the inputs only has {len(values)}."
         )
     result: Tensor = _format(*[tensor_of(value) for value in values], pieces=tuple(pieces), summarize=summarize)
     return result

@@ -37,9 +37,7 @@ _bucket_strong = _bucket_operation("to_hash_bucket_strong", "sip")
 def _checked_count(name: str, num_buckets: Any) -> int:
     count = integer_attribute(name, "num_buckets", num_buckets)
     if not 1 <= count < 1 << 63:
-        raise InvalidArgumentError(
-            f"{name}: Value for attr 'num_buckets' of {count} must be at least minimum 1, and fit into int64."
-        )
+        raise InvalidArgumentError(f"{name}: 'num_buckets' of {count} must be at least minimum 1, and fit into int64.")
     return count
 
 

@@ -156,9 +156,7 @@ def reduce_join(
     axes: list[int] = []
     for number in numbers:
         if not -rank <= number < rank:
-            raise OutOfRangeError(
-                f"reduce_join: Invalid reduction dimension {number} for input with {rank} dimension(s)."
-            )
+            raise OutOfRangeError(f"reduce_join: Invalid reduction dimension {number} for {rank} dimension(s).")
         if number % rank in axes:
             raise InvalidArgumentError(f"reduce_join: Duplicate reduction dimension {number}.")
         axes.append(number % rank)
@@ -206,10 +204,7 @@ def _run_segment_join(x: np.ndarray, ids: np.ndarray, count: int, separator: byt
     rows: dict[int, list[Any]] = {}
     for segment, row in zip(ids.reshape(-1).tolist(), x.reshape(ids.size, *inner_shape), strict=True):
         if not 0 <= segment < count:
-            raise InvalidArgumentError(
-                f"unsorted_segment_join: segment_ids are not allowed to exceed num_segments or to have negative values, "
-                f"got {segment} for {count} segments."
-            )
+            raise InvalidArgumentError(f"unsorted_segment_join: segment_ids must be in [0, {count}), got {segment}.")
         rows.setdefault(segment, []).append(np.reshape(row, -1).tolist() if inner_shape else [row])
     for segment, row in rows.items():
         joined = [separator.join(parts) for parts in zip(*row, strict=True)]
@@ -256,8 +251,7 @@ def unsorted_segment_join(
         raise InvalidArgumentError(f"unsorted_segment_join: Number of segments must be non-negative but got {count}.")
     if x._array.shape[: ids._array.ndim] != ids._array.shape:
         raise InvalidArgumentError(
-            f"unsorted_segment_join: segment_ids has shape {list(ids._array.shape)}, which the shape of inputs, "
-            f"{list(x._array.shape)}, must begin with."
+            f"unsorted_segment_join: inputs' shape {x.shape} must begin with segment_ids' {ids.shape}."
         )
     return _segment_join(x, ids, count=count, separator=between)
 
@@ -359,9 +353,7 @@ def ngrams(
     if pad_values is not None and not all(isinstance(pad, (str, bytes)) for pad in pads[:2]):
         raise TypeError(f"ngrams: pad_values must be a string, tuple of strings, or None, got {pad_values!r}.")
     if len(pads) < 2:
-        raise ValueError(
-            f"ngrams: pad_values must have a string for the left and one for the right, got {pad_values!r}."
-        )
+        raise ValueError(f"ngrams: pad_values must be a string for the left and one for the right, got {pad_values!r}.")
     if padding_width is not None:
         padding_width = integer_attribute("ngrams", "padding_width", padding_width)
     if padding_width is not None and padding_width < 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad._src.core.argument_checks import check_positive
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras import activations
 from fastgrad._src.keras.layers.input_spec import InputSpec
@@ -55,10 +56,7 @@ class ConvolutionLayer(SpatialLayer):
         self.use_bias = use_bias
         self.input_spec = InputSpec(min_ndim=rank + 2)
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
-            raise ValueError(
-                f"`strides > 1` not supported in conjunction with `dilation_rate > 1`. Received: strides={self.strides} and "
-                f"dilation_rate={self.dilation_rate}"
-            )
+            raise ValueError(f"`strides` or `dilation_rate` must be 1, got {self.strides=}, {self.dilation_rate=}")
 
     def _channels_of(self, input_shape: Any) -> int:
         """Returns the number of channels in ``input_shape`` and fixes it in ``input_spec``; ValueError if it is unknown."""
@@ -66,8 +64,7 @@ class ConvolutionLayer(SpatialLayer):
         channels = input_shape[axis]
         if channels is None:
             raise ValueError(
-                f"{type(self).__name__} '{self.name}': the channel dimension of the inputs must be known to build the layer, "
-                f"got input_shape={tuple(input_shape)}."
+                f"{type(self).__name__} '{self.name}': the channel dimension must be known: {input_shape=}."
             )
         self.input_spec = InputSpec(min_ndim=self.rank + 2, axes={axis: channels})
         return int(channels)
@@ -105,8 +102,6 @@ def convolution_config_names(*weights: str) -> tuple[str, ...]:
 
 def checked_filters(filters: Any) -> int:
     """The number of filters; ValueError unless it is a positive integer."""
-    if not isinstance(filters, int) or isinstance(filters, bool) or filters <= 0:
-        raise ValueError(
-            f"Invalid value for argument `filters`. Expected a strictly positive value. Received filters={filters}."
-        )
-    return filters
+    check_positive("Convolution", filters=filters)
+    number: int = filters
+    return number

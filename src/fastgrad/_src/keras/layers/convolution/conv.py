@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.layers.convolution.base import ConvolutionLayer, checked_filters, convolution_config_names
 from fastgrad._src.keras.layers.weight_arguments import add_weight_of, with_weight_arguments
@@ -39,21 +40,14 @@ class _Convolution(ConvolutionLayer):
         self.filters = checked_filters(filters)
         if groups <= 0:
             raise ValueError(f"The number of groups must be a positive integer. Received: groups={groups}.")
-        if filters % groups:
-            raise ValueError(
-                f"The number of filters must be evenly divisible by the number of groups. Received: groups={groups}, "
-                f"filters={filters}."
-            )
+        require(filters % groups == 0, self, "`filters` must be divisible by `groups`", filters=filters, groups=groups)
         self.groups = groups
 
     def build(self, input_shape: Any) -> None:
         """Makes kernel and bias; the channels of ``input_shape`` must be known."""
         channels = self._channels_of(input_shape)
         if channels % self.groups:
-            raise ValueError(
-                "The number of input channels must be evenly divisible by the number of groups. Received "
-                f"groups={self.groups}, but the input has {channels} channels (full input shape is {tuple(input_shape)})."
-            )
+            raise ValueError(f"The input's {channels} channels must be divisible by `groups`={self.groups}.")
         self.compute_output_shape(input_shape)
         self._kernel = add_weight_of(self, "kernel", (*self.kernel_size, channels // self.groups, self.filters))
         self._make_bias(self.filters)

@@ -20,10 +20,7 @@ class _PerChannelConvolution(ConvolutionLayer):
 
     def _set_depth_multiplier(self, multiplier: Any) -> None:
         if not isinstance(multiplier, int) or multiplier <= 0:
-            raise ValueError(
-                "Invalid value for argument `depth_multiplier`. Expected a strictly positive value. Received "
-                f"depth_multiplier={multiplier}."
-            )
+            raise ValueError(f"`depth_multiplier` must be a positive integer. Received: {multiplier}.")
         self.depth_multiplier = multiplier
 
     def _convolve_channels(self, inputs: Tensor, filters: Weight) -> Tensor:

@@ -39,8 +39,7 @@ class _TransposedConvolution(ConvolutionLayer):
             self.output_padding = spatial_integers(output_padding, self.rank, "output_padding", min_value=0)
             if any(extra >= stride for extra, stride in zip(self.output_padding, self.strides, strict=True)):
                 raise ValueError(
-                    "`output_padding` must be strictly less than `strides` for all dimensions. Received: "
-                    f"output_padding={self.output_padding}, strides={self.strides}"
+                    f"`output_padding` must be less than `strides`, {self.strides}. Received: {self.output_padding=}"
                 )
 
     def build(self, input_shape: Any) -> None:
@@ -60,7 +59,6 @@ class _TransposedConvolution(ConvolutionLayer):
         )
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """The shape of the output."""
         sizes, _ = split_shape(input_shape, self.data_format)
         output_sizes = transposed_sizes(
             sizes, self.kernel_size, self.strides, self.dilation_rate, self.padding, self.output_padding

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.saving.objects import deserialize_keras_object, serialize_keras_object
@@ -36,17 +37,10 @@ class Bidirectional(Layer):
         backward_layer: Any = None,
         **kwargs: Any,
     ) -> None:
-        if not isinstance(layer, Layer):
-            raise ValueError(
-                f"Please initialize `Bidirectional` layer with a `keras.layers.Layer` instance. Received: {layer}"
-            )
+        require(isinstance(layer, Layer), self, "`layer` must be a keras.layers.Layer", layer=layer)
         if backward_layer is not None and not isinstance(backward_layer, Layer):
             raise ValueError(f"`backward_layer` need to be a `keras.layers.Layer` instance. Received: {backward_layer}")
-        if merge_mode not in _MERGE_MODES:
-            raise ValueError(
-                f"Invalid merge mode. Received: {merge_mode}. Merge mode should be one of "
-                '{"sum", "mul", "ave", "concat", None}'
-            )
+        require(merge_mode in _MERGE_MODES, self, f"`merge_mode` must be one of {_MERGE_MODES}", merge_mode=merge_mode)
         super().__init__(**kwargs)
         self.forward_layer = _renamed_copy(layer, "forward_")
         copied = _renamed_copy(layer, "backward_", go_backwards=True) if backward_layer is None else backward_layer
@@ -68,17 +62,11 @@ class Bidirectional(Layer):
     def _check_directions(self) -> None:
         forward, backward = self.forward_layer, self.backward_layer
         if forward.go_backwards == backward.go_backwards:
-            raise ValueError(
-                "Forward layer and backward layer should have different `go_backwards` value. Received: "
-                f"forward_layer.go_backwards {forward.go_backwards}, backward_layer.go_backwards={backward.go_backwards}"
-            )
+            raise ValueError(f"The layers must differ in `go_backwards`. Received: {forward.go_backwards} for both.")
         for name in ("stateful", "return_sequences", "return_state"):
             forward_value, backward_value = getattr(forward, name), getattr(backward, name)
             if forward_value != backward_value:
-                raise ValueError(
-                    f'Forward layer and backward layer are expected to have the same value for attribute "{name}", got '
-                    f'"{forward_value}" for forward layer and "{backward_value}" for backward layer'
-                )
+                raise ValueError(f"Both layers must have the same `{name}`, got {forward_value!r}, {backward_value!r}.")
 
     @property
     def states(self) -> tuple[Any, ...] | None:
@@ -161,7 +149,6 @@ class Bidirectional(Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
-        """Makes the layer from ``config``, the result of ``get_config()``, with new weights."""
         config = dict(config)
         for name in ("layer", "backward_layer"):
             if config.get(name) is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fastgrad._src.core.argument_checks import check_positive, require
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras import activations
 from fastgrad._src.keras.layers.layer import Layer
@@ -61,10 +62,7 @@ class RecurrentCell(Layer):
         implementation: int = 2,
         **kwargs: Any,
     ) -> None:
-        if not isinstance(units, int) or isinstance(units, bool) or units <= 0:
-            raise ValueError(
-                f"Received an invalid value for argument `units`, expected a positive integer, got {units}."
-            )
+        check_positive(self, units=units)
         super().__init__(**kwargs)
         self.units = self.output_size = units
         self.activation = activations.get(activation)
@@ -84,11 +82,7 @@ class RecurrentCell(Layer):
 
     def build(self, input_shape: Any) -> None:
         """Makes the weights; the last size of ``input_shape`` must be known."""
-        if input_shape[-1] is None:
-            raise ValueError(
-                f"{type(self).__name__} '{self.name}': the last dimension of the inputs must be known to build the layer, "
-                f"got input_shape={tuple(input_shape)}."
-            )
+        require(input_shape[-1] is not None, self, "the last dimension must be known", input_shape=input_shape)
         width = self.gates * self.units
         self.kernel = add_weight_of(self, "kernel", (input_shape[-1], width))
         self.recurrent_kernel = add_weight_of(self, "recurrent", (self.units, width), name="recurrent_kernel")

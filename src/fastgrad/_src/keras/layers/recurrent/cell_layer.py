@@ -32,10 +32,7 @@ _OTHER_PARAMETERS = {
 def _checked_use_cudnn(use_cudnn: Any) -> Any:
     """Returns ``use_cudnn``, which is kept for Keras's signature; ValueError unless it is "auto", True, False or None."""
     if use_cudnn not in ("auto", True, False, None):
-        raise ValueError(
-            "Invalid value received for argument `use_cudnn`. Expected one of {'auto', True, False}. "
-            f"Received: use_cudnn={use_cudnn}"
-        )
+        raise ValueError(f"`use_cudnn` must be 'auto', True or False. Received: {use_cudnn=}")
     return use_cudnn
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.layers.convolution.base import checked_filters
 from fastgrad._src.keras.layers.input_spec import InputSpec
@@ -98,19 +99,12 @@ class ConvLSTMCell(LSTMCell):
         self.data_format = standardize_data_format(data_format)
         self.dilation_rate = spatial_integers(dilation_rate, rank, "dilation_rate")
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
-            raise ValueError(
-                "Specifying `strides > 1` is not compatible with `dilation_rate > 1`. Received: "
-                f"strides={self.strides} and dilation_rate={self.dilation_rate}"
-            )
+            raise ValueError(f"strides={self.strides} and dilation_rate={self.dilation_rate} are not compatible.")
         self._input_shape: Shape | None = None
 
     def build(self, input_shape: Any) -> None:
         """Makes the weights; all sizes of ``input_shape`` but the batch must be known."""
-        if None in tuple(input_shape)[1:]:
-            raise ValueError(
-                "ConvLSTM layers only support static input shapes for the spatial dimension and the channels. "
-                f"Received invalid input shape: input_shape={tuple(input_shape)}"
-            )
+        require(None not in tuple(input_shape)[1:], self, "it needs static input shapes", input_shape=input_shape)
         self._input_shape = tuple(input_shape)
         _, channels = split_shape(input_shape, self.data_format)
         width = 4 * self.filters
@@ -124,14 +118,11 @@ class ConvLSTMCell(LSTMCell):
     def get_initial_state(self, batch_size: Any = None) -> list[Tensor]:
         """The states h and c before the first time step: zeros."""
         if self._input_shape is None:
-            raise ValueError(
-                f"ConvLSTMCell '{self.name}': the shape of the states is known after `build(input_shape)`."
-            )
+            raise ValueError(f"ConvLSTMCell '{self.name}': the shape of the states is known after `build`.")
         shape, _ = self.compute_output_shape((batch_size, *self._input_shape[1:]))
         return [zeros(shape, self._layer_dtype) for _ in range(2)]
 
     def compute_output_shape(self, input_shape: Any, states_shape: Any = None) -> Any:
-        """The shapes of the output and of the states."""
         sizes, _ = split_shape(input_shape, self.data_format)
         counts = window_counts(sizes, self.kernel_size, self.strides, self.padding, self.dilation_rate, self.name)
         shape = joined_shape(input_shape[0], counts, self.filters, self.data_format)
@@ -141,7 +132,6 @@ class ConvLSTMCell(LSTMCell):
         return False
 
     def call(self, inputs: Tensor, states: Any, training: bool | None = False) -> tuple[Tensor, list[Tensor]]:
-        """Returns the output h after a time step, and the states [h, c]."""
         h, c = states
         factors, state_factors = self._step_dropout_factors(inputs, h, training)
         z = self._convolution(inputs, self.kernel._read(), factors, self.strides, self.padding, self.dilation_rate)
@@ -170,7 +160,6 @@ class ConvLSTMCell(LSTMCell):
         return concat([convolution_in_groups(x * f, part, *settings) for f, part in gates], self._channel_axis)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
         return {name: value for name, value in super().get_config().items() if name != "units"}
 
 
@@ -184,7 +173,6 @@ class _ConvLSTM(CellLayer):
         self.input_spec = InputSpec(ndim=self.cell.rank + 3)
 
     def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:
-        """The shape of the output; with ``return_state`` also those of the states."""
         batch, length, *sizes = sequences_shape
         state, _ = self.cell.compute_output_shape((batch, *sizes))
         output = (batch, length, *state[1:]) if self.return_sequences else state

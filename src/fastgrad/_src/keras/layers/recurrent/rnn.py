@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad._src.core import dtypes, nest
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.replicas import ALONE, replica_group_scope
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
@@ -61,11 +62,7 @@ class RNN(Layer):
             cell = StackedRNNCells(cell)
         if "call" not in dir(cell):
             raise ValueError(f"Argument `cell` should have a `call` method. Received: cell={cell}")
-        if "state_size" not in dir(cell):
-            raise ValueError(
-                "The RNN cell should have a `state_size` attribute (single integer or list of integers, one integer per "
-                f"RNN state). Received: cell={cell}"
-            )
+        require("state_size" in dir(cell), self, "`cell` must have a `state_size` of one integer or several", cell=cell)
         super().__init__(**kwargs)
         size = cell.state_size
         if size is None:
@@ -113,11 +110,7 @@ class RNN(Layer):
             self.cell.build((sequences_shape[0], *sequences_shape[2:]))
             self.cell.built = True
         if self.stateful and self.states is None:
-            if sequences_shape[0] is None:
-                raise ValueError(
-                    "When using `stateful=True` in a RNN, the batch size must be static. Found dynamic batch size: "
-                    f"sequence.shape={sequences_shape}"
-                )
+            require(sequences_shape[0] is not None, self, "stateful=True needs a static batch", shape=sequences_shape)
             with replica_group_scope(ALONE):  # each replica has the states of its own rows
                 self.__dict__["states"] = nest.map_structure(
                     lambda value: Variable(value, trainable=False, name="rnn_state"),
@@ -153,11 +146,7 @@ class RNN(Layer):
             training: whether dropout is applied.
         """
         batch, length = sequences._array.shape[:2]
-        if not length:
-            raise ValueError(
-                f"{type(self).__name__} '{self.name}': sequences must have a time step at least, got shape "
-                f"{tuple(sequences.shape)}."
-            )
+        require(length, self, "sequences must have a time step at least", shape=tuple(sequences.shape))
         states = self._initial_states(batch, initial_state)
         if nest.is_nested(mask):
             mask = mask[0]
@@ -165,8 +154,7 @@ class RNN(Layer):
             mask = cast(mask, dtypes.bool)
             if mask._array.shape[:2] != (batch, length):
                 raise ValueError(
-                    f"{type(self).__name__} '{self.name}': mask must have shape (batch, time) = {(batch, length)}, got "
-                    f"{tuple(mask.shape)}."
+                    f"{type(self).__name__}: mask must be of shape {(batch, length)}, got {tuple(mask.shape)}."
                 )
         if training:
             self._draw_dropout(self.cell, sequences, states)
@@ -278,7 +266,6 @@ class RNN(Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
-        """Makes the layer from ``config``, the result of ``get_config()``, with new weights."""
         config = dict(config)
         if "cell" in config:  # not of layers that make their own
             config["cell"] = deserialize_keras_object(config["cell"], custom_objects)

@@ -83,7 +83,6 @@ class StackedRNNCells(Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
-        """Makes the layer from ``config``, the result of ``get_config()``, with new weights."""
         config = dict(config)
         cells = [deserialize_keras_object(cell, custom_objects) for cell in config.pop("cells")]
         return cls(cells, **config)

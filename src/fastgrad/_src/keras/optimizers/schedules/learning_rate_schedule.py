@@ -37,7 +37,6 @@ class LearningRateSchedule(RecordedAttributesBase, Configured):
         )
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
         raise NotImplementedError(
             f"Learning rate schedule '{type(self).__name__}' must override `get_config()` in order to be serializable."
         )
@@ -59,7 +58,6 @@ class FormulaSchedule(LearningRateSchedule):
             return Tensor(np.asarray(self._rate(steps._on_host().astype(np.float64)), np.float32))
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
         return {}
 
     def _rate(self, step: Any) -> Any:

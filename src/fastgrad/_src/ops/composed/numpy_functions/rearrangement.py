@@ -103,9 +103,7 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> Any:
 def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> Any:
     """Pads each axis; ValueError for ``constant_values`` with another mode."""
     if constant_values is not None and mode != "constant":
-        raise ValueError(
-            f"pad: `constant_values` can only be provided when `mode == 'constant'`. Received: mode={mode}"
-        )
+        raise ValueError(f"pad: `constant_values` can only be provided when `mode == 'constant'`. Received: {mode=}")
     x = tensor(x)
     widths = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2)).tolist()
     return _pad(x, widths, mode.upper(), 0 if constant_values is None else constant_values)
