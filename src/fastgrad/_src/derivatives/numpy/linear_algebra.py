@@ -554,7 +554,7 @@ def norm(x):
 def largest_of(values, start):
     """Returns the largest of ``start`` and some numbers. As in Numba's norms, NaN counts only as ``start``."""
     for value in values:
-        if value > start:
+        if value > start:  # noqa: PLR1730  # as in Numba's norms
             start = value
     return start
 
@@ -563,7 +563,7 @@ def largest_of(values, start):
 def smallest_of(values, start):
     """Returns the smallest of ``start`` and some numbers. As in Numba's norms, NaN counts only as ``start``."""
     for value in values:
-        if value < start:
+        if value < start:  # noqa: PLR1730  # as in Numba's norms
             start = value
     return start
 
