@@ -12,6 +12,7 @@ import fastgrad as fg
 X = np.arange(1.0, 5.0)
 FEW = np.array([0.0, 3.0])
 NONE = np.zeros(0)
+LAST_IS_NAN = np.array([1.0, -3.0, math.nan])
 VECTOR = typeof(X)
 
 
@@ -50,12 +51,40 @@ def caught_power(x, k):
     return result
 
 
+@njit
+def item_of_slice(x, k):
+    items = [x[0], x[1], x[2]]
+    return items[k:][0]
+
+
+@njit
+def sum_of_slice(x, k):
+    items = [x[0], x[1], x[2]]
+    return sum(items[1:k])
+
+
+@njit
+def popped_set(x, k):
+    numbers = {1}
+    for _ in range(k):
+        numbers.pop()
+    return x[0] * len(numbers) + x[1]
+
+
 CASES = {
+    "an item of a slice of a list": (item_of_slice, X, 1),
+    "an item of a slice of a list from its end": (item_of_slice, X, -1),
+    "an item of an empty slice of a list": (item_of_slice, X, 9),
+    "a slice of a list": (sum_of_slice, X, 2),
+    "pop of a set of a constant": (popped_set, X, 1),
+    "pop of an empty set": (popped_set, X, 2),
     "zeros": (njit(lambda x, k: x[0] * len(np.zeros(k)) + np.zeros(k).sum()), X, -1),
     "zeros of a difference": (njit(lambda x, k: x[0] + np.zeros(len(x) - k).size), X, 9),
     "zeros of integers": (njit(lambda x, k: x[0] * np.zeros(k, np.int64).sum()), X, -1),
     "zeros of a callee": (njit(lambda x, k: x[0] * zeros(k).sum()), X, -1),
     "zeros of a constant": (njit(lambda x: x[0] * np.zeros(-1).sum()), X),
+    "zeros of 2**63 and above": (njit(lambda x, k: x[0] * np.zeros(np.uint64(k)).size), X, -1),
+    "zeros of an unsigned number": (njit(lambda x, k: x[0] * np.zeros(np.uint64(k)).size), X, 3),
     "empty": (njit(lambda x, k: x[0] * np.empty((2, k)).size), X, -1),
     "ones": (njit(lambda x, k: x[0] * np.ones((k, 2)).sum()), X, -1),
     "full": (njit(lambda x, k: x[0] * np.full(k, 2.0).sum()), X, -1),
@@ -63,6 +92,8 @@ CASES = {
     "eye": (njit(lambda x, k: x[0] * np.eye(k).sum()), X, -1),
     "identity": (njit(lambda x, k: x[0] * np.identity(k).sum()), X, -1),
     "broadcast_to": (njit(lambda x, k: np.broadcast_to(x, (k, 4)).sum()), X, -1),
+    "broadcast_to one element": (njit(lambda x: np.broadcast_to(x, (1,)).sum()), X),
+    "broadcast_to one row": (njit(lambda x, k: np.broadcast_to(x.reshape(2, 2), (k, 2)).sum()), X, 1),
     "extract by a shorter condition": (njit(lambda x, y: np.extract(y > 1.0, x).sum()), X, X[:3]),
     "extract by a longer condition": (njit(lambda x, y: np.extract(y > 1.0, x).sum()), X[:2], X),
     "extract by a longer condition that is False": (njit(lambda x, y: np.extract(y < 2.0, x).sum()), X[:2], X),
@@ -89,6 +120,9 @@ CASES = {
     "power of an argument that is defined": (njit(lambda d, k: d**k), 2.0, -3),
     "power of so many factors that C computes it": (njit(lambda d, k: d**k), 0.0, -(1 << 17)),
     "power of an integer": (njit(lambda d, k: d * 0**k), 1.0, -1),
+    "the built-in power of a constant exponent": (njit(lambda x, k: x[0] * pow(k, -1)), X, 0),
+    "the built-in power of a float": (njit(lambda d, k: 2.0 * pow(d, k)), 0.0, -1),
+    "the built-in power of another float": (njit(lambda d, k: 2.0 * pow(d, k)), 1.7, -3),
     "powers of an array": (njit(lambda x, k: (x**k).sum()), FEW, -1),
     "NumPy's power": (njit(lambda d, k: 2.0 * np.power(d, k)), 0.0, -1),
     "a caught power": (caught_power, FEW, -2),
@@ -96,6 +130,16 @@ CASES = {
     "variance of nothing": (njit(lambda x: np.var(2.0 * x)), NONE),
     "standard deviation of nothing": (njit(lambda x: 2.0 * x.std()), NONE),
     "variance of nothing with NumPy's errors": (njit(error_model="numpy")(lambda x: np.var(2.0 * x)), NONE),
+    "norm with an infinite number": (njit(lambda x: np.linalg.norm(2.0 * x)), X * math.inf),
+    "largest norm before NaN": (njit(lambda x: 2.0 * np.linalg.norm(x, np.inf)), LAST_IS_NAN),
+    "largest norm after NaN": (njit(lambda x: 2.0 * np.linalg.norm(x, np.inf)), LAST_IS_NAN[::-1].copy()),
+    "smallest norm before NaN": (njit(lambda x: 2.0 * np.linalg.norm(x, -np.inf)), LAST_IS_NAN),
+    "largest norm of nothing": (njit(lambda x: 2.0 * np.linalg.norm(x, np.inf)), NONE),
+    "norm of columns of NaN": (njit(lambda x: 2.0 * np.linalg.norm(x, 1)), np.eye(2) * math.nan),
+    "norm of no columns": (njit(lambda x: 2.0 * np.linalg.norm(x, 1)), np.zeros((0, 2))),
+    "norm by singular values of no matrix": (njit(lambda x: 2.0 * np.linalg.norm(x, 2)), np.zeros((0, 2))),
+    "condition number of zeros": (njit(lambda x: 2.0 * np.linalg.cond(x)), np.zeros((2, 2))),
+    "least squares of other sizes": (njit(lambda x, y: np.linalg.lstsq(x, y)[0].sum()), np.eye(2), X),
     "mean of nothing": (njit(lambda x: np.mean(2.0 * x)), NONE),
 }
 MATRICES = {

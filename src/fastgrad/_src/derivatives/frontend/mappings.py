@@ -204,7 +204,7 @@ _POP_OF_SET = CallRule(position_of_pop, None, None, (), name="pop of a set")
 def new_mapping(lowering: Lowering, type: types.Type, arguments: list[Any]) -> Mapping:
     """Returns a new dictionary without items, or a new set of the elements of ``arguments[0]``."""
     is_set = isinstance(type, types.Set)
-    key_types = _parts_of_key(lowering, type, type.dtype if is_set else type.key_type)
+    key_types = _parts_of_key(lowering, type, types.unliteral(type.dtype if is_set else type.key_type))
     if not is_set and not isinstance(type.value_type, containers.NUMBERS):
         raise lowering.builder.refuse(
             f"a dictionary with values of type {type.value_type} can't be differentiated: use numbers, such as positions in an array"
@@ -256,7 +256,7 @@ def _lists_of(mapping: Mapping) -> list[NumberList]:
 
 
 def _key_type(mapping: Mapping) -> types.Type:
-    return mapping.type.dtype if mapping.values is None else mapping.type.key_type
+    return types.unliteral(mapping.type.dtype if mapping.values is None else mapping.type.key_type)
 
 
 def _parts_of_key(lowering: Lowering, mapping_type: types.Type, type: types.Type) -> list[types.Type]:

@@ -115,6 +115,9 @@ class Operands:
     def array_size(self, value: Any) -> Operand:
         """Returns ``value`` as a size of a new array; checks it within ``try``, which may catch the error."""
         size = self.scalar(value)
+        if size.type == types.uint64 and not isinstance(size, Constant):
+            size = self.cast(size, INDEX)
+            size.is_natural = False  # from 2**63 on it is below 0
         if self._builder.is_in_try and not size.is_natural:
             self._lowering.calls.inline(checked_size.py_func, [size])
         return size

@@ -284,14 +284,14 @@ class Operators(Part):
     def _checked_operation(self, function: Any, numbers: list[Operand]) -> ScalarOperation:
         if self._is_checked(function, numbers):
             return self._builder.call_of(_CHECKED_DIVISIONS[function], 2)
-        if function is operator.pow and isinstance(numbers[0].type, types.Float):
+        if function in (operator.pow, pow) and isinstance(numbers[0].type, types.Float):
             return POWER_OF_FLOAT
         return OPERATORS.get(function) or self._builder.call_of(function, len(numbers))
 
     def _is_raising_power(self, function: Any, numbers: list[Operand]) -> bool:
         """True if a power raises where its base is 0: the integer that is its exponent may be negative."""
         base, exponent = numbers[0], numbers[-1]
-        if function is not operator.pow or not isinstance(exponent.type, types.Integer) or exponent.is_natural:
+        if function not in (operator.pow, pow) or not isinstance(exponent.type, types.Integer) or exponent.is_natural:
             return False
         if not isinstance(base.type, types.Float):
             return self._lowering.frame.error_model == "python"

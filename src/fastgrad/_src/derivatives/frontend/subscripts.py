@@ -178,8 +178,11 @@ class Subscripts(Part):
     def _item_of_tuple(self, name: str, value: ir.Expr, container: Items) -> Any:
         index = static_value(self._operands.value(value.index)) if value.op == "getitem" else value.index
         if isinstance(index, Slice):
-            bounds = [None if bound is None else static_value(bound) for bound in index]
-            index = slice(*bounds)
+            given = [bound for bound in index if bound is not None]
+            if any(static_value(bound) is None for bound in given):
+                whole = lists.new_list(self._lowering, container.type, container.values)
+                return lists.item(self._lowering, whole, index, container.type)
+            index = slice(*[None if bound is None else static_value(bound) for bound in index])
         if isinstance(index, slice):
             items = container.values[index]
             return Items(items, types.Tuple([type_of(item) for item in items]))

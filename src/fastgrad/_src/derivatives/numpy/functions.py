@@ -13,7 +13,7 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.derivatives.frontend import views as view_rules
-from fastgrad._src.derivatives.frontend.array_expressions import broadcast_axis_size
+from fastgrad._src.derivatives.frontend.array_expressions import broadcast, broadcast_axis_size
 from fastgrad._src.derivatives.frontend.selections import select
 from fastgrad._src.derivatives.frontend.views import FULL_SLICE, NEW_AXIS, Slice
 from fastgrad._src.derivatives.ir.operands import (
@@ -55,8 +55,7 @@ from fastgrad._src.derivatives.numpy.array_functions import (
     strip_trailing_none,
 )
 from fastgrad._src.derivatives.numpy.loop_sources import (
-    broadcast_size,
-    broadcast_step,
+    assigned_step,
     common_size,
     draw_loops,
     equal_section_start,
@@ -426,17 +425,10 @@ def _permute_axes(lowering: Lowering, array: Any, *axes: Any, permute: Callable[
 @register(np.broadcast_to)
 def _broadcast_to(lowering: Lowering, array: Any, shape: Any) -> Any:
     builder = lowering.builder
-    dims = [lowering.builder.checked_size(size) for size in dims_of(lowering, shape)]
+    dims = [builder.checked_size(size) for size in dims_of(lowering, shape)]
     if not rank_of(array):
         return NotImplemented
-    zero, first = index_constant(0), len(dims) - rank_of(array)
-    axes = [Axis(None, zero, size) for size in dims[:first]]
-    to_size, to_step = builder.call_of(broadcast_size, 2), builder.call_of(broadcast_step, 2)
-    for axis, size in zip(array.axes, dims[first:], strict=True):
-        step = builder.index(to_step, axis.size, size, is_natural=True)
-        new_size = builder.index(to_size, axis.size, size, is_natural=True)
-        axes.append(Axis(axis.root_axis, builder.index(MULTIPLY, axis.step, step), new_size))
-    return View(array.root, array.starts, axes, array.parts)
+    return broadcast(builder, array, dims, assigned_step)
 
 
 def _joint_shape(builder: Any, shapes: list[list[Operand]]) -> Items:

@@ -506,7 +506,7 @@ def matrix_rank_of_tolerance(A: 2, tol: 0):
 def cond(x: 2):
     """Returns the condition number of a matrix: the largest singular value over the smallest one."""
     s = np.linalg.svd(x)[1]
-    return s[0] / s[-1]
+    return math.inf if s[0] == 0.0 else s[0] / s[-1]  # of a matrix of zeros too, as in Numba
 
 
 def cond_of_order(x: 2, p: 0):
@@ -514,13 +514,22 @@ def cond_of_order(x: 2, p: 0):
     return np.linalg.norm(x, p) * np.linalg.norm(np.linalg.inv(x), p)
 
 
+@numba.njit
+def check_rows(a, b):
+    """Raises as Numba's ``lstsq`` does if a matrix and its right sides differ in their numbers of rows."""
+    if a.shape[0] != b.shape[0]:
+        raise np.linalg.LinAlgError("Incompatible array sizes, system is not dimensionally valid.")
+
+
 def lstsq(a: 2, b):
     """Returns the shortest of the vectors ``x`` for which ``a @ x - b`` is shortest, for ``a`` of full rank."""
+    check_rows(a, b)
     return np.linalg.pinv(a) @ b
 
 
 def lstsq_of_cutoff(a: 2, b, rcond: 0):
     """Returns what ``lstsq`` does; singular values below ``rcond`` times the largest one count as 0, so ``a`` has not full rank."""
+    check_rows(a, b)
     return np.linalg.pinv(a, max(rcond, 1e-15)) @ b
 
 
@@ -534,21 +543,41 @@ def norm(x):
         largest = np.maximum(largest, abs(value))
     if largest == 0.0:
         return 0.0
-    scale = 1.0 if 1e-100 < largest < 1e100 else largest
+    scale = 1.0 if 1e-100 < largest < 1e100 or largest == math.inf else largest
     total = 0.0
     for value in x.ravel():
         total += (value / scale) * (value / scale)
     return scale * math.sqrt(total)
 
 
+@numba.njit
+def largest_of(values, start):
+    """Returns the largest of ``start`` and some numbers. As in Numba's norms, NaN counts only as ``start``."""
+    for value in values:
+        if value > start:  # noqa: PLR1730  # as in Numba's norms
+            start = value
+    return start
+
+
+@numba.njit
+def smallest_of(values, start):
+    """Returns the smallest of ``start`` and some numbers. As in Numba's norms, NaN counts only as ``start``."""
+    for value in values:
+        if value < start:  # noqa: PLR1730  # as in Numba's norms
+            start = value
+    return start
+
+
 def vector_norm(x: 1, ord: 0):
     """Returns the norm of order ``ord`` of a vector."""
+    if x.size == 0:
+        return 0.0
     if ord == 2:
         return np.linalg.norm(x)
     if ord == math.inf:
-        return np.max(np.abs(x))
+        return largest_of(np.abs(x), abs(x[0]))
     if ord == -math.inf:
-        return np.min(np.abs(x))
+        return smallest_of(np.abs(x), abs(x[0]))
     if ord == 0:
         return float(np.count_nonzero(x))
     if ord == 1:
@@ -558,8 +587,10 @@ def vector_norm(x: 1, ord: 0):
 
 def matrix_norm(x: 2, ord: 0):
     """Returns the norm of a matrix: of order 1, -1, inf or -inf the largest or smallest sum of a column or row, of 2 or -2 a singular value."""
+    if x.size == 0:
+        return 0.0
     if ord * ord == 4:
         s = np.linalg.svd(x)[1]
         return s[0] if ord > 0 else s[-1]
     sums = np.sum(np.abs(x), 0) if ord * ord == 1 else np.sum(np.abs(x), 1)
-    return np.max(sums) if ord > 0 else np.min(sums)
+    return largest_of(sums, 0.0) if ord > 0 else smallest_of(sums, np.finfo(x.dtype).max)
