@@ -21,7 +21,7 @@ ALLOWED = {
     "compiler/dispatch/function_source.py": "methods of Python's lists",
     "compiler/dispatch/function_type.py": "TensorFlow's names of the types of operations",
     "compiler/recording/scalar.py": "Python's operators",
-    "jit/compile.py": "functions of the C library",
+    "jit/external_symbols.py": "functions of the C library",
     "kernels/gemm/dense.py": "values of the attribute `activation`, which choose a kernel",
 }
 
