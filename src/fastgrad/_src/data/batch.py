@@ -58,7 +58,7 @@ def _stack_leaf(tensors: Sequence[Any], uniform_lengths: Sequence[int | None] | 
     if uniform_lengths:
         return ragged_stack(tensors, uniform_lengths)
     if not isinstance(tensors[0], Tensor):
-        raise TypeError("Dataset.batch: datasets cannot be batched: flat_map(lambda window: window.batch(n)).")
+        raise TypeError("Dataset.batch: datasets cannot be batched: use flat_map(lambda window: window.batch(n)).")
     arrays = [tensor._on_host() for tensor in tensors]
     shape = arrays[0].shape
     for array in arrays:

@@ -207,7 +207,7 @@ class DatasetBatching(Pipeline):
             ValueError: both sizes are given, or none.
         """
         if (window_size is None) == (window_size_func is None):
-            raise ValueError("group_by_window: either `window_size` or `window_size_func` must be specified.")
+            raise ValueError("group_by_window: either `window_size` or `window_size_func` must be specified, not both.")
         if window_size_func is None:
             size = _positive_integer(window_size, "group_by_window: Window size")
             return self._of(grouping.Grouped(self._node, key_func, reduce_func, lambda key: size, self._of))
@@ -242,7 +242,9 @@ class DatasetBatching(Pipeline):
         """
         boundaries, sizes = list(bucket_boundaries), list(bucket_batch_sizes)
         if len(sizes) != len(boundaries) + 1:
-            raise ValueError(f"`bucket_batch_sizes` must have {len(boundaries) + 1} numbers, got {len(sizes)}.")
+            raise ValueError(
+                f"bucket_by_sequence_length: `bucket_batch_sizes` must have {len(boundaries) + 1} numbers, one more than the boundaries, got {len(sizes)}."
+            )
 
         def bucket(*element: Any) -> int:
             length = call_with_element(element_length_func, element)

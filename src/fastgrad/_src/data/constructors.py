@@ -194,7 +194,7 @@ class DatasetConstructors(Pipeline):
         probabilities = np.asarray(probabilities, np.float64)
         if probabilities.shape != (len(nodes),):
             raise ValueError(
-                f"`weights` should have the same length as `datasets`: {probabilities.size}, {len(nodes)}."
+                f"`weights` should have the same length as `datasets`: got {probabilities.size} weights for {len(nodes)} datasets."
             )
         if not (probabilities >= 0).all() or not probabilities.sum() < np.inf:
             raise ValueError(f"Invalid `weights`: they must be finite and not negative, got {probabilities.tolist()}.")

@@ -109,7 +109,9 @@ def make_batched_features_dataset(
     files = Dataset.list_files(file_pattern, shuffle, shuffle_seed)
     parse = parse_example_dataset(features)
     if label_key is not None and label_key not in features:
-        raise ValueError(f"{what}: The `label_key` provided ({label_key!r}) must be one of {list(features)}.")
+        raise ValueError(
+            f"{what}: The `label_key` provided ({label_key!r}) must be one of `features`: {list(features)}."
+        )
     cycle = 1 if reader_num_threads in (None, AUTOTUNE) else reader_num_threads
     examples = files.interleave(lambda name: read(name, *arguments), cycle)
     if isinstance(examples.element_spec, tuple):  # keys and values

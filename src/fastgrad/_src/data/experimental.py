@@ -68,7 +68,7 @@ def get_next_as_optional(iterator: Iterator) -> Optional:
         AttributeError: ``iterator`` is no iterator of a dataset.
     """
     if not hasattr(iterator, "get_next_as_optional"):
-        raise AttributeError(f"get_next_as_optional: expected iter(dataset), got {type(iterator).__name__}.")
+        raise AttributeError(f"get_next_as_optional: expected an iter(dataset), got {type(iterator).__name__}.")
     return iterator.get_next_as_optional()
 
 
@@ -154,7 +154,9 @@ def from_list(elements: list[Any], name: str | None = None) -> Dataset:
     if not isinstance(elements, list):
         raise ValueError(f"from_list: Invalid `elements`. `elements` must be a list, got {type(elements).__name__}.")
     if not elements:
-        raise ValueError("from_list: `elements` should not be empty. Use tf.data.Dataset.range(0).")
+        raise ValueError(
+            "from_list: `elements` should not be empty. For an empty dataset use tf.data.Dataset.range(0)."
+        )
     items = list(map(to_element, elements))
     specs = list(map(spec_of, items))
     try:

@@ -27,7 +27,7 @@ class DatasetInitializer(KeyValueTensorInitializer):
     def __init__(self, dataset: Dataset) -> None:
         spec = checked_dataset("DatasetInitializer", dataset).element_spec
         if not (isinstance(spec, tuple) and len(spec) == 2 and all(_is_scalar(leaf) for leaf in spec)):
-            raise TypeError(f"DatasetInitializer: the elements must be pairs of scalars, got {spec}.")
+            raise TypeError(f"DatasetInitializer: the elements must be pairs of scalars (key, value), got {spec}.")
         pairs = list(dataset.as_numpy_iterator())
         keys, values = (
             convert_to_tensor(np.array([pair[place] for pair in pairs], leaf.dtype.numpy))

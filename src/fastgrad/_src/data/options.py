@@ -57,7 +57,9 @@ class Settings:
         if self._is_read_only:
             raise ValueError("Dataset.options() is read-only. Use `tf.data.Dataset.with_options(options)`.")
         if name not in self._TYPES:
-            raise AttributeError(f"Cannot set the property {name}: there are {', '.join(self._TYPES)}.")
+            raise AttributeError(
+                f"Cannot set the property {name} on {type(self).__name__}: there are {', '.join(self._TYPES)}."
+            )
         setting_type = self._TYPES[name]
         if not isinstance(value, setting_type):
             raise TypeError(f'Property "{name}" must be of type {setting_type}, got: {value!r} (type: {type(value)})')

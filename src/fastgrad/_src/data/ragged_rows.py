@@ -140,6 +140,6 @@ def stack_ragged_tensors(column: Sequence[Composite], uniform: Sequence[int | No
     counts = [len(part[1]) - 1 for part in parts]
     if len(set(counts)) > 1:
         raise InvalidArgumentError(
-            f"Dataset.batch: Cannot batch ragged tensors with different numbers of rows: {counts}."
+            f"Dataset.batch: Cannot batch ragged tensors with different numbers of rows: {counts}. Use ragged_batch."
         )
     return ragged_stack(column, uniform or [None] * len(parts[0]))

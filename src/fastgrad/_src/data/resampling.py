@@ -59,7 +59,9 @@ class Resampled(RandomStage, Stage):
     def _class_number(self, element: Any) -> int:
         number = int(convert_to_tensor(call_with_element(self._class_function, element)))
         if not 0 <= number < len(self._target):
-            raise InvalidArgumentError(f"rejection_resample: class_func gave {number} of {len(self._target)} classes.")
+            raise InvalidArgumentError(
+                f"rejection_resample: class_func gave {number}, target_dist has {len(self._target)} classes."
+            )
         return number
 
     def _keep_probabilities(self, frequencies: np.ndarray) -> np.ndarray:

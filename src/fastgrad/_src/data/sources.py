@@ -55,7 +55,7 @@ def rows_of_tensors(tensors: Any) -> RowSource:
         raise ValueError("Dataset.from_tensor_slices: Invalid `tensors`. `tensors` should not be empty.")
     for array in present_arrays:
         if isinstance(array, np.ndarray) and not array.ndim:
-            raise ValueError("from_tensor_slices: Unbatching a tensor is only supported for rank >= 1.")
+            raise ValueError("from_tensor_slices: Unbatching a tensor is only supported for rank >= 1, got a scalar.")
         if len(array) != len(present_arrays[0]):
             raise ValueError(
                 f"Dataset.from_tensor_slices: Dimensions {len(present_arrays[0])} and {len(array)} are not compatible: "

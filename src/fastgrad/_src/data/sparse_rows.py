@@ -93,7 +93,9 @@ def stack_as_sparse(column: Sequence[np.ndarray], row_shape: Sequence[int | None
                 f"Dataset.sparse_batch: an element has the shape {array.shape}, whose rank is not that of row_shape, {list(row_shape)}."
             )
         if any(limit is not None and size > limit for size, limit in zip(array.shape, row_shape, strict=True)):
-            raise DataLossError(f"Dataset.sparse_batch: the shape {array.shape} is larger than {list(row_shape)}.")
+            raise DataLossError(
+                f"Dataset.sparse_batch: the shape {array.shape} is larger than row_shape={list(row_shape)}."
+            )
     positions = [np.argwhere(np.ones(array.shape, bool)) for array in column]
     numbers = np.repeat(np.arange(len(column)), [array.size for array in column])
     indices = np.concatenate([numbers[:, None], np.concatenate(positions)], 1)

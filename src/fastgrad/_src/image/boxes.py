@@ -313,7 +313,9 @@ def _sampled_box(  # noqa: PLR0913  # TensorFlow's arguments
     if boxes._array.ndim != 3 or boxes._array.shape[-1] != 4:
         raise InvalidArgumentError(f"{name}: bounding_boxes must have shape (batch, boxes, 4), got {boxes.shape}.")
     if not boxes._array.size and not use_image_if_no_bounding_boxes:
-        raise InvalidArgumentError(f"{name}: No bounding boxes provided as input; see use_image_if_no_bounding_boxes.")
+        raise InvalidArgumentError(
+            f"{name}: No bounding boxes provided as input; pass use_image_if_no_bounding_boxes=True."
+        )
     ranges = []
     for what, value, default in (
         ("aspect_ratio_range", aspect_ratio_range, (0.75, 1.33)),
@@ -324,7 +326,9 @@ def _sampled_box(  # noqa: PLR0913  # TensorFlow's arguments
             raise InvalidArgumentError(f"{name}: {what} must be two numbers, got {value!r}.")
         low, high = bounds
         if not 0 < low <= high or (what == "area_range" and high > 1):
-            raise InvalidArgumentError(f"{name}: {what} must be two positive numbers in order, up to 1; got {value}.")
+            raise InvalidArgumentError(
+                f"{name}: {what} must be two positive numbers in order, areas up to 1; got {value}."
+            )
         ranges.append((low, high))
     attempts = 100 if max_attempts is None else as_python_int(max_attempts, f"{name}: max_attempts")
     if attempts <= 0:

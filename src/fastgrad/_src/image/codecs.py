@@ -303,7 +303,9 @@ def decode_webp(contents: Any, channels: Any = 0, dtype: Any = dtypes.uint8, nam
         image = _pillow_image_of(what, data, ("WEBP",), channels)
         depth = len(image.getbands())
         if channels not in (0, depth):
-            raise InvalidArgumentError(f"{what}: Number of channels requested does not match: {channels}, {depth}.")
+            raise InvalidArgumentError(
+                f"{what}: Number of channels requested does not match: {channels}, the input has {depth}."
+            )
         try:
             return np.stack([np.asarray(frame.convert(image.mode)) for frame in frames_of(image, data, "contents")])
         except OSError as error:

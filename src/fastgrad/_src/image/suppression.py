@@ -387,7 +387,7 @@ def non_max_suppression_padded(  # noqa: PLR0913  # TensorFlow's arguments
     corners, numbers = _checked_boxes_and_scores(what, boxes, scores)
     shape = corners._array.shape
     if len(shape) > 2 and not pad_to_max_output_size:
-        raise ValueError(f"{what}: 'pad_to_max_output_size' must be True for batched input, got {tuple(shape)}.")
+        raise ValueError(f"{what}: 'pad_to_max_output_size' must be True for batched input, of shape {tuple(shape)}.")
     if len(shape) < 2 or shape[-1] != 4 or numbers._array.shape != shape[:-1]:
         raise InvalidValueError(
             f"{what}: boxes must have shape (..., boxes, 4), and scores shape (..., boxes); got {TensorShape(shape)} and "

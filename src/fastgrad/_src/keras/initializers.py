@@ -216,7 +216,9 @@ class VarianceScaling(RandomInitializer):
         if distribution == "normal":
             distribution = "truncated_normal"
         if distribution not in ("uniform", "truncated_normal", "untruncated_normal"):
-            raise ValueError(f"`distribution` must be uniform or (un)truncated_normal. Received: {distribution=}")
+            raise ValueError(
+                f"`distribution` must be uniform, truncated_normal or untruncated_normal, got {distribution=}"
+            )
         self.scale, self.mode, self.distribution = scale, mode, distribution
         self.input_axes, self.output_axes = input_axes, output_axes
 

@@ -273,7 +273,7 @@ def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:
     x, y = convert_to_tensor(then()), convert_to_tensor(otherwise())
     if condition.shape.rank > x.shape.rank:
         raise ValueError(
-            f"`condition` must not have more dimensions than the values. Received: {condition.shape=}, {x.shape=}"
+            f"switch: `condition` must not have more dimensions than the values. Received: {condition.shape=}, then_expression {x.shape}"
         )
     return where(reshape(condition, (*condition.shape, *[1] * (x.shape.rank - condition.shape.rank))), x, y)
 
@@ -582,7 +582,7 @@ def conv2d_transpose(
             x, kernel, sizes, _strides_of(layout, strides), _padding(padding), layout
         )
     if rates[0] != rates[1]:
-        raise ValueError(f"Both numbers of `dilation_rate` must be equal. Received: {dilation_rate=}")
+        raise ValueError(f"conv2d_transpose: both numbers of `dilation_rate` must be equal. Received: {dilation_rate=}")
     if layout == "NHWC":
         return atrous_conv2d_transpose(x, kernel, sizes, rates[0], _padding(padding))
     last = [sizes[axis] for axis in (0, 2, 3, 1)]

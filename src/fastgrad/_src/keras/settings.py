@@ -92,5 +92,7 @@ def standardize_dtype(dtype: Any) -> DType:
     except TypeError:
         raise ValueError(f"Invalid dtype: {dtype}") from None
     if known_dtype.is_narrow and known_dtype.name not in _NARROW_DTYPE_NAMES:
-        raise ValueError(f"Invalid dtype: {known_dtype.name}; Keras has {' and '.join(_NARROW_DTYPE_NAMES)}.")
+        raise ValueError(
+            f"Invalid dtype: {known_dtype.name}; of the narrow ones, Keras has {' and '.join(_NARROW_DTYPE_NAMES)}."
+        )
     return known_dtype

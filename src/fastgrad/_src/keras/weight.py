@@ -61,7 +61,7 @@ def fixed_shape(shape: Any, owner: str) -> tuple[int, ...]:
         shape = (shape,)
     sizes = tuple(TensorShape(shape))
     if None in sizes:
-        raise ValueError(f"{owner}: shapes of variables must be fully-defined (no `None`). Received: {sizes}")
+        raise ValueError(f"{owner}: shapes of variables must be fully-defined (no `None`). Received: shape={sizes}")
     return sizes
 
 

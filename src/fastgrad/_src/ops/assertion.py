@@ -172,7 +172,9 @@ def Assert(
     """Raises InvalidArgumentError with ``data`` unless ``condition`` is true. TensorFlow: tf.debugging.Assert."""
     predicate = convert_to_tensor(condition)
     if predicate._array.ndim:
-        raise ValueError(f"Assert: the truth value of shape {predicate.shape} is ambiguous; use tf.reduce_all.")
+        raise ValueError(
+            f"Assert: the truth value of a condition of shape {predicate.shape} is ambiguous; use tf.reduce_all."
+        )
     _assert_true_operation(predicate, *[convert_to_tensor(item) for item in data], summarize=summarize)
 
 
@@ -332,7 +334,9 @@ def assert_same_float_dtype(tensors: Any = None, dtype: Any = None) -> dtypes.DT
         item_dtype = convert_to_tensor(item).dtype
         expected = expected or item_dtype
         if item_dtype is not expected:
-            raise ValueError(f"assert_same_float_dtype: got {item_dtype.name}, but wanted {expected.name}.")
+            raise ValueError(
+                f"assert_same_float_dtype: got {item_dtype.name}, but wanted {expected.name} as the others."
+            )
     expected = expected or dtypes.float32
     if expected.numpy not in FLOAT_DTYPES:
         raise ValueError(f"Expected floating point type, got {expected!r}.")

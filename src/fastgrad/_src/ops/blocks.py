@@ -48,7 +48,7 @@ def space_to_depth(input: Any, block_size: int, data_format: str = "NHWC", name:
     n, height, width, channels = x._array.shape
     b = block_size
     if height % b or width % b:
-        raise InvalidArgumentError(f"space_to_depth: {height} x {width} should be divisible by block_size: {b}.")
+        raise InvalidArgumentError(f"space_to_depth: image {height} x {width} should be divisible by block_size: {b}.")
     x = TABLE["reshape"](x, shape=(n, height // b, b, width // b, b, channels))
     x = TABLE["transpose"](x, perm=(0, 1, 3, 2, 4, 5))
     return _to_data_format(TABLE["reshape"](x, shape=(n, height // b, width // b, b * b * channels)), data_format)
@@ -91,7 +91,9 @@ def _checked_blocks(
     if table.min(initial=0) < 0 or min(blocks, default=1) < 1:
         raise InvalidArgumentError(f"{name}: block_shape must be >= 1, {what} >= 0, got {blocks} and {table.tolist()}.")
     if x._array.ndim < 1 + len(blocks):
-        raise InvalidArgumentError(f"{name}: input rank should be >= {1 + len(blocks)} instead of {x._array.ndim}.")
+        raise InvalidArgumentError(
+            f"{name}: input rank should be >= {1 + len(blocks)} instead of {x._array.ndim} for block_shape {list(blocks)}."
+        )
     return blocks, table
 
 
@@ -119,7 +121,9 @@ def space_to_batch(input: Any, block_shape: Any, paddings: Any, name: str | None
     split_sizes = []
     for axis, (size, block) in enumerate(zip(sizes, blocks, strict=False)):
         if size % block:
-            raise InvalidArgumentError(f"space_to_batch: padded_shape[{axis}]={size} is not divisible by {block}.")
+            raise InvalidArgumentError(
+                f"space_to_batch: padded_shape[{axis}]={size} is not divisible by block_shape {block}."
+            )
         split_sizes += [size // block, block]
     x = TABLE["reshape"](x, shape=(batch, *split_sizes, *sizes[count:]))
     inner = tuple(range(2, 2 * count + 1, 2))

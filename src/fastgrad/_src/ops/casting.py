@@ -83,7 +83,9 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
     if x.dtype.is_narrow or dtype.is_narrow:
         check_narrow_cast("cast", x.dtype, dtype)
     elif x.dtype is dtypes.string or dtype is dtypes.string:
-        raise UnimplementedError(f"cast: Cast {x.dtype.name} to {dtype.name} is not supported; see tf.strings.")
+        raise UnimplementedError(
+            f"cast: Cast {x.dtype.name} to {dtype.name} is not supported; tf.strings.to_number and tf.strings.as_string are."
+        )
     return _cast_operation(x, dtype=dtype.name)
 
 

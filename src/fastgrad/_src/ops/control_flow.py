@@ -143,7 +143,9 @@ def _checked_branch_pairs(pred_fn_pairs: Any, exclusive: bool) -> list[tuple[Ten
         raise TypeError(f"'pred_fn_pairs' must be a list, tuple, or dict. Received: {type(pred_fn_pairs)}")
     if isinstance(pred_fn_pairs, Mapping):
         if not exclusive:
-            raise ValueError("Unordered dictionaries are not supported for 'pred_fn_pairs' when `exclusive=False`.")
+            raise ValueError(
+                "Unordered dictionaries are not supported for 'pred_fn_pairs' when `exclusive=False`: use a list."
+            )
         pred_fn_pairs = [
             (key.deref() if hasattr(key, "deref") else key, function) for key, function in pred_fn_pairs.items()
         ]

@@ -185,7 +185,9 @@ def _qr_gradient(needs: Any, g: Any, y: Any, x: Tensor, full_matrices: bool) -> 
     gq, gr = g
     rows, columns = x._array.shape[-2:]
     if full_matrices and rows > columns:
-        raise UnimplementedError(f"qr: full_matrices=True with more rows than columns has no gradient: {x.shape}.")
+        raise UnimplementedError(
+            f"qr: full_matrices=True with more rows than columns has no gradient: {x.shape}. Use full_matrices=False."
+        )
     if rows >= columns:
         return (_tall_qr_gradient(gq, gr, q, r),)
     r_square = r[..., :rows]

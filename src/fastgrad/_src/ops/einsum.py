@@ -239,7 +239,9 @@ def _paired_axes(axes: Any, x: np.ndarray, y: np.ndarray) -> tuple[tuple[int, ..
     for operand_number, (part, array) in enumerate(zip(axis_lists, (x, y), strict=True)):
         for position, axis in enumerate(part):
             if not -array.ndim <= axis < array.ndim:
-                raise IndexError(f"tensordot: axis {axis} is out of range for operand {operand_number}, {array.shape}.")
+                raise IndexError(
+                    f"tensordot: axis {axis} is out of range for operand {operand_number} of {array.shape}."
+                )
             part[position] = axis % array.ndim
         if len(set(part)) != len(part):
             raise ValueError(f"tensordot: an axis of operand {operand_number} appears more than once in `axes` {axes}.")

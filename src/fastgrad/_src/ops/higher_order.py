@@ -414,7 +414,9 @@ def _initial_carry(
     if initializer is not None:
         return initializer, [convert_to_tensor(leaf) for leaf in nest.flatten(initializer)], tensors
     if not count:
-        raise OutOfRangeError(f"{what}: Tried to read from index 0 but array size is: 0 (elems is empty).")
+        raise OutOfRangeError(
+            f"{what}: Tried to read from index 0 but array size is: 0 (elems is empty; give initializer)."
+        )
     first, start, stop = (count - 1, 0, count - 1) if reverse else (0, 1, count)
     return elems, [x[first] for x in tensors], [x[start:stop] for x in tensors]
 

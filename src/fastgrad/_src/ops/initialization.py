@@ -95,7 +95,7 @@ class constant_initializer(_Initializer):  # noqa: N801
 
     def __init__(self, value: Any = 0, support_partition: bool = False) -> None:
         if not (np.isscalar(value) or isinstance(value, (list, tuple, np.ndarray))):
-            raise TypeError(f"Invalid type for initial {value=}. Expected a number or array.")
+            raise TypeError(f"constant_initializer: Invalid type for initial {value=}. Expected a number or array.")
         self.value, self.support_partition = value, support_partition
 
     def __call__(self, shape: Any, dtype: Any = None, **options: Any) -> Tensor:

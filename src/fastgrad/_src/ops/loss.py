@@ -198,7 +198,7 @@ def sparse_softmax_cross_entropy_with_logits(labels: Any, logits: Any, name: str
     what = "sparse_softmax_cross_entropy_with_logits"
     _check_floating(what, x)
     if t._array.dtype.kind not in "iu":
-        raise InvalidArgumentError(f"{what}: labels must be int32 or int64, got {t.dtype.name}; cast them.")
+        raise InvalidArgumentError(f"{what}: labels must be int32 or int64, got {t.dtype.name}; use tf.cast.")
     if not x.ndim:
         raise ValueError(f"{what}: Logits cannot be scalars - received shape {x.shape}.")
     if t._array.shape != x._array.shape[:-1]:
@@ -307,7 +307,7 @@ def softmax_cross_entropy_with_logits(labels: Any, logits: Any, axis: int = -1, 
         t = cast(t, x.dtype)  # TensorFlow casts labels, too
     rank = x.ndim
     if not rank or not -rank <= axis < rank:
-        raise InvalidArgumentError(f"{what}: axis must be in [{-rank}, {rank}) of {list(x.shape)}, got {axis}.")
+        raise InvalidArgumentError(f"{what}: axis must be in [{-rank}, {rank}) for logits {list(x.shape)}, got {axis}.")
     axis %= rank
     if axis != rank - 1 and t.ndim == rank:
         order = [*range(axis), *range(axis + 1, rank), axis]
@@ -386,7 +386,9 @@ def weighted_cross_entropy_with_logits(labels: Any, logits: Any, pos_weight: Any
     z = convert_to_tensor(labels, dtype_hint=x.dtype)
     _check_same_shape("weighted_cross_entropy_with_logits", x, z)
     if isinstance(pos_weight, (str, bytes)):
-        raise TypeError(f"weighted_cross_entropy_with_logits: pos_weight must be a number, got {pos_weight!r}.")
+        raise TypeError(
+            f"weighted_cross_entropy_with_logits: pos_weight must be a number or tensor, got {pos_weight!r}."
+        )
     weight = 1.0 + (pos_weight - 1.0) * z
     tail = TABLE["log1p"](TABLE["exp"](TABLE["negative"](TABLE["abs"](x))))
     return (1.0 - z) * x + weight * (tail + TABLE["relu"](TABLE["negative"](x)))

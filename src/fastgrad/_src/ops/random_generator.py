@@ -58,7 +58,9 @@ def shape_of_argument(what: str, shape: Any) -> tuple[int, ...]:
 def check_shape_suffix(what: str, shape: tuple[int, ...], suffix: tuple[int, ...]) -> None:
     """Raises InvalidArgumentError unless ``shape`` ends with ``suffix``."""
     if shape[len(shape) - len(suffix) :] != suffix:
-        raise InvalidArgumentError(f"{what}: Shape passed in must end with {list(suffix)}, got {list(shape)}.")
+        raise InvalidArgumentError(
+            f"{what}: Shape passed in must end with broadcasted shape {list(suffix)}, got {list(shape)}."
+        )
 
 
 class Generator:

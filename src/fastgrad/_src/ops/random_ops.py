@@ -146,7 +146,9 @@ def categorical_from(draw_words: Any, what: str, logits: Any, num_samples: Any, 
             f"{what}: logits should be a matrix of floats, got shape {list(x.shape)}, dtype {x.dtype.name}."
         )
     if count < 0 or (not x.shape[1] and count and x.shape[0]):
-        raise InvalidArgumentError(f"{what}: num_samples >= 0 and num_classes > 0, got {count} and {x.shape[1]}.")
+        raise InvalidArgumentError(
+            f"{what}: num_samples must be >= 0 and num_classes > 0, got {count} and {x.shape[1]}."
+        )
     kernel_dtype = result_dtype if result_dtype in (dtypes.int32, dtypes.int64) else dtypes.int64
     classes = draws.categories(x, draw_words((x._array.shape[0], count)), count=count, dtype=kernel_dtype.name)
     return classes if kernel_dtype is result_dtype else cast(classes, result_dtype)

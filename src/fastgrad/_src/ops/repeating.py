@@ -131,7 +131,9 @@ def repeat(input: Any, repeats: Any, axis: Any = None, name: str | None = None) 
     if counts.ndim > 1:
         raise ValueError(f"repeat: Shape {counts.shape} of repeats must have rank at most 1.")
     if counts.size not in (1, shape[axis]) and counts.ndim:
-        raise ValueError(f"repeat: Dimensions {shape[axis]} and {counts.size} are not compatible: one for each.")
+        raise ValueError(
+            f"repeat: Dimensions {shape[axis]} and {counts.size} are not compatible: one repeat an element."
+        )
     if counts.size and counts.min() < 0:
         raise InvalidArgumentError(f"repeat: Expected repeats >= 0, but got {counts.tolist()}.")
     if counts.size == 1:

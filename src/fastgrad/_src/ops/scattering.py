@@ -326,7 +326,9 @@ def confusion_matrix(
     else:
         values = cast(weights, result_dtype)
         if values._array.shape != rows._array.shape:
-            raise ValueError(f"confusion_matrix: Shapes {rows.shape} and {values.shape} (weights) are incompatible.")
+            raise ValueError(
+                f"confusion_matrix: Shapes {rows.shape} and {values.shape} of labels, weights are incompatible."
+            )
     shape = dimensions((count, count), "confusion_matrix")
     try:
         return scatter_nd_operation(pairs, values, shape=shape, strict=True)

@@ -262,7 +262,9 @@ def _call_unsorted(
     if count < 0:
         raise InvalidArgumentError(f"{operation.name}: Input num_segments == {count} must not be negative.")
     if shape[: len(ids_shape)] != ids_shape:
-        raise InvalidArgumentError(f"{operation.name}: {shape} does not start with segment_ids.shape = {ids_shape}.")
+        raise InvalidArgumentError(
+            f"{operation.name}: data.shape = {shape} does not start with segment_ids.shape = {ids_shape}."
+        )
     operation.check_dtype(x._array)
     if limit is None:
         return operation(x, ids, num_segments=count)

@@ -146,7 +146,7 @@ def _call_softmax(name: str, last_axis_operation: Any, any_axis_operation: Any, 
     rank = x.ndim
     axis = -1 if axis is None else axis if type(axis) is int else as_python_int(axis, f"{name}: axis")
     if not rank or not -rank <= axis < rank:
-        raise InvalidArgumentError(f"{name}: axis must be in [{-rank}, {rank}) of {list(x.shape)}, got {axis}.")
+        raise InvalidArgumentError(f"{name}: axis must be in [{-rank}, {rank}) for logits {list(x.shape)}, got {axis}.")
     if axis in (-1, rank - 1):
         return last_axis_operation(x)
     return any_axis_operation(x, axis=axis % rank)

@@ -239,7 +239,9 @@ def banded_triangular_solve(
             )
     count, size = diagonals._array.shape[-2:]
     if size != x._array.shape[-2] or not 0 < count <= max(size, 1):
-        raise InvalidArgumentError(f"banded_triangular_solve: {diagonals.shape} and rhs {x.shape} do not fit together.")
+        raise InvalidArgumentError(
+            f"banded_triangular_solve: bands {diagonals.shape} and rhs {x.shape} do not fit together."
+        )
     try:
         np.broadcast_shapes(diagonals._array.shape[:-2], x._array.shape[:-2])
     except ValueError:
@@ -328,7 +330,9 @@ def eigh_tridiagonal(
         raise InvalidArgumentError(f"eigh_tridiagonal: alpha must have rank 1, got shape {list(main._array.shape)}.")
     size = main._array.shape[0]
     if size > 1 and above._array.shape != (size - 1,):
-        raise InvalidArgumentError(f"eigh_tridiagonal: beta must have shape {[size - 1]}, got {above.shape}.")
+        raise InvalidArgumentError(
+            f"eigh_tridiagonal: beta must have shape {[size - 1]}, for alpha {[size]}, got {above.shape}."
+        )
     matrix = diag(main)
     if size > 1:
         matrix = set_diag(set_diag(matrix, above, k=1), conjugate(above), k=-1)

@@ -224,7 +224,9 @@ def _parse_columns(
     message = message_class("SequenceExample" if len(plans) > 1 else "Example")
     inputs: tuple[Tensor, ...] = (strings,) if names is None else (strings, strings_of(what, names))
     if names is not None and inputs[1].shape != strings.shape:
-        raise InvalidArgumentError(f"{what}: names must have the same shape as serialized: {inputs[1].shape}.")
+        raise InvalidArgumentError(
+            f"{what}: names must have the same shape as serialized: {inputs[1].shape}, {strings.shape}."
+        )
     key = repr([[column.feature for column in columns] for columns, _ in plans])
     all_columns = [column for columns, _ in plans for column in columns]
 
@@ -269,7 +271,9 @@ def _feature_values(feature: Any, dtype: dtypes.DType, key: str, where: str) -> 
     if kind is None:
         return None
     if _KINDS[kind] != dtype.name:
-        raise InvalidArgumentError(f"{where}Key: {key}.  Data types don't match. Expected type: {dtype.name}.")
+        raise InvalidArgumentError(
+            f"{where}Key: {key}.  Data types don't match. Expected type: {dtype.name}, but it has {_KINDS[kind]}."
+        )
     values = getattr(feature, kind).value
     return np.fromiter(values, dtype.numpy, len(values))
 

@@ -120,7 +120,9 @@ class TFRecordWriter:
         """
         content = record.encode() if isinstance(record, str) else record
         if not isinstance(content, (bytes, bytearray, memoryview)):
-            raise TypeError(f"TFRecordWriter.write: Argument `record` must be bytes, got {record!r:.200}.")
+            raise TypeError(
+                f"TFRecordWriter.write: Argument `record` must be bytes, got {record!r:.200}; use its numpy() or SerializeToString()."
+            )
         framed = encode_record(bytes(content))
         self._open_file().write(self._compressor.compress(framed) if self._compressor else framed)
 

@@ -157,7 +157,7 @@ class Softmax(_Elementwise):
         shape, input_shape = tuple(mask.shape), tuple(inputs.shape)
         if len(shape) > len(input_shape):
             raise ValueError(
-                f"`mask` must not have more dimensions than `inputs`. Received: {input_shape=}, mask.{shape=}"
+                f"Softmax: `mask` must not have more dimensions than `inputs`. Received: {input_shape=}, mask.{shape=}"
             )
         if any(a not in (1, b) for a, b in zip(shape[::-1], input_shape[::-1], strict=False)):
             raise ValueError(f"Softmax: `mask` must be broadcastable to `inputs`, got {input_shape=}, mask.{shape=}")

@@ -40,7 +40,7 @@ class _AdaptivePooling(SpatialLayer):
     def __init__(self, output_size: Any, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not isinstance(output_size, (int, tuple, list)):
-            raise TypeError(f"`output_size` must be an integer or {self.rank} of them. Received: {output_size=}")
+            raise TypeError(f"`output_size` must be an integer or a tuple of {self.rank} integers, got {output_size=}")
         self.output_size = spatial_integers(output_size, self.rank, "output_size")
         self.data_format = standardize_data_format(data_format)
         self.input_spec = InputSpec(ndim=self.rank + 2)

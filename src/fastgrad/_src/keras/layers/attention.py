@@ -145,7 +145,7 @@ class Attention(Layer):
                 f"Received: inputs={tuple(shape) if hasattr(shape, '__iter__') else shape}."
             )
         if not 2 <= len(inputs) <= 3:
-            raise ValueError(f"{name}: inputs must be a list of length 2 or 3: query, value, key, got {len(inputs)}.")
+            raise ValueError(f"{name}: inputs must be a list of length 2 or 3: query, value(, key), got {len(inputs)}.")
 
     def _checked_masks(self, mask: Any) -> tuple[Any, Any]:
         if mask is None:

@@ -211,7 +211,11 @@ class BatchNormalization(SameShape):
     def _masked_moments(self, x: Tensor, mask: Any, axis: int) -> tuple[Tensor, Tensor, Tensor]:
         """The mean, variance and number of elements of ``x`` at the True positions of ``mask``, which lacks the last axis of ``x``."""
         require(
-            len(mask.shape) == x.ndim - 1, self, "`mask` must be of one dimension less", mask=mask.shape, inputs=x.shape
+            len(mask.shape) == x.ndim - 1,
+            self,
+            "`mask` must have one dimension less than the inputs",
+            mask=mask.shape,
+            inputs=x.shape,
         )
         visible = broadcast_to(expand_dims(cast(mask, dtypes.bool), -1), x.shape)
         axes = [dim for dim in range(x.ndim) if dim != axis]

@@ -174,7 +174,7 @@ class CategoryEncoding(Layer):
             count_weights: the weight of each number in mode ``"count"``, of the shape of ``inputs``.
         """
         if count_weights is not None and self.output_mode != "count":
-            raise ValueError(f"`count_weights` needs output_mode='count'. Received: {self.output_mode=}")
+            raise ValueError(f"`count_weights` needs output_mode='count'. Received: output_mode={self.output_mode!r}")
         numbers = cast(inputs, dtypes.int64)
         message = f"CategoryEncoding '{self.name}': input values must be in [0, num_tokens={self.num_tokens})"
         values = (

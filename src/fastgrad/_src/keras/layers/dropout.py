@@ -49,7 +49,7 @@ class Dropout(SameShape):
         if noise_shape is not None:
             sizes = tuple(noise_shape) if isinstance(noise_shape, (list, tuple)) else None
             if sizes is None or any(n is not None and (not isinstance(n, int) or n <= 0) for n in sizes):
-                raise ValueError(f"`noise_shape` must be None, or positive integers or None's, got {noise_shape=}")
+                raise ValueError(f"`noise_shape` must be a tuple of positive integers or None, got {noise_shape=}")
             noise_shape = sizes
         self.rate, self.noise_shape, self.seed = rate, noise_shape, seed
         self._generator = generator_of_seed(seed)

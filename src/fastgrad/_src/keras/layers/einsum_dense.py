@@ -51,7 +51,9 @@ def _plan_of_equation(
     out_sizes = dict(zip(outputs, output[out_start:], strict=False))
     for letter, size in out_sizes.items():
         if letter in sizes and size is not None and size != sizes[letter]:
-            raise ValueError(f"Dimension '{letter}' has size {sizes[letter]} in the input, and {size} in the output.")
+            raise ValueError(
+                f"EinsumDense: dimension '{letter}' has size {sizes[letter]} in the input, {size} in the output."
+            )
     _check_letters(inputs, kernel, outputs, bias_axes or "")
     all_sizes: Any = {**sizes, **out_sizes}
     bias = None

@@ -48,7 +48,9 @@ class GroupNormalization(SameShape):
         **kwargs: Any,
     ) -> None:
         if not isinstance(groups, int) or isinstance(groups, bool) or groups == 0 or groups < -1:
-            raise ValueError(f"GroupNormalization: `groups` must be a positive integer, or -1. Received: {groups=}")
+            raise ValueError(
+                f"GroupNormalization: `groups` must be a positive integer, or -1 for one per channel, got {groups=}"
+            )
         super().__init__(**kwargs)
         self.supports_masking = True
         self.autocast = False
@@ -58,13 +60,19 @@ class GroupNormalization(SameShape):
         """Makes ``gamma`` and ``beta``; the number of channels must be known."""
         channels = input_shape[axis_from_front(f"GroupNormalization '{self.name}'", self.axis, input_shape)]
         if channels is None:
-            raise ValueError(f"Axis {self.axis} of the input should have a defined dimension. Received: {input_shape=}")
+            raise ValueError(
+                f"GroupNormalization: axis {self.axis} should have a defined dimension. Received: {input_shape=}"
+            )
         if self.groups == -1:
             self.groups = channels
         if channels < self.groups:
-            raise ValueError(f"`groups`={self.groups} cannot be more than the number of channels ({channels}).")
+            raise ValueError(
+                f"GroupNormalization: `groups`={self.groups} cannot be more than the number of channels ({channels})."
+            )
         if channels % self.groups:
-            raise ValueError(f"The number of channels ({channels}) must be a multiple of `groups`={self.groups}.")
+            raise ValueError(
+                f"GroupNormalization: the number of channels ({channels}) must be a multiple of `groups`={self.groups}."
+            )
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: channels})
         self.gamma = add_weight_of(self, "gamma", (channels,)) if self.scale else None
         self.beta = add_weight_of(self, "beta", (channels,)) if self.center else None

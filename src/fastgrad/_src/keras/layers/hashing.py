@@ -63,7 +63,7 @@ class Hashing(CategoricalLayer):
         if num_bins is None or num_bins <= 0:
             raise ValueError(f"Hashing: `num_bins` must be a positive integer. Received: {num_bins=}.")
         if mode == "int" and self.dtype not in ("int32", "int64"):
-            raise ValueError(f"Hashing: output_mode='int' needs the dtype int32 or int64. Received: {self.dtype=}")
+            raise ValueError(f"Hashing: output_mode='int' needs the dtype int32 or int64. Received: dtype={self.dtype}")
         self.num_bins, self.mask_value, self.output_mode, self.sparse = num_bins, mask_value, mode, sparse
         self.salt = checked_salt("Hashing", salt)
         self.autocast = False
@@ -136,7 +136,7 @@ class HashedCrossing(Layer):
                 x.dtype.is_integer or x.dtype is dtypes.string,
                 self,
                 "inputs should have an integer or string dtype",
-                x=x.dtype,
+                dtype=x.dtype,
             )
         if len(shape) > 2 or shape[1:] not in ((), (1,)):
             raise ValueError(f"HashedCrossing: inputs should have shape (), (batch,) or (batch, 1). Received: {shape}")

@@ -240,7 +240,9 @@ class IndexLookup(CategoricalLayer):
         if self.output_mode == "tf_idf" and idf_weights is None:
             raise ValueError("`idf_weights` must be set if output_mode is 'tf_idf'.")
         if self.output_mode != "tf_idf" and idf_weights is not None:
-            raise ValueError(f"`idf_weights` need output_mode='tf_idf', got {self.output_mode=} and {idf_weights=}")
+            raise ValueError(
+                f"`idf_weights` need output_mode='tf_idf', got output_mode={self.output_mode!r} and {idf_weights=}"
+            )
         if isinstance(vocabulary, str):
             self._set_terms(self._terms_of_file(vocabulary), None)
             return
@@ -274,7 +276,9 @@ class IndexLookup(CategoricalLayer):
                 )
         size = self._first_term_number + len(terms)
         if self.max_tokens is not None and size > self.max_tokens:
-            raise ValueError(f"The vocabulary must have at most max_tokens={self.max_tokens} terms. Received: {size=}")
+            raise ValueError(
+                f"{type(self).__name__}: the vocabulary must have at most max_tokens={self.max_tokens} terms. Received: {size}"
+            )
 
     def _terms_of_file(self, path: str) -> list[Any]:
         if in_safe_mode():

@@ -109,7 +109,7 @@ def _check_agreement(tensor: Any, shape: Any, batch_size: Any, dtype: Any, spars
     ):
         if value is not None and value != actual:
             raise ValueError(
-                f"You cannot provide an incompatible `{name}` argument: {value}; `input_tensor` has {actual}"
+                f"Input: you cannot provide an incompatible `{name}` argument: {value}; `input_tensor` has {actual}"
             )
 
 

@@ -91,7 +91,9 @@ def check_inputs(specs: Any, inputs: Any, layer_name: str) -> None:
     if isinstance(inputs, dict) and all(spec is not None and spec.name for spec in spec_list):
         missing = [spec.name for spec in spec_list if spec.name not in inputs]
         if missing:
-            raise ValueError(f'Missing data for input "{missing[0]}". The dict has {list(inputs)}.')
+            raise ValueError(
+                f'Missing data for input "{missing[0]}". The dict has {list(inputs)}, wanted are {[spec.name for spec in spec_list]}.'
+            )
         inputs = [inputs[spec.name] for spec in spec_list]
     tensors = nest.flatten(inputs)
     if len(tensors) != len(spec_list):

@@ -113,7 +113,7 @@ def checked_masks(inputs: Any, masks: Any) -> list[Any]:
     if not isinstance(inputs, (list, tuple)):
         raise ValueError(f"`inputs` should be a list. Received: inputs={inputs}")
     if len(masks) != len(inputs):
-        raise ValueError(f"`mask` must have a mask for each input. Received: {len(inputs)=}, {len(masks)=}")
+        raise ValueError(f"`mask` must have a mask for each input. Received: {len(inputs)} inputs, {len(masks)} masks")
     return list(masks)
 
 

@@ -74,7 +74,7 @@ class HeadsAttention(Layer):
         last_axis = len(query_shape) - 1
         if any(not -last_axis - 1 <= axis < last_axis or axis == -1 for axis in self._axes):
             raise InvalidArgumentError(
-                f"{self.name}: attention_axes={self._axes} must be axes of {query_shape=} but the last."
+                f"{type(self).__name__} '{self.name}': attention_axes={self._axes} must be axes of {query_shape=} but the last."
             )
         heads, groups, depth, width = self._heads, self._groups, self._depth, self._width
         self._query_dense = self._built_projection(1, (heads, depth), "query", query_shape)
@@ -102,10 +102,12 @@ class HeadsAttention(Layer):
         key_shape = value_shape if key_shape is None else key_shape
         if tuple(value_shape[1:-1]) != tuple(key_shape[1:-1]):
             raise ValueError(
-                f"All dimensions of `value` and `key` but the last must be equal. Received: {value_shape=}, {key_shape=}"
+                f"{type(self).__name__}: All dimensions of `value` and `key` but the last must be equal, got {value_shape=}, {key_shape=}"
             )
         if len(query_shape) != len(value_shape) or len(query_shape) < 3:
-            raise ValueError(f"`query` and `value` must have the same rank, >= 3, got {query_shape=}, {value_shape=}")
+            raise ValueError(
+                f"{type(self).__name__}: `query` and `value` must have the same rank, >= 3, got {query_shape=}, {value_shape=}"
+            )
         return key_shape
 
     @property
@@ -275,7 +277,9 @@ class MultiHeadAttention(HeadsAttention):
             attention_axes = (attention_axes,)
         self._axes = None if attention_axes is None else tuple(attention_axes)
         if output_shape and not isinstance(output_shape, (int, Iterable)):
-            raise ValueError(f"Invalid `output_shape`: {output_shape}. It must be a tuple, list or int.")
+            raise ValueError(
+                f"MultiHeadAttention: `output_shape` must be a tuple, list or int. Received: {output_shape=}"
+            )
         self._output_sizes = (output_shape,) if isinstance(output_shape, int) else output_shape and tuple(output_shape)
         self._heads, self._groups, self._depth, self._width = num_heads, num_heads, key_dim, value_dim
 

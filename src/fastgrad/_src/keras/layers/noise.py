@@ -25,7 +25,9 @@ class _Noise(SameShape):
     def __init__(self, amount: float, seed: int | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not 0 <= amount <= 1:
-            raise ValueError(f"`{self._argument}` must be a number between 0 and 1. Received: {amount}")
+            raise ValueError(
+                f"{type(self).__name__}: `{self._argument}` must be a number between 0 and 1. Received: {amount}"
+            )
         setattr(self, self._argument, amount)
         self.seed = seed
         self._generator = generator_of_seed(seed)

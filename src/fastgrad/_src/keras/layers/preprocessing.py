@@ -76,10 +76,10 @@ class Normalization(SameShape):
         super().__init__(**kwargs)
         self.axis = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
         if (mean is None) != (variance is None):
-            raise ValueError(f"Set both `mean` and `variance`, or none. Received: {mean=}, {variance=}")
+            raise ValueError(f"Normalization: set both `mean` and `variance`, or none. Received: {mean=}, {variance=}")
         if np.shape(mean) != np.shape(variance) or (mean is not None and np.ndim(mean) > len(self.axis)):
             raise ValueError(
-                f"`mean` and `variance` must have the same shape, within axis. Received: "
+                f"`mean` and `variance` must have the same shape, of at most one dimension for each axis. Received: "
                 f"{np.shape(mean)}, {np.shape(variance)} for axis {self.axis}"
             )
         self.input_mean, self.input_variance, self.invert = mean, variance, invert
@@ -89,7 +89,9 @@ class Normalization(SameShape):
         shape = tuple(input_shape)
         rank = len(shape)
         if any(not -rank <= axis < rank for axis in self.axis):
-            raise ValueError(f"`axis` must be in the range [-ndim, ndim). Received ndim={rank}, axis={self.axis}")
+            raise ValueError(
+                f"Normalization: `axis` must be in the range [-ndim, ndim). Received ndim={rank}, axis={self.axis}"
+            )
         self._kept_axes = tuple(sorted(axis % rank for axis in self.axis))
         sizes = tuple(shape[axis] for axis in self._kept_axes)
         require(None not in sizes, self, "the sizes of `axis` must be known", axis=self.axis, shape=shape)

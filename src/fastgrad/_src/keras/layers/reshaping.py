@@ -91,7 +91,9 @@ class Reshape(Layer):
             raise TypeError(f"Reshape: `target_shape` must be a tuple of integers, got {target_shape!r}.")
         self.target_shape = tuple(target_shape)
         if self.target_shape.count(-1) > 1 or any(size < -1 for size in self.target_shape):
-            raise ValueError(f"`target_shape` must have no negative size but one -1. Received: {target_shape=}.")
+            raise ValueError(
+                f"Reshape: `target_shape` must have no negative size but one -1. Received: {target_shape=}."
+            )
         self._build_at_init()
 
     def call(self, inputs: Tensor) -> Tensor:
@@ -105,7 +107,9 @@ class Reshape(Layer):
         count, known_count = math.prod(sizes), math.prod(size for size in self.target_shape if size != -1)
         fits = known_count and count % known_count == 0 if -1 in self.target_shape else count == known_count
         if not fits:
-            raise ValueError(f"Reshape must keep the total size. Received: input_shape={sizes}, {self.target_shape=}")
+            raise ValueError(
+                f"Reshape must keep the total size, got input_shape={sizes}, target_shape={self.target_shape}"
+            )
         return tuple(count // known_count if size == -1 else size for size in self.target_shape)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:

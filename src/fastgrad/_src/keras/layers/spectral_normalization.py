@@ -37,7 +37,7 @@ class SpectralNormalization(Wrapper):
 
     def __init__(self, layer: Any, power_iterations: int = 1, **kwargs: Any) -> None:
         super().__init__(layer, **kwargs)
-        require(power_iterations > 0, self, "`power_iterations` must be > 0", power_iterations=power_iterations)
+        require(not power_iterations <= 0, self, "`power_iterations` must be > 0", power_iterations=power_iterations)
         self.power_iterations = power_iterations
 
     def build(self, input_shape: Any = None) -> None:

@@ -93,7 +93,9 @@ def stateless_call(
     ):
         variables[name] = getattr(layer, name)
         if len(values) != len(variables[name]):
-            raise ValueError(f"`{name}` has length {len(values)}, but expected {len(variables[name])} tensors.")
+            raise ValueError(
+                f"{type(layer).__name__}: `{name}` has length {len(values)}, but expected {len(variables[name])} tensors."
+            )
     with substitute_values(
         [*variables["trainable_variables"], *variables["non_trainable_variables"]],
         [*trainable_variables, *non_trainable_variables],

@@ -64,7 +64,7 @@ class TimeDistributed(Wrapper):
         return transpose(outputs, [1, 0, *range(2, outputs.ndim)])
 
     def _check_mask(self, inputs: Tensor, mask: Tensor) -> None:
-        require(mask.ndim >= 2, self, "`mask` must have dimensions of batch and time", mask=tuple(mask.shape))
+        require(mask.ndim >= 2, self, "`mask` must have the dimensions batch and time", mask=tuple(mask.shape))
         if mask._array.shape[:2] != inputs._array.shape[:2]:
             raise ValueError(
                 f"The `mask` passed to the `TimeDistributed` layer has a shape {tuple(mask.shape)} that is incompatible with "

@@ -27,7 +27,7 @@ class UnitNormalization(SameShape):
         self.supports_masking = True
         axes = axis if isinstance(axis, (list, tuple)) else [axis]
         if not all(isinstance(item, int) for item in axes):
-            raise TypeError(f"`axis` must be an int or a list of ints. Received: {axis=}")
+            raise TypeError(f"UnitNormalization: `axis` must be an int or a list of ints. Received: {axis=}")
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
         self._build_at_init()
 

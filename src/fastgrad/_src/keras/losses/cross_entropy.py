@@ -101,7 +101,9 @@ def categorical_crossentropy(
     """
     labels, predictions = _smoothed_class_labels("categorical_crossentropy", y_true, y_pred, label_smoothing, axis)
     if not labels.ndim:
-        raise ValueError(f"`target` and `output` must be at least rank 1, got {labels.shape=}, {predictions.shape=}")
+        raise ValueError(
+            f"`target` and `output` must be at least rank 1, got target.shape={labels.shape}, output.shape={predictions.shape}"
+        )
     _check_shapes(labels, predictions)
     predictions, from_logits = _logits_or_output("categorical_crossentropy", "Softmax", predictions, from_logits)
     if from_logits:
@@ -170,7 +172,9 @@ def sparse_categorical_crossentropy(
     if labels.ndim == rank and labels._array.shape[-1] == 1:
         labels = squeeze(labels, -1)
     if labels.ndim != rank - 1:
-        raise ValueError(f"`output` must have rank (ndim) `target.ndim - 1`, got {labels.shape=}, {predictions.shape=}")
+        raise ValueError(
+            f"`output` must have rank (ndim) `target.ndim - 1`, got target.shape={labels.shape}, output.shape={predictions.shape}"
+        )
     if labels._array.shape != predictions._array.shape[:-1]:
         raise ValueError(
             f"`target` and `output` must have the same shape up until the last dimension: {labels.shape}, {predictions.shape}"

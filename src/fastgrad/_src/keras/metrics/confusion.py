@@ -132,7 +132,7 @@ class ConfusionMetric(Metric):
         predictions, labels = align_ranks(as_tensor(y_pred, self._dtype), as_tensor(y_true, self._dtype))
         if predictions.shape != labels.shape:
             raise InvalidArgumentError(
-                f"Metric '{self.name}': shapes differ: {list(labels.shape)} vs. {list(predictions.shape)}."
+                f"Metric '{self.name}': shapes of labels and predictions differ: {list(labels.shape)} vs. {list(predictions.shape)}."
             )
         weight = weights_of_elements(self, sample_weight, labels.shape, y_pred)
         if self.top_k is not None:

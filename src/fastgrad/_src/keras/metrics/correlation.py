@@ -87,7 +87,7 @@ class R2Score(Metric):
         super().__init__(dtype, name)
         aggregations = (None, "uniform_average", "variance_weighted_average")
         check_choice(self, aggregations, class_aggregation=class_aggregation)
-        require(num_regressors >= 0, self, "`num_regressors` must be >= 0", num_regressors=num_regressors)
+        require(not num_regressors < 0, self, "`num_regressors` must be >= 0", num_regressors=num_regressors)
         self.class_aggregation, self.num_regressors = class_aggregation, num_regressors
         self.num_samples = self.add_variable((), "zeros", self._dtype, name="num_samples")
 
@@ -97,7 +97,7 @@ class R2Score(Metric):
             y, p = align_ranks(as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype))
             if y.ndim != 2 or p.ndim != 2:
                 raise ValueError(
-                    f"R2Score: expects inputs of shape (batch_size, output_dim). Received: {p.shape=}, {y.shape=}."
+                    f"R2Score: expects inputs of shape (batch_size, output_dim). Received: y_pred.shape={p.shape}, y_true.shape={y.shape}."
                 )
             weight = weights_of_elements(self, sample_weight, y.shape, y_pred)
             terms = {"squared_sum": y * y, "sum": y, "residual": squared_difference(y, p), "count": 1.0}

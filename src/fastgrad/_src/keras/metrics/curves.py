@@ -114,7 +114,9 @@ class AUC(_AllFourCounts):
         predictions = as_tensor(y_pred, self._dtype)
         if self.multi_label:
             if predictions.ndim != 2:
-                raise ValueError(f"`y_pred` must have rank 2 when `multi_label=True`. Received: {predictions.shape=}")
+                raise ValueError(
+                    f"AUC: `y_pred` must have rank 2 when `multi_label=True`, got shape {predictions.shape}"
+                )
             if not self._own_variables:
                 self._make_count_variables(predictions.shape[-1])
         predictions = sigmoid(predictions) if self._from_logits else predictions
@@ -219,7 +221,9 @@ class _BestUnderConstraint(_AllFourCounts):
     ) -> None:
         checked_number(type(self).__name__, self._argument, value)
         if not 0 <= value <= 1:
-            raise ValueError(f"`{self._argument}` must be in the range [0, 1]. Received: {self._argument}={value}")
+            raise ValueError(
+                f"{type(self).__name__}: `{self._argument}` must be in the range [0, 1]. Received: {self._argument}={value}"
+            )
         checked_integer(type(self).__name__, "num_thresholds", num_thresholds)
         if num_thresholds <= 0:
             raise ValueError(f"Argument `num_thresholds` must be an integer > 0. Received: {num_thresholds=}")

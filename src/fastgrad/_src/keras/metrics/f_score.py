@@ -50,11 +50,15 @@ class FBetaScore(Metric):
     ) -> None:
         super().__init__(dtype, name)
         if average not in (None, "micro", "macro", "weighted"):
-            raise ValueError(f"`average` must be None, 'micro', 'macro' or 'weighted'. Received: {average=}")
+            raise ValueError(
+                f"{type(self).__name__}: `average` must be None, 'micro', 'macro' or 'weighted'. Received: {average=}"
+            )
         if not isinstance(beta, float) or not beta > 0.0:
             raise ValueError(f"Invalid `beta` argument value. It should be a Python float > 0. Received: beta={beta}")
         if threshold is not None and not (isinstance(threshold, float) and 0.0 < threshold <= 1.0):
-            raise ValueError(f"`threshold` must be a float with 0 < threshold <= 1. Received: {threshold=}")
+            raise ValueError(
+                f"{type(self).__name__}: `threshold` must be a float with 0 < threshold <= 1. Received: {threshold=}"
+            )
         self.average, self.beta, self.threshold = average, beta, threshold
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -71,7 +75,9 @@ class FBetaScore(Metric):
         with hide_from_tapes():
             labels, predictions = as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype)
             if labels.ndim != 2 or predictions.ndim != 2:
-                raise ValueError(f"{self.name}: expects 2D inputs (batch, outputs), got {tuple(predictions.shape)}")
+                raise ValueError(
+                    f"{type(self).__name__}: expects 2D inputs (batch, outputs), got y_pred.shape={predictions.shape}, y_true.shape={labels.shape}"
+                )
             if self.threshold is None:
                 is_greatest = predictions >= reduce_max(predictions, -1, keepdims=True)
                 is_predicted = logical_and(is_greatest, arithmetic.abs(predictions) > 1e-9)

@@ -183,7 +183,7 @@ class Metric(Configured, ObjectTracker):
         targets, new_values = self.variables, list(values)
         if len(targets) != len(new_values):
             raise ValueError(
-                f"`metric_variables` is a list with length {len(new_values)}, but expected {len(targets)} variables."
+                f"{type(self).__name__}: `metric_variables` is a list with length {len(new_values)}, but expected {len(targets)} variables."
             )
         old_values = [Variable.value(variable) for variable in targets]
         try:

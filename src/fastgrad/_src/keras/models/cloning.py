@@ -57,13 +57,15 @@ def _clone(
     if isinstance(model, Sequential):
         if call_function is not None:
             raise ValueError(
-                f"`call_function` argument is not supported with Sequential models, such as '{model.name}'."
+                f"clone_model: `call_function` argument is not supported with Sequential models, such as '{model.name}'."
             )
         return _compile_like(model, _clone_sequential(model, input_tensors, clone))
     if model._graph is not None:
         return _compile_like(model, _clone_functional(model, input_tensors, clone, call_function))
     if clone_function is not None or input_tensors is not None or call_function is not None:
-        raise ValueError(f"clone_model: only `model` is for '{model.name}', which is not Sequential or functional.")
+        raise ValueError(
+            f"clone_model: give no argument but `model` for '{model.name}': the others need a Sequential or functional model."
+        )
     return type(model).from_config(model.get_config())
 
 
@@ -72,7 +74,7 @@ def _clone_sequential(model: Sequential, input_tensors: Any, clone: Callable[[An
     if input_tensors is not None:
         tensors = nest.flatten(input_tensors)
         if len(tensors) != 1 or not isinstance(tensors[0], KerasTensor):
-            raise ValueError(f"`input_tensors` must be one KerasTensor. Received: {input_tensors=}")
+            raise ValueError(f"clone_model: `input_tensors` must be one KerasTensor. Received: {input_tensors=}")
         (tensor,) = tensors
         layers.insert(0, InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype))
     elif model._bottom is not None:

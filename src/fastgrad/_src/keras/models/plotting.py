@@ -105,7 +105,9 @@ def model_to_dot(
     if not hasattr(model, "built"):
         raise TypeError(f"model_to_dot: Argument `model` must be a model, got {model!r}.")
     if not model.built:
-        raise ValueError("This model has not yet been built. Build it by `build()`, or call it on a batch of data.")
+        raise ValueError(
+            f"Model '{model.name}': This model has not yet been built. Build it by `build()`, or call it on a batch of data."
+        )
 
     def label(layer: Any, shape: str) -> str:
         label_lines = [f"{layer.name} ({type(layer).__name__})" if show_layer_names else type(layer).__name__]

@@ -112,14 +112,16 @@ class Sequential(Model):
                 )
             if self._layers:
                 raise ValueError(
-                    f"{self.name}: the Input must be the first layer, but it follows '{self._layers[-1].name}'. Move it."
+                    f"Sequential '{self.name}': the Input must be the first layer, but it follows '{self._layers[-1].name}'. Add it first."
                 )
             self._set_bottom(layer)
             return
         if not self._layers and self._bottom is None and layer._input_shape_arg is not None:
             self._set_bottom(InputLayer(shape=layer._input_shape_arg))
         if any(other.name == layer.name and other is not layer for other in self._layers):
-            raise ValueError(f"All layers of a Sequential model should have unique names. '{layer.name}' is there.")
+            raise ValueError(
+                f"All layers of a Sequential model should have unique names. '{layer.name}' is there already; pass another `name`."
+            )
         self._layers.append(layer)
         self._track_object(layer)
         structure.count_tracking_change()

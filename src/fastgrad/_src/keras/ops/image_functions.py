@@ -225,7 +225,9 @@ def _map_coordinates(
 ) -> Any:
     x, places = tensor(inputs), tensor(coordinates)
     if not places.ndim or places.shape[0] != x.ndim:
-        raise ValueError(f"`coordinates` must have a row for each axis of `inputs`, got {x.shape=}, {places.shape=}")
+        raise ValueError(
+            f"`coordinates` must have a row for each axis of `inputs`, got coordinates.shape={places.shape}, inputs.shape={x.shape}"
+        )
     if places.ndim < 2:
         raise ValueError(f"Invalid coordinates rank: expected at least rank 2. Received shape: {tuple(places.shape)}")
     check_choice("fill_mode", fill_mode, FILL_MODES)
@@ -266,7 +268,9 @@ def _perspective_transform(
     check_choice("interpolation", interpolation, INTERPOLATIONS)
     x, start, end = checked_images(images), tensor(start_points, "float32"), tensor(end_points, "float32")
     if start.shape != end.shape or start.ndim not in (2, 3) or tuple(start.shape[-2:]) != (4, 2):
-        raise ValueError(f"Points must have shape (4, 2) or (batch, 4, 2). Received: {start.shape=}, {end.shape=}")
+        raise ValueError(
+            f"`start_points` and `end_points` must have one shape, (4, 2) or (batch, 4, 2). Received: {start.shape}, {end.shape}"
+        )
     matrices = homography(start, end)
 
     def transform(x: Any) -> Any:

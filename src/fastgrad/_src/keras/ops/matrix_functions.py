@@ -65,7 +65,7 @@ def _cholesky(x: Any, upper: bool = False) -> Any:
 
 def _qr(x: Any, mode: str = "reduced") -> Any:
     if mode not in ("reduced", "complete"):
-        raise ValueError(f"`mode` must be 'reduced' or 'complete'. Received: {mode=}")
+        raise ValueError(f"qr: `mode` must be 'reduced' or 'complete'. Received: {mode=}")
     return tuple(qr(as_floats(x), mode == "complete"))
 
 

@@ -30,9 +30,11 @@ def _complex(x: Any) -> Any:
         raise ValueError(f"Input `x` should be a tuple of two tensors - real and imaginary. Received: x={x}")
     real, imaginary = map(tensor, x)
     if real.shape != imaginary.shape:
-        raise ValueError(f"`x` must be two tensors of the same shape. Received: {real.shape=}, {imaginary.shape=}")
+        raise ValueError(
+            f"`x` must be two tensors of the same shape, real and imaginary. Received: {real.shape}, {imaginary.shape}"
+        )
     if not (real.dtype.is_floating and imaginary.dtype.is_floating):
-        raise ValueError(f"`x` must be two tensors of floats. Received: {real.dtype=}, {imaginary.dtype=}.")
+        raise ValueError(f"`x` must be two tensors of floats. Received: {real.dtype.name}, {imaginary.dtype.name}.")
     return complex_numbers.complex(real, imaginary)
 
 
@@ -55,7 +57,7 @@ def _analysis_window(window: Any, sequence_length: int, fft_length: int, dtype: 
     else:
         weights = tensor(window, dtype)
     if tuple(weights.shape) != (sequence_length,):
-        raise ValueError(f"`window` must have the shape [{sequence_length}]. Received: {weights.shape=}")
+        raise ValueError(f"`window` must have the shape [{sequence_length}]. Received: window.shape={weights.shape}")
     before = (fft_length - sequence_length) // 2
     return pad(weights, [[before, fft_length - sequence_length - before]])
 

@@ -393,7 +393,8 @@ class Optimizer(OptimizerState):
         if self.use_ema:
             if len(var_list) != len(self._averages):
                 raise ValueError(
-                    f"The length of var_list, {len(var_list)}, does not match the length of averages, {len(self._averages)}."
+                    f"The length of var_list, {len(var_list)}, does not match the length of averages, {len(self._averages)}. "
+                    "Check that the optimizer was called on this model."
                 )
             self._overwrite_by_averages(var_list)
 
@@ -496,7 +497,9 @@ def _check_average(momentum: Any, frequency: Any) -> None:
     if not 0 <= momentum <= 1:
         raise ValueError(f"`ema_momentum` must be in the range [0, 1]. Received: ema_momentum={momentum}")
     if frequency and (not isinstance(frequency, int) or frequency < 1):
-        raise ValueError(f"`ema_overwrite_frequency` must be an integer >= 1 or None. Received: {frequency}")
+        raise ValueError(
+            f"`ema_overwrite_frequency` must be an integer >= 1 or None. Received: ema_overwrite_frequency={frequency}"
+        )
 
 
 def _is_on_gpu(x: Any) -> bool:

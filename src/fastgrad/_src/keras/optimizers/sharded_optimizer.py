@@ -85,7 +85,9 @@ class ShardedOptimizer(WrappingOptimizer):
         variables = list(variables)
         inner = self.inner_optimizer
         if inner._undecayed or inner._undecayed_names is not None:
-            raise ValueError("ShardedOptimizer: takes no optimizer with exclude_from_weight_decay: it cuts variables.")
+            raise ValueError(
+                "ShardedOptimizer: takes no optimizer with exclude_from_weight_decay: its parts mix variables."
+            )
         for variable in variables:
             if variable._dtype.name not in ("float32", "float64"):
                 raise ValueError(
@@ -161,11 +163,15 @@ class ShardedOptimizer(WrappingOptimizer):
         variables = self._checked_variables(grads, trainable_variables)
         for gradient, variable in zip(grads, variables, strict=True):
             if gradient is None:
-                raise ValueError(f"ShardedOptimizer: {variable.name} has no gradient; set trainable = False for such.")
+                raise ValueError(
+                    f"ShardedOptimizer: {variable.name} has no gradient; give one, or set its trainable = False."
+                )
         if not self.built:
             build_unrecorded(self, variables)
         if [id(variable) for variable in variables] != [id(variable) for variable in self._trainable_variables]:
-            raise ValueError("ShardedOptimizer: the variables, or their order, differ from those of the first step.")
+            raise ValueError(
+                "ShardedOptimizer: the variables, or their order, differ from those of the first step; give the same."
+            )
         with hide_from_tapes():
             self._apply_to_parts([_as_dense_gradient(gradient) for gradient in grads], variables)
 

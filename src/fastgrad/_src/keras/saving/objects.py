@@ -267,7 +267,8 @@ def _function_by_name(name: str, module_objects: dict[str, Any] | None, register
             if function is None and isinstance(candidate, FunctionType):
                 if registered not in (None, "", "function", name):
                     raise ValueError(
-                        f"`registered_name={registered!r}` was provided in the config, but '{name}' resolved to a built-in."
+                        f"`registered_name={registered!r}` was provided in the config, but '{name}' resolved to a built-in. "
+                        "Remove the `registered_name` field from the config."
                     )
                 function = candidate
     if function is None:  # Keras up to 3.6 omits the package

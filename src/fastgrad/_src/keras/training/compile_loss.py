@@ -203,7 +203,7 @@ class CompileLoss:
         flat_factors = [None] * len(flat_losses) if factors is None else flatten(factors)
         if len(flat_factors) != len(flat_losses):
             raise ValueError(
-                f"`loss_weights` must match the number of losses: {len(flat_factors)}, {len(flat_losses)}."
+                f"`loss_weights` must match the number of losses: got {len(flat_factors)} weights for {len(flat_losses)} losses."
             )
         pairs = [_WeightedLoss(*pair) for pair in zip(flat_losses, flat_factors, strict=True)]
         packed_losses = pack_sequence_as(loss, pairs)

@@ -118,7 +118,9 @@ class Trainer(Compiled):
     def _check_labels(self, y: Any) -> None:
         """Raises ValueError if the model is compiled with a loss and there are no labels."""
         if y is None and self.__dict__.get("_compile_loss") is not None:
-            raise ValueError(f"There are no labels (`y` is None) for the loss {self.__dict__['loss']!r}.")
+            raise ValueError(
+                f"There are no labels (`y` is None) for the loss {self.__dict__['loss']!r} given to compile()."
+            )
 
     def _call_compute_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Any:
         """Calls ``compute_loss``, which a subclass may have defined without the argument ``training``."""
@@ -173,7 +175,9 @@ class Trainer(Compiled):
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         optimizer = self.__dict__["optimizer"]
         if optimizer is None:
-            raise ValueError(f"{type(self).__name__}.fit: the model was compiled with optimizer=None.")
+            raise ValueError(
+                f"{type(self).__name__}.fit: the model was compiled with optimizer=None: it can't be trained."
+            )
         with GradientTape() as tape:
             y_pred = self._call_model(x, True)
             loss = self._call_compute_loss(x, y, y_pred, sample_weight, True)

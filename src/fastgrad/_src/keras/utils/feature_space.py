@@ -291,7 +291,9 @@ class FeatureSpace(Layer):
         if name not in self.one_hot_encoders:
             layer = self.preprocessors.get(name) or self.crossers[name]
             if not as_dtype(numbers.dtype).is_integer:
-                raise ValueError(f"Feature '{name}' with output_mode='one_hot' must be integers, got {numbers.dtype}.")
+                raise ValueError(
+                    f"Feature '{name}' with output_mode='one_hot' must be integers, got {as_dtype(numbers.dtype).name}."
+                )
             if isinstance(layer, IndexLookup):
                 depth: Any = layer.vocabulary_size()
             elif isinstance(layer, CategoryEncoding):

@@ -42,11 +42,15 @@ def check_request(request: FilesRequest, file_kind: str) -> None:
                 f"labels={labels}"
             )
         if request.class_names:
-            raise ValueError(f'`class_names` needs `labels="inferred"`. Received: {labels=}, {request.class_names=}')
+            raise ValueError(
+                f'`class_names` needs `labels="inferred"`. Received: {labels=}, class_names={request.class_names}'
+            )
     if request.label_mode not in ("int", "categorical", "binary", None):
-        raise ValueError(f"`label_mode` must be int, categorical, binary or None. Received: {request.label_mode=}")
+        raise ValueError(
+            f"`label_mode` must be int, categorical, binary or None. Received: label_mode={request.label_mode!r}"
+        )
     if request.format != "tf":
-        raise ValueError(f"`format` must be tf, as Grain's datasets are not supported. Received: {request.format}")
+        raise ValueError(f"`format` must be 'tf': Grain's datasets are not supported. Received: {request.format!r}")
     if split and not 0 < split < 1:
         raise ValueError(f"`validation_split` must be between 0 and 1, received: {split}")
     if bool(split) != bool(subset):
@@ -158,7 +162,9 @@ def _index_files(
         )
         folders = list(request.class_names or present_folders)
         if not set(folders) <= set(present_folders):
-            raise ValueError(f"`class_names` must be of {present_folders}. Received: {request.class_names=}")
+            raise ValueError(
+                f"`class_names` must be among the folders {present_folders}. Received: class_names={request.class_names}"
+            )
     elif request.class_names is not None:
         raise ValueError("When `labels=None` (no labels), argument `class_names` cannot be specified.")
     files: list[str] = []

@@ -50,7 +50,9 @@ def pad_sequences(
             sequence[max(len(sequence) - length, 0) :] if truncating == "pre" else sequence[:length], dtype
         )
         if len(truncated) and truncated.shape[1:] != shape:
-            raise ValueError(f"The sequence at {position=} has items of shape {truncated.shape[1:]}, others {shape}")
+            raise ValueError(
+                f"pad_sequences: the sequence at {position=} has items of shape {truncated.shape[1:]}, others {shape}"
+            )
         if len(truncated):
             padded[position, slice(length - len(truncated), None) if padding == "pre" else slice(len(truncated))] = (
                 truncated

@@ -68,7 +68,7 @@ def _split_sizes(left: Any, right: Any, total: int) -> tuple[int, int]:
             raise TypeError(f"Invalid `{name}` Type. Expected: int or float or None, Received: {type(size)}.")
         if size is not None and not 0 < size < (1 if type(size) is float else total):
             raise ValueError(
-                f"`{name}` must be a positive integer smaller than {total}, or in [0, 1]. Received: {name}={size}"
+                f"`{name}` must be a positive integer smaller than {total}, or a float in [0, 1]. Received: {name}={size}"
             )
         counts.append(round(size * total) if type(size) is float else size)
     sizes = [total - counts[1 - i] if count is None else count for i, count in enumerate(counts)]

@@ -102,7 +102,7 @@ def fractional_avg_pool(
         raise InvalidArgumentError(f"fractional_avg_pool: `pooling_ratio` should be 4 numbers >= 1: {pooling_ratio}.")
     if pooling_ratio[0] != 1.0 or pooling_ratio[-1] != 1.0:
         raise UnimplementedError(
-            f"fractional_avg_pool: `pooling_ratio` of batch and channels is 1.0, got {pooling_ratio}."
+            f"fractional_avg_pool: `pooling_ratio` of batch and channels must be 1.0, got {pooling_ratio}."
         )
     x, sequences, windows = _pooling_windows(
         "fractional_avg_pool", value, pooling_ratio[1:3], pseudo_random, overlapping, seed
@@ -127,13 +127,15 @@ def _pooling_windows(
     """Returns the checked tensor, the sequences of rows and columns, and for both the positions of windows and their mask."""
     x = convert_to_tensor(value)
     if x.ndim != 4 or x.dtype not in _DTYPES:
-        raise InvalidArgumentError(f"{function}: value must be 4-dimensional float or int, got {x.dtype} {x.shape}.")
+        raise InvalidArgumentError(
+            f"{function}: value must be 4-dimensional and float32, float64, int32 or int64, got {x.dtype.name} {x.shape}."
+        )
     sequences, windows = [], []
     for axis, ratio_of_axis in enumerate(ratios, 1):
         size = x.shape[axis]
         if ratio_of_axis > size:
             raise InvalidArgumentError(
-                f"{function}: Pooling ratio {ratio_of_axis} is higher than dimension {axis}'s {size}."
+                f"{function}: Pooling ratio {ratio_of_axis} is higher than dimension {axis}'s size {size}."
             )
         count = math.floor(size / ratio_of_axis)
         sequence = _window_starts(size, count, pseudo_random, (int(seed), axis) if seed else None)

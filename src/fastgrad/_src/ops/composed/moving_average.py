@@ -53,7 +53,9 @@ class ExponentialMovingAverage:
             if not isinstance(variable, Variable):
                 raise TypeError(f"ExponentialMovingAverage.apply: expected variables, got {type(variable).__name__}.")
             if not as_dtype(variable.dtype).is_floating:
-                raise TypeError(f"ExponentialMovingAverage.apply: expected floats, got a {variable.dtype} variable.")
+                raise TypeError(
+                    f"ExponentialMovingAverage.apply: expected variables of floats, got {variable.name} of {variable.dtype}."
+                )
         decay = convert_to_tensor(self._decay, float32)
         if self._num_updates is not None:
             count = cast(self._num_updates, float32)

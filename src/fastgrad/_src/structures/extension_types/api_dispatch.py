@@ -61,7 +61,9 @@ def dispatch_for_api(api: Any, *signatures: Mapping[Any, Any]) -> Callable[[_Tar
         wanted, got = inspect.signature(entry.api), inspect.signature(target)
         optional = {"name"} - got.parameters.keys()
         if [name for name in wanted.parameters if name not in optional] != list(got.parameters):
-            raise ValueError(f"Dispatch function's signature {got} does not match API's signature {wanted}.")
+            raise ValueError(
+                f"Dispatch function's signature {got} does not match API's signature {wanted}: the names differ."
+            )
         names = list(wanted.parameters)
         hints = {name: hint for name, hint in typing.get_type_hints(target).items() if name in names}
         chosen = [

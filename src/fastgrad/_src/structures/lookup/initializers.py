@@ -162,7 +162,9 @@ class TextFileInitializer(TableInitializer):
         if number < 0:
             raise OutOfRangeError(f"TextFileInitializer: {self._path} is empty; a table needs one line or more.")
         if self._vocab_size is not None and number + 1 < self._vocab_size:
-            raise InvalidArgumentError(f"vocab_size of {self._path}: expected {self._vocab_size} but got {number + 1}.")
+            raise InvalidArgumentError(
+                f"TextFileInitializer: Invalid vocab_size of {self._path}: expected {self._vocab_size} but got {number + 1}."
+            )
 
     def _field(self, line: bytes, number: int, index: int, dtype: dtypes.DType) -> Any:
         if index == TextFileIndex.LINE_NUMBER:

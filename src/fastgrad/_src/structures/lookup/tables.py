@@ -77,7 +77,9 @@ class LookupInterface:
     def _checked_keys(self, keys: Any, error: type[Exception] = TypeError) -> Tensor:
         x = keys if hasattr(keys, "dtype") else convert_to_tensor(keys, self._key_dtype)
         if dtypes.as_dtype(x.dtype) is not self._key_dtype:
-            raise error(f"{type(self).__name__}: Dtype of `keys` must be {self._key_dtype}, received: {x.dtype}.")
+            raise error(
+                f"{type(self).__name__}: Dtype of `keys` must be {self._key_dtype}, received: {x.dtype}; use tf.cast."
+            )
         return convert_to_tensor(x)
 
 
@@ -289,7 +291,7 @@ class StaticVocabularyTable(LookupInterface):
         if initializer is not None:
             if not isinstance(initializer, TableInitializer):
                 raise TypeError(
-                    f"StaticVocabularyTable: `initializer` must be a table initializer, got {type(initializer)}."
+                    f"StaticVocabularyTable: `initializer` must be a table initializer or None, got {type(initializer)}."
                 )
             key_dtype = initializer.key_dtype if lookup_key_dtype is None else dtypes.as_dtype(lookup_key_dtype)
             if initializer.key_dtype not in (dtypes.int64, dtypes.string):

@@ -225,7 +225,7 @@ def tile(x: RaggedTensor, multiples: Any) -> RaggedTensor:
     """
     counts = as_python_ints(multiples, "tile: multiples")
     if len(counts) != x.shape.rank or min(counts) < 0:
-        raise InvalidArgumentError(f"tile: Expected {x.shape.rank} multiples >= 0 of {x.shape}, got {list(counts)}.")
+        raise InvalidArgumentError(f"tile: Expected {x.shape.rank} multiples >= 0 for {x.shape}, got {list(counts)}.")
     return _tile_along_axes(x, counts)
 
 

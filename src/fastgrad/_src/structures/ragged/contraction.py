@@ -59,7 +59,9 @@ def _as_ragged_batches(x: Any) -> RaggedTensor:
 
 def _check_equal_batches(a: Any, b: Any) -> None:
     if a != b:
-        raise InvalidArgumentError(f"matmul: Batch dimensions of `a` and `b` do not have the same size: {a} and {b}.")
+        raise InvalidArgumentError(
+            f"matmul: Batch dimensions of `a` and `b` do not have the same size: {a} and {b}; ragged tensors don't broadcast here."
+        )
 
 
 def _as_dense_matrix(x: Any) -> Tensor:

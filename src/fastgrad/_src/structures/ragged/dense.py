@@ -107,7 +107,7 @@ def to_tensor(ragged: RaggedTensor, default_value: Any, shape: Any) -> Tensor:
     default = convert_to_tensor(default_value, flat.dtype)
     if default.ndim >= flat.ndim:
         raise InvalidArgumentError(
-            f"to_tensor: default_value.shape={default.shape} must be of lower rank than {flat.shape}."
+            f"to_tensor: default_value.shape={default.shape} must be of lower rank than flat_values.shape={flat.shape}."
         )
     rank = ragged.ragged_rank + flat.ndim
     sizes = TensorShape(None if shape is None else shape._elements().tolist() if isinstance(shape, Tensor) else shape)

@@ -351,7 +351,7 @@ def _broadcast_to(value: Any, shape: Any) -> Any:
     is_ragged = isinstance(value, RaggedTensor)
     if is_ragged and shape.num_row_partitions and value.row_splits.dtype is not shape.dtype:
         raise ValueError(
-            f"broadcast_to: Cannot coerce row_splits.dtype {value.row_splits.dtype.name} to {shape.dtype.name}."
+            f"broadcast_to: Cannot coerce row_splits.dtype {value.row_splits.dtype.name} to {shape.dtype.name}; use with_row_splits_dtype."
         )
     target = shape.with_dtype(value.row_splits.dtype) if is_ragged else shape
     flat = value.flat_values if is_ragged else convert_to_tensor(value)

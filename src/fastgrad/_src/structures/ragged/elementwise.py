@@ -50,7 +50,7 @@ def _broadcast_rows(x: RaggedTensor, rows: int) -> RaggedTensor:
 
 def _check_equal_splits(ragged: list[RaggedTensor], name: str) -> None:
     if len({x.ragged_rank for x in ragged}) > 1:
-        raise InvalidValueError(f"{name}: Incompatible shapes: {[x.shape for x in ragged]}: other ragged dimensions.")
+        raise InvalidValueError(f"{name}: Incompatible shapes: {[x.shape for x in ragged]}: ragged dimensions differ.")
     for level in zip(*[x.nested_row_splits for x in ragged], strict=True):
         check_equal_splits(list(level), name)
 

@@ -214,7 +214,7 @@ def gather_along(params: Any, indices: Any, axis: Any, batch_dims: Any) -> Any:
     batch = batch + int(indices.shape.rank or 0) if batch < 0 else batch
     gather_axis = batch if axis is None else axis + (rank if axis < 0 else 0)
     if not batch <= gather_axis < rank:
-        raise ValueError(f"gather: axis {axis} must be in front of no {batch_dims=} and less than the rank, {rank}.")
+        raise ValueError(f"gather: axis {axis} must be at least batch_dims={batch} and less than the rank, {rank}.")
     if not gather_axis:
         return gather_rows(params, indices)
     index_type = next(x.row_splits.dtype for x in (params, indices) if isinstance(x, RaggedTensor))

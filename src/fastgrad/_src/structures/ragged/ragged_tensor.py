@@ -207,7 +207,9 @@ class RaggedTensor(Composite):
         """Creates several ragged dimensions from ``value_rowids`` lists, outermost first; see ``from_value_rowids``."""
         counts = [None] * len(nested_value_rowids) if nested_nrows is None else list(nested_nrows)
         if len(counts) != len(nested_value_rowids):
-            raise ValueError("`nested_nrows` must have as many items as `nested_value_rowids`.")
+            raise ValueError(
+                "from_nested_value_rowids: `nested_nrows` must have as many items as `nested_value_rowids`."
+            )
         values = flat_values
         for ids, count in zip(reversed(list(nested_value_rowids)), reversed(counts), strict=True):
             values = cls.from_value_rowids(values, ids, count)
@@ -272,7 +274,7 @@ class RaggedTensor(Composite):
     def _with_checked_index_dtypes(cls, values: Any, splits: Tensor) -> RaggedTensor:
         if isinstance(values, RaggedTensor) and values.row_splits.dtype is not splits.dtype:
             raise ValueError(
-                f"row_splits dtype mismatch: {splits.dtype} and {values.row_splits.dtype}; use with_row_splits_dtype."
+                f"RaggedTensor: row_splits dtype mismatch: {splits.dtype.name}, the values' {values.row_splits.dtype.name}; use with_row_splits_dtype."
             )
         return cls._of(values, splits)
 

@@ -160,7 +160,9 @@ def unsorted_segment(function: Callable[..., Any], data: Any, segment_ids: Any, 
 def _check_shape_prefix(name: str, data: RaggedTensor, ids: RaggedTensor) -> None:
     lengths = [x.row_lengths()._elements().tolist() for x in (data, ids)]
     if lengths[0] != lengths[1]:
-        raise InvalidArgumentError(f"{name}: segment_ids.shape must be a prefix of data.shape, got rows of {lengths}.")
+        raise InvalidArgumentError(
+            f"{name}: segment_ids.shape must be a prefix of data.shape, got rows of {lengths[1]} ids for {lengths[0]} elements."
+        )
 
 
 @overrides(RaggedTensor, variance_of_tensor)

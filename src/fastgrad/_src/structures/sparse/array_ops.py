@@ -179,7 +179,9 @@ def slice(sp_input: Any, start: Any, size: Any, name: str | None = None) -> Spar
     sparse = as_sparse(sp_input, "slice")
     starts, sizes = as_python_ints(start, "slice: start"), as_python_ints(size, "slice: size")
     if not len(starts) == len(sizes) == len(sparse._shape):
-        raise InvalidArgumentError(f"slice: Expected {len(sparse._shape)} numbers, got {len(starts)} and {len(sizes)}.")
+        raise InvalidArgumentError(
+            f"slice: Expected start and size of {len(sparse._shape)} numbers, got {len(starts)} and {len(sizes)}."
+        )
     if min((*starts, *sizes), default=0) < 0:
         raise InvalidArgumentError(f"slice: start {list(starts)} and size {list(sizes)} must not be negative.")
     ends = [min(first + count, end) for first, count, end in zip(starts, sizes, sparse._shape, strict=True)]
@@ -237,7 +239,7 @@ def reset_shape(sp_input: Any, new_shape: Any = None) -> SparseTensor:
     shape = as_python_ints(new_shape, "reset_shape: new_shape")
     if len(shape) != len(sparse._shape) or any(size < old for size, old in zip(shape, sparse._shape, strict=True)):
         raise ValueError(
-            f"reset_shape: new_shape should have dimension sizes >= {list(sparse._shape)}. Found ({list(shape)})."
+            f"reset_shape: new_shape should have dimension sizes >= sp_input.shape, {list(sparse._shape)}. Found ({list(shape)})."
         )
     return SparseTensor._of(sparse.indices, sparse.values, shape)
 

@@ -68,7 +68,7 @@ def map_values(op: Callable[..., Any], *args: Any, **kwargs: Any) -> SparseTenso
     values = convert_to_tensor(op(*args, **kwargs))
     count = len(first.values)
     if values._array.shape[:1] != (count,):
-        raise InvalidValueError(f"map_values: op must return a value a position, {count}, got shape {values.shape}.")
+        raise InvalidValueError(f"map_values: op must return {count} values, one a position, got shape {values.shape}.")
     return first.with_values(values)
 
 

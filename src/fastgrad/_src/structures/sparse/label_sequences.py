@@ -192,7 +192,7 @@ def _decoder_inputs(name: str, inputs: Any, sequence_length: Any) -> tuple[Tenso
     lengths = convert_to_tensor(sequence_length)
     if x.ndim != 3 or list(lengths.shape) != [x.shape[1]]:
         raise FailedPreconditionError(
-            f"{name}: inputs (steps, batch, classes) need a length a row, got {x.shape} and {lengths.shape}."
+            f"{name}: inputs of shape (steps, batch, classes) need one length per row, got {x.shape} and {lengths.shape}."
         )
     if int(reduce_max(lengths)) > x.shape[0]:
         raise FailedPreconditionError(f"{name}: sequence_length must be at most {x.shape[0]}, got {lengths!r}.")
@@ -222,7 +222,9 @@ def ctc_beam_search_decoder(
     width = as_python_int(beam_width, "ctc_beam_search_decoder: beam_width")
     count = as_python_int(top_paths, "ctc_beam_search_decoder: top_paths")
     if not 0 < count <= width:
-        raise InvalidArgumentError(f"ctc_beam_search_decoder: top_paths must be from 1 to {width}, got {count}.")
+        raise InvalidArgumentError(
+            f"ctc_beam_search_decoder: top_paths must be from 1 to beam_width={width}, got {count}."
+        )
 
     def search(logits: Any, lengths: Any) -> tuple[Any, Any]:
         paths = np.full((count, logits.shape[1], logits.shape[0]), -1, np.int64)

@@ -130,7 +130,9 @@ def _checked_product(
     indices, values, shape = sparse.indices, sparse.values, sparse._shape
     matrix = tensor_of(dense) if hasattr(dense, "dtype") else convert_like(dense, values._array.dtype)
     if len(shape) != 2 or matrix.ndim != 2:
-        raise InvalidArgumentError(f"sparse_dense_matmul: both must be matrices, got {list(shape)}, {matrix.shape}.")
+        raise InvalidArgumentError(
+            f"sparse_dense_matmul: both operands must be matrices, got {list(shape)}, {matrix.shape}."
+        )
     if matrix.dtype is not values.dtype:
         raise mixed_dtypes_error("sparse_dense_matmul", values._array.dtype, matrix._array.dtype)
     _product.check_dtype(matrix._array)

@@ -172,7 +172,7 @@ def format(template: str, inputs: Any, placeholder: str = "{}", summarize: int =
     pieces = template.split(placeholder)
     if len(pieces) - 1 != len(values):
         raise ValueError(
-            f"format: The template expects {len(pieces) - 1} tensors, but the inputs only has {len(values)}."
+            f"format: The template expects {len(pieces) - 1} tensors, but the inputs only has {len(values)}: give one for each placeholder."
         )
     result: Tensor = _format(*[tensor_of(value) for value in values], pieces=tuple(pieces), summarize=summarize)
     return result

@@ -56,7 +56,9 @@ class ConvolutionLayer(SpatialLayer):
         self.use_bias = use_bias
         self.input_spec = InputSpec(min_ndim=rank + 2)
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
-            raise ValueError(f"`strides` or `dilation_rate` must be 1, got {self.strides=}, {self.dilation_rate=}")
+            raise ValueError(
+                f"{type(self).__name__}: `strides` or `dilation_rate` must be 1, got strides={self.strides}, dilation_rate={self.dilation_rate}"
+            )
 
     def _channels_of(self, input_shape: Any) -> int:
         """Returns the number of channels in ``input_shape`` and fixes it in ``input_spec``; ValueError if it is unknown."""
@@ -100,8 +102,8 @@ def convolution_config_names(*weights: str) -> tuple[str, ...]:
     )
 
 
-def checked_filters(filters: Any) -> int:
+def checked_filters(owner: Any, filters: Any) -> int:
     """The number of filters; ValueError unless it is a positive integer."""
-    check_positive("Convolution", filters=filters)
+    check_positive(owner, filters=filters)
     number: int = filters
     return number

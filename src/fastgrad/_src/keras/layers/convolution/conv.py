@@ -37,7 +37,7 @@ class _Convolution(ConvolutionLayer):
         super().__init__(
             kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, causal, **kwargs
         )
-        self.filters = checked_filters(filters)
+        self.filters = checked_filters(self, filters)
         if groups <= 0:
             raise ValueError(f"The number of groups must be a positive integer. Received: groups={groups}.")
         require(filters % groups == 0, self, "`filters` must be divisible by `groups`", filters=filters, groups=groups)
@@ -47,7 +47,9 @@ class _Convolution(ConvolutionLayer):
         """Makes kernel and bias; the channels of ``input_shape`` must be known."""
         channels = self._channels_of(input_shape)
         if channels % self.groups:
-            raise ValueError(f"The input's {channels} channels must be divisible by `groups`={self.groups}.")
+            raise ValueError(
+                f"{type(self).__name__}: the input's {channels} channels must be divisible by `groups`={self.groups}."
+            )
         self.compute_output_shape(input_shape)
         self._kernel = add_weight_of(self, "kernel", (*self.kernel_size, channels // self.groups, self.filters))
         self._make_bias(self.filters)

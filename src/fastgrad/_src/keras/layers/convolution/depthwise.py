@@ -20,7 +20,9 @@ class _PerChannelConvolution(ConvolutionLayer):
 
     def _set_depth_multiplier(self, multiplier: Any) -> None:
         if not isinstance(multiplier, int) or multiplier <= 0:
-            raise ValueError(f"`depth_multiplier` must be a positive integer. Received: {multiplier}.")
+            raise ValueError(
+                f"{type(self).__name__}: `depth_multiplier` must be a positive integer. Received: {multiplier}."
+            )
         self.depth_multiplier = multiplier
 
     def _convolve_channels(self, inputs: Tensor, filters: Weight) -> Tensor:
@@ -95,7 +97,7 @@ class _SeparableConvolution(_PerChannelConvolution):
         **kwargs: Any,
     ) -> None:
         super().__init__(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, **kwargs)
-        self.filters = checked_filters(filters)
+        self.filters = checked_filters(self, filters)
         self._set_depth_multiplier(depth_multiplier)
 
     def build(self, input_shape: Any) -> None:

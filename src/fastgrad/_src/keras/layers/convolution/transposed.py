@@ -33,13 +33,13 @@ class _TransposedConvolution(ConvolutionLayer):
         **kwargs: Any,
     ) -> None:
         super().__init__(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, **kwargs)
-        self.filters = checked_filters(filters)
+        self.filters = checked_filters(self, filters)
         self.output_padding = None
         if output_padding is not None:
             self.output_padding = spatial_integers(output_padding, self.rank, "output_padding", min_value=0)
             if any(extra >= stride for extra, stride in zip(self.output_padding, self.strides, strict=True)):
                 raise ValueError(
-                    f"`output_padding` must be less than `strides`, {self.strides}. Received: {self.output_padding=}"
+                    f"`output_padding` must be less than `strides`, {self.strides}. Received: output_padding={self.output_padding}"
                 )
 
     def build(self, input_shape: Any) -> None:

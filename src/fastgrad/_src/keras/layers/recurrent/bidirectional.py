@@ -62,11 +62,15 @@ class Bidirectional(Layer):
     def _check_directions(self) -> None:
         forward, backward = self.forward_layer, self.backward_layer
         if forward.go_backwards == backward.go_backwards:
-            raise ValueError(f"The layers must differ in `go_backwards`. Received: {forward.go_backwards} for both.")
+            raise ValueError(
+                f"Bidirectional: the layers must differ in `go_backwards`. Received: {forward.go_backwards} for both."
+            )
         for name in ("stateful", "return_sequences", "return_state"):
             forward_value, backward_value = getattr(forward, name), getattr(backward, name)
             if forward_value != backward_value:
-                raise ValueError(f"Both layers must have the same `{name}`, got {forward_value!r}, {backward_value!r}.")
+                raise ValueError(
+                    f"Bidirectional: both layers must have the same `{name}`, got {forward_value!r}, {backward_value!r}."
+                )
 
     @property
     def states(self) -> tuple[Any, ...] | None:

@@ -82,7 +82,7 @@ class ConvLSTMCell(LSTMCell):
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            checked_filters(filters),
+            checked_filters(self, filters),
             activation,
             recurrent_activation,
             use_bias,
@@ -99,12 +99,19 @@ class ConvLSTMCell(LSTMCell):
         self.data_format = standardize_data_format(data_format)
         self.dilation_rate = spatial_integers(dilation_rate, rank, "dilation_rate")
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
-            raise ValueError(f"strides={self.strides} and dilation_rate={self.dilation_rate} are not compatible.")
+            raise ValueError(
+                f"strides={self.strides} and dilation_rate={self.dilation_rate} are not compatible: one must be 1."
+            )
         self._input_shape: Shape | None = None
 
     def build(self, input_shape: Any) -> None:
         """Makes the weights; all sizes of ``input_shape`` but the batch must be known."""
-        require(None not in tuple(input_shape)[1:], self, "it needs static input shapes", input_shape=input_shape)
+        require(
+            None not in tuple(input_shape)[1:],
+            self,
+            "it needs static input shapes but for the batch",
+            input_shape=input_shape,
+        )
         self._input_shape = tuple(input_shape)
         _, channels = split_shape(input_shape, self.data_format)
         width = 4 * self.filters
@@ -118,7 +125,9 @@ class ConvLSTMCell(LSTMCell):
     def get_initial_state(self, batch_size: Any = None) -> list[Tensor]:
         """The states h and c before the first time step: zeros."""
         if self._input_shape is None:
-            raise ValueError(f"ConvLSTMCell '{self.name}': the shape of the states is known after `build`.")
+            raise ValueError(
+                f"ConvLSTMCell '{self.name}': the shape of the states is known after `build(input_shape)`."
+            )
         shape, _ = self.compute_output_shape((batch_size, *self._input_shape[1:]))
         return [zeros(shape, self._layer_dtype) for _ in range(2)]
 

@@ -110,7 +110,9 @@ class RNN(Layer):
             self.cell.build((sequences_shape[0], *sequences_shape[2:]))
             self.cell.built = True
         if self.stateful and self.states is None:
-            require(sequences_shape[0] is not None, self, "stateful=True needs a static batch", shape=sequences_shape)
+            require(
+                sequences_shape[0] is not None, self, "stateful=True needs a static batch size", shape=sequences_shape
+            )
             with replica_group_scope(ALONE):  # each replica has the states of its own rows
                 self.__dict__["states"] = nest.map_structure(
                     lambda value: Variable(value, trainable=False, name="rnn_state"),
@@ -154,7 +156,7 @@ class RNN(Layer):
             mask = cast(mask, dtypes.bool)
             if mask._array.shape[:2] != (batch, length):
                 raise ValueError(
-                    f"{type(self).__name__}: mask must be of shape {(batch, length)}, got {tuple(mask.shape)}."
+                    f"{type(self).__name__} '{self.name}': mask must be of shape (batch, time) {(batch, length)}, got {tuple(mask.shape)}."
                 )
         if training:
             self._draw_dropout(self.cell, sequences, states)
