@@ -13,15 +13,11 @@ _LONGEST_WAIT = 0.05
 """The most seconds that a write waits for calls of other threads."""
 
 
-python_threads = threading._active  # type: ignore[attr-defined]
-"""Python's threads by their ids. With more than one, another may be in a write, without the GIL, when a tensor starts to share memory."""
-
-
 class MemorySharing:
     """Tracks tensors that share the memory of variables.
 
     With one thread, a write comes after all computations with tensors that share the memory. If several threads read or write
-    variables, a read copies the value. Both a copy and the start of a share are under the lock of writers, if there are several threads.
+    variables, a read copies the value. Both a copy and the start of a share are under the lock of writers.
 
     Attributes:
         last: a number that changes each time a tensor starts to share memory.

@@ -19,7 +19,7 @@ from fastgrad._src.core import tensor as tensors
 from fastgrad._src.core.cache_alignment import aligned_copy, is_aligned
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.floating_errors import QUIET, reset_float_errors, set_float_errors
-from fastgrad._src.core.memory_sharing import memory_sharing, python_threads
+from fastgrad._src.core.memory_sharing import memory_sharing
 from fastgrad._src.core.names import declare_missing
 from fastgrad._src.core.operand_errors import check_not_narrow
 from fastgrad._src.core.placement import move_to_device, move_to_selected_device, placement
@@ -28,7 +28,7 @@ from fastgrad._src.core.replicas import replica_group
 from fastgrad._src.core.scopes import current_name_scope
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Operand, Reference, Tensor, convert_to_tensor, elements_text
-from fastgrad._src.jit.locks import new_rlock_held_at_fork
+from fastgrad._src.jit.locks import new_rlock_held_at_fork, release_if_held
 
 _creation_numbers = itertools.count()
 
@@ -187,21 +187,24 @@ class Variable(Operand):
         """
         snapshot = self._snapshot() if self._snapshot is not None else None
         if snapshot is None:
-            # For speed, this repeats `has_single_thread` and `note_new_share`.
-            if memory_sharing.only_user == get_ident() and len(python_threads) == 1:
-                snapshot = Tensor(self._array)
-                snapshot._owner = self
+            lock, taken = writer_lock.lock, False
+            try:
+                taken = (
+                    lock.acquire()
+                )  # another thread may be in a write, without the GIL; half the cost of a with statement
+                # For speed, this repeats the first line of `has_single_thread`, and `note_new_share`.
+                if memory_sharing.only_user == get_ident() or memory_sharing.has_single_thread():
+                    snapshot = Tensor(self._array)
+                    snapshot._owner = self
+                else:
+                    snapshot = Tensor(self._array.copy())
                 self._snapshot = weakref.ref(snapshot)
-                memory_sharing.last = next(memory_sharing.numbers)
-            else:
-                with writer_lock.lock:
-                    if memory_sharing.has_single_thread():
-                        snapshot = Tensor(self._array)
-                        snapshot._owner = self
-                    else:
-                        snapshot = Tensor(self._array.copy())
-                    self._snapshot = weakref.ref(snapshot)
-                    memory_sharing.note_new_share()  # the next write must drop this snapshot
+                memory_sharing.last = next(memory_sharing.numbers)  # the next write must drop this snapshot
+            finally:
+                if taken:
+                    lock.release()
+                else:
+                    release_if_held(lock)
         for recorder in recorders.active:
             recorder.on_read(self, snapshot)
         return snapshot

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from operator import is_
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -185,7 +186,8 @@ def make_writable(variables: Iterable[Variable]) -> None:
         for variable in variables:
             Variable._memory_for_write(variable)
         return
-    memory_sharing.has_single_thread()  # notes that this thread writes
+    if memory_sharing.only_user != get_ident():
+        memory_sharing.has_single_thread()  # notes that this thread writes
     for variable in variables:
         snapshot = variable._snapshot
         if snapshot is not None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable, writer_lock
+from fastgrad._src.jit.locks import release_if_held
 from fastgrad._src.keras.optimizers.gradients import (
     Gradient,
     SummedRows,
@@ -67,9 +68,16 @@ class KernelOptimizer(Optimizer):
         step = count + 1.0
         self._begin_step(step)
         numbers = self.hyperparameters(rate, step)
-        with writer_lock.lock:  # kernels release the GIL, and other threads may copy the variables
+        lock, taken = writer_lock.lock, False
+        try:
+            taken = lock.acquire()  # kernels release the GIL, and other threads may copy the variables
             self._update_dense(update, arrays, numbers, (self.weight_decay or 0.0) * rate)
-        counter[()] = count + 1
+            counter[()] = count + 1
+        finally:
+            if taken:
+                lock.release()
+            else:
+                release_if_held(lock)
         return True
 
     def _has_only_kernel_options(self) -> bool:
