@@ -17,7 +17,7 @@ class MemorySharing:
     """Tracks tensors that share the memory of variables.
 
     With one thread, a write comes after all computations with tensors that share the memory. If several threads read or write
-    variables, a read copies the value. Both a copy and the start of a share are under the lock of writers.
+    variables, a read copies the value, under the lock of writers. Each thread is noted before its first write without the GIL.
 
     Attributes:
         last: a number that changes each time a tensor starts to share memory.

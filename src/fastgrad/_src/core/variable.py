@@ -28,7 +28,7 @@ from fastgrad._src.core.replicas import replica_group
 from fastgrad._src.core.scopes import current_name_scope
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Operand, Reference, Tensor, convert_to_tensor, elements_text
-from fastgrad._src.jit.locks import new_rlock_held_at_fork, release_if_held
+from fastgrad._src.jit.locks import new_rlock_held_at_fork
 
 _creation_numbers = itertools.count()
 
@@ -187,24 +187,16 @@ class Variable(Operand):
         """
         snapshot = self._snapshot() if self._snapshot is not None else None
         if snapshot is None:
-            lock, taken = writer_lock.lock, False
-            try:
-                taken = (
-                    lock.acquire()
-                )  # another thread may be in a write, without the GIL; half the cost of a with statement
-                # For speed, this repeats the first line of `has_single_thread`, and `note_new_share`.
-                if memory_sharing.only_user == get_ident() or memory_sharing.has_single_thread():
-                    snapshot = Tensor(self._array)
-                    snapshot._owner = self
-                else:
+            snapshot = Tensor(self._array)
+            snapshot._owner = self
+            self._snapshot = weakref.ref(snapshot)
+            memory_sharing.last = next(memory_sharing.numbers)  # for speed, instead of `note_new_share`
+            # Now that a later write sees the share. Another thread may be in a write, without the GIL.
+            if memory_sharing.only_user != get_ident() and not memory_sharing.has_single_thread():
+                with writer_lock.lock:
                     snapshot = Tensor(self._array.copy())
-                self._snapshot = weakref.ref(snapshot)
-                memory_sharing.last = next(memory_sharing.numbers)  # the next write must drop this snapshot
-            finally:
-                if taken:
-                    lock.release()
-                else:
-                    release_if_held(lock)
+                    self._snapshot = weakref.ref(snapshot)
+                    memory_sharing.note_new_share()  # the next write must drop this snapshot
         for recorder in recorders.active:
             recorder.on_read(self, snapshot)
         return snapshot
@@ -224,11 +216,10 @@ class Variable(Operand):
 
     def value(self) -> Tensor:
         """Returns the current value as a new tensor that later assigns do not change."""
-        with writer_lock.lock:
-            if memory_sharing.has_single_thread():
-                tensor = Tensor(self._array)
-                self._register_view(tensor)
-            else:
+        tensor = Tensor(self._array)
+        self._register_view(tensor)
+        if not memory_sharing.has_single_thread():
+            with writer_lock.lock:
                 tensor = Tensor(self._array.copy())
         for recorder in recorders.active:
             recorder.on_read(self, tensor)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from inspect import Parameter
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from fastgrad._src.compiler.dispatch.results import ARGUMENT, COMPUTED, CONSTANT
 from fastgrad._src.compiler.dispatch.signature import COMPOSITE_TENSOR_TYPES, Call
 from fastgrad._src.compiler.dispatch.traces import CompiledTree, Trace
 from fastgrad._src.compiler.graph.interpret import GuardError
+from fastgrad._src.compiler.programs.cost import releases_gil
 from fastgrad._src.compiler.programs.program import UnreadableLayout
 from fastgrad._src.compiler.programs.replay_writer import argument_name
 from fastgrad._src.core import nest
@@ -64,6 +66,7 @@ class _EntryWriter:
             "array": np.array,
             "run": compiled.single or program.replay,
             "sharing": memory_sharing,
+            "ident": get_ident,
             "shared": compiled.shared,
             "release": program.release,
             "Unfit": UnreadableLayout,
@@ -103,7 +106,8 @@ class _EntryWriter:
             self._lines.append(f"o = ({''.join(f'{name}, ' for name in self._objects)})")
         self._lines += self._captures.lines
         run, returns = self._run_and_return_lines()
-        releases = self._is_single and self._compiled.program.plan.written
+        plan = self._compiled.program.plan
+        releases = self._is_single and plan.written
         body = [
             "if gate[0] or recorders.active: return CALL_CHANGED",
             "try:",
@@ -113,6 +117,11 @@ class _EntryWriter:
             "taken = False",
             "try:",
             "    taken = lock.acquire()",  # half the cost of a with statement
+            *(
+                ["    if sharing.only_user != ident(): sharing.has_single_thread()"]
+                if releases and releases_gil(plan)
+                else []
+            ),
             *(["    if shared[0] != sharing.last: shared[0] = sharing.last; release()"] if releases else []),
             *_indented(run),
             "except (GuardError, Unfit): return CALL_CHANGED",

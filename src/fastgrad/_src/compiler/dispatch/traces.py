@@ -127,6 +127,8 @@ class CompiledTree:
         try:
             if self.single is None:
                 raise UnreadableLayout
+            if self.program.plan.written:
+                memory_sharing.has_single_thread()  # notes that this thread writes
             if self.shared[0] != memory_sharing.last:
                 self.shared[0] = memory_sharing.last
                 self.program.release()

@@ -34,3 +34,9 @@ def native_work_of(plan: Plan) -> NativeWork:
     times = [nanoseconds_of(launch) for launch in launches]
     shared = [time for launch, time in zip(launches, times, strict=True) if share_count_and_grain(launch)[0] > 1]
     return NativeWork(len(launches), sum(times), sum(shared))
+
+
+def releases_gil(plan: Plan) -> bool:
+    """True if a program runs without the GIL, so that other threads may read variables meanwhile."""
+    work = native_work_of(plan)
+    return work.nanoseconds > MOST_NANOSECONDS_WITH_GIL or work.shared > MOST_NANOSECONDS_ON_ONE_THREAD

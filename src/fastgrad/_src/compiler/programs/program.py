@@ -92,6 +92,8 @@ class Program:
             GuardError: a guard has an outcome that is in none of the graphs; nothing has changed.
             InvalidArgumentError: an array has another shape or dtype than in the recording.
         """
+        if self.plan.written:
+            memory_sharing.has_single_thread()  # notes that this thread writes
         if self._shared != memory_sharing.last:
             self.release()
         try:
