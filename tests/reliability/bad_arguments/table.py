@@ -340,3 +340,17 @@ ANYTHING: dict[str, tuple[str, ...]] = {
     "it draws one number": (".random", "random.gauss", "random.normalvariate", "random.uniform"),
 }
 """What takes any arguments, or has no row of its own, by the reason."""
+
+REFUSES_NOTHING = {
+    "builtins.slice": "bounds beyond an end mean the end",
+    "list": "a negative count is 0",
+    "numpy.arange": "an end before the start is an empty array",
+    "numpy.array_split": "parts beyond the elements are empty",
+    "numpy.ndindex": "its sizes are tried where the function has a value",
+    "numpy.roll": "a shift by more than the size goes round",
+    "numpy.take_along_axis": "Numba does not check its indices",
+    "operator.lshift": "any count of bits has a value",
+    "operator.neg": "any number has one",
+    "operator.rshift": "any count of bits has a value",
+}
+"""The rows without arguments that NumPy refuses or that give no finite number, with the reasons."""
