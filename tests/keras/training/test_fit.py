@@ -744,7 +744,9 @@ class OwnLoss(tf.keras.losses.Loss):
         return tf.keras.losses.sparse_categorical_crossentropy(y_true, y_pred)
 
 
-@pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", "crossentropy", OwnLoss()], ids=str)
+@pytest.mark.parametrize(
+    "loss", ["sparse_categorical_crossentropy", "crossentropy", OwnLoss()], ids=["name", "short name", "own loss"]
+)
 @pytest.mark.parametrize("method", ["fit", "train_on_batch"])
 def test_each_label_of_a_sequence_has_the_weight_of_its_class(loss, method):
     labels = np.array([[0, 1], [1, 1], [0, 0], [1, 0]])
