@@ -46,6 +46,7 @@ _LEAST = 2.0**-120
 _ROUNDING = 2.0**-23
 
 _ABSOLUTE_ERRORS = {
+    "({0} % {1})": lambda x, y: 1.0 + 1e-5 * abs(x / y),  # the rounded quotient may be the next whole number
     # The tail of these needs an exponential function more (docs/accuracy.md).
     "sigmoid": lambda x: _ROUNDING,
     "tanh": lambda x: _ROUNDING,

@@ -31,6 +31,9 @@ DOCUMENTED: dict[str, str] = {
     r"networks: keras\.losses\.categorical_crossentropy of logits: second .*": "second derivatives of cross-entropy by labels",
     r"networks: keras\.activations\.sparsemax: .*": "sparsemax",
     r"elementwise: math\.sign: forward .*": "forward mode",
+    r"operators: x \*\* [01]: .*": "powers at 0",
+    r"degenerate: pow of broadcast zeros: .*": "powers at 0",
+    r"elementwise: math\.pow (at special values|by cotangents of 0): .*": "powers at 0",
     r"windows: nn\.max_pool3d \d of ties: (first|second) float32": "ties in max_pool3d",
 }
 

@@ -58,7 +58,7 @@ REMAINDER = ScalarOperation(
     2,
     cost=DIVISION_COST,
     keeps_naturals=True,
-    partials=(lambda g, z, x, y: g, lambda g, z, x, y: -(g * rint((x - z) / y))),
+    partials=(lambda g, z, x, y: g, lambda g, z, x, y: -(g * floordiv(x, y))),
 )
 # Multiplies the cotangent by the exponent first, as TensorFlow does: the exponent times the power could overflow where the cotangent is 0.
 # For the exponent 0 the power is 1, not infinite, so that polynomials have all derivatives at 0.

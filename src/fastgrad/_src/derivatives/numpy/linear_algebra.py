@@ -456,12 +456,11 @@ def _lower_as(library_function: Any, function: Callable[..., Any]) -> None:
 
 
 _lower_as(solve, _solve)
+_lower_as(solve_or_nan, _solve)
 _lower_as(inv, _inv)
 _lower_as(times, _times)
 
 _add_lapack_rule(np.linalg.solve, _solve_adjoint, _solve_tangent, solve)
-if isinstance(solve_or_nan, LibraryFunction):
-    solve_or_nan.call_rule = FunctionRule(solve_or_nan, _solve_adjoint, _solve_tangent, kept=solve_or_nan)
 _add_lapack_rule(np.linalg.inv, _inv_adjoint, _inv_tangent, inv)
 _add_lapack_rule(np.linalg.det, _det_adjoint, _det_tangent, small_matrices.det)
 _add_lapack_rule(np.linalg.slogdet, _slogdet_adjoint, _slogdet_tangent, _slogdet)

@@ -278,7 +278,7 @@ class MultiHeadAttention(HeadsAttention):
         self._axes = None if attention_axes is None else tuple(attention_axes)
         if output_shape and not isinstance(output_shape, (int, Iterable)):
             raise ValueError(
-                f"MultiHeadAttention: `output_shape` must be a tuple, list or int. Received: {output_shape=}"
+                f"MultiHeadAttention: invalid `output_shape`: {output_shape!r}. Pass a tuple, a list or an int."
             )
         self._output_sizes = (output_shape,) if isinstance(output_shape, int) else output_shape and tuple(output_shape)
         self._heads, self._groups, self._depth, self._width = num_heads, num_heads, key_dim, value_dim
