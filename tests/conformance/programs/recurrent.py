@@ -66,7 +66,9 @@ def _cases(tf, kind):
             (w.path, tuple(w.shape)) for w in _with_weights(make(3, name="mine"), np.ones((1, 2, 3))).weights
         ],
         "arguments": lambda: sorted(
-            [k, v] for k, v in make(3, name="mine").get_config().items() if isinstance(v, (str, bool, int, float))
+            [k, v]
+            for k, v in make(3, name="mine").get_config().items()
+            if isinstance(v, (str, bool, int, float)) and k != "implementation"  # which Keras forgets
         ),
         "no units": lambda: make(0),
         "of rank two": lambda: refused(lambda: make(3)(tf.ones((2, 3)))),
