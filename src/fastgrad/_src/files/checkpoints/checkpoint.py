@@ -85,7 +85,7 @@ class Checkpoint:
         root_children = {} if target is self else saved_children(target)
         for name, value in kwargs.items():
             if root_children.get(name, value) is not value:
-                raise ValueError(f"Checkpoint: keyword argument {name} if root.{name} already exists.")
+                raise ValueError(f"Checkpoint: no keyword argument {name} if root.{name} already exists.")
             setattr(self, name, value)
 
     def _root_object(self) -> Any:
