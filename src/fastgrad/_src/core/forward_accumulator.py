@@ -158,16 +158,15 @@ class ForwardAccumulator(recording.Recorder):
             The structure of ``primals`` with a tangent of the same shape for each tensor; an ``IndexedSlices`` for an ``IndexedSlices``.
         """
         gives_zeros = wants_zeros(unconnected_gradients)
+        return nest.map_structure(lambda item: self._tangent_of(item, gives_zeros), primals)
 
-        def tangent_of(item: Any) -> Any:
-            if isinstance(item, Variable) and id(item) in self._variables:
-                return self._variables[id(item)]
-            if isinstance(item, IndexedSlices):
-                values = tangent_of(item.values)
-                return None if values is None else IndexedSlices(values, item.indices, item.dense_shape)
-            x = convert_to_tensor(item)
-            tangent = self._tangents.get(id(x))
-            is_constant = id(x) in self._constants and x.dtype.is_differentiable
-            return zeros_of(x) if tangent is None and (is_constant or gives_zeros) else tangent
-
-        return nest.map_structure(tangent_of, primals)
+    def _tangent_of(self, item: Any, gives_zeros: bool) -> Any:
+        if isinstance(item, Variable) and id(item) in self._variables:
+            return self._variables[id(item)]
+        if isinstance(item, IndexedSlices):
+            values = self._tangent_of(item.values, gives_zeros)
+            return None if values is None else IndexedSlices(values, item.indices, item.dense_shape)
+        x = convert_to_tensor(item)
+        tangent = self._tangents.get(id(x))
+        is_constant = id(x) in self._constants and x.dtype.is_differentiable
+        return zeros_of(x) if tangent is None and (is_constant or gives_zeros) else tangent

@@ -101,7 +101,13 @@ PARTIALS_OF_DRAWS: dict[Any, tuple[Term | None, ...]] = {
 """The partials of draws with respect to parameters that scale or shift them."""
 KEPT_CALLS: set[Any] = {
     *(loop_sources.range_count, containers.list_position, view_rules.slice_bound, view_rules.backward_bound),
-    *(loop_sources.broadcast_size, loop_sources.broadcast_step, loop_sources.assigned_step, loop_sources.common_size),
+    *(
+        loop_sources.broadcast_size,
+        loop_sources.broadcast_step,
+        loop_sources.broadcast_to_step,
+        loop_sources.assigned_step,
+        loop_sources.common_size,
+    ),
     *(loop_sources.checked_nonempty_size, loop_sources.checked_index, loop_sources.checked_first_index),
     view_rules.checked_first_size,
 }

@@ -55,7 +55,7 @@ from fastgrad._src.derivatives.numpy.array_functions import (
     strip_trailing_none,
 )
 from fastgrad._src.derivatives.numpy.loop_sources import (
-    assigned_step,
+    broadcast_to_step,
     common_size,
     draw_loops,
     equal_section_start,
@@ -428,7 +428,7 @@ def _broadcast_to(lowering: Lowering, array: Any, shape: Any) -> Any:
     dims = [builder.checked_size(size) for size in dims_of(lowering, shape)]
     if not rank_of(array):
         return NotImplemented
-    return broadcast(builder, array, dims, assigned_step)
+    return broadcast(builder, array, dims, broadcast_to_step)
 
 
 def _joint_shape(builder: Any, shapes: list[list[Operand]]) -> Items:

@@ -55,6 +55,16 @@ def assigned_step(size, result_size):  # type: ignore[no-untyped-def]
     return 1 if size == result_size else 0
 
 
+@has_rule_of_sizes(_constant_step)
+@may_raise
+@njit_kept_on_disk(error_model="numpy")
+def broadcast_to_step(size, result_size):  # type: ignore[no-untyped-def]
+    """Returns the step along an axis of an array that ``broadcast_to`` repeats: 0 if one element is repeated."""
+    if size not in (result_size, 1):
+        raise ValueError("operands could not be broadcast together with remapped shapes")
+    return 1 if size == result_size else 0
+
+
 @has_rule_of_sizes(lambda first, second: second if first is None else first)
 @may_raise
 @njit_kept_on_disk(error_model="numpy")
@@ -164,7 +174,15 @@ def checked_first_size(size, product_of_sizes, total):  # type: ignore[no-untype
     return size
 
 
-CHECKS_OF_SIZES = (broadcast_size, broadcast_step, assigned_step, checked_size, check_signs, checked_first_size)
+CHECKS_OF_SIZES = (
+    broadcast_size,
+    broadcast_step,
+    broadcast_to_step,
+    assigned_step,
+    checked_size,
+    check_signs,
+    checked_first_size,
+)
 """The functions that raise where the sizes of arrays do not fit together."""
 
 
