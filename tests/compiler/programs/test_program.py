@@ -406,3 +406,24 @@ def test_a_program_ends_with_its_last_reference():
         Program(graph)([X])
     gc.collect()
     assert len(gc.get_objects()) - before < 100
+
+
+def test_calls_that_overlapped_leave_bounded_working_memory(monkeypatch):
+    monkeypatch.setattr("fastgrad._src.compiler.programs.program.MOST_IDLE_BYTES", 1)
+    barrier = threading.Barrier(3)
+
+    def wait(x):
+        if threading.current_thread() is not threading.main_thread():
+            barrier.wait(60)
+        return x
+
+    graph, _ = record(lambda x: tf.py_function(wait, [x * 2.0], tf.float64) + 1.0, X)
+    program = Program(graph)
+    assert program.arena_bytes > 0
+    threads = [threading.Thread(target=program, args=([X],)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(program._idle) == 1
+    assert_close(program([X]), [X * 2.0 + 1.0])

@@ -24,12 +24,12 @@ class Attributes(NamedTuple):
     Attributes:
         values: the attributes.
         types: their types: 1 equals 1.0.
-        keys: the `exact_key` of those that equality does not tell apart, with their names.
+        exact_keys: name and `exact_key` of each attribute whose class is in `INEXACT_TYPES`.
     """
 
     values: dict[str, Any]
     types: list[type]
-    keys: list[tuple[str, bytes | str]]
+    exact_keys: list[tuple[str, bytes | str]]
 
 
 def layout_of(x: Tensor) -> Layout:
@@ -59,8 +59,8 @@ def known_attributes(attributes: dict[str, Any]) -> Attributes | None:
         return None
     values = attributes.values()
     hash(tuple(values))
-    keys = [(name, exact_key(value)) for name, value in attributes.items() if type(value) in INEXACT_TYPES]
-    return Attributes(attributes, [*map(type, values)], keys)
+    exact_keys = [(name, exact_key(value)) for name, value in attributes.items() if type(value) in INEXACT_TYPES]
+    return Attributes(attributes, [*map(type, values)], exact_keys)
 
 
 def are_equal(attributes: dict[str, Any], known: Attributes | None) -> bool:
@@ -69,7 +69,7 @@ def are_equal(attributes: dict[str, Any], known: Attributes | None) -> bool:
         return not attributes
     if attributes != known.values or [*map(type, attributes.values())] != known.types:
         return False
-    for name, key in known.keys:  # noqa: SIM110  # faster than a generator
+    for name, key in known.exact_keys:  # noqa: SIM110  # faster than a generator
         if exact_key(attributes[name]) != key:
             return False
     return True

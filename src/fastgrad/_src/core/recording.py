@@ -83,8 +83,8 @@ class Recorder:
     def generator_of(self, seed: int, make: Callable[[int], Any]) -> Any:
         """Returns the generator of the next operation with a seed, which ``make`` may make; None if it is no matter of the recorder."""
 
-    def rounds(self, elements: Iterator[Any]) -> Iterator[Any]:
-        """Returns the elements of a tensor, for each of which a loop has a round."""
+    def iterations(self, elements: Iterator[Any]) -> Iterator[Any]:
+        """Returns the elements of a tensor that a loop iterates over."""
         return elements
 
     def on_dataset_element(self) -> None:

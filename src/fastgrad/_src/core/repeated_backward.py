@@ -234,8 +234,8 @@ class _Programs:
     def _add(self, signature: tuple[Any, ...], structure: Structure) -> None:
         if self.count >= MOST_STRUCTURES:
             self._keep(lambda other: other.program is not None)
-        if self.count >= MOST_STRUCTURES:
-            self.clear()
+            if self.count >= MOST_STRUCTURES:
+                self.clear()
         candidates = [reference for reference in self.structures.get(signature, []) if reference() is not None]
         for reference in candidates[: 1 - MOST_CANDIDATES]:
             self._held.discard(reference())

@@ -193,7 +193,7 @@ class Tensor(Operand):
             raise TypeError("Cannot iterate over a scalar tensor.")
         elements: Iterator[Tensor] = (self[position] for position in range(len(self._array)))
         for recorder in recorders.active:
-            elements = recorder.rounds(elements)
+            elements = recorder.iterations(elements)
         return elements
 
     def __hash__(self) -> int:

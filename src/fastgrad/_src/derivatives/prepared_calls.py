@@ -74,7 +74,7 @@ class _Function:
 
     def __init__(self, f: Any) -> None:
         self._f = f
-        snapshot = Snapshot([f], has_threads=True)
+        snapshot = Snapshot([f], keeps_parallel=True)
         self._reads_another_value = snapshot.change_check()
         values = [leaf for read in snapshot.reads for leaf in result_leaves(read.recorded)]
         self._arrays = [(array, array.tobytes()) for array in values if isinstance(array, np.ndarray)]

@@ -31,6 +31,9 @@ from fastgrad._src.kernels.collectives.world import finish_transfers
 from fastgrad._src.kernels.runtime import driver
 from fastgrad._src.kernels.runtime.loops import TOO_MANY_TRIPS
 
+MOST_IDLE_BYTES = 2**26
+"""Bytes of working memory that a program keeps after calls that overlapped; it always keeps that of one call."""
+
 
 class Program:
     """The traces of one function and key, ready to be replayed. Threads may share a program, and calls may overlap.
@@ -105,7 +108,8 @@ class Program:
         except UnreadableLayout:
             return run(*self._contiguous_arguments(arguments))
         finally:
-            self._idle.append(run)
+            if not self._idle or len(self._idle) * self.arena_bytes < MOST_IDLE_BYTES:
+                self._idle.append(run)
 
     def exclusive_replay(self) -> Callable[..., tuple[int, list[np.ndarray]]]:
         """Returns a replay function that serves one caller at a time, for programs that are one native call.

@@ -275,7 +275,7 @@ class Recording(recording.Recorder):
             self.generators[key] = make(seed)
         return self.generators[key]
 
-    def rounds(self, elements: Iterator[Any]) -> Iterator[Any]:
+    def iterations(self, elements: Iterator[Any]) -> Iterator[Any]:
         """Yields the elements of a tensor. An operation with a seed is the same one in each round of a loop over them, as in TensorFlow."""
         first_draw = self._seeded_draws
         for element in elements:

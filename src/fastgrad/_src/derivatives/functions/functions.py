@@ -168,7 +168,7 @@ class Snapshot:
 
     Args:
         functions: functions of users; None stays None.
-        has_threads: whether copies of Numba's functions keep their option ``parallel``.
+        keeps_parallel: whether copies of Numba's functions keep their option ``parallel``.
 
     Attributes:
         functions: copies of the functions. Their globals keep the values of now; attributes of objects do not.
@@ -188,8 +188,8 @@ class Snapshot:
 
     given_gradients: tuple[Any, ...] = ()
 
-    def __init__(self, functions: Sequence[Any], has_threads: bool = False) -> None:
-        self._has_threads = has_threads
+    def __init__(self, functions: Sequence[Any], keeps_parallel: bool = False) -> None:
+        self._keeps_parallel = keeps_parallel
         self.reads: list[ReachedValue] = []
         self.conditions: list[str] = []
         self.scope: dict[str, Any] = {"differs": has_changed}
@@ -336,7 +336,7 @@ class Snapshot:
         if copy is None:
             local_types = {name: type for name, type in dispatcher.locals.items() if name.isidentifier()}  # no versions
             options: dict[str, Any] = {"locals": local_types} if local_types else {}
-            if self._has_threads:
+            if self._keeps_parallel:
                 options["parallel"] = dispatcher.targetoptions.get("parallel", False)
             copy = self._copies[id(dispatcher)] = dispatcher_of_copy(
                 dispatcher, _copy_without_globals(function), **options
