@@ -309,12 +309,22 @@ class Function:
         Args:
             verbose: whether each parameter has its own line; also adds captured variables and empty lines.
         """
+        texts = [concrete.pretty_printed_signature(verbose) for concrete in self._list_all_concrete_functions()]
+        return ("\n\n" if verbose else "\n").join(dict.fromkeys(texts))
+
+    def _list_all_concrete_functions(self) -> list[ConcreteFunction]:
+        """Returns the concrete functions of the calls and of ``get_concrete_function``; Keras's export asks for them by this name."""
         known = self._concrete_arguments
         if self._python.input_signature is None:
             called = [arguments_of_key(key, with_names=False) for key in self._state.cache.call_keys()]
             known = [*[arguments for arguments in called if arguments is not None], *known]
-        texts = [self._concrete(arguments).pretty_printed_signature(verbose) for arguments in known]
-        return ("\n\n" if verbose else "\n").join(dict.fromkeys(texts))
+        elif not known:
+            known = [self.get_concrete_function().arguments]
+        return [self._concrete(arguments) for arguments in known]
+
+    def _trackable_children(self, save_type: str) -> dict[str, ConcreteFunction]:
+        """Returns the concrete functions by a number as text, as TensorFlow's functions do for Keras's export."""
+        return {str(number): concrete for number, concrete in enumerate(self._list_all_concrete_functions())}
 
     @property
     def name(self) -> str:

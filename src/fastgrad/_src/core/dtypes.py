@@ -22,8 +22,6 @@ complex: Callable[..., Any]  # this module itself uses the built-in of this name
     "experimental_as_proto",
     "experimental_from_proto",
     "experimental_type_proto",
-    "is_numeric",
-    "is_quantized",
     "is_subtype_of",
     "most_specific_common_supertype",
 )
@@ -95,6 +93,16 @@ class DType:
     def real_dtype(self) -> DType:
         """The type of the real part: float32 for complex64, float64 for complex128, else itself."""
         return {"complex64": float32, "complex128": float64}.get(self.name, self)
+
+    @property
+    def is_quantized(self) -> _Bool:
+        """True for ``tf.qint8`` and its kin."""
+        return self.name.startswith("q")
+
+    @property
+    def is_numeric(self) -> _Bool:
+        """True for numbers: integers, floating, complex and quantized types."""
+        return self.is_floating or self.is_integer or self.is_complex or self.is_quantized
 
     @property
     def is_numpy_compatible(self) -> _Bool:

@@ -17,7 +17,7 @@ from fastgrad._src.core.operation import TABLE, Form, JointGradient, Operation
 from fastgrad._src.core.repeated_backward import gradients_of_tape
 from fastgrad._src.core.repeated_forward import BEGINNING, Pass, Timing, forward_passes
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, constant_tensor
-from fastgrad._src.core.variable import Variable
+from fastgrad._src.core.variable import Variable, stands_for_variable
 from fastgrad._src.jit.user_lines import warn
 
 
@@ -145,6 +145,8 @@ class GradientTape(recording.Recorder):
         """
         self._check_recorder_active("watch")
         for item in nest.flatten(tensor):
+            if stands_for_variable(item):
+                item = item.value  # noqa: PLW2901
             if isinstance(item, Variable):
                 self._watched_variables[id(item)] = item
                 if self._recording:
@@ -212,7 +214,8 @@ class GradientTape(recording.Recorder):
 
         Args:
             target: a tensor or a nested structure of tensors; several are summed.
-            sources: a tensor, variable or nested structure of them.
+            sources: a tensor, variable or nested structure of them; also an object of another library that stands for the
+                variable ``value`` and says so by ``_should_act_as_resource_variable``, as Keras's variables do.
             output_gradients: a structure like ``target`` of weights for its elements (cotangents), which broadcast to
                 them; None means ones.
             unconnected_gradients: the result for a source that the target does not depend on: ``"none"`` gives None,
@@ -300,6 +303,8 @@ class GradientTape(recording.Recorder):
         return _checked_tensor(item, "target")
 
     def _checked_source(self, item: Any) -> Tensor | Variable:
+        if stands_for_variable(item):
+            item = item.value
         return item if isinstance(item, (Tensor, Variable)) else _checked_tensor(item, "source")
 
     def _backward(

@@ -76,11 +76,12 @@ class Tensor(Operand):
     # _array is never written to; on a GPU it is a cuda.memory.DeviceArray.
     # _owner is the Variable whose memory _array shares, if any. The variable copies _array just before the variable
     # changes (see variable.py).
-    # _logits is set on results of Keras's softmax and sigmoid: their input, from which cross-entropies are computed.
+    # _keras_logits is set on results of Keras's softmax and sigmoid: their input, from which cross-entropies are computed.
     # _keras_mask is set by Keras's layers: the time steps that count (see keras/masks.py).
     # _unplaced is set on tensors that may go to any GPU (see placement.py).
     # _refusal is set on an OutOfScopeTensor: the text of the error.
-    __slots__ = ("__weakref__", "_array", "_keras_mask", "_logits", "_owner", "_refusal", "_unplaced")
+    # trainable is set by Keras on tensors that it unpacks from quantized weights.
+    __slots__ = ("__weakref__", "_array", "_keras_logits", "_keras_mask", "_owner", "_refusal", "_unplaced", "trainable")
 
     _refusal: str
     _unplaced: bool
@@ -390,8 +391,8 @@ def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, nam
     """Converts ``value`` to a tensor.
 
     Args:
-        value: a tensor (returned unchanged), a variable (its current value), a NumPy array or scalar (keeps its dtype),
-            Python numbers, booleans, strings and nested lists of these: floats become float32, integers int32 (int64 if
+        value: a tensor (returned unchanged), a variable (its current value), an object with a method ``__tf_tensor__()`` that
+            returns a tensor, a NumPy array or scalar (keeps its dtype), Python numbers, booleans, strings and nested lists of these: floats become float32, integers int32 (int64 if
             a value needs it).
         dtype: the dtype of the result; Python values and arrays are converted.
         dtype_hint: like ``dtype``, but ignored if ``value`` does not fit it.
@@ -431,7 +432,8 @@ def as_tensor_or_none(value: Any) -> Tensor | None:
     for kind, to_tensor in converters:
         if isinstance(value, kind):
             return to_tensor(value)
-    return None
+    to_tensor_by_protocol = getattr(type(value), "__tf_tensor__", None)
+    return None if to_tensor_by_protocol is None else to_tensor_by_protocol(value)
 
 
 def is_tensor(x: Any) -> bool:
@@ -492,6 +494,8 @@ def holds_tensor(value: Any) -> bool:
     for item in value:
         if isinstance(item, Tensor) or any(isinstance(item, kind) for kind, _ in converters):
             return True
-        if hasattr(item, "_as_tensor") or (isinstance(item, (list, tuple)) and holds_tensor(item)):
+        if hasattr(item, "_as_tensor") or hasattr(type(item), "__tf_tensor__"):
+            return True
+        if isinstance(item, (list, tuple)) and holds_tensor(item):
             return True
     return False

@@ -251,6 +251,11 @@ class Variable(Operand):
 
     # ---- writing ---------------------------------------------------------------------------
 
+    @property
+    def _unique_id(self) -> str:
+        """A text that only this variable has in its process; Keras's optimizers use it as a key."""
+        return f"{self._name}_{self._serial}"
+
     def assign(self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
         """Assigns a new value in place.
 
@@ -462,3 +467,8 @@ def _large_arrays() -> Any:
 
 
 tensors.converters.append((Variable, methodcaller("read_value")))  # a subclass may override `read_value`
+
+
+def stands_for_variable(item: Any) -> bool:
+    """True for an object of another library that stands for the variable ``item.value``, as Keras's variables do."""
+    return getattr(type(item), "_should_act_as_resource_variable", False)

@@ -21,8 +21,8 @@ class NamePath(NamedTuple):
     """A name, and the attributes read from it.
 
     Attributes:
-        kind: "global", "free" (a closure cell), "local" (an argument), or "held" for an unknown value, which may be in a
-            container.
+        kind: "global", "free" (a closure cell), "local" (an argument), "used" (an argument that is called or passed on), or "held"
+            for an unknown value, which may be in a container.
         name: the name.
         attributes: in the order in which they are read.
     """
@@ -49,6 +49,8 @@ def name_paths_of(code: CodeType) -> tuple[NamePath, ...]:
         if name in _SKIPPED_OPCODES:
             continue
         value: Any = instruction.argval
+        if current is not None and current.kind == "local" and not current.attributes and name not in _ATTRIBUTE_OPCODES:
+            paths[NamePath("used", current.name, ())] = None
         if name in _ATTRIBUTE_OPCODES or (
             name == "LOAD_CONST" and isinstance(value, str) and _is_getattr_name(getattr_positions, position)
         ):

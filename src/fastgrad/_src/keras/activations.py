@@ -107,7 +107,7 @@ def softmax(x: Any, axis: Any = -1) -> Tensor:
     if isinstance(axis, (tuple, list)):
         return _apply_along_axes(_softmax, logits, axis)
     y = _softmax(logits, axis)
-    y._logits = logits
+    y._keras_logits = logits
     return y
 
 
@@ -132,7 +132,7 @@ def sigmoid(x: Any) -> Tensor:
     """``1 / (1 + exp(-x))``; the result remembers ``x``, so that cross-entropies are computed from logits."""
     logits = _convert_to_tensor(x)
     y = _sigmoid(logits)
-    y._logits = logits
+    y._keras_logits = logits
     return y
 
 

@@ -15,7 +15,7 @@ from fastgrad._src.core.lowering import IndexMap
 from fastgrad._src.core.operation import TABLE, Form, operation
 from fastgrad._src.core.tape import GradientTape, record_operation
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
-from fastgrad._src.core.variable import Variable
+from fastgrad._src.core.variable import Variable, stands_for_variable
 from fastgrad._src.ops.arguments import broadcasts_to
 from fastgrad._src.ops.batching import leading_axes_rule
 
@@ -99,6 +99,8 @@ def custom_gradient(f: Callable[..., Any] | None = None) -> Any:
 
     @functools.wraps(f)
     def decorated(*args: Any, **kwargs: Any) -> Any:
+        if any(map(stands_for_variable, nest.flatten(args))):  # TensorFlow's graphs convert all arguments
+            args = nest.map_structure(lambda x: convert_to_tensor(x) if stands_for_variable(x) else x, args)
         leaves = nest.flatten(list(args))
         flat_arguments = [convert_to_tensor(x) for x in leaves]
         named = nest.flatten(_positional_arguments(f, args, kwargs)[len(args) :])

@@ -37,7 +37,13 @@ from fastgrad._src.core.variable import Variable
 from fastgrad._src.jit.bytecode import NamePath, name_paths_of
 from fastgrad._src.jit.captured_values import VALUE_TYPES, ReachedValue, has_changed, value_text
 
-_UNSEARCHED_LIBRARIES = frozenset(["fastgrad", "numpy", "scipy", "numba", "llvmlite", "ml_dtypes", "builtins"])
+UNSEARCHED_LIBRARIES = {"fastgrad", "numpy", "scipy", "numba", "llvmlite", "ml_dtypes", "builtins"}
+"""Packages in whose functions no captured names are searched.
+
+An object of one may tell by ``_guarded_settings()`` what its functions read, by ``_captured_methods()`` which methods of a user they
+call on which objects, and by ``_captured_functions()`` which functions of a user. Changes of the settings count in `settings_version`.
+"""
+
 _STANDARD_LIBRARY_FOLDER = os.path.dirname(os.__file__)
 _MOST_CAPTURED_NAMES = 1000
 _MOST_SEARCHED_CONTAINER_ITEMS = 100
@@ -308,6 +314,10 @@ class Captures:
     def _capture_path(self, path: NamePath, function: FunctionType, code: CodeType, bound: dict[str, Any]) -> list[Any]:
         """Captures the values of a path; returns them."""
         name = path.name
+        if path.kind == "used":
+            if name in bound:
+                self._capture_names_read_by(bound[name])
+            return []
         if path.kind == "local":
             value = bound.get(name, _NO_VALUE)
             if value is _NO_VALUE:
@@ -346,7 +356,7 @@ class Captures:
     def _plain_attribute(self, holder: Any, name: str) -> Any:
         """Returns a plain attribute's value; for a user's method or property, captures what that reads instead."""
         if isinstance(holder, ModuleType):
-            library = holder.__name__.partition(".")[0] in _UNSEARCHED_LIBRARIES or _is_in_standard_library(
+            library = holder.__name__.partition(".")[0] in UNSEARCHED_LIBRARIES or _is_in_standard_library(
                 getattr(holder, "__file__", None)
             )
             return _NO_VALUE if library else holder.__dict__.get(name, _NO_VALUE)
@@ -428,10 +438,10 @@ class Captures:
         if settings is not None:
             weak = weak_or_strong_reference(value)
             self._settings.append(lambda: settings(weak()))
-            for part in value._flatten_layers():
-                self._capture_function(getattr(type(part), "call", None), _self_argument(type(part).call, part))
-                for function in part._attribute_functions():
-                    self._capture_names_read_by(function)
+            for method, owner in value._captured_methods():
+                self._capture_method(method, owner)
+            for function in value._captured_functions():
+                self._capture_names_read_by(function)
             return
         for name in ("__call__", "call"):
             method = getattr(kind, name, None)
@@ -538,7 +548,7 @@ def _self_argument(function: Any, holder: Any) -> dict[str, Any]:
 
 def _is_user_function(function: FunctionType) -> bool:
     module = (function.__globals__.get("__name__") or "").partition(".")[0]
-    return module not in _UNSEARCHED_LIBRARIES and not _is_in_standard_library(function.__code__.co_filename)
+    return module not in UNSEARCHED_LIBRARIES and not _is_in_standard_library(function.__code__.co_filename)
 
 
 def _is_in_standard_library(filename: str | None) -> bool:

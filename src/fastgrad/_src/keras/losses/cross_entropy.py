@@ -31,7 +31,7 @@ from fastgrad._src.ops.softmax import softmax
 
 def _logits_or_output(name: str, activation: str, y_pred: Tensor, from_logits: bool) -> tuple[Tensor, bool]:
     """Returns the logits that ``y_pred`` was computed from, else ``y_pred``; and whether the result is logits."""
-    logits = getattr(y_pred, "_logits", None)
+    logits = getattr(y_pred, "_keras_logits", None)
     if logits is None:
         return y_pred, from_logits
     if from_logits:
