@@ -150,6 +150,7 @@ SMALL_OR_OF_NUMPY = frozenset(
         "inspect",
         "itertools",
         "linecache",
+        "marshal",
         "math",
         "ml_dtypes",
         "numpy",

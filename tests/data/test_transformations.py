@@ -211,3 +211,18 @@ def test_values_of_dicts_become_tensors_in_their_own_order():
     for first, second in ((object, set), (set, object)):
         with pytest.raises((TypeError, ValueError), match=first.__name__):
             values(Dataset.range(1).map(lambda i, made=(first, second): {"b": made[0](), "a": made[1]()}))
+
+
+@pytest.mark.parametrize(
+    ("function", "shape"),
+    [
+        (lambda x: tf.boolean_mask(x, x > 100.0), [None]),
+        (lambda x: tf.where(x > 100.0), [None, 1]),
+        (lambda x: tf.unique(x)[0], [None]),
+    ],
+)
+def test_sizes_that_depend_on_values_are_unknown_in_the_spec(function, shape):
+    mapped = tf.data.Dataset.from_tensor_slices([[1.0, 2.0, 300.0], [400.0, 400.0, 400.0]]).map(function)
+    assert mapped.element_spec.shape == shape
+    (padded,) = mapped.padded_batch(2)
+    assert padded.shape[1] == 3

@@ -168,3 +168,16 @@ def test_an_argument_of_any_order_that_changes_later(order):
     gradient = fg.grad(solve_and_change)(a.copy(order=order), V)
     expected = differences(lambda x: solve_and_change(np.array(x, order=order), V), [a])[0]
     assert_all_close([gradient], [expected])
+
+
+@numba.njit
+def solution_of_roots(x):
+    return np.linalg.solve(np.array([[2.0, 0.5], [0.5, 1.0]]), np.sqrt(x)).sum()
+
+
+def test_second_derivatives_of_a_solution_with_infinite_tangents_are_not_finite():
+    x = np.array([0.0, 1.0])
+    assert fg.grad(solution_of_roots)(x)[0] == np.inf
+    second = fg.hessian(solution_of_roots)(x)
+    assert not np.isfinite(second[0, 0])
+    assert second[1, 1] == pytest.approx(-3 / 14)

@@ -140,6 +140,12 @@ CASES = {
     "norm by singular values of no matrix": (njit(lambda x: 2.0 * np.linalg.norm(x, 2)), np.zeros((0, 2))),
     "condition number of zeros": (njit(lambda x: 2.0 * np.linalg.cond(x)), np.zeros((2, 2))),
     "least squares of other sizes": (njit(lambda x, y: np.linalg.lstsq(x, y)[0].sum()), np.eye(2), X),
+    "max of an empty list": (njit(lambda x, k: max([x[i] for i in range(k)])), X, 0),
+    "min of an empty list": (njit(lambda x, k: min([x[i] for i in range(k)])), X, 0),
+    "max of an empty array": (njit(lambda x: 2.0 * max(x)), NONE),
+    "the built-in max before NaN": (njit(lambda x: 2.0 * max(x)), LAST_IS_NAN),
+    "the built-in min after NaN": (njit(lambda x: 2.0 * min(x)), LAST_IS_NAN[::-1].copy()),
+    "small integers of an array": (njit(lambda x: x[0] * x.astype(np.int32).sum()), X * 1e10),
     "mean of nothing": (njit(lambda x: np.mean(2.0 * x)), NONE),
 }
 MATRICES = {
@@ -218,6 +224,23 @@ def test_a_matrix_function_with_a_value_has_a_derivative(name, mode, element, si
     matrix[0, 0] *= element
     function = MATRICES[name]
     assert_same_outcome(outcome(MODES[mode], function, matrix), outcome(function, matrix))
+
+
+@njit
+def item_of_negative_zero(x, key):
+    items = {0.0: x, 1.0: x * x}
+    return 2.0 * items[key]
+
+
+@njit
+def last_of_flat(x):
+    return x.flat[-1] * x.flat[0]
+
+
+@pytest.mark.parametrize("mode", ["value_and_grad", "jvp"])
+def test_python_decides_where_numba_misses_a_key_or_reads_other_memory(mode):
+    assert MODES[mode](item_of_negative_zero, 1.5, -0.0) == 3.0
+    assert MODES[mode](last_of_flat, X) == 4.0
 
 
 @njit

@@ -326,3 +326,15 @@ def test_an_adjoint_of_the_user_comes_first():
         return 10.0 * g
 
     assert fg.grad(call)(0.3) == 10.0
+
+
+@pytest.mark.parametrize(
+    ("order", "x"), [(math.nan, 1.0), (math.inf, 1.0), (1.0, math.inf), (1.0, 1e200), (1e300, 1.0)]
+)
+def test_a_derivative_by_the_order_ends_where_it_has_no_value(order, x):
+    assert math.isnan(log_kv_by_order(order, x)) or abs(log_kv_by_order(order, x)) < 1e-90
+
+
+@pytest.mark.parametrize("parameters", [(2.0, -1.0, math.nan), (-2.0, -2.0, 0.5), (0.0, 0.0, 0.5)])
+def test_a_derivative_by_a_parameter_that_the_function_does_not_take_is_nan(parameters):
+    assert math.isnan(betainc_by_parameter(*parameters, 0))

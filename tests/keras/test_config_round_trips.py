@@ -158,7 +158,8 @@ def description(value, seen=()):
         return str(np.asarray(value).dtype), np.shape(value)
     if type(value).__module__.startswith("fastgrad") and hasattr(value, "__dict__") and not isinstance(value, type):
         skipped = {"_arguments", "_inbound_nodes", "_row_size", *(("name",) if outer else ())}
-        is_drawn = isinstance(getattr(value, "seed", None), int) and value.seed > 1000
+        seed = getattr(value, "seed", 0)
+        is_drawn = seed is None or (isinstance(seed, int) and seed > 1000)  # None: it is drawn at the first use
         attributes = {key: item for key, item in vars(value).items() if key not in skipped}
         return type(value).__name__, description({**attributes, "seed": "drawn"} if is_drawn else attributes, seen)
     if isinstance(value, tf.DType):

@@ -219,3 +219,23 @@ def test_the_gradient_of_atan2_neither_overflows_nor_vanishes():
             tape.watch(x)
             y = tf.atan2(x, tf.constant(sizes, dtype))
         np.testing.assert_allclose(tape.gradient(y, x), 0.5 / np.float64(sizes), rtol=2e-3)
+
+
+@pytest.mark.parametrize("wrap", [lambda function: function, tf.function])
+@pytest.mark.parametrize(("function", "sign"), [(tf.asin, 1.0), (tf.acos, -1.0), (tf.atanh, 1.0)])
+def test_derivatives_of_inverse_functions_have_poles_at_1(function, sign, wrap):
+    x = tf.constant([1.0, -1.0])
+
+    @wrap
+    def derivatives(x):
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = function(x)
+            slope = tape.gradient(y, x)
+        return slope, outer.gradient(slope, x)
+
+    slope, curvature = derivatives(x)
+    np.testing.assert_array_equal(slope, [sign * math.inf, sign * math.inf])
+    np.testing.assert_array_equal(curvature, [sign * math.inf, -sign * math.inf])

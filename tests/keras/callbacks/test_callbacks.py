@@ -263,7 +263,7 @@ def test_a_list_has_the_hooks_of_a_callback(hook):
     class Recorder(callbacks.Callback):
         pass
 
-    setattr(Recorder, hook, lambda self, *args: calls.append(args))
+    setattr(Recorder, hook, lambda self, *args, **kwargs: calls.append((*args, *kwargs.values())))
     several = callbacks.CallbackList([Recorder(), Recorder()])
     method = getattr(several, hook)
     numbers = () if hook.split("_")[1] in ("train", "test", "predict") and "batch" not in hook else (7,)
@@ -292,3 +292,24 @@ def test_a_list_adds_a_history_and_a_progress_bar():
     several.set_params({"epochs": 5})
     assert several.callbacks[0].model is other
     assert several.callbacks[0].params == {"epochs": 5}
+
+
+def test_batch_hooks_get_their_logs_by_keyword():
+    names = []
+
+    class Named(tf.keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, **kwargs):
+            names.append(sorted(kwargs["logs"]))
+
+        on_train_batch_end = on_test_batch_end = on_predict_batch_end = on_train_batch_begin
+
+    class Older(tf.keras.callbacks.Callback):
+        def on_batch_end(self, batch, **kwargs):
+            names.append(sorted(kwargs["logs"]))
+
+    model, x = tf.keras.Sequential([tf.keras.layers.Dense(1)]), np.ones((2, 3), np.float32)
+    model.compile("sgd", "mse")
+    model.fit(x, x[:, :1], verbose=0, callbacks=[Named(), Older()])
+    model.evaluate(x, x[:, :1], verbose=0, callbacks=[Named()])
+    model.predict(x, verbose=0, callbacks=[Named()])
+    assert names == [[], ["loss"], ["loss"], ["loss"], ["outputs"]]

@@ -981,3 +981,41 @@ class TestOverriddenProperties:
         ):
             with pytest.raises(ValueError, match="ndim=3"):
                 call()
+
+
+class _Scale(tf.keras.layers.Layer):
+    def build(self, input_shape):
+        self.scale = self.add_weight(shape=input_shape[-1:], initializer="ones")
+
+    def call(self, x):
+        return x * self.scale
+
+
+class _HalfScale(_Scale):
+    compute_dtype = property(lambda self: "float16")
+
+
+class _HalfDense(tf.keras.layers.Dense):
+    @property
+    def compute_dtype(self):
+        return "float16"
+
+
+@pytest.mark.parametrize("make", [_HalfScale, lambda: _HalfDense(2)])
+def test_an_overridden_compute_dtype_is_that_of_inputs_and_of_reads_of_weights(make):
+    layer = make()
+    for x in (np.ones((3, 2), np.float32), tf.ones((3, 2)), tf.ones((3, 2))):
+        assert layer(x).dtype == tf.float16
+    assert layer.weights[0].dtype == "float32"
+    assert make()(tf.keras.Input((2,))).dtype == "float16"
+
+
+def test_an_overridden_variable_dtype_is_that_of_new_weights():
+    class Wide(_Scale):
+        @property
+        def variable_dtype(self):
+            return "float64"
+
+    layer = Wide()
+    assert layer(np.ones((3, 2), np.float32)).dtype == tf.float32
+    assert (layer.weights[0].dtype, layer.dtype) == ("float64", "float64")

@@ -177,3 +177,53 @@ def test_an_overridden_learning_rate_reaches_update_step():
 
     variables = train(Recording(momentum=0.0), steps=1)
     np.testing.assert_allclose(variables[0], [0.75, 2.0])
+
+
+@pytest.mark.parametrize("wrap", [lambda function: function, tf.function])
+@pytest.mark.parametrize("options", [{}, {"clipnorm": 0.5}, {"clipvalue": 0.25}, {"global_clipnorm": 0.5}])
+def test_an_overridden_clip_of_gradients_is_called(options, wrap):
+    class Halved(tf.keras.optimizers.SGD):
+        def _clip_gradients(self, grads):
+            return [g * 0.5 for g in super()._clip_gradients(grads)]
+
+    variable, optimizer = tf.Variable([1.0, 2.0]), Halved(1.0, **options)
+    optimizer.build([variable])
+
+    @wrap
+    def step():
+        optimizer.apply([tf.constant([3.0, -4.0])], [variable])
+
+    step()
+    step()
+    clipped = {"clipvalue": [0.25, -0.25]}.get(next(iter(options), ""), [0.3, -0.4] if options else [3.0, -4.0])
+    np.testing.assert_allclose(variable, np.array([1.0, 2.0]) - clipped, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["SGD", "Lamb"])
+def test_an_overridden_weight_decay_is_called(name):
+    class DecaysFirst(getattr(tf.keras.optimizers, name)):
+        def _apply_weight_decay(self, variables):
+            super()._apply_weight_decay(variables[:1])
+
+    first, second = tf.Variable([2.0]), tf.Variable([2.0])
+    optimizer = DecaysFirst(0.5, weight_decay=0.5)
+    for _ in range(2):
+        optimizer.apply([tf.constant([0.0])] * 2, [first, second])
+    assert (first.numpy().item(), second.numpy().item()) == (2.0 * 0.75**2, 2.0)
+
+
+def test_an_overridden_assignment_is_refused_where_a_kernel_updates_and_called_where_operations_do():
+    def doubled(base):
+        class Doubled(base):
+            def assign_sub(self, variable, value):
+                super().assign_sub(variable, value * 2.0)
+
+        return Doubled
+
+    variable = tf.Variable([1.0])
+    with pytest.raises(
+        NotImplementedError, match="overrides `assign_sub`, but the update of its base class is a kernel"
+    ):
+        doubled(tf.keras.optimizers.Adam)(0.1).apply([tf.constant([1.0])], [variable])
+    doubled(tf.keras.optimizers.Lamb)(0.1).apply([tf.constant([1.0])], [variable])
+    assert variable.numpy().item() == pytest.approx(0.8, abs=1e-5)

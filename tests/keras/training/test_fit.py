@@ -207,7 +207,8 @@ def test_hooks_are_called_in_order():
 
     hooks = [name for name in vars(tf.keras.callbacks.Callback) if name.startswith("on_") and name[3:8] != "batch"]
     for name in hooks:
-        setattr(Noting, name, lambda self, *args, name=name: self.calls.append((name[3:], *args[:-1])))
+        note = lambda self, *args, name=name, **kwargs: self.calls.append((name[3:], *(*args, *kwargs)[:-1]))
+        setattr(Noting, name, note)
     noting = Noting()
     fit(make_model(), X[:16], Y[:16], epochs=1, validation_data=(X[:8], Y[:8]), callbacks=[noting])
     assert noting.params["epochs"] == 1
@@ -848,3 +849,26 @@ class TestOwnEvaluate:
             for base in (tf.keras.Sequential, Own)
         ]
         assert own == plain
+
+
+@pytest.mark.parametrize("run_eagerly", [True, False])
+def test_a_predict_step_gets_a_tuple_from_predict_on_batch_and_bare_inputs_from_predict(run_eagerly):
+    types = []
+
+    class Model(tf.keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = tf.keras.layers.Dense(1)
+
+        def call(self, x):
+            return self.dense(x)
+
+        def predict_step(self, data):
+            types.append(type(data))
+            return super().predict_step(data)
+
+    model, x = Model(), np.ones((2, 3), np.float32)
+    model.compile("sgd", "mse", run_eagerly=run_eagerly)
+    np.testing.assert_array_equal(model.predict_on_batch(x), model.predict(x, verbose=0))
+    assert types[0] is tuple
+    assert types[-1] is not tuple

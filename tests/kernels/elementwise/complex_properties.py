@@ -54,6 +54,7 @@ EXACT_OF_ONE = {
     "sign": lambda z: np.where(z == 0, 0, z / np.abs(z)),
     "rsqrt": lambda z: 1 / np.sqrt(z),
     "log1p": log1p,
+    "one_minus_square": lambda z: (1 - z) * (1 + z),
     "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
     "real": lambda z: z.real,
     "imag": lambda z: z.imag,

@@ -191,7 +191,7 @@ WITHOUT_ROUNDING = (
 """Rows of the table whose results are bits, or one of their arguments."""
 OF_GRADIENTS = (
     "relu_gradient relu6_gradient leaky_relu_gradient selu_slope gelu_gradient gelu_slope gelu_tanh_gradient gelu_tanh_slope "
-    "sqrt_gradient rsqrt_gradient reciprocal_gradient igamma_slope apply_update_by_element"
+    "sqrt_gradient rsqrt_gradient reciprocal_gradient one_minus_square igamma_slope apply_update_by_element"
 )
 """Rows that tests/reliability/gradients and tests/keras/optimizers compare with TensorFlow."""
 COMPOSED = "normalize"

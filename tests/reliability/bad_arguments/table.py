@@ -11,20 +11,25 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import special
+
+from fastgrad._src.derivatives.ir import special_functions
 
 
 class Row(NamedTuple):
     """A function, and arguments of it.
 
     Attributes:
-        source: the function, a lambda expression.
+        source: the function: a lambda expression, or statements that define `function`.
         arguments: tuples of arguments, of which the first one is differentiated.
         options: of `numba.njit`.
+        special: the name of the function of SciPy that is called.
     """
 
     source: str
     arguments: Sequence[tuple[Any, ...]]
     options: dict[str, Any] = {}  # noqa: RUF012  # a default value, which nothing changes
+    special: str = ""
 
 
 X, NOTHING = np.arange(1.0, 5.0), np.zeros(0)
@@ -54,6 +59,9 @@ SHIFTS = [(X, 1, 0), (X, -5, 3), (X, 1, 63)]
 NUMBERS = [(X, 0.0), (X, -1.5), (X, 300.0), (X, 1e9)]
 UNEQUAL = [(X, X), (X, X[:3]), (X, X[:1]), (X, NOTHING), (NOTHING, NOTHING)]
 CHECKED = {"boundscheck": True}
+COUNTS = [(X, 0, 0), (X, 2, 0), (X, 4, 0)]
+INDICES = [(X, 0, 0), (X, 0, -1), (X, 2, 2), (X, 2, -3), (X, 2, -2), (X, 3, 9), (X, 3, LEAST)]
+KEYS = [(X, 0, 0), (X, 1, 1), (X, 2, -1), (X, 2, 1)]
 
 
 def by_size(call: str) -> Row:
@@ -81,7 +89,152 @@ def draws(call: str) -> list[Row]:
     return [Row(f"lambda x, k: x[0] * {call}.size", SIZES)]
 
 
+def calls(items: str, statement: str, result: str, arguments: Sequence[tuple[Any, ...]] = COUNTS) -> Row:
+    """Returns the row of a method, which a statement calls on a container of `k` items, called `items`."""
+    return Row(f"def function(x, k, m):\n    items = {items}\n    {statement}\n    return x[3] + {result}\n", arguments)
+
+
+def of_list(statement: str, arguments: Sequence[tuple[Any, ...]] = COUNTS) -> Row:
+    """Returns the row of a method of a list of numbers."""
+    return calls(
+        "[e for e in x[:k]]", f"{statement}; total = [i * items[i] for i in range(len(items))]", "sum(total)", arguments
+    )
+
+
+def of_arrays(statement: str, arguments: Sequence[tuple[Any, ...]] = COUNTS) -> Row:
+    """Returns the row of a method of a list of arrays."""
+    return calls(
+        "[x * i for i in range(k)]", statement, "(items[0].sum() if len(items) else 0.0) + len(items)", arguments
+    )
+
+
+def of_tuples(statement: str, arguments: Sequence[tuple[Any, ...]] = COUNTS) -> Row:
+    """Returns the row of a method of a list of tuples."""
+    return calls("[(e, -e) for e in x[:k]]", statement, "(items[0][0] if len(items) else 0.0) + len(items)", arguments)
+
+
+def of_dictionary(call: str, arguments: Sequence[tuple[Any, ...]] = KEYS) -> Row:
+    """Returns the row of a method of a dictionary, whose keys are below `k`."""
+    return calls("{i: x[i] for i in range(k)}", f"total = {call}", "total + len(items)", arguments)
+
+
+def of_set(statement: str, arguments: Sequence[tuple[Any, ...]] = KEYS) -> Row:
+    """Returns the row of a method of a set of numbers."""
+    return calls("{1, 2}", f"items.discard(k); items.discard(2); {statement}", "x[0] * len(items)", arguments)
+
+
+METHODS: dict[str, dict[str, Row]] = {
+    "list": {
+        "append": of_list("items.append(x[0])"),
+        "clear": of_list("items.clear()"),
+        "copy": of_list("items = items.copy()"),
+        "count": of_list("items.append(x[0] * items.count(x[2]))"),
+        "extend": of_list("items.extend(items)"),
+        "index": of_list("items.append(x[0] * items.index(x[2]))"),
+        "insert": of_list("items.insert(m, x[1])", INDICES),
+        "pop": of_list("items.append(items.pop(m))", INDICES),
+        "remove": of_list("items.remove(x[2])"),
+        "reverse": of_list("items.reverse()"),
+        "sort": of_list("items.sort()", [*COUNTS, (X * math.nan, 3, 0)]),
+    },
+    "list of arrays": {
+        "append": of_arrays("items.append(x[:0])"),
+        "clear": of_arrays("items.clear()"),
+        "extend": of_arrays("items.extend([x, x[:1]])"),
+        "insert": of_arrays("items.insert(m, x)", INDICES),
+        "pop": of_arrays("items.append(items.pop(m))", INDICES),
+        "reverse": of_arrays("items.reverse()"),
+    },
+    "list of tuples": {
+        "append": of_tuples("items.append((x[0], x[1]))"),
+        "clear": of_tuples("items.clear()"),
+        "copy": of_tuples("items = items.copy()"),
+        "extend": of_tuples("items.extend([(x[0], x[1])])"),
+        "insert": of_tuples("items.insert(m, (x[0], x[1]))", INDICES),
+        "pop": of_tuples("items.append(items.pop(m))", INDICES),
+        "reverse": of_tuples("items.reverse()"),
+        "sort": of_tuples("items.sort()", [*COUNTS, (X * math.nan, 3, 0)]),
+    },
+    "dictionary": {
+        "__setitem__": of_dictionary("0.0; items[m] = x[3]"),
+        "clear": of_dictionary("0.0; items.clear()"),
+        "copy": of_dictionary("items.copy()[m]"),
+        "get": of_dictionary("items.get(m, x[2])"),
+        "items": of_dictionary("sum([i * value for i, value in items.items()])"),
+        "keys": of_dictionary("max([key for key in items.keys()])"),
+        "pop": of_dictionary("items.pop(m)"),
+        "popitem": of_dictionary("items.popitem()[1]"),
+        "setdefault": of_dictionary("items.setdefault(m, x[2])"),
+        "update": of_dictionary("0.0; items.update({m: x[1]})"),
+        "values": of_dictionary("max([value for value in items.values()])"),
+    },
+    "set": {
+        "add": of_set("items.add(m)"),
+        "clear": of_set("items.clear()"),
+        "copy": of_set("items = items.copy(); items.remove(m)"),
+        "difference": of_set("items = items.difference(items)"),
+        "discard": of_set("items.discard(m)"),
+        "intersection": of_set("items = items.intersection(items)"),
+        "pop": of_set("items.pop()"),
+        "remove": of_set("items.remove(m)"),
+        "union": of_set("items = items.union(items)"),
+        "update": of_set("items.update([m, k])"),
+    },
+    "array": {
+        "astype": Row("lambda x: x[0] * x.astype(np.int32).sum()", [(X,), (X * 1e300,)]),
+        "fill": Row(
+            "def function(x, d):\n    items = x.copy()\n    items[1:].fill(d)\n    return items.sum()\n",
+            [(X, 2.0), (X, math.nan), (X[:1], 2.0)],
+        ),
+        "flatten": of_array("x.flatten().max()", MATRICES),
+        "item": of_array("x.item()", [(X,), (X[:1],), (NOTHING,)]),
+        "sort": Row(
+            "def function(x):\n    items = x.copy()\n    items.sort()\n    return items[0]\n",
+            [(X,), (X * math.nan,), (NOTHING,)],
+            CHECKED,
+        ),
+    },
+}
+"""The rows of methods, by the class of the container and the name of the method."""
+
+SPECIAL_ARGUMENTS: dict[int, list[tuple[float, ...]]] = {
+    1: [(2.0,), (0.0,), (-1.0,), (1.0,), (math.nan,), (math.inf,), (-math.inf,)],
+    2: [
+        (2.0, 0.5),
+        (0.0, 0.0),
+        (-1.0, 2.0),
+        (1.0, -1.0),
+        (math.nan, 1.0),
+        (1.0, math.nan),
+        (math.inf, 1.0),
+        (1.0, math.inf),
+    ],
+    3: [
+        (2.0, 3.0, 0.5),
+        (0.0, 0.0, 0.0),
+        (-1.0, 2.0, 0.5),
+        (2.0, -1.0, 0.5),
+        (1.0, 1.0, -1.0),
+        (math.nan, 1.0, 1.0),
+        (math.inf, 1.0, 1.0),
+        (1.0, math.inf, 1.0),
+        (1.0, 1.0, math.inf),
+    ],
+}
+"""The numbers that a function of SciPy is called with, by their count."""
+
+
+def of_special(name: str) -> Row:
+    """Returns the row of a function of SciPy, by the order too if it has a derivative with respect to it."""
+    is_of_order = name in special_functions.BESSEL_RULES and name not in special_functions.ORDER_RULES
+    arguments = SPECIAL_ARGUMENTS[getattr(special, name).nin - is_of_order]
+    names = ", ".join("xyz"[: len(arguments[0])])
+    return Row(f"lambda {names}: {name}({'1, ' * is_of_order}{names})", arguments, special=name)
+
+
 ROWS: dict[str, list[Row]] = {
+    **{f"methods of {kind}": [*methods.values()] for kind, methods in METHODS.items()},
+    "functions of SciPy": [of_special(name) for name in (*special_functions.RULES, *special_functions.BESSEL_RULES)],
     # ---- operators ----
     "operator.truediv": [
         Row("lambda x, d: x[0] / d", DIVISORS),
@@ -119,6 +272,11 @@ ROWS: dict[str, list[Row]] = {
         Row("lambda x, d: x[0] * np.float32(d)", [(X, 1e300), (X, math.nan)]),
         Row("lambda x: x.astype(np.int64).sum() * x[0]", [(X,)]),
     ],
+    "condition": [
+        Row("lambda x, k, m: x[0] if k and not m else x[1]", [(X, 0, 0), (X, 1, 0), (X, 1, -1)]),
+        Row("lambda x, k: x[k] if k < len(x) and x[k] > 0.0 else x[0]", [(X, 3), (X, 4), (NOTHING, 0)], CHECKED),
+        Row("lambda x, d: x[0] if d or d > 1.0 else x[1]", [(X, math.nan), (X, 0.0), (X, -0.0)]),
+    ],
     "item": [
         Row("lambda x, k: x[k]", [(X, 4), (X, -5), (X, -4), (NOTHING, 0)], CHECKED),
         Row("lambda x, k, m: x[k, m]", [(MATRIX, 2, 0), (MATRIX, 0, 3), (MATRIX, -1, -3), (MATRIX, 0, -4)], CHECKED),
@@ -136,6 +294,16 @@ ROWS: dict[str, list[Row]] = {
         Row("lambda x, k, m: x[k:m:-1].sum()", [(X, 9, 0), (X, -9, 9), (X, 3, -9)]),
     ],
     "builtins.range": [Row("lambda x, k: ranged(x, k)", [(X, 0), (X, -1), (X, 9), (X, 2)])],
+    "builtins.max": [
+        of_array("max(x)", [*ARRAYS, (np.array([1.0, math.nan, 2.0]),)]),
+        Row("lambda x, k: max([x[i] for i in range(k)])", SIZES),
+        Row("lambda d, e: max(d, e)", [(1.0, math.nan), (math.nan, 1.0), (0.0, -0.0)]),
+    ],
+    "builtins.min": [
+        of_array("min(x)", [*ARRAYS, (np.array([2.0, math.nan, 1.0]),)]),
+        Row("lambda x, k: min([x[i] for i in range(k)])", SIZES),
+        Row("lambda d, e: min(d, e)", [(1.0, math.nan), (math.nan, 1.0), (-0.0, 0.0)]),
+    ],
     "builtins.divmod": [
         Row("lambda x, d: divmod(x[0], d)[1]", DIVISORS),
         Row("lambda x, k, m: x[0] * divmod(k, m)[0]", [(X, 7, 0), (X, -7, 2)]),
@@ -218,7 +386,6 @@ ROWS: dict[str, list[Row]] = {
         Row("lambda x, k: np.roll(x, k)[0]", [(X, 9), (X, -9)]),
         Row("lambda x, k: np.roll(x, k).sum()", [(NOTHING, 1)]),
     ],
-    "item()": [Row("lambda x: x.item()", [(X,), (X[:1],), (NOTHING,)])],
     # ---- reductions and orders ----
     **{
         f"numpy.{name}": [of_array(f"np.{name}(x)"), of_array(f"np.{name}(x)", [(MATRIX,), (NO_ROWS,)])]
@@ -281,7 +448,7 @@ ANYTHING: dict[str, tuple[str, ...]] = {
         for name in ("and_", "or_", "xor", "invert", "not_", "pos", "lt", "le", "gt", "ge", "eq", "ne")
     ),
     "it takes numbers, or an iterable that Numba's types decide": tuple(
-        f"builtins.{name}" for name in ("enumerate", "iter", "max", "min", "sum", "zip")
+        f"builtins.{name}" for name in ("enumerate", "iter", "sum", "zip")
     ),
     "its sizes are those of its argument": tuple(
         f"numpy.{name}"
@@ -340,6 +507,17 @@ ANYTHING: dict[str, tuple[str, ...]] = {
     "it draws one number": (".random", "random.gauss", "random.normalvariate", "random.uniform"),
 }
 """What takes any arguments, or has no row of its own, by the reason."""
+
+LLVM = {
+    **dict.fromkeys(["numpy.int64", "numpy.float64", "numpy.float32", "builtins.bool"], "conversion"),
+    **dict.fromkeys(["Item", "TupleOf", "Subscript"], "item"),
+    **dict.fromkeys(["({0} and {1})", "({0} or {1})", "({1} if {0} else {2})"], "condition"),
+    "fastgrad._src.derivatives.runtime.matrix_products.add_product": "numpy.dot",
+    **dict.fromkeys(["Attribute", "SizeAlong"], "numpy.reshape"),
+    "Method": "methods of array",
+    "Transposition": "numpy.linalg.solve",
+}
+"""The rows that try what is written as LLVM IR and has no name of its own."""
 
 REFUSES_NOTHING = {
     "builtins.slice": "bounds beyond an end mean the end",

@@ -5,16 +5,21 @@ import math
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from fastgrad._src.derivatives.frontend import methods
 from fastgrad._src.derivatives.frontend.calls import RANDOM_DRAWS
-from fastgrad._src.derivatives.numpy import functions
+from fastgrad._src.derivatives.ir import special_functions
+from fastgrad._src.derivatives.numpy import array_functions, functions
+from fastgrad._src.derivatives.runtime.code_expressions import Expressions
+from fastgrad._src.derivatives.runtime.code_functions import FUNCTION_RULES
 from fastgrad._src.jit.numba_features import PLAIN_VARIABLE
 from fastgrad._src.scalars.formulas import OPERATORS
 from tests.reliability.bad_arguments import worker
-from tests.reliability.bad_arguments.table import ANYTHING, REFUSES_NOTHING, ROWS
+from tests.reliability.bad_arguments.table import ANYTHING, LLVM, METHODS, REFUSES_NOTHING, ROWS
 from tests.selection import once_in
 
 
@@ -87,10 +92,35 @@ def test_each_instruction_of_a_derivative_has_a_row_or_a_reason():
     assert instructions - excused - set(ROWS) == set()
 
 
+def test_each_method_of_a_container_has_a_row():
+    methods_of_arrays = {name for name, rule in array_functions.METHODS.items() if rule not in functions.RULES.values()}
+    rules = {**methods.RULES, "array": methods_of_arrays}
+    assert {kind: set(names) for kind, names in METHODS.items()} == {kind: set(names) for kind, names in rules.items()}
+
+
+def test_each_function_of_scipy_has_a_row():
+    names = [row.special for row in ROWS["functions of SciPy"]]
+    assert set(names) == {*special_functions.RULES, *special_functions.BESSEL_RULES}
+
+
+def test_each_instruction_that_is_written_as_llvm_ir_has_a_row_or_a_reason():
+    context = SimpleNamespace(typing_context=None)
+    expressions = Expressions(SimpleNamespace(context=context, builder=None))
+    functions_of_operations = {operation: function for function, operation in OPERATORS.items()}
+    operations = {functions_of_operations.get(operation, operation.text) for operation in expressions._rules}
+    written = [each.__name__ for each in expressions._rules_of_classes]
+    texts = {each for each in operations if isinstance(each, str)}
+    with_reason = {name for names in ANYTHING.values() for name in names}
+    names = names_of(operations - texts) | names_of(FUNCTION_RULES) | texts | {*written}
+    assert names - with_reason - set(ROWS) - set(LLVM) == set()
+    assert not set(LLVM) - names
+    assert all(row in ROWS for row in LLVM.values())
+
+
 def is_refused(row, arguments):
     """True if Python and NumPy raise, warn, or give no finite number."""
     scope = {name: getattr(value, "py_func", value) for name, value in vars(worker).items()}
-    function = eval(row.source, {**scope, "math": math})
+    function = worker.function_of(row, {**scope, "math": math})
     copies = [x.copy() if isinstance(x, np.ndarray) else x for x in arguments]
     try:
         with np.errstate(all="raise"):

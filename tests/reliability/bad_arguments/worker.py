@@ -5,6 +5,8 @@ It reads names of rows from its input, and writes a line of JSON before and afte
 
 from __future__ import annotations
 
+import ctypes
+import functools
 import json
 import math
 import sys
@@ -13,6 +15,9 @@ from typing import Any
 
 import numpy as np
 from numba import njit
+from numba.extending import get_cython_function_address
+from scipy import special
+from scipy.special import cython_special
 
 import fastgrad as fg
 from tests.reliability.bad_arguments.table import ROWS, Row
@@ -65,6 +70,27 @@ def tangent_of(value: Any) -> Any:
     return 0 if isinstance(value, int) else np.ones_like(value)
 
 
+@functools.cache
+def special_function(name: str) -> Any:
+    """Returns SciPy's function of float64 numbers, which Numba calls by its address."""
+    capsules, arity = cython_special.__pyx_capi__, getattr(special, name).nin
+    signature = f'"double ({"double, " * arity}int '
+    symbols = [name, f"__pyx_fuse_0{name}", f"__pyx_fuse_1{name}"]
+    [symbol] = [symbol for symbol in symbols if signature in repr(capsules.get(symbol))]
+    address = get_cython_function_address("scipy.special.cython_special", symbol)
+    return ctypes.CFUNCTYPE(ctypes.c_double, *[ctypes.c_double] * arity)(address)
+
+
+def function_of(row: Row, scope: dict[str, Any]) -> Callable[..., Any]:
+    """Returns the Python function of a row: a lambda expression, or statements that define `function`."""
+    if row.special:
+        scope = {**scope, row.special: special_function(row.special)}
+    if row.source.startswith("lambda"):
+        return eval(row.source, scope)
+    exec(row.source, scope)
+    return scope["function"]
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "function": lambda f, *arguments: f(*arguments),
     "value_and_grad": lambda f, *arguments: fg.value_and_grad(f)(*arguments)[0],
@@ -75,8 +101,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 def calls_of(name: str, row: Row) -> Iterator[tuple[str, Callable[[], Any]]]:
     """Yields the calls of a row with their names: of the function, and of its derivatives."""
-    scope = {**globals(), "math": math}
-    function = njit(**row.options)(eval(row.source, scope))
+    function = njit(**row.options)(function_of(row, {**globals(), "math": math}))
     for arguments in row.arguments:
         for kind, call in FUNCTIONS.items():
             given = [np.copy(argument) if isinstance(argument, np.ndarray) else argument for argument in arguments]

@@ -107,6 +107,7 @@ UNARY: dict[str, tuple[Any, Any, float]] = {
     "reciprocal": (np.reciprocal, above, 2),
     "exp": (np.exp, within(-5, 5), 4),
     "expm1": (np.expm1, within(-5, 5), 4),
+    "one_minus_square": (lambda x: (1 - x) * (1 + x), moderate, 2),
     "log": (np.log, above, 4),
     "log1p": (np.log1p, above, 4),
     "log2": (np.log2, above, 4),

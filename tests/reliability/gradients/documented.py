@@ -31,7 +31,6 @@ DOCUMENTED: dict[str, str] = {
     r"networks: keras\.losses\.categorical_crossentropy of logits: second .*": "second derivatives of cross-entropy by labels",
     r"networks: keras\.activations\.sparsemax: .*": "sparsemax",
     r"elementwise: math\.sign: forward .*": "forward mode",
-    r"elementwise: math\.(asin|acos|atanh) at special values: second .*": "poles of inverse functions",
     r"elementwise: math\.xdivy at special values: .*": "tails and large numbers",
     r"reductions: math\.cumulative_logsumexp.* of infinities: .*": "leading elements of -inf",
     r"operators: x \*\* [01]: .*": "powers at 0",

@@ -41,7 +41,6 @@ class TestCase(_unittest.TestCase):
     __getattr__ = _missing_member_getattr
 
     def get_temp_dir(self) -> str:
-        """Returns a folder that is removed after the test; the same one at each call in a test."""
         if "_temp_dir" not in vars(self):
             folder = _tempfile.TemporaryDirectory()
             self.addCleanup(folder.cleanup)
@@ -49,11 +48,9 @@ class TestCase(_unittest.TestCase):
         return self._temp_dir
 
     def evaluate(self, tensors: _Any) -> _Any:
-        """Returns a structure with NumPy arrays in place of tensors."""
         return _nest.map_structure(lambda x: x.numpy() if hasattr(x, "numpy") else x, tensors)
 
     def assertAllClose(self, a: _Any, b: _Any, rtol: float = 1e-6, atol: float = 1e-6, msg: str | None = None) -> None:
-        """AssertionError unless the structures, the shapes, and the numbers up to ``atol + rtol * abs(b)`` are equal."""
         if isinstance(a, _Mapping):
             self.assertEqual(a.keys(), b.keys(), msg)
             for key, value in a.items():
@@ -72,7 +69,6 @@ class TestCase(_unittest.TestCase):
     def assertNotAllClose(
         self, a: _Any, b: _Any, rtol: float = 1e-6, atol: float = 1e-6, msg: str | None = None
     ) -> None:
-        """AssertionError if ``assertAllClose`` would pass."""
         try:
             self.assertAllClose(a, b, rtol, atol)
         except AssertionError:
@@ -80,13 +76,11 @@ class TestCase(_unittest.TestCase):
         raise AssertionError(f"The two values are close at all elements. {msg or ''}")
 
     def assertAllEqual(self, a: _Any, b: _Any, msg: str | None = None) -> None:
-        """AssertionError unless the shapes and the elements are equal; NaN equals NaN, and a string its UTF-8 bytes."""
         x, y = (_as_array(_convert_to_tensor(value) if _is_text(value) else value) for value in (a, b))
         self.assertEqual(x.shape, y.shape, msg)
         np.testing.assert_array_equal(x, y, err_msg=msg or "")
 
     def assertNotAllEqual(self, a: _Any, b: _Any, msg: str | None = None) -> None:
-        """AssertionError if ``assertAllEqual`` would pass."""
         try:
             self.assertAllEqual(a, b)
         except AssertionError:
@@ -94,52 +88,41 @@ class TestCase(_unittest.TestCase):
         raise AssertionError(f"The two values are equal at all elements. {msg or ''}")
 
     def assertAllGreater(self, a: _Any, comparison_target: _Any) -> None:
-        """AssertionError unless all elements are greater."""
         self.assertGreater(_as_array(a).min(), comparison_target)
 
     def assertAllGreaterEqual(self, a: _Any, comparison_target: _Any) -> None:
-        """AssertionError unless all elements are greater or equal."""
         self.assertGreaterEqual(_as_array(a).min(), comparison_target)
 
     def assertAllLess(self, a: _Any, comparison_target: _Any) -> None:
-        """AssertionError unless all elements are less."""
         self.assertLess(_as_array(a).max(), comparison_target)
 
     def assertAllLessEqual(self, a: _Any, comparison_target: _Any) -> None:
-        """AssertionError unless all elements are less or equal."""
         self.assertLessEqual(_as_array(a).max(), comparison_target)
 
     def assertAllInSet(self, target: _Any, expected_set: _Any) -> None:
-        """AssertionError unless all elements are in ``expected_set``."""
         others = set(_as_array(target).reshape(-1).tolist()) - set(expected_set)
         self.assertFalse(
             others, f"{len(others)} unique elements are not in the set {expected_set}: {sorted(others)[:10]}"
         )
 
     def assertNear(self, f1: _Any, f2: _Any, err: float, msg: str | None = None) -> None:
-        """AssertionError unless the numbers differ by at most ``err``."""
         self.assertTrue(abs(f1 - f2) <= err, f"{f1} != {f2} +/- {err}. {msg or ''}")
 
     def assertArrayNear(self, farray1: _Any, farray2: _Any, err: float, msg: str | None = None) -> None:
-        """AssertionError unless the vectors are of one length and their elements differ by at most ``err``."""
         self.assertEqual(len(farray1), len(farray2), msg)
         for x, y in zip(farray1, farray2, strict=True):
             self.assertNear(float(x), float(y), err, msg)
 
     def assertShapeEqual(self, input_a: _Any, input_b: _Any, msg: str | None = None) -> None:
-        """AssertionError unless the shapes are equal."""
         self.assertEqual(tuple(input_a.shape), tuple(input_b.shape), msg)
 
     def assertDTypeEqual(self, target: _Any, expected_dtype: _Any) -> None:
-        """AssertionError unless the dtype is ``expected_dtype``."""
         self.assertEqual(_as_dtype(_as_array(target).dtype), _as_dtype(expected_dtype))
 
     def assertLen(self, container: _Any, expected_len: int, msg: str | None = None) -> None:
-        """AssertionError unless ``len(container)`` is ``expected_len``."""
         self.assertEqual(len(container), expected_len, msg)
 
     def assertEmpty(self, container: _Any, msg: str | None = None) -> None:
-        """AssertionError unless ``container`` has no elements."""
         self.assertEqual(len(container), 0, msg)
 
 

@@ -321,7 +321,6 @@ class Follower(Pass):
             self._tensors[number] = _GONE
 
     def found(self, entries: list[TapeEntry], targets: list[Tensor], keys: list[list[int]]) -> Any:
-        """Returns the structure of the tape and its tensors, if all calls came as known."""
         forward_pass = self._forward_pass
         is_complete = self._position == len(forward_pass.calls) and len(entries) == forward_pass.entry_count
         if is_complete and self._running is None:

@@ -252,6 +252,8 @@ class PreparedPullback(PreparedCall):
 
     def _cotangent_type(self, result: Any) -> types.Type:
         """Returns the type of most cotangents of a result."""
+        if not isinstance(result, (np.ndarray, np.generic, int, float, complex)):
+            return types.float64  # the compilation says why such a result is refused
         like = np.ones((1,) * result.ndim, result.dtype) if isinstance(result, np.ndarray) else result
         if _is_direction_of(like, like):
             return type_of(like)

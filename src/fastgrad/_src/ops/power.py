@@ -120,6 +120,13 @@ rsqrt = elementwise(
     dtypes=INEXACT_DTYPES,
     domain=(0.0, np.inf),
 )
+one_minus_square = elementwise(
+    "one_minus_square",
+    "``1 - x**2`` with all digits near 1 and -1: the factor of the gradients of `asin`, `acos` and `atanh`.",
+    run=lambda x: np.multiply(np.subtract(x.dtype.type(1), x), np.add(x, x.dtype.type(1))),
+    code=terms.one_minus_square,
+    dtypes=INEXACT_DTYPES,
+)
 reciprocal_gradient = elementwise(
     "reciprocal_gradient",
     "``-g * y**2``, and 0 where the cotangent ``g`` is 0, as in TensorFlow.",

@@ -188,7 +188,7 @@ _thread = _ThreadState()
 
 @contextlib.contextmanager
 def sample_results(unknown_size: int) -> Iterator[None]:
-    """A context in which ``call_of_strings`` returns samples, whose unknown dimensions have the size ``unknown_size``.
+    """A context in which ``call_of_strings``, ``where``, ``boolean_mask`` and ``unique`` return samples, whose unknown dimensions have the size ``unknown_size``.
 
     A dataset asks for the shapes of results so: no string that it could make up is a valid example. All dimensions of results of
     ``py_function`` and ``numpy_function`` are unknown.
@@ -202,9 +202,15 @@ def sample_results(unknown_size: int) -> Iterator[None]:
 
 def _with_sample_sizes(result: Tensor) -> Tensor:
     """Returns ``result``, in ``sample_results`` with the size of unknown dimensions: Python code may give any other size."""
+    return with_sample_rows(result, result._array.ndim)
+
+
+def with_sample_rows(result: Tensor, unknown_dimensions: int = 1) -> Tensor:
+    """Returns ``result``, in ``sample_results`` with the size of unknown dimensions, which are the first ones."""
     if _thread.sample_size is None:
         return result
-    return Tensor(np.resize(result._array, [_thread.sample_size] * result._array.ndim))
+    sizes = [_thread.sample_size] * unknown_dimensions
+    return Tensor(np.resize(result._array, [*sizes, *result._array.shape[unknown_dimensions:]]))
 
 
 def call_of_strings(

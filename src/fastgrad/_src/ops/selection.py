@@ -17,6 +17,7 @@ from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, constant_tensor
 from fastgrad._src.ops.arguments import as_python_int, tensor_of
 from fastgrad._src.ops.indexing import check_index_dtype, check_indices
 from fastgrad._src.ops.kernel_launches import launches_from
+from fastgrad._src.ops.python_function import with_sample_rows
 from fastgrad._src.scalars import terms
 
 
@@ -95,7 +96,7 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
             return met.call("where", condition)
         if not condition_tensor._array.ndim:
             raise InvalidArgumentError("where: the positions in a scalar condition are not defined; give x and y.")
-        return _true_positions(condition_tensor)
+        return with_sample_rows(_true_positions(condition_tensor))
     if x is None or y is None:
         raise ValueError("where: x and y must both be non-None or both be None.")
     try:
@@ -153,7 +154,7 @@ def boolean_mask(tensor: Any, mask: Any, axis: Any = None, name: str | None = "b
     reshape = TABLE["reshape"]
     # Always reshapes, so that the gradient is dense: a mask is not a table look-up.
     x = reshape(x, shape=(*shape[:first_axis], count, *shape[end_axis:]))
-    positions = _true_positions(reshape(mask_tensor, shape=(count,)))
+    positions = with_sample_rows(_true_positions(reshape(mask_tensor, shape=(count,))))
     return TABLE["gather"](x, reshape(positions, shape=(len(positions._array),)), axis=first_axis, batch_dims=0)
 
 

@@ -27,6 +27,7 @@ from fastgrad._src.ops.batching import (
 )
 from fastgrad._src.ops.hash_tables import distinct_elements
 from fastgrad._src.ops.kernel_launches import kernel_operation, launches_from, make_kernel_run
+from fastgrad._src.ops.python_function import with_sample_rows
 
 _INDEX_DTYPES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
 
@@ -335,7 +336,8 @@ def _call_unique(name: str, x: Any, out_idx: Any) -> tuple[Tensor, Tensor, Tenso
     index_dtype = dtypes.as_dtype(out_idx)
     if index_dtype.numpy not in _INDEX_DTYPES:
         raise dtype_error(f"{name} (out_idx)", index_dtype.numpy, _INDEX_DTYPES)
-    return _unique_operation(values, out_idx=index_dtype.name)
+    distinct, numbers, counts = _unique_operation(values, out_idx=index_dtype.name)
+    return with_sample_rows(distinct), numbers, with_sample_rows(counts)
 
 
 def unique(x: Any, out_idx: Any = dtypes.int32, name: str | None = None) -> Unique:

@@ -69,12 +69,9 @@ _PARTIALS_OF_POWER = (
 POWER = ScalarOperation("({0} ** {1})", 2, cost=FUNCTION_COST, is_singular_at_0_only=True, partials=_PARTIALS_OF_POWER)
 NEGATIVE = ScalarOperation("(-{0})", 1, is_speculatable=True, partials=(lambda g, y, x: -g,))
 POSITIVE = ScalarOperation("(+{0})", 1, is_speculatable=True, partials=(lambda g, y, x: g,))
-LESS = ScalarOperation("({0} < {1})", 2)
-LESS_EQUAL = ScalarOperation("({0} <= {1})", 2)
-GREATER = ScalarOperation("({0} > {1})", 2)
-GREATER_EQUAL = ScalarOperation("({0} >= {1})", 2)
-EQUAL = ScalarOperation("({0} == {1})", 2)
-NOT_EQUAL = ScalarOperation("({0} != {1})", 2)
+LESS, LESS_EQUAL, GREATER, GREATER_EQUAL, EQUAL, NOT_EQUAL = [
+    ScalarOperation(f"({{0}} {symbol} {{1}})", 2) for symbol in ("<", "<=", ">", ">=", "==", "!=")
+]
 NOT = ScalarOperation("(not {0})", 1)
 AND = ScalarOperation("({0} and {1})", 2)
 OR = ScalarOperation("({0} or {1})", 2)
@@ -171,12 +168,9 @@ abs: ScalarOperation = _function_of(
     partials=(lambda g, y, x: cast_like(g, x) * sign(x),),
 )
 sign: ScalarOperation = _function_of("sign", 1, CHEAP_COST, partials=_CONSTANT)
-floor: ScalarOperation = _function_of("floor", 1, CHEAP_COST)
-ceil: ScalarOperation = _function_of("ceil", 1, CHEAP_COST)
-rint: ScalarOperation = _function_of("rint", 1, CHEAP_COST)
-isnan: ScalarOperation = _function_of("isnan", 1, CHEAP_COST)
-isinf: ScalarOperation = _function_of("isinf", 1, CHEAP_COST)
-isfinite: ScalarOperation = _function_of("isfinite", 1, CHEAP_COST)
+floor, ceil, rint, isnan, isinf, isfinite = [
+    _function_of(name, 1, CHEAP_COST) for name in ("floor", "ceil", "rint", "isnan", "isinf", "isfinite")
+]
 maximum: ScalarOperation = _function_of(
     "maximum",
     2,
@@ -241,17 +235,12 @@ log: ScalarOperation = _function_of(
     "log", is_singular_at_0_only=True, **_LOGARITHM, partials=(lambda g, y, x: g * conj(reciprocal(x)),)
 )
 log1p: ScalarOperation = _function_of("log1p", **_LOGARITHM, partials=(lambda g, y, x: g * conj(reciprocal(x + 1)),))
+_LOG: dict[str, Any] = {"is_singular_at_0_only": True, **_LOGARITHM}
 log2: ScalarOperation = _function_of(
-    "log2",
-    is_singular_at_0_only=True,
-    **_LOGARITHM,
-    partials=(lambda g, y, x: g * (reciprocal(x) * (1 / math.log(2))),),
+    "log2", **_LOG, partials=(lambda g, y, x: g * (reciprocal(x) * (1 / math.log(2))),)
 )
 log10: ScalarOperation = _function_of(
-    "log10",
-    is_singular_at_0_only=True,
-    **_LOGARITHM,
-    partials=(lambda g, y, x: g * (reciprocal(x) * (1 / math.log(10))),),
+    "log10", **_LOG, partials=(lambda g, y, x: g * (reciprocal(x) * (1 / math.log(10))),)
 )
 
 
@@ -285,10 +274,10 @@ sin: ScalarOperation = _function_of("sin", partials=(lambda g, y, x: g * conj(co
 cos: ScalarOperation = _function_of("cos", partials=(lambda g, y, x: -(g * conj(sin(x))),))
 tan: ScalarOperation = _function_of("tan", partials=(lambda g, y, x: g * conj(square(y) + 1),))
 asin: ScalarOperation = _function_of(
-    "asin", other_names=("arcsin",), **_ROOT, partials=(lambda g, y, x: g * conj(rsqrt((1 - x) * (x + 1))),)
+    "asin", other_names=("arcsin",), **_ROOT, partials=(lambda g, y, x: g * conj(rsqrt(one_minus_square(x))),)
 )
 acos: ScalarOperation = _function_of(
-    "acos", other_names=("arccos",), **_ROOT, partials=(lambda g, y, x: -(g * conj(rsqrt((1 - x) * (x + 1)))),)
+    "acos", other_names=("arccos",), **_ROOT, partials=(lambda g, y, x: -(g * conj(rsqrt(one_minus_square(x)))),)
 )
 atan: ScalarOperation = _function_of(
     "atan",
@@ -309,7 +298,7 @@ atanh: ScalarOperation = _function_of(
     "atanh",
     other_names=("arctanh",),
     singularity=Singularity.LOGARITHM,
-    partials=(lambda g, y, x: g * conj(reciprocal((1 - x) * (x + 1))),),
+    partials=(lambda g, y, x: g * conj(reciprocal(one_minus_square(x))),),
 )
 erf: ScalarOperation = _function_of(
     "erf", **_EXPONENTIAL, partials=(lambda g, y, x: g * (exp(-square(x)) * (2 / math.sqrt(math.pi))),)
@@ -471,6 +460,10 @@ truncatediv: ScalarOperation = _declare_row_function(
 )
 rsqrt: ScalarOperation = _declare_row_function(
     lambda x: 1 / sqrt(x), "rsqrt", partials=(lambda g, y, x: rsqrt_gradient(g, conj(y)),)
+)
+# The product keeps its digits near 1. Its partial is that of 1 - x², so that a pole at 1 is infinite, and not NaN.
+one_minus_square: ScalarOperation = _declare_row_function(
+    lambda x: (1 - x) * (x + 1), "one_minus_square", partials=(lambda g, y, x: g * (conj(x) * -2),)
 )
 # What is masked out does not count: the gradients are 0 where the cotangent is, as in TensorFlow.
 sqrt_gradient: ScalarOperation = _declare_row_function(

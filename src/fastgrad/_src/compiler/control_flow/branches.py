@@ -72,7 +72,6 @@ class Branches(ControlFlowOperation):
 
     @property
     def result_count(self) -> int:
-        """The number of results of each branch."""
         return self.gives
 
     def results_to_keep(self, used: Flags) -> Flags:

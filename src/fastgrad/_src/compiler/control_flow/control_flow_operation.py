@@ -109,7 +109,6 @@ class TapeGradient(ControlFlowOperation):
 
     @property
     def result_count(self) -> int:
-        """The number of cotangents that the operation returns."""
         return sum(self._needs)
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:

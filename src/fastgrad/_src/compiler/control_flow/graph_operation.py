@@ -96,7 +96,6 @@ class GraphOperation(GraphBasedOperation):
 
     @property
     def result_count(self) -> int:
-        """The number of the graph's results."""
         return len(self.graph.results)
 
     def with_residuals(self, flags: Flags, inputs: Sequence[Tensor]) -> GraphOperation:

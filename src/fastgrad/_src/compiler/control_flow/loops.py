@@ -139,7 +139,6 @@ class Loop(ControlFlowOperation):
         return int(count_input) if self.counted else (self.trips or 0)
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Returns the loop's results, as arrays."""
         carried, rows, captured, number = self.split_inputs(arrays)
         stacks = self.zero_filled_stacks()
         total = self.iteration_count_of_rows(number)
@@ -172,7 +171,6 @@ class Loop(ControlFlowOperation):
         return iteration_count - 1 - iterations_done if self.reverse else iterations_done
 
     def run_on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Returns the loop's results, computed by operations on tensors."""
         carried, rows, captured, number = self.split_inputs(inputs)
         number = None if number is None else number._on_host()
         sliced = [TABLE["unstack"](x, axis=0) for x in rows]
@@ -193,7 +191,6 @@ class Loop(ControlFlowOperation):
 
     @property
     def result_count(self) -> int:
-        """The number of the loop's results."""
         return self.gives + self.counts
 
     def results_to_keep(self, used: Flags) -> Flags:

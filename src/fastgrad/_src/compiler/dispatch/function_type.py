@@ -54,7 +54,6 @@ class Parameter(inspect.Parameter):
 
     @property
     def type_constraint(self) -> Any:
-        """The spec of a tensor; for other arguments a ``TypeText``."""
         value = self.annotation.value
         return value if isinstance(value, TensorSpec) else self.annotation
 

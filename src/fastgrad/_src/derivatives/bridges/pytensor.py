@@ -183,7 +183,6 @@ class FunctionOp(_CompiledOp):
         return Apply(self, inputs, outputs)
 
     def native_function(self, input_types: Types) -> Any:
-        """Returns the compiled function."""
         results = [
             f"np.asarray({text})" if isinstance(type, (types.Number, types.Boolean)) else f"{text}.copy()"
             for text, type in result_leaves(self.f, "as_op", input_types)
@@ -221,11 +220,9 @@ class ValueAndGradientOp(_CompiledOp):
         )
 
     def inputs_of_same_shape(self, node: Any) -> list[int | None]:
-        """Returns for each output the number of an input that has its shape, or None."""
         return [None, *(self.argnums or ())]
 
     def native_function(self, input_types: Types) -> Any:
-        """Returns the compiled function."""
         gradients = _item_texts("result[1]", [input_types[number] for number in self.argnums or ()])
         results = ["np.asarray(result[0])", *gradients]
         return _function_of_arrays(
@@ -249,11 +246,9 @@ class PullbackOp(_CompiledOp):
         return Apply(self, inputs, [inputs[number].type() for number in self.argnums or ()])
 
     def inputs_of_same_shape(self, node: Any) -> list[int | None]:
-        """Returns for each output the number of an input that has its shape, or None."""
         return [*(self.argnums or ())]
 
     def native_function(self, input_types: Types) -> Any:
-        """Returns the compiled function."""
         positions, count = self.argnums or (), _count_of_arguments(self.f)
         results = _item_texts("result", [input_types[number] for number in positions])
         function = pullback(
@@ -287,13 +282,11 @@ class SecondPullbackOp(_CompiledOp):
         return Apply(self, inputs, [*tangents, *[inputs[number].type() for number in positions]])
 
     def inputs_of_same_shape(self, node: Any) -> list[int | None]:
-        """Returns for each output the number of an input that has its shape, or None."""
         positions = self.argnums or ()
         count = len(node.outputs) - len(positions)
         return [*range(len(node.inputs) - count, len(node.inputs)), *positions]
 
     def native_function(self, input_types: Types) -> Any:
-        """Returns the compiled function."""
         positions, count = self.argnums or (), _count_of_arguments(self.f)
         of_results = input_types[count + len(positions) :]
         of_results = of_results[: len(of_results) // 2]

@@ -287,7 +287,6 @@ class Assign(Statement):
 
     @property
     def terms(self) -> Sequence[Term]:
-        """The value, and what the target reads."""
         return (self.value, *self.target.operands) if isinstance(self.target.operation, Subscript) else (self.value,)
 
 
@@ -301,7 +300,6 @@ class Update(Statement):
 
     @property
     def terms(self) -> Sequence[Term]:
-        """The value, and the target."""
         return self.value, self.target
 
 
@@ -315,12 +313,10 @@ class If(Statement):
 
     @property
     def bodies(self) -> Sequence[list[Statement]]:
-        """Those of both cases."""
         return self.then, self.otherwise
 
     @property
     def terms(self) -> Sequence[Term]:
-        """The condition."""
         return (self.condition,)
 
 
@@ -334,12 +330,10 @@ class For(Statement):
 
     @property
     def bodies(self) -> Sequence[list[Statement]]:
-        """What runs."""
         return (self.body,)
 
     @property
     def terms(self) -> Sequence[Term]:
-        """The count."""
         return (self.count,)
 
 
@@ -358,7 +352,6 @@ class Return(Statement):
 
     @property
     def terms(self) -> Sequence[Term]:
-        """The result."""
         return (self.value,)
 
 
@@ -378,7 +371,6 @@ class Evaluate(Statement):
 
     @property
     def terms(self) -> Sequence[Term]:
-        """The value."""
         return (self.value,)
 
 

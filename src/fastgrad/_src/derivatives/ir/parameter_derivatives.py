@@ -20,7 +20,7 @@ _MAX_MEANS = 40
 _SQRT_PI, _SQRT_2PI = math.sqrt(math.pi), math.sqrt(2.0 * math.pi)
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def trigamma(x):  # type: ignore[no-untyped-def]
     """Returns the derivative of the digamma function; below 0 by reflection."""
     if x > 0.0:
@@ -30,7 +30,7 @@ def trigamma(x):  # type: ignore[no-untyped-def]
     return (math.pi / math.sin(math.pi * x)) ** 2 - trigamma_above_0(1.0 - x)
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def trigamma_above_0(x):  # type: ignore[no-untyped-def]
     """Returns the derivative of the digamma function of a number above 0, by recurrence and its asymptotic series."""
     shift = 0.0
@@ -42,7 +42,7 @@ def trigamma_above_0(x):  # type: ignore[no-untyped-def]
     return shift + 1.0 / x + 0.5 * s + series / x
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def _has_converged(change):  # type: ignore[no-untyped-def]
     """True if a relative change is below rounding, and its derivative, too: where a term is 0, later terms still change the derivative. True for NaN."""
     return not (abs(change.real) >= _ACCURACY or abs(change.imag) >= _ACCURACY * _STEP)
@@ -53,7 +53,7 @@ def _has_converged(change):  # type: ignore[no-untyped-def]
 _TAIL = 20.0
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def log_ndtr_derivative(x, value):  # type: ignore[no-untyped-def]
     """Returns the derivative of ``log_ndtr(x)``, whose value is ``value``: far below 0 by a continued fraction, where the logarithms cancel."""
     if x > -_TAIL:
@@ -64,7 +64,7 @@ def log_ndtr_derivative(x, value):  # type: ignore[no-untyped-def]
     return result
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def erfcx_derivative(x, value):  # type: ignore[no-untyped-def]
     """Returns the derivative of ``erfcx(x)``, whose value is ``value``: far above 0 by its asymptotic series, where the terms cancel."""
     if x < _TAIL:
@@ -76,7 +76,7 @@ def erfcx_derivative(x, value):  # type: ignore[no-untyped-def]
     return -2.0 / _SQRT_PI * s * series
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def dawsn_derivative(x, value):  # type: ignore[no-untyped-def]
     """Returns the derivative of ``dawsn(x)``, whose value is ``value``: far from 0 by its asymptotic series, where the terms cancel."""
     if abs(x) < _TAIL:
@@ -88,7 +88,7 @@ def dawsn_derivative(x, value):  # type: ignore[no-untyped-def]
     return -s * series
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def exprel_derivative(x, value):  # type: ignore[no-untyped-def]
     """Returns the derivative of ``exprel(x)``, whose value is ``value``: near 0 by its Taylor series, where the terms cancel."""
     if x >= 1.0:
@@ -104,7 +104,7 @@ def exprel_derivative(x, value):  # type: ignore[no-untyped-def]
 # ---- complete elliptic integrals ------------------------------------------------------------------------------------
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def elliptic_derivative(m, complement, kind):  # type: ignore[no-untyped-def]
     """Returns the derivative of ``ellipk(m)`` (``kind`` 1) or ``ellipe(m)`` (``kind`` 2) by the arithmetic-geometric mean of 1 and ``√complement``.
 
@@ -131,7 +131,7 @@ def elliptic_derivative(m, complement, kind):  # type: ignore[no-untyped-def]
 # ---- incomplete gamma functions -----------------------------------------------------------------------------------
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def gamma_density(a, x):  # type: ignore[no-untyped-def]
     """Returns the derivative of ``gammainc(a, x)`` with respect to ``x``: the density of the gamma distribution."""
     if x <= 0.0:
@@ -141,7 +141,7 @@ def gamma_density(a, x):  # type: ignore[no-untyped-def]
     return math.exp((a - 1.0) * math.log(x) - x - math.lgamma(a))
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def _gamma_series(a, x):  # type: ignore[no-untyped-def]
     """Returns the series of the lower incomplete gamma function: the sum of ``x**n / ((a + 1) … (a + n))``."""
     term = total = a * 0.0 + 1.0
@@ -153,7 +153,7 @@ def _gamma_series(a, x):  # type: ignore[no-untyped-def]
     return total
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def _gamma_fraction(a, x):  # type: ignore[no-untyped-def]
     """Returns the continued fraction of the upper incomplete gamma function, by Lentz's method."""
     b = x + 1.0 - a
@@ -172,7 +172,7 @@ def _gamma_fraction(a, x):  # type: ignore[no-untyped-def]
     return result
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def gammainc_by_shape(a, x):  # type: ignore[no-untyped-def]
     """Returns the derivative of ``gammainc(a, x)`` with respect to ``a``."""
     if x <= 0.0 or x == math.inf:
@@ -190,7 +190,7 @@ def gammainc_by_shape(a, x):  # type: ignore[no-untyped-def]
 # ---- incomplete beta function ---------------------------------------------------------------------------------------
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def beta_density(a, b, x):  # type: ignore[no-untyped-def]
     """Returns the derivative of ``betainc(a, b, x)`` with respect to ``x``: the density of the beta distribution."""
     if x <= 0.0:
@@ -201,7 +201,7 @@ def beta_density(a, b, x):  # type: ignore[no-untyped-def]
     return math.exp(logarithm + math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b))
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def _beta_fraction(a, b, x, count):  # type: ignore[no-untyped-def]
     """Returns the continued fraction of the incomplete beta function (W. Press et al., Numerical Recipes, 6.4), by Lentz's method.
 
@@ -227,7 +227,7 @@ def _beta_fraction(a, b, x, count):  # type: ignore[no-untyped-def]
     return result, terms
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def _beta_derivatives(a, b, x):  # type: ignore[no-untyped-def]
     """Returns the derivatives of ``betainc(a, b, x)`` with respect to ``a`` and ``b``, where the continued fraction converges quickly."""
     scale = x * (1.0 - x) * beta_density(a, b, x) / a
@@ -241,11 +241,11 @@ def _beta_derivatives(a, b, x):  # type: ignore[no-untyped-def]
     return scale * derivative_of_a, scale * derivative_of_b
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def betainc_by_parameter(a, b, x, is_first):  # type: ignore[no-untyped-def]
     """Returns the derivative of ``betainc(a, b, x)`` with respect to ``a`` if ``is_first`` is 1, else to ``b``."""
-    if x <= 0.0 or x >= 1.0:
-        return 0.0
+    if not (0.0 < x < 1.0 and a > 0.0 and b > 0.0):
+        return 0.0 * x if a > 0.0 and b > 0.0 else math.nan
     if x < (a + 1.0) / (a + b + 2.0):
         derivatives = _beta_derivatives(a, b, x)
         return derivatives[0] if is_first == 1 else derivatives[1]
@@ -256,14 +256,14 @@ def betainc_by_parameter(a, b, x, is_first):  # type: ignore[no-untyped-def]
 # ---- Student's t distribution --------------------------------------------------------------------------------------
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def student_density(df, t):  # type: ignore[no-untyped-def]
     """Returns the derivative of ``stdtr(df, t)`` with respect to ``t``: the density of Student's t distribution."""
     logarithm = math.lgamma(0.5 * (df + 1.0)) - math.lgamma(0.5 * df) - 0.5 * math.log(df * math.pi)
     return math.exp(logarithm - 0.5 * (df + 1.0) * math.log1p(t * t / df))
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def student_by_degrees(df, t):  # type: ignore[no-untyped-def]
     """Returns the derivative of ``stdtr(df, t)`` with respect to ``df``: for t < 0 the function is ``betainc(df / 2, 1 / 2, df / (df + t * t)) / 2``.
 
@@ -300,7 +300,7 @@ def _faddeeva_coefficients(degree: int) -> tuple[float, np.ndarray]:
 _FADDEEVA_SCALE, _FADDEEVA = _faddeeva_coefficients(64)
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def _faddeeva(z):  # type: ignore[no-untyped-def]
     """Returns the Faddeeva function and its derivative at ``z`` above the real axis."""
     if abs(z) > 12.0:
@@ -323,7 +323,7 @@ def _faddeeva(z):  # type: ignore[no-untyped-def]
     return value, -2.0 * z * value + 2j / _SQRT_PI
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def voigt_by_parameter(x, sigma, gamma, place):  # type: ignore[no-untyped-def]
     """Returns the derivative of ``voigt_profile(x, sigma, gamma)`` with respect to the argument of number ``place``."""
     width = sigma * math.sqrt(2.0)
@@ -340,19 +340,18 @@ def voigt_by_parameter(x, sigma, gamma, place):  # type: ignore[no-untyped-def]
 # ---- orders of Bessel functions ---------------------------------------------------------------------------------------
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def log_kv_by_order(order, x):  # type: ignore[no-untyped-def]
     """Returns the derivative of ``log(kv(order, x))`` with respect to the order.
 
     ``kv(order, x)`` is the integral of ``exp(-x * cosh(t)) * cosh(order * t)`` from 0 (10.32.9). The integrand is even, so the trapezoidal rule converges
     exponentially.
     """
-    if not x > 0.0:
-        return math.nan
     n = abs(order)
-    peak = math.asinh(n / x)
+    peak, step = math.asinh(n / x), min(0.2, 0.6 / math.sqrt(math.hypot(x, n)))
+    if not (x > 0.0 and peak < _MAX_TERMS * step):
+        return math.nan
     highest = n * peak - 2.0 * x * math.sinh(0.5 * peak) ** 2
-    step = min(0.2, 0.6 / (x * x + n * n) ** 0.25)
     whole, derivative, t = 0.5 * math.exp(-highest), 0.0, step
     while True:
         exponent = n * t - 2.0 * x * math.sinh(0.5 * t) ** 2 - highest
@@ -366,7 +365,7 @@ def log_kv_by_order(order, x):  # type: ignore[no-untyped-def]
     return math.copysign(derivative / whole, order)
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def log_iv_by_order(order, x):  # type: ignore[no-untyped-def]
     """Returns the derivative of ``log(iv(order, x))`` with respect to the order, which is above -1; NaN for others.
 
@@ -411,7 +410,7 @@ def log_iv_by_order(order, x):  # type: ignore[no-untyped-def]
 # ---- noncentral chi-squared distribution -------------------------------------------------------------------------------
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def _noncentral_mean(x, df, noncentrality, is_density):  # type: ignore[no-untyped-def]
     """Returns the mean of densities of gamma distributions, or of the derivatives of their distribution functions by shape, with Poisson's weights."""
     mean = 0.5 * noncentrality
@@ -432,13 +431,13 @@ def _noncentral_mean(x, df, noncentrality, is_density):  # type: ignore[no-untyp
     return total
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def noncentral_density(x, df, noncentrality):  # type: ignore[no-untyped-def]
     """Returns the derivative of ``chndtr(x, df, nc)`` with respect to ``x``: the density of the noncentral chi-squared distribution."""
     return _noncentral_mean(x, df, noncentrality, True)
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def noncentral_by_degrees(x, df, noncentrality):  # type: ignore[no-untyped-def]
     """Returns the derivative of ``chndtr(x, df, nc)`` with respect to ``df``."""
     return _noncentral_mean(x, df, noncentrality, False)

@@ -693,19 +693,15 @@ class Jump(End):
 
     @property
     def successors(self) -> list[Block]:
-        """The block that follows."""
         return [self.target]
 
     def replace_target(self, new: Block, old: Block) -> None:
-        """Puts one block in the place of another."""
         self.target = new if self.target is old else self.target
 
     def write(self, emitter: Emitter, block: Block) -> None:
-        """Writes the jump."""
         emitter.edge(block, self.target)
 
     def with_tangents(self, tangents: Tangents) -> Jump:
-        """Returns the jump to the block of the derivative."""
         return Jump(tangents.block_of(self.target))
 
 
@@ -722,31 +718,25 @@ class Branch(End):
 
     @property
     def successors(self) -> list[Block]:
-        """The blocks that may follow, each once."""
         return [self.then] if self.then is self.otherwise else [self.then, self.otherwise]
 
     @property
     def uses(self) -> list[Operand | View]:
-        """The condition."""
         return [self.condition]
 
     def replace(self, final: Callable[[Operand], Operand]) -> None:
-        """Replaces the condition."""
         self.condition = final(self.condition)
 
     def replace_target(self, new: Block, old: Block) -> None:
-        """Puts one block in the place of another."""
         self.then = new if self.then is old else self.then
         self.otherwise = new if self.otherwise is old else self.otherwise
 
     def write(self, emitter: Emitter, block: Block) -> None:
-        """Writes the test and the jumps."""
         with emitter.when(emitter.operand(self.condition)):
             emitter.edge(block, self.then)
         emitter.edge(block, self.otherwise)
 
     def with_tangents(self, tangents: Tangents) -> Branch:
-        """Returns the branch to the blocks of the derivative."""
         return Branch(self.condition, tangents.block_of(self.then), tangents.block_of(self.otherwise))
 
 
@@ -761,21 +751,17 @@ class Return(End):
 
     @property
     def uses(self) -> list[Operand | View]:
-        """The leaves of the result."""
         return self.values
 
     results = uses
 
     def replace(self, final: Callable[[Operand], Operand]) -> None:
-        """Replaces the leaves of the result, and the numbers that views are made of."""
         self.values = [with_replaced_numbers(value, final) for value in self.values]
 
     def write(self, emitter: Emitter, block: Block) -> None:
-        """Writes what the derivative does where the user's function returns."""
         emitter.write_return(block, self)
 
     def with_tangents(self, tangents: Tangents) -> Return:
-        """Returns the return of the result and its tangents."""
         return Return([*self.values, *tangents.of_result(self)], self.location)
 
 
@@ -788,5 +774,4 @@ class Raise(End):
     location: Location | None = None
 
     def write(self, emitter: Emitter, block: Block) -> None:
-        """Writes the raise."""
         emitter.raise_(self)

@@ -377,7 +377,7 @@ def _flatten(lowering: Lowering, array: Any) -> Any:
 def _as_type(lowering: Lowering, array: Any, *_: Any, result_type: types.Type) -> Any:
     dtype = result_type.dtype
     if isinstance(dtype, types.Integer) and array.root.is_real:
-        return lower_elementwise(lowering, int, [array], result_type)
+        return lower_elementwise(lowering, getattr(np, str(dtype)), [array], result_type)
     return lowering.calls.inline(copy_loops(len(array.axes), str(dtype)), [array])
 
 
@@ -409,11 +409,12 @@ def _reduction(lowering: Lowering, array: Any, axis: Any = None, *rest: Any, nam
         array = view_rules.reshape(lowering.builder, materialize(lowering, array), [index_constant(1)], True)
     if axis_number is not None:
         axis_number = normalized_axis(lowering, axis_number, len(array.axes))
-    dtype = number_type(result_type)
     if name in ("var", "std"):  # Numba divides by the number of elements, which raises for an empty array
         operands = [lowering.builder.constant(1.0), view_rules.size_of(lowering.builder, array)]
         lowering.operators.apply(operator.truediv, operands, types.float64)
-    return lowering.calls.inline(reduction_loops(name, len(array.axes), axis_number, str(dtype)), [array])
+    return lowering.calls.inline(
+        reduction_loops(name, len(array.axes), axis_number, str(number_type(result_type))), [array]
+    )
 
 
 for _name in ("sum", "prod", "mean", "max", "min", "var", "std", "argmax", "argmin", "any", "all", "cumsum", "cumprod"):
@@ -421,31 +422,37 @@ for _name in ("sum", "prod", "mean", "max", "min", "var", "std", "argmax", "argm
 RULES.update({np.amax: METHODS["max"], np.amin: METHODS["min"]})
 
 
-@register(builtins.sum, function=operator.add, name="sum")
-@register(max, function=max, name="max")
-@register(min, function=min, name="min")
-def _builtin_reduction(lowering: Lowering, items: Any, *, function: Any, name: str, result_type: types.Type) -> Any:
-    if not isinstance(items, Items):
-        return _reduction(lowering, items, name=name, result_type=result_type)
-    if isinstance(result_type, types.Array) and not result_type.ndim and function is not operator.add:
-        # Numba returns one of these arrays itself, not a copy.
-        return functools.reduce(
-            lambda first, second: lowering.calls.inline(_CHOICES[function], [first, second]), items.values
-        )
-    return functools.reduce(
-        lambda first, second: lowering.operators.apply(function, [first, second], result_type), items.values
-    )
+@register(builtins.sum, function=operator.add)
+@register(max, function=max)
+@register(min, function=min)
+def _builtin_reduction(lowering: Lowering, items: Any, *, function: Any, result_type: types.Type) -> Any:
+    def combine(first: Any, second: Any) -> Any:
+        if isinstance(result_type, types.Array) and not result_type.ndim and function is not operator.add:
+            # Numba returns one of these arrays itself, not a copy.
+            return lowering.calls.inline(_later_or_first, [first, second, _ORDERS[function]])
+        return lowering.operators.apply(function, [first, second], result_type)
+
+    if isinstance(items, Items):
+        return functools.reduce(combine, items.values)
+    if function is operator.add:
+        return _reduction(lowering, items, name="sum", result_type=result_type)
+    return lowering.calls.inline(_extreme, [items, _ORDERS[function]]) if rank_of(items) == 1 else NotImplemented
 
 
-def _first_or_larger(first, second):  # type: ignore[no-untyped-def]
-    return second if second > first else first  # noqa: FURB136 - Numba has no max of two arrays
+def _later_or_first(first, second, is_beyond):  # type: ignore[no-untyped-def]
+    return second if is_beyond(second, first) else first
 
 
-def _first_or_smaller(first, second):  # type: ignore[no-untyped-def]
-    return second if second < first else first  # noqa: FURB136
+def _extreme(items, is_beyond):  # type: ignore[no-untyped-def]
+    if len(items) == 0:
+        raise StopIteration  # as Numba does
+    result = items[0]
+    for item in items:
+        result = item if is_beyond(item, result) else result
+    return result
 
 
-_CHOICES = {max: _first_or_larger, min: _first_or_smaller}
+_ORDERS = {max: Static(operator.gt), min: Static(operator.lt)}
 
 
 # ---- iteration ------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from fastgrad._src.derivatives.frontend.call_rules import FunctionRule
+from fastgrad._src.derivatives.frontend.call_rules import FunctionRule, result_type_of
 from fastgrad._src.derivatives.numpy import small_matrices
 from fastgrad._src.derivatives.numpy.small_matrices import (
     SMALL,
@@ -437,28 +437,23 @@ def _pinv_tangent(t, t_rcond, p, a, rcond=1e-15):
     return rows - (rows @ a) @ p + columns - p @ (a @ columns) - p @ t @ p
 
 
-def _solve(a, b):
-    return np.linalg.solve(a, b)
+def _differentiate_as(function: Any, rule: Callable[..., Any]) -> None:
+    """Lets calls of a function of the library be differentiated by ``rule``, a `FunctionRule` or NumPy's function."""
+
+    def lower(lowering, arguments):
+        type = result_type_of(function, lowering.operands.types_of(arguments))
+        if isinstance(rule, FunctionRule):
+            return rule(lowering, arguments, {}, type)
+        return lowering.calls.call(rule, arguments, {}, type, rule.__name__)
+
+    if isinstance(function, LibraryFunction):  # not where Numba's compiler is off
+        function.lowering_rule = lower
 
 
-def _inv(a):
-    return np.linalg.inv(a)
-
-
-def _times(a, b):
-    return np.dot(a, b)
-
-
-def _lower_as(library_function: Any, function: Callable[..., Any]) -> None:
-    """Lets calls of a function of the library be lowered as those of another function, which is differentiated in its place."""
-    if isinstance(library_function, LibraryFunction):  # not where Numba's compiler is off
-        library_function.lowering_rule = lambda lowering, arguments: lowering.calls.inline(function, arguments)
-
-
-_lower_as(solve, _solve)
-_lower_as(solve_or_nan, _solve)
-_lower_as(inv, _inv)
-_lower_as(times, _times)
+_differentiate_as(solve, np.linalg.solve)
+_differentiate_as(solve_or_nan, FunctionRule(solve_or_nan, _solve_adjoint, _solve_tangent))  # NaN in all orders
+_differentiate_as(inv, np.linalg.inv)
+_differentiate_as(times, np.dot)
 
 _add_lapack_rule(np.linalg.solve, _solve_adjoint, _solve_tangent, solve)
 _add_lapack_rule(np.linalg.inv, _inv_adjoint, _inv_tangent, inv)

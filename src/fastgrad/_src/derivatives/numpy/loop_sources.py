@@ -192,13 +192,8 @@ def loops_from_source(source: str, dtype: str, **names: Any) -> FunctionType:
     name = source[len("def ") : source.index("(")]
     kind = np.bool_ if dtype == "bool" else getattr(np, dtype)
     scope = {"np": np, "dtype": kind, "zero": 0.0 if dtype == "float64" else 0 if dtype == "int64" else kind(0)}
-    scope |= {"assigned_step": assigned_step}
-    scope |= {
-        "common_size": common_size,
-        "checked_nonempty_size": checked_nonempty_size,
-        "checked_index": checked_index,
-        **names,
-    }
+    checks = (assigned_step, common_size, checked_nonempty_size, checked_index)
+    scope |= {check.__name__: check for check in checks} | names
     return function_from_source(name, source, f"<loops of numpy {next(_numbers)}>", scope)
 
 

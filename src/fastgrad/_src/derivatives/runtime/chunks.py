@@ -234,7 +234,6 @@ class _ChunkCompiler(ReleasingCompiler):
     """The compiler of the functions that run a chunk."""
 
     def define_pipelines(self) -> list[PassManager]:
-        """Returns the passes."""
         (passes,) = super().define_pipelines()
         return with_code_pipeline(self.state, passes, None)
 

@@ -101,7 +101,6 @@ class _UseLinkedLibrary(UseCodeLibrary):
     library = _LinkedLibrary
 
     def run_pass(self, state: Any) -> bool:
-        """Sets ``state.library``."""
         if calls_itself(state.func_id.func) or not is_on(Feature.INFERRED_CALLEES):
             return False
         state.flags.no_compile = state.flags.no_cpython_wrapper = state.flags.no_cfunc_wrapper = True

@@ -99,11 +99,11 @@ class Callback:
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Runs before a batch, counted from 0 in each epoch."""
-        self.on_batch_begin(batch, logs)
+        self.on_batch_begin(batch, logs=logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Runs after a batch; ``logs`` has the mean loss and metrics of the epoch so far."""
-        self.on_batch_end(batch, logs)
+        self.on_batch_end(batch, logs=logs)
 
     def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Runs before a batch of ``evaluate``."""

@@ -54,7 +54,8 @@ class CallbackList(Callback):
         batch_callbacks = [
             callback
             for callback in self.callbacks
-            if getattr(callback, "follows_batches", True) or not _is_builtin_callback(callback)
+            # A user's subclass of a callback of fastgrad may do more with batches.
+            if getattr(callback, "follows_batches", True) or not type(callback).__module__.startswith("fastgrad.")
         ]
         self.watches = frozenset(
             name
@@ -77,10 +78,11 @@ class CallbackList(Callback):
                 vars(model)["history"] = callback
 
     def call(self, hook: str, *args: Any) -> None:
-        """Calls the method ``hook``, such as on_epoch_end, of all callbacks in the list."""
+        """Calls the method ``hook``, such as on_epoch_end, of all callbacks in the list; batch hooks get ``logs`` by keyword, as in Keras."""
+        named = {"logs": args[-1]} if "_batch_" in hook else {}
         for callback in self.callbacks:
             method: _Callable[..., None] = getattr(callback, hook)
-            method(*args)
+            method(*args[: len(args) - len(named)], **named)
 
 
 def _hook_of_all(hook: _Callable[..., None]) -> _Callable[..., None]:
@@ -100,11 +102,6 @@ def _hook_of_all(hook: _Callable[..., None]) -> _Callable[..., None]:
 for _name, _hook in vars(Callback).items():
     if _name.startswith("on_"):
         setattr(CallbackList, _name, _hook_of_all(_hook))
-
-
-def _is_builtin_callback(callback: Any) -> bool:
-    """True if the callback's class is fastgrad's own; a user's class may do more with batches."""
-    return type(callback).__module__.startswith("fastgrad.")
 
 
 def _overrides(callback: Any, name: str) -> bool:

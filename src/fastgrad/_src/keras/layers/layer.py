@@ -25,6 +25,8 @@ from fastgrad._src.keras.layers.symbolic import FirstCallDescriptor, output_spec
 from fastgrad._src.keras.layers.variable_tracking import WeightOwner
 from fastgrad._src.keras.weight import CastWeight, Weight
 
+_DTYPE_OF_PROPERTY = property(lambda layer: settings.standardize_dtype(layer.compute_dtype), lambda layer, dtype: None)
+"""The ``_layer_dtype`` of layers whose class overrides ``compute_dtype``; it is not that of the policy."""
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 
@@ -43,18 +45,8 @@ def _with_name_by_keyword(add_weight: Callable[_Parameters, _Result]) -> Callabl
 
 
 @declare_missing(
-    "add_metric",
-    "convert_weight",
-    "convolution_op",
-    "enable_lora",
-    "finalize_state",
-    "input_dtype",
-    "quantization_mode",
-    "quantize",
-    "quantized_build",
-    "quantized_call",
-    "rematerialized_call",
-    "symbolic_call",
+    *("add_metric", "convert_weight", "convolution_op", "enable_lora", "finalize_state", "input_dtype", "quantize"),
+    *("quantization_mode", "quantized_build", "quantized_call", "rematerialized_call", "symbolic_call"),
     "variable_serialization_spec",
 )
 class Layer(LayerCaller, LayerConfiguration, WeightOwner):
@@ -129,6 +121,10 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
             own_init.__kwdefaults__, own_init.__annotations__ = init.__kwdefaults__, init.__annotations__
             own_init.__qualname__ = f"{cls.__qualname__}.__init__"
             cls.__init__ = own_init  # type: ignore[method-assign]
+        definer = next(base for base in cls.__mro__ if "compute_dtype" in vars(base))
+        if not definer.__module__.startswith("fastgrad."):
+            # A CastWeight looks up the running layer on the stack, which calls of leaf layers do not use.
+            cls._layer_dtype, cls._leaf = _DTYPE_OF_PROPERTY, False  # type: ignore[assignment]
         if "build" in cls.__dict__:
             cls.build = _with_build_bookkeeping(cls.__dict__["build"])  # type: ignore[method-assign]
 
@@ -338,7 +334,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
             ValueError: the shape has unknown sizes, or a name was passed as the shape.
         """
         self._check_super_called()
-        weight_dtype = self._policy.variable if dtype is None else settings.standardize_dtype(dtype)
+        weight_dtype = settings.standardize_dtype(self.variable_dtype if dtype is None else dtype)
         if initializer is None:
             initializer = "glorot_uniform" if weight_dtype.is_floating else "zeros"
         regularizer, constraint = regularizers.get(regularizer), constraints.get(constraint)
@@ -371,8 +367,8 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
 
     @property
     def dtype(self) -> str:
-        """The name of the weights' dtype."""
-        return self._policy.variable_dtype
+        """The name of the weights' dtype; another name of ``variable_dtype``."""
+        return self.variable_dtype
 
     @property
     def variable_dtype(self) -> str:

@@ -89,6 +89,7 @@ class KernelOptimizer(Optimizer):
             or self.use_ema
             or self.gradient_accumulation_steps
             or self.loss_scale_factor is not None
+            or self._overrides
         )
 
     def _update(self, step: Step, variables: list[Variable], gradients: list[Gradient], factor: Any) -> None:
@@ -115,12 +116,20 @@ class KernelOptimizer(Optimizer):
 
         Without ``is_whole``, this is a part of a step that a subclass's ``update_step`` does: weights do not decay.
         """
+        for name in sorted(self._overrides & {"assign", "assign_add", "assign_sub"}):
+            raise NotImplementedError(
+                f"{type(self).__name__}: overrides `{name}`, but the update of its base class is a kernel, which does not call "
+                "it. Override `update_step(gradient, variable, learning_rate)` as well, without a call of super's."
+            )
         positions = [self._positions[id(variable)] for variable in variables]
         if not self._takes_rows:
             gradients = [dense_gradient(g, v) for g, v in zip(gradients, variables, strict=True)]
         sparse_indices = [i for i, gradient in enumerate(gradients) if type(gradient) is SummedRows]
         if factor != 1.0:
-            gradients = _scaled_outside_kernel(gradients, factor)
+            # The kernel scales the other gradients as it reads them.
+            gradients = [
+                scaled_gradient(g, factor) if type(g) is SummedRows or is_half(g.dtype) else g for g in gradients
+            ]
         dense_positions, dense_gradients = positions, gradients
         if sparse_indices:
             dense_indices = [i for i, gradient in enumerate(gradients) if type(gradient) is not SummedRows]
@@ -141,7 +150,7 @@ class KernelOptimizer(Optimizer):
             self._update_slot_flags([variables[i] for i in sparse_indices])
         if is_whole:
             step.live._begin_step(step.number)
-        decays = is_whole and bool(self.weight_decay)
+        decays = is_whole and bool(self.weight_decay) and "_apply_weight_decay" not in self._overrides
         numbers = step.live.hyperparameters(step.rate, step.number)
         if step.recorded:
             numbers = tuple(map(as_float64_scalar, numbers))
@@ -182,8 +191,3 @@ class KernelOptimizer(Optimizer):
             amount = decay if group.decays else as_float64_scalar(0.0) if isinstance(decay, Tensor) else 0.0
             group_gradients = gradients if update.single else [gradients[i] for i in group.positions]
             self._update_group(group, group_gradients, (*numbers, amount), factor)
-
-
-def _scaled_outside_kernel(gradients: list[Any], factor: Any) -> list[Any]:
-    """Returns the gradients with rows and half-precision gradients scaled: the kernel scales the others as it reads them."""
-    return [scaled_gradient(g, factor) if type(g) is SummedRows or is_half(g.dtype) else g for g in gradients]

@@ -46,10 +46,10 @@ class Lamb(MomentOptimizer):
         m, v = self._momentums[position], self._velocities[position]
         g = cast(convert_to_tensor(gradient), variable.dtype)
         step = cast(self.iterations + 1, variable.dtype)
-        m.assign_add((g - m) * (1.0 - self.beta_1))
-        v.assign_add((square(g) - v) * (1.0 - self.beta_2))
+        self.assign_add(m, (g - m) * (1.0 - self.beta_1))
+        self.assign_add(v, (square(g) - v) * (1.0 - self.beta_2))
         denominator = sqrt(v / (1.0 - power.pow(cast(self.beta_2, g.dtype), step))) + self.epsilon
         update = m / (1.0 - power.pow(cast(self.beta_1, g.dtype), step)) / denominator
         norms = norm(variable), norm(update)
         ratio = where(minimum(*norms) > 0, norms[0] / norms[1], ones_like(norms[0]))
-        variable.assign_sub(ratio * cast(learning_rate, g.dtype) * update)
+        self.assign_sub(variable, ratio * cast(learning_rate, g.dtype) * update)

@@ -110,20 +110,20 @@ class Muon(Optimizer):
         g = cast(convert_to_tensor(gradient), variable.dtype)
         rate = cast(learning_rate, g.dtype)
         if v is None:
-            m.assign(m * self.momentum + g)
+            self.assign(m, m * self.momentum + g)
             update = self._orthogonalize(g + m * self.momentum if self.nesterov else m._read())
             if self.rms_rate is not None:
                 update *= self.rms_rate * max(variable.shape) ** 0.5
-            variable.assign_sub(rate * update)
+            self.assign_sub(variable, rate * update)
             return
         if self.adam_weight_decay is not None and super()._use_weight_decay(variable):
-            variable.assign_sub(variable * (rate * self.adam_weight_decay))
+            self.assign_sub(variable, variable * (rate * self.adam_weight_decay))
         step = cast(self.iterations + 1, g.dtype)
         beta_powers = [power.pow(cast(beta, g.dtype), step) for beta in (self.adam_beta_1, self.adam_beta_2)]
         step_size = rate * self.adam_lr_ratio * sqrt(1.0 - beta_powers[1]) / (1.0 - beta_powers[0])
-        m.assign_add((g - m) * (1.0 - self.adam_beta_1))
-        v.assign_add((square(g) - v) * (1.0 - self.adam_beta_2))
-        variable.assign_sub(m * step_size / (sqrt(v) + self.epsilon))
+        self.assign_add(m, (g - m) * (1.0 - self.adam_beta_1))
+        self.assign_add(v, (square(g) - v) * (1.0 - self.adam_beta_2))
+        self.assign_sub(variable, m * step_size / (sqrt(v) + self.epsilon))
 
     def _orthogonalize(self, x: Tensor) -> Tensor:
         """Returns a matrix with the singular vectors of ``x`` and singular values near 1."""

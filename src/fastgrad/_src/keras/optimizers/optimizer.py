@@ -43,10 +43,14 @@ from fastgrad._src.keras.optimizers.step import (
 )
 from fastgrad._src.keras.weight import any_overwrite_flag
 from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
 from fastgrad._src.ops.scattering import tensor_scatter_nd_add, tensor_scatter_nd_sub, tensor_scatter_nd_update
 
 _AVERAGES_KEY = (-1,)
 """The key of the update of the moving averages; other updates have the positions of variables as keys."""
+
+_KERAS_METHODS = ("_clip_gradients", "_apply_weight_decay", "assign", "assign_add", "assign_sub")
+"""Methods that Keras calls in each step, and that users' subclasses override."""
 
 _Init = TypeVar("_Init", bound=Callable[..., None])
 
@@ -61,14 +65,7 @@ _aggregation_skips = _AggregationSkips()
 
 
 @declare_missing(
-    "GATE_GRAPH",
-    "GATE_NONE",
-    "GATE_OP",
-    "compute_gradients",
-    "get_name",
-    "get_slot",
-    "get_slot_names",
-    "minimize",
+    *("GATE_GRAPH", "GATE_NONE", "GATE_OP", "compute_gradients", "get_name", "get_slot", "get_slot_names", "minimize"),
     "stateless_apply",
 )
 class Optimizer(OptimizerState):
@@ -101,6 +98,13 @@ class Optimizer(OptimizerState):
     )
 
     _takes_new_variables = False  # whether later steps may update variables that the optimizer was not built with
+    _overrides: frozenset[str] = frozenset()  # the methods of `_KERAS_METHODS` that a subclass overrides
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls._overrides = frozenset(
+            name for name in _KERAS_METHODS if getattr(cls, name) is not getattr(Optimizer, name)
+        )
 
     def __init__(
         self,
@@ -138,8 +142,13 @@ class Optimizer(OptimizerState):
             raise ValueError(
                 f"{class_name}: `gradient_accumulation_steps` must be an integer >= 2. Received: {gradient_accumulation_steps=}"
             )
-        if use_ema:
-            _check_average(ema_momentum, ema_overwrite_frequency)
+        if use_ema and not 0 <= ema_momentum <= 1:
+            raise ValueError(f"`ema_momentum` must be in the range [0, 1]. Received: {ema_momentum=}")
+        frequency: Any = ema_overwrite_frequency
+        if use_ema and frequency and (not isinstance(frequency, int) or frequency < 1):
+            raise ValueError(
+                f"`ema_overwrite_frequency` must be an integer >= 1 or None. Received: {ema_overwrite_frequency=}"
+            )
         super().__init__(learning_rate, name)
         MADE_CLASSES.add(class_name)
         self.weight_decay = checked_option(weight_decay, f"{class_name}: weight_decay")
@@ -211,9 +220,10 @@ class Optimizer(OptimizerState):
             raise ValueError("apply_gradients: not enough values to unpack: there is no pair (gradient, variable).")
         for pair in pairs:
             if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+                size = len(pair) if isinstance(pair, (tuple, list)) else getattr(pair, "shape", "()")
                 raise ValueError(
                     "apply_gradients: expected pairs (gradient, variable), as zip(gradients, variables) gives them; got "
-                    f"{type(pair).__name__} {_short_description(pair)}."
+                    f"{type(pair).__name__} of {'length' if isinstance(size, int) else 'shape'} {size}."
                 )
         grads, variables = [gradient for gradient, _ in pairs], [variable for _, variable in pairs]
         if skip_gradients_aggregation or not experimental_aggregate_gradients:
@@ -321,7 +331,11 @@ class Optimizer(OptimizerState):
         with np.errstate(all="ignore"):
             pairs = self._gradient_pairs(grads, variables)
             if len(pairs) < len(grads):
-                self._warn_of_missing(grads, variables)
+                missing = [getattr(v, "path", v.name) for g, v in zip(grads, variables, strict=True) if g is None]
+                warn(
+                    f"Gradients do not exist for variables {missing} when minimizing the loss. If using `model.compile()`, "
+                    "did you forget to provide a `loss` argument?",
+                )
             rate = None if is_recorded else self._rate()  # before anything is built: a schedule may fail
             if not self.built:
                 build_unrecorded(self, variables)
@@ -332,13 +346,6 @@ class Optimizer(OptimizerState):
             if is_recorded:
                 self._update_slot_flags([v for v, gradient in pairs if isinstance(gradient, SummedRows)])
             Step(self, rate).run([v for v, _ in pairs], [gradient for _, gradient in pairs])
-
-    def _warn_of_missing(self, grads: Sequence[Any], variables: Sequence[Variable]) -> None:
-        missing = [getattr(v, "path", v.name) for g, v in zip(grads, variables, strict=True) if g is None]
-        warn(
-            f"Gradients do not exist for variables {missing} when minimizing the loss. If using `model.compile()`, "
-            "did you forget to provide a `loss` argument?",
-        )
 
     def _build_or_undo(self, variables: list[Variable]) -> None:
         old_state = self._variables[:], self._trainable_variables, self._positions, self.built
@@ -351,12 +358,25 @@ class Optimizer(OptimizerState):
 
     def _update(self, step: Step, variables: list[Variable], gradients: list[Gradient], factor: Any) -> None:
         """Runs one update, weight decay included, by gradients times ``factor``, through ``update_step``."""
-        if self.weight_decay is not None:
+        if "_apply_weight_decay" not in self._overrides:
             step.decay([v for v in variables if self._use_weight_decay(v)])
         learning_rate = self.learning_rate
         for variable, gradient in zip(variables, gradients, strict=True):
             scaled = gradient if factor == 1.0 else scaled_gradient(gradient, factor)
             self.update_step(as_user_gradient(scaled, variable), variable, learning_rate)
+
+    def _clip_gradients(self, grads: list[Any]) -> list[Any]:
+        """Returns clipped gradients, which are tensors or ``IndexedSlices``; a subclass may override it, as in Keras."""
+        if self.global_clipnorm:
+            return list(clip_by_global_norm(grads, self.global_clipnorm)[0])
+        if self.clipnorm:
+            return [clip_by_norm(g, self.clipnorm) for g in grads]
+        limit = self.clipvalue
+        return [clip_by_value(g, -limit, limit) for g in grads] if limit else grads
+
+    def _apply_weight_decay(self, variables: Sequence[Variable]) -> None:
+        """Decays weights before an update; a subclass may override it, as in Keras."""
+        Step(self, self.learning_rate).decay([v for v in variables if self._use_weight_decay(v)])
 
     def _update_slot_flags(self, variables: Sequence[Variable]) -> None:
         """Computes the flags of nonzero slots for ``variables``, before a program checks the optimizer's state."""
@@ -484,22 +504,6 @@ def with_optimizer_options(init: _Init) -> _Init:
 SHARED_PARAMETERS = dict(inspect.signature(Optimizer).parameters)
 """The parameters of ``Optimizer`` that all optimizers have, by name: all but the rate and ``kwargs``."""
 del SHARED_PARAMETERS["learning_rate"], SHARED_PARAMETERS["kwargs"]
-
-
-def _short_description(value: Any) -> str:
-    """Returns a short description of a value, for an error message."""
-    return (
-        f"of length {len(value)}" if isinstance(value, (tuple, list)) else f"of shape {getattr(value, 'shape', '()')}"
-    )
-
-
-def _check_average(momentum: Any, frequency: Any) -> None:
-    if not 0 <= momentum <= 1:
-        raise ValueError(f"`ema_momentum` must be in the range [0, 1]. Received: ema_momentum={momentum}")
-    if frequency and (not isinstance(frequency, int) or frequency < 1):
-        raise ValueError(
-            f"`ema_overwrite_frequency` must be an integer >= 1 or None. Received: ema_overwrite_frequency={frequency}"
-        )
 
 
 def _is_on_gpu(x: Any) -> bool:

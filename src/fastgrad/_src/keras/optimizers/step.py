@@ -27,9 +27,11 @@ from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras.optimizers.gradients import (
     Gradient,
     SummedRows,
+    as_user_gradient,
     clipped_by_norm,
     clipped_by_value,
     global_clip_factor,
+    read_gradient,
     scaled_gradient,
 )
 from fastgrad._src.keras.optimizers.grouped_update import assign_all, make_writable
@@ -160,7 +162,10 @@ class Step:
         if steps:
             gradients = self._accumulated(variables, gradients, updates)
         if updates:
-            optimizer._update(self, variables, *self._clip_gradients(gradients))
+            clipped = self._clip_gradients(variables, gradients)
+            if "_apply_weight_decay" in optimizer._overrides:
+                optimizer._apply_weight_decay(variables)
+            optimizer._update(self, variables, *clipped)
             if steps:
                 self._clear_accumulators()
         if optimizer.use_ema:
@@ -179,9 +184,15 @@ class Step:
 
     # ---- gradients ---------------------------------------------------------------------------------------
 
-    def _clip_gradients(self, gradients: list[Gradient]) -> tuple[list[Gradient], Any]:
+    def _clip_gradients(self, variables: list[Variable], gradients: list[Gradient]) -> tuple[list[Gradient], Any]:
         """Returns the clipped gradients, and a factor by which the update must multiply them."""
         optimizer = self.optimizer
+        if "_clip_gradients" in optimizer._overrides:
+            clipped = optimizer._clip_gradients(
+                [as_user_gradient(g, v) for g, v in zip(gradients, variables, strict=True)]
+            )
+            pairs = zip(clipped, variables, strict=True)
+            return [read_gradient(g, v, type(optimizer).__name__) for g, v in pairs], 1.0
         if optimizer.global_clipnorm:
             factor = global_clip_factor(gradients, self.live.global_clipnorm)
             return ([scaled_gradient(g, factor) for g in gradients], 1.0) if self.recorded else (gradients, factor)
@@ -239,8 +250,8 @@ class Step:
     # ---- variables -----------------------------------------------------------------------------------------
 
     def decay(self, variables: Sequence[Variable]) -> None:
-        """Computes ``v -= v * weight_decay * rate`` for each variable."""
-        if not variables:
+        """Computes ``v -= v * weight_decay * rate`` for each variable, if there is a decay."""
+        if not variables or self.optimizer.weight_decay is None:
             return
         amount = self.live.weight_decay * self.rate
         if not self.recorded:

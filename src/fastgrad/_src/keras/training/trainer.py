@@ -217,18 +217,19 @@ class Trainer(Compiled):
     def _step_function(self, kind: str, force: bool = False) -> Callable[..., Any]:
         functions = self.__dict__.setdefault("_step_functions", {})
         if force or kind not in functions:
-            step = getattr(self, f"{kind}_step")
+            name = kind.removesuffix("_on_batch")
+            step = getattr(self, f"{name}_step")
 
             def run_step(x: Any, y: Any, sample_weight: Any) -> Any:
-                return step(_packed_copy(x, y, sample_weight))
+                return step(_packed_copy(x, y, sample_weight, kind))
 
             def run_replica_step(x: Any, y: Any, sample_weight: Any, total_rows: int | None = None) -> Any:
                 # `total_rows` is part of the program's key: so all replicas record a program in the same step.
                 with (
                     replica_group_scope(self._replicas._replace(is_cross_replica=False)),
-                    replica_step(row_count(x), total_rows, joins_metrics=self._has_own_step(kind)),
+                    replica_step(row_count(x), total_rows, joins_metrics=self._has_own_step(name)),
                 ):
-                    return step(_packed_copy(x, y, sample_weight))
+                    return step(_packed_copy(x, y, sample_weight, kind))
 
             function: Any = run_step if self._replicas.strategy is None else run_replica_step
             function.runs = (self, step)  # whose changes a recorded program notices
@@ -584,8 +585,12 @@ class Trainer(Compiled):
     def predict_on_batch(self, x: Any) -> Any:
         """Returns the outputs for one batch as NumPy arrays."""
         self._join_own_variables()
+        packs_tuple = (
+            type(self).predict_step is not Trainer.predict_step
+        )  # as in Keras, which gives predict's data bare
+        step = self._step_function("predict_on_batch") if packs_tuple else self.make_predict_function()
         outputs = self._rows_of_all_replicas(
-            self._run_step(self.make_predict_function(), self._step_arguments(tensors_of_batch(x, None, None)))
+            self._run_step(step, self._step_arguments(tensors_of_batch(x, None, None)))
         )
         return nest.map_structure(_concatenate_rows, outputs)
 
@@ -636,9 +641,10 @@ def _concatenate_rows(*parts: Any) -> Any:
     return np.concatenate([part.numpy() for part in parts])
 
 
-def _packed_copy(x: Any, y: Any, sample_weight: Any) -> Any:
+def _packed_copy(x: Any, y: Any, sample_weight: Any, kind: str) -> Any:
     """Returns the data of a step in new lists and dicts, which the step may change: a batch is its own, as in Keras."""
-    return nest.map_structure(lambda leaf: leaf, pack_x_y_sample_weight(x, y, sample_weight))
+    data = (x,) if kind == "predict_on_batch" else pack_x_y_sample_weight(x, y, sample_weight)
+    return nest.map_structure(lambda leaf: leaf, data)
 
 
 @functools.lru_cache(maxsize=256)
