@@ -59,7 +59,7 @@ SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "8", "--dist", "worksteal")
 """A process for each processor (`tests/conftest.py` counts them), up to eight; a process without tests takes half of another's."""
 SHARDS = 12
 
-WITH_SESSIONS = ("tests/cuda", "tests/distribute", "tests/reliability/random_programs")
+WITH_SESSIONS = ("tests/cuda", "tests/distribute", "tests/keras_fastgrad", "tests/reliability/random_programs")
 """Tests that need another environment, launcher or much time: they have sessions of their own."""
 WITH_ALL_THREADS = ("tests/kernels/runtime", "tests/test_threads_and_fork.py")
 """Tests of threads: those that run side by side have one thread each."""
@@ -234,6 +234,16 @@ add_tests(
     extras="test,cuda",
     tags=IN_TEST_ALL,
 )
+
+
+@nox.session(name="test-keras", tags=IN_TEST_ALL)
+def test_keras(session: nox.Session) -> None:
+    """Tests Keras on fastgrad, and runs a sample of Keras's own tests (FULL=1: all of them)."""
+    python = environment(session, "test,keras,jax", ".venv-keras")  # Keras's tests of trainers import JAX
+    pytest(session, python, Tests("tests/keras_fastgrad", side_by_side=False))
+    run(session, python, "-m", "tests.keras_fastgrad.keras_tests", *(["--full"] if is_set("FULL") else []))
+
+
 KERNELS_WITH_LANES = "tests/kernels/test_properties.py tests/kernels/gemm tests/jit/test_bounds.py"
 add_tests(
     "test-lanes",

@@ -93,15 +93,18 @@ class ArrayBatches:
     @staticmethod
     def _slices(adapter: Any, tree: Any, floatx: np.dtype) -> Iterator[Any]:
         structure, size, count = adapter._inputs, adapter._batch_size, adapter._num_samples
-        arrays = [x if x is None or x.dtype.kind != "f" else x.astype(floatx, copy=False) for x in tree.flatten(structure)]
+        arrays = [
+            x if x is None or x.dtype.kind != "f" else x.astype(floatx, copy=False) for x in tree.flatten(structure)
+        ]
         is_flat = type(structure) is tuple and not any(tree.is_nested(x) for x in structure)
-        order = np.random.permutation(count) if adapter._shuffle and adapter._shuffle != "batch" else None
+        # NumPy's global generator: Keras's own iterators draw from it, and `keras.utils.set_random_seed` seeds it.
+        order = np.random.permutation(count) if adapter._shuffle and adapter._shuffle != "batch" else None  # noqa: NPY002
         for start in range(0, count, size):
             rows: Any = slice(start, min(start + size, count))
             if order is not None:
                 rows = order[rows]
             elif adapter._shuffle == "batch":
-                rows = np.random.permutation(rows.stop - start) + start
+                rows = np.random.permutation(rows.stop - start) + start  # noqa: NPY002
             parts = [x if x is None else x[rows].copy() if type(rows) is slice else x.take(rows, 0) for x in arrays]
             batch = [x if x is None else constant_tensor(x) for x in parts]
             yield tuple(batch) if is_flat else tree.pack_sequence_as(structure, batch)

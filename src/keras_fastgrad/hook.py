@@ -41,8 +41,10 @@ KERAS_VERSIONS = ("3.15",)
 """The versions of Keras whose layout is known."""
 
 _BACKEND_VARIABLE = "KERAS_BACKEND"
+_ALL = "*"
+"""Stands in ``_packages`` for all packages."""
+
 _packages = {"keras"}
-_gives_everywhere = False
 
 
 def is_active() -> bool:
@@ -54,20 +56,18 @@ def activate(packages: Iterable[str] = (), everywhere: bool = False) -> None:
     """Lets the next ``import keras`` run on fastgrad; a second call adds packages.
 
     Args:
-        packages: top-level names of other packages that get fastgrad for ``import tensorflow``, such as ``bayesflow``.
+        packages: top-level names of other packages that get fastgrad for ``import tensorflow``.
         everywhere: whether all importers get it, as the tests of Keras need.
 
     Raises:
         RuntimeError: the process has imported Keras or TensorFlow, or ``KERAS_BACKEND`` names another backend.
         ImportError: Keras is not installed, or a version whose layout is not known.
     """
-    global _gives_everywhere
     if not is_active():
         _check_process()
         _check_version()
         sys.meta_path.insert(0, _Finder())
-    _packages.update(packages)
-    _gives_everywhere = _gives_everywhere or everywhere
+    _packages.update([*packages, *([_ALL] if everywhere else [])])
 
 
 def _check_process() -> None:
@@ -101,7 +101,7 @@ def _is_tensorflow(name: str) -> bool:
 
 
 def _module(name: str) -> Any:
-    from keras_fastgrad import names  # noqa: PLC0415  # imports fastgrad
+    from keras_fastgrad import names  # imports fastgrad
 
     return names.module(name)
 
@@ -170,7 +170,7 @@ class _Finder:
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         """Returns the spec of the file's finder, with a loader that gives fastgrad."""
-        if _gives_everywhere and _is_tensorflow(name):
+        if _ALL in _packages and _is_tensorflow(name):
             return ModuleSpec(name, _TensorFlowLoader(), is_package=True)  # type: ignore[arg-type]
         if name.partition(".")[0] not in _packages:
             return None

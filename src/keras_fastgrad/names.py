@@ -123,7 +123,9 @@ def _refused(*names: str) -> dict[str, Any]:
 
     def refused(name: str) -> Callable[..., Any]:
         def raise_error(*args: Any, **kwargs: Any) -> Any:
-            raise NotImplementedError(f"{name}: Keras on fastgrad does not have it; export the model from Keras on TensorFlow")
+            raise NotImplementedError(
+                f"{name}: Keras on fastgrad does not have it; export the model from Keras on TensorFlow"
+            )
 
         return raise_error
 
@@ -160,7 +162,7 @@ def _dynamic_update_slice(inputs: Any, updates: Any, start_indices: Any) -> Any:
     return fg.tensor_scatter_nd_update(inputs, indices, updates)
 
 
-def _sparse_product(a: Any, b: Any, type: Any) -> Any:
+def _sparse_product(a: Any, b: Any, dtype: Any) -> Any:
     """Returns the matrix product of sparse tensors as a sparse tensor."""
     dense = fg.sparse.to_dense(b)
     if len(a.shape) == 2:
@@ -218,7 +220,7 @@ _OWN_NAMES: dict[str, Any] = {
     "python.framework.tensor_util": {"is_tf_type": fg.is_tensor},
     "python.ops.math_ops": {"is_nan": fg.math.is_nan},
     "python.ops.linalg.sparse.sparse_csr_matrix_ops": {
-        "csr_sparse_matrix_to_sparse_tensor": lambda matrix, type: matrix,
+        "csr_sparse_matrix_to_sparse_tensor": lambda matrix, dtype: matrix,
         "sparse_matrix_sparse_mat_mul": _sparse_product,
         "sparse_tensor_to_csr_sparse_matrix": fg.SparseTensor,
     },

@@ -83,7 +83,9 @@ def override_trainer(module: ModuleType) -> None:
 
         def function(data: list[Any]) -> Any:
             outputs = [step(batch) for batch in data]
-            return outputs[0] if len(outputs) == 1 else tree.map_structure(lambda *parts: module.concat(parts), *outputs)
+            return (
+                outputs[0] if len(outputs) == 1 else tree.map_structure(lambda *parts: module.concat(parts), *outputs)
+            )
 
         self.predict_function = function
 

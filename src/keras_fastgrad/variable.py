@@ -113,7 +113,7 @@ def captured_functions(self: Any) -> list[Any]:
         value
         for part in _parts_of(self)
         for _, value in _attributes_of(part)
-        if isinstance(value, (FunctionType, MethodType, functools.partial)) and not isinstance(value, type)
+        if isinstance(value, (FunctionType, MethodType, functools.partial))
     ]
 
 

@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("optree", reason="Keras is not installed")
 
-import keras_fastgrad  # noqa: F401, E402
+import keras_fastgrad  # noqa: F401
 
 
 def pytest_collection_modifyitems(items):

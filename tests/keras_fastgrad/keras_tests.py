@@ -57,8 +57,24 @@ def outcomes(python: str, files: Sequence[str], plugins: Sequence[str], processe
         root = str(FOLDER.parents[1])
         variables = {**os.environ, RESULTS_VARIABLE: str(results), "KERAS_HOME": folder, "TF_CPP_MIN_LOG_LEVEL": "3"}
         variables["PYTHONPATH"] = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-        command = [python, "-m", "pytest", "-q", "--no-header", "--tb=line", "-c", os.devnull, f"--rootdir={keras.parent}"]
-        command += ["-p", "no:cacheprovider", "-p", "tests.keras_fastgrad.keras_tests", "--continue-on-collection-errors"]
+        command = [
+            python,
+            "-m",
+            "pytest",
+            "-q",
+            "--no-header",
+            "--tb=line",
+            "-c",
+            os.devnull,
+            f"--rootdir={keras.parent}",
+        ]
+        command += [
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "tests.keras_fastgrad.keras_tests",
+            "--continue-on-collection-errors",
+        ]
         for plugin in plugins:
             command += ["-p", plugin]
         running: list[tuple[str, subprocess.Popen[bytes]]] = []
@@ -67,7 +83,9 @@ def outcomes(python: str, files: Sequence[str], plugins: Sequence[str], processe
             while waiting or running:
                 while waiting and len(running) < processes:
                     file = waiting.pop(0)
-                    process = subprocess.Popen([*command, str(keras / file)], env=variables, stdout=nowhere, stderr=nowhere)
+                    process = subprocess.Popen(
+                        [*command, str(keras / file)], env=variables, stdout=nowhere, stderr=nowhere
+                    )
                     running.append((file, process))
                 file, process = running.pop(0)
                 try:
@@ -94,14 +112,19 @@ def record(python: str, files: Sequence[str], processes: int) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns 1 if a test fails that passes on TensorFlow and is not excluded."""
-    parser = argparse.ArgumentParser(prog="python -m tests.keras_fastgrad.keras_tests", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.keras_fastgrad.keras_tests", description=__doc__.split("\n")[0]
+    )
     parser.add_argument("--full", action="store_true", help="all files in place of the sample")
-    parser.add_argument("--record", metavar="PYTHON", help="run the tests on TensorFlow in the environment of this Python")
+    parser.add_argument(
+        "--record", metavar="PYTHON", help="run the tests on TensorFlow in the environment of this Python"
+    )
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("files", nargs="*", help="files below Keras's folder, such as src/layers/core/dense_test.py")
     options = parser.parse_args(arguments)
     spec = importlib.util.find_spec("keras")
-    assert spec is not None and spec.origin is not None, "Keras is not installed"
+    assert spec is not None, "Keras is not installed"
+    assert spec.origin is not None
     files = options.files or (files_of_tests(Path(spec.origin).parent) if options.full else lines_of(SAMPLE))
     if options.record:
         record(options.record, files, options.processes)

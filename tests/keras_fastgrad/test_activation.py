@@ -31,7 +31,8 @@ ON_FASTGRAD = "tensorflow False fastgrad."
 def test_keras_runs_on_fastgrad_without_tensorflow():
     status, text = run("import keras_fastgrad\nprint(keras_fastgrad.is_active())" + REPORT)
     assert status == 0, text
-    assert "True" in text and ON_FASTGRAD in text
+    assert "True" in text
+    assert ON_FASTGRAD in text
 
 
 def test_a_script_and_a_module_are_run(tmp_path):
@@ -39,15 +40,23 @@ def test_a_script_and_a_module_are_run(tmp_path):
     (tmp_path / "neighbour.py").write_text("")
     status, text = run("", "-m", "keras_fastgrad", str(tmp_path / "script.py"), "--epochs", "3")
     assert status == 0, text
-    assert ON_FASTGRAD in text and "['--epochs', '3'] __main__" in text
-    status, text = run("", "-m", "keras_fastgrad", "-m", "script", "4", PYTHONPATH=os.pathsep.join([str(tmp_path), *sys.path]))
+    assert ON_FASTGRAD in text
+    assert "['--epochs', '3'] __main__" in text
+    status, text = run(
+        "", "-m", "keras_fastgrad", "-m", "script", "4", PYTHONPATH=os.pathsep.join([str(tmp_path), *sys.path])
+    )
     assert status == 0, text
-    assert ON_FASTGRAD in text and "['4'] __main__" in text
+    assert ON_FASTGRAD in text
+    assert "['4'] __main__" in text
 
 
 def test_another_package_gets_fastgrad_for_tensorflow(tmp_path):
-    (tmp_path / "client.py").write_text("import tensorflow as tf\nfrom tensorflow.python.eager import context\nV = tf.Variable(1.0)")
-    (tmp_path / "script.py").write_text("import sys, client\nprint(type(client.V).__module__, 'tensorflow' in sys.modules)")
+    (tmp_path / "client.py").write_text(
+        "import tensorflow as tf\nfrom tensorflow.python.eager import context\nV = tf.Variable(1.0)"
+    )
+    (tmp_path / "script.py").write_text(
+        "import sys, client\nprint(type(client.V).__module__, 'tensorflow' in sys.modules)"
+    )
     status, text = run("", "-m", "keras_fastgrad", "--also", "client", str(tmp_path / "script.py"))
     assert status == 0, text
     assert "fastgrad._src.core.variable False" in text

@@ -48,9 +48,21 @@ CHANGES = {
     "learning rate": (lambda: [keras.layers.Dense(2)], {}, change_rate),
     "activation": (lambda: [keras.layers.Dense(2, activation="tanh")], {}, change_activation),
     "rate of dropout": (lambda: [keras.layers.Dense(2), keras.layers.Dropout(1.0 - 1e-6)], {}, change_dropout),
-    "regularizer": (lambda: [keras.layers.Dense(2, kernel_regularizer=keras.regularizers.L2(0.01))], {}, change_regularizer),
-    "momentum": (lambda: [keras.layers.Dense(2)], {"optimizer": lambda: keras.optimizers.SGD(momentum=0.9)}, change_momentum),
-    "clipping": (lambda: [keras.layers.Dense(2)], {"optimizer": lambda: keras.optimizers.SGD(clipvalue=10.0)}, change_clipping),
+    "regularizer": (
+        lambda: [keras.layers.Dense(2, kernel_regularizer=keras.regularizers.L2(0.01))],
+        {},
+        change_regularizer,
+    ),
+    "momentum": (
+        lambda: [keras.layers.Dense(2)],
+        {"optimizer": lambda: keras.optimizers.SGD(momentum=0.9)},
+        change_momentum,
+    ),
+    "clipping": (
+        lambda: [keras.layers.Dense(2)],
+        {"optimizer": lambda: keras.optimizers.SGD(clipvalue=10.0)},
+        change_clipping,
+    ),
 }
 
 

@@ -50,7 +50,9 @@ def made(kind, options):
 
 def trained(optimizer, run_eagerly, dtype="float32", sparse=False):
     keras.utils.set_random_seed(3)
-    first = keras.layers.Embedding(7, 4, dtype=dtype) if sparse else keras.layers.Dense(4, activation="tanh", dtype=dtype)
+    first = (
+        keras.layers.Embedding(7, 4, dtype=dtype) if sparse else keras.layers.Dense(4, activation="tanh", dtype=dtype)
+    )
     layers = [first, *[keras.layers.Flatten()] * sparse, keras.layers.Dense(3, dtype=dtype)]
     model = keras.Sequential([keras.Input((5,)), *layers])
     model.compile(optimizer, "mse", run_eagerly=run_eagerly)

@@ -83,9 +83,11 @@ def test_kinds_of_data_give_the_same_losses(kind):
 def test_validation_weights_and_early_stopping():
     weights = np.linspace(0, 1, 50)
     early = keras.callbacks.EarlyStopping(monitor="val_loss", patience=0, min_delta=1e9)
-    history = model_of().fit(
-        X, Y, sample_weight=weights, validation_split=0.2, epochs=9, verbose=0, callbacks=[early]
-    ).history
+    history = (
+        model_of()
+        .fit(X, Y, sample_weight=weights, validation_split=0.2, epochs=9, verbose=0, callbacks=[early])
+        .history
+    )
     assert len(history["val_loss"]) == 2
 
 

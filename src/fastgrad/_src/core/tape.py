@@ -146,7 +146,7 @@ class GradientTape(recording.Recorder):
         self._check_recorder_active("watch")
         for item in nest.flatten(tensor):
             if stands_for_variable(item):
-                item = item.value  # noqa: PLW2901
+                item = item.value
             if isinstance(item, Variable):
                 self._watched_variables[id(item)] = item
                 if self._recording:

@@ -81,7 +81,16 @@ class Tensor(Operand):
     # _unplaced is set on tensors that may go to any GPU (see placement.py).
     # _refusal is set on an OutOfScopeTensor: the text of the error.
     # trainable is set by Keras on tensors that it unpacks from quantized weights.
-    __slots__ = ("__weakref__", "_array", "_keras_logits", "_keras_mask", "_owner", "_refusal", "_unplaced", "trainable")
+    __slots__ = (
+        "__weakref__",
+        "_array",
+        "_keras_logits",
+        "_keras_mask",
+        "_owner",
+        "_refusal",
+        "_unplaced",
+        "trainable",
+    )
 
     _refusal: str
     _unplaced: bool

@@ -49,7 +49,12 @@ def name_paths_of(code: CodeType) -> tuple[NamePath, ...]:
         if name in _SKIPPED_OPCODES:
             continue
         value: Any = instruction.argval
-        if current is not None and current.kind == "local" and not current.attributes and name not in _ATTRIBUTE_OPCODES:
+        if (
+            current is not None
+            and current.kind == "local"
+            and not current.attributes
+            and name not in _ATTRIBUTE_OPCODES
+        ):
             paths[NamePath("used", current.name, ())] = None
         if name in _ATTRIBUTE_OPCODES or (
             name == "LOAD_CONST" and isinstance(value, str) and _is_getattr_name(getattr_positions, position)
