@@ -14,7 +14,7 @@ from fastgrad._src.jit.isa import host_levels
 from fastgrad._src.jit.native import target_machine
 from fastgrad._src.jit.processors import default_threads
 
-_PACKAGES = ("numpy", "numba", "llvmlite", "scipy", "ml_dtypes", "h5py", "protobuf", "numba-cuda", "mpi4py")
+_PACKAGES = ("numpy", "numba", "llvmlite", "scipy", "ml_dtypes", "h5py", "protobuf", "numba-cuda", "mpi4py", "keras")
 _SETTINGS = ("FASTGRAD_", "NUMBA_", "OMP_", "MKL_", "OPENBLAS_", "CUDA_", "PYTHONOPTIMIZE")
 """How names of environment variables begin that change what runs."""
 

@@ -100,5 +100,14 @@ def missing_name_text(
             subject = f"module '{module}' has no attribute '{name}'"
             known = [x for x in known if x in current.get(owner, ()) or f"{module}.{x}" not in sys.modules]
     if peer:
-        return f"{subject}: {peer} has it, fastgrad does not." + (f" Nearest: {near}." if near else "")
+        is_of_keras = peer == "TensorFlow" and str(owner).startswith("tf.keras")
+        return (
+            f"{subject}: {peer} has it, fastgrad does not."
+            + (f" Nearest: {near}." if near else "")
+            + (
+                " Keras on fastgrad has it: pip install 'fastgrad[keras]', import keras_fastgrad."
+                if is_of_keras
+                else ""
+            )
+        )
     return f"{subject}.{suggestions(name, known)}"
