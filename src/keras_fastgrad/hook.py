@@ -23,6 +23,7 @@ OVERRIDES = {
     "keras.src.backend.config": "variable.override_config",
     "keras.src.backend.tensorflow.core": "symbolic.override_core",
     "keras.src.backend.tensorflow.optimizer": "optimizer.override_optimizer",
+    "keras.src.backend.tensorflow.rnn": "recurrent.override_recurrent",
     "keras.src.backend.tensorflow.trainer": "trainer.override_trainer",
     "keras.src.callbacks.callback_list": "trainer.override_callbacks",
     "keras.src.constraints.constraints": "variable.override_attributes",

@@ -238,7 +238,11 @@ def test_hints_are_for_missing_names():
         ),
         ("tf.feature_column.x", AttributeError, r"tf\.feature_column: TensorFlow has it, fastgrad does not\. Nearest"),
         ("tf.log", AttributeError, r"Nearest: tf\.math\.log\.$"),
-        ("tf.keras.dtype_policies", AttributeError, r"Nearest: tf\.keras\.mixed_precision, tf\.keras\.DTypePolicy\. Keras on fastgrad has it: pip install"),
+        (
+            "tf.keras.dtype_policies",
+            AttributeError,
+            r"Nearest: tf\.keras\.mixed_precision, tf\.keras\.DTypePolicy\. Keras on fastgrad has it: pip install",
+        ),
         ("from fastgrad.keras.wrappers import x", ModuleNotFoundError, r"tf\.keras\.wrappers: TensorFlow has it"),
         (
             "import fastgrad.keras.applications.resnet50",

@@ -150,3 +150,21 @@ def test_files_keep_everything(tmp_path):
 def test_distribution_is_refused():
     with pytest.raises(NotImplementedError, match=r"fastgrad\.distribute"):
         keras.distribution.set_distribution(keras.distribution.DataParallel(devices=["cpu:0"]))
+
+
+@pytest.mark.parametrize("sequences", [False, True])
+@pytest.mark.parametrize("options", [{}, {"go_backwards": True}, {"return_state": True}], ids=str)
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_recurrent_layers_over_all_steps_are_keras_own_loop(kind, options, sequences):
+    layer = getattr(keras.layers, kind)(3, return_sequences=sequences, use_cudnn="auto", **options)
+    x = tf.constant(np.random.default_rng(0).normal(size=(2, 5, 4)).astype("float32"))
+    results = []
+    for use_cudnn in ("auto", False):
+        layer.use_cudnn = use_cudnn
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            outputs = layer(x)
+            loss = sum(tf.reduce_sum(tf.sin(y)) for y in (outputs if isinstance(outputs, (list, tuple)) else [outputs]))
+        results.append([*keras.tree.flatten(outputs), *tape.gradient(loss, [x, *layer.trainable_weights])])
+    for fast, loop in zip(*results, strict=True):
+        np.testing.assert_allclose(fast, loop, rtol=1e-5, atol=1e-6)
