@@ -40,6 +40,14 @@ def test_other_names_of_types():
     assert tf.as_dtype(ml_dtypes.bfloat16) is tf.bfloat16
 
 
+def test_numeric_and_quantized_types_are_tensorflows():
+    assert {name for name in NAMES if not getattr(tf, name).is_numeric} <= {"bool", "string"}
+    assert not tf.string.is_numeric
+    assert not tf.bool.is_numeric
+    assert all(dtype.is_numeric and dtype.is_quantized for dtype in (tf.qint8, tf.quint8, tf.qint32))
+    assert not tf.int8.is_quantized
+
+
 def test_kinds():
     flags = ("is_floating", "is_integer", "is_unsigned", "is_complex", "is_bool")
     for name in NAMES:

@@ -243,3 +243,35 @@ def test_rows_stay_rows_through_sums_and_casts(function, compiled):
     assert isinstance(gradient, tf.IndexedSlices) or "reduce_sum" in function.__code__.co_names
     assert gradient.dtype == tf.float32
     np.testing.assert_array_equal(tf.convert_to_tensor(gradient), dense)
+
+
+class OfAnotherLibrary:
+    """An object that stands for a variable, as Keras's variables do."""
+
+    _should_act_as_resource_variable = True
+
+    def __init__(self, value):
+        self.value = tf.Variable(value)
+
+    def __tf_tensor__(self, dtype=None, name=None):
+        return tf.convert_to_tensor(self.value, dtype)
+
+
+def test_objects_of_other_libraries_are_operands_and_sources():
+    v = OfAnotherLibrary([1.0, 2.0])
+    x = tf.constant([3.0, 4.0])
+    with tf.GradientTape() as tape:
+        y = tf.reduce_sum(x * v * v) + tf.reduce_sum(tf.stack([v, v])[0])
+    np.testing.assert_array_equal(tape.gradient(y, [v])[0], [7.0, 17.0])
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(v)
+        y = tf.reduce_sum(tf.square(v))
+    np.testing.assert_array_equal(tape.gradient(y, v), [2.0, 4.0])
+
+    @tf.custom_gradient
+    def doubled(x, w):
+        return x * w, lambda g: (2.0 * g, g * x)  # no gradient of variables: they are arguments
+
+    with tf.GradientTape() as tape:
+        y = tf.reduce_sum(doubled(x, v))
+    np.testing.assert_array_equal(tape.gradient(y, v), x)

@@ -659,3 +659,32 @@ def test_the_check_and_the_messages_agree_on_what_has_changed(name, monkeypatch)
     assert len(captures.changed_values()) == 1
     assert captures.first_change()[0] in captures.changed_values()
     assert captures.keeps_replaced_variable_alive() == (name == "variable")
+
+
+class CallsItself:
+    """A model whose step calls the model, or passes it on."""
+
+    def __init__(self):
+        self.factor = 2.0
+
+    def __call__(self, x):
+        return x * self.factor
+
+    def step(self, x):
+        return self(x)
+
+    def step_by_another_function(self, x):
+        return applied(self, x)
+
+
+def applied(function, x):
+    return function(x)
+
+
+@pytest.mark.parametrize("method", ["step", "step_by_another_function"])
+def test_a_method_that_calls_its_object_sees_changes_of_what_the_object_reads(method):
+    model = CallsItself()
+    step = tf.function(getattr(model, method))
+    assert results(step) == [2.0] * 3
+    model.factor = 5.0
+    assert results(step) == [5.0] * 3

@@ -303,9 +303,9 @@ class GradientTape(recording.Recorder):
         return _checked_tensor(item, "target")
 
     def _checked_source(self, item: Any) -> Tensor | Variable:
-        if stands_for_variable(item):
-            item = item.value
-        return item if isinstance(item, (Tensor, Variable)) else _checked_tensor(item, "source")
+        if isinstance(item, (Tensor, Variable)):
+            return item
+        return self._checked_source(item.value) if stands_for_variable(item) else _checked_tensor(item, "source")
 
     def _backward(
         self, entries: list[TapeEntry], targets: list[Tensor], sources: list[Tensor | Variable], weights: list[Any]
