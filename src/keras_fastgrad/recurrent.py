@@ -43,7 +43,7 @@ def override_recurrent(module: ModuleType) -> None:
         supported = module._do_lstm_arguments_support_cudnn(activation, recurrent_activation, unroll, bias is not None)
         values = inputs, kernel, recurrent_kernel, bias, initial_state_h, initial_state_c
         tensors = operands(supported, mask, time_major, go_backwards, *values)
-        outputs, *states = operations.lstm(*tensors, sequences=return_sequences)
+        outputs, *states = operations.lstm(*tensors, None, return_sequences)
         return results(outputs, states)
 
     def gru(
@@ -66,7 +66,7 @@ def override_recurrent(module: ModuleType) -> None:
         )
         values = inputs, kernel, recurrent_kernel, bias, initial_state
         tensors = operands(supported, mask, time_major, go_backwards, *values)
-        outputs, *states = operations.gru(*tensors, sequences=return_sequences)
+        outputs, *states = operations.gru(*tensors, None, return_sequences)
         return results(outputs, states)
 
     vars(module).update(lstm=lstm, gru=gru)
