@@ -42,9 +42,9 @@ def override_recurrent(module: ModuleType) -> None:
     ) -> tuple[Any, Any, list[Any]]:
         supported = module._do_lstm_arguments_support_cudnn(activation, recurrent_activation, unroll, bias is not None)
         values = inputs, kernel, recurrent_kernel, bias, initial_state_h, initial_state_c
-        tensors = operands(supported, mask, time_major, go_backwards, *values)
-        outputs, *states = operations.lstm(*tensors, None, return_sequences)
-        return results(outputs, states)
+        x, weights, recurrent_weights, biases, h, c = operands(supported, mask, time_major, go_backwards, *values)
+        outputs, h, c = operations.lstm(x, weights, recurrent_weights, biases, h, c, None, return_sequences)
+        return results(outputs, [h, c])
 
     def gru(
         inputs: Any,
@@ -65,8 +65,8 @@ def override_recurrent(module: ModuleType) -> None:
             activation, recurrent_activation, unroll, bias is not None, reset_after
         )
         values = inputs, kernel, recurrent_kernel, bias, initial_state
-        tensors = operands(supported, mask, time_major, go_backwards, *values)
-        outputs, *states = operations.gru(*tensors, None, return_sequences)
-        return results(outputs, states)
+        x, weights, recurrent_weights, biases, h = operands(supported, mask, time_major, go_backwards, *values)
+        outputs, h = operations.gru(x, weights, recurrent_weights, biases, h, None, return_sequences)
+        return results(outputs, [h])
 
     vars(module).update(lstm=lstm, gru=gru)
