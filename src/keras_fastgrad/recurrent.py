@@ -12,61 +12,38 @@ _DTYPES = (fg.float32, fg.float64)
 
 
 def override_recurrent(module: ModuleType) -> None:
-    """Replaces ``lstm`` and ``gru`` of the backend: for what they refuse, Keras loops over the steps."""
+    """Replaces ``lstm`` and ``gru`` of the backend: for what they refuse, Keras loops over the steps.
 
-    def operands(supported: bool, mask: Any, time_major: bool, go_backwards: bool, *values: Any) -> list[Any]:
-        if not supported or mask is not None or time_major:
+    ``options`` are the other arguments of Keras's functions, which it passes by name.
+    """
+
+    def operands(inputs: Any, states: list[Any], mask: Any, options: dict[str, Any]) -> list[Any]:
+        if mask is not None or options.get("time_major"):
             raise NotImplementedError
-        tensors = [fg.convert_to_tensor(value) for value in values]
-        if tensors[0].dtype not in _DTYPES or any(tensor.dtype != tensors[0].dtype for tensor in tensors):
+        weights = (options["kernel"], options["recurrent_kernel"], options["bias"])
+        x, *others = [fg.convert_to_tensor(value) for value in (inputs, *weights, *states)]
+        if x.dtype not in _DTYPES or any(tensor.dtype != x.dtype for tensor in others):
             raise NotImplementedError
-        return [fg.reverse(tensors[0], [1]) if go_backwards else tensors[0], *tensors[1:]]
+        return [fg.reverse(x, [1]) if options["go_backwards"] else x, *others]
 
     def results(outputs: Any, states: list[Any]) -> tuple[Any, Any, list[Any]]:
         return states[0], fg.expand_dims(states[0], 1) if outputs is None else outputs, states
 
-    def lstm(
-        inputs: Any,
-        initial_state_h: Any,
-        initial_state_c: Any,
-        mask: Any,
-        kernel: Any,
-        recurrent_kernel: Any,
-        bias: Any,
-        activation: Any,
-        recurrent_activation: Any,
-        return_sequences: bool = False,
-        go_backwards: bool = False,
-        unroll: bool = False,
-        time_major: bool = False,
-    ) -> tuple[Any, Any, list[Any]]:
-        supported = module._do_lstm_arguments_support_cudnn(activation, recurrent_activation, unroll, bias is not None)
-        values = inputs, kernel, recurrent_kernel, bias, initial_state_h, initial_state_c
-        x, weights, recurrent_weights, biases, h, c = operands(supported, mask, time_major, go_backwards, *values)
-        outputs, h, c = operations.lstm(x, weights, recurrent_weights, biases, h, c, None, return_sequences)
+    def arguments_of_choice(options: dict[str, Any]) -> tuple[Any, ...]:
+        return options["activation"], options["recurrent_activation"], options["unroll"], options["bias"] is not None
+
+    def lstm(inputs: Any, initial_state_h: Any, initial_state_c: Any, mask: Any, **options: Any) -> Any:
+        if not module._do_lstm_arguments_support_cudnn(*arguments_of_choice(options)):
+            raise NotImplementedError
+        x, kernel, recurrent_kernel, bias, h, c = operands(inputs, [initial_state_h, initial_state_c], mask, options)
+        outputs, h, c = operations.lstm(x, kernel, recurrent_kernel, bias, h, c, None, options["return_sequences"])
         return results(outputs, [h, c])
 
-    def gru(
-        inputs: Any,
-        initial_state: Any,
-        mask: Any,
-        kernel: Any,
-        recurrent_kernel: Any,
-        bias: Any,
-        activation: Any,
-        recurrent_activation: Any,
-        return_sequences: bool = False,
-        go_backwards: bool = False,
-        unroll: bool = False,
-        time_major: bool = False,
-        reset_after: bool = True,
-    ) -> tuple[Any, Any, list[Any]]:
-        supported = module._do_gru_arguments_support_cudnn(
-            activation, recurrent_activation, unroll, bias is not None, reset_after
-        )
-        values = inputs, kernel, recurrent_kernel, bias, initial_state
-        x, weights, recurrent_weights, biases, h = operands(supported, mask, time_major, go_backwards, *values)
-        outputs, h = operations.gru(x, weights, recurrent_weights, biases, h, None, return_sequences)
+    def gru(inputs: Any, initial_state: Any, mask: Any, **options: Any) -> Any:
+        if not module._do_gru_arguments_support_cudnn(*arguments_of_choice(options), options["reset_after"]):
+            raise NotImplementedError
+        x, kernel, recurrent_kernel, bias, h = operands(inputs, [initial_state], mask, options)
+        outputs, h = operations.gru(x, kernel, recurrent_kernel, bias, h, None, options["return_sequences"])
         return results(outputs, [h])
 
     vars(module).update(lstm=lstm, gru=gru)
