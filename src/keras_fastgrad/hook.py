@@ -29,6 +29,7 @@ OVERRIDES = {
     "keras.src.constraints.constraints": "variable.override_attributes",
     "keras.src.distribution.distribution_lib": "names.override_distribution",
     "keras.src.dtype_policies.dtype_policy": "variable.override_attributes",
+    "keras.src.export.saved_model_export_archive": "names.override_export",
     "keras.src.optimizers.schedules.learning_rate_schedule": "variable.override_attributes",
     "keras.src.regularizers.regularizers": "variable.override_attributes",
     "keras.src.saving.keras_saveable": "variable.override_attributes",

@@ -12,7 +12,9 @@ import numpy as np
 import fastgrad as fg
 from fastgrad._src.commands.as_tensorflow import TENSORFLOW_VERSION
 from fastgrad._src.core import tensor as tensors
-from fastgrad._src.core.object_graph import nested_items
+from fastgrad._src.core.object_graph import is_saved, nested_items
+from fastgrad._src.ops.convolution import convolution_in_groups
+from fastgrad._src.structures.lookup.tables import _HashTable
 
 
 class Namespace(ModuleType):
@@ -63,6 +65,20 @@ class Trackable:
     def _no_dependency(self, value: Any) -> Any:
         return value
 
+    def _serving_function(self) -> Any:
+        """Returns the function of the default signature of ``tf.saved_model.save``, for batches of any size.
+
+        None if the object is no model or its inputs are not known.
+        """
+        try:
+            default = self._default_save_signature  # type: ignore[attr-defined]
+            specs = fg.nest.map_structure(_with_any_batch, default.input_signature)
+            serving_default = fg.function(default.python_function, input_signature=specs)
+            serving_default.stored_arguments()
+        except Exception:  # noqa: BLE001  # as TensorFlow: Keras's property fails for models whose inputs are not known
+            return None
+        return serving_default
+
     def _saved_variables(self) -> dict[str, Any]:
         return {name: getattr(item, "_value", item) for name, item in self._nested_attributes(_is_variable)}
 
@@ -72,6 +88,10 @@ class Trackable:
     def _nested_attributes(self, selected: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:
         for name, value in vars(self).items():
             yield from nested_items(name, value, selected)
+
+
+def _with_any_batch(spec: Any) -> Any:
+    return fg.TensorSpec([None, *spec.shape[1:]] if spec.shape else spec.shape, spec.dtype, spec.name)
 
 
 def _is_variable(item: Any) -> bool:
@@ -162,6 +182,19 @@ def _dynamic_update_slice(inputs: Any, updates: Any, start_indices: Any) -> Any:
     return fg.tensor_scatter_nd_update(inputs, indices, updates)
 
 
+def _convolution(
+    input: Any,
+    filters: Any,
+    strides: Any = None,
+    padding: str = "VALID",
+    data_format: str | None = None,
+    dilations: Any = None,
+    name: str | None = None,
+) -> Any:
+    """``tf.nn.convolution`` as XLA computes it: Keras asks for XLA where volumes have groups."""
+    return convolution_in_groups(input, filters, strides, padding, data_format, dilations)
+
+
 def _sparse_product(a: Any, b: Any, dtype: Any) -> Any:
     """Returns the matrix product of sparse tensors as a sparse tensor."""
     dense = fg.sparse.to_dense(b)
@@ -206,6 +239,7 @@ _OWN_NAMES: dict[str, Any] = {
     "experimental": _absent("Optional"),
     "experimental.dtensor": _absent("Layout", "Mesh"),
     "lite": _refused("tf.lite.TFLiteConverter", "tf.lite.Interpreter"),
+    "nn": {"convolution": _convolution},
     "python.data.experimental.ops": {},
     "python.eager.context": {
         "async_wait": lambda: None,
@@ -279,6 +313,18 @@ def override_lazy_modules(module_utils: ModuleType) -> None:
     """Lets ``keras.src.utils.module_utils.tensorflow`` be fastgrad."""
     module_utils.tensorflow.module, module_utils.tensorflow._available = tf, True
     module_utils.gfile.module, module_utils.gfile._available = tf.io.gfile, True
+
+
+def override_export(module: ModuleType) -> None:
+    """Lets ``ExportArchive.track`` take fastgrad's objects: ``tf.saved_model.save`` finds what the endpoints use of them."""
+    archive = module.SavedModelExportArchive
+    track_of_keras = archive.track
+
+    def track(self: Any, resource: Any) -> None:
+        if isinstance(resource, Trackable) or not (is_saved(resource) or isinstance(resource, _HashTable)):
+            track_of_keras(self, resource)
+
+    archive.track = track
 
 
 def override_distribution(distribution_lib: ModuleType) -> None:

@@ -1,5 +1,6 @@
 """``tf.function`` as a decorator: what is recorded, what is replayed, and what is refused."""
 
+import inspect
 import copy
 import functools
 import gc
@@ -849,3 +850,13 @@ def test_next_beyond_the_end_of_a_dataset_is_an_out_of_range_error():
     of_list = tf.function(lambda: (next(other), next(other)))
     with pytest.raises(StopIteration):
         of_list()
+
+
+def test_the_signature_of_a_method_is_that_of_a_call():
+    class Model:
+        @tf.function
+        def call(self, inputs, training=False):
+            return inputs
+
+    assert str(inspect.signature(Model().call)) == "(inputs, training=False)"
+    assert str(inspect.signature(Model.call)) == "(self, inputs, training=False)"

@@ -1,5 +1,6 @@
 """Operations that take lists of tensors say what they want in place of a string, a number, None or a dict."""
 
+import numpy as np
 import pytest
 
 import fastgrad as tf
@@ -40,3 +41,15 @@ def test_the_item_that_is_no_tensor_is_named(name, wrong, kind):
 def test_ragged_items_are_still_passed_to_their_functions():
     ragged = tf.ragged.constant([[1.0], [2.0, 3.0]])
     assert tf.concat([ragged, ragged], 0).shape[0] == 4
+
+
+def test_sizes_may_be_floats_without_a_fraction_in_an_array_or_as_tensors():
+    for shape in (
+        np.array([3.0, 2.0]),
+        [tf.constant(3.0), 2],
+        (tf.constant(3.0, tf.bfloat16), tf.constant(2.0, tf.bfloat16)),
+    ):
+        assert tf.reshape(tf.zeros([6]), shape).shape == (3, 2)
+    for shape in ([3.0, 2.0], np.array([3.5, 2.0]), tf.constant([3.0, 2.0])):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="must be integers"):
+            tf.reshape(tf.zeros([6]), shape)

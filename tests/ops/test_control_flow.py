@@ -144,7 +144,7 @@ def test_while_loop_checks_its_arguments():
         ((lambda: False, lambda: 1, []), ValueError, "'loop_vars' must be provided"),
         ((lambda i: False, lambda i: i, tf.constant(0)), ValueError, "'loop_vars' must be provided"),
         ((lambda i, j: i < 2, lambda i, j: (i + 1,), [0, 1]), ValueError, "structure"),
-        ((lambda i: i < 2, lambda i: (None,), [0]), ValueError, "None"),
+        ((lambda i: i < 2, lambda i: (None,), [0]), TypeError, "NoneType"),
         ((lambda i: i < 2, lambda i: i, [tf.zeros([2])]), ValueError, "reduce_any"),
     ]:
         with pytest.raises(error, match=text):
@@ -211,3 +211,16 @@ def test_a_loop_variable_keeps_its_dtype_in_a_function(count):
     for _ in range(2):
         with pytest.raises(TypeError, match="loop variable 1 has dtype float32 before an iteration and int32 after"):
             tf.function(loop)(tf.constant(2.0))
+
+
+def test_while_loop_outside_a_function_passes_values_as_they_are():
+    seen = []
+
+    def body(i, total):
+        seen.append(type(i))
+        return i + 1, total + i
+
+    i, total = tf.while_loop(lambda i, _: i < 3, body, (0, np.array(0)), parallel_iterations=tf.constant(2))
+    assert set(seen) == {int}
+    assert (i.dtype, total.dtype) == (tf.int32, tf.int64)
+    assert (int(i), int(total)) == (3, 3)

@@ -115,7 +115,7 @@ def test_functions_without_it_have_the_arguments_of_earlier_calls(tmp_path):
 
 def test_a_function_never_called_is_stored_for_no_arguments(tmp_path):
     loaded = reloaded(linear_model(), tmp_path)
-    with pytest.raises(ValueError, match="Could not find matching concrete function"):
+    with pytest.raises(ValueError, match="Found zero restored functions"):
         loaded.scaled([1.0])
 
 
@@ -305,3 +305,45 @@ def test_a_ragged_argument_of_unknown_rank_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"f\(\): takes a value of RaggedTensorSpec.*unknown rank. Give its shape"):
         tf.saved_model.save(Ragged(), tmp_path / "model")
     assert not (tmp_path / "model").exists()
+
+
+def test_signatures_name_the_tensors_in_a_structure_by_the_parameter_and_a_number(tmp_path):
+    spec = tf.TensorSpec([None], tf.float32)
+    named = tf.TensorSpec([None], tf.float32, "q")
+    for number, (signature, names) in enumerate(
+        [
+            ([[spec, spec]], ["inputs", "inputs_1"]),
+            ([{"x": [spec, spec], "y": spec}], ["inputs", "inputs_1", "inputs_2"]),
+            ([[spec, named], spec], ["inputs", "q", "more"]),
+        ]
+    ):
+        module = module_of(lambda inputs, more=0.0: sum(tf.nest.flatten(inputs)) + more, signature)
+        function = reloaded(module, tmp_path / str(number)).signatures["serving_default"]
+        assert [*function.structured_input_signature[1]] == names
+        assert [*function(**dict.fromkeys(names, tf.ones([2])))["output_0"].numpy()] == [len(names)] * 2
+
+
+def test_signatures_of_functions_with_any_number_of_arguments(tmp_path):
+    spec = tf.TensorSpec([None], tf.float32)
+    module = module_of(lambda *a, **k: a[0] + a[1][0] + a[1][1], [spec, [spec, spec]])
+    assert module.f.get_concrete_function().variables == ()
+    function = reloaded(module, tmp_path).signatures["serving_default"]
+    assert [*function.structured_input_signature[1]] == ["a_0", "a_1", "a_1_1"]
+
+
+def test_a_loaded_signature_gives_its_concrete_function(tmp_path):
+    v = tf.Variable(2.0)
+    module = module_of(lambda x: x * v, [tf.TensorSpec([], tf.float32)], v=v)
+    loaded = reloaded(module, tmp_path)
+    concrete = loaded.signatures["serving_default"].get_concrete_function()
+    assert concrete.variables == (loaded.v,)
+    assert concrete(x=tf.constant(3.0))["output_0"].numpy() == 6
+
+
+def test_function_aliases(tmp_path):
+    module = module_of(lambda x: x + 1, [tf.TensorSpec([], tf.float32)])
+    options = tf.saved_model.SaveOptions(function_aliases={"increment": module.f})
+    tf.saved_model.save(module, tmp_path, options=options)
+    options = tf.saved_model.LoadOptions(experimental_load_function_aliases=True)
+    assert tf.saved_model.load(tmp_path, options=options).function_aliases["increment"](1.0).numpy() == 2
+    assert not hasattr(tf.saved_model.load(tmp_path), "function_aliases")

@@ -47,6 +47,11 @@ def numbers(rows):
 
 CASES = {
     "split": (tf.strings.split, TEXTS, tensors(WORDS)),
+    "positions of words, a constant range of one or more numbers": (
+        lambda x: tf.range(tf.strings.split(x).bounding_shape()[1]),
+        [tf.TensorSpec([1], tf.string)],
+        tensors([["a b c"], ["a"], ["a b c d"]]),
+    ),
     "split to a dense tensor": (lambda x: tf.strings.split(x).to_tensor("-"), TEXTS, tensors(WORDS)),
     "split with a fixed length": (lambda x: tf.strings.split(x).to_tensor(shape=[None, 3]), TEXTS, tensors(WORDS)),
     "split of a matrix": (

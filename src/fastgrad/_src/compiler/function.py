@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import inspect
 import weakref
 from collections.abc import Callable
 from types import MethodType
@@ -87,6 +88,7 @@ class Function:
     on a call replays the program, and does not run the Python function.
     """
 
+    __signature__: inspect.Signature  # of a method: without ``self``
     records_graphs = True
     replays_at_once = False  # whether the program also computes the first call's result: see enable_op_determinism
 
@@ -263,6 +265,7 @@ class Function:
                 function._methods.pop(number, None)
 
         bound = Function(self._python.function, self._python.input_signature, self._verify, instance)
+        bound.__signature__ = bound.signature_of_calls
         self._methods[number] = weakref.ref(instance, gone), bound
         return bound
 

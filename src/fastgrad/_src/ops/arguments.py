@@ -23,6 +23,7 @@ from fastgrad._src.core.operand_errors import (
     mixed_dtypes_error,
     size_error,
 )
+from fastgrad._src.core.operation import FLOAT_DTYPES
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor, from_python
 from fastgrad._src.core.variable import Variable
 
@@ -135,7 +136,8 @@ def as_python_ints(value: Any, what: str) -> tuple[int, ...]:
     """Converts a vector such as a shape, a sequence of integers or a tensor of rank 1, to Python ints.
 
     Args:
-        value: the argument; a single number counts as a vector of one.
+        value: the argument; a single number counts as a vector of one. Floats without a fraction may be in an array, or be tensors in
+            a list.
         what: the operation and the argument, for the error.
 
     Raises:
@@ -160,12 +162,21 @@ def as_python_ints(value: Any, what: str) -> tuple[int, ...]:
     array = tensor_of(value)._elements()
     if array.size == 0 and array.ndim == 1:
         return ()
+    if _converts_floats(value) and array.dtype in FLOAT_DTYPES and (array == array.astype(np.int64)).all():
+        array = array.astype(np.int64)
     if array.dtype.kind not in "iu":
         error = InvalidTypeError if as_tensor_or_none(value) is None else InvalidArgumentError
         raise error(f"{what} must be integers (int32 or int64), got {array.dtype} in {value!r}.")
     if array.ndim > 1:
         raise InvalidArgumentError(f"{what} must be a vector of integers, got shape {list(array.shape)}.")
     return tuple(array.reshape(-1).tolist())
+
+
+def _converts_floats(value: Any) -> bool:
+    """True if TensorFlow converts ``value``, if it holds floats, to integers: an array, or a list of tensors and numbers."""
+    return isinstance(value, np.ndarray) or (
+        isinstance(value, (tuple, list)) and any(isinstance(item, Tensor) for item in value)
+    )
 
 
 def check_dtype(name: str, dtype: np.dtype, allowed: frozenset[np.dtype]) -> None:

@@ -254,7 +254,8 @@ def while_loop(
 
     Args:
         cond: takes the loop variables, returns a boolean of one element.
-        body: takes the loop variables, returns their next values, in the same structure.
+        body: takes the loop variables, returns their next values, in the same structure. Both get tensors in a tf.function, else
+            the values as they are.
         loop_vars: a list or tuple of tensors, values that convert to tensors, nested structures of these, or TensorArrays.
         shape_invariants: kept for TensorFlow's signature; shapes may change from one iteration to the next.
         parallel_iterations, back_prop, swap_memory, name: kept for TensorFlow's signature.
@@ -272,7 +273,7 @@ def while_loop(
         raise TypeError("'cond' must be callable.")
     if not callable(body):
         raise TypeError("'body' must be callable.")
-    if not isinstance(parallel_iterations, int) or parallel_iterations < 1:
+    if not isinstance(parallel_iterations, Tensor) and not parallel_iterations >= 1:
         raise TypeError("'parallel_iterations' must be a positive integer.")
     if not isinstance(loop_vars, (list, tuple)) or not loop_vars:
         raise ValueError("'loop_vars' must be provided: a list or tuple of one or more tensors or structures of them.")
@@ -284,20 +285,23 @@ def while_loop(
         if not limit.dtype.is_integer:
             refusal = ValueError if limit._array.dtype.hasobject else InvalidArgumentError
             raise refusal(f"while_loop: maximum_iterations must be one integer, got {maximum_iterations!r}.")
-    variables = nest.map_structure(_as_loop_variable, loop_vars)
-    has_composites = any(isinstance(leaf, Composite) for leaf in nest.flatten(variables))
-    recorded_result = None if has_composites else recorded_loop(cond, body, variables, limit)
-    if recorded_result is not None:
-        return recorded_result
+    in_function = control_flow_handler() is not None
+    variables: Any = loop_vars
+    if in_function:
+        variables = nest.map_structure(_as_loop_variable, loop_vars)
+        has_composites = any(isinstance(leaf, Composite) for leaf in nest.flatten(variables))
+        recorded_result = None if has_composites else recorded_loop(cond, body, variables, limit)
+        if recorded_result is not None:
+            return recorded_result
     max_trips = inf if limit is None else as_python_int(limit, "while_loop: maximum_iterations")
     finished_trips = 0
-    in_function = control_flow_handler() is not None
     while finished_trips < max_trips and cond(*variables):
         previous, variables = variables, _next_loop_variables(body, variables)
         if in_function:
+            variables = nest.map_structure(_as_loop_variable, variables)
             _check_kept_dtypes(previous, variables)
         finished_trips += 1
-    return variables
+    return variables if in_function else nest.map_structure(_as_loop_variable, variables)
 
 
 def _as_loop_variable(value: Any) -> Any:
@@ -310,7 +314,7 @@ def _next_loop_variables(body: Callable[..., Any], variables: Any) -> Any:
     if not isinstance(next_variables, (list, tuple)):
         next_variables = type(variables)([next_variables]) if len(variables) == 1 else (next_variables,)
     nest.assert_same_structure(list(variables), list(next_variables))
-    return nest.map_structure(_as_loop_variable, next_variables)
+    return next_variables
 
 
 def _check_kept_dtypes(before: Any, after: Any) -> None:
@@ -354,7 +358,7 @@ def recorded_loop(cond: Callable[..., Any], body: Callable[..., Any], variables:
 
     def run_packed_iteration(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         current_variables, tensor_arrays = filled(carried)
-        structure[0] = _next_loop_variables(body, current_variables)
+        structure[0] = nest.map_structure(_as_loop_variable, _next_loop_variables(body, current_variables))
         # ``body`` may have grown ``current_variables`` in place.
         nest.assert_same_structure(variables, structure[0], check_types=False)
         leaves = nest.flatten(structure[0])

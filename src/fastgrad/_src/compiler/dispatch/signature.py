@@ -387,7 +387,8 @@ class Signature:
             raise TypeError(
                 f"{self._name}(): input_signature has {len(specs)} arguments, the call {len(values)}: {short_repr(values)}."
             )
-        names = list(self.whole.parameters)
+        parameters = self.whole.parameters.values()
+        names = [parameter.name for parameter in parameters if parameter.kind <= inspect.Parameter.VAR_POSITIONAL]
         for position, (spec, value) in enumerate(zip(specs, values, strict=False)):
             packed = self._convert_structure(value, spec, position)
             name = names[position] if position < len(names) else names[-1]

@@ -322,7 +322,9 @@ class GraphWriter:
         if first.ndim == 2 and all(_are_same(array, np.eye(*array.shape, dtype=array.dtype)) for array in arrays):
             return {"eye": [dtype, shape]}
         if first.dtype.kind in "iuf" and first.ndim == 1 and all(_is_range(array) for array in arrays):
-            starts, steps = [array[0] for array in arrays], [array[1] - array[0] for array in arrays]
+            known_steps = [array[1] - array[0] for array in arrays if array.size > 1]
+            starts = [array[0] for array in arrays]
+            steps = [array[1] - array[0] if array.size > 1 else known_steps[0] for array in arrays]
             return {"range": [dtype, shape, self._number_json(starts), self._number_json(steps)]}
         if first.dtype.kind in "iuf" and first.size <= _MAX_FITTED_ELEMENTS and len({a.shape for a in arrays}) == 1:
             elements = [self._number_json(items) for items in zip(*[array.flat for array in arrays], strict=True)]
@@ -355,7 +357,9 @@ def _are_same(x: np.ndarray, y: np.ndarray) -> bool:
 
 
 def _is_range(array: np.ndarray) -> bool:
-    return array.size > 1 and _are_same(array, _range(array.dtype, array.size, array[0], array[1] - array[0]))
+    return array.size == 1 or (
+        array.size > 1 and _are_same(array, _range(array.dtype, array.size, array[0], array[1] - array[0]))
+    )
 
 
 def _range(dtype: np.dtype, size: int, start: Any, step: Any) -> np.ndarray:

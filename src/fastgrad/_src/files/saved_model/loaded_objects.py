@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from fastgrad._src.compiler.dispatch.concrete import ConcreteFunction
 from fastgrad._src.compiler.function import Function
 from fastgrad._src.core import nest
 from fastgrad._src.core.composite import Composite
@@ -255,6 +256,11 @@ class RestoredFunction(Function):
                 f"Binding inputs to tf.function failed due to `Can not cast {short_repr(arguments)} to {_accepted_specs_text(self.entries)}`. "
                 f"Received args: {short_repr(args)} and kwargs: {short_repr(kwargs)} for signature: {self._stored_signature}."
             )
+        if not self.entries:
+            raise ValueError(
+                f"Found zero restored functions for {self.__name__}: it has no input_signature, and no call was recorded before it was "
+                "saved. Call it before, or give it an input_signature."
+            )
         options = "\n".join([f"Option {i}: {_specs_text(entry)}" for i, entry in enumerate(self.entries, 1)])
         raise ValueError(
             "Could not find matching concrete function to call loaded from the SavedModel. Got:\n"
@@ -385,6 +391,12 @@ class SignatureFunction(Function):
     def input_signature(self) -> Any:
         """The specs of the inputs."""
         return list(self.structured_input_signature[1].values())
+
+    def get_concrete_function(self, *args: Any, **kwargs: Any) -> ConcreteFunction:
+        """Returns the signature as a concrete function; arguments have no effect."""
+        (arguments,) = self.stored_arguments()
+        kinds = dict.fromkeys(arguments, inspect.Parameter.KEYWORD_ONLY)
+        return ConcreteFunction(self.call_with_arguments, self.__name__, arguments, kinds)
 
     def stored_arguments(self) -> list[dict[str, Any]]:
         """Returns the specs of the inputs, as arguments of a stored function."""

@@ -70,7 +70,7 @@ def load(export_dir: Any, tags: Any = None, options: Any = None) -> Any:
     Args:
         export_dir: the folder.
         tags: None, ``"serve"`` or ``["serve"]``; for a folder from TensorFlow, the tags of one of its graphs.
-        options: a ``LoadOptions``; kept for TensorFlow's signature.
+        options: a ``LoadOptions``.
 
     Returns:
         An object with the variables and functions that the saved object had as attributes, and ``signatures``. Functions
@@ -111,7 +111,11 @@ def load(export_dir: Any, tags: Any = None, options: Any = None) -> Any:
         contents = parse_json(metadata[CONTENTS_KEY])
         if contents["version"] != 1:
             raise ValueError(f"it has version {contents['version']!r:.100}; this fastgrad reads version 1")
-        return _Reader(contents, arrays).root()
+        reader = _Reader(contents, arrays)
+        root = reader.root()
+        if options is not None and options.experimental_load_function_aliases:
+            vars(root)["function_aliases"] = reader.function_aliases()
+        return root
 
 
 class _Reader:
@@ -146,6 +150,11 @@ class _Reader:
         signatures = {signature["name"]: self._read_signature(signature) for signature in self._contents["signatures"]}
         vars(root)["signatures"] = _SignatureMap(signatures)
         return root
+
+    def function_aliases(self) -> dict[str, Any]:
+        """Returns the functions by the names that ``SaveOptions`` gave them."""
+        aliases = dict(self._contents.get("aliases", {}))
+        return {name: self._item_at(number, self._objects, "object") for name, number in aliases.items()}
 
     def _make_object(self, node: Any, children: dict[str, int]) -> Any:
         match node["kind"]:

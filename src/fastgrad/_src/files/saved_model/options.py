@@ -6,10 +6,11 @@ from typing import Any
 
 
 class SaveOptions:
-    """Options of ``tf.saved_model.save``; none changes the file.
+    """Options of ``tf.saved_model.save``.
 
     Args:
-        namespace_whitelist, save_debug_info, function_aliases, experimental_debug_stripper, experimental_io_device,
+        function_aliases: ``tf.function``s by the names that ``function_aliases`` of the loaded object shall give them.
+        namespace_whitelist, save_debug_info, experimental_debug_stripper, experimental_io_device,
         experimental_variable_policy, experimental_custom_gradients, experimental_image_format, experimental_skip_saver,
         experimental_sharding_callback, extra_tags: kept for TensorFlow's signature.
     """
@@ -42,11 +43,12 @@ class SaveOptions:
 
 
 class LoadOptions:
-    """Options of ``tf.saved_model.load``; none changes what is loaded.
+    """Options of ``tf.saved_model.load``.
 
     Args:
-        allow_partial_checkpoint, experimental_io_device, experimental_skip_checkpoint, experimental_variable_policy,
-        experimental_load_function_aliases: kept for TensorFlow's signature.
+        experimental_load_function_aliases: whether the loaded object gets the dict ``function_aliases``.
+        allow_partial_checkpoint, experimental_io_device, experimental_skip_checkpoint, experimental_variable_policy: kept for
+        TensorFlow's signature.
     """
 
     def __init__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -39,7 +40,7 @@ def save(obj: Any, export_dir: Any, signatures: Any = None, options: Any = None)
         export_dir: the folder; it is made if needed.
         signatures: a ``tf.function`` with ``input_signature``, a concrete function, or a dict of these by name. Default: the only
             function with ``input_signature``, as ``"serving_default"``.
-        options: a ``SaveOptions``; kept for TensorFlow's signature.
+        options: a ``SaveOptions``; its ``function_aliases`` are saved, the rest is kept for TensorFlow's signature.
 
     Raises:
         ValueError: ``obj`` can't be saved, ``signatures`` are no functions, or a function can't be stored because it calls
@@ -53,7 +54,7 @@ def save(obj: Any, export_dir: Any, signatures: Any = None, options: Any = None)
             f"{obj!r:.200} with type {type(obj)}."
         )
     path = os.path.join(checked_path("tf.saved_model.save", "export_dir", export_dir), FILE_NAME)
-    contents, constants = _Writer(obj, signatures).file_contents()
+    contents, constants = _Writer(obj, signatures, options).file_contents()
     text = json.dumps(contents, separators=(",", ":"))
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     save_tensors(path, constants.arrays, {CONTENTS_KEY: text})
@@ -73,10 +74,10 @@ class _Writer:
 
     Args:
         root: the object.
-        signatures: as given to ``save``.
+        signatures, options: as given to ``save``.
     """
 
-    def __init__(self, root: Any, signatures: Any) -> None:
+    def __init__(self, root: Any, signatures: Any, options: Any) -> None:
         self._constants = Constants()
         self._objects: list[Any] = []
         self._numbers: dict[int, int] = {}
@@ -87,6 +88,8 @@ class _Writer:
         self._tables: dict[_HashTable, int] = {}
         self._signatures = signatures
         self._add_object(root, "")
+        aliases = {} if options is None else options.function_aliases
+        self._aliases = {name: self._add_object(function, name) for name, function in aliases.items()}
         self._children = _children_of(root)
 
     def file_contents(self) -> tuple[dict[str, Any], Constants]:
@@ -101,6 +104,7 @@ class _Writer:
             "objects": self._nodes,
             "entries": self._entries,
             "hidden": hidden,
+            "aliases": self._aliases,
             "tables": [self._table_json(table) for table in self._tables],
             "signatures": [signature for signature in signatures if signature is not None],
         }
@@ -223,7 +227,7 @@ class _Writer:
         signatures = self._signatures
         if signatures is None and hasattr(self._objects[0], "_serving_function"):
             function = self._objects[0]._serving_function()
-            self._signatures = signatures = {} if function is None else {DEFAULT_SIGNATURE: function}
+            self._signatures = signatures = None if function is None else {DEFAULT_SIGNATURE: function}
         if signatures is None:
             possible = [f for f in self._children.values() if _is_function(f) and _has_signature(f)]
             possible = [f for f in possible if self._output_numbers(f) is not None]
@@ -252,7 +256,7 @@ class _Writer:
         return {
             "name": name,
             "entries": entries,
-            "inputs": _input_names(first["arguments"]),
+            "inputs": _input_names(first["arguments"], _kinds_of(function)),
             "outputs": _named_outputs(first["result"], function.__name__, name),
         }
 
@@ -319,31 +323,50 @@ def _parameters_of(function: Any) -> list[Any]:
     return parameters
 
 
-def _input_names(arguments: Any) -> list[str]:
-    """Returns the names of a signature's inputs, in the order of the tensors."""
+def _kinds_of(function: Any) -> Mapping[str, Any]:
+    """Returns the kinds of a function's parameters by their names."""
+    if isinstance(function, ConcreteFunction):
+        return function._kinds
+    return {name: parameter.kind for name, parameter in function.signature_of_calls.parameters.items()}
+
+
+def _input_names(arguments: Any, kinds: Mapping[str, Any]) -> list[str]:
+    """Returns the names of a signature's inputs, in the order of the tensors.
+
+    As TensorFlow's: of the spec, or of the parameter; a number follows if a name is there already.
+    """
     names: list[str] = []
 
     def add_below(data: Any, name: str) -> None:
         if isinstance(data, list):
-            for position, item in enumerate(data):
-                add_below(item, f"{name}_{position}")
+            for item in data:
+                add_below(item, name)
         elif isinstance(data, dict):
             ((tag, content),) = data.items()
             if tag in {"argument", "composite"}:
                 spec = decode(content[1])
-                if tag == "argument":
-                    names.append(spec.name or name)
-                else:  # as TensorFlow: the tensors of a ragged or sparse argument by numbers
-                    names.extend([f"{name}_{i}" if i else name for i in range(len(content[0]))])
+                names.extend([spec.name or name] if tag == "argument" else [name] * len(content[0]))
             elif tag == "dict":
-                for key, item in content:
-                    add_below(item, str(decode(key)))
+                for _, item in content:
+                    add_below(item, name)
             elif tag in {"tuple", "namedtuple"}:
                 add_below(content if tag == "tuple" else content[2], name)
 
     for key, item in arguments["dict"]:
-        add_below(item, key)
-    return [name if names.count(name) == 1 else f"{name}_{i}" for i, name in enumerate(names)]
+        match kinds.get(key):
+            case inspect.Parameter.VAR_POSITIONAL:
+                for position, part in enumerate(item["tuple"]):
+                    add_below(part, f"{key}_{position}")
+            case inspect.Parameter.VAR_KEYWORD:
+                for other, part in item["dict"]:
+                    add_below(part, str(decode(other)))
+            case _:
+                add_below(item, key)
+    unique: dict[str, None] = {}
+    for name in names:
+        candidates = itertools.chain([name], (f"{name}_{i}" for i in itertools.count(1)))
+        unique[next(candidate for candidate in candidates if candidate not in unique)] = None
+    return list(unique)
 
 
 def _named_outputs(result: Any, function_name: str, signature_name: str) -> dict[str, Any]:
