@@ -150,3 +150,20 @@ def test_files_keep_everything(tmp_path):
 def test_distribution_is_refused():
     with pytest.raises(NotImplementedError, match=r"fastgrad\.distribute"):
         keras.distribution.set_distribution(keras.distribution.DataParallel(devices=["cpu:0"]))
+
+
+def test_tensorboard_gets_metrics_and_the_model(tmp_path):
+    pytest.importorskip("tensorboardX")
+    from tensorboardX.proto.event_pb2 import Event
+
+    model = model_of()
+    callback = keras.callbacks.TensorBoard(tmp_path, update_freq=1)
+    model.fit(X, Y, epochs=1, validation_data=(X, Y), callbacks=[callback], verbose=0)
+    tags = {
+        (folder, value.tag)
+        for folder in ("train", "validation")
+        for file in (tmp_path / folder).glob("events*")
+        for record in tf.compat.v1.io.tf_record_iterator(str(file))
+        for value in Event.FromString(record).summary.value
+    }
+    assert {("train", "epoch_loss"), ("train", "keras"), ("validation", "evaluation_loss_vs_iterations")} <= tags
