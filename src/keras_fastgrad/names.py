@@ -195,6 +195,13 @@ def _convolution(
     return convolution_in_groups(input, filters, strides, padding, data_format, dilations)
 
 
+def _summary_metadata(**fields: Any) -> Any:
+    """Returns a message of TensorBoard's, which ``tf.summary.write`` takes; it needs ``tensorboardX``, as ``tf.summary`` does."""
+    from tensorboardX.proto.summary_pb2 import SummaryMetadata
+
+    return SummaryMetadata(**fields)
+
+
 def _sparse_product(a: Any, b: Any, dtype: Any) -> Any:
     """Returns the matrix product of sparse tensors as a sparse tensor."""
     dense = fg.sparse.to_dense(b)
@@ -226,7 +233,7 @@ _OWN_NAMES: dict[str, Any] = {
     },
     "__internal__.types": {"Tensor": TensorLike},
     "autograph.experimental": {"do_not_convert": _decorates},
-    "compat.v1": {"reset_default_graph": lambda: None},
+    "compat.v1": {"SummaryMetadata": _summary_metadata, "reset_default_graph": lambda: None},
     "compiler.tf2xla.python.xla": {"dynamic_update_slice": _dynamic_update_slice},
     "distribute": {
         **_absent("DistributedDataset", "DistributedIterator", "DistributedValues", "MultiWorkerMirroredStrategy"),

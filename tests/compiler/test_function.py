@@ -1,9 +1,9 @@
 """``tf.function`` as a decorator: what is recorded, what is replayed, and what is refused."""
 
-import inspect
 import copy
 import functools
 import gc
+import inspect
 import math
 import re
 import threading

@@ -168,3 +168,20 @@ def test_recurrent_layers_over_all_steps_are_keras_own_loop(kind, options, seque
         results.append([*keras.tree.flatten(outputs), *tape.gradient(loss, [x, *layer.trainable_weights])])
     for fast, loop in zip(*results, strict=True):
         np.testing.assert_allclose(fast, loop, rtol=1e-5, atol=1e-6)
+
+
+def test_tensorboard_gets_metrics_and_the_model(tmp_path):
+    pytest.importorskip("tensorboardX")
+    from tensorboardX.proto.event_pb2 import Event
+
+    model = model_of()
+    callback = keras.callbacks.TensorBoard(tmp_path, update_freq=1)
+    model.fit(X, Y, epochs=1, validation_data=(X, Y), callbacks=[callback], verbose=0)
+    tags = {
+        (folder, value.tag)
+        for folder in ("train", "validation")
+        for file in (tmp_path / folder).glob("events*")
+        for record in tf.compat.v1.io.tf_record_iterator(str(file))
+        for value in Event.FromString(record).summary.value
+    }
+    assert {("train", "epoch_loss"), ("train", "keras"), ("validation", "evaluation_loss_vs_iterations")} <= tags

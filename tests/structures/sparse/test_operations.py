@@ -227,3 +227,24 @@ def test_sums_of_large_sparse_tensors(threshold):
     compiled = tf.function(lambda a, b: tf.sparse.add(a, b, threshold=threshold))
     for _ in range(2):
         np.testing.assert_array_equal(compiled(*tensors).values, y.values)
+
+
+def test_bincount_of_a_ragged_tensor():
+    rows = tf.ragged.constant([[1, 2, 2], [], [3]], dtype=tf.int64)
+    for options, positions, counts, shape in [
+        ({}, [[1], [2], [3]], [1, 2, 1], [4]),
+        ({"axis": -1, "minlength": 6}, [[0, 1], [0, 2], [2, 3]], [1, 2, 1], [3, 6]),
+        ({"axis": -1, "binary_output": True, "maxlength": 3}, [[0, 1], [0, 2]], [1, 1], [3, 3]),
+        (
+            {"axis": -1, "weights": tf.ragged.constant([[1.0, 2, 2], [], [3]])},
+            [[0, 1], [0, 2], [2, 3]],
+            [1, 4, 3],
+            [3, 4],
+        ),
+    ]:
+        result = tf.sparse.bincount(rows, **options)
+        assert result.indices.numpy().tolist() == positions
+        assert result.values.numpy().tolist() == counts
+        assert result.shape == shape
+    with pytest.raises(tf.errors.InvalidArgumentError, match="same shape and indices"):
+        tf.sparse.bincount(rows, axis=-1, weights=tf.ragged.constant([[1.0, 2], [], [3]]))

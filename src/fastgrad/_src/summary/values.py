@@ -13,8 +13,7 @@ from fastgrad._src.core import dtypes
 from fastgrad._src.core.argument_checks import checked_integer
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.scopes import get_current_name_scope
-from fastgrad._src.core.tensor import Tensor, convert_to_tensor
-from fastgrad._src.core.variable import Variable
+from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad._src.files.formats.sound_file import encode_wav_file
 from fastgrad._src.files.records.string_tensors import tensor_message
 from fastgrad._src.image.colors import convert_image_dtype
@@ -302,12 +301,12 @@ def _real_tensor(function_name: str, name: Any, data: Any, description: Any) -> 
 
 def _checked_step(function_name: str, step: Any) -> Any:
     """Returns ``step`` checked: an int, or a tensor of one number."""
-    value = step.read_value() if isinstance(step, Variable) else step
-    if isinstance(value, Tensor):
+    value = as_tensor_or_none(step)
+    if value is not None:
         if value.ndim or not (value.dtype.is_integer or value.dtype.is_floating):
             raise TypeError(f"{function_name}: Argument `step` must be one integer, got {value!r}.")
         return value
-    number = checked_integer(function_name, "step", value)
+    number = checked_integer(function_name, "step", step)
     if not -(1 << 63) <= number < 1 << 63:
         raise ValueError(f"{function_name}: Argument `step` must fit into 64 bits, got {number}.")
     return number

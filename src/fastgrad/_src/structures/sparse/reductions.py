@@ -107,7 +107,7 @@ def bincount(
     """How often each number occurs, as a sparse tensor of the counts that are not zero.
 
     Args:
-        values: int32 or int64, a tensor of rank 1 or 2 or a ``SparseTensor``; not negative.
+        values: int32 or int64, a tensor of rank 1 or 2, a ``SparseTensor`` or a ``RaggedTensor``; not negative.
         weights: of the form of ``values``; their sums are the counts.
         axis: 0 counts all values, -1 those of each row.
         minlength: the least size of the last dimension.
@@ -155,6 +155,7 @@ def bincount(
 
 def _numbers_and_weights(values: Any, weights: Any) -> tuple[Tensor, tuple[int, ...], Tensor, Tensor | None]:
     """Returns the numbers as a vector, the shape they come from, their rows, and their weights as a vector."""
+    values, weights = [x.to_sparse() if hasattr(x, "to_sparse") else x for x in (values, weights)]  # of ragged tensors
     if isinstance(values, SparseTensor):
         if weights is not None:
             if not isinstance(weights, SparseTensor):
