@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
+from fastgrad._src.derivatives.ir.scalar_operations import RULES_OF_SIZES
 from fastgrad._src.derivatives.numpy import small_matrices
+from fastgrad._src.derivatives.numpy.loop_sources import checked_first_size
 
 SIZES = range(11)
 DTYPES = [np.float32, np.float64, np.complex64, np.complex128]
@@ -184,3 +186,21 @@ def test_gradients_in_single_precision_are_those_in_double_precision(dtype):
     for gradient, wanted in zip(gradients(a, b), gradients(a.astype(double), b.astype(double)), strict=True):
         assert gradient.dtype == dtype
         np.testing.assert_allclose(gradient, wanted, atol=1e-5 * np.abs(wanted).max())
+
+
+@numba.njit
+def product_of_reshaped(x):
+    a, s = x.reshape(3, 3), np.eye(3)
+    for _ in range(4):
+        s = s @ a
+    return s.sum()
+
+
+def test_sizes_of_a_reshape_that_is_checked_stay_constants():
+    """The matrices that the loop carries stay numbers: their sizes are known though the number of elements is not."""
+    assert RULES_OF_SIZES[checked_first_size](3, None, None) == 3
+    value, gradient = fg.value_and_grad(product_of_reshaped)(np.arange(9.0))
+    assert value == product_of_reshaped(np.arange(9.0))
+    assert gradient.shape == (9,)
+    with pytest.raises(ValueError, match="total size"):
+        fg.value_and_grad(product_of_reshaped)(np.arange(8.0))

@@ -78,8 +78,12 @@ def _exact(tf: Any) -> None:
 
     It rounds constants of two functions to float32 for float64, as Keras rounds all Python numbers. Its `elu` is `exp(x) - 1`: near 0 it has few digits,
     and a second derivative of 0 where it is 0. Its `relu` multiplies an infinite or NaN gradient by 0 where it is flat. Keras squares the rows of `IndexedSlices` before it adds repeated ones, fastgrad afterwards; TensorFlow
-    gives `IndexedSlices` to gradients of the user's own: the gradients of both are dense here.
+    gives `IndexedSlices` to gradients of the user's own: the gradients of both are dense here. Some of its second derivatives, such as that of `tanh`,
+    compute with the `IndexedSlices` of a gather's gradient, which have no operators: they are made dense.
     """
+    for operator in ("__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__"):
+        dense_method = getattr(tf.Tensor, operator)
+        setattr(tf.IndexedSlices, operator, lambda g, x, method=dense_method: method(tf.convert_to_tensor(g), x))
     gelu, leaky_relu = tf.nn.gelu, tf.nn.leaky_relu
 
     def exact_gelu(x: Any, approximate: bool = False) -> Any:

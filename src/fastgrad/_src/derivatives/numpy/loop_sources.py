@@ -165,6 +165,7 @@ def size_or_rest(size, total, others):  # type: ignore[no-untyped-def]
     return 0 if others == 0 else total // others
 
 
+@has_rule_of_sizes(lambda size, product_of_sizes, total: size)
 @may_raise
 @njit_kept_on_disk(error_model="numpy")
 def checked_first_size(size, product_of_sizes, total):  # type: ignore[no-untyped-def]
