@@ -47,6 +47,7 @@ def measure(name: str, pythons: dict[str, str], rounds: int, threads: int) -> di
 
 
 def main() -> None:
+    """Measures the models and prints the rows."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.keras_backends")
     parser.add_argument("--python", action="append", required=True, help="BACKEND=PYTHON; can be repeated")
     parser.add_argument("--rounds", type=int, default=7)

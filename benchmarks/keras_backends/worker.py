@@ -23,18 +23,22 @@ BATCH = 32
 
 
 def numbers(*shape):
+    """Returns normal numbers of a shape."""
     return np.random.default_rng(0).normal(size=shape).astype("float32")
 
 
 def labels(count, classes=10):
+    """Returns classes for ``count`` rows."""
     return np.random.default_rng(1).integers(0, classes, count)
 
 
 def sequential(shape, *parts, dtype="float32"):
+    """Returns a model of layers for inputs of a shape."""
     return keras.Sequential([keras.Input(shape, dtype=dtype), *parts])
 
 
 def transformer():
+    """Returns a block of a transformer on 32 tokens, with a classifier."""
     tokens = keras.Input((32,), dtype="int32")
     x = layers.Embedding(1000, 32)(tokens)
     x = layers.LayerNormalization()(x + layers.MultiHeadAttention(4, 8)(x, x))
@@ -43,6 +47,7 @@ def transformer():
 
 
 def convolutions():
+    """Returns two convolutions with batch normalization, and a classifier."""
     block = [
         layers.Conv2D(16, 3, padding="same"), layers.BatchNormalization(), layers.ReLU(), layers.MaxPooling2D(),
         layers.Conv2D(32, 3, padding="same"), layers.BatchNormalization(), layers.ReLU(), layers.MaxPooling2D(),
@@ -51,6 +56,7 @@ def convolutions():
 
 
 def recommender():
+    """Returns a model of two embeddings."""
     users, items = keras.Input((), dtype="int32"), keras.Input((), dtype="int32")
     vectors = [layers.Embedding(count, 32)(ids) for count, ids in ((2000, users), (3000, items))]
     x = layers.Dense(64, activation="relu")(layers.Concatenate()(vectors))
@@ -58,12 +64,14 @@ def recommender():
 
 
 def mobile_net():
+    """Returns MobileNetV2; None for fastgrad.keras, which lacks it."""
     if BACKEND == "fastgrad.keras":
         return None
     return keras.applications.MobileNetV2((96, 96, 3), weights=None, classes=10)
 
 
 def token_ids(count, *shape, limit=1000):
+    """Returns integers below ``limit``."""
     return np.random.default_rng(2).integers(0, limit, (count, *shape)).astype("int32")
 
 
@@ -143,13 +151,18 @@ class Session:
 
 
 def main():
+    """Answers requests until the pipe is closed."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever a library prints
     session = None
     for line in sys.stdin:
         request = json.loads(line)
         if request["do"] == "make":
-            session = None if MODELS[request["name"]][0] is mobile_net and BACKEND == "fastgrad.keras" else Session(request["name"])
+            session = (
+                None
+                if MODELS[request["name"]][0] is mobile_net and BACKEND == "fastgrad.keras"
+                else Session(request["name"])
+            )
             answer = {"loss": session and float(session.loss), "first_epoch": session and session.first_epoch}
         else:
             answer = {"times": [session.microseconds(request["what"]) for _ in range(request["count"])]}
