@@ -82,4 +82,3 @@ def test_batch_of_ragged_tensors_with_different_numbers_of_rows():
     dataset = tf.data.Dataset.range(1, 4).map(lambda n: tf.RaggedTensor.from_tensor(tf.ones([n, 1])))
     (batch,) = dataset.batch(3)
     assert batch.to_list() == [[[1]], [[1], [1]], [[1], [1], [1]]]
-    assert batch.shape.as_list() == [3, None, 1]
