@@ -15,6 +15,7 @@ from fastgrad._src.core import tensor as tensors
 from fastgrad._src.core.object_graph import is_saved, nested_items
 from fastgrad._src.ops.convolution import convolution_in_groups
 from fastgrad._src.structures.lookup.tables import _HashTable
+from keras_fastgrad.quantization import fake_quant_with_min_max_vars
 
 
 class Namespace(ModuleType):
@@ -233,7 +234,7 @@ _OWN_NAMES: dict[str, Any] = {
     },
     "__internal__.types": {"Tensor": TensorLike},
     "autograph.experimental": {"do_not_convert": _decorates},
-    "compat.v1": {"SummaryMetadata": _summary_metadata, "reset_default_graph": lambda: None},
+    "compat.v1": {**_absent("Dimension"), "SummaryMetadata": _summary_metadata, "reset_default_graph": lambda: None},
     "compiler.tf2xla.python.xla": {"dynamic_update_slice": _dynamic_update_slice},
     "distribute": {
         **_absent("DistributedDataset", "DistributedIterator", "DistributedValues", "MultiWorkerMirroredStrategy"),
@@ -266,8 +267,14 @@ _OWN_NAMES: dict[str, Any] = {
         "sparse_tensor_to_csr_sparse_matrix": fg.SparseTensor,
     },
     "python.trackable.data_structures": {
-        **_absent("ListWrapper", "_DictWrapper", "_TupleWrapper"),
+        **_absent("_TupleWrapper"),
+        "ListWrapper": type("ListWrapper", (list,), {}),
+        "_DictWrapper": type("_DictWrapper", (dict,), {}),
         "wrap_or_unwrap": lambda value: value,
+    },
+    "quantization": {
+        "fake_quant_with_min_max_vars": fake_quant_with_min_max_vars,
+        "fake_quant_with_min_max_vars_per_channel": fake_quant_with_min_max_vars,
     },
     "saved_model.experimental": _absent("TrackableResource"),
     "train": {"TrackableView": TrackableView},

@@ -226,3 +226,13 @@ def test_sizes_that_depend_on_values_are_unknown_in_the_spec(function, shape):
     assert mapped.element_spec.shape == shape
     (padded,) = mapped.padded_batch(2)
     assert padded.shape[1] == 3
+
+
+def test_the_spec_of_a_map_that_reads_files(tmp_path):
+    paths = [str(tmp_path / name) for name in ("a", "b")]
+    for path in paths:
+        tf.io.write_file(path, "1 2")
+    dataset = tf.data.Dataset.from_tensor_slices(paths).map(lambda path: tf.strings.split(tf.io.read_file(path)))
+    assert dataset.element_spec.dtype == tf.string
+    (batch,) = dataset.padded_batch(2)
+    assert batch.numpy().tolist() == [[b"1", b"2"]] * 2

@@ -53,7 +53,7 @@ def in_branches_of_branches(n, m, x):
     def trip(i, y):
         return i + 1, tf.cond(y[0] > 5.0, lambda: y, lambda: other(i, y))
 
-    return tf.while_loop(lambda i, _: i < n, trip, (0, x))[1]
+    return tf.while_loop(lambda i, _: i < n, trip, (tf.constant(0), x))[1]
 
 
 def three_deep(n, m, x):

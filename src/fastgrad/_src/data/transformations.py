@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.core.errors import InvalidArgumentError
+from fastgrad._src.core.errors import InvalidArgumentError, NotFoundError
 from fastgrad._src.core.tensor import convert_to_tensor
 from fastgrad._src.core.tensor_spec import TensorSpec
 from fastgrad._src.data.compiling import (
@@ -68,7 +68,12 @@ class Mapped(Stage):
         spec = self.source.spec()
         try:
             samples = [self._spec_by_fill_values(spec, 2, (0, 1, 2)), self._spec_by_fill_values(spec, 3, (1, 2, 0))]
-        except (AttributeError, TypeError, *VALUE_REFUSAL_ERRORS):
+        except (
+            AttributeError,
+            TypeError,
+            NotFoundError,
+            *VALUE_REFUSAL_ERRORS,
+        ):  # NotFoundError: the values name files
             # The function rejects these values: real elements tell all but the dimensions that vary.
             elements = (element for element in self.source.elements() if type(element) is not Failure)
             samples = [self._sample_spec(element) for element in itertools.islice(elements, 2)]
