@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import fastgrad as fg
+from fastgrad._src.commands import private_names
 from fastgrad._src.commands.as_tensorflow import TENSORFLOW_VERSION
 from fastgrad._src.core import tensor as tensors
 from fastgrad._src.core.object_graph import is_saved, nested_items
@@ -249,18 +250,7 @@ _OWN_NAMES: dict[str, Any] = {
     "lite": _refused("tf.lite.TFLiteConverter", "tf.lite.Interpreter"),
     "nn": {"convolution": _convolution},
     "python.data.experimental.ops": {},
-    "python.eager.context": {
-        "async_wait": lambda: None,
-        "context": lambda: SimpleNamespace(clear_kernel_cache=lambda: None),
-        "_reset_context": lambda: None,
-    },
-    "python.framework.config": {
-        "disable_op_determinism": lambda: None,
-        "enable_op_determinism": lambda: None,
-        "is_op_determinism_enabled": lambda: False,  # with True, Keras refuses jit_compile
-    },
-    "python.framework.tensor_util": {"is_tf_type": fg.is_tensor},
-    "python.ops.math_ops": {"is_nan": fg.math.is_nan},
+    "python.eager.context": {"_reset_context": lambda: None},
     "python.ops.linalg.sparse.sparse_csr_matrix_ops": {
         "csr_sparse_matrix_to_sparse_tensor": lambda matrix, dtype: matrix,
         "sparse_matrix_sparse_mat_mul": _sparse_product,
@@ -288,13 +278,20 @@ def _namespaces() -> dict[str, Namespace]:
     for path in sorted({parent for name in _OWN_NAMES for parent in _parents(name)}):
         module: Any = fg
         for part in filter(None, path.split(".")):
-            module = None if part in ("python", "__internal__") else getattr(module, part, None)
+            module = _fastgrads_module(module, part)
         namespace = Namespace(f"tensorflow.{path}".rstrip("."), _OWN_NAMES.get(path, {}), module)
         found[path] = namespace
         if path:
             parent, _, name = path.rpartition(".")
             vars(found[parent])[name] = namespace
     return found
+
+
+def _fastgrads_module(parent: Any, name: str) -> Any:
+    """Returns what has the names of a module of TensorFlow: a module of fastgrad, or of its table of private names."""
+    if parent is fg and name in ("python", "__internal__"):
+        return private_names.PYTHON if name == "python" else None
+    return getattr(parent, name, None)
 
 
 def _parents(name: str) -> Iterator[str]:

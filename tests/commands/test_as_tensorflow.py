@@ -1,5 +1,6 @@
 """`python -m fastgrad.as_tensorflow`: scripts import fastgrad by the names `tensorflow` and `keras`, other files do not."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from textwrap import dedent
 import pytest
 
 from fastgrad._src.commands.as_tensorflow import TENSORFLOW_VERSION
+from fastgrad._src.commands.private_names import PRIVATE_NAMES, PYTHON
 
 
 def python(*arguments, folder, **environment):
@@ -288,3 +290,60 @@ def test_importorskip_does_not_skip_the_file(tmp_path, command):
     )
     finished = python("-m", *command, "-q", "-p", "no:cacheprovider", folder=tmp_path)
     assert "1 passed, 2 skipped" in finished.stdout, finished.stdout + finished.stderr
+
+
+def test_private_names_of_tensorflow_give_fastgrads_public_ones(tmp_path):
+    text = """
+        import importlib
+        import fastgrad
+        import tensorflow.python.ops.math_ops as math_ops
+        from tensorflow.python.eager import context
+        from tensorflow.python.framework import config, ops, smart_cond
+        from tensorflow.python.util.nest import flatten
+        assert math_ops.sqrt is fastgrad.sqrt and flatten is fastgrad.nest.flatten
+        fastgrad.random.set_seed(3)
+        assert context.executing_eagerly() and context.context().executing_eagerly() and context.global_seed() == 3
+        assert context.context().device_spec.device_type is None
+        assert smart_cond.smart_cond(True, lambda: 1, lambda: 2) == 1 and smart_cond.smart_constant_value(1) is True
+        assert int(smart_cond.smart_cond(fastgrad.constant(False), lambda: 1, lambda: 2)) == 2
+        assert importlib.import_module("tensorflow.python.framework.ops") is ops
+        """
+    assert run(tmp_path, text) == []
+
+
+@pytest.mark.parametrize("module", PRIVATE_NAMES)
+def test_each_private_name_of_the_table_has_a_value(module):
+    value = PYTHON
+    for part in module.split("."):
+        value = getattr(value, part)
+    for name, target, packages in PRIVATE_NAMES[module]:
+        assert getattr(value, name) is not None, (name, target)
+        assert packages
+
+
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ("from tensorflow.python.ops.math_ops import nothing", "'nothing' from 'tensorflow.python.ops.math_ops'"),
+        ("from tensorflow.python.ops import nothing_ops", "'nothing_ops' from 'tensorflow.python.ops'"),
+        ("import tensorflow.python.ops.nothing_ops", "'tensorflow.python.ops.nothing_ops'"),
+        ("from tensorflow.python.nothing import ops", "'tensorflow.python.nothing'"),
+        ("from tensorflow.python.ops import math_ops; math_ops.nothing", "tensorflow.python.ops.math_ops.nothing"),
+    ],
+)
+def test_the_error_for_a_missing_private_name_names_it(tmp_path, statement, name):
+    text = f"""
+        try:
+            {statement.replace("; ", chr(10) + " " * 12)}
+        except (ImportError, AttributeError) as error:
+            print(error)
+        """
+    assert name in run(tmp_path, text)[0]
+
+
+def test_real_keras_that_is_not_installed_is_refused_with_the_remedy(tmp_path):
+    if importlib.util.find_spec("keras") is not None:
+        pytest.skip("Keras is installed")
+    finished = python("-c", "import fastgrad.as_tensorflow as a; a.install(real_keras=True)", folder=tmp_path)
+    assert finished.returncode == 1
+    assert 'pip install "fastgrad[keras]"' in finished.stderr

@@ -82,6 +82,8 @@ def check_python(words: list[str], folder: Path) -> None:
     elif words[0] != "-m":
         assert (folder / words[0]).exists() or (ROOT / words[0]).exists()
         check_help([sys.executable, str(ROOT / words[0])], words[1:], folder)
+    elif "--real-keras" in words and importlib.util.find_spec("keras") is None:
+        assert words[1] == "fastgrad.as_tensorflow"
     elif words[1] == "fastgrad.as_tensorflow":
         run([sys.executable, *words], folder)
     elif words[1] == "keras_fastgrad":  # tests/keras_fastgrad runs it where Keras is installed

@@ -1,8 +1,10 @@
-"""Runs TensorFlow scripts without an edit: ``python -m fastgrad.as_tensorflow train.py``.
+"""Runs TensorFlow scripts without an edit: ``python -m fastgrad.as_tensorflow [--real-keras] train.py``.
 
 The user's files import fastgrad's modules by the names ``tensorflow`` and ``keras``. Other files get a ModuleNotFoundError.
 ``sys.modules`` is the same for all importers, so these names never enter it. Instead ``builtins.__import__`` and
 ``importlib.import_module`` translate them, as both know who imports.
+
+With ``--real-keras``, ``keras`` and ``tensorflow.keras`` are the installed Keras, which ``keras_fastgrad`` runs on fastgrad.
 """
 
 from __future__ import annotations
@@ -22,18 +24,32 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
 
+from fastgrad._src.commands import private_names
 from fastgrad._src.core import names
 from fastgrad._src.jit.libraries import package_of
 
 TENSORFLOW_VERSION = "2.21.0"
 """The version of TensorFlow whose behaviour fastgrad follows; ``tf.__version__`` in scripts that import ``tensorflow``."""
 
-_FASTGRAD_NAMES = {"tensorflow": "fastgrad", "keras": "fastgrad.keras"}
-_PRIVATE_PREFIXES = {
+_PREFIXES = {
     "tensorflow.python.": "fastgrad.",
+    "tensorflow.": "fastgrad.",
     "keras.src.": "fastgrad.keras.",
     "keras.api.": "fastgrad.keras.",
+    "keras.": "fastgrad.keras.",
 }
+"""What replaces the first words of a module's name, with the longest first."""
+
+_REAL_KERAS = "keras._tf_keras.keras"
+"""The module that TensorFlow gives for ``tensorflow.keras``."""
+
+_PREFIXES_WITH_REAL_KERAS = {
+    "tensorflow.python.keras.": f"{_REAL_KERAS}.",
+    "tensorflow.python.": "fastgrad.",
+    "tensorflow.keras.": f"{_REAL_KERAS}.",
+    "tensorflow.": "fastgrad.",
+}
+_REAL_KERAS_HELP = "let keras and tensorflow.keras be the installed Keras, on fastgrad"
 _ALSO_HELP = "a package or a folder whose imports give fastgrad, too; can be repeated"
 _IMPORT_MODULES = {__name__, "importlib", "importlib.util", "importlib._bootstrap", "importlib._bootstrap_external"}
 _LIBRARY_FOLDERS = tuple(
@@ -50,8 +66,17 @@ class _TensorFlowModule(ModuleType):
         self.version = names.Namespace("tf.version", VERSION=TENSORFLOW_VERSION, GIT_VERSION=f"v{TENSORFLOW_VERSION}")
 
     def __getattr__(self, name: str) -> Any:
-        # `import tensorflow.python.keras.backend as K` reads one attribute after the other.
-        value = self if name == "python" else getattr(sys.modules["fastgrad"], name)
+        if name == "python":
+            value: Any = _python
+        elif name == "keras":
+            value = _resolve("tensorflow.keras")
+        else:
+            try:
+                value = getattr(sys.modules["fastgrad"], name)
+            except AttributeError:
+                value = _name_for_keras(name)
+                if value is None:
+                    raise
         vars(self)[name] = value  # later reads do not come here
         return value
 
@@ -60,6 +85,17 @@ class _TensorFlowModule(ModuleType):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return importlib.import_module, ("fastgrad",)  # other processes may not have the name tensorflow
+
+
+class _PythonModule(ModuleType):
+    """What ``import tensorflow.python`` gives: the table of private names, and the names of ``tensorflow``."""
+
+    def __getattr__(self, name: str) -> Any:
+        # `import tensorflow.python.keras.backend as K` reads one attribute after the other.
+        try:
+            return getattr(_private_root(), name)
+        except AttributeError:
+            return getattr(_tensorflow, name)
 
 
 class _PrivateKeras(ModuleType):
@@ -110,7 +146,7 @@ class _Refusal:
         Raises:
             ModuleNotFoundError: a file that is not the user's imports the module.
         """
-        if package_of(name) not in _FASTGRAD_NAMES:
+        if not _is_translated(name):
             return None
         importer_globals, is_import = _globals_of_importer()
         if is_import:
@@ -131,7 +167,9 @@ class _Refusal:
 
 
 _importers = _Importers()
+_prefixes = dict(_PREFIXES)
 _tensorflow = _TensorFlowModule()
+_python = _PythonModule("tensorflow.python")
 _private_keras = _PrivateKeras("keras")
 
 
@@ -144,20 +182,33 @@ def _globals_of_importer() -> tuple[dict[str, Any], bool]:
     return frame.f_globals, is_import
 
 
-def install(packages: Iterable[str] = (), folders: Iterable[str] | None = None) -> None:
+def _is_translated(name: str) -> bool:
+    """True if the user's import of a module gives another one."""
+    return f"{package_of(name)}." in _prefixes
+
+
+def _uses_real_keras() -> bool:
+    return "keras." not in _prefixes
+
+
+def install(packages: Iterable[str] = (), folders: Iterable[str] | None = None, real_keras: bool = False) -> None:
     """Lets the user's files import fastgrad by the names ``tensorflow`` and ``keras``; a second call adds importers.
 
     Args:
         packages: top-level names of installed packages whose imports give fastgrad, too.
         folders: the folders whose files' imports give fastgrad; default: the folder of the file that calls this function, or the
             working directory if the caller has no file. Installed packages and Python's library below them do not count.
+        real_keras: whether ``keras`` and ``tensorflow.keras`` are the installed Keras, on fastgrad, for all files of the process.
 
     Raises:
-        RuntimeError: the process has already imported TensorFlow or Keras.
+        RuntimeError: the process has already imported TensorFlow or Keras, or an earlier call has given fastgrad for ``keras``.
+        ImportError: Keras is not installed, or a version that ``keras_fastgrad`` does not know.
     """
-    for root in _FASTGRAD_NAMES:
+    if real_keras and not _uses_real_keras():
+        _use_real_keras()
+    for root in ("tensorflow", "keras"):
         module = sys.modules.get(root)
-        if module is not None:
+        if module is not None and _is_translated(root):
             raise RuntimeError(
                 f"fastgrad.as_tensorflow.install: this process has already imported {root!r} "
                 f"({getattr(module, '__file__', None)}); call install() before all imports of it, or run the script by "
@@ -180,11 +231,32 @@ def install(packages: Iterable[str] = (), folders: Iterable[str] | None = None) 
     sys.meta_path.insert(0, _Refusal)
 
 
+def _use_real_keras() -> None:
+    if _Refusal in sys.meta_path:
+        raise RuntimeError(
+            "fastgrad.as_tensorflow.install(real_keras=True): an earlier call of install() has given fastgrad for keras; "
+            "give real_keras=True to the first call"
+        )
+    importlib.import_module("keras_fastgrad")  # raises an ImportError with the remedy if Keras is not installed
+    _prefixes.clear()
+    _prefixes.update(_PREFIXES_WITH_REAL_KERAS)
+
+
+def _name_for_keras(name: str) -> Any:
+    """Returns a name of ``tensorflow`` that fastgrad lacks and Keras's own modules get; None without it or without real Keras."""
+    return getattr(importlib.import_module("keras_fastgrad.names").tf, name, None) if _uses_real_keras() else None
+
+
+def _private_root() -> Any:
+    """Returns what has the private names below ``tensorflow.python``."""
+    return _name_for_keras("python") or private_names.PYTHON
+
+
 def _translate_imports(original: Callable[..., Any]) -> Callable[..., Any]:
     """Returns a ``builtins.__import__`` that translates absolute imports of the user's modules."""
 
     def __import__(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:  # noqa: N807
-        if level or package_of(name) not in _FASTGRAD_NAMES:
+        if level or not _is_translated(name):
             return original(name, globals, locals, fromlist, level)
         # A call without globals, such as `__import__("tensorflow")`, is that of the code around it.
         if not _importers.has(_globals_of_importer()[0] if globals is None else globals):
@@ -192,13 +264,20 @@ def _translate_imports(original: Callable[..., Any]) -> Callable[..., Any]:
         module = _resolve(name)
         if not fromlist:
             return _private_keras if name.startswith(("keras.src.", "keras.api.")) else _resolve(package_of(name))
-        if isinstance(module, ModuleType):
+        if _is_imported(module):
             if "*" in fromlist and not hasattr(module, "__all__"):  # modules make their names at the first use
                 vars(module)["__all__"] = [name for name in dir(module) if not name.startswith("_")]
-            original(_fastgrad_name(name), globals, locals, fromlist, 0)  # imports the modules of `fromlist`
+            original(
+                module.__name__ if module is not _tensorflow else "fastgrad", globals, locals, fromlist, 0
+            )  # imports the modules of `fromlist`
         return module
 
     return __import__
+
+
+def _is_imported(module: Any) -> bool:
+    """True for a module that ``sys.modules`` has, and for ``tensorflow``."""
+    return isinstance(module, ModuleType) and (module is _tensorflow or module.__name__ in sys.modules)
 
 
 def _translate_import_module(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -206,7 +285,7 @@ def _translate_import_module(original: Callable[..., Any]) -> Callable[..., Any]
 
     def import_module(name: str, package: str | None = None) -> Any:
         full_name = importlib.util.resolve_name(name, package) if name.startswith(".") and package else name
-        if package_of(full_name) in _FASTGRAD_NAMES and _importers.has(sys._getframe(1).f_globals):
+        if _is_translated(full_name) and _importers.has(sys._getframe(1).f_globals):
             return _resolve(full_name)
         return original(name, package)
 
@@ -218,7 +297,7 @@ def _translate_importorskip(pytest: ModuleType) -> Callable[..., Any]:
     original = pytest.importorskip
 
     def importorskip(modname: str, minversion: str | None = None, *args: Any, **kwargs: Any) -> Any:
-        is_users = package_of(modname) in _FASTGRAD_NAMES and _importers.has(sys._getframe(1).f_globals)
+        is_users = _is_translated(modname) and _importers.has(sys._getframe(1).f_globals)
         try:
             module = _resolve(modname) if is_users else None
         except ModuleNotFoundError:
@@ -239,18 +318,17 @@ def _numbers_of(version: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", version)]
 
 
-def _fastgrad_name(name: str) -> str:
-    """Returns the name of fastgrad's module for ``tensorflow.keras.layers``, or for a private module with a public counterpart."""
-    for prefix, public in _PRIVATE_PREFIXES.items():
-        if name.startswith(prefix) or f"{name}." == prefix:
-            return (public + f"{name}.".removeprefix(prefix)).rstrip(".")
-    root, _, rest = name.partition(".")
-    return f"{_FASTGRAD_NAMES[root]}.{rest}".rstrip(".")
+def _replacement_name(name: str) -> str:
+    """Returns the name of the module that the user gets for ``tensorflow.keras.layers``, or for a private module."""
+    prefix, replacement = next(item for item in _prefixes.items() if f"{name}.".startswith(item[0]))
+    return (replacement + f"{name}.".removeprefix(prefix)).rstrip(".")
 
 
 def _resolve(name: str) -> Any:
-    """Returns what ``tensorflow.…`` or ``keras.…`` means: a module of fastgrad, or a namespace that is no module."""
-    full_name = _fastgrad_name(name)
+    """Returns what ``tensorflow.…`` or ``keras.…`` means: a module of fastgrad or Keras, or a namespace that is no module."""
+    full_name = _replacement_name(name)
+    if name == "tensorflow.python":
+        return _python
     if full_name == "fastgrad":
         return _tensorflow
     try:
@@ -258,11 +336,15 @@ def _resolve(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{full_name}.".startswith(f"{error.name}."):
             raise
-        value: Any = sys.modules["fastgrad"]
-        for part in full_name.split(".")[1:]:
-            value = vars(value).get(part) if isinstance(value, names.Namespace) else getattr(value, part, None)
-        if isinstance(value, (names.Namespace, ModuleType)):
-            return value
+        for root, path in ((sys.modules["fastgrad"], full_name), (_tensorflow, name)):
+            value: Any = root
+            for part in path.split(".")[1:]:
+                value = vars(value).get(part) if isinstance(value, names.Namespace) else getattr(value, part, None)
+            if isinstance(value, (names.Namespace, ModuleType)):
+                return value
+        if name.startswith("tensorflow.python."):
+            message = f"No module named {name!r}: fastgrad does not have this private module of TensorFlow"
+            raise ModuleNotFoundError(message, name=name) from error
         raise
 
 
@@ -277,10 +359,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(
         prog="python -m fastgrad.as_tensorflow",
-        usage="%(prog)s [-h] [--also PACKAGE_OR_FOLDER] (SCRIPT | -m MODULE) [ARG ...]",
+        usage="%(prog)s [-h] [--also PACKAGE_OR_FOLDER] [--real-keras] (SCRIPT | -m MODULE) [ARG ...]",
         description="Runs a TensorFlow script without an edit: its imports of tensorflow and keras give fastgrad.",
     )
     parser.add_argument("--also", action="append", default=[], help=_ALSO_HELP)
+    parser.add_argument("--real-keras", action="store_true", help=_REAL_KERAS_HELP)
     parser.add_argument("-m", action="store_true", dest="is_module", help="run a module by its name")
     parser.add_argument("script", help="a Python file, or the name of a module after -m")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="what the script gets")
@@ -290,14 +373,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _print_tracebacks_from_script()
     if options.is_module:
         if package_of(options.script) == "pytest":  # the plugin installs the names once pytest is there
-            sys.argv[1:1] = ["-p", "fastgrad.as_tensorflow", *[f"--also={word}" for word in options.also]]
+            words = [f"--also={word}" for word in options.also] + ["--real-keras"] * options.real_keras
+            sys.argv[1:1] = ["-p", "fastgrad.as_tensorflow", *words]
         else:
-            install([*also_packages, package_of(options.script)], [os.getcwd(), *also_folders])
+            folders = [os.getcwd(), *also_folders]
+            install([*also_packages, package_of(options.script)], folders, options.real_keras)
         runpy.run_module(options.script, run_name="__main__", alter_sys=True)
         return 0
     path = os.path.realpath(options.script)
     folder = path if os.path.isdir(path) else os.path.dirname(path)
-    install(also_packages, [folder, *also_folders])
+    install(also_packages, [folder, *also_folders], options.real_keras)
     if not getattr(sys.flags, "safe_path", False):  # Python 3.11 has it
         sys.path[0] = folder
     if folder == path or not path.endswith((".py", ".pyw")):
@@ -338,11 +423,14 @@ def _print_tracebacks_from_script() -> None:
 
 
 def pytest_addoption(parser: Any) -> None:
-    """The option ``--also`` of ``pytest -p fastgrad.as_tensorflow``."""
+    """The options of ``pytest -p fastgrad.as_tensorflow``."""
     parser.addoption("--also", action="append", default=[], help=_ALSO_HELP)
+    parser.addoption("--real-keras", action="store_true", help=_REAL_KERAS_HELP)
 
 
 def pytest_load_initial_conftests(early_config: Any) -> None:
     """Installs the names before pytest imports a ``conftest.py``: for files below its root and below the working directory."""
-    packages, folders = _packages_and_folders(early_config.known_args_namespace.also)
-    install(packages, [str(early_config.rootpath), str(early_config.invocation_params.dir), *folders])
+    options = early_config.known_args_namespace
+    packages, folders = _packages_and_folders(options.also)
+    folders += [str(early_config.rootpath), str(early_config.invocation_params.dir)]
+    install(packages, folders, options.real_keras)

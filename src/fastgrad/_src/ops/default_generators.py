@@ -171,6 +171,11 @@ def set_seed(seed: Any) -> None:
         _default_generators.set_seed(_checked_seed(seed))
 
 
+def global_seed() -> int | str | None:
+    """Returns the seed that ``set_seed`` has set; None if there is none."""
+    return _default_generators.seed
+
+
 def use_python_random() -> None:
     """Lets Keras draw missing seeds from Python's ``random``, until the next ``set_seed``."""
     _default_generators.follows_python = True
