@@ -76,9 +76,3 @@ def test_a_training_on_ragged_batches_learns():
                 loss = tf.reduce_mean((tf.reduce_mean(tf.gather(table, words), 1) - label) ** 2)
             optimizer.apply_gradients([(tape.gradient(loss, table), table)])
     assert float(loss) < 0.01
-
-
-def test_batch_of_ragged_tensors_with_different_numbers_of_rows():
-    dataset = tf.data.Dataset.range(1, 4).map(lambda n: tf.RaggedTensor.from_tensor(tf.ones([n, 1])))
-    (batch,) = dataset.batch(3)
-    assert batch.to_list() == [[[1]], [[1], [1]], [[1], [1], [1]]]

@@ -131,5 +131,15 @@ def _with_split_levels(rows: Any, levels: int) -> RaggedColumn:
 
 
 def stack_ragged_tensors(column: Sequence[Composite], uniform: Sequence[int | None] | None) -> Any:
-    """Stacks ragged tensors to one ragged tensor along a new first dimension; ``uniform``: see ``ragged_stack``."""
-    return ragged_stack(column, uniform or [None] * len(column[0]._to_components()[1]))
+    """Stacks ragged tensors to one ragged tensor along a new first dimension; ``uniform``: see ``ragged_stack``.
+
+    Raises:
+        InvalidArgumentError: the tensors have different numbers of rows.
+    """
+    parts = [leaf._to_components()[1] for leaf in column]
+    counts = [len(part[1]) - 1 for part in parts]
+    if len(set(counts)) > 1:
+        raise InvalidArgumentError(
+            f"Dataset.batch: Cannot batch ragged tensors with different numbers of rows: {counts}. Use ragged_batch."
+        )
+    return ragged_stack(column, uniform or [None] * len(parts[0]))
