@@ -110,6 +110,11 @@ def test_while_loop_of_structures_and_python_numbers():
     assert int(v) == 3
 
 
+def test_a_python_number_takes_the_dtype_of_its_operand_in_an_eager_loop():
+    i, total = tf.while_loop(lambda i, _: i < 3, lambda i, total: (i + 1, total + tf.constant(0.5)), (0, 0))
+    assert (i.dtype, int(i), total.dtype, float(total)) == (tf.int32, 3, tf.float32, 1.5)
+
+
 def test_shapes_may_grow():
     _, x = tf.while_loop(
         lambda i, x: i < 3,
@@ -144,7 +149,7 @@ def test_while_loop_checks_its_arguments():
         ((lambda: False, lambda: 1, []), ValueError, "'loop_vars' must be provided"),
         ((lambda i: False, lambda i: i, tf.constant(0)), ValueError, "'loop_vars' must be provided"),
         ((lambda i, j: i < 2, lambda i, j: (i + 1,), [0, 1]), ValueError, "structure"),
-        ((lambda i: i < 2, lambda i: (None,), [0]), ValueError, "None"),
+        ((lambda i: i is not None, lambda i: (None,), [0]), ValueError, "None"),
         ((lambda i: i < 2, lambda i: i, [tf.zeros([2])]), ValueError, "reduce_any"),
     ]:
         with pytest.raises(error, match=text):

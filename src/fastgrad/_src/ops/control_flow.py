@@ -284,20 +284,22 @@ def while_loop(
         if not limit.dtype.is_integer:
             refusal = ValueError if limit._array.dtype.hasobject else InvalidArgumentError
             raise refusal(f"while_loop: maximum_iterations must be one integer, got {maximum_iterations!r}.")
-    variables = nest.map_structure(_as_loop_variable, loop_vars)
+    in_function = control_flow_handler() is not None
+    # Eagerly, `cond` and `body` get the values as they are, as in TensorFlow: a number of Python takes the dtype of its operand.
+    variables = nest.map_structure(_as_loop_variable, loop_vars) if in_function else loop_vars
     has_composites = any(isinstance(leaf, Composite) for leaf in nest.flatten(variables))
     recorded_result = None if has_composites else recorded_loop(cond, body, variables, limit)
     if recorded_result is not None:
         return recorded_result
     max_trips = inf if limit is None else as_python_int(limit, "while_loop: maximum_iterations")
     finished_trips = 0
-    in_function = control_flow_handler() is not None
     while finished_trips < max_trips and cond(*variables):
         previous, variables = variables, _next_loop_variables(body, variables)
         if in_function:
+            variables = nest.map_structure(_as_loop_variable, variables)
             _check_kept_dtypes(previous, variables)
         finished_trips += 1
-    return variables
+    return nest.map_structure(_as_loop_variable, variables)
 
 
 def _as_loop_variable(value: Any) -> Any:
@@ -310,7 +312,7 @@ def _next_loop_variables(body: Callable[..., Any], variables: Any) -> Any:
     if not isinstance(next_variables, (list, tuple)):
         next_variables = type(variables)([next_variables]) if len(variables) == 1 else (next_variables,)
     nest.assert_same_structure(list(variables), list(next_variables))
-    return nest.map_structure(_as_loop_variable, next_variables)
+    return next_variables
 
 
 def _check_kept_dtypes(before: Any, after: Any) -> None:
@@ -354,7 +356,7 @@ def recorded_loop(cond: Callable[..., Any], body: Callable[..., Any], variables:
 
     def run_packed_iteration(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         current_variables, tensor_arrays = filled(carried)
-        structure[0] = _next_loop_variables(body, current_variables)
+        structure[0] = nest.map_structure(_as_loop_variable, _next_loop_variables(body, current_variables))
         # ``body`` may have grown ``current_variables`` in place.
         nest.assert_same_structure(variables, structure[0], check_types=False)
         leaves = nest.flatten(structure[0])
