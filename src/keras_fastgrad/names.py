@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 from collections.abc import Callable, Iterator
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -43,6 +44,13 @@ class Namespace(ModuleType):
 
     def __dir__(self) -> list[str]:
         return sorted({*vars(self), *dir(vars(self)["_module"])})
+
+
+class _Keras:
+    """The module that TensorFlow gives for ``tf.keras``; imported at the first use, because Keras itself imports ``tf``."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module("keras._tf_keras.keras"), name)
 
 
 class TensorLike:
@@ -217,7 +225,7 @@ def _maybe_merge_call(function: Callable[..., Any], strategy: Any, *args: Any, *
 
 
 _OWN_NAMES: dict[str, Any] = {
-    "": {"__version__": TENSORFLOW_VERSION, "function": function, "keras": None},
+    "": {"__version__": TENSORFLOW_VERSION, "function": function, "keras": Namespace("tensorflow.keras", {}, _Keras())},
     "__internal__": {
         **_absent("CompositeTensor", "FuncGraph"),
         "EagerTensor": fg.Tensor,

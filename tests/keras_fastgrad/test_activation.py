@@ -52,7 +52,8 @@ def test_a_script_and_a_module_are_run(tmp_path):
 
 def test_another_package_gets_fastgrad_for_tensorflow(tmp_path):
     (tmp_path / "client.py").write_text(
-        "import tensorflow as tf\nfrom tensorflow.python.eager import context\nV = tf.Variable(1.0)"
+        "import keras, tensorflow as tf\nfrom tensorflow.keras.layers import Dense\nfrom tensorflow.python.eager import context\n"
+        "V = tf.Variable(1.0)\nassert context.executing_eagerly() and Dense is tf.keras.layers.Dense is keras.layers.Dense"
     )
     (tmp_path / "script.py").write_text(
         "import sys, client\nprint(type(client.V).__module__, 'tensorflow' in sys.modules)"
