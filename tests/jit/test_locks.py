@@ -2,13 +2,14 @@
 
 import os
 import threading
+import time
 
 import numpy as np
 import pytest
 
 import fastgrad as tf
 from fastgrad._src.core.variable import writer_lock
-from fastgrad._src.jit.locks import new_lock, new_rlock
+from fastgrad._src.jit.locks import cached_once, new_lock, new_rlock
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -57,3 +58,27 @@ def test_a_fork_waits_for_who_writes_a_variable():
     thread.join()
     assert writer_lock.lock.acquire(timeout=0)
     writer_lock.lock.release()
+
+
+def test_threads_that_ask_at_once_get_one_value():
+    """Two classes of one message would not take each other's objects."""
+    calls, values, barrier = [], [], threading.Barrier(6)
+
+    @cached_once
+    def value():
+        calls.append(threading.get_ident())
+        time.sleep(0.05)  # the others come meanwhile
+        return object()
+
+    def ask():
+        barrier.wait(60)
+        values.append(value())
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(calls) == 1
+    assert set(values) == {value()}
+    assert len(values) == 6

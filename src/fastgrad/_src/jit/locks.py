@@ -9,7 +9,10 @@ import sys
 import threading
 import time
 import weakref
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+_Result = TypeVar("_Result")
 
 _FORK_WAIT_SECONDS = 10.0
 """Seconds that a fork waits for a held lock; the lock's holder may itself wait for the thread that forks."""
@@ -38,6 +41,18 @@ def new_rlock_held_at_fork() -> Any:
     lock = new_rlock()
     _held_at_fork.append(lock)
     return lock
+
+
+def cached_once(compute: Callable[[], _Result]) -> Callable[[], _Result]:
+    """Returns a function that computes a value once, also if several threads ask for it at the same time."""
+    lock, cached = new_rlock(), functools.cache(compute)
+
+    @functools.wraps(compute)
+    def value() -> _Result:
+        with lock:
+            return cached()
+
+    return value
 
 
 def free_properties_at_fork(owner: type) -> type:

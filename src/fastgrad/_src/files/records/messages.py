@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
+
+from fastgrad._src.jit.locks import cached_once
 
 _FOLDER = "tensorflow/core/"
 TENSOR_FILE = "framework/tensor.proto"
@@ -55,7 +56,7 @@ def message_class(name: str) -> Any:
     return _classes()[name]
 
 
-@functools.cache
+@cached_once
 def _classes() -> dict[str, Any]:
     classes = build_classes(_FILES, __name__)
     classes["Example"].__doc__ = _EXAMPLE_DOCSTRING

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 from fastgrad._src.files.records.messages import TENSOR_FILE, build_classes, tensor_messages
+from fastgrad._src.jit.locks import cached_once
 
 _MODEL = {
     "TensorSpecProto": "one string name 1, one TensorShapeProto shape 2, one int32 dtype 3",
@@ -91,7 +91,7 @@ _CHECKPOINT = {
 }
 
 
-@functools.cache
+@cached_once
 def _classes() -> dict[str, Any]:
     files = {
         TENSOR_FILE: tensor_messages(),
