@@ -5,20 +5,20 @@ import os
 import sys
 import time
 
-BACKEND = sys.argv[1]
+BACKEND = sys.argv[1] if __name__ == "__main__" else None  # asv imports all modules of the folder
 if BACKEND == "fastgrad":
     import keras_fastgrad  # noqa: F401
-elif BACKEND != "fastgrad.keras":
+elif BACKEND and BACKEND != "fastgrad.keras":
     os.environ["KERAS_BACKEND"] = BACKEND
 
 import numpy as np  # noqa: E402
 
 if BACKEND == "fastgrad.keras":
     from fastgrad import keras
-else:
+elif BACKEND:
     import keras
 
-layers = keras.layers
+layers = keras.layers if BACKEND else None
 BATCH = 32
 
 
