@@ -36,6 +36,29 @@ def rows_of_a_tuple(x):
     return total
 
 
+def sum_of_comprehension(x):
+    return x[0] * sum([x[i] * x[i - 1] for i in range(2)])
+
+
+def comprehension_in_loop(x):
+    total = 0.0
+    for t in range(3):
+        rows = [x * t for t in range(3)]
+        total += max([row[t] * x[0] for row in rows])
+    return total
+
+
+def comprehension_of_a_name_in_use(x):
+    i = 2
+    total = sum([x[i] for i in range(2)])
+    return total * x[i]
+
+
+def comprehension_in_comprehension(x):
+    products = [[x[i] * x[j] for i in range(3)] for j in range(2)]
+    return products[1][2] + len([1 for _ in range(2)]) * x[1]
+
+
 @njit
 def total_of(first, *rest):
     total = first
@@ -193,6 +216,10 @@ FUNCTIONS = [
         swapped_pair,
         nested_constants,
         rows_of_a_tuple,
+        sum_of_comprehension,
+        comprehension_in_loop,
+        comprehension_of_a_name_in_use,
+        comprehension_in_comprehension,
         starred,
         list_that_grows_and_shrinks,
         list_that_a_helper_changes,

@@ -489,7 +489,7 @@ ANYTHING: dict[str, tuple[str, ...]] = {
         *(
             "numpy.amax",
             "numpy.amin",
-            "numpy.row_stack",
+            *(["numpy.row_stack"] if hasattr(np, "row_stack") else []),  # not in NumPy 2.5
             "numpy.hsplit",
             "numpy.vsplit",
             "numpy.dsplit",

@@ -328,6 +328,7 @@ class Lowering:
             "pair_second": self.iteration.has_item,
             "phi": self.phis.phi,
             "unary": self.operators.unary,
+            "undef": lambda name, _: None,  # as a phi's value on a way without one
             **dict.fromkeys(["getitem", "static_getitem", "typed_getitem"], self.subscripts.item),
         }
 

@@ -135,7 +135,7 @@ class Phis(Part):
                 pending += [v.name for v, _ in incoming if v is not ir.UNDEFINED]
             elif operation_of(value) == "cast":
                 pending.append(value.value.name)
-            else:
+            elif operation_of(value) != "undef":
                 definitions.add(current)
         return definitions
 
