@@ -77,8 +77,8 @@ class ArrayBatches:
         self._epoch = epoch
         self._batches = self._slices(adapter, tree, np.dtype(floatx))
 
-    def __iter__(self) -> Iterator[Any]:
-        return self._batches
+    def __iter__(self) -> ArrayBatches:
+        return self
 
     def __next__(self) -> Any:
         return next(self._batches)

@@ -17,17 +17,25 @@ def override_recurrent(module: ModuleType) -> None:
     ``options`` are the other arguments of Keras's functions, which it passes by name.
     """
 
-    def operands(inputs: Any, states: list[Any], mask: Any, options: dict[str, Any]) -> list[Any]:
-        if mask is not None or options.get("time_major"):
+    def operands(inputs: Any, states: list[Any], mask: Any, options: dict[str, Any]) -> tuple[list[Any], Any]:
+        if options.get("time_major") or (mask is not None and len(mask.shape) != 2):
             raise NotImplementedError
         weights = (options["kernel"], options["recurrent_kernel"], options["bias"])
         x, *others = [fg.convert_to_tensor(value) for value in (inputs, *weights, *states)]
         if x.dtype not in _DTYPES or any(tensor.dtype != x.dtype for tensor in others):
             raise NotImplementedError
-        return [fg.reverse(x, [1]) if options["go_backwards"] else x, *others]
+        mask = None if mask is None else fg.cast(mask, "bool")
+        if options["go_backwards"]:
+            x, mask = fg.reverse(x, [1]), None if mask is None else fg.reverse(mask, [1])
+        return [x, *others], mask
 
-    def results(outputs: Any, states: list[Any]) -> tuple[Any, Any, list[Any]]:
-        return states[0], fg.expand_dims(states[0], 1) if outputs is None else outputs, states
+    def results(outputs: Any, states: list[Any], mask: Any) -> tuple[Any, Any, list[Any]]:
+        last = states[0]
+        if mask is not None:  # Keras gives 0 until the first step that the mask shows
+            seen = fg.cumsum(fg.cast(mask, "int32"), axis=1) > 0
+            last = fg.where(seen[:, -1:], last, fg.zeros_like(last))
+            outputs = None if outputs is None else fg.where(seen[:, :, None], outputs, fg.zeros_like(outputs))
+        return last, fg.expand_dims(last, 1) if outputs is None else outputs, states
 
     def arguments_of_choice(options: dict[str, Any]) -> tuple[Any, ...]:
         return options["activation"], options["recurrent_activation"], options["unroll"], options["bias"] is not None
@@ -35,15 +43,30 @@ def override_recurrent(module: ModuleType) -> None:
     def lstm(inputs: Any, initial_state_h: Any, initial_state_c: Any, mask: Any, **options: Any) -> Any:
         if not module._do_lstm_arguments_support_cudnn(*arguments_of_choice(options)):
             raise NotImplementedError
-        x, kernel, recurrent_kernel, bias, h, c = operands(inputs, [initial_state_h, initial_state_c], mask, options)
-        outputs, h, c = operations.lstm(x, kernel, recurrent_kernel, bias, h, c, None, options["return_sequences"])
-        return results(outputs, [h, c])
+        (x, *weights, h, c), mask = operands(inputs, [initial_state_h, initial_state_c], mask, options)
+        kernel, recurrent_kernel, bias = weights
+        outputs, h, c = operations.lstm(x, kernel, recurrent_kernel, bias, h, c, mask, options["return_sequences"])
+        return results(outputs, [h, c], mask)
 
     def gru(inputs: Any, initial_state: Any, mask: Any, **options: Any) -> Any:
         if not module._do_gru_arguments_support_cudnn(*arguments_of_choice(options), options["reset_after"]):
             raise NotImplementedError
-        x, kernel, recurrent_kernel, bias, h = operands(inputs, [initial_state], mask, options)
-        outputs, h = operations.gru(x, kernel, recurrent_kernel, bias, h, None, options["return_sequences"])
-        return results(outputs, [h])
+        (x, *weights, h), mask = operands(inputs, [initial_state], mask, options)
+        kernel, recurrent_kernel, bias = weights
+        outputs, h = operations.gru(x, kernel, recurrent_kernel, bias, h, mask, options["return_sequences"])
+        return results(outputs, [h], mask)
 
     vars(module).update(lstm=lstm, gru=gru)
+
+
+def override_layer(module: ModuleType) -> None:
+    """Lets a layer that shows 0 where its mask hides a step loop over the steps: ``lstm`` and ``gru`` do not know of it."""
+    kind = getattr(module, module.__name__.rpartition(".")[2].upper())
+    keras_loop, tree = kind.inner_loop, module.tree
+
+    def inner_loop(self: Any, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
+        mask = mask[0] if tree.is_nested(mask) else mask
+        loop = super(kind, self).inner_loop if mask is not None and self.zero_output_for_mask else None
+        return (loop or keras_loop.__get__(self))(sequences, initial_state, mask=mask, training=training)
+
+    kind.inner_loop = inner_loop

@@ -97,16 +97,21 @@ def override_trainer(module: ModuleType) -> None:
         steps: int | None = None,
         callbacks: Any = None,
     ) -> Any:
-        if verbose or callbacks or steps or not isinstance(x, np.ndarray):
+        is_arrays = x is not None and all(isinstance(part, np.ndarray) for part in tree.flatten(x))
+        if verbose or callbacks or steps or not is_arrays:
             return keras_predict(self, x, batch_size, verbose, steps, callbacks)
         self.make_predict_function()
         epoch = module.TFEpochIterator(x=x, batch_size=batch_size, shuffle=False)
         outputs = [self.predict_function([batch]) for batch in epoch._get_iterator()]
+        if type(outputs[0]) is fg.Tensor:
+            return joined(tuple(outputs))
         return tree.map_structure(lambda *parts: joined(parts), *outputs)
 
     def joined(parts: tuple[Any, ...]) -> Any:
-        if all(type(part) is fg.Tensor and part.shape.rank and part.shape[1:] == parts[0].shape[1:] for part in parts):
-            return np.concatenate([part.numpy() for part in parts])
+        if all(type(part) is fg.Tensor for part in parts):
+            arrays = [part.numpy() for part in parts]
+            if arrays[0].ndim and len({array.shape[1:] for array in arrays}) == 1:
+                return np.concatenate(arrays)
         return module.convert_to_np_if_not_ragged(module.potentially_ragged_concat(list(parts)))
 
     trainer._make_function = make_function

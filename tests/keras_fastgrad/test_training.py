@@ -35,6 +35,13 @@ def test_whole_epochs_train_as_single_batches_do():
     assert histories[0]["loss"][2] < histories[0]["loss"][0]
 
 
+def test_an_epoch_is_one_call_of_the_train_function_if_no_callback_looks_at_batches(monkeypatch):
+    ends = []
+    monkeypatch.setattr(keras.callbacks.CallbackList, "on_train_batch_end", lambda *arguments: ends.append(arguments))
+    model_of().fit(X, Y, batch_size=8, epochs=2, verbose=0)
+    assert len(ends) == 2
+
+
 def test_callbacks_see_each_batch():
     batches = Batches()
     model_of().fit(X, Y, batch_size=8, epochs=2, verbose=0, callbacks=[batches])
@@ -152,24 +159,6 @@ def test_distribution_is_refused():
         keras.distribution.set_distribution(keras.distribution.DataParallel(devices=["cpu:0"]))
 
 
-@pytest.mark.parametrize("sequences", [False, True])
-@pytest.mark.parametrize("options", [{}, {"go_backwards": True}, {"return_state": True}], ids=str)
-@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
-def test_recurrent_layers_over_all_steps_are_keras_own_loop(kind, options, sequences):
-    layer = getattr(keras.layers, kind)(3, return_sequences=sequences, use_cudnn="auto", **options)
-    x = tf.constant(np.random.default_rng(0).normal(size=(2, 5, 4)).astype("float32"))
-    results = []
-    for use_cudnn in ("auto", False):
-        layer.use_cudnn = use_cudnn
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            outputs = layer(x)
-            loss = sum(tf.reduce_sum(tf.sin(y)) for y in (outputs if isinstance(outputs, (list, tuple)) else [outputs]))
-        results.append([*keras.tree.flatten(outputs), *tape.gradient(loss, [x, *layer.trainable_weights])])
-    for fast, loop in zip(*results, strict=True):
-        np.testing.assert_allclose(fast, loop, rtol=1e-5, atol=1e-6)
-
-
 def test_tensorboard_gets_metrics_and_the_model(tmp_path):
     pytest.importorskip("tensorboardX")
     from tensorboardX.proto.event_pb2 import Event
@@ -185,3 +174,18 @@ def test_tensorboard_gets_metrics_and_the_model(tmp_path):
         for value in Event.FromString(record).summary.value
     }
     assert {("train", "epoch_loss"), ("train", "keras"), ("validation", "evaluation_loss_vs_iterations")} <= tags
+
+
+def test_predict_of_several_inputs_and_outputs_is_the_model():
+    first, second = keras.Input((4,)), keras.Input((2,))
+    joined = keras.layers.Concatenate()([first, second])
+    model = keras.Model(
+        [first, second], {"sum": keras.layers.Dense(1)(joined), "scores": keras.layers.Dense(3)(joined)}
+    )
+    x = [X, X[:, :2]]
+    wanted = model(x)
+    for arrays in (x, tuple(x)):
+        results = model.predict(arrays, batch_size=8, verbose=0)
+        assert isinstance(results["sum"], np.ndarray)
+        np.testing.assert_allclose(results["sum"], wanted["sum"], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(results["scores"], wanted["scores"], rtol=1e-5, atol=1e-6)
