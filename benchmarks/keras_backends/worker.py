@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from importlib import metadata
 
 BACKEND = sys.argv[1] if __name__ == "__main__" else None  # asv imports all modules of the folder
 if BACKEND == "fastgrad":
@@ -150,6 +151,15 @@ class Session:
         return (time.perf_counter() - began) / steps * 1e6
 
 
+def versions():
+    """Returns the versions of the backend and of Keras, by title."""
+    packages = {
+        "fastgrad": {"Keras": "keras"}, "jax": {"JAX": "jax"}, "tensorflow": {"TensorFlow": "tensorflow-cpu"},
+        "torch": {"PyTorch": "torch"},
+    }.get(BACKEND, {})  # fmt: skip
+    return {title: metadata.version(name) for title, name in packages.items()}
+
+
 def main():
     """Answers requests until the pipe is closed."""
     answers = os.fdopen(os.dup(1), "w")
@@ -164,6 +174,7 @@ def main():
                 else Session(request["name"])
             )
             answer = {"loss": session and float(session.loss), "first_epoch": session and session.first_epoch}
+            answer["versions"] = versions()
         else:
             answer = {"times": [session.microseconds(request["what"]) for _ in range(request["count"])]}
         print(json.dumps(answer), file=answers, flush=True)

@@ -282,17 +282,17 @@ _OWN_NAMES: dict[str, Any] = {
 
 def _namespaces() -> dict[str, Namespace]:
     """Returns the namespaces of ``_OWN_NAMES`` and of the modules that they are in, by their names."""
-    found: dict[str, Namespace] = {}
+    by_path: dict[str, Namespace] = {}
     for path in sorted({parent for name in _OWN_NAMES for parent in _parents(name)}):
         module: Any = fg
         for part in filter(None, path.split(".")):
             module = _fastgrads_module(module, part)
         namespace = Namespace(f"tensorflow.{path}".rstrip("."), _OWN_NAMES.get(path, {}), module)
-        found[path] = namespace
+        by_path[path] = namespace
         if path:
             parent, _, name = path.rpartition(".")
-            vars(found[parent])[name] = namespace
-    return found
+            vars(by_path[parent])[name] = namespace
+    return by_path
 
 
 def _fastgrads_module(parent: Any, name: str) -> Any:

@@ -106,20 +106,19 @@ def override_optimizer(module: ModuleType) -> None:
 
     def update_of(optimizer: Any) -> Update | None:
         """Returns the update of an optimizer; None if a subclass of a user overrides its steps."""
-        found = type(optimizer)
-        if found not in updates:
-            owners = {name: _owner_of(found, name) for name in _METHODS}
+        optimizer_class = type(optimizer)
+        if optimizer_class not in updates:
+            owners = {name: _owner_of(optimizer_class, name) for name in _METHODS}
             is_keras = owners["update_step"].__module__.startswith("keras.src.optimizers.")
             is_keras = is_keras and all(owners[name] is kind for name in _METHODS[1:])
-            updates[found] = _UPDATES.get(owners["update_step"].__name__) if is_keras else None
-        make = updates[found]
+            updates[optimizer_class] = _UPDATES.get(owners["update_step"].__name__) if is_keras else None
+        make = updates[optimizer_class]
         return None if make is None else make(optimizer)
 
     def update_step(self: Any, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: Any) -> None:
         update = update_of(self)
-        pairs = list(zip(grads, trainable_variables, strict=True))
         groups: dict[Any, list[tuple[Any, Any]]] = {}
-        for gradient, variable in pairs:
+        for gradient, variable in zip(grads, trainable_variables, strict=True):
             groups.setdefault(_dtype_of_update(update, gradient, _native(variable)), []).append((gradient, variable))
         for gradient, variable in groups.pop(None, ()):
             keras_update(self, [gradient], [variable], learning_rate)
