@@ -295,6 +295,26 @@ def test_addresses_of_numba_and_functions_of_scipy_are_known():
     np.testing.assert_allclose(by_x, (special.stdtr(3.5, x + 1e-6) - special.stdtr(3.5, x - 1e-6)) / 2e-6, rtol=1e-6)
 
 
+@pytest.mark.parametrize("t", [-0.5, 2.0, 5.0, -12.0])
+@pytest.mark.parametrize("df", [1e2, 3.1e3, 1e4, 1e6, 1e8, 1e10])
+def test_derivative_of_students_distribution_by_many_degrees_of_freedom(df, t):
+    with mp.workdps(60):
+
+        def half(degrees):  # the probability between 0 and t
+            x = mp.mpf(t) ** 2 / (degrees + mp.mpf(t) ** 2)
+            return mp.sign(t) * mp.betainc(0.5, degrees / 2, 0, x, regularized=True) / 2
+
+        step = mp.mpf(df) * mp.mpf(10) ** -15
+        exact = float((half(df + step) - half(df - step)) / (2 * step))
+    gradient = fg.grad(by_ctypes("stdtr", 2)[1])(df, t)
+    assert gradient == pytest.approx(exact, rel=3e-6)
+
+
+@pytest.mark.parametrize(("df", "t"), [(1e200, -2.0), (1e300, 1e150), (1e9, 1e5), (1e20, 30.0)])
+def test_derivative_of_students_distribution_vanishes_far_out(df, t):
+    assert fg.grad(by_ctypes("stdtr", 2)[1])(df, t) == pytest.approx(0.0, abs=1e-40)
+
+
 @pytest.mark.parametrize(
     ("name", "exact"),
     [

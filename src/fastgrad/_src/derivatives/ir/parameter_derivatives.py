@@ -264,6 +264,22 @@ def student_density(df, t):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(error_model="numpy")
+def _student_near_normal(df, t):  # type: ignore[no-untyped-def]
+    """Returns ``student_by_degrees`` for many degrees of freedom, where the difference of incomplete beta functions has no digit left.
+
+    It is the derivative of three terms of Fisher's expansion about the normal distribution (Abramowitz and Stegun, 26.7.8).
+    """
+    density = math.exp(-0.5 * t * t) / math.sqrt(2.0 * math.pi)
+    if density == 0.0:
+        return 0.0
+    t2 = t * t
+    first = (t2 + 1.0) / 4.0
+    second = (((3.0 * t2 - 7.0) * t2 - 5.0) * t2 - 3.0) / 96.0
+    third = (((((t2 - 11.0) * t2 + 14.0) * t2 + 6.0) * t2 - 3.0) * t2 - 15.0) / 384.0
+    return density * t * (first + (2.0 * second + 3.0 * third / df) / df) / df / df
+
+
+@numba.njit(error_model="numpy")
 def student_by_degrees(df, t):  # type: ignore[no-untyped-def]
     """Returns the derivative of ``stdtr(df, t)`` with respect to ``df``: for t < 0 the function is ``betainc(df / 2, 1 / 2, df / (df + t * t)) / 2``.
 
@@ -271,6 +287,8 @@ def student_by_degrees(df, t):  # type: ignore[no-untyped-def]
     """
     if t == 0.0 or abs(t) == math.inf:
         return 0.0
+    if df > 1e8 or (df > 3e3 and t * t * t * t < 0.01 * df):
+        return _student_near_normal(df, t)
     total = df + t * t
     if t * t < df:
         y = t * t / total
