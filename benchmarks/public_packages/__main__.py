@@ -174,6 +174,8 @@ def page(entries: Sequence[Mapping[str, Any]], results: Mapping[str, Any]) -> st
         run_by = COMMANDS[entry["imports"]].format(also=also)
         counts = f"{result['passed_with_tensorflow']} | {result['passed_with_both']}"
         text += f"| {entry['name']} | {entry['version']} | {counts} | {run_by} |\n"
+    if passed == total:
+        return text
     text += "\n## Tests that pass with TensorFlow only\n\n| package | tests | reason |\n| --- | --- | --- |\n"
     for entry, result in zip(listed, counted, strict=True):
         by_reason: dict[str, list[str]] = {}
