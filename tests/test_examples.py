@@ -1,7 +1,9 @@
 """The programs in examples/ run and reach what they promise."""
 
+import importlib.util
 import re
 import statistics
+import subprocess
 import sys
 from pathlib import Path
 
@@ -18,7 +20,7 @@ sys.path.append(str(EXAMPLES))  # where Python looks when it runs one of them: t
 
 
 def test_every_example_is_tested():
-    tested = set(re.findall(r'load\("(\w+)"\)', Path(__file__).read_text(encoding="utf-8")))
+    tested = set(re.findall(r'(?:load|example_of_keras)\("(\w+)"\)', Path(__file__).read_text(encoding="utf-8")))
     assert {file.stem for file in EXAMPLES.glob("*.py")} == tested
 
 
@@ -411,3 +413,26 @@ def test_pymc_samples_likelihoods_that_are_loops_with_derived_gradients(tmp_path
     )
     assert min(times["derived"], times["differences"]) > 0.0
     assert len(re.findall(r"^compiled in", capsys.readouterr().out, re.MULTILINE)) == 3
+
+
+def test_a_new_head_on_a_frozen_backbone_of_keras_learns_other_digits():
+    printed = example_of_keras("keras_transfer_learning")
+    pretrained, transferred = (float(text) for text in re.findall(r"test accuracy (\d\.\d+)", printed))
+    assert pretrained > 0.9
+    assert transferred > 0.8
+    assert re.search(r"frozen backbone: 0 of \d{2,}$", printed, re.MULTILINE)
+
+
+def test_keras_tuner_finds_a_network_for_the_digits():
+    printed = example_of_keras("keras_tuner_search", "keras_tuner", "tensorboard")
+    assert float(re.search(r"best: (\d\.\d+)", printed)[1]) > 0.93
+
+
+def example_of_keras(name, *packages):
+    """Returns what an example prints in a process of its own: this one may have imported Keras or fastgrad's names for it."""
+    for package in ("keras", *packages):
+        if importlib.util.find_spec(package) is None:  # an import here would ask Keras for TensorFlow
+            pytest.skip(f"{package} is not installed")
+    ran = subprocess.run([sys.executable, EXAMPLES / f"{name}.py"], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout

@@ -192,6 +192,13 @@ def test_a_library_that_the_user_names_gets_fastgrad(tmp_path, library, also):
     assert run(tmp_path, text, options=["--also", also], paths=[str(library)]) == ["True True"]
 
 
+def test_a_package_gets_fastgrad_where_a_folder_has_its_name(tmp_path, library):
+    (tmp_path / "plotter").mkdir()
+    (tmp_path / "plotter" / "README.md").write_text("as in the clone of a repository")
+    text = "import tensorflow as tf, plotter; print(plotter.tf is tf)"
+    assert run(tmp_path, text, options=["--also", "plotter"], paths=[str(library)]) == ["True"]
+
+
 def test_install_is_for_the_folder_of_its_caller(tmp_path, library):
     text = """
         import fastgrad.as_tensorflow

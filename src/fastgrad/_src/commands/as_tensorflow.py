@@ -403,9 +403,9 @@ def _run_file(path: str) -> None:
 
 
 def _packages_and_folders(also: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Splits the values of ``--also``: one with a path separator, or the path of a folder, is a folder."""
+    """Returns the packages and the folders of ``--also``. A name that is a folder, too, is both: a clone's folder has its package's name."""
     folders = [word for word in also if os.sep in word or Path(word).is_dir()]
-    return [word for word in also if word not in folders], folders
+    return [word for word in also if word.isidentifier()], folders
 
 
 def _print_tracebacks_from_script() -> None:

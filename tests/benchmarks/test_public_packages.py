@@ -1,0 +1,59 @@
+"""`python -m benchmarks.public_packages`: the table of packages, reports of pytest, and what is counted."""
+
+import json
+import re
+
+import pytest
+
+from benchmarks.public_packages.__main__ import NO_REASON, PAGE, TABLE, command, compared, outcomes, page, reason
+
+PACKAGES = json.loads(TABLE.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("entry", PACKAGES, ids=[entry["name"] for entry in PACKAGES])
+def test_each_package_has_all_that_its_run_needs(entry):
+    assert {"version", "beside", "repository", "commit", "files", "tests"} <= set(entry)
+    assert command(entry, "tensorflow") == ["-m", "pytest"]
+    assert "pytest" in command(entry, "fastgrad")
+    for pattern, text in entry.get("reasons", ()):
+        assert re.compile(pattern)
+        assert text
+
+
+def test_each_row_of_the_page_is_of_a_package_of_the_table():
+    rows = re.findall(r"^\| ([a-z-]+) \| ([\d.]+) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert rows
+    assert set(rows) <= {(entry["name"], entry["version"]) for entry in PACKAGES}
+
+
+def test_a_command_that_is_not_known_is_an_error():
+    with pytest.raises(ValueError, match="imports is 'torch'; use one of keras, tensorflow"):
+        command({"name": "a", "imports": "torch"}, "fastgrad")
+
+
+REPORT = """<testsuites><testsuite>
+<testcase classname="t" name="good"/><testcase classname="t" name="bad"><failure/></testcase>
+<testcase classname="t" name="late"/><testcase classname="t" name="late"><error/></testcase>
+<testcase classname="t" name="left"><skipped/></testcase>
+</testsuite></testsuites>"""
+
+
+def test_outcomes_of_a_report():
+    assert outcomes(REPORT) == {"t::good": "passed", "t::bad": "failed", "t::late": "failed", "t::left": "skipped"}
+
+
+def test_only_tests_that_pass_with_tensorflow_count():
+    theirs = {"a": "passed", "b": "passed", "c": "failed", "d": "passed"}
+    found = compared(theirs, {"a": "passed", "b": "failed", "c": "passed"})
+    assert (found["passed_with_tensorflow"], found["passed_with_both"], found["passed_with_fastgrad"]) == (3, 1, 2)
+    assert found["passed_with_tensorflow_only"] == ["b", "d"]
+
+
+def test_the_page_has_the_reason_of_each_test_that_does_not_pass():
+    entry = {**PACKAGES[0], "reasons": [["draws", "a random number"]]}
+    assert reason(entry, "t::test_draws") == "a random number"
+    result = compared({"t::test_draws": "passed", "t::other": "passed"}, {})
+    text = page([entry], {"versions": {"keras": "3", "tensorflow": "2"}, "packages": {entry["name"]: result}})
+    assert "Of 2 tests that pass with TensorFlow, 0 pass" in text
+    assert "`test_draws` | a random number |" in text
+    assert f"`other` | {NO_REASON} |" in text
