@@ -395,7 +395,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
         self._seen_shapes.clear()
         own_weights = (*self._trainable_own, *self._other_own)
         for weight in own_weights:
-            if type(weight) is Weight and weight.autocast and weight._dtype.is_floating:
+            if type(weight) is Weight and weight.autocast and weight._operand_dtype.is_floating:
                 weight.__class__ = CastWeight
         if policy.compute is not policy.variable or own_weights:
             # A CastWeight looks up the running layer on the stack, which calls of leaf layers do not use.
