@@ -326,7 +326,7 @@ _MODULE_OF_LAZY_NAME = {
     "fixed_point": "derivatives.implicit_functions",
     "function": "compiler.function",
     "grad": "derivatives.transforms",
-    "gradients": "core.eager",
+    "gradients": "core.history",
     "hessian": "derivatives.matrices",
     "hvp": "derivatives.transforms",
     "ifftnd": "signal.fourier",

@@ -186,7 +186,7 @@ class Variable(Operand, metaclass=CreatedByScopes):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "read_value" in vars(cls) and "_read" not in vars(cls):
-            cls._read = convert_to_tensor  # type: ignore[method-assign]
+            cls._read = convert_to_tensor  # type: ignore[assignment]
 
     # ---- reading ---------------------------------------------------------------------------
 

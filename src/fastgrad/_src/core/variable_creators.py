@@ -30,7 +30,7 @@ class CreatedByScopes(type):
         create: Callable[..., Any] = super().__call__
         for creator in _creators.active:
             create = partial(creator, create)
-        arguments = inspect.signature(cls.__init__).bind(None, *args, **kwargs)
+        arguments = inspect.signature(vars(cls)["__init__"]).bind(None, *args, **kwargs)
         arguments.apply_defaults()
         _, *names = arguments.arguments  # without ``self``
         options = {name: arguments.arguments[name] for name in names}
