@@ -74,6 +74,7 @@ from fastgrad._src.core.tape import UnconnectedGradients as UnconnectedGradients
 from fastgrad._src.core.tensor import Tensor as Tensor
 from fastgrad._src.core.tensor import convert_to_tensor as convert_to_tensor
 from fastgrad._src.core.tensor import is_tensor as is_tensor
+from fastgrad._src.core.tensor import register_tensor_conversion_function as register_tensor_conversion_function
 from fastgrad._src.core.tensor_spec import TensorSpec as TensorSpec
 from fastgrad._src.core.tensor_spec import type_spec_from_value as type_spec_from_value
 from fastgrad._src.core.type_spec import TypeSpec as TypeSpec
@@ -280,6 +281,7 @@ _NAMESPACES = (
     "train",
     "types",
     "version",
+    "xla",
 )
 
 # Names that are imported when they are asked for, with the module of each.
@@ -324,7 +326,7 @@ _MODULE_OF_LAZY_NAME = {
     "fixed_point": "derivatives.implicit_functions",
     "function": "compiler.function",
     "grad": "derivatives.transforms",
-    "gradients": "core.eager",
+    "gradients": "core.history",
     "hessian": "derivatives.matrices",
     "hvp": "derivatives.transforms",
     "ifftnd": "signal.fourier",
@@ -341,6 +343,7 @@ _MODULE_OF_LAZY_NAME = {
     "required_space_to_batch_paddings": "ops.composed.space_to_batch_paddings",
     "rfftnd": "signal.fourier",
     "value_and_grad": "derivatives.transforms",
+    "variable_creator_scope": "core.variable_creators",
     "vjp": "derivatives.transforms",
     "zeros_initializer": "ops.initialization",
 }

@@ -98,3 +98,30 @@ def test_a_predicate_skips_a_test_when_it_runs():
         unittest.defaultTestLoader.loadTestsFromTestCase(Case).run(result)
     assert len(ran) == 1
     assert [[reason for _, reason in result.skipped] for result in results] == [[], ["ran once"]]
+
+
+def test_objects_are_compared_as_they_are():
+    def f():
+        pass
+
+    case = tf.test.TestCase()
+    case.assertAllEqual((f, f), (f, f))
+    with pytest.raises(AssertionError):
+        case.assertAllEqual((f, f), (f, len))
+
+
+def test_each_test_starts_with_the_same_random_numbers():
+    def first_numbers():
+        case = tf.test.TestCase()
+        case.setUp()
+        return [float(tf.random.normal([])), float(tf.random.normal([], seed=3)), np.random.rand()]
+
+    assert first_numbers() == first_numbers()
+
+
+def test_errors_of_shapes_that_do_not_fit():
+    case = tf.test.TestCase()
+    with case.assertRaisesIncompatibleShapesError():
+        tf.add(tf.ones([2]), tf.ones([3]))
+    with pytest.raises(AssertionError), case.assertRaisesIncompatibleShapesError():
+        tf.add(tf.ones([2]), tf.ones([2]))

@@ -860,3 +860,29 @@ def test_the_signature_of_a_method_is_that_of_a_call():
 
     assert str(inspect.signature(Model().call)) == "(inputs, training=False)"
     assert str(inspect.signature(Model.call)) == "(self, inputs, training=False)"
+
+
+def test_a_compiled_object_has_the_attributes_of_the_object():
+    class Model:
+        def __init__(self):
+            self.w = tf.Variable(2.0)
+
+        def __call__(self, x):
+            return self.w * x
+
+    model = Model()
+    compiled = tf.function(model)
+    assert compiled.w is model.w
+    assert float(compiled(3.0)) == 6.0
+
+
+def test_decorate_replaces_the_python_function_before_the_first_call():
+    @tf.function(input_signature=[tf.TensorSpec([])])
+    def double(x):
+        return 2.0 * x
+
+    double._decorate(lambda function: lambda x: function(x) + 1.0)
+    assert double.__name__ == "double"
+    assert [float(double(3.0)), float(double(4.0))] == [7.0, 9.0]
+    with pytest.raises(ValueError, match="cannot be decorated after"):
+        double._decorate(lambda function: function)

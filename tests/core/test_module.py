@@ -97,3 +97,18 @@ def test_the_scope_of_a_module_is_a_whole_path_from_where_it_was_made():
     assert module.name_scope.name == "outer/inner/"
     with tf.name_scope("elsewhere"), module.name_scope:
         assert tf.Variable(1.0, name="v").name == "outer/inner/v:0"
+
+
+def test_a_subclass_may_refuse_variables_and_give_trainable_variables():
+    class Guarded(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.w = tf.Variable(1.0)
+
+        @property
+        def variables(self):
+            raise ValueError("no variables yet")
+
+    module = Guarded()
+    assert module.trainable_variables == (module.w,)
+    assert module.non_trainable_variables == ()

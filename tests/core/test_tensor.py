@@ -77,3 +77,28 @@ def test_truth_of_a_tensor_is_that_of_its_only_element(compiled):
     assert [int(truth(tf.constant(x))) for x in (1, [[1]], 3, [[3]], [])] == [1, 1, 0, 0, 0]
     with pytest.raises(ValueError, match="The truth value of a tensor of shape"):
         truth(tf.constant([1, 1]))
+
+
+def test_registered_conversions_run_in_the_order_of_their_priorities():
+    class Celsius:
+        def __init__(self, degrees):
+            self.degrees = degrees
+
+    def convert(value, dtype=None, name=None, as_ref=False):
+        return tf.constant(value.degrees, dtype or tf.float32)
+
+    tf.register_tensor_conversion_function(Celsius, convert)
+    tf.register_tensor_conversion_function((Celsius, Exception), lambda value, **_: NotImplemented, priority=1)
+    assert tf.convert_to_tensor(Celsius(20.0), tf.float64).dtype == tf.float64
+    assert (Celsius(20.0) + tf.constant(1.0)).numpy() == 21.0
+    assert tf.stack([Celsius(1.0), tf.constant(2.0)]).numpy().tolist() == [1.0, 2.0]
+    assert not tf.is_tensor(Celsius(20.0))
+    tf.register_tensor_conversion_function(Celsius, lambda value, **_: 5, priority=0)
+    with pytest.raises(RuntimeError, match="must return a tensor or NotImplemented, got 5"):
+        tf.convert_to_tensor(Celsius(20.0))
+
+
+@pytest.mark.parametrize("kind", [int, np.ndarray, "Celsius"])
+def test_numbers_and_arrays_have_their_own_conversion(kind):
+    with pytest.raises(TypeError, match="register_tensor_conversion_function"):
+        tf.register_tensor_conversion_function(kind, lambda value, **_: tf.constant(1.0))

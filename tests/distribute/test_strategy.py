@@ -3,6 +3,7 @@
 # ruff: noqa: B023  # functions in loops are called at once
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import threading
 
@@ -440,7 +441,35 @@ def test_values_and_resolvers(rank, size):
 
 def test_names_that_are_not_there_name_what_is():
     with pytest.raises(AttributeError, match="MultiWorkerMirroredStrategy"):
-        tf.distribute.TPUStrategy
+        tf.distribute.experimental.TPUStrategy
     with pytest.raises(AttributeError, match="BackupAndRestore"):
         tf.distribute.experimental.PreemptionCheckpointHandler
     assert tf.distribute.experimental.MultiWorkerMirroredStrategy is tf.distribute.MultiWorkerMirroredStrategy
+
+
+def test_run_enters_the_scope_that_a_subclass_overrides():
+    """dm-sonnet's Replicator creates variables with other defaults in its scope."""
+
+    class OnRead(tf.distribute.MirroredStrategy):
+        def scope(self):
+            return super().scope() if tf.distribute.has_strategy() else self._scope()
+
+        @contextlib.contextmanager
+        def _scope(self):
+            def create(next_creator, **kwargs):
+                return next_creator(**{**kwargs, "synchronization": Synchronization.ON_READ})
+
+            with super().scope(), tf.variable_creator_scope(create):
+                yield
+
+    v = OnRead().run(lambda: [tf.Variable(1.0)])[0]
+    assert v.synchronization is Synchronization.ON_READ
+    assert v.values == (v,)
+
+
+def test_there_are_no_tpus_but_a_class_to_derive_from():
+    class Replicator(tf.distribute.TPUStrategy):
+        pass
+
+    with pytest.raises(tf.errors.NotFoundError, match="No TPUs found"):
+        Replicator()

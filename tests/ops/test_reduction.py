@@ -343,3 +343,12 @@ def test_gradient_of_logsumexp_of_minus_infinities_is_0(shape):
         expected = (values == fill).astype(np.float32)
         np.testing.assert_array_equal(slope(x), expected)
         np.testing.assert_array_equal(tf.function(slope)(x), expected)
+
+
+def test_booleans_are_axes_but_not_beside_integers():
+    """As in TensorFlow, whose conversion of a mixed list fails."""
+    x = tf.ones([2, 3, 4])
+    assert tf.reduce_sum(x, True).shape == tf.reduce_sum(x, [True]).shape == (2, 4)
+    assert tf.nn.moments(x, [False, True])[0].shape == (4,)
+    with pytest.raises(ValueError, match="unsupported type"):
+        tf.reduce_sum(x, [True, 2])

@@ -112,3 +112,16 @@ def test_a_view_of_a_variable_keeps_its_value_when_the_variable_changes():
     v.assign_add(tf.ones([2, 2]))
     for view, expected in zip(views, before, strict=True):
         np.testing.assert_array_equal(view, expected)
+
+
+@pytest.mark.parametrize(
+    ("shape", "text"),
+    [
+        ([2, 4], r"Input to reshape is a tensor with 6 values, but the requested shape has 8: .*\[2, 3\], \[2, 4\]"),
+        ([-1, 4], "Input to reshape is a tensor with 6 values, but the requested shape requires a multiple of 4"),
+        ([1, -2], "Size 1 must be non-negative, not -2"),
+    ],
+)
+def test_errors_of_reshape_begin_with_tensorflows_words(shape, text):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=text):
+        tf.reshape(tf.ones([2, 3]), shape)

@@ -1019,3 +1019,22 @@ def test_an_overridden_variable_dtype_is_that_of_new_weights():
     layer = Wide()
     assert layer(np.ones((3, 2), np.float32)).dtype == tf.float32
     assert (layer.weights[0].dtype, layer.dtype) == ("float64", "float64")
+
+
+def test_a_build_may_call_the_layer_after_that_of_the_base_class():
+    """As in Keras, whose ``Layer.build`` marks the layer as built."""
+
+    class Adapter(tf.keras.layers.Layer):
+        built_for = ()
+
+        def build(self, input_shape):
+            super().build(input_shape)
+            self.built_for += (tuple(input_shape),)
+            self(tf.zeros(input_shape))
+
+        def call(self, inputs):
+            return inputs + 1.0
+
+    layer = Adapter()
+    assert layer(tf.ones([2])).numpy().tolist() == [2.0, 2.0]
+    assert layer.built_for == ((2,),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools as _functools
+import random as _random
 import tempfile as _tempfile
 import unittest as _unittest
 from collections.abc import Callable as _Callable
@@ -16,11 +17,15 @@ from fastgrad._src.compiler.config import list_physical_devices as _list_physica
 from fastgrad._src.core import nest as _nest
 from fastgrad._src.core.argument_checks import checked_callable as _checked_callable
 from fastgrad._src.core.dtypes import as_dtype as _as_dtype
+from fastgrad._src.core.errors import InvalidArgumentError as _InvalidArgumentError
 from fastgrad._src.core.names import missing_member_getattr as _missing_member_getattr
 from fastgrad._src.core.tape import GradientTape as _GradientTape
 from fastgrad._src.core.tensor import convert_to_tensor as _convert_to_tensor
+from fastgrad._src.ops.default_generators import set_seed as _set_seed
 
 main = _unittest.main
+
+_SEED = 87654321  # TensorFlow's
 
 
 def _as_array(value: _Any) -> np.ndarray:
@@ -39,6 +44,13 @@ class TestCase(_unittest.TestCase):
     """
 
     __getattr__ = _missing_member_getattr
+
+    def setUp(self) -> None:
+        """Gives each test the same random numbers: sets the seeds of Python, NumPy and TensorFlow, to the same number as TensorFlow."""
+        super().setUp()
+        _random.seed(_SEED)
+        np.random.seed(_SEED)  # noqa: NPY002
+        _set_seed(_SEED)
 
     def get_temp_dir(self) -> str:
         if "_temp_dir" not in vars(self):
@@ -113,6 +125,11 @@ class TestCase(_unittest.TestCase):
         for x, y in zip(farray1, farray2, strict=True):
             self.assertNear(float(x), float(y), err, msg)
 
+    def assertRaisesIncompatibleShapesError(self, exception_type: type[Exception] = _InvalidArgumentError) -> _Any:
+        return self.assertRaisesRegex(  # noqa: PT027
+            exception_type, "Incompatible shapes|Dimensions must be equal|required broadcastable shapes"
+        )
+
     def assertShapeEqual(self, input_a: _Any, input_b: _Any, msg: str | None = None) -> None:
         self.assertEqual(tuple(input_a.shape), tuple(input_b.shape), msg)
 
@@ -127,7 +144,12 @@ class TestCase(_unittest.TestCase):
 
 
 def _is_text(value: _Any) -> bool:
-    return not hasattr(value, "numpy") and np.asarray(value).dtype.kind in "USO"
+    if hasattr(value, "numpy"):
+        return False
+    array = np.asarray(value)
+    return array.dtype.kind in "US" or (
+        array.dtype.kind == "O" and all(isinstance(item, (str, bytes)) for item in array.flat)
+    )
 
 
 def compute_gradient(f: _Callable[..., _Any], x: _Sequence[_Any], delta: float | None = None) -> tuple[_Any, _Any]:

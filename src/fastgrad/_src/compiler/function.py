@@ -113,6 +113,10 @@ class Function:
             int, tuple[Any, Function]
         ] = {}  # by the id of an object: its weak reference, and its method
         self._concrete_arguments: list[dict[str, Any]] = []  # of get_concrete_function: SavedModels have these, too
+        for name, value in getattr(python_function, "__dict__", {}).items():
+            vars(self).setdefault(
+                name, value
+            )  # as TensorFlow: the attributes of a function, or of an object that is called
         Function._all.add(self)
 
     # ---- calling -------------------------------------------------------------------------------------------
@@ -286,6 +290,24 @@ class Function:
     def gave_up(self) -> bool:
         """True if a call could not be recorded, so that its result comes from the run in Python."""
         return self._state.gave_up
+
+    def _decorate(self, decorator: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+        """Replaces the Python function by ``decorator(function)``, as TensorFlow's functions do; dm-sonnet calls it.
+
+        Raises:
+            ValueError: the function has been called.
+        """
+        if self.trace_tree is not None or self._methods:
+            raise ValueError(f"{self.__name__}: Functions cannot be decorated after they have been traced.")
+        python = self._python
+        Function.__init__(
+            self,
+            decorator(python.function),
+            python.input_signature,
+            self._verify,
+            runs_unrecorded=self._recorder.runs_unrecorded,
+        )
+        self.__name__ = self._python.name = python.name
 
     def experimental_get_tracing_count(self) -> int:
         """Returns how often the function was recorded."""

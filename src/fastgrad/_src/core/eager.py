@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, NoReturn
+from typing import Any
 
 from fastgrad._src.core.recording import inside_function
 from fastgrad._src.core.tensor import as_tensor_or_none
@@ -119,14 +119,3 @@ def get_static_value(tensor: Any, partial: bool = False) -> Any:
     """Returns a tensor's value as a NumPy array or scalar, other objects unchanged. TensorFlow: tf.get_static_value."""
     tensor_or_none = as_tensor_or_none(tensor)
     return tensor if tensor_or_none is None else tensor_or_none._elements().copy()[()]
-
-
-def gradients(*arguments: Any, **options: Any) -> NoReturn:
-    """Refuses: TensorFlow has ``tf.gradients`` for graphs only.
-
-    Raises:
-        RuntimeError: always.
-    """
-    raise RuntimeError(
-        "tf.gradients is not supported when eager execution is enabled. Use tf.GradientTape instead, or tf.grad."
-    )

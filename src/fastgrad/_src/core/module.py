@@ -69,6 +69,9 @@ class Module(DeferredRestorationOwner):
     @property
     def variables(self) -> tuple[Any, ...]:
         """All variables of the module and of its submodules."""
+        return self._all_variables()
+
+    def _all_variables(self) -> tuple[Any, ...]:  # a subclass may override ``variables``, as dm-sonnet's does
         found: dict[int, Any] = {}
         for holder in (self, *self.submodules):
             for variable in _variables_of(holder):
@@ -78,12 +81,12 @@ class Module(DeferredRestorationOwner):
     @property
     def trainable_variables(self) -> tuple[Any, ...]:
         """The trainable ``variables``."""
-        return tuple(variable for variable in self.variables if variable.trainable)
+        return tuple(variable for variable in self._all_variables() if variable.trainable)
 
     @property
     def non_trainable_variables(self) -> tuple[Any, ...]:
         """The non-trainable ``variables``."""
-        return tuple(variable for variable in self.variables if not variable.trainable)
+        return tuple(variable for variable in self._all_variables() if not variable.trainable)
 
     @property
     def submodules(self) -> tuple[Any, ...]:

@@ -188,6 +188,6 @@ def mismatch_messages(variables: dict[str, Variable], values: dict[str, np.ndarr
             )
         elif value.dtype != variable._array.dtype:
             messages.append(
-                f"The value of '{name}' has dtype {value.dtype}, the variable has dtype {variable._dtype.name}."
+                f"The value of '{name}' has dtype {value.dtype}, the variable has dtype {variable._operand_dtype.name}."
             )
     return messages

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import checked_callable
 from fastgrad._src.core.array_conversion import array_of
 from fastgrad._src.core.dtypes import DType
 from fastgrad._src.core.names import missing_member_getattr
@@ -29,7 +30,7 @@ class Operand(Operators):
         """The element type."""
         return dtypes.DTYPE_OF_NUMPY[self._array.dtype]
 
-    _dtype = dtype  # Keras's variables override `dtype` by a name
+    _operand_dtype = dtype  # Keras's variables override `dtype` by a name
 
     @property
     def shape(self) -> TensorShape:
@@ -323,6 +324,9 @@ class Reference:
     def __eq__(self, other: Any) -> bool:
         return isinstance(other, Reference) and self._referent is other._referent
 
+    def __lt__(self, other: Reference) -> bool:  # an order within the process: dm-tree sorts keys of dicts
+        return id(self._referent) < id(other._referent)
+
     def __hash__(self) -> int:
         return id(self._referent)
 
@@ -355,6 +359,9 @@ def _newline_before_lines(text: str) -> str:
 
 converters: list[tuple[type, Callable[[Any], Any]]] = []
 """Pairs ``(class, function to a tensor)`` of other tensor-like classes, added by variable.py, indexed_slices.py ..."""
+
+_registered_conversions: list[tuple[int, type | tuple[type, ...], Callable[..., Any]]] = []
+"""Priority, classes and function of each call of ``register_tensor_conversion_function``, in the order of use."""
 
 pack: Callable[[list[Any], DType | None], Tensor]
 """The operation that stacks a nested list with tensors; set by ops/shaping.py."""
@@ -422,7 +429,7 @@ def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, nam
     """
     if dtype is not None:
         dtype = dtypes.as_dtype(dtype)
-    tensor = as_tensor_or_none(value)
+    tensor = as_tensor_or_none(value, dtype)
     if tensor is None:
         if dtype is None and dtype_hint is not None:
             return _tensor_of_dtype_if_possible(value, dtypes.as_dtype(dtype_hint))
@@ -434,15 +441,60 @@ def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, nam
     return tensor
 
 
-def as_tensor_or_none(value: Any) -> Tensor | None:
-    """Returns a tensor or tensor-like object as a tensor; None if ``value`` is neither."""
+def as_tensor_or_none(value: Any, dtype: DType | None = None) -> Tensor | None:
+    """Returns a tensor or tensor-like object as a tensor; None if ``value`` is neither. Registered conversions get ``dtype``."""
     if isinstance(value, Tensor):
         return value
+    for _, kinds, convert in _registered_conversions:
+        if isinstance(value, kinds):
+            tensor = convert(value, dtype=dtype, name=None, as_ref=False)
+            if isinstance(tensor, Tensor):
+                return tensor
+            if tensor is not NotImplemented:
+                raise RuntimeError(
+                    f"tf.convert_to_tensor: the conversion function {convert!r} for type {type(value)} must return a tensor or "
+                    f"NotImplemented, got {tensor!r}."
+                )
     for kind, to_tensor in converters:
         if isinstance(value, kind):
             return to_tensor(value)
     to_tensor_by_protocol = getattr(type(value), "__tf_tensor__", None)
     return None if to_tensor_by_protocol is None else to_tensor_by_protocol(value)
+
+
+def register_tensor_conversion_function(
+    base_type: type | tuple[type, ...], conversion_func: Callable[..., Any], priority: int = 100
+) -> None:
+    """Registers a function that converts objects to tensors where operations take tensors.
+
+    Args:
+        base_type: the class, or several, of the objects. Tensors, Python numbers and NumPy's arrays always convert in their own way.
+        conversion_func: is called as ``conversion_func(value, dtype=None, name=None, as_ref=False)``; ``dtype`` is the dtype that is
+            asked for, or None. Returns a tensor, or NotImplemented to leave the object to the next function.
+        priority: functions with lower numbers come first; those of one priority in the order of their registration.
+
+    Raises:
+        TypeError: ``base_type`` is no class or a class of numbers or arrays, or ``conversion_func`` is not callable.
+
+    Example:
+        >>> class Celsius:
+        ...     degrees = 20.0
+        >>> tf.register_tensor_conversion_function(Celsius, lambda value, **_: tf.constant(value.degrees))
+        >>> (Celsius() + tf.constant(273.15)).numpy()
+        np.float32(293.15)
+    """
+    function = "tf.register_tensor_conversion_function"
+    kinds = base_type if isinstance(base_type, tuple) else (base_type,)
+    for kind in kinds:
+        if not isinstance(kind, type):
+            raise TypeError(f"{function}: `base_type` must be a type or a tuple of types, got {base_type!r}.")
+        if issubclass(kind, (int, float, complex, np.generic, np.ndarray)):
+            raise TypeError(
+                f"{function}: Cannot register conversions for Python numeric types and NumPy scalars and arrays, got {kind!r}."
+            )
+    checked_callable(function, "conversion_func", conversion_func)
+    _registered_conversions.append((priority, kinds, conversion_func))
+    _registered_conversions.sort(key=lambda entry: entry[0])
 
 
 def is_tensor(x: Any) -> bool:
@@ -502,6 +554,8 @@ def holds_tensor(value: Any) -> bool:
     """True if a nested list holds a tensor or a tensor-like object."""
     for item in value:
         if isinstance(item, Tensor) or any(isinstance(item, kind) for kind, _ in converters):
+            return True
+        if any(isinstance(item, kinds) for _, kinds, _ in _registered_conversions):
             return True
         if hasattr(item, "_as_tensor") or hasattr(type(item), "__tf_tensor__"):
             return True

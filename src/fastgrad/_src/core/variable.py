@@ -17,6 +17,7 @@ import numpy as np
 from fastgrad._src.core import dtypes
 from fastgrad._src.core import tensor as tensors
 from fastgrad._src.core.cache_alignment import aligned_copy, is_aligned
+from fastgrad._src.core.eager import VariableAggregation, VariableSynchronization
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.floating_errors import QUIET, reset_float_errors, set_float_errors
 from fastgrad._src.core.memory_sharing import memory_sharing
@@ -28,6 +29,7 @@ from fastgrad._src.core.replicas import replica_group
 from fastgrad._src.core.scopes import current_name_scope
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Operand, Reference, Tensor, convert_to_tensor, elements_text
+from fastgrad._src.core.variable_creators import CreatedByScopes
 from fastgrad._src.jit.locks import new_rlock_held_at_fork
 
 _creation_numbers = itertools.count()
@@ -84,7 +86,7 @@ def _operator_method_that_raises(name: str, operator: str, method: str) -> Calla
     "set_shape",
     "to_proto",
 )
-class Variable(Operand):
+class Variable(Operand, metaclass=CreatedByScopes):
     """A mutable tensor; gradient tapes watch it if it is trainable.
 
     A read returns a snapshot, which later assigns do not change. The snapshot shares the variable's memory until the variable
@@ -117,6 +119,8 @@ class Variable(Operand):
     # True for zero-initialized variables that the library creates implicitly: recordings ignore their creation.
     _made_quietly = False
     _restored = 0  # the number of the last restoration that set the value
+    aggregation: Any = VariableAggregation.NONE
+    synchronization: Any = VariableSynchronization.AUTO
     _counts_changes = False  # whether it counts changes of attributes in Python, on which recordings depend
 
     def __init__(
@@ -145,6 +149,8 @@ class Variable(Operand):
         if not (synchronization is None and aggregation is None):
             _check_mode("synchronization", synchronization)
             _check_mode("aggregation", aggregation)
+            self.synchronization = synchronization or VariableSynchronization.AUTO
+            self.aggregation = aggregation or VariableAggregation.NONE
         if callable(initial_value):
             initial_value = initial_value()
         if dtype is not None:
@@ -176,6 +182,11 @@ class Variable(Operand):
             group.strategy._variable_created(self, synchronization, aggregation)
         for recorder in recorders.active:
             recorder.on_create(self)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "read_value" in vars(cls) and "_read" not in vars(cls):
+            cls._read = convert_to_tensor  # type: ignore[assignment]
 
     # ---- reading ---------------------------------------------------------------------------
 
@@ -329,7 +340,7 @@ class Variable(Operand):
     def _converted(self, operation_name: str, value: Any) -> Tensor:
         if operation_name != "assign" and self._array.dtype.kind in "bO":
             raise InvalidArgumentError(
-                f"{operation_name}: variable '{self.name}' of dtype {self._dtype.name} has no sums."
+                f"{operation_name}: variable '{self.name}' of dtype {self._operand_dtype.name} has no sums."
             )
         return convert_to_tensor(value, dtypes.DTYPE_OF_NUMPY[self._array.dtype])
 
@@ -426,7 +437,7 @@ class Variable(Operand):
     def __repr__(self) -> str:
         # The text holds no value in a recording, as that of a tensor.
         value = "" if inside_function() else f", numpy={elements_text(move_to_device(self._array, None))}"
-        return f"<tf.Variable '{self.name}' shape={self.shape} dtype={self._dtype.name}{value}>"
+        return f"<tf.Variable '{self.name}' shape={self.shape} dtype={self._operand_dtype.name}{value}>"
 
     def __copy__(self) -> Variable:
         return self.__deepcopy__({})

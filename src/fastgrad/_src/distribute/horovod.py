@@ -53,7 +53,7 @@ class _HalfCompression(_NoCompression):
     @staticmethod
     def compress(tensor: Tensor) -> tuple[Tensor, Any]:
         """Returns the tensor in float16, and its dtype."""
-        return (cast(tensor, "float16"), tensor.dtype) if tensor._dtype.is_floating else (tensor, None)
+        return (cast(tensor, "float16"), tensor.dtype) if tensor._operand_dtype.is_floating else (tensor, None)
 
     @staticmethod
     def decompress(tensor: Tensor, context: Any) -> Tensor:

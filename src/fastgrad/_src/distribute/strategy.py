@@ -11,6 +11,7 @@ import numpy as np
 
 from fastgrad._src.core import nest, settings_version
 from fastgrad._src.core.argument_checks import checked_callable
+from fastgrad._src.core.errors import NotFoundError
 from fastgrad._src.core.names import missing_member_getattr
 from fastgrad._src.core.replicas import ReplicaGroup, replica_group, replica_group_scope, replica_step
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
@@ -268,7 +269,8 @@ class Strategy:
             raise ValueError(f"positional args must be a list or tuple, got {type(args)}")
         _require_same(self)
         _require_cross_replica(self)
-        with _enter_context(self, is_cross_replica=False), replica_step():
+        # A subclass may override ``scope``, as dm-sonnet's does.
+        with self.scope(), _enter_context(self, is_cross_replica=False), replica_step():
             return fn(*args, **(kwargs or {}))
 
     def reduce(self, reduce_op: Any, value: Any, axis: Any = None) -> Any:
@@ -484,6 +486,29 @@ class OneDeviceStrategy(Strategy):
     def __init__(self, device: str) -> None:
         super().__init__()
         self._device = str(device)
+
+
+class TPUStrategy(Strategy):
+    """Training on TPUs, which fastgrad does not have; libraries derive classes from it. TensorFlow: tf.distribute.TPUStrategy.
+
+    Args:
+        tpu_cluster_resolver: the TPUs.
+        experimental_device_assignment, experimental_spmd_xla_partitioning: kept for TensorFlow's signature.
+
+    Raises:
+        NotFoundError: always.
+    """
+
+    def __init__(
+        self,
+        tpu_cluster_resolver: Any = None,
+        experimental_device_assignment: Any = None,
+        experimental_spmd_xla_partitioning: bool = False,
+    ) -> None:
+        raise NotFoundError(
+            "tf.distribute.TPUStrategy: No TPUs found: fastgrad does not run on TPUs. "
+            "Use tf.distribute.MultiWorkerMirroredStrategy, with one process for each replica."
+        )
 
 
 _default_strategy = DefaultStrategy()

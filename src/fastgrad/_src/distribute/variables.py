@@ -97,6 +97,13 @@ class ReplicaVariable(Variable):
     _is_on_read: bool
     _common: Tensor | None = None  # what reads give within ``common_values``
 
+    @property
+    def values(self) -> tuple[ReplicaVariable, ...]:
+        """The variables of this process's replicas: one."""
+        return (self,)
+
+    _values = values  # dm-sonnet
+
     # ---- reading -------------------------------------------------------------------------------------
 
     def _combines_at_read(self) -> bool:
@@ -219,10 +226,10 @@ def make_replica_variable(variable: Variable, synchronization: Any, aggregation:
         broadcast_to_variables([variable])
     rule = "NONE" if aggregation is None else aggregation.name
     is_on_read = getattr(synchronization, "name", None) == "ON_READ"
-    if rule == "MEAN" and not variable._dtype.is_floating:
+    if rule == "MEAN" and not variable._operand_dtype.is_floating:
         raise ValueError(
             "creating distributed tf.Variable with aggregation=MEAN and a non-floating dtype is not supported, please use a "
-            f"different aggregation or dtype, got {variable._dtype.name}."
+            f"different aggregation or dtype, got {variable._operand_dtype.name}."
         )
     if is_on_read or (type(variable) is Variable and rule != "NONE"):
         set_replica_aggregation(variable, group, rule, is_on_read)

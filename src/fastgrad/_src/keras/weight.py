@@ -150,7 +150,7 @@ class Weight(Variable):
     @property
     def dtype(self) -> str:  # type: ignore[override]  # a name in Keras, a DType in TensorFlow
         """The name of the dtype, ``"float32"``; every function that takes a dtype takes it."""
-        return self._dtype.name
+        return self._operand_dtype.name
 
     @property
     def value(self) -> Weight:  # type: ignore[override]  # a property in Keras, a method in TensorFlow
@@ -230,16 +230,20 @@ class Weight(Variable):
     def _promoted_operands(self, other: Any, is_division: bool) -> tuple[Any, Any] | None:
         # As in Keras, an operator on a weight and a tensor has a result of the common dtype.
         tensor = as_tensor_or_none(other)
-        if tensor is None or tensor._dtype is self._dtype or "string" in (self._dtype.name, tensor._dtype.name):
+        if (
+            tensor is None
+            or tensor._operand_dtype is self._operand_dtype
+            or "string" in (self._operand_dtype.name, tensor._operand_dtype.name)
+        ):
             return None
         operands = with_common_dtype([self._read(), tensor])
-        if is_division and operands[0]._dtype.is_integer:
+        if is_division and operands[0]._operand_dtype.is_integer:
             operands = [cast(x, settings.standardize_dtype(None)) for x in operands]
         return operands[0], operands[1]
 
     def __repr__(self) -> str:
         value = "" if inside_function() else f", value={move_to_device(self._array, None)[()]}"
-        return f"<Variable path={self._path}, shape={self.shape}, dtype={self._dtype.name}{value}>"
+        return f"<Variable path={self._path}, shape={self.shape}, dtype={self._operand_dtype.name}{value}>"
 
 
 def aggregation_rule(aggregation: str | None) -> VariableAggregation:
@@ -261,13 +265,15 @@ class CastWeight(Weight):
         return self._cast_for_running_layer(super().read_value())
 
     @property
-    def _dtype(self) -> DType:  # the dtype in which the weight is read
+    def _operand_dtype(self) -> DType:  # the dtype in which the weight is read
         stack = naming.running_layers.now.stack
         reader = getattr(stack[-1], "_layer_dtype", None) if stack else None
-        return super()._dtype if reader is None or not reader.is_floating else reader
+        return super()._operand_dtype if reader is None or not reader.is_floating else reader
 
     def _cast_for_running_layer(self, tensor: Tensor) -> Tensor:
-        stack = naming.running_layers.now.stack  # repeats ``_dtype`` without its call, because every read runs this
+        stack = (
+            naming.running_layers.now.stack
+        )  # repeats ``_operand_dtype`` without its call, because every read runs this
         reader = getattr(stack[-1], "_layer_dtype", None) if stack else None
         return tensor if reader is None or not reader.is_floating else cast(tensor, reader)
 
@@ -295,8 +301,8 @@ def assign_all(variables: Iterable[Any], values: Iterable[Any]) -> None:
 def with_common_dtype(tensors: Iterable[Tensor]) -> list[Tensor]:
     """Returns ``tensors``, cast to their common dtype if they differ."""
     tensors = list(tensors)
-    dtype = reduce(_common_dtype, [x._dtype for x in tensors])
-    return [x if x._dtype is dtype else cast(x, dtype) for x in tensors]
+    dtype = reduce(_common_dtype, [x._operand_dtype for x in tensors])
+    return [x if x._operand_dtype is dtype else cast(x, dtype) for x in tensors]
 
 
 def _common_dtype(a: DType, b: DType) -> DType:

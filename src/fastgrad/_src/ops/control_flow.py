@@ -158,8 +158,8 @@ def _checked_branch_pairs(pred_fn_pairs: Any, exclusive: bool) -> list[tuple[Ten
         predicate, function = pair
         if not isinstance(predicate, (Tensor, Variable)):
             raise TypeError(f"pred must be a Tensor, got: {predicate}")
-        if predicate._dtype.name != "bool":
-            raise TypeError(f"pred must be Tensor of type bool: got {predicate._dtype.name}")
+        if predicate._operand_dtype.name != "bool":
+            raise TypeError(f"pred must be Tensor of type bool: got {predicate._operand_dtype.name}")
         if not callable(function):
             raise TypeError(f"fn for pred {predicate!r} must be callable.")
         pairs.append((convert_to_tensor(predicate), function))
@@ -188,8 +188,8 @@ def switch_case(
     """
     if not isinstance(branch_index, (Tensor, Variable)):
         raise TypeError(f"'branch_index' must be a Tensor, got {type(branch_index)}")
-    if not branch_index._dtype.is_integer:
-        raise TypeError(f"'branch_index' must be an integer Tensor, got {branch_index._dtype!s}")
+    if not branch_index._operand_dtype.is_integer:
+        raise TypeError(f"'branch_index' must be an integer Tensor, got {branch_index._operand_dtype!s}")
     functions = _checked_branch_functions(branch_fns)
     if default is not None:
         if not callable(default):

@@ -7,8 +7,8 @@ from weakref import WeakKeyDictionary
 
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.recording import hide_from_recorders, is_state_recorded, recorders, report_effect
-from fastgrad._src.core.replicas import ALONE, replica_group_scope
 from fastgrad._src.core.variable import Variable
+from fastgrad._src.core.variable_creators import hidden_variable_scope
 from fastgrad._src.jit.locks import new_lock
 from fastgrad._src.ops.random_draws import splitmix_hash
 from fastgrad._src.ops.random_generator import Generator, unpredictable_state
@@ -84,7 +84,7 @@ class _DefaultGenerators:
     def global_generator(self) -> Generator:
         with self.lock:
             if is_state_recorded():
-                with hide_from_recorders(), replica_group_scope(ALONE):
+                with hide_from_recorders(), hidden_variable_scope():
                     if self.choice_counter is None:
                         self.choice_counter = Variable(0, trainable=False, dtype=dtypes.int64)
                         self.choice_counter._counts_changes = True

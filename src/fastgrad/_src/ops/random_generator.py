@@ -15,9 +15,10 @@ from fastgrad._src.core.operand_errors import check_size, shapes_error
 from fastgrad._src.core.operation import FLOAT_DTYPES, REAL_DTYPES, TABLE
 from fastgrad._src.core.placement import host_scope
 from fastgrad._src.core.recording import is_state_recorded, recorders
-from fastgrad._src.core.replicas import ALONE, random_stream, replica_group_scope
+from fastgrad._src.core.replicas import random_stream
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
+from fastgrad._src.core.variable_creators import hidden_variable_scope
 from fastgrad._src.jit.locks import new_lock
 from fastgrad._src.ops import random_draws as draws
 from fastgrad._src.ops.arguments import as_python_int, broadcasts_to, check_dtype
@@ -88,7 +89,7 @@ class Generator:
         _check_algorithm(alg)
         with (
             host_scope(),
-            replica_group_scope(ALONE),
+            hidden_variable_scope(),
         ):  # the host advances the counter; the words are copied to the device that draws
             self._state = Variable(_checked_state(state), trainable=False, name="StateVar", dtype=dtypes.int64)
         self._lock = new_lock()

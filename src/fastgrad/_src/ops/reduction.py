@@ -80,6 +80,9 @@ def reduction_axes(name: str, axis: Any, rank: int) -> tuple[int, ...]:
         return (axis + rank if axis < 0 else axis,)
     if isinstance(axis, float):
         raise TypeError(f"{name}: axis must be integers, got {axis!r}.")
+    items = axis if isinstance(axis, (list, tuple)) else (axis,)
+    if items and all(type(item) is bool for item in items):
+        axis = [int(item) for item in items]  # TensorFlow takes them, but not beside integers
     numbers = as_python_ints(axis, f"{name}: axis")
     axes = set()
     for number in numbers:

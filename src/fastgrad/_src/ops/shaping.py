@@ -80,14 +80,17 @@ def _sizes_without_unknown(sizes: tuple[int, ...], shape: tuple[int, ...], count
     known_count = math.prod([size for size in sizes if size != -1])
     unknown_axis = sizes.index(-1) if -1 in sizes else None
     if min(sizes, default=0) < -1:
-        raise InvalidArgumentError(f"reshape: sizes must be non-negative (or one -1), got {list(sizes)}.")
+        axis = next(axis for axis, size in enumerate(sizes) if size < -1)
+        raise InvalidArgumentError(
+            f"reshape: Size {axis} must be non-negative, not {sizes[axis]}; one size may be -1. Got {list(sizes)}."
+        )
     if sizes.count(-1) > 1:
         raise InvalidArgumentError(f"reshape: only one size may be -1, got {list(sizes)}.")
     if unknown_axis is None:
         if known_count != count:
             raise InvalidArgumentError(
-                f"reshape: Input to reshape is a tensor of shape {list(shape)} with {count} values, "
-                f"but the requested shape {list(sizes)} has {known_count}."
+                f"reshape: Input to reshape is a tensor with {count} values, but the requested shape has {known_count}: "
+                f"the tensor has shape {list(shape)}, {list(sizes)} is requested."
             )
         return sizes
     if known_count == 0 and count == 0:
@@ -96,8 +99,8 @@ def _sizes_without_unknown(sizes: tuple[int, ...], shape: tuple[int, ...], count
         return (*sizes[:unknown_axis], unknown, *sizes[unknown_axis + 1 :])
     if known_count == 0 or count % known_count:
         raise InvalidArgumentError(
-            f"reshape: Input to reshape is a tensor of shape {list(shape)} with {count} values, "
-            f"but the requested shape {list(sizes)} requires a multiple of {known_count}."
+            f"reshape: Input to reshape is a tensor with {count} values, but the requested shape requires a multiple of "
+            f"{known_count}: the tensor has shape {list(shape)}, {list(sizes)} is requested."
         )
     return (*sizes[:unknown_axis], count // known_count, *sizes[unknown_axis + 1 :])
 

@@ -154,7 +154,7 @@ def _gather_at_varying_indices(x: Tensor, key: Any) -> Tensor | None:
 
 def _is_mask(key: Any) -> bool:
     if isinstance(key, (Tensor, Variable)):
-        return key._dtype is dtypes.bool
+        return key._operand_dtype is dtypes.bool
     return isinstance(key, (bool, np.bool_)) or (isinstance(key, np.ndarray) and key.dtype == bool)
 
 
@@ -202,7 +202,7 @@ def _as_index_int(item: Any) -> int:
     if type(item) is int:
         return item
     if not isinstance(item, (bool, np.bool_)) and not (
-        isinstance(item, (Tensor, Variable)) and item._dtype not in (dtypes.int16, dtypes.int32, dtypes.int64)
+        isinstance(item, (Tensor, Variable)) and item._operand_dtype not in (dtypes.int16, dtypes.int32, dtypes.int64)
     ):
         try:
             return operator.index(item)

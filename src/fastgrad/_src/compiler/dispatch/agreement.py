@@ -50,7 +50,7 @@ def _operation_lines(graph: Graph) -> Iterator[str]:
     """Yields the operations in order, without shapes that depend on the batch."""
     for node in graph.nodes:
         if node.kind in {Kind.READ, Kind.ASSIGN}:
-            yield f"{node.kind.name.lower()} of a variable {node.payload._dtype.name}{list(node.payload.shape)}"
+            yield f"{node.kind.name.lower()} of a variable {node.payload._operand_dtype.name}{list(node.payload.shape)}"
         elif node.kind is Kind.OPERATION:
             yield _operation_line(node)
             for label, subgraph in getattr(node.payload, "graphs", {}).items():

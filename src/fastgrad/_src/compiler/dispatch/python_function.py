@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import weakref
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any
 
 from fastgrad._src.compiler.dispatch.element_loops import with_element_loops
@@ -19,6 +20,7 @@ from fastgrad._src.compiler.dispatch.signature import (
     rebuild_value,
 )
 from fastgrad._src.core.errors import OutOfRangeError
+from fastgrad._src.core.history import History, HistoryNeeded
 from fastgrad._src.core.recording import EndOfElements, control_flow_handler
 
 
@@ -37,7 +39,10 @@ class PythonFunction:
         name: of the function.
         signature: of the function, without ``self`` of a method.
         weak_instance: returns the object; None for a plain function.
+        keeps_history: whether it calls ``tf.gradients``.
     """
+
+    keeps_history = False
 
     def __init__(
         self,
@@ -97,7 +102,11 @@ class PythonFunction:
             else [part for name, value in passed.items() for part in copies_of_containers(value, name)]
         )
         try:
-            result = self.callable(function)(*args, **kwargs)
+            with History() if self.keeps_history else nullcontext():
+                result = self.callable(function)(*args, **kwargs)
+        except HistoryNeeded:
+            self.keeps_history = True
+            raise
         except EndOfElements:
             raise OutOfRangeError(
                 f"{self.name}(): End of sequence: next() of a dataset's iterator that has no element left."

@@ -17,6 +17,7 @@ from fastgrad._src.compiler.recording.record import Recording
 from fastgrad._src.compiler.recording.state import SavedVariables
 from fastgrad._src.core import nest
 from fastgrad._src.core.errors import TraceError
+from fastgrad._src.core.history import HistoryNeeded
 from fastgrad._src.core.recording import recorders
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.jit.phases import phase
@@ -125,11 +126,13 @@ class Recorder:
         return run.results.build_from_recording(run.tensors, call.passed_leaves)
 
     def _run_with_capacity(self, call: Call, objects: list[Any], generators: dict[Any, Any]) -> _Run:
-        """Returns ``_run``, repeated while a loop that only a gradient runs has too small a capacity."""
+        """Returns ``_run``, repeated while a loop that only a gradient runs has too small a capacity, and once for ``tf.gradients``."""
         last_error: GuardError | None = None
         while True:
             try:
                 return self._run(call, objects, generators)
+            except HistoryNeeded:
+                continue
             except GuardError as error:
                 if last_error is not None and error.found <= last_error.found:
                     raise

@@ -247,7 +247,7 @@ def _moments_of_replicas(mean: Tensor, variance: Tensor, count: Tensor) -> tuple
 
 
 def _update_moving_moment(moving: Weight, new: Tensor, momentum: float) -> None:
-    moving.assign(moving * momentum + cast(new, moving._dtype) * (1.0 - momentum))
+    moving.assign(moving * momentum + cast(new, moving._operand_dtype) * (1.0 - momentum))
 
 
 def _check_clipping(clipping: dict[str, Any]) -> None:

@@ -165,7 +165,8 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
                 A subclass may write ``build(self, a_shape, b_shape)`` to get the shapes of ``call``'s arguments ``a`` and ``b``.
         """
         if self._building:
-            return  # super().build(...) in a subclass's build; the subclass's build finishes the work
+            self.built = True  # as in Keras: a subclass's build may call the layer after super().build(...)
+            return  # the subclass's build finishes the work
         # Without a shape, and for a cell with states, the first call builds the sublayers.
         runs = self._signature.required <= 1 and input_shape is not None
         if runs and any(not layer.built for layer in self._flatten_layers()[1:]):
@@ -395,7 +396,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
         self._seen_shapes.clear()
         own_weights = (*self._trainable_own, *self._other_own)
         for weight in own_weights:
-            if type(weight) is Weight and weight.autocast and weight._dtype.is_floating:
+            if type(weight) is Weight and weight.autocast and weight._operand_dtype.is_floating:
                 weight.__class__ = CastWeight
         if policy.compute is not policy.variable or own_weights:
             # A CastWeight looks up the running layer on the stack, which calls of leaf layers do not use.

@@ -65,7 +65,9 @@ def read_gradient(gradient: Any, variable: Variable, owner: str) -> Gradient:
         ):
             return array
     if variable_array.dtype.kind not in "fV":
-        raise ValueError(f"{owner}: variable '{variable.name}' must be floating, but has dtype {variable._dtype.name}.")
+        raise ValueError(
+            f"{owner}: variable '{variable.name}' must be floating, but has dtype {variable._operand_dtype.name}."
+        )
     if isinstance(gradient, IndexedSlices):
         return _read_rows(gradient, variable, owner)
     tensor = convert_to_tensor(gradient)
@@ -89,7 +91,7 @@ def _converted(array: np.ndarray, variable: Variable, owner: str) -> np.ndarray:
     if array.dtype.kind not in "fViu":
         raise ValueError(
             f"{owner}: the gradient of '{variable.name}' has dtype {array.dtype.name}, which is not a real number; "
-            f"the variable has dtype {variable._dtype.name}."
+            f"the variable has dtype {variable._operand_dtype.name}."
         )
     return move_to_device(array, None).astype(dtype)
 

@@ -18,9 +18,9 @@ from fastgrad._src.core import dtypes
 from fastgrad._src.core.operation import TABLE
 from fastgrad._src.core.placement import move_to_device
 from fastgrad._src.core.recording import hide_from_recorders, is_state_recorded
-from fastgrad._src.core.replicas import ALONE, replica_group_scope
 from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad._src.core.variable import Variable
+from fastgrad._src.core.variable_creators import hidden_variable_scope
 from fastgrad._src.ops.casting import cast
 
 _RECORDING_ATTRIBUTES = frozenset({"_followed", "_changes"})
@@ -70,7 +70,7 @@ class RecordedAttributesBase:
         """Returns the variable that recorded programs read in place of the numeric attribute ``name``."""
         variable: Variable | None = self._followed.get(name)
         if variable is None:
-            with hide_from_recorders(), replica_group_scope(ALONE):
+            with hide_from_recorders(), hidden_variable_scope():
                 variable = self._followed[name] = Variable(
                     np.array(float(self.__dict__[name])), trainable=False, name=name, dtype=dtypes.float64
                 )
@@ -101,7 +101,7 @@ def proxy_if_recorded(owner: Any) -> Any:
     if not is_state_recorded():
         return owner
     if "_changes" not in owner.__dict__:
-        with hide_from_recorders(), replica_group_scope(ALONE):
+        with hide_from_recorders(), hidden_variable_scope():
             owner._changes = Variable(0, trainable=False, name="changes", dtype=dtypes.int64)
             owner._changes._counts_changes = True
             owner._followed = {}

@@ -11,9 +11,9 @@ import numpy as np
 from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.placement import device_scope_of, move_to_device
 from fastgrad._src.core.recording import hide_from_recorders, hide_from_tapes, is_state_recorded
-from fastgrad._src.core.replicas import ALONE, replica_group_scope
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable
+from fastgrad._src.core.variable_creators import hidden_variable_scope
 from fastgrad._src.keras.optimizers.gradients import SummedRows
 from fastgrad._src.keras.optimizers.grouped_update import Group, assign_all, update_in_float32
 from fastgrad._src.keras.optimizers.kernel_optimizer import KernelOptimizer
@@ -270,7 +270,7 @@ class RuleOptimizer(KernelOptimizer):
             and variable is None
         )
         if variable is None:
-            with hide_from_recorders(), device_scope_of(slots[0]._array), replica_group_scope(ALONE):
+            with hide_from_recorders(), device_scope_of(slots[0]._array), hidden_variable_scope():
                 variable = self._live[position] = Variable(np.zeros(-(-rows // 8), np.uint64), trainable=False)
             for slot in slots:
                 slot.live = variable

@@ -89,15 +89,17 @@ class ShardedOptimizer(WrappingOptimizer):
                 "ShardedOptimizer: takes no optimizer with exclude_from_weight_decay: its parts mix variables."
             )
         for variable in variables:
-            if variable._dtype.name not in ("float32", "float64"):
+            if variable._operand_dtype.name not in ("float32", "float64"):
                 raise ValueError(
-                    f"ShardedOptimizer: takes variables of float32 or float64, got {variable.name} of {variable._dtype.name}."
+                    f"ShardedOptimizer: takes variables of float32 or float64, got {variable.name} of {variable._operand_dtype.name}."
                 )
         super().build(variables)
         with hide_from_recorders(), replica_group_scope(ALONE):
             for numbers in _buckets_by_dtype(variables):
-                sharding = Sharding([variables[number].shape for number in numbers], variables[numbers[0]]._dtype.numpy)
-                zeros = np.zeros(sharding.size, variables[numbers[0]]._dtype.numpy)
+                sharding = Sharding(
+                    [variables[number].shape for number in numbers], variables[numbers[0]]._operand_dtype.numpy
+                )
+                zeros = np.zeros(sharding.size, variables[numbers[0]]._operand_dtype.numpy)
                 part = Variable(zeros, trainable=True, name=f"part_{len(self.shards)}")
                 self.shards.append(_Shard(numbers, sharding, part))
             inner.build([shard.part for shard in self.shards])
@@ -216,7 +218,7 @@ def _buckets_by_dtype(variables: Sequence[Variable]) -> list[tuple[int, ...]]:
     size = 0
     for number in reversed(range(len(variables))):
         variable = variables[number]
-        nbytes = int(np.prod(variable.shape)) * variable._dtype.size
+        nbytes = int(np.prod(variable.shape)) * variable._operand_dtype.size
         if not groups or variables[groups[-1][0]].dtype != variable.dtype or size >= SHARD_BYTES:
             groups.append([])
             size = 0

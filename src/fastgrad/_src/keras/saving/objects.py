@@ -70,7 +70,7 @@ def serialize_keras_object(obj: Any) -> Any:
             return obj.item()
         return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": obj.dtype.name}}
     if isinstance(obj, (Tensor, Variable)):
-        return {"class_name": "__tensor__", "config": {"value": obj.numpy().tolist(), "dtype": obj._dtype.name}}
+        return {"class_name": "__tensor__", "config": {"value": obj.numpy().tolist(), "dtype": obj._operand_dtype.name}}
     if isinstance(obj, bytes):
         return {"class_name": "__bytes__", "config": {"value": obj.decode("utf-8")}}
     if isinstance(obj, slice):

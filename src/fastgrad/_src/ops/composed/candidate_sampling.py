@@ -20,6 +20,7 @@ from fastgrad._src.core.errors import InvalidArgumentError, NotFoundError
 from fastgrad._src.core.recording import init_scope
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
+from fastgrad._src.core.variable_creators import hidden_variable_scope
 from fastgrad._src.ops import creation
 from fastgrad._src.ops import random_draws as draws
 from fastgrad._src.ops.arguments import as_python_int, tensor_of, tensor_of_dtype
@@ -142,7 +143,7 @@ def learned_unigram_candidate_sampler(
     true, count, size = _checked_arguments(caller, true_classes, num_true, num_sampled, unique, range_max)
     key = int(num_true), count, bool(unique), size, None if seed is None else int(seed)
     if key not in _learned_counts:
-        with init_scope():
+        with init_scope(), hidden_variable_scope():
             _learned_counts[key] = Variable(np.ones(size), trainable=False)
     counts = _learned_counts[key]
     weights = counts.read_value()
