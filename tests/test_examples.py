@@ -20,7 +20,7 @@ sys.path.append(str(EXAMPLES))  # where Python looks when it runs one of them: t
 
 
 def test_every_example_is_tested():
-    tested = set(re.findall(r'(?:load|example_of_keras)\("(\w+)"\)', Path(__file__).read_text(encoding="utf-8")))
+    tested = set(re.findall(r'(?:load|example_of_keras)\("(\w+)"[,)]', Path(__file__).read_text(encoding="utf-8")))
     assert {file.stem for file in EXAMPLES.glob("*.py")} == tested
 
 
