@@ -21,6 +21,9 @@ from benchmarks.peers.record import write_json
 MEASURES = ("fit", "train_on_batch", "predict")
 """What is timed, in µs a batch of 32 rows."""
 
+EPOCHS = 4
+"""How many epochs a turn has."""
+
 TIMEOUT = 600.0
 
 
@@ -33,7 +36,7 @@ def measure(name: str, pythons: dict[str, str], rounds: int, threads: int) -> di
     """Returns the times of each round of each backend for a model, and the seconds of its first epoch.
 
     Raises:
-        ValueError: the losses of the first epoch differ by more than a thousandth.
+        ValueError: the losses of the first epoch differ by more than 0.3 %.
     """
     results: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:  # without compiled kernels
@@ -51,14 +54,14 @@ def measure(name: str, pythons: dict[str, str], rounds: int, threads: int) -> di
                 losses[backend] = made["loss"]
                 results[backend] = {"first epoch": made["first_epoch"], "versions": made["versions"]}
         results["fastgrad"]["first epoch, no kernels on disk"] = cold_epoch
-        if max(losses.values()) - min(losses.values()) > 1e-3 * max(losses.values()):
+        if max(losses.values()) - min(losses.values()) > 3e-3 * max(losses.values()):
             raise ValueError(f"{name}: losses of the first epoch differ: {losses}")
         for what in MEASURES:
             for number in range(rounds + 1):
                 for backend, result in results.items():
-                    times = processes[backend].ask(TIMEOUT, do="time", what=what, count=1)["times"]
-                    if number:  # the first round warms up
-                        result.setdefault(what, []).extend(times)
+                    times = processes[backend].ask(TIMEOUT, do="time", what=what, count=EPOCHS)["times"]
+                    if number:  # the first round warms up, and so does the first epoch of a turn
+                        result.setdefault(what, []).append(statistics.median(times[1:]))
     finally:
         for process in processes.values():
             process.close()

@@ -34,7 +34,7 @@ Keras 3.15 on fastgrad, beside Keras on its other backends and `fastgrad.keras`.
 the models are in `benchmarks/keras_backends/worker.py`, all times in `benchmarks/results/keras_backends/`.
 
 Each backend has a process of its own with {threads} threads, which take turns. Batches have 32 rows, the optimizer is Adam, and all start from equal weights. Losses of the first epoch are compared before anything is timed: they agree
-within a thousandth. Times are medians of {rounds} rounds.
+within 0.3 %. Times are medians of {rounds} rounds, in each of which a backend runs four epochs; the first of them warms up.
 
 Measured on {date}: {cpu}, {processors} processors, no GPU; {versions}.
 

@@ -1,4 +1,4 @@
-"""Attention and layer normalization by one operation each, where Keras's backend has ten."""
+"""Attention and normalization by one or two operations, where Keras's backend has ten."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from typing import Any
 
 import fastgrad as fg
 from fastgrad._src.ops.attention import attention
+from fastgrad._src.ops.batch_moments import batch_moments, normalized
 from fastgrad._src.ops.normalization import layer_normalization
 
 _DTYPES = (fg.float32, fg.float64)
 
 
-def override_attention(module: ModuleType) -> None:
-    """Replaces the computation of ``dot_product_attention``, which has checked and cast its arguments."""
-    by_operations = module._dot_product_attention_xla
+def override_backend(module: ModuleType) -> None:
+    """Replaces attention, which has checked and cast its arguments, and batch normalization."""
+    by_operations, moments_by_operations = module._dot_product_attention_xla, module._compute_moments
+    normalization_by_operations = module.batch_normalization
 
     def dot_product_attention(
         query: Any, key: Any, value: Any, bias: Any, mask: Any, is_causal: bool, scale: Any
@@ -26,10 +28,30 @@ def override_attention(module: ModuleType) -> None:
         mask = None if mask is None else fg.convert_to_tensor(mask)
         return attention(query, key, value, mask, scale=scale, causal=is_causal)
 
-    vars(module)["_dot_product_attention_xla"] = dot_product_attention
+    def moments(x: Any, axes: Any, keepdims: bool) -> tuple[fg.Tensor, fg.Tensor]:
+        x = fg.convert_to_tensor(x)
+        if keepdims or x.dtype not in _DTYPES or list(axes) != [*range(x.shape.rank - 1)]:
+            return moments_by_operations(x, axes, keepdims)
+        return batch_moments(x, x.shape.rank - 1)
+
+    def batch_normalization(
+        x: Any, mean: Any, variance: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3
+    ) -> fg.Tensor:
+        x, mean, variance = (fg.convert_to_tensor(each) for each in (x, mean, variance))
+        scale, offset = (None if each is None else fg.convert_to_tensor(each) for each in (scale, offset))
+        vectors = [each for each in (mean, variance, scale, offset) if each is not None]
+        if x.dtype not in _DTYPES or any(each.dtype != x.dtype or each.shape.rank != 1 for each in vectors):
+            return normalization_by_operations(x, mean, variance, axis, offset, scale, epsilon)
+        return normalized(x, mean, variance, scale, offset, epsilon, axis % x.shape.rank)
+
+    vars(module).update(
+        _dot_product_attention_xla=dot_product_attention,
+        _compute_moments=moments,
+        batch_normalization=batch_normalization,
+    )
 
 
-def override_normalization(module: ModuleType) -> None:
+def override_layer_normalization(module: ModuleType) -> None:
     """Replaces the computation of ``layer_normalization`` over the last axis."""
     by_operations = module._layer_normalization
 

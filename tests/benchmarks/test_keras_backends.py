@@ -13,7 +13,13 @@ def result(**factors):
     backends = {}
     for backend, factor in {"fastgrad": 1.0, **factors}.items():
         times = [factor * time for time in (10.0, 20.0, 30.0)]
-        backends[backend] = {"fit": times, "train_on_batch": times, "predict": times, "first epoch": factor, "versions": {}}
+        backends[backend] = {
+            "fit": times,
+            "train_on_batch": times,
+            "predict": times,
+            "first epoch": factor,
+            "versions": {},
+        }
     backends["fastgrad"] |= {"first epoch, no kernels on disk": 3.0, "versions": {"Keras": "3.15.1"}}
     machine = {"cpu": "a processor", "processors": 2}
     return {"backends": backends, "threads": 2, "date": "2026-11-30T00:00:00", "machine": machine}
@@ -26,7 +32,9 @@ def test_ratios_are_medians_of_those_of_a_round():
 
 def test_the_page_says_who_is_ahead_and_who_is_behind():
     ahead = {"one": result(jax=2.0, tensorflow=9.0), "two": result(jax=8.0, torch=9.0)}
-    told = "`fit` on fastgrad is 4.00 times as fast as on the fastest other backend, in the geometric mean of the 2 models"
+    told = (
+        "`fit` on fastgrad is 4.00 times as fast as on the fastest other backend, in the geometric mean of the 2 models"
+    )
     assert sentence(ahead).startswith(told)
     assert sentence(ahead).endswith("at least 2.00 times in all 2. No other backend is faster in any row.")
     behind = sentence({"one": result(jax=0.5)})

@@ -100,3 +100,38 @@ def test_layer_normalization_and_its_gradient_are_those_of_the_formula(options, 
     results, expected = [y, *tape.gradient(losses[0], variables)], [wanted, *tape.gradient(losses[1], variables)]
     for result, value in zip(results, expected, strict=True):
         np.testing.assert_allclose(result, value, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("options", [{}, {"axis": 1}, {"center": False}, {"scale": False}], ids=str)
+def test_batch_normalization_and_its_gradient_are_those_of_the_formula(options, dtype, training):
+    layer = keras.layers.BatchNormalization(epsilon=0.01, momentum=0.9, dtype=dtype, **options)
+    x = tf.constant(normal(3, 4, 5, dtype=dtype))
+    layer.build(x.shape)
+    for number, weight in enumerate(layer.trainable_weights):
+        weight.assign(1.5 + number + normal(*weight.shape))
+    layer.moving_variance.assign(2.0 + normal(*layer.moving_variance.shape) ** 2)
+    axis = options.get("axis", 2)
+    shape = [size if place == axis else 1 for place, size in enumerate(x.shape)]
+    moving = tf.reshape(layer.moving_mean, shape), tf.reshape(layer.moving_variance, shape)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        y = layer(x, training=training)
+        wide = tf.cast(x, "float64")
+        mean, variance = tf.nn.moments(wide, [place for place in range(3) if place != axis], keepdims=True)
+        used = (mean, variance) if training else [tf.cast(each, "float64") for each in moving]
+        wanted = (wide - used[0]) / tf.sqrt(used[1] + 0.01)
+        if layer.gamma is not None:
+            wanted = wanted * tf.cast(tf.reshape(layer.gamma.value, shape), "float64")
+        if layer.beta is not None:
+            wanted = wanted + tf.cast(tf.reshape(layer.beta.value, shape), "float64")
+        losses = tf.reduce_sum(tf.sin(y)), tf.reduce_sum(tf.sin(wanted))
+    tolerance = {"float32": 2e-5, "float64": 1e-12, "float16": 3e-2}[dtype]
+    variables = [x, *layer.trainable_weights]
+    results, expected = [y, *tape.gradient(losses[0], variables)], [wanted, *tape.gradient(losses[1], variables)]
+    for result, value in zip(results, expected, strict=True):
+        np.testing.assert_allclose(result, value, rtol=tolerance, atol=tolerance)
+    if training:
+        wanted = 0.9 * moving[0].numpy() + 0.1 * mean.numpy()
+        np.testing.assert_allclose(tf.reshape(layer.moving_mean, shape), wanted, rtol=1e-2, atol=1e-3)
