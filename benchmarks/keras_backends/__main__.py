@@ -12,7 +12,7 @@ import tempfile
 from typing import Any
 
 from benchmarks.keras_backends import worker_models
-from benchmarks.keras_backends.page import PAGE, PICTURE, RESULTS, page, picture, stored
+from benchmarks.keras_backends.page import PAGE, PICTURE, RESULTS, file_of, page, picture, stored
 from benchmarks.machine import provenance
 from benchmarks.peers.__main__ import warn_if_busy
 from benchmarks.peers.process import PeerProcess
@@ -20,6 +20,9 @@ from benchmarks.peers.record import write_json
 
 MEASURES = ("fit", "train_on_batch", "predict")
 """What is timed, in µs a batch of 32 rows."""
+
+TOLERANCES = {"MobileNetV2 96x96": 5e-3}
+"""How far losses may be apart where it is more than a thousandth: rounding decides signs of small gradients, which Adam's first step follows."""
 
 EPOCHS = 4
 """How many epochs a turn has."""
@@ -36,7 +39,7 @@ def measure(name: str, pythons: dict[str, str], rounds: int, threads: int) -> di
     """Returns the times of each round of each backend for a model, and the seconds of its first epoch.
 
     Raises:
-        ValueError: the losses of the first epoch differ by more than 0.3 %.
+        ValueError: the losses of the first epoch differ by more than the tolerance.
     """
     results: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:  # without compiled kernels
@@ -54,7 +57,7 @@ def measure(name: str, pythons: dict[str, str], rounds: int, threads: int) -> di
                 losses[backend] = made["loss"]
                 results[backend] = {"first epoch": made["first_epoch"], "versions": made["versions"]}
         results["fastgrad"]["first epoch, no kernels on disk"] = cold_epoch
-        if max(losses.values()) - min(losses.values()) > 3e-3 * max(losses.values()):
+        if max(losses.values()) - min(losses.values()) > TOLERANCES.get(name, 1e-3) * max(losses.values()):
             raise ValueError(f"{name}: losses of the first epoch differ: {losses}")
         for what in MEASURES:
             for number in range(rounds + 1):
@@ -86,9 +89,7 @@ def main() -> None:
         for name in options.models:
             facts = provenance(f"python -m benchmarks.keras_backends --models {name!r}")
             results = measure(name, pythons, options.rounds, options.threads)
-            write_json(
-                RESULTS / f"{name}.json", {**facts, "model": name, "threads": options.threads, "backends": results}
-            )
+            write_json(file_of(name), {**facts, "model": name, "threads": options.threads, "backends": results})
             for what in MEASURES:
                 row = ", ".join(f"{backend} {statistics.median(times[what]):.4g}" for backend, times in results.items())
                 print(f"{name}, {what}: {row}", flush=True)
