@@ -676,12 +676,71 @@ class CallsItself:
     def step_by_another_function(self, x):
         return applied(self, x)
 
+    def step_by_a_local_name(self, x):
+        model = self
+        return x * model.factor
+
+    def step_by_two_local_names(self, x):
+        y, model = x, self
+        return y * model.factor
+
 
 def applied(function, x):
     return function(x)
 
 
-@pytest.mark.parametrize("method", ["step", "step_by_another_function"])
+class Settings:
+    __slots__ = ("rate",)
+
+    def __init__(self):
+        self.rate = 2.0
+
+
+class ReadsByLocalNames:
+    """A model whose steps read an object's attribute by a name that is assigned together with another."""
+
+    def __init__(self):
+        self.settings = Settings()
+        self.rate = 2.0
+
+    def of_an_attribute(self, x):
+        settings, y = self.settings, x
+        return y * settings.rate
+
+    def of_itself(self, x):
+        y, model = x, self
+        return y * model.rate
+
+    def of_a_conditional(self, x):
+        return x * (self.settings if self.rate else self).rate
+
+    def of_a_loop(self, x):
+        for settings in (self.settings, self.settings):
+            x = x * settings.rate
+        return x / 2.0
+
+
+class ReadsByLocalNamesInKeras(ReadsByLocalNames, tf.keras.Model):
+    """The same as a Keras model."""
+
+    def __init__(self):
+        tf.keras.Model.__init__(self)
+        ReadsByLocalNames.__init__(self)
+
+
+@pytest.mark.parametrize("kind", [ReadsByLocalNames, ReadsByLocalNamesInKeras])
+@pytest.mark.parametrize("method", ["of_an_attribute", "of_itself", "of_a_conditional", "of_a_loop"])
+def test_a_change_is_seen_by_any_local_name(method, kind):
+    model = kind()
+    step = tf.function(getattr(model, method))
+    assert results(step) == [2.0] * 3
+    model.settings.rate = model.rate = 4.0
+    assert results(step) == [8.0 if method == "of_a_loop" else 4.0] * 3
+
+
+@pytest.mark.parametrize(
+    "method", ["step", "step_by_another_function", "step_by_a_local_name", "step_by_two_local_names"]
+)
 def test_a_method_that_calls_its_object_sees_changes_of_what_the_object_reads(method):
     model = CallsItself()
     step = tf.function(getattr(model, method))

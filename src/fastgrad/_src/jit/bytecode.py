@@ -44,11 +44,7 @@ def name_paths_of(code: CodeType) -> tuple[NamePath, ...]:
     current: NamePath | None = None
     getattr_positions: list[int] = []  # positions of `getattr` reads that wait for an attribute name
     getattr_path: NamePath | None = None  # the path of the result of its call
-    for position, instruction in enumerate(dis.get_instructions(code)):
-        name = instruction.opname
-        if name in _SKIPPED_OPCODES:
-            continue
-        value: Any = instruction.argval
+    for position, (name, value) in enumerate(_single_instructions(code)):
         if (
             current is not None
             and current.kind == "local"
@@ -72,8 +68,8 @@ def name_paths_of(code: CodeType) -> tuple[NamePath, ...]:
                 getattr_positions.append(position)
         elif name in ("LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"):
             current = NamePath("free", value, ()) if value in code.co_freevars else local_paths.get(value)
-        elif name.startswith("LOAD_FAST") or name == "STORE_FAST_LOAD_FAST":
-            current = local_paths.get(value[-1] if isinstance(value, tuple) else value)
+        elif name == "LOAD_FAST":
+            current = local_paths.get(value)
         else:
             if name == "STORE_FAST" and current is not None and stored.get(value) == 1:
                 local_paths[value] = current  # a local name for it
@@ -84,16 +80,26 @@ def name_paths_of(code: CodeType) -> tuple[NamePath, ...]:
     return tuple(paths)
 
 
+def _single_instructions(code: CodeType) -> Iterator[tuple[str, Any]]:
+    """Yields the opcodes of code with their values; those of two local names, such as STORE_FAST_LOAD_FAST, as two."""
+    for instruction in dis.get_instructions(code):
+        opcode, value = instruction.opname, instruction.argval
+        accesses = _FAST_ACCESS_PATTERN.findall(opcode)
+        if accesses:  # LOAD_FAST_CHECK and LOAD_FAST_BORROW are LOAD_FAST
+            names = value if isinstance(value, tuple) else (value,)
+            yield from ((f"{access}_FAST", name) for access, name in zip(accesses, names, strict=True))
+        elif opcode not in _SKIPPED_OPCODES:
+            yield opcode, value
+
+
 def first_access(code: CodeType, name: str) -> str | None:
     """Returns how the code of a function first uses a local name: "LOAD", "STORE" or "DELETE"; None if it does not use the name."""
     if name in code.co_cellvars:
         return "LOAD"  # an inner function uses it
-    for instruction in dis.get_instructions(code):
-        accesses = _FAST_ACCESS_PATTERN.findall(instruction.opname)  # two in opcodes such as STORE_FAST_LOAD_FAST
-        names = instruction.argval if len(accesses) > 1 else (instruction.argval,)
-        for access, accessed in zip(accesses, names, strict=bool(accesses)):
-            if accessed == name:
-                return access
+    for opcode, accessed in _single_instructions(code):
+        access, _, kind = opcode.partition("_")
+        if kind == "FAST" and accessed == name:
+            return access
     return None
 
 
@@ -123,10 +129,7 @@ def _is_getattr_name(getattr_positions: list[int], position: int) -> bool:
 def _assignment_counts(code: CodeType) -> dict[str, int]:
     """Returns how often each local name is assigned."""
     counts: dict[str, int] = {}
-    for instruction in dis.get_instructions(code):
-        if instruction.opname.startswith(("STORE_FAST", "DELETE_FAST", "STORE_DEREF")):
-            names = instruction.argval if isinstance(instruction.argval, tuple) else (instruction.argval,)
-            names = names[:1] if instruction.opname == "STORE_FAST_LOAD_FAST" else names
-            for name in names:
-                counts[name] = counts.get(name, 0) + 1
+    for opcode, name in _single_instructions(code):
+        if opcode in ("STORE_FAST", "DELETE_FAST", "STORE_DEREF"):
+            counts[name] = counts.get(name, 0) + 1
     return counts

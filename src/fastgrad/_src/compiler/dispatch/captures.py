@@ -299,15 +299,15 @@ class Captures:
             return
         self._analysed_functions.add(key)
         self._alive += [function, *bound.values()]
-        containers: list[Any] = []
-        for path in name_paths_of(code):
-            if path.kind != "held":
-                containers += [
-                    value for value in self._capture_path(path, function, code, bound) if _is_filled_container(value)
-                ]
+        values = [
+            value
+            for path in name_paths_of(code)
+            if path.kind != "held"
+            for value in self._capture_path(path, function, code, bound)
+        ]
         held_paths = [path for path in name_paths_of(code) if path.kind == "held"]
         if held_paths:
-            for item in _contained_objects(containers):
+            for item in _held_objects(values):
                 for path in held_paths:
                     self._capture_attributes(item, path.attributes, f"a held {type(item).__name__}")
 
@@ -315,9 +315,10 @@ class Captures:
         """Captures the values of a path; returns them."""
         name = path.name
         if path.kind == "used":
-            if name in bound:
-                self._capture_names_read_by(bound[name])
-            return []
+            if name not in bound:
+                return []
+            self._capture_names_read_by(bound[name])
+            return [bound[name]]
         if path.kind == "local":
             value = bound.get(name, _NO_VALUE)
             if value is _NO_VALUE:
@@ -496,10 +497,10 @@ def _is_filled_container(value: Any) -> bool:
     return isinstance(value, (list, tuple, dict)) and bool(value)
 
 
-def _contained_objects(containers: Sequence[Any]) -> list[Any]:
-    """Returns the objects in containers, nested ones included, whose attributes code may read in any way."""
-    objects: dict[int, Any] = {}
-    queue = list(containers)
+def _held_objects(values: Sequence[Any]) -> list[Any]:
+    """Returns the objects whose attributes code may read in any way: those in containers, nested ones included, and users' own among ``values``."""
+    objects = {id(value): value for value in values if _is_users_object(value)}
+    queue = [value for value in values if _is_filled_container(value)]
     for container in queue:
         for item in list(container.values() if isinstance(container, dict) else container)[
             :_MOST_SEARCHED_CONTAINER_ITEMS
@@ -509,6 +510,17 @@ def _contained_objects(containers: Sequence[Any]) -> list[Any]:
             elif not isinstance(item, (*VALUE_TYPES, Tensor, Variable, np.ndarray, list, tuple, dict)):
                 objects[id(item)] = item
     return list(objects.values())[:_MOST_SEARCHED_CONTAINER_ITEMS]
+
+
+def _is_users_object(value: Any) -> bool:
+    """True for an object of a user's class: it may get a local name that the bytecode hides, as in ``a, b = self.config, x``."""
+    kind = type(value)
+    library = kind.__module__.partition(".")[0]
+    return (
+        (hasattr(value, "__dict__") or hasattr(kind, "__slots__"))
+        and not isinstance(value, (ModuleType, FunctionType, type))
+        and not (library in UNSEARCHED_LIBRARIES or library == "keras")  # Keras's classes have `_guarded_settings`
+    )
 
 
 class _DeletionCallback:
