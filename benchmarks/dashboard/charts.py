@@ -187,7 +187,7 @@ def roofline_points(
     found = []
     for name, record in records.items():
         rows = record.results[FUNCTION].kernels if FUNCTION in record.results else []
-        total = sum(row["microseconds"] for row in rows)
+        total = math.fsum(row["microseconds"] for row in rows)
         for row in rows:
             time, share = row["microseconds"], row["microseconds"] / total if total else 0.0
             worth = share >= smallest and time / row["count"] >= shortest

@@ -122,7 +122,9 @@ def limit_shares(record: Record) -> LimitShares | None:
     if result is None or not result.kernels or not result.microseconds or not {"1", str(threads)} <= {*limits}:
         return None
     seconds = result.median() / 1e6
-    flops, moved, alone = (sum(row[what] for row in result.kernels) for what in ("flops", "bytes", "microseconds"))
+    flops, moved, alone = (
+        math.fsum(row[what] for row in result.kernels) for what in ("flops", "bytes", "microseconds")
+    )
 
     def shares_of(limit: Mapping[str, float], flops: float, moved: float, seconds: float) -> tuple[float, float]:
         return flops / seconds / limit["flops_per_second"], moved / seconds / limit["bytes_per_second"]

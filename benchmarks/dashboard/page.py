@@ -1,6 +1,7 @@
 """The page: sections of figures, tables and text, in one self-contained HTML file."""
 
 import html
+import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -265,7 +266,7 @@ def _kernel_tables(records: Mapping[str, Record]) -> str:
     parts = []
     for name, record in records.items():
         rows = record.results[FUNCTION].kernels if FUNCTION in record.results else []
-        total = sum(row["microseconds"] for row in rows)
+        total = math.fsum(row["microseconds"] for row in rows)
         if not total:
             continue
         cells = [

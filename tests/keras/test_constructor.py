@@ -64,6 +64,13 @@ def test_errors_and_annotations_are_those_of_a_written_method(kind):
 
 @pytest.mark.parametrize("kind", [kind for kind in vars(L).values() if "get_random_transformation" in dir(kind)])
 def test_the_docstring_of_a_layer_of_images_has_its_arguments(kind):
-    listed = kind.__doc__.partition("    Args:\n")[2].partition("\n\n")[0].replace(",", ":").replace(":", " : ").split()
+    listed = (
+        inspect.cleandoc(kind.__doc__)
+        .partition("Args:\n")[2]
+        .partition("\n\n")[0]
+        .replace(",", ":")
+        .replace(":", " : ")
+        .split()
+    )
     assert set(names(kind)) <= set(listed)
     assert names(kind)[:1] == listed[:1]

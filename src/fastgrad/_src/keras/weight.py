@@ -271,9 +271,7 @@ class CastWeight(Weight):
         return super()._operand_dtype if reader is None or not reader.is_floating else reader
 
     def _cast_for_running_layer(self, tensor: Tensor) -> Tensor:
-        stack = (
-            naming.running_layers.now.stack
-        )  # repeats ``_operand_dtype`` without its call, because every read runs this
+        stack = naming.running_layers.now.stack  # as in ``_operand_dtype``, without its call: every read runs this
         reader = getattr(stack[-1], "_layer_dtype", None) if stack else None
         return tensor if reader is None or not reader.is_floating else cast(tensor, reader)
 
