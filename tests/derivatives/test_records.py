@@ -203,7 +203,10 @@ def returned_instance(x):
 
 @numba.njit
 def one_of_two(x, first):
-    mean = Mean(x[0], x) if first else Mean(x[1], x)
+    mean = Mean(x[0], x)
+    for _ in range(2):
+        if first:
+            mean = Mean(x[1], x)
     return mean.value
 
 

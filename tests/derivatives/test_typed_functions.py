@@ -88,6 +88,7 @@ def test_an_equal_array_in_the_place_of_one_that_changes_later(name, monkeypatch
     assert slope(function) == 4.0
 
 
+@pytest.mark.filterwarnings("ignore:Setting the dtype:DeprecationWarning")  # NumPy 2.5
 def test_an_array_whose_elements_or_dtype_change(monkeypatch):
     monkeypatch.setitem(globals(), "WEIGHTS", np.array([4.0, 3.0]))
     assert fg.grad(weighted)(1.0) == 8.0

@@ -403,6 +403,10 @@ ROWS: dict[str, list[Row]] = {
         Row("lambda x, y: np.dot(x, y)", UNEQUAL),
         Row("lambda x, y: (x @ y).sum()", [(MATRIX, SQUARE), (SQUARE, MATRIX), (NO_ROWS, MATRIX.T.copy())]),
     ],
+    "operator.matmul": [
+        Row("lambda x, y: (x @ y).sum()", [(SQUARE, X[:2]), (SQUARE, X), (MATRIX, X[:3]), (MATRIX, NOTHING)])
+    ],
+    "numpy.vdot": [Row("lambda x, y: np.vdot(x, y)", UNEQUAL)],
     "numpy.cross": [Row("lambda x, y: np.cross(x, y).sum()", [(X, X), (X[:3], X[:3]), (X[:3], NOTHING)])],
     "numpy.convolve": [Row("lambda x, y: np.convolve(x, y).sum()", UNEQUAL)],
     "numpy.interp": [
@@ -500,7 +504,7 @@ ANYTHING: dict[str, tuple[str, ...]] = {
     "it is a function of a singular value decomposition or of eigenvalues, whose derivative has errors of its own": tuple(
         f"numpy.linalg.{name}" for name in ("cond", "eig", "eigvals", "lstsq", "matrix_rank", "norm", "pinv")
     ),
-    "it takes any matrices": ("numpy.kron",),
+    "it takes any arrays": ("numpy.kron", "numpy.outer"),
     "it raises for coefficients of no elements alone": ("numpy.polynomial.polyutils.as_series",),
     "strides are bytes, of which Numba checks nothing": ("numpy.lib.stride_tricks.as_strided",),
     "it sets the state of the generator": ("numpy.random.seed", "random.seed"),

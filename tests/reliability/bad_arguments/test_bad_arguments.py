@@ -13,7 +13,7 @@ import pytest
 from fastgrad._src.derivatives.frontend import methods
 from fastgrad._src.derivatives.frontend.calls import RANDOM_DRAWS
 from fastgrad._src.derivatives.ir import special_functions
-from fastgrad._src.derivatives.numpy import array_functions, functions
+from fastgrad._src.derivatives.numpy import array_functions, functions, products  # noqa: F401  # the import adds rules
 from fastgrad._src.derivatives.runtime.code_expressions import Expressions
 from fastgrad._src.derivatives.runtime.code_functions import FUNCTION_RULES
 from fastgrad._src.jit.numba_features import PLAIN_VARIABLE

@@ -41,7 +41,7 @@ WITHOUT_GRADIENT = """
 DType AggregationMethod VariableAggregation VariableSynchronization TensorShape Tensor TensorSpec Form Unary KerasTensor InputSpec
 Loss Reduction Layer Wrapper Operator Input InputLayer
 control_dependencies enable_eager_execution executing_eagerly get_logger get_static_value group init_scope inside_function
-is_symbolic_tensor no_op device print get_current_name_scope name_scope is_tensor floatx function
+is_symbolic_tensor no_op device print get_current_name_scope name_scope variable_creator_scope register_tensor_conversion_function is_tensor floatx function
 serialize deserialize get resolve_identifier is_function serialize_keras_object deserialize_keras_object
 Assert assert_equal assert_greater assert_less assert_rank equal greater greater_equal less less_equal not_equal
 logical_and logical_not logical_or logical_xor is_finite is_inf is_nan is_non_decreasing is_strictly_increasing

@@ -57,6 +57,7 @@ def _inline_generators(function_ir: ir.FunctionIR, argument_types: Any, depth: i
     while True:
         for loop in _loops_over_generators(function_ir, argument_types):
             generator_ir = compiler.run_frontend(loop.function.py_func, inline_closures=True)
+            drop_handlers_of_comprehensions(generator_ir)
             inner = _inline_generators(generator_ir, (), depth + 1)
             if has_try(generator_ir) or not 0 < _count_of_yields(generator_ir) <= MAX_YIELDS:
                 continue
@@ -72,12 +73,69 @@ def _inline_generators(function_ir: ir.FunctionIR, argument_types: Any, depth: i
             return inlined
 
 
+def drop_handlers_of_comprehensions(function_ir: ir.FunctionIR) -> bool:
+    """Removes the exception handlers of comprehensions, which Python has from 3.12 on; returns whether there were any.
+
+    They restore names and raise again, of which Numba makes an AssertionError. Without them the exception is that of the comprehension.
+    """
+    blocks = function_ir.blocks
+    handlers = {label for label, block in blocks.items() if _raises_again(block.terminator)}
+    if not handlers:
+        return False
+    for block in blocks.values():
+        end = block.terminator
+        if isinstance(end, ir.Branch) and end.truebr in handlers:
+            block.body[-1] = ir.Jump(end.falsebr, end.loc)
+    for dead in ir_utils.compute_cfg_from_blocks(blocks).dead_nodes():
+        del blocks[dead]
+    marks = {statement.target.name for statement in _marks_of_try(function_ir)}
+    has_handlers = any(
+        isinstance(block.terminator, ir.Branch) and _called_name(function_ir, block.terminator.cond) in marks
+        for block in blocks.values()
+    )
+    for block in () if has_handlers else blocks.values():
+        block.body = [
+            statement
+            for statement in block.body
+            if not (
+                isinstance(statement, ir.Assign)
+                and (
+                    statement.target.name in marks
+                    or (operation_of(statement.value) == "call" and statement.value.func.name in marks)
+                )
+            )
+        ]
+    function_ir.blocks = ir_utils.simplify_CFG(blocks)  # each test had a block of its own
+    function_ir._definitions = build_definitions(function_ir.blocks)
+    return True
+
+
+def _raises_again(end: ir.Stmt) -> bool:
+    """True for what Numba makes of a second raise of an exception."""
+    return isinstance(end, ir.StaticRaise) and end.exc_class is AssertionError and "RERAISE" in str(end.exc_args)
+
+
+def _called_name(function_ir: ir.FunctionIR, variable: ir.Var) -> str:
+    """Returns the variable of the function whose call gave ``variable``; "" if there is none."""
+    definitions = function_ir._definitions.get(variable.name, [])
+    is_call = len(definitions) == 1 and operation_of(definitions[0]) == "call"
+    return definitions[0].func.name if is_call else ""
+
+
+def _marks_of_try(function_ir: ir.FunctionIR) -> list[ir.Assign]:
+    """Returns the assignments of the functions that mark ``try`` statements."""
+    return [
+        statement
+        for block in function_ir.blocks.values()
+        for statement in block.find_insts(ir.Assign)
+        if isinstance(statement.value, (ir.Global, ir.FreeVar))
+        and getattr(statement.value.value, "__module__", "") == "numba.core.unsafe.eh"
+    ]
+
+
 def has_try(function_ir: ir.FunctionIR) -> bool:
     """True if a function has a ``try`` statement."""
-    statements = [statement for block in function_ir.blocks.values() for statement in block.body]
-    values = [statement.value for statement in statements if isinstance(statement, ir.Assign)]
-    functions = [value.value for value in values if isinstance(value, (ir.Global, ir.FreeVar))]
-    return any(getattr(function, "__module__", "") == "numba.core.unsafe.eh" for function in functions)
+    return bool(_marks_of_try(function_ir))
 
 
 def _count_of_yields(function_ir: ir.FunctionIR) -> int:

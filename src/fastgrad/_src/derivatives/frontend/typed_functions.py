@@ -11,7 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
-from fastgrad._src.derivatives.frontend.generators import inline_generators, operation_of
+from fastgrad._src.derivatives.frontend.generators import (
+    drop_handlers_of_comprehensions,
+    inline_generators,
+    operation_of,
+)
 from fastgrad._src.derivatives.functions.content import Reached, reached_content
 from fastgrad._src.derivatives.functions.parameters import signature_of
 from fastgrad._src.derivatives.ir.operands import refuse
@@ -82,7 +86,7 @@ class JoinArrayExpressions(FunctionPass):  # type: ignore[misc]  # Numba has no 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
 class InlineGenerators(FunctionPass):  # type: ignore[misc]  # Numba has no types
-    """Inlines generators into the loops that consume them."""
+    """Drops the exception handlers of comprehensions, and inlines generators into the loops that consume them."""
 
     _name = "fastgrad_inline_generators"
 
@@ -91,8 +95,9 @@ class InlineGenerators(FunctionPass):  # type: ignore[misc]  # Numba has no type
 
     def run_pass(self, state: Any) -> bool:
         """Rewrites the blocks of ``state.func_ir``."""
+        is_changed = drop_handlers_of_comprehensions(state.func_ir)
         state.generators = inline_generators(state.func_ir, state.args)
-        return bool(state.generators.functions)
+        return is_changed or bool(state.generators.functions)
 
 
 @register_pass(mutates_CFG=False, analysis_only=False)
