@@ -11,6 +11,7 @@ import fastgrad as fg
 from fastgrad._src.derivatives.code import tree as code
 from fastgrad._src.derivatives.runtime import code_compiler
 from fastgrad._src.derivatives.runtime.code_lifetimes import Lifetimes
+from fastgrad._src.jit import dispatcher_cache
 from tests.derivatives.both_ways import compiled_from_text, differences
 
 
@@ -143,6 +144,31 @@ def test_an_exception_names_the_line_of_the_user():
     last = traceback.extract_tb(error.value.__traceback__)[-1]
     assert last.filename == __file__
     assert last.line == 'raise KeyError("too small")'
+
+
+def function_in_file(path, line):
+    """Returns a function that a file defines, with the line at which it raises KeyError."""
+    text = "def f(x):\n    if x * x < 1.0:\n        raise KeyError('small')\n    return x * x\n"
+    scope = {}
+    exec(compile("\n" * line + text, path, "exec"), scope)
+    return numba.njit(scope["f"]), line + 3
+
+
+@pytest.mark.parametrize("has_new_process", [False, True])
+def test_an_exception_names_the_line_of_the_function_where_others_have_the_same_text(
+    monkeypatch, tmp_path, has_new_process
+):
+    monkeypatch.setenv("FASTGRAD_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(dispatcher_cache, "COMPILED", dispatcher_cache.RecentlyUsed())
+    for path, first in [("/one/file.py", 0), ("/another/file.py", 0), ("/one/file.py", 5), ("/another/file.py", 0)]:
+        if has_new_process:
+            dispatcher_cache.COMPILED = dispatcher_cache.RecentlyUsed()
+        f, line = function_in_file(path, first)
+        for derivative in (fg.grad(f), lambda x, f=f: fg.jvp(f)(x, 1.0)):
+            with pytest.raises(KeyError, match="small") as error:
+                derivative(0.5)
+            last = traceback.extract_tb(error.value.__traceback__)[-1]
+            assert (last.filename, last.lineno) == (path, line)
 
 
 def test_code_that_is_refused_is_compiled_from_its_text(monkeypatch, tmp_path):

@@ -12,7 +12,7 @@ import sys
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import llvmlite.binding as llvm
 import numba
@@ -63,36 +63,58 @@ COMPILED = RecentlyUsed()
 """What Numba made of derivatives, by the text that it depends on: derivatives of one text are compiled once."""
 
 
+class FunctionLines(NamedTuple):
+    """Where the source of a function is.
+
+    Attributes:
+        file: the path, as tracebacks show it.
+        lines: the number of the line of each range of bytecode.
+    """
+
+    file: str
+    lines: tuple[tuple[int, int, int | None], ...]
+
+
+_NAMES_LINES = cache.Entry(b"", ())
+"""The entry of a derivative whose exceptions name lines of the user's files: its code is kept with the lines of the functions."""
+
+
 class DispatcherCache(NullCache):  # type: ignore[misc]
     """The cache of a derivative's dispatcher, in memory and on disk. It keeps nothing if derivatives have Numba's own code libraries.
 
     Args:
         key_of: maps argument types to the key, or to None.
+        lines_of: returns where the functions are that exceptions may name; their lines are no part of the key.
     """
 
-    def __init__(self, key_of: Callable[[tuple[Any, ...]], str | None]) -> None:
+    def __init__(
+        self,
+        key_of: Callable[[tuple[Any, ...]], str | None],
+        lines_of: Callable[[], list[FunctionLines]] = list,
+    ) -> None:
         self._key_of = key_of
+        self._lines_of = lines_of
 
     def load_overload(self, signature: Any, target: Any) -> Any:
         """Returns what Numba made of a derivative for argument types, in this process or an earlier one; None if it has to be compiled."""
         key = self._key_of(sigutils.normalize_signature(signature)[0]) if is_on(Feature.LIBRARIES) else None
         if key is None:
             return None
-        content = _content(key)
-        result = COMPILED.get(content)
-        if result is not None:  # each dispatcher has an entry of its own, which it removes when it is deleted
-            entry = target.get_executable(result.library, result.fndesc, result.environment)
-            return result._replace(entry_point=entry, metadata=None)
-        entry = store.load(content)
-        if entry is None:
+        content, known = self._known(_content(key))
+        if known is None:
             return None
-        reduced, environments = pickle.loads(zlib.decompress(entry.code))  # noqa: S301 - other users can't write it, see jit/cache.py
+        if not isinstance(
+            known, cache.Entry
+        ):  # each dispatcher has an entry of its own, which it removes when it is deleted
+            entry_point = target.get_executable(known.library, known.fndesc, known.environment)
+            return known._replace(entry_point=entry_point, metadata=None)
+        reduced, environments = pickle.loads(zlib.decompress(known.code))  # noqa: S301 - other users can't write it, see jit/cache.py
         rtsys.initialize(target)
-        if "numba_parallel_for" in entry.symbols:
+        if "numba_parallel_for" in known.symbols:
             parallel._launch_threads()  # Numba knows it from then on
-        if not _has_symbols(entry.symbols):
+        if not _has_symbols(known.symbols):
             target.refresh()  # loads all that Numba has: it takes longer than all else here
-            if not _has_symbols(entry.symbols):
+            if not _has_symbols(known.symbols):
                 return None
         result = compiler.CompileResult._rebuild(target, *reduced)
         result.library.environments = [(name, _environment(*values)) for name, *values in environments]
@@ -111,19 +133,39 @@ class DispatcherCache(NullCache):  # type: ignore[misc]
             return
         try:
             type_text(result.signature.return_type)
+            lines = self._lines_of()
         except NoKeyError:
             return
-        content = _content(key)
-        COMPILED.put(content, result)
         environments = [
             (name, values.globals.get("__name__", __name__), values.consts) for name, values in library.environments
         ]
         reduced = result._reduce()
         _, _, (machine_code, _) = reduced[0]
         symbols = undefined_symbols(machine_code)
+        content = _content(key)
+        if any(
+            os.fsencode(function.file) + pickle.MEMOIZE in machine_code for function in lines
+        ):  # exceptions are pickled
+            COMPILED.put(content, _NAMES_LINES)
+            store.save(content, _NAMES_LINES)
+            content = _content_at(content, lines)
+        COMPILED.put(content, result)
         if symbols is not None:
             code = zlib.compress(serialize.dumps((reduced, environments)), 1)
             store.save(content, cache.Entry(code, tuple(symbols)))
+
+    def _known(self, content: str) -> tuple[str, Any]:
+        """Returns the content under which a derivative is kept, and what is kept: Numba's result, an entry of the disk, or None."""
+        known = COMPILED.get(content) or store.load(content)
+        if known != _NAMES_LINES:
+            return content, known
+        COMPILED.put(content, known)
+        content = _content_at(content, self._lines_of())
+        return content, COMPILED.get(content) or store.load(content)
+
+
+def _content_at(content: str, lines: Sequence[FunctionLines]) -> str:
+    return f"{content}\n{[tuple(function) for function in lines]}"
 
 
 def _can_be_kept(named: tuple[str, Any]) -> bool:

@@ -85,14 +85,15 @@ class TupleOf(ScalarOperation):
 
 
 class Method(ScalarOperation):
-    """The result of a method, ``named`` so, of the first operand; the others are its arguments."""
+    """The result of a method, ``named`` so, of the first operand; the others are its arguments. Some are known not to raise."""
 
-    __slots__ = ("named",)
+    __slots__ = ("may_raise", "named")
 
-    def __init__(self, named: str, count: int) -> None:
+    def __init__(self, named: str, count: int, may_raise: bool = True) -> None:
         operands = ", ".join(f"{{{number}}}" for number in range(1, count + 1))
         super().__init__(f"{{0}}.{named}({operands})", count + 1)
         self.named = named
+        self.may_raise = may_raise
 
 
 class Transposition(ScalarOperation):
@@ -207,9 +208,9 @@ def copied(array: Term) -> Term:
     return _method("copy", 0)(array)
 
 
-def reshaped(array: Term, shape: Term) -> Term:
-    """Returns an array in another shape, a tuple."""
-    return _method("reshape", 1)(array, shape)
+def reshaped(array: Term, shape: Term, may_raise: bool = False) -> Term:
+    """Returns an array in another shape, a tuple. It has as many elements, or raises ValueError if it ``may_raise``."""
+    return _method("reshape", 1, may_raise)(array, shape)
 
 
 def transposed(array: Term, order: Sequence[int]) -> Term:

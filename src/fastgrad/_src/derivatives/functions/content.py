@@ -13,6 +13,7 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.derivatives.functions.functions import Snapshot, globals_and_closure_values, is_user_function
+from fastgrad._src.jit.dispatcher_cache import FunctionLines
 from fastgrad._src.jit.key_texts import PLAIN, NoKeyError, array_text, dtype_text, type_text
 from fastgrad._src.jit.libraries import hides_standard_module, is_of_library, package_of
 from fastgrad._src.jit.numba_internals import captured_values_read, compiled_blocks, dispatcher
@@ -23,26 +24,49 @@ _CODE_FIELDS = (
 )
 
 
-def content_of(function: Any, visited: tuple[Any, ...] = ()) -> str:
+class _Visited(NamedTuple):
+    """The functions whose content is being made, and the lines of all functions that were reached."""
+
+    functions: tuple[Any, ...]
+    lines: list[FunctionLines]
+
+    def with_function(self, function: Any) -> _Visited:
+        """Returns the functions with one more."""
+        return self._replace(functions=(*self.functions, function))
+
+
+def content_of(function: Any) -> str:
     """Returns the text that tells a function from all others: its bytecode, and what it reaches.
+
+    It is the same in all files and on all lines: `lines_of` tells these.
 
     Args:
         function: a Python function, one that Numba compiled, or a derivative.
-        visited: functions whose content is being made.
 
     Raises:
         NoKeyError: it reaches a value that has no text.
     """
-    if function in visited:
-        return f"function {visited.index(function)} of these"
-    visited = (*visited, function)
+    return _content(function, _Visited((), []))
+
+
+def lines_of(function: Any) -> list[FunctionLines]:
+    """Returns the files and lines of a function and of all functions that it reaches; arguments and errors as for `content_of`."""
+    visited = _Visited((), [])
+    _content(function, visited)
+    return visited.lines
+
+
+def _content(function: Any, visited: _Visited) -> str:
+    if function in visited.functions:
+        return f"function {visited.functions.index(function)} of these"
+    visited = visited.with_function(function)
     if hasattr(function, "recipe"):
         maker, inner, *options = function.recipe
-        return f"{maker.__name__}{tuple(options)!r} of {content_of(inner, visited)}"
+        return f"{maker.__name__}{tuple(options)!r} of {_content(inner, visited)}"
     return _function_text(function, Snapshot([function]), visited)  # with reads of the functions that it calls
 
 
-def _function_text(function: Any, snapshot: Snapshot, visited: tuple[Any, ...]) -> str:
+def _function_text(function: Any, snapshot: Snapshot, visited: _Visited) -> str:
     texts = [f"{read.label} = {_text(read.recorded, visited, True)}" for read in snapshot.reads]
     # A snapshot has each place once: the order tells which of the functions read it.
     return "\n".join([_text(function, visited, True), _adjoint_text(function, visited), *texts, f"{snapshot.order}"])
@@ -78,7 +102,7 @@ def reached_content(function: Any) -> Reached | None:
     if any(isinstance(value, (tuple, list, frozenset)) for value in values):
         return None
     try:
-        content = _function_text(function, snapshot, (function,))
+        content = _function_text(function, snapshot, _Visited((function,), []))
     except NoKeyError:
         return None
     return Reached(content, tuple(map(ReachedObject, values)))
@@ -89,7 +113,7 @@ def _is_plain(value: Any) -> bool:
     return type(value) in PLAIN or (type(value) is tuple and all(map(_is_plain, value)))
 
 
-def _text(value: Any, visited: tuple[Any, ...], has_snapshot: bool = False) -> str:
+def _text(value: Any, visited: _Visited, has_snapshot: bool = False) -> str:
     """Returns the text of a value; ``has_snapshot`` says that what it reads is told elsewhere."""
     kind = type(value)
     if kind in PLAIN:
@@ -107,15 +131,16 @@ def _text(value: Any, visited: tuple[Any, ...], has_snapshot: bool = False) -> s
     if isinstance(value, types.Type):
         return type_text(value)
     if isinstance(value, CodeType):
+        visited.lines.append(FunctionLines(value.co_filename, tuple(value.co_lines())))
         fields = [getattr(value, field, None) for field in _CODE_FIELDS]
         return f"code {fields} {[_text(constant, visited) for constant in value.co_consts]}"
     if isinstance(value, ModuleType):
         _check_library(value.__name__)
         return f"module {value.__name__} {_version(value.__name__)}"
     if hasattr(value, "recipe"):
-        return content_of(value, visited)
+        return _content(value, visited)
     if not has_snapshot and (is_user_function(value) or isinstance(value, dispatcher.Dispatcher)):
-        return content_of(value, visited)
+        return _content(value, visited)
     if isinstance(value, dispatcher.Dispatcher):
         return _dispatcher_text(value, visited)
     if isinstance(value, (FunctionType, BuiltinFunctionType, np.ufunc, type)) or callable(value):
@@ -123,7 +148,7 @@ def _text(value: Any, visited: tuple[Any, ...], has_snapshot: bool = False) -> s
     raise NoKeyError(repr(value))
 
 
-def _dispatcher_text(value: Any, visited: tuple[Any, ...]) -> str:
+def _dispatcher_text(value: Any, visited: _Visited) -> str:
     options = sorted(f"{name}={option!r}" for name, option in value.targetoptions.items())
     signatures = [] if value._can_compile else value.signatures  # those that the decorator gave
     frozen = [captured_values_read(compiled_blocks(value, signature)) for signature in signatures]
@@ -133,7 +158,7 @@ def _dispatcher_text(value: Any, visited: tuple[Any, ...]) -> str:
     return f"compiled {options} {local_types} {signatures} {frozen_text} {own} {_adjoint_text(value, visited)}"
 
 
-def _callable_text(value: Any, visited: tuple[Any, ...]) -> str:
+def _callable_text(value: Any, visited: _Visited) -> str:
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", getattr(value, "__name__", ""))
     if module is not None and is_of_library(module):
         _check_library(module)
@@ -146,18 +171,22 @@ def _callable_text(value: Any, visited: tuple[Any, ...]) -> str:
         raise NoKeyError(repr(value))
     defaults = _text((value.__defaults__, *sorted((value.__kwdefaults__ or {}).items())), visited)
     text = f"function {_text(value.__code__, visited)} {defaults} {_adjoint_text(value, visited)}"
-    if is_user_function(value) or value in visited[:-1]:  # a snapshot tells what it reads, or this is told already
+    if (
+        is_user_function(value) or value in visited.functions[:-1]
+    ):  # a snapshot tells what it reads, or this is told already
         return text
-    return f"{text} {_text([*map(list, sorted(globals_and_closure_values(value).items()))], (*visited, value))}"
+    return (
+        f"{text} {_text([*map(list, sorted(globals_and_closure_values(value).items()))], visited.with_function(value))}"
+    )
 
 
-def _adjoint_text(function: Any, visited: tuple[Any, ...]) -> str:
+def _adjoint_text(function: Any, visited: _Visited) -> str:
     """Returns the text of the derivatives that a function got by ``fg.adjoint``."""
     rule = getattr(function, "own_adjoint", None)
     if rule is None:
         return ""
     parts = rule.function, rule.adjoint, rule.tangent
-    own = [content_of(part, visited) for part in parts if part is not None]
+    own = [_content(part, visited) for part in parts if part is not None]
     return f"adjoint {rule.is_constant} {rule.tangent is None} {own}"
 
 
@@ -178,4 +207,4 @@ def argument_text(type: types.Type) -> str:
     Raises:
         NoKeyError: it belongs to an object of this process.
     """
-    return type_text(type, lambda value: _text(value, ()))
+    return type_text(type, lambda value: _text(value, _Visited((), [])))

@@ -459,7 +459,8 @@ class Reshape(Statement):
 
     def write(self, emitter: Emitter) -> None:
         """Writes the assignment."""
-        emitter.write(assign(self.root.term, reshaped(self.source.term, emitter.shape(self.root.dims))))
+        shape = emitter.shape(self.root.dims)
+        emitter.write(assign(self.root.term, reshaped(self.source.term, shape, may_raise=True)))
 
     def add_tangents(self, tangents: Tangents) -> None:
         """Names the tangents by other indices, too."""

@@ -599,14 +599,15 @@ class Expressions:
         )
         return array
 
-    def _reshaped(self, array: Value, sizes: Sequence[Value]) -> Value:
-        """Returns a flat array in C order in another shape; it raises as Numba does if that has not as many elements."""
+    def _reshaped(self, array: Value, sizes: Sequence[Value], may_raise: bool) -> Value:
+        """Returns a flat array in C order in another shape; if it ``may_raise``, that is as Numba does if the shape has not as many elements."""
         builder, old = self.builder, array.type
         type = types.Array(old.dtype, len(sizes), "C", readonly=not old.mutable, aligned=old.aligned)
         shape = [self.cast(size, types.intp) for size in sizes]
-        count = functools.reduce(builder.mul, shape, _INTEGER(1))
-        with cgutils.if_unlikely(builder, builder.icmp_signed("!=", count, self.field(array, "nitems"))):
-            self._lower.raise_(ValueError, ("total size of new array must be unchanged",))
+        if may_raise:
+            count = functools.reduce(builder.mul, shape, _INTEGER(1))
+            with cgutils.if_unlikely(builder, builder.icmp_signed("!=", count, self.field(array, "nitems"))):
+                self._lower.raise_(ValueError, ("total size of new array must be unchanged",))
         data, meminfo = self.field(array, "data"), self.field(array, "meminfo")
         result = self._described_array(type, data, shape, meminfo)
         self._lower.let_go(array)
@@ -720,7 +721,7 @@ class Expressions:
         receiver = self.as_value(receiver)
         type = receiver.type
         if operation.named == "reshape" and isinstance(type, types.Array) and type.ndim == 1 and type.layout == "C":
-            return self._reshaped(receiver, self.items_of(arguments[0]))
+            return self._reshaped(receiver, self.items_of(arguments[0]), operation.may_raise)
         method = self._typing.resolve_getattr(type, operation.named)
         if not isinstance(method, types.BoundFunction):
             raise NotEmittedError(f"{operation.named} of {type}")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from fastgrad._src.derivatives.functions.content import argument_text, content_of
+from fastgrad._src.derivatives.functions.content import argument_text, content_of, lines_of
 from fastgrad._src.derivatives.functions.numba_types import UnknownType
 from fastgrad._src.derivatives.functions.parameters import Types
 from fastgrad._src.derivatives.runtime.extensions import Extensions
@@ -95,7 +95,7 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
         self._derive = derive
         self._call_rule = derive if call_rule is None else call_rule
         self._compiler: Any = _DerivedFunctionCompiler(stub, self.targetdescr, self._uniquely_named_function, pipeline)
-        self._cache = DispatcherCache(self.key)
+        self._cache = DispatcherCache(self.key, lambda: lines_of(self))
         self._results = RecentlyUsed()
         self._key_of_compilation: tuple[Types, str | None] | None = None
 
