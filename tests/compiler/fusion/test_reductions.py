@@ -386,3 +386,46 @@ def test_what_a_loop_reads_for_another_result_may_be_written_over(axis):
         run_launches(written_over(found, given, outputs, {output: number}), given, outputs)
         for y, z in zip(outputs, wanted, strict=True):
             np.testing.assert_array_equal(y, z)
+
+
+def programs_with_values_of_rows():
+    """Returns programs in which steps read no more than a value for each row, or a reduced one, and arrays for them."""
+
+    def of_row(x, r):
+        gate = tf.tanh(tf.sigmoid(r) * r)
+        return tf.reduce_sum(x * gate, -1), tf.cos(gate) + x
+
+    def of_outer_row(x, r):
+        return tf.reduce_sum(x * tf.tanh(tf.sigmoid(r)), 0)
+
+    def of_rows_together(x, r):
+        return tf.reduce_sum(x + tf.tanh(tf.sigmoid(r) + r))
+
+    def of_reduced(x, r):
+        gate = tf.tanh(tf.reduce_mean(x * r, -1, keepdims=True) + r)
+        return tf.reduce_sum(tf.exp(x - gate), -1), x * gate
+
+    def of_all_reduced(x, r):
+        gate = tf.tanh(tf.reduce_mean(x * r) + tf.sigmoid(r))
+        return tf.tanh(gate), gate + x
+
+    programs = of_row, of_outer_row, of_rows_together, of_reduced, of_all_reduced
+    return [
+        pytest.param(program, (23, columns), id=f"{program.__name__} of {columns} columns")
+        for program in programs
+        for columns in (3, 70, 1100)
+    ]
+
+
+@pytest.mark.parametrize(("program", "shape"), programs_with_values_of_rows())
+def test_what_is_the_same_for_all_elements_of_a_row_is_computed_once(program, shape):
+    rows, columns = shape
+    arrays = numbers(rows, columns), numbers(rows, 1)
+    for payload in assert_reduces(lambda x, r: program(x, tf.broadcast_to(r, shape)), *arrays):
+        for launch in launches_of_group(payload).launches:
+            lines = linecache.getlines(f"<fastgrad kernel {launch.kernel.__self__.name}>")
+            indents = [len(line) - len(line.lstrip()) for line in lines]
+            for line, text in enumerate(lines):
+                if "tanh(" in text or "sigmoid(" in text:
+                    loop = max(k for k in range(line) if indents[k] < indents[line])
+                    assert lines[loop].split()[1] not in {"j", "lane"}, "".join(lines)

@@ -65,16 +65,15 @@ def map_launch(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
     writer = KernelWriter(fused)
     dims = range(len(fused.sizes))
     constant_inputs, row_inputs, element_inputs = writer.inputs_by_loop_level(kept=False)
-    invariant = _steps_that_read_only(fused, {*constant_inputs})
-    of_rows = [
-        number for number in _steps_that_read_only(fused, {*constant_inputs, *row_inputs}) if number not in invariant
-    ]
+    steps = range(len(fused.inputs), len(fused.inputs) + len(fused.steps))
+    invariant = fused.steps_that_read_only(constant_inputs, steps)
+    rest = [number for number in steps if number not in invariant]
+    of_rows = fused.steps_that_read_only([*constant_inputs, *invariant, *row_inputs], rest)
     writer.load(constant_inputs, dims, "0")
     for number in invariant:
         writer.step(number, fused.steps[number - len(fused.inputs)])
     writes = [(number, Output(output)) for output, number in enumerate(fused.outputs)]
-    steps = range(len(fused.inputs), len(fused.inputs) + len(fused.steps))
-    element_steps = [number for number in steps if number not in invariant and number not in of_rows]
+    element_steps = [number for number in rest if number not in of_rows]
     elements = ElementLoops(writer, element_inputs, {}, element_steps, [], [*writes])
 
     def loop(start: str, stop: str) -> None:
@@ -103,19 +102,6 @@ def map_launch(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
         Input(array) for array, readers in sources.items() if all(_is_in_order(fused, reader) for reader in readers)
     ]
     return writer.launch(prod(fused.sizes), [*in_order, *map(Output, range(len(fused.outputs)))]), elements.separate
-
-
-def _steps_that_read_only(fused: Fused, inputs: set[int]) -> list[int]:
-    """Returns the steps that depend only on ``inputs``, so that an inner loop need not repeat them.
-
-    LLVM 20 needs exponential time for a loop of many such steps: its ``vputils::isUniformAcrossVFsAndUFs`` follows each operand of each
-    operation, and does not cache its results.
-    """
-    available = set(inputs)
-    for number, step in enumerate(fused.steps, len(fused.inputs)):
-        if available.issuperset(step.operands):
-            available.add(number)
-    return sorted(available - inputs)
 
 
 def in_place_pairs(fused: Fused) -> tuple[tuple[int, int], ...]:

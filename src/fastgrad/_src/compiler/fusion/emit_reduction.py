@@ -159,9 +159,22 @@ class ReductionEmitter:
         writer.write_dimension_indices("p", self.kept)
         return start, stop
 
-    def _write_outer_loads(self, phase: Phase) -> None:
-        _, outer_inputs, _ = self.writer.inputs_by_loop_level(kept=False)
-        self.writer.load([i for i in outer_inputs if i in phase.inputs], self.dims, "0")
+    def _write_row_values(self, phase: Phase) -> None:
+        """Writes the loads and steps of a phase that are the same for all elements of the innermost dimension."""
+        _, row_inputs, _ = self.writer.inputs_by_loop_level(kept=False)
+        self.writer.load([i for i in row_inputs if i in phase.inputs], self.dims, "0")
+        for number in self._row_steps(phase):
+            self.writer.step(number, self.step(number))
+
+    def _row_steps(self, phase: Phase) -> list[int]:
+        constant_inputs, row_inputs, _ = self.writer.inputs_by_loop_level(kept=False)
+        known = [*constant_inputs, *row_inputs, *self._reduced_values_of_row(phase)]
+        return self.fused.steps_that_read_only(known, phase.steps)
+
+    def _reduced_values_of_row(self, phase: Phase) -> list[int]:
+        """Returns the steps of reduced values that the loops of a phase find in variables."""
+        earlier = self.schedule.phases[: self.schedule.phases.index(phase)]
+        return [number for other in earlier for number in other.kept]
 
     def _write_elements(
         self, phase: Phase, head: str, index: str | None, lane: str, position: int = 0, store_only: bool = False
@@ -178,6 +191,8 @@ class ReductionEmitter:
         writer = self.writer
         _, _, element_inputs = writer.inputs_by_loop_level(kept=False)
         inputs = [i for i in element_inputs if i in phase.inputs]
+        of_row = set(self._row_steps(phase))
+        steps = [number for number in phase.steps if number not in of_row]
         targets = [i for number in phase.reductions for i in self.step(number).operands]
 
         def combine() -> None:
@@ -197,10 +212,10 @@ class ReductionEmitter:
             self._load_earlier_values(position, steps)
 
         elements = ElementLoops(
-            writer, inputs, phase.reads, phase.steps, targets, phase.writes, load_earlier, combine, LANES, self.separate
+            writer, inputs, phase.reads, steps, targets, phase.writes, load_earlier, combine, LANES, self.separate
         )
         if index is None or not self.staged:
-            elements.stages = [phase.steps]
+            elements.stages = [steps]
         elements.write(head, index)
 
     def _load_earlier_values(self, position: int, steps: list[int]) -> None:
@@ -329,7 +344,7 @@ class _InnermostReductionEmitter(ReductionEmitter):
         """Writes the loop over a run of elements, which fills the lanes and adds them to totals."""
         writer = self.writer
         if self.short or not phase.reductions:
-            self._write_outer_loads(phase)
+            self._write_row_values(phase)
             # Sums of few elements do not vectorise; functions of the elements do, in a separate loop.
             store_only = bool(phase.reductions) and any(is_costly_function(self.step(i)) for i in phase.steps)
             lane = "row{0}[j]" if store_only else "total{0}"
@@ -349,7 +364,7 @@ class _InnermostReductionEmitter(ReductionEmitter):
     def _write_lane_loop(self, phase: Phase, start: str, stop: str) -> None:
         """Writes the loop over a run of elements that go to lanes."""
         writer = self.writer
-        self._write_outer_loads(phase)
+        self._write_row_values(phase)
         writer.line(f"end = {stop}")
         with writer.block(f"for start in range({start}, end, {LANES})"):
             head = f"for lane in range(least({LANES}, end - start))"
@@ -363,6 +378,9 @@ class _InnermostReductionEmitter(ReductionEmitter):
 
 class _OuterReductionEmitter(ReductionEmitter):
     """Kernels that keep the innermost dimension; a unit of work is a tile of the innermost dimension."""
+
+    def _reduced_values_of_row(self, phase: Phase) -> list[int]:
+        return []
 
     def _unsplit_units(self) -> int:
         innermost_size = self.fused.sizes[-1]
@@ -410,7 +428,7 @@ class _OuterReductionEmitter(ReductionEmitter):
             self._write_fill(phase)
             with writer.block(f"for q in range(block, least(block + {LANE_DEPTH}, {stop}))"):
                 writer.write_dimension_indices("q", self.reduced)
-                self._write_outer_loads(phase)
+                self._write_row_values(phase)
                 self._write_elements(phase, "for lane in range(used)", "j = left + lane", "lanes{0}[lane]", position)
             if phase.reductions:
                 with writer.block("for lane in range(used)"):

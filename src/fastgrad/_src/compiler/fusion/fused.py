@@ -150,6 +150,20 @@ class Fused(Payload):
         """The strides of a C-contiguous array with one element for each element of the loop."""
         return contiguous_strides(self.sizes)
 
+    def steps_that_read_only(self, known: Iterable[int], among: Iterable[int]) -> list[int]:
+        """Returns those among some steps that depend only on known inputs and steps, so that an inner loop need not repeat them.
+
+        LLVM 20 needs exponential time for a loop of many such steps: its ``vputils::isUniformAcrossVFsAndUFs`` follows each operand of
+        each operation, and does not cache its results.
+        """
+        available = set(known)
+        steps = []
+        for number in among:
+            if available.issuperset(self.steps[number - len(self.inputs)].operands):
+                available.add(number)
+                steps.append(number)
+        return steps
+
     def reads_in_order(self, array: int) -> bool:
         """True if the group reads an input once, element i for element i of the loop."""
         sources = [source for source in self.inputs if source.array == array]

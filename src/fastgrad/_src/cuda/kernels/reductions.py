@@ -101,7 +101,7 @@ class _BlockReduction(ReductionEmitter):
         writer, inner = self.writer, f"k{self.dims[-1]}"
         with writer.block(f"for s in range({begin} + thread_index(), {finish}, block_size())"):
             writer.write_dimension_indices("s", self.reduced)
-            self._write_outer_loads(phase)
+            self._write_row_values(phase)
             self._write_elements(phase, f"for j in range({inner}, {inner} + 1)", None, "total{0}")
 
     def _in_one_thread(self, writer: Any) -> Any:
