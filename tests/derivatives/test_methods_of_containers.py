@@ -379,3 +379,73 @@ def test_a_sort_leaves_items_with_nan_in_the_order_of_numba(is_reversed):
         moved = [sum_of_a_sorted_list(arguments[0] + sign * step, is_reversed) for sign in (1, -1)]
         assert slope[place] == pytest.approx((moved[0] - moved[1]) / (2 * h), rel=1e-7)
     np.testing.assert_array_equal(np.delete(slope, places), 0.0)
+
+
+def number_as_key(x, k):
+    values = {0.0: x, 1.0: x * x}
+    values[k] = 5.0 * x
+    return values[0.0] * 3.0 + len(values)
+
+
+def absent_zero(x, k):
+    values = {0.0: x, 1.0: x * x}
+    return values[k] * 3.0
+
+
+def keys_in_order(x, k):
+    values = {k: x}
+    values[0.0] = 2 * x
+    total = 0.0
+    for key in values:
+        total = 2.0 * total + np.copysign(1.0, key)
+    return total * x
+
+
+def tuple_as_key(x, k):
+    values = {(1.0, 0.0): x}
+    values[(1.0, k)] = x * x
+    return x * len(values) + (x if (1.0, k) in values else 0.0)
+
+
+def set_with_a_zero(x, k):
+    numbers = {1.0, 0.0}
+    numbers.add(k)
+    total = 0.0
+    for number in numbers:
+        total += np.copysign(1.0, number)
+    return total * x + len(numbers)
+
+
+def set_of_tuples(x, k):
+    pairs = {(1.0, 0.0), (0.0, 1.0)}
+    pairs.add((1.0, k))
+    return x * len(pairs)
+
+
+def set_with_an_array(x, k):
+    numbers = {k}
+    numbers.update(np.array([0.0, 1.0]))
+    total = 0.0
+    for number in numbers:
+        total += np.copysign(1.0, number)
+    return total * x
+
+
+@pytest.mark.parametrize(
+    "function",
+    [number_as_key, absent_zero, keys_in_order, tuple_as_key, set_with_a_zero, set_of_tuples, set_with_an_array],
+)
+@pytest.mark.parametrize("k", [0.0, -0.0])
+def test_zeros_of_both_signs_are_keys_as_numba_has_them(function, k):
+    compiled = numba.njit(function)
+    try:
+        wanted = compiled(2.0, k)
+    except KeyError:
+        for derivative in (fg.value_and_grad(compiled), lambda x, k: fg.jvp(compiled)(x, k, 1.0)):
+            with pytest.raises(KeyError):
+                derivative(2.0, k)
+        return
+    value, gradient = fg.value_and_grad(compiled)(2.0, k)
+    assert (value, gradient) == fg.jvp(compiled)(2.0, k, 1.0)
+    assert value == wanted
+    np.testing.assert_allclose(gradient, compiled(2.5, k) - compiled(1.5, k), rtol=1e-12)  # quadratic at the most

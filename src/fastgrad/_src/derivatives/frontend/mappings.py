@@ -8,6 +8,7 @@ follows from hashes and from the history of the set. A Numba function repeats th
 from __future__ import annotations
 
 import functools
+import math
 import operator
 from collections.abc import Iterator
 from types import FunctionType
@@ -44,21 +45,27 @@ NEW, ADD, REMOVE, UPDATE, CLEAR, POP, COPY = range(7)
 
 
 @functools.cache
-def search(count: int, is_checked: bool) -> FunctionType:
-    """Returns the function of the lists of keys and a key, of ``count`` integers each, that returns the key's position.
+def search(tells_zeros: tuple[bool, ...], is_checked: bool) -> FunctionType:
+    """Returns the function of the lists of keys and a key, of some numbers each, that returns the key's position.
 
-    If there is none, it returns -1, or raises KeyError if ``is_checked``.
+    If there is none, it returns -1, or raises KeyError if ``is_checked``. ``tells_zeros`` says of each number whether 0.0 and -0.0 differ.
     """
-    keys, key = [[f"{name}{number}" for number in range(count)] for name in ("keys", "key")]
-    condition = " and ".join(f"{part}[i] == {number}" for part, number in zip(keys, key, strict=True))
+    keys, key = [[f"{name}{number}" for number in range(len(tells_zeros))] for name in ("keys", "key")]
+    conditions = [f"{part}[i] == {number}" for part, number in zip(keys, key, strict=True)]
+    conditions += [
+        f"({number} != 0.0 or math.copysign(1.0, {part}[i]) == math.copysign(1.0, {number}))"
+        for part, number, tells in zip(keys, key, tells_zeros, strict=True)
+        if tells
+    ]
     lines = [
         f"def position_of({', '.join([*keys, *key])}):",
         f"    for i in range({keys[0]}.shape[0]):",
-        f"        if {condition}:",
+        f"        if {' and '.join(conditions)}:",
         "            return i",
         "    raise KeyError" if is_checked else "    return -1",
     ]
-    return function_from_source("position_of", "\n".join([*lines, ""]), f"<search of {count} {is_checked}>", {})
+    text = f"<search of {tells_zeros} {is_checked}>"
+    return function_from_source("position_of", "\n".join([*lines, ""]), text, {"math": math})
 
 
 def added_item_count(position):  # type: ignore[no-untyped-def]
@@ -295,7 +302,9 @@ def _key_of_numbers(numbers: Iterator[Operand], type: types.Type) -> Any:
 
 def _position(lowering: Lowering, mapping: Mapping, key: list[Operand], is_checked: bool = False) -> Scalar:
     keys = [containers.items_of(lowering, part) for part in mapping.keys]
-    position: Scalar = lowering.calls.inline(search(len(keys), is_checked), [*keys, *key])
+    # Numba compares keys of dictionaries by their bits, and those of sets by ==.
+    tells_zeros = tuple([mapping.values is not None and isinstance(number.type, types.Float) for number in key])
+    position: Scalar = lowering.calls.inline(search(tells_zeros, is_checked), [*keys, *key])
     return position
 
 
@@ -327,6 +336,8 @@ def _set_item_at(
     befores = [containers.resize(lowering, part, count) for part in mapping.keys]
     place = lowering.calls.inline(place_of, [position, befores[0]])
     for part, number in zip(mapping.keys, numbers, strict=True):
+        if mapping.values is None:  # a set keeps a key that is equal: 0.0 if -0.0 is added
+            number = lowering.calls.inline(value_or_default, [part.data, position, number])
         view_rules.store_element(lowering.builder, part.data, [place], number)
     if mapping.values is not None:
         number = lowering.operands.cast(lowering.operands.number(value), mapping.values.type.dtype)
