@@ -381,13 +381,14 @@ CHECKS = {
     "words": [("tools/plain_words.py",), ("tools/names_in_text.py",)],
     "types": [("-m", "mypy")],
     "interface": [("-m", "basedpyright", "--level", "error")],
+    "size": [("tools/source_size.py",)],
     "imports": [("-c", "from importlinter.cli import lint_imports_command as run; run()")],
 }
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Checks style, format, words, types and import arrows, or those that are named (arguments: rules types)."""
+    """Checks style, format, words, types, the size of src and import arrows, or those that are named (arguments: rules types)."""
     python = environment(session, "lint")
     if not CHECKS.keys() >= {*session.posargs}:
         session.error(f"the checks are {', '.join(CHECKS)}")
