@@ -1,6 +1,7 @@
 """Counts how many files of public programs use each name of TensorFlow and Keras, and writes tools/name_use.txt.
 
-python tools/name_use.py FOLDER    # FOLDER holds a folder for each repository of tools/public_programs.txt
+python tools/name_use.py FOLDER             # FOLDER holds a folder for each repository of tools/public_programs.txt
+python tools/name_use.py FOLDER owner/name  # adds the uses in new repositories to those that are counted already
 """
 
 from __future__ import annotations
@@ -139,11 +140,17 @@ def repositories() -> list[str]:
     return [line.split()[0] for line in lines if line and not line.startswith("#")]
 
 
-def main(folder: Path) -> None:
-    """Writes `USE` from the repositories in a folder, each in its own folder named ``owner+name``."""
+def counted_uses() -> Counter[str]:
+    """The uses that `USE` has."""
+    lines = [line.split() for line in USE.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    return Counter({name: int(count) for name, count in lines})
+
+
+def main(folder: Path, *new: str) -> None:
+    """Writes `USE` from the repositories in a folder, each in its own folder named ``owner+name``; only the ``new`` ones are added to it."""
     public = public_names()
-    uses: Counter[str] = Counter()
-    for repository in repositories():
+    uses = counted_uses() if new else Counter()
+    for repository in new or repositories():
         files = [path for path in sorted((folder / repository.replace("/", "+")).rglob("*")) if path.is_file()]
         programs = [path for path in files if path.suffix in (".py", ".ipynb", ".md")]
         found = [{counted_name(name, public) for name in names_in(path)} - {""} for path in programs]
@@ -154,4 +161,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])
