@@ -93,9 +93,9 @@ def main() -> None:
             for what in MEASURES:
                 row = ", ".join(f"{backend} {statistics.median(times[what]):.4g}" for backend, times in results.items())
                 print(f"{name}, {what}: {row}", flush=True)
-    found = stored()
-    PAGE.write_text(page(found), encoding="utf-8")
-    PICTURE.write_text(picture(found), encoding="utf-8")
+    results_by_model = stored()
+    PAGE.write_text(page(results_by_model), encoding="utf-8")
+    PICTURE.write_text(picture(results_by_model), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -65,14 +65,14 @@ def mean(values: list[float]) -> float:
     return math.exp(statistics.fmean(map(math.log, values)))
 
 
-def sentence(found: Mapping[str, Any]) -> str:
+def sentence(results_by_model: Mapping[str, Any]) -> str:
     """Returns what the tables say of `fit`: the ratios of the fastest other backend, and who is behind."""
     fits = {name: min(ratio(each["backends"], peer, "fit") for peer in PEERS if peer in each["backends"])
-            for name, each in found.items()}  # fmt: skip
+            for name, each in results_by_model.items()}  # fmt: skip
     small = [value for name, value in fits.items() if name not in LARGE]
     behind = [
         f"{MEASURES[what]} of {name} ({number(ratio(each['backends'], peer, what))} on {TITLES[peer].removeprefix('Keras on ')})"
-        for name, each in found.items() for what in MEASURES for peer in PEERS
+        for name, each in results_by_model.items() for what in MEASURES for peer in PEERS
         if peer in each["backends"] and ratio(each["backends"], peer, what) < 1.0
     ]  # fmt: skip
     told = (
@@ -84,10 +84,10 @@ def sentence(found: Mapping[str, Any]) -> str:
     )
 
 
-def table(found: Mapping[str, Any], what: str) -> list[str]:
+def table(results_by_model: Mapping[str, Any], what: str) -> list[str]:
     """Returns the lines of a table of microseconds a batch, with ratios to Keras on fastgrad."""
     lines = ["| model | " + " | ".join(TITLES.values()) + " |", "| --- |" + " ---: |" * len(TITLES)]
-    for name, each in found.items():
+    for name, each in results_by_model.items():
         cells = []
         for backend in TITLES:
             times = each["backends"].get(backend)
@@ -103,51 +103,51 @@ def table(found: Mapping[str, Any], what: str) -> list[str]:
     return lines
 
 
-def table_of_epochs(found: Mapping[str, Any]) -> list[str]:
+def table_of_epochs(results_by_model: Mapping[str, Any]) -> list[str]:
     """Returns the lines of the table of first epochs, in seconds."""
     titles = [*TITLES.values(), "Keras on fastgrad, no kernels on disk"]
     lines = ["| model | " + " | ".join(titles) + " |", "| --- |" + " ---: |" * len(titles)]
-    for name, each in found.items():
+    for name, each in results_by_model.items():
         times = [each["backends"].get(backend, {}).get("first epoch") for backend in TITLES]
         times.append(each["backends"]["fastgrad"]["first epoch, no kernels on disk"])
         lines.append(f"| {name} | " + " | ".join("" if time is None else number(time) for time in times) + " |")
     return lines
 
 
-def versions(found: Mapping[str, Any]) -> str:
+def versions(results_by_model: Mapping[str, Any]) -> str:
     """Returns the versions of the libraries."""
     names: dict[str, str] = {}
-    for each in found.values():
+    for each in results_by_model.values():
         for times in each["backends"].values():
             names.update(times["versions"])
     return ", ".join(f"{name} {version}" for name, version in names.items())
 
 
-def page(found: Mapping[str, Any]) -> str:
+def page(results_by_model: Mapping[str, Any]) -> str:
     """Returns the page as Markdown."""
-    last = list(found.values())[-1]
-    rounds = sorted({len(each["backends"]["fastgrad"]["fit"]) for each in found.values()})
+    last = list(results_by_model.values())[-1]
+    rounds = sorted({len(each["backends"]["fastgrad"]["fit"]) for each in results_by_model.values()})
     facts = {
         "threads": last["threads"], "rounds": " to ".join(map(str, rounds)), "date": last["date"][:10],
-        "cpu": last["machine"]["cpu"], "processors": last["machine"]["processors"], "versions": versions(found),
+        "cpu": last["machine"]["cpu"], "processors": last["machine"]["processors"], "versions": versions(results_by_model),
     }  # fmt: skip
-    lines = [HEAD.format(**facts), sentence(found), ""]
+    lines = [HEAD.format(**facts), sentence(results_by_model), ""]
     lines += ["In brackets: the median of the ratios of a round, above 1 where Keras on fastgrad is faster.", ""]
     for what, title in MEASURES.items():
-        lines += [f"## {title}, µs a batch", "", *table(found, what), ""]
-    lines += ["## The first epoch of a process, seconds", "", *table_of_epochs(found)]
+        lines += [f"## {title}, µs a batch", "", *table(results_by_model, what), ""]
+    lines += ["## The first epoch of a process, seconds", "", *table_of_epochs(results_by_model)]
     return "\n".join(lines) + "\n"
 
 
-def picture(found: Mapping[str, Any]) -> str:
+def picture(results_by_model: Mapping[str, Any]) -> str:
     """Returns the picture as SVG: `fit` on each backend in units of Keras on fastgrad."""
     width, row = 820.0, 24.0
     left, right, top = 170.0, width - 24.0, 78.0
-    bottom = top + row * len(found)
+    bottom = top + row * len(results_by_model)
     classes = {"jax": "jax", "tensorflow": "tensorflow", "torch": "pytorch", "fastgrad.keras": "ring"}
     ratios = {
         name: {backend: ratio(each["backends"], backend, "fit") for backend in classes if backend in each["backends"]}
-        for name, each in found.items()
+        for name, each in results_by_model.items()
     }
     every = [value for values in ratios.values() for value in values.values()]
     scale = LogScale(*log_range(every, room=1.15, holding=(0.8,)), left, right)
@@ -165,7 +165,7 @@ def picture(found: Mapping[str, Any]) -> str:
         for backend, value in values.items():
             title = tag("title", f"{name}: {TITLES[backend].strip('`')} {number(value)}")
             parts.append(tag("circle", title, cx=scale(value), cy=y, r=5, class_=classes[backend]))
-    last = list(found.values())[-1]
-    told = f"{last['date'][:10]}, {last['machine']['cpu']}, {last['machine']['processors']} processors, no GPU; {versions(found)}."
+    last = list(results_by_model.values())[-1]
+    told = f"{last['date'][:10]}, {last['machine']['cpu']}, {last['machine']['processors']} processors, no GPU; {versions(results_by_model)}."
     parts.append(text(16, bottom + 42, told, class_="tick"))
     return picture_file(width, bottom + 60, STYLE, parts, "Time of a step of fit with each backend of Keras")

@@ -94,8 +94,8 @@ def versions(python: str, names: Sequence[str]) -> dict[str, str]:
         "print(json.dumps({name: installed[name] for name in sys.argv[1:] if name in installed}))"
     )
     asked = subprocess.run([python, "-c", text, *names], capture_output=True, text=True, check=True)
-    found: dict[str, str] = json.loads(asked.stdout)
-    return found
+    version_by_name: dict[str, str] = json.loads(asked.stdout)
+    return version_by_name
 
 
 def check_environments(entry: Mapping[str, Any], pythons: Mapping[str, str]) -> None:
@@ -105,12 +105,12 @@ def check_environments(entry: Mapping[str, Any], pythons: Mapping[str, str]) -> 
         RuntimeError: an environment has another version of the package, or fastgrad's environment has TensorFlow.
     """
     for library, python in pythons.items():
-        found = versions(python, [entry["name"], "tensorflow", "tensorflow-cpu"])
-        if found.get(entry["name"]) != entry["version"]:
+        version_by_name = versions(python, [entry["name"], "tensorflow", "tensorflow-cpu"])
+        if version_by_name.get(entry["name"]) != entry["version"]:
             raise RuntimeError(
-                f"{python} has {entry['name']} {found.get(entry['name'])}, not {entry['version']}: add --install"
+                f"{python} has {entry['name']} {version_by_name.get(entry['name'])}, not {entry['version']}: add --install"
             )
-        if library == "fastgrad" and len(found) > 1:
+        if library == "fastgrad" and len(version_by_name) > 1:
             raise RuntimeError(f"{python} has TensorFlow: the tests of {entry['name']} could import it; uninstall it")
 
 
@@ -120,14 +120,14 @@ def outcomes(report: str) -> dict[str, str]:
     Args:
         report: the XML that ``pytest --junitxml`` writes.
     """
-    found = {}
+    outcome_by_test = {}
     for case in ET.fromstring(report).iter("testcase"):  # noqa: S314  # pytest's own file
         kinds = {child.tag for child in case} & {"failure", "error", "skipped"}
         outcome = "passed" if not kinds else "skipped" if kinds == {"skipped"} else "failed"
         name = f"{case.get('classname')}::{case.get('name')}"
-        if found.get(name) != "failed":  # an error of a fixture's end is a case of its own
-            found[name] = outcome
-    return found
+        if outcome_by_test.get(name) != "failed":  # an error of a fixture's end is a case of its own
+            outcome_by_test[name] = outcome
+    return outcome_by_test
 
 
 def run(entry: Mapping[str, Any], library: str, python: str, sources: Path, seconds: float) -> dict[str, str]:
@@ -215,10 +215,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if set(pythons) != set(LIBRARIES):
         parser.error(f"--python names {', '.join(pythons)}; it needs {' and '.join(LIBRARIES)}")
     results = json.loads(options.results.read_text()) if options.results.exists() else {"packages": {}}
-    found = versions(pythons["tensorflow"], ["tensorflow-cpu", "tensorflow", "keras"])
+    version_by_name = versions(pythons["tensorflow"], ["tensorflow-cpu", "tensorflow", "keras"])
     results["versions"] = {
-        "keras": found["keras"],
-        "tensorflow": found.get("tensorflow") or found["tensorflow-cpu"],
+        "keras": version_by_name["keras"],
+        "tensorflow": version_by_name.get("tensorflow") or version_by_name["tensorflow-cpu"],
     }
     unexplained = 0
     for entry in [entry for entry in table if entry["name"] in options.only]:

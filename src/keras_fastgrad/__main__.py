@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import runpy
 import sys
 from collections.abc import Sequence
 
 import keras_fastgrad
+from fastgrad._src.commands.as_tensorflow import script_parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,16 +20,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status 0; errors and ``SystemExit`` of the script pass through.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m keras_fastgrad",
-        usage="%(prog)s [-h] [--also PACKAGE] (SCRIPT | -m MODULE) [ARG ...]",
-        description="Runs a script whose import of keras gives Keras on fastgrad.",
+    parser = script_parser(
+        "keras_fastgrad",
+        "[--also PACKAGE]",
+        "Runs a script whose import of keras gives Keras on fastgrad.",
+        "a package whose import of tensorflow gives fastgrad, too; can be repeated",
     )
-    also = "a package whose import of tensorflow gives fastgrad, too; can be repeated"
-    parser.add_argument("--also", action="append", default=[], help=also)
-    parser.add_argument("-m", action="store_true", dest="is_module", help="run a module by its name")
-    parser.add_argument("script", help="a Python file, or the name of a module after -m")
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="what the script gets")
     options = parser.parse_args(arguments)
     keras_fastgrad.activate(options.also)
     sys.argv = [options.script, *options.arguments]

@@ -8,9 +8,8 @@ from typing import Any
 import fastgrad as fg
 from fastgrad._src.ops.attention import attention
 from fastgrad._src.ops.batch_moments import batch_moments, normalized
+from fastgrad._src.ops.kernel_launches import KERNEL_FLOATS
 from fastgrad._src.ops.normalization import layer_normalization
-
-_DTYPES = (fg.float32, fg.float64)
 
 
 def override_backend(module: ModuleType) -> None:
@@ -21,7 +20,7 @@ def override_backend(module: ModuleType) -> None:
     def dot_product_attention(
         query: Any, key: Any, value: Any, bias: Any, mask: Any, is_causal: bool, scale: Any
     ) -> fg.Tensor:
-        if bias is not None or query.dtype not in _DTYPES:
+        if bias is not None or query.dtype.numpy not in KERNEL_FLOATS:
             return by_operations(query, key, value, bias, mask, is_causal, scale)
         if fg.is_tensor(scale):
             query, scale = query * fg.cast(scale, query.dtype), 1.0
@@ -30,7 +29,7 @@ def override_backend(module: ModuleType) -> None:
 
     def moments(x: Any, axes: Any, keepdims: bool) -> tuple[fg.Tensor, fg.Tensor]:
         x = fg.convert_to_tensor(x)
-        if keepdims or x.dtype not in _DTYPES or list(axes) != [*range(x.shape.rank - 1)]:
+        if keepdims or x.dtype.numpy not in KERNEL_FLOATS or list(axes) != [*range(x.shape.rank - 1)]:
             return moments_by_operations(x, axes, keepdims)
         return batch_moments(x, x.shape.rank - 1)
 
@@ -40,7 +39,7 @@ def override_backend(module: ModuleType) -> None:
         x, mean, variance = (fg.convert_to_tensor(each) for each in (x, mean, variance))
         scale, offset = (None if each is None else fg.convert_to_tensor(each) for each in (scale, offset))
         vectors = [each for each in (mean, variance, scale, offset) if each is not None]
-        if x.dtype not in _DTYPES or any(each.dtype != x.dtype or each.shape.rank != 1 for each in vectors):
+        if x.dtype.numpy not in KERNEL_FLOATS or any(each.dtype != x.dtype or each.shape.rank != 1 for each in vectors):
             return normalization_by_operations(x, mean, variance, axis, offset, scale, epsilon)
         return normalized(x, mean, variance, scale, offset, epsilon, axis % x.shape.rank)
 
@@ -61,7 +60,7 @@ def override_layer_normalization(module: ModuleType) -> None:
         x = fg.convert_to_tensor(x)
         last = x.shape.rank - 1
         is_last = axis in (-1, last, [-1], [last], (-1,), (last,))
-        if rms_scaling or not is_last or gamma is None or beta is None or x.dtype not in _DTYPES:
+        if rms_scaling or not is_last or gamma is None or beta is None or x.dtype.numpy not in KERNEL_FLOATS:
             return by_operations(x, gamma, beta, axis, epsilon, rms_scaling)
         gamma, beta = fg.cast(gamma, x.dtype), fg.cast(beta, x.dtype)
         if gamma.shape != x.shape[-1:] or beta.shape != x.shape[-1:]:

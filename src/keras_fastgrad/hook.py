@@ -8,38 +8,44 @@ have run, functions of this package replace names in them: ``OVERRIDES``.
 from __future__ import annotations
 
 import builtins
-import importlib
 import importlib.metadata
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
-OVERRIDES = {
-    "keras.src.backend.common.variables": "variable.override_attributes",
-    "keras.src.backend.config": "variable.override_config",
-    "keras.src.backend.tensorflow.core": "symbolic.override_core",
-    "keras.src.backend.tensorflow.nn": "fused.override_backend",
-    "keras.src.backend.tensorflow.optimizer": "optimizer.override_optimizer",
-    "keras.src.backend.tensorflow.rnn": "recurrent.override_recurrent",
-    "keras.src.backend.tensorflow.trainer": "trainer.override_trainer",
-    "keras.src.callbacks.callback_list": "trainer.override_callbacks",
-    "keras.src.constraints.constraints": "variable.override_attributes",
-    "keras.src.distribution.distribution_lib": "names.override_distribution",
-    "keras.src.dtype_policies.dtype_policy": "variable.override_attributes",
-    "keras.src.export.saved_model_export_archive": "names.override_export",
-    "keras.src.layers.rnn.gru": "recurrent.override_layer",
-    "keras.src.layers.rnn.lstm": "recurrent.override_layer",
-    "keras.src.ops.nn": "fused.override_layer_normalization",
-    "keras.src.optimizers.schedules.learning_rate_schedule": "variable.override_attributes",
-    "keras.src.regularizers.regularizers": "variable.override_attributes",
-    "keras.src.saving.keras_saveable": "variable.override_attributes",
-    "keras.src.trainers.data_adapters": "data.override_adapters",
-    "keras.src.trainers.data_adapters.data_adapter_utils": "data.override_predicates",
-    "keras.src.utils.module_utils": "names.override_lazy_modules",
+from keras_fastgrad import data, fused, names, optimizer, recurrent, symbolic, trainer, variable
+
+OVERRIDES: dict[str, Callable[[ModuleType], None]] = {
+    "keras.src.backend.common.variables": partial(variable.override_attributes, "Variable"),
+    "keras.src.backend.config": variable.override_config,
+    "keras.src.backend.tensorflow.core": symbolic.override_core,
+    "keras.src.backend.tensorflow.nn": fused.override_backend,
+    "keras.src.backend.tensorflow.optimizer": optimizer.override_optimizer,
+    "keras.src.backend.tensorflow.rnn": recurrent.override_recurrent,
+    "keras.src.backend.tensorflow.trainer": trainer.override_trainer,
+    "keras.src.callbacks.callback_list": trainer.override_callbacks,
+    "keras.src.constraints.constraints": partial(variable.override_attributes, "Constraint"),
+    "keras.src.distribution.distribution_lib": names.override_distribution,
+    "keras.src.dtype_policies.dtype_policy": partial(variable.override_attributes, "DTypePolicy"),
+    "keras.src.export.saved_model_export_archive": names.override_export,
+    "keras.src.layers.rnn.gru": partial(recurrent.override_layer, "GRU"),
+    "keras.src.layers.rnn.lstm": partial(recurrent.override_layer, "LSTM"),
+    "keras.src.ops.nn": fused.override_layer_normalization,
+    "keras.src.optimizers.schedules.learning_rate_schedule": partial(
+        variable.override_attributes, "LearningRateSchedule"
+    ),
+    "keras.src.regularizers.regularizers": partial(variable.override_attributes, "Regularizer"),
+    "keras.src.saving.keras_saveable": partial(
+        variable.override_attributes, "KerasSaveable"
+    ),  # layers, models, optimizers, losses, metrics
+    "keras.src.trainers.data_adapters": data.override_adapters,
+    "keras.src.trainers.data_adapters.data_adapter_utils": data.override_predicates,
+    "keras.src.utils.module_utils": names.override_lazy_modules,
 }
 """The functions of this package that replace names in Keras's modules, by module: the layout of Keras 3.15."""
 
@@ -106,16 +112,10 @@ def _is_tensorflow(name: str) -> bool:
     return name == "tensorflow" or name.startswith("tensorflow.")
 
 
-def _module(name: str) -> Any:
-    from keras_fastgrad import names  # imports fastgrad
-
-    return names.module(name)
-
-
 def _import(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
     """Imports as ``builtins.__import__`` does, with fastgrad for ``tensorflow``."""
     if level == 0 and _is_tensorflow(name):
-        return _module(name) if fromlist else _module("tensorflow")
+        return names.module(name) if fromlist else names.tf
     return builtins.__import__(name, globals, locals, fromlist, level)
 
 
@@ -140,8 +140,7 @@ class _Loader:
             self._loader.exec_module(module)
         override = OVERRIDES.get(module.__name__)
         if override is not None:
-            file, _, function = override.partition(".")
-            getattr(importlib.import_module(f"keras_fastgrad.{file}"), function)(module)
+            override(module)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
@@ -165,7 +164,7 @@ class _TensorFlowLoader:
     """Gives fastgrad for an import of ``tensorflow`` by any module."""
 
     def create_module(self, spec: ModuleSpec) -> Any:
-        return _module(spec.name)
+        return names.module(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
         """Does nothing: the module is complete."""

@@ -8,15 +8,13 @@ from collections.abc import Callable, Iterator
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-import numpy as np
-
 import fastgrad as fg
 from fastgrad._src.commands import private_names
 from fastgrad._src.commands.as_tensorflow import TENSORFLOW_VERSION
 from fastgrad._src.core import tensor as tensors
 from fastgrad._src.core.object_graph import is_saved, nested_items
 from fastgrad._src.ops.convolution import convolution_in_groups
-from fastgrad._src.structures.lookup.tables import _HashTable
+from fastgrad._src.structures.lookup.tables import LookupInterface
 from keras_fastgrad.quantization import fake_quant_with_min_max_vars
 
 
@@ -174,13 +172,6 @@ def function(func: Callable[..., Any] | None = None, **options: Any) -> Any:
     return fg.function(func, input_signature=options.get("input_signature"))
 
 
-def _smart_cond(pred: Any, true_fn: Any = None, false_fn: Any = None, name: str | None = None) -> Any:
-    """Calls one function at once if ``pred`` is a number of Python."""
-    if isinstance(pred, (bool, int, np.bool_)):
-        return true_fn() if pred else false_fn()
-    return fg.cond(pred, true_fn, false_fn)
-
-
 def _dynamic_update_slice(inputs: Any, updates: Any, start_indices: Any) -> Any:
     """Returns ``inputs`` with a slice replaced; the starts are clamped so that the slice fits, as XLA does."""
     inputs, updates = fg.convert_to_tensor(inputs), fg.convert_to_tensor(updates)
@@ -234,7 +225,7 @@ _OWN_NAMES: dict[str, Any] = {
     "__internal__.distribute": {"strategy_supports_no_merge_call": lambda: True},
     "__internal__.distribute.interim": {"maybe_merge_call": _maybe_merge_call},
     "__internal__.eager_context": {"eager_mode": contextlib.nullcontext},
-    "__internal__.smart_cond": {"smart_cond": _smart_cond},
+    "__internal__.smart_cond": {"smart_cond": private_names.smart_cond},
     "__internal__.tf2": {"enabled": lambda: True},
     "__internal__.tracking": {
         "AutoTrackable": type("AutoTrackable", (Trackable,), {}),
@@ -340,7 +331,7 @@ def override_export(module: ModuleType) -> None:
     track_of_keras = archive.track
 
     def track(self: Any, resource: Any) -> None:
-        if isinstance(resource, Trackable) or not (is_saved(resource) or isinstance(resource, _HashTable)):
+        if isinstance(resource, Trackable) or not (is_saved(resource) or isinstance(resource, LookupInterface)):
             track_of_keras(self, resource)
 
     archive.track = track

@@ -9,13 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import fastgrad as fg
+from fastgrad._src.keras.optimizers.adam import Adam
+from fastgrad._src.keras.optimizers.adamax import Adamax
 from fastgrad._src.keras.optimizers.grouped_update import assign_all
-from fastgrad._src.keras.optimizers.recorded_attributes import as_float64_scalar, square_root
+from fastgrad._src.keras.optimizers.nadam import numbers_of_nadam
+from fastgrad._src.keras.optimizers.recorded_attributes import as_float64_scalar
 from fastgrad._src.kernels.optimizers import optimizers as rules
 from fastgrad._src.kernels.optimizers.update_rule import UpdateRule
+from fastgrad._src.ops.kernel_launches import KERNEL_FLOATS
 from fastgrad._src.ops.optimizer_updates import update_variables
-
-_DTYPES = (np.dtype("float32"), np.dtype("float64"))
 
 
 class Update(NamedTuple):
@@ -36,26 +38,13 @@ class Update(NamedTuple):
 def _adam(optimizer: Any) -> Update:
     slots = ("_momentums", "_velocities")
     if optimizer.amsgrad:
-        return Update(rules.adam_amsgrad, (*slots, "_velocity_hats"), _adam_numbers)
-    return Update(rules.adam, slots, _adam_numbers)
-
-
-def _adam_numbers(optimizer: Any, rate: Any, step: Any) -> tuple[Any, ...]:
-    beta_1, beta_2 = as_float64_scalar(optimizer.beta_1), as_float64_scalar(optimizer.beta_2)
-    return rate * square_root(1.0 - beta_2**step) / (1.0 - beta_1**step), beta_1, beta_2, optimizer.epsilon
-
-
-def _adamax_numbers(optimizer: Any, rate: Any, step: Any) -> tuple[Any, ...]:
-    beta_1 = as_float64_scalar(optimizer.beta_1)
-    return rate, beta_1, optimizer.beta_2, beta_1**step, optimizer.epsilon
+        return Update(rules.adam_amsgrad, (*slots, "_velocity_hats"), Adam.hyperparameters)
+    return Update(rules.adam, slots, Adam.hyperparameters)
 
 
 def _nadam_numbers(optimizer: Any, rate: Any, step: Any) -> tuple[Any, ...]:
-    beta_1, beta_2 = as_float64_scalar(optimizer.beta_1), as_float64_scalar(optimizer.beta_2)
-    decay, product = as_float64_scalar(0.96), as_float64_scalar(fg.convert_to_tensor(optimizer._u_product))
-    u, next_u = (beta_1 * (1.0 - 0.5 * decay**number) for number in (step, step + 1.0))
-    m_weight, g_weight = next_u / (1.0 - product * next_u), (1.0 - u) / (1.0 - product)
-    return rate, beta_1, beta_2, m_weight, g_weight, beta_2**step, optimizer.epsilon
+    u_product = as_float64_scalar(fg.convert_to_tensor(optimizer._u_product))
+    return numbers_of_nadam(optimizer, u_product, rate, step)
 
 
 def _ftrl_numbers(optimizer: Any, rate: Any, step: Any) -> tuple[Any, ...]:
@@ -87,7 +76,7 @@ _UPDATES: dict[str, Callable[[Any], Update]] = {
     "Adagrad": lambda optimizer: Update(rules.adagrad, ("_accumulators",)),
     "Adam": _adam,
     "AdamW": _adam,
-    "Adamax": lambda optimizer: Update(rules.adamax, ("_m", "_u"), _adamax_numbers),
+    "Adamax": lambda optimizer: Update(rules.adamax, ("_m", "_u"), Adamax.hyperparameters),
     "Ftrl": lambda optimizer: Update(rules.ftrl, ("_accumulators", "_linears"), _ftrl_numbers),
     "Lion": lambda optimizer: Update(rules.lion, ("_momentums",)),
     "Nadam": lambda optimizer: Update(rules.nadam, ("_momentums", "_velocities"), _nadam_numbers),
@@ -159,4 +148,4 @@ def _dtype_of_update(update: Update | None, gradient: Any, variable: Any) -> np.
     if update is None or type(gradient) is not fg.Tensor:
         return None
     dtype: np.dtype = variable._array.dtype
-    return dtype if dtype in _DTYPES and gradient._array.dtype == dtype else None
+    return dtype if dtype in KERNEL_FLOATS and gradient._array.dtype == dtype else None

@@ -7,8 +7,7 @@ from typing import Any
 
 import fastgrad as fg
 from fastgrad._src.ops import recurrent as operations
-
-_DTYPES = (fg.float32, fg.float64)
+from fastgrad._src.ops.kernel_launches import KERNEL_FLOATS
 
 
 def override_recurrent(module: ModuleType) -> None:
@@ -22,12 +21,12 @@ def override_recurrent(module: ModuleType) -> None:
             raise NotImplementedError
         weights = (options["kernel"], options["recurrent_kernel"], options["bias"])
         x, *others = [fg.convert_to_tensor(value) for value in (inputs, *weights, *states)]
-        if x.dtype not in _DTYPES or any(tensor.dtype != x.dtype for tensor in others):
+        if x.dtype.numpy not in KERNEL_FLOATS or any(tensor.dtype != x.dtype for tensor in others):
             raise NotImplementedError
         mask = None if mask is None else fg.cast(mask, "bool")
         if options["go_backwards"]:
             x, mask = fg.reverse(x, [1]), None if mask is None else fg.reverse(mask, [1])
-        return [x, *others], mask
+        return [x, *others, mask, options["return_sequences"]], mask
 
     def results(outputs: Any, states: list[Any], mask: Any) -> tuple[Any, Any, list[Any]]:
         last = states[0]
@@ -43,25 +42,23 @@ def override_recurrent(module: ModuleType) -> None:
     def lstm(inputs: Any, initial_state_h: Any, initial_state_c: Any, mask: Any, **options: Any) -> Any:
         if not module._do_lstm_arguments_support_cudnn(*arguments_of_choice(options)):
             raise NotImplementedError
-        (x, *weights, h, c), mask = operands(inputs, [initial_state_h, initial_state_c], mask, options)
-        kernel, recurrent_kernel, bias = weights
-        outputs, h, c = operations.lstm(x, kernel, recurrent_kernel, bias, h, c, mask, options["return_sequences"])
-        return results(outputs, [h, c], mask)
+        arguments, mask = operands(inputs, [initial_state_h, initial_state_c], mask, options)
+        outputs, *states = operations.lstm(*arguments)
+        return results(outputs, states, mask)
 
     def gru(inputs: Any, initial_state: Any, mask: Any, **options: Any) -> Any:
         if not module._do_gru_arguments_support_cudnn(*arguments_of_choice(options), options["reset_after"]):
             raise NotImplementedError
-        (x, *weights, h), mask = operands(inputs, [initial_state], mask, options)
-        kernel, recurrent_kernel, bias = weights
-        outputs, h = operations.gru(x, kernel, recurrent_kernel, bias, h, mask, options["return_sequences"])
-        return results(outputs, [h], mask)
+        arguments, mask = operands(inputs, [initial_state], mask, options)
+        outputs, *states = operations.gru(*arguments)
+        return results(outputs, states, mask)
 
     vars(module).update(lstm=lstm, gru=gru)
 
 
-def override_layer(module: ModuleType) -> None:
+def override_layer(class_name: str, module: ModuleType) -> None:
     """Lets a layer that shows 0 where its mask hides a step loop over the steps: ``lstm`` and ``gru`` do not know of it."""
-    kind = getattr(module, module.__name__.rpartition(".")[2].upper())
+    kind = getattr(module, class_name)
     keras_loop, tree = kind.inner_loop, module.tree
 
     def inner_loop(self: Any, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:

@@ -62,7 +62,7 @@ def override_trainer(module: ModuleType) -> None:
         return fg.function(one_step)
 
     def make_function(self: Any, step_function: Callable[..., Any]) -> Callable[..., Any]:
-        phase = "test" if step_function.__name__ == "test_step" else "train"
+        phase = "test" if step_function == self.test_step else "train"
         step = compiled(self, step_function)
 
         def function(iterator: Iterator[Any]) -> Any:
@@ -97,7 +97,7 @@ def override_trainer(module: ModuleType) -> None:
         steps: int | None = None,
         callbacks: Any = None,
     ) -> Any:
-        is_arrays = x is not None and all(isinstance(part, np.ndarray) for part in tree.flatten(x))
+        is_arrays = x is not None and all(isinstance(part, np.ndarray) and part.size for part in tree.flatten(x))
         if verbose or callbacks or steps or not is_arrays:
             return keras_predict(self, x, batch_size, verbose, steps, callbacks)
         self.make_predict_function()

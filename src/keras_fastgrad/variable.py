@@ -14,16 +14,6 @@ from typing import Any
 from fastgrad._src.compiler.dispatch.captures import UNSEARCHED_LIBRARIES
 from fastgrad._src.core import settings_version
 
-_COUNTING_CLASSES = {
-    "keras.src.backend.common.variables": "Variable",
-    "keras.src.constraints.constraints": "Constraint",
-    "keras.src.dtype_policies.dtype_policy": "DTypePolicy",
-    "keras.src.optimizers.schedules.learning_rate_schedule": "LearningRateSchedule",
-    "keras.src.regularizers.regularizers": "Regularizer",
-    "keras.src.saving.keras_saveable": "KerasSaveable",  # layers, models, optimizers, losses, metrics
-}
-"""The classes whose attributes a step reads, by their modules."""
-
 _UNREAD_ATTRIBUTES = frozenset(
     [
         *["_eval_epoch_iterator", "_initial_epoch", "history", "stop_evaluating", "stop_predicting", "stop_training"],
@@ -38,16 +28,15 @@ _VALUE_TYPES = (bool, int, float, complex, str, bytes, type(None))
 _counting_classes: list[type] = []
 
 
-def override_attributes(module: ModuleType) -> None:
+def override_attributes(class_name: str, module: ModuleType) -> None:
     """Counts the changes of attributes of a class and its subclasses, and lets compiled functions compare them."""
     UNSEARCHED_LIBRARIES.update(["keras", "keras_fastgrad", "optree", "tensorflow"])
-    kind = getattr(module, _COUNTING_CLASSES[module.__name__])
+    kind = getattr(module, class_name)
     _counting_classes.append(kind)
     kind.__setattr__ = _counting(kind.__setattr__)
     kind.__delattr__ = _counting(kind.__delattr__)
     kind._guarded_settings = guarded_settings
-    kind._captured_methods = captured_methods
-    kind._captured_functions = captured_functions
+    kind._captured_code = captured_code
 
 
 def _counting(change: Callable[..., None]) -> Callable[..., None]:
@@ -95,23 +84,20 @@ def guarded_settings(self: Any) -> list[Any]:
     return [{name: _comparable(value) for name, value in _attributes_of(part)} for part in _parts_of(self)]
 
 
-def captured_methods(self: Any) -> list[tuple[Any, Any]]:
-    """Returns the methods of users' classes in the object and in its parts, each with its object."""
-    return [
+def captured_code(self: Any) -> tuple[list[tuple[Any, Any]], list[Any]]:
+    """Returns the methods of users' classes in the object and its parts, each with its object, and the functions in their attributes."""
+    parts = _parts_of(self)
+    methods = [
         (method, part)
-        for part in _parts_of(self)
+        for part in parts
         for kind in type(part).__mro__
         if not kind.__module__.startswith(("keras.", "keras_fastgrad.")) and kind is not object
         for method in vars(kind).values()
         if isinstance(method, FunctionType)
     ]
-
-
-def captured_functions(self: Any) -> list[Any]:
-    """Returns the functions of users that the object and its parts have in their attributes."""
-    return [
+    return methods, [
         value
-        for part in _parts_of(self)
+        for part in parts
         for _, value in _attributes_of(part)
         if isinstance(value, (FunctionType, MethodType, functools.partial))
     ]

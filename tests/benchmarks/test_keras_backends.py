@@ -51,9 +51,9 @@ def test_the_picture_has_a_mark_for_each_backend():
 
 def test_the_committed_page_is_that_of_the_committed_results():
     """Else: python -m benchmarks.keras_backends --page."""
-    found = stored()
-    if not found:
+    results_by_model = stored()
+    if not results_by_model:
         pytest.skip("nothing is measured yet")
-    assert list(found) == worker_models()
-    assert PAGE.read_text(encoding="utf-8") == page(found)
-    assert PICTURE.read_text(encoding="utf-8") == picture(found)
+    assert list(results_by_model) == worker_models()
+    assert PAGE.read_text(encoding="utf-8") == page(results_by_model)
+    assert PICTURE.read_text(encoding="utf-8") == picture(results_by_model)

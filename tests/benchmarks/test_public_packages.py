@@ -44,9 +44,13 @@ def test_outcomes_of_a_report():
 
 def test_only_tests_that_pass_with_tensorflow_count():
     theirs = {"a": "passed", "b": "passed", "c": "failed", "d": "passed"}
-    found = compared(theirs, {"a": "passed", "b": "failed", "c": "passed"})
-    assert (found["passed_with_tensorflow"], found["passed_with_both"], found["passed_with_fastgrad"]) == (3, 1, 2)
-    assert found["passed_with_tensorflow_only"] == ["b", "d"]
+    comparison = compared(theirs, {"a": "passed", "b": "failed", "c": "passed"})
+    assert (
+        comparison["passed_with_tensorflow"],
+        comparison["passed_with_both"],
+        comparison["passed_with_fastgrad"],
+    ) == (3, 1, 2)
+    assert comparison["passed_with_tensorflow_only"] == ["b", "d"]
 
 
 def test_the_page_has_the_reason_of_each_test_that_does_not_pass():

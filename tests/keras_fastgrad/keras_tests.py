@@ -51,7 +51,7 @@ def outcomes(python: str, files: Sequence[str], plugins: Sequence[str], processe
     """Runs files of tests, each in a process, and returns the outcome of each test by its name: "passed", "failed" or "skipped"."""
     code = "import importlib.util; print(importlib.util.find_spec('keras').origin)"
     keras = Path(subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()).parent
-    found: dict[str, str] = {}
+    outcome_by_test: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder, "results")
         root = str(FOLDER.parents[1])
@@ -93,21 +93,23 @@ def outcomes(python: str, files: Sequence[str], plugins: Sequence[str], processe
                 except subprocess.TimeoutExpired:
                     process.kill()
                 if process.returncode not in (0, 1, 5):  # not: all passed, some failed, no tests
-                    found[f"keras/{file}"] = "failed"  # not collected, or the process died
+                    outcome_by_test[f"keras/{file}"] = "failed"  # not collected, or the process died
         for line in results.read_text(encoding="utf-8").splitlines() if results.exists() else ():
             name, outcome = json.loads(line)
-            found[name] = outcome if found.get(name) != "failed" else "failed"
-    return found
+            outcome_by_test[name] = outcome if outcome_by_test.get(name) != "failed" else "failed"
+    return outcome_by_test
 
 
 def record(python: str, files: Sequence[str], processes: int) -> None:
     """Writes the tests of some files that do not pass on TensorFlow; keeps the lines of other files."""
-    found = outcomes(python, files, (), processes)
+    outcome_by_test = outcomes(python, files, (), processes)
     others = [line for line in lines_of(NOT_PASSED) if line.split("::")[0].removeprefix("keras/") not in files]
-    names = sorted({*others, *[name for name, outcome in found.items() if outcome != "passed"]})
+    names = sorted({*others, *[name for name, outcome in outcome_by_test.items() if outcome != "passed"]})
     head = "# The tests of Keras 3.15.1 that do not pass on TensorFlow 2.21: failed, skipped, or with imports that are missing.\n"
     NOT_PASSED.write_text(head + "\n".join(names) + "\n", encoding="utf-8")
-    print(f"{sum(outcome == 'passed' for outcome in found.values())} of {len(found)} tests passed on TensorFlow")
+    print(
+        f"{sum(outcome == 'passed' for outcome in outcome_by_test.values())} of {len(outcome_by_test)} tests passed on TensorFlow"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -129,15 +131,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.record:
         record(options.record, files, options.processes)
         return 0
-    found = outcomes(sys.executable, files, ["keras_fastgrad.pytest_plugin"], options.processes)
+    outcome_by_test = outcomes(sys.executable, files, ["keras_fastgrad.pytest_plugin"], options.processes)
     not_passed, excluded = set(lines_of(NOT_PASSED)), set(lines_of(EXCLUDED))
-    wanted = {name: outcome for name, outcome in found.items() if name not in not_passed}
+    wanted = {name: outcome for name, outcome in outcome_by_test.items() if name not in not_passed}
     failed = sorted(name for name, outcome in wanted.items() if outcome != "passed")
     counts = collections.Counter(wanted.values())
     print(f"{counts['passed']} of {len(wanted)} tests that pass on TensorFlow pass on fastgrad ({len(failed)} do not)")
     unexpected = [name for name in failed if name not in excluded]
     print(*[f"failed and not in {EXCLUDED.name}: {name}" for name in unexpected], sep="\n")
-    mended = sorted(name for name in excluded if found.get(name) == "passed")
+    mended = sorted(name for name in excluded if outcome_by_test.get(name) == "passed")
     print(*[f"passed and still in {EXCLUDED.name}: {name}" for name in mended], sep="\n")
     if options.full:
         by_file: dict[str, list[int]] = {}

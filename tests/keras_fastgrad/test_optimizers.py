@@ -80,9 +80,9 @@ def test_values_are_those_of_kerass_own_update(name, sparse):
 
     wanted = trained(made(OneByOne, options), run_eagerly=True, sparse=sparse)
     for run_eagerly in (True, False):
-        found = trained(made(kind, options), run_eagerly, sparse=sparse)
-        assert len(found) == len(wanted)
-        for value, expected in zip(found, wanted, strict=True):
+        weights = trained(made(kind, options), run_eagerly, sparse=sparse)
+        assert len(weights) == len(wanted)
+        for value, expected in zip(weights, wanted, strict=True):
             np.testing.assert_allclose(value, expected, rtol=2e-4, atol=2e-6)
 
 
@@ -93,9 +93,9 @@ def test_dtypes(dtype):
             super().update_step(gradient, variable, learning_rate)
 
     wanted = trained(OneByOne(0.05), run_eagerly=True, dtype=dtype)
-    found = trained(keras.optimizers.Adam(0.05), run_eagerly=False, dtype=dtype)
+    weights = trained(keras.optimizers.Adam(0.05), run_eagerly=False, dtype=dtype)
     tolerance = 1e-4 if dtype == "float64" else 0.1
-    for value, expected in zip(found, wanted, strict=True):
+    for value, expected in zip(weights, wanted, strict=True):
         np.testing.assert_allclose(
             np.asarray(value, np.float64), np.asarray(expected, np.float64), rtol=tolerance, atol=tolerance
         )

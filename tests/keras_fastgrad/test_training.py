@@ -51,8 +51,8 @@ def test_callbacks_see_each_batch():
 @pytest.mark.parametrize("options", [{}, {"steps_per_execution": 3}, {"run_eagerly": True}, {"jit_compile": True}])
 def test_options_of_compile_change_no_value(options):
     wanted = model_of().fit(X, Y, batch_size=8, epochs=2, shuffle=False, verbose=0).history["loss"]
-    found = model_of(**options).fit(X, Y, batch_size=8, epochs=2, shuffle=False, verbose=0).history["loss"]
-    assert found == pytest.approx(wanted, rel=1e-5)
+    losses = model_of(**options).fit(X, Y, batch_size=8, epochs=2, shuffle=False, verbose=0).history["loss"]
+    assert losses == pytest.approx(wanted, rel=1e-5)
 
 
 def generator():
@@ -82,9 +82,9 @@ DATA = {
 @pytest.mark.parametrize("kind", DATA)
 def test_kinds_of_data_give_the_same_losses(kind):
     wanted = model_of().fit(X, Y, batch_size=10, shuffle=False, verbose=0).history
-    found = model_of().fit(**DATA[kind](), shuffle=False, verbose=0).history
-    assert found["loss"] == pytest.approx(wanted["loss"], rel=1e-5)
-    assert found["mae"] == pytest.approx(wanted["mae"], rel=1e-5)
+    history = model_of().fit(**DATA[kind](), shuffle=False, verbose=0).history
+    assert history["loss"] == pytest.approx(wanted["loss"], rel=1e-5)
+    assert history["mae"] == pytest.approx(wanted["mae"], rel=1e-5)
 
 
 def test_validation_weights_and_early_stopping():
@@ -110,9 +110,16 @@ def test_predictions_have_all_rows(size):
 def test_predictions_of_several_outputs():
     inputs = keras.Input((4,))
     model = keras.Model(inputs, {"a": keras.layers.Dense(2)(inputs), "b": [keras.layers.Dense(3)(inputs)]})
-    found = model.predict(X, verbose=0)
-    assert found["a"].shape == (50, 2)
-    assert found["b"][0].shape == (50, 3)
+    predictions = model.predict(X, verbose=0)
+    assert predictions["a"].shape == (50, 2)
+    assert predictions["b"][0].shape == (50, 3)
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+@pytest.mark.parametrize("verbose", [0, 1])
+def test_no_rows_have_no_predictions(verbose):
+    with pytest.raises(UnboundLocalError, match="batch_outputs"):  # as Keras on TensorFlow
+        model_of().predict(X[:0], verbose=verbose)
 
 
 def test_a_step_of_the_user_trains():

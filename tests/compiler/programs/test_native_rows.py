@@ -47,14 +47,14 @@ def in_place(case: Case, wanted: list[np.ndarray], output: int, number: int) -> 
     arrays = [np.array(a, order="C") for a in case.arrays]
     outputs = [np.empty(y.shape, y.dtype) for y in wanted]
     outputs[output] = arrays[number].reshape(-1).view(wanted[output].dtype).reshape(wanted[output].shape)
-    found = launches_of_row(TABLE[case.name], arrays, outputs, case.attributes)
-    run_launches(written_over(found, arrays, outputs, {output: number}), arrays, outputs)
+    launches = launches_of_row(TABLE[case.name], arrays, outputs, case.attributes)
+    run_launches(written_over(launches, arrays, outputs, {output: number}), arrays, outputs)
     return outputs
 
 
-def assert_same(found: Any, wanted: list[np.ndarray], rtol: float | None) -> None:
-    assert isinstance(found, list), found
-    for y, z in zip(found, wanted, strict=True):
+def assert_same(outputs: Any, wanted: list[np.ndarray], rtol: float | None) -> None:
+    assert isinstance(outputs, list), outputs
+    for y, z in zip(outputs, wanted, strict=True):
         if rtol is None or y.dtype.kind in "biu":
             half = y.dtype.itemsize == 2 and y.dtype.kind in "fV"  # whose NaNs NumPy may take for numbers
             np.testing.assert_array_equal(*[a.astype(F32) if half else a for a in (y, z)])
@@ -80,10 +80,10 @@ def check(case: Case, rtol: float | None = None) -> None:
     wanted = run_of(case)
     if wanted and all(0 in y.shape for y in wanted):
         return  # programs have no step for what has no elements
-    found = native_of(case, wanted)
-    assert found is not None, "there are no kernels"
-    assert_same(found, wanted, rtol)
-    kept = bits(found)
+    outputs = native_of(case, wanted)
+    assert outputs is not None, "there are no kernels"
+    assert_same(outputs, wanted, rtol)
+    kept = bits(outputs)
     for shares in (2, 3, 7):
         assert bits(native_of(case, wanted, shares)) == kept
     for output, number in launches_of_row(TABLE[case.name], case.arrays, wanted, case.attributes).in_place:
@@ -271,8 +271,8 @@ def test_kernels_stop_where_a_row_raises(case: Case, error: type[Exception], mes
     with pytest.raises(error, match=message):
         run_of(case)
     arrays = list(case.arrays)
-    found = TABLE[case.name].lowering.launches(arrays, outputs_of(case), **case.attributes)
-    assert run_launches(found, arrays, outputs_of(case), 2) >= 0
+    launches = TABLE[case.name].lowering.launches(arrays, outputs_of(case), **case.attributes)
+    assert run_launches(launches, arrays, outputs_of(case), 2) >= 0
 
 
 def test_a_program_that_a_kernel_stops_raises_what_the_row_raises_and_changes_nothing() -> None:
@@ -381,7 +381,7 @@ def test_numbers_of_results_are_found_natively() -> None:
     program = Program(record(step, x)[0])
     assert all(action.launches is not None for action in program.plan.actions)
     other = np.array([0.9, 0.1, 0.2, 0.8, 0.7], F32)
-    for found, wanted in zip(program([other]), tf.nest.flatten(step(tf.constant(other))), strict=True):
-        np.testing.assert_array_equal(found, wanted)
+    for output, wanted in zip(program([other]), tf.nest.flatten(step(tf.constant(other))), strict=True):
+        np.testing.assert_array_equal(output, wanted)
     with pytest.raises(GuardError):
         program([np.zeros(5, F32)])

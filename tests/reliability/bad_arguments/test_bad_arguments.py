@@ -48,13 +48,13 @@ def is_same(first, second):
 
 def differences(calls):
     """Returns the calls of derivatives that gave something else than the function, whose call comes before them."""
-    found, expected = [], None
+    texts, expected = [], None
     for name, result in calls:
         if name.endswith(" by function"):
             expected = result
         if not is_same(expected, result):
-            found.append(f"{name}: {result}, not {expected}")
-    return found
+            texts.append(f"{name}: {result}, not {expected}")
+    return texts
 
 
 @pytest.mark.parametrize("name", ROWS)

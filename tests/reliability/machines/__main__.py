@@ -57,11 +57,11 @@ def tried(name: str, arguments: list[str]) -> dict[str, Any]:
     Returns:
         The numbers of tests, the version of Python, the processor and the commit.
     """
-    found = [*pythons().values()]
+    interpreters = [*pythons().values()]
     if name.endswith("lanes"):
         python, environment = Path(sys.executable), {"FASTGRAD_LANES": name.removesuffix(" lanes")}
     else:
-        python, environment = make(found[0 if name == "lowest" else -1], name, ROOT / f".venv-{name}"), {}
+        python, environment = make(interpreters[0 if name == "lowest" else -1], name, ROOT / f".venv-{name}"), {}
     counts = run(python, arguments or IN_PARALLEL, **environment)
     machine = figures.machine()
     return {"tests": counts, "python": version_of(str(python)), "cpu": machine["cpu"], "commit": machine["commit"]}

@@ -348,6 +348,17 @@ def _resolve(name: str) -> Any:
         raise
 
 
+def script_parser(module: str, options: str, description: str, also_help: str) -> argparse.ArgumentParser:
+    """Returns the parser of ``python -m module OPTIONS (SCRIPT | -m MODULE) [ARG ...]``, with the option ``--also``."""
+    usage = f"%(prog)s [-h] {options} (SCRIPT | -m MODULE) [ARG ...]"
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", usage=usage, description=description)
+    parser.add_argument("--also", action="append", default=[], help=also_help)
+    parser.add_argument("-m", action="store_true", dest="is_module", help="run a module by its name")
+    parser.add_argument("script", help="a Python file, or the name of a module after -m")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="what the script gets")
+    return parser
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a script or a module as ``python`` does, with fastgrad in place of TensorFlow and Keras.
 
@@ -357,16 +368,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status 0; errors and ``SystemExit`` of the script pass through.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m fastgrad.as_tensorflow",
-        usage="%(prog)s [-h] [--also PACKAGE_OR_FOLDER] [--real-keras] (SCRIPT | -m MODULE) [ARG ...]",
-        description="Runs a TensorFlow script without an edit: its imports of tensorflow and keras give fastgrad.",
+    parser = script_parser(
+        "fastgrad.as_tensorflow",
+        "[--also PACKAGE_OR_FOLDER] [--real-keras]",
+        "Runs a TensorFlow script without an edit: its imports of tensorflow and keras give fastgrad.",
+        _ALSO_HELP,
     )
-    parser.add_argument("--also", action="append", default=[], help=_ALSO_HELP)
     parser.add_argument("--real-keras", action="store_true", help=_REAL_KERAS_HELP)
-    parser.add_argument("-m", action="store_true", dest="is_module", help="run a module by its name")
-    parser.add_argument("script", help="a Python file, or the name of a module after -m")
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="what the script gets")
     options = parser.parse_args(arguments)
     also_packages, also_folders = _packages_and_folders(options.also)
     sys.argv = [options.script, *options.arguments]

@@ -9,6 +9,8 @@ import importlib
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from fastgrad._src.core.tensor import Tensor
 
 
@@ -41,9 +43,9 @@ def _global_seed() -> int | str | None:
     return global_seed()
 
 
-def _smart_cond(pred: Any, true_fn: Any = None, false_fn: Any = None, name: str | None = None) -> Any:
-    """Calls one function at once if ``pred`` is no tensor."""
-    if not isinstance(pred, Tensor):
+def smart_cond(pred: Any, true_fn: Any = None, false_fn: Any = None, name: str | None = None) -> Any:
+    """Calls one function at once if ``pred`` is a number of Python."""
+    if isinstance(pred, (bool, int, np.bool_)):
         return true_fn() if pred else false_fn()
     return importlib.import_module("fastgrad").cond(pred, true_fn, false_fn)
 
@@ -86,7 +88,7 @@ PRIVATE_NAMES: dict[str, tuple[tuple[str, Any, str], ...]] = {
         ("name_scope", "compat.v1.name_scope", "tf-slim"),
     ),
     "framework.smart_cond": (
-        ("smart_cond", _smart_cond, "qkeras, spektral, tensorflow-model-optimization"),
+        ("smart_cond", smart_cond, "qkeras, spektral, tensorflow-model-optimization"),
         ("smart_constant_value", _smart_constant_value, "qkeras"),
     ),
     "framework.tensor_shape": (

@@ -339,13 +339,16 @@ class Function:
 
     def _list_all_concrete_functions(self) -> list[ConcreteFunction]:
         """Returns the concrete functions of the calls and of ``get_concrete_function``; Keras's export asks for them by this name."""
-        known = self._concrete_arguments
         if self._python.input_signature is None:
-            called = [arguments_of_key(key, with_names=False) for key in self._state.cache.call_keys()]
-            known = [*[arguments for arguments in called if arguments is not None], *known]
-        elif not known:
-            known = [self.get_concrete_function().arguments]
+            known = self._known_arguments(with_names=False)
+        else:
+            known = self._concrete_arguments or [self.get_concrete_function().arguments]
         return [self._concrete(arguments) for arguments in known]
+
+    def _known_arguments(self, with_names: bool) -> list[dict[str, Any]]:
+        """Returns the arguments of the calls that are in the cache, and of ``get_concrete_function``, with specs in place of tensors."""
+        called = [arguments_of_key(key, with_names) for key in self._state.cache.call_keys()]
+        return [*[arguments for arguments in called if arguments is not None], *self._concrete_arguments]
 
     def _trackable_children(self, save_type: str) -> dict[str, ConcreteFunction]:
         """Returns the concrete functions by a number as text, as TensorFlow's functions do for Keras's export."""
@@ -372,11 +375,9 @@ class Function:
         They are those of ``input_signature`` if there is one; else of the calls that are in the cache, and of
         ``get_concrete_function``.
         """
-        signature = self._python.signature
         if self._python.input_signature is not None:
-            return [signature.bind_specs((), {})]
-        called = [arguments_of_key(key) for key in self._state.cache.call_keys()]
-        return [*[arguments for arguments in called if arguments is not None], *self._concrete_arguments]
+            return [self._python.signature.bind_specs((), {})]
+        return self._known_arguments(with_names=True)
 
     def call_with_arguments(self, arguments: dict[str, Any]) -> Any:
         """Calls the function with arguments by the names of the parameters."""

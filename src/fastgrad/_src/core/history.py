@@ -100,12 +100,7 @@ def gradients(
             "tf.gradients is not supported when eager execution is enabled. Use tf.GradientTape instead, or tf.grad; or call it in a "
             "tf.function."
         )
-    targets, sources = _as_list(ys), _as_list(xs)
-    weights = None if grad_ys is None else _as_list(grad_ys)
+    sources = list(xs) if isinstance(xs, (list, tuple)) else [xs]
     tape = history.tape(sources, [] if stop_gradients is None else nest.flatten(stop_gradients))
-    results: list[Any] = tape.gradient(targets, sources, weights, unconnected_gradients)
+    results: list[Any] = tape.gradient(ys, sources, grad_ys, unconnected_gradients)
     return results
-
-
-def _as_list(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, (list, tuple)) else [value]

@@ -408,8 +408,8 @@ def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, nam
 
     Args:
         value: a tensor (returned unchanged), a variable (its current value), an object with a method ``__tf_tensor__()`` that
-            returns a tensor, a NumPy array or scalar (keeps its dtype), Python numbers, booleans, strings and nested lists of these: floats become float32, integers int32 (int64 if
-            a value needs it).
+            returns a tensor, a NumPy array or scalar (keeps its dtype), Python numbers, booleans, strings and nested lists of these:
+            floats become float32, integers int32 (int64 if a value needs it).
         dtype: the dtype of the result; Python values and arrays are converted.
         dtype_hint: like ``dtype``, but ignored if ``value`` does not fit it.
         name: kept for TensorFlow's signature.

@@ -185,8 +185,8 @@ class Variable(Operand, metaclass=CreatedByScopes):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        # Operands are what a user's `read_value` returns; the library's own classes override `_read`.
-        if "read_value" in vars(cls) and not cls.__module__.startswith("fastgrad."):
+        # Operands are what a user's `read_value` returns; a class of the library that has one overrides `_read`, too.
+        if "read_value" in vars(cls) and "_read" not in vars(cls):
             cls._read = convert_to_tensor  # type: ignore[assignment]
 
     # ---- reading ---------------------------------------------------------------------------

@@ -42,7 +42,7 @@ class CreatedByScopes(type):
 
 @contextmanager
 def hidden_variable_scope() -> Iterator[None]:
-    """A context in which the library creates variables of its own: the user's functions do not see them, and each replica has one."""
+    """A context in which the library creates its own variables: no ``variable_creator_scope`` gets them, and no strategy shares them."""
     before = _creators.active
     _creators.active = ()
     try:

@@ -23,8 +23,8 @@ from fastgrad._src.data.prefetch import map_in_parallel
 from fastgrad._src.data.structure import checked_next_state, map_leaves, placeholder, result_element, spec_of
 from fastgrad._src.ops.python_function import sample_results
 
-VALUE_REFUSAL_ERRORS = (ArithmeticError, LookupError, ValueError, InvalidArgumentError)
-"""The errors of functions that reject some numbers and may accept others."""
+VALUE_REFUSAL_ERRORS = (ArithmeticError, LookupError, ValueError, InvalidArgumentError, NotFoundError)
+"""The errors of functions that reject some values and may accept others, such as numbers in a range, and names of files."""
 
 
 def checked_function(function: Any, method_name: str) -> Callable[..., Any]:
@@ -68,12 +68,7 @@ class Mapped(Stage):
         spec = self.source.spec()
         try:
             samples = [self._spec_by_fill_values(spec, 2, (0, 1, 2)), self._spec_by_fill_values(spec, 3, (1, 2, 0))]
-        except (
-            AttributeError,
-            TypeError,
-            NotFoundError,
-            *VALUE_REFUSAL_ERRORS,
-        ):  # NotFoundError: the values name files
+        except (AttributeError, TypeError, *VALUE_REFUSAL_ERRORS):
             # The function rejects these values: real elements tell all but the dimensions that vary.
             elements = (element for element in self.source.elements() if type(element) is not Failure)
             samples = [self._sample_spec(element) for element in itertools.islice(elements, 2)]

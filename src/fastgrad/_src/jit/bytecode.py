@@ -21,7 +21,7 @@ class NamePath(NamedTuple):
     """A name, and the attributes read from it.
 
     Attributes:
-        kind: "global", "free" (a closure cell), "local" (an argument), "used" (an argument that is called or passed on), or "held"
+        kind: "global", "free" (a closure cell), "local" (an argument), "passed" (an argument that is called or passed on), or "held"
             for an unknown value, which may be in a container.
         name: the name.
         attributes: in the order in which they are read.
@@ -51,7 +51,7 @@ def name_paths_of(code: CodeType) -> tuple[NamePath, ...]:
             and not current.attributes
             and name not in _ATTRIBUTE_OPCODES
         ):
-            paths[NamePath("used", current.name, ())] = None
+            paths[NamePath("passed", current.name, ())] = None
         if name in _ATTRIBUTE_OPCODES or (
             name == "LOAD_CONST" and isinstance(value, str) and _is_getattr_name(getattr_positions, position)
         ):

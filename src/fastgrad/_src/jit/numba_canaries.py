@@ -231,6 +231,7 @@ _TABLE = {
         names numba.core.typing.templates:_OverloadFunctionTemplate = _overload_func _get_impl
         bases numba.core.typing.templates:_OverloadMethodTemplate = _OverloadAttributeTemplate
         names numba.core.typing.templates = builtin_registry Signature
+        source numba.core.interpreter:Interpreter.op_RERAISE = 8a8688857bf2
         names numba.core.unsafe.eh = exception_check mark_try_block end_try_block exception_match
         names numba.np.ufunc.array_exprs:RewriteArrayExprs = match apply
         names numba.np.ufunc.dufunc:DUFunc = _dispatcher

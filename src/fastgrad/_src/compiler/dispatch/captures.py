@@ -40,8 +40,8 @@ from fastgrad._src.jit.captured_values import VALUE_TYPES, ReachedValue, has_cha
 UNSEARCHED_LIBRARIES = {"fastgrad", "numpy", "scipy", "numba", "llvmlite", "ml_dtypes", "builtins"}
 """Packages in whose functions no captured names are searched.
 
-An object of one may tell by ``_guarded_settings()`` what its functions read, by ``_captured_methods()`` which methods of a user they
-call on which objects, and by ``_captured_functions()`` which functions of a user. Changes of the settings count in `settings_version`.
+An object of one may tell by ``_guarded_settings()`` what its functions read, and by ``_captured_code()`` which methods of a user they
+call on which objects, and which functions of a user. Changes of the settings count in `settings_version`.
 """
 
 _STANDARD_LIBRARY_FOLDER = os.path.dirname(os.__file__)
@@ -314,7 +314,7 @@ class Captures:
     def _capture_path(self, path: NamePath, function: FunctionType, code: CodeType, bound: dict[str, Any]) -> list[Any]:
         """Captures the values of a path; returns them."""
         name = path.name
-        if path.kind == "used":
+        if path.kind == "passed":
             if name not in bound:
                 return []
             self._capture_names_read_by(bound[name])
@@ -439,9 +439,10 @@ class Captures:
         if settings is not None:
             weak = weak_or_strong_reference(value)
             self._settings.append(lambda: settings(weak()))
-            for method, owner in value._captured_methods():
+            methods, functions = value._captured_code()
+            for method, owner in methods:
                 self._capture_method(method, owner)
-            for function in value._captured_functions():
+            for function in functions:
                 self._capture_names_read_by(function)
             return
         for name in ("__call__", "call"):
@@ -519,7 +520,7 @@ def _is_users_object(value: Any) -> bool:
     return (
         (hasattr(value, "__dict__") or hasattr(kind, "__slots__"))
         and not isinstance(value, (ModuleType, FunctionType, type))
-        and not (library in UNSEARCHED_LIBRARIES or library == "keras")  # Keras's classes have `_guarded_settings`
+        and library not in UNSEARCHED_LIBRARIES
     )
 
 

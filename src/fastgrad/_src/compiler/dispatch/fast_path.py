@@ -21,7 +21,7 @@ from fastgrad._src.compiler.dispatch.results import ARGUMENT, COMPUTED, CONSTANT
 from fastgrad._src.compiler.dispatch.signature import COMPOSITE_TENSOR_TYPES, Call
 from fastgrad._src.compiler.dispatch.traces import CompiledTree, Trace
 from fastgrad._src.compiler.graph.interpret import GuardError
-from fastgrad._src.compiler.programs.cost import releases_gil
+from fastgrad._src.compiler.programs.cost import native_work_of
 from fastgrad._src.compiler.programs.program import UnreadableLayout
 from fastgrad._src.compiler.programs.replay_writer import argument_name
 from fastgrad._src.core import nest
@@ -119,7 +119,7 @@ class _EntryWriter:
             "    taken = lock.acquire()",  # half the cost of a with statement
             *(
                 ["    if sharing.only_user != ident(): sharing.has_single_thread()"]
-                if releases and releases_gil(plan)
+                if releases and native_work_of(plan).releases_gil
                 else []
             ),
             *(["    if shared[0] != sharing.last: shared[0] = sharing.last; release()"] if releases else []),

@@ -27,6 +27,16 @@ class NativeWork(NamedTuple):
     nanoseconds: float
     shared: float
 
+    @property
+    def is_for_threads(self) -> bool:
+        """True if the program uses the thread pool."""
+        return self.shared > MOST_NANOSECONDS_ON_ONE_THREAD
+
+    @property
+    def releases_gil(self) -> bool:
+        """True if the program runs without the GIL, so that other threads may read variables meanwhile."""
+        return self.nanoseconds > MOST_NANOSECONDS_WITH_GIL or self.is_for_threads
+
 
 def native_work_of(plan: Plan) -> NativeWork:
     """Returns the native work of a program, summed over all of its traces."""
@@ -34,9 +44,3 @@ def native_work_of(plan: Plan) -> NativeWork:
     times = [nanoseconds_of(launch) for launch in launches]
     shared = [time for launch, time in zip(launches, times, strict=True) if share_count_and_grain(launch)[0] > 1]
     return NativeWork(len(launches), sum(times), sum(shared))
-
-
-def releases_gil(plan: Plan) -> bool:
-    """True if a program runs without the GIL, so that other threads may read variables meanwhile."""
-    work = native_work_of(plan)
-    return work.nanoseconds > MOST_NANOSECONDS_WITH_GIL or work.shared > MOST_NANOSECONDS_ON_ONE_THREAD

@@ -24,7 +24,7 @@ from fastgrad._src.compiler.programs.buffers import (
     Plan,
     leading_elements_of,
 )
-from fastgrad._src.compiler.programs.cost import MOST_NANOSECONDS_ON_ONE_THREAD, native_work_of, releases_gil
+from fastgrad._src.compiler.programs.cost import native_work_of
 from fastgrad._src.compiler.programs.frame import Frame, nanoseconds_of
 from fastgrad._src.core.operation import as_array
 from fastgrad._src.jit.generated_source import temporary_function_from_source
@@ -37,11 +37,12 @@ _source_file_numbers = itertools.count(1)
 
 def driver_functions_of(plan: Plan) -> tuple[Any, Any]:
     """Returns the driver functions ``begin`` and ``go_on`` for a program's work: with the GIL, without it, or threaded."""
-    if not releases_gil(plan):
-        return driver.begin_program[()], driver.continue_program[()]
-    if native_work_of(plan).shared > MOST_NANOSECONDS_ON_ONE_THREAD:
+    work = native_work_of(plan)
+    if work.is_for_threads:
         return begin_on_free_pool, continue_on_free_pool
-    return driver.begin_without_gil[()], driver.continue_without_gil[()]
+    if work.releases_gil:
+        return driver.begin_without_gil[()], driver.continue_without_gil[()]
+    return driver.begin_program[()], driver.continue_program[()]
 
 
 def unrecorded_outcome_error(node: Node, array: np.ndarray | None) -> GuardError:

@@ -12,8 +12,8 @@ from numba import types
 from fastgrad._src.derivatives.frontend import containers, lists, mappings, random_generators
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.builder import Builder
-from fastgrad._src.derivatives.frontend.generators import assigned_value
 from fastgrad._src.derivatives.frontend.operands import Part
+from fastgrad._src.derivatives.frontend.statements import assigned_value
 from fastgrad._src.derivatives.ir.operands import INDEX, Constant, Scalar, View, index_constant
 from fastgrad._src.derivatives.ir.values import (
     ArrayList,

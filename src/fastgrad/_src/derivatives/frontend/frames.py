@@ -7,13 +7,14 @@ from typing import Any
 
 from numba import types
 
-from fastgrad._src.derivatives.frontend.generators import operation_of
+from fastgrad._src.derivatives.frontend.exception_handlers import handler_of
+from fastgrad._src.derivatives.frontend.statements import operation_of
 from fastgrad._src.derivatives.frontend.typed_functions import TypedFunction
 from fastgrad._src.derivatives.functions.options import Options
 from fastgrad._src.derivatives.ir.operands import Location
 from fastgrad._src.derivatives.ir.representation import Block
 from fastgrad._src.derivatives.ir.values import Iterable, NumberList
-from fastgrad._src.jit.numba_internals import exception_check, ir, ir_utils
+from fastgrad._src.jit.numba_internals import ir, ir_utils
 
 
 def reverse_postorder(blocks: dict[int, ir.Block]) -> list[int]:
@@ -95,10 +96,7 @@ class Frame:
 
     def handler(self) -> int | None:
         """Returns the label of the block that an exception goes to which is raised now; None outside of ``try``."""
-        end = self.function.ir.blocks[self.label].body[-1]
-        test: Any = self.definitions.get(end.cond.name) if isinstance(end, ir.Branch) else None
-        function = self.definitions.get(test.func.name) if operation_of(test) == "call" else None
-        return int(end.truebr) if getattr(function, "value", None) is exception_check else None
+        return handler_of(self.function.ir.blocks[self.label], self.definitions)
 
 
 class InternalFrame(Frame):

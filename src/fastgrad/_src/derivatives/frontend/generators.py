@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 
 from numba import njit
 
+from fastgrad._src.derivatives.frontend.exception_handlers import drop_handlers_of_comprehensions, has_try
+from fastgrad._src.derivatives.frontend.statements import assigned_value, delete_dead_blocks, operation_of
 from fastgrad._src.derivatives.functions.functions import has_fixed_types
 from fastgrad._src.jit.numba_internals import build_definitions, compiler, dispatcher, ir, ir_utils
 
@@ -73,71 +75,6 @@ def _inline_generators(function_ir: ir.FunctionIR, argument_types: Any, depth: i
             return inlined
 
 
-def drop_handlers_of_comprehensions(function_ir: ir.FunctionIR) -> bool:
-    """Removes the exception handlers of comprehensions, which Python has from 3.12 on; returns whether there were any.
-
-    They restore names and raise again, of which Numba makes an AssertionError. Without them the exception is that of the comprehension.
-    """
-    blocks = function_ir.blocks
-    handlers = {label for label, block in blocks.items() if _raises_again(block.terminator)}
-    if not handlers:
-        return False
-    for block in blocks.values():
-        end = block.terminator
-        if isinstance(end, ir.Branch) and end.truebr in handlers:
-            block.body[-1] = ir.Jump(end.falsebr, end.loc)
-    for dead in ir_utils.compute_cfg_from_blocks(blocks).dead_nodes():
-        del blocks[dead]
-    marks = {statement.target.name for statement in _marks_of_try(function_ir)}
-    has_handlers = any(
-        isinstance(block.terminator, ir.Branch) and _called_name(function_ir, block.terminator.cond) in marks
-        for block in blocks.values()
-    )
-    for block in () if has_handlers else blocks.values():
-        block.body = [
-            statement
-            for statement in block.body
-            if not (
-                isinstance(statement, ir.Assign)
-                and (
-                    statement.target.name in marks
-                    or (operation_of(statement.value) == "call" and statement.value.func.name in marks)
-                )
-            )
-        ]
-    function_ir.blocks = ir_utils.simplify_CFG(blocks)  # each test had a block of its own
-    function_ir._definitions = build_definitions(function_ir.blocks)
-    return True
-
-
-def _raises_again(end: ir.Stmt) -> bool:
-    """True for what Numba makes of a second raise of an exception."""
-    return isinstance(end, ir.StaticRaise) and end.exc_class is AssertionError and "RERAISE" in str(end.exc_args)
-
-
-def _called_name(function_ir: ir.FunctionIR, variable: ir.Var) -> str:
-    """Returns the variable of the function whose call gave ``variable``; "" if there is none."""
-    definitions = function_ir._definitions.get(variable.name, [])
-    is_call = len(definitions) == 1 and operation_of(definitions[0]) == "call"
-    return definitions[0].func.name if is_call else ""
-
-
-def _marks_of_try(function_ir: ir.FunctionIR) -> list[ir.Assign]:
-    """Returns the assignments of the functions that mark ``try`` statements."""
-    return [
-        statement
-        for block in function_ir.blocks.values()
-        for statement in block.find_insts(ir.Assign)
-        if isinstance(statement.value, (ir.Global, ir.FreeVar))
-        and getattr(statement.value.value, "__module__", "") == "numba.core.unsafe.eh"
-    ]
-
-
-def has_try(function_ir: ir.FunctionIR) -> bool:
-    """True if a function has a ``try`` statement."""
-    return bool(_marks_of_try(function_ir))
-
-
 def _count_of_yields(function_ir: ir.FunctionIR) -> int:
     statements = [statement for block in function_ir.blocks.values() for statement in block.body]
     return sum(isinstance(getattr(statement, "value", None), ir.Yield) for statement in statements)
@@ -186,16 +123,6 @@ def _is_call_with_generator(function_ir: ir.FunctionIR, statement: ir.Stmt, func
         definitions = function_ir._definitions.get(made.name, [])
         made = definitions[0] if len(definitions) == 1 else None
     return _called_generator(function_ir, made, argument_types) is not None
-
-
-def assigned_value(statement: ir.Stmt) -> Any:
-    """Returns what a statement assigns to a variable; None for other statements."""
-    return statement.value if isinstance(statement, ir.Assign) else None
-
-
-def operation_of(value: Any) -> str:
-    """Returns the operation of an expression; "" for what is none."""
-    return value.op if isinstance(value, ir.Expr) else ""
 
 
 def _assignment(scope: ir.Scope, loc: ir.Loc, hint: str, value: Any) -> ir.Assign:
@@ -678,8 +605,7 @@ class _Inliner:
                     current.body.append(_copy(statement, self._variable_of))
                     _retarget(current, labels)
         del self._blocks[self._loop.head]
-        for dead in ir_utils.compute_cfg_from_blocks(self._blocks).dead_nodes():
-            del self._blocks[dead]
+        delete_dead_blocks(self._blocks)
         blocks: dict[int, ir.Block] = ir_utils.rename_labels(self._blocks)
         return blocks
 

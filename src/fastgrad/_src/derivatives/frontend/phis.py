@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from numba import types
 
 from fastgrad._src.derivatives.frontend import containers
-from fastgrad._src.derivatives.frontend.generators import operation_of
 from fastgrad._src.derivatives.frontend.operands import Part, by_class
+from fastgrad._src.derivatives.frontend.statements import operation_of
 from fastgrad._src.derivatives.frontend.views import Slice
 from fastgrad._src.derivatives.ir.operands import INDEX, Constant, Operand, Root, Scalar, View, index_constant, refuse
 from fastgrad._src.derivatives.ir.representation import Block, Phi

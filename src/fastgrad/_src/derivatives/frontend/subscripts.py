@@ -12,8 +12,8 @@ from numba import types
 
 from fastgrad._src.derivatives.frontend import array_expressions, containers, lists, mappings, selections
 from fastgrad._src.derivatives.frontend import views as view_rules
-from fastgrad._src.derivatives.frontend.generators import operation_of
 from fastgrad._src.derivatives.frontend.operands import Part, by_class
+from fastgrad._src.derivatives.frontend.statements import operation_of
 from fastgrad._src.derivatives.frontend.views import Slice
 from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar, View, index_constant
 from fastgrad._src.derivatives.ir.values import (

@@ -11,11 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
-from fastgrad._src.derivatives.frontend.generators import (
-    drop_handlers_of_comprehensions,
-    inline_generators,
-    operation_of,
-)
+from fastgrad._src.derivatives.frontend.exception_handlers import drop_handlers_of_comprehensions
+from fastgrad._src.derivatives.frontend.generators import inline_generators
+from fastgrad._src.derivatives.frontend.statements import operation_of
 from fastgrad._src.derivatives.functions.content import Reached, reached_content
 from fastgrad._src.derivatives.functions.parameters import signature_of
 from fastgrad._src.derivatives.ir.operands import refuse

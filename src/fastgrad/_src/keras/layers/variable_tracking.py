@@ -176,13 +176,11 @@ class WeightOwner(ObjectTracker):
             and (type(attributes[name]) in UNTRACKED_TYPES or _is_function(attributes[name]))
         }
 
-    def _captured_methods(self) -> list[tuple[Any, Any]]:
-        """The methods ``call`` of the layer and its sublayers, each with its object."""
-        return [(type(layer).call, layer) for layer in self._flatten_layers() if hasattr(type(layer), "call")]
-
-    def _captured_functions(self) -> list[Any]:
-        """The functions in attributes of the layer and its sublayers, and of their weights."""
-        return [function for layer in self._flatten_layers() for function in layer._attribute_functions()]
+    def _captured_code(self) -> tuple[list[tuple[Any, Any]], list[Any]]:
+        """The methods ``call`` of the layer and its sublayers, each with its object; the functions in their attributes and their weights'."""
+        layers = self._flatten_layers()
+        methods = [(type(layer).call, layer) for layer in layers if hasattr(type(layer), "call")]
+        return methods, [function for layer in layers for function in layer._attribute_functions()]
 
     def _attribute_functions(self) -> list[Any]:
         """The functions in attributes of the layer and of its own weights, whose code a recorded program may depend on."""

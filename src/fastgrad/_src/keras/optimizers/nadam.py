@@ -45,13 +45,19 @@ class Nadam(MomentOptimizer, RuleOptimizer):
         self._u_product = self.add_variable((), "ones", dtype, name="u_product")
 
     def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
-        u, next_u = self._momentum_factor(step), self._momentum_factor(step + 1.0)
-        product = value_of(self._u_product, step)
-        m_weight, g_weight = next_u / (1.0 - product * next_u), (1.0 - u) / (1.0 - product)
-        return learning_rate, self.beta_1, self.beta_2, m_weight, g_weight, self.beta_2**step, self.epsilon
-
-    def _momentum_factor(self, step: Any) -> Any:
-        return self.beta_1 * (1.0 - 0.5 * 0.96**step)
+        return numbers_of_nadam(self, value_of(self._u_product, step), learning_rate, step)
 
     def _begin_step(self, step: Any) -> None:
-        multiply_variable(self._u_product, self._momentum_factor(step))
+        multiply_variable(self._u_product, _momentum_factor(self.beta_1, step))
+
+
+def numbers_of_nadam(optimizer: Any, u_product: Any, learning_rate: Any, step: Any) -> tuple[Any, ...]:
+    """Returns the numbers of the rule for an optimizer with ``beta_1``, ``beta_2`` and ``epsilon``; ``u_product`` is p of the step."""
+    u, next_u = _momentum_factor(optimizer.beta_1, step), _momentum_factor(optimizer.beta_1, step + 1.0)
+    m_weight, g_weight = next_u / (1.0 - u_product * next_u), (1.0 - u) / (1.0 - u_product)
+    beta_1, beta_2 = optimizer.beta_1, optimizer.beta_2
+    return learning_rate, beta_1, beta_2, m_weight, g_weight, beta_2**step, optimizer.epsilon
+
+
+def _momentum_factor(beta_1: Any, step: Any) -> Any:
+    return beta_1 * (1.0 - 0.5 * 0.96**step)
