@@ -174,7 +174,7 @@ def compute_gradient(f: _Callable[..., _Any], x: _Sequence[_Any], delta: float |
     with _GradientTape(persistent=True) as tape:
         tape.watch(tensors)
         y = _convert_to_tensor(f(*tensors))
-    rows = int(np.prod(y.shape))
+    rows = y._array.size
     jacobians = [
         tape.jacobian(y, value, experimental_use_pfor=False, unconnected_gradients="zero") for value in tensors
     ]

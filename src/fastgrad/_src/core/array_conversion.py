@@ -42,7 +42,7 @@ def array_of(value: Any, dtype: DType | None = None) -> np.ndarray:
     if value is None:
         raise _unsupported_type_error(value)
     if isinstance(value, TensorShape):
-        _check_shape_fits(value, dtype)
+        return _array_from_shape(value, dtype)
     if dtype is dtypes.string or isinstance(value, (str, bytes)):
         return _array_from_text(value, dtype)
     if not isinstance(value, (bool, int, float, complex, list, tuple)):
@@ -68,15 +68,21 @@ def array_of(value: Any, dtype: DType | None = None) -> np.ndarray:
     raise TypeError(f"Cannot convert {short_repr(value)} to EagerTensor of dtype {dtype.name}")
 
 
-def _check_shape_fits(shape: TensorShape, dtype: DType | None) -> None:
-    if dtype == dtypes.int32 and any(size > dtype.max for size in shape if size):
-        raise ValueError(
-            f"Cannot convert TensorShape {shape} to dtype int32: a dimension is larger than {dtype.max}. Use tf.int64."
-        )
-    if dtype not in (None, dtypes.int32, dtypes.int64):
+def _array_from_shape(shape: TensorShape, dtype: DType | None) -> np.ndarray:
+    if not shape.is_fully_defined():
+        raise ValueError(f"Cannot convert a partially known TensorShape {shape} to a Tensor.")
+    sizes: Any = tuple(shape)
+    if dtype is None:
+        dtype = dtypes.int32 if max(sizes, default=0) <= dtypes.int32.max else dtypes.int64
+    if dtype not in (dtypes.int32, dtypes.int64):
         raise TypeError(
             f"Cannot convert TensorShape {shape} to dtype {dtype}. Allowed dtypes are tf.int32 and tf.int64."
         )
+    if max(sizes, default=0) > dtype.max:
+        raise ValueError(
+            f"Cannot convert TensorShape {shape} to dtype {dtype.name}: a dimension is larger than {dtype.max}. Use tf.int64."
+        )
+    return np.array(sizes, dtype.numpy)
 
 
 # ---- Python numbers ------------------------------------------------------------------------------------
@@ -122,7 +128,7 @@ def _in_inferred_dtype(value: Any, numbers: np.ndarray) -> np.ndarray:
     kind = numbers.dtype.kind
     inferred_dtype: Any = numbers.dtype
     if not numbers.size and isinstance(value, (list, tuple)):
-        inferred_dtype = np.int32 if isinstance(value, TensorShape) else np.float32
+        inferred_dtype = np.float32
     elif kind == "f":
         first = getattr(_first_leaf(value), "dtype", None)
         inferred_dtype = first if first in (np.float64, np.float16) else np.float32

@@ -10,8 +10,6 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fastgrad._src.core.shape import TensorShape
-
 
 def is_nested(structure: Any) -> bool:
     """True if ``structure`` is a list, tuple or dict, not a leaf."""
@@ -19,7 +17,7 @@ def is_nested(structure: Any) -> bool:
 
 
 def _is_container_type(kind: Any) -> bool:
-    return issubclass(kind, (list, tuple, Mapping)) and not issubclass(kind, TensorShape)
+    return issubclass(kind, (list, tuple, Mapping))
 
 
 _is_container: Callable[[Any], bool] = functools.lru_cache(maxsize=4096)(_is_container_type)

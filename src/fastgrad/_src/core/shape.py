@@ -1,8 +1,8 @@
-"""``TensorShape``: the dimensions of a tensor, a tuple of ints (None for an unknown dimension). Sizes that follow from shapes."""
+"""``TensorShape``: the dimensions of a tensor, ints or None for an unknown dimension. Sizes that follow from shapes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from math import prod
 from typing import Any
 
@@ -41,12 +41,15 @@ class ArrayLike:
         return self.shape[0]
 
 
-@declare_missing("as_proto")
-class TensorShape(tuple):  # noqa: SLOT001  # an unknown rank is an attribute
+_new_object = object.__new__
+
+
+@declare_missing("as_proto", "experimental_as_proto", "experimental_from_proto", "experimental_type_proto")
+class TensorShape:
     """The shape of a tensor or of a TensorSpec.
 
-    It is a tuple of ints, so NumPy accepts it. It equals lists and tuples of the same dimensions. A dimension of None is
-    unknown; ``TensorShape(None)`` has unknown rank.
+    It is no tuple, but ``len``, iteration, subscripts and ``+`` work, and NumPy accepts it. It equals lists and tuples of the
+    same dimensions, and has the hash of the tuple. A dimension of None is unknown; ``TensorShape(None)`` has unknown rank.
 
     Args:
         dims: an iterable of ints or Nones, one int, or None for unknown rank.
@@ -60,36 +63,36 @@ class TensorShape(tuple):  # noqa: SLOT001  # an unknown rank is an attribute
         True
     """
 
-    _unknown_rank = False
+    __slots__ = ("_dims",)
 
-    def __new__(cls, dims: Iterable[Any] | int | None = ()) -> TensorShape:  # noqa: PYI034  # another TensorShape may return
+    _dims: tuple[int | None, ...] | None
+
+    def __new__(cls, dims: Iterable[Any] | int | None) -> TensorShape:  # noqa: PYI034  # another TensorShape may return
         """Creates the shape of ``dims``; returns a TensorShape unchanged."""
         if type(dims) is TensorShape:
             return dims
         if dims is None:
-            unknown = super().__new__(cls, ())
-            unknown._unknown_rank = True
-            return unknown
-        if not isinstance(dims, Iterable):
-            dims = (dims,)
-        return super().__new__(cls, [_dimension(size) for size in dims])
+            return cls.of(None)
+        return cls.of(tuple([_dimension(size) for size in dims] if isinstance(dims, Iterable) else (_dimension(dims),)))
 
     @classmethod
-    def of(cls, sizes: tuple[int, ...]) -> TensorShape:
-        """Creates the shape of an array without a check of ``sizes``."""
-        return tuple.__new__(cls, sizes)
+    def of(cls, dims: tuple[int | None, ...] | None) -> TensorShape:
+        """Creates the shape of ``dims`` without a check."""
+        shape = _new_object(cls)
+        shape._dims = dims
+        return shape
 
     @property
     def rank(self) -> int | None:
         """The number of dimensions, None if unknown."""
-        return None if self._unknown_rank else len(self)
+        return None if self._dims is None else len(self._dims)
 
     ndims = rank
 
     @property
     def dims(self) -> list[int | None] | None:
         """The dimensions as a list, None if the rank is unknown."""
-        return None if self._unknown_rank else list(self)
+        return None if self._dims is None else list(self._dims)
 
     def as_list(self) -> list[int | None]:
         """Returns the dimensions as a list.
@@ -97,25 +100,25 @@ class TensorShape(tuple):  # noqa: SLOT001  # an unknown rank is an attribute
         Raises:
             ValueError: the rank is unknown.
         """
-        if self._unknown_rank:
+        if self._dims is None:
             raise ValueError("as_list() is not defined on an unknown TensorShape.")
-        return list(self)
+        return list(self._dims)
 
     def is_fully_defined(self) -> bool:
         """True if the rank and all dimensions are known."""
-        return not self._unknown_rank and None not in tuple(self)
+        return self._dims is not None and None not in self._dims
 
     def num_elements(self) -> int | None:
         """Returns the number of elements, None if the shape is not fully defined."""
-        return prod(self) if self.is_fully_defined() else None
+        return prod(self._dims) if self.is_fully_defined() else None  # type: ignore[arg-type]
 
     def is_compatible_with(self, other: Any) -> bool:
         """True if a fully defined shape can match both this shape and ``other``."""
-        other = TensorShape(other)
-        if self._unknown_rank or other._unknown_rank:
+        dims, other_dims = self._dims, TensorShape(other)._dims
+        if dims is None or other_dims is None:
             return True
-        return len(self) == len(other) and all(
-            a is None or b is None or a == b for a, b in zip(self, other, strict=True)
+        return len(dims) == len(other_dims) and all(
+            a is None or b is None or a == b for a, b in zip(dims, other_dims, strict=True)
         )
 
     def assert_is_compatible_with(self, other: Any) -> None:
@@ -131,17 +134,17 @@ class TensorShape(tuple):  # noqa: SLOT001  # an unknown rank is an attribute
     def with_rank(self, rank: int) -> TensorShape:
         """Returns this shape with rank ``rank``; ValueError if it has another rank."""
         self.assert_has_rank(rank)
-        return TensorShape([None] * rank) if self._unknown_rank else self
+        return TensorShape.of((None,) * rank) if self._dims is None else self
 
     def with_rank_at_least(self, rank: int) -> TensorShape:
         """Returns this shape; ValueError if its rank is known and below ``rank``."""
-        if not self._unknown_rank and len(self) < rank:
+        if self._dims is not None and len(self._dims) < rank:
             raise ValueError(f"Shape {self} must have rank at least {rank}")
         return self
 
     def with_rank_at_most(self, rank: int) -> TensorShape:
         """Returns this shape; ValueError if its rank is known and above ``rank``."""
-        if not self._unknown_rank and len(self) > rank:
+        if self._dims is not None and len(self._dims) > rank:
             raise ValueError(f"Shape {self} must have rank at most {rank}")
         return self
 
@@ -160,14 +163,16 @@ class TensorShape(tuple):  # noqa: SLOT001  # an unknown rank is an attribute
         """True if each shape that fits this shape also fits ``other``; False if ``other`` is not a TensorShape."""
         if not isinstance(other, TensorShape):
             return False
-        if other._unknown_rank:
+        if other._dims is None:
             return True
-        return self.rank == len(other) and all(wanted in (None, size) for size, wanted in zip(self, other, strict=True))
+        return self.rank == other.rank and all(
+            general in (None, size) for size, general in zip(self, other, strict=True)
+        )
 
     def most_specific_compatible_shape(self, other: Any) -> TensorShape:
         """Returns the narrowest shape that includes this shape and ``other``: dimensions that differ become unknown."""
         other = TensorShape(other)
-        if self._unknown_rank or self.rank != other.rank:
+        if self._dims is None or self.rank != other.rank:
             return TensorShape(None)
         return TensorShape([a if a == b else None for a, b in zip(self, other, strict=True)])
 
@@ -183,25 +188,35 @@ class TensorShape(tuple):  # noqa: SLOT001  # an unknown rank is an attribute
     def merge_with(self, other: Any) -> TensorShape:
         """Combines the known dimensions of both shapes; ValueError if they conflict."""
         other = TensorShape(other)
-        self.assert_is_compatible_with(other)
-        if self._unknown_rank:
+        if not self.is_compatible_with(other):
+            raise ValueError(f"Shapes {self} and {other} are not compatible")
+        if self._dims is None:
             return other
-        if other._unknown_rank:
+        if other._dims is None:
             return self
         return TensorShape([b if a is None else a for a, b in zip(self, other, strict=True)])
 
     def concatenate(self, other: Any) -> TensorShape:
         """Returns the dimensions of this shape followed by those of ``other``."""
-        other = TensorShape(other)
-        if self._unknown_rank or other._unknown_rank:
-            return TensorShape(None)
-        return TensorShape(tuple(self) + tuple(other))
+        dims, other_dims = self._dims, TensorShape(other)._dims
+        return TensorShape.of(None if dims is None or other_dims is None else dims + other_dims)
 
     def __getitem__(self, key: Any) -> Any:
-        if self._unknown_rank:
-            return TensorShape(None) if isinstance(key, slice) else None
-        item = tuple.__getitem__(self, key)
-        return TensorShape.of(item) if isinstance(key, slice) else item
+        dims = self._dims
+        if dims is None:
+            return _slice_of_unknown_rank(key) if isinstance(key, slice) else None
+        item = dims[key]
+        return TensorShape.of(item) if type(item) is tuple else item
+
+    def __iter__(self) -> Iterator[Any]:
+        if self._dims is None:
+            raise ValueError("Cannot iterate over a shape with unknown rank.")
+        return iter(self._dims)
+
+    def __len__(self) -> int:
+        if self._dims is None:
+            raise ValueError("Cannot take the length of shape with unknown rank.")
+        return len(self._dims)
 
     def __add__(self, other: Any) -> TensorShape:
         return self.concatenate(other)
@@ -210,39 +225,36 @@ class TensorShape(tuple):  # noqa: SLOT001  # an unknown rank is an attribute
         return TensorShape(other).concatenate(self)
 
     def __bool__(self) -> bool:
-        return not self._unknown_rank
-
-    def __len__(self) -> int:
-        if self._unknown_rank:
-            raise ValueError("Cannot take the length of shape with unknown rank.")
-        return tuple.__len__(self)
+        return self._dims is not None
 
     def __eq__(self, other: Any) -> bool:
-        if isinstance(other, TensorShape):
-            return self._unknown_rank == other._unknown_rank and tuple.__eq__(self, other)
-        if other is None:
-            return self._unknown_rank
-        if not isinstance(other, (tuple, list)):
-            return NotImplemented
-        return not self._unknown_rank and tuple.__eq__(self, tuple(other))
-
-    def __ne__(self, other: Any) -> bool:
-        equal = self.__eq__(other)
-        return equal if equal is NotImplemented else not equal
+        if type(other) is not TensorShape:
+            try:
+                other = TensorShape(other)
+            except TypeError:
+                return NotImplemented
+        return bool(self._dims == other._dims)
 
     def __hash__(self) -> int:
-        return tuple.__hash__(self)
+        return hash(self._dims)
 
     def __str__(self) -> str:
-        if self._unknown_rank:
-            return "<unknown>"
-        return f"({self[0]},)" if len(self) == 1 else "(" + ", ".join(map(str, self)) + ")"
+        return "<unknown>" if self._dims is None else str(self._dims)
 
     def __repr__(self) -> str:
-        return "TensorShape(None)" if self._unknown_rank else f"TensorShape({list(self)})"
+        return f"TensorShape({self.dims})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return TensorShape, (None if self._unknown_rank else list(self),)
+        return TensorShape, (self.dims,)
+
+
+def _slice_of_unknown_rank(key: slice) -> TensorShape:
+    """Returns the slice ``key`` of a shape of unknown rank: its rank is known if it has a nonnegative start and stop."""
+    if key.step is not None:
+        raise ValueError("Steps are not yet handled")
+    start = 0 if key.start is None else key.start
+    is_rank_known = key.stop is not None and min(start, key.stop) >= 0
+    return TensorShape.of((None,) * (key.stop - start) if is_rank_known else None)
 
 
 def _dimension(size: Any) -> int | None:

@@ -70,7 +70,7 @@ def to_element(value: Any) -> Any:
         return value
     if isinstance(value, Mapping):
         return nest._mapping_of_same_type(value, {key: to_element(item) for key, item in value.items()})
-    if isinstance(value, tuple) and not isinstance(value, TensorShape):
+    if isinstance(value, tuple):
         items = [to_element(item) for item in value]
         return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
     return value if isinstance(value, Composite) else convert_to_tensor(value)

@@ -10,6 +10,7 @@ from fastgrad._src.compiler.function import function as _function
 from fastgrad._src.core.dtypes import as_dtype as _as_dtype
 from fastgrad._src.core.tensor_spec import TensorSpec
 from fastgrad._src.files.saved_model.saving import save as _save
+from fastgrad._src.keras.layers.shapes import is_shape
 
 DEFAULT_ENDPOINT = "serve"
 _SERVING_DEFAULT = "serving_default"
@@ -177,7 +178,7 @@ def input_specs_of(model: Any) -> list[Any]:
 def _specs_of_shapes(shapes: Any, dtype: Any) -> Any:
     if isinstance(shapes, dict):
         return {key: _specs_of_shapes(shape, dtype) for key, shape in shapes.items()}
-    if isinstance(shapes, (list, tuple)) and any(isinstance(shape, (list, tuple)) for shape in shapes):
+    if isinstance(shapes, (list, tuple)) and not is_shape(shapes):
         return [_specs_of_shapes(shape, dtype) for shape in shapes]
     return TensorSpec([None, *list(shapes)[1:]], dtype)
 

@@ -24,6 +24,7 @@ from fastgrad._src.core.operand_errors import (
     size_error,
 )
 from fastgrad._src.core.operation import FLOAT_DTYPES
+from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor, from_python
 from fastgrad._src.core.variable import Variable
 
@@ -125,7 +126,7 @@ def as_python_int(value: Any, what: str) -> int:
 
 def as_single_python_int(value: Any, what: str) -> int:
     """Converts as ``as_python_int``, but also takes a vector of one number, as some of TensorFlow's operations do."""
-    if isinstance(value, (list, tuple, Tensor, np.ndarray)):
+    if isinstance(value, (list, tuple, Tensor, TensorShape, np.ndarray)):
         numbers = as_python_ints(value, what)
         if len(numbers) == 1:
             return numbers[0]
@@ -144,6 +145,8 @@ def as_python_ints(value: Any, what: str) -> tuple[int, ...]:
         ValueError: None or a boolean among the numbers.
         InvalidArgumentError: numbers that are no integers, or a tensor of rank above 1. Of a Python value it is a TypeError too.
     """
+    if type(value) is TensorShape and value.is_fully_defined():
+        return tuple(value)
     if isinstance(value, (tuple, list)):
         for item in value:
             if type(item) is not int:

@@ -380,7 +380,7 @@ def assert_shapes(
     sizes: dict[Any, tuple[int, TensorShape]] = {}
     for tensor, symbols in pairs:
         x = convert_to_tensor(getattr(tensor, "deref", lambda value=tensor: value)())
-        symbols = list(symbols) if isinstance(symbols, (list, tuple, str)) else [symbols]
+        symbols = list(symbols) if isinstance(symbols, (list, tuple, str, TensorShape)) else [symbols]
         # A scalar counts as a vector of one element where a vector is wanted.
         actual_sizes = list(x.shape) or [1] * (len(symbols) == 1 and symbols[0] not in (Ellipsis, "*"))
         if symbols and symbols[0] in (Ellipsis, "*"):

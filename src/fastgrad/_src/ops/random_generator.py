@@ -175,7 +175,7 @@ class Generator:
     def make_seeds(self, count: int = 1) -> Tensor:
         """Seeds for the stateless functions: int64 of shape (2, count)."""
         keys = self._keys(as_python_int(count, "Generator.make_seeds: count"))
-        return TABLE["stack"](keys, constant_tensor(np.zeros(keys.shape, np.int64)), axis=0)
+        return TABLE["stack"](keys, constant_tensor(np.zeros(keys._array.shape, np.int64)), axis=0)
 
     def _keys(self, count: int) -> Tensor:
         if count < 0:

@@ -13,7 +13,6 @@ from fastgrad._src.compiler.recording.record import Recording
 from fastgrad._src.compiler.recording.scalar import Scalar
 from fastgrad._src.core import nest
 from fastgrad._src.core.composite import Composite
-from fastgrad._src.core.dtypes import int32
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad._src.core.variable import Variable
@@ -45,8 +44,12 @@ def as_results(value: Any, name: str) -> Any:
         return Variable.value(value)
     if isinstance(value, (Scalar, bool, int, float, complex, str, bytes, np.ndarray, np.generic)):
         return convert_to_tensor(value)
-    if isinstance(value, TensorShape) and value.is_fully_defined():
-        return convert_to_tensor(list(value), int32)
+    if isinstance(value, TensorShape):
+        if not value.is_fully_defined():
+            raise TypeError(
+                f"{name}(): can't return {value!r} from tf.function: a shape that is not fully defined is no tensor."
+            )
+        return convert_to_tensor(value)
     if isinstance(value, TensorArray):
         raise TypeError(f"{name}(): can't return a TensorArray from tf.function; return array.stack().")
     if hasattr(value, "__next__"):

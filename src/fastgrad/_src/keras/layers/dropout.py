@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core.argument_checks import require
+from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.layers.input_spec import InputSpec
 from fastgrad._src.keras.layers.same_shape import SameShape
@@ -47,7 +48,7 @@ class Dropout(SameShape):
             raise TypeError(f"Argument `rate` must be a number between 0 and 1. Received: rate={rate!r}")
         require(0 <= rate <= 1, self, "`rate` must be between 0 and 1", rate=rate)
         if noise_shape is not None:
-            sizes = tuple(noise_shape) if isinstance(noise_shape, (list, tuple)) else None
+            sizes = tuple(noise_shape) if isinstance(noise_shape, (list, tuple, TensorShape)) else None
             if sizes is None or any(n is not None and (not isinstance(n, int) or n <= 0) for n in sizes):
                 raise ValueError(f"`noise_shape` must be a tuple of positive integers or None, got {noise_shape=}")
             noise_shape = sizes

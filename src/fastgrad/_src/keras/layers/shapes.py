@@ -9,13 +9,14 @@ import numpy as np
 
 from fastgrad._src.core import deferral, nest
 from fastgrad._src.core.composite import Composite
+from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import constant_tensor
 
 
 def is_shape(value: Any) -> bool:
-    """True if ``value`` is one shape: a list or tuple of sizes, with None for unknown sizes."""
-    return isinstance(value, (list, tuple)) and all(
-        size is None or isinstance(size, (int, np.integer)) for size in value
+    """True if ``value`` is one shape: a TensorShape, or a list or tuple of sizes, with None for unknown sizes."""
+    return (isinstance(value, TensorShape) and value.rank is not None) or (
+        isinstance(value, (list, tuple)) and all(size is None or isinstance(size, (int, np.integer)) for size in value)
     )
 
 

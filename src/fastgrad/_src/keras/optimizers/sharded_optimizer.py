@@ -97,7 +97,7 @@ class ShardedOptimizer(WrappingOptimizer):
         with hide_from_recorders(), replica_group_scope(ALONE):
             for numbers in _buckets_by_dtype(variables):
                 sharding = Sharding(
-                    [variables[number].shape for number in numbers], variables[numbers[0]]._operand_dtype.numpy
+                    [variables[number]._array.shape for number in numbers], variables[numbers[0]]._operand_dtype.numpy
                 )
                 zeros = np.zeros(sharding.size, variables[numbers[0]]._operand_dtype.numpy)
                 part = Variable(zeros, trainable=True, name=f"part_{len(self.shards)}")
@@ -218,7 +218,7 @@ def _buckets_by_dtype(variables: Sequence[Variable]) -> list[tuple[int, ...]]:
     size = 0
     for number in reversed(range(len(variables))):
         variable = variables[number]
-        nbytes = int(np.prod(variable.shape)) * variable._operand_dtype.size
+        nbytes = variable._array.nbytes
         if not groups or variables[groups[-1][0]].dtype != variable.dtype or size >= SHARD_BYTES:
             groups.append([])
             size = 0

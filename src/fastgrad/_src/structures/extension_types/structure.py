@@ -106,7 +106,7 @@ def split_tensors(value: Any, parts: list[Any]) -> Any:
         return type(value), (form, len(tensors))
     if isinstance(value, Mapping):
         return "a mapping", tuple([(key, split_tensors(value[key], parts)) for key in sorted(value)])
-    if isinstance(value, tuple) and not isinstance(value, TensorShape):
+    if isinstance(value, tuple):
         return "a tuple", tuple([split_tensors(item, parts) for item in value])
     return "a value", (type(value), value)
 

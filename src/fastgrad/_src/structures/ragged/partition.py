@@ -89,7 +89,7 @@ def row_numbers(splits: Tensor, count: int) -> Tensor:
 
 def splits_of_row_numbers(ids: Tensor, nrows: int) -> Tensor:
     """Returns the row splits of ``nrows`` rows; ``ids`` is the row number of each value."""
-    ones = constant_tensor(np.ones(ids.shape, ids.dtype.numpy))
+    ones = constant_tensor(np.ones(ids._array.shape, ids.dtype.numpy))
     return splits_of_lengths(unsorted_segment_sum(ones, ids, nrows))
 
 

@@ -109,7 +109,7 @@ def _reduce_by_row_id(
 ) -> Any:
     if function is reduction.reduce_mean:
         flat = data.flat_values if isinstance(data, RaggedTensor) else data
-        ones = constant_tensor(np.ones(flat.shape, flat.dtype.numpy))
+        ones = constant_tensor(np.ones(flat._array.shape, flat.dtype.numpy))
         ones = data._with_flat_values(ones) if isinstance(data, RaggedTensor) else ones
         total = _reduce_segments(segments.unsorted_segment_sum, data, ids, count)
         return total / _reduce_segments(segments.unsorted_segment_sum, ones, ids, count)
