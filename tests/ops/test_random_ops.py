@@ -367,3 +367,16 @@ def test_draws_under_two_seeds_are_tensorflows():
     tf.random.set_seed(5)
     np.testing.assert_allclose(tf.random.normal([2], seed=1), [-1.3768897, -0.01258316], rtol=1e-4)
     np.testing.assert_allclose(tf.random.normal([2], seed=1), [0.26627684, -0.0311913], rtol=1e-4)
+
+
+def test_a_dropout_rate_that_is_a_variable():
+    rate, x = tf.Variable(0.4), tf.ones([50])
+    wanted = tf.nn.experimental.stateless_dropout(x, 0.4, seed=[1, 2])
+    np.testing.assert_array_equal(tf.nn.experimental.stateless_dropout(x, rate, seed=[1, 2]), wanted)
+    step = tf.function(lambda x: tf.nn.dropout(x, rate))
+    assert 0 < np.count_nonzero(step(x)) < 50
+    rate.assign(1.0)
+    assert not np.any(step(x))
+    assert step.experimental_get_tracing_count() == 1
+    with pytest.raises(ValueError, match="scalar"):
+        tf.nn.dropout(x, tf.constant([0.5]))

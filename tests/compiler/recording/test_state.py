@@ -148,6 +148,20 @@ def test_seeding_inside_is_refused(function):
         record(function, X)
 
 
+def test_a_function_that_sets_a_seed_draws_the_same_when_it_is_made_anew():
+    def draw(x):
+        tf.random.set_seed(3)
+        return tf.random.uniform([2]) + x, tf.random.normal([2]), tf.random.uniform([2], seed=4)
+
+    tf.random.set_seed(1)
+    expected = tf.random.uniform([3]).numpy()
+    tf.random.set_seed(1)
+    first, again = (calls(tf.function(draw), *[(X[0, :2],)] * 2) for _ in range(2))
+    assert_same(first, again)
+    assert all(one.tobytes() != other.tobytes() for one, other in zip(*first, strict=True))
+    np.testing.assert_array_equal(tf.random.uniform([3]), expected)
+
+
 def test_a_draw_is_made_of_values():
     graph, _ = record(lambda x: tf.nn.dropout(x, 0.5), X)
     assert [node.kind for node in graph.nodes if node.kind not in {Kind.OPERATION, Kind.ARGUMENT}] == [

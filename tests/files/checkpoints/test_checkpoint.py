@@ -46,6 +46,7 @@ def trained(net, optimizer, steps=3):
     return net.get_weights()
 
 
+@pytest.mark.filterwarnings("ignore:Net .* fastgrad trains")  # a raw variable is saved, too
 def test_training_goes_on_as_if_it_had_not_stopped(tmp_path):
     net, optimizer = Net(), keras.optimizers.Adam(0.1)
     trained(net, optimizer)

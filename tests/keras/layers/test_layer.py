@@ -1038,3 +1038,22 @@ def test_a_build_may_call_the_layer_after_that_of_the_base_class():
     layer = Adapter()
     assert layer(tf.ones([2])).numpy().tolist() == [2.0, 2.0]
     assert layer.built_for == ((2,),)
+
+
+class _RawVariables(layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.scale, self.count = tf.Variable(1.0), tf.Variable(0.0, trainable=False)
+        self.parts = [tf.Variable(2.0)]
+
+    def call(self, inputs):
+        return inputs * self.scale * self.parts[0] + self.count
+
+
+def test_each_class_with_a_raw_variable_that_is_trained_warns_once():
+    model = tf.keras.Sequential([tf.keras.Input((1,)), _RawVariables(), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.warns(UserWarning, match="fastgrad trains 'scale', 'parts/0'. Keras 3 trains no tf.Variable") as warned:
+        model.fit(np.ones((4, 1)), np.zeros((4, 1)), verbose=0)
+    assert [warning.filename for warning in warned] == [__file__]
+    assert len(_RawVariables().trainable_variables) == 2

@@ -59,6 +59,10 @@ class Recorder:
     def on_effect(self, effect_name: str) -> None:
         """Reports a side effect ``effect_name`` that no replay can repeat."""
 
+    def on_seed(self, seed: Any) -> bool:
+        """Takes the seed of the draws that follow in a function; False if it is no matter of the recorder."""
+        return False
+
     def has_varying_value(self, tensor: Any) -> bool:
         """True if ``tensor`` is one that a recorded program computes, and that may have another value in another run."""
         return False
@@ -80,8 +84,11 @@ class Recorder:
     def on_dependency(self, reached: Any) -> None:
         """Reports what the functions of a user's operation reach, a ``Snapshot`` of derivatives/functions/functions.py."""
 
-    def generator_of(self, seed: int, make: Callable[[int], Any]) -> Any:
-        """Returns the generator of the next operation with a seed, which ``make`` may make; None if it is no matter of the recorder."""
+    def generator_of(self, seed: int | None, make: Callable[[int, Any], Any]) -> Any:
+        """Returns the generator of the next operation, which ``make`` may make of its seed and that of the function.
+
+        None if it is no matter of the recorder, or there is neither seed.
+        """
 
     def iterations(self, elements: Iterator[Any]) -> Iterator[Any]:
         """Returns the elements of a tensor that a loop iterates over."""

@@ -41,7 +41,7 @@ class _DefaultGenerators:
             self.seed = seed
             self.follows_python = seed is None
             for operation_seed, generator in self.generators.items():
-                generator.reset(self._state(operation_seed))
+                generator.reset(self._state(operation_seed, seed))
             for generator, first_state in [*self.of_functions.items()]:
                 generator.reset(first_state)
             if self.own_global_generator is not None:
@@ -51,15 +51,15 @@ class _DefaultGenerators:
 
     def generator_of_draw(self, seed: Any) -> Generator:
         """Returns the generator of an operation: that of its seed, or one of its own in a recorded function."""
-        for recorder in recorders.active if seed is not None else ():
+        for recorder in recorders.active:
             own: Generator | None = recorder.generator_of(seed, self._generator_of_function)
             if own is not None:
                 return own
         return self.generator_of(seed)
 
-    def _generator_of_function(self, seed: int) -> Generator:
+    def _generator_of_function(self, seed: int, seed_of_function: Any) -> Generator:
         with self.lock, hide_from_recorders():
-            first_state = self._state(seed)
+            first_state = self._state(seed, self.seed if seed_of_function is None else seed_of_function)
             generator = Generator(state=first_state)
             self.of_functions[generator] = first_state
             return generator
@@ -69,7 +69,7 @@ class _DefaultGenerators:
             generator = self.generators.get(seed)
             if generator is None:
                 with hide_from_recorders():  # a recording must not see this variable as created by the program
-                    generator = self.generators[seed] = Generator(state=self._state(seed))
+                    generator = self.generators[seed] = Generator(state=self._state(seed, self.seed))
             return generator
 
     def set_global_generator(self, generator: Generator) -> None:
@@ -96,16 +96,19 @@ class _DefaultGenerators:
                     self.own_global_generator = Generator(state=self._initial_global_generator_state())
             return self.own_global_generator
 
-    def _state(self, seed: Any) -> list[int]:
-        if self.seed is None and seed is None:
+    @staticmethod
+    def _state(seed: Any, global_seed: Any) -> list[int]:
+        if global_seed is None and seed is None:
             return unpredictable_state()
-        if seed is not None and not isinstance(self.seed, str):
-            return _state_of_seeds(_SEED_WITHOUT_GLOBAL_SEED if self.seed is None else self.seed, seed)
+        if seed is not None and not isinstance(global_seed, str):
+            return _state_of_seeds(_SEED_WITHOUT_GLOBAL_SEED if global_seed is None else global_seed, seed)
         return [
             0,
             0,
             splitmix_hash(
-                _random_word_of_seed(self.seed), _random_word_of_seed(seed), (self.seed is None) + 2 * (seed is None)
+                _random_word_of_seed(global_seed),
+                _random_word_of_seed(seed),
+                (global_seed is None) + 2 * (seed is None),
             ),
         ]
 
@@ -153,6 +156,8 @@ def _checked_operation_seed(seed: Any) -> Any:
 def set_seed(seed: Any) -> None:
     """Sets the global seed and restarts the default generators, so that later draws are repeatable.
 
+    While a ``tf.function`` is recorded, it sets the seed of the function's later draws, each of which goes on in later calls.
+
     Args:
         seed: an integer, or None to let the operating system choose.
 
@@ -166,9 +171,12 @@ def set_seed(seed: Any) -> None:
         >>> bool(tf.reduce_all(tf.random.normal((3,)) == first))
         True
     """
+    seed = _checked_seed(seed)
+    if any(recorder.on_seed(seed) for recorder in recorders.active):
+        return
     report_effect("tf.random.set_seed was called")
     with hide_from_recorders():
-        _default_generators.set_seed(_checked_seed(seed))
+        _default_generators.set_seed(seed)
 
 
 def global_seed() -> int | str | None:
@@ -284,7 +292,7 @@ def restore_default_random_state(state: dict[str, Any]) -> None:
             generator.reset(
                 words_by_seed.pop(operation_seed)
                 if operation_seed in words_by_seed
-                else _default_generators._state(operation_seed)
+                else _default_generators._state(operation_seed, state["seed"])
             )
         _default_generators.generators.update(
             {operation_seed: Generator(state=words) for operation_seed, words in words_by_seed.items()}

@@ -8,11 +8,8 @@ from typing import Any
 from fastgrad._src.core.argument_checks import checked_callable
 from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
-from fastgrad._src.ops.arithmetic import multiply
-from fastgrad._src.ops.comparison import greater_equal
-from fastgrad._src.ops.random_ops import checked_dropout_rate, noise_sizes
+from fastgrad._src.ops.random_ops import checked_dropout_rate, keep, noise_sizes
 from fastgrad._src.ops.random_stateless import stateless_dropout as stateless_dropout
-from fastgrad._src.ops.selection import where
 
 
 def general_dropout(
@@ -33,11 +30,11 @@ def general_dropout(
     checked_callable("general_dropout", "uniform_sampler", uniform_sampler)
     x = convert_to_tensor(x)
     share = checked_dropout_rate(x, rate)
-    if share == 0:
+    if not isinstance(share, Tensor) and share == 0:
         return x
     sizes = x._array.shape if noise_shape is None else noise_sizes(x, noise_shape)
     draws = convert_to_tensor(uniform_sampler(shape=sizes, dtype=x.dtype))
-    return where(greater_equal(draws, share), multiply(x, 1.0 / (1.0 - share)), 0.0)
+    return keep(x, draws, share)
 
 
 __getattr__, __dir__ = _namespace_hooks("tf.nn.experimental", globals())

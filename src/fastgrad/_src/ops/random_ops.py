@@ -17,6 +17,7 @@ from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operation import REAL_DTYPES, TABLE
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
+from fastgrad._src.core.variable import Variable
 from fastgrad._src.ops import random_draws as draws
 from fastgrad._src.ops.arguments import as_python_int, broadcasts_to, check_dtype
 from fastgrad._src.ops.casting import cast
@@ -203,15 +204,15 @@ def dropout(x: Any, rate: Any, noise_shape: Any = None, seed: Any = None, name: 
 
     Args:
         x: a floating tensor.
-        rate: in [0, 1).
+        rate: a number in [0, 1), or a scalar tensor.
         noise_shape: the shape of the draws, which broadcasts with ``x``; elements that share a draw share its outcome.
         seed: as in ``uniform``.
 
     Returns:
-        A tensor of the shape and dtype of ``x``; ``x`` itself if ``rate`` is 0.
+        A tensor of the shape and dtype of ``x``; ``x`` itself if ``rate`` is the number 0.
 
     Raises:
-        ValueError: ``rate`` is outside [0, 1), or ``x`` is not floating.
+        ValueError: ``rate`` is a number outside [0, 1) or no scalar, or ``x`` is not floating.
         InvalidArgumentError: ``noise_shape`` does not broadcast with ``x``. TensorFlow: tf.nn.dropout.
 
     Example:
@@ -228,6 +229,9 @@ def dropout_from(draw_words: Any, x: Any, rate: Any, noise_shape: Any) -> Any:
     except CompositeOperand as met:
         return met.mapped(lambda values: dropout_from(draw_words, values, rate, noise_shape), x)
     share = checked_dropout_rate(x, rate)
+    if isinstance(share, Tensor):
+        sizes = x._array.shape if noise_shape is None else noise_sizes(x, noise_shape)
+        return keep(x, draws.uniform(draw_words(sizes), shape=sizes, dtype=x.dtype.name), share)
     if share == 0:
         return x
     if noise_shape is None:
@@ -237,13 +241,28 @@ def dropout_from(draw_words: Any, x: Any, rate: Any, noise_shape: Any) -> Any:
     return TABLE["multiply"](x, draws.dropout(ones, draw_words(sizes), rate=share))
 
 
-def checked_dropout_rate(x: Tensor, rate: Any) -> float:
-    """Returns the rate of ``dropout`` as a number; raises the errors of ``dropout``."""
-    try:
-        share = as_float(rate)
-    except (TypeError, ValueError):
-        share = float("nan")
-    if not 0 <= share < 1:
+def keep(x: Tensor, draws_of_elements: Tensor, rate: Any) -> Tensor:
+    """Returns ``x / (1 - rate)`` where a uniform draw is at least ``rate``, else 0."""
+    scaled = x / (1.0 - rate) if isinstance(rate, Tensor) else x * (1.0 / (1.0 - rate))
+    return TABLE["where"](draws_of_elements >= rate, scaled, constant_tensor(np.zeros((), x._array.dtype)))
+
+
+def checked_dropout_rate(x: Tensor, rate: Any) -> float | Tensor:
+    """Returns the rate of ``dropout`` as a number, or as a tensor if it is one; raises the errors of ``dropout``.
+
+    A tensor's value is not looked at, so a program may compute it, and a rate of 1 drops all, as in TensorFlow.
+    """
+    share: float | Tensor
+    if isinstance(rate, Tensor | Variable):
+        share = cast(rate, x.dtype) if x.dtype.is_floating else convert_to_tensor(rate)
+        is_rate = share._array.ndim == 0
+    else:
+        try:
+            share = as_float(rate)
+        except (TypeError, ValueError):
+            share = float("nan")
+        is_rate = 0 <= share < 1
+    if not is_rate:
         raise ValueError(f"dropout: `rate` must be a scalar tensor or a float in the range [0, 1). Received: {rate=}")
     if not x.dtype.is_floating:
         raise ValueError(f"dropout: `x.dtype` must be a floating point tensor, to be scaled. Received: {x.dtype}")

@@ -93,6 +93,7 @@ class Recording(recording.Recorder):
         self.reached: dict[int, Any] = {}
         self.made_in_parts: list[Tensor] = []
         self.generators: dict[Any, Any] | None = None
+        self._seed: Any = None
         self._seeded_draws = 0
         for position, tensor in enumerate(arguments):
             self._add_node(Kind.ARGUMENT, position, outputs=(tensor,))
@@ -265,14 +266,21 @@ class Recording(recording.Recorder):
             "tf.config.run_functions_eagerly(True)."
         )
 
-    def generator_of(self, seed: int, make: Callable[[int], Any]) -> Any:
-        """Returns the generator of the next operation with a seed: another trace of the tree may have made it."""
+    def on_seed(self, seed: Any) -> bool:
+        """Sets the seed of the function's later draws: as in TensorFlow, the global seed stays as it is."""
         if self.generators is None:
+            return False
+        self._seed = seed
+        return True
+
+    def generator_of(self, seed: int | None, make: Callable[[int, Any], Any]) -> Any:
+        """Returns the generator of the next operation with a seed: another trace of the tree may have made it."""
+        if self.generators is None or (seed is None and self._seed is None):
             return None
-        key = self._seeded_draws, seed, user_line()
-        self._seeded_draws += 1
+        key = self._seeded_draws, seed, self._seed, user_line()
         if key not in self.generators:
-            self.generators[key] = make(seed)
+            self.generators[key] = make(self._seeded_draws if seed is None else seed, self._seed)
+        self._seeded_draws += 1
         return self.generators[key]
 
     def iterations(self, elements: Iterator[Any]) -> Iterator[Any]:

@@ -6,6 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from fastgrad._src.core import settings_version
 from fastgrad._src.core.object_graph import dict_of_unique_names, is_saved, nested_items
 from fastgrad._src.core.tensor import as_tensor_or_none
 from fastgrad._src.core.variable import Variable
+from fastgrad._src.jit.user_lines import warn
 from fastgrad._src.keras.structure import (
     UNTRACKED_TYPES,
     ObjectTracker,
@@ -23,6 +25,7 @@ from fastgrad._src.keras.weight import Weight, assign_all
 
 _UNOWNED_ATTRIBUTES = frozenset(["_arguments", "_build_shapes", "_input_shape_arg"])
 """Attributes whose lists and dicts the layer neither owns nor replaces."""
+_classes_with_warning: WeakSet[type] = WeakSet()
 
 
 class WeightOwner(ObjectTracker):
@@ -118,8 +121,23 @@ class WeightOwner(ObjectTracker):
         is_own_property = type(self).trainable is not WeightOwner.trainable  # a subclass's may change at any time
         if cached is None or cached[0] != ownership_change_count[0] or is_own_property:
             trained_weights = [v for v in self.weights if v.trainable] if self.trainable else []
+            if not all(isinstance(v, Weight) for v in trained_weights):
+                self._warn_of_raw_variables()
             self._cached_lists["trained"] = cached = (ownership_change_count[0], trained_weights)
         return list(cached[1])
+
+    def _warn_of_raw_variables(self) -> None:
+        """Warns that Keras 3 does not train the ``tf.Variable``s among the attributes, once for each class of layers."""
+        raw = {id(v) for v in self._trainable_own if v.trainable and not isinstance(v, Weight)}
+        names = [name for name, _ in self._attribute_objects(lambda value: id(value) in raw)]
+        if names and type(self) not in _classes_with_warning:
+            _classes_with_warning.add(type(self))
+            warn(
+                f"{type(self).__name__} '{self.name}': fastgrad trains {', '.join(map(repr, names))}. Keras 3 trains no "
+                "tf.Variable that is an attribute. Use `self.add_weight(...)`, which both train, or `trainable=False`."
+            )
+        for layer in self._sublayers:
+            layer._warn_of_raw_variables()
 
     @property
     def non_trainable_variables(self) -> list[Any]:
