@@ -21,8 +21,8 @@ from pathlib import Path
 from plain_words import texts
 
 FOLDERS = "src", "tests", "benchmarks", "tools", "examples"
-GENERATED_PAGES = "names.md", "keras_names.md", "numba_packages.md", "numpy_functions.md"
-"""Pages that list names of TensorFlow and Keras."""
+GENERATED_PAGES = "names.md", "keras_names.md", "numba_packages.md", "numpy_functions.md", "public_packages.md"
+"""Pages that list names of other projects."""
 
 OTHER_PROJECTS = re.compile(
     r"(MPI|TF|KERAS|OMPI|PMI|SLURM|NUMBA|FASTGRAD)_\w+|Py[A-Z]\w+|CU[a-z]\w+|cu[A-Z]\w+"  # C and environment variables
