@@ -282,19 +282,13 @@ def _file(module: str) -> str:
     return path + ("/" if any((folder / path).is_dir() for folder in FOLDERS) else ".py")
 
 
-def share(rows: list[Row]) -> float:
-    """The percentage of names with a meaning on one CPU that are there, also if they differ."""
-    with_meaning = [row for row in rows if row.has_meaning]
-    return 100 * sum(row.status in ("supported", "differs") for row in with_meaning) / len(with_meaning)
-
-
 def _counts(rows: list[Row]) -> str:
     by_status = {
         status: sum(row.status == status for row in rows) for status in ("supported", "differs", "refused", "missing")
     }
     without = sum(not row.has_meaning for row in rows)
     numbers = ", ".join(f"{status} {number}" for status, number in by_status.items())
-    return f"{len(rows)} names: {numbers}. {without} mean nothing on one CPU; {share(rows):.1f} % of the others are there.\n\n"
+    return f"{len(rows)} names: {numbers}. {without} mean nothing on one CPU.\n\n"
 
 
 def files_by_name() -> dict[str, int]:

@@ -162,7 +162,6 @@ def transformations(tf):
         return [layer.transform_images(x, transformation), moved(layer, transformation)]
 
     flips = {"flips": np.array([True, False]).reshape(2, 1, 1, 1), **size}
-    start = np.array([[[0.0, 0.0], [7.0, 0.0], [0.0, 9.0], [7.0, 9.0]]] * 2, "float32")
     return {
         **{
             f"flip {mode}": lambda mode=mode: both(layers.RandomFlip(mode, bounding_box_format="xyxy"), flips)
@@ -180,38 +179,10 @@ def transformations(tf):
             layers.RandomRotation((0.1, 0.1), bounding_box_format="xyxy"),
             layers.RandomRotation((0.1, 0.1), bounding_box_format="xyxy").get_random_transformation(x),
         ),
-        "shear of images": lambda: layers.RandomShear(0.5, 0.5).transform_images(
-            x, {"shear_factor": tf.constant([[0.25, 0.0], [-0.5, 0.125]]), **size}
-        ),
-        "perspective": lambda: moved(
-            layers.RandomPerspective(bounding_box_format="xyxy"),
-            {
-                "apply_perspective": np.array([True, False]),
-                "start_points": start,
-                "end_points": start * np.array([0.75, 0.875], "float32"),
-                **size,
-            },
-        ),
         "brightness": lambda: layers.RandomBrightness(0.5).transform_images(
             x, {"rgb_delta": np.array([20.0, -20.0], "float32").reshape(2, 1, 1, 1)}
         ),
         "contrast": lambda: layers.RandomContrast(0.5).transform_images(
             x, {"contrast_factor": np.array([0.5, 1.5], "float32").reshape(2, 1, 1, 1)}
-        ),
-        "mixing": lambda: [
-            layers.MixUp().transform_images(
-                x, {"mix_weight": np.array([0.25, 0.5], "float32"), "permutation_order": [1, 0]}
-            ),
-            layers.MixUp(bounding_box_format="xyxy").transform_bounding_boxes(
-                {"boxes": tf.constant(BOXES), "labels": tf.constant([[1, 2], [0, 3]])},
-                {"permutation_order": np.array([1, 0])},
-            )["boxes"],
-            layers.MixUp().transform_labels(
-                np.array([[1.0, 0.0], [0.0, 1.0]], "float32"),
-                {"mix_weight": np.array([0.25, 0.5], "float32"), "permutation_order": [1, 0]},
-            ),
-        ],
-        "mixing of boxes by rectangles": lambda: refused(
-            lambda: layers.CutMix(bounding_box_format="xyxy")(_data(tf), training=True)
         ),
     }

@@ -1,7 +1,5 @@
 """Layers that resize, crop and change images."""
 
-import numpy as np
-
 from ..refusal import refused
 
 
@@ -84,80 +82,4 @@ def random(tf):
         "contrast of nothing": lambda: layers.RandomContrast(0.0)(x, training=True),
         "contrast out of range": lambda: layers.RandomContrast(-0.5),
         "rank 2": lambda: layers.RandomFlip()(x[0, 0], training=True),
-    }
-
-
-def fixed_draws(tf):
-    """Layers whose factors leave nothing to chance."""
-    layers = tf.keras.layers
-    x, bytes_ = _pictures(tf, 2, 6, 9, 3), _pictures(tf, 2, 6, 9, 3, dtype="uint8")
-    first = tf.transpose(x, [0, 3, 1, 2])
-    fixed = {
-        "AutoContrast": {},
-        "CutMix": {"factor": 1.0},
-        "Equalization": {"bins": 64},
-        "MixUp": {"alpha": 0.3},
-        "RandomColorDegeneration": {"factor": (0.3, 0.3)},
-        "RandomErasing": {"factor": (1.0, 1.0), "scale": (1.0, 1.0), "fill_value": (3, 5, 7)},
-        "RandomGaussianBlur": {"factor": (1.0, 1.0), "sigma": (0.7, 0.7), "kernel_size": (3, 5)},
-        "RandomGrayscale": {"factor": 1.0},
-        "RandomHue": {"factor": (0.0, 0.0)},
-        "RandomInvert": {"factor": (1.0, 1.0)},
-        "RandomPerspective": {"scale": 0.0},
-        "RandomPosterization": {"factor": (3, 3)},
-        "RandomSaturation": {"factor": (0.7, 0.7)},
-        "RandomSharpness": {"factor": (0.8, 0.8)},
-        "RandomShear": {},
-        "Solarization": {},
-    }
-    questions = {}
-
-    def configuration(layer):
-        values = {key: value for key, value in layer.get_config().items() if key not in ("name", "dtype", "seed")}
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
-
-    for name, options in fixed.items():
-        kind = getattr(layers, name)
-        batches = [x[:1], x[0]] if name in ("CutMix", "MixUp") else [x, x[0]]
-        questions |= {
-            name: lambda kind=kind, options=options, batches=batches: [
-                kind(**options)(y, training=True) for y in batches
-            ],
-            f"{name} out of training": lambda kind=kind, options=options: kind(**options)(x, training=False),
-            f"{name} shape": lambda kind=kind, options=options: tuple(
-                kind(**options).compute_output_shape((None, 6, 9, 3))
-            ),
-            f"{name} configuration": lambda kind=kind, options=options: configuration(kind(**options)),
-        }
-        if name == "RandomSharpness":  # values near 0 are differences of rounded ones
-            questions[name] = lambda kind=kind, options=options: np.round(kind(**options)(x, training=True), 2)
-        if name not in ("AutoContrast", "CutMix", "MixUp", "RandomErasing"):  # Keras has other axes there
-            questions[f"{name} channels first"] = lambda kind=kind, options=options: kind(
-                data_format="channels_first", **options
-            )(first, training=True)
-        if name not in ("RandomGrayscale", "RandomSaturation", "CutMix", "MixUp"):
-            questions[f"{name} of bytes"] = lambda kind=kind, options=options: kind(**options)(bytes_, training=True)
-    for name in ("AutoContrast", "Equalization", "Solarization"):
-        questions[f"{name} of a range"] = lambda name=name: getattr(layers, name)(value_range=(0, 1))(
-            x / 256.0, training=True
-        )
-    for name, factor in (
-        ("RandomPosterization", (5, 5)),
-        ("RandomSharpness", (0.2, 0.2)),
-        ("RandomColorDegeneration", (1, 1)),
-    ):
-        questions[f"{name} of a range"] = lambda name=name, factor=factor: getattr(layers, name)(
-            factor, value_range=(0, 1)
-        )(x / 256.0, training=True)
-    return questions | {
-        "posters of default bounds": lambda: layers.RandomPosterization(4).factor,
-        "jitter of brightness and saturation": lambda: layers.RandomColorJitter(
-            brightness_factor=(0.1, 0.1), saturation_factor=(0.6, 0.6)
-        )(x, training=True),
-        "configurations of chains": lambda: [
-            configuration(layer()) for layer in (layers.RandAugment, layers.AugMix, layers.RandomColorJitter)
-        ],
-        "shapes of chains": lambda: [
-            list(layer()(x, training=True).shape) for layer in (layers.RandAugment, layers.AugMix)
-        ],
     }

@@ -131,10 +131,6 @@ LEFT: list[tuple[str, str]] = [
         "`GroupQueryAttention.compute_output_shape` gives the shape of the call, where Keras refuses values of another width than queries",
     ),
     (
-        r"RandomShearTest::test_random_shear\w*_bounding_boxes",
-        "on purpose: the boxes of `RandomShear` move as the pixels do; Keras shears relative coordinates",
-    ),
-    (
         r"RandomZoomTest::test_random_flip_tf_data_bounding_boxes",
         "on purpose: the boxes of a single image keep their rank",
     ),

@@ -13,11 +13,7 @@ from fastgrad._src.image.projection import projective_transform
 from fastgrad._src.keras.image_axes import apply_as_batch, apply_channels_last, checked_images
 from fastgrad._src.keras.settings import standardize_data_format
 from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.creation import ones_like, zeros_like
 from fastgrad._src.ops.custom_gradient import stop_gradient
-from fastgrad._src.ops.joining import concat
-from fastgrad._src.ops.linear_algebra import solve
-from fastgrad._src.ops.shaping import reshape
 
 INTERPOLATIONS = ("nearest", "bilinear")
 FILL_MODES = ("constant", "nearest", "wrap", "mirror", "reflect")
@@ -82,24 +78,3 @@ def affine_transform(
         return projective_transform(batch, matrices, interpolation, fill_mode, fill_value)
 
     return apply_channels_last(functools.partial(apply_as_batch, transformed), x, data_format)
-
-
-def homography(start_points: Any, end_points: Any) -> Tensor:
-    """The matrices of perspective transforms that move four points of images.
-
-    Args:
-        start_points: four points (x, y), shape (4, 2) or (batch, 4, 2).
-        end_points: where they are in the result, of the same shape.
-
-    Returns:
-        Numbers for ``affine_transform``, float32 of shape (1, 8) or (batch, 8).
-    """
-    start, end = [
-        reshape(cast(convert_to_tensor(points), dtypes.float32), [-1, 4, 2]) for points in (start_points, end_points)
-    ]
-    ones, zeros = ones_like(end[..., :1]), zeros_like(end)
-    # A pixel (x, y) of the result is at ((a x + b y + c) / k, (d x + e y + f) / k) of the image, k = g x + h y + 1.
-    for_columns = concat([end, ones, zeros, zeros[..., :1], -start[..., :1] * end], -1)
-    for_rows = concat([zeros, zeros[..., :1], end, ones, -start[..., 1:] * end], -1)
-    unknowns = solve(concat([for_columns, for_rows], 1), concat([start[..., :1], start[..., 1:]], 1))
-    return unknowns[..., 0]

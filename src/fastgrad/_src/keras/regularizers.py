@@ -86,7 +86,12 @@ class L1(_Penalty):
 
 
 class L2(_Penalty):
-    """The penalty ``l2 * sum(x**2)``; arguments and errors as in ``L1L2``."""
+    """The penalty ``l2 * sum(x**2)``; arguments and errors as in ``L1L2``.
+
+    Example:
+        >>> print(tf.keras.regularizers.l2(0.5)(tf.constant([1.0, 2.0])).numpy())
+        2.5
+    """
 
     _config_names = ("l2",)
 

@@ -46,26 +46,6 @@ from fastgrad._src.keras.layers.group_normalization import GroupNormalization as
 from fastgrad._src.keras.layers.grouped_query_attention import GroupedQueryAttention as GroupedQueryAttention
 from fastgrad._src.keras.layers.hashing import HashedCrossing as HashedCrossing
 from fastgrad._src.keras.layers.hashing import Hashing as Hashing
-from fastgrad._src.keras.layers.image_augmentation import AugMix as AugMix
-from fastgrad._src.keras.layers.image_augmentation import RandAugment as RandAugment
-from fastgrad._src.keras.layers.image_colors import AutoContrast as AutoContrast
-from fastgrad._src.keras.layers.image_colors import Equalization as Equalization
-from fastgrad._src.keras.layers.image_colors import RandomColorDegeneration as RandomColorDegeneration
-from fastgrad._src.keras.layers.image_colors import RandomColorJitter as RandomColorJitter
-from fastgrad._src.keras.layers.image_colors import RandomGaussianBlur as RandomGaussianBlur
-from fastgrad._src.keras.layers.image_colors import RandomGrayscale as RandomGrayscale
-from fastgrad._src.keras.layers.image_colors import RandomHue as RandomHue
-from fastgrad._src.keras.layers.image_colors import RandomInvert as RandomInvert
-from fastgrad._src.keras.layers.image_colors import RandomPosterization as RandomPosterization
-from fastgrad._src.keras.layers.image_colors import RandomSaturation as RandomSaturation
-from fastgrad._src.keras.layers.image_colors import RandomSharpness as RandomSharpness
-from fastgrad._src.keras.layers.image_colors import Solarization as Solarization
-from fastgrad._src.keras.layers.image_equalization import (
-    ContrastLimitedAdaptiveHistogramEqualization as ContrastLimitedAdaptiveHistogramEqualization,
-)
-from fastgrad._src.keras.layers.image_mixing import CutMix as CutMix
-from fastgrad._src.keras.layers.image_mixing import MixUp as MixUp
-from fastgrad._src.keras.layers.image_mixing import RandomErasing as RandomErasing
 from fastgrad._src.keras.layers.image_preprocessing import CenterCrop as CenterCrop
 from fastgrad._src.keras.layers.image_preprocessing import MaxNumBoundingBoxes as MaxNumBoundingBoxes
 from fastgrad._src.keras.layers.image_preprocessing import RandomBrightness as RandomBrightness
@@ -73,10 +53,7 @@ from fastgrad._src.keras.layers.image_preprocessing import RandomContrast as Ran
 from fastgrad._src.keras.layers.image_preprocessing import RandomCrop as RandomCrop
 from fastgrad._src.keras.layers.image_preprocessing import RandomFlip as RandomFlip
 from fastgrad._src.keras.layers.image_preprocessing import Resizing as Resizing
-from fastgrad._src.keras.layers.image_transformation import RandomElasticTransform as RandomElasticTransform
-from fastgrad._src.keras.layers.image_transformation import RandomPerspective as RandomPerspective
 from fastgrad._src.keras.layers.image_transformation import RandomRotation as RandomRotation
-from fastgrad._src.keras.layers.image_transformation import RandomShear as RandomShear
 from fastgrad._src.keras.layers.image_transformation import RandomTranslation as RandomTranslation
 from fastgrad._src.keras.layers.image_transformation import RandomZoom as RandomZoom
 from fastgrad._src.keras.layers.index_lookup import IntegerLookup as IntegerLookup

@@ -33,6 +33,11 @@ def read_file(filename: Any, name: str | None = None) -> Tensor:
         NotFoundError: there is no such file.
         FailedPreconditionError: it is a directory.
         OSError: the file can't be read.
+
+    Example:
+        >>> tf.io.write_file("greeting.txt", "hello")
+        >>> tf.io.read_file("greeting.txt").numpy()
+        b'hello'
     """
 
     def read(path: bytes) -> bytes:

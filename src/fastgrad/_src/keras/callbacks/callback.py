@@ -18,6 +18,19 @@ class Callback:
         params: ``epochs``, ``steps`` (batches of an epoch, None if unknown) and ``verbose``.
         keeps: the attributes that ``BackupAndRestore`` saves: numbers, texts, lists and dicts of these, or lists of arrays.
         comes_last: whether its methods run after those of other callbacks.
+
+    Example:
+        >>> class Count(tf.keras.callbacks.Callback):
+        ...     batches = 0
+        ...
+        ...     def on_train_batch_end(self, batch, logs=None):
+        ...         self.batches += 1
+        >>> model = tf.keras.Sequential([tf.keras.layers.Dense(1)])
+        >>> model.compile(optimizer="sgd", loss="mse")
+        >>> count = Count()
+        >>> history = model.fit(np.ones((4, 2)), np.ones((4, 1)), batch_size=2, verbose=0, callbacks=[count])
+        >>> count.batches
+        2
     """
 
     __getattr__ = missing_member_getattr

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from inspect import Parameter
 from typing import Any
 
-from fastgrad._src.keras.affine_transform import FILL_MODES, FILL_MODES_OF_TENSORFLOW, INTERPOLATIONS
+from fastgrad._src.keras.affine_transform import FILL_MODES_OF_TENSORFLOW, INTERPOLATIONS
 from fastgrad._src.keras.image_resizing import checked_size
 
 Check = Callable[[str, str, Any], Any]
@@ -64,29 +64,11 @@ def factor_argument(low: float, high: float, default: Any = Parameter.empty, nam
     )
 
 
-def number_argument(name: str, low: float, high: float, default: float) -> Argument:
-    """An argument that is a number between ``low`` and ``high``."""
-
-    def check(layer: str, argument: str, value: Any) -> Any:
-        if not low <= value <= high:
-            raise ValueError(
-                f"The `{argument}` argument should be a number in the range [{low}, {high}]. Received: {argument}={value}"
-            )
-        return value
-
-    return Argument(name, "float", default, check)
-
-
 def checked_value_range(value: Any) -> list[float]:
     """Returns the least and the greatest value of images; ValueError unless they are two numbers."""
     if not isinstance(value, (tuple, list)) or len(value) != 2:
         raise ValueError(f"The `value_range` argument should be a list of two numbers. Received: value_range={value}")
     return sorted(value)
-
-
-def _checked_value_range(layer: str, argument: str, value: Any) -> Any:
-    checked_value_range(value)
-    return value
 
 
 def choice_argument(name: str, choices: Sequence[str], default: str) -> Argument:
@@ -105,10 +87,7 @@ SEED = Argument("seed", "int | None", None)
 DATA_FORMAT = Argument("data_format", "str | None", None, check=None)
 VALUE_RANGE = Argument("value_range", default=(0, 255), check=lambda layer, argument, value: checked_value_range(value))
 """The attribute is the sorted pair."""
-CHECKED_VALUE_RANGE = Argument("value_range", default=(0, 255), check=_checked_value_range)
-"""The attribute is the value as it is."""
 ANY_VALUE_RANGE = Argument("value_range", default=(0, 255))
 FILL_MODE = choice_argument("fill_mode", FILL_MODES_OF_TENSORFLOW, "reflect")
-FILL_MODE_OR_MIRROR = choice_argument("fill_mode", FILL_MODES, "reflect")
 FILL_VALUE = Argument("fill_value", "float", 0.0)
 INTERPOLATION = choice_argument("interpolation", INTERPOLATIONS, "bilinear")

@@ -10,7 +10,7 @@ from typing import Any
 from fastgrad._src.core import dtypes, nest
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.keras.constructor import make_constructor
-from fastgrad._src.keras.image_axes import apply_as_batch, apply_channels_last, check_image_rank
+from fastgrad._src.keras.image_axes import check_image_rank
 from fastgrad._src.keras.layers.bounding_boxes import clip_to_image_size, convert_format, dense_bounding_boxes
 from fastgrad._src.keras.layers.image_arguments import Argument
 from fastgrad._src.keras.layers.layer import Layer
@@ -315,18 +315,9 @@ class RandomImageLayer(ImageLayer):
     def _uniform(self, shape: Sequence[int], low: float, high: float) -> Tensor:
         return uniform_from(self._draw_words, type(self).__name__, tuple(shape), low, high, self.compute_dtype)
 
-    def _seed_of_draw(self) -> Tensor:
-        """Returns a seed for ``tf.random.stateless_*``, from the layer's own draws."""
-        return uniform_from(self._draw_words, type(self).__name__, (2,), 0, 2**31 - 1, "int32")
-
     def _number_of_each_image(self, shape: tuple[int, ...], low: float, high: float) -> Tensor:
         """Returns a number for each image of ``shape``, with axes for height, width and channels."""
         return self._uniform((*shape[:-3], 1, 1, 1), low, high)
-
-    def _draw_selection(self, shape: tuple[int, ...], factor: tuple[float, float]) -> Tensor:
-        """Returns whether each image is chosen, with a probability between the bounds of ``factor``; shape (batch,)."""
-        images = image_count(shape)
-        return self._uniform((images,), 0.0, 1.0) < self._uniform((images,), *factor)
 
 
 def image_count(shape: tuple[int, ...]) -> int:
@@ -341,16 +332,3 @@ def broadcast_per_image(numbers: Any, images: Tensor, dtype: Any = None) -> Tens
     if x.ndim == images.ndim:
         return x
     return reshape(x, [-1, 1, 1, 1] if images.ndim == 4 else [1, 1, 1])
-
-
-class BatchImageLayer(RandomImageLayer):
-    """The base of layers that change batches of images with the channels last; other images are brought into this form."""
-
-    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
-        def apply(x: Tensor) -> Tensor:
-            return apply_as_batch(functools.partial(self._apply_to_batch, transformation=transformation), x)
-
-        return apply_channels_last(apply, x, self.data_format)
-
-    def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
-        raise NotImplementedError

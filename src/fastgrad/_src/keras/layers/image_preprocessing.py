@@ -170,6 +170,11 @@ class RandomFlip(RandomImageLayer, arguments=(Argument("mode", "str", "horizonta
         seed: an integer, or None.
         data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
         **kwargs: as in ``Layer``.
+
+    Example:
+        >>> flip = tf.keras.layers.RandomFlip("horizontal")
+        >>> flip(tf.ones((2, 8, 8, 3)), training=True).shape
+        TensorShape([2, 8, 8, 3])
     """
 
     mode: str

@@ -245,6 +245,11 @@ class MultiHeadAttention(HeadsAttention):
 
     Raises:
         ValueError: the number of heads or a size is not a positive integer.
+
+    Example:
+        >>> x = tf.ones((2, 5, 8))
+        >>> tf.keras.layers.MultiHeadAttention(num_heads=2, key_dim=4)(x, x).shape
+        TensorShape([2, 5, 8])
     """
 
     @with_weight_arguments(kernel="glorot_uniform", bias="zeros", activity_regularizer=True)

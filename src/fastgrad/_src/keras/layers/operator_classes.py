@@ -21,7 +21,6 @@ _CLASS_NAMES = {
     "conj": "Conjugate",
     "ctc_decode": "CTCDecode",
     "ctc_loss": "CTCLoss",
-    "extract_patches_3d": "ExtractPatches",
     "fft": "FFT",
     "fft2": "FFT2",
     "hard_swish": "HardSilu",

@@ -179,7 +179,12 @@ class _GlobalMaxPooling(_GlobalPooling):
 
 
 class GlobalAveragePooling1D(_GlobalAveragePooling, rank=1):
-    """The mean of all steps of (batch, steps, channels); with a mask, of the steps where it is True; arguments as in ``GlobalAveragePooling2D``."""
+    """The mean of all steps of (batch, steps, channels); with a mask, of the steps where it is True; arguments as in ``GlobalAveragePooling2D``.
+
+    Example:
+        >>> tf.keras.layers.GlobalAveragePooling1D()(tf.ones((2, 5, 3))).shape
+        TensorShape([2, 3])
+    """
 
     def call(self, inputs: Tensor, mask: Any = None) -> Tensor:
         if mask is None:

@@ -24,6 +24,10 @@ class Rescaling(SameShape):
     Args:
         scale, offset: numbers, or one for each channel.
         **kwargs: as in ``Layer``.
+
+    Example:
+        >>> print(tf.keras.layers.Rescaling(1 / 255)([[0, 255]]).numpy())
+        [[0. 1.]]
     """
 
     _takes_python_values = True

@@ -93,7 +93,12 @@ def poisson(y_true: Any, y_pred: Any) -> Tensor:
 
 
 class MeanSquaredError(NamedLoss, function=mean_squared_error):
-    """The loss ``mean_squared_error``, reduced; arguments are those of the function and of ``Loss``."""
+    """The loss ``mean_squared_error``, reduced; arguments are those of the function and of ``Loss``.
+
+    Example:
+        >>> print(tf.keras.losses.MeanSquaredError()([[0.0, 1.0]], [[2.0, 1.0]]).numpy())
+        2.0
+    """
 
 
 class MeanAbsoluteError(NamedLoss, function=mean_absolute_error):

@@ -104,7 +104,14 @@ class CategoricalAccuracy(NamedMetric, function=categorical_accuracy):
 
 
 class SparseCategoricalAccuracy(NamedMetric, function=sparse_categorical_accuracy):
-    """The mean of ``sparse_categorical_accuracy`` over samples; arguments are those of the function and of ``Metric``."""
+    """The mean of ``sparse_categorical_accuracy`` over samples; arguments are those of the function and of ``Metric``.
+
+    Example:
+        >>> accuracy = tf.keras.metrics.SparseCategoricalAccuracy()
+        >>> accuracy.update_state([0, 1], [[0.8, 0.2], [0.6, 0.4]])
+        >>> print(accuracy.result().numpy())
+        0.5
+    """
 
     _direction = "up"
 

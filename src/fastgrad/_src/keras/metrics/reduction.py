@@ -131,7 +131,15 @@ class Sum(Metric):
 
 
 class Mean(Metric):
-    """The weighted mean of all values; arguments as in ``Metric``."""
+    """The weighted mean of all values; arguments as in ``Metric``.
+
+    Example:
+        >>> mean = tf.keras.metrics.Mean()
+        >>> mean.update_state([1.0, 3.0])
+        >>> mean.update_state(8.0)
+        >>> print(mean.result().numpy())
+        4.0
+    """
 
     def __init__(self, name: str | None = "mean", dtype: Any = None) -> None:
         super().__init__(dtype, name)

@@ -42,6 +42,12 @@ class RMSprop(RuleOptimizer):
 
     Raises:
         ValueError: a number is out of its range.
+
+    Example:
+        >>> v = tf.Variable(1.0)
+        >>> step = tf.keras.optimizers.RMSprop(learning_rate=0.1).apply_gradients([(tf.constant(2.0), v)])
+        >>> print(f"{v.numpy():.2f}")
+        0.68
     """
 
     slot_names = MappingProxyType({"v": "velocity", "m": "momentum", "average": "average_gradient"})

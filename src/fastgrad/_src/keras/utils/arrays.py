@@ -26,6 +26,11 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Any:
     Raises:
         IndexError: a number is outside [0, num_classes).
         ValueError: ``x`` does not hold numbers, or ``num_classes`` is negative.
+
+    Example:
+        >>> tf.keras.utils.to_categorical([0, 2])
+        array([[1., 0., 0.],
+               [0., 0., 1.]])
     """
     tensor = as_tensor_or_none(x)
     values = np.asarray(x if tensor is None else tensor._on_host())
