@@ -9,6 +9,8 @@ import fastgrad as tf
 from fastgrad import keras
 from fastgrad._src.files.formats.tensor_file import load_tensors, save_tensors
 
+pytestmark = pytest.mark.filterwarnings("ignore:Net .* fastgrad trains")  # a raw variable is saved, too
+
 layers = keras.layers
 X = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
 
@@ -46,7 +48,6 @@ def trained(net, optimizer, steps=3):
     return net.get_weights()
 
 
-@pytest.mark.filterwarnings("ignore:Net .* fastgrad trains")  # a raw variable is saved, too
 def test_training_goes_on_as_if_it_had_not_stopped(tmp_path):
     net, optimizer = Net(), keras.optimizers.Adam(0.1)
     trained(net, optimizer)
