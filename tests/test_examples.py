@@ -182,13 +182,6 @@ def test_policy_gradient_learns_to_balance():
     assert np.mean(lengths[-5:]) > 90
 
 
-def test_eager_2018():
-    step = tf.train.get_or_create_global_step()
-    before = int(step)
-    np.testing.assert_allclose(load("eager_2018").main(), [3, 2], atol=0.1)
-    assert int(step) == before + 200
-
-
 def test_digits_cnn():
     """Three seeds, each with vectors of 4 and 16 lanes, end between 0.983 and 0.986."""
     assert load("digits_cnn").main() >= 0.975

@@ -51,7 +51,7 @@ def test_namespaces_are_imported_when_they_are_asked_for(run):
         """
         import sys
         import fastgrad as tf
-        later = ("keras", "data", "distribute", "train", "contrib", "losses", "metrics", "optimizers", "config", "autodiff")
+        later = ("keras", "data", "distribute", "train", "losses", "metrics", "optimizers", "config", "autodiff")
         print([name for name in later if "fastgrad." + name in sys.modules])
         for name in later:
             getattr(tf, name)
@@ -73,7 +73,6 @@ def test_namespaces_are_imported_when_they_are_asked_for(run):
         "train",
         "losses",
         "metrics",
-        "contrib.eager",
     ],
 )
 def test_no_namespace_needs_numba_or_scipy_to_be_imported(run, namespace):
@@ -96,10 +95,9 @@ def test_no_namespace_needs_numba_or_scipy_to_be_imported(run, namespace):
         "import fastgrad.keras.losses; fastgrad.keras.losses.Huber",
         "import fastgrad.keras.layers as L; L.Dense",
         "import fastgrad.keras.backend as K; K.clear_session",
-        "import fastgrad.contrib.eager as tfe; tfe.Variable; tfe.gradients_function",
         "import fastgrad.optimizers; fastgrad.optimizers.SGD",
         "import fastgrad.nn, fastgrad.math, fastgrad.linalg, fastgrad.random",
-        "import fastgrad as tf; tf.keras.layers.Dense; tf.data.AUTOTUNE; tf.train.Checkpoint; tf.contrib.eager.Variable",
+        "import fastgrad as tf; tf.keras.layers.Dense; tf.data.AUTOTUNE; tf.train.Checkpoint",
         "import fastgrad as tf; tf.keras.optimizers.schedules.CosineDecay; tf.losses.Huber; tf.metrics.Mean",
         "import fastgrad as tf; tf.Module; tf.zeros_initializer(); tf.initializers.Zeros; tf.errors.InvalidArgumentError",
         "import fastgrad.debugging as d; d.assert_equal",

@@ -248,7 +248,6 @@ _NAMESPACES = (
     "bitwise",
     "compat",
     "config",
-    "contrib",
     "data",
     "debugging",
     "distribute",

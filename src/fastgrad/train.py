@@ -14,8 +14,8 @@ from fastgrad._src.ops.composed.moving_average import ExponentialMovingAverage a
 
 # The classes of messages are made by protobuf, which is imported at first use.
 _MODULE_OF_LAZY_NAME = {
-    "AdagradOptimizer": "compat.contrib.train",
-    "AdamOptimizer": "compat.contrib.train",
+    "AdagradOptimizer": "compat.v1.optimizers",
+    "AdamOptimizer": "compat.v1.optimizers",
     "BytesList": "files.records.messages",
     "Example": "files.records.messages",
     "Feature": "files.records.messages",
@@ -23,14 +23,14 @@ _MODULE_OF_LAZY_NAME = {
     "FeatureLists": "files.records.messages",
     "Features": "files.records.messages",
     "FloatList": "files.records.messages",
-    "GradientDescentOptimizer": "compat.contrib.train",
+    "GradientDescentOptimizer": "compat.v1.optimizers",
     "Int64List": "files.records.messages",
-    "MomentumOptimizer": "compat.contrib.train",
-    "Optimizer": "compat.contrib.train",
-    "RMSPropOptimizer": "compat.contrib.train",
+    "MomentumOptimizer": "compat.v1.optimizers",
+    "Optimizer": "compat.v1.optimizers",
+    "RMSPropOptimizer": "compat.v1.optimizers",
     "SequenceExample": "files.records.messages",
-    "get_global_step": "compat.contrib.train",
-    "get_or_create_global_step": "compat.contrib.train",
+    "get_global_step": "compat.v1.optimizers",
+    "get_or_create_global_step": "compat.v1.optimizers",
 }
 
 __getattr__, __dir__ = _namespace_hooks("tf.train", globals(), _MODULE_OF_LAZY_NAME)

@@ -173,35 +173,6 @@ class TestPadSequences:
             keras.utils.pad_sequences(**{"sequences": [[1]], **arguments})
 
 
-class TestSplitDataset:
-    def test_parts(self):
-        x = np.arange(20.0).reshape(10, 2)
-        left, right = keras.utils.split_dataset((x, np.arange(10)), left_size=0.7)
-        assert (len(left), len(right)) == (7, 3)
-        np.testing.assert_array_equal(np.concatenate([[row for row, _ in part] for part in (left, right)]), x)
-        left, right = keras.utils.split_dataset(tf.data.Dataset.range(10), right_size=4)
-        assert [int(i) for i in right] == [6, 7, 8, 9]
-
-    def test_shuffled(self):
-        halves = keras.utils.split_dataset(np.arange(10), left_size=0.5, shuffle=True, seed=3)
-        order = list(range(10))
-        random.Random(3).shuffle(order)
-        assert [int(i) for half in halves for i in half] == order
-
-    @pytest.mark.parametrize(
-        "sizes",
-        [{}, {"left_size": 10}, {"left_size": 0}, {"left_size": 1.5}, {"left_size": 0.8, "right_size": 0.8}, {"right_size": 0.01}],
-        ids=str,
-    )  # fmt: skip
-    def test_refusals(self, sizes):
-        with pytest.raises(ValueError, match=r"size|empty"):
-            keras.utils.split_dataset(np.arange(10), **sizes)
-        with pytest.raises(TypeError):
-            keras.utils.split_dataset(np.arange(10), left_size="a")
-        with pytest.raises(TypeError):
-            keras.utils.split_dataset(3, left_size=1)
-
-
 class TestProgbar:
     def test_a_line_at_the_end(self, capsys):
         bar = keras.utils.Progbar(3, verbose=2, stateful_metrics=["rate"])

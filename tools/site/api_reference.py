@@ -22,7 +22,7 @@ from sphinx.ext.napoleon.docstring import GoogleDocstring
 OTHER_PACKAGES = ["jax", "torch", "pytensor"]
 """What the bridges import; the site is built without them."""
 
-TABLES_ONLY = ("tf.compat.v1", "tf.contrib", "tf.raw_ops", "tf.keras.ops.", "tf.experimental.numpy")
+TABLES_ONLY = ("tf.compat.v1", "tf.raw_ops", "tf.keras.ops.", "tf.experimental.numpy")
 """The beginnings of pages without entries: their names are nearly all other names of what has an entry elsewhere."""
 
 _NAPOLEON = Config(

@@ -48,7 +48,7 @@ def own_names() -> set[str]:
     import fastgrad
     from fastgrad._src.core.peer_names import peer_names
 
-    return {name for name in dir(fastgrad) if not name.startswith("_")} - peer_names()[0]["tf"] - {"contrib"}
+    return {name for name in dir(fastgrad) if not name.startswith("_")} - peer_names()[0]["tf"]
 
 
 BRIDGES = {"fastgrad.jax", "fastgrad.torch", "fastgrad.pytensor"}

@@ -53,14 +53,12 @@ ARGUMENTS = {
     "SimpleRNN": lambda: (3,),
     "StringLookup": lambda: (None, 1, None, "[UNK]", ["1"]),
     "TextVectorization": lambda: (None, None, None, None, "int", None, False, ["1"]),
-    "SpectralNormalization": lambda: (layers.Dense(2),),
     "TimeDistributed": lambda: (layers.Dense(2),),
     **{name: lambda: (0.5,) for name in ("AlphaDropout", "GaussianDropout", "GaussianNoise")},
     **{f"SpatialDropout{n}D": lambda: (0.5,) for n in (1, 2, 3)},
     **{f"DepthwiseConv{n}D": lambda: (2,) for n in (1, 2)},
     **{f"{kind}Pool{end}{n}D": lambda: (2,) for kind in ("Avg", "Max", "Average") for end in ("", "ing") for n in (1, 2, 3)},
     **{f"{kind}{n}D{end}": lambda: (2, 2) for kind in ("Conv", "Convolution") for end in ("", "Transpose") for n in (1, 2, 3)},
-    **{f"Adaptive{kind}Pooling{n}D": lambda: (2,) for kind in ("Average", "Max") for n in (1, 2, 3)},
     **{f"ConvLSTM{n}D": lambda: (2, 2) for n in (1, 2, 3)},
     **{f"Separable{kind}{n}D": lambda: (2, 2) for kind in ("Conv", "Convolution") for n in (1, 2)},
 }  # fmt: skip
@@ -112,7 +110,6 @@ ATTENDS = ["AdditiveAttention", "Attention", "GroupQueryAttention", "GroupedQuer
 # `supports_masking` is False; the output has no mask, and a warning tells so.
 _DESTROYING_PREFIXES = (
     *(
-        "Adaptive",
         "Average",
         "Avg",
         "CenterCrop",
@@ -144,8 +141,6 @@ DESTROYS = [
     "TextVectorization",
 ]
 DESTROYS += [name for name in dir(layers) if name.startswith(_DESTROYING_PREFIXES) and name not in (*ENDS, *JOINS)]
-# `supports_masking` is False, and a warning tells so; but the output has the mask that the inner layer gave it.
-WARNS = ["SpectralNormalization"]
 # Bases, a model's input, cells, of which a call takes states, a layer of pairs of columns, and one
 # that reads a file: no masks come to them.
 UNCALLED = ["GRUCell", "InputLayer", "LSTMCell", "Layer", "SimpleRNNCell", "StackedRNNCells", "TFSMLayer"]
@@ -197,20 +192,20 @@ def _masks_and_warning(name):
 def test_the_tables_have_every_layer_class():
     names = [name for name in dir(layers) if inspect.isclass(getattr(layers, name))]
     names = [name for name in names if issubclass(getattr(layers, name), layers.Layer)]
-    listed = [*KEEPS, *ENDS, *JOINS, *ATTENDS, *DESTROYS, *WARNS, *UNCALLED, "Lambda", "Masking"]
+    listed = [*KEEPS, *ENDS, *JOINS, *ATTENDS, *DESTROYS, *UNCALLED, "Lambda", "Masking"]
     assert sorted(listed) == sorted(names)
 
 
-@pytest.mark.parametrize("name", [*KEEPS, *ENDS, *JOINS, *ATTENDS, *DESTROYS, *WARNS, "Masking"])
+@pytest.mark.parametrize("name", [*KEEPS, *ENDS, *JOINS, *ATTENDS, *DESTROYS, "Masking"])
 def test_masks(name):
-    assert _layer(name).supports_masking == (name not in (*DESTROYS, *WARNS))
+    assert _layer(name).supports_masking == (name not in DESTROYS)
     output, inputs, has_warning = _masks_and_warning(name)
     if name in (*ENDS, *DESTROYS):
         assert output is None
     else:
         expected = np.ones((2, 4)) if name == "Masking" else MASK | OTHER_MASK if name in JOINS else MASK
         np.testing.assert_array_equal(output, expected)
-    assert has_warning == (name in (*DESTROYS, *WARNS))
+    assert has_warning == (name in DESTROYS)
     assert [mask is None for mask in inputs] == [name == "MultiHeadAttention"] * len(inputs)
 
 

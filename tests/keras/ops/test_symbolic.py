@@ -176,12 +176,3 @@ def test_attention_refuses_what_keras_refuses_and_repeats_heads() -> None:
         ops.dot_product_attention(query, query, query, attn_logits_soft_cap=1.0)
     with pytest.raises(ValueError, match="only supports 4D"):
         ops.dot_product_attention(query[0], query[0], query[0])
-
-
-def test_unfold_takes_x_by_name() -> None:
-    x = np.arange(16.0, dtype=np.float32).reshape(1, 1, 4, 4)
-    expected = [[[0, 2, 8, 10], [1, 3, 9, 11], [4, 6, 12, 14], [5, 7, 13, 15]]]
-    np.testing.assert_array_equal(ops.unfold(x=x, kernel_size=2, stride=2), expected)
-    assert ops.unfold(x=tf.keras.Input((1, 4, 4)), kernel_size=(2, 2), stride=2).shape == (None, 4, 4)
-    with pytest.raises(TypeError):
-        ops.unfold(input=x, kernel_size=2)

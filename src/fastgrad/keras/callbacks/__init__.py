@@ -1,7 +1,6 @@
 """``keras.callbacks``."""
 
 from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
-from fastgrad._src.keras.callbacks.averages import SwapEMAWeights as SwapEMAWeights
 from fastgrad._src.keras.callbacks.backup import BackupAndRestore as BackupAndRestore
 from fastgrad._src.keras.callbacks.callback import Callback as Callback
 from fastgrad._src.keras.callbacks.callback_list import CallbackList as CallbackList

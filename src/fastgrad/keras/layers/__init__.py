@@ -8,12 +8,6 @@ from fastgrad._src.keras.layers.activation import LeakyReLU as LeakyReLU
 from fastgrad._src.keras.layers.activation import PReLU as PReLU
 from fastgrad._src.keras.layers.activation import ReLU as ReLU
 from fastgrad._src.keras.layers.activation import Softmax as Softmax
-from fastgrad._src.keras.layers.adaptive_pooling import AdaptiveAveragePooling1D as AdaptiveAveragePooling1D
-from fastgrad._src.keras.layers.adaptive_pooling import AdaptiveAveragePooling2D as AdaptiveAveragePooling2D
-from fastgrad._src.keras.layers.adaptive_pooling import AdaptiveAveragePooling3D as AdaptiveAveragePooling3D
-from fastgrad._src.keras.layers.adaptive_pooling import AdaptiveMaxPooling1D as AdaptiveMaxPooling1D
-from fastgrad._src.keras.layers.adaptive_pooling import AdaptiveMaxPooling2D as AdaptiveMaxPooling2D
-from fastgrad._src.keras.layers.adaptive_pooling import AdaptiveMaxPooling3D as AdaptiveMaxPooling3D
 from fastgrad._src.keras.layers.attention import AdditiveAttention as AdditiveAttention
 from fastgrad._src.keras.layers.attention import Attention as Attention
 from fastgrad._src.keras.layers.batch_normalization import BatchNormalization as BatchNormalization
@@ -119,7 +113,6 @@ from fastgrad._src.keras.layers.reshaping import Reshape as Reshape
 from fastgrad._src.keras.layers.rms_normalization import RMSNormalization as RMSNormalization
 from fastgrad._src.keras.layers.serialization import deserialize as deserialize
 from fastgrad._src.keras.layers.serialization import serialize as serialize
-from fastgrad._src.keras.layers.spectral_normalization import SpectralNormalization as SpectralNormalization
 from fastgrad._src.keras.layers.symbolic import KerasTensor as KerasTensor
 from fastgrad._src.keras.layers.text_vectorization import TextVectorization as TextVectorization
 from fastgrad._src.keras.layers.tfsm_layer import TFSMLayer as TFSMLayer

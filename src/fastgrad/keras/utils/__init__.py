@@ -32,7 +32,6 @@ from fastgrad._src.keras.utils.images import load_img as load_img
 from fastgrad._src.keras.utils.images import save_img as save_img
 from fastgrad._src.keras.utils.seeds import set_random_seed as set_random_seed
 from fastgrad._src.keras.utils.sequences import pad_sequences as pad_sequences
-from fastgrad._src.keras.utils.splitting import split_dataset as split_dataset
 from fastgrad._src.keras.utils.text_dataset import text_dataset_from_directory as text_dataset_from_directory
 from fastgrad._src.keras.utils.timeseries import timeseries_dataset_from_array as timeseries_dataset_from_array
 from fastgrad.keras.utils import bounding_boxes as bounding_boxes

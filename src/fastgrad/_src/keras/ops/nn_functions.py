@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,9 +9,7 @@ import numpy as np
 
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import convert_to_tensor
-from fastgrad._src.image.geometry import extract_patches
 from fastgrad._src.keras import activations, legacy_backend, settings
-from fastgrad._src.keras.layers import adaptive_pooling
 from fastgrad._src.keras.layers.convolution.transposed import transposed_sizes
 from fastgrad._src.keras.layers.window_arguments import joined_shape, spatial_integers, split_shape, tensor_format
 from fastgrad._src.keras.losses import cross_entropy
@@ -29,11 +26,9 @@ from fastgrad._src.ops.exponential import cos, log, sin
 from fastgrad._src.ops.joining import concat, stack
 from fastgrad._src.ops.norms import l2_normalize, norm
 from fastgrad._src.ops.one_hot import one_hot
-from fastgrad._src.ops.padding import pad
 from fastgrad._src.ops.power import rsqrt
 from fastgrad._src.ops.reduction import reduce_max, reduce_mean
 from fastgrad._src.ops.repeating import repeat
-from fastgrad._src.ops.segments import unsorted_segment_sum
 from fastgrad._src.ops.selection import where
 from fastgrad._src.ops.shaping import expand_dims, reshape, squeeze, transpose
 from fastgrad._src.ops.softmax import softmax
@@ -107,60 +102,6 @@ def _conv_transpose(
     spatial = transposed_sizes(split_shape(x.shape, form)[0], weights.shape[:-2], steps, rates, padding, extra)
     shape = joined_shape(x.shape[0], spatial, weights.shape[-2], form)
     return conv_transpose(x, weights, shape, steps, padding.upper(), layout, rates)
-
-
-def _adaptive_pool_function(kind: str) -> Callable[..., Any]:
-    def pool(inputs: Any, output_size: Any, data_format: str | None = None) -> Any:
-        x = tensor(inputs)
-        if x.ndim not in (3, 4, 5):
-            raise ValueError(f"adaptive pooling: inputs must have rank 3, 4 or 5. Received: {tuple(x.shape)}.")
-        layer = getattr(adaptive_pooling, f"Adaptive{kind}Pooling{x.ndim - 2}D")
-        return layer(output_size, data_format, dtype=x.dtype.name).call(x)
-
-    return pool
-
-
-def _pairs(**values: Any) -> list[tuple[int, ...]]:
-    """Returns a pair of sizes for each argument: height and width."""
-    least = {"padding": 0}
-    return [spatial_integers(value, 2, name, min_value=least.get(name, 1)) for name, value in values.items()]
-
-
-def _unfold(x: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
-    x = tensor(x)
-    sizes, rates, borders, steps = _pairs(kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride)
-    if x.ndim != 4:
-        raise ValueError(f"unfold: images must have shape (batch, channels, height, width). Received {tuple(x.shape)}.")
-    x = pad(x, [[0, 0], [0, 0], *[[border, border] for border in borders]])
-    batch, channels = x.shape[:2]
-    x = transpose(x, [0, 2, 3, 1])
-    patches = extract_patches(x, [1, *sizes, 1], [1, *steps, 1], [1, *rates, 1], "VALID")
-    patches = reshape(patches, [batch, -1, math.prod(sizes), channels])
-    return reshape(transpose(patches, [0, 3, 2, 1]), [batch, channels * math.prod(sizes), -1])
-
-
-def _fold(x: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
-    """Adds patches at their places: the transpose of ``unfold``."""
-    x = tensor(x)
-    size, cells, rates, borders, steps = _pairs(
-        output_size=output_size, kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride
-    )
-    height, width = [length + 2 * border for length, border in zip(size, borders, strict=True)]
-    rows, columns = [
-        np.arange(0, length - rate * (count - 1), step)[None, :] + rate * np.arange(count)[:, None]
-        for length, rate, count, step in zip((height, width), rates, cells, steps, strict=True)
-    ]
-    if x.ndim != 3 or x.shape[1] % math.prod(cells) or x.shape[2] != rows.shape[1] * columns.shape[1]:
-        raise ValueError(
-            f"fold: expected patches of shape (batch, channels * {math.prod(cells)}, {rows.shape[1] * columns.shape[1]}). "
-            f"Received {tuple(x.shape)}."
-        )
-    batch, channels = x.shape[0], x.shape[1] // math.prod(cells)
-    places = rows[:, None, :, None] * width + columns[None, :, None, :]
-    patches = transpose(reshape(x, [batch * channels, -1]))
-    y = unsorted_segment_sum(patches, constant(places.reshape(-1), dtypes.int32), height * width)
-    y = reshape(transpose(y), [batch, channels, height, width])
-    return y[:, :, borders[0] : height - borders[0], borders[1] : width - borders[1]]
 
 
 def _ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, mask_index: int = 0) -> Any:
@@ -347,15 +288,11 @@ TABLE: dict[str, Callable[..., Any]] = {
     "gelu": lambda x, approximate=True: activations.gelu(x, approximate),
     "max_pool": _pool_function("MAX"),
     "average_pool": _pool_function("AVG"),
-    "adaptive_average_pool": _adaptive_pool_function("Average"),
-    "adaptive_max_pool": _adaptive_pool_function("Max"),
     "conv": _conv,
     "conv_transpose": _conv_transpose,
     "ctc_decode": _ctc_decode,
     "ctc_loss": _ctc_loss,
-    "fold": _fold,
     "polar": _polar,
-    "unfold": _unfold,
     "depthwise_conv": _depthwise_conv,
     "separable_conv": _separable_conv,
     "one_hot": _one_hot,

@@ -17,7 +17,7 @@ from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.indexing import gather_nd
 from fastgrad._src.ops.joining import stack
 from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import transpose
+from fastgrad._src.ops.shaping import broadcast_to, transpose
 
 _BINARY_OPERATORS = ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor"]
 _COMPARISONS = ["lt", "le", "gt", "ge", "eq", "ne"]
@@ -95,7 +95,9 @@ def _elements_at(x: Any, keys: tuple[Any, ...]) -> Any:
     # Slices and new axes first; what stays are indices of single axes.
     axes = [n for n, key in enumerate(expanded) if not isinstance(key, (slice, NoneType))]
     x = x[tuple([slice(None) if n in axes else key for n, key in enumerate(expanded)])]
-    indices = TABLE["broadcast_arrays"](*[cast(expanded[n], dtypes.int64) for n in axes])
+    indices = [cast(convert_to_tensor(expanded[n]), dtypes.int64) for n in axes]
+    common = np.broadcast_shapes(*[tuple(index.shape) for index in indices])
+    indices = [broadcast_to(index, common) for index in indices]
     indices = [where(index < 0, index + x.shape[n], index) for index, n in zip(indices, axes, strict=True)]
     rest = [n for n in range(x.ndim) if n not in axes]
     y = gather_nd(transpose(x, [*axes, *rest]), stack(indices, -1))
