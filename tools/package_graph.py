@@ -2,9 +2,13 @@
 
 python tools/package_graph.py            # rewrites the part of the page; `make package-graph` runs it
 python tools/package_graph.py --check    # exit status 1 if the page is not what this would write
+python tools/package_graph.py --circles  # prints the circles of files that import each other: when they are loaded, with imports
+                                         # inside functions, and with imports for type checkers
 """
 
+import ast
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import grimp
@@ -65,8 +69,69 @@ def rewritten() -> str:
     return before + START + "\n" + written() + "\n" + END + after
 
 
+KINDS = "when they are loaded", "with imports inside functions", "with imports for type checkers"
+
+
+def imports_of_file(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yields what a file imports, as dotted names, each with the number of its kind in ``KINDS``."""
+    kinds: dict[ast.AST, int] = {}
+    for node in ast.walk(tree):  # parents come first
+        inherited = kinds.get(node, 0)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            inherited = inherited or 1
+        is_for_types = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        kinds |= dict.fromkeys(ast.iter_child_nodes(node), 2 if is_for_types else inherited)
+        if isinstance(node, ast.Import):
+            yield from ((inherited, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from ((inherited, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def circles(edges: dict[str, set[str]]) -> list[list[str]]:
+    """The sets of at least two files that reach each other by imports, the largest first."""
+
+    def reached(start: str, following: dict[str, set[str]]) -> set[str]:
+        found, waiting = set(), [start]
+        while waiting:
+            for name in following.get(waiting.pop(), set()) - found:
+                found.add(name)
+                waiting.append(name)
+        return found
+
+    importers: dict[str, set[str]] = {}
+    for name, imported in edges.items():
+        for other in imported:
+            importers.setdefault(other, set()).add(name)
+    rest, result = set(edges), []
+    while rest:
+        name = rest.pop()
+        circle = {name} | (reached(name, edges) & reached(name, importers))
+        rest -= circle
+        if len(circle) > 1:
+            result.append(sorted(circle))
+    return sorted(result, key=lambda names: (-len(names), names))
+
+
+def print_circles() -> None:
+    """Prints the circles of each kind of import; imports that run when a file is loaded count in all."""
+    source = ROOT / "src"
+    paths = {".".join(path.relative_to(source).with_suffix("").parts): path for path in source.rglob("*.py")}
+    imports = [(name, *edge) for name, path in paths.items() for edge in imports_of_file(ast.parse(path.read_text()))]
+    for number, kind in enumerate(KINDS):
+        edges: dict[str, set[str]] = {name: set() for name in paths}
+        for name, kind_of_import, imported in imports:
+            if kind_of_import in (0, number):
+                edges[name] |= {module for module in (imported, imported.rpartition(".")[0]) if module in paths}
+        print(f"circles of files {kind}:")
+        for circle in circles(edges):
+            print(f"{len(circle):4} {' '.join(name.removeprefix(PARENT + '.') for name in circle)}")
+
+
 def main(arguments: list[str]) -> int:
     """Runs the command."""
+    if arguments == ["--circles"]:
+        print_circles()
+        return 0
     text = rewritten()
     is_new = text != PAGE.read_text(encoding="utf-8")
     if arguments == ["--check"]:

@@ -1,5 +1,6 @@
 """tools/package_graph.py: which packages import which, in docs/design.md."""
 
+import ast
 import runpy
 from pathlib import Path
 
@@ -21,3 +22,20 @@ def test_a_package_is_above_those_that_it_imports():
 def test_a_circle_is_refused():
     with pytest.raises(ValueError, match=r"import each other: \['a', 'b'\]"):
         TOOL["layers_of"]({"a": {"b"}, "b": {"a"}, "c": set()})
+
+
+def test_imports_have_their_kinds():
+    text = "import a\nif TYPE_CHECKING:\n    from b import c\ndef f():\n    from d import e\nclass G:\n    import h\n"
+    found = sorted(TOOL["imports_of_file"](ast.parse(text)))
+    assert found == [(0, "a"), (0, "h"), (1, "d.e"), (2, "b.c")]
+
+
+def test_circles_are_found():
+    edges = {"a": {"b"}, "b": {"c", "e"}, "c": {"a"}, "d": {"a"}, "e": {"f"}, "f": {"e"}, "g": set()}
+    assert TOOL["circles"](edges) == [["a", "b", "c"], ["e", "f"]]
+
+
+def test_no_files_import_each_other_when_they_are_loaded(capsys):
+    TOOL["main"](["--circles"])
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[:2] == [f"circles of files {kind}:" for kind in TOOL["KINDS"][:2]]
