@@ -40,11 +40,9 @@ class SwapEMAWeights(Callback):
         self._are_swapped = averages_in
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Restores the trained weights in place of their averages before an epoch."""
         self._swap_weights(averages_in=False)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Replaces the weights by their moving averages after an epoch if ``swap_on_epoch`` is set."""
         if not self.swap_on_epoch:
             return
         self._swap_weights(averages_in=True)
@@ -54,11 +52,9 @@ class SwapEMAWeights(Callback):
                 average.assign(variable)
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
-        """Replaces the weights by their moving averages before an evaluation."""
         self._swap_weights(averages_in=True)
 
     def on_test_end(self, logs: Logs | None = None) -> None:
-        """Restores the trained weights after an evaluation."""
         self._swap_weights(averages_in=False)
 
     on_predict_begin, on_predict_end = on_test_begin, on_test_end

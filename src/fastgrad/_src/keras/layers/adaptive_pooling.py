@@ -47,7 +47,6 @@ class _AdaptivePooling(SpatialLayer):
         self._build_at_init()
 
     def call(self, inputs: Tensor) -> Tensor:
-        """Pools ``inputs``, one dimension after the other."""
         for dimension, count in enumerate(self.output_size):
             inputs = self._pool_dimension(inputs, dimension, count)
         return inputs

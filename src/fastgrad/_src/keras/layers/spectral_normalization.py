@@ -66,7 +66,6 @@ class SpectralNormalization(Wrapper):
         return cast(self.layer(inputs), inputs.dtype)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the layer's output."""
         return self.layer.compute_output_shape(input_shape)
 
     def normalized_weights(self) -> tuple[Tensor, Tensor]:
