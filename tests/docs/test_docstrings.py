@@ -1,7 +1,9 @@
-"""The examples of public docstrings run and print what they say; the most used names have one."""
+"""The examples of public docstrings run and print what they say; the most used names have one. Methods have or inherit a docstring."""
 
+import ast
 import doctest
 import importlib
+import inspect
 import sys
 from pathlib import Path
 
@@ -86,3 +88,64 @@ def without_example():
 @pytest.mark.completeness
 def test_the_most_used_names_and_those_that_tensorflow_lacks_have_an_example():
     assert without_example() == []
+
+
+DOCUMENTED_ELSEWHERE = {
+    "fastgrad._src.compat.test_case.TestCase": "assertions, which have names as in unittest",
+    "fastgrad._src.core.device_spec.DeviceSpec": "the class's docstring lists the properties",
+    "fastgrad._src.cuda.devices.real.RealDriver": "the protocol `Driver` says what its methods do",
+    "fastgrad._src.files.formats.archive_extraction._BoundedReader": "a file of Python",
+    "fastgrad._src.files.formats.hdf5_file._ErrorKeepingFile": "a file of Python",
+    "fastgrad._src.jit.numba_target._ReturnByValue": "a calling convention of Numba",
+}
+"""Classes whose methods need no docstring, and why."""
+
+
+def modules():
+    """The modules of fastgrad; those of a bridge only if its package is there."""
+    root = Path(fastgrad.__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        parts = path.relative_to(root.parent).with_suffix("").parts
+        name = ".".join(part for part in parts if part != "__init__")
+        if name in names.PROGRAMS:
+            continue
+        try:
+            yield importlib.import_module(name)
+        except ImportError:
+            assert "bridges" in name or name in names.BRIDGES
+
+
+def classes(holder, module):
+    """The classes that a module defines, also inside of classes."""
+    for value in list(vars(holder).values()):
+        is_ours = isinstance(value, type) and value.__module__ == module.__name__
+        if is_ours and (holder is module or value.__qualname__ == f"{holder.__qualname__}.{value.__name__}"):
+            yield value
+            yield from classes(value, module)
+
+
+def is_of_another_package(cls, name):
+    """True if a base class from outside of fastgrad has the method, or Python calls it by the name of a node class."""
+    if issubclass(cls, ast.NodeVisitor) and name.startswith("visit_"):
+        return True
+    return any(name in vars(base) for base in cls.__mro__[1:] if not base.__module__.startswith("fastgrad"))
+
+
+def without_docstring():
+    """The public methods and properties that neither have a docstring nor inherit one."""
+    for cls in {cls for module in modules() for cls in classes(module, module)}:
+        full = f"{cls.__module__}.{cls.__qualname__}"
+        if full in DOCUMENTED_ELSEWHERE:
+            continue
+        for name, value in vars(cls).items():
+            is_field = name in vars(cls).get("__annotations__", ())
+            if name.startswith("_") or is_field or is_of_another_package(cls, name):
+                continue
+            is_method = isinstance(value, property) or inspect.isfunction(getattr(value, "__func__", value))
+            if is_method and not inspect.getdoc(getattr(cls, name)):
+                yield f"{full}.{name}"
+
+
+@pytest.mark.completeness
+def test_public_methods_have_or_inherit_a_docstring():
+    assert sorted(without_docstring()) == []

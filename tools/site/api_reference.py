@@ -150,17 +150,18 @@ def _escaped_line(line: str) -> str:
 
 
 def members(cls: type) -> Iterator[tuple[str, str, Any]]:
-    """The public methods and properties that a class itself defines and documents: (directive, name, object)."""
+    """The public methods and properties that a class itself defines, if they have or inherit a docstring: (directive, name, object)."""
     for name, value in vars(cls).items():
         if name.startswith("_") and name != "__call__":
             continue
-        if isinstance(value, property):
-            if value.__doc__:
-                yield "property", name, value
-            continue
         function = value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
-        if inspect.isfunction(function) and function.__doc__:
-            yield "method", name, value
+        if (isinstance(value, property) or inspect.isfunction(function)) and member_docstring(cls, name):
+            yield "property" if isinstance(value, property) else "method", name, value
+
+
+def member_docstring(cls: type, name: str) -> str:
+    """The docstring of a method or property; where it has none, that of the method which it overrides."""
+    return inspect.getdoc(getattr(cls, name)) or ""
 
 
 def member_signature(value: Any) -> str:
@@ -189,9 +190,8 @@ def entry(name: Name, other_names: list[str], bases: dict[type, str]) -> list[st
             options = [":classmethod:"] if isinstance(method, classmethod) else []
             options += [":staticmethod:"] if isinstance(method, staticmethod) else []
             parameters = "" if directive == "property" else member_signature(method)
-            text = inspect.cleandoc(getattr(method, "__func__", method).__doc__ or "")
             content += ["", f".. py:{directive}:: {name.full}.{member}{parameters}", *indented(options), ""]
-            content += indented(body(text, "method"))
+            content += indented(body(member_docstring(value, member), "method"))
     return [*lines, *indented(content), ""]
 
 

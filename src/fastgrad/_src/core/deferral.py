@@ -143,7 +143,6 @@ class _DeferralRecorder(Recorder):
     def on_operation(
         self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
     ) -> None:
-        """Keeps track of an operation's results, whose arrays may be deferred."""
         for y in outputs:
             self.on_constant(y)
 

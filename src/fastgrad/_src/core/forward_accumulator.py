@@ -65,7 +65,6 @@ class ForwardAccumulator(recording.Recorder):
         self._kept.append(x)
 
     def on_read(self, variable: Variable, tensor: Tensor) -> None:
-        """Sets the tangent of a primal variable's value to the variable's tangent."""
         if id(variable) in self._variables and id(tensor) not in self._tangents:
             self._set_tangent(tensor, self._variables[id(variable)])
 
@@ -74,13 +73,11 @@ class ForwardAccumulator(recording.Recorder):
         self._variables.pop(id(variable), None)
 
     def watches(self, tensor: Tensor) -> bool:
-        """True if ``tensor`` has a tangent."""
         return id(tensor) in self._tangents
 
     def on_operation(
         self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
     ) -> None:
-        """Computes the tangents of ``outputs`` from the tangents of ``inputs``."""
         if operation.gradient is not None and any(id(x) in self._tangents for x in inputs):
             self._set_tangents(operation, inputs, outputs, attributes)
         self._note_dependence(inputs, [y for y in outputs if id(y) not in self._tangents])

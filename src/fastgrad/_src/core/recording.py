@@ -245,11 +245,9 @@ class Initialization(Recorder):
         self._read: list[Any] = []
 
     def has_varying_value(self, tensor: Any) -> bool:
-        """True if a recording computes the tensor."""
         return any(recorder.has_varying_value(tensor) for recorder in self._recordings)
 
     def symbol(self, tensor: Any) -> str | None:
-        """Returns the name of a tensor in a recording that computes it."""
         return next(filter(None, [recorder.symbol(tensor) for recorder in self._recordings]), None)
 
     def on_read(self, variable: Any, tensor: Any) -> None:
@@ -280,7 +278,6 @@ class Initialization(Recorder):
             recorder.on_constant(tensor)
 
     def on_value_use(self, tensor: Any, use: str) -> None:
-        """Reports a read of a value, which may be one of the program."""
         for recorder in self._recordings:
             recorder.on_value_use(tensor, use)
 

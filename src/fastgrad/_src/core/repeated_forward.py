@@ -218,7 +218,6 @@ class _Beginning(Pass):
     def result(
         self, operation: Operation, inputs: tuple[Tensor, ...], attributes: dict[str, Any], active: tuple[Any, ...]
     ) -> Any:
-        """Returns the result of the first call, if a program computes it."""
         tape = active[0]
         if len(active) != 1 or dispatchers:
             tape._forward = None
@@ -261,7 +260,6 @@ class Follower(Pass):
     def result(
         self, operation: Operation, inputs: tuple[Tensor, ...], attributes: dict[str, Any], active: tuple[Any, ...]
     ) -> Any:
-        """Returns what the call returns, if a segment has computed it."""
         calls, position, tensors, tape = self._forward_pass.calls, self._position, self._tensors, active[0]
         if position == len(calls) or self._running is not None or len(active) != 1 or dispatchers:
             return self._leave(tape)
@@ -302,7 +300,6 @@ class Follower(Pass):
         attributes: dict[str, Any],
         tape: Any,
     ) -> None:
-        """Takes the results of a call that ran."""
         calls, position, active = self._forward_pass.calls, self._position, recorders.active
         if self._running is None and position < len(calls) and calls[position].layouts is not None and active:
             self.result(operation, inputs, attributes, active)  # it did not ask: a slice of a variable
@@ -392,7 +389,6 @@ class _Notes(Pass):
         attributes: dict[str, Any],
         tape: Any,
     ) -> None:
-        """Keeps the call."""
         for x in inputs:
             variable = x._owner
             if variable is not None and variable._snapshot is not None and variable._snapshot() is x:

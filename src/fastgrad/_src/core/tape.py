@@ -97,7 +97,6 @@ class GradientTape(recording.Recorder):
             self._entries.append((operation, inputs, outputs, attributes))
 
     def on_read(self, variable: Variable, tensor: Tensor) -> None:
-        """Watches ``tensor``, the value of ``variable``, if the tape watches this variable."""
         if id(tensor) in self._tracked:
             return
         if (self._watch_accessed and variable._is_auto_watched) or id(variable) in self._watched_variables:
@@ -107,7 +106,6 @@ class GradientTape(recording.Recorder):
             self._tracked.add(id(tensor))
 
     def watches(self, tensor: Tensor) -> bool:
-        """True if ``tensor`` is watched or was computed from a watched tensor."""
         return id(tensor) in self._tracked
 
     def __enter__(self) -> Self:

@@ -287,7 +287,6 @@ class OutOfScopeTensor(Tensor):
 
     @property
     def shape(self) -> TensorShape:
-        """The dimensions."""
         return TensorShape.of(_array_slot.__get__(self).shape)
 
     @property

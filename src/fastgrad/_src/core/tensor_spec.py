@@ -89,7 +89,6 @@ class TensorSpec(ShapedSpec):
         return self._dtype is spec_or_tensor.dtype and self._shape.is_compatible_with(spec_or_tensor.shape)
 
     def is_subtype_of(self, other: Any) -> bool:
-        """True if each tensor that fits this spec also fits ``other``."""
         if not isinstance(other, TensorSpec) or self._dtype is not other._dtype or self._name != other._name:
             return False
         return self._shape.is_subtype_of(other._shape)

@@ -268,7 +268,6 @@ class _FunctionOperation(ScalarOperation):
         self._refusal_reasons: dict[Dtypes, str] = {}
 
     def formula(self, dtypes: Dtypes) -> Formula | None:
-        """Returns the function's formula for numbers of ``dtypes``; None if a trace can't follow the function."""
         try:
             return self._formulas[dtypes]
         except KeyError:
@@ -308,7 +307,6 @@ class _FunctionOperation(ScalarOperation):
         )
 
     def has_no_gradient(self, dtypes: Dtypes) -> bool:
-        """True if the function returns None as its result at the index ``part``."""
         return self._part is not None and self.formula(dtypes) is None and dtypes not in self._refusal_reasons
 
     def underivable_error(self, reason: object) -> Exception:
@@ -323,7 +321,6 @@ class _FunctionOperation(ScalarOperation):
         return self.compile(dtypes).dtype if formula is None else formula.dtype
 
     def dispatcher(self) -> Any:
-        """Returns the function compiled by Numba."""
         function = dispatcher_of(self.py_func, error_model="numpy")
         if self._part is None:
             return function

@@ -199,7 +199,6 @@ class _OperationRecorder(recording.Recorder):
     def on_operation(
         self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
     ) -> None:
-        """Adds an operation that has run to the list of recorded operations."""
         self.entries.append((operation, inputs, outputs, attributes))
 
 

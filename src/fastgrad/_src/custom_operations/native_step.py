@@ -109,7 +109,6 @@ class NativeStep(UserStep):
         return str(self._compiled._library.get_asm_str() if as_assembly else self._compiled.inspect_llvm())
 
     def run(self, words: Sequence[int], first: int, last: int) -> int:
-        """Runs some items; see ``UserStep.run``."""
         return int(self._entry(np.array(words, np.int64).ctypes.data, first, last))
 
 
@@ -126,17 +125,12 @@ class PythonStep(UserStep):
         self._function = function
 
     def inspect_code(self, as_assembly: bool) -> str:
-        """Raises: the step has no machine code.
-
-        Raises:
-            RuntimeError: always.
-        """
+        """Raises RuntimeError: the step has no machine code."""
         raise RuntimeError(
             f"{self.name} runs as plain Python, as {DISABLE_JIT_VARIABLE} says; unset it to see its code"
         )
 
     def run(self, words: Sequence[int], first: int, last: int) -> int:
-        """Runs some items; see ``UserStep.run``."""
         with np.errstate(all="ignore"):
             return self._function(words, first, last)
 

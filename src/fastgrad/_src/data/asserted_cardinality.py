@@ -24,11 +24,9 @@ class AssertedCardinality(Stage):
         self._count = count
 
     def count(self) -> int:
-        """Returns the asserted number of elements."""
         return self._count
 
     def elements(self) -> Iterator[Any]:
-        """Yields the elements of the source, and a ``Failure`` where their number is not the asserted one."""
         count, element_count = self._count, 0
         for element in self.source.elements():
             element_count += type(element) is not Failure

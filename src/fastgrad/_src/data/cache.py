@@ -199,6 +199,7 @@ class _ElementWriter:
         os.makedirs(folder, exist_ok=True)
 
     def add(self, element: Any) -> None:
+        """Adds an element; writes a file whenever there are enough of them."""
         self._elements_of_file.append(element)
         if len(self._elements_of_file) == ELEMENTS_PER_FILE:
             self._write_group()

@@ -137,11 +137,9 @@ class Stage(Node):
         self.sources = (source,)
 
     def count(self) -> int:
-        """Returns the number of elements of the source."""
         return self.source.count()
 
     def make_spec(self) -> Any:
-        """Returns the spec of the source."""
         return self.source.spec()
 
 
@@ -174,7 +172,6 @@ class RandomStage(Node):
         return [(*self._key, self._iteration), *super().random_state()]
 
     def restore_random_state(self, states: Iterator[tuple[int, ...]]) -> None:
-        """Restores the random state of this stage, then the random states of its sources."""
         *key, self._iteration = next(states)
         self._key = tuple(key)
         super().restore_random_state(states)

@@ -30,7 +30,6 @@ class DatasetSpec(TypeSpec):
         self.shape = TensorShape(dataset_shape)
 
     def is_compatible_with(self, spec_or_value: Any) -> bool:
-        """True if the elements of the dataset, or of a dataset of the spec, ``spec_or_value`` may fit this spec."""
         if not (isinstance(spec_or_value, DatasetSpec) or is_dataset(spec_or_value)):
             return False
         ours, theirs = nest.flatten(self.element_spec), nest.flatten(spec_or_value.element_spec)

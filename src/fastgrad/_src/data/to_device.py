@@ -33,7 +33,6 @@ class OnDevice(Stage):
         return self._copied_elements(self.source.elements())
 
     def elements_after(self, position: int) -> Iterator[Any]:
-        """Yields the elements from number ``position`` on."""
         return self._copied_elements(self.source.elements_after(position))
 
     def _copied_elements(self, elements: Iterator[Any]) -> Iterator[Any]:

@@ -103,7 +103,6 @@ class SplitMode(ReverseMode):
         return Activity(self.function, self.flow.blocks, positions, is_forward=False, results=parameters)
 
     def known_on_reverse_sweep(self) -> set[Scalar]:
-        """Returns the sizes of the arrays that the reverse sweep takes."""
         self._sizes: dict[Any, Term] = {}
         for block in self.flow.blocks:
             for statement in block.statements:

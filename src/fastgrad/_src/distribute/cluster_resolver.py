@@ -148,5 +148,4 @@ class SimpleClusterResolver(ClusterResolver):
         self.task_type, self.task_id = task_type, task_id
 
     def cluster_spec(self) -> Any:
-        """Returns the cluster that the user described."""
         return self._cluster_spec

@@ -159,12 +159,7 @@ class DistributedIterator(DatasetIterator):
             yield element
 
     def get_next(self, name: str | None = None) -> Any:
-        """Returns the next batch of this process.
-
-        Raises:
-            OutOfRangeError: all processes have ended.
-            ValueError: called within ``strategy.run``.
-        """
+        """Returns the next batch of this process; OutOfRangeError after all processes have ended, ValueError within ``strategy.run``."""
         group = replica_group()
         if group.strategy is not None and not group.is_cross_replica:
             raise ValueError(

@@ -52,12 +52,10 @@ class _HalfCompression(_NoCompression):
 
     @staticmethod
     def compress(tensor: Tensor) -> tuple[Tensor, Any]:
-        """Returns the tensor in float16, and its dtype."""
         return (cast(tensor, "float16"), tensor.dtype) if tensor._operand_dtype.is_floating else (tensor, None)
 
     @staticmethod
     def decompress(tensor: Tensor, context: Any) -> Tensor:
-        """Returns the tensor in its first dtype."""
         return tensor if context is None else cast(tensor, context)
 
 

@@ -442,7 +442,6 @@ class MultiWorkerMirroredStrategy(Strategy):
 
     @property
     def cluster_resolver(self) -> Any:
-        """The resolver of the cluster: ``task_type``, ``task_id``, ``cluster_spec()``."""
         return self._cluster_resolver
 
 

@@ -142,7 +142,6 @@ class ReplicaVariable(Variable):
     read_value = value
 
     def numpy(self) -> Any:
-        """Returns ``value()`` as a NumPy array."""
         return ReplicaVariable.value(self).numpy() if self._combines_at_read() else super().numpy()
 
     def _value_to_save(self) -> np.ndarray:

@@ -319,6 +319,7 @@ class _Wrapper:
         self.blocks = 0
 
     def emit(self, line: str) -> None:
+        """Appends a line to the present block."""
         self.lines.append("  " + line)
 
     def emit_branch(self, condition: str, otherwise: str) -> None:
@@ -328,6 +329,7 @@ class _Wrapper:
         self.lines.append(f"b{self.blocks}:")
 
     def function_ir(self) -> str:
+        """Returns the LLVM IR of the function."""
         source, passed = self.source, self.source.signature.passed_parameters
         self.emit(f"%.arity = icmp eq i64 %nargs, {len(passed)}")
         self.emit_branch("%.arity", "slow")
@@ -375,6 +377,7 @@ class _Wrapper:
         )
 
     def emit_array(self, parameter: Parameter, type_number: int) -> list[str]:
+        """Checks an array; returns its address and, where bounds are checked, its size."""
         name = parameter.name
         flags = CONTIGUOUS_ALIGNED | (WRITEABLE if parameter.written else 0)
         self.emit(f"%.fits_{name} = call i1 @array_fits(ptr %.o_{name}, i32 {type_number}, i32 {flags})")
@@ -386,6 +389,7 @@ class _Wrapper:
         return [f"%.v_{name}", f"%.size_{name}"]
 
     def emit_objects(self, parameter: Parameter) -> str:
+        """Checks a tuple; returns the address of its items."""
         name = parameter.name
         self.emit(f"%.type_{name}_at = getelementptr i8, ptr %.o_{name}, i64 {TYPE_AT}")
         self.emit(f"%.type_{name} = load ptr, ptr %.type_{name}_at")

@@ -32,7 +32,6 @@ class NonNeg(Constraint):
     """A constraint that sets negative elements of a weight to 0."""
 
     def __call__(self, w: Any) -> Tensor:
-        """``max(w, 0)``."""
         return _maximum(_convert_to_tensor(w), 0.0)
 
 
@@ -50,7 +49,6 @@ class MaxNorm(Constraint):
         self.max_value, self.axis = max_value, axis
 
     def __call__(self, w: Any) -> Tensor:
-        """Returns ``w`` with its norms limited."""
         w = _convert_to_tensor(w)
         norms = _norms(w, self.axis)
         return w * (
@@ -67,7 +65,6 @@ class UnitNorm(Constraint):
         self.axis = axis
 
     def __call__(self, w: Any) -> Tensor:
-        """``w`` divided by its norms."""
         w = _convert_to_tensor(w)
         return w / (epsilon() + _norms(w, self.axis))
 
@@ -87,7 +84,6 @@ class MinMaxNorm(Constraint):
         self.min_value, self.max_value, self.rate, self.axis = min_value, max_value, rate, axis
 
     def __call__(self, w: Any) -> Tensor:
-        """Returns ``w`` with its norms moved between the bounds."""
         w = _convert_to_tensor(w)
         norms = _norms(w, self.axis)
         clipped = _clip_by_value(

@@ -44,7 +44,6 @@ class Zeros(Initializer):
     """An initializer to zeros."""
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        """A tensor of zeros."""
         return constant_tensor(np.zeros(_shape_as_tuple(shape), standardize_dtype(dtype).numpy))
 
 
@@ -52,7 +51,6 @@ class Ones(Initializer):
     """An initializer to ones."""
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        """A tensor of ones."""
         return constant_tensor(np.ones(_shape_as_tuple(shape), standardize_dtype(dtype).numpy))
 
 
@@ -77,7 +75,6 @@ class Constant(Initializer):
         )
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constant value, by the argument's name."""
         return {"value": serialize_keras_object(self.value)}
 
     @classmethod

@@ -31,7 +31,6 @@ class Regularizer(_ConfiguredFunction):
         return 0.0
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that ``from_config`` needs."""
         raise NotImplementedError(f"{self} does not implement get_config()")
 
 

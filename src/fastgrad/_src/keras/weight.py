@@ -158,7 +158,6 @@ class Weight(Variable):
         return self
 
     def read_value(self) -> Tensor:
-        """Returns the current value as a tensor that later assignments do not change."""
         return super().value()
 
     @property

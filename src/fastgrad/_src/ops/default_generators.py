@@ -37,6 +37,7 @@ class _DefaultGenerators:
         )
 
     def set_seed(self, seed: int | str | None) -> None:
+        """Sets the global seed, and resets all generators."""
         with self.lock:
             self.seed = seed
             self.follows_python = seed is None
@@ -65,6 +66,7 @@ class _DefaultGenerators:
             return generator
 
     def generator_of(self, seed: Any) -> Generator:
+        """Returns the generator of operations with this seed."""
         with self.lock:
             generator = self.generators.get(seed)
             if generator is None:
@@ -73,6 +75,7 @@ class _DefaultGenerators:
             return generator
 
     def set_global_generator(self, generator: Generator) -> None:
+        """Makes ``generator`` the global generator; programs that have read another one are recorded again."""
         with self.lock:
             self._set_global_generator(generator)
 
@@ -82,6 +85,7 @@ class _DefaultGenerators:
             self.choice_counter.assign_add(1)
 
     def global_generator(self) -> Generator:
+        """Returns the global generator: the one that was set, else one that is made of the global seed."""
         with self.lock:
             if is_state_recorded():
                 with hide_from_recorders(), hidden_variable_scope():

@@ -98,7 +98,6 @@ class _GraphEntry(StoredEntry):
         return self._function.run([*tensors, *self._captures])
 
     def variables(self) -> list[Variable]:
-        """Returns the variables that the function captures."""
         return [capture for capture in self._captures if isinstance(capture, Variable)]
 
 

@@ -59,7 +59,6 @@ class Branches(ControlFlowOperation):
         return number if 0 <= number < len(self.branches) else len(self.branches) - 1
 
     def run(self, index: np.ndarray, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Returns the results of the selected branch, as arrays."""
         return self.branches[self.branch_number(index)].run(*arrays)
 
     def result(self, *inputs: Any) -> tuple[ArraySpec, ...]:
@@ -67,7 +66,6 @@ class Branches(ControlFlowOperation):
         return self.branches[0].result()
 
     def run_on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Returns the results of the selected branch, computed by operations on tensors."""
         return self.branches[self.branch_number(inputs[0]._on_host())](*inputs[1:])
 
     @property

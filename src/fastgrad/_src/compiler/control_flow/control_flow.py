@@ -61,7 +61,6 @@ class _InnerRecording(Recording):
         self.drawn = SavedVariables()
 
     def may_vary(self, tensor: Tensor) -> bool:
-        """True if the tensor may differ in another run."""
         return super().may_vary(tensor) or self._varies_outside(tensor)
 
     def _varies_outside(self, tensor: Tensor) -> bool:

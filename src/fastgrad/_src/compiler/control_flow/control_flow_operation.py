@@ -112,7 +112,6 @@ class TapeGradient(ControlFlowOperation):
         return sum(self._needs)
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Returns the cotangents of the inputs, as arrays."""
         with hide_from_recordings():
             return tuple([y._array for y in self.run_on_tensors(*[Tensor(array) for array in arrays])])
 
@@ -121,7 +120,6 @@ class TapeGradient(ControlFlowOperation):
         return like_inputs(*compress(count(), self._needs))(*inputs)
 
     def run_on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Returns the cotangents of the inputs, computed by operations on tensors."""
         input_count = len(self._needs)
         # One tensor may be several inputs, and each input has its own cotangent.
         xs = [

@@ -36,7 +36,6 @@ class CustomGradient(UnlistedOperation):
         self.backward, self.has_cotangent = backward, tuple(has_cotangent)
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Returns the first inputs as the results, unchanged."""
         return arrays[: self.passes_on]
 
     def result(self, *inputs: Any) -> Specs:

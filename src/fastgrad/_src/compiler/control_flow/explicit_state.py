@@ -119,7 +119,6 @@ class _ValueRead(UnlistedOperation):
     result: Any = staticmethod(same_as_first)
 
     def run(self, now: np.ndarray, handle: np.ndarray) -> np.ndarray:
-        """Returns the variable's value now, after the assignment."""
         return now
 
 

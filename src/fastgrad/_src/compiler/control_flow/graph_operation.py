@@ -99,7 +99,6 @@ class GraphOperation(GraphBasedOperation):
         return len(self.graph.results)
 
     def with_residuals(self, flags: Flags, inputs: Sequence[Tensor]) -> GraphOperation:
-        """Returns a variant with the residuals after the results."""
         return _variant_with_residuals(self, flags, inputs)
 
     def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
@@ -236,7 +235,6 @@ class _InputCollector(recording.Recorder):
     def on_operation(
         self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
     ) -> None:
-        """Adds an operation's inputs to the collected tensors."""
         self.read.update([(id(x), x) for x in inputs])
 
 

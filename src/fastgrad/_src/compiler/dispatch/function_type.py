@@ -54,6 +54,7 @@ class Parameter(inspect.Parameter):
 
     @property
     def type_constraint(self) -> Any:
+        """The spec of a tensor; of other arguments the annotation."""
         value = self.annotation.value
         return value if isinstance(value, TensorSpec) else self.annotation
 

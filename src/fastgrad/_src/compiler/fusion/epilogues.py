@@ -37,7 +37,6 @@ class ProductWithEpilogue(Payload):
 
     @property
     def key(self) -> Hashable:
-        """The keys of the group and of the product."""
         return self.fused.key, self.place, key_of(self.node)
 
     @property

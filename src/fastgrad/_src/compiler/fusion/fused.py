@@ -133,7 +133,6 @@ class Fused(Payload):
 
     @property
     def key(self) -> Hashable:
-        """The sizes, how inputs are read, and the steps."""
         steps = [
             (step.row, step.operands, repr(step.attributes), step.inputs, step.output, step.kept, step.reduces)
             for step in self.steps

@@ -44,7 +44,6 @@ class UpdatedProduct(Payload):
 
     @property
     def key(self) -> Hashable:
-        """The key of the product, and the update."""
         return key_of(self.product), self.rule, self.again
 
 

@@ -44,7 +44,6 @@ class ConvolutionWithMoments(Payload):
 
     @property
     def key(self) -> Hashable:
-        """The key of the convolution, and the number of the result."""
         return key_of(self.convolution), self.place
 
 

@@ -228,6 +228,7 @@ class _Planner:
         self.last_exits = [max((i for i in exits if start <= i < end), default=-1) for start, end in self.line.spans]
 
     def make_plan(self) -> Plan:
+        """Returns the plan."""
         line = self.line
         for position, node in self._numbered_nodes():
             if node.kind is Kind.ARGUMENT:

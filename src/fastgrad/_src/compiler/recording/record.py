@@ -112,7 +112,6 @@ class Recording(recording.Recorder):
         return Graph(_with_effects_last(self._nodes), values)
 
     def has_varying_value(self, tensor: Tensor) -> bool:
-        """True if the tensor has a value in the graph that is not a constant."""
         value = self._values.get(id(tensor))
         return value is not None and id(value) not in self._fixed
 
@@ -121,7 +120,6 @@ class Recording(recording.Recorder):
         return self.has_varying_value(tensor) or (id(tensor) in self._made_here and id(tensor) not in self._values)
 
     def symbol(self, tensor: Tensor) -> str | None:
-        """Returns the name of a tensor that may have another value in another run, as in the text of the graph; else None."""
         return str(self._values.get(id(tensor), "%")) if self.may_vary(tensor) else None
 
     def refuse_tensors(self, tensors: Sequence[Tensor], varying: Sequence[Tensor]) -> None:
@@ -250,7 +248,6 @@ class Recording(recording.Recorder):
         self._unrecorded_writes.append(variable)
 
     def on_assign(self, variable: Variable, tensor: Tensor) -> None:
-        """Records an assignment as a node."""
         self._unrecorded_writes = [other for other in self._unrecorded_writes if other is not variable]
         self._add_node(Kind.ASSIGN, variable, (self._value_of(tensor),))
 
@@ -305,7 +302,6 @@ class Recording(recording.Recorder):
         recording.stop(self)
 
     def on_call(self, name: str, function: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], acts: bool) -> None:
-        """Records a call of Python as an operation that calls it at each replay."""
         call = HostCall(name, function, acts, not outputs)
         values = tuple([self._value_of(x) for x in inputs])
         if not outputs:
@@ -315,11 +311,7 @@ class Recording(recording.Recorder):
         self._lines[id(node)] = user_line()
 
     def on_value_use(self, tensor: Tensor, use: str) -> None:
-        """Records control flow by a value as a guard; reading numbers into Python can't be replayed.
-
-        Raises:
-            TraceError: the program reads a number that a replay could not compute.
-        """
+        """Records control flow by a value as a guard; TraceError if the program reads a number, which a replay could not compute."""
         if not self.may_vary(tensor):
             self._looked_at.append(tensor)
             return  # a constant, the same each time

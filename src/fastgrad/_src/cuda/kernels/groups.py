@@ -37,7 +37,6 @@ class DeviceWriter(KernelWriter):
         self.together = False
 
     def launch(self, units: int, unit_operands: Collection[Operand] = ()) -> Launch:
-        """Returns a launch of the generated kernel over ``units`` units of work."""
         parameters, source, operands = self.parameters_source_operands()
         kernel = _group_kernel(parameters, source, self.fused.number.name, self.together)
         return Launch(TypedDeviceKernel(kernel, {"T": self.fused.number.name}), operands, units)  # type: ignore[arg-type]

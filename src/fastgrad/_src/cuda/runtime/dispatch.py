@@ -26,7 +26,6 @@ class _DeviceDispatcher(Dispatcher):
     """Runs each call on the device of its inputs."""
 
     def result(self, operation: Operation, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
-        """Returns the results of an operation on the device of its inputs."""
         device, arrays = move_inputs_to_device(operation.name, inputs)
         if device is None:
             return operation.run(*arrays, **attributes)

@@ -73,6 +73,7 @@ class Splice:
         self._arrays: dict[Root, View] = {}
 
     def splice_call(self, values: list[Any], argument_count: int) -> Any:
+        """Appends the blocks; returns the result. ``argument_count`` is that of ``Spliced``."""
         builder, function, location = self._builder, self._function, self._builder.location
         for parameter, value in zip(function.arguments, values, strict=True):
             if any(leaf.kind is not None for leaf in parameter.leaves):

@@ -143,5 +143,4 @@ class ProductRule(CallRule):
         return [*first[:-1], *second[1:]]
 
     def restricted_to(self, active: tuple[int, ...]) -> CallRule:
-        """Returns the rule by which only the operands numbered ``active`` have derivatives."""
         return ProductRule(self.function, self._tangents, active)

@@ -103,7 +103,6 @@ class TypedValue(Value):
 
     @property
     def argument_type(self) -> types.Type:
-        """Its Numba type, as an argument of a call."""
         return types.unliteral(self.type)
 
 
@@ -212,7 +211,6 @@ class Scalar(Number):
         phis.add_incoming_number(self, block, value)
 
     def bind(self, splice: Splice, value: Any) -> None:
-        """Notes the caller's number."""
         splice.bind_number(self, value)
 
     @property
@@ -391,7 +389,6 @@ class View(Value):
 
     @property
     def argument_type(self) -> types.Type:
-        """Its Numba type, as an argument of a call."""
         real = self.real()
         layout = self.layout or (self.root.type.layout if real.is_whole() else "C" if real.is_trailing_block() else "A")
         return types.Array(self.dtype, len(self.axes), layout)
@@ -411,7 +408,6 @@ class View(Value):
         phis.add_incoming_array(self, block, value)
 
     def bind(self, splice: Splice, value: Any) -> None:
-        """Notes the caller's array."""
         splice.bind_array(self, value)
 
     def is_trailing_block(self) -> bool:

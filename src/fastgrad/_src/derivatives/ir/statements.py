@@ -211,22 +211,18 @@ class Compute(Statement):
 
     @property
     def is_repeatable(self) -> bool:
-        """True unless it is a random draw or a print."""
         return self.cost < COST_OF_EFFECTS
 
     @property
     def derivative_edges(self) -> list[Flow]:
-        """From the operands that have partials to the result."""
         pairs = zip(self.operands, self.partials, strict=True)
         return [(operand, self.target) for operand, partial in pairs if partial is not None]
 
     @property
     def dependences(self) -> list[Flow]:
-        """From the operands to the result."""
         return [(operand, self.target) for operand in self.operands]
 
     def write(self, emitter: Emitter) -> None:
-        """Writes the assignment."""
         emitter.write(assign(self.target.term, self.term([*map(emitter.operand, self.operands)])))
 
     def term(self, operands: Sequence[Term]) -> Term:
@@ -234,12 +230,10 @@ class Compute(Statement):
         return self.operation(*operands[: self.operation.arity])
 
     def add_tangents(self, tangents: Tangents) -> None:
-        """Appends the sum of the partials."""
         if self.target in tangents:
             tangents.compute(self)
 
     def adjoint(self, adjoint: Adjoint) -> Iterable[Any]:
-        """Adds the partials to the cotangents of the operands."""
         return adjoint.of_compute(self) if self.target in adjoint.activity else ()
 
     def splice(self, splice: Splice) -> bool:
@@ -277,7 +271,6 @@ class Size(Statement):
         self.axis = axis
 
     def write(self, emitter: Emitter) -> None:
-        """Writes the assignment."""
         emitter.write(assign(self.target.term, size_along(self.root.term, self.axis)))
 
     def splice(self, splice: Splice) -> bool:
@@ -306,42 +299,34 @@ class Load(Statement):
 
     @property
     def uses(self) -> list[Operand]:
-        """The indices and the guards."""
         return [*self.operands, *self.guards]
 
     @property
     def derivative_edges(self) -> list[Flow]:
-        """From the array to the element."""
         return [(self.root, self.target)]
 
     @property
     def dependences(self) -> list[Flow]:
-        """From the array and the indices to the element."""
         return [(source, self.target) for source in (self.root, *self.operands)]
 
     def replace(self, final: Callable[[Operand], Operand]) -> None:
-        """Replaces the indices and the guards."""
         super().replace(final)
         self.guards = [final(guard) for guard in self.guards]
 
     def write(self, emitter: Emitter) -> None:
-        """Writes the assignment."""
         indices, guards = list(map(emitter.operand, self.operands)), list(map(emitter.operand, self.guards))
         emitter.write(assign(self.target.term, emitter.load(self, indices, guards)))
 
     def add_tangents(self, tangents: Tangents) -> None:
-        """Loads the tangents of the element."""
         if self.target in tangents:
             for target, lane in tangents.new_numbers(self.target):
                 target.definition = Load(self.location, target, tangents.array(self.root), [*self.operands, *lane])
                 tangents.append(target.definition)
 
     def adjoint(self, adjoint: Adjoint) -> Iterable[Any]:
-        """Adds the cotangent to that of the element."""
         return adjoint.of_load(self) if self.target in adjoint.activity else ()
 
     def splice(self, splice: Splice) -> bool:
-        """Loads the element of the argument, if the array is a parameter."""
         super().splice(splice)
         self.root, self.operands = splice.element(self.root, self.operands)
         return True
@@ -359,31 +344,25 @@ class Store(Statement):
 
     @property
     def derivative_edges(self) -> list[Flow]:
-        """From the value to the array."""
         return [(self.operands[0], self.root)]
 
     @property
     def dependences(self) -> list[Flow]:
-        """From the value and the indices to the array."""
         return [(operand, self.root) for operand in self.operands]
 
     def write(self, emitter: Emitter) -> None:
-        """Writes the assignment."""
         value, *indices = map(emitter.operand, self.operands)
         emitter.write(assign(emitter.element(self.root, indices), value))
 
     def add_tangents(self, tangents: Tangents) -> None:
-        """Stores the tangents of the value."""
         value, *indices = self.operands
         for tangent, lane in tangents.numbers(value) if self.root in tangents else ():
             tangents.append(Store(self.location, tangents.array(self.root), tangent, [*indices, *lane]))
 
     def adjoint(self, adjoint: Adjoint) -> Iterable[Any]:
-        """Moves the cotangent of the element to that of the value."""
         return adjoint.of_store(self) if self.root in adjoint.activity else ()
 
     def splice(self, splice: Splice) -> bool:
-        """Stores to the argument, if the array is a parameter."""
         super().splice(splice)
         value, *indices = self.operands
         splice.note_write(self.root)
@@ -405,12 +384,10 @@ class Allocate(Statement):
         self.function = function
 
     def write(self, emitter: Emitter) -> None:
-        """Writes the assignment."""
         dtype = emitter.dtype(self.root.type.dtype)
         emitter.write(assign(self.root.term, call(f"np.{self.function}", emitter.shape(self.root.dims), dtype)))
 
     def add_tangents(self, tangents: Tangents) -> None:
-        """Makes an array of zeros for the tangents."""
         if self.root in tangents:
             tangents.append(Allocate(self.location, tangents.new_array(self.root), "zeros"))
 
@@ -431,11 +408,9 @@ class Grow(Statement):
         self.root = root
 
     def write(self, emitter: Emitter) -> None:
-        """Writes the call that moves the elements."""
         emitter.write(assign(self.root.term, call("grow_array", self.root.term, emitter.operand(self.operands[0]))))
 
     def add_tangents(self, tangents: Tangents) -> None:
-        """Moves the tangents, too."""
         if self.root in tangents:
             tangents.append(Grow(self.location, tangents.array(self.root), self.operands[0]))
 
@@ -458,12 +433,10 @@ class Reshape(Statement):
         return self.root.source
 
     def write(self, emitter: Emitter) -> None:
-        """Writes the assignment."""
         shape = emitter.shape(self.root.dims)
         emitter.write(assign(self.root.term, reshaped(self.source.term, shape, may_raise=True)))
 
     def add_tangents(self, tangents: Tangents) -> None:
-        """Names the tangents by other indices, too."""
         if self.root in tangents:
             array = tangents.new_array(self.root, "reshaped")
             array.source = tangents.array(self.source)
@@ -496,23 +469,19 @@ class Call(Statement):
 
     @property
     def inputs(self) -> list[Operand | Root]:
-        """The arguments that have derivatives, arrays as their roots."""
         return [self.arguments[position].part for position in self.rule.active]
 
     @property
     def writes(self) -> list[Root]:
-        """The memory that the call writes."""
         arguments = [self.arguments[position] for position in sorted(self.rule.written)]
         return list(dict.fromkeys(root.memory_owner for value in arguments for root in value.roots))
 
     @property
     def outputs(self) -> list[Scalar | Root]:
-        """The results, and the memory that the call writes."""
         return [*self.results, *self.writes]
 
     @property
     def callee(self) -> Callee | None:
-        """The function, if it is not inlined."""
         return self.rule if isinstance(self.rule, Callee) else None
 
     @property
@@ -534,7 +503,6 @@ class Call(Statement):
 
     @property
     def aliases(self) -> list[tuple[Root, Root]]:
-        """Pairs of a result and an argument whose memory the function may return."""
         sources = [root for position in self.rule.returned for root in self.arguments[position].roots]
         return [(result, source) for source in sources for result in self.makes]
 
@@ -545,44 +513,35 @@ class Call(Statement):
 
     @property
     def uses(self) -> list[Operand]:
-        """The numbers among the arguments, and those that views are made of."""
         return [*self.operands, *[number for view in self.views for number in operands_of_view(view)]]
 
     @property
     def definitions(self) -> list[Scalar | Root]:
-        """The results."""
         return self.results
 
     @property
     def reads(self) -> list[Root]:
-        """The arrays among the arguments."""
         return [root for value in self.arguments for root in value.roots]
 
     @property
     def makes(self) -> list[Root]:
-        """The arrays among the results."""
         return [root for result in self.results for root in result.roots]
 
     @property
     def derivative_edges(self) -> list[Flow]:
-        """From the arguments that have derivatives to the results and the arrays that it writes."""
         return [(source, target) for source in self.inputs for target in self.outputs]
 
     def replace(self, final: Callable[[Operand], Operand]) -> None:
-        """Replaces the arguments, and the numbers that views are made of."""
         super().replace(final)
         self.arguments = [with_replaced_numbers(argument, final) for argument in self.arguments]
 
     def write(self, emitter: Emitter) -> None:
-        """Writes the call."""
         emitter.call(self)
 
     def adjoint(self, adjoint: Adjoint) -> Iterable[Any]:
-        """Calls the function's adjoint."""
         return adjoint.of_call(self) if adjoint.activity.is_active_call(self) else ()
 
     def splice(self, splice: Splice) -> bool:
-        """Passes the caller's numbers and arrays."""
         self.operands = [splice.number(operand) for operand in self.operands]
         self.arguments = [splice.value(argument) for argument in self.arguments]
         for written in self.writes:
@@ -600,12 +559,10 @@ class BeginLoop(Statement):
         self.counter = counter
 
     def replace(self, final: Callable[[Operand], Operand]) -> None:
-        """Replaces the number of iterations."""
         super().replace(final)
         (self.counter.count,) = self.operands
 
     def write(self, emitter: Emitter) -> None:
-        """Writes the counter, and the count."""
         emitter.write(assign(integer(f"{self.counter.name}_count"), emitter.operand(self.operands[0])))
         emitter.write(assign(integer(self.counter.name), -1))
 
@@ -624,7 +581,6 @@ class NextIteration(Statement):
         self.is_valid = is_valid
 
     def write(self, emitter: Emitter) -> None:
-        """Writes the step and the test."""
         counter = integer(self.counter.name)
         emitter.write(add_to(counter, 1))
         emitter.write(assign(self.is_valid.term, counter < emitter.loop_end(self.counter)))

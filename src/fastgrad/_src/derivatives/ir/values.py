@@ -52,13 +52,11 @@ class Static(Value):
 
     @property
     def argument_type(self) -> types.Type:
-        """Its Numba type, as an argument of a call."""
         if isinstance(self.value, tuple) and type(self.value).__name__ == "Slice":
             return types.slice2_type
         return types.none if self.value is None else cpu_target.typing_context.resolve_value_type(self.value)
 
     def describe(self) -> str:
-        """Returns words for it in an error message."""
         known = self.value
         module = getattr(known, "__module__", "")
         name = getattr(known, "__name__", None)
@@ -79,7 +77,6 @@ class FunctionChoice(TypedValue):
     type: types.FunctionType
 
     def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
-        """Adds the number of the function."""
         self.index.add_incoming(phis, block, phis.index_of_function(self, block, value))
 
 
@@ -92,7 +89,6 @@ class Items(Value):
 
     @property
     def leaves(self) -> list[Any]:
-        """Those of the items."""
         return [leaf for item in self.values for leaf in item.leaves]
 
     @property
@@ -103,7 +99,6 @@ class Items(Value):
 
     @property
     def argument_type(self) -> types.Type:
-        """Its Numba type, as an argument of a call."""
         items = [type_of(item) for item in self.values]
         if isinstance(self.type, types.List):
             return self.type
@@ -112,17 +107,14 @@ class Items(Value):
         return types.Tuple(items)
 
     def describe(self) -> str:
-        """Returns words for it in an error message."""
         return "a list" if isinstance(self.type, types.List) else "a tuple"
 
     def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
-        """Adds the items."""
         items = [None] * len(self.values) if value is None else value.values
         for item, item_value in zip(self.values, items, strict=True):
             item.add_incoming(phis, block, item_value)
 
     def bind(self, splice: Splice, value: Any) -> None:
-        """Notes the items."""
         for item, item_value in zip(self.values, value.values, strict=True):
             item.bind(splice, item_value)
 
@@ -163,7 +155,6 @@ class NumberList(List):
 
     @property
     def list_of_same_length(self) -> NumberList:
-        """The list itself."""
         return self
 
 
@@ -186,7 +177,6 @@ class ArrayList(List):
 
     @property
     def list_of_same_length(self) -> NumberList:
-        """The list of the starts."""
         return self.starts
 
 
@@ -200,7 +190,6 @@ class TupleList(List):
 
     @property
     def list_of_same_length(self) -> NumberList:
-        """That of the list of the first items."""
         return self.columns[0].list_of_same_length
 
 
@@ -227,7 +216,6 @@ class Mapping(TypedValue):
         return self.keys[0]
 
     def describe(self) -> str:
-        """Returns words for it in an error message."""
         return f"a {self.kind}"
 
 
@@ -240,7 +228,6 @@ class MappingView(TypedValue):
     type: types.Type
 
     def describe(self) -> str:
-        """Returns words for it in an error message."""
         return f"the {self.parts} of a dictionary"
 
 
@@ -260,7 +247,6 @@ class Window(Value):
 
     @property
     def argument_type(self) -> types.Type:
-        """Its Numba type, as an argument of a call."""
         return type_of(self.array)
 
 
@@ -292,7 +278,6 @@ class Elements(Value):
 
     @property
     def argument_type(self) -> types.Type:
-        """Its Numba type, as an argument of a call."""
         return types.Array(self.dtype, len(self.axes), "C")
 
 
@@ -318,18 +303,15 @@ class Fields(TypedValue):
         return next(iter(self.sizes), None)
 
     def describe(self) -> str:
-        """Returns words for it in an error message."""
         if isinstance(self.type, types.ClassInstanceType):
             return "an instance of a jitclass"
         return "an array of records" if isinstance(self.type, types.Array) else "a record"
 
     def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
-        """Adds the fields."""
         for name, part in self.parts.items():
             part.add_incoming(phis, block, None if value is None else value.parts[name])
 
     def bind(self, splice: Splice, value: Any) -> None:
-        """Notes the fields."""
         names = value.type.fields if isinstance(value, Items) else ()
         for name, part in self.parts.items():
             part.bind(splice, value.values[names.index(name)] if names else value.parts[name])
@@ -351,13 +333,11 @@ class Complex(TypedValue):
     is_complex = True
 
     def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
-        """Adds the real and the imaginary part."""
         is_real = value is not None and value.is_number
         self.real.add_incoming(phis, block, value.real if isinstance(value, Complex) else value)
         self.imag.add_incoming(phis, block, value.imag if isinstance(value, Complex) else None if is_real else value)
 
     def bind(self, splice: Splice, value: Any) -> None:
-        """Notes the real and the imaginary part."""
         number = splice.complex_number(value, self.type)
         self.real.bind(splice, number.real)
         self.imag.bind(splice, number.imag)
@@ -374,11 +354,9 @@ class OptionalValue(Value):
 
     @property
     def argument_type(self) -> types.Type:
-        """Its Numba type, as an argument of a call."""
         return types.Optional(type_of(self.value))
 
     def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
-        """Adds whether there is a value, and the value."""
         has_none = value is None or value.is_none
         is_maybe = isinstance(value, OptionalValue)
         self.is_set.add_incoming(phis, block, value.is_set if is_maybe else Constant(not has_none, types.boolean))
@@ -393,7 +371,6 @@ class Text(Value):
 
     @property
     def argument_type(self) -> types.Type:
-        """Its Numba type, as an argument of a call."""
         return types.unicode_type
 
 
@@ -411,7 +388,6 @@ class NumberedText(Text):
     number: Operand
 
     def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
-        """Adds the number of the text."""
         self.number.add_incoming(phis, block, phis.text_number(block, value))
 
 
@@ -435,7 +411,6 @@ class EnumerationMember(TypedValue):
     type: types.EnumMember
 
     def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
-        """Adds the value of the member."""
         self.number.add_incoming(phis, block, None if value is None else phis.enum_member_value(value))
 
 
@@ -465,11 +440,9 @@ class Range(Value):
 
     @property
     def argument_type(self) -> types.Type:
-        """Its Numba type, as an argument of a call."""
         return types.range_state64_type
 
     def add_incoming(self, phis: Phis, block: Block, value: Any) -> None:
-        """Adds where it begins, where it ends, and the step."""
         for part in ("start", "stop", "step"):
             getattr(self, part).add_incoming(phis, block, None if value is None else getattr(value, part))
 
@@ -493,7 +466,6 @@ class Iterable(Value):
 
     @property
     def argument_type(self) -> types.Type:
-        """Its Numba type, as an argument of a call."""
         if self.type is None:
             raise TypeError(f"no type for {self.describe()}")
         return self.type

@@ -49,11 +49,9 @@ class _EmitCode(ReleasingLowering):
 
     @property
     def lowering_class(self) -> type:
-        """The class that writes it."""
         return CodeLower
 
     def run_pass(self, state: Any) -> bool:
-        """Writes the function; returns True."""
         name = state.func_id.func_name
         try:
             if is_called_by_others_that_it_calls(state.func_id.func):

@@ -184,10 +184,7 @@ class DirectJumpCompiler(ReleasingCompiler):
             return super()._compile_core()
 
     def define_pipelines(self) -> list[PassManager]:
-        """Returns the passes.
-
-        Each variable of a derivative's text has one type, so Numba's SSA form, whose cost grows with variables times blocks, is left out. LLVM has its own.
-        """
+        """Returns the passes without Numba's SSA form: its cost grows with variables times blocks, and here each variable has one type."""
         has_jumps = is_on(Feature.DIRECT_JUMPS)
         if has_jumps:
             self.state.flags.enable_ssa = False

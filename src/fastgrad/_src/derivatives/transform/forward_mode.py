@@ -151,7 +151,6 @@ class ForwardMode(Emitter):
         self.write_block_end(block)
 
     def write_return(self, block: Block, end: Return) -> None:
-        """Writes the return."""
         self.location = end.location
         if self._is_callee:
             leaf_types = leaf_types_of(self.function.result)

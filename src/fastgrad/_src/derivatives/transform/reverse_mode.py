@@ -491,7 +491,6 @@ class ReverseMode(Emitter):
         self.write(code.assign(code.tuple_of(results), code.call(name, *arguments, OWNER, *STACKS)))
 
     def edge(self, block: Block, target: Block) -> None:
-        """Writes the values of the target's phis, and the jump."""
         self.write_phi_values(block, target)
         if block in self._rows and target not in self.flow.loops[block]:
             self.write(code.add_to(VALUES_TOP, (self._rows[block] - 1) * self._row_of[block]))
@@ -506,7 +505,6 @@ class ReverseMode(Emitter):
         self.jump(target.number if loop is None or block in loop.body else loop.start)
 
     def write_return(self, block: Block, end: Return) -> None:
-        """Writes how the forward sweep ends."""
         for number, value in enumerate(end.values):
             result = self.argument(value)
             if any(root.kind != "local" for root in value.roots):

@@ -125,7 +125,6 @@ class RaggedFeature(_RaggedFields):
         row_splits_dtype: Any = dtypes.int32,
         validate: bool = False,
     ) -> Self:
-        """Checks the arguments."""
         dtype, splits_dtype = dtypes.as_dtype(dtype), dtypes.as_dtype(row_splits_dtype)
         if value_key is not None and not isinstance(value_key, str):
             raise ValueError(f"RaggedFeature: Argument `value_key` must be a string; got {value_key!r}")

@@ -271,17 +271,14 @@ class RestoredFunction(Function):
 
     @property
     def input_signature(self) -> Any:
-        """The specs of the arguments, if the function had an ``input_signature``; else None."""
         if not self._has_signature:
             return None
         return list(self.stored_arguments()[0].values())
 
     def stored_arguments(self) -> list[dict[str, Any]]:
-        """Returns the arguments, with specs for tensors, of the stored graphs."""
         return [_replace_leaves_by_specs(entry.arguments) for entry in self.entries if not entry.is_variant]
 
     def get_concrete_function(self, *args: Any, **kwargs: Any) -> Any:
-        """Returns a function for certain arguments, by default for those of ``input_signature``."""
         if args or kwargs or not self._has_signature:
             return super().get_concrete_function(*args, **kwargs)
         arguments = inspect.BoundArguments(self._stored_signature, self.stored_arguments()[0])
@@ -389,7 +386,6 @@ class SignatureFunction(Function):
 
     @property
     def input_signature(self) -> Any:
-        """The specs of the inputs."""
         return list(self.structured_input_signature[1].values())
 
     def get_concrete_function(self, *args: Any, **kwargs: Any) -> ConcreteFunction:
@@ -399,11 +395,9 @@ class SignatureFunction(Function):
         return ConcreteFunction(self.call_with_arguments, self.__name__, arguments, kinds)
 
     def stored_arguments(self) -> list[dict[str, Any]]:
-        """Returns the specs of the inputs, as arguments of a stored function."""
         return [dict(self.structured_input_signature[1])]
 
     def call_with_arguments(self, arguments: dict[str, Any]) -> Any:
-        """Calls the signature with tensors by name."""
         return self(**arguments)
 
     def _text(self) -> str:

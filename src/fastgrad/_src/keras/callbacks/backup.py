@@ -61,11 +61,7 @@ class BackupAndRestore(Callback):
         return self.save_freq != "epoch"
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Loads the state of an interrupted ``fit`` from the backup file, if there is one.
-
-        Raises:
-            ValueError: the file is of another model or another ``fit``.
-        """
+        """Loads the state of an interrupted ``fit`` from the backup file, if there is one; ValueError if it is of another model or ``fit``."""
         self._batches = 0
         model = self.model
         self._checkpoint = Checkpoint(
@@ -84,13 +80,11 @@ class BackupAndRestore(Callback):
                 ) from error
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Saves the state of ``fit`` after every ``save_freq`` batches."""
         self._batches += 1
         if isinstance(self.save_freq, int) and self._batches % self.save_freq == 0:
             self._save_state(self.fitting.epoch, batch + 1)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Saves the state of ``fit`` after each epoch."""
         self._save_state(epoch + 1, 0)
 
     def _save_state(self, epoch: int, batch: int) -> None:
@@ -98,7 +92,6 @@ class BackupAndRestore(Callback):
         self._checkpoint.write(self._path)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Deletes the backup file after a complete ``fit``."""
         self._checkpoint = self.fitting = None  # releases the data
         if self.delete_checkpoint and self._writes_files:
             with contextlib.suppress(FileNotFoundError):

@@ -64,13 +64,11 @@ class CallbackList(Callback):
         )
 
     def set_params(self, params: dict[str, Any]) -> None:
-        """Sets ``params`` of the list and of each callback."""
         super().set_params(params)
         for callback in self.callbacks:
             callback.set_params(params)
 
     def set_model(self, model: Any) -> None:
-        """Sets ``model`` of the list and of each callback."""
         super().set_model(model)
         for callback in self.callbacks:
             callback.set_model(model)

@@ -42,7 +42,6 @@ class MetricAverageCallback(Callback):
         super().__init__()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Averages the numbers in ``logs``."""
         if logs and size() > 1:
             names = sorted(logs)
             means = grouped_allreduce([np.asarray(logs[name], np.float64) for name in names], op=Average)
@@ -83,11 +82,9 @@ class LearningRateScheduleCallback(Callback):
         self._momentum: float | None = None
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Notes the epoch."""
         self._epoch = epoch
 
     def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Sets the rate before the batch."""
         if self._epoch < self._start or (self._end is not None and self._epoch >= self._end):
             return
         if self._staircase:
@@ -102,7 +99,6 @@ class LearningRateScheduleCallback(Callback):
         self._set_rate(self._epoch + batch / steps)
 
     def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Restores the momentum."""
         if self._momentum is not None:
             self.model.optimizer.momentum, self._momentum = self._momentum, None
 
@@ -148,7 +144,6 @@ class LearningRateWarmupCallback(LearningRateScheduleCallback):
         self._verbose = verbose
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Reports the learning rate as ``lr``, and prints it after the warm-up."""
         super().on_epoch_end(epoch, logs)
         if self._verbose and rank() == 0 and epoch == (self._end or 0) - 1:
             rate = float(np.asarray(self.model.optimizer.learning_rate))

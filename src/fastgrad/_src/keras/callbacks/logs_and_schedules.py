@@ -100,11 +100,7 @@ class TerminateOnNaN(Callback):
         self.raise_error = raise_error
 
     def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Stops training if the loss of the batch is NaN or infinite.
-
-        Raises:
-            RuntimeError: the loss is NaN or infinite, and ``raise_error`` is set.
-        """
+        """Stops training if the loss of the batch is NaN or infinite; RuntimeError if ``raise_error`` is set."""
         loss = (logs or {}).get("loss")
         if loss is not None and not np.isfinite(loss):
             if self.raise_error:
@@ -139,7 +135,6 @@ class CSVLogger(Callback):
         self._writer: Any = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Opens the CSV file."""
         if not self._writes_files:
             return
         self._with_header = True
@@ -153,7 +148,6 @@ class CSVLogger(Callback):
         self._writer = None
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Writes the logs of the epoch as a line of the CSV file."""
         if not self._writes_files:
             return
         logs = logs or {}
@@ -171,7 +165,6 @@ class CSVLogger(Callback):
         self._file.flush()
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Closes the CSV file."""
         if self._file is not None:
             self._file.close()
         self._writer = None

@@ -157,12 +157,10 @@ class EarlyStopping(Monitoring):
         self.best_weights: list[np.ndarray] | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Resets the count of epochs without improvement before training."""
         self.wait = self.stopped_epoch = self.best_epoch = 0
         self.best = self.best_weights = None
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Checks the monitored value, and stops training after ``patience`` epochs without improvement."""
         value = self.get_monitor_value(logs)
         if value is None or epoch < self.start_from_epoch:
             return
@@ -181,7 +179,6 @@ class EarlyStopping(Monitoring):
             self.model.stop_training = True
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Restores the weights of the best epoch if ``restore_best_weights`` is set."""
         if self.stopped_epoch > 0 and self.verbose > 0:
             print(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.restore_best_weights and self.best_weights is not None:
@@ -229,7 +226,6 @@ class ReduceLROnPlateau(Monitoring):
         self.wait = self.cooldown_counter = 0
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Resets the count of epochs without improvement before training."""
         self.best, self.wait, self.cooldown_counter = None, 0, 0
 
     def in_cooldown(self) -> bool:
@@ -237,7 +233,6 @@ class ReduceLROnPlateau(Monitoring):
         return self.cooldown_counter > 0
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Checks the monitored value; lowers the learning rate after ``patience`` epochs without improvement."""
         if logs is not None:
             logs["learning_rate"] = float(self.model.optimizer.learning_rate)
         value = self.get_monitor_value(logs)
@@ -316,18 +311,15 @@ class ModelCheckpoint(Monitoring):
         return self.save_freq != "epoch"
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Stores the number of the epoch, for file names."""
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Saves the model after every ``save_freq`` batches."""
         self._batches += 1
         if isinstance(self.save_freq, int) and self._batches >= self.save_freq:
             self._batches = 0
             self._save_model(self._epoch, batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Saves the model after an epoch if ``save_freq`` is ``epoch``."""
         if self.save_freq == "epoch":
             self._save_model(epoch, None, logs)
 

@@ -27,7 +27,6 @@ class ProgbarLogger(Callback):
         return (verbose == 1 and are_bars_drawn_live()) or (bool(verbose) and not self.params.get("steps"))
 
     def set_params(self, params: dict[str, Any]) -> None:
-        """Takes the number of steps from the parameters."""
         super().set_params(params)
         self._target = params.get("steps")
 
@@ -53,46 +52,36 @@ class ProgbarLogger(Callback):
         self._training = True
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Ends training mode, in which validations show no progress bars."""
         self._training = False
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Begins the progress bar of an epoch."""
         if self.params.get("verbose") and self.params.get("epochs", 1) > 1:
             print(f"Epoch {epoch + 1}/{self.params['epochs']}", flush=True)
         self._begin_bar()
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Sets the progress bar of the epoch to a batch."""
         self._update_bar(batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Ends the progress bar of an epoch."""
         self._finish_bar(logs)
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
-        """Begins a progress bar for an evaluation, unless an epoch is running."""
         if not self._training:
             self._begin_bar()
 
     def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Sets the progress bar of the evaluation to a batch."""
         if not self._training:
             self._update_bar(batch, logs)
 
     def on_test_end(self, logs: Logs | None = None) -> None:
-        """Ends the progress bar of the evaluation."""
         if not self._training:
             self._finish_bar(logs)
 
     def on_predict_begin(self, logs: Logs | None = None) -> None:
-        """Begins a progress bar for ``predict``."""
         self._begin_bar()
 
     def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Sets the progress bar of ``predict`` to a batch."""
         self._update_bar(batch, None)
 
     def on_predict_end(self, logs: Logs | None = None) -> None:
-        """Ends the progress bar of ``predict``."""
         self._finish_bar(None)

@@ -85,7 +85,6 @@ class TensorBoard(Callback):
                     summary.scalar(name, float(value), step)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Resets the counter of training steps, and writes the model's configuration."""
         self._steps = 0
         if self.write_graph and self._writes_files and type(self.model).__name__ in ("Functional", "Sequential"):
             try:
@@ -97,7 +96,6 @@ class TensorBoard(Callback):
                 write_value("TensorBoard", "keras", configuration, 0, PluginData("graph_keras_model", b"1"))
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Starts the profile at its first batch."""
         if self._steps + 1 == self._profiled[0] and self._writes_files:
             profiler.start(os.path.join(self.log_dir, "train"))
             self._is_profiling = True
@@ -105,7 +103,6 @@ class TensorBoard(Callback):
             self._marked_batch = profiler.Trace("Profiled batch", step_num=self._steps + 1)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Writes the loss and metrics of a batch to the event file."""
         self._steps += 1
         if self._is_profiling:
             self._marked_batch.__exit__()
@@ -122,11 +119,9 @@ class TensorBoard(Callback):
             self._write_scalars("validation", values, int(optimizer.iterations))
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Stores the start time of the epoch, for the steps per second."""
         self._began = time.perf_counter(), self._steps
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Writes the loss and metrics of the epoch to the event files."""
         logs = logs or {}
         training_values = {f"epoch_{name}": value for name, value in logs.items() if not name.startswith("val_")}
         training_values["epoch_learning_rate"] = float(self.model.optimizer.learning_rate)

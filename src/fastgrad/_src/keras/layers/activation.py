@@ -45,7 +45,6 @@ class Activation(_Elementwise):
         self.activation = activations.get(activation)
 
     def call(self, inputs: Any) -> Any:
-        """``activation(inputs)``."""
         return self.activation(inputs)
 
 
@@ -191,7 +190,6 @@ class PReLU(SameShape):
         self.shared_axes = shared_axes
 
     def build(self, input_shape: Any) -> None:
-        """Makes ``alpha``."""
         shared = self.shared_axes or ()
         if any(not 0 <= axis < len(input_shape) for axis in shared):
             raise IndexError(f"PReLU '{self.name}': shared_axes {shared} are out of range for {input_shape=}.")
@@ -223,7 +221,6 @@ class ActivityRegularization(_Elementwise):
         self.l1, self.l2 = l1, l2
 
     def call(self, inputs: Any) -> Any:
-        """Returns ``inputs`` unchanged; the layer's ``activity_regularizer`` adds the penalty."""
         return inputs
 
     def get_config(self) -> dict[str, Any]:

@@ -58,7 +58,6 @@ class Attention(Layer):
         self._generator = generator_of_seed(seed)
 
     def build(self, input_shape: Any) -> None:
-        """Makes the weights of the scores."""
         self._check_inputs(input_shape)
         self.scale: Any = None
         self.concat_score_weight: Any = None
@@ -163,7 +162,6 @@ class Attention(Layer):
         return self._checked_masks(mask)[0]
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """The query's shape with the last size of the value's."""
         return (*input_shape[0][:-1], input_shape[1][-1])
 
 
@@ -183,7 +181,6 @@ class AdditiveAttention(Attention):
         return {name: value for name, value in super().get_config().items() if name != "score_mode"}
 
     def build(self, input_shape: Any) -> None:
-        """Makes the weight of the scores."""
         self._check_inputs(input_shape)
         self.scale: Any = None
         if self.use_scale:

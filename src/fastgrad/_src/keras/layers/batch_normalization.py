@@ -150,7 +150,6 @@ class BatchNormalization(SameShape):
         return sqrt(self.moving_variance_initializer(shape, dtype=dtype))
 
     def call(self, inputs: Tensor, training: bool | None = None, mask: Any = None) -> Tensor:
-        """Normalises ``inputs``; with ``training``, also updates the moving statistics from the batch."""
         if isinstance(inputs, Composite):
             return map_vectors(lambda values: self.call(values, training), inputs, (self.axis,))
         x = cast_narrow_to_float32(inputs)

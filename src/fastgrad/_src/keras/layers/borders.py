@@ -65,7 +65,6 @@ class _ZeroPadding(_Borders):
     _config_names = ("padding", "data_format")
 
     def call(self, inputs: Tensor) -> Tensor:
-        """Pads ``inputs`` with zeros."""
         return pad(inputs, joined_shape((0, 0), self._sizes, (0, 0), self.data_format))  # type: ignore[arg-type]
 
 
@@ -75,7 +74,6 @@ class _Cropping(_Borders):
     _config_names = ("cropping", "data_format")
 
     def call(self, inputs: Tensor) -> Tensor:
-        """Crops ``inputs``."""
         shape = inputs._array.shape
         self.compute_output_shape(shape)
         sizes, _ = split_shape(shape, self.data_format)

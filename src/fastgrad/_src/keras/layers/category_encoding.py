@@ -189,7 +189,6 @@ class CategoryEncoding(Layer):
         return encode_categories(numbers, self.output_mode, self.num_tokens, self.dtype, self.sparse, count_weights)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """Returns the shape of the encoded inputs, whose last dimension is ``num_tokens``."""
         shape = tuple(input_shape)
         if self.output_mode == "one_hot" and (len(shape) == 1 or shape[-1:] != (1,)):
             return (*shape, self.num_tokens)

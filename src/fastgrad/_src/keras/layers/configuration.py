@@ -86,11 +86,7 @@ class LayerConfiguration(Configured):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """Makes the layer from ``config``, the result of ``get_config()``, with new weights.
-
-        Raises:
-            TypeError: the class's ``__init__`` does not take the configuration.
-        """
+        """Makes the layer from ``config``, with new weights; TypeError if the class's ``__init__`` does not take the configuration."""
         try:
             if isinstance(config.get("dtype"), dict):  # a user's class gets the policy's name
                 config = {**config, "dtype": dtype_policy.get(config["dtype"]).name}

@@ -80,7 +80,6 @@ class Dense(Layer):
         return self._kernel
 
     def call(self, inputs: Tensor) -> Any:
-        """``activation(inputs @ kernel + bias)``."""
         if isinstance(inputs, Composite):
             return self._call_sparse(inputs)
         if inputs._array.dtype != self._layer_dtype.numpy:
@@ -99,5 +98,4 @@ class Dense(Layer):
         return y if self.activation is None else self.activation(y)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """Returns the shape of the output, ``(*input_shape[:-1], units)``."""
         return (*input_shape[:-1], self.units)

@@ -87,7 +87,6 @@ class Discretization(Layer):
         self.bin_boundaries = _compress_summary(summary, 1.0 / self.num_bins)[0, :-1].tolist()
 
     def call(self, inputs: Tensor) -> Any:
-        """Returns the numbers of bins, or the encoded rows."""
         if self.bin_boundaries is None:
             raise ValueError("Discretization: pass `bin_boundaries`, or call `adapt(dataset)` before the layer.")
         x = inputs if inputs.dtype.is_floating else cast(inputs, dtypes.float32)
@@ -97,7 +96,6 @@ class Discretization(Layer):
         return encode_categories(numbers, self.output_mode, depth, self.output_dtype, self.sparse)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the input in mode ``"int"``; else that of the rows."""
         depth = self.num_bins if self.bin_boundaries is None else len(self.bin_boundaries) + 1
         return encoded_shape(input_shape, self.output_mode, depth)
 

@@ -58,7 +58,6 @@ class Dropout(SameShape):
         self._build_at_init()
 
     def call(self, inputs: Tensor, training: bool | None = False) -> Tensor:
-        """``inputs``, with random elements zeroed if ``training``."""
         if not training or not self.rate:
             return inputs
         if self._generator is None:
@@ -76,7 +75,6 @@ class _SpatialDropout(SpatialLayer, Dropout):
         self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def call(self, inputs: Tensor, training: bool | None = False) -> Tensor:
-        """``inputs``, with random channels zeroed if ``training``."""
         if not training or not self.rate:
             return inputs
         drawn = default_philox_words(None) if self._generator is None else self._generator._draw_words

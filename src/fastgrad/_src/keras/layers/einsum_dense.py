@@ -135,7 +135,6 @@ class EinsumDense(Layer):
         return _plan_of_equation(self.equation, self.bias_axes, input_shape, self.partial_output_shape)
 
     def build(self, input_shape: Any) -> None:
-        """Makes kernel and bias."""
         plan = self._plan_of_input(input_shape)
         if None in plan.kernel or (plan.bias and None in plan.bias):
             raise ValueError(
@@ -159,7 +158,6 @@ class EinsumDense(Layer):
         return self._kernel
 
     def call(self, inputs: Tensor) -> Any:
-        """``activation(einsum(equation, inputs, kernel) + bias)``."""
         kernel = self._kernel._read()
         y = einsum(self.equation, cast(inputs, kernel.dtype), kernel)
         y = y if self.bias is None else y + self.bias._read()

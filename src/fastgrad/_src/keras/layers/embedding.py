@@ -100,5 +100,4 @@ class Embedding(Layer):
         return KerasTensor(self.compute_output_shape(inputs.shape), self.compute_dtype, ragged=inputs.ragged)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """Returns the shape of the output, ``(*input_shape, output_dim)``."""
         return (*input_shape, self.output_dim)

@@ -70,7 +70,6 @@ class Hashing(CategoricalLayer):
         self._build_at_init()
 
     def call(self, inputs: Any) -> Any:
-        """Returns the numbers of bins, or the encoded rows."""
         if isinstance(inputs, SparseTensor):
             numbers: Any = SparseTensor(inputs.indices, self._bins(inputs.values), inputs.dense_shape)
         else:
@@ -89,7 +88,6 @@ class Hashing(CategoricalLayer):
         return where(is_mask, constant(0, dtypes.int64), numbers + 1)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the input in mode ``"int"``; else that of the rows."""
         return encoded_shape(input_shape, self.output_mode, self.num_bins)
 
     def compute_output_spec(self, inputs: Any) -> Any:
@@ -126,7 +124,6 @@ class HashedCrossing(Layer):
         return [as_categories(x, None) for x in value] if isinstance(value, (list, tuple)) else value
 
     def call(self, inputs: Any) -> Any:
-        """Returns the numbers of bins, or the encoded rows."""
         if not isinstance(inputs, (list, tuple)) or len(inputs) < 2:
             raise ValueError(f"`HashedCrossing` should be called on at least two inputs. Received: inputs={inputs}")
         shape = inputs[0].shape
@@ -145,7 +142,6 @@ class HashedCrossing(Layer):
         return encode_categories(numbers, self.output_mode, self.num_bins, self.dtype, self.sparse)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of an input in mode ``"int"``; else that of the rows."""
         return encoded_shape(input_shape[0], self.output_mode, self.num_bins)
 
     def compute_output_spec(self, inputs: Any) -> Any:

@@ -59,7 +59,6 @@ class HeadProjection(Layer):
             self.bias = add_weight_of(self, "bias", output, initializer=bias_initializer)
 
     def call(self, inputs: Tensor) -> Tensor:
-        """Projects ``inputs``."""
         outer_shape = inputs._array.shape[: -self.contracted]
         rows = _in_shape(inputs, (prod(outer_shape), self._matrix[0]))
         bias = None if self.bias is None else _in_shape(self.bias._read(), self._matrix[1:])

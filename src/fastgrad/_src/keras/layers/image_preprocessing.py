@@ -323,16 +323,7 @@ class MaxNumBoundingBoxes(
         return images
 
     def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True) -> Any:
-        """Truncates or pads the rows of boxes and labels, in training or not.
-
-        Args:
-            bounding_boxes: a dict of ``"boxes"``, shape (batch, boxes, 4), and ``"labels"``, shape (batch, boxes) or
-                (batch, boxes, classes).
-            transformation, training: without effect.
-
-        Returns:
-            A dict of the same form, with ``max_number`` boxes and labels in each row.
-        """
+        """Truncates or pads the rows of boxes and labels, in training or not; labels may have shape (batch, boxes, classes)."""
         result = dict(bounding_boxes)
         for key in ("boxes", "labels"):
             x = convert_to_tensor(bounding_boxes[key])[:, : self.max_number]

@@ -365,7 +365,6 @@ class IndexLookup(CategoricalLayer):
         return self.max_tokens if self.pad_to_max_tokens else self._row_size
 
     def call(self, inputs: Any) -> Any:
-        """Returns the numbers of terms, the terms of numbers, or the encoded rows of numbers."""
         depth = self._depth()
         if self.output_mode == "int":
             return self._look_up_all(inputs)
@@ -418,7 +417,6 @@ class IndexLookup(CategoricalLayer):
         return hash_buckets(keys, self.num_oov_indices, self.salt)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the input in mode ``"int"``; else that of the rows."""
         if self.output_mode in ("int", "one_hot"):
             return encoded_shape(input_shape, self.output_mode, self._depth())
         return (*tuple(input_shape)[:-1], self._depth())
@@ -447,7 +445,6 @@ class IndexLookup(CategoricalLayer):
             store["idf_weights"] = self._idf_weights
 
     def load_own_variables(self, store: Any) -> None:
-        """Reads the inverse document frequencies, if there are any."""
         if self.output_mode == "tf_idf" and "idf_weights" in store:
             self._idf_weights = np.asarray(store["idf_weights"], settings.floatx())
 

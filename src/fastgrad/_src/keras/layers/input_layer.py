@@ -84,11 +84,9 @@ class InputLayer(Layer):
         return self._batch_shape
 
     def call(self, inputs: Any = None) -> Any:
-        """Returns ``inputs`` unchanged."""
         return inputs
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the inputs."""
         return self._batch_shape
 
     def get_config(self) -> dict[str, Any]:

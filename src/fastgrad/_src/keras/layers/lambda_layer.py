@@ -52,7 +52,6 @@ class Lambda(Layer):
         self._build_at_init()
 
     def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
-        """Returns the result of the user's function."""
         keyword_arguments = dict(self.arguments)
         keyword_arguments.update(
             {name: value for name, value in (("mask", mask), ("training", training)) if name in self._wanted}
@@ -60,11 +59,9 @@ class Lambda(Layer):
         return self.function(inputs, **keyword_arguments)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The layer's ``mask`` argument, or its result if it is a function."""
         return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape from ``output_shape``, or from a run of the function on zeros."""
         if self._output_shape is None:
             return super().compute_output_shape(input_shape)
         if callable(self._output_shape):

@@ -35,13 +35,11 @@ class Masking(SameShape):
         self._build_at_init()
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Tensor:
-        """A mask that is True where a feature differs from ``mask_value``."""
         x = convert_to_tensor(inputs)
         x = x if x.dtype.is_floating else cast(x, dtypes.float64)  # the value may be between two integers
         return reduce_any(not_equal(x, self.mask_value), axis=-1)
 
     def call(self, inputs: Tensor) -> Tensor:
-        """Returns ``inputs`` with zeros at the masked time steps."""
         mask = self.compute_mask(inputs)
         outputs = where(expand_dims(mask, -1), inputs, zeros_like(inputs))
         attach_mask(outputs, mask)

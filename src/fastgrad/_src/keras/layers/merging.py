@@ -46,7 +46,6 @@ class Merge(Layer):
         self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
-        """Checks the input shapes."""
         require(_is_list_of_shapes(input_shape), self, "call the layer on a list of inputs", input_shape=input_shape)
         if len(input_shape) < self._min_inputs:
             raise ValueError(
@@ -65,7 +64,6 @@ class Merge(Layer):
         return self._merge([_with_rank(x, rank) for x in with_common_dtype(inputs)])
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape to which all inputs broadcast."""
         return reduce(self._broadcast_shape, [tuple(shape) for shape in input_shape])
 
     def _broadcast_shape(self, a: tuple[int | None, ...], b: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -239,7 +237,6 @@ class Concatenate(Layer):
         self.axis = axis
 
     def build(self, input_shape: Any) -> None:
-        """Checks the input shapes."""
         require(_is_list_of_shapes(input_shape), self, "call the layer on a list of inputs", input_shape=input_shape)
         self.compute_output_shape(input_shape)
 
@@ -250,7 +247,6 @@ class Concatenate(Layer):
         return concat(with_common_dtype(inputs), self.axis)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the concatenation."""
         shapes = [tuple(shape) for shape in input_shape]
         output_shape = list(shapes[0])
         try:
@@ -337,7 +333,6 @@ class Dot(Layer):
         return first_axis, second_axis
 
     def build(self, input_shape: Any) -> None:
-        """Checks the input shapes."""
         if not _is_list_of_shapes(input_shape) or len(input_shape) != 2:
             raise ValueError(f"Dot: call the layer on a list of 2 inputs. Received: {input_shape=}")
         first_shape, second_shape = input_shape
@@ -346,7 +341,6 @@ class Dot(Layer):
             raise ValueError(f"Dot: sizes of axes {a} and {b} must be equal. Received: {first_shape=}, {second_shape=}")
 
     def call(self, inputs: Any) -> Tensor:
-        """Computes the dot products."""
         x, y = with_common_dtype(inputs)
         a, b = self._contracted_axes([x._array.shape, y._array.shape])
         if self.normalize:

@@ -67,7 +67,6 @@ class HeadsAttention(Layer):
     def build(  # type: ignore[override]  # of several inputs
         self, query_shape: Any, value_shape: Any, key_shape: Any = None
     ) -> None:
-        """Makes the projections."""
         key_shape = self._checked_shapes(query_shape, value_shape, key_shape)
         if self._axes is None:
             self._axes = tuple(range(1, len(query_shape) - 1))
@@ -216,7 +215,6 @@ class HeadsAttention(Layer):
     def compute_output_shape(  # type: ignore[override]  # of several inputs
         self, query_shape: Any, value_shape: Any, key_shape: Any = None
     ) -> tuple[int | None, ...]:
-        """The query's shape; ``output_shape``, if given, replaces the last size."""
         self._checked_shapes(query_shape, value_shape, key_shape)
         return (*query_shape[:-1], *(self._output_sizes or query_shape[-1:]))
 

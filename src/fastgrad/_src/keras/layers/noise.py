@@ -42,7 +42,6 @@ class _Noise(SameShape):
         return getattr(self, self._argument)
 
     def call(self, inputs: Tensor, training: bool | None = False) -> Tensor:
-        """Returns ``inputs``, with noise added if ``training``."""
         if not training or not self._amount:
             return inputs
         return self._add_noise(

@@ -39,7 +39,6 @@ class Rescaling(SameShape):
         self._build_at_init()
 
     def call(self, inputs: Tensor) -> Tensor:
-        """Scales ``inputs``."""
         scale, offset = [convert_to_tensor(value, self.compute_dtype) for value in (self.scale, self.offset)]
         if scale.ndim and settings.image_data_format() == "channels_first":
             scale = reshape(scale, (*scale.shape, *(1,) * (3 - scale.ndim)))

@@ -24,11 +24,9 @@ class Identity(Layer):
         self._build_at_init()
 
     def call(self, inputs: Any) -> Any:
-        """Returns ``inputs`` unchanged."""
         return inputs
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """Returns the shape of the input unchanged."""
         return input_shape
 
 
@@ -54,14 +52,12 @@ class Flatten(Layer):
         self._build_at_init()
 
     def call(self, inputs: Tensor) -> Tensor:
-        """Reshapes ``inputs`` to a matrix."""
         if self.data_format == "channels_first" and inputs.ndim > 2:
             inputs = transpose(inputs, [0, *range(2, inputs.ndim), 1])
         shape = inputs._array.shape
         return TABLE["reshape"](inputs, shape=(shape[0], math.prod(shape[1:])))
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """Returns the shape of the output: the batch, and the product of all other sizes."""
         feature_sizes = input_shape[1:]
         return (input_shape[0], None if None in feature_sizes else math.prod(feature_sizes))
 
@@ -113,7 +109,6 @@ class Reshape(Layer):
         return tuple(count // known_count if size == -1 else size for size in self.target_shape)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """Returns the shape of the output, ``(batch, *target_shape)``."""
         return (input_shape[0], *self._resolved_sizes(tuple(input_shape[1:])))
 
 
@@ -140,11 +135,9 @@ class Permute(Layer):
         self._build_at_init()
 
     def call(self, inputs: Tensor) -> Tensor:
-        """Transposes ``inputs``."""
         return transpose(inputs, (0, *self.dims))
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """Returns the input's sizes in the order of the permutation."""
         return (input_shape[0], *[input_shape[dim] for dim in self.dims])
 
 
@@ -173,10 +166,8 @@ class RepeatVector(Layer):
         self._build_at_init()
 
     def call(self, inputs: Tensor) -> Tensor:
-        """Repeats ``inputs`` along a new dimension in the middle."""
         rows, features = inputs._array.shape
         return broadcast_to(expand_dims(inputs, 1), (rows, self.n, features))
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """Returns the shape of the output, ``(batch, n, features)``."""
         return (input_shape[0], self.n, input_shape[1])

@@ -30,13 +30,11 @@ class RMSNormalization(SameShape):
         self.axis, self.epsilon = axis, epsilon
 
     def build(self, input_shape: Any) -> None:
-        """Makes ``scale``."""
         self.axis = sorted(self.axis) if isinstance(self.axis, (list, tuple)) else [self.axis]
         shape = self._sizes_of_axes("RMSNormalization", input_shape, self.axis)
         self.scale = self.add_weight(shape=shape, initializer="ones", name="scale")
 
     def call(self, x: Tensor) -> Tensor:
-        """Normalises ``x``."""
         inputs, x = x, cast_narrow_to_float32(x)
         squares = reduce_mean(square(x), axis=self.axis, keepdims=True)
         outputs = x * rsqrt(squares + self.epsilon) * cast(self.scale._read(), x.dtype)

@@ -13,7 +13,6 @@ class SameShape(Layer):
     _leaf = True
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the input."""
         return tuple(input_shape)
 
     def _sizes_of_axes(self, kind: str, input_shape: Any, axes: list[int]) -> tuple[int, ...]:

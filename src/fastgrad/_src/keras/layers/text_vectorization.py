@@ -191,7 +191,6 @@ class TextVectorization(CategoricalLayer):
         return pad(numbers, [*[(0, 0)] * (numbers.ndim - 1), (0, length - numbers.shape[-1])])
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """(batch, words), or the shape of the rows."""
         shape = tuple(input_shape)
         if self._output_mode == "int":
             return (shape[0], self._output_sequence_length)
@@ -247,7 +246,6 @@ class TextVectorization(CategoricalLayer):
         self._lookup_layer.save_own_variables(store)
 
     def load_own_variables(self, store: Any) -> None:
-        """Reads the inverse document frequencies, if there are any."""
         self._lookup_layer.load_own_variables(store)
 
     def _saved_texts(self) -> dict[str, str]:

@@ -57,7 +57,6 @@ class TFSMLayer(Layer):
         self._build_at_init()
 
     def call(self, inputs: Any, training: bool = False, **kwargs: Any) -> Any:
-        """Returns the result of the function."""
         name = self.call_training_endpoint if training and self.call_training_endpoint else self.call_endpoint
         return self._endpoints[name](inputs, **kwargs)
 
@@ -65,11 +64,7 @@ class TFSMLayer(Layer):
     def from_config(
         cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None, safe_mode: bool | None = None
     ) -> Any:
-        """Makes the layer from ``config``.
-
-        Raises:
-            ValueError: unless ``safe_mode`` is False: the configuration names a folder that is read then.
-        """
+        """Makes the layer from ``config``; ValueError unless ``safe_mode`` is False: the configuration names a folder that is read then."""
         if (in_safe_mode() if safe_mode is None else safe_mode) is not False:
             raise ValueError(
                 "Requested the deserialization of a `TFSMLayer`, which loads an external SavedModel, so it is disallowed by default. If "

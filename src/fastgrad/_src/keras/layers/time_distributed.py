@@ -39,12 +39,10 @@ class TimeDistributed(Wrapper):
         super().build(self._step_shape(input_shape))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The wrapped layer's output shape for one time step, with the time axis inserted: (batch, time, ...)."""
         step_output_shape = self.layer.compute_output_shape(self._step_shape(input_shape))
         return (step_output_shape[0], input_shape[1], *step_output_shape[1:])
 
     def call(self, inputs: Tensor, training: bool | None = None, mask: Any = None) -> Tensor:
-        """The results of the time steps, stacked."""
         options: dict[str, Any] = {}
         if self.layer._signature.takes_training:
             options["training"] = training

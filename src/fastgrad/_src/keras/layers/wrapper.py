@@ -32,7 +32,6 @@ class Wrapper(Layer):
             self.layer.built = True
 
     def get_config(self) -> dict[str, Any]:
-        """The configuration, with that of the wrapped layer."""
         return {**super().get_config(), "layer": serialize_keras_object(self.layer)}
 
     @classmethod

@@ -285,7 +285,6 @@ class LossFunctionWrapper(Loss):
         return self.fn(y_true, y_pred, **self._fn_kwargs)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the name, the reduction, the function and its options."""
         options = {key: serialize_keras_object(value) for key, value in self._fn_kwargs.items()}
         return {**super().get_config(), "fn": serialize_keras_object(self.fn), **options}
 

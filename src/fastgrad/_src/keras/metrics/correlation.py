@@ -92,7 +92,6 @@ class R2Score(Metric):
         self.num_samples = self.add_variable((), "zeros", self._dtype, name="num_samples")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Adds the squares and products of a batch to the sums."""
         with hide_from_tapes():
             y, p = align_ranks(as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype))
             if y.ndim != 2 or p.ndim != 2:

@@ -110,7 +110,6 @@ class AUC(_AllFourCounts):
             self._make_count_variables(num_labels)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Adds a batch to the counts; see ``ConfusionMetric``."""
         predictions = as_tensor(y_pred, self._dtype)
         if self.multi_label:
             if predictions.ndim != 2:

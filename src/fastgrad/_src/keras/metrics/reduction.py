@@ -119,7 +119,6 @@ class Sum(Metric):
         self.total = self.add_variable((), "zeros", self._dtype, name="total")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        """Adds ``values`` times ``sample_weight``."""
         with hide_from_tapes():
             values, _ = weighted_values_per_sample(self, values, sample_weight, reduce_sum)
             total = reduce_sum(values)
@@ -147,11 +146,7 @@ class Mean(Metric):
         self.count = self.add_variable((), "zeros", self._dtype, name="count")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        """Adds ``values`` (batch, ...), weighted by ``sample_weight``; a scalar counts as one sample.
-
-        Raises:
-            InvalidArgumentError: the weights do not fit the values.
-        """
+        """Adds ``values`` (batch, ...), weighted by ``sample_weight``; a scalar counts as one sample. InvalidArgumentError if weights do not fit."""
         self._add(values, sample_weight)
 
     def _add(self, values: Any, sample_weight: Any, mask: Any = None) -> None:
@@ -189,11 +184,7 @@ class MeanMetricWrapper(Mean):
         self._fn_kwargs = kwargs
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
-        """Adds a batch of labels and predictions; samples outside the mask of ``y_pred`` have no weight.
-
-        Raises:
-            InvalidArgumentError: the weights or the mask do not fit the values of the function.
-        """
+        """Adds a batch; samples outside the mask of ``y_pred`` have no weight. InvalidArgumentError if the weights or the mask do not fit."""
         with hide_from_tapes():
             values = self._fn(y_true, y_pred, **self._fn_kwargs)
         self._add(values, sample_weight, mask_of(y_pred))

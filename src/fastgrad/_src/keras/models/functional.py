@@ -192,7 +192,6 @@ class Functional(Model):
         super().__init__(inputs, outputs, name=name, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the name, the layers and their calls in Keras's form."""
         graph = self._graph
         numbers: dict[int, int] = {}
         counts: dict[int, int] = {}
@@ -234,11 +233,7 @@ class Functional(Model):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
-        """Returns a new model of a configuration.
-
-        Raises:
-            TypeError: a class in it is not known.
-        """
+        """Returns a new model of a configuration; TypeError if a class in it is not known."""
         layers: dict[str, Any] = {}
         pending_calls: list[tuple[Any, dict[str, Any]]] = []
         call_outputs: dict[tuple[str, int], Any] = {}

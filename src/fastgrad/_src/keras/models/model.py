@@ -48,7 +48,6 @@ class Model(Trainer, Layer):
     _graph: Any  # the calls of a functional model
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        """Returns a functional model if there are inputs and outputs."""
         if cls is Model and _is_functional(args, kwargs):
             from fastgrad._src.keras.models.functional import Functional
 
@@ -83,7 +82,6 @@ class Model(Trainer, Layer):
         return super().from_config(config)
 
     def _config_of_layer_graph(self) -> dict[str, Any] | None:
-        """Returns layers and calls of a functional model with the constructor of ``Model``, else None."""
         if self._graph is None or type(self).__init__ is not Model.__init__:
             return None
         from fastgrad._src.keras.models.functional import Functional
@@ -106,7 +104,6 @@ class Model(Trainer, Layer):
             super()._lock_state()
 
     def call(self, inputs: Any, *args: Any, training: bool | None = None, mask: Any = None, **kwargs: Any) -> Any:
-        """Computes the outputs from tensors; subclasses override it, with or without the parameter ``training``."""
         graph = self._graph
         if graph is None:
             raise NotImplementedError(f"Model {type(self).__name__} does not have a `call()` method implemented.")
@@ -125,7 +122,6 @@ class Model(Trainer, Layer):
         return None if self._graph is not None else super().compute_mask(inputs, previous_mask)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """Returns the shapes of the outputs."""
         graph = self._graph
         if graph is not None and input_shape in (self.input_shape, nest.map_structure(lambda x: x.shape, graph.inputs)):
             return nest.map_structure(lambda x: x.shape, graph.outputs)

@@ -137,14 +137,7 @@ class Sequential(Model):
         """Does not lock: a Sequential may get more layers after it is built."""
 
     def build(self, input_shape: Any = None) -> None:
-        """Makes the weights of all layers.
-
-        Args:
-            input_shape: the shape with the batch; None for sizes that may vary.
-
-        Raises:
-            ValueError: there are no layers, or the model was built for another shape.
-        """
+        """Makes the weights of all layers; ValueError if there are no layers, or the model was built for another shape."""
         if not is_shape(input_shape):
             return
         if not self._layers:
@@ -188,7 +181,6 @@ class Sequential(Model):
     def call(  # type: ignore[override]
         self, inputs: Any, training: bool | None = None, mask: Any = None
     ) -> Any:
-        """Returns the output of the top layer. ``training`` is passed to the layers automatically."""
         bottom = self._bottom
         if isinstance(inputs, Composite):
             inputs = self._dense_for_dense_input(inputs)
@@ -267,7 +259,6 @@ class Sequential(Model):
             Node.restore(layer, ((argument,), {}), outputs)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """Returns the shape of the top layer's output."""
         for layer in self._layers:
             input_shape = layer.compute_output_shape(input_shape)
         return input_shape
@@ -322,7 +313,6 @@ class Sequential(Model):
         return children | other_children
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the name, the dtype and the configurations of all layers."""
         layers = ([self._bottom] if self._bottom is not None else []) + self._layers
         config = {**super().get_config(), "layers": [serialize_keras_object(layer) for layer in layers]}
         if self._bottom is not None and self._layers:
@@ -331,12 +321,7 @@ class Sequential(Model):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
-        """Returns a new model of a configuration, with weights if the configuration has the shape of the inputs.
-
-        Raises:
-            TypeError: a class in it is not known.
-            ValueError: it is not the configuration of a Sequential.
-        """
+        """Returns a new model, with weights if ``config`` has the inputs' shape; TypeError for an unknown class, ValueError if it is of no Sequential."""
         if not {"name", "layers"} <= config.keys():
             raise ValueError(
                 f"A Sequential configuration must be a dict with 'name' and 'layers'. Received: {config=!r:.300}"

@@ -85,7 +85,6 @@ class Adafactor(KernelOptimizer):
         self._slots = [self._r, self._c, self._v]
 
     def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
-        """Returns the arguments of the kernels; see ``RuleOptimizer``."""
         beta_2 = 1.0 - step**self.beta_2_decay
         return minimum(learning_rate, step**-0.5), beta_2, self.epsilon_1, self.epsilon_2, self.clip_threshold
 

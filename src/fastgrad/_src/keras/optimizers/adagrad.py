@@ -49,5 +49,4 @@ class Adagrad(RuleOptimizer):
         return ZERO_GRADIENT_RESTS if self.initial_accumulator_value + self.epsilon > 0 else ZERO_GRADIENT_MOVES
 
     def initial_value(self, slot: str) -> Any:
-        """Returns the initial value of the sums of squares."""
         return self.initial_accumulator_value

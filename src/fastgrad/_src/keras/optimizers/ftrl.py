@@ -73,7 +73,6 @@ class Ftrl(RuleOptimizer):
         self.beta = beta
 
     def initial_value(self, slot: str) -> Any:
-        """Returns the initial value of the elements of ``slot``."""
         return self.initial_accumulator_value if slot == "accumulator" else "zeros"
 
     def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:

@@ -72,7 +72,6 @@ class LossScaleOptimizer(WrappingOptimizer):
             self._replicas = inner_optimizer._replicas
 
     def build(self, variables: Sequence[Variable]) -> None:
-        """Makes the factor, its counter, and the inner optimizer's slots of ``variables``."""
         self.step_counter = self.add_variable((), dtype="int64", name="step_counter")
         self.dynamic_scale = self.add_variable((), dtype="float32", name="dynamic_scale")
         self.dynamic_scale.assign(self.initial_scale)
@@ -85,11 +84,6 @@ class LossScaleOptimizer(WrappingOptimizer):
         return self._variables + self.inner_optimizer.variables
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
-        """Divides the gradients by the factor and applies them; skips the step if a gradient is not finite.
-
-        Raises:
-            ValueError, InvalidArgumentError: as ``Optimizer.apply``.
-        """
         if len(grads) == 0:
             return
         variables = self._checked_variables(grads, trainable_variables)
@@ -143,11 +137,9 @@ class LossScaleOptimizer(WrappingOptimizer):
         return loss * (float(self.dynamic_scale) if self.built else self.initial_scale)
 
     def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
-        """Calls ``finalize_variable_values`` of the inner optimizer."""
         self.inner_optimizer.finalize_variable_values(var_list)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments, without the state."""
         return {
             "name": self.name,
             "inner_optimizer": serialize_keras_object(self.inner_optimizer),

@@ -74,12 +74,7 @@ class RuleOptimizer(KernelOptimizer):
     _slot_of_squares: tuple[str, str | None] | None = None  # its name, and the attribute that is its decay rate
 
     def build(self, variables: Sequence[Variable]) -> None:
-        """Makes the slots of ``variables``, one of each kind for each variable.
-
-        Raises:
-            TypeError: ``rule`` is not an update rule.
-            ValueError: the rule takes a hyper-parameter that the optimizer does not have.
-        """
+        """Makes the slots; TypeError if ``rule`` is not an update rule, ValueError if it takes a hyper-parameter that the optimizer does not have."""
         if self.built and not self._takes_new_variables:
             return
         rule = self._checked_rule()

@@ -77,11 +77,7 @@ class ShardedOptimizer(WrappingOptimizer):
         self._gathered_slots = _ShardedSlots(self)
 
     def build(self, variables: Sequence[Variable]) -> None:
-        """Divides the variables among the processes, and makes the slots of this one's part.
-
-        Raises:
-            ValueError: a variable is not float32 or float64, or the inner optimizer excludes some from weight decay.
-        """
+        """Makes the slots of this process's part; ValueError if a variable is not float32 or float64, or if some are excluded from weight decay."""
         variables = list(variables)
         inner = self.inner_optimizer
         if inner._undecayed or inner._undecayed_names is not None:
@@ -154,12 +150,7 @@ class ShardedOptimizer(WrappingOptimizer):
         return {"slots": self._gathered_slots}
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
-        """Reduces the gradients, updates this process's parts, and gathers the variables.
-
-        Raises:
-            ValueError: a variable has no gradient.
-            ValueError, InvalidArgumentError: as ``Optimizer.apply``.
-        """
+        """Reduces the gradients, updates this process's parts, and gathers the variables; ValueError if a variable has no gradient."""
         if len(grads) == 0:
             return
         variables = self._checked_variables(grads, trainable_variables)

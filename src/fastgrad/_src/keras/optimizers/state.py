@@ -236,7 +236,6 @@ class OptimizerState(RecordedAttributesBase, Configured):
         self._positions = {id(variable): position for position, variable in enumerate(self._trainable_variables)}
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments, without the state."""
         rate = self._learning_rate
         return {
             "name": self.name,

@@ -18,7 +18,6 @@ class WrappingOptimizer(Optimizer):
 
     @property
     def learning_rate(self) -> Any:
-        """The learning rate of the inner optimizer."""
         return self.inner_optimizer.learning_rate
 
     @learning_rate.setter

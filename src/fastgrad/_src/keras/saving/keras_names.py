@@ -64,6 +64,7 @@ class _VariableWalk:
         self.variables.update({f"{prefix}vars/{position}": variable for position, variable in enumerate(variables)})
 
     def visit_layer(self, layer: Any, prefix: str) -> None:
+        """Adds the variables of a layer and its sublayers, whose names begin with ``prefix``; a layer that was visited adds none."""
         if id(layer) in self._seen:
             return
         self._seen.add(id(layer))

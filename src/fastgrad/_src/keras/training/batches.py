@@ -556,9 +556,11 @@ class _CountingIterator:
         return item
 
     def state(self) -> dict[str, np.ndarray]:
+        """Returns the number of items so far, in the form of the state of a dataset's iterator."""
         return {"position": np.array(self._count, np.int64), "random": np.zeros((0, 4), np.uint64)}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Skips as many items as ``state`` has counted."""
         for _ in itertools.islice(self, int(state["position"])):
             pass
 

@@ -63,7 +63,6 @@ class Feature(Configured):
         self.output_mode = _checked_mode("FeatureSpace.feature", output_mode, ("int", "one_hot", "float"))
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments, the layer as its configuration."""
         preprocessor = serialize_keras_object(self.preprocessor)
         return {"dtype": self.dtype, "preprocessor": preprocessor, "output_mode": self.output_mode}
 
@@ -309,12 +308,7 @@ class FeatureSpace(Layer):
         return self.one_hot_encoders[name](numbers)
 
     def __call__(self, data: Any) -> Any:
-        """Encodes a dict of batches or of single values.
-
-        Raises:
-            KeyError: the names are not those of the features.
-            ValueError: ``data`` is no dict, or ``adapt`` was not called.
-        """
+        """Encodes a dict of batches or of single values; KeyError for other names, ValueError if ``data`` is no dict or before ``adapt``."""
         self.get_encoded_features()
         require(isinstance(data, dict), self, "call it with a dict", data=data)
         if data.keys() != self.features.keys():
@@ -331,7 +325,6 @@ class FeatureSpace(Layer):
         return map_structure(lambda x: squeeze(x, 0) if x.shape.rank == 2 else x, encoded)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments, features and crosses as their configurations."""
         return {
             "features": serialize_keras_object(self.features),
             "output_mode": self.output_mode,

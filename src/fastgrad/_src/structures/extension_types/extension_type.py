@@ -144,7 +144,6 @@ class ExtensionTypeSpec(_Fields, CompositeSpec):
         return self._encoder().unbatch(self)
 
     def encode(self, value: Any, minimum_rank: int = 0) -> list[Any]:
-        """Returns the tensors, ragged and sparse tensors that the batch encoder of the class makes of ``value``."""
         parts = nest.flatten(self._encoder().encode(self, value, minimum_rank))
         return [
             leaf
@@ -153,7 +152,6 @@ class ExtensionTypeSpec(_Fields, CompositeSpec):
         ]
 
     def decode(self, parts: list[Any]) -> Any:
-        """Returns the object that the batch encoder of the class makes of ``parts``."""
         structure, remaining = self._encoder().encoding_specs(self), iter(parts)
         values = [
             spec.decode([next(remaining) for _ in spec.encoding_specs()])
@@ -353,11 +351,7 @@ class ExtensionOperand(CompositeOperand):
         self.composite = value
 
     def call(self, function_name: str, *arguments: Any) -> Any:
-        """Calls the handler of element-wise functions for ``tf.cast``.
-
-        Raises:
-            ExtensionOperand: other functions are dispatched by their names in ``tf``.
-        """
+        """Calls the handler of element-wise functions for ``tf.cast``; raises itself for others, which are dispatched by their names in ``tf``."""
         if function_name != "cast":
             raise self
         value, dtype = arguments

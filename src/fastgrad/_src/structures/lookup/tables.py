@@ -68,7 +68,18 @@ class LookupInterface:
         return self._name
 
     def lookup(self, keys: Any, name: str | None = None) -> Any:
-        """Returns the value of each key."""
+        """Returns the value of each key.
+
+        Args:
+            keys: a tensor or a ragged tensor of the dtype of keys.
+            name: kept for TensorFlow's signature.
+
+        Returns:
+            The shape of ``keys``.
+
+        Raises:
+            TypeError: another dtype.
+        """
         raise NotImplementedError
 
     def __getitem__(self, keys: Any) -> Any:
@@ -246,18 +257,6 @@ class StaticHashTable(_HashTable):
         return self._default
 
     def lookup(self, keys: Any, name: str | None = None) -> Any:
-        """Returns the value of each key.
-
-        Args:
-            keys: a tensor or a ragged tensor of the dtype of keys.
-            name: kept for TensorFlow's signature.
-
-        Returns:
-            The shape of ``keys``.
-
-        Raises:
-            TypeError: another dtype.
-        """
         return self._lookup(keys, self._default)
 
 
@@ -314,18 +313,6 @@ class StaticVocabularyTable(LookupInterface):
         return 0 if self._table is None else len(self._table._values)
 
     def lookup(self, keys: Any, name: str | None = None) -> Any:
-        """Returns the number of each term.
-
-        Args:
-            keys: a tensor or a ragged tensor of the dtype of keys.
-            name: kept for TensorFlow's signature.
-
-        Returns:
-            int64, the shape of ``keys``.
-
-        Raises:
-            TypeError: another dtype.
-        """
         if isinstance(keys, RaggedTensor):
             return keys.with_flat_values(self.lookup(keys.flat_values))
         x = self._checked_keys(keys)

@@ -554,7 +554,6 @@ class RaggedTensor(Composite):
         return self._of(values, self._row_splits, self._uniform)
 
     def _with_flat_values(self, flat_values: Any) -> Any:
-        """Returns a ragged tensor with the same rows; ``flat_values`` has the same length as the old ones."""
         form, parts = self._to_components()
         return self._from_components(form, [flat_values, *parts[1:]])
 

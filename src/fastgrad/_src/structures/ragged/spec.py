@@ -117,7 +117,6 @@ class RaggedTensorSpec(ShapedSpec, CompositeSpec):
         return [value[row] for row in range(row_count(value))]
 
     def stack(self, values: list[Any]) -> Any:
-        """Returns the ragged tensor with the rows ``values``."""
         lengths = [row_count(value) for value in values]
         return cut_into_rows(concat(values, 0), lengths, self._row_splits_dtype)
 
@@ -138,11 +137,7 @@ class RaggedTensorSpec(ShapedSpec, CompositeSpec):
         return values
 
     def fitted(self, value: Any) -> Any:
-        """Returns ``value``, converted to a tensor if it is not a ragged tensor.
-
-        Raises:
-            ValueError: ``value`` does not fit this spec.
-        """
+        """Returns ``value``, converted to a tensor if it is not a ragged tensor; ValueError if it does not fit this spec."""
         converted = value if isinstance(value, RaggedTensor) else convert_to_tensor(value, self._dtype)
         if not self.is_compatible_with(converted):
             raise ValueError(f"a value of shape {converted.shape} and {converted.dtype} does not fit {self}.")

@@ -108,7 +108,6 @@ class SparseTensor(Composite):
 
     @property
     def flat_values(self) -> Tensor:
-        """The tensor that gradients act on: ``values``."""
         return self._values
 
     @property

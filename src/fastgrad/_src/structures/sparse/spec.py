@@ -73,17 +73,12 @@ class SparseTensorSpec(ShapedSpec, CompositeSpec):
         return SparseTensorSpec(TensorShape([size]).concatenate(self._shape), self._dtype)
 
     def of_rows(self) -> SparseTensorSpec:
-        """Returns the spec of a row of a value of this spec.
-
-        Raises:
-            ValueError: values of this spec have rank 0.
-        """
+        """Returns the spec of a row of a value of this spec; ValueError if values of this spec have rank 0."""
         if self._shape.rank == 0:
             raise ValueError("SparseTensorSpec: Unbatching a tensor is only supported for rank >= 1.")
         return SparseTensorSpec(self._shape[1:], self._dtype)
 
     def rows(self, value: Any) -> list[Any]:
-        """Returns the rows of ``value``: sparse tensors whose rank is smaller by 1."""
         count, *sizes = value.shape
         starts = [[row] + [0] * len(sizes) for row in range(count)]
         return [reshape(slice(value, start, [1, *sizes]), sizes) for start in starts]
@@ -100,11 +95,6 @@ class SparseTensorSpec(ShapedSpec, CompositeSpec):
         )
 
     def fitted(self, value: Any) -> Any:
-        """Returns ``value``.
-
-        Raises:
-            ValueError: ``value`` does not fit this spec.
-        """
         if not self.is_compatible_with(value):
             raise ValueError(f"{value!r} does not fit {self}.")
         return value

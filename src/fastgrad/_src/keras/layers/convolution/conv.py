@@ -62,7 +62,6 @@ class _Convolution(ConvolutionLayer):
         return self._kernel
 
     def call(self, inputs: Tensor) -> Any:
-        """``activation(convolution(inputs, kernel) + bias)``."""
         x, padding = self._cast_to_layer_dtype(inputs), self.padding
         if padding == "causal":
             left_padding = (self.kernel_size[0] - 1) * self.dilation_rate[0]

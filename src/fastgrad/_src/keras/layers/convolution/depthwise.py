@@ -64,7 +64,6 @@ class _DepthwiseConvolution(_PerChannelConvolution):
         self._make_bias(channels * self.depth_multiplier)
 
     def call(self, inputs: Tensor) -> Any:
-        """``activation(convolution(inputs, kernel) + bias)``."""
         return self._with_bias_and_activation(self._convolve_channels(inputs, self.kernel))
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
@@ -111,7 +110,6 @@ class _SeparableConvolution(_PerChannelConvolution):
         self._make_bias(self.filters)
 
     def call(self, inputs: Tensor) -> Any:
-        """``activation(mixed channels of the convolutions + bias)``."""
         y = self._convolve_channels(inputs, self.depthwise_kernel)
         format = tensor_format(self.data_format, self.rank)
         return self._with_bias_and_activation(convolution(y, self.pointwise_kernel._read(), 1, "VALID", format))

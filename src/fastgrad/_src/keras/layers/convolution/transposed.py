@@ -49,7 +49,6 @@ class _TransposedConvolution(ConvolutionLayer):
         self._make_bias(self.filters)
 
     def call(self, inputs: Tensor) -> Any:
-        """``activation(convolution's transpose(inputs, kernel) + bias)``."""
         x = self._cast_to_layer_dtype(inputs)
         shape = self.compute_output_shape(x._array.shape)
         format = tensor_format(self.data_format, self.rank)

@@ -90,7 +90,6 @@ class Bidirectional(Layer):
         self.reset_state()
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
-        """Builds the forward and the backward layer."""
         for layer in (self.forward_layer, self.backward_layer):
             if not layer.built:
                 layer.build(sequences_shape)
@@ -98,7 +97,6 @@ class Bidirectional(Layer):
             self.set_weights(self._first_weights)
 
     def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:
-        """The shape of the merged output; with ``return_state`` also those of the states."""
         forward_shape = self.forward_layer.compute_output_shape(sequences_shape)
         output, states = (forward_shape[0], tuple(forward_shape[1:])) if self.return_state else (forward_shape, ())
         if self.merge_mode == "concat":
@@ -115,12 +113,7 @@ class Bidirectional(Layer):
         return outputs if len(outputs) > 1 or self.return_state else mask
 
     def call(self, sequences: Tensor, initial_state: Any = None, mask: Any = None, training: bool | None = None) -> Any:
-        """The merged output, and with ``return_state`` the last states of both layers.
-
-        Args:
-            sequences, mask, training: as of ``RNN``.
-            initial_state: the states of the forward layer, then those of the backward layer.
-        """
+        """Returns the merged output, with ``return_state`` also the last states; ``initial_state`` begins with the states of the forward layer."""
         forward_states, backward_states = None, None
         if initial_state is not None:
             states_each = len(initial_state) // 2
@@ -143,7 +136,6 @@ class Bidirectional(Layer):
         return (merged_output, *states) if self.return_state else merged_output
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the merge mode and the configurations of the forward and the backward layer."""
         return {
             **super().get_config(),
             "merge_mode": self.merge_mode,

@@ -114,7 +114,6 @@ class CellLayer(RNN):
         return last_output, outputs, states
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the arguments of the layer and of its cell, by name."""
         return {
             **Layer.get_config(self),
             **self._config_of(RNN_LAYER_ARGUMENTS),

@@ -66,7 +66,6 @@ class GRUCell(RecurrentCell):
         return (2, 3 * self.units) if self.reset_after else (3 * self.units,)
 
     def call(self, inputs: Tensor, states: Any, training: bool = False) -> tuple[Tensor, Any]:
-        """Returns the state after a time step, both as the output and as the state."""
         h = states[0] if isinstance(states, (list, tuple)) else states
         factors, state_factors = self._step_dropout_factors(inputs, h, training)
         x = self._gate_products(inputs, self.kernel, factors)

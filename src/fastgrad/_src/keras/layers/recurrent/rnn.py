@@ -84,7 +84,6 @@ class RNN(Layer):
     # ---- shapes and states ---------------------------------------------------------------------------
 
     def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:
-        """The shape of the output; with ``return_state`` also those of the states."""
         batch, length = sequences_shape[0], sequences_shape[1]
         size = getattr(self.cell, "output_size", None)
         if size is None:
@@ -105,7 +104,6 @@ class RNN(Layer):
         return [mask, *[None] * len(self.state_size)] if self.return_state else mask
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
-        """Builds the cell, and makes the states if they are kept."""
         if isinstance(self.cell, Layer) and not self.cell.built:
             self.cell.build((sequences_shape[0], *sequences_shape[2:]))
             self.cell.built = True
@@ -259,7 +257,6 @@ class RNN(Layer):
     # ---- configuration -------------------------------------------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments by name, with the configuration of the cell."""
         return {
             **super().get_config(),
             **self._config_of(RNN_LAYER_ARGUMENTS),

@@ -47,7 +47,6 @@ class SimpleRNNCell(RecurrentCell):
         super().__init__(units, activation, use_bias, dropout, recurrent_dropout, seed, **kwargs)
 
     def call(self, sequence: Tensor, states: Any, training: bool = False) -> tuple[Tensor, Any]:
-        """Returns the state after a time step, both as the output and as the state."""
         h = states[0] if isinstance(states, (list, tuple)) else states
         factors, state_factors = self._step_dropout_factors(sequence, h, training)
         x = self._gate_products(sequence, self.kernel, factors)

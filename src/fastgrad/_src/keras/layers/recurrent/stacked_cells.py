@@ -53,7 +53,6 @@ class StackedRNNCells(Layer):
         return states
 
     def call(self, inputs: Any, states: Any, training: bool = False, **kwargs: Any) -> Any:
-        """Returns the output of the top cell, and the new states of all cells."""
         new_states = []
         for cell, state in zip(self.cells, states, strict=True):
             has_nested_state = nest.is_nested(state)
@@ -70,7 +69,6 @@ class StackedRNNCells(Layer):
         return inputs, new_states[0] if len(new_states) == 1 else new_states
 
     def build(self, input_shape: Any) -> None:
-        """Makes the weights of the stacked cells."""
         for cell in self.cells:
             if isinstance(cell, Layer) and not cell.built:
                 cell.build(input_shape)
@@ -78,7 +76,6 @@ class StackedRNNCells(Layer):
             input_shape = (input_shape[0], _output_size(cell))
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the configurations of the stacked cells."""
         return {**super().get_config(), "cells": [serialize_keras_object(cell) for cell in self.cells]}
 
     @classmethod
