@@ -117,22 +117,6 @@ def devices(tf):
     }
 
 
-def sobol_sequences(tf):
-    sample = tf.math.sobol_sample
-    return {
-        "two dimensions": lambda: sample(2, 5),
-        "many dimensions": lambda: sample(1111, 3),
-        "many points": lambda: sample(3, 100)[-4:],
-        "skipped": lambda: sample(dim=4, num_results=3, skip=6),
-        "float64": lambda: sample(2, 4, dtype=tf.float64),
-        "a tensor of points": lambda: sample(2, tf.constant(3), tf.constant(1)),
-        "no dimension": lambda: sample(0, 4),
-        "integers as points": lambda: sample(2, 3.5),
-        "no points": lambda: sample(2, 0),
-        "integers": lambda: sample(2, 4, dtype=tf.int32),
-    }
-
-
 def fingerprints(tf):
     of = tf.fingerprint
     return {

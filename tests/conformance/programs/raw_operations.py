@@ -210,13 +210,11 @@ def matrices(tf):
         "MatrixDiagV2": lambda: raw.MatrixDiagV2(diagonal=[[1.0, 2.0], [3.0, 4.0]], k=[0, 1], num_rows=-1, num_cols=-1, padding_value=9.0),
         "MatrixDiagPartV2": lambda: raw.MatrixDiagPartV2(input=b, k=[0, 1], padding_value=9.0),
         "MatrixSetDiagV2": lambda: raw.MatrixSetDiagV2(input=b, diagonal=[[8.0, 0.0], [7.0, 6.0]], k=[0, 1]),
-        "TridiagonalMatMul": lambda: raw.TridiagonalMatMul(superdiag=[[1.0, 2.0, 0.0]], maindiag=[[4.0, 5.0, 6.0]], subdiag=[[0.0, 1.0, 3.0]], rhs=[[1.0], [2.0], [3.0]]),
         "SparseMatMul": lambda: raw.SparseMatMul(a=a, b=b, transpose_b=True, a_is_sparse=True),
         "BroadcastGradientArgs": lambda: [_parts(raw.BroadcastGradientArgs(s0=s0, s1=s1)) for s0, s1 in (([2, 1, 3], [4, 1]), ([3], [2, 3]), ([2, 3], [2, 3]), ([1, 1], [1]))],
         "MatrixSolve": lambda: raw.MatrixSolve(matrix=a, rhs=b),
         "MatrixSolveLs": lambda: raw.MatrixSolveLs(matrix=a, rhs=b, l2_regularizer=0.5),
         "MatrixTriangularSolve": lambda: raw.MatrixTriangularSolve(matrix=a, rhs=b, lower=False),
-        "TridiagonalSolve": lambda: raw.TridiagonalSolve(diagonals=[[1.0, 1.0, 0.0], [4.0, 5.0, 6.0], [0.0, 1.0, 1.0]], rhs=[[1.0], [2.0], [3.0]]),
         "SparseTensorDenseMatMul": lambda: [raw.SparseTensorDenseMatMul(**sparse, b=b), raw.SparseTensorDenseMatMul(**sparse, b=b, adjoint_a=True)],
     }  # fmt: skip
 

@@ -645,18 +645,6 @@ def read_vocabulary(path: Path) -> Any:
     return list(table.export())
 
 
-def counted_words(folder: Path) -> Path:
-    path = folder / "counts.csv"
-    path.write_bytes("".join(f"word{number},{number + 1}\n" for number in range(6)).encode())
-    return path
-
-
-def read_counted_words(path: Path) -> Any:
-    classes = tf.constant([[1], [2]], "int64")
-    samples = tf.random.fixed_unigram_candidate_sampler(classes, 1, 3, False, 6, vocab_file=str(path), seed=1)
-    return [samples.true_expected_count]
-
-
 def notebook(folder: Path) -> Path:
     path = folder / "a.ipynb"
     cells = [{"cell_type": "code", "source": ["import tensorflow as tf\n", "tf.no_such_name(1)\n"]}]
@@ -927,7 +915,6 @@ READERS: dict[str, Reader] = {
         names_file=False,
     ),
     "vocabulary": Reader(vocabulary, read_vocabulary, OF_VOCABULARY, names_file=False),
-    "counted words": Reader(counted_words, read_counted_words, OF_VOCABULARY, names_file=False),
     "notebook": Reader(notebook, read_notebook, (ValueError, SyntaxError), names_file=False),
     "images of a folder": Reader(image("png"), read_image_directory, (OSError,), True, 100, given=folder_of_classes),
     "texts of a folder": Reader(text_directory, read_text_directory, (OSError,), header=20, given=folder_of_classes),

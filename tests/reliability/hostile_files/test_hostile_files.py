@@ -31,7 +31,7 @@ FAMILIES = {
     "datasets": ["kernel entry", "kernel pack", "dataset index", "dataset elements", "dataset cache"],
     "texts": [
         *("lines", "lines in gzip", "lines in zlib", "CSV", "CSV in gzip", "CSV in zlib", "CSV in batches"),
-        *("CSV in batches, gzip", "texts of a folder", "log in CSV", "vocabulary", "counted words", "notebook"),
+        *("CSV in batches, gzip", "texts of a folder", "log in CSV", "vocabulary", "notebook"),
     ],
     "records": ["records", "records in gzip", "records in zlib", "example", "tensor", "GFile"],
     "strings and databases": [

@@ -48,8 +48,8 @@ _NAMESPACES_OF_TF_1 = ("gfile", "initializers", "losses", "manip", "metrics", "p
 _REFUSED = _split_names(
     "autograph.to_code autograph.to_graph data.experimental image.ResizeMethod image.resize image.resize_with_pad image.extract_glimpse image.sample_distorted_bounding_box "
     "lookup.experimental nn.ctc_loss nn.ctc_beam_search_decoder nn.dilation2d nn.erosion2d nn.embedding_lookup_sparse "
-    "nn.fractional_avg_pool nn.fractional_max_pool nn.nce_loss nn.quantized_conv2d nn.safe_embedding_lookup_sparse nn.sampled_softmax_loss "
-    "nn.experimental nn.gelu nn.isotonic_regression random.experimental saved_model.load "
+    "nn.nce_loss nn.quantized_conv2d nn.safe_embedding_lookup_sparse "
+    "nn.experimental nn.gelu random.experimental saved_model.load "
     "test.compute_gradient train.experimental"
 )
 """Names that mean something else in TensorFlow 1, or are not there."""
