@@ -40,7 +40,7 @@ ASKED = "runs code of a file only where the caller asks for it, by `safe_mode=Fa
 READERS = {
     "core/malloc_tuning.py": (2, SYSTEM),
     "cuda/codegen/compile.py": (1, OWN),
-    "data/files.py": (4, "CSV"),
+    "data/files.py": (3, "CSV"),
     "data/cache.py": (2, "dataset index"),
     "data/readers.py": (1, "Parquet"),
     "commands/command_line.py": (1, SYSTEM),

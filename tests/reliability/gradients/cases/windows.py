@@ -112,8 +112,4 @@ def _morphed(name: str) -> Any:
 CASES |= {
     "nn.dilation2d": at(_morphed("dilation2d"), normal(1, 3, 4, 2), normal(2, 2, 2, seed=1), dtypes=FLOATS, order=1),
     "nn.erosion2d": at(_morphed("erosion2d"), normal(1, 3, 4, 2), normal(2, 2, 2, seed=1), dtypes=FLOATS, order=1),
-    "extract_volume_patches": at(
-        lambda tf, x: tf.extract_volume_patches(x, [1, 2, 2, 1, 1], [1, 1, 2, 1, 1], "VALID") ** 2,
-        normal(1, 3, 3, 2, 1),
-    ),
 }

@@ -411,7 +411,6 @@ _declare_operations(lambda input, fft_length, Tcomplex=dtypes.complex64: (input,
 _declare_operations(lambda input, fft_length, Treal=dtypes.float32: (input, fft_length), IRFFT="signal.irfft", IRFFT2D="signal.irfft2d")
 _declare_operations(lambda input, fft_length, Tcomplex=dtypes.complex64: (input, fft_length), RFFT3D="signal.rfft3d")
 _declare_operations(lambda input, fft_length, Treal=dtypes.float32: (input, fft_length), IRFFT3D="signal.irfft3d")
-_declare_operations(lambda input, ksizes, strides, padding: ..., ExtractVolumePatches="extract_volume_patches")
 _declare_operations(lambda images: ..., HSVToRGB="image.hsv_to_rgb", RGBToHSV="image.rgb_to_hsv")
 _declare_operations(lambda images, delta: ..., AdjustHue="image.adjust_hue")
 _declare_operations(lambda images, scale: ..., AdjustSaturation="image.adjust_saturation")
@@ -460,10 +459,6 @@ _declare_operations(
     lambda boxes, scores, max_output_size, iou_threshold, score_threshold, soft_nms_sigma,
     pad_to_max_output_size=False: ..., "selected_indices selected_scores valid_outputs",
     NonMaxSuppressionV5=composed_images.suppressed
-)
-_declare_operations(
-    lambda overlaps, scores, max_output_size, overlap_threshold, score_threshold: ...,
-    NonMaxSuppressionWithOverlaps="image.non_max_suppression_overlaps"
 )
 _declare_operations(
     lambda boxes, scores, max_output_size_per_class, max_total_size, iou_threshold, score_threshold,
