@@ -319,7 +319,6 @@ _MODULE_OF_LAZY_NAME = {
     "constant_initializer": "ops.initialization",
     "edit_distance": "structures.sparse.label_sequences",
     "elementwise": "custom_operations",
-    "extract_volume_patches": "image.geometry",
     "fftnd": "signal.fourier",
     "fingerprint": "structures.strings.hashing",
     "fixed_point": "derivatives.implicit_functions",

@@ -30,7 +30,6 @@ from fastgrad._src.image.codecs import decode_gif as decode_gif
 from fastgrad._src.image.codecs import decode_image as decode_image
 from fastgrad._src.image.codecs import decode_jpeg as decode_jpeg
 from fastgrad._src.image.codecs import decode_png as decode_png
-from fastgrad._src.image.codecs import decode_webp as decode_webp
 from fastgrad._src.image.codecs import encode_jpeg as encode_jpeg
 from fastgrad._src.image.codecs import encode_png as encode_png
 from fastgrad._src.image.codecs import extract_jpeg_shape as extract_jpeg_shape
@@ -53,7 +52,6 @@ from fastgrad._src.image.colors import yuv_to_rgb as yuv_to_rgb
 from fastgrad._src.image.geometry import ResizeMethod as ResizeMethod
 from fastgrad._src.image.geometry import central_crop as central_crop
 from fastgrad._src.image.geometry import crop_to_bounding_box as crop_to_bounding_box
-from fastgrad._src.image.geometry import extract_glimpse as extract_glimpse
 from fastgrad._src.image.geometry import extract_patches as extract_patches
 from fastgrad._src.image.geometry import flip_left_right as flip_left_right
 from fastgrad._src.image.geometry import flip_up_down as flip_up_down
@@ -67,11 +65,9 @@ from fastgrad._src.image.quality import image_gradients as image_gradients
 from fastgrad._src.image.quality import psnr as psnr
 from fastgrad._src.image.quality import sobel_edges as sobel_edges
 from fastgrad._src.image.quality import ssim as ssim
-from fastgrad._src.image.quality import ssim_multiscale as ssim_multiscale
 from fastgrad._src.image.quality import total_variation as total_variation
 from fastgrad._src.image.suppression import combined_non_max_suppression as combined_non_max_suppression
 from fastgrad._src.image.suppression import non_max_suppression as non_max_suppression
-from fastgrad._src.image.suppression import non_max_suppression_overlaps as non_max_suppression_overlaps
 from fastgrad._src.image.suppression import non_max_suppression_padded as non_max_suppression_padded
 from fastgrad._src.image.suppression import non_max_suppression_with_scores as non_max_suppression_with_scores
 

@@ -41,17 +41,5 @@ from fastgrad._src.ops.matrix_functions import sqrtm as sqrtm
 from fastgrad._src.ops.norms import l2_normalize as l2_normalize
 from fastgrad._src.ops.norms import norm as norm
 from fastgrad._src.ops.norms import normalize as normalize
-from fastgrad._src.ops.tridiagonal import banded_triangular_solve as banded_triangular_solve
-from fastgrad._src.ops.tridiagonal import eigh_tridiagonal as eigh_tridiagonal
-from fastgrad._src.ops.tridiagonal import tridiagonal_matmul as tridiagonal_matmul
-from fastgrad._src.ops.tridiagonal import tridiagonal_solve as tridiagonal_solve
 
-# Few programs have these, so they are imported when they are asked for.
-_MODULE_OF_LAZY_NAME = {
-    "lu_matrix_inverse": "ops.composed.lu_factors",
-    "lu_reconstruct": "ops.composed.lu_factors",
-    "lu_solve": "ops.composed.lu_factors",
-}
-
-
-__getattr__, __dir__ = _namespace_hooks("tf.linalg", globals(), _MODULE_OF_LAZY_NAME)
+__getattr__, __dir__ = _namespace_hooks("tf.linalg", globals())

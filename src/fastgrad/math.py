@@ -131,10 +131,4 @@ from fastgrad._src.ops.statistics import bincount as bincount
 from fastgrad._src.ops.statistics import reduce_std as reduce_std
 from fastgrad._src.ops.statistics import reduce_variance as reduce_variance
 
-_MODULE_OF_LAZY_NAME = {
-    "approx_max_k": "ops.composed.approximate_top_k",
-    "approx_min_k": "ops.composed.approximate_top_k",
-    "sobol_sample": "ops.composed.sobol",
-}
-
-__getattr__, __dir__ = _namespace_hooks("tf.math", globals(), _MODULE_OF_LAZY_NAME)
+__getattr__, __dir__ = _namespace_hooks("tf.math", globals())

@@ -68,22 +68,12 @@ from fastgrad._src.ops.transposed_convolution import conv1d_transpose as conv1d_
 from fastgrad._src.ops.transposed_convolution import conv2d_transpose as conv2d_transpose
 from fastgrad._src.ops.transposed_convolution import conv3d_transpose as conv3d_transpose
 from fastgrad._src.ops.transposed_convolution import conv_transpose as conv_transpose
-from fastgrad._src.ops.transposed_convolution import (
-    depthwise_conv2d_backprop_filter as depthwise_conv2d_backprop_filter,
-)
-from fastgrad._src.ops.transposed_convolution import (
-    depthwise_conv2d_backprop_input as depthwise_conv2d_backprop_input,
-)
 
 experimental = _nn_experimental
 lrn = local_response_normalization
 
 _MODULE_OF_LAZY_NAME = {
-    "all_candidate_sampler": "ops.composed.candidate_sampling",
-    "approx_max_k": "ops.composed.approximate_top_k",
-    "approx_min_k": "ops.composed.approximate_top_k",
     "collapse_repeated": "structures.sparse.label_sequences",
-    "compute_accidental_hits": "ops.composed.candidate_sampling",
     "ctc_beam_search_decoder": "structures.sparse.label_sequences",
     "ctc_greedy_decoder": "structures.sparse.label_sequences",
     "ctc_loss": "structures.sparse.label_sequences",
@@ -91,14 +81,8 @@ _MODULE_OF_LAZY_NAME = {
     "dilation2d": "ops.composed.morphology",
     "embedding_lookup_sparse": "structures.sparse.embedding",
     "erosion2d": "ops.composed.morphology",
-    "fixed_unigram_candidate_sampler": "ops.composed.candidate_sampling",
-    "fractional_avg_pool": "ops.composed.fractional_pooling",
-    "fractional_max_pool": "ops.composed.fractional_pooling",
-    "isotonic_regression": "ops.composed.isotonic",
-    "learned_unigram_candidate_sampler": "ops.composed.candidate_sampling",
     "nce_loss": "ops.composed.candidate_sampling",
     "safe_embedding_lookup_sparse": "structures.sparse.embedding",
-    "sampled_softmax_loss": "ops.composed.candidate_sampling",
 }
 
 

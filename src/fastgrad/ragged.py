@@ -4,8 +4,6 @@ from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.structures.ragged.array_ops import boolean_mask as boolean_mask
 from fastgrad._src.structures.ragged.array_ops import stack as stack
 from fastgrad._src.structures.ragged.array_ops import stack_dynamic_partitions as stack_dynamic_partitions
-from fastgrad._src.structures.ragged.crossing import cross as cross
-from fastgrad._src.structures.ragged.crossing import cross_hashed as cross_hashed
 from fastgrad._src.structures.ragged.elementwise import map_flat_values as map_flat_values
 from fastgrad._src.structures.ragged.factories import constant as constant
 from fastgrad._src.structures.ragged.factories import range as range

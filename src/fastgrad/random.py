@@ -28,11 +28,7 @@ from fastgrad._src.ops.random_stateless import stateless_uniform as stateless_un
 experimental = _random_experimental
 
 _MODULE_OF_LAZY_NAME = {
-    "all_candidate_sampler": "ops.composed.candidate_sampling",
-    "fixed_unigram_candidate_sampler": "ops.composed.candidate_sampling",
-    "learned_unigram_candidate_sampler": "ops.composed.candidate_sampling",
     "log_uniform_candidate_sampler": "ops.composed.candidate_sampling",
-    "stateless_parameterized_truncated_normal": "ops.composed.random_parameterized",
     "uniform_candidate_sampler": "ops.composed.candidate_sampling",
 }
 

@@ -22,18 +22,14 @@ from fastgrad._src.signal.fourier import rfft2d as rfft2d
 from fastgrad._src.signal.fourier import rfft3d as rfft3d
 from fastgrad._src.signal.fourier import rfftnd as rfftnd
 from fastgrad._src.signal.frames import frame as frame
-from fastgrad._src.signal.frames import inverse_mdct as inverse_mdct
 from fastgrad._src.signal.frames import inverse_stft as inverse_stft
 from fastgrad._src.signal.frames import inverse_stft_window_fn as inverse_stft_window_fn
-from fastgrad._src.signal.frames import mdct as mdct
 from fastgrad._src.signal.frames import overlap_and_add as overlap_and_add
 from fastgrad._src.signal.frames import stft as stft
 from fastgrad._src.signal.windows import hamming_window as hamming_window
 from fastgrad._src.signal.windows import hann_window as hann_window
-from fastgrad._src.signal.windows import kaiser_bessel_derived_window as kaiser_bessel_derived_window
 from fastgrad._src.signal.windows import kaiser_window as kaiser_window
 from fastgrad._src.signal.windows import linear_to_mel_weight_matrix as linear_to_mel_weight_matrix
 from fastgrad._src.signal.windows import mfccs_from_log_mel_spectrograms as mfccs_from_log_mel_spectrograms
-from fastgrad._src.signal.windows import vorbis_window as vorbis_window
 
 __getattr__, __dir__ = _namespace_hooks("tf.signal", globals())

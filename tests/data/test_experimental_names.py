@@ -1,8 +1,6 @@
 """``tf.data.experimental``: older names of transformations."""
 
-import contextlib
 import gzip
-import sqlite3
 
 import pytest
 
@@ -64,18 +62,3 @@ def test_records_of_one_length_of_a_stream_are_checked_at_its_end(tmp_path):
     assert [next(records).numpy() for _ in range(2)] == [b"abc", b"def"]
     with pytest.raises(tf.errors.InvalidArgumentError, match="has 7 bytes, which is not a multiple"):
         next(records)
-
-
-def test_a_database_is_opened_for_reading_only(tmp_path):
-    missing = tmp_path / "no.db"
-    with pytest.raises(tf.errors.NotFoundError, match="No such file"):
-        elements(old.SqlDataset("sqlite", str(missing), "select 1", (tf.int32,)))
-    assert not missing.exists()
-    path = tmp_path / "some.db"
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("create table t (n integer)")
-        connection.execute("insert into t values (3)")
-        connection.commit()
-    assert elements(old.SqlDataset("sqlite", str(path), "select n from t", (tf.int64,))) == [(3,)]
-    with pytest.raises(tf.errors.UnknownError, match="readonly"):
-        elements(old.SqlDataset("sqlite", str(path), "delete from t", ()))

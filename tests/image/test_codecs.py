@@ -128,10 +128,3 @@ def test_color_png_is_decoded_to_gray_by_libpng_weights():
     for pixels in (colors, with_alpha):
         gray = tf.io.decode_png(tf.io.encode_png(pixels), channels=1)
         assert gray.numpy()[0, :, 0].tolist() == [76, 29, 149, 149, 7]
-
-
-def test_each_frame_of_a_webp_animation_is_decoded(tmp_path):
-    frames = np.stack([np.full((4, 5, 3), value, np.uint8) for value in (0, 100, 255)])
-    first, *others = map(pillow.fromarray, frames)
-    first.save(tmp_path / "a.webp", lossless=True, save_all=True, append_images=others)
-    np.testing.assert_array_equal(tf.io.decode_webp(tf.io.read_file(str(tmp_path / "a.webp"))), frames)

@@ -54,15 +54,11 @@ def test_gradients_of_resizing_are_differences(method: str) -> None:
     check_gradient(resize, PICTURE[:3, :4], step=1e-2, rtol=1e-3, atol=1e-3)
 
 
-def test_patches_and_glimpses_have_gradients() -> None:
+def test_patches_have_gradients() -> None:
     def patches(x: tf.Tensor) -> tf.Tensor:
         return image.extract_patches(x, [1, 2, 3, 1], [1, 2, 1, 1], [1, 1, 2, 1], "SAME") ** 2
 
-    def glimpses(x: tf.Tensor) -> tf.Tensor:
-        return image.extract_glimpse(x, (3, 3), [[0.3, -0.4]], noise="zero") ** 2
-
-    for function in (patches, glimpses):
-        check_gradient(function, PICTURE[None, :4, :4], order=2)
+    check_gradient(patches, PICTURE[None, :4, :4], order=2)
 
 
 def test_patches_larger_than_the_image_are_none() -> None:
@@ -84,19 +80,6 @@ def test_patches_are_refused_where_tensorflow_refuses_them(patch: int, stride: i
             rows()
     else:
         assert rows() == count
-
-
-def test_noise_is_between_the_extremes_of_the_image() -> None:
-    picture = tf.constant(PICTURE[None])
-    glimpse = image.extract_glimpse(picture, (40, 40), [[0.0, 0.0]])
-    assert PICTURE.min() <= tf.reduce_min(glimpse) < tf.reduce_max(glimpse) <= PICTURE.max()
-    assert len(np.unique(glimpse)) > 2000
-    deviations = image.extract_glimpse(picture, (90, 90), [[0.0, 0.0]], noise="gaussian").numpy().std()
-    np.testing.assert_allclose(deviations, PICTURE.std(), rtol=0.05)
-    with pytest.raises(
-        tf.errors.InvalidArgumentError, match="noise must be 'uniform', 'gaussian' or 'zero', got 'pink'"
-    ):
-        image.extract_glimpse(picture, (4, 4), [[0.0, 0.0]], noise="pink")
 
 
 def test_errors_name_the_arguments() -> None:

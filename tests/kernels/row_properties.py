@@ -141,10 +141,10 @@ def make_contrast(r: np.random.Generator, dtype: str, images: int, height: int, 
 def make_suppression(r: np.random.Generator, dtype: str, boxes: int, count: int) -> Any:
     arrays = [r.uniform(size=(boxes, 4)).astype(dtype), r.uniform(size=boxes).astype(dtype)]
     numbers = [np.asarray(number, np.float32) for number in (0.25, 0.125, 0.0)]
-    return [*arrays, *numbers], {"count": min(boxes, count), "are_overlaps": False}
+    return [*arrays, *numbers], {"count": min(boxes, count)}
 
 
-def suppressed(boxes: Any, scores: Any, threshold: Any, least: Any, sigma: Any, count: int, are_overlaps: bool) -> Any:
+def suppressed(boxes: Any, scores: Any, threshold: Any, least: Any, sigma: Any, count: int) -> Any:
     corners = np.concatenate([np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])], 1)
     chosen: list[int] = []
     for i in np.argsort(-scores, kind="stable"):

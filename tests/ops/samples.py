@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
-import fastgrad._src.ops.composed.isotonic  # its rows
-import fastgrad._src.structures.sparse.label_sequences
+import fastgrad._src.structures.sparse.label_sequences  # its rows
 from fastgrad import image, lookup, sets, signal, sparse, strings  # noqa: F401  # whose rows are in the table once they are imported
 from fastgrad._src.core.operation import TABLE
 from fastgrad._src.core.recording import Recorder, start, stop
@@ -181,7 +180,6 @@ SAMPLES: dict[str, Sample] = {
     "cholesky": of(lambda a: tf.linalg.cholesky(symmetric(a)), definite(3)),
     "triangular_solve": of(tf.linalg.triangular_solve, np.tril(normal(3, 3)) + 3 * np.eye(3), normal(3, 2)),
     "solve": of(tf.linalg.solve, definite(3), normal(3, 2)),
-    "solve_of_diagonals": of(tf.linalg.tridiagonal_solve, normal(3, 4) + np.array([[0], [4], [0]]), normal(4, 2)),
     "inv": of(tf.linalg.inv, definite(3)),
     "det": of(tf.linalg.det, definite(3)),
     "cofactors": of(TABLE["cofactors"], definite(3)),

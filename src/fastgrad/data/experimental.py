@@ -1,4 +1,4 @@
-"""``tf.data.experimental``: tables, copies to devices, and older names of ``tf.data`` functions."""
+"""``tf.data.experimental``: copies to devices, and older names of ``tf.data`` functions."""
 
 from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.data.experimental import *

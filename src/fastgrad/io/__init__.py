@@ -15,12 +15,9 @@ from fastgrad._src.files.records.files import read_file as read_file
 from fastgrad._src.files.records.files import write_file as write_file
 from fastgrad._src.files.records.record_writer import TFRecordOptions as TFRecordOptions
 from fastgrad._src.files.records.record_writer import TFRecordWriter as TFRecordWriter
-from fastgrad._src.files.records.serialized_sparse import deserialize_many_sparse as deserialize_many_sparse
-from fastgrad._src.files.records.serialized_sparse import serialize_many_sparse as serialize_many_sparse
 from fastgrad._src.files.records.serialized_sparse import serialize_sparse as serialize_sparse
 from fastgrad._src.files.records.string_tensors import decode_base64 as decode_base64
 from fastgrad._src.files.records.string_tensors import decode_compressed as decode_compressed
-from fastgrad._src.files.records.string_tensors import decode_json_example as decode_json_example
 from fastgrad._src.files.records.string_tensors import decode_raw as decode_raw
 from fastgrad._src.files.records.string_tensors import encode_base64 as encode_base64
 from fastgrad._src.files.records.string_tensors import parse_tensor as parse_tensor
@@ -31,7 +28,6 @@ from fastgrad._src.image.codecs import decode_gif as decode_gif
 from fastgrad._src.image.codecs import decode_image as decode_image
 from fastgrad._src.image.codecs import decode_jpeg as decode_jpeg
 from fastgrad._src.image.codecs import decode_png as decode_png
-from fastgrad._src.image.codecs import decode_webp as decode_webp
 from fastgrad._src.image.codecs import encode_jpeg as encode_jpeg
 from fastgrad._src.image.codecs import encode_png as encode_png
 from fastgrad._src.image.codecs import extract_jpeg_shape as extract_jpeg_shape

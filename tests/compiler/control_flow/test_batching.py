@@ -23,7 +23,7 @@ WITHOUT = {
     "random_integers_between random_normal random_order random_poisson random_shuffled_positions random_truncated_normal random_uniform",
     "assertions and turns": "assert assert_true ends_turn whole_turns",
     "sizes or ways that depend on values": "bincount combine_sets string_split true_positions unique",
-    "Python, row by row": "bytes_split combined_non_max_suppression draw_bounding_boxes edit_distance isotonic_segments non_max_suppression_padded "
+    "Python, row by row": "bytes_split combined_non_max_suppression draw_bounding_boxes edit_distance non_max_suppression_padded "
     "sample_distorted_bounding_box string_format string_ngrams unicode_decode unicode_encode unicode_offsets unicode_split unsorted_segment_join",
     "no form for several": "convolution_backprop_filter histogram_fixed_width_bins invert_permutation non_max_suppression",
 }

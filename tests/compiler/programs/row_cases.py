@@ -447,15 +447,13 @@ EXACT: list[Case] = [
     *[
         case(
             "non_max_suppression",
-            rng.uniform(size=(9, 9 if are_overlaps else 4)).astype(d),
+            rng.uniform(size=(9, 4)).astype(d),
             rng.uniform(size=9).astype(d),
             *[np.asarray(number, F32) for number in (0.25, 0.125, sigma)],
             count=6,
-            are_overlaps=are_overlaps,
         )
         for d in (F32, F64, np.float16)
         for sigma in (0.0, 0.5)
-        for are_overlaps in (False, True)
     ],
     *[
         case("window_sums", some(np.dtype(d), 2, 12, width), axis=1, weights=tuple(float(i) for i in range(taps)))

@@ -497,7 +497,7 @@ def python_functions(tf):
 
 
 def folds_and_lists(tf):
-    """Folds of groups, sparse batches, elements by number, lists of elements, and lookup tables of elements."""
+    """Folds of groups, sparse batches, elements by number and lists of elements."""
     experimental, dataset = tf.data.experimental, tf.data.Dataset
     rows = dataset.range(4).map(lambda n: tf.fill([n], n))
     reducer = experimental.Reducer(
@@ -507,16 +507,8 @@ def folds_and_lists(tf):
     def folded(count, key, reduce):
         return dataset.range(count).apply(experimental.group_by_reducer(key, reduce))
 
-    def table(**options):
-        return experimental.index_table_from_dataset(dataset.from_tensor_slices(["a", "b", "c"]), **options)
-
-    def pairs(**options):
-        source = dataset.from_tensor_slices((["a", "b"], tf.constant([3, 4], tf.int64)))
-        return experimental.table_from_dataset(source, key_dtype=tf.string, **options)
-
     scalars = experimental.Reducer(lambda key: 0.0, lambda state, x: state + 1.0, lambda state: state)
     changing = experimental.Reducer(lambda key: 0.0, lambda state, x: 1, lambda state: state)
-    keys = tf.constant(["c", "z", "a"])
     return {
         "fold": lambda: _listed(folded(7, lambda x: 2 - x % 3, reducer)),
         "fold to scalars": lambda: _listed(folded(7, lambda x: x % 2, scalars)),
@@ -552,13 +544,4 @@ def folds_and_lists(tf):
         "at of a pair": lambda: experimental.at(dataset.range(5).map(lambda x: (x, -x)), 1),
         "at the end": lambda: experimental.at(dataset.range(5), 5),
         "at before": lambda: experimental.at(dataset.range(5), -1),
-        "index table": lambda: [table().lookup(keys), table().size()],
-        "index table of two": lambda: table(vocab_size=2).lookup(keys),
-        "index table with a default": lambda: table(default_value=7).lookup(keys),
-        "index table with buckets": lambda: table(num_oov_buckets=2).lookup(keys),
-        "table": lambda: pairs(default_value=-1).lookup(tf.constant(["b", "z"])),
-        "initializer": lambda: tf.lookup.StaticHashTable(
-            experimental.DatasetInitializer(dataset.from_tensor_slices(([1, 2], [0.5, 1.5]))), -1.0
-        ).lookup(tf.constant([2, 3])),
-        "initializer of scalars": lambda: refused(lambda: experimental.DatasetInitializer(dataset.range(3))),
     }

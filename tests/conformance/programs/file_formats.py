@@ -1,9 +1,7 @@
-"""Sounds, compressed strings, JSON, messages and sparse tensors as strings; files of records of one length; SQL; batches of examples."""
+"""Sounds, compressed strings, messages and sparse tensors as strings; files of records of one length; batches of examples."""
 
-import contextlib
 import gzip
 import os
-import sqlite3
 import tempfile
 import zlib
 
@@ -73,19 +71,6 @@ def compressed_strings(tf):
     }
 
 
-def json_examples(tf):
-    text = '{"features":{"feature":{"a":{"int64List":{"value":["1",2]}},"b":{"bytesList":{"value":["eA=="]}}}}}'
-    features = {"a": tf.io.FixedLenFeature([2], tf.int64), "b": tf.io.FixedLenFeature([], tf.string)}
-    decode = tf.io.decode_json_example
-    return {
-        "scalar": lambda: tf.io.parse_single_example(decode(text), features),
-        "vector": lambda: tf.io.parse_example(decode([text, text]), features),
-        "unknown field": lambda: decode('{"x": 1}'),
-        "no JSON": lambda: decode("{"),
-        "a number": lambda: decode(3),
-    }
-
-
 def messages(tf):
     proto, array = tf.make_tensor_proto, tf.make_ndarray
 
@@ -114,20 +99,9 @@ def messages(tf):
 def serialized_sparse_tensors(tf):
     io = tf.io
     sparse = tf.sparse.from_dense([[0, 1, 0], [2, 0, 3]])
-    other = tf.sparse.from_dense([[4, 0]])
     return {
         "one": lambda: io.serialize_sparse(sparse),
-        "rows": lambda: io.serialize_many_sparse(sparse),
-        "rows again": lambda: io.deserialize_many_sparse(io.serialize_many_sparse(sparse), tf.int32),
-        "rows of rank 3": lambda: io.deserialize_many_sparse(io.serialize_many_sparse(tf.sparse.expand_dims(sparse, 0)), tf.int32),
-        "stacked": lambda: io.deserialize_many_sparse(
-            tf.stack([io.serialize_sparse(sparse), io.serialize_sparse(other)]), tf.int32
-        ),
-        "texts": lambda: io.deserialize_many_sparse(io.serialize_many_sparse(tf.sparse.from_dense([["a", ""]])), tf.string),
-        "another dtype": lambda: io.deserialize_many_sparse(io.serialize_many_sparse(sparse), tf.int64),
-        "no messages": lambda: io.deserialize_many_sparse([["a", "b", "c"]], tf.int64),
         "no sparse tensor": lambda: io.serialize_sparse(3),
-        "rows of a vector": lambda: io.serialize_many_sparse(tf.sparse.from_dense([1, 0])),
     }  # fmt: skip
 
 
@@ -160,31 +134,6 @@ def records_of_one_length(tf):
         "no length": read(data, 0),
         "a negative header": read(data, 3, -1),
         "a number as name": lambda: dataset(3, 3),
-    }
-
-
-def sql(tf):
-    def rows(query, types, driver="sqlite"):
-        def call():
-            with contextlib.closing(sqlite3.connect("file")) as connection:
-                connection.execute("create table people (name text, age integer, height real, is_here boolean)")
-                connection.executemany(
-                    "insert into people values (?, ?, ?, ?)", [("Ada", 36, 1.6, True), ("Öle", 7, None, False)]
-                )
-                connection.commit()
-            return list(tf.data.experimental.SqlDataset(driver, "file", query, types))
-
-        return _in_folder(call)
-
-    every = (tf.string, tf.int32, tf.float64, tf.bool)
-    return {
-        "rows": rows("select * from people order by age", every),
-        "one column": rows("select age from people", (tf.int64,)),
-        "no rows": rows("select age from people where age > 100", (tf.int64,)),
-        "a number as text": rows("select age from people", (tf.string,)),
-        "too few types": rows("select * from people", (tf.string,)),
-        "an unknown table": rows("select * from animals", every),
-        "an unknown driver": rows("select * from people", every, driver="mysql"),
     }
 
 
@@ -234,21 +183,3 @@ def batches_of_examples(tf):
         "reader": batches(2, reader=tf.data.TFRecordDataset, reader_args=["", 1000]),
         "no file": lambda: refused(lambda: experimental.make_batched_features_dataset("/nowhere/*", 2, features)),
     }  # fmt: skip
-
-
-RGB_WEBP = b"RIFF0\x00\x00\x00WEBPVP8L$\x00\x00\x00/\x02@\x00\x00/ \x10H\x08\xe2\xd8\x9fq\x899\xb9\xc6\xc9\xfc'\xb6\xa1\xa6m\x036\xd4\xf9\x97S#\xfa\x1f\xd3\x0b"
-RGBA_WEBP = b"RIFF0\x00\x00\x00WEBPVP8L$\x00\x00\x00/\x02@\x00\x10/\xf0\x86\x939\xb9\xc6\x89@\x80\xa0\x9c\xf4\x00\xff\xdd\xff\xa0\xa6m\x036\xd4\xf9\x97S#\xfa\x1f\xd3\x0b"
-
-
-def webp_pictures(tf):
-    decode = tf.io.decode_webp
-    return {
-        "colours": lambda: decode(RGB_WEBP),
-        "three channels": lambda: tf.image.decode_webp(RGB_WEBP, channels=3),
-        "opacity": lambda: decode(RGBA_WEBP),
-        "compiled": lambda: tf.function(decode)(tf.constant(RGBA_WEBP)),
-        "another number of channels": lambda: decode(RGB_WEBP, channels=4),
-        "one channel": lambda: decode(RGB_WEBP, channels=1),
-        "no picture": lambda: decode(b"abc"),
-        "a vector": lambda: decode([RGB_WEBP]),
-    }

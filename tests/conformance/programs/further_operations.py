@@ -1,4 +1,4 @@
-"""Dilation and erosion, patches of volumes, distinct labels, paddings for blocks, conjugate gradients, names of devices."""
+"""Dilation and erosion, distinct labels, paddings for blocks, conjugate gradients, names of devices."""
 
 
 def morphology(tf):
@@ -42,7 +42,6 @@ def morphology(tf):
 
 
 def shapes(tf):
-    v = tf.reshape(tf.range(108.0), [1, 3, 3, 6, 2])
     labels = tf.constant([[1, 2, 1, 0], [3, 3, 3, 0]])
     paddings = tf.required_space_to_batch_paddings
 
@@ -51,10 +50,6 @@ def shapes(tf):
         return tf.nn.ctc_unique_labels(labels)
 
     return {
-        "volumes": lambda: tf.extract_volume_patches(v, [1, 2, 2, 3, 1], [1, 1, 1, 2, 1], "VALID"),
-        "volumes with zeros": lambda: tf.extract_volume_patches(v, [1, 2, 3, 2, 1], [1, 2, 2, 2, 1], "SAME"),
-        "three sizes": lambda: tf.extract_volume_patches(v, [1, 2, 2], [1, 2, 2, 2, 1], "SAME"),
-        "rank": lambda: tf.extract_volume_patches(v[0], [1, 2, 2, 2, 1], [1, 2, 2, 2, 1], "SAME"),
         "labels": lambda: tf.nn.ctc_unique_labels(labels),
         "int64 labels": lambda: tf.nn.ctc_unique_labels(tf.cast(labels, tf.int64)),
         "compiled labels": lambda: [compiled(labels), compiled(labels[:, ::-1])],
@@ -114,22 +109,6 @@ def devices(tf):
         "section": section,
         "section in itself": section_in_itself,
         "not callable": lambda: tf.CriticalSection().execute(3),
-    }
-
-
-def sobol_sequences(tf):
-    sample = tf.math.sobol_sample
-    return {
-        "two dimensions": lambda: sample(2, 5),
-        "many dimensions": lambda: sample(1111, 3),
-        "many points": lambda: sample(3, 100)[-4:],
-        "skipped": lambda: sample(dim=4, num_results=3, skip=6),
-        "float64": lambda: sample(2, 4, dtype=tf.float64),
-        "a tensor of points": lambda: sample(2, tf.constant(3), tf.constant(1)),
-        "no dimension": lambda: sample(0, 4),
-        "integers as points": lambda: sample(2, 3.5),
-        "no points": lambda: sample(2, 0),
-        "integers": lambda: sample(2, 4, dtype=tf.int32),
     }
 
 

@@ -246,11 +246,6 @@ def quality(tf):
         "ssim gradient": lambda: gradients(tf, lambda a: image.ssim(a, y[0, :12, :12], 1.0), x[0, :12, :12]),
         "ssim of small images": lambda: image.ssim(x[:, :5], y[:, :5], 1.0),
         "ssim compiled": lambda: tf.function(lambda a, b: image.ssim(a, b, 1.0))(x, y),
-        "multiscale": lambda: image.ssim_multiscale(x, y, 1.0, power_factors=(0.4, 0.6), filter_size=5),
-        "multiscale of odd sizes": lambda: image.ssim_multiscale(
-            x[:, :19, :21], y[:, :19, :21], 1.0, power_factors=(0.3, 0.3, 0.4), filter_size=3
-        ),
-        "multiscale of small images": lambda: image.ssim_multiscale(x, y, 1.0),
     }
 
 
@@ -298,9 +293,6 @@ def boxes(tf):
             for threshold in (0.3, 1.0)
             for sigma in (0.1, 0.5)
         ],
-        "suppression by overlaps": lambda: image.non_max_suppression_overlaps(
-            tf.reshape(_picture(tf, 36), (6, 6)), scores[:6], 6, 0.6, 0.1
-        ),
         "suppression of another shape": lambda: image.non_max_suppression(many[:, :3], scores, 3),
         "suppression of fewer scores": lambda: image.non_max_suppression(many, scores[:3], 3),
         "suppression by a wrong threshold": lambda: image.non_max_suppression(many, scores, 3, 1.5),
@@ -345,18 +337,6 @@ def boxes(tf):
         "padded suppression of a batch without padding": lambda: image.non_max_suppression_padded(
             tf.reshape(many, (3, 10, 4)), tf.reshape(scores, (3, 10)), 4
         ),
-        "glimpses": lambda: [
-            image.extract_glimpse(_picture(tf, 2, 5, 6, 2), size, places, centered, normalized, "zero")
-            for size in ((3, 2), (7, 8), (2, 4))
-            for centered in (False, True)
-            for normalized, places in (
-                (True, [[0.3, -0.4], [0.9, 0.5]]),
-                (True, [[0.0, 0.0], [-1.0, 1.0]]),
-                (False, [[1.0, 2.4], [-1.6, 3.0]]),
-            )
-        ],
-        "glimpses of rank 3": lambda: image.extract_glimpse(x[0], (2, 2), [[0.0, 0.0]], noise="zero"),
-        "glimpses of fewer offsets": lambda: image.extract_glimpse(x, (2, 2), [[0.0, 0.0]], noise="zero"),
         "random box": lambda: [
             (tuple(part.shape), part.dtype)
             for part in image.stateless_sample_distorted_bounding_box([40, 50, 3], corners[None, :1], [1, 2])

@@ -1,4 +1,4 @@
-"""Sequences of labels: connectionist temporal classification, edit distances; isotonic regression; fractional pooling."""
+"""Sequences of labels: connectionist temporal classification, edit distances."""
 
 import numpy as np
 
@@ -100,65 +100,3 @@ def edit_distance(tf):
         "ranks": lambda: tf.edit_distance(numbers, sparse([[0, 0]], [1], [4, 3])),
         "tf.gradients": lambda: tf.gradients(tf.constant(1.0), tf.constant(1.0)),
     }  # fmt: skip
-
-
-def isotonic_regression(tf):
-    iso = tf.nn.isotonic_regression
-    x = tf.reshape(5.0 * tf.sin(1.3 * tf.range(12.0)), [3, 4])
-    return {
-        "example": lambda: iso(tf.constant([[3.0, 1.0, 2.0], [1.0, 3.0, 4.0]])),
-        "decreasing": lambda: iso(x),
-        "increasing": lambda: iso(x, decreasing=False),
-        "axis 0": lambda: iso(x, axis=0),
-        "rank 3": lambda: iso(tf.reshape(x, [2, 3, 2]), axis=1),
-        "vector": lambda: iso([1.0, 1.0, 2.0, -1.0]),
-        **{dtype: lambda dtype=dtype: iso(tf.cast([[3, 1, 2], [1, 3, 4]], dtype)) for dtype in ("int8", "int32", "float64", "float16")},
-        "gradient": lambda: value_and_gradients(tf, lambda v: iso(v)[0] ** 2, x),
-        "gradient, increasing, compiled": lambda: value_and_gradients(tf, tf.function(lambda v: iso(v, False)[0] ** 2), x),
-        "axis": lambda: refused(lambda: iso(x, axis=5)),
-    }  # fmt: skip
-
-
-def fractional_pooling(tf):
-    """Ratios that divide the sizes have one sequence of windows."""
-    x = tf.reshape(tf.sin(1.3 * tf.range(96.0)), [2, 6, 4, 2])
-    whole = tf.reshape(tf.range(48), [1, 6, 8, 1])
-    pools = {"max": tf.nn.fractional_max_pool, "mean": tf.nn.fractional_avg_pool}
-    return {
-        **{
-            f"{name}, {ratio}, {overlap}": lambda f=f, ratio=ratio, overlap=overlap: list(f(x, ratio, overlapping=overlap))
-            for name, f in pools.items()
-            for ratio in ([1.0, 2.0, 2.0, 1.0], [1.0, 3.0, 1.0, 1.0], 2)
-            for overlap in (False, True)
-        },
-        **{f"{name} of integers": lambda f=f: list(f(whole, [1.0, 2.0, 2.0, 1.0])) for name, f in pools.items()},
-        **{f"{name}, fields": lambda f=f: [f(x, [1.0, 2.0, 1.0, 1.0])._fields, f(tf.cast(x, tf.float64), [1.0, 1.5, 1.5, 1.0])[0].dtype] for name, f in pools.items()},
-        **{
-            f"gradient of {name}": lambda f=f: value_and_gradients(tf, lambda v: f(v, [1.0, 2.0, 2.0, 1.0], overlapping=True)[0] ** 2, x)
-            for name, f in pools.items()
-        },
-        **{f"sizes of {name}": lambda f=f: [tf.shape(part) for part in f(x, [1.0, 1.4, 1.7, 1.0], pseudo_random=True)] for name, f in pools.items()},
-        "rank": lambda: tf.nn.fractional_max_pool(x[0], [1.0, 1.5, 1.5, 1.0]),
-        "large ratio": lambda: tf.nn.fractional_max_pool(x, [1.0, 7.0, 1.5, 1.0]),
-        "small ratio": lambda: tf.nn.fractional_max_pool(x, [1.0, 0.7, 1.5, 1.0]),
-        "ratio of the batch": lambda: tf.nn.fractional_avg_pool(x, [2.0, 1.5, 1.5, 1.0]),
-        "text": lambda: tf.nn.fractional_avg_pool(x, "a"),
-    }  # fmt: skip
-
-
-def crossing(tf):
-    ragged = tf.ragged.constant([[1], [2, 3]])
-    words, sparse = tf.constant([["a"], ["b"]]), tf.sparse.from_dense([[1, 2], [0, 3]])
-    return {
-        "all three": lambda: tf.ragged.cross([ragged, words, sparse]),
-        "dense": lambda: tf.ragged.cross([words, words]),
-        "int32 splits": lambda: tf.ragged.cross([ragged.with_row_splits_dtype(tf.int32), words]).row_splits.dtype,
-        "empty row": lambda: tf.ragged.cross([tf.ragged.constant([[], [2, 3]], dtype=tf.int32), sparse]),
-        "nothing": lambda: tf.ragged.cross([]).shape.rank,
-        "hashed": lambda: tf.ragged.cross_hashed([ragged, sparse]),
-        "buckets": lambda: tf.ragged.cross_hashed([ragged, tf.constant([[5], [6]])], num_buckets=10, hash_key=3),
-        "ragged rank": lambda: tf.ragged.cross([tf.ragged.constant([[[1]]])]),
-        "dtype": lambda: tf.ragged.cross([tf.constant([[1.0]])]),
-        "rows": lambda: tf.ragged.cross([ragged, words[:1]]),
-        "no list": lambda: tf.ragged.cross(3),
-    }

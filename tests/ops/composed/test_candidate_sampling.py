@@ -3,7 +3,6 @@
 from collections import Counter
 
 import numpy as np
-import pytest
 
 import fastgrad as tf
 
@@ -38,17 +37,6 @@ def test_expected_counts_tell_how_many_draws_distinct_samples_took():
         assert abs(tries.count(number) / 4000 - share) < 4 * np.sqrt(share / 4000)
 
 
-@pytest.mark.parametrize("unique", [False, True])
-def test_samples_have_the_given_frequencies_and_none_of_weight_0(unique):
-    tf.random.set_seed(5)
-    sample = tf.function(
-        lambda: tf.random.fixed_unigram_candidate_sampler(TRUE, 1, 1, unique, 5, unigrams=[1.0, 0.0, 3.0, 0.0, 4.0])[0]
-    )
-    counts = np.bincount(np.concatenate([sample().numpy() for _ in range(4000)]), minlength=5) / 4000
-    np.testing.assert_allclose(counts, np.array([1, 0, 3, 0, 4]) / 8, atol=0.035)
-    assert counts[1] == counts[3] == 0
-
-
 def test_seeds_repeat_samples():
     def samples():
         tf.random.set_seed(6)
@@ -60,50 +48,6 @@ def test_seeds_repeat_samples():
     first = samples()
     assert first == samples()
     assert first[0] != first[1]
-
-
-def test_a_refused_call_draws_nothing_and_learns_nothing():
-    def next_samples():
-        return [
-            part.numpy().tolist()
-            for part in tf.random.learned_unigram_candidate_sampler(TRUE, 1, 5, False, 10, seed=987)
-        ]
-
-    def refused():
-        with pytest.raises(
-            tf.errors.InvalidArgumentError, match="learned_unigram_candidate_sampler: true_classes must be in"
-        ):
-            tf.random.learned_unigram_candidate_sampler([[10]], 1, 5, False, 10, seed=987)
-
-    tf.random.set_seed(7)
-    refused()
-    assert next_samples()[1][0][0] == pytest.approx(0.5)  # 5 draws of 10 classes
-    refused()
-    assert next_samples()[1][0][0] == pytest.approx(5 * 2 / 11)
-
-
-def test_a_compiled_function_learns_the_counts_of_all_calls():
-    step = tf.function(lambda true: tf.random.learned_unigram_candidate_sampler(true, 1, 2, False, 4, seed=55)[1])
-    counts = [float(step(tf.constant([[3]], tf.int64))[0, 0]) for _ in range(4)]
-    np.testing.assert_allclose(counts, [2 * 1 / 4, 2 * 2 / 5, 2 * 3 / 6, 2 * 4 / 7], rtol=1e-6)
-
-
-def test_a_vocabulary_file_has_the_counts_in_its_last_fields(tmp_path):
-    path = tmp_path / "vocabulary.csv"
-    path.write_text('a,1\n"b,c",2\n\nd,x,5\n')
-    counts = tf.random.fixed_unigram_candidate_sampler(
-        tf.constant([[0, 1, 2]], tf.int64), 3, 1, False, 3, vocab_file=str(path)
-    )[1]
-    np.testing.assert_allclose(counts.numpy(), [[1 / 8, 2 / 8, 5 / 8]])
-    path.write_text("a,1\nb,many\n")
-    with pytest.raises(tf.errors.InvalidArgumentError, match="the counts must be numbers"):
-        tf.random.fixed_unigram_candidate_sampler(TRUE, 1, 1, False, 2, vocab_file=str(path))
-
-
-def test_more_distinct_samples_than_classes_with_counts_are_refused():
-    """TensorFlow draws forever."""
-    with pytest.raises(tf.errors.InvalidArgumentError, match="2 classes with a count above 0; lower num_sampled"):
-        tf.random.fixed_unigram_candidate_sampler(TRUE, 1, 3, True, 4, unigrams=[1.0, 2.0, 0.0, 0.0])
 
 
 def test_word_vectors_learn_by_nce():

@@ -57,12 +57,10 @@ WITHOUT_BLOCKS = [
     "sample_distorted_bounding_box",
     "combine_sets",
     "edit_distance",
-    "isotonic_segments",
     "fft",
     "ifft",
     "irfft",
     "rfft",
-    "solve_of_diagonals",
 ]
 
 

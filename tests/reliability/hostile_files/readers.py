@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bz2
-import contextlib
 import functools
 import gzip
 import io
@@ -13,7 +12,6 @@ import os
 import pickle
 import random
 import shutil
-import sqlite3
 import tarfile
 import zipfile
 import zlib
@@ -539,21 +537,6 @@ def read_records_of_one_length(compression: str) -> Callable[[Path], Any]:
     )
 
 
-def database(folder: Path) -> Path:
-    path = folder / "people.db"
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("create table people (name text, age integer, height real)")
-        connection.executemany("insert into people values (?, ?, ?)", [("Ada", 36, 1.6), ("Bo", 7, None)] * 3)
-        connection.commit()
-    return path
-
-
-def read_database(path: Path) -> Any:
-    types = (tf.string, tf.int32, tf.float64)
-    query = "select * from people"
-    return list(tf.data.experimental.SqlDataset("sqlite", str(path), query, types).as_numpy_iterator())
-
-
 def sound(folder: Path) -> Path:
     path = folder / "sound.wav"
     path.write_bytes(tf.audio.encode_wav(np.sin(np.arange(24, dtype=np.float32)).reshape(12, 2), 8000).numpy())
@@ -572,28 +555,6 @@ def compressed_text(folder: Path) -> Path:
 
 def read_compressed_text(path: Path) -> Any:
     return tf.io.decode_compressed(tf.io.read_file(str(path)), "GZIP")
-
-
-def json_example(folder: Path) -> Path:
-    path = folder / "example.json"
-    path.write_text('{"features": {"feature": {"a": {"int64List": {"value": [1, "2"]}}}}}')
-    return path
-
-
-def read_json_example(path: Path) -> Any:
-    return tf.io.decode_json_example(tf.io.read_file(str(path)))
-
-
-def sparse_texts(folder: Path) -> Path:
-    path = folder / "sparse"
-    path.write_bytes(b"|".join(tf.io.serialize_sparse(tf.sparse.from_dense([[0, 1], [2, 0]])).numpy()))
-    return path
-
-
-def read_sparse_texts(path: Path) -> Any:
-    texts = tf.io.read_file(str(path)).numpy().split(b"|")
-    read = tf.io.deserialize_many_sparse([texts], tf.int32)
-    return [read.indices, read.values, read.dense_shape]
 
 
 def read_gfile(path: Path) -> Any:
@@ -645,18 +606,6 @@ def read_vocabulary(path: Path) -> Any:
     return list(table.export())
 
 
-def counted_words(folder: Path) -> Path:
-    path = folder / "counts.csv"
-    path.write_bytes("".join(f"word{number},{number + 1}\n" for number in range(6)).encode())
-    return path
-
-
-def read_counted_words(path: Path) -> Any:
-    classes = tf.constant([[1], [2]], "int64")
-    samples = tf.random.fixed_unigram_candidate_sampler(classes, 1, 3, False, 6, vocab_file=str(path), seed=1)
-    return [samples.true_expected_count]
-
-
 def notebook(folder: Path) -> Path:
     path = folder / "a.ipynb"
     cells = [{"cell_type": "code", "source": ["import tensorflow as tf\n", "tf.no_such_name(1)\n"]}]
@@ -667,10 +616,6 @@ def notebook(folder: Path) -> Path:
 def read_notebook(path: Path) -> Any:
     count, missing, _ = check_script(path)
     return [count, [use.name for use, _ in missing]]
-
-
-def read_contents_of_webp(path: Path) -> Any:
-    return tf.io.decode_webp(tf.io.read_file(str(path)))
 
 
 def read_image_directory(path: Path) -> Any:
@@ -902,24 +847,14 @@ READERS: dict[str, Reader] = {
     "records of one length in gzip": Reader(
         records_of_one_length("GZIP"), read_records_of_one_length("GZIP"), (*LOST, OF_RECORDS[1]), True
     ),
-    "database": Reader(
-        database,
-        read_database,
-        (tf.errors.UnknownError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError),
-        header=100,
-        names_file=False,
-    ),
     "sound": Reader(sound, read_sound, LOST_CONTENTS, names_file=False),
     "compressed text": Reader(compressed_text, read_compressed_text, OF_RECORDS, True, names_file=False),
-    "example in JSON": Reader(json_example, read_json_example, LOST_CONTENTS, names_file=False),
-    "sparse tensor": Reader(sparse_texts, read_sparse_texts, LOST_CONTENTS, names_file=False),
     "GFile": Reader(lines(""), read_gfile, OF_GFILE, header=20),
     "Parquet": Reader(parquet, read_parquet, LOST),
     "PNG": Reader(image("png"), read_image, (OSError,), True),
     "JPEG": Reader(image("jpg"), read_image, (OSError,)),
     "GIF": Reader(image("gif"), read_image, (OSError,)),
     "BMP": Reader(image("bmp"), read_image, (OSError,), header=54),
-    "contents of a WebP": Reader(image("webp"), read_contents_of_webp, LOST_CONTENTS, names_file=False),
     "contents of a JPEG": Reader(
         image("jpg"),
         read_contents_of_jpeg,
@@ -927,7 +862,6 @@ READERS: dict[str, Reader] = {
         names_file=False,
     ),
     "vocabulary": Reader(vocabulary, read_vocabulary, OF_VOCABULARY, names_file=False),
-    "counted words": Reader(counted_words, read_counted_words, OF_VOCABULARY, names_file=False),
     "notebook": Reader(notebook, read_notebook, (ValueError, SyntaxError), names_file=False),
     "images of a folder": Reader(image("png"), read_image_directory, (OSError,), True, 100, given=folder_of_classes),
     "texts of a folder": Reader(text_directory, read_text_directory, (OSError,), header=20, given=folder_of_classes),

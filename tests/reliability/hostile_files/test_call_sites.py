@@ -38,10 +38,9 @@ JOB = "reads what other processes of the same job send or write"
 NO_FILE = "calls a function of the same name that reads no file"
 ASKED = "runs code of a file only where the caller asks for it, by `safe_mode=False`"
 READERS = {
-    "ops/composed/candidate_sampling.py": (2, "counted words"),
     "core/malloc_tuning.py": (2, SYSTEM),
     "cuda/codegen/compile.py": (1, OWN),
-    "data/files.py": (4, "CSV"),
+    "data/files.py": (3, "CSV"),
     "data/cache.py": (2, "dataset index"),
     "data/readers.py": (1, "Parquet"),
     "commands/command_line.py": (1, SYSTEM),

@@ -31,22 +31,12 @@ FAMILIES = {
     "datasets": ["kernel entry", "kernel pack", "dataset index", "dataset elements", "dataset cache"],
     "texts": [
         *("lines", "lines in gzip", "lines in zlib", "CSV", "CSV in gzip", "CSV in zlib", "CSV in batches"),
-        *("CSV in batches, gzip", "texts of a folder", "log in CSV", "vocabulary", "counted words", "notebook"),
+        *("CSV in batches, gzip", "texts of a folder", "log in CSV", "vocabulary", "notebook"),
     ],
     "records": ["records", "records in gzip", "records in zlib", "example", "tensor", "GFile"],
-    "strings and databases": [
-        *(
-            "records of one length",
-            "records of one length in gzip",
-            "database",
-            "sound",
-            "compressed text",
-            "example in JSON",
-        ),
-        "sparse tensor",
-    ],
+    "strings": ["records of one length", "records of one length in gzip", "sound", "compressed text"],
     "Parquet": ["Parquet"],
-    "images": ["PNG", "JPEG", "GIF", "BMP", "images of a folder", "contents of a JPEG", "contents of a WebP"],
+    "images": ["PNG", "JPEG", "GIF", "BMP", "images of a folder", "contents of a JPEG"],
     "archives": ["zip", "tar", "tar.gz", "tar.bz2", "tar.xz"],
     "downloads": ["npz of objects", "CIFAR", "Fashion-MNIST", "word numbers"],
 }

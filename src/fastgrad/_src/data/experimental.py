@@ -1,4 +1,4 @@
-"""``tf.data.experimental``: tables, copies to devices, and older names of ``tf.data`` functions."""
+"""``tf.data.experimental``: copies to devices, and older names of ``tf.data`` functions."""
 
 from __future__ import annotations
 
@@ -19,9 +19,6 @@ from fastgrad._src.data.example_records import make_batched_features_dataset as 
 from fastgrad._src.data.example_records import parse_example_dataset as parse_example_dataset
 from fastgrad._src.data.grouping import ElementListNode, GroupReduced
 from fastgrad._src.data.iterator import Iterator
-from fastgrad._src.data.lookup_tables import DatasetInitializer as DatasetInitializer
-from fastgrad._src.data.lookup_tables import index_table_from_dataset as index_table_from_dataset
-from fastgrad._src.data.lookup_tables import table_from_dataset as table_from_dataset
 from fastgrad._src.data.node import value_or_raise
 from fastgrad._src.data.optional import Optional as Optional
 from fastgrad._src.data.options import AutoShardPolicy as AutoShardPolicy
@@ -33,7 +30,6 @@ from fastgrad._src.data.options import OptimizationOptions as OptimizationOption
 from fastgrad._src.data.options import ThreadingOptions as ThreadingOptions
 from fastgrad._src.data.readers import CsvDataset as CsvDataset
 from fastgrad._src.data.readers import ParquetDataset as ParquetDataset
-from fastgrad._src.data.readers import SqlDataset as SqlDataset
 from fastgrad._src.data.readers import make_csv_dataset as make_csv_dataset
 from fastgrad._src.data.structure import map_leaves, spec_of, to_element
 from fastgrad._src.data.to_device import copy_to_device as copy_to_device

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import glob
 import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -22,7 +20,6 @@ from fastgrad._src.core.errors import (
     InvalidArgumentError,
     NotFoundError,
     OpError,
-    UnknownError,
 )
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.tensor_spec import TensorSpec
@@ -189,56 +186,6 @@ class FixedLengthRecords(_RecordFiles):
                 f"FixedLengthRecordDataset: Excluding the header ({self._header} bytes) and footer ({self._footer} bytes), {name} "
                 f"has {body} bytes, which is not a multiple of the record length ({self._record} bytes)."
             )
-
-
-class SqlRows(Node):
-    """The rows of the result of a query of an SQLite database, each a tuple of scalars.
-
-    Args:
-        database: the name of the file.
-        query: the text of the query.
-        dtypes: the dtype of each column.
-    """
-
-    name = "SqlDatasetV2"
-
-    def __init__(self, database: str, query: str, dtypes: Sequence[DType]) -> None:
-        self._database, self._query, self._dtypes = database, query, dtypes
-
-    def elements(self) -> Iterator[Any]:
-        import sqlite3
-
-        if not os.path.isfile(self._database):
-            raise NotFoundError(f"SqlDataset: {self._database}; No such file or directory")
-        uri = f"{Path(self._database).absolute().as_uri()}?mode=ro"
-        try:
-            with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
-                cursor = connection.execute(self._query)
-                columns = len(cursor.description or ())
-                if columns != len(self._dtypes):
-                    raise InvalidArgumentError(
-                        f"SqlDataset: the query returns {columns} columns, but output_types has {len(self._dtypes)}: "
-                        f"{self._query!r}."
-                    )
-                yield from map(catching_failures(self._element_of_row), cursor)
-        except (sqlite3.Error, sqlite3.Warning, OverflowError) as error:
-            raise UnknownError(f"SqlDataset: {error} ({self._database}, {self._query!r})") from None
-
-    def _element_of_row(self, row: tuple[Any, ...]) -> tuple[Tensor, ...]:
-        return tuple([_sql_tensor(value, dtype) for value, dtype in zip(row, self._dtypes, strict=True)])
-
-    def make_spec(self) -> Any:
-        return tuple([TensorSpec((), dtype) for dtype in self._dtypes])
-
-
-def _sql_tensor(value: Any, dtype: DType) -> Tensor:
-    """Returns a value of an SQL column as a scalar; NULL is 0, false, or an empty string."""
-    if dtype.name == "string":
-        return text_tensor(value if isinstance(value, bytes) else b"" if value is None else str(value).encode())
-    try:
-        return Tensor(np.array(value or 0, dtype.numpy))
-    except (TypeError, ValueError, OverflowError):
-        raise InvalidArgumentError(f"SqlDataset: a column of {dtype.name} has the value {value!r:.100}.") from None
 
 
 def _regular_file_size(name: str) -> int:

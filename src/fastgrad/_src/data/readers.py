@@ -6,13 +6,11 @@ import contextlib
 import csv
 import functools
 import itertools
-import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from fastgrad._src.core import nest
 from fastgrad._src.core.damaged_file import parser_errors_as_one
 from fastgrad._src.core.dtypes import DType, as_dtype, string
 from fastgrad._src.core.errors import DataLossError, InvalidArgumentError
@@ -23,7 +21,6 @@ from fastgrad._src.data.dataset import AUTOTUNE, Dataset
 from fastgrad._src.data.files import (
     CsvRecords,
     FixedLengthRecords,
-    SqlRows,
     TextLines,
     TFRecords,
     check_compression,
@@ -37,7 +34,6 @@ from fastgrad._src.data.rows import LazyColumnRows
 from fastgrad._src.data.sources import RowSource
 from fastgrad._src.data.transformations import Interleaved
 from fastgrad._src.ops.arguments import as_python_int
-from fastgrad._src.structures.strings.rows import bytes_of
 
 
 class TextLineDataset(Dataset):
@@ -165,36 +161,6 @@ class FixedLengthRecordDataset(Dataset):
             super().__init__(Interleaved(files, made, reads, 1))
         else:
             super().__init__(FixedLengthRecords(files, record, header, footer, compression))
-
-
-class SqlDataset(Dataset):
-    """The rows of the result of a query of a database, each a tuple of scalars.
-
-    Args:
-        driver_name: ``"sqlite"``.
-        data_source_name: the name of the SQLite file, which is opened for reading only.
-        query: the SQL text.
-        output_types: the dtype of each column of the result. NULL becomes 0, false or an empty string.
-
-    Raises:
-        TypeError: an argument is no string or dtype.
-        InvalidArgumentError: ``driver_name`` is another. While iterating: the number of columns is not that of ``output_types``, or a value
-            does not have its dtype.
-        UnknownError: while iterating, the query fails, or the file is no database.
-        NotFoundError: while iterating, the file does not exist.
-    """
-
-    def __init__(self, driver_name: Any, data_source_name: Any, query: Any, output_types: Any) -> None:
-        arguments = {"driver_name": driver_name, "data_source_name": data_source_name, "query": query}
-        driver, database, text = (
-            os.fsdecode(bytes_of("SqlDataset", argument, value)) for argument, value in arguments.items()
-        )
-        if driver != "sqlite":
-            raise InvalidArgumentError(
-                f"SqlDataset: the database type, {driver!r}, is not supported by SqlDataset. The set of supported databases is: {{'sqlite'}}."
-            )
-        dtypes = [as_dtype(dtype) for dtype in nest.flatten(output_types)]
-        super().__init__(SqlRows(database, text, dtypes))
 
 
 class CsvDataset(Dataset):

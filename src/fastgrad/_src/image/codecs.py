@@ -17,7 +17,7 @@ from fastgrad._src.core.errors import InvalidArgumentError, UnimplementedError
 from fastgrad._src.core.operand_errors import InvalidTypeError
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
-from fastgrad._src.files.formats.image_file import decode_image_file, frames_of, pillow_image_module
+from fastgrad._src.files.formats.image_file import decode_image_file, pillow_image_module
 from fastgrad._src.files.formats.png_file import encode_png_file
 from fastgrad._src.image.colors import convert_image_dtype
 from fastgrad._src.ops.arguments import as_python_ints, scalar_of_dtype, tensor_of_dtype
@@ -276,42 +276,6 @@ def decode_bmp(contents: Any, channels: Any = 0, name: str | None = None) -> Ten
         ImportError: Pillow is not installed.
     """
     return _decode("decode_bmp", contents, channels, dtypes.uint8, ("BMP",))
-
-
-def decode_webp(contents: Any, channels: Any = 0, dtype: Any = dtypes.uint8, name: str | None = None) -> Tensor:
-    """The pixels of the frames of a WebP file; a file that is no animation has one.
-
-    Args:
-        contents: a string scalar, the bytes of the file.
-        channels: 3 or 4, that of the file; 0 for those of the file.
-        dtype: uint8.
-        name: kept for TensorFlow's signature.
-
-    Returns:
-        uint8, shape (frames, height, width, channels).
-
-    Raises:
-        InvalidArgumentError: the bytes are no intact WebP file, or ``channels`` or ``dtype`` is another.
-        ImportError: Pillow is not installed.
-    """
-    what = "decode_webp"
-    _check_channels(what, channels, (0, 3, 4))
-    if dtypes.as_dtype(dtype) is not dtypes.uint8:
-        raise InvalidArgumentError(f"{what}: dtype must be uint8, got {dtype!r}.")
-
-    def decoded(data: bytes) -> np.ndarray:
-        image = _pillow_image_of(what, data, ("WEBP",), channels)
-        depth = len(image.getbands())
-        if channels not in (0, depth):
-            raise InvalidArgumentError(
-                f"{what}: Number of channels requested does not match: {channels}, the input has {depth}."
-            )
-        try:
-            return np.stack([np.asarray(frame.convert(image.mode)) for frame in frames_of(image, data, "contents")])
-        except OSError as error:
-            raise InvalidArgumentError(f"{what}: {error}") from None
-
-    return _call_on_host(decoded, [_string_scalar(what, contents)], dtypes.uint8)
 
 
 def decode_and_crop_jpeg(  # noqa: PLR0913  # TensorFlow's arguments

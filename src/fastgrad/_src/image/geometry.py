@@ -17,21 +17,15 @@ from fastgrad._src.core.errors import InvalidArgumentError, OutOfRangeError, Uni
 from fastgrad._src.core.operand_errors import InvalidValueError, check_size
 from fastgrad._src.core.operation import REAL_DTYPES
 from fastgrad._src.core.shape import TensorShape
-from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
+from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.image.resampling import INTERPOLATION_METHODS, resized_axis
 from fastgrad._src.ops import shaping
-from fastgrad._src.ops.arguments import as_python_int, as_python_ints, check_dtype, tensor_of_dtype
-from fastgrad._src.ops.arithmetic import add, maximum, minimum, multiply, subtract
+from fastgrad._src.ops.arguments import as_python_int, as_python_ints, check_dtype
 from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import equal, logical_and
 from fastgrad._src.ops.indexing import gather
 from fastgrad._src.ops.padding import pad
-from fastgrad._src.ops.random_ops import normal, uniform
-from fastgrad._src.ops.reduction import reduce_max, reduce_mean, reduce_min
 from fastgrad._src.ops.reordering import reverse
-from fastgrad._src.ops.selection import where
 from fastgrad._src.ops.shaping import reshape
-from fastgrad._src.ops.statistics import reduce_std
 
 
 class ResizeMethod:
@@ -392,41 +386,14 @@ def extract_patches(images: Any, sizes: Any, strides: Any, rates: Any, padding: 
         OutOfRangeError: a size, stride or rate below 1.
         UnimplementedError: patches over images or channels.
     """
-    return _patches("extract_patches", images, 2, sizes, strides, rates, padding)
-
-
-def extract_volume_patches(input: Any, ksizes: Any, strides: Any, padding: str, name: str | None = None) -> Tensor:
-    """Patches of volumes, as vectors.
-
-    Args:
-        input: shape (batch, planes, rows, columns, channels).
-        ksizes: (1, planes, rows, columns, 1) of a patch.
-        strides: (1, planes, rows, columns, 1) from one patch to the next.
-        padding: as of ``extract_patches``.
-        name: kept for TensorFlow's signature.
-
-    Returns:
-        Shape (batch, planes of patches, rows of patches, columns of patches, product of ``ksizes`` times channels).
-
-    Raises:
-        InvalidArgumentError, OutOfRangeError, UnimplementedError: as of ``extract_patches``.
-    """
-    return _patches("extract_volume_patches", input, 3, ksizes, strides, (1,) * 5, padding)
-
-
-def _patches(caller: str, images: Any, rank: int, sizes: Any, strides: Any, rates: Any, padding: str) -> Tensor:
-    """Returns the patches over ``rank`` spatial dimensions."""
     x = convert_to_tensor(images)
-    if x._array.ndim != rank + 2:
-        raise InvalidArgumentError(
-            f"{caller}: input must be {rank + 2}-dimensional, got {TensorShape(x._array.shape)}."
-        )
+    if x._array.ndim != 4:
+        raise InvalidArgumentError(f"extract_patches: input must be 4-dimensional, got {TensorShape(x._array.shape)}.")
     windows = []
     for what, value in (("sizes", sizes), ("strides", strides), ("rates", rates)):
-        numbers = as_python_ints(value, f"{caller}: {what}")
-        order = "(1, rows, columns, 1)" if rank == 2 else "(1, planes, rows, columns, 1)"
-        message = f"{caller}: {what} must be {order}, all above 0, got {value!r}."
-        if len(numbers) != rank + 2:
+        numbers = as_python_ints(value, f"extract_patches: {what}")
+        message = f"extract_patches: {what} must be (1, rows, columns, 1), all above 0, got {value!r}."
+        if len(numbers) != 4:
             raise InvalidArgumentError(message)
         if min(numbers) < 1:
             raise OutOfRangeError(message)
@@ -434,7 +401,7 @@ def _patches(caller: str, images: Any, rank: int, sizes: Any, strides: Any, rate
             raise UnimplementedError(message)
         windows.append(numbers[1:-1])
     if padding not in ("SAME", "VALID"):
-        raise InvalidValueError(f"{caller}: padding must be 'SAME' or 'VALID', got {padding!r}.")
+        raise InvalidValueError(f"extract_patches: padding must be 'SAME' or 'VALID', got {padding!r}.")
     counts: list[int] = []
     positions = []
     paddings = [(0, 0)]
@@ -449,7 +416,7 @@ def _patches(caller: str, images: Any, rank: int, sizes: Any, strides: Any, rate
                 length - extent + stride <= -stride
             ):  # TensorFlow rounds towards 0: a patch that is a little too large is none
                 raise InvalidArgumentError(
-                    f"{caller}: a patch of {extent} rows or columns is too large for an image of {length}, with stride "
+                    f"extract_patches: a patch of {extent} rows or columns is too large for an image of {length}, with stride "
                     f"{stride} and padding 'VALID'; padding 'SAME' takes it."
                 )
         counts.append(count)
@@ -460,76 +427,5 @@ def _patches(caller: str, images: Any, rank: int, sizes: Any, strides: Any, rate
     batch, channels = x._array.shape[0], x._array.shape[-1]
     for dimension, numbers in enumerate(positions):
         x = gather(x, numbers, axis=1 + 2 * dimension)
-    outer = range(1, 2 * rank, 2)
-    x = shaping.transpose(x, [0, *outer, *(axis + 1 for axis in outer), 2 * rank + 1])
+    x = shaping.transpose(x, [0, 1, 3, 2, 4, 5])
     return reshape(x, (batch, *counts, math.prod(windows[0]) * channels))
-
-
-def extract_glimpse(
-    input: Any,
-    size: Any,
-    offsets: Any,
-    centered: bool = True,
-    normalized: bool = True,
-    noise: str = "uniform",
-    name: str | None = None,
-) -> Tensor:
-    """A window of each image of a batch, with noise where it leaves the image.
-
-    Args:
-        input: floats, shape (batch, height, width, channels).
-        size: (height, width) of the window.
-        offsets: float32, shape (batch, 2): the point (y, x) of each window. It is the centre of the window if ``centered`` and
-            ``normalized``; otherwise its first row and column.
-        centered: whether offsets count from the centre of the image; otherwise from its first pixel.
-        normalized: whether offsets are fractions of the image, in [-1, 1] if ``centered``, otherwise in [0, 1]; if not, pixels.
-        noise: ``"uniform"``, between the least and the greatest value of the image; ``"gaussian"``, with the image's mean and
-            standard deviation; or ``"zero"``.
-        name: kept for TensorFlow's signature.
-
-    Returns:
-        Shape (batch, height, width, channels) with the size of the window.
-
-    Raises:
-        InvalidArgumentError: other shapes, or another ``noise``.
-    """
-    x, places = convert_to_tensor(input), tensor_of_dtype(offsets, dtypes.float32, "extract_glimpse", "offsets")
-    sizes = as_python_ints(size, "extract_glimpse: size")
-    if x._array.ndim != 4:
-        raise InvalidArgumentError(f"extract_glimpse: input must be 4-dimensional, got {TensorShape(x._array.shape)}.")
-    shape = x._array.shape
-    if len(sizes) != 2 or places._array.shape != (shape[0], 2):
-        raise InvalidArgumentError(
-            "extract_glimpse: size must be two numbers, and offsets two for each image, got "
-            f"{size!r} and shape {TensorShape(places._array.shape)}."
-        )
-    if noise not in ("uniform", "gaussian", "zero"):
-        raise InvalidArgumentError(f"extract_glimpse: noise must be 'uniform', 'gaussian' or 'zero', got {noise!r}.")
-    check_size("extract_glimpse", (shape[0], *sizes, shape[3]), x._array.dtype)
-    lengths, window = (np.array(pair, np.float32) for pair in (shape[1:3], sizes))
-    if normalized:
-        places = multiply(places, constant_tensor(lengths / np.float32(2 if centered else 1)))
-    if centered:
-        places = add(places, constant_tensor((lengths - window) / 2 if normalized else lengths / 2))
-    starts = cast(places, dtypes.int32)
-    is_inside = None
-    pixels = x
-    for axis, (length, part) in enumerate(zip(shape[1:3], sizes, strict=True), 1):
-        positions = add(starts[:, axis - 1 : axis], constant_tensor(np.arange(part, dtype=np.int32)))
-        limits = constant_tensor(np.int32(0)), constant_tensor(np.int32(length - 1))
-        clipped = minimum(maximum(positions, limits[0]), limits[1])
-        pixels = gather(pixels, clipped, axis=axis, batch_dims=1)
-        inside = reshape(equal(positions, clipped), (shape[0], *[part if other == axis else 1 for other in (1, 2)], 1))
-        is_inside = inside if is_inside is None else logical_and(is_inside, inside)
-    return where(is_inside, pixels, _fill_values(x, (shape[0], *sizes, shape[3]), noise))
-
-
-def _fill_values(x: Tensor, shape: Sequence[int], noise: str) -> Tensor:
-    if noise == "zero":
-        return constant_tensor(np.zeros((), x._array.dtype))
-    axes = [1, 2, 3]
-    if noise == "gaussian":
-        mean, deviation = reduce_mean(x, axes, keepdims=True), reduce_std(x, axes, keepdims=True)
-        return add(mean, multiply(normal(shape, dtype=x.dtype), deviation))
-    low, high = reduce_min(x, axes, keepdims=True), reduce_max(x, axes, keepdims=True)
-    return add(low, multiply(uniform(shape, dtype=x.dtype), subtract(high, low)))

@@ -19,26 +19,19 @@ from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.image.colors import convert_image_dtype
 from fastgrad._src.kernels.convolution.resampling import LEAST_VECTOR_WIDTH, window_sums
 from fastgrad._src.kernels.runtime.launch import Constant, Input, Launches, Output, Spec, single_launch
-from fastgrad._src.ops import arithmetic, power
-from fastgrad._src.ops.activation import relu
-from fastgrad._src.ops.arguments import as_python_int, tensor_of_dtype
+from fastgrad._src.ops import arithmetic
+from fastgrad._src.ops.arguments import as_python_int
 from fastgrad._src.ops.arithmetic import add, multiply, squared_difference, subtract
 from fastgrad._src.ops.batching import shift_axes_rule
 from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.convolution import depthwise_conv2d
 from fastgrad._src.ops.division import divide
 from fastgrad._src.ops.exponential import log
-from fastgrad._src.ops.joining import stack
 from fastgrad._src.ops.kernel_launches import KERNEL_FLOATS, kernel_operation
 from fastgrad._src.ops.padding import pad
-from fastgrad._src.ops.pooling import avg_pool2d
 from fastgrad._src.ops.power import square
-from fastgrad._src.ops.reduction import reduce_mean, reduce_prod, reduce_sum
+from fastgrad._src.ops.reduction import reduce_mean, reduce_sum
 from fastgrad._src.ops.shaping import reshape
-
-_MSSSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""The exponents of Wang, Simoncelli and Bovik, "Multi-scale structural similarity for image quality assessment" (2003)."""
-
 
 # ---- neighbouring pixels ------------------------------------------------------------------------------
 
@@ -258,55 +251,3 @@ def ssim(
     luminance, structure = _similarities("ssim", x, y, greatest, window, k1, k2)
     similarity = multiply(luminance, structure)
     return reduce_mean(similarity if return_index_map else reduce_mean(similarity, [-3, -2]), [-1])
-
-
-def ssim_multiscale(
-    img1: Any,
-    img2: Any,
-    max_val: Any,
-    power_factors: Any = _MSSSIM_WEIGHTS,
-    filter_size: int = 11,
-    filter_sigma: float = 1.5,
-    k1: float = 0.01,
-    k2: float = 0.03,
-) -> Tensor:
-    """The product of structural similarities at several scales, each half as large as the one before.
-
-    Args:
-        img1, img2, max_val, filter_size, filter_sigma, k1, k2: as for ``ssim``.
-        power_factors: the exponent of each scale.
-
-    Returns:
-        float32, of the shape of the axes before the last three.
-
-    Raises:
-        ValueError: the shapes are not compatible.
-        InvalidArgumentError: images smaller than the window at some scale, or an empty window.
-    """
-    x, y, greatest = _checked_image_pair("ssim_multiscale", (img1, img2), max_val)
-    window = _gaussian_window("ssim_multiscale", (x, y), filter_size, filter_sigma)
-    if power_factors is None:
-        raise TypeError("ssim_multiscale: Argument `power_factors` must be a vector of numbers, got None.")
-    exponents = tensor_of_dtype(power_factors, dtypes.float32, "ssim_multiscale", "power_factors")
-    if exponents._array.ndim != 1:
-        raise InvalidValueError(f"ssim_multiscale: `power_factors` must be a vector, got shape {exponents.shape}.")
-    factors: list[Tensor] = []
-    scales = exponents._array.shape[0]
-    for scale in range(scales):
-        if scale:
-            x, y = _downsample_by_two(x), _downsample_by_two(y)
-        luminance, structure = _similarities("ssim_multiscale", x, y, greatest, window, k1, k2)
-        last = scale == scales - 1
-        factors.append(relu(reduce_mean(multiply(luminance, structure) if last else structure, [-3, -2])))
-    return reduce_mean(reduce_prod(power.pow(stack(factors, axis=-1), exponents), [-1]), [-1])
-
-
-def _downsample_by_two(x: Tensor) -> Tensor:
-    """Returns the means of blocks of 2 by 2 pixels; an odd last row or column counts twice."""
-    shape = x._array.shape
-    flat = reshape(x, (-1, *shape[-3:]))
-    odd_rows, odd_columns = shape[-3] % 2, shape[-2] % 2
-    if odd_rows or odd_columns:
-        flat = pad(flat, [(0, 0), (0, odd_rows), (0, odd_columns), (0, 0)], mode="SYMMETRIC")
-    halves = avg_pool2d(flat, 2, 2, "VALID")
-    return reshape(halves, (*shape[:-3], *halves._array.shape[1:]))

@@ -29,11 +29,11 @@ from fastgrad._src.ops.shaping import reshape
 
 
 @with_half_floats
-def _suppression_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count: int, are_overlaps: bool) -> Launches:
+def _suppression_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count: int) -> Launches:
     scores = inputs[1]
     (size,) = scores.shape
     arrays = *map(Input, range(5)), Scratch(0), Scratch(1), *map(Output, range(3))
-    launch = Launch(select_boxes[scores.dtype], (*arrays, size, count, int(are_overlaps)), unit_cost=3.0 * size * count)
+    launch = Launch(select_boxes[scores.dtype], (*arrays, size, count), unit_cost=3.0 * size * count)
     return Launches((launch,), ((scores.dtype, size), (np.dtype(np.int32), size)))
 
 
@@ -42,7 +42,7 @@ _suppression: Operation = kernel_operation(
     Form.FUSED,
     launches=_suppression_launches,
     dtypes=FLOAT_DTYPES,
-    result=lambda boxes, scores, *thresholds, count, are_overlaps: (
+    result=lambda boxes, scores, *thresholds, count: (
         ArraySpec((count,), np.dtype(np.int32)),
         ArraySpec((count,), scores.dtype),
         ArraySpec((), np.dtype(np.int32)),
@@ -66,32 +66,27 @@ def _call_suppression(
     scores: Any,
     max_output_size: Any,
     thresholds: tuple[Any, Any, Any],
-    are_overlaps: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     corners, numbers = _checked_boxes_and_scores(name, boxes, scores)
     count = corners._array.shape[0] if corners._array.ndim else 0
-    columns = count if are_overlaps else 4
-    if corners._array.shape != (count, columns) or numbers._array.shape != (count,):
-        what = "overlaps must be square" if are_overlaps else "boxes must have 4 columns"
+    if corners._array.shape != (count, 4) or numbers._array.shape != (count,):
         raise InvalidArgumentError(
-            f"{name}: {what}, and scores must have one number for each box; got "
+            f"{name}: boxes must have 4 columns, and scores must have one number for each box; got "
             f"{TensorShape(corners._array.shape)} and {TensorShape(numbers._array.shape)}."
         )
     limit = as_python_int(max_output_size, f"{name}: max_output_size")
     if limit < 0:
         raise InvalidArgumentError(f"{name}: max_output_size must be non-negative, got {limit}.")
-    arguments = ("overlap_threshold" if are_overlaps else "iou_threshold", "score_threshold", "soft_nms_sigma")
+    arguments = ("iou_threshold", "score_threshold", "soft_nms_sigma")
     values = [
         scalar_of_dtype(value, dtypes.float32, name, argument)
         for value, argument in zip(thresholds, arguments, strict=True)
     ]
     if not values[2]._elements() >= 0:
         raise InvalidArgumentError(f"{name}: soft_nms_sigma must not be negative, got {thresholds[2]}.")
-    if not are_overlaps and not 0 <= values[0]._elements() <= 1:
+    if not 0 <= values[0]._elements() <= 1:
         raise InvalidArgumentError(f"{name}: iou_threshold must be in [0, 1], got {thresholds[0]}.")
-    indices, selected_scores, valid = _suppression(
-        corners, numbers, *values, count=min(limit, count), are_overlaps=are_overlaps
-    )
+    indices, selected_scores, valid = _suppression(corners, numbers, *values, count=min(limit, count))
     is_valid = less(constant_tensor(np.arange(min(limit, count), dtype=np.int32)), valid)
     return indices, selected_scores, is_valid
 
@@ -158,35 +153,6 @@ def non_max_suppression_with_scores(
     return boolean_mask(indices, is_valid), boolean_mask(selected_scores, is_valid)
 
 
-def non_max_suppression_overlaps(
-    overlaps: Any,
-    scores: Any,
-    max_output_size: Any,
-    overlap_threshold: Any = 0.5,
-    score_threshold: Any = float("-inf"),
-    name: str | None = None,
-) -> Tensor:
-    """``non_max_suppression`` with any measure of overlap.
-
-    Args:
-        overlaps: floats, shape (boxes, boxes).
-        scores, max_output_size, score_threshold, name: as for ``non_max_suppression``.
-        overlap_threshold: the overlap with a selected box above which a box is left out.
-
-    Raises:
-        InvalidArgumentError: other shapes, or a negative size.
-    """
-    indices, _, is_valid = _call_suppression(
-        "non_max_suppression_overlaps",
-        overlaps,
-        scores,
-        max_output_size,
-        (overlap_threshold, score_threshold, 0.0),
-        are_overlaps=True,
-    )
-    return boolean_mask(indices, is_valid)
-
-
 # ---- batches ------------------------------------------------------------------------------------------
 
 
@@ -217,7 +183,7 @@ def _run_combined(
             class_boxes = boxes[image, :, number if boxes.shape[2] > 1 else 0]
             arrays = class_boxes, scores[image, :, number], threshold, score_threshold, np.zeros((), np.float32)
             size = min(per_class, len(class_boxes))
-            indices, chosen_scores, found = _suppression.run(*arrays, count=size, are_overlaps=False)
+            indices, chosen_scores, found = _suppression.run(*arrays, count=size)
             detections += [(chosen_scores[place], number, class_boxes[indices[place]]) for place in range(int(found))]
         detections.sort(key=lambda detection: -detection[0])
         valid[image] = len(detections[:count])

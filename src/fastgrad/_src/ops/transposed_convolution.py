@@ -1,4 +1,4 @@
-"""Transposed convolutions, and the gradients of depthwise convolutions as functions."""
+"""Transposed convolutions."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ from typing import Any
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operation import FLOAT_DTYPES
 from fastgrad._src.core.tensor import Tensor
-from fastgrad._src.ops.arguments import as_python_ints, check_dtype, tensors_of
+from fastgrad._src.ops.arguments import as_python_ints
 from fastgrad._src.ops.convolution import (
-    backprop_filter,
     backprop_input,
     check_channels,
     check_padding_is_string,
     checked_operands,
     window_attributes,
 )
-from fastgrad._src.ops.shaping import reshape
 from fastgrad._src.ops.windows import Sizes, channels_come_first, channels_to_end, output_sizes, restore_channels
 
 
@@ -178,76 +176,3 @@ def atrous_conv2d_transpose(
     """
     check_padding_is_string("atrous_conv2d_transpose", padding)
     return conv2d_transpose(value, filters, output_shape, 1, padding, dilations=rate)
-
-
-def depthwise_conv2d_backprop_input(
-    input_sizes: Any,
-    filter: Any,
-    out_backprop: Any,
-    strides: Any,
-    padding: Any,
-    data_format: str = "NHWC",
-    dilations: Any = (1, 1, 1, 1),
-    name: str | None = None,
-) -> Tensor:
-    """The cotangent of the input of ``tf.nn.depthwise_conv2d``, given the cotangent of its result.
-
-    Args:
-        input_sizes: the shape of the input.
-        filter: shape (height, width, channels, filters per channel).
-        out_backprop: the cotangent of the result.
-        strides, padding, data_format, dilations: as in ``tf.nn.conv2d``.
-        name: kept for TensorFlow's signature.
-
-    Raises:
-        InvalidArgumentError, ValueError: as in ``tf.nn.conv2d_transpose``.
-    """
-    what = "depthwise_conv2d_backprop_input"
-    g, w = checked_operands(what, out_backprop, filter, 2, FLOAT_DTYPES)
-    w = reshape(w, (*w._array.shape[:2], 1, -1))
-    shape = as_python_ints(input_sizes, f"{what}: input_sizes")
-    return _convolution_transpose(what, g, w, shape, strides, padding, data_format, dilations)
-
-
-def depthwise_conv2d_backprop_filter(
-    input: Any,
-    filter_sizes: Any,
-    out_backprop: Any,
-    strides: Any,
-    padding: Any,
-    data_format: str = "NHWC",
-    dilations: Any = (1, 1, 1, 1),
-    name: str | None = None,
-) -> Tensor:
-    """The cotangent of the filter of ``tf.nn.depthwise_conv2d``, given the cotangent of its result.
-
-    Args:
-        input: shape (batch, height, width, channels), float.
-        filter_sizes: the shape of the filter.
-        out_backprop: the cotangent of the result.
-        strides, padding, data_format, dilations: as in ``tf.nn.conv2d``.
-        name: kept for TensorFlow's signature.
-
-    Raises:
-        InvalidArgumentError, ValueError: shapes do not fit.
-    """
-    what = "depthwise_conv2d_backprop_filter"
-    shape = as_python_ints(filter_sizes, f"{what}: filter_sizes")
-    x, g = tensors_of((input, out_backprop), what)
-    check_dtype(what, x._array.dtype, FLOAT_DTYPES)
-    if len(shape) != 4 or x._array.ndim != 4 or g._array.ndim != 4 or min(shape) < 1:
-        raise InvalidArgumentError(
-            f"{what}: input, filter and out_backprop must have 4 dimensions, got shapes {list(x._array.shape)}, "
-            f"{list(shape)} and {list(g._array.shape)}."
-        )
-    channels_first = channels_come_first(data_format, 2, what)
-    x, g = channels_to_end(x, 2, channels_first), channels_to_end(g, 2, channels_first)
-    window = window_attributes(what, x._array.shape, shape, strides, padding, dilations, channels_first)
-    outputs = output_sizes(x._array.shape[1:-1], shape[:2], name=what, **window)
-    if g._array.shape != (x._array.shape[0], *outputs, shape[2] * shape[3]) or x._array.shape[-1] != shape[2]:
-        raise InvalidArgumentError(
-            f"{what}: an input of shape {list(x._array.shape)} and a filter of shape {list(shape)} do not give "
-            f"out_backprop's shape {list(g._array.shape)}."
-        )
-    merged = (*shape[:2], 1, shape[2] * shape[3])
-    return reshape(backprop_filter(x, g, filter_shape=merged, **window), shape)

@@ -1,4 +1,4 @@
-"""Frames of signals and their spectra: frame, overlap_and_add, stft, inverse_stft, mdct, inverse_mdct.
+"""Frames of signals and their spectra: frame, overlap_and_add, stft, inverse_stft.
 
 The formulas are those of ``tf.signal``.
 """
@@ -19,12 +19,10 @@ from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.ops.arguments import nonnegative_axis
 from fastgrad._src.ops.arithmetic import multiply
 from fastgrad._src.ops.indexing import gather
-from fastgrad._src.ops.joining import concat, split
 from fastgrad._src.ops.padding import pad
-from fastgrad._src.ops.reordering import reverse
 from fastgrad._src.ops.shaping import reshape
-from fastgrad._src.signal.fourier import check_real_dtype, dct, irfft, rfft
-from fastgrad._src.signal.windows import hann_window, integer_from, scalar_integer, vorbis_window
+from fastgrad._src.signal.fourier import irfft, rfft
+from fastgrad._src.signal.windows import hann_window, integer_from, scalar_integer
 
 WindowFunction = Callable[..., Any]
 """Takes a length, and a dtype by keyword; returns a window."""
@@ -242,74 +240,3 @@ def inverse_stft(
     if window_fn is not None:
         frames = multiply(frames, _call_window_fn("inverse_stft", window_fn, length, frames.dtype))
     return overlap_and_add(frames, frame_step)
-
-
-def mdct(
-    signals: Any,
-    frame_length: Any,
-    window_fn: WindowFunction | None = vorbis_window,
-    pad_end: bool = False,
-    norm: str | None = None,
-    name: str | None = None,
-) -> Tensor:
-    """The modified discrete cosine transform, of frames that overlap by half.
-
-    Args:
-        signals: float32 or float64, shape (..., samples).
-        frame_length: a multiple of 4.
-        window_fn: takes a length, and a dtype by keyword; None for a factor of sqrt(1/2).
-        pad_end: as for ``frame``.
-        norm: as for ``dct``.
-        name: kept for TensorFlow's signature.
-
-    Returns:
-        Shape (..., frames, frame_length // 2).
-
-    Raises:
-        TypeError: another dtype, or ``window_fn`` can't be called.
-        ValueError: ``frame_length`` is no multiple of 4, or as for ``frame`` and ``dct``.
-        InvalidArgumentError: ``frame_length`` is not positive.
-    """
-    length = scalar_integer(frame_length, "mdct: frame_length")
-    if length % 4:
-        raise ValueError(f"mdct: The frame length must be a multiple of 4, got {length}.")
-    integer_from(length, 1, "mdct: frame_length")
-    frames = frame(signals, length, length // 2, pad_end)
-    a, b, c, d = split(_apply_window("mdct", frames, window_fn), 4, axis=-1)
-    return dct(concat([-reverse(c, [-1]) - d, a - reverse(b, [-1])], -1), type=4, norm=norm)
-
-
-def inverse_mdct(
-    mdcts: Any, window_fn: WindowFunction | None = vorbis_window, norm: str | None = None, name: str | None = None
-) -> Tensor:
-    """The inverse of ``mdct``.
-
-    Args:
-        mdcts: float32 or float64, shape (..., frames, half of the frames' length).
-        window_fn, norm, name: as for ``mdct``.
-
-    Returns:
-        Shape (..., samples).
-
-    Raises:
-        TypeError: another dtype, or ``window_fn`` can't be called.
-        ValueError: ``mdcts`` has no frames, or another norm.
-    """
-    x = convert_to_tensor(mdcts)
-    _check_rank("inverse_mdct", x, 2)
-    half = x._array.shape[-1]
-    if not half:  # frames of no samples
-        check_real_dtype("inverse_mdct", x)
-        return reshape(x, (*x._array.shape[:-2], 0))
-    values = dct(x, type=4, norm=norm)
-    if norm is None:
-        values = multiply(values, constant_tensor(np.asarray(0.5 / half, x._array.dtype)))
-    first, second = split(values, 2, axis=-1)
-    frames = concat([second, -reverse(second, [-1]), -reverse(first, [-1]), -first], -1)
-    return overlap_and_add(_apply_window("inverse_mdct", frames, window_fn), half)
-
-
-def _apply_window(name: str, frames: Tensor, window_fn: WindowFunction | None) -> Tensor:
-    if window_fn is None:
-        return multiply(frames, constant_tensor(np.asarray(math.sqrt(0.5), frames._array.dtype)))
-    return multiply(frames, _call_window_fn(name, window_fn, frames._array.shape[-1], frames.dtype))

@@ -1,4 +1,4 @@
-"""Windows of signals, and the mel scale: hann_window, kaiser_window, vorbis_window, linear_to_mel_weight_matrix ...
+"""Windows of signals, and the mel scale: hann_window, kaiser_window, linear_to_mel_weight_matrix ...
 
 The formulas are those of ``tf.signal``. Windows are constants; NumPy computes them in float64.
 """
@@ -99,35 +99,14 @@ def _raised_cosine_window(name: str, window_length: Any, periodic: Any, dtype: A
 def kaiser_window(window_length: Any, beta: Any = 12.0, dtype: Any = dtypes.float32, name: str | None = None) -> Tensor:
     """A Kaiser window with shape parameter ``beta``; other arguments, result and errors as for ``hann_window``."""
     length, dtype = _length_and_dtype("kaiser_window", window_length, dtype)
-    return _window_tensor(_kaiser_values("kaiser_window", length, _checked_beta("kaiser_window", beta)), dtype)
-
-
-def _kaiser_values(name: str, length: int, beta: float) -> np.ndarray:
+    number = _checked_beta("kaiser_window", beta)
     if length == 1:
-        return np.ones(1)
+        return _window_tensor(np.ones(1), dtype)
     half = (length - 1) / 2
     from scipy import special  # a slow import, which other windows do not need
 
-    root = beta * np.sqrt(np.maximum(1 - np.square((numbers_below(length, name) - half) / half), 0))
-    return np.asarray(np.exp(root - beta) * special.i0e(root) / special.i0e(beta))
-
-
-def kaiser_bessel_derived_window(
-    window_length: Any, beta: Any = 12.0, dtype: Any = dtypes.float32, name: str | None = None
-) -> Tensor:
-    """A Kaiser-Bessel derived window, for ``mdct``; arguments, result and errors as for ``kaiser_window``."""
-    label = "kaiser_bessel_derived_window"
-    length, dtype = _length_and_dtype(label, window_length, dtype)
-    sums = np.cumsum(_kaiser_values(label, length // 2 + 1, _checked_beta(label, beta)))
-    half = np.sqrt(sums[:-1] / sums[-1])
-    return _window_tensor(np.concatenate([half, half[::-1]]), dtype)
-
-
-def vorbis_window(window_length: Any, dtype: Any = dtypes.float32, name: str | None = None) -> Tensor:
-    """The power complementary window of Vorbis, for ``mdct``; arguments, result and errors as for ``hann_window``."""
-    length, dtype = _length_and_dtype("vorbis_window", window_length, dtype)
-    sines = np.sin(math.pi / max(length, 1) * (numbers_below(length, "vorbis_window") + 0.5))
-    return _window_tensor(np.sin(math.pi / 2 * sines**2), dtype)
+    root = number * np.sqrt(np.maximum(1 - np.square((numbers_below(length, "kaiser_window") - half) / half), 0))
+    return _window_tensor(np.exp(root - number) * special.i0e(root) / special.i0e(number), dtype)
 
 
 def _mel_of_hertz(hertz: Any) -> np.ndarray:

@@ -103,10 +103,6 @@ for name, (function, shape) in MOVES.items():
 CASES |= {
     "sort of ties": edge(lambda tf, x: tf.sort(x), TIES),
     "sort of ties downwards": edge(lambda tf, x: tf.sort(x, direction="DESCENDING"), TIES),
-    "math.approx_max_k": at(
-        lambda tf, x: tf.math.approx_max_k(x, 2)[0] ** 2, normal(2, 4), dtypes=("float32",), order=1
-    ),
-    "nn.approx_min_k": at(lambda tf, x: tf.nn.approx_min_k(x, 2)[0] ** 2, normal(2, 4), dtypes=("float32",), order=1),
     "math.top_k of ties": edge(lambda tf, x: tf.math.top_k(x, 2)[0] ** 2, TIES, dtypes=FLOATS),
     "linalg.set_diag": at(lambda tf, x, d: tf.linalg.set_diag(x, d) ** 2, normal(2, 3, 3), normal(2, 3), dtypes=REAL),
     "linalg.set_diag of bands": at(

@@ -1,4 +1,4 @@
-"""Fourier transforms, matrices of few diagonals, sparse matrices."""
+"""Fourier transforms, sparse matrices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from ..case import Case, at, normal
 
 FLOATS = ("float64", "float32")
 INDICES = np.array([[0, 1], [1, 0], [1, 2], [3, 1]])
-DIAGONALS = normal(3, 4) + np.array([[0.0], [4.0], [0.0]])
 
 
 def parts(tf: Any, z: Any) -> Any:
@@ -44,19 +43,6 @@ CASES |= {
     "signal.dct": at(lambda tf, x: tf.signal.dct(x, norm="ortho"), normal(2, 5), dtypes=FLOATS),
     "signal.stft": at(lambda tf, x: parts(tf, tf.signal.stft(x, 4, 2)), normal(2, 9)),
     "signal.overlap_and_add": at(lambda tf, x: tf.signal.overlap_and_add(x, 2), normal(2, 3, 5)),
-    "signal.mdct": at(lambda tf, x: tf.signal.mdct(x, 4), normal(2, 8)),
-    "linalg.tridiagonal_solve": at(
-        lambda tf, d, b: tf.linalg.tridiagonal_solve(d, b), DIAGONALS, normal(4, 2), dtypes=FLOATS
-    ),
-    "linalg.tridiagonal_matmul": at(
-        lambda tf, d, b: tf.linalg.tridiagonal_matmul(d, b), DIAGONALS, normal(4, 2), dtypes=FLOATS
-    ),
-    "linalg.banded_triangular_solve": at(
-        lambda tf, d, b: tf.linalg.banded_triangular_solve(d, b),
-        normal(2, 4) + np.array([[3.0], [0.0]]),
-        normal(4, 2),
-        dtypes=FLOATS,
-    ),
     "sparse.sparse_dense_matmul": at(
         lambda tf, v, b: tf.sparse.sparse_dense_matmul(sparse(tf, v, 4, 3), b), normal(4), normal(3, 2), dtypes=FLOATS
     ),

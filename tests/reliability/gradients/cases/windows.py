@@ -95,16 +95,6 @@ CASES |= {
         normal(2, 2, 2, 1, seed=1),
         normal(1, 1, 2, 3, seed=2),
     ),
-    "nn.depthwise_conv2d_backprop_filter": at(
-        lambda tf, x, g: tf.nn.depthwise_conv2d_backprop_filter(x, [2, 2, 2, 1], g, [1, 1, 1, 1], "SAME"),
-        normal(1, 3, 3, 2),
-        normal(1, 3, 3, 2, seed=1),
-    ),
-    "nn.depthwise_conv2d_backprop_input": at(
-        lambda tf, w, g: tf.nn.depthwise_conv2d_backprop_input([1, 3, 3, 2], w, g, [1, 1, 1, 1], "SAME"),
-        normal(2, 2, 2, 1),
-        normal(1, 3, 3, 2, seed=1),
-    ),
     "nn.conv2d of no images": edge(
         lambda tf, x, w: tf.nn.conv2d(x, w, 1, "SAME"), np.zeros((0, 3, 3, 1)), normal(2, 2, 1, 2), dtypes=FLOATS
     ),
@@ -122,8 +112,4 @@ def _morphed(name: str) -> Any:
 CASES |= {
     "nn.dilation2d": at(_morphed("dilation2d"), normal(1, 3, 4, 2), normal(2, 2, 2, seed=1), dtypes=FLOATS, order=1),
     "nn.erosion2d": at(_morphed("erosion2d"), normal(1, 3, 4, 2), normal(2, 2, 2, seed=1), dtypes=FLOATS, order=1),
-    "extract_volume_patches": at(
-        lambda tf, x: tf.extract_volume_patches(x, [1, 2, 2, 1, 1], [1, 1, 2, 1, 1], "VALID") ** 2,
-        normal(1, 3, 3, 2, 1),
-    ),
 }

@@ -24,7 +24,6 @@ from fastgrad._src.ops.exponential import sigmoid
 from fastgrad._src.ops.normalization import local_response_normalization
 from fastgrad._src.ops.pooling import avg_pool3d, max_pool3d
 from fastgrad._src.ops.power import square
-from fastgrad._src.ops.shaping import squeeze
 from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
 
 # The arguments of rows have TensorFlow's names, some of which are those of Python's functions.
@@ -172,10 +171,6 @@ _declare_operations(
 )
 _declare_operations(lambda input, diagonal, k: (input, diagonal, "set_diag", k, "LEFT_LEFT"), MatrixSetDiagV2="linalg.set_diag")
 _declare_operations(
-    lambda superdiag, maindiag, subdiag, rhs: ([squeeze(diagonal, -2) for diagonal in (superdiag, maindiag,
-    subdiag)], rhs, "sequence"), TridiagonalMatMul="linalg.tridiagonal_matmul"
-)
-_declare_operations(
     lambda a, b, transpose_a=False, transpose_b=False, a_is_sparse=False, b_is_sparse=False: (a, b, transpose_a,
     transpose_b), SparseMatMul="linalg.matmul"
 )
@@ -189,10 +184,6 @@ _declare_operations(lambda input, adjoint=False: ..., MatrixInverse="linalg.inv"
 _declare_operations(lambda matrix, rhs, adjoint=False: ..., MatrixSolve="linalg.solve")
 _declare_operations(lambda matrix, rhs, lower=True, adjoint=False: ..., MatrixTriangularSolve="linalg.triangular_solve")
 _declare_operations(lambda matrix, rhs, l2_regularizer, fast=True: ..., MatrixSolveLs="linalg.lstsq")
-_declare_operations(
-    lambda diagonals, rhs, partial_pivoting=True, perturb_singular=False: (diagonals, rhs, "compact", False, False,
-    None, partial_pivoting, perturb_singular), TridiagonalSolve="linalg.tridiagonal_solve"
-)
 _declare_operations(
     lambda a_indices, a_values, a_shape, b, adjoint_a=False, adjoint_b=False: (SparseTensor(a_indices, a_values,
     a_shape), b, adjoint_a, adjoint_b), SparseTensorDenseMatMul="sparse.sparse_dense_matmul"
@@ -420,7 +411,6 @@ _declare_operations(lambda input, fft_length, Tcomplex=dtypes.complex64: (input,
 _declare_operations(lambda input, fft_length, Treal=dtypes.float32: (input, fft_length), IRFFT="signal.irfft", IRFFT2D="signal.irfft2d")
 _declare_operations(lambda input, fft_length, Tcomplex=dtypes.complex64: (input, fft_length), RFFT3D="signal.rfft3d")
 _declare_operations(lambda input, fft_length, Treal=dtypes.float32: (input, fft_length), IRFFT3D="signal.irfft3d")
-_declare_operations(lambda input, ksizes, strides, padding: ..., ExtractVolumePatches="extract_volume_patches")
 _declare_operations(lambda images: ..., HSVToRGB="image.hsv_to_rgb", RGBToHSV="image.rgb_to_hsv")
 _declare_operations(lambda images, delta: ..., AdjustHue="image.adjust_hue")
 _declare_operations(lambda images, scale: ..., AdjustSaturation="image.adjust_saturation")
@@ -469,10 +459,6 @@ _declare_operations(
     lambda boxes, scores, max_output_size, iou_threshold, score_threshold, soft_nms_sigma,
     pad_to_max_output_size=False: ..., "selected_indices selected_scores valid_outputs",
     NonMaxSuppressionV5=composed_images.suppressed
-)
-_declare_operations(
-    lambda overlaps, scores, max_output_size, overlap_threshold, score_threshold: ...,
-    NonMaxSuppressionWithOverlaps="image.non_max_suppression_overlaps"
 )
 _declare_operations(
     lambda boxes, scores, max_output_size_per_class, max_total_size, iou_threshold, score_threshold,

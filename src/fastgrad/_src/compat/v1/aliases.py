@@ -23,7 +23,7 @@ _AS_IN_TF = _split_names(
     "VariableSynchronization abs acos acosh add add_n argsort as_dtype as_string asin asinh atan atan2 atanh bfloat16 bitcast bool "
     "broadcast_dynamic_shape broadcast_static_shape broadcast_to case cast clip_by_global_norm clip_by_norm clip_by_value complex "
     "complex128 complex64 concat control_dependencies cos cosh cumsum custom_gradient device divide double dynamic_partition "
-    "dynamic_stitch edit_distance einsum ensure_shape equal exp extract_volume_patches eye fftnd fill float16 float32 float64 floor "
+    "dynamic_stitch edit_distance einsum ensure_shape equal exp eye fftnd fill float16 float32 float64 floor "
     "foldl foldr function get_logger get_static_value grad_pass_through greater greater_equal group guarantee_const half "
     "histogram_fixed_width histogram_fixed_width_bins identity identity_n ifftnd init_scope int16 int32 int64 int8 irfftnd "
     "is_symbolic_tensor is_tensor less less_equal linspace logical_and logical_not logical_or map_fn matmul matrix_square_root maximum "
@@ -46,10 +46,10 @@ _NAMESPACES_OF_TF_1 = ("gfile", "initializers", "losses", "manip", "metrics", "p
 """Namespaces that are in TensorFlow 1 only: the tables below have all of their names."""
 
 _REFUSED = _split_names(
-    "autograph.to_code autograph.to_graph data.experimental image.ResizeMethod image.resize image.resize_with_pad image.extract_glimpse image.sample_distorted_bounding_box "
+    "autograph.to_code autograph.to_graph data.experimental image.ResizeMethod image.resize image.resize_with_pad image.sample_distorted_bounding_box "
     "lookup.experimental nn.ctc_loss nn.ctc_beam_search_decoder nn.dilation2d nn.erosion2d nn.embedding_lookup_sparse "
-    "nn.fractional_avg_pool nn.fractional_max_pool nn.nce_loss nn.quantized_conv2d nn.safe_embedding_lookup_sparse nn.sampled_softmax_loss "
-    "nn.experimental nn.gelu nn.isotonic_regression random.experimental saved_model.load "
+    "nn.nce_loss nn.quantized_conv2d nn.safe_embedding_lookup_sparse "
+    "nn.experimental nn.gelu random.experimental saved_model.load "
     "test.compute_gradient train.experimental"
 )
 """Names that mean something else in TensorFlow 1, or are not there."""

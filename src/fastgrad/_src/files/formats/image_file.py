@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from fastgrad._src.core.damaged_file import parser_errors_as_one
@@ -18,29 +18,6 @@ def pillow_image_module() -> Any:
     except ImportError as error:
         raise ImportError('Images are read and written by Pillow: pip install "fastgrad[images]".') from error
     return Image
-
-
-def frames_of(image: Any, data: bytes, name: str) -> Iterator[Any]:
-    """Yields the frames of a decoded Pillow image, one after the other in the same object.
-
-    Args:
-        image: the image.
-        data: the bytes of its file.
-        name: the name of the file, for errors.
-
-    Raises:
-        OSError: a frame is damaged, or the file announces more pixels than its bytes can hold.
-    """
-    count = getattr(image, "n_frames", 1)
-    with parser_errors_as_one(name, "image", OSError):
-        if count * image.width * image.height > _MAX_PIXELS_PER_FILE_BYTE * len(data):
-            raise ValueError(
-                f"it announces {count} frames of {image.width} x {image.height} pixels in {len(data)} bytes"
-            )
-        for number in range(count):
-            image.seek(number)
-            image.load()
-            yield image
 
 
 def decode_image_file(data: bytes, name: str, formats: Sequence[str] | None = None, grayscale: bool = False) -> Any:

@@ -364,27 +364,6 @@ def decode_compressed(bytes: Any, compression_type: str = "", name: str | None =
     return _map_strings(what, bytes, contents)
 
 
-def decode_json_example(json_examples: Any, name: str | None = None) -> Tensor:
-    """Serialized ``tf.train.Example`` messages, of their JSON texts.
-
-    Args:
-        json_examples: strings, any shape.
-        name: kept for TensorFlow's signature.
-
-    Raises:
-        TypeError: a Python value that is no string.
-        InvalidArgumentError: a tensor of another dtype, or a text that is no JSON of an ``Example``.
-    """
-
-    def serialized(text: Any) -> Any:
-        from google.protobuf import json_format
-
-        with parser_errors_as_one("json_examples", "JSON of an Example", InvalidArgumentError):
-            return json_format.Parse(text, message_class("Example")()).SerializeToString(deterministic=True)
-
-    return _map_strings("decode_json_example", json_examples, serialized)
-
-
 def _map_strings(what: str, value: Any, function: Any) -> Tensor:
     strings = strings_of(what, value)
 

@@ -25,7 +25,7 @@ def intersection_over_union(boxes, i, j):
 @kernel(
     "boxes: in[T], scores: in[T], threshold: in[float32], score_threshold: in[float32], sigma: in[float32], "
     "left: inout[T], is_candidate: inout[int32], indices: out[int32], selected: out[T], valid: out[int32], size: int, "
-    "count: int, are_overlaps: int",
+    "count: int",
     noalias=True,
     T=FLOATS,
 )
@@ -42,13 +42,11 @@ def select_boxes(
     valid,
     size,
     count,
-    are_overlaps,
 ):
     """Writes the indices and scores of at most `count` boxes, the greatest score first, then zeros; and their number.
 
     A box that overlaps a selected one by more than the threshold is left out. With a sigma above 0, an overlap lowers
-    its score instead. `boxes` has the shape (size, 4), or, if `are_overlaps` is set, the overlaps of all pairs. `left`
-    and `is_candidate` are scratch memory.
+    its score instead. `boxes` has the shape (size, 4). `left` and `is_candidate` are scratch memory.
     """
     least_overlap, least_score, scale = T(threshold[0]), T(score_threshold[0]), T(0)
     is_soft = sigma[0] > 0
@@ -69,7 +67,7 @@ def select_boxes(
         following = -1
         for i in range(size):
             if is_candidate[i] != 0:
-                overlap = boxes[i * size + best] if are_overlaps != 0 else intersection_over_union(boxes, best, i)
+                overlap = intersection_over_union(boxes, best, i)
                 if is_soft:
                     left[i] = left[i] * exp(scale * overlap * overlap)
                     is_candidate[i] = 1 if left[i] > least_score else 0
