@@ -157,6 +157,8 @@ class Weight(Variable):
         """The variable that holds the value, the weight itself: gradients and tangents of one are those of the other."""
         return self
 
+    _read = Variable._read  # operands are read as those of other variables, not by `read_value`
+
     def read_value(self) -> Tensor:
         return super().value()
 
