@@ -218,6 +218,15 @@ def changed_numba(monkeypatch, tmp_path):
     numba_features.features.__wrapped__()  # the memory of the process stays as it is
 
 
+def raw_variable(monkeypatch, tmp_path):
+    class Scaled(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.scale = tf.Variable(2.0)
+
+    _ = Scaled().trainable_variables
+
+
 TRIGGERS = [
     value for value in list(globals().values()) if getattr(getattr(value, "__code__", None), "co_argcount", 0) == 2
 ]
