@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import fastgrad
+from tools import name_reasons
 
 pytestmark = pytest.mark.completeness
 
@@ -53,3 +54,10 @@ def test_the_folder_has_public_modules_alone():
     # Programs, and bridges, which need other packages. An import by another test makes them attributes.
     others = {"as_tensorflow", "differentiate", "jax", "pytensor", "torch"}
     assert (folders | names) - (set(dir(fastgrad)) - others) == others
+
+
+def test_public_names_have_a_reason():
+    """A program, a page or other code uses each; the list of those that wait for their removal only gets shorter."""
+    listed = set(name_reasons.LIST.read_text(encoding="utf-8").split())
+    assert set(name_reasons.names_without_reason()) <= listed
+    assert listed <= name_reasons.objects_by_name().keys(), "python tools/name_reasons.py writes the list again"
