@@ -183,10 +183,10 @@ class Variable(Operand, metaclass=CreatedByScopes):
         for recorder in recorders.active:
             recorder.on_create(self)
 
-    def __init_subclass__(cls, **options: Any) -> None:
+    def __init_subclass__(cls, operands_by_read_value: bool = True, **options: Any) -> None:
         super().__init_subclass__(**options)
-        # Operands are what a user's `read_value` returns; a class of the library that has one overrides `_read`, too.
-        if "read_value" in vars(cls) and "_read" not in vars(cls):
+        # Operands are what a user's `read_value` returns.
+        if operands_by_read_value and "read_value" in vars(cls) and "_read" not in vars(cls):
             cls._read = convert_to_tensor  # type: ignore[assignment]
 
     # ---- reading ---------------------------------------------------------------------------

@@ -65,7 +65,7 @@ def fixed_shape(shape: Any, owner: str) -> tuple[int, ...]:
     return sizes
 
 
-class Weight(Variable):
+class Weight(Variable, operands_by_read_value=False):
     """A variable made from an initializer; a subclass of ``tf.Variable``, so tapes and optimizers accept it.
 
     Args:
@@ -156,8 +156,6 @@ class Weight(Variable):
     def value(self) -> Weight:  # type: ignore[override]  # a property in Keras, a method in TensorFlow
         """The variable that holds the value, the weight itself: gradients and tangents of one are those of the other."""
         return self
-
-    _read = Variable._read  # operands are read as those of other variables, not by `read_value`
 
     def read_value(self) -> Tensor:
         return super().value()
