@@ -76,6 +76,8 @@ ONE, TWO = (lambda: tf.constant(1.0)), (lambda: tf.constant(2))
         ((lambda: {"a": ONE()}, lambda: {"b": ONE()}), TypeError, "{'b': 'float32'} and {'a': 'float32'}"),
         ((lambda: (ONE(), ONE()), lambda: (ONE(),)), TypeError, "'float32', 'float32'"),
         ((lambda: None, ONE), ValueError, "float32 and None"),
+        ((lambda: tf.IndexedSlices(tf.ones([1]), [0]), ONE), TypeError, "float32 and IndexedSlices of float32"),
+        ((lambda: tf.ragged.constant([[1.0]]), ONE), TypeError, "float32 and RaggedTensor of float32"),
     ],
 )
 @pytest.mark.parametrize("value", [True, False])
@@ -92,6 +94,68 @@ def test_branches_that_differ_are_refused_in_functions_as_tensorflow_does(branch
             program(tf.constant(value))
     assert float(v) == 0.0, "a call that fails changes nothing"
     tf.cond(tf.constant(value), *branches)  # eagerly, one of them runs
+
+
+def rows(x, *numbers):
+    """IndexedSlices with rows of a matrix; slices of it are never checked, so a program can have them."""
+    return tf.IndexedSlices(tf.stack([x[n] for n in numbers]), tf.constant(numbers), tf.constant(x.shape))
+
+
+COMPOSITES = {
+    "slices": (lambda x: rows(x, 1, 2), lambda x: rows(2 * x, 0, 3), 1),
+    "slices of other lengths": (lambda x: rows(x, 1, 2), lambda x: rows(2 * x, 0), 0),
+    "sparse": (
+        lambda x: tf.SparseTensor([[0, 1]], x[0, :1], [4, 3]),
+        lambda x: tf.SparseTensor([[2, 0]], -x[1, :1], [4, 3]),
+        1,
+    ),
+    "sparse of other lengths": (
+        tf.sparse.from_dense,
+        lambda x: tf.SparseTensor([[2, 0]], x[1, :1], [4, 3]),
+        0,
+    ),
+    "ragged": (
+        lambda x: tf.RaggedTensor.from_row_lengths(x[0], [1, 2]),
+        lambda x: tf.RaggedTensor.from_row_lengths(x[1], [3, 0]),
+        1,
+    ),
+    "in a dict": (lambda x: {"a": rows(x, 1), "b": None}, lambda x: {"a": rows(-x, 2), "b": None}, 1),
+}
+
+
+@pytest.mark.parametrize("name", COMPOSITES)
+def test_composites_leave_branches_as_they_are(name):
+    first, second, branch_count = COMPOSITES[name]
+    program = tf.function(lambda p, x: tf.cond(p, lambda: first(x), lambda: second(x)))
+    x = tf.constant(np.arange(1.0, 13.0).reshape(4, 3))
+    for value in (True, False, True, False):
+        result, wanted = program(tf.constant(value), x), (first if value else second)(x)
+        tf.nest.assert_same_structure(result, wanted)
+        for leaf, wanted_leaf in zip(tf.nest.flatten(result), tf.nest.flatten(wanted), strict=True):
+            assert type(leaf) is type(wanted_leaf)
+        parts, wanted_parts = (tf.nest.flatten(one, expand_composites=True) for one in (result, wanted))
+        for part, wanted_part in zip(parts, wanted_parts, strict=True):
+            if part is not None:
+                np.testing.assert_array_equal(part, wanted_part)
+
+    def parts_of_result(p, x):
+        leaves = tf.nest.flatten(tf.cond(p, lambda: first(x), lambda: second(x)), expand_composites=True)
+        return [leaf for leaf in leaves if leaf is not None]
+
+    assert kinds(recorded(parts_of_result, np.array(True), x.numpy()))[0] == branch_count
+
+
+def test_gradients_pass_composites_of_branches():
+    def gradient(p, x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf.cond(p, lambda: rows(x * x, 1, 2), lambda: rows(3.0 * x, 0, 3))
+            loss = tf.reduce_sum(tf.convert_to_tensor(y))
+        return tape.gradient(loss, x)
+
+    x = tf.constant(np.arange(1.0, 13.0).reshape(4, 3))
+    for value in (True, False):
+        np.testing.assert_array_equal(tf.function(gradient)(tf.constant(value), x), gradient(tf.constant(value), x))
 
 
 def test_case_and_switch_case_refuse_branches_that_differ():

@@ -191,7 +191,8 @@ class ControlFlow:
         def with_flat_results(function: Callable[[], Any]) -> Callable[[list[Tensor]], list[Tensor]]:
             def run_and_flatten(arguments: list[Tensor]) -> list[Tensor]:
                 structures.append(function())
-                return [convert_to_tensor(leaf) for leaf in nest.flatten(structures[-1]) if leaf is not None]
+                leaves = nest.flatten(structures[-1], expand_composites=True)
+                return [convert_to_tensor(leaf) for leaf in leaves if leaf is not None]
 
             return run_and_flatten
 
@@ -222,8 +223,9 @@ class ControlFlow:
             variable.assign(value)
         run_and_flatten = iter(results[:count])
         template = structures[0]
-        packed = [None if leaf is None else next(run_and_flatten) for leaf in nest.flatten(template)]
-        return True, nest.pack_sequence_as(template, packed) if nest.is_nested(template) else packed[0]
+        leaves = nest.flatten(template, expand_composites=True)
+        packed = [None if leaf is None else next(run_and_flatten) for leaf in leaves]
+        return True, nest.pack_sequence_as(template, packed, expand_composites=True)
 
     def loop(
         self,
@@ -515,9 +517,14 @@ def _have_same_result_structure(
         nest.assert_same_structure(first_result, last_result)
     except (TypeError, ValueError):
         return False
-    nothing = [[leaf is None for leaf in nest.flatten(side)] for side in (first_result, last_result)]
+    forms = [[_form_of_leaf(leaf) for leaf in nest.flatten(side)] for side in (first_result, last_result)]
     types = [[(value.shape, value.dtype) for value in side.graph.results] for side in (first_branch, last_branch)]
-    return nothing[0] == nothing[1] and types[0] == types[1]
+    return forms[0] == forms[1] and types[0] == types[1]
+
+
+def _form_of_leaf(leaf: Any) -> Any:
+    """Returns what two results of branches have in common besides the types of their tensors."""
+    return (type(leaf), leaf._to_components()[0]) if hasattr(leaf, "_to_components") else leaf is None
 
 
 def _check_results(
@@ -546,4 +553,12 @@ def _check_results(
 def _dtype_names(result: Any, branch: _RecordedFunction) -> Any:
     """Returns the structure of a branch's result with names of dtypes as leaves; None stays."""
     dtypes = iter([value.dtype.name for value in branch.graph.results])
-    return nest.map_structure(lambda leaf: None if leaf is None else next(dtypes), result)
+
+    def name(leaf: Any) -> str | None:
+        if hasattr(leaf, "_to_components"):
+            for _ in nest.flatten(leaf, expand_composites=True):
+                next(dtypes)
+            return f"{type(leaf).__name__} of {leaf.dtype.name}" if hasattr(leaf, "dtype") else type(leaf).__name__
+        return None if leaf is None else next(dtypes)
+
+    return nest.map_structure(name, result)
