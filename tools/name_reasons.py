@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT)]
 LIST = ROOT / "tools" / "names_without_reason.txt"
 TABLES = {"names.md", "keras_names.md"}
 """Pages that list all names."""
@@ -76,4 +75,5 @@ def names_without_reason() -> list[str]:
 
 
 if __name__ == "__main__":
+    sys.path[:0] = [str(ROOT)]
     LIST.write_text("".join(f"{name}\n" for name in names_without_reason()), encoding="utf-8")

@@ -91,12 +91,12 @@ def circles(edges: dict[str, set[str]]) -> list[list[str]]:
     """The sets of at least two files that reach each other by imports, the largest first."""
 
     def reached(start: str, following: dict[str, set[str]]) -> set[str]:
-        found, waiting = set(), [start]
+        visited, waiting = set(), [start]
         while waiting:
-            for name in following.get(waiting.pop(), set()) - found:
-                found.add(name)
+            for name in following.get(waiting.pop(), set()) - visited:
+                visited.add(name)
                 waiting.append(name)
-        return found
+        return visited
 
     importers: dict[str, set[str]] = {}
     for name, imported in edges.items():

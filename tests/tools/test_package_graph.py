@@ -26,8 +26,8 @@ def test_a_circle_is_refused():
 
 def test_imports_have_their_kinds():
     text = "import a\nif TYPE_CHECKING:\n    from b import c\ndef f():\n    from d import e\nclass G:\n    import h\n"
-    found = sorted(TOOL["imports_of_file"](ast.parse(text)))
-    assert found == [(0, "a"), (0, "h"), (1, "d.e"), (2, "b.c")]
+    imports = sorted(TOOL["imports_of_file"](ast.parse(text)))
+    assert imports == [(0, "a"), (0, "h"), (1, "d.e"), (2, "b.c")]
 
 
 def test_circles_are_found():

@@ -229,4 +229,4 @@ TABLE: dict[str, Callable[..., Any]] = {
     "sum": _reduction(reduce_sum, "integer", reduce_any),
     "zeros": _fill_function(0),
 }
-"""The functions that programs use, those behind methods of tensors, and those that are only a row of a shared table, by NumPy's name."""
+"""The functions that programs use, those behind methods of tensors, and those that need no function of their own, by NumPy's name."""
