@@ -26,6 +26,7 @@ from xml.etree import ElementTree as ET
 from benchmarks.apart import ROOT, THREADS, thread_settings
 
 TABLE = Path(__file__).with_name("packages.json")
+PROGRAM = Path(__file__).with_name("deepxde_program.py")
 RESULTS = ROOT / "benchmarks" / "results" / "public_packages.json"
 PAGE = ROOT / "docs" / "public_packages.md"
 LIBRARIES = ("tensorflow", "fastgrad")
@@ -36,7 +37,8 @@ HEAD = """# Tests of public packages
 
 `python -m benchmarks.public_packages` writes this page. It runs the own tests of packages that are written for TensorFlow or Keras,
 once with TensorFlow {tensorflow} and once with fastgrad, and compares them test by test. Both have Keras {keras}.
-No file of a package or of its tests was edited. Tests that do not pass with TensorFlow are not counted: many of these packages are older than the libraries beside them.
+No file of a package or of its tests was edited. A program of DeepXDE counts as a test: it passes if it prints TensorFlow's losses, digit by digit,
+from the same seed. Tests that do not pass with TensorFlow are not counted: many of these packages are older than the libraries beside them.
 
 Of {total} tests that pass with TensorFlow, {passed} pass with fastgrad.
 
@@ -45,12 +47,14 @@ Of {total} tests that pass with TensorFlow, {passed} pass with fastgrad.
 """
 COMMANDS = {
     "keras": "`pytest -p keras_fastgrad.pytest_plugin`",
-    "tensorflow": "`python -m fastgrad.as_tensorflow --real-keras {also} -m pytest`",
+    "tensorflow": "`python -m fastgrad.as_tensorflow --real-keras {also} {runner}`",
 }
+LOSSES = re.compile(r"^\d+ +\[.*", re.MULTILINE)
+"""The lines of DeepXDE's table of losses, each with its step."""
 
 
 def command(entry: Mapping[str, Any], library: str) -> list[str]:
-    """Returns the arguments of Python that run pytest with a library.
+    """Returns the arguments of Python that run pytest, or a program of the package, with a library.
 
     Args:
         entry: a package of the table.
@@ -61,12 +65,13 @@ def command(entry: Mapping[str, Any], library: str) -> list[str]:
     """
     if entry["imports"] not in COMMANDS:
         raise ValueError(f"{entry['name']}: imports is {entry['imports']!r}; use one of {', '.join(COMMANDS)}")
+    runner = [str(PROGRAM)] if "programs" in entry else ["-m", "pytest"]
     if library == "tensorflow":
-        return ["-m", "pytest"]
+        return runner
     if entry["imports"] == "keras":
-        return ["-m", "pytest", "-p", "keras_fastgrad.pytest_plugin"]
+        return [*runner, "-p", "keras_fastgrad.pytest_plugin"]
     also = [argument for name in entry["also"] for argument in ("--also", name)]
-    return ["-m", "fastgrad.as_tensorflow", "--real-keras", *also, "-m", "pytest"]
+    return ["-m", "fastgrad.as_tensorflow", "--real-keras", *also, *runner]
 
 
 def write_tests(entry: Mapping[str, Any], sources: Path, folder: Path) -> None:
@@ -139,9 +144,7 @@ def run(entry: Mapping[str, Any], library: str, python: str, sources: Path, seco
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_tests(entry, sources, folder)
-        settings = {**os.environ, **thread_settings(THREADS), "MPLBACKEND": "Agg", "FASTGRAD_QUIET": "1"}
-        if library == "tensorflow":
-            settings.pop("PYTHONPATH", None)
+        settings = settings_of(library)
         options = ["-q", "-o", "addopts=", "-p", "no:cacheprovider", "--continue-on-collection-errors"]
         options += [f"--timeout={SECONDS_OF_A_TEST}", f"--junitxml={folder / 'report.xml'}", *entry.get("options", ())]
         started = [python, *command(entry, library), *options, *entry["tests"]]
@@ -155,6 +158,34 @@ def run(entry: Mapping[str, Any], library: str, python: str, sources: Path, seco
         if not (folder / "report.xml").exists():
             raise RuntimeError(f"{entry['name']} with {library} has no report:\n{printed[-2000:]}")
         return outcomes((folder / "report.xml").read_text(encoding="utf-8"))
+
+
+def settings_of(library: str) -> dict[str, str]:
+    """Returns the environment of a run with a library."""
+    settings = {**os.environ, **thread_settings(THREADS), "MPLBACKEND": "Agg", "FASTGRAD_QUIET": "1"}
+    if library == "tensorflow":
+        settings.pop("PYTHONPATH", None)
+    return settings
+
+
+def losses(entry: Mapping[str, Any], library: str, python: str, sources: Path, seconds: float) -> dict[str, list[str]]:
+    """Runs the programs of a package with a library, and returns the lines of losses that each prints, by its path."""
+    lines: dict[str, list[str]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        write_tests(entry, sources, Path(folder))
+        for dtype, steps, script in entry["programs"]:
+            started = [python, *command(entry, library), dtype, str(steps), str(Path(folder, script))]
+            ended = subprocess.run(
+                started, env=settings_of(library), capture_output=True, text=True, check=False, timeout=seconds
+            )
+            lines[script] = LOSSES.findall(ended.stdout) if ended.returncode == 0 else []
+    return lines
+
+
+def outcomes_of_programs(theirs: Mapping[str, list[str]], ours: Mapping[str, list[str]]) -> list[dict[str, str]]:
+    """Returns the outcomes with TensorFlow and with fastgrad: a program passes with fastgrad if the losses are TensorFlow's."""
+    passed = {script: "passed" if lines else "failed" for script, lines in theirs.items()}
+    return [passed, {script: "passed" if ours[script] == lines else "failed" for script, lines in theirs.items()}]
 
 
 def reason(entry: Mapping[str, Any], test: str) -> str:
@@ -171,7 +202,9 @@ def page(entries: Sequence[Mapping[str, Any]], results: Mapping[str, Any]) -> st
     text = HEAD.format(total=total, passed=passed, **results["versions"])
     for entry, result in zip(listed, counted, strict=True):
         also = " ".join(f"--also {name}" for name in entry.get("also", ()))
-        run_by = COMMANDS[entry["imports"]].format(also=also)
+        run_by = COMMANDS[entry["imports"]].format(
+            also=also, runner="deepxde_program.py" if "programs" in entry else "-m pytest"
+        )
         counts = f"{result['passed_with_tensorflow']} | {result['passed_with_both']}"
         text += f"| {entry['name']} | {entry['version']} | {counts} | {run_by} |\n"
     if passed == total:
@@ -226,8 +259,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for python in pythons.values():
                 install(entry, python)
         check_environments(entry, pythons)
-        ran = [run(entry, library, pythons[library], options.sources, options.seconds) for library in LIBRARIES]
-        result = results["packages"][entry["name"]] = compared(*ran)
+        measure = losses if "programs" in entry else run
+        ran: Any = [
+            measure(entry, library, pythons[library], options.sources, options.seconds) for library in LIBRARIES
+        ]
+        result = compared(*(outcomes_of_programs(*ran) if "programs" in entry else ran))
+        results["packages"][entry["name"]] = result
         lacking = result["passed_with_tensorflow_only"]
         unexplained += sum(reason(entry, test) == NO_REASON for test in lacking)
         print(

@@ -5,16 +5,30 @@ import re
 
 import pytest
 
-from benchmarks.public_packages.__main__ import NO_REASON, PAGE, TABLE, command, compared, outcomes, page, reason
+from benchmarks.public_packages.__main__ import (
+    LOSSES,
+    NO_REASON,
+    PAGE,
+    PROGRAM,
+    TABLE,
+    command,
+    compared,
+    outcomes,
+    outcomes_of_programs,
+    page,
+    reason,
+)
 
 PACKAGES = json.loads(TABLE.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("entry", PACKAGES, ids=[entry["name"] for entry in PACKAGES])
 def test_each_package_has_all_that_its_run_needs(entry):
-    assert {"version", "beside", "repository", "commit", "files", "tests"} <= set(entry)
-    assert command(entry, "tensorflow") == ["-m", "pytest"]
-    assert "pytest" in command(entry, "fastgrad")
+    assert {"version", "beside", "repository", "commit", "files"} <= set(entry)
+    assert ("tests" in entry) != ("programs" in entry)
+    runner = [str(PROGRAM)] if "programs" in entry else ["-m", "pytest"]
+    assert command(entry, "tensorflow") == runner
+    assert runner[-1] in command(entry, "fastgrad")
     for pattern, text in entry.get("reasons", ()):
         assert re.compile(pattern)
         assert text
@@ -40,6 +54,15 @@ REPORT = """<testsuites><testsuite>
 
 def test_outcomes_of_a_report():
     assert outcomes(REPORT) == {"t::good": "passed", "t::bad": "failed", "t::late": "failed", "t::left": "skipped"}
+
+
+def test_a_program_passes_if_it_prints_the_losses_of_tensorflow():
+    printed = "Step  Train loss\n0     [4.40e+01]\nfastgrad: compiled 3 kernels\n50    [4.05e+00]\n"
+    lines = LOSSES.findall(printed)
+    assert lines == ["0     [4.40e+01]", "50    [4.05e+00]"]
+    theirs, ours = outcomes_of_programs({"a": lines, "b": lines, "c": []}, {"a": lines, "b": lines[:1], "c": []})
+    assert theirs == {"a": "passed", "b": "passed", "c": "failed"}
+    assert (ours["a"], ours["b"]) == ("passed", "failed")
 
 
 def test_only_tests_that_pass_with_tensorflow_count():
