@@ -244,6 +244,7 @@ _OWN_NAMES: dict[str, Any] = {
         "has_strategy": lambda: False,
         "in_cross_replica_context": lambda: False,
     },
+    "distribute.experimental": _absent("TPUStrategy"),  # keras-rs
     "experimental": _absent("Optional"),
     "experimental.dtensor": _absent("Layout", "Mesh"),
     "lite": _refused("tf.lite.TFLiteConverter", "tf.lite.Interpreter"),
@@ -266,6 +267,11 @@ _OWN_NAMES: dict[str, Any] = {
         "fake_quant_with_min_max_vars_per_channel": fake_quant_with_min_max_vars,
     },
     "saved_model.experimental": _absent("TrackableResource"),
+    "tpu.experimental.HardwareFeature.EmbeddingFeature": {name: name for name in ("UNSUPPORTED", "V1", "V2")},
+    "tpu.experimental.embedding": _absent(  # keras-rs
+        *("Adagrad", "Adam", "FTRL", "FeatureConfig", "SGD", "SparseCoreEmbeddingConfig", "TPUEmbedding"),
+        *("TPUEmbeddingV2", "TableConfig"),
+    ),
     "train": {"TrackableView": TrackableView},
 }
 """The names that fastgrad lacks, by TensorFlow's module."""
