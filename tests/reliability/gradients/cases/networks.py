@@ -113,10 +113,6 @@ CASES |= {
     "nn.batch_normalization without scale": at(
         lambda tf, x, m, v: tf.nn.batch_normalization(x, m, v, None, None, 1e-3), normal(3, 2), normal(2), positive(2)
     ),
-    "nn.batch_norm_with_global_normalization": at(
-        lambda tf, x, m, v, b, g: tf.nn.batch_norm_with_global_normalization(x, m, v, b, g, 1e-3, True),
-        *(normal(1, 2, 2, 2), normal(2, seed=1), positive(2), normal(2, seed=2), positive(2, seed=1)),
-    ),
     "nn.local_response_normalization": at(
         lambda tf, x: tf.nn.local_response_normalization(x, 1, 1.0, 0.5, 0.5),
         normal(1, 1, 2, 4),
