@@ -102,7 +102,7 @@ WITHOUT_WRONG_CALLS = {
         "tf.autograph.trace", "tf.compat.dimension_value", "tf.compat.path_to_str", "tf.get_static_value", "tf.is_symbolic_tensor", "tf.is_tensor", "tf.nest.is_nested", "tf.config.get_visible_devices",
         "tf.config.list_logical_devices", "tf.config.set_compile_messages", "tf.config.set_background_compilation", "tf.debugging.enable_check_numerics", "tf.random.set_global_generator",
         "tf.summary.record_if", "tf.summary.experimental.set_step", "tf.keras.utils.pack_x_y_sample_weight", "tf.keras.saving.get_custom_objects",
-        "tf.keras.saving.get_registered_name", "tf.keras.utils.is_keras_tensor",
+        "tf.keras.saving.get_registered_name", "tf.keras.utils.get_source_inputs", "tf.keras.utils.is_keras_tensor",
     },
     "a class whose objects the library makes": {
         "tf.DType", "tf.Tensor", "tf.audio.DecodeWav", "tf.config.LogicalDevice", "tf.config.PhysicalDevice",
