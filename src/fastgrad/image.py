@@ -7,7 +7,6 @@ from fastgrad._src.image.augmentation import random_crop as random_crop
 from fastgrad._src.image.augmentation import random_flip_left_right as random_flip_left_right
 from fastgrad._src.image.augmentation import random_flip_up_down as random_flip_up_down
 from fastgrad._src.image.augmentation import random_hue as random_hue
-from fastgrad._src.image.augmentation import random_jpeg_quality as random_jpeg_quality
 from fastgrad._src.image.augmentation import random_saturation as random_saturation
 from fastgrad._src.image.augmentation import stateless_random_brightness as stateless_random_brightness
 from fastgrad._src.image.augmentation import stateless_random_contrast as stateless_random_contrast
@@ -15,7 +14,6 @@ from fastgrad._src.image.augmentation import stateless_random_crop as stateless_
 from fastgrad._src.image.augmentation import stateless_random_flip_left_right as stateless_random_flip_left_right
 from fastgrad._src.image.augmentation import stateless_random_flip_up_down as stateless_random_flip_up_down
 from fastgrad._src.image.augmentation import stateless_random_hue as stateless_random_hue
-from fastgrad._src.image.augmentation import stateless_random_jpeg_quality as stateless_random_jpeg_quality
 from fastgrad._src.image.augmentation import stateless_random_saturation as stateless_random_saturation
 from fastgrad._src.image.boxes import crop_and_resize as crop_and_resize
 from fastgrad._src.image.boxes import draw_bounding_boxes as draw_bounding_boxes

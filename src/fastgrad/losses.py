@@ -11,9 +11,7 @@ from fastgrad._src.keras.losses import BinaryCrossentropy as BinaryCrossentropy
 from fastgrad._src.keras.losses import BinaryFocalCrossentropy as BinaryFocalCrossentropy
 from fastgrad._src.keras.losses import CategoricalCrossentropy as CategoricalCrossentropy
 from fastgrad._src.keras.losses import CategoricalFocalCrossentropy as CategoricalFocalCrossentropy
-from fastgrad._src.keras.losses import CategoricalGeneralizedCrossEntropy as CategoricalGeneralizedCrossEntropy
 from fastgrad._src.keras.losses import CategoricalHinge as CategoricalHinge
-from fastgrad._src.keras.losses import Circle as Circle
 from fastgrad._src.keras.losses import CosineSimilarity as CosineSimilarity
 from fastgrad._src.keras.losses import Dice as Dice
 from fastgrad._src.keras.losses import Hinge as Hinge
@@ -34,9 +32,7 @@ from fastgrad._src.keras.losses import binary_crossentropy as binary_crossentrop
 from fastgrad._src.keras.losses import binary_focal_crossentropy as binary_focal_crossentropy
 from fastgrad._src.keras.losses import categorical_crossentropy as categorical_crossentropy
 from fastgrad._src.keras.losses import categorical_focal_crossentropy as categorical_focal_crossentropy
-from fastgrad._src.keras.losses import categorical_generalized_cross_entropy as categorical_generalized_cross_entropy
 from fastgrad._src.keras.losses import categorical_hinge as categorical_hinge
-from fastgrad._src.keras.losses import circle as circle
 from fastgrad._src.keras.losses import cosine_similarity as cosine_similarity
 from fastgrad._src.keras.losses import ctc as ctc
 from fastgrad._src.keras.losses import deserialize as deserialize

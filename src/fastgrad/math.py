@@ -3,7 +3,6 @@
 from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.ops import special as special
 from fastgrad._src.ops.arithmetic import abs as abs
-from fastgrad._src.ops.arithmetic import accumulate_n as accumulate_n
 from fastgrad._src.ops.arithmetic import add as add
 from fastgrad._src.ops.arithmetic import add_n as add_n
 from fastgrad._src.ops.arithmetic import maximum as maximum
@@ -74,7 +73,6 @@ from fastgrad._src.ops.gamma import betainc as betainc
 from fastgrad._src.ops.gamma import digamma as digamma
 from fastgrad._src.ops.gamma import igamma as igamma
 from fastgrad._src.ops.gamma import igammac as igammac
-from fastgrad._src.ops.gamma import lbeta as lbeta
 from fastgrad._src.ops.gamma import lgamma as lgamma
 from fastgrad._src.ops.gamma import polygamma as polygamma
 from fastgrad._src.ops.gamma import zeta as zeta

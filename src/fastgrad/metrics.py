@@ -14,7 +14,6 @@ from fastgrad._src.keras.metrics import BinaryIoU as BinaryIoU
 from fastgrad._src.keras.metrics import CategoricalAccuracy as CategoricalAccuracy
 from fastgrad._src.keras.metrics import CategoricalCrossentropy as CategoricalCrossentropy
 from fastgrad._src.keras.metrics import CategoricalHinge as CategoricalHinge
-from fastgrad._src.keras.metrics import ConcordanceCorrelation as ConcordanceCorrelation
 from fastgrad._src.keras.metrics import CosineSimilarity as CosineSimilarity
 from fastgrad._src.keras.metrics import F1Score as F1Score
 from fastgrad._src.keras.metrics import FalseNegatives as FalseNegatives
@@ -32,9 +31,6 @@ from fastgrad._src.keras.metrics import MeanMetricWrapper as MeanMetricWrapper
 from fastgrad._src.keras.metrics import MeanSquaredError as MeanSquaredError
 from fastgrad._src.keras.metrics import MeanSquaredLogarithmicError as MeanSquaredLogarithmicError
 from fastgrad._src.keras.metrics import Metric as Metric
-from fastgrad._src.keras.metrics import OneHotIoU as OneHotIoU
-from fastgrad._src.keras.metrics import OneHotMeanIoU as OneHotMeanIoU
-from fastgrad._src.keras.metrics import PearsonCorrelation as PearsonCorrelation
 from fastgrad._src.keras.metrics import Poisson as Poisson
 from fastgrad._src.keras.metrics import Precision as Precision
 from fastgrad._src.keras.metrics import PrecisionAtRecall as PrecisionAtRecall
@@ -59,7 +55,6 @@ from fastgrad._src.keras.metrics import categorical_accuracy as categorical_accu
 from fastgrad._src.keras.metrics import categorical_crossentropy as categorical_crossentropy
 from fastgrad._src.keras.metrics import categorical_focal_crossentropy as categorical_focal_crossentropy
 from fastgrad._src.keras.metrics import categorical_hinge as categorical_hinge
-from fastgrad._src.keras.metrics import concordance_correlation as concordance_correlation
 from fastgrad._src.keras.metrics import deserialize as deserialize
 from fastgrad._src.keras.metrics import get as get
 from fastgrad._src.keras.metrics import hinge as hinge
@@ -71,7 +66,6 @@ from fastgrad._src.keras.metrics import mae as mae
 from fastgrad._src.keras.metrics import mape as mape
 from fastgrad._src.keras.metrics import mse as mse
 from fastgrad._src.keras.metrics import msle as msle
-from fastgrad._src.keras.metrics import pearson_correlation as pearson_correlation
 from fastgrad._src.keras.metrics import poisson as poisson
 from fastgrad._src.keras.metrics import serialize as serialize
 from fastgrad._src.keras.metrics import sparse_categorical_accuracy as sparse_categorical_accuracy

@@ -38,9 +38,6 @@ from fastgrad._src.ops.loss import (
     sparse_softmax_cross_entropy_with_logits as sparse_softmax_cross_entropy_with_logits,
 )
 from fastgrad._src.ops.loss import weighted_cross_entropy_with_logits as weighted_cross_entropy_with_logits
-from fastgrad._src.ops.normalization import (
-    batch_norm_with_global_normalization as batch_norm_with_global_normalization,
-)
 from fastgrad._src.ops.normalization import batch_normalization as batch_normalization
 from fastgrad._src.ops.normalization import local_response_normalization as local_response_normalization
 from fastgrad._src.ops.norms import l2_normalize as l2_normalize
@@ -60,9 +57,6 @@ from fastgrad._src.ops.softmax import softmax as softmax
 from fastgrad._src.ops.sorting import in_top_k as in_top_k
 from fastgrad._src.ops.sorting import top_k as top_k
 from fastgrad._src.ops.statistics import moments as moments
-from fastgrad._src.ops.statistics import normalize_moments as normalize_moments
-from fastgrad._src.ops.statistics import sufficient_statistics as sufficient_statistics
-from fastgrad._src.ops.statistics import weighted_moments as weighted_moments
 from fastgrad._src.ops.transposed_convolution import atrous_conv2d_transpose as atrous_conv2d_transpose
 from fastgrad._src.ops.transposed_convolution import conv1d_transpose as conv1d_transpose
 from fastgrad._src.ops.transposed_convolution import conv2d_transpose as conv2d_transpose
@@ -77,7 +71,6 @@ _MODULE_OF_LAZY_NAME = {
     "ctc_beam_search_decoder": "structures.sparse.label_sequences",
     "ctc_greedy_decoder": "structures.sparse.label_sequences",
     "ctc_loss": "structures.sparse.label_sequences",
-    "ctc_unique_labels": "structures.sparse.label_sequences",
     "dilation2d": "ops.composed.morphology",
     "embedding_lookup_sparse": "structures.sparse.embedding",
     "erosion2d": "ops.composed.morphology",

@@ -15,7 +15,6 @@ from fastgrad._src.structures.sparse.array_ops import transpose as transpose
 from fastgrad._src.structures.sparse.conversion import eye as eye
 from fastgrad._src.structures.sparse.conversion import from_dense as from_dense
 from fastgrad._src.structures.sparse.conversion import to_dense as to_dense
-from fastgrad._src.structures.sparse.conversion import to_indicator as to_indicator
 from fastgrad._src.structures.sparse.crossing import cross as cross
 from fastgrad._src.structures.sparse.crossing import cross_hashed as cross_hashed
 from fastgrad._src.structures.sparse.elementwise import add as add

@@ -85,21 +85,6 @@ def test_devices_are_those_of_the_configuration():
     assert (tf.test.is_built_with_rocm(), tf.test.is_built_with_xla()) == (False, False)
 
 
-def test_a_predicate_skips_a_test_when_it_runs():
-    ran = []
-
-    class Case(tf.test.TestCase):
-        @tf.test.disable_with_predicate(lambda: len(ran) == 1, "ran once")
-        def test_once(self):
-            ran.append(self)
-
-    results = [unittest.TestResult(), unittest.TestResult()]
-    for result in results:
-        unittest.defaultTestLoader.loadTestsFromTestCase(Case).run(result)
-    assert len(ran) == 1
-    assert [[reason for _, reason in result.skipped] for result in results] == [[], ["ran once"]]
-
-
 def test_objects_are_compared_as_they_are():
     def f():
         pass

@@ -37,9 +37,7 @@ def first_words(names):
                 "SparseCategoricalCrossentropy",
                 "Dice",
                 "Tversky",
-                "Circle",
                 "CTC",
-                "CategoricalGeneralizedCrossEntropy",
             },
         ),
         (

@@ -44,17 +44,6 @@ def test_files(tmp_path):
         old.get_structure(3)
 
 
-def test_a_fold_passes_a_failed_element_on_and_goes_on():
-    reducer = old.Reducer(lambda key: 0, lambda count, x: count + 1, lambda count: count)
-    source = tf.data.Dataset.from_tensor_slices([1, 0, 2]).map(
-        lambda x: tf.debugging.assert_positive(x) or tf.cast(x, tf.int64)
-    )
-    counts = source.apply(old.group_by_reducer(lambda x: x % 2, reducer))
-    with pytest.raises(tf.errors.InvalidArgumentError):
-        elements(counts)
-    assert elements(counts.ignore_errors()) == [1, 1]
-
-
 def test_records_of_one_length_of_a_stream_are_checked_at_its_end(tmp_path):
     path = tmp_path / "records.gz"
     path.write_bytes(gzip.compress(b"hdabcdefg"))

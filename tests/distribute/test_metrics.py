@@ -56,14 +56,13 @@ KINDS = {
     ],
     "one hot": [
         M.CategoricalAccuracy, M.CategoricalCrossentropy, lambda: M.TopKCategoricalAccuracy(k=2), M.CategoricalHinge,
-        lambda: M.OneHotIoU(3, [0, 2]), lambda: M.OneHotMeanIoU(3), M.KLDivergence, M.CosineSimilarity,
+        lambda: M.MeanIoU(3, sparse_y_true=False, sparse_y_pred=False), M.KLDivergence, M.CosineSimilarity,
     ],
     "labels": [M.Accuracy, M.BinaryIoU, lambda: M.IoU(2, [1]), lambda: M.MeanIoU(2)],
     "numbers": [
         M.MeanSquaredError, M.RootMeanSquaredError, M.MeanAbsoluteError, M.MeanAbsolutePercentageError,
         M.MeanSquaredLogarithmicError, M.LogCoshError, M.Poisson, M.R2Score,
         lambda: M.R2Score(class_aggregation="variance_weighted_average", num_regressors=1),
-        M.PearsonCorrelation, M.ConcordanceCorrelation,
         lambda: M.MeanMetricWrapper(lambda y, p: tf.abs(y - p)),
     ],
     "values": [M.Mean, M.Sum],

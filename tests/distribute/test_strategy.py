@@ -74,16 +74,6 @@ def test_scopes_of_one_strategy_nest_and_those_of_two_do_not():
     assert not tf.distribute.has_strategy()
 
 
-def test_a_strategy_is_set_for_the_rest_of_the_program():
-    s = tf.distribute.OneDeviceStrategy("/cpu:0")
-    tf.distribute.experimental_set_strategy(s)
-    assert tf.distribute.get_strategy() is s
-    tf.distribute.experimental_set_strategy(None)
-    assert not tf.distribute.has_strategy()
-    with s.scope(), pytest.raises(RuntimeError, match="inside a"):
-        tf.distribute.experimental_set_strategy(s)
-
-
 def test_other_threads_have_their_own_scopes():
     seen = []
     with tf.distribute.MirroredStrategy().scope():

@@ -81,19 +81,6 @@ def test_add_n_refuses_what_differs():
         tf.add_n([True, False])
 
 
-def test_accumulate_n_checks_shape_and_dtype():
-    x = tf.ones(2)
-    assert tf.math.accumulate_n([x, x], shape=[2], tensor_dtype=tf.float32).numpy().tolist() == [2, 2]
-    with pytest.raises(ValueError, match="not compatible"):
-        tf.math.accumulate_n([x, x], shape=[3])
-    with pytest.raises(TypeError, match="float64"):
-        tf.math.accumulate_n([x], tensor_dtype=tf.float64)
-    with pytest.raises(ValueError, match="same dtype"):
-        tf.math.accumulate_n([x, tf.ones(2, tf.int32)])
-    with pytest.raises(ValueError, match="at least one"):
-        tf.math.accumulate_n([])
-
-
 def test_scalar_mul_takes_scalars_only():
     assert tf.math.scalar_mul(2.0, [1.0, 2.0]).numpy().tolist() == [2, 4]
     rows = tf.IndexedSlices(tf.constant([[1.0]]), tf.constant([0]))

@@ -50,13 +50,6 @@ def test_betainc_broadcasts_and_refuses():
         m.betainc(tf.ones(2, tf.float16), tf.ones(2, tf.float16), tf.ones(2, tf.float16))
 
 
-def test_lbeta_of_rows():
-    x = np.array([[1.0, 2.0], [3.0, 4.0]])
-    np.testing.assert_allclose(m.lbeta(x).numpy(), special.betaln(x[:, 0], x[:, 1]), rtol=1e-12)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="lbeta: x must have at least one dimension"):
-        m.lbeta(1.0)
-
-
 @pytest.mark.parametrize("compiled", [False, True])
 def test_lgamma_has_its_digits_beside_its_zeros(compiled):
     """SciPy's gammaln has no digit right at the first, and an error of 43 ulp at the last."""

@@ -27,15 +27,6 @@ def test_half_width_moments_are_computed_in_single_precision():
     assert (mean.numpy(), variance.numpy()) == (3, 0)
 
 
-def test_sufficient_statistics_normalize_to_moments():
-    x = tf.constant(X)
-    for shift in (None, 2.5):
-        statistics = tf.nn.sufficient_statistics(x, [0], shift=shift)
-        mean, variance = tf.nn.normalize_moments(*statistics)
-        np.testing.assert_allclose(mean.numpy(), X.mean(0))
-        np.testing.assert_allclose(variance.numpy(), X.var(0))
-
-
 @given(st.lists(st.integers(0, 6)), st.integers(0, 9), st.integers(1, 9))
 def test_bincount_is_numpys(values, least, most):
     counts = tf.math.bincount(values, minlength=least, maxlength=most).numpy()

@@ -53,7 +53,6 @@ from fastgrad._src.distribute.strategy import ReplicaContext as ReplicaContext
 from fastgrad._src.distribute.strategy import Strategy as Strategy
 from fastgrad._src.distribute.strategy import StrategyExtended as StrategyExtended
 from fastgrad._src.distribute.strategy import TPUStrategy as TPUStrategy
-from fastgrad._src.distribute.strategy import experimental_set_strategy as experimental_set_strategy
 from fastgrad._src.distribute.strategy import get_replica_context as get_replica_context
 from fastgrad._src.distribute.strategy import get_strategy as get_strategy
 from fastgrad._src.distribute.strategy import has_strategy as has_strategy

@@ -59,16 +59,7 @@ def formats(tf):
 def geometry(tf):
     space = tf.keras.utils.bounding_boxes
     one, other = BOXES[0].astype("float32"), BOXES.astype("float32") + np.array([1.0, 0.5, 2.0, 1.5], "float32")
-    moves = [
-        np.array(values, "float32") for values in ([20, -30], [0.1, 0.0], [-0.2, 0.1], [1.5, 0.5], [5, 0], [0, 10])
-    ]
     questions = {
-        "crop": lambda: space.crop(other, 2, 1, 5, 4),
-        "pad": lambda: space.pad(other, 2, 1),
-        "affine": lambda: space.affine_transform(other, *moves, height=10, width=8),
-        "affine around a corner": lambda: space.affine_transform(
-            other, *moves, height=10, width=8, center_x=0.0, center_y=0.25
-        ),
         "iou": lambda: [
             space.compute_iou(a, b, "xyxy")
             for a, b in ((one, one), (one, other), (other, one), (other, other[:, ::-1]))
@@ -79,9 +70,6 @@ def geometry(tf):
         ),
         "iou of rank 1": lambda: refused(lambda: space.compute_iou(one[0], one, "xyxy")),
         "ciou": lambda: [space.compute_ciou(other[0], one, form) for form in ("xyxy", "xywh")],
-        "not xyxy": lambda: [
-            refused(lambda f=f: f(one, 1, 1, 2, 2, bounding_box_format="xywh")) for f in (space.crop, space.pad)
-        ],
         "differences of another encoding": lambda: refused(
             lambda: space.encode_box_to_deltas(one, one, "xyxy", "xyxy", encoding_format="xyxy")
         ),

@@ -497,28 +497,10 @@ def python_functions(tf):
 
 
 def folds_and_lists(tf):
-    """Folds of groups, sparse batches, elements by number and lists of elements."""
+    """Sparse batches, elements by number and lists of elements."""
     experimental, dataset = tf.data.experimental, tf.data.Dataset
     rows = dataset.range(4).map(lambda n: tf.fill([n], n))
-    reducer = experimental.Reducer(
-        lambda key: (tf.constant(0, tf.int64), key), lambda state, x: (state[0] + x, state[1]), lambda a, b: (a, b)
-    )
-
-    def folded(count, key, reduce):
-        return dataset.range(count).apply(experimental.group_by_reducer(key, reduce))
-
-    scalars = experimental.Reducer(lambda key: 0.0, lambda state, x: state + 1.0, lambda state: state)
-    changing = experimental.Reducer(lambda key: 0.0, lambda state, x: 1, lambda state: state)
     return {
-        "fold": lambda: _listed(folded(7, lambda x: 2 - x % 3, reducer)),
-        "fold to scalars": lambda: _listed(folded(7, lambda x: x % 2, scalars)),
-        "fold of nothing": lambda: _listed(folded(0, lambda x: x, scalars)),
-        "fold's spec": lambda: str(folded(7, lambda x: x, reducer).element_spec),
-        "fold's cardinality": lambda: folded(7, lambda x: x, reducer).cardinality(),
-        "fold to another dtype": lambda: _listed(folded(7, lambda x: x, changing)),
-        "fold by int32": lambda: _listed(folded(7, lambda x: tf.cast(x, tf.int32), reducer)),
-        "fold by a vector": lambda: refused(lambda: _listed(folded(7, lambda x: [x], reducer))),
-        "fold by no function": lambda: refused(lambda: _listed(folded(7, 3, reducer))),
         "parallel_interleave": lambda: _listed(
             dataset.range(3).apply(experimental.parallel_interleave(lambda x: dataset.from_tensors(x).repeat(3), 2, 2))
         ),

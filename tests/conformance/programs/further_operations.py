@@ -42,18 +42,9 @@ def morphology(tf):
 
 
 def shapes(tf):
-    labels = tf.constant([[1, 2, 1, 0], [3, 3, 3, 0]])
     paddings = tf.required_space_to_batch_paddings
 
-    @tf.function
-    def compiled(labels):
-        return tf.nn.ctc_unique_labels(labels)
-
     return {
-        "labels": lambda: tf.nn.ctc_unique_labels(labels),
-        "int64 labels": lambda: tf.nn.ctc_unique_labels(tf.cast(labels, tf.int64)),
-        "compiled labels": lambda: [compiled(labels), compiled(labels[:, ::-1])],
-        "vector of labels": lambda: tf.nn.ctc_unique_labels([1, 2]),
         "paddings": lambda: paddings([5, 7], [2, 3]),
         "base paddings": lambda: paddings(tf.constant([5, 7]), tf.constant([2, 3]), base_paddings=[[1, 0], [0, 2]]),
         "no blocks": lambda: paddings(tf.zeros([0], tf.int32), tf.zeros([0], tf.int32)),

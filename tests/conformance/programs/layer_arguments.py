@@ -95,8 +95,6 @@ def attributes(tf):
             losses.CategoricalFocalCrossentropy,
             ("alpha", "gamma", "from_logits", "axis"),
         ),
-        "CategoricalGeneralizedCrossEntropy": (losses.CategoricalGeneralizedCrossEntropy, ("q",)),
-        "Circle": (losses.Circle, ("gamma", "margin", "remove_diagonal")),
         "Dice": (losses.Dice, ("axis",)),
         "Tversky": (losses.Tversky, ("alpha", "beta", "axis")),
         "SparseCategoricalCrossentropy": (losses.SparseCategoricalCrossentropy, ("from_logits", "ignore_class")),
@@ -109,8 +107,6 @@ def attributes(tf):
         ),
         "metric TopK": (metrics.TopKCategoricalAccuracy, ("k",)),
         "metric SparseTopK": (metrics.SparseTopKCategoricalAccuracy, ("k", "from_sorted_ids")),
-        "metric Pearson": (metrics.PearsonCorrelation, ("axis",)),
-        "metric Concordance": (metrics.ConcordanceCorrelation, ("axis",)),
         "MultiHeadAttention": (
             lambda: layers.MultiHeadAttention(2, 3, attention_axes=(1, 2)),
             ("attention_axes", "value_dim"),

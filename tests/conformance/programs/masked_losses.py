@@ -136,19 +136,3 @@ def temporal_classification(tf):
         "float64": lambda: losses.ctc(tf.constant([[1, 2]]), tf.constant(logits[:1], tf.float64)).dtype,
         "float16": lambda: losses.ctc(tf.constant([[1, 2]]), tf.constant(logits[:1], tf.float16)).dtype,
     }
-
-
-def circles(tf):
-    losses, metrics = tf.keras.losses, tf.keras.metrics
-    vectors = np.sin(np.arange(6 * 3) * 1.3).reshape(6, 3).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    labels = np.array([0, 1, 0, 2, 1, 3])
-    return {
-        **{
-            f"{reduction}": lambda reduction=reduction: losses.Circle(gamma=2.0, reduction=reduction)(labels, vectors)
-            for reduction in REDUCTIONS
-        },
-        "a mean metric": lambda: metrics.MeanMetricWrapper(losses.circle, gamma=2.0)(
-            tf.constant(labels), tf.constant(vectors), sample_weight=np.arange(1.0, 7.0)
-        ),
-    }

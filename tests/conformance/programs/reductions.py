@@ -153,11 +153,6 @@ def moments(tf):
         "moments int axis": lambda: tf.nn.moments(x, 1),
         "moments keepdims": lambda: tf.nn.moments(x, [0], keepdims=True),
         "moments all": lambda: tf.nn.moments(x, [0, 1]),
-        "weighted_moments": lambda: tf.nn.weighted_moments(x, [0], tf.constant([[1.0], [3.0]])),
-        "sufficient_statistics": lambda: list(tf.nn.sufficient_statistics(x, [0]))[:3],
-        "normalize_moments": lambda: tf.nn.normalize_moments(
-            tf.constant(2.0), tf.constant([4.0]), tf.constant([10.0]), None
-        ),
         "reduce_variance": lambda: tf.math.reduce_variance(x, 0),
         "reduce_std": lambda: tf.math.reduce_std(x, 0, keepdims=True),
     }

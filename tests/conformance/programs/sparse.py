@@ -103,10 +103,6 @@ def dense(tf):
         "gradient of to dense": lambda: value_and_gradients(
             tf, lambda v, d: tf.reduce_sum(sparse.to_dense(matrix.with_values(v), d) ** 2), matrix.values, tf.constant(2.0)
         ),
-        "indicator": lambda: sparse.to_indicator(tf.cast(matrix, tf.int64), 5),
-        "indicator of int32": lambda: sparse.to_indicator(tf.cast(matrix, tf.int32), 5),
-        "indicator, too small": lambda: sparse.to_indicator(tf.cast(matrix, tf.int64), 2),
-        "indicator of floats": lambda: sparse.to_indicator(matrix, 5),
     }  # fmt: skip
 
 

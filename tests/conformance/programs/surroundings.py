@@ -36,8 +36,6 @@ def assertions(tf):
         "assert_type fails": lambda: d.assert_type(one, tf.int32),
         "assert_integer fails": lambda: d.assert_integer(one),
         "assert_scalar fails": lambda: d.assert_scalar(one),
-        "assert_same_float_dtype": lambda: d.assert_same_float_dtype([one, one], tf.float32),
-        "assert_same_float_dtype fails": lambda: d.assert_same_float_dtype([one, tf.constant(1.0, tf.float64)]),
         "assert_all_finite": lambda: d.assert_all_finite(one, "bad"),
         "assert_all_finite fails": lambda: d.assert_all_finite([NAN], "bad"),
         "check_numerics": lambda: d.check_numerics(one, "fine"),

@@ -139,8 +139,8 @@ def test_nothing_below_a_threshold_counts_0(kind, thresholds):
         (metrics.MeanIoU(2, ignore_class=255), [255, -1], [0, 0]),
         (metrics.IoU(2, [0]), [-1, 0], [0, 0]),
         (metrics.BinaryIoU(), [5, 0], [0.9, 0.1]),
-        (metrics.OneHotIoU(2, [0]), np.eye(3), np.eye(3)),
-        (metrics.OneHotMeanIoU(2), np.eye(3), np.eye(3)),
+        (metrics.IoU(2, [0], sparse_y_true=False, sparse_y_pred=False), np.eye(3), np.eye(3)),
+        (metrics.MeanIoU(2, sparse_y_true=False, sparse_y_pred=False), np.eye(3), np.eye(3)),
     ],
     ids=lambda value: getattr(value, "name", ""),
 )

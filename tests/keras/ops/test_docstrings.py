@@ -39,4 +39,4 @@ def test_another_namespace_has_the_same_text():
 
 
 def test_a_function_without_a_text_says_whose_it_is():
-    assert ops.istft.__doc__ == "Keras's ``ops.istft``, for tensors and ``KerasTensor``s."
+    assert ops.stft.__doc__ == "Keras's ``ops.stft``, for tensors and ``KerasTensor``s."

@@ -32,7 +32,6 @@ VARIANCES = {
     "reduce_variance": tf.math.reduce_variance,
     "reduce_std": tf.math.reduce_std,
     "moments": lambda x, axes: tf.nn.moments(x, axes)[1],
-    "weighted_moments": lambda x, axes: tf.nn.weighted_moments(x, axes, tf.ones_like(x))[1],
 }
 
 

@@ -55,7 +55,7 @@ SparseTensor SparseTensorSpec as_string timestamp type_spec_from_value
 fftnd ifftnd irfftnd rfftnd RandomBrightness RandomContrast RandomCrop RandomFlip RandomRotation
 RandomTranslation RandomZoom MaxNumBoundingBoxes
 StringLookup IntegerLookup TextVectorization Discretization Hashing HashedCrossing TFSMLayer TypeSpec
-CriticalSection DeviceSpec required_space_to_batch_paddings ctc_unique_labels
+CriticalSection DeviceSpec required_space_to_batch_paddings
 """
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools as _functools
 import random as _random
 import tempfile as _tempfile
 import unittest as _unittest
@@ -15,7 +14,6 @@ import numpy as np
 
 from fastgrad._src.compiler.config import list_physical_devices as _list_physical_devices
 from fastgrad._src.core import nest as _nest
-from fastgrad._src.core.argument_checks import checked_callable as _checked_callable
 from fastgrad._src.core.dtypes import as_dtype as _as_dtype
 from fastgrad._src.core.errors import InvalidArgumentError as _InvalidArgumentError
 from fastgrad._src.core.names import missing_member_getattr as _missing_member_getattr
@@ -191,32 +189,6 @@ def compute_gradient(f: _Callable[..., _Any], x: _Sequence[_Any], delta: float |
             columns.append(((sides[0] - sides[1]) / (2 * step)).reshape(-1))
         numeric.append(np.stack(columns, 1) if columns else np.zeros((rows, 0), analytic[position].dtype))
     return analytic, tuple(numeric)
-
-
-def disable_with_predicate(
-    pred: _Callable[[], _Any], skip_message: str
-) -> _Callable[[_Callable[..., None]], _Callable[..., None]]:
-    """Returns a decorator of a test method, which skips the test if ``pred()`` is true when it runs.
-
-    Args:
-        pred: a function without arguments.
-        skip_message: the reason that is shown.
-
-    Raises:
-        TypeError: ``pred`` is not callable.
-    """
-    _checked_callable("tf.test.disable_with_predicate", "pred", pred)
-
-    def decorator(method: _Callable[..., None]) -> _Callable[..., None]:
-        @_functools.wraps(method)
-        def test(self: _unittest.TestCase, *args: _Any, **kwargs: _Any) -> None:
-            if pred():
-                self.skipTest(skip_message)
-            method(self, *args, **kwargs)
-
-        return test
-
-    return decorator
 
 
 def gpu_device_name() -> str:

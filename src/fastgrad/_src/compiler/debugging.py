@@ -41,7 +41,6 @@ from fastgrad._src.ops.assertion import assert_proper_iterable as assert_proper_
 from fastgrad._src.ops.assertion import assert_rank as assert_rank
 from fastgrad._src.ops.assertion import assert_rank_at_least as assert_rank_at_least
 from fastgrad._src.ops.assertion import assert_rank_in as assert_rank_in
-from fastgrad._src.ops.assertion import assert_same_float_dtype as assert_same_float_dtype
 from fastgrad._src.ops.assertion import assert_scalar as assert_scalar
 from fastgrad._src.ops.assertion import assert_shapes as assert_shapes
 from fastgrad._src.ops.assertion import assert_type as assert_type

@@ -17,7 +17,7 @@ from fastgrad._src.data.dataset import Dataset, checked_dataset
 from fastgrad._src.data.example_records import TFRecordWriter as TFRecordWriter
 from fastgrad._src.data.example_records import make_batched_features_dataset as make_batched_features_dataset
 from fastgrad._src.data.example_records import parse_example_dataset as parse_example_dataset
-from fastgrad._src.data.grouping import ElementListNode, GroupReduced
+from fastgrad._src.data.grouping import ElementListNode
 from fastgrad._src.data.iterator import Iterator
 from fastgrad._src.data.node import value_or_raise
 from fastgrad._src.data.optional import Optional as Optional
@@ -83,43 +83,6 @@ def dense_to_ragged_batch(
         return source.ragged_batch(batch_size, drop_remainder, row_splits_dtype)
 
     return batched
-
-
-class Reducer:
-    """The functions of ``group_by_reducer``, which folds a group of elements to one.
-
-    Args:
-        init_func: maps a key, an int64 scalar, to the first state.
-        reduce_func: maps a state and an element to the next state.
-        finalize_func: maps the last state to the group's element; a tuple's parts are its arguments.
-    """
-
-    def __init__(
-        self, init_func: Callable[..., Any], reduce_func: Callable[..., Any], finalize_func: Callable[..., Any]
-    ) -> None:
-        self.init_func, self.reduce_func, self.finalize_func = init_func, reduce_func, finalize_func
-
-
-def group_by_reducer(key_func: Callable[..., Any], reducer: Reducer) -> Callable[[Dataset], Dataset]:
-    """Returns a transformation for ``Dataset.apply``: one element for each key, in the order of keys.
-
-    Args:
-        key_func: maps an element to an int64 scalar.
-        reducer: the fold over the elements of a key.
-
-    Raises:
-        TypeError: ``reducer`` is no ``Reducer``; while iterating, a state has other dtypes than the one before.
-        ValueError: a function is not callable; while iterating, ``key_func`` returns something else.
-        InvalidArgumentError: while iterating, a state has another structure.
-    """
-    if not isinstance(reducer, Reducer):
-        raise TypeError(f"group_by_reducer: reducer must be a tf.data.experimental.Reducer, got {reducer!r}.")
-
-    def reduced(dataset: Dataset) -> Dataset:
-        node = checked_dataset("group_by_reducer", dataset)._node
-        return Dataset(GroupReduced(node, key_func, reducer.init_func, reducer.reduce_func, reducer.finalize_func))
-
-    return reduced
 
 
 def parallel_interleave(

@@ -33,11 +33,9 @@ from fastgrad._src.data.sparse_rows import stack_as_sparse
 from fastgrad._src.data.structure import (
     DatasetSpec,
     batched_spec,
-    checked_next_state,
     map_leaves,
     packer,
     placeholder,
-    result_element,
     row_spec,
     spec_of,
 )
@@ -437,62 +435,6 @@ class Grouped(Stage):
 
     def make_spec(self) -> Any:
         return self._node_of_reduced_group(0, [placeholder(self.source.spec(), 2)]).spec()
-
-
-class GroupReduced(Stage):
-    """One element for each key of the source's elements, in the order of keys: the last state of a fold over the group.
-
-    Args:
-        key: maps an element to an int64 scalar.
-        init: maps a key to the first state.
-        reduce: maps a state and an element to the next state.
-        finalize: maps the parts of the last state to the element.
-    """
-
-    name = "_GroupByReducerDataset"
-    _method = "group_by_reducer"
-    spec_calls_function = True
-    count = Node.count  # unknown
-
-    def __init__(
-        self,
-        source: Node,
-        key: Callable[..., Any],
-        init: Callable[..., Any],
-        reduce: Callable[..., Any],
-        finalize: Callable[..., Any],
-    ) -> None:
-        super().__init__(source)
-        self._key, self._init, self._reduce, self._finalize = (
-            TracedFunction(checked_function(function, self._method)) for function in (key, init, reduce, finalize)
-        )
-
-    def elements(self) -> Iterator[Any]:
-        states: dict[int, Any] = {}
-        add = catching_failures(functools.partial(self._add_to_group, states))
-        for element in self.source.elements():
-            failure = add(element)
-            if type(failure) is Failure:
-                yield failure
-        for key in sorted(states):
-            yield catching_failures(self._finalized_element)(states[key])
-
-    def _add_to_group(self, states: dict[int, Any], element: Any) -> None:
-        key = result_element(call_traced_with_element(self._key, element), self._method)
-        if not isinstance(key, Tensor) or key.ndim or key.dtype.name != "int64":
-            raise ValueError(f"{self._method}: `key_func` must return a scalar tf.int64 tensor, got {spec_of(key)}.")
-        number = int(key)
-        state = states[number] if number in states else self._first_state(number)
-        states[number] = checked_next_state(state, self._reduce(state, element), self._method)
-
-    def _first_state(self, key: int) -> Any:
-        return result_element(self._init(_key_tensor(key)), self._method)
-
-    def _finalized_element(self, state: Any) -> Any:
-        return result_element(call_traced_with_element(self._finalize, state), self._method)
-
-    def make_spec(self) -> Any:
-        return spec_of(self._finalized_element(self._first_state(0)))
 
 
 def _key_tensor(key: int) -> Tensor:

@@ -513,12 +513,6 @@ class TPUStrategy(Strategy):
 _default_strategy = DefaultStrategy()
 
 
-class _GlobalStrategy:
-    """The strategy that ``experimental_set_strategy`` entered, with its scope."""
-
-    scope: Any = None
-
-
 def get_strategy() -> Strategy:
     """Returns the strategy of the current scope; outside of scopes a default strategy of one replica."""
     return replica_group().strategy or _default_strategy
@@ -540,23 +534,3 @@ def get_replica_context() -> ReplicaContext | None:
     if group.is_cross_replica:
         return None
     return ReplicaContext(group.strategy or _default_strategy, group.rank)
-
-
-def experimental_set_strategy(strategy: Strategy | None) -> None:
-    """Makes a strategy the current one from here on, as if the rest of the program was in its scope.
-
-    Args:
-        strategy: a strategy, or None to leave the scope.
-
-    Raises:
-        RuntimeError: called within a ``with strategy.scope()`` block.
-    """
-    if _GlobalStrategy.scope is not None:
-        _GlobalStrategy.scope.__exit__(None, None, None)
-        _GlobalStrategy.scope = None
-    if has_strategy():
-        raise RuntimeError("Must not be called inside a `tf.distribute.Strategy` scope.")
-    if strategy is not None:
-        scope = strategy.scope()
-        scope.__enter__()
-        _GlobalStrategy.scope = scope

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
-from fastgrad._src.core.argument_checks import checked_integer, checked_number
+from fastgrad._src.core.argument_checks import checked_number
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
-from fastgrad._src.image.codecs import adjust_jpeg_quality, checked_jpeg_pixels
 from fastgrad._src.image.colors import (
     adjust_brightness,
     adjust_contrast,
@@ -225,36 +224,3 @@ def stateless_random_saturation(image: Any, lower: Any, upper: Any, seed: Any = 
     _check_range("stateless_random_saturation", lower, upper)
     x = checked_colors("stateless_random_saturation", image, least_rank=3, channels=3)
     return adjust_saturation(x, _stateless_draw_of(seed)([], lower, upper))
-
-
-def _random_quality(name: str, image: Any, least: Any, greatest: Any, draw: Draw) -> Tensor:
-    least = checked_integer(name, "min_jpeg_quality", least)
-    greatest = checked_integer(name, "max_jpeg_quality", greatest)
-    if min(least, greatest) < 0 or max(least, greatest) > 100:
-        raise ValueError(f"{name}: jpeg encoding range must be between 0 and 100, got {least} and {greatest}.")
-    if least >= greatest:
-        raise ValueError(f"{name}: `min_jpeg_quality` must be less than `max_jpeg_quality`: {least}, {greatest}.")
-    checked_jpeg_pixels(name, image)
-    return adjust_jpeg_quality(image, draw([], least, greatest, dtypes.int32))
-
-
-def random_jpeg_quality(image: Any, min_jpeg_quality: Any, max_jpeg_quality: Any, seed: Any = None) -> Tensor:
-    """``adjust_jpeg_quality`` with a quality in [min_jpeg_quality, max_jpeg_quality).
-
-    Args:
-        image: as for ``adjust_jpeg_quality``.
-        min_jpeg_quality, max_jpeg_quality: integers in [0, 100].
-        seed: an integer, or None.
-
-    Raises:
-        ValueError: another range.
-        ImportError: Pillow is not installed.
-    """
-    return _random_quality("random_jpeg_quality", image, min_jpeg_quality, max_jpeg_quality, _stateful_draw_of(seed))
-
-
-def stateless_random_jpeg_quality(image: Any, min_jpeg_quality: Any, max_jpeg_quality: Any, seed: Any) -> Tensor:
-    """``random_jpeg_quality`` with a seed of two integers."""
-    return _random_quality(
-        "stateless_random_jpeg_quality", image, min_jpeg_quality, max_jpeg_quality, _stateless_draw_of(seed)
-    )

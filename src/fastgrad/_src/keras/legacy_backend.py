@@ -15,24 +15,22 @@ import numpy as np
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import convert_to_tensor, is_tensor
 from fastgrad._src.core.variable import Variable
-from fastgrad._src.image.geometry import resize
 from fastgrad._src.keras import activations
 from fastgrad._src.keras.settings import epsilon, floatx, image_data_format
 from fastgrad._src.ops import convolution as convolution_ops
-from fastgrad._src.ops import creation, custom_gradient, power, repeating, transposed_convolution
+from fastgrad._src.ops import creation, custom_gradient, transposed_convolution
 from fastgrad._src.ops import reduction as reduction_ops
-from fastgrad._src.ops import softmax as softmax_ops
 from fastgrad._src.ops.arithmetic import maximum
 from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.clipping import clip_by_value
 from fastgrad._src.ops.contraction import matmul
 from fastgrad._src.ops.control_flow import cond
-from fastgrad._src.ops.creation import constant, eye, zeros_like
+from fastgrad._src.ops.creation import constant, eye
 from fastgrad._src.ops.einsum import einsum, tensordot
-from fastgrad._src.ops.exponential import log, sigmoid, softplus, softsign
+from fastgrad._src.ops.exponential import log, softplus, softsign
 from fastgrad._src.ops.indexing import gather_nd
 from fastgrad._src.ops.inspection import argmax, argmin
-from fastgrad._src.ops.joining import concat, stack
+from fastgrad._src.ops.joining import concat
 from fastgrad._src.ops.loss import (
     sigmoid_cross_entropy_with_logits,
     softmax_cross_entropy_with_logits,
@@ -42,7 +40,6 @@ from fastgrad._src.ops.normalization import batch_normalization
 from fastgrad._src.ops.norms import l2_normalize
 from fastgrad._src.ops.one_hot import one_hot, sequence_mask
 from fastgrad._src.ops.padding import pad
-from fastgrad._src.ops.pooling import pool
 from fastgrad._src.ops.power import sqrt
 from fastgrad._src.ops.random_ops import dropout, normal, truncated_normal, uniform
 from fastgrad._src.ops.reduction import reduce_sum
@@ -76,7 +73,6 @@ LEGACY |= {
     "argmax": lambda x, axis=-1: argmax(x, axis),
     "argmin": lambda x, axis=-1: argmin(x, axis),
     "batch_flatten": lambda x: reshape(x, (-1, math.prod(x.shape[1:]))),
-    "batch_get_value": lambda tensors: [x.numpy() for x in tensors],
     "batch_normalization": lambda x, mean, var, beta, gamma, axis=-1, epsilon=1e-3: batch_normalization(
         x, mean, var, beta, gamma, epsilon
     ),
@@ -118,8 +114,6 @@ LEGACY |= {
         shape, mean, stddev, dtype or floatx(), seed
     ),
     "update": lambda x, new_x: x.assign(new_x),
-    "update_add": lambda x, increment: x.assign_add(increment),
-    "update_sub": lambda x, decrement: x.assign_sub(decrement),
 }
 
 
@@ -171,22 +165,6 @@ def zeros(shape: Any, dtype: Any = None, name: str | None = None) -> Any:
 def ones(shape: Any, dtype: Any = None, name: str | None = None) -> Any:
     """Returns a variable of ones."""
     return variable(creation.ones(shape, dtype or floatx()), dtype, name)
-
-
-@_register_legacy
-def random_normal_variable(
-    shape: Any, mean: float, scale: float, dtype: Any = None, name: str | None = None, seed: Any = None
-) -> Any:
-    """Returns a variable of normal numbers."""
-    return variable(normal(shape, mean, scale, dtype or floatx(), seed), dtype, name)
-
-
-@_register_legacy
-def random_uniform_variable(
-    shape: Any, low: float, high: float, dtype: Any = None, name: str | None = None, seed: Any = None
-) -> Any:
-    """Returns a variable of uniform numbers."""
-    return variable(uniform(shape, low, high, dtype or floatx(), seed), dtype, name)
 
 
 @_register_legacy
@@ -255,12 +233,6 @@ def repeat(x: Any, n: int) -> Any:
     if x.shape.rank != 2:
         raise ValueError(f"Expected input `x` to have rank 2. Received: rank(x)={x.shape.rank}")
     return tile(expand_dims(x, 1), [1, n, 1])
-
-
-@_register_legacy
-def repeat_elements(x: Any, rep: int, axis: int) -> Any:
-    """Returns each slice along an axis ``rep`` times."""
-    return repeating.repeat(x, rep, axis)
 
 
 @_register_legacy
@@ -438,87 +410,12 @@ for _rank, _name in ((1, "conv1d"), (2, "conv2d"), (3, "conv3d")):
     _declare_convolution(_rank, _name)
 
 
-def _declare_pooling(rank: int, name: str) -> None:
-    def pooling(
-        x: Any,
-        pool_size: Any,
-        strides: Any = 1,
-        padding: str = "valid",
-        data_format: str | None = None,
-        pool_mode: str = "max",
-    ) -> Any:
-        layout = _layout(rank, data_format)
-        if pool_mode not in ("max", "avg"):
-            raise ValueError(f"Invalid pooling mode: {pool_mode}")
-        return pool(x, pool_size, pool_mode.upper(), strides, _padding(padding), layout)
-
-    pooling.__name__ = name
-    LEGACY[name] = pooling
-
-
-for _rank, _name in ((2, "pool2d"), (3, "pool3d")):
-    _declare_pooling(_rank, _name)
-
-
 @_register_legacy
 def temporal_padding(x: Any, padding: Sequence[int] = (1, 1)) -> Any:
     """Returns sequences with zeros before and after."""
     if len(padding) != 2:
         raise ValueError(f"Expected `padding` to be a tuple of 2 integers. Received: padding={padding}")
     return pad(x, [(0, 0), tuple(padding), (0, 0)])
-
-
-def _declare_spatial_padding(rank: int, name: str) -> None:
-    def spatial_padding(x: Any, padding: Any = ((1, 1),) * rank, data_format: str | None = None) -> Any:
-        if len(padding) != rank or any(len(pair) != 2 for pair in padding):
-            raise ValueError(f"`padding` must be a tuple of {rank} tuples of 2 integers. Received: {padding=}")
-        is_first = _has_channels_first(data_format)
-        pairs = [tuple(pair) for pair in padding]
-        return pad(x, [(0, 0), (0, 0), *pairs] if is_first else [(0, 0), *pairs, (0, 0)])
-
-    spatial_padding.__name__ = name
-    LEGACY[name] = spatial_padding
-
-
-for _rank, _name in ((2, "spatial_2d_padding"), (3, "spatial_3d_padding")):
-    _declare_spatial_padding(_rank, _name)
-
-
-@_register_legacy
-def rnn(
-    step_function: Callable[..., Any],
-    inputs: Any,
-    initial_states: Any,
-    go_backwards: bool = False,
-    mask: Any = None,
-    constants: Any = None,
-) -> Any:
-    """Runs a step over the time of inputs.
-
-    Args:
-        step_function: takes the input of a time, and a tuple of states and constants; returns an output and new states.
-        inputs: shape (batch, time, …).
-        initial_states: a tuple of tensors.
-        go_backwards: whether the last time comes first.
-        mask: shape (batch, time): where it is False, states and outputs stay as they were.
-        constants: further tensors for the step.
-
-    Returns:
-        The last output, all outputs, shape (batch, time, …), and the last states.
-    """
-    states: tuple[Any, ...] = tuple(initial_states)
-    outputs: list[Any] = []
-    times = range(inputs.shape[1])
-    for time in reversed(times) if go_backwards else times:
-        output, new_states = step_function(inputs[:, time], states + tuple(constants or ()))
-        if mask is not None:
-            keep = cast(mask, dtypes.bool)[:, time]
-            before = outputs[-1] if outputs else zeros_like(output)
-            output = switch(keep, output, before)
-            new_states = tuple(switch(keep, new, old) for new, old in zip(new_states, states, strict=True))
-        outputs.append(output)
-        states = tuple(new_states)
-    return outputs[-1], stack(outputs, axis=1), states
 
 
 def _pair(strides: Any) -> tuple[int, ...]:
@@ -588,56 +485,6 @@ def conv2d_transpose(
     last = [sizes[axis] for axis in (0, 2, 3, 1)]
     y = atrous_conv2d_transpose(transpose(x, [0, 2, 3, 1]), kernel, last, rates[0], _padding(padding))
     return transpose(y, [0, 3, 1, 2])
-
-
-@_register_legacy
-def resize_images(
-    x: Any, height_factor: int, width_factor: int, data_format: str, interpolation: str = "nearest"
-) -> Any:
-    """Returns images whose height and width are multiples of those of ``x``."""
-    methods = ("area", "bicubic", "bilinear", "gaussian", "lanczos3", "lanczos5", "mitchellcubic", "nearest")
-    if interpolation not in methods:
-        raise ValueError(f"`interpolation` argument should be one of: {methods}. Received: {interpolation!r}.")
-    is_first = _has_channels_first(data_format)
-    x = transpose(x, [0, 2, 3, 1]) if is_first else x
-    y = resize(x, (x.shape[1] * height_factor, x.shape[2] * width_factor), interpolation)
-    return transpose(y, [0, 3, 1, 2]) if is_first else y
-
-
-@_register_legacy
-def resize_volumes(x: Any, depth_factor: int, height_factor: int, width_factor: int, data_format: str) -> Any:
-    """Returns volumes in which each element is repeated along depth, height and width."""
-    first = 2 if _has_channels_first(data_format) else 1
-    for axis, factor in enumerate((depth_factor, height_factor, width_factor), first):
-        x = repeating.repeat(x, factor, axis=axis)
-    return x
-
-
-@_register_legacy
-def binary_focal_crossentropy(
-    target: Any,
-    output: Any,
-    apply_class_balancing: bool = False,
-    alpha: float = 0.25,
-    gamma: float = 2.0,
-    from_logits: bool = False,
-) -> Any:
-    """Returns the binary cross-entropy times a power of the distance from the label; of each element."""
-    probabilities = sigmoid(output) if from_logits else output
-    match = target * probabilities + (1 - target) * (1 - probabilities)
-    losses = power.pow(1.0 - match, gamma) * LEGACY["binary_crossentropy"](target, output, from_logits=from_logits)
-    return losses * (target * alpha + (1 - target) * (1 - alpha)) if apply_class_balancing else losses
-
-
-@_register_legacy
-def categorical_focal_crossentropy(
-    target: Any, output: Any, alpha: float = 0.25, gamma: float = 2.0, from_logits: bool = False, axis: int = -1
-) -> Any:
-    """Returns the cross-entropy of classes times a power of the distance from the label."""
-    target, output = convert_to_tensor(target), convert_to_tensor(output)
-    output = softmax_ops.softmax(output, axis=axis) if from_logits else output
-    output = _clip_probabilities(output / reduce_sum(output, axis=axis, keepdims=True))
-    return reduce_sum(power.pow(1.0 - output, gamma) * alpha * (-target * log(output)), axis=axis)
 
 
 @_register_legacy

@@ -32,7 +32,6 @@ from fastgrad._src.core.operation import (
     operation,
 )
 from fastgrad._src.core.result_rules import broadcast_with_real_dtype
-from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.ops.arguments import check_dtype, tensors_of
@@ -289,33 +288,6 @@ def add_n(inputs: Any, name: str | None = None) -> Any:
                 f"input {position}: {list(x._array.shape)}; add_n does not broadcast, `+` does."
             )
     return xs[0] if len(xs) == 1 else _add_n_operation(*xs)
-
-
-def accumulate_n(inputs: Any, shape: Any = None, tensor_dtype: Any = None, name: str | None = None) -> Tensor:
-    """The sum of several tensors of one shape, checked against ``shape`` and ``tensor_dtype`` if they are given.
-
-    Args:
-        inputs: a list of tensors of the same shape and dtype.
-        shape: the shape that the inputs must have.
-        tensor_dtype: the dtype that the inputs must have.
-        name: kept for TensorFlow's signature.
-
-    Raises:
-        ValueError: ``inputs`` is empty or no list, or shapes or dtypes differ.
-        TypeError: the inputs do not have ``tensor_dtype``.
-    """
-    if not isinstance(inputs, (list, tuple)) or not inputs:
-        raise ValueError("accumulate_n: inputs must be a list of at least one Tensor with the same dtype and shape")
-    xs = [convert_to_tensor(x) for x in inputs]
-    expected_shape = xs[0].shape if shape is None else TensorShape(shape)
-    for x in xs:
-        if x.dtype is not xs[0].dtype:
-            raise ValueError("accumulate_n: inputs must be a list of at least one Tensor with the same dtype and shape")
-        if not expected_shape.is_compatible_with(x.shape):
-            raise ValueError(f"accumulate_n: Shapes {expected_shape} and {x.shape} are not compatible")
-    if tensor_dtype is not None and xs[0].dtype != tensor_dtype:
-        raise TypeError(f"accumulate_n: tensor_dtype is {tensor_dtype}, but input is of type {xs[0].dtype}")
-    return add_n(xs)
 
 
 def scalar_mul(scalar: Any, x: Any, name: str | None = None) -> Any:

@@ -12,7 +12,7 @@ from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.dtypes import string
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operand_errors import mixed_dtypes_error
-from fastgrad._src.core.operation import FLOAT_DTYPES, INEXACT_DTYPES, TABLE, Form, Operation, operation
+from fastgrad._src.core.operation import INEXACT_DTYPES, TABLE, Form, Operation, operation
 from fastgrad._src.core.result_rules import same_as_first, scalar_of
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor
@@ -317,30 +317,6 @@ def assert_integer(x: Any, message: str | None = None, name: str | None = None) 
     x = convert_to_tensor(x)
     if not x.dtype.is_integer:
         raise TypeError(f"{_message_prefix(message)}Expected 'x' to be integer type. Found: {x.dtype!r}.")
-
-
-def assert_same_float_dtype(tensors: Any = None, dtype: Any = None) -> dtypes.DType:
-    """The floating dtype that all ``tensors`` and ``dtype`` share.
-
-    Args:
-        tensors: tensors, or None.
-        dtype: the expected dtype; default the dtype of the first tensor, or float32 without tensors.
-
-    Raises:
-        ValueError: the dtypes differ, or are not floating. TensorFlow: tf.debugging.assert_same_float_dtype.
-    """
-    expected = None if dtype is None else dtypes.as_dtype(dtype)
-    for item in tensors or ():
-        item_dtype = convert_to_tensor(item).dtype
-        expected = expected or item_dtype
-        if item_dtype is not expected:
-            raise ValueError(
-                f"assert_same_float_dtype: got {item_dtype.name}, but wanted {expected.name} as the others."
-            )
-    expected = expected or dtypes.float32
-    if expected.numpy not in FLOAT_DTYPES:
-        raise ValueError(f"Expected floating point type, got {expected!r}.")
-    return expected
 
 
 def assert_proper_iterable(values: Any) -> None:

@@ -6,16 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operand_errors import mixed_dtypes_error, shapes_error
 from fastgrad._src.core.operation import FLOAT_DTYPES, Binary, Form, Unary
 from fastgrad._src.core.tensor import Tensor, constant_tensor
-from fastgrad._src.ops.arguments import check_dtype, tensor_of, tensors_of
+from fastgrad._src.ops.arguments import check_dtype, tensors_of
 from fastgrad._src.ops.arithmetic import add, multiply, negative, subtract
 from fastgrad._src.ops.error_function import from_scipy, scipy_operation
 from fastgrad._src.ops.exponential import exp, xlog1py, xlogy
 from fastgrad._src.ops.kernel_launches import KERNEL_FLOATS, launches_from
-from fastgrad._src.ops.reduction import reduce_sum
 from fastgrad._src.scalars import terms
 
 _gammaln = from_scipy("gammaln")
@@ -240,21 +238,3 @@ def betainc(a: Any, b: Any, x: Any, name: str | None = None) -> Tensor:
         except ValueError:
             raise shapes_error("betainc", xs[0].shape, other.shape) from None
     return _betainc(*xs)
-
-
-def lbeta(x: Any, name: str | None = None) -> Tensor:
-    """The logarithm of the multivariate beta function along the last axis.
-
-    It is the sum of ``lgamma(x)`` minus ``lgamma`` of the sum of ``x``.
-
-    Args:
-        x: a floating tensor of at least one dimension.
-        name: kept for TensorFlow's signature.
-
-    Raises:
-        InvalidArgumentError: not floating, or a scalar.
-    """
-    x = tensor_of(x)
-    if not x._array.ndim:
-        raise InvalidArgumentError(f"lbeta: x must have at least one dimension, got shape {list(x.shape)}.")
-    return subtract(reduce_sum(lgamma(x), -1), lgamma(reduce_sum(x, -1)))

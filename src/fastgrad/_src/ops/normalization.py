@@ -173,25 +173,6 @@ def batch_normalization(
     return x * cast(inverse, x.dtype) + cast(shift, x.dtype)
 
 
-def batch_norm_with_global_normalization(
-    input: Any,  # TensorFlow's name
-    mean: Any,
-    variance: Any,
-    beta: Any,
-    gamma: Any,
-    variance_epsilon: float,
-    scale_after_normalization: bool,
-    name: str | None = None,
-) -> Tensor:
-    """``batch_normalization`` that applies ``gamma`` only if ``scale_after_normalization``.
-
-    TensorFlow: tf.nn.batch_norm_with_global_normalization.
-    """
-    return batch_normalization(
-        input, mean, variance, beta, gamma if scale_after_normalization else None, variance_epsilon, name
-    )
-
-
 def local_response_normalization(
     input: Any,  # TensorFlow's name
     depth_radius: int = 5,

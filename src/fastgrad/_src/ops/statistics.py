@@ -12,16 +12,15 @@ from fastgrad._src.core.composite import Composite, CompositeOperand
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operation import HALF_DTYPES, REAL_DTYPES, Form, operation
 from fastgrad._src.core.result_rules import ArraySpec
-from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor
+from fastgrad._src.core.tensor import Tensor, convert_like, convert_to_tensor
 from fastgrad._src.ops.arguments import as_python_int, check_dtype, tensor_of
-from fastgrad._src.ops.arithmetic import add, minimum, multiply, square_of_modulus, squared_difference, subtract
+from fastgrad._src.ops.arithmetic import minimum, square_of_modulus, squared_difference, subtract
 from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.comparison import is_nan, less
 from fastgrad._src.ops.custom_gradient import stop_gradient
-from fastgrad._src.ops.division import divide_no_nan
 from fastgrad._src.ops.kernel_launches import launches_from
-from fastgrad._src.ops.power import reciprocal, sqrt, square
-from fastgrad._src.ops.reduction import reduce_any, reduce_max, reduce_mean, reduce_min, reduce_sum
+from fastgrad._src.ops.power import sqrt
+from fastgrad._src.ops.reduction import reduce_any, reduce_max, reduce_mean, reduce_min
 from fastgrad._src.ops.shaping import reshape
 
 # ---- variances -----------------------------------------------------------------------------------------
@@ -107,91 +106,6 @@ def moments(
     if not keepdims:
         mean = reduce_mean(mean, axes)  # removes the dimensions, whose size is 1
     return cast(mean, x.dtype), cast(variance, x.dtype)
-
-
-def weighted_moments(
-    x: Any, axes: Any, frequency_weights: Any, keepdims: bool = False, name: str | None = None
-) -> tuple[Tensor, Tensor]:
-    """The mean and the variance over axes, weighted by ``frequency_weights``; 0 where weights sum to 0.
-
-    Args:
-        x: a floating tensor; half-width floats are computed in float32.
-        axes: an int or several; None means all axes.
-        frequency_weights: a tensor that broadcasts with ``x``.
-        keepdims: whether the reduced dimensions stay, with size 1.
-        name: kept for TensorFlow's signature.
-
-    Returns:
-        ``(mean, variance)`` in the dtype of ``x``.
-
-    Raises:
-        InvalidArgumentError: a dtype is unsupported, shapes do not broadcast, or an axis is out of range.
-    """
-    x = tensor_of(x)
-    y = cast(x, dtypes.float32) if x._array.dtype in HALF_DTYPES else x
-    weights = convert_like(frequency_weights, x._array.dtype)
-    if weights._array.dtype in HALF_DTYPES:
-        weights = cast(weights, dtypes.float32)
-    weighted = multiply(weights, y)
-    total = reduce_sum(
-        add(weights, constant_tensor(np.zeros(weighted._array.shape, weighted._array.dtype))), axes, True
-    )
-    mean = divide_no_nan(reduce_sum(weighted, axes, True), total)
-    weighted_squares = multiply(weights, squared_difference(y, mean))
-    weighted_distances = stop_gradient(multiply(weights, subtract(y, mean)))
-    variance = _corrected_variance(
-        divide_no_nan(reduce_sum(weighted_squares, axes, True), total),
-        divide_no_nan(reduce_sum(weighted_distances, axes, True), total),
-    )
-    if not keepdims:
-        mean, variance = reduce_sum(mean, axes), reduce_sum(variance, axes)
-    return cast(mean, x.dtype), cast(variance, x.dtype)
-
-
-def sufficient_statistics(
-    x: Any, axes: Any, shift: Any = None, keepdims: bool = False, name: str | None = None
-) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-    """The count, the sum and the sum of squares over axes, for ``normalize_moments``.
-
-    Args:
-        x: a floating tensor.
-        axes: an int or several.
-        shift: a number near the mean that is first subtracted from ``x``, for accuracy.
-        keepdims: whether the reduced dimensions stay, with size 1.
-        name: kept for TensorFlow's signature.
-
-    Returns:
-        ``(count, sum, sum of squares, shift)``; the last is None without a shift.
-    """
-    x = tensor_of(x)
-    if shift is not None:
-        shift = convert_to_tensor(shift, x.dtype)
-    centred = x if shift is None else subtract(x, shift)
-    total = reduce_sum(centred, axes, keepdims)
-    squares = reduce_sum(square(centred), axes, keepdims)
-    count = x._array.size // max(total._array.size, 1)
-    return constant_tensor(np.array(count, x._array.dtype)), total, squares, shift
-
-
-def normalize_moments(
-    counts: Any, mean_ss: Any, variance_ss: Any, shift: Any, name: str | None = None
-) -> tuple[Tensor, Tensor]:
-    """The mean and the variance from the result of ``sufficient_statistics``.
-
-    Args:
-        counts: the number of elements that were summed.
-        mean_ss: the sum of the elements.
-        variance_ss: the sum of the squares of the elements.
-        shift: the number that was subtracted from the elements, or None.
-        name: kept for TensorFlow's signature.
-
-    Returns:
-        ``(mean, variance)``.
-    """
-    divisor = reciprocal(counts)
-    shifted_mean = multiply(mean_ss, divisor)
-    mean = shifted_mean if shift is None else add(shifted_mean, shift)
-    return mean, subtract(multiply(variance_ss, divisor), square(shifted_mean))
 
 
 # ---- histograms ----------------------------------------------------------------------------------------

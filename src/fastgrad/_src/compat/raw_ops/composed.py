@@ -21,7 +21,6 @@ from fastgrad._src.ops.comparison import logical_and, logical_not
 from fastgrad._src.ops.creation import fill, identity, ones_like, zeros_like
 from fastgrad._src.ops.decompositions import eigh, eigvalsh, svd
 from fastgrad._src.ops.division import realdiv, truncatediv
-from fastgrad._src.ops.indexing import gather
 from fastgrad._src.ops.loss import softmax_cross_entropy_with_logits, sparse_softmax_cross_entropy_with_logits
 from fastgrad._src.ops.one_hot import one_hot
 from fastgrad._src.ops.pooling import avg_pool, max_pool, max_pool_with_argmax
@@ -30,7 +29,6 @@ from fastgrad._src.ops.random_stateless import stateless_uniform
 from fastgrad._src.ops.reduction import reduce_any, reduce_max, reduce_sum
 from fastgrad._src.ops.selection import boolean_mask, where
 from fastgrad._src.ops.shaping import broadcast_to, expand_dims, reshape
-from fastgrad._src.ops.sorting import sort
 from fastgrad._src.ops.statistics import moments
 from fastgrad._src.structures.ragged import factories
 from fastgrad._src.structures.sparse import array_ops
@@ -307,11 +305,6 @@ def decoded_code_points(text: Any, *options: Any) -> tuple[Any, Any]:
     """The row splits and values of the code points of each string."""
     points = unicode_decode(reshape(text, [-1]), *options)
     return points.row_splits, points.flat_values
-
-
-def nth_element(input: Any, n: Any, reverse: bool) -> Any:
-    """The ``n``-th smallest element of each row, or the ``n``-th largest."""
-    return gather(sort(input, direction="DESCENDING" if reverse else "ASCENDING"), n, axis=-1)
 
 
 def pooled_with_argmax(*options: Any) -> Any:

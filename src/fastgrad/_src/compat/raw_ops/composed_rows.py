@@ -24,12 +24,8 @@ from fastgrad._src.ops.scan import cumsum
 from fastgrad._src.ops.shaping import broadcast_to, reshape
 from fastgrad._src.ops.statistics import bincount
 from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor
-from fastgrad._src.structures.sparse import set_operations
-from fastgrad._src.structures.sparse.array_ops import fill_empty_rows, split
+from fastgrad._src.structures.sparse.array_ops import fill_empty_rows
 from fastgrad._src.structures.sparse.crossing import cross, cross_hashed
-from fastgrad._src.structures.sparse.elementwise import maximum, minimum
-from fastgrad._src.structures.sparse.reductions import reduce_max, reduce_sum
-from fastgrad._src.structures.sparse.set_operations import difference
 from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
 from fastgrad._src.structures.strings import splitting
 from fastgrad._src.structures.strings.unicode import unicode_decode_with_offsets
@@ -205,32 +201,6 @@ def code_points_with_offsets(text: Any, *options: Any) -> tuple[Any, Any, Any]:
     return points.row_splits, points.flat_values, offsets.flat_values
 
 
-def sparse_maxima(sparse: Any, axis: Any, keep_dims: bool) -> tuple[Any, Any, Any]:
-    """The parts of the maxima of a sparse tensor along axes."""
-    return sparse_parts(reduce_max(sparse, axis, keep_dims, output_is_sparse=True))
-
-
-def sparse_sums(sparse: Any, axis: Any, keep_dims: bool) -> tuple[Any, Any, Any]:
-    """The parts of the sums of a sparse tensor along axes."""
-    return sparse_parts(reduce_sum(sparse, axis, keep_dims, output_is_sparse=True))
-
-
-def sparse_maximum(first: Any, second: Any) -> tuple[Any, Any]:
-    """The indices and values of the larger elements of two sparse tensors."""
-    return sparse_parts(maximum(first, second))[:2]
-
-
-def sparse_minimum(first: Any, second: Any) -> tuple[Any, Any]:
-    """The indices and values of the smaller elements of two sparse tensors."""
-    return sparse_parts(minimum(first, second))[:2]
-
-
-def sparse_split(sparse: Any, num_split: int, axis: Any) -> tuple[list[Any], list[Any], list[Any]]:
-    """Lists of the indices, values and shapes of the parts of a sparse tensor along an axis."""
-    parts = [sparse_parts(part) for part in split(sparse, num_split, as_python_ints([axis], "SparseSplit: axis")[0])]
-    return [part[0] for part in parts], [part[1] for part in parts], [part[2] for part in parts]
-
-
 def filled_rows(sparse: Any, default_value: Any) -> tuple[Any, Any, Any, Any]:
     """The indices and values of a matrix with an element in each empty row, which rows these are, and where elements went."""
     filled, is_empty = fill_empty_rows(sparse, default_value)
@@ -242,21 +212,6 @@ def filled_rows(sparse: Any, default_value: Any) -> tuple[Any, Any, Any, Any]:
 def dense_elements(dense: Any, indices: Any, shape: Any) -> Any:
     """Returns the elements of a tensor, broadcast to ``shape``, at indices."""
     return gather_nd(broadcast_to(dense, shape), indices)
-
-
-def set_operation(first: Any, second: Any, operation: str, validate_indices: bool) -> tuple[Any, Any, Any]:
-    """The parts of the sparse tensor of the operation "a-b", "b-a", "intersection" or "union" on rows of sets.
-
-    Raises:
-        InvalidArgumentError: another operation.
-    """
-    if operation == "a-b":
-        return sparse_parts(difference(first, second, True, validate_indices))
-    if operation == "b-a":
-        return sparse_parts(difference(first, second, False, validate_indices))
-    if operation not in ("intersection", "union"):
-        raise InvalidArgumentError(None, None, f"Invalid set_operation {operation}.")
-    return sparse_parts(getattr(set_operations, operation)(first, second, validate_indices))
 
 
 def gathered_rows(rows: Any, indices: Any) -> tuple[list[Any], Any]:

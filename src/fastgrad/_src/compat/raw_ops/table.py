@@ -15,13 +15,10 @@ from fastgrad._src.compat.raw_ops.raw_operation import PublicArguments, RawOpera
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import convert_to_tensor
 from fastgrad._src.ops import arithmetic
-from fastgrad._src.ops.arithmetic import subtract
 from fastgrad._src.ops.composed.bucketize import bucketize
-from fastgrad._src.ops.composed.morphology import dilation2d
 from fastgrad._src.ops.convolution import conv3d, depthwise_conv2d
 from fastgrad._src.ops.creation import zeros, zeros_like
 from fastgrad._src.ops.exponential import sigmoid
-from fastgrad._src.ops.normalization import local_response_normalization
 from fastgrad._src.ops.pooling import avg_pool3d, max_pool3d
 from fastgrad._src.ops.power import square
 from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
@@ -69,9 +66,7 @@ _declare_operations(
     Xlogy="math.xlogy"
 )
 _declare_operations(lambda x, y, incompatible_shape_error=True: (x, y), Equal="equal", NotEqual="not_equal")
-_declare_operations(lambda x, y, tolerance=1e-05: (arithmetic.abs(subtract(x, y)), tolerance), ApproximateEqual="less")
 _declare_operations(lambda y, x: ..., Atan2="atan2")
-_declare_operations(lambda x1, x2: ..., NextAfter="math.nextafter")
 _declare_operations(lambda a, x: ..., Igamma="math.igamma", Igammac="math.igammac", Polygamma="math.polygamma")
 _declare_operations(lambda x, q: ..., Zeta="math.zeta")
 _declare_operations(lambda a, b, x: ..., Betainc="math.betainc")
@@ -161,19 +156,6 @@ _declare_operations(
     lambda input, k, padding_value, align="RIGHT_LEFT": (input, "diag_part", k, padding_value, align),
     MatrixDiagPartV3="linalg.diag_part"
 )
-_declare_operations(
-    lambda diagonal, k, num_rows, num_cols, padding_value: (diagonal, "diag", k, num_rows, num_cols, padding_value,
-    "LEFT_LEFT"), MatrixDiagV2="linalg.diag"
-)
-_declare_operations(
-    lambda input, k, padding_value: (input, "diag_part", k, padding_value, "LEFT_LEFT"),
-    MatrixDiagPartV2="linalg.diag_part"
-)
-_declare_operations(lambda input, diagonal, k: (input, diagonal, "set_diag", k, "LEFT_LEFT"), MatrixSetDiagV2="linalg.set_diag")
-_declare_operations(
-    lambda a, b, transpose_a=False, transpose_b=False, a_is_sparse=False, b_is_sparse=False: (a, b, transpose_a,
-    transpose_b), SparseMatMul="linalg.matmul"
-)
 _declare_operations(lambda input, diagonal: ..., MatrixSetDiag="linalg.set_diag")
 _declare_operations(
     lambda input, diagonal, k, align="RIGHT_LEFT": (input, diagonal, "set_diag", k, align),
@@ -252,18 +234,6 @@ _declare_operations(
     out_backprop), DepthwiseConv2dNativeBackpropFilter=composed.pullback
 )
 _declare_operations(
-    lambda input, filter, strides, rates, padding: (input, filter, strides, padding, "NHWC", rates),
-    Dilation2D="nn.dilation2d"
-)
-_declare_operations(
-    lambda input, filter, out_backprop, strides, rates, padding: (lambda x: dilation2d(x, filter, strides,
-    padding, "NHWC", rates), input, out_backprop), Dilation2DBackpropInput=composed.pullback
-)
-_declare_operations(
-    lambda input, filter, out_backprop, strides, rates, padding: (lambda x: dilation2d(input, x, strides,
-    padding, "NHWC", rates), filter, out_backprop), Dilation2DBackpropFilter=composed.pullback
-)
-_declare_operations(
     lambda orig_input_shape, grad, ksize, strides, padding, data_format="NDHWC": (lambda x: avg_pool3d(x, ksize,
     strides, padding, data_format), zeros(orig_input_shape, convert_to_tensor(grad).dtype), grad),
     AvgPool3DGrad=composed.pullback
@@ -271,15 +241,6 @@ _declare_operations(
 _declare_operations(
     lambda orig_input, orig_output, grad, ksize, strides, padding, data_format="NDHWC": (lambda x:
     max_pool3d(x, ksize, strides, padding, data_format), orig_input, grad), MaxPool3DGrad=composed.pullback
-)
-_declare_operations(
-    lambda orig_input, orig_output, grad, ksize, strides, padding, data_format="NHWC": (orig_input, grad, ksize,
-    strides, padding, data_format), MaxPoolGradV2=composed.max_pool_gradient
-)
-_declare_operations(
-    lambda input_grads, input_image, output_image, depth_radius=5, bias=1.0, alpha=1.0, beta=0.5: (lambda x:
-    local_response_normalization(x, depth_radius, bias, alpha, beta), input_image, input_grads),
-    LRNGrad=composed.pullback
 )
 _declare_operations(
     lambda input, filter, strides, padding, explicit_paddings=(), data_format="NHWC", dilations=(1, 1, 1, 1): (input,
@@ -295,7 +256,6 @@ _declare_operations(
     lambda input, ksize, strides, padding, explicit_paddings=(), data_format="NHWC": (input, ksize, strides,
     composed.window_padding(padding, explicit_paddings), data_format), MaxPool="nn.max_pool"
 )
-_declare_operations(lambda input, ksize, strides, padding, data_format="NHWC": ..., MaxPoolV2="nn.max_pool")
 _declare_operations(
     lambda orig_input_shape, grad, ksize, strides, padding, data_format="NHWC": ...,
     AvgPoolGrad=composed.average_pool_gradient
@@ -336,7 +296,6 @@ _declare_operations(lambda input, shape: ..., BroadcastTo="broadcast_to", Ensure
 _declare_operations(lambda concat_dim, values: (values, concat_dim), Concat="concat")
 _declare_operations(lambda values, axis: ..., ConcatV2="concat")
 _declare_operations(lambda values, axis=0: ..., Pack="stack")
-_declare_operations(lambda values, shape: (values, 0), ParallelConcat="concat")
 _declare_operations(lambda value, num, axis=0: ..., Unpack="unstack")
 _declare_operations(lambda axis, value, num_split: (value, num_split, axis), Split="split")
 _declare_operations(lambda value, size_splits, axis, num_split: ..., SplitV="split")
@@ -362,9 +321,7 @@ _declare_operations(lambda indices, depth, on_value, off_value, axis=-1: ..., On
 _declare_operations(lambda tensor, axis: ..., ReverseV2="reverse")
 _declare_operations(lambda input, seq_lengths, seq_dim, batch_dim=0: ..., ReverseSequence="reverse_sequence")
 _declare_operations(lambda input, shift, axis: ..., Roll="roll")
-_declare_operations(lambda input, crops, block_size: (input, [block_size, block_size], crops), BatchToSpace="batch_to_space")
 _declare_operations(lambda input, block_shape, crops: ..., BatchToSpaceND="batch_to_space")
-_declare_operations(lambda input, paddings, block_size: (input, [block_size, block_size], paddings), SpaceToBatch="space_to_batch")
 _declare_operations(lambda input, block_shape, paddings: ..., SpaceToBatchND="space_to_batch")
 _declare_operations(
     lambda input, block_size, data_format="NHWC": ..., DepthToSpace="nn.depth_to_space",
@@ -388,7 +345,6 @@ _declare_operations(lambda condition: ..., Where="where")
 _declare_operations(lambda indices, dims: ..., UnravelIndex="unravel_index")
 _declare_operations(lambda input, k, sorted=True, index_type=dtypes.int32: ..., "values indices", TopKV2="math.top_k")
 _declare_operations(lambda input, indices, updates, bad_indices_policy="": ..., ScatterNdNonAliasingAdd="tensor_scatter_nd_add")
-_declare_operations(lambda input, n, reverse=False: ..., NthElement=composed.nth_element)
 _declare_operations(lambda x, out_idx=dtypes.int32: ..., "y idx", Unique="unique")
 _declare_operations(lambda x, out_idx=dtypes.int32: ..., "y idx count", UniqueWithCounts="unique_with_counts")
 _declare_operations(lambda x, y, out_idx=dtypes.int32: ..., "out idx", ListDiff=composed.list_difference)
@@ -434,7 +390,6 @@ _declare_operations(
 _declare_operations(lambda images, size, align_corners=False: ..., ResizeArea=composed_images.resized_by_area)
 _declare_operations(
     lambda grads, original_image, align_corners=False, half_pixel_centers=False: ...,
-    ResizeBicubicGrad=functools.partial(composed_images.resize_gradient, "bicubic"),
     ResizeBilinearGrad=functools.partial(composed_images.resize_gradient, "bilinear")
 )
 _declare_operations(
@@ -465,8 +420,6 @@ _declare_operations(
     pad_per_class=False, clip_boxes=True: ..., "nmsed_boxes nmsed_scores nmsed_classes valid_detections",
     CombinedNonMaxSuppression="image.combined_non_max_suppression"
 )
-_declare_operations(lambda images, boxes: (images, boxes, None), DrawBoundingBoxes="image.draw_bounding_boxes")
-_declare_operations(lambda images, boxes, colors: ..., DrawBoundingBoxesV2="image.draw_bounding_boxes")
 _declare_operations(
     lambda contents, channels=0, ratio=1, fancy_upscaling=True, try_recover_truncated=False, acceptable_fraction=1,
     dct_method="": ..., DecodeJpeg="io.decode_jpeg"
@@ -608,20 +561,6 @@ _declare_operations(
     SparseReduceSum="sparse.reduce_sum"
 )
 _declare_operations(
-    lambda input_indices, input_values, input_shape, reduction_axes, keep_dims=False: (SparseTensor(input_indices,
-    input_values, input_shape), reduction_axes, keep_dims), "output_indices output_values output_shape",
-    SparseReduceMaxSparse=composed_rows.sparse_maxima, SparseReduceSumSparse=composed_rows.sparse_sums
-)
-_declare_operations(
-    lambda a_indices, a_values, a_shape, b_indices, b_values, b_shape: (SparseTensor(a_indices, a_values, a_shape),
-    SparseTensor(b_indices, b_values, b_shape)), "output_indices output_values",
-    SparseSparseMaximum=composed_rows.sparse_maximum, SparseSparseMinimum=composed_rows.sparse_minimum
-)
-_declare_operations(
-    lambda split_dim, indices, values, shape, num_split: (SparseTensor(indices, values, shape), num_split,
-    split_dim), "output_indices output_values output_shape", SparseSplit=composed_rows.sparse_split
-)
-_declare_operations(
     lambda indices, values, dense_shape, default_value: (SparseTensor(indices, values, dense_shape),
     default_value), "output_indices output_values empty_row_indicator reverse_index_map",
     SparseFillEmptyRows=composed_rows.filled_rows
@@ -637,25 +576,6 @@ _declare_operations(
 _declare_operations(
     lambda a_indices, a_values, a_shape, b: (SparseTensor(a_indices, a_values, a_shape), b),
     SparseTensorDenseAdd="sparse.add"
-)
-_declare_operations(
-    lambda set1, set2, set_operation, validate_indices=True: ..., "result_indices result_values result_shape",
-    DenseToDenseSetOperation=composed_rows.set_operation
-)
-_declare_operations(
-    lambda set1, set2_indices, set2_values, set2_shape, set_operation, validate_indices=True: (set1,
-    SparseTensor(set2_indices, set2_values, set2_shape), set_operation, validate_indices),
-    "result_indices result_values result_shape", DenseToSparseSetOperation=composed_rows.set_operation
-)
-_declare_operations(
-    lambda set1_indices, set1_values, set1_shape, set2_indices, set2_values, set2_shape, set_operation,
-    validate_indices=True: (SparseTensor(set1_indices, set1_values, set1_shape), SparseTensor(set2_indices,
-    set2_values, set2_shape), set_operation, validate_indices), "result_indices result_values result_shape",
-    SparseToSparseSetOperation=composed_rows.set_operation
-)
-_declare_operations(
-    lambda set_indices, set_values, set_shape, validate_indices=True: (SparseTensor(set_indices, set_values,
-    set_shape), validate_indices), SetSize="sets.size"
 )
 _declare_operations(
     lambda params_nested_splits, params_dense_values, indices, OUTPUT_RAGGED_RANK: (composed_rows.nested_rows(
@@ -690,12 +610,6 @@ _declare_operations(
 _declare_operations(
     lambda inputs, sequence_length, merge_repeated=False, blank_index=-1: ...,
     "decoded_indices decoded_values decoded_shape log_probability", CTCGreedyDecoder=composed.greedy_decoding
-)
-_declare_operations(
-    lambda hypothesis_indices, hypothesis_values, hypothesis_shape, truth_indices, truth_values, truth_shape, normalize=True: (
-        SparseTensor(hypothesis_indices, hypothesis_values, hypothesis_shape),
-        SparseTensor(truth_indices, truth_values, truth_shape), normalize
-    ), EditDistance="edit_distance"
 )
 
 # ---- random numbers -----------------------------------------------------------------------------------

@@ -39,7 +39,6 @@ MutableHashTableOfTensorsV2: -> table_handle
 MutableHashTableV2: -> table_handle
 NoOp: ->
 Pack: values*N -> output
-ParallelConcat: values*N -> output
 ParallelDynamicStitch: indices*N data*N -> merged
 PartitionedCall: args*Tin -> output*Tout
 PlaceholderWithDefault: input -> output

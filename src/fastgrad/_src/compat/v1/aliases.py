@@ -67,8 +67,8 @@ _RENAMED = {
     # functions of `tf.math` and its kin at the top
     **_target_by_name(
         "math.",
-        "accumulate_n angle betainc ceil conj cumprod digamma erf erfc expm1 floordiv floormod igamma igammac imag invert_permutation "
-        "is_finite is_inf is_nan is_non_decreasing is_strictly_increasing lbeta lgamma log log1p log_sigmoid logical_xor mod polygamma "
+        "angle betainc ceil conj cumprod digamma erf erfc expm1 floordiv floormod igamma igammac imag invert_permutation "
+        "is_finite is_inf is_nan is_non_decreasing is_strictly_increasing lgamma log log1p log_sigmoid logical_xor mod polygamma "
         "real reciprocal rint rsqrt segment_max segment_mean segment_min segment_prod segment_sum squared_difference unsorted_segment_max "
         "unsorted_segment_mean unsorted_segment_min unsorted_segment_prod unsorted_segment_sqrt_n unsorted_segment_sum zeta",
     ),
@@ -76,7 +76,7 @@ _RENAMED = {
     **_target_by_name("linalg.", "band_part diag diag_part set_diag solve triangular_solve", "matrix_"),
     **_target_by_name(
         "debugging.",
-        "assert_integer assert_proper_iterable assert_same_float_dtype assert_type check_numerics is_numeric_tensor",
+        "assert_integer assert_proper_iterable assert_type check_numerics is_numeric_tensor",
     ),
     **_target_by_name("math.", "is_finite is_inf is_nan is_non_decreasing is_strictly_increasing", "debugging."),
     **_target_by_name(
@@ -266,7 +266,6 @@ _TABLE = """
     random.stateless_multinomial = random.stateless_categorical(logits num_samples seed output_dtype=dtype name)
     random_poisson random.poisson = random.poisson(lam shape dtype seed name)
     nn.max_pool_with_argmax(input ksize strides padding data_format Targmax=output_dtype name output_dtype include_batch_in_index)
-    nn.batch_norm_with_global_normalization(t=input m=mean v=variance beta gamma variance_epsilon scale_after_normalization name input mean variance)
     nn.conv1d(value=input filters stride padding use_cudnn_on_gpu data_format name input dilations)
     nn.conv2d(input filter=filters strides padding use_cudnn_on_gpu data_format dilations name filters)
     nn.conv2d_backprop_input = nn.conv2d_transpose(input_sizes=output_shape filter=filters out_backprop=input strides padding use_cudnn_on_gpu data_format dilations name filters)
@@ -279,8 +278,6 @@ _TABLE = """
     nn.in_top_k(predictions targets k name)
     nn.softmax_cross_entropy_with_logits_v2 = nn.softmax_cross_entropy_with_logits(labels logits axis name dim)
     nn.moments(x axes shift name keep_dims keepdims)
-    nn.weighted_moments(x axes frequency_weights name keep_dims keepdims)
-    nn.sufficient_statistics(x axes shift keep_dims name keepdims)
     nn.pool(input window_shape pooling_type padding dilation_rate strides name data_format dilations)
     nn.weighted_cross_entropy_with_logits(labels logits pos_weight name targets=labels)
     ones_like(tensor=input dtype name optimize)
@@ -305,7 +302,6 @@ _TABLE = """
     sparse_reshape = sparse.reshape(sp_input shape name)
     sparse_slice = sparse.slice(sp_input start size name)
     sparse_fill_empty_rows = sparse.fill_empty_rows(sp_input default_value name)
-    sparse_to_indicator = sparse.to_indicator(sp_input vocab_size name)
     sparse_tensor_to_dense = sparse.to_dense(sp_input default_value validate_indices name)
     sets.set_difference = sets.difference(a b aminusb validate_indices)
     sets.set_intersection = sets.intersection(a b validate_indices)

@@ -19,7 +19,6 @@ _CLASS_NAMES = {
     "batch_normalization": "BatchNorm",
     "cdist": "CDist",
     "conj": "Conjugate",
-    "ctc_decode": "CTCDecode",
     "ctc_loss": "CTCLoss",
     "fft": "FFT",
     "fft2": "FFT2",
@@ -28,7 +27,6 @@ _CLASS_NAMES = {
     "ifft2": "IFFT2",
     "irfft": "IRFFT",
     "isin": "IsIn",
-    "istft": "ISTFT",
     "jvp": "JVP",
     "layer_normalization": "LayerNorm",
     "psnr": "PSNR",
@@ -44,11 +42,11 @@ _CLASS_NAMES = {
 }
 # Keras's modules of classes whose functions are in `keras.ops` alone; the others are named by the functions' namespaces.
 _CORE_CLASSES = (
-    "AssociativeScan Cast Cond ConvertToTensor ForiLoop Map SaturateCast Scan Scatter ScatterUpdate Slice SliceUpdate StopGradient "
+    "Cast Cond ConvertToTensor ForiLoop Map SaturateCast Scan Scatter ScatterUpdate Slice SliceUpdate StopGradient "
     "Switch Unstack VectorizedMap WhileLoop"
 )
 _MATH_CLASSES = (
-    "CDist Erf Erfc Erfinv ExtractSequences FFT FFT2 IFFT2 IRFFT ISTFT InTopK Logdet Logsumexp RFFT Rsqrt STFT SegmentMax SegmentMin "
+    "CDist Erf Erfc Erfinv ExtractSequences FFT FFT2 IFFT2 IRFFT InTopK Logdet Logsumexp RFFT Rsqrt STFT SegmentMax SegmentMin "
     "SegmentProd SegmentSum TopK ViewAsComplex ViewAsReal"
 )
 _MODULES = {
@@ -56,14 +54,14 @@ _MODULES = {
     **dict.fromkeys(_MATH_CLASSES.split(), "math"),
     "GetItem": "numpy",
 }
-_OWN_FUNCTIONS = {"linear", "rearrange"}  # Keras has no class for them
+_OWN_FUNCTIONS = {"linear"}  # Keras has no class for it
 
 # The arguments that Keras's classes take at the call; the constructor takes the others.
 _CALL_ARGUMENT_NAMES = (
     "a abs_ angle array atol b beta bias bins branches choicelist condition condlist constant_values coordinates data default "
-    "depthwise_kernel elements elems end_points f false_fn fill_value fun gamma image1 image2 images index indices init init_val "
-    "input inputs kernel key loop_vars mask mean offset output output_length output_shape pointwise_kernel pred predictions "
-    "primals q query rtol scale segment_ids sequence_lengths sorted_sequence start start_indices start_points step stop tangents "
+    "depthwise_kernel elements end_points f false_fn fill_value fun gamma image1 image2 images index indices init init_val "
+    "input inputs kernel key loop_vars mask mean offset output output_length output_shape pred predictions "
+    "primals q query rtol scale segment_ids sorted_sequence start start_indices start_points step stop tangents "
     "target target_length targets transform translation true_fn updates value values variable variance volumes weights x x1 x2 "
     "xs y"
 )

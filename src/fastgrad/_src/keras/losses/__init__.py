@@ -7,28 +7,20 @@ from fastgrad._src.keras.losses.cross_entropy import BinaryCrossentropy as Binar
 from fastgrad._src.keras.losses.cross_entropy import BinaryFocalCrossentropy as BinaryFocalCrossentropy
 from fastgrad._src.keras.losses.cross_entropy import CategoricalCrossentropy as CategoricalCrossentropy
 from fastgrad._src.keras.losses.cross_entropy import CategoricalFocalCrossentropy as CategoricalFocalCrossentropy
-from fastgrad._src.keras.losses.cross_entropy import (
-    CategoricalGeneralizedCrossEntropy as CategoricalGeneralizedCrossEntropy,
-)
 from fastgrad._src.keras.losses.cross_entropy import SparseCategoricalCrossentropy as SparseCategoricalCrossentropy
 from fastgrad._src.keras.losses.cross_entropy import binary_crossentropy as binary_crossentropy
 from fastgrad._src.keras.losses.cross_entropy import binary_focal_crossentropy as binary_focal_crossentropy
 from fastgrad._src.keras.losses.cross_entropy import categorical_crossentropy as categorical_crossentropy
 from fastgrad._src.keras.losses.cross_entropy import categorical_focal_crossentropy as categorical_focal_crossentropy
 from fastgrad._src.keras.losses.cross_entropy import (
-    categorical_generalized_cross_entropy as categorical_generalized_cross_entropy,
-)
-from fastgrad._src.keras.losses.cross_entropy import (
     sparse_categorical_crossentropy as sparse_categorical_crossentropy,
 )
 from fastgrad._src.keras.losses.loss import Loss as Loss
 from fastgrad._src.keras.losses.loss import Reduction as Reduction
 from fastgrad._src.keras.losses.margins import CategoricalHinge as CategoricalHinge
-from fastgrad._src.keras.losses.margins import Circle as Circle
 from fastgrad._src.keras.losses.margins import Hinge as Hinge
 from fastgrad._src.keras.losses.margins import SquaredHinge as SquaredHinge
 from fastgrad._src.keras.losses.margins import categorical_hinge as categorical_hinge
-from fastgrad._src.keras.losses.margins import circle as circle
 from fastgrad._src.keras.losses.margins import hinge as hinge
 from fastgrad._src.keras.losses.margins import squared_hinge as squared_hinge
 from fastgrad._src.keras.losses.overlap import Dice as Dice

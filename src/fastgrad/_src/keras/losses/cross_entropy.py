@@ -22,7 +22,6 @@ from fastgrad._src.ops.loss import (
     softmax_cross_entropy_with_logits,
     sparse_softmax_cross_entropy_with_logits,
 )
-from fastgrad._src.ops.one_hot import one_hot
 from fastgrad._src.ops.reduction import reduce_mean, reduce_sum
 from fastgrad._src.ops.selection import where
 from fastgrad._src.ops.shaping import expand_dims, squeeze
@@ -306,33 +305,3 @@ class SparseCategoricalCrossentropy(
     """
 
     _keeps_integer_labels = True
-
-
-def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) -> Tensor:
-    """``(1 - p^q) / q``, with the probability ``p`` of the right class: robust to wrong labels (Zhang, Sabuncu 2018).
-
-    Args:
-        y_true: class numbers, shape (...).
-        y_pred: probabilities, shape (..., classes).
-        q: in (0, 1); the loss is close to a cross-entropy near 0, and an absolute error at 1.
-    """
-    predictions = as_tensor(y_pred, None)
-    labels = one_hot(as_tensor(y_true, dtypes.int64), predictions.shape[-1], dtype=predictions.dtype)
-    return (1 - power.pow(reduce_sum(predictions * labels, -1), q)) / q
-
-
-class CategoricalGeneralizedCrossEntropy(NamedLoss):
-    """The loss ``categorical_generalized_cross_entropy``, reduced; arguments are those of the function and of ``Loss``. ValueError unless 0 < q < 1."""
-
-    _keeps_integer_labels = True
-
-    def __init__(
-        self,
-        q: float = 0.5,
-        reduction: str | None = "sum_over_batch_size",
-        name: str | None = "categorical_generalized_cross_entropy",
-        dtype: Any = None,
-    ) -> None:
-        if not 0 < q < 1:
-            raise ValueError(f"q must be in the interval (0, 1), got q={q}.")
-        super().__init__(categorical_generalized_cross_entropy, reduction, name, dtype, q=q)

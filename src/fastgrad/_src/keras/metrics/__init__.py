@@ -50,11 +50,6 @@ from fastgrad._src.keras.metrics.confusion import Precision as Precision
 from fastgrad._src.keras.metrics.confusion import Recall as Recall
 from fastgrad._src.keras.metrics.confusion import TrueNegatives as TrueNegatives
 from fastgrad._src.keras.metrics.confusion import TruePositives as TruePositives
-from fastgrad._src.keras.metrics.correlation import ConcordanceCorrelation as ConcordanceCorrelation
-from fastgrad._src.keras.metrics.correlation import PearsonCorrelation as PearsonCorrelation
-from fastgrad._src.keras.metrics.correlation import R2Score as R2Score
-from fastgrad._src.keras.metrics.correlation import concordance_correlation as concordance_correlation
-from fastgrad._src.keras.metrics.correlation import pearson_correlation as pearson_correlation
 from fastgrad._src.keras.metrics.cross_entropy import BinaryCrossentropy as BinaryCrossentropy
 from fastgrad._src.keras.metrics.cross_entropy import CategoricalCrossentropy as CategoricalCrossentropy
 from fastgrad._src.keras.metrics.cross_entropy import CategoricalHinge as CategoricalHinge
@@ -73,9 +68,8 @@ from fastgrad._src.keras.metrics.f_score import FBetaScore as FBetaScore
 from fastgrad._src.keras.metrics.iou import BinaryIoU as BinaryIoU
 from fastgrad._src.keras.metrics.iou import IoU as IoU
 from fastgrad._src.keras.metrics.iou import MeanIoU as MeanIoU
-from fastgrad._src.keras.metrics.iou import OneHotIoU as OneHotIoU
-from fastgrad._src.keras.metrics.iou import OneHotMeanIoU as OneHotMeanIoU
 from fastgrad._src.keras.metrics.metric import Metric as Metric
+from fastgrad._src.keras.metrics.r2_score import R2Score as R2Score
 from fastgrad._src.keras.metrics.reduction import Mean as Mean
 from fastgrad._src.keras.metrics.reduction import MeanMetricWrapper as MeanMetricWrapper
 from fastgrad._src.keras.metrics.reduction import Sum as Sum

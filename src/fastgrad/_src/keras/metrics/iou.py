@@ -181,38 +181,3 @@ class MeanIoU(IoU):
     ) -> None:
         targets = range(num_classes) if isinstance(num_classes, int) else (0,)
         super().__init__(num_classes, targets, name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
-
-
-class OneHotIoU(IoU):
-    """``IoU`` of one-hot labels; arguments as in ``IoU``."""
-
-    _arguments = ("num_classes", "target_class_ids", "ignore_class", "sparse_y_pred", "axis")
-
-    def __init__(
-        self,
-        num_classes: int,
-        target_class_ids: Sequence[int],
-        name: str | None = None,
-        dtype: Any = None,
-        ignore_class: int | None = None,
-        sparse_y_pred: bool = False,
-        axis: int = -1,
-    ) -> None:
-        super().__init__(num_classes, target_class_ids, name, dtype, ignore_class, False, sparse_y_pred, axis)
-
-
-class OneHotMeanIoU(MeanIoU):
-    """``MeanIoU`` of one-hot labels; arguments as in ``MeanIoU``."""
-
-    _arguments = ("num_classes", "ignore_class", "sparse_y_pred", "axis")
-
-    def __init__(
-        self,
-        num_classes: int,
-        name: str | None = None,
-        dtype: Any = None,
-        ignore_class: int | None = None,
-        sparse_y_pred: bool = False,
-        axis: int = -1,
-    ) -> None:
-        super().__init__(num_classes, name, dtype, ignore_class, False, sparse_y_pred, axis)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -22,14 +21,13 @@ from fastgrad._src.ops.control_flow import switch_case, while_loop
 from fastgrad._src.ops.custom_gradient import custom_gradient, stop_gradient
 from fastgrad._src.ops.error_function import erf, erfc, erfinv
 from fastgrad._src.ops.higher_order import vectorized_map
-from fastgrad._src.ops.indexing import gather, gather_nd
-from fastgrad._src.ops.joining import concat, stack, unstack
+from fastgrad._src.ops.indexing import gather_nd
+from fastgrad._src.ops.joining import stack, unstack
 from fastgrad._src.ops.linear_algebra import logdet
 from fastgrad._src.ops.power import rsqrt, sqrt, square
 from fastgrad._src.ops.reduction import reduce_logsumexp, reduce_sum
 from fastgrad._src.ops.repeating import meshgrid
 from fastgrad._src.ops.scattering import scatter_nd, tensor_scatter_nd_update
-from fastgrad._src.ops.shaping import reshape, transpose
 from fastgrad._src.ops.sorting import in_top_k, top_k
 from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor
 from fastgrad._src.structures.sparse.conversion import to_dense
@@ -56,19 +54,6 @@ def _scan(f: Any, init: Any, xs: Any = None, length: Any = None, reverse: bool =
         return carry, None
     outputs = outputs[::-1] if reverse else outputs
     return carry, nest.map_structure(lambda *items: stack(items), *outputs)
-
-
-def _associative_scan(f: Any, elems: Any, reverse: bool = False, axis: int = 0) -> Any:
-    if not callable(f):
-        raise TypeError(f"`f` should be a callable. Received: f={f}")
-    arrays = nest.map_structure(tensor, elems)
-    count = nest.flatten(arrays)[0].shape[axis]
-    items = [nest.map_structure(lambda x, n=n: gather(x, [n], axis=axis), arrays) for n in range(count)]
-    items = items[::-1] if reverse else items
-    results = items[:1]
-    for item in items[1:]:
-        results.append(f(results[-1], item))
-    return nest.map_structure(lambda *parts: concat(parts, axis), *(results[::-1] if reverse else results))
 
 
 def _map(f: Any, xs: Any) -> Any:
@@ -184,40 +169,6 @@ def jvp(fun: Any, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
     return y, nest.map_structure(accumulator.jvp, y), *auxiliary
 
 
-def _axes(pattern: str) -> list[list[str]]:
-    """Returns the axes of one side of a pattern: ``"a (b c)"`` is ``[["a"], ["b", "c"]]``."""
-    groups: list[list[str]] = []
-    is_open = False
-    for word in pattern.replace("(", " ( ").replace(")", " ) ").split():
-        if word in ("(", ")"):
-            is_open = word == "("
-            groups += [[]] if is_open else []
-        elif is_open:
-            groups[-1].append(word)
-        else:
-            groups.append([word])
-    return groups
-
-
-def _rearrange(tensor: Any, pattern: str, **axes_lengths: int) -> Any:  # Keras's name
-    x, sizes = _convert_to_tensor(tensor), dict(axes_lengths)
-    before, after = map(_axes, pattern.split("->"))
-    names = [name for group in before for name in group]
-    if len(before) != x.ndim or sorted(names) != sorted(name for group in after for name in group):
-        raise ValueError(
-            f"rearrange: both sides of {pattern=} must have the axes of the tensor, of shape {tuple(x.shape)}."
-        )
-    for group, size in zip(before, x.shape, strict=True):
-        unknown = [name for name in group if name not in sizes]
-        if len(unknown) > 1:
-            raise ValueError(f"rearrange: give the lengths of all but one of the axes {group} of pattern {pattern!r}.")
-        product = math.prod(sizes[name] for name in group if name in sizes)
-        sizes |= dict.fromkeys(unknown, size // product)
-    x = reshape(x, [sizes[name] for name in names])
-    x = transpose(x, [names.index(name) for group in after for name in group])
-    return reshape(x, [math.prod(sizes[name] for name in group) for group in after])
-
-
 def _cdist(x: Any, y: Any) -> Any:
     a, b = as_floats(x), as_floats(y)
     if min(a.ndim, b.ndim) < 2:
@@ -238,7 +189,6 @@ PLAIN: dict[str, Callable[..., Any]] = {
 
 TABLE: dict[str, Callable[..., Any]] = {
     "scan": _scan,
-    "associative_scan": _associative_scan,
     "map": _map,
     "vectorized_map": lambda function, elements: vectorized_map(function, nest.map_structure(tensor, elements)),
     "while_loop": _while_loop,
@@ -261,7 +211,6 @@ TABLE: dict[str, Callable[..., Any]] = {
     "logdet": lambda x: logdet(as_floats(x)),
     "cdist": _cdist,
     "jvp": jvp,
-    "rearrange": _rearrange,
     "logsumexp": _logsumexp,
     "top_k": _top_k,
     "in_top_k": _in_top_k,

@@ -23,7 +23,6 @@ from fastgrad._src.keras.image_axes import (
 from fastgrad._src.keras.image_resizing import check_proportions, checked_size, resized_images
 from fastgrad._src.keras.ops.function import as_floats, tensor
 from fastgrad._src.keras.settings import standardize_data_format
-from fastgrad._src.ops import padding as padding_ops
 from fastgrad._src.ops.casting import cast
 
 
@@ -85,72 +84,6 @@ def _extract_patches(
     return _image_function_of_batches(patches)(images, data_format)
 
 
-def _checked_sizes(**sizes: int | None) -> None:
-    """ValueError unless exactly two of the three sizes are there, and none is negative."""
-    received = ", ".join(f"{name}={value}" for name, value in sizes.items())
-    if list(sizes.values()).count(None) != 1:
-        raise ValueError(f"Must specify exactly two of {', '.join(sizes)}. Received: {received}")
-    if any(value is not None and value < 0 for value in sizes.values()):
-        raise ValueError(f"{', '.join(sizes)} must be >= 0. Received: {received}")
-
-
-def _crop_images(
-    images: Any,
-    top_cropping: int | None = None,
-    left_cropping: int | None = None,
-    bottom_cropping: int | None = None,
-    right_cropping: int | None = None,
-    target_height: int | None = None,
-    target_width: int | None = None,
-    data_format: str | None = None,
-) -> Any:
-    x = checked_images(images)
-    _checked_sizes(top_cropping=top_cropping, bottom_cropping=bottom_cropping, target_height=target_height)
-    _checked_sizes(left_cropping=left_cropping, right_cropping=right_cropping, target_width=target_width)
-
-    def bounds(before: Any, after: Any, target: Any, size: int) -> slice:
-        before = size - target - after if before is None else before
-        target = size - before - after if target is None else target
-        if before < 0 or target < 0 or before + target > size:
-            raise ValueError(f"crop_images: {before} + {target} pixels are not in an image of {size}.")
-        return slice(before, before + target)
-
-    def crop(x: Any) -> Any:
-        rows = bounds(top_cropping, bottom_cropping, target_height, x.shape[-3])
-        return x[..., rows, bounds(left_cropping, right_cropping, target_width, x.shape[-2]), :]
-
-    return _image_function(crop)(x, data_format)
-
-
-def _pad_images(
-    images: Any,
-    top_padding: int | None = None,
-    left_padding: int | None = None,
-    bottom_padding: int | None = None,
-    right_padding: int | None = None,
-    target_height: int | None = None,
-    target_width: int | None = None,
-    data_format: str | None = None,
-) -> Any:
-    x = checked_images(images)
-    _checked_sizes(top_padding=top_padding, bottom_padding=bottom_padding, target_height=target_height)
-    _checked_sizes(left_padding=left_padding, right_padding=right_padding, target_width=target_width)
-
-    def widths(before: Any, after: Any, target: Any, size: int) -> list[int]:
-        before = target - after - size if before is None else before
-        after = target - before - size if after is None else after
-        if before < 0 or after < 0:
-            raise ValueError(f"pad_images: an image of {size} pixels can't be padded to {target}.")
-        return [before, after]
-
-    def pad(x: Any) -> Any:
-        rows = widths(top_padding, bottom_padding, target_height, x.shape[-3])
-        columns = widths(left_padding, right_padding, target_width, x.shape[-2])
-        return padding_ops.pad(x, [*[[0, 0]] * (x.ndim - 3), rows, columns, [0, 0]])
-
-    return _image_function(pad)(x, data_format)
-
-
 def _ssim(
     image1: Any,
     image2: Any,
@@ -171,10 +104,8 @@ def _ssim(
 
 TABLE: dict[str, Callable[..., Any]] = {
     "affine_transform": affine_transform,
-    "crop_images": _crop_images,
     "extract_patches": _extract_patches,
     "hsv_to_rgb": _image_function(hsv_to_rgb),
-    "pad_images": _pad_images,
     "resize": _resize,
     "rgb_to_grayscale": _image_function(rgb_to_grayscale),
     "rgb_to_hsv": _image_function(rgb_to_hsv),

@@ -23,20 +23,18 @@ from fastgrad._src.ops.convolution import convolution, depthwise_conv2d
 from fastgrad._src.ops.creation import constant
 from fastgrad._src.ops.einsum import einsum
 from fastgrad._src.ops.exponential import cos, log, sin
-from fastgrad._src.ops.joining import concat, stack
 from fastgrad._src.ops.norms import l2_normalize, norm
 from fastgrad._src.ops.one_hot import one_hot
 from fastgrad._src.ops.power import rsqrt
 from fastgrad._src.ops.reduction import reduce_max, reduce_mean
 from fastgrad._src.ops.repeating import repeat
 from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import expand_dims, reshape, squeeze, transpose
+from fastgrad._src.ops.shaping import expand_dims, reshape, squeeze
 from fastgrad._src.ops.softmax import softmax
 from fastgrad._src.ops.statistics import moments
 from fastgrad._src.ops.transposed_convolution import conv_transpose
-from fastgrad._src.structures.sparse.conversion import from_dense, to_dense
-from fastgrad._src.structures.sparse.label_sequences import ctc_beam_search_decoder, ctc_greedy_decoder, ctc_loss
-from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
+from fastgrad._src.structures.sparse.conversion import from_dense
+from fastgrad._src.structures.sparse.label_sequences import ctc_loss
 
 _ACTIVATIONS = (
     "celu elu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu log_sigmoid log_softmax relu6 selu "
@@ -112,34 +110,6 @@ def _ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, 
     return cast(loss, dtype)
 
 
-def _ctc_decode(
-    inputs: Any,
-    sequence_lengths: Any,
-    strategy: str = "greedy",
-    beam_width: int = 100,
-    top_paths: int = 1,
-    merge_repeated: bool = True,
-    mask_index: int | None = 0,
-) -> Any:
-    x = as_floats(inputs)
-    samples, steps, classes = x.shape
-    x = transpose(x if x.dtype is dtypes.float64 else cast(x, dtypes.float32), [1, 0, 2])
-    lengths = tensor(sequence_lengths, "int32")
-    if strategy == "greedy":
-        decoded, scores = ctc_greedy_decoder(x, lengths, merge_repeated, mask_index)
-    elif strategy == "beam_search":
-        blank = classes - 1 if mask_index is None else mask_index % classes
-        x = concat([x[..., :blank], x[..., blank + 1 :], x[..., blank : blank + 1]], -1)
-        decoded, scores = ctc_beam_search_decoder(x, lengths, beam_width, top_paths)
-    else:
-        raise ValueError(f"Invalid strategy {strategy}. Supported values are 'greedy' and 'beam_search'.")
-    paths = [to_dense(SparseTensor(path.indices, path.values, (samples, steps)), default_value=-1) for path in decoded]
-    labels = cast(stack(paths), dtypes.int32)
-    if strategy == "beam_search":
-        labels = where(labels >= blank, labels + 1, labels)
-    return labels, scores
-
-
 def _polar(abs_: Any, angle: Any) -> Any:
     radius, phase = [as_floats(x) for x in as_common_dtype(abs_, angle)]
     return complex_numbers.complex(radius * cos(phase), radius * sin(phase))
@@ -163,19 +133,6 @@ def _depthwise_conv(
     window = (1, 1, *steps) if layout == "NCHW" else (1, *steps, 1)
     y = depthwise_conv2d(x, weights, window, padding.upper(), layout, rates)
     return squeeze(y, axis) if rank == 1 else y
-
-
-def _separable_conv(
-    inputs: Any,
-    depthwise_kernel: Any,
-    pointwise_kernel: Any,
-    strides: Any = 1,
-    padding: str = "valid",
-    data_format: str | None = None,
-    dilation_rate: Any = 1,
-) -> Any:
-    y = _depthwise_conv(inputs, depthwise_kernel, strides, padding, data_format, dilation_rate)
-    return _conv(y, pointwise_kernel, data_format=data_format)
 
 
 def _one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:
@@ -290,11 +247,9 @@ TABLE: dict[str, Callable[..., Any]] = {
     "average_pool": _pool_function("AVG"),
     "conv": _conv,
     "conv_transpose": _conv_transpose,
-    "ctc_decode": _ctc_decode,
     "ctc_loss": _ctc_loss,
     "polar": _polar,
     "depthwise_conv": _depthwise_conv,
-    "separable_conv": _separable_conv,
     "one_hot": _one_hot,
     "multi_hot": _multi_hot,
     "moments": _moments,

@@ -17,7 +17,7 @@ from fastgrad._src.ops.creation import constant
 from fastgrad._src.ops.padding import pad
 from fastgrad._src.signal import windows
 from fastgrad._src.signal.fourier import fft, fft2d, ifft2d, irfft, rfft
-from fastgrad._src.signal.frames import frame, inverse_stft, inverse_stft_window_fn, stft
+from fastgrad._src.signal.frames import frame, stft
 
 
 def _window_function(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,27 +77,6 @@ def _stft(
     return _real_and_imaginary_parts(stft(x, fft_length, sequence_stride, fft_length, window_fn))
 
 
-def _istft(
-    x: Any,
-    sequence_length: int,
-    sequence_stride: int,
-    fft_length: int,
-    length: int | None = None,
-    window: Any = "hann",
-    center: bool = True,
-) -> Any:
-    spectrum = _complex(x)
-    weights = _analysis_window(window, sequence_length, fft_length, complex_numbers.real(spectrum).dtype)
-    window_fn = None
-    if weights is not None:
-        window_fn = inverse_stft_window_fn(sequence_stride, lambda frame_length, dtype: weights)
-    y = inverse_stft(spectrum, fft_length, sequence_stride, fft_length, window_fn)
-    start = fft_length // 2 if center else 0
-    if length is not None:
-        return y[..., start : start + length]
-    return y[..., start : -start or None]
-
-
 def _ifft2(x: Any) -> tuple[Any, Any]:
     return _real_and_imaginary_parts(ifft2d(_complex(x)))
 
@@ -117,7 +96,6 @@ TABLE: dict[str, Callable[..., Any]] = {
     "rfft": lambda x, fft_length=None: _real_and_imaginary_parts(rfft(as_floats(x), _fft_length(fft_length))),
     "irfft": lambda x, fft_length=None: irfft(_complex(x), _fft_length(fft_length)),
     "stft": _stft,
-    "istft": _istft,
 }
 ARRAY_TABLE: dict[str, Callable[..., Any]] = {
     **{name: _window_function(getattr(np, name)) for name in ("bartlett", "blackman", "hamming", "hanning")},

@@ -1,4 +1,4 @@
-"""``keras.utils.bounding_boxes``: bounding boxes in other formats, moved, compared, and as differences from anchors."""
+"""``keras.utils.bounding_boxes``: bounding boxes in other formats, compared, and as differences from anchors."""
 
 from __future__ import annotations
 
@@ -15,118 +15,15 @@ from fastgrad._src.ops.casting import cast as _cast
 from fastgrad._src.ops.comparison import logical_or as _logical_or
 from fastgrad._src.ops.creation import constant as _constant
 from fastgrad._src.ops.exponential import atan as _atan
-from fastgrad._src.ops.exponential import cos as _cos
 from fastgrad._src.ops.exponential import exp as _exp
 from fastgrad._src.ops.exponential import log as _log
-from fastgrad._src.ops.exponential import sin as _sin
-from fastgrad._src.ops.exponential import tan as _tan
 from fastgrad._src.ops.joining import concat as _concat
-from fastgrad._src.ops.joining import split as _split
-from fastgrad._src.ops.joining import stack as _stack
 from fastgrad._src.ops.power import square as _square
 from fastgrad._src.ops.reduction import reduce_max as _reduce_max
-from fastgrad._src.ops.reduction import reduce_min as _reduce_min
 from fastgrad._src.ops.reduction import reduce_prod as _reduce_prod
 from fastgrad._src.ops.reduction import reduce_sum as _reduce_sum
 from fastgrad._src.ops.selection import where as _where
 from fastgrad._src.ops.shaping import broadcast_to as _broadcast_to
-
-
-def _corners(name: str, boxes: Any, bounding_box_format: str) -> tuple[Any, ...]:
-    """Returns left, top, right and bottom, each (..., 1); NotImplementedError for another format than ``"xyxy"``."""
-    if bounding_box_format != "xyxy":
-        raise NotImplementedError(f"{name}: {bounding_box_format=} must be 'xyxy'; use convert_format.")
-    x = _convert_to_tensor(boxes)
-    return tuple(_split(x if x.dtype.is_floating else _cast(x, "float32"), 4, axis=-1))
-
-
-def crop(boxes: Any, top: Any, left: Any, height: Any, width: Any, bounding_box_format: str = "xyxy") -> Any:
-    """Boxes in the part of an image that begins at (``left``, ``top``) and has a size; they are cut to it.
-
-    Args:
-        boxes: shape (..., 4), in pixels.
-        top, left: the first row and column of the part.
-        height, width: the size of the part.
-        bounding_box_format: ``"xyxy"``.
-
-    Raises:
-        NotImplementedError: another format.
-    """
-    moved = _concat(_corners("crop", boxes, bounding_box_format), -1) - _stack_as_float32((left, top, left, top))
-    return _minimum(_maximum(moved, 0.0), _stack_as_float32((width, height, width, height)))
-
-
-def _stack_as_float32(values: tuple[Any, ...]) -> Any:
-    return _stack([_cast(value, "float32") for value in values])
-
-
-def pad(
-    boxes: Any, top: Any, left: Any, height: Any = None, width: Any = None, bounding_box_format: str = "xyxy"
-) -> Any:
-    """Boxes of an image that gets rows at the top and columns at the left.
-
-    Args:
-        boxes: shape (..., 4), in pixels.
-        top, left: the numbers of rows and columns.
-        height, width: kept for Keras's signature.
-        bounding_box_format: ``"xyxy"``.
-
-    Raises:
-        NotImplementedError: another format.
-    """
-    return _concat(_corners("pad", boxes, bounding_box_format), -1) + _stack_as_float32((left, top, left, top))
-
-
-def affine_transform(
-    boxes: Any,
-    angle: Any,
-    translate_x: Any,
-    translate_y: Any,
-    scale: Any,
-    shear_x: Any,
-    shear_y: Any,
-    height: Any,
-    width: Any,
-    center_x: Any = None,
-    center_y: Any = None,
-    bounding_box_format: str = "xyxy",
-) -> Any:
-    """The boxes around rotated, scaled, sheared and moved boxes.
-
-    Args:
-        boxes: shape (batch, boxes, 4), in pixels.
-        angle, shear_x, shear_y: angles in degrees, shape (batch,).
-        translate_x, translate_y: distances in parts of the image, shape (batch,).
-        scale: factors, shape (batch,).
-        height, width: the size of the image.
-        center_x, center_y: the fixed point in parts of the image; default 0.5.
-        bounding_box_format: ``"xyxy"``.
-
-    Raises:
-        NotImplementedError: another format.
-    """
-    left, top, right, bottom = _corners("affine_transform", boxes, bounding_box_format)
-    angle, translate_x, translate_y, scale, shear_x, shear_y, height, width = [
-        _cast(value, left.dtype) for value in (angle, translate_x, translate_y, scale, shear_x, shear_y, height, width)
-    ]
-    x0, y0 = [(0.5 if part is None else part) * (size - 1.0) for part, size in ((center_x, width), (center_y, height))]
-    turn, x_angle, y_angle = [-value * (_math.pi / 180.0) for value in (angle, shear_x, shear_y)]
-    # The inverse of rotation, scale and shear, as in torchvision's functional transforms.
-    a = _cos(turn - y_angle) / _cos(y_angle)
-    b = a * _tan(x_angle) + _sin(turn)
-    c = -_sin(turn - y_angle) / _cos(y_angle)
-    d = _cos(turn) - c * _tan(x_angle)
-    across, down = x0 - translate_x * (width - 1.0), y0 - translate_y * (height - 1.0)
-    columns = []
-    for origin, of_x, of_y in ((x0, d * scale, -b * scale), (y0, -c * scale, a * scale)):
-        start = (origin - of_x * across - of_y * down)[..., None, None]
-        corners = [
-            of_x[..., None, None] * x + of_y[..., None, None] * y + start
-            for x, y in ((left, top), (right, top), (right, bottom), (left, bottom))
-        ]
-        columns.append(_concat(corners, -1))
-    least, most = [_stack([reduce(column, -1) for column in columns], -1) for reduce in (_reduce_min, _reduce_max)]
-    return _concat([least, most], -1)
 
 
 def _size_arguments(image_shape: Any) -> dict[str, Any]:

@@ -13,14 +13,11 @@ from fastgrad._src.core.operand_errors import check_size
 from fastgrad._src.core.operation import NUMERIC_DTYPES
 from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad._src.ops.arguments import scalar_of_dtype, tensor_of
-from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.comparison import not_equal
 from fastgrad._src.ops.creation import fill, zeros, zeros_like
 from fastgrad._src.ops.indexing import gather_nd
-from fastgrad._src.ops.joining import concat
 from fastgrad._src.ops.scattering import scatter_nd, tensor_scatter_nd_update
 from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import expand_dims
 from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor, as_sparse, check_positions
 
 
@@ -73,31 +70,6 @@ def to_dense(
         return tensor_scatter_nd_update(zeros(shape, values.dtype), sparse.indices, values)
     default = scalar_of_dtype(default_value, values.dtype, "to_dense", "default_value")
     return tensor_scatter_nd_update(fill(shape, default), sparse.indices, values)
-
-
-def to_indicator(sp_input: Any, vocab_size: Any, name: str | None = None) -> Tensor:
-    """Returns the dense tensor that is true at the ids in ``sp_input``, the values along its last dimension.
-
-    Args:
-        sp_input: a ``SparseTensor`` of ids, shape (..., n); floats are truncated.
-        vocab_size: the number of ids.
-
-    Returns:
-        bool, shape (..., vocab_size).
-
-    Raises:
-        InvalidArgumentError: an id is not in [0, ``vocab_size``), or ``vocab_size`` is negative.
-        TypeError: ``sp_input`` is not sparse, or ``vocab_size`` is no integer.
-    """
-    sparse = as_sparse(sp_input, "to_indicator")
-    size = checked_integer("to_indicator", "vocab_size", vocab_size)
-    if size < 0:
-        raise InvalidArgumentError(f"to_indicator: vocab_size must not be negative, got {size}.")
-    shape = (*sparse._shape[:-1], size)
-    check_size("to_indicator", shape, np.dtype(bool))
-    positions = concat([sparse.indices[:, :-1], expand_dims(cast(sparse.values, dtypes.int64), 1)], 1)
-    marks = constant_tensor(np.ones(len(sparse.values), bool))
-    return tensor_scatter_nd_update(constant_tensor(np.zeros(shape, bool)), positions, marks)
 
 
 def eye(num_rows: Any, num_columns: Any = None, dtype: Any = dtypes.float32, name: str | None = None) -> SparseTensor:

@@ -12,11 +12,10 @@ from fastgrad._src.core.errors import FailedPreconditionError, InvalidArgumentEr
 from fastgrad._src.core.operation import Form, Operation, operation
 from fastgrad._src.core.result_rules import ArraySpec
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
-from fastgrad._src.ops import creation
 from fastgrad._src.ops.arguments import as_python_int
 from fastgrad._src.ops.arithmetic import maximum
 from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import equal, is_inf, logical_and, logical_or
+from fastgrad._src.ops.comparison import is_inf, logical_and, logical_or
 from fastgrad._src.ops.creation import constant, fill, ones, zeros, zeros_like
 from fastgrad._src.ops.higher_order import loop_over_rows
 from fastgrad._src.ops.indexing import gather
@@ -386,29 +385,3 @@ def edit_distance(hypothesis: Any, truth: Any, normalize: bool = True, name: str
         first, hypothesis.values, second, truth.values, shape=shape, normalize=bool(normalize)
     )
     return distances
-
-
-def ctc_unique_labels(labels: Any, name: str | None = None) -> list[Tensor]:
-    """The distinct labels of each row, in order of their first positions.
-
-    Args:
-        labels: numbers, shape (batch, labels).
-        name: kept for TensorFlow's signature.
-
-    Returns:
-        ``[unique, indices]``, both of the shape of ``labels``: int64, the distinct labels of each row, filled with zeros; int32, the
-        position of each label in ``unique``.
-
-    Raises:
-        InvalidArgumentError: another rank.
-    """
-    x = convert_to_tensor(labels)
-    if x.ndim != 2:
-        raise InvalidArgumentError(f"ctc_unique_labels: labels must be a matrix, got shape {list(x.shape)}.")
-    first = argmax(cast(equal(x[:, :, None], x[:, None, :]), dtypes.int32), 2, output_type=dtypes.int32)
-    positions = creation.range(x.shape[1])
-    is_first = equal(first, positions)
-    ranks = cumsum(cast(is_first, dtypes.int32), 1) - 1
-    is_at = logical_and(is_first[:, :, None], equal(ranks[:, :, None], positions))
-    unique = reduce_sum(where(is_at, cast(x, dtypes.int64)[:, :, None], constant(0, dtypes.int64)), 1)
-    return [unique, gather(ranks, first, batch_dims=1)]

@@ -1,4 +1,4 @@
-"""Correlations of labels and predictions, and the coefficient of determination."""
+"""The coefficient of determination."""
 
 from __future__ import annotations
 
@@ -7,52 +7,16 @@ from typing import Any
 from fastgrad._src.core.argument_checks import check_choice, require
 from fastgrad._src.core.recording import hide_from_tapes
 from fastgrad._src.core.tensor import Tensor
-from fastgrad._src.keras.losses.loss import align_ranks, as_tensor, labels_and_predictions
+from fastgrad._src.keras.losses.loss import align_ranks, as_tensor
 from fastgrad._src.keras.metrics.metric import Metric
-from fastgrad._src.keras.metrics.reduction import NamedMetric, weights_of_elements
-from fastgrad._src.keras.settings import epsilon
+from fastgrad._src.keras.metrics.reduction import weights_of_elements
 from fastgrad._src.ops.arithmetic import squared_difference
 from fastgrad._src.ops.casting import cast
 from fastgrad._src.ops.comparison import is_inf
 from fastgrad._src.ops.creation import zeros
-from fastgrad._src.ops.power import sqrt
 from fastgrad._src.ops.reduction import reduce_mean, reduce_sum
 from fastgrad._src.ops.selection import where
 from fastgrad._src.ops.shape_query import size
-from fastgrad._src.ops.shaping import squeeze
-
-
-def _centred_values(y_true: Any, y_pred: Any, axis: Any) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns ``y_true`` and ``y_pred`` minus their means, and the difference of the means."""
-    labels, predictions = labels_and_predictions(y_true, y_pred)
-    means = [reduce_mean(tensor, axis, keepdims=True) for tensor in (labels, predictions)]
-    return labels - means[0], predictions - means[1], squeeze(means[0] - means[1], axis)
-
-
-def pearson_correlation(y_true: Any, y_pred: Any, axis: Any = -1) -> Tensor:
-    """Returns ``cov(y, p) / (std(y) * std(p))`` of labels y and predictions p along ``axis``; NaN where y or p is constant."""
-    y, p, _ = _centred_values(y_true, y_pred, axis)
-    std_product = sqrt(reduce_mean(y * y, axis)) * sqrt(reduce_mean(p * p, axis))
-    return reduce_mean(y * p, axis) / std_product
-
-
-def concordance_correlation(y_true: Any, y_pred: Any, axis: Any = -1) -> Tensor:
-    """Returns ``2 cov(y, p) / (var(y) + var(p) + (mean(y) - mean(p))^2)`` of labels y and predictions p along ``axis`` (Lin 1989)."""
-    y, p, mean_difference = _centred_values(y_true, y_pred, axis)
-    denominator = reduce_mean(y * y, axis) + reduce_mean(p * p, axis) + mean_difference * mean_difference
-    return 2.0 * reduce_mean(y * p, axis) / (denominator + epsilon())
-
-
-class PearsonCorrelation(NamedMetric, function=pearson_correlation):
-    """The mean of ``pearson_correlation`` over samples; arguments are those of the function and of ``Metric``."""
-
-    _direction = "up"
-
-
-class ConcordanceCorrelation(NamedMetric, function=concordance_correlation):
-    """The mean of ``concordance_correlation`` over samples; arguments are those of the function and of ``Metric``."""
-
-    _direction = "up"
 
 
 class R2Score(Metric):
