@@ -33,7 +33,7 @@ from fastgrad._src.derivatives.runtime.chunks import COMPILED as CHUNKS
 from fastgrad._src.derivatives.runtime.chunks import INTERPRETED as INTERPRETED_CHUNKS
 from fastgrad._src.derivatives.runtime.chunks import MAX_CHUNKS, compile_chunk
 from fastgrad._src.derivatives.runtime.compilation import OPTIONS
-from fastgrad._src.derivatives.runtime.functions_of_code import function_of_code
+from fastgrad._src.derivatives.runtime.functions_of_code import function_of_code, with_text
 from fastgrad._src.derivatives.runtime.inferred_callees import linked_compiler_class
 from fastgrad._src.derivatives.runtime.jumps import DirectJumpCompiler
 from fastgrad._src.derivatives.runtime.tape_memory import ALL_STACKS, COMPILED, INTERPRETED
@@ -435,9 +435,12 @@ def _interpreted_function(
     scope = {
         name: value.py_func if isinstance(value, dispatcher.Dispatcher) else value for name, value in scope.items()
     }
-    function = function_of_code(derivative.code, "interpreted derivative", scope)
+    function = with_text(function_of_code(derivative.code, "interpreted derivative", scope))
     functions[call] = function
-    called = {name: function_of_code(part, "interpreted chunk", scope) for name, part in derivative.functions.items()}
+    called = {
+        name: with_text(function_of_code(part, "interpreted chunk", scope))
+        for name, part in derivative.functions.items()
+    }
     parts = [function, *called.values()]
     for name, other in derivative.calls.items():
         called[name] = functions.get(other) or _interpreted_function(derivative_of(other), functions, other)
