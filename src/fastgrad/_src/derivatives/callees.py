@@ -435,17 +435,14 @@ def _interpreted_function(
     scope = {
         name: value.py_func if isinstance(value, dispatcher.Dispatcher) else value for name, value in scope.items()
     }
-    function = with_text(function_of_code(derivative.code, "interpreted derivative", scope))
+    function = function_of_code(derivative.code, "interpreted derivative", scope)
     functions[call] = function
-    called = {
-        name: with_text(function_of_code(part, "interpreted chunk", scope))
-        for name, part in derivative.functions.items()
-    }
+    called = {name: function_of_code(part, "interpreted chunk", scope) for name, part in derivative.functions.items()}
     parts = [function, *called.values()]
     for name, other in derivative.calls.items():
         called[name] = functions.get(other) or _interpreted_function(derivative_of(other), functions, other)
     for part in parts:
-        part.__globals__.update(called)
+        with_text(part).__globals__.update(called)
     return function
 
 
