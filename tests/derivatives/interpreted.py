@@ -98,7 +98,7 @@ def text_of_reverse_mode(function: Any, arguments: tuple[Any, ...], positions: t
     """Returns the text that reverse mode writes for a function of a number as its result, with the cotangent 1."""
     lowered, flow = derivation.lowered_function(function, tuple(map(numba.typeof, arguments)), is_reverse=True)
     derivative = ReverseMode(lowered, flow, positions, 0).derivative(lambda _, cotangents: tuple_of(cotangents))
-    return text_of_code(derivative.code)[0]
+    return text_of_code(derivative.code)
 
 
 def several_tangents(function: Any, arguments: tuple[Any, ...], directions: list[tuple[Any, ...]]) -> list[Any] | None:

@@ -41,7 +41,7 @@ def first_of(x, unused):
 
 def text_of_forward_mode(function, *arguments):
     lowered, flow = lowered_function(function, tuple(map(numba.typeof, arguments)))
-    return text_of_code(ForwardMode(lowered, flow, tuple(range(len(arguments)))).derivative().code)[0]
+    return text_of_code(ForwardMode(lowered, flow, tuple(range(len(arguments)))).derivative().code)
 
 
 POINT, CENTERS = np.array([0.3, 0.7]), np.array([[0.1, 0.1], [0.4, 0.9], [0.9, 0.2]])

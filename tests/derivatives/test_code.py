@@ -105,6 +105,13 @@ def integer_powers(x, n):
     return total
 
 
+@numba.njit
+def chosen_by_a_flag(x, y, flag):
+    chosen = x if flag else y
+    chosen[0] = 2.0 * y[1]
+    return (chosen * chosen).sum()
+
+
 X = np.array([0.3, -1.2, 0.7, 1.9])
 PROGRAMS = [
     (smaller_of_branches, (0.7, 2.0)),
@@ -119,6 +126,7 @@ PROGRAMS = [
     (several_results, (X, 1.5)),
     (integer_powers, (0.9, 4)),
     (by_text_of_a_tuple, (X, ("exponential", 2.0))),
+    (chosen_by_a_flag, (X, X[::-1].copy(), True)),
 ]
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
+from fastgrad._src.derivatives.runtime.functions_of_code import with_text
 from tests.derivatives import central
 from tests.derivatives.interpreted import value_and_gradients
 from tests.derivatives.table import active, copy_of
@@ -306,14 +307,14 @@ NOT_COPIED = [
 
 @pytest.mark.parametrize(("program", "u"), [case for case in CASES if case[0] in NOT_COPIED])
 def test_no_cotangent_of_an_exchanged_array_is_copied(program, u):
-    text = inspect.getsource(fg.grad(program).derive(tuple(map(numba.typeof, (u, 0.3, 2)))))
+    text = inspect.getsource(with_text(fg.grad(program).derive(tuple(map(numba.typeof, (u, 0.3, 2))))))
     assert "= exchange(" in text
     assert ".copy()" not in text
 
 
 @pytest.mark.parametrize("program", [made_in_each_step, one_begins_as_the_argument])
 def test_only_the_cotangent_of_the_argument_gets_a_copy(program):
-    text = inspect.getsource(fg.grad(program).derive(tuple(map(numba.typeof, (LINE, 0.3, 2)))))
+    text = inspect.getsource(with_text(fg.grad(program).derive(tuple(map(numba.typeof, (LINE, 0.3, 2))))))
     _, *after_copies = text.split(".copy()")
     assert "= exchange(" in text
     assert after_copies
@@ -322,7 +323,9 @@ def test_only_the_cotangent_of_the_argument_gets_a_copy(program):
 
 def test_what_iterations_record_is_in_rows():
     """Rows have the step 1, and lie apart, so that LLVM can vectorize the loop although the arrays may be one."""
-    text = inspect.getsource(fg.grad(reaction_and_diffusion).derive(tuple(map(numba.typeof, (PLANE, 0.3, 2)))))
+    text = inspect.getsource(
+        with_text(fg.grad(reaction_and_diffusion).derive(tuple(map(numba.typeof, (PLANE, 0.3, 2)))))
+    )
     pushes = [line.strip() for line in text.splitlines() if "push_value(" in line and "_row)" in line]
     assert len(pushes) == 2  # of the steps, and of the sum of products
     assert "values_top += 1\n" in text

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
+from fastgrad._src.derivatives.runtime.functions_of_code import with_text
 from fastgrad._src.derivatives.transform.reverse_mode import ReverseMode
 from tests.derivatives import central
 from tests.derivatives.interpreted import value_and_gradients
@@ -178,7 +179,7 @@ RECORDS = {
 @pytest.mark.parametrize("program", RECORDS, ids=lambda program: program.__name__)
 def test_the_text_records_what_cannot_be_computed_again(program, monkeypatch):
     monkeypatch.setattr(ReverseMode, "has_checkpoints", False)  # snapshots are records, too
-    text = inspect.getsource(fg.grad(program).derive((numba.typeof(A), numba.typeof(B))))
+    text = inspect.getsource(with_text(fg.grad(program).derive((numba.typeof(A), numba.typeof(B)))))
     assert text.count("push_value(") == RECORDS[program]
 
 

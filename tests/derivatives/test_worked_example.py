@@ -26,6 +26,6 @@ def test_the_text_of_the_readme_is_that_of_the_derivative():
     def without_numbers(lines):
         return [re.sub(r"v_\d+call|mul\d+", "", line.partition("#")[0]).strip() for line in lines]
 
-    source, shown = without_numbers(text_of_code(derivative.code)[0].splitlines()), without_numbers(text.splitlines())
+    source, shown = without_numbers(text_of_code(derivative.code).splitlines()), without_numbers(text.splitlines())
     first = source.index(shown[0])
     assert source[first : first + len(shown)] == shown

@@ -33,7 +33,7 @@ from fastgrad._src.derivatives.runtime.chunks import COMPILED as CHUNKS
 from fastgrad._src.derivatives.runtime.chunks import INTERPRETED as INTERPRETED_CHUNKS
 from fastgrad._src.derivatives.runtime.chunks import MAX_CHUNKS, compile_chunk
 from fastgrad._src.derivatives.runtime.compilation import OPTIONS
-from fastgrad._src.derivatives.runtime.functions_of_code import function_of_code
+from fastgrad._src.derivatives.runtime.functions_of_code import function_of_code, with_text
 from fastgrad._src.derivatives.runtime.inferred_callees import linked_compiler_class
 from fastgrad._src.derivatives.runtime.jumps import DirectJumpCompiler
 from fastgrad._src.derivatives.runtime.tape_memory import ALL_STACKS, COMPILED, INTERPRETED
@@ -442,7 +442,7 @@ def _interpreted_function(
     for name, other in derivative.calls.items():
         called[name] = functions.get(other) or _interpreted_function(derivative_of(other), functions, other)
     for part in parts:
-        part.__globals__.update(called)
+        with_text(part).__globals__.update(called)
     return function
 
 

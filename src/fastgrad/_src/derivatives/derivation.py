@@ -1,4 +1,4 @@
-"""Turns a function and argument types into its derivative: a Python function, as source, that Numba can compile."""
+"""Turns a function and argument types into its derivative: a function of code that Numba can compile."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ from fastgrad._src.derivatives.transform.forward_mode import ForwardMode
 from fastgrad._src.derivatives.transform.parallel_loops import outline_parallel_loops
 from fastgrad._src.derivatives.transform.reverse_mode import ReverseMode
 from fastgrad._src.derivatives.transform.simplification import simplify
-from fastgrad._src.jit.generated_source import original_user_line
 from fastgrad._src.jit.user_lines import warn_at
 from fastgrad._src.scalars.formulas import Term
 
@@ -164,7 +163,7 @@ def _warn_of_searches(
 ) -> None:
     """Warns of derivatives that are 0 because the function searches for its result."""
     for search in find_searches(lowered, flow, positions, leaf):
-        file, line = original_user_line(search.location.filename, search.location.line)
+        file, line = search.location.filename, search.location.line
         name = lowered.names[search.position]
         if (file, line, name) in WARNED_OF:
             continue

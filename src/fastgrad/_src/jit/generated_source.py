@@ -41,26 +41,10 @@ def temporary_function_from_source(name: str, source: str, filename: str, scope:
     return function
 
 
-Line = tuple[str, int]
-"""A file and the number of a line."""
-_LINES: dict[str, dict[int, Line]] = {}
 _numbers = itertools.count()
 
 
-def generated_function(
-    name: str, source: str, what: str, scope: dict[str, Any], lines: dict[int, Line] | None = None
-) -> FunctionType:
-    """Returns the function ``name`` of a text, which tracebacks call ``what``; ``lines`` are those that lines of the text come from."""
+def generated_function(name: str, source: str, what: str, scope: dict[str, Any]) -> FunctionType:
+    """Returns the function ``name`` of a text, which tracebacks call ``what``."""
     filename = f"<{what} {next(_numbers)}: {name}>"
-    if lines:
-        _LINES[filename] = lines
     return function_from_source(name, source, filename, {"__name__": __name__, **scope})
-
-
-def original_user_line(file: str, number: int) -> Line:
-    """Returns the line of the user's file that a line of a text, or of a text that is derived from a text, comes from."""
-    while file in _LINES:
-        lines = _LINES[file]
-        nearest = max((line for line in lines if line <= number), default=min(lines))
-        file, number = lines[nearest]
-    return file, number

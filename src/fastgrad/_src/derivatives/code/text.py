@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastgrad._src.derivatives.code import tree as code
-from fastgrad._src.jit.numba_internals import ir as numba_ir
 from fastgrad._src.scalars.formulas import Leaf, Number, ScalarOperation, Term, text_of
 from fastgrad._src.scalars.terms import ADD, SUBTRACT
 
@@ -58,11 +57,10 @@ def _text_of_leaf(leaf: Term) -> str:
 
 
 class _Writer:
-    """Appends lines of Python; ``locations`` has the place in the user's source of some of them, by their numbers."""
+    """Appends lines of Python."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self.locations: dict[int, numba_ir.Loc] = {}
         self._writers: dict[type, Callable[[Any, int], None]] = {
             code.Assign: self._assign,
             code.Update: self._update,
@@ -77,8 +75,6 @@ class _Writer:
     def write(self, body: Sequence[code.Statement], indent: int) -> None:
         """Writes statements."""
         for statement in body:
-            if statement.location is not None:
-                self.locations[len(self.lines) + 1] = statement.location
             self._writers[type(statement)](statement, indent)
 
     def line(self, text: str, indent: int) -> None:
@@ -117,8 +113,8 @@ class _Writer:
         self.line(term_text(statement.value), indent)
 
 
-def text_of_code(written: code.Code) -> tuple[str, dict[int, numba_ir.Loc]]:
-    """Returns the text of a function, and the places in the user's source of its lines, by their numbers."""
+def text_of_code(written: code.Code) -> str:
+    """Returns the text of a function."""
     writer = _Writer()
     writer.line(f"def {written.name}({', '.join(parameter.name for parameter in written.parameters)}):", 0)
     writer.write(written.prologue, 1)
@@ -128,4 +124,4 @@ def text_of_code(written: code.Code) -> tuple[str, dict[int, numba_ir.Loc]]:
         for number, body in written.blocks.items():
             writer.line(f"if {code.BLOCK_VARIABLE} == {number}:", 2)
             writer.write(body, 3)
-    return "\n".join([*writer.lines, ""]), writer.locations
+    return "\n".join([*writer.lines, ""])

@@ -19,13 +19,12 @@ from fastgrad._src.derivatives.functions.parameters import signature_of
 from fastgrad._src.derivatives.ir.operands import refuse
 from fastgrad._src.derivatives.runtime.extensions import Extensions
 from fastgrad._src.derivatives.runtime.inferred_callees import called_functions, inferred_callees, line_of_with_block
-from fastgrad._src.derivatives.runtime.jumps import DirectJumps, quick_liveness
+from fastgrad._src.derivatives.runtime.jumps import quick_liveness
 from fastgrad._src.jit.libraries import is_of_library
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import require
 from fastgrad._src.jit.numba_internals import (
     ExtractByteCode,
-    FixupArgs,
     FunctionPass,
     InlineClosureLikes,
     NopythonTypeInference,
@@ -213,7 +212,6 @@ class _FrontEnd(compiler.CompilerBase):  # type: ignore[misc]  # Numba has no ty
     def define_pipelines(self) -> list[PassManager]:
         passes = PassManager("front end")
         passes.passes.extend(compiler.DefaultPassBuilder.define_untyped_pipeline(self.state).passes)
-        passes.add_pass_after(DirectJumps, FixupArgs)
         passes.add_pass_after(InlineGenerators, InlineClosureLikes)
         passes.add_pass(SplitTypedAssignments, "split typed assignments")
         passes.add_pass(NopythonTypeInference, "type inference")

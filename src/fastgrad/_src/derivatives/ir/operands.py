@@ -17,7 +17,6 @@ from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.code.text import term_text
 from fastgrad._src.derivatives.code.tree import Variable
 from fastgrad._src.derivatives.functions.numba_types import leaf_types
-from fastgrad._src.jit.generated_source import original_user_line
 from fastgrad._src.jit.numba_internals import ir as numba_ir
 from fastgrad._src.scalars.formulas import Number as NumberTerm
 from fastgrad._src.scalars.formulas import Term
@@ -36,8 +35,7 @@ Location: TypeAlias = numba_ir.Loc
 
 def refuse(reason: str, location: Location) -> DifferentiationError:
     """Returns the error for code that can't be differentiated, with its file and line."""
-    file, line = original_user_line(location.filename, location.line)
-    return DifferentiationError(f"{file}:{line}: {reason}")
+    return DifferentiationError(f"{location.filename}:{location.line}: {reason}")
 
 
 def leaf_types_of(type: types.Type) -> list[types.Type]:

@@ -7,15 +7,18 @@ from typing import Any
 from fastgrad._src.derivatives.runtime.code_emission import CodeFunction, CodeLower
 from fastgrad._src.derivatives.runtime.code_values import NotEmittedError
 from fastgrad._src.derivatives.runtime.exceptional_exits import ReleasingLowering
-from fastgrad._src.derivatives.runtime.functions_of_code import code_of
+from fastgrad._src.derivatives.runtime.functions_of_code import code_of, with_text
 from fastgrad._src.derivatives.runtime.inferred_callees import is_called_by_others_that_it_calls
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import is_on
 from fastgrad._src.jit.numba_internals import (
+    ExtractByteCode,
     FixupArgs,
     FunctionPass,
+    LoweringPass,
     NoPythonBackend,
     PassManager,
+    bytecode,
     register_pass,
 )
 
@@ -65,28 +68,32 @@ class _EmitCode(ReleasingLowering):
 
 
 @register_pass(mutates_CFG=False, analysis_only=True)
-class _ForgetFailure(FunctionPass):  # type: ignore[misc]
-    """Begins the compilation of a text whose code is not written as LLVM IR."""
+class _UseText(LoweringPass):  # type: ignore[misc]  # after a FunctionPass Numba reads the IR, and here is none yet
+    """Begins the compilation of the text of a function whose code is not written as LLVM IR."""
 
-    _name = "fastgrad_forget_failure"
+    _name = "fastgrad_use_text"
 
     def __init__(self) -> None:
-        FunctionPass.__init__(self)
+        LoweringPass.__init__(self)
 
     def run_pass(self, state: Any) -> bool:
-        """Drops the reason, which Numba would raise in the end."""
+        """Prints the code. Drops what another pipeline left: Numba would raise its failure in the end."""
         state.status.fail_reason = None
         state.library = None
+        state.func_id = bytecode.FunctionIdentity.from_function(with_text(state.func_id.func))
+        ExtractByteCode().run_pass(state)
         return False
 
 
 def with_code_pipeline(state: Any, text_passes: PassManager, use_library: type | None) -> list[PassManager]:
-    """Returns the pipelines of a function: if it has code, first the one that writes it as LLVM IR."""
+    """Returns the pipelines of a function: if it has code, first the one that writes it as LLVM IR, then the one of its text."""
     identity = state.get("func_id")
-    if not is_on(Feature.EMISSION) or identity is None or code_of(identity.func) is None:
+    if identity is None or code_of(identity.func) is None:
         return [text_passes]
-    text_passes.passes.insert(0, (_ForgetFailure, "forget the failure"))
+    text_passes.passes.insert(0, (_UseText, "use the text"))
     text_passes.finalize()
+    if not is_on(Feature.EMISSION):
+        return [text_passes]
     passes = PassManager("code")
     passes.add_pass(_TakeCode, "take the code")
     passes.add_pass(FixupArgs, "fix up arguments")

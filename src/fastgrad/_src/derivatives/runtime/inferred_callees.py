@@ -19,6 +19,7 @@ from typing import Any
 from numba import types
 
 from fastgrad._src.derivatives.runtime.exceptional_exits import ReleasingCompiler
+from fastgrad._src.derivatives.runtime.functions_of_code import code_of
 from fastgrad._src.derivatives.runtime.shape_errors import REPLACEMENTS
 from fastgrad._src.jit.code_library import UseCodeLibrary
 from fastgrad._src.jit.gc_pause import pause_gc
@@ -303,6 +304,8 @@ def _find_called_functions(function: FunctionType) -> weakref.WeakSet[Any]:
     while pending:
         current = pending.pop()
         codes, names = [current.__code__], set()
+        if code_of(current) is not None:  # its text is not printed; its globals are its own
+            names |= {*current.__globals__}
         while codes:
             code = codes.pop()
             names |= {*code.co_names}

@@ -25,7 +25,7 @@ class ReferenceTable:
 
     Args:
         context: Numba's target.
-        builder: at the first block of the function, which has no end yet.
+        builder: of the function, after its arguments.
     """
 
     def __init__(self, context: Any, builder: Any) -> None:
@@ -34,7 +34,8 @@ class ReferenceTable:
         self._pointer = context.get_value_type(_REFERENCE)
         self._null = ir.Constant(self._pointer, None)
         self._size = 0
-        self._table = builder.alloca(self._pointer, size=ir.Constant(ir.IntType(32), 1), name="references")
+        with builder.goto_entry_block():  # a truth value among the arguments begins other blocks
+            self._table = builder.alloca(self._pointer, size=ir.Constant(ir.IntType(32), 1), name="references")
         self._unused: list[Any] = []
         self._paths: dict[types.Type, list[Path] | None] = {}
 
