@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.core.argument_checks import checked_integer
+from fastgrad._src.core.argument_checks import check_type, checked_integer, require
 from fastgrad._src.jit.user_lines import warn
 from fastgrad._src.keras import losses
 from fastgrad._src.keras.callbacks.callback import Callback, Logs
@@ -48,10 +48,7 @@ class Monitoring(Callback):
         value = (logs or {}).get(self.monitor)
         if value is None:
             if self.mode == "auto" and self._direction_of_metric() is None:
-                raise ValueError(
-                    f"{type(self).__name__} callback received monitor={self.monitor}, which is no metric of the model. "
-                    f"Available metrics are: {', '.join(logs or {})}."
-                )
+                raise ValueError(f"monitor={self.monitor}, which is no metric. Available are: {', '.join(logs or {})}.")
             warn(
                 f"{type(self).__name__} conditioned on metric `{self.monitor}` which is not available. "
                 f"Available metrics are: {','.join(logs or {})}",
@@ -217,10 +214,8 @@ class ReduceLROnPlateau(Monitoring):
         **kwargs: Any,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
-        if not isinstance(factor, (int, float, np.number)):
-            raise TypeError(f"ReduceLROnPlateau: Argument `factor` must be a number below 1, got {factor!r}.")
-        if factor >= 1.0:
-            raise ValueError(f"ReduceLROnPlateau does not support a factor >= 1.0. Got {factor}")
+        check_type(self, "a number below 1", (int, float, np.number), factor=factor)
+        require(factor < 1.0, self, "`factor` must be below 1.0", factor=factor)
         self.factor, self.patience, self.verbose = factor, patience, verbose
         self.cooldown, self.min_lr = cooldown, min_lr
         self.wait = self.cooldown_counter = 0

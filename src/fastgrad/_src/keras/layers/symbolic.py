@@ -190,9 +190,7 @@ class FirstCallDescriptor:
             stack()._build_by_symbolic_calls()
         nodes = layer.__dict__.get("_inbound_nodes")
         if not nodes:
-            raise AttributeError(
-                f"The layer '{layer.name}' has never been called on a KerasTensor and thus has no defined {self._name}."
-            )
+            raise AttributeError(f"'{layer.name}' has never been called on a KerasTensor: no {self._name}.")
         if self._name == "output":
             return nodes[0].outputs
         args, _ = nodes[0].arguments

@@ -76,9 +76,8 @@ def circle(
     reference_labels = labels if ref_labels is None else reshape(as_tensor(ref_labels, dtypes.int32), [-1, 1])
     for name, numbers, rows in (("y_true", labels, vectors), ("ref_labels", reference_labels, references)):
         if rows.ndim != 2 or numbers._array.shape[0] != rows._array.shape[0]:
-            raise InvalidArgumentError(
-                f"circle: {name} must hold one label for each of the vectors of shape {rows.shape}, got {numbers._array.size}."
-            )
+            text = f"circle: {name} must hold one label for each of the vectors of shape {rows.shape}"
+            raise InvalidArgumentError(f"{text}, got {numbers._array.size}.")
     distances = maximum(1.0 - matmul(vectors, references, transpose_b=True), 0.0)
     same_class = equal(labels, transpose(reference_labels))
     positive = (

@@ -204,9 +204,7 @@ def _rearrange(tensor: Any, pattern: str, **axes_lengths: int) -> Any:  # Keras'
     before, after = map(_axes, pattern.split("->"))
     names = [name for group in before for name in group]
     if len(before) != x.ndim or sorted(names) != sorted(name for group in after for name in group):
-        raise ValueError(
-            f"rearrange: both sides of {pattern=} must have the axes of the tensor, of shape {tuple(x.shape)}."
-        )
+        raise ValueError(f"rearrange: both sides of {pattern=} must have the axes of shape {tuple(x.shape)}.")
     for group, size in zip(before, x.shape, strict=True):
         unknown = [name for name in group if name not in sizes]
         if len(unknown) > 1:
