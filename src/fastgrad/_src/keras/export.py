@@ -60,8 +60,7 @@ class ExportArchive:
         Raises:
             ValueError: it has no variables, or is a layer that is not built.
         """
-        if not hasattr(type(resource), "variables"):
-            raise ValueError(f"ExportArchive takes a model, layer or tf.Module. Received: {type(resource)}.")
+        require(hasattr(type(resource), "variables"), self, "needs a model, layer or tf.Module", resource=resource)
         if getattr(resource, "built", True) is False:
             raise ValueError("The layer provided has not yet been built. It must be built before export.")
         self._resources.append(resource)

@@ -111,8 +111,7 @@ class Weight(Variable, operands_by_read_value=False):
 
             initializer = initializers.get(initializer)
         if callable(initializer) and not isinstance(initializer, Variable):
-            if shape is None:
-                raise ValueError(f"A Variable made from an initializer needs a `shape`. Received: {initializer=}")
+            require(shape is not None, self, "a Variable from an initializer needs a `shape`", initializer=initializer)
             value = run_initializer(
                 initializer, fixed_shape(shape, self._path), settings.standardize_dtype(dtype), self._path
             )

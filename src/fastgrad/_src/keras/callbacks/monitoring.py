@@ -292,8 +292,7 @@ class ModelCheckpoint(Monitoring):
         super().__init__(monitor, mode)
         if save_freq != "epoch" and not isinstance(save_freq, int):
             raise ValueError(f"Unrecognized save_freq: {save_freq}. Expected save_freq are 'epoch' or integer values")
-        if not isinstance(filepath, (str, os.PathLike)):
-            raise TypeError(f"ModelCheckpoint: Argument `filepath` must be a path, got {filepath!r}.")
+        check_type(self, "a path", (str, os.PathLike), filepath=filepath)
         check_path(filepath, save_weights_only)
         self.filepath, self.verbose = str(filepath), verbose
         self.save_best_only, self.save_weights_only, self.save_freq = save_best_only, save_weights_only, save_freq

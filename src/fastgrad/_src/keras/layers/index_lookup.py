@@ -588,8 +588,7 @@ class IntegerLookup(IndexLookup):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        if vocabulary_dtype != "int64":
-            raise ValueError(f"`vocabulary_dtype` must be 'int64'. Received: {vocabulary_dtype=}")
+        check_choice(self, ("int64",), vocabulary_dtype=vocabulary_dtype)
         arguments = (max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights, invert, output_mode)
         super().__init__(*arguments, pad_to_max_tokens, sparse, oov_method, salt, name=name, **kwargs)
 

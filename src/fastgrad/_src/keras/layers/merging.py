@@ -311,8 +311,7 @@ class Dot(Layer):
         if not isinstance(axes, int):
             if not isinstance(axes, (list, tuple)) or len(axes) != 2:
                 raise ValueError(f"Dot: `axes` must have two elements. Received: {axes=}")
-            if not all(isinstance(axis, int) for axis in axes):
-                raise ValueError(f"Dot: elements of `axes` must be integers. Received: {axes=}")
+            require(all(isinstance(n, int) for n in axes), self, "elements of `axes` must be integers", axes=axes)
             axes = tuple(axes)
         self.axes, self.normalize = axes, normalize
 

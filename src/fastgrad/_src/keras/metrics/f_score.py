@@ -51,8 +51,7 @@ class FBetaScore(Metric):
     ) -> None:
         super().__init__(dtype, name)
         check_choice(self, (None, "micro", "macro", "weighted"), average=average)
-        if not isinstance(beta, float) or not beta > 0.0:
-            raise ValueError(f"Invalid `beta` argument value. It should be a Python float > 0. Received: beta={beta}")
+        require(isinstance(beta, float) and beta > 0.0, self, "`beta` must be a Python float > 0", beta=beta)
         is_proper = threshold is None or (isinstance(threshold, float) and 0.0 < threshold <= 1.0)
         require(is_proper, self, "`threshold` must be a float with 0 < threshold <= 1", threshold=threshold)
         self.average, self.beta, self.threshold = average, beta, threshold

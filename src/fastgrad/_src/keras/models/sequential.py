@@ -104,8 +104,7 @@ class Sequential(Model):
             layer = history.operation
         require(isinstance(layer, Layer), self, "Only a `keras.Layer` can be added to a Sequential model", layer=layer)
         if isinstance(layer, InputLayer):
-            if self._bottom is not None:
-                raise ValueError(f"Sequential '{self.name}' takes no different Input layer.")
+            require(self._bottom is None, self, "it takes no different Input layer")
             if self._layers:
                 raise ValueError(f"{self.name}: the Input must be first, not behind '{self._layers[-1].name}'.")
             self._set_bottom(layer)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.core.argument_checks import check_type
+from fastgrad._src.core.argument_checks import check_type, require
 from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.placement import device_scope_of, move_to_device
 from fastgrad._src.core.recording import hide_from_recorders, hide_from_tapes, is_state_recorded
@@ -163,8 +163,7 @@ class RuleOptimizer(KernelOptimizer):
             ValueError: there is no such slot.
         """
         names = [self.slot_names.get(slot, slot) for slot in self.rule.slots] if self.built else []
-        if name not in names:
-            raise ValueError(f"{type(self).__name__} has no slot {name!r}; its slots are {names}, once it is built.")
+        require(name in names, self, f"has no slot {name!r}; its slots are {names}, once it is built")
         return list(self._slots[names.index(name)])
 
     def _checked_rule(self) -> UpdateRule:

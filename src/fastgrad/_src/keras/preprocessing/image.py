@@ -45,16 +45,14 @@ def smart_resize(
         InvalidArgumentError: ``size`` is not positive, or an image has no pixels.
         ResourceExhaustedError: the images do not fit into memory.
     """
-    if not hasattr(size, "__len__"):
-        raise TypeError(f"smart_resize: Expected `size` to be a tuple of 2 integers, but got: {size!r}.")
+    require(hasattr(size, "__len__"), "smart_resize", "`size` must be a tuple of 2 integers", TypeError, size=size)
     if isinstance(size, str) or len(size) != 2:
         raise ValueError(f"smart_resize: Expected `size` to be a tuple of 2 integers, but got: {size}.")
     method = str(interpolation).lower()
     check_choice("smart_resize", _INTERPOLATION_METHODS, interpolation=method)
     images = convert_to_tensor(x)
     first = images.ndim - 2 if standardize_data_format(data_format) == "channels_first" else images.ndim - 3
-    if images.ndim not in {3, 4}:
-        raise ValueError(f"smart_resize: images must be (height, width, channels), or a batch, got {images.shape}.")
+    require(images.ndim in {3, 4}, "smart_resize", "`x` must be an image, or a batch of some", shape=images.shape)
     if any(isinstance(number, (str, bytes)) or number is None for number in size):
         raise TypeError(f"smart_resize: Expected `size` to be a tuple of 2 integers, but got: {size!r}.")
     target_size = int(size[0]), int(size[1])

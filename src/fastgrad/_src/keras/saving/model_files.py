@@ -90,8 +90,7 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
             ``overwrite`` is False.)
     """
     _check_model_argument("save_weights", model)
-    if not model.built:
-        raise ValueError(f"save_weights: '{model.name}' has not yet been built. Call it, or `build(input_shape)`.")
+    require(model.built, "save_weights", f"'{model.name}' has not yet been built. Call it, or `build(input_shape)`")
     is_keras = _has_keras_ending(filepath, _WEIGHT_ENDINGS)
     _write_on_first_replica(model, lambda: _write_model_file(model, filepath, is_keras, None, overwrite))
 
@@ -215,8 +214,7 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, by_name
         with _whole_slots(model, is_loaded=True):
             _assign_legacy(model, legacy_h5.read_legacy_h5(filepath), skip_mismatch, f"{filepath}", by_name)
         return
-    if by_name:
-        raise ValueError(f"`by_name` only supports loading legacy '.h5' or '.hdf5' files. Received: {filepath}")
+    require(not by_name, "load_weights", "`by_name` only supports legacy '.h5' or '.hdf5' files", filepath=filepath)
     is_keras = _has_keras_ending(filepath, (*keras_archive.ENDINGS, *tensor_file.ENDINGS))
     values, _, files = _read_model_file(filepath, is_keras)
     with _whole_slots(model, is_loaded=True):

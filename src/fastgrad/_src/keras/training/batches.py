@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import nest
-from fastgrad._src.core.argument_checks import as_float, check_type, named_argument
+from fastgrad._src.core.argument_checks import as_float, check_type, named_argument, require
 from fastgrad._src.core.array_conversion import is_scipy_sparse
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.dtypes import as_dtype, string
@@ -263,8 +263,7 @@ def weights_of_classes(y: Any, class_weight: dict[int, float], are_class_numbers
     if not isinstance(y, np.ndarray):
         raise ValueError("`class_weight` is only supported for Models with a single output.")
     labels = y
-    if labels.ndim > 2:
-        raise ValueError("`class_weight` not supported for 3+ dimensional targets.")
+    require(labels.ndim <= 2, "fit", "`class_weight` not supported for 3+ dimensional targets", shape=labels.shape)
     if labels.ndim == 2 and not (are_class_numbers and labels.shape[1] > 1):
         labels = labels.argmax(1) if labels.shape[1] > 1 else labels[:, 0]
     labels = np.round(labels).astype(np.int64)
@@ -517,8 +516,7 @@ class _GeneratorBatches:
     def peek(self) -> Any:
         """Returns the first batch; ValueError if there is none."""
         self._first = self._first or list(itertools.islice(self._source_iterator, 2))
-        if not self._first:
-            raise ValueError("The generator must yield at least one batch. It ends: make a new one for each call.")
+        require(self._first, "fit", "The generator must yield at least one batch: make a new one for each call")
         return self._first[0]
 
     def __iter__(self) -> Iterator[Any]:

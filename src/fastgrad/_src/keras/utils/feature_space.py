@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastgrad._src.core import dtypes
-from fastgrad._src.core.argument_checks import check_choice, require
+from fastgrad._src.core.argument_checks import check_choice, check_type, require
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.dtypes import as_dtype
 from fastgrad._src.core.nest import map_structure
@@ -230,8 +230,7 @@ class FeatureSpace(Layer):
             ValueError: ``dataset`` is neither.
         """
         if not isinstance(dataset, Dataset):
-            if not isinstance(dataset, dict):
-                raise ValueError(f"`adapt()` can only be called on a Dataset or a dict of arrays. Received: {dataset}")
+            check_type(self, "a Dataset or a dict of arrays", dict, ValueError, dataset=dataset)
             dataset = Dataset.from_tensor_slices(dataset)
         for name in self._names_to_adapt():
             column = dataset.map(lambda row, name=name: row[name])

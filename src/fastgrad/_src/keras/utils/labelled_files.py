@@ -41,8 +41,7 @@ def check_request(request: FilesRequest, file_kind: str) -> None:
         if request.class_names:
             raise ValueError(f'`class_names` needs `labels="inferred"`. Received: {labels=}, {request.class_names=}')
     check_choice(owner, ("int", "categorical", "binary", None), label_mode=request.label_mode)
-    if request.format != "tf":
-        raise ValueError(f"`format` must be 'tf': Grain's datasets are not supported. Received: {request.format!r}")
+    require(request.format == "tf", owner, "`format` must be 'tf': Grain is not supported", format=request.format)
     if split:
         check_interval(owner, "(0, 1)", validation_split=split)
     require(bool(split) == bool(subset), owner, "`subset` and `validation_split` must be set together")

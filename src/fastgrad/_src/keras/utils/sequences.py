@@ -36,8 +36,7 @@ def pad_sequences(
         check_choice("pad_sequences", ("pre", "post"), **{name: side})
     require(hasattr(sequences, "__len__"), "pad_sequences", "`sequences` must be iterable")
     for sequence in sequences:
-        if not hasattr(sequence, "__len__"):
-            raise ValueError(f"`sequences` must be a list of iterables. Found non-iterable: {sequence}")
+        require(hasattr(sequence, "__len__"), "pad_sequences", "`sequences` must hold iterables", sequence=sequence)
     if isinstance(value, str) and dtype is not object and np.dtype(dtype).kind not in "US":
         raise ValueError(f"{dtype=} is not compatible with strings such as {value=}. Use dtype=object.")
     require(maxlen is None or maxlen >= 0, "pad_sequences", "`maxlen` must be at least 0", maxlen=maxlen)

@@ -65,8 +65,7 @@ class Bidirectional(Layer):
             raise ValueError(f"Bidirectional: the layers must differ in `go_backwards`, {forward.go_backwards} now.")
         for name in ("stateful", "return_sequences", "return_state"):
             forward_value, backward_value = getattr(forward, name), getattr(backward, name)
-            if forward_value != backward_value:
-                raise ValueError(f"Bidirectional: `{name}` differs: {forward_value!r}, {backward_value!r}.")
+            require(forward_value == backward_value, self, f"`{name}` differs: {forward_value!r}, {backward_value!r}")
 
     @property
     def states(self) -> tuple[Any, ...] | None:
