@@ -133,7 +133,7 @@ def test_integers_are_not_concatenated():
     (lambda: FeatureSpace.cross(("a", "b"), 3, output_mode="float"), ValueError, "output_mode"),
     (lambda: FeatureSpace(KINDS)(RAW), ValueError, "adapt"),
     (lambda: FeatureSpace(KINDS).get_inputs(), ValueError, "adapt"),
-    (lambda: FeatureSpace(KINDS).adapt([1]), ValueError, "can only be called on"),
+    (lambda: FeatureSpace(KINDS).adapt([1]), ValueError, "`dataset` must be a Dataset or a dict of arrays"),
     (lambda: adapted()([1]), ValueError, "with a dict"),
     (lambda: adapted()({"f": 0.1}), KeyError, "must have the features"),
     (lambda: adapted()({**RAW, "z": [1] * 4}), KeyError, "must have the features"),

@@ -40,7 +40,7 @@ def test_channels_may_come_first():
         (lambda: layers.Conv2D(2, 3, groups=0), "groups"),
         (lambda: layers.Conv2D(3, 3, groups=2), "divisible"),
         (lambda: layers.Conv2D(2, 3, data_format="NHWC"), "data_format"),
-        (lambda: layers.Conv2D(2, 3, groups=2).build((1, 5, 5, 3)), "divisible"),
+        (lambda: layers.Conv2D(2, 3, groups=2).build((1, 5, 5, 3)), "`groups` must divide"),
         (lambda: layers.Conv2D(2, 3).build((1, 5, 5, None)), "channel dimension"),
         (lambda: layers.Conv2D(2, 6).build((1, 5, 5, 3)), "larger"),
         (lambda: layers.Conv2D(2, 3)(np.zeros((2, 5, 3), "f4")), "ndim"),

@@ -38,7 +38,7 @@ def test_seeds():
 
 @pytest.mark.parametrize("rate", [-0.1, 1.5, float("nan")])
 def test_rates_are_between_zero_and_one(rate):
-    with pytest.raises(ValueError, match="between 0 and 1"):
+    with pytest.raises(ValueError, match=r"must be in the interval \[0, 1\]"):
         Dropout(rate)
 
 

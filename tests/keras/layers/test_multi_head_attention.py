@@ -195,7 +195,10 @@ def test_configuration():
     [
         (lambda: layers.MultiHeadAttention(0, 3), "`num_heads`"),
         (lambda: layers.MultiHeadAttention(2, 3.0), "`key_dim`"),
-        (lambda: layers.MultiHeadAttention(2, 3, output_shape=8.0), "`output_shape`: 8.0"),
+        (
+            lambda: layers.MultiHeadAttention(2, 3, output_shape=8.0),
+            "`output_shape` must be an int, list or tuple, got 8.0",
+        ),
         (lambda: layers.MultiHeadAttention(2, 3, attention_axes="a"), "attention_axes"),
         (lambda: layers.MultiHeadAttention(2, 3, flash_attention=True), "flash_attention"),
         (lambda: layers.MultiHeadAttention(2, 3, sliding_window=0), "sliding_window"),

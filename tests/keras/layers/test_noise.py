@@ -25,7 +25,7 @@ def test_only_training_is_noisy_and_seeds_repeat(kind):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("amount", [-0.1, 1.5])
 def test_amounts_are_between_zero_and_one(kind, amount):
-    with pytest.raises(ValueError, match="between 0 and 1"):
+    with pytest.raises(ValueError, match=r"must be in the interval \[0, 1\]"):
         kind(amount)
 
 

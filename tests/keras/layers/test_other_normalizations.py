@@ -54,7 +54,11 @@ def test_groups_of_channels_are_brought_to_mean_zero_and_variance_one(groups, ax
 
 @pytest.mark.parametrize(
     ("groups", "shape", "message"),
-    [(4, (2, 6), "multiple"), (32, (2, 6), "more than"), (2, (2, None), "defined dimension")],
+    [
+        (4, (2, 6), "`groups` must divide"),
+        (32, (2, 6), "`groups` is more than 6 channels"),
+        (2, (2, None), "size of axis -1 must be known"),
+    ],
 )
 def test_groups_must_fit(groups, shape, message):
     with pytest.raises(ValueError, match=message):

@@ -442,7 +442,7 @@ class TestClones:
         ]
         np.testing.assert_array_equal(clone(X[:, :3]), model(X[:, :3]))
         stack = keras.Sequential([layers.Dense(1)])
-        with pytest.raises(ValueError, match="`call_function` argument is not supported with Sequential"):
+        with pytest.raises(ValueError, match="`call_function` is not supported with Sequential"):
             keras.models.clone_model(stack, call_function=call)
 
     def test_models_inside_are_cloned_with_the_same_functions_if_that_is_asked_for(self):
@@ -561,5 +561,5 @@ def test_an_input_layer_takes_a_symbolic_tensor():
     assert (layer.batch_shape, layer.dtype) == ((None, 3), "float32")
     model = keras.Model(tensor, keras.layers.Rescaling(2.0)(tensor))
     assert model(np.ones((2, 3), np.float32)).numpy().tolist() == [[2.0] * 3] * 2
-    with pytest.raises(ValueError, match="cannot provide an incompatible `batch_size` argument"):
+    with pytest.raises(ValueError, match="incompatible `batch_size` argument"):
         keras.layers.InputLayer(batch_size=2, input_tensor=tensor)

@@ -244,7 +244,7 @@ def test_layers_set_as_attributes_are_not_in_the_stack(tmp_path):
 
 
 def test_an_input_stands_first():
-    with pytest.raises(ValueError, match="the Input must be the first layer, but it follows 'last'"):
+    with pytest.raises(ValueError, match="the Input must be first, not behind 'last'"):
         keras.Sequential([layers.Dense(2, name="last"), keras.Input((2,))])
 
 

@@ -21,7 +21,7 @@ def test_rates_that_are_not_finite_or_negative(name, rate):
 
 @pytest.mark.parametrize("rate", [1, "0.1", None, np.float32(0.1)])
 def test_rates_that_are_no_floats(rate):
-    with pytest.raises(ValueError, match="Argument `learning_rate` should be float"):
+    with pytest.raises(ValueError, match="`learning_rate` must be a float"):
         O.SGD(rate)
 
 

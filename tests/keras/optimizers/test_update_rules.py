@@ -417,9 +417,9 @@ def with_list(w, g, learning_rate):
         ),
         (
             few_results,
-            "update rule 'few_results': it must return the new values of variable, m; it returns 1 values, not 2",
+            "update rule 'few_results': it must return the new values of variable, m; it returns 1 values",
         ),
-        (text, "update rule 'text': it must return the new values of variable, numbers; it returns 'w' among them"),
+        (text, "update rule 'text': it must return the new values of variable, numbers, got 'w'"),
         (decays, "update rule 'decays': it has the parameter weight_decay, .* give weight_decay= to the optimizer"),
         (misspelt, "update rule 'misspelt': called with numbers it raised AttributeError: .*sqroot"),
         (with_default, "update rule 'with_default': it has default values"),
@@ -476,7 +476,7 @@ def test_what_kernels_can_not_do_is_refused_before_anything_changes():
 
 
 def test_classes_that_are_refused():
-    with pytest.raises(TypeError, match="expected an update rule, a function declared with @update_rule"):
+    with pytest.raises(TypeError, match="`rule` must be an update rule, a function declared with @update_rule"):
         from_rule(no_gradient)
     with pytest.raises(
         TypeError, match=r"has the hyper-parameters \['beta_1', 'beta_2'\], got defaults for \['beta_1'\]"
@@ -509,13 +509,11 @@ def test_optimizers_without_a_rule_or_a_number():
             self.beta_1 = 0.5
 
     gradients = [(tf.constant([1.0]), tf.Variable([1.0]))]
-    with pytest.raises(TypeError, match="Empty: its attribute `rule` must be an update rule"):
+    with pytest.raises(TypeError, match="Empty.*: `rule` must be an update rule"):
         Empty(0.5).apply_gradients(gradients)
-    with pytest.raises(
-        ValueError, match="Half: the update rule 'lion' takes beta_2, but the optimizer has no such attribute"
-    ):
+    with pytest.raises(ValueError, match="Half: the rule 'lion' takes beta_2, but the optimizer has no such attribute"):
         Half().apply_gradients(gradients)
-    with pytest.raises(ValueError, match=r"Lion has no slot 'velocity'; its slots are \[\], once it is built"):
+    with pytest.raises(ValueError, match=r"Lion.*: has no slot 'velocity'; its slots are \[\], once it is built"):
         Lion(0.5).slot("velocity")
 
 

@@ -67,6 +67,23 @@ def check_choice(owner: Any, choices: Any, **arguments: Any) -> None:
             require(False, owner, f"`{argument}` must be one of {choices}", **{argument: choice})
 
 
+def check_type(owner: Any, wanted: str, types: Any, kind: type[Exception] = TypeError, /, **arguments: Any) -> None:
+    """Raises an error of class ``kind`` if one of ``arguments`` is no instance of ``types``, in words: ``wanted``."""
+    for argument, value in arguments.items():
+        if not isinstance(value, types):
+            require(False, owner, f"`{argument}` must be {wanted}", kind, **{argument: value})
+
+
+def check_interval(owner: Any, interval: str, /, **numbers: Any) -> None:
+    """Raises ValueError if one of ``numbers`` is outside ``interval``, written as "[0, 1)" for 0 <= number < 1."""
+    low, high = (float(bound) for bound in interval[1:-1].split(","))
+    for argument, number in numbers.items():
+        is_above = number >= low if interval.startswith("[") else number > low
+        is_below = number <= high if interval.endswith("]") else number < high
+        if not (is_above and is_below):
+            require(False, owner, f"`{argument}` must be in the interval {interval}", **{argument: number})
+
+
 def check_list(name: str, argument: str, values: Any) -> None:
     """Raises ValueError for None and for a dict in place of a list of tensors."""
     if values is None or isinstance(values, dict):

@@ -184,7 +184,9 @@ def _run_combined(
             arrays = class_boxes, scores[image, :, number], threshold, score_threshold, np.zeros((), np.float32)
             size = min(per_class, len(class_boxes))
             indices, chosen_scores, kept_count = _suppression.run(*arrays, count=size)
-            detections += [(chosen_scores[place], number, class_boxes[indices[place]]) for place in range(int(kept_count))]
+            detections += [
+                (chosen_scores[place], number, class_boxes[indices[place]]) for place in range(int(kept_count))
+            ]
         detections.sort(key=lambda detection: -detection[0])
         valid[image] = len(detections[:count])
         for place, (score, number, box) in enumerate(detections[:count]):

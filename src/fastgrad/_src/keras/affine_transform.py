@@ -57,22 +57,16 @@ def affine_transform(
     check_choice("interpolation", interpolation, INTERPOLATIONS)
     check_choice("fill_mode", fill_mode, FILL_MODES)
     if fill_mode not in FILL_MODES_OF_TENSORFLOW:
-        raise InvalidArgumentError(
-            None,
-            None,
-            f"affine_transform: fill_mode {fill_mode!r} is none of {FILL_MODES_OF_TENSORFLOW}; use 'reflect'.",
-        )
+        text = f"affine_transform: fill_mode {fill_mode!r} is none of {FILL_MODES_OF_TENSORFLOW}; use 'reflect'."
+        raise InvalidArgumentError(text)
     x, matrices = checked_images(images), stop_gradient(cast(convert_to_tensor(transform), dtypes.float32))
     if matrices.ndim not in (1, 2):
         raise ValueError(f"`transform` must have rank 1, or rank 2 for a batch. Received: {tuple(matrices.shape)}")
     matrices = matrices[None] if matrices.ndim == 1 else matrices
     images = x.shape[0] if x.ndim == 4 else 1
     if matrices.shape[1] != 8 or matrices.shape[0] not in (1, images):
-        raise InvalidArgumentError(
-            None,
-            None,
-            f"affine_transform: Input transform should be num_images x 8 or 1 x 8, got shape {list(matrices.shape)} for {images} images.",
-        )
+        text = f"affine_transform: Input transform should be num_images x 8 or 1 x 8, got {list(matrices.shape)}"
+        raise InvalidArgumentError(f"{text} for {images} images.")
 
     def transformed(batch: Tensor) -> Tensor:
         return projective_transform(batch, matrices, interpolation, fill_mode, fill_value)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastgrad._src.compiler.function import function as _function
+from fastgrad._src.core.argument_checks import check_choice, check_type, require
 from fastgrad._src.core.dtypes import as_dtype as _as_dtype
 from fastgrad._src.core.tensor_spec import TensorSpec
 from fastgrad._src.files.saved_model.saving import save as _save
@@ -59,8 +60,7 @@ class ExportArchive:
         Raises:
             ValueError: it has no variables, or is a layer that is not built.
         """
-        if not hasattr(type(resource), "variables"):
-            raise ValueError(f"ExportArchive takes a model, layer or tf.Module. Received: {type(resource)}.")
+        require(hasattr(type(resource), "variables"), self, "needs a model, layer or tf.Module", resource=resource)
         if getattr(resource, "built", True) is False:
             raise ValueError("The layer provided has not yet been built. It must be built before export.")
         self._resources.append(resource)
@@ -80,14 +80,10 @@ class ExportArchive:
         Raises:
             ValueError: the name is taken, or there is no signature.
         """
-        if name in self._endpoints:
-            raise ValueError(f"Endpoint name '{name}' is already taken.")
+        require(name not in self._endpoints, self, f"Endpoint name '{name}' is already taken")
         if input_signature is None:
-            if getattr(fn, "input_signature", None) is None:
-                raise ValueError(
-                    f"If the `fn` argument provided is not a tf.function with an input_signature, you must provide an `input_signature` "
-                    f"argument. Received: fn={fn!r} for the endpoint '{name}'."
-                )
+            takes_input = getattr(fn, "input_signature", None) is not None
+            require(takes_input, self, f"endpoint '{name}' needs an `input_signature`, or a tf.function", fn=fn)
             function = fn
         else:
             function = _function(fn, input_signature=_specs_of(input_signature))
@@ -101,8 +97,7 @@ class ExportArchive:
 
     def add_variable_collection(self, name: str, variables: Any) -> None:
         """Adds variables as the attribute ``name`` of the loaded object."""
-        if not isinstance(variables, (list, tuple, set)):
-            raise ValueError(f"`variables` must be a list/tuple/set. Received: {type(variables)}.")
+        check_type(self, "a list, tuple or set", (list, tuple, set), ValueError, variables=variables)
         self._collections[name] = list(variables)
 
     def write_out(self, filepath: Any, options: Any = None, verbose: Any = True) -> None:
@@ -116,8 +111,7 @@ class ExportArchive:
         Raises:
             ValueError: there is no endpoint, or a function can't be stored.
         """
-        if not self._endpoints:
-            raise ValueError("ExportArchive.write_out: No endpoints have been set yet. Call add_endpoint().")
+        require(self._endpoints, "ExportArchive.write_out", "No endpoints have been set yet. Call add_endpoint()")
         exported = _Exported()
         collections = {
             "_all_variables": self.variables,
@@ -139,10 +133,8 @@ def export_model(
 ) -> None:
     """Writes a model as a SavedModel with the endpoint ``serve``; see ``Model.export``."""
     formats = ["tf_saved_model"]
-    if format not in formats:
-        raise ValueError(f"Unrecognized format={format}. Supported formats are: {formats}.")
-    if not model.built:
-        raise ValueError("The model provided has not yet been built. It must be built before export.")
+    check_choice("export_model", formats, format=format)
+    require(model.built, "export_model", "The model provided has not yet been built. It must be built before export")
     archive = ExportArchive()
     archive.track(model)
     signature = _specs_of(input_signature) if input_signature is not None else input_specs_of(model)

@@ -20,10 +20,8 @@ def checked_images(images: Any, name: str = "images") -> Tensor:
 def check_image_rank(shape: tuple[int, ...]) -> None:
     """ValueError unless ``shape`` is that of an image or a batch of images."""
     if len(shape) not in (3, 4):
-        raise ValueError(
-            "Expected the input image to be rank 3 or 4. Expected image tensor to have rank 3 (single image) or 4 (batch of images). "
-            f"Received: data.shape={shape}"
-        )
+        wanted = "the input image to be rank 3 (single image) or 4 (batch of images)"
+        raise ValueError(f"Expected {wanted}. Received: data.shape={shape}")
 
 
 def with_channels_last(x: Tensor, data_format: str) -> Tensor:

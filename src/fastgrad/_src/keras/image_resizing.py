@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad._src.core.argument_checks import checked_integer
+from fastgrad._src.core.argument_checks import checked_integer, require
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.image.geometry import crop_to_bounding_box, resize
 from fastgrad._src.ops import rounding
@@ -24,8 +24,7 @@ def check_proportions(crop_to_aspect_ratio: bool, pad_to_aspect_ratio: bool, fil
     """ValueError if both proportions are asked for, or another ``fill_mode`` than ``"constant"``."""
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
         raise ValueError("Only one of `pad_to_aspect_ratio` & `crop_to_aspect_ratio` can be `True`.")
-    if fill_mode != "constant":
-        raise ValueError(f"Resizing: fill_mode must be 'constant', got {fill_mode!r}.")
+    require(fill_mode == "constant", "Resizing", "fill_mode must be 'constant'", fill_mode=fill_mode)
 
 
 def center_crop_box(size: tuple[Any, Any], target: tuple[int, int]) -> tuple[int, int, int, int]:

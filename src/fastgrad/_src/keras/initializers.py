@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import check_choice, check_interval, check_type
 from fastgrad._src.core.dtypes import int64
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, constant_tensor
@@ -115,8 +116,7 @@ class RandomInitializer(Initializer):
     """
 
     def __init__(self, seed: int | None = None) -> None:
-        if seed is not None and not isinstance(seed, (int, np.integer)):
-            raise ValueError(f"`seed` argument should be an integer or None. Received: seed={seed}")
+        check_type(self, "an integer or None", (int, np.integer, type(None)), ValueError, seed=seed)
         self._init_seed = seed
         self.seed = make_default_seed() if seed is None and uses_python_random() else seed
 
@@ -205,17 +205,12 @@ class VarianceScaling(RandomInitializer):
         output_axes: Any = None,
     ) -> None:
         super().__init__(seed)
-        if not scale > 0.0:
-            raise ValueError(f"Argument `scale` must be positive float. Received: scale={scale}")
-        if mode not in ("fan_in", "fan_out", "fan_avg"):
-            raise ValueError(f"Invalid `mode` argument: {mode}. Please use one of fan_in, fan_out, fan_avg")
+        check_interval(self, "(0, inf)", scale=scale)
+        check_choice(self, ("fan_in", "fan_out", "fan_avg"), mode=mode)
         distribution = distribution.lower()
         if distribution == "normal":
             distribution = "truncated_normal"
-        if distribution not in ("uniform", "truncated_normal", "untruncated_normal"):
-            raise ValueError(
-                f"`distribution` must be uniform, truncated_normal or untruncated_normal, got {distribution=}"
-            )
+        check_choice(self, ("uniform", "truncated_normal", "untruncated_normal"), distribution=distribution)
         self.scale, self.mode, self.distribution = scale, mode, distribution
         self.input_axes, self.output_axes = input_axes, output_axes
 

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from fastgrad._src.core import dtypes as _dtypes
+from fastgrad._src.core.argument_checks import check_choice
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.tensor import convert_to_tensor as _convert_to_tensor
 from fastgrad._src.keras.configured import ConfiguredFunction as _ConfiguredFunction
@@ -113,8 +114,7 @@ class OrthogonalRegularizer(_Penalty):
 
     def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
         self.factor = _checked_factor(factor, "factor")
-        if mode not in ("rows", "columns"):
-            raise ValueError(f"`mode` must be 'rows' or 'columns'. Received: {mode=}")
+        check_choice(self, ("rows", "columns"), mode=mode)
         self.mode = mode
 
     def __call__(self, inputs: Any) -> Tensor:

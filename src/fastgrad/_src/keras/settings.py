@@ -72,9 +72,7 @@ def standardize_data_format(data_format: str | None) -> str:
         return image_data_format()
     name = str(data_format).lower()
     if name not in _IMAGE_DATA_FORMATS:
-        raise ValueError(
-            f"The `data_format` argument must be one of {set(_IMAGE_DATA_FORMATS)}. Received: data_format={data_format}"
-        )
+        raise ValueError(f"`data_format` must be one of {_IMAGE_DATA_FORMATS}. Received: data_format={data_format}")
     return name
 
 
@@ -92,7 +90,5 @@ def standardize_dtype(dtype: Any) -> DType:
     except TypeError:
         raise ValueError(f"Invalid dtype: {dtype}") from None
     if known_dtype.is_narrow and known_dtype.name not in _NARROW_DTYPE_NAMES:
-        raise ValueError(
-            f"Invalid dtype: {known_dtype.name}; of the narrow ones, Keras has {' and '.join(_NARROW_DTYPE_NAMES)}."
-        )
+        raise ValueError(f"Invalid dtype: {known_dtype.name}; Keras has {' and '.join(_NARROW_DTYPE_NAMES)}.")
     return known_dtype

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.dtypes import DTYPE_OF_NUMPY, DType, bfloat16, float16, float32
 from fastgrad._src.core.eager import VariableAggregation, VariableSynchronization
 from fastgrad._src.core.operation import TABLE
@@ -46,10 +47,8 @@ class MemoryLimit:
         """Subtracts ``count`` bytes from the limit for a weight; ValueError naming ``owner`` if too few bytes are left."""
         self._bytes_left -= count
         if self._bytes_left < 0:
-            raise ValueError(
-                f"The configuration asks for much larger weights than the file has: {count} bytes for '{owner}', the file has "
-                f"values of {self._stored} bytes. Pass safe_mode=False if you trust it."
-            )
+            text = f"{count} bytes for '{owner}', the file has {self._stored}. Pass safe_mode=False if you trust it"
+            raise ValueError(f"The configuration asks for much larger weights than the file has: {text}.")
 
 
 memory_limit: ContextVar[MemoryLimit | None] = ContextVar("memory_limit", default=None)
@@ -60,8 +59,7 @@ def fixed_shape(shape: Any, owner: str) -> tuple[int, ...]:
     if isinstance(shape, (int, np.integer)):
         shape = (shape,)
     sizes = tuple(TensorShape(shape))
-    if None in sizes:
-        raise ValueError(f"{owner}: shapes of variables must be fully-defined (no `None`). Received: shape={sizes}")
+    require(None not in sizes, owner, "shapes of variables must be fully-defined (no `None`)", shape=sizes)
     return sizes
 
 
@@ -113,8 +111,7 @@ class Weight(Variable, operands_by_read_value=False):
 
             initializer = initializers.get(initializer)
         if callable(initializer) and not isinstance(initializer, Variable):
-            if shape is None:
-                raise ValueError(f"A Variable made from an initializer needs a `shape`. Received: {initializer=}")
+            require(shape is not None, self, "a Variable from an initializer needs a `shape`", initializer=initializer)
             value = run_initializer(
                 initializer, fixed_shape(shape, self._path), settings.standardize_dtype(dtype), self._path
             )
@@ -197,8 +194,7 @@ class Weight(Variable, operands_by_read_value=False):
 
     @overwrite_with_gradient.setter
     def overwrite_with_gradient(self, value: bool) -> None:
-        if not isinstance(value, bool):
-            raise TypeError(f"`overwrite_with_gradient` must be a boolean. Received: {value}")
+        require(isinstance(value, bool), self, "`overwrite_with_gradient` must be a boolean", TypeError, value=value)
         self._overwrites = value
         any_overwrite_flag.is_set |= value
         structure.count_tracking_change()

@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from typing import Any
 
-from fastgrad._src.core.argument_checks import checked_path
+from fastgrad._src.core.argument_checks import checked_path, require
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.files.checkpoints.checkpoint import Checkpoint
 from fastgrad._src.files.checkpoints.random_state import RandomState
@@ -44,8 +44,7 @@ class BackupAndRestore(Callback):
         delete_checkpoint: bool = True,
     ) -> None:
         super().__init__()
-        if not backup_dir:
-            raise ValueError("Empty `backup_dir` argument passed")
+        require(backup_dir, self, "Empty `backup_dir` argument passed")
         if save_freq != "epoch" and not (isinstance(save_freq, int) and save_freq > 0):
             raise ValueError(f"`save_freq` must be 'epoch' or a positive integer. Received: {save_freq=}.")
         self.backup_dir, self.save_freq = checked_path("BackupAndRestore", "backup_dir", backup_dir), save_freq

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.keras.callbacks.callback import Callback, Logs
 
 
@@ -51,8 +52,7 @@ class History(Callback):
         except ImportError as error:
             raise ImportError('Curves are drawn by matplotlib: pip install "fastgrad[plots]".') from error
 
-        if not self.history:
-            raise ValueError("History.plot: no epoch has ended yet, so there is no curve.")
+        require(self.history, "History.plot", "no epoch has ended yet, so there is no curve")
         if axes is None:
             _, axes = plt.subplots(figsize=(7, 4), layout="constrained")
         metric_names = list(dict.fromkeys(name.removeprefix("val_") for name in self.history))

@@ -93,9 +93,7 @@ class LearningRateScheduleCallback(Callback):
             return
         steps = self._steps or self.params.get("steps")
         if not steps:
-            raise ValueError(
-                f"{type(self).__name__}: the number of batches of an epoch is unknown. Give steps_per_epoch."
-            )
+            raise ValueError(f"{type(self).__name__}: the size of an epoch is unknown. Give steps_per_epoch.")
         self._set_rate(self._epoch + batch / steps)
 
     def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:

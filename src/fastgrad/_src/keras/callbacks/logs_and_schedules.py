@@ -104,9 +104,7 @@ class TerminateOnNaN(Callback):
         loss = (logs or {}).get("loss")
         if loss is not None and not np.isfinite(loss):
             if self.raise_error:
-                raise RuntimeError(
-                    f"NaN or Inf loss encountered at batch {batch}. Loss value: {loss}. Terminating training immediately."
-                )
+                raise RuntimeError(f"NaN or Inf loss encountered at batch {batch}. Loss value: {loss}. Terminating.")
             if self._writes_files:
                 print(f"Batch {batch}: Invalid loss, terminating training")
             self.model.stop_training = True

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.core.argument_checks import checked_integer
+from fastgrad._src.core.argument_checks import check_type, checked_integer, require
 from fastgrad._src.jit.user_lines import warn
 from fastgrad._src.keras import losses
 from fastgrad._src.keras.callbacks.callback import Callback, Logs
@@ -48,9 +48,8 @@ class Monitoring(Callback):
         value = (logs or {}).get(self.monitor)
         if value is None:
             if self.mode == "auto" and self._direction_of_metric() is None:
-                raise ValueError(
-                    f"{type(self).__name__} callback received monitor={self.monitor}, which is no metric of the model. "
-                    f"Available metrics are: {', '.join(logs or {})}."
+                require(
+                    False, self, f"monitor={self.monitor} is no metric of the model, which has {', '.join(logs or {})}"
                 )
             warn(
                 f"{type(self).__name__} conditioned on metric `{self.monitor}` which is not available. "
@@ -217,10 +216,8 @@ class ReduceLROnPlateau(Monitoring):
         **kwargs: Any,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
-        if not isinstance(factor, (int, float, np.number)):
-            raise TypeError(f"ReduceLROnPlateau: Argument `factor` must be a number below 1, got {factor!r}.")
-        if factor >= 1.0:
-            raise ValueError(f"ReduceLROnPlateau does not support a factor >= 1.0. Got {factor}")
+        check_type(self, "a number below 1", (int, float, np.number), factor=factor)
+        require(factor < 1.0, self, "`factor` must be below 1.0", factor=factor)
         self.factor, self.patience, self.verbose = factor, patience, verbose
         self.cooldown, self.min_lr = cooldown, min_lr
         self.wait = self.cooldown_counter = 0
@@ -297,8 +294,7 @@ class ModelCheckpoint(Monitoring):
         super().__init__(monitor, mode)
         if save_freq != "epoch" and not isinstance(save_freq, int):
             raise ValueError(f"Unrecognized save_freq: {save_freq}. Expected save_freq are 'epoch' or integer values")
-        if not isinstance(filepath, (str, os.PathLike)):
-            raise TypeError(f"ModelCheckpoint: Argument `filepath` must be a path, got {filepath!r}.")
+        check_type(self, "a path", (str, os.PathLike), filepath=filepath)
         check_path(filepath, save_weights_only)
         self.filepath, self.verbose = str(filepath), verbose
         self.save_best_only, self.save_weights_only, self.save_freq = save_best_only, save_weights_only, save_freq

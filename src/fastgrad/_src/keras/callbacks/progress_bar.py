@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.core.argument_checks import checked_integer, checked_number
+from fastgrad._src.core.argument_checks import check_type, checked_integer, checked_number
 
 
 class Progbar:
@@ -48,8 +48,7 @@ class Progbar:
             checked_number("Progbar", "target", target)
         checked_integer("Progbar", "width", width)
         for name, names in (("stateful_metrics", stateful_metrics), ("stateless_metrics", stateless_metrics)):
-            if not isinstance(names, (Iterable, type(None))):
-                raise TypeError(f"Progbar: Argument `{name}` must be a list of names, got {names!r}.")
+            check_type(self, "a list of names", (Iterable, type(None)), **{name: names})
         self.target, self.width, self.verbose, self.interval = target, width, verbose, interval
         self.unit_name = unit_name
         self._stateful_names = set(stateful_metrics or ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastgrad._src.core.argument_checks import check_choice
 from fastgrad._src.keras.datasets.reading import TrainAndTestArrays, load_npz_arrays, split_rows
 
 
@@ -17,8 +18,7 @@ def load_data(
     Raises:
         ValueError: another version, or ``test_split`` is not in [0, 1).
     """
-    if version not in ("small", "large"):
-        raise ValueError(f"Argument `version` must be one of 'small', 'large'. Received: version={version}")
+    check_choice("load_data", ("small", "large"), version=version)
     arrays = load_npz_arrays(
         path, "california_housing.npz", "1a2e3a52e0398de6463aebe6f4a8da34fb21fbb6b934cf88c3425e766f2a1a6f"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastgrad._src.core.argument_checks import check_choice
 from fastgrad._src.keras.datasets.cifar import read_batches
 from fastgrad._src.keras.datasets.reading import TrainAndTestArrays
 
@@ -17,8 +18,7 @@ def load_data(label_mode: str = "fine") -> TrainAndTestArrays:
     Raises:
         ValueError: another mode.
     """
-    if label_mode not in ("fine", "coarse"):
-        raise ValueError(f'`label_mode` must be one of `"fine"`, `"coarse"`. Received: label_mode={label_mode}.')
+    check_choice("load_data", ("fine", "coarse"), label_mode=label_mode)
     label = f"{label_mode}_labels"
     return (
         read_batches("cifar-100-python", _ARCHIVE_SHA256, "cifar-100-python.tar.gz", ["train"], label),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.keras.datasets import word_numbers
 from fastgrad._src.keras.datasets.reading import TrainAndTestArrays, load_npz_arrays
 
@@ -41,8 +42,7 @@ def load_data(
         generator.shuffle(order)
         numbers = word_numbers.shift_word_numbers(arrays[f"x_{split}"][order], start_char, index_from)
         kept_texts, kept_labels = word_numbers.drop_long_texts(maxlen, numbers, arrays[f"y_{split}"][order])
-        if not kept_texts:
-            raise ValueError(f"imdb: there is no text of fewer than maxlen={maxlen} words. Increase maxlen.")
+        require(kept_texts, "imdb", f"there is no text of fewer than maxlen={maxlen} words. Increase maxlen")
         texts.append(kept_texts)
         labels.append(kept_labels)
     train_count = len(texts[0])

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import check_interval
 from fastgrad._src.core.damaged_file import open_regular
 from fastgrad._src.files.formats.tensor_file import npy_header, parse_npy
 from fastgrad._src.files.formats.zip_archive import open_zip
@@ -120,8 +121,7 @@ def shuffled_rows(seed: int, *arrays: np.ndarray) -> list[np.ndarray]:
 
 def split_rows(x: np.ndarray, y: np.ndarray, test_split: float, seed: int) -> TrainAndTestArrays:
     """Shuffles rows and splits off the last ones for tests; ValueError if ``test_split`` is not in [0, 1)."""
-    if not 0 <= test_split < 1:
-        raise ValueError(f"Invalid `test_split` argument: {test_split}. It must be between 0 and 1 (exclusive of 1).")
+    check_interval("load_data", "[0, 1)", test_split=test_split)
     x, y = shuffled_rows(seed, x, y)
     train_count = int(len(x) * (1 - test_split))
     return (x[:train_count].copy(), y[:train_count].copy()), (x[train_count:].copy(), y[train_count:].copy())

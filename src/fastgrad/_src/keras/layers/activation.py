@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.keras import activations, regularizers
 from fastgrad._src.keras.layers.input_spec import InputSpec
@@ -70,8 +71,7 @@ class ReLU(_Elementwise):
             ("negative_slope", negative_slope),
             ("threshold", threshold),
         ):
-            if value is None or value < 0.0:
-                raise ValueError(f"{name} of a ReLU layer cannot be None or a negative value. Received: {name}={value}")
+            require(value is not None and not value < 0.0, self, f"`{name}` must be at least 0", **{name: value})
         self.max_value, self.negative_slope, self.threshold = max_value, negative_slope, threshold
 
     def call(self, inputs: Any) -> Tensor:
@@ -155,9 +155,7 @@ class Softmax(_Elementwise):
         mask = convert_to_tensor(mask)
         shape, input_shape = tuple(mask.shape), tuple(inputs.shape)
         if len(shape) > len(input_shape):
-            raise ValueError(
-                f"Softmax: `mask` must not have more dimensions than `inputs`. Received: {input_shape=}, mask.{shape=}"
-            )
+            raise ValueError(f"Softmax: `mask` has more dimensions than `inputs`: {input_shape=}, mask.{shape=}")
         if any(a not in (1, b) for a, b in zip(shape[::-1], input_shape[::-1], strict=False)):
             raise ValueError(f"Softmax: `mask` must be broadcastable to `inputs`, got {input_shape=}, mask.{shape=}")
         return mask if mask.dtype == "bool" else mask > cast(0.5, mask.dtype)
@@ -195,10 +193,7 @@ class PReLU(SameShape):
             raise IndexError(f"PReLU '{self.name}': shared_axes {shared} are out of range for {input_shape=}.")
         alpha_sizes = {axis: size for axis, size in enumerate(input_shape) if axis and axis not in shared}
         if None in alpha_sizes.values():
-            raise ValueError(
-                f"PReLU '{self.name}': sizes that `alpha` has are unknown in input_shape={tuple(input_shape)}; name them in "
-                f"shared_axes (now {self.shared_axes})."
-            )
+            raise ValueError(f"PReLU '{self.name}': name unknown sizes of {input_shape=} in `shared_axes`.")
         self.alpha = add_weight_of(self, "alpha", [alpha_sizes.get(axis, 1) for axis in range(1, len(input_shape))])
         self.input_spec = InputSpec(ndim=len(input_shape), axes=alpha_sizes if shared else {})
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
-from fastgrad._src.core.argument_checks import require
+from fastgrad._src.core.argument_checks import check_type, require
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad._src.keras import initializers
@@ -106,8 +106,7 @@ class BatchNormalization(SameShape):
         if renorm:
             renorm_clipping = dict(renorm_clipping or {})
             _check_clipping(renorm_clipping)
-        if not isinstance(axis, (int, float, np.number)):
-            raise ValueError(f"BatchNormalization: Argument `axis` must be an integer. Received: axis={axis!r}")
+        check_type(self, "an integer", (int, float, np.number), ValueError, axis=axis)
         self.axis = int(axis)
         self.momentum = _checked_float("momentum", momentum)
         self.epsilon = _checked_float("epsilon", epsilon)
@@ -125,10 +124,7 @@ class BatchNormalization(SameShape):
         if not -rank <= self.axis < rank:
             raise ValueError(f"Axis {self.axis} is out of bounds for input shape {tuple(input_shape)}.")
         size = input_shape[self.axis]
-        if size is None:
-            raise ValueError(
-                f"BatchNormalization '{self.name}': the size of axis {self.axis} must be known: {input_shape=}."
-            )
+        require(size is not None, self, f"the size of axis {self.axis} must be known", input_shape=input_shape)
         if self.scale:
             self.gamma = add_weight_of(self, "gamma", (size,), autocast=False)
         if self.center:
@@ -209,13 +205,8 @@ class BatchNormalization(SameShape):
 
     def _masked_moments(self, x: Tensor, mask: Any, axis: int) -> tuple[Tensor, Tensor, Tensor]:
         """The mean, variance and number of elements of ``x`` at the True positions of ``mask``, which lacks the last axis of ``x``."""
-        require(
-            len(mask.shape) == x.ndim - 1,
-            self,
-            "`mask` must have one dimension less than the inputs",
-            mask=mask.shape,
-            inputs=x.shape,
-        )
+        if len(mask.shape) != x.ndim - 1:
+            raise ValueError(f"{self.name}: `mask` needs one dimension less than the inputs: {mask.shape}, {x.shape}.")
         visible = broadcast_to(expand_dims(cast(mask, dtypes.bool), -1), x.shape)
         axes = [dim for dim in range(x.ndim) if dim != axis]
         zero = constant_tensor(np.zeros((), x._array.dtype))

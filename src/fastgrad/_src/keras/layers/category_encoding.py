@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_choice, require
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.dtypes import as_dtype
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
@@ -33,10 +34,8 @@ def checked_output_mode(layer: str, output_mode: Any, choices: tuple[str, ...], 
         ValueError: the mode is none of ``choices``, or it is ``"int"`` and the results are to be sparse.
     """
     mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(output_mode, output_mode)
-    if mode not in choices:
-        raise ValueError(f"{layer}: Unknown arg for output_mode: {output_mode!r}. Expected one of {choices}.")
-    if sparse and mode == "int":
-        raise ValueError(f"{layer}: `sparse` needs an `output_mode` other than 'int', got {sparse=}, {output_mode=}")
+    check_choice(layer, choices, output_mode=mode)
+    require(not sparse or mode != "int", layer, "`sparse` needs another `output_mode`", output_mode=output_mode)
     return str(mode)
 
 

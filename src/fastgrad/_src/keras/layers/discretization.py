@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.names import declare_missing
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none
 from fastgrad._src.keras.layers.category_encoding import checked_output_mode, encode_categories, encoded_shape
@@ -51,8 +52,7 @@ class Discretization(Layer):
         super().__init__(name=name, dtype=dtype)
         modes = ("int", "one_hot", "multi_hot", "count")
         self.output_mode = checked_output_mode("Discretization", output_mode, modes, sparse)
-        if num_bins is not None and num_bins < 0:
-            raise ValueError(f"`num_bins` must be greater than or equal to 0. Received: `num_bins={num_bins}`")
+        require(num_bins is None or num_bins >= 0, self, "`num_bins` must be at least 0", num_bins=num_bins)
         if (num_bins is None) == (bin_boundaries is None):
             raise ValueError(
                 f"Discretization takes either `num_bins` or `bin_boundaries`. Received: {num_bins=}, {bin_boundaries=}"

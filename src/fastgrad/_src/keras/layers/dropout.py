@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.core.argument_checks import require
+from fastgrad._src.core.argument_checks import check_interval, check_type
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.layers.input_spec import InputSpec
@@ -44,9 +44,8 @@ class Dropout(SameShape):
 
     def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not isinstance(rate, (int, float, np.number)):
-            raise TypeError(f"Argument `rate` must be a number between 0 and 1. Received: rate={rate!r}")
-        require(0 <= rate <= 1, self, "`rate` must be between 0 and 1", rate=rate)
+        check_type(self, "a number between 0 and 1", (int, float, np.number), rate=rate)
+        check_interval(self, "[0, 1]", rate=rate)
         if noise_shape is not None:
             sizes = tuple(noise_shape) if isinstance(noise_shape, (list, tuple, TensorShape)) else None
             if sizes is None or any(n is not None and (not isinstance(n, int) or n <= 0) for n in sizes):

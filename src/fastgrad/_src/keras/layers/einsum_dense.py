@@ -38,10 +38,7 @@ def _plan_of_equation(
     before, inputs, after, kernel, outputs = _parse_equation(equation)
     shape, elided_rank = tuple(input_shape), len(input_shape) - len(inputs)
     if elided_rank < 0 or (elided_rank and not (before or after)):
-        raise ValueError(
-            f"EinsumDense: the equation '{equation}' is for inputs of {'at least ' if before or after else ''}{len(inputs)} "
-            f"dimensions, got input_shape={shape}."
-        )
+        raise ValueError(f"EinsumDense: '{equation}' is for {len(inputs)} dimensions besides `...`, got {shape}.")
     if before:
         output = (shape[0], *shape[1:elided_rank], *output_shape)
         sizes, out_start = dict(zip(inputs, shape[elided_rank:], strict=True)), elided_rank
@@ -51,9 +48,7 @@ def _plan_of_equation(
     out_sizes = dict(zip(outputs, output[out_start:], strict=False))
     for letter, size in out_sizes.items():
         if letter in sizes and size is not None and size != sizes[letter]:
-            raise ValueError(
-                f"EinsumDense: dimension '{letter}' has size {sizes[letter]} in the input, {size} in the output."
-            )
+            raise ValueError(f"EinsumDense: '{letter}' is {sizes[letter]} in the input, {size} in the output.")
     _check_letters(inputs, kernel, outputs, bias_axes or "")
     all_sizes: Any = {**sizes, **out_sizes}
     bias = None
@@ -75,10 +70,8 @@ def _parse_equation(equation: str) -> tuple[str, str, str, str, str]:
     matched = _EQUATION_PATTERN.fullmatch(equation)
     before, inputs, after, kernel, out_before, outputs, out_after = matched.groups("") if matched else [""] * 7
     if not matched or (before, after) != (out_before, out_after) or (before and after):
-        raise ValueError(
-            f"Invalid einsum equation '{equation}'. Equations must be in the form "
-            "[X],[Y]->[Z], ...[X],[Y]->...[Z], or [X]...,[Y]->[Z]...."
-        )
+        forms = "[X],[Y]->[Z], ...[X],[Y]->...[Z], or [X]...,[Y]->[Z]..."
+        raise ValueError(f"Invalid einsum equation '{equation}'. Equations must be in the form {forms}.")
     return before, inputs, after, kernel, outputs
 
 
@@ -88,9 +81,7 @@ def _check_letters(inputs: str, kernel: str, outputs: str, bias_axes: str) -> No
             raise ValueError(f"EinsumDense: the output's dimension '{letter}' is in neither '{inputs}' nor '{kernel}'.")
     for letter in kernel:
         if letter not in inputs + outputs:
-            raise ValueError(
-                f"EinsumDense: the weight's dimension '{letter}' is in neither '{inputs}' nor '{outputs}'."
-            )
+            raise ValueError(f"EinsumDense: '{letter}' of the weight is in neither '{inputs}' nor '{outputs}'.")
     for letter in bias_axes:
         if letter not in outputs:
             raise ValueError(f"Bias dimension '{letter}' was requested, but is not part of the output spec '{outputs}'")
@@ -137,9 +128,7 @@ class EinsumDense(Layer):
     def build(self, input_shape: Any) -> None:
         plan = self._plan_of_input(input_shape)
         if None in plan.kernel or (plan.bias and None in plan.bias):
-            raise ValueError(
-                f"EinsumDense '{self.name}': the kernel's sizes {plan.kernel} must be known: {input_shape=}."
-            )
+            raise ValueError(f"EinsumDense '{self.name}': the kernel has unknown sizes, {plan.kernel}: {input_shape=}.")
         initializer = self.kernel_initializer
         if isinstance(initializer, initializers.VarianceScaling) and None in (
             initializer.input_axes,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.axes import axis_from_front
 from fastgrad._src.keras.layers.input_spec import InputSpec
@@ -48,9 +49,7 @@ class GroupNormalization(SameShape):
         **kwargs: Any,
     ) -> None:
         if not isinstance(groups, int) or isinstance(groups, bool) or groups == 0 or groups < -1:
-            raise ValueError(
-                f"GroupNormalization: `groups` must be a positive integer, or -1 for one per channel, got {groups=}"
-            )
+            raise ValueError(f"GroupNormalization: `groups` must be positive, or -1 (one per channel), got {groups=}")
         super().__init__(**kwargs)
         self.supports_masking = True
         self.autocast = False
@@ -59,20 +58,11 @@ class GroupNormalization(SameShape):
     def build(self, input_shape: Any) -> None:
         """Makes ``gamma`` and ``beta``; the number of channels must be known."""
         channels = input_shape[axis_from_front(f"GroupNormalization '{self.name}'", self.axis, input_shape)]
-        if channels is None:
-            raise ValueError(
-                f"GroupNormalization: axis {self.axis} should have a defined dimension. Received: {input_shape=}"
-            )
+        require(channels is not None, self, f"the size of axis {self.axis} must be known", input_shape=input_shape)
         if self.groups == -1:
             self.groups = channels
-        if channels < self.groups:
-            raise ValueError(
-                f"GroupNormalization: `groups`={self.groups} cannot be more than the number of channels ({channels})."
-            )
-        if channels % self.groups:
-            raise ValueError(
-                f"GroupNormalization: the number of channels ({channels}) must be a multiple of `groups`={self.groups}."
-            )
+        require(channels >= self.groups, self, f"`groups` is more than {channels} channels", groups=self.groups)
+        require(not channels % self.groups, self, f"`groups` must divide the channels, {channels}", groups=self.groups)
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: channels})
         self.gamma = add_weight_of(self, "gamma", (channels,)) if self.scale else None
         self.beta = add_weight_of(self, "beta", (channels,)) if self.center else None

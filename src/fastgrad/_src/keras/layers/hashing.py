@@ -60,8 +60,7 @@ class Hashing(CategoricalLayer):
         if kwargs.get("dtype") is None:
             kwargs["dtype"] = "int64" if mode == "int" else settings.floatx()
         super().__init__(**kwargs)
-        if num_bins is None or num_bins <= 0:
-            raise ValueError(f"Hashing: `num_bins` must be a positive integer. Received: {num_bins=}.")
+        require(num_bins is not None and num_bins > 0, self, "`num_bins` must be a positive integer", num_bins=num_bins)
         if mode == "int" and self.dtype not in ("int32", "int64"):
             raise ValueError(f"Hashing: output_mode='int' needs the dtype int32 or int64. Received: dtype={self.dtype}")
         self.num_bins, self.mask_value, self.output_mode, self.sparse = num_bins, mask_value, mode, sparse

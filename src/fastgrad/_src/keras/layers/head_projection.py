@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.operation import TABLE
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras import initializers
@@ -44,8 +45,7 @@ class HeadProjection(Layer):
     def build(self, input_shape: Any) -> None:
         """Makes the kernel and bias of the projection; the sizes that are summed over must be known."""
         summed, output = tuple(input_shape[-self.contracted :]), self.output
-        if None in summed:
-            raise ValueError(f"{self.name}: the last sizes of the inputs must be known to build it, got {input_shape}.")
+        require(None not in summed, self, "the last sizes must be known to build it", input_shape=input_shape)
         self._matrix = prod(summed), prod(output)
         kernel_initializer, bias_initializer = map(_clone_initializer, (self.kernel_initializer, self.bias_initializer))
         self.kernel = add_weight_of(

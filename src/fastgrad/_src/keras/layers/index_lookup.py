@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
-from fastgrad._src.core.argument_checks import require
+from fastgrad._src.core.argument_checks import check_choice, require
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.errors import FailedPreconditionError
 from fastgrad._src.core.names import declare_missing
@@ -138,13 +138,11 @@ class IndexLookup(CategoricalLayer):
         **kwargs: Any,
     ) -> None:
         name = type(self).__name__
-        if max_tokens is not None and max_tokens <= 1:
-            raise ValueError(f"If set, `max_tokens` must be greater than 1. Received: max_tokens={max_tokens}")
+        require(max_tokens is None or max_tokens > 1, self, "`max_tokens` must exceed 1", max_tokens=max_tokens)
         if pad_to_max_tokens and max_tokens is None:
             raise ValueError(f"If pad_to_max_tokens is True, must set `max_tokens`. Received: max_tokens={max_tokens}")
         require(not num_oov_indices < 0, self, "`num_oov_indices` must be at least 0", num_oov_indices=num_oov_indices)
-        if oov_method not in ("floormod", "farmhash"):
-            raise ValueError(f"{name}: oov_method must be 'floormod' or 'farmhash'. Received: {oov_method!r}")
+        check_choice(name, ("floormod", "farmhash"), oov_method=oov_method)
         if salt is not None and self.vocabulary_dtype != "string" and oov_method != "farmhash":
             raise ValueError(f"`salt` can only be used when `oov_method='farmhash'`. Received: oov_method={oov_method}")
         mode = checked_output_mode(name, output_mode, _MODES, sparse)
@@ -240,15 +238,12 @@ class IndexLookup(CategoricalLayer):
         if self.output_mode == "tf_idf" and idf_weights is None:
             raise ValueError("`idf_weights` must be set if output_mode is 'tf_idf'.")
         if self.output_mode != "tf_idf" and idf_weights is not None:
-            raise ValueError(
-                f"`idf_weights` need output_mode='tf_idf', got output_mode={self.output_mode!r} and {idf_weights=}"
-            )
+            raise ValueError(f"`idf_weights` need output_mode='tf_idf', got {self.output_mode!r} and {idf_weights=}")
         if isinstance(vocabulary, str):
             self._set_terms(self._terms_of_file(vocabulary), None)
             return
         items = self._as_terms(vocabulary)
-        if not items:
-            raise ValueError(f"Cannot set an empty vocabulary. Received: vocabulary={vocabulary}")
+        require(items, self, "`vocabulary` must not be empty", vocabulary=vocabulary)
         special = self._special_terms()
         has_special = bool(special) and items[: len(special)] == special
         terms = items[len(special) :] if has_special else items
@@ -257,9 +252,7 @@ class IndexLookup(CategoricalLayer):
         if idf_weights is not None:
             weights = np.asarray(idf_weights)
             if weights.shape != (len(items),):
-                raise ValueError(
-                    f"`idf_weights` must be the same length as vocabulary. Its shape is {weights.shape}; len(vocabulary) is {len(items)}"
-                )
+                raise ValueError(f"`idf_weights` must have the vocabulary's length, {len(items)}, got {weights.shape}")
             weights = self._padded_weights(weights, 0 if has_special else self._first_term_number)
         self._set_terms(terms, weights)
 
@@ -269,16 +262,11 @@ class IndexLookup(CategoricalLayer):
         require(not repeated, self, "`vocabulary` must not have repeated terms", repeated=repeated)
         for kind, token in (("mask", self.mask_token), ("OOV", self.oov_token if self.invert else None)):
             if token is not None and token in terms:
-                raise ValueError(
-                    f"Found reserved {kind} token at unexpected location in `vocabulary`. Remove all mask and OOV tokens, or "
-                    f"include them only at the start, in this order: {self._special_terms()}. Received: {token!r}, which is number "
-                    f"{terms.index(token)} of the other terms"
-                )
+                order, position = self._special_terms(), terms.index(token)
+                raise ValueError(f"The {kind} token {token!r} is term {position} of `vocabulary`. Begin with {order}.")
         size = self._first_term_number + len(terms)
-        if self.max_tokens is not None and size > self.max_tokens:
-            raise ValueError(
-                f"{type(self).__name__}: the vocabulary must have at most max_tokens={self.max_tokens} terms. Received: {size}"
-            )
+        most, text = self.max_tokens, "the vocabulary must have at most `max_tokens` terms"
+        require(most is None or size <= most, self, text, size=size, max_tokens=most)
 
     def _terms_of_file(self, path: str) -> list[Any]:
         if in_safe_mode():
@@ -286,8 +274,7 @@ class IndexLookup(CategoricalLayer):
                 "Requested the loading of a vocabulary file outside of the model archive. This may read any file, so it is not "
                 f"allowed. If you trust the model, pass `safe_mode=False`. Vocabulary file: '{path}'"
             )
-        if not os.path.exists(path):
-            raise ValueError(f"Vocabulary file {path} does not exist.")
+        require(os.path.exists(path), self, f"Vocabulary file {path} does not exist")
         if self.output_mode == "tf_idf":
             raise ValueError("output_mode `'tf_idf'` does not support loading a vocabulary from file.")
         columns = TextFileIndex.WHOLE_LINE, "int64", TextFileIndex.LINE_NUMBER
@@ -340,8 +327,7 @@ class IndexLookup(CategoricalLayer):
         self._adapt_to_batches(batches_of(data, steps, self.vocabulary_dtype))
 
     def _adapt_to_batches(self, batches: Iterable[Any]) -> None:
-        if self._has_input_vocabulary:
-            raise ValueError(f"{type(self).__name__} '{self.name}': adapt() cannot replace a vocabulary given to it.")
+        require(not self._has_input_vocabulary, self, "adapt() cannot replace a vocabulary given to it")
         counts = TermCounts(batches, self.output_mode == "tf_idf")
         if not counts.terms:
             self._row_size = self.vocabulary_size()
@@ -602,8 +588,7 @@ class IntegerLookup(IndexLookup):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        if vocabulary_dtype != "int64":
-            raise ValueError(f"`vocabulary_dtype` must be 'int64'. Received: {vocabulary_dtype=}")
+        check_choice(self, ("int64",), vocabulary_dtype=vocabulary_dtype)
         arguments = (max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights, invert, output_mode)
         super().__init__(*arguments, pad_to_max_tokens, sparse, oov_method, salt, name=name, **kwargs)
 

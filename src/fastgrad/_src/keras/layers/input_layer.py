@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad._src.core.argument_checks import check_type, require
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.jit.user_lines import warn
 from fastgrad._src.keras import settings
@@ -56,8 +57,7 @@ class InputLayer(Layer):
             shape = batch_size = None
             batch_shape, dtype, sparse = input_tensor.shape, input_tensor.dtype, input_tensor.sparse
         super().__init__(name=name, dtype=settings.floatx() if dtype is None else dtype, **kwargs)
-        if shape is None and batch_shape is None:
-            raise ValueError("You must pass a `shape` argument.")
+        require(shape is not None or batch_shape is not None, self, "You must pass a `shape` argument")
         if batch_shape is not None and (shape is not None or batch_size is not None):
             raise ValueError("You cannot pass `batch_shape` and `shape` or `batch_size` at the same time.")
         if batch_shape is None:
@@ -96,8 +96,7 @@ class InputLayer(Layer):
 
 def _check_agreement(tensor: Any, shape: Any, batch_size: Any, dtype: Any, sparse: Any, batch_shape: Any) -> None:
     """Raises ValueError unless ``tensor`` is a KerasTensor of these properties, where they are not None."""
-    if not isinstance(tensor, KerasTensor):
-        raise ValueError(f"Argument `input_tensor` must be a KerasTensor. Received: input_tensor={tensor}")
+    check_type("Input", "a KerasTensor", KerasTensor, ValueError, input_tensor=tensor)
     for name, value, actual in (
         ("shape", None if shape is None else tuple(TensorShape(shape)), tensor.shape[1:]),
         ("batch_shape", None if batch_shape is None else tuple(TensorShape(batch_shape)), tensor.shape),
@@ -106,9 +105,7 @@ def _check_agreement(tensor: Any, shape: Any, batch_size: Any, dtype: Any, spars
         ("sparse", sparse, tensor.sparse),
     ):
         if value is not None and value != actual:
-            raise ValueError(
-                f"Input: you cannot provide an incompatible `{name}` argument: {value}; `input_tensor` has {actual}"
-            )
+            raise ValueError(f"Input: incompatible `{name}` argument: {value}; `input_tensor` has {actual}")
 
 
 def Input(

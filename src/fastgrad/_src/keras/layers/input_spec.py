@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad._src.core import dtypes, nest
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.keras.configured import Configured
 from fastgrad._src.keras.settings import standardize_dtype
 
@@ -42,8 +43,7 @@ class InputSpec(Configured):
         optional: bool = False,
     ) -> None:
         self.dtype = None if dtype is None else standardize_dtype(dtype).name
-        if isinstance(shape, (str, bytes)):
-            raise ValueError(f"InputSpec: shape must be a tuple of sizes or None, got {shape!r}.")
+        require(not isinstance(shape, (str, bytes)), self, "shape must be a tuple of sizes or None", shape=shape)
         self.shape = None if shape is None else tuple(shape)
         self.ndim = ndim if self.shape is None else len(self.shape)
         self.max_ndim, self.min_ndim = max_ndim, min_ndim
@@ -91,16 +91,11 @@ def check_inputs(specs: Any, inputs: Any, layer_name: str) -> None:
     if isinstance(inputs, dict) and all(spec is not None and spec.name for spec in spec_list):
         missing = [spec.name for spec in spec_list if spec.name not in inputs]
         if missing:
-            raise ValueError(
-                f'Missing data for input "{missing[0]}". The dict has {list(inputs)}, wanted are {[spec.name for spec in spec_list]}.'
-            )
+            raise ValueError(f'{layer_name}: Missing data for input "{missing[0]}". The dict has {list(inputs)}.')
         inputs = [inputs[spec.name] for spec in spec_list]
     tensors = nest.flatten(inputs)
     if len(tensors) != len(spec_list):
-        raise ValueError(
-            f'Layer "{layer_name}" expects {len(spec_list)} input(s), but it received {len(tensors)} input tensors. '
-            f"Inputs received: {inputs}"
-        )
+        raise ValueError(f'"{layer_name}" expects {len(spec_list)} input(s), but it received {len(tensors)}: {inputs}')
     for position, (x, spec) in enumerate(zip(tensors, spec_list, strict=True)):
         if spec is None or (x is None and spec.optional):
             continue
@@ -113,6 +108,5 @@ def check_shape(spec: InputSpec, shape: Any, dtype: Any, layer_name: str, positi
     """Raises ValueError, naming the layer, if an input of this shape and dtype does not fit ``spec``."""
     problem = spec.problem(shape, dtype)
     if problem is not None:
-        raise ValueError(
-            f"Input {position} with name '{spec.name}' of layer '{layer_name}' is incompatible with the layer: {problem}"
-        )
+        owner = f"Input {position} with name '{spec.name}' of layer '{layer_name}'"
+        raise ValueError(f"{owner} is incompatible with the layer: {problem}")

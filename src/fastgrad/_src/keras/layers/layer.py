@@ -216,10 +216,8 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
             return
         for name in build_parameters:
             if not name.endswith("_shape") or name.removesuffix("_shape") not in self._signature.parameters:
-                raise ValueError(
-                    "For a `build()` method with more than one argument, all arguments should have a `_shape` suffix and match "
-                    f"an argument from `call()`. For layer '{type(self).__name__}', received `build()` argument `{name}`."
-                )
+                owner = f"{type(self).__name__}: argument `{name}` of `build()`"
+                raise ValueError(f"{owner} must be that of an argument of `call()`, with a `_shape` suffix.")
         self.build(**{name: shapes[name] for name in build_parameters if name in shapes})
 
     def _finish_build(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor, constant_tensor
@@ -67,8 +68,7 @@ class LayerNormalization(SameShape):
             )
         super().__init__(**kwargs)
         axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
-        if not all(isinstance(item, int) for item in axes):
-            raise TypeError(f"Expected an int or a list/tuple of ints for the argument 'axis', but received: {axis!r}")
+        require(all(isinstance(n, int) for n in axes), self, "`axis` must be an int, or ints", TypeError, axis=axis)
         self.axis = axes if isinstance(axis, (list, tuple)) else axis  # ``build`` makes it a list, as in Keras
         self.epsilon = epsilon
         self.center, self.scale, self.rms_scaling = center, scale, rms_scaling

@@ -48,9 +48,7 @@ class Merge(Layer):
     def build(self, input_shape: Any) -> None:
         require(_is_list_of_shapes(input_shape), self, "call the layer on a list of inputs", input_shape=input_shape)
         if len(input_shape) < self._min_inputs:
-            raise ValueError(
-                f"A merge layer should be called on a list of at least {self._min_inputs} inputs. Got {len(input_shape)} inputs."
-            )
+            raise ValueError(f"{self.name}: needs a list of {self._min_inputs} inputs or more, got {len(input_shape)}.")
         self.compute_output_shape(input_shape)
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
@@ -259,8 +257,7 @@ class Concatenate(Layer):
                 for dim, (a, b) in enumerate(zip(output_shape, shape, strict=True))
                 if dim != axis
             )
-            if not is_compatible:
-                raise ValueError(f"Concatenate: shapes must match but for axis {self.axis}. Received: {input_shape=}")
+            require(is_compatible, self, f"shapes must match but for axis {self.axis}", input_shape=input_shape)
         sizes = [shape[axis] for shape in shapes]
         known_sizes = [size for size in sizes if size is not None]
         output_shape[axis] = sum(known_sizes) if len(known_sizes) == len(sizes) else None
@@ -314,8 +311,7 @@ class Dot(Layer):
         if not isinstance(axes, int):
             if not isinstance(axes, (list, tuple)) or len(axes) != 2:
                 raise ValueError(f"Dot: `axes` must have two elements. Received: {axes=}")
-            if not all(isinstance(axis, int) for axis in axes):
-                raise ValueError(f"Dot: elements of `axes` must be integers. Received: {axes=}")
+            require(all(isinstance(n, int) for n in axes), self, "elements of `axes` must be integers", axes=axes)
             axes = tuple(axes)
         self.axes, self.normalize = axes, normalize
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.core.argument_checks import check_positive
+from fastgrad._src.core.argument_checks import check_positive, check_type, require
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad._src.keras import masks, regularizers
@@ -55,8 +55,7 @@ class HeadsAttention(Layer):
     ) -> None:
         super().__init__(**kwargs)
         self._activity_regularizer = self.activity_regularizer  # of the projections
-        if flash_attention:
-            raise ValueError(f"{type(self).__name__}: `flash_attention` is for GPUs; leave it None.")
+        require(not flash_attention, self, "`flash_attention` is for GPUs; leave it None")
         if sliding_window is not None and (not isinstance(sliding_window, int) or sliding_window < 1):
             raise ValueError(f"`sliding_window` must be a positive integer. Received: sliding_window={sliding_window}")
         self.dropout, self.use_bias, self.use_gate, self.seed = dropout, use_bias, use_gate, seed
@@ -72,9 +71,8 @@ class HeadsAttention(Layer):
             self._axes = tuple(range(1, len(query_shape) - 1))
         last_axis = len(query_shape) - 1
         if any(not -last_axis - 1 <= axis < last_axis or axis == -1 for axis in self._axes):
-            raise InvalidArgumentError(
-                f"{type(self).__name__} '{self.name}': attention_axes={self._axes} must be axes of {query_shape=} but the last."
-            )
+            text = f"{self.name}: attention_axes={self._axes} must be axes of {query_shape=} but the last."
+            raise InvalidArgumentError(text)
         heads, groups, depth, width = self._heads, self._groups, self._depth, self._width
         self._query_dense = self._built_projection(1, (heads, depth), "query", query_shape)
         self._key_dense = self._built_projection(1, (groups, depth), "key", key_shape)
@@ -100,13 +98,9 @@ class HeadsAttention(Layer):
     def _checked_shapes(self, query_shape: Any, value_shape: Any, key_shape: Any) -> Any:
         key_shape = value_shape if key_shape is None else key_shape
         if tuple(value_shape[1:-1]) != tuple(key_shape[1:-1]):
-            raise ValueError(
-                f"{type(self).__name__}: All dimensions of `value` and `key` but the last must be equal, got {value_shape=}, {key_shape=}"
-            )
+            raise ValueError(f"All dimensions of `value` and `key` but the last must agree: {value_shape}, {key_shape}")
         if len(query_shape) != len(value_shape) or len(query_shape) < 3:
-            raise ValueError(
-                f"{type(self).__name__}: `query` and `value` must have the same rank, >= 3, got {query_shape=}, {value_shape=}"
-            )
+            raise ValueError(f"`query` and `value` must have the same rank, >= 3: {query_shape=}, {value_shape=}")
         return key_shape
 
     @property
@@ -270,8 +264,8 @@ class MultiHeadAttention(HeadsAttention):
         check_positive(self, num_heads=num_heads, key_dim=key_dim)
         if value_dim is not None:
             check_positive(self, value_dim=value_dim)
-        if attention_axes is not None and not isinstance(attention_axes, (int, list, tuple)):
-            raise ValueError(f"`attention_axes` must be an int, list, or tuple. Received: {attention_axes=}")
+        types = (int, list, tuple, type(None))
+        check_type(self, "an int, list, tuple or None", types, ValueError, attention_axes=attention_axes)
         super().__init__(dropout, use_bias, sliding_window, flash_attention, use_gate, seed, **kwargs)
         self.activity_regularizer = None  # the projection of the output adds the penalty on the output
         self.num_heads, self.key_dim = num_heads, key_dim
@@ -280,9 +274,7 @@ class MultiHeadAttention(HeadsAttention):
             attention_axes = (attention_axes,)
         self._axes = None if attention_axes is None else tuple(attention_axes)
         if output_shape and not isinstance(output_shape, (int, Iterable)):
-            raise ValueError(
-                f"MultiHeadAttention: invalid `output_shape`: {output_shape!r}. Pass a tuple, a list or an int."
-            )
+            raise ValueError(f"MultiHeadAttention: `output_shape` must be an int, list or tuple, got {output_shape!r}.")
         self._output_sizes = (output_shape,) if isinstance(output_shape, int) else output_shape and tuple(output_shape)
         self._heads, self._groups, self._depth, self._width = num_heads, num_heads, key_dim, value_dim
 

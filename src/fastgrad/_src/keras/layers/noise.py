@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_interval
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.layers.same_shape import SameShape
 from fastgrad._src.keras.layers.seeds import generator_of_seed
@@ -24,10 +25,7 @@ class _Noise(SameShape):
 
     def __init__(self, amount: float, seed: int | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not 0 <= amount <= 1:
-            raise ValueError(
-                f"{type(self).__name__}: `{self._argument}` must be a number between 0 and 1. Received: {amount}"
-            )
+        check_interval(self, "[0, 1]", **{self._argument: amount})
         setattr(self, self._argument, amount)
         self.seed = seed
         self._generator = generator_of_seed(seed)

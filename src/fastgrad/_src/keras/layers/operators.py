@@ -125,9 +125,7 @@ class Operator:
             if key in known:
                 options[key] = deserialize_keras_object(value)
             elif key != "name" and value not in (None, False):
-                raise ValueError(
-                    f"{cls.__name__}: `{key}` is not supported, got {key}={value!r} for {config.get('name')!r}."
-                )
+                raise ValueError(f"{cls.__name__}: `{key}` is not supported, got {value!r} for {config.get('name')!r}.")
         return cls(cls._path, config.get("name"), options)
 
     def keras_config(self) -> tuple[dict[str, Any], list[Any]] | None:
@@ -194,9 +192,7 @@ def _function_of_path(path: str) -> Callable[..., Any]:
         f"fastgrad._src.keras.{'ops.namespace' if path.startswith('ops.') else 'activations'}"
     )  # fills the table
     if path not in FUNCTIONS:
-        raise ValueError(
-            f"Operator: `operation` must be an operator or a function of keras.ops or keras.activations, got {path!r}."
-        )
+        raise ValueError(f"Operator: `operation` must be an operator, or of keras.ops or activations, got {path!r}.")
     return FUNCTIONS[path]
 
 

@@ -80,11 +80,9 @@ class Normalization(SameShape):
         self.axis = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
         if (mean is None) != (variance is None):
             raise ValueError(f"Normalization: set both `mean` and `variance`, or none. Received: {mean=}, {variance=}")
-        if np.shape(mean) != np.shape(variance) or (mean is not None and np.ndim(mean) > len(self.axis)):
-            raise ValueError(
-                f"`mean` and `variance` must have the same shape, of at most one dimension for each axis. Received: "
-                f"{np.shape(mean)}, {np.shape(variance)} for axis {self.axis}"
-            )
+        shapes = np.shape(mean), np.shape(variance)
+        if shapes[0] != shapes[1] or (mean is not None and len(shapes[0]) > len(self.axis)):
+            raise ValueError(f"`mean` and `variance` must have one shape, for axis {self.axis}, got {shapes}")
         self.input_mean, self.input_variance, self.invert = mean, variance, invert
         self.supports_masking = True
 
@@ -92,9 +90,7 @@ class Normalization(SameShape):
         shape = tuple(input_shape)
         rank = len(shape)
         if any(not -rank <= axis < rank for axis in self.axis):
-            raise ValueError(
-                f"Normalization: `axis` must be in the range [-ndim, ndim). Received ndim={rank}, axis={self.axis}"
-            )
+            raise ValueError(f"Normalization: `axis` must be in the range [-{rank}, {rank}), got axis={self.axis}")
         self._kept_axes = tuple(sorted(axis % rank for axis in self.axis))
         sizes = tuple(shape[axis] for axis in self._kept_axes)
         require(None not in sizes, self, "the sizes of `axis` must be known", axis=self.axis, shape=shape)
@@ -139,13 +135,10 @@ class Normalization(SameShape):
             if not self.built:
                 self.build(batch.shape)
                 self.built = True
-            if len(batch.shape) != len(self._broadcast_sizes) or self._kept_sizes != tuple(
-                batch.shape[axis] for axis in self._kept_axes
-            ):
-                raise ValueError(
-                    f"The layer was built for features of shape {self._kept_sizes} along axes {self._kept_axes} of {len(self._broadcast_sizes)}, but "
-                    f"adapt() is being called with data with an incompatible shape, data.shape={batch.shape}"
-                )
+            sizes = batch.shape
+            if len(sizes) != len(self._broadcast_sizes) or self._kept_sizes != tuple(sizes[i] for i in self._kept_axes):
+                place = f"{self._kept_sizes} along axes {self._kept_axes} of {len(self._broadcast_sizes)}"
+                raise ValueError(f"The layer was built for shape {place}, incompatible with data.shape={sizes}")
             reduced = tuple(axis for axis in range(batch.ndim) if axis not in self._kept_axes)
             mean, variance = batch.mean(reduced, np.float64), batch.var(reduced, np.float64)
             # Chan et al. 1979: merges the means and sums of squared deviations of two sets.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.operation import TABLE
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.layers.input_spec import InputSpec
@@ -87,9 +88,7 @@ class Reshape(Layer):
             raise TypeError(f"Reshape: `target_shape` must be a tuple of integers, got {target_shape!r}.")
         self.target_shape = tuple(target_shape)
         if self.target_shape.count(-1) > 1 or any(size < -1 for size in self.target_shape):
-            raise ValueError(
-                f"Reshape: `target_shape` must have no negative size but one -1. Received: {target_shape=}."
-            )
+            raise ValueError(f"Reshape: `target_shape` must have no negative size but one -1, got {target_shape=}.")
         self._build_at_init()
 
     def call(self, inputs: Tensor) -> Tensor:
@@ -103,9 +102,7 @@ class Reshape(Layer):
         count, known_count = math.prod(sizes), math.prod(size for size in self.target_shape if size != -1)
         fits = known_count and count % known_count == 0 if -1 in self.target_shape else count == known_count
         if not fits:
-            raise ValueError(
-                f"Reshape must keep the total size, got input_shape={sizes}, target_shape={self.target_shape}"
-            )
+            raise ValueError(f"Reshape must keep the total size, got input_shape={sizes}, {self.target_shape=}")
         return tuple(count // known_count if size == -1 else size for size in self.target_shape)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
@@ -159,8 +156,7 @@ class RepeatVector(Layer):
         super().__init__(**kwargs)
         if not isinstance(n, int) or isinstance(n, bool):
             raise TypeError(f"Expected an integer value for `n`, got {type(n)}.")
-        if n <= 0:
-            raise ValueError(f"Argument `n` should be a positive integer. Received: n={n}")
+        require(n > 0, self, "`n` must be a positive integer", n=n)
         self.n = n
         self.input_spec = InputSpec(ndim=2)
         self._build_at_init()

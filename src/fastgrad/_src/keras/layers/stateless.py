@@ -82,10 +82,7 @@ def stateless_call(
 ) -> tuple[Any, ...]:
     """Returns the results of ``Layer.stateless_call``."""
     if not layer.built:
-        raise ValueError(
-            f"To call stateless_call, {type(layer).__name__} must be built (i.e. its variables must have been already created). "
-            "You can build it by calling it on some data."
-        )
+        raise ValueError(f"stateless_call: {type(layer).__name__} must be built. Call it on data first.")
     variables: dict[str, list[Variable]] = {}
     for name, values in (
         ("trainable_variables", trainable_variables),
@@ -93,9 +90,7 @@ def stateless_call(
     ):
         variables[name] = getattr(layer, name)
         if len(values) != len(variables[name]):
-            raise ValueError(
-                f"{type(layer).__name__}: `{name}` has length {len(values)}, but expected {len(variables[name])} tensors."
-            )
+            raise ValueError(f"{layer.name}: `{name}` has length {len(values)}, but expected {len(variables[name])}.")
     with substitute_values(
         [*variables["trainable_variables"], *variables["non_trainable_variables"]],
         [*trainable_variables, *non_trainable_variables],

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from fastgrad._src.compiler.recording.state import SavedVariables
 from fastgrad._src.core import deferral, nest, recording
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import constant_tensor
@@ -130,8 +131,7 @@ class KerasTensor:
         ragged_rank: int | None = None,
         row_splits_dtype: Any = None,
     ) -> None:
-        if sparse and ragged:
-            raise ValueError("KerasTensor cannot have `sparse=True` and `ragged=True` at the same time.")
+        require(not (sparse and ragged), self, "cannot have `sparse=True` and `ragged=True` at the same time")
         self.sparse = bool(sparse)
         self.ragged = bool(ragged)
         self.ragged_rank = None if ragged_rank is None else int(ragged_rank)
@@ -190,9 +190,7 @@ class FirstCallDescriptor:
             stack()._build_by_symbolic_calls()
         nodes = layer.__dict__.get("_inbound_nodes")
         if not nodes:
-            raise AttributeError(
-                f"The layer '{layer.name}' has never been called on a KerasTensor and thus has no defined {self._name}."
-            )
+            raise AttributeError(f"'{layer.name}' has never been called on a KerasTensor: no {self._name}.")
         if self._name == "output":
             return nodes[0].outputs
         args, _ = nodes[0].arguments

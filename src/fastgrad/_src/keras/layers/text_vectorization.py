@@ -79,13 +79,11 @@ class TextVectorization(CategoricalLayer):
         is_lengths = isinstance(ngrams, tuple) and all(isinstance(item, int) for item in ngrams)
         if not (ngrams is None or isinstance(ngrams, int) or is_lengths):
             raise ValueError(f"`ngrams` must be None, an integer, or a tuple of integers. Received: ngrams={ngrams}")
-        if output_sequence_length is not None and (mode != "int" or not isinstance(output_sequence_length, int)):
-            raise ValueError(
-                "`output_sequence_length` must be either None or an integer when `output_mode` is 'int', and None otherwise. "
-                f"Received: output_sequence_length={output_sequence_length} and output_mode={output_mode}"
-            )
-        if ragged and mode != "int":
-            raise ValueError(f"`ragged` may only be true if `output_mode` is 'int', got {ragged=} and {output_mode=}")
+        length: Any = output_sequence_length
+        if length is not None and (mode != "int" or not isinstance(length, int)):
+            wanted = "`output_sequence_length` must be an integer when `output_mode` is 'int', or None"
+            raise ValueError(f"{wanted}. Received: {output_sequence_length=}, {output_mode=}")
+        require(not ragged or mode == "int", self, "`ragged` needs output_mode='int'", output_mode=output_mode)
         options = {key: kwargs.pop(key) for key in ("has_input_vocabulary", "vocabulary_size") if key in kwargs}
         super().__init__(name=name, **kwargs)
         self.autocast = False

@@ -67,9 +67,8 @@ class TFSMLayer(Layer):
         """Makes the layer from ``config``; ValueError unless ``safe_mode`` is False: the configuration names a folder that is read then."""
         if (in_safe_mode() if safe_mode is None else safe_mode) is not False:
             raise ValueError(
-                "Requested the deserialization of a `TFSMLayer`, which loads an external SavedModel, so it is disallowed by default. If "
-                "you trust the source of the artifact, pass `safe_mode=False` to the loading function, or call "
-                "`keras.config.enable_unsafe_deserialization()`."
+                "A `TFSMLayer` loads an external SavedModel, so it is disallowed. If you trust it, "
+                "give `safe_mode=False` to the function, or call `keras.config.enable_unsafe_deserialization()`."
             )
         return cls(**config)
 
@@ -78,9 +77,6 @@ def _endpoint(loaded: Any, name: str, filepath: str) -> Any:
     function = getattr(loaded, name, None)
     function = loaded.signatures.get(name) if function is None else function
     if not hasattr(function, "entries"):
-        raise ValueError(
-            f"The endpoint '{name}' is neither an attribute of the reloaded SavedModel, nor an entry in the `signatures` field of the "
-            f"reloaded SavedModel {filepath}. Select another endpoint via the `call_endpoint` argument. Available endpoints for this "
-            f"SavedModel: {list(loaded.signatures)}"
-        )
+        known = list(loaded.signatures)
+        raise ValueError(f"{filepath} has no endpoint '{name}'. Give one of {known} as `call_endpoint`.")
     return function

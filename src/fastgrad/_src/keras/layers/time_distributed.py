@@ -64,8 +64,4 @@ class TimeDistributed(Wrapper):
     def _check_mask(self, inputs: Tensor, mask: Tensor) -> None:
         require(mask.ndim >= 2, self, "`mask` must have the dimensions batch and time", mask=tuple(mask.shape))
         if mask._array.shape[:2] != inputs._array.shape[:2]:
-            raise ValueError(
-                f"The `mask` passed to the `TimeDistributed` layer has a shape {tuple(mask.shape)} that is incompatible with "
-                f"the input shape {tuple(inputs.shape)}. The first two dimensions of the mask (batch size and timesteps) must "
-                f"match the input's first two dimensions. Expected mask shape prefix: {tuple(inputs.shape[:2])}."
-            )
+            raise ValueError(f"TimeDistributed: `mask` needs shape {tuple(inputs.shape[:2])}, got {tuple(mask.shape)}.")

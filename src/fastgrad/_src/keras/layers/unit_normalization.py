@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.layers.same_shape import SameShape
 from fastgrad._src.ops.norms import l2_normalize
@@ -26,8 +27,7 @@ class UnitNormalization(SameShape):
         super().__init__(**kwargs)
         self.supports_masking = True
         axes = axis if isinstance(axis, (list, tuple)) else [axis]
-        if not all(isinstance(item, int) for item in axes):
-            raise TypeError(f"UnitNormalization: `axis` must be an int or a list of ints. Received: {axis=}")
+        require(all(isinstance(n, int) for n in axes), self, "`axis` must be an int, or ints", TypeError, axis=axis)
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
         self._build_at_init()
 

@@ -11,6 +11,7 @@ from weakref import WeakSet
 import numpy as np
 
 from fastgrad._src.core import settings_version
+from fastgrad._src.core.argument_checks import check_type, require
 from fastgrad._src.core.object_graph import dict_of_unique_names, is_saved, nested_items
 from fastgrad._src.core.tensor import as_tensor_or_none
 from fastgrad._src.core.variable import Variable
@@ -227,31 +228,23 @@ class WeightOwner(ObjectTracker):
         Raises:
             ValueError: the number of values or the shape of a value is wrong.
         """
-        if not isinstance(weights, Iterable):
-            raise TypeError(f"Layer '{self.name}': set_weights takes a list of arrays, got {weights!r}.")
+        check_type(self, "a list of arrays", Iterable, weights=weights)
         variables, values = self.weights, list(weights)
         if len(variables) != len(values):
-            raise ValueError(
-                f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of length {len(values)}, "
-                f"but the layer was expecting {len(variables)} weights."
-            )
+            raise ValueError(f"{self.name}: set_weights got length {len(values)} for {len(variables)} weights.")
         arrays = []
         for variable, value in zip(variables, values, strict=True):
             tensor = as_tensor_or_none(value)
             array = np.asarray(value) if tensor is None else tensor._on_host()
             if array.shape != variable._array.shape:
-                raise ValueError(
-                    f"Layer {self.name} weight shape {tuple(variable.shape)} is not compatible with provided weight "
-                    f"shape {array.shape}."
-                )
+                raise ValueError(f"{self.name}: weight shape {variable.shape} is incompatible with {array.shape}.")
             arrays.append(array.astype(variable._array.dtype))
         for variable, array in zip(variables, arrays, strict=True):
             variable.assign(array)
 
     def count_params(self) -> int:
         """The number of scalars in all weights; ValueError before the layer is built."""
-        if not self.built:
-            raise ValueError(f"count_params: layer '{self.name}' isn't built. Build it by `layer.build(input_shape)`.")
+        require(self.built, "count_params", f"layer '{self.name}' isn't built. Build it by `layer.build(input_shape)`")
         return sum(variable._array.size for variable in self.weights)
 
     def save_own_variables(self, store: Any) -> None:

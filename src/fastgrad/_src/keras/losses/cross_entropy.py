@@ -43,13 +43,9 @@ def _logits_or_output(name: str, activation: str, y_pred: Tensor, from_logits: b
 
 def _check_shapes(y_true: Tensor, y_pred: Tensor) -> None:
     if y_true.ndim != y_pred.ndim:
-        raise ValueError(
-            f"`target` and `output` must have the same rank. Received: target.shape={y_true.shape}, output.shape={y_pred.shape}"
-        )
+        raise ValueError(f"The ranks must be equal: target.shape={y_true.shape}, output.shape={y_pred.shape}")
     if y_true._array.shape != y_pred._array.shape:
-        raise ValueError(
-            f"`target` and `output` must have the same shape. Received: target.shape={y_true.shape}, output.shape={y_pred.shape}"
-        )
+        raise ValueError(f"The shapes must be equal: target.shape={y_true.shape}, output.shape={y_pred.shape}")
 
 
 def _check_axis(axis: Any) -> None:
@@ -100,9 +96,7 @@ def categorical_crossentropy(
     """
     labels, predictions = _smoothed_class_labels("categorical_crossentropy", y_true, y_pred, label_smoothing, axis)
     if not labels.ndim:
-        raise ValueError(
-            f"`target` and `output` must be at least rank 1, got target.shape={labels.shape}, output.shape={predictions.shape}"
-        )
+        raise ValueError(f"`target` and `output` must be at least rank 1, got target.shape={labels.shape}")
     _check_shapes(labels, predictions)
     predictions, from_logits = _logits_or_output("categorical_crossentropy", "Softmax", predictions, from_logits)
     if from_logits:
@@ -171,13 +165,9 @@ def sparse_categorical_crossentropy(
     if labels.ndim == rank and labels._array.shape[-1] == 1:
         labels = squeeze(labels, -1)
     if labels.ndim != rank - 1:
-        raise ValueError(
-            f"`output` must have rank (ndim) `target.ndim - 1`, got target.shape={labels.shape}, output.shape={predictions.shape}"
-        )
+        raise ValueError(f"`target` needs one rank less: target.shape={labels.shape}, output.shape={predictions.shape}")
     if labels._array.shape != predictions._array.shape[:-1]:
-        raise ValueError(
-            f"`target` and `output` must have the same shape up until the last dimension: {labels.shape}, {predictions.shape}"
-        )
+        raise ValueError(f"`target` needs the same shape up until the last axis: {labels.shape}, {predictions.shape}")
     if labels.dtype.name not in ("int32", "int64"):
         labels = cast(labels, dtypes.int64)
     predictions, from_logits = _logits_or_output("sparse_categorical_crossentropy", "Softmax", predictions, from_logits)

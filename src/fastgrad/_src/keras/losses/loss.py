@@ -82,12 +82,10 @@ def align_weight(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         return values, weight if padded_shape == weight_shape else reshape(weight, padded_shape)
     last_dimensions = shape[len(shape) - len(weight_shape) :]
     if len(weight_shape) > len(shape) or any(
-        size not in (1, whole) for size, whole in zip(weight_shape, last_dimensions, strict=True)
+        n not in (1, m) for n, m in zip(weight_shape, last_dimensions, strict=True)
     ):
-        raise InvalidArgumentError(
-            f"`sample_weight` of shape {tuple(weight_shape)} cannot weigh losses of shape {tuple(shape)}. Give a weight for each sample, "
-            f"of shape {tuple(shape[:1])}, or a weight for each loss."
-        )
+        text = f"`sample_weight` of shape {tuple(weight_shape)} cannot weigh losses of shape {tuple(shape)}"
+        raise InvalidArgumentError(f"{text}. Give a weight for each sample, {tuple(shape[:1])}, or for each loss.")
     return values, weight
 
 

@@ -34,9 +34,7 @@ def ctc(y_true: Any, y_pred: Any) -> Tensor:
     if labels.ndim != 2:
         raise ValueError(f"CTC: `y_true` must have shape (batch_size, max_length), got y_true.shape={labels.shape}")
     if logits.ndim != 3:
-        raise ValueError(
-            f"CTC: `y_pred` must have shape (batch_size, max_length, num_classes), got y_pred.shape={logits.shape}"
-        )
+        raise ValueError(f"CTC: `y_pred` must have shape (batch_size, max_length, num_classes), got {logits.shape}")
     logits = cast(logits, dtypes.float32) if logits.dtype.size < 4 else logits
     length = count_nonzero(labels, -1, dtype=dtypes.int32)
     return ctc_path_loss(labels, transpose(logits, (1, 0, 2)), length, None, 0)

@@ -60,9 +60,7 @@ _MAX_THRESHOLD_COUNT = 1 << 28
 def evenly_spaced_thresholds(count: int) -> list[float]:
     """Returns ``count`` thresholds from 0 to 1; ResourceExhaustedError for more than 2**28."""
     if count > _MAX_THRESHOLD_COUNT:
-        raise OutOfMemoryError(
-            f"num_thresholds={count} is more than {_MAX_THRESHOLD_COUNT}, too many to fit into memory."
-        )
+        raise OutOfMemoryError(f"num_thresholds={count} is too many to fit into memory ({_MAX_THRESHOLD_COUNT}).")
     return [position / (count - 1) for position in range(count)]
 
 
@@ -131,9 +129,8 @@ class ConfusionMetric(Metric):
     def _batch_counts(self, y_true: Any, y_pred: Any, sample_weight: Any) -> dict[str, Tensor]:
         predictions, labels = align_ranks(as_tensor(y_pred, self._dtype), as_tensor(y_true, self._dtype))
         if predictions.shape != labels.shape:
-            raise InvalidArgumentError(
-                f"Metric '{self.name}': shapes of labels and predictions differ: {list(labels.shape)} vs. {list(predictions.shape)}."
-            )
+            sizes = f"{list(labels.shape)} vs. {list(predictions.shape)}"
+            raise InvalidArgumentError(f"Metric '{self.name}': shapes of labels and predictions differ: {sizes}.")
         weight = weights_of_elements(self, sample_weight, labels.shape, y_pred)
         if self.top_k is not None:
             top_k_classes = sorting.top_k(predictions, self.top_k).indices
@@ -141,9 +138,7 @@ class ConfusionMetric(Metric):
             predictions = predictions * is_top_k + _BELOW_ALL_PREDICTIONS * (1 - is_top_k)
         if self.class_id is not None:
             if predictions.ndim == 1:
-                raise ValueError(
-                    f"When class_id is provided, y_pred must have shape (samples, classes), got {predictions.shape}"
-                )
+                raise ValueError(f"With class_id, y_pred must have shape (samples, classes), got {predictions.shape}")
             labels, predictions, weight = [array[..., self.class_id, None] for array in (labels, predictions, weight)]
         positive = cast(not_equal(labels, 0.0), self._dtype)
         if self._own_weights is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.core.argument_checks import checked_integer, checked_number, require
+from fastgrad._src.core.argument_checks import check_choice, checked_integer, checked_number, require
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras import settings
 from fastgrad._src.keras.constructor import make_constructor
@@ -78,22 +78,18 @@ class AUC(_AllFourCounts):
         label_weights: Any = None,
         from_logits: bool = False,
     ) -> None:
-        for argument_name, value, known_values, argument in (
-            ("curve", str(curve).upper(), _CURVES, curve),
-            ("summation method", str(summation_method).lower(), _SUMMATION_METHODS, summation_method),
+        for argument, value, known_values in (
+            ("curve", str(curve).upper(), _CURVES),
+            ("summation_method", str(summation_method).lower(), _SUMMATION_METHODS),
         ):
-            if value not in known_values:
-                raise ValueError(
-                    f"AUC: {argument_name}={argument!r} is unknown; expected values are {sorted(known_values)}"
-                )
+            check_choice(self, sorted(known_values), **{argument: value})
         if thresholds is None:
             count = checked_integer("AUC", "num_thresholds", num_thresholds)
             require(count > 1, self, "`num_thresholds` must be an integer > 1", num_thresholds=num_thresholds)
             inner = evenly_spaced_thresholds(count)[1:-1]
         else:
             inner = sorted(thresholds)
-        if num_labels and not multi_label:
-            raise ValueError("`num_labels` is needed only when `multi_label` is True.")
+        require(not num_labels or multi_label, self, "`num_labels` is needed only when `multi_label` is True")
         margin = settings.epsilon()
         super().__init__(
             [-margin, *inner, 1.0 + margin],
@@ -113,9 +109,7 @@ class AUC(_AllFourCounts):
         predictions = as_tensor(y_pred, self._dtype)
         if self.multi_label:
             if predictions.ndim != 2:
-                raise ValueError(
-                    f"AUC: `y_pred` must have rank 2 when `multi_label=True`, got shape {predictions.shape}"
-                )
+                raise ValueError(f"AUC: `y_pred` must have rank 2 for multi_label=True, got {predictions.shape}")
             if not self._own_variables:
                 self._make_count_variables(predictions.shape[-1])
         predictions = sigmoid(predictions) if self._from_logits else predictions

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad._src.core.argument_checks import check_choice, require
 from fastgrad._src.core.recording import hide_from_tapes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.losses.loss import as_tensor
@@ -49,16 +50,10 @@ class FBetaScore(Metric):
         dtype: Any = None,
     ) -> None:
         super().__init__(dtype, name)
-        if average not in (None, "micro", "macro", "weighted"):
-            raise ValueError(
-                f"{type(self).__name__}: `average` must be None, 'micro', 'macro' or 'weighted'. Received: {average=}"
-            )
-        if not isinstance(beta, float) or not beta > 0.0:
-            raise ValueError(f"Invalid `beta` argument value. It should be a Python float > 0. Received: beta={beta}")
-        if threshold is not None and not (isinstance(threshold, float) and 0.0 < threshold <= 1.0):
-            raise ValueError(
-                f"{type(self).__name__}: `threshold` must be a float with 0 < threshold <= 1. Received: {threshold=}"
-            )
+        check_choice(self, (None, "micro", "macro", "weighted"), average=average)
+        require(isinstance(beta, float) and beta > 0.0, self, "`beta` must be a Python float > 0", beta=beta)
+        is_proper = threshold is None or (isinstance(threshold, float) and 0.0 < threshold <= 1.0)
+        require(is_proper, self, "`threshold` must be a float with 0 < threshold <= 1", threshold=threshold)
         self.average, self.beta, self.threshold = average, beta, threshold
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -75,9 +70,7 @@ class FBetaScore(Metric):
         with hide_from_tapes():
             labels, predictions = as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype)
             if labels.ndim != 2 or predictions.ndim != 2:
-                raise ValueError(
-                    f"{type(self).__name__}: expects 2D inputs (batch, outputs), got y_pred.shape={predictions.shape}, y_true.shape={labels.shape}"
-                )
+                raise ValueError(f"{self.name}: y_pred and y_true must be 2D, got {predictions.shape}, {labels.shape}")
             if self.threshold is None:
                 is_greatest = predictions >= reduce_max(predictions, -1, keepdims=True)
                 is_predicted = logical_and(is_greatest, arithmetic.abs(predictions) > 1e-9)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.names import missing_member_getattr
 from fastgrad._src.core.replicas import (
     ALONE,
@@ -76,8 +77,7 @@ class Metric(Configured, ObjectTracker):
         return metric
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
-        if not isinstance(name, (str, type(None))):
-            raise TypeError(f"{type(self).__name__}: Argument `name` must be a text, got {name!r}.")
+        require(isinstance(name, (str, type(None))), self, "`name` must be a text", TypeError, name=name)
         self.name = name or auto_name(type(self).__name__)
         self._dtype = dtype_policy.get(dtype or settings.floatx()).compute
 
@@ -182,9 +182,7 @@ class Metric(Configured, ObjectTracker):
         """Sets the variables to ``values`` within a ``with`` block."""
         targets, new_values = self.variables, list(values)
         if len(targets) != len(new_values):
-            raise ValueError(
-                f"{type(self).__name__}: `metric_variables` is a list with length {len(new_values)}, but expected {len(targets)} variables."
-            )
+            raise ValueError(f"{self.name}: metric_variables: length {len(new_values)}, but expected {len(targets)}.")
         old_values = [Variable.value(variable) for variable in targets]
         try:
             with replica_group_scope(

@@ -96,13 +96,10 @@ def weights_of_elements(metric: Metric, sample_weight: Any, shape: Any, y_pred: 
     if len(weight_shape) == len(shape) + 1 and weight_shape[-1] == 1:
         weight_shape = weight_shape[:-1]
     weight_shape += (1,) * (len(shape) - len(weight_shape))
-    if len(weight_shape) != len(shape) or any(
-        size not in (1, wanted) for size, wanted in zip(weight_shape, shape, strict=True)
-    ):
-        raise InvalidArgumentError(
-            f"Metric '{metric.name}': `sample_weight` of shape {tuple(weights.shape)} cannot weigh labels of shape {shape}. "
-            "Give a number, a weight for each sample, or a weight for each element."
-        )
+    sizes = zip(weight_shape, shape, strict=False)
+    if len(weight_shape) != len(shape) or any(size not in (1, wanted) for size, wanted in sizes):
+        text = f"`sample_weight` of shape {tuple(weights.shape)} cannot weigh labels of shape {shape}"
+        raise InvalidArgumentError(f"Metric '{metric.name}': {text}. Give a weight for each sample or element.")
     weights, mask = broadcast_to(reshape(weights, weight_shape), shape), mask_of(y_pred)
     return weights if mask is None else weights * weights_of_elements(metric, mask, shape)
 

@@ -56,16 +56,12 @@ def _clone(
 
     if isinstance(model, Sequential):
         if call_function is not None:
-            raise ValueError(
-                f"clone_model: `call_function` argument is not supported with Sequential models, such as '{model.name}'."
-            )
+            raise ValueError(f"clone_model: `call_function` is not supported with Sequential models: '{model.name}'.")
         return _compile_like(model, _clone_sequential(model, input_tensors, clone))
     if model._graph is not None:
         return _compile_like(model, _clone_functional(model, input_tensors, clone, call_function))
     if clone_function is not None or input_tensors is not None or call_function is not None:
-        raise ValueError(
-            f"clone_model: give no argument but `model` for '{model.name}': the others need a Sequential or functional model."
-        )
+        raise ValueError(f"clone_model: `model` alone for '{model.name}': the others are for functional models.")
     return type(model).from_config(model.get_config())
 
 
@@ -94,9 +90,8 @@ def _clone_functional(
             nest.assert_same_structure(graph.inputs, input_tensors)
         except (ValueError, TypeError) as error:
             if len(inputs) != len(graph.flat_inputs) or isinstance(graph.inputs, dict):
-                raise ValueError(
-                    f"`input_tensors` must have the same structure as model.input, {graph.inputs}. Received: {input_tensors}"
-                ) from error
+                text = f"`input_tensors` must have the same structure as model.input, {graph.inputs}"
+                raise ValueError(f"{text}. Received: {input_tensors}") from error
     tensors_by_id = {id(tensor): new_tensor for tensor, new_tensor in zip(graph.flat_inputs, inputs, strict=True)}
     for node in graph.nodes:
         layer = clone(node.operation)

@@ -86,9 +86,7 @@ class CallGraph:
                 stack.append((node, tensor, True))
                 if id(tensor) in input_ids or node.is_input:
                     if id(tensor) not in input_ids:
-                        raise ValueError(
-                            f"`inputs` not connected to `outputs`: {tensor} is not among the model's inputs."
-                        )
+                        raise ValueError(f"Not connected to `outputs`: {tensor} is not among the model's inputs.")
                     continue
                 stack += [(_node_of(node_input), node_input, False) for node_input in reversed(node.inputs)]
         return order, first_seen
@@ -432,10 +430,7 @@ def _fit_to_input(model: Model, value: Any, input_tensor: KerasTensor) -> Any:
     elif len(shape) == len(input_tensor.shape) + 1 and shape[-1] == 1:
         value = squeeze(value, -1)
     shape = tuple(value._array.shape)
-    if len(shape) != len(input_tensor.shape) or any(
-        w not in (None, s) for w, s in zip(input_tensor.shape[1:], shape[1:], strict=True)
-    ):
-        raise ValueError(
-            f"{model.name}: input shape {shape} of {input_tensor.name} does not fit. Expected shape {input_tensor.shape}"
-        )
+    wanted = input_tensor.shape
+    if len(shape) != len(wanted) or any(w not in (None, s) for w, s in zip(wanted[1:], shape[1:], strict=True)):
+        raise ValueError(f"{model.name}: {shape=} of {input_tensor.name} does not fit. Expected shape {wanted}")
     return value

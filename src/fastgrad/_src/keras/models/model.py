@@ -7,6 +7,7 @@ from typing import Any
 
 from fastgrad._src.compiler.function import function
 from fastgrad._src.core import nest
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.names import declare_missing
 from fastgrad._src.core.tensor_spec import TensorSpec
 from fastgrad._src.keras.layers.layer import Layer
@@ -58,8 +59,7 @@ class Model(Trainer, Layer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if not _is_functional(args, kwargs):
-            if args:
-                raise TypeError(f"Model.__init__ takes keyword arguments, or inputs and outputs; got {args!r:.200}.")
+            require(not args, self, "takes keyword arguments, or inputs and outputs", TypeError, args=args)
             super().__init__(**kwargs)
             return
         inputs = args[0] if args else kwargs.pop("inputs")

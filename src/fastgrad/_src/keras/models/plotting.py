@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fastgrad._src.core.argument_checks import checked_path
+from fastgrad._src.core.argument_checks import checked_path, require
 from fastgrad._src.keras.callbacks.progress_bar import in_notebook
 from fastgrad._src.keras.models.model import Model
 from fastgrad._src.keras.models.sequential import Sequential
@@ -66,16 +66,12 @@ def plot_model(
         return None
     program = shutil.which("dot")
     if program is None:
-        raise ImportError(
-            "plot_model: Graphviz's program `dot` is not installed. Install graphviz (`apt install graphviz`, "
-            "`brew install graphviz`, `conda install graphviz`), or write its text with to_file='model.dot'."
-        )
+        ways = "Install graphviz (`apt install graphviz`, `conda install graphviz`), or write to_file='model.dot'"
+        raise ImportError(f"plot_model: Graphviz's program `dot` is not installed. {ways}.")
     command = [program, f"-T{path.suffix[1:]}"]
     process = subprocess.run(command, input=text.encode(), capture_output=True, check=False)  # noqa: S603  # Graphviz itself
-    if process.returncode:
-        raise ValueError(
-            f"plot_model: Graphviz can't draw {str(path)!r}: {process.stderr.decode(errors='replace').strip()}"
-        )
+    text = process.stderr.decode(errors="replace").strip()
+    require(not process.returncode, "plot_model", f"Graphviz can't draw {str(path)!r}: {text}")
     path.write_bytes(process.stdout)
     if in_notebook() and path.suffix in (".png", ".svg", ".jpg"):
         from IPython import display
@@ -102,12 +98,9 @@ def model_to_dot(
         ValueError: the model is not built.
         TypeError: ``model`` is not a model.
     """
-    if not hasattr(model, "built"):
-        raise TypeError(f"model_to_dot: Argument `model` must be a model, got {model!r}.")
+    require(hasattr(model, "built"), "model_to_dot", "`model` must be a model", TypeError, model=model)
     if not model.built:
-        raise ValueError(
-            f"Model '{model.name}': This model has not yet been built. Build it by `build()`, or call it on a batch of data."
-        )
+        raise ValueError(f"Model '{model.name}': This model has not yet been built. Build it by `build()`, or call it.")
 
     def label(layer: Any, shape: str) -> str:
         label_lines = [f"{layer.name} ({type(layer).__name__})" if show_layer_names else type(layer).__name__]

@@ -8,6 +8,7 @@ from typing import Any
 from weakref import ref
 
 from fastgrad._src.core import dtypes, nest
+from fastgrad._src.core.argument_checks import check_type, require
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor
@@ -56,8 +57,7 @@ class Sequential(Model):
         super().__init__(trainable=trainable, name=name)
         self.supports_masking = True
         self.__dict__.update(_bottom=None, _tensors=[], _layers=[])
-        if layers is not None and not isinstance(layers, Iterable):
-            raise TypeError(f"Sequential: Argument `layers` must be a list of layers. Received: layers={layers!r}")
+        check_type(self, "a list of layers", (Iterable, type(None)), layers=layers)
         for layer in layers or ():
             self.add(layer, rebuild=False)
         self._rebuild()
@@ -74,8 +74,7 @@ class Sequential(Model):
 
     def pop(self, rebuild: bool = True) -> Any:
         """Removes the top layer and returns it; IndexError if there is none."""
-        if not self._layers:
-            raise IndexError("pop from an empty Sequential model: there is no layer.")
+        require(self._layers, self, "pop from an empty Sequential model: there is no layer", IndexError)
         layer = self._layers.pop()
         if all(other is not layer for other in self._layers):
             self._untrack_object(layer)
@@ -103,25 +102,17 @@ class Sequential(Model):
         history = layer._keras_history if isinstance(layer, KerasTensor) else None
         if history is not None and isinstance(history.operation, InputLayer):
             layer = history.operation
-        if not isinstance(layer, Layer):
-            raise ValueError(f"Only a `keras.Layer` can be added to a Sequential model. Received: {layer}")
+        require(isinstance(layer, Layer), self, "Only a `keras.Layer` can be added to a Sequential model", layer=layer)
         if isinstance(layer, InputLayer):
-            if self._bottom is not None:
-                raise ValueError(
-                    f"Sequential '{self.name}' takes no different Input layer after that of {self._bottom.batch_shape}."
-                )
+            require(self._bottom is None, self, "it takes no different Input layer")
             if self._layers:
-                raise ValueError(
-                    f"Sequential '{self.name}': the Input must be the first layer, but it follows '{self._layers[-1].name}'. Add it first."
-                )
+                raise ValueError(f"{self.name}: the Input must be first, not behind '{self._layers[-1].name}'.")
             self._set_bottom(layer)
             return
         if not self._layers and self._bottom is None and layer._input_shape_arg is not None:
             self._set_bottom(InputLayer(shape=layer._input_shape_arg))
-        if any(other.name == layer.name and other is not layer for other in self._layers):
-            raise ValueError(
-                f"All layers of a Sequential model should have unique names. '{layer.name}' is there already; pass another `name`."
-            )
+        is_new = all(other.name != layer.name or other is layer for other in self._layers)
+        require(is_new, self, "layers should have unique names; pass another `name`", name=layer.name)
         self._layers.append(layer)
         self._track_object(layer)
         structure.count_tracking_change()
@@ -140,10 +131,7 @@ class Sequential(Model):
         """Makes the weights of all layers; ValueError if there are no layers, or the model was built for another shape."""
         if not is_shape(input_shape):
             return
-        if not self._layers:
-            raise ValueError(
-                f"Sequential model {self.name} cannot be built because it has no layers. Call `model.add(layer)`."
-            )
+        require(self._layers, self, "cannot be built because it has no layers. Call `model.add(layer)`")
         shape = tuple(TensorShape(input_shape))
         if self._bottom is None:
             self._set_bottom(InputLayer(batch_shape=shape, dtype=self._layers[0].compute_dtype))
@@ -236,10 +224,7 @@ class Sequential(Model):
     def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Saves the shape of the input; the first call builds each layer in turn."""
         first = args[0] if args else kwargs.get("inputs")
-        if not self._layers:
-            raise ValueError(
-                f"Sequential model {self.name} cannot be built because it has no layers. Call `model.add(layer)`."
-            )
+        require(self._layers, self, "cannot be built because it has no layers. Call `model.add(layer)`")
         if isinstance(first, Tensor) and type(self).build is not Sequential.build:
             self.build(tuple(first._array.shape) if self._bottom is None else self._bottom.batch_shape)
         elif isinstance(first, Tensor) and self._bottom is None:
@@ -322,9 +307,6 @@ class Sequential(Model):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
         """Returns a new model, with weights if ``config`` has the inputs' shape; TypeError for an unknown class, ValueError if it is of no Sequential."""
-        if not {"name", "layers"} <= config.keys():
-            raise ValueError(
-                f"A Sequential configuration must be a dict with 'name' and 'layers'. Received: {config=!r:.300}"
-            )
+        require({"name", "layers"} <= config.keys(), "Sequential", "`config` must have 'name', 'layers'", config=config)
         layers = [deserialize_keras_object(layer, custom_objects) for layer in config["layers"]]
         return cls(layers, trainable=config.get("trainable", True), name=config["name"])

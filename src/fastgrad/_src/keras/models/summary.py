@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.keras.layers.input_layer import InputLayer
 from fastgrad._src.keras.models.model import Model
 from fastgrad._src.keras.models.sequential import Sequential
@@ -77,8 +78,7 @@ def _column_widths(length: int, positions: Sequence[float]) -> list[int]:
     """Returns the columns' widths, each with a space at both sides; the last one ends with the line."""
     ends = [0, *[int(position * length) for position in positions]]
     widths = [end - begin for begin, end in itertools.pairwise(ends)]
-    if min(widths) < 4:
-        raise ValueError("Insufficient console width to print summary.")
+    require(min(widths) >= 4, "summary", "Insufficient console width to print summary")
     excess = 3 * len(widths) + 1  # the spaces, and the rules between columns
     for number in range(len(widths)):
         share = round(excess / (len(widths) - number))
@@ -131,8 +131,7 @@ def _index_range(names: list[str], layer_range: Any) -> tuple[int, int]:
         raise ValueError(f"summary: layer_range must be the names of two layers, got {layer_range!r}.")
     matches = [[i for i, name in enumerate(names) if re.match(pattern, name)] for pattern in layer_range]
     for pattern, indices in zip(layer_range, matches, strict=True):
-        if not indices:
-            raise ValueError(f"summary: no layer's name begins with layer_range's {pattern!r}; there are {names}.")
+        require(indices, "summary", f"no layer's name begins with layer_range's {pattern!r}; there are {names}")
     return min(map(min, matches)), max(map(max, matches)) + 1
 
 

@@ -209,9 +209,7 @@ def _attention(
         raise ValueError(f"dot_product_attention: attn_logits_soft_cap must be None, got {attn_logits_soft_cap!r}.")
     q, k, v = as_common_dtype(query, key, value)
     if q.ndim != 4:
-        raise ValueError(
-            f"`dot_product_attention` only supports 4D inputs, got query.shape={q.shape}, key.shape={k.shape}, value.shape={v.shape}."
-        )
+        raise ValueError(f"`dot_product_attention` only supports 4D inputs, got {q.shape=}, {k.shape=}, {v.shape=}.")
     heads, key_heads = q.shape[2], k.shape[2]
     if 0 < key_heads < heads:
         k, v = [repeat(x, heads // key_heads, 2) for x in (k, v)]

@@ -30,9 +30,7 @@ def _complex(x: Any) -> Any:
         raise ValueError(f"Input `x` should be a tuple of two tensors - real and imaginary. Received: x={x}")
     real, imaginary = map(tensor, x)
     if real.shape != imaginary.shape:
-        raise ValueError(
-            f"`x` must be two tensors of the same shape, real and imaginary. Received: {real.shape}, {imaginary.shape}"
-        )
+        raise ValueError(f"`x` must be two tensors of the same shape. Received: {real.shape}, {imaginary.shape}")
     if not (real.dtype.is_floating and imaginary.dtype.is_floating):
         raise ValueError(f"`x` must be two tensors of floats. Received: {real.dtype.name}, {imaginary.dtype.name}.")
     return complex_numbers.complex(real, imaginary)

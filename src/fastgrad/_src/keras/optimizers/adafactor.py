@@ -8,6 +8,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras.optimizers.arguments import OptimizerOptions, checked_number
@@ -62,8 +63,7 @@ class Adafactor(KernelOptimizer):
         self.epsilon_1 = checked_number(epsilon_1, "Adafactor: epsilon_1", low=0.0)
         self.epsilon_2 = checked_number(epsilon_2, "Adafactor: epsilon_2", low=0.0)
         self.clip_threshold = checked_number(clip_threshold, "Adafactor: clip_threshold", low=0.0)
-        if not clip_threshold:
-            raise ValueError("Adafactor: clip_threshold must not be 0.")
+        require(clip_threshold, self, "clip_threshold must not be 0")
         self.relative_step = relative_step
 
     def build(self, variables: Sequence[Variable]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any, Unpack
 
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras.optimizers.arguments import OptimizerOptions
 from fastgrad._src.keras.optimizers.moments import MomentOptimizer
@@ -101,5 +102,4 @@ class AdamW(Adam):
         **kwargs: Any,
     ) -> None:
         super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **kwargs)
-        if weight_decay is None:
-            raise ValueError("Argument `weight_decay` must be a float. Received: weight_decay=None")
+        require(weight_decay is not None, self, "`weight_decay` must be a float", weight_decay=weight_decay)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Unpack
 
+from fastgrad._src.core.argument_checks import check_interval
 from fastgrad._src.keras.optimizers.arguments import OptimizerOptions, checked_number
 from fastgrad._src.keras.optimizers.optimizer import with_optimizer_options
 from fastgrad._src.keras.optimizers.recorded_attributes import quotient_or_zero
@@ -55,8 +55,7 @@ class Ftrl(RuleOptimizer):
         **kwargs: Unpack[OptimizerOptions],
     ) -> None:
         super().__init__(learning_rate, **kwargs)
-        if not (math.isfinite(learning_rate_power) and learning_rate_power <= 0.0):
-            raise ValueError(f"Ftrl: `learning_rate_power` must not be positive. Received: {learning_rate_power=}.")
+        check_interval(self, "(-inf, 0]", learning_rate_power=learning_rate_power)
         for argument_name, value in (
             ("initial_accumulator_value", initial_accumulator_value),
             ("l1_regularization_strength", l1_regularization_strength),

@@ -65,18 +65,14 @@ def read_gradient(gradient: Any, variable: Variable, owner: str) -> Gradient:
         ):
             return array
     if variable_array.dtype.kind not in "fV":
-        raise ValueError(
-            f"{owner}: variable '{variable.name}' must be floating, but has dtype {variable._operand_dtype.name}."
-        )
+        raise ValueError(f"{owner}: variable '{variable.name}' must be floating, not {variable._operand_dtype.name}.")
     if isinstance(gradient, IndexedSlices):
         return _read_rows(gradient, variable, owner)
     tensor = convert_to_tensor(gradient)
     array = _converted(tensor._array, variable, owner)
     if array.shape != variable_array.shape:
-        raise InvalidArgumentError(
-            f"{owner}: the gradient has shape {list(array.shape)}, but the variable '{variable.name}' has shape "
-            f"{list(variable.shape)}: Incompatible shapes. Each variable needs a gradient of its own shape."
-        )
+        text = f"the gradient has shape {list(array.shape)}, but the variable '{variable.name}' {list(variable.shape)}"
+        raise InvalidArgumentError(f"{owner}: Incompatible shapes: {text}.")
     if is_state_recorded():
         converted: Tensor = cast(tensor, variable.dtype)
         return converted
@@ -89,10 +85,7 @@ def _converted(array: np.ndarray, variable: Variable, owner: str) -> np.ndarray:
     if array.dtype == dtype:
         return array
     if array.dtype.kind not in "fViu":
-        raise ValueError(
-            f"{owner}: the gradient of '{variable.name}' has dtype {array.dtype.name}, which is not a real number; "
-            f"the variable has dtype {variable._operand_dtype.name}."
-        )
+        raise ValueError(f"{owner}: the gradient of '{variable.name}' must have real numbers, not {array.dtype.name}.")
     return move_to_device(array, None).astype(dtype)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_type
 from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.operation import TABLE
 from fastgrad._src.core.recording import hide_from_tapes, is_state_recorded
@@ -47,16 +48,13 @@ class LossScaleOptimizer(WrappingOptimizer):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        if not isinstance(inner_optimizer, Optimizer):
-            raise TypeError(f"LossScaleOptimizer: `inner_optimizer` must be an optimizer, got {inner_optimizer!r}.")
+        check_type(self, "an optimizer", Optimizer, inner_optimizer=inner_optimizer)
         if not kwargs.pop("dynamic", True):
             raise ValueError("LossScaleOptimizer lacks `dynamic=False`. Set `loss_scale_factor` on `inner_optimizer`.")
         for option in Optimizer._config_names:
             default = SHARED_PARAMETERS[option].default
             if kwargs.pop(option, default) != default:
-                raise ValueError(
-                    f"LossScaleOptimizer does not support `{option}`. Instead, set `{option}` on the `inner_optimizer`."
-                )
+                raise ValueError(f"LossScaleOptimizer does not support `{option}`. Set it on the `inner_optimizer`.")
         if kwargs:
             raise ValueError(f"LossScaleOptimizer does not support arguments: `{'`, `'.join(kwargs)}`.")
         if not checked_number(initial_scale, "LossScaleOptimizer: initial_scale", low=0.0):

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import check_interval, check_positive, check_type, require
 from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.names import declare_missing, suggestions
 from fastgrad._src.core.placement import device_of, placement
@@ -128,27 +129,17 @@ class Optimizer(OptimizerState):
             known = inspect.signature(type(self).__init__).parameters
             near = " Did you mean: learning_rate?" if "lr" in kwargs else suggestions(next(iter(kwargs)), known)
             raise ValueError(f"{class_name}: Argument(s) not recognized: {kwargs}.{near}")
-        if sum(limit is not None for limit in (clipnorm, clipvalue, global_clipnorm)) > 1:
-            raise ValueError(
-                f"Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. Received: clipnorm={clipnorm}, "
-                f"clipvalue={clipvalue}, global_clipnorm={global_clipnorm}"
-            )
+        limits = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
+        has_one = sum(limit is not None for limit in limits.values()) <= 1
+        require(has_one, self, "Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set", **limits)
         accumulated: Any = gradient_accumulation_steps
-        if not isinstance(accumulated, (Real, type(None))):
-            raise TypeError(
-                f"{class_name}: gradient_accumulation_steps must be an integer >= 2. Received: {gradient_accumulation_steps!r}"
-            )
-        if gradient_accumulation_steps and not gradient_accumulation_steps >= 2:
-            raise ValueError(
-                f"{class_name}: `gradient_accumulation_steps` must be an integer >= 2. Received: {gradient_accumulation_steps=}"
-            )
-        if use_ema and not 0 <= ema_momentum <= 1:
-            raise ValueError(f"`ema_momentum` must be in the range [0, 1]. Received: {ema_momentum=}")
-        frequency: Any = ema_overwrite_frequency
-        if use_ema and frequency and (not isinstance(frequency, int) or frequency < 1):
-            raise ValueError(
-                f"`ema_overwrite_frequency` must be an integer >= 1 or None. Received: {ema_overwrite_frequency=}"
-            )
+        check_type(self, "an integer >= 2", (Real, type(None)), gradient_accumulation_steps=accumulated)
+        if accumulated:
+            check_interval(self, "[2, inf)", gradient_accumulation_steps=accumulated)
+        if use_ema:
+            check_interval(self, "[0, 1]", ema_momentum=ema_momentum)
+        if use_ema and ema_overwrite_frequency:
+            check_positive(self, ema_overwrite_frequency=ema_overwrite_frequency)
         super().__init__(learning_rate, name)
         MADE_CLASSES.add(class_name)
         self.weight_decay = checked_option(weight_decay, f"{class_name}: weight_decay")
@@ -175,8 +166,7 @@ class Optimizer(OptimizerState):
 
     def build(self, variables: Sequence[Variable]) -> None:
         """Makes the slots of ``variables`` in the first ``apply``; a subclass calls it before its own slots."""
-        if not isinstance(variables, Iterable):
-            raise TypeError(f"{type(self).__name__}.build: takes a list of variables, got {variables!r}.")
+        check_type(self, "a list of variables", Iterable, variables=variables)
         variables = list(variables)
         if self.use_ema:
             self._averages = self.add_optimizer_variables(variables, "average")
@@ -298,15 +288,11 @@ class Optimizer(OptimizerState):
     def _checked_variables(self, grads: Sequence[Any], variables: Sequence[Variable] | None) -> Sequence[Variable]:
         if variables is None:
             if not self.built:
-                raise ValueError(
-                    "Without variables, the optimizer must already be built. Call `build(trainable_variables)`."
-                )
+                raise ValueError("apply: without variables, it must already be built. Call `build(variables)`.")
             variables = self._trainable_variables
         if len(grads) != len(variables):
-            raise ValueError(
-                f"When passing `grads` as a list of gradient tensors, the gradients must match the variables one-to-one. "
-                f"Received a list of {len(grads)} gradients for {len(variables)} trainable variables."
-            )
+            counts = f"a list of {len(grads)} gradients for {len(variables)} trainable variables"
+            raise ValueError(f"`grads` must match the variables one-to-one. Received {counts}.")
         return variables
 
     def _gradient_pairs(self, grads: Sequence[Any], variables: Sequence[Variable]) -> list[tuple[Variable, Gradient]]:
@@ -316,9 +302,7 @@ class Optimizer(OptimizerState):
             if not isinstance(variable, Variable):
                 raise ValueError(f"{name}: can only update variables, got {variable!r} ({type(variable).__name__}).")
             if self.built and not self._takes_new_variables and id(variable) not in self._positions:
-                raise ValueError(
-                    f"Unknown variable: {variable}. Make a new optimizer for variables other than it was built with."
-                )
+                raise ValueError(f"Unknown variable: {variable}. Make a new optimizer for other variables.")
         pairs = [(v, read_gradient(g, v, name)) for g, v in zip(grads, variables, strict=True) if g is not None]
         if not pairs:
             names = [v.name for v in variables]
@@ -412,10 +396,7 @@ class Optimizer(OptimizerState):
         """
         if self.use_ema:
             if len(var_list) != len(self._averages):
-                raise ValueError(
-                    f"The length of var_list, {len(var_list)}, does not match the length of averages, {len(self._averages)}. "
-                    "Check that the optimizer was called on this model."
-                )
+                raise ValueError(f"`var_list` does not match the length of averages, {len(self._averages)}.")
             self._overwrite_by_averages(var_list)
 
     def scale_loss(self, loss: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import check_type, require
 from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.placement import device_scope_of, move_to_device
 from fastgrad._src.core.recording import hide_from_recorders, hide_from_tapes, is_state_recorded
@@ -104,9 +105,7 @@ class RuleOptimizer(KernelOptimizer):
         """Adds to the slots what the rule's square of a sum is short of the sum of squares, divided by the decay of this step."""
         class_name = type(self).__name__
         if self._slot_of_squares is None:
-            raise ValueError(
-                f"{class_name}: squares_repeated_rows_apart needs a slot of squares, which it does not have."
-            )
+            raise ValueError(f"{class_name}: squares_repeated_rows_apart needs a slot of squares.")
         slot_name, decay_name = self._slot_of_squares
         options = ("clipnorm", "clipvalue", "global_clipnorm", "loss_scale_factor", "gradient_accumulation_steps")
         used = [name for name in options if getattr(self, name)]
@@ -164,24 +163,17 @@ class RuleOptimizer(KernelOptimizer):
             ValueError: there is no such slot.
         """
         names = [self.slot_names.get(slot, slot) for slot in self.rule.slots] if self.built else []
-        if name not in names:
-            raise ValueError(f"{type(self).__name__} has no slot {name!r}; its slots are {names}, once it is built.")
+        require(name in names, self, f"has no slot {name!r}; its slots are {names}, once it is built")
         return list(self._slots[names.index(name)])
 
     def _checked_rule(self) -> UpdateRule:
         rule, class_name = self.rule, type(self).__name__
-        if not isinstance(rule, UpdateRule):
-            raise TypeError(
-                f"{class_name}: its attribute `rule` must be an update rule, a function declared with "
-                f"@keras.optimizers.update_rule; {'it has none' if rule is None else f'got {rule!r}'}."
-            )
+        check_type(self, "an update rule, declared with @keras.optimizers.update_rule", UpdateRule, rule=rule)
         if type(self).hyperparameters is RuleOptimizer.hyperparameters:
             missing = [n for n in rule.hyper_numbers if n not in ("learning_rate", "step") and not hasattr(self, n)]
             if missing:
-                raise ValueError(
-                    f"{class_name}: the update rule {rule.__name__!r} takes {', '.join(missing)}, but the optimizer has no such "
-                    "attribute. Give it one in __init__, or define hyperparameters(learning_rate, step)."
-                )
+                text = f"the rule {rule.__name__!r} takes {', '.join(missing)}, but the optimizer has no such attribute"
+                raise ValueError(f"{class_name}: {text}. Give it one in __init__, or define hyperparameters().")
         return rule
 
     # ---- updates by the rule ------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.operation import TABLE
 from fastgrad._src.core.recording import hide_from_recorders, hide_from_tapes
@@ -81,14 +82,11 @@ class ShardedOptimizer(WrappingOptimizer):
         variables = list(variables)
         inner = self.inner_optimizer
         if inner._undecayed or inner._undecayed_names is not None:
-            raise ValueError(
-                "ShardedOptimizer: takes no optimizer with exclude_from_weight_decay: its parts mix variables."
-            )
+            raise ValueError("ShardedOptimizer: exclude_from_weight_decay is impossible: its parts mix variables.")
         for variable in variables:
-            if variable._operand_dtype.name not in ("float32", "float64"):
-                raise ValueError(
-                    f"ShardedOptimizer: takes variables of float32 or float64, got {variable.name} of {variable._operand_dtype.name}."
-                )
+            dtype = variable._operand_dtype.name
+            text = "variables must be float32 or float64"
+            require(dtype in ("float32", "float64"), self, text, variable=variable.name, dtype=dtype)
         super().build(variables)
         with hide_from_recorders(), replica_group_scope(ALONE):
             for numbers in _buckets_by_dtype(variables):
@@ -156,15 +154,11 @@ class ShardedOptimizer(WrappingOptimizer):
         variables = self._checked_variables(grads, trainable_variables)
         for gradient, variable in zip(grads, variables, strict=True):
             if gradient is None:
-                raise ValueError(
-                    f"ShardedOptimizer: {variable.name} has no gradient; give one, or set its trainable = False."
-                )
+                raise ValueError(f"ShardedOptimizer: {variable.name} has no gradient; give one, or freeze it.")
         if not self.built:
             build_unrecorded(self, variables)
         if [id(variable) for variable in variables] != [id(variable) for variable in self._trainable_variables]:
-            raise ValueError(
-                "ShardedOptimizer: the variables, or their order, differ from those of the first step; give the same."
-            )
+            raise ValueError("ShardedOptimizer: the variables, or their order, differ from those of the first step.")
         with hide_from_tapes():
             self._apply_to_parts([_as_dense_gradient(gradient) for gradient in grads], variables)
 

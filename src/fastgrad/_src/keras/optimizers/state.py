@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import check_type, require
 from fastgrad._src.core.cache_alignment import aligned_array, aligned_copy
 from fastgrad._src.core.recording import is_state_recorded
 from fastgrad._src.core.replicas import ALONE, ReplicaGroup, replica_group, replica_group_scope
@@ -63,12 +64,8 @@ class OptimizerState(RecordedAttributesBase, Configured):
         self._iterations = self._new_variable(np.zeros((), np.int64), "iteration")
         self._learning_rate: Any = learning_rate
         if not callable(learning_rate):
-            if not isinstance(learning_rate, float):
-                raise ValueError(
-                    "Argument `learning_rate` should be float, or an instance of LearningRateSchedule, or a callable "
-                    "(that takes in the current iteration value and returns the corresponding learning rate value). "
-                    f"Received instead: learning_rate={learning_rate}"
-                )
+            rates = "a float, a LearningRateSchedule, or a function without arguments that returns the rate"
+            check_type(self, rates, float, ValueError, learning_rate=learning_rate)
             rate = standardize_dtype(None).numpy.type(checked_rate(learning_rate, f"{class_name}: learning_rate"))
             self._learning_rate = self._new_variable(np.array(rate), "learning_rate")
 
@@ -99,11 +96,8 @@ class OptimizerState(RecordedAttributesBase, Configured):
             self._variables = [variable for variable in self._variables if variable is not old_rate]
             return
         if isinstance(old_rate, LearningRateSchedule):
-            raise TypeError(
-                "This optimizer was created with a `LearningRateSchedule` object as its `learning_rate` constructor "
-                "argument, hence its learning rate is not settable. If you need the learning rate to be settable, you "
-                "should instantiate the optimizer with a float `learning_rate` argument."
-            )
+            text = "This optimizer was created with a `LearningRateSchedule`, hence its learning rate is not settable"
+            raise TypeError(f"{text}. Make the optimizer with a float `learning_rate` to set it.")
         if not isinstance(old_rate, Variable):
             raise TypeError("This optimizer's learning rate is a function, hence it is not settable; pass a float.")
         value = convert_to_tensor(learning_rate)
@@ -202,11 +196,7 @@ class OptimizerState(RecordedAttributesBase, Configured):
         Raises:
             ValueError: the optimizer is not built, or a shape or the number of weights differs.
         """
-        if not self.built:
-            raise ValueError(
-                "You are calling `set_weights()` on an optimizer that has not yet been built. Please call "
-                "`optimizer.build(trainable_variables)` to create the optimizer weights before calling `set_weights()`."
-            )
+        require(self.built, self, "set_weights: it has not yet been built. Call `build(trainable_variables)`")
         values = [
             variable._converted("assign", weight) for variable, weight in zip(self.variables, weights, strict=False)
         ]

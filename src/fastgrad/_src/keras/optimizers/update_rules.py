@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import check_type
 from fastgrad._src.core.recording import recorders
 from fastgrad._src.jit.body import digest, fingerprint
 from fastgrad._src.jit.user_function import kernel_function, python_function
@@ -138,16 +139,15 @@ def from_rule(
         TypeError: ``rule`` is not an update rule; hyper-parameters are missing, or unknown to the rule.
         ValueError: a hyper-parameter has the name of an option, or a default is not a finite number.
     """
-    if not isinstance(rule, UpdateRule):
-        raise TypeError(f"from_rule: expected an update rule, a function declared with @update_rule; got {rule!r}.")
+    check_type("from_rule", "an update rule, a function declared with @update_rule", UpdateRule, rule=rule)
     title = name or "".join(word.capitalize() for word in rule.__name__.split("_"))
     hyper_names = [number for number in rule.hyper_numbers if number not in ("learning_rate", "step")]
     rate = defaults.pop("learning_rate", 0.001)
     if set(defaults) != set(hyper_names):
-        raise TypeError(
-            f"from_rule: the update rule {rule.__name__!r} has the hyper-parameters {hyper_names}, got defaults for {[*defaults]}. Give "
-            "each a default, x for one that is named one_minus_x."
+        text = (
+            f"has the hyper-parameters {hyper_names}, got defaults for {[*defaults]}. Give each one, x for one_minus_x"
         )
+        raise TypeError(f"from_rule: the update rule {rule.__name__!r} {text}.")
     reserved_names = [number for number in hyper_names if number in SHARED_PARAMETERS or hasattr(RuleOptimizer, number)]
     if reserved_names:
         raise ValueError(f"from_rule: {', '.join(reserved_names)} is an attribute of all optimizers; rename it.")
@@ -193,21 +193,15 @@ def _check_parameters(function: FunctionType, owner: str) -> None:
     names = code.co_varnames[: code.co_argcount]
     has_other_parameters = code.co_kwonlyargcount or code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)
     if has_other_parameters or function.__defaults__:
-        raise TypeError(
-            f"{owner}: it has default values, *args, **kwargs or keyword-only parameters. Give each parameter a name and no default; "
-            "defaults of hyper-parameters are for the optimizer's class."
-        )
+        text = "it has default values, *args, **kwargs or keyword-only parameters. Give each a name and no default"
+        raise TypeError(f"{owner}: {text}; defaults of hyper-parameters are for the optimizer's class.")
     if len([name for name in names[1:] if name in GRADIENT_PARAMETER_NAMES]) != 1:
-        raise TypeError(
-            f"{owner}: its parameters {names} must be the variable, its slots, the gradient, and hyper-parameters; one of them "
-            f"after the first is named {', '.join(GRADIENT_PARAMETER_NAMES[:-1])} or {GRADIENT_PARAMETER_NAMES[-1]}."
-        )
+        gradient = f"named {', '.join(GRADIENT_PARAMETER_NAMES[:-1])} or {GRADIENT_PARAMETER_NAMES[-1]}"
+        raise TypeError(f"{owner}: its parameters {names} must be the variable, slots, numbers, and one {gradient}.")
     reserved_names = sorted(_REFUSED_PARAMETER_NAMES.intersection(names))
     if reserved_names:
-        raise TypeError(
-            f"{owner}: it has the parameter {reserved_names[0]}, but weights decay before every rule. Leave it out, and give weight_decay= "
-            "to the optimizer."
-        )
+        text = "weights decay before every rule. Leave it out, and give weight_decay= to the optimizer"
+        raise TypeError(f"{owner}: it has the parameter {reserved_names[0]}, but {text}.")
 
 
 def _kernel_and_python_versions(
@@ -241,14 +235,10 @@ def _check_results(rule: UpdateRule, evaluated: Callable[..., Any], owner: str) 
         return
     expected = ", ".join(("variable", *rule.slots))
     if len(results) != len(rule.state):
-        raise TypeError(
-            f"{owner}: it must return the new values of {expected}; it returns {len(results)} values, not {len(rule.state)}."
-        )
+        raise TypeError(f"{owner}: it must return the new values of {expected}; it returns {len(results)} values.")
     for value in results:
         if not isinstance(value, Real):
-            raise TypeError(
-                f"{owner}: it must return the new values of {expected}, numbers; it returns {value!r} among them."
-            )
+            raise TypeError(f"{owner}: it must return the new values of {expected}, numbers, got {value!r}.")
 
 
 def _check_zero_gradient(rule: UpdateRule, evaluated: Callable[..., Any], owner: str, declared: str) -> None:
@@ -259,10 +249,8 @@ def _check_zero_gradient(rule: UpdateRule, evaluated: Callable[..., Any], owner:
         results = _results_for_numbers(rule, evaluated, owner, weight, slot, 0.0)
         old_values = (weight, *[slot] * len(rule.slots))
         if results is not None and results != old_values:
-            raise ValueError(
-                f"{owner}: zero_gradient={declared!r}, but with a gradient of 0 it makes {results} of {old_values}. Leave "
-                "zero_gradient out, so that a sparse gradient updates all rows."
-            )
+            text = f"with a gradient of 0 it makes {results} of {old_values}. Leave zero_gradient out"
+            raise ValueError(f"{owner}: zero_gradient={declared!r}, but {text}, so that all rows are updated.")
 
 
 def _results_for_numbers(

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import check_choice, require
 from fastgrad._src.core.errors import InvalidArgumentError, OutOfMemoryError
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.image import resampling
@@ -44,27 +45,21 @@ def smart_resize(
         InvalidArgumentError: ``size`` is not positive, or an image has no pixels.
         ResourceExhaustedError: the images do not fit into memory.
     """
-    if not hasattr(size, "__len__"):
-        raise TypeError(f"smart_resize: Expected `size` to be a tuple of 2 integers, but got: {size!r}.")
+    require(hasattr(size, "__len__"), "smart_resize", "`size` must be a tuple of 2 integers", TypeError, size=size)
     if isinstance(size, str) or len(size) != 2:
         raise ValueError(f"smart_resize: Expected `size` to be a tuple of 2 integers, but got: {size}.")
     method = str(interpolation).lower()
-    if method not in _INTERPOLATION_METHODS:
-        raise ValueError(
-            f"smart_resize: `interpolation` should be one of {_INTERPOLATION_METHODS}, got {interpolation!r}."
-        )
+    check_choice("smart_resize", _INTERPOLATION_METHODS, interpolation=method)
     images = convert_to_tensor(x)
     first = images.ndim - 2 if standardize_data_format(data_format) == "channels_first" else images.ndim - 3
-    if images.ndim not in {3, 4}:
-        raise ValueError(f"smart_resize: images must be (height, width, channels), or a batch, got {images.shape}.")
+    require(images.ndim in {3, 4}, "smart_resize", "`x` must be an image, or a batch of some", shape=images.shape)
     if any(isinstance(number, (str, bytes)) or number is None for number in size):
         raise TypeError(f"smart_resize: Expected `size` to be a tuple of 2 integers, but got: {size!r}.")
     target_size = int(size[0]), int(size[1])
     height, width = images._array.shape[first : first + 2]
     if min(target_size) < 1 or max(target_size) >= 1 << 31:
         raise InvalidArgumentError(f"smart_resize: `size` must be positive and below 2**31, got {size!r}.")
-    if not height or not width:
-        raise InvalidArgumentError(f"smart_resize: an image of shape {images.shape} has no pixels.")
+    require(height and width, "smart_resize", f"an image of shape {images.shape} has no pixels", InvalidArgumentError)
     crop_height = max(min(height, width * target_size[0] // target_size[1]), 1)
     crop_width = max(min(width, height * target_size[1] // target_size[0]), 1)
     top, left = (height - crop_height) // 2, (width - crop_width) // 2

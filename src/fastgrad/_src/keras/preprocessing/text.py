@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import check_choice, check_type, require
 from fastgrad._src.files.formats.json_text import parse_json
 
 _PUNCTUATION = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
@@ -29,8 +30,7 @@ def text_to_word_sequence(
     Raises:
         TypeError: ``input_text`` is no string.
     """
-    if not isinstance(input_text, str):
-        raise TypeError(f"text_to_word_sequence: input_text must be a string, got {input_text!r}.")
+    check_type("text_to_word_sequence", "a string", str, input_text=input_text)
     table: dict[int, str] = {ord(character): split for character in filters}
     text = (input_text.lower() if lower else input_text).translate(table)
     return [word for word in text.split(split) if word]
@@ -58,8 +58,7 @@ def hashing_trick(
         ValueError: ``n`` is less than 2.
         TypeError: ``text`` is no string.
     """
-    if n < 2:
-        raise ValueError(f"hashing_trick: n must be at least 2, so that there is a number for a word, got {n!r}.")
+    require(n >= 2, "hashing_trick", "n must be at least 2, so that there is a number for a word", n=n)
     words = text_to_word_sequence(text, filters, lower, split) if analyzer is None else analyzer(text)
     number = _md5 if hash_function == "md5" else hash if hash_function is None else hash_function
     return [number(word) % (n - 1) + 1 for word in words]
@@ -203,8 +202,7 @@ class Tokenizer:
         Raises:
             ValueError: the mode is unknown; there are no texts yet.
         """
-        if mode not in ("binary", "count", "freq", "tfidf"):
-            raise ValueError(f"Tokenizer: mode must be binary, count, freq or tfidf, got {mode!r}.")
+        check_choice(self, ("binary", "count", "freq", "tfidf"), mode=mode)
         if not self.num_words and not self.word_index:
             raise ValueError("Tokenizer: give num_words, or call fit_on_texts first; there are no words yet.")
         if mode == "tfidf" and not self.document_count:

@@ -33,9 +33,7 @@ def load_assets(layers: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
         root = Path(folder)
         for name, contents in files.items():
             if ".." in PurePosixPath(name).parts or Path(name).is_absolute() or "\\" in name:
-                raise ValueError(
-                    f"The file of the model holds an asset with the name {name!r:.200}, which is no path in it."
-                )
+                raise ValueError(f"An asset of the model's file has the name {name!r:.200}, which is no path in it.")
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_bytes(contents)
         for name, layer in layers.items():

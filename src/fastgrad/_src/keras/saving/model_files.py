@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.core.argument_checks import checked_path
+from fastgrad._src.core.argument_checks import check_type, checked_path, require
 from fastgrad._src.core.damaged_file import error_message, parser_errors_as_one
 from fastgrad._src.core.dtypes import as_dtype
 from fastgrad._src.core.object_graph import mismatch_messages, named_variables
@@ -59,8 +59,7 @@ def _check_model_argument(name: str, model: Any) -> None:
     """Raises TypeError if ``model`` is not a layer."""
     from fastgrad._src.keras.layers.layer import Layer
 
-    if not isinstance(model, Layer):
-        raise TypeError(f"{name}: Argument `model` must be a model or a layer, got {model!r}.")
+    require(isinstance(model, Layer), name, "`model` must be a model or a layer", TypeError, model=model)
 
 
 def check_path(filepath: Any, weights_only: bool) -> None:
@@ -91,11 +90,7 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
             ``overwrite`` is False.)
     """
     _check_model_argument("save_weights", model)
-    if not model.built:
-        raise ValueError(
-            f"You are saving a model that has not yet been built: '{model.name}' has no weights to save. Call it on data, or "
-            "`model.build(input_shape)`."
-        )
+    require(model.built, "save_weights", f"'{model.name}' has not yet been built. Call it, or `build(input_shape)`")
     is_keras = _has_keras_ending(filepath, _WEIGHT_ENDINGS)
     _write_on_first_replica(model, lambda: _write_model_file(model, filepath, is_keras, None, overwrite))
 
@@ -219,8 +214,7 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, by_name
         with _whole_slots(model, is_loaded=True):
             _assign_legacy(model, legacy_h5.read_legacy_h5(filepath), skip_mismatch, f"{filepath}", by_name)
         return
-    if by_name:
-        raise ValueError(f"`by_name` only supports loading legacy '.h5' or '.hdf5' files. Received: {filepath}")
+    require(not by_name, "load_weights", "`by_name` only supports legacy '.h5' or '.hdf5' files", filepath=filepath)
     is_keras = _has_keras_ending(filepath, (*keras_archive.ENDINGS, *tensor_file.ENDINGS))
     values, _, files = _read_model_file(filepath, is_keras)
     with _whole_slots(model, is_loaded=True):
@@ -352,8 +346,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, **options: Any
         raise ValueError(f"save_model: unknown arguments {sorted(options.keys() - {'zipped'})}.")
     if options.get("zipped") is False:
         raise ValueError("save_model: a model is one file; folders are not written. Leave out `zipped=False`.")
-    if not isinstance(filepath, (str, os.PathLike)):
-        raise ValueError(f"save_model: Argument `filepath` must be a path, got {filepath!r}.")
+    require(isinstance(filepath, (str, os.PathLike)), "save_model", "`filepath` must be a path", filepath=filepath)
     is_keras = _has_keras_ending(filepath, _MODEL_ENDINGS)
     _check_model_argument("save_model", model)
     if _is_legacy_h5(filepath):
@@ -458,8 +451,7 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
         ValueError: the text is not JSON, or has no model.
         TypeError: a class in it is not known, or ``json_string`` is not a text.
     """
-    if not isinstance(json_string, (str, bytes)):
-        raise TypeError(f"model_from_json: Argument `json_string` must be a text, got {json_string!r}.")
+    check_type("model_from_json", "a text", (str, bytes), json_string=json_string)
     try:
         config = parse_json(json_string)
     except ValueError as error:

@@ -127,9 +127,8 @@ def lambda_of(config: Any) -> FunctionType:
     """
     if in_safe_mode() is not False:
         raise ValueError(
-            "Requested the deserialization of a Python lambda. This carries a potential risk of arbitrary code execution and thus it "
-            "is disallowed by default. If you trust the source of the artifact, you can override this error by passing "
-            "`safe_mode=False` to the loading function, or calling `keras.config.enable_unsafe_deserialization()`."
+            "The deserialization of a Python lambda may execute arbitrary code, so it is disallowed. If you trust it, "
+            "give `safe_mode=False` to the function, or call `keras.config.enable_unsafe_deserialization()`."
         )
     code, defaults, closure = (
         config["value"] if "value" in config else [config[n] for n in ("code", "defaults", "closure")]
@@ -266,10 +265,7 @@ def _function_by_name(name: str, module_objects: dict[str, Any] | None, register
         for candidate in (namespace.get(name), namespace["ALL"].get(name)):
             if function is None and isinstance(candidate, FunctionType):
                 if registered not in (None, "", "function", name):
-                    raise ValueError(
-                        f"`registered_name={registered!r}` was provided in the config, but '{name}' resolved to a built-in. "
-                        "Remove the `registered_name` field from the config."
-                    )
+                    raise ValueError(f"'{name}' is built in: remove `registered_name={registered!r}` from the config.")
                 function = candidate
     if function is None:  # Keras up to 3.6 omits the package
         function = next(
@@ -281,10 +277,8 @@ def _function_by_name(name: str, module_objects: dict[str, Any] | None, register
             None,
         )
     if function is None:
-        raise TypeError(
-            f"Could not locate function '{name}'. Make sure custom functions are decorated with "
-            "`@keras.saving.register_keras_serializable()`, or pass them in `custom_objects`."
-        )
+        text = f"Could not locate function '{name}'. Make sure custom functions are decorated with"
+        raise TypeError(f"{text} `@keras.saving.register_keras_serializable()`, or pass them in `custom_objects`.")
     return function
 
 
@@ -311,10 +305,8 @@ def _class_of_config(config: dict[str, Any], module_objects: dict[str, Any] | No
         class_object = getattr(namespace, name, None)
         if inspect.isclass(class_object) and class_object.__module__.startswith(_PACKAGE + "."):
             if registered and registered != name:
-                raise ValueError(
-                    f"`registered_name={registered!r}` was provided in the config, but '{name}' is a class of Keras's, which has no "
-                    f"registered name. Remove the `registered_name` field from the config. Full object config: {_config_text_for_error(config)}"
-                )
+                text = f"'{name}' is a class of Keras's: remove `registered_name={registered!r}` from the config"
+                raise ValueError(f"{text}. Full object config: {_config_text_for_error(config)}")
             return class_object
         hint = suggestions(
             name, [candidate_name for candidate_name, value in vars(namespace).items() if inspect.isclass(value)]
@@ -341,9 +333,7 @@ def _object_of_config(kind: Any, config: dict[str, Any]) -> Any:
     if not hasattr(kind, "from_config"):
         raise TypeError(f"Unable to reconstruct '{config['class_name']}': the class has no `from_config()`.")
     if not isinstance(inner, dict | None):
-        raise TypeError(
-            f"Expected 'config' to be a dict for {config['class_name']}, instead got {type(inner)}. Full config: {_config_text_for_error(config)}"
-        )
+        raise TypeError(f"Expected 'config' to be a dict. Full config: {_config_text_for_error(config)}")
     inner = dict(inner or {})
     obj = kind.from_config(_without_unset_keras_settings(kind, inner) if public_module(kind) else inner)
     build_config = config.get("build_config")

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from fastgrad._src.core.argument_checks import check_type
+
 _registered_objects: dict[str, Any] = {}
 _registered_names: dict[Any, str] = {}
 
@@ -45,9 +47,7 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
         if inspect.isclass(target) and not hasattr(target, "get_config"):
             raise ValueError(f"Cannot register a class that does not have a get_config() method: {target}.")
         if not hasattr(target, "__name__"):
-            raise AttributeError(
-                f"register_keras_serializable: {target!r} is neither a class nor a function: it has no `__name__`."
-            )
+            raise AttributeError(f"register_keras_serializable: {target!r} is neither a class nor a function.")
         registered = f"{package}>{name if name is not None else target.__name__}"
         _registered_objects[registered] = target
         _registered_names[target] = registered
@@ -92,8 +92,7 @@ class CustomObjectScope:
     """
 
     def __init__(self, custom_objects: dict[str, Any] | None) -> None:
-        if custom_objects is not None and not isinstance(custom_objects, Mapping):
-            raise TypeError(f"CustomObjectScope: Argument `custom_objects` must be a dict, got {custom_objects!r}.")
+        check_type(self, "a dict", (Mapping, type(None)), custom_objects=custom_objects)
         self.custom_objects = custom_objects or {}
 
     def __enter__(self) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import nest
-from fastgrad._src.core.argument_checks import as_float, named_argument
+from fastgrad._src.core.argument_checks import as_float, check_type, named_argument, require
 from fastgrad._src.core.array_conversion import is_scipy_sparse
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.dtypes import as_dtype, string
@@ -118,9 +118,7 @@ def as_array(value: Any) -> Any:
     if array.dtype.kind == "f" and array.dtype != settings.default_dtype().numpy:
         array = array.astype(settings.default_dtype().numpy)
     if array.dtype.kind in "US":
-        raise ValueError(
-            f"Invalid dtype: {array.dtype.name}. Models take numbers, and strings in tensors: tf.constant(x)."
-        )
+        raise ValueError(f"Invalid dtype: {array.dtype.name}. Give strings in tensors: tf.constant(x).")
     return array
 
 
@@ -261,15 +259,11 @@ def weights_of_classes(y: Any, class_weight: dict[int, float], are_class_numbers
         TypeError: a class or a weight is not a number.
         ValueError: there are several outputs, or the labels are not classes.
     """
-    if not isinstance(class_weight, Mapping):
-        raise TypeError(
-            f"fit: `class_weight` must be a dict from classes to numbers, got {class_weight!r:.200}; `sample_weight` is for samples."
-        )
+    check_type("fit", "a dict from classes to numbers", Mapping, class_weight=class_weight)
     if not isinstance(y, np.ndarray):
         raise ValueError("`class_weight` is only supported for Models with a single output.")
     labels = y
-    if labels.ndim > 2:
-        raise ValueError("`class_weight` not supported for 3+ dimensional targets.")
+    require(labels.ndim <= 2, "fit", "`class_weight` not supported for 3+ dimensional targets", shape=labels.shape)
     if labels.ndim == 2 and not (are_class_numbers and labels.shape[1] > 1):
         labels = labels.argmax(1) if labels.shape[1] > 1 else labels[:, 0]
     labels = np.round(labels).astype(np.int64)
@@ -297,9 +291,7 @@ def split_validation_data(x: Any, y: Any, sample_weight: Any, fraction: float) -
     size = checked_size(*arrays)
     split_row = int(np.floor(size * (1.0 - fraction)))
     if not 0 < split_row < size:
-        raise ValueError(
-            f"{size} samples are not sufficient for `validation_split={fraction}`; give more samples, or another fraction."
-        )
+        raise ValueError(f"{size} samples are not sufficient for `validation_split={fraction}`; give more samples.")
 
     def rows_of(array: Any, which: slice) -> Any:
         if isinstance(array, Composite) and array.is_rectangular:
@@ -524,10 +516,7 @@ class _GeneratorBatches:
     def peek(self) -> Any:
         """Returns the first batch; ValueError if there is none."""
         self._first = self._first or list(itertools.islice(self._source_iterator, 2))
-        if not self._first:
-            raise ValueError(
-                "The generator must yield at least one batch. It gives its batches once: make a new one for each call."
-            )
+        require(self._first, "fit", "The generator must yield at least one batch: make a new one for each call")
         return self._first[0]
 
     def __iter__(self) -> Iterator[Any]:

@@ -143,11 +143,8 @@ class CompileLoss:
     def __init__(self, loss: Any, loss_weights: Any, output_names: Sequence[str] | None) -> None:
         for factor in flatten(loss_weights):
             if factor is not None and (not hasattr(factor, "__float__") or np.ndim(factor)):
-                raise ValueError(
-                    "compile: Expected `loss_weights` argument to be a number (single output case) or a list, tuple, or dict of "
-                    f"numbers (multiple output case). Received instead: loss_weights={loss_weights!r:.200}. It stands third; metrics "
-                    "stand fourth: compile(optimizer, loss, metrics=[...])."
-                )
+                text = "compile: Expected `loss_weights` argument to be a number, or a list, tuple or dict of numbers"
+                raise ValueError(f"{text}, got loss_weights={loss_weights!r:.200}. Give metrics as metrics=[...].")
         self._given = loss
         self._weights = loss_weights
         self._output_names = output_names
@@ -182,9 +179,7 @@ class CompileLoss:
         if not any(is_nested(item) for item in loss_items) and is_flat(y_pred):
             unknown = [key for key in loss if key not in names] if isinstance(loss, dict) else []
             if unknown and isinstance(y_pred, dict):
-                raise KeyError(
-                    f"The path: {(unknown[0],)} in the `loss` argument, can't be found in either y_pred or y_true: {names}."
-                )
+                raise KeyError(f"The path: {(unknown[0],)} can't be found in either y_pred or y_true: {names}.")
             losses_of_outputs = by_output(loss, y_pred, names, "loss")
             factors = by_output(factors, y_pred, names, "loss_weights")
             if any(map(is_nested, factors)):
@@ -202,9 +197,7 @@ class CompileLoss:
         flat_losses = flatten(loss)
         flat_factors = [None] * len(flat_losses) if factors is None else flatten(factors)
         if len(flat_factors) != len(flat_losses):
-            raise ValueError(
-                f"`loss_weights` must match the number of losses: got {len(flat_factors)} weights for {len(flat_losses)} losses."
-            )
+            raise ValueError(f"`loss_weights` must match the number of losses: {flat_factors}, {flat_losses}.")
         pairs = [_WeightedLoss(*pair) for pair in zip(flat_losses, flat_factors, strict=True)]
         packed_losses = pack_sequence_as(loss, pairs)
         if isinstance(packed_losses, dict) and not isinstance(y_pred, dict) and set(packed_losses) <= set(names):
@@ -241,9 +234,7 @@ class CompileLoss:
         terms = []
         for key, item_loss in _as_dict(loss).items():
             if item_loss is not None and key not in outputs:
-                raise KeyError(
-                    f"The path: {(*path, key)} in `loss`, can't be found in either y_pred or y_true: {list(outputs)}."
-                )
+                raise KeyError(f"The path: {(*path, key)} in `loss`, can't be found in {list(outputs)}.")
             if item_loss is not None:
                 terms += self._loss_terms(item_loss, labels[key], outputs[key], names[key], (*path, key))
         return terms

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from fastgrad._src.core.argument_checks import named_argument
+from fastgrad._src.core.argument_checks import check_type, named_argument
 from fastgrad._src.core.nest import flatten, is_nested, map_structure
 from fastgrad._src.keras import metrics as all_metrics
 from fastgrad._src.keras.metrics.metric import Metric
@@ -88,11 +88,8 @@ class CompileMetrics:
         self, metrics: Any, weighted_metrics: Any, output_names: Sequence[str] | None, loss: Any = None
     ) -> None:
         for argument, argument_name in ((metrics, "metrics"), (weighted_metrics, "weighted_metrics")):
-            if argument is not None and not isinstance(argument, (list, tuple, dict)):
-                raise ValueError(
-                    f"compile: Expected `{argument_name}` argument to be a list, tuple, or dict, such as {argument_name}=['mae']. "
-                    f"Received: {argument_name}={argument!r:.200}."
-                )
+            wanted = f"a list, tuple, or dict, such as {argument_name}=['mae'], or None"
+            check_type("compile", wanted, (list, tuple, dict, type(None)), ValueError, **{argument_name: argument})
         self._given = metrics, weighted_metrics
         self._output_names = output_names
         self._loss = loss

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastgrad._src.core.argument_checks import checked_integer, named_argument
+from fastgrad._src.core.argument_checks import checked_integer, named_argument, require
 from fastgrad._src.core.replicas import ReplicaGroup, replica_group_scope
 from fastgrad._src.jit.user_lines import warn
 from fastgrad._src.keras.metrics.metric import Metric
@@ -125,8 +125,7 @@ class Compiled:
             self.__dict__["optimizer"].build(self.trainable_variables)
 
     def _check_compiled(self, method: str) -> None:
-        if not self.compiled:
-            raise ValueError(f"You must call `compile()` before calling `{method}()`.")
+        require(self.compiled, method, "You must call `compile()` before this")
 
     @property
     def metrics(self) -> list[Any]:

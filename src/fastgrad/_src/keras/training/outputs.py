@@ -65,19 +65,17 @@ def by_output(value: Any, y_pred: Any, names: Sequence[str], argument_name: str)
     if value is None:
         return [None] * len(names)
     if argument_name == "y" and len(names) > 1 and not nest.is_nested(value):
-        raise ValueError(
-            f"`y` has labels for one output, in an array of shape {tuple(getattr(value, 'shape', ()))}, but the model has "
-            f"{len(names)} outputs ({list(names)}). Give labels for each output: a list in their order, or a dict by their names."
+        text = (
+            f"`y` has labels for one output, of shape {getattr(value, 'shape', ())}, but there are {len(names)} outputs"
         )
+        raise ValueError(f"{text} ({list(names)}). Give a list of labels in their order, or a dict by their names.")
     if not is_flat(y_pred):
         return _items_of_nested_outputs(value, names, argument_name)
     if isinstance(value, dict):
         unknown = [name for name in value if name not in names]
         if unknown:
-            raise ValueError(
-                f"In the dict argument `{argument_name}`, key {unknown[0]!r} does not correspond to any model output. "
-                f"Received the keys {list(value)}. The outputs are {list(names)}."
-            )
+            key = f"In the dict argument `{argument_name}`, key {unknown[0]!r}"
+            raise ValueError(f"{key} does not correspond to any model output. The outputs are {list(names)}.")
         return [value.get(name) for name in names]
     if len(names) == 1 and not isinstance(y_pred, dict) and not isinstance(y_pred, (list, tuple)):
         if argument_name == "loss" and isinstance(value, (list, tuple)) and len(value) != 1:
@@ -92,11 +90,8 @@ def by_output(value: Any, y_pred: Any, names: Sequence[str], argument_name: str)
         return [value]
     if isinstance(value, (list, tuple)):
         if len(value) != len(names):
-            raise ValueError(
-                f"For a model with multiple outputs, when providing the `{argument_name}` argument as a list, it should have as many "
-                f"entries as the model has outputs. Received: {argument_name}={value} of length {len(value)} while the model has "
-                f"{len(names)} outputs ({list(names)})."
-            )
+            wanted = f"`{argument_name}` as a list must have as many entries as the model has outputs, {list(names)}"
+            raise ValueError(f"{wanted}. Received: {argument_name}={value} of length {len(value)}.")
         return list(value)
     return [value] * len(names)
 
@@ -109,8 +104,6 @@ def _items_of_nested_outputs(value: Any, output_names: Sequence[str], argument_n
         return [value[name] for name in output_names]
     items = nest.flatten(value)
     if len(items) != len(output_names):
-        raise ValueError(
-            f"`{argument_name}` and the model's outputs have different structures: {argument_name} has {len(items)} items, the model has "
-            f"{len(output_names)} outputs ({list(output_names)})."
-        )
+        outputs = f"the model has {len(output_names)} outputs ({list(output_names)})"
+        raise ValueError(f"`{argument_name}` has a different structure: {len(items)} items, {outputs}.")
     return items

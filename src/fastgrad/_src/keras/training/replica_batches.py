@@ -70,10 +70,8 @@ class ReplicaBatches:
             # The row numbers of arrays: shuffles draw the same order in all replicas.
             states = gather_values(group, source._node.random_state(), f"the order of the data of `{method}`")
             if any(len(other) != len(states[0]) for other in states):
-                raise ValueError(
-                    f"The replicas have different data: {[len(other) for other in states]} stages draw random numbers. "
-                    f"Call `{method}` with the same arguments in all processes."
-                )
+                stages = f"{[len(other) for other in states]} stages draw random numbers"
+                raise ValueError(f"The replicas have different data: {stages}. Call `{method}` alike in all processes.")
             source._node.restore_random_state(iter(states[0]))
 
     @property

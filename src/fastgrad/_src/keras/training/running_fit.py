@@ -112,9 +112,7 @@ class RunningFit:
         names_of_parts = [f"{kind}/{name}" for kind in self._parts for name in ("position", "random")]
         missing_keys = {"at", *names_of_parts} - state.keys()
         if missing_keys:
-            raise ValueError(
-                f"The backup is of a `fit` with other data: it lacks {sorted(missing_keys)}. Delete it, or use that data."
-            )
+            raise ValueError(f"The backup is of a `fit` with other data: it lacks {sorted(missing_keys)}. Delete it.")
         for kind, batches in self._parts.items():
             batches.restore(
                 {name.removeprefix(kind + "/"): value for name, value in state.items() if name.startswith(kind)}

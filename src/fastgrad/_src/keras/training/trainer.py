@@ -22,6 +22,7 @@ from fastgrad._src.core.argument_checks import (
     checked_integer,
     checked_number,
     named_argument,
+    require,
 )
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.replicas import replica_group_scope, replica_step
@@ -118,9 +119,7 @@ class Trainer(Compiled):
     def _check_labels(self, y: Any) -> None:
         """Raises ValueError if the model is compiled with a loss and there are no labels."""
         if y is None and self.__dict__.get("_compile_loss") is not None:
-            raise ValueError(
-                f"There are no labels (`y` is None) for the loss {self.__dict__['loss']!r} given to compile()."
-            )
+            raise ValueError(f"There are no labels (`y` is None) for the loss {self.__dict__['loss']!r}.")
 
     def _call_compute_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Any:
         """Calls ``compute_loss``, which a subclass may have defined without the argument ``training``."""
@@ -175,9 +174,7 @@ class Trainer(Compiled):
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         optimizer = self.__dict__["optimizer"]
         if optimizer is None:
-            raise ValueError(
-                f"{type(self).__name__}.fit: the model was compiled with optimizer=None: it can't be trained."
-            )
+            raise ValueError(f"{type(self).__name__}: compiled with optimizer=None, so it can't be trained.")
         with GradientTape() as tape:
             y_pred = self._call_model(x, True)
             loss = self._call_compute_loss(x, y, y_pred, sample_weight, True)
@@ -390,8 +387,7 @@ class Trainer(Compiled):
             A dict of values by name if ``return_dict``. Otherwise a list of the loss and all metrics, or only the loss, a float, if
             there are no metrics. Without batches it warns, and returns an empty dict or list.
         """
-        if kwargs:
-            raise ValueError(f"Arguments not recognized: {kwargs}")
+        require(not kwargs, "evaluate", f"Arguments not recognized: {kwargs}")
         self._check_compiled("evaluate")
         check_counts("evaluate", batch_size=batch_size, steps=steps)
         return_dict = checked_flag("evaluate", "return_dict", return_dict)
@@ -431,8 +427,7 @@ class Trainer(Compiled):
             if any(gather_values(self._replicas, self.stop_predicting, "the end of a batch of predict")):
                 break
         hooks.call("on_predict_end", {})
-        if not all_outputs:
-            raise ValueError("predict: The data has no batch, so the outputs have no shape. Give at least one sample.")
+        require(all_outputs, "predict", "The data has no batch, so the outputs have no shape. Give at least one sample")
         return nest.map_structure(_concatenate_rows, *all_outputs)
 
     def _evaluate(self, batches: Batches, hooks: CallbackList) -> Logs:

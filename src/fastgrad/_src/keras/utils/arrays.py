@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import as_tensor_or_none, convert_to_tensor
 from fastgrad._src.keras.axes import axis_from_front as _axis_from_front
@@ -34,14 +35,12 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Any:
     """
     tensor = as_tensor_or_none(x)
     values = np.asarray(x if tensor is None else tensor._on_host())
-    if values.dtype.kind not in "biuf":
-        raise ValueError(f"to_categorical: x must hold class numbers, got {x!r}.")
+    require(values.dtype.kind in "biuf", "to_categorical", "x must hold class numbers", x=x)
     numbers = values.astype(np.int64)
     if numbers.ndim > 1 and numbers.shape[-1] == 1:
         numbers = numbers.reshape(numbers.shape[:-1])
     count = int(numbers.max()) + 1 if num_classes is None else int(num_classes)
-    if count < 0:
-        raise ValueError(f"to_categorical: num_classes must not be negative, got {num_classes!r}.")
+    require(count >= 0, "to_categorical", "num_classes must not be negative", num_classes=num_classes)
     if numbers.size and (numbers.min() < 0 or numbers.max() >= count):
         invalid_class = int(numbers.min() if numbers.min() < 0 else numbers.max())
         raise IndexError(f"to_categorical: class number {invalid_class} is outside [0, {count}).")
@@ -63,8 +62,7 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
     """
     tensor = as_tensor_or_none(x)
     array = np.asarray(x if tensor is None else tensor._on_host())
-    if array.dtype.kind not in "biufcV":
-        raise ValueError(f"normalize: x must hold numbers, got {x!r}.")
+    require(array.dtype.kind in "biufcV", "normalize", "x must hold numbers", x=x)
     if array.ndim:
         try:
             _axis_from_front("normalize", axis, array.shape)

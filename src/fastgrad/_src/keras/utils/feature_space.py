@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastgrad._src.core import dtypes
-from fastgrad._src.core.argument_checks import require
+from fastgrad._src.core.argument_checks import check_choice, check_type, require
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.dtypes import as_dtype
 from fastgrad._src.core.nest import map_structure
@@ -30,8 +30,7 @@ from fastgrad._src.ops.shaping import expand_dims, reshape, squeeze
 
 
 def _checked_mode(owner: str, output_mode: str, modes: tuple[str, ...]) -> str:
-    if output_mode not in modes:
-        raise ValueError(f"{owner}: `output_mode` must be one of {modes}. Received: {output_mode=}")
+    check_choice(owner, modes, output_mode=output_mode)
     return output_mode
 
 
@@ -100,8 +99,7 @@ class FeatureSpace(Layer):
         name: str | None = None,
     ) -> None:
         super().__init__(name=name)
-        if not features:
-            raise ValueError("FeatureSpace: The `features` argument cannot be None or empty.")
+        require(features, self, "`features` cannot be None or empty")
         self.crossing_dim, self.hashing_dim = crossing_dim, hashing_dim
         self.num_discretization_bins = num_discretization_bins
         self.output_mode = _checked_mode("FeatureSpace", output_mode, ("concat", "dict"))
@@ -202,8 +200,7 @@ class FeatureSpace(Layer):
     def _cross_of(self, cross: Any) -> Cross:
         made = _deserialize_config(cross)
         if not isinstance(made, Cross):
-            if not self.crossing_dim:
-                raise ValueError("FeatureSpace: `crosses` need `crossing_dim`, the number of their bins.")
+            require(self.crossing_dim, self, "`crosses` need `crossing_dim`, the number of their bins")
             made = Cross(made, self.crossing_dim)
         for name in made.feature_names:
             if name not in self.features:
@@ -233,8 +230,7 @@ class FeatureSpace(Layer):
             ValueError: ``dataset`` is neither.
         """
         if not isinstance(dataset, Dataset):
-            if not isinstance(dataset, dict):
-                raise ValueError(f"`adapt()` can only be called on a Dataset or a dict of arrays. Received: {dataset}")
+            check_type(self, "a Dataset or a dict of arrays", dict, ValueError, dataset=dataset)
             dataset = Dataset.from_tensor_slices(dataset)
         for name in self._names_to_adapt():
             column = dataset.map(lambda row, name=name: row[name])
@@ -280,9 +276,7 @@ class FeatureSpace(Layer):
         for name, value in encoded.items():
             dtype = as_dtype(value.dtype)
             if dtype.is_integer or dtype is dtypes.string:
-                raise ValueError(
-                    f"Feature '{name}' ({dtype.name}) has not been encoded. Consider using `output_mode='dict'`."
-                )
+                raise ValueError(f"Feature '{name}' ({dtype.name}) has not been encoded. Try output_mode='dict'.")
         values = list(encoded.values())
         return values[0] if len(values) == 1 else Concatenate(axis=-1)(values)
 
@@ -290,9 +284,7 @@ class FeatureSpace(Layer):
         if name not in self.one_hot_encoders:
             layer = self.preprocessors.get(name) or self.crossers[name]
             if not as_dtype(numbers.dtype).is_integer:
-                raise ValueError(
-                    f"Feature '{name}' with output_mode='one_hot' must be integers, got {as_dtype(numbers.dtype).name}."
-                )
+                raise ValueError(f"Feature '{name}' with output_mode='one_hot' must be integers, got {numbers.dtype}.")
             if isinstance(layer, IndexLookup):
                 depth: Any = layer.vocabulary_size()
             elif isinstance(layer, CategoryEncoding):

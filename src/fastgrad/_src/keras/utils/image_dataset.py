@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_choice
 from fastgrad._src.image import resampling
 from fastgrad._src.keras.settings import standardize_data_format
 from fastgrad._src.keras.utils.images import load_img, pillow_image_module
@@ -74,8 +75,7 @@ def image_dataset_from_directory(
         *(validation_split, subset, follow_links, format, verbose),
     )
     check_request(request, "image")
-    if color_mode not in _COLOR_MODES:
-        raise ValueError(f"`color_mode` must be rgb, rgba or grayscale. Received: {color_mode=}")
+    check_choice("image_dataset_from_directory", _COLOR_MODES, color_mode=color_mode)
     size = _height_and_width(image_size)
     method = interpolation.lower()
     if method not in resampling.INTERPOLATION_METHODS:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.damaged_file import open_regular
 from fastgrad._src.core.tensor import as_tensor_or_none
 from fastgrad._src.files.formats.image_file import decode_image_file, pillow_image_module
@@ -40,16 +41,14 @@ def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dty
     image = pillow_image_module()
     tensor = as_tensor_or_none(x)
     array = np.asarray(x if tensor is None else tensor._on_host())
-    if array.dtype.kind not in "biufV":
-        raise ValueError(f"array_to_img: x must hold numbers, got {x!r}.")
+    require(array.dtype.kind in "biufV", "array_to_img", "x must hold numbers", x=x)
     pixels = array.astype(standardize_dtype(dtype).numpy)
     if pixels.ndim != 3:
         raise ValueError(f"Expected image array to have rank 3 (single image). Got array with shape: {pixels.shape}")
     if standardize_data_format(data_format) == "channels_first":
         pixels = pixels.transpose(1, 2, 0)
     channels = pixels.shape[2]
-    if channels not in (1, 3, 4):
-        raise ValueError(f"Unsupported channel number: {channels}")
+    require(channels in (1, 3, 4), "array_to_img", f"Unsupported channel number: {channels}")
     if scale:
         pixels = pixels - pixels.min()
         greatest = pixels.max()
@@ -73,11 +72,9 @@ def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) ->
         ValueError: another rank.
     """
     array = np.asarray(img)
-    if array.dtype.kind not in "biufVO":
-        raise ValueError(f"img_to_array: img must be an image or an array of numbers, got {img!r}.")
+    require(array.dtype.kind in "biufVO", "img_to_array", "img must be an image or an array of numbers", img=img)
     array = array.astype(standardize_dtype(dtype).numpy)
-    if array.ndim not in (2, 3):
-        raise ValueError(f"Unsupported image shape: {array.shape}")
+    require(array.ndim in (2, 3), "img_to_array", f"Unsupported image shape: {array.shape}")
     array = array[:, :, None] if array.ndim == 2 else array
     return array.transpose(2, 0, 1) if standardize_data_format(data_format) == "channels_first" else array
 
@@ -109,8 +106,7 @@ def load_img(
     image = pillow_image_module()
     if not isinstance(path, (str, bytes, os.PathLike, io.BytesIO)):
         raise TypeError(f"path should be path-like or io.BytesIO, not {type(path)}")
-    if color_mode not in _PILLOW_MODES:
-        raise ValueError('color_mode must be "grayscale", "rgb", or "rgba"')
+    require(color_mode in _PILLOW_MODES, "load_img", 'color_mode must be "grayscale", "rgb", or "rgba"')
     loaded = _decoded_image(path, formats)
     modes = _PILLOW_MODES[color_mode]
     if loaded.mode not in modes:

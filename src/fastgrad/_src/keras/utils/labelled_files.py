@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad._src.core.argument_checks import checked_path
+from fastgrad._src.core.argument_checks import check_choice, check_interval, check_type, checked_path, require
 from fastgrad._src.core.dtypes import DType
 from fastgrad._src.data.dataset import AUTOTUNE, Dataset
 from fastgrad._src.ops.python_function import numpy_function
@@ -34,29 +34,20 @@ class FilesRequest(NamedTuple):
 def check_request(request: FilesRequest, file_kind: str) -> None:
     """Raises ValueError for arguments that are never valid; ``file_kind`` is the kind of the files."""
     labels, split, subset = request.labels, request.validation_split, request.subset
+    owner = f"{file_kind}_dataset_from_directory"
     if labels not in ("inferred", None):
-        if not isinstance(labels, (list, tuple)):
-            raise ValueError(
-                f"`labels` argument should be a list/tuple of integer labels, of the same size as the number of {file_kind} files in "
-                'the target directory, "inferred" for the names of its subdirectories, or None for no labels. Received: '
-                f"labels={labels}"
-            )
+        wanted = f'a list of integer labels, one for each of the {file_kind} files, "inferred", or None'
+        check_type(owner, wanted, (list, tuple), ValueError, labels=labels)
         if request.class_names:
             raise ValueError(
                 f'`class_names` needs `labels="inferred"`. Received: {labels=}, class_names={request.class_names}'
             )
-    if request.label_mode not in ("int", "categorical", "binary", None):
-        raise ValueError(
-            f"`label_mode` must be int, categorical, binary or None. Received: label_mode={request.label_mode!r}"
-        )
-    if request.format != "tf":
-        raise ValueError(f"`format` must be 'tf': Grain's datasets are not supported. Received: {request.format!r}")
-    if split and not 0 < split < 1:
-        raise ValueError(f"`validation_split` must be between 0 and 1, received: {split}")
-    if bool(split) != bool(subset):
-        raise ValueError("If `subset` is set, `validation_split` must be set, and inversely.")
-    if subset not in ("training", "validation", "both", None):
-        raise ValueError(f'`subset` must be either "training", "validation" or "both", received: {subset}')
+    check_choice(owner, ("int", "categorical", "binary", None), label_mode=request.label_mode)
+    require(request.format == "tf", owner, "`format` must be 'tf': Grain is not supported", format=request.format)
+    if split:
+        check_interval(owner, "(0, 1)", validation_split=split)
+    require(bool(split) == bool(subset), owner, "`subset` and `validation_split` must be set together")
+    check_choice(owner, ("training", "validation", "both", None), subset=subset)
     if split and request.shuffle and request.seed is None:
         raise ValueError("`validation_split` with shuffling needs a `seed`, so that the subsets do not overlap.")
 
@@ -162,9 +153,7 @@ def _index_files(
         )
         folders = list(request.class_names or present_folders)
         if not set(folders) <= set(present_folders):
-            raise ValueError(
-                f"`class_names` must be among the folders {present_folders}. Received: class_names={request.class_names}"
-            )
+            raise ValueError(f"`class_names` must be among {present_folders}. Received: {request.class_names}")
     elif request.class_names is not None:
         raise ValueError("When `labels=None` (no labels), argument `class_names` cannot be specified.")
     files: list[str] = []
@@ -175,9 +164,7 @@ def _index_files(
         numbers += [number] * (len(files) - len(numbers))
     label_array = None if labels is None else np.array(numbers if labels == "inferred" else labels, np.int32)
     if label_array is not None and len(label_array) != len(files):
-        raise ValueError(
-            f"`labels` must be one for each of the {len(files)} files in {directory}, got {len(label_array)}."
-        )
+        raise ValueError(f"`labels` must be one for each of the {len(files)} files, got {len(label_array)}.")
     classes = folders if labels == "inferred" else None if labels is None else [str(x) for x in sorted(set(labels))]
     if request.verbose:
         class_note = "" if classes is None else f" belonging to {len(classes)} classes"

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import check_choice, require
+
 
 def pad_sequences(
     sequences: Any,
@@ -31,17 +33,13 @@ def pad_sequences(
         ValueError: not a list of sequences, items of several shapes, or a mode other than ``"pre"`` and ``"post"``.
     """
     for name, side in (("padding", padding), ("truncating", truncating)):
-        if side not in ("pre", "post"):
-            raise ValueError(f'pad_sequences: `{name}` must be "pre" or "post", got {side!r}.')
-    if not hasattr(sequences, "__len__"):
-        raise ValueError("`sequences` must be iterable.")
+        check_choice("pad_sequences", ("pre", "post"), **{name: side})
+    require(hasattr(sequences, "__len__"), "pad_sequences", "`sequences` must be iterable")
     for sequence in sequences:
-        if not hasattr(sequence, "__len__"):
-            raise ValueError(f"`sequences` must be a list of iterables. Found non-iterable: {sequence}")
+        require(hasattr(sequence, "__len__"), "pad_sequences", "`sequences` must hold iterables", sequence=sequence)
     if isinstance(value, str) and dtype is not object and np.dtype(dtype).kind not in "US":
         raise ValueError(f"{dtype=} is not compatible with strings such as {value=}. Use dtype=object.")
-    if maxlen is not None and maxlen < 0:
-        raise ValueError(f"pad_sequences: Argument `maxlen` must be at least 0. Received: maxlen={maxlen}")
+    require(maxlen is None or maxlen >= 0, "pad_sequences", "`maxlen` must be at least 0", maxlen=maxlen)
     length = max(map(len, sequences), default=0) if maxlen is None else maxlen
     shape = next((np.asarray(sequence).shape[1:] for sequence in sequences if len(sequence)), ())
     padded = np.full((len(sequences), length, *shape), value, dtype)
@@ -50,9 +48,7 @@ def pad_sequences(
             sequence[max(len(sequence) - length, 0) :] if truncating == "pre" else sequence[:length], dtype
         )
         if len(truncated) and truncated.shape[1:] != shape:
-            raise ValueError(
-                f"pad_sequences: the sequence at {position=} has items of shape {truncated.shape[1:]}, others {shape}"
-            )
+            raise ValueError(f"pad_sequences: {position=} has items of shape {truncated.shape[1:]}, others {shape}")
         if len(truncated):
             padded[position, slice(length - len(truncated), None) if padding == "pre" else slice(len(truncated))] = (
                 truncated

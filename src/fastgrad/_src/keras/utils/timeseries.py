@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.tensor import convert_to_tensor
 from fastgrad._src.data.dataset import AUTOTUNE, Dataset
 from fastgrad._src.ops import creation
@@ -49,8 +50,7 @@ def timeseries_dataset_from_array(
         ValueError: indices, strides or rates do not fit the data.
         TypeError: ``data`` is not an array.
     """
-    if not hasattr(data, "__len__"):
-        raise TypeError(f"timeseries_dataset_from_array: Argument `data` must be an array, got {data!r}.")
+    require(hasattr(data, "__len__"), "timeseries_dataset_from_array", "`data` must be an array", TypeError, data=data)
     size = len(data)
     if start_index and not 0 <= start_index < size:
         requirement = "0 or greater" if start_index < 0 else "lower than the length of the data"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad._src.core.argument_checks import check_positive
+from fastgrad._src.core.argument_checks import check_positive, require
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras import activations
 from fastgrad._src.keras.layers.input_spec import InputSpec
@@ -55,10 +55,13 @@ class ConvolutionLayer(SpatialLayer):
         self.activation: Any = activations.get(activation)
         self.use_bias = use_bias
         self.input_spec = InputSpec(min_ndim=rank + 2)
-        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
-            raise ValueError(
-                f"{type(self).__name__}: `strides` or `dilation_rate` must be 1, got strides={self.strides}, dilation_rate={self.dilation_rate}"
-            )
+        steps = {"strides": self.strides, "dilation_rate": self.dilation_rate}
+        require(
+            max(self.strides) == 1 or max(self.dilation_rate) == 1,
+            self,
+            "`strides` or `dilation_rate` must be 1",
+            **steps,
+        )
 
     def _channels_of(self, input_shape: Any) -> int:
         """Returns the number of channels in ``input_shape`` and fixes it in ``input_spec``; ValueError if it is unknown."""

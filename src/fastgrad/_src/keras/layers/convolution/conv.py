@@ -38,18 +38,14 @@ class _Convolution(ConvolutionLayer):
             kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, causal, **kwargs
         )
         self.filters = checked_filters(self, filters)
-        if groups <= 0:
-            raise ValueError(f"The number of groups must be a positive integer. Received: groups={groups}.")
+        require(groups > 0, self, "The number of groups must be a positive integer", groups=groups)
         require(filters % groups == 0, self, "`filters` must be divisible by `groups`", filters=filters, groups=groups)
         self.groups = groups
 
     def build(self, input_shape: Any) -> None:
         """Makes kernel and bias; the channels of ``input_shape`` must be known."""
         channels = self._channels_of(input_shape)
-        if channels % self.groups:
-            raise ValueError(
-                f"{type(self).__name__}: the input's {channels} channels must be divisible by `groups`={self.groups}."
-            )
+        require(not channels % self.groups, self, f"`groups` must divide the channels, {channels}", groups=self.groups)
         self.compute_output_shape(input_shape)
         self._kernel = add_weight_of(self, "kernel", (*self.kernel_size, channels // self.groups, self.filters))
         self._make_bias(self.filters)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad._src.core.argument_checks import check_positive
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.layers.convolution.base import ConvolutionLayer, checked_filters, convolution_config_names
 from fastgrad._src.keras.layers.weight_arguments import add_weight_of, with_weight_arguments
@@ -19,10 +20,7 @@ class _PerChannelConvolution(ConvolutionLayer):
     depth_multiplier: int
 
     def _set_depth_multiplier(self, multiplier: Any) -> None:
-        if not isinstance(multiplier, int) or multiplier <= 0:
-            raise ValueError(
-                f"{type(self).__name__}: `depth_multiplier` must be a positive integer. Received: {multiplier}."
-            )
+        check_positive(self, depth_multiplier=multiplier)
         self.depth_multiplier = multiplier
 
     def _convolve_channels(self, inputs: Tensor, filters: Weight) -> Tensor:

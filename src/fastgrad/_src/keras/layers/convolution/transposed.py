@@ -38,9 +38,7 @@ class _TransposedConvolution(ConvolutionLayer):
         if output_padding is not None:
             self.output_padding = spatial_integers(output_padding, self.rank, "output_padding", min_value=0)
             if any(extra >= stride for extra, stride in zip(self.output_padding, self.strides, strict=True)):
-                raise ValueError(
-                    f"`output_padding` must be less than `strides`, {self.strides}. Received: output_padding={self.output_padding}"
-                )
+                raise ValueError(f"`output_padding` must be below strides={self.strides}, got {self.output_padding}")
 
     def build(self, input_shape: Any) -> None:
         """Makes kernel and bias; the channels of ``input_shape`` must be known."""

@@ -62,15 +62,10 @@ class Bidirectional(Layer):
     def _check_directions(self) -> None:
         forward, backward = self.forward_layer, self.backward_layer
         if forward.go_backwards == backward.go_backwards:
-            raise ValueError(
-                f"Bidirectional: the layers must differ in `go_backwards`. Received: {forward.go_backwards} for both."
-            )
+            raise ValueError(f"Bidirectional: the layers must differ in `go_backwards`, {forward.go_backwards} now.")
         for name in ("stateful", "return_sequences", "return_state"):
             forward_value, backward_value = getattr(forward, name), getattr(backward, name)
-            if forward_value != backward_value:
-                raise ValueError(
-                    f"Bidirectional: both layers must have the same `{name}`, got {forward_value!r}, {backward_value!r}."
-                )
+            require(forward_value == backward_value, self, f"`{name}` differs: {forward_value!r}, {backward_value!r}")
 
     @property
     def states(self) -> tuple[Any, ...] | None:
@@ -80,8 +75,7 @@ class Bidirectional(Layer):
 
     def reset_state(self) -> None:
         """Sets the stored states to zeros; AttributeError if no states are stored."""
-        if not self.stateful:
-            raise AttributeError("Layer must be stateful.")
+        require(self.stateful, self, "Layer must be stateful", AttributeError)
         self.forward_layer.reset_state()
         self.backward_layer.reset_state()
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_choice
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.constructor import make_constructor
 from fastgrad._src.keras.layers.input_spec import InputSpec
@@ -31,8 +32,7 @@ _OTHER_PARAMETERS = {
 
 def _checked_use_cudnn(use_cudnn: Any) -> Any:
     """Returns ``use_cudnn``, which is kept for Keras's signature; ValueError unless it is "auto", True, False or None."""
-    if use_cudnn not in ("auto", True, False, None):
-        raise ValueError(f"`use_cudnn` must be 'auto', True or False. Received: {use_cudnn=}")
+    check_choice("RNN", ("auto", True, False, None), use_cudnn=use_cudnn)
     return use_cudnn
 
 

@@ -60,8 +60,7 @@ class RNN(Layer):
     ) -> None:
         if isinstance(cell, (list, tuple)):
             cell = StackedRNNCells(cell)
-        if "call" not in dir(cell):
-            raise ValueError(f"Argument `cell` should have a `call` method. Received: cell={cell}")
+        require("call" in dir(cell), self, "`cell` should have a `call` method", cell=cell)
         require("state_size" in dir(cell), self, "`cell` must have a `state_size` of one integer or several", cell=cell)
         super().__init__(**kwargs)
         size = cell.state_size
@@ -88,8 +87,7 @@ class RNN(Layer):
         size = getattr(self.cell, "output_size", None)
         if size is None:
             size = self.state_size[0]
-        if not isinstance(size, int):
-            raise ValueError("output_size must be an integer.")
+        require(isinstance(size, int), self, "output_size must be an integer")
         output = (batch, length, size) if self.return_sequences else (batch, size)
         if not self.return_state:
             return output
@@ -108,9 +106,7 @@ class RNN(Layer):
             self.cell.build((sequences_shape[0], *sequences_shape[2:]))
             self.cell.built = True
         if self.stateful and self.states is None:
-            require(
-                sequences_shape[0] is not None, self, "stateful=True needs a static batch size", shape=sequences_shape
-            )
+            require(sequences_shape[0] is not None, self, "stateful=True needs a batch size", shape=sequences_shape)
             with replica_group_scope(ALONE):  # each replica has the states of its own rows
                 self.__dict__["states"] = nest.map_structure(
                     lambda value: Variable(value, trainable=False, name="rnn_state"),
@@ -153,9 +149,7 @@ class RNN(Layer):
         if mask is not None:
             mask = cast(mask, dtypes.bool)
             if mask._array.shape[:2] != (batch, length):
-                raise ValueError(
-                    f"{type(self).__name__} '{self.name}': mask must be of shape (batch, time) {(batch, length)}, got {tuple(mask.shape)}."
-                )
+                require(False, self, f"mask must be of shape (batch, time) {(batch, length)}", shape=mask.shape)
         if training:
             self._draw_dropout(self.cell, sequences, states)
         last_output, outputs, states = self.inner_loop(sequences, states, mask, training)
@@ -171,16 +165,12 @@ class RNN(Layer):
     def _initial_states(self, batch: int, initial_state: Any) -> list[Any]:
         if initial_state is None:
             initial_state = self.states if self.stateful else self.get_initial_state(batch)
-        if self.stateful and self._expected_batch_size is not None and batch != self._expected_batch_size:
-            raise ValueError(
-                "If an RNN is stateful, the batch size of the input sequences must be the same as the batch size of the "
-                f"initial state.\n- Expected batch size: {self._expected_batch_size}\n- Received batch size: {batch}"
-            )
+        if self.stateful and self._expected_batch_size not in (None, batch):
+            text = "If an RNN is stateful, the batch size of the sequences must be that of the initial state"
+            raise ValueError(f"{text}. Expected batch size: {self._expected_batch_size}. Received batch size: {batch}")
         states = list(initial_state) if nest.is_nested(initial_state) else [initial_state]
         if len(states) != len(self.state_size):
-            raise ValueError(
-                f"{type(self).__name__} '{self.name}' has {len(self.state_size)} states, got an initial_state of {len(states)}."
-            )
+            require(False, self, f"`initial_state` must be {len(self.state_size)} states, got {len(states)}")
         return [nest.map_structure(self._as_state_tensor, state) for state in states]
 
     def _as_state_tensor(self, value: Any) -> Tensor:

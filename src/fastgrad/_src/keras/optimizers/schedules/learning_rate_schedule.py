@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_interval, require
 from fastgrad._src.core.operation import TABLE
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.keras.configured import Configured
@@ -67,8 +68,7 @@ class FormulaSchedule(LearningRateSchedule):
     def _check_steps(self, name: str, value: Any) -> Any:
         if isinstance(value, (str, bytes)) or value is None:
             raise TypeError(f"{type(self).__name__}: Argument `{name}` must be a number, got {value!r}.")
-        if value <= 0:
-            raise ValueError(f"Argument `{name}` must be > 0. Received: {name}={value}")
+        check_interval(self, "(0, inf)", **{name: value})
         return value
 
 
@@ -159,13 +159,9 @@ class PiecewiseConstantDecay(FormulaSchedule):
 
     def __init__(self, boundaries: Sequence[float], values: Sequence[float], name: str = "PiecewiseConstant") -> None:
         for argument, numbers in (("boundaries", boundaries), ("values", values)):
-            if not hasattr(numbers, "__len__"):
-                raise TypeError(f"PiecewiseConstantDecay: Argument `{argument}` must be a list, got {numbers!r}.")
-        if len(boundaries) != len(values) - 1:
-            raise ValueError(
-                f"The length of boundaries should be 1 less than the length of values. Received: boundaries={boundaries} "
-                f"of length {len(boundaries)}, and values={values} of length {len(values)}."
-            )
+            require(hasattr(numbers, "__len__"), self, f"`{argument}` must be a list", TypeError, **{argument: numbers})
+        text = "`boundaries` must have 1 value less than `values`"
+        require(len(boundaries) == len(values) - 1, self, text, boundaries=boundaries, values=values)
         for value in values:
             checked_rate(value, "PiecewiseConstantDecay: each of values")
         self.boundaries = boundaries
