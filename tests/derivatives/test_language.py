@@ -394,6 +394,16 @@ def truth_of_an_array(x):
     return x * x if values else x
 
 
+@njit
+def successors(x):
+    yield x
+    yield x + 1.0
+
+
+def first_item(x):
+    return next(successors(x)) * x
+
+
 def negated_array(x):
     values = np.ones(1) * x
     return x * x if not values else x
@@ -413,6 +423,7 @@ def negated_array(x):
         (largest_pair, "max of a list, a set or a dictionary|max of tuples"),
         (truth_of_an_array, "truth value of an array"),
         (negated_array, "truth value of an array"),
+        (first_item, r"one for loop or list\(\) reads it .* replace next\(\) by a for loop with a break"),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )

@@ -64,21 +64,11 @@ def sum_of_slice(x, k):
     return sum(items[1:k])
 
 
-@njit
-def popped_set(x, k):
-    numbers = {1}
-    for _ in range(k):
-        numbers.pop()
-    return x[0] * len(numbers) + x[1]
-
-
 CASES = {
     "an item of a slice of a list": (item_of_slice, X, 1),
     "an item of a slice of a list from its end": (item_of_slice, X, -1),
     "an item of an empty slice of a list": (item_of_slice, X, 9),
     "a slice of a list": (sum_of_slice, X, 2),
-    "pop of a set of a constant": (popped_set, X, 1),
-    "pop of an empty set": (popped_set, X, 2),
     "zeros": (njit(lambda x, k: x[0] * len(np.zeros(k)) + np.zeros(k).sum()), X, -1),
     "zeros of a difference": (njit(lambda x, k: x[0] + np.zeros(len(x) - k).size), X, 9),
     "zeros of integers": (njit(lambda x, k: x[0] * np.zeros(k, np.int64).sum()), X, -1),

@@ -318,9 +318,3 @@ def as_lists_in_loops(x):
         if total > 3.0:
             break
     return (np.array(list(squares(x))) * x).sum() * total
-
-
-@program((1.3, 4))
-def items_of_a_generator(x, n):
-    items = powers(x, n)
-    return next(items) * next(items)

@@ -8,7 +8,6 @@ from typing import Any
 from numba import types
 
 from fastgrad._src.derivatives.frontend.exception_handlers import handler_of
-from fastgrad._src.derivatives.frontend.statements import operation_of
 from fastgrad._src.derivatives.frontend.typed_functions import TypedFunction
 from fastgrad._src.derivatives.functions.options import Options
 from fastgrad._src.derivatives.ir.operands import Location
@@ -31,17 +30,6 @@ def reverse_postorder(blocks: dict[int, ir.Block]) -> list[int]:
             visited.add(after)
             stack.append((after, flow.successors(after)))
     return order[::-1]
-
-
-def _is_set_iterator(type: Any) -> bool:
-    """True for the types of iterators over sets, of `enumerate` and `zip` of such, and of the method `pop` of a set."""
-    if isinstance(type, types.BoundFunction):
-        return type.typing_key == (types.Set, "pop")
-    if isinstance(type, types.EnumerateType):
-        return _is_set_iterator(type.source_type)
-    if isinstance(type, types.ZipType):
-        return any(map(_is_set_iterator, type.source_types))
-    return isinstance(type, types.SetIter)
 
 
 class Frame:
@@ -71,20 +59,6 @@ class Frame:
     def type_of(self, name: str) -> types.Type:
         """Returns Numba's type of a variable."""
         return types.unliteral(self.function.types[name])
-
-    def may_iterate_sets(self) -> bool:
-        """True if the function goes through a set or takes items by ``pop``, or if functions that it gives sets to may."""
-        function = self.function
-        return (
-            isinstance(function.result, types.Set)
-            or any(map(_is_set_iterator, function.types.values()))
-            or any(
-                operation_of(expression) == "call"
-                and isinstance(function.types[expression.func.name], types.Dispatcher)
-                and any(isinstance(type, types.Set) for type in signature.args)
-                for expression, signature in function.signatures.items()
-            )
-        )
 
     def runs_once(self) -> bool:
         """True if the block that is lowered runs once in the call, whichever way it takes to a return."""

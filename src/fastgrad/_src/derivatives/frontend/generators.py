@@ -8,10 +8,8 @@ a call, which is refused later.
 from __future__ import annotations
 
 import copy
-import functools
 import inspect
 import operator
-from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -55,7 +53,7 @@ def _inline_generators(function_ir: ir.FunctionIR, argument_types: Any, depth: i
     inlined = InlinedGenerators([], [])
     if depth > MAX_DEPTH or has_try(function_ir):
         return inlined
-    reads = _write_calls_as_loops(function_ir, argument_types)
+    _write_lists_as_loops(function_ir, argument_types)
     while True:
         for loop in _loops_over_generators(function_ir, argument_types):
             generator_ir = compiler.run_frontend(loop.function.py_func, inline_closures=True)
@@ -70,8 +68,6 @@ def _inline_generators(function_ir: ir.FunctionIR, argument_types: Any, depth: i
             inlined.items.extend([inliner.item.name, *[inliner.names[name].name for name in inner.items]])
             break
         else:
-            for read in reads:
-                _prune_switch(function_ir, read)
             return inlined
 
 
@@ -80,61 +76,28 @@ def _count_of_yields(function_ir: ir.FunctionIR) -> int:
     return sum(isinstance(getattr(statement, "value", None), ir.Yield) for statement in statements)
 
 
-# ---- lists and first items of generators ----------------------------------------------------------------------
+# ---- lists of generators --------------------------------------------------------------------------------------
 
 
-def _write_calls_as_loops(function_ir: ir.FunctionIR, argument_types: Any) -> list[ir.Var]:
-    """Writes ``list(generator(...))`` as a loop that appends the items to a list, and all that reads a generator by ``next`` as one loop.
-
-    Returns for each of the latter the variable with the number of the present read.
-    """
-    variables = []
+def _write_lists_as_loops(function_ir: ir.FunctionIR, argument_types: Any) -> None:
+    """Writes each ``list(generator(...))`` as a loop that appends the items to a list."""
     pending = list(function_ir.blocks)
     while pending:
         label = pending.pop()
         for number, statement in enumerate(function_ir.blocks[label].body):
-            if _is_call_with_generator(function_ir, statement, list, argument_types):
+            if _is_list_of_generator(function_ir, statement, argument_types):
                 pending.append(_write_list_as_loop(function_ir, label, number))
                 break
     function_ir._definitions = build_definitions(function_ir.blocks)
-    pending = list(function_ir.blocks)
-    while pending:
-        label = pending.pop()
-        for statement in function_ir.blocks[label].body:
-            if _is_call_with_generator(function_ir, statement, next, argument_types):
-                reads = _find_generator_reads(function_ir, statement.value.args[0], argument_types)
-                if reads is not None:
-                    following, read = _write_reads_as_loop(function_ir, reads)
-                    pending += [label, *following]
-                    variables.append(read)
-                    function_ir._definitions = build_definitions(function_ir.blocks)
-                    break
-    return variables
 
 
-def _is_call_with_generator(function_ir: ir.FunctionIR, statement: ir.Stmt, function: Any, argument_types: Any) -> bool:
+def _is_list_of_generator(function_ir: ir.FunctionIR, statement: ir.Stmt, argument_types: Any) -> bool:
     value: Any = assigned_value(statement)
     if operation_of(value) != "call" or len(value.args) != 1 or value.kws or value.vararg:
         return False
-    if _known_value(function_ir, value.func.name, argument_types) is not function:
+    if _known_value(function_ir, value.func.name, argument_types) is not list:
         return False
-    made: Any = value.args[0]
-    while isinstance(made, ir.Var):
-        definitions = function_ir._definitions.get(made.name, [])
-        made = definitions[0] if len(definitions) == 1 else None
-    return _called_generator(function_ir, made, argument_types) is not None
-
-
-def _assignment(scope: ir.Scope, loc: ir.Loc, hint: str, value: Any) -> ir.Assign:
-    """Returns the assignment to a new variable."""
-    return ir.Assign(value, _new_variable(scope, hint, loc), loc)
-
-
-def _next_item_assignments(assign: Callable[[str, Any], ir.Assign], iterator: ir.Var, loc: ir.Loc) -> list[ir.Assign]:
-    """Returns what steps an iterator: the assignments of the pair, the item, and whether there is one."""
-    pair = assign("$pair", ir.Expr.iternext(iterator, loc))
-    item = assign("$item", ir.Expr.pair_first(pair.target, loc))
-    return [pair, item, assign("$is_valid", ir.Expr.pair_second(pair.target, loc))]
+    return _called_generator(function_ir, _definition(function_ir, value.args[0].name), argument_types) is not None
 
 
 def _write_list_as_loop(function_ir: ir.FunctionIR, label: int, number: int) -> int:
@@ -142,236 +105,31 @@ def _write_list_as_loop(function_ir: ir.FunctionIR, label: int, number: int) -> 
     block = function_ir.blocks[label]
     scope, statement = block.scope, block.body[number]
     loc = statement.loc
-    assign = functools.partial(_assignment, scope, loc)
+    head, body, after = [max(function_ir.blocks) + offset for offset in (1, 2, 3)]
+
+    def assign(hint: str, value: Any) -> ir.Assign:
+        return ir.Assign(value, _new_variable(scope, hint, loc), loc)
+
     made = assign("$list", ir.Expr.build_list([], loc))
-    before, head, body, after, item = _write_head(function_ir, label, number)
+    iterator = assign("$iterator", ir.Expr.getiter(statement.value.args[0], loc))
+    pair = assign("$pair", ir.Expr.iternext(iterator.target, loc))
+    item = assign("$item", ir.Expr.pair_first(pair.target, loc))
+    is_valid = assign("$is_valid", ir.Expr.pair_second(pair.target, loc))
     append = assign("$append", ir.Expr.getattr(made.target, "append", loc))
-    appended = assign("$appended", ir.Expr.call(append.target, [item], (), loc))
-    function_ir.blocks[body].body = [append, appended, ir.Jump(head, loc)]
-    function_ir.blocks[after].body = [ir.Assign(made.target, statement.target, loc), *block.body[number + 1 :]]
-    block.body = [*block.body[:number], *before, ir.Jump(head, loc)]
-    # The list is made with the generator, so that it has a value where `next` reads the generator before.
-    source = statement.value.args[0]
-    while isinstance(value := function_ir._definitions[source.name][0], ir.Var):
-        source = value
-    for other in function_ir.blocks.values():
-        other.body = [
-            new for each in other.body for new in ((made, each) if getattr(each, "value", None) is value else (each,))
-        ]
+    appended = assign("$appended", ir.Expr.call(append.target, [item.target], (), loc))
+    statements = {
+        head: [pair, item, is_valid, ir.Branch(is_valid.target, body, after, loc)],
+        body: [append, appended, ir.Jump(head, loc)],
+        after: [ir.Assign(made.target, statement.target, loc), *block.body[number + 1 :]],
+    }
+    for place, lines in statements.items():
+        function_ir.blocks[place] = ir.Block(scope, loc)
+        function_ir.blocks[place].body = lines
+    block.body = [*block.body[:number], made, iterator, ir.Jump(head, loc)]
     return after
 
 
-class _Reads(NamedTuple):
-    """What reads a generator: calls of ``next`` one after the other, and a loop of the rest."""
-
-    made: tuple[int, ir.Assign]  # the call of the generator, with the label of its block
-    copies: list[ir.Assign]  # the statements that give the generator other names
-    calls: list[tuple[int, ir.Assign]]
-    loop: tuple[int, ir.Assign] | None  # the statement that makes the loop's iterator
-
-
-def _find_generator_reads(function_ir: ir.FunctionIR, generator: ir.Var, argument_types: Any) -> _Reads | None:
-    """Returns what reads a generator, or None if that is not in order: if others use it, if a loop calls ``next``, or if that comes after its loop."""
-    definitions, blocks = function_ir._definitions, function_ir.blocks
-    while isinstance(call := definitions[generator.name][0], ir.Var):
-        generator = call
-    names, made, copies, calls, loops = {generator.name}, [], [], [], []
-    for label in sorted(blocks):
-        for statement in blocks[label].body:
-            value: Any = assigned_value(statement)
-            if value is call:
-                made.append((label, statement))
-            elif not any(variable.name in names for variable in statement.list_vars()):
-                continue
-            elif isinstance(value, ir.Var) and len(definitions[statement.target.name]) == 1:
-                names.add(statement.target.name)
-                copies.append(statement)
-            elif operation_of(value) == "getiter" and isinstance(blocks[label].body[-1], ir.Jump):
-                loops.append((label, statement))
-            elif _is_call_with_generator(function_ir, statement, next, argument_types):
-                calls.append((label, statement))
-            else:
-                return None
-    flow = ir_utils.compute_cfg_from_blocks(blocks)
-    dominators, (place, _) = flow.dominators(), made[0]
-    calls.sort(key=lambda read: len(dominators[read[0]]))
-    first, labels = calls[0][0], [label for label, _ in (*calls, *loops)]
-    is_in_order = place in dominators[first] and all(first in dominators[label] for label in labels)
-    is_in_order &= all(place in loop.body for loop in flow.loops().values() for label in labels if label in loop.body)
-    if (
-        not is_in_order
-        or len(loops) > 1
-        or (loops and _blocks_after(flow, loops[0][0], place).intersection(dict(calls)))
-    ):
-        return None
-    return _Reads(made[0], copies, calls, loops[0] if loops else None)
-
-
-def _blocks_after(flow: Any, label: int, without: int) -> set[int]:
-    """Returns the labels of the blocks that come after a block on ways without another one."""
-    reached: set[int] = set()
-    pending = [label]
-    while pending:
-        after = {after for after, _ in flow.successors(pending.pop())} - reached - {without}
-        reached |= after
-        pending += after
-    return reached
-
-
-def _write_reads_as_loop(function_ir: ir.FunctionIR, reads: _Reads) -> tuple[list[int], ir.Var]:
-    """Writes what reads a generator as one loop, whose body goes to what follows the present read.
-
-    Returns the labels of the blocks with that, and the variable with the number of the read.
-    """
-    blocks = function_ir.blocks
-    scope, loc = blocks[reads.calls[0][0]].scope, reads.calls[0][1].loc
-    read = _new_variable(scope, "$read", loc)
-
-    def new_block(statements: list[Any]) -> int:
-        label = max(blocks) + 1
-        blocks[label] = ir.Block(scope, loc)
-        blocks[label].body = statements
-        return label
-
-    assign = functools.partial(_assignment, scope, loc)
-
-    def go_to_head(number: int) -> list[Any]:
-        return [ir.Assign(ir.Const(number, loc), read, loc), ir.Jump(head, loc)]
-
-    for block in blocks.values():
-        block.body = [statement for statement in block.body if not any(statement is copy for copy in reads.copies)]
-    # The generator gets its arguments where it was made, and is made where it is read first.
-    label, made = reads.made
-    place, block = _statement_number(blocks[label], made), blocks[label]
-    arguments = [assign("$argument", value) for value in made.value.args]
-    keywords = [(name, assign("$argument", value)) for name, value in made.value.kws]
-    block.body[place : place + 1] = [*arguments, *[each for _, each in keywords]]
-    given = [each.target for each in arguments], [(name, each.target) for name, each in keywords]
-    generator = assign("$generator", ir.Expr.call(made.value.func, *given, made.loc))
-    iterator = assign("$iterator", ir.Expr.getiter(generator.target, loc))
-    pair, item, is_valid = _next_item_assignments(assign, iterator.target, loc)
-    head = new_block([pair, item, is_valid])
-    following: list[int] = []
-    exits = [new_block([ir.StaticRaise(StopIteration, (), loc)])]
-    present: dict[int, int] = {}
-    for number, (label, call) in enumerate(reads.calls):
-        block = blocks[present.get(label, label)]
-        place = _statement_number(block, call)
-        rest = block.body[place + 1 :]
-        again = _globals_read_again(function_ir, block.body[:place], rest)
-        following.append(new_block([ir.Assign(item.target, call.target, call.loc), *again, *rest]))
-        block.body = [*block.body[:place], *([] if number else [generator, iterator]), *go_to_head(number)]
-        present[label] = following[-1]
-    items = [*following]
-    if reads.loop is not None:
-        label, iterator = reads.loop
-        block = blocks[present.get(label, label)]
-        loop = block.body[-1].target
-        block.body = [*block.body[: _statement_number(block, iterator)], *go_to_head(len(items))]
-        *statements, end = blocks.pop(loop).body
-        operations = [operation_of(statement.value) for statement in statements]
-        target = statements[operations.index("pair_first")].target
-        others = [each for each, operation in zip(statements, operations, strict=True) if operation not in _STEPS]
-        items.append(new_block([ir.Assign(item.target, target, loc), *others, ir.Jump(end.truebr, loc)]))
-        exits = exits * len(following) + [end.falsebr]
-        for block in blocks.values():
-            _retarget(block, {loop: head})
-    blocks[head].body.append(
-        ir.Branch(
-            is_valid.target,
-            _new_switch_block(read, items, new_block, loc),
-            _new_switch_block(read, exits, new_block, loc),
-            loc,
-        )
-    )
-    return following, read
-
-
 _STEPS = ("iternext", "pair_first", "pair_second")
-
-
-def _globals_read_again(function_ir: ir.FunctionIR, before: list[Any], rest: list[Any]) -> list[ir.Assign]:
-    """Returns the reads of globals, such as functions whose arguments follow, among statements ``before`` that ``rest`` uses: so they have one value."""
-    used = {variable.name for statement in rest for variable in statement.list_vars()}
-    again: list[ir.Assign] = []
-    for statement in reversed(before):
-        value: Any = assigned_value(statement)
-        is_read = value is not None and statement.target.name in used
-        is_attribute = operation_of(value) == "getattr"
-        if is_attribute:  # of a module: an item of the generator may change other attributes
-            is_read &= isinstance(_known_value(function_ir, value.value.name, ()), ModuleType)
-        if is_read and (isinstance(value, (ir.Global, ir.FreeVar)) or is_attribute):
-            used |= {value.value.name} if is_attribute else set()
-            again.insert(0, _copy(statement))
-    return again
-
-
-def _statement_number(block: ir.Block, statement: ir.Stmt) -> int:
-    return next(place for place, other in enumerate(block.body) if other is statement)
-
-
-def _new_switch_block(number: ir.Var, labels: list[int], new_block: Any, loc: ir.Loc) -> int:
-    """Returns the label of a block that goes to the one of ``labels`` that a number chooses."""
-    result = labels[-1]
-    for place in reversed(range(len(labels) - 1)):
-        same = ir.Assign(ir.Const(place, loc), _new_variable(number.scope, "$place", loc), loc)
-        equal = ir.Expr.binop(operator.eq, number, same.target, loc)
-        is_same = ir.Assign(equal, _new_variable(number.scope, "$is_place", loc), loc)
-        result = new_block([same, is_same, ir.Branch(is_same.target, labels[place], result, loc)])
-    return result
-
-
-def _prune_switch(function_ir: ir.FunctionIR, number: ir.Var) -> None:
-    """Removes what no value of a number chooses: there a variable may have no value, and so no type."""
-    blocks = function_ir.blocks
-    reaching: dict[int, set[Any]] = {}
-    taken: dict[int, set[int]] = {label: set() for label in blocks}
-    pending: list[tuple[int, set[Any]]] = [(min(blocks), {None})]
-    while pending:
-        label, values = pending.pop()
-        if label in reaching and values <= reaching[label]:
-            continue
-        values = reaching[label] = values | reaching.get(label, set())
-        place, constants = None, {}
-        for statement in blocks[label].body:
-            value: Any = getattr(statement, "value", None)
-            if isinstance(statement, ir.Assign) and statement.target.name == number.name:
-                values = {value.value}
-            elif isinstance(value, ir.Const):
-                constants[statement.target.name] = value.value
-            elif operation_of(value) == "binop" and value.lhs.name == number.name:
-                place = constants[value.rhs.name]
-        end = blocks[label].body[-1]
-        for after in end.get_targets() if isinstance(end, (ir.Branch, ir.Jump)) else ():
-            chosen = values
-            if place is not None:
-                chosen = values & {place} if after == end.truebr else values - {place}
-            if chosen:
-                taken[label].add(after)
-                pending.append((after, chosen))
-    for label, after in taken.items():
-        end = blocks[label].body[-1]
-        if isinstance(end, ir.Branch) and len(after) == 1:
-            blocks[label].body[-1] = ir.Jump(*after, end.loc)
-    for label in blocks.keys() - reaching.keys():
-        del blocks[label]
-
-
-def _write_head(function_ir: ir.FunctionIR, label: int, number: int) -> tuple[list[ir.Assign], int, int, int, ir.Var]:
-    """Writes the head of a loop over the argument of a call, which is the statement with a number of a block.
-
-    Returns the statements before it, the labels of the head and of two new blocks for the loop's body and what follows, and the item.
-    """
-    scope, statement = function_ir.blocks[label].scope, function_ir.blocks[label].body[number]
-    loc = statement.loc
-    head, body, after = [max(function_ir.blocks) + offset for offset in (1, 2, 3)]
-    assign = functools.partial(_assignment, scope, loc)
-    iterator = assign("$iterator", ir.Expr.getiter(statement.value.args[0], loc))
-    pair, item, is_valid = _next_item_assignments(assign, iterator.target, loc)
-    for new in (head, body, after):
-        function_ir.blocks[new] = ir.Block(scope, loc)
-    function_ir.blocks[head].body = [pair, item, is_valid, ir.Branch(is_valid.target, body, after, loc)]
-    return [iterator], head, body, after, item.target
 
 
 # ---- loops over generators ------------------------------------------------------------------------------------
@@ -468,9 +226,7 @@ _MAPS = {2: _mapped_items, 3: _mapped_pairs, 4: _mapped_triples}
 def _known_value(function_ir: ir.FunctionIR, name: str, argument_types: Any) -> Any:
     """Returns the Python value of a variable that is a global, an attribute of a module, or a function that is passed; else None."""
     definitions = function_ir._definitions.get(name, [])
-    definition: Any = (
-        definitions[0] if definitions and all(_is_same_read(definitions[0], o) for o in definitions[1:]) else None
-    )
+    definition: Any = definitions[0] if len(definitions) == 1 else None
     if isinstance(definition, (ir.Global, ir.FreeVar)):
         return definition.value
     if isinstance(definition, ir.Arg) and definition.index < len(argument_types):
@@ -481,15 +237,6 @@ def _known_value(function_ir: ir.FunctionIR, name: str, argument_types: Any) -> 
         owner = _known_value(function_ir, definition.value.name, argument_types)
         return getattr(owner, definition.attr, None) if isinstance(owner, ModuleType) else None
     return None
-
-
-def _is_same_read(first: Any, second: Any) -> bool:
-    """True if two definitions read the same global or attribute, as those of ``_globals_read_again`` do."""
-    if isinstance(first, (ir.Global, ir.FreeVar)):
-        return type(first) is type(second) and first.value is second.value
-    if operation_of(first) != "getattr" or operation_of(second) != "getattr":
-        return False
-    return bool(first.value.name == second.value.name and first.attr == second.attr)
 
 
 def _bind_call(function: Any, call: ir.Expr) -> dict[str, Any] | None:

@@ -206,7 +206,7 @@ def _analyze_assuming_callee(callee: Callee) -> Callee:
 
 _REFUSALS: dict[type, str] = {
     ir.Yield: (
-        "a generator can be differentiated only where calls of next(), one after the other, then one for loop or list() read it in the function that calls it"
+        "a generator can be differentiated only where one for loop or list() reads it in the function that calls it; replace next() by a for loop with a break"
     ),
     ir.DynamicRaise: "an exception whose message is computed can't be raised in a derivative: use constants",
 }

@@ -1,8 +1,8 @@
 """Dictionaries of numbers and sets: lists of keys in the order of insertion, and a list of values.
 
 A key is a number, a string, or a tuple of them. It becomes one or more numbers, each in a separate list. `Texts.number_of` gives the number of a
-string. A look-up compares the keys one by one, because code of hashes could not be differentiated. The order of a set in a loop
-follows from hashes and from the history of the set. A Numba function repeats this history on a second set, and finds the positions of the keys.
+string. A look-up compares the keys one by one, because code of hashes could not be differentiated. Loops over sets are refused: their order
+follows from hashes.
 """
 
 from __future__ import annotations
@@ -14,13 +14,10 @@ from collections.abc import Iterator
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-import numba
-import numpy as np
 from numba import types
 
-from fastgrad._src.derivatives.frontend import containers, methods, selections
+from fastgrad._src.derivatives.frontend import containers, methods
 from fastgrad._src.derivatives.frontend import views as view_rules
-from fastgrad._src.derivatives.ir.call_rules import CallRule
 from fastgrad._src.derivatives.ir.operands import INDEX, Operand, Scalar, View, index_constant
 from fastgrad._src.derivatives.ir.values import (
     Items,
@@ -40,8 +37,6 @@ if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.lowering import Lowering
 
 TYPES = (types.DictType, types.Set)
-NEW, ADD, REMOVE, UPDATE, CLEAR, POP, COPY = range(7)
-"""What is done to a set, with some keys."""
 
 
 @functools.cache
@@ -152,62 +147,6 @@ def select(data, length, keys, others, is_common):  # type: ignore[no-untyped-de
     length[0] = n
 
 
-@numba.njit
-def _set_of_operations(operations, history):  # type: ignore[no-untyped-def]
-    """Returns the set that operations make.
-
-    ``operations`` has two numbers for each operation: which one, and how many keys of the ``history`` it takes.
-    """
-    result, place = set(history[:0]), 0
-    for number in range(0, len(operations), 2):
-        operation, items = operations[number], history[place : place + operations[number + 1]]
-        place += len(items)
-        if operation == NEW:
-            result = set(items)
-        elif operation == UPDATE:
-            result.update(items)
-        elif operation == CLEAR:
-            result.clear()
-        elif operation == ADD:
-            result.add(items[0])
-        elif operation == POP:
-            result.pop()
-        elif operation == COPY:
-            result = result.copy()
-        else:
-            result.discard(items[0])
-    return result
-
-
-@numba.njit
-def positions_in_order(operations, history, keys):  # type: ignore[no-untyped-def]
-    """Returns the positions of the ``keys`` of a set in the order of a loop over it."""
-    positions, count = np.empty(len(keys), np.int64), 0
-    for key in _set_of_operations(operations, history):
-        for position in range(len(keys)):
-            if keys[position] == key:
-                positions[count] = position
-                count += 1
-                break
-    if count != len(keys):
-        raise ValueError("a set with NaN can't be gone through in a derivative")
-    return positions
-
-
-@numba.njit
-def position_of_pop(operations, history, keys):  # type: ignore[no-untyped-def]
-    """Returns an array with the position of the key of a set that ``pop`` takes."""
-    key = _set_of_operations(operations, history).pop()
-    for position in range(len(keys)):
-        if keys[position] == key:
-            return np.array([position])
-    raise ValueError("an item of a set with NaN can't be taken in a derivative")
-
-
-_ORDER_OF_SET = CallRule(positions_in_order, None, None, (), name="a loop over a set")
-_POP_OF_SET = CallRule(position_of_pop, None, None, (), name="pop of a set")
-
-
 def new_mapping(lowering: Lowering, type: types.Type, arguments: list[Any]) -> Mapping:
     """Returns a new dictionary without items, or a new set of the elements of ``arguments[0]``."""
     is_set = isinstance(type, types.Set)
@@ -219,12 +158,8 @@ def new_mapping(lowering: Lowering, type: types.Type, arguments: list[Any]) -> M
     keys = tuple(containers.new_list(lowering, types.List(dtype), []) for dtype in key_types)
     values = None if is_set else containers.new_list(lowering, types.List(type.value_type), [])
     result = Mapping(keys, values, type)
-    if is_set and _has_plain_keys(result) and lowering.frame.may_iterate_sets():
-        result.history = tuple(  # type: ignore[assignment]
-            containers.new_list(lowering, types.List(dtype), []) for dtype in (INDEX, key_types[0])
-        )
     if is_set and arguments:
-        _add_elements(lowering, result, arguments[0], operation=NEW)
+        _add_elements(lowering, result, arguments[0])
     return result
 
 
@@ -245,16 +180,6 @@ def parameter(lowering: Lowering, name: str, type: types.DictType, position: int
 def _has_plain_keys(mapping: Mapping) -> bool:
     """True if each key of a set is one number."""
     return len(mapping.keys) == 1 and not isinstance(_key_type(mapping), types.UnicodeType)
-
-
-def _note_set_operation(lowering: Lowering, mapping: Mapping, operation: int, keys: Any) -> None:
-    """Notes what is done to a set, with keys that are numbers or an array."""
-    if mapping.history is None:
-        return
-    operations, history = mapping.history
-    count = keys.axes[0].size if isinstance(keys, View) else index_constant(len(keys))
-    containers.extend(lowering, operations, tuple_of([index_constant(operation), count]))
-    containers.extend(lowering, history, keys if isinstance(keys, View) else Items(keys, types.none))
 
 
 def _lists_of(mapping: Mapping) -> list[NumberList]:
@@ -349,57 +274,40 @@ def remove(lowering: Lowering, mapping: Mapping, key: Any) -> Any:
     """Lowers the removal of a key; returns its value, of a set None."""
     numbers = _numbers_of_key(lowering, key, _key_type(mapping))
     position = _position(lowering, mapping, numbers, is_checked=True)
-    _note_set_operation(lowering, mapping, REMOVE, numbers)
     *_, last = [methods.call(lowering, part, "pop", [position], types.none) for part in _lists_of(mapping)]
     return last if mapping.values is not None else Static(None)
 
 
-def _add_elements(lowering: Lowering, mapping: Mapping, more: Any, *, operation: int = UPDATE) -> None:
+def _add_elements(lowering: Lowering, mapping: Mapping, more: Any) -> None:
     """Adds the elements of an array, a list, a set or a tuple to a set."""
     if isinstance(more, Items):
-        keys = [_numbers_of_key(lowering, key, _key_type(mapping)) for key in more.values]
-        _note_set_operation(lowering, mapping, operation, [key[0] for key in keys])
-        for key in keys:
-            _set_item(lowering, mapping, key)
+        for key in more.values:
+            set_item(lowering, mapping, key)
         return
     if not _has_plain_keys(mapping):
         raise lowering.builder.refuse(f"a set of {describe(more)} of this kind can't be differentiated")
     array: Any = more
-    if isinstance(more, Mapping) and mapping.history is not None:
-        array = _keys_in_order(lowering, more)
-    elif isinstance(more, (Mapping, NumberList)):
+    if isinstance(more, (Mapping, NumberList)):
         array = containers.items_of(lowering, more.keys[0] if isinstance(more, Mapping) else more)
     if not isinstance(array, View) or len(array.axes) != 1:
         raise lowering.builder.refuse(f"a set of {describe(more)} can't be differentiated")
-    _note_set_operation(lowering, mapping, operation, array)
     added = mapping.keys[0]
     before = containers.resize(lowering, added, array.axes[0].size)
     lowering.calls.inline(add_keys, [added.data, added.length, before, array])
 
 
-def _positions_in_order(lowering: Lowering, mapping: Mapping, rule: CallRule = _ORDER_OF_SET) -> View:
-    """Returns the positions of a set's keys in the order of a loop over it, or what ``rule`` finds."""
-    if mapping.history is None:
-        raise lowering.builder.refuse(
-            f"{rule.name} can't be differentiated here: its order follows from hashes. Make the set by set(), add, remove, discard, update or pop "
-            "in this function, in one that passes it, or in one that returns it, or go through a list or a sorted array"
-        )
-    parts = [containers.items_of(lowering, part) for part in (*mapping.history, mapping.keys[0])]
-    positions: View = lowering.calls.call_by_rule(rule, parts, types.Array(INDEX, 1, "C"))
-    return positions
-
-
-def _keys_in_order(lowering: Lowering, mapping: Mapping) -> View:
-    """Returns a new array of a set's keys in the order of a loop over it."""
-    keys = containers.items_of(lowering, mapping.keys[0])
-    array: View = selections.select(lowering, keys, [_positions_in_order(lowering, mapping)])
-    return array
+def sorted_keys(lowering: Lowering, keys: Any, *, result_type: types.Type) -> Any:
+    """Lowers ``sorted(set)``; the result is the same whatever the order of a set is."""
+    if not (isinstance(keys, Mapping) and keys.values is None and _has_plain_keys(keys)):
+        return NotImplemented
+    result = containers.list_of_array(lowering, result_type, containers.items_of(lowering, keys.keys[0]))
+    methods.call(lowering, result, "sort", [], types.none)
+    return result
 
 
 def _combine(lowering: Lowering, mapping: Mapping, other: Any, *, name: str) -> Mapping:
     """Returns the intersection, difference or union of two sets of integers."""
     result = new_mapping(lowering, mapping.type, [])
-    result.history = None  # Numba copies one of the sets, with its table of hashes
     if name == "union":
         _add_elements(lowering, result, mapping)
         _add_elements(lowering, result, other)
@@ -417,14 +325,9 @@ def iterable(lowering: Lowering, mapping: Mapping, parts: str = "keys") -> Itera
     """Returns the iteration over the "keys", "values" or "items" of a dictionary."""
     values = mapping.values
     if values is None:
-        keys, positions = mapping.keys[0], _positions_in_order(lowering, mapping)
-
-        def key_of(k: Scalar) -> Any:
-            position = view_rules.load_element(lowering.builder, positions, [k])
-            position.is_natural = True  # type: ignore[union-attr]
-            return view_rules.load_element(lowering.builder, keys.data, [position])  # type: ignore[list-item]
-
-        return Iterable(positions.axes[0].size, key_of, (keys,))
+        raise lowering.builder.refuse(
+            "a loop over a set can't be differentiated: its order follows from hashes. Go through sorted(the set), or through an array"
+        )
 
     def item_of(k: Scalar) -> Any:
         items = []
@@ -503,30 +406,14 @@ def _update(lowering: Lowering, mapping: Mapping, more: Any) -> Any:
     return lowering.calls.inline(update_items, [mapping, more]) if isinstance(more, Mapping) else NotImplemented
 
 
-def _add(lowering: Lowering, mapping: Mapping, key: Any) -> None:
-    numbers = _numbers_of_key(lowering, key, _key_type(mapping))
-    _note_set_operation(lowering, mapping, ADD, numbers)
-    _set_item(lowering, mapping, numbers)
-
-
-def _pop(lowering: Lowering, mapping: Mapping) -> Any:
-    """Takes the key of a set that Numba takes."""
-    places = _positions_in_order(lowering, mapping, _POP_OF_SET)
-    position = view_rules.load_element(lowering.builder, places, [index_constant(0)])
-    _note_set_operation(lowering, mapping, POP, [])
-    return methods.call(lowering, mapping.keys[0], "pop", [position], types.none)
-
-
 def _discard(lowering: Lowering, mapping: Mapping, key: Any) -> None:
     numbers = _numbers_of_key(lowering, key, _key_type(mapping))
-    _note_set_operation(lowering, mapping, REMOVE, numbers)
     position = _position(lowering, mapping, numbers)
     for keys in mapping.keys:
         lowering.calls.inline(drop, [keys.data, containers.length_to_change(lowering, keys), position])
 
 
 def _clear(lowering: Lowering, mapping: Mapping) -> None:
-    _note_set_operation(lowering, mapping, CLEAR, [])
     for part in _lists_of(mapping):
         methods.call(lowering, part, "clear", [], types.none)
 
@@ -536,11 +423,7 @@ def _copy(lowering: Lowering, mapping: Mapping) -> Mapping:
         return methods.call(lowering, part, "copy", [], part.type)
 
     values = None if mapping.values is None else copy_of(mapping.values)
-    result = Mapping(tuple(map(copy_of, mapping.keys)), values, mapping.type)
-    if mapping.history is not None:
-        result.history = copy_of(mapping.history[0]), copy_of(mapping.history[1])
-        _note_set_operation(lowering, result, COPY, [])  # where `pop` goes on is not copied
-    return result
+    return Mapping(tuple(map(copy_of, mapping.keys)), values, mapping.type)
 
 
 methods.RULES["dictionary"] = {
@@ -557,10 +440,9 @@ methods.RULES["dictionary"] = {
 }
 methods.RULES["set"] = {
     **dict.fromkeys(_COMBINATIONS.values(), _combine),
-    "add": _add,
+    "add": set_item,
     "remove": remove,
     "discard": _discard,
-    "pop": _pop,
     "update": _add_elements,
     "clear": _clear,
     "copy": _copy,

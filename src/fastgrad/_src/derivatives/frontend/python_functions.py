@@ -175,6 +175,7 @@ RULES: dict[Any, Callable[..., Any]] = {
     tuple: lambda lowering, value: value if isinstance(value, Items) else NotImplemented,
     field_of: lambda lowering, owner, name: containers.field_array(lowering, owner, static_value(name)),
     len: _length,
+    sorted: mappings.sorted_keys,
     bool: _truth_value,
     isinstance: _is_instance,
     builtin_type: _type,

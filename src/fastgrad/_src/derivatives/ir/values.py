@@ -195,15 +195,11 @@ class TupleList(List):
 
 @dataclass(eq=False, slots=True)
 class Mapping(TypedValue):
-    """A dictionary of numbers, or a set: the lists of the numbers that keys are made of, and a list of values; None for a set.
-
-    ``history`` has the lists of what was done to a set: of the operations, and of their keys. None if no loop goes through the set.
-    """
+    """A dictionary of numbers, or a set: the lists of the numbers that keys are made of, and a list of values; None for a set."""
 
     keys: tuple[NumberList, ...]
     values: NumberList | None
     type: types.Type
-    history: tuple[NumberList, NumberList] | None = field(default=None, init=False)
 
     @property
     def kind(self) -> str:  # type: ignore[override]
