@@ -12,7 +12,7 @@ from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from fastgrad._src.compiler.dispatch.captures import UNSEARCHED_LIBRARIES
-from fastgrad._src.core import settings_version
+from fastgrad._src.core import python_state_version
 
 _UNREAD_ATTRIBUTES = frozenset(
     [
@@ -44,7 +44,7 @@ def _counting(change: Callable[..., None]) -> Callable[..., None]:
     def change_and_count(self: Any, name: str, *value: Any) -> None:
         change(self, name, *value)
         if name not in _UNREAD_ATTRIBUTES:
-            settings_version.change_count[0] += 1
+            python_state_version.change_count[0] += 1
 
     return change_and_count
 
@@ -56,8 +56,8 @@ def override_config(module: ModuleType) -> None:
         @functools.wraps(function)
         def set_and_note(*args: Any, **kwargs: Any) -> None:
             function(*args, **kwargs)
-            settings_version.settings[f"keras {name}"] = repr((args, kwargs))
-            settings_version.count_change()
+            python_state_version.settings[f"keras {name}"] = repr((args, kwargs))
+            python_state_version.count_change()
 
         return set_and_note
 

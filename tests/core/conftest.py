@@ -5,7 +5,7 @@ import pytest
 from fastgrad._src.compiler.dispatch import forward_program
 from fastgrad._src.core import repeated_backward, repeated_forward
 from fastgrad._src.core.repeated_backward import programs
-from fastgrad._src.core.repeated_forward import Follower, ForwardPass
+from fastgrad._src.core.repeated_forward import FollowingPrediction, ForwardPass
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def counted(monkeypatch):
     monkeypatch.setattr(repeated_forward, "TIMED_PASSES", 0)
     monkeypatch.setattr(forward_program, "LEAST_RESULTS", 1)
     counts = {"kept": 0, "left": 0, "computed": 0}
-    note_end, compute = ForwardPass.note_end, Follower._compute
+    note_end, compute = ForwardPass.note_end, FollowingPrediction._compute
 
     def noted(self, is_complete):
         counts["kept" if is_complete else "left"] += 1
@@ -28,7 +28,7 @@ def counted(monkeypatch):
         return has_results
 
     monkeypatch.setattr(ForwardPass, "note_end", noted)
-    monkeypatch.setattr(Follower, "_compute", computed)
+    monkeypatch.setattr(FollowingPrediction, "_compute", computed)
     programs.clear()
     yield counts
     programs.clear()

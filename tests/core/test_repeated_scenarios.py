@@ -12,7 +12,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad._src.core import repeated_backward
-from fastgrad._src.core.known_calls import are_equal, known_attributes
+from fastgrad._src.core.call_signature import are_equal, known_attributes
 from fastgrad._src.core.repeated_backward import programs
 from fastgrad._src.ops.kernel_launches import cached_launches
 from tests.core.repeated_tapes import assert_bits

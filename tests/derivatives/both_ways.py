@@ -12,10 +12,10 @@ import numpy as np
 from numba.core.runtime import rtsys
 from numba.typed import List
 
-from fastgrad._src.derivatives import callees, transforms
-from fastgrad._src.derivatives.prepared_calls import result_leaves
-from fastgrad._src.derivatives.runtime import code_compiler
+from fastgrad._src.derivatives import outlined_functions, transforms
+from fastgrad._src.derivatives.codegen import code_compiler
 from fastgrad._src.derivatives.transform.adjoint_emission import AdjointEmitter
+from fastgrad._src.derivatives.transform_cache import result_leaves
 from fastgrad._src.jit import numba_features
 from fastgrad._src.jit.numba_canaries import Feature
 from tests.derivatives.table import active, copy_of
@@ -27,7 +27,7 @@ def compiled_from_text() -> Iterator[None]:
     features = numba_features.features() - {Feature.EMISSION}
     with (
         mock.patch.object(numba_features, "features", return_value=features),
-        mock.patch.object(callees, "_dispatchers", {}),
+        mock.patch.object(outlined_functions, "_dispatchers", {}),
     ):
         yield
 

@@ -5,14 +5,14 @@ from typing import Any
 import numba
 import numpy as np
 
-from fastgrad._src.derivatives import callees, derivation
+from fastgrad._src.derivatives import derivation, outlined_functions
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
-from fastgrad._src.derivatives.code.text import text_of_code
-from fastgrad._src.derivatives.code.tree import tuple_of
 from fastgrad._src.derivatives.frontend.lowering import lower, lowering_of
 from fastgrad._src.derivatives.functions import parameters
 from fastgrad._src.derivatives.functions.options import Options
 from fastgrad._src.derivatives.ir.representation import Function
+from fastgrad._src.derivatives.output.text import text_of_code
+from fastgrad._src.derivatives.output.tree import tuple_of
 from fastgrad._src.derivatives.transform.forward_mode import ForwardMode, tangents_per_run
 from fastgrad._src.derivatives.transform.parallel_loops import outline_parallel_loops
 from fastgrad._src.derivatives.transform.reverse_mode import ReverseMode
@@ -66,7 +66,7 @@ def tangent_and_gradients(
     python_function = parameters.wrapped_function(function, "test")
     lowering = lowering_of(python_function, tuple(map(numba.typeof, arguments)), Options.of(function))
     simplify(lowering.result)
-    lowered = callees.tangents_of(lowering, ControlFlow(lowering.result), places)
+    lowered = outlined_functions.tangents_of(lowering, ControlFlow(lowering.result), places)
     simplify(lowered, is_reverse=True)
     return _run_backward(lowered, ControlFlow(lowered), positions, (*arguments, *tangents), cotangent)[:2]
 
@@ -76,7 +76,7 @@ def _run_backward(
 ) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
     mode = ReverseMode(lowered, flow, positions, None)
     derivative = mode.derivative(lambda value, cotangents: tuple_of([value, tuple_of(cotangents)]))
-    run = callees.interpreted_function(derivative)
+    run = outlined_functions.interpreted_function(derivative)
     copies = [argument.copy() if isinstance(argument, np.ndarray) else argument for argument in arguments]
     result = run(*copies, *(cotangent if isinstance(cotangent, tuple) else (cotangent,)))
     return result[0], result[1], tuple(copies)
@@ -90,7 +90,7 @@ def value_and_tangent_of(function: Any, arguments: tuple[Any, ...], positions: t
         positions: of the arguments that have tangents.
     """
     lowered, flow = derivation.lowered_function(function, tuple(map(numba.typeof, arguments)))
-    run = callees.interpreted_function(ForwardMode(lowered, flow, positions).derivative())
+    run = outlined_functions.interpreted_function(ForwardMode(lowered, flow, positions).derivative())
     return lambda *values: run(*map(copy_of, values))
 
 
@@ -116,7 +116,9 @@ def several_tangents(function: Any, arguments: tuple[Any, ...], directions: list
     flow = ControlFlow(lowered)
     if tangents_per_run(lowered, flow) == 1:
         return None
-    run = callees.interpreted_function(ForwardMode(lowered, flow, positions, width=len(directions)).derivative())
+    run = outlined_functions.interpreted_function(
+        ForwardMode(lowered, flow, positions, width=len(directions)).derivative()
+    )
     copies = [argument.copy() if isinstance(argument, np.ndarray) else argument for argument in arguments]
     with np.errstate(all="ignore"):  # compiled code warns of nothing
         if len(directions) == 1:

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
-from fastgrad._src.derivatives.code.text import text_of_code
 from fastgrad._src.derivatives.derivation import lowered_function
+from fastgrad._src.derivatives.output.text import text_of_code
 from fastgrad._src.derivatives.transform.forward_mode import ForwardMode
 
 

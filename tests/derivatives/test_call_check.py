@@ -10,9 +10,10 @@ import pytest
 
 import fastgrad as fg
 from fastgrad._src.core.errors import DifferentiationError
-from fastgrad._src.derivatives import derivation, disagreements
-from fastgrad._src.derivatives.call_check import compare_derivatives_of_call
-from fastgrad._src.derivatives.recorded_calls import Call, CallRecorder
+from fastgrad._src.derivatives import derivation
+from fastgrad._src.derivatives.package_check import classify
+from fastgrad._src.derivatives.package_check.compare import compare_derivatives_of_call
+from fastgrad._src.derivatives.package_check.record import Call, CallRecorder
 
 X = np.linspace(0.2, 1.7, 9)
 
@@ -199,7 +200,7 @@ def test_a_defect_beside_a_disagreement_is_a_failure(monkeypatch):
     def defect(*_):
         raise NameError("name 'x' is not defined")
 
-    monkeypatch.setattr(disagreements, "find_searches", defect)
+    monkeypatch.setattr(classify, "find_searches", defect)
     assert outcome_of(slope_of_wrong_adjoint, 2.0, 1) == ("failed", "NameError: name 'x' is not defined", {})
 
 

@@ -8,8 +8,8 @@ from numba import njit
 from numba.core import analysis
 
 import fastgrad as fg
+from fastgrad._src.derivatives.codegen.text_pipeline import live_map
 from fastgrad._src.derivatives.frontend import calls
-from fastgrad._src.derivatives.runtime.jumps import live_map
 from fastgrad.errors import DifferentiationError
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
-from fastgrad._src.derivatives.prepared_calls import PreparedPullback
+from fastgrad._src.derivatives.transform_cache import PreparedPullback
 
 FACTOR = 2.0
 FACTORS = np.array([2.0, 1.0])

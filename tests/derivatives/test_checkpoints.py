@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
-from fastgrad._src.derivatives.runtime import tape_memory
-from fastgrad._src.derivatives.runtime.functions_of_code import with_text
-from fastgrad._src.derivatives.runtime.tape_memory import COMPILED, INTERPRETED, next_snapshot
+from fastgrad._src.derivatives.codegen import tape_memory
+from fastgrad._src.derivatives.codegen.functions_of_code import with_text
+from fastgrad._src.derivatives.codegen.tape_memory import COMPILED, INTERPRETED, next_snapshot
 from tests.derivatives import random_programs
 from tests.derivatives.cases import PROGRAMS, RIGHT, arguments_of
 from tests.derivatives.interpreted import run_derivative

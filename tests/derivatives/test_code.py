@@ -8,9 +8,9 @@ import pytest
 from numba.core.runtime import _nrt_python
 
 import fastgrad as fg
-from fastgrad._src.derivatives.code import tree as code
-from fastgrad._src.derivatives.runtime import code_compiler
-from fastgrad._src.derivatives.runtime.code_lifetimes import Lifetimes
+from fastgrad._src.derivatives.codegen import code_compiler
+from fastgrad._src.derivatives.codegen.code_lifetimes import Lifetimes
+from fastgrad._src.derivatives.output import tree as code
 from fastgrad._src.jit import dispatcher_cache
 from tests.derivatives.both_ways import compiled_from_text, differences
 

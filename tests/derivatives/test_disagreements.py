@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
-from fastgrad._src.derivatives import disagreements
-from fastgrad._src.derivatives.call_check import compare_derivatives_of_call
 from fastgrad._src.derivatives.check import Comparer, Direction
-from fastgrad._src.derivatives.recorded_calls import Call, TimeIsOver
+from fastgrad._src.derivatives.package_check import classify
+from fastgrad._src.derivatives.package_check.compare import compare_derivatives_of_call
+from fastgrad._src.derivatives.package_check.record import Call, TimeIsOver
 
 
 @numba.njit
@@ -351,7 +351,7 @@ def raise_time_is_over(*_, **__):
 
 @pytest.mark.filterwarnings("ignore:.*only through comparisons")
 def test_a_search_whose_run_in_python_takes_too_long_is_not_told_from_noise(monkeypatch):
-    monkeypatch.setattr(disagreements, "time_limit", raise_time_is_over)
+    monkeypatch.setattr(classify, "time_limit", raise_time_is_over)
     assert status_of(root_to_1e8, 2.0, numba.njit(lambda p: p * p)) == "not smooth"
 
 
@@ -364,11 +364,11 @@ def test_what_a_run_in_python_raises_by_its_numbers_leaves_the_status_and_a_defe
 
         return run
 
-    monkeypatch.setattr(disagreements, "interpreted_function", interpreted_function)
+    monkeypatch.setattr(classify, "interpreted_function", interpreted_function)
     assert status_of(root_to_1e8, 2.0, numba.njit(lambda p: p * p)) == status
 
 
 def test_the_rounding_of_a_derivative_is_measured_by_reverse_mode_only(monkeypatch):
     comparer = Comparer(growth, [1e-5, 0.7], (0,))
     monkeypatch.setattr(Comparer, "compare", None)
-    assert 1e-14 < disagreements._rounding_of_derivative(comparer, Direction(0, (), 1.0)) < 1e-9
+    assert 1e-14 < classify._rounding_of_derivative(comparer, Direction(0, (), 1.0)) < 1e-9

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
-from fastgrad._src.derivatives.runtime.functions_of_code import with_text
+from fastgrad._src.derivatives.codegen.functions_of_code import with_text
 from tests.derivatives import central
 from tests.derivatives.interpreted import value_and_gradients
 from tests.derivatives.table import active, copy_of

@@ -9,7 +9,7 @@ import pytest
 from numba.core import event
 
 import fastgrad as fg
-from fastgrad._src.derivatives.runtime.inferred_callees import InferredOverload, is_compiling_derivative
+from fastgrad._src.derivatives.codegen.inferred_overloads import InferredOverload, is_compiling_derivative
 from fastgrad._src.jit.numba_internals import JITCodeLibrary
 
 pytestmark = pytest.mark.usefixtures("no_kept_derivatives")  # a derivative that is loaded infers nothing

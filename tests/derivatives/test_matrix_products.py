@@ -8,7 +8,7 @@ import pytest
 from numba import prange
 
 import fastgrad as fg
-from fastgrad._src.derivatives.runtime.matrix_products import LARGE, add_product, add_product_in_python
+from fastgrad._src.derivatives.codegen.matrix_products import LARGE, add_product, add_product_in_python
 from tests.derivatives.interpreted import text_of_reverse_mode
 
 pytestmark = pytest.mark.filterwarnings("ignore::numba.core.errors.NumbaPerformanceWarning")  # of views in products

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
-from fastgrad._src.derivatives.runtime.tape_memory import INTERPRETED
+from fastgrad._src.derivatives.codegen.tape_memory import INTERPRETED
 from fastgrad._src.jit import ordered_sums
 from fastgrad._src.jit.numba_internals import cpu_target
 from tests.derivatives.interpreted import value_and_gradients

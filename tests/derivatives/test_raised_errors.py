@@ -8,7 +8,7 @@ import pytest
 from numba import njit, typeof
 
 import fastgrad as fg
-from fastgrad._src.derivatives.runtime.functions_of_code import with_text
+from fastgrad._src.derivatives.codegen.functions_of_code import with_text
 
 X = np.arange(1.0, 5.0)
 FEW = np.array([0.0, 3.0])

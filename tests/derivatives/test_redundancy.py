@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
-from fastgrad._src.derivatives.runtime.functions_of_code import with_text
+from fastgrad._src.derivatives.codegen.functions_of_code import with_text
 from fastgrad._src.derivatives.transform.reverse_mode import ReverseMode
 from tests.derivatives import central
 from tests.derivatives.interpreted import value_and_gradients

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
-from fastgrad._src.derivatives.runtime.shape_errors import REPLACEMENTS
+from fastgrad._src.derivatives.codegen.shape_errors import REPLACEMENTS
 from tests.kernels.process import run_python
 
 
@@ -60,13 +60,13 @@ MODULES_OF_CALLEES = """
 import numba
 import numpy as np
 import fastgrad as fg
-from fastgrad._src.derivatives.runtime import inferred_callees
+from fastgrad._src.derivatives.codegen import inferred_overloads
 
-run = inferred_callees._run_compiler
+run = inferred_overloads._run_compiler
 def noted(pipeline, dispatcher, *arguments):
     print(dispatcher.py_func.__module__)
     return run(pipeline, dispatcher, *arguments)
-inferred_callees._run_compiler = noted
+inferred_overloads._run_compiler = noted
 
 def adjoint(cotangent, result, x):
     copy = np.zeros((3, x.size))

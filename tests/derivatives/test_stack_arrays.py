@@ -7,9 +7,9 @@ from numba.core.runtime._nrt_python import memsys_enable_stats
 
 import fastgrad as fg
 from fastgrad._src.derivatives import derivation
-from fastgrad._src.derivatives.code.tree import tuple_of
-from fastgrad._src.derivatives.runtime import code_emission, stack_arrays
-from fastgrad._src.derivatives.runtime.stack_arrays import stack_allocations
+from fastgrad._src.derivatives.codegen import code_emission, stack_arrays
+from fastgrad._src.derivatives.codegen.stack_arrays import stack_allocations
+from fastgrad._src.derivatives.output.tree import tuple_of
 from fastgrad._src.derivatives.transform.reverse_mode import ReverseMode
 from tests.derivatives.both_ways import references_left
 

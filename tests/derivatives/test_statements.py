@@ -6,9 +6,9 @@ import pytest
 
 import fastgrad as fg
 from fastgrad._src.derivatives import derivation
-from fastgrad._src.derivatives.code.tree import assign
 from fastgrad._src.derivatives.ir.operands import Constant, Scalar
 from fastgrad._src.derivatives.ir.statements import Compute, Statement
+from fastgrad._src.derivatives.output.tree import assign
 from fastgrad._src.derivatives.transform.adjoint import add_partial, take
 from fastgrad._src.scalars.formulas import COTANGENT
 from fastgrad._src.scalars.terms import MULTIPLY

@@ -14,7 +14,7 @@ import pytest
 from numba.core.runtime import _nrt_python, rtsys
 
 import fastgrad as fg
-from fastgrad._src.derivatives import prepared_calls
+from fastgrad._src.derivatives import transform_cache
 from fastgrad.errors import DifferentiationError
 from tests.derivatives.cases import PROGRAMS, REFUSED_TODAY, RIGHT
 from tests.derivatives.interpreted import array_positions, several_tangents
@@ -296,7 +296,7 @@ def test_later_calls_prepare_nothing_and_notice_what_has_changed(monkeypatch):
     check()
     with monkeypatch.context() as patch:
         for name in ("Snapshot", "bind_arguments", "wrapped_function", "type_of"):
-            patch.setattr(prepared_calls, name, None)
+            patch.setattr(transform_cache, name, None)
         check()
     monkeypatch.setitem(globals(), "SCALE", 5.0)
     check()
@@ -331,8 +331,8 @@ def test_calls_notice_changed_elements_of_arrays_and_changed_globals_of_compiled
     check(compiled, 51.0, 29.0)
     pair[0][0] = math.nan
     check(scaled_by_arrays, math.nan, math.nan)
-    first = prepared_calls._function_of(scaled_by_arrays, "vjp")
-    assert prepared_calls._function_of(scaled_by_arrays, "vjp") is first  # NaN is no change
+    first = transform_cache._function_of(scaled_by_arrays, "vjp")
+    assert transform_cache._function_of(scaled_by_arrays, "vjp") is first  # NaN is no change
 
 
 def test_pullbacks_have_the_arguments_and_random_draws_of_their_call():

@@ -12,10 +12,10 @@ import pytest
 from numba.extending import overload
 
 import fastgrad as fg
+from fastgrad._src.derivatives.codegen.extensions import Extensions
+from fastgrad._src.derivatives.codegen.inferred_overloads import called_functions
 from fastgrad._src.derivatives.frontend import typed_functions
 from fastgrad._src.derivatives.frontend.lowering import lower
-from fastgrad._src.derivatives.runtime.extensions import Extensions
-from fastgrad._src.derivatives.runtime.inferred_callees import called_functions
 
 WEIGHTS = np.array([2.0, 3.0])
 PAIR = (WEIGHTS, 1.0)

@@ -8,8 +8,8 @@ import numba
 from numba import types
 
 import fastgrad._src.derivatives
-from fastgrad._src.derivatives.code.text import text_of_code
 from fastgrad._src.derivatives.derivation import lowered_function
+from fastgrad._src.derivatives.output.text import text_of_code
 from fastgrad._src.derivatives.transform.reverse_mode import ReverseMode
 
 README = Path(fastgrad._src.derivatives.__file__).with_name("README.md").read_text(encoding="utf-8")

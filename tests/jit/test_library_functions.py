@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numba import types
 
-from fastgrad._src.derivatives.runtime.matrix_products import _add_matrix_product, add_product
+from fastgrad._src.derivatives.codegen.matrix_products import _add_matrix_product, add_product
 from fastgrad._src.jit.library_functions import njit_kept_on_disk
 from fastgrad._src.jit.numba_internals import codegen
 

@@ -14,10 +14,10 @@ import pytest
 from numba.core import analysis, dispatcher
 
 import fastgrad as fg
-from fastgrad._src.derivatives.runtime import chunks
-from fastgrad._src.derivatives.runtime.exceptional_exits import NativeLowering, ReleasingCompiler
-from fastgrad._src.derivatives.runtime.inferred_callees import inferred_callees
-from fastgrad._src.derivatives.runtime.jumps import DirectJumps, quick_liveness
+from fastgrad._src.derivatives.codegen import chunks
+from fastgrad._src.derivatives.codegen.exceptional_exits import NativeLowering, ReleasingCompiler
+from fastgrad._src.derivatives.codegen.inferred_overloads import inferred_callees
+from fastgrad._src.derivatives.codegen.text_pipeline import DirectJumps, quick_liveness
 from fastgrad._src.jit import dispatcher_cache as disk_cache
 from fastgrad._src.jit import exponential, numba_canaries, numba_features, ordered_sums
 from fastgrad._src.jit.numba_canaries import CANARIES, Feature
@@ -226,7 +226,7 @@ def test_numba_computes_lifetimes(without):
 
 
 def test_pipelines_are_those_of_numba(without):
-    from fastgrad._src.derivatives.runtime.compilation import DerivativeCompiler, LaneCompiler
+    from fastgrad._src.derivatives.codegen.compilation import DerivativeCompiler, LaneCompiler
     from fastgrad._src.jit.library_functions import _Compiler
 
     own = [DerivativeCompiler, LaneCompiler, ReleasingCompiler, _Compiler]

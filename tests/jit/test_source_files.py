@@ -50,7 +50,7 @@ def keys_that_change(folder, names, origins):
     ("origins", "others"),
     [
         (ORIGINS, ["_src/keras/losses/loss.py", "_src/data/dataset.py", "_src/custom_operations/elementwise.py"]),
-        (BUILDER, ["_src/kernels/math/circular.py", "_src/scalars/terms.py", "_src/derivatives/callees.py"]),
+        (BUILDER, ["_src/kernels/math/circular.py", "_src/scalars/terms.py", "_src/derivatives/outlined_functions.py"]),
     ],
     ids=["derivatives", "kernels"],
 )

@@ -5,8 +5,8 @@ import pytest
 
 import fastgrad as tf
 from fastgrad._src.core.operation import TABLE
-from fastgrad._src.kernels.movement import in_order
-from fastgrad._src.kernels.movement.in_order import in_row_major_order, is_view_of_shape
+from fastgrad._src.kernels.movement import memory_order
+from fastgrad._src.kernels.movement.memory_order import in_row_major_order, is_view_of_shape
 from fastgrad._src.kernels.runtime.thread_pool import compute_pool
 from fastgrad._src.ops import indexing
 
@@ -56,11 +56,11 @@ def all_are_large(monkeypatch):
     def set_limits():
         monkeypatch.setattr(indexing, "LEAST_MOVED_ELEMENTS", 1)
         for limit in ("LEAST_COPIED_ELEMENTS", "LEAST_ELEMENTS_OF_ROWS", "LEAST_ROW_ELEMENTS"):
-            monkeypatch.setattr(in_order, limit, 1)
-        in_order._copy_launches.cache_clear()
+            monkeypatch.setattr(memory_order, limit, 1)
+        memory_order._copy_launches.cache_clear()
 
     yield set_limits
-    in_order._copy_launches.cache_clear()
+    memory_order._copy_launches.cache_clear()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from fastgrad._src.derivatives.call_check import STATUSES
+from fastgrad._src.derivatives.package_check.compare import STATUSES
 
 FOLDER = Path(__file__).parent
 FIGURES = FOLDER / "figures.json"

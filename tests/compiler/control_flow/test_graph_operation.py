@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad._src.compiler.control_flow.graph_based_operation import MOST_VARIANTS_PER_OPERATION
 from fastgrad._src.compiler.control_flow.graph_operation import GraphOperation, StatefulCall
+from fastgrad._src.compiler.control_flow.subgraph_operation import MOST_VARIANTS_PER_OPERATION
 from fastgrad._src.compiler.graph.graph import validate
 from fastgrad._src.compiler.graph.interpret import GuardError
 from fastgrad._src.compiler.recording.record import Recording, TraceError

@@ -380,7 +380,6 @@ def random(tf):
             "contrast": [0.9, 0.2],
             "hue": [0.6],
             "saturation": [-0.1, 0.5],
-            "jpeg_quality": [9, 5],
         }
         for name, arguments in calls.items():
             function = getattr(image, f"{prefix}_{name}")

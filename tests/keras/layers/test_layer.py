@@ -9,7 +9,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad._src.core import settings_version
+from fastgrad._src.core import python_state_version
 
 layers = keras.layers
 
@@ -855,10 +855,10 @@ def test_calls_that_set_flags_to_the_same_have_no_settings_compared_again():
     calls = [lambda: model.predict(x, verbose=0), lambda: model.evaluate(x, x[:, :1], verbose=0)]
     for call in calls:
         call()
-    before = settings_version.change_count[0]
+    before = python_state_version.change_count[0]
     for call in calls:
         call()
-    assert settings_version.change_count[0] == before
+    assert python_state_version.change_count[0] == before
 
 
 @pytest.mark.parametrize(

@@ -516,7 +516,7 @@ LLVM = {
     **dict.fromkeys(["numpy.int64", "numpy.float64", "numpy.float32", "builtins.bool"], "conversion"),
     **dict.fromkeys(["Item", "TupleOf", "Subscript"], "item"),
     **dict.fromkeys(["({0} and {1})", "({0} or {1})", "({1} if {0} else {2})"], "condition"),
-    "fastgrad._src.derivatives.runtime.matrix_products.add_product": "numpy.dot",
+    "fastgrad._src.derivatives.codegen.matrix_products.add_product": "numpy.dot",
     **dict.fromkeys(["Attribute", "SizeAlong"], "numpy.reshape"),
     "Method": "methods of array",
     "Transposition": "numpy.linalg.solve",

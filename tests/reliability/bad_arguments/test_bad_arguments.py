@@ -10,12 +10,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from fastgrad._src.derivatives.codegen.code_expressions import Expressions
+from fastgrad._src.derivatives.codegen.code_functions import FUNCTION_RULES
 from fastgrad._src.derivatives.frontend import methods
 from fastgrad._src.derivatives.frontend.calls import RANDOM_DRAWS
 from fastgrad._src.derivatives.ir import special_functions
-from fastgrad._src.derivatives.numpy import array_functions, functions, products  # noqa: F401  # the import adds rules
-from fastgrad._src.derivatives.runtime.code_expressions import Expressions
-from fastgrad._src.derivatives.runtime.code_functions import FUNCTION_RULES
+from fastgrad._src.derivatives.numpy import (
+    elementwise_and_reductions,  # the import adds rules
+    joins_and_views,  # the import adds rules
+    products,  # noqa: F401  # the import adds rules
+)
 from fastgrad._src.jit.numba_features import PLAIN_VARIABLE
 from fastgrad._src.scalars.formulas import OPERATORS
 from tests.reliability.bad_arguments import worker
@@ -79,13 +83,13 @@ def test_so_does_the_derivative_that_numba_compiles(name, full, figure):
 
 
 def names_of(instructions):
-    """Returns the public names of operators and functions."""
+    """Returns the public names of operators and joins_and_views."""
     named = [each for each in instructions if hasattr(each, "__name__")]
     return {f"{(each.__module__ or '').lstrip('_')}.{each.__name__}" for each in named}
 
 
 def test_each_instruction_of_a_derivative_has_a_row_or_a_reason():
-    instructions = names_of([*functions.RULES, *OPERATORS, *RANDOM_DRAWS])
+    instructions = names_of([*joins_and_views.RULES, *OPERATORS, *RANDOM_DRAWS])
     excused = {name for names in ANYTHING.values() for name in names}
     assert not excused & set(ROWS)
     assert not excused - instructions
@@ -93,7 +97,9 @@ def test_each_instruction_of_a_derivative_has_a_row_or_a_reason():
 
 
 def test_each_method_of_a_container_has_a_row():
-    methods_of_arrays = {name for name, rule in array_functions.METHODS.items() if rule not in functions.RULES.values()}
+    methods_of_arrays = {
+        name for name, rule in elementwise_and_reductions.METHODS.items() if rule not in joins_and_views.RULES.values()
+    }
     rules = {**methods.RULES, "array": methods_of_arrays}
     assert {kind: set(names) for kind, names in METHODS.items()} == {kind: set(names) for kind, names in rules.items()}
 

@@ -23,8 +23,8 @@ from typing import Any
 import numba
 
 from fastgrad._src.commands.command_line import ends_quietly
-from fastgrad._src.derivatives.call_check import STATUSES, compare_derivatives_of_call
-from fastgrad._src.derivatives.recorded_calls import Call, CallRecorder, python_function_of
+from fastgrad._src.derivatives.package_check.compare import STATUSES, compare_derivatives_of_call
+from fastgrad._src.derivatives.package_check.record import Call, CallRecorder, python_function_of
 from fastgrad._src.jit.numba_internals import CPUDispatcher, DUFunc, GUFunc, JitClassType, parallel
 
 

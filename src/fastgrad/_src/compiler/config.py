@@ -15,7 +15,7 @@ from fastgrad._src.compiler.dispatch.background_compilation import (
 from fastgrad._src.compiler.dispatch.eager_execution import enable_op_determinism as _enable_op_determinism
 from fastgrad._src.compiler.dispatch.eager_execution import functions_run_eagerly as functions_run_eagerly
 from fastgrad._src.compiler.dispatch.eager_execution import run_functions_eagerly as run_functions_eagerly
-from fastgrad._src.core import settings_version as _mutation
+from fastgrad._src.core import python_state_version as _mutation
 from fastgrad._src.core.argument_checks import checked_flag as _checked_flag
 from fastgrad._src.core.argument_checks import checked_integer as _checked_integer
 from fastgrad._src.core.hooks import Hook as _Hook
@@ -26,7 +26,7 @@ from fastgrad._src.core.placement import device_named as _device_named
 from fastgrad._src.core.placement import get_default_device as get_default_device
 from fastgrad._src.core.placement import placement as _placement
 from fastgrad._src.core.placement import set_default_device as set_default_device
-from fastgrad._src.core.settings_version import TENSOR_FLOAT_32_SETTING as _TF32
+from fastgrad._src.core.python_state_version import TENSOR_FLOAT_32_SETTING as _TF32
 from fastgrad._src.jit.processors import default_threads as _default_threads
 from fastgrad._src.jit.progress import set_compile_messages as set_compile_messages
 from fastgrad._src.kernels.runtime.thread_pool import compute_pool as _compute_pool

@@ -17,7 +17,7 @@ from fastgrad._src.core.operation import LARGE
 from fastgrad._src.core.recording import recorders
 from fastgrad._src.core.result_rules import ArraySpec
 from fastgrad._src.jit.jit_switch import compiling_threads
-from fastgrad._src.kernels.movement.in_order import copy_by_kernel, run_in_memory_order
+from fastgrad._src.kernels.movement.memory_order import copy_by_kernel, run_in_memory_order
 from fastgrad._src.kernels.runtime.copies_and_jumps import copy_launches
 from fastgrad._src.kernels.runtime.eager_launch import is_work_for_pool, run_on_thread_pool
 from fastgrad._src.kernels.runtime.launch import Launches

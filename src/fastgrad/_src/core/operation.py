@@ -212,7 +212,7 @@ class Operation:
         code = self.lowering.elementwise.code
         return gradient_of(self.name, code, TABLE) if isinstance(code, ScalarOperation) and code.partials else None
 
-    # What the functions of a user's operation reach (``Snapshot``, derivatives/functions/functions.py).
+    # What the functions of a user's operation reach (``Snapshot``, derivatives/functions/snapshot.py).
     reached: Any = None
 
     @property
@@ -232,8 +232,8 @@ class Operation:
             OutOfMemoryError: a result is too large for memory, or for NumPy's sizes.
         """
         active = recorders.active
-        if active and active[0]._forward is not None:
-            known = active[0]._forward.result(self, inputs, attributes, active)
+        if active and active[0]._prediction is not None:
+            known = active[0]._prediction.result(self, inputs, attributes, active)
             if known is not None:
                 return known
         token = set_float_errors(QUIET)
@@ -370,8 +370,8 @@ class Unary(Operation):
             return Operation.__call__(self, x)
         # The rest is ``Operation.__call__`` without its loops, for speed.
         active = recorders.active
-        if active and active[0]._forward is not None:
-            known = active[0]._forward.result(self, (x,), {}, active)
+        if active and active[0]._prediction is not None:
+            known = active[0]._prediction.result(self, (x,), {}, active)
             if known is not None:
                 return known
         token = set_float_errors(QUIET)
@@ -413,8 +413,8 @@ class Binary(Operation):
                 raise refusal
             return Operation.__call__(self, x, y)
         active = recorders.active
-        if active and active[0]._forward is not None:
-            known = active[0]._forward.result(self, (x, y), {}, active)
+        if active and active[0]._prediction is not None:
+            known = active[0]._prediction.result(self, (x, y), {}, active)
             if known is not None:
                 return known
         token = set_float_errors(QUIET)

@@ -26,12 +26,12 @@ class Recorder:
         is_trial_run: whether the run only serves the recording, and must have no lasting effects.
         defers: whether operations ask the recorder for their results, before they run (see deferral.py).
         is_for_file: whether the program is for a file, which can't hold calls of Python.
-        _forward: what operations ask for their results before they run, if the recorder is a tape (see repeated_forward.py).
+        _prediction: what operations ask for their results before they run, if the recorder is a tape (see repeated_forward.py).
     """
 
     records_state = False
     is_for_file = False
-    _forward: Any = None
+    _prediction: Any = None
     control_flow_recorder: Any = None
     is_trial_run = False
     defers = False
@@ -82,7 +82,7 @@ class Recorder:
         """
 
     def on_dependency(self, reached: Any) -> None:
-        """Reports what the functions of a user's operation reach, a ``Snapshot`` of derivatives/functions/functions.py."""
+        """Reports what the functions of a user's operation reach, a ``Snapshot`` of derivatives/functions/snapshot.py."""
 
     def generator_of(self, seed: int | None, make: Callable[[int, Any], Any]) -> Any:
         """Returns the generator of the next operation, which ``make`` may make of its seed and that of the function.

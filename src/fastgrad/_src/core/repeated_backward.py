@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad._src.core.backward import TapeEntry, backward_pass
+from fastgrad._src.core.call_signature import Attributes, Layout, are_equal, known_attributes, layout_of
 from fastgrad._src.core.dispatch import dispatchers
 from fastgrad._src.core.hooks import Hook, module_of
-from fastgrad._src.core.known_calls import Attributes, Layout, are_equal, known_attributes, layout_of
 from fastgrad._src.core.operation import TABLE
+from fastgrad._src.core.python_state_version import settings_now
 from fastgrad._src.core.recording import recorders
-from fastgrad._src.core.repeated_forward import ForwardPass, Pass, Timing, forward_passes
-from fastgrad._src.core.settings_version import settings_now
+from fastgrad._src.core.repeated_forward import ForwardPass, StepPrediction, Timing, forward_passes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.jit.jit_switch import compiling_threads
 
@@ -274,7 +274,7 @@ def gradients_of_tape(
     entries: list[TapeEntry],
     targets: list[Tensor],
     keys: list[list[int]],
-    forward: Pass | None = None,
+    forward: StepPrediction | None = None,
     timing: Timing | None = None,
 ) -> list[Any]:
     """Returns what ``backward_pass`` returns for weights of ones, by a program if the structure has one.

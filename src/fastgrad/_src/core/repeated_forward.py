@@ -18,12 +18,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad._src.core.backward import TapeEntry
+from fastgrad._src.core.call_signature import Attributes, Layout, are_equal, has_layout
 from fastgrad._src.core.dispatch import dispatchers
 from fastgrad._src.core.hooks import Hook, module_of
-from fastgrad._src.core.known_calls import Attributes, Layout, are_equal, has_layout
 from fastgrad._src.core.operation import Operation
+from fastgrad._src.core.python_state_version import settings_now
 from fastgrad._src.core.recording import call_unrecorded, recorders
-from fastgrad._src.core.settings_version import settings_now
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable
 
@@ -134,14 +134,14 @@ class ForwardPass:
         self._misses = 0
         self._seconds: tuple[list[float], list[float]] = [], []  # of passes without programs, and with
 
-    def pass_of(self, tape: Any) -> Pass | None:
+    def prediction_of(self, tape: Any) -> StepPrediction | None:
         """Returns the pass of a new tape that begins with the first call."""
         if not self.is_timed:
-            return Follower(self)
+            return FollowingPrediction(self)
         without, with_programs = self._seconds
         has_programs = len(with_programs) < len(without)
         tape._timing = Timing(self, has_programs, perf_counter())
-        return Follower(self) if has_programs else None
+        return FollowingPrediction(self) if has_programs else None
 
     def note_time(self, has_programs: bool, seconds: float) -> None:
         """Takes the time of a pass; drops the programs if they turn out to save none."""
@@ -178,7 +178,7 @@ class Timing(NamedTuple):
             self.forward_pass.note_time(self.has_programs, perf_counter() - self.begin)
 
 
-class Pass:
+class StepPrediction:
     """The base of what a tape's operations ask before they run, and what the tape tells afterwards."""
 
     __slots__ = ()
@@ -210,7 +210,7 @@ class Pass:
         """Reports the structure of the tape, and its tensors."""
 
 
-class _Beginning(Pass):
+class _UndecidedPrediction(StepPrediction):
     """What the first call of a tape asks, which decides what pass comes."""
 
     __slots__ = ()
@@ -220,10 +220,10 @@ class _Beginning(Pass):
     ) -> Any:
         tape = active[0]
         if len(active) != 1 or dispatchers:
-            tape._forward = None
+            tape._prediction = None
             return None
-        tape._forward = known_pass = forward_passes.pass_of(tape, operation, inputs)
-        return None if known_pass is None else known_pass.result(operation, inputs, attributes, active)
+        tape._prediction = prediction = forward_passes.prediction_of(tape, operation, inputs)
+        return None if prediction is None else prediction.result(operation, inputs, attributes, active)
 
     def on_operation(
         self,
@@ -234,15 +234,15 @@ class _Beginning(Pass):
         tape: Any,
     ) -> None:
         """Does the same after a first call that did not ask: a slice of a variable."""
-        tape._forward = known_pass = forward_passes.pass_of(tape, operation, inputs)
-        if known_pass is not None:
-            known_pass.on_operation(operation, inputs, outputs, attributes, tape)
+        tape._prediction = prediction = forward_passes.prediction_of(tape, operation, inputs)
+        if prediction is not None:
+            prediction.on_operation(operation, inputs, outputs, attributes, tape)
 
 
-BEGINNING = _Beginning()
+UNDECIDED = _UndecidedPrediction()
 
 
-class Follower(Pass):
+class FollowingPrediction(StepPrediction):
     """A pass that is compared with a known order.
 
     Args:
@@ -303,7 +303,7 @@ class Follower(Pass):
         calls, position, active = self._forward_pass.calls, self._position, recorders.active
         if self._running is None and position < len(calls) and calls[position].layouts is not None and active:
             self.result(operation, inputs, attributes, active)  # it did not ask: a slice of a variable
-            if tape._forward is None:
+            if tape._prediction is None:
                 return
         call, self._running = self._running, None
         if call is None or operation is not call.operation or len(outputs) != len(call.outputs):
@@ -348,7 +348,7 @@ class Follower(Pass):
 
     def _leave(self, tape: Any) -> None:
         """Lets all further calls run."""
-        tape._forward = None
+        tape._prediction = None
         self._forward_pass.note_end(False)
 
 
@@ -371,7 +371,7 @@ class NotedCall(NamedTuple):
     is_tracked: bool
 
 
-class _Notes(Pass):
+class _NotingPrediction(StepPrediction):
     """A pass whose calls are kept."""
 
     __slots__ = ("_calls", "_untaped_bytes", "_variables")
@@ -398,7 +398,7 @@ class _Notes(Pass):
         if not is_tracked or operation.gradient is None:
             self._untaped_bytes += sum([y._array.size * y._array.dtype.itemsize for y in outputs])
         if len(self._calls) > MOST_CALLS or self._untaped_bytes > MOST_UNTAPED_BYTES:
-            tape._forward = None
+            tape._prediction = None
 
     def end(self, structure: Any, tensors: Sequence[Tensor], entries: list[TapeEntry]) -> None:
         """Makes programs of the calls if the structure came often enough in a row."""
@@ -427,18 +427,18 @@ class _ForwardPasses:
         """Lets the calls of the next passes be kept: one of them may get programs."""
         self._notes_left, self.are_expected = MOST_NOTED_PASSES, True
 
-    def pass_of(self, tape: Any, operation: Operation, inputs: tuple[Tensor, ...]) -> Pass | None:
+    def prediction_of(self, tape: Any, operation: Operation, inputs: tuple[Tensor, ...]) -> StepPrediction | None:
         """Returns the pass of a tape with this first call; None if it neither follows nor is noted."""
         forward_pass = self._by_beginning.get(_beginning_of(operation, inputs))
         if forward_pass is not None:
             if forward_pass.settings == settings_now():
-                return forward_pass.pass_of(tape)
+                return forward_pass.prediction_of(tape)
             self.remove(forward_pass)
         if self._notes_left <= 0:
             self.are_expected, self._in_a_row = bool(self._by_beginning), {}
             return None
         self._notes_left -= 1
-        return _Notes()
+        return _NotingPrediction()
 
     def count_in_a_row(self, beginning: Any, structure: Any) -> int:
         """Returns how many noted passes with this beginning had this structure, up to now and in a row."""

@@ -15,7 +15,7 @@ from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.malloc_tuning import after_step
 from fastgrad._src.core.operation import TABLE, Form, JointGradient, Operation
 from fastgrad._src.core.repeated_backward import gradients_of_tape
-from fastgrad._src.core.repeated_forward import BEGINNING, Pass, Timing, forward_passes
+from fastgrad._src.core.repeated_forward import UNDECIDED, StepPrediction, Timing, forward_passes
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, constant_tensor
 from fastgrad._src.core.variable import Variable, stands_for_variable
 from fastgrad._src.jit.user_lines import warn
@@ -64,7 +64,7 @@ class GradientTape(recording.Recorder):
 
     def _clear(self) -> None:
         self._entries: list[TapeEntry] = []
-        self._forward: Pass | None = None
+        self._prediction: StepPrediction | None = None
         self._timing: Timing | None = None
         # Ids are safe as keys: entries, reads and watched tensors keep their objects alive.
         self._tracked: set[int] = set()
@@ -78,8 +78,8 @@ class GradientTape(recording.Recorder):
         self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
     ) -> None:
         """Keeps the operation if it has a gradient and an input is watched or depends on a watched tensor."""
-        if self._forward is not None:
-            self._forward.on_operation(operation, inputs, outputs, attributes, self)
+        if self._prediction is not None:
+            self._prediction.on_operation(operation, inputs, outputs, attributes, self)
         if operation.gradient is None:
             return
         tracked = self._tracked
@@ -117,7 +117,7 @@ class GradientTape(recording.Recorder):
         recording.start(self)
         self._recording = self._entered = True
         if forward_passes.are_expected and not self._tracked and recording.recorders.active == (self,):
-            self._forward = BEGINNING
+            self._prediction = UNDECIDED
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -246,7 +246,7 @@ class GradientTape(recording.Recorder):
         self._pause_unless_persistent()
         if weights is None:
             keys = self._ids_of_sources(flat_sources, targets)
-            gradients = gradients_of_tape(self._entries, targets, keys, self._forward, self._timing)
+            gradients = gradients_of_tape(self._entries, targets, keys, self._prediction, self._timing)
             self._timing = None
         else:
             gradients = self._backward(self._entries, targets, flat_sources, weights)

@@ -33,7 +33,7 @@ from fastgrad._src.custom_operations.array_step import ArrayStep
 from fastgrad._src.custom_operations.core_signature import GufuncSignature
 from fastgrad._src.custom_operations.derived_kernel import DerivedKernel, dims_text
 from fastgrad._src.custom_operations.formula import promoted_dtype
-from fastgrad._src.derivatives.functions.functions import Snapshot, UserFunction, python_function, unique_name
+from fastgrad._src.derivatives.functions.snapshot import Snapshot, UserFunction, python_function, unique_name
 from fastgrad._src.jit.locks import new_rlock
 from fastgrad._src.kernels.runtime.launch import Launches, Spec
 from fastgrad._src.ops.batching import BatchArg

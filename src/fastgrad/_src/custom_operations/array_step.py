@@ -20,7 +20,7 @@ from fastgrad._src.custom_operations.native_step import (
     run_natively,
     with_python_callees,
 )
-from fastgrad._src.derivatives.functions.functions import python_function
+from fastgrad._src.derivatives.functions.snapshot import python_function
 from fastgrad._src.jit.jit_switch import jit_is_disabled
 from fastgrad._src.kernels.runtime.launch import Input, Launch, Launches, Output, Spec
 from fastgrad._src.ops.kernel_launches import cached_launches

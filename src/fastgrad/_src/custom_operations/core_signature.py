@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastgrad._src.core.errors import InvalidArgumentError
-from fastgrad._src.derivatives.functions.functions import python_function
+from fastgrad._src.derivatives.functions.snapshot import python_function
 from fastgrad._src.jit.bytecode import first_access
 
 Dims = tuple["str | int", ...]

@@ -42,7 +42,7 @@ from fastgrad._src.custom_operations.symbols import (
     trace_of_symbols,
 )
 from fastgrad._src.custom_operations.tracer import trace
-from fastgrad._src.derivatives.functions.functions import Snapshot, UserFunction, python_function, unique_name
+from fastgrad._src.derivatives.functions.snapshot import Snapshot, UserFunction, python_function, unique_name
 from fastgrad._src.jit.body import digest
 from fastgrad._src.jit.generated_source import function_from_source
 from fastgrad._src.jit.locks import new_rlock

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.derivatives.functions.dispatchers import dispatcher_of_copy, import_numba, numba_with_compiler
-from fastgrad._src.derivatives.functions.functions import (
+from fastgrad._src.derivatives.functions.snapshot import (
     compile_error,
     globals_and_closure_values,
     is_user_function,

@@ -23,7 +23,7 @@ from fastgrad._src.custom_operations.native_step import (
     with_python_callees,
 )
 from fastgrad._src.custom_operations.scalar_kernel import result_dtype, scalar_kernel
-from fastgrad._src.derivatives.functions.functions import Snapshot
+from fastgrad._src.derivatives.functions.snapshot import Snapshot
 from fastgrad._src.jit.jit_switch import jit_is_disabled
 from fastgrad._src.kernels.elementwise.elementwise import Operands
 from fastgrad._src.kernels.runtime.launch import Launches, Spec

@@ -35,7 +35,7 @@ from fastgrad._src.custom_operations.symbols import (
     term_of,
     trace_of_symbols,
 )
-from fastgrad._src.derivatives.functions.functions import (
+from fastgrad._src.derivatives.functions.snapshot import (
     globals_and_closure_values,
     has_fixed_types,
     has_own_adjoint,

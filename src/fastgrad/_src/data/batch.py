@@ -13,10 +13,10 @@ from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.errors import DataLossError, InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor, tensor_of_data
 from fastgrad._src.data.columns import stack_composites
+from fastgrad._src.data.element_spec import packer
 from fastgrad._src.data.node import Chunk, Failure
 from fastgrad._src.data.ragged_rows import ragged_stack
 from fastgrad._src.data.rows import Indices
-from fastgrad._src.data.structure import packer
 
 
 def stack_elements(elements: list[Any], ragged: Sequence[Any] = ()) -> Any:

@@ -16,8 +16,8 @@ from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.core.tensor_spec import TensorSpec
 from fastgrad._src.data import grouping
 from fastgrad._src.data.compiling import call_with_element
+from fastgrad._src.data.element_spec import packer
 from fastgrad._src.data.pipeline import Pipeline
-from fastgrad._src.data.structure import packer
 from fastgrad._src.ops.arguments import as_python_int
 
 if TYPE_CHECKING:

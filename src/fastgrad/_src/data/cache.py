@@ -20,9 +20,9 @@ from fastgrad._src.core.errors import DataLossError, NotFoundError
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.tensor_spec import TensorSpec
+from fastgrad._src.data.element_spec import packer
 from fastgrad._src.data.node import UNKNOWN, Chunk, Failure, Node, Stage, value_or_raise
 from fastgrad._src.data.ordering import ItemStage
-from fastgrad._src.data.structure import packer
 from fastgrad._src.files.formats.json_text import parse_json
 
 ELEMENTS_PER_FILE = 1024  # elements in a file

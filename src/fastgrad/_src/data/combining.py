@@ -10,9 +10,9 @@ import numpy as np
 from fastgrad._src.core import nest
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import convert_to_tensor
+from fastgrad._src.data.element_spec import map_leaves
 from fastgrad._src.data.node import INFINITE, UNKNOWN, Chunk, Failure, Node, RandomStage, value_or_raise
 from fastgrad._src.data.rows import ZippedRows
-from fastgrad._src.data.structure import map_leaves
 
 
 class Zipped(Node):

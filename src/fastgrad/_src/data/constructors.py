@@ -13,9 +13,9 @@ from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.core.tensor_spec import TensorSpec
 from fastgrad._src.data import cache, combining, files, sources
+from fastgrad._src.data.element_spec import is_dataset, packer, to_element
 from fastgrad._src.data.node import Node
 from fastgrad._src.data.pipeline import Pipeline
-from fastgrad._src.data.structure import is_dataset, packer, to_element
 from fastgrad._src.ops.arguments import as_python_int
 
 if TYPE_CHECKING:

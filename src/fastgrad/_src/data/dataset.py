@@ -18,12 +18,12 @@ from fastgrad._src.data import cache, combining, ordering, prefetch, transformat
 from fastgrad._src.data.batching import DatasetBatching
 from fastgrad._src.data.compiling import TracedFunction
 from fastgrad._src.data.constructors import DatasetConstructors, random_order_key
+from fastgrad._src.data.element_spec import DatasetSpec, checked_next_state, numpy_element, to_element
 from fastgrad._src.data.ignoring import IgnoringErrors
 from fastgrad._src.data.iterator import Iterator, NumpyIterator
 from fastgrad._src.data.node import INFINITE, UNKNOWN, Node, value_or_raise
 from fastgrad._src.data.options import Options, WithOptions, pipeline_options
 from fastgrad._src.data.resampling import Resampled
-from fastgrad._src.data.structure import DatasetSpec, checked_next_state, numpy_element, to_element
 from fastgrad._src.jit.processors import default_threads
 from fastgrad._src.ops.arguments import as_python_int
 

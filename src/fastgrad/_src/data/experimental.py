@@ -14,6 +14,7 @@ from fastgrad._src.data.dataset import AUTOTUNE as AUTOTUNE
 from fastgrad._src.data.dataset import INFINITE_CARDINALITY as INFINITE_CARDINALITY
 from fastgrad._src.data.dataset import UNKNOWN_CARDINALITY as UNKNOWN_CARDINALITY
 from fastgrad._src.data.dataset import Dataset, checked_dataset
+from fastgrad._src.data.element_spec import map_leaves, spec_of, to_element
 from fastgrad._src.data.example_records import TFRecordWriter as TFRecordWriter
 from fastgrad._src.data.example_records import make_batched_features_dataset as make_batched_features_dataset
 from fastgrad._src.data.example_records import parse_example_dataset as parse_example_dataset
@@ -31,7 +32,6 @@ from fastgrad._src.data.options import ThreadingOptions as ThreadingOptions
 from fastgrad._src.data.readers import CsvDataset as CsvDataset
 from fastgrad._src.data.readers import ParquetDataset as ParquetDataset
 from fastgrad._src.data.readers import make_csv_dataset as make_csv_dataset
-from fastgrad._src.data.structure import map_leaves, spec_of, to_element
 from fastgrad._src.data.to_device import copy_to_device as copy_to_device
 from fastgrad._src.data.to_device import prefetch_to_device as prefetch_to_device
 from fastgrad._src.ops.arguments import as_python_int

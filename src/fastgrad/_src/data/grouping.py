@@ -28,9 +28,7 @@ from fastgrad._src.data.batch import (
 )
 from fastgrad._src.data.columns import row, rows_of_leaf
 from fastgrad._src.data.compiling import TracedFunction, call_traced_with_element
-from fastgrad._src.data.node import INFINITE, UNKNOWN, Chunk, Failure, Node, Stage, catching_failures
-from fastgrad._src.data.sparse_rows import stack_as_sparse
-from fastgrad._src.data.structure import (
+from fastgrad._src.data.element_spec import (
     DatasetSpec,
     batched_spec,
     map_leaves,
@@ -39,6 +37,8 @@ from fastgrad._src.data.structure import (
     row_spec,
     spec_of,
 )
+from fastgrad._src.data.node import INFINITE, UNKNOWN, Chunk, Failure, Node, Stage, catching_failures
+from fastgrad._src.data.sparse_rows import stack_as_sparse
 from fastgrad._src.data.transformations import checked_function, node_of
 from fastgrad._src.structures.extension_types.extension_type import ExtensionTypeSpec
 

@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
+from fastgrad._src.data.element_spec import spec_of
 from fastgrad._src.data.node import Failure, Node, Stage
-from fastgrad._src.data.structure import spec_of
 from fastgrad._src.data.transformations import common_spec
 from fastgrad._src.jit.user_lines import warn
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad._src.core.errors import InvalidArgumentError, OutOfRangeError
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
-from fastgrad._src.data.structure import map_leaves, spec_of
+from fastgrad._src.data.element_spec import map_leaves, spec_of
 
 
 class Optional:

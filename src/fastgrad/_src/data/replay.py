@@ -23,7 +23,7 @@ from fastgrad._src.core.placement import device_of, run_on_host
 from fastgrad._src.core.recording import call_unrecorded
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable
-from fastgrad._src.data.structure import packer
+from fastgrad._src.data.element_spec import packer
 from fastgrad._src.ops.default_generators import default_states
 
 

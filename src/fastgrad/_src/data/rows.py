@@ -11,7 +11,7 @@ from fastgrad._src.core.dtypes import DType
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.tensor_spec import TensorSpec
 from fastgrad._src.data.columns import row, tensor_of_rows
-from fastgrad._src.data.structure import packer
+from fastgrad._src.data.element_spec import packer
 
 Indices = Any
 """Row numbers: a ``range`` of step 1 if they are consecutive, else an int64 array."""

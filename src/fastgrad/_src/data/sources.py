@@ -17,10 +17,10 @@ from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.core.tensor_spec import TensorSpec
 from fastgrad._src.data.columns import rows_of_composite
+from fastgrad._src.data.element_spec import map_leaves, spec_of
 from fastgrad._src.data.node import INFINITE, Chunk, Failure, Node, RandomStage
 from fastgrad._src.data.prefetch import close_iterator
 from fastgrad._src.data.rows import ArrayRows, RangeRows
-from fastgrad._src.data.structure import map_leaves, spec_of
 
 
 class RowSource(Node):

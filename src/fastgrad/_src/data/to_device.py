@@ -9,9 +9,9 @@ from fastgrad._src.core import nest
 from fastgrad._src.core.placement import device_named
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.data.dataset import Dataset, checked_buffer_size, checked_dataset
+from fastgrad._src.data.element_spec import packer
 from fastgrad._src.data.node import Node, Stage, value_or_raise
 from fastgrad._src.data.prefetch import prefetch_if_slow
-from fastgrad._src.data.structure import packer
 
 
 class OnDevice(Stage):

@@ -18,9 +18,9 @@ from fastgrad._src.data.compiling import (
     call_traced_with_element,
     call_with_element,
 )
+from fastgrad._src.data.element_spec import checked_next_state, map_leaves, placeholder, result_element, spec_of
 from fastgrad._src.data.node import Failure, Node, Stage, catching_failures
 from fastgrad._src.data.prefetch import map_in_parallel
-from fastgrad._src.data.structure import checked_next_state, map_leaves, placeholder, result_element, spec_of
 from fastgrad._src.ops.python_function import sample_results
 
 VALUE_REFUSAL_ERRORS = (ArithmeticError, LookupError, ValueError, InvalidArgumentError, NotFoundError)

@@ -12,8 +12,7 @@ import numba
 from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
-from fastgrad._src.derivatives.code.text import term_text
-from fastgrad._src.derivatives.frontend.call_rules import (
+from fastgrad._src.derivatives.frontend.adjoint_calls import (
     FunctionRule,
     TypedRule,
     Types,
@@ -28,6 +27,7 @@ from fastgrad._src.derivatives.frontend.typed_functions import typed_function
 from fastgrad._src.derivatives.functions.parameters import wrapped_function
 from fastgrad._src.derivatives.ir.call_rules import CallRule
 from fastgrad._src.derivatives.ir.operands import Constant, zero_text
+from fastgrad._src.derivatives.output.text import term_text
 from fastgrad._src.derivatives.transforms import pullback
 from fastgrad._src.jit.numba_internals import CFunc, Dispatcher, NumbaError
 

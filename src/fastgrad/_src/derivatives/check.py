@@ -15,16 +15,8 @@ from typing import Any, Literal, NamedTuple
 import numba
 import numpy as np
 
-from fastgrad._src.derivatives.functions.argument_types import check_types, cotangent_type_of, is_differentiable
-from fastgrad._src.derivatives.functions.parameters import (
-    is_variadic,
-    parameter_positions,
-    with_fixed_parameters,
-    wrapped_function,
-)
-from fastgrad._src.derivatives.prepared_calls import copies, map_list, result_leaves, type_of
-from fastgrad._src.derivatives.runtime.random_states import copy_of_states, drawing_from
-from fastgrad._src.derivatives.runtime.record_fields import (
+from fastgrad._src.derivatives.codegen.random_states import copy_of_states, drawing_from
+from fastgrad._src.derivatives.codegen.record_fields import (
     LISTS,
     State,
     field_of,
@@ -32,6 +24,14 @@ from fastgrad._src.derivatives.runtime.record_fields import (
     instances_with_state,
     is_instance,
 )
+from fastgrad._src.derivatives.functions.argument_types import check_types, cotangent_type_of, is_differentiable
+from fastgrad._src.derivatives.functions.parameters import (
+    is_variadic,
+    parameter_positions,
+    with_fixed_parameters,
+    wrapped_function,
+)
+from fastgrad._src.derivatives.transform_cache import copies, map_list, result_leaves, type_of
 from fastgrad._src.derivatives.transforms import forward_dispatcher, pullback
 from fastgrad._src.jit.numba_internals import dispatcher
 

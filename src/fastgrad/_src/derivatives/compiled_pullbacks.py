@@ -10,9 +10,9 @@ from numba import types
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
 from fastgrad._src.derivatives.functions.argument_types import has_random_generator, is_differentiable
-from fastgrad._src.derivatives.functions.functions import draws_random_numbers
 from fastgrad._src.derivatives.functions.numba_types import WITHOUT_MEMORY, leaf_types, number_type
 from fastgrad._src.derivatives.functions.parameters import parameter_names, wrapped_function
+from fastgrad._src.derivatives.functions.snapshot import draws_random_numbers
 from fastgrad._src.jit.generated_source import generated_function
 from fastgrad._src.jit.numba_internals import cgutils, cpu_target, errors, signature
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
 from fastgrad._src.derivatives.analysis.searches import find_searches
-from fastgrad._src.derivatives.callees import function_to_compile, tangents_of
 from fastgrad._src.derivatives.frontend.lowering import Lowering, lower, lowering_of
 from fastgrad._src.derivatives.frontend.splicing import Spliced
 from fastgrad._src.derivatives.functions.argument_types import (
@@ -21,6 +20,7 @@ from fastgrad._src.derivatives.functions.argument_types import (
 from fastgrad._src.derivatives.functions.options import Options
 from fastgrad._src.derivatives.functions.parameters import Types, parameter_names, wrapped_function
 from fastgrad._src.derivatives.ir.representation import Function
+from fastgrad._src.derivatives.outlined_functions import function_to_compile, tangents_of
 from fastgrad._src.derivatives.transform.forward_mode import ForwardMode
 from fastgrad._src.derivatives.transform.parallel_loops import outline_parallel_loops
 from fastgrad._src.derivatives.transform.reverse_mode import ReverseMode

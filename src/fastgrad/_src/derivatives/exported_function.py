@@ -12,7 +12,6 @@ import numba
 import numpy as np
 from numba import types
 
-from fastgrad._src.derivatives.functions.functions import compile_error, draws_random_numbers
 from fastgrad._src.derivatives.functions.numba_types import number_or_array, number_type
 from fastgrad._src.derivatives.functions.parameters import (
     Types,
@@ -22,7 +21,8 @@ from fastgrad._src.derivatives.functions.parameters import (
     unused_name,
     wrapped_function,
 )
-from fastgrad._src.derivatives.prepared_calls import result_leaves as leaves_of
+from fastgrad._src.derivatives.functions.snapshot import compile_error, draws_random_numbers
+from fastgrad._src.derivatives.transform_cache import result_leaves as leaves_of
 from fastgrad._src.derivatives.transforms import pullback, second_pullback
 from fastgrad._src.jit.generated_source import generated_function, name_in_source
 from fastgrad._src.jit.numba_internals import Dispatcher, as_dtype, cpu_target, errors

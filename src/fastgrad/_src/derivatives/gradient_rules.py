@@ -10,16 +10,16 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
-from fastgrad._src.derivatives.code import tree as code
-from fastgrad._src.derivatives.code.text import term_text
 from fastgrad._src.derivatives.derivation import Form, lowered_function, written_positions
 from fastgrad._src.derivatives.functions.argument_types import has_random_generator, is_differentiable
-from fastgrad._src.derivatives.functions.functions import draws_random_numbers
 from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.functions.parameters import Types, parameter_names, place, wrapped_function
+from fastgrad._src.derivatives.functions.snapshot import draws_random_numbers
 from fastgrad._src.derivatives.ir.call_rules import CallRule
 from fastgrad._src.derivatives.ir.operands import Constant, leaf_types_of, zero_text
 from fastgrad._src.derivatives.ir.representation import Function
+from fastgrad._src.derivatives.output import tree as code
+from fastgrad._src.derivatives.output.text import term_text
 from fastgrad._src.derivatives.transforms import (
     forward_dispatcher,
     grad,

@@ -13,6 +13,7 @@ from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.adjoints import OwnAdjoint, read_only
+from fastgrad._src.derivatives.codegen.compilation import DerivedDispatcher
 from fastgrad._src.derivatives.frontend.typed_functions import typed_function
 from fastgrad._src.derivatives.functions.argument_types import is_differentiable
 from fastgrad._src.derivatives.functions.numba_types import number_type
@@ -25,7 +26,6 @@ from fastgrad._src.derivatives.functions.parameters import (
     wrapped_function,
 )
 from fastgrad._src.derivatives.matrices import jacobian
-from fastgrad._src.derivatives.runtime.compilation import DerivedDispatcher
 from fastgrad._src.derivatives.transforms import forward_dispatcher, pullback
 from fastgrad._src.jit.generated_source import generated_function, name_in_source
 from fastgrad._src.jit.numba_internals import Dispatcher, NumbaError

@@ -12,6 +12,10 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
+from fastgrad._src.derivatives.codegen.compilation import DerivedDispatcher
+from fastgrad._src.derivatives.codegen.random_states import functions_of_states
+from fastgrad._src.derivatives.codegen.record_fields import field_of
+from fastgrad._src.derivatives.codegen.tape_memory import may_share_memory
 from fastgrad._src.derivatives.compiled_pullbacks import copy_text
 from fastgrad._src.derivatives.compiled_transforms import offer_derivative
 from fastgrad._src.derivatives.functions.argument_types import (
@@ -21,7 +25,6 @@ from fastgrad._src.derivatives.functions.argument_types import (
     is_list,
     specialize,
 )
-from fastgrad._src.derivatives.functions.functions import draws_random_numbers
 from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.functions.parameters import (
     Types,
@@ -33,10 +36,7 @@ from fastgrad._src.derivatives.functions.parameters import (
     stub_of,
     wrapped_function,
 )
-from fastgrad._src.derivatives.runtime.compilation import DerivedDispatcher
-from fastgrad._src.derivatives.runtime.random_states import functions_of_states
-from fastgrad._src.derivatives.runtime.record_fields import field_of
-from fastgrad._src.derivatives.runtime.tape_memory import may_share_memory
+from fastgrad._src.derivatives.functions.snapshot import draws_random_numbers
 from fastgrad._src.derivatives.transforms import (
     DerivativeOfAnyNumber,
     forward_dispatcher,
@@ -68,10 +68,10 @@ def _matrix_dispatcher(
     names = [f"a_{name}" for name in parameter_names(python_function)]  # no other name of the text starts so
 
     def derive(argument_types: Types) -> FunctionType:
-        from fastgrad._src.derivatives.code.text import term_text
         from fastgrad._src.derivatives.derivation import lowered_function, written_positions
-        from fastgrad._src.derivatives.frontend.call_rules import tuple_text
+        from fastgrad._src.derivatives.frontend.adjoint_calls import tuple_text
         from fastgrad._src.derivatives.ir.operands import Constant
+        from fastgrad._src.derivatives.output.text import term_text
         from fastgrad._src.derivatives.transform.forward_mode import tangents_per_run
 
         argument_types = specialize(f, argument_types, positions, owner).types

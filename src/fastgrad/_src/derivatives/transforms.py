@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
 
-from fastgrad._src.derivatives.code.tree import item, tuple_of
+from fastgrad._src.derivatives.codegen.compilation import DerivativeCompiler, DerivedDispatcher, LaneCompiler
 from fastgrad._src.derivatives.compiled_transforms import (
     offer_derivative,
     offer_gradient,
@@ -28,8 +28,8 @@ from fastgrad._src.derivatives.functions.parameters import (
     with_fixed_parameters,
     wrapped_function,
 )
-from fastgrad._src.derivatives.prepared_calls import PreparedPullback, PreparedTangent, bind_arguments
-from fastgrad._src.derivatives.runtime.compilation import DerivativeCompiler, DerivedDispatcher, LaneCompiler
+from fastgrad._src.derivatives.output.tree import item, tuple_of
+from fastgrad._src.derivatives.transform_cache import PreparedPullback, PreparedTangent, bind_arguments
 from fastgrad._src.scalars.formulas import Term
 
 

@@ -21,10 +21,10 @@ from fastgrad._src.core.tensor_spec import TensorSpec
 from fastgrad._src.data import cache, combining, grouping, ordering, prefetch, to_device, transformations
 from fastgrad._src.data.batch import row_groups
 from fastgrad._src.data.dataset import Dataset
+from fastgrad._src.data.element_spec import map_leaves, placeholder
 from fastgrad._src.data.files import CsvRecords, TextLines
 from fastgrad._src.data.node import Node, Stage, catching_failures
 from fastgrad._src.data.options import AutoShardPolicy, WithOptions, pipeline_options
-from fastgrad._src.data.structure import map_leaves, placeholder
 
 _NODES_THAT_KEEP_BATCHES = (
     *(cache.MemoryCached, cache.FileCached, ordering.Repeated, ordering.Sharded, ordering.Shuffled, ordering.Skipped),

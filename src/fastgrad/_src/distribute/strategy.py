@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from fastgrad._src.core import nest, settings_version
+from fastgrad._src.core import nest, python_state_version
 from fastgrad._src.core.argument_checks import checked_callable
 from fastgrad._src.core.errors import NotFoundError
 from fastgrad._src.core.names import missing_member_getattr
@@ -117,18 +117,18 @@ class ReplicaContext:
 def _enter_context(strategy: Strategy, is_cross_replica: bool) -> Iterator[Strategy]:
     """A context in which the code belongs to ``strategy``. Compiled functions are recorded for each context."""
     rank, size = strategy._rank, strategy.num_replicas_in_sync
-    before = settings_version.settings.get("replicas")
-    settings_version.settings["replicas"] = f"{strategy._serial} {is_cross_replica}"
-    settings_version.count_change()
+    before = python_state_version.settings.get("replicas")
+    python_state_version.settings["replicas"] = f"{strategy._serial} {is_cross_replica}"
+    python_state_version.count_change()
     try:
         with replica_group_scope(ReplicaGroup(rank, size, strategy, is_cross_replica)):
             yield strategy
     finally:
         if before is None:
-            del settings_version.settings["replicas"]
+            del python_state_version.settings["replicas"]
         else:
-            settings_version.settings["replicas"] = before
-        settings_version.count_change()
+            python_state_version.settings["replicas"] = before
+        python_state_version.count_change()
 
 
 class StrategyExtended:

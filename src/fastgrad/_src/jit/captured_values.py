@@ -31,7 +31,7 @@ def value_text(value: Any) -> str:
 
 
 class ReachedValue(NamedTuple):
-    """A value that users' operations read from outside, and its value when they were made (``Snapshot``, derivatives/functions/functions.py).
+    """A value that users' operations read from outside, and its value when they were made (``Snapshot``, derivatives/functions/snapshot.py).
 
     Attributes:
         label: as the user writes it: ``SCALE``, ``settings.scale``.

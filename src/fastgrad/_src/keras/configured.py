@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
 from typing import Any
 
-from fastgrad._src.core import settings_version
+from fastgrad._src.core import python_state_version
 from fastgrad._src.keras.constructor import make_constructor
 
 
@@ -59,7 +59,7 @@ class ConfiguredFunction(Configured):
 
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
-        settings_version.count_change()
+        python_state_version.count_change()
 
 
 def add_get_config(cls: Any, names: tuple[str, ...]) -> None:

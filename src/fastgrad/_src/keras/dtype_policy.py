@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.core import dtypes, settings_version
+from fastgrad._src.core import dtypes, python_state_version
 from fastgrad._src.core.dtypes import DType
 from fastgrad._src.keras import settings
 from fastgrad._src.keras.configured import Configured
@@ -97,13 +97,13 @@ def set_global_policy(policy: Any) -> None:
         raise ValueError(f"`set_dtype_policy` needs a policy or its name, such as 'float32'. Received: {policy=}")
     new_policy = get(policy)
     _GlobalPolicy.policy = new_policy
-    settings_version.settings["dtype_policy"] = new_policy.name
-    settings_version.count_change()
+    python_state_version.settings["dtype_policy"] = new_policy.name
+    python_state_version.count_change()
 
 
 def clear_global_policy() -> None:
     """Makes ``floatx()`` the policy of later layers that have no ``dtype`` argument."""
     if _GlobalPolicy.policy is not None:
         _GlobalPolicy.policy = None
-        del settings_version.settings["dtype_policy"]
-        settings_version.count_change()
+        del python_state_version.settings["dtype_policy"]
+        python_state_version.count_change()

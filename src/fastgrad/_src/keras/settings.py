@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad._src.core import dtypes, settings_version
+from fastgrad._src.core import dtypes, python_state_version
 from fastgrad._src.core.dtypes import DType
 
 _FLOAT_DTYPE_NAMES = ("bfloat16", "float16", "float32", "float64")
@@ -36,8 +36,8 @@ def set_floatx(value: Any) -> None:
     if name not in _FLOAT_DTYPE_NAMES:
         raise ValueError(f"Unknown `floatx` value: {value}. Expected one of {set(_FLOAT_DTYPE_NAMES)}")
     _settings["floatx"] = dtypes.as_dtype(name)
-    settings_version.settings["floatx"] = name
-    settings_version.count_change()
+    python_state_version.settings["floatx"] = name
+    python_state_version.count_change()
 
 
 def epsilon() -> float:
@@ -52,8 +52,8 @@ def set_epsilon(value: float) -> None:
     except (TypeError, ValueError):
         raise ValueError(f"set_epsilon: `value` must be a number, got {value!r}.") from None
     _settings["epsilon"] = number
-    settings_version.settings["epsilon"] = str(value)
-    settings_version.count_change()
+    python_state_version.settings["epsilon"] = str(value)
+    python_state_version.count_change()
 
 
 def image_data_format() -> str:

@@ -19,7 +19,7 @@ from fastgrad._src.core.recording import inside_function
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad._src.core.variable import Variable
-from fastgrad._src.keras import naming, settings, structure
+from fastgrad._src.keras import naming, ownership, settings
 from fastgrad._src.ops.casting import cast
 
 
@@ -165,7 +165,7 @@ class Weight(Variable, operands_by_read_value=False):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
-        structure.count_tracking_change()
+        ownership.count_tracking_change()
 
     @property
     def regularizer(self) -> Callable[[Any], Any] | None:
@@ -175,7 +175,7 @@ class Weight(Variable, operands_by_read_value=False):
     @regularizer.setter
     def regularizer(self, value: Callable[[Any], Any] | None) -> None:
         self._regularizer = value
-        structure.count_tracking_change()
+        ownership.count_tracking_change()
 
     @property
     def constraint(self) -> Callable[[Any], Any] | None:
@@ -185,7 +185,7 @@ class Weight(Variable, operands_by_read_value=False):
     @constraint.setter
     def constraint(self, value: Callable[[Any], Any] | None) -> None:
         self._constraint = value
-        structure.count_tracking_change()
+        ownership.count_tracking_change()
 
     @property
     def overwrite_with_gradient(self) -> bool:
@@ -197,7 +197,7 @@ class Weight(Variable, operands_by_read_value=False):
         require(isinstance(value, bool), self, "`overwrite_with_gradient` must be a boolean", TypeError, value=value)
         self._overwrites = value
         any_overwrite_flag.is_set |= value
-        structure.count_tracking_change()
+        ownership.count_tracking_change()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

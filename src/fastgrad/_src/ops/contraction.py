@@ -104,8 +104,8 @@ class _Matmul(Operation):
         if dispatchers:
             return Operation.__call__(self, a, b, transpose_a=transpose_a, transpose_b=transpose_b)
         active = recorders.active
-        if active and active[0]._forward is not None:
-            known = active[0]._forward.result(
+        if active and active[0]._prediction is not None:
+            known = active[0]._prediction.result(
                 self, (a, b), {"transpose_a": transpose_a, "transpose_b": transpose_b}, active
             )
             if known is not None:

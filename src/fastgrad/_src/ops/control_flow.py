@@ -21,8 +21,8 @@ from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, convert_to_tens
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.ops.arguments import as_python_int
 from fastgrad._src.ops.assertion import Assert
-from fastgrad._src.ops.loop_arrays import loop_arrays
 from fastgrad._src.ops.tensor_array import TensorArray
+from fastgrad._src.ops.tensor_array_storage import loop_arrays
 
 # ---- branches --------------------------------------------------------------------------------------
 

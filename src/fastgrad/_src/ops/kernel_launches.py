@@ -9,10 +9,10 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from fastgrad._src.core.known_calls import INEXACT_TYPES, exact_key
+from fastgrad._src.core.call_signature import INEXACT_TYPES, exact_key
 from fastgrad._src.core.operation import ALL_DTYPES, Form, Operation, RowParts, operation
 from fastgrad._src.core.result_rules import Rule, Specs, specs_of
-from fastgrad._src.kernels.movement.in_order import LEAST_COPIED_ELEMENTS, in_row_major_order, run_in_memory_order
+from fastgrad._src.kernels.movement.memory_order import LEAST_COPIED_ELEMENTS, in_row_major_order, run_in_memory_order
 from fastgrad._src.kernels.runtime.eager_launch import call_eagerly, is_work_for_pool, run_on_thread_pool
 from fastgrad._src.kernels.runtime.launch import Launches, Spec, part_of
 

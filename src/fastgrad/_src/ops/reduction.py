@@ -138,8 +138,8 @@ class Reduction(Operation):
         if dispatchers:
             return Operation.__call__(self, x, axes=axes, keepdims=keepdims)
         active = recorders.active
-        if active and active[0]._forward is not None:
-            known = active[0]._forward.result(self, (x,), {"axes": axes, "keepdims": keepdims}, active)
+        if active and active[0]._prediction is not None:
+            known = active[0]._prediction.result(self, (x,), {"axes": axes, "keepdims": keepdims}, active)
             if known is not None:
                 return known
         token = set_float_errors(QUIET)

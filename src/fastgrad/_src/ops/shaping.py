@@ -16,7 +16,7 @@ from fastgrad._src.core.operation import NUMERIC_DTYPES, TABLE, Form, Operation,
 from fastgrad._src.core.result_rules import ArraySpec, require_fitting_shapes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.kernels.movement import layout as layouts
-from fastgrad._src.kernels.movement.in_order import in_row_major_order, is_view_of_shape
+from fastgrad._src.kernels.movement.memory_order import in_row_major_order, is_view_of_shape
 from fastgrad._src.kernels.movement.strided import single_result_layouts
 from fastgrad._src.ops.arguments import as_python_ints, as_single_python_int, check_dtype, tensor_of
 from fastgrad._src.ops.batching import call_operation, extend_sizes_rule, leading_axes_rule, pad_rank

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core.operation import HALF_DTYPES
-from fastgrad._src.kernels.movement.in_order import memory_order
+from fastgrad._src.kernels.movement.memory_order import memory_order
 from fastgrad._src.kernels.runtime.eager_launch import call_eagerly, run_on_thread_pool
 from fastgrad._src.kernels.runtime.launch import Launches, Spec
 from fastgrad._src.ops.kernel_launches import KERNEL_FLOATS

@@ -14,7 +14,6 @@ import numpy as np
 
 from fastgrad._src.compiler.control_flow.branches import Branches
 from fastgrad._src.compiler.control_flow.control_flow_operation import ReturnsResiduals, results_with_gradient_to
-from fastgrad._src.compiler.control_flow.graph_based_operation import Flags
 from fastgrad._src.compiler.control_flow.graph_operation import (
     GraphOperation,
     make_pullback,
@@ -22,6 +21,7 @@ from fastgrad._src.compiler.control_flow.graph_operation import (
     variant_and_pullback,
 )
 from fastgrad._src.compiler.control_flow.scan_gradient import run_pullback, zeros_like
+from fastgrad._src.compiler.control_flow.subgraph_operation import Flags
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad._src.compiler.recording.record import Recording
 from fastgrad._src.core.operation import TABLE

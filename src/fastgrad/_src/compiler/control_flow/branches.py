@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.compiler.control_flow.control_flow_operation import ControlFlowOperation, results_with_gradient_to
-from fastgrad._src.compiler.control_flow.graph_based_operation import Flags
 from fastgrad._src.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad._src.compiler.control_flow.native_branches import launches_of_branches
+from fastgrad._src.compiler.control_flow.subgraph_operation import Flags
 from fastgrad._src.compiler.graph.graph import Graph
 from fastgrad._src.core.result_rules import ArraySpec
 from fastgrad._src.core.tensor import Tensor
@@ -27,7 +27,7 @@ class Branches(ControlFlowOperation):
     Args:
         branches: graphs with the same arguments and the same types of results.
         name: shown in graphs, errors and reports.
-        residual_variant: see ``GraphBasedOperation``.
+        residual_variant: see ``SubgraphOperation``.
 
     Attributes:
         branches, residual_variant: as given.

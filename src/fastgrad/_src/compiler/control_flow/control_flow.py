@@ -20,11 +20,11 @@ from fastgrad._src.compiler.control_flow.branch_gradient import branches_with_re
 from fastgrad._src.compiler.control_flow.branches import Branches
 from fastgrad._src.compiler.control_flow.custom_gradient import CustomGradient
 from fastgrad._src.compiler.control_flow.explicit_state import StateVariables, state_of, with_explicit_state
-from fastgrad._src.compiler.control_flow.graph_based_operation import have_overflowed, loops_with_capacity
 from fastgrad._src.compiler.control_flow.graph_operation import GraphOperation, run_nodes, with_argument_numbers
 from fastgrad._src.compiler.control_flow.loops import Loop, trip_count
 from fastgrad._src.compiler.control_flow.scan_gradient import loop_with_residuals
 from fastgrad._src.compiler.control_flow.shared_operations import shared_operation
+from fastgrad._src.compiler.control_flow.subgraph_operation import have_overflowed, loops_with_capacity
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Value
 from fastgrad._src.compiler.graph.interpret import GuardError
 from fastgrad._src.compiler.recording.record import Recording, hide_from_recordings

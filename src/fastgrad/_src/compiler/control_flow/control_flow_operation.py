@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.compiler.control_flow.graph_based_operation import Flags, GraphBasedOperation, differentiable_args
+from fastgrad._src.compiler.control_flow.subgraph_operation import Flags, SubgraphOperation, differentiable_args
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Node
 from fastgrad._src.compiler.recording.record import hide_from_recordings
 from fastgrad._src.compiler.recording.unlisted_operation import is_differentiable
@@ -24,7 +24,7 @@ from fastgrad._src.core.tape import GradientTape
 from fastgrad._src.core.tensor import Tensor
 
 
-class ControlFlowOperation(GraphBasedOperation):
+class ControlFlowOperation(SubgraphOperation):
     """The base of branches and loops: operations with a second implementation, by operations on tensors.
 
     Attributes:

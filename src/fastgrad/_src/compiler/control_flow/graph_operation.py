@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad._src.compiler.control_flow.explicit_state import StateVariables, state_of, with_explicit_state
-from fastgrad._src.compiler.control_flow.graph_based_operation import (
+from fastgrad._src.compiler.control_flow.subgraph_operation import (
     Flags,
-    GraphBasedOperation,
+    SubgraphOperation,
     cache_value,
     differentiable_args,
     loops_with_capacity,
@@ -41,7 +41,7 @@ from fastgrad._src.core.tape import GradientTape
 from fastgrad._src.core.tensor import Tensor, constant_tensor
 
 
-class GraphOperation(GraphBasedOperation):
+class GraphOperation(SubgraphOperation):
     """A graph of arguments, constants, operations and guards as an operation.
 
     Args:

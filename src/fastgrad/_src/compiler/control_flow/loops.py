@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.compiler.control_flow.control_flow_operation import ControlFlowOperation, results_with_gradient_to
-from fastgrad._src.compiler.control_flow.graph_based_operation import Flags
 from fastgrad._src.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad._src.compiler.control_flow.native_loops import launches_of_loop
+from fastgrad._src.compiler.control_flow.subgraph_operation import Flags
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Node
 from fastgrad._src.compiler.graph.interpret import GuardError
 from fastgrad._src.core.operation import TABLE
@@ -44,7 +44,7 @@ class Loop(ControlFlowOperation):
         origin: with ``most``, the loop without it, from which this one was made.
         counts: whether it returns the number of iterations, an int64.
         counted: whether its last input is the number of rows to iterate over.
-        residual_variant: see ``GraphBasedOperation``.
+        residual_variant: see ``SubgraphOperation``.
 
     Attributes:
         body, condition, carried, trips, limited, reverse, most, origin, counts, counted, residual_variant: as given.

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.compiler.control_flow.control_flow_operation import ReturnsResiduals
-from fastgrad._src.compiler.control_flow.graph_based_operation import Flags
 from fastgrad._src.compiler.control_flow.graph_operation import (
     GraphOperation,
     Pullback,
@@ -27,6 +26,7 @@ from fastgrad._src.compiler.control_flow.graph_operation import (
     without_unread_arguments,
 )
 from fastgrad._src.compiler.control_flow.loops import Loop, trip_count
+from fastgrad._src.compiler.control_flow.subgraph_operation import Flags
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Value
 from fastgrad._src.compiler.passes.drop_dead import drop_dead
 from fastgrad._src.compiler.recording.record import Recording

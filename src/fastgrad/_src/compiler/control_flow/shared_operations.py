@@ -7,8 +7,8 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Node
+from fastgrad._src.compiler.passes.graph_structure import graph_key
 from fastgrad._src.compiler.passes.merge_common import array_key, plain_key
-from fastgrad._src.compiler.passes.structure import graph_key
 
 Operation = TypeVar("Operation")
 

@@ -30,7 +30,7 @@ from weakref import ref
 import numpy as np
 
 from fastgrad._src.compiler.dispatch.identity import weak_or_strong_reference
-from fastgrad._src.core import settings_version
+from fastgrad._src.core import python_state_version
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable
@@ -41,7 +41,7 @@ UNSEARCHED_LIBRARIES = {"fastgrad", "numpy", "scipy", "numba", "llvmlite", "ml_d
 """Packages in whose functions no captured names are searched.
 
 An object of one may tell by ``_guarded_settings()`` what its functions read, and by ``_captured_code()`` which methods of a user they
-call on which objects, and which functions of a user. Changes of the settings count in `settings_version`.
+call on which objects, and which functions of a user. Changes of the settings count in `python_state_version`.
 """
 
 _STANDARD_LIBRARY_FOLDER = os.path.dirname(os.__file__)
@@ -193,7 +193,7 @@ class Captures:
         self.add_snapshots(reached)
 
     def add_snapshots(self, reached: Mapping[int, Any]) -> bool:
-        """Adds comparisons of what users' operations reach (``Snapshot``, derivatives/functions/functions.py); returns whether any is new."""
+        """Adds comparisons of what users' operations reach (``Snapshot``, derivatives/functions/snapshot.py); returns whether any is new."""
         added = [snapshot for key, snapshot in reached.items() if key not in self._reached]
         self._reached |= reached
         for snapshot in added:
@@ -208,7 +208,7 @@ class Captures:
         scope = {
             "CALL_CHANGED": CALL_CHANGED,
             "differs": has_changed,
-            "mutations": settings_version.change_count,
+            "mutations": python_state_version.change_count,
             "settings": self._settings_check,
         }
         lines = []
@@ -472,8 +472,8 @@ class _SettingsCheck:
 
     def __init__(self, settings: Sequence[Callable[[], Any]]) -> None:
         self._settings = list(settings)
-        self._recorded = self._current(), dict(settings_version.settings)
-        self.last_count = settings_version.change_count[0]
+        self._recorded = self._current(), dict(python_state_version.settings)
+        self.last_count = python_state_version.change_count[0]
 
     def add(self, setting: Callable[[], Any]) -> None:
         """Adds a setting, with its value now."""
@@ -486,11 +486,11 @@ class _SettingsCheck:
     def are_unchanged(self) -> bool:
         """True if these settings are unchanged, although some setting has changed."""
         try:
-            is_same = (self._current(), settings_version.settings) == self._recorded
+            is_same = (self._current(), python_state_version.settings) == self._recorded
         except AttributeError:
             return False
         if is_same:
-            self.last_count = settings_version.change_count[0]
+            self.last_count = python_state_version.change_count[0]
         return is_same
 
 

@@ -17,7 +17,7 @@ from fastgrad._src.compiler.programs.pipeline import optimize_for_tapes
 from fastgrad._src.compiler.programs.program import Program
 from fastgrad._src.compiler.recording.record import Recording
 from fastgrad._src.core.backward import TapeEntry
-from fastgrad._src.core.known_calls import Layout, known_attributes, layout_of
+from fastgrad._src.core.call_signature import Layout, known_attributes, layout_of
 from fastgrad._src.core.operation import TABLE, Form
 from fastgrad._src.core.repeated_forward import ForwardPass, KnownCall, NotedCall, Segment
 from fastgrad._src.core.tensor import Tensor, scalars

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.compiler.control_flow.graph_based_operation import have_overflowed, loops_with_capacity
 from fastgrad._src.compiler.control_flow.graph_operation import StatefulCall
+from fastgrad._src.compiler.control_flow.subgraph_operation import have_overflowed, loops_with_capacity
 from fastgrad._src.compiler.dispatch.background_compilation import BackgroundCompilation, StillCompiling
 from fastgrad._src.compiler.dispatch.captures import Captures
 from fastgrad._src.compiler.dispatch.results import Results

@@ -20,8 +20,8 @@ from typing import NamedTuple
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Node, Value, size_of
 from fastgrad._src.compiler.passes.decompose import OperationBuilder
 from fastgrad._src.compiler.passes.drop_dead import drop_dead
+from fastgrad._src.compiler.passes.graph_structure import structure_of
 from fastgrad._src.compiler.passes.rewriting import is_pure, op_name
-from fastgrad._src.compiler.passes.structure import structure_of
 from fastgrad._src.core.operation import Form
 
 LEAST_PEAK_BYTES = 16 << 20

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Node
 from fastgrad._src.compiler.passes.rewriting import is_matrix_product, rewritten
-from fastgrad._src.core import settings_version
+from fastgrad._src.core import python_state_version
 from fastgrad._src.cuda.codegen.kernel import TypedDeviceKernel
 from fastgrad._src.cuda.devices.blas import Blas, LibraryKernel, ProductSpec
 from fastgrad._src.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
@@ -67,7 +67,7 @@ def product_spec_of(product: Node) -> ProductSpec | None:
         return None
     if b_batch == 0 and not transpose_a:
         batches, m = 1, batches * m
-    fast = settings_version.settings.get(settings_version.TENSOR_FLOAT_32_SETTING) == "on"
+    fast = python_state_version.settings.get(python_state_version.TENSOR_FLOAT_32_SETTING) == "on"
     names = a.dtype.name, d.dtype.name
     return ProductSpec(*names, batches, m, n, k, transpose_a, transpose_b, a_batch, b_batch, tf32=fast)
 

@@ -16,7 +16,7 @@ from fastgrad._src.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad._src.compiler.passes.merge_common import plain_key
 from fastgrad._src.compiler.recording.unlisted_operation import UnlistedOperation
-from fastgrad._src.core import settings_version
+from fastgrad._src.core import python_state_version
 from fastgrad._src.core.floating_errors import QUIET, reset_float_errors, set_float_errors
 from fastgrad._src.core.operation import Operation, as_array
 from fastgrad._src.core.placement import move_to_device
@@ -89,7 +89,7 @@ def run_on(device: Device, row: Operation, arrays: Sequence[Any], attributes: di
 
 def _cache_key(row: Operation, arrays: Sequence[Any], attributes: dict[str, Any]) -> Hashable:
     options = plain_key(attributes)
-    allows_tf32 = settings_version.settings.get(settings_version.TENSOR_FLOAT_32_SETTING)
+    allows_tf32 = python_state_version.settings.get(python_state_version.TENSOR_FLOAT_32_SETTING)
     return (
         None if options is None else (row.name, options, allows_tf32, *[(array.shape, array.dtype) for array in arrays])
     )

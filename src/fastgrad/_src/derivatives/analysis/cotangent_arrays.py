@@ -6,12 +6,12 @@ import functools
 
 from fastgrad._src.derivatives.analysis.activity import Activity
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families, written_memory
-from fastgrad._src.derivatives.code.tree import Variable
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule
 from fastgrad._src.derivatives.ir.operands import Root, View
 from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.statements import Call, Statement
 from fastgrad._src.derivatives.ir.values import type_of
+from fastgrad._src.derivatives.output.tree import Variable
 
 
 class CotangentArrays:

@@ -11,7 +11,6 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
-from fastgrad._src.derivatives.code.text import expression
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule, ProductRule
 from fastgrad._src.derivatives.ir.operands import (
     INDEX,
@@ -32,6 +31,7 @@ from fastgrad._src.derivatives.ir.scalar_rules import NUMBA_FUNCTIONS
 from fastgrad._src.derivatives.ir.statements import Allocate, Call, Compute, Draw, Grow, Jump, Load, Size, Store
 from fastgrad._src.derivatives.ir.values import Complex, is_hashable
 from fastgrad._src.derivatives.numpy.loop_sources import CHECKS_OF_SIZES
+from fastgrad._src.derivatives.output.text import expression
 from fastgrad._src.scalars.formulas import OPERANDS, ScalarOperation, Term, in_postorder, key_of, substitute, transform
 from fastgrad._src.scalars.terms import ADD, MULTIPLY, SUBTRACT
 

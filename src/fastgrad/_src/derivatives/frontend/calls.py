@@ -11,6 +11,7 @@ import numpy as np
 from numba import TypingError, types
 
 from fastgrad._src.core.errors import DifferentiationError
+from fastgrad._src.derivatives.codegen.inferred_overloads import called_functions, line_of_with_block
 from fastgrad._src.derivatives.frontend import (
     array_expressions,
     containers,
@@ -19,7 +20,7 @@ from fastgrad._src.derivatives.frontend import (
     random_generators,
 )
 from fastgrad._src.derivatives.frontend import views as view_rules
-from fastgrad._src.derivatives.frontend.call_rules import TypedRule, own_rule_of
+from fastgrad._src.derivatives.frontend.adjoint_calls import TypedRule, own_rule_of
 from fastgrad._src.derivatives.frontend.operands import Part
 from fastgrad._src.derivatives.frontend.splicing import Spliced, splice
 from fastgrad._src.derivatives.frontend.typed_functions import (
@@ -60,7 +61,6 @@ from fastgrad._src.derivatives.ir.values import (
     type_of,
 )
 from fastgrad._src.derivatives.numpy import loop_sources
-from fastgrad._src.derivatives.runtime.inferred_callees import called_functions, line_of_with_block
 from fastgrad._src.jit.numba_internals import DUFunc, ForceLiteralArg, GUFunc, StencilFunc, _Intrinsic, dispatcher, ir
 from fastgrad._src.scalars import terms
 from fastgrad._src.scalars.formulas import COTANGENT, DIVISION_COST, OPERANDS, RESULT, ScalarOperation, Term

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import types
 
+from fastgrad._src.derivatives.codegen.complex_arrays import complex_of_parts, real_parts
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.ir import scalar_rules
 from fastgrad._src.derivatives.ir.complex_rules import (
@@ -30,7 +31,6 @@ from fastgrad._src.derivatives.ir.partials import Partial, call_operation
 from fastgrad._src.derivatives.ir.scalar_operations import CASTS
 from fastgrad._src.derivatives.ir.statements import Compute
 from fastgrad._src.derivatives.ir.values import Complex, Items, Method, Static, describe, is_complex
-from fastgrad._src.derivatives.runtime.complex_arrays import complex_of_parts, real_parts
 from fastgrad._src.scalars.formulas import CHEAP_COST, COTANGENT, FUNCTION_COST, OPERANDS, RESULT, ScalarOperation, Term
 from fastgrad._src.scalars.terms import DIVIDE, MULTIPLY, POWER, SELECT, names_of
 

@@ -17,7 +17,7 @@ from numba import njit
 
 from fastgrad._src.derivatives.frontend.exception_handlers import drop_handlers_of_comprehensions, has_try
 from fastgrad._src.derivatives.frontend.statements import assigned_value, delete_dead_blocks, operation_of
-from fastgrad._src.derivatives.functions.functions import has_fixed_types
+from fastgrad._src.derivatives.functions.snapshot import has_fixed_types
 from fastgrad._src.jit.numba_internals import build_definitions, compiler, dispatcher, ir, ir_utils
 
 MAX_YIELDS = 16

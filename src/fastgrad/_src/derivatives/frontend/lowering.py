@@ -17,8 +17,8 @@ from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.analysis.control_flow import possible_memory_roots
-from fastgrad._src.derivatives.code import tree as code
-from fastgrad._src.derivatives.code.text import expression
+from fastgrad._src.derivatives.codegen.extensions import Extensions
+from fastgrad._src.derivatives.codegen.inferred_overloads import called_functions
 from fastgrad._src.derivatives.frontend import containers
 from fastgrad._src.derivatives.frontend.builder import Builder
 from fastgrad._src.derivatives.frontend.calls import Calls, refuse_literal
@@ -62,8 +62,8 @@ from fastgrad._src.derivatives.ir.values import (
     parts_of,
     static_text,
 )
-from fastgrad._src.derivatives.runtime.extensions import Extensions
-from fastgrad._src.derivatives.runtime.inferred_callees import called_functions
+from fastgrad._src.derivatives.output import tree as code
+from fastgrad._src.derivatives.output.text import expression
 from fastgrad._src.derivatives.transform.simplification import simplify
 from fastgrad._src.jit.key_texts import NoKeyError
 from fastgrad._src.jit.numba_internals import ForceLiteralArg, NumbaError, global_compiler_lock, ir, ir_utils
@@ -280,10 +280,13 @@ class Lowering:
     @property
     def array_functions(self) -> Any:
         """The rules of NumPy's functions of arrays."""
-        from fastgrad._src.derivatives.numpy import array_functions, products  # noqa: F401  # the import adds rules
-        from fastgrad._src.derivatives.numpy import functions as numpy_functions  # noqa: F401  # the import adds rules
+        from fastgrad._src.derivatives.numpy import (
+            elementwise_and_reductions,  # the import adds rules
+            products,  # noqa: F401  # the import adds rules
+        )
+        from fastgrad._src.derivatives.numpy import joins_and_views as numpy_functions  # noqa: F401  # the import adds rules
 
-        return array_functions
+        return elementwise_and_reductions
 
     def _lower_assigned_value(self, name: str, expression: Any) -> Any:
         """Lowers the right side of an assignment to the variable ``name``."""

@@ -10,8 +10,7 @@ import numba
 import numpy as np
 from numba import types
 
-from fastgrad._src.derivatives.code import tree as code
-from fastgrad._src.derivatives.code.text import of_parameters
+from fastgrad._src.derivatives.codegen.complex_arrays import real_parts
 from fastgrad._src.derivatives.frontend import array_expressions, complex_numbers, containers
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.views import Slice
@@ -35,7 +34,8 @@ from fastgrad._src.derivatives.ir.values import (
     item_if_read,
     type_of,
 )
-from fastgrad._src.derivatives.runtime.complex_arrays import real_parts
+from fastgrad._src.derivatives.output import tree as code
+from fastgrad._src.derivatives.output.text import of_parameters
 from fastgrad._src.jit.numba_internals import cpu_target, ir
 from fastgrad._src.scalars.formulas import COTANGENT
 

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from fastgrad._src.derivatives.code.text import of_parameters
-from fastgrad._src.derivatives.code.tree import Variable
 from fastgrad._src.derivatives.frontend import array_expressions, complex_numbers, containers, mappings, methods
 from fastgrad._src.derivatives.frontend.operands import Part
 from fastgrad._src.derivatives.ir import scalar_rules
@@ -38,6 +36,8 @@ from fastgrad._src.derivatives.ir.values import (
     static_value,
     type_of,
 )
+from fastgrad._src.derivatives.output.text import of_parameters
+from fastgrad._src.derivatives.output.tree import Variable
 from fastgrad._src.jit.library_functions import njit_kept_on_disk
 from fastgrad._src.jit.numba_internals import ir
 from fastgrad._src.scalars import terms

@@ -12,6 +12,7 @@ import numpy as np
 from numba import types
 from numba.typed import Dict, List
 
+from fastgrad._src.derivatives.codegen.record_fields import field_of
 from fastgrad._src.derivatives.frontend import complex_numbers, containers, lists, mappings
 from fastgrad._src.derivatives.frontend.methods import apply_rule
 from fastgrad._src.derivatives.frontend.operands import by_class
@@ -33,7 +34,6 @@ from fastgrad._src.derivatives.ir.values import (
     static_value,
     type_of,
 )
-from fastgrad._src.derivatives.runtime.record_fields import field_of
 from fastgrad._src.jit.numba_internals import (
     JitClassType,
     empty_inferred,

@@ -12,10 +12,10 @@ from typing import Any
 import numba
 from numba import types
 
-from fastgrad._src.derivatives.code import tree as code
-from fastgrad._src.derivatives.code.text import expression
 from fastgrad._src.derivatives.frontend.builder import Builder
 from fastgrad._src.derivatives.ir.values import Method, RandomGenerator
+from fastgrad._src.derivatives.output import tree as code
+from fastgrad._src.derivatives.output.text import expression
 from fastgrad._src.jit.numba_internals import distributions, generator_core, random_methods
 from fastgrad._src.scalars.formulas import ScalarOperation
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from numba import types
 
-from fastgrad._src.derivatives.code.text import of_parameters
-from fastgrad._src.derivatives.code.tree import Variable
 from fastgrad._src.derivatives.frontend.builder import Builder
 from fastgrad._src.derivatives.ir.operands import INDEX, Operand, index_constant
 from fastgrad._src.derivatives.ir.statements import Compute
 from fastgrad._src.derivatives.ir.values import NumberedText, TextParameter, describe, static_text
+from fastgrad._src.derivatives.output.text import of_parameters
+from fastgrad._src.derivatives.output.tree import Variable
 from fastgrad._src.scalars.formulas import ScalarOperation, Term, as_term
 from fastgrad._src.scalars.terms import EQUAL, SELECT
 

@@ -11,15 +11,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
+from fastgrad._src.derivatives.codegen.extensions import Extensions
+from fastgrad._src.derivatives.codegen.inferred_overloads import called_functions, inferred_callees, line_of_with_block
+from fastgrad._src.derivatives.codegen.text_pipeline import quick_liveness
 from fastgrad._src.derivatives.frontend.exception_handlers import drop_handlers_of_comprehensions
 from fastgrad._src.derivatives.frontend.generators import inline_generators
 from fastgrad._src.derivatives.frontend.statements import operation_of
 from fastgrad._src.derivatives.functions.content import Reached, reached_content
 from fastgrad._src.derivatives.functions.parameters import signature_of
 from fastgrad._src.derivatives.ir.operands import refuse
-from fastgrad._src.derivatives.runtime.extensions import Extensions
-from fastgrad._src.derivatives.runtime.inferred_callees import called_functions, inferred_callees, line_of_with_block
-from fastgrad._src.derivatives.runtime.jumps import quick_liveness
 from fastgrad._src.jit.libraries import is_of_library
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import require

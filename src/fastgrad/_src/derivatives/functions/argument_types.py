@@ -12,10 +12,10 @@ import numpy as np
 from numba import typeof, types
 
 from fastgrad._src.core.errors import DifferentiationError
-from fastgrad._src.derivatives.functions.functions import CALLED
 from fastgrad._src.derivatives.functions.numba_types import UnknownType, number_type, rank_of_type
 from fastgrad._src.derivatives.functions.options import Options
 from fastgrad._src.derivatives.functions.parameters import Types, parameter_names, place, signature_of, wrapped_function
+from fastgrad._src.derivatives.functions.snapshot import CALLED
 from fastgrad._src.jit.numba_internals import as_dtype
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
-from fastgrad._src.derivatives.functions.functions import Snapshot, globals_and_closure_values, is_user_function
+from fastgrad._src.derivatives.functions.snapshot import Snapshot, globals_and_closure_values, is_user_function
 from fastgrad._src.jit.dispatcher_cache import FunctionLines
 from fastgrad._src.jit.key_texts import PLAIN, NoKeyError, array_text, dtype_text, type_text
 from fastgrad._src.jit.libraries import hides_standard_module, is_of_library, package_of

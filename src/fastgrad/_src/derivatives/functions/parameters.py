@@ -12,7 +12,7 @@ import numba
 import numpy as np
 from numba import types
 
-from fastgrad._src.derivatives.functions.functions import caller_of, has_fixed_types
+from fastgrad._src.derivatives.functions.snapshot import caller_of, has_fixed_types
 from fastgrad._src.jit.generated_source import generated_function, name_in_source
 from fastgrad._src.jit.numba_internals import Dispatcher, cpu_target
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fastgrad._src.derivatives.code.tree import Attribute
 from fastgrad._src.derivatives.ir.partials import call_operation
+from fastgrad._src.derivatives.output.tree import Attribute
 from fastgrad._src.scalars.formulas import ScalarOperation, Term
 from fastgrad._src.scalars.terms import SELECT
 from fastgrad._src.scalars.terms import abs as absolute

@@ -14,9 +14,9 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
-from fastgrad._src.derivatives.code.text import term_text
-from fastgrad._src.derivatives.code.tree import Variable
 from fastgrad._src.derivatives.functions.numba_types import leaf_types
+from fastgrad._src.derivatives.output.text import term_text
+from fastgrad._src.derivatives.output.tree import Variable
 from fastgrad._src.jit.numba_internals import ir as numba_ir
 from fastgrad._src.scalars.formulas import Number as NumberTerm
 from fastgrad._src.scalars.formulas import Term

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.derivatives.code import tree as code
+from fastgrad._src.derivatives.output import tree as code
 from fastgrad._src.jit.library_functions import njit_kept_on_disk
 from fastgrad._src.scalars.formulas import DIVISION_COST, FUNCTION_COST, ScalarOperation
 from fastgrad._src.scalars.terms import ADD, MULTIPLY, NOT_EQUAL, POWER, SELECT, SUBTRACT

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from numba import types
 
-from fastgrad._src.derivatives.code.tree import add_to, assign, call, integer, reshaped, size_along
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule
 from fastgrad._src.derivatives.ir.operands import (
     INDEX,
@@ -27,6 +26,7 @@ from fastgrad._src.derivatives.ir.operands import (
     with_replaced_numbers,
 )
 from fastgrad._src.derivatives.ir.partials import Partial
+from fastgrad._src.derivatives.output.tree import add_to, assign, call, integer, reshaped, size_along
 from fastgrad._src.scalars.formulas import ANYWHERE, NO_SINGULARITY, ScalarOperation, Term
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from numba import types
 from fastgrad._src.derivatives.ir.operands import refuse
 from fastgrad._src.derivatives.ir.scalar_operations import may_raise
 from fastgrad._src.derivatives.ir.values import Static, Window, describe
-from fastgrad._src.derivatives.numpy.array_functions import check_overlap, rank_of
+from fastgrad._src.derivatives.numpy.elementwise_and_reductions import check_overlap, rank_of
 from fastgrad._src.derivatives.numpy.loop_sources import loops_from_source
 from fastgrad._src.jit.generated_source import function_from_source
 from fastgrad._src.jit.numba_internals import GUFunc, StencilFunc, ir_utils, parse_signature, with_captured_values

@@ -17,7 +17,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from fastgrad._src.derivatives.frontend.call_rules import FunctionRule, result_type_of
+from fastgrad._src.derivatives.frontend.adjoint_calls import FunctionRule, result_type_of
 from fastgrad._src.derivatives.numpy import small_matrices
 from fastgrad._src.derivatives.numpy.small_matrices import (
     SMALL,

@@ -13,7 +13,7 @@ from fastgrad._src.derivatives.frontend.array_expressions import materialize
 from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.ir.call_rules import ProductRule, SumOfProducts
 from fastgrad._src.derivatives.ir.values import is_complex
-from fastgrad._src.derivatives.numpy.array_functions import rank_of, register
+from fastgrad._src.derivatives.numpy.elementwise_and_reductions import rank_of, register
 from fastgrad._src.derivatives.numpy.loop_sources import common_size, loops_from_source
 
 if TYPE_CHECKING:

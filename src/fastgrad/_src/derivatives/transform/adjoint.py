@@ -23,12 +23,12 @@ from fastgrad._src.derivatives.analysis.infinite_derivatives import (
     statements_before_infinite_derivatives,
 )
 from fastgrad._src.derivatives.analysis.unused_numbers import statements_without_use
-from fastgrad._src.derivatives.code.tree import Variable
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule
 from fastgrad._src.derivatives.ir.operands import Constant, Operand, Root, Scalar, View, refuse, scalars_among
 from fastgrad._src.derivatives.ir.partials import guard, reads_leaf, skip_zeros, sums_by_operand, with_zero_cotangents
 from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
 from fastgrad._src.derivatives.ir.statements import Allocate, Call, Compute, Load, Store
+from fastgrad._src.derivatives.output.tree import Variable
 from fastgrad._src.scalars.formulas import OPERANDS, RESULT, Singularity, Term
 
 # ---- statements ---------------------------------------------------------------------------------------------------

@@ -12,11 +12,11 @@ from numba import types
 
 from fastgrad._src.derivatives.analysis.cotangent_arrays import CotangentArrays
 from fastgrad._src.derivatives.analysis.residuals import Residuals
-from fastgrad._src.derivatives.code import tree as code
+from fastgrad._src.derivatives.codegen.matrix_products import COLUMN, FLAT, MATRIX, ROW, TRANSPOSED
 from fastgrad._src.derivatives.ir.operands import Constant, Operand, Root, Scalar, View, zero
 from fastgrad._src.derivatives.ir.partials import partial_of, reads_leaf
 from fastgrad._src.derivatives.ir.statements import Call, Compute, Load, NextIteration
-from fastgrad._src.derivatives.runtime.matrix_products import COLUMN, FLAT, MATRIX, ROW, TRANSPOSED
+from fastgrad._src.derivatives.output import tree as code
 from fastgrad._src.derivatives.transform.adjoint import (
     AddArray,
     AddElement,

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 from numba import types
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families, memory_written_in
-from fastgrad._src.derivatives.code import tree as code
+from fastgrad._src.derivatives.codegen.tape_memory import ALL_STACKS, POPS
 from fastgrad._src.derivatives.ir.operands import Constant, Counter, Root, scalars_among
 from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.statements import Branch, Compute, Load, NextIteration, Size
-from fastgrad._src.derivatives.runtime.tape_memory import ALL_STACKS, POPS
+from fastgrad._src.derivatives.output import tree as code
 from fastgrad._src.derivatives.transform.emission import incoming, variables_of
 from fastgrad._src.derivatives.transform.record_stacks import ARRAYS_TOP, CODES_TOP, VALUES, VALUES_TOP
 from fastgrad._src.scalars.formulas import Term, as_term

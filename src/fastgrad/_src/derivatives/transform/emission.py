@@ -12,8 +12,10 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
-from fastgrad._src.derivatives.code import tree as code
-from fastgrad._src.derivatives.code.tree import Code
+from fastgrad._src.derivatives.codegen.complex_arrays import complex_of_parts, real_parts
+from fastgrad._src.derivatives.codegen.list_fields import list_like, shares_memory_of_item, tangents_in_list
+from fastgrad._src.derivatives.codegen.matrix_products import FLAT, product_forms
+from fastgrad._src.derivatives.codegen.record_fields import field_of
 from fastgrad._src.derivatives.functions.numba_types import is_complex_type
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule, SumOfProducts, TangentOf
 from fastgrad._src.derivatives.ir.operands import (
@@ -34,10 +36,8 @@ from fastgrad._src.derivatives.ir.operands import (
 from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.scalar_operations import CASTS, GLOBALS_OF_CODE
 from fastgrad._src.derivatives.ir.statements import Call, Load, Raise, Return
-from fastgrad._src.derivatives.runtime.complex_arrays import complex_of_parts, real_parts
-from fastgrad._src.derivatives.runtime.list_fields import list_like, shares_memory_of_item, tangents_in_list
-from fastgrad._src.derivatives.runtime.matrix_products import FLAT, product_forms
-from fastgrad._src.derivatives.runtime.record_fields import field_of
+from fastgrad._src.derivatives.output import tree as code
+from fastgrad._src.derivatives.output.tree import Code
 from fastgrad._src.scalars.formulas import Number as NumberTerm
 from fastgrad._src.scalars.formulas import Term, as_term
 from fastgrad._src.scalars.terms import AND, SELECT

@@ -10,8 +10,7 @@ from typing import Any
 from numba import types
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
-from fastgrad._src.derivatives.code import tree as code
-from fastgrad._src.derivatives.code.text import expression
+from fastgrad._src.derivatives.codegen.tape_memory import contiguous
 from fastgrad._src.derivatives.functions.numba_types import is_float_type
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule
 from fastgrad._src.derivatives.ir.operands import Constant, Location, Operand, Root, Scalar, View, leaf_types_of
@@ -19,7 +18,8 @@ from fastgrad._src.derivatives.ir.partials import partial_of
 from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.statements import Call, Compute, Return
 from fastgrad._src.derivatives.ir.values import parts_of
-from fastgrad._src.derivatives.runtime.tape_memory import contiguous
+from fastgrad._src.derivatives.output import tree as code
+from fastgrad._src.derivatives.output.text import expression
 from fastgrad._src.derivatives.transform.emission import Derivative, Emitter, incoming
 from fastgrad._src.derivatives.transform.tangents import Tangents
 from fastgrad._src.scalars.formulas import Term, as_term

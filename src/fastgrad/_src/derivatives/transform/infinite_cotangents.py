@@ -12,7 +12,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from fastgrad._src.derivatives.runtime.exceptional_exits import ReleasingCompiler
+from fastgrad._src.derivatives.codegen.exceptional_exits import ReleasingCompiler
 from fastgrad._src.jit.generated_source import generated_function
 
 

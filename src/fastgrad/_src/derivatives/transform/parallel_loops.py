@@ -16,8 +16,7 @@ from numba import types
 from fastgrad._src.derivatives.analysis.activity import Activity
 from fastgrad._src.derivatives.analysis.aliases import check_aliased_stores
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families, scalars_defined_in
-from fastgrad._src.derivatives.code import tree as code
-from fastgrad._src.derivatives.code.text import expression
+from fastgrad._src.derivatives.codegen.chunks import chunk_count
 from fastgrad._src.derivatives.ir.call_rules import Callee
 from fastgrad._src.derivatives.ir.operands import (
     INDEX,
@@ -55,7 +54,8 @@ from fastgrad._src.derivatives.ir.statements import (
     begin_counted_loop,
 )
 from fastgrad._src.derivatives.ir.values import parts_of
-from fastgrad._src.derivatives.runtime.chunks import chunk_count
+from fastgrad._src.derivatives.output import tree as code
+from fastgrad._src.derivatives.output.text import expression
 from fastgrad._src.scalars.formulas import COTANGENT, OPERANDS, ScalarOperation, Term, as_term
 from fastgrad._src.scalars.terms import ADD, MULTIPLY, SUBTRACT
 

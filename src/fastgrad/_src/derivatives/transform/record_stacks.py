@@ -7,9 +7,9 @@ from typing import Any
 
 from numba import types
 
-from fastgrad._src.derivatives.code import tree as code
+from fastgrad._src.derivatives.codegen.tape_memory import ALL_STACKS
 from fastgrad._src.derivatives.ir.operands import Counter, Scalar
-from fastgrad._src.derivatives.runtime.tape_memory import ALL_STACKS
+from fastgrad._src.derivatives.output import tree as code
 from fastgrad._src.derivatives.transform.emission import Emitter
 from fastgrad._src.scalars.formulas import Term
 

@@ -17,7 +17,8 @@ from fastgrad._src.derivatives.analysis.aliases import check_aliased_stores
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, scalars_defined_in
 from fastgrad._src.derivatives.analysis.cotangent_arrays import CotangentArrays, unwritten_arrays
 from fastgrad._src.derivatives.analysis.residuals import Needs, Residuals
-from fastgrad._src.derivatives.code import tree as code
+from fastgrad._src.derivatives.codegen.stack_arrays import MOST_ELEMENTS
+from fastgrad._src.derivatives.codegen.tape_memory import ALL_STACKS, MAX_CODES
 from fastgrad._src.derivatives.functions.argument_types import cotangent_type_of
 from fastgrad._src.derivatives.functions.numba_types import is_complex_type
 from fastgrad._src.derivatives.ir.call_rules import Callee
@@ -47,8 +48,7 @@ from fastgrad._src.derivatives.ir.statements import (
     Store,
 )
 from fastgrad._src.derivatives.ir.values import ArrayList, Complex, Fields, Items, NumberList
-from fastgrad._src.derivatives.runtime.stack_arrays import MOST_ELEMENTS
-from fastgrad._src.derivatives.runtime.tape_memory import ALL_STACKS, MAX_CODES
+from fastgrad._src.derivatives.output import tree as code
 from fastgrad._src.derivatives.transform.adjoint import Adjoint
 from fastgrad._src.derivatives.transform.adjoint_emission import MET_FLAT, AdjointEmitter
 from fastgrad._src.derivatives.transform.checkpoints import BLOCKS, CheckpointedLoop

@@ -8,7 +8,7 @@ from functools import wraps
 from types import FunctionType
 from typing import Any, ParamSpec, TypeVar
 
-from fastgrad._src.core import deferral, nest, recording, settings_version
+from fastgrad._src.core import deferral, nest, python_state_version, recording
 from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.composite import Composite, CompositeOperand
 from fastgrad._src.core.names import declare_missing, suggestions
@@ -387,7 +387,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
     @dtype_policy.setter
     def dtype_policy(self, value: Any) -> None:
         self._set_policy(_policy_from_identifier(value))
-        settings_version.count_change()
+        python_state_version.count_change()
 
     def _set_policy(self, policy: Any) -> None:
         self._policy, self._layer_dtype = policy, policy.compute

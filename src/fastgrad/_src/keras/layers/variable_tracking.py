@@ -10,13 +10,13 @@ from weakref import WeakSet
 
 import numpy as np
 
-from fastgrad._src.core import settings_version
+from fastgrad._src.core import python_state_version
 from fastgrad._src.core.argument_checks import check_type, require
 from fastgrad._src.core.object_graph import dict_of_unique_names, is_saved, nested_items
 from fastgrad._src.core.tensor import as_tensor_or_none
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.jit.user_lines import warn
-from fastgrad._src.keras.structure import (
+from fastgrad._src.keras.ownership import (
     UNTRACKED_TYPES,
     ObjectTracker,
     count_tracking_change,
@@ -74,11 +74,11 @@ class WeightOwner(ObjectTracker):
             before = self.__dict__.get(name, self)
             object.__setattr__(self, name, value)
             if value is not before:  # each `predict` sets flags again that it set before
-                settings_version.count_change()
+                python_state_version.count_change()
         else:
             ObjectTracker.__setattr__(self, name, value)
             if _is_function(value):
-                settings_version.count_change()
+                python_state_version.count_change()
             self._restore_added_objects()
 
     def _restore_added_objects(self) -> None:

@@ -24,7 +24,7 @@ from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras import dtype_policy, initializers, naming, settings
 from fastgrad._src.keras.configured import Configured, SetByInit
 from fastgrad._src.keras.naming import auto_name
-from fastgrad._src.keras.structure import ObjectTracker, count_tracking_change
+from fastgrad._src.keras.ownership import ObjectTracker, count_tracking_change
 from fastgrad._src.keras.weight import Weight, aggregation_rule
 from fastgrad._src.ops.replica_messages import common_values
 

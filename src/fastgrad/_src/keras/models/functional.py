@@ -10,7 +10,7 @@ from fastgrad._src.core import nest
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.jit.user_lines import warn
-from fastgrad._src.keras import masks, settings, structure
+from fastgrad._src.keras import masks, ownership, settings
 from fastgrad._src.keras.layers.input_layer import InputLayer
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.layers.operators import Operator
@@ -336,7 +336,7 @@ def make_call_graph(inputs: Any, outputs: Any, model: Model) -> CallGraph:
         if names.setdefault(layer.name, layer) is not layer:
             raise ValueError(f'The name "{layer.name}" is used twice in the model; give layers unique names.')
     model._sublayers.extend(layer for layer in graph.layers if not isinstance(layer, InputLayer))
-    structure.count_tracking_change()
+    ownership.count_tracking_change()
     return graph
 
 
@@ -399,7 +399,7 @@ def _check_structure(model: Model, graph: CallGraph, inputs: Any) -> None:
     if isinstance(inputs, dict) and set(inputs) <= set(graph.inputs):
         return
     text = (
-        f"The structure of `inputs` doesn't match the expected structure.\nExpected: a dict with the keys {list(graph.inputs)}\n"
+        f"The structure of `inputs` doesn't match the expected ownership.\nExpected: a dict with the keys {list(graph.inputs)}\n"
         f"Received: {list(inputs) if isinstance(inputs, dict) else type(inputs).__name__}"
     )
     if not isinstance(inputs, dict) and list(graph.inputs) != sorted(graph.inputs):

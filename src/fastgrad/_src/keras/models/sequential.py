@@ -12,7 +12,7 @@ from fastgrad._src.core.argument_checks import check_type, require
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor
-from fastgrad._src.keras import naming, structure
+from fastgrad._src.keras import naming, ownership
 from fastgrad._src.keras.layers.embedding import Embedding
 from fastgrad._src.keras.layers.input_layer import InputLayer
 from fastgrad._src.keras.layers.layer import Layer
@@ -78,7 +78,7 @@ class Sequential(Model):
         layer = self._layers.pop()
         if all(other is not layer for other in self._layers):
             self._untrack_object(layer)
-        structure.count_tracking_change()
+        ownership.count_tracking_change()
         del self._tensors[len(self._layers) + 1 :]
         self._seen_shapes.clear()
         self.built = self.built and bool(self._layers)
@@ -115,7 +115,7 @@ class Sequential(Model):
         require(is_new, self, "layers should have unique names; pass another `name`", name=layer.name)
         self._layers.append(layer)
         self._track_object(layer)
-        structure.count_tracking_change()
+        ownership.count_tracking_change()
         self.built = False
         self._seen_shapes.clear()
         self._restore_added_objects()

@@ -92,7 +92,7 @@ class _UsersRule(UpdateRule):
     """
 
     def __init__(self, function: FunctionType, zero_gradient: str, owner: str) -> None:
-        from fastgrad._src.derivatives.functions.functions import Snapshot  # slow to import: only if it is needed
+        from fastgrad._src.derivatives.functions.snapshot import Snapshot  # slow to import: only if it is needed
 
         self._arguments = function, zero_gradient, owner
         self._reached = Snapshot([function])

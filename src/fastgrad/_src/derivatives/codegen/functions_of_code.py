@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import FunctionType
 from typing import Any
 
-from fastgrad._src.derivatives.code.text import text_of_code
-from fastgrad._src.derivatives.code.tree import Code
+from fastgrad._src.derivatives.output.text import text_of_code
+from fastgrad._src.derivatives.output.tree import Code
 from fastgrad._src.jit.generated_source import function_from_source, generated_function
 
 _ATTRIBUTE = "fastgrad_code"

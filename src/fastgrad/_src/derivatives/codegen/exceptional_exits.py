@@ -9,7 +9,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from fastgrad._src.derivatives.runtime.tape_memory import write_exceptional_exit
+from fastgrad._src.derivatives.codegen.tape_memory import write_exceptional_exit
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import is_on
 from fastgrad._src.jit.numba_internals import (

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from numba import types
 
-from fastgrad._src.derivatives.code import tree as code
+from fastgrad._src.derivatives.output import tree as code
 from fastgrad._src.scalars.formulas import Term, in_postorder
 
 

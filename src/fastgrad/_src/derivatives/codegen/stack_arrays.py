@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 
-from fastgrad._src.derivatives.code import tree as code
+from fastgrad._src.derivatives.output import tree as code
 from fastgrad._src.scalars.formulas import Number, Term
 
 MOST_ELEMENTS = 128

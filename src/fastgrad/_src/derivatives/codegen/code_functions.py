@@ -9,13 +9,13 @@ import numpy as np
 from llvmlite import ir as llvm_ir
 from numba import types
 
-from fastgrad._src.derivatives.runtime.code_values import Value
-from fastgrad._src.derivatives.runtime.matrix_products import FLAT, MOST_UNROLLED, add_product
+from fastgrad._src.derivatives.codegen.code_values import Value
+from fastgrad._src.derivatives.codegen.matrix_products import FLAT, MOST_UNROLLED, add_product
 from fastgrad._src.scalars import terms
 from fastgrad._src.scalars.formulas import ScalarOperation
 
 if TYPE_CHECKING:
-    from fastgrad._src.derivatives.runtime.code_expressions import Expressions
+    from fastgrad._src.derivatives.codegen.code_expressions import Expressions
 
 
 def _number_of(dtype: Any) -> Callable[[Expressions, list[Value]], Value | None]:

@@ -5,7 +5,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad._src.core.operation import TABLE
-from fastgrad._src.kernels.movement.in_order import in_row_major_order, memory_order
+from fastgrad._src.kernels.movement.memory_order import in_row_major_order, memory_order
 
 FIRST = (0, 3, 1, 2)
 

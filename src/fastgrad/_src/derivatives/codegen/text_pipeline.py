@@ -12,8 +12,8 @@ import operator
 from collections.abc import Iterator
 from typing import Any
 
-from fastgrad._src.derivatives.runtime.code_compiler import with_code_pipeline
-from fastgrad._src.derivatives.runtime.exceptional_exits import ReleasingCompiler
+from fastgrad._src.derivatives.codegen.code_compiler import with_code_pipeline
+from fastgrad._src.derivatives.codegen.exceptional_exits import ReleasingCompiler
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import is_on
 from fastgrad._src.jit.numba_internals import (

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 from weakref import ref
 
-from fastgrad._src.core import settings_version
+from fastgrad._src.core import python_state_version
 from fastgrad._src.core.restoration import restore_deferred_values
 
 ownership_change_count = [0]
@@ -21,7 +21,7 @@ ownership_change_count = [0]
 def count_tracking_change() -> None:
     """Counts a change to tracked objects or to ``trainable``; caches of lists of weights are then out of date."""
     ownership_change_count[0] += 1
-    settings_version.count_change()
+    python_state_version.count_change()
 
 
 UNTRACKED_TYPES = frozenset([type(None), bool, int, float, str, bytes, complex])

@@ -26,7 +26,7 @@ MOST_VARIANTS_PER_OPERATION = 16
 """The most variants that an operation keeps; beyond that the oldest is dropped, and made again if it is needed."""
 
 
-class GraphBasedOperation(UnlistedOperation):
+class SubgraphOperation(UnlistedOperation):
     """The base of operations that run graphs, and have variants with residuals.
 
     Attributes:
@@ -40,7 +40,7 @@ class GraphBasedOperation(UnlistedOperation):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self._forwards: dict[Flags, GraphBasedOperation] = {}
+        self._forwards: dict[Flags, SubgraphOperation] = {}
 
     @property
     def result_count(self) -> int:
@@ -55,7 +55,7 @@ class GraphBasedOperation(UnlistedOperation):
         """Returns the cotangents of the inputs in ``needs``, None for the others."""
         raise NotImplementedError
 
-    def with_residuals(self, flags: Flags, inputs: Sequence[Tensor]) -> GraphBasedOperation | None:
+    def with_residuals(self, flags: Flags, inputs: Sequence[Tensor]) -> SubgraphOperation | None:
         """Returns a variant with the residuals after the results; None if the residuals are unknown before the run.
 
         Args:
@@ -122,7 +122,7 @@ def have_overflowed(loops: Sequence[Any]) -> bool:
 
 def loops_with_capacity(graph: Graph) -> tuple[Any, ...]:
     """Returns the loops in a graph, at any depth, that have a capacity, each once."""
-    operations = [node.payload for node in graph.nodes if isinstance(node.payload, GraphBasedOperation)]
+    operations = [node.payload for node in graph.nodes if isinstance(node.payload, SubgraphOperation)]
     return tuple(dict.fromkeys([loop for operation in operations for loop in operation.loops_with_capacity]))
 
 

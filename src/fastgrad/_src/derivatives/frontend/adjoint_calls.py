@@ -19,14 +19,14 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
+from fastgrad._src.derivatives.codegen.complex_arrays import complex_of_parts, real_parts
+from fastgrad._src.derivatives.codegen.exceptional_exits import ReleasingCompiler
+from fastgrad._src.derivatives.codegen.tape_memory import contiguous
 from fastgrad._src.derivatives.functions.numba_types import is_complex_type, number_type, rank_of_type
 from fastgrad._src.derivatives.functions.parameters import Types
 from fastgrad._src.derivatives.ir.call_rules import CallRule
 from fastgrad._src.derivatives.ir.operands import zero_text
 from fastgrad._src.derivatives.ir.scalar_operations import GLOBALS_OF_CODE
-from fastgrad._src.derivatives.runtime.complex_arrays import complex_of_parts, real_parts
-from fastgrad._src.derivatives.runtime.exceptional_exits import ReleasingCompiler
-from fastgrad._src.derivatives.runtime.tape_memory import contiguous
 from fastgrad._src.jit.generated_source import generated_function
 from fastgrad._src.jit.numba_internals import CFunc, cpu_target
 

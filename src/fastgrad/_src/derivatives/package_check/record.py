@@ -11,7 +11,7 @@ from unittest import mock
 
 import numpy as np
 
-from fastgrad._src.derivatives.prepared_calls import copies, type_of
+from fastgrad._src.derivatives.transform_cache import copies, type_of
 from fastgrad._src.jit.numba_internals import CPUDispatcher, DUFunc, GUFunc
 
 _SECONDS_IN_PYTHON = 3.0

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from fastgrad._src.derivatives.code import tree as code
+from fastgrad._src.derivatives.output import tree as code
 from fastgrad._src.scalars.formulas import Leaf, Number, ScalarOperation, Term, text_of
 from fastgrad._src.scalars.terms import ADD, SUBTRACT
 

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numba import types
 
+from fastgrad._src.derivatives.codegen.extensions import Extensions
+from fastgrad._src.derivatives.codegen.inferred_overloads import inferred_callees
+from fastgrad._src.derivatives.codegen.text_pipeline import DirectJumpCompiler
 from fastgrad._src.derivatives.functions.content import argument_text, content_of, lines_of
 from fastgrad._src.derivatives.functions.numba_types import UnknownType
 from fastgrad._src.derivatives.functions.parameters import Types
-from fastgrad._src.derivatives.runtime.extensions import Extensions
-from fastgrad._src.derivatives.runtime.inferred_callees import inferred_callees
-from fastgrad._src.derivatives.runtime.jumps import DirectJumpCompiler
 from fastgrad._src.jit.body import digest
 from fastgrad._src.jit.code_library import NAME_LENGTH, UNKEYED, UseCodeLibrary, UseLaneLibrary
 from fastgrad._src.jit.dispatcher_cache import DispatcherCache, RecentlyUsed

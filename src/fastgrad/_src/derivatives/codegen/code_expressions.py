@@ -14,11 +14,11 @@ import numpy as np
 from llvmlite import ir as llvm_ir
 from numba import types
 
-from fastgrad._src.derivatives.code import tree as code
-from fastgrad._src.derivatives.runtime.code_functions import FUNCTION_RULES
-from fastgrad._src.derivatives.runtime.code_values import UNKNOWN, NotEmittedError, Value, can_become
-from fastgrad._src.derivatives.runtime.matrix_products import add_product
-from fastgrad._src.derivatives.runtime.record_fields import field_of
+from fastgrad._src.derivatives.codegen.code_functions import FUNCTION_RULES
+from fastgrad._src.derivatives.codegen.code_values import UNKNOWN, NotEmittedError, Value, can_become
+from fastgrad._src.derivatives.codegen.matrix_products import add_product
+from fastgrad._src.derivatives.codegen.record_fields import field_of
+from fastgrad._src.derivatives.output import tree as code
 from fastgrad._src.jit.library_functions import njit_kept_on_disk
 from fastgrad._src.jit.numba_internals import (
     _empty_nd_impl,
@@ -35,7 +35,7 @@ from fastgrad._src.scalars import terms
 from fastgrad._src.scalars.formulas import OPERATORS, Leaf, Number, ScalarOperation, Term
 
 if TYPE_CHECKING:
-    from fastgrad._src.derivatives.runtime.code_emission import CodeLower
+    from fastgrad._src.derivatives.codegen.code_emission import CodeLower
 
 _INTEGER = llvm_ir.IntType(64)
 _PYTHON_OPERATORS = {operation: function for function, operation in OPERATORS.items()}

@@ -15,10 +15,10 @@ from llvmlite import ir as llvm_ir
 from numba import types
 from numba.extending import intrinsic
 
-from fastgrad._src.derivatives.runtime.code_compiler import with_code_pipeline
-from fastgrad._src.derivatives.runtime.exceptional_exits import ReleasingCompiler
-from fastgrad._src.derivatives.runtime.inferred_callees import linked_compiler_class
-from fastgrad._src.derivatives.runtime.tape_memory import CODES, capacity, copy_memory, grow_stack, push_value, release
+from fastgrad._src.derivatives.codegen.code_compiler import with_code_pipeline
+from fastgrad._src.derivatives.codegen.exceptional_exits import ReleasingCompiler
+from fastgrad._src.derivatives.codegen.inferred_overloads import linked_compiler_class
+from fastgrad._src.derivatives.codegen.tape_memory import CODES, capacity, copy_memory, grow_stack, push_value, release
 from fastgrad._src.jit.library_functions import njit_kept_on_disk
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import is_on

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad._src.derivatives.runtime.code_emission import CodeFunction, CodeLower
-from fastgrad._src.derivatives.runtime.code_values import NotEmittedError
-from fastgrad._src.derivatives.runtime.exceptional_exits import ReleasingLowering
-from fastgrad._src.derivatives.runtime.functions_of_code import code_of, with_text
-from fastgrad._src.derivatives.runtime.inferred_callees import is_called_by_others_that_it_calls
+from fastgrad._src.derivatives.codegen.code_emission import CodeFunction, CodeLower
+from fastgrad._src.derivatives.codegen.code_values import NotEmittedError
+from fastgrad._src.derivatives.codegen.exceptional_exits import ReleasingLowering
+from fastgrad._src.derivatives.codegen.functions_of_code import code_of, with_text
+from fastgrad._src.derivatives.codegen.inferred_overloads import is_called_by_others_that_it_calls
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import is_on
 from fastgrad._src.jit.numba_internals import (

@@ -18,7 +18,6 @@ from numba import types
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
 from fastgrad._src.derivatives.analysis.searches import find_searches
-from fastgrad._src.derivatives.callees import interpreted_function
 from fastgrad._src.derivatives.check import (
     Comparer,
     Comparison,
@@ -32,9 +31,10 @@ from fastgrad._src.derivatives.derivation import lowered_function
 from fastgrad._src.derivatives.ir.operands import Scalar
 from fastgrad._src.derivatives.ir.representation import Function
 from fastgrad._src.derivatives.ir.statements import COST_OF_EFFECTS, Compute, Statement
-from fastgrad._src.derivatives.prepared_calls import copies, type_of
-from fastgrad._src.derivatives.recorded_calls import TimeIsOver, python_function_of, time_limit
+from fastgrad._src.derivatives.outlined_functions import interpreted_function
+from fastgrad._src.derivatives.package_check.record import TimeIsOver, python_function_of, time_limit
 from fastgrad._src.derivatives.transform.forward_mode import ForwardMode
+from fastgrad._src.derivatives.transform_cache import copies, type_of
 from fastgrad._src.jit.numba_internals import CPUDispatcher, DUFunc
 from fastgrad._src.scalars.formulas import ScalarOperation
 

@@ -40,7 +40,7 @@ from fastgrad._src.derivatives.ir.values import (
 )
 from fastgrad._src.derivatives.numpy import linear_algebra
 from fastgrad._src.derivatives.numpy import loops as numpy_loops
-from fastgrad._src.derivatives.numpy.array_functions import (
+from fastgrad._src.derivatives.numpy.elementwise_and_reductions import (
     METHODS,
     RULES,
     Rule,

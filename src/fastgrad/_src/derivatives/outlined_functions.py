@@ -18,8 +18,14 @@ from numba import types
 from fastgrad._src.derivatives.analysis.activity import Activity
 from fastgrad._src.derivatives.analysis.aliases import check_aliased_stores
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
-from fastgrad._src.derivatives.code import tree as code
-from fastgrad._src.derivatives.code.tree import Code
+from fastgrad._src.derivatives.codegen.chunks import COMPILED as CHUNKS
+from fastgrad._src.derivatives.codegen.chunks import INTERPRETED as INTERPRETED_CHUNKS
+from fastgrad._src.derivatives.codegen.chunks import MAX_CHUNKS, compile_chunk
+from fastgrad._src.derivatives.codegen.compilation import OPTIONS
+from fastgrad._src.derivatives.codegen.functions_of_code import function_of_code, with_text
+from fastgrad._src.derivatives.codegen.inferred_overloads import linked_compiler_class
+from fastgrad._src.derivatives.codegen.tape_memory import ALL_STACKS, COMPILED, INTERPRETED
+from fastgrad._src.derivatives.codegen.text_pipeline import DirectJumpCompiler
 from fastgrad._src.derivatives.frontend.lowering import Lowering, lowering_of
 from fastgrad._src.derivatives.frontend.tangent_numbers import TangentNumbers
 from fastgrad._src.derivatives.functions.numba_types import is_float_type
@@ -29,14 +35,8 @@ from fastgrad._src.derivatives.ir.operands import Root, Scalar, leaf_types_of, s
 from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.statements import Return, Size
 from fastgrad._src.derivatives.ir.values import parts_of
-from fastgrad._src.derivatives.runtime.chunks import COMPILED as CHUNKS
-from fastgrad._src.derivatives.runtime.chunks import INTERPRETED as INTERPRETED_CHUNKS
-from fastgrad._src.derivatives.runtime.chunks import MAX_CHUNKS, compile_chunk
-from fastgrad._src.derivatives.runtime.compilation import OPTIONS
-from fastgrad._src.derivatives.runtime.functions_of_code import function_of_code, with_text
-from fastgrad._src.derivatives.runtime.inferred_callees import linked_compiler_class
-from fastgrad._src.derivatives.runtime.jumps import DirectJumpCompiler
-from fastgrad._src.derivatives.runtime.tape_memory import ALL_STACKS, COMPILED, INTERPRETED
+from fastgrad._src.derivatives.output import tree as code
+from fastgrad._src.derivatives.output.tree import Code
 from fastgrad._src.derivatives.transform.checkpoints import checkpoint_byte_limit
 from fastgrad._src.derivatives.transform.emission import Derivative, DerivedCall, cotangent, variables_of
 from fastgrad._src.derivatives.transform.forward_mode import ForwardMode

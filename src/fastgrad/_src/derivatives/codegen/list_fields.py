@@ -10,7 +10,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from fastgrad._src.derivatives.runtime.tape_memory import may_share_memory
+from fastgrad._src.derivatives.codegen.tape_memory import may_share_memory
 from fastgrad._src.jit.numba_internals import as_dtype
 
 

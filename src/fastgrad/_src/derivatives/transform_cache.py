@@ -14,13 +14,22 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
+from fastgrad._src.derivatives.codegen.compilation import check_jit_is_enabled
+from fastgrad._src.derivatives.codegen.random_states import copy_of_states, drawing_from
+from fastgrad._src.derivatives.codegen.record_fields import (
+    LISTS,
+    State,
+    instance_state,
+    instances_with_state,
+    is_instance,
+    memory_in_argument,
+)
 from fastgrad._src.derivatives.functions.argument_types import (
     check_parts_of_result,
     check_types,
     has_random_generator,
     is_differentiable,
 )
-from fastgrad._src.derivatives.functions.functions import Snapshot
 from fastgrad._src.derivatives.functions.numba_types import WITHOUT_MEMORY, UnknownType, leaf_types, number_type
 from fastgrad._src.derivatives.functions.parameters import (
     is_variadic,
@@ -29,16 +38,7 @@ from fastgrad._src.derivatives.functions.parameters import (
     with_fixed_parameters,
     wrapped_function,
 )
-from fastgrad._src.derivatives.runtime.compilation import check_jit_is_enabled
-from fastgrad._src.derivatives.runtime.random_states import copy_of_states, drawing_from
-from fastgrad._src.derivatives.runtime.record_fields import (
-    LISTS,
-    State,
-    instance_state,
-    instances_with_state,
-    is_instance,
-    memory_in_argument,
-)
+from fastgrad._src.derivatives.functions.snapshot import Snapshot
 from fastgrad._src.jit.dispatcher_cache import RecentlyUsed
 from fastgrad._src.jit.numba_internals import dispatcher
 

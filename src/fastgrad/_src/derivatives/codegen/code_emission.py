@@ -12,13 +12,13 @@ from typing import Any
 from llvmlite import ir as llvm_ir
 from numba import types
 
-from fastgrad._src.derivatives.code import tree as code
-from fastgrad._src.derivatives.runtime.code_expressions import Expressions
-from fastgrad._src.derivatives.runtime.code_lifetimes import Lifetimes
-from fastgrad._src.derivatives.runtime.code_values import NotEmittedError, Value, Wider, can_become
-from fastgrad._src.derivatives.runtime.reference_table import ReferenceTable
-from fastgrad._src.derivatives.runtime.stack_arrays import stack_allocations
-from fastgrad._src.derivatives.runtime.tape_memory import write_exceptional_exit
+from fastgrad._src.derivatives.codegen.code_expressions import Expressions
+from fastgrad._src.derivatives.codegen.code_lifetimes import Lifetimes
+from fastgrad._src.derivatives.codegen.code_values import NotEmittedError, Value, Wider, can_become
+from fastgrad._src.derivatives.codegen.reference_table import ReferenceTable
+from fastgrad._src.derivatives.codegen.stack_arrays import stack_allocations
+from fastgrad._src.derivatives.codegen.tape_memory import write_exceptional_exit
+from fastgrad._src.derivatives.output import tree as code
 from fastgrad._src.jit.numba_internals import cgutils, lowering
 from fastgrad._src.jit.numba_internals import ir as numba_ir
 from fastgrad._src.scalars.formulas import Term

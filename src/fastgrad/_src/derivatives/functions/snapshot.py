@@ -15,7 +15,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from fastgrad._src.core.settings_version import count_change
+from fastgrad._src.core.python_state_version import count_change
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.derivatives.functions.dispatchers import dispatcher_of_copy

@@ -12,7 +12,7 @@ from numba import types
 from numba.extending import intrinsic, overload
 from numba.typed import Dict, List
 
-from fastgrad._src.derivatives.runtime import list_fields
+from fastgrad._src.derivatives.codegen import list_fields
 from fastgrad._src.jit.numba_internals import as_dtype, cgutils, impl_ret_borrowed, make_array, populate_array
 
 

@@ -14,11 +14,11 @@ import numpy as np
 
 from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.check import Comparer, Comparison, Direction, FunctionRaises, is_float, unit_directions
-from fastgrad._src.derivatives.disagreements import explain
+from fastgrad._src.derivatives.codegen.random_states import copy_of_states, drawing_from
 from fastgrad._src.derivatives.functions.argument_types import is_differentiable
-from fastgrad._src.derivatives.prepared_calls import copies, type_of
-from fastgrad._src.derivatives.recorded_calls import Call
-from fastgrad._src.derivatives.runtime.random_states import copy_of_states, drawing_from
+from fastgrad._src.derivatives.package_check.classify import explain
+from fastgrad._src.derivatives.package_check.record import Call
+from fastgrad._src.derivatives.transform_cache import copies, type_of
 from fastgrad._src.jit.generated_source import generated_function
 from fastgrad._src.jit.numba_internals import dispatcher
 

@@ -18,9 +18,9 @@ from typing import Any
 
 from numba import types
 
-from fastgrad._src.derivatives.runtime.exceptional_exits import ReleasingCompiler
-from fastgrad._src.derivatives.runtime.functions_of_code import code_of
-from fastgrad._src.derivatives.runtime.shape_errors import REPLACEMENTS
+from fastgrad._src.derivatives.codegen.exceptional_exits import ReleasingCompiler
+from fastgrad._src.derivatives.codegen.functions_of_code import code_of
+from fastgrad._src.derivatives.codegen.shape_errors import REPLACEMENTS
 from fastgrad._src.jit.code_library import UseCodeLibrary
 from fastgrad._src.jit.gc_pause import pause_gc
 from fastgrad._src.jit.libraries import package_of

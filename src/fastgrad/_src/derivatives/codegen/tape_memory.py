@@ -19,7 +19,7 @@ from llvmlite import ir as llvm_ir
 from numba import types
 from numba.extending import intrinsic
 
-from fastgrad._src.derivatives.runtime.matrix_products import add_product, add_product_in_python, pointer_to_item
+from fastgrad._src.derivatives.codegen.matrix_products import add_product, add_product_in_python, pointer_to_item
 from fastgrad._src.jit.library_functions import njit_kept_on_disk
 from fastgrad._src.jit.numba_internals import cgutils
 from fastgrad._src.jit.stack_slots import SLOTS_SYMBOL, STACKS
