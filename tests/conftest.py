@@ -75,18 +75,20 @@ def pytest_runtest_teardown(item, nextitem):
 
 
 @pytest.fixture(autouse=True)
-def _draws_do_not_depend_on_other_tests(request, monkeypatch):
+def _draws_do_not_depend_on_other_tests(request):
     """A test draws the same numbers alone, in any order and in any process."""
     from fastgrad._src.ops import default_generators, random_generator  # after the variables of the environment are set
 
     random.seed(0)  # initial weights of Keras's layers follow it
     np.random.seed(0)
-    keys = random.Random(0)  # generators without a seed take keys of their own, the same ones in each run
-    for module in (random_generator, default_generators):
-        monkeypatch.setattr(module, "unpredictable_state", lambda: [0, 0, keys.getrandbits(63)])
-    default_generators.set_seed(None)
     for generator, state in _GENERATOR_STATES.get(getattr(request, "module", None), ()):
         generator.bit_generator.state = state
+    keys = random.Random(0)  # generators without a seed take keys of their own, the same ones in each run
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (random_generator, default_generators):
+            patch.setattr(module, "unpredictable_state", lambda: [0, 0, keys.getrandbits(63)])
+        default_generators.set_seed(None)
+        yield
 
 
 @pytest.fixture

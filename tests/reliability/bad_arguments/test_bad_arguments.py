@@ -83,7 +83,7 @@ def test_so_does_the_derivative_that_numba_compiles(name, full, figure):
 
 
 def names_of(instructions):
-    """Returns the public names of operators and joins_and_views."""
+    """Returns the public names of operators and functions."""
     named = [each for each in instructions if hasattr(each, "__name__")]
     return {f"{(each.__module__ or '').lstrip('_')}.{each.__name__}" for each in named}
 

@@ -5,6 +5,13 @@ segment is a part of this order that needs no new tensor from outside but at its
 program computes the results of a segment at its first call (``compiler/dispatch/forward_program.py``). Each call is then
 compared with the known one. If operation, attributes and inputs are the same, it gets its result without a run. From the first
 difference on, all calls run as always. The results have the bits of ``run``. Programs that save no time are dropped.
+
+| ``GradientTape._prediction`` | at a call of an operation | then |
+| --- | --- | --- |
+| ``UNDECIDED`` | looks for a known order that begins with this call | following, noting or None |
+| ``FollowingPrediction`` | compares the call with the known one and returns its result | None at the first difference |
+| ``_NotingPrediction`` | keeps the call | makes programs after 16 passes of one structure in a row |
+| None | the operation runs | None |
 """
 
 from __future__ import annotations

@@ -2,6 +2,16 @@
 
 A number that the reverse sweep needs is kept in its variable if its block runs once. It is recomputed if that is cheap and reads no array that
 the function writes later. Otherwise it is recorded. So overwriting arrays is safe.
+
+| where a number comes from on the way back | for numbers | file |
+| --- | --- | --- |
+| its variable | of blocks that run once | `residuals.py: kept` |
+| computed again | that are cheap, of operands that are there | `residuals.py` |
+| the counter of the loop | that follow from a counted loop's iteration | `transform/reverse_mode.py` |
+| a row, one for each number | of counted loops, 2 to 8 in an iteration | `transform/record_stacks.py` |
+| a stack | of all other loops and branches | `transform/record_stacks.py` |
+| a snapshot, from which the loop runs again | of loops whose iterations can be repeated | `transform/checkpoints.py` |
+| the iteration that gave the last value | of a running minimum or maximum | `transform/running_extrema.py` |
 """
 
 from __future__ import annotations

@@ -3,6 +3,12 @@
 The generator's body replaces the loop's head. Each `yield` becomes a jump to a copy of the loop's body. The copy's back edge goes to
 the code after the `yield`. So variables hold the state between items, and control flow stays reducible. A generator that is consumed in another way remains
 a call, which is refused later.
+
+    for item in g(a):                 parameters of g = a
+        body                          code of g before its `yield v`
+    rest                      ->      item = v; body                (a copy for each yield)
+                                      code of g after the yield
+                                      rest                          (`break` of the body comes here, too)
 """
 
 from __future__ import annotations

@@ -3,6 +3,15 @@
 A function is recorded for a window of consecutive sizes, and values that differ become expressions in the sizes. An expression
 may be wrong outside of the window: Python may take another branch there, and ``x[:3]`` has another shape. So the function
 is recorded for smaller and larger sizes, too. A size with another graph gets a separate entry.
+
+| word | meaning | in code |
+| --- | --- | --- |
+| symbol | an open size of the arguments | `function_recording.size_symbol_candidates` |
+| probe | one size for each symbol, of one recording | `sizes.probe_sizes` |
+| path | a run through one choice of Python's branches | `function_recording.Path` |
+| window | recordings for consecutive sizes, which make one entry | `_Window` |
+| variant | a further entry, for sizes with another graph | `_Entries` |
+| outline | the specs of results, without an entry | `function_recording.Outline` |
 """
 
 from __future__ import annotations

@@ -399,7 +399,7 @@ def _check_structure(model: Model, graph: CallGraph, inputs: Any) -> None:
     if isinstance(inputs, dict) and set(inputs) <= set(graph.inputs):
         return
     text = (
-        f"The structure of `inputs` doesn't match the expected ownership.\nExpected: a dict with the keys {list(graph.inputs)}\n"
+        f"The structure of `inputs` doesn't match the expected structure.\nExpected: a dict with the keys {list(graph.inputs)}\n"
         f"Received: {list(inputs) if isinstance(inputs, dict) else type(inputs).__name__}"
     )
     if not isinstance(inputs, dict) and list(graph.inputs) != sorted(graph.inputs):
