@@ -43,6 +43,17 @@ def test_ragged_batches_are_filled_by_map():
     assert [batch.numpy().tolist() for batch in dataset] == [[[0, -1], [0, 1]], [[0, 1, 2, -1], [0, 1, 2, 3]]]
 
 
+def test_batches_of_ragged_elements_with_different_numbers_of_rows():
+    elements = [tf.ragged.constant(rows, tf.int32) for rows in ([[1, 2], [3]], [[4]], [[], [5], [6, 7]])]
+    dataset = Dataset.from_generator(
+        lambda: iter(elements), output_signature=tf.RaggedTensorSpec([None, None], tf.int32)
+    )
+    batches = [batch.to_list() for batch in dataset.batch(2)]
+    assert batches == [[[[1, 2], [3]], [[4]]], [[[], [5], [6, 7]]]]
+    dataset = Dataset.range(3).map(lambda i: tf.ragged.range(tf.range(i + 1)))
+    assert [batch.to_list() for batch in dataset.batch(3)] == [[[[]], [[], [0]], [[], [0], [0, 1]]]]
+
+
 def test_values_that_differ_in_known_dimensions_are_refused():
     lists = [np.zeros((1, 2)), np.zeros((1, 3))]
     dataset = Dataset.from_generator(lambda: iter(lists), output_signature=tf.TensorSpec([None, 2]))

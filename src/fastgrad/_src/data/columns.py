@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad._src.core.composite import Composite, CompositeSpec
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import tensor_of_data
-from fastgrad._src.data.ragged_rows import RaggedColumn, ragged_stack, stack_ragged_tensors
+from fastgrad._src.data.ragged_rows import RaggedColumn, ragged_stack
 from fastgrad._src.data.sparse_rows import SparseColumn, stack_sparse_tensors
 from fastgrad._src.structures.extension_types.extension_type import ExtensionType
 
@@ -105,8 +105,9 @@ def stack_composites(column: Sequence[Composite], uniform: Sequence[Any] | None)
     """
     if isinstance(column[0], ExtensionType):
         return _stack_extension_types(column, uniform)
-    is_ragged = column[0]._spec().ragged_rank is not None
-    return stack_ragged_tensors(column, uniform) if is_ragged else stack_sparse_tensors(column)
+    if column[0]._spec().ragged_rank is None:
+        return stack_sparse_tensors(column)
+    return ragged_stack(column, uniform or [None] * len(column[0]._to_components()[1]))
 
 
 def _stack_extension_types(column: Sequence[Composite], uniform: Sequence[Any] | None) -> Any:

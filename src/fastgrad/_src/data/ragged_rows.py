@@ -128,18 +128,3 @@ def _with_split_levels(rows: Any, levels: int) -> RaggedColumn:
         splits.append(np.arange(count + 1) * length)
         rows = rows.reshape(count * length, *rows.shape[2:])
     return RaggedColumn(rows, splits, [None] * levels)
-
-
-def stack_ragged_tensors(column: Sequence[Composite], uniform: Sequence[int | None] | None) -> Any:
-    """Stacks ragged tensors to one ragged tensor along a new first dimension; ``uniform``: see ``ragged_stack``.
-
-    Raises:
-        InvalidArgumentError: the tensors have different numbers of rows.
-    """
-    parts = [leaf._to_components()[1] for leaf in column]
-    counts = [len(part[1]) - 1 for part in parts]
-    if len(set(counts)) > 1:
-        raise InvalidArgumentError(
-            f"Dataset.batch: Cannot batch ragged tensors with different numbers of rows: {counts}. Use ragged_batch."
-        )
-    return ragged_stack(column, uniform or [None] * len(parts[0]))
