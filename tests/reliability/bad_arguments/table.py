@@ -175,7 +175,6 @@ METHODS: dict[str, dict[str, Row]] = {
         "difference": of_set("items = items.difference(items)"),
         "discard": of_set("items.discard(m)"),
         "intersection": of_set("items = items.intersection(items)"),
-        "pop": of_set("items.pop()"),
         "remove": of_set("items.remove(m)"),
         "union": of_set("items = items.union(items)"),
         "update": of_set("items.update([m, k])"),
