@@ -10,14 +10,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-os.environ["DDE_BACKEND"] = "tensorflow"
-random.seed(7)  # initializers take their seeds from it when DeepXDE is imported
-
-import deepxde  # noqa: E402
-
 
 def main(dtype: str, steps: int, script: Path) -> None:
     """Runs a script with trainings of so many steps."""
+    os.environ["DDE_BACKEND"] = "tensorflow"
+    random.seed(7)  # initializers take their seeds from it when DeepXDE is imported
+    import deepxde
+
     deepxde.config.set_default_float(dtype)
     deepxde.config.set_random_seed(7)
     train = deepxde.Model.train
