@@ -53,6 +53,11 @@ LOSSES = re.compile(r"^\d+ +\[.*", re.MULTILINE)
 """The lines of DeepXDE's table of losses, each with its step."""
 
 
+def has_programs(entry: Mapping[str, Any]) -> bool:
+    """Returns whether programs of the package are run in place of tests."""
+    return "programs" in entry
+
+
 def command(entry: Mapping[str, Any], library: str) -> list[str]:
     """Returns the arguments of Python that run pytest, or a program of the package, with a library.
 
@@ -65,7 +70,7 @@ def command(entry: Mapping[str, Any], library: str) -> list[str]:
     """
     if entry["imports"] not in COMMANDS:
         raise ValueError(f"{entry['name']}: imports is {entry['imports']!r}; use one of {', '.join(COMMANDS)}")
-    runner = [str(PROGRAM)] if "programs" in entry else ["-m", "pytest"]
+    runner = [str(PROGRAM)] if has_programs(entry) else ["-m", "pytest"]
     if library == "tensorflow":
         return runner
     if entry["imports"] == "keras":
@@ -144,28 +149,30 @@ def run(entry: Mapping[str, Any], library: str, python: str, sources: Path, seco
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_tests(entry, sources, folder)
-        settings = settings_of(library)
         options = ["-q", "-o", "addopts=", "-p", "no:cacheprovider", "--continue-on-collection-errors"]
         options += [f"--timeout={SECONDS_OF_A_TEST}", f"--junitxml={folder / 'report.xml'}", *entry.get("options", ())]
         started = [python, *command(entry, library), *options, *entry["tests"]]
-        try:
-            ended = subprocess.run(
-                started, cwd=folder, env=settings, capture_output=True, text=True, check=False, timeout=seconds
-            )
-            printed = ended.stdout + ended.stderr
-        except subprocess.TimeoutExpired:
-            printed = f"not ended after {seconds:.0f} s"
+        ended = run_process(started, folder, library, seconds)
         if not (folder / "report.xml").exists():
-            raise RuntimeError(f"{entry['name']} with {library} has no report:\n{printed[-2000:]}")
+            raise RuntimeError(
+                f"{entry['name']} with {library} has no report:\n{(ended.stdout + ended.stderr)[-2000:]}"
+            )
         return outcomes((folder / "report.xml").read_text(encoding="utf-8"))
 
 
-def settings_of(library: str) -> dict[str, str]:
-    """Returns the environment of a run with a library."""
+def run_process(
+    arguments: Sequence[str], folder: Path, library: str, seconds: float
+) -> subprocess.CompletedProcess[str]:
+    """Returns how a process with a library ended; 124 is the exit status of one that did not end in time."""
     settings = {**os.environ, **thread_settings(THREADS), "MPLBACKEND": "Agg", "FASTGRAD_QUIET": "1"}
     if library == "tensorflow":
         settings.pop("PYTHONPATH", None)
-    return settings
+    try:
+        return subprocess.run(
+            arguments, cwd=folder, env=settings, capture_output=True, text=True, check=False, timeout=seconds
+        )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(arguments, 124, "", f"not ended after {seconds:.0f} s")
 
 
 def losses(entry: Mapping[str, Any], library: str, python: str, sources: Path, seconds: float) -> dict[str, list[str]]:
@@ -175,9 +182,7 @@ def losses(entry: Mapping[str, Any], library: str, python: str, sources: Path, s
         write_tests(entry, sources, Path(folder))
         for dtype, steps, script in entry["programs"]:
             started = [python, *command(entry, library), dtype, str(steps), str(Path(folder, script))]
-            ended = subprocess.run(
-                started, env=settings_of(library), capture_output=True, text=True, check=False, timeout=seconds
-            )
+            ended = run_process(started, Path(folder), library, seconds)
             lines[script] = LOSSES.findall(ended.stdout) if ended.returncode == 0 else []
     return lines
 
@@ -186,6 +191,16 @@ def outcomes_of_programs(theirs: Mapping[str, list[str]], ours: Mapping[str, lis
     """Returns the outcomes with TensorFlow and with fastgrad: a program passes with fastgrad if the losses are TensorFlow's."""
     passed = {script: "passed" if lines else "failed" for script, lines in theirs.items()}
     return [passed, {script: "passed" if ours[script] == lines else "failed" for script, lines in theirs.items()}]
+
+
+def outcomes_with_both(
+    entry: Mapping[str, Any], pythons: Mapping[str, str], sources: Path, seconds: float
+) -> list[dict[str, str]]:
+    """Returns the outcomes of a package's tests, or of its programs, with TensorFlow and with fastgrad."""
+    if has_programs(entry):
+        theirs, ours = (losses(entry, library, pythons[library], sources, seconds) for library in LIBRARIES)
+        return outcomes_of_programs(theirs, ours)
+    return [run(entry, library, pythons[library], sources, seconds) for library in LIBRARIES]
 
 
 def reason(entry: Mapping[str, Any], test: str) -> str:
@@ -203,7 +218,7 @@ def page(entries: Sequence[Mapping[str, Any]], results: Mapping[str, Any]) -> st
     for entry, result in zip(listed, counted, strict=True):
         also = " ".join(f"--also {name}" for name in entry.get("also", ()))
         run_by = COMMANDS[entry["imports"]].format(
-            also=also, runner="deepxde_program.py" if "programs" in entry else "-m pytest"
+            also=also, runner=PROGRAM.name if has_programs(entry) else "-m pytest"
         )
         counts = f"{result['passed_with_tensorflow']} | {result['passed_with_both']}"
         text += f"| {entry['name']} | {entry['version']} | {counts} | {run_by} |\n"
@@ -259,11 +274,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for python in pythons.values():
                 install(entry, python)
         check_environments(entry, pythons)
-        measure = losses if "programs" in entry else run
-        ran: Any = [
-            measure(entry, library, pythons[library], options.sources, options.seconds) for library in LIBRARIES
-        ]
-        result = compared(*(outcomes_of_programs(*ran) if "programs" in entry else ran))
+        result = compared(*outcomes_with_both(entry, pythons, options.sources, options.seconds))
         results["packages"][entry["name"]] = result
         lacking = result["passed_with_tensorflow_only"]
         unexplained += sum(reason(entry, test) == NO_REASON for test in lacking)

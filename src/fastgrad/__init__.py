@@ -82,7 +82,7 @@ from fastgrad._src.core.variable import Variable as Variable
 from fastgrad._src.core.version import VERSION as __version__  # noqa: F401, N811
 from fastgrad._src.jit.tracebacks import install_hooks as _install_traceback_hooks
 from fastgrad._src.ops import operators as _operators  # noqa: F401  # sets Python's operators of tensors and variables
-from fastgrad._src.ops import scatter_into_variable as _variable_rows  # noqa: F401  # sets scatter_add and similar methods of variables
+from fastgrad._src.ops import scatter_into_variable as _scatter_into_variable  # noqa: F401  # sets scatter_add and similar methods of variables
 from fastgrad._src.ops.arithmetic import abs as abs
 from fastgrad._src.ops.arithmetic import add as add
 from fastgrad._src.ops.arithmetic import add_n as add_n

@@ -559,7 +559,6 @@ def datasets(tf):
         "ragged_batch filled": lambda: asked(growing.ragged_batch(2).map(lambda r: r.to_tensor())),
         "ragged_batch unbatched": lambda: asked(growing.ragged_batch(2).unbatch()),
         "ragged_batch of 0": lambda: refused(lambda: list(growing.ragged_batch(0))),
-        "batch of ragged batches": lambda: list(growing.ragged_batch(2).batch(2)),
         "dense_to_ragged_batch": lambda: asked(growing.apply(tf.data.experimental.dense_to_ragged_batch(2))),
         "buckets of ragged": lambda: d.from_tensor_slices(x).bucket_by_sequence_length(
             lambda row: tf.shape(row)[0], [2], [2, 2]

@@ -155,7 +155,7 @@ def test_states_are_kept_from_batch_to_batch():
     layer.reset_states()
     assert not layer.states[0].numpy().any()
     assert len(layer.weights) == 3
-    with pytest.raises(ValueError, match="Expected batch size: 2"):
+    with pytest.raises(ValueError, match="the batch size of the states, 2"):
         layer(x[:1])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -47,8 +47,12 @@ def require(
         kind: the class of the error.
         **received: the values that the requirement is about, by the names that the caller knows.
     """
-    if is_met:
-        return
+    if not is_met:
+        refuse(owner, requirement, kind, **received)
+
+
+def refuse(owner: Any, requirement: str, kind: type[Exception] = ValueError, /, **received: Any) -> NoReturn:
+    """Raises the error of ``require``."""
     values = ", ".join(f"{name}={value!r:.200}" for name, value in received.items())
     raise kind(f"{_name_of(owner)}: {requirement}.{values and f' Received: {values}'}")
 
@@ -64,14 +68,14 @@ def check_choice(owner: Any, choices: Any, **arguments: Any) -> None:
     """Raises ValueError if one of ``arguments`` is none of ``choices``."""
     for argument, choice in arguments.items():
         if choice not in choices:
-            require(False, owner, f"`{argument}` must be one of {choices}", **{argument: choice})
+            refuse(owner, f"`{argument}` must be one of {choices}", **{argument: choice})
 
 
 def check_type(owner: Any, wanted: str, types: Any, kind: type[Exception] = TypeError, /, **arguments: Any) -> None:
     """Raises an error of class ``kind`` if one of ``arguments`` is no instance of ``types``, in words: ``wanted``."""
     for argument, value in arguments.items():
         if not isinstance(value, types):
-            require(False, owner, f"`{argument}` must be {wanted}", kind, **{argument: value})
+            refuse(owner, f"`{argument}` must be {wanted}", kind, **{argument: value})
 
 
 def check_interval(owner: Any, interval: str, /, **numbers: Any) -> None:
@@ -81,7 +85,7 @@ def check_interval(owner: Any, interval: str, /, **numbers: Any) -> None:
         is_above = number >= low if interval.startswith("[") else number > low
         is_below = number <= high if interval.endswith("]") else number < high
         if not (is_above and is_below):
-            require(False, owner, f"`{argument}` must be in the interval {interval}", **{argument: number})
+            refuse(owner, f"`{argument}` must be in the interval {interval}", **{argument: number})
 
 
 def check_list(name: str, argument: str, values: Any) -> None:

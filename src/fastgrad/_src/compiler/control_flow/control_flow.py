@@ -523,7 +523,7 @@ def _have_same_result_structure(
 
 
 def _form_of_leaf(leaf: Any) -> Any:
-    """Returns what two results of branches have in common besides the types of their tensors."""
+    """Returns the type and the structure of a composite tensor; of other leaves, whether they are None."""
     return (type(leaf), leaf._to_components()[0]) if hasattr(leaf, "_to_components") else leaf is None
 
 

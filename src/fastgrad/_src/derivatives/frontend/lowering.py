@@ -282,9 +282,9 @@ class Lowering:
         """The rules of NumPy's functions of arrays."""
         from fastgrad._src.derivatives.numpy import (
             elementwise_and_reductions,  # the import adds rules
+            joins_and_views,  # noqa: F401  # the import adds rules
             products,  # noqa: F401  # the import adds rules
         )
-        from fastgrad._src.derivatives.numpy import joins_and_views as numpy_functions  # noqa: F401  # the import adds rules
 
         return elementwise_and_reductions
 

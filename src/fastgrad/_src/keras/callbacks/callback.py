@@ -70,9 +70,11 @@ class Callback:
         if state.keys() != own_state.keys():
             raise ValueError(f"{type(self).__name__} keeps {sorted(own_state)}, the backup has {sorted(state)}.")
         for name, value in state.items():
-            if None not in (value, own_state[name]) and _json_type(value) is not _json_type(own_state[name]):
+            own = own_state[name]
+            is_set = value is not None and own is not None
+            if is_set and _json_type(value) is not _json_type(own):
                 owner = f"{name!r} of {type(self).__name__}"
-                raise ValueError(f"{owner} is {own_state[name]!r:.100}, in the backup {value!r:.100}.")
+                raise ValueError(f"{owner} is {own!r:.100}, in the backup {value!r:.100}.")
         self.__dict__.update(state)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:

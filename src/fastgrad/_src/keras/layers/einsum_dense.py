@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+from fastgrad._src.core.argument_checks import refuse
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras import activations, initializers
 from fastgrad._src.keras.layers.input_spec import InputSpec
@@ -71,7 +72,7 @@ def _parse_equation(equation: str) -> tuple[str, str, str, str, str]:
     before, inputs, after, kernel, out_before, outputs, out_after = matched.groups("") if matched else [""] * 7
     if not matched or (before, after) != (out_before, out_after) or (before and after):
         forms = "[X],[Y]->[Z], ...[X],[Y]->...[Z], or [X]...,[Y]->[Z]..."
-        raise ValueError(f"Invalid einsum equation '{equation}'. Equations must be in the form {forms}.")
+        refuse("EinsumDense", f"the einsum equation must have the form {forms}", equation=equation)
     return before, inputs, after, kernel, outputs
 
 
@@ -84,7 +85,7 @@ def _check_letters(inputs: str, kernel: str, outputs: str, bias_axes: str) -> No
             raise ValueError(f"EinsumDense: '{letter}' of the weight is in neither '{inputs}' nor '{outputs}'.")
     for letter in bias_axes:
         if letter not in outputs:
-            raise ValueError(f"Bias dimension '{letter}' was requested, but is not part of the output spec '{outputs}'")
+            refuse("EinsumDense", f"axis '{letter}' of the bias must be one of the output, '{outputs}'")
 
 
 class EinsumDense(Layer):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad._src.core import dtypes, nest
-from fastgrad._src.core.argument_checks import require
+from fastgrad._src.core.argument_checks import refuse, require
 from fastgrad._src.keras.configured import Configured
 from fastgrad._src.keras.settings import standardize_dtype
 
@@ -50,7 +50,7 @@ class InputSpec(Configured):
         try:
             self.axes = {int(axis): size for axis, size in (axes or {}).items()}
         except (AttributeError, ValueError, TypeError):
-            raise TypeError(f"Argument `axes` must be a dict with integer keys. Received: axes={axes}") from None
+            refuse(self, "`axes` must be a dict with integer keys", TypeError, axes=axes)
         self.allow_last_axis_squeeze = allow_last_axis_squeeze
         self.name = name
         self.optional = optional

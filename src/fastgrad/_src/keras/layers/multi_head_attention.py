@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.core.argument_checks import check_positive, check_type, require
+from fastgrad._src.core.argument_checks import check_positive, check_type, refuse, require
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad._src.keras import masks, regularizers
@@ -57,7 +57,7 @@ class HeadsAttention(Layer):
         self._activity_regularizer = self.activity_regularizer  # of the projections
         require(not flash_attention, self, "`flash_attention` is for GPUs; leave it None")
         if sliding_window is not None and (not isinstance(sliding_window, int) or sliding_window < 1):
-            raise ValueError(f"`sliding_window` must be a positive integer. Received: sliding_window={sliding_window}")
+            refuse(self, "`sliding_window` must be a positive integer", sliding_window=sliding_window)
         self.dropout, self.use_bias, self.use_gate, self.seed = dropout, use_bias, use_gate, seed
         self.sliding_window = sliding_window
         self._generator = generator_of_seed(seed)
@@ -98,9 +98,19 @@ class HeadsAttention(Layer):
     def _checked_shapes(self, query_shape: Any, value_shape: Any, key_shape: Any) -> Any:
         key_shape = value_shape if key_shape is None else key_shape
         if tuple(value_shape[1:-1]) != tuple(key_shape[1:-1]):
-            raise ValueError(f"All dimensions of `value` and `key` but the last must agree: {value_shape}, {key_shape}")
+            refuse(
+                self,
+                "All dimensions of `value` and `key` but the last must agree",
+                value_shape=value_shape,
+                key_shape=key_shape,
+            )
         if len(query_shape) != len(value_shape) or len(query_shape) < 3:
-            raise ValueError(f"`query` and `value` must have the same rank, >= 3: {query_shape=}, {value_shape=}")
+            refuse(
+                self,
+                "`query` and `value` must have the same rank, >= 3",
+                query_shape=query_shape,
+                value_shape=value_shape,
+            )
         return key_shape
 
     @property

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.core.argument_checks import require
+from fastgrad._src.core.argument_checks import refuse, require
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad._src.keras import settings
 from fastgrad._src.keras.layers.same_shape import SameShape
@@ -82,7 +82,7 @@ class Normalization(SameShape):
             raise ValueError(f"Normalization: set both `mean` and `variance`, or none. Received: {mean=}, {variance=}")
         shapes = np.shape(mean), np.shape(variance)
         if shapes[0] != shapes[1] or (mean is not None and len(shapes[0]) > len(self.axis)):
-            raise ValueError(f"`mean` and `variance` must have one shape, for axis {self.axis}, got {shapes}")
+            refuse(self, f"`mean` and `variance` must have one shape, for axis {self.axis}", shapes=shapes)
         self.input_mean, self.input_variance, self.invert = mean, variance, invert
         self.supports_masking = True
 
@@ -138,7 +138,7 @@ class Normalization(SameShape):
             sizes = batch.shape
             if len(sizes) != len(self._broadcast_sizes) or self._kept_sizes != tuple(sizes[i] for i in self._kept_axes):
                 place = f"{self._kept_sizes} along axes {self._kept_axes} of {len(self._broadcast_sizes)}"
-                raise ValueError(f"The layer was built for shape {place}, incompatible with data.shape={sizes}")
+                refuse(self, f"the layer was built for shape {place}", data_shape=sizes)
             reduced = tuple(axis for axis in range(batch.ndim) if axis not in self._kept_axes)
             mean, variance = batch.mean(reduced, np.float64), batch.var(reduced, np.float64)
             # Chan et al. 1979: merges the means and sums of squared deviations of two sets.

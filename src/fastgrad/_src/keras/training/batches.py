@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import nest
-from fastgrad._src.core.argument_checks import as_float, check_type, named_argument, require
+from fastgrad._src.core.argument_checks import as_float, check_type, named_argument, refuse, require
 from fastgrad._src.core.array_conversion import is_scipy_sparse
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.dtypes import as_dtype, string
@@ -261,9 +261,10 @@ def weights_of_classes(y: Any, class_weight: dict[int, float], are_class_numbers
     """
     check_type("fit", "a dict from classes to numbers", Mapping, class_weight=class_weight)
     if not isinstance(y, np.ndarray):
-        raise ValueError("`class_weight` is only supported for Models with a single output.")
+        raise ValueError("fit: `class_weight` is for models with one output.")
+    if y.ndim > 2:
+        refuse("fit", "`class_weight` is for labels of one or two dimensions", shape=y.shape)
     labels = y
-    require(labels.ndim <= 2, "fit", "`class_weight` not supported for 3+ dimensional targets", shape=labels.shape)
     if labels.ndim == 2 and not (are_class_numbers and labels.shape[1] > 1):
         labels = labels.argmax(1) if labels.shape[1] > 1 else labels[:, 0]
     labels = np.round(labels).astype(np.int64)

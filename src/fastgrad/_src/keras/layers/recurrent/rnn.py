@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad._src.core import dtypes, nest
-from fastgrad._src.core.argument_checks import require
+from fastgrad._src.core.argument_checks import refuse, require
 from fastgrad._src.core.replicas import ALONE, replica_group_scope
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
@@ -87,7 +87,7 @@ class RNN(Layer):
         size = getattr(self.cell, "output_size", None)
         if size is None:
             size = self.state_size[0]
-        require(isinstance(size, int), self, "output_size must be an integer")
+        require(isinstance(size, int), self, "`output_size` must be an integer", output_size=size)
         output = (batch, length, size) if self.return_sequences else (batch, size)
         if not self.return_state:
             return output
@@ -149,7 +149,7 @@ class RNN(Layer):
         if mask is not None:
             mask = cast(mask, dtypes.bool)
             if mask._array.shape[:2] != (batch, length):
-                require(False, self, f"mask must be of shape (batch, time) {(batch, length)}", shape=mask.shape)
+                refuse(self, f"mask must be of shape (batch, time) {(batch, length)}", shape=mask.shape)
         if training:
             self._draw_dropout(self.cell, sequences, states)
         last_output, outputs, states = self.inner_loop(sequences, states, mask, training)
@@ -166,11 +166,12 @@ class RNN(Layer):
         if initial_state is None:
             initial_state = self.states if self.stateful else self.get_initial_state(batch)
         if self.stateful and self._expected_batch_size not in (None, batch):
-            text = "If an RNN is stateful, the batch size of the sequences must be that of the initial state"
-            raise ValueError(f"{text}. Expected batch size: {self._expected_batch_size}. Received batch size: {batch}")
+            refuse(
+                self, f"stateful=True needs the batch size of the states, {self._expected_batch_size}", batch_size=batch
+            )
         states = list(initial_state) if nest.is_nested(initial_state) else [initial_state]
         if len(states) != len(self.state_size):
-            require(False, self, f"`initial_state` must be {len(self.state_size)} states, got {len(states)}")
+            refuse(self, f"`initial_state` must be {len(self.state_size)} states, got {len(states)}")
         return [nest.map_structure(self._as_state_tensor, state) for state in states]
 
     def _as_state_tensor(self, value: Any) -> Tensor:
