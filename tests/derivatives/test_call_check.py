@@ -196,6 +196,16 @@ def test_a_function_that_raises_a_step_away_is_not_smooth():
     assert outcome_of(f, 0.5).status == "not smooth"
 
 
+def test_a_result_whose_shape_changes_a_step_away_is_not_smooth():
+    def distinct(x):
+        return np.unique(x) * 2.0
+
+    assert outcome_of(distinct, np.array([1.0, 1.0, 2.0])).directions == {"not smooth": 2, "right": 1}
+    assert outcome_of(distinct, np.array([1.0, 3.0, 2.0])).status == "right"
+    with pytest.raises(ValueError, match=r"check_gradients: results have the shapes \[\(2,\)\].*they have \[\(3,\)\]"):
+        fg.check_gradients(distinct, np.array([1.0, 1.0, 2.0]))
+
+
 def test_a_defect_beside_a_disagreement_is_a_failure(monkeypatch):
     def defect(*_):
         raise NameError("name 'x' is not defined")

@@ -55,7 +55,7 @@ class Direction(NamedTuple):
 
 
 class FunctionRaises(Exception):
-    """The function that is compared raises at moved arguments. The cause is what it raises."""
+    """The function that is compared raises at moved arguments, or its results have other shapes there. The cause is the error."""
 
 
 class Comparison(NamedTuple):
@@ -241,14 +241,24 @@ class Comparer:
     def results_at(self, direction: Direction, step: float) -> np.ndarray:
         """Returns the weighted results, one by one, for arguments that are moved by ``step`` along ``direction``.
 
-        Raises FunctionRaises if the function raises there.
+        Raises FunctionRaises if the function raises there, or its results have other shapes.
         """
         values, state = self.shifted_arguments(direction, step)
         try:
             results = self._run(self._compiled, at=values, state=state)
+            self._check_shapes(results, direction, step)
         except Exception as error:
             raise FunctionRaises from error
         return self.apply_weights(results)
+
+    def _check_shapes(self, results: Any, direction: Direction, step: float) -> None:
+        """Raises ValueError if the results have other shapes than those of the arguments that did not move."""
+        shapes, expected = [[np.shape(part) for part in parts] for parts in (result_leaves(results), self._weights)]
+        if shapes != expected:
+            raise ValueError(
+                f"check_gradients: results have the shapes {expected}; if argument {direction.position} changes by {step:.1e} they "
+                f"have {shapes}. Choose a point where shapes stay."
+            )
 
     def shift(self, direction: Direction, step: float) -> Comparer:
         """Returns a comparer of the function where the arguments are moved by ``step`` along ``direction``.
