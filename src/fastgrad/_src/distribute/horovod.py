@@ -13,10 +13,7 @@ from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.distribute.variables import broadcast_to_variables
 from fastgrad._src.kernels.collectives.world import world
-from fastgrad._src.ops import collectives
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.replica_gradients import all_reduce_slices
-from fastgrad._src.ops.uneven_gathering import gathered_from_world
+from fastgrad._src.ops import namespace as ops
 
 Average = "mean"
 """The mean over processes; Horovod's default."""
@@ -52,11 +49,11 @@ class _HalfCompression(_NoCompression):
 
     @staticmethod
     def compress(tensor: Tensor) -> tuple[Tensor, Any]:
-        return (cast(tensor, "float16"), tensor.dtype) if tensor._operand_dtype.is_floating else (tensor, None)
+        return (ops.cast(tensor, "float16"), tensor.dtype) if tensor._operand_dtype.is_floating else (tensor, None)
 
     @staticmethod
     def decompress(tensor: Tensor, context: Any) -> Tensor:
-        return tensor if context is None else cast(tensor, context)
+        return tensor if context is None else ops.cast(tensor, context)
 
 
 class Compression:
@@ -148,7 +145,7 @@ def _reduction_name(op: Any, average: bool | None) -> str:
         return Average if average else Sum
     if op is None:
         return Average
-    if op not in collectives.REDUCTIONS:
+    if op not in ops.REDUCTIONS:
         raise ValueError(f"allreduce: op must be Average, Sum, Min or Max of fastgrad.distribute, got {op!r}.")
     return str(op)
 
@@ -210,7 +207,7 @@ def grouped_allreduce(
     dense = [number for number, x in enumerate(results) if isinstance(x, Tensor)]
     pairs = [compression.compress(results[number]) for number in dense]
     wire_dtype = getattr(compression, "wire_dtype", None)  # a user's class may have only the two functions
-    reduced = collectives.all_reduce([tensor for tensor, _ in pairs], reduce_op, wire_dtype)
+    reduced = ops.all_reduce([tensor for tensor, _ in pairs], reduce_op, wire_dtype)
     for number, total, (_, context) in zip(dense, reduced, pairs, strict=True):
         results[number] = compression.decompress(total, context)
     for number, x in enumerate(results):
@@ -219,7 +216,7 @@ def grouped_allreduce(
                 raise InvalidArgumentError(
                     f"allreduce: IndexedSlices have the reductions Average and Sum, got {reduce_op!r}. Convert them by tf.convert_to_tensor."
                 )
-            results[number] = all_reduce_slices(x, is_mean=reduce_op == Average)
+            results[number] = ops.all_reduce_slices(x, is_mean=reduce_op == Average)
     return results if postscale_factor == 1.0 else [_scale(x, postscale_factor) for x in results]
 
 
@@ -242,7 +239,7 @@ def allgather(tensor: Any, name: str | None = None, **options: Any) -> Tensor:
         raise InvalidArgumentError(
             "allgather: takes a tensor of rank 1 or more, got a scalar. Reshape it to [1] first."
         )
-    return x if world().size == 1 else gathered_from_world(x)
+    return x if world().size == 1 else ops.gathered_from_world(x)
 
 
 def broadcast(tensor: Any, root_rank: int, name: str | None = None, **options: Any) -> Tensor:
@@ -256,7 +253,7 @@ def broadcast(tensor: Any, root_rank: int, name: str | None = None, **options: A
     Raises:
         InvalidArgumentError: there is no such rank.
     """
-    return collectives.broadcast(tensor, root_rank)
+    return ops.broadcast(tensor, root_rank)
 
 
 def broadcast_variables(variables: Iterable[Variable], root_rank: int = 0, **options: Any) -> None:
@@ -294,4 +291,4 @@ def broadcast_global_variables(root_rank: int = 0) -> None:
 def barrier(**options: Any) -> None:
     """Waits until all processes have called it."""
     if world().size > 1:
-        collectives.all_reduce([np.zeros(1, np.int32)])[0].numpy()
+        ops.all_reduce([np.zeros(1, np.int32)])[0].numpy()

@@ -10,9 +10,7 @@ from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.replicas import replica_group
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
-from fastgrad._src.ops.collectives import all_reduce
-from fastgrad._src.ops.replica_gradients import all_reduce_slices
-from fastgrad._src.ops.uneven_gathering import gathered_from_world
+from fastgrad._src.ops import namespace as ops
 
 
 class ReduceOp(enum.Enum):
@@ -48,11 +46,11 @@ def reduce_structure(reduce_op: ReduceOp, value: Any, size: int | None = None) -
     size = replica_group().size if size is None else size
     if size > 1:
         dense = [number for number, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
-        for number, total in zip(dense, all_reduce([leaves[number] for number in dense]), strict=True):
+        for number, total in zip(dense, ops.all_reduce([leaves[number] for number in dense]), strict=True):
             leaves[number] = total / size if reduce_op is ReduceOp.MEAN else total
         for number, leaf in enumerate(leaves):
             if isinstance(leaf, IndexedSlices):
-                leaves[number] = all_reduce_slices(leaf, is_mean=reduce_op is ReduceOp.MEAN)
+                leaves[number] = ops.all_reduce_slices(leaf, is_mean=reduce_op is ReduceOp.MEAN)
     return nest.pack_sequence_as(value, leaves) if nest.is_nested(value) else leaves[0]
 
 
@@ -75,4 +73,4 @@ def gather_from_replicas(value: Any, axis: int = 0, name: str = "gather") -> Ten
         )
     if replica_group().size == 1:
         return x
-    return gathered_from_world(x, axis % rank)
+    return ops.gathered_from_world(x, axis % rank)

@@ -18,9 +18,7 @@ from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable, write_to_memory
 from fastgrad._src.distribute.objects import allgather_object, broadcast_object
 from fastgrad._src.distribute.reduce_op import ReduceOp, reduce_structure
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.collectives import all_reduce, broadcast
-from fastgrad._src.ops.replica_messages import common_values
+from fastgrad._src.ops import namespace as ops
 
 
 def broadcast_to_variables(variables: Sequence[Variable], root: int = 0) -> None:
@@ -35,7 +33,7 @@ def broadcast_to_variables(variables: Sequence[Variable], root: int = 0) -> None
     """
     if is_state_recorded():
         for variable in variables:
-            Variable.assign(variable, broadcast(variable._read_as_stored(), root))
+            Variable.assign(variable, ops.broadcast(variable._read_as_stored(), root))
         return
     with hide_from_recorders():
         arrays = [move_to_device(variable._array, None) for variable in variables]
@@ -47,7 +45,7 @@ def broadcast_to_variables(variables: Sequence[Variable], root: int = 0) -> None
         values: dict[int, Any] = {}
         if numbers:
             parts = [np.ascontiguousarray(arrays[number]).reshape(-1).view(np.uint8) for number in numbers]
-            sent = broadcast(Tensor(np.concatenate(parts)), root)._on_host()
+            sent = ops.broadcast(Tensor(np.concatenate(parts)), root)._on_host()
             ends = np.cumsum([part.size for part in parts])[:-1]
             for number, part in zip(numbers, np.split(sent, ends), strict=True):
                 values[number] = part.copy().view(arrays[number].dtype).reshape(arrays[number].shape)
@@ -60,7 +58,7 @@ def broadcast_to_variables(variables: Sequence[Variable], root: int = 0) -> None
 def _check_same_in_all(descriptions: list[tuple[str, tuple[int, ...], str]]) -> None:
     """Raises InvalidArgumentError in all processes if variables differ; a description is a name, a shape and a dtype."""
     checksum = zlib.crc32(repr([description[1:] for description in descriptions]).encode())
-    lowest, highest = all_reduce([np.array([checksum, -checksum], np.int64)], "min")[0].numpy()
+    lowest, highest = ops.all_reduce([np.array([checksum, -checksum], np.int64)], "min")[0].numpy()
     if lowest == -highest:
         return
     lists = allgather_object(descriptions)
@@ -114,7 +112,7 @@ class ReplicaVariable(Variable):
             return tensor
         if self._common is None:
             self._check_common_value()
-            with common_values(self._replicas, [self], purpose=f"the value of {self._label}"):
+            with ops.common_values(self._replicas, [self], purpose=f"the value of {self._label}"):
                 return self._common_or_own_value(tensor)
         return self._common
 
@@ -170,7 +168,7 @@ class ReplicaVariable(Variable):
             return tensor
         count = self._replicas.size
         if tensor.dtype.is_integer:
-            return tensor // count + cast(tensor % count > self._replicas.rank, tensor.dtype)
+            return tensor // count + ops.cast(tensor % count > self._replicas.rank, tensor.dtype)
         return tensor / count
 
     def _update(self, ufunc: Any, operation_name: str, delta: Any, read_value: bool) -> Any:
@@ -194,7 +192,7 @@ class ReplicaVariable(Variable):
         if self._rule == "NONE" or not in_replica():
             return tensor
         if self._rule == "ONLY_FIRST_REPLICA":
-            return broadcast(tensor)
+            return ops.broadcast(tensor)
         return reduce_structure(ReduceOp[self._rule], tensor, self._replicas.size)
 
 

@@ -22,27 +22,18 @@ from fastgrad._src.image.colors import (
     checked_colors,
 )
 from fastgrad._src.image.geometry import checked_images
-from fastgrad._src.ops.arguments import as_python_ints
-from fastgrad._src.ops.arithmetic import add
-from fastgrad._src.ops.comparison import greater, less
-from fastgrad._src.ops.division import floormod
-from fastgrad._src.ops.indexing import gather
-from fastgrad._src.ops.random_ops import uniform
-from fastgrad._src.ops.random_stateless import stateless_uniform
-from fastgrad._src.ops.reordering import reverse
-from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import reshape
+from fastgrad._src.ops import namespace as ops
 
 Draw = Callable[..., Tensor]
 """Takes a shape, the bounds and a dtype; returns uniform numbers."""
 
 
 def _stateful_draw_of(seed: Any) -> Draw:
-    return lambda shape, low, high, dtype=dtypes.float32: uniform(shape, low, high, dtype, seed)
+    return lambda shape, low, high, dtype=dtypes.float32: ops.uniform(shape, low, high, dtype, seed)
 
 
 def _stateless_draw_of(seed: Any) -> Draw:
-    return lambda shape, low, high, dtype=dtypes.float32: stateless_uniform(shape, seed, low, high, dtype)
+    return lambda shape, low, high, dtype=dtypes.float32: ops.stateless_uniform(shape, seed, low, high, dtype)
 
 
 def _check_range(name: str, lower: Any, upper: Any) -> None:
@@ -67,10 +58,10 @@ def _check_max_delta(name: str, max_delta: Any, limit: float) -> None:
 def _flipped(name: str, image: Any, axis: int, draw: Draw) -> Tensor:
     x = checked_images(name, image)
     if x._array.ndim == 3:
-        return where(less(draw([], 0.0, 1.0), 0.5), reverse(x, [axis]), x)
+        return ops.where(ops.less(draw([], 0.0, 1.0), 0.5), ops.reverse(x, [axis]), x)
     batch = x._array.shape[0]
-    flips = greater(draw([batch], 0.0, 1.0), 0.5)  # TensorFlow rounds the number of each image of a batch
-    return where(reshape(flips, (batch, 1, 1, 1)), reverse(x, [axis + 1]), x)
+    flips = ops.greater(draw([batch], 0.0, 1.0), 0.5)  # TensorFlow rounds the number of each image of a batch
+    return ops.where(ops.reshape(flips, (batch, 1, 1, 1)), ops.reverse(x, [axis + 1]), x)
 
 
 def random_flip_left_right(image: Any, seed: Any = None) -> Tensor:
@@ -103,7 +94,7 @@ def stateless_random_flip_up_down(image: Any, seed: Any) -> Tensor:
 
 def _random_part(name: str, value: Any, size: Any, draw: Draw) -> Tensor:
     x = convert_to_tensor(value)
-    sizes, shape = as_python_ints(size, f"{name}: size"), x._array.shape
+    sizes, shape = ops.as_python_ints(size, f"{name}: size"), x._array.shape
     if (
         len(sizes) != len(shape)
         or any(n < part for n, part in zip(shape, sizes, strict=True))
@@ -112,11 +103,11 @@ def _random_part(name: str, value: Any, size: Any, draw: Draw) -> Tensor:
         raise InvalidArgumentError(f"{name}: Need value.shape >= size, got {list(shape)} and {list(sizes)}.")
     limits = np.subtract(shape, sizes).astype(np.int32) + np.int32(1)
     numbers = draw([len(shape)], 0, dtypes.int32.max, dtypes.int32)
-    offsets = floormod(numbers, constant_tensor(limits))
+    offsets = ops.floormod(numbers, constant_tensor(limits))
     for axis, part in enumerate(sizes):
         if part != shape[axis]:
             # The offset is a tensor, so that a compiled step draws another one each time.
-            x = gather(x, add(constant_tensor(np.arange(part, dtype=np.int32)), offsets[axis]), axis=axis)
+            x = ops.gather(x, ops.add(constant_tensor(np.arange(part, dtype=np.int32)), offsets[axis]), axis=axis)
     return x
 
 

@@ -20,17 +20,7 @@ from fastgrad._src.core.result_rules import ArraySpec
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor
 from fastgrad._src.image.interpolation import interpolate
-from fastgrad._src.ops.arguments import as_python_int, as_python_ints, scalar_of_dtype, tensor_of_dtype
-from fastgrad._src.ops.arithmetic import add, multiply, subtract
-from fastgrad._src.ops.assertion import assert_greater_equal, assert_less, assert_less_equal
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import greater_equal, less_equal, logical_and
-from fastgrad._src.ops.joining import unstack
-from fastgrad._src.ops.random_ops import uniform
-from fastgrad._src.ops.random_stateless import stateless_uniform
-from fastgrad._src.ops.rounding import floor
-from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import broadcast_to, expand_dims, reshape
+from fastgrad._src.ops import namespace as ops
 
 _DEFAULT_COLORS = np.array(
     [
@@ -57,10 +47,10 @@ def _sample_positions(low: Tensor, high: Tensor, length: int, count: int) -> Ten
     """Returns ``count`` positions from ``low`` to ``high``, shape (boxes, count), in pixels of a line of ``length``."""
     last = constant_tensor(np.float32(length - 1))
     if count == 1:
-        return expand_dims(multiply(multiply(add(low, high), 0.5), last), 1)
-    step = multiply(subtract(high, low), constant_tensor(np.float32((length - 1) / (count - 1))))
+        return ops.expand_dims(ops.multiply(ops.multiply(ops.add(low, high), 0.5), last), 1)
+    step = ops.multiply(ops.subtract(high, low), constant_tensor(np.float32((length - 1) / (count - 1))))
     numbers = constant_tensor(np.arange(count, dtype=np.float32))
-    return add(expand_dims(multiply(low, last), 1), multiply(expand_dims(step, 1), numbers))
+    return ops.add(ops.expand_dims(ops.multiply(low, last), 1), ops.multiply(ops.expand_dims(step, 1), numbers))
 
 
 def crop_and_resize(
@@ -93,12 +83,12 @@ def crop_and_resize(
         ValueError: ``box_indices`` are no integers.
     """
     what = "crop_and_resize"
-    x, edges = convert_to_tensor(image), tensor_of_dtype(boxes, dtypes.float32, what, "boxes")
+    x, edges = convert_to_tensor(image), ops.tensor_of_dtype(boxes, dtypes.float32, what, "boxes")
     numbers = convert_to_tensor(box_indices)
     if numbers._array.size and not numbers.dtype.is_integer:
         raise InvalidValueError(f"{what}: Argument `box_indices` must be integers, got {numbers.dtype.name}.")
     outside = checked_number(what, "extrapolation_value", extrapolation_value)
-    sizes = as_python_ints(crop_size, "crop_and_resize: crop_size")
+    sizes = ops.as_python_ints(crop_size, "crop_and_resize: crop_size")
     shape, count = x._array.shape, edges._array.shape[0] if edges._array.ndim else 0
     if len(shape) != 4 or 0 in shape[1:3]:
         raise InvalidArgumentError(f"crop_and_resize: input image must be 4-D, with pixels, got {TensorShape(shape)}.")
@@ -112,10 +102,10 @@ def crop_and_resize(
     if method not in ("bilinear", "nearest"):
         raise InvalidArgumentError(f"crop_and_resize: method must be 'bilinear' or 'nearest', got {method!r}.")
     check_size(what, (count, *sizes, shape[3]), np.dtype(np.float32))
-    for check, bound in ((assert_greater_equal, 0), (assert_less, shape[0])):
+    for check, bound in ((ops.assert_greater_equal, 0), (ops.assert_less, shape[0])):
         check(numbers, bound, message=f"{what}: box_indices must be in [0, {shape[0]}), the images of the batch")
-    x = cast(x, dtypes.float32)
-    y1, x1, y2, x2 = unstack(edges, axis=1)
+    x = ops.cast(x, dtypes.float32)
+    y1, x1, y2, x2 = ops.unstack(edges, axis=1)
     rows = _sample_positions(y1, y2, shape[1], sizes[0])
     columns = _sample_positions(x1, x2, shape[2], sizes[1])
     if method == "nearest":
@@ -125,23 +115,23 @@ def crop_and_resize(
     grid, points = (count, *sizes), (count, sizes[0] * sizes[1])
     values = interpolate(
         x,
-        cast(numbers, dtypes.int32),
-        reshape(broadcast_to(expand_dims(rows, 2), grid), points),
-        reshape(broadcast_to(expand_dims(columns, 1), grid), points),
+        ops.cast(numbers, dtypes.int32),
+        ops.reshape(ops.broadcast_to(ops.expand_dims(rows, 2), grid), points),
+        ops.reshape(ops.broadcast_to(ops.expand_dims(columns, 1), grid), points),
         method="nearest" if method == "nearest" else "clamped_bilinear",
         fill=outside,
     )
-    return reshape(values, (*grid, shape[3]))
+    return ops.reshape(values, (*grid, shape[3]))
 
 
 def _mark_outside(pixels: Tensor, positions: Tensor, length: int) -> Tensor:
     """Returns ``pixels``, and -2 where ``positions`` are outside of a line of ``length`` pixels, or NaN."""
-    inside = logical_and(greater_equal(positions, 0.0), less_equal(positions, float(length - 1)))
-    return where(inside, pixels, constant_tensor(np.float32(-2)))
+    inside = ops.logical_and(ops.greater_equal(positions, 0.0), ops.less_equal(positions, float(length - 1)))
+    return ops.where(inside, pixels, constant_tensor(np.float32(-2)))
 
 
 def _nearest_pixels(positions: Tensor, length: int) -> Tensor:
-    return _mark_outside(floor(add(positions, constant_tensor(np.float32(0.5)))), positions, length)
+    return _mark_outside(ops.floor(ops.add(positions, constant_tensor(np.float32(0.5)))), positions, length)
 
 
 # ---- drawing ------------------------------------------------------------------------------------------
@@ -190,7 +180,7 @@ def draw_bounding_boxes(images: Any, boxes: Any, colors: Any = None, name: str |
         InvalidArgumentError: other shapes, or images of another dtype.
     """
     x = convert_like(images, dtypes.float32.numpy)
-    edges = tensor_of_dtype(boxes, dtypes.float32, "draw_bounding_boxes", "boxes")
+    edges = ops.tensor_of_dtype(boxes, dtypes.float32, "draw_bounding_boxes", "boxes")
     _draw.check_dtype(x._array)
     shape, box_shape = x._array.shape, edges._array.shape
     if len(shape) != 4 or shape[3] not in (1, 3, 4):
@@ -202,7 +192,7 @@ def draw_bounding_boxes(images: Any, boxes: Any, colors: Any = None, name: str |
     palette = (
         constant_tensor(_DEFAULT_COLORS)
         if colors is None
-        else tensor_of_dtype(colors, dtypes.float32, "draw_bounding_boxes", "colors")
+        else ops.tensor_of_dtype(colors, dtypes.float32, "draw_bounding_boxes", "colors")
     )
     if palette._array.ndim != 2 or palette._array.shape[1] < shape[3]:
         raise InvalidArgumentError(
@@ -307,7 +297,10 @@ def _sampled_box(  # noqa: PLR0913  # TensorFlow's arguments
     max_attempts: Any,
     use_image_if_no_bounding_boxes: Any,
 ) -> BoundingBoxSample:
-    size, boxes = convert_to_tensor(image_size), tensor_of_dtype(bounding_boxes, dtypes.float32, name, "bounding_boxes")
+    size, boxes = (
+        convert_to_tensor(image_size),
+        ops.tensor_of_dtype(bounding_boxes, dtypes.float32, name, "bounding_boxes"),
+    )
     if size._array.shape != (3,):
         raise InvalidArgumentError(f"{name}: image_size must be (height, width, channels), got shape {size.shape}.")
     if boxes._array.ndim != 3 or boxes._array.shape[-1] != 4:
@@ -330,14 +323,14 @@ def _sampled_box(  # noqa: PLR0913  # TensorFlow's arguments
                 f"{name}: {what} must be two positive numbers in order, areas up to 1; got {value}."
             )
         ranges.append((low, high))
-    attempts = 100 if max_attempts is None else as_python_int(max_attempts, f"{name}: max_attempts")
+    attempts = 100 if max_attempts is None else ops.as_python_int(max_attempts, f"{name}: max_attempts")
     if attempts <= 0:
         raise InvalidArgumentError(f"{name}: max_attempts must be positive, got {attempts}.")
-    least_part = scalar_of_dtype(min_object_covered, dtypes.float32, name, "min_object_covered")
+    least_part = ops.scalar_of_dtype(min_object_covered, dtypes.float32, name, "min_object_covered")
     zero = constant_tensor(np.float32(0))
-    assert_greater_equal(least_part, zero, message=f"{name}: min_object_covered must not be negative")
-    assert_greater_equal(boxes, zero, message=f"{name}: bounding_boxes must be in [0, 1]")
-    assert_less_equal(boxes, constant_tensor(np.float32(1)), message=f"{name}: bounding_boxes must be in [0, 1]")
+    ops.assert_greater_equal(least_part, zero, message=f"{name}: min_object_covered must not be negative")
+    ops.assert_greater_equal(boxes, zero, message=f"{name}: bounding_boxes must be in [0, 1]")
+    ops.assert_less_equal(boxes, constant_tensor(np.float32(1)), message=f"{name}: bounding_boxes must be in [0, 1]")
     numbers = draw((attempts, _NUMBERS_PER_ATTEMPT))
     return BoundingBoxSample(*_sample(size, boxes, numbers, least_part, aspect_range=ranges[0], area_range=ranges[1]))
 
@@ -377,7 +370,7 @@ def sample_distorted_bounding_box(  # noqa: PLR0913  # TensorFlow's arguments
         "sample_distorted_bounding_box",
         image_size,
         bounding_boxes,
-        lambda shape: uniform(shape, seed=seed or None),
+        lambda shape: ops.uniform(shape, seed=seed or None),
         min_object_covered,
         aspect_ratio_range,
         area_range,
@@ -402,7 +395,7 @@ def stateless_sample_distorted_bounding_box(  # noqa: PLR0913  # TensorFlow's ar
         "stateless_sample_distorted_bounding_box",
         image_size,
         bounding_boxes,
-        lambda shape: stateless_uniform(shape, seed),
+        lambda shape: ops.stateless_uniform(shape, seed),
         min_object_covered,
         aspect_ratio_range,
         area_range,

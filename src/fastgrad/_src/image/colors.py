@@ -30,23 +30,7 @@ from fastgrad._src.kernels.elementwise.colors import (
 )
 from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.runtime.launch import Input, Launches, Output, Spec, single_launch
-from fastgrad._src.ops import arithmetic, power
-from fastgrad._src.ops.arguments import scalar_of_dtype
-from fastgrad._src.ops.arithmetic import add, maximum, multiply, subtract
-from fastgrad._src.ops.assertion import Assert
-from fastgrad._src.ops.casting import cast, saturate_cast
-from fastgrad._src.ops.clipping import clip_by_value
-from fastgrad._src.ops.comparison import equal, greater, greater_equal, less, less_equal, logical_and
-from fastgrad._src.ops.creation import identity
-from fastgrad._src.ops.division import divide, floormod
-from fastgrad._src.ops.einsum import tensordot
-from fastgrad._src.ops.joining import stack, unstack
-from fastgrad._src.ops.kernel_launches import KERNEL_FLOATS, kernel_operation
-from fastgrad._src.ops.reduction import reduce_all, reduce_mean
-from fastgrad._src.ops.references import gradient_of_reference, in_float32
-from fastgrad._src.ops.repeating import tile
-from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.statistics import reduce_std
+from fastgrad._src.ops import namespace as ops
 
 # ---- dtypes -------------------------------------------------------------------------------------------
 
@@ -71,18 +55,18 @@ def convert_image_dtype(image: Any, dtype: Any, saturate: bool = False, name: st
                 f"convert_image_dtype: {what} must be either floating point or integer, got {candidate.name}."
             )
     if source is target:
-        return identity(x)
-    to_target = saturate_cast if saturate else cast
+        return ops.identity(x)
+    to_target = ops.saturate_cast if saturate else ops.cast
     if source.is_floating and target.is_floating:
-        return cast(x, target)
+        return ops.cast(x, target)
     if source.is_integer and target.is_floating:
-        return multiply(cast(x, target), _constant(1.0 / int(source.max), target))
+        return ops.multiply(ops.cast(x, target), _constant(1.0 / int(source.max), target))
     if source.is_floating:
-        return to_target(multiply(x, _constant(int(target.max) + 0.5, source)), target)
+        return to_target(ops.multiply(x, _constant(int(target.max) + 0.5, source)), target)
     steps_in, steps_out = int(source.max) + 1, int(target.max) + 1
     if steps_in > steps_out:
         return to_target(x // _constant(steps_in // steps_out, source), target)
-    return multiply(to_target(x, target), _constant(steps_out // steps_in, target))
+    return ops.multiply(to_target(x, target), _constant(steps_out // steps_in, target))
 
 
 def _constant(value: Any, dtype: dtypes.DType) -> Tensor:
@@ -130,7 +114,7 @@ def adjust_brightness(image: Any, delta: Any) -> Tensor:
     Raises:
         AttributeError: ``image`` holds no numbers.
     """
-    return _adjust_as_floats(image, lambda x: add(x, cast(delta, x.dtype)), saturate=True)
+    return _adjust_as_floats(image, lambda x: ops.add(x, ops.cast(delta, x.dtype)), saturate=True)
 
 
 def adjust_contrast(images: Any, contrast_factor: Any) -> Tensor:
@@ -144,19 +128,19 @@ def adjust_contrast(images: Any, contrast_factor: Any) -> Tensor:
         InvalidArgumentError: a rank below 3, or a factor that is no scalar.
         AttributeError: ``images`` holds no numbers.
     """
-    factor = scalar_of_dtype(contrast_factor, dtypes.float32, "adjust_contrast", "contrast_factor")
+    factor = ops.scalar_of_dtype(contrast_factor, dtypes.float32, "adjust_contrast", "contrast_factor")
 
     def adjust(x: Tensor) -> Tensor:
         checked_colors("adjust_contrast", x, least_rank=3)
-        wide = cast(x, dtypes.float32)
-        mean = reduce_mean(wide, [-3, -2], keepdims=True)
-        return cast(_adjust_contrast(wide, mean, factor), x.dtype)
+        wide = ops.cast(x, dtypes.float32)
+        mean = ops.reduce_mean(wide, [-3, -2], keepdims=True)
+        return ops.cast(_adjust_contrast(wide, mean, factor), x.dtype)
 
     return _adjust_as_floats(images, adjust, saturate=True)
 
 
 def _adjust_contrast_by_operations(x: Tensor, means: Tensor, factor: Tensor) -> Tensor:
-    return add(multiply(subtract(x, means), factor), means)
+    return ops.add(ops.multiply(ops.subtract(x, means), factor), means)
 
 
 def _adjust_contrast_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
@@ -167,13 +151,13 @@ def _adjust_contrast_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -
     return single_launch(adjusted_contrast[x.dtype], *operands, units=images, unit_cost=cost)
 
 
-_adjust_contrast: Operation = kernel_operation(
+_adjust_contrast: Operation = ops.kernel_operation(
     "adjust_contrast",
     Form.FUSED,
     launches=_adjust_contrast_launches,
     result=lambda x, *numbers: same_as_first(x),
-    gradient=gradient_of_reference(_adjust_contrast_by_operations),
-    dtypes=KERNEL_FLOATS,
+    gradient=ops.gradient_of_reference(_adjust_contrast_by_operations),
+    dtypes=ops.KERNEL_FLOATS,
     reference=_adjust_contrast_by_operations,
 )
 
@@ -190,10 +174,12 @@ def adjust_gamma(image: Any, gamma: Any = 1, gain: Any = 1) -> Tensor:
         AttributeError: ``image`` holds no numbers.
     """
     if as_tensor_or_none(gamma) is not None:
-        Assert(reduce_all(greater_equal(gamma, 0)), ["adjust_gamma: Gamma should be a non-negative real number."])
+        ops.Assert(
+            ops.reduce_all(ops.greater_equal(gamma, 0)), ["adjust_gamma: Gamma should be a non-negative real number."]
+        )
     elif not checked_number("adjust_gamma", "gamma", gamma) >= 0:
         raise ValueError(f"adjust_gamma: Gamma should be a non-negative real number, got {gamma}.")
-    return _adjust_as_floats(image, lambda x: multiply(gain, power.pow(x, gamma)), saturate=True)
+    return _adjust_as_floats(image, lambda x: ops.multiply(gain, ops.pow(x, gamma)), saturate=True)
 
 
 def per_image_standardization(image: Any) -> Tensor:
@@ -209,11 +195,11 @@ def per_image_standardization(image: Any) -> Tensor:
         ValueError: a rank below 3, or no pixels.
     """
     rank = convert_to_tensor(image)._array.ndim
-    x = cast(checked_images("per_image_standardization", image, ranks=(max(rank, 3),)), dtypes.float32)
+    x = ops.cast(checked_images("per_image_standardization", image, ranks=(max(rank, 3),)), dtypes.float32)
     axes = [-1, -2, -3]
     least = np.float32(1) / np.sqrt(np.float32(np.prod(x._array.shape[-3:])))
-    deviation = maximum(reduce_std(x, axes, keepdims=True), constant_tensor(np.asarray(least)))
-    return divide(subtract(x, reduce_mean(x, axes, keepdims=True)), deviation)
+    deviation = ops.maximum(ops.reduce_std(x, axes, keepdims=True), constant_tensor(np.asarray(least)))
+    return ops.divide(ops.subtract(x, ops.reduce_mean(x, axes, keepdims=True)), deviation)
 
 
 # ---- hue and saturation -------------------------------------------------------------------------------
@@ -235,75 +221,75 @@ def _checked_pixels(name: str, images: Any, error: type[Exception] = InvalidArgu
 
 def _channel_extremes(red: Tensor, green: Tensor, blue: Tensor) -> tuple[Tensor, Tensor]:
     """The greatest and the least channel of each pixel; among equals, the gradient goes to one, as in TensorFlow."""
-    greatest = where(
-        logical_and(greater_equal(red, green), greater_equal(red, blue)),
+    greatest = ops.where(
+        ops.logical_and(ops.greater_equal(red, green), ops.greater_equal(red, blue)),
         red,
-        where(greater_equal(green, blue), green, blue),
+        ops.where(ops.greater_equal(green, blue), green, blue),
     )
-    least = where(
-        logical_and(less_equal(blue, red), less_equal(blue, green)),
+    least = ops.where(
+        ops.logical_and(ops.less_equal(blue, red), ops.less_equal(blue, green)),
         blue,
-        where(less_equal(green, red), green, red),
+        ops.where(ops.less_equal(green, red), green, red),
     )
     return greatest, least
 
 
 def _hue(red: Tensor, green: Tensor, blue: Tensor, greatest: Tensor, spread: Tensor) -> Tensor:
     """The hue in [0, 1): 0 for red, 1/3 for green, 2/3 for blue."""
-    has_hue = greater(spread, _constant(0, spread.dtype))
-    sixth = divide(_constant(1 / 6, spread.dtype), where(has_hue, spread, _constant(1, spread.dtype)))
-    hue = where(
-        equal(red, greatest),
-        multiply(sixth, subtract(green, blue)),
-        where(
-            equal(green, greatest),
-            add(multiply(sixth, subtract(blue, red)), _constant(2 / 6, spread.dtype)),
-            add(multiply(sixth, subtract(red, green)), _constant(4 / 6, spread.dtype)),
+    has_hue = ops.greater(spread, _constant(0, spread.dtype))
+    sixth = ops.divide(_constant(1 / 6, spread.dtype), ops.where(has_hue, spread, _constant(1, spread.dtype)))
+    hue = ops.where(
+        ops.equal(red, greatest),
+        ops.multiply(sixth, ops.subtract(green, blue)),
+        ops.where(
+            ops.equal(green, greatest),
+            ops.add(ops.multiply(sixth, ops.subtract(blue, red)), _constant(2 / 6, spread.dtype)),
+            ops.add(ops.multiply(sixth, ops.subtract(red, green)), _constant(4 / 6, spread.dtype)),
         ),
     )
-    hue = where(less(hue, _constant(0, hue.dtype)), add(hue, _constant(1, hue.dtype)), hue)
-    return where(has_hue, hue, _constant(0, hue.dtype))
+    hue = ops.where(ops.less(hue, _constant(0, hue.dtype)), ops.add(hue, _constant(1, hue.dtype)), hue)
+    return ops.where(has_hue, hue, _constant(0, hue.dtype))
 
 
 def _hue_weights(hue: Tensor) -> list[Tensor]:
     """How much of red, green and blue the pure colour of a hue has, in [0, 1]."""
-    sextant = multiply(hue, _constant(6, hue.dtype))
+    sextant = ops.multiply(hue, _constant(6, hue.dtype))
     ramps = [
-        add(
-            multiply(arithmetic.abs(subtract(sextant, _constant(centre, hue.dtype))), _constant(slope, hue.dtype)),
+        ops.add(
+            ops.multiply(ops.abs(ops.subtract(sextant, _constant(centre, hue.dtype))), _constant(slope, hue.dtype)),
             _constant(offset, hue.dtype),
         )
         for centre, slope, offset in ((3, 1, -1), (2, -1, 2), (4, -1, 2))
     ]
-    return [clip_by_value(ramp, 0.0, 1.0) for ramp in ramps]
+    return [ops.clip_by_value(ramp, 0.0, 1.0) for ramp in ramps]
 
 
 def _hsv_of(red: Tensor, green: Tensor, blue: Tensor) -> list[Tensor]:
     value, least = _channel_extremes(red, green, blue)
-    spread = subtract(value, least)
+    spread = ops.subtract(value, least)
     zero, one = _constant(0, value.dtype), _constant(1, value.dtype)
-    is_positive = greater(value, zero)
-    saturation = where(is_positive, divide(spread, where(is_positive, value, one)), zero)
+    is_positive = ops.greater(value, zero)
+    saturation = ops.where(is_positive, ops.divide(spread, ops.where(is_positive, value, one)), zero)
     return [_hue(red, green, blue, value, spread), saturation, value]
 
 
 def _rgb_of(hue: Tensor, saturation: Tensor, value: Tensor) -> list[Tensor]:
-    white = subtract(_constant(1, value.dtype), saturation)
-    return [multiply(add(white, multiply(saturation, weight)), value) for weight in _hue_weights(hue)]
+    white = ops.subtract(_constant(1, value.dtype), saturation)
+    return [ops.multiply(ops.add(white, ops.multiply(saturation, weight)), value) for weight in _hue_weights(hue)]
 
 
 def _adjust_hue_by_operations(x: Tensor, delta: Tensor) -> Tensor:
-    red, green, blue = unstack(x, axis=-1)
+    red, green, blue = ops.unstack(x, axis=-1)
     greatest, least = _channel_extremes(red, green, blue)
-    spread = subtract(greatest, least)
-    hue = add(_hue(red, green, blue, greatest, spread), delta)
-    weights = _hue_weights(floormod(hue, _constant(1, hue.dtype)))
-    return stack([add(least, multiply(spread, weight)) for weight in weights], axis=-1)
+    spread = ops.subtract(greatest, least)
+    hue = ops.add(_hue(red, green, blue, greatest, spread), delta)
+    weights = _hue_weights(ops.floormod(hue, _constant(1, hue.dtype)))
+    return ops.stack([ops.add(least, ops.multiply(spread, weight)) for weight in weights], axis=-1)
 
 
 def _adjust_saturation_by_operations(x: Tensor, factor: Tensor) -> Tensor:
-    hue, saturation, value = _hsv_of(*unstack(x, axis=-1))
-    return stack(_rgb_of(hue, clip_by_value(multiply(saturation, factor), 0.0, 1.0), value), axis=-1)
+    hue, saturation, value = _hsv_of(*ops.unstack(x, axis=-1))
+    return ops.stack(_rgb_of(hue, ops.clip_by_value(ops.multiply(saturation, factor), 0.0, 1.0), value), axis=-1)
 
 
 def _row_of_pixels(name: str, kernel: Kernel, reference: Callable[..., Tensor]) -> Operation:
@@ -314,19 +300,19 @@ def _row_of_pixels(name: str, kernel: Kernel, reference: Callable[..., Tensor]) 
         x, operands = inputs[0], map(Input, range(len(inputs)))
         return single_launch(kernel[x.dtype], *operands, Output(0), units=math.prod(x.shape[:-1]), unit_cost=8.0)
 
-    return kernel_operation(
+    return ops.kernel_operation(
         name,
         Form.FUSED,
         launches=launches,
         result=lambda x, *numbers: same_as_first(x),
-        gradient=gradient_of_reference(in_float32(reference)),
+        gradient=ops.gradient_of_reference(ops.in_float32(reference)),
         dtypes=FLOAT_DTYPES,
-        reference=in_float32(reference),
+        reference=ops.in_float32(reference),
     )
 
 
-_rgb_to_hsv = _row_of_pixels("rgb_to_hsv", hsv_of_rgb, lambda x: stack(_hsv_of(*unstack(x, axis=-1)), axis=-1))
-_hsv_to_rgb = _row_of_pixels("hsv_to_rgb", rgb_of_hsv, lambda x: stack(_rgb_of(*unstack(x, axis=-1)), axis=-1))
+_rgb_to_hsv = _row_of_pixels("rgb_to_hsv", hsv_of_rgb, lambda x: ops.stack(_hsv_of(*ops.unstack(x, axis=-1)), axis=-1))
+_hsv_to_rgb = _row_of_pixels("hsv_to_rgb", rgb_of_hsv, lambda x: ops.stack(_rgb_of(*ops.unstack(x, axis=-1)), axis=-1))
 _adjust_hue = _row_of_pixels("adjust_hue", adjusted_hue, _adjust_hue_by_operations)
 _adjust_saturation = _row_of_pixels("adjust_saturation", adjusted_saturation, _adjust_saturation_by_operations)
 
@@ -364,15 +350,15 @@ def adjust_hue(image: Any, delta: Any, name: str | None = None) -> Tensor:
     """
     offset = as_tensor_or_none(delta)
     if offset is not None:
-        in_range = logical_and(greater_equal(offset, -1), less_equal(offset, 1))
-        Assert(in_range, ["adjust_hue: delta must be in the interval [-1, 1]"])
+        in_range = ops.logical_and(ops.greater_equal(offset, -1), ops.less_equal(offset, 1))
+        ops.Assert(in_range, ["adjust_hue: delta must be in the interval [-1, 1]"])
     elif not -1 <= checked_number("adjust_hue", "delta", delta) <= 1:
         raise ValueError(f"adjust_hue: delta must be in the interval [-1, 1], got {delta}.")
-    distance = scalar_of_dtype(delta, dtypes.float32, "adjust_hue", "delta")
+    distance = ops.scalar_of_dtype(delta, dtypes.float32, "adjust_hue", "delta")
 
     def adjust(x: Tensor) -> Tensor:
         checked_colors("adjust_hue", x, least_rank=3)
-        return cast(_adjust_hue(_checked_pixels("adjust_hue", cast(x, dtypes.float32)), distance), x.dtype)
+        return ops.cast(_adjust_hue(_checked_pixels("adjust_hue", ops.cast(x, dtypes.float32)), distance), x.dtype)
 
     return _adjust_as_floats(image, adjust)
 
@@ -388,12 +374,12 @@ def adjust_saturation(image: Any, saturation_factor: Any, name: str | None = Non
     Raises:
         InvalidArgumentError: a rank below 3, another last dimension, or a factor that is no scalar.
     """
-    factor = scalar_of_dtype(saturation_factor, dtypes.float32, "adjust_saturation", "saturation_factor")
+    factor = ops.scalar_of_dtype(saturation_factor, dtypes.float32, "adjust_saturation", "saturation_factor")
 
     def adjust(x: Tensor) -> Tensor:
         checked_colors("adjust_saturation", x, least_rank=3)
-        pixels = _checked_pixels("adjust_saturation", cast(x, dtypes.float32))
-        return cast(_adjust_saturation(pixels, factor), x.dtype)
+        pixels = _checked_pixels("adjust_saturation", ops.cast(x, dtypes.float32))
+        return ops.cast(_adjust_saturation(pixels, factor), x.dtype)
 
     return _adjust_as_floats(image, adjust)
 
@@ -414,7 +400,7 @@ _GRAY_OF_RGB = [[0.2989], [0.5870], [0.1140]]
 
 def _multiply_channels(name: str, images: Any, matrix: Sequence[Sequence[float]]) -> Tensor:
     x = _checked_pixels(name, images)
-    return tensordot(x, _constant(matrix, x.dtype), [[x._array.ndim - 1], [0]])
+    return ops.tensordot(x, _constant(matrix, x.dtype), [[x._array.ndim - 1], [0]])
 
 
 def rgb_to_yiq(images: Any) -> Tensor:
@@ -474,4 +460,4 @@ def grayscale_to_rgb(images: Any, name: str | None = None) -> Tensor:
         raise ValueError(f"grayscale_to_rgb: A grayscale image must be at least two-dimensional, got {tuple(shape)}.")
     if shape[-1] != 1:
         raise ValueError(f"grayscale_to_rgb: Last dimension should be size 1, got shape {tuple(shape)}.")
-    return tile(x, [*[1] * (len(shape) - 1), 3])
+    return ops.tile(x, [*[1] * (len(shape) - 1), 3])

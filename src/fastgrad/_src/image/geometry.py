@@ -19,13 +19,7 @@ from fastgrad._src.core.operation import REAL_DTYPES
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.image.resampling import INTERPOLATION_METHODS, resized_axis
-from fastgrad._src.ops import shaping
-from fastgrad._src.ops.arguments import as_python_int, as_python_ints, check_dtype
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.indexing import gather
-from fastgrad._src.ops.padding import pad
-from fastgrad._src.ops.reordering import reverse
-from fastgrad._src.ops.shaping import reshape
+from fastgrad._src.ops import namespace as ops
 
 
 class ResizeMethod:
@@ -90,13 +84,13 @@ def flip_left_right(image: Any) -> Tensor:
         ValueError: another rank, or no pixels.
     """
     x, rows = _image_or_batch("flip_left_right", image)
-    return reverse(x, [rows + 1])
+    return ops.reverse(x, [rows + 1])
 
 
 def flip_up_down(image: Any) -> Tensor:
     """``image``, or each image of a batch, with its rows in reverse order; see ``flip_left_right``."""
     x, rows = _image_or_batch("flip_up_down", image)
-    return reverse(x, [rows])
+    return ops.reverse(x, [rows])
 
 
 def transpose(image: Any, name: str | None = None) -> Tensor:
@@ -106,7 +100,7 @@ def transpose(image: Any, name: str | None = None) -> Tensor:
 
 
 def _transposed(x: Tensor, rows: int) -> Tensor:
-    return shaping.transpose(x, [*range(rows), rows + 1, rows, rows + 2])
+    return ops.transpose(x, [*range(rows), rows + 1, rows, rows + 2])
 
 
 def rot90(image: Any, k: Any = 1, name: str | None = None) -> Tensor:
@@ -124,14 +118,14 @@ def rot90(image: Any, k: Any = 1, name: str | None = None) -> Tensor:
     x, rows = _image_or_batch("rot90", image)
     if np.ndim(k):
         raise InvalidValueError(f"rot90: k must be one integer, got {k!r}.")
-    turns = as_python_int(k, "rot90: k") % 4
+    turns = ops.as_python_int(k, "rot90: k") % 4
     if turns == 0:
         return x
     if turns == 1:
-        return _transposed(reverse(x, [rows + 1]), rows)
+        return _transposed(ops.reverse(x, [rows + 1]), rows)
     if turns == 2:
-        return reverse(x, [rows, rows + 1])
-    return reverse(_transposed(x, rows), [rows + 1])
+        return ops.reverse(x, [rows, rows + 1])
+    return ops.reverse(_transposed(x, rows), [rows + 1])
 
 
 # ---- crops and paddings -------------------------------------------------------------------------------
@@ -146,7 +140,7 @@ def _padded(x: Tensor, rows: int, top: int, left: int, height: int, width: int) 
     below, right = height - top - sizes[rows], width - left - sizes[rows + 1]
     if not (top or left or below or right):
         return x
-    return pad(x, [*[(0, 0)] * rows, (top, below), (left, right), (0, 0)])
+    return ops.pad(x, [*[(0, 0)] * rows, (top, below), (left, right), (0, 0)])
 
 
 def central_crop(image: Any, central_fraction: Any) -> Tensor:
@@ -301,7 +295,7 @@ def resize(
         raise ValueError(f"resize: 'images' must have either 3 or 4 dimensions, got shape {x.shape}.")
     rows = x._array.ndim - 3
     try:
-        sizes = as_python_ints(size, "resize: size")
+        sizes = ops.as_python_ints(size, "resize: size")
     except (TypeError, InvalidArgumentError):
         raise InvalidValueError(f"resize: 'size' must be a 1-D int32 Tensor, got {size!r}.") from None
     if len(sizes) != 2:
@@ -319,14 +313,14 @@ def _resized(x: Tensor, rows: int, sizes: Sequence[int], method: Any, antialias:
     if max(sizes) > np.iinfo(np.int32).max:
         raise InvalidArgumentError(f"resize: output dimensions must be int32 numbers, got {tuple(sizes)}.")
     shape = x._array.shape
-    check_dtype("resize", x._array.dtype, REAL_DTYPES)
+    ops.check_dtype("resize", x._array.dtype, REAL_DTYPES)
     check_size(
         "resize", (*shape[:rows], *sizes, shape[-1]), x._array.dtype if method == "nearest" else np.dtype(np.float32)
     )
     if 0 in x._array.shape[rows:]:
         raise InvalidArgumentError(f"resize: input image must be of non-zero size, got {TensorShape(x._array.shape)}.")
     if method != "nearest":
-        x = cast(x, dtypes.float32)
+        x = ops.cast(x, dtypes.float32)
     # Rows are sums of vectors, so columns, the slower ones, are resized where there are fewer rows.
     for axis in (rows, rows + 1) if sizes[0] < shape[rows] else (rows + 1, rows):
         x = resized_axis(x, sizes[axis - rows], axis, method, antialias)
@@ -391,7 +385,7 @@ def extract_patches(images: Any, sizes: Any, strides: Any, rates: Any, padding: 
         raise InvalidArgumentError(f"extract_patches: input must be 4-dimensional, got {TensorShape(x._array.shape)}.")
     windows = []
     for what, value in (("sizes", sizes), ("strides", strides), ("rates", rates)):
-        numbers = as_python_ints(value, f"extract_patches: {what}")
+        numbers = ops.as_python_ints(value, f"extract_patches: {what}")
         message = f"extract_patches: {what} must be (1, rows, columns, 1), all above 0, got {value!r}."
         if len(numbers) != 4:
             raise InvalidArgumentError(message)
@@ -423,9 +417,9 @@ def extract_patches(images: Any, sizes: Any, strides: Any, rates: Any, padding: 
         paddings.append((missing // 2, missing - missing // 2))
         positions.append(np.arange(count)[:, None] * stride + np.arange(patch) * rate)
     if any(after for _, after in paddings):
-        x = pad(x, [*paddings, (0, 0)])
+        x = ops.pad(x, [*paddings, (0, 0)])
     batch, channels = x._array.shape[0], x._array.shape[-1]
     for dimension, numbers in enumerate(positions):
-        x = gather(x, numbers, axis=1 + 2 * dimension)
-    x = shaping.transpose(x, [0, 1, 3, 2, 4, 5])
-    return reshape(x, (batch, *counts, math.prod(windows[0]) * channels))
+        x = ops.gather(x, numbers, axis=1 + 2 * dimension)
+    x = ops.transpose(x, [0, 1, 3, 2, 4, 5])
+    return ops.reshape(x, (batch, *counts, math.prod(windows[0]) * channels))

@@ -13,15 +13,7 @@ from fastgrad._src.core.result_rules import ArraySpec, require_fitting_shapes
 from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad._src.kernels.convolution.interpolation import BILINEAR, CLAMPED_BILINEAR, NEAREST, interpolated_pixels
 from fastgrad._src.kernels.runtime.launch import Input, Launches, Output, Spec, single_launch
-from fastgrad._src.ops.arithmetic import add, multiply, subtract
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import greater_equal, less, logical_and
-from fastgrad._src.ops.indexing import gather
-from fastgrad._src.ops.kernel_launches import KERNEL_FLOATS, kernel_operation
-from fastgrad._src.ops.references import gradient_of_reference
-from fastgrad._src.ops.rounding import ceil, floor
-from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import expand_dims, reshape
+from fastgrad._src.ops import namespace as ops
 
 _METHODS = {"nearest": NEAREST, "bilinear": BILINEAR, "clamped_bilinear": CLAMPED_BILINEAR}
 
@@ -30,31 +22,36 @@ def _gather_pixels(x: Tensor, images: Tensor, rows: Tensor, columns: Tensor, fil
     """Returns the pixels at whole places; ``fill`` outside of the images."""
     count, height, width, channels = x._array.shape
     parts = [
-        greater_equal(rows, 0.0),
-        less(rows, float(height)),
-        greater_equal(columns, 0.0),
-        less(columns, float(width)),
+        ops.greater_equal(rows, 0.0),
+        ops.less(rows, float(height)),
+        ops.greater_equal(columns, 0.0),
+        ops.less(columns, float(width)),
     ]
-    inside = logical_and(logical_and(parts[0], parts[1]), logical_and(parts[2], parts[3]))
-    row, column = [cast(where(inside, place, 0.0), np.int32) for place in (rows, columns)]
-    positions = add(multiply(add(multiply(expand_dims(images, 1), height), row), width), column)
-    values = gather(reshape(x, (count * height * width, channels)), positions)
-    return where(expand_dims(inside, 2), values, constant_tensor(np.asarray(fill, x._array.dtype)))
+    inside = ops.logical_and(ops.logical_and(parts[0], parts[1]), ops.logical_and(parts[2], parts[3]))
+    row, column = [ops.cast(ops.where(inside, place, 0.0), np.int32) for place in (rows, columns)]
+    positions = ops.add(ops.multiply(ops.add(ops.multiply(ops.expand_dims(images, 1), height), row), width), column)
+    values = ops.gather(ops.reshape(x, (count * height * width, channels)), positions)
+    return ops.where(ops.expand_dims(inside, 2), values, constant_tensor(np.asarray(fill, x._array.dtype)))
 
 
 def _interpolate_by_operations(
     x: Tensor, images: Tensor, rows: Tensor, columns: Tensor, method: str, fill: float
 ) -> Tensor:
     pixels = partial(_gather_pixels, x, images, fill=fill)
-    top, left = floor(rows), floor(columns)
+    top, left = ops.floor(rows), ops.floor(columns)
     if method == "nearest":
         return pixels(top, left)
-    down, right = [expand_dims(cast(part, x.dtype), 2) for part in (subtract(rows, top), subtract(columns, left))]
+    down, right = [
+        ops.expand_dims(ops.cast(part, x.dtype), 2) for part in (ops.subtract(rows, top), ops.subtract(columns, left))
+    ]
     is_clamped = method == "clamped_bilinear"
-    bottom, last = (ceil(rows), ceil(columns)) if is_clamped else (add(top, 1.0), add(left, 1.0))
+    bottom, last = (ops.ceil(rows), ops.ceil(columns)) if is_clamped else (ops.add(top, 1.0), ops.add(left, 1.0))
     corners = [pixels(row, column) for row in (top, bottom) for column in (left, last)]
-    upper, lower = [add(multiply(subtract(1.0, right), a), multiply(right, b)) for a, b in (corners[:2], corners[2:])]
-    return add(multiply(subtract(1.0, down), upper), multiply(down, lower))
+    upper, lower = [
+        ops.add(ops.multiply(ops.subtract(1.0, right), a), ops.multiply(right, b))
+        for a, b in (corners[:2], corners[2:])
+    ]
+    return ops.add(ops.multiply(ops.subtract(1.0, down), upper), ops.multiply(down, lower))
 
 
 def _interpolate_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], method: str, fill: float) -> Launches:
@@ -71,13 +68,13 @@ def _interpolate_result(x: Any, images: Any, rows: Any, columns: Any, **attribut
     return ArraySpec((*rows.shape, x.shape[3]), x.dtype)
 
 
-interpolate: Operation = kernel_operation(
+interpolate: Operation = ops.kernel_operation(
     "interpolate_pixels",
     Form.FUSED,
     launches=_interpolate_launches,
     result=_interpolate_result,
-    gradient=gradient_of_reference(_interpolate_by_operations),
-    dtypes=KERNEL_FLOATS,
+    gradient=ops.gradient_of_reference(_interpolate_by_operations),
+    dtypes=ops.KERNEL_FLOATS,
     reference=_interpolate_by_operations,
 )
 """Pixels at any places: ``interpolate(x, images, rows, columns, method=, fill=)``, of shape (n, points, channels).

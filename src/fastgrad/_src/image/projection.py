@@ -7,15 +7,7 @@ from typing import Any
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.image.interpolation import interpolate
-from fastgrad._src.ops import arithmetic, creation
-from fastgrad._src.ops.arithmetic import sign
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.clipping import clip_by_value
-from fastgrad._src.ops.comparison import not_equal
-from fastgrad._src.ops.creation import constant, ones
-from fastgrad._src.ops.rounding import floor
-from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import broadcast_to, reshape
+from fastgrad._src.ops import namespace as ops
 
 
 def projective_transform(x: Tensor, matrices: Tensor, interpolation: str, fill_mode: str, fill_value: Any) -> Tensor:
@@ -30,32 +22,32 @@ def projective_transform(x: Tensor, matrices: Tensor, interpolation: str, fill_m
         fill_value: the constant.
     """
     images, height, width, _ = x.shape
-    columns = creation.range(width, dtype=dtypes.float32)[None, None, :]
-    rows = creation.range(height, dtype=dtypes.float32)[None, :, None]
+    columns = ops.range(width, dtype=dtypes.float32)[None, None, :]
+    rows = ops.range(height, dtype=dtypes.float32)[None, :, None]
     a0, a1, a2, b0, b1, b2, c0, c1 = [matrices[:, position, None, None] for position in range(8)]
     k = c0 * columns + c1 * rows + 1.0
-    is_finite = not_equal(k, 0.0)
-    k = where(is_finite, k, ones((), dtypes.float32))
+    is_finite = ops.not_equal(k, 0.0)
+    k = ops.where(is_finite, k, ops.ones((), dtypes.float32))
     source_columns = _map_outside_coordinates((a0 * columns + a1 * rows + a2) / k, width, fill_mode)
     source_rows = _map_outside_coordinates((b0 * columns + b1 * rows + b2) / k, height, fill_mode)
     compute_dtype = x.dtype if x.dtype is dtypes.float64 else dtypes.float32
     if interpolation == "nearest":
         source_rows, source_columns = _round_half_away(source_rows), _round_half_away(source_columns)
-    outside = constant(-2.0)
-    places = [where(is_finite, place, outside) for place in (source_rows, source_columns)]
+    outside = ops.constant(-2.0)
+    places = [ops.where(is_finite, place, outside) for place in (source_rows, source_columns)]
     y = interpolate(
-        cast(x, compute_dtype),
-        creation.range(images, dtype=dtypes.int32),
-        *[reshape(broadcast_to(place, (images, height, width)), (images, height * width)) for place in places],
+        ops.cast(x, compute_dtype),
+        ops.range(images, dtype=dtypes.int32),
+        *[ops.reshape(ops.broadcast_to(place, (images, height, width)), (images, height * width)) for place in places],
         method=interpolation,
         fill=float(fill_value),
     )
-    return cast(reshape(y, x.shape), x.dtype)
+    return ops.cast(ops.reshape(y, x.shape), x.dtype)
 
 
 def _round_half_away(x: Tensor) -> Tensor:
     """Rounds halves away from 0, as C does."""
-    return sign(x) * floor(arithmetic.abs(x) + 0.5)
+    return ops.sign(x) * ops.floor(ops.abs(x) + 0.5)
 
 
 def _map_outside_coordinates(x: Tensor, size: int, fill_mode: str) -> Tensor:
@@ -65,20 +57,20 @@ def _map_outside_coordinates(x: Tensor, size: int, fill_mode: str) -> Tensor:
     last = float(size - 1)
     if fill_mode == "reflect" and size > 1:
         period = 2.0 * size
-        below = where(x < period, period * _truncate(-x / period) + x, x)
-        below = where(below < -float(size), below + period, -below - 1.0)
+        below = ops.where(x < period, period * _truncate(-x / period) + x, x)
+        below = ops.where(below < -float(size), below + period, -below - 1.0)
         above = x - period * _truncate(x / period)
-        above = where(above >= float(size), period - above - 1.0, above)
-        x = where(x < 0.0, below, where(x > last, above, x))
+        above = ops.where(above >= float(size), period - above - 1.0, above)
+        x = ops.where(x < 0.0, below, ops.where(x > last, above, x))
     elif fill_mode == "wrap" and size > 1:
-        x = where(
+        x = ops.where(
             x < 0.0,
             x + size * (_truncate(-x / last) + 1.0),
-            where(x > last, x - size * _truncate(x / last), x),
+            ops.where(x > last, x - size * _truncate(x / last), x),
         )
-    return clip_by_value(x, 0.0, last)
+    return ops.clip_by_value(x, 0.0, last)
 
 
 def _truncate(x: Tensor) -> Tensor:
     """Drops the fraction."""
-    return sign(x) * floor(arithmetic.abs(x))
+    return ops.sign(x) * ops.floor(ops.abs(x))

@@ -19,19 +19,7 @@ from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.image.colors import convert_image_dtype
 from fastgrad._src.kernels.convolution.resampling import LEAST_VECTOR_WIDTH, window_sums
 from fastgrad._src.kernels.runtime.launch import Constant, Input, Launches, Output, Spec, single_launch
-from fastgrad._src.ops import arithmetic
-from fastgrad._src.ops.arguments import as_python_int
-from fastgrad._src.ops.arithmetic import add, multiply, squared_difference, subtract
-from fastgrad._src.ops.batching import shift_axes_rule
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.convolution import depthwise_conv2d
-from fastgrad._src.ops.division import divide
-from fastgrad._src.ops.exponential import log
-from fastgrad._src.ops.kernel_launches import KERNEL_FLOATS, kernel_operation
-from fastgrad._src.ops.padding import pad
-from fastgrad._src.ops.power import square
-from fastgrad._src.ops.reduction import reduce_mean, reduce_sum
-from fastgrad._src.ops.shaping import reshape
+from fastgrad._src.ops import namespace as ops
 
 # ---- neighbouring pixels ------------------------------------------------------------------------------
 
@@ -54,9 +42,9 @@ def total_variation(images: Any, name: str | None = None) -> Tensor:
     if rank not in (3, 4):
         raise ValueError(f"total_variation: 'images' must be either 3 or 4-dimensional, got {x.shape}.")
     axes = None if rank == 3 else [1, 2, 3]
-    vertical = subtract(x[..., 1:, :, :], x[..., :-1, :, :])
-    horizontal = subtract(x[..., :, 1:, :], x[..., :, :-1, :])
-    return add(reduce_sum(arithmetic.abs(vertical), axes), reduce_sum(arithmetic.abs(horizontal), axes))
+    vertical = ops.subtract(x[..., 1:, :, :], x[..., :-1, :, :])
+    horizontal = ops.subtract(x[..., :, 1:, :], x[..., :, :-1, :])
+    return ops.add(ops.reduce_sum(ops.abs(vertical), axes), ops.reduce_sum(ops.abs(horizontal), axes))
 
 
 def image_gradients(image: Any) -> tuple[Tensor, Tensor]:
@@ -74,9 +62,9 @@ def image_gradients(image: Any) -> tuple[Tensor, Tensor]:
     x = convert_to_tensor(image)
     if x._array.ndim != 4:
         raise ValueError(f"image_gradients expects a 4D tensor [batch_size, h, w, d], not {x.shape}.")
-    vertical = subtract(x[:, 1:], x[:, :-1])
-    horizontal = subtract(x[:, :, 1:], x[:, :, :-1])
-    return pad(vertical, [(0, 0), (0, 1), (0, 0), (0, 0)]), pad(horizontal, [(0, 0), (0, 0), (0, 1), (0, 0)])
+    vertical = ops.subtract(x[:, 1:], x[:, :-1])
+    horizontal = ops.subtract(x[:, :, 1:], x[:, :, :-1])
+    return ops.pad(vertical, [(0, 0), (0, 1), (0, 0), (0, 0)]), ops.pad(horizontal, [(0, 0), (0, 0), (0, 1), (0, 0)])
 
 
 def sobel_edges(image: Any) -> Tensor:
@@ -98,8 +86,8 @@ def sobel_edges(image: Any) -> Tensor:
     filters = np.stack([np.outer(slope, smooth), np.outer(smooth, slope)], -1)[:, :, None]
     channels = x._array.shape[-1]
     kernels = constant_tensor(np.tile(filters, (1, 1, channels, 1)).astype(x._array.dtype))
-    padded = pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="REFLECT")
-    return reshape(depthwise_conv2d(padded, kernels, [1, 1, 1, 1], "VALID"), (*x._array.shape, 2))
+    padded = ops.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="REFLECT")
+    return ops.reshape(ops.depthwise_conv2d(padded, kernels, [1, 1, 1, 1], "VALID"), (*x._array.shape, 2))
 
 
 # ---- two images ---------------------------------------------------------------------------------------
@@ -121,7 +109,7 @@ def _checked_image_pair(name: str, images: Sequence[Any], max_val: Any) -> tuple
         raise InvalidValueError(
             f"{name}: Two images are not compatible: {TensorShape(shapes[0])} and {TensorShape(shapes[1])}"
         )
-    greatest = cast(max_val, x.dtype)
+    greatest = ops.cast(max_val, x.dtype)
     return tuple(convert_image_dtype(value, dtypes.float32) for value in (x, y, greatest))  # type: ignore[return-value]
 
 
@@ -140,10 +128,10 @@ def psnr(a: Any, b: Any, max_val: Any, name: str | None = None) -> Tensor:
         ValueError: the shapes are not compatible.
     """
     x, y, greatest = _checked_image_pair("psnr", (a, b), max_val)
-    error = reduce_mean(squared_difference(x, y), [-3, -2, -1])
-    return subtract(
-        divide(multiply(20.0, log(greatest)), np.float32(math.log(10.0))),
-        multiply(np.float32(10 / math.log(10)), log(error)),
+    error = ops.reduce_mean(ops.squared_difference(x, y), [-3, -2, -1])
+    return ops.subtract(
+        ops.divide(ops.multiply(20.0, ops.log(greatest)), np.float32(math.log(10.0))),
+        ops.multiply(np.float32(10 / math.log(10)), ops.log(error)),
     )
 
 
@@ -155,7 +143,7 @@ def _check_window(name: str, images: Sequence[Tensor], size: int) -> None:
 
 def _gaussian_window(name: str, images: Sequence[Tensor], filter_size: Any, filter_sigma: Any) -> tuple[float, ...]:
     """Returns the weights of a line of pixels, whose sum is 1; InvalidArgumentError if there are none, or more than an image has."""
-    size = as_python_int(filter_size, f"{name}: filter_size")
+    size = ops.as_python_int(filter_size, f"{name}: filter_size")
     sigma = checked_number(name, "filter_sigma", filter_sigma)
     if size < 1:
         raise InvalidArgumentError(f"{name}: filter_size must be positive, got {size}.")
@@ -185,17 +173,17 @@ def _window_sum_result(x: Any, axis: int, weights: tuple[float, ...]) -> ArraySp
 def _window_sum_gradient(g: Tensor, y: Tensor, x: Tensor, axis: int, weights: tuple[float, ...]) -> Tensor:
     paddings = [(0, 0)] * x._array.ndim
     paddings[axis] = (len(weights) - 1, len(weights) - 1)
-    return _window_sums(pad(g, paddings), axis=axis, weights=weights[::-1])
+    return _window_sums(ops.pad(g, paddings), axis=axis, weights=weights[::-1])
 
 
-_window_sums: Operation = kernel_operation(
+_window_sums: Operation = ops.kernel_operation(
     "window_sums",
     Form.FUSED,
     launches=_window_sum_launches,
     result=_window_sum_result,
     gradient=_window_sum_gradient,
-    dtypes=KERNEL_FLOATS,
-    batched=shift_axes_rule("axis"),
+    dtypes=ops.KERNEL_FLOATS,
+    batched=ops.shift_axes_rule("axis"),
 )
 """Weighted sums of neighbours along an axis, of windows that lie inside: ``window_sums(x, axis=, weights=)``."""
 
@@ -210,14 +198,14 @@ def _similarities(
         rank = values._array.ndim
         return _window_sums(_window_sums(values, axis=rank - 3, weights=window), axis=rank - 2, weights=window)
 
-    c1, c2 = square(multiply(k1, greatest)), square(multiply(k2, greatest))
+    c1, c2 = ops.square(ops.multiply(k1, greatest)), ops.square(ops.multiply(k2, greatest))
     mean_x, mean_y = mean(x), mean(y)
-    products = multiply(multiply(mean_x, mean_y), 2.0)
-    squares = add(square(mean_x), square(mean_y))
-    luminance = divide(add(products, c1), add(squares, c1))
-    covariances = subtract(multiply(mean(multiply(x, y)), 2.0), products)
-    variances = subtract(mean(add(square(x), square(y))), squares)
-    return luminance, divide(add(covariances, c2), add(variances, c2))
+    products = ops.multiply(ops.multiply(mean_x, mean_y), 2.0)
+    squares = ops.add(ops.square(mean_x), ops.square(mean_y))
+    luminance = ops.divide(ops.add(products, c1), ops.add(squares, c1))
+    covariances = ops.subtract(ops.multiply(mean(ops.multiply(x, y)), 2.0), products)
+    variances = ops.subtract(mean(ops.add(ops.square(x), ops.square(y))), squares)
+    return luminance, ops.divide(ops.add(covariances, c2), ops.add(variances, c2))
 
 
 def ssim(
@@ -249,5 +237,5 @@ def ssim(
     x, y, greatest = _checked_image_pair("ssim", (img1, img2), max_val)
     window = _gaussian_window("ssim", (x, y), filter_size, filter_sigma)
     luminance, structure = _similarities("ssim", x, y, greatest, window, k1, k2)
-    similarity = multiply(luminance, structure)
-    return reduce_mean(similarity if return_index_map else reduce_mean(similarity, [-3, -2]), [-1])
+    similarity = ops.multiply(luminance, structure)
+    return ops.reduce_mean(similarity if return_index_map else ops.reduce_mean(similarity, [-3, -2]), [-1])

@@ -18,10 +18,7 @@ from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.kernels.convolution.resampling import LEAST_VECTOR_WIDTH, resampled_rows
 from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.runtime.launch import Constant, Input, Launches, Output, Spec, single_launch
-from fastgrad._src.ops.batching import shift_axes_rule
-from fastgrad._src.ops.indexing import gather
-from fastgrad._src.ops.kernel_launches import kernel_operation
-from fastgrad._src.ops.shaping import reshape
+from fastgrad._src.ops import namespace as ops
 
 
 def _cubic_kernel(x: np.ndarray, a: float, b: float) -> np.ndarray:
@@ -145,14 +142,14 @@ def _resample_result(x: Any, axis: int, sizes: tuple[int, int], transposed: bool
     return ArraySpec((*x.shape[:axis], sizes[not transposed], *x.shape[axis + 1 :]), x.dtype)
 
 
-_resample: Operation = kernel_operation(
+_resample: Operation = ops.kernel_operation(
     "resample",
     Form.FUSED,
     launches=_resample_launches,
     result=_resample_result,
     gradient=lambda g, y, x, transposed, **attributes: _resample(g, transposed=not transposed, **attributes),
     dtypes=FLOAT_DTYPES,
-    batched=shift_axes_rule("axis"),
+    batched=ops.shift_axes_rule("axis"),
 )
 """An axis resized by the matrix of ``resampling_weights``: ``resample(x, axis=, sizes=, method=, antialias=, transposed=)``.
 
@@ -173,5 +170,5 @@ def resized_axis(x: Tensor, new_size: int, axis: int, method: str, antialias: bo
     taps = _taps(size, new_size, method, antialias, transposed=False)
     if taps.weights.shape[1] == 1:
         # The reshape makes the gradient dense: this is no table look-up.
-        return x if size == new_size else gather(reshape(x, x._array.shape), taps.firsts, axis=axis)
+        return x if size == new_size else ops.gather(ops.reshape(x, x._array.shape), taps.firsts, axis=axis)
     return _resample(x, axis=axis, sizes=(size, new_size), method=method, antialias=antialias, transposed=False)

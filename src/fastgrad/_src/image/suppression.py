@@ -21,11 +21,7 @@ from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.movement.suppression import select_boxes
 from fastgrad._src.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec
-from fastgrad._src.ops.arguments import as_python_int, scalar_of_dtype, tensor_of_dtype
-from fastgrad._src.ops.comparison import less
-from fastgrad._src.ops.kernel_launches import kernel_operation
-from fastgrad._src.ops.selection import boolean_mask
-from fastgrad._src.ops.shaping import reshape
+from fastgrad._src.ops import namespace as ops
 
 
 @with_half_floats
@@ -37,7 +33,7 @@ def _suppression_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count
     return Launches((launch,), ((scores.dtype, size), (np.dtype(np.int32), size)))
 
 
-_suppression: Operation = kernel_operation(
+_suppression: Operation = ops.kernel_operation(
     "non_max_suppression",
     Form.FUSED,
     launches=_suppression_launches,
@@ -74,12 +70,12 @@ def _call_suppression(
             f"{name}: boxes must have 4 columns, and scores must have one number for each box; got "
             f"{TensorShape(corners._array.shape)} and {TensorShape(numbers._array.shape)}."
         )
-    limit = as_python_int(max_output_size, f"{name}: max_output_size")
+    limit = ops.as_python_int(max_output_size, f"{name}: max_output_size")
     if limit < 0:
         raise InvalidArgumentError(f"{name}: max_output_size must be non-negative, got {limit}.")
     arguments = ("iou_threshold", "score_threshold", "soft_nms_sigma")
     values = [
-        scalar_of_dtype(value, dtypes.float32, name, argument)
+        ops.scalar_of_dtype(value, dtypes.float32, name, argument)
         for value, argument in zip(thresholds, arguments, strict=True)
     ]
     if not values[2]._elements() >= 0:
@@ -87,7 +83,7 @@ def _call_suppression(
     if not 0 <= values[0]._elements() <= 1:
         raise InvalidArgumentError(f"{name}: iou_threshold must be in [0, 1], got {thresholds[0]}.")
     indices, selected_scores, valid = _suppression(corners, numbers, *values, count=min(limit, count))
-    is_valid = less(constant_tensor(np.arange(min(limit, count), dtype=np.int32)), valid)
+    is_valid = ops.less(constant_tensor(np.arange(min(limit, count), dtype=np.int32)), valid)
     return indices, selected_scores, is_valid
 
 
@@ -118,7 +114,7 @@ def non_max_suppression(
     indices, _, is_valid = _call_suppression(
         "non_max_suppression", boxes, scores, max_output_size, (iou_threshold, score_threshold, 0.0)
     )
-    return boolean_mask(indices, is_valid)
+    return ops.boolean_mask(indices, is_valid)
 
 
 def non_max_suppression_with_scores(
@@ -150,7 +146,7 @@ def non_max_suppression_with_scores(
         max_output_size,
         (iou_threshold, score_threshold, soft_nms_sigma),
     )
-    return boolean_mask(indices, is_valid), boolean_mask(selected_scores, is_valid)
+    return ops.boolean_mask(indices, is_valid), ops.boolean_mask(selected_scores, is_valid)
 
 
 # ---- batches ------------------------------------------------------------------------------------------
@@ -241,8 +237,8 @@ def combined_non_max_suppression(  # noqa: PLR0913  # TensorFlow's arguments
         InvalidArgumentError: other shapes, or a threshold or size out of range.
     """
     what = "combined_non_max_suppression"
-    corners = tensor_of_dtype(boxes, dtypes.float32, what, "boxes")
-    numbers = tensor_of_dtype(scores, dtypes.float32, what, "scores")
+    corners = ops.tensor_of_dtype(boxes, dtypes.float32, what, "boxes")
+    numbers = ops.tensor_of_dtype(scores, dtypes.float32, what, "scores")
     shape, score_shape = corners._array.shape, numbers._array.shape
     if len(shape) != 4 or shape[3] != 4 or len(score_shape) != 3 or shape[:2] != score_shape[:2]:
         raise InvalidArgumentError(
@@ -253,13 +249,13 @@ def combined_non_max_suppression(  # noqa: PLR0913  # TensorFlow's arguments
         raise InvalidArgumentError(
             f"{what}: third dimension of boxes must be either 1 or the number of classes {score_shape[2]}, got {shape[2]}."
         )
-    per_class = as_python_int(max_output_size_per_class, f"{what}: max_output_size_per_class")
-    count = as_python_int(max_total_size, f"{what}: max_total_size")
+    per_class = ops.as_python_int(max_output_size_per_class, f"{what}: max_output_size_per_class")
+    count = ops.as_python_int(max_total_size, f"{what}: max_total_size")
     if per_class <= 0 or count <= 0:
         raise InvalidArgumentError(f"{what}: sizes must be positive, got {per_class} of a class and {count} in all.")
     thresholds = [
-        scalar_of_dtype(iou_threshold, dtypes.float32, what, "iou_threshold"),
-        scalar_of_dtype(score_threshold, dtypes.float32, what, "score_threshold"),
+        ops.scalar_of_dtype(iou_threshold, dtypes.float32, what, "iou_threshold"),
+        ops.scalar_of_dtype(score_threshold, dtypes.float32, what, "score_threshold"),
     ]
     if not 0 <= thresholds[0]._elements() <= 1:
         raise InvalidArgumentError(f"{what}: iou_threshold must be in [0, 1], got {iou_threshold}.")
@@ -361,19 +357,19 @@ def non_max_suppression_padded(  # noqa: PLR0913  # TensorFlow's arguments
             f"{what}: boxes must have shape (..., boxes, 4), and scores shape (..., boxes); got {TensorShape(shape)} and "
             f"{TensorShape(numbers._array.shape)}."
         )
-    count = as_python_int(max_output_size, f"{what}: max_output_size")
+    count = ops.as_python_int(max_output_size, f"{what}: max_output_size")
     if count < 0:
         raise InvalidArgumentError(f"{what}: max_output_size must be non-negative, got {count}.")
     indices, valid = _padded(
-        reshape(corners, (math.prod(shape[:-2]), *shape[-2:])),
-        reshape(numbers, (math.prod(shape[:-2]), shape[-2])),
-        scalar_of_dtype(iou_threshold, dtypes.float32, what, "iou_threshold"),
-        scalar_of_dtype(score_threshold, dtypes.float32, what, "score_threshold"),
+        ops.reshape(corners, (math.prod(shape[:-2]), *shape[-2:])),
+        ops.reshape(numbers, (math.prod(shape[:-2]), shape[-2])),
+        ops.scalar_of_dtype(iou_threshold, dtypes.float32, what, "iou_threshold"),
+        ops.scalar_of_dtype(score_threshold, dtypes.float32, what, "score_threshold"),
         count=count,
         is_sorted=bool(sorted_input),
         is_in_order=bool(canonicalized_coordinates),
     )
-    valid = reshape(valid, shape[:-2])
+    valid = ops.reshape(valid, shape[:-2])
     if pad_to_max_output_size:
-        return reshape(indices, (*shape[:-2], count)), valid
-    return boolean_mask(indices[0], less(constant_tensor(np.arange(count, dtype=np.int32)), valid)), valid
+        return ops.reshape(indices, (*shape[:-2], count)), valid
+    return ops.boolean_mask(indices[0], ops.less(constant_tensor(np.arange(count, dtype=np.int32)), valid)), valid

@@ -26,41 +26,7 @@ from fastgrad._src.keras.saving.objects import (
 from fastgrad._src.keras.settings import floatx
 from fastgrad._src.keras.symbolic_functions import FUNCTIONS as _FUNCTIONS
 from fastgrad._src.keras.symbolic_functions import add_operator as _add_operator
-from fastgrad._src.ops.activation import elu as _elu
-from fastgrad._src.ops.activation import gelu as _gelu
-from fastgrad._src.ops.activation import leaky_relu as _leaky_relu
-from fastgrad._src.ops.activation import relu as _relu
-from fastgrad._src.ops.activation import relu6 as _relu6
-from fastgrad._src.ops.activation import selu as _selu
-from fastgrad._src.ops.activation import silu as _silu
-from fastgrad._src.ops.arithmetic import abs as _abs
-from fastgrad._src.ops.arithmetic import maximum as _maximum
-from fastgrad._src.ops.arithmetic import minimum as _minimum
-from fastgrad._src.ops.casting import cast as _cast
-from fastgrad._src.ops.clipping import clip_by_value as _clip_by_value
-from fastgrad._src.ops.creation import ones_like as _ones_like
-from fastgrad._src.ops.creation import range as _range
-from fastgrad._src.ops.creation import zeros_like as _zeros_like
-from fastgrad._src.ops.custom_gradient import stop_gradient as _stop_gradient
-from fastgrad._src.ops.exponential import exp as _exp
-from fastgrad._src.ops.exponential import expm1 as _expm1
-from fastgrad._src.ops.exponential import log_sigmoid as _log_sigmoid
-from fastgrad._src.ops.exponential import sigmoid as _sigmoid
-from fastgrad._src.ops.exponential import softplus as _softplus
-from fastgrad._src.ops.exponential import softsign as _softsign
-from fastgrad._src.ops.exponential import tanh as _tanh
-from fastgrad._src.ops.joining import split as _split
-from fastgrad._src.ops.power import sqrt as _sqrt
-from fastgrad._src.ops.power import square as _square
-from fastgrad._src.ops.reduction import reduce_max as _reduce_max
-from fastgrad._src.ops.reduction import reduce_sum as _reduce_sum
-from fastgrad._src.ops.scan import cumsum as _cumsum
-from fastgrad._src.ops.selection import where as _where
-from fastgrad._src.ops.shaping import reshape as _reshape
-from fastgrad._src.ops.shaping import transpose as _transpose
-from fastgrad._src.ops.softmax import log_softmax as _log_softmax
-from fastgrad._src.ops.softmax import softmax as _softmax
-from fastgrad._src.ops.sorting import sort as _sort
+from fastgrad._src.ops import namespace as ops
 
 
 def linear(x: Any) -> Any:
@@ -73,27 +39,27 @@ def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, th
     x = _convert_to_tensor(x)
     if negative_slope:
         if max_value is None and not threshold:
-            return _leaky_relu(x, negative_slope)
-        negative_part = _relu(threshold - x)
+            return ops.leaky_relu(x, negative_slope)
+        negative_part = ops.relu(threshold - x)
     if threshold:
-        y = _where(x > threshold, x, _zeros_like(x))
+        y = ops.where(x > threshold, x, ops.zeros_like(x))
     elif max_value == 6:
-        y = _relu6(x)
+        y = ops.relu6(x)
     else:
-        y = _relu(x)
+        y = ops.relu(x)
     if max_value is not None and (threshold or max_value != 6):
-        y = _clip_by_value(y, 0.0, max_value)
+        y = ops.clip_by_value(y, 0.0, max_value)
     return y - negative_slope * negative_part if negative_slope else y
 
 
 def leaky_relu(x: Any, negative_slope: float = 0.2) -> Tensor:
     """``x`` where it is positive, ``negative_slope * x`` elsewhere."""
-    return _leaky_relu(x, negative_slope)
+    return ops.leaky_relu(x, negative_slope)
 
 
 def relu6(x: Any) -> Tensor:
     """``min(max(x, 0), 6)``."""
-    return _relu6(x)
+    return ops.relu6(x)
 
 
 def softmax(x: Any, axis: Any = -1) -> Tensor:
@@ -102,11 +68,11 @@ def softmax(x: Any, axis: Any = -1) -> Tensor:
     With one axis, the result remembers ``x``, so that cross-entropies are computed from logits. A ragged ``x`` allows only the last axis.
     """
     if isinstance(x, _Composite) and not x.is_rectangular:
-        return _softmax(x, axis)
+        return ops.softmax(x, axis)
     logits = _convert_to_tensor(x)
     if isinstance(axis, (tuple, list)):
-        return _apply_along_axes(_softmax, logits, axis)
-    y = _softmax(logits, axis)
+        return _apply_along_axes(ops.softmax, logits, axis)
+    y = ops.softmax(logits, axis)
     y._keras_logits = logits
     return y
 
@@ -114,31 +80,31 @@ def softmax(x: Any, axis: Any = -1) -> Tensor:
 def log_softmax(x: Any, axis: Any = -1) -> Tensor:
     """The logarithm of the softmax of ``x``, along an axis."""
     if isinstance(axis, (tuple, list)):
-        return _apply_along_axes(_log_softmax, _convert_to_tensor(x), axis)
-    return _log_softmax(x, axis)
+        return _apply_along_axes(ops.log_softmax, _convert_to_tensor(x), axis)
+    return ops.log_softmax(x, axis)
 
 
 def _apply_along_axes(function: Callable[..., Tensor], x: Tensor, axes: Any) -> Tensor:
     """Applies ``function`` along several axes: joins them to one last axis, then restores the shape."""
     reduced_axes = [_axis_from_front("softmax", axis, x._array.shape) for axis in axes]
     order = [*(axis for axis in range(x.ndim) if axis not in reduced_axes), *reduced_axes]
-    transposed = _transpose(x, order)
+    transposed = ops.transpose(x, order)
     kept_sizes = transposed.shape[: x.ndim - len(reduced_axes)]
-    y = _reshape(function(_reshape(transposed, [*kept_sizes, -1]), -1), transposed.shape)
-    return _transpose(y, [order.index(axis) for axis in range(x.ndim)])
+    y = ops.reshape(function(ops.reshape(transposed, [*kept_sizes, -1]), -1), transposed.shape)
+    return ops.transpose(y, [order.index(axis) for axis in range(x.ndim)])
 
 
 def sigmoid(x: Any) -> Tensor:
     """``1 / (1 + exp(-x))``; the result remembers ``x``, so that cross-entropies are computed from logits."""
     logits = _convert_to_tensor(x)
-    y = _sigmoid(logits)
+    y = ops.sigmoid(logits)
     y._keras_logits = logits
     return y
 
 
 def log_sigmoid(x: Any) -> Tensor:
     """The logarithm of the sigmoid of ``x``."""
-    return _log_sigmoid(x)
+    return ops.log_sigmoid(x)
 
 
 def _apply_to_floats(function: Callable[[Any], Tensor], x: Any) -> Tensor:
@@ -146,39 +112,39 @@ def _apply_to_floats(function: Callable[[Any], Tensor], x: Any) -> Tensor:
     try:
         return function(x)
     except _InvalidArgumentError:
-        return function(_cast(x, floatx()))
+        return function(ops.cast(x, floatx()))
 
 
 def tanh(x: Any) -> Tensor:
     """The hyperbolic tangent."""
-    return _apply_to_floats(_tanh, x)
+    return _apply_to_floats(ops.tanh, x)
 
 
 def elu(x: Any, alpha: float = 1.0) -> Tensor:
     """``x`` where it is positive, ``alpha * (exp(x) - 1)`` elsewhere."""
-    y = _elu(x)
-    return y if alpha == 1.0 else _where(y > 0, y, alpha * y)
+    y = ops.elu(x)
+    return y if alpha == 1.0 else ops.where(y > 0, y, alpha * y)
 
 
 def selu(x: Any) -> Tensor:
     """``elu`` scaled so that mean 0 and variance 1 are kept (Klambauer et al. 2017)."""
-    return _selu(x)
+    return ops.selu(x)
 
 
 def celu(x: Any, alpha: float = 1.0) -> Tensor:
     """``max(x, 0) + alpha * (exp(min(x, 0) / alpha) - 1)``."""
     x = _convert_to_tensor(x)
-    return _maximum(x, 0.0) + alpha * _expm1(_minimum(x, 0.0) / alpha)
+    return ops.maximum(x, 0.0) + alpha * ops.expm1(ops.minimum(x, 0.0) / alpha)
 
 
 def gelu(x: Any, approximate: bool = False) -> Tensor:
     """``x`` times the normal distribution's cumulative function at ``x``; ``approximate`` uses tanh."""
-    return _gelu(x, approximate)
+    return ops.gelu(x, approximate)
 
 
 def silu(x: Any) -> Tensor:
     """``x * sigmoid(x)``."""
-    return _silu(x)
+    return ops.silu(x)
 
 
 swish = silu
@@ -187,33 +153,33 @@ swish = silu
 def mish(x: Any) -> Tensor:
     """``x * tanh(softplus(x))``."""
     x = _convert_to_tensor(x)
-    return x * _tanh(_softplus(x))
+    return x * ops.tanh(ops.softplus(x))
 
 
 def softplus(x: Any) -> Tensor:
     """``log(1 + exp(x))``."""
-    return _softplus(x)
+    return ops.softplus(x)
 
 
 def softsign(x: Any) -> Tensor:
     """``x / (1 + |x|)``."""
-    return _softsign(x)
+    return ops.softsign(x)
 
 
 def squareplus(x: Any, b: float = 4) -> Tensor:
     """``(x + sqrt(x**2 + b)) / 2``."""
     x = _convert_to_tensor(x)
-    return (x + _sqrt(_square(x) + b)) / 2.0
+    return (x + ops.sqrt(ops.square(x) + b)) / 2.0
 
 
 def exponential(x: Any) -> Tensor:
     """``exp(x)``."""
-    return _apply_to_floats(_exp, x)
+    return _apply_to_floats(ops.exp, x)
 
 
 def hard_sigmoid(x: Any) -> Tensor:
     """``relu6(x + 3) / 6``."""
-    return _relu6(_convert_to_tensor(x) + 3.0) / 6.0
+    return ops.relu6(_convert_to_tensor(x) + 3.0) / 6.0
 
 
 def hard_silu(x: Any) -> Tensor:
@@ -227,32 +193,32 @@ hard_swish = hard_silu
 
 def hard_tanh(x: Any) -> Tensor:
     """``x`` clipped to [-1, 1]."""
-    return _clip_by_value(x, -1.0, 1.0)
+    return ops.clip_by_value(x, -1.0, 1.0)
 
 
 def hard_shrink(x: Any, threshold: float = 0.5) -> Tensor:
     """``x`` where its absolute value is above ``threshold``, 0 elsewhere."""
     x = _convert_to_tensor(x)
-    return _where(_abs(x) > threshold, x, _zeros_like(x))
+    return ops.where(ops.abs(x) > threshold, x, ops.zeros_like(x))
 
 
 def soft_shrink(x: Any, threshold: float = 0.5) -> Tensor:
     """``x`` moved towards 0 by ``threshold``; 0 where ``|x| <= threshold``."""
     x = _convert_to_tensor(x)
-    negative_side = _where(x < -threshold, x + threshold, _zeros_like(x))
-    return _where(x > threshold, x - threshold, negative_side)
+    negative_side = ops.where(x < -threshold, x + threshold, ops.zeros_like(x))
+    return ops.where(x > threshold, x - threshold, negative_side)
 
 
 def tanh_shrink(x: Any) -> Tensor:
     """``x - tanh(x)``."""
     x = _convert_to_tensor(x)
-    return x - _tanh(x)
+    return x - ops.tanh(x)
 
 
 def threshold(x: Any, threshold: float, default_value: float) -> Tensor:
     """``x`` above ``threshold``, ``default_value`` elsewhere."""
     x = _convert_to_tensor(x)
-    return _where(x > threshold, x, _zeros_like(x) + default_value)
+    return ops.where(x > threshold, x, ops.zeros_like(x) + default_value)
 
 
 def glu(x: Any, axis: int = -1) -> Tensor:
@@ -260,21 +226,21 @@ def glu(x: Any, axis: int = -1) -> Tensor:
     x = _convert_to_tensor(x)
     if x.shape[_axis_from_front("glu", axis, x._array.shape)] % 2:
         raise ValueError(f"axis size must be divisible by 2. Received: x.shape={x.shape} with axis={axis}")
-    values, gates = _split(x, 2, axis)
-    return values * _sigmoid(gates)
+    values, gates = ops.split(x, 2, axis)
+    return values * ops.sigmoid(gates)
 
 
 def sparse_plus(x: Any) -> Tensor:
     """0 up to -1, ``(x + 1)**2 / 4`` up to 1, ``x`` above."""
     x = _convert_to_tensor(x)
-    middle = 0.25 * _square(x + 1.0)
-    return _where(x <= -1.0, _zeros_like(x), _where(x < 1.0, middle, x))
+    middle = 0.25 * ops.square(x + 1.0)
+    return ops.where(x <= -1.0, ops.zeros_like(x), ops.where(x < 1.0, middle, x))
 
 
 def sparse_sigmoid(x: Any) -> Tensor:
     """``(x + 1) / 2`` clipped to [0, 1]."""
     x = _convert_to_tensor(x)
-    return _where(x <= -1.0, _zeros_like(x), _where(x >= 1.0, _ones_like(x), 0.5 * (x + 1.0)))
+    return ops.where(x <= -1.0, ops.zeros_like(x), ops.where(x >= 1.0, ops.ones_like(x), 0.5 * (x + 1.0)))
 
 
 def sparsemax(x: Any, axis: int = -1) -> Tensor:
@@ -284,16 +250,18 @@ def sparsemax(x: Any, axis: int = -1) -> Tensor:
         count = x.shape[_axis_from_front("sparsemax", axis, x._array.shape)]
     except IndexError as error:
         raise _InvalidArgumentError(str(error)) from None
-    x = x - _stop_gradient(_reduce_max(x, axis, keepdims=True))  # a shift changes nothing but the size of the sums
-    ordered = _sort(x, axis, "DESCENDING")
+    x = x - ops.stop_gradient(
+        ops.reduce_max(x, axis, keepdims=True)
+    )  # a shift changes nothing but the size of the sums
+    ordered = ops.sort(x, axis, "DESCENDING")
     shape = [1] * x.ndim
     shape[axis] = count
-    ranks = _reshape(_range(1, count + 1, dtype=x.dtype), shape)
-    sums = _cumsum(ordered, axis)
-    support = _cast(ordered * ranks > sums - 1.0, x.dtype)
-    size = _reduce_sum(support, axis, keepdims=True)
-    threshold = (_reduce_sum(ordered * support, axis, keepdims=True) - 1.0) / size
-    return _relu(x - threshold)
+    ranks = ops.reshape(ops.range(1, count + 1, dtype=x.dtype), shape)
+    sums = ops.cumsum(ordered, axis)
+    support = ops.cast(ordered * ranks > sums - 1.0, x.dtype)
+    size = ops.reduce_sum(support, axis, keepdims=True)
+    threshold = (ops.reduce_sum(ordered * support, axis, keepdims=True) - 1.0) / size
+    return ops.relu(x - threshold)
 
 
 def _for_keras_tensors(function: Callable[..., Any]) -> Callable[..., Any]:

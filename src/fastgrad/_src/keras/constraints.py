@@ -11,9 +11,7 @@ from fastgrad._src.keras.configured import ConfiguredFunction as _ConfiguredFunc
 from fastgrad._src.keras.naming import to_snake_case as _to_snake_case
 from fastgrad._src.keras.saving.objects import deserialize_keras_object, resolve_identifier, serialize_keras_object
 from fastgrad._src.keras.settings import epsilon
-from fastgrad._src.ops.arithmetic import maximum as _maximum
-from fastgrad._src.ops.clipping import clip_by_value as _clip_by_value
-from fastgrad._src.ops.reduction import reduce_euclidean_norm as _euclidean_norm
+from fastgrad._src.ops import namespace as ops
 
 
 class Constraint(_ConfiguredFunction):
@@ -25,14 +23,14 @@ class Constraint(_ConfiguredFunction):
 
 
 def _norms(w: Tensor, axis: Any) -> Tensor:
-    return _euclidean_norm(w, axis, keepdims=True)
+    return ops.reduce_euclidean_norm(w, axis, keepdims=True)
 
 
 class NonNeg(Constraint):
     """A constraint that sets negative elements of a weight to 0."""
 
     def __call__(self, w: Any) -> Tensor:
-        return _maximum(_convert_to_tensor(w), 0.0)
+        return ops.maximum(_convert_to_tensor(w), 0.0)
 
 
 class MaxNorm(Constraint):
@@ -52,7 +50,7 @@ class MaxNorm(Constraint):
         w = _convert_to_tensor(w)
         norms = _norms(w, self.axis)
         return w * (
-            _clip_by_value(norms, 0.0, checked_number("MaxNorm", "max_value", self.max_value)) / (epsilon() + norms)
+            ops.clip_by_value(norms, 0.0, checked_number("MaxNorm", "max_value", self.max_value)) / (epsilon() + norms)
         )
 
 
@@ -86,7 +84,7 @@ class MinMaxNorm(Constraint):
     def __call__(self, w: Any) -> Tensor:
         w = _convert_to_tensor(w)
         norms = _norms(w, self.axis)
-        clipped = _clip_by_value(
+        clipped = ops.clip_by_value(
             norms,
             checked_number("MinMaxNorm", "min_value", self.min_value),
             checked_number("MinMaxNorm", "max_value", self.max_value),

@@ -7,9 +7,7 @@ from typing import Any
 from fastgrad._src.core.argument_checks import checked_integer, require
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.image.geometry import crop_to_bounding_box, resize
-from fastgrad._src.ops import rounding
-from fastgrad._src.ops.casting import saturate_cast
-from fastgrad._src.ops.padding import pad
+from fastgrad._src.ops import namespace as ops
 
 
 def checked_size(owner: str, argument: str, value: Any) -> int:
@@ -61,8 +59,8 @@ def resized_images(
         widths = [(top, top), (left, left), (0, 0)]  # equal ones, as in Keras
         if dtype.is_integer and float(fill_value).is_integer():
             fill_value = int(fill_value)  # of bytes and masks
-        x = pad(x, [*[(0, 0)] * (x.ndim - 3), *widths], constant_values=fill_value)
+        x = ops.pad(x, [*[(0, 0)] * (x.ndim - 3), *widths], constant_values=fill_value)
     resized = resize(x, target, interpolation, antialias=antialias)
     if dtype.is_integer and resized.dtype.is_floating:
-        resized = rounding.round(resized)
-    return saturate_cast(resized, dtype)
+        resized = ops.round(resized)
+    return ops.saturate_cast(resized, dtype)

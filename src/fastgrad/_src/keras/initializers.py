@@ -18,9 +18,7 @@ from fastgrad._src.keras.default_seed import make_default_seed
 from fastgrad._src.keras.naming import to_snake_case
 from fastgrad._src.keras.saving.objects import deserialize_keras_object, resolve_identifier, serialize_keras_object
 from fastgrad._src.keras.settings import standardize_dtype
-from fastgrad._src.ops.default_generators import uses_python_random
-from fastgrad._src.ops.random_ops import uniform
-from fastgrad._src.ops.random_stateless import stateless_normal, stateless_truncated_normal, stateless_uniform
+from fastgrad._src.ops import namespace as ops
 
 _TRUNCATED_NORMAL_STDDEV = 0.87962566103423978
 """The standard deviation of a standard normal distribution truncated to [-2, 2]."""
@@ -118,12 +116,12 @@ class RandomInitializer(Initializer):
     def __init__(self, seed: int | None = None) -> None:
         check_type(self, "an integer or None", (int, np.integer, type(None)), ValueError, seed=seed)
         self._init_seed = seed
-        self.seed = make_default_seed() if seed is None and uses_python_random() else seed
+        self.seed = make_default_seed() if seed is None and ops.uses_python_random() else seed
 
     def _seed_pair(self) -> np.ndarray:
         """Returns the pair of numbers that seeds the stateless generators."""
         if self.seed is None:
-            self.seed = int(uniform([], maxval=2**31 - 1, dtype=int64))
+            self.seed = int(ops.uniform([], maxval=2**31 - 1, dtype=int64))
         return np.array([self.seed, 0], np.int64)
 
     def _draw(self, draw: Callable[..., Tensor], shape: Any, first: float, second: float, dtype: Any) -> Tensor:
@@ -150,14 +148,14 @@ class RandomNormal(RandomInitializer):
         self.mean, self.stddev = mean, stddev
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        return self._draw(stateless_normal, shape, self.mean, self.stddev, dtype)
+        return self._draw(ops.stateless_normal, shape, self.mean, self.stddev, dtype)
 
 
 class TruncatedNormal(RandomNormal):
     """Normal numbers, redrawn if beyond two standard deviations; arguments as in ``RandomNormal``."""
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        return self._draw(stateless_truncated_normal, shape, self.mean, self.stddev, dtype)
+        return self._draw(ops.stateless_truncated_normal, shape, self.mean, self.stddev, dtype)
 
 
 class RandomUniform(RandomInitializer):
@@ -175,7 +173,7 @@ class RandomUniform(RandomInitializer):
         self.minval, self.maxval = minval, maxval
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        return self._draw(stateless_uniform, shape, self.minval, self.maxval, dtype)
+        return self._draw(ops.stateless_uniform, shape, self.minval, self.maxval, dtype)
 
 
 class VarianceScaling(RandomInitializer):
@@ -220,12 +218,12 @@ class VarianceScaling(RandomInitializer):
         variance = self.scale / max(1.0, fans[self.mode])
         if self.distribution == "truncated_normal":
             return self._draw(
-                stateless_truncated_normal, shape, 0.0, math.sqrt(variance) / _TRUNCATED_NORMAL_STDDEV, dtype
+                ops.stateless_truncated_normal, shape, 0.0, math.sqrt(variance) / _TRUNCATED_NORMAL_STDDEV, dtype
             )
         if self.distribution == "untruncated_normal":
-            return self._draw(stateless_normal, shape, 0.0, math.sqrt(variance), dtype)
+            return self._draw(ops.stateless_normal, shape, 0.0, math.sqrt(variance), dtype)
         limit = math.sqrt(3.0 * variance)
-        return self._draw(stateless_uniform, shape, -limit, limit, dtype)
+        return self._draw(ops.stateless_uniform, shape, -limit, limit, dtype)
 
     def along(self, input_axes: tuple[int, ...], output_axes: tuple[int, ...]) -> VarianceScaling:
         """Returns a copy of the initializer that computes fans from these input and output axes of a weight."""
@@ -314,7 +312,7 @@ class Orthogonal(RandomInitializer):
         if len(sizes) < 2:
             raise ValueError(f"The tensor to initialize must be at least two-dimensional. Received: {shape=}.")
         rows, columns = math.prod(sizes[:-1]), sizes[-1]
-        normal = self._draw(stateless_normal, (max(rows, columns), min(rows, columns)), 0.0, 1.0, dtype)
+        normal = self._draw(ops.stateless_normal, (max(rows, columns), min(rows, columns)), 0.0, 1.0, dtype)
         q, r = np.linalg.qr(normal._on_host().astype(np.float64))
         q *= np.sign(np.diagonal(r))
         if rows < columns:

@@ -17,40 +17,8 @@ from fastgrad._src.core.tensor import convert_to_tensor, is_tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras import activations
 from fastgrad._src.keras.settings import epsilon, floatx, image_data_format
-from fastgrad._src.ops import convolution as convolution_ops
-from fastgrad._src.ops import creation, custom_gradient, transposed_convolution
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.ops import reduction as reduction_ops
-from fastgrad._src.ops.arithmetic import maximum
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.clipping import clip_by_value
-from fastgrad._src.ops.contraction import matmul
-from fastgrad._src.ops.control_flow import cond
-from fastgrad._src.ops.creation import constant, eye
-from fastgrad._src.ops.einsum import einsum, tensordot
-from fastgrad._src.ops.exponential import log, softplus, softsign
-from fastgrad._src.ops.indexing import gather_nd
-from fastgrad._src.ops.inspection import argmax, argmin
-from fastgrad._src.ops.joining import concat
-from fastgrad._src.ops.loss import (
-    sigmoid_cross_entropy_with_logits,
-    softmax_cross_entropy_with_logits,
-    sparse_softmax_cross_entropy_with_logits,
-)
-from fastgrad._src.ops.normalization import batch_normalization
-from fastgrad._src.ops.norms import l2_normalize
-from fastgrad._src.ops.one_hot import one_hot, sequence_mask
-from fastgrad._src.ops.padding import pad
-from fastgrad._src.ops.power import sqrt
-from fastgrad._src.ops.random_ops import dropout, normal, truncated_normal, uniform
-from fastgrad._src.ops.reduction import reduce_sum
-from fastgrad._src.ops.reordering import reverse
-from fastgrad._src.ops.repeating import tile
-from fastgrad._src.ops.scan import cumprod, cumsum
-from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import expand_dims, reshape, squeeze, transpose
-from fastgrad._src.ops.sorting import in_top_k
-from fastgrad._src.ops.statistics import reduce_std, reduce_variance
-from fastgrad._src.ops.transposed_convolution import atrous_conv2d_transpose
 from fastgrad._src.structures.sparse.conversion import to_dense
 from fastgrad._src.structures.sparse.label_sequences import (
     collapse_repeated,
@@ -67,50 +35,50 @@ _AS_IN_TF = (
 _tf: Any = importlib.import_module("fastgrad")
 LEGACY: dict[str, Callable[..., Any]] = {name: getattr(_tf, name) for name in _AS_IN_TF.split()}
 LEGACY |= {
-    "arange": lambda start, stop=None, step=1, dtype="int32": cast(
-        creation.range(start, stop, step) if stop is not None else creation.range(start), dtype
+    "arange": lambda start, stop=None, step=1, dtype="int32": ops.cast(
+        ops.range(start, stop, step) if stop is not None else ops.range(start), dtype
     ),
-    "argmax": lambda x, axis=-1: argmax(x, axis),
-    "argmin": lambda x, axis=-1: argmin(x, axis),
-    "batch_flatten": lambda x: reshape(x, (-1, math.prod(x.shape[1:]))),
-    "batch_normalization": lambda x, mean, var, beta, gamma, axis=-1, epsilon=1e-3: batch_normalization(
+    "argmax": lambda x, axis=-1: ops.argmax(x, axis),
+    "argmin": lambda x, axis=-1: ops.argmin(x, axis),
+    "batch_flatten": lambda x: ops.reshape(x, (-1, math.prod(x.shape[1:]))),
+    "batch_normalization": lambda x, mean, var, beta, gamma, axis=-1, epsilon=1e-3: ops.batch_normalization(
         x, mean, var, beta, gamma, epsilon
     ),
-    "concatenate": lambda tensors, axis=-1: concat(tensors, axis),
-    "constant": lambda value, dtype=None, shape=None, name=None: constant(value, dtype or floatx(), shape),
+    "concatenate": lambda tensors, axis=-1: ops.concat(tensors, axis),
+    "constant": lambda value, dtype=None, shape=None, name=None: ops.constant(value, dtype or floatx(), shape),
     "count_params": lambda x: math.prod(x.shape),
-    "cumprod": lambda x, axis=0: cumprod(x, axis),
-    "cumsum": lambda x, axis=0: cumsum(x, axis),
-    "dropout": lambda x, level, noise_shape=None, seed=None: dropout(x, level, noise_shape, seed),
+    "cumprod": lambda x, axis=0: ops.cumprod(x, axis),
+    "cumsum": lambda x, axis=0: ops.cumsum(x, axis),
+    "dropout": lambda x, level, noise_shape=None, seed=None: ops.dropout(x, level, noise_shape, seed),
     "dtype": lambda x: x.dtype.name,
     "elu": activations.elu,
-    "expand_dims": lambda x, axis=-1: expand_dims(x, axis),
-    "eye": lambda size, dtype=None, name=None: variable(eye(size, dtype=dtype or floatx()), dtype, name),
-    "flatten": lambda x: reshape(x, (-1,)),
-    "hard_sigmoid": lambda x: clip_by_value(0.2 * x + 0.5, 0.0, 1.0),
-    "in_top_k": lambda predictions, targets, k: in_top_k(targets, predictions, k),
+    "expand_dims": lambda x, axis=-1: ops.expand_dims(x, axis),
+    "eye": lambda size, dtype=None, name=None: variable(ops.eye(size, dtype=dtype or floatx()), dtype, name),
+    "flatten": lambda x: ops.reshape(x, (-1,)),
+    "hard_sigmoid": lambda x: ops.clip_by_value(0.2 * x + 0.5, 0.0, 1.0),
+    "in_top_k": lambda predictions, targets, k: ops.in_top_k(targets, predictions, k),
     "int_shape": lambda x: tuple(x.shape),
     "is_sparse": lambda tensor: isinstance(tensor, SparseTensor),
-    "l2_normalize": lambda x, axis=None: l2_normalize(x, axis),
-    "log": log,
-    "moving_average_update": lambda x, value, momentum: x.assign_sub((x - cast(value, x.dtype)) * (1 - momentum)),
+    "l2_normalize": lambda x, axis=None: ops.l2_normalize(x, axis),
+    "log": ops.log,
+    "moving_average_update": lambda x, value, momentum: x.assign_sub((x - ops.cast(value, x.dtype)) * (1 - momentum)),
     "ndim": lambda x: x.shape.rank,
-    "one_hot": one_hot,
-    "permute_dimensions": transpose,
-    "random_normal": lambda shape, mean=0.0, stddev=1.0, dtype=None, seed=None: normal(
+    "one_hot": ops.one_hot,
+    "permute_dimensions": ops.transpose,
+    "random_normal": lambda shape, mean=0.0, stddev=1.0, dtype=None, seed=None: ops.normal(
         shape, mean, stddev, dtype or floatx(), seed
     ),
-    "random_uniform": lambda shape, minval=0.0, maxval=1.0, dtype=None, seed=None: uniform(
+    "random_uniform": lambda shape, minval=0.0, maxval=1.0, dtype=None, seed=None: ops.uniform(
         shape, minval, maxval, dtype or floatx(), seed
     ),
-    "reverse": lambda x, axes: reverse(x, [axes] if isinstance(axes, int) else axes),
-    "softplus": softplus,
-    "softsign": softsign,
-    "sqrt": lambda x: sqrt(maximum(x, 0.0)),
-    "squeeze": lambda x, axis: squeeze(x, [axis]),
-    "tile": lambda x, n: tile(x, [n] if isinstance(n, int) else n),
+    "reverse": lambda x, axes: ops.reverse(x, [axes] if isinstance(axes, int) else axes),
+    "softplus": ops.softplus,
+    "softsign": ops.softsign,
+    "sqrt": lambda x: ops.sqrt(ops.maximum(x, 0.0)),
+    "squeeze": lambda x, axis: ops.squeeze(x, [axis]),
+    "tile": lambda x, n: ops.tile(x, [n] if isinstance(n, int) else n),
     "to_dense": lambda x: x,
-    "truncated_normal": lambda shape, mean=0.0, stddev=1.0, dtype=None, seed=None: truncated_normal(
+    "truncated_normal": lambda shape, mean=0.0, stddev=1.0, dtype=None, seed=None: ops.truncated_normal(
         shape, mean, stddev, dtype or floatx(), seed
     ),
     "update": lambda x, new_x: x.assign(new_x),
@@ -129,7 +97,7 @@ def _add_reductions() -> None:
         def reduction(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
             x = convert_to_tensor(x)
             if dtype_of_bool == "bool" or x.dtype == dtypes.bool:
-                x = cast(x, dtype_of_bool)
+                x = ops.cast(x, dtype_of_bool)
             return function(x, axis, keepdims)
 
         reduction.__name__ = name
@@ -139,8 +107,8 @@ def _add_reductions() -> None:
         add(name, getattr(reduction_ops, f"reduce_{name}"), "bool")
     for name in ("max", "mean", "min", "prod", "sum"):
         add(name, getattr(reduction_ops, f"reduce_{name}"), floatx())
-    add("std", reduce_std, floatx())
-    add("var", reduce_variance, floatx())
+    add("std", ops.reduce_std, floatx())
+    add("var", ops.reduce_variance, floatx())
 
 
 _add_reductions()
@@ -158,20 +126,20 @@ def variable(value: Any, dtype: Any = None, name: str | None = None, constraint:
 @_register_legacy
 def zeros(shape: Any, dtype: Any = None, name: str | None = None) -> Any:
     """Returns a variable of zeros."""
-    return variable(creation.zeros(shape, dtype or floatx()), dtype, name)
+    return variable(ops.zeros(shape, dtype or floatx()), dtype, name)
 
 
 @_register_legacy
 def ones(shape: Any, dtype: Any = None, name: str | None = None) -> Any:
     """Returns a variable of ones."""
-    return variable(creation.ones(shape, dtype or floatx()), dtype, name)
+    return variable(ops.ones(shape, dtype or floatx()), dtype, name)
 
 
 @_register_legacy
 def random_bernoulli(shape: Any, p: float = 0.0, dtype: Any = None, seed: Any = None) -> Any:
     """Returns ones with probability ``p``, else zeros."""
     dtype = dtype or floatx()
-    return cast(uniform(shape, dtype=dtype, seed=seed) <= p, dtype)
+    return ops.cast(ops.uniform(shape, dtype=dtype, seed=seed) <= p, dtype)
 
 
 @_register_legacy
@@ -202,7 +170,7 @@ def batch_set_value(tuples: Sequence[tuple[Any, Any]]) -> None:
 @_register_legacy
 def cast_to_floatx(x: Any) -> Any:
     """Returns a tensor or an array of ``floatx()``."""
-    return cast(x, floatx()) if is_tensor(x) else np.asarray(x, floatx())
+    return ops.cast(x, floatx()) if is_tensor(x) else np.asarray(x, floatx())
 
 
 @_register_legacy
@@ -210,17 +178,13 @@ def clip(x: Any, min_value: Any, max_value: Any) -> Any:
     """Returns values in a range; None for an open end. A maximum below the minimum counts as the minimum."""
     if isinstance(min_value, (int, float)) and isinstance(max_value, (int, float)):
         max_value = max(min_value, max_value)
-    return clip_by_value(x, -np.inf if min_value is None else min_value, np.inf if max_value is None else max_value)
+    return ops.clip_by_value(x, -np.inf if min_value is None else min_value, np.inf if max_value is None else max_value)
 
 
 @_register_legacy
 def stop_gradient(variables: Any) -> Any:
     """Returns tensors that are constants for gradients; of a list a ``map``."""
-    return (
-        map(custom_gradient.stop_gradient, variables)
-        if isinstance(variables, (list, tuple))
-        else custom_gradient.stop_gradient(variables)
-    )
+    return map(ops.stop_gradient, variables) if isinstance(variables, (list, tuple)) else ops.stop_gradient(variables)
 
 
 @_register_legacy
@@ -232,22 +196,22 @@ def repeat(x: Any, n: int) -> Any:
     """
     if x.shape.rank != 2:
         raise ValueError(f"Expected input `x` to have rank 2. Received: rank(x)={x.shape.rank}")
-    return tile(expand_dims(x, 1), [1, n, 1])
+    return ops.tile(ops.expand_dims(x, 1), [1, n, 1])
 
 
 @_register_legacy
 def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:
     """Returns one of two tensors, or of the results of two functions, by a scalar or by each element."""
-    condition = cast(condition, dtypes.bool)
+    condition = ops.cast(condition, dtypes.bool)
     then, otherwise = (f if callable(f) else lambda value=f: value for f in (then_expression, else_expression))
     if not condition.shape.rank:
-        return cond(condition, then, otherwise)
+        return ops.cond(condition, then, otherwise)
     x, y = convert_to_tensor(then()), convert_to_tensor(otherwise())
     if condition.shape.rank > x.shape.rank:
         raise ValueError(
             f"switch: `condition` must not have more dimensions than the values. Received: {condition.shape=}, then_expression {x.shape}"
         )
-    return where(reshape(condition, (*condition.shape, *[1] * (x.shape.rank - condition.shape.rank))), x, y)
+    return ops.where(ops.reshape(condition, (*condition.shape, *[1] * (x.shape.rank - condition.shape.rank))), x, y)
 
 
 # ---- activations and losses -----------------------------------------------------------------------------------------
@@ -272,7 +236,7 @@ def softmax(x: Any, axis: int = -1) -> Any:
 
 
 def _clip_probabilities(probabilities: Any) -> Any:
-    return clip_by_value(probabilities, epsilon(), 1.0 - epsilon())
+    return ops.clip_by_value(probabilities, epsilon(), 1.0 - epsilon())
 
 
 @_register_legacy
@@ -280,9 +244,9 @@ def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> 
     """Returns the cross-entropy of each element."""
     target, output = convert_to_tensor(target), convert_to_tensor(output)
     if from_logits:
-        return sigmoid_cross_entropy_with_logits(target, output)
+        return ops.sigmoid_cross_entropy_with_logits(target, output)
     output = _clip_probabilities(output)
-    return -(target * log(output + epsilon()) + (1 - target) * log(1 - output + epsilon()))
+    return -(target * ops.log(output + epsilon()) + (1 - target) * ops.log(1 - output + epsilon()))
 
 
 @_register_legacy
@@ -290,22 +254,22 @@ def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False
     """Returns the cross-entropy of each row."""
     target, output = convert_to_tensor(target), convert_to_tensor(output)
     if from_logits:
-        return softmax_cross_entropy_with_logits(target, output, axis)
-    output = _clip_probabilities(output / reduce_sum(output, axis, keepdims=True))
-    return -reduce_sum(target * log(output), axis)
+        return ops.softmax_cross_entropy_with_logits(target, output, axis)
+    output = _clip_probabilities(output / ops.reduce_sum(output, axis, keepdims=True))
+    return -ops.reduce_sum(target * ops.log(output), axis)
 
 
 @_register_legacy
 def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
     """Returns the cross-entropy of each row, for targets that are numbers of classes."""
-    target, output = cast(target, dtypes.int64), convert_to_tensor(output)
+    target, output = ops.cast(target, dtypes.int64), convert_to_tensor(output)
     if not from_logits:
-        output = log(_clip_probabilities(output))
+        output = ops.log(_clip_probabilities(output))
     rank = output.shape.rank
     if axis % rank != rank - 1:
-        output = transpose(output, [*[a for a in range(rank) if a != axis % rank], axis % rank])
-    target = reshape(target, output.shape[:-1])
-    return sparse_softmax_cross_entropy_with_logits(target, output)
+        output = ops.transpose(output, [*[a for a in range(rank) if a != axis % rank], axis % rank])
+    target = ops.reshape(target, output.shape[:-1])
+    return ops.sparse_softmax_cross_entropy_with_logits(target, output)
 
 
 # ---- products, convolutions, padding --------------------------------------------------------------------------------
@@ -315,8 +279,8 @@ def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool 
 def dot(x: Any, y: Any) -> Any:
     """Returns the product over the last axis of ``x`` and the last but one of ``y``."""
     if x.shape.rank <= 2 and y.shape.rank <= 2:
-        return matmul(x, y)
-    return tensordot(x, y, [[x.shape.rank - 1], [max(y.shape.rank - 2, 0)]])
+        return ops.matmul(x, y)
+    return ops.tensordot(x, y, [[x.shape.rank - 1], [max(y.shape.rank - 2, 0)]])
 
 
 @_register_legacy
@@ -346,8 +310,8 @@ def batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
     second = ["a", *[next(letters) for _ in range(ranks[1] - 1)]]
     second[b] = first[a]
     rest = [c for n, c in enumerate(first) if n != a] + [c for n, c in enumerate(second) if n not in (0, b)]
-    product = einsum(f"{''.join(first)},{''.join(second)}->{''.join(rest)}", x, y)
-    return expand_dims(product, 1) if product.shape.rank == 1 else product
+    product = ops.einsum(f"{''.join(first)},{''.join(second)}->{''.join(rest)}", x, y)
+    return ops.expand_dims(product, 1) if product.shape.rank == 1 else product
 
 
 def _has_channels_first(data_format: str | None) -> bool:
@@ -382,10 +346,10 @@ def bias_add(x: Any, bias: Any, data_format: str | None = None) -> Any:
     if bias.shape.rank not in (1, rank - 1):
         raise ValueError(f"Unexpected bias dimensions {bias.shape.rank}. Expected it to be 1 or {rank - 1} dimensions")
     if bias.shape.rank > 1:
-        return x + expand_dims(
-            transpose(bias, [bias.shape.rank - 1, *range(bias.shape.rank - 1)]) if is_first else bias, 0
+        return x + ops.expand_dims(
+            ops.transpose(bias, [bias.shape.rank - 1, *range(bias.shape.rank - 1)]) if is_first else bias, 0
         )
-    return x + (reshape(bias, (-1, *[1] * (rank - 2))) if is_first else bias)
+    return x + (ops.reshape(bias, (-1, *[1] * (rank - 2))) if is_first else bias)
 
 
 def _declare_convolution(rank: int, name: str) -> None:
@@ -400,7 +364,7 @@ def _declare_convolution(rank: int, name: str) -> None:
         layout = _layout(rank, data_format)
         if padding == "causal" and rank == 1:
             x, padding = temporal_padding(x, (dilation_rate * (kernel.shape[0] - 1), 0)), "valid"
-        return convolution_ops.convolution(x, kernel, strides, _padding(padding), layout, dilation_rate)
+        return ops.convolution(x, kernel, strides, _padding(padding), layout, dilation_rate)
 
     convolution.__name__ = name
     LEGACY[name] = convolution
@@ -415,7 +379,7 @@ def temporal_padding(x: Any, padding: Sequence[int] = (1, 1)) -> Any:
     """Returns sequences with zeros before and after."""
     if len(padding) != 2:
         raise ValueError(f"Expected `padding` to be a tuple of 2 integers. Received: padding={padding}")
-    return pad(x, [(0, 0), tuple(padding), (0, 0)])
+    return ops.pad(x, [(0, 0), tuple(padding), (0, 0)])
 
 
 def _pair(strides: Any) -> tuple[int, ...]:
@@ -438,9 +402,7 @@ def depthwise_conv2d(
     """Returns a convolution of each channel with kernels of its own."""
     layout = _layout(2, data_format)
     strides = _strides_of(layout, strides)
-    return convolution_ops.depthwise_conv2d(
-        x, depthwise_kernel, strides, _padding(padding), layout, _pair(dilation_rate)
-    )
+    return ops.depthwise_conv2d(x, depthwise_kernel, strides, _padding(padding), layout, _pair(dilation_rate))
 
 
 @_register_legacy
@@ -458,7 +420,7 @@ def separable_conv2d(
         raise ValueError(f"`strides` must be a tuple of 2 integers. Received: strides={strides}")
     layout = _layout(2, data_format)
     options = _strides_of(layout, strides), _padding(padding), layout, _pair(dilation_rate)
-    return convolution_ops.separable_conv2d(x, depthwise_kernel, pointwise_kernel, *options)
+    return ops.separable_conv2d(x, depthwise_kernel, pointwise_kernel, *options)
 
 
 @_register_legacy
@@ -475,24 +437,22 @@ def conv2d_transpose(
     layout, rates = _layout(2, data_format), _pair(dilation_rate)
     sizes = [x.shape[0] if size is None else size for size in output_shape]
     if rates == (1, 1):
-        return transposed_convolution.conv2d_transpose(
-            x, kernel, sizes, _strides_of(layout, strides), _padding(padding), layout
-        )
+        return ops.conv2d_transpose(x, kernel, sizes, _strides_of(layout, strides), _padding(padding), layout)
     if rates[0] != rates[1]:
         raise ValueError(f"conv2d_transpose: both numbers of `dilation_rate` must be equal. Received: {dilation_rate=}")
     if layout == "NHWC":
-        return atrous_conv2d_transpose(x, kernel, sizes, rates[0], _padding(padding))
+        return ops.atrous_conv2d_transpose(x, kernel, sizes, rates[0], _padding(padding))
     last = [sizes[axis] for axis in (0, 2, 3, 1)]
-    y = atrous_conv2d_transpose(transpose(x, [0, 2, 3, 1]), kernel, last, rates[0], _padding(padding))
-    return transpose(y, [0, 3, 1, 2])
+    y = ops.atrous_conv2d_transpose(ops.transpose(x, [0, 2, 3, 1]), kernel, last, rates[0], _padding(padding))
+    return ops.transpose(y, [0, 3, 1, 2])
 
 
 @_register_legacy
 def ctc_label_dense_to_sparse(labels: Any, label_lengths: Any) -> Any:
     """Returns the first ``label_lengths`` labels of each row as a ``SparseTensor``."""
     labels = convert_to_tensor(labels)
-    indices = where(sequence_mask(label_lengths, labels.shape[1]))
-    return SparseTensor(indices, gather_nd(labels, indices), labels.shape)
+    indices = ops.where(ops.sequence_mask(label_lengths, labels.shape[1]))
+    return SparseTensor(indices, ops.gather_nd(labels, indices), labels.shape)
 
 
 @_register_legacy
@@ -504,16 +464,16 @@ def ctc_batch_cost(y_true: Any, y_pred: Any, input_length: Any, label_length: An
         y_pred: probabilities of the classes, of which the last is the blank; shape (batch, time, classes).
         input_length, label_length: how much of both counts, shape (batch, 1).
     """
-    logits = log(convert_to_tensor(y_pred) + epsilon())
+    logits = ops.log(convert_to_tensor(y_pred) + epsilon())
     losses = ctc_loss(
-        cast(y_true, dtypes.int32),
+        ops.cast(y_true, dtypes.int32),
         logits,
-        cast(squeeze(label_length, -1), dtypes.int32),
-        cast(squeeze(input_length, -1), dtypes.int32),
+        ops.cast(ops.squeeze(label_length, -1), dtypes.int32),
+        ops.cast(ops.squeeze(input_length, -1), dtypes.int32),
         logits_time_major=False,
         blank_index=-1,
     )
-    return expand_dims(losses, 1)
+    return ops.expand_dims(losses, 1)
 
 
 @_register_legacy
@@ -528,8 +488,8 @@ def ctc_decode(
         greedy: whether to take the best class of each time; else a beam search of ``beam_width`` gives ``top_paths``.
         beam_width, top_paths: of the beam search.
     """
-    logits = log(transpose(y_pred, [1, 0, 2]) + epsilon())
-    lengths = cast(input_length, dtypes.int32)
+    logits = ops.log(ops.transpose(y_pred, [1, 0, 2]) + epsilon())
+    lengths = ops.cast(input_length, dtypes.int32)
     if greedy:
         decoded, scores = ctc_greedy_decoder(logits, lengths)
     else:
@@ -541,8 +501,8 @@ def ctc_decode(
 
 def _without_repetitions(labels: Any) -> Any:
     """Returns each run of a label once, filled up with -1, as the beam search of TensorFlow 1 does."""
-    counts = reduce_sum(cast(labels >= 0, dtypes.int32), 1)
+    counts = ops.reduce_sum(ops.cast(labels >= 0, dtypes.int32), 1)
     merged, counts = collapse_repeated(labels, counts)
-    is_label = sequence_mask(counts, merged.shape[1])
-    merged = where(is_label, merged, constant(-1, merged.dtype))
-    return pad(merged, [[0, 0], [0, labels.shape[1] - merged.shape[1]]], constant_values=-1)
+    is_label = ops.sequence_mask(counts, merged.shape[1])
+    merged = ops.where(is_label, merged, ops.constant(-1, merged.dtype))
+    return ops.pad(merged, [[0, 0], [0, labels.shape[1] - merged.shape[1]]], constant_values=-1)

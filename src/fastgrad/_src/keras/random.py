@@ -13,21 +13,7 @@ from fastgrad._src.keras.configured import Configured as _Configured
 from fastgrad._src.keras.default_seed import make_default_seed as _make_default_seed
 from fastgrad._src.keras.naming import auto_name as _auto_name
 from fastgrad._src.keras.settings import floatx as _floatx
-from fastgrad._src.ops.arithmetic import add as _add
-from fastgrad._src.ops.casting import cast as _cast
-from fastgrad._src.ops.creation import constant as _constant
-from fastgrad._src.ops.creation import zeros_like as _zeros_like
-from fastgrad._src.ops.division import floormod as _floormod
-from fastgrad._src.ops.indexing import gather as _gather
-from fastgrad._src.ops.random_stateless import stateless_binomial as _stateless_binomial
-from fastgrad._src.ops.random_stateless import stateless_categorical as _stateless_categorical
-from fastgrad._src.ops.random_stateless import stateless_dropout as _stateless_dropout
-from fastgrad._src.ops.random_stateless import stateless_gamma as _stateless_gamma
-from fastgrad._src.ops.random_stateless import stateless_normal as _stateless_normal
-from fastgrad._src.ops.random_stateless import stateless_truncated_normal as _stateless_truncated_normal
-from fastgrad._src.ops.random_stateless import stateless_uniform as _stateless_uniform
-from fastgrad._src.ops.shaping import broadcast_to as _broadcast_to
-from fastgrad._src.ops.sorting import argsort as _argsort
+from fastgrad._src.ops import namespace as ops
 
 
 class SeedGenerator(_Configured):
@@ -60,7 +46,7 @@ class SeedGenerator(_Configured):
             ordered: whether the second number counts the draws; else both change.
         """
         seed = self.state * 1
-        self.state.assign(_add(seed, [0, 1]) if ordered else (seed + 1) * 5387 % 933199)
+        self.state.assign(ops.add(seed, [0, 1]) if ordered else (seed + 1) * 5387 % 933199)
         return seed
 
     def get_config(self) -> dict[str, Any]:
@@ -80,7 +66,7 @@ def _seed_of_draw(seed: Any) -> Any:
     if isinstance(seed, SeedGenerator):
         drawn = seed.next()
     elif isinstance(seed, int):
-        drawn = _constant([seed, 0], _dtypes.int64)
+        drawn = ops.constant([seed, 0], _dtypes.int64)
     elif seed is None:
         if not _global_generator:
             with _init_scope():
@@ -91,7 +77,7 @@ def _seed_of_draw(seed: Any) -> Any:
             "Argument `seed` must be either an integer or an instance of `SeedGenerator`. "
             f"Received: seed={seed} (of type {type(seed)})"
         )
-    return _cast(_floormod(drawn, _dtypes.int32.max - 1), _dtypes.int32)
+    return ops.cast(ops.floormod(drawn, _dtypes.int32.max - 1), _dtypes.int32)
 
 
 def normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
@@ -103,19 +89,19 @@ def normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, se
         dtype: a float dtype; None for ``keras.config.floatx()``.
         seed: an integer, which gives the same numbers in each call; a ``SeedGenerator``; or None for a global one.
     """
-    return _stateless_normal(shape, _seed_of_draw(seed), mean, stddev, dtype or _floatx())
+    return ops.stateless_normal(shape, _seed_of_draw(seed), mean, stddev, dtype or _floatx())
 
 
 def truncated_normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
     """Normal numbers, redrawn if beyond two standard deviations from the mean; arguments as for ``normal``."""
-    return _stateless_truncated_normal(shape, _seed_of_draw(seed), mean, stddev, dtype or _floatx())
+    return ops.stateless_truncated_normal(shape, _seed_of_draw(seed), mean, stddev, dtype or _floatx())
 
 
 def uniform(shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
     """Uniformly distributed numbers in [minval, maxval); other arguments as for ``normal``."""
     dtype = dtype or _floatx()
-    low, high = _cast(minval, dtype), _cast(maxval, dtype)
-    return _stateless_uniform(shape, _seed_of_draw(seed), low, high, dtype)
+    low, high = ops.cast(minval, dtype), ops.cast(maxval, dtype)
+    return ops.stateless_uniform(shape, _seed_of_draw(seed), low, high, dtype)
 
 
 def randint(shape: Any, minval: Any, maxval: Any, dtype: Any = "int32", seed: Any = None) -> Any:
@@ -128,7 +114,7 @@ def randint(shape: Any, minval: Any, maxval: Any, dtype: Any = "int32", seed: An
     if dtype.is_floating:
         raise ValueError(f"`keras.random.randint` requires an integer `dtype`. Received: dtype={dtype.name}")
     drawn = _dtypes.int32 if dtype == _dtypes.int32 else _dtypes.int64
-    return _cast(_stateless_uniform(shape, _seed_of_draw(seed), minval, maxval, drawn), dtype)
+    return ops.cast(ops.stateless_uniform(shape, _seed_of_draw(seed), minval, maxval, drawn), dtype)
 
 
 def categorical(logits: Any, num_samples: Any, dtype: Any = "int32", seed: Any = None) -> Any:
@@ -146,7 +132,7 @@ def categorical(logits: Any, num_samples: Any, dtype: Any = "int32", seed: Any =
     logits = _convert_to_tensor(logits)
     if logits.shape.rank != 2:
         raise ValueError(f"`logits` must have shape [batch_size, num_classes]. Received: {logits.shape=}")
-    return _cast(_stateless_categorical(logits, num_samples, _seed_of_draw(seed)), dtype)
+    return ops.cast(ops.stateless_categorical(logits, num_samples, _seed_of_draw(seed)), dtype)
 
 
 def dropout(inputs: Any, rate: Any, noise_shape: Any = None, seed: Any = None) -> Any:
@@ -160,7 +146,7 @@ def dropout(inputs: Any, rate: Any, noise_shape: Any = None, seed: Any = None) -
     """
     inputs = _convert_to_tensor(inputs)
     if rate == 1.0:
-        return _zeros_like(inputs)
+        return ops.zeros_like(inputs)
     if rate == 0.0:
         return inputs
     seed = _seed_of_draw(seed)
@@ -168,14 +154,14 @@ def dropout(inputs: Any, rate: Any, noise_shape: Any = None, seed: Any = None) -
         noise_shape = [
             size if wanted is None else wanted for wanted, size in zip(noise_shape, inputs.shape, strict=False)
         ]
-    return _stateless_dropout(inputs, rate, seed, noise_shape=noise_shape)
+    return ops.stateless_dropout(inputs, rate, seed, noise_shape=noise_shape)
 
 
 def shuffle(x: Any, axis: int = 0, seed: Any = None) -> Any:
     """The slices of a tensor along an axis in a random order; ``seed`` as for ``normal``."""
     x = _convert_to_tensor(x)
-    order = _argsort(_stateless_uniform([x.shape[axis]], _seed_of_draw(seed)))
-    return _gather(x, order, axis=axis)
+    order = ops.argsort(ops.stateless_uniform([x.shape[axis]], _seed_of_draw(seed)))
+    return ops.gather(x, order, axis=axis)
 
 
 def gamma(shape: Any, alpha: Any, dtype: Any = None, seed: Any = None) -> Any:
@@ -185,15 +171,17 @@ def gamma(shape: Any, alpha: Any, dtype: Any = None, seed: Any = None) -> Any:
 
 def _gamma(shape: Any, alpha: Any, dtype: Any, seed: Any) -> Any:
     drawn = "float32" if _as_dtype(dtype) == _dtypes.bfloat16 else dtype
-    return _cast(_stateless_gamma(shape, seed, alpha=alpha, dtype=drawn), dtype)
+    return ops.cast(ops.stateless_gamma(shape, seed, alpha=alpha, dtype=drawn), dtype)
 
 
 def beta(shape: Any, alpha: Any, beta: Any, dtype: Any = None, seed: Any = None) -> Any:
     """Numbers of a beta distribution of the parameters ``alpha`` and ``beta``; other arguments as for ``normal``."""
     dtype = dtype or _floatx()
     first_seed = _seed_of_draw(seed)
-    first = _gamma(shape, _broadcast_to(_cast(alpha, dtype), shape), dtype, first_seed)
-    second = _gamma(shape, _broadcast_to(_cast(beta, dtype), shape), dtype, first_seed + 12)  # the number is Keras's
+    first = _gamma(shape, ops.broadcast_to(ops.cast(alpha, dtype), shape), dtype, first_seed)
+    second = _gamma(
+        shape, ops.broadcast_to(ops.cast(beta, dtype), shape), dtype, first_seed + 12
+    )  # the number is Keras's
     return first / (first + second)
 
 
@@ -201,4 +189,6 @@ def binomial(shape: Any, counts: Any, probabilities: Any, dtype: Any = None, see
     """The number of successes in ``counts`` trials with these ``probabilities``; other arguments as for ``normal``."""
     dtype = dtype or _floatx()
     drawn = "float32" if _as_dtype(dtype) == _dtypes.bfloat16 else dtype
-    return _cast(_stateless_binomial(shape, _seed_of_draw(seed), counts, probabilities, output_dtype=drawn), dtype)
+    return ops.cast(
+        ops.stateless_binomial(shape, _seed_of_draw(seed), counts, probabilities, output_dtype=drawn), dtype
+    )

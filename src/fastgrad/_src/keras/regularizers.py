@@ -13,15 +13,7 @@ from fastgrad._src.keras.configured import ConfiguredFunction as _ConfiguredFunc
 from fastgrad._src.keras.naming import to_snake_case as _to_snake_case
 from fastgrad._src.keras.saving.objects import deserialize_keras_object, resolve_identifier, serialize_keras_object
 from fastgrad._src.keras.settings import epsilon
-from fastgrad._src.ops.arithmetic import abs as _abs
-from fastgrad._src.ops.casting import cast as _cast
-from fastgrad._src.ops.contraction import matmul as _matmul
-from fastgrad._src.ops.creation import eye as _eye
-from fastgrad._src.ops.creation import zeros as _zeros
-from fastgrad._src.ops.norms import l2_normalize as _l2_normalize
-from fastgrad._src.ops.power import square as _square
-from fastgrad._src.ops.reduction import reduce_sum as _reduce_sum
-from fastgrad._src.ops.shaping import transpose as _transpose
+from fastgrad._src.ops import namespace as ops
 
 
 class Regularizer(_ConfiguredFunction):
@@ -44,7 +36,7 @@ class _Penalty(Regularizer):
 
 def _cast_to_float(x: Any) -> Tensor:
     x = _convert_to_tensor(x)
-    return x if x.dtype.is_floating or x.dtype.is_complex else _cast(x, _dtypes.float32)
+    return x if x.dtype.is_floating or x.dtype.is_complex else ops.cast(x, _dtypes.float32)
 
 
 class L1L2(_Penalty):
@@ -65,11 +57,11 @@ class L1L2(_Penalty):
 
     def __call__(self, x: Any) -> Tensor:
         x = _cast_to_float(x)
-        penalty = _zeros([], x.dtype)
+        penalty = ops.zeros([], x.dtype)
         if self.l1:
-            penalty += self.l1 * _reduce_sum(_abs(x))
+            penalty += self.l1 * ops.reduce_sum(ops.abs(x))
         if self.l2:
-            penalty += self.l2 * _reduce_sum(_square(x))
+            penalty += self.l2 * ops.reduce_sum(ops.square(x))
         return penalty
 
 
@@ -82,7 +74,7 @@ class L1(_Penalty):
         self.l1 = _checked_factor(0.01 if l1 is None else l1, "l1")
 
     def __call__(self, x: Any) -> Tensor:
-        return self.l1 * _reduce_sum(_abs(_cast_to_float(x)))
+        return self.l1 * ops.reduce_sum(ops.abs(_cast_to_float(x)))
 
 
 class L2(_Penalty):
@@ -99,7 +91,7 @@ class L2(_Penalty):
         self.l2 = _checked_factor(0.01 if l2 is None else l2, "l2")
 
     def __call__(self, x: Any) -> Tensor:
-        return self.l2 * _reduce_sum(_square(_cast_to_float(x)))
+        return self.l2 * ops.reduce_sum(ops.square(_cast_to_float(x)))
 
 
 class OrthogonalRegularizer(_Penalty):
@@ -122,10 +114,10 @@ class OrthogonalRegularizer(_Penalty):
         x = _convert_to_tensor(inputs)
         if x.ndim != 2:
             raise ValueError(f"Inputs to OrthogonalRegularizer must have rank 2. Received: inputs.shape={x.shape}")
-        rows = _l2_normalize(x if self.mode == "rows" else _transpose(x), axis=1, epsilon=epsilon() ** 2)
+        rows = ops.l2_normalize(x if self.mode == "rows" else ops.transpose(x), axis=1, epsilon=epsilon() ** 2)
         size = rows.shape[0]
-        off_diagonal = _matmul(rows, rows, transpose_b=True) * (1.0 - _eye(size, dtype=x.dtype))
-        return self.factor * 0.5 * _reduce_sum(_abs(off_diagonal)) / (size * (size - 1.0) / 2.0)
+        off_diagonal = ops.matmul(rows, rows, transpose_b=True) * (1.0 - ops.eye(size, dtype=x.dtype))
+        return self.factor * 0.5 * ops.reduce_sum(ops.abs(off_diagonal)) / (size * (size - 1.0) / 2.0)
 
 
 def _checked_factor(value: Any, name: str) -> float:

@@ -12,11 +12,7 @@ from fastgrad._src.core.errors import InvalidArgumentError as _InvalidArgumentEr
 from fastgrad._src.core.tensor import Tensor as _Tensor
 from fastgrad._src.files.formats.sound_file import decode_wav_file as _decode_wav_file
 from fastgrad._src.files.formats.sound_file import encode_wav_file as _encode_wav_file
-from fastgrad._src.ops.arguments import as_python_int as _as_python_int
-from fastgrad._src.ops.arguments import scalar_of_dtype as _scalar_of_dtype
-from fastgrad._src.ops.arguments import tensor_of_dtype as _tensor_of_dtype
-from fastgrad._src.ops.python_function import call_of_strings as _call_of_strings
-from fastgrad._src.ops.python_function import call_on_host as _call_on_host
+from fastgrad._src.ops import namespace as ops
 
 
 class DecodeWav(_NamedTuple):
@@ -47,7 +43,7 @@ def decode_wav(
         InvalidArgumentError: ``contents`` is no scalar, the file is damaged or not of 16 bits, or a number is below 1 and not -1.
     """
     what = "decode_wav"
-    text = _scalar_of_dtype(contents, _dtypes.string, what, "contents")
+    text = ops.scalar_of_dtype(contents, _dtypes.string, what, "contents")
     channels = _desired_count("desired_channels", desired_channels)
     frames = _desired_count("desired_samples", desired_samples)
 
@@ -65,12 +61,12 @@ def decode_wav(
     def sample(unknown_size: int) -> tuple[np.ndarray, ...]:
         return np.zeros((frames or unknown_size, channels or unknown_size), np.float32), np.zeros((), np.int32)
 
-    return DecodeWav(*_call_of_strings(what, run, (text,), sample, (what, channels, frames)))
+    return DecodeWav(*ops.call_of_strings(what, run, (text,), sample, (what, channels, frames)))
 
 
 def _desired_count(argument: str, value: _Any) -> int | None:
     """Returns a number of channels or frames; None for -1."""
-    count = _as_python_int(value, f"decode_wav: {argument}")
+    count = ops.as_python_int(value, f"decode_wav: {argument}")
     if count < 1 and count != -1:
         raise _InvalidArgumentError(
             f"decode_wav: {argument} must be at least 1, or -1 for that of the file, got {count}."
@@ -91,8 +87,8 @@ def encode_wav(audio: _Any, sample_rate: _Any, name: str | None = None) -> _Tens
         InvalidArgumentError: ``audio`` has another rank, no channel or more than 65535, or ``sample_rate`` is out of range.
     """
     what = "encode_wav"
-    sound = _tensor_of_dtype(audio, _dtypes.float32, what, "audio")
-    rate = _as_python_int(sample_rate, f"{what}: sample_rate")
+    sound = ops.tensor_of_dtype(audio, _dtypes.float32, what, "audio")
+    rate = ops.as_python_int(sample_rate, f"{what}: sample_rate")
     if not 0 < rate < 1 << 31:
         raise _InvalidArgumentError(f"{what}: sample_rate must be from 1 to 2 ** 31 - 1, got {rate}.")
     if sound.ndim != 2 or not 0 < sound.shape[1] < 1 << 16:
@@ -103,4 +99,4 @@ def encode_wav(audio: _Any, sample_rate: _Any, name: str | None = None) -> _Tens
     def run(samples: np.ndarray) -> tuple[np.ndarray, ...]:
         return (np.array(_encode_wav_file(samples, rate), object),)
 
-    return _call_on_host(what, run, (sound,), acts=False)[0]
+    return ops.call_on_host(what, run, (sound,), acts=False)[0]

@@ -18,15 +18,7 @@ from fastgrad._src.core.operation import COMPLEX_DTYPES, Form, Operation, operat
 from fastgrad._src.core.result_rules import ArraySpec
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.kernels.runtime.thread_pool import compute_pool
-from fastgrad._src.ops import complex_numbers
-from fastgrad._src.ops.arguments import as_python_int, nonnegative_axis
-from fastgrad._src.ops.arithmetic import multiply
-from fastgrad._src.ops.batching import leading_axes_rule
-from fastgrad._src.ops.complex_numbers import real
-from fastgrad._src.ops.joining import concat
-from fastgrad._src.ops.kernel_launches import KERNEL_FLOATS
-from fastgrad._src.ops.padding import pad
-from fastgrad._src.ops.reordering import roll
+from fastgrad._src.ops import namespace as ops
 
 LEAST_ELEMENTS_FOR_SCIPY = 1 << 15
 """The number of elements from which transforms run on all threads."""
@@ -62,7 +54,7 @@ def _resized(x: Tensor, axes: tuple[int, ...], lengths: tuple[int, ...]) -> Tens
         x = x[tuple([slice(0, size) for size in kept])]
     wanted = _resized_shape(shape, axes, lengths)
     if wanted != kept:
-        x = pad(x, [(0, size - before) for size, before in zip(wanted, kept, strict=True)])
+        x = ops.pad(x, [(0, size - before) for size, before in zip(wanted, kept, strict=True)])
     return x
 
 
@@ -108,7 +100,7 @@ def _run_irfft(x: np.ndarray, axes: tuple[int, ...], length: int) -> np.ndarray:
 
 
 def _scaled(x: Tensor, factor: float) -> Tensor:
-    return multiply(x, constant_tensor(np.asarray(factor, x._array.dtype)))
+    return ops.multiply(x, constant_tensor(np.asarray(factor, x._array.dtype)))
 
 
 def _element_count(x: Tensor, axes: tuple[int, ...]) -> int:
@@ -118,7 +110,7 @@ def _element_count(x: Tensor, axes: tuple[int, ...]) -> int:
 def _rfft_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...]) -> Tensor:
     # The result is the first part of the transform of a complex number; the other part has no cotangent.
     whole = _resized(g, axes[-1:], _axis_lengths(x, axes[-1:]))
-    return _scaled(real(_ifft(whole, axes=axes)), _element_count(x, axes))
+    return _scaled(ops.real(_ifft(whole, axes=axes)), _element_count(x, axes))
 
 
 def _irfft_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], length: int) -> Tensor:
@@ -128,7 +120,7 @@ def _irfft_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], leng
     if length % 2 == 0:
         weights[-1] = 1.0
     weights = weights.reshape(-1, *[1] * (-axes[-1] - 1)) / _element_count(g, axes)
-    return multiply(_rfft(g, axes=axes), constant_tensor(weights.astype(x._array.dtype)))
+    return ops.multiply(_rfft(g, axes=axes), constant_tensor(weights.astype(x._array.dtype)))
 
 
 def _transform(name: str, run: Any, gradient: Any, dtypes: Any, result: Any) -> Operation:
@@ -138,7 +130,7 @@ def _transform(name: str, run: Any, gradient: Any, dtypes: Any, result: Any) -> 
         run=run,
         gradient=gradient,
         dtypes=dtypes,
-        batched=leading_axes_rule,
+        batched=ops.leading_axes_rule,
         in_python="NumPy computes it",
         result=result,
     )
@@ -162,7 +154,7 @@ _rfft: Operation = _transform(
     "rfft",
     _run_rfft,
     _rfft_gradient,
-    KERNEL_FLOATS,
+    ops.KERNEL_FLOATS,
     lambda x, axes: ArraySpec(
         _resized_shape(x.shape, axes[-1:], [x.shape[axes[-1]] // 2 + 1]), _COMPLEX_OF_REAL[x.dtype]
     ),
@@ -270,7 +262,7 @@ def _inverse_lengths(name: str, x: Tensor, axes: tuple[int, ...], fft_length: An
 
 
 def _real_transform(name: str, input: Any, rank: int, fft_length: Any) -> Tensor:
-    x = _checked_tensor(name, input, dtypes.float32, KERNEL_FLOATS)
+    x = _checked_tensor(name, input, dtypes.float32, ops.KERNEL_FLOATS)
     _check_rank(name, x, rank)
     axes = _last_axes(rank)
     return _rfft_along(x, axes, _transform_lengths(name, x, axes, fft_length))
@@ -357,7 +349,7 @@ def _checked_axes(name: str, x: Tensor, axes: Any) -> tuple[int, ...]:
     rank = x._array.ndim
     if axes is None:
         return _last_axes(rank)
-    numbers = [as_python_int(axis, f"{name}: axes") for axis in np.atleast_1d(np.asarray(axes)).tolist()]
+    numbers = [ops.as_python_int(axis, f"{name}: axes") for axis in np.atleast_1d(np.asarray(axes)).tolist()]
     if any(not -rank <= axis < rank for axis in numbers) or len({axis % rank for axis in numbers}) != len(numbers):
         raise InvalidArgumentError(f"{name}: axes must be different numbers in [{-rank}, {rank}), got {axes!r}.")
     return tuple([axis % rank - rank for axis in numbers])
@@ -424,7 +416,7 @@ def rfftnd(
     Returns:
         Complex; the last of the axes has length // 2 + 1 elements. No axes are an InvalidArgumentError.
     """
-    x = _checked_tensor("rfftnd", input_tensor, dtypes.float32, KERNEL_FLOATS)
+    x = _checked_tensor("rfftnd", input_tensor, dtypes.float32, ops.KERNEL_FLOATS)
     along = _checked_nonempty_axes("rfftnd", x, axes)
     lengths = _transform_lengths("rfftnd", x, along, fft_length)
     return _rfft_along(_normalize_transform("rfftnd", x, lengths, norm, is_inverse=False), along, lengths)
@@ -464,8 +456,8 @@ def _shifted(name: str, value: Any, axes: Any, sign: int) -> Tensor:
     x = convert_to_tensor(value)
     rank = x._array.ndim
     numbers = range(rank) if axes is None else np.atleast_1d(np.asarray(axes)).tolist()
-    along = [nonnegative_axis(axis, rank, name) for axis in numbers]
-    return roll(x, [sign * (x._array.shape[axis] // 2) for axis in along], along)
+    along = [ops.nonnegative_axis(axis, rank, name) for axis in numbers]
+    return ops.roll(x, [sign * (x._array.shape[axis] // 2) for axis in along], along)
 
 
 # ---- cosine transforms ---------------------------------------------------------------------------------------
@@ -505,7 +497,7 @@ def idct(
 
 def check_real_dtype(name: str, x: Tensor) -> None:
     """Raises TypeError unless a tensor is float32 or float64."""
-    if x._array.dtype not in KERNEL_FLOATS:
+    if x._array.dtype not in ops.KERNEL_FLOATS:
         raise TypeError(
             f"{name}: expected a tensor of float32 or float64, got {x.dtype.name}. Convert it with tf.cast."
         )
@@ -516,7 +508,7 @@ def _check_cosine_transform(name: str, x: Tensor, type: int, n: Any, axis: int, 
         raise NotImplementedError(f"{name}: axis must be -1. Got: {axis}. Move the axis with tf.transpose.")
     check_real_dtype(name, x)
     _check_rank(name, x, 1)
-    if n is not None and as_python_int(n, f"{name}: n") < 1:
+    if n is not None and ops.as_python_int(n, f"{name}: n") < 1:
         raise ValueError(f"{name}: n should be a positive integer or None, got {n}.")
     if type not in (1, 2, 3, 4):
         raise ValueError(f"{name}: Types I, II, III and IV (I)DCT are supported, got {type}.")
@@ -530,10 +522,10 @@ def _check_cosine_transform(name: str, x: Tensor, type: int, n: Any, axis: int, 
 
 def _cosine_transform(x: Tensor, type: int, n: Any, norm: str | None) -> Tensor:
     if n is not None:
-        x = _resized(x, (-1,), (as_python_int(n, "dct: n"),))
+        x = _resized(x, (-1,), (ops.as_python_int(n, "dct: n"),))
     size, dtype = x._array.shape[-1], x._array.dtype
     if type == 1:
-        return real(rfft(concat([x, x[..., -2:0:-1]], -1)))
+        return ops.real(rfft(ops.concat([x, x[..., -2:0:-1]], -1)))
     if type == 4:
         even = _cosine_transform(x, 2, 2 * size, None)[..., 1::2]
         return even if norm is None else _scaled(even, math.sqrt(0.5 / size))
@@ -545,7 +537,5 @@ def _cosine_transform(x: Tensor, type: int, n: Any, norm: str | None) -> Tensor:
         weights[0] = math.sqrt(size) if type == 3 else 0.5 / math.sqrt(size)
     spectrum_factors = constant_tensor((factors * weights).astype(_COMPLEX_OF_REAL[dtype]))
     if type == 2:
-        return real(rfft(x, [2 * size])[..., :size] * spectrum_factors)
-    return irfft(complex_numbers.complex(x, constant_tensor(np.zeros((), dtype))) * spectrum_factors, [2 * size])[
-        ..., :size
-    ]
+        return ops.real(rfft(x, [2 * size])[..., :size] * spectrum_factors)
+    return irfft(ops.complex(x, constant_tensor(np.zeros((), dtype))) * spectrum_factors, [2 * size])[..., :size]

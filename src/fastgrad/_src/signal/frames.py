@@ -16,11 +16,7 @@ from fastgrad._src.core.operand_errors import dtype_error
 from fastgrad._src.core.operation import NUMERIC_DTYPES
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
-from fastgrad._src.ops.arguments import nonnegative_axis
-from fastgrad._src.ops.arithmetic import multiply
-from fastgrad._src.ops.indexing import gather
-from fastgrad._src.ops.padding import pad
-from fastgrad._src.ops.shaping import reshape
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.signal.fourier import irfft, rfft
 from fastgrad._src.signal.windows import hann_window, integer_from, scalar_integer
 
@@ -78,7 +74,7 @@ def frame(
     length = integer_from(frame_length, 1, "frame: frame_length")
     step = integer_from(frame_step, 1, "frame: frame_step")
     shape, rank = x._array.shape, x._array.ndim
-    place = nonnegative_axis(axis, rank, "frame")
+    place = ops.nonnegative_axis(axis, rank, "frame")
     samples = shape[place]
     if pad_end:
         count = -(-samples // step)
@@ -87,7 +83,7 @@ def frame(
             raise ValueError(f"frame: pad_value must be a scalar, got {pad_value!r}.")
         paddings = [(0, missing if other == place else 0) for other in range(rank)]
         try:
-            x = pad(x, paddings, constant_values=pad_value)
+            x = ops.pad(x, paddings, constant_values=pad_value)
         except OutOfMemoryError as error:
             raise OutOfMemoryError(f"frame: frame_length {length} with pad_end: {error}") from None
     else:
@@ -96,9 +92,9 @@ def frame(
     part = math.gcd(length, step)
     parts = x._array.shape[place] // part
     x = x[tuple([slice(0, parts * part) if other == place else slice(None) for other in range(rank)])]
-    x = reshape(x, (*shape[:place], parts, part, *shape[place + 1 :]))
+    x = ops.reshape(x, (*shape[:place], parts, part, *shape[place + 1 :]))
     numbers = np.arange(count)[:, None] * (step // part) + np.arange(length // part)
-    return reshape(gather(x, numbers, axis=place), (*shape[:place], count, length, *shape[place + 1 :]))
+    return ops.reshape(ops.gather(x, numbers, axis=place), (*shape[:place], count, length, *shape[place + 1 :]))
 
 
 def overlap_and_add(signal: Any, frame_step: Any, name: str | None = None) -> Tensor:
@@ -128,15 +124,16 @@ def overlap_and_add(signal: Any, frame_step: Any, name: str | None = None) -> Te
     # A frame is cut into segments of a step. Segment k of frame i lies at i + k, so rows that are shifted by k add up.
     segments = -(-length // step)
     no_padding = [(0, 0)] * len(outer)
-    x = pad(x, [*no_padding, (0, 0), (0, segments * step - length)])
-    x = reshape(x, (*outer, frames, segments, step))
+    x = ops.pad(x, [*no_padding, (0, 0), (0, segments * step - length)])
+    x = ops.reshape(x, (*outer, frames, segments, step))
     rows = [
-        pad(x[..., segment, :], [*no_padding, (segment, segments - 1 - segment), (0, 0)]) for segment in range(segments)
+        ops.pad(x[..., segment, :], [*no_padding, (segment, segments - 1 - segment), (0, 0)])
+        for segment in range(segments)
     ]
     total = rows[0]
     for row in rows[1:]:
         total = total + row
-    return reshape(total, (*outer, (frames + segments - 1) * step))[..., :result_length]
+    return ops.reshape(total, (*outer, (frames + segments - 1) * step))[..., :result_length]
 
 
 def _transform_length(name: str, frame_length: int, fft_length: Any) -> int:
@@ -173,7 +170,7 @@ def stft(
     length = scalar_integer(frame_length, "stft: frame_length")
     frames = frame(signals, length, frame_step, pad_end)
     if window_fn is not None:
-        frames = multiply(frames, _call_window_fn("stft", window_fn, length, frames.dtype))
+        frames = ops.multiply(frames, _call_window_fn("stft", window_fn, length, frames.dtype))
     return rfft(frames, [_transform_length("stft", length, fft_length)])
 
 
@@ -236,7 +233,7 @@ def inverse_stft(
     frames = irfft(x, [_transform_length("inverse_stft", length, fft_length)])[..., :length]
     missing = length - frames._array.shape[-1]
     if missing:
-        frames = pad(frames, [*[(0, 0)] * (frames._array.ndim - 1), (0, missing)])
+        frames = ops.pad(frames, [*[(0, 0)] * (frames._array.ndim - 1), (0, missing)])
     if window_fn is not None:
-        frames = multiply(frames, _call_window_fn("inverse_stft", window_fn, length, frames.dtype))
+        frames = ops.multiply(frames, _call_window_fn("inverse_stft", window_fn, length, frames.dtype))
     return overlap_and_add(frames, frame_step)

@@ -17,9 +17,7 @@ from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, convert_to_tens
 from fastgrad._src.files.formats.sound_file import encode_wav_file
 from fastgrad._src.files.records.string_tensors import tensor_message
 from fastgrad._src.image.colors import convert_image_dtype
-from fastgrad._src.ops.assertion import assert_non_negative, assert_rank
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.python_function import numpy_function
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.summary.writers import default_writer, get_step, should_record_summaries
 
 _MOST_HISTOGRAM_BUCKETS = 1 << 20
@@ -128,7 +126,7 @@ def scalar(name: str, data: Any, step: Any = None, description: str | None = Non
         raise ValueError(f"summary.scalar: {name!r} must be one number, got the shape {value.shape}.")
 
     def number() -> Tensor:
-        return cast(value if not value.ndim else value[(0,) * value.ndim], dtypes.float32)
+        return ops.cast(value if not value.ndim else value[(0,) * value.ndim], dtypes.float32)
 
     return write_value("summary.scalar", name, number, step, PluginData("scalars", b"", description))
 
@@ -199,7 +197,7 @@ def image(name: str, data: Any, step: Any = None, max_outputs: Any = 3, descript
     """
     what = "summary.image"
     value = _real_tensor(what, name, data, description)
-    assert_rank(value, 4)
+    ops.assert_rank(value, 4)
     if not 1 <= int(value.shape[3]) <= 4:
         raise ValueError(f"{what}: {name!r} must have 1 to 4 channels, got the shape {value.shape}.")
     count = _checked_count(what, max_outputs)
@@ -241,7 +239,7 @@ def audio(
     if encoding not in (None, "wav"):
         raise ValueError(f"{what}: Unknown encoding: {encoding!r}; use 'wav'.")
     value = _real_tensor(what, name, data, description)
-    assert_rank(value, 3)
+    ops.assert_rank(value, 3)
     rate, count = checked_integer(what, "sample_rate", sample_rate), _checked_count(what, max_outputs)
     if not 0 < rate < 1 << 31:
         raise ValueError(f"{what}: sample_rate must be positive and fit into 32 bits, got {rate}.")
@@ -252,7 +250,7 @@ def audio(
 
     # 16 and 11: the field and the number of WAV in the message of TensorBoard's page of sounds
     plugin = PluginData("audio", b"\x10\x0b", description)
-    return _write_encoded(what, name, lambda: cast(value, dtypes.float32), step, plugin, encode)
+    return _write_encoded(what, name, lambda: ops.cast(value, dtypes.float32), step, plugin, encode)
 
 
 def _write_encoded(
@@ -267,7 +265,7 @@ def _write_encoded(
 
 def _checked_count(function_name: str, max_outputs: Any) -> int:
     count = checked_integer(function_name, "max_outputs", max_outputs)
-    assert_non_negative(count)
+    ops.assert_non_negative(count)
     return count
 
 
@@ -328,5 +326,5 @@ def _write_default_summary(function_name: str, value: Any, step: Any, write: Cal
     def call(x: Any, number: np.ndarray) -> None:
         write(files, np.array(x, object) if isinstance(x, bytes) else x, int(number))  # a string comes as bytes
 
-    numpy_function(call, [tensor, at], [])
+    ops.numpy_function(call, [tensor, at], [])
     return True

@@ -13,23 +13,7 @@ from fastgrad._src.core.errors import InvalidArgumentError, UnimplementedError
 from fastgrad._src.core.tape import GradientTape
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.kernels.elementwise.activation import SELU_SCALE
-from fastgrad._src.ops import convolution, creation, normalization, shape_query, statistics
-from fastgrad._src.ops import softmax as softmax_ops
-from fastgrad._src.ops.arithmetic import maximum
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import logical_and, logical_not
-from fastgrad._src.ops.creation import fill, identity, ones_like, zeros_like
-from fastgrad._src.ops.decompositions import eigh, eigvalsh, svd
-from fastgrad._src.ops.division import realdiv, truncatediv
-from fastgrad._src.ops.loss import softmax_cross_entropy_with_logits, sparse_softmax_cross_entropy_with_logits
-from fastgrad._src.ops.one_hot import one_hot
-from fastgrad._src.ops.pooling import avg_pool, max_pool, max_pool_with_argmax
-from fastgrad._src.ops.random_ops import gamma, uniform
-from fastgrad._src.ops.random_stateless import stateless_uniform
-from fastgrad._src.ops.reduction import reduce_any, reduce_max, reduce_sum
-from fastgrad._src.ops.selection import boolean_mask, where
-from fastgrad._src.ops.shaping import broadcast_to, expand_dims, reshape
-from fastgrad._src.ops.statistics import moments
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.ragged import factories
 from fastgrad._src.structures.sparse import array_ops
 from fastgrad._src.structures.sparse.array_ops import concat, reorder
@@ -62,39 +46,39 @@ def window_padding(padding: str, explicit_paddings: Sequence[int]) -> Any:
 def elu_gradient(gradients: Any, outputs: Any) -> Any:
     """The cotangent of the input of elu, from the output."""
     outputs = convert_to_tensor(outputs)
-    return gradients * where(outputs < 0, outputs + 1, ones_like(outputs))
+    return gradients * ops.where(outputs < 0, outputs + 1, ops.ones_like(outputs))
 
 
 def selu_gradient(gradients: Any, outputs: Any) -> Any:
     """The cotangent of the input of selu, from the output."""
     outputs = convert_to_tensor(outputs)
-    return gradients * where(
-        outputs < 0, outputs + _SELU_SCALE_ALPHA, fill(shape_query.shape(outputs), cast(SELU_SCALE, outputs.dtype))
+    return gradients * ops.where(
+        outputs < 0, outputs + _SELU_SCALE_ALPHA, ops.fill(ops.shape(outputs), ops.cast(SELU_SCALE, outputs.dtype))
     )
 
 
 def leaky_relu_gradient(gradients: Any, features: Any, alpha: float) -> Any:
     """The cotangent of the input of leaky_relu."""
-    return where(convert_to_tensor(features) > 0, gradients, gradients * cast(alpha, gradients.dtype))
+    return ops.where(convert_to_tensor(features) > 0, gradients, gradients * ops.cast(alpha, gradients.dtype))
 
 
 def relu6_gradient(gradients: Any, features: Any) -> Any:
     """The cotangent of the input of relu6."""
-    inside = logical_and(convert_to_tensor(features) > 0, convert_to_tensor(features) < 6)
-    return where(inside, gradients, zeros_like(gradients))
+    inside = ops.logical_and(convert_to_tensor(features) > 0, convert_to_tensor(features) < 6)
+    return ops.where(inside, gradients, ops.zeros_like(gradients))
 
 
 def divide(x: Any, y: Any) -> Any:
     """The quotient; of integers, rounded towards zero."""
     x = convert_to_tensor(x)
-    return truncatediv(x, y) if x.dtype.is_integer else realdiv(x, y)
+    return ops.truncatediv(x, y) if x.dtype.is_integer else ops.realdiv(x, y)
 
 
 def bias_gradient(out_backprop: Any, data_format: str) -> Any:
     """The cotangent of the bias of bias_add."""
     rank = convert_to_tensor(out_backprop).ndim
     channel = 1 if data_format == "NCHW" else rank - 1
-    return reduce_sum(out_backprop, [axis for axis in range(rank) if axis != channel])
+    return ops.reduce_sum(out_backprop, [axis for axis in range(rank) if axis != channel])
 
 
 def bincount(values: Any, size: Any, weights: Any, binary_output: bool, axis: int | None) -> Any:
@@ -102,14 +86,14 @@ def bincount(values: Any, size: Any, weights: Any, binary_output: bool, axis: in
     values, weights = convert_to_tensor(values), convert_to_tensor(weights)
     factors = weights if 0 not in weights.shape else None
     rows = axis if values.ndim == 2 else None
-    return statistics.bincount(values, factors, size, size, weights.dtype, axis=rows, binary_output=binary_output)
+    return ops.bincount(values, factors, size, size, weights.dtype, axis=rows, binary_output=binary_output)
 
 
 def list_difference(x: Any, y: Any, out_idx: Any) -> tuple[Any, Any]:
     """The elements of ``x`` that are not in ``y``, and their positions."""
     x = convert_to_tensor(x)
-    is_new = logical_not(reduce_any(expand_dims(x, 1) == expand_dims(y, 0), 1))
-    return boolean_mask(x, is_new), cast(reshape(where(is_new), [-1]), out_idx)
+    is_new = ops.logical_not(ops.reduce_any(ops.expand_dims(x, 1) == ops.expand_dims(y, 0), 1))
+    return ops.boolean_mask(x, is_new), ops.cast(ops.reshape(ops.where(is_new), [-1]), out_idx)
 
 
 def select(condition: Any, x: Any, y: Any) -> Any:
@@ -126,39 +110,39 @@ def select(condition: Any, x: Any, y: Any) -> Any:
             f"got {list(shape)}, {list(shape_of_y)} and the condition {list(shape_of_condition)}."
         )
     if len(shape_of_condition) == 1:
-        condition = reshape(condition, [-1] + [1] * (len(shape) - 1))
-    return where(condition, x, y)
+        condition = ops.reshape(condition, [-1] + [1] * (len(shape) - 1))
+    return ops.where(condition, x, y)
 
 
 def softmax_loss(features: Any, labels: Any) -> tuple[Any, Any]:
     """The cross-entropy of each row and its gradient with respect to the logits."""
-    loss = softmax_cross_entropy_with_logits(labels, features)
-    return loss, softmax_ops.softmax(features) - cast(labels, loss.dtype)
+    loss = ops.softmax_cross_entropy_with_logits(labels, features)
+    return loss, ops.softmax(features) - ops.cast(labels, loss.dtype)
 
 
 def sparse_softmax_loss(features: Any, labels: Any) -> tuple[Any, Any]:
     """The cross-entropy of each row with a class number and its gradient with respect to the logits."""
     features = convert_to_tensor(features)
-    loss = sparse_softmax_cross_entropy_with_logits(labels, features)
-    return loss, softmax_ops.softmax(features) - one_hot(labels, shape_query.shape(features)[-1], dtype=features.dtype)
+    loss = ops.sparse_softmax_cross_entropy_with_logits(labels, features)
+    return loss, ops.softmax(features) - ops.one_hot(labels, ops.shape(features)[-1], dtype=features.dtype)
 
 
 def symmetric_eigenvalues(input: Any, compute_v: bool) -> tuple[Any, Any]:
     """The eigenvalues and eigenvectors of self-adjoint matrices."""
     if compute_v:
-        values, vectors = eigh(input)
+        values, vectors = ops.eigh(input)
         return values, vectors
-    values = eigvalsh(input)
-    return values, creation.zeros([0], values.dtype)
+    values = ops.eigvalsh(input)
+    return values, ops.zeros([0], values.dtype)
 
 
 def singular_values(input: Any, compute_uv: bool, full_matrices: bool) -> tuple[Any, Any, Any]:
     """The singular values and vectors of matrices."""
     if compute_uv:
-        s, u, v = svd(input, full_matrices)
+        s, u, v = ops.svd(input, full_matrices)
         return s, u, v
-    s = svd(input, full_matrices, False)
-    empty = creation.zeros([0], convert_to_tensor(input).dtype)
+    s = ops.svd(input, full_matrices, False)
+    empty = ops.zeros([0], convert_to_tensor(input).dtype)
     return s, empty, empty
 
 
@@ -172,32 +156,30 @@ def conv2d(
     dilations: Any,
 ) -> Any:
     """The two-dimensional convolution."""
-    return convolution.conv2d(
-        input, filter, strides, window_padding(padding, explicit_paddings), data_format, dilations
-    )
+    return ops.conv2d(input, filter, strides, window_padding(padding, explicit_paddings), data_format, dilations)
 
 
 def conv2d_input_gradient(input_sizes: Any, filter: Any, out_backprop: Any, *options: Any) -> Any:
     """The cotangent of the input of a convolution."""
-    zeros = creation.zeros(input_sizes, convert_to_tensor(filter).dtype)
+    zeros = ops.zeros(input_sizes, convert_to_tensor(filter).dtype)
     return pullback(lambda x: conv2d(x, filter, *options), zeros, out_backprop)
 
 
 def conv2d_filter_gradient(input: Any, filter_sizes: Any, out_backprop: Any, *options: Any) -> Any:
     """The cotangent of the filter of a convolution."""
-    zeros = creation.zeros(filter_sizes, convert_to_tensor(input).dtype)
+    zeros = ops.zeros(filter_sizes, convert_to_tensor(input).dtype)
     return pullback(lambda weights: conv2d(input, weights, *options), zeros, out_backprop)
 
 
 def max_pool_gradient(orig_input: Any, grad: Any, *options: Any) -> Any:
     """The cotangent of the input of max_pool."""
-    return pullback(lambda x: max_pool(x, *options), orig_input, grad)
+    return pullback(lambda x: ops.max_pool(x, *options), orig_input, grad)
 
 
 def average_pool_gradient(orig_input_shape: Any, grad: Any, *options: Any) -> Any:
     """The cotangent of the input of avg_pool."""
-    zeros = creation.zeros(orig_input_shape, convert_to_tensor(grad).dtype)
-    return pullback(lambda x: avg_pool(x, *options), zeros, grad)
+    zeros = ops.zeros(orig_input_shape, convert_to_tensor(grad).dtype)
+    return pullback(lambda x: ops.avg_pool(x, *options), zeros, grad)
 
 
 def batch_normalization(  # noqa: PLR0913  # TensorFlow's arguments
@@ -215,13 +197,13 @@ def batch_normalization(  # noqa: PLR0913  # TensorFlow's arguments
     x = convert_to_tensor(x)
     channel = 1 if data_format == "NCHW" else 3
     axes = [axis for axis in range(4) if axis != channel]
-    floats = cast(x, dtypes.float32)
+    floats = ops.cast(x, dtypes.float32)
     mean, variance = convert_to_tensor(mean, dtypes.float32), convert_to_tensor(variance, dtypes.float32)
     used_mean, used_variance = mean, variance
     if is_training:
-        used_mean, used_variance = moments(floats, axes)
-        count = cast(shape_query.size(x) / shape_query.shape(x)[channel], dtypes.float32)
-        unbiased = used_variance * (count / maximum(count - 1.0, 1.0))
+        used_mean, used_variance = ops.moments(floats, axes)
+        count = ops.cast(ops.size(x) / ops.shape(x)[channel], dtypes.float32)
+        unbiased = used_variance * (count / ops.maximum(count - 1.0, 1.0))
         kept = 1.0 - exponential_avg_factor
         if kept:
             mean = mean * kept + used_mean * exponential_avg_factor
@@ -230,25 +212,25 @@ def batch_normalization(  # noqa: PLR0913  # TensorFlow's arguments
             mean, variance = used_mean, unbiased
 
     def along_channels(vector: Any) -> Any:
-        return reshape(vector, [-1 if axis == channel else 1 for axis in range(4)])
+        return ops.reshape(vector, [-1 if axis == channel else 1 for axis in range(4)])
 
     parameters: list[Any] = list(map(along_channels, (used_mean, used_variance, offset, scale)))
-    y = normalization.batch_normalization(floats, *parameters, epsilon)  # type: ignore[call-arg]  # mypy counts no list
-    return cast(y, x.dtype), *map(identity, (mean, variance, used_mean, used_variance))
+    y = ops.batch_normalization(floats, *parameters, epsilon)  # type: ignore[call-arg]  # mypy counts no list
+    return ops.cast(y, x.dtype), *map(ops.identity, (mean, variance, used_mean, used_variance))
 
 
 def batch_normalization_3(*arguments: Any) -> tuple[Any, ...]:
     """The results of ``batch_normalization``, then an empty tensor: only GPUs keep more for the gradient."""
-    return *batch_normalization(*arguments), creation.zeros([0])
+    return *batch_normalization(*arguments), ops.zeros([0])
 
 
 def sparse_to_dense(sparse_indices: Any, output_shape: Any, sparse_values: Any, default_value: Any, check: bool) -> Any:
     """A tensor with ``sparse_values`` at ``sparse_indices`` and ``default_value`` elsewhere."""
-    indices = cast(sparse_indices, dtypes.int64)
+    indices = ops.cast(sparse_indices, dtypes.int64)
     if indices.shape.rank < 2:
-        indices = reshape(indices, [-1, 1])
-    values = broadcast_to(sparse_values, shape_query.shape(indices)[:1])
-    sparse = SparseTensor(indices, values, cast(output_shape, dtypes.int64))
+        indices = ops.reshape(indices, [-1, 1])
+    values = ops.broadcast_to(sparse_values, ops.shape(indices)[:1])
+    sparse = SparseTensor(indices, values, ops.cast(output_shape, dtypes.int64))
     return to_dense(sparse, default_value, check)
 
 
@@ -275,7 +257,7 @@ def sparse_reorder(sparse: Any) -> tuple[Any, Any]:
 
 def sparse_reshape(input_indices: Any, input_shape: Any, new_shape: Any) -> tuple[Any, Any]:
     """The indices and shape of a sparse tensor of another shape."""
-    values = creation.zeros(shape_query.shape(input_indices)[:1])
+    values = ops.zeros(ops.shape(input_indices)[:1])
     result = array_ops.reshape(SparseTensor(input_indices, values, input_shape), new_shape)
     return result.indices, result.dense_shape
 
@@ -303,32 +285,32 @@ def ragged_range(starts: Any, limits: Any, deltas: Any, Tsplits: Any) -> tuple[A
 
 def decoded_code_points(text: Any, *options: Any) -> tuple[Any, Any]:
     """The row splits and values of the code points of each string."""
-    points = unicode_decode(reshape(text, [-1]), *options)
+    points = unicode_decode(ops.reshape(text, [-1]), *options)
     return points.row_splits, points.flat_values
 
 
 def pooled_with_argmax(*options: Any) -> Any:
     """The maxima of windows and their flat positions."""
     input, ksize, strides, padding, dtype, include_batch = options
-    return max_pool_with_argmax(input, ksize, strides, padding, "NHWC", dtype, include_batch)
+    return ops.max_pool_with_argmax(input, ksize, strides, padding, "NHWC", dtype, include_batch)
 
 
 def uniform_integers(shape: Any, minval: Any, maxval: Any, seed: int | None) -> Any:
     """Integers from ``minval`` up to ``maxval``, which is left out."""
     minval = convert_to_tensor(minval)
-    return uniform(shape, minval, maxval, minval.dtype, seed)
+    return ops.uniform(shape, minval, maxval, minval.dtype, seed)
 
 
 def stateless_uniform_integers(shape: Any, seed: Any, minval: Any, maxval: Any) -> Any:
     """Integers from ``minval`` up to ``maxval``, which is left out, from a seed of two numbers."""
     minval = convert_to_tensor(minval)
-    return stateless_uniform(shape, seed, minval, maxval, minval.dtype)
+    return ops.stateless_uniform(shape, seed, minval, maxval, minval.dtype)
 
 
 def gamma_draws(shape: Any, alpha: Any, seed: int | None) -> Any:
     """Draws from gamma distributions, of the dtype of ``alpha``."""
     alpha = convert_to_tensor(alpha)
-    return gamma(shape, alpha, dtype=alpha.dtype, seed=seed)
+    return ops.gamma(shape, alpha, dtype=alpha.dtype, seed=seed)
 
 
 def ctc_loss_and_gradient(
@@ -340,7 +322,7 @@ def ctc_loss_and_gradient(
             None, None, f"CTCLoss: the options must have their defaults (False, True, False), got {options}."
         )
     logits = convert_to_tensor(inputs)
-    batch, longest = logits.shape[1], int(reduce_max(convert_to_tensor(labels_indices)[:, 1])) + 1
+    batch, longest = logits.shape[1], int(ops.reduce_max(convert_to_tensor(labels_indices)[:, 1])) + 1
     labels = SparseTensor(labels_indices, labels_values, [batch, longest])
     with GradientTape() as tape:
         tape.watch(logits)

@@ -13,11 +13,7 @@ from fastgrad._src.core.tensor import convert_to_tensor
 from fastgrad._src.image.geometry import resize
 from fastgrad._src.image.projection import projective_transform
 from fastgrad._src.image.suppression import non_max_suppression_with_scores
-from fastgrad._src.ops import creation, padding, shape_query
-from fastgrad._src.ops.arguments import as_python_ints
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.indexing import gather
-from fastgrad._src.ops.shape_query import shape
+from fastgrad._src.ops import namespace as ops
 
 _METHODS_OF_OLD_CENTRES = ("bilinear", "nearest")
 
@@ -38,7 +34,7 @@ def resized(method: str, images: Any, size: Any, align_corners: bool, half_pixel
             None, None, f"Resize: {method} needs half_pixel_centers=True; use bilinear or nearest without it."
         )
     x = convert_to_tensor(images)
-    for axis, new_size in zip((1, 2), as_python_ints(size, "Resize: size"), strict=True):
+    for axis, new_size in zip((1, 2), ops.as_python_ints(size, "Resize: size"), strict=True):
         old_size = x.shape[axis]
         scale = np.float32(old_size) / np.float32(new_size)
         if align_corners and new_size > 1:
@@ -47,12 +43,12 @@ def resized(method: str, images: Any, size: Any, align_corners: bool, half_pixel
         if method == "nearest":
             # C rounds halves away from 0.
             whole = np.floor(places + np.float32(0.5)) if align_corners else np.floor(places)
-            x = gather(x, np.minimum(whole, old_size - 1).astype(np.int32), axis=axis)
+            x = ops.gather(x, np.minimum(whole, old_size - 1).astype(np.int32), axis=axis)
             continue
-        x = cast(x, dtypes.float32)
+        x = ops.cast(x, dtypes.float32)
         low = np.floor(places).astype(np.int32)
-        upper = gather(x, np.minimum(low + 1, old_size - 1), axis=axis)
-        lower = gather(x, low, axis=axis)
+        upper = ops.gather(x, np.minimum(low + 1, old_size - 1), axis=axis)
+        lower = ops.gather(x, low, axis=axis)
         x = lower + (upper - lower) * np.reshape(places - low, [-1 if axis == other else 1 for other in range(4)])
     return x
 
@@ -66,15 +62,15 @@ def resized_by_area(images: Any, size: Any, align_corners: bool) -> Any:
 
 def resize_gradient(method: str, grads: Any, original_image: Any, align_corners: bool, half_pixel_centers: bool) -> Any:
     """The cotangent of images that were resized."""
-    size = shape(grads)[1:3]
+    size = ops.shape(grads)[1:3]
     return pullback(lambda x: resized(method, x, size, align_corners, half_pixel_centers), original_image, grads)
 
 
 def resize_nearest_gradient(grads: Any, size: Any, align_corners: bool, half_pixel_centers: bool) -> Any:
     """The cotangent of images of the size ``size`` that were resized to their nearest pixels."""
     grads = convert_to_tensor(grads)
-    height, width = as_python_ints(size, "ResizeNearestNeighborGrad: size")
-    zeros = creation.zeros([grads.shape[0], height, width, grads.shape[3]], grads.dtype)
+    height, width = ops.as_python_ints(size, "ResizeNearestNeighborGrad: size")
+    zeros = ops.zeros([grads.shape[0], height, width, grads.shape[3]], grads.dtype)
     return resize_gradient("nearest", grads, zeros, align_corners, half_pixel_centers)
 
 
@@ -87,7 +83,7 @@ def image_transform(
         UnimplementedError: ``output_shape`` is not the size of the images.
     """
     images = convert_to_tensor(images)
-    sizes = as_python_ints(output_shape, "ImageProjectiveTransform: output_shape")
+    sizes = ops.as_python_ints(output_shape, "ImageProjectiveTransform: output_shape")
     if sizes != tuple(images.shape[1:3]):
         raise UnimplementedError(
             None,
@@ -103,10 +99,10 @@ def suppressed(
 ) -> tuple[Any, Any, Any]:
     """The indices and scores of the boxes that stay, with zeros behind if ``pad`` is set, and the number of these boxes."""
     indices, kept = non_max_suppression_with_scores(boxes, scores, most, iou_threshold, score_threshold, sigma)
-    count = shape_query.size(indices)
+    count = ops.size(indices)
     if pad:
         missing = [[0, most - count]]
-        indices, kept = padding.pad(indices, missing), padding.pad(kept, missing)
+        indices, kept = ops.pad(indices, missing), ops.pad(kept, missing)
     return indices, kept, count
 
 

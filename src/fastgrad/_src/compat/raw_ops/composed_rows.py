@@ -15,14 +15,7 @@ from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import convert_to_tensor
 from fastgrad._src.files.records.example_parsing import parse_example
 from fastgrad._src.files.records.features import FixedLenFeature, FixedLenSequenceFeature, RaggedFeature, VarLenFeature
-from fastgrad._src.ops import creation, shape_query
-from fastgrad._src.ops.arguments import as_python_ints
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.creation import constant
-from fastgrad._src.ops.indexing import gather, gather_nd
-from fastgrad._src.ops.scan import cumsum
-from fastgrad._src.ops.shaping import broadcast_to, reshape
-from fastgrad._src.ops.statistics import bincount
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor
 from fastgrad._src.structures.sparse.array_ops import fill_empty_rows
 from fastgrad._src.structures.sparse.crossing import cross, cross_hashed
@@ -54,10 +47,10 @@ def dense_rows(
     if types[:1] == ["FIRST_DIM_SIZE"] and set(types[1:]) == {"VALUE_ROWIDS"}:
         row_counts = [
             partitions[0],
-            *[shape_query.size(ids, out_type=ids.dtype) for ids in map(convert_to_tensor, partitions[1:-1])],
+            *[ops.size(ids, out_type=ids.dtype) for ids in map(convert_to_tensor, partitions[1:-1])],
         ]
         for ids, count in zip(partitions[:0:-1], row_counts[::-1], strict=True):
-            values = RaggedTensor.from_value_rowids(values, ids, cast(count, dtypes.int64), validate=False)
+            values = RaggedTensor.from_value_rowids(values, ids, ops.cast(count, dtypes.int64), validate=False)
     elif types and set(types) == {"ROW_SPLITS"}:
         values = nested_rows(partitions, values)
     else:
@@ -68,7 +61,10 @@ def dense_rows(
             f"{types}.",
         )
     sizes = convert_to_tensor(shape)
-    known = [None if size < 0 else size for size in as_python_ints(reshape(sizes, [-1]), "RaggedTensorToTensor: shape")]
+    known = [
+        None if size < 0 else size
+        for size in ops.as_python_ints(ops.reshape(sizes, [-1]), "RaggedTensorToTensor: shape")
+    ]
     return values.to_tensor(default_value, shape=known if sizes.shape.rank else None)
 
 
@@ -82,7 +78,7 @@ def ragged_bincount(splits: Any, values: Any, size: Any, weights: Any, binary_ou
     weights = convert_to_tensor(weights)
     rows = nested_rows([splits], values)
     factors = rows.with_flat_values(weights) if weights.shape[0] else None
-    return bincount(
+    return ops.bincount(
         rows, factors, minlength=size, maxlength=size, dtype=weights.dtype, axis=-1, binary_output=binary_output
     )
 
@@ -106,7 +102,7 @@ def ngrams(
         pad_width if pad_width > 0 else None,
         preserve_short_sequences,
     )
-    return result.flat_values, cast(result.row_splits, convert_to_tensor(data_splits).dtype)
+    return result.flat_values, ops.cast(result.row_splits, convert_to_tensor(data_splits).dtype)
 
 
 def crossed(
@@ -127,12 +123,12 @@ def crossed(
 
 def broadcast_gradient_axes(s0: Any, s1: Any) -> tuple[Any, Any]:
     """The axes of a result along which the cotangent of each of two operands of these shapes is summed."""
-    shapes = [as_python_ints(shape, "BroadcastGradientArgs: shape") for shape in (s0, s1)]
+    shapes = [ops.as_python_ints(shape, "BroadcastGradientArgs: shape") for shape in (s0, s1)]
     rank = len(np.broadcast_shapes(*shapes))
     padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
     axes = [[axis for axis in range(rank) if sizes[axis] == 1 and shapes[0] != shapes[1]] for sizes in padded]
     dtype = convert_to_tensor(s0).dtype
-    return constant(axes[0], dtype, [len(axes[0])]), constant(axes[1], dtype, [len(axes[1])])
+    return ops.constant(axes[0], dtype, [len(axes[0])]), ops.constant(axes[1], dtype, [len(axes[1])])
 
 
 def parsed_examples(  # noqa: PLR0913  # TensorFlow's arguments
@@ -178,7 +174,7 @@ def _dense_feature(default: Any, shape: Any) -> Any:
             default_value=default if default.shape.num_elements() else None,
         )
     has_default = default.shape.num_elements() or not shape.num_elements()
-    return FixedLenFeature(shape, default.dtype, reshape(default, shape) if has_default else None)
+    return FixedLenFeature(shape, default.dtype, ops.reshape(default, shape) if has_default else None)
 
 
 def parsed_single_example(
@@ -197,24 +193,24 @@ def parsed_single_example(
 
 def code_points_with_offsets(text: Any, *options: Any) -> tuple[Any, Any, Any]:
     """The row splits and values of the code points of each string, and the offsets of their first bytes."""
-    points, offsets = unicode_decode_with_offsets(reshape(text, [-1]), *options)
+    points, offsets = unicode_decode_with_offsets(ops.reshape(text, [-1]), *options)
     return points.row_splits, points.flat_values, offsets.flat_values
 
 
 def filled_rows(sparse: Any, default_value: Any) -> tuple[Any, Any, Any, Any]:
     """The indices and values of a matrix with an element in each empty row, which rows these are, and where elements went."""
     filled, is_empty = fill_empty_rows(sparse, default_value)
-    empty_before = cumsum(cast(is_empty, dtypes.int64))
-    places = creation.range(shape_query.size(sparse.values, dtypes.int64)) + gather(empty_before, sparse.indices[:, 0])
+    empty_before = ops.cumsum(ops.cast(is_empty, dtypes.int64))
+    places = ops.range(ops.size(sparse.values, dtypes.int64)) + ops.gather(empty_before, sparse.indices[:, 0])
     return filled.indices, filled.values, is_empty, places
 
 
 def dense_elements(dense: Any, indices: Any, shape: Any) -> Any:
     """Returns the elements of a tensor, broadcast to ``shape``, at indices."""
-    return gather_nd(broadcast_to(dense, shape), indices)
+    return ops.gather_nd(ops.broadcast_to(dense, shape), indices)
 
 
 def gathered_rows(rows: Any, indices: Any) -> tuple[list[Any], Any]:
     """The nested row splits and the values of rows of a ragged tensor."""
-    result = gather(rows, indices)
+    result = ops.gather(rows, indices)
     return list(result.nested_row_splits), result.flat_values

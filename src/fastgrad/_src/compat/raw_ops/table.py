@@ -14,13 +14,8 @@ from fastgrad._src.compat.raw_ops import composed, composed_images, composed_ran
 from fastgrad._src.compat.raw_ops.raw_operation import PublicArguments, RawOperation
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import convert_to_tensor
-from fastgrad._src.ops import arithmetic
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.ops.composed.bucketize import bucketize
-from fastgrad._src.ops.convolution import conv3d, depthwise_conv2d
-from fastgrad._src.ops.creation import zeros, zeros_like
-from fastgrad._src.ops.exponential import sigmoid
-from fastgrad._src.ops.pooling import avg_pool3d, max_pool3d
-from fastgrad._src.ops.power import square
 from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
 
 # The arguments of rows have TensorFlow's names, some of which are those of Python's functions.
@@ -81,10 +76,10 @@ _declare_operations(lambda t, clip_value_min, clip_value_max: ..., ClipByValue="
 _declare_operations(lambda condition, x, y: ..., Select=composed.select)
 _declare_operations(lambda condition, t, e: ..., SelectV2="where")
 _declare_operations(lambda y, dy: (-convert_to_tensor(dy) * y, y), InvGrad="multiply", ReciprocalGrad="multiply")
-_declare_operations(lambda y, dy: (convert_to_tensor(dy) * -0.5 * y, square(y)), RsqrtGrad="multiply")
+_declare_operations(lambda y, dy: (convert_to_tensor(dy) * -0.5 * y, ops.square(y)), RsqrtGrad="multiply")
 _declare_operations(lambda y, dy: (convert_to_tensor(dy) * 0.5, y), SqrtGrad="divide")
 _declare_operations(lambda y, dy: (convert_to_tensor(dy) * y, 1 - convert_to_tensor(y)), SigmoidGrad="multiply")
-_declare_operations(lambda y, dy: (dy, 1 - square(y)), TanhGrad="multiply")
+_declare_operations(lambda y, dy: (dy, 1 - ops.square(y)), TanhGrad="multiply")
 
 # ---- reductions and scans -----------------------------------------------------------------------------
 
@@ -181,7 +176,7 @@ _declare_operations(lambda features, alpha=0.2: ..., LeakyRelu="nn.leaky_relu")
 _declare_operations(lambda logits: ..., LogSoftmax="nn.log_softmax", Softmax="nn.softmax")
 _declare_operations(lambda gradients, outputs: ..., EluGrad=composed.elu_gradient, SeluGrad=composed.selu_gradient)
 _declare_operations(
-    lambda gradients, features: (convert_to_tensor(features) > 0, gradients, zeros_like(gradients)),
+    lambda gradients, features: (convert_to_tensor(features) > 0, gradients, ops.zeros_like(gradients)),
     ReluGrad="where"
 )
 _declare_operations(lambda gradients, features: ..., Relu6Grad=composed.relu6_gradient)
@@ -189,8 +184,8 @@ _declare_operations(
     lambda gradients, features, alpha=0.2: (convert_to_tensor(gradients), features, alpha),
     LeakyReluGrad=composed.leaky_relu_gradient
 )
-_declare_operations(lambda gradients, features: (gradients, sigmoid(features)), SoftplusGrad="multiply")
-_declare_operations(lambda gradients, features: (gradients, square(1 + arithmetic.abs(features))), SoftsignGrad="divide")
+_declare_operations(lambda gradients, features: (gradients, ops.sigmoid(features)), SoftplusGrad="multiply")
+_declare_operations(lambda gradients, features: (gradients, ops.square(1 + ops.abs(features))), SoftsignGrad="divide")
 _declare_operations(lambda features, labels: ..., "loss backprop", SoftmaxCrossEntropyWithLogits=composed.softmax_loss)
 _declare_operations(lambda features, labels: ..., "loss backprop", SparseSoftmaxCrossEntropyWithLogits=composed.sparse_softmax_loss)
 _declare_operations(lambda value, bias, data_format="NHWC": ..., BiasAdd="nn.bias_add")
@@ -213,34 +208,34 @@ _declare_operations(
 _declare_operations(lambda input, filter, strides, padding, data_format="NDHWC", dilations=(1, 1, 1, 1, 1): ..., Conv3D="nn.conv3d")
 _declare_operations(
     lambda input_sizes, filter, out_backprop, strides, padding, data_format="NDHWC", dilations=(1, 1, 1, 1, 1): (lambda
-    x: conv3d(x, filter, strides, padding, data_format, dilations), zeros(input_sizes,
+    x: ops.conv3d(x, filter, strides, padding, data_format, dilations), ops.zeros(input_sizes,
     convert_to_tensor(filter).dtype), out_backprop), Conv3DBackpropInputV2=composed.pullback
 )
 _declare_operations(
     lambda input, filter_sizes, out_backprop, strides, padding, data_format="NDHWC", dilations=(1, 1, 1, 1, 1): (lambda
-    x: conv3d(input, x, strides, padding, data_format, dilations), zeros(filter_sizes,
+    x: ops.conv3d(input, x, strides, padding, data_format, dilations), ops.zeros(filter_sizes,
     convert_to_tensor(input).dtype), out_backprop), Conv3DBackpropFilterV2=composed.pullback
 )
 _declare_operations(
     lambda input_sizes, filter, out_backprop, strides, padding, explicit_paddings=(), data_format="NHWC",
-    dilations=(1, 1, 1, 1): (lambda x: depthwise_conv2d(x, filter, strides, composed.window_padding(padding,
-    explicit_paddings), data_format, dilations[1:3]), zeros(input_sizes, convert_to_tensor(filter).dtype),
+    dilations=(1, 1, 1, 1): (lambda x: ops.depthwise_conv2d(x, filter, strides, composed.window_padding(padding,
+    explicit_paddings), data_format, dilations[1:3]), ops.zeros(input_sizes, convert_to_tensor(filter).dtype),
     out_backprop), DepthwiseConv2dNativeBackpropInput=composed.pullback
 )
 _declare_operations(
     lambda input, filter_sizes, out_backprop, strides, padding, explicit_paddings=(), data_format="NHWC",
-    dilations=(1, 1, 1, 1): (lambda x: depthwise_conv2d(input, x, strides, composed.window_padding(padding,
-    explicit_paddings), data_format, dilations[1:3]), zeros(filter_sizes, convert_to_tensor(input).dtype),
+    dilations=(1, 1, 1, 1): (lambda x: ops.depthwise_conv2d(input, x, strides, composed.window_padding(padding,
+    explicit_paddings), data_format, dilations[1:3]), ops.zeros(filter_sizes, convert_to_tensor(input).dtype),
     out_backprop), DepthwiseConv2dNativeBackpropFilter=composed.pullback
 )
 _declare_operations(
-    lambda orig_input_shape, grad, ksize, strides, padding, data_format="NDHWC": (lambda x: avg_pool3d(x, ksize,
-    strides, padding, data_format), zeros(orig_input_shape, convert_to_tensor(grad).dtype), grad),
+    lambda orig_input_shape, grad, ksize, strides, padding, data_format="NDHWC": (lambda x: ops.avg_pool3d(x, ksize,
+    strides, padding, data_format), ops.zeros(orig_input_shape, convert_to_tensor(grad).dtype), grad),
     AvgPool3DGrad=composed.pullback
 )
 _declare_operations(
     lambda orig_input, orig_output, grad, ksize, strides, padding, data_format="NDHWC": (lambda x:
-    max_pool3d(x, ksize, strides, padding, data_format), orig_input, grad), MaxPool3DGrad=composed.pullback
+    ops.max_pool3d(x, ksize, strides, padding, data_format), orig_input, grad), MaxPool3DGrad=composed.pullback
 )
 _declare_operations(
     lambda input, filter, strides, padding, explicit_paddings=(), data_format="NHWC", dilations=(1, 1, 1, 1): (input,

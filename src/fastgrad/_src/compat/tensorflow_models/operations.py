@@ -17,14 +17,8 @@ from fastgrad._src.core.eager import get_static_value
 from fastgrad._src.core.errors import UnimplementedError
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
-from fastgrad._src.ops import shape_query
-from fastgrad._src.ops.arguments import as_python_int
-from fastgrad._src.ops.comparison import not_equal
-from fastgrad._src.ops.control_flow import cond, switch_case, while_loop
-from fastgrad._src.ops.creation import constant, identity, zeros_like
-from fastgrad._src.ops.indexing import gather, gather_nd
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.ops.random_draws import RESERVED_COUNTERS, advance_generator
-from fastgrad._src.ops.tensor_array import TensorArray
 
 Functions = Mapping[str, list[GraphFunction]]
 
@@ -119,16 +113,16 @@ def _variable_change(method: str) -> Callable[..., Any]:
     return lambda attributes, resource, value: getattr(_checked_variable(resource), method)(value)
 
 
-def _new_list(dtype: Any, shape: Any, size: Any, dynamic_size: bool = False) -> TensorArray:
+def _new_list(dtype: Any, shape: Any, size: Any, dynamic_size: bool = False) -> ops.TensorArray:
     """Returns a list of tensors; a scalar in place of the shape stands for an unknown rank."""
     if int(size) > _MOST_LIST_ELEMENTS:
         raise ValueError(f"a list has {int(size)} elements")
     sizes = get_static_value(shape)
     known = None if sizes is None or sizes.ndim == 0 else [None if axis < 0 else axis for axis in sizes.tolist()]
-    return TensorArray(dtype, size, dynamic_size, clear_after_read=False, infer_shape=False, element_shape=known)
+    return ops.TensorArray(dtype, size, dynamic_size, clear_after_read=False, infer_shape=False, element_shape=known)
 
 
-def _set_list_item(attributes: Attributes, array: TensorArray, index: Any, item: Any) -> TensorArray:
+def _set_list_item(attributes: Attributes, array: ops.TensorArray, index: Any, item: Any) -> ops.TensorArray:
     if attributes.is_set("resize_if_index_out_of_bounds"):
         array._dynamic_size = True
         if int(index) > _MOST_LIST_ELEMENTS:
@@ -137,37 +131,35 @@ def _set_list_item(attributes: Attributes, array: TensorArray, index: Any, item:
 
 
 def _identity(attributes: Attributes, value: Any) -> Any:
-    return identity(value) if isinstance(value, Tensor) else value
+    return ops.identity(value) if isinstance(value, Tensor) else value
 
 
 def _gather_rows(attributes: Attributes, resource: Any, indices: Any) -> Any:
     batch_dims = attributes.get("batch_dims", 0)
-    return gather(_checked_variable(resource), indices, axis=batch_dims, batch_dims=batch_dims)
+    return ops.gather(_checked_variable(resource), indices, axis=batch_dims, batch_dims=batch_dims)
 
 
 def _read_and_skip(attributes: Attributes, resource: Any, algorithm: Any, delta: Any) -> Any:
     """Returns the state of a generator and advances it by ``delta`` numbers."""
     state = convert_to_tensor(_checked_variable(resource))
-    count = as_python_int(delta, "RngReadAndSkip: delta") * RESERVED_COUNTERS
+    count = ops.as_python_int(delta, "RngReadAndSkip: delta") * RESERVED_COUNTERS
     _checked_variable(resource).assign(advance_generator(state, count=count))
     return state
 
 
 _ON_HANDLES: dict[str, Callable[..., Any]] = {
     **ON_TABLES,
-    "Const": lambda attributes: constant(attributes["value"]),
+    "Const": lambda attributes: ops.constant(attributes["value"]),
     "Identity": _identity,
     "PreventGradient": _identity,
     "PlaceholderWithDefault": _identity,
     "DisableCopyOnRead": lambda attributes, resource: None,
     "ReadVariableOp": lambda attributes, resource: convert_to_tensor(_checked_variable(resource)),
-    "VarIsInitializedOp": lambda attributes, resource: constant(isinstance(resource, Variable)),
-    "VariableShape": lambda attributes, resource: shape_query.shape(
-        _checked_variable(resource), attributes["out_type"]
-    ),
+    "VarIsInitializedOp": lambda attributes, resource: ops.constant(isinstance(resource, Variable)),
+    "VariableShape": lambda attributes, resource: ops.shape(_checked_variable(resource), attributes["out_type"]),
     "RngReadAndSkip": _read_and_skip,
     "ResourceGather": _gather_rows,
-    "ResourceGatherNd": lambda attributes, resource, indices: gather_nd(_checked_variable(resource), indices),
+    "ResourceGatherNd": lambda attributes, resource, indices: ops.gather_nd(_checked_variable(resource), indices),
     "AssignVariableOp": _variable_change("assign"),
     "AssignAddVariableOp": _variable_change("assign_add"),
     "AssignSubVariableOp": _variable_change("assign_sub"),
@@ -227,8 +219,8 @@ def _if_branches(attributes: Attributes, functions: Functions) -> Compute:
 
     def compute(inputs: list[Any]) -> Sequence[Any]:
         predicate, *rest = inputs
-        is_true = predicate if predicate.dtype is dtypes.bool else not_equal(predicate, zeros_like(predicate))
-        result = cond(is_true, lambda: _run_branch(on_true, rest), lambda: _run_branch(on_false, rest))
+        is_true = predicate if predicate.dtype is dtypes.bool else ops.not_equal(predicate, ops.zeros_like(predicate))
+        result = ops.cond(is_true, lambda: _run_branch(on_true, rest), lambda: _run_branch(on_false, rest))
         return list(result)[: on_true.result_count]
 
     return compute
@@ -243,13 +235,13 @@ def _case(attributes: Attributes, functions: Functions) -> Compute:
     def compute(inputs: list[Any]) -> Sequence[Any]:
         index, *rest = inputs
         choices = [functools.partial(_run_branch, branch, rest) for branch in branches]
-        return list(switch_case(index, choices))[: branches[0].result_count]
+        return list(ops.switch_case(index, choices))[: branches[0].result_count]
 
     return compute
 
 
 def _run_branch(function: GraphFunction, arguments: list[Any]) -> list[Any]:
-    return function.run(arguments) or [constant(0)]  # branches without results have effects only
+    return function.run(arguments) or [ops.constant(0)]  # branches without results have effects only
 
 
 def _while_loop(attributes: Attributes, functions: Functions) -> Compute:
@@ -259,7 +251,7 @@ def _while_loop(attributes: Attributes, functions: Functions) -> Compute:
         raise ValueError(f"the function {condition.name!r:.100} is no condition of the loop of {body.name!r:.100}")
 
     def compute(inputs: list[Any]) -> Sequence[Any]:
-        moving = [number for number, value in enumerate(inputs) if isinstance(value, (Tensor, TensorArray))]
+        moving = [number for number, value in enumerate(inputs) if isinstance(value, (Tensor, ops.TensorArray))]
 
         def all_values(values: Sequence[Any]) -> list[Any]:
             merged = list(inputs)  # handles of variables stay as they are
@@ -275,7 +267,7 @@ def _while_loop(attributes: Attributes, functions: Functions) -> Compute:
 
         return (
             all_values(
-                while_loop(
+                ops.while_loop(
                     lambda *values: condition.run(all_values(values))[0],
                     next_values,
                     [inputs[number] for number in moving],

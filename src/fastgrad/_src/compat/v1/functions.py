@@ -14,15 +14,7 @@ from fastgrad._src.core.errors import UnimplementedError
 from fastgrad._src.core.nest import map_structure
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.data.readers import TFRecordDataset
-from fastgrad._src.ops import blocks, casting, control_flow, indexing, loss, norms, random_ops, selection, shape_query
-from fastgrad._src.ops.activation import relu
-from fastgrad._src.ops.arithmetic import maximum
-from fastgrad._src.ops.contraction import matmul
-from fastgrad._src.ops.creation import identity
-from fastgrad._src.ops.custom_gradient import stop_gradient
-from fastgrad._src.ops.dense import bias_add
-from fastgrad._src.ops.joining import stack
-from fastgrad._src.ops.python_function import py_function
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.ragged.factories import constant
 from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
 from fastgrad._src.structures.strings import splitting
@@ -46,14 +38,14 @@ def Print(  # TensorFlow's name
         first_n, name: kept for TensorFlow's signature.
     """
     printing.print(message or "", *data, summarize=summarize, sep="")
-    return identity(input_)
+    return ops.identity(input_)
 
 
 def clip_by_average_norm(t: Any, clip_norm: Any, name: str | None = None) -> Any:
     """Returns ``t``, scaled so that its norm divided by the number of its elements is at most ``clip_norm``."""
     t = convert_to_tensor(t)
-    norm = norms.norm(t) / casting.cast(shape_query.size(t), t.dtype)
-    return t * clip_norm / maximum(norm, clip_norm)
+    norm = ops.norm(t) / ops.cast(ops.size(t), t.dtype)
+    return t * clip_norm / ops.maximum(norm, clip_norm)
 
 
 def div(x: Any, y: Any, name: str | None = None) -> Any:
@@ -106,7 +98,7 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
     Raises:
         InvalidArgumentError: ``x`` and ``y`` differ in shape, or ``condition`` has neither their shape nor that of their rows.
     """
-    return composed.select(condition, x, y) if x is not None and y is not None else selection.where(condition, x, y)
+    return composed.select(condition, x, y) if x is not None and y is not None else ops.where(condition, x, y)
 
 
 def cond(
@@ -119,9 +111,7 @@ def cond(
     fn2: Any = None,
 ) -> Any:
     """``tf.cond``, which in eager code returns the element of a list of one, unless ``strict``; ``fn1`` and ``fn2`` are former names."""
-    return control_flow.element_of_one(
-        control_flow.cond(pred, true_fn or fn1, false_fn or fn2), strict or not executing_eagerly()
-    )
+    return ops.element_of_one(ops.cond(pred, true_fn or fn1, false_fn or fn2), strict or not executing_eagerly())
 
 
 def while_loop(  # noqa: PLR0913  # TensorFlow's arguments
@@ -149,10 +139,8 @@ def while_loop(  # noqa: PLR0913  # TensorFlow's arguments
         keeps_list = return_same_structure or isinstance(results, (list, tuple))
         return results
 
-    results = control_flow.while_loop(
-        cond, eager_body if is_eager else body, loop_vars, maximum_iterations=maximum_iterations
-    )
-    return control_flow.element_of_one(results, keeps_list)
+    results = ops.while_loop(cond, eager_body if is_eager else body, loop_vars, maximum_iterations=maximum_iterations)
+    return ops.element_of_one(results, keeps_list)
 
 
 def name_scope(name: str | None, default_name: str | None = None, values: Any = None) -> Any:
@@ -162,12 +150,12 @@ def name_scope(name: str | None, default_name: str | None = None, values: Any = 
 
 def py_func(func: Any, inp: Any, Tout: Any, stateful: bool = True, name: str | None = None) -> Any:
     """Calls ``func`` with the tensors of ``inp`` in eager code; see ``tf.py_function``."""
-    return py_function(func, inp, Tout)
+    return ops.py_function(func, inp, Tout)
 
 
 def _cast_function(name: str, dtype: Any) -> Any:
     def cast(x: Any, name: str | None = None) -> Any:
-        return casting.cast(x, dtype)
+        return ops.cast(x, dtype)
 
     cast.__name__ = cast.__qualname__ = name
     cast.__doc__ = f"""Returns ``x`` as {dtype.name}.
@@ -238,7 +226,7 @@ def split(
     """
     texts = input if source is None else source
     if isinstance(texts, str | bytes) or (isinstance(texts, Tensor) and not texts.ndim):
-        texts = stack([texts])
+        texts = ops.stack([texts])
     return _sparse_or_ragged(splitting.split(texts, sep, maxsplit), result_type)
 
 
@@ -253,7 +241,7 @@ def space_to_batch(
 ) -> Any:
     """``tf.space_to_batch`` of pictures, with blocks of ``block_size`` (or ``block_shape``) pixels in both directions."""
     size = block_size if block_shape is None else block_shape
-    return blocks.space_to_batch(input, [size, size] if isinstance(size, int) else size, paddings)
+    return ops.space_to_batch(input, [size, size] if isinstance(size, int) else size, paddings)
 
 
 def batch_to_space(
@@ -261,7 +249,7 @@ def batch_to_space(
 ) -> Any:
     """``tf.batch_to_space`` of pictures, with blocks of ``block_size`` (or ``block_shape``) pixels in both directions."""
     size = block_size if block_shape is None else block_shape
-    return blocks.batch_to_space(input, [size, size] if isinstance(size, int) else size, crops)
+    return ops.batch_to_space(input, [size, size] if isinstance(size, int) else size, crops)
 
 
 # ---- nn ------------------------------------------------------------------------------------------------------
@@ -283,7 +271,7 @@ def dropout(
     """
     if (keep_prob is None) == (rate is None):
         raise ValueError(f"dropout: Exactly one of keep_prob and rate must be given, got {keep_prob!r} and {rate!r}.")
-    return random_ops.dropout(x, 1.0 - keep_prob if rate is None else rate, noise_shape, seed)
+    return ops.dropout(x, 1.0 - keep_prob if rate is None else rate, noise_shape, seed)
 
 
 def embedding_lookup(
@@ -303,25 +291,25 @@ def embedding_lookup(
         raise UnimplementedError(
             f"embedding_lookup: several tables need partition_strategy='div', got {partition_strategy!r} and {len(params)} tables."
         )
-    return indexing.embedding_lookup(params, ids, max_norm)
+    return ops.embedding_lookup(params, ids, max_norm)
 
 
 def softmax_cross_entropy_with_logits(
     labels: Any = None, logits: Any = None, dim: int = -1, name: str | None = None, axis: Any = None
 ) -> Any:
     """``tf.nn.softmax_cross_entropy_with_logits`` without a gradient of the labels."""
-    labels = stop_gradient(convert_to_tensor(labels))
-    return loss.softmax_cross_entropy_with_logits(labels, logits, dim if axis is None else axis)
+    labels = ops.stop_gradient(convert_to_tensor(labels))
+    return ops.softmax_cross_entropy_with_logits(labels, logits, dim if axis is None else axis)
 
 
 def xw_plus_b(x: Any, weights: Any, biases: Any, name: str | None = None) -> Any:
     """Returns ``x @ weights + biases``."""
-    return bias_add(matmul(x, weights), biases)
+    return ops.bias_add(ops.matmul(x, weights), biases)
 
 
 def relu_layer(x: Any, weights: Any, biases: Any, name: str | None = None) -> Any:
     """Returns ``relu(x @ weights + biases)``."""
-    return relu(xw_plus_b(x, weights, biases))
+    return ops.relu(xw_plus_b(x, weights, biases))
 
 
 # ---- datasets and files of records ----------------------------------------------------------------------------

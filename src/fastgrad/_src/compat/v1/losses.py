@@ -9,22 +9,7 @@ from typing import Any
 
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import convert_to_tensor
-from fastgrad._src.ops import arithmetic
-from fastgrad._src.ops.activation import relu
-from fastgrad._src.ops.arithmetic import minimum, squared_difference
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.creation import ones_like
-from fastgrad._src.ops.custom_gradient import stop_gradient
-from fastgrad._src.ops.division import divide_no_nan
-from fastgrad._src.ops.exponential import log
-from fastgrad._src.ops.loss import (
-    sigmoid_cross_entropy_with_logits,
-    softmax_cross_entropy_with_logits,
-    sparse_softmax_cross_entropy_with_logits,
-)
-from fastgrad._src.ops.reduction import reduce_sum
-from fastgrad._src.ops.shape_query import size
-from fastgrad._src.ops.shaping import broadcast_to, squeeze
+from fastgrad._src.ops import namespace as ops
 
 
 class Reduction:
@@ -69,22 +54,22 @@ def compute_weighted_loss(
     Reduction.validate(reduction)
     losses = convert_to_tensor(losses)
     dtype = losses.dtype
-    losses, weights = cast(losses, dtypes.float32), cast(weights, dtypes.float32)
+    losses, weights = ops.cast(losses, dtypes.float32), ops.cast(weights, dtypes.float32)
     sizes = [tuple(losses.shape), tuple(weights.shape)]
     if sizes[1] and (len(sizes[0]) != len(sizes[1]) or any(w not in (1, n) for n, w in zip(*sizes, strict=True))):
         raise ValueError(f"weights can not be broadcast to values. values.shape={sizes[0]}. weights.shape={sizes[1]}.")
     weighted = losses * weights
     if reduction == Reduction.NONE:
-        return cast(weighted, dtype)
-    total = reduce_sum(weighted)
+        return ops.cast(weighted, dtype)
+    total = ops.reduce_sum(weighted)
     if reduction == Reduction.MEAN:
-        total = divide_no_nan(total, reduce_sum(ones_like(losses) * weights))
+        total = ops.divide_no_nan(total, ops.reduce_sum(ops.ones_like(losses) * weights))
     elif reduction == Reduction.SUM_BY_NONZERO_WEIGHTS:
-        present = cast(broadcast_to(weights, losses.shape) != 0.0, dtypes.float32)
-        total = divide_no_nan(total, reduce_sum(present))
+        present = ops.cast(ops.broadcast_to(weights, losses.shape) != 0.0, dtypes.float32)
+        total = ops.divide_no_nan(total, ops.reduce_sum(present))
     elif reduction == Reduction.SUM_OVER_BATCH_SIZE:
-        total = divide_no_nan(total, cast(size(losses), dtypes.float32))
-    return cast(total, dtype)
+        total = ops.divide_no_nan(total, ops.cast(ops.size(losses), dtypes.float32))
+    return ops.cast(total, dtype)
 
 
 def _float_pair(name: str, labels: Any, predictions: Any) -> tuple[Any, Any]:
@@ -92,7 +77,7 @@ def _float_pair(name: str, labels: Any, predictions: Any) -> tuple[Any, Any]:
     for key, value in (("labels", labels), ("predictions", predictions)):
         if value is None:
             raise ValueError(f"{name}: Argument `{key}` must not be None.")
-    labels, predictions = cast(labels, dtypes.float32), cast(predictions, dtypes.float32)
+    labels, predictions = ops.cast(labels, dtypes.float32), ops.cast(predictions, dtypes.float32)
     if labels.shape != predictions.shape:
         raise ValueError(f"{name}: Shapes {predictions.shape} and {labels.shape} are incompatible")
     return labels, predictions
@@ -122,7 +107,7 @@ def _weighted_loss_function(losses_of: Callable[..., Any]) -> Callable[..., Any]
 def absolute_difference(labels: Any, predictions: Any) -> Any:
     """Returns ``abs(predictions - labels)`` as one number; see ``compute_weighted_loss``."""
     labels, predictions = _float_pair("absolute_difference", labels, predictions)
-    return arithmetic.abs(predictions - labels)
+    return ops.abs(predictions - labels)
 
 
 def cosine_distance(  # TensorFlow's arguments
@@ -144,7 +129,7 @@ def cosine_distance(  # TensorFlow's arguments
     if axis is None:
         raise ValueError("You must specify argument `axis`.")
     labels, predictions = _float_pair("cosine_distance", labels, predictions)
-    distances = 1.0 - reduce_sum(labels * predictions, axis, keepdims=True)
+    distances = 1.0 - ops.reduce_sum(labels * predictions, axis, keepdims=True)
     return compute_weighted_loss(distances, weights, reduction=reduction)
 
 
@@ -152,15 +137,15 @@ def cosine_distance(  # TensorFlow's arguments
 def hinge_loss(labels: Any, logits: Any) -> Any:
     """Returns ``max(0, 1 - (2 labels - 1) logits)`` for labels 0 and 1 as one number; see ``compute_weighted_loss``."""
     labels, logits = _float_pair("hinge_loss", labels, logits)
-    return relu(1.0 - (2.0 * labels - 1.0) * logits)
+    return ops.relu(1.0 - (2.0 * labels - 1.0) * logits)
 
 
 @_weighted_loss_function
 def huber_loss(labels: Any, predictions: Any, delta: float = 1.0) -> Any:
     """Returns Huber's loss as one number: quadratic up to ``delta``, linear from there; see ``compute_weighted_loss``."""
     labels, predictions = _float_pair("huber_loss", labels, predictions)
-    error = arithmetic.abs(predictions - labels)
-    quadratic = minimum(error, delta)
+    error = ops.abs(predictions - labels)
+    quadratic = ops.minimum(error, delta)
     return 0.5 * quadratic * quadratic + delta * (error - quadratic)
 
 
@@ -168,14 +153,14 @@ def huber_loss(labels: Any, predictions: Any, delta: float = 1.0) -> Any:
 def log_loss(labels: Any, predictions: Any, epsilon: float = 1e-7) -> Any:
     """Returns the binary cross-entropy of probabilities as one number; see ``compute_weighted_loss``."""
     labels, predictions = _float_pair("log_loss", labels, predictions)
-    return -labels * log(predictions + epsilon) - (1.0 - labels) * log(1.0 - predictions + epsilon)
+    return -labels * ops.log(predictions + epsilon) - (1.0 - labels) * ops.log(1.0 - predictions + epsilon)
 
 
 @_weighted_loss_function
 def mean_squared_error(labels: Any, predictions: Any) -> Any:
     """Returns ``(predictions - labels) ** 2`` as one number; see ``compute_weighted_loss``."""
     labels, predictions = _float_pair("mean_squared_error", labels, predictions)
-    return squared_difference(predictions, labels)
+    return ops.squared_difference(predictions, labels)
 
 
 @_weighted_loss_function
@@ -191,8 +176,8 @@ def sigmoid_cross_entropy(multi_class_labels: Any, logits: Any, label_smoothing:
     """
     logits = convert_to_tensor(logits)
     labels, _ = _float_pair("sigmoid_cross_entropy", multi_class_labels, logits)
-    labels = cast(labels * (1.0 - label_smoothing) + 0.5 * label_smoothing, logits.dtype)
-    return sigmoid_cross_entropy_with_logits(labels, logits)
+    labels = ops.cast(labels * (1.0 - label_smoothing) + 0.5 * label_smoothing, logits.dtype)
+    return ops.sigmoid_cross_entropy_with_logits(labels, logits)
 
 
 @_weighted_loss_function
@@ -209,7 +194,7 @@ def softmax_cross_entropy(onehot_labels: Any, logits: Any, label_smoothing: floa
     logits = convert_to_tensor(logits)
     labels, _ = _float_pair("softmax_cross_entropy", onehot_labels, logits)
     labels = labels * (1.0 - label_smoothing) + label_smoothing / labels.shape[1] if label_smoothing > 0 else labels
-    return softmax_cross_entropy_with_logits(stop_gradient(cast(labels, logits.dtype)), logits)
+    return ops.softmax_cross_entropy_with_logits(ops.stop_gradient(ops.cast(labels, logits.dtype)), logits)
 
 
 @_weighted_loss_function
@@ -219,5 +204,5 @@ def sparse_softmax_cross_entropy(labels: Any, logits: Any) -> Any:
         raise ValueError("sparse_softmax_cross_entropy: Arguments `labels` and `logits` must not be None.")
     labels = convert_to_tensor(labels)
     if labels.ndim == convert_to_tensor(logits).ndim:
-        labels = squeeze(labels, [-1])
-    return sparse_softmax_cross_entropy_with_logits(labels, logits)
+        labels = ops.squeeze(labels, [-1])
+    return ops.sparse_softmax_cross_entropy_with_logits(labels, logits)

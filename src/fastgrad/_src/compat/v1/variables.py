@@ -15,10 +15,7 @@ from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import convert_to_tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras.initializers import GlorotUniform
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.creation import constant
-from fastgrad._src.ops.initialization import zeros_initializer
-from fastgrad._src.ops.shaping import broadcast_to
+from fastgrad._src.ops import namespace as ops
 
 
 class _Reuse(enum.Enum):
@@ -147,7 +144,7 @@ def get_variable(  # noqa: PLR0913  # TensorFlow's arguments
         raise ValueError(f"get_variable: Shape of a new variable ({name}) must be fully defined, got None.")
     else:
         if initializer is None:
-            floats = GlorotUniform() if target.is_floating else zeros_initializer()
+            floats = GlorotUniform() if target.is_floating else ops.zeros_initializer()
             initializer = floats
         elif isinstance(initializer, type):
             initializer = initializer()
@@ -191,7 +188,7 @@ initialize_all_tables = global_variables_initializer
 
 def is_variable_initialized(variable: Any) -> Any:
     """Returns True, as a tensor."""
-    return constant(True)
+    return ops.constant(True)
 
 
 def assign(ref: Any, value: Any, validate_shape: Any = None, use_locking: Any = None, name: str | None = None) -> Any:
@@ -215,7 +212,7 @@ def _scatter_function(method: str, by_rows: bool) -> Any:
             return getattr(ref, method)(indices, updates)
         # a value for all rows is taken, too
         indices = convert_to_tensor(indices)
-        rows = broadcast_to(cast(updates, ref.dtype), [*indices.shape, *ref.shape[1:]])
+        rows = ops.broadcast_to(ops.cast(updates, ref.dtype), [*indices.shape, *ref.shape[1:]])
         return getattr(ref, method)(IndexedSlices(rows, indices))
 
     scatter.__name__ = scatter.__qualname__ = method

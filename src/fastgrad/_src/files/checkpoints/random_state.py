@@ -10,11 +10,7 @@ import numpy as np
 
 from fastgrad._src.core.damaged_file import parser_errors_as_one
 from fastgrad._src.files.formats.json_text import parse_json
-from fastgrad._src.ops.default_generators import (
-    check_default_random_state,
-    default_random_state,
-    restore_default_random_state,
-)
+from fastgrad._src.ops import namespace as ops
 
 
 class RandomState:
@@ -29,7 +25,7 @@ class RandomState:
         """Returns the state of each generator, as JSON bytes."""
         generator_name, key, *position_and_gauss = np.random.get_state()  # noqa: NPY002 - the generator that programs draw from without naming one
         generator_states = {
-            "tf": default_random_state(),
+            "tf": ops.default_random_state(),
             "numpy": [generator_name, np.asarray(key).tolist(), *position_and_gauss],
             "python": random.getstate(),
         }
@@ -58,10 +54,10 @@ class RandomState:
             numpy_state = (generator_name, np.array(key, np.uint32), *position_and_gauss)
             random.Random().setstate(python_state)  # noqa: S311
             np.random.RandomState().set_state(numpy_state)
-            check_default_random_state(generator_states["tf"])
+            ops.check_default_random_state(generator_states["tf"])
         random.setstate(python_state)
         np.random.set_state(numpy_state)  # noqa: NPY002
-        restore_default_random_state(generator_states["tf"])
+        ops.restore_default_random_state(generator_states["tf"])
 
     def __repr__(self) -> str:
         return "<tf.train.RandomState>"

@@ -10,12 +10,7 @@ from fastgrad._src.keras import activations, regularizers
 from fastgrad._src.keras.layers.input_spec import InputSpec
 from fastgrad._src.keras.layers.same_shape import SameShape
 from fastgrad._src.keras.layers.weight_arguments import add_weight_of, weight_arguments, with_weight_arguments
-from fastgrad._src.ops.activation import leaky_relu, relu
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.creation import zeros_like
-from fastgrad._src.ops.exponential import exp
-from fastgrad._src.ops.reduction import reduce_logsumexp
-from fastgrad._src.ops.selection import where
+from fastgrad._src.ops import namespace as ops
 
 
 class _Elementwise(SameShape):
@@ -99,7 +94,7 @@ class LeakyReLU(_Elementwise):
         self.negative_slope = negative_slope
 
     def call(self, inputs: Any) -> Tensor:
-        return leaky_relu(inputs, self.negative_slope)
+        return ops.leaky_relu(inputs, self.negative_slope)
 
 
 class ELU(_Elementwise):
@@ -143,13 +138,13 @@ class Softmax(_Elementwise):
         if mask is not None:
             mask = self._checked_mask(inputs, mask)
             low = -3e4 if inputs.dtype == "float16" else -1e9
-            inputs = where(mask, inputs, zeros_like(inputs) + low)
+            inputs = ops.where(mask, inputs, ops.zeros_like(inputs) + low)
         if isinstance(self.axis, (tuple, list)) and len(self.axis) > 1:
-            y = exp(inputs - reduce_logsumexp(inputs, self.axis, keepdims=True))
+            y = ops.exp(inputs - ops.reduce_logsumexp(inputs, self.axis, keepdims=True))
         else:
             axis = self.axis[0] if isinstance(self.axis, (tuple, list)) else self.axis
             y = activations.softmax(inputs, axis)
-        return y if mask is None else where(mask, y, zeros_like(y))
+        return y if mask is None else ops.where(mask, y, ops.zeros_like(y))
 
     def _checked_mask(self, inputs: Tensor, mask: Any) -> Tensor:
         mask = convert_to_tensor(mask)
@@ -158,7 +153,7 @@ class Softmax(_Elementwise):
             raise ValueError(f"Softmax: `mask` has more dimensions than `inputs`: {input_shape=}, mask.{shape=}")
         if any(a not in (1, b) for a, b in zip(shape[::-1], input_shape[::-1], strict=False)):
             raise ValueError(f"Softmax: `mask` must be broadcastable to `inputs`, got {input_shape=}, mask.{shape=}")
-        return mask if mask.dtype == "bool" else mask > cast(0.5, mask.dtype)
+        return mask if mask.dtype == "bool" else mask > ops.cast(0.5, mask.dtype)
 
 
 class PReLU(SameShape):
@@ -198,7 +193,7 @@ class PReLU(SameShape):
         self.input_spec = InputSpec(ndim=len(input_shape), axes=alpha_sizes if shared else {})
 
     def call(self, inputs: Any) -> Tensor:
-        return relu(inputs) - self.alpha._read() * relu(-inputs)
+        return ops.relu(inputs) - self.alpha._read() * ops.relu(-inputs)
 
 
 class ActivityRegularization(_Elementwise):

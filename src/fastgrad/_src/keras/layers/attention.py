@@ -10,17 +10,7 @@ from fastgrad._src.core.argument_checks import check_choice
 from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.layers.seeds import generator_of_seed
-from fastgrad._src.ops.attention import attention
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import logical_and
-from fastgrad._src.ops.contraction import matmul
-from fastgrad._src.ops.default_generators import default_philox_words
-from fastgrad._src.ops.exponential import tanh
-from fastgrad._src.ops.random_ops import dropout_from
-from fastgrad._src.ops.reduction import reduce_sum
-from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import expand_dims, reshape
-from fastgrad._src.ops.softmax import softmax
+from fastgrad._src.ops import namespace as ops
 
 
 class Attention(Layer):
@@ -86,7 +76,7 @@ class Attention(Layer):
             weights = None
             results = self._attend_by_kernel(query, key, value, value_mask, use_causal_mask, rate)
         if query_mask is not None:
-            results = results * expand_dims(cast(query_mask, results.dtype), -1)
+            results = results * ops.expand_dims(ops.cast(query_mask, results.dtype), -1)
         return (results, weights) if return_attention_scores else results
 
     def _scores_are_products(self) -> bool:
@@ -100,40 +90,40 @@ class Attention(Layer):
             query = query * self.scale._read()
         if query.ndim < 3 or 0 in (*query._array.shape, *value._array.shape):
             return self._attend_by_operations(query, key, value, mask, causal, rate, scaled=True)[0]
-        q, k, v = (reshape(x, (-1, x._array.shape[-2], 1, x._array.shape[-1])) for x in (query, key, value))
+        q, k, v = (ops.reshape(x, (-1, x._array.shape[-2], 1, x._array.shape[-1])) for x in (query, key, value))
         if mask is not None:
-            mask = reshape(mask, (-1, 1, 1, mask._array.shape[-1]))
+            mask = ops.reshape(mask, (-1, 1, 1, mask._array.shape[-1]))
         drawn = self._random_word_function() if rate else None
-        results = attention(q, k, v, mask, scale=1.0, causal=causal, rate=rate, drawn=drawn)
-        return reshape(results, (*query._array.shape[:-1], value._array.shape[-1]))
+        results = ops.attention(q, k, v, mask, scale=1.0, causal=causal, rate=rate, drawn=drawn)
+        return ops.reshape(results, (*query._array.shape[:-1], value._array.shape[-1]))
 
     def _attend_by_operations(
         self, query: Tensor, key: Tensor, value: Tensor, mask: Any, causal: bool, rate: float, scaled: bool = False
     ) -> tuple[Tensor, Tensor]:
         scores = self._scores(query, key, scaled)
-        visible = None if mask is None else expand_dims(mask, -2)
+        visible = None if mask is None else ops.expand_dims(mask, -2)
         if causal:
             not_behind = constant_tensor(np.tri(*scores._array.shape[-2:], dtype=bool))
-            visible = not_behind if visible is None else logical_and(visible, not_behind)
+            visible = not_behind if visible is None else ops.logical_and(visible, not_behind)
         if visible is not None:
             masked_offset = -3e4 if scores.dtype == "float16" else -1e9
-            scores = where(visible, scores, scores + masked_offset)
-        weights = softmax(scores)
+            scores = ops.where(visible, scores, scores + masked_offset)
+        weights = ops.softmax(scores)
         if rate:
-            weights = dropout_from(self._random_word_function(), weights, rate, None)
-        return matmul(weights, value), weights
+            weights = ops.dropout_from(self._random_word_function(), weights, rate, None)
+        return ops.matmul(weights, value), weights
 
     def _scores(self, query: Tensor, key: Tensor, scaled: bool) -> Tensor:
         if self.score_mode == "dot":
-            scores = matmul(query, key, transpose_b=True)
+            scores = ops.matmul(query, key, transpose_b=True)
             return scores if self.scale is None or scaled else scores * self.scale._read()
-        sums = expand_dims(query, -2) + expand_dims(key, -3)
+        sums = ops.expand_dims(query, -2) + ops.expand_dims(key, -3)
         if self.scale is not None:
             sums = sums * self.scale._read()
-        return reduce_sum(tanh(sums), axis=-1) * self.concat_score_weight._read()
+        return ops.reduce_sum(ops.tanh(sums), axis=-1) * self.concat_score_weight._read()
 
     def _random_word_function(self) -> Any:
-        return default_philox_words(None) if self._generator is None else self._generator._draw_words
+        return ops.default_philox_words(None) if self._generator is None else self._generator._draw_words
 
     def _check_inputs(self, inputs: Any) -> None:
         name = type(self).__name__
@@ -154,7 +144,7 @@ class Attention(Layer):
             raise ValueError(f"{name}: mask must be a list, namely [query_mask, value_mask]. Received: {mask=}.")
         if not 2 <= len(mask) <= 3:
             raise ValueError(f"{name} layer accepts mask list of length 2 or 3. Received: length {len(mask)}.")
-        query_mask, value_mask = (None if step_mask is None else cast(step_mask, "bool") for step_mask in mask[:2])
+        query_mask, value_mask = (None if step_mask is None else ops.cast(step_mask, "bool") for step_mask in mask[:2])
         return query_mask, value_mask
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
@@ -190,5 +180,5 @@ class AdditiveAttention(Attention):
         return False
 
     def _scores(self, query: Tensor, key: Tensor, scaled: bool) -> Tensor:
-        activated_sums = tanh(expand_dims(query, -2) + expand_dims(key, -3))
-        return reduce_sum(activated_sums if self.scale is None else activated_sums * self.scale._read(), axis=-1)
+        activated_sums = ops.tanh(ops.expand_dims(query, -2) + ops.expand_dims(key, -3))
+        return ops.reduce_sum(activated_sums if self.scale is None else activated_sums * self.scale._read(), axis=-1)

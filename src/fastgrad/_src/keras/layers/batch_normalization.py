@@ -17,17 +17,7 @@ from fastgrad._src.keras.layers.same_shape import SameShape
 from fastgrad._src.keras.layers.weight_arguments import add_weight_of, with_weight_arguments
 from fastgrad._src.keras.settings import epsilon
 from fastgrad._src.keras.weight import Weight
-from fastgrad._src.ops.activation import relu
-from fastgrad._src.ops.arithmetic import maximum, minimum
-from fastgrad._src.ops.batch_moments import batch_moments, normalized
-from fastgrad._src.ops.casting import cast, cast_narrow_to_float32
-from fastgrad._src.ops.clipping import clip_by_value
-from fastgrad._src.ops.collectives import all_reduce
-from fastgrad._src.ops.custom_gradient import stop_gradient
-from fastgrad._src.ops.power import sqrt, square
-from fastgrad._src.ops.reduction import reduce_max, reduce_sum
-from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import broadcast_to, expand_dims, reshape
+from fastgrad._src.ops import namespace as ops
 
 
 def _checked_float(argument: str, number: Any) -> float:
@@ -143,14 +133,16 @@ class BatchNormalization(SameShape):
         self.input_spec = InputSpec(ndim=rank, axes={self.axis: size})
 
     def _initial_stddev(self, shape: Any, dtype: Any = None) -> Tensor:
-        return sqrt(self.moving_variance_initializer(shape, dtype=dtype))
+        return ops.sqrt(self.moving_variance_initializer(shape, dtype=dtype))
 
     def call(self, inputs: Tensor, training: bool | None = None, mask: Any = None) -> Tensor:
         if isinstance(inputs, Composite):
             return map_vectors(lambda values: self.call(values, training), inputs, (self.axis,))
-        x = cast_narrow_to_float32(inputs)
+        x = ops.cast_narrow_to_float32(inputs)
         axis = self.axis % x.ndim
-        gamma, beta = (None if weight is None else cast(weight._read(), x.dtype) for weight in (self.gamma, self.beta))
+        gamma, beta = (
+            None if weight is None else ops.cast(weight._read(), x.dtype) for weight in (self.gamma, self.beta)
+        )
         is_synchronized = self.synchronized and self._replicas.size > 1
         has_rows = x._array.shape[0] > 0 or self._replicas.size == 1  # a replica may have no rows of the last batch
         if training and self.trainable and (has_rows or is_synchronized):
@@ -163,30 +155,33 @@ class BatchNormalization(SameShape):
                 _update_moving_moment(self.moving_mean, mean, self.momentum)
                 _update_moving_moment(self.moving_variance, variance, self.momentum)
         else:
-            mean, variance = cast(self.moving_mean._read(), x.dtype), cast(self.moving_variance._read(), x.dtype)
-        y = normalized(x, mean, variance, gamma, beta, self.epsilon, axis)
-        return y if y.dtype is self._layer_dtype else cast(y, self._layer_dtype)
+            mean, variance = (
+                ops.cast(self.moving_mean._read(), x.dtype),
+                ops.cast(self.moving_variance._read(), x.dtype),
+            )
+        y = ops.normalized(x, mean, variance, gamma, beta, self.epsilon, axis)
+        return y if y.dtype is self._layer_dtype else ops.cast(y, self._layer_dtype)
 
     def _renormalized(
         self, mean: Tensor, variance: Tensor, gamma: Tensor | None, beta: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """Returns scale and offset of batch renormalization; updates the moving moments from the batch."""
-        stddev = sqrt(variance + self.epsilon)
-        running_stddev = maximum(cast(self.renorm_stddev._read(), mean.dtype), self.epsilon**0.5)
-        ratio, shift = stddev / running_stddev, (mean - cast(self.renorm_mean._read(), mean.dtype)) / running_stddev
+        stddev = ops.sqrt(variance + self.epsilon)
+        running_stddev = ops.maximum(ops.cast(self.renorm_stddev._read(), mean.dtype), self.epsilon**0.5)
+        ratio, shift = stddev / running_stddev, (mean - ops.cast(self.renorm_mean._read(), mean.dtype)) / running_stddev
         clipping = self.renorm_clipping
         if clipping.get("rmin") is not None:
-            ratio = maximum(ratio, clipping["rmin"])
+            ratio = ops.maximum(ratio, clipping["rmin"])
         if clipping.get("rmax") is not None:
-            ratio = minimum(ratio, clipping["rmax"])
+            ratio = ops.minimum(ratio, clipping["rmax"])
         if clipping.get("dmax") is not None:
-            shift = clip_by_value(shift, -clipping["dmax"], clipping["dmax"])
-        ratio, shift = stop_gradient(ratio), stop_gradient(shift)
+            shift = ops.clip_by_value(shift, -clipping["dmax"], clipping["dmax"])
+        ratio, shift = ops.stop_gradient(ratio), ops.stop_gradient(shift)
         _update_moving_moment(self.renorm_mean, mean, self.renorm_momentum)
         _update_moving_moment(self.renorm_stddev, stddev, self.renorm_momentum)
         _update_moving_moment(self.moving_mean, mean, self.momentum)
         _update_moving_moment(self.moving_stddev, stddev, self.momentum)
-        self.moving_variance.assign(relu(square(self.moving_stddev._read()) - self.epsilon))
+        self.moving_variance.assign(ops.relu(ops.square(self.moving_stddev._read()) - self.epsilon))
         if gamma is not None:
             ratio, shift = ratio * gamma, shift * gamma
         return ratio, shift if beta is None else shift + beta
@@ -197,25 +192,25 @@ class BatchNormalization(SameShape):
             return self._masked_moments(x, mask, axis)
         count = x._array.size // max(x._array.shape[axis], 1)
         if count or self._replicas.size == 1:
-            mean, variance = batch_moments(x, axis)
+            mean, variance = ops.batch_moments(x, axis)
         else:
             # Sums over no rows: zeros that depend on x, so that this replica runs the gradient's collective, too.
-            mean = variance = reduce_sum(x, [dim for dim in range(x.ndim) if dim != axis])
+            mean = variance = ops.reduce_sum(x, [dim for dim in range(x.ndim) if dim != axis])
         return mean, variance, constant_tensor(np.array(count, np.float64))
 
     def _masked_moments(self, x: Tensor, mask: Any, axis: int) -> tuple[Tensor, Tensor, Tensor]:
         """The mean, variance and number of elements of ``x`` at the True positions of ``mask``, which lacks the last axis of ``x``."""
         if len(mask.shape) != x.ndim - 1:
             raise ValueError(f"{self.name}: `mask` needs one dimension less than the inputs: {mask.shape}, {x.shape}.")
-        visible = broadcast_to(expand_dims(cast(mask, dtypes.bool), -1), x.shape)
+        visible = ops.broadcast_to(ops.expand_dims(ops.cast(mask, dtypes.bool), -1), x.shape)
         axes = [dim for dim in range(x.ndim) if dim != axis]
         zero = constant_tensor(np.zeros((), x._array.dtype))
-        number = reduce_sum(cast(visible, x.dtype), axes, keepdims=True)
+        number = ops.reduce_sum(ops.cast(visible, x.dtype), axes, keepdims=True)
         count = number + epsilon()
-        mean = reduce_sum(where(visible, x, zero), axes, keepdims=True) / count
-        deviation = where(visible, x - mean, zero)
-        variance = reshape(reduce_sum(deviation * deviation, axes, keepdims=True) / count, (-1,))
-        return reshape(mean, (-1,)), variance, reduce_max(cast(number, dtypes.float64))
+        mean = ops.reduce_sum(ops.where(visible, x, zero), axes, keepdims=True) / count
+        deviation = ops.where(visible, x - mean, zero)
+        variance = ops.reshape(ops.reduce_sum(deviation * deviation, axes, keepdims=True) / count, (-1,))
+        return ops.reshape(mean, (-1,)), variance, ops.reduce_max(ops.cast(number, dtypes.float64))
 
 
 def _moments_of_replicas(mean: Tensor, variance: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
@@ -227,17 +222,17 @@ def _moments_of_replicas(mean: Tensor, variance: Tensor, count: Tensor) -> tuple
         mean, variance: of this replica, vectors.
         count: the number of elements of this replica, a float64 scalar.
     """
-    wide_mean = cast(mean, dtypes.float64)
-    squares = cast(variance, dtypes.float64) + wide_mean * wide_mean
-    total, total_of_squares, number = all_reduce([wide_mean * count, squares * count, count])
-    number = maximum(number, 1.0)
+    wide_mean = ops.cast(mean, dtypes.float64)
+    squares = ops.cast(variance, dtypes.float64) + wide_mean * wide_mean
+    total, total_of_squares, number = ops.all_reduce([wide_mean * count, squares * count, count])
+    number = ops.maximum(number, 1.0)
     joint_mean = total / number
-    joint_variance = maximum(total_of_squares / number - joint_mean * joint_mean, 0.0)
-    return cast(joint_mean, mean.dtype), cast(joint_variance, variance.dtype)
+    joint_variance = ops.maximum(total_of_squares / number - joint_mean * joint_mean, 0.0)
+    return ops.cast(joint_mean, mean.dtype), ops.cast(joint_variance, variance.dtype)
 
 
 def _update_moving_moment(moving: Weight, new: Tensor, momentum: float) -> None:
-    moving.assign(moving * momentum + cast(new, moving._operand_dtype) * (1.0 - momentum))
+    moving.assign(moving * momentum + ops.cast(new, moving._operand_dtype) * (1.0 - momentum))
 
 
 def _check_clipping(clipping: dict[str, Any]) -> None:

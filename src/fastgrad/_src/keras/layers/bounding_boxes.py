@@ -10,16 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
-from fastgrad._src.ops.arithmetic import maximum, minimum
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.creation import ones_like, zeros_like
-from fastgrad._src.ops.division import divide_no_nan
-from fastgrad._src.ops.indexing import gather
-from fastgrad._src.ops.joining import concat, split, stack, unstack
-from fastgrad._src.ops.linear_algebra import cross
-from fastgrad._src.ops.reduction import reduce_max, reduce_min
-from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import reshape
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor
 
 FORMATS = (
@@ -61,19 +52,19 @@ def convert_format(
     old, new = str(source).lower(), str(target).lower()
     if old not in FORMATS or new not in FORMATS:
         raise ValueError(f"convert_format: Supported formats: {FORMATS}. Received: {source=}, {target=}")
-    x = cast(x, dtype)
+    x = ops.cast(x, dtype)
     is_relative = old.startswith("rel_"), new.startswith("rel_")
     if any(is_relative) and (height is None or width is None):
         raise ValueError(f"convert_format: {source=}, {target=} need the image's size. Received: {height=}, {width=}")
     if old == new:
         return x
-    corners = _corners(split(x, 4, axis=-1), old.removeprefix("rel_"))
+    corners = _corners(ops.split(x, 4, axis=-1), old.removeprefix("rel_"))
     if is_relative[0] != is_relative[1]:
-        sizes = [cast(size, x.dtype) for size in (width, height, width, height)]
+        sizes = [ops.cast(size, x.dtype) for size in (width, height, width, height)]
         corners = [
             corner * size if is_relative[0] else corner / size for corner, size in zip(corners, sizes, strict=True)
         ]
-    return concat(_columns(corners, new.removeprefix("rel_")), axis=-1)
+    return ops.concat(_columns(corners, new.removeprefix("rel_")), axis=-1)
 
 
 def _corners(columns: Any, form: str) -> list[Tensor]:
@@ -120,16 +111,16 @@ def clip_to_image_size(
         raise ValueError("`height` and `width` must be set if `format='xyxy'`.")
     boxes = convert_to_tensor(bounding_boxes["boxes"])
     limits = (1.0, 1.0) if bounding_box_format == "rel_xyxy" else (width, height)
-    most = stack([cast(limit, boxes.dtype) for limit in limits * 2])
-    boxes = minimum(maximum(boxes, zeros_like(most)), most)
+    most = ops.stack([ops.cast(limit, boxes.dtype) for limit in limits * 2])
+    boxes = ops.minimum(ops.maximum(boxes, ops.zeros_like(most)), most)
     clipped = {**bounding_boxes, "boxes": boxes}
     if bounding_boxes.get("labels") is not None:
         labels = convert_to_tensor(bounding_boxes["labels"])
-        left, top, right, bottom = unstack(boxes, axis=-1)
+        left, top, right, bottom = ops.unstack(boxes, axis=-1)
         is_left = (right - left) * (bottom - top) > 0
         if labels.ndim == boxes.ndim and labels.shape[:-1] == boxes.shape[:-1]:
             is_left = is_left[..., None]
-        clipped["labels"] = where(is_left, labels, -ones_like(labels))
+        clipped["labels"] = ops.where(is_left, labels, -ops.ones_like(labels))
     return clipped
 
 
@@ -162,7 +153,7 @@ def dense_bounding_boxes(bounding_boxes: Any) -> dict[str, Any]:
 def scaled_boxes(boxes: Tensor, top: Any, left: Any, height_scale: Any, width_scale: Any) -> Tensor:
     """Boxes of format ``"xyxy"`` after the pixel (``left``, ``top``) became the first one, and the image was scaled."""
     start, scale = [
-        stack([cast(number, boxes.dtype) for number in numbers * 2])
+        ops.stack([ops.cast(number, boxes.dtype) for number in numbers * 2])
         for numbers in ((left, top), (width_scale, height_scale))
     ]
     return (boxes - start) * scale
@@ -177,11 +168,11 @@ def projected_boxes(boxes: Tensor, matrices: Tensor) -> Tensor:
             without an inverse leaves boxes of 0.
     """
     x, y = (
-        gather(boxes, columns, axis=-1)[..., None] for columns in ([0, 2, 0, 2], [1, 1, 3, 3])
+        ops.gather(boxes, columns, axis=-1)[..., None] for columns in ([0, 2, 0, 2], [1, 1, 3, 3])
     )  # (batch, boxes, 4, 1)
-    rows = reshape(concat([matrices, ones_like(matrices[:, :1])], 1), [-1, 1, 1, 3, 3])
+    rows = ops.reshape(ops.concat([matrices, ops.ones_like(matrices[:, :1])], 1), [-1, 1, 1, 3, 3])
     first, second, third = (rows[..., row, :] for row in range(3))
     # The columns of a multiple of the inverse are cross products of rows; homogeneous coordinates may be multiplied.
-    points = x * cross(second, third) + y * cross(third, first) + cross(first, second)
-    moved = divide_no_nan(points[..., :2], points[..., 2:])
-    return concat([reduce_min(moved, -2), reduce_max(moved, -2)], -1)
+    points = x * ops.cross(second, third) + y * ops.cross(third, first) + ops.cross(first, second)
+    moved = ops.divide_no_nan(points[..., :2], points[..., 2:])
+    return ops.concat([ops.reduce_min(moved, -2), ops.reduce_max(moved, -2)], -1)

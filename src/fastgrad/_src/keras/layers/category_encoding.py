@@ -11,17 +11,7 @@ from fastgrad._src.core.dtypes import as_dtype
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.layers.symbolic import KerasTensor
-from fastgrad._src.ops import creation
-from fastgrad._src.ops.arithmetic import minimum
-from fastgrad._src.ops.assertion import assert_less, assert_non_negative
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import logical_and
-from fastgrad._src.ops.creation import constant, zeros
-from fastgrad._src.ops.one_hot import one_hot
-from fastgrad._src.ops.reduction import reduce_max, reduce_sum
-from fastgrad._src.ops.segments import unsorted_segment_sum
-from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import broadcast_to, expand_dims, reshape, squeeze
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor
 from fastgrad._src.structures.sparse.conversion import from_dense
 from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
@@ -57,26 +47,26 @@ def encode_categories(
         (..., depth); in mode ``"one_hot"`` a last dimension of 1 is left out before, and rows of a ``RaggedTensor`` are ragged.
     """
     if output_mode == "int":
-        return cast(numbers, dtype)
+        return ops.cast(numbers, dtype)
     if not isinstance(numbers, Composite) and not numbers.ndim:
-        numbers = expand_dims(numbers, 0)
+        numbers = ops.expand_dims(numbers, 0)
     if output_mode == "one_hot":
         if isinstance(numbers, RaggedTensor) and not sparse:
-            return numbers.with_flat_values(one_hot(numbers.flat_values, depth, dtype=dtype))
+            return numbers.with_flat_values(ops.one_hot(numbers.flat_values, depth, dtype=dtype))
         if isinstance(numbers, Composite):
             raise ValueError(f"output_mode 'one_hot' takes tensors, got a {type(numbers).__name__}. Use .to_tensor().")
         if numbers.ndim > 1 and numbers.shape[-1] == 1:
-            numbers = squeeze(numbers, -1)
-        rows = one_hot(numbers, depth, dtype=dtype)
+            numbers = ops.squeeze(numbers, -1)
+        rows = ops.one_hot(numbers, depth, dtype=dtype)
     elif not isinstance(numbers, Composite) and numbers.ndim > 2:
-        rows = one_hot(numbers, depth, dtype=dtype)
+        rows = ops.one_hot(numbers, depth, dtype=dtype)
         if weights is not None:
-            rows = rows * expand_dims(cast(weights, dtype), -1)
-        rows = reduce_max(rows, 1) if output_mode == "multi_hot" else reduce_sum(rows, 1)
+            rows = rows * ops.expand_dims(ops.cast(weights, dtype), -1)
+        rows = ops.reduce_max(rows, 1) if output_mode == "multi_hot" else ops.reduce_sum(rows, 1)
     else:
         rows = _counts(numbers, depth, dtype, weights)
         if output_mode == "multi_hot":
-            rows = minimum(rows, creation.ones((), dtype))
+            rows = ops.minimum(rows, ops.ones((), dtype))
     return from_dense(rows) if sparse else rows
 
 
@@ -88,16 +78,16 @@ def _counts(numbers: Any, depth: int, dtype: Any, weights: Any) -> Tensor:
     elif isinstance(numbers, SparseTensor):
         flat, samples, count = numbers.values, numbers.indices[:, 0], numbers.shape[0]
     else:
-        flat, samples = reshape(numbers, [-1]), zeros((), dtypes.int64)
+        flat, samples = ops.reshape(numbers, [-1]), ops.zeros((), dtypes.int64)
         if numbers.ndim == 2:
             count = numbers.shape[0]
-            samples = reshape(broadcast_to(creation.range(count, dtype=dtypes.int64)[:, None], numbers.shape), [-1])
-    flat = cast(flat, dtypes.int64)
-    is_counted = logical_and(flat >= 0, flat < depth)
-    positions = where(is_counted, cast(samples, dtypes.int64) * depth + flat, constant(-1, dtypes.int64))
-    ones = creation.ones(flat.shape, dtype) if weights is None else reshape(cast(weights, dtype), [-1])
-    sums = unsorted_segment_sum(ones, positions, depth * (1 if count is None else count))
-    return sums if count is None else reshape(sums, (count, depth))
+            samples = ops.reshape(ops.broadcast_to(ops.range(count, dtype=dtypes.int64)[:, None], numbers.shape), [-1])
+    flat = ops.cast(flat, dtypes.int64)
+    is_counted = ops.logical_and(flat >= 0, flat < depth)
+    positions = ops.where(is_counted, ops.cast(samples, dtypes.int64) * depth + flat, ops.constant(-1, dtypes.int64))
+    ones = ops.ones(flat.shape, dtype) if weights is None else ops.reshape(ops.cast(weights, dtype), [-1])
+    sums = ops.unsorted_segment_sum(ones, positions, depth * (1 if count is None else count))
+    return sums if count is None else ops.reshape(sums, (count, depth))
 
 
 def encoded_shape(shape: Any, output_mode: str, depth: int | None) -> tuple[int | None, ...]:
@@ -117,7 +107,7 @@ def as_categories(value: Any, dtype: Any) -> Any:
         TypeError, ValueError: the value does not make a tensor of ``dtype``.
     """
     x: Any = value if isinstance(value, Composite) else convert_to_tensor(value)
-    return x if dtype is None or as_dtype(x.dtype) is as_dtype(dtype) else cast(x, dtype)
+    return x if dtype is None or as_dtype(x.dtype) is as_dtype(dtype) else ops.cast(x, dtype)
 
 
 class CategoricalLayer(Layer):
@@ -174,7 +164,7 @@ class CategoryEncoding(Layer):
         """
         if count_weights is not None and self.output_mode != "count":
             raise ValueError(f"`count_weights` needs output_mode='count'. Received: output_mode={self.output_mode!r}")
-        numbers = cast(inputs, dtypes.int64)
+        numbers = ops.cast(inputs, dtypes.int64)
         message = f"CategoryEncoding '{self.name}': input values must be in [0, num_tokens={self.num_tokens})"
         values = (
             numbers.flat_values
@@ -183,8 +173,8 @@ class CategoryEncoding(Layer):
             if isinstance(numbers, SparseTensor)
             else numbers
         )
-        assert_non_negative(values, message)
-        assert_less(values, constant(self.num_tokens, dtypes.int64), message)
+        ops.assert_non_negative(values, message)
+        ops.assert_less(values, ops.constant(self.num_tokens, dtypes.int64), message)
         return encode_categories(numbers, self.output_mode, self.num_tokens, self.dtype, self.sparse, count_weights)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:

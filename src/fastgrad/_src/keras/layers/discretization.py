@@ -14,10 +14,7 @@ from fastgrad._src.core.tensor import Tensor, as_tensor_or_none
 from fastgrad._src.keras.layers.category_encoding import checked_output_mode, encode_categories, encoded_shape
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.layers.symbolic import KerasTensor
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.creation import constant
-from fastgrad._src.ops.shaping import reshape
-from fastgrad._src.ops.sorting import searchsorted
+from fastgrad._src.ops import namespace as ops
 
 
 @declare_missing("finalize_state", "reset_state", "update_state")
@@ -89,9 +86,9 @@ class Discretization(Layer):
     def call(self, inputs: Tensor) -> Any:
         if self.bin_boundaries is None:
             raise ValueError("Discretization: pass `bin_boundaries`, or call `adapt(dataset)` before the layer.")
-        x = inputs if inputs.dtype.is_floating else cast(inputs, dtypes.float32)
-        boundaries = constant(np.asarray(self.bin_boundaries, np.float32).reshape(-1), x.dtype)
-        numbers = reshape(searchsorted(boundaries, reshape(x, [-1]), side="right"), x.shape)
+        x = inputs if inputs.dtype.is_floating else ops.cast(inputs, dtypes.float32)
+        boundaries = ops.constant(np.asarray(self.bin_boundaries, np.float32).reshape(-1), x.dtype)
+        numbers = ops.reshape(ops.searchsorted(boundaries, ops.reshape(x, [-1]), side="right"), x.shape)
         depth = len(self.bin_boundaries) + 1
         return encode_categories(numbers, self.output_mode, depth, self.output_dtype, self.sparse)
 

@@ -12,9 +12,7 @@ from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.layers.symbolic import KerasTensor
 from fastgrad._src.keras.layers.weight_arguments import add_weight_of, weight_arguments
 from fastgrad._src.keras.weight import Weight
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import not_equal
-from fastgrad._src.ops.indexing import gather
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.ragged.elementwise import map_flat_values
 from fastgrad._src.structures.sparse.conversion import to_dense
 
@@ -88,12 +86,12 @@ class Embedding(Layer):
         if isinstance(inputs, Composite):
             return map_flat_values(self.call, inputs)
         if inputs._array.dtype.name not in ("int32", "int64"):
-            inputs = cast(inputs, dtypes.int32)
-        return gather(self._embeddings._read(), inputs)
+            inputs = ops.cast(inputs, dtypes.int32)
+        return ops.gather(self._embeddings._read(), inputs)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """A mask that is True where ``inputs`` are not 0, if ``mask_zero``; otherwise None."""
-        return not_equal(inputs, 0) if self.mask_zero else None
+        return ops.not_equal(inputs, 0) if self.mask_zero else None
 
     def compute_output_spec(self, inputs: Any) -> KerasTensor:
         """Returns a ``KerasTensor`` for the rows, ragged if ``inputs`` are."""

@@ -10,11 +10,7 @@ from fastgrad._src.keras.axes import axis_from_front
 from fastgrad._src.keras.layers.input_spec import InputSpec
 from fastgrad._src.keras.layers.same_shape import SameShape
 from fastgrad._src.keras.layers.weight_arguments import add_weight_of, weight_arguments, with_weight_arguments
-from fastgrad._src.ops.casting import cast, cast_narrow_to_float32
-from fastgrad._src.ops.custom_gradient import stop_gradient
-from fastgrad._src.ops.power import rsqrt, square
-from fastgrad._src.ops.reduction import reduce_mean
-from fastgrad._src.ops.shaping import broadcast_to, reshape
+from fastgrad._src.ops import namespace as ops
 
 
 class GroupNormalization(SameShape):
@@ -68,7 +64,7 @@ class GroupNormalization(SameShape):
         self.beta = add_weight_of(self, "beta", (channels,)) if self.center else None
 
     def call(self, inputs: Tensor) -> Tensor:
-        x = cast_narrow_to_float32(inputs)
+        x = ops.cast_narrow_to_float32(inputs)
         shape = x._array.shape
         axis, groups = self.axis % len(shape), self.groups
         other_axes = [dim for dim in range(1, len(shape)) if dim != axis]
@@ -76,19 +72,19 @@ class GroupNormalization(SameShape):
 
         def mean_of_groups(values: Tensor) -> Tensor:
             """The means of groups, for each channel."""
-            means = reshape(reduce_mean(values, axis=other_axes), (shape[0], groups, shape[axis] // groups))
-            means = reduce_mean(means, axis=2, keepdims=True)
-            return reshape(broadcast_to(means, (shape[0], groups, shape[axis] // groups)), channels)
+            means = ops.reshape(ops.reduce_mean(values, axis=other_axes), (shape[0], groups, shape[axis] // groups))
+            means = ops.reduce_mean(means, axis=2, keepdims=True)
+            return ops.reshape(ops.broadcast_to(means, (shape[0], groups, shape[axis] // groups)), channels)
 
         centred = x - mean_of_groups(x)
         # Corrects the rounding of the mean; the exact gradient of the correction is 0.
-        rest = stop_gradient(mean_of_groups(centred))
-        scale = rsqrt(mean_of_groups(square(centred)) - square(rest) + self.epsilon)
+        rest = ops.stop_gradient(mean_of_groups(centred))
+        scale = ops.rsqrt(mean_of_groups(ops.square(centred)) - ops.square(rest) + self.epsilon)
         sizes = channels[1:]
         if self.gamma is not None:
-            scale = scale * reshape(cast(self.gamma._read(), x.dtype), sizes)
+            scale = scale * ops.reshape(ops.cast(self.gamma._read(), x.dtype), sizes)
         offset = -rest * scale
         if self.beta is not None:
-            offset = offset + reshape(cast(self.beta._read(), x.dtype), sizes)
+            offset = offset + ops.reshape(ops.cast(self.beta._read(), x.dtype), sizes)
         outputs = centred * scale + offset
-        return outputs if outputs.dtype is self._layer_dtype else cast(outputs, self._layer_dtype)
+        return outputs if outputs.dtype is self._layer_dtype else ops.cast(outputs, self._layer_dtype)

@@ -18,11 +18,7 @@ from fastgrad._src.keras.layers.category_encoding import (
 from fastgrad._src.keras.layers.index_lookup import checked_salt, hash_buckets
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.layers.symbolic import KerasTensor
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import equal
-from fastgrad._src.ops.creation import constant
-from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import reshape
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.sparse.crossing import cross_hashed
 from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
 from fastgrad._src.structures.strings.formatting import as_string
@@ -79,12 +75,12 @@ class Hashing(CategoricalLayer):
         has_mask_bin = self.mask_value is not None and self.num_bins > 1
         strings = x
         if x.dtype is not dtypes.string:
-            strings = as_string(cast(x, dtypes.int64) if x.dtype.is_floating else x)
+            strings = as_string(ops.cast(x, dtypes.int64) if x.dtype.is_floating else x)
         numbers = hash_buckets(strings, self.num_bins - has_mask_bin, self.salt)
         if not has_mask_bin:
             return numbers
-        is_mask = equal(x, constant(self.mask_value, x.dtype))
-        return where(is_mask, constant(0, dtypes.int64), numbers + 1)
+        is_mask = ops.equal(x, ops.constant(self.mask_value, x.dtype))
+        return ops.where(is_mask, ops.constant(0, dtypes.int64), numbers + 1)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return encoded_shape(input_shape, self.output_mode, self.num_bins)
@@ -136,8 +132,8 @@ class HashedCrossing(Layer):
             )
         if len(shape) > 2 or shape[1:] not in ((), (1,)):
             raise ValueError(f"HashedCrossing: inputs should have shape (), (batch,) or (batch, 1). Received: {shape}")
-        crossed = cross_hashed([reshape(x, (-1, 1)) for x in inputs], self.num_bins)
-        numbers = reshape(crossed.values, shape)
+        crossed = cross_hashed([ops.reshape(x, (-1, 1)) for x in inputs], self.num_bins)
+        numbers = ops.reshape(crossed.values, shape)
         return encode_categories(numbers, self.output_mode, self.num_bins, self.dtype, self.sparse)
 
     def compute_output_shape(self, input_shape: Any) -> Any:

@@ -16,14 +16,7 @@ from fastgrad._src.keras.layers.image_arguments import Argument
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.layers.seeds import SeededDraws, generator_of_seed
 from fastgrad._src.keras.settings import standardize_data_format
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import logical_and, logical_or
-from fastgrad._src.ops.creation import zeros_like
-from fastgrad._src.ops.default_generators import default_philox_words
-from fastgrad._src.ops.random_generator import uniform_from
-from fastgrad._src.ops.reduction import reduce_all
-from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import reshape
+from fastgrad._src.ops import namespace as ops
 
 
 class ImageLayer(Layer):
@@ -137,7 +130,7 @@ class ImageLayer(Layer):
                     f"`bounding_box_format` argument to your {type(self).__name__} layer, e.g. `bounding_box_format='xyxy'`."
                 )
             boxes = dense_bounding_boxes(data["bounding_boxes"])
-            boxes["boxes"] = cast(boxes["boxes"], dtypes.float32)
+            boxes["boxes"] = ops.cast(boxes["boxes"], dtypes.float32)
             result["bounding_boxes"] = transform(self.transform_bounding_boxes, boxes)
         for key, method in (
             ("labels", self.transform_labels),
@@ -180,7 +173,7 @@ class ImageLayer(Layer):
         Returns:
             Images of the layer's compute dtype.
         """
-        x = cast(convert_to_tensor(images), self.compute_dtype)
+        x = ops.cast(convert_to_tensor(images), self.compute_dtype)
         return self._apply(x, transformation, None) if training and transformation is not None else x
 
     def transform_labels(self, labels: Any, transformation: Any = None, training: bool = True) -> Any:
@@ -199,7 +192,7 @@ class ImageLayer(Layer):
         if not (self._moves_pixels and training) or transformation is None:
             return segmentation_masks
         masks = convert_to_tensor(segmentation_masks)
-        return cast(self._apply(masks, transformation, "nearest"), masks.dtype)
+        return ops.cast(self._apply(masks, transformation, "nearest"), masks.dtype)
 
     def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True) -> Any:
         """Moves boxes with the pixels, and cuts them to the image; those of which nothing is left get the label -1.
@@ -225,9 +218,9 @@ class ImageLayer(Layer):
         else:
             moved = self._moved_boxes(boxes, transformation)
         first = bounding_boxes["boxes"][..., :1]
-        is_filling = reduce_all(bounding_boxes["boxes"] == first, -1, keepdims=True)
-        is_filling = logical_and(is_filling, logical_or(first == 0, first == -1))
-        moved = where(is_filling, zeros_like(moved), moved)
+        is_filling = ops.reduce_all(bounding_boxes["boxes"] == first, -1, keepdims=True)
+        is_filling = ops.logical_and(is_filling, ops.logical_or(first == 0, first == -1))
+        moved = ops.where(is_filling, ops.zeros_like(moved), moved)
         height, width = getattr(self, "height", height), getattr(self, "width", width)
         clipped = clip_to_image_size({**bounding_boxes, "boxes": moved}, height, width)
         return convert_format(clipped, "xyxy", self._box_format, height, width)
@@ -310,10 +303,10 @@ class RandomImageLayer(ImageLayer):
         return {}
 
     def _draw_words(self, shape: tuple[int, ...]) -> Tensor:
-        return (default_philox_words(None) if self._generator is None else self._generator._draw_words)(shape)
+        return (ops.default_philox_words(None) if self._generator is None else self._generator._draw_words)(shape)
 
     def _uniform(self, shape: Sequence[int], low: float, high: float) -> Tensor:
-        return uniform_from(self._draw_words, type(self).__name__, tuple(shape), low, high, self.compute_dtype)
+        return ops.uniform_from(self._draw_words, type(self).__name__, tuple(shape), low, high, self.compute_dtype)
 
     def _number_of_each_image(self, shape: tuple[int, ...], low: float, high: float) -> Tensor:
         """Returns a number for each image of ``shape``, with axes for height, width and channels."""
@@ -328,7 +321,7 @@ def image_count(shape: tuple[int, ...]) -> int:
 def broadcast_per_image(numbers: Any, images: Tensor, dtype: Any = None) -> Tensor:
     """Returns a number for each image, or one for all, with axes for height, width and channels."""
     x = convert_to_tensor(numbers)
-    x = x if dtype is None else cast(x, dtype)
+    x = x if dtype is None else ops.cast(x, dtype)
     if x.ndim == images.ndim:
         return x
-    return reshape(x, [-1, 1, 1, 1] if images.ndim == 4 else [1, 1, 1])
+    return ops.reshape(x, [-1, 1, 1, 1] if images.ndim == 4 else [1, 1, 1])

@@ -20,16 +20,7 @@ from fastgrad._src.keras.layers.image_arguments import (
     factor_argument,
 )
 from fastgrad._src.keras.layers.image_layer import ImageLayer, RandomImageLayer, broadcast_per_image
-from fastgrad._src.ops import creation
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.clipping import clip_by_value
-from fastgrad._src.ops.indexing import gather
-from fastgrad._src.ops.joining import stack, unstack
-from fastgrad._src.ops.padding import pad
-from fastgrad._src.ops.reduction import reduce_mean
-from fastgrad._src.ops.reordering import reverse
-from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import reshape
+from fastgrad._src.ops import namespace as ops
 
 
 class _SizeLayer(ImageLayer):
@@ -128,7 +119,7 @@ class CenterCrop(_SizeLayer, arguments=(*SIZE, DATA_FORMAT)):
 
     def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
         """Crops ``images``, in training or not."""
-        return self._apply(cast(convert_to_tensor(images), self.compute_dtype), transformation, "bilinear")
+        return self._apply(ops.cast(convert_to_tensor(images), self.compute_dtype), transformation, "bilinear")
 
     def _moved_boxes(self, boxes: Tensor, transformation: Any) -> Tensor:
         height, width = self._image_size(transformation)
@@ -153,7 +144,7 @@ def _resize_and_center_crop(x: Tensor, target: tuple[int, int], interpolation: s
     from fastgrad._src.keras.preprocessing.image import smart_resize  # which imports models, which have layers
 
     resized = smart_resize(x, target, interpolation or "bilinear", data_format=data_format)
-    return cast(resized, x.dtype)
+    return ops.cast(resized, x.dtype)
 
 
 def _boxes_of_middle(boxes: Tensor, size: tuple[Any, Any], target: tuple[int, int]) -> Tensor:
@@ -189,19 +180,19 @@ class RandomFlip(RandomImageLayer, arguments=(Argument("mode", "str", "horizonta
         return {"horizontal": (1,), "vertical": (0,), "horizontal_and_vertical": (1, 0)}.get(self.mode, ())
 
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
-        flipped = reverse(x, [self._height_axis + axis for axis in self._flipped_axes])
-        return where(broadcast_per_image(transformation["flips"], x), flipped, x)
+        flipped = ops.reverse(x, [self._height_axis + axis for axis in self._flipped_axes])
+        return ops.where(broadcast_per_image(transformation["flips"], x), flipped, x)
 
     def _moved_boxes(self, boxes: Tensor, transformation: Any) -> Tensor:
         flipped = boxes
-        height, width = [cast(size, boxes.dtype) for size in self._image_size(transformation)]
+        height, width = [ops.cast(size, boxes.dtype) for size in self._image_size(transformation)]
         for axis in self._flipped_axes:
-            left, top, right, bottom = unstack(flipped, axis=-1)
+            left, top, right, bottom = ops.unstack(flipped, axis=-1)
             corners = (
                 [width - right, top, width - left, bottom] if axis else [left, height - bottom, right, height - top]
             )
-            flipped = stack(corners, -1)
-        return where(reshape(transformation["flips"], [-1, 1, 1]), flipped, boxes)
+            flipped = ops.stack(corners, -1)
+        return ops.where(ops.reshape(transformation["flips"], [-1, 1, 1]), flipped, boxes)
 
 
 class RandomCrop(RandomImageLayer, arguments=(*SIZE, SEED, DATA_FORMAT)):
@@ -222,7 +213,7 @@ class RandomCrop(RandomImageLayer, arguments=(*SIZE, SEED, DATA_FORMAT)):
             return {"start": None, "input_shape": shape}
         # The place is a tensor, so that a compiled step draws another one each time.
         start = [
-            cast(self._uniform((), 0.0, float(size - target + 1)), dtypes.int32)
+            ops.cast(self._uniform((), 0.0, float(size - target + 1)), dtypes.int32)
             for size, target in zip(sizes, targets, strict=True)
         ]
         return {"start": start, "input_shape": shape}
@@ -233,7 +224,7 @@ class RandomCrop(RandomImageLayer, arguments=(*SIZE, SEED, DATA_FORMAT)):
             return _resize_and_center_crop(x, targets, interpolation, self.data_format)
         starts = transformation["start"]
         for axis, (start, target) in enumerate(zip(starts, targets, strict=True), x.ndim + self._height_axis):
-            x = gather(x, start + creation.range(target), axis=axis)
+            x = ops.gather(x, start + ops.range(target), axis=axis)
         return x
 
     def _moved_boxes(self, boxes: Tensor, transformation: Any) -> Tensor:
@@ -262,7 +253,7 @@ class RandomBrightness(RandomImageLayer, arguments=(factor_argument(-1, 1), VALU
 
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
         low, high = self.value_range
-        return clip_by_value(x + broadcast_per_image(transformation["rgb_delta"], x, x.dtype), low, high)
+        return ops.clip_by_value(x + broadcast_per_image(transformation["rgb_delta"], x, x.dtype), low, high)
 
 
 class RandomContrast(RandomImageLayer, arguments=(factor_argument(0, 1), ANY_VALUE_RANGE, SEED)):
@@ -283,8 +274,8 @@ class RandomContrast(RandomImageLayer, arguments=(factor_argument(0, 1), ANY_VAL
 
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
         factor = broadcast_per_image(transformation["contrast_factor"], x, x.dtype)
-        mean = reduce_mean(x, [self._height_axis, self._height_axis + 1], keepdims=True)
-        return clip_by_value((x - mean) * factor + mean, *self.value_range)
+        mean = ops.reduce_mean(x, [self._height_axis, self._height_axis + 1], keepdims=True)
+        return ops.clip_by_value((x - mean) * factor + mean, *self.value_range)
 
 
 def _checked_integer(layer: str, argument: str, value: Any) -> int:
@@ -328,7 +319,7 @@ class MaxNumBoundingBoxes(
         for key in ("boxes", "labels"):
             x = convert_to_tensor(bounding_boxes[key])[:, : self.max_number]
             paddings = [[0, 0], [0, self.max_number - x.shape[1]], *[[0, 0]] * (x.ndim - 2)]
-            result[key] = pad(x, paddings, constant_values=self.fill_value)
+            result[key] = ops.pad(x, paddings, constant_values=self.fill_value)
         return result
 
     def compute_output_shape(self, input_shape: Any) -> Any:

@@ -21,11 +21,7 @@ from fastgrad._src.keras.layers.image_arguments import (
     factor_error,
 )
 from fastgrad._src.keras.layers.image_layer import RandomImageLayer, image_count
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.creation import zeros
-from fastgrad._src.ops.exponential import cos, sin
-from fastgrad._src.ops.joining import concat, stack, unstack
-from fastgrad._src.ops.shaping import broadcast_to, reshape
+from fastgrad._src.ops import namespace as ops
 
 
 class _RandomTransform(RandomImageLayer):
@@ -35,17 +31,17 @@ class _RandomTransform(RandomImageLayer):
 
     def _draw_of_each_image(self, shape: tuple[int, ...], factor: tuple[float, float], offset: float = 0.0) -> Tensor:
         """Returns a number for each image, float32 of shape (batch, 1)."""
-        return cast(self._uniform((image_count(shape), 1), offset + factor[0], offset + factor[1]), dtypes.float32)
+        return ops.cast(self._uniform((image_count(shape), 1), offset + factor[0], offset + factor[1]), dtypes.float32)
 
     def _numbers(self, transformation: Any, height: Any, width: Any) -> tuple[Any, ...]:
         """Returns a0, a1, a2, b0, b1, b2 of ``affine_transform``, each a number or one for each image, for images of a size."""
         raise NotImplementedError
 
     def _matrices(self, transformation: Any, size: tuple[Any, Any]) -> Tensor:
-        numbers = [cast(number, dtypes.float32) for number in self._numbers(transformation, *size)]
+        numbers = [ops.cast(number, dtypes.float32) for number in self._numbers(transformation, *size)]
         images = max(number.shape.num_elements() for number in numbers)
-        columns = [broadcast_to(reshape(number, [-1]), [images]) for number in numbers]
-        return stack([*columns, *[zeros([images])] * 2], 1)
+        columns = [ops.broadcast_to(ops.reshape(number, [-1]), [images]) for number in numbers]
+        return ops.stack([*columns, *[ops.zeros([images])] * 2], 1)
 
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
         matrices = self._matrices(transformation, self._size(x.shape))
@@ -88,12 +84,12 @@ class RandomRotation(_RandomTransform, arguments=(factor_argument(-1, 1), *_FURT
 
     def _numbers(self, transformation: Any, height: Any, width: Any) -> tuple[Any, ...]:
         angle = transformation["angle"] * (math.pi / 180.0)
-        cosine, sine = cos(angle), sin(angle)
+        cosine, sine = ops.cos(angle), ops.sin(angle)
         x, y = 0.5 * (width - 1), 0.5 * (height - 1)
         return cosine, -sine, x - x * cosine + y * sine, sine, cosine, y - x * sine - y * cosine
 
     def _matrices(self, transformation: Any, size: tuple[Any, Any]) -> Tensor:
-        return reshape(cast(transformation["rotation_matrix"], dtypes.float32), [-1, 8])
+        return ops.reshape(ops.cast(transformation["rotation_matrix"], dtypes.float32), [-1, 8])
 
     def _image_size(self, transformation: Any) -> tuple[Any, Any]:
         return transformation["image_height"], transformation["image_width"]
@@ -183,8 +179,8 @@ class RandomTranslation(
         height, width = self._size(shape)
         down = self._draw_of_each_image(shape, _ascending_bounds(self.height_factor)) * height
         right = self._draw_of_each_image(shape, _ascending_bounds(self.width_factor)) * width
-        return {"translations": concat([right, down], 1), "input_shape": shape}
+        return {"translations": ops.concat([right, down], 1), "input_shape": shape}
 
     def _numbers(self, transformation: Any, height: Any, width: Any) -> tuple[Any, ...]:
-        right, down = unstack(transformation["translations"], axis=1)
+        right, down = ops.unstack(transformation["translations"], axis=1)
         return 1.0, 0.0, -right, 0.0, 1.0, -down

@@ -25,14 +25,7 @@ from fastgrad._src.keras.layers.category_encoding import (
     encoded_shape,
 )
 from fastgrad._src.keras.saving.registration import in_safe_mode
-from fastgrad._src.ops.assertion import Assert
-from fastgrad._src.ops.comparison import equal, logical_not
-from fastgrad._src.ops.creation import constant
-from fastgrad._src.ops.division import floormod
-from fastgrad._src.ops.hash_tables import distinct_elements
-from fastgrad._src.ops.reduction import reduce_any
-from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import expand_dims
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.lookup.initializers import KeyValueTensorInitializer, TextFileIndex, TextFileInitializer
 from fastgrad._src.structures.lookup.tables import StaticHashTable
 from fastgrad._src.structures.ragged.elementwise import map_flat_values
@@ -57,7 +50,7 @@ def batches_of(data: Any, steps: int | None, dtype: Any) -> Iterator[Any]:
     is_array = isinstance(data, (list, tuple, np.ndarray, str, Composite)) or as_tensor_or_none(data) is not None
     if is_array or not isinstance(data, Iterable):
         x = as_categories(data, dtype)
-        yield expand_dims(x, -1) if len(x.shape) == 1 else x
+        yield ops.expand_dims(x, -1) if len(x.shape) == 1 else x
         return
     for number, batch in enumerate(data):
         if steps is not None and number >= steps:
@@ -79,13 +72,13 @@ class TermCounts:
         self.samples = 0
         for batch in batches:
             terms, ends = _terms_and_sample_ends(batch)
-            first_positions, numbers, counts = distinct_elements(terms, np.int64)
+            first_positions, numbers, counts = ops.distinct_elements(terms, np.int64)
             distinct = terms[first_positions].tolist()
             _add_counts(self.terms, distinct, counts)
             self.samples += len(ends)
             if by_sample:
                 samples = np.searchsorted(ends, np.arange(len(terms)), "right")
-                first_in_sample, _, _ = distinct_elements(samples * len(distinct) + numbers, np.int64)
+                first_in_sample, _, _ = ops.distinct_elements(samples * len(distinct) + numbers, np.int64)
                 counts = np.bincount(numbers[first_in_sample], minlength=len(distinct))
                 _add_counts(self.samples_with_term, distinct, counts)
 
@@ -364,7 +357,7 @@ class IndexLookup(CategoricalLayer):
             return encode_categories(numbers, self.output_mode, depth, dtypes.int64, self.sparse)
         if self._idf_weights is None:
             raise ValueError("When `output_mode` is `'tf_idf'`, `idf_weights` must be provided.")
-        rows = encode_categories(numbers, "count", depth, self._idf_weights.dtype) * constant(self._idf_weights)
+        rows = encode_categories(numbers, "count", depth, self._idf_weights.dtype) * ops.constant(self._idf_weights)
         return from_dense(rows) if self.sparse else rows
 
     def _look_up_all(self, inputs: Any) -> Any:
@@ -383,22 +376,22 @@ class IndexLookup(CategoricalLayer):
         results: Tensor = self._table.lookup(keys)
         is_mask = None
         if self.mask_token is not None:
-            is_mask = equal(keys, constant(0 if self.invert else self.mask_token, self._key_dtype))
+            is_mask = ops.equal(keys, ops.constant(0 if self.invert else self.mask_token, self._key_dtype))
             masked = self.mask_token if self.invert else 0 if self.output_mode == "int" else dtypes.int64.max
-            results = where(is_mask, constant(masked, results.dtype), results)
+            results = ops.where(is_mask, ops.constant(masked, results.dtype), results)
         if self.invert or self.num_oov_indices == 1:
             return results
-        is_missing = equal(results, constant(-1, dtypes.int64))
+        is_missing = ops.equal(results, ops.constant(-1, dtypes.int64))
         if self.num_oov_indices:
-            return where(is_missing, self._buckets(keys) + self._first_oov_number, results)
+            return ops.where(is_missing, self._buckets(keys) + self._first_oov_number, results)
         message = "When `num_oov_indices=0` all inputs should be in vocabulary, consider setting `num_oov_indices=1`. Received:"
-        Assert(logical_not(reduce_any(is_missing)), [message, keys])
+        ops.Assert(ops.logical_not(ops.reduce_any(is_missing)), [message, keys])
         return results
 
     def _buckets(self, keys: Tensor) -> Tensor:
         if self.vocabulary_dtype != "string":
             if self.oov_method == "floormod":
-                return floormod(keys, constant(self.num_oov_indices, dtypes.int64))
+                return ops.floormod(keys, ops.constant(self.num_oov_indices, dtypes.int64))
             keys = as_string(keys)
         return hash_buckets(keys, self.num_oov_indices, self.salt)
 

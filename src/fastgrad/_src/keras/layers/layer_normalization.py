@@ -16,11 +16,7 @@ from fastgrad._src.keras.layers.ragged_rows import map_vectors
 from fastgrad._src.keras.layers.same_shape import SameShape
 from fastgrad._src.keras.layers.weight_arguments import add_weight_of, weight_arguments, with_weight_arguments
 from fastgrad._src.keras.weight import Weight
-from fastgrad._src.ops.casting import cast, cast_narrow_to_float32
-from fastgrad._src.ops.normalization import layer_normalization
-from fastgrad._src.ops.power import rsqrt
-from fastgrad._src.ops.shaping import reshape, transpose
-from fastgrad._src.ops.statistics import moments
+from fastgrad._src.ops import namespace as ops
 
 
 class LayerNormalization(SameShape):
@@ -97,7 +93,7 @@ class LayerNormalization(SameShape):
     def call(self, inputs: Tensor) -> Tensor:
         if isinstance(inputs, Composite):
             return map_vectors(self.call, inputs, tuple(self.axis))
-        x = cast_narrow_to_float32(inputs)
+        x = ops.cast_narrow_to_float32(inputs)
         shape = x._array.shape
         size = math.prod(shape[axis] for axis in self.axis)
         gamma = self._weight_vector(self.gamma, np.ones, size, x)
@@ -106,16 +102,16 @@ class LayerNormalization(SameShape):
             outputs = self._normalized_rows(x, gamma, beta)
         else:
             order = self._axis_order(len(shape))
-            transposed = transpose(x, order)
-            rows = self._normalized_rows(reshape(transposed, [-1, size]), gamma, beta)
-            outputs = transpose(reshape(rows, transposed.shape), np.argsort(order))
-        return outputs if outputs.dtype is self._layer_dtype else cast(outputs, self._layer_dtype)
+            transposed = ops.transpose(x, order)
+            rows = self._normalized_rows(ops.reshape(transposed, [-1, size]), gamma, beta)
+            outputs = ops.transpose(ops.reshape(rows, transposed.shape), np.argsort(order))
+        return outputs if outputs.dtype is self._layer_dtype else ops.cast(outputs, self._layer_dtype)
 
     def _normalized_rows(self, x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
         if not self.rms_scaling:
-            return layer_normalization(x, gamma, beta, self.epsilon)
-        variance = moments(x, axes=[-1], keepdims=True)[1]
-        return x * rsqrt(variance + self.epsilon) * gamma
+            return ops.layer_normalization(x, gamma, beta, self.epsilon)
+        variance = ops.moments(x, axes=[-1], keepdims=True)[1]
+        return x * ops.rsqrt(variance + self.epsilon) * gamma
 
     def _weight_vector(self, weight: Weight | None, fill: Any, size: int, like: Tensor) -> Tensor:
         """The weight as a vector in the dtype of ``like``; for None a vector of ``fill``, which has no effect."""
@@ -123,5 +119,5 @@ class LayerNormalization(SameShape):
             return constant_tensor(fill(size, like._array.dtype))
         value = weight._read()
         if value.dtype is not like.dtype:
-            value = cast(value, like.dtype)
-        return value if value._array.ndim == 1 else reshape(value, [size])
+            value = ops.cast(value, like.dtype)
+        return value if value._array.ndim == 1 else ops.reshape(value, [size])

@@ -8,12 +8,7 @@ from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.keras.layers.same_shape import SameShape
 from fastgrad._src.keras.masks import any_mask_flag, attach_mask
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import not_equal
-from fastgrad._src.ops.creation import zeros_like
-from fastgrad._src.ops.reduction import reduce_any
-from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import expand_dims
+from fastgrad._src.ops import namespace as ops
 
 
 class Masking(SameShape):
@@ -36,11 +31,11 @@ class Masking(SameShape):
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Tensor:
         x = convert_to_tensor(inputs)
-        x = x if x.dtype.is_floating else cast(x, dtypes.float64)  # the value may be between two integers
-        return reduce_any(not_equal(x, self.mask_value), axis=-1)
+        x = x if x.dtype.is_floating else ops.cast(x, dtypes.float64)  # the value may be between two integers
+        return ops.reduce_any(ops.not_equal(x, self.mask_value), axis=-1)
 
     def call(self, inputs: Tensor) -> Tensor:
         mask = self.compute_mask(inputs)
-        outputs = where(expand_dims(mask, -1), inputs, zeros_like(inputs))
+        outputs = ops.where(ops.expand_dims(mask, -1), inputs, ops.zeros_like(inputs))
         attach_mask(outputs, mask)
         return outputs

@@ -14,16 +14,7 @@ from fastgrad._src.keras import masks
 from fastgrad._src.keras.axes import axis_from_front
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.weight import with_common_dtype
-from fastgrad._src.ops import arithmetic
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import logical_or
-from fastgrad._src.ops.creation import ones, ones_like, zeros_like
-from fastgrad._src.ops.einsum import einsum
-from fastgrad._src.ops.joining import concat
-from fastgrad._src.ops.norms import l2_normalize
-from fastgrad._src.ops.reduction import reduce_any
-from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import broadcast_to, expand_dims, reshape
+from fastgrad._src.ops import namespace as ops
 
 
 class Merge(Layer):
@@ -91,7 +82,7 @@ class Merge(Layer):
         input_masks = checked_masks(inputs, previous_mask)
         if not input_masks or any(mask is None for mask in input_masks):
             return None
-        return reduce(logical_or, [cast(mask, dtypes.bool) for mask in input_masks])
+        return reduce(ops.logical_or, [ops.cast(mask, dtypes.bool) for mask in input_masks])
 
 
 def _is_list_of_shapes(shapes: Any) -> bool:
@@ -117,7 +108,7 @@ def _broadcast_masks(inputs: list[Tensor]) -> list[Tensor | None]:
     """The mask of each tensor, broadcast to the tensor's shape; None for a tensor without a mask."""
     input_masks = [masks.mask_of(x) for x in inputs]
     return [
-        None if mask is None else broadcast_to(expand_dims(cast(mask, dtypes.bool), -1), x.shape)
+        None if mask is None else ops.broadcast_to(ops.expand_dims(ops.cast(mask, dtypes.bool), -1), x.shape)
         for x, mask in zip(inputs, input_masks, strict=True)
     ]
 
@@ -126,7 +117,7 @@ def _with_rank(x: Tensor, rank: int) -> Tensor:
     shape = tuple(x.shape)
     if len(shape) == rank or not shape:
         return x
-    return reshape(x, (shape[0], *[1] * (rank - len(shape)), *shape[1:]))
+    return ops.reshape(x, (shape[0], *[1] * (rank - len(shape)), *shape[1:]))
 
 
 class Add(Merge):
@@ -141,7 +132,7 @@ class Add(Merge):
     """
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
-        return reduce(arithmetic.add, inputs)
+        return reduce(ops.add, inputs)
 
 
 class Subtract(Merge):
@@ -163,20 +154,20 @@ class Multiply(Merge):
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
         if not masks.any_mask_flag.is_set:
-            return reduce(arithmetic.multiply, inputs)
+            return reduce(ops.multiply, inputs)
         input_masks = _broadcast_masks(inputs)
         pairs = zip(inputs, input_masks, strict=True)
-        output = reduce(arithmetic.multiply, [x if m is None else where(m, x, ones_like(x)) for x, m in pairs])
+        output = reduce(ops.multiply, [x if m is None else ops.where(m, x, ops.ones_like(x)) for x, m in pairs])
         if any(mask is None for mask in input_masks):
             return output
-        return where(reduce(logical_or, input_masks), output, zeros_like(output))
+        return ops.where(reduce(ops.logical_or, input_masks), output, ops.zeros_like(output))
 
 
 class Average(Merge):
     """A layer that returns the mean of the tensors of its input list, element by element; input and errors as of ``Add``."""
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
-        return reduce(arithmetic.add, inputs) / len(inputs)
+        return reduce(ops.add, inputs) / len(inputs)
 
 
 class _Extreme(Merge):
@@ -192,10 +183,10 @@ class _Extreme(Merge):
         visible, *other_masks = _broadcast_masks(inputs)
         for x, mask in zip(other_inputs, other_masks, strict=True):
             if mask is not None:
-                x = where(mask, x, output)
+                x = ops.where(mask, x, output)
             if visible is not None:
-                output = where(visible, output, x)
-            visible = None if visible is None or mask is None else logical_or(visible, mask)
+                output = ops.where(visible, output, x)
+            visible = None if visible is None or mask is None else ops.logical_or(visible, mask)
             output = function(output, x)
         return output
 
@@ -203,13 +194,13 @@ class _Extreme(Merge):
 class Maximum(_Extreme):
     """A layer that returns the maximum of the tensors of its input list, element by element; input and errors as of ``Add``."""
 
-    _function = arithmetic.maximum
+    _function = ops.maximum
 
 
 class Minimum(_Extreme):
     """A layer that returns the minimum of the tensors of its input list, element by element; input and errors as of ``Add``."""
 
-    _function = arithmetic.minimum
+    _function = ops.minimum
 
 
 class Concatenate(Layer):
@@ -241,8 +232,8 @@ class Concatenate(Layer):
     def call(self, inputs: Any) -> Tensor:
         """Concatenates ``inputs``; ragged ones give a ragged result."""
         if any(isinstance(x, Composite) for x in inputs):
-            return concat(list(inputs), self.axis)
-        return concat(with_common_dtype(inputs), self.axis)
+            return ops.concat(list(inputs), self.axis)
+        return ops.concat(with_common_dtype(inputs), self.axis)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         shapes = [tuple(shape) for shape in input_shape]
@@ -278,16 +269,16 @@ class Concatenate(Layer):
         full_masks = []
         for x, mask in zip(inputs, input_masks, strict=True):
             if mask is None:
-                full_masks.append(ones(x.shape, dtypes.bool))
+                full_masks.append(ops.ones(x.shape, dtypes.bool))
             else:
-                mask = cast(mask, dtypes.bool)
+                mask = ops.cast(mask, dtypes.bool)
                 while mask.ndim < len(x.shape):
-                    mask = expand_dims(mask, -1)
+                    mask = ops.expand_dims(mask, -1)
                 shape = [
                     mask_size if size is None else size for size, mask_size in zip(x.shape, mask.shape, strict=True)
                 ]
-                full_masks.append(broadcast_to(mask, shape))
-        return reduce_any(concat(full_masks, self.axis), -1)
+                full_masks.append(ops.broadcast_to(mask, shape))
+        return ops.reduce_any(ops.concat(full_masks, self.axis), -1)
 
 
 class Dot(Layer):
@@ -340,7 +331,7 @@ class Dot(Layer):
         x, y = with_common_dtype(inputs)
         a, b = self._contracted_axes([x._array.shape, y._array.shape])
         if self.normalize:
-            x, y = l2_normalize(x, a), l2_normalize(y, b)
+            x, y = ops.l2_normalize(x, a), ops.l2_normalize(y, b)
         letters = "abcdefgh"
         left_letters = ["z", *letters[: x.ndim - 1]]
         right_letters = ["z", *letters[x.ndim - 1 : x.ndim + y.ndim - 2]]
@@ -348,8 +339,8 @@ class Dot(Layer):
         output_letters = [letter for letter in left_letters if letter != "y"] + [
             letter for letter in right_letters[1:] if letter != "y"
         ]
-        products = einsum(f"{''.join(left_letters)},{''.join(right_letters)}->{''.join(output_letters)}", x, y)
-        return expand_dims(products, 1) if products.ndim == 1 else products
+        products = ops.einsum(f"{''.join(left_letters)},{''.join(right_letters)}->{''.join(output_letters)}", x, y)
+        return ops.expand_dims(products, 1) if products.ndim == 1 else products
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The batch, the remaining sizes of the first input, then the remaining sizes of the second input."""

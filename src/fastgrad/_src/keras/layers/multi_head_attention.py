@@ -17,12 +17,7 @@ from fastgrad._src.keras.layers.head_projection import WEIGHT_ARGUMENTS, HeadPro
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.layers.seeds import generator_of_seed
 from fastgrad._src.keras.layers.weight_arguments import with_weight_arguments
-from fastgrad._src.ops.attention import attention, attention_and_weights
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import logical_and
-from fastgrad._src.ops.default_generators import default_philox_words
-from fastgrad._src.ops.exponential import sigmoid
-from fastgrad._src.ops.shaping import broadcast_to, expand_dims, reshape, transpose
+from fastgrad._src.ops import namespace as ops
 
 ATTENTION_ARGUMENT_NAMES = (
     *("use_bias", "use_gate", "sliding_window", "dropout", *WEIGHT_ARGUMENTS),
@@ -173,7 +168,7 @@ class HeadsAttention(Layer):
         projections = self._query_dense(query), self._key_dense(key), self._value_dense(value)
         results, weights = self._compute_attention(*projections, visible, training, return_attention_scores, **options)
         if self._gate_dense is not None:
-            results = results * sigmoid(self._gate_dense(query))
+            results = results * ops.sigmoid(self._gate_dense(query))
         results = self._output_dense(results)
         return (results, weights) if return_attention_scores else results
 
@@ -202,14 +197,16 @@ class HeadsAttention(Layer):
         rate = self.dropout if training else 0.0
         options: dict[str, Any] = {"scale": self._depth**-0.5, "causal": bool(use_causal_mask), "rate": rate}
         if rate:
-            options["drawn"] = default_philox_words(None) if self._generator is None else self._generator._draw_words
+            options["drawn"] = (
+                ops.default_philox_words(None) if self._generator is None else self._generator._draw_words
+            )
         options["blank"] = bool(self.dropout > 0 or return_attention_scores or rank != 3)
         weights = None
         if return_attention_scores:
-            results, weights = attention_and_weights(q, k, v, visible, **options)
-            weights = reshape(weights, (*outer_sizes, self._heads, *inner_sizes[0], *inner_sizes[1]))
+            results, weights = ops.attention_and_weights(q, k, v, visible, **options)
+            weights = ops.reshape(weights, (*outer_sizes, self._heads, *inner_sizes[0], *inner_sizes[1]))
         else:
-            results = attention(q, k, v, visible, **options)
+            results = ops.attention(q, k, v, visible, **options)
         return _unmerge_axes(results, axes, [*outer_sizes, *inner_sizes[0]]), weights
 
     def _take_query_mask(self, query: Tensor, value: Tensor, key: Tensor, query_mask: Any) -> Any:
@@ -313,7 +310,7 @@ class MultiHeadAttention(HeadsAttention):
 
 
 def _penalty_of_sigmoid(regularizer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    return regularizer(sigmoid(x))
+    return regularizer(ops.sigmoid(x))
 
 
 def _merge_axes(x: Tensor, axes: tuple[int, ...]) -> Tensor:
@@ -322,11 +319,11 @@ def _merge_axes(x: Tensor, axes: tuple[int, ...]) -> Tensor:
     batch_axes = [axis for axis in range(len(shape) - 2) if axis not in axes]
     order = [*batch_axes, *axes, len(shape) - 2, len(shape) - 1]
     if order != list(range(len(shape))):
-        x = transpose(x, order)
+        x = ops.transpose(x, order)
     if len(batch_axes) == len(axes) == 1:
         return x
     sizes = prod(shape[axis] for axis in batch_axes), prod(shape[axis] for axis in axes)
-    return reshape(x, (*sizes, *shape[-2:]))
+    return ops.reshape(x, (*sizes, *shape[-2:]))
 
 
 def _unmerge_axes(x: Tensor, axes: tuple[int, ...], sizes: list[int]) -> Tensor:
@@ -334,11 +331,11 @@ def _unmerge_axes(x: Tensor, axes: tuple[int, ...], sizes: list[int]) -> Tensor:
     rank = len(sizes)
     batch_axes = [axis for axis in range(rank) if axis not in axes]
     if rank > 2:
-        x = reshape(x, (*sizes, *x._array.shape[-2:]))
+        x = ops.reshape(x, (*sizes, *x._array.shape[-2:]))
     order = [*batch_axes, *axes]
     if order == list(range(rank)):
         return x
-    return transpose(x, [*(order.index(axis) for axis in range(rank)), rank, rank + 1])
+    return ops.transpose(x, [*(order.index(axis) for axis in range(rank)), rank, rank + 1])
 
 
 def _mask_per_head(mask: Tensor, outer: list[int], heads: int, inner: list[list[int]]) -> Tensor:
@@ -348,11 +345,11 @@ def _mask_per_head(mask: Tensor, outer: list[int], heads: int, inner: list[list[
     shape = list(mask._array.shape)
     while len(shape) < len(full_shape):
         shape.insert(max(len(shape) - 2 * axes, 0), 1)
-    mask = reshape(mask, shape)
+    mask = ops.reshape(mask, shape)
     if len(outer) == axes == 1 or mask.ndim != len(full_shape):
         return mask
-    mask = broadcast_to(mask, full_shape)
-    return reshape(mask, (prod(outer), heads, prod(inner[0]), prod(inner[1])))
+    mask = ops.broadcast_to(mask, full_shape)
+    return ops.reshape(mask, (prod(outer), heads, prod(inner[0]), prod(inner[1])))
 
 
 def _combined_mask(
@@ -366,10 +363,10 @@ def _combined_mask(
         window: the bound of the distance to a key: fewer steps than this number; None for no bound.
         lengths: the numbers of queries and keys.
     """
-    visible = None if attention_mask is None else cast(attention_mask, "bool")
+    visible = None if attention_mask is None else ops.cast(attention_mask, "bool")
     for mask, axis in ((query_mask, -1), (value_mask, -2), (key_mask, -2)):
         if mask is not None:
-            visible = _combine_two_masks(visible, expand_dims(cast(mask, "bool"), axis))
+            visible = _combine_two_masks(visible, ops.expand_dims(ops.cast(mask, "bool"), axis))
     if window is not None:
         in_window = np.abs(np.subtract.outer(np.arange(lengths[0]), np.arange(lengths[1]))) < window
         visible = _combine_two_masks(visible, constant_tensor(in_window))
@@ -377,4 +374,4 @@ def _combined_mask(
 
 
 def _combine_two_masks(mask: Tensor | None, other_mask: Tensor) -> Tensor:
-    return other_mask if mask is None else logical_and(mask, other_mask)
+    return other_mask if mask is None else ops.logical_and(mask, other_mask)

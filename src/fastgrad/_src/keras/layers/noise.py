@@ -11,11 +11,8 @@ from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.layers.same_shape import SameShape
 from fastgrad._src.keras.layers.seeds import generator_of_seed
 from fastgrad._src.kernels.elementwise.activation import SELU_SCALED_ALPHA
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.ops import random_draws
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.default_generators import default_philox_words
-from fastgrad._src.ops.random_generator import normal_from, uniform_from
-from fastgrad._src.ops.random_ops import noise_sizes
 
 
 class _Noise(SameShape):
@@ -43,14 +40,14 @@ class _Noise(SameShape):
         if not training or not self._amount:
             return inputs
         return self._add_noise(
-            inputs, default_philox_words(None) if self._generator is None else self._generator._draw_words
+            inputs, ops.default_philox_words(None) if self._generator is None else self._generator._draw_words
         )
 
     def _add_noise(self, inputs: Tensor, draw_words: Any) -> Tensor:
         raise NotImplementedError
 
     def _normal_noise(self, inputs: Tensor, draw_words: Any, mean: float, stddev: float) -> Tensor:
-        return normal_from(
+        return ops.normal_from(
             draw_words, random_draws.normal, type(self).__name__, inputs._array.shape, mean, stddev, inputs.dtype
         )
 
@@ -117,9 +114,9 @@ class AlphaDropout(_Noise):
         self.noise_shape = noise_shape
 
     def _add_noise(self, inputs: Tensor, draw_words: Any) -> Tensor:
-        sizes = inputs._array.shape if self.noise_shape is None else noise_sizes(inputs, self.noise_shape)
-        keep_mask = cast(
-            uniform_from(draw_words, "AlphaDropout", sizes, 0.0, 1.0, dtypes.float32) >= self._amount, inputs.dtype
+        sizes = inputs._array.shape if self.noise_shape is None else ops.noise_sizes(inputs, self.noise_shape)
+        keep_mask = ops.cast(
+            ops.uniform_from(draw_words, "AlphaDropout", sizes, 0.0, 1.0, dtypes.float32) >= self._amount, inputs.dtype
         )
         low, rate = -SELU_SCALED_ALPHA, self._amount
         scale = ((1 - rate) * (1 + rate * low**2)) ** -0.5

@@ -17,12 +17,7 @@ from fastgrad._src.keras.layers.window_arguments import (
     window_counts,
 )
 from fastgrad._src.keras.settings import floatx, standardize_data_format
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.creation import zeros_like
-from fastgrad._src.ops.pooling import avg_pool, max_pool
-from fastgrad._src.ops.reduction import reduce_max, reduce_mean, reduce_sum
-from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import reshape
+from fastgrad._src.ops import namespace as ops
 
 
 class _Pooling(SpatialLayer):
@@ -67,7 +62,7 @@ class _Pooling(SpatialLayer):
 class _MaxPooling(_Pooling):
     """The largest element of windows; the default window has size 2 along each dimension."""
 
-    _pool = max_pool
+    _pool = ops.max_pool
 
     def __init__(
         self,
@@ -113,7 +108,7 @@ class MaxPooling3D(_MaxPooling, rank=3):
 class _AveragePooling(_Pooling):
     """The mean of windows; padding does not count."""
 
-    _pool = avg_pool
+    _pool = ops.avg_pool
 
 
 class AveragePooling1D(_AveragePooling, rank=1):
@@ -160,13 +155,13 @@ class _GlobalPooling(SpatialLayer):
 
 
 def _as_floats(x: Tensor) -> Tensor:
-    return x if x.dtype.is_floating else cast(x, floatx())
+    return x if x.dtype.is_floating else ops.cast(x, floatx())
 
 
 class _GlobalAveragePooling(_GlobalPooling):
     """The mean of all positions; a float also for integer inputs."""
 
-    _reduce = reduce_mean
+    _reduce = ops.reduce_mean
 
     def call(self, inputs: Tensor) -> Tensor:
         return super().call(_as_floats(inputs))
@@ -175,7 +170,7 @@ class _GlobalAveragePooling(_GlobalPooling):
 class _GlobalMaxPooling(_GlobalPooling):
     """The largest element of all positions."""
 
-    _reduce = reduce_max
+    _reduce = ops.reduce_max
 
 
 class GlobalAveragePooling1D(_GlobalAveragePooling, rank=1):
@@ -192,9 +187,9 @@ class GlobalAveragePooling1D(_GlobalAveragePooling, rank=1):
         inputs = _as_floats(inputs)
         (axis,) = self._spatial_axes()
         shape = (-1, 1, inputs._array.shape[2]) if axis == 2 else (-1, inputs._array.shape[1], 1)
-        visible = reshape(cast(mask, "bool"), shape)
-        total = reduce_sum(where(visible, inputs, zeros_like(inputs)), axis, self.keepdims)
-        return total / reduce_sum(cast(visible, inputs.dtype), axis, self.keepdims)
+        visible = ops.reshape(ops.cast(mask, "bool"), shape)
+        total = ops.reduce_sum(ops.where(visible, inputs, ops.zeros_like(inputs)), axis, self.keepdims)
+        return total / ops.reduce_sum(ops.cast(visible, inputs.dtype), axis, self.keepdims)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Returns None: the output has no steps."""

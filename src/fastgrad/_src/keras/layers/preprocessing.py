@@ -12,10 +12,7 @@ from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, convert_to_tens
 from fastgrad._src.keras import settings
 from fastgrad._src.keras.layers.same_shape import SameShape
 from fastgrad._src.keras.saving.objects import deserialize_keras_object, serialize_keras_object
-from fastgrad._src.ops.arithmetic import maximum
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.power import sqrt
-from fastgrad._src.ops.shaping import broadcast_to, reshape
+from fastgrad._src.ops import namespace as ops
 
 
 class Rescaling(SameShape):
@@ -41,8 +38,8 @@ class Rescaling(SameShape):
     def call(self, inputs: Tensor) -> Tensor:
         scale, offset = [convert_to_tensor(value, self.compute_dtype) for value in (self.scale, self.offset)]
         if scale.ndim and settings.image_data_format() == "channels_first":
-            scale = reshape(scale, (*scale.shape, *(1,) * (3 - scale.ndim)))
-        return cast(inputs, self.compute_dtype) * scale + offset
+            scale = ops.reshape(scale, (*scale.shape, *(1,) * (3 - scale.ndim)))
+        return ops.cast(inputs, self.compute_dtype) * scale + offset
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -107,8 +104,8 @@ class Normalization(SameShape):
         if statistic is None:
             value = getattr(self, weight)._read()
         else:
-            value = broadcast_to(convert_to_tensor(statistic, self.compute_dtype), self._kept_sizes)
-        return cast(reshape(value, self._broadcast_sizes), self.compute_dtype)
+            value = ops.broadcast_to(convert_to_tensor(statistic, self.compute_dtype), self._kept_sizes)
+        return ops.cast(ops.reshape(value, self._broadcast_sizes), self.compute_dtype)
 
     @property
     def mean(self) -> Tensor | None:
@@ -158,9 +155,9 @@ class Normalization(SameShape):
         """Does nothing: new values of the weights count at once. Keras's layer computes with them after this call."""
 
     def call(self, inputs: Tensor) -> Tensor:
-        x = cast(inputs, self.compute_dtype)
+        x = ops.cast(inputs, self.compute_dtype)
         mean: Any = self.mean
-        deviation = maximum(sqrt(self.variance), settings.epsilon())
+        deviation = ops.maximum(ops.sqrt(self.variance), settings.epsilon())
         return mean + x * deviation if self.invert else (x - mean) / deviation
 
     def get_config(self) -> dict[str, Any]:

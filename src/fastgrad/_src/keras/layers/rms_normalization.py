@@ -6,9 +6,7 @@ from typing import Any
 
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.layers.same_shape import SameShape
-from fastgrad._src.ops.casting import cast, cast_narrow_to_float32
-from fastgrad._src.ops.power import rsqrt, square
-from fastgrad._src.ops.reduction import reduce_mean
+from fastgrad._src.ops import namespace as ops
 
 
 class RMSNormalization(SameShape):
@@ -35,7 +33,7 @@ class RMSNormalization(SameShape):
         self.scale = self.add_weight(shape=shape, initializer="ones", name="scale")
 
     def call(self, x: Tensor) -> Tensor:
-        inputs, x = x, cast_narrow_to_float32(x)
-        squares = reduce_mean(square(x), axis=self.axis, keepdims=True)
-        outputs = x * rsqrt(squares + self.epsilon) * cast(self.scale._read(), x.dtype)
-        return outputs if outputs.dtype is inputs.dtype else cast(outputs, inputs.dtype)
+        inputs, x = x, ops.cast_narrow_to_float32(x)
+        squares = ops.reduce_mean(ops.square(x), axis=self.axis, keepdims=True)
+        outputs = x * ops.rsqrt(squares + self.epsilon) * ops.cast(self.scale._read(), x.dtype)
+        return outputs if outputs.dtype is inputs.dtype else ops.cast(outputs, inputs.dtype)

@@ -8,9 +8,7 @@ from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.layers.wrapper import Wrapper
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.higher_order import loop_over_rows
-from fastgrad._src.ops.shaping import transpose
+from fastgrad._src.ops import namespace as ops
 
 
 class TimeDistributed(Wrapper):
@@ -46,20 +44,20 @@ class TimeDistributed(Wrapper):
         options: dict[str, Any] = {}
         if self.layer._signature.takes_training:
             options["training"] = training
-        rows = [transpose(inputs, [1, 0, *range(2, inputs._array.ndim)])]
+        rows = [ops.transpose(inputs, [1, 0, *range(2, inputs._array.ndim)])]
         if mask is not None:
             self._check_mask(inputs, mask)
             if self.layer._signature.takes_mask:
-                rows.append(transpose(mask, [1, 0, *range(2, mask.ndim)]))
+                rows.append(ops.transpose(mask, [1, 0, *range(2, mask.ndim)]))
 
         def run_step(carry: list[Tensor], step_inputs: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
             mask_option = {"mask": step_inputs[1]} if len(step_inputs) > 1 else {}
             return [], [self.layer._run((self.layer._converted_inputs(step_inputs[0]),), {**mask_option, **options})]
 
-        outputs = loop_over_rows(run_step, [], rows)[1][0]
+        outputs = ops.loop_over_rows(run_step, [], rows)[1][0]
         if outputs.dtype.is_floating and self._layer_dtype.is_floating:
-            outputs = cast(outputs, self._layer_dtype)
-        return transpose(outputs, [1, 0, *range(2, outputs.ndim)])
+            outputs = ops.cast(outputs, self._layer_dtype)
+        return ops.transpose(outputs, [1, 0, *range(2, outputs.ndim)])
 
     def _check_mask(self, inputs: Tensor, mask: Tensor) -> None:
         require(mask.ndim >= 2, self, "`mask` must have the dimensions batch and time", mask=tuple(mask.shape))

@@ -10,9 +10,7 @@ from fastgrad._src.keras.layers.input_spec import InputSpec
 from fastgrad._src.keras.layers.spatial_layer import SpatialLayer
 from fastgrad._src.keras.layers.window_arguments import joined_shape, spatial_integers, split_shape
 from fastgrad._src.keras.settings import standardize_data_format
-from fastgrad._src.ops.casting import cast, cast_narrow_to_float32, saturate_cast
-from fastgrad._src.ops.repeating import repeat
-from fastgrad._src.ops.rounding import round
+from fastgrad._src.ops import namespace as ops
 
 _INTERPOLATIONS = ("area", "bicubic", "bilinear", "lanczos3", "lanczos5", "nearest")
 
@@ -38,16 +36,16 @@ class _UpSampling(SpatialLayer):
     def call(self, inputs: Tensor) -> Tensor:
         """Enlarges ``inputs``; interpolated integers are rounded once."""
         first_axis = 2 if self.data_format == "channels_first" else 1
-        x = inputs if self.interpolation in _REPETITIONS else cast_narrow_to_float32(inputs)
+        x = inputs if self.interpolation in _REPETITIONS else ops.cast_narrow_to_float32(inputs)
         for axis, times in enumerate(self._times, first_axis):
             x = self._enlarge_axis(x, times, axis)
         if x.dtype is inputs.dtype:
             return x
-        return cast(x, inputs.dtype) if inputs.dtype.is_floating else saturate_cast(round(x), inputs.dtype)
+        return ops.cast(x, inputs.dtype) if inputs.dtype.is_floating else ops.saturate_cast(ops.round(x), inputs.dtype)
 
     def _enlarge_axis(self, x: Tensor, times: int, axis: int) -> Tensor:
         if self.interpolation in _REPETITIONS:
-            return repeat(x, times, axis)
+            return ops.repeat(x, times, axis)
         return resized_axis(x, x._array.shape[axis] * times, axis, self.interpolation)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:

@@ -11,21 +11,7 @@ from fastgrad._src.jit.user_lines import warn
 from fastgrad._src.keras.losses.loss import NamedLoss, as_tensor
 from fastgrad._src.keras.masks import attach_mask
 from fastgrad._src.keras.settings import epsilon
-from fastgrad._src.ops import power
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.clipping import clip_by_value
-from fastgrad._src.ops.comparison import not_equal
-from fastgrad._src.ops.creation import zeros_like
-from fastgrad._src.ops.exponential import log, sigmoid
-from fastgrad._src.ops.loss import (
-    sigmoid_cross_entropy_with_logits,
-    softmax_cross_entropy_with_logits,
-    sparse_softmax_cross_entropy_with_logits,
-)
-from fastgrad._src.ops.reduction import reduce_mean, reduce_sum
-from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import expand_dims, squeeze
-from fastgrad._src.ops.softmax import softmax
+from fastgrad._src.ops import namespace as ops
 
 
 def _logits_or_output(name: str, activation: str, y_pred: Tensor, from_logits: bool) -> tuple[Tensor, bool]:
@@ -100,13 +86,13 @@ def categorical_crossentropy(
     _check_shapes(labels, predictions)
     predictions, from_logits = _logits_or_output("categorical_crossentropy", "Softmax", predictions, from_logits)
     if from_logits:
-        return softmax_cross_entropy_with_logits(labels, predictions, axis)
-    return -reduce_sum(labels * log(_clipped_probabilities(predictions, axis)), axis)
+        return ops.softmax_cross_entropy_with_logits(labels, predictions, axis)
+    return -ops.reduce_sum(labels * ops.log(_clipped_probabilities(predictions, axis)), axis)
 
 
 def _clipped_probabilities(y_pred: Tensor, axis: int) -> Tensor:
-    probabilities = y_pred / reduce_sum(y_pred, axis, keepdims=True)
-    return clip_by_value(probabilities, epsilon(), 1.0 - epsilon())
+    probabilities = y_pred / ops.reduce_sum(y_pred, axis, keepdims=True)
+    return ops.clip_by_value(probabilities, epsilon(), 1.0 - epsilon())
 
 
 def categorical_focal_crossentropy(
@@ -132,9 +118,9 @@ def categorical_focal_crossentropy(
         "categorical_focal_crossentropy", y_true, y_pred, label_smoothing, axis
     )
     if from_logits:
-        predictions = softmax(predictions, axis)
+        predictions = ops.softmax(predictions, axis)
     probabilities = _clipped_probabilities(predictions, axis)
-    return reduce_sum(power.pow(1.0 - probabilities, gamma) * alpha * -labels * log(probabilities), axis)
+    return ops.reduce_sum(ops.pow(1.0 - probabilities, gamma) * alpha * -labels * ops.log(probabilities), axis)
 
 
 def sparse_categorical_crossentropy(
@@ -163,24 +149,24 @@ def sparse_categorical_crossentropy(
     if not rank:
         raise ValueError(f"Argument `output` must be at least rank 1. Received: output.shape={predictions.shape}")
     if labels.ndim == rank and labels._array.shape[-1] == 1:
-        labels = squeeze(labels, -1)
+        labels = ops.squeeze(labels, -1)
     if labels.ndim != rank - 1:
         raise ValueError(f"`target` needs one rank less: target.shape={labels.shape}, output.shape={predictions.shape}")
     if labels._array.shape != predictions._array.shape[:-1]:
         raise ValueError(f"`target` needs the same shape up until the last axis: {labels.shape}, {predictions.shape}")
     if labels.dtype.name not in ("int32", "int64"):
-        labels = cast(labels, dtypes.int64)
+        labels = ops.cast(labels, dtypes.int64)
     predictions, from_logits = _logits_or_output("sparse_categorical_crossentropy", "Softmax", predictions, from_logits)
     label_mask = None
     if ignore_class is not None:
-        label_mask = not_equal(labels, ignore_class)
-        labels = where(label_mask, labels, zeros_like(labels))
-        predictions = where(expand_dims(label_mask, -1), predictions, zeros_like(predictions))
+        label_mask = ops.not_equal(labels, ignore_class)
+        labels = ops.where(label_mask, labels, ops.zeros_like(labels))
+        predictions = ops.where(ops.expand_dims(label_mask, -1), predictions, ops.zeros_like(predictions))
     if not from_logits:
-        predictions = log(clip_by_value(predictions, epsilon(), 1.0 - epsilon()))
-    losses = sparse_softmax_cross_entropy_with_logits(labels, predictions)
+        predictions = ops.log(ops.clip_by_value(predictions, epsilon(), 1.0 - epsilon()))
+    losses = ops.sparse_softmax_cross_entropy_with_logits(labels, predictions)
     if label_mask is not None:
-        losses = where(label_mask, losses, zeros_like(losses))
+        losses = ops.where(label_mask, losses, ops.zeros_like(losses))
         attach_mask(losses, label_mask, to_layers=False)
     return losses
 
@@ -204,7 +190,7 @@ def binary_crossentropy(
         ValueError: the shapes differ.
     """
     labels, predictions = _with_smoothed_labels(y_true, y_pred, label_smoothing)
-    return reduce_mean(binary_losses(labels, predictions, from_logits), axis)
+    return ops.reduce_mean(binary_losses(labels, predictions, from_logits), axis)
 
 
 def _with_smoothed_labels(y_true: Any, y_pred: Any, label_smoothing: float) -> tuple[Tensor, Tensor]:
@@ -220,9 +206,9 @@ def binary_losses(labels: Tensor, predictions: Tensor, from_logits: bool) -> Ten
     _check_shapes(labels, predictions)
     predictions, from_logits = _logits_or_output("binary_crossentropy", "Sigmoid", predictions, from_logits)
     if from_logits:
-        return sigmoid_cross_entropy_with_logits(labels, predictions)
-    predictions = clip_by_value(predictions, epsilon(), 1.0 - epsilon())
-    return -(labels * log(predictions) + (1.0 - labels) * log(1.0 - predictions))
+        return ops.sigmoid_cross_entropy_with_logits(labels, predictions)
+    predictions = ops.clip_by_value(predictions, epsilon(), 1.0 - epsilon())
+    return -(labels * ops.log(predictions) + (1.0 - labels) * ops.log(1.0 - predictions))
 
 
 def binary_focal_crossentropy(
@@ -245,12 +231,12 @@ def binary_focal_crossentropy(
     """
     labels, predictions = _with_smoothed_labels(y_true, y_pred, label_smoothing)
     if from_logits:
-        predictions = sigmoid(predictions)
+        predictions = ops.sigmoid(predictions)
     true_class_probabilities = labels * predictions + (1.0 - labels) * (1.0 - predictions)
-    losses = power.pow(1.0 - true_class_probabilities, gamma) * binary_losses(labels, predictions, False)
+    losses = ops.pow(1.0 - true_class_probabilities, gamma) * binary_losses(labels, predictions, False)
     if apply_class_balancing:
         losses *= labels * alpha + (1.0 - labels) * (1.0 - alpha)
-    return reduce_mean(losses, axis)
+    return ops.reduce_mean(losses, axis)
 
 
 class BinaryCrossentropy(NamedLoss, function=binary_crossentropy):

@@ -21,13 +21,7 @@ from fastgrad._src.keras.configured import Configured, FunctionOptionsMixin, Set
 from fastgrad._src.keras.masks import mask_of, mask_of_losses
 from fastgrad._src.keras.naming import auto_name
 from fastgrad._src.keras.saving.objects import deserialize_keras_object, serialize_keras_object
-from fastgrad._src.ops import shape_query
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.collectives import all_reduce
-from fastgrad._src.ops.comparison import logical_and
-from fastgrad._src.ops.division import divide_no_nan
-from fastgrad._src.ops.reduction import reduce_mean, reduce_sum
-from fastgrad._src.ops.shaping import expand_dims, reshape, squeeze
+from fastgrad._src.ops import namespace as ops
 
 _REDUCTIONS = ("sum_over_batch_size", "sum", "none", "mean", "mean_with_sample_weight", None)
 
@@ -37,13 +31,13 @@ def as_tensor(value: Any, dtype: DType | None) -> Tensor:
     tensor = as_tensor_or_none(value)
     if tensor is None:
         tensor = convert_to_tensor(value, dtype if isinstance(value, np.ndarray) else None, dtype_hint=dtype)
-    return tensor if dtype is None or tensor._array.dtype == dtype.numpy else cast(tensor, dtype)
+    return tensor if dtype is None or tensor._array.dtype == dtype.numpy else ops.cast(tensor, dtype)
 
 
 def as_operand(value: Any, dtype: DType | None) -> Any:
     """Returns labels or predictions as ``as_tensor`` does; a ragged or sparse tensor stays one."""
     if isinstance(value, Composite):
-        return value if dtype is None else cast(value, dtype)
+        return value if dtype is None else ops.cast(value, dtype)
     return as_tensor(value, dtype)
 
 
@@ -58,9 +52,9 @@ def align_ranks(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         return x, y
     ranks = x._array.ndim, y._array.ndim
     if ranks[0] == ranks[1] + 1 and x._array.shape[-1] == 1:
-        return (x, expand_dims(y, -1)) if ranks[1] == 1 else (squeeze(x, -1), y)
+        return (x, ops.expand_dims(y, -1)) if ranks[1] == 1 else (ops.squeeze(x, -1), y)
     if ranks[1] == ranks[0] + 1 and y._array.shape[-1] == 1:
-        return (expand_dims(x, -1), y) if ranks[0] == 1 else (x, squeeze(y, -1))
+        return (ops.expand_dims(x, -1), y) if ranks[0] == 1 else (x, ops.squeeze(y, -1))
     return x, y
 
 
@@ -79,7 +73,7 @@ def align_weight(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     padded_shape = weight_shape + (1,) * (len(shape) - len(weight_shape))
     is_leading = all(size in (1, whole) for size, whole in zip(weight_shape, shape, strict=False))
     if is_leading and len(padded_shape) == len(shape):
-        return values, weight if padded_shape == weight_shape else reshape(weight, padded_shape)
+        return values, weight if padded_shape == weight_shape else ops.reshape(weight, padded_shape)
     last_dimensions = shape[len(shape) - len(weight_shape) :]
     if len(weight_shape) > len(shape) or any(
         n not in (1, m) for n, m in zip(weight_shape, last_dimensions, strict=True)
@@ -93,7 +87,7 @@ def labels_and_predictions(y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
     """Returns labels and predictions as tensors of one rank, in the dtype of ``y_pred`` (``floatx()`` for integers)."""
     predictions = as_operand(y_pred, None)
     if not predictions.dtype.is_floating:
-        predictions = cast(predictions, settings.default_dtype())
+        predictions = ops.cast(predictions, settings.default_dtype())
     return align_ranks(as_operand(y_true, predictions.dtype), predictions)
 
 
@@ -163,7 +157,7 @@ class Loss(Configured):
         losses = self.call(labels, predictions)
         mask, prediction_mask = mask_of_losses(losses), mask_of(y_pred)
         if prediction_mask is not None:
-            mask = prediction_mask if mask is None else logical_and(mask, prediction_mask)
+            mask = prediction_mask if mask is None else ops.logical_and(mask, prediction_mask)
         return reduce_losses(as_tensor(losses, self._dtype), sample_weight, mask, self.reduction)
 
     def _loss_of_structures(self, y_true: Any, y_pred: Any, sample_weight: Any) -> Tensor:
@@ -211,7 +205,7 @@ def track_loss(tracker: Any, loss: Any, rows: int) -> None:
         loss: a scalar, or the losses of the rows.
         rows: the number of rows of this replica, the weight of their mean.
     """
-    tracker.update_state(reduce_mean(unscale_loss(loss)) if rows else reduce_sum(loss), sample_weight=rows)
+    tracker.update_state(ops.reduce_mean(unscale_loss(loss)) if rows else ops.reduce_sum(loss), sample_weight=rows)
 
 
 def _total_of_replicas(divisor: Tensor) -> Tensor:
@@ -222,15 +216,15 @@ def _total_of_replicas(divisor: Tensor) -> Tensor:
     weight, step = loss_weight(), current_step_rows()
     if weight is None or step is None or step.total is None:
         return divisor
-    return all_reduce([divisor])[0] * weight
+    return ops.all_reduce([divisor])[0] * weight
 
 
 def masked_weight(weight: Tensor | None, mask: Tensor, dtype: DType, reduction: str | None) -> Tensor:
     """Returns ``weight`` or ones, zero where ``mask`` is False, scaled so that a mean ignores masked elements."""
-    mask_weight = cast(mask, dtype)
+    mask_weight = ops.cast(mask, dtype)
     if reduction in ("mean", "sum_over_batch_size"):
-        count = _total_of_replicas(reduce_sum(mask_weight))
-        mask_weight *= divide_no_nan(cast(shape_query.size(mask), dtype), count)
+        count = _total_of_replicas(ops.reduce_sum(mask_weight))
+        mask_weight *= ops.divide_no_nan(ops.cast(ops.size(mask), dtype), count)
     if weight is None:
         return mask_weight
     mask_weight, weight = align_ranks(mask_weight, weight)
@@ -249,10 +243,10 @@ def reduce_losses(losses: Tensor, sample_weight: Any, mask: Tensor | None, reduc
     if reduction in (None, "none") or (shape in ((), (0,)) and loss_weight() is None):
         return losses
     if reduction == "sum":
-        return reduce_sum(losses)
+        return ops.reduce_sum(losses)
     if reduction == "mean_with_sample_weight" and weight is not None:
-        return scale_loss(divide_no_nan(reduce_sum(losses), _total_of_replicas(reduce_sum(weight))))
-    return scale_loss(reduce_mean(losses) if losses._array.size else reduce_sum(losses))
+        return scale_loss(ops.divide_no_nan(ops.reduce_sum(losses), _total_of_replicas(ops.reduce_sum(weight))))
+    return scale_loss(ops.reduce_mean(losses) if losses._array.size else ops.reduce_sum(losses))
 
 
 class LossFunctionWrapper(Loss):

@@ -6,37 +6,33 @@ from typing import Any
 
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.losses.loss import NamedLoss, labels_and_predictions
-from fastgrad._src.ops.arithmetic import maximum
-from fastgrad._src.ops.comparison import equal, logical_or
-from fastgrad._src.ops.power import square
-from fastgrad._src.ops.reduction import reduce_all, reduce_max, reduce_mean, reduce_sum
-from fastgrad._src.ops.selection import where
+from fastgrad._src.ops import namespace as ops
 
 
 def _hinge_margins(y_true: Any, y_pred: Any) -> Tensor:
     """``max(1 - y_true * y_pred, 0)``."""
     labels, predictions = labels_and_predictions(y_true, y_pred)
-    binary = reduce_all(logical_or(equal(labels, 0.0), equal(labels, 1.0)))
-    labels = where(binary, 2.0 * labels - 1.0, labels)
-    return maximum(1.0 - labels * predictions, 0.0)
+    binary = ops.reduce_all(ops.logical_or(ops.equal(labels, 0.0), ops.equal(labels, 1.0)))
+    labels = ops.where(binary, 2.0 * labels - 1.0, labels)
+    return ops.maximum(1.0 - labels * predictions, 0.0)
 
 
 def hinge(y_true: Any, y_pred: Any) -> Tensor:
     """``mean(max(1 - y_true * y_pred, 0))`` over the last axis."""
-    return reduce_mean(_hinge_margins(y_true, y_pred), -1)
+    return ops.reduce_mean(_hinge_margins(y_true, y_pred), -1)
 
 
 def squared_hinge(y_true: Any, y_pred: Any) -> Tensor:
     """``mean(max(1 - y_true * y_pred, 0)**2)`` over the last axis."""
-    return reduce_mean(square(_hinge_margins(y_true, y_pred)), -1)
+    return ops.reduce_mean(ops.square(_hinge_margins(y_true, y_pred)), -1)
 
 
 def categorical_hinge(y_true: Any, y_pred: Any) -> Tensor:
     """``max(max((1 - y_true) * y_pred) - sum(y_true * y_pred) + 1, 0)`` over the last axis; labels are one-hot."""
     labels, predictions = labels_and_predictions(y_true, y_pred)
-    positive_score = reduce_sum(labels * predictions, -1)
-    negative_score = reduce_max((1.0 - labels) * predictions, -1)
-    return maximum(negative_score - positive_score + 1.0, 0.0)
+    positive_score = ops.reduce_sum(labels * predictions, -1)
+    negative_score = ops.reduce_max((1.0 - labels) * predictions, -1)
+    return ops.maximum(negative_score - positive_score + 1.0, 0.0)
 
 
 class Hinge(NamedLoss, function=hinge):

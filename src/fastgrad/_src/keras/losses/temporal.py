@@ -7,9 +7,7 @@ from typing import Any
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.losses.loss import NamedLoss, as_tensor
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.inspection import count_nonzero
-from fastgrad._src.ops.shaping import transpose
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.sparse.label_sequences import ctc_path_loss
 
 
@@ -35,9 +33,9 @@ def ctc(y_true: Any, y_pred: Any) -> Tensor:
         raise ValueError(f"CTC: `y_true` must have shape (batch_size, max_length), got y_true.shape={labels.shape}")
     if logits.ndim != 3:
         raise ValueError(f"CTC: `y_pred` must have shape (batch_size, max_length, num_classes), got {logits.shape}")
-    logits = cast(logits, dtypes.float32) if logits.dtype.size < 4 else logits
-    length = count_nonzero(labels, -1, dtype=dtypes.int32)
-    return ctc_path_loss(labels, transpose(logits, (1, 0, 2)), length, None, 0)
+    logits = ops.cast(logits, dtypes.float32) if logits.dtype.size < 4 else logits
+    length = ops.count_nonzero(labels, -1, dtype=dtypes.int32)
+    return ctc_path_loss(labels, ops.transpose(logits, (1, 0, 2)), length, None, 0)
 
 
 class CTC(NamedLoss, function=ctc):

@@ -9,37 +9,32 @@ from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras import settings
 from fastgrad._src.keras.losses.loss import align_ranks, as_tensor
 from fastgrad._src.keras.metrics.reduction import NamedMetric
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import equal
-from fastgrad._src.ops.inspection import argmax
-from fastgrad._src.ops.reduction import reduce_any
-from fastgrad._src.ops.shaping import expand_dims, reshape, squeeze
-from fastgrad._src.ops.sorting import in_top_k
+from fastgrad._src.ops import namespace as ops
 
 
 def _matches_as_numbers(matches: Tensor) -> Tensor:
-    return cast(matches, settings.default_dtype())
+    return ops.cast(matches, settings.default_dtype())
 
 
 def accuracy(y_true: Any, y_pred: Any) -> Tensor:
     """Returns 1 where ``y_true`` and ``y_pred`` are equal, 0 elsewhere."""
     predictions = as_tensor(y_pred, None)
     labels, predictions = align_ranks(as_tensor(y_true, predictions.dtype), predictions)
-    return _matches_as_numbers(equal(labels, predictions))
+    return _matches_as_numbers(ops.equal(labels, predictions))
 
 
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Tensor:
     """Returns 1 where ``y_pred > threshold`` equals ``y_true`` (0 or 1), 0 elsewhere."""
     labels, predictions = align_ranks(as_tensor(y_true, None), as_tensor(y_pred, None))
     if not predictions.dtype.is_floating:
-        predictions = cast(predictions, settings.default_dtype())
-    return _matches_as_numbers(equal(labels, cast(predictions > threshold, labels.dtype)))
+        predictions = ops.cast(predictions, settings.default_dtype())
+    return _matches_as_numbers(ops.equal(labels, ops.cast(predictions > threshold, labels.dtype)))
 
 
 def categorical_accuracy(y_true: Any, y_pred: Any) -> Tensor:
     """Returns 1 where the greatest elements of ``y_true`` and ``y_pred`` along the last axis have one position, 0 elsewhere."""
     labels, predictions = as_tensor(y_true, None), as_tensor(y_pred, None)
-    return _matches_as_numbers(equal(argmax(labels, -1), argmax(predictions, -1)))
+    return _matches_as_numbers(ops.equal(ops.argmax(labels, -1), ops.argmax(predictions, -1)))
 
 
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Tensor:
@@ -52,16 +47,16 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Tensor:
     predictions = as_tensor(y_pred, None)
     labels = as_tensor(y_true, None)
     if labels.ndim == predictions.ndim and labels._array.shape[-1] == 1:
-        labels = squeeze(labels, -1)
-    predicted_classes = argmax(predictions, -1)
-    labels = cast(labels, predicted_classes.dtype if labels.dtype.is_integer else labels.dtype)
-    matches = _matches_as_numbers(equal(labels, cast(predicted_classes, labels.dtype)))
-    return squeeze(matches, -1) if matches.ndim > 1 and matches._array.shape[-1] == 1 else matches
+        labels = ops.squeeze(labels, -1)
+    predicted_classes = ops.argmax(predictions, -1)
+    labels = ops.cast(labels, predicted_classes.dtype if labels.dtype.is_integer else labels.dtype)
+    matches = _matches_as_numbers(ops.equal(labels, ops.cast(predicted_classes, labels.dtype)))
+    return ops.squeeze(matches, -1) if matches.ndim > 1 and matches._array.shape[-1] == 1 else matches
 
 
 def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Tensor:
     """Returns 1 where the class of ``y_true`` (one-hot) is among the ``k`` greatest of ``y_pred``, 0 elsewhere."""
-    return sparse_top_k_categorical_accuracy(argmax(as_tensor(y_true, None), -1), y_pred, k)
+    return sparse_top_k_categorical_accuracy(ops.argmax(as_tensor(y_true, None), -1), y_pred, k)
 
 
 def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from_sorted_ids: bool = False) -> Tensor:
@@ -76,13 +71,13 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from
     predictions = as_tensor(y_pred, None)
     labels = as_tensor(y_true, predictions.dtype if from_sorted_ids else dtypes.int32)
     shape = labels.shape
-    rows = reshape(predictions, [-1, predictions.shape[-1]])
-    flat = reshape(labels, [-1])
+    rows = ops.reshape(predictions, [-1, predictions.shape[-1]])
+    flat = ops.reshape(labels, [-1])
     if from_sorted_ids:
-        matches = reduce_any(equal(expand_dims(flat, 1), rows[:, :k]), 1)
+        matches = ops.reduce_any(ops.equal(ops.expand_dims(flat, 1), rows[:, :k]), 1)
     else:
-        matches = in_top_k(flat, cast(rows, dtypes.float32), k)
-    return reshape(_matches_as_numbers(matches), shape)
+        matches = ops.in_top_k(flat, ops.cast(rows, dtypes.float32), k)
+    return ops.reshape(_matches_as_numbers(matches), shape)
 
 
 class Accuracy(NamedMetric, function=accuracy):

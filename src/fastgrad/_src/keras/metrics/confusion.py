@@ -16,20 +16,7 @@ from fastgrad._src.keras import settings
 from fastgrad._src.keras.losses.loss import align_ranks, as_tensor
 from fastgrad._src.keras.metrics.metric import Metric
 from fastgrad._src.keras.metrics.reduction import weights_of_elements
-from fastgrad._src.ops import creation, sorting
-from fastgrad._src.ops.arithmetic import maximum
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.clipping import clip_by_value
-from fastgrad._src.ops.comparison import not_equal
-from fastgrad._src.ops.creation import constant
-from fastgrad._src.ops.division import divide_no_nan
-from fastgrad._src.ops.einsum import einsum
-from fastgrad._src.ops.one_hot import one_hot
-from fastgrad._src.ops.reduction import reduce_sum
-from fastgrad._src.ops.rounding import ceil
-from fastgrad._src.ops.scan import cumsum
-from fastgrad._src.ops.segments import unsorted_segment_sum
-from fastgrad._src.ops.shaping import reshape
+from fastgrad._src.ops import namespace as ops
 
 _BELOW_ALL_PREDICTIONS = -1e10  # below every prediction; the value of predictions outside the top k
 ALL_COUNT_NAMES = ("true_positives", "false_positives", "true_negatives", "false_negatives")
@@ -124,7 +111,7 @@ class ConfusionMetric(Metric):
     def _ratio(self, numerator_name: str, other_name: str) -> Tensor:
         """Returns one count divided by the sum of this and another count, at each threshold; 0 if both are 0."""
         count = getattr(self, numerator_name).read_value()
-        return divide_no_nan(count, count + getattr(self, other_name).read_value())
+        return ops.divide_no_nan(count, count + getattr(self, other_name).read_value())
 
     def _batch_counts(self, y_true: Any, y_pred: Any, sample_weight: Any) -> dict[str, Tensor]:
         predictions, labels = align_ranks(as_tensor(y_pred, self._dtype), as_tensor(y_true, self._dtype))
@@ -133,19 +120,21 @@ class ConfusionMetric(Metric):
             raise InvalidArgumentError(f"Metric '{self.name}': shapes of labels and predictions differ: {sizes}.")
         weight = weights_of_elements(self, sample_weight, labels.shape, y_pred)
         if self.top_k is not None:
-            top_k_classes = sorting.top_k(predictions, self.top_k).indices
-            is_top_k = reduce_sum(one_hot(top_k_classes, predictions.shape[-1], dtype=self._dtype), -2)
+            top_k_classes = ops.top_k(predictions, self.top_k).indices
+            is_top_k = ops.reduce_sum(ops.one_hot(top_k_classes, predictions.shape[-1], dtype=self._dtype), -2)
             predictions = predictions * is_top_k + _BELOW_ALL_PREDICTIONS * (1 - is_top_k)
         if self.class_id is not None:
             if predictions.ndim == 1:
                 raise ValueError(f"With class_id, y_pred must have shape (samples, classes), got {predictions.shape}")
             labels, predictions, weight = [array[..., self.class_id, None] for array in (labels, predictions, weight)]
-        positive = cast(not_equal(labels, 0.0), self._dtype)
+        positive = ops.cast(ops.not_equal(labels, 0.0), self._dtype)
         if self._own_weights is not None:
             weight = weight * as_tensor(self._own_weights, self._dtype)
         counts = tuple(getattr(self, self._counted[0]).shape)
         columns = counts[1] if len(counts) == 2 else 1
-        rows = [reshape(array, [-1, columns]) for array in (predictions, positive * weight, (1 - positive) * weight)]
+        rows = [
+            ops.reshape(array, [-1, columns]) for array in (predictions, positive * weight, (1 - positive) * weight)
+        ]
         # The weights below a threshold are added up, not taken from the total: a difference of rounded sums is not 0 where
         # no weight is, and a constraint such as "recall is at least 1" would hold or not by chance.
         (true_positives, false_negatives), (false_positives, true_negatives) = (
@@ -157,17 +146,17 @@ class ConfusionMetric(Metric):
             "true_negatives": true_negatives,
             "false_negatives": false_negatives,
         }
-        return {name: reshape(batch_counts[name], counts) for name in self._counted}
+        return {name: ops.reshape(batch_counts[name], counts) for name in self._counted}
 
     def _sums_by_comparison(
         self, predictions: Tensor, positive: Tensor, negative: Tensor
     ) -> list[tuple[Tensor, Tensor]]:
         """Returns the sums of the positive and of the negative weights, each above and not above each threshold."""
-        limits = constant(self.thresholds, self._dtype)[:, None, None]
-        is_above = cast(predictions > limits, self._dtype)
+        limits = ops.constant(self.thresholds, self._dtype)[:, None, None]
+        is_above = ops.cast(predictions > limits, self._dtype)
 
         def sums(weights: Tensor) -> tuple[Tensor, Tensor]:
-            return einsum("tnl,nl->tl", is_above, weights), einsum("tnl,nl->tl", 1 - is_above, weights)
+            return ops.einsum("tnl,nl->tl", is_above, weights), ops.einsum("tnl,nl->tl", 1 - is_above, weights)
 
         return [sums(positive), sums(negative)]
 
@@ -175,13 +164,13 @@ class ConfusionMetric(Metric):
         """Returns what ``_sums_by_comparison`` does, for evenly spaced thresholds: bucket i is below threshold i."""
         count, columns = len(self.thresholds) + 1, predictions.shape[-1]
         lowest = 1 if self.thresholds[0] < 0.0 else 0  # AUC's first threshold is below every prediction
-        bucket = cast(ceil(clip_by_value(predictions, 0.0, 1.0) * (count - 2)), dtypes.int32)
-        segments = reshape(maximum(bucket, lowest) * columns + creation.range(columns), [-1])
+        bucket = ops.cast(ops.ceil(ops.clip_by_value(predictions, 0.0, 1.0) * (count - 2)), dtypes.int32)
+        segments = ops.reshape(ops.maximum(bucket, lowest) * columns + ops.range(columns), [-1])
 
         def sums(weights: Tensor) -> tuple[Tensor, Tensor]:
-            flat = unsorted_segment_sum(reshape(weights, [-1]), segments, count * columns)
-            buckets = reshape(flat, [count, columns])
-            return cumsum(buckets[1:], axis=0, reverse=True), cumsum(buckets[:-1], axis=0)
+            flat = ops.unsorted_segment_sum(ops.reshape(weights, [-1]), segments, count * columns)
+            buckets = ops.reshape(flat, [count, columns])
+            return ops.cumsum(buckets[1:], axis=0, reverse=True), ops.cumsum(buckets[:-1], axis=0)
 
         return [sums(positive), sums(negative)]
 

@@ -22,14 +22,7 @@ from fastgrad._src.keras.metrics.confusion import (
     are_evenly_spaced,
     evenly_spaced_thresholds,
 )
-from fastgrad._src.ops.activation import relu
-from fastgrad._src.ops.arithmetic import maximum, minimum
-from fastgrad._src.ops.comparison import equal, logical_and
-from fastgrad._src.ops.creation import zeros
-from fastgrad._src.ops.division import divide_no_nan
-from fastgrad._src.ops.exponential import log, sigmoid
-from fastgrad._src.ops.reduction import reduce_max, reduce_mean, reduce_sum
-from fastgrad._src.ops.selection import where
+from fastgrad._src.ops import namespace as ops
 
 _CURVES = {"ROC", "PR", "PRGAIN"}
 _SUMMATION_METHODS = {"interpolation", "majoring", "minoring"}
@@ -112,32 +105,32 @@ class AUC(_AllFourCounts):
                 raise ValueError(f"AUC: `y_pred` must have rank 2 for multi_label=True, got {predictions.shape}")
             if not self._own_variables:
                 self._make_count_variables(predictions.shape[-1])
-        predictions = sigmoid(predictions) if self._from_logits else predictions
+        predictions = ops.sigmoid(predictions) if self._from_logits else predictions
         attach_mask(predictions, mask_of(y_pred), to_layers=False)
         super().update_state(y_true, predictions, sample_weight)
 
     def result(self) -> Tensor:
         """Returns the area under the curve, 0 before the first batch."""
         if not self._own_variables:
-            return zeros((), self._dtype)
+            return ops.zeros((), self._dtype)
         areas = (
             self._interpolated_areas()
             if (self.curve, self.summation_method) == ("PR", "interpolation")
             else self._areas_between_thresholds()
         )
-        total = reduce_sum(areas, 0)
+        total = ops.reduce_sum(areas, 0)
         if not self.multi_label:
             return total
         if self.label_weights is None:
-            return reduce_mean(total)
+            return ops.reduce_mean(total)
         weights = as_tensor(self.label_weights, self._dtype)
-        return divide_no_nan(reduce_sum(total * weights), reduce_sum(weights))
+        return ops.divide_no_nan(ops.reduce_sum(total * weights), ops.reduce_sum(weights))
 
     def _areas_between_thresholds(self) -> Tensor:
         """Returns the curve's area between each two neighbouring thresholds: width times height."""
         if self.curve == "ROC":
             negatives = self.false_positives.read_value() + self.true_negatives.read_value()
-            x, y = divide_no_nan(self.false_positives.read_value(), negatives), self._ratio(*RECALL_COUNT_NAMES)
+            x, y = ops.divide_no_nan(self.false_positives.read_value(), negatives), self._ratio(*RECALL_COUNT_NAMES)
         elif self.curve == "PR":
             x, y = self._ratio(*RECALL_COUNT_NAMES), self._ratio(*PRECISION_COUNT_NAMES)
         else:
@@ -145,30 +138,32 @@ class AUC(_AllFourCounts):
         if self.summation_method == "interpolation":
             heights = (y[:-1] + y[1:]) / 2.0
         else:
-            heights = (minimum if self.summation_method == "minoring" else maximum)(y[:-1], y[1:])
+            heights = (ops.minimum if self.summation_method == "minoring" else ops.maximum)(y[:-1], y[1:])
         return (x[:-1] - x[1:]) * heights
 
     def _recall_and_precision_gains(self) -> tuple[Tensor, Tensor]:
         """Returns recall and precision on a scale where a constant positive prediction has the value 0."""
         hits = self.true_positives.read_value()
         positives = hits + self.false_negatives.read_value()
-        odds = divide_no_nan(positives, self.true_negatives.read_value() + self.false_positives.read_value())
-        recall = 1.0 - odds * divide_no_nan(self.false_negatives.read_value(), hits)
-        precision = 1.0 - odds * divide_no_nan(self.false_positives.read_value(), hits)
-        no_true_positives = equal(hits, 0.0)
-        return relu(where(no_true_positives, 0.0, recall)), where(no_true_positives, 1.0, precision)
+        odds = ops.divide_no_nan(positives, self.true_negatives.read_value() + self.false_positives.read_value())
+        recall = 1.0 - odds * ops.divide_no_nan(self.false_negatives.read_value(), hits)
+        precision = 1.0 - odds * ops.divide_no_nan(self.false_positives.read_value(), hits)
+        no_true_positives = ops.equal(hits, 0.0)
+        return ops.relu(ops.where(no_true_positives, 0.0, recall)), ops.where(no_true_positives, 1.0, precision)
 
     def _interpolated_areas(self) -> Tensor:
         """Returns areas of a precision-recall curve with interpolated true positives (Davis, Goadrich)."""
         hits = self.true_positives.read_value()
         predictions_above = hits + self.false_positives.read_value()
         step, predicted_step = (hits[:-1] - hits[1:], predictions_above[:-1] - predictions_above[1:])
-        slope = divide_no_nan(step, maximum(predicted_step, 0.0))
+        slope = ops.divide_no_nan(step, ops.maximum(predicted_step, 0.0))
         intercept = hits[1:] - slope * predictions_above[1:]
-        both_positive = logical_and(predictions_above[:-1] > 0.0, predictions_above[1:] > 0.0)
-        ratio = where(both_positive, divide_no_nan(predictions_above[:-1], maximum(predictions_above[1:], 0.0)), 1.0)
-        positives = maximum(hits[1:] + self.false_negatives.read_value()[1:], 0.0)
-        return divide_no_nan(slope * (step + intercept * log(ratio)), positives)
+        both_positive = ops.logical_and(predictions_above[:-1] > 0.0, predictions_above[1:] > 0.0)
+        ratio = ops.where(
+            both_positive, ops.divide_no_nan(predictions_above[:-1], ops.maximum(predictions_above[1:], 0.0)), 1.0
+        )
+        positives = ops.maximum(hits[1:] + self.false_negatives.read_value()[1:], 0.0)
+        return ops.divide_no_nan(slope * (step + intercept * ops.log(ratio)), positives)
 
     def get_config(self) -> dict[str, Any]:
         names = ("num_thresholds", "curve", "summation_method", "multi_label", "num_labels")
@@ -229,7 +224,7 @@ class _BestUnderConstraint(_AllFourCounts):
     def result(self) -> Tensor:
         """Returns the best value, 0 if the other ratio is too small everywhere."""
         best, constrained = [self._ratio(*counts) for counts in self._ratios]
-        return reduce_max(where(constrained >= self.value, best, 0.0))
+        return ops.reduce_max(ops.where(constrained >= self.value, best, 0.0))
 
     def get_config(self) -> dict[str, Any]:
         own_config = {"class_id": self.class_id, "num_thresholds": self.num_thresholds, self._argument: self.value}

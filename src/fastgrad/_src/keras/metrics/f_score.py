@@ -11,11 +11,7 @@ from fastgrad._src.keras.losses.loss import as_tensor
 from fastgrad._src.keras.metrics.metric import Metric
 from fastgrad._src.keras.metrics.reduction import weights_of_elements
 from fastgrad._src.keras.settings import epsilon
-from fastgrad._src.ops import arithmetic
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import logical_and
-from fastgrad._src.ops.creation import zeros
-from fastgrad._src.ops.reduction import reduce_max, reduce_mean, reduce_sum
+from fastgrad._src.ops import namespace as ops
 
 
 class FBetaScore(Metric):
@@ -72,11 +68,11 @@ class FBetaScore(Metric):
             if labels.ndim != 2 or predictions.ndim != 2:
                 raise ValueError(f"{self.name}: y_pred and y_true must be 2D, got {predictions.shape}, {labels.shape}")
             if self.threshold is None:
-                is_greatest = predictions >= reduce_max(predictions, -1, keepdims=True)
-                is_predicted = logical_and(is_greatest, arithmetic.abs(predictions) > 1e-9)
+                is_greatest = predictions >= ops.reduce_max(predictions, -1, keepdims=True)
+                is_predicted = ops.logical_and(is_greatest, ops.abs(predictions) > 1e-9)
             else:
                 is_predicted = predictions > self.threshold
-            predicted = cast(is_predicted, self._dtype)
+            predicted = ops.cast(is_predicted, self._dtype)
             weight = weights_of_elements(self, sample_weight, labels.shape, y_pred)
             axis = None if self.average == "micro" else 0
             terms = {
@@ -85,7 +81,7 @@ class FBetaScore(Metric):
                 "false_negatives": (1 - predicted) * labels,
                 "intermediate_weights": labels,
             }
-            sums = {name: reduce_sum(term * weight, axis) for name, term in terms.items()}
+            sums = {name: ops.reduce_sum(term * weight, axis) for name, term in terms.items()}
         for name, total in sums.items():
             if name not in self.__dict__:
                 setattr(self, name, self.add_variable(total.shape, "zeros", self._dtype, name=name))
@@ -94,15 +90,15 @@ class FBetaScore(Metric):
     def result(self) -> Tensor:
         """Returns the score, or one score per class; 0 before the first batch."""
         if not self._own_variables:
-            return zeros((), self._dtype)
+            return ops.zeros((), self._dtype)
         hits, small = self.true_positives.read_value(), epsilon()
         precision = hits / (hits + self.false_positives.read_value() + small)
         recall = hits / (hits + self.false_negatives.read_value() + small)
         score = precision * recall / (self.beta**2 * precision + recall + small) * (1 + self.beta**2)
         if self.average == "weighted":
             weights = self.intermediate_weights.read_value()
-            return reduce_sum(score * (weights / (reduce_sum(weights) + small)))
-        return score if self.average is None else reduce_mean(score)
+            return ops.reduce_sum(score * (weights / (ops.reduce_sum(weights) + small)))
+        return score if self.average is None else ops.reduce_mean(score)
 
 
 class F1Score(FBetaScore):

@@ -17,16 +17,7 @@ from fastgrad._src.keras.masks import attach_mask, mask_of
 from fastgrad._src.keras.metrics.metric import Metric
 from fastgrad._src.keras.metrics.reduction import weights_of_elements
 from fastgrad._src.keras.settings import epsilon
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import not_equal
-from fastgrad._src.ops.creation import zeros_like
-from fastgrad._src.ops.diagonals import diag_part
-from fastgrad._src.ops.indexing import gather
-from fastgrad._src.ops.inspection import argmax
-from fastgrad._src.ops.reduction import reduce_sum
-from fastgrad._src.ops.scattering import confusion_matrix
-from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import reshape
+from fastgrad._src.ops import namespace as ops
 
 
 class IoU(Metric):
@@ -106,7 +97,7 @@ class IoU(Metric):
         with hide_from_tapes():
             values_with_form = ((y_true, self.sparse_y_true), (y_pred, self.sparse_y_pred))
             labels, predictions = [
-                as_tensor(value if is_sparse else argmax(value, self.axis), dtypes.int64)
+                as_tensor(value if is_sparse else ops.argmax(value, self.axis), dtypes.int64)
                 for value, is_sparse in values_with_form
             ]
             # Weights may also have the shape of the predictions, or be as flat as the labels are below.
@@ -114,26 +105,27 @@ class IoU(Metric):
             other_shapes = (tuple(predictions.shape), (math.prod(labels.shape),))
             shape = given_shape if given_shape in other_shapes else labels.shape
             weights = weights_of_elements(self, weights, shape, y_pred)
-            labels, predictions, weights = [reshape(part, [-1]) for part in (labels, predictions, weights)]
+            labels, predictions, weights = [ops.reshape(part, [-1]) for part in (labels, predictions, weights)]
             if self.ignore_class is not None:
-                is_counted = not_equal(labels, self.ignore_class)
+                is_counted = ops.not_equal(labels, self.ignore_class)
                 labels, predictions, weights = [
-                    where(is_counted, part, zeros_like(part)) for part in (labels, predictions, weights)
+                    ops.where(is_counted, part, ops.zeros_like(part)) for part in (labels, predictions, weights)
                 ]
-            counts = confusion_matrix(labels, predictions, self.num_classes, weights, self._dtype)
+            counts = ops.confusion_matrix(labels, predictions, self.num_classes, weights, self._dtype)
         self.total_cm.assign_add(counts)
 
     def result(self) -> Tensor:
         """Returns the mean intersection over union of the target classes, 0 if no class has occurred."""
         counts = self.total_cm.read_value()
-        intersection = diag_part(counts)
-        union = reduce_sum(counts, 0) + reduce_sum(counts, 1) - intersection
+        intersection = ops.diag_part(counts)
+        union = ops.reduce_sum(counts, 0) + ops.reduce_sum(counts, 1) - intersection
         intersection, union = [
-            cast(gather(class_counts, self.target_class_ids), dtypes.float32) for class_counts in (intersection, union)
+            ops.cast(ops.gather(class_counts, self.target_class_ids), dtypes.float32)
+            for class_counts in (intersection, union)
         ]
         is_present = union > 1e-9
-        ratios = where(is_present, intersection / (union + epsilon()), 0.0)
-        return reduce_sum(ratios) / (reduce_sum(cast(is_present, dtypes.float32)) + epsilon())
+        ratios = ops.where(is_present, intersection / (union + epsilon()), 0.0)
+        return ops.reduce_sum(ratios) / (ops.reduce_sum(ops.cast(is_present, dtypes.float32)) + epsilon())
 
 
 class BinaryIoU(IoU):
@@ -159,7 +151,7 @@ class BinaryIoU(IoU):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         with hide_from_tapes():
-            predicted_classes = cast(as_tensor(y_pred, dtypes.float32) >= self.threshold, dtypes.int64)
+            predicted_classes = ops.cast(as_tensor(y_pred, dtypes.float32) >= self.threshold, dtypes.int64)
             attach_mask(predicted_classes, mask_of(y_pred), to_layers=False)
         super().update_state(y_true, predicted_classes, sample_weight)
 

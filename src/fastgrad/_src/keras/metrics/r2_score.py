@@ -10,13 +10,7 @@ from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.losses.loss import align_ranks, as_tensor
 from fastgrad._src.keras.metrics.metric import Metric
 from fastgrad._src.keras.metrics.reduction import weights_of_elements
-from fastgrad._src.ops.arithmetic import squared_difference
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import is_inf
-from fastgrad._src.ops.creation import zeros
-from fastgrad._src.ops.reduction import reduce_mean, reduce_sum
-from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shape_query import size
+from fastgrad._src.ops import namespace as ops
 
 
 class R2Score(Metric):
@@ -63,29 +57,29 @@ class R2Score(Metric):
                     f"R2Score: expects inputs of shape (batch_size, output_dim). Received: y_pred.shape={p.shape}, y_true.shape={y.shape}."
                 )
             weight = weights_of_elements(self, sample_weight, y.shape, y_pred)
-            terms = {"squared_sum": y * y, "sum": y, "residual": squared_difference(y, p), "count": 1.0}
-            sums = {name: reduce_sum(term * weight, 0) for name, term in terms.items()}
+            terms = {"squared_sum": y * y, "sum": y, "residual": ops.squared_difference(y, p), "count": 1.0}
+            sums = {name: ops.reduce_sum(term * weight, 0) for name, term in terms.items()}
         for name, total in sums.items():
             attribute = "total_mse" if name == "residual" else name
             if attribute not in self.__dict__:
                 setattr(self, attribute, self.add_variable(total.shape, "zeros", self._dtype, name=name))
             getattr(self, attribute).assign_add(total)
-        self.num_samples.assign_add(cast(size(y), self._dtype))
+        self.num_samples.assign_add(ops.cast(ops.size(y), self._dtype))
 
     def result(self) -> Tensor:
         """Returns the R2 score so far, 0 before the first batch."""
         if "count" not in self.__dict__:
-            return zeros((), self._dtype)
+            return ops.zeros((), self._dtype)
         mean = self.sum.read_value() / self.count.read_value()
         variance = self.squared_sum.read_value() - self.sum.read_value() * mean
         scores = 1 - self.total_mse.read_value() / variance
-        scores = where(is_inf(scores), 0.0, scores)
+        scores = ops.where(ops.is_inf(scores), 0.0, scores)
         if self.class_aggregation == "uniform_average":
-            scores = reduce_mean(scores)
+            scores = ops.reduce_mean(scores)
         elif self.class_aggregation is not None:
-            scores = reduce_sum(variance * scores) / reduce_sum(variance)
+            scores = ops.reduce_sum(variance * scores) / ops.reduce_sum(variance)
         if not self.num_regressors:
             return scores
         degrees_of_freedom = self.num_samples.read_value() - 1.0 - self.num_regressors
         adjusted_scores = 1.0 - (1.0 - scores) * (self.num_samples.read_value() - 1.0) / degrees_of_freedom
-        return where(degrees_of_freedom > 0.0, adjusted_scores, scores)
+        return ops.where(degrees_of_freedom > 0.0, adjusted_scores, scores)

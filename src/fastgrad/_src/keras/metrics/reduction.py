@@ -17,9 +17,7 @@ from fastgrad._src.keras.losses.loss import align_ranks, as_tensor, masked_weigh
 from fastgrad._src.keras.masks import mask_of, mask_of_losses
 from fastgrad._src.keras.metrics.metric import Metric
 from fastgrad._src.keras.saving.objects import deserialize_keras_object, serialize_keras_object
-from fastgrad._src.ops.division import divide_no_nan
-from fastgrad._src.ops.reduction import reduce_mean, reduce_sum
-from fastgrad._src.ops.shaping import broadcast_to, reshape
+from fastgrad._src.ops import namespace as ops
 
 
 def weighted_values_per_sample(
@@ -54,11 +52,11 @@ def weighted_values_per_sample(
                 weights = masked_weight(weights, mask_of_values, dtype, "sum")
             per_element, weights = align_ranks(values, weights)
             if weights.ndim == 0:  # a batch with one weight counts by its samples, as without weights
-                weights = broadcast_to(weights, per_element.shape[:1])
+                weights = ops.broadcast_to(weights, per_element.shape[:1])
             rank = weights.ndim
             if per_element.ndim > rank:
                 per_element = reduce(per_element, list(range(rank, per_element.ndim)))
-            weights = broadcast_to(weights, per_element.shape)
+            weights = ops.broadcast_to(weights, per_element.shape)
             values = per_element * weights
             if rank > 1:
                 weights = reduce(weights, list(range(1, rank)))
@@ -100,7 +98,7 @@ def weights_of_elements(metric: Metric, sample_weight: Any, shape: Any, y_pred: 
     if len(weight_shape) != len(shape) or any(size not in (1, wanted) for size, wanted in sizes):
         text = f"`sample_weight` of shape {tuple(weights.shape)} cannot weigh labels of shape {shape}"
         raise InvalidArgumentError(f"Metric '{metric.name}': {text}. Give a weight for each sample or element.")
-    weights, mask = broadcast_to(reshape(weights, weight_shape), shape), mask_of(y_pred)
+    weights, mask = ops.broadcast_to(ops.reshape(weights, weight_shape), shape), mask_of(y_pred)
     return weights if mask is None else weights * weights_of_elements(metric, mask, shape)
 
 
@@ -117,8 +115,8 @@ class Sum(Metric):
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         with hide_from_tapes():
-            values, _ = weighted_values_per_sample(self, values, sample_weight, reduce_sum)
-            total = reduce_sum(values)
+            values, _ = weighted_values_per_sample(self, values, sample_weight, ops.reduce_sum)
+            total = ops.reduce_sum(values)
         self.total.assign_add(total)
 
     def result(self) -> Tensor:
@@ -149,10 +147,10 @@ class Mean(Metric):
     def _add(self, values: Any, sample_weight: Any, mask: Any = None) -> None:
         """Adds ``values``, weighted by ``sample_weight`` and by ``mask``, that of the predictions."""
         with hide_from_tapes():
-            values, weights = weighted_values_per_sample(self, values, sample_weight, reduce_mean, mask)
-            total = reduce_sum(values) if values.ndim else values
+            values, weights = weighted_values_per_sample(self, values, sample_weight, ops.reduce_mean, mask)
+            total = ops.reduce_sum(values) if values.ndim else values
             if weights is not None:
-                count: Any = reduce_sum(weights)
+                count: Any = ops.reduce_sum(weights)
             else:
                 count = constant_tensor(np.array(len(values) if values.ndim else 1, self._dtype.numpy))
         self.total.assign_add(total)
@@ -160,7 +158,7 @@ class Mean(Metric):
 
     def result(self) -> Tensor:
         """Returns the weighted mean of all values so far, 0 if there were none."""
-        return divide_no_nan(self.total, self.count)
+        return ops.divide_no_nan(self.total, self.count)
 
 
 class MeanMetricWrapper(Mean):

@@ -14,21 +14,8 @@ from fastgrad._src.core.tensor import as_tensor_or_none
 from fastgrad._src.keras import settings
 from fastgrad._src.keras.layers.symbolic import KerasTensor
 from fastgrad._src.keras.ops.function import as_floats, tensor
-from fastgrad._src.ops import control_flow, creation, scattering, segments, slicing
-from fastgrad._src.ops.casting import saturate_cast
-from fastgrad._src.ops.clipping import clip_by_value
-from fastgrad._src.ops.control_flow import switch_case, while_loop
-from fastgrad._src.ops.custom_gradient import custom_gradient, stop_gradient
-from fastgrad._src.ops.error_function import erf, erfc, erfinv
-from fastgrad._src.ops.higher_order import vectorized_map
-from fastgrad._src.ops.indexing import gather_nd
-from fastgrad._src.ops.joining import stack, unstack
-from fastgrad._src.ops.linear_algebra import logdet
-from fastgrad._src.ops.power import rsqrt, sqrt, square
-from fastgrad._src.ops.reduction import reduce_logsumexp, reduce_sum
-from fastgrad._src.ops.repeating import meshgrid
-from fastgrad._src.ops.scattering import scatter_nd, tensor_scatter_nd_update
-from fastgrad._src.ops.sorting import in_top_k, top_k
+from fastgrad._src.ops import namespace as ops
+from fastgrad._src.ops import scattering, segments
 from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor
 from fastgrad._src.structures.sparse.conversion import to_dense
 from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
@@ -53,7 +40,7 @@ def _scan(f: Any, init: Any, xs: Any = None, length: Any = None, reverse: bool =
     if not outputs or outputs[0] is None:
         return carry, None
     outputs = outputs[::-1] if reverse else outputs
-    return carry, nest.map_structure(lambda *items: stack(items), *outputs)
+    return carry, nest.map_structure(lambda *items: ops.stack(items), *outputs)
 
 
 def _map(f: Any, xs: Any) -> Any:
@@ -63,37 +50,39 @@ def _map(f: Any, xs: Any) -> Any:
 
 def _while_loop(cond: Any, body: Any, loop_vars: Any, maximum_iterations: Any = None) -> Any:
     if isinstance(loop_vars, (tuple, list)):
-        results = while_loop(cond, lambda *x: tuple(body(*x)), tuple(loop_vars), maximum_iterations=maximum_iterations)
+        results = ops.while_loop(
+            cond, lambda *x: tuple(body(*x)), tuple(loop_vars), maximum_iterations=maximum_iterations
+        )
         return tuple(results)
-    return while_loop(cond, lambda x: (body(x),), (loop_vars,), maximum_iterations=maximum_iterations)[0]
+    return ops.while_loop(cond, lambda x: (body(x),), (loop_vars,), maximum_iterations=maximum_iterations)[0]
 
 
 def _fori_loop(lower: Any, upper: Any, body_fun: Any, init_val: Any) -> Any:
-    return while_loop(lambda i, _: i < upper, lambda i, value: (i + 1, body_fun(i, value)), (lower, init_val))[1]
+    return ops.while_loop(lambda i, _: i < upper, lambda i, value: (i + 1, body_fun(i, value)), (lower, init_val))[1]
 
 
 def _switch(index: Any, branches: Any, *operands: Any) -> Any:
-    number = clip_by_value(tensor(index, "int32"), 0, len(branches) - 1)
-    return switch_case(number, [lambda branch=branch: branch(*operands) for branch in branches])
+    number = ops.clip_by_value(tensor(index, "int32"), 0, len(branches) - 1)
+    return ops.switch_case(number, [lambda branch=branch: branch(*operands) for branch in branches])
 
 
 def _slice_update(inputs: Any, start_indices: Any, updates: Any) -> Any:
     x, part = tensor(inputs), tensor(updates)
     positions = [
-        creation.range(size) + tensor(start, "int32") for size, start in zip(part.shape, start_indices, strict=True)
+        ops.range(size) + tensor(start, "int32") for size, start in zip(part.shape, start_indices, strict=True)
     ]
-    return tensor_scatter_nd_update(x, stack(meshgrid(*positions, indexing="ij"), -1), part)
+    return ops.tensor_scatter_nd_update(x, ops.stack(ops.meshgrid(*positions, indexing="ij"), -1), part)
 
 
 def _scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | None = None) -> Any:
     x, places = tensor(inputs), tensor(indices)
     changes = tensor(updates, x.dtype)
     if reduction is None:
-        return tensor_scatter_nd_update(x, places, changes)
+        return ops.tensor_scatter_nd_update(x, places, changes)
     if reduction == "mul":
         for number in range(places.shape[0]):
             place = places[number : number + 1]
-            x = tensor_scatter_nd_update(x, place, gather_nd(x, place) * changes[number])
+            x = ops.tensor_scatter_nd_update(x, place, ops.gather_nd(x, place) * changes[number])
         return x
     if reduction not in ("add", "max", "min"):
         raise ValueError(f"scatter_update: Unsupported reduction: {reduction}")
@@ -110,7 +99,7 @@ def _segment_function(kind: str) -> Callable[..., Any]:
 
 
 def _in_top_k(targets: Any, predictions: Any, k: int) -> Any:
-    return in_top_k(targets, predictions, k)
+    return ops.in_top_k(targets, predictions, k)
 
 
 def _shape(x: Any) -> tuple[int | None, ...]:
@@ -144,15 +133,15 @@ def _convert_to_numpy(x: Any) -> np.ndarray:
 
 
 def _logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return reduce_logsumexp(as_floats(x), axis, keepdims)
+    return ops.reduce_logsumexp(as_floats(x), axis, keepdims)
 
 
 def _top_k(x: Any, k: int, sorted: bool = True) -> Any:
-    return top_k(tensor(x), k, sorted)
+    return ops.top_k(tensor(x), k, sorted)
 
 
 def _custom_gradient(f: Callable[..., Any]) -> Any:
-    return custom_gradient(f)
+    return ops.custom_gradient(f)
 
 
 def _cast(x: Any, dtype: Any) -> Any:
@@ -175,7 +164,7 @@ def _cdist(x: Any, y: Any) -> Any:
         raise ValueError(f"`cdist` inputs must have rank >= 2. Received shapes {tuple(a.shape)} and {tuple(b.shape)}.")
     if a.shape[-1] != b.shape[-1]:
         raise ValueError(f"cdist: Last dimension of inputs must match. Received {tuple(a.shape)}, {tuple(b.shape)}.")
-    return sqrt(reduce_sum(square(a[..., :, None, :] - b[..., None, :, :]), -1))
+    return ops.sqrt(ops.reduce_sum(ops.square(a[..., :, None, :] - b[..., None, :, :]), -1))
 
 
 PLAIN: dict[str, Callable[..., Any]] = {
@@ -190,25 +179,25 @@ PLAIN: dict[str, Callable[..., Any]] = {
 TABLE: dict[str, Callable[..., Any]] = {
     "scan": _scan,
     "map": _map,
-    "vectorized_map": lambda function, elements: vectorized_map(function, nest.map_structure(tensor, elements)),
+    "vectorized_map": lambda function, elements: ops.vectorized_map(function, nest.map_structure(tensor, elements)),
     "while_loop": _while_loop,
     "fori_loop": _fori_loop,
-    "cond": lambda pred, true_fn, false_fn: control_flow.cond(tensor(pred, "bool"), true_fn, false_fn),
+    "cond": lambda pred, true_fn, false_fn: ops.cond(tensor(pred, "bool"), true_fn, false_fn),
     "switch": _switch,
-    "slice": lambda inputs, start_indices, shape: slicing.slice(tensor(inputs), start_indices, shape),
+    "slice": lambda inputs, start_indices, shape: ops.slice(tensor(inputs), start_indices, shape),
     "slice_update": _slice_update,
-    "scatter": lambda indices, values, shape: scatter_nd(indices, tensor(values), shape),
+    "scatter": lambda indices, values, shape: ops.scatter_nd(indices, tensor(values), shape),
     "scatter_update": _scatter_update,
     "cast": _cast,
-    "saturate_cast": lambda x, dtype: saturate_cast(tensor(x), settings.standardize_dtype(dtype)),
+    "saturate_cast": lambda x, dtype: ops.saturate_cast(tensor(x), settings.standardize_dtype(dtype)),
     "convert_to_tensor": _convert_to_tensor,
-    "stop_gradient": lambda variable: stop_gradient(tensor(variable)),
-    "unstack": lambda x, num=None, axis=0: unstack(tensor(x), num, axis),
-    "rsqrt": lambda x: rsqrt(as_floats(x)),
-    "erf": lambda x: erf(as_floats(x)),
-    "erfc": lambda x: erfc(as_floats(x)),
-    "erfinv": lambda x: erfinv(as_floats(x)),
-    "logdet": lambda x: logdet(as_floats(x)),
+    "stop_gradient": lambda variable: ops.stop_gradient(tensor(variable)),
+    "unstack": lambda x, num=None, axis=0: ops.unstack(tensor(x), num, axis),
+    "rsqrt": lambda x: ops.rsqrt(as_floats(x)),
+    "erf": lambda x: ops.erf(as_floats(x)),
+    "erfc": lambda x: ops.erfc(as_floats(x)),
+    "erfinv": lambda x: ops.erfinv(as_floats(x)),
+    "logdet": lambda x: ops.logdet(as_floats(x)),
     "cdist": _cdist,
     "jvp": jvp,
     "logsumexp": _logsumexp,

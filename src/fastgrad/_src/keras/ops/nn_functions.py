@@ -14,25 +14,7 @@ from fastgrad._src.keras.layers.convolution.transposed import transposed_sizes
 from fastgrad._src.keras.layers.window_arguments import joined_shape, spatial_integers, split_shape, tensor_format
 from fastgrad._src.keras.losses import cross_entropy
 from fastgrad._src.keras.ops.function import as_common_dtype, as_floats, tensor
-from fastgrad._src.ops import complex_numbers, pooling
-from fastgrad._src.ops.arithmetic import maximum, squared_difference
-from fastgrad._src.ops.blocks import depth_to_space, space_to_depth
-from fastgrad._src.ops.casting import cast, cast_narrow_to_float32
-from fastgrad._src.ops.comparison import logical_and
-from fastgrad._src.ops.convolution import convolution, depthwise_conv2d
-from fastgrad._src.ops.creation import constant
-from fastgrad._src.ops.einsum import einsum
-from fastgrad._src.ops.exponential import cos, log, sin
-from fastgrad._src.ops.norms import l2_normalize, norm
-from fastgrad._src.ops.one_hot import one_hot
-from fastgrad._src.ops.power import rsqrt
-from fastgrad._src.ops.reduction import reduce_max, reduce_mean
-from fastgrad._src.ops.repeating import repeat
-from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import expand_dims, reshape, squeeze
-from fastgrad._src.ops.softmax import softmax
-from fastgrad._src.ops.statistics import moments
-from fastgrad._src.ops.transposed_convolution import conv_transpose
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.sparse.conversion import from_dense
 from fastgrad._src.structures.sparse.label_sequences import ctc_loss
 
@@ -65,7 +47,7 @@ def _pool_function(kind: str) -> Callable[..., Any]:
         x = tensor(inputs)
         steps = pool_size if strides is None else strides
         _, layout, sizes = _windows(x, data_format, pool_size=pool_size, strides=steps)
-        return pooling.pool(x, sizes["pool_size"], kind, sizes["strides"], padding.upper(), layout)
+        return ops.pool(x, sizes["pool_size"], kind, sizes["strides"], padding.upper(), layout)
 
     return pool
 
@@ -80,7 +62,7 @@ def _conv(
 ) -> Any:
     x, weights = as_common_dtype(inputs, kernel)
     _, layout, sizes = _windows(x, data_format, strides=strides, dilation_rate=dilation_rate)
-    return convolution(x, weights, sizes["strides"], padding.upper(), layout, sizes["dilation_rate"])
+    return ops.convolution(x, weights, sizes["strides"], padding.upper(), layout, sizes["dilation_rate"])
 
 
 def _conv_transpose(
@@ -99,20 +81,20 @@ def _conv_transpose(
     extra = None if output_padding is None else spatial_integers(output_padding, rank, "output_padding", min_value=0)
     spatial = transposed_sizes(split_shape(x.shape, form)[0], weights.shape[:-2], steps, rates, padding, extra)
     shape = joined_shape(x.shape[0], spatial, weights.shape[-2], form)
-    return conv_transpose(x, weights, shape, steps, padding.upper(), layout, rates)
+    return ops.conv_transpose(x, weights, shape, steps, padding.upper(), layout, rates)
 
 
 def _ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, mask_index: int = 0) -> Any:
     logits = as_floats(output)
     dtype = dtypes.float64 if logits.dtype is dtypes.float64 else dtypes.float32
-    labels, logits = tensor(target, "int32"), cast(logits, dtypes.float32)
+    labels, logits = tensor(target, "int32"), ops.cast(logits, dtypes.float32)
     loss = ctc_loss(labels, logits, target_length, output_length, False, blank_index=mask_index)
-    return cast(loss, dtype)
+    return ops.cast(loss, dtype)
 
 
 def _polar(abs_: Any, angle: Any) -> Any:
     radius, phase = [as_floats(x) for x in as_common_dtype(abs_, angle)]
-    return complex_numbers.complex(radius * cos(phase), radius * sin(phase))
+    return ops.complex(radius * ops.cos(phase), radius * ops.sin(phase))
 
 
 def _depthwise_conv(
@@ -128,21 +110,21 @@ def _depthwise_conv(
     steps, rates = sizes["strides"], sizes["dilation_rate"]
     if rank == 1:  # a picture of one row
         axis = 2 if layout == "NCW" else 1
-        x, weights, steps, rates = expand_dims(x, axis), weights[None], steps * 2, (1, *rates)
+        x, weights, steps, rates = ops.expand_dims(x, axis), weights[None], steps * 2, (1, *rates)
         layout = layout.replace("W", "HW")
     window = (1, 1, *steps) if layout == "NCHW" else (1, *steps, 1)
-    y = depthwise_conv2d(x, weights, window, padding.upper(), layout, rates)
-    return squeeze(y, axis) if rank == 1 else y
+    y = ops.depthwise_conv2d(x, weights, window, padding.upper(), layout, rates)
+    return ops.squeeze(y, axis) if rank == 1 else y
 
 
 def _one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:
-    rows = one_hot(tensor(x, "int64"), num_classes, axis=axis, dtype=settings.standardize_dtype(dtype))
+    rows = ops.one_hot(tensor(x, "int64"), num_classes, axis=axis, dtype=settings.standardize_dtype(dtype))
     return from_dense(rows) if sparse else rows
 
 
 def _multi_hot(inputs: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:
     x = tensor(inputs)
-    rows = reduce_max(_one_hot(x, num_classes, axis, dtype), 1 if x.ndim > 1 else 0)
+    rows = ops.reduce_max(_one_hot(x, num_classes, axis, dtype), 1 if x.ndim > 1 else 0)
     return from_dense(rows) if sparse else rows
 
 
@@ -154,8 +136,8 @@ def _scaled(y: Any, axis: Any, scale: Any, offset: Any = None) -> Any:
     """Multiplies and adds weights of the axes ``axis``."""
     places = _nonnegative_axes(axis, y.ndim)
     shape = [size if place in places else 1 for place, size in enumerate(y.shape)]
-    y = y if scale is None else y * cast(reshape(scale, shape), y.dtype)
-    return y if offset is None else y + cast(reshape(offset, shape), y.dtype)
+    y = y if scale is None else y * ops.cast(ops.reshape(scale, shape), y.dtype)
+    return y if offset is None else y + ops.cast(ops.reshape(offset, shape), y.dtype)
 
 
 def _batch_normalization(
@@ -163,23 +145,23 @@ def _batch_normalization(
 ) -> Any:
     x = tensor(x)
     y = _scaled(x, axis, None, -tensor(mean, x.dtype))
-    return _scaled(y, axis, rsqrt(tensor(variance, x.dtype) + epsilon) * (1.0 if scale is None else scale), offset)
+    return _scaled(y, axis, ops.rsqrt(tensor(variance, x.dtype) + epsilon) * (1.0 if scale is None else scale), offset)
 
 
 def _layer_normalization(
     x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float | None = None
 ) -> Any:
     x = as_floats(x)
-    mean, variance = moments(x, _nonnegative_axes(axis, x.ndim), keepdims=True)
-    y = (x - mean) * rsqrt(variance + (settings.epsilon() if epsilon is None else epsilon))
+    mean, variance = ops.moments(x, _nonnegative_axes(axis, x.ndim), keepdims=True)
+    y = (x - mean) * ops.rsqrt(variance + (settings.epsilon() if epsilon is None else epsilon))
     return _scaled(y, axis, gamma, beta)
 
 
 def _rms_normalization(x: Any, scale: Any = None, axis: Any = -1, epsilon: float | None = None) -> Any:
     x = as_floats(x)
-    wide = cast_narrow_to_float32(x)
-    squares = reduce_mean(wide * wide, _nonnegative_axes(axis, x.ndim), keepdims=True)
-    y = cast(wide * rsqrt(squares + (settings.epsilon() if epsilon is None else epsilon)), x.dtype)
+    wide = ops.cast_narrow_to_float32(x)
+    squares = ops.reduce_mean(wide * wide, _nonnegative_axes(axis, x.ndim), keepdims=True)
+    y = ops.cast(wide * ops.rsqrt(squares + (settings.epsilon() if epsilon is None else epsilon)), x.dtype)
     return _scaled(y, axis, scale)
 
 
@@ -187,8 +169,8 @@ def _normalize(x: Any, axis: Any = -1, order: int = 2, epsilon: float | None = N
     x = as_floats(x)
     least = settings.epsilon() if epsilon is None else epsilon
     if order == 2:
-        return l2_normalize(x, axis, least**2)
-    return x / maximum(norm(x, order, axis, keepdims=True), least)
+        return ops.l2_normalize(x, axis, least**2)
+    return x / ops.maximum(ops.norm(x, order, axis, keepdims=True), least)
 
 
 def _attention(
@@ -212,26 +194,26 @@ def _attention(
         raise ValueError(f"`dot_product_attention` only supports 4D inputs, got {q.shape=}, {k.shape=}, {v.shape=}.")
     heads, key_heads = q.shape[2], k.shape[2]
     if 0 < key_heads < heads:
-        k, v = [repeat(x, heads // key_heads, 2) for x in (k, v)]
-    scores = einsum("bthd,bshd->bhts", q, k) * (q.shape[-1] ** -0.5 if scale is None else scale)
-    scores = scores if bias is None else scores + cast(bias, scores.dtype)
+        k, v = [ops.repeat(x, heads // key_heads, 2) for x in (k, v)]
+    scores = ops.einsum("bthd,bshd->bhts", q, k) * (q.shape[-1] ** -0.5 if scale is None else scale)
+    scores = scores if bias is None else scores + ops.cast(bias, scores.dtype)
     allowed = None if mask is None else tensor(mask, "bool")
     if is_causal:
-        earlier = constant(np.tri(q.shape[1], k.shape[1], dtype=bool))
-        allowed = earlier if allowed is None else logical_and(allowed, earlier)
+        earlier = ops.constant(np.tri(q.shape[1], k.shape[1], dtype=bool))
+        allowed = earlier if allowed is None else ops.logical_and(allowed, earlier)
     if allowed is not None:
-        scores = where(allowed, scores, constant(-0.7, scores.dtype) * scores.dtype.max)
-    return einsum("bhts,bshd->bthd", softmax(scores), v)
+        scores = ops.where(allowed, scores, ops.constant(-0.7, scores.dtype) * scores.dtype.max)
+    return ops.einsum("bhts,bshd->bthd", ops.softmax(scores), v)
 
 
 def _psnr(x1: Any, x2: Any, max_val: Any) -> Any:
     a, b = as_common_dtype(x1, x2)
-    peak = cast(max_val, a.dtype)
-    return (20.0 * log(peak) - 10.0 * log(reduce_mean(squared_difference(a, b)))) / np.log(10.0)
+    peak = ops.cast(max_val, a.dtype)
+    return (20.0 * ops.log(peak) - 10.0 * ops.log(ops.reduce_mean(ops.squared_difference(a, b)))) / np.log(10.0)
 
 
 def _moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = False) -> Any:
-    return moments(tensor(x), axes, keepdims=keepdims)
+    return ops.moments(tensor(x), axes, keepdims=keepdims)
 
 
 TABLE: dict[str, Callable[..., Any]] = {
@@ -257,10 +239,10 @@ TABLE: dict[str, Callable[..., Any]] = {
     "normalize": _normalize,
     "dot_product_attention": _attention,
     "psnr": _psnr,
-    "depth_to_space": lambda x, block_size, data_format="channels_last": depth_to_space(
+    "depth_to_space": lambda x, block_size, data_format="channels_last": ops.depth_to_space(
         tensor(x), block_size, tensor_format(data_format, 2)
     ),
-    "space_to_depth": lambda x, block_size, data_format="channels_last": space_to_depth(
+    "space_to_depth": lambda x, block_size, data_format="channels_last": ops.space_to_depth(
         tensor(x), block_size, tensor_format(data_format, 2)
     ),
 }

@@ -10,18 +10,15 @@ import numpy as np
 from fastgrad._src.core import dtypes
 from fastgrad._src.keras import settings
 from fastgrad._src.keras.ops.function import as_common_dtype, as_floats, tensor
-from fastgrad._src.ops import complex_numbers
-from fastgrad._src.ops.complex_numbers import imag
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.ops.composed.numpy_functions.products import correlate
-from fastgrad._src.ops.creation import constant
-from fastgrad._src.ops.padding import pad
 from fastgrad._src.signal import windows
 from fastgrad._src.signal.fourier import fft, fft2d, ifft2d, irfft, rfft
 from fastgrad._src.signal.frames import frame, stft
 
 
 def _window_function(function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda x: constant(function(int(x)), settings.floatx())
+    return lambda x: ops.constant(function(int(x)), settings.floatx())
 
 
 def _complex(x: Any) -> Any:
@@ -33,11 +30,11 @@ def _complex(x: Any) -> Any:
         raise ValueError(f"`x` must be two tensors of the same shape. Received: {real.shape}, {imaginary.shape}")
     if not (real.dtype.is_floating and imaginary.dtype.is_floating):
         raise ValueError(f"`x` must be two tensors of floats. Received: {real.dtype.name}, {imaginary.dtype.name}.")
-    return complex_numbers.complex(real, imaginary)
+    return ops.complex(real, imaginary)
 
 
 def _real_and_imaginary_parts(x: Any) -> tuple[Any, Any]:
-    return complex_numbers.real(x), imag(x)
+    return ops.real(x), ops.imag(x)
 
 
 def _fft_length(length: int | None) -> list[int] | None:
@@ -57,7 +54,7 @@ def _analysis_window(window: Any, sequence_length: int, fft_length: int, dtype: 
     if tuple(weights.shape) != (sequence_length,):
         raise ValueError(f"`window` must have the shape [{sequence_length}]. Received: window.shape={weights.shape}")
     before = (fft_length - sequence_length) // 2
-    return pad(weights, [[before, fft_length - sequence_length - before]])
+    return ops.pad(weights, [[before, fft_length - sequence_length - before]])
 
 
 def _stft(
@@ -70,7 +67,7 @@ def _stft(
         raise ValueError(f"`fft_length` must not be less than `sequence_length`, got {fft_length=}, {sequence_length=}")
     weights = _analysis_window(window, sequence_length, fft_length, x.dtype)
     if center:
-        x = pad(x, [[0, 0]] * (x.ndim - 1) + [[fft_length // 2] * 2], "REFLECT")
+        x = ops.pad(x, [[0, 0]] * (x.ndim - 1) + [[fft_length // 2] * 2], "REFLECT")
     window_fn = None if weights is None else lambda frame_length, dtype: weights
     return _real_and_imaginary_parts(stft(x, fft_length, sequence_stride, fft_length, window_fn))
 
@@ -97,7 +94,7 @@ TABLE: dict[str, Callable[..., Any]] = {
 }
 ARRAY_TABLE: dict[str, Callable[..., Any]] = {
     **{name: _window_function(getattr(np, name)) for name in ("bartlett", "blackman", "hamming", "hanning")},
-    "kaiser": lambda x, beta: constant(np.kaiser(int(x), float(beta)), settings.floatx()),
+    "kaiser": lambda x, beta: ops.constant(np.kaiser(int(x), float(beta)), settings.floatx()),
     "correlate": _correlate,
 }
 """Functions that NumPy has: also in ``keras.ops.numpy``."""

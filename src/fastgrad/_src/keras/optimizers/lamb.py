@@ -8,13 +8,7 @@ from typing import Any
 from fastgrad._src.core.tensor import convert_to_tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras.optimizers.moments import MomentOptimizer
-from fastgrad._src.ops import power
-from fastgrad._src.ops.arithmetic import minimum
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.creation import ones_like
-from fastgrad._src.ops.norms import norm
-from fastgrad._src.ops.power import sqrt, square
-from fastgrad._src.ops.selection import where
+from fastgrad._src.ops import namespace as ops
 
 
 class Lamb(MomentOptimizer):
@@ -44,12 +38,12 @@ class Lamb(MomentOptimizer):
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         position = self._get_variable_index(variable)
         m, v = self._momentums[position], self._velocities[position]
-        g = cast(convert_to_tensor(gradient), variable.dtype)
-        step = cast(self.iterations + 1, variable.dtype)
+        g = ops.cast(convert_to_tensor(gradient), variable.dtype)
+        step = ops.cast(self.iterations + 1, variable.dtype)
         self.assign_add(m, (g - m) * (1.0 - self.beta_1))
-        self.assign_add(v, (square(g) - v) * (1.0 - self.beta_2))
-        denominator = sqrt(v / (1.0 - power.pow(cast(self.beta_2, g.dtype), step))) + self.epsilon
-        update = m / (1.0 - power.pow(cast(self.beta_1, g.dtype), step)) / denominator
-        norms = norm(variable), norm(update)
-        ratio = where(minimum(*norms) > 0, norms[0] / norms[1], ones_like(norms[0]))
-        self.assign_sub(variable, ratio * cast(learning_rate, g.dtype) * update)
+        self.assign_add(v, (ops.square(g) - v) * (1.0 - self.beta_2))
+        denominator = ops.sqrt(v / (1.0 - ops.pow(ops.cast(self.beta_2, g.dtype), step))) + self.epsilon
+        update = m / (1.0 - ops.pow(ops.cast(self.beta_1, g.dtype), step)) / denominator
+        norms = ops.norm(variable), ops.norm(update)
+        ratio = ops.where(ops.minimum(*norms) > 0, norms[0] / norms[1], ops.ones_like(norms[0]))
+        self.assign_sub(variable, ratio * ops.cast(learning_rate, g.dtype) * update)

@@ -10,12 +10,7 @@ from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras.optimizers.arguments import checked_number
 from fastgrad._src.keras.optimizers.optimizer import Optimizer, with_optimizer_options
-from fastgrad._src.ops import power
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.contraction import matmul
-from fastgrad._src.ops.norms import norm
-from fastgrad._src.ops.power import sqrt, square
-from fastgrad._src.ops.shaping import transpose
+from fastgrad._src.ops import namespace as ops
 
 
 class Muon(Optimizer):
@@ -107,8 +102,8 @@ class Muon(Optimizer):
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         position = self._get_variable_index(variable)
         m, v = self._momentums[position], self._velocities[position]
-        g = cast(convert_to_tensor(gradient), variable.dtype)
-        rate = cast(learning_rate, g.dtype)
+        g = ops.cast(convert_to_tensor(gradient), variable.dtype)
+        rate = ops.cast(learning_rate, g.dtype)
         if v is None:
             self.assign(m, m * self.momentum + g)
             update = self._orthogonalize(g + m * self.momentum if self.nesterov else m._read())
@@ -118,22 +113,24 @@ class Muon(Optimizer):
             return
         if self.adam_weight_decay is not None and super()._use_weight_decay(variable):
             self.assign_sub(variable, variable * (rate * self.adam_weight_decay))
-        step = cast(self.iterations + 1, g.dtype)
-        beta_powers = [power.pow(cast(beta, g.dtype), step) for beta in (self.adam_beta_1, self.adam_beta_2)]
-        step_size = rate * self.adam_lr_ratio * sqrt(1.0 - beta_powers[1]) / (1.0 - beta_powers[0])
+        step = ops.cast(self.iterations + 1, g.dtype)
+        beta_powers = [ops.pow(ops.cast(beta, g.dtype), step) for beta in (self.adam_beta_1, self.adam_beta_2)]
+        step_size = rate * self.adam_lr_ratio * ops.sqrt(1.0 - beta_powers[1]) / (1.0 - beta_powers[0])
         self.assign_add(m, (g - m) * (1.0 - self.adam_beta_1))
-        self.assign_add(v, (square(g) - v) * (1.0 - self.adam_beta_2))
-        self.assign_sub(variable, m * step_size / (sqrt(v) + self.epsilon))
+        self.assign_add(v, (ops.square(g) - v) * (1.0 - self.adam_beta_2))
+        self.assign_sub(variable, m * step_size / (ops.sqrt(v) + self.epsilon))
 
     def _orthogonalize(self, x: Tensor) -> Tensor:
         """Returns a matrix with the singular vectors of ``x`` and singular values near 1."""
         is_high = x.shape[0] > x.shape[1]
-        x = transpose(x) if is_high else x
-        x /= norm(x) + 1e-7
+        x = ops.transpose(x) if is_high else x
+        x /= ops.norm(x) + 1e-7
         for _ in range(self.ns_steps):
-            gram_matrix = matmul(x, x, transpose_b=True)
-            x = self.muon_a * x + matmul(self.muon_b * gram_matrix + self.muon_c * matmul(gram_matrix, gram_matrix), x)
-        return transpose(x) if is_high else x
+            gram_matrix = ops.matmul(x, x, transpose_b=True)
+            x = self.muon_a * x + ops.matmul(
+                self.muon_b * gram_matrix + self.muon_c * ops.matmul(gram_matrix, gram_matrix), x
+            )
+        return ops.transpose(x) if is_high else x
 
     def _use_weight_decay(self, variable: Variable) -> bool:
         return super()._use_weight_decay(variable) and not self._uses_adam(variable)

@@ -9,21 +9,7 @@ from fastgrad._src.core.tensor import convert_to_tensor as _convert_to_tensor
 from fastgrad._src.keras.layers.bounding_boxes import clip_to_image_size as clip_to_image_size
 from fastgrad._src.keras.layers.bounding_boxes import convert_format as convert_format
 from fastgrad._src.keras.settings import epsilon as _epsilon
-from fastgrad._src.ops.arithmetic import maximum as _maximum
-from fastgrad._src.ops.arithmetic import minimum as _minimum
-from fastgrad._src.ops.casting import cast as _cast
-from fastgrad._src.ops.comparison import logical_or as _logical_or
-from fastgrad._src.ops.creation import constant as _constant
-from fastgrad._src.ops.exponential import atan as _atan
-from fastgrad._src.ops.exponential import exp as _exp
-from fastgrad._src.ops.exponential import log as _log
-from fastgrad._src.ops.joining import concat as _concat
-from fastgrad._src.ops.power import square as _square
-from fastgrad._src.ops.reduction import reduce_max as _reduce_max
-from fastgrad._src.ops.reduction import reduce_prod as _reduce_prod
-from fastgrad._src.ops.reduction import reduce_sum as _reduce_sum
-from fastgrad._src.ops.selection import where as _where
-from fastgrad._src.ops.shaping import broadcast_to as _broadcast_to
+from fastgrad._src.ops import namespace as ops
 
 
 def _size_arguments(image_shape: Any) -> dict[str, Any]:
@@ -62,14 +48,14 @@ def compute_iou(
         if boxes.ndim not in (2, 3):
             raise ValueError(f"compute_iou: {name} must have shape (boxes, 4) or (batch, boxes, 4), got {boxes.shape}")
     first, second = first[..., :, None, :], second[..., None, :, :]
-    sides = _minimum(first[..., 2:], second[..., 2:]) - _maximum(first[..., :2], second[..., :2])
-    intersection = _reduce_prod(_maximum(sides, 0.0), -1)
-    areas = [_reduce_prod(boxes[..., 2:] - boxes[..., :2], -1) for boxes in (first, second)]
+    sides = ops.minimum(first[..., 2:], second[..., 2:]) - ops.maximum(first[..., :2], second[..., :2])
+    intersection = ops.reduce_prod(ops.maximum(sides, 0.0), -1)
+    areas = [ops.reduce_prod(boxes[..., 2:] - boxes[..., :2], -1) for boxes in (first, second)]
     result = intersection / (areas[0] + areas[1] - intersection + _epsilon())
     if not use_masking:
         return result
-    is_masked = _logical_or(*[_reduce_max(boxes, -1) < 0.0 for boxes in (first, second)])
-    return _where(is_masked, _cast(mask_val, result.dtype), result)
+    is_masked = ops.logical_or(*[ops.reduce_max(boxes, -1) < 0.0 for boxes in (first, second)])
+    return ops.where(is_masked, ops.cast(mask_val, result.dtype), result)
 
 
 def compute_ciou(boxes1: Any, boxes2: Any, bounding_box_format: str, image_shape: Any = None) -> Any:
@@ -89,18 +75,18 @@ def compute_ciou(boxes1: Any, boxes2: Any, bounding_box_format: str, image_shape
     first, second = [
         convert_format(boxes, bounding_box_format, "xyxy", **_size_arguments(image_shape)) for boxes in (boxes1, boxes2)
     ]
-    sizes = [boxes[..., 2:] - boxes[..., :2] + _constant([0.0, _epsilon()]) for boxes in (first, second)]
-    sides = _minimum(first[..., 2:], second[..., 2:]) - _maximum(first[..., :2], second[..., :2])
-    intersection = _reduce_prod(_maximum(sides, 0.0), -1)
-    areas = [_reduce_prod(size, -1) for size in sizes]
+    sizes = [boxes[..., 2:] - boxes[..., :2] + ops.constant([0.0, _epsilon()]) for boxes in (first, second)]
+    sides = ops.minimum(first[..., 2:], second[..., 2:]) - ops.maximum(first[..., :2], second[..., :2])
+    intersection = ops.reduce_prod(ops.maximum(sides, 0.0), -1)
+    areas = [ops.reduce_prod(size, -1) for size in sizes]
     iou = intersection / (areas[0] + areas[1] - intersection + 2 * _epsilon())
-    hull = _maximum(first[..., 2:], second[..., 2:]) - _minimum(first[..., :2], second[..., :2])
+    hull = ops.maximum(first[..., 2:], second[..., 2:]) - ops.minimum(first[..., :2], second[..., :2])
     centers = [(boxes[..., :2] + boxes[..., 2:]) / 2.0 for boxes in (first, second)]
-    distance = _reduce_sum(_square(centers[0] - centers[1]), -1)
-    ratios = [_atan(size[..., 0] / size[..., 1]) for size in sizes]
-    shape_term = 4.0 / _math.pi**2 * _square(ratios[1] - ratios[0])
+    distance = ops.reduce_sum(ops.square(centers[0] - centers[1]), -1)
+    ratios = [ops.atan(size[..., 0] / size[..., 1]) for size in sizes]
+    shape_term = 4.0 / _math.pi**2 * ops.square(ratios[1] - ratios[0])
     weight = shape_term / (shape_term - iou + (1.0 + _epsilon()))
-    return iou - (distance / (_reduce_sum(_square(hull), -1) + _epsilon()) + shape_term * weight)
+    return iou - (distance / (ops.reduce_sum(ops.square(hull), -1) + _epsilon()) + shape_term * weight)
 
 
 def _checked_encoding(argument: str, encoding: str, variance: Any) -> Any:
@@ -109,7 +95,7 @@ def _checked_encoding(argument: str, encoding: str, variance: Any) -> Any:
         raise ValueError(f"`{argument}` should be one of 'center_xywh' or 'center_yxhw', got {encoding}")
     if variance is None:
         return 1.0
-    numbers = _cast(_convert_to_tensor(variance), "float32")
+    numbers = ops.cast(_convert_to_tensor(variance), "float32")
     if numbers.ndim != 1 or numbers.shape[0] != 4:
         raise ValueError(f"`variance` must be length 4, got {variance}")
     return numbers
@@ -143,10 +129,10 @@ def encode_box_to_deltas(
     numbers = _checked_encoding("encoding_format", encoding_format, variance)
     anchors = convert_format(anchors, anchor_format, encoding_format, **_size_arguments(image_shape))
     boxes = convert_format(boxes, box_format, encoding_format, **_size_arguments(image_shape))
-    sides, box_sides = [_maximum(x[..., 2:], _epsilon()) for x in (anchors, boxes)]
+    sides, box_sides = [ops.maximum(x[..., 2:], _epsilon()) for x in (anchors, boxes)]
     moves = (boxes[..., :2] - anchors[..., :2]) / sides
-    stretches = _broadcast_to(_log(box_sides / sides), moves.shape)
-    return _concat([moves, stretches], -1) / numbers
+    stretches = ops.broadcast_to(ops.log(box_sides / sides), moves.shape)
+    return ops.concat([moves, stretches], -1) / numbers
 
 
 def decode_deltas_to_boxes(
@@ -179,7 +165,7 @@ def decode_deltas_to_boxes(
         options = anchor_format, box_format, encoded_format, variance, image_shape
         return {level: decode_deltas_to_boxes(anchors[level], boxes_delta[level], *options) for level in anchors}
     anchors = convert_format(anchors, anchor_format, encoded_format, **_size_arguments(image_shape))
-    deltas = _cast(_convert_to_tensor(boxes_delta), "float32") * numbers
+    deltas = ops.cast(_convert_to_tensor(boxes_delta), "float32") * numbers
     sides = anchors[..., 2:]
-    boxes = _concat([deltas[..., :2] * sides + anchors[..., :2], _exp(deltas[..., 2:]) * sides], -1)
+    boxes = ops.concat([deltas[..., :2] * sides + anchors[..., :2], ops.exp(deltas[..., 2:]) * sides], -1)
     return convert_format(boxes, encoded_format, box_format, **_size_arguments(image_shape))

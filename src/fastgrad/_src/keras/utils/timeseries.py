@@ -10,9 +10,7 @@ from fastgrad._src.core import dtypes
 from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.tensor import convert_to_tensor
 from fastgrad._src.data.dataset import AUTOTUNE, Dataset
-from fastgrad._src.ops import creation
-from fastgrad._src.ops.indexing import gather
-from fastgrad._src.ops.shaping import expand_dims
+from fastgrad._src.ops import namespace as ops
 
 
 def timeseries_dataset_from_array(
@@ -73,12 +71,12 @@ def timeseries_dataset_from_array(
         count = min(count, len(targets))
     starts = np.arange(0, max(count, 0), sequence_stride)
     steps = convert_to_tensor(data)[first:last]
-    offsets = creation.range(0, sequence_length * sampling_rate, sampling_rate, dtype=dtypes.int64)
+    offsets = ops.range(0, sequence_length * sampling_rate, sampling_rate, dtype=dtypes.int64)
     target_values = None if targets is None else convert_to_tensor(targets)[first:last]
 
     def windows(begin: Any) -> Any:
-        window_values = gather(steps, expand_dims(begin, -1) + offsets)
-        return window_values if target_values is None else (window_values, gather(target_values, begin))
+        window_values = ops.gather(steps, ops.expand_dims(begin, -1) + offsets)
+        return window_values if target_values is None else (window_values, ops.gather(target_values, begin))
 
     rows = Dataset.from_tensor_slices(starts)
     rows = rows.shuffle(len(starts), seed) if shuffle else rows

@@ -12,10 +12,7 @@ from fastgrad._src.core import nest, tensor
 from fastgrad._src.core.composite import Composite, CompositeOperand, CompositeSpec
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.tensor_spec import TensorSpec
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import equal, logical_not
-from fastgrad._src.ops.creation import identity
-from fastgrad._src.ops.reduction import reduce_all
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.extension_types.annotations import ImmutableDict, check_annotation, convert
 from fastgrad._src.structures.extension_types.api_dispatch import call_elementwise
 from fastgrad._src.structures.extension_types.batch_encoder import ExtensionTypeBatchEncoder
@@ -291,11 +288,11 @@ class ExtensionType(_Fields, Composite):
         if self._spec() != other._spec():
             return False
         pairs = zip(self._to_components()[1], other._to_components()[1], strict=True)
-        return reduce_all([reduce_all(equal(a, b)) for a, b in pairs] or [True])
+        return ops.reduce_all([ops.reduce_all(ops.equal(a, b)) for a, b in pairs] or [True])
 
     def __ne__(self, other: Any) -> Any:
         same = self.__eq__(other)
-        return same if same is NotImplemented else logical_not(same) if isinstance(same, Tensor) else not same
+        return same if same is NotImplemented else ops.logical_not(same) if isinstance(same, Tensor) else not same
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -355,13 +352,13 @@ class ExtensionOperand(CompositeOperand):
         if function_name != "cast":
             raise self
         value, dtype = arguments
-        return self.mapped(lambda x: cast(x, dtype), value)
+        return self.mapped(lambda x: ops.cast(x, dtype), value)
 
     def mapped(self, function: Callable[..., Any], *operands: Any) -> Any:
         """Calls what ``dispatch_for_unary_elementwise_apis`` or its kin have registered for these operands."""
-        if function is identity:
+        if function is ops.identity:
             form, tensors = self.composite._to_components()
-            return type(self.composite)._from_components(form, list(map(identity, tensors)))
+            return type(self.composite)._from_components(form, list(map(ops.identity, tensors)))
         return call_elementwise(self, function, operands)
 
 

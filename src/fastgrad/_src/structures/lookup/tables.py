@@ -17,12 +17,7 @@ import numpy as np
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import FailedPreconditionError, InvalidArgumentError, NotFoundError
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
-from fastgrad._src.ops.arguments import as_python_int, tensor_of_dtype
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import not_equal
-from fastgrad._src.ops.hash_tables import KeyIndex
-from fastgrad._src.ops.python_function import call_on_host
-from fastgrad._src.ops.selection import where
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.lookup.initializers import TableInitializer
 from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor
 from fastgrad._src.structures.strings.formatting import as_string
@@ -148,10 +143,10 @@ class _HashTable(LookupInterface):
         return shape
 
     def _call(self, method: str, *inputs: Tensor) -> Any:
-        return call_on_host(f"{type(self).__name__}.{method}", TableCall(self, method), inputs, self._changes)
+        return ops.call_on_host(f"{type(self).__name__}.{method}", TableCall(self, method), inputs, self._changes)
 
     def _forget_index(self) -> None:
-        self._index: tuple[KeyIndex, np.ndarray] | None = None  # with the values, in the order of the keys
+        self._index: tuple[ops.KeyIndex, np.ndarray] | None = None  # with the values, in the order of the keys
         self._keys_until_index = len(self._values)
 
     def _before_change(self) -> None:
@@ -181,7 +176,7 @@ class _HashTable(LookupInterface):
         self._keys_until_index -= keys.size
         if self._keys_until_index <= 0 and self._values and self._index is None:
             table_keys, table_values = self._exported()
-            self._index = KeyIndex(table_keys), table_values
+            self._index = ops.KeyIndex(table_keys), table_values
         return (values,)
 
     def _lookup(self, keys: Any, default: Tensor, error: type[Exception] = TypeError) -> Any:
@@ -282,7 +277,7 @@ class StaticVocabularyTable(LookupInterface):
         name: str | None = None,
         experimental_is_anonymous: bool = False,
     ) -> None:
-        self._buckets = as_python_int(num_oov_buckets, "StaticVocabularyTable: num_oov_buckets")
+        self._buckets = ops.as_python_int(num_oov_buckets, "StaticVocabularyTable: num_oov_buckets")
         if self._buckets <= 0:
             raise ValueError("`num_oov_buckets` must be > 0; use StaticHashTable.")
         self._table: StaticHashTable | None = None
@@ -317,12 +312,12 @@ class StaticVocabularyTable(LookupInterface):
             return keys.with_flat_values(self.lookup(keys.flat_values))
         x = self._checked_keys(keys)
         if self._key_dtype.is_integer:
-            x = cast(x, dtypes.int64)
+            x = ops.cast(x, dtypes.int64)
         buckets = to_hash_bucket_fast(as_string(x) if self._key_dtype.is_integer else x, self._buckets)
         if self._table is None:
             return buckets
         numbers = self._table.lookup(x)
-        return where(not_equal(numbers, -1), numbers, buckets + self._term_count())
+        return ops.where(ops.not_equal(numbers, -1), numbers, buckets + self._term_count())
 
 
 class MutableHashTable(_HashTable):
@@ -371,7 +366,7 @@ class MutableHashTable(_HashTable):
         """
         default = self._default
         if dynamic_default_values is not None:
-            default = tensor_of_dtype(
+            default = ops.tensor_of_dtype(
                 dynamic_default_values, self._value_dtype, f"{type(self).__name__}.lookup", "dynamic_default_values"
             )
         return self._lookup(keys, default, ValueError)  # as TensorFlow, and unlike the static tables
@@ -447,7 +442,7 @@ class DenseHashTable(MutableHashTable):
     ) -> None:
         super().__init__(key_dtype, value_dtype, default_value, name)
         if initial_num_buckets is not None:
-            buckets = as_python_int(initial_num_buckets, "DenseHashTable: initial_num_buckets")
+            buckets = ops.as_python_int(initial_num_buckets, "DenseHashTable: initial_num_buckets")
             if buckets < 4 or buckets & (buckets - 1):
                 raise InvalidArgumentError(
                     f"DenseHashTable: initial_num_buckets must be at least 4 and a power of 2, got {buckets}."

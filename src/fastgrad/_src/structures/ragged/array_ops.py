@@ -12,19 +12,7 @@ from fastgrad._src.core.dtypes import DType
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operand_errors import InvalidValueError
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
-from fastgrad._src.ops import joining, selection
-from fastgrad._src.ops.arguments import as_python_int, as_python_ints
-from fastgrad._src.ops.assertion import assert_equal
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.indexing import gather
-from fastgrad._src.ops.reordering import reverse as reverse_of_tensor
-from fastgrad._src.ops.repeating import tile as tile_of_tensor
-from fastgrad._src.ops.segments import unsorted_segment_sum
-from fastgrad._src.ops.selection import dynamic_partition as partitioned
-from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import expand_dims as expand_dims_of_tensor
-from fastgrad._src.ops.shaping import reshape, transpose
-from fastgrad._src.ops.shaping import squeeze as squeeze_of_tensor
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.ragged import dense, partition
 from fastgrad._src.structures.ragged.indexing import rows_at
 from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor, row_count
@@ -39,13 +27,13 @@ def checked_axis(axis: Any, rank: int, name: str) -> int:
     """Returns ``axis``, counted from the first of ``rank`` dimensions; ValueError if it is out of range."""
     if axis is None:
         raise TypeError(f"{name}: axis must be an int, got None.")
-    axis_number = as_python_int(axis, f"{name}: axis")
+    axis_number = ops.as_python_int(axis, f"{name}: axis")
     if not -rank <= axis_number < rank:
         raise ValueError(f"{name}: axis {axis_number} out of range: expected {-rank} <= axis < {rank}.")
     return axis_number % rank
 
 
-@overrides(RaggedTensor, joining.concat)
+@overrides(RaggedTensor, ops.concat)
 def concat(values: Any, axis: Any) -> Any:
     """``tf.concat`` of ``values``, at least one of which is ragged.
 
@@ -66,7 +54,7 @@ def concat(values: Any, axis: Any) -> Any:
 
 def _concat_along(xs: list[Any], axis: int) -> Any:
     if all(isinstance(x, Tensor) for x in xs):
-        return joining.concat(xs, axis)
+        return ops.concat(xs, axis)
     ragged = [x for x in xs if isinstance(x, RaggedTensor)]
     dtype = ragged[0].row_splits.dtype
     levels = max(*[x.ragged_rank for x in ragged], min(axis, 1))
@@ -87,18 +75,18 @@ def _concat_rows(xs: list[RaggedTensor], uniform: int | None) -> RaggedTensor:
     for previous, x in itertools.pairwise(xs):
         count += row_count(previous.values)
         splits.append(x.row_splits[1:] + count)
-    return RaggedTensor._of(_concat_along([x.values for x in xs], 0), joining.concat(splits, 0), uniform)
+    return RaggedTensor._of(_concat_along([x.values for x in xs], 0), ops.concat(splits, 0), uniform)
 
 
 def _join_corresponding_rows(whole: RaggedTensor, parts: int) -> RaggedTensor:
     """Joins row i of each part to row i of the result; ``whole`` holds the rows of all ``parts`` one after another."""
     rows = (len(whole.row_splits) - 1) // parts
-    row_numbers = reshape(partition.index_range(parts * rows, whole.row_splits.dtype), [parts, rows])
-    reordered = rows_at(whole, reshape(transpose(row_numbers), [-1]))
+    row_numbers = ops.reshape(partition.index_range(parts * rows, whole.row_splits.dtype), [parts, rows])
+    reordered = rows_at(whole, ops.reshape(ops.transpose(row_numbers), [-1]))
     return RaggedTensor._of(reordered.values, reordered.row_splits[::parts])
 
 
-@overrides(RaggedTensor, joining.stack)
+@overrides(RaggedTensor, ops.stack)
 def stack(values: Any, axis: Any = 0, name: str | None = None) -> Any:
     """Stacks tensors of one rank along a new axis; their sizes may differ.
 
@@ -123,7 +111,7 @@ def stack(values: Any, axis: Any = 0, name: str | None = None) -> Any:
     rank = ranks.pop()
     position = checked_axis(axis, rank + 1, "stack")
     if not rank:
-        return joining.stack(tensors)
+        return ops.stack(tensors)
     return _stack_along(tensors, position)
 
 
@@ -151,11 +139,11 @@ def _stack_along(xs: list[Any], axis: int) -> Any:
     return _concat_along([expand_dims(x, axis) for x in xs], axis)
 
 
-@overrides(RaggedTensor, expand_dims_of_tensor)
+@overrides(RaggedTensor, ops.expand_dims)
 def expand_dims(x: Any, axis: Any) -> Any:
     """``tf.expand_dims`` of a ragged tensor; inside of all ragged dimensions, the new dimension has no row splits."""
     if isinstance(x, Tensor):
-        return expand_dims_of_tensor(x, axis)
+        return ops.expand_dims(x, axis)
     position = checked_axis(axis, x.shape.rank + 1, "expand_dims")
     if position > 1:
         return x._with(expand_dims(x.values, position - 1))
@@ -197,10 +185,10 @@ def boolean_mask(data: Any, mask: Any, name: str | None = None) -> Any:
 def _apply_mask(x: Any, mask: Any) -> Any:
     if isinstance(mask, Tensor) and mask.ndim == 1:
         if isinstance(x, Tensor):
-            return selection.boolean_mask(x, mask)
+            return ops.boolean_mask(x, mask)
         if len(mask) != len(x.row_splits) - 1:
             raise ValueError(f"boolean_mask: Shapes {x.shape} and {mask.shape} are incompatible.")
-        return rows_at(x, reshape(where(mask), [-1]))
+        return rows_at(x, ops.reshape(ops.where(mask), [-1]))
     levels = mask.shape.rank - 1
     dtype = next(
         (operand.row_splits.dtype for operand in (x, mask) if isinstance(operand, RaggedTensor)),
@@ -212,18 +200,18 @@ def _apply_mask(x: Any, mask: Any) -> Any:
     if isinstance(mask.values, RaggedTensor):
         return x._with(values)
     rows = len(x.row_splits) - 1
-    lengths = unsorted_segment_sum(cast(mask.values, dtype), mask.value_rowids(), rows)
+    lengths = ops.unsorted_segment_sum(ops.cast(mask.values, dtype), mask.value_rowids(), rows)
     return RaggedTensor._of(values, partition.splits_of_lengths(lengths))
 
 
-@overrides(RaggedTensor, tile_of_tensor)
+@overrides(RaggedTensor, ops.tile)
 def tile(x: RaggedTensor, multiples: Any) -> RaggedTensor:
     """``tf.tile`` of a ragged tensor: repeats the sequence of rows, and the values of each row.
 
     Raises:
         InvalidArgumentError: ``multiples`` does not have one number per dimension, or has a negative one.
     """
-    counts = as_python_ints(multiples, "tile: multiples")
+    counts = ops.as_python_ints(multiples, "tile: multiples")
     if len(counts) != x.shape.rank or min(counts) < 0:
         raise InvalidArgumentError(f"tile: Expected {x.shape.rank} multiples >= 0 for {x.shape}, got {list(counts)}.")
     return _tile_along_axes(x, counts)
@@ -231,20 +219,20 @@ def tile(x: RaggedTensor, multiples: Any) -> RaggedTensor:
 
 def _tile_along_axes(x: Any, counts: tuple[int, ...]) -> Any:
     if isinstance(x, Tensor):
-        return tile_of_tensor(x, counts)
+        return ops.tile(x, counts)
     rows, repeats = counts[:2]
     values = x.values if set(counts[2:]) <= {1} else _tile_along_axes(x.values, (1, *counts[2:]))
     lengths = x.row_lengths()
-    splits = partition.splits_of_lengths(tile_of_tensor(lengths * repeats, [rows]))
+    splits = partition.splits_of_lengths(ops.tile(lengths * repeats, [rows]))
     count = int(splits[-1])
     ids = partition.row_numbers(splits, count)
     sources = ids % max(len(lengths), 1)
-    positions = (partition.index_range(count, splits.dtype) - gather(splits, ids)) % gather(lengths, sources)
-    values = rows_at(values, gather(x.row_splits, sources) + positions)
+    positions = (partition.index_range(count, splits.dtype) - ops.gather(splits, ids)) % ops.gather(lengths, sources)
+    values = rows_at(values, ops.gather(x.row_splits, sources) + positions)
     return RaggedTensor._of(values, splits, None if x._uniform is None else x._uniform * repeats)
 
 
-@overrides(RaggedTensor, reverse_of_tensor)
+@overrides(RaggedTensor, ops.reverse)
 def reverse(x: Any, axis: Any) -> Any:
     """``tf.reverse`` of a ragged tensor along the axes ``axis``.
 
@@ -254,26 +242,28 @@ def reverse(x: Any, axis: Any) -> Any:
     """
     if isinstance(axis, (int, np.integer)):
         raise InvalidArgumentError(f"reverse: 'axis' must be a vector of axes, got {axis}: write [{axis}].")
-    axes = {checked_axis(axis_number, x.shape.rank, "reverse") for axis_number in as_python_ints(axis, "reverse: axis")}
+    axes = {
+        checked_axis(axis_number, x.shape.rank, "reverse") for axis_number in ops.as_python_ints(axis, "reverse: axis")
+    }
     return _reverse_along_axes(x, axes)
 
 
 def _reverse_along_axes(x: Any, axes: set[int]) -> Any:
     if isinstance(x, Tensor):
-        return reverse_of_tensor(x, sorted(axes))
+        return ops.reverse(x, sorted(axes))
     inner = {axis_number - 1 for axis_number in axes if axis_number > 1}
     if inner:
         x = x._with(_reverse_along_axes(x.values, inner))
     if 1 in axes:
         ids = x.value_rowids()
-        ends = gather(x.row_splits[:-1] + x.row_splits[1:] - 1, ids)
+        ends = ops.gather(x.row_splits[:-1] + x.row_splits[1:] - 1, ids)
         x = x._with(rows_at(x.values, ends - partition.index_range(len(ids), ids.dtype)))
     if 0 in axes:
         x = rows_at(x, row_count(x) - 1 - partition.index_range(row_count(x), x.row_splits.dtype))
     return x
 
 
-@overrides(RaggedTensor, squeeze_of_tensor)
+@overrides(RaggedTensor, ops.squeeze)
 def squeeze(x: Any, axis: Any) -> Any:
     """``tf.squeeze`` of a ragged tensor: removes the dimensions ``axis`` of size 1.
 
@@ -285,7 +275,8 @@ def squeeze(x: Any, axis: Any) -> Any:
         raise ValueError("squeeze: of a ragged tensor the `axis` must be named: its sizes vary.")
     result: Any = x
     for axis_number in sorted(
-        {checked_axis(item, x.shape.rank, "squeeze") for item in as_python_ints(axis, "squeeze: axis")}, reverse=True
+        {checked_axis(item, x.shape.rank, "squeeze") for item in ops.as_python_ints(axis, "squeeze: axis")},
+        reverse=True,
     ):
         result = _squeeze_axis(result, axis_number)
     return result
@@ -293,15 +284,15 @@ def squeeze(x: Any, axis: Any) -> Any:
 
 def _squeeze_axis(x: Any, axis: int) -> Any:
     if isinstance(x, Tensor):
-        return squeeze_of_tensor(x, [axis])
+        return ops.squeeze(x, [axis])
     if axis > 1:
         return x._with(_squeeze_axis(x.values, axis - 1))
     lengths = x.row_lengths() if axis else constant_tensor(np.array([len(x.row_splits) - 1]))
-    assert_equal(lengths, 1, f"squeeze: the sizes of dimension {axis} are not all 1")
+    ops.assert_equal(lengths, 1, f"squeeze: the sizes of dimension {axis} are not all 1")
     return x.values
 
 
-@overrides(RaggedTensor, joining.split)
+@overrides(RaggedTensor, ops.split)
 def split(x: Any, num_or_size_splits: Any, axis: Any) -> list[Any]:
     """``tf.split`` of a ragged tensor along axis 0 or along a dimension that is not ragged.
 
@@ -317,13 +308,13 @@ def split(x: Any, num_or_size_splits: Any, axis: Any) -> list[Any]:
     if axis_number:
         return [
             x._with_flat_values(piece)
-            for piece in joining.split(x.flat_values, num_or_size_splits, axis_number - x.ragged_rank)
+            for piece in ops.split(x.flat_values, num_or_size_splits, axis_number - x.ragged_rank)
         ]
     rows = partition.index_range(row_count(x), x.row_splits.dtype)
-    return [rows_at(x, piece) for piece in joining.split(rows, num_or_size_splits, 0)]
+    return [rows_at(x, piece) for piece in ops.split(rows, num_or_size_splits, 0)]
 
 
-@overrides(RaggedTensor, partitioned)
+@overrides(RaggedTensor, ops.dynamic_partition)
 def dynamic_partition(x: Any, partitions: Any, num_partitions: Any) -> list[Any]:
     """``tf.dynamic_partition`` of the rows of a ragged tensor.
 
@@ -334,7 +325,7 @@ def dynamic_partition(x: Any, partitions: Any, num_partitions: Any) -> list[Any]
     if isinstance(partitions, RaggedTensor):
         raise ValueError(f"dynamic_partition: partitions must be a tensor, got {partitions!r}.")
     rows = partition.index_range(row_count(x), x.row_splits.dtype)
-    return [rows_at(x, row_numbers) for row_numbers in partitioned(rows, partitions, num_partitions)]
+    return [rows_at(x, row_numbers) for row_numbers in ops.dynamic_partition(rows, partitions, num_partitions)]
 
 
 def stack_dynamic_partitions(data: Any, partitions: Any, num_partitions: Any, name: str | None = None) -> RaggedTensor:
@@ -357,7 +348,9 @@ def stack_dynamic_partitions(data: Any, partitions: Any, num_partitions: Any, na
         partition.check_equal_splits([x.row_splits, ids.row_splits], "stack_dynamic_partitions")
         return stack_dynamic_partitions(x.values, ids.values, num_partitions)
     partition_slices = (
-        partitioned(x, ids, num_partitions) if isinstance(x, Tensor) else dynamic_partition(x, ids, num_partitions)
+        ops.dynamic_partition(x, ids, num_partitions)
+        if isinstance(x, Tensor)
+        else dynamic_partition(x, ids, num_partitions)
     )
     index_type = x.row_splits.dtype if isinstance(x, RaggedTensor) else ids.dtype
     return cut_into_rows(

@@ -7,12 +7,12 @@ from typing import Any
 from fastgrad._src.core.composite import overrides
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor
-from fastgrad._src.ops import contraction, joining
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.ragged.array_ops import as_tensor_or_ragged, cut_into_rows, stack
 from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor, row_count
 
 
-@overrides(RaggedTensor, contraction.matmul)
+@overrides(RaggedTensor, ops.matmul)
 def matmul(a: Any, b: Any, options: dict[str, Any]) -> Any:
     """``tf.matmul`` of ``a`` and ``b``, at least one of which is ragged; ``options`` are its other arguments.
 
@@ -37,20 +37,18 @@ def matmul(a: Any, b: Any, options: dict[str, Any]) -> Any:
 def _matmul(a: Any, b: Any, options: dict[str, Any]) -> Any:
     rank = a.shape.rank
     if rank == 2 or (isinstance(a, Tensor) and isinstance(b, Tensor)):
-        return contraction.matmul(_as_dense_matrix(a), _as_dense_matrix(b), **options)
+        return ops.matmul(_as_dense_matrix(a), _as_dense_matrix(b), **options)
     if rank > 3:
         a, b = _as_ragged_batches(a), _as_ragged_batches(b)
         _check_equal_batches(a.row_lengths()._elements().tolist(), b.row_lengths()._elements().tolist())
         return a._with(_matmul(a.values, b.values, options))
     _check_equal_batches(row_count(a), row_count(b))
-    products = [
-        contraction.matmul(_as_dense_matrix(a[n]), _as_dense_matrix(b[n]), **options) for n in range(row_count(a))
-    ]
+    products = [ops.matmul(_as_dense_matrix(a[n]), _as_dense_matrix(b[n]), **options) for n in range(row_count(a))]
     transposes_b = options["transpose_b"] or options["adjoint_b"]
     if not products or (isinstance(b, RaggedTensor) and (b.ragged_rank == 2 or transposes_b)):
         return stack(products) if products else a
     dtype = (a if isinstance(a, RaggedTensor) else b).row_splits.dtype
-    return cut_into_rows(joining.concat(products, 0), [len(x) for x in products], dtype)
+    return cut_into_rows(ops.concat(products, 0), [len(x) for x in products], dtype)
 
 
 def _as_ragged_batches(x: Any) -> RaggedTensor:

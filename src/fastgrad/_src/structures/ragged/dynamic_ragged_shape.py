@@ -12,13 +12,7 @@ from fastgrad._src.core import dtypes, tensor
 from fastgrad._src.core.composite import Composite, CompositeOperand, CompositeSpec, overrides
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
-from fastgrad._src.ops import creation, shape_query, shaping
-from fastgrad._src.ops.arguments import as_python_ints
-from fastgrad._src.ops.assertion import assert_equal
-from fastgrad._src.ops.comparison import equal
-from fastgrad._src.ops.indexing import gather
-from fastgrad._src.ops.reduction import reduce_all
-from fastgrad._src.ops.shaping import reshape
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.ragged.partition import index_range, uniform_splits
 from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor
 from fastgrad._src.structures.ragged.row_partition import RowPartition
@@ -76,7 +70,7 @@ class DynamicRaggedShape(Composite):
         if dtype is None and len(set(known)) > 1:
             raise ValueError(f"DynamicRaggedShape: dtypes {[item.name for item in known]} differ; name one by dtype.")
         self._partitions = tuple([partition.with_dtype(self._dtype) for partition in partitions])
-        self._sizes = as_python_ints(inner_shape, "DynamicRaggedShape: inner_shape")
+        self._sizes = ops.as_python_ints(inner_shape, "DynamicRaggedShape: inner_shape")
         if static_inner_shape is not None:
             TensorShape(static_inner_shape).assert_is_compatible_with(self._sizes)
         for axis, (before, after) in enumerate(zip(self._partitions, self._partitions[1:], strict=False)):
@@ -255,7 +249,7 @@ class DynamicRaggedShape(Composite):
 
     def _with_values(self, flat_values: Any) -> Any:
         """Returns the tensor of this shape with these flat values."""
-        values = reshape(flat_values, self._sizes)
+        values = ops.reshape(flat_values, self._sizes)
         for partition in reversed(self._partitions):
             values = RaggedTensor._of(values, partition.row_splits(), partition.static_uniform_row_length)
         return values
@@ -267,7 +261,7 @@ class DynamicRaggedShape(Composite):
         if self._spec() != other._spec():
             return False
         pairs = zip(self._partitions, other._partitions, strict=True)
-        return reduce_all([True, *[reduce_all(equal(a.row_splits(), b.row_splits())) for a, b in pairs]])
+        return ops.reduce_all([True, *[ops.reduce_all(ops.equal(a.row_splits(), b.row_splits())) for a, b in pairs]])
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -333,7 +327,7 @@ def _check_number_of_values(partition: RowPartition, count: int, validate: bool,
     if partition.static_nvals is not None and partition.static_nvals != count:
         raise ValueError(message)
     if validate:
-        assert_equal(partition.nvals(), constant_tensor(np.array(count, partition.dtype.numpy)), message=message)
+        ops.assert_equal(partition.nvals(), constant_tensor(np.array(count, partition.dtype.numpy)), message=message)
 
 
 def _broadcast_to(value: Any, shape: Any) -> Any:
@@ -358,11 +352,11 @@ def _broadcast_to(value: Any, shape: Any) -> Any:
     source = DynamicRaggedShape.from_tensor(value if is_ragged else flat, dtype=target.dtype)
     if source.rank > shape.rank:
         raise ValueError(f"broadcast_to: the rank {source.rank} of the input is above that of the shape, {shape.rank}.")
-    numbers = reshape(flat, [-1])
+    numbers = ops.reshape(flat, [-1])
     if source.rank:
-        numbers = gather(numbers, _source_positions(source, target))
+        numbers = ops.gather(numbers, _source_positions(source, target))
         return target._with_values(numbers)
-    return target._with_values(shaping.broadcast_to(numbers, [prod(target._sizes)]))
+    return target._with_values(ops.broadcast_to(numbers, [prod(target._sizes)]))
 
 
 def _source_positions(source: DynamicRaggedShape, target: DynamicRaggedShape) -> Tensor:
@@ -373,7 +367,7 @@ def _source_positions(source: DynamicRaggedShape, target: DynamicRaggedShape) ->
         whole = RowPartition._of(uniform_splits(source_rows, 1, target.dtype), source_rows, source_rows)
         source_partitions, source_rows = [whole, *source_partitions], 1
     if source_rows not in (1, target_rows):
-        assert_equal(source_rows, target_rows, message="broadcast_to: Cannot broadcast the first dimension")
+        ops.assert_equal(source_rows, target_rows, message="broadcast_to: Cannot broadcast the first dimension")
     positions = index_range(target_rows, target.dtype)
     if source_rows == 1:
         positions = positions * 0
@@ -385,8 +379,8 @@ def _source_positions(source: DynamicRaggedShape, target: DynamicRaggedShape) ->
             message = (
                 f"broadcast_to: Cannot broadcast rows of dimension {axis + 1}, whose lengths are not all 1 by its shape"
             )
-            assert_equal(gather(before.row_lengths(), positions), after.row_lengths(), message)
-        positions = gather(gather(before.row_starts(), positions), rows) + offsets
+            ops.assert_equal(ops.gather(before.row_lengths(), positions), after.row_lengths(), message)
+        positions = ops.gather(ops.gather(before.row_starts(), positions), rows) + offsets
     return positions
 
 
@@ -405,16 +399,10 @@ def _shape(value: Any, dtype: Any) -> DynamicRaggedShape:
 
 
 tensor.converters.append((DynamicRaggedShape, _refuse_conversion))
-overrides(RaggedTensor, shape_query.shape)(_shape)
+overrides(RaggedTensor, ops.shape)(_shape)
 for _composite in (RaggedTensor, DynamicRaggedShape):
-    overrides(_composite, shaping.broadcast_to)(_broadcast_to)
-    overrides(_composite, shaping.reshape)(_reshape)
-overrides(DynamicRaggedShape, creation.ones)(
-    lambda shape, dtype: shape._with_values(creation.ones(shape._sizes, dtype))
-)
-overrides(DynamicRaggedShape, creation.zeros)(
-    lambda shape, dtype: shape._with_values(creation.zeros(shape._sizes, dtype))
-)
-overrides(DynamicRaggedShape, creation.fill)(
-    lambda shape, value: shape._with_values(creation.fill(shape._sizes, value))
-)
+    overrides(_composite, ops.broadcast_to)(_broadcast_to)
+    overrides(_composite, ops.reshape)(_reshape)
+overrides(DynamicRaggedShape, ops.ones)(lambda shape, dtype: shape._with_values(ops.ones(shape._sizes, dtype)))
+overrides(DynamicRaggedShape, ops.zeros)(lambda shape, dtype: shape._with_values(ops.zeros(shape._sizes, dtype)))
+overrides(DynamicRaggedShape, ops.fill)(lambda shape, value: shape._with_values(ops.fill(shape._sizes, value)))

@@ -10,14 +10,7 @@ from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.jit.captured_values import short_repr
-from fastgrad._src.ops.arguments import as_python_int, as_python_ints
-from fastgrad._src.ops.arithmetic import maximum
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.division import floordiv
-from fastgrad._src.ops.indexing import gather
-from fastgrad._src.ops.reduction import reduce_sum
-from fastgrad._src.ops.rounding import ceil
-from fastgrad._src.ops.shaping import broadcast_to, reshape
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.ragged import partition
 from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor
 
@@ -51,13 +44,13 @@ def constant(
         <tf.RaggedTensor [[1, 2], [3]]>
     """
     if ragged_rank is not None:
-        ragged_rank = as_python_int(ragged_rank, "ragged.constant: ragged_rank")
+        ragged_rank = ops.as_python_int(ragged_rank, "ragged.constant: ragged_rank")
     if ragged_rank is not None and not 0 <= ragged_rank < MAX_RANK:
         raise ValueError(f"Invalid ragged_rank={ragged_rank}: must be nonnegative and less than {MAX_RANK}.")
     element_depth, list_depth = _depth_of_elements(pylist), _depth_of_lists(pylist)
     if element_depth is not None and list_depth > element_depth:
         raise ValueError(f"Invalid pylist={short_repr(pylist)}: empty list nesting is greater than scalar nesting.")
-    inner_sizes = None if inner_shape is None else as_python_ints(inner_shape, "ragged.constant: inner_shape")
+    inner_sizes = None if inner_shape is None else ops.as_python_ints(inner_shape, "ragged.constant: inner_shape")
     own_rank = max(list_depth - 1 - len(inner_sizes or ()), 0) if ragged_rank is None else ragged_rank
     if element_depth is not None:
         _check_ranks(pylist, element_depth, own_rank, inner_sizes, ragged_rank is not None)
@@ -72,7 +65,7 @@ def constant(
         shape = (len(values), *inner_sizes) if own_rank else inner_sizes
         if flat._array.size != np.prod(shape):
             raise TypeError(f"ragged.constant: elements of shape {flat.shape} do not have the inner_shape of {shape}.")
-        flat = reshape(flat, shape)
+        flat = ops.reshape(flat, shape)
     elif not flat._array.size and element_depth is None and list_depth > own_rank + 1:
         flat = constant_tensor(flat._elements().reshape(len(values), *[0] * (list_depth - own_rank - 1)))
     result: Any = flat
@@ -145,33 +138,35 @@ def range(  # TensorFlow's name
     index_type = dtypes.as_dtype(row_splits_dtype)
     arguments = [_range_argument(value, dtype) for value in (starts, limits, deltas)]
     common_dtype = max((x.dtype for x in arguments), key=_RANGE_DTYPES.index)
-    first, last, step = (cast(x, common_dtype) for x in arguments)
+    first, last, step = (ops.cast(x, common_dtype) for x in arguments)
     sizes = {len(x) for x in (first, last, step) if x.ndim}
     if len(sizes) > 1:
         raise InvalidArgumentError(f"ragged.range: starts, limits, deltas must have the same shape: {sorted(sizes)}.")
     rows = sizes.pop() if sizes else 1
-    first, last, step = (broadcast_to(x, [rows]) for x in (first, last, step))
+    first, last, step = (ops.broadcast_to(x, [rows]) for x in (first, last, step))
     if not step._elements().all():
         raise InvalidArgumentError("ragged.range: Requires delta != 0.")
     # int64, because a difference of int32 numbers may overflow int32.
     span, divisor = (
         (last - first, step) if common_dtype.is_floating else (_as_int64(last) - _as_int64(first), _as_int64(step))
     )
-    counts = ceil(span / divisor) if common_dtype.is_floating else -floordiv(-span, divisor)
-    if not reduce_sum(cast(maximum(counts, 0), dtypes.float64)) < 2.0**63:  # `not <` also catches infinity and NaN
+    counts = ops.ceil(span / divisor) if common_dtype.is_floating else -ops.floordiv(-span, divisor)
+    if (
+        not ops.reduce_sum(ops.cast(ops.maximum(counts, 0), dtypes.float64)) < 2.0**63
+    ):  # `not <` also catches infinity and NaN
         raise InvalidArgumentError("ragged.range: Requires ((limit - start) / delta) <= 2**63 - 1 in all rows.")
-    splits = partition.splits_of_lengths(maximum(cast(counts, index_type), 0))
+    splits = partition.splits_of_lengths(ops.maximum(ops.cast(counts, index_type), 0))
     count = int(splits[-1])
     ids = partition.row_numbers(splits, count)
-    positions = cast(partition.index_range(count, index_type) - gather(splits[:-1], ids), common_dtype)
-    return RaggedTensor._of(gather(first, ids) + positions * gather(step, ids), splits)
+    positions = ops.cast(partition.index_range(count, index_type) - ops.gather(splits[:-1], ids), common_dtype)
+    return RaggedTensor._of(ops.gather(first, ids) + positions * ops.gather(step, ids), splits)
 
 
 _RANGE_DTYPES = [dtypes.int32, dtypes.int64, dtypes.float32, dtypes.float64]
 
 
 def _as_int64(x: Tensor) -> Tensor:
-    return cast(x, dtypes.int64)
+    return ops.cast(x, dtypes.int64)
 
 
 def _range_argument(value: Any, dtype: Any) -> Tensor:

@@ -10,17 +10,7 @@ from fastgrad._src.core.composite import overrides
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operand_errors import InvalidValueError
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
-from fastgrad._src.ops.arguments import as_python_int
-from fastgrad._src.ops.arithmetic import maximum, minimum
-from fastgrad._src.ops.assertion import assert_less, assert_non_negative
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import less
-from fastgrad._src.ops.division import floordiv
-from fastgrad._src.ops.indexing import gather
-from fastgrad._src.ops.indexing import gather_nd as gather_nd_of_tensor
-from fastgrad._src.ops.joining import concat
-from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import broadcast_to, reshape
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.ragged import dense, partition
 from fastgrad._src.structures.ragged.partition import index_range
 from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor, row_count
@@ -114,13 +104,15 @@ def _integer_slice(key: slice) -> slice:
 def rows_at(x: Any, ids: Tensor) -> Any:
     """Returns the rows of ``x``, a tensor or ragged tensor, at the positions ``ids``, a vector."""
     if isinstance(x, Tensor):
-        return gather(x, ids)
+        return ops.gather(x, ids)
     if not len(ids):
         return _sliced_rows(x, slice(0, 0))
-    lengths, starts = gather(x.row_lengths(), ids), gather(x.row_splits, ids)
+    lengths, starts = ops.gather(x.row_lengths(), ids), ops.gather(x.row_splits, ids)
     splits = partition.splits_of_lengths(lengths)
     count = int(splits[-1])
-    positions = index_range(count, splits.dtype) + gather(starts - splits[:-1], partition.row_numbers(splits, count))
+    positions = index_range(count, splits.dtype) + ops.gather(
+        starts - splits[:-1], partition.row_numbers(splits, count)
+    )
     return RaggedTensor._of(rows_at(x.values, positions), splits, x._uniform)
 
 
@@ -168,17 +160,18 @@ def _slice_each_row(x: RaggedTensor, key: slice) -> RaggedTensor:
     def bound(limit: int | None, default: Any) -> Any:
         if limit is None:
             return default
-        return minimum(maximum(lengths + limit if limit < 0 else lengths * 0 + limit, lowest), highest)
+        return ops.minimum(ops.maximum(lengths + limit if limit < 0 else lengths * 0 + limit, lowest), highest)
 
     start = bound(key.start, lengths * 0 if step > 0 else highest)
     stop = bound(key.stop, highest if step > 0 else lengths * 0 - 1)
     span = stop - start if step > 0 else start - stop
-    counts = where(less(0, span), floordiv(span + (abs(step) - 1), abs(step)), lengths * 0)
+    counts = ops.where(ops.less(0, span), ops.floordiv(span + (abs(step) - 1), abs(step)), lengths * 0)
     splits = partition.splits_of_lengths(counts)
     count = int(splits[-1])
     ids = partition.row_numbers(splits, count)
     positions = (
-        gather(x.row_splits[:-1] + start, ids) + (index_range(count, splits.dtype) - gather(splits[:-1], ids)) * step
+        ops.gather(x.row_splits[:-1] + start, ids)
+        + (index_range(count, splits.dtype) - ops.gather(splits[:-1], ids)) * step
     )
     uniform = None if x._uniform is None else len(range(*key.indices(x._uniform)))
     return RaggedTensor._of(rows_at(x.values, positions), splits, uniform)
@@ -189,18 +182,18 @@ def gather_rows(params: Any, indices: Any) -> Any:
     if isinstance(indices, RaggedTensor):
         return indices._with_flat_values(gather_rows(params, indices.flat_values))
     if not isinstance(params, RaggedTensor):
-        return gather(params, indices)
+        return ops.gather(params, indices)
     ids = convert_to_tensor(indices)
     if not ids.ndim:
         return _row_at(params, ids)
-    result = rows_at(params, reshape(ids, [-1]) if ids.ndim > 1 else ids)
+    result = rows_at(params, ops.reshape(ids, [-1]) if ids.ndim > 1 else ids)
     for axis in range(ids.ndim - 1, 0, -1):
         size, rows = ids._array.shape[axis], int(np.prod(ids._array.shape[:axis]))
         result = RaggedTensor._of(result, partition.uniform_splits(size, rows, params.row_splits.dtype))
     return result
 
 
-@overrides(RaggedTensor, gather)
+@overrides(RaggedTensor, ops.gather)
 def gather_along(params: Any, indices: Any, axis: Any, batch_dims: Any) -> Any:
     """``tf.gather`` with ``axis`` and ``batch_dims``, where ``params``, ``indices`` or both are ragged.
 
@@ -208,8 +201,8 @@ def gather_along(params: Any, indices: Any, axis: Any, batch_dims: Any) -> Any:
         ValueError: ``axis`` is smaller than ``batch_dims`` or not below the rank.
         InvalidArgumentError: an index is outside of its row, or the batches have different row splits.
     """
-    batch = as_python_int(batch_dims or 0, "gather: batch_dims")
-    axis = None if axis is None else as_python_int(axis, "gather: axis")
+    batch = ops.as_python_int(batch_dims or 0, "gather: batch_dims")
+    axis = None if axis is None else ops.as_python_int(axis, "gather: axis")
     rank: Any = params.shape.rank if isinstance(params, RaggedTensor) else convert_to_tensor(params).ndim
     batch = batch + int(indices.shape.rank or 0) if batch < 0 else batch
     gather_axis = batch if axis is None else axis + (rank if axis < 0 else 0)
@@ -227,7 +220,7 @@ def gather_along(params: Any, indices: Any, axis: Any, batch_dims: Any) -> Any:
             single_row = RaggedTensor._of(indices, partition.uniform_splits(row_count(indices), 1, index_type))
             return gather_along(x, gather_rows(single_row, np.zeros(rows, np.int64)), 1, 1)
         ids = convert_to_tensor(indices)
-        return gather_along(x, broadcast_to(ids, [rows, *ids._array.shape]), 1, 1)
+        return gather_along(x, ops.broadcast_to(ids, [rows, *ids._array.shape]), 1, 1)
     if batch == 1 and gather_axis > 1:  # each batch element's indices apply to all of its rows
         return x._with(_gather_along(x.values, gather_rows(indices, x.value_rowids()), gather_axis - 1, 1))
     if batch > 1:
@@ -240,12 +233,12 @@ def gather_along(params: Any, indices: Any, axis: Any, batch_dims: Any) -> Any:
         outer = indices if indices.ragged_rank == 1 else indices.merge_dims(1, indices.ragged_rank)
         return indices._with_flat_values(rows_at(x.values, _flat_positions(x, outer.value_rowids(), flat)))
     ids = convert_to_tensor(indices)
-    flat = reshape(ids, [-1])
+    flat = ops.reshape(ids, [-1])
     row_ids = constant_tensor(np.repeat(np.arange(rows, dtype=index_type.numpy), len(flat._array) // max(rows, 1)))
     result = rows_at(x.values, _flat_positions(x, row_ids, flat))
     shape = ids._array.shape
     if isinstance(result, Tensor):
-        return reshape(result, [*shape, *result._array.shape[1:]])
+        return ops.reshape(result, [*shape, *result._array.shape[1:]])
     for level in range(len(shape) - 1, 0, -1):
         result = RaggedTensor._of(
             result, partition.uniform_splits(shape[level], int(np.prod(shape[:level])), index_type), shape[level]
@@ -256,7 +249,7 @@ def gather_along(params: Any, indices: Any, axis: Any, batch_dims: Any) -> Any:
 def _gather_along(values: Any, indices: Any, axis: int, batch_dims: int) -> Any:
     if isinstance(values, RaggedTensor) or isinstance(indices, RaggedTensor):
         return gather_along(values, indices, axis, batch_dims)
-    return gather(values, indices, None, axis, batch_dims)
+    return ops.gather(values, indices, None, axis, batch_dims)
 
 
 def _flat_positions(x: RaggedTensor, rows: Tensor, places: Tensor) -> Tensor:
@@ -265,13 +258,13 @@ def _flat_positions(x: RaggedTensor, rows: Tensor, places: Tensor) -> Tensor:
     Raises:
         InvalidArgumentError: a position is outside of its row.
     """
-    places = cast(places, x.row_splits.dtype)
-    assert_non_negative(places, "gather: an index is negative")
-    assert_less(places, gather(x.row_lengths(), rows), "gather: an index is beyond the end of its row")
-    return gather(x.row_splits, rows) + places
+    places = ops.cast(places, x.row_splits.dtype)
+    ops.assert_non_negative(places, "gather: an index is negative")
+    ops.assert_less(places, ops.gather(x.row_lengths(), rows), "gather: an index is beyond the end of its row")
+    return ops.gather(x.row_splits, rows) + places
 
 
-@overrides(RaggedTensor, gather_nd_of_tensor)
+@overrides(RaggedTensor, ops.gather_nd)
 def gather_nd(params: Any, indices: Any, batch_dims: Any) -> Any:
     """``tf.gather_nd`` where ``params``, ``indices`` or both are ragged.
 
@@ -285,27 +278,27 @@ def gather_nd(params: Any, indices: Any, batch_dims: Any) -> Any:
         return indices._with_flat_values(gather_nd(params, indices.flat_values, 0))
     ids = convert_to_tensor(indices)
     if not isinstance(params, RaggedTensor):
-        return gather_nd_of_tensor(params, ids)
+        return ops.gather_nd(params, ids)
     depth = ids._array.shape[-1] if ids.ndim else 0
     rank: Any = params.shape.rank
     if not 0 < depth <= rank:
         raise InvalidArgumentError(f"gather_nd: indices {ids.shape} do not index into a tensor of {params.shape}.")
     if depth == 1:
         return gather_rows(params, ids[..., 0])
-    flat_positions = reshape(
-        _flat_positions(params, reshape(ids[..., 0], [-1]), reshape(ids[..., 1], [-1])),
+    flat_positions = ops.reshape(
+        _flat_positions(params, ops.reshape(ids[..., 0], [-1]), ops.reshape(ids[..., 1], [-1])),
         [*ids._array.shape[:-1], 1],
     )
-    return gather_nd(params.values, concat([flat_positions, cast(ids[..., 2:], flat_positions.dtype)], -1), 0)
+    return gather_nd(params.values, ops.concat([flat_positions, ops.cast(ids[..., 2:], flat_positions.dtype)], -1), 0)
 
 
-@overrides(RaggedTensor, where)
+@overrides(RaggedTensor, ops.where)
 def true_positions(condition: RaggedTensor) -> Tensor:
     """``tf.where(condition)`` of a ragged condition: the coordinates of true elements, int64, shape (n, rank)."""
-    inner = where(condition.flat_values)
+    inner = ops.where(condition.flat_values)
     coordinates, position = [inner[:, 1:]], inner[:, 0]
     for level in reversed(condition._list_of_levels()):
-        rows = cast(gather(level.value_rowids(), position), "int64")
-        coordinates.insert(0, reshape(position - cast(gather(level.row_splits, rows), "int64"), [-1, 1]))
+        rows = ops.cast(ops.gather(level.value_rowids(), position), "int64")
+        coordinates.insert(0, ops.reshape(position - ops.cast(ops.gather(level.row_splits, rows), "int64"), [-1, 1]))
         position = rows
-    return concat([reshape(position, [-1, 1]), *coordinates], 1)
+    return ops.concat([ops.reshape(position, [-1, 1]), *coordinates], 1)

@@ -13,13 +13,7 @@ import numpy as np
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
-from fastgrad._src.ops.arguments import as_python_int
-from fastgrad._src.ops.assertion import assert_equal, assert_less_equal, assert_non_negative
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.joining import concat
-from fastgrad._src.ops.scan import cumsum
-from fastgrad._src.ops.segments import unsorted_segment_sum
-from fastgrad._src.ops.sorting import searchsorted
+from fastgrad._src.ops import namespace as ops
 
 ROW_SPLITS_DTYPES = (dtypes.int32, dtypes.int64)
 
@@ -33,7 +27,7 @@ def as_partition(value: Any, argument_name: str, dtype: Any = None) -> Tensor:
     has_dtype = hasattr(value, "dtype")
     tensor = convert_to_tensor(value, dtype_hint=None if has_dtype or dtype is not None else dtypes.int64)
     if dtype is not None:
-        tensor = cast(tensor, dtype)
+        tensor = ops.cast(tensor, dtype)
     if tensor.dtype not in ROW_SPLITS_DTYPES:
         raise ValueError(f"{argument_name} must have dtype int32 or int64, got {tensor.dtype.name}.")
     if tensor.ndim != 1:
@@ -52,7 +46,7 @@ def checked_count(value: Any, argument_name: str) -> int:
     rank = np.ndim(value._array if isinstance(value, Tensor) else value)
     if rank:
         raise ValueError(f"{argument_name}: Shape of rank {rank} must have rank 0, got {value!r}.")
-    return as_python_int(value, argument_name)
+    return ops.as_python_int(value, argument_name)
 
 
 def index_range(count: int, dtype: dtypes.DType) -> Tensor:
@@ -67,9 +61,9 @@ def check_splits(splits: Tensor, count: int, caller_name: str) -> None:
         InvalidArgumentError: ``splits`` does not begin with 0, decreases, or does not end with ``count``.
     """
     error_prefix = f"Arguments to {caller_name} do not form a valid RaggedTensor"
-    assert_equal(splits[0], 0, f"{error_prefix}: the first of row_splits must be 0")
-    assert_non_negative(lengths_of(splits), f"{error_prefix}: row_splits must not fall")
-    assert_equal(splits[-1], count, f"{error_prefix}: the last of row_splits must be the number of values, {count}")
+    ops.assert_equal(splits[0], 0, f"{error_prefix}: the first of row_splits must be 0")
+    ops.assert_non_negative(lengths_of(splits), f"{error_prefix}: row_splits must not fall")
+    ops.assert_equal(splits[-1], count, f"{error_prefix}: the last of row_splits must be the number of values, {count}")
 
 
 def lengths_of(splits: Tensor) -> Tensor:
@@ -79,18 +73,18 @@ def lengths_of(splits: Tensor) -> Tensor:
 
 def splits_of_lengths(lengths: Tensor) -> Tensor:
     """Returns the row splits of rows with these ``lengths``."""
-    return concat([constant_tensor(np.zeros(1, lengths.dtype.numpy)), cumsum(lengths)], 0)
+    return ops.concat([constant_tensor(np.zeros(1, lengths.dtype.numpy)), ops.cumsum(lengths)], 0)
 
 
 def row_numbers(splits: Tensor, count: int) -> Tensor:
     """Returns, for each of ``count`` values, the number of its row."""
-    return searchsorted(splits, index_range(count, splits.dtype), "right", splits.dtype) - 1
+    return ops.searchsorted(splits, index_range(count, splits.dtype), "right", splits.dtype) - 1
 
 
 def splits_of_row_numbers(ids: Tensor, nrows: int) -> Tensor:
     """Returns the row splits of ``nrows`` rows; ``ids`` is the row number of each value."""
     ones = constant_tensor(np.ones(ids._array.shape, ids.dtype.numpy))
-    return splits_of_lengths(unsorted_segment_sum(ones, ids, nrows))
+    return splits_of_lengths(ops.unsorted_segment_sum(ones, ids, nrows))
 
 
 def uniform_splits(length: int, nrows: int, dtype: dtypes.DType = dtypes.int64) -> Tensor:
@@ -109,8 +103,8 @@ def checked_row_numbers(ids: Tensor, nrows: Any, count: int) -> int:
         raise ValueError(f"from_value_rowids: Shapes ({count},) and ({len(ids)},) are incompatible.")
     error_prefix = "Arguments to from_value_rowids do not form a valid RaggedTensor: value_rowids"
     if count:
-        assert_non_negative(ids[0], f"{error_prefix} must not be negative")
-        assert_non_negative(ids[1:] - ids[:-1], f"{error_prefix} must not fall")
+        ops.assert_non_negative(ids[0], f"{error_prefix} must not be negative")
+        ops.assert_non_negative(ids[1:] - ids[:-1], f"{error_prefix} must not fall")
     min_rows = int(ids[-1]) + 1 if count else 0
     row_count = min_rows if nrows is None else checked_count(nrows, "from_value_rowids: nrows")
     if row_count < 0:
@@ -138,7 +132,7 @@ def check_equal_splits(splits: list[Tensor], caller_name: str) -> None:
             )
         if other.dtype is not first.dtype:
             raise InvalidArgumentError(f"{caller_name}: row_splits of {first.dtype.name} and of {other.dtype.name}.")
-        assert_equal(first, other, f"{caller_name}: Incompatible row_splits")
+        ops.assert_equal(first, other, f"{caller_name}: Incompatible row_splits")
 
 
 def row_splits_to_segment_ids(splits: Any, name: str | None = None, out_type: Any = None) -> Tensor:
@@ -159,7 +153,7 @@ def row_splits_to_segment_ids(splits: Any, name: str | None = None, out_type: An
     if not len(row_splits):
         raise ValueError("row_splits_to_segment_ids: Invalid row_splits: `splits` is empty.")
     ids = row_numbers(row_splits, int(row_splits[-1]))
-    return ids if out_type is None else cast(ids, out_type)
+    return ids if out_type is None else ops.cast(ids, out_type)
 
 
 def segment_ids_to_row_splits(
@@ -187,6 +181,6 @@ def segment_ids_to_row_splits(
     row_count = (
         min_rows if num_segments is None else checked_count(num_segments, "segment_ids_to_row_splits: num_segments")
     )
-    assert_less_equal(ids, row_count - 1, "segment_ids_to_row_splits: an id is num_segments or more")
+    ops.assert_less_equal(ids, row_count - 1, "segment_ids_to_row_splits: an id is num_segments or more")
     splits = splits_of_row_numbers(ids, row_count)
-    return splits if out_type is None else cast(splits, out_type)
+    return splits if out_type is None else ops.cast(splits, out_type)

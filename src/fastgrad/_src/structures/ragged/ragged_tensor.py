@@ -19,10 +19,7 @@ from fastgrad._src.core.names import missing_member_getattr
 from fastgrad._src.core.recording import symbol_of
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
-from fastgrad._src.ops.arguments import as_python_int
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.joining import concat
-from fastgrad._src.ops.reduction import reduce_max
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.ragged import partition
 from fastgrad._src.structures.ragged.partition import as_partition
 
@@ -113,7 +110,7 @@ class RaggedTensor(Composite):
         values = _checked_values(values)
         starts = as_partition(row_starts, "row_starts")
         end = constant_tensor(np.array([row_count(values)], starts.dtype.numpy))
-        return cls._of_splits(values, concat([starts, end], 0), "from_row_starts", validate)
+        return cls._of_splits(values, ops.concat([starts, end], 0), "from_row_starts", validate)
 
     @classmethod
     def from_row_limits(
@@ -122,7 +119,7 @@ class RaggedTensor(Composite):
         """Creates a ragged tensor from row ends, int32 or int64, shape (rows,); see ``from_row_splits``."""
         limits = as_partition(row_limits, "row_limits")
         zero = constant_tensor(np.zeros(1, limits.dtype.numpy))
-        return cls._of_splits(_checked_values(values), concat([zero, limits], 0), "from_row_limits", validate)
+        return cls._of_splits(_checked_values(values), ops.concat([zero, limits], 0), "from_row_limits", validate)
 
     @classmethod
     def from_value_rowids(
@@ -385,17 +382,17 @@ class RaggedTensor(Composite):
             Sizes of shape (rank,), or of the shape of ``axis``.
         """
         axes = axis if isinstance(axis, (list, tuple)) else [] if axis is None else [axis]
-        axes = [as_python_int(axis_number, "bounding_shape: axis") for axis_number in axes]
+        axes = [ops.as_python_int(axis_number, "bounding_shape: axis") for axis_number in axes]
         for axis_number in axes:
             if not 0 <= axis_number < self.shape.rank:
                 raise InvalidArgumentError(f"bounding_shape: axis {axis_number} is not in [0, {self.shape.rank}).")
         dtype = self._row_splits.dtype if out_type is None else dtypes.as_dtype(out_type)
         longest_rows = [
-            reduce_max(lengths) if len(lengths) else constant_tensor(np.zeros((), dtype.numpy))
+            ops.reduce_max(lengths) if len(lengths) else constant_tensor(np.zeros((), dtype.numpy))
             for lengths in self.nested_row_lengths()
         ]
         inner_sizes = [constant_tensor(np.array(size, dtype.numpy)) for size in self.flat_values.shape[1:]]
-        sizes = [cast(size, dtype) for size in (self.nrows(), *longest_rows, *inner_sizes)]
+        sizes = [ops.cast(size, dtype) for size in (self.nrows(), *longest_rows, *inner_sizes)]
         if axis is None:
             return convert_to_tensor(sizes)
         if isinstance(axis, (list, tuple)):
@@ -431,7 +428,7 @@ class RaggedTensor(Composite):
         if dtype not in partition.ROW_SPLITS_DTYPES:
             raise ValueError(f"with_row_splits_dtype: dtype must be int32 or int64, got {dtype.name}.")
         values = self._values.with_row_splits_dtype(dtype) if isinstance(self._values, RaggedTensor) else self._values
-        return self._of(values, cast(self._row_splits, dtype), self._uniform)
+        return self._of(values, ops.cast(self._row_splits, dtype), self._uniform)
 
     def merge_dims(self, outer_axis: int, inner_axis: int) -> Any:
         """Merges the dimensions from ``outer_axis`` to ``inner_axis`` into one.

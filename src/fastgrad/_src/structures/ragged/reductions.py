@@ -11,20 +11,7 @@ import numpy as np
 from fastgrad._src.core.composite import overrides
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
-from fastgrad._src.ops import reduction, segments
-from fastgrad._src.ops.arguments import as_python_int, as_python_ints
-from fastgrad._src.ops.arithmetic import maximum
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import equal, greater, is_finite, less, logical_not
-from fastgrad._src.ops.custom_gradient import stop_gradient
-from fastgrad._src.ops.exponential import exp, log
-from fastgrad._src.ops.indexing import gather, gather_nd
-from fastgrad._src.ops.power import sqrt, square
-from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import reshape
-from fastgrad._src.ops.softmax import softmax as softmax_of_tensor
-from fastgrad._src.ops.statistics import bincount as bincount_of_tensor
-from fastgrad._src.ops.statistics import reduce_variance as variance_of_tensor
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.ragged import partition
 from fastgrad._src.structures.ragged.array_ops import checked_axis, expand_dims
 from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor, row_count
@@ -34,27 +21,27 @@ Segments = Callable[[Tensor, Tensor, int], Tensor]
 
 
 def _segment_any(data: Tensor, ids: Tensor, count: int) -> Tensor:
-    return greater(segments.unsorted_segment_sum(cast(data, "int32"), ids, count), 0)
+    return ops.greater(ops.unsorted_segment_sum(ops.cast(data, "int32"), ids, count), 0)
 
 
 def _segment_all(data: Tensor, ids: Tensor, count: int) -> Tensor:
-    return equal(segments.unsorted_segment_sum(cast(logical_not(data), "int32"), ids, count), 0)
+    return ops.equal(ops.unsorted_segment_sum(ops.cast(ops.logical_not(data), "int32"), ids, count), 0)
 
 
 def _segment_logsumexp(data: Tensor, ids: Tensor, count: int) -> Tensor:
-    largest = segments.unsorted_segment_max(stop_gradient(data), ids, count)
-    largest = where(is_finite(largest), largest, 0)
-    return log(segments.unsorted_segment_sum(exp(data - gather(largest, ids)), ids, count)) + largest
+    largest = ops.unsorted_segment_max(ops.stop_gradient(data), ids, count)
+    largest = ops.where(ops.is_finite(largest), largest, 0)
+    return ops.log(ops.unsorted_segment_sum(ops.exp(data - ops.gather(largest, ids)), ids, count)) + largest
 
 
 _SEGMENT_REDUCTIONS: dict[Callable[..., Any], Segments] = {
-    reduction.reduce_sum: segments.unsorted_segment_sum,
-    reduction.reduce_prod: segments.unsorted_segment_prod,
-    reduction.reduce_max: segments.unsorted_segment_max,
-    reduction.reduce_min: segments.unsorted_segment_min,
-    reduction.reduce_any: _segment_any,
-    reduction.reduce_all: _segment_all,
-    reduction.reduce_logsumexp: _segment_logsumexp,
+    ops.reduce_sum: ops.unsorted_segment_sum,
+    ops.reduce_prod: ops.unsorted_segment_prod,
+    ops.reduce_max: ops.unsorted_segment_max,
+    ops.reduce_min: ops.unsorted_segment_min,
+    ops.reduce_any: _segment_any,
+    ops.reduce_all: _segment_all,
+    ops.reduce_logsumexp: _segment_logsumexp,
 }
 """By a public reduction: the reduction of segments."""
 
@@ -70,15 +57,15 @@ def reduced(
         ValueError: ``axis`` is out of range.
     """
     if axis is None:
-        result = (_mean_of_values if function is reduction.reduce_mean else function)(x.flat_values)
+        result = (_mean_of_values if function is ops.reduce_mean else function)(x.flat_values)
         for _ in range(x.shape.rank if keepdims else 0):
             result = expand_dims(result, 0)
         return result
     rank, name = x.shape.rank, function.__name__
-    axes = sorted({checked_axis(one, rank, name) for one in as_python_ints(axis, f"{name}: axis")}, reverse=True)
-    if function is reduction.reduce_mean and len(axes) > 1:
+    axes = sorted({checked_axis(one, rank, name) for one in ops.as_python_ints(axis, f"{name}: axis")}, reverse=True)
+    if function is ops.reduce_mean and len(axes) > 1:
         ones = x._with_flat_values(constant_tensor(np.ones(x.flat_values.shape, x.dtype.numpy)))
-        return reduced(reduction.reduce_sum, x, axes, keepdims) / reduced(reduction.reduce_sum, ones, axes, keepdims)
+        return reduced(ops.reduce_sum, x, axes, keepdims) / reduced(ops.reduce_sum, ones, axes, keepdims)
     for axis_number in axes:
         x = _reduce_axis(function, x, axis_number, segment_reduction)
         if keepdims:
@@ -89,7 +76,7 @@ def reduced(
 def _mean_of_values(values: Tensor) -> Tensor:
     """Computes the mean of all values as sum / count: float64 for integers, unlike the mean of a dense tensor."""
     count = constant_tensor(np.array(values._array.size, values._array.dtype))
-    return reduction.reduce_sum(values) / count
+    return ops.reduce_sum(values) / count
 
 
 def _reduce_axis(function: Callable[..., Any], x: Any, axis: int, segment_reduction: Segments | None) -> Any:
@@ -107,12 +94,12 @@ def _reduce_axis(function: Callable[..., Any], x: Any, axis: int, segment_reduct
 def _reduce_by_row_id(
     function: Callable[..., Any], data: Any, ids: Tensor, count: int, segment_reduction: Segments | None
 ) -> Any:
-    if function is reduction.reduce_mean:
+    if function is ops.reduce_mean:
         flat = data.flat_values if isinstance(data, RaggedTensor) else data
         ones = constant_tensor(np.ones(flat._array.shape, flat.dtype.numpy))
         ones = data._with_flat_values(ones) if isinstance(data, RaggedTensor) else ones
-        total = _reduce_segments(segments.unsorted_segment_sum, data, ids, count)
-        return total / _reduce_segments(segments.unsorted_segment_sum, ones, ids, count)
+        total = _reduce_segments(ops.unsorted_segment_sum, data, ids, count)
+        return total / _reduce_segments(ops.unsorted_segment_sum, ones, ids, count)
     return _reduce_segments(segment_reduction or _SEGMENT_REDUCTIONS[function], data, ids, count)
 
 
@@ -121,10 +108,10 @@ def _reduce_segments(reduce: Segments, data: Any, ids: Tensor, count: int) -> An
     if isinstance(data, Tensor):
         return reduce(data, ids, count)
     lengths = data.row_lengths()
-    longest = maximum(segments.unsorted_segment_max(lengths, ids, count), 0)
+    longest = ops.maximum(ops.unsorted_segment_max(lengths, ids, count), 0)
     splits = partition.splits_of_lengths(longest)
     rows, positions = data.value_rowids(), partition.index_range(row_count(data.values), splits.dtype)
-    target = gather(gather(splits, ids) - data.row_splits[:-1], rows) + positions
+    target = ops.gather(ops.gather(splits, ids) - data.row_splits[:-1], rows) + positions
     return RaggedTensor._of(_reduce_segments(reduce, data.values, target, int(splits[-1])), splits)
 
 
@@ -136,7 +123,7 @@ def unsorted_segment(function: Callable[..., Any], data: Any, segment_ids: Any, 
         InvalidArgumentError: an id is out of range, or the shape of ``segment_ids`` is no prefix of that of ``data``.
     """
     name = function.__name__
-    count = as_python_int(num_segments, f"{name}: num_segments")
+    count = ops.as_python_int(num_segments, f"{name}: num_segments")
     if isinstance(segment_ids, RaggedTensor):
         if not isinstance(data, RaggedTensor):
             raise ValueError(f"{name}: segment_ids.shape must be a prefix of data.shape, but data is not ragged.")
@@ -147,13 +134,13 @@ def unsorted_segment(function: Callable[..., Any], data: Any, segment_ids: Any, 
     ids = convert_to_tensor(segment_ids)
     if len(ids) != len(data.row_splits) - 1:
         raise InvalidArgumentError(f"{name}: {len(ids)} segment_ids for {len(data.row_splits) - 1} rows.")
-    if function not in (segments.unsorted_segment_mean, segments.unsorted_segment_sqrt_n):
+    if function not in (ops.unsorted_segment_mean, ops.unsorted_segment_sqrt_n):
         return _reduce_segments(function, data, ids, count)
     ones = data._with_flat_values(constant_tensor(np.ones(data.flat_values.shape, data.dtype.numpy)))
-    counts = _reduce_segments(segments.unsorted_segment_sum, ones, ids, count)
-    total = _reduce_segments(segments.unsorted_segment_sum, data, ids, count)
+    counts = _reduce_segments(ops.unsorted_segment_sum, ones, ids, count)
+    total = _reduce_segments(ops.unsorted_segment_sum, data, ids, count)
     return total / (
-        counts if function is segments.unsorted_segment_mean else counts._with_flat_values(sqrt(counts.flat_values))
+        counts if function is ops.unsorted_segment_mean else counts._with_flat_values(ops.sqrt(counts.flat_values))
     )
 
 
@@ -165,24 +152,22 @@ def _check_shape_prefix(name: str, data: RaggedTensor, ids: RaggedTensor) -> Non
         )
 
 
-@overrides(RaggedTensor, variance_of_tensor)
+@overrides(RaggedTensor, ops.reduce_variance)
 def reduce_variance(x: Any, axis: Any, keepdims: Any) -> Any:
     """``tf.math.reduce_variance``; along an axis: the mean of squares minus the square of the mean, in float64."""
     if axis is None:
-        values = cast(x.flat_values, "float64") if x.dtype.is_integer else x.flat_values
-        variance = variance_of_tensor(values)
+        values = ops.cast(x.flat_values, "float64") if x.dtype.is_integer else x.flat_values
+        variance = ops.reduce_variance(values)
         for _ in range(x.shape.rank if keepdims else 0):
             variance = expand_dims(variance, 0)
         return variance
-    wide_x = x._with_flat_values(cast(x.flat_values, "float64"))
-    mean_of_squares = reduced(
-        reduction.reduce_mean, wide_x._with_flat_values(square(wide_x.flat_values)), axis, keepdims
-    )
-    variance = maximum(mean_of_squares - square(reduced(reduction.reduce_mean, wide_x, axis, keepdims)), 0.0)
-    return variance if x.dtype.is_integer else cast(variance, x.dtype)
+    wide_x = x._with_flat_values(ops.cast(x.flat_values, "float64"))
+    mean_of_squares = reduced(ops.reduce_mean, wide_x._with_flat_values(ops.square(wide_x.flat_values)), axis, keepdims)
+    variance = ops.maximum(mean_of_squares - ops.square(reduced(ops.reduce_mean, wide_x, axis, keepdims)), 0.0)
+    return variance if x.dtype.is_integer else ops.cast(variance, x.dtype)
 
 
-@overrides(RaggedTensor, softmax_of_tensor)
+@overrides(RaggedTensor, ops.softmax)
 def softmax(x: Any, axis: Any) -> Any:
     """``tf.nn.softmax`` of a ragged tensor along its last axis.
 
@@ -193,15 +178,15 @@ def softmax(x: Any, axis: Any) -> Any:
     if axis not in (None, -1, rank - 1):
         raise ValueError(f"softmax: of a ragged tensor axis must be -1, the last, got {axis}.")
     if x.flat_values.ndim > 1:
-        return x._with_flat_values(softmax_of_tensor(x.flat_values))
+        return x._with_flat_values(ops.softmax(x.flat_values))
     level = x._list_of_levels()[-1]
     ids, rows = level.value_rowids(), len(level.row_splits) - 1
-    largest = gather(segments.unsorted_segment_max(x.flat_values, ids, rows), ids)
-    exponentials = exp(x.flat_values - largest)
-    return x._with_flat_values(exponentials / gather(segments.unsorted_segment_sum(exponentials, ids, rows), ids))
+    largest = ops.gather(ops.unsorted_segment_max(x.flat_values, ids, rows), ids)
+    exponentials = ops.exp(x.flat_values - largest)
+    return x._with_flat_values(exponentials / ops.gather(ops.unsorted_segment_sum(exponentials, ids, rows), ids))
 
 
-@overrides(RaggedTensor, bincount_of_tensor)
+@overrides(RaggedTensor, ops.bincount)
 def bincount(
     x: RaggedTensor, weights: Any, minlength: Any, maxlength: Any, dtype: Any, axis: Any, binary_output: Any
 ) -> Any:
@@ -216,26 +201,26 @@ def bincount(
         weights = weights.flat_values
     options = {"dtype": dtype, "binary_output": binary_output}
     if axis != -1:
-        return bincount_of_tensor(x.flat_values, weights, minlength, maxlength, axis=axis, **options)
+        return ops.bincount(x.flat_values, weights, minlength, maxlength, axis=axis, **options)
     rows, values = len(x.row_splits) - 1, x.flat_values
-    size = len(bincount_of_tensor(values, None, minlength, maxlength))
-    inside_positions = where(less(values, size))
-    values, row_ids = gather_nd(values, inside_positions), gather_nd(x.value_rowids(), inside_positions)
-    weights = None if weights is None else gather_nd(weights, inside_positions)
-    bin_numbers = cast(row_ids, "int64") * size + cast(values, "int64")
-    counts = bincount_of_tensor(bin_numbers, weights, rows * size, rows * size, **options)
-    return reshape(counts, [rows, size])
+    size = len(ops.bincount(values, None, minlength, maxlength))
+    inside_positions = ops.where(ops.less(values, size))
+    values, row_ids = ops.gather_nd(values, inside_positions), ops.gather_nd(x.value_rowids(), inside_positions)
+    weights = None if weights is None else ops.gather_nd(weights, inside_positions)
+    bin_numbers = ops.cast(row_ids, "int64") * size + ops.cast(values, "int64")
+    counts = ops.bincount(bin_numbers, weights, rows * size, rows * size, **options)
+    return ops.reshape(counts, [rows, size])
 
 
 _function: Callable[..., Any]
-for _function in (*_SEGMENT_REDUCTIONS, reduction.reduce_mean):
+for _function in (*_SEGMENT_REDUCTIONS, ops.reduce_mean):
     overrides(RaggedTensor, _function)(functools.partial(reduced, _function))
 for _function in (
-    segments.unsorted_segment_sum,
-    segments.unsorted_segment_prod,
-    segments.unsorted_segment_max,
-    segments.unsorted_segment_min,
-    segments.unsorted_segment_mean,
-    segments.unsorted_segment_sqrt_n,
+    ops.unsorted_segment_sum,
+    ops.unsorted_segment_prod,
+    ops.unsorted_segment_max,
+    ops.unsorted_segment_min,
+    ops.unsorted_segment_mean,
+    ops.unsorted_segment_sqrt_n,
 ):
     overrides(RaggedTensor, _function)(functools.partial(unsorted_segment, _function))

@@ -11,10 +11,7 @@ from fastgrad._src.core import dtypes
 from fastgrad._src.core.composite import Composite, CompositeSpec
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, constant_tensor
-from fastgrad._src.ops.assertion import assert_equal, assert_less_equal, assert_non_negative
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.indexing import gather
-from fastgrad._src.ops.joining import concat
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.ragged.partition import (
     as_partition,
     checked_count,
@@ -78,8 +75,8 @@ class RowPartition(Composite):
         if not len(splits):
             raise ValueError("row_splits tensor may not be empty.")
         if _checked_flag(validate):
-            assert_equal(splits[0], 0, "from_row_splits: the first of row_splits must be 0")
-            assert_non_negative(lengths_of(splits), "from_row_splits: row_splits must not fall")
+            ops.assert_equal(splits[0], 0, "from_row_splits: the first of row_splits must be 0")
+            ops.assert_non_negative(lengths_of(splits), "from_row_splits: row_splits must not fall")
         return cls._of(splits)
 
     @classmethod
@@ -89,7 +86,7 @@ class RowPartition(Composite):
         """Creates a partition from the lengths of rows, shape (rows,); see ``from_row_splits``."""
         lengths = _partition_tensor(row_lengths, "row_lengths", dtype, dtype_hint)
         if _checked_flag(validate):
-            assert_non_negative(lengths, "from_row_lengths: row_lengths must not be negative")
+            ops.assert_non_negative(lengths, "from_row_lengths: row_lengths must not be negative")
         return cls._of(splits_of_lengths(lengths))
 
     @classmethod
@@ -100,11 +97,11 @@ class RowPartition(Composite):
         starts = _partition_tensor(row_starts, "row_starts", dtype, dtype_hint)
         count = checked_count(nvals, "from_row_starts: nvals")
         if _checked_flag(validate):
-            assert_equal(starts[:1], 0, "from_row_starts: the first of row_starts must be 0")
-            assert_non_negative(lengths_of(starts), "from_row_starts: row_starts must not fall")
-            assert_less_equal(starts[-1:], count, "from_row_starts: row_starts must not exceed nvals")
+            ops.assert_equal(starts[:1], 0, "from_row_starts: the first of row_starts must be 0")
+            ops.assert_non_negative(lengths_of(starts), "from_row_starts: row_starts must not fall")
+            ops.assert_less_equal(starts[-1:], count, "from_row_starts: row_starts must not exceed nvals")
         last = _numbers([count], starts.dtype)
-        return cls._of(concat([starts, last], 0), nvals=count)
+        return cls._of(ops.concat([starts, last], 0), nvals=count)
 
     @classmethod
     def from_row_limits(
@@ -112,9 +109,9 @@ class RowPartition(Composite):
     ) -> RowPartition:
         """Creates a partition from the ends of rows without the first 0, shape (rows,); see ``from_row_splits``."""
         limits = _partition_tensor(row_limits, "row_limits", dtype, dtype_hint)
-        splits = concat([_numbers([0], limits.dtype), limits], 0)
+        splits = ops.concat([_numbers([0], limits.dtype), limits], 0)
         if _checked_flag(validate):
-            assert_non_negative(lengths_of(splits), "from_row_limits: row_limits must not be negative or fall")
+            ops.assert_non_negative(lengths_of(splits), "from_row_limits: row_limits must not be negative or fall")
         return cls._of(splits)
 
     @classmethod
@@ -238,7 +235,7 @@ class RowPartition(Composite):
     def offsets_in_rows(self) -> Tensor:
         """Returns the position of each value in its row."""
         ids = self.value_rowids()
-        return index_range(len(ids), self.dtype) - gather(self._splits, ids)
+        return index_range(len(ids), self.dtype) - ops.gather(self._splits, ids)
 
     def with_dtype(self, dtype: Any) -> RowPartition:
         """Returns the partition with row splits of int32 or int64.
@@ -249,7 +246,7 @@ class RowPartition(Composite):
         dtype = dtypes.as_dtype(dtype)
         if dtype not in (dtypes.int32, dtypes.int64):
             raise ValueError(f"RowPartition.with_dtype: dtype must be int32 or int64, got {dtype.name}.")
-        return self._of(cast(self._splits, dtype), self._uniform, self._nvals)
+        return self._of(ops.cast(self._splits, dtype), self._uniform, self._nvals)
 
     def __repr__(self) -> str:
         if self._uniform is not None:

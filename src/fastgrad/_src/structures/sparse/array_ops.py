@@ -13,15 +13,7 @@ from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.operand_errors import InvalidValueError, check_size
 from fastgrad._src.core.operation import TABLE
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor
-from fastgrad._src.ops import joining
-from fastgrad._src.ops.arguments import as_python_int, as_python_ints, nonnegative_axis, scalar_of_dtype
-from fastgrad._src.ops.comparison import equal, greater_equal, less, logical_not
-from fastgrad._src.ops.indexing import gather
-from fastgrad._src.ops.reduction import reduce_all, reduce_any, reduce_max
-from fastgrad._src.ops.scattering import tensor_scatter_nd_update
-from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import broadcast_to
-from fastgrad._src.ops.sorting import argsort
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.sparse.elementwise import positions_of
 from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor, as_sparse, check_positions, linear_positions
 
@@ -34,13 +26,13 @@ def reorder(sp_input: Any, name: str | None = None) -> SparseTensor:
     """
     sparse = as_sparse(sp_input, "reorder")
     check_positions("reorder", sparse)
-    return _take(sparse, argsort(linear_positions(sparse.indices, sparse._shape)))
+    return _take(sparse, ops.argsort(linear_positions(sparse.indices, sparse._shape)))
 
 
 def _take(sparse: SparseTensor, elements: Tensor) -> SparseTensor:
     """Returns the elements with the numbers ``elements``."""
     gather_rows = TABLE["gather_segments"]  # its gradient is dense, as those of TensorFlow's sparse operations
-    return SparseTensor._of(gather(sparse.indices, elements), gather_rows(sparse.values, elements), sparse._shape)
+    return SparseTensor._of(ops.gather(sparse.indices, elements), gather_rows(sparse.values, elements), sparse._shape)
 
 
 def retain(sp_input: Any, to_retain: Any) -> SparseTensor:
@@ -53,8 +45,8 @@ def retain(sp_input: Any, to_retain: Any) -> SparseTensor:
     keep = convert_to_tensor(to_retain)
     if keep._array.shape != (len(sparse.values),):
         raise ValueError(f"retain: to_retain must have shape [{len(sparse.values)}], got {list(keep.shape)}.")
-    elements = where(keep)[:, 0]
-    return SparseTensor._of(gather(sparse.indices, elements), gather(sparse.values, elements), sparse._shape)
+    elements = ops.where(keep)[:, 0]
+    return SparseTensor._of(ops.gather(sparse.indices, elements), ops.gather(sparse.values, elements), sparse._shape)
 
 
 def transpose(sp_input: Any, perm: Any = None, name: str | None = None) -> SparseTensor:
@@ -65,10 +57,10 @@ def transpose(sp_input: Any, perm: Any = None, name: str | None = None) -> Spars
     """
     sparse = as_sparse(sp_input, "transpose")
     rank = len(sparse._shape)
-    axes = tuple(reversed(range(rank))) if perm is None else as_python_ints(perm, "transpose: perm")
+    axes = tuple(reversed(range(rank))) if perm is None else ops.as_python_ints(perm, "transpose: perm")
     if sorted(axes) != list(range(rank)):
         raise InvalidValueError(f"transpose: perm {list(axes)} is no permutation of {rank} dimensions.")
-    indices = gather(sparse.indices, constant_tensor(np.array(axes, np.int64)), axis=1)
+    indices = ops.gather(sparse.indices, constant_tensor(np.array(axes, np.int64)), axis=1)
     return reorder(SparseTensor._of(indices, sparse.values, [sparse._shape[axis] for axis in axes]))
 
 
@@ -86,7 +78,7 @@ def reshape(sp_input: Any, shape: Any, name: str | None = None) -> SparseTensor:
     sparse = as_sparse(sp_input, "reshape")
     if shape is not None and not np.ndim(shape):
         raise InvalidArgumentError(f"reshape: shape must be a vector of integers, got {shape!r}.")
-    sizes = list(as_python_ints(shape, "reshape: shape"))
+    sizes = list(ops.as_python_ints(shape, "reshape: shape"))
     total = math.prod(sparse._shape)
     if sizes.count(-1) > 1:
         raise InvalidArgumentError(f"reshape: At most one dimension can be inferred (-1). Found: {sizes}.")
@@ -111,9 +103,9 @@ def expand_dims(sp_input: Any, axis: Any = None, name: str | None = None) -> Spa
     """
     sparse = as_sparse(sp_input, "expand_dims")
     rank = len(sparse._shape)
-    axis = nonnegative_axis(-1 if axis is None else axis, rank + 1, "expand_dims")
+    axis = ops.nonnegative_axis(-1 if axis is None else axis, rank + 1, "expand_dims")
     zeros = constant_tensor(np.zeros((len(sparse.values), 1), np.int64))
-    indices = joining.concat([sparse.indices[:, :axis], zeros, sparse.indices[:, axis:]], 1)
+    indices = ops.concat([sparse.indices[:, :axis], zeros, sparse.indices[:, axis:]], 1)
     return SparseTensor._of(indices, sparse.values, (*sparse._shape[:axis], 1, *sparse._shape[axis:]))
 
 
@@ -138,7 +130,7 @@ def concat(axis: Any, sp_inputs: Any, expand_nonconcat_dims: bool = False, name:
         return inputs[0]
     if len({len(x._shape) for x in inputs}) > 1:
         raise InvalidArgumentError(f"concat: Ranks of all input tensors must match: {[x._shape for x in inputs]}.")
-    axis = nonnegative_axis(checked_integer("concat", "axis", axis), len(inputs[0]._shape), "concat")
+    axis = ops.nonnegative_axis(checked_integer("concat", "axis", axis), len(inputs[0]._shape), "concat")
     shape = [max(sizes) for sizes in zip(*[x._shape for x in inputs], strict=True)]
     if not expand_nonconcat_dims and any(
         size != other
@@ -155,8 +147,8 @@ def concat(axis: Any, sp_inputs: Any, expand_nonconcat_dims: bool = False, name:
     for x in inputs:
         check_positions("concat", x)
     indices = [_shift(x.indices, axis, int(start)) for x, start in zip(inputs, starts, strict=False)]
-    values = joining.concat([x.values for x in inputs], 0)
-    return reorder(SparseTensor._of(joining.concat(indices, 0), values, shape))
+    values = ops.concat([x.values for x in inputs], 0)
+    return reorder(SparseTensor._of(ops.concat(indices, 0), values, shape))
 
 
 def _shift(indices: Tensor, axis: int, distance: int) -> Tensor:
@@ -177,7 +169,7 @@ def slice(sp_input: Any, start: Any, size: Any, name: str | None = None) -> Spar
         InvalidArgumentError: ``start`` or ``size`` has another length, or a number is negative.
     """
     sparse = as_sparse(sp_input, "slice")
-    starts, sizes = as_python_ints(start, "slice: start"), as_python_ints(size, "slice: size")
+    starts, sizes = ops.as_python_ints(start, "slice: start"), ops.as_python_ints(size, "slice: size")
     if not len(starts) == len(sizes) == len(sparse._shape):
         raise InvalidArgumentError(
             f"slice: Expected start and size of {len(sparse._shape)} numbers, got {len(starts)} and {len(sizes)}."
@@ -187,8 +179,10 @@ def slice(sp_input: Any, start: Any, size: Any, name: str | None = None) -> Spar
     ends = [min(first + count, end) for first, count, end in zip(starts, sizes, sparse._shape, strict=True)]
     shape = [max(end - first, 0) for first, end in zip(starts, ends, strict=True)]
     first = constant_tensor(np.array(starts, np.int64))
-    is_inside = greater_equal(sparse.indices, first) & less(sparse.indices, constant_tensor(np.array(ends, np.int64)))
-    part = _take(sparse, where(reduce_all(is_inside, 1))[:, 0])
+    is_inside = ops.greater_equal(sparse.indices, first) & ops.less(
+        sparse.indices, constant_tensor(np.array(ends, np.int64))
+    )
+    part = _take(sparse, ops.where(ops.reduce_all(is_inside, 1))[:, 0])
     return SparseTensor._of(part.indices - first, part.values, shape)
 
 
@@ -203,8 +197,8 @@ def split(sp_input: Any = None, num_split: Any = None, axis: Any = None, name: s
         if value is None:
             raise ValueError(f"split: Must specify {argument}.")
     sparse = as_sparse(sp_input, "split")
-    count, shape = as_python_int(num_split, "split: num_split"), sparse._shape
-    axis = nonnegative_axis(axis, len(shape), "split")
+    count, shape = ops.as_python_int(num_split, "split: num_split"), sparse._shape
+    axis = ops.nonnegative_axis(axis, len(shape), "split")
     if not 1 <= count <= shape[axis]:
         raise InvalidArgumentError(
             f"split: Input num_split should be between 1 and the splitting dimension size ({shape[axis]}), got {count}."
@@ -231,12 +225,12 @@ def reset_shape(sp_input: Any, new_shape: Any = None) -> SparseTensor:
     sparse = as_sparse(sp_input, "reset_shape")
     if new_shape is None:
         shape = (
-            as_python_ints(reduce_max(sparse.indices, 0) + 1, "reset_shape")
+            ops.as_python_ints(ops.reduce_max(sparse.indices, 0) + 1, "reset_shape")
             if len(sparse.values)
             else [0] * len(sparse._shape)
         )
         return SparseTensor._of(sparse.indices, sparse.values, shape)
-    shape = as_python_ints(new_shape, "reset_shape: new_shape")
+    shape = ops.as_python_ints(new_shape, "reset_shape: new_shape")
     if len(shape) != len(sparse._shape) or any(size < old for size, old in zip(shape, sparse._shape, strict=True)):
         raise ValueError(
             f"reset_shape: new_shape should have dimension sizes >= sp_input.shape, {list(sparse._shape)}. Found ({list(shape)})."
@@ -263,16 +257,16 @@ def fill_empty_rows(sp_input: Any, default_value: Any, name: str | None = None) 
     if not shape:
         raise InvalidArgumentError("fill_empty_rows: the rank must be 1 or more.")
     check_positions("fill_empty_rows", sparse)
-    default = scalar_of_dtype(default_value, sparse.dtype, "fill_empty_rows", "default_value")
+    default = ops.scalar_of_dtype(default_value, sparse.dtype, "fill_empty_rows", "default_value")
     check_size("fill_empty_rows", (shape[0],), np.dtype(bool))
     marks = constant_tensor(np.ones(len(sparse.values), bool))
-    has_elements = tensor_scatter_nd_update(constant_tensor(np.zeros(shape[0], bool)), sparse.indices[:, :1], marks)
-    is_empty = logical_not(has_elements)
-    rows = where(is_empty)
+    has_elements = ops.tensor_scatter_nd_update(constant_tensor(np.zeros(shape[0], bool)), sparse.indices[:, :1], marks)
+    is_empty = ops.logical_not(has_elements)
+    rows = ops.where(is_empty)
     others = constant_tensor(np.zeros((len(rows), len(shape) - 1), np.int64))
-    indices = joining.concat([sparse.indices, joining.concat([rows, others], 1)], 0)
-    values = joining.concat([sparse.values, broadcast_to(default, [len(rows)])], 0)
-    order = argsort(indices[:, 0])
+    indices = ops.concat([sparse.indices, ops.concat([rows, others], 1)], 0)
+    values = ops.concat([sparse.values, ops.broadcast_to(default, [len(rows)])], 0)
+    order = ops.argsort(indices[:, 0])
     return _take(SparseTensor._of(indices, values, shape), order), is_empty
 
 
@@ -290,5 +284,5 @@ def mask(a: Any, mask_indices: Any, name: str | None = None) -> IndexedSlices:
     if not isinstance(a, IndexedSlices):
         raise TypeError(f"mask: Argument `a` must be IndexedSlices, got {type(a).__name__}.")
     masked = convert_like(mask_indices, a.indices._array.dtype)
-    rows = where(logical_not(reduce_any(equal(a.indices[:, None], masked[None, :]), 1)))[:, 0]
-    return IndexedSlices(gather(a.values, rows), gather(a.indices, rows), a.dense_shape)
+    rows = ops.where(ops.logical_not(ops.reduce_any(ops.equal(a.indices[:, None], masked[None, :]), 1)))[:, 0]
+    return IndexedSlices(ops.gather(a.values, rows), ops.gather(a.indices, rows), a.dense_shape)

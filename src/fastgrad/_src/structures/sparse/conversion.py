@@ -12,12 +12,7 @@ from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operand_errors import check_size
 from fastgrad._src.core.operation import NUMERIC_DTYPES
 from fastgrad._src.core.tensor import Tensor, constant_tensor
-from fastgrad._src.ops.arguments import scalar_of_dtype, tensor_of
-from fastgrad._src.ops.comparison import not_equal
-from fastgrad._src.ops.creation import fill, zeros, zeros_like
-from fastgrad._src.ops.indexing import gather_nd
-from fastgrad._src.ops.scattering import scatter_nd, tensor_scatter_nd_update
-from fastgrad._src.ops.selection import where
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor, as_sparse, check_positions
 
 
@@ -28,9 +23,9 @@ def from_dense(tensor: Any, name: str | None = None) -> SparseTensor:
         tensor: any dtype, rank 1 or more; of strings, those that are not empty.
         name: kept for TensorFlow's signature.
     """
-    x = tensor_of(tensor)
-    indices = where(not_equal(x, zeros_like(x)))
-    return SparseTensor._of(indices, gather_nd(x, indices), x._array.shape)
+    x = ops.tensor_of(tensor)
+    indices = ops.where(ops.not_equal(x, ops.zeros_like(x)))
+    return SparseTensor._of(indices, ops.gather_nd(x, indices), x._array.shape)
 
 
 def from_scipy(matrix: Any) -> SparseTensor:
@@ -65,11 +60,11 @@ def to_dense(
     if validate_indices:
         check_positions("to_dense", sparse, in_order=True)
         if default_value is None and values._array.dtype in NUMERIC_DTYPES:
-            return scatter_nd(sparse.indices, values, shape)
+            return ops.scatter_nd(sparse.indices, values, shape)
     if default_value is None:
-        return tensor_scatter_nd_update(zeros(shape, values.dtype), sparse.indices, values)
-    default = scalar_of_dtype(default_value, values.dtype, "to_dense", "default_value")
-    return tensor_scatter_nd_update(fill(shape, default), sparse.indices, values)
+        return ops.tensor_scatter_nd_update(ops.zeros(shape, values.dtype), sparse.indices, values)
+    default = ops.scalar_of_dtype(default_value, values.dtype, "to_dense", "default_value")
+    return ops.tensor_scatter_nd_update(ops.fill(shape, default), sparse.indices, values)
 
 
 def eye(num_rows: Any, num_columns: Any = None, dtype: Any = dtypes.float32, name: str | None = None) -> SparseTensor:

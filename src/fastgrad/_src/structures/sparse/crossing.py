@@ -10,9 +10,7 @@ import numpy as np
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor, constant_tensor
-from fastgrad._src.ops.arguments import as_python_int, scalar_of_dtype
-from fastgrad._src.ops.python_function import call_on_host
-from fastgrad._src.ops.text_hashes import hashes_of
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
 
 HASH_KEY = 956888297470
@@ -36,7 +34,7 @@ def cross(inputs: Any, name: str | None = None, separator: Any = None) -> Sparse
     """
     text: Any = b"_X_"
     if separator is not None:
-        text = scalar_of_dtype(separator, dtypes.string, "cross", "separator")._elements()[()]
+        text = ops.scalar_of_dtype(separator, dtypes.string, "cross", "separator")._elements()[()]
     return _cross_columns("cross", inputs, lambda columns: join_crossed_texts(columns, text))
 
 
@@ -55,10 +53,10 @@ def cross_hashed(inputs: Any, num_buckets: Any = 0, hash_key: Any = None, name: 
         TypeError: ``inputs`` is no list of tensors.
         InvalidArgumentError: ``num_buckets`` is negative, an input is no matrix, or the numbers of rows differ.
     """
-    buckets = as_python_int(num_buckets, "cross_hashed: num_buckets")
+    buckets = ops.as_python_int(num_buckets, "cross_hashed: num_buckets")
     if buckets < 0:
         raise InvalidArgumentError(f"cross_hashed: num_buckets must not be negative, got {buckets}.")
-    key = as_python_int(hash_key or HASH_KEY, "cross_hashed: hash_key")
+    key = ops.as_python_int(hash_key or HASH_KEY, "cross_hashed: hash_key")
     return _cross_columns("cross_hashed", inputs, lambda columns: hash_crossed_texts(columns, buckets, key))
 
 
@@ -101,7 +99,7 @@ def _cross_columns(name: str, inputs: Any, combine: Callable[[list[np.ndarray]],
         values = [array if array.dtype == object else array.astype(np.int64) for array in flat]
         return (combine(combinations_of_rows(values, counts)[0]),)
 
-    (result,) = call_on_host(name, run, tensors, acts=False)
+    (result,) = ops.call_on_host(name, run, tensors, acts=False)
     indices = constant_tensor(np.stack([row_of, number], 1))
     return SparseTensor._of(indices, result, (rows, int(totals.max(initial=0))))
 
@@ -144,6 +142,6 @@ def hash_crossed_texts(columns: list[np.ndarray], num_buckets: int, key: int) ->
     hashes = np.full(len(columns[0]) if columns else 0, key, np.int64).view(np.uint64)  # a key may be negative
     for column in columns:
         is_text = column.dtype == object
-        words = (hashes_of(column, "farm") if is_text else column).view(np.uint64)
+        words = (ops.hashes_of(column, "farm") if is_text else column).view(np.uint64)
         hashes = _join_fingerprints(hashes, words)
     return (hashes % np.uint64(num_buckets or 2**63 - 1)).astype(np.int64)

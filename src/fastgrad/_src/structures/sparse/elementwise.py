@@ -15,22 +15,7 @@ from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operand_errors import InvalidValueError, mixed_dtypes_error
 from fastgrad._src.core.operation import TABLE
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor
-from fastgrad._src.ops import arithmetic, segments, shape_query
-from fastgrad._src.ops.arguments import scalar_of_dtype
-from fastgrad._src.ops.arithmetic import multiply
-from fastgrad._src.ops.assertion import assert_equal
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import equal, greater_equal, logical_or
-from fastgrad._src.ops.creation import identity
-from fastgrad._src.ops.custom_gradient import stop_gradient
-from fastgrad._src.ops.division import divide, truediv
-from fastgrad._src.ops.exponential import exp
-from fastgrad._src.ops.indexing import gather, gather_nd
-from fastgrad._src.ops.joining import concat
-from fastgrad._src.ops.scan import cumsum
-from fastgrad._src.ops.scattering import tensor_scatter_nd_add, tensor_scatter_nd_update
-from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.sorting import argsort, unique, unique_with_counts
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.sparse.sparse_tensor import (
     SparseTensor,
     as_sparse,
@@ -62,7 +47,7 @@ def map_values(op: Callable[..., Any], *args: Any, **kwargs: Any) -> SparseTenso
         if other._shape != first._shape:
             raise InvalidArgumentError(f"map_values: Mismatched shapes! {list(first._shape)} and {list(other._shape)}.")
         if other.indices is not first.indices:
-            assert_equal(first.indices, other.indices, message="map_values: Mismatched indices!")
+            ops.assert_equal(first.indices, other.indices, message="map_values: Mismatched indices!")
     values_of = lambda x: x.values if isinstance(x, SparseTensor) else x
     args, kwargs = nest.map_structure(values_of, (args, kwargs))
     values = convert_to_tensor(op(*args, **kwargs))
@@ -91,16 +76,16 @@ def _values_beside(sparse: SparseTensor, dense: Any, name: str) -> Tensor:
         return x
     check_positions(name, sparse)
     stays = constant_tensor(np.array([size != 1 for size in sizes], np.int64))
-    return gather_nd(x, sparse.indices[:, len(shape) - len(sizes) :] * stays)
+    return ops.gather_nd(x, sparse.indices[:, len(shape) - len(sizes) :] * stays)
 
 
-@overrides(SparseTensor, cast)
+@overrides(SparseTensor, ops.cast)
 def _cast(x: SparseTensor, dtype: Any) -> SparseTensor:
-    return x._with_flat_values(cast(x.values, dtype))
+    return x._with_flat_values(ops.cast(x.values, dtype))
 
 
 _NAMES = "abs negative asinh sin tan atan asin atanh sign square sqrt erf tanh bessel_i0e bessel_i1e"
-_ON_VALUES = {identity, stop_gradient, *[TABLE[name] for name in _NAMES.split()]}
+_ON_VALUES = {ops.identity, ops.stop_gradient, *[TABLE[name] for name in _NAMES.split()]}
 """The functions that TensorFlow applies to the values of a sparse tensor (the Bessel functions too, though they give 1 at 0)."""
 
 
@@ -116,10 +101,10 @@ def _map_elementwise(function: Callable[..., Any], *operands: Any) -> SparseTens
     sparse = next(x for x in operands if isinstance(x, SparseTensor))
     if len(operands) == 2 and not all(isinstance(x, SparseTensor) for x in operands):
         dense = operands[first is sparse]
-        if function in (multiply, TABLE["multiply"]):
+        if function in (ops.multiply, TABLE["multiply"]):
             return sparse._with_flat_values(sparse.values * _values_beside(sparse, dense, "multiply"))
-        if function in (divide, truediv) and sparse is first:
-            return sparse._with_flat_values(truediv(sparse.values, _values_beside(sparse, dense, "truediv")))
+        if function in (ops.divide, ops.truediv) and sparse is first:
+            return sparse._with_flat_values(ops.truediv(sparse.values, _values_beside(sparse, dense, "truediv")))
     raise CompositeOperand(sparse)
 
 
@@ -131,9 +116,9 @@ def _operator(function: Callable[..., Any], is_reflected: bool = False) -> Calla
 
 
 for _symbol, _method in (
-    ("__mul__", _operator(multiply)),
-    ("__rmul__", _operator(multiply, is_reflected=True)),
-    ("__truediv__", _operator(truediv)),
+    ("__mul__", _operator(ops.multiply)),
+    ("__rmul__", _operator(ops.multiply, is_reflected=True)),
+    ("__truediv__", _operator(ops.truediv)),
 ):
     setattr(SparseTensor, _symbol, _method)
 
@@ -141,17 +126,17 @@ for _symbol, _method in (
 # ---- sizes ---------------------------------------------------------------------------------------------------
 
 
-@overrides(SparseTensor, shape_query.shape)
+@overrides(SparseTensor, ops.shape)
 def _shape(x: SparseTensor, dtype: np.dtype) -> Tensor:
     return constant_tensor(np.array(x._shape, dtype))
 
 
-@overrides(SparseTensor, shape_query.size)
+@overrides(SparseTensor, ops.size)
 def _size(x: SparseTensor, dtype: np.dtype) -> Tensor:
     return constant_tensor(np.array(math.prod(x._shape), dtype))
 
 
-@overrides(SparseTensor, shape_query.rank)
+@overrides(SparseTensor, ops.rank)
 def _rank(x: SparseTensor) -> Tensor:
     return constant_tensor(np.array(len(x._shape), np.int32))
 
@@ -166,10 +151,10 @@ def merge_positions(sparse_tensors: Sequence[SparseTensor], shape: Sequence[int]
         The row-major numbers of the distinct positions, ascending; for each tensor, the place of each element's number among
         them; and their count.
     """
-    numbers = concat([linear_positions(sparse.indices, shape) for sparse in sparse_tensors], 0)
-    order = argsort(numbers)
-    distinct, places_in_order = unique(gather(numbers, order), dtypes.int64)
-    places = tensor_scatter_nd_update(places_in_order, order[:, None], places_in_order)
+    numbers = ops.concat([linear_positions(sparse.indices, shape) for sparse in sparse_tensors], 0)
+    order = ops.argsort(numbers)
+    distinct, places_in_order = ops.unique(ops.gather(numbers, order), dtypes.int64)
+    places = ops.tensor_scatter_nd_update(places_in_order, order[:, None], places_in_order)
     ends = np.cumsum([len(sparse.values) for sparse in sparse_tensors]).tolist()
     return (
         distinct,
@@ -205,26 +190,26 @@ def add(a: Any, b: Any, threshold: Any = 0) -> Any:
     if not isinstance(b, SparseTensor):
         dense = convert_like(b, a.values._array.dtype)
         _check_same_dtype_and_shape("add", a, dense.dtype, dense._array.shape)
-        return tensor_scatter_nd_add(dense, a.indices, a.values)
+        return ops.tensor_scatter_nd_add(dense, a.indices, a.values)
     _check_same_dtype_and_shape("add", a, b.dtype, b._shape)
     check_positions("add", a)
     check_positions("add", b)
-    positions = concat([a.indices, b.indices], 0)
+    positions = ops.concat([a.indices, b.indices], 0)
     numbers = linear_positions(positions, a._shape)
-    order = argsort(numbers)
-    distinct, places, counts = unique_with_counts(gather(numbers, order), dtypes.int64)
-    values = gather(concat([a.values, b.values], 0), order)
-    total = segments.unsorted_segment_sum(values, places, len(distinct))
-    firsts = gather(order, cumsum(counts, exclusive=True))
-    result = SparseTensor._of(gather(positions, firsts), total, a._shape)
+    order = ops.argsort(numbers)
+    distinct, places, counts = ops.unique_with_counts(ops.gather(numbers, order), dtypes.int64)
+    values = ops.gather(ops.concat([a.values, b.values], 0), order)
+    total = ops.unsorted_segment_sum(values, places, len(distinct))
+    firsts = ops.gather(order, ops.cumsum(counts, exclusive=True))
+    result = SparseTensor._of(ops.gather(positions, firsts), total, a._shape)
     if isinstance(threshold, (int, float)) and threshold <= 0:
         return result
-    magnitude = arithmetic.abs(total)
-    smallest = scalar_of_dtype(threshold, magnitude.dtype, "add", "threshold")
-    is_single = equal(counts, 1)
-    large = greater_equal(magnitude, smallest)
-    elements = where(logical_or(is_single, large))[:, 0]
-    return SparseTensor._of(gather(result.indices, elements), gather(total, elements), a._shape)
+    magnitude = ops.abs(total)
+    smallest = ops.scalar_of_dtype(threshold, magnitude.dtype, "add", "threshold")
+    is_single = ops.equal(counts, 1)
+    large = ops.greater_equal(magnitude, smallest)
+    elements = ops.where(ops.logical_or(is_single, large))[:, 0]
+    return SparseTensor._of(ops.gather(result.indices, elements), ops.gather(total, elements), a._shape)
 
 
 def _check_same_dtype_and_shape(name: str, a: SparseTensor, dtype: dtypes.DType, shape: Sequence[int]) -> None:
@@ -241,9 +226,7 @@ def _elementwise_extreme(function: Callable[..., Any], sp_a: Any, sp_b: Any) -> 
     check_positions(name, a)
     check_positions(name, b)
     numbers, places, count = merge_positions([a, b], a._shape)
-    left, right = (
-        segments.unsorted_segment_sum(x.values, place, count) for x, place in zip((a, b), places, strict=True)
-    )
+    left, right = (ops.unsorted_segment_sum(x.values, place, count) for x, place in zip((a, b), places, strict=True))
     return SparseTensor._of(positions_of(numbers, a._shape), function(left, right), a._shape)
 
 
@@ -254,12 +237,12 @@ def maximum(sp_a: Any, sp_b: Any, name: str | None = None) -> SparseTensor:
         InvalidArgumentError: shapes or dtypes differ, or a position is outside of the shape.
         TypeError: an argument is not sparse.
     """
-    return _elementwise_extreme(arithmetic.maximum, sp_a, sp_b)
+    return _elementwise_extreme(ops.maximum, sp_a, sp_b)
 
 
 def minimum(sp_a: Any, sp_b: Any, name: str | None = None) -> SparseTensor:
     """The smaller of the elements of two sparse tensors; see ``maximum``."""
-    return _elementwise_extreme(arithmetic.minimum, sp_a, sp_b)
+    return _elementwise_extreme(ops.minimum, sp_a, sp_b)
 
 
 def softmax(sp_input: Any, name: str | None = None) -> SparseTensor:
@@ -276,10 +259,10 @@ def softmax(sp_input: Any, name: str | None = None) -> SparseTensor:
     if len(shape) < 2:
         raise InvalidArgumentError(f"softmax: Input should have rank >= 2, got {len(shape)}.")
     check_positions("softmax", sparse)
-    rows, ids = unique(linear_positions(sparse.indices[:, :-1], shape[:-1]), dtypes.int64)
+    rows, ids = ops.unique(linear_positions(sparse.indices[:, :-1], shape[:-1]), dtypes.int64)
     count = len(rows)
     if not len(values):
         return sparse
-    largest = stop_gradient(segments.unsorted_segment_max(values, ids, count))
-    weights = exp(values - gather(largest, ids))
-    return sparse._with_flat_values(weights / gather(segments.unsorted_segment_sum(weights, ids, count), ids))
+    largest = ops.stop_gradient(ops.unsorted_segment_max(values, ids, count))
+    weights = ops.exp(values - ops.gather(largest, ids))
+    return sparse._with_flat_values(weights / ops.gather(ops.unsorted_segment_sum(weights, ids, count), ids))

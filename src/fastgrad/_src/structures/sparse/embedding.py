@@ -7,20 +7,13 @@ from typing import Any
 from fastgrad._src.core.argument_checks import checked_number
 from fastgrad._src.core.operation import HALF_DTYPES
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import greater, greater_equal, logical_not
-from fastgrad._src.ops.division import divide_no_nan
-from fastgrad._src.ops.indexing import embedding_lookup
-from fastgrad._src.ops.power import sqrt, square
-from fastgrad._src.ops.segments import segment_mean, segment_sum
-from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import reshape
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.sparse.array_ops import fill_empty_rows, retain
 from fastgrad._src.structures.sparse.array_ops import reshape as reshape_sparse
 from fastgrad._src.structures.sparse.reductions import sorted_segment_sqrt_n
 from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor, as_sparse
 
-_COMBINERS = {"sum": segment_sum, "mean": segment_mean, "sqrtn": sorted_segment_sqrt_n}
+_COMBINERS = {"sum": ops.segment_sum, "mean": ops.segment_mean, "sqrtn": sorted_segment_sqrt_n}
 
 
 def embedding_lookup_sparse(
@@ -61,7 +54,7 @@ def embedding_lookup_sparse(
     if max_norm is not None and as_tensor_or_none(max_norm) is None:
         checked_number("embedding_lookup_sparse", "max_norm", max_norm)
     ids = sp_ids.indices[:, 0]
-    rows = embedding_lookup(params, sp_ids.values, max_norm)
+    rows = ops.embedding_lookup(params, sp_ids.values, max_norm)
     if sp_weights is None:
         return _COMBINERS[combiner](rows, ids)
     if sp_weights.indices.shape != sp_ids.indices.shape:
@@ -70,14 +63,14 @@ def embedding_lookup_sparse(
         )
     dtype = rows.dtype
     if dtype.numpy in HALF_DTYPES:
-        rows = cast(rows, "float32")
-    weights = reshape(cast(sp_weights.values, rows.dtype), [-1, *[1] * (rows.ndim - 1)])
-    total = segment_sum(rows * weights, ids)
+        rows = ops.cast(rows, "float32")
+    weights = ops.reshape(ops.cast(sp_weights.values, rows.dtype), [-1, *[1] * (rows.ndim - 1)])
+    total = ops.segment_sum(rows * weights, ids)
     if combiner == "mean":
-        total = divide_no_nan(total, segment_sum(weights, ids))
+        total = ops.divide_no_nan(total, ops.segment_sum(weights, ids))
     elif combiner == "sqrtn":
-        total = divide_no_nan(total, sqrt(segment_sum(square(weights), ids)))
-    return cast(total, dtype)
+        total = ops.divide_no_nan(total, ops.sqrt(ops.segment_sum(ops.square(weights), ids)))
+    return ops.cast(total, dtype)
 
 
 def safe_embedding_lookup_sparse(
@@ -118,13 +111,13 @@ def safe_embedding_lookup_sparse(
     outer = sparse_ids._shape[:-1]
     ids = reshape_sparse(sparse_ids, [-1, sparse_ids._shape[-1]])
     weights = None if sparse_weights is None else ids.with_values(sparse_weights.values)
-    is_valid = greater_equal(ids.values, 0)
+    is_valid = ops.greater_equal(ids.values, 0)
     if weights is not None and combiner != "sum":
-        is_valid = is_valid & greater(weights.values, 0)
+        is_valid = is_valid & ops.greater(weights.values, 0)
     ids, is_row_empty = fill_empty_rows(retain(ids, is_valid), default_id or 0)
     if weights is not None:
         weights, _ = fill_empty_rows(retain(weights, is_valid), 1.0)
     result = embedding_lookup_sparse(embedding_weights, ids, weights, combiner, max_norm)
     if default_id is None:
-        result = where(logical_not(is_row_empty)[:, None], result, 0)
-    return reshape(result, [*outer, *result._array.shape[1:]])
+        result = ops.where(ops.logical_not(is_row_empty)[:, None], result, 0)
+    return ops.reshape(result, [*outer, *result._array.shape[1:]])

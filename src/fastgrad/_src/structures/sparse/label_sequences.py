@@ -12,24 +12,7 @@ from fastgrad._src.core.errors import FailedPreconditionError, InvalidArgumentEr
 from fastgrad._src.core.operation import Form, Operation, operation
 from fastgrad._src.core.result_rules import ArraySpec
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
-from fastgrad._src.ops.arguments import as_python_int
-from fastgrad._src.ops.arithmetic import maximum
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import is_inf, logical_and, logical_or
-from fastgrad._src.ops.creation import constant, fill, ones, zeros, zeros_like
-from fastgrad._src.ops.higher_order import loop_over_rows
-from fastgrad._src.ops.indexing import gather
-from fastgrad._src.ops.inspection import argmax, count_nonzero
-from fastgrad._src.ops.joining import concat, stack, unstack
-from fastgrad._src.ops.one_hot import sequence_mask
-from fastgrad._src.ops.python_function import numpy_function
-from fastgrad._src.ops.reduction import reduce_any, reduce_logsumexp, reduce_max, reduce_sum
-from fastgrad._src.ops.scan import cumsum
-from fastgrad._src.ops.scattering import scatter_nd
-from fastgrad._src.ops.selection import boolean_mask, where
-from fastgrad._src.ops.shaping import expand_dims, reshape, transpose
-from fastgrad._src.ops.softmax import log_softmax
-from fastgrad._src.ops.statistics import bincount
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.sparse.conversion import to_dense
 from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
 
@@ -55,39 +38,39 @@ def ctc_path_loss(
     """
     batch, count = labels.shape
     # A blank before, between and after all labels.
-    blanks = fill((batch, count), constant(blank, dtypes.int32))
-    first = fill((batch, 1), constant(blank, dtypes.int32))
-    path_labels = concat([first, reshape(stack([labels, blanks], -1), (batch, 2 * count))], 1)
+    blanks = ops.fill((batch, count), ops.constant(blank, dtypes.int32))
+    first = ops.fill((batch, 1), ops.constant(blank, dtypes.int32))
+    path_labels = ops.concat([first, ops.reshape(ops.stack([labels, blanks], -1), (batch, 2 * count))], 1)
     positions = np.arange(2 * count + 1)
-    log_probs = transpose(log_softmax(logits), (1, 0, 2))
-    label_log_probs = gather(log_probs, path_labels, axis=2, batch_dims=1)
-    steps = transpose(label_log_probs, (1, 0, 2))
-    impossible = fill((batch, 2), constant(_LOG_OF_ZERO, logits.dtype))
+    log_probs = ops.transpose(ops.log_softmax(logits), (1, 0, 2))
+    label_log_probs = ops.gather(log_probs, path_labels, axis=2, batch_dims=1)
+    steps = ops.transpose(label_log_probs, (1, 0, 2))
+    impossible = ops.fill((batch, 2), ops.constant(_LOG_OF_ZERO, logits.dtype))
     # The blank between two labels may be skipped, unless they are equal.
-    two_before = concat([zeros((batch, 2), dtypes.int32), path_labels], 1)[:, :-2]
-    skip_scores = where(
-        logical_and(positions % 2 == 1, path_labels != two_before),
-        zeros_like(label_log_probs[:, 0]),
+    two_before = ops.concat([ops.zeros((batch, 2), dtypes.int32), path_labels], 1)[:, :-2]
+    skip_scores = ops.where(
+        ops.logical_and(positions % 2 == 1, path_labels != two_before),
+        ops.zeros_like(label_log_probs[:, 0]),
         _LOG_OF_ZERO,
     )
 
     def step(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        shifted = concat([impossible, carried[0]], 1)
-        predecessors = stack([carried[0], shifted[:, 1:-1], shifted[:, :-2] + skip_scores])
-        new = maximum(reduce_logsumexp(predecessors, 0) + rows[0], _LOG_OF_ZERO)
-        return [where(rows[1], new, carried[0]) if len(rows) > 1 else new], []
+        shifted = ops.concat([impossible, carried[0]], 1)
+        predecessors = ops.stack([carried[0], shifted[:, 1:-1], shifted[:, :-2] + skip_scores])
+        new = ops.maximum(ops.reduce_logsumexp(predecessors, 0) + rows[0], _LOG_OF_ZERO)
+        return [ops.where(rows[1], new, carried[0]) if len(rows) > 1 else new], []
 
-    path_log_probs = where(positions < 2, steps[0], _LOG_OF_ZERO)
+    path_log_probs = ops.where(positions < 2, steps[0], _LOG_OF_ZERO)
     if steps.shape[0] > 1:
         rows = [steps[1:]]
         if logit_length is not None:
-            is_running = np.arange(1, steps.shape[0])[:, None] < cast(logit_length, dtypes.int64)[None]
-            rows.append(expand_dims(is_running, 2))
-        (path_log_probs,), _ = loop_over_rows(step, [path_log_probs], rows)
-    length = expand_dims(cast(label_length, dtypes.int32), -1)
-    is_path_end = logical_or(positions == 2 * length, positions == 2 * length - 1)
-    loss = -reduce_logsumexp(where(is_path_end, path_log_probs, _LOG_OF_ZERO), -1)
-    return where(loss > -_LOG_OF_ZERO / 2, math.inf, loss)
+            is_running = np.arange(1, steps.shape[0])[:, None] < ops.cast(logit_length, dtypes.int64)[None]
+            rows.append(ops.expand_dims(is_running, 2))
+        (path_log_probs,), _ = ops.loop_over_rows(step, [path_log_probs], rows)
+    length = ops.expand_dims(ops.cast(label_length, dtypes.int32), -1)
+    is_path_end = ops.logical_or(positions == 2 * length, positions == 2 * length - 1)
+    loss = -ops.reduce_logsumexp(ops.where(is_path_end, path_log_probs, _LOG_OF_ZERO), -1)
+    return ops.where(loss > -_LOG_OF_ZERO / 2, math.inf, loss)
 
 
 def ctc_loss(
@@ -124,14 +107,14 @@ def ctc_loss(
     if isinstance(labels, SparseTensor):
         if blank_index is None:
             raise ValueError("ctc_loss: Argument `blank_index` must be provided when `labels` is a `SparseTensor`.")
-        label_length = bincount(
-            cast(labels.indices[:, 0], dtypes.int32), minlength=labels.shape[0], maxlength=labels.shape[0]
+        label_length = ops.bincount(
+            ops.cast(labels.indices[:, 0], dtypes.int32), minlength=labels.shape[0], maxlength=labels.shape[0]
         )
         dense = to_dense(labels)
     else:
         dense = convert_to_tensor(labels)
     length = convert_to_tensor(label_length)
-    steps = x if logits_time_major else transpose(x, (1, 0, 2))
+    steps = x if logits_time_major else ops.transpose(x, (1, 0, 2))
     batch, classes = steps.shape[1:]
     running = convert_to_tensor(logit_length)
     if dense.ndim != 2 or any(list(shape) != [batch] for shape in (dense.shape[:1], length.shape, running.shape)):
@@ -139,14 +122,16 @@ def ctc_loss(
             f"ctc_loss: {batch} rows of logits need labels of shape ({batch}, n), label_length and logit_length of shape "
             f"({batch},), got {list(dense.shape)}, {list(length.shape)} and {list(running.shape)}."
         )
-    blank = as_python_int(blank_index or 0, "ctc_loss: blank_index")
+    blank = ops.as_python_int(blank_index or 0, "ctc_loss: blank_index")
     blank += classes if blank < 0 else 0
-    dense = where(sequence_mask(length, dense.shape[1]), cast(dense, dtypes.int32), blank)  # the rest is padding
-    precise = cast(steps, dtypes.float32) if x.dtype.size < 4 else steps
+    dense = ops.where(
+        ops.sequence_mask(length, dense.shape[1]), ops.cast(dense, dtypes.int32), blank
+    )  # the rest is padding
+    precise = ops.cast(steps, dtypes.float32) if x.dtype.size < 4 else steps
     loss = ctc_path_loss(dense, precise, length, running, blank)
-    if isinstance(labels, SparseTensor) and bool(reduce_any(is_inf(loss))):
+    if isinstance(labels, SparseTensor) and bool(ops.reduce_any(ops.is_inf(loss))):
         raise InvalidArgumentError("ctc_loss: Not enough time for target transition sequence: shorten labels.")
-    return cast(loss, x.dtype)
+    return ops.cast(loss, x.dtype)
 
 
 def ctc_greedy_decoder(
@@ -170,19 +155,19 @@ def ctc_greedy_decoder(
     x, lengths = _decoder_inputs("ctc_greedy_decoder", inputs, sequence_length)
     steps, batch, classes = x.shape
     blank = classes - 1 if blank_index is None else blank_index + (classes if blank_index < 0 else 0)
-    is_running = sequence_mask(lengths, steps)
-    best = transpose(argmax(x, 2))
-    is_label = logical_and(is_running, best != blank)
+    is_running = ops.sequence_mask(lengths, steps)
+    best = ops.transpose(ops.argmax(x, 2))
+    is_label = ops.logical_and(is_running, best != blank)
     if merge_repeated:
-        is_new = concat([ones((batch, 1), dtypes.bool), best[:, 1:] != best[:, :-1]], 1)
-        is_label = logical_and(is_label, is_new)
-    positions = cumsum(cast(is_label, dtypes.int64), 1, exclusive=True)
-    rows = where(is_label)
-    indices = stack([rows[:, 0], boolean_mask(positions, is_label)], 1)
-    longest = int(reduce_max(count_nonzero(is_label, 1)))
-    decoded = SparseTensor._of(indices, boolean_mask(best, is_label), (batch, longest))
-    largest = where(is_running, transpose(reduce_max(x, 2)), zeros((), x.dtype))
-    return [decoded], -reduce_sum(largest, 1, keepdims=True)
+        is_new = ops.concat([ops.ones((batch, 1), dtypes.bool), best[:, 1:] != best[:, :-1]], 1)
+        is_label = ops.logical_and(is_label, is_new)
+    positions = ops.cumsum(ops.cast(is_label, dtypes.int64), 1, exclusive=True)
+    rows = ops.where(is_label)
+    indices = ops.stack([rows[:, 0], ops.boolean_mask(positions, is_label)], 1)
+    longest = int(ops.reduce_max(ops.count_nonzero(is_label, 1)))
+    decoded = SparseTensor._of(indices, ops.boolean_mask(best, is_label), (batch, longest))
+    largest = ops.where(is_running, ops.transpose(ops.reduce_max(x, 2)), ops.zeros((), x.dtype))
+    return [decoded], -ops.reduce_sum(largest, 1, keepdims=True)
 
 
 def _decoder_inputs(name: str, inputs: Any, sequence_length: Any) -> tuple[Tensor, Tensor]:
@@ -193,7 +178,7 @@ def _decoder_inputs(name: str, inputs: Any, sequence_length: Any) -> tuple[Tenso
         raise FailedPreconditionError(
             f"{name}: inputs of shape (steps, batch, classes) need one length per row, got {x.shape} and {lengths.shape}."
         )
-    if int(reduce_max(lengths)) > x.shape[0]:
+    if int(ops.reduce_max(lengths)) > x.shape[0]:
         raise FailedPreconditionError(f"{name}: sequence_length must be at most {x.shape[0]}, got {lengths!r}.")
     return x, lengths
 
@@ -218,8 +203,8 @@ def ctc_beam_search_decoder(
         InvalidArgumentError: ``top_paths`` is greater than ``beam_width`` or than the number of prefixes of a row.
     """
     x, lengths = _decoder_inputs("ctc_beam_search_decoder", inputs, sequence_length)
-    width = as_python_int(beam_width, "ctc_beam_search_decoder: beam_width")
-    count = as_python_int(top_paths, "ctc_beam_search_decoder: top_paths")
+    width = ops.as_python_int(beam_width, "ctc_beam_search_decoder: beam_width")
+    count = ops.as_python_int(top_paths, "ctc_beam_search_decoder: top_paths")
     if not 0 < count <= width:
         raise InvalidArgumentError(
             f"ctc_beam_search_decoder: top_paths must be from 1 to beam_width={width}, got {count}."
@@ -239,12 +224,14 @@ def ctc_beam_search_decoder(
                 paths[number, row, : len(prefix)] = prefix
         return paths, scores
 
-    paths, scores = numpy_function(search, [x, lengths], [dtypes.int64, x.dtype])
+    paths, scores = ops.numpy_function(search, [x, lengths], [dtypes.int64, x.dtype])
     decoded = []
-    for path in unstack(paths):
+    for path in ops.unstack(paths):
         is_label = path >= 0
-        longest = int(reduce_max(count_nonzero(is_label, 1)))
-        decoded.append(SparseTensor._of(where(is_label), boolean_mask(path, is_label), (path.shape[0], longest)))
+        longest = int(ops.reduce_max(ops.count_nonzero(is_label, 1)))
+        decoded.append(
+            SparseTensor._of(ops.where(is_label), ops.boolean_mask(path, is_label), (path.shape[0], longest))
+        )
     return decoded, scores
 
 
@@ -308,13 +295,13 @@ def collapse_repeated(labels: Any, seq_length: Any, name: str | None = None) -> 
     if list(lengths.shape) != [x.shape[0]]:
         raise ValueError(f"collapse_repeated: seq_length must have shape ({x.shape[0]},), got {list(lengths.shape)}.")
     batch, count = x.shape
-    is_new = concat([ones((batch, min(count, 1)), dtypes.bool), x[:, 1:] != x[:, :-1]], 1)
-    is_kept = logical_and(is_new, sequence_mask(lengths, count))
-    kept = reduce_sum(cast(is_kept, dtypes.int32), 1)
-    longest = int(reduce_max(kept))
-    positions = cumsum(cast(is_kept, dtypes.int64), 1, exclusive=True)
-    places = stack([where(is_kept)[:, 0], boolean_mask(positions, is_kept)], 1)
-    return scatter_nd(places, boolean_mask(x, is_kept), [batch, longest]), cast(kept, lengths.dtype)
+    is_new = ops.concat([ops.ones((batch, min(count, 1)), dtypes.bool), x[:, 1:] != x[:, :-1]], 1)
+    is_kept = ops.logical_and(is_new, ops.sequence_mask(lengths, count))
+    kept = ops.reduce_sum(ops.cast(is_kept, dtypes.int32), 1)
+    longest = int(ops.reduce_max(kept))
+    positions = ops.cumsum(ops.cast(is_kept, dtypes.int64), 1, exclusive=True)
+    places = ops.stack([ops.where(is_kept)[:, 0], ops.boolean_mask(positions, is_kept)], 1)
+    return ops.scatter_nd(places, ops.boolean_mask(x, is_kept), [batch, longest]), ops.cast(kept, lengths.dtype)
 
 
 def _levenshtein(first: list[Any], second: list[Any]) -> int:
@@ -379,8 +366,8 @@ def edit_distance(hypothesis: Any, truth: Any, normalize: bool = True, name: str
             f"edit_distance: both need one dtype and one rank >= 2, got {hypothesis.dtype} {hypothesis.shape} and {truth.dtype} {truth.shape}."
         )
     shape = tuple(max(sizes) for sizes in zip(hypothesis._shape[:-1], truth._shape[:-1], strict=True))
-    strides = constant([math.prod(shape[axis + 1 :]) for axis in range(len(shape))], dtypes.int64)
-    first, second = [reduce_sum(x.indices[:, :-1] * strides, 1) for x in (hypothesis, truth)]
+    strides = ops.constant([math.prod(shape[axis + 1 :]) for axis in range(len(shape))], dtypes.int64)
+    first, second = [ops.reduce_sum(x.indices[:, :-1] * strides, 1) for x in (hypothesis, truth)]
     distances: Tensor = _edit_distance(
         first, hypothesis.values, second, truth.values, shape=shape, normalize=bool(normalize)
     )

@@ -11,14 +11,7 @@ from fastgrad._src.core.operand_errors import mixed_dtypes_error
 from fastgrad._src.core.operation import HALF_DTYPES, NUMERIC_DTYPES, Form, Operation
 from fastgrad._src.core.result_rules import ArraySpec
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_like
-from fastgrad._src.ops.arguments import tensor_of
-from fastgrad._src.ops.arithmetic import conjugate
-from fastgrad._src.ops.batching import BatchArg, broadcast_rows, call_operation
-from fastgrad._src.ops.indexing import gather
-from fastgrad._src.ops.kernel_launches import kernel_operation, launches_from
-from fastgrad._src.ops.reduction import reduce_sum
-from fastgrad._src.ops.reordering import reverse
-from fastgrad._src.ops.shaping import transpose
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor, as_sparse
 
 
@@ -42,34 +35,36 @@ def _check_indices(indices: np.ndarray, values: np.ndarray, b: np.ndarray, rows:
 
 
 def _gradient_of_values(g: Tensor, y: Tensor, indices: Tensor, values: Tensor, b: Tensor, rows: int) -> Tensor:
-    return reduce_sum(gather(g, indices[:, 0]) * conjugate(gather(b, indices[:, 1])), 1)
+    return ops.reduce_sum(ops.gather(g, indices[:, 0]) * ops.conjugate(ops.gather(b, indices[:, 1])), 1)
 
 
 def _gradient_of_matrix(g: Tensor, y: Tensor, indices: Tensor, values: Tensor, b: Tensor, rows: int) -> Tensor:
-    return _product(reverse(indices, [1]), conjugate(values), g, rows=len(b))
+    return _product(ops.reverse(indices, [1]), ops.conjugate(values), g, rows=len(b))
 
 
-def _batched_product(name: str, batch: int, /, indices: BatchArg, values: BatchArg, b: BatchArg, rows: int) -> Tensor:
+def _batched_product(
+    name: str, batch: int, /, indices: ops.BatchArg, values: ops.BatchArg, b: ops.BatchArg, rows: int
+) -> Tensor:
     """Multiplies a batch as one product with a matrix of blocks on the diagonal."""
     inner, columns = b.shape
     starts = np.arange(batch, dtype=np.int64)[:, None, None] * np.array([rows, inner], np.int64)
-    positions = call_operation("add", broadcast_rows(indices, batch), constant_tensor(starts))
+    positions = ops.call_operation("add", ops.broadcast_rows(indices, batch), constant_tensor(starts))
     operands = [
-        call_operation("reshape", x, shape=shape)
+        ops.call_operation("reshape", x, shape=shape)
         for x, shape in (
             (positions, (batch * indices.shape[0], 2)),
-            (broadcast_rows(values, batch), (batch * values.shape[0],)),
-            (broadcast_rows(b, batch), (batch * inner, columns)),
+            (ops.broadcast_rows(values, batch), (batch * values.shape[0],)),
+            (ops.broadcast_rows(b, batch), (batch * inner, columns)),
         )
     ]
-    product = call_operation(name, *operands, rows=batch * rows)
-    return call_operation("reshape", product, shape=(batch, rows, columns))
+    product = ops.call_operation(name, *operands, rows=batch * rows)
+    return ops.call_operation("reshape", product, shape=(batch, rows, columns))
 
 
-_product: Operation = kernel_operation(
+_product: Operation = ops.kernel_operation(
     "sparse_dense_matmul",
     Form.EXTERN,
-    launches=launches_from("gemm.sparse", "sparse_product_launches"),
+    launches=ops.launches_from("gemm.sparse", "sparse_product_launches"),
     by_numpy=_product_by_scipy,
     raise_error=_check_indices,
     gradient=(None, _gradient_of_values, _gradient_of_matrix),
@@ -108,7 +103,7 @@ def sparse_dense_matmul(
             transpose_dense=not adjoint_a,
             conjugate_dense=adjoint_a,
         )
-        return transpose(product)
+        return ops.transpose(product)
     return _checked_product(
         as_sparse(sp_a, "sparse_dense_matmul"),
         b,
@@ -128,7 +123,7 @@ def _checked_product(
     conjugate_dense: bool,
 ) -> Tensor:
     indices, values, shape = sparse.indices, sparse.values, sparse._shape
-    matrix = tensor_of(dense) if hasattr(dense, "dtype") else convert_like(dense, values._array.dtype)
+    matrix = ops.tensor_of(dense) if hasattr(dense, "dtype") else convert_like(dense, values._array.dtype)
     if len(shape) != 2 or matrix.ndim != 2:
         raise InvalidArgumentError(
             f"sparse_dense_matmul: both operands must be matrices, got {list(shape)}, {matrix.shape}."
@@ -144,13 +139,13 @@ def _checked_product(
             f"{list(matrix.shape)}."
         )
     return _product(
-        reverse(indices, [1]) if transpose_sparse else indices,
-        conjugate(values) if conjugate_sparse else values,
+        ops.reverse(indices, [1]) if transpose_sparse else indices,
+        ops.conjugate(values) if conjugate_sparse else values,
         _transpose_and_conjugate(matrix, transpose_dense, conjugate_dense),
         rows=rows,
     )
 
 
 def _transpose_and_conjugate(x: Tensor, transposes: bool, conjugates: bool) -> Tensor:
-    x = transpose(x) if transposes else x
-    return conjugate(x) if conjugates else x
+    x = ops.transpose(x) if transposes else x
+    return ops.conjugate(x) if conjugates else x

@@ -13,18 +13,8 @@ from fastgrad._src.core.composite import overrides
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operation import FLOAT_DTYPES, NUMERIC_DTYPES, REAL_DTYPES, TABLE
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
-from fastgrad._src.ops import reduction as reduction_ops
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.ops import segments
-from fastgrad._src.ops.arguments import as_python_int, as_python_ints, check_dtype, tensor_of
-from fastgrad._src.ops.assertion import assert_equal, assert_less
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import less
-from fastgrad._src.ops.indexing import gather
-from fastgrad._src.ops.reduction import reduce_min
-from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import reshape
-from fastgrad._src.ops.sorting import argsort, unique
-from fastgrad._src.ops.statistics import bincount as bincount_of_tensor
 from fastgrad._src.structures.sparse.conversion import to_dense
 from fastgrad._src.structures.sparse.elementwise import positions_of
 from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor, as_sparse, check_positions, linear_positions
@@ -40,9 +30,9 @@ def _reduce(
     output_is_sparse: bool,
 ) -> Any:
     sparse = as_sparse(sp_input, name)
-    check_dtype(name, sparse.values._array.dtype, allowed)
+    ops.check_dtype(name, sparse.values._array.dtype, allowed)
     rank = len(sparse._shape)
-    axes = range(rank) if axis is None else as_python_ints(axis, f"{name}: axis")
+    axes = range(rank) if axis is None else ops.as_python_ints(axis, f"{name}: axis")
     if any(not -rank <= number < rank for number in axes):
         raise InvalidArgumentError(f"{name}: Invalid reduction dimension {list(axes)}, for {rank} dimensions.")
     reduced = {number % rank for number in axes}
@@ -50,12 +40,12 @@ def _reduce(
     remaining = [number for number in range(rank) if number not in reduced]
     sizes = [sparse._shape[number] for number in remaining]
     shape = [1 if number in reduced else size for number, size in enumerate(sparse._shape)] if keepdims else sizes
-    ids = linear_positions(gather(sparse.indices, constant_tensor(np.array(remaining, np.int64)), axis=1), sizes)
+    ids = linear_positions(ops.gather(sparse.indices, constant_tensor(np.array(remaining, np.int64)), axis=1), sizes)
     if not output_is_sparse:
-        return reshape(reduce(sparse.values, ids, num_segments=math.prod(sizes)), shape)
-    order = argsort(ids)
-    distinct, places = unique(gather(ids, order), dtypes.int64)
-    total = reduce(gather(sparse.values, order), places, num_segments=len(distinct))
+        return ops.reshape(reduce(sparse.values, ids, num_segments=math.prod(sizes)), shape)
+    order = ops.argsort(ids)
+    distinct, places = ops.unique(ops.gather(ids, order), dtypes.int64)
+    total = reduce(ops.gather(sparse.values, order), places, num_segments=len(distinct))
     return SparseTensor._of(positions_of(distinct, shape), total, shape)
 
 
@@ -126,26 +116,26 @@ def bincount(
     if axis not in (None, 0, -1):
         raise ValueError(f"bincount: Unsupported value for argument {axis=}. Only 0 and -1 are currently supported.")
     numbers, shape, rows, weights = _numbers_and_weights(values, weights)
-    check_dtype("bincount", numbers._array.dtype, _COUNTED_DTYPES)
-    if len(numbers) and reduce_min(numbers) < 0:
+    ops.check_dtype("bincount", numbers._array.dtype, _COUNTED_DTYPES)
+    if len(numbers) and ops.reduce_min(numbers) < 0:
         raise InvalidArgumentError("bincount: Input values must all be non-negative.")
     by_row = axis == -1 and len(shape) > 1
-    size = 0 if minlength is None else as_python_int(minlength, "bincount: minlength")
+    size = 0 if minlength is None else ops.as_python_int(minlength, "bincount: minlength")
     if maxlength is not None:
-        limit = as_python_int(maxlength, "bincount: maxlength")
-        inside = where(less(numbers, limit))[:, 0]
-        numbers, rows = gather(numbers, inside), gather(rows, inside)
-        weights = None if weights is None else gather(weights, inside)
+        limit = ops.as_python_int(maxlength, "bincount: maxlength")
+        inside = ops.where(ops.less(numbers, limit))[:, 0]
+        numbers, rows = ops.gather(numbers, inside), ops.gather(rows, inside)
+        weights = None if weights is None else ops.gather(weights, inside)
         size = limit or size
     elif len(numbers):
-        size = max(size, int(reduction_ops.reduce_max(numbers)) + 1)
-    keys = cast(numbers, dtypes.int64)
+        size = max(size, int(ops.reduce_max(numbers)) + 1)
+    keys = ops.cast(numbers, dtypes.int64)
     if by_row:
         keys += rows * size
-    order = argsort(keys)
-    distinct, places = unique(gather(keys, order), dtypes.int64)
+    order = ops.argsort(keys)
+    distinct, places = ops.unique(ops.gather(keys, order), dtypes.int64)
     if weights is not None:
-        counts = segments.unsorted_segment_sum(gather(weights, order), places, len(distinct))
+        counts = segments.unsorted_segment_sum(ops.gather(weights, order), places, len(distinct))
     else:
         ones = constant_tensor(np.ones(len(distinct if binary_output else keys), numbers._array.dtype))
         counts = ones if binary_output else segments.unsorted_segment_sum(ones, places, len(distinct))
@@ -163,7 +153,7 @@ def _numbers_and_weights(values: Any, weights: Any) -> tuple[Tensor, tuple[int, 
             if weights._shape != values._shape or len(weights.values) != len(values.values):
                 raise InvalidArgumentError("bincount: 'weights' and 'values' must have the same shape and indices.")
             if weights.indices is not values.indices:
-                assert_equal(
+                ops.assert_equal(
                     weights.indices,
                     values.indices,
                     message="bincount: 'weights' and 'values' must have the same indices.",
@@ -176,9 +166,9 @@ def _numbers_and_weights(values: Any, weights: Any) -> tuple[Tensor, tuple[int, 
         weights = convert_to_tensor(weights)
         if weights._array.shape != shape:
             raise InvalidArgumentError(f"bincount: weights of shape {weights.shape} for values of shape {list(shape)}.")
-        weights = reshape(weights, [-1])
+        weights = ops.reshape(weights, [-1])
     rows = np.repeat(np.arange(shape[0], dtype=np.int64), math.prod(shape[1:])) if shape else np.zeros(1, np.int64)
-    return reshape(x, [-1]), shape, constant_tensor(rows), weights
+    return ops.reshape(x, [-1]), shape, constant_tensor(rows), weights
 
 
 # ---- gathered rows -------------------------------------------------------------------------------------------
@@ -193,16 +183,16 @@ def _reduce_gathered(
     num_segments: Any,
     allowed: frozenset[np.dtype] = FLOAT_DTYPES,
 ) -> Tensor:
-    name, table = sorted_reduction.__name__.removeprefix("sorted_"), tensor_of(data)
-    check_dtype(name, table._array.dtype, allowed)
+    name, table = sorted_reduction.__name__.removeprefix("sorted_"), ops.tensor_of(data)
+    ops.check_dtype(name, table._array.dtype, allowed)
     if not table._array.ndim:
         raise InvalidArgumentError(f"{name}: data must have 1 dimension or more, got a scalar.")
-    rows = gather(table, indices)
+    rows = ops.gather(table, indices)
     if num_segments is None:
         return sorted_reduction(rows, segment_ids)
     _, ids, _ = segments._checked_sorted_ids(name, rows, segment_ids)
-    count = as_python_int(num_segments, f"{name}: num_segments")
-    assert_less(ids, count, message=f"{name}: segment ids must be less than num_segments.")
+    count = ops.as_python_int(num_segments, f"{name}: num_segments")
+    ops.assert_less(ids, count, message=f"{name}: segment ids must be less than num_segments.")
     total: Tensor = reduction(rows, ids, count)
     return total
 
@@ -273,12 +263,12 @@ def segment_sqrt_n(
 # ---- counts as dense tensors ---------------------------------------------------------------------------------
 
 
-@overrides(SparseTensor, bincount_of_tensor)
+@overrides(SparseTensor, ops.bincount)
 def _dense_bincount(
     arr: SparseTensor, weights: Any, minlength: Any, maxlength: Any, dtype: Any, axis: Any, binary_output: bool
 ) -> Tensor:
     numbers, _, _, weights_of_numbers = _numbers_and_weights(arr, weights)
     if axis in (None, 0):
-        return bincount_of_tensor(numbers, weights_of_numbers, minlength, maxlength, dtype, None, binary_output)
+        return ops.bincount(numbers, weights_of_numbers, minlength, maxlength, dtype, None, binary_output)
     counts = to_dense(bincount(arr, weights, axis, minlength, maxlength, binary_output))
-    return cast(counts, counts.dtype if weights is not None else dtype)
+    return ops.cast(counts, counts.dtype if weights is not None else dtype)

@@ -14,10 +14,7 @@ from fastgrad._src.core.lowering import ResultSize
 from fastgrad._src.core.operation import Form, Operation, operation
 from fastgrad._src.core.result_rules import ArraySpec
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
-from fastgrad._src.ops.joining import concat
-from fastgrad._src.ops.reduction import reduce_max
-from fastgrad._src.ops.segments import unsorted_segment_sum
-from fastgrad._src.ops.shaping import reshape
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.sparse.elementwise import positions_of
 from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor, check_positions, linear_positions
 
@@ -68,7 +65,7 @@ def _as_sets(value: Any, name: str, validate_indices: bool) -> tuple[tuple[int, 
     if not shape:
         raise InvalidArgumentError(f"{name}: sets are along the last dimension, got a scalar.")
     rows = np.repeat(np.arange(math.prod(shape[:-1]), dtype=np.int64), shape[-1])
-    return shape[:-1], constant_tensor(rows), reshape(x, [-1])
+    return shape[:-1], constant_tensor(rows), ops.reshape(x, [-1])
 
 
 def _check_dtypes(name: str, *values: Any) -> None:
@@ -90,8 +87,8 @@ def _combine_sets(name: str, combination: str, a: Any, b: Any, validate_indices:
             f"{name}: Mismatched group shapes {list(a_outer)} and {list(b_outer)}, all but the last dimension."
         )
     rows, places, values = _combine(a_rows, a_values, b_rows, b_values, combination=combination)
-    size = int(reduce_max(places)) + 1 if len(places) else 0
-    return SparseTensor._of(concat([positions_of(rows, a_outer), places[:, None]], 1), values, (*a_outer, size))
+    size = int(ops.reduce_max(places)) + 1 if len(places) else 0
+    return SparseTensor._of(ops.concat([positions_of(rows, a_outer), places[:, None]], 1), values, (*a_outer, size))
 
 
 def intersection(a: Any, b: Any, validate_indices: bool = True) -> SparseTensor:
@@ -143,4 +140,4 @@ def size(a: Any, validate_indices: bool = True) -> Tensor:
     outer, rows, values = _as_sets(a, "size", validate_indices)
     distinct_rows = _combine(rows, values, rows, values, combination="union")[0]
     ones = constant_tensor(np.ones(len(distinct_rows), np.int32))
-    return reshape(unsorted_segment_sum(ones, distinct_rows, math.prod(outer)), outer)
+    return ops.reshape(ops.unsorted_segment_sum(ones, distinct_rows, math.prod(outer)), outer)

@@ -19,9 +19,7 @@ from fastgrad._src.kernels.hashing.text_contents import (
     parse_floats,
     parse_integers,
 )
-from fastgrad._src.ops.arguments import tensor_of
-from fastgrad._src.ops.batching import broadcasting_rule
-from fastgrad._src.ops.text_hashes import bytes_objects, texts_at
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.ragged.elementwise import map_flat_values
 from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor
 from fastgrad._src.structures.strings.rows import (
@@ -53,7 +51,7 @@ def _map_decoded_texts(function: Callable[[str], str], texts: list[bytes]) -> li
 
 def _run_length(x: np.ndarray, unit: str) -> np.ndarray:
     counts = np.empty(x.shape, np.int32)
-    texts, address = bytes_objects(x)
+    texts, address = ops.bytes_objects(x)
     count = byte_counts if unit == "BYTE" else character_counts
     count[()](address, counts, 0, texts.size)
     return counts
@@ -154,11 +152,11 @@ def _substring(text: bytes, start: int, length: int, unit: str, index: int) -> b
 
 def _run_substr(x: np.ndarray, starts: np.ndarray, lengths: np.ndarray, unit: str) -> np.ndarray:
     if not starts.ndim:
-        texts, address = bytes_objects(x)
+        texts, address = ops.bytes_objects(x)
         addresses, sizes = np.empty(x.shape, np.int64), np.empty(x.shape, np.int64)
         find = find_substrings if unit == "BYTE" else find_character_substrings
         if find[()](address, addresses, sizes, int(starts), int(lengths), 0, texts.size) < 0:
-            return texts_at(addresses, sizes)
+            return ops.texts_at(addresses, sizes)
     arrays = np.broadcast_arrays(x, starts, lengths)
     values = zip(*[array.reshape(-1).tolist() for array in arrays], strict=True)
     parts = [_substring(text, start, length, unit, index) for index, (text, start, length) in enumerate(values)]
@@ -166,7 +164,7 @@ def _run_substr(x: np.ndarray, starts: np.ndarray, lengths: np.ndarray, unit: st
 
 
 _substr = string_operation(
-    "substr", _run_substr, broadcast, dtypes=STRING_DTYPES | INDEX_DTYPES, batched=broadcasting_rule, checks=True
+    "substr", _run_substr, broadcast, dtypes=STRING_DTYPES | INDEX_DTYPES, batched=ops.broadcasting_rule, checks=True
 )
 
 
@@ -196,7 +194,7 @@ def substr(input: Any, pos: Any, len: Any, unit: str = "BYTE", name: str | None 
         TypeError: a Python value that is no string; a ``len`` that does not fit the dtype of ``pos``.
         InvalidArgumentError: a position outside of its string, shapes that do not fit, another dtype or unit.
     """
-    x, starts = strings_of("substr", input), tensor_of(pos)
+    x, starts = strings_of("substr", input), ops.tensor_of(pos)
     lengths = _convert_lengths(starts, len)
     check_choice("substr", "unit", unit, _UNITS)
     if starts._array.dtype not in INDEX_DTYPES:
@@ -218,7 +216,7 @@ def _run_join(*inputs: np.ndarray, separator: bytes) -> np.ndarray:
     return array_of_elements([separator.join(parts) for parts in texts], arrays[0].shape)
 
 
-_join = string_operation("string_join", _run_join, broadcast, batched=broadcasting_rule)
+_join = string_operation("string_join", _run_join, broadcast, batched=ops.broadcasting_rule)
 
 
 def join(inputs: Any, separator: Any = "", name: str | None = None) -> Any:
@@ -286,7 +284,7 @@ _POWERS_OF_TEN = 10.0 ** np.arange(MOST_EXACT_DIGITS + 1)
 
 
 def _run_to_number(x: np.ndarray, dtype: str) -> np.ndarray:
-    texts, address = bytes_objects(x)
+    texts, address = ops.bytes_objects(x)
     is_float = "float" in dtype
     numbers = np.empty(x.shape, np.float64 if is_float else "uint64" if dtype == "uint64" else np.int64)
     flat, words = numbers.reshape(-1), texts.reshape(-1)

@@ -14,10 +14,7 @@ from fastgrad._src.core.operand_errors import dtype_error
 from fastgrad._src.core.result_rules import ArraySpec, reduced_shape
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.kernels.hashing.text_contents import find_words
-from fastgrad._src.ops.arguments import as_python_int, as_python_ints, tensor_of
-from fastgrad._src.ops.batching import shift_axes_rule
-from fastgrad._src.ops.shaping import reshape
-from fastgrad._src.ops.text_hashes import bytes_objects, parts_of_text, sizes_of, texts_at
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor
 from fastgrad._src.structures.ragged.reductions import reduced
 from fastgrad._src.structures.strings.rows import (
@@ -49,12 +46,12 @@ def _split_all_words(x: np.ndarray, separator: bytes, limit: int) -> tuple[np.nd
     """Returns the words between white space, and how many each string has; None for other separators and limits."""
     if separator or limit >= 0:
         return None
-    texts, address = bytes_objects(x)
-    most = int(sizes_of(texts).sum() + len(x)) // 2
+    texts, address = ops.bytes_objects(x)
+    most = int(ops.sizes_of(texts).sum() + len(x)) // 2
     addresses, sizes, counts = [np.empty(size, np.int64) for size in (most, most, len(x))]
     find_words[()](address, addresses, sizes, counts, 0, len(x))
     total = int(counts.sum())
-    return texts_at(addresses[:total], sizes[:total]), counts
+    return ops.texts_at(addresses[:total], sizes[:total]), counts
 
 
 _split = rows_operation("string_split", _split_words, parts_of_all=_split_all_words)
@@ -62,7 +59,7 @@ _split = rows_operation("string_split", _split_words, parts_of_all=_split_all_wo
 
 def _split_all_bytes(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     text = b"".join(x.tolist())
-    return parts_of_text(text, np.arange(len(text)), np.ones(len(text), np.int64)), sizes_of(x)
+    return ops.parts_of_text(text, np.arange(len(text)), np.ones(len(text), np.int64)), ops.sizes_of(x)
 
 
 _bytes_split = rows_operation(
@@ -124,7 +121,7 @@ _reduce_join = string_operation(
     "reduce_join",
     _run_reduce_join,
     lambda x, axes, separator: ArraySpec(reduced_shape(x.shape, axes, False), BYTES),
-    batched=shift_axes_rule("axes"),
+    batched=ops.shift_axes_rule("axes"),
 )
 
 
@@ -152,7 +149,7 @@ def reduce_join(
     rank = x._array.ndim
     if isinstance(axis, (float, str, bytes)):
         raise TypeError(f"reduce_join: axis must be an integer, or several, got {axis!r}.")
-    numbers = range(rank - 1, -1, -1) if axis is None else as_python_ints(axis, "reduce_join: axis")
+    numbers = range(rank - 1, -1, -1) if axis is None else ops.as_python_ints(axis, "reduce_join: axis")
     axes: list[int] = []
     for number in numbers:
         if not -rank <= number < rank:
@@ -161,7 +158,7 @@ def reduce_join(
             raise InvalidArgumentError(f"reduce_join: Duplicate reduction dimension {number}.")
         axes.append(number % rank)
     y: Tensor = _reduce_join(x, axes=tuple(axes), separator=between)
-    return reshape(y, reduced_shape(x._array.shape, tuple(axes), True)) if keepdims else y
+    return ops.reshape(y, reduced_shape(x._array.shape, tuple(axes), True)) if keepdims else y
 
 
 def _reduce_join_of_ragged(x: RaggedTensor, axis: Any, keepdims: bool, separator: bytes) -> Any:
@@ -184,13 +181,13 @@ def _join_of_sorted_segments(x: np.ndarray, ids: np.ndarray, count: int, separat
     lasts = np.append(firsts[1:], len(ids)) - 1
     starts, ends = _bounds_of_joined_strings(x, separator)
     begin = starts[firsts]
-    result[ids[firsts]] = parts_of_text(separator.join(x.tolist()), begin, ends[lasts] - begin)
+    result[ids[firsts]] = ops.parts_of_text(separator.join(x.tolist()), begin, ends[lasts] - begin)
     return result
 
 
 def _bounds_of_joined_strings(x: np.ndarray, separator: bytes) -> tuple[np.ndarray, np.ndarray]:
     """Returns where each string of a vector begins and ends when all are joined."""
-    sizes = sizes_of(x)
+    sizes = ops.sizes_of(x)
     starts = np.cumsum(sizes + len(separator)) - sizes - len(separator)
     return starts, starts + sizes
 
@@ -243,8 +240,8 @@ def unsorted_segment_join(
         ResourceExhaustedError: more segments than memory holds.
     """
     between = b"" if separator is None else bytes_attribute("unsorted_segment_join", "separator", separator)
-    x, ids = strings_of("unsorted_segment_join", inputs), tensor_of(segment_ids)
-    count = as_python_int(tensor_of(num_segments), "unsorted_segment_join: num_segments")
+    x, ids = strings_of("unsorted_segment_join", inputs), ops.tensor_of(segment_ids)
+    count = ops.as_python_int(ops.tensor_of(num_segments), "unsorted_segment_join: num_segments")
     if ids._array.dtype not in INDEX_DTYPES:
         raise dtype_error("unsorted_segment_join", ids._array.dtype, INDEX_DTYPES)
     if count < 0:
@@ -294,7 +291,7 @@ def _unpadded_ngrams(
         order = np.argsort(rows[first], kind="stable")
         first, last = first[order], last[order]
     begin = starts[first]
-    ngrams = parts_of_text(separator.join(x.tolist()), begin, ends[last] - begin)
+    ngrams = ops.parts_of_text(separator.join(x.tolist()), begin, ends[last] - begin)
     return ngrams, np.bincount(rows[first], minlength=len(lengths)).astype(LENGTH_DTYPE)
 
 
@@ -377,8 +374,8 @@ def ngrams(
     if isinstance(x, RaggedTensor):
         return _ngrams_of_ragged(x, options)
     shape = x._array.shape
-    rows = RaggedTensor.from_uniform_row_length(reshape(x, [-1]), shape[-1], int(np.prod(shape[:-1])))
-    return reshape(_ngrams_of_ragged(rows, options).values, [*shape[:-1], -1 if x._array.size else 0])
+    rows = RaggedTensor.from_uniform_row_length(ops.reshape(x, [-1]), shape[-1], int(np.prod(shape[:-1])))
+    return ops.reshape(_ngrams_of_ragged(rows, options).values, [*shape[:-1], -1 if x._array.size else 0])
 
 
 def _ngrams_of_ragged(x: RaggedTensor, options: dict[str, Any]) -> RaggedTensor:

@@ -20,11 +20,7 @@ from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.kernels.hashing.bytes_objects import find_substrings
 from fastgrad._src.kernels.hashing.text_contents import decode_utf8
-from fastgrad._src.ops.arguments import tensor_of
-from fastgrad._src.ops.indexing import gather
-from fastgrad._src.ops.shaping import reshape
-from fastgrad._src.ops.sorting import searchsorted
-from fastgrad._src.ops.text_hashes import bytes_objects, parts_of_text, texts_at
+from fastgrad._src.ops import namespace as ops
 from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor
 from fastgrad._src.structures.strings.rows import (
     BYTES,
@@ -109,7 +105,7 @@ def _decode_all_characters(
     """Decodes a vector of strings of UTF-8 without a mistake; returns None for any other."""
     if encoding != "utf-8" or replace_control:
         return None
-    texts, address = bytes_objects(x)
+    texts, address = ops.bytes_objects(x)
     addresses, sizes, counts = [np.empty(len(x), np.int64) for _ in range(3)]
     find_substrings[()](address, addresses, sizes, 0, -1, 0, len(x))
     most = int(sizes.sum())
@@ -133,7 +129,7 @@ def _offsets_of_all(x: np.ndarray, **options: Any) -> tuple[np.ndarray, np.ndarr
 
 def _strings_of_all_characters(x: np.ndarray, **options: Any) -> tuple[np.ndarray, np.ndarray] | None:
     characters = _decode_all_characters(x, **options)
-    return characters and (texts_at(characters.addresses, _utf8_sizes(characters.codes)), characters.counts)
+    return characters and (ops.texts_at(characters.addresses, _utf8_sizes(characters.codes)), characters.counts)
 
 
 def _utf8_sizes(codes: np.ndarray) -> np.ndarray:
@@ -328,7 +324,7 @@ def _run_encode(codes: np.ndarray, splits: np.ndarray, **options: Any) -> np.nda
     if options["encoding"] == "utf-8" and is_code.all():
         text = codes.astype("<u4").tobytes().decode("utf-32-le").encode()
         ends = np.concatenate([[0], np.cumsum(_utf8_sizes(codes))])[splits]
-        return parts_of_text(text, ends[:-1], np.diff(ends))
+        return ops.parts_of_text(text, ends[:-1], np.diff(ends))
     numbers, limits = codes.tolist(), splits.tolist()
     rows = [_encode_code_points(numbers[i:j], **options) for i, j in itertools.pairwise(limits)]
     return array_of_elements(rows, [len(rows)])
@@ -374,7 +370,7 @@ def unicode_encode(
         "errors": errors,
         "replacement": replacement_char,
     }
-    return _encode_rows(input if isinstance(input, RaggedTensor) else tensor_of(input), options)
+    return _encode_rows(input if isinstance(input, RaggedTensor) else ops.tensor_of(input), options)
 
 
 def _encode_rows(x: Any, options: dict[str, Any]) -> Any:
@@ -385,7 +381,7 @@ def _encode_rows(x: Any, options: dict[str, Any]) -> Any:
             raise ValueError("unicode_encode: input_tensor's rank must be at least 1, got a scalar.")
         *shape, size = x._array.shape
         splits = constant_tensor(np.arange(int(np.prod(shape)) + 1, dtype=np.int64) * size)
-        return reshape(_encode(reshape(x, [-1]), splits, **options), shape)
+        return ops.reshape(_encode(ops.reshape(x, [-1]), splits, **options), shape)
     if isinstance(x.values, RaggedTensor) or x.values._array.ndim > 1:
         return x.with_values(_encode_rows(x.values, options))
     return _encode(x.values, x.row_splits, **options)
@@ -434,9 +430,9 @@ def unicode_script(input: Any, name: str | None = None) -> Tensor:
         TypeError: a Python value that is no integer.
         InvalidArgumentError: another dtype.
     """
-    codes = tensor_of(input) if isinstance(input, (Tensor, Variable)) else convert_to_tensor(input, int32)
+    codes = ops.tensor_of(input) if isinstance(input, (Tensor, Variable)) else convert_to_tensor(input, int32)
     if codes.dtype is not int32:
         raise mixed_dtypes_error("unicode_script", int32, codes.dtype)
     starts, scripts = script_boundaries()
-    ranges = searchsorted(constant_tensor(starts), reshape(codes, [-1]), "right")
-    return reshape(gather(constant_tensor(scripts), ranges - 1), codes._array.shape)
+    ranges = ops.searchsorted(constant_tensor(starts), ops.reshape(codes, [-1]), "right")
+    return ops.reshape(ops.gather(constant_tensor(scripts), ranges - 1), codes._array.shape)

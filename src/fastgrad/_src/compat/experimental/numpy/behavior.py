@@ -13,11 +13,7 @@ from fastgrad._src.compat.experimental.numpy.promotion import promote_operands, 
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad._src.core.variable import Variable
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.indexing import gather_nd
-from fastgrad._src.ops.joining import stack
-from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import broadcast_to, transpose
+from fastgrad._src.ops import namespace as ops
 
 _BINARY_OPERATORS = ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor"]
 _COMPARISONS = ["lt", "le", "gt", "ge", "eq", "ne"]
@@ -95,19 +91,19 @@ def _elements_at(x: Any, keys: tuple[Any, ...]) -> Any:
     # Slices and new axes first; what stays are indices of single axes.
     axes = [n for n, key in enumerate(expanded) if not isinstance(key, (slice, NoneType))]
     x = x[tuple([slice(None) if n in axes else key for n, key in enumerate(expanded)])]
-    indices = [cast(convert_to_tensor(expanded[n]), dtypes.int64) for n in axes]
+    indices = [ops.cast(convert_to_tensor(expanded[n]), dtypes.int64) for n in axes]
     common = np.broadcast_shapes(*[tuple(index.shape) for index in indices])
-    indices = [broadcast_to(index, common) for index in indices]
-    indices = [where(index < 0, index + x.shape[n], index) for index, n in zip(indices, axes, strict=True)]
+    indices = [ops.broadcast_to(index, common) for index in indices]
+    indices = [ops.where(index < 0, index + x.shape[n], index) for index, n in zip(indices, axes, strict=True)]
     rest = [n for n in range(x.ndim) if n not in axes]
-    y = gather_nd(transpose(x, [*axes, *rest]), stack(indices, -1))
+    y = ops.gather_nd(ops.transpose(x, [*axes, *rest]), ops.stack(indices, -1))
     # As in TensorFlow an integer only removes its axis; in NumPy it counts as an array, and parts arrays from others.
     kept = [n for n in range(x.ndim) if n in rest or getattr(expanded[n], "ndim", None)]
     places = [place for place, n in enumerate(kept) if n in axes]
     if places != list(range(places[0], places[-1] + 1)):
         return y  # arrays that do not follow each other: their axes come first
     rank, before = indices[0].ndim, places[0]
-    return transpose(y, [*range(rank, rank + before), *range(rank), *range(rank + before, y.ndim)])
+    return ops.transpose(y, [*range(rank, rank + before), *range(rank), *range(rank + before, y.ndim)])
 
 
 def _tensor_method(name: str) -> Callable[..., Any]:
@@ -123,11 +119,11 @@ def _reshape(self: Any, *shape: Any, order: str = "C") -> Any:
 
 
 def _transpose(self: Any, *axes: Any) -> Any:
-    return transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
+    return ops.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
 
 
 _MEMBERS: dict[str, Any] = {
     **{name: _tensor_method(name) for name in ("clip", "flatten", "max", "mean", "min", "ravel")}, "__round__": _tensor_method("around"),
-    "T": property(transpose), "__pos__": lambda self: self, "astype": cast, "data": property(lambda self: self), "reshape": _reshape,
+    "T": property(ops.transpose), "__pos__": lambda self: self, "astype": ops.cast, "data": property(lambda self: self), "reshape": _reshape,
     "size": property(TABLE["size"]), "tolist": lambda self: self.numpy().tolist(), "transpose": _transpose,
 }  # fmt: skip

@@ -10,9 +10,7 @@ import numpy as np
 from fastgrad._src.core import nest
 from fastgrad._src.core.dtypes import DType, as_dtype
 from fastgrad._src.core.tensor import as_tensor_or_none
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.creation import constant
-from fastgrad._src.ops.joining import stack
+from fastgrad._src.ops import namespace as ops
 
 settings = {"prefers_float32": False}
 """Whether Python's floats are float32 and its complex numbers complex64, instead of twice the size."""
@@ -55,16 +53,16 @@ def asarray(a: Any, dtype: Any = None) -> Any:
     wanted = None if dtype is None else result_type(dtype)
     tensor = as_tensor_or_none(a)
     if tensor is None and isinstance(a, (str, bytes)):
-        return constant(a)
+        return ops.constant(a)
     if tensor is None:
         leaves = nest.flatten(a)
         if wanted is None:
             wanted = result_type(a) if leaves else result_type(float)
         if any(as_tensor_or_none(leaf) is not None for leaf in leaves):
-            tensor = stack([asarray(item, wanted) for item in a])
+            tensor = ops.stack([asarray(item, wanted) for item in a])
         else:
-            tensor = constant(np.asarray(a).astype(wanted.numpy))
-    return tensor if wanted is None else cast(tensor, wanted)
+            tensor = ops.constant(np.asarray(a).astype(wanted.numpy))
+    return tensor if wanted is None else ops.cast(tensor, wanted)
 
 
 def promote_operands(*operands: Any) -> list[Any]:
@@ -76,4 +74,4 @@ def promote_operands(*operands: Any) -> list[Any]:
 def as_inexact(a: Any) -> Any:
     """Converts ``a`` to a tensor of floats or complex numbers."""
     x = asarray(a)
-    return x if x.dtype.is_floating or x.dtype.is_complex else cast(x, result_type(float))
+    return x if x.dtype.is_floating or x.dtype.is_complex else ops.cast(x, result_type(float))

@@ -8,9 +8,7 @@ import numpy as np
 
 from fastgrad._src.compat.experimental.numpy.promotion import result_type as _result_type
 from fastgrad._src.core import dtypes as _dtypes
-from fastgrad._src.ops.default_generators import set_seed as _set_seed
-from fastgrad._src.ops.random_ops import normal as _normal
-from fastgrad._src.ops.random_ops import uniform as _uniform
+from fastgrad._src.ops import namespace as ops
 
 
 def _shape(size: Any) -> Any:
@@ -20,14 +18,14 @@ def _shape(size: Any) -> Any:
 def seed(s: Any) -> None:
     """Sets the seed of all draws, an integer, as ``tf.random.set_seed``; ValueError for something else."""
     try:
-        _set_seed(int(s))
+        ops.set_seed(int(s))
     except TypeError:
         raise ValueError(f"Argument `s` got an invalid value {s}. Only integers are supported.") from None
 
 
 def randn(*args: int) -> Any:
     """Returns normally distributed numbers of shape ``args``."""
-    return _normal(args, dtype=_result_type(float))
+    return ops.normal(args, dtype=_result_type(float))
 
 
 def randint(low: Any, high: Any = None, size: Any = None, dtype: Any = np.int64) -> Any:
@@ -35,4 +33,4 @@ def randint(low: Any, high: Any = None, size: Any = None, dtype: Any = np.int64)
     if _result_type(dtype) not in (_dtypes.int32, _dtypes.int64):
         raise ValueError(f"Argument `dtype` got an invalid value {dtype}. Only int32 and int64 are supported.")
     first, last = (0, int(low)) if high is None else (int(low), int(high))
-    return _uniform(_shape(size), first, last, _result_type(dtype))
+    return ops.uniform(_shape(size), first, last, _result_type(dtype))

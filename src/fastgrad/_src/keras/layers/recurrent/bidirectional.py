@@ -8,9 +8,7 @@ from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.saving.objects import deserialize_keras_object, serialize_keras_object
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.joining import concat
-from fastgrad._src.ops.reordering import reverse
+from fastgrad._src.ops import namespace as ops
 
 _MERGE_MODES = ("sum", "mul", "ave", "concat", None)
 
@@ -121,9 +119,9 @@ class Bidirectional(Layer):
         if self.return_state:
             states = (*y[1:], *z[1:])
             y, z = y[0], z[0]
-        y, z = cast(y, self._layer_dtype), cast(z, self._layer_dtype)
+        y, z = ops.cast(y, self._layer_dtype), ops.cast(z, self._layer_dtype)
         if self.return_sequences:
-            z = reverse(z, [1])
+            z = ops.reverse(z, [1])
         if self.merge_mode is None:
             return (y, z, *states)
         merged_output = _merge_outputs(self.merge_mode, y, z)
@@ -156,7 +154,7 @@ def _renamed_copy(layer: Layer, prefix: str, **changes: Any) -> Any:
 def _merge_outputs(mode: str, y: Tensor, z: Tensor) -> Tensor:
     match mode:
         case "concat":
-            return concat([y, z], -1)
+            return ops.concat([y, z], -1)
         case "sum":
             return y + z
         case "ave":

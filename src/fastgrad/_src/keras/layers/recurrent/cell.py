@@ -12,11 +12,7 @@ from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.layers.seeds import generator_of_seed
 from fastgrad._src.keras.layers.weight_arguments import add_weight_of, weight_arguments
 from fastgrad._src.keras.weight import Weight
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.contraction import matmul
-from fastgrad._src.ops.creation import ones_like, zeros
-from fastgrad._src.ops.joining import concat, split
-from fastgrad._src.ops.random_ops import dropout, dropout_from
+from fastgrad._src.ops import namespace as ops
 
 WEIGHT_ARGUMENTS = weight_arguments("kernel", "recurrent", "bias")
 """The names of the arguments for initializers, regularizers and constraints of the weights."""
@@ -99,7 +95,7 @@ class RecurrentCell(Layer):
     def get_initial_state(self, batch_size: Any = None) -> list[Tensor]:
         """The state before the first time step: zeros of shape (batch_size, size)."""
         sizes = self.state_size if isinstance(self.state_size, list) else [self.state_size]
-        return [zeros((batch_size, size), self._layer_dtype) for size in sizes]
+        return [ops.zeros((batch_size, size), self._layer_dtype) for size in sizes]
 
     def _has_time_loop_kernel(self) -> bool:
         """True if ``_all_steps`` can compute all time steps of a cell with these activations."""
@@ -110,7 +106,7 @@ class RecurrentCell(Layer):
         self, sequences: Tensor, states: list[Tensor], mask: Tensor | None, returns_sequences: bool
     ) -> tuple[Tensor | None, list[Tensor]]:
         """Runs all time steps by one operation; returns the first state at each step if wanted, and the last states."""
-        bias = zeros(self._bias_shape(), self._layer_dtype) if self.bias is None else self.bias._read()
+        bias = ops.zeros(self._bias_shape(), self._layer_dtype) if self.bias is None else self.bias._read()
         weights = self.kernel._read(), self.recurrent_kernel._read(), bias
         outputs, *last_states = type(self)._all_steps(sequences, *weights, *states, mask, returns_sequences)
         return outputs, last_states
@@ -124,12 +120,12 @@ class RecurrentCell(Layer):
 
     def _dropout_factors(self, like: Tensor, rate: float) -> Any:
         """Draws the factors of dropout: one tensor for all gates, or a list with a tensor for each gate."""
-        ones = ones_like(like)
+        ones = ops.ones_like(like)
         count = self.gates if self.implementation == 1 and self.gates > 1 else 1
         factors = [
-            dropout(ones, rate)
+            ops.dropout(ones, rate)
             if self._generator is None
-            else dropout_from(self._generator._draw_words, ones, rate, None)
+            else ops.dropout_from(self._generator._draw_words, ones, rate, None)
             for _ in range(count)
         ]
         return factors[0] if self.implementation != 1 or self.gates == 1 else factors
@@ -166,10 +162,12 @@ class RecurrentCell(Layer):
 
     def _gate_products(self, x: Tensor, kernel: Any, factors: Any) -> Tensor:
         """``(x * factors) @ kernel``; with a list of factors, each gate's columns of ``kernel`` have their own factors."""
-        x = x if x.dtype.is_floating else cast(x, self._layer_dtype)
+        x = x if x.dtype.is_floating else ops.cast(x, self._layer_dtype)
         if factors is None:
-            return matmul(x, kernel)
+            return ops.matmul(x, kernel)
         if isinstance(factors, Tensor):
-            return matmul(x * factors, kernel)
-        gate_kernels = split(kernel, self.gates, axis=1)
-        return concat([matmul(x * f, gate_kernel) for f, gate_kernel in zip(factors, gate_kernels, strict=True)], -1)
+            return ops.matmul(x * factors, kernel)
+        gate_kernels = ops.split(kernel, self.gates, axis=1)
+        return ops.concat(
+            [ops.matmul(x * f, gate_kernel) for f, gate_kernel in zip(factors, gate_kernels, strict=True)], -1
+        )

@@ -16,12 +16,7 @@ from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.layers.recurrent.cell import RecurrentCell
 from fastgrad._src.keras.layers.recurrent.rnn import RNN, RNN_LAYER_ARGUMENTS, where_unmasked
 from fastgrad._src.keras.naming import to_snake_case
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.creation import zeros_like
-from fastgrad._src.ops.kernel_launches import KERNEL_FLOATS
-from fastgrad._src.ops.reordering import reverse
-from fastgrad._src.ops.scan import cumsum
-from fastgrad._src.ops.shaping import expand_dims
+from fastgrad._src.ops import namespace as ops
 
 _OTHER_PARAMETERS = {
     name: Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation="Any")
@@ -86,11 +81,11 @@ class CellLayer(RNN):
         """Returns the last output, all outputs and the last states; computed by one operation if the cell has one."""
         cell: RecurrentCell = self.cell
         if not sequences.dtype.is_floating:
-            sequences = cast(sequences, cell._layer_dtype)
+            sequences = ops.cast(sequences, cell._layer_dtype)
         factors = cell.get_dropout_mask(sequences[:, 0]) if training and cell.dropout else None
         if (
             not cell._has_time_loop_kernel()
-            or self._layer_dtype.numpy not in KERNEL_FLOATS
+            or self._layer_dtype.numpy not in ops.KERNEL_FLOATS
             or (training and cell.recurrent_dropout)
             or isinstance(factors, list)
             or (mask is not None and mask.ndim != 2)
@@ -99,18 +94,18 @@ class CellLayer(RNN):
         ):
             return super().inner_loop(sequences, initial_state, mask, training)
         if factors is not None:
-            sequences = sequences * expand_dims(factors, 1)
+            sequences = sequences * ops.expand_dims(factors, 1)
         if self.go_backwards:
-            sequences = reverse(sequences, [1])
-            mask = None if mask is None else reverse(mask, [1])
+            sequences = ops.reverse(sequences, [1])
+            mask = None if mask is None else ops.reverse(mask, [1])
         outputs, states = cell._run_all_steps(sequences, initial_state, mask, self.return_sequences)
         last_output = states[0]
         if mask is not None:
             # Where no step has counted yet the output is zeros, whatever the first state is.
-            has_output = mask if self.zero_output_for_mask else cumsum(cast(mask, dtypes.int32), 1) > 0
-            last_output = where_unmasked(has_output[:, -1], last_output, zeros_like(last_output))
+            has_output = mask if self.zero_output_for_mask else ops.cumsum(ops.cast(mask, dtypes.int32), 1) > 0
+            last_output = where_unmasked(has_output[:, -1], last_output, ops.zeros_like(last_output))
             if outputs is not None:
-                outputs = where_unmasked(has_output, outputs, zeros_like(outputs))
+                outputs = where_unmasked(has_output, outputs, ops.zeros_like(outputs))
         return last_output, outputs, states
 
     def get_config(self) -> dict[str, Any]:

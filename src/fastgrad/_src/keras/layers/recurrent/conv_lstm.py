@@ -21,11 +21,7 @@ from fastgrad._src.keras.layers.window_arguments import (
     window_counts,
 )
 from fastgrad._src.keras.settings import standardize_data_format
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.convolution import convolution_in_groups
-from fastgrad._src.ops.creation import zeros
-from fastgrad._src.ops.joining import concat, split
-from fastgrad._src.ops.shaping import reshape
+from fastgrad._src.ops import namespace as ops
 
 
 class ConvLSTMCell(LSTMCell):
@@ -129,7 +125,7 @@ class ConvLSTMCell(LSTMCell):
                 f"ConvLSTMCell '{self.name}': the shape of the states is known after `build(input_shape)`."
             )
         shape, _ = self.compute_output_shape((batch_size, *self._input_shape[1:]))
-        return [zeros(shape, self._layer_dtype) for _ in range(2)]
+        return [ops.zeros(shape, self._layer_dtype) for _ in range(2)]
 
     def compute_output_shape(self, input_shape: Any, states_shape: Any = None) -> Any:
         sizes, _ = split_shape(input_shape, self.data_format)
@@ -146,10 +142,10 @@ class ConvLSTMCell(LSTMCell):
         z = self._convolution(inputs, self.kernel._read(), factors, self.strides, self.padding, self.dilation_rate)
         if self.bias is not None:
             bias = self.bias._read()
-            z = z + (reshape(bias, (-1, *[1] * self.rank)) if self.data_format == "channels_first" else bias)
+            z = z + (ops.reshape(bias, (-1, *[1] * self.rank)) if self.data_format == "channels_first" else bias)
         ones = (1,) * self.rank
         z = z + self._convolution(h, self.recurrent_kernel._read(), state_factors, ones, "same", ones)
-        i, f, g, o = split(z, 4, axis=self._channel_axis)
+        i, f, g, o = ops.split(z, 4, axis=self._channel_axis)
         gate = self.recurrent_activation
         c = gate(f) * c + gate(i) * self.activation(g)
         h = gate(o) * self.activation(c)
@@ -161,12 +157,12 @@ class ConvLSTMCell(LSTMCell):
 
     def _convolution(self, x: Tensor, kernel: Tensor, factors: Any, strides: Any, padding: str, rates: Any) -> Tensor:
         """The convolution of ``x``; with ``factors``, each gate's channels of the result come of ``x`` times its factors."""
-        x = x if x.dtype.is_floating else cast(x, self._layer_dtype)
+        x = x if x.dtype.is_floating else ops.cast(x, self._layer_dtype)
         settings = strides, padding.upper(), tensor_format(self.data_format, self.rank), rates
         if factors is None:
-            return convolution_in_groups(x, kernel, *settings)
-        gates = zip(factors, split(kernel, 4, axis=-1), strict=True)
-        return concat([convolution_in_groups(x * f, part, *settings) for f, part in gates], self._channel_axis)
+            return ops.convolution_in_groups(x, kernel, *settings)
+        gates = zip(factors, ops.split(kernel, 4, axis=-1), strict=True)
+        return ops.concat([ops.convolution_in_groups(x * f, part, *settings) for f, part in gates], self._channel_axis)
 
     def get_config(self) -> dict[str, Any]:
         return {name: value for name, value in super().get_config().items() if name != "units"}

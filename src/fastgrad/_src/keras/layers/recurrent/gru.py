@@ -9,9 +9,7 @@ from fastgrad._src.keras import activations
 from fastgrad._src.keras.layers.recurrent.cell import RecurrentCell
 from fastgrad._src.keras.layers.recurrent.cell_layer import CellLayer
 from fastgrad._src.keras.layers.weight_arguments import with_weight_arguments
-from fastgrad._src.ops.contraction import matmul
-from fastgrad._src.ops.joining import split
-from fastgrad._src.ops.recurrent import gru
+from fastgrad._src.ops import namespace as ops
 
 
 class GRUCell(RecurrentCell):
@@ -41,7 +39,7 @@ class GRUCell(RecurrentCell):
     """
 
     gates = 3
-    _all_steps = gru
+    _all_steps = ops.gru
     _config_names = ("recurrent_activation", "reset_after", "implementation")
 
     @with_weight_arguments(kernel="glorot_uniform", recurrent="orthogonal", bias="zeros")
@@ -71,22 +69,22 @@ class GRUCell(RecurrentCell):
         x = self._gate_products(inputs, self.kernel, factors)
         if self.bias is not None:
             x = x + (self.bias[0] if self.reset_after else self.bias)
-        x_z, x_r, x_h = split(x, 3, axis=1)
+        x_z, x_r, x_h = ops.split(x, 3, axis=1)
         gate = self.recurrent_activation
         if self.reset_after:
             projected_state = self._gate_products(h, self.recurrent_kernel, state_factors)
             if self.bias is not None:
                 projected_state = projected_state + self.bias[1]
-            h_z, h_r, h_h = split(projected_state, 3, axis=1)
+            h_z, h_r, h_h = ops.split(projected_state, 3, axis=1)
             z, r = gate(x_z + h_z), gate(x_r + h_r)
             candidate = self.activation(x_h + r * h_h)
         else:
             gate_factors = state_factors if isinstance(state_factors, list) else [state_factors] * 3
             states_of_gates = [h if factor is None else h * factor for factor in gate_factors]
-            k_z, k_r, k_h = split(self.recurrent_kernel, 3, axis=1)
-            z = gate(x_z + matmul(states_of_gates[0], k_z))
-            r = gate(x_r + matmul(states_of_gates[1], k_r))
-            candidate = self.activation(x_h + matmul(r * states_of_gates[2], k_h))
+            k_z, k_r, k_h = ops.split(self.recurrent_kernel, 3, axis=1)
+            z = gate(x_z + ops.matmul(states_of_gates[0], k_z))
+            r = gate(x_r + ops.matmul(states_of_gates[1], k_r))
+            candidate = self.activation(x_h + ops.matmul(r * states_of_gates[2], k_h))
         h = z * h + (1.0 - z) * candidate
         return h, [h] if isinstance(states, (list, tuple)) else h
 

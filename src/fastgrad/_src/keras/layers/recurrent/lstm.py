@@ -9,9 +9,7 @@ from fastgrad._src.keras import activations
 from fastgrad._src.keras.layers.recurrent.cell import RecurrentCell
 from fastgrad._src.keras.layers.recurrent.cell_layer import CellLayer
 from fastgrad._src.keras.layers.weight_arguments import with_weight_arguments
-from fastgrad._src.ops.creation import ones
-from fastgrad._src.ops.joining import concat, split
-from fastgrad._src.ops.recurrent import lstm
+from fastgrad._src.ops import namespace as ops
 
 
 class LSTMCell(RecurrentCell):
@@ -39,7 +37,7 @@ class LSTMCell(RecurrentCell):
     """
 
     gates = 4
-    _all_steps = lstm
+    _all_steps = ops.lstm
     _config_names: tuple[str, ...] = ("recurrent_activation", "unit_forget_bias", "implementation")
 
     @with_weight_arguments(
@@ -75,10 +73,10 @@ class LSTMCell(RecurrentCell):
         def bias_with_forget_gate_ones(shape: Any, dtype: Any = None) -> Tensor:
             gate_biases = [
                 initializer((units,), dtype=dtype),
-                ones((units,), dtype),
+                ops.ones((units,), dtype),
                 initializer((2 * units,), dtype=dtype),
             ]
-            return concat(gate_biases, 0)
+            return ops.concat(gate_biases, 0)
 
         return bias_with_forget_gate_ones
 
@@ -91,7 +89,7 @@ class LSTMCell(RecurrentCell):
         )
         if self.bias is not None:
             z = z + self.bias
-        i, f, g, o = split(z, 4, axis=1)
+        i, f, g, o = ops.split(z, 4, axis=1)
         gate = self.recurrent_activation
         c = gate(f) * c + gate(i) * self.activation(g)
         h = gate(o) * self.activation(c)

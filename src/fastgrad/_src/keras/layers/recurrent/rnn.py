@@ -13,13 +13,7 @@ from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.layers.recurrent.cell import RecurrentCell
 from fastgrad._src.keras.layers.recurrent.stacked_cells import StackedRNNCells
 from fastgrad._src.keras.saving.objects import deserialize_keras_object, serialize_keras_object
-from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.creation import zeros, zeros_like
-from fastgrad._src.ops.higher_order import loop_over_rows
-from fastgrad._src.ops.joining import concat, stack, unstack
-from fastgrad._src.ops.reordering import reverse
-from fastgrad._src.ops.selection import where
-from fastgrad._src.ops.shaping import expand_dims, reshape, transpose
+from fastgrad._src.ops import namespace as ops
 
 RNN_LAYER_ARGUMENTS = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll", "zero_output_for_mask")
 
@@ -119,12 +113,12 @@ class RNN(Layer):
         if getattr(self.cell, "get_initial_state", None):
             cell_states = self.cell.get_initial_state(batch_size=batch_size)
             return list(cell_states) if nest.is_nested(cell_states) else [cell_states]
-        return [zeros((batch_size, size), self._layer_dtype) for size in self.state_size]
+        return [ops.zeros((batch_size, size), self._layer_dtype) for size in self.state_size]
 
     def reset_state(self) -> None:
         """Sets the stored states of a stateful layer to zeros."""
         for state in nest.flatten(self.states) if self.states is not None else ():
-            state.assign(zeros_like(state))
+            state.assign(ops.zeros_like(state))
 
     def reset_states(self) -> None:
         """Sets the stored states to zeros; another name of ``reset_state``."""
@@ -147,7 +141,7 @@ class RNN(Layer):
         if nest.is_nested(mask):
             mask = mask[0]
         if mask is not None:
-            mask = cast(mask, dtypes.bool)
+            mask = ops.cast(mask, dtypes.bool)
             if mask._array.shape[:2] != (batch, length):
                 refuse(self, f"mask must be of shape (batch, time) {(batch, length)}", shape=mask.shape)
         if training:
@@ -155,11 +149,14 @@ class RNN(Layer):
         last_output, outputs, states = self.inner_loop(sequences, states, mask, training)
         self._reset_dropout(self.cell)
         # The cell may compute in another dtype than the layer.
-        last_output, states = cast(last_output, self._layer_dtype), nest.map_structure(self._as_state_tensor, states)
+        last_output, states = (
+            ops.cast(last_output, self._layer_dtype),
+            nest.map_structure(self._as_state_tensor, states),
+        )
         if self.stateful:
             for stored_state, state in zip(nest.flatten(self.states), nest.flatten(states), strict=True):
                 stored_state.assign(state)
-        output = cast(outputs, self._layer_dtype) if self.return_sequences else last_output
+        output = ops.cast(outputs, self._layer_dtype) if self.return_sequences else last_output
         return (output, *states) if self.return_state else output
 
     def _initial_states(self, batch: int, initial_state: Any) -> list[Any]:
@@ -176,7 +173,7 @@ class RNN(Layer):
 
     def _as_state_tensor(self, value: Any) -> Tensor:
         tensor = convert_to_tensor(value)
-        return tensor if tensor.dtype is self._layer_dtype else cast(tensor, self._layer_dtype)
+        return tensor if tensor.dtype is self._layer_dtype else ops.cast(tensor, self._layer_dtype)
 
     def inner_loop(
         self, sequences: Tensor, initial_state: list[Any], mask: Tensor | None, training: bool = False
@@ -187,9 +184,9 @@ class RNN(Layer):
             options["training"] = training
         rows = [_time_first(sequences)]
         if mask is not None:
-            rows.append(_time_first(expand_dims(mask, -1) if mask.ndim == 2 else mask))
+            rows.append(_time_first(ops.expand_dims(mask, -1) if mask.ndim == 2 else mask))
         if self.go_backwards:
-            rows = [reverse(x, [0]) for x in rows]
+            rows = [ops.reverse(x, [0]) for x in rows]
         call_cell = cell if callable(cell) else cell.call
 
         def run_step(carry: list[Any], step_inputs: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
@@ -199,26 +196,26 @@ class RNN(Layer):
                 states = [
                     where_unmasked(step_inputs[1], x, old_state) for x, old_state in zip(states, carry[1:], strict=True)
                 ]
-                previous_output = zeros_like(output) if self.zero_output_for_mask or carry[0] is None else carry[0]
+                previous_output = ops.zeros_like(output) if self.zero_output_for_mask or carry[0] is None else carry[0]
                 output = where_unmasked(step_inputs[1], output, previous_output)
             return [output, *states], [output] if self.return_sequences else []
 
         carried: list[Any] = [None, *nest.flatten(initial_state)]
         results: list[list[Tensor]] = []
         if isinstance(cell, RecurrentCell):
-            carried[0] = cast(cell.get_initial_state(sequences._array.shape[0])[0], self._layer_dtype)
+            carried[0] = ops.cast(cell.get_initial_state(sequences._array.shape[0])[0], self._layer_dtype)
         elif not self.unroll:
             # What the loop carries has the shapes and dtypes that the first step of a cell of any kind gives.
             carried, step_outputs = run_step(carried, [x[0] for x in rows])
             results, rows = [step_outputs], [x[1:] for x in rows]
         if self.unroll:
-            for row in zip(*[unstack(x) for x in rows], strict=True):
+            for row in zip(*[ops.unstack(x) for x in rows], strict=True):
                 carried, step_outputs = run_step(carried, list(row))
                 results.append(step_outputs)
-        stacked = [stack(column) for column in zip(*results, strict=True)]
+        stacked = [ops.stack(column) for column in zip(*results, strict=True)]
         if not self.unroll and rows[0]._array.shape[0]:
-            carried, loop_outputs = loop_over_rows(run_step, carried, rows)
-            stacked = [concat([*stacked, *loop_outputs], 0)] if loop_outputs else []
+            carried, loop_outputs = ops.loop_over_rows(run_step, carried, rows)
+            stacked = [ops.concat([*stacked, *loop_outputs], 0)] if loop_outputs else []
         all_outputs = _time_first(stacked[0]) if stacked else None
         return carried[0], all_outputs, list(nest.pack_sequence_as(initial_state, carried[1:]))
 
@@ -230,7 +227,7 @@ class RNN(Layer):
                 self._draw_dropout(inner_cell, inputs, list(state) if nest.is_nested(state) else [state])
                 first_state = nest.flatten(state)[0]
                 size = getattr(inner_cell, "output_size", None) or first_state.shape[-1]
-                inputs = zeros((first_state.shape[0], 1, size), self._layer_dtype)
+                inputs = ops.zeros((first_state.shape[0], 1, size), self._layer_dtype)
         elif isinstance(cell, RecurrentCell):
             if cell.dropout:
                 cell.get_dropout_mask(sequences[:, 0])
@@ -264,9 +261,9 @@ class RNN(Layer):
 
 def _time_first(x: Tensor) -> Tensor:
     """``x`` with its first two axes exchanged."""
-    return transpose(x, [1, 0, *range(2, x.ndim)])
+    return ops.transpose(x, [1, 0, *range(2, x.ndim)])
 
 
 def where_unmasked(mask: Tensor, x: Tensor, otherwise: Tensor) -> Tensor:
     """``x`` where ``mask``, whose axes are the first axes of ``x``, is True; ``otherwise`` elsewhere."""
-    return where(reshape(mask, [*mask.shape, *[1] * (x.ndim - mask.ndim)]), x, otherwise)
+    return ops.where(ops.reshape(mask, [*mask.shape, *[1] * (x.ndim - mask.ndim)]), x, otherwise)
