@@ -13,8 +13,9 @@ def counted(monkeypatch):
     """Programs come soon and stay; counts the passes that kept a known order, and those that left it."""
     monkeypatch.setattr(repeated_backward, "RUNS_BEFORE_PROGRAM", 1)
     monkeypatch.setattr(repeated_forward, "PASSES_IN_A_ROW", 1)
-    monkeypatch.setattr(repeated_forward, "TIMED_PASSES", 0)
     monkeypatch.setattr(forward_program, "LEAST_RESULTS", 1)
+    monkeypatch.setattr(forward_program, "COMPARISON_COST", 0.0)
+    monkeypatch.setattr(forward_program, "SEGMENT_COST", 0.0)
     counts = {"kept": 0, "left": 0, "computed": 0}
     note_end, compute = ForwardPass.note_end, FollowingPrediction._compute
 

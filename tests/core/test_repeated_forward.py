@@ -459,18 +459,24 @@ def test_a_model_is_freed_though_its_programs_are_not():
     assert reference() is None
 
 
-def test_programs_that_save_no_time_are_dropped(monkeypatch):
-    for share, is_kept in ((float("inf"), True), (0.0, False)):
-        monkeypatch.setattr(repeated_forward, "TIMED_PASSES", 3)
-        monkeypatch.setattr(repeated_forward, "MOST_SHARE_OF_TIME", share)
-        programs.clear()
-        w = trained()
-        (forward_pass,) = forward_passes._by_beginning.values()
-        assert forward_pass.is_timed
-        for _ in range(6):
-            run(lambda w, x: step(x, w), [w], tf.constant(normal(5)))
-        assert not forward_pass.is_timed
-        assert bool(forward_passes._by_beginning) == is_kept
+@pytest.mark.parametrize(("operations", "size", "has_programs"), [(20, 5, True), (2, 5, False), (2, 500_000, True)])
+def test_programs_are_made_if_results_or_their_sizes_outweigh_the_comparisons(
+    operations, size, has_programs, monkeypatch
+):
+    monkeypatch.setattr(forward_program, "COMPARISON_COST", 2.5)
+    monkeypatch.setattr(forward_program, "SEGMENT_COST", 5.0)
+    programs.clear()
+    w = tf.Variable(normal(size))
+
+    def function(w, x):
+        for _ in range(operations):
+            x = tf.sin(x) * w
+        return [x]
+
+    x = tf.constant(normal(size))
+    for _ in range(RUNS + 3):
+        run(function, [w], x)
+    assert bool(forward_passes._by_beginning) == has_programs
 
 
 def test_programs_of_passes_that_vary_are_dropped(counted):

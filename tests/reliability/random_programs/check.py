@@ -138,8 +138,9 @@ def _check_repeated_passes(source: str) -> None:
     with (
         mock.patch.object(repeated_backward, "RUNS_BEFORE_PROGRAM", 0),
         mock.patch.object(repeated_forward, "PASSES_IN_A_ROW", 1),
-        mock.patch.object(repeated_forward, "TIMED_PASSES", 0),
         mock.patch.object(forward_program, "LEAST_RESULTS", 1),
+        mock.patch.object(forward_program, "COMPARISON_COST", 0.0),
+        mock.patch.object(forward_program, "SEGMENT_COST", 0.0),
     ):
         repeated_backward.programs.clear()
         got = runs.run(source, tf, times=4)

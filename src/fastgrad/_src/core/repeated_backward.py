@@ -22,7 +22,7 @@ from fastgrad._src.core.hooks import Hook, module_of
 from fastgrad._src.core.operation import TABLE
 from fastgrad._src.core.python_state_version import settings_now
 from fastgrad._src.core.recording import recorders
-from fastgrad._src.core.repeated_forward import ForwardPass, StepPrediction, Timing, forward_passes
+from fastgrad._src.core.repeated_forward import ForwardPass, StepPrediction, forward_passes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.jit.jit_switch import compiling_threads
 
@@ -275,14 +275,12 @@ def gradients_of_tape(
     targets: list[Tensor],
     keys: list[list[int]],
     forward: StepPrediction | None = None,
-    timing: Timing | None = None,
 ) -> list[Any]:
     """Returns what ``backward_pass`` returns for weights of ones, by a program if the structure has one.
 
     Args:
         entries, targets, keys: as for ``backward_pass``.
         forward: the tape's pass, if it follows a known order or is noted; see ``repeated_forward.py``.
-        timing: of the tape's pass, if its time is taken.
     """
     if recorders.active or dispatchers or not programs.is_on or len(entries) > MOST_ENTRIES:
         return backward_pass(entries, targets, keys)
@@ -292,8 +290,6 @@ def gradients_of_tape(
         if structure_and_tensors is None:
             return backward_pass(entries, targets, keys)
     structure, tensors = structure_and_tensors
-    if timing is not None:
-        timing.end(structure)
     program = structure.program
     if program is None:
         if structure.runs < RUNS_BEFORE_PROGRAM or compiling_threads or not _making.acquire(blocking=False):

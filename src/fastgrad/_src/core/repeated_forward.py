@@ -4,7 +4,8 @@ A tape whose backward pass has a program (``repeated_backward.py``) mostly comes
 segment is a part of this order that needs no new tensor from outside but at its first call, and values of variables. One native
 program computes the results of a segment at its first call (``compiler/dispatch/forward_program.py``). Each call is then
 compared with the known one. If operation, attributes and inputs are the same, it gets its result without a run. From the first
-difference on, all calls run as always. The results have the bits of ``run``. Programs that save no time are dropped.
+difference on, all calls run as always. The results have the bits of ``run``. The maker of the programs decides from the calls and
+the sizes of their results whether they save time; a program on a busy machine gets the same decision.
 
 | ``GradientTape._prediction`` | at a call of an operation | then |
 | --- | --- | --- |
@@ -19,7 +20,6 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Sequence
 from operator import itemgetter
-from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,12 +39,6 @@ PASSES_IN_A_ROW = 16
 
 MOST_NOTED_PASSES = 64
 """The most passes whose calls are kept until one gets programs."""
-
-TIMED_PASSES = 16
-"""The number of passes with programs, and of passes without, whose least times are compared."""
-
-MOST_SHARE_OF_TIME = 0.97
-"""The time of a pass with programs over that without above which the programs are dropped."""
 
 MOST_CALLS = 4000
 """The most calls of a pass with programs."""
@@ -121,7 +115,6 @@ class ForwardPass:
     Attributes:
         entry_count: the number of entries of the tape.
         select: gives the structure's tensors from a list of the pass's tensors.
-        is_timed: whether it is still open if the programs save time.
         settings: the settings with which the programs were made.
     """
 
@@ -136,53 +129,14 @@ class ForwardPass:
         self.calls, self.tensor_count, self.structure, self.arena_bytes = calls, tensor_count, structure, arena_bytes
         self.entry_count = sum(call.is_on_tape for call in calls)
         self.select = itemgetter(*numbers)
-        self.is_timed = TIMED_PASSES > 0
         self.settings = settings_now()
         self._misses = 0
-        self._seconds: tuple[list[float], list[float]] = [], []  # of passes without programs, and with
-
-    def prediction_of(self, tape: Any) -> StepPrediction | None:
-        """Returns the pass of a new tape that begins with the first call."""
-        if not self.is_timed:
-            return FollowingPrediction(self)
-        without, with_programs = self._seconds
-        has_programs = len(with_programs) < len(without)
-        tape._timing = Timing(self, has_programs, perf_counter())
-        return FollowingPrediction(self) if has_programs else None
-
-    def note_time(self, has_programs: bool, seconds: float) -> None:
-        """Takes the time of a pass; drops the programs if they turn out to save none."""
-        times = self._seconds[has_programs]
-        times.append(seconds)
-        if has_programs and len(times) == TIMED_PASSES:
-            self.is_timed = False
-            if min(times) > MOST_SHARE_OF_TIME * min(self._seconds[0]):
-                forward_passes.remove(self)
 
     def note_end(self, is_complete: bool) -> None:
         """Takes whether a pass kept the known order; drops the programs if too few do."""
         self._misses = max(0, self._misses + (-1 if is_complete else 2))
         if self._misses > MOST_MISSES:
             forward_passes.remove(self)
-
-
-class Timing(NamedTuple):
-    """A pass whose time is taken.
-
-    Attributes:
-        forward_pass: the known order.
-        has_programs: whether the pass uses its programs.
-        begin: the time of the first call, in seconds.
-    """
-
-    forward_pass: ForwardPass
-    has_programs: bool
-    begin: float
-
-    def end(self, structure: Any) -> None:
-        """Ends the pass of a tape with this structure."""
-        if structure is self.forward_pass.structure and self.forward_pass.is_timed:
-            self.forward_pass.note_time(self.has_programs, perf_counter() - self.begin)
 
 
 class StepPrediction:
@@ -229,7 +183,7 @@ class _UndecidedPrediction(StepPrediction):
         if len(active) != 1 or dispatchers:
             tape._prediction = None
             return None
-        tape._prediction = prediction = forward_passes.prediction_of(tape, operation, inputs)
+        tape._prediction = prediction = forward_passes.prediction_of(operation, inputs)
         return None if prediction is None else prediction.result(operation, inputs, attributes, active)
 
     def on_operation(
@@ -241,7 +195,7 @@ class _UndecidedPrediction(StepPrediction):
         tape: Any,
     ) -> None:
         """Does the same after a first call that did not ask: a slice of a variable."""
-        tape._prediction = prediction = forward_passes.prediction_of(tape, operation, inputs)
+        tape._prediction = prediction = forward_passes.prediction_of(operation, inputs)
         if prediction is not None:
             prediction.on_operation(operation, inputs, outputs, attributes, tape)
 
@@ -434,12 +388,12 @@ class _ForwardPasses:
         """Lets the calls of the next passes be kept: one of them may get programs."""
         self._notes_left, self.are_expected = MOST_NOTED_PASSES, True
 
-    def prediction_of(self, tape: Any, operation: Operation, inputs: tuple[Tensor, ...]) -> StepPrediction | None:
+    def prediction_of(self, operation: Operation, inputs: tuple[Tensor, ...]) -> StepPrediction | None:
         """Returns the pass of a tape with this first call; None if it neither follows nor is noted."""
         forward_pass = self._by_beginning.get(_beginning_of(operation, inputs))
         if forward_pass is not None:
             if forward_pass.settings == settings_now():
-                return forward_pass.prediction_of(tape)
+                return FollowingPrediction(forward_pass)
             self.remove(forward_pass)
         if self._notes_left <= 0:
             self.are_expected, self._in_a_row = bool(self._by_beginning), {}

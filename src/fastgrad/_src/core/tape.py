@@ -15,7 +15,7 @@ from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.malloc_tuning import after_step
 from fastgrad._src.core.operation import TABLE, Form, JointGradient, Operation
 from fastgrad._src.core.repeated_backward import gradients_of_tape
-from fastgrad._src.core.repeated_forward import UNDECIDED, StepPrediction, Timing, forward_passes
+from fastgrad._src.core.repeated_forward import UNDECIDED, StepPrediction, forward_passes
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, constant_tensor
 from fastgrad._src.core.variable import Variable, stands_for_variable
 from fastgrad._src.jit.user_lines import warn
@@ -65,7 +65,6 @@ class GradientTape(recording.Recorder):
     def _clear(self) -> None:
         self._entries: list[TapeEntry] = []
         self._prediction: StepPrediction | None = None
-        self._timing: Timing | None = None
         # Ids are safe as keys: entries, reads and watched tensors keep their objects alive.
         self._tracked: set[int] = set()
         self._reads: dict[int, tuple[Tensor, Variable]] = {}
@@ -246,8 +245,7 @@ class GradientTape(recording.Recorder):
         self._pause_unless_persistent()
         if weights is None:
             keys = self._ids_of_sources(flat_sources, targets)
-            gradients = gradients_of_tape(self._entries, targets, keys, self._prediction, self._timing)
-            self._timing = None
+            gradients = gradients_of_tape(self._entries, targets, keys, self._prediction)
         else:
             gradients = self._backward(self._entries, targets, flat_sources, weights)
         self._free_record()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -25,6 +25,13 @@ from fastgrad._src.core.variable import Variable
 
 LEAST_RESULTS = 3
 """The fewest calls of a segment; below, a call of the program takes longer than it saves."""
+
+COMPARISON_COST = 2.5
+SEGMENT_COST = 5.0
+RESULT_GAIN = 3.5
+MEGABYTE_GAIN = 15.0
+"""Microseconds: what the comparison of a call and the run of a segment take, and what a result of a segment and a megabyte of such results
+save. They are fitted to the steps of ``benchmarks/peers`` on an AMD EPYC; only their ratios matter."""
 
 
 def make_forward_pass(
@@ -97,7 +104,7 @@ class _Maker:
                 segments[part[0]] = segment
                 computed.update(has_one_result)
                 predicted.update(number for number, _ in (*segment.variables, *segment.constants))
-        if not segments:
+        if not segments or not self._saves_time(segments, computed):
             return None
         last_uses = self._last_uses()
         known_calls = []
@@ -119,6 +126,12 @@ class _Maker:
             )
         numbers = self._numbers_of(self.tensors)
         return ForwardPass(known_calls, len(self.all), self.structure, numbers, self.arena_bytes)
+
+    def _saves_time(self, segments: Collection[int], computed: Collection[int]) -> bool:
+        """True if programs that compute the results of the calls at some positions save more than all comparisons take."""
+        size = sum(y._array.nbytes for position in computed for y in self.calls[position].outputs) / 1e6
+        cost = COMPARISON_COST * len(self.calls) + SEGMENT_COST * len(segments)
+        return RESULT_GAIN * len(computed) + MEGABYTE_GAIN * size > cost
 
     def _leaves(self, position: int, predicted: set[int]) -> list[tuple[int, int, Layout]]:
         inputs = self._numbers_of(self.calls[position].inputs)
