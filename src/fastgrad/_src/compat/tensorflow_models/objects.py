@@ -26,7 +26,6 @@ from fastgrad._src.files.saved_model.loaded_objects import (
     _CallableUserObject,
     _SignatureMap,
     _UserObject,
-    named_spec,
 )
 from fastgrad._src.structures.lookup.tables import LookupInterface, MutableHashTable
 
@@ -310,8 +309,7 @@ class _Reader:
                 raise ValueError(f"the signature {name!r:.100} returns no dict of tensors")
             if list(keywords.values()) != leaves:
                 raise ValueError(f"the signature {name!r:.100} takes something else than tensors by name")
-            specs = {key: named_spec(leaf, key) for key, leaf in outputs.items()}
-            return SignatureFunction(name, [entry], names, outputs, specs)
+            return SignatureFunction(name, [entry], names, outputs)
         if any(isinstance(leaf, CompositeLeaf) for leaf in leaves_of(entry.arguments)):
             signature = signature_of(node.function_spec)
             entry.arguments = _named_arguments(signature, positional, keywords)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastgrad._src.core import dtypes, nest
-from fastgrad._src.core.composite import CompositeSpec
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.tensor_spec import TensorSpec
 from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor
@@ -83,12 +82,24 @@ def with_tensors(tensors: Sequence[Tensor], structure: Any) -> Any:
     return map_leaves(value, structure)
 
 
-def component_specs(spec: CompositeSpec) -> list[TensorSpec]:
-    """Returns the specs of the tensors of a ragged or sparse tensor.
+def shapes_for_sizes(
+    specs: Sequence[TensorSpec], symbols: Mapping[tuple[int, int], int], sizes: Sequence[int]
+) -> list[tuple[int, ...]]:
+    """Returns the shapes of all tensors of a function.
 
-    Raises:
-        ValueError: the spec is of another kind.
+    Args:
+        specs: of the tensors.
+        symbols: the number of the size of each open axis, by the number of the tensor and the axis.
+        sizes: by number.
     """
+    return [
+        tuple([sizes[symbols[i, axis]] if size is None else size for axis, size in enumerate(spec.shape.as_list())])
+        for i, spec in enumerate(specs)
+    ]
+
+
+def component_specs(spec: RaggedTensorSpec | SparseTensorSpec) -> list[TensorSpec]:
+    """Returns the specs of the tensors of a ragged or sparse tensor."""
     if isinstance(spec, RaggedTensorSpec):
         inner = [] if spec.shape.rank is None else spec.shape.as_list()[spec.ragged_rank + 1 :]
         rows = None if spec.shape.rank is None else spec.shape.as_list()[0]
@@ -97,14 +108,8 @@ def component_specs(spec: CompositeSpec) -> list[TensorSpec]:
             for axis in range(spec.ragged_rank)
         ]
         return [TensorSpec(None if spec.shape.rank is None else [None, *inner], spec.dtype), *splits]
-    if isinstance(spec, SparseTensorSpec):
-        rank = spec.shape.rank
-        return [
-            TensorSpec([None, rank], dtypes.int64),
-            TensorSpec([None], spec.dtype),
-            TensorSpec([rank], dtypes.int64),
-        ]
-    raise ValueError(f"a stored function takes no {type(spec).__name__}; pass its tensors")
+    rank = spec.shape.rank
+    return [TensorSpec([None, rank], dtypes.int64), TensorSpec([None], spec.dtype), TensorSpec([rank], dtypes.int64)]
 
 
 def component_tensors(value: Any) -> list[Tensor]:

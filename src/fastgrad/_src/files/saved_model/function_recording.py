@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastgrad._src.compiler.control_flow.control_flow import ControlFlow
 from fastgrad._src.compiler.dispatch.results import as_results
 from fastgrad._src.compiler.graph.graph import Graph, Kind
 from fastgrad._src.compiler.passes.drop_dead import drop_dead
@@ -27,26 +28,26 @@ from fastgrad._src.files.saved_model.composites import (
     fit_components,
     leaves_of,
     map_leaves,
+    shapes_for_sizes,
     spec_of_components,
     with_tensors,
 )
 from fastgrad._src.files.saved_model.graph_writer import SizesCondition, SizesGuard
 from fastgrad._src.files.saved_model.plain_values import Unstorable
-from fastgrad._src.files.saved_model.sizes import probe_sizes
+from fastgrad._src.files.saved_model.sizes import Sizes, probe_sizes
 from fastgrad._src.structures.lookup.tables import undo_changes
 from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor
 from fastgrad._src.structures.ragged.spec import RaggedTensorSpec
 from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
 from fastgrad._src.structures.sparse.spec import SparseTensorSpec
 
-MOST_RANKS = 5
+_MOST_RANKS = 5
 """A spec of unknown rank is stored for the ranks 0, 1, 2, 3 and 4, as far as the function takes them."""
 
-_MOST_PARTITIONED_AXES = 5
-
-OFFSETS = (0, 32)
+_OFFSETS = (0, 32)
 """Added to the sizes of the recordings: images may have to be larger than the smallest sizes."""
 
+_MOST_PAIRED_AXES = 5
 
 _MOST_CHOICES = 12
 """The most values on whose truth Python's control flow depends in one run of a function."""
@@ -64,11 +65,13 @@ class Path(NamedTuple):
         graph: what it computes.
         result: the nested result, with a ``Leaf`` for each tensor.
         outcomes: the truth of each tensor that Python has asked for.
+        lines: the user's file and line that made each node, by the node's id.
     """
 
     graph: Graph
     result: Any
     outcomes: tuple[bool, ...]
+    lines: dict[int, tuple[str, int] | None]
 
 
 class _ChoosingRecording(Recording):
@@ -96,12 +99,7 @@ class _ChoosingRecording(Recording):
 
     @property
     def control_flow_recorder(self) -> Any:
-        recorder = super().control_flow_recorder
-        return _SizesVary(recorder, self.is_computed) if self._sizes_are_open else recorder
-
-    def is_computed(self, tensor: Tensor) -> bool:
-        """True if an operation has computed the tensor, perhaps from sizes alone."""
-        return id(tensor) in self._values
+        return _ControlFlowOfSizes(self) if self._sizes_are_open else super().control_flow_recorder
 
     def on_read(self, variable: Variable, tensor: Tensor) -> None:
         super().on_read(variable, tensor)
@@ -164,23 +162,12 @@ class _ChoosingRecording(Recording):
             super()._guard_elements(value, recorded_elements)
 
 
-class _SizesVary:
-    """A recorder of control flow for which sizes, constants of a recording, may be others in another run.
-
-    Args:
-        recorder: of the recording.
-        is_computed: tells a size that an operation has computed from a number of Python.
-    """
-
-    def __init__(self, recorder: Any, is_computed: Callable[[Tensor], bool]) -> None:
-        self._recorder, self._is_computed = recorder, is_computed
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._recorder, name)
+class _ControlFlowOfSizes(ControlFlow):
+    """Records branches and loops that follow from sizes: constants of a recording, which are others in another run."""
 
     def varies(self, tensor: Tensor) -> bool:
-        """True if the tensor may differ in another run, also if it follows from sizes only."""
-        return self._recorder.varies(tensor) or self._is_computed(tensor)
+        """True if the tensor may differ in another run, also if an operation has computed it from sizes only."""
+        return super().varies(tensor) or id(tensor) in self._recorder._values
 
 
 def number_specs(arguments: Any) -> tuple[Any, list[TensorSpec]]:
@@ -199,6 +186,174 @@ def number_specs(arguments: Any) -> tuple[Any, list[TensorSpec]]:
         return Leaf(len(specs) - 1, leaf)
 
     return map_leaves(numbered, arguments), specs
+
+
+class OpenFunction(NamedTuple):
+    """A function of arguments with open sizes.
+
+    Attributes:
+        call: the function of a structure such as ``arguments``, with tensors in place of specs.
+        arguments: plain Python values, and numbered leaves in the places of specs.
+        specs: of all tensors.
+        name: the function's, for errors.
+        symbols: the number of the size of each open axis, by the number of the tensor and the axis.
+    """
+
+    call: Callable[[Any], Any]
+    arguments: Any
+    specs: list[TensorSpec]
+    name: str
+    symbols: dict[tuple[int, int], int]
+
+    @property
+    def symbol_count(self) -> int:
+        """The number of open sizes that are told apart."""
+        return len(set(self.symbols.values()))
+
+    @property
+    def composites(self) -> list[CompositeLeaf]:
+        """The ragged and sparse arguments."""
+        return [leaf for leaf in leaves_of(self.arguments) if isinstance(leaf, CompositeLeaf)]
+
+    def shapes(self, sizes: Sizes) -> list[tuple[int, ...]]:
+        """Returns the shapes of all tensors."""
+        return shapes_for_sizes(self.specs, self.symbols, sizes)
+
+    def record(self, sizes: Sizes, number: int) -> list[Path]:
+        """Runs the function on made-up values, once for each path; state is restored.
+
+        Args:
+            sizes: of the arguments.
+            number: the values differ by it.
+        """
+        error: Exception | None = None
+        for kind in ("normal", "positive", "one", "zero"):
+            arrays = [
+                _made_up_values(kind, shape, spec.dtype, number, np.random.default_rng([number, position, len(shape)]))
+                for position, (shape, spec) in enumerate(zip(self.shapes(sizes), self.specs, strict=True))
+            ]
+            for leaf in self.composites:
+                fit_components(leaf, arrays, number)
+            try:
+                return _record_paths(self.call, self.arguments, arrays, self.name, bool(self.symbols))
+            except Unstorable:
+                raise
+            except Exception as refusal:  # noqa: BLE001  # the function may refuse these values and take others
+                error = error or refusal
+        assert error is not None
+        raise error
+
+
+class Recordings(NamedTuple):
+    """The recordings of a function: for each the sizes of its arguments, and its paths."""
+
+    function: OpenFunction
+    probes: list[Sizes]
+    runs: list[list[Path]]
+
+
+def recordings_for_each_choice(
+    call: Callable[[Any], Any], arguments: Any, specs: list[TensorSpec], name: str, most: int | None = None
+) -> Iterator[Recordings]:
+    """Yields the recordings of a function for each choice of equal sizes, and of small and larger sizes, that it takes.
+
+    Args:
+        call, arguments, specs, name: as of ``OpenFunction``.
+        most: the most recordings.
+
+    Raises:
+        Exception: the function takes no choice. This is its error for the first one.
+    """
+    open_axes = [
+        (i, axis) for i, spec in enumerate(specs) for axis, size in enumerate(spec.shape.as_list()) if size is None
+    ]
+    first_error: Exception | None = None
+    is_recorded = False
+    choices = size_symbol_choices(open_axes, axes_of_equal_size(arguments))
+    for symbols, offset in itertools.product(choices, _OFFSETS if open_axes else (0,)):
+        function = OpenFunction(call, arguments, specs, name, symbols)
+        recordings = Recordings(function, [], [])
+        try:
+            for number, sizes in enumerate(probe_sizes(function.symbol_count, offset)[:most]):
+                recordings.runs.append(function.record(sizes, number))
+                recordings.probes.append(sizes)
+                if not symbols and not any(
+                    _has_open_size(node) for path in recordings.runs[0] for node in path.graph.nodes
+                ):
+                    break
+        except Unstorable:
+            raise
+        except Exception as error:  # noqa: BLE001  # other sizes may do
+            first_error = first_error or error
+            continue
+        is_recorded = True
+        yield recordings
+    if not is_recorded:
+        assert first_error is not None
+        raise first_error
+
+
+def _has_open_size(node: Any) -> bool:
+    """True if a node tells a size that follows from values, not from the sizes of the arguments."""
+    counts_results = node.kind is Kind.OPERATION and getattr(node.payload, "counts_results", False)
+    return counts_results or (node.kind is Kind.GUARD and isinstance(node.payload, SizesGuard))
+
+
+def for_each_rank(
+    arguments: Any, specs: list[TensorSpec], result_for: Callable[[Any, list[TensorSpec]], Any]
+) -> list[Any]:
+    """Returns ``result_for(arguments, specs)`` for each rank that the function takes in place of unknown ranks.
+
+    Raises:
+        Exception: of ``result_for``, if the function takes no rank.
+    """
+    results, first_error = [], None
+    for rank in range(_MOST_RANKS) if any(spec.shape.rank is None for spec in specs) else (0,):
+        ranked = [
+            spec if spec.shape.rank is not None else TensorSpec([None] * rank, spec.dtype, spec.name) for spec in specs
+        ]
+        try:
+            results.append(result_for(map_leaves(functools.partial(_with_spec, ranked), arguments), ranked))
+        except Exception as error:  # noqa: BLE001  # other ranks may do
+            first_error = first_error or error
+    if not results:
+        assert first_error is not None
+        raise first_error
+    return results
+
+
+def _with_spec(specs: Sequence[TensorSpec], leaf: Any) -> Any:
+    """Returns a leaf with the spec of its number."""
+    return Leaf(leaf.number, specs[leaf.number]) if isinstance(leaf, Leaf) else leaf
+
+
+def size_symbol_choices(
+    all_axes: Sequence[tuple[int, int]], equal: dict[tuple[int, int], tuple[int, int]]
+) -> Iterator[dict[tuple[int, int], int]]:
+    """Yields which open sizes are the same number: none, all first axes, axes of one number, one pair, all.
+
+    Args:
+        all_axes: the tensor and the axis of each open size.
+        equal: the axes that always have the size of another one.
+    """
+    open_axes = [place for place in all_axes if place not in equal]
+    pairs = itertools.combinations(open_axes, 2) if len(open_axes) <= _MOST_PAIRED_AXES else ()
+    names: list[list[Any]] = [
+        open_axes,
+        [place if place[1] else 0 for place in open_axes],
+        [place[1] for place in open_axes],
+        *[[x if place == y else place for place in open_axes] for x, y in pairs],
+        [0] * len(open_axes),
+    ]
+    choices: list[dict[tuple[int, int], int]] = []
+    for several in names:
+        numbers: dict[Any, int] = {}
+        symbols = {
+            place: numbers.setdefault(name, len(numbers)) for place, name in zip(open_axes, several, strict=True)
+        }
+        if symbols not in choices:
+            choices.append(symbols)
+            yield symbols | {place: symbols[equal[place]] for place in all_axes if place in equal}
 
 
 class Outline(NamedTuple):
@@ -222,24 +377,16 @@ def record_outline(call: Callable[[Any], Any], arguments: Any, name: str) -> Out
     Raises:
         ValueError: the function can't be recorded for such arguments; the text says why.
     """
-    numbered, specs = number_specs(arguments)
-    ranks = range(MOST_RANKS) if any(spec.shape.rank is None for spec in specs) else (0,)
-    runs: list[list[Path]] = []
-    error: Exception | None = None
-    for rank in ranks:
-        ranked = [spec if spec.shape.rank is not None else TensorSpec([None] * rank, spec.dtype) for spec in specs]
-        try:
-            runs += _record_with_two_sizes(
-                lambda given: _result_specs_and_components(call(given)), numbered, ranked, name
-            )
-        except Exception as refusal:  # noqa: BLE001  # of this rank; raised if none fits
-            error = error or refusal
-    if not runs:
-        assert error is not None
-        raise error
-    results = [path.result[0] for run in runs for path in run]
+
+    def runs_for(numbered: Any, specs: list[TensorSpec]) -> list[list[Path]]:
+        choices = recordings_for_each_choice(
+            lambda tensors: _result_specs_and_components(call(tensors)), numbered, specs, name, 2
+        )
+        return next(choices).runs
+
+    paths = [path for runs in for_each_rank(*number_specs(arguments), runs_for) for run in runs for path in run]
     merged: dict[int, Any] = {}
-    for position, leaves in enumerate(zip(*map(leaves_of, results), strict=False)):
+    for position, leaves in enumerate(zip(*[leaves_of(path.result[0]) for path in paths], strict=False)):
         if isinstance(leaves[0], Leaf):
             shape = functools.reduce(common_shape, [leaf.spec.shape for leaf in leaves if isinstance(leaf, Leaf)])
             label = f"Identity_{leaves[0].number}" if leaves[0].number else "Identity"
@@ -247,8 +394,8 @@ def record_outline(call: Callable[[Any], Any], arguments: Any, name: str) -> Out
         elif isinstance(leaves[0], CompositeSpec):
             merged[position] = leaves[0].most_specific_common_supertype(leaves[1:])
     numbers = itertools.count()
-    outputs = map_leaves(lambda leaf: merged.get(next(numbers), leaf), results[0])
-    return Outline(outputs, runs[0][0].graph)
+    outputs = map_leaves(lambda leaf: merged.get(next(numbers), leaf), paths[0].result[0])
+    return Outline(outputs, paths[0].graph)
 
 
 def _result_specs_and_components(result: Any) -> Any:
@@ -262,104 +409,6 @@ def _result_specs_and_components(result: Any) -> Any:
         return leaf._spec()
 
     return nest.map_structure(spec_of, result), parts
-
-
-def _record_with_two_sizes(call: Any, arguments: Any, specs: list[TensorSpec], name: str) -> list[list[Path]]:
-    """Records a function with two sizes for each unknown one; sizes are equal only if the function needs it."""
-    open_axes = [
-        (i, axis) for i, spec in enumerate(specs) for axis, size in enumerate(spec.shape.as_list()) if size is None
-    ]
-    first_error: Exception | None = None
-    for symbols, offset in itertools.product(
-        size_symbol_candidates(open_axes, axes_of_equal_size(arguments)), OFFSETS if open_axes else (0,)
-    ):
-        probes = probe_sizes(len(set(symbols.values())), offset)
-        try:
-            return [
-                record_shapes(
-                    call,
-                    arguments,
-                    specs,
-                    [
-                        [sizes[symbols[i, axis]] if size is None else size for axis, size in enumerate(spec.shape)]
-                        for i, spec in enumerate(specs)
-                    ],
-                    number,
-                    name,
-                    bool(symbols),
-                )
-                for number, sizes in enumerate(probes[: 2 if open_axes else 1])
-            ]
-        except Exception as error:  # other sizes may do; the first error is raised if none does
-            if isinstance(error, Unstorable):
-                raise
-            first_error = first_error or error
-    assert first_error is not None
-    raise first_error
-
-
-def with_spec(specs: Sequence[TensorSpec], leaf: Any) -> Any:
-    """Returns a leaf with the spec of its number."""
-    return Leaf(leaf.number, specs[leaf.number]) if isinstance(leaf, Leaf) else leaf
-
-
-def size_symbol_candidates(
-    all_axes: Sequence[tuple[int, int]], equal: dict[tuple[int, int], tuple[int, int]]
-) -> Iterator[dict[tuple[int, int], int]]:
-    """Yields which unknown sizes are the same number: first none are, then all first axes, then fewer and fewer differ.
-
-    Args:
-        all_axes: the tensor and the axis of each unknown size.
-        equal: the axes that always have the size of another one.
-    """
-    open_axes = [place for place in all_axes if place not in equal]
-    others = [place for place in open_axes if place[1] > 0]
-    axes = sorted({axis for _, axis in open_axes})
-    choices: list[list[int]] = [
-        list(range(len(open_axes))),
-        [0 if place[1] == 0 else 1 + others.index(place) for place in open_axes],
-        [axes.index(axis) for _, axis in open_axes],
-    ]
-    if len(open_axes) <= _MOST_PARTITIONED_AXES:
-        partitions = itertools.product(*[range(i + 1) for i in range(len(open_axes))])
-        choices += sorted(map(list, partitions), key=lambda choice: -len(set(choice)))
-    seen = set()
-    for choice in [*choices, [0] * len(open_axes)]:
-        numbers: dict[int, int] = {}
-        dense = tuple([numbers.setdefault(number, len(numbers)) for number in choice])
-        if dense not in seen:
-            seen.add(dense)
-            symbols = dict(zip(open_axes, dense, strict=True))
-            yield symbols | {place: symbols[equal[place]] for place in all_axes if place in equal}
-
-
-def record_shapes(
-    call: Any,
-    arguments: Any,
-    specs: Sequence[TensorSpec],
-    shapes: Sequence[Any],
-    number: int,
-    name: str,
-    sizes_are_open: bool,
-) -> list[Path]:
-    """Runs the function on made-up values of these shapes, once for each path; state is restored."""
-    error: Exception | None = None
-    for make in (_normal_values, _positive_values, _ones, _zeros):
-        made = [
-            make(shape, spec.dtype, number, np.random.default_rng([number, position, len(shape)]))
-            for position, (shape, spec) in enumerate(zip(shapes, specs, strict=True))
-        ]
-        for leaf in leaves_of(arguments):
-            if isinstance(leaf, CompositeLeaf):
-                fit_components(leaf, made, number)
-        try:
-            return _record_paths(call, arguments, made, name, sizes_are_open)
-        except Unstorable:
-            raise
-        except Exception as refusal:  # noqa: BLE001  # the function may refuse these values and take others
-            error = error or refusal
-    assert error is not None
-    raise error
 
 
 def _record_paths(call: Any, arguments: Any, arrays: list[Any], name: str, sizes_are_open: bool) -> list[Path]:
@@ -397,7 +446,7 @@ def _record_once(
                 graph = recording.graph(results)
         finally:
             recording.saved.restore()
-    return None if recording.created else Path(graph, structure, tuple(recording.outcomes))
+    return None if recording.created else Path(graph, structure, tuple(recording.outcomes), recording._lines)
 
 
 def _number_results(value: Any, results: list[Tensor], name: str) -> Any:
@@ -416,37 +465,29 @@ def _number_results(value: Any, results: list[Tensor], name: str) -> Any:
     return map_leaves(numbered, value)
 
 
-def _normal_values(shape: Sequence[int], dtype: Any, number: int, rng: np.random.Generator) -> np.ndarray:
-    """Returns numbers of either sign, or integers from 0 to 9; square matrices are positive definite. Strings are words of one digit."""
-    if dtype.numpy.kind == "O":
-        return _texts(shape, rng.integers(0, 3 + number // 2, shape), rng)
-    if dtype.numpy.kind not in "fcV":
-        return np.asarray(rng.integers(0, 2 if dtype.is_bool else 10, shape)).astype(dtype.numpy)
-    values = np.asarray(rng.normal(size=shape))
-    if len(shape) > 1 and shape[-1] == shape[-2]:
+def _made_up_values(kind: str, shape: Sequence[int], dtype: Any, number: int, rng: np.random.Generator) -> np.ndarray:
+    """Returns values of a kind. Texts are words of one digit, so that a text of one word is a number.
+
+    Args:
+        kind: ``"normal"``: numbers of either sign with positive definite square matrices, integers from 0 to 9, texts of some words;
+            ``"positive"``: numbers from 0.5 to 1.5, integers 0 and 1, texts of one word; ``"one"``, ``"zero"``: one value.
+        shape, dtype: of the values.
+        number: more of it gives longer texts.
+        rng: of the values.
+    """
+    is_normal, is_text = kind == "normal", dtype.numpy.kind == "O"
+    if kind in ("one", "zero"):
+        value: Any = int(kind == "one")
+        return np.full(shape, b"1" * value, object) if is_text else np.full(shape, value, dtype.numpy)
+    if is_text:
+        texts = np.empty(shape, object)
+        for place in np.ndindex(*texts.shape):
+            count = rng.integers(0, 3 + number // 2) if is_normal else 1
+            texts[place] = " ".join(map(str, rng.integers(0, 10, count))).encode()
+        return texts
+    if dtype.numpy.kind not in ("fcV" if is_normal else "fV"):
+        return np.asarray(rng.integers(0, 10 if is_normal and not dtype.is_bool else 2, shape)).astype(dtype.numpy)
+    values = np.asarray(rng.normal(size=shape) if is_normal else rng.uniform(0.5, 1.5, shape))
+    if is_normal and len(shape) > 1 and shape[-1] == shape[-2]:
         values = values + np.swapaxes(values, -1, -2) + 8 * shape[-1] * np.eye(shape[-1])
-    return np.asarray(values).astype(dtype.numpy)
-
-
-def _positive_values(shape: Sequence[int], dtype: Any, number: int, rng: np.random.Generator) -> np.ndarray:
-    """Returns numbers from 0.5 to 1.5, texts of one word, or 0 and 1 for other dtypes."""
-    if dtype.numpy.kind == "O":
-        return _texts(shape, np.ones(shape, int), rng)
-    values = rng.uniform(0.5, 1.5, shape) if dtype.numpy.kind in "fV" else rng.integers(0, 2, shape)
-    return np.asarray(values).astype(dtype.numpy)
-
-
-def _texts(shape: Sequence[int], word_counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Returns texts of so many words. A word is a digit, so that a text of one word is a number."""
-    texts = np.empty(shape, object)
-    for place in np.ndindex(*texts.shape):
-        texts[place] = " ".join(map(str, rng.integers(0, 10, word_counts[place]))).encode()
-    return texts
-
-
-def _ones(shape: Sequence[int], dtype: Any, *_: Any) -> np.ndarray:
-    return np.full(shape, b"1", object) if dtype.numpy.kind == "O" else np.ones(shape, dtype.numpy)
-
-
-def _zeros(shape: Sequence[int], dtype: Any, *_: Any) -> np.ndarray:
-    return np.full(shape, b"", object) if dtype.numpy.kind == "O" else np.zeros(shape, dtype.numpy)
+    return values.astype(dtype.numpy)

@@ -7,7 +7,8 @@ that differ become expressions in the sizes (``sizes.py``).
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ from fastgrad._src.core import dtypes
 from fastgrad._src.core.operation import TABLE
 from fastgrad._src.files.saved_model.plain_values import DependsOnSizes, Unstorable, encode
 from fastgrad._src.files.saved_model.sizes import LARGEST_PROBE, Sizes, fit_floats, fit_integers
+from fastgrad._src.jit.user_lines import line_text
 from fastgrad._src.structures.lookup.tables import TableCall
 
 _MAX_FITTED_ELEMENTS = 64
@@ -83,20 +85,20 @@ class GraphWriter:
         constants: of the file.
         references: returns the JSON of a variable that a graph reads or assigns, or of a table.
         name: the function's, for errors.
+        lines: the user's file and line of each node, by the node's id, for errors.
     """
 
-    def __init__(self, probes: Sequence[Sizes], constants: Constants, references: Any, name: str) -> None:
+    def __init__(
+        self,
+        probes: Sequence[Sizes],
+        constants: Constants,
+        references: Any,
+        name: str,
+        lines: Mapping[int, tuple[str, int] | None],
+    ) -> None:
         self.probes: list[Sizes] = list(probes)
-        self._constants, self._references, self._name = constants, references, name
+        self._constants, self._references, self._name, self._lines = constants, references, name, lines
         self._counts: set[int] = set()  # ids of the values that are numbers of results
-
-    def graph(self, graphs: Sequence[Graph]) -> Any:
-        """Returns the JSON of one graph from its recordings.
-
-        Raises:
-            Unstorable: the recordings differ in more than numbers, or a part can't be stored.
-        """
-        return self.tree([{(): graph} for graph in graphs])
 
     def tree(self, trees: Sequence[dict[tuple[bool, ...], Graph]], outcomes: tuple[bool, ...] = ()) -> Any:
         """Returns the JSON of a graph with choices, from the graphs of all paths by the outcomes of the choices.
@@ -104,15 +106,22 @@ class GraphWriter:
         Args:
             trees: the paths of each recording.
             outcomes: the first choices; nodes before the last of them are left out.
+
+        Raises:
+            Unstorable: the recordings differ in more than numbers, or a part can't be stored.
         """
         several = [{path: g for path, g in tree.items() if path[: len(outcomes)] == outcomes} for tree in trees]
         self._require_common([sorted(tree) for tree in several], "Python's control flow")
         graphs = [tree[min(tree)] for tree in several]
-        self._require_common([len(graph.nodes) for graph in graphs], "the number of operations")
+        several_nodes = [graph.nodes for graph in graphs]
+        forms = [[(node.kind, getattr(node.payload, "name", None)) for node in nodes] for nodes in several_nodes]
+        same = next((i for i, row in enumerate(zip(*forms, strict=False)) if len(set(row)) > 1), len(forms[0]))
+        with self._line_in_errors(several_nodes[0], same):
+            self._require_common([len(graph.nodes) for graph in graphs], "the number of operations")
         numbers: list[dict[int, int]] = [{} for _ in graphs]
         nodes: list[Any] = []
         passed = 0
-        for versions in zip(*[graph.nodes for graph in graphs], strict=True):
+        for position, versions in enumerate(zip(*several_nodes, strict=True)):
             self._require_common([node.kind for node in versions], "the order of operations")
             inputs = self._common_value_numbers(numbers, [node.inputs for node in versions], "the order of operations")
             if is_branch_guard(versions[0]):
@@ -121,7 +130,8 @@ class GraphWriter:
                     branches = {text: self.tree(several, (*outcomes, text == "true")) for text in ("true", "false")}
                     return {"nodes": [*nodes, {"kind": "choice", "in": inputs, "out": [], **branches}], "results": []}
             elif passed == len(outcomes):
-                data = self._node_json(versions, inputs)
+                with self._line_in_errors(several_nodes[0], position):
+                    data = self._node_json(versions, inputs)
                 if data is not None:
                     nodes.append(data)
             for places, node in zip(numbers, versions, strict=True):
@@ -129,6 +139,17 @@ class GraphWriter:
                     places[id(value)] = len(places)
         results = self._common_value_numbers(numbers, [graph.results for graph in graphs], "the results")
         return {"nodes": nodes, "results": results}
+
+    @contextmanager
+    def _line_in_errors(self, nodes: Sequence[Node], position: int) -> Iterator[None]:
+        """Puts a line of the user before the text of an error: that of a node, or of the next node if it has none, as a constant."""
+        try:
+            yield
+        except Unstorable as error:
+            lines = [self._lines[id(node)] for node in nodes[position:] if id(node) in self._lines]
+            if not lines or lines[0] is None:
+                raise
+            raise type(error)(f"{line_text(lines[0])}: {error}") from None
 
     def _common_value_numbers(
         self, numbers: list[dict[int, int]], values: Sequence[Sequence[Value]], what: str
@@ -258,7 +279,7 @@ class GraphWriter:
         raise Unstorable(f"{self._name}(): the operation {operation.name!r} can't be stored: {cause}.")
 
     def _subgraph_json(self, operations: Sequence[GraphOperation]) -> Any:
-        return self.graph([operation.graph for operation in operations])
+        return self.tree([{(): operation.graph} for operation in operations])
 
     def _output_specs(self, versions: Sequence[Node]) -> list[Any]:
         """Returns the dtype and shape of each output; the shape of a counted result is written when it is known."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -24,10 +25,8 @@ from fastgrad._src.files.saved_model.composites import (
     tensor_leaves,
     with_tensors,
 )
-from fastgrad._src.files.saved_model.stored_graph import StoredGraph
+from fastgrad._src.files.saved_model.stored_graph import REMEDY, StoredGraph
 from fastgrad._src.jit.captured_values import short_repr
-
-_MOST_KNOWN_SIZES = 64
 
 
 class _UserObject(DeferredRestorationOwner):
@@ -66,9 +65,8 @@ class StoredEntry:
         graph: computes the results.
         result: the nested result, with a ``Leaf`` for each tensor.
         excluded: the sizes that the entry is not for: the number of the size, the first and the last one, or None if there is
-            no last one, and the error that the function has for them. None if the file is of an earlier fastgrad, which did not
-            look for such sizes; then all sizes are taken.
-        is_variant: whether an entry before has the same arguments, for other sizes.
+            no last one, and the error that the function has for them.
+        is_variant: whether an entry before has the same arguments, for other sizes. Only files of 1.0.0rc1 have such entries.
 
     Attributes:
         arguments, graph, result, is_variant: as given.
@@ -81,12 +79,11 @@ class StoredEntry:
         symbols: list[Any],
         graph: StoredGraph,
         result: Any,
-        excluded: Sequence[Any] | None = None,
+        excluded: Sequence[Any] = (),
         is_variant: bool = False,
     ) -> None:
         self.arguments, self._symbols, self.graph, self.result = arguments, symbols, graph, result
         self._excluded, self.is_variant = excluded, is_variant
-        self._refusals: dict[tuple[int, ...], str | None] = {}
         self.specs = [leaf.spec for leaf in sorted(tensor_leaves(arguments), key=lambda leaf: leaf.number)]
 
     def match_arguments(self, arguments: dict[str, Any]) -> list[Tensor] | None:
@@ -96,6 +93,15 @@ class StoredEntry:
             return None
         fits = all(_matches(self.arguments[name], value, tensors) for name, value in arguments.items())
         return [tensors[number] for number in range(len(self.specs))] if fits else None
+
+    def of_signature(self, names: Sequence[str], outputs: dict[str, Any]) -> StoredEntry:
+        """Returns the entry with its tensors by ``names`` as the only arguments, and ``outputs`` as the result."""
+        entry = copy.copy(self)
+        entry.arguments = {
+            "tensors": {name: Leaf(i, spec) for i, (name, spec) in enumerate(zip(names, self.specs, strict=True))}
+        }
+        entry.result = outputs
+        return entry
 
     def run(self, tensors: list[Tensor]) -> list[Tensor]:
         """Returns the results for tensors that fit.
@@ -107,25 +113,16 @@ class StoredEntry:
 
     def refusal_reason(self, tensors: list[Tensor]) -> str | None:
         """Returns why the entry does not hold for the sizes of tensors that fit; None if it does."""
-        if self._excluded is None:
-            return None
-        sizes = tuple(self._symbol_sizes(tensors))
-        try:
-            return self._refusals[sizes]
-        except KeyError:
-            refusal = self._size_refusal_reason(sizes, tensors)
-        if len(self._refusals) >= _MOST_KNOWN_SIZES:
-            self._refusals.clear()
-        self._refusals[sizes] = refusal
-        return refusal
-
-    def _size_refusal_reason(self, sizes: tuple[int, ...], tensors: list[Tensor]) -> str | None:
-        for symbol, first, last, error in self._excluded or ():
-            if first <= sizes[symbol] and (last is None or sizes[symbol] <= last):
-                number, axis, _ = next(place for place in self._symbols if place[2] == symbol)
-                reason = f"it raised {error}" if error else "it did something else than for the sizes that are stored"
-                return f"for the size {sizes[symbol]} of axis {axis} of tensor {number} {reason} when it was saved"
-        return self.graph.refusal_reason(sizes, [(x._array.shape, x._array.dtype) for x in tensors])
+        for number, axis, symbol in self._symbols:
+            size = tensors[number]._array.shape[axis]
+            for other, first, last, error in self._excluded:
+                if other == symbol and first <= size and (last is None or size <= last):
+                    return (
+                        f"the SavedModel has no graph for the size {size} of axis {axis} of tensor {number}, nor for other sizes from {first} "
+                        f"{'on' if last is None else f'to {last}'}. When it was saved, the function "
+                        f"{f'raised {error}' if error else 'did something else than for the recorded sizes'}. {REMEDY}"
+                    )
+        return None
 
     def _symbol_sizes(self, tensors: list[Tensor]) -> list[int]:
         sizes: dict[int, int] = {}
@@ -141,11 +138,6 @@ class StoredEntry:
     def variables(self) -> list[Variable]:
         """Returns the variables that the function reads and assigns; one may occur twice."""
         return self.graph.variables()
-
-    def call(self, tensors: list[Tensor]) -> Any:
-        """Returns the nested result for tensors that fit."""
-        results = self.run(tensors)
-        return with_tensors(results, self.result)
 
 
 def _replace_leaves_by_specs(structure: Any) -> Any:
@@ -167,17 +159,15 @@ def _matches(stored: Any, value: Any, tensors: dict[int, Tensor]) -> bool:
         tensors.update({leaf.number: part for leaf, part in zip(stored.leaves, parts, strict=True)})
         return True
     if nest.is_nested(stored):
-        if not nest.is_nested(value) or len(stored) != len(value):
+        if (
+            not nest.is_nested(value)
+            or len(stored) != len(value)
+            or isinstance(stored, Mapping) != isinstance(value, Mapping)
+        ):
             return False
         if isinstance(stored, Mapping):
-            return (
-                isinstance(value, Mapping)
-                and stored.keys() == value.keys()
-                and all(_matches(stored[key], value[key], tensors) for key in stored)
-            )
-        return not isinstance(value, Mapping) and all(
-            _matches(item, other, tensors) for item, other in zip(stored, value, strict=True)
-        )
+            return stored.keys() == value.keys() and all(_matches(stored[key], value[key], tensors) for key in stored)
+        return all(_matches(item, other, tensors) for item, other in zip(stored, value, strict=True))
     if isinstance(value, (Tensor, Variable, Composite)) or type(value) is not type(stored):
         return False
     return bool(value == stored)
@@ -214,7 +204,7 @@ class RestoredFunction(Function):
             bound = signature.bind(*args, **kwargs)
             bound.apply_defaults()
             entry, tensors = self._matching_entry(dict(bound.arguments), args, kwargs)
-            return entry.call(tensors)
+            return with_tensors(entry.run(tensors), entry.result)
 
         run_stored_graph.__name__ = run_stored_graph.__qualname__ = name
         run_stored_graph.__signature__ = signature  # type: ignore[attr-defined]
@@ -245,15 +235,16 @@ class RestoredFunction(Function):
         for entry in self.entries:
             tensors = entry.match_arguments(arguments)
             if tensors is not None:
-                refusal_here = entry.refusal_reason(tensors)
-                if refusal_here is None:
+                reason = entry.refusal_reason(tensors)
+                if reason is None:
                     return entry, tensors
-                refusal = refusal or _refusal_text(self.__name__, refusal_here, tensors)
+                refusal = refusal or reason
         if refusal is not None:
-            raise InvalidArgumentError(refusal)
+            raise InvalidArgumentError(f"{self.__name__}(): {refusal}")
         if self._has_signature:
+            accepted = " or ".join(map(str, self.stored_arguments()))
             raise TypeError(
-                f"Binding inputs to tf.function failed due to `Can not cast {short_repr(arguments)} to {_accepted_specs_text(self.entries)}`. "
+                f"Binding inputs to tf.function failed due to `Can not cast {short_repr(arguments)} to {accepted}`. "
                 f"Received args: {short_repr(args)} and kwargs: {short_repr(kwargs)} for signature: {self._stored_signature}."
             )
         if not self.entries:
@@ -261,11 +252,12 @@ class RestoredFunction(Function):
                 f"Found zero restored functions for {self.__name__}: it has no input_signature, and no call was recorded before it was "
                 "saved. Call it before, or give it an input_signature."
             )
-        options = "\n".join([f"Option {i}: {_specs_text(entry)}" for i, entry in enumerate(self.entries, 1)])
+        options = [f"Option {i}: {accepted}" for i, accepted in enumerate(self.stored_arguments(), 1)]
+        lines = "\n".join(options)
         raise ValueError(
             "Could not find matching concrete function to call loaded from the SavedModel. Got:\n"
             f"  {self.__name__}{short_repr(arguments)}\n\n"
-            f"Expected these arguments to match one of the following {len(self.entries)} option(s):\n\n{options}\n"
+            f"Expected these arguments to match one of the following {len(options)} option(s):\n\n{lines}\n"
             "Call the function with such arguments before it is saved, or give it an input_signature."
         )
 
@@ -288,27 +280,7 @@ class RestoredFunction(Function):
         return RestoredFunction(self.__name__, self._stored_signature, self._has_signature, self.entries)
 
 
-def _refusal_text(name: str, refusal: str, tensors: list[Tensor]) -> str:
-    return (
-        f"{name}(): the SavedModel has no graph of it for tensors of the shapes {[list(x._array.shape) for x in tensors]}: {refusal}. Save "
-        "the function with these sizes in input_signature, or without Python that depends on sizes: tf.where and tf.while_loop are stored."
-    )
-
-
-def _accepted_specs_text(entries: list[StoredEntry]) -> str:
-    return " or ".join([_specs_text(entry) for entry in entries if not entry.is_variant])
-
-
-def _specs_text(entry: StoredEntry) -> str:
-    return str(_replace_leaves_by_specs(entry.arguments))
-
-
-def named_spec(leaf: Leaf | CompositeLeaf, name: str) -> Any:
-    """Returns the spec of an output of a signature; the specs of ragged and sparse tensors have no names."""
-    return TensorSpec(leaf.spec.shape, leaf.spec.dtype, name) if isinstance(leaf, Leaf) else leaf.spec
-
-
-class SignatureFunction(Function):
+class SignatureFunction(RestoredFunction):
     """A function of ``loaded.signatures``: takes tensors by the names of the inputs, returns a dict of tensors.
 
     Args:
@@ -316,28 +288,15 @@ class SignatureFunction(Function):
         entries: the stored graphs; several only for several ranks.
         input_names: the names of the tensors, also of those of ragged and sparse arguments.
         outputs: the leaves of the results by their names.
-        output_specs: the specs of the results.
     """
 
     def __init__(
-        self,
-        name: str,
-        entries: list[StoredEntry],
-        input_names: list[str],
-        outputs: dict[str, Leaf | CompositeLeaf],
-        output_specs: dict[str, Any],
+        self, name: str, entries: Sequence[StoredEntry], input_names: list[str], outputs: dict[str, Any]
     ) -> None:
-        self.entries, self._input_names, self._outputs = entries, input_names, outputs
-        self._output_specs = output_specs
-
-        def run_signature(*tensors: Any) -> dict[str, Any]:
-            entry, fitting = self._matching_entry(list(tensors))
-            results = entry.run(fitting)
-            named: dict[str, Any] = with_tensors(results, outputs)
-            return named
-
-        run_signature.__name__ = run_signature.__qualname__ = f"signature_wrapper_{name}"
-        super().__init__(run_signature)
+        self._input_names, self._outputs = input_names, outputs
+        tensors = inspect.Parameter("tensors", inspect.Parameter.VAR_KEYWORD)
+        own = [entry.of_signature(input_names, outputs) for entry in entries]
+        super().__init__(f"signature_wrapper_{name}", inspect.Signature([tensors]), True, own)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Calls the signature with tensors by name; a single tensor may be given by position.
@@ -352,26 +311,7 @@ class SignatureFunction(Function):
                 f"Binding inputs to tf.function failed: the signature takes {names} by name, got {len(args)} positional arguments and "
                 f"{list(kwargs)}. Signature: {self._text()}."
             )
-        passed |= kwargs
-        _, tensors = self._matching_entry([passed[name] for name in names])
-        return super().__call__(*tensors)
-
-    def _matching_entry(self, values: list[Any]) -> tuple[StoredEntry, list[Tensor]]:
-        refusal = None
-        for entry in self.entries:
-            tensors = [convert_to_spec(value, spec) for value, spec in zip(values, entry.specs, strict=True)]
-            fitting = [tensor for tensor in tensors if tensor is not None]
-            if len(fitting) == len(values):
-                refusal_here = entry.refusal_reason(fitting)
-                if refusal_here is None:
-                    return entry, fitting
-                refusal = refusal or _refusal_text(self.__name__, refusal_here, fitting)
-        if refusal is not None:
-            raise InvalidArgumentError(refusal)
-        raise TypeError(
-            f"Binding inputs to tf.function failed: the signature takes {self._text()}, got "
-            f"{short_repr(dict(zip(self._input_names, values, strict=True)))}."
-        )
+        return super().__call__(**passed, **kwargs)
 
     @property
     def structured_input_signature(self) -> tuple[tuple[()], dict[str, TensorSpec]]:
@@ -381,8 +321,11 @@ class SignatureFunction(Function):
 
     @property
     def structured_outputs(self) -> dict[str, Any]:
-        """The specs of the outputs by name."""
-        return dict(self._output_specs)
+        """The specs of the outputs by name; those of ragged and sparse tensors have no names."""
+        return {
+            name: TensorSpec(leaf.spec.shape, leaf.spec.dtype, name) if isinstance(leaf, Leaf) else leaf.spec
+            for name, leaf in self._outputs.items()
+        }
 
     @property
     def input_signature(self) -> Any:
@@ -404,7 +347,7 @@ class SignatureFunction(Function):
         return f"(*, {', '.join(f'{name}: {spec}' for name, spec in self.structured_input_signature[1].items())})"
 
     def __repr__(self) -> str:
-        return f"<ConcreteFunction {self._text()} -> {self._output_specs}>"
+        return f"<ConcreteFunction {self._text()} -> {self.structured_outputs}>"
 
 
 class _SignatureMap(Mapping[str, SignatureFunction]):

@@ -26,10 +26,10 @@ from fastgrad._src.files.saved_model.composites import (
     CompositeLeaf,
     Leaf,
     component_specs,
+    shapes_for_sizes,
     spec_of_components,
     tensor_leaves,
 )
-from fastgrad._src.files.saved_model.entries import result_specs
 from fastgrad._src.files.saved_model.loaded_objects import (
     RestoredFunction,
     SignatureFunction,
@@ -37,7 +37,6 @@ from fastgrad._src.files.saved_model.loaded_objects import (
     _CallableUserObject,
     _SignatureMap,
     _UserObject,
-    named_spec,
 )
 from fastgrad._src.files.saved_model.plain_values import decode
 from fastgrad._src.files.saved_model.saving import CONTENTS_KEY, FILE_NAME
@@ -235,14 +234,12 @@ class _Reader:
             raise ValueError(f"a function was recorded for the sizes {probe!r:.100}")
         graph = StoredGraph(data["graph"], len(probe), self._arrays, self._referenced_state, "a stored function")
         arguments = decode(data["arguments"], _decode_argument)
-        specs_of_results = result_specs(data)
-        result = decode(
-            data["result"], lambda tag, content: _decode_result(tag, content, specs_of_results, graph.result_count)
-        )
+        specs_of_results = dict(enumerate(graph.result_specs()))
+        result = decode(data["result"], lambda tag, content: _decode_result(tag, content, specs_of_results))
         nest.flatten(result)  # fails if the keys of a dict have no order
         if not isinstance(arguments, dict):
             raise ValueError("a function has no arguments by name")
-        specs = StoredEntry(arguments, [], graph, None).specs
+        specs = StoredEntry(arguments, symbols, graph, result).specs
         if sorted(leaf.number for leaf in tensor_leaves(arguments)) != list(range(len(specs))):
             raise ValueError("the tensors of a function's arguments are not numbered from 0 on")
         for number, axis, symbol in symbols:
@@ -251,9 +248,10 @@ class _Reader:
             self._item_at(symbol, probe, "size")
         if {symbol for _, _, symbol in symbols} != set(range(len({symbol for _, _, symbol in symbols}))):
             raise ValueError("a size belongs to no argument")
-        graph.check_specs(probe, _probe_specs(specs, symbols, probe))
-        excluded = data.get("excluded")
-        for symbol, first, last, error in excluded or ():
+        shapes = shapes_for_sizes(specs, {(number, axis): symbol for number, axis, symbol in symbols}, probe)
+        graph.check_specs(probe, list(zip(shapes, [spec.dtype.numpy for spec in specs], strict=True)))
+        excluded = data.get("excluded", ())
+        for symbol, first, last, error in excluded:
             self._item_at(symbol, probe, "size")
             if type(first) is not int or not (last is None or type(last) is int) or not isinstance(error, str):
                 raise ValueError(f"no sizes: {[first, last, error]!r:.100}")
@@ -281,11 +279,10 @@ class _Reader:
         first = stored[0]
         specs = {leaf.number: leaf.spec for leaf in tensor_leaves(first.result)}
         outputs = {
-            name: decode(output, lambda tag, content: _decode_result(tag, content, specs, len(specs)))
+            name: decode(output, lambda tag, content: _decode_result(tag, content, specs))
             for name, output in dict(data["outputs"]).items()
         }
-        named_specs = {name: named_spec(leaf, name) for name, leaf in outputs.items()}
-        return SignatureFunction(str(data["name"]), stored, names, outputs, named_specs)
+        return SignatureFunction(str(data["name"]), stored, names, outputs)
 
 
 def _decode_argument(tag: str, content: Any) -> Leaf | CompositeLeaf:
@@ -299,30 +296,17 @@ def _decode_argument(tag: str, content: Any) -> Leaf | CompositeLeaf:
     raise ValueError(f"no argument: {tag!r:.100}")
 
 
-def _decode_result(tag: str, content: Any, specs: dict[int, TensorSpec], count: int) -> Leaf | CompositeLeaf:
+def _decode_result(tag: str, content: Any, specs: dict[int, TensorSpec]) -> Leaf | CompositeLeaf:
     """Returns a leaf of a result from its JSON.
 
     Args:
         tag, content: of the JSON.
         specs: of the results, by number.
-        count: of the results.
     """
     numbers = content if isinstance(content, list) else [content]
-    if not all(type(number) is int and 0 <= number < count and number in specs for number in numbers):
+    if not all(type(number) is int and number in specs for number in numbers):
         raise ValueError(f"there is no result {content!r:.100}")
     leaves = tuple([Leaf(number, specs[number]) for number in numbers])
     if tag == "result" and len(leaves) == 1:
         return leaves[0]
     return CompositeLeaf(leaves, spec_of_components(tag, [leaf.spec for leaf in leaves]))
-
-
-def _probe_specs(specs: list[TensorSpec], symbols: Any, probe: Any) -> list[Any]:
-    """Returns the shapes and dtypes of the arguments for the sizes ``probe``."""
-    sizes = {(number, axis): probe[symbol] for number, axis, symbol in symbols}
-    return [
-        (
-            tuple([sizes[i, axis] if size is None else size for axis, size in enumerate(spec.shape.as_list())]),
-            spec.dtype.numpy,
-        )
-        for i, spec in enumerate(specs)
-    ]

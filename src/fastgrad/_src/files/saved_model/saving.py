@@ -6,25 +6,25 @@ import inspect
 import itertools
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from fastgrad._src.compiler.dispatch.concrete import ConcreteFunction, has_spec
 from fastgrad._src.compiler.function import Function
 from fastgrad._src.core.argument_checks import checked_path
-from fastgrad._src.core.object_graph import is_saved, nested_items
+from fastgrad._src.core.object_graph import is_saved, nested_items, saved_children
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.files.formats.tensor_file import save_tensors
-from fastgrad._src.files.saved_model.entries import store_concrete_functions
+from fastgrad._src.files.saved_model.composites import CompositeLeaf, Leaf, tensor_leaves
+from fastgrad._src.files.saved_model.entries import Entry, encode_result, store_concrete_functions
 from fastgrad._src.files.saved_model.graph_writer import Constants
-from fastgrad._src.files.saved_model.plain_values import Unstorable, decode, encode
+from fastgrad._src.files.saved_model.plain_values import Unstorable, encode
 from fastgrad._src.ops.default_generators import operation_seed_of_state
 from fastgrad._src.structures.lookup.tables import DenseHashTable, StaticHashTable, _HashTable
 
 FILE_NAME = "saved_model.safetensors"
 CONTENTS_KEY = "fastgrad.saved_model"
 DEFAULT_SIGNATURE = "serving_default"
-_RESULT_TAGS = frozenset(["result", "ragged", "sparse"])
 _UNSAVED_ATTRIBUTES = frozenset(["_deferred", "_replicas", "_root", "_name", "_scope_name"])
 
 
@@ -82,7 +82,7 @@ class _Writer:
         self._objects: list[Any] = []
         self._numbers: dict[int, int] = {}
         self._nodes: list[Any] = []
-        self._entries: list[Any] = []
+        self._entries: list[Entry] = []
         self._entries_of: dict[int, list[int]] = {}
         self._hidden: list[tuple[Variable, Any]] = []
         self._tables: dict[_HashTable, int] = {}
@@ -102,11 +102,11 @@ class _Writer:
         contents = {
             "version": 1,
             "objects": self._nodes,
-            "entries": self._entries,
+            "entries": [entry.data for entry in self._entries],
             "hidden": hidden,
             "aliases": self._aliases,
             "tables": [self._table_json(table) for table in self._tables],
-            "signatures": [signature for signature in signatures if signature is not None],
+            "signatures": signatures,
         }
         return contents, self._constants
 
@@ -155,9 +155,7 @@ class _Writer:
         """Returns the JSON, in a graph, of a variable or a table."""
         if isinstance(state, _HashTable):
             return {"table": self._tables.setdefault(state, len(self._tables))}
-        return self._variable_reference(state, is_generator_state)
-
-    def _variable_reference(self, variable: Variable, is_generator_state: bool) -> Any:
+        variable: Variable = state
         number = self._numbers.get(id(variable))
         if number is None:
             number = self._add_new_attribute(variable)
@@ -197,16 +195,17 @@ class _Writer:
         numbers = self._entries_of.get(id(function))
         if numbers is None:
             numbers = self._entries_of[id(function)] = []
-            if isinstance(function, ConcreteFunction):
-                call: Callable[[Any], Any] = function.call_with_arguments
-                stored = [function.arguments]
-            else:
-                call, stored = function.call_with_arguments, function.stored_arguments()
+            is_concrete = isinstance(function, ConcreteFunction)
+            stored = [function.arguments] if is_concrete else function.stored_arguments()
             for arguments in stored:
                 entries = store_concrete_functions(
-                    call, arguments, function.__name__, self._constants, self._state_reference
+                    function.call_with_arguments,
+                    arguments,
+                    function.__name__,
+                    self._constants,
+                    self._state_reference,
                 )
-                if any(self._entries[n]["arguments"] == entries[0]["arguments"] for n in numbers):
+                if any(self._entries[n].data["arguments"] == entries[0].data["arguments"] for n in numbers):
                     continue
                 numbers += range(len(self._entries), len(self._entries) + len(entries))
                 self._entries += entries
@@ -226,11 +225,10 @@ class _Writer:
     def _named_signatures(self) -> dict[str, Any]:
         signatures = self._signatures
         if signatures is None and hasattr(self._objects[0], "_serving_function"):
-            function = self._objects[0]._serving_function()
-            self._signatures = signatures = None if function is None else {DEFAULT_SIGNATURE: function}
+            signatures = self._objects[0]._serving_function()
         if signatures is None:
             possible = [f for f in self._children.values() if _is_function(f) and _has_signature(f)]
-            possible = [f for f in possible if self._output_numbers(f) is not None]
+            possible = [f for f in possible if self._returns_tensors(f)]
             return {DEFAULT_SIGNATURE: possible[0]} if len(possible) == 1 else {}
         if not isinstance(signatures, Mapping):
             signatures = {DEFAULT_SIGNATURE: signatures}
@@ -242,13 +240,14 @@ class _Writer:
                 )
         return dict(signatures)
 
-    def _output_numbers(self, function: Any) -> Any:
-        """Returns the numbers of a function's results by the names of a signature's outputs; None if it can't be one."""
+    def _returns_tensors(self, function: Any) -> bool:
+        """True if the results of a function can be those of a signature."""
         entries = self._concrete_function_ids(function)
         try:
-            return _named_outputs(self._entries[entries[0]]["result"], function.__name__, "")
+            _named_outputs(self._entries[entries[0]].result, function.__name__, "")
         except ValueError:
-            return None
+            return False
+        return True
 
     def _signature_json(self, name: str, function: Any) -> Any:
         entries = self._concrete_function_ids(function)
@@ -256,8 +255,8 @@ class _Writer:
         return {
             "name": name,
             "entries": entries,
-            "inputs": _input_names(first["arguments"], _kinds_of(function)),
-            "outputs": _named_outputs(first["result"], function.__name__, name),
+            "inputs": _input_names(first.arguments, _kinds_of(function)),
+            "outputs": _named_outputs(first.result, function.__name__, name),
         }
 
 
@@ -278,8 +277,6 @@ def _children_of(obj: Any) -> dict[str, Any]:
         if not is_internal and _is_trackable(value):
             children[name] = value
     if is_keras:
-        from fastgrad._src.core.object_graph import saved_children
-
         for name, child in saved_children(obj).items():
             if not any(child is other for other in children.values()):
                 children.setdefault(name, child)
@@ -330,42 +327,26 @@ def _kinds_of(function: Any) -> Mapping[str, Any]:
     return {name: parameter.kind for name, parameter in function.signature_of_calls.parameters.items()}
 
 
-def _input_names(arguments: Any, kinds: Mapping[str, Any]) -> list[str]:
+def _input_names(arguments: Mapping[str, Any], kinds: Mapping[str, Any]) -> list[str]:
     """Returns the names of a signature's inputs, in the order of the tensors.
 
     As TensorFlow's: of the spec, or of the parameter; a number follows if a name is there already.
     """
-    names: list[str] = []
-
-    def add_below(data: Any, name: str) -> None:
-        if isinstance(data, list):
-            for item in data:
-                add_below(item, name)
-        elif isinstance(data, dict):
-            ((tag, content),) = data.items()
-            if tag in {"argument", "composite"}:
-                spec = decode(content[1])
-                names.extend([spec.name or name] if tag == "argument" else [name] * len(content[0]))
-            elif tag == "dict":
-                for _, item in content:
-                    add_below(item, name)
-            elif tag in {"tuple", "namedtuple"}:
-                add_below(content if tag == "tuple" else content[2], name)
-
-    for key, item in arguments["dict"]:
+    parts: list[tuple[str, Any]] = []
+    for key, item in arguments.items():
         match kinds.get(key):
             case inspect.Parameter.VAR_POSITIONAL:
-                for position, part in enumerate(item["tuple"]):
-                    add_below(part, f"{key}_{position}")
+                parts += [(f"{key}_{position}", part) for position, part in enumerate(item)]
             case inspect.Parameter.VAR_KEYWORD:
-                for other, part in item["dict"]:
-                    add_below(part, str(decode(other)))
+                parts += item.items()
             case _:
-                add_below(item, key)
+                parts.append((key, item))
     unique: dict[str, None] = {}
-    for name in names:
-        candidates = itertools.chain([name], (f"{name}_{i}" for i in itertools.count(1)))
-        unique[next(candidate for candidate in candidates if candidate not in unique)] = None
+    for name, part in parts:
+        for leaf in tensor_leaves(part):
+            first = leaf.spec.name or name
+            candidates = itertools.chain([first], (f"{first}_{i}" for i in itertools.count(1)))
+            unique[next(candidate for candidate in candidates if candidate not in unique)] = None
     return list(unique)
 
 
@@ -375,20 +356,17 @@ def _named_outputs(result: Any, function_name: str, signature_name: str) -> dict
     Raises:
         ValueError: the function returns something else than a tensor, a sequence or a dict of tensors.
     """
-    tag, content = next(iter(result.items())) if isinstance(result, dict) else ("list", result)
-    if tag == "dict":
-        items = [(decode(key), item) for key, item in content]
-    elif tag in {"tuple", "list", "namedtuple"} and content is not None:
-        parts = content[2] if tag == "namedtuple" else content
-        names = content[1] if tag == "namedtuple" else [f"output_{i}" for i in range(len(parts))]
-        items = list(zip(names, parts, strict=True))
+    if isinstance(result, Mapping):
+        named = dict(result)
+    elif isinstance(result, (Leaf, CompositeLeaf)) or not isinstance(result, (list, tuple)):
+        named = {"output_0": result}
     else:
-        items = [("output_0", result)]
-    for name, item in items:
-        if not isinstance(name, str) or not isinstance(item, dict) or not set(item) & _RESULT_TAGS:
+        named = dict(zip(getattr(result, "_fields", [f"output_{i}" for i in range(len(result))]), result, strict=True))
+    for name, leaf in named.items():
+        if not isinstance(name, str) or not isinstance(leaf, (Leaf, CompositeLeaf)):
             raise ValueError(
                 f"Got a non-Tensor value for key {name!r} in the output of the function {function_name} used to generate the SavedModel "
                 f"signature {signature_name!r}. Outputs for functions used as signatures must be a single Tensor, a sequence of Tensors, "
                 "or a dictionary from string to Tensor."
             )
-    return dict(items)
+    return {name: encode_result(leaf) for name, leaf in named.items()}

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
-from fractions import Fraction
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,94 +20,58 @@ LARGEST_PROBE = 1 << 16
 """The largest size of a recording."""
 
 _SMALLEST_SIZE = 5
-_PROBE_COUNTS = (8, 8, 16)
-"""The number of recordings for no, one, and more unknown sizes. More sizes need more, to tell which size a number follows from."""
-
-_MAX_POLYNOMIAL_TERMS = 4
+_LARGEST_DIVISOR = 8
 
 
 def probe_sizes(symbol_count: int, offset: int) -> list[tuple[int, ...]]:
     """Returns the sizes of all symbols for each recording; ``offset`` is added to each.
 
-    The sizes of a symbol are consecutive numbers in a random order, so that they have all remainders of small divisors.
+    The sizes of a symbol are consecutive numbers in a random order, so that they have all remainders of small divisors. Several
+    symbols need more recordings, to tell which size a number follows from.
     """
-    count = _PROBE_COUNTS[min(symbol_count, len(_PROBE_COUNTS) - 1)]
+    count = 8 if symbol_count < 2 else 16
     sizes = offset + _SMALLEST_SIZE + np.arange(count)
     rows = [np.random.default_rng(number).permutation(sizes).tolist() for number in range(symbol_count)]
     return [tuple([row[probe] for row in rows]) for probe in range(count)]
 
 
-def _largest_divisor(probes: Sequence[Sizes]) -> int:
-    """Returns the largest divisor whose remainders all occur at least twice."""
-    return len(probes) // 2
-
-
 def fit_integers(values: Sequence[int], probes: Sequence[Sizes]) -> Any:
     """Returns the JSON of an expression that has ``values`` at the sizes ``probes``; None if none is found.
 
-    The forms are a polynomial of whole coefficients divided by a number, ``(a*s + b) // d + c`` and, by remainder,
-    ``table[s % d]``.
+    The forms are a polynomial of whole coefficients, ``(s + b) // d + c``, ``(b - s) // d + c`` and, by remainder, ``table[s % d]``.
     """
     if len(set(values)) == 1:
         return {"terms": [[values[0], []]], "over": 1, "plus": 0}
     symbols = [i for i in range(len(probes[0])) if len({sizes[i] for sizes in probes}) > 2]
-    return (
-        _fit_monomial(values, probes, symbols)
-        or _fit_polynomial(values, probes, symbols)
-        or _fit_division(values, probes, symbols)
-        or _fit_remainder(values, probes, symbols)
-    )
-
-
-def _fit_monomial(values: Sequence[int], probes: Sequence[Sizes], symbols: Sequence[int]) -> Any:
-    for degree in range(1, 5):
-        for factors in itertools.combinations_with_replacement(symbols, degree):
-            products = [math.prod([sizes[i] for i in factors]) for sizes in probes]
-            ratio = Fraction(values[0], products[0])
-            if ratio.denominator <= 64 and all(
-                v * ratio.denominator == ratio.numerator * p for v, p in zip(values, products, strict=True)
-            ):
-                return {"terms": [[ratio.numerator, list(factors)]], "over": ratio.denominator, "plus": 0}
-    return None
-
-
-def _fit_polynomial(values: Sequence[int], probes: Sequence[Sizes], symbols: Sequence[int]) -> Any:
-    bases: list[list[tuple[int, ...]]] = [[(), (i,)] for i in symbols]
-    bases += [[(), (i,), (j,)] for i, j in itertools.combinations(symbols, 2)]
-    bases += [[(), (i,), (i, i)] for i in symbols]
-    bases += [[(), (i,), (j,), (i, j)] for i, j in itertools.combinations(symbols, 2)]
-    for basis in bases:
-        if len(basis) > _MAX_POLYNOMIAL_TERMS:
-            continue
-        matrix = np.array([[math.prod([sizes[i] for i in term]) for term in basis] for sizes in probes], np.float64)
-        solution = np.linalg.lstsq(matrix, np.array(values, np.float64), rcond=None)[0]
-        terms = [[round(c), list(term)] for c, term in zip(solution, basis, strict=True) if round(c)]
-        expression = {"terms": terms, "over": 1, "plus": 0}
+    for expression in _candidates(values, probes, symbols):
         if all(evaluate(expression, sizes) == value for sizes, value in zip(probes, values, strict=True)):
             return expression
     return None
 
 
-def _fit_division(values: Sequence[int], probes: Sequence[Sizes], symbols: Sequence[int]) -> Any:
-    for divisor in range(2, _largest_divisor(probes) + 1):
-        for symbol, factor, shift in itertools.product(symbols, (1, -1, 2, 3), range(divisor)):
-            expression = {"terms": [[factor, [symbol]], [shift, []]], "over": divisor, "plus": 0}
-            expression["plus"] = values[0] - evaluate(expression, probes[0])
-            if all(evaluate(expression, sizes) == value for sizes, value in zip(probes, values, strict=True)):
-                return expression
-    return None
-
-
-def _fit_remainder(values: Sequence[int], probes: Sequence[Sizes], symbols: Sequence[int]) -> Any:
-    for divisor, symbol in itertools.product(range(2, _largest_divisor(probes) + 1), symbols):
-        table: dict[int, int] = {}
-        agrees = all(
-            table.setdefault(sizes[symbol] % divisor, value) == value
-            for sizes, value in zip(probes, values, strict=True)
-        )
-        if agrees and len(table) == divisor:
-            return {"symbol": symbol, "by_remainder": [table[i] for i in range(divisor)]}
-    return None
+def _candidates(values: Sequence[int], probes: Sequence[Sizes], symbols: Sequence[int]) -> Iterator[Any]:
+    """Yields the expressions of each form that are nearest to ``values``."""
+    monomials = [term for degree in range(1, 5) for term in itertools.combinations_with_replacement(symbols, degree)]
+    bases: list[list[tuple[int, ...]]] = [[term] for term in monomials]
+    bases += [[(), (i,)] for i in symbols]
+    bases += [[(), (i,), (i, i)] for i in symbols]
+    bases += [[(), (i,), (j,), (i, j)] for i, j in itertools.combinations(symbols, 2)]
+    for basis in bases:
+        matrix = np.array([[math.prod([sizes[i] for i in term]) for term in basis] for sizes in probes], np.float64)
+        solution = np.linalg.lstsq(matrix, np.array(values, np.float64), rcond=None)[0]
+        terms = [[round(c), list(term)] for c, term in zip(solution, basis, strict=True) if round(c)]
+        yield {"terms": terms, "over": 1, "plus": 0}
+    for symbol in symbols:
+        sizes = [row[symbol] for row in probes]
+        for divisor in range(2, _LARGEST_DIVISOR + 1):
+            remainders = [size % divisor for size in set(sizes)]
+            if any(remainders.count(remainder) < 2 for remainder in range(divisor)):
+                continue  # an expression of the remainder has no second value that confirms it
+            for factor, shift in itertools.product((1, -1), range(divisor)):
+                plus = values[0] - (factor * sizes[0] + shift) // divisor
+                yield {"terms": [[factor, [symbol]], [shift, []]], "over": divisor, "plus": plus}
+            table = {size % divisor: value for size, value in zip(sizes, values, strict=True)}
+            yield {"symbol": symbol, "by_remainder": [table[i] for i in range(divisor)]}
 
 
 def evaluate(expression: Any, sizes: Sizes) -> int:

@@ -25,12 +25,12 @@ from fastgrad._src.compiler.control_flow.scan_gradient import loop_with_residual
 from fastgrad._src.compiler.graph.graph import Graph, Kind, Node, Value, validate
 from fastgrad._src.compiler.graph.interpret import GuardError
 from fastgrad._src.compiler.recording.host_call import HostCall
-from fastgrad._src.compiler.recording.record import hide_from_recordings
 from fastgrad._src.compiler.recording.unlisted_operation import is_differentiable
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operation import TABLE, Binary, Unary
 from fastgrad._src.core.tensor import Tensor, constant_tensor
+from fastgrad._src.core.tensor_spec import TensorSpec
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.files.saved_model.plain_values import decode
 from fastgrad._src.files.saved_model.sizes import (
@@ -53,27 +53,16 @@ _MAX_CACHED_SIZES = 16
 _MOST_ELEMENTS = 1 << 31
 """The most elements of a constant whose shape depends on sizes."""
 
-_SUBGRAPHS = {
-    "graph": ("graph",),
-    "branches": (),
-    "loop": ("body", "condition"),
-    "custom_gradient": ("gradient",),
-}
+_SUBGRAPHS = ("graph", "body", "condition", "gradient")
 _CHOICES = ("true", "false")
-_KINDS = {
-    "argument",
-    "constant",
-    "read",
-    "assign",
-    "operation",
-    "value_read",
-    "count",
-    "sizes",
-    "table",
-    "choice",
-    "condition",
-    *_SUBGRAPHS,
-}
+REMEDY = (
+    "Give this axis a fixed size in input_signature, or save a second function with another signature. Python that depends on sizes is "
+    "not stored; tf.where and tf.while_loop are."
+)
+"""What a user does about a size for which a stored function does not hold."""
+
+_KINDS = {"argument", "constant", "read", "assign", "count", "sizes", "table", "choice", "condition"}
+_KINDS |= {"operation", "value_read", "graph", "branches", "loop", "custom_gradient"}
 
 
 class _StoredNode(NamedTuple):
@@ -98,7 +87,7 @@ class StoredGraph:
         state_of: returns a variable or a table from its JSON.
         name: the function's, for errors.
         depth: how many graphs it is a part of.
-        value_count: how many values there are before its nodes run, if it is the rest of a graph after a choice.
+        outputs: the dtypes and shapes of the values before its nodes, if it is the rest of a graph after a choice.
 
     Raises:
         ValueError: the graph is damaged, or has operations that are not there.
@@ -112,24 +101,29 @@ class StoredGraph:
         state_of: Callable[[Any], Variable | _HashTable],
         name: str,
         depth: int = 0,
-        value_count: int = 0,
+        outputs: Sequence[tuple[np.dtype, Any]] = (),
     ) -> None:
         if depth > _MAX_DEPTH:
             raise ValueError(f"{name}: its graphs are nested too deeply")
         self._arrays, self._state_of, self._name, self._depth = arrays, state_of, name, depth
         self.symbol_count = symbol_count
         self._nodes: list[_StoredNode] = []
-        self._first_value, self._value_count = value_count, value_count
-        unknown = _unknown_operations(data)
-        if unknown:
-            raise ValueError(f"{name}: it has operations that are not in fastgrad: {', '.join(map(repr, unknown))}")
+        self._outputs = list(outputs)
         for node in data["nodes"]:
             self._nodes.append(self._read_node(node))
         self.results = self._checked_value_numbers(data["results"])
-        self.result_count = len(self.results)
+
+    def result_specs(self) -> list[TensorSpec]:
+        """Returns the specs of the results; sizes that depend on arguments are unknown."""
         if self._nodes and self._nodes[-1].kind == "choice":
-            self.result_count = min([self._nodes[-1].subgraphs[part][0].result_count for part in _CHOICES])
-        self._condition_values = self._values_of_conditions()
+            return min([self._nodes[-1].subgraphs[part][0].result_specs() for part in _CHOICES], key=len)
+        outputs = [self._outputs[number] for number in self.results]
+        return [
+            TensorSpec(
+                [size if isinstance(size, int) else None for size in shape["tuple"]], dtypes.DTYPE_OF_NUMPY[dtype]
+            )
+            for dtype, shape in outputs
+        ]
 
     def variables(self) -> list[Variable]:
         """Returns the variables that the graph reads and assigns, in the order of its nodes; one may occur twice."""
@@ -144,8 +138,8 @@ class StoredGraph:
     # ---- reading -----------------------------------------------------------------------------------------
 
     def _checked_value_numbers(self, numbers: Any) -> tuple[int, ...]:
-        if not isinstance(numbers, list) or not all(type(i) is int and 0 <= i < self._value_count for i in numbers):
-            raise ValueError(f"{self._name}: there are {self._value_count} values, not {numbers!r:.100}")
+        if not isinstance(numbers, list) or not all(type(i) is int and 0 <= i < len(self._outputs) for i in numbers):
+            raise ValueError(f"{self._name}: there are {len(self._outputs)} values, not {numbers!r:.100}")
         return tuple(numbers)
 
     def _read_node(self, data: Any) -> _StoredNode:
@@ -164,11 +158,13 @@ class StoredGraph:
                 raise ValueError(f"{self._name}: no table has a method {method!r:.100}")
             name = f"{type(table).__name__}.{method}"
             payload = HostCall(name, TableCall(table, method), table._changes, method in ("insert", "remove"))
+        elif kind == "condition" and (self._depth or len(inputs) != 1 or not isinstance(data.get("wanted"), list)):
+            raise ValueError(f"{self._name}: it has a condition on sizes where there can be none")
         elif kind == "sizes":
             for pair in data["sizes"]:
                 self._check_symbol(pair, "an integer")
         elif kind == "operation":
-            payload = TABLE[data["name"]]
+            payload = self._operation_of_table(data["name"])
             if "count" in data:
                 self._check_symbol(data["count"], f"the number of results of {payload.name}")
         elif kind == "value_read":
@@ -176,9 +172,12 @@ class StoredGraph:
         elif kind == "argument" and (type(data["argument"]) is not int or data["argument"] < 0):
             raise ValueError(f"{self._name}: there is no argument {data['argument']!r:.100}")
         if kind == "choice":
-            rests = {part: [self._read_branch(data[part])] for part in _CHOICES}
+            if self._depth or len(self._outputs) > _MOST_VALUES:
+                raise ValueError(f"{self._name}: it has a choice where there can be none")
+            own = self.symbol_count, self._arrays, self._state_of, self._name, self._depth, self._outputs
+            rests = {part: [StoredGraph(data[part], *own)] for part in _CHOICES}
             return _StoredNode(kind, data, inputs, (), None, rests, {})
-        subgraphs = {part: [self._subgraph(data[part])] for part in _SUBGRAPHS.get(kind, ()) if data[part] is not None}
+        subgraphs = {part: [self._subgraph(data[part])] for part in _SUBGRAPHS if data.get(part) is not None}
         if kind == "branches":
             subgraphs["branches"] = [self._subgraph(branch) for branch in data["branches"]]
         outputs = tuple([(dtypes.as_dtype(dtype).numpy, shape) for dtype, shape in data["out"]])
@@ -188,45 +187,20 @@ class StoredGraph:
             decode(value, self._check_size)
         if kind == "constant":
             self._check_constant(data["value"])
-        self._value_count += len(outputs)
+        self._outputs += outputs
         return _StoredNode(kind, data, inputs, outputs, payload, subgraphs, {})
 
-    def _values_of_conditions(self) -> set[int]:
-        """Returns the numbers of the values from which the conditions on sizes follow, also in the rests after a choice.
-
-        Raises:
-            ValueError: a condition follows from something else than constants.
-        """
-        values: set[int] = set()
-        end = self._value_count
-        for node in reversed(self._nodes):
-            start = end - len(node.outputs)
-            if node.kind == "condition":
-                if self._depth or len(node.inputs) != 1 or "wanted" not in node.data:
-                    raise ValueError(f"{self._name}: it has a condition on sizes where there can be none")
-                values.update(node.inputs)
-            elif node.kind == "choice":
-                values.update(*[node.subgraphs[part][0]._condition_values for part in _CHOICES])
-            elif not values.isdisjoint(range(start, end)):
-                if node.kind not in {"constant", "operation", *_SUBGRAPHS}:
-                    raise ValueError(
-                        f"{self._name}: a condition on sizes follows from a node of the kind {node.kind!r}"
-                    )
-                values.update(node.inputs)
-            end = start
-        return values
+    def _operation_of_table(self, name: Any) -> Any:
+        if name not in TABLE:
+            import_lazy_operations()
+        if name not in TABLE:
+            raise ValueError(f"{self._name}: it has an operation that is not in fastgrad: {name!r:.100}")
+        return TABLE[name]
 
     def _check_symbol(self, pair: Any, what: str) -> None:
         symbol, only = pair
         if self._depth or type(symbol) is not int or type(only) is not int or not 0 <= symbol < self.symbol_count:
             raise ValueError(f"{self._name}: {what} is no size")
-
-    def _read_branch(self, data: Any) -> StoredGraph:
-        """Returns the rest of this graph for one outcome of a choice."""
-        name, depth = self._name, self._depth
-        if self._depth or self._value_count > _MOST_VALUES:
-            raise ValueError(f"{name}: it has a choice where there can be none")
-        return StoredGraph(data, self.symbol_count, self._arrays, self._state_of, name, depth, self._value_count)
 
     def _subgraph(self, data: Any) -> StoredGraph:
         return StoredGraph(data, self.symbol_count, self._arrays, self._state_of, self._name, self._depth + 1)
@@ -276,66 +250,13 @@ class StoredGraph:
                     if expected is not None and (value.shape, value.dtype) != expected:
                         raise ValueError(f"{self._name}: {node}: the graph has {value.type_text}, not {expected}")
 
-    def refusal_reason(self, sizes: Sizes, arguments: Sequence[Any]) -> str | None:
-        """Returns why the graph does not hold for sizes of the arguments; None if it does, as far as is known before a run.
-
-        Args:
-            sizes: of the arguments.
-            arguments: as of ``check_specs``.
-        """
-        if len(sizes) < self.symbol_count:
-            return None  # sizes of results are known in a run only, which checks its conditions itself
-        try:
-            with hide_from_recordings():
-                self._check_conditions(sizes, {})
-            self.check_specs(sizes, arguments)
-        except _ConditionFails as error:
-            return str(error)
-        except (ValueError, InvalidArgumentError) as error:
-            return f"its operations give other shapes than the sizes of its recording ({error})"
-        return None
-
-    def _check_conditions(self, sizes: Sizes, values: dict[int, Tensor]) -> None:
-        """Computes the values of ``_condition_values``, and checks all conditions, in ``values`` those of earlier nodes."""
-        start = self._first_value
-        for node in self._nodes:
-            end = start + len(node.outputs)
-            if node.kind == "condition":
-                self._check_condition(node, values[node.inputs[0]], sizes)
-            elif node.kind == "choice":
-                for part in _CHOICES:
-                    node.subgraphs[part][0]._check_conditions(sizes, dict(values))
-            elif not self._condition_values.isdisjoint(range(start, end)):
-                if node.kind == "constant":
-                    outputs: Sequence[Tensor] = [constant_tensor(self._constant(node.data["value"], sizes))]
-                else:
-                    outputs = self._call(node, tuple([values[i] for i in node.inputs]), sizes)
-                values.update(zip(range(start, end), outputs, strict=True))
-            start = end
-
-    def _check_condition(self, node: _StoredNode, tensor: Tensor, sizes: Sizes) -> None:
-        found = tensor._elements().reshape(-1).tolist()
-        wanted = [self._decode(number, sizes) for number in node.data["wanted"]]
-        if tensor.dtype.is_floating:
-            wanted = np.array(wanted, tensor.dtype.numpy).tolist()
-        if found != wanted:
-            is_truth = tensor.dtype.is_bool
-            raise _ConditionFails(
-                f"its Python asks for {'a truth' if is_truth else 'numbers'} that follow{'s' * is_truth} from sizes, "
-                f"which the sizes of this call make {found}, and those of its recording {[type(x)(y) for x, y in zip(found, wanted, strict=False)]}"
-            )
-
     # ---- running -----------------------------------------------------------------------------------------
-
-    def _call(self, node: _StoredNode, inputs: tuple[Tensor, ...], sizes: Sizes) -> Sequence[Tensor]:
-        """Returns the results of the operation of a node."""
-        operation = self._operation_of_node(node, sizes, [(x._array.shape, x._array.dtype) for x in inputs])
-        return call_primitive(operation, inputs, self._attributes(node, sizes))
 
     def run(self, tensors: Sequence[Tensor], sizes: Sizes) -> list[Tensor]:
         """Returns the results for arguments whose unknown sizes are ``sizes``, computed by operations on tensors."""
         try:
-            return self._run_nodes(tensors, [*sizes, *[0] * (self.symbol_count - len(sizes))], [])
+            unknown = self.symbol_count - len(sizes)
+            return self._run_nodes(tensors, [*sizes, *[0] * unknown], [], not unknown)
         except GuardError as error:
             if isinstance(error.node.payload, tuple) and error.node.payload[0] == "int":
                 raise InvalidArgumentError(
@@ -344,7 +265,9 @@ class StoredGraph:
                 ) from None
             raise
 
-    def _run_nodes(self, tensors: Sequence[Tensor], all_sizes: list[int], values: list[Tensor]) -> list[Tensor]:
+    def _run_nodes(
+        self, tensors: Sequence[Tensor], all_sizes: list[int], values: list[Tensor], are_sizes_known: bool
+    ) -> list[Tensor]:
         for node in self._nodes:
             inputs = tuple([values[i] for i in node.inputs])
             match node.kind:
@@ -358,42 +281,66 @@ class StoredGraph:
                     node.payload.assign(inputs[0])
                 case "choice":
                     rest = node.subgraphs["true" if bool(inputs[0]) else "false"][0]
-                    return rest._run_nodes(tensors, all_sizes, values)
+                    return rest._run_nodes(tensors, all_sizes, values, are_sizes_known)
                 case "count":
                     values.append(constant_tensor(np.zeros((), np.int64)))
                 case "sizes":
-                    self._set_size_symbols(node, inputs[0], all_sizes)
+                    numbers = inputs[0]._elements().reshape(-1).tolist()
+                    self._set_symbols(
+                        node.data["sizes"], numbers, all_sizes, "a number that Python asks for, such as a size,"
+                    )
                 case "condition":
-                    try:
-                        self._check_condition(node, inputs[0], all_sizes)
-                    except _ConditionFails as error:
-                        raise InvalidArgumentError(f"{self._name}(): {error}.") from None
+                    self._check_condition(node, inputs[0], all_sizes)
                 case "table":
                     call = node.payload.function
                     values += call.table._call(call.method, *inputs) or (constant_tensor(np.ones((), bool)),)
                 case _:
-                    outputs = self._call(node, inputs, all_sizes)
+                    specs = [(x._array.shape, x._array.dtype) for x in inputs]
+                    try:
+                        operation = self._operation_of_node(node, all_sizes, specs)
+                    except ValueError as error:
+                        raise InvalidArgumentError(
+                            f"{self._name}(): for the sizes of this call {error}. {REMEDY}"
+                        ) from None
+                    outputs = call_primitive(operation, inputs, self._attributes(node, all_sizes))
                     if "count" in node.data:
-                        self._set_count_symbol(node, outputs[0], all_sizes)
+                        count = outputs[0]._array.shape[0]
+                        self._set_symbols(
+                            [node.data["count"]], [count], all_sizes, f"the number of results of {node.payload.name}"
+                        )
+                    if are_sizes_known:  # others follow from results of later operations
+                        self._check_shapes(node, outputs, all_sizes)
                     values += outputs
         return [values[i] for i in self.results]
 
-    def _set_count_symbol(self, node: _StoredNode, result: Tensor, sizes: list[int]) -> None:
-        symbol, only = node.data["count"]
-        sizes[symbol] = count = result._array.shape[0]
-        if only not in {-1, count}:
+    def _check_condition(self, node: _StoredNode, tensor: Tensor, sizes: Sizes) -> None:
+        """Refuses sizes for which a number that Python asked for is another one than the graph was recorded for."""
+        numbers = tensor._elements().reshape(-1)
+        expected = np.array([self._decode(number, sizes) for number in node.data["wanted"]]).astype(numbers.dtype)
+        if not np.array_equal(numbers, expected):
             raise InvalidArgumentError(
-                f"{self._name}(): {node.payload.name} has found {count} elements. The function was stored for {only}, as all the values "
-                "that it was recorded with had so many; sizes of results could not be told from other numbers."
+                f"{self._name}(): Python in the function depends on a number that follows from sizes. It was {expected.tolist()} when the "
+                f"function was saved, and is {numbers.tolist()} for the sizes of this call. {REMEDY}"
             )
 
-    def _set_size_symbols(self, node: _StoredNode, tensor: Tensor, sizes: list[int]) -> None:
-        for (symbol, only), number in zip(node.data["sizes"], tensor._elements().reshape(-1).tolist(), strict=True):
+    def _check_shapes(self, node: _StoredNode, outputs: Sequence[Tensor], sizes: Sizes) -> None:
+        """Refuses sizes for which an operation has results of other shapes than the expressions of the file say."""
+        for output, (_, shape) in zip(outputs, node.outputs, strict=True):
+            expected = self._shape(shape, sizes)
+            if output._array.shape != expected:
+                raise InvalidArgumentError(
+                    f"{self._name}(): {node.payload or node.kind} gives the shape {list(output._array.shape)}, and {list(expected)} follows "
+                    f"from the sizes for which the function was recorded. {REMEDY}"
+                )
+
+    def _set_symbols(self, pairs: Any, numbers: Sequence[int], sizes: list[int], what: str) -> None:
+        """Sets sizes that are known after an operation only; refuses numbers that the function was not recorded for."""
+        for (symbol, only), number in zip(pairs, numbers, strict=True):
             sizes[symbol] = number
             if number < 0 or only not in {-1, number}:
                 raise InvalidArgumentError(
-                    f"{self._name}(): Python asks for a number, such as a size, which is {number}. The function was stored for "
-                    f"{'numbers from 0 on' if only == -1 else only}, as that is what all the values had that it was recorded with."
+                    f"{self._name}(): {what} is {number}. The function was stored for {'numbers from 0 on' if only == -1 else only}, as "
+                    "that is what all the values had that it was recorded with."
                 )
 
     def _decode(self, data: Any, sizes: Sizes) -> Any:
@@ -560,10 +507,6 @@ class StoredGraph:
         yield Graph(nodes, [values[i] for i in self.results])
 
 
-class _ConditionFails(Exception):
-    """Raised for sizes that a graph does not hold for; the text says why."""
-
-
 _PART_NAMES = {"graph": "graph", "branches": "branch", "body": "trip", "condition": "condition", "gradient": "gradient"}
 
 
@@ -627,37 +570,12 @@ def _check_call(operation: Any, input_count: int, attributes: dict[str, Any]) ->
         raise ValueError(f"{operation.name} does not take {input_count} inputs and the attributes {list(attributes)}")
 
 
-def _unknown_operations(data: Any) -> list[str]:
-    """Returns the names of a graph's operations that fastgrad lacks."""
-    names = _operation_names(data)
-    if not names <= TABLE.keys():
-        import_lazy_operations()
-    return sorted(names - TABLE.keys())
-
-
 def import_lazy_operations() -> None:
     """Imports the modules that add rows to the operation table, and that a program imports when it asks for their names."""
     for name in _PACKAGES_WITH_LATE_ROWS:
         package = importlib.import_module(f"fastgrad._src.{name}")
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
-
-
-def _operation_names(data: Any) -> set[str]:
-    """Returns the names of all operations in the JSON of a graph."""
-    names: set[str] = set()
-    graphs = [data]
-    while graphs:
-        for node in graphs.pop()["nodes"]:
-            if node["kind"] == "operation":
-                names.add(str(node["name"]))
-            graphs += [
-                node[part]
-                for part in ("graph", "body", "condition", "gradient", *_CHOICES)
-                if node.get(part) is not None
-            ]
-            graphs += node.get("branches", [])
-    return names
 
 
 def decode_array(data: Any, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
