@@ -6,6 +6,8 @@ from fastgrad import keras
 
 from .programs import every_layer, every_metric, losses, optimizers
 
+pytestmark = pytest.mark.completeness
+
 WITHOUT_NUMBERS = {"Layer", "Wrapper", "InputLayer", "Metric", "Loss", "Optimizer", "MeanMetricWrapper"}
 # Asked about in programs of their own.
 ELSEWHERE = {"Lambda", "LossScaleOptimizer"}
